@@ -1,0 +1,82 @@
+package kalam
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code classifies an Error. Callers branch on it; package api maps each code to
+// an HTTP status, a wire code and the kind word of the message.
+type Code uint8
+
+// The codes. CodeInternal is the zero value: an error without a code is a
+// defect or a failure of the machine, logged in full and hidden from users.
+const (
+	CodeInternal          Code = iota
+	CodeInvalidInput           // The request itself is malformed.
+	CodeEmptySQL               // No statement in the request.
+	CodeBatchParse             // The text cannot be split into statements.
+	CodeInvalidSQL             // Syntax error, or a statement or function that is not allowed.
+	CodeInvalidParameter       // A parameter has a type that cannot be bound.
+	CodeParamsWithBatch        // Parameters were given with several statements.
+	CodeParameterMismatch      // Number or type of parameters does not fit the statement.
+	CodeTableNotFound          // A relation does not exist.
+	CodeNotFound               // Anything else that does not exist.
+	CodeAlreadyExists          // A name or a primary key is taken.
+	CodeConstraint             // NOT NULL, type, range or form of a value.
+	CodeInvalidOperation       // A well-formed statement that this object does not take.
+	CodePermissionDenied       // The principal may not do this.
+	CodeConflict               // A concurrent change won; the caller may try again.
+	CodeTimeout                // The statement ran longer than allowed.
+	CodeCanceled               // The client went away or asked to stop.
+	CodeResourceExhausted      // A memory, disk or queue limit was met.
+	CodeShuttingDown           // The server is stopping.
+	CodeUnauthenticated        // No valid identity.
+	CodeCorrupt                // Stored bytes are damaged; the message names where.
+	CodeRateLimited            // Too many requests.
+	CodeTooLarge               // A body, row or frame is over its limit.
+	CodeUnsupported            // Understood, but not offered.
+)
+
+// Error is the error that crosses package borders. Msg is written for the user
+// of the database: what was wrong, where, and what to do, without internals.
+type Error struct {
+	Code     Code
+	Msg      string
+	Position int   // 1-based byte offset in the statement's text, 0 when unknown.
+	Err      error // Cause, for logs; never shown to users.
+}
+
+// Error returns Msg, followed by the cause when there is one.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Msg
+	}
+	return e.Msg + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf returns an *Error without a cause. Use Wrap to keep one.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Wrap returns an *Error with the given message and cause.
+func Wrap(code Code, cause error, format string, args ...any) *Error {
+	return &Error{Code: code, Msg: fmt.Sprintf(format, args...), Err: cause}
+}
+
+// At returns e with the position set; offset is 0-based.
+func (e *Error) At(offset int) *Error { e.Position = offset + 1; return e }
+
+// CodeOf returns the code of the first *Error in err's chain, CodeInternal if
+// there is none.
+func CodeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}

@@ -1,0 +1,88 @@
+package kalam
+
+import "time"
+
+// JobKind is the kind of a background job and the prefix of its id.
+type JobKind string
+
+// The kinds of job.
+const (
+	JobFlush          JobKind = "FL"
+	JobCompact        JobKind = "CO"
+	JobCleanup        JobKind = "CL"
+	JobHistory        JobKind = "JC"
+	JobUserCleanup    JobKind = "UC"
+	JobRetention      JobKind = "RT"
+	JobStreamEviction JobKind = "SE"
+)
+
+// String returns the word of system.jobs.job_type.
+func (k JobKind) String() string {
+	switch k {
+	case JobFlush:
+		return "flush"
+	case JobCompact:
+		return "compact"
+	case JobCleanup:
+		return "cleanup"
+	case JobHistory:
+		return "job_cleanup"
+	case JobUserCleanup:
+		return "user_cleanup"
+	case JobRetention:
+		return "retention"
+	case JobStreamEviction:
+		return "stream_eviction"
+	}
+	return string(k)
+}
+
+// JobStatus is the state of a job.
+type JobStatus string
+
+// The states. Only pending>running>{completed,failed,cancelled,skipped},
+// running>retrying>running and pending>cancelled are possible.
+const (
+	JobPending   JobStatus = "pending"
+	JobRunning   JobStatus = "running"
+	JobRetrying  JobStatus = "retrying"
+	JobCompleted JobStatus = "completed"
+	JobFailed    JobStatus = "failed"
+	JobCancelled JobStatus = "cancelled"
+	JobSkipped   JobStatus = "skipped"
+)
+
+// Done reports whether s is final.
+func (s JobStatus) Done() bool {
+	switch s {
+	case JobCompleted, JobFailed, JobCancelled, JobSkipped:
+		return true
+	}
+	return false
+}
+
+// Job is the record of one job, stored before it starts and at each change of
+// state. Times are zero when not reached.
+type Job struct {
+	ID         JobID       `json:"job_id"`
+	Kind       JobKind     `json:"kind"`
+	Status     JobStatus   `json:"status"`
+	Namespace  NamespaceID `json:"namespace_id,omitempty"`
+	Table      TableName   `json:"table_name,omitempty"`
+	Number     TableNumber `json:"table_number,omitempty"`
+	Parameters string      `json:"parameters,omitempty"` // JSON.
+	Key        string      `json:"idempotency_key,omitempty"`
+	Progress   string      `json:"progress,omitempty"`
+	Message    string      `json:"message,omitempty"`
+	Result     string      `json:"result,omitempty"` // JSON.
+	Error      string      `json:"error,omitempty"`
+	Trace      string      `json:"trace,omitempty"` // "{node}:{worker}".
+	Retries    int         `json:"retry_count"`
+	MaxRetries int         `json:"max_retries"`
+	MemoryUsed int64       `json:"memory_used"` // Peak bytes.
+	CPUUsed    int64       `json:"cpu_used"`    // Microseconds.
+	CreatedAt  time.Time   `json:"created_at"`
+	UpdatedAt  time.Time   `json:"updated_at"`
+	StartedAt  time.Time   `json:"started_at"`
+	FinishedAt time.Time   `json:"finished_at"`
+}

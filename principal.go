@@ -1,0 +1,72 @@
+package kalam
+
+import "fmt"
+
+// Role ranks what a principal may do. Higher roles include no rights on other
+// users' rows: those are reached only by acting for the user.
+type Role uint8
+
+// The roles, in rising order.
+const (
+	RoleAnonymous Role = iota
+	RoleUser
+	RoleService
+	RoleDBA
+	RoleSystem
+)
+
+var roleNames = [...]string{"anonymous", "user", "service", "dba", "system"}
+
+// String returns the lower-case name used on the wire and in system.users.
+func (r Role) String() string {
+	if int(r) < len(roleNames) {
+		return roleNames[r]
+	}
+	return fmt.Sprintf("role(%d)", uint8(r))
+}
+
+// ParseRole returns the role named s (lower case), or one of its aliases:
+// admin (dba), developer and analyst (service), viewer and readonly (user).
+func ParseRole(s string) (Role, error) {
+	switch s {
+	case "user", "viewer", "readonly":
+		return RoleUser, nil
+	case "service", "developer", "analyst":
+		return RoleService, nil
+	case "dba", "admin":
+		return RoleDBA, nil
+	case "system":
+		return RoleSystem, nil
+	case "anonymous":
+		return RoleAnonymous, nil
+	}
+	return 0, Errorf(CodeInvalidInput, "unknown role '%s' (expected user, service, dba or system)", s)
+}
+
+// IsAdmin reports whether r is dba or system.
+func (r Role) IsAdmin() bool { return r >= RoleDBA }
+
+// Principal is who acts: the effective user and the role in force. It travels
+// as an argument, and every cache of user data is keyed by it.
+type Principal struct {
+	User UserID
+	Role Role
+}
+
+// CanActFor reports whether p may act for a user of the given role: everybody
+// for themselves, system for all, dba for dba and below, service for service
+// and user.
+func (p Principal) CanActFor(user UserID, role Role) bool {
+	if p.User == user {
+		return true
+	}
+	switch p.Role {
+	case RoleSystem:
+		return true
+	case RoleDBA:
+		return role <= RoleDBA
+	case RoleService:
+		return role <= RoleService
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+package kalam
+
+import "time"
+
+// TableKind says whose rows a table holds and where they live.
+type TableKind uint8
+
+// The kinds of table.
+const (
+	KindUserTable   TableKind = iota + 1 // Each user has their own rows; flushed to the lake.
+	KindSharedTable                      // One set of rows for all; flushed to the lake.
+	KindStreamTable                      // Each user's rows live for the table's TTL, in the buffer only.
+	KindSystemTable                      // Computed by the server: system.* and information_schema.*.
+)
+
+// String returns the lower-case word of system.tables: user, shared, stream, system.
+func (k TableKind) String() string {
+	switch k {
+	case KindUserTable:
+		return "user"
+	case KindSharedTable:
+		return "shared"
+	case KindStreamTable:
+		return "stream"
+	case KindSystemTable:
+		return "system"
+	}
+	return "unknown"
+}
+
+// AccessLevel says which roles read and write a SHARED table.
+type AccessLevel uint8
+
+// The access levels; AccessPrivate is the default.
+const (
+	AccessPrivate AccessLevel = iota
+	AccessPublic
+	AccessRestricted
+	AccessDBA
+)
+
+// String returns the lower-case name.
+func (a AccessLevel) String() string {
+	return [...]string{"private", "public", "restricted", "dba"}[a&3]
+}
+
+// ParseAccessLevel returns the level named s (lower case).
+func ParseAccessLevel(s string) (AccessLevel, error) {
+	for a := AccessPrivate; a <= AccessDBA; a++ {
+		if a.String() == s {
+			return a, nil
+		}
+	}
+	return 0, Errorf(CodeInvalidSQL, "unknown access level '%s' (expected public, private, restricted or dba)", s)
+}
+
+// DefaultFunc is what fills an omitted column.
+type DefaultFunc uint8
+
+// The default functions. DefaultLiteral means the literal Default.Value.
+const (
+	DefaultLiteral DefaultFunc = iota
+	DefaultNow                 // NOW(), CURRENT_TIMESTAMP: once per statement.
+	DefaultSnowflakeID
+	DefaultUUIDV7
+	DefaultULID
+	DefaultCurrentUser
+)
+
+// String returns the SQL spelling of the function, "" for a literal.
+func (f DefaultFunc) String() string {
+	return [...]string{"", "NOW()", "SNOWFLAKE_ID()", "UUID_V7()", "ULID()", "CURRENT_USER()"}[f]
+}
+
+// Default is the DEFAULT of a column.
+type Default struct {
+	Func  DefaultFunc
+	Value Value  // For DefaultLiteral, of the column's kind.
+	SQL   string // As written, for DESCRIBE.
+}
+
+// Column is one column of a table.
+type Column struct {
+	ID      ColumnID
+	Name    string
+	Type    DataType
+	NotNull bool
+	Default *Default // nil: NULL when omitted.
+}
+
+// TableOptions are the clauses of CREATE TABLE. A zero field means "not given".
+type TableOptions struct {
+	StorageID             StorageID
+	UseUserStorage        bool
+	FlushInterval         time.Duration
+	FlushRows             int
+	FlushManual           bool // FLUSH_POLICY 'manual': no automatic flush.
+	TTL                   time.Duration
+	Access                AccessLevel
+	ShardStrategy         string
+	DeletedRetentionHours int
+}
+
+// Table is one version of a table's definition. It is immutable once published
+// by the catalog: a change makes a new Table.
+type Table struct {
+	ID            TableID
+	Number        TableNumber
+	Kind          TableKind
+	Columns       []Column // In creation order, without the system columns.
+	PrimaryKey    []int    // Indexes into Columns, in key order; at least one.
+	Options       TableOptions
+	SchemaVersion int // From 1.
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// ColumnIndex returns the index in Columns of the column named name (lower
+// case), or -1.
+func (t *Table) ColumnIndex(name string) int {
+	for i := range t.Columns {
+		if t.Columns[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// IsKey reports whether column i is part of the primary key.
+func (t *Table) IsKey(i int) bool {
+	for _, k := range t.PrimaryKey {
+		if k == i {
+			return true
+		}
+	}
+	return false
+}
+
+// ScopeOf returns the scope in which user's rows of t live.
+func (t *Table) ScopeOf(user UserID) Scope {
+	if t.Kind == KindSharedTable {
+		user = ""
+	}
+	return Scope{Table: t.Number, User: user}
+}
+
+// HasScopePerUser reports whether rows of t belong to users.
+func (t *Table) HasScopePerUser() bool {
+	return t.Kind == KindUserTable || t.Kind == KindStreamTable
+}
