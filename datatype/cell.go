@@ -1,0 +1,312 @@
+package datatype
+
+import (
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/kalamlake/kalam"
+)
+
+// AppendCell appends cell i of a as JSON, the one form that HTTP and live queries
+// use, and returns the extended dst. Every type has a form:
+//
+//	BOOLEAN                        true, false
+//	integers up to 32 bits         number
+//	BIGINT, UBIGINT, HUGEINT       string
+//	FLOAT, DOUBLE                  number, 3.0 for 3; "NaN", "Infinity", "-Infinity"
+//	DECIMAL                        string with exactly its scale of decimals
+//	TEXT, JSON, UUID, ENUM         string
+//	TIMESTAMP, DATETIME            number of microseconds, whatever the unit was
+//	DATE, TIME                     number of days, of microseconds
+//	BYTES                          array of byte numbers
+//	lists                          array, its elements as above
+//	STRUCT, MAP                    string with the JSON document
+//	INTERVAL and all else          string
+//	NULL                           null
+func AppendCell(dst []byte, a arrow.Array, i int) []byte {
+	if a.IsNull(i) {
+		return append(dst, "null"...)
+	}
+	switch a := a.(type) {
+	case *array.Int64:
+		return appendQuotedInt(dst, a.Value(i))
+	case *array.Uint64:
+		return append(strconv.AppendUint(append(dst, '"'), a.Value(i), 10), '"')
+	case *array.Float32:
+		return appendFloatCell(dst, float64(a.Value(i)))
+	case *array.Float64:
+		return appendFloatCell(dst, a.Value(i))
+	case *array.Float16:
+		return appendFloatCell(dst, float64(a.Value(i).Float32()))
+	case *array.Decimal32, *array.Decimal64, *array.Decimal128, *array.Decimal256:
+		return append(appendArrowDecimal(append(dst, '"'), a, i), '"')
+	case array.ExtensionArray:
+		return appendExtensionCell(dst, a, i)
+	case *array.Dictionary:
+		return AppendCell(dst, a.Dictionary(), a.GetValueIndex(i))
+	case *array.RunEndEncoded:
+		return AppendCell(dst, a.Values(), a.GetPhysicalIndex(i))
+	case array.Union:
+		field, at := unionChild(a, i)
+		return AppendCell(dst, field, at)
+	case array.ListLike:
+		if _, isMap := a.(*array.Map); !isMap {
+			return appendListCell(dst, a, i)
+		}
+	}
+	if b, ok := bytesOf(a, i); ok {
+		return appendBytesCell(dst, b)
+	}
+	if s, ok := stringOf(a, i); ok {
+		return AppendJSONString(dst, s)
+	}
+	if n, ok := integerOf(a, i); ok {
+		return strconv.AppendInt(dst, n, 10)
+	}
+	if b, ok := a.(*array.Boolean); ok {
+		return strconv.AppendBool(dst, b.Value(i))
+	}
+	return AppendJSONString(dst, textCell(a, i))
+}
+
+// AppendValue appends v as the JSON cell that AppendCell makes of it.
+func AppendValue(dst []byte, v kalam.Value) []byte {
+	switch v.Kind() {
+	case kalam.KindNull:
+		return append(dst, "null"...)
+	case kalam.KindBoolean:
+		return strconv.AppendBool(dst, v.Bool())
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate, kalam.KindTime:
+		return strconv.AppendInt(dst, v.Int(), 10)
+	case kalam.KindBigInt:
+		return appendQuotedInt(dst, v.Int())
+	case kalam.KindFloat, kalam.KindDouble:
+		return appendFloatCell(dst, v.Float64())
+	case kalam.KindDecimal:
+		hi, lo, scale := v.Decimal()
+		return append(appendDecimal(append(dst, '"'), hi, lo, int(scale)), '"')
+	case kalam.KindText, kalam.KindJSON:
+		return AppendJSONString(dst, v.Str())
+	case kalam.KindBytes:
+		return appendBytesCell(dst, v.Str())
+	case kalam.KindUUID:
+		return append(appendUUID(append(dst, '"'), v.UUID()), '"')
+	}
+	return append(dst, "null"...)
+}
+
+// appendQuotedInt appends a BIGINT, a string because readers of JSON keep only 53
+// bits of a number.
+func appendQuotedInt(dst []byte, n int64) []byte {
+	return append(strconv.AppendInt(append(dst, '"'), n, 10), '"')
+}
+
+// appendFloatCell appends a FLOAT (widened) or DOUBLE.
+func appendFloatCell(dst []byte, f float64) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(appendFloatText(append(dst, '"'), f, 64), '"')
+	}
+	return appendFloatText(dst, f, 64)
+}
+
+// appendFloatText appends the shortest text that reads back as f among numbers
+// of bits bits, always with a point or an exponent: 3.0, 0.1, 1e21, 1.5e-7.
+func appendFloatText(dst []byte, f float64, bits int) []byte {
+	switch abs := math.Abs(f); {
+	case f != f:
+		return append(dst, "NaN"...)
+	case math.IsInf(f, 1):
+		return append(dst, "Infinity"...)
+	case math.IsInf(f, -1):
+		return append(dst, "-Infinity"...)
+	case abs < 1e15 && f == math.Trunc(f) && (f != 0 || !math.Signbit(f)):
+		return append(strconv.AppendInt(dst, int64(f), 10), ".0"...)
+	case abs == 0 || abs >= 1e-5 && abs < 1e16:
+		start := len(dst)
+		dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
+		for _, c := range dst[start:] {
+			if c == '.' {
+				return dst
+			}
+		}
+		return append(dst, ".0"...)
+	}
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
+	return shortenExponent(dst, start)
+}
+
+// shortenExponent rewrites the exponent that strconv wrote after start, e+05 or
+// e-07, as e5 or e-7.
+func shortenExponent(dst []byte, start int) []byte {
+	for e := len(dst) - 1; e >= start; e-- {
+		if dst[e] != 'e' {
+			continue
+		}
+		out := e + 1
+		in := e + 1
+		if dst[in] == '-' {
+			out++
+		}
+		in++
+		for in < len(dst)-1 && dst[in] == '0' {
+			in++
+		}
+		return append(dst[:out], dst[in:]...)
+	}
+	return dst
+}
+
+// appendBytesCell appends the numbers of the bytes of b.
+func appendBytesCell(dst []byte, b string) []byte {
+	dst = append(dst, '[')
+	for i := 0; i < len(b); i++ {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendUint(dst, uint64(b[i]), 10)
+	}
+	return append(dst, ']')
+}
+
+// appendListCell appends list i of a.
+func appendListCell(dst []byte, a array.ListLike, i int) []byte {
+	start, end := a.ValueOffsets(i)
+	dst = append(dst, '[')
+	for j := start; j < end; j++ {
+		if j > start {
+			dst = append(dst, ',')
+		}
+		dst = AppendCell(dst, a.ListValues(), int(j))
+	}
+	return append(dst, ']')
+}
+
+// appendExtensionCell appends a value of an extension type: ours, or as its
+// storage.
+func appendExtensionCell(dst []byte, a array.ExtensionArray, i int) []byte {
+	switch a.ExtensionType().ExtensionName() {
+	case "arrow.uuid":
+		if f, ok := a.Storage().(*array.FixedSizeBinary); ok && len(f.Value(i)) == 16 {
+			return append(appendUUID(append(dst, '"'), [16]byte(f.Value(i))), '"')
+		}
+	case "arrow.bool8":
+		if b, ok := a.Storage().(*array.Int8); ok {
+			return strconv.AppendBool(dst, b.Value(i) != 0)
+		}
+	}
+	return AppendCell(dst, a.Storage(), i)
+}
+
+// jsonPlain tells for each byte whether a JSON string holds it as it is.
+var jsonPlain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// AppendJSONString appends s as a JSON string. Bytes that are not UTF-8 become
+// U+FFFD, so that the result is valid JSON for every s.
+func AppendJSONString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if jsonPlain[c] {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(append(dst, s[start:i]...), "\uFFFD"...)
+				start = i + 1
+			}
+			i += n
+			continue
+		}
+		dst = appendEscape(append(dst, s[start:i]...), c)
+		i++
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+// appendEscape appends the escape of a control character, quote or backslash.
+func appendEscape(dst []byte, c byte) []byte {
+	const digits = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	}
+	return append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+}
+
+// CellWriter writes the cells of one column. It finds out once what AppendCell
+// finds out per cell. It is a plain value, safe for concurrent use.
+type CellWriter struct {
+	write func(dst []byte, a arrow.Array, i int) []byte
+}
+
+// NewCellWriter returns the writer for arrays of field f.
+func NewCellWriter(f arrow.Field) CellWriter {
+	switch f.Type.ID() {
+	case arrow.INT64:
+		return CellWriter{writeTyped(func(dst []byte, a *array.Int64, i int) []byte { return appendQuotedInt(dst, a.Value(i)) })}
+	case arrow.INT32:
+		return CellWriter{writeTyped(func(dst []byte, a *array.Int32, i int) []byte {
+			return strconv.AppendInt(dst, int64(a.Value(i)), 10)
+		})}
+	case arrow.INT16:
+		return CellWriter{writeTyped(func(dst []byte, a *array.Int16, i int) []byte {
+			return strconv.AppendInt(dst, int64(a.Value(i)), 10)
+		})}
+	case arrow.FLOAT64:
+		return CellWriter{writeTyped(func(dst []byte, a *array.Float64, i int) []byte { return appendFloatCell(dst, a.Value(i)) })}
+	case arrow.STRING:
+		return CellWriter{writeTyped(func(dst []byte, a *array.String, i int) []byte { return AppendJSONString(dst, a.Value(i)) })}
+	case arrow.BOOL:
+		return CellWriter{writeTyped(func(dst []byte, a *array.Boolean, i int) []byte { return strconv.AppendBool(dst, a.Value(i)) })}
+	case arrow.DATE32:
+		return CellWriter{writeTyped(func(dst []byte, a *array.Date32, i int) []byte {
+			return strconv.AppendInt(dst, int64(a.Value(i)), 10)
+		})}
+	case arrow.TIMESTAMP:
+		unit := f.Type.(*arrow.TimestampType).Unit
+		return CellWriter{writeTyped(func(dst []byte, a *array.Timestamp, i int) []byte {
+			return strconv.AppendInt(dst, toMicros(int64(a.Value(i)), unit), 10)
+		})}
+	}
+	return CellWriter{AppendCell}
+}
+
+// writeTyped returns a cell writer for arrays of type A, and AppendCell for
+// arrays that are not what the field promised.
+func writeTyped[A arrow.Array](write func([]byte, A, int) []byte) func([]byte, arrow.Array, int) []byte {
+	return func(dst []byte, a arrow.Array, i int) []byte {
+		typed, ok := a.(A)
+		if !ok || a.IsNull(i) {
+			return AppendCell(dst, a, i)
+		}
+		return write(dst, typed, i)
+	}
+}
+
+// Append appends cell i of a as AppendCell does.
+func (w CellWriter) Append(dst []byte, a arrow.Array, i int) []byte { return w.write(dst, a, i) }

@@ -1,0 +1,327 @@
+package datatype
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+
+	"github.com/kalamlake/kalam"
+)
+
+// rowVersion is the first byte of every row: the version of the encoding. 0xF0
+// to 0xFE are reserved for versions, so no version looks like a tag.
+const rowVersion = 0xF1
+
+// tagNull is the tag of NULL. The tags of values are their kinds.
+const tagNull = 0xFF
+
+// Sizes of the data after a tag that are not a number of bytes.
+const (
+	sizePrefixed = 0xFE // 4 bytes of length, then that many bytes
+	sizeInvalid  = 0xFF // not a tag
+)
+
+// tagSizes holds the size of the data after each tag.
+var tagSizes = func() (sizes [256]uint8) {
+	for i := range sizes {
+		sizes[i] = sizeInvalid
+	}
+	sizes[tagNull] = 0
+	sizes[kalam.KindBoolean] = 1
+	sizes[kalam.KindSmallInt] = 2
+	sizes[kalam.KindInt] = 4
+	sizes[kalam.KindBigInt] = 8
+	sizes[kalam.KindFloat] = 4
+	sizes[kalam.KindDouble] = 8
+	sizes[kalam.KindDecimal] = 17 // scale, then 16 bytes
+	sizes[kalam.KindText] = sizePrefixed
+	sizes[kalam.KindTimestamp] = 8
+	sizes[kalam.KindDateTime] = 8
+	sizes[kalam.KindDate] = 4
+	sizes[kalam.KindTime] = 8
+	sizes[kalam.KindJSON] = sizePrefixed
+	sizes[kalam.KindBytes] = sizePrefixed
+	sizes[kalam.KindUUID] = 16
+	return sizes
+}()
+
+// EncodeRow appends the row encoding of vals, the values of t.Columns in order
+// and of their types, to dst and returns it. It allocates only when dst grows.
+// The same values always give the same bytes. The ids of t.Columns must rise,
+// as they do in creation order.
+func EncodeRow(dst []byte, t *kalam.Table, vals []kalam.Value) []byte {
+	dst = append(dst, rowVersion)
+	dst = binary.AppendUvarint(dst, uint64(len(t.Columns)))
+	for i := range t.Columns {
+		dst = binary.AppendUvarint(dst, uint64(t.Columns[i].ID))
+		dst = appendTagged(dst, vals[i])
+	}
+	return dst
+}
+
+// appendTagged appends the tag and the data of v.
+func appendTagged(dst []byte, v kalam.Value) []byte {
+	k := v.Kind()
+	if k == kalam.KindNull {
+		return append(dst, tagNull)
+	}
+	dst = append(dst, byte(k))
+	switch k {
+	case kalam.KindBoolean:
+		if v.Bool() {
+			return append(dst, 1)
+		}
+		return append(dst, 0)
+	case kalam.KindSmallInt:
+		return binary.LittleEndian.AppendUint16(dst, uint16(v.Int()))
+	case kalam.KindInt, kalam.KindDate:
+		return binary.LittleEndian.AppendUint32(dst, uint32(v.Int()))
+	case kalam.KindBigInt, kalam.KindTimestamp, kalam.KindDateTime, kalam.KindTime:
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.Int()))
+	case kalam.KindFloat:
+		return binary.LittleEndian.AppendUint32(dst, float32Bits(v))
+	case kalam.KindDouble:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float64()))
+	case kalam.KindDecimal:
+		hi, lo, scale := v.Decimal()
+		dst = append(dst, scale)
+		dst = binary.LittleEndian.AppendUint64(dst, lo)
+		return binary.LittleEndian.AppendUint64(dst, uint64(hi))
+	case kalam.KindText, kalam.KindJSON, kalam.KindBytes:
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(v.Str())))
+		return append(dst, v.Str()...)
+	case kalam.KindUUID:
+		u := v.UUID()
+		return append(dst, u[:]...)
+	}
+	return dst
+}
+
+// float32Bits returns the bits of a FLOAT.
+func float32Bits(v kalam.Value) uint32 { return math.Float32bits(float32(v.Float64())) }
+
+// DecodeRow decodes payload into dst, reusing its memory, and returns one value
+// per column of t. A column that payload does not have gets its literal default,
+// or NULL; columns of payload that t does not have are skipped; a value stored
+// before a change of the column's type is cast. Text values share the memory of
+// payload, which must not change as long as they are used. A payload that
+// EncodeRow did not write gives CodeCorrupt.
+func DecodeRow(t *kalam.Table, payload []byte, dst []kalam.Value) ([]kalam.Value, error) {
+	return DecodeColumns(t, payload, nil, dst)
+}
+
+// DecodeColumns is DecodeRow for the columns i with want[i]; the others are NULL
+// in the result, which has one value per column of t all the same. A nil want
+// means all columns.
+func DecodeColumns(t *kalam.Table, payload []byte, want []bool, dst []kalam.Value) ([]kalam.Value, error) {
+	n := len(t.Columns)
+	if cap(dst) < n {
+		dst = make([]kalam.Value, n)
+	}
+	dst = dst[:n]
+	r, err := readRow(payload)
+	if err != nil {
+		return nil, corruptRow(t, err)
+	}
+	at := 0
+	for r.left > 0 {
+		if err := r.next(); err != nil {
+			return nil, corruptRow(t, err)
+		}
+		at = fillMissing(t, dst, at, want, r.id)
+		if at == n || t.Columns[at].ID != r.id {
+			continue // a dropped column
+		}
+		dst[at] = kalam.Value{}
+		if want == nil || want[at] {
+			if dst[at], err = r.value(t.Columns[at].Type); err != nil {
+				return nil, corruptRow(t, err)
+			}
+		}
+		at++
+	}
+	if err := r.end(); err != nil {
+		return nil, corruptRow(t, err)
+	}
+	fillMissing(t, dst, at, want, math.MaxUint32)
+	return dst, nil
+}
+
+// fillMissing gives the columns from at on whose id is below id their default
+// and returns the index of the first column at or above id.
+func fillMissing(t *kalam.Table, dst []kalam.Value, at int, want []bool, id kalam.ColumnID) int {
+	for ; at < len(t.Columns) && t.Columns[at].ID < id; at++ {
+		dst[at] = kalam.Value{}
+		if want == nil || want[at] {
+			dst[at] = literalDefault(&t.Columns[at])
+		}
+	}
+	return at
+}
+
+// literalDefault returns what rows written before column c existed hold in it.
+func literalDefault(c *kalam.Column) kalam.Value {
+	if c.Default != nil && c.Default.Func == kalam.DefaultLiteral {
+		return c.Default.Value
+	}
+	return kalam.Value{}
+}
+
+// corruptRow wraps a damage found in a row of t.
+func corruptRow(t *kalam.Table, err error) error {
+	return kalam.Wrap(kalam.CodeCorrupt, err, "a stored row of table %s is damaged", t.ID)
+}
+
+// damage is the reason why a payload is no row. It is a constant, so that
+// finding damage costs nothing.
+type damage string
+
+// Error returns the reason.
+func (d damage) Error() string { return string(d) }
+
+const (
+	damageVersion  damage = "unknown version of the row encoding"
+	damageShort    damage = "the row ends early"
+	damageLong     damage = "bytes follow the last column"
+	damageNumber   damage = "a number is not in its shortest form"
+	damageOrder    damage = "the column ids do not rise"
+	damageTag      damage = "unknown tag"
+	damageBoolean  damage = "a BOOLEAN is neither 0 nor 1"
+	damageDecimal  damage = "a DECIMAL has an impossible scale"
+	damageMismatch damage = "a value does not fit the type of its column"
+)
+
+// rowReader walks the columns of a payload. After next it stands on the column
+// id, whose tag and data are in tag and data.
+type rowReader struct {
+	p    []byte // the rest of the payload
+	left uint64 // columns not yet read
+	id   kalam.ColumnID
+	tag  byte
+	data []byte
+}
+
+// readRow returns a reader before the first column.
+func readRow(payload []byte) (rowReader, error) {
+	if len(payload) == 0 {
+		return rowReader{}, damageShort
+	}
+	if payload[0] != rowVersion {
+		return rowReader{}, damageVersion
+	}
+	r := rowReader{p: payload[1:]}
+	n, err := r.uvarint()
+	r.left = n
+	return r, err
+}
+
+// uvarint reads a number in its shortest form.
+func (r *rowReader) uvarint() (uint64, error) {
+	if len(r.p) > 0 && r.p[0] < 0x80 {
+		n := uint64(r.p[0])
+		r.p = r.p[1:]
+		return n, nil
+	}
+	n, size := binary.Uvarint(r.p)
+	if size <= 0 {
+		return 0, damageShort
+	}
+	if r.p[size-1] == 0 {
+		return 0, damageNumber
+	}
+	r.p = r.p[size:]
+	return n, nil
+}
+
+// next reads one column; left must be above 0.
+func (r *rowReader) next() error {
+	id, err := r.uvarint()
+	if err != nil {
+		return err
+	}
+	if id <= uint64(r.id) || id > math.MaxUint32 {
+		return damageOrder
+	}
+	r.id = kalam.ColumnID(id)
+	r.left--
+	if len(r.p) == 0 {
+		return damageShort
+	}
+	r.tag = r.p[0]
+	r.p = r.p[1:]
+	size := uint64(tagSizes[r.tag])
+	if size >= sizePrefixed {
+		if size == sizeInvalid {
+			return damageTag
+		}
+		if len(r.p) < 4 {
+			return damageShort
+		}
+		size = uint64(binary.LittleEndian.Uint32(r.p))
+		r.p = r.p[4:]
+	}
+	if uint64(len(r.p)) < size {
+		return damageShort
+	}
+	r.data = r.p[:size]
+	r.p = r.p[size:]
+	return nil
+}
+
+// end reports whether anything follows the last column.
+func (r *rowReader) end() error {
+	if len(r.p) != 0 {
+		return damageLong
+	}
+	return nil
+}
+
+// value returns the column the reader stands on as a value of type t.
+func (r *rowReader) value(t kalam.DataType) (kalam.Value, error) {
+	v, err := taggedValue(r.tag, r.data)
+	if err != nil || r.tag == byte(t.Kind) && r.tag != byte(kalam.KindDecimal) || r.tag == tagNull {
+		return v, err
+	}
+	if v, err = Cast(t, v); err != nil {
+		return kalam.Value{}, damageMismatch
+	}
+	return v, nil
+}
+
+// taggedValue returns the value of a known tag and data of its size.
+func taggedValue(tag byte, data []byte) (kalam.Value, error) {
+	switch k := kalam.Kind(tag); k {
+	case kalam.KindBoolean:
+		if data[0] > 1 {
+			return kalam.Value{}, damageBoolean
+		}
+		return kalam.Bool(data[0] == 1), nil
+	case kalam.KindSmallInt:
+		return kalam.Integer(k, int64(int16(binary.LittleEndian.Uint16(data)))), nil
+	case kalam.KindInt, kalam.KindDate:
+		return kalam.Integer(k, int64(int32(binary.LittleEndian.Uint32(data)))), nil
+	case kalam.KindBigInt, kalam.KindTimestamp, kalam.KindDateTime, kalam.KindTime:
+		return kalam.Integer(k, int64(binary.LittleEndian.Uint64(data))), nil
+	case kalam.KindFloat:
+		return kalam.Float(math.Float32frombits(binary.LittleEndian.Uint32(data))), nil
+	case kalam.KindDouble:
+		return kalam.Double(math.Float64frombits(binary.LittleEndian.Uint64(data))), nil
+	case kalam.KindDecimal:
+		if data[0] > kalam.MaxDecimalPrecision {
+			return kalam.Value{}, damageDecimal
+		}
+		return kalam.Decimal(int64(binary.LittleEndian.Uint64(data[9:])), binary.LittleEndian.Uint64(data[1:]), data[0]), nil
+	case kalam.KindText:
+		return kalam.Text(aliased(data)), nil
+	case kalam.KindJSON:
+		return kalam.JSON(aliased(data)), nil
+	case kalam.KindBytes:
+		return kalam.Bytes(aliased(data)), nil
+	case kalam.KindUUID:
+		return kalam.UUID([16]byte(data)), nil
+	}
+	return kalam.Value{}, nil // tagNull; next admits no other tag
+}
+
+// aliased returns b as a string that shares its memory.
+func aliased(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
