@@ -76,7 +76,9 @@ type Job struct {
 	Message    string      `json:"message,omitempty"`
 	Result     string      `json:"result,omitempty"` // JSON.
 	Error      string      `json:"error,omitempty"`
-	Trace      string      `json:"trace,omitempty"` // "{node}:{worker}".
+	Exception  string      `json:"exception_trace,omitempty"` // Stack of a panic.
+	Trace      string      `json:"trace,omitempty"`           // "{node}:{worker}".
+	Priority   int         `json:"priority,omitempty"`        // Higher starts first.
 	Retries    int         `json:"retry_count"`
 	MaxRetries int         `json:"max_retries"`
 	MemoryUsed int64       `json:"memory_used"` // Peak bytes.

@@ -1,9 +1,11 @@
 package datatype
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -32,6 +34,8 @@ func AppendCell(dst []byte, a arrow.Array, i int) []byte {
 		return append(dst, "null"...)
 	}
 	switch a := a.(type) {
+	case *array.Null:
+		return append(dst, "null"...)
 	case *array.Int64:
 		return appendQuotedInt(dst, a.Value(i))
 	case *array.Uint64:
@@ -216,11 +220,11 @@ func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
-		c := s[i]
-		if jsonPlain[c] {
-			i++
-			continue
+		i += plainPrefix(s[i:])
+		if i == len(s) {
+			break
 		}
+		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 {
@@ -236,6 +240,30 @@ func AppendJSONString(dst []byte, s string) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+// plainPrefix returns how many bytes at the start of s a JSON string holds as
+// they are. It looks at eight bytes at a time: unless one of them is not ASCII,
+// subtracting 0x20 sets a high bit exactly when one is a control character, and
+// subtracting 0x01 after xor with a character exactly when one is that character.
+func plainPrefix(s string) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x80 * ones
+	)
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := w^'"'*ones, w^'\\'*ones
+		if (w|(w-' '*ones)|(quote-ones)|(slash-ones))&highs != 0 {
+			break
+		}
+	}
+	for i < len(s) && jsonPlain[s[i]] {
+		i++
+	}
+	return i
 }
 
 // appendEscape appends the escape of a control character, quote or backslash.

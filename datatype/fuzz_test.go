@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/big"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -107,8 +108,8 @@ func FuzzDecimal(f *testing.F) {
 		scale %= p + 1
 		typ := kalam.DataType{Kind: kalam.KindDecimal, Precision: p, Scale: scale}
 		v, err := datatype.FromNumber(typ, s)
-		if len(s) > 80 {
-			return
+		if e := strings.IndexAny(s, "eE"); len(s) > 80 || e >= 0 && len(s)-e > 4 {
+			return // too large for the reference
 		}
 		want, ok := bigDecimal(s, p, scale)
 		if (err == nil) != ok {
@@ -126,15 +127,10 @@ func FuzzDecimal(f *testing.F) {
 // bigDecimal is an independent DECIMAL(p,scale) reader.
 func bigDecimal(s string, p, scale uint8) (string, bool) {
 	digits := false
-	for i, c := range s {
-		switch {
-		case c >= '0' && c <= '9':
+	for _, c := range s {
+		if c >= '0' && c <= '9' {
 			digits = true
-		case c == 'e' || c == 'E':
-			if len(s)-i > 4 { // keep the exponents small enough for big.Rat
-				return "", false
-			}
-		case c != '.' && c != '-' && c != '+':
+		} else if !strings.ContainsRune(".-+eE", c) {
 			return "", false
 		}
 	}

@@ -21,6 +21,8 @@ func ValueAt(a arrow.Array, i int) kalam.Value {
 		return kalam.Null()
 	}
 	switch a := a.(type) {
+	case *array.Null:
+		return kalam.Null()
 	case *array.Boolean:
 		return kalam.Bool(a.Value(i))
 	case *array.Float16:
@@ -317,7 +319,7 @@ func appendDocument(dst []byte, a arrow.Array, i int) []byte {
 	switch v := ValueAt(a, i); v.Kind() {
 	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal, kalam.KindBoolean:
 		return appendText(dst, v)
-	case kalam.KindFloat, kalam.KindDouble:
+	case kalam.KindNull, kalam.KindFloat, kalam.KindDouble:
 		return AppendValue(dst, v)
 	case kalam.KindJSON:
 		if CheckJSON(v.Str()) == nil {
