@@ -1,0 +1,165 @@
+package dialect
+
+import (
+	"math"
+
+	"github.com/kalamlake/kalam"
+)
+
+// tableKindWord returns the table kind that the current word is in front of
+// TABLE; 0 when TABLE itself or anything else is next.
+func (p *parser) tableKindWord() kalam.TableKind {
+	if !p.nextIs("TABLE") {
+		return 0
+	}
+	switch {
+	case p.is("USER"):
+		return kalam.KindUserTable
+	case p.is("SHARED"):
+		return kalam.KindSharedTable
+	case p.is("STREAM"):
+		return kalam.KindStreamTable
+	}
+	return 0
+}
+
+// dispatch tries the second word of CREATE, ALTER and DROP.
+func (p *parser) dispatch(table func(kalam.TableKind) (Statement, error), namespace, user, storage func() (Statement, error)) (Statement, error) {
+	l, tok, prev := p.lex, p.tok, p.prev
+	p.advance()
+	kind := p.tableKindWord()
+	if kind != 0 {
+		p.advance()
+	}
+	switch {
+	case p.accept("TABLE"):
+		return table(kind)
+	case p.accept("NAMESPACE"):
+		return namespace()
+	case p.accept("USER"):
+		return user()
+	case p.accept("STORAGE"):
+		return storage()
+	}
+	p.lex, p.tok, p.prev = l, tok, prev
+	return nil, p.unknown()
+}
+
+func (p *parser) create() (Statement, error) {
+	return p.dispatch(p.createTable, p.createNamespace, p.createUser, p.createStorage)
+}
+
+func (p *parser) alter() (Statement, error) {
+	return p.dispatch(p.alterTable, p.alterNamespace, p.alterUser, p.alterStorage)
+}
+
+func (p *parser) drop() (Statement, error) {
+	return p.dispatch(p.dropTable, p.dropNamespace, p.dropUser, p.dropStorage)
+}
+
+// namespaceClause consumes [IN|FROM [NAMESPACE] ns]; nil if there is none.
+func (p *parser) namespaceClause() (*Ident, error) {
+	if !p.accept("IN") && !p.accept("FROM") {
+		return nil, nil
+	}
+	p.accept("NAMESPACE")
+	id, err := p.looseIdent("namespace name")
+	return &id, err
+}
+
+// show parses SHOW; the current token is the word.
+func (p *parser) show() (Statement, error) {
+	switch {
+	case p.accept("SHOW", "NAMESPACES"), p.accept("SHOW", "DATABASES"), p.accept("SHOW", "SCHEMAS"):
+		return &ShowNamespaces{}, nil
+	case p.accept("SHOW", "TABLES"):
+		ns, err := p.namespaceClause()
+		return &ShowTables{Namespace: ns}, err
+	case p.accept("SHOW", "STORAGES"):
+		return &ShowStorages{}, nil
+	case p.accept("SHOW", "JOBS"):
+		return &ShowJobs{}, nil
+	case p.accept("SHOW", "COLUMNS"):
+		if !p.accept("FROM") && !p.accept("IN") {
+			return nil, p.unexpected("FROM")
+		}
+		t, err := p.name("table name")
+		return &ShowColumns{Table: t}, err
+	case p.accept("SHOW", "TABLE", "STATS"):
+		t, err := p.name("table name")
+		return &ShowStats{Table: t}, err
+	case p.accept("SHOW", "STATS"):
+		if err := p.expect("FOR", "TABLE"); err != nil {
+			return nil, err
+		}
+		t, err := p.name("table name")
+		return &ShowStats{Table: t}, err
+	}
+	return nil, p.unknown()
+}
+
+// describe parses DESCRIBE and DESC of a table or a query.
+func (p *parser) describe() (Statement, error) {
+	if t := p.peek(); isQueryStart(p.src(), t) && !(t.kind == tWord && isWord(p.text(t), "TABLE")) {
+		return p.query()
+	}
+	p.advance()
+	p.accept("TABLE")
+	st := &Describe{}
+	var err error
+	if st.Table, err = p.name("table name"); err != nil {
+		return nil, err
+	}
+	if st.History = p.accept("HISTORY"); st.History && p.accept("LIMIT") {
+		var n int64
+		pos := p.tok.pos
+		if n, err = p.integer("LIMIT", math.MaxInt32); err == nil && n == 0 {
+			err = syntaxError(pos, "LIMIT of DESCRIBE ... HISTORY must be at least 1")
+		}
+		st.Limit = int(n)
+	}
+	return st, err
+}
+
+// kill parses KILL JOB and KILL LIVE QUERY.
+func (p *parser) kill() (Statement, error) {
+	switch {
+	case p.accept("KILL", "JOB"):
+		pos := p.tok.pos
+		id, err := p.bare("job id")
+		return &KillJob{Job: kalam.JobID(id), Pos: pos}, err
+	case p.accept("KILL", "LIVE", "QUERY"):
+		pos := p.tok.pos
+		id, err := p.bare("live query id")
+		return &KillLive{ID: id, Pos: pos}, err
+	}
+	return nil, p.unknown()
+}
+
+// storageCommand parses STORAGE FLUSH, COMPACT and CHECK.
+func (p *parser) storageCommand() (Statement, error) {
+	switch {
+	case p.accept("STORAGE", "FLUSH", "TABLE"):
+		t, err := p.name("table name")
+		return &FlushTable{Table: t}, err
+	case p.accept("STORAGE", "FLUSH", "ALL"):
+		ns, err := p.namespaceClause()
+		return &FlushAll{Namespace: ns}, err
+	case p.accept("STORAGE", "COMPACT", "TABLE"):
+		t, err := p.name("table name")
+		return &CompactTable{Table: t}, err
+	case p.accept("STORAGE", "COMPACT", "ALL"):
+		ns, err := p.namespaceClause()
+		return &CompactAll{Namespace: ns}, err
+	case p.accept("STORAGE", "CHECK"):
+		pos := p.tok.pos
+		id, err := p.storageID()
+		if err != nil {
+			return nil, err
+		}
+		return &CheckStorage{Storage: id, Extended: p.accept("EXTENDED"), Pos: pos}, nil
+	case p.accept("STORAGE", "FLUSH"), p.accept("STORAGE", "COMPACT"):
+		return nil, p.unexpected("TABLE or ALL")
+	}
+	return nil, p.unknown()
+}

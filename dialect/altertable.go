@@ -1,0 +1,208 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// alterTable parses what follows ALTER [kind] TABLE.
+func (p *parser) alterTable(kind kalam.TableKind) (Statement, error) {
+	st := &AlterTable{Kind: kind}
+	var err error
+	if st.Name, err = p.name("table name"); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.accept("ADD"):
+		err = p.addColumn(st)
+	case p.accept("DROP"):
+		err = p.dropColumn(st)
+	case p.accept("MODIFY"):
+		p.accept("COLUMN")
+		err = p.modifyColumn(st)
+	case p.accept("RENAME"):
+		err = p.renameColumn(st)
+	case p.accept("ALTER"):
+		p.accept("COLUMN")
+		err = p.alterColumn(st)
+	case p.accept("SET", "ACCESS", "LEVEL"):
+		err = p.setAccess(st)
+	case p.accept("SET", "TBLPROPERTIES"):
+		err = p.setProperties(st)
+	case p.is("CREATE"):
+		err = p.vectorIndex()
+	default:
+		err = p.unexpected("ADD, DROP, MODIFY, RENAME or ALTER COLUMN, SET ACCESS LEVEL or SET TBLPROPERTIES")
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.isPunct(','):
+		return nil, unsupported(p.tok.pos, "ALTER TABLE takes one operation; write a statement for each")
+	case p.is("FIRST"), p.is("AFTER"):
+		return nil, unsupported(p.tok.pos, "%s is not supported; columns keep the order of their creation", p.words(1))
+	}
+	return st, nil
+}
+
+func (p *parser) vectorIndex() error {
+	return unsupported(p.tok.pos, "Vector indexes are not supported")
+}
+
+// existingColumn consumes the name of a column that is to be changed. System
+// columns cannot be.
+func (p *parser) existingColumn() (Ident, error) {
+	id, err := p.ident("column name")
+	if err == nil && wordIn(id.Name, reservedColumns) {
+		err = syntaxError(id.Pos, "Column '%s' is a system column and cannot be changed", id.Name)
+	}
+	return id, err
+}
+
+func (p *parser) addColumn(st *AlterTable) error {
+	st.Op = AlterAddColumn
+	if p.isAny(" CONSTRAINT PRIMARY UNIQUE FOREIGN CHECK ") {
+		return unsupported(p.tok.pos, "ALTER TABLE ADD %s is not supported", p.words(1))
+	}
+	if p.accept("COLUMN"); p.accept("IF", "NOT", "EXISTS") {
+		st.IfExists = true
+	}
+	pos := p.tok.pos
+	c, err := p.columnDef()
+	if err != nil {
+		return err
+	}
+	if c.primary {
+		return unsupported(pos, "A PRIMARY KEY column cannot be added; the key is declared in CREATE TABLE")
+	}
+	st.Column = Ident{Name: c.def.Name, Pos: pos}
+	st.Def = &c.def
+	return nil
+}
+
+func (p *parser) dropColumn(st *AlterTable) (err error) {
+	st.Op = AlterDropColumn
+	switch {
+	case p.is("VECTOR"), p.is("INDEX"):
+		return p.vectorIndex()
+	case p.isAny(" CONSTRAINT PRIMARY "):
+		return unsupported(p.tok.pos, "ALTER TABLE DROP %s is not supported", p.words(1))
+	}
+	p.accept("COLUMN")
+	st.IfExists = p.accept("IF", "EXISTS")
+	st.Column, err = p.existingColumn()
+	return err
+}
+
+// modifyColumn consumes c type [NULL | NOT NULL].
+func (p *parser) modifyColumn(st *AlterTable) (err error) {
+	st.Op = AlterModifyColumn
+	if st.Column, err = p.existingColumn(); err != nil {
+		return err
+	}
+	if err := p.newType(st); err != nil {
+		return err
+	}
+	switch {
+	case p.accept("NOT", "NULL"):
+		st.Null = NullRefused
+		st.Def.NotNull = true
+	case p.accept("NULL"):
+		st.Null = NullAllowed
+	case p.is("DEFAULT"):
+		return unsupported(p.tok.pos, "MODIFY COLUMN does not take DEFAULT; use ALTER COLUMN %s SET DEFAULT", st.Column.Name)
+	}
+	return nil
+}
+
+// newType consumes the type that a column is to get.
+func (p *parser) newType(st *AlterTable) error {
+	pos := p.tok.pos
+	t, serial, err := p.dataType(st.Column.Name)
+	if err != nil {
+		return err
+	}
+	if serial {
+		return unsupported(pos, "A column cannot be changed to a SERIAL type")
+	}
+	st.Def = &kalam.Column{Name: strings.Clone(st.Column.Name), Type: t}
+	return nil
+}
+
+func (p *parser) renameColumn(st *AlterTable) (err error) {
+	st.Op = AlterRenameColumn
+	if p.is("TO") {
+		return unsupported(p.tok.pos, "A table cannot be renamed")
+	}
+	p.accept("COLUMN")
+	if st.Column, err = p.existingColumn(); err != nil {
+		return err
+	}
+	if err := p.expect("TO"); err != nil {
+		return err
+	}
+	if st.To, err = p.anyIdent("column name"); err != nil {
+		return err
+	}
+	return located(CheckColumnName(st.To.Name), st.To.Pos)
+}
+
+// alterColumn consumes c {SET NOT NULL | DROP NOT NULL | SET DEFAULT e |
+// DROP DEFAULT | [SET DATA] TYPE t}.
+func (p *parser) alterColumn(st *AlterTable) (err error) {
+	if st.Column, err = p.existingColumn(); err != nil {
+		return err
+	}
+	switch {
+	case p.accept("SET", "NOT", "NULL"):
+		st.Op = AlterSetNotNull
+	case p.accept("DROP", "NOT", "NULL"):
+		st.Op = AlterDropNotNull
+	case p.accept("DROP", "DEFAULT"):
+		st.Op = AlterDropDefault
+	case p.accept("SET", "DEFAULT"):
+		st.Op = AlterSetDefault
+		st.Def = &kalam.Column{Name: strings.Clone(st.Column.Name)}
+		return p.defaultValue(st.Def)
+	case p.accept("SET", "DATA", "TYPE"), p.accept("TYPE"):
+		st.Op = AlterModifyColumn
+		if err := p.newType(st); err != nil {
+			return err
+		}
+		if p.is("USING") {
+			return unsupported(p.tok.pos, "ALTER COLUMN ... TYPE ... USING is not supported; types can only be widened")
+		}
+	default:
+		return p.unexpected("SET NOT NULL, DROP NOT NULL, SET DEFAULT, DROP DEFAULT or TYPE")
+	}
+	return nil
+}
+
+func (p *parser) setAccess(st *AlterTable) error {
+	st.Op = AlterSetAccess
+	o := options{}
+	if err := p.optionValue(&o, "ACCESS_LEVEL", p.tok.pos, false); err != nil {
+		return err
+	}
+	st.Options, st.Given = o.table, o.given
+	return nil
+}
+
+func (p *parser) setProperties(st *AlterTable) error {
+	st.Op = AlterSetProperties
+	o := options{}
+	pos := p.tok.pos
+	if err := p.optionList(&o); err != nil {
+		return err
+	}
+	if o.given == 0 {
+		return syntaxError(pos, "SET TBLPROPERTIES names no option")
+	}
+	if o.given.Has(OptionType) || o.kind != kalam.TableKind(0) {
+		return unsupported(pos, "The type of a table cannot be changed")
+	}
+	st.Options, st.Given = o.table, o.given
+	return nil
+}

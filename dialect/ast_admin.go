@@ -1,0 +1,260 @@
+package dialect
+
+import (
+	"log/slog"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Secret is a password or credential of a statement. It prints as [redacted];
+// convert it to string to use it.
+type Secret string
+
+// String returns "[redacted]".
+func (Secret) String() string { return "[redacted]" }
+
+// GoString returns "[redacted]".
+func (Secret) GoString() string { return "[redacted]" }
+
+// LogValue returns "[redacted]".
+func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// MarshalText returns "[redacted]".
+func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+// Property is one `key = value` of a list of options. Value is a TEXT, BOOLEAN,
+// BIGINT or DOUBLE.
+type Property struct {
+	Key   string
+	Value kalam.Value
+	Pos   int
+}
+
+// CreateNamespace is CREATE NAMESPACE.
+type CreateNamespace struct {
+	Namespace   kalam.NamespaceID
+	IfNotExists bool
+	Options     []Property
+	Pos         int
+}
+
+// AlterNamespace is ALTER NAMESPACE ... SET OPTIONS.
+type AlterNamespace struct {
+	Namespace Ident
+	Options   []Property
+}
+
+// DropNamespace is DROP NAMESPACE.
+type DropNamespace struct {
+	Namespace Ident
+	IfExists  bool
+	Cascade   bool
+}
+
+// ShowNamespaces is SHOW NAMESPACES.
+type ShowNamespaces struct{}
+
+// ShowTables is SHOW TABLES; Namespace is nil without IN.
+type ShowTables struct{ Namespace *Ident }
+
+// ShowStorages is SHOW STORAGES.
+type ShowStorages struct{}
+
+// ShowJobs is SHOW JOBS.
+type ShowJobs struct{}
+
+// ShowColumns is SHOW COLUMNS FROM t.
+type ShowColumns struct{ Table Name }
+
+// ShowStats is SHOW TABLE STATS t or SHOW STATS FOR TABLE t.
+type ShowStats struct{ Table Name }
+
+// Describe is DESCRIBE [TABLE] t [HISTORY [LIMIT n]].
+type Describe struct {
+	Table   Name
+	History bool
+	Limit   int // Of HISTORY, 0 when not given.
+}
+
+// AuthKind is how a user signs in.
+type AuthKind uint8
+
+// The ways to sign in. AuthNone: the statement does not say.
+const (
+	AuthNone AuthKind = iota
+	AuthPassword
+	AuthOAuth
+	AuthInternal
+)
+
+// String returns the word of system.users.auth_type, "" for AuthNone.
+func (a AuthKind) String() string { return [...]string{"", "password", "oauth", "internal"}[a&3] }
+
+// CreateUser is CREATE USER.
+type CreateUser struct {
+	User        kalam.UserID
+	IfNotExists bool
+	Auth        AuthKind
+	Password    Secret
+	OAuth       Secret // JSON; "" when the statement has none.
+	Role        kalam.Role
+	Email       string
+	Pos         int
+}
+
+// AlterUser is ALTER USER; nil fields are not changed. An empty Email removes it.
+type AlterUser struct {
+	User     kalam.UserID
+	Password *Secret
+	Role     *kalam.Role
+	Email    *string
+	Pos      int
+}
+
+// DropUser is DROP USER.
+type DropUser struct {
+	User     kalam.UserID
+	IfExists bool
+	Pos      int
+}
+
+// StorageSettings are the clauses of CREATE and ALTER STORAGE; nil was not given.
+type StorageSettings struct {
+	Name           *string
+	Description    *string
+	URI            *string // Also from PATH, BASE_DIRECTORY and BUCKET.
+	Region         *string
+	SharedTemplate *string
+	UserTemplate   *string
+	Credentials    *Secret // JSON object.
+	Config         *string // JSON object.
+}
+
+// CreateStorage is CREATE STORAGE.
+type CreateStorage struct {
+	Storage     kalam.StorageID
+	IfNotExists bool
+	Type        string // filesystem or s3.
+	Settings    StorageSettings
+	Pos         int
+}
+
+// AlterStorage is ALTER STORAGE id SET ...
+type AlterStorage struct {
+	Storage  kalam.StorageID
+	Settings StorageSettings
+	Pos      int
+}
+
+// DropStorage is DROP STORAGE.
+type DropStorage struct {
+	Storage  kalam.StorageID
+	IfExists bool
+	Pos      int
+}
+
+// CheckStorage is STORAGE CHECK id [EXTENDED].
+type CheckStorage struct {
+	Storage  kalam.StorageID
+	Extended bool
+	Pos      int
+}
+
+// FlushTable is STORAGE FLUSH TABLE t.
+type FlushTable struct{ Table Name }
+
+// FlushAll is STORAGE FLUSH ALL; Namespace is nil without IN.
+type FlushAll struct{ Namespace *Ident }
+
+// CompactTable is STORAGE COMPACT TABLE t.
+type CompactTable struct{ Table Name }
+
+// CompactAll is STORAGE COMPACT ALL; Namespace is nil without IN.
+type CompactAll struct{ Namespace *Ident }
+
+// KillJob is KILL JOB id.
+type KillJob struct {
+	Job kalam.JobID
+	Pos int
+}
+
+// KillLive is KILL LIVE QUERY id.
+type KillLive struct {
+	ID  string
+	Pos int
+}
+
+// ClearCache is CLEAR CACHE.
+type ClearCache struct{}
+
+// Verb returns "CREATE NAMESPACE".
+func (*CreateNamespace) Verb() string { return "CREATE NAMESPACE" }
+
+// Verb returns "ALTER NAMESPACE".
+func (*AlterNamespace) Verb() string { return "ALTER NAMESPACE" }
+
+// Verb returns "DROP NAMESPACE".
+func (*DropNamespace) Verb() string { return "DROP NAMESPACE" }
+
+// Verb returns "SHOW NAMESPACES".
+func (*ShowNamespaces) Verb() string { return "SHOW NAMESPACES" }
+
+// Verb returns "SHOW TABLES".
+func (*ShowTables) Verb() string { return "SHOW TABLES" }
+
+// Verb returns "SHOW STORAGES".
+func (*ShowStorages) Verb() string { return "SHOW STORAGES" }
+
+// Verb returns "SHOW JOBS".
+func (*ShowJobs) Verb() string { return "SHOW JOBS" }
+
+// Verb returns "SHOW COLUMNS".
+func (*ShowColumns) Verb() string { return "SHOW COLUMNS" }
+
+// Verb returns "SHOW STATS".
+func (*ShowStats) Verb() string { return "SHOW STATS" }
+
+// Verb returns "DESCRIBE".
+func (*Describe) Verb() string { return "DESCRIBE" }
+
+// Verb returns "CREATE USER".
+func (*CreateUser) Verb() string { return "CREATE USER" }
+
+// Verb returns "ALTER USER".
+func (*AlterUser) Verb() string { return "ALTER USER" }
+
+// Verb returns "DROP USER".
+func (*DropUser) Verb() string { return "DROP USER" }
+
+// Verb returns "CREATE STORAGE".
+func (*CreateStorage) Verb() string { return "CREATE STORAGE" }
+
+// Verb returns "ALTER STORAGE".
+func (*AlterStorage) Verb() string { return "ALTER STORAGE" }
+
+// Verb returns "DROP STORAGE".
+func (*DropStorage) Verb() string { return "DROP STORAGE" }
+
+// Verb returns "STORAGE CHECK".
+func (*CheckStorage) Verb() string { return "STORAGE CHECK" }
+
+// Verb returns "STORAGE FLUSH TABLE".
+func (*FlushTable) Verb() string { return "STORAGE FLUSH TABLE" }
+
+// Verb returns "STORAGE FLUSH ALL".
+func (*FlushAll) Verb() string { return "STORAGE FLUSH ALL" }
+
+// Verb returns "STORAGE COMPACT TABLE".
+func (*CompactTable) Verb() string { return "STORAGE COMPACT TABLE" }
+
+// Verb returns "STORAGE COMPACT ALL".
+func (*CompactAll) Verb() string { return "STORAGE COMPACT ALL" }
+
+// Verb returns "KILL JOB".
+func (*KillJob) Verb() string { return "KILL JOB" }
+
+// Verb returns "KILL LIVE QUERY".
+func (*KillLive) Verb() string { return "KILL LIVE QUERY" }
+
+// Verb returns "CLEAR CACHE".
+func (*ClearCache) Verb() string { return "CLEAR CACHE" }

@@ -1,0 +1,120 @@
+package dialect
+
+import "github.com/kalamlake/kalam"
+
+// OptionSet says which table options a statement gives.
+type OptionSet uint16
+
+// The table options.
+const (
+	OptionType OptionSet = 1 << iota
+	OptionStorage
+	OptionUserStorage
+	OptionFlushInterval
+	OptionFlushRows
+	OptionFlushManual
+	OptionTTL
+	OptionAccess
+	OptionShard
+	OptionRetention
+)
+
+// Has reports whether any option of o is in s.
+func (s OptionSet) Has(o OptionSet) bool { return s&o != 0 }
+
+// CreateTable is CREATE TABLE. Table has Kind (0 when the statement does not
+// say), Columns, PrimaryKey (empty without PRIMARY KEY) and Options; column ids
+// are 0. A literal DEFAULT has the value as it is written (BOOLEAN, TEXT, BYTES,
+// BIGINT, other numbers as TEXT); the caller casts it to the column's type.
+type CreateTable struct {
+	Name        Name
+	IfNotExists bool
+	Table       kalam.Table
+	ColumnPos   []int // Of each column.
+	Given       OptionSet
+}
+
+// AlterOp is the operation of an ALTER TABLE.
+type AlterOp uint8
+
+// The operations, with the fields of AlterTable that they use beside Name.
+const (
+	AlterAddColumn     AlterOp = iota + 1 // Def, Column, IfExists (IF NOT EXISTS).
+	AlterDropColumn                       // Column, IfExists.
+	AlterModifyColumn                     // Column, Def (name, type), Null.
+	AlterRenameColumn                     // Column, To.
+	AlterSetNotNull                       // Column.
+	AlterDropNotNull                      // Column.
+	AlterSetDefault                       // Column, Def (name, Default).
+	AlterDropDefault                      // Column.
+	AlterSetAccess                        // Options.Access.
+	AlterSetProperties                    // Options, Given.
+)
+
+// Nullability is what MODIFY COLUMN says about NULL.
+type Nullability uint8
+
+// The nullabilities.
+const (
+	NullUnchanged Nullability = iota
+	NullAllowed
+	NullRefused
+)
+
+// AlterTable is ALTER TABLE with one operation. For Def the rules of
+// CreateTable hold.
+type AlterTable struct {
+	Name     Name
+	Kind     kalam.TableKind // The word before TABLE, 0 for none.
+	Op       AlterOp
+	Column   Ident
+	To       Ident
+	Def      *kalam.Column
+	Null     Nullability
+	IfExists bool
+	Options  kalam.TableOptions
+	Given    OptionSet
+}
+
+// Operation returns the operation as messages name it, for instance "ADD
+// COLUMN c TEXT" or "ALTER COLUMN c SET DEFAULT 0".
+func (a *AlterTable) Operation() string {
+	c := a.Column.Name
+	switch a.Op {
+	case AlterAddColumn:
+		return "ADD COLUMN " + c + " " + a.Def.Type.String()
+	case AlterDropColumn:
+		return "DROP COLUMN " + c
+	case AlterModifyColumn:
+		return "MODIFY COLUMN " + c + " " + a.Def.Type.String()
+	case AlterRenameColumn:
+		return "RENAME COLUMN " + c + " TO " + a.To.Name
+	case AlterSetNotNull:
+		return "ALTER COLUMN " + c + " SET NOT NULL"
+	case AlterDropNotNull:
+		return "ALTER COLUMN " + c + " DROP NOT NULL"
+	case AlterSetDefault:
+		return "ALTER COLUMN " + c + " SET DEFAULT " + a.Def.Default.SQL
+	case AlterDropDefault:
+		return "ALTER COLUMN " + c + " DROP DEFAULT"
+	case AlterSetAccess:
+		return "SET ACCESS LEVEL " + a.Options.Access.String()
+	}
+	return "SET TBLPROPERTIES"
+}
+
+// DropTable is DROP TABLE.
+type DropTable struct {
+	Name     Name
+	Kind     kalam.TableKind // The word before TABLE, 0 for none.
+	IfExists bool
+}
+
+// Verb returns "CREATE TABLE".
+func (*CreateTable) Verb() string { return "CREATE TABLE" }
+
+// Verb returns "ALTER TABLE".
+func (*AlterTable) Verb() string { return "ALTER TABLE" }
+
+// Verb returns "DROP TABLE".
+func (*DropTable) Verb() string { return "DROP TABLE" }

@@ -1,0 +1,276 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// constraintWords begin what is refused for a column or a table.
+const constraintWords = " UNIQUE CHECK FOREIGN REFERENCES EXCLUDE COLLATE COMMENT ON "
+
+// refuseConstraint explains why the constraint at the current token is refused.
+func (p *parser) refuseConstraint() error {
+	pos := p.tok.pos
+	switch {
+	case p.is("UNIQUE"):
+		return unsupported(pos, "UNIQUE constraints are not supported; only the PRIMARY KEY is unique")
+	case p.is("CHECK"):
+		return unsupported(pos, "CHECK constraints are not supported")
+	case p.is("FOREIGN"), p.is("REFERENCES"):
+		return unsupported(pos, "FOREIGN KEY constraints are not supported")
+	case p.is("ON"):
+		return unsupported(pos, "ON UPDATE is not supported; set the column in UPDATE")
+	}
+	return unsupported(pos, "%s is not supported in a table definition", p.words(1))
+}
+
+// columnSpec gathers the constraints of one column definition.
+type columnSpec struct {
+	def     kalam.Column
+	pos     int
+	primary bool
+	null    bool // NULL was written.
+	serial  bool // The type implies the default.
+}
+
+// columnDef consumes name type {constraint}.
+func (p *parser) columnDef() (columnSpec, error) {
+	c := columnSpec{pos: p.tok.pos}
+	id, err := p.anyIdent("column name")
+	if err != nil {
+		return c, err
+	}
+	if err := CheckColumnName(id.Name); err != nil {
+		return c, located(err, id.Pos)
+	}
+	c.def.Name = strings.Clone(id.Name)
+	if c.def.Type, c.serial, err = p.dataType(id.Name); err != nil {
+		return c, err
+	}
+	if c.serial {
+		c.def.NotNull = true
+		if err := c.identity("SNOWFLAKE_ID()", c.pos); err != nil {
+			return c, err
+		}
+	}
+	for {
+		more, err := p.columnConstraint(&c)
+		if err != nil {
+			return c, err
+		}
+		if !more {
+			break
+		}
+	}
+	if c.null && (c.def.NotNull || c.primary) {
+		return c, syntaxError(c.pos, "Column '%s' is declared both NULL and NOT NULL or PRIMARY KEY", c.def.Name)
+	}
+	return c, nil
+}
+
+// columnConstraint consumes one constraint; more is false if there is none.
+func (p *parser) columnConstraint(c *columnSpec) (more bool, err error) {
+	if p.accept("CONSTRAINT") {
+		if _, err := p.ident("constraint name"); err != nil {
+			return false, err
+		}
+	}
+	pos := p.tok.pos
+	switch {
+	case p.is("PRIMARY"):
+		if c.primary {
+			return false, onceOnly(pos, "PRIMARY KEY")
+		}
+		c.primary = true
+		return true, p.expect("PRIMARY", "KEY")
+	case p.accept("NOT", "NULL"):
+		c.def.NotNull = true
+		return true, nil
+	case p.accept("NULL"):
+		c.null = true
+		return true, nil
+	case p.accept("DEFAULT"):
+		if c.def.Default != nil {
+			return false, onceOnly(pos, "DEFAULT of column '"+c.def.Name+"'")
+		}
+		return true, p.columnDefault(&c.def)
+	case p.accept("AUTO_INCREMENT"), p.accept("AUTOINCREMENT"), p.accept("AUTO", "INCREMENT"):
+		return true, c.identity("AUTO_INCREMENT", pos)
+	case p.accept("IDENTITY"):
+		if err := p.skipParentheses(); err != nil {
+			return false, err
+		}
+		return true, c.identity("IDENTITY", pos)
+	case p.is("GENERATED"):
+		return true, p.generated(c)
+	case p.isAny(constraintWords):
+		return false, p.refuseConstraint()
+	}
+	return false, nil
+}
+
+// identity gives the column the default SNOWFLAKE_ID().
+func (c *columnSpec) identity(what string, pos int) error {
+	if c.def.Default != nil && c.def.Default.Func != kalam.DefaultSnowflakeID {
+		return syntaxError(pos, "Column '%s' has both a DEFAULT and %s", c.def.Name, what)
+	}
+	if c.def.Type.Kind != kalam.KindBigInt {
+		return syntaxError(pos, "Column '%s': %s fills the column with SNOWFLAKE_ID(), which needs BIGINT, not %s", c.def.Name, what, c.def.Type)
+	}
+	c.def.Default = &kalam.Default{Func: kalam.DefaultSnowflakeID, SQL: kalam.DefaultSnowflakeID.String()}
+	return nil
+}
+
+// generated consumes GENERATED {ALWAYS | BY DEFAULT [ON NULL]} AS IDENTITY [(...)].
+func (p *parser) generated(c *columnSpec) error {
+	pos := p.tok.pos
+	p.advance()
+	if !p.accept("ALWAYS") {
+		if err := p.expect("BY", "DEFAULT"); err != nil {
+			return err
+		}
+		p.accept("ON", "NULL")
+	}
+	if err := p.expect("AS"); err != nil {
+		return err
+	}
+	if p.isPunct('(') {
+		return unsupported(pos, "Column '%s': generated columns are not supported", c.def.Name)
+	}
+	if err := p.expect("IDENTITY"); err != nil {
+		return err
+	}
+	if err := p.skipParentheses(); err != nil {
+		return err
+	}
+	return c.identity("IDENTITY", pos)
+}
+
+// skipParentheses consumes ( ... ), if it follows: the start and step of an
+// identity, which snowflake ids do not have.
+func (p *parser) skipParentheses() error {
+	if !p.acceptPunct('(') {
+		return nil
+	}
+	p.skipBalanced()
+	return p.expectPunct(')')
+}
+
+// columnDefault consumes what follows DEFAULT and checks a function against the
+// column's type.
+func (p *parser) columnDefault(c *kalam.Column) error {
+	pos := p.tok.pos
+	if err := p.defaultValue(c); err != nil {
+		return err
+	}
+	return located(CheckDefault(c.Name, c.Type, c.Default.Func), pos)
+}
+
+// defaultValue consumes a literal or a function of the server, both optionally
+// in parentheses and the literal with a type before or a cast behind it.
+func (p *parser) defaultValue(c *kalam.Column) error {
+	start, pos, depth := p.tok.pos, p.tok.pos, 0
+	for p.acceptPunct('(') {
+		depth++
+	}
+	typed := kalam.DataType{}
+	if p.tok.kind == tWord && p.peek().kind == tString { // DATE '2024-01-01'
+		if t, ok := findType(p.words(1)); ok {
+			typed = kalam.TypeOf(t.kind)
+			p.advance()
+		}
+	}
+	x, ok, err := p.simple()
+	if err != nil {
+		return err
+	}
+	if ok && p.acceptOp("::") {
+		if typed, _, err = p.dataType(c.Name); err != nil {
+			return err
+		}
+	}
+	for ; depth > 0 && p.acceptPunct(')'); depth-- {
+	}
+	if !ok || depth > 0 || x.Kind == ExprParam || x.Kind == ExprDefault || !p.endsDefault() {
+		return defaultError(pos, c.Name)
+	}
+	if typed.Kind != 0 && c.Type.Kind != 0 && typed.Kind != c.Type.Kind {
+		return syntaxError(pos, "%sDEFAULT is cast to %s but the column is %s", ofColumn(c.Name), typed, c.Type)
+	}
+	c.Default = &kalam.Default{SQL: strings.Clone(p.lex.src[start:p.prev.end])}
+	if x.Kind != ExprFunc {
+		c.Default.Value = literalValue(x)
+		return nil
+	}
+	for _, f := range serverFuncs {
+		if f.name == x.Text {
+			c.Default.Func = f.fill
+		}
+	}
+	return nil
+}
+
+// literalValue returns a literal as a value of the kind it is written in;
+// numbers beyond BIGINT are TEXT, which loses nothing.
+func literalValue(x Expr) kalam.Value {
+	switch x.Kind {
+	case ExprBool:
+		return kalam.Bool(x.Bool)
+	case ExprString:
+		return kalam.Text(strings.Clone(x.Text))
+	case ExprBytes:
+		return kalam.Bytes(x.Text)
+	case ExprNumber:
+		if n, err := strconv.ParseInt(x.Text, 10, 64); err == nil {
+			return kalam.BigInt(n)
+		}
+		return kalam.Text(strings.Clone(x.Text))
+	}
+	return kalam.Null()
+}
+
+// endsDefault reports whether a DEFAULT may end before the current token.
+func (p *parser) endsDefault() bool {
+	switch p.tok.kind {
+	case tEOF:
+		return true
+	case tPunct:
+		return p.tok.ch == ',' || p.tok.ch == ')' || p.tok.ch == ';'
+	case tWord:
+		return p.isAny(" PRIMARY NOT NULL DEFAULT CONSTRAINT AUTO_INCREMENT AUTOINCREMENT AUTO IDENTITY GENERATED FIRST AFTER " + constraintWords)
+	}
+	return false
+}
+
+func defaultError(pos int, column string) error {
+	return syntaxError(pos, "%sDEFAULT must be a literal or one of NOW(), CURRENT_TIMESTAMP, SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER()", ofColumn(column))
+}
+
+// CheckDefault reports why a column of type t cannot be filled by f; nil for
+// DefaultLiteral. The error is CodeInvalidSQL.
+func CheckDefault(column string, t kalam.DataType, f kalam.DefaultFunc) error {
+	var ok bool
+	want := "TEXT"
+	switch f {
+	case kalam.DefaultLiteral:
+		return nil
+	case kalam.DefaultNow:
+		want = "TIMESTAMP, DATETIME, DATE or TIME"
+		switch t.Kind {
+		case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate, kalam.KindTime:
+			ok = true
+		}
+	case kalam.DefaultSnowflakeID:
+		want, ok = "BIGINT", t.Kind == kalam.KindBigInt
+	case kalam.DefaultUUIDV7:
+		want, ok = "TEXT or UUID", t.Kind == kalam.KindText || t.Kind == kalam.KindUUID
+	default:
+		ok = t.Kind == kalam.KindText
+	}
+	if ok {
+		return nil
+	}
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s': DEFAULT %s needs a column of type %s, not %s", column, f, want, t)
+}

@@ -1,0 +1,252 @@
+package dialect
+
+// The JSON operator `a ? b` has no parser in DuckDB, where `?` is a placeholder.
+// It is translated on tokens: the operands are found by PostgreSQL's rules for
+// its class of operators, which bind looser than arithmetic, tighter than
+// comparisons, and to the left.
+
+// containment appends the edits that turn each `a ? b` into json_contains(a, b).
+// A `?` that is not between two operands is a placeholder, which is refused.
+func containment(e Edits, src string, toks []token) (Edits, error) {
+	c := &container{src: src, toks: toks, match: brackets(toks), begin: make([]int32, len(toks))}
+	for i, t := range toks {
+		if t.kind != tOp || t.ch != '?' || t.end != t.pos+1 {
+			continue
+		}
+		left, right := c.left(i), c.right(i)
+		if left == i || right == i {
+			return nil, syntaxError(t.pos, "Invalid parameter placeholder '?'; placeholders are $1, $2, ...")
+		}
+		c.begin[i] = int32(left)
+		begin, end := toks[left].pos, toks[right].end
+		e = append(e,
+			edit{begin, begin, "json_contains(", begin},
+			edit{t.pos, t.end, ",", t.pos},
+			edit{end, end, ")", t.pos})
+	}
+	return e, nil
+}
+
+type container struct {
+	src   string
+	toks  []token
+	match []int32 // Of each bracket its partner's index, otherwise -1.
+	begin []int32 // Of each `?` already seen the first token of its left operand.
+}
+
+// brackets pairs the brackets of toks.
+func brackets(toks []token) []int32 {
+	match := make([]int32, len(toks))
+	var open []int32
+	for i, t := range toks {
+		match[i] = -1
+		if t.kind != tPunct {
+			continue
+		}
+		switch t.ch {
+		case '(', '[', '{':
+			open = append(open, int32(i))
+		case ')', ']', '}':
+			if n := len(open); n > 0 {
+				match[i], match[open[n-1]] = open[n-1], int32(i)
+				open = open[:n-1]
+			}
+		}
+	}
+	return match
+}
+
+// left returns the index of the first token of the operand that ends before
+// token i, i if there is none. A region between two `?` is walked once.
+func (c *container) left(i int) int {
+	first := c.primaryBack(i)
+	for first > 0 && first < i {
+		op := first - 1
+		if !c.isOperator(op) {
+			break
+		}
+		if c.isQuestion(op) {
+			return int(c.begin[op])
+		}
+		before := c.primaryBack(op)
+		if before == op {
+			if !c.isSign(op) {
+				break
+			}
+			before = op // Unary.
+		}
+		first = before
+	}
+	return first
+}
+
+// primaryBack returns the first token of the primary expression that ends
+// before token i, i if there is none: a literal, a placeholder, a dotted name,
+// a call, a bracketed expression, each with its subscripts and casts.
+func (c *container) primaryBack(i int) int {
+	for j := i - 1; j >= 0; j-- {
+		t := c.toks[j]
+		if t.kind == tPunct && (t.ch == ']' || t.ch == ')') {
+			k := int(c.match[j])
+			if k < 0 {
+				return i
+			}
+			j = k
+			if t.ch == ']' {
+				if j > 0 && c.endsOperand(j-1) {
+					continue // A subscript: the subscripted expression is before it.
+				}
+			} else if j > 0 && c.isCallable(j-1) {
+				j-- // A call, or the arguments of a type.
+			}
+		} else if !c.isValue(j) {
+			return i
+		}
+		for j > 1 && c.isPunct(j-1, '.') && c.isName(j-2) {
+			j -= 2
+		}
+		if j > 0 && c.isOp(j-1, "::") {
+			j--
+			continue // A cast: what is cast is before it.
+		}
+		return j
+	}
+	return i
+}
+
+// right returns the index of the last token of the operand that begins after
+// token i, i if there is none.
+func (c *container) right(i int) int {
+	last := c.primaryNext(i)
+	if last == i {
+		return i
+	}
+	for op := last + 1; op < len(c.toks) && c.isArithmetic(op); op = last + 1 {
+		next := c.primaryNext(op)
+		if next == op {
+			break
+		}
+		last = next
+	}
+	return last
+}
+
+// primaryNext returns the last token of the primary expression after token i,
+// i if there is none.
+func (c *container) primaryNext(i int) int {
+	j := i + 1
+	for j < len(c.toks) && c.isSign(j) {
+		j++
+	}
+	if j >= len(c.toks) {
+		return i
+	}
+	switch {
+	case c.isPunct(j, '(') || c.isPunct(j, '['):
+		if j = int(c.match[j]); j < 0 {
+			return i
+		}
+	case c.isCallable(j):
+		for j+2 < len(c.toks) && c.isPunct(j+1, '.') && c.isName(j+2) {
+			j += 2
+		}
+		if j+1 < len(c.toks) && c.isPunct(j+1, '(') && c.match[j+1] >= 0 {
+			j = int(c.match[j+1])
+		}
+	case !c.isValue(j):
+		return i
+	}
+	return c.suffixes(j)
+}
+
+// suffixes returns the last token of the subscripts and casts after token j.
+func (c *container) suffixes(j int) int {
+	for j+1 < len(c.toks) {
+		switch {
+		case c.isPunct(j+1, '[') && c.match[j+1] >= 0:
+			j = int(c.match[j+1])
+		case c.isOp(j+1, "::") && j+2 < len(c.toks) && c.isName(j+2):
+			j += 2
+			if j+1 < len(c.toks) && c.isPunct(j+1, '(') && c.match[j+1] >= 0 {
+				j = int(c.match[j+1])
+			}
+		default:
+			return j
+		}
+	}
+	return j
+}
+
+func (c *container) text(i int) string { return c.src[c.toks[i].pos:c.toks[i].end] }
+
+func (c *container) isPunct(i int, ch byte) bool {
+	return c.toks[i].kind == tPunct && c.toks[i].ch == ch
+}
+
+func (c *container) isOp(i int, op string) bool { return c.toks[i].kind == tOp && c.text(i) == op }
+
+func (c *container) isQuestion(i int) bool { return c.isOp(i, "?") }
+
+func (c *container) isSign(i int) bool { return c.isOp(i, "-") || c.isOp(i, "+") }
+
+// isOperator reports whether token i binds at least as tightly as `?`.
+func (c *container) isOperator(i int) bool {
+	if c.toks[i].kind != tOp {
+		return false
+	}
+	switch c.text(i) {
+	case "=", "<", ">", "<=", ">=", "<>", "!=", "==", ":=", "=>", "::":
+		return false
+	}
+	return true
+}
+
+// isArithmetic reports whether token i binds more tightly than `?`.
+func (c *container) isArithmetic(i int) bool {
+	if c.toks[i].kind != tOp {
+		return false
+	}
+	switch c.text(i) {
+	case "+", "-", "*", "/", "%", "^", "//", "**":
+		return true
+	}
+	return false
+}
+
+// isName reports whether token i can name a column or function.
+func (c *container) isName(i int) bool {
+	switch c.toks[i].kind {
+	case tQuoted, tBacktick:
+		return true
+	case tWord:
+		return !IsReserved(c.text(i))
+	}
+	return false
+}
+
+// isCallable reports whether token i can name what stands before arguments in
+// parentheses.
+func (c *container) isCallable(i int) bool {
+	if c.isName(i) {
+		return true
+	}
+	w := c.text(i)
+	return isWord(w, "CAST") || isWord(w, "LEFT") || isWord(w, "RIGHT")
+}
+
+// isValue reports whether token i alone is an operand.
+func (c *container) isValue(i int) bool {
+	switch c.toks[i].kind {
+	case tString, tEscape, tDollar, tHex, tHexNumber, tNumber, tParam:
+		return true
+	case tWord:
+		w := c.text(i)
+		return !IsReserved(w) || isWord(w, "NULL") || isWord(w, "TRUE") || isWord(w, "FALSE")
+	}
+	return c.isName(i)
+}
+
+// endsOperand reports whether an operand can end with token i.
+func (c *container) endsOperand(i int) bool {
+	return c.isValue(i) || c.isPunct(i, ')') || c.isPunct(i, ']')
+}

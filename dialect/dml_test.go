@@ -1,0 +1,344 @@
+package dialect_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// options of cmp: positions and edits have tests of their own.
+var options = cmp.Options{
+	cmpopts.IgnoreTypes(dialect.Edits{}),
+	cmp.Comparer(func(a, b kalam.Value) bool { return a == b }),
+}
+
+func mustParse(t *testing.T, sql string) dialect.Statement {
+	t.Helper()
+	st, err := dialect.Parse(sql)
+	if err != nil {
+		t.Fatalf("%s\n%v", sql, err)
+	}
+	return st
+}
+
+// show renders expressions shortly: kind:text.
+func show(x dialect.Expr) string {
+	switch x.Kind {
+	case dialect.ExprNull:
+		return "NULL"
+	case dialect.ExprBool:
+		return fmt.Sprint(x.Bool)
+	case dialect.ExprNumber:
+		return "n:" + x.Text
+	case dialect.ExprString:
+		return "s:" + x.Text
+	case dialect.ExprBytes:
+		return fmt.Sprintf("b:%x", x.Text)
+	case dialect.ExprParam:
+		return fmt.Sprintf("$%d", x.Param)
+	case dialect.ExprDefault:
+		return "DEFAULT"
+	case dialect.ExprFunc:
+		return "f:" + x.Text
+	}
+	return "o:" + x.Text
+}
+
+func showRows(rows [][]dialect.Expr) []string {
+	var out []string
+	for _, r := range rows {
+		var cells []string
+		for _, x := range r {
+			cells = append(cells, show(x))
+		}
+		out = append(out, strings.Join(cells, "|"))
+	}
+	return out
+}
+
+func TestInsertValues(t *testing.T) {
+	for _, c := range []struct {
+		name, values string
+		want         []string
+	}{
+		{"numbers", "(1, -2, +3, - 4, 1.5, -0.25, 1e3, -1.5E-2, .5, 5., 1_000)", []string{"n:1|n:-2|n:3|n:-4|n:1.5|n:-0.25|n:1e3|n:-1.5E-2|n:0.5|n:5|n:1000"}},
+		{"strings", "('a', '', 'it''s', '''', 'a;b', '(,)')", []string{"s:a|s:|s:it's|s:'|s:a;b|s:(,)"}},
+		{"escape strings", `(E'a\n\t\'\\', e'\x41\101\u00e9\U0001F600\q', E'it''s')`, []string{"s:a\n\t'\\|s:AAé😀q|s:it's"}},
+		{"dollar strings", "($$it's$$, $t$a$$b$t$)", []string{"s:it's|s:a$$b"}},
+		{"continued string", "('a'\n'b', E'\\x41' -- c\n 'b\\n')", []string{"s:ab|s:Ab\n"}},
+		{"strings without newline are no literal", "('a' 'b')", []string{"o:'a' 'b'"}},
+		{"NUL", "('a\x00b')", []string{"s:a\x00b"}},
+		{"words", "(NULL, null, TRUE, false, DEFAULT, True)", []string{"NULL|NULL|true|false|DEFAULT|true"}},
+		{"bytes", "(X'0aFF', x'', 0x0aff, 0x)", []string{"b:0aff|b:|b:0aff|b:"}},
+		{"placeholders", "($1, $2 , $1)", []string{"$1|$2|$1"}},
+		{"functions", "(NOW(), now ( ), CURRENT_TIMESTAMP, current_timestamp(), SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER, CURRENT_USER(), CURRENT_USER_ID())",
+			[]string{"f:NOW|f:NOW|f:CURRENT_TIMESTAMP|f:CURRENT_TIMESTAMP|f:SNOWFLAKE_ID|f:UUID_V7|f:ULID|f:CURRENT_USER|f:CURRENT_USER|f:CURRENT_USER_ID"}},
+		{"expressions", "(1 + 2, upper('a'), TIMESTAMP '2024-01-01', '1'::int, CAST('1' AS int), NOW() - INTERVAL 1 DAY, (SELECT max(id), 1 FROM t), [1, 2], {'a': 1}, now, -x, 300s)",
+			[]string{"o:1 + 2|o:upper('a')|o:TIMESTAMP '2024-01-01'|o:'1'::int|o:CAST('1' AS int)|o:NOW() - INTERVAL 1 DAY|o:(SELECT max(id), 1 FROM t)|o:[1, 2]|o:{'a': 1}|o:now|o:-x|o:300s"}},
+		{"comments", "(/* a */ 1 -- b\n, 2 /* c */)/* d */, -- e\n (3,4)", []string{"n:1|n:2", "n:3|n:4"}},
+		{"rows", "(1,'a'),(2,'b')\n,\n(3,'c')", []string{"n:1|s:a", "n:2|s:b", "n:3|s:c"}},
+		{"mixed rows", "(1,'a'),(1+1,'it''s'),($1,NULL)", []string{"n:1|s:a", "o:1+1|s:it's", "$1|NULL"}},
+		{"names that begin like words", "(nullable, truex, default_value, now1())", []string{"o:nullable|o:truex|o:default_value|o:now1()"}},
+		{"rewrites", "(data ? 'k', `c`, f(X'0a'))", []string{`o:json_contains(data , 'k')|o:"c"|o:f('\x0A'::BLOB)`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := mustParse(t, "INSERT INTO t VALUES "+c.values).(*dialect.Insert)
+			if d := cmp.Diff(c.want, showRows(st.Rows)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestInsertLarge(t *testing.T) {
+	sql := insertText(5000)
+	st := mustParse(t, sql).(*dialect.Insert)
+	if len(st.Rows) != 5000 {
+		t.Fatalf("got %d rows", len(st.Rows))
+	}
+	for i, r := range st.Rows {
+		if len(r) != 6 || r[0].Text != fmt.Sprint(1700000000000+i) || sql[r[5].Pos] != '\'' || r[5].Kind != dialect.ExprString {
+			t.Fatalf("row %d is %v", i, r)
+		}
+	}
+}
+
+func TestInsert(t *testing.T) {
+	name := func(pos int, parts ...string) dialect.Name { return dialect.Name{Parts: parts, Pos: pos} }
+	for _, c := range []struct {
+		name, sql string
+		want      dialect.Insert
+	}{
+		{"columns", `INSERT INTO ns.T (A, "B", c) VALUES (1, 2, 3)`, dialect.Insert{
+			Table: name(12, "ns", "t"), Columns: []dialect.Ident{{Name: "a", Pos: 18}, {Name: "B", Quoted: true, Pos: 21}, {Name: "c", Pos: 26}},
+		}},
+		{"user qualifier", "INSERT INTO ns.user.t VALUES (1)", dialect.Insert{Table: name(12, "ns", "user", "t")}},
+		{"alias", "INSERT INTO t AS x VALUES (1)", dialect.Insert{Table: name(12, "t"), Alias: "x"}},
+		{"backticks", "INSERT INTO `n`.`T` VALUES (1)", dialect.Insert{Table: name(12, "n", "T")}},
+		{"default values", "INSERT INTO t DEFAULT VALUES RETURNING *", dialect.Insert{
+			Table: name(12, "t"), Defaults: true, Returning: []dialect.ReturnExpr{{SQL: "*", Pos: 39}},
+		}},
+		{"select", "INSERT INTO t SELECT a FROM u JOIN v ON conflict = 1 WHERE x = $1", dialect.Insert{
+			Table: name(12, "t"), Select: "SELECT a FROM u JOIN v ON conflict = 1 WHERE x = $1", SelectPos: 14, Params: 1,
+		}},
+		{"select in parentheses", "INSERT INTO t (SELECT 1)", dialect.Insert{Table: name(12, "t"), Select: "(SELECT 1)", SelectPos: 14}},
+		{"with", "INSERT INTO t (a) WITH x AS (SELECT 1) SELECT * FROM x ON CONFLICT DO NOTHING", dialect.Insert{
+			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}}, Select: "WITH x AS (SELECT 1) SELECT * FROM x", SelectPos: 18,
+			Conflict: &dialect.OnConflict{DoNothing: true, Pos: 55},
+		}},
+		{"column named values", "INSERT INTO t (values) VALUES (1)", dialect.Insert{Table: name(12, "t"), Columns: []dialect.Ident{{Name: "values", Pos: 15}}}},
+		{"do update", "INSERT INTO t VALUES (1) ON CONFLICT (id, k) DO UPDATE SET a = EXCLUDED.a, b = 2 WHERE t.a < $1 RETURNING id", dialect.Insert{
+			Table: name(12, "t"), Params: 1,
+			Conflict: &dialect.OnConflict{
+				Columns: []dialect.Ident{{Name: "id", Pos: 38}, {Name: "k", Pos: 42}}, Pos: 25, Where: "t.a < $1", WherePos: 87,
+				Set: []dialect.Assign{
+					{Column: dialect.Ident{Name: "a", Pos: 59}, Value: dialect.Expr{Kind: dialect.ExprOther, Text: "EXCLUDED.a", Pos: 63}},
+					{Column: dialect.Ident{Name: "b", Pos: 75}, Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "2", Pos: 79}},
+				},
+			},
+			Returning: []dialect.ReturnExpr{{SQL: "id", Column: "id", Pos: 106}},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := mustParse(t, c.sql).(*dialect.Insert)
+			got.Rows = nil
+			if d := cmp.Diff(&c.want, got, options); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestUpdateAndDelete(t *testing.T) {
+	for _, c := range []struct {
+		name, sql string
+		want      dialect.Statement
+	}{
+		{"update by key", "UPDATE ns.t SET a = 1, b = $1 WHERE id = $2", &dialect.Update{
+			Table: dialect.Name{Parts: []string{"ns", "t"}, Pos: 7},
+			Set: []dialect.Assign{
+				{Column: dialect.Ident{Name: "a", Pos: 16}, Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "1", Pos: 20}},
+				{Column: dialect.Ident{Name: "b", Pos: 23}, Value: dialect.Expr{Kind: dialect.ExprParam, Param: 1, Pos: 27}},
+			},
+			Where: "id = $2", WherePos: 36, Params: 2,
+			KeyEquals: []dialect.ColumnEquals{{Column: dialect.Ident{Name: "id", Pos: 36}, Value: dialect.Expr{Kind: dialect.ExprParam, Param: 2, Pos: 41}}},
+		}},
+		{"no where", "UPDATE t SET a = upper(b)", &dialect.Update{
+			Table: dialect.Name{Parts: []string{"t"}, Pos: 7},
+			Set:   []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 13}, Value: dialect.Expr{Kind: dialect.ExprOther, Text: "upper(b)", Pos: 17}}},
+		}},
+		{"alias and distinct from", "UPDATE t AS x SET x.a = b IS DISTINCT FROM c WHERE x.a > 1 RETURNING x.*, a + 1 AS Sum, count", &dialect.Update{
+			Table: dialect.Name{Parts: []string{"t"}, Pos: 7}, Alias: "x", Where: "x.a > 1", WherePos: 51,
+			Set: []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 20}, Value: dialect.Expr{Kind: dialect.ExprOther, Text: "b IS DISTINCT FROM c", Pos: 24}}},
+			Returning: []dialect.ReturnExpr{
+				{SQL: "*", Pos: 69}, {SQL: "a + 1", Alias: "sum", Pos: 74}, {SQL: "count", Column: "count", Pos: 88},
+			},
+		}},
+		{"tuple", "UPDATE t SET (a, b) = (1, NOW()), c = DEFAULT WHERE true", &dialect.Update{
+			Table: dialect.Name{Parts: []string{"t"}, Pos: 7}, Where: "true", WherePos: 52,
+			Set: []dialect.Assign{
+				{Column: dialect.Ident{Name: "a", Pos: 14}, Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "1", Pos: 23}},
+				{Column: dialect.Ident{Name: "b", Pos: 17}, Value: dialect.Expr{Kind: dialect.ExprFunc, Text: "NOW", Pos: 26}},
+				{Column: dialect.Ident{Name: "c", Pos: 34}, Value: dialect.Expr{Kind: dialect.ExprDefault, Pos: 38}},
+			},
+		}},
+		{"delete", "DELETE FROM t x WHERE `a` = 'x' OR b ? 'k';", &dialect.Delete{
+			Table: dialect.Name{Parts: []string{"t"}, Pos: 12}, Alias: "x", Where: `"a" = 'x' OR json_contains(b , 'k')`, WherePos: 22,
+		}},
+		{"delete without where", "delete from t returning *", &dialect.Delete{
+			Table: dialect.Name{Parts: []string{"t"}, Pos: 12}, Returning: []dialect.ReturnExpr{{SQL: "*", Pos: 24}},
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if d := cmp.Diff(c.want, mustParse(t, c.sql), options); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestKeyEquals(t *testing.T) {
+	for _, c := range []struct{ where, want string }{
+		{"id = 1", "id=n:1"},
+		{"id = -1", "id=n:-1"},
+		{"ID='x'", "id=s:x"},
+		{"id == 1", "id=n:1"},
+		{"1 = id", "id=n:1"},
+		{"$1 = t.id AND k = X'0a'", "id=$1 k=b:0a"},
+		{"((id = 1) AND (k = true))", "id=n:1 k=true"},
+		{"ns.t.id = 1 and ns.id = 2", "id=n:1 id=n:2"},
+		{"`id` = 1 AND \"K\" = 2", "id=n:1 K=n:2"},
+		{"id = 1 /* c */ AND -- d\n k = 2", "id=n:1 k=n:2"},
+		{"u.id = 1", ""},
+		{"id = NULL", ""},
+		{"id = NOW()", ""},
+		{"id = 1 OR k = 2", ""},
+		{"id = 1 AND k > 2", ""},
+		{"id = 1 AND k", ""},
+		{"NOT id = 1", ""},
+		{"id = 1 + 1", ""},
+		{"id = 1::bigint", ""},
+		{"id = 'a' 'b'", ""},
+		{"id = 1 AND (k = 2", "error"},
+		{"(id = 1 AND) k = 2", ""},
+		{"id = k", ""},
+		{"id IN (1)", ""},
+		{"id = (1)", ""},
+	} {
+		for _, sql := range []string{"DELETE FROM ns.t WHERE " + c.where, "UPDATE ns.t SET a = 1 WHERE " + c.where + " RETURNING *"} {
+			st, err := dialect.Parse(sql)
+			if err != nil {
+				if c.want != "error" {
+					t.Errorf("%s: %v", sql, err)
+				}
+				continue
+			}
+			terms := []dialect.ColumnEquals{}
+			switch st := st.(type) {
+			case *dialect.Delete:
+				terms = st.KeyEquals
+			case *dialect.Update:
+				terms = st.KeyEquals
+			}
+			var got []string
+			for _, k := range terms {
+				got = append(got, k.Column.Name+"="+show(k.Value))
+			}
+			if s := strings.Join(got, " "); s != c.want {
+				t.Errorf("%s: got %q, want %q", sql, s, c.want)
+			}
+		}
+	}
+	if st := mustParse(t, "UPDATE t x SET a = 1 WHERE t.id = 1").(*dialect.Update); st.KeyEquals != nil {
+		t.Error("the table's own name qualifies a column although there is an alias")
+	}
+}
+
+func TestDMLErrors(t *testing.T) {
+	const sql, no = kalam.CodeInvalidSQL, kalam.CodeUnsupported
+	for _, c := range []struct {
+		sql  string
+		code kalam.Code
+		pos  int
+		want string
+	}{
+		{"INSERT t VALUES (1)", sql, 8, "Syntax error at or near 't': expected INTO"},
+		{"INSERT INTO", sql, 12, "Syntax error at end of statement: expected table name"},
+		{"INSERT INTO VALUES (1)", sql, 21, "Syntax error at or near '1': expected column name"},
+		{"INSERT INTO select VALUES (1)", sql, 13, "Syntax error at or near 'select': expected table name"},
+		{"INSERT INTO a.b.c.d VALUES (1)", sql, 18, "table name has more than three parts"},
+		{"INSERT INTO t", sql, 14, "Syntax error at end of statement: expected VALUES, DEFAULT VALUES or a query"},
+		{"INSERT INTO t (a", sql, 17, "Syntax error at end of statement: expected ')'"},
+		{"INSERT INTO t VALUES", sql, 21, "Syntax error at end of statement: expected '('"},
+		{"INSERT INTO t VALUES (1", sql, 24, "Syntax error at end of statement: expected ',' or ')'"},
+		{"INSERT INTO t VALUES (1,", sql, 25, "Syntax error at end of statement: expected a value"},
+		{"INSERT INTO t VALUES (1,)", sql, 25, "Syntax error at or near ')': expected a value"},
+		{"INSERT INTO t VALUES ()", sql, 23, "Syntax error at or near ')': expected a value"},
+		{"INSERT INTO t VALUES (1),", sql, 26, "Syntax error at end of statement: expected '('"},
+		{"INSERT INTO t VALUES (1), x", sql, 27, "Syntax error at or near 'x': expected '('"},
+		{"INSERT INTO t VALUES (1) x", sql, 26, "Syntax error at or near 'x': expected end of statement"},
+		{"INSERT INTO t VALUES (1;2)", sql, 24, "Syntax error at or near ';': expected ',' or ')'"},
+		{"INSERT INTO t VALUES (f(1;2))", sql, 26, "Syntax error at or near ';': expected ')'"},
+		{"INSERT INTO t VALUES (1], 2)", sql, 24, "Syntax error at or near ']': expected ',' or ')'"},
+		{"INSERT INTO t VALUES ([1), 2)", sql, 25, "Syntax error at or near ')': expected ']'"},
+		{"INSERT INTO t VALUES (1), (1, 2)", sql, 27, "INSERT row 2 has 2 values for 1 columns"},
+		{"INSERT INTO t (a, b) VALUES (1)", sql, 29, "INSERT row 1 has 1 values for 2 columns"},
+		{"INSERT INTO t VALUES ('a)", sql, 23, "Unterminated quoted string"},
+		{"INSERT INTO t VALUES (1) /* x", sql, 26, "Unterminated comment"},
+		{"INSERT INTO t VALUES (X'0')", sql, 23, "Syntax error: a hexadecimal literal needs an even number of digits"},
+		{"INSERT INTO t VALUES (X'0g')", sql, 23, "Syntax error: a hexadecimal literal may only hold the digits 0-9 and a-f"},
+		{`INSERT INTO t VALUES (E'\u12')`, sql, 23, "Syntax error: invalid Unicode escape in the string"},
+		{`INSERT INTO t VALUES (E'\ud800')`, sql, 23, "Syntax error: invalid Unicode escape in the string"},
+		{`INSERT INTO t VALUES (E'\xff')`, sql, 23, "Syntax error: the escapes of the string make invalid UTF-8"},
+		{"INSERT INTO t VALUES ($0)", sql, 23, "Invalid parameter placeholder '$0'"},
+		{"INSERT INTO t VALUES ($-1)", sql, 23, "Invalid parameter placeholder '$-1'"},
+		{"INSERT INTO t VALUES ($name)", sql, 23, "Invalid parameter placeholder '$name'"},
+		{"INSERT INTO t VALUES ($99999999999999999999)", sql, 23, "Invalid parameter placeholder '$99999999999999999999'"},
+		{"INSERT INTO t VALUES ($1, $3)", sql, 27, "Invalid parameter placeholder '$3'"},
+		{"INSERT INTO t VALUES ($2)", sql, 23, "Invalid parameter placeholder '$2'"},
+		{"INSERT INTO t VALUES (?)", sql, 23, "Invalid parameter placeholder '?'; placeholders are $1, $2, ..."},
+		{"INSERT INTO t (a) DEFAULT VALUES", sql, 16, "INSERT ... DEFAULT VALUES takes no column list"},
+		{"INSERT INTO t SET a = 1", no, 15, "INSERT ... SET is not supported; use INSERT ... VALUES"},
+		{"INSERT OR REPLACE INTO t VALUES (1)", no, 8, "INSERT OR REPLACE is not supported; use INSERT ... ON CONFLICT"},
+		{"REPLACE INTO t VALUES (1)", no, 1, "REPLACE is not supported; use INSERT ... ON CONFLICT (key) DO UPDATE"},
+		{"INSERT INTO t VALUES (1) ON CONFLICT", sql, 37, "Syntax error at end of statement: expected DO"},
+		{"INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE", sql, 52, "Syntax error at end of statement: expected SET"},
+		{"INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT c DO NOTHING", no, 38, "ON CONFLICT ON CONSTRAINT is not supported; name the primary key columns"},
+		{"INSERT INTO t VALUES (1) ON CONFLICT (id) WHERE a DO NOTHING", no, 43, "a condition on the conflict target is not supported"},
+		{"INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1", no, 26, "ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c"},
+		{"INSERT INTO t SELECT 1 ON DUPLICATE KEY UPDATE a = 1", no, 24, "ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c"},
+		{"INSERT INTO t VALUES (1) RETURNING", sql, 35, "Syntax error at end of statement: expected an expression after RETURNING"},
+		{"INSERT INTO t VALUES (1) RETURNING a,", sql, 38, "Syntax error at end of statement: expected an expression after RETURNING"},
+		{"INSERT INTO t VALUES (1) RETURNING a AS", sql, 40, "Syntax error at end of statement: expected alias"},
+		{"INSERT INTO t VALUES (1) RETURNING a FROM x WHERE 1", sql, 45, "Syntax error at or near 'WHERE': expected end of statement"},
+
+		{"UPDATE t", sql, 9, "Syntax error at end of statement: expected SET"},
+		{"UPDATE t SET", sql, 13, "Syntax error at end of statement: expected column name"},
+		{"UPDATE t SET a 1", sql, 16, "Syntax error at or near '1': expected '='"},
+		{"UPDATE t SET a =", sql, 17, "Syntax error at end of statement: expected a value"},
+		{"UPDATE t SET a = WHERE b = 1", sql, 18, "Syntax error at or near 'WHERE': expected a value"},
+		{"UPDATE t SET u.a = 1", sql, 14, "SET takes columns of the statement's own table, not 'u.'"},
+		{"UPDATE t SET (a, b) = (1)", sql, 23, "SET has 1 values for 2 columns"},
+		{"UPDATE t SET (a, b) = (SELECT 1, 2)", no, 23, "SET (...) = (query) is not supported; assign each column its own subquery"},
+		{"UPDATE t SET a = 1 FROM u", no, 20, "UPDATE ... FROM is not supported; use a subquery in SET or WHERE"},
+		{"UPDATE t SET a = 1 WHERE", sql, 25, "Syntax error at end of statement: expected a condition after WHERE"},
+		{"UPDATE t SET a = 1 WHERE a = 1)", sql, 31, "Syntax error at or near ')': expected end of statement"},
+		{"UPDATE t SET a = 1 WHERE (a = 1", sql, 32, "Syntax error at end of statement: expected ')'"},
+		{"UPDATE t SET a = 1 WHERE a = 1 ORDER BY b", sql, 32, "Syntax error at or near 'ORDER': expected RETURNING or end of statement after the WHERE clause"},
+		{"DELETE FROM t WHERE 1 = 1 UNION SELECT 1", sql, 27, "Syntax error at or near 'UNION': expected RETURNING or end of statement after the WHERE clause"},
+		{"DELETE t WHERE a = 1", sql, 8, "Syntax error at or near 't': expected FROM"},
+		{"DELETE FROM t USING u WHERE a = 1", no, 15, "DELETE ... USING is not supported; use a subquery in WHERE"},
+		{"DELETE FROM t WHERE a = $2", sql, 25, "Invalid parameter placeholder '$2'"},
+	} {
+		t.Run(c.sql, func(t *testing.T) {
+			_, err := dialect.Parse(c.sql)
+			checkError(t, err, c.code, c.pos, c.want)
+		})
+	}
+}

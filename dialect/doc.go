@@ -1,0 +1,36 @@
+// Package dialect turns SQL text into statements. It owns the grammar of
+// everything that is not a query: INSERT, UPDATE, DELETE, DDL, user and storage
+// management, maintenance and session statements. Queries (SELECT, WITH,
+// VALUES, FROM first, SUMMARIZE) are judged by DuckDB's parser in package query;
+// here they only get the MySQL and JSON spellings translated that DuckDB does
+// not know.
+//
+// # Basics
+//
+// Split cuts a request's text into fragments at `;`. Parse turns one fragment
+// into one of the Statement types. Expressions are not parsed: a value of a
+// VALUES list or SET is an Expr, which is a literal, a placeholder, a function
+// of the server or the raw SQL of anything else; a WHERE clause is raw SQL. Raw
+// SQL is balanced in quotes and brackets, holds no `;` and ends before any
+// clause that could follow it, so that it may be put between parentheses.
+//
+// # Guarantees
+//
+//   - Every function is pure: there is no state, nothing is retained, and all of
+//     them may be called concurrently.
+//   - No input panics or overflows the stack; time and memory are linear in the
+//     length of the text. Brackets nest to 1,000 levels at most.
+//   - Strings of a Statement may alias the text that was parsed.
+//   - Positions in statements (Pos, Offset) are 0-based byte offsets into the
+//     parsed text; a *kalam.Error carries the 1-based Position of its cause.
+//   - A message never repeats more than 32 bytes of a user's token.
+//
+// # Lexical rules
+//
+// They are those of PostgreSQL as DuckDB applies them: 'text' with doubled
+// quotes, E'text' with backslash escapes, $tag$text$tag$, strings continued
+// after a newline, "identifier", nested /* comments */, -- comments, and in
+// addition `identifier` of MySQL, X'0aff' and 0x0aff. Words fold to lower case
+// in ASCII; quoted identifiers keep their case. Text must be valid UTF-8; NUL
+// bytes may stand in string literals only.
+package dialect

@@ -1,0 +1,241 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// serverFunc is a function that an Expr of kind ExprFunc or a DEFAULT can be.
+type serverFunc struct {
+	name string
+	bare bool // May stand without parentheses.
+	fill kalam.DefaultFunc
+}
+
+// serverFuncs is a table of constants.
+var serverFuncs = [...]serverFunc{
+	{"NOW", false, kalam.DefaultNow},
+	{"CURRENT_TIMESTAMP", true, kalam.DefaultNow},
+	{"SNOWFLAKE_ID", false, kalam.DefaultSnowflakeID},
+	{"UUID_V7", false, kalam.DefaultUUIDV7},
+	{"ULID", false, kalam.DefaultULID},
+	{"CURRENT_USER", true, kalam.DefaultCurrentUser},
+	{"CURRENT_USER_ID", false, kalam.DefaultCurrentUser},
+}
+
+// expr consumes one expression, up to a token outside brackets at which stop
+// reports true or a closing bracket. What is not a literal, a placeholder or a
+// function of the server becomes ExprOther.
+func (p *parser) expr(stop func(p *parser) bool) (Expr, error) {
+	start, tok := p.lex, p.tok
+	x, ok, err := p.simple()
+	if err != nil {
+		return x, err
+	}
+	if ok && (p.tok.kind == tEOF || p.isPunct(';') || p.isPunct(')') || stop(p)) {
+		return x, nil
+	}
+	p.lex, p.tok = start, tok
+	sql, pos, err := p.capture(stop)
+	if err == nil && sql == "" {
+		err = p.unexpected("a value")
+	}
+	return Expr{Kind: ExprOther, Text: sql, Pos: pos}, err
+}
+
+// simple consumes a literal, a placeholder or a function of the server. ok is
+// false, and nothing is said about the parser's place, if there is none.
+func (p *parser) simple() (x Expr, ok bool, err error) {
+	x.Pos = p.tok.pos
+	switch p.tok.kind {
+	case tError:
+		return x, false, p.lexical()
+	case tString, tEscape, tDollar:
+		x.Kind = ExprString
+		x.Text, err = p.stringText()
+		return x, err == nil, err
+	case tHex, tHexNumber:
+		value, bad := hexText(p.text(p.tok))
+		if bad != "" {
+			return x, false, syntaxError(p.tok.pos, "Syntax error: %s", bad)
+		}
+		x.Kind, x.Text = ExprBytes, value
+	case tNumber:
+		x.Kind, x.Text = ExprNumber, plainNumber(p.text(p.tok))
+	case tParam:
+		x.Kind = ExprParam
+		if x.Param, err = p.param(p.tok); err != nil {
+			return x, false, err
+		}
+	case tOp:
+		return p.signed(x)
+	case tWord:
+		return p.wordExpr(x)
+	default:
+		return x, false, nil
+	}
+	p.advance()
+	return x, true, nil
+}
+
+// signed consumes a sign and a number.
+func (p *parser) signed(x Expr) (Expr, bool, error) {
+	sign := p.tok
+	if sign.end != sign.pos+1 || sign.ch != '-' && sign.ch != '+' {
+		return x, false, nil
+	}
+	p.advance()
+	if p.tok.kind != tNumber {
+		return x, false, nil
+	}
+	x.Kind, x.Text = ExprNumber, plainNumber(p.text(p.tok))
+	if sign.ch == '-' {
+		if p.tok.pos == sign.end && len(x.Text) == p.tok.end-p.tok.pos {
+			x.Text = p.lex.src[sign.pos:p.tok.end]
+		} else {
+			x.Text = "-" + x.Text
+		}
+	}
+	p.advance()
+	return x, true, nil
+}
+
+// plainNumber returns a number without underscores, with digits on both sides
+// of its point.
+func plainNumber(s string) string {
+	if strings.IndexByte(s, '_') >= 0 {
+		s = strings.ReplaceAll(s, "_", "")
+	}
+	if s[0] == '.' {
+		s = "0" + s
+	}
+	if i := strings.IndexByte(s, '.'); i >= 0 && (i+1 == len(s) || classes[s[i+1]] != cDigit) {
+		s = s[:i] + s[i+1:]
+	}
+	return s
+}
+
+// wordExpr consumes NULL, TRUE, FALSE, DEFAULT or a function of the server.
+func (p *parser) wordExpr(x Expr) (Expr, bool, error) {
+	word := p.text(p.tok)
+	switch {
+	case isWord(word, "NULL"):
+		x.Kind = ExprNull
+	case isWord(word, "TRUE"), isWord(word, "FALSE"):
+		x.Kind, x.Bool = ExprBool, len(word) == 4
+	case isWord(word, "DEFAULT"):
+		x.Kind = ExprDefault
+	default:
+		f, ok := p.serverFunc()
+		x.Kind, x.Text = ExprFunc, f.name
+		return x, ok, nil
+	}
+	p.advance()
+	return x, true, nil
+}
+
+// serverFunc consumes the call of a function of the server.
+func (p *parser) serverFunc() (serverFunc, bool) {
+	for _, f := range serverFuncs {
+		if !p.is(f.name) {
+			continue
+		}
+		p.advance()
+		if !p.acceptPunct('(') {
+			return f, f.bare
+		}
+		return f, p.acceptPunct(')')
+	}
+	return serverFunc{}, false
+}
+
+// quick is the path of VALUES lists: it reads the literal at offset i without
+// tokens. next is the offset of the ',' or ')' after it; ok is false when the
+// value is none of the plain forms or anything else follows it, and nothing has
+// happened then.
+func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
+	s := p.lex.src
+	if i >= len(s) {
+		return i, false
+	}
+	x.Pos = i
+	switch c := s[i]; classes[c] {
+	case cQuote:
+		if c != '\'' {
+			return i, false
+		}
+		n := strings.IndexByte(s[i+1:], '\'')
+		if n < 0 {
+			return i, false
+		}
+		x.Kind, x.Text = ExprString, s[i+1:i+1+n]
+		next = i + n + 2
+		if next < len(s) && s[next] == '\'' {
+			return i, false
+		}
+	case cDigit:
+		if next = quickNumber(s, i); next < 0 {
+			return i, false
+		}
+		x.Kind, x.Text = ExprNumber, s[i:next]
+	case cOp:
+		if c != '-' || i+1 >= len(s) || classes[s[i+1]] != cDigit {
+			return i, false
+		}
+		if next = quickNumber(s, i+1); next < 0 {
+			return i, false
+		}
+		x.Kind, x.Text = ExprNumber, s[i:next]
+	case cWord:
+		if next = quickWord(x, s, i); next < 0 {
+			return i, false
+		}
+	default:
+		return i, false
+	}
+	for next < len(s) && classes[s[next]] == cSpace {
+		next++
+	}
+	return next, next < len(s) && (s[next] == ',' || s[next] == ')')
+}
+
+// quickNumber returns the end of the decimal number at i, -1 for other forms.
+func quickNumber(s string, i int) int {
+	for i < len(s) && classes[s[i]] == cDigit {
+		i++
+	}
+	if i < len(s) && s[i] == '.' {
+		point := i
+		for i++; i < len(s) && classes[s[i]] == cDigit; i++ {
+		}
+		if i == point+1 {
+			return -1
+		}
+	}
+	if i < len(s) && (classes[s[i]] == cWord || classes[s[i]] == cDollar || s[i] == '.') {
+		return -1 // An exponent, 0x, underscores: the lexer knows them.
+	}
+	return i
+}
+
+// quickWord reads NULL, TRUE, FALSE or DEFAULT.
+func quickWord(x *Expr, s string, i int) int {
+	end := i
+	for end < len(s) && end < i+8 && (classes[s[end]] == cWord || classes[s[end]] == cDigit || s[end] == '$') {
+		end++
+	}
+	switch word := s[i:end]; {
+	case isWord(word, "NULL"):
+		x.Kind = ExprNull
+	case isWord(word, "TRUE"):
+		x.Kind, x.Bool = ExprBool, true
+	case isWord(word, "FALSE"):
+		x.Kind, x.Bool = ExprBool, false
+	case isWord(word, "DEFAULT"):
+		x.Kind = ExprDefault
+	default:
+		return -1
+	}
+	return end
+}

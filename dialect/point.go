@@ -1,0 +1,81 @@
+package dialect
+
+// Point is a query for one row: SELECT of plain columns from one table, whose
+// WHERE is a conjunction of `column = literal or placeholder`. Whether those
+// columns are the primary key is for the caller to see.
+type Point struct {
+	Table   Name
+	Columns []PointColumn // nil for *.
+	Key     []ColumnEquals
+}
+
+// PointColumn is one item of a Point's select list. As is the result's name.
+type PointColumn struct {
+	Column Ident
+	As     string
+}
+
+// PointOf recognises a Point in a query without clauses beyond WHERE; anything
+// else, and any doubt, is nil. It makes the reads that applications repeat most
+// independent of the query planner.
+func PointOf(q *Select) *Point {
+	p := &parser{lex: lexer{src: q.SQL}}
+	p.advance()
+	if !p.accept("SELECT") {
+		return nil
+	}
+	pt := &Point{}
+	var err error
+	if !p.acceptOp("*") {
+		if pt.Columns = p.pointColumns(); pt.Columns == nil {
+			return nil
+		}
+	}
+	if !p.accept("FROM") {
+		return nil
+	}
+	if pt.Table, err = p.name("table name"); err != nil {
+		return nil
+	}
+	if !p.is("WHERE") {
+		return nil
+	}
+	var sql string
+	var pos int
+	if err := p.where(&sql, &pos, &pt.Key, pt.Table, ""); err != nil || len(pt.Key) == 0 {
+		return nil
+	}
+	if p.end() != nil {
+		return nil
+	}
+	return pt
+}
+
+// pointColumns reads `a, b AS c`; nil when an item is anything else.
+func (p *parser) pointColumns() []PointColumn {
+	var out []PointColumn
+	for {
+		if p.tok.kind != tQuoted && (p.tok.kind != tWord || IsReserved(p.text(p.tok))) {
+			return nil
+		}
+		id, err := p.ident("column name")
+		if err != nil {
+			return nil
+		}
+		c := PointColumn{Column: id, As: id.Name}
+		if p.accept("AS") {
+			as, err := p.ident("alias")
+			if err != nil {
+				return nil
+			}
+			c.As = as.Name
+		}
+		out = append(out, c)
+		if p.is("FROM") {
+			return out
+		}
+		if !p.acceptPunct(',') {
+			return nil
+		}
+	}
+}

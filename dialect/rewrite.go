@@ -1,0 +1,252 @@
+package dialect
+
+import (
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// Edits are the places where the raw SQL of a statement differs from the text
+// that was parsed. Nil means nowhere.
+type Edits []edit
+
+// edit replaces the bytes [start, end) of the source.
+type edit struct {
+	start, end int
+	text       string
+	from       int // Source offset that positions inside text stand for.
+}
+
+// Origin translates an offset in a piece of raw SQL to an offset in the parsed
+// text. The piece begins there at pos; offset counts in the piece as it stands
+// in the Statement, from 0.
+func (e Edits) Origin(pos, offset int) int {
+	at := pos
+	for i := sort.Search(len(e), func(i int) bool { return e[i].start >= pos }); i < len(e); i++ {
+		gap := e[i].start - at
+		if offset < gap {
+			break
+		}
+		offset -= gap
+		at = e[i].start
+		if offset < len(e[i].text) {
+			return e[i].from
+		}
+		offset -= len(e[i].text)
+		at = e[i].end
+	}
+	return at + offset
+}
+
+// apply returns src[start:end] with the edits, which lie inside, made.
+func (e Edits) apply(src string, start, end int) string {
+	var b strings.Builder
+	b.Grow(end - start + 16*len(e))
+	at := start
+	for _, x := range e {
+		b.WriteString(src[at:x.start])
+		b.WriteString(x.text)
+		at = x.end
+	}
+	b.WriteString(src[at:end])
+	return b.String()
+}
+
+// watch notices, token by token, whether raw SQL needs a rewrite.
+type watch struct {
+	needed bool
+	limit  uint8 // 1 after LIMIT, 2 after LIMIT n, 3 after LIMIT n,
+}
+
+func (w *watch) see(src string, t token) {
+	switch t.kind {
+	case tBacktick, tHex, tHexNumber:
+		w.needed = true
+	case tString, tEscape, tDollar:
+		s := src[t.pos:t.end]
+		if strings.IndexByte(s, 0) >= 0 || t.kind == tEscape && strings.IndexByte(s, '\\') >= 0 {
+			w.needed = true
+		}
+	case tOp:
+		if t.ch == '?' && t.end == t.pos+1 {
+			w.needed = true
+		}
+	}
+	w.limit = limitState(w.limit, src, t)
+	if w.limit == 4 {
+		w.needed = true
+	}
+}
+
+// limitState follows the tokens of LIMIT n, m; 4 means that t is m.
+func limitState(state uint8, src string, t token) uint8 {
+	value := t.kind == tNumber || t.kind == tParam
+	switch {
+	case t.kind == tWord && isWord(src[t.pos:t.end], "LIMIT"):
+		return 1
+	case state == 1 && value:
+		return 2
+	case state == 2 && t.kind == tPunct && t.ch == ',':
+		return 3
+	case state == 3 && value:
+		return 4
+	}
+	return 0
+}
+
+// rewrite returns the edits that turn src[start:end] into SQL that DuckDB
+// reads in the meaning of this dialect: `name` becomes "name", LIMIT n, m
+// becomes LIMIT m OFFSET n, a ? b becomes json_contains(a, b), hexadecimal
+// literals become BLOB literals, and strings are spelled so that DuckDB takes
+// them. The range has been lexed without error.
+func rewrite(src string, start, end int) (Edits, error) {
+	toks := tokens(src, start, end)
+	var e Edits
+	var limit uint8
+	questions := false
+	for i, t := range toks {
+		switch t.kind {
+		case tBacktick:
+			e = backtick(e, src, t)
+		case tHex, tHexNumber:
+			value, bad := hexText(src[t.pos:t.end])
+			if bad != "" {
+				return nil, syntaxError(t.pos, "Syntax error: %s", bad)
+			}
+			e = append(e, edit{t.pos, t.end, blobLiteral(value), t.pos})
+		case tString, tEscape, tDollar:
+			var err error
+			if e, err = respell(e, src, t); err != nil {
+				return nil, err
+			}
+		case tOp:
+			questions = questions || t.ch == '?' && t.end == t.pos+1
+		}
+		if limit = limitState(limit, src, t); limit == 4 {
+			n, m := toks[i-2], t
+			e = append(e,
+				edit{n.pos, n.end, src[m.pos:m.end], m.pos},
+				edit{toks[i-1].pos, m.pos, " OFFSET ", n.pos},
+				edit{m.pos, m.end, src[n.pos:n.end], n.pos})
+		}
+	}
+	if questions {
+		var err error
+		if e, err = containment(e, src, toks); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(e, func(a, b edit) int { // An insertion comes before what begins at its place.
+		if a.start != b.start {
+			return a.start - b.start
+		}
+		return a.end - b.end
+	})
+	return e, nil
+}
+
+// tokens lexes src[start:end].
+func tokens(src string, start, end int) []token {
+	var out []token
+	l := lexer{src: src[:end], pos: start}
+	for {
+		t := l.next()
+		if t.kind == tEOF || t.kind == tError {
+			return out
+		}
+		out = append(out, t)
+	}
+}
+
+// backtick appends the edits that turn `name` into "name", byte by byte where
+// the length stays the same.
+func backtick(e Edits, src string, t token) Edits {
+	e = append(e, edit{t.pos, t.pos + 1, `"`, t.pos})
+	for i := t.pos + 1; i < t.end-1; i++ {
+		switch src[i] {
+		case '`':
+			e = append(e, edit{i, i + 2, "`", i})
+			i++
+		case '"':
+			e = append(e, edit{i, i + 1, `""`, i})
+		}
+	}
+	return append(e, edit{t.end - 1, t.end, `"`, t.end - 1})
+}
+
+// respell appends the edit of a string that DuckDB does not take as it is: one
+// with a NUL byte, which its parser takes for the end of the text, and an
+// escape string, whose \u it does not know.
+func respell(e Edits, src string, t token) (Edits, error) {
+	s := src[t.pos:t.end]
+	if strings.IndexByte(s, 0) < 0 && (t.kind != tEscape || strings.IndexByte(s, '\\') < 0) {
+		return e, nil
+	}
+	l := lexer{src: src}
+	value, bad := l.text(t)
+	if bad != "" {
+		return nil, syntaxError(t.pos, "Syntax error: %s", bad)
+	}
+	out := QuoteString(value)
+	if strings.IndexByte(value, 0) >= 0 {
+		out = "(" + strings.ReplaceAll(out, "\x00", "' || chr(0) || '") + ")"
+	}
+	return append(e, edit{t.pos, t.end, out, t.pos}), nil
+}
+
+// blobLiteral returns DuckDB's spelling of a BLOB.
+func blobLiteral(bytes string) string {
+	const digits = "0123456789ABCDEF"
+	out := make([]byte, 0, 4*len(bytes)+len("''::BLOB"))
+	out = append(out, '\'')
+	for i := 0; i < len(bytes); i++ {
+		out = append(out, '\\', 'x', digits[bytes[i]>>4], digits[bytes[i]&15])
+	}
+	return string(append(out, "'::BLOB"...))
+}
+
+// MapParams returns sql with the number of each placeholder $n replaced by
+// f(n). It leaves text that does not lex as it is from the flaw on. Engines use
+// it to put pieces of raw SQL together into one query.
+func MapParams(sql string, f func(n int) int) string {
+	if strings.IndexByte(sql, '$') < 0 {
+		return sql
+	}
+	var b strings.Builder
+	at := 0
+	for l := (lexer{src: sql}); ; {
+		t := l.next()
+		if t.kind == tEOF || t.kind == tError {
+			break
+		}
+		if t.kind != tParam {
+			continue
+		}
+		n, ok := paramNumber(sql[t.pos:t.end])
+		if !ok {
+			continue
+		}
+		b.WriteString(sql[at : t.pos+1])
+		b.WriteString(strconv.Itoa(f(n)))
+		at = t.end
+	}
+	if at == 0 {
+		return sql
+	}
+	b.WriteString(sql[at:])
+	return b.String()
+}
+
+// maxParam is the largest number of a placeholder.
+const maxParam = 65535
+
+// paramNumber returns the number of "$12"; ok is false outside 1..maxParam.
+func paramNumber(s string) (n int, ok bool) {
+	for i := 1; i < len(s); i++ {
+		if n = n*10 + int(s[i]-'0'); n > maxParam {
+			return 0, false
+		}
+	}
+	return n, n >= 1
+}

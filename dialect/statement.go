@@ -1,0 +1,281 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// statement parses the statement at the current token up to where it ends.
+func (p *parser) statement() (Statement, error) {
+	if isQueryStart(p.src(), p.tok) {
+		return p.query()
+	}
+	if p.tok.kind != tWord {
+		return nil, p.unexpected("a statement")
+	}
+	switch strings.ToUpper(short(p.text(p.tok))) {
+	case "INSERT":
+		return p.insert()
+	case "UPDATE":
+		return p.update()
+	case "DELETE":
+		return p.delete()
+	case "REPLACE":
+		return p.replace()
+	case "CREATE":
+		return p.create()
+	case "ALTER":
+		return p.alter()
+	case "DROP":
+		return p.drop()
+	case "SHOW":
+		return p.show()
+	case "DESCRIBE", "DESC":
+		return p.describe()
+	case "EXPLAIN":
+		return p.explain()
+	case "USE", "SET":
+		return p.use()
+	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT":
+		return p.transaction()
+	case "EXECUTE":
+		return p.executeAs()
+	case "SUBSCRIBE":
+		return p.subscribe()
+	case "STORAGE":
+		return p.storageCommand()
+	case "KILL":
+		return p.kill()
+	case "CLEAR":
+		if p.accept("CLEAR", "CACHE") {
+			return &ClearCache{}, nil
+		}
+	}
+	return nil, p.unknown()
+}
+
+// twoWords are the verbs whose second word says what the statement is.
+const twoWords = " CREATE ALTER DROP SHOW SET STORAGE KILL CLEAR EXECUTE START FLUSH SUBSCRIBE BACKUP RESTORE EXPORT CLUSTER "
+
+// unknown says that the statement at the current token is none of ours.
+func (p *parser) unknown() error {
+	n := 1
+	if p.isAny(twoWords) {
+		n = 2
+	}
+	if p.is("CREATE") && p.nextIs("OR") {
+		n = 4
+	}
+	return syntaxError(p.tok.pos, "Unsupported statement type: %s", p.words(n))
+}
+
+// query consumes a query. The text stays as it is but for the spellings that
+// DuckDB does not know.
+func (p *parser) query() (Statement, error) {
+	if p.is("WITH") {
+		if err := p.refuseWithDML(); err != nil {
+			return nil, err
+		}
+	}
+	st := &Select{}
+	var err error
+	if st.SQL, st.Pos, err = p.capture(nil); err != nil {
+		return nil, err
+	}
+	st.Edits = p.edits
+	st.Params, err = p.placeholders()
+	return st, err
+}
+
+// refuseWithDML refuses WITH in front of a statement that is not a query.
+func (p *parser) refuseWithDML() error {
+	depth, after := 0, false
+	for l := p.lex; ; {
+		t := l.next()
+		switch {
+		case t.kind == tEOF || t.kind == tError:
+			return nil
+		case t.kind == tPunct && t.ch == '(':
+			depth++
+		case t.kind == tPunct && t.ch == ')':
+			depth--
+		case depth == 0 && after && t.kind == tWord && wordIn(p.text(t), " INSERT UPDATE DELETE MERGE "):
+			verb := strings.ToUpper(p.text(t))
+			if verb == "INSERT" {
+				return unsupported(t.pos, "WITH ... INSERT is not supported; use INSERT INTO t WITH ... SELECT")
+			}
+			return unsupported(t.pos, "WITH ... %s is not supported; use a subquery", verb)
+		}
+		after = t.kind == tPunct && t.ch == ')'
+	}
+}
+
+// explain parses EXPLAIN [ANALYZE] query.
+func (p *parser) explain() (Statement, error) {
+	p.advance()
+	st := &Explain{Analyze: p.accept("ANALYZE") || p.accept("ANALYSE")}
+	if !isQueryStart(p.src(), p.tok) {
+		if p.tok.kind == tWord {
+			return nil, unsupported(p.tok.pos, "EXPLAIN takes a query, not %s", p.words(1))
+		}
+		return nil, p.unexpected("a query")
+	}
+	var err error
+	if st.SQL, st.Pos, err = p.capture(nil); err != nil {
+		return nil, err
+	}
+	st.Edits = p.edits
+	st.Params, err = p.placeholders()
+	return st, err
+}
+
+// use parses USE [NAMESPACE] ns and SET NAMESPACE [=|TO] ns.
+func (p *parser) use() (Statement, error) {
+	set := p.is("SET")
+	if set && !p.nextIs("NAMESPACE") {
+		return nil, p.unknown()
+	}
+	p.advance()
+	if p.is("NAMESPACE") {
+		// USE namespace alone would name one called so, which cannot be: it is
+		// only taken for the name at the end of the statement.
+		if next := p.peek(); set || next.kind != tEOF && next.kind != tPunct {
+			p.advance()
+		}
+	}
+	if set && !p.acceptOp("=") {
+		p.accept("TO")
+	}
+	id, err := p.looseIdent("namespace name")
+	return &Use{Namespace: id}, err
+}
+
+// looseIdent consumes an identifier that may also be quoted like a string,
+// which then counts as not quoted.
+func (p *parser) looseIdent(what string) (Ident, error) {
+	if !p.isString() {
+		return p.ident(what)
+	}
+	id := Ident{Pos: p.tok.pos}
+	s, err := p.stringText()
+	if err != nil {
+		return id, err
+	}
+	if s == "" || len(s) > maxName {
+		return id, syntaxError(id.Pos, "%s '%s' must be 1 to %d bytes long", what, short(s), maxName)
+	}
+	id.Name = fold(s)
+	return id, nil
+}
+
+// transaction parses BEGIN, START TRANSACTION, COMMIT and ROLLBACK.
+func (p *parser) transaction() (Statement, error) {
+	verb := strings.ToUpper(p.text(p.tok))
+	if verb == "START" && !p.nextIs("TRANSACTION") {
+		return nil, p.unknown()
+	}
+	p.advance()
+	if !p.accept("TRANSACTION") {
+		p.accept("WORK")
+	}
+	switch verb {
+	case "COMMIT", "END":
+		return &Commit{}, nil
+	case "ROLLBACK", "ABORT":
+		if p.is("TO") {
+			return nil, unsupported(p.tok.pos, "Savepoints are not supported")
+		}
+		return &Rollback{}, nil
+	}
+	return &Begin{}, p.isolation()
+}
+
+// isolation consumes the modes of BEGIN that a transaction here fulfils: it
+// reads one snapshot, which is at least REPEATABLE READ.
+func (p *parser) isolation() error {
+	for {
+		switch {
+		case p.accept("READ", "WRITE"):
+		case p.accept("ISOLATION", "LEVEL"):
+			if p.is("SERIALIZABLE") {
+				return unsupported(p.tok.pos, "ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot")
+			}
+			if !p.accept("READ", "UNCOMMITTED") && !p.accept("READ", "COMMITTED") && !p.accept("REPEATABLE", "READ") {
+				return p.unexpected("REPEATABLE READ")
+			}
+		default:
+			return nil
+		}
+		p.acceptPunct(',')
+	}
+}
+
+// executeAs parses EXECUTE AS USER 'u' ( statement ).
+func (p *parser) executeAs() (Statement, error) {
+	if !p.nextIs("AS") {
+		return nil, p.unknown()
+	}
+	st, err := p.envelope()
+	if err != nil {
+		if ke, ok := err.(*kalam.Error); ok && ke.Code == kalam.CodeInvalidSQL {
+			moved := *ke
+			moved.Code = kalam.CodeInvalidInput
+			return nil, &moved
+		}
+		return nil, err
+	}
+	return st, nil
+}
+
+func (p *parser) envelope() (*ExecuteAs, error) {
+	if err := p.expect("EXECUTE", "AS", "USER"); err != nil {
+		return nil, err
+	}
+	pos := p.tok.pos
+	user, err := p.bare("user name")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := kalam.ParseUserID(user); err != nil {
+		return nil, located(err, pos)
+	}
+	if !p.isPunct('(') {
+		return nil, p.unexpected("'(' and one statement")
+	}
+	st := &ExecuteAs{User: user, Offset: p.tok.end}
+	p.advance()
+	first := p.tok
+	p.skipBalanced()
+	if p.tok.kind == tError {
+		return nil, p.lexical()
+	}
+	if !p.isPunct(')') {
+		return nil, p.unexpected("')'")
+	}
+	if p.tok.pos == first.pos {
+		return nil, syntaxError(first.pos, "EXECUTE AS USER takes exactly one statement in parentheses")
+	}
+	st.Offset = first.pos
+	st.Inner = p.lex.src[first.pos:p.prev.end]
+	p.advance()
+	return st, p.end()
+}
+
+// skipBalanced consumes tokens up to the parenthesis that closes the one before
+// the current token.
+func (p *parser) skipBalanced() {
+	depth := 0
+	for p.tok.kind != tEOF && p.tok.kind != tError {
+		switch {
+		case p.isPunct('('):
+			depth++
+		case p.isPunct(')'):
+			if depth == 0 {
+				return
+			}
+			depth--
+		}
+		p.advance()
+	}
+}

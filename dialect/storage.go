@@ -1,0 +1,182 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// storageID consumes the id of a storage, bare or quoted in any way, folded to
+// lower case.
+func (p *parser) storageID() (kalam.StorageID, error) {
+	pos := p.tok.pos
+	s, err := p.bare("storage id")
+	if err != nil {
+		return "", err
+	}
+	s = fold(s)
+	if err := kalam.CheckIdentifier("storage", s); err != nil {
+		return "", located(err, pos)
+	}
+	return kalam.StorageID(strings.Clone(s)), nil
+}
+
+// createStorage parses what follows CREATE STORAGE.
+func (p *parser) createStorage() (Statement, error) {
+	st := &CreateStorage{IfNotExists: p.accept("IF", "NOT", "EXISTS"), Pos: p.tok.pos}
+	var err error
+	if st.Storage, err = p.storageID(); err != nil {
+		return nil, err
+	}
+	bucket := -1
+	for p.tok.kind == tWord {
+		pos := p.tok.pos
+		switch {
+		case p.accept("TYPE"):
+			if st.Type != "" {
+				return nil, onceOnly(pos, "TYPE")
+			}
+			st.Type, err = p.storageType()
+		case p.is("BUCKET"):
+			bucket = pos
+			err = p.storageClause(&st.Settings)
+		default:
+			err = p.storageClause(&st.Settings)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if p.tok.kind != tEOF && !p.isPunct(';') {
+		return nil, p.unexpected("a clause of CREATE STORAGE")
+	}
+	switch {
+	case st.Type == "":
+		return nil, p.unexpected("TYPE filesystem or TYPE s3")
+	case st.Type == "s3" && st.Settings.URI == nil:
+		return nil, p.unexpected("URI 's3://bucket/prefix/' or BUCKET 'name'")
+	case st.Settings.URI == nil:
+		return nil, p.unexpected("URI, PATH or BASE_DIRECTORY 'directory'")
+	case st.Type != "s3" && bucket >= 0:
+		return nil, syntaxError(bucket, "BUCKET is only supported for TYPE s3")
+	}
+	return st, nil
+}
+
+// storageType consumes the word after TYPE.
+func (p *parser) storageType() (string, error) {
+	p.acceptOp("=")
+	pos := p.tok.pos
+	s, err := p.bare("storage type")
+	if err != nil {
+		return "", err
+	}
+	switch s = fold(short(s)); s {
+	case "filesystem", "s3":
+		return s, nil
+	case "gcs", "azure":
+		return "", unsupported(pos, "Storage type '%s' is not supported (expected filesystem or s3)", s)
+	}
+	return "", syntaxError(pos, "Unknown storage type '%s' (expected filesystem or s3)", s)
+}
+
+func onceOnly(pos int, what string) error {
+	return syntaxError(pos, "%s is given twice", what)
+}
+
+// storageClause consumes one clause of CREATE or ALTER STORAGE.
+func (p *parser) storageClause(s *StorageSettings) error {
+	pos, word := p.tok.pos, p.words(1)
+	var target **string
+	switch word {
+	case "NAME":
+		target = &s.Name
+	case "DESCRIPTION":
+		target = &s.Description
+	case "URI", "PATH", "BASE_DIRECTORY", "BUCKET":
+		target = &s.URI
+	case "REGION":
+		target = &s.Region
+	case "SHARED_TABLES_TEMPLATE":
+		target = &s.SharedTemplate
+	case "USER_TABLES_TEMPLATE":
+		target = &s.UserTemplate
+	case "CONFIG":
+		target = &s.Config
+	case "CREDENTIALS":
+		if s.Credentials != nil {
+			return onceOnly(pos, word)
+		}
+		p.advance()
+		p.acceptOp("=")
+		text, err := p.jsonObject(word)
+		secret := Secret(text)
+		s.Credentials = &secret
+		return err
+	default:
+		return p.unexpected("a clause of CREATE or ALTER STORAGE")
+	}
+	if *target != nil {
+		return onceOnly(pos, word)
+	}
+	p.advance()
+	p.acceptOp("=")
+	text, err := p.storageText(word)
+	*target = &text
+	return err
+}
+
+func (p *parser) storageText(word string) (string, error) {
+	if word == "CONFIG" {
+		return p.jsonObject(word)
+	}
+	pos := p.tok.pos
+	text, err := p.str("text after " + word)
+	if err != nil {
+		return "", err
+	}
+	text = strings.Clone(text)
+	if word == "BUCKET" {
+		if text == "" {
+			return "", syntaxError(pos, "BUCKET is empty")
+		}
+		if !strings.HasPrefix(text, "s3://") {
+			text = "s3://" + text
+		}
+		if !strings.HasSuffix(text, "/") {
+			text += "/"
+		}
+	}
+	return text, nil
+}
+
+// alterStorage parses what follows ALTER STORAGE: the id and SET clauses.
+func (p *parser) alterStorage() (Statement, error) {
+	st := &AlterStorage{Pos: p.tok.pos}
+	var err error
+	if st.Storage, err = p.storageID(); err != nil {
+		return nil, err
+	}
+	if err := p.expect("SET"); err != nil {
+		return nil, err
+	}
+	for {
+		if p.is("TYPE") || p.is("BUCKET") {
+			return nil, unsupported(p.tok.pos, "ALTER STORAGE cannot change the %s", p.words(1))
+		}
+		if err := p.storageClause(&st.Settings); err != nil {
+			return nil, err
+		}
+		if !p.acceptPunct(',') && !p.is("SET") {
+			return st, nil
+		}
+		p.accept("SET")
+	}
+}
+
+func (p *parser) dropStorage() (Statement, error) {
+	st := &DropStorage{IfExists: p.accept("IF", "EXISTS"), Pos: p.tok.pos}
+	var err error
+	st.Storage, err = p.storageID()
+	return st, err
+}

@@ -1,0 +1,277 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// createTable parses what follows CREATE [kind] TABLE.
+func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
+	st := &CreateTable{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
+	var err error
+	if st.Name, err = p.newTableName(); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.is("AS"):
+		return nil, unsupported(p.tok.pos, "CREATE TABLE ... AS is not supported; create the table, then INSERT INTO ... SELECT")
+	case p.is("LIKE"):
+		return nil, unsupported(p.tok.pos, "CREATE TABLE ... LIKE is not supported; list the columns")
+	}
+	if err := p.tableElements(st); err != nil {
+		return nil, err
+	}
+	o := options{}
+	for p.tok.kind != tEOF && !p.isPunct(';') {
+		if err := p.tableClause(&o); err != nil {
+			return nil, err
+		}
+	}
+	if o.kind != 0 {
+		if kind != 0 && kind != o.kind {
+			return nil, syntaxError(st.Name.Pos, "TYPE '%s' does not agree with CREATE %s TABLE", strings.ToUpper(o.kind.String()), strings.ToUpper(kind.String()))
+		}
+		kind = o.kind
+	}
+	st.Table.Kind, st.Table.Options, st.Given = kind, o.table, o.given
+	if kind == 0 {
+		return st, nil
+	}
+	if err := checkOptions(&st.Table, o.given); err != nil {
+		return nil, located(err, st.Name.Pos)
+	}
+	return st, nil
+}
+
+// newTableName consumes the name of a table that is to be created.
+func (p *parser) newTableName() (Name, error) {
+	n := Name{Pos: p.tok.pos}
+	for {
+		id, err := p.anyIdent("table name")
+		if err != nil {
+			return n, err
+		}
+		n.Parts = append(n.Parts, strings.Clone(id.Name))
+		if !p.acceptPunct('.') {
+			break
+		}
+	}
+	if len(n.Parts) > 2 {
+		return n, syntaxError(n.Pos, "A table is created as name or namespace.name")
+	}
+	if len(n.Parts) == 2 {
+		if err := kalam.CheckIdentifier("namespace", n.Parts[0]); err != nil {
+			return n, located(err, n.Pos)
+		}
+	}
+	if err := CheckTableName(n.last()); err != nil {
+		return n, located(err, n.Pos)
+	}
+	return n, nil
+}
+
+// tableClause consumes WITH (...), USING word or one option.
+func (p *parser) tableClause(o *options) error {
+	switch {
+	case p.accept("USING"): // The format word of KalamDB has no effect there either.
+		_, err := p.ident("format")
+		return err
+	case p.accept("WITH"):
+		return p.optionList(o)
+	}
+	if err := p.option(o); err != nil {
+		return err
+	}
+	p.acceptPunct(',')
+	return nil
+}
+
+// optionList consumes ( option {, option} ).
+func (p *parser) optionList(o *options) error {
+	if err := p.expectPunct('('); err != nil {
+		return err
+	}
+	for !p.isPunct(')') {
+		if err := p.option(o); err != nil {
+			return err
+		}
+		if !p.acceptPunct(',') {
+			break
+		}
+	}
+	return p.expectPunct(')')
+}
+
+// tableElements consumes ( element {, element} [,] ).
+func (p *parser) tableElements(st *CreateTable) error {
+	if err := p.expectPunct('('); err != nil {
+		return err
+	}
+	k := keySpec{index: map[string]int{}}
+	for !p.isPunct(')') {
+		if err := p.tableElement(st, &k); err != nil {
+			return err
+		}
+		if !p.acceptPunct(',') {
+			break
+		}
+	}
+	if err := p.expectPunct(')'); err != nil {
+		return err
+	}
+	if len(st.Table.Columns) == 0 {
+		return syntaxError(st.Name.Pos, "CREATE TABLE needs at least one column")
+	}
+	return k.resolve(st)
+}
+
+// keySpec gathers the primary key of a table definition.
+type keySpec struct {
+	index   map[string]int // Column names.
+	inline  []int          // Columns declared PRIMARY KEY.
+	columns []Ident        // Of PRIMARY KEY (a, b).
+	pos     int
+}
+
+func (p *parser) tableElement(st *CreateTable, k *keySpec) error {
+	lex, tok, prev := p.lex, p.tok, p.prev
+	named := p.accept("CONSTRAINT")
+	if named {
+		if _, err := p.ident("constraint name"); err != nil {
+			return err
+		}
+	}
+	if p.is("PRIMARY") && p.nextIs("KEY") {
+		return p.tableKey(k)
+	}
+	if p.isAny(" UNIQUE CHECK FOREIGN LIKE ") || p.is("EXCLUDE") && !p.nextIsType() {
+		return p.refuseConstraint()
+	}
+	if named {
+		p.lex, p.tok, p.prev = lex, tok, prev
+	}
+	c, err := p.columnDef()
+	if err != nil {
+		return err
+	}
+	if _, twice := k.index[c.def.Name]; twice {
+		return syntaxError(c.pos, "Column '%s' is defined twice", c.def.Name)
+	}
+	k.index[c.def.Name] = len(st.Table.Columns)
+	if c.primary {
+		if k.pos = c.pos; len(k.columns) > 0 {
+			return twoKeys(k.pos)
+		}
+		k.inline = append(k.inline, len(st.Table.Columns))
+	}
+	st.Table.Columns = append(st.Table.Columns, c.def)
+	st.ColumnPos = append(st.ColumnPos, c.pos)
+	return nil
+}
+
+// nextIsType reports whether the token after the current one names a type.
+func (p *parser) nextIsType() bool {
+	t := p.peek()
+	if t.kind != tWord {
+		return false
+	}
+	_, ok := findType(strings.ToUpper(short(p.text(t))))
+	return ok
+}
+
+func (p *parser) tableKey(k *keySpec) error {
+	k.pos = p.tok.pos
+	if len(k.columns) > 0 || len(k.inline) > 0 {
+		return twoKeys(k.pos)
+	}
+	if err := p.expect("PRIMARY", "KEY"); err != nil {
+		return err
+	}
+	var err error
+	k.columns, err = p.columnList()
+	return err
+}
+
+func twoKeys(pos int) error {
+	return syntaxError(pos, "PRIMARY KEY is declared twice; a composite key is written PRIMARY KEY (a, b)")
+}
+
+// resolve finds the columns of the key and checks them.
+func (k *keySpec) resolve(st *CreateTable) error {
+	if len(k.inline) > 1 {
+		return twoKeys(k.pos)
+	}
+	key := k.inline
+	seen := map[int]bool{}
+	for _, c := range k.columns {
+		i, ok := k.index[c.Name]
+		if !ok {
+			return syntaxError(c.Pos, "PRIMARY KEY column '%s' does not exist", c.Name)
+		}
+		if seen[i] {
+			return syntaxError(c.Pos, "PRIMARY KEY names column '%s' twice", c.Name)
+		}
+		seen[i] = true
+		key = append(key, i)
+	}
+	st.Table.PrimaryKey = key
+	for _, i := range key {
+		c := &st.Table.Columns[i]
+		switch c.Type.Kind {
+		case kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID, kalam.KindDate, kalam.KindTimestamp:
+			c.NotNull = true
+		default:
+			return syntaxError(st.ColumnPos[i], "PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (allowed: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)", c.Name, c.Type)
+		}
+	}
+	return nil
+}
+
+// Validate checks the rules of a table definition that need no catalog and
+// depend on its kind, which the caller decides when the statement does not say
+// it: the primary key, and which options the kind takes. The error is
+// CodeInvalidSQL, without a position.
+func Validate(t *kalam.Table) error {
+	if len(t.PrimaryKey) == 0 {
+		name := t.Kind.String()
+		return kalam.Errorf(kalam.CodeInvalidSQL, "%s tables require a PRIMARY KEY column", strings.ToUpper(name[:1])+name[1:])
+	}
+	var given OptionSet
+	if t.Options.Access != kalam.AccessPrivate {
+		given |= OptionAccess
+	}
+	return checkOptions(t, given)
+}
+
+// checkOptions checks the options against the table's kind.
+func checkOptions(t *kalam.Table, given OptionSet) error {
+	o := &t.Options
+	stream := t.Kind == kalam.KindStreamTable
+	text := ""
+	switch {
+	case stream && o.TTL == 0:
+		text = "Stream tables require TTL_SECONDS (or TTL n)"
+	case !stream && o.TTL != 0:
+		text = "TTL_SECONDS is only supported for STREAM tables"
+	case t.Kind != kalam.KindSharedTable && given.Has(OptionAccess):
+		text = "ACCESS_LEVEL is only supported for SHARED tables"
+	case t.Kind != kalam.KindUserTable && o.UseUserStorage:
+		text = "USE_USER_STORAGE is only supported for USER tables"
+	case stream && (o.FlushRows != 0 || o.FlushInterval != 0 || o.FlushManual):
+		text = "FLUSH_POLICY is not supported for STREAM tables; their rows live for TTL_SECONDS"
+	case stream && o.ShardStrategy != "":
+		text = "SHARD_STRATEGY is not supported for STREAM tables"
+	default:
+		return nil
+	}
+	return kalam.Errorf(kalam.CodeInvalidSQL, "%s", text)
+}
+
+// dropTable parses what follows DROP [kind] TABLE.
+func (p *parser) dropTable(kind kalam.TableKind) (Statement, error) {
+	st := &DropTable{Kind: kind, IfExists: p.accept("IF", "EXISTS")}
+	var err error
+	st.Name, err = p.name("table name")
+	return st, err
+}

@@ -1,0 +1,318 @@
+package dialect
+
+// update parses UPDATE; the current token is the word.
+func (p *parser) update() (Statement, error) {
+	p.advance()
+	st := &Update{}
+	var err error
+	if st.Table, err = p.name("table name"); err != nil {
+		return nil, err
+	}
+	if st.Alias, err = p.tableAlias("SET"); err != nil {
+		return nil, err
+	}
+	if err := p.expect("SET"); err != nil {
+		return nil, err
+	}
+	if st.Set, err = p.setList(st.Table, st.Alias); err != nil {
+		return nil, err
+	}
+	if p.is("FROM") {
+		return nil, unsupported(p.tok.pos, "UPDATE ... FROM is not supported; use a subquery in SET or WHERE")
+	}
+	if err := p.where(&st.Where, &st.WherePos, &st.KeyEquals, st.Table, st.Alias); err != nil {
+		return nil, err
+	}
+	if st.Returning, err = p.returning(st.Table, st.Alias); err != nil {
+		return nil, err
+	}
+	st.Edits = p.edits
+	st.Params, err = p.placeholders()
+	return st, err
+}
+
+// delete parses DELETE; the current token is the word.
+func (p *parser) delete() (Statement, error) {
+	p.advance()
+	if err := p.expect("FROM"); err != nil {
+		return nil, err
+	}
+	st := &Delete{}
+	var err error
+	if st.Table, err = p.name("table name"); err != nil {
+		return nil, err
+	}
+	if st.Alias, err = p.tableAlias(""); err != nil {
+		return nil, err
+	}
+	if p.is("USING") {
+		return nil, unsupported(p.tok.pos, "DELETE ... USING is not supported; use a subquery in WHERE")
+	}
+	if err := p.where(&st.Where, &st.WherePos, &st.KeyEquals, st.Table, st.Alias); err != nil {
+		return nil, err
+	}
+	if st.Returning, err = p.returning(st.Table, st.Alias); err != nil {
+		return nil, err
+	}
+	st.Edits = p.edits
+	st.Params, err = p.placeholders()
+	return st, err
+}
+
+// tableAlias consumes [AS] alias. next is the word that may follow instead.
+func (p *parser) tableAlias(next string) (string, error) {
+	if !p.accept("AS") {
+		named := p.tok.kind == tQuoted || p.tok.kind == tBacktick ||
+			p.tok.kind == tWord && !IsReserved(p.text(p.tok)) && !p.is(next)
+		if !named {
+			return "", nil
+		}
+	}
+	id, err := p.ident("alias")
+	return id.Name, err
+}
+
+// where consumes the WHERE clause, if there is one.
+func (p *parser) where(sql *string, pos *int, keys *[]ColumnEquals, table Name, alias string) (err error) {
+	if !p.accept("WHERE") {
+		return nil
+	}
+	start, tok := p.lex, p.tok
+	if *sql, *pos, err = p.condition("WHERE"); err != nil {
+		return err
+	}
+	k := parser{lex: start, tok: tok}
+	*keys = k.keyEquals(p.tok.pos, table, alias)
+	return nil
+}
+
+// setList consumes column = value {, column = value}; (a, b) = (x, y) stands
+// for a = x, b = y.
+func (p *parser) setList(table Name, alias string) ([]Assign, error) {
+	var out []Assign
+	for {
+		var err error
+		if p.isPunct('(') {
+			out, err = p.setTuple(out)
+		} else {
+			out, err = p.setOne(out, table, alias)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !p.acceptPunct(',') {
+			return out, nil
+		}
+	}
+}
+
+// endsValue reports whether a value of SET ends before the current token.
+func endsValue(p *parser) bool {
+	if p.is("FROM") {
+		return p.prev.kind != tWord || !isWord(p.text(p.prev), "DISTINCT") // IS DISTINCT FROM
+	}
+	return p.isPunct(',') || p.is("WHERE") || p.is("RETURNING")
+}
+
+func (p *parser) setOne(out []Assign, table Name, alias string) ([]Assign, error) {
+	column, err := p.ident("column name")
+	if err != nil {
+		return nil, err
+	}
+	for p.isPunct('.') { // alias.column, or the table's own name.
+		if !qualifies(column.Name, table, alias) {
+			return nil, syntaxError(column.Pos, "SET takes columns of the statement's own table, not '%s.'", short(column.Name))
+		}
+		p.advance()
+		if column, err = p.ident("column name"); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.expectAssign(); err != nil {
+		return nil, err
+	}
+	value, err := p.expr(endsValue)
+	return append(out, Assign{Column: column, Value: value}), err
+}
+
+func (p *parser) expectAssign() error {
+	if !p.acceptOp("=") && !p.acceptOp(":=") {
+		return p.unexpected("'='")
+	}
+	return nil
+}
+
+// setTuple consumes (a, b) = (x, y) or (a, b) = ROW (x, y).
+func (p *parser) setTuple(out []Assign) ([]Assign, error) {
+	columns, err := p.columnList()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.expectAssign(); err != nil {
+		return nil, err
+	}
+	p.accept("ROW")
+	pos := p.tok.pos
+	if p.isPunct('(') && isQueryStart(p.src(), p.peek()) {
+		return nil, unsupported(pos, "SET (...) = (query) is not supported; assign each column its own subquery")
+	}
+	if err := p.expectPunct('('); err != nil {
+		return nil, err
+	}
+	for i := 0; ; i++ {
+		value, err := p.expr(func(p *parser) bool { return p.isPunct(',') })
+		if err != nil {
+			return nil, err
+		}
+		if i < len(columns) {
+			out = append(out, Assign{Column: columns[i], Value: value})
+		}
+		if !p.acceptPunct(',') {
+			if i+1 != len(columns) {
+				return nil, syntaxError(pos, "SET has %d values for %d columns", i+1, len(columns))
+			}
+			return out, p.expectPunct(')')
+		}
+	}
+}
+
+// qualifies reports whether word can qualify a column of the table.
+func qualifies(word string, table Name, alias string) bool {
+	if alias != "" {
+		return word == alias
+	}
+	return word == table.last() || len(table.Parts) > 1 && word == table.Parts[0]
+}
+
+// returning consumes RETURNING expr [AS alias] {, ...}; nil if there is none.
+func (p *parser) returning(table Name, alias string) ([]ReturnExpr, error) {
+	if !p.accept("RETURNING") {
+		return nil, nil
+	}
+	var out []ReturnExpr
+	for {
+		x, err := p.returnExpr(table, alias)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+		if !p.acceptPunct(',') {
+			return out, nil
+		}
+	}
+}
+
+// endsReturn reports whether an item of RETURNING ends before the current token.
+func endsReturn(p *parser) bool { return p.isPunct(',') || p.is("AS") || p.isAny(clauseWords) }
+
+func (p *parser) returnExpr(table Name, alias string) (x ReturnExpr, err error) {
+	x.Pos = p.tok.pos
+	look := *p
+	column := look.columnRef(table, alias)
+	if x.SQL, _, err = p.capture(endsReturn); err != nil {
+		return x, err
+	}
+	if x.SQL == "" {
+		return x, p.unexpected("an expression after RETURNING")
+	}
+	if column.Name != "" && look.tok.pos == p.tok.pos {
+		x.Column = column.Name
+	} else if look.isOp("*") && column.Pos == look.tok.pos && look.peek().pos == p.tok.pos {
+		x.SQL = "*"
+	}
+	if !p.accept("AS") {
+		return x, nil
+	}
+	id, err := p.label()
+	x.Alias = id
+	return x, err
+}
+
+// label consumes the name after AS, which may be any word.
+func (p *parser) label() (string, error) {
+	if p.tok.kind == tWord && len(p.text(p.tok)) <= maxName {
+		s := p.text(p.tok)
+		p.advance()
+		return fold(s), nil
+	}
+	id, err := p.ident("alias")
+	return id.Name, err
+}
+
+// columnRef consumes a column's name with its qualifiers. The name is empty if
+// there is none; its Pos is then where p stopped.
+func (p *parser) columnRef(table Name, alias string) Ident {
+	for {
+		if p.tok.kind != tWord && p.tok.kind != tQuoted && p.tok.kind != tBacktick {
+			return Ident{Pos: p.tok.pos}
+		}
+		id, err := p.ident("column")
+		if err != nil {
+			return Ident{Pos: -1}
+		}
+		if !p.isPunct('.') {
+			return id
+		}
+		if !qualifies(id.Name, table, alias) {
+			return Ident{Pos: -1}
+		}
+		p.advance()
+	}
+}
+
+// keyEquals returns the terms of a condition that is exactly column = value
+// {AND column = value} up to offset end, where each value is a literal or a
+// placeholder; nil if it is anything else. Parentheses around terms are fine.
+func (p *parser) keyEquals(end int, table Name, alias string) []ColumnEquals {
+	var out []ColumnEquals
+	depth := 0
+	for {
+		for p.acceptPunct('(') {
+			depth++
+		}
+		term, ok := p.keyTerm(table, alias)
+		if !ok {
+			return nil
+		}
+		out = append(out, term)
+		for depth > 0 && p.acceptPunct(')') {
+			depth--
+		}
+		if p.tok.pos == end && depth == 0 {
+			return out
+		}
+		if p.tok.pos >= end || !p.accept("AND") {
+			return nil
+		}
+	}
+}
+
+// keyTerm consumes column = value or value = column.
+func (p *parser) keyTerm(table Name, alias string) (ColumnEquals, bool) {
+	if p.tok.kind == tWord || p.tok.kind == tQuoted || p.tok.kind == tBacktick {
+		if column := p.columnRef(table, alias); column.Name != "" && (p.acceptOp("=") || p.acceptOp("==")) {
+			value, ok := p.keyValue()
+			return ColumnEquals{Column: column, Value: value}, ok
+		}
+		return ColumnEquals{}, false
+	}
+	value, ok := p.keyValue()
+	if !ok || !p.acceptOp("=") && !p.acceptOp("==") {
+		return ColumnEquals{}, false
+	}
+	column := p.columnRef(table, alias)
+	return ColumnEquals{Column: column, Value: value}, column.Name != ""
+}
+
+// keyValue consumes a literal or a placeholder. NULL is none: nothing equals it.
+func (p *parser) keyValue() (Expr, bool) {
+	x, ok, err := p.simple()
+	if !ok || err != nil {
+		return x, false
+	}
+	switch x.Kind {
+	case ExprBool, ExprNumber, ExprString, ExprBytes, ExprParam:
+		return x, true
+	}
+	return x, false
+}

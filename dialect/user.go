@@ -1,0 +1,227 @@
+package dialect
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// userName consumes the name of a user, bare or quoted in any way; its case is
+// kept.
+func (p *parser) userName() (kalam.UserID, int, error) {
+	pos := p.tok.pos
+	s, err := p.bare("user name")
+	if err != nil {
+		return "", pos, err
+	}
+	id, err := kalam.ParseUserID(strings.Clone(s))
+	if err != nil {
+		return "", pos, located(err, pos)
+	}
+	return id, pos, nil
+}
+
+// ownerID refuses the option that KalamDB once had.
+func (p *parser) ownerID() error {
+	if !p.is("OWNER_ID") {
+		return nil
+	}
+	return syntaxError(p.tok.pos, "OWNER_ID is not supported. A user owns the rows that the user writes.")
+}
+
+// createUser parses what follows CREATE USER: the name and, in any order, WITH
+// PASSWORD 'p' | OAUTH ['json'] | INTERNAL, ROLE r, EMAIL 'e'.
+func (p *parser) createUser() (Statement, error) {
+	st := &CreateUser{Role: kalam.RoleUser, IfNotExists: p.accept("IF", "NOT", "EXISTS")}
+	var err error
+	if st.User, st.Pos, err = p.userName(); err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for p.tok.kind == tWord {
+		pos, with := p.tok.pos, p.accept("WITH")
+		clause, err := p.userClause(st)
+		if err != nil {
+			return nil, err
+		}
+		if clause == "" {
+			if with {
+				return nil, p.unexpected("PASSWORD, OAUTH or INTERNAL")
+			}
+			break
+		}
+		if seen[clause] {
+			return nil, syntaxError(pos, "CREATE USER takes one %s", clause)
+		}
+		seen[clause] = true
+	}
+	if p.tok.kind != tEOF && !p.isPunct(';') {
+		return nil, p.unexpected("WITH, ROLE or EMAIL")
+	}
+	if st.Auth == AuthNone {
+		return nil, p.unexpected("WITH PASSWORD 'password', WITH OAUTH '{json}' or WITH INTERNAL")
+	}
+	return st, nil
+}
+
+// userClause consumes one clause of CREATE USER and returns what it sets, "" if
+// the current word begins none.
+func (p *parser) userClause(st *CreateUser) (string, error) {
+	if err := p.ownerID(); err != nil {
+		return "", err
+	}
+	var err error
+	switch {
+	case p.is("PASSWORD"), p.is("IDENTIFIED"):
+		st.Auth = AuthPassword
+		st.Password, err = p.password()
+		return "way to sign in", err
+	case p.accept("OAUTH"):
+		st.Auth = AuthOAuth
+		if p.isString() {
+			var s string
+			s, err = p.jsonObject("OAUTH")
+			st.OAuth = Secret(s)
+		}
+		return "way to sign in", err
+	case p.accept("INTERNAL"):
+		st.Auth = AuthInternal
+		return "way to sign in", nil
+	case p.accept("ROLE"):
+		st.Role, err = p.role()
+		return "ROLE", err
+	case p.accept("EMAIL"):
+		p.acceptOp("=")
+		s, err := p.str("email address")
+		st.Email = strings.Clone(s)
+		return "EMAIL", err
+	}
+	return "", nil
+}
+
+// password consumes PASSWORD 'p' or IDENTIFIED BY 'p'.
+func (p *parser) password() (Secret, error) {
+	if p.accept("IDENTIFIED") {
+		if err := p.expect("BY"); err != nil {
+			return "", err
+		}
+	} else {
+		p.advance()
+		p.acceptOp("=")
+	}
+	pos := p.tok.pos
+	if !p.isString() {
+		return "", p.unexpectedSecret("a quoted password")
+	}
+	s, err := p.stringText()
+	if err == nil && s == "" {
+		err = syntaxError(pos, "The password is empty")
+	}
+	return Secret(strings.Clone(s)), err
+}
+
+// unexpectedSecret is unexpected for a place where a token may be a password.
+func (p *parser) unexpectedSecret(want string) error {
+	if p.tok.kind == tEOF || p.tok.kind == tError {
+		return p.unexpected(want)
+	}
+	return syntaxError(p.tok.pos, "Syntax error: expected %s", want)
+}
+
+// role consumes the name of a role, bare or quoted.
+func (p *parser) role() (kalam.Role, error) {
+	p.acceptOp("=")
+	pos := p.tok.pos
+	s, err := p.bare("role")
+	if err != nil {
+		return 0, err
+	}
+	r, err := kalam.ParseRole(fold(short(s)))
+	if err == nil && r == kalam.RoleAnonymous {
+		err = kalam.Errorf(kalam.CodeInvalidInput, "role 'anonymous' cannot be given to a user")
+	}
+	if err != nil {
+		return 0, located(err, pos)
+	}
+	return r, nil
+}
+
+// jsonObject consumes a string that holds a JSON object.
+func (p *parser) jsonObject(what string) (string, error) {
+	pos := p.tok.pos
+	if !p.isString() {
+		return "", p.unexpectedSecret("a quoted JSON object after " + what)
+	}
+	s, err := p.stringText()
+	if err != nil {
+		return "", err
+	}
+	if !json.Valid([]byte(s)) || !strings.HasPrefix(strings.TrimLeft(s, " \t\r\n"), "{") {
+		return "", syntaxError(pos, "%s must be a JSON object in quotes", what)
+	}
+	return strings.Clone(s), nil
+}
+
+// alterUser parses what follows ALTER USER: the name and SET PASSWORD 'p' |
+// ROLE r | EMAIL 'e', of which several may be given.
+func (p *parser) alterUser() (Statement, error) {
+	st := &AlterUser{}
+	var err error
+	if st.User, st.Pos, err = p.userName(); err != nil {
+		return nil, err
+	}
+	for {
+		set := p.accept("SET") || p.accept("WITH")
+		if err := p.ownerID(); err != nil {
+			return nil, err
+		}
+		pos, again := p.tok.pos, false
+		switch {
+		case p.is("PASSWORD"), p.is("IDENTIFIED"):
+			again = st.Password != nil
+			var s Secret
+			s, err = p.password()
+			st.Password = &s
+		case p.accept("ROLE"):
+			again = st.Role != nil
+			var r kalam.Role
+			r, err = p.role()
+			st.Role = &r
+		case p.accept("EMAIL"):
+			again = st.Email != nil
+			var s string
+			s, err = p.email()
+			st.Email = &s
+		default:
+			if !set && (st.Password != nil || st.Role != nil || st.Email != nil) {
+				return st, nil
+			}
+			return nil, p.unexpected("SET PASSWORD, SET ROLE or SET EMAIL")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if again {
+			return nil, syntaxError(pos, "ALTER USER takes each of PASSWORD, ROLE and EMAIL once")
+		}
+		p.acceptPunct(',')
+	}
+}
+
+// email consumes 'address' or NULL, which is "".
+func (p *parser) email() (string, error) {
+	p.acceptOp("=")
+	if p.accept("NULL") {
+		return "", nil
+	}
+	s, err := p.str("email address")
+	return strings.Clone(s), err
+}
+
+func (p *parser) dropUser() (Statement, error) {
+	st := &DropUser{IfExists: p.accept("IF", "EXISTS")}
+	var err error
+	st.User, st.Pos, err = p.userName()
+	return st, err
+}
