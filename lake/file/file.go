@@ -1,0 +1,405 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
+)
+
+const (
+	folderMode = 0o750
+	fileMode   = 0o640
+)
+
+// Options tune a Storage. The zero value is the default.
+type Options struct {
+	// Hook, when set, is called at each step that reaches the disk, with a word
+	// and the path concerned: "synced", "published" or "settled" (a
+	// folder). Tests look at the disk there, as a crash would find it.
+	Hook func(step, path string)
+}
+
+// Storage is a directory. It implements lake.Storage.
+type Storage struct {
+	root *os.Root
+	dir  string // absolute name of the root
+	hook func(step, path string)
+
+	folders folders
+}
+
+var _ lake.Storage = (*Storage)(nil)
+
+// New opens the storage in the directory dir, which is created when missing.
+// Close releases it.
+func New(dir string) (*Storage, error) { return Open(dir, Options{}) }
+
+// Open is New with options.
+func Open(dir string, o Options) (*Storage, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("storage directory %s: %w", dir, err)
+	}
+	if err := makeRoot(abs); err != nil {
+		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "storage directory %s cannot be created", dir)
+	}
+	root, err := os.OpenRoot(abs)
+	if err != nil {
+		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "storage directory %s cannot be opened", dir)
+	}
+	hook := o.Hook
+	if hook == nil {
+		hook = func(string, string) {}
+	}
+	return &Storage{root: root, dir: abs, hook: hook, folders: folders{root: root, hook: hook}}, nil
+}
+
+// makeRoot creates dir and what is missing above it, durably.
+func makeRoot(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := makeRoot(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	parent, err := os.Open(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncFolder(parent), parent.Close())
+}
+
+// Close releases the directory. No other method may be called afterwards.
+func (s *Storage) Close() error { return s.root.Close() }
+
+// Properties implements lake.Storage.
+func (s *Storage) Properties() lake.Properties {
+	return lake.Properties{Kind: "filesystem", Location: s.dir, Local: true}
+}
+
+// draft is an object being written, in the folder of its final name. While it
+// is open its folder is pinned.
+type draft struct {
+	s    *Storage
+	path string // final
+	temp string // relative to the root
+	done bool
+}
+
+// Path implements lake.Draft.
+func (d *draft) Path() string { return d.path }
+
+// LocalPath implements lake.Draft.
+func (d *draft) LocalPath() string { return filepath.Join(d.s.dir, filepath.FromSlash(d.temp)) }
+
+// Abort implements lake.Draft.
+func (d *draft) Abort() error {
+	if d.done {
+		return nil
+	}
+	err := d.s.root.Remove(d.temp)
+	d.close()
+	d.s.folders.prune(path.Dir(d.temp))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explain("remove", d.temp, err)
+	}
+	return nil
+}
+
+func (d *draft) close() {
+	if !d.done {
+		d.done = true
+		d.s.folders.unpin(path.Dir(d.path))
+	}
+}
+
+// Create implements lake.Storage.
+func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
+	if err := check(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := s.folders.pin(path.Dir(p)); err != nil {
+		return nil, err
+	}
+	return &draft{s: s, path: p, temp: lake.DraftName(p)}, nil
+}
+
+// Commit implements lake.Storage.
+func (s *Storage) Commit(ctx context.Context, drafts ...lake.Draft) error {
+	own := make([]*draft, len(drafts))
+	for i, d := range drafts {
+		f, ok := d.(*draft)
+		if !ok || f.s != s || f.done {
+			return fmt.Errorf("commit %s: not an open draft of this storage", d.Path())
+		}
+		own[i] = f
+	}
+	published, err := s.commit(ctx, own)
+	if err == nil {
+		return nil
+	}
+	for _, d := range own[:published] {
+		_ = s.root.Remove(d.path) // the first error tells more; what stays is an orphan
+	}
+	for _, d := range own {
+		_ = d.Abort() // as above
+	}
+	return err
+}
+
+// commit returns how many drafts got their name.
+func (s *Storage) commit(ctx context.Context, drafts []*draft) (int, error) {
+	for _, d := range drafts {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if err := s.syncFile(d.temp); err != nil {
+			return 0, explain("sync", d.path, err)
+		}
+		s.hook("synced", d.path)
+	}
+	for i, d := range drafts {
+		if err := s.publish(d.temp, d.path); err != nil {
+			return i, explain("create", d.path, err)
+		}
+		s.hook("published", d.path)
+	}
+	for _, d := range drafts {
+		if err := s.folders.settle(path.Dir(d.path)); err != nil {
+			return len(drafts), err
+		}
+	}
+	for _, d := range drafts {
+		d.close()
+	}
+	return len(drafts), nil
+}
+
+// syncFile makes the content of a written file durable. Another process or
+// library may have written it: syncing concerns the file, not the descriptor.
+func (s *Storage) syncFile(temp string) error {
+	f, err := s.root.OpenFile(temp, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// publish gives the file temp the name p, unless that exists. A hard link is
+// the one portable way that cannot overwrite; where the file system has none,
+// the check before the rename is good enough, as one process owns the root.
+func (s *Storage) publish(temp, p string) error {
+	err := s.root.Link(temp, p)
+	if err == nil {
+		_ = s.root.Remove(temp) // the object is there; a second name of it is an orphan
+		return nil
+	}
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || lake.IsNoSpace(err) {
+		return err
+	}
+	if _, statErr := s.root.Lstat(p); statErr == nil {
+		return fs.ErrExist
+	}
+	return s.root.Rename(temp, p)
+}
+
+// Replace implements lake.Storage.
+func (s *Storage) Replace(ctx context.Context, p string, content []byte) error {
+	if err := check(ctx, p); err != nil {
+		return err
+	}
+	folder := path.Dir(p)
+	if err := s.folders.pin(folder); err != nil {
+		return err
+	}
+	defer s.folders.unpin(folder)
+	temp := lake.DraftName(p)
+	err := s.writeFile(temp, content)
+	if err == nil {
+		s.hook("synced", p)
+		err = s.root.Rename(temp, p)
+	}
+	if err != nil {
+		_ = s.root.Remove(temp) // the first error tells more
+		return explain("replace", p, err)
+	}
+	s.hook("published", p)
+	return s.folders.settle(folder)
+}
+
+// writeFile creates the file name with content, synced.
+func (s *Storage) writeFile(name string, content []byte) error {
+	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// object is an open file.
+type object struct {
+	file *os.File
+	path string
+	size int64
+}
+
+// Size implements lake.Object.
+func (o *object) Size() int64 { return o.size }
+
+// Close implements lake.Object.
+func (o *object) Close() error { return explain("close", o.path, o.file.Close()) }
+
+// ReadAt implements lake.Object.
+func (o *object) ReadAt(b []byte, off int64) (int, error) {
+	n, err := o.file.ReadAt(b, off)
+	if err == io.EOF { //nolint:errorlint // io.ReaderAt promises the bare value
+		return n, err
+	}
+	return n, explain("read", o.path, err)
+}
+
+// Open implements lake.Storage.
+func (s *Storage) Open(ctx context.Context, p string) (lake.Object, error) {
+	if err := check(ctx, p); err != nil {
+		return nil, err
+	}
+	f, err := s.root.Open(p)
+	if err != nil {
+		return nil, explain("open", p, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		_ = f.Close() // nothing was read
+		return nil, explain("open", p, err)
+	}
+	return &object{file: f, path: p, size: info.Size()}, nil
+}
+
+// LocalPath implements lake.Storage. The name stays valid until the object is
+// removed; release does nothing.
+func (s *Storage) LocalPath(ctx context.Context, p string) (string, func(), error) {
+	if err := check(ctx, p); err != nil {
+		return "", nil, err
+	}
+	info, err := s.root.Stat(p)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return "", nil, explain("open", p, err)
+	}
+	return filepath.Join(s.dir, filepath.FromSlash(p)), func() {}, nil
+}
+
+// Remove implements lake.Storage. It is not synced: an object that comes back
+// after a power cut is an orphan.
+func (s *Storage) Remove(ctx context.Context, p string) error {
+	if err := check(ctx, p); err != nil {
+		return err
+	}
+	if info, err := s.root.Lstat(p); err == nil && info.IsDir() {
+		return nil // a folder is no object
+	}
+	if err := s.root.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explain("remove", p, err)
+	}
+	s.folders.prune(path.Dir(p))
+	return nil
+}
+
+// List implements lake.Storage, in the order of the paths inside each folder.
+func (s *Storage) List(ctx context.Context, prefix string, visit func(lake.Entry) error) error {
+	start := prefix
+	if prefix == "" {
+		start = "."
+	} else if err := lake.CheckPath(prefix); err != nil {
+		return err
+	}
+	return fs.WalkDir(s.root.FS(), start, func(p string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed meanwhile, or a prefix that was never made
+		}
+		if err != nil {
+			return explain("list", p, err)
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return explain("list", p, err)
+		}
+		return visit(lake.Entry{Path: p, Bytes: info.Size(), Modified: info.ModTime()})
+	})
+}
+
+func check(ctx context.Context, p string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return lake.CheckPath(p)
+}
+
+// explain turns an error of the operating system into one of the contract: the
+// path inside the storage instead of the absolute one, and a code or sentinel.
+func explain(verb, p string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *kalam.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	err = bare(err)
+	switch {
+	case lake.IsNoSpace(err):
+		return kalam.Wrap(kalam.CodeResourceExhausted, err, "%s %s: no space left on the storage", verb, p)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s %s: %w", verb, p, lake.ErrNotExist)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s %s: %w", verb, p, lake.ErrExist)
+	}
+	return fmt.Errorf("%s %s: %w", verb, p, err)
+}
+
+// bare strips the wrappers that carry absolute names.
+func bare(err error) error {
+	for {
+		switch e := err.(type) { //nolint:errorlint // each wrapper is peeled in turn
+		case *fs.PathError:
+			err = e.Err
+		case *os.LinkError:
+			err = e.Err
+		case *os.SyscallError:
+			err = e.Err
+		default:
+			return err
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"sync"
+)
+
+// folders makes, syncs and prunes the folders of a storage.
+type folders struct {
+	root *os.Root
+	hook func(step, path string)
+
+	// mu serialises making and pruning folders, the system calls included: a
+	// folder must not vanish between being made and being pinned.
+	mu sync.Mutex
+	// pinned counts the open drafts of each folder; a pinned folder is not pruned.
+	pinned map[string]int
+	// durable holds folders whose own name is known to be on disk. It is
+	// bounded; forgetting only costs a sync.
+	durable map[string]struct{}
+}
+
+const maxDurableFolders = 4096
+
+// pin creates folder and what is missing above it and keeps it until unpin. Its
+// name is made durable by the settle of the commit that follows.
+func (f *folders) pin(folder string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if folder != "." {
+		if err := f.root.MkdirAll(folder, folderMode); err != nil {
+			return explain("create folder", folder, err)
+		}
+	}
+	if f.pinned == nil {
+		f.pinned = make(map[string]int)
+	}
+	f.pinned[folder]++
+	return nil
+}
+
+func (f *folders) unpin(folder string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pinned[folder]--; f.pinned[folder] <= 0 {
+		delete(f.pinned, folder)
+	}
+}
+
+// prune removes folder and its parents as long as they are empty and unpinned.
+func (f *folders) prune(folder string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ; folder != "." && f.pinned[folder] == 0; folder = path.Dir(folder) {
+		if err := f.root.Remove(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return // not empty, as a rule
+		}
+		delete(f.durable, folder)
+	}
+}
+
+// settle makes the names inside folder durable and, the first time that this
+// process uses it, its own name and those above it too: an earlier process may
+// have made the folder without a sync.
+func (f *folders) settle(folder string) error {
+	var fresh []string
+	for {
+		if err := f.sync(folder); err != nil {
+			return err
+		}
+		if folder == "." || f.isDurable(folder) {
+			break
+		}
+		fresh = append(fresh, folder)
+		folder = path.Dir(folder)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.durable == nil || len(f.durable)+len(fresh) > maxDurableFolders {
+		f.durable = make(map[string]struct{})
+	}
+	for _, folder := range fresh {
+		f.durable[folder] = struct{}{}
+	}
+	return nil
+}
+
+func (f *folders) isDurable(folder string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.durable[folder]
+	return ok
+}
+
+func (f *folders) sync(folder string) error {
+	d, err := f.root.Open(folder)
+	if err != nil {
+		return explain("open folder", folder, err)
+	}
+	if err := errors.Join(syncFolder(d), d.Close()); err != nil {
+		return explain("sync folder", folder, err)
+	}
+	f.hook("settled", folder)
+	return nil
+}

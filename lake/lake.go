@@ -1,0 +1,315 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// LocalStorage is the storage of tables that name none.
+const LocalStorage kalam.StorageID = "local"
+
+// Defaults of Options.
+const (
+	defaultOpenFiles  = 256
+	defaultCacheBytes = 64 << 20
+	defaultRowCache   = 32 << 20
+)
+
+// Location is one registered storage with its templates.
+type Location struct {
+	ID             kalam.StorageID
+	Storage        Storage // Not closed by the Lake.
+	UserTemplate   string  // "" means DefaultUserTemplate.
+	SharedTemplate string  // "" means DefaultSharedTemplate.
+}
+
+// Options tune a Lake. The zero value is the default.
+type Options struct {
+	Now func() time.Time // nil means time.Now.
+
+	// OpenFiles bounds the files kept open between reads, separately for
+	// sidecars and for Parquet files; CacheBytes bounds the memory of their
+	// indexes and footers likewise. 0 means 256 files and 64 MiB.
+	OpenFiles  int
+	CacheBytes int64
+	// RowCacheBytes bounds the decoded row groups kept for point reads. 0 means
+	// 32 MiB, a negative number none.
+	RowCacheBytes int64
+
+	// Strategies are shard strategies beside the built-in ones, by name.
+	Strategies map[string]Sharder
+	// DefaultStrategy is what SHARD_STRATEGY 'default' means; "" is alphabetic.
+	DefaultStrategy string
+	// HashShards is the number of shards of the strategy "hash"; 0 is 16. It
+	// must not change once files exist, or one user's files spread.
+	HashShards int
+
+	// Hook, when set, is called at named points of a commit: "verified" (the
+	// Parquet file was checked), "sidecar" (the sidecar is written, unsynced),
+	// "committed". Tests look at the disk there, as a crash would find it.
+	Hook func(point string)
+}
+
+// Lake reads and writes segments on its locations.
+type Lake struct {
+	now    func() time.Time
+	hook   func(point string)
+	shards strategies
+
+	sidecars *handleCache[*sidecar]
+	parquets *handleCache[*parquetFile]
+	groups   *groupCache
+
+	registering sync.Mutex // serialises changes of locations
+	locations   atomic.Pointer[map[kalam.StorageID]*location]
+
+	mu      sync.Mutex // guards pending
+	pending map[objectKey]struct{}
+}
+
+// location is a Location with its templates parsed.
+type location struct {
+	Location
+	users, shared template
+}
+
+// objectKey names an object across storages.
+type objectKey struct {
+	storage kalam.StorageID
+	path    string
+}
+
+// New returns a Lake over the given locations. Close releases its open files.
+func New(o Options, locations ...Location) (*Lake, error) {
+	shards, err := newStrategies(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.OpenFiles == 0 {
+		o.OpenFiles = defaultOpenFiles
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = defaultCacheBytes
+	}
+	if o.RowCacheBytes == 0 {
+		o.RowCacheBytes = defaultRowCache
+	}
+	l := &Lake{
+		now: o.Now, hook: o.Hook, shards: shards,
+		sidecars: newHandleCache[*sidecar](o.OpenFiles, o.CacheBytes),
+		parquets: newHandleCache[*parquetFile](o.OpenFiles, o.CacheBytes),
+		groups:   newGroupCache(o.RowCacheBytes),
+		pending:  make(map[objectKey]struct{}),
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.hook == nil {
+		l.hook = func(string) {}
+	}
+	l.locations.Store(&map[kalam.StorageID]*location{})
+	for _, at := range locations {
+		if err := l.Register(at); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// Close closes the files that were kept open. Reads that still run finish; no
+// other method may be called afterwards. The storages stay open.
+func (l *Lake) Close() error {
+	return errors.Join(l.sidecars.close(), l.parquets.close(), l.groups.handles.close())
+}
+
+// Register adds a storage, or replaces the one of its id: later segments follow
+// the new templates. It checks the templates (CheckTemplates) and does no I/O.
+func (l *Lake) Register(at Location) error {
+	u, s, err := parseTemplates(at.UserTemplate, at.SharedTemplate)
+	if err != nil {
+		return err
+	}
+	l.registering.Lock()
+	defer l.registering.Unlock()
+	next := maps.Clone(*l.locations.Load())
+	next[at.ID] = &location{Location: at, users: u, shared: s}
+	l.locations.Store(&next)
+	return nil
+}
+
+// Unregister forgets a storage that no table, user or segment refers to.
+func (l *Lake) Unregister(id kalam.StorageID) {
+	l.registering.Lock()
+	defer l.registering.Unlock()
+	next := maps.Clone(*l.locations.Load())
+	delete(next, id)
+	l.locations.Store(&next)
+}
+
+// Storages returns the ids of the registered storages in order.
+func (l *Lake) Storages() []kalam.StorageID {
+	return slices.Sorted(maps.Keys(*l.locations.Load()))
+}
+
+// CheckStrategy reports whether a table may name strategy as its
+// SHARD_STRATEGY; "" and "default" always are. The error has CodeInvalidInput.
+func (l *Lake) CheckStrategy(strategy string) error {
+	_, err := l.shards.find(strategy)
+	return err
+}
+
+// Strategies returns the names of the shard strategies in order.
+func (l *Lake) Strategies() []string { return l.shards.names() }
+
+// Check probes a storage.
+func (l *Lake) Check(ctx context.Context, id kalam.StorageID) (Health, error) {
+	at, err := l.location(id)
+	if err != nil {
+		return Health{}, err
+	}
+	return at.Storage.Check(ctx), nil
+}
+
+func (l *Lake) location(id kalam.StorageID) (*location, error) {
+	if id == "" {
+		id = LocalStorage
+	}
+	at, ok := (*l.locations.Load())[id]
+	if !ok {
+		return nil, kalam.Errorf(kalam.CodeNotFound, "Storage '%s' does not exist", id)
+	}
+	return at, nil
+}
+
+// Folder returns the folder of a scope in a storage ("" is the table's own),
+// relative to the storage's root, and the storage's location for messages:
+// FLUSH results name both. Earlier segments of the scope may lie elsewhere.
+func (l *Lake) Folder(storage kalam.StorageID, t *kalam.Table, user kalam.UserID) (location, folder string, err error) {
+	at, folder, err := l.folder(storage, t, user)
+	if err != nil {
+		return "", "", err
+	}
+	return at.Storage.Properties().Location, folder, nil
+}
+
+func (l *Lake) folder(storage kalam.StorageID, t *kalam.Table, user kalam.UserID) (*location, string, error) {
+	if storage == "" {
+		storage = t.Options.StorageID
+	}
+	at, err := l.location(storage)
+	if err != nil {
+		return nil, "", err
+	}
+	shard, err := l.shards.shardOf(t, user)
+	if err != nil {
+		return nil, "", err
+	}
+	folder, err := renderFolder(at.users, at.shared, t, user, shard)
+	return at, folder, err
+}
+
+// LocalPath returns the absolute name of a local copy of the segment's Parquet
+// file, for read_parquet. It stays until release is called. A missing file
+// gives CodeCorrupt.
+func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (name string, release func(), err error) {
+	at, err := l.location(seg.Storage)
+	if err != nil {
+		return "", nil, err
+	}
+	name, release, err = at.Storage.LocalPath(ctx, seg.Path)
+	return name, release, missingIsCorrupt(seg.Path, err)
+}
+
+// Remove deletes the files of a segment that no manifest of record names and no
+// snapshot reads any more. Files that are gone already are no error.
+func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
+	at, err := l.location(seg.Storage)
+	if err != nil {
+		return err
+	}
+	l.forget(at.ID, seg.Path)
+	if err := at.Storage.Remove(ctx, seg.Path); err != nil {
+		return err
+	}
+	return at.Storage.Remove(ctx, sidecarPath(seg.Path))
+}
+
+// forget drops what is cached of a segment.
+func (l *Lake) forget(storage kalam.StorageID, p string) {
+	l.sidecars.drop(objectKey{storage, sidecarPath(p)})
+	l.parquets.drop(objectKey{storage, p})
+}
+
+// RemoveFolder deletes what lies directly in the folder of a scope and is not
+// kept: segments, sidecars, temporary files and manifest.json, but nothing of
+// another name and nothing in folders below. It is the last step of dropping a
+// table, after its segments were removed one by one. keep is asked with the
+// path of each segment; a table created again under the old name has the same
+// folder, so keep must know the segments of the new one. It returns how many
+// files it removed.
+func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID, keep func(path string) bool) (int, error) {
+	at, folder, err := l.folder(storage, t, user)
+	if err != nil {
+		return 0, err
+	}
+	var doomed []string
+	kept := false
+	err = at.Storage.List(ctx, folder, func(e Entry) error {
+		if path.Dir(e.Path) != folder {
+			return nil
+		}
+		switch kind, owner := classify(e.Path); {
+		case kind == OrphanManifest || kind == notOurs:
+		case keep(owner) || l.isPending(objectKey{at.ID, owner}):
+			kept = true
+		default:
+			doomed = append(doomed, e.Path)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if !kept {
+		doomed = append(doomed, path.Join(folder, ManifestName))
+	}
+	for i, p := range doomed {
+		if _, owner := classify(p); owner != "" {
+			l.forget(at.ID, owner)
+		}
+		if err := at.Storage.Remove(ctx, p); err != nil {
+			return i, err
+		}
+	}
+	return len(doomed), nil
+}
+
+func (l *Lake) isPending(k objectKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.pending[k]
+	return ok
+}
+
+// missingIsCorrupt turns the absence of a file that a manifest names into
+// damage; other errors pass.
+func missingIsCorrupt(p string, err error) error {
+	if errors.Is(err, ErrNotExist) {
+		return kalam.Wrap(kalam.CodeCorrupt, err, "%s is missing", p)
+	}
+	return err
+}
+
+// corrupt returns the error of a damaged file.
+func corrupt(p, format string, args ...any) error {
+	return kalam.Wrap(kalam.CodeCorrupt, fmt.Errorf(format, args...), "%s is damaged", p)
+}

@@ -1,0 +1,229 @@
+package laketest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kalamlake/kalam/lake"
+)
+
+// Memory is a lake.Storage that keeps objects in memory and only drafts and
+// local copies in files, as a remote storage does.
+type Memory struct {
+	dir string // of drafts and local copies
+
+	mu      sync.Mutex // guards objects
+	objects map[string]memoryObject
+}
+
+type memoryObject struct {
+	content  []byte
+	modified time.Time
+}
+
+var _ lake.Storage = (*Memory)(nil)
+
+// NewMemory returns an empty storage whose temporary files go to dir.
+func NewMemory(dir string) *Memory {
+	return &Memory{dir: dir, objects: make(map[string]memoryObject)}
+}
+
+// Properties implements lake.Storage.
+func (m *Memory) Properties() lake.Properties {
+	return lake.Properties{Kind: "memory", Location: "memory://lake"}
+}
+
+type memoryDraft struct {
+	m     *Memory
+	path  string
+	local string
+	done  bool
+}
+
+// Path implements lake.Draft.
+func (d *memoryDraft) Path() string { return d.path }
+
+// LocalPath implements lake.Draft.
+func (d *memoryDraft) LocalPath() string { return d.local }
+
+// Abort implements lake.Draft.
+func (d *memoryDraft) Abort() error {
+	if d.done {
+		return nil
+	}
+	d.done = true
+	if err := os.Remove(d.local); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Create implements lake.Storage.
+func (m *Memory) Create(ctx context.Context, p string) (lake.Draft, error) {
+	if err := check(ctx, p); err != nil {
+		return nil, err
+	}
+	return &memoryDraft{m: m, path: p, local: filepath.Join(m.dir, path.Base(lake.DraftName(p)))}, nil
+}
+
+// Commit implements lake.Storage.
+func (m *Memory) Commit(ctx context.Context, drafts ...lake.Draft) error {
+	defer func() {
+		for _, d := range drafts {
+			_ = d.Abort() // drafts are gone after a commit, whatever became of it
+		}
+	}()
+	contents := make(map[string]memoryObject)
+	for _, d := range drafts {
+		own, ok := d.(*memoryDraft)
+		if !ok || own.m != m || own.done {
+			return fmt.Errorf("commit %s: not an open draft of this storage", d.Path())
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		content, err := os.ReadFile(own.local)
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("sync %s: %w", own.path, lake.ErrNotExist)
+		}
+		if err != nil {
+			return err
+		}
+		contents[own.path] = memoryObject{content, time.Now()}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p := range contents {
+		if _, ok := m.objects[p]; ok {
+			return fmt.Errorf("create %s: %w", p, lake.ErrExist)
+		}
+	}
+	maps.Copy(m.objects, contents)
+	return nil
+}
+
+// Replace implements lake.Storage.
+func (m *Memory) Replace(ctx context.Context, p string, content []byte) error {
+	if err := check(ctx, p); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.objects[p] = memoryObject{slices.Clone(content), time.Now()}
+	return nil
+}
+
+func (m *Memory) get(ctx context.Context, p string) ([]byte, error) {
+	if err := check(ctx, p); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.objects[p]
+	if !ok {
+		return nil, fmt.Errorf("open %s: %w", p, lake.ErrNotExist)
+	}
+	return o.content, nil
+}
+
+type openObject struct{ content []byte }
+
+// Size implements lake.Object.
+func (o *openObject) Size() int64 { return int64(len(o.content)) }
+
+// Close implements lake.Object.
+func (o *openObject) Close() error { return nil }
+
+// ReadAt implements lake.Object.
+func (o *openObject) ReadAt(b []byte, off int64) (int, error) {
+	if off >= int64(len(o.content)) {
+		return 0, io.EOF
+	}
+	n := copy(b, o.content[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Open implements lake.Storage.
+func (m *Memory) Open(ctx context.Context, p string) (lake.Object, error) {
+	content, err := m.get(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &openObject{content}, nil
+}
+
+// LocalPath implements lake.Storage.
+func (m *Memory) LocalPath(ctx context.Context, p string) (string, func(), error) {
+	content, err := m.get(ctx, p)
+	if err != nil {
+		return "", nil, err
+	}
+	name := filepath.Join(m.dir, path.Base(lake.DraftName(p)))
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		return "", nil, err
+	}
+	return name, func() { _ = os.Remove(name) }, nil // a stray copy in a test's folder
+}
+
+// Remove implements lake.Storage.
+func (m *Memory) Remove(ctx context.Context, p string) error {
+	if err := check(ctx, p); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.objects, p)
+	return nil
+}
+
+// List implements lake.Storage.
+func (m *Memory) List(ctx context.Context, prefix string, visit func(lake.Entry) error) error {
+	if prefix != "" {
+		if err := lake.CheckPath(prefix); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	objects := maps.Clone(m.objects)
+	m.mu.Unlock()
+	for _, p := range slices.Sorted(maps.Keys(objects)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if prefix != "" && !strings.HasPrefix(p, prefix+"/") {
+			continue
+		}
+		if err := visit(lake.Entry{Path: p, Bytes: int64(len(objects[p].content)), Modified: objects[p].modified}); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// Check implements lake.Storage.
+func (m *Memory) Check(ctx context.Context) lake.Health {
+	h := lake.Health{TestedAt: time.Now(), Err: ctx.Err()}
+	ok := h.Err == nil
+	h.Readable, h.Writable, h.Listable, h.Deletable = ok, ok, ok, ok
+	return h
+}
+
+func check(ctx context.Context, p string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return lake.CheckPath(p)
+}

@@ -1,0 +1,216 @@
+package lake
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+)
+
+// Manifest is what WriteManifest tells outside readers of a scope. The manifest
+// of record is package buffer's.
+type Manifest struct {
+	Version   int64 // Rises with every change of the segments.
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Segments  []kalam.Segment // In commit order.
+}
+
+// manifestFile is the content of manifest.json.
+type manifestFile struct {
+	TableID            string            `json:"table_id"`
+	UserID             *string           `json:"user_id"` // null for a SHARED table
+	Version            int64             `json:"version"`
+	CreatedAt          int64             `json:"created_at"` // Unix milliseconds, as below
+	UpdatedAt          int64             `json:"updated_at"`
+	Segments           []manifestSegment `json:"segments"`
+	LastSequenceNumber uint64            `json:"last_sequence_number"` // highest seq of the segments
+	Files              *struct{}         `json:"files"`
+	VectorIndexes      struct{}          `json:"vector_indexes"`
+}
+
+type manifestSegment struct {
+	MinSeq        uint64                 `json:"min_seq"`
+	MaxSeq        uint64                 `json:"max_seq"`
+	RowCount      int64                  `json:"row_count"`
+	SizeBytes     int64                  `json:"size_bytes"`
+	CreatedAt     int64                  `json:"created_at"`
+	ID            string                 `json:"id"`
+	Path          string                 `json:"path"`
+	ColumnStats   map[string]columnStats `json:"column_stats"`
+	SchemaVersion int                    `json:"schema_version"`
+	Status        string                 `json:"status"`
+}
+
+type columnStats struct {
+	Min       any   `json:"min"`
+	Max       any   `json:"max"`
+	NullCount int64 `json:"null_count"`
+}
+
+// WriteManifest replaces manifest.json in the scope's folder of the table's own
+// storage. It is for readers other than kalam and may be written again at any
+// time; it is not synced with the commit of a flush. A path in it is relative to
+// the folder of manifest.json, or absolute when it lies in another storage.
+func (l *Lake) WriteManifest(ctx context.Context, t *kalam.Table, user kalam.UserID, m Manifest) error {
+	at, folder, err := l.folder("", t, user)
+	if err != nil {
+		return err
+	}
+	f := manifestFile{
+		TableID: t.ID.String(), Version: m.Version, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
+		Segments: make([]manifestSegment, len(m.Segments)),
+	}
+	if t.HasScopePerUser() {
+		id := string(user)
+		f.UserID = &id
+	}
+	for i := range m.Segments {
+		seg := &m.Segments[i]
+		f.LastSequenceNumber = max(f.LastSequenceNumber, uint64(seg.MaxSeq))
+		f.Segments[i] = manifestSegment{
+			MinSeq: uint64(seg.MinSeq), MaxSeq: uint64(seg.MaxSeq), RowCount: seg.Rows, SizeBytes: seg.Bytes,
+			CreatedAt: millis(seg.CreatedAt), ID: path.Base(seg.Path), Path: l.manifestPath(at.ID, folder, seg),
+			ColumnStats: keyStats(t, seg), SchemaVersion: seg.SchemaVersion, Status: "committed",
+		}
+	}
+	content, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return at.Storage.Replace(ctx, path.Join(folder, ManifestName), content)
+}
+
+// SyncManifest writes manifest.json if it is missing, unreadable or of another
+// version than m, and reports whether it did.
+func (l *Lake) SyncManifest(ctx context.Context, t *kalam.Table, user kalam.UserID, m Manifest) (bool, error) {
+	at, folder, err := l.folder("", t, user)
+	if err != nil {
+		return false, err
+	}
+	content, err := readObject(ctx, at.Storage, path.Join(folder, ManifestName))
+	if err != nil && !errors.Is(err, ErrNotExist) {
+		return false, err
+	}
+	var have manifestFile
+	if err == nil && json.Unmarshal(content, &have) == nil && have.Version == m.Version &&
+		have.TableID == t.ID.String() && len(have.Segments) == len(m.Segments) {
+		return false, nil
+	}
+	return true, l.WriteManifest(ctx, t, user, m)
+}
+
+// maxManifest bounds a manifest.json that is read back.
+const maxManifest = 64 << 20
+
+func readObject(ctx context.Context, s Storage, p string) (_ []byte, err error) {
+	o, err := s.Open(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	if o.Size() > maxManifest {
+		return nil, nil
+	}
+	return io.ReadAll(sectionOf(o))
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// manifestPath returns the path of seg as manifest.json in folder names it.
+func (l *Lake) manifestPath(storage kalam.StorageID, folder string, seg *kalam.Segment) string {
+	home := seg.Storage
+	if home == "" {
+		home = LocalStorage
+	}
+	if home != storage {
+		if at, err := l.location(home); err == nil {
+			return strings.TrimSuffix(at.Storage.Properties().Location, "/") + "/" + seg.Path
+		}
+		return seg.Path
+	}
+	from, to := strings.Split(folder, "/"), strings.Split(seg.Path, "/")
+	same := 0
+	for same < len(from) && same < len(to)-1 && from[same] == to[same] {
+		same++
+	}
+	return strings.Repeat("../", len(from)-same) + strings.Join(to[same:], "/")
+}
+
+// keyStats returns the range of the first key column, by which files are pruned;
+// of further key columns the segment does not know the range.
+func keyStats(t *kalam.Table, seg *kalam.Segment) map[string]columnStats {
+	stats := make(map[string]columnStats)
+	low, err := datatype.DecodeKey(t, seg.MinKey)
+	if err != nil {
+		return stats
+	}
+	high, err := datatype.DecodeKey(t, seg.MaxKey)
+	if err != nil {
+		return stats
+	}
+	id := strconv.FormatUint(uint64(t.Columns[t.PrimaryKey[0]].ID), 10)
+	stats[id] = columnStats{Min: taggedScalar(low[0]), Max: taggedScalar(high[0])}
+	return stats
+}
+
+// maxStatBytes is the longest text that is given as a bound.
+const maxStatBytes = 256
+
+// taggedScalar returns v as {"Int64":"42"}: the tag is the Arrow type, and
+// numbers of 64 bits and more are strings. null stands for what has no such
+// form: NaN, infinities and long text.
+func taggedScalar(v kalam.Value) any {
+	tagged := func(tag string, x any) any { return map[string]any{tag: x} }
+	switch v.Kind() {
+	case kalam.KindBoolean:
+		return tagged("Boolean", v.Bool())
+	case kalam.KindSmallInt:
+		return tagged("Int16", v.Int())
+	case kalam.KindInt:
+		return tagged("Int32", v.Int())
+	case kalam.KindBigInt:
+		return tagged("Int64", strconv.FormatInt(v.Int(), 10))
+	case kalam.KindFloat, kalam.KindDouble:
+		if f := v.Float64(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return nil
+		}
+		if v.Kind() == kalam.KindFloat {
+			return tagged("Float32", float32(v.Float64()))
+		}
+		return tagged("Float64", v.Float64())
+	case kalam.KindDecimal:
+		return tagged("Decimal128", v.DecimalText())
+	case kalam.KindTimestamp, kalam.KindDateTime:
+		return tagged("TimestampMicrosecond", strconv.FormatInt(v.Int(), 10))
+	case kalam.KindDate:
+		return tagged("Date32", v.Int())
+	case kalam.KindTime:
+		return tagged("Time64Microsecond", strconv.FormatInt(v.Int(), 10))
+	case kalam.KindUUID:
+		return tagged("Utf8", datatype.Format(v))
+	case kalam.KindText, kalam.KindJSON:
+		if len(v.Str()) <= maxStatBytes {
+			return tagged("Utf8", v.Str())
+		}
+	case kalam.KindBytes:
+		if len(v.Str()) <= maxStatBytes {
+			return tagged("Binary", base64.StdEncoding.EncodeToString([]byte(v.Str())))
+		}
+	}
+	return nil
+}

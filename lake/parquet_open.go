@@ -1,0 +1,302 @@
+package lake
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Keys of the key-value metadata of a segment's Parquet file.
+const (
+	MetaSchemaVersion = "kalam.schema_version"
+	MetaTable         = "kalam.table"
+	MetaTableNumber   = "kalam.table_number"
+	MetaMinSeq        = "kalam.min_seq"
+	MetaMaxSeq        = "kalam.max_seq"
+)
+
+// FileMetadata returns the key-value metadata that whoever writes a segment of t
+// puts into the Parquet file; Commit refuses a file without it.
+func FileMetadata(t *kalam.Table, minSeq, maxSeq kalam.Seq) map[string]string {
+	return map[string]string{
+		MetaSchemaVersion: strconv.Itoa(t.SchemaVersion),
+		MetaTable:         t.ID.String(),
+		MetaTableNumber:   strconv.FormatUint(uint64(t.Number), 10),
+		MetaMinSeq:        strconv.FormatUint(uint64(minSeq), 10),
+		MetaMaxSeq:        strconv.FormatUint(uint64(maxSeq), 10),
+	}
+}
+
+const (
+	parquetMagic = "PAR1"
+	// maxFooter bounds the footer that is parsed: beyond it a length is damage.
+	maxFooter = 256 << 20
+	// footerFactor is how many bytes of memory one byte of footer takes when
+	// parsed, measured.
+	footerFactor = 8
+)
+
+// parquetFile is an open Parquet file with its footer parsed and checked.
+type parquetFile struct {
+	storage kalam.StorageID
+	path    string
+	file    Object
+	meta    *metadata.FileMetaData
+	// rowStart holds the first row of each row group, and one more: all rows.
+	rowStart      []int64
+	schemaVersion int
+	sums          []byte // of the sidecar; nil when there is none
+	sumBlock      int64
+
+	plan atomic.Pointer[columnPlan] // of the table version last asked for
+}
+
+// Close closes the file.
+func (f *parquetFile) Close() error { return f.file.Close() }
+
+func (f *parquetFile) rows() int64 { return f.rowStart[len(f.rowStart)-1] }
+
+// parquet returns the open Parquet file of seg, with the checksums of its
+// sidecar. Without a sidecar it is read unchecked: that is how Rebuild heals.
+func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parquetFile], error) {
+	at, err := l.location(seg.Storage)
+	if err != nil {
+		return nil, err
+	}
+	return l.parquets.acquire(ctx, objectKey{at.ID, seg.Path}, func() (*parquetFile, int64, error) {
+		var sums []byte
+		var sumBlock int64
+		side, err := l.sidecar(ctx, seg)
+		switch {
+		case err == nil:
+			sums, sumBlock = side.value.sums, int64(side.value.sumBlock)
+			l.sidecars.release(side)
+		case !errors.Is(err, ErrNoSidecar):
+			return nil, 0, err
+		}
+		object, err := at.Storage.Open(ctx, seg.Path)
+		if err != nil {
+			return nil, 0, missingIsCorrupt(seg.Path, err)
+		}
+		f := &parquetFile{storage: at.ID, path: seg.Path, file: object, sums: sums, sumBlock: sumBlock}
+		if err := f.open(seg); err != nil {
+			return nil, 0, errors.Join(err, object.Close())
+		}
+		return f, footerFactor*int64(f.meta.Size()) + int64(len(sums)), nil
+	})
+}
+
+// open reads and checks the footer against what the manifest says of the file.
+func (f *parquetFile) open(seg *kalam.Segment) error {
+	if f.file.Size() != seg.Bytes {
+		return corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
+	}
+	if err := f.readFooter(); err != nil {
+		return err
+	}
+	if f.rows() != seg.Rows {
+		return corrupt(f.path, "it has %d rows instead of %d", f.rows(), seg.Rows)
+	}
+	f.schemaVersion = seg.SchemaVersion
+	if v, err := f.number(MetaSchemaVersion); err != nil {
+		return err
+	} else if v != 0 {
+		f.schemaVersion = int(v)
+	}
+	return nil
+}
+
+// number returns a number of the key-value metadata, 0 when it is not there.
+func (f *parquetFile) number(key string) (uint64, error) {
+	v := f.meta.KeyValueMetadata().FindValue(key)
+	if v == nil {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(*v, 10, 63)
+	if err != nil {
+		return 0, corrupt(f.path, "%s is %q", key, *v)
+	}
+	return n, nil
+}
+
+// readFooter parses the footer. What it says about offsets and sizes is checked
+// before anything is read or allocated by it.
+func (f *parquetFile) readFooter() (err error) {
+	defer recoverDamage(f.path, &err)
+	size := f.file.Size()
+	if size < 12 {
+		return corrupt(f.path, "it is only %d bytes long", size)
+	}
+	tail := make([]byte, 8)
+	if err := f.readAt(tail, size-8); err != nil {
+		return err
+	}
+	length := int64(binary.LittleEndian.Uint32(tail))
+	if string(tail[4:]) != parquetMagic || length > size-12 || length > maxFooter {
+		return corrupt(f.path, "it does not end as a Parquet file")
+	}
+	footer := make([]byte, length)
+	if err := f.readAt(footer, size-8-length); err != nil {
+		return err
+	}
+	f.meta, err = metadata.NewFileMetaData(footer, nil)
+	if err != nil {
+		return corrupt(f.path, "its footer: %w", err)
+	}
+	f.meta.SetSourceFileSize(size)
+	f.meta.WriterVersion() // computed on first use; afterwards only read
+	return f.checkFooter(size - 8 - length)
+}
+
+// checkFooter checks the row groups; data ends at end.
+func (f *parquetFile) checkFooter(end int64) error {
+	f.rowStart = []int64{0}
+	total := int64(0)
+	for i, group := range f.meta.RowGroups {
+		if group.NumRows < 0 || len(group.Columns) != f.meta.NumColumns() {
+			return corrupt(f.path, "row group %d is malformed", i)
+		}
+		for c, column := range group.Columns {
+			m := column.MetaData
+			if m == nil {
+				return corrupt(f.path, "row group %d has no column %d", i, c)
+			}
+			start, length := columnSpan(m)
+			if start < 4 || length < 0 || length > end || start > end-length || m.NumValues != group.NumRows {
+				return corrupt(f.path, "column %d of row group %d is malformed", c, i)
+			}
+		}
+		total += group.NumRows
+		f.rowStart = append(f.rowStart, total)
+	}
+	if total != f.meta.NumRows {
+		return corrupt(f.path, "its row groups have %d rows instead of %d", total, f.meta.NumRows)
+	}
+	return nil
+}
+
+// chunkMeta is the part of a column chunk's thrift metadata that says where it
+// lies; the generated type is internal to its module.
+type chunkMeta interface {
+	GetDataPageOffset() int64
+	GetDictionaryPageOffset() int64
+	IsSetDictionaryPageOffset() bool
+	GetTotalCompressedSize() int64
+}
+
+// columnSpan returns where the pages of a column chunk lie.
+func columnSpan(m chunkMeta) (start, length int64) {
+	start = m.GetDataPageOffset()
+	if m.IsSetDictionaryPageOffset() && m.GetDictionaryPageOffset() > 0 && m.GetDictionaryPageOffset() < start {
+		start = m.GetDictionaryPageOffset()
+	}
+	return start, m.GetTotalCompressedSize()
+}
+
+// readAt fills b from offset off and verifies every checksum block it touches;
+// anything less is damage.
+func (f *parquetFile) readAt(b []byte, off int64) error {
+	if f.sums == nil {
+		return f.readRaw(b, off)
+	}
+	start := off / f.sumBlock * f.sumBlock
+	end := min((off+int64(len(b))+f.sumBlock-1)/f.sumBlock*f.sumBlock, f.file.Size())
+	whole := b
+	if start != off || end != off+int64(len(b)) {
+		whole = make([]byte, end-start)
+	}
+	if err := f.readRaw(whole, start); err != nil {
+		return err
+	}
+	if err := f.verify(whole, start); err != nil {
+		return err
+	}
+	if start != off || end != off+int64(len(b)) {
+		copy(b, whole[off-start:])
+	}
+	return nil
+}
+
+func (f *parquetFile) readRaw(b []byte, off int64) error {
+	if n, err := f.file.ReadAt(b, off); n < len(b) {
+		if err == nil || errors.Is(err, io.EOF) {
+			return corrupt(f.path, "it ends early")
+		}
+		return err
+	}
+	return nil
+}
+
+// verify checks the blocks of b, which begins at the block boundary off and
+// ends at one or at the end of the file.
+func (f *parquetFile) verify(b []byte, off int64) error {
+	for len(b) > 0 {
+		n := min(f.sumBlock, int64(len(b)))
+		i := off / f.sumBlock * 4
+		if i+4 > int64(len(f.sums)) || checksum(b[:n]) != binary.LittleEndian.Uint32(f.sums[i:]) {
+			return corrupt(f.path, "wrong checksum at offset %d", off)
+		}
+		b, off = b[n:], off+n
+	}
+	return nil
+}
+
+// groupOf returns the row group of a row that exists.
+func (f *parquetFile) groupOf(row int64) int {
+	return sort.Search(len(f.rowStart)-1, func(i int) bool { return f.rowStart[i+1] > row })
+}
+
+// recoverDamage turns a panic of the Parquet decoder into CodeCorrupt. Bytes
+// that passed their checksum do not make it panic; a file without sidecar may.
+func recoverDamage(p string, err *error) {
+	if r := recover(); r != nil {
+		*err = corrupt(p, "the decoder stopped: %v", r)
+	}
+}
+
+// span is a piece of a Parquet file in memory, at its offset: what the column
+// readers of one row group read from.
+type span struct {
+	data []byte
+	off  int64
+	size int64 // of the file
+}
+
+// ReadAt implements io.ReaderAt.
+func (s *span) ReadAt(b []byte, off int64) (int, error) {
+	if off < s.off || off > s.off+int64(len(s.data)) {
+		return 0, fmt.Errorf("offset %d is outside the row group", off)
+	}
+	n := copy(b, s.data[off-s.off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Seek implements io.Seeker, of which the Parquet reader only asks the size.
+func (s *span) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		return s.size + offset, nil
+	}
+	return offset, nil
+}
+
+var _ parquet.ReaderAtSeeker = (*span)(nil)
+
+// newReader returns a reader over the bytes of s.
+func (f *parquetFile) newReader(s *span) (*file.Reader, error) {
+	props := parquet.NewReaderProperties(nil)
+	return file.NewParquetReader(s, file.WithMetadata(f.meta), file.WithReadProps(props))
+}

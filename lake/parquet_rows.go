@@ -1,0 +1,379 @@
+package lake
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/schema"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+)
+
+// columnPlan says where the columns of one version of a table lie in a file.
+type columnPlan struct {
+	table        *kalam.Table
+	columns      []plannedColumn // in the order of table.Columns
+	seq, deleted plannedColumn
+}
+
+// plannedColumn is one column of a plan.
+type plannedColumn struct {
+	index   int // of the file's columns; -1: the file is older than the column
+	cell    cellReader
+	missing kalam.Value // for index -1
+}
+
+// planFor returns the plan of t, remembered as long as one version is asked for.
+// A file that was written for a newer version than t is refused.
+func (f *parquetFile) planFor(t *kalam.Table) (*columnPlan, error) {
+	if f.schemaVersion > t.SchemaVersion {
+		return nil, kalam.Errorf(kalam.CodeUnsupported, "%s has schema version %d; table %s is only known up to version %d",
+			f.path, f.schemaVersion, t.ID, t.SchemaVersion)
+	}
+	if p := f.plan.Load(); p != nil && p.table == t {
+		return p, nil
+	}
+	p := &columnPlan{table: t, columns: make([]plannedColumn, len(t.Columns))}
+	var err error
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		at := findColumn(f.meta.Schema, c.Name, int32(c.ID))
+		if p.columns[i], err = f.plannedColumn(at, c.Type); err != nil {
+			return nil, err
+		}
+		if at < 0 && c.Default != nil && c.Default.Func == kalam.DefaultLiteral {
+			p.columns[i].missing = c.Default.Value
+		}
+	}
+	if p.seq, err = f.systemColumn(kalam.ColumnSeq, kalam.KindBigInt); err != nil {
+		return nil, err
+	}
+	if p.deleted, err = f.systemColumn(kalam.ColumnDeleted, kalam.KindBoolean); err != nil {
+		return nil, err
+	}
+	f.plan.Store(p)
+	return p, nil
+}
+
+func (f *parquetFile) plannedColumn(at int, t kalam.DataType) (plannedColumn, error) {
+	if at < 0 {
+		return plannedColumn{index: at}, nil
+	}
+	cell, err := newCellReader(f.meta.Schema.Column(at), t)
+	if err != nil {
+		return plannedColumn{}, corrupt(f.path, "%w", err)
+	}
+	return plannedColumn{index: at, cell: cell}, nil
+}
+
+func (f *parquetFile) systemColumn(name string, k kalam.Kind) (plannedColumn, error) {
+	at := findColumn(f.meta.Schema, name, -1)
+	if at < 0 {
+		return plannedColumn{}, corrupt(f.path, "it has no column %s", name)
+	}
+	return f.plannedColumn(at, kalam.TypeOf(k))
+}
+
+// findColumn returns the index of the column with the given field id; columns
+// without an id are found by name. A column with another id is another column,
+// whatever its name: it was dropped before this one was added, or renamed.
+func findColumn(s *schema.Schema, name string, id int32) int {
+	named := -1
+	for i := range s.NumColumns() {
+		switch have := s.Column(i).SchemaNode().FieldID(); {
+		case have >= 0 && have == id:
+			return i
+		case have < 0 && s.Column(i).Name() == name:
+			named = i
+		}
+	}
+	return named
+}
+
+// ReadRows returns the rows of seg at the given positions, in that order, with
+// their values as t has its columns: a column that the file is too old for has
+// its literal default or NULL. Positions may repeat. Only the row groups that
+// hold them are read. A damaged file gives CodeCorrupt, one with a newer schema
+// than t CodeUnsupported; both name the file.
+func (l *Lake) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) ([]kalam.Row, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	h, err := l.parquet(ctx, seg)
+	if err != nil {
+		return nil, err
+	}
+	defer l.parquets.release(h)
+	return l.readRows(ctx, h.value, t, rows)
+}
+
+func (l *Lake) readRows(ctx context.Context, f *parquetFile, t *kalam.Table, rows []int64) ([]kalam.Row, error) {
+	plan, err := f.planFor(t)
+	if err != nil {
+		return nil, err
+	}
+	order := make([]int, len(rows))
+	for i, row := range rows {
+		if row < 0 || row >= f.rows() {
+			return nil, fmt.Errorf("row %d of %s: it has %d rows", row, f.path, f.rows())
+		}
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(rows[a], rows[b]) })
+	out := make([]kalam.Row, len(rows))
+	for len(order) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		group := f.groupOf(rows[order[0]])
+		n := 1
+		for n < len(order) && rows[order[n]] < f.rowStart[group+1] {
+			n++
+		}
+		if err := l.readGroup(ctx, f, plan, group, rows, order[:n], out); err != nil {
+			return nil, err
+		}
+		order = order[n:]
+	}
+	return out, nil
+}
+
+// readGroup reads the rows at rows[order[...]], which rise and lie in one row
+// group, into out at the same indexes.
+func (l *Lake) readGroup(ctx context.Context, f *parquetFile, plan *columnPlan, group int, rows []int64, order []int, out []kalam.Row) error {
+	h, err := l.cachedGroup(ctx, f, plan, group)
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		return f.readGroup(plan, group, rows, order, out)
+	}
+	defer l.groups.handles.release(h)
+	for _, i := range order {
+		out[i] = h.value.row(rows[i] - f.rowStart[group])
+	}
+	return nil
+}
+
+// readGroup is Lake.readGroup from the file, decoding nothing but these rows.
+func (f *parquetFile) readGroup(plan *columnPlan, group int, rows []int64, order []int, out []kalam.Row) error {
+	local := make([]int64, 0, len(order)) // positions in the group, each once
+	for _, i := range order {
+		if row := rows[i] - f.rowStart[group]; len(local) == 0 || local[len(local)-1] != row {
+			local = append(local, row)
+		}
+	}
+	cells, err := f.readCells(plan, group, local)
+	if err != nil {
+		return err
+	}
+	width := len(plan.columns) + 2
+	var buf []byte
+	var last kalam.Row
+	at := -1
+	for _, i := range order {
+		if at < 0 || local[at] != rows[i]-f.rowStart[group] {
+			at++
+			values := cells[at*width : (at+1)*width]
+			buf = datatype.EncodeRow(buf[:0], plan.table, values[:width-2])
+			last = kalam.Row{Seq: kalam.Seq(values[width-2].Int()), Deleted: values[width-1].Bool(), Payload: bytes.Clone(buf)}
+		}
+		out[i] = last
+	}
+	return nil
+}
+
+// groupBuffers hold the bytes of one row group while it is decoded.
+var groupBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooledGroup is the size above which a buffer is left to the collector.
+const maxPooledGroup = 4 << 20
+
+// readCells returns the cells of the given rows of a group, row by row: the
+// columns of the plan, then seq and deleted.
+func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64) (cells []kalam.Value, err error) {
+	defer recoverDamage(f.path, &err)
+	buf := groupBuffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buf) <= maxPooledGroup {
+			groupBuffers.Put(buf)
+		}
+	}()
+	s, err := f.readSpan(plan, group, buf)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := f.newReader(s)
+	if err != nil {
+		return nil, corrupt(f.path, "%w", err)
+	}
+	width := len(plan.columns) + 2
+	cells = make([]kalam.Value, len(rows)*width)
+	text := new(textArena)
+	g := reader.RowGroup(group)
+	for i := range width {
+		c := plan.at(i)
+		if c.index < 0 {
+			for r := range rows {
+				cells[r*width+i] = c.missing
+			}
+			continue
+		}
+		if err := f.readColumn(g, c, rows, text, cells[i:], width); err != nil {
+			return nil, corrupt(f.path, "column %s of row group %d: %w", f.meta.Schema.Column(c.index).Name(), group, err)
+		}
+	}
+	return cells, f.checkSystemCells(cells, width, group)
+}
+
+func (f *parquetFile) checkSystemCells(cells []kalam.Value, width, group int) error {
+	for at := 0; at < len(cells); at += width {
+		if cells[at+width-2].IsNull() || cells[at+width-1].IsNull() {
+			return corrupt(f.path, "row group %d has a row without %s or %s", group, kalam.ColumnSeq, kalam.ColumnDeleted)
+		}
+	}
+	return nil
+}
+
+// at returns the column of cell i of a row.
+func (p *columnPlan) at(i int) *plannedColumn {
+	switch i - len(p.columns) {
+	case 0:
+		return &p.seq
+	case 1:
+		return &p.deleted
+	}
+	return &p.columns[i]
+}
+
+// readSpan reads the bytes of the columns of plan in one group, in one piece:
+// they lie together but for columns that were dropped.
+func (f *parquetFile) readSpan(plan *columnPlan, group int, buf *[]byte) (*span, error) {
+	var start, end int64
+	columns := f.meta.RowGroups[group].Columns
+	for i := range len(plan.columns) + 2 {
+		c := plan.at(i)
+		if c.index < 0 {
+			continue
+		}
+		from, length := columnSpan(columns[c.index].MetaData)
+		if end == 0 || from < start {
+			start = from
+		}
+		end = max(end, from+length)
+	}
+	if f.sums != nil { // whole checksum blocks are read, so that none is read twice
+		start = start / f.sumBlock * f.sumBlock
+		end = min((end+f.sumBlock-1)/f.sumBlock*f.sumBlock, f.file.Size())
+	}
+	*buf = slices.Grow((*buf)[:0], int(end-start))[:end-start]
+	if err := f.readAt(*buf, start); err != nil {
+		return nil, err
+	}
+	return &span{data: *buf, off: start, size: f.file.Size()}, nil
+}
+
+// readColumn reads the cells of one column into out[0], out[stride], ...
+func (f *parquetFile) readColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64, text *textArena, out []kalam.Value, stride int) (err error) {
+	reader, err := g.Column(c.index)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	cell := c.cell
+	cell.text = text
+	switch r := reader.(type) {
+	case *file.BooleanColumnChunkReader:
+		return readCells(r, rows, out, stride, cell.fromBool)
+	case *file.Int32ColumnChunkReader:
+		return readCells(r, rows, out, stride, cell.fromInt32)
+	case *file.Int64ColumnChunkReader:
+		return readCells(r, rows, out, stride, cell.fromInt64)
+	case *file.Float32ColumnChunkReader:
+		return readCells(r, rows, out, stride, cell.fromFloat32)
+	case *file.Float64ColumnChunkReader:
+		return readCells(r, rows, out, stride, cell.fromFloat64)
+	case *file.ByteArrayColumnChunkReader:
+		return readCells(r, rows, out, stride, cell.fromBytes)
+	case *file.FixedLenByteArrayColumnChunkReader:
+		return readCells(r, rows, out, stride, cell.fromFixed)
+	}
+	return fmt.Errorf("physical type %s", reader.Type())
+}
+
+// chunkReader is what the column readers of the library have in common.
+type chunkReader[T any] interface {
+	*file.BooleanColumnChunkReader | *file.Int32ColumnChunkReader | *file.Int64ColumnChunkReader |
+		*file.Float32ColumnChunkReader | *file.Float64ColumnChunkReader |
+		*file.ByteArrayColumnChunkReader | *file.FixedLenByteArrayColumnChunkReader
+	Skip(rows int64) (int64, error)
+	ReadBatch(rows int64, values []T, definition, repetition []int16) (int64, int, error)
+	Descriptor() *schema.Column
+	Err() error
+}
+
+// physical are the physical types of Parquet that segments use.
+type physical interface {
+	bool | int32 | int64 | float32 | float64 | parquet.ByteArray | parquet.FixedLenByteArray
+}
+
+// batchRows is how many consecutive rows are decoded at once.
+const batchRows = 512
+
+// readCells reads the given rows, which rise, into out[0], out[stride], ...
+// Rows between them are skipped without being decoded.
+func readCells[T physical, R chunkReader[T]](r R, rows []int64, out []kalam.Value, stride int, convert func(T) (kalam.Value, error)) error {
+	size := min(len(rows), batchRows)
+	values := make([]T, size)
+	levels := make([]int16, size)
+	optional := r.Descriptor().MaxDefinitionLevel() > 0
+	next := int64(0)
+	for i := 0; i < len(rows); {
+		n := 1
+		for n < size && i+n < len(rows) && rows[i+n] == rows[i]+int64(n) {
+			n++
+		}
+		if gap := rows[i] - next; gap > 0 {
+			if _, err := r.Skip(gap); err != nil {
+				return err
+			}
+		}
+		got, stored, err := r.ReadBatch(int64(n), values[:n], levels[:n], nil)
+		if err == nil {
+			err = r.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if got != int64(n) {
+			return errors.New("it has too few values")
+		}
+		next = rows[i] + int64(n)
+		used := 0
+		for k := range n {
+			if optional && levels[k] == 0 {
+				out[(i+k)*stride] = kalam.Value{}
+				continue
+			}
+			if used == stored {
+				return errors.New("it has too few values")
+			}
+			v, err := convert(values[used])
+			if err != nil {
+				return err
+			}
+			used++
+			out[(i+k)*stride] = v
+		}
+		i += n
+	}
+	return nil
+}

@@ -1,0 +1,277 @@
+package lake
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Pending is a segment that is being written. It belongs to one goroutine.
+type Pending struct {
+	lake    *Lake
+	at      *location
+	table   *kalam.Table
+	path    string
+	created time.Time
+	maxSeq  kalam.Seq
+	parquet Draft
+	sidecar Draft // nil until Commit
+	closed  bool
+}
+
+// SegmentMeta is what a flush knows of the segment it wrote.
+type SegmentMeta struct {
+	MinSeq, MaxSeq kalam.Seq // Of the rows in the file.
+	Rows           int64     // Tombstones included.
+	Tombstones     int64
+}
+
+// NewSegment begins a segment of user's rows of t (of all rows of a SHARED
+// table, whose user is ignored) in the table's own storage. maxSeq, the highest
+// seq in it, becomes part of its name. The caller writes the Parquet file to
+// LocalTemp and then calls Commit or Abort.
+func (l *Lake) NewSegment(ctx context.Context, t *kalam.Table, user kalam.UserID, maxSeq kalam.Seq) (*Pending, error) {
+	return l.NewSegmentIn(ctx, "", t, user, maxSeq)
+}
+
+// NewSegmentIn is NewSegment in another storage than the table's own, for users
+// with a storage of theirs; "" is the table's own.
+func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID, maxSeq kalam.Seq) (*Pending, error) {
+	at, folder, err := l.folder(storage, t, user)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pending{lake: l, at: at, table: t, maxSeq: maxSeq, created: l.now().UTC().Truncate(time.Millisecond)}
+	if err := p.reserve(ctx, folder); err != nil {
+		return nil, err
+	}
+	if p.parquet, err = at.Storage.Create(ctx, p.path); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// reserve chooses a free name. A compaction may write the same rows within the
+// second in which a flush did; then the name moves on by a second.
+func (p *Pending) reserve(ctx context.Context, folder string) error {
+	for at := p.created; ; at = at.Add(time.Second) {
+		p.path = path.Join(folder, segmentName(at, p.maxSeq))
+		if !p.lake.reserve(objectKey{p.at.ID, p.path}) {
+			continue
+		}
+		object, err := p.at.Storage.Open(ctx, p.path)
+		if errors.Is(err, ErrNotExist) {
+			return nil
+		}
+		p.lake.unreserve(objectKey{p.at.ID, p.path})
+		if err != nil {
+			return err
+		}
+		if err := object.Close(); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Lake) reserve(k objectKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, taken := l.pending[k]; taken {
+		return false
+	}
+	l.pending[k] = struct{}{}
+	return true
+}
+
+func (l *Lake) unreserve(k objectKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.pending, k)
+}
+
+// LocalTemp returns the absolute name of the file to write. Its folder exists,
+// the file does not; it must be closed before Commit and need not be synced.
+func (p *Pending) LocalTemp() string { return p.parquet.LocalPath() }
+
+// Path returns the path that the segment will have in its storage.
+func (p *Pending) Path() string { return p.path }
+
+// Metadata returns the key-value metadata to write into the file.
+func (p *Pending) Metadata(minSeq kalam.Seq) map[string]string {
+	return FileMetadata(p.table, minSeq, p.maxSeq)
+}
+
+// Abort removes what was written. After Commit or Abort it does nothing.
+func (p *Pending) Abort() error {
+	if p.closed {
+		return nil
+	}
+	p.close()
+	err := p.parquet.Abort()
+	if p.sidecar != nil {
+		err = errors.Join(err, p.sidecar.Abort())
+	}
+	return err
+}
+
+func (p *Pending) close() {
+	p.closed = true
+	p.lake.unreserve(objectKey{p.at.ID, p.path})
+}
+
+// Commit checks the written file, writes its sidecar from keys and makes both
+// durable under their names, the sidecar first. keys holds the key of every row,
+// in any order; Commit reorders it. Of a key that is there twice the sidecar
+// names the newest version. The segment it returns belongs to nothing yet: the
+// manifest of record adopts it, or it is an orphan. On an error both files are
+// removed.
+func (p *Pending) Commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
+	if p.closed {
+		return kalam.Segment{}, fmt.Errorf("commit segment %s: it is closed", p.path)
+	}
+	seg, err := p.commit(ctx, keys, m)
+	if err != nil {
+		_ = p.Abort() // the first error tells more; what stays is an orphan
+		return kalam.Segment{}, err
+	}
+	p.close()
+	p.lake.hook("committed")
+	return seg, nil
+}
+
+func (p *Pending) commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
+	seg := kalam.Segment{
+		Storage: p.at.ID, Path: p.path, MinSeq: m.MinSeq, MaxSeq: m.MaxSeq, Rows: m.Rows, Tombstones: m.Tombstones,
+		SchemaVersion: p.table.SchemaVersion, Table: p.table.Number, CreatedAt: p.created,
+	}
+	if m.Rows < 1 || m.Rows > 1<<32 || m.Tombstones < 0 || m.Tombstones > m.Rows || m.MinSeq > m.MaxSeq || m.MaxSeq > p.maxSeq || len(keys) == 0 {
+		return seg, fmt.Errorf("commit segment %s: %d keys, %+v", p.path, len(keys), m)
+	}
+	keys, err := prepareKeys(keys, m.Rows)
+	if err != nil {
+		return seg, fmt.Errorf("commit segment %s: %w", p.path, err)
+	}
+	sums, err := p.examine(ctx, &seg)
+	if err != nil {
+		return seg, err
+	}
+	p.lake.hook("verified")
+	seg.MinKey = append([]byte(nil), keys[0].Key...)
+	seg.MaxKey = append([]byte(nil), keys[len(keys)-1].Key...)
+	if p.sidecar, err = p.at.Storage.Create(ctx, sidecarPath(p.path)); err != nil {
+		return seg, err
+	}
+	err = writeLocal(p.sidecar.LocalPath(), &sidecarSpec{
+		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: sums,
+	})
+	if err != nil {
+		return seg, localError("write "+sidecarPath(p.path), err)
+	}
+	p.lake.hook("sidecar")
+	return seg, p.at.Storage.Commit(ctx, p.sidecar, p.parquet)
+}
+
+// examine checks that the written file is what seg says, sets its size and
+// returns its checksums.
+func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]uint32, error) {
+	local, err := os.Open(p.parquet.LocalPath())
+	if err != nil {
+		return nil, localError("open "+p.path, err)
+	}
+	defer local.Close() // nothing was written to it
+	info, err := local.Stat()
+	if err != nil {
+		return nil, localError("open "+p.path, err)
+	}
+	seg.Bytes = info.Size()
+	f := &parquetFile{path: p.path, file: &localObject{local, info.Size()}}
+	if err := f.open(seg); err != nil {
+		return nil, err
+	}
+	if err := f.checkTable(p.table); err != nil {
+		return nil, err
+	}
+	return sumFile(ctx, local)
+}
+
+// checkTable refuses a file that was not written for this version of t.
+func (f *parquetFile) checkTable(t *kalam.Table) error {
+	version, err := f.number(MetaSchemaVersion)
+	if err != nil {
+		return err
+	}
+	number, err := f.number(MetaTableNumber)
+	if err != nil {
+		return err
+	}
+	if version != uint64(t.SchemaVersion) || number != uint64(t.Number) {
+		return fmt.Errorf("%s was written for version %d of table %d, not for version %d of table %d", f.path, version, number, t.SchemaVersion, t.Number)
+	}
+	plan, err := f.planFor(t)
+	if err != nil {
+		return err
+	}
+	for i, c := range plan.columns {
+		if c.index < 0 {
+			return fmt.Errorf("%s lacks column %s", f.path, t.Columns[i].Name)
+		}
+	}
+	return nil
+}
+
+// localObject is a local file as an Object.
+type localObject struct {
+	io.ReaderAt
+	size int64
+}
+
+// Size implements Object.
+func (o *localObject) Size() int64 { return o.size }
+
+// Close implements Object; the file belongs to the caller.
+func (o *localObject) Close() error { return nil }
+
+// sumFile returns the checksum of each block of r.
+func sumFile(ctx context.Context, r io.Reader) ([]uint32, error) {
+	buf := make([]byte, 64*sumBlockSize)
+	var sums []uint32
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n, err := io.ReadFull(r, buf)
+		for b := buf[:n]; len(b) > 0; {
+			k := min(sumBlockSize, len(b))
+			sums = append(sums, checksum(b[:k]))
+			b = b[k:]
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return sums, nil
+		}
+		if err != nil {
+			return nil, localError("read", err)
+		}
+	}
+}
+
+// writeLocal writes a sidecar to the local file name.
+func writeLocal(name string, s *sidecarSpec) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 256<<10)
+	err = writeSidecar(w, s)
+	if err == nil {
+		err = w.Flush()
+	}
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,133 @@
+package lake
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/parquet/file"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+)
+
+// Rebuild writes the sidecar of seg anew from its Parquet file, for one that is
+// missing or damaged. Every column is decoded and the key range compared with
+// the manifest before, because the new sidecar vouches for the bytes as they
+// are now. A damaged Parquet file gives CodeCorrupt and changes nothing.
+func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) (err error) {
+	at, err := l.location(seg.Storage)
+	if err != nil {
+		return err
+	}
+	object, err := at.Storage.Open(ctx, seg.Path)
+	if err != nil {
+		return missingIsCorrupt(seg.Path, err)
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	f := &parquetFile{path: seg.Path, file: object}
+	if err := f.open(seg); err != nil {
+		return err
+	}
+	keys, err := f.extractKeys(ctx, t)
+	if err != nil {
+		return err
+	}
+	if keys, err = prepareKeys(keys, seg.Rows); err != nil {
+		return corrupt(seg.Path, "%w", err)
+	}
+	if len(keys) == 0 || !bytes.Equal(keys[0].Key, seg.MinKey) || !bytes.Equal(keys[len(keys)-1].Key, seg.MaxKey) {
+		return corrupt(seg.Path, "its keys are not those of the manifest")
+	}
+	sums, err := sumFile(ctx, sectionOf(object))
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	err = writeSidecar(&b, &sidecarSpec{
+		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: sums,
+	})
+	if err != nil {
+		return err
+	}
+	if err := at.Storage.Replace(ctx, sidecarPath(seg.Path), b.Bytes()); err != nil {
+		return err
+	}
+	l.forget(at.ID, seg.Path)
+	return nil
+}
+
+// extractKeys decodes the whole file and returns the key of each row.
+func (f *parquetFile) extractKeys(ctx context.Context, t *kalam.Table) ([]KeyRow, error) {
+	plan, err := f.planFor(t)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]KeyRow, 0, f.rows())
+	for group := range len(f.rowStart) - 1 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if keys, err = f.groupKeys(plan, group, keys); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// groupKeys appends the keys of one row group, decoding column by column.
+func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ []KeyRow, err error) {
+	defer recoverDamage(f.path, &err)
+	n := int(f.rowStart[group+1] - f.rowStart[group])
+	rows := make([]int64, n)
+	for i := range rows {
+		rows[i] = int64(i)
+	}
+	var buf []byte
+	s, err := f.readSpan(plan, group, &buf)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := f.newReader(s)
+	if err != nil {
+		return nil, corrupt(f.path, "%w", err)
+	}
+	g := reader.RowGroup(group)
+	kept := make(map[int][]kalam.Value) // key columns, _seq and _deleted
+	for i := range len(plan.columns) + 2 {
+		cells, err := f.wholeColumn(g, plan.at(i), rows)
+		if err != nil {
+			return nil, corrupt(f.path, "column %d of row group %d: %w", i, group, err)
+		}
+		if i >= len(plan.columns) || plan.table.IsKey(i) {
+			if slices.ContainsFunc(cells, kalam.Value.IsNull) {
+				return nil, corrupt(f.path, "column %d of row group %d has a NULL", i, group)
+			}
+			kept[i] = cells
+		}
+	}
+	values := make([]kalam.Value, len(plan.columns))
+	for r := range rows {
+		for _, k := range plan.table.PrimaryKey {
+			values[k] = kept[k][r]
+		}
+		keys = append(keys, KeyRow{
+			Key: datatype.EncodeKey(nil, plan.table, values),
+			Row: uint32(f.rowStart[group] + int64(r)),
+			Seq: kalam.Seq(kept[len(plan.columns)][r].Int()),
+		})
+	}
+	return keys, nil
+}
+
+func (f *parquetFile) wholeColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64) ([]kalam.Value, error) {
+	cells := make([]kalam.Value, len(rows))
+	if c.index < 0 {
+		for i := range cells {
+			cells[i] = c.missing
+		}
+		return cells, nil
+	}
+	return cells, f.readColumn(g, c, rows, new(textArena), cells, 1)
+}
