@@ -1,0 +1,29 @@
+// Package jobs runs background work: flush, cleanup, eviction and the removal of
+// old job records.
+//
+// # Basics
+//
+// A Runner takes a job by Submit, stores its record, and runs the Task of its
+// kind on a bounded number of workers. A task sees its context and a Handle, by
+// which it reports progress and its result. Schedule runs a function at the times
+// of a cron line. The tasks themselves (FlushTable, CleanupTable, EvictStreams,
+// DeleteHistory) reach rows and files through the small interfaces they state.
+//
+// # Guarantees
+//
+//   - The record of a job is durable before the job starts and at each change of
+//     its state; only the changes of state.go are possible.
+//   - Of the jobs with one idempotency key at most one is active, and at most one
+//     task runs.
+//   - A job that was active when the server stopped is taken up again when the
+//     next Runner runs.
+//   - A task that fails is tried again after a pause during which it holds no
+//     worker; one that panics ends as failed, with the stack in its record.
+//
+// # Caveats
+//
+// A task must end soon after its context does, and must stand being run again
+// from the start. The memory and CPU of a job are measured on the whole process,
+// so they include what else ran meanwhile. The states and the resume rules are
+// described in docs/architecture/jobs.md.
+package jobs

@@ -1,0 +1,254 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Flusher moves buffered rows of a table to the lake.
+type Flusher interface {
+	// DirtyScopes returns the users with buffered rows, in key order; a SHARED
+	// table with buffered rows has the one user "".
+	DirtyScopes(n kalam.TableNumber) ([]kalam.UserID, error)
+	// FlushScope writes, commits and trims the buffered rows of one user.
+	// CodeTableNotFound means that the table was dropped. An interrupted call has
+	// either flushed the scope or left it as it was.
+	FlushScope(ctx context.Context, n kalam.TableNumber, user kalam.UserID) (FlushedScope, error)
+}
+
+// FlushedScope is what FlushScope did. The zero value: there was nothing to flush.
+type FlushedScope struct {
+	Rows       int64 // Tombstones included.
+	Tombstones int64
+	File       string // Path of the segment in its storage, "" when none was written.
+	Bytes      int64
+	Location   string // Full path or URI of the segment.
+}
+
+// maxListed bounds the lists in a job's result, so that the record of a flush of
+// 100,000 users stays small.
+const maxListed = 1000
+
+// FlushResult is the result of a flush job, summed over its tries.
+type FlushResult struct {
+	RecordsFlushed   int64             `json:"records_flushed"`
+	Tombstones       int64             `json:"tombstones"`
+	Files            int               `json:"files"`
+	Bytes            int64             `json:"bytes"`
+	StorageLocation  string            `json:"storage_location"`  // The file, or the directory that holds all files.
+	StorageLocations []string          `json:"storage_locations"` // At most 1,000.
+	Errors           map[string]string `json:"errors,omitempty"`  // Of the last try, by user; at most 1,000.
+	FailedUsers      int               `json:"failed_users,omitempty"`
+}
+
+// FlushTable is the task of a flush job: every user with buffered rows of
+// Job.Number, in key order, each finished before the next. A user that fails
+// keeps their rows in the buffer and does not stop the others.
+type FlushTable struct {
+	Flusher  Flusher
+	Parallel int              // Users at a time; 0 is 1.
+	Logger   *slog.Logger     // nil discards.
+	Now      func() time.Time // nil is time.Now.
+}
+
+// flushRun is one run of FlushTable.
+type flushRun struct {
+	task   *FlushTable
+	handle *Handle
+	job    kalam.Job
+	table  kalam.TableID
+	total  int
+
+	mu     sync.Mutex // guards the fields below
+	result FlushResult
+	done   int
+}
+
+// Run flushes the table. The error names the users that failed.
+func (f *FlushTable) Run(ctx context.Context, h *Handle) error {
+	log, now := f.Logger, f.Now
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if now == nil {
+		now = time.Now
+	}
+	job := h.Job()
+	run := &flushRun{task: f, handle: h, job: job, table: kalam.TableID{Namespace: job.Namespace, Name: job.Table}}
+	if job.Result != "" { // Of an earlier try.
+		if err := json.Unmarshal([]byte(job.Result), &run.result); err != nil {
+			return Permanent(fmt.Errorf("result of job %s: %w", job.ID, err))
+		}
+		run.result.Errors, run.result.FailedUsers = nil, 0
+	}
+	start := now()
+	if log.Enabled(ctx, slog.LevelDebug) {
+		log.DebugContext(ctx, fmt.Sprintf("Flush job started: job_id=%s, table=%s, namespace=%s, timestamp=%s",
+			job.ID, job.Table, job.Namespace, start.UTC().Format(time.RFC3339)))
+	}
+	err := run.users(ctx)
+	log.InfoContext(ctx, "table flushed", "job", string(job.ID), "table", run.table.String(), "rows", run.result.RecordsFlushed,
+		"files", run.result.Files, "failed_users", run.result.FailedUsers, "took", now().Sub(start))
+	if log.Enabled(ctx, slog.LevelDebug) {
+		log.DebugContext(ctx, fmt.Sprintf("Flush job completed: job_id=%s, table=%s, records_flushed=%d, duration_ms=%d",
+			job.ID, job.Table, run.result.RecordsFlushed, now().Sub(start).Milliseconds()))
+	}
+	return err
+}
+
+// users flushes every user and sets the result of the job, whatever the outcome.
+func (r *flushRun) users(ctx context.Context) (err error) {
+	defer func() {
+		if setErr := r.report(); setErr != nil {
+			err = errors.Join(err, setErr)
+		}
+	}()
+	users, err := r.task.Flusher.DirtyScopes(r.job.Number)
+	if err != nil {
+		return r.gone(fmt.Errorf("list users with buffered rows of %s: %w", r.table, err))
+	}
+	r.total = len(users)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(r.task.Parallel, 1))
+	for _, user := range users {
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return r.user(gctx, user) })
+	}
+	if err := g.Wait(); err != nil {
+		return r.gone(err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return r.failure()
+}
+
+// gone turns the error of a dropped table into the end of the job.
+func (r *flushRun) gone(err error) error {
+	if kalam.CodeOf(err) == kalam.CodeTableNotFound {
+		return Skip(fmt.Sprintf("Table %s was dropped", r.table))
+	}
+	return err
+}
+
+// user flushes one user. It returns only errors that concern the others too.
+func (r *flushRun) user(ctx context.Context, user kalam.UserID) error {
+	flushed, err := r.task.Flusher.FlushScope(ctx, r.job.Number, user)
+	if err != nil && (ctx.Err() != nil || kalam.CodeOf(err) == kalam.CodeTableNotFound) {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done++
+	if err != nil {
+		r.fail(user, err)
+	} else if flushed.File != "" {
+		r.add(flushed)
+	}
+	progress := fmt.Sprintf("%d of %d users flushed", r.done-r.result.FailedUsers, r.total)
+	if r.result.FailedUsers > 0 {
+		progress += fmt.Sprintf(", %d failed", r.result.FailedUsers)
+	}
+	r.handle.SetProgress(progress)
+	return nil
+}
+
+func (r *flushRun) fail(user kalam.UserID, err error) {
+	name := string(user)
+	if name == "" {
+		name = "shared"
+	}
+	if r.result.Errors == nil {
+		r.result.Errors = make(map[string]string)
+	}
+	if len(r.result.Errors) < maxListed {
+		r.result.Errors[name] = err.Error()
+	}
+	r.result.FailedUsers++
+}
+
+func (r *flushRun) add(s FlushedScope) {
+	res := &r.result
+	if res.Files == 0 {
+		res.StorageLocation = s.Location
+	} else {
+		res.StorageLocation = commonDirectory(res.StorageLocation, s.Location)
+	}
+	if len(res.StorageLocations) < maxListed {
+		res.StorageLocations = append(res.StorageLocations, s.Location)
+	}
+	res.RecordsFlushed += s.Rows
+	res.Tombstones += s.Tombstones
+	res.Bytes += s.Bytes
+	res.Files++
+}
+
+// report sets the result and message of the job.
+func (r *flushRun) report() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.result.StorageLocations == nil {
+		r.result.StorageLocations = []string{}
+	}
+	text, err := json.Marshal(r.result)
+	if err != nil {
+		return fmt.Errorf("encode result of flush: %w", err)
+	}
+	r.handle.SetResult(string(text), r.message())
+	return nil
+}
+
+func (r *flushRun) message() string {
+	outcome := "successfully"
+	if r.result.FailedUsers > 0 {
+		outcome = "in part"
+	}
+	text := fmt.Sprintf("Flushed %s %s (%d rows, %d files)", r.table, outcome, r.result.RecordsFlushed, r.result.Files)
+	if r.result.Files > 0 {
+		text += " to " + r.result.StorageLocation
+	}
+	return text
+}
+
+// failure returns the error of the users that failed, nil when none did.
+func (r *flushRun) failure() error {
+	const most = 5
+	if r.result.FailedUsers == 0 {
+		return nil
+	}
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(r.result.Errors)) {
+		if len(texts) == most {
+			texts = append(texts, "...")
+			break
+		}
+		texts = append(texts, name+": "+r.result.Errors[name])
+	}
+	return fmt.Errorf("flush of %d of %d users failed: %s", r.result.FailedUsers, r.total, strings.Join(texts, "; "))
+}
+
+// commonDirectory returns the longest path prefix that a and b share, up to and
+// with a separator.
+func commonDirectory(a, b string) string {
+	end := 0
+	for i := 0; i < min(len(a), len(b)) && a[i] == b[i]; i++ {
+		if a[i] == '/' || a[i] == '\\' {
+			end = i + 1
+		}
+	}
+	return a[:end]
+}
