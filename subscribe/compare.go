@@ -1,0 +1,360 @@
+package subscribe
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"math/bits"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+)
+
+// comparator orders two values that are not NULL: -1, 0 or 1.
+type comparator func(a, b kalam.Value) int
+
+// class is the type to which DuckDB brings both sides of a comparison.
+type class uint8
+
+const (
+	classNone    class = iota // one side is the literal NULL
+	classBits                 // order of the value itself, same kind on both sides
+	classInteger              // SMALLINT, INT and BIGINT
+	classExact                // integers and DECIMAL
+	classFloat                // FLOAT
+	classDouble               // DOUBLE
+	classMoment               // TIMESTAMP and DATE
+)
+
+// comparators returns one comparator per right side. DuckDB brings left and all
+// of rights to one type, so they must all be of one class.
+func comparators(left operand, rights ...operand) ([]comparator, error) {
+	cmps := make([]comparator, len(rights))
+	common := classNone
+	whole, scale := digitsOf(left)
+	for i, right := range rights {
+		var cl class
+		var err error
+		if cmps[i], cl, err = comparatorOf(left, right); err != nil {
+			return nil, err
+		}
+		switch {
+		case cl == classNone:
+		case common == classNone || common == classInteger && cl == classExact:
+			common = cl
+		case cl != common && (cl != classInteger || common != classExact):
+			return nil, notCompilable("operands of different types")
+		}
+		w, s := digitsOf(right)
+		whole, scale = max(whole, w), max(scale, s)
+	}
+	if common == classExact && whole+scale > kalam.MaxDecimalPrecision {
+		return nil, notCompilable("a DECIMAL of more than %d digits", kalam.MaxDecimalPrecision)
+	}
+	return cmps, nil
+}
+
+// comparatorOf returns the comparator for a pair of operands.
+func comparatorOf(a, b operand) (comparator, class, error) {
+	if a.isNull() || b.isNull() {
+		return func(kalam.Value, kalam.Value) int { return 0 }, classNone, nil
+	}
+	if a.isLiteral() != b.isLiteral() {
+		return literalComparator(a, b)
+	}
+	ka, kb := a.t.Kind, b.t.Kind
+	switch {
+	case isInteger(ka) && isInteger(kb):
+		return compareInts, classInteger, nil
+	case isExact(ka) && isExact(kb):
+		return compareExact, classExact, nil
+	case isNumber(ka) && isNumber(kb):
+		return floatComparator(a, b)
+	case isMoment(ka) && isMoment(kb):
+		if ka == kb {
+			return compareInts, classMoment, nil
+		}
+		return compareMoments, classMoment, nil
+	case ka != kb:
+		return nil, 0, notCompilable("%s compared with %s", a.t, b.t)
+	}
+	switch ka {
+	case kalam.KindBoolean, kalam.KindTime, kalam.KindDateTime:
+		return compareInts, classBits, nil
+	case kalam.KindText, kalam.KindBytes, kalam.KindJSON:
+		return compareText, classBits, nil
+	case kalam.KindUUID:
+		return compareUUIDs, classBits, nil
+	}
+	return nil, 0, notCompilable("values of type %s", a.t)
+}
+
+// literalComparator returns the comparator of a pair of which one is a string
+// literal: it is read once, as the type of the other.
+func literalComparator(a, b operand) (comparator, class, error) {
+	lit, other := a, b
+	if b.isLiteral() {
+		lit, other = b, a
+	}
+	v, ok := literalAs(other.t, lit.konst.Str())
+	if !ok {
+		return nil, 0, notCompilable("a string literal compared with %s", other.t)
+	}
+	read := constant(v)
+	typed := operand{t: other.t, eval: other.eval}
+	if other.t.Kind == kalam.KindText || other.t.Kind == kalam.KindJSON {
+		return compareText, classBits, nil
+	}
+	inner, cl, err := comparatorOf(typed, operand{t: other.t, eval: read.eval})
+	if err != nil {
+		return nil, 0, err
+	}
+	if b.isLiteral() {
+		return func(x, _ kalam.Value) int { return inner(x, v) }, cl, nil
+	}
+	return func(_, y kalam.Value) int { return inner(v, y) }, cl, nil
+}
+
+// literalAs reads a string literal as type t if DuckDB surely reads it the same
+// way: DuckDB takes more forms than FromText, and other ones for some types.
+func literalAs(t kalam.DataType, s string) (kalam.Value, bool) {
+	only := func(set string) bool { return s != "" && strings.Trim(s, set) == "" }
+	ok := false
+	switch t.Kind {
+	case kalam.KindText:
+		return kalam.Text(s), true
+	case kalam.KindJSON:
+		return kalam.Text(s), datatype.CheckJSON(s) == nil
+	case kalam.KindBoolean:
+		ok = s == "true" || s == "false"
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
+		ok = only("-0123456789")
+	case kalam.KindFloat, kalam.KindDouble:
+		ok = only("-.0123456789")
+	case kalam.KindDecimal:
+		_, fraction, _ := strings.Cut(s, ".")
+		ok = only("-.0123456789") && len(fraction) <= int(t.Scale)
+	case kalam.KindTimestamp, kalam.KindDate, kalam.KindTime:
+		// DuckDB ignores the zone of a TIMESTAMP, FromText does not.
+		ok = len(s) > 4 && only("-T:. 0123456789") && strings.TrimSpace(s) == s
+	case kalam.KindDateTime:
+		// Without a zone the meaning depends on the session, and a blank before
+		// the zone makes it a name.
+		ok = only("-+TZ:. 0123456789") && len(s) > len("2006-01-02 15:04") && strings.ContainsAny(s[11:], "Z+-") && !strings.Contains(s[11:], " ")
+	case kalam.KindUUID:
+		ok = len(s) == 36
+	case kalam.KindBytes:
+		// DuckDB takes the bytes of the text, with \x escapes.
+		for i := range len(s) {
+			if s[i] < ' ' || s[i] >= 0x7F || s[i] == '\\' {
+				return kalam.Value{}, false
+			}
+		}
+		return kalam.Bytes(s), true
+	}
+	if !ok {
+		return kalam.Value{}, false
+	}
+	v, err := datatype.FromText(t, s)
+	return v, err == nil
+}
+
+// typeOfConst returns the type of a literal. A DECIMAL has the digits it shows.
+func typeOfConst(v kalam.Value) kalam.DataType {
+	t := kalam.DataType{Kind: v.Kind()}
+	if t.Kind == kalam.KindDecimal {
+		hi, lo, scale := v.Decimal()
+		t.Scale = scale
+		t.Precision = uint8(max(countDigits(hi, lo), int(scale)))
+	}
+	return t
+}
+
+// digitsOf returns how many digits before and after the point the exact numbers
+// of o need.
+func digitsOf(o operand) (whole, scale int) {
+	switch o.t.Kind {
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
+		if o.konst != nil {
+			n := o.konst.Int()
+			return countDigits(n>>63, uint64(n)), 0
+		}
+		switch o.t.Kind {
+		case kalam.KindSmallInt:
+			return 5, 0
+		case kalam.KindInt:
+			return 10, 0
+		}
+		return 19, 0
+	case kalam.KindDecimal:
+		return int(o.t.Precision) - int(o.t.Scale), int(o.t.Scale)
+	}
+	return 0, 0
+}
+
+// countDigits returns the number of decimal digits of a 128-bit number.
+func countDigits(hi int64, lo uint64) int {
+	_, h, l := magnitude(hi, lo)
+	n := 0
+	for h|l != 0 {
+		var r uint64
+		h, r = h/10, h%10
+		l, _ = bits.Div64(r, l, 10)
+		n++
+	}
+	return n
+}
+
+// magnitude splits a two's complement 128-bit number into sign and magnitude.
+func magnitude(hi int64, lo uint64) (neg bool, h, l uint64) {
+	if hi >= 0 {
+		return false, uint64(hi), lo
+	}
+	l, borrow := bits.Sub64(0, lo, 0)
+	h, _ = bits.Sub64(0, uint64(hi), borrow)
+	return true, h, l
+}
+
+func isInteger(k kalam.Kind) bool {
+	return k == kalam.KindSmallInt || k == kalam.KindInt || k == kalam.KindBigInt
+}
+
+func isExact(k kalam.Kind) bool { return isInteger(k) || k == kalam.KindDecimal }
+
+func isNumber(k kalam.Kind) bool {
+	return isExact(k) || k == kalam.KindFloat || k == kalam.KindDouble
+}
+
+func isMoment(k kalam.Kind) bool { return k == kalam.KindTimestamp || k == kalam.KindDate }
+
+func compareInts(a, b kalam.Value) int { return cmp.Compare(a.Int(), b.Int()) }
+
+func compareText(a, b kalam.Value) int { return strings.Compare(a.Str(), b.Str()) }
+
+func compareUUIDs(a, b kalam.Value) int {
+	x, y := a.UUID(), b.UUID()
+	return bytes.Compare(x[:], y[:])
+}
+
+// compareMoments orders a TIMESTAMP and a DATE, which is its midnight.
+func compareMoments(a, b kalam.Value) int { return cmp.Compare(micros(a), micros(b)) }
+
+// micros returns a TIMESTAMP or DATE in microseconds. Dates beyond the range of
+// TIMESTAMP are before or after all of them.
+func micros(v kalam.Value) int64 {
+	const perDay = 24 * 60 * 60 * 1_000_000
+	if v.Kind() != kalam.KindDate {
+		return v.Int()
+	}
+	switch n := v.Int(); {
+	case n > math.MaxInt64/perDay:
+		return math.MaxInt64
+	case n < math.MinInt64/perDay:
+		return math.MinInt64
+	default:
+		return n * perDay
+	}
+}
+
+// compareExact orders integers and DECIMALs by value.
+func compareExact(a, b kalam.Value) int {
+	ahi, alo, as := exact(a)
+	bhi, blo, bs := exact(b)
+	if as == bs {
+		return cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo))
+	}
+	// comparators has made sure that the larger scale does not overflow.
+	ahi, alo = scaleUp(ahi, alo, bs-as)
+	bhi, blo = scaleUp(bhi, blo, as-bs)
+	return cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo))
+}
+
+// exact returns the unscaled value and scale of an integer or DECIMAL.
+func exact(v kalam.Value) (hi int64, lo uint64, scale int) {
+	if v.Kind() == kalam.KindDecimal {
+		h, l, s := v.Decimal()
+		return h, l, int(s)
+	}
+	return v.Int() >> 63, uint64(v.Int()), 0
+}
+
+// scaleUp multiplies a 128-bit number by 10^n; n at or below 0 leaves it.
+func scaleUp(hi int64, lo uint64, n int) (int64, uint64) {
+	h := uint64(hi)
+	for ; n > 0; n-- {
+		carry, l := bits.Mul64(lo, 10)
+		h, lo = h*10+carry, l
+	}
+	return int64(h), lo
+}
+
+// floatComparator returns the comparator of a pair with a FLOAT or DOUBLE. DuckDB
+// compares a FLOAT with exact numbers as FLOAT, everything else as DOUBLE.
+func floatComparator(a, b operand) (comparator, class, error) {
+	single := a.t.Kind != kalam.KindDouble && b.t.Kind != kalam.KindDouble
+	digits := 15 // integers below 10^15 are exact in a DOUBLE
+	if single {
+		digits = 7
+	}
+	for _, o := range []operand{a, b} {
+		// DuckDB divides the unscaled value by a power of ten, which gives the
+		// nearest number only when both are exact.
+		if o.t.Kind == kalam.KindDecimal && (int(o.t.Precision) > digits || o.t.Scale > 10) {
+			return nil, 0, notCompilable("%s compared with a floating-point number", o.t)
+		}
+	}
+	if single {
+		return func(x, y kalam.Value) int { return compareFloats(float64(toFloat(x)), float64(toFloat(y))) }, classFloat, nil
+	}
+	return func(x, y kalam.Value) int { return compareFloats(toDouble(x), toDouble(y)) }, classDouble, nil
+}
+
+// compareFloats orders numbers as DuckDB does: NaN is equal to itself and above
+// everything else.
+func compareFloats(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	case a == b:
+		return 0
+	}
+	return cmp.Compare(nan(a), nan(b))
+}
+
+// nan returns 1 for NaN and 0 for numbers.
+func nan(f float64) int {
+	if f != f {
+		return 1
+	}
+	return 0
+}
+
+// powersOfTen are exact in a float64 and, up to 10^10, in a float32.
+var powersOfTen = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}
+
+// toDouble returns the DOUBLE that DuckDB makes of a number.
+func toDouble(v kalam.Value) float64 {
+	switch v.Kind() {
+	case kalam.KindDouble, kalam.KindFloat:
+		return v.Float64()
+	case kalam.KindDecimal:
+		_, lo, scale := v.Decimal()
+		return float64(int64(lo)) / powersOfTen[scale]
+	}
+	return float64(v.Int())
+}
+
+// toFloat returns the FLOAT that DuckDB makes of a number other than a DOUBLE.
+func toFloat(v kalam.Value) float32 {
+	switch v.Kind() {
+	case kalam.KindFloat:
+		return float32(v.Float64())
+	case kalam.KindDecimal:
+		_, lo, scale := v.Decimal()
+		return float32(int64(lo)) / float32(powersOfTen[scale])
+	}
+	return float32(v.Int())
+}
