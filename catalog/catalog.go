@@ -1,0 +1,224 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+)
+
+// DefaultBcryptCost is the bcrypt cost when Options names none.
+const DefaultBcryptCost = 12
+
+// Options configure Open. The zero value is usable.
+type Options struct {
+	Now          func() time.Time // nil is time.Now.
+	Logger       *slog.Logger     // nil discards.
+	BcryptCost   int              // 4 to 31; 0 is DefaultBcryptCost.
+	RootPassword string           // Given to the user root while it has none; "" leaves it to Setup.
+	// EnforcePolicy makes CreateUser and AlterUser refuse what CheckPassword
+	// refuses, complexity included. Setup always applies it without complexity.
+	EnforcePolicy bool
+}
+
+// Catalog is the catalog of one server. It is safe for concurrent use.
+type Catalog struct {
+	store   store
+	log     *slog.Logger
+	now     func() time.Time
+	hasher  *hasher
+	ghosts  *ghosts
+	enforce bool
+
+	image  atomic.Pointer[image]
+	writer chan struct{} // Holds one token; who has it may write. A channel, so that waiting respects a context.
+}
+
+// Open reads the catalog from the partition sys_catalog of b. At the first start
+// it creates the namespace default, the users root and system, and the storage
+// local. A damaged record is CodeCorrupt and named; nothing is changed then. The
+// backend stays the caller's: it must outlive the Catalog.
+func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.BcryptCost == 0 {
+		o.BcryptCost = DefaultBcryptCost
+	}
+	if o.BcryptCost < bcrypt.MinCost || o.BcryptCost > bcrypt.MaxCost {
+		return nil, kalam.Errorf(kalam.CodeInvalidInput, "bcrypt cost %d is not between %d and %d", o.BcryptCost, bcrypt.MinCost, bcrypt.MaxCost)
+	}
+	c := &Catalog{
+		store: store{backend: b}, log: o.Logger, now: o.Now, enforce: o.EnforcePolicy,
+		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), ghosts: newGhosts(), writer: make(chan struct{}, 1),
+	}
+	if err := c.store.create(ctx); err != nil {
+		return nil, err
+	}
+	im, err := c.store.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.image.Store(im)
+	if err := c.bootstrap(ctx); err != nil {
+		return nil, err
+	}
+	return c, c.setInitialRootPassword(ctx, o.RootPassword)
+}
+
+// closeBatch is the number of users that Close writes at once.
+const closeBatch = 500
+
+// Close makes the times at which users were last seen durable. Reads go on to
+// work, writes are the caller's mistake.
+func (c *Catalog) Close() error {
+	var seen []kalam.UserID
+	for id, e := range c.image.Load().users.all() {
+		if e.load().LastSeen != e.user.LastSeen {
+			seen = append(seen, id)
+		}
+	}
+	for batch := range slices.Chunk(seen, closeBatch) {
+		err := c.write(context.Background(), func(tx *tx) error {
+			for _, id := range batch {
+				e, ok := tx.next.users.get(id)
+				if !ok {
+					continue
+				}
+				if err := tx.putUser(e.load()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SchemaEpoch returns a number that rises with every change of a namespace or
+// table. It starts anew at each Open.
+func (c *Catalog) SchemaEpoch() uint64 { return c.image.Load().epoch }
+
+// tx is one write: the image that it leads to and the operations that make it
+// durable.
+type tx struct {
+	next image
+	ops  []operation
+	now  time.Time
+}
+
+// operation puts a record, or deletes its key when value is nil.
+type operation struct {
+	key   string
+	value []byte
+}
+
+func (tx *tx) put(key string, record any) error {
+	raw, err := encodeRecord(key, record)
+	if err != nil {
+		return err
+	}
+	tx.ops = append(tx.ops, operation{key: key, value: raw})
+	return nil
+}
+
+func (tx *tx) delete(key string) { tx.ops = append(tx.ops, operation{key: key}) }
+
+// write runs fn alone and makes what it did durable, then visible. When fn or
+// the backend fails, nothing has changed. The context is obeyed while waiting
+// for other writers, not in the middle of the write, so that its outcome is known.
+func (c *Catalog) write(ctx context.Context, fn func(*tx) error) error {
+	select {
+	case c.writer <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-c.writer }()
+	tx := &tx{next: *c.image.Load(), now: c.now().UTC().Truncate(time.Microsecond)}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if len(tx.ops) == 0 {
+		return nil
+	}
+	if err := c.store.apply(context.WithoutCancel(ctx), tx.ops); err != nil {
+		return fmt.Errorf("write catalog: %w", err)
+	}
+	c.image.Store(&tx.next)
+	return nil
+}
+
+// metaRecord holds the counters that are not part of another record.
+type metaRecord struct {
+	NextTable kalam.TableNumber `json:"next_table"`
+}
+
+func (tx *tx) putMeta() error { return tx.put(keyMeta, metaRecord{NextTable: tx.next.nextTable}) }
+
+// bootstrap creates what every catalog has, at the first start.
+func (c *Catalog) bootstrap(ctx context.Context) error {
+	if c.image.Load().nextTable != 0 {
+		return nil
+	}
+	return c.write(ctx, func(tx *tx) error {
+		tx.next.nextTable = 1
+		if err := tx.putMeta(); err != nil {
+			return err
+		}
+		if err := tx.putNamespace(Namespace{ID: kalam.DefaultNamespace, CreatedAt: tx.now, UpdatedAt: tx.now}); err != nil {
+			return err
+		}
+		local := Storage{
+			ID: LocalStorage, Name: "Local file system", Description: "The directory storage.default_storage_path of the server",
+			Type: StorageFilesystem, CreatedAt: tx.now, UpdatedAt: tx.now,
+		}
+		if err := tx.putStorage(local); err != nil {
+			return err
+		}
+		for _, id := range []kalam.UserID{RootUser, SystemUser} {
+			u := User{ID: id, Username: string(id), Role: kalam.RoleSystem, AuthType: AuthInternal, CreatedAt: tx.now, UpdatedAt: tx.now, TokenEpoch: tx.epochAbove(0)}
+			if err := tx.putUser(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// setInitialRootPassword gives root the configured password if it has none yet.
+func (c *Catalog) setInitialRootPassword(ctx context.Context, password string) error {
+	if password == "" || !c.NeedsSetup() {
+		return nil
+	}
+	if err := checkHashable(password); err != nil {
+		return fmt.Errorf("password of user root: %w", err)
+	}
+	if CheckPassword(password, false) != nil {
+		c.log.Warn("the configured password of user root is weak")
+	}
+	hash, err := c.hasher.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return c.write(ctx, func(tx *tx) error {
+		root, ok := tx.next.users.get(RootUser)
+		if !ok || !root.user.PasswordHash.IsEmpty() {
+			return nil
+		}
+		return tx.setPassword(root.user, hash)
+	})
+}

@@ -1,0 +1,128 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// PutJob stores the record of a job, new or changed. It is durable on return.
+func (c *Catalog) PutJob(ctx context.Context, j kalam.Job) error {
+	return c.write(ctx, func(tx *tx) error {
+		if !j.Status.Done() {
+			tx.next.active = tx.next.active.with(j.ID, &j)
+			return tx.put(activeJobKey(j.ID), j)
+		}
+		tx.next.active = tx.next.active.without(j.ID)
+		tx.delete(activeJobKey(j.ID))
+		return tx.put(doneJobKey(j.ID), j)
+	})
+}
+
+// Job returns the record of a job: an active one from memory, a finished one by
+// one read of the backend.
+func (c *Catalog) Job(ctx context.Context, id kalam.JobID) (kalam.Job, bool, error) {
+	if j, ok := c.image.Load().active.get(id); ok {
+		return *j, true, nil
+	}
+	var j kalam.Job
+	raw, ok, err := c.store.get(ctx, doneJobKey(id))
+	if err != nil || !ok {
+		return j, false, err
+	}
+	if err := decodeRecord(doneJobKey(id), raw, &j); err != nil {
+		return kalam.Job{}, false, err
+	}
+	return j, true, nil
+}
+
+// ActiveJobs returns the jobs that are not finished, in no particular order.
+func (c *Catalog) ActiveJobs() []kalam.Job {
+	im := c.image.Load()
+	list := make([]kalam.Job, 0, im.active.len())
+	for _, j := range im.active.all() {
+		list = append(list, *j)
+	}
+	return list
+}
+
+// errStop ends a scan whose consumer has enough.
+var errStop = errors.New("stop")
+
+// Jobs yields the record of every job: the active ones, then the finished ones
+// by id. A finished job that was active when the iteration began is yielded once.
+// A read that fails yields its error and ends the iteration.
+func (c *Catalog) Jobs(ctx context.Context) iter.Seq2[kalam.Job, error] {
+	return func(yield func(kalam.Job, error) bool) {
+		active := c.image.Load().active
+		for _, j := range active.all() {
+			if !yield(*j, nil) {
+				return
+			}
+		}
+		err := c.store.scan(ctx, prefixDoneJob, func(key string, raw []byte) error {
+			var j kalam.Job
+			if err := decodeRecord(key, raw, &j); err != nil {
+				return err
+			}
+			if _, ok := active.get(j.ID); ok {
+				return nil
+			}
+			if !yield(j, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(kalam.Job{}, err)
+		}
+	}
+}
+
+// deleteBatch is the number of records that DeleteJobsBefore removes in one write.
+const deleteBatch = 1000
+
+// DeleteJobsBefore removes the records of jobs that finished before the given
+// time and returns how many. Finished records are written once, so it needs no
+// other writer to wait.
+func (c *Catalog) DeleteJobsBefore(ctx context.Context, before time.Time) (int, error) {
+	deleted := 0
+	var ops []operation
+	flush := func() error {
+		if len(ops) == 0 {
+			return nil
+		}
+		if err := c.store.apply(ctx, ops); err != nil {
+			return err
+		}
+		deleted += len(ops)
+		ops = ops[:0]
+		return nil
+	}
+	var old []string
+	err := c.store.scan(ctx, prefixDoneJob, func(key string, raw []byte) error {
+		var j kalam.Job
+		if err := decodeRecord(key, raw, &j); err != nil {
+			return err
+		}
+		if j.FinishedAt.Before(before) {
+			old = append(old, key)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, key := range old {
+		ops = append(ops, operation{key: key})
+		if len(ops) == deleteBatch {
+			if err := flush(); err != nil {
+				return deleted, err
+			}
+		}
+	}
+	return deleted, flush()
+}

@@ -1,0 +1,42 @@
+package catalog
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Partition is the partition of the backend that holds every record of the catalog.
+const Partition = "sys_catalog"
+
+// The keys of the partition. A key is a prefix and an identifier, which is the
+// rest of the key; no prefix is the beginning of another.
+const (
+	keyMeta          = "meta"
+	keyUnknownLogins = "login/unknown"
+
+	prefixNamespace = "namespace/"
+	prefixTable     = "table/"
+	prefixDropped   = "dropped/"
+	prefixUser      = "user/"
+	prefixStorage   = "storage/"
+	prefixSecret    = "secret/"
+	prefixActiveJob = "job/active/"
+	prefixDoneJob   = "job/done/"
+)
+
+func namespaceKey(id kalam.NamespaceID) string { return prefixNamespace + string(id) }
+func userKey(id kalam.UserID) string           { return prefixUser + string(id) }
+func storageKey(id kalam.StorageID) string     { return prefixStorage + string(id) }
+func secretKey(name string) string             { return prefixSecret + name }
+func activeJobKey(id kalam.JobID) string       { return prefixActiveJob + string(id) }
+func doneJobKey(id kalam.JobID) string         { return prefixDoneJob + string(id) }
+
+// tableKey writes the number with 16 hex digits, so that keys sort by number.
+func tableKey(n kalam.TableNumber) string   { return fmt.Sprintf("%s%016x", prefixTable, uint64(n)) }
+func droppedKey(n kalam.TableNumber) string { return fmt.Sprintf("%s%016x", prefixDropped, uint64(n)) }
+
+// prefixEnd returns the first key behind all keys that begin with prefix, which
+// ends in '/'.
+func prefixEnd(prefix string) string { return strings.TrimSuffix(prefix, "/") + "0" } // '0' follows '/'.

@@ -1,0 +1,131 @@
+package catalog
+
+import "github.com/kalamlake/kalam"
+
+// The rules of who may do what (AUTH-012). They look at nothing but their
+// arguments. nil means yes; no is an error with CodePermissionDenied.
+
+func denied(format string, args ...any) error {
+	return kalam.Errorf(kalam.CodePermissionDenied, format, args...)
+}
+
+// CanCreateTable says whether role may create a table of the kind: USER and
+// STREAM everybody but anonymous, SHARED service and above.
+func CanCreateTable(role kalam.Role, kind kalam.TableKind) error {
+	return canDefine("create", role, kind)
+}
+
+// CanAlterTable says whether role may alter a table of the kind, under the rule
+// of CanCreateTable.
+func CanAlterTable(role kalam.Role, kind kalam.TableKind) error {
+	return canDefine("alter", role, kind)
+}
+
+func canDefine(verb string, role kalam.Role, kind kalam.TableKind) error {
+	switch kind {
+	case kalam.KindUserTable, kalam.KindStreamTable:
+		if role >= kalam.RoleUser {
+			return nil
+		}
+	case kalam.KindSharedTable:
+		if role >= kalam.RoleService {
+			return nil
+		}
+	}
+	return denied("role %s cannot %s %s tables", role, verb, kind)
+}
+
+// CanDropTable says whether role may drop tables: dba and system, whatever the kind.
+func CanDropTable(role kalam.Role) error {
+	if role.IsAdmin() {
+		return nil
+	}
+	return denied("role %s cannot drop tables", role)
+}
+
+// CanRead says whether p may read t. For USER and STREAM tables that is p's own
+// rows, which the scope of the read sees to; for SHARED tables it depends on the
+// access level; system tables are for dba and system.
+func CanRead(p kalam.Principal, t *kalam.Table) error {
+	ok := false
+	switch t.Kind {
+	case kalam.KindUserTable, kalam.KindStreamTable:
+		ok = p.Role >= kalam.RoleUser
+	case kalam.KindSharedTable:
+		switch t.Options.Access {
+		case kalam.AccessPublic:
+			ok = true
+		case kalam.AccessPrivate, kalam.AccessRestricted:
+			ok = p.Role >= kalam.RoleService
+		case kalam.AccessDBA:
+			ok = p.Role.IsAdmin()
+		}
+	case kalam.KindSystemTable:
+		ok = p.Role.IsAdmin()
+	}
+	if ok {
+		return nil
+	}
+	return denied("role %s cannot read table '%s'", p.Role, t.ID)
+}
+
+// CanWrite says whether p may insert into, update and delete from t: own rows of
+// USER and STREAM tables everybody but anonymous, SHARED tables service and
+// above, of the level dba only dba and system. System tables are never written
+// through it.
+func CanWrite(p kalam.Principal, t *kalam.Table) error {
+	ok := false
+	switch t.Kind {
+	case kalam.KindUserTable, kalam.KindStreamTable:
+		ok = p.Role >= kalam.RoleUser
+	case kalam.KindSharedTable:
+		ok = p.Role >= kalam.RoleService
+		if t.Options.Access == kalam.AccessDBA {
+			ok = p.Role.IsAdmin()
+		}
+	}
+	if ok {
+		return nil
+	}
+	return denied("role %s cannot write table '%s'", p.Role, t.ID)
+}
+
+// CanMaintain says whether role may run STORAGE FLUSH TABLE and STORAGE COMPACT
+// TABLE: service and above.
+func CanMaintain(role kalam.Role) error {
+	if role >= kalam.RoleService {
+		return nil
+	}
+	return denied("role %s cannot run storage maintenance", role)
+}
+
+// CanAdmin says whether role may do what only dba and system may: read system
+// tables, manage namespaces, storages and users, KILL JOB, STORAGE FLUSH ALL,
+// CLEAR CACHE. what completes "role user cannot ...".
+func CanAdmin(role kalam.Role, what string) error {
+	if role.IsAdmin() {
+		return nil
+	}
+	return denied("role %s cannot %s", role, what)
+}
+
+// CanGrant says whether by may give the role to a user: system every role, dba
+// every role but system.
+func CanGrant(by, role kalam.Role) error {
+	switch {
+	case by == kalam.RoleSystem, by == kalam.RoleDBA && role != kalam.RoleSystem:
+		return nil
+	}
+	return denied("role %s cannot grant role %s", by, role)
+}
+
+// CanManageUser says whether by may create, change or drop a user of the given
+// role. A dba may not touch a user of role system: setting that user's password
+// would be a way to become one.
+func CanManageUser(by, target kalam.Role) error {
+	switch {
+	case by == kalam.RoleSystem, by == kalam.RoleDBA && target != kalam.RoleSystem:
+		return nil
+	}
+	return denied("role %s cannot manage users of role %s", by, target)
+}

@@ -1,0 +1,200 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// LocalStorage is the storage that exists from the first start.
+const LocalStorage kalam.StorageID = "local"
+
+// StorageType is the kind of a storage.
+type StorageType string
+
+// The types of storage.
+const (
+	StorageFilesystem StorageType = "filesystem"
+	StorageS3         StorageType = "s3"
+)
+
+// Storage is where segments are kept.
+type Storage struct {
+	ID             kalam.StorageID `json:"id"`
+	Name           string          `json:"name"`
+	Description    string          `json:"description,omitempty"`
+	Type           StorageType     `json:"type"`
+	URI            string          `json:"uri"`                       // "" for local: storage.default_storage_path.
+	BaseDirectory  string          `json:"base_directory,omitempty"`  // As given; "": follows from URI.
+	SharedTemplate string          `json:"shared_template,omitempty"` // "": the default of package lake.
+	UserTemplate   string          `json:"user_template,omitempty"`
+	Credentials    string          `json:"credentials,omitempty"` // Sealed by the caller; never clear text.
+	Config         string          `json:"config,omitempty"`      // JSON.
+	CreatedAt      time.Time       `json:"created_at"`
+	UpdatedAt      time.Time       `json:"updated_at"`
+}
+
+// Storages returns every storage: local first, then by name.
+func (c *Catalog) Storages() []Storage {
+	var list []Storage
+	for _, s := range c.image.Load().storages.all() {
+		list = append(list, *s)
+	}
+	slices.SortFunc(list, func(a, b Storage) int {
+		switch {
+		case a.ID == b.ID:
+			return 0
+		case a.ID == LocalStorage:
+			return -1
+		case b.ID == LocalStorage:
+			return 1
+		}
+		return strings.Compare(a.Name+"\x00"+string(a.ID), b.Name+"\x00"+string(b.ID))
+	})
+	return list
+}
+
+// Storage returns the storage named id.
+func (c *Catalog) Storage(id kalam.StorageID) (Storage, bool) {
+	s, ok := c.image.Load().storages.get(id)
+	if !ok {
+		return Storage{}, false
+	}
+	return *s, true
+}
+
+// CreateStorage registers a storage; its times are set here. Errors:
+// CodeAlreadyExists, CodeInvalidSQL for the name, CodeInvalidOperation for the type.
+func (c *Catalog) CreateStorage(ctx context.Context, s Storage) error {
+	if err := kalam.CheckIdentifier("storage", string(s.ID)); err != nil {
+		return err
+	}
+	if s.Type != StorageFilesystem && s.Type != StorageS3 {
+		return kalam.Errorf(kalam.CodeInvalidOperation, "unknown storage type '%s' (expected filesystem or s3)", s.Type)
+	}
+	return c.write(ctx, func(tx *tx) error {
+		if _, ok := tx.next.storages.get(s.ID); ok {
+			return kalam.Errorf(kalam.CodeAlreadyExists, "Storage '%s' already exists", s.ID)
+		}
+		if s.Name == "" {
+			s.Name = string(s.ID)
+		}
+		s.CreatedAt, s.UpdatedAt = tx.now, tx.now
+		return tx.putStorage(s)
+	})
+}
+
+// AlterStorage replaces the texts of a storage: name, description, templates,
+// credentials and config. Its type and URI stay, since files lie there.
+// CodeNotFound when it does not exist.
+func (c *Catalog) AlterStorage(ctx context.Context, s Storage) error {
+	return c.write(ctx, func(tx *tx) error {
+		old, ok := tx.next.storages.get(s.ID)
+		if !ok {
+			return storageNotFound(s.ID)
+		}
+		next := *old
+		next.Name, next.Description, next.SharedTemplate, next.UserTemplate = s.Name, s.Description, s.SharedTemplate, s.UserTemplate
+		next.Credentials, next.Config, next.UpdatedAt = s.Credentials, s.Config, tx.now
+		return tx.putStorage(next)
+	})
+}
+
+// DropStorage removes a storage that no table and no user refers to. Tables that
+// are dropped but not yet cleaned up count too: their files lie there. Errors:
+// CodeNotFound, CodeInvalidOperation.
+func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
+	return c.write(ctx, func(tx *tx) error {
+		if _, ok := tx.next.storages.get(id); !ok {
+			return storageNotFound(id)
+		}
+		if id == LocalStorage {
+			return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot delete storage '%s': it is the default storage", id)
+		}
+		if err := tx.checkUnused(id); err != nil {
+			return err
+		}
+		tx.delete(storageKey(id))
+		tx.next.storages = tx.next.storages.without(id)
+		return nil
+	})
+}
+
+// checkUnused refuses a storage that is referred to, naming up to 10 tables or users.
+func (tx *tx) checkUnused(id kalam.StorageID) error {
+	var tables, users []string
+	for _, d := range []dict[kalam.TableNumber, *tableEntry]{tx.next.numbers, tx.next.dropped} {
+		for _, e := range d.all() {
+			if e.current.Options.StorageID == id {
+				tables = append(tables, e.current.ID.String())
+			}
+		}
+	}
+	for uid, e := range tx.next.users.all() {
+		if e.user.StorageID == id {
+			users = append(users, string(uid))
+		}
+	}
+	switch {
+	case len(tables) > 0:
+		return inUse(id, "table", tables)
+	case len(users) > 0:
+		return inUse(id, "user", users)
+	}
+	return nil
+}
+
+func inUse(id kalam.StorageID, what string, names []string) error {
+	const most = 10
+	n := len(names)
+	slices.Sort(names)
+	if n > most {
+		names = append(names[:most:most], "...")
+	}
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop storage '%s': %d %s(s) still using it: %s", id, n, what, strings.Join(names, ", "))
+}
+
+// checkStorage refuses a storage that does not exist; "" stands for none.
+func (tx *tx) checkStorage(id kalam.StorageID) error {
+	if _, ok := tx.next.storages.get(id); !ok && id != "" {
+		return storageNotFound(id)
+	}
+	return nil
+}
+
+func storageNotFound(id kalam.StorageID) error {
+	return kalam.Errorf(kalam.CodeNotFound, "Storage '%s' does not exist", id)
+}
+
+func (tx *tx) putStorage(s Storage) error {
+	tx.next.storages = tx.next.storages.with(s.ID, &s)
+	return tx.put(storageKey(s.ID), s)
+}
+
+// secretRecord is the stored form of a named secret.
+type secretRecord struct {
+	Text string `json:"text"`
+}
+
+// PutSecret stores a secret under a name, or removes it when it is empty.
+func (c *Catalog) PutSecret(ctx context.Context, name string, s Secret) error {
+	if name == "" || len(name) > kalam.MaxIdentifier {
+		return fmt.Errorf("name of a secret is %d bytes long (1 to %d)", len(name), kalam.MaxIdentifier)
+	}
+	return c.write(ctx, func(tx *tx) error {
+		if s.IsEmpty() {
+			tx.delete(secretKey(name))
+			tx.next.secrets = tx.next.secrets.without(name)
+			return nil
+		}
+		tx.next.secrets = tx.next.secrets.with(name, s)
+		return tx.put(secretKey(name), secretRecord{Text: s.Reveal()})
+	})
+}
+
+// Secret returns the secret stored under a name.
+func (c *Catalog) Secret(name string) (Secret, bool) { return c.image.Load().secrets.get(name) }

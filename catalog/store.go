@@ -1,0 +1,194 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+)
+
+// store is the catalog's view of the backend: records under text keys in one
+// partition.
+type store struct{ backend buffer.Backend }
+
+// create makes the partition at the first start.
+func (s store) create(ctx context.Context) error {
+	err := s.backend.CreatePartition(ctx, Partition)
+	if err != nil && !errors.Is(err, buffer.ErrPartitionExists) {
+		return fmt.Errorf("create partition %s: %w", Partition, err)
+	}
+	return nil
+}
+
+// get returns the bytes of a record.
+func (s store) get(ctx context.Context, key string) ([]byte, bool, error) {
+	raw, err := s.backend.Get(ctx, Partition, []byte(key))
+	if errors.Is(err, buffer.ErrKeyNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read catalog record %q: %w", key, err)
+	}
+	return raw, true, nil
+}
+
+// scan calls f for every record whose key begins with prefix, by key. raw is
+// valid during the call only.
+func (s store) scan(ctx context.Context, prefix string, f func(key string, raw []byte) error) error {
+	return s.backend.Scan(ctx, Partition, []byte(prefix), []byte(prefixEnd(prefix)), func(key, value []byte) error {
+		return f(string(key), value)
+	})
+}
+
+// apply writes all operations or none, durably.
+func (s store) apply(ctx context.Context, ops []operation) error {
+	batch := make([]buffer.Op, len(ops))
+	for i, op := range ops {
+		batch[i] = buffer.Op{Partition: Partition, Key: []byte(op.key), Value: op.value, Delete: op.value == nil}
+	}
+	return s.backend.Apply(ctx, batch)
+}
+
+// load reads every record but those of finished jobs into an image. Its
+// nextTable is 0 when the partition is empty.
+func (s store) load(ctx context.Context) (*image, error) {
+	im := &image{epoch: 1}
+	var meta metaRecord
+	if err := s.loadOne(ctx, keyMeta, &meta); err != nil {
+		return nil, err
+	}
+	im.nextTable = meta.NextTable
+	var logins loginsRecord
+	if err := s.loadOne(ctx, keyUnknownLogins, &logins); err != nil {
+		return nil, err
+	}
+	im.unknownLogins = logins.Failed
+	loaders := []struct {
+		prefix string
+		load   func(key string, raw []byte) error
+	}{
+		{prefixNamespace, im.loadNamespace}, {prefixTable, im.loadTable}, {prefixDropped, im.loadDropped}, {prefixUser, im.loadUserRecord},
+		{prefixStorage, im.loadStorage}, {prefixSecret, im.loadSecret}, {prefixActiveJob, im.loadJob},
+	}
+	for _, l := range loaders {
+		if err := s.scan(ctx, l.prefix, l.load); err != nil {
+			return nil, fmt.Errorf("read catalog: %w", err)
+		}
+	}
+	if im.nextTable == 0 && im.namespaces.len()+im.numbers.len()+im.users.len() > 0 {
+		return nil, damaged(keyMeta, "it is missing")
+	}
+	return im, nil
+}
+
+// loadOne reads one record, or leaves v as it is when there is none.
+func (s store) loadOne(ctx context.Context, key string, v any) error {
+	raw, ok, err := s.get(ctx, key)
+	if err != nil || !ok {
+		return err
+	}
+	return decodeRecord(key, raw, v)
+}
+
+// unusable is the error of a record whose checksum is right but whose content is not.
+func unusable(key string, err error) error {
+	return kalam.Wrap(kalam.CodeCorrupt, err, "catalog record %q cannot be used", key)
+}
+
+func (im *image) loadNamespace(key string, raw []byte) error {
+	var r namespaceRecord
+	if err := decodeRecord(key, raw, &r); err != nil {
+		return err
+	}
+	ns, err := r.namespace()
+	if err != nil {
+		return unusable(key, err)
+	}
+	im.namespaces.load(ns.ID, &namespaceEntry{namespace: ns})
+	return nil
+}
+
+func (im *image) loadTable(key string, raw []byte) error {
+	e, err := decodeTable(key, raw)
+	if err != nil {
+		return err
+	}
+	t := e.current
+	ns, ok := im.namespaces.get(t.ID.Namespace)
+	if !ok {
+		return unusable(key, fmt.Errorf("its namespace %q does not exist", t.ID.Namespace))
+	}
+	if _, ok := ns.tables.get(t.ID.Name); ok {
+		return unusable(key, fmt.Errorf("another table is named %s", t.ID))
+	}
+	if t.Number >= im.nextTable {
+		return unusable(key, fmt.Errorf("its number is not below %d, the next to be given", im.nextTable))
+	}
+	ns.tables.load(t.ID.Name, e) // The entry is not yet shared.
+	im.numbers.load(t.Number, e)
+	return nil
+}
+
+func (im *image) loadDropped(key string, raw []byte) error {
+	e, err := decodeTable(key, raw)
+	if err != nil {
+		return err
+	}
+	im.dropped.load(e.current.Number, e)
+	return nil
+}
+
+func decodeTable(key string, raw []byte) (*tableEntry, error) {
+	var r tableRecord
+	if err := decodeRecord(key, raw, &r); err != nil {
+		return nil, err
+	}
+	e, err := r.entry()
+	if err != nil {
+		return nil, unusable(key, err)
+	}
+	return e, nil
+}
+
+func (im *image) loadUserRecord(key string, raw []byte) error {
+	var r userRecord
+	if err := decodeRecord(key, raw, &r); err != nil {
+		return err
+	}
+	u, err := r.user()
+	if err != nil {
+		return unusable(key, err)
+	}
+	im.loadUser(u)
+	return nil
+}
+
+func (im *image) loadStorage(key string, raw []byte) error {
+	var s Storage
+	if err := decodeRecord(key, raw, &s); err != nil {
+		return err
+	}
+	im.storages.load(s.ID, &s)
+	return nil
+}
+
+func (im *image) loadSecret(key string, raw []byte) error {
+	var r secretRecord
+	if err := decodeRecord(key, raw, &r); err != nil {
+		return err
+	}
+	im.secrets.load(strings.TrimPrefix(key, prefixSecret), NewSecret(r.Text))
+	return nil
+}
+
+func (im *image) loadJob(key string, raw []byte) error {
+	var j kalam.Job
+	if err := decodeRecord(key, raw, &j); err != nil {
+		return err
+	}
+	im.active.load(j.ID, &j)
+	return nil
+}

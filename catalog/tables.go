@@ -1,0 +1,285 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// SchemaVersion is one version of a table's definition.
+type SchemaVersion struct {
+	Table     *kalam.Table // As it was; Table.SchemaVersion is the number of the version.
+	Changes   string       // What made this version of the one before, for instance "ADD COLUMN c TEXT".
+	CreatedAt time.Time
+}
+
+// initialChanges is SchemaVersion.Changes of the first version.
+const initialChanges = "CREATE TABLE"
+
+// DroppedTable is a table that is gone for its users, but whose rows and files
+// are not yet removed.
+type DroppedTable struct {
+	Table     *kalam.Table
+	DroppedAt time.Time
+}
+
+// Table returns the current definition of the table named id.
+func (c *Catalog) Table(id kalam.TableID) (*kalam.Table, bool) {
+	e, ok := c.image.Load().table(id)
+	if !ok {
+		return nil, false
+	}
+	return e.current, true
+}
+
+// TableByNumber returns the current definition of a table that is not dropped.
+func (c *Catalog) TableByNumber(n kalam.TableNumber) (*kalam.Table, bool) {
+	e, ok := c.image.Load().numbers.get(n)
+	if !ok {
+		return nil, false
+	}
+	return e.current, true
+}
+
+// Tables returns the tables of a namespace by name; "" stands for all namespaces.
+func (c *Catalog) Tables(ns kalam.NamespaceID) []*kalam.Table {
+	im := c.image.Load()
+	var list []*kalam.Table
+	if ns == "" {
+		list = make([]*kalam.Table, 0, im.numbers.len())
+		for _, e := range im.numbers.all() {
+			list = append(list, e.current)
+		}
+	} else if e, ok := im.namespaces.get(ns); ok {
+		for _, t := range e.tables.all() {
+			list = append(list, t.current)
+		}
+	}
+	slices.SortFunc(list, compareTables)
+	return list
+}
+
+func compareTables(a, b *kalam.Table) int {
+	if n := strings.Compare(string(a.ID.Namespace), string(b.ID.Namespace)); n != 0 {
+		return n
+	}
+	return strings.Compare(string(a.ID.Name), string(b.ID.Name))
+}
+
+func sortedTables(tables dict[kalam.TableName, *tableEntry]) []*tableEntry {
+	list := make([]*tableEntry, 0, tables.len())
+	for _, e := range tables.all() {
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b *tableEntry) int { return compareTables(a.current, b.current) })
+	return list
+}
+
+// SchemaHistory returns the versions of a table, newest first; nil when the
+// table does not exist.
+func (c *Catalog) SchemaHistory(id kalam.TableID) []SchemaVersion {
+	e, ok := c.image.Load().table(id)
+	if !ok {
+		return nil
+	}
+	list := slices.Clone(e.versions)
+	slices.Reverse(list)
+	return list
+}
+
+// TableVersion returns one version of a table that is not dropped.
+func (c *Catalog) TableVersion(n kalam.TableNumber, version int) (*kalam.Table, bool) {
+	e, ok := c.image.Load().numbers.get(n)
+	if !ok || version < 1 || version > len(e.versions) {
+		return nil, false
+	}
+	return e.versions[version-1].Table, true
+}
+
+// CreateTable creates a table from spec and returns it with its number, column
+// ids and schema version 1; those and the times of spec are ignored, an empty
+// storage is local. The namespace and the storage are checked in the same write.
+// Errors: CodeAlreadyExists, CodeNotFound (namespace, storage),
+// CodeInvalidOperation and CodeInvalidSQL (definition).
+func (c *Catalog) CreateTable(ctx context.Context, spec kalam.Table) (*kalam.Table, error) {
+	t := cloneTable(&spec)
+	if t.Options.StorageID == "" && t.Kind != kalam.KindStreamTable {
+		t.Options.StorageID = LocalStorage
+	}
+	if err := checkTable(t); err != nil {
+		return nil, err
+	}
+	for i := range t.Columns {
+		t.Columns[i].ID = kalam.ColumnID(i + 1)
+	}
+	t.SchemaVersion = 1
+	err := c.write(ctx, func(tx *tx) error {
+		ns, ok := tx.next.namespaces.get(t.ID.Namespace)
+		if !ok {
+			return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist. Create it first with CREATE NAMESPACE.", t.ID.Namespace)
+		}
+		if _, ok := ns.tables.get(t.ID.Name); ok {
+			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", t.ID)
+		}
+		if err := tx.checkStorage(t.Options.StorageID); err != nil {
+			return err
+		}
+		t.Number, t.CreatedAt, t.UpdatedAt = tx.next.nextTable, tx.now, tx.now
+		tx.next.nextTable++
+		if err := tx.putMeta(); err != nil {
+			return err
+		}
+		return tx.putTable(&tableEntry{
+			current: t, nextColumn: kalam.ColumnID(len(t.Columns) + 1),
+			versions: []SchemaVersion{{Table: t, Changes: initialChanges, CreatedAt: tx.now}},
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// AlterTable stores next as the version after next.SchemaVersion, of which it is
+// a changed copy, and returns it. Columns with id 0 are new and get ids that the
+// table never used. changes goes into the history. CodeConflict when another
+// version was stored meanwhile, CodeTableNotFound when the table is gone.
+func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes string) (*kalam.Table, error) {
+	t := cloneTable(&next)
+	if err := checkTable(t); err != nil {
+		return nil, err
+	}
+	err := c.write(ctx, func(tx *tx) error {
+		e, ok := tx.next.numbers.get(t.Number)
+		if !ok || e.current.ID != t.ID {
+			return tableNotFound(t.ID)
+		}
+		if e.current.SchemaVersion != t.SchemaVersion {
+			return kalam.Errorf(kalam.CodeConflict, "Table %s was changed by another statement; try again", t.ID)
+		}
+		if err := tx.checkStorage(t.Options.StorageID); err != nil {
+			return err
+		}
+		nextColumn, err := numberColumns(e, t)
+		if err != nil {
+			return err
+		}
+		t.Kind, t.CreatedAt, t.UpdatedAt = e.current.Kind, e.current.CreatedAt, tx.now
+		t.SchemaVersion++
+		versions := append(slices.Clip(e.versions), SchemaVersion{Table: t, Changes: changes, CreatedAt: tx.now})
+		return tx.putTable(&tableEntry{current: t, nextColumn: nextColumn, versions: versions})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// numberColumns gives ids to the new columns of t and refuses ids that are not
+// of the current version.
+func numberColumns(e *tableEntry, t *kalam.Table) (kalam.ColumnID, error) {
+	known := make(map[kalam.ColumnID]bool, len(e.current.Columns))
+	for i := range e.current.Columns {
+		known[e.current.Columns[i].ID] = true
+	}
+	next := e.nextColumn
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		switch {
+		case c.ID == 0:
+			c.ID = next
+			next++
+		case !known[c.ID]:
+			return 0, kalam.Errorf(kalam.CodeInvalidOperation, "column '%s' of table %s has the id %d, which is not of its last version", c.Name, t.ID, c.ID)
+		default:
+			known[c.ID] = false // A second column with this id is refused.
+		}
+	}
+	return next, nil
+}
+
+// DropTable removes a table from sight and returns its last definition. The name
+// is free at once. A durable note of it stays until ForgetDropped, so that the
+// removal of its rows and files is not forgotten by a crash. CodeTableNotFound
+// when it does not exist.
+func (c *Catalog) DropTable(ctx context.Context, id kalam.TableID) (*kalam.Table, error) {
+	var dropped *kalam.Table
+	err := c.write(ctx, func(tx *tx) error {
+		e, ok := tx.next.table(id)
+		if !ok {
+			return tableNotFound(id)
+		}
+		dropped = e.current
+		return tx.dropTable(e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return dropped, nil
+}
+
+// Dropped returns the dropped tables that are not yet forgotten, by number.
+func (c *Catalog) Dropped() []DroppedTable {
+	var list []DroppedTable
+	for _, e := range c.image.Load().dropped.all() {
+		list = append(list, DroppedTable{Table: e.current, DroppedAt: e.droppedAt})
+	}
+	slices.SortFunc(list, func(a, b DroppedTable) int { return int(int64(a.Table.Number) - int64(b.Table.Number)) })
+	return list
+}
+
+// DroppedTable returns a dropped table that is not yet forgotten.
+func (c *Catalog) DroppedTable(n kalam.TableNumber) (*kalam.Table, bool) {
+	e, ok := c.image.Load().dropped.get(n)
+	if !ok {
+		return nil, false
+	}
+	return e.current, true
+}
+
+// ForgetDropped ends the life of a dropped table, once nothing of it is left. It
+// is no error when there is no such table.
+func (c *Catalog) ForgetDropped(ctx context.Context, n kalam.TableNumber) error {
+	return c.write(ctx, func(tx *tx) error {
+		if _, ok := tx.next.dropped.get(n); ok {
+			tx.delete(droppedKey(n))
+			tx.next.dropped = tx.next.dropped.without(n)
+		}
+		return nil
+	})
+}
+
+func tableNotFound(id kalam.TableID) error {
+	return kalam.Errorf(kalam.CodeTableNotFound, "Table %s does not exist", id)
+}
+
+func (tx *tx) putTable(e *tableEntry) error {
+	tx.next.setTable(e)
+	tx.next.epoch++
+	return tx.put(tableKey(e.current.Number), recordOfTable(e))
+}
+
+func (tx *tx) dropTable(e *tableEntry) error {
+	gone := &tableEntry{current: e.current, versions: e.versions, nextColumn: e.nextColumn, droppedAt: tx.now}
+	tx.next.removeTable(gone)
+	tx.next.epoch++
+	tx.delete(tableKey(e.current.Number))
+	return tx.put(droppedKey(e.current.Number), recordOfTable(gone))
+}
+
+// cloneTable returns a copy that shares nothing that can change.
+func cloneTable(t *kalam.Table) *kalam.Table {
+	c := *t
+	c.Columns = slices.Clone(t.Columns)
+	for i := range c.Columns {
+		if d := c.Columns[i].Default; d != nil {
+			copied := *d
+			c.Columns[i].Default = &copied
+		}
+	}
+	c.PrimaryKey = slices.Clone(t.PrimaryKey)
+	return &c
+}

@@ -1,0 +1,386 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// NewUser is what CreateUser makes a user of. Username defaults to the id, Role
+// to user, AuthType to password.
+type NewUser struct {
+	ID          kalam.UserID
+	Username    string
+	Password    string // "": no login until a password is set.
+	Role        kalam.Role
+	Email       string
+	AuthType    AuthType
+	AuthData    Secret
+	Metadata    string
+	StorageMode StorageMode
+	StorageID   kalam.StorageID
+}
+
+// UserChange names what AlterUser changes; nil fields stay.
+type UserChange struct {
+	Username    *string
+	Password    *string
+	Role        *kalam.Role
+	Email       *string
+	Metadata    *string // "" makes it NULL.
+	StorageMode *StorageMode
+	StorageID   *kalam.StorageID
+}
+
+// User returns a user that is not deleted.
+func (c *Catalog) User(id kalam.UserID) (User, bool) {
+	e, ok := c.image.Load().activeUser(id)
+	if !ok {
+		return User{}, false
+	}
+	return e.load(), true
+}
+
+// AnyUser returns a user, deleted or not.
+func (c *Catalog) AnyUser(id kalam.UserID) (User, bool) {
+	e, ok := c.image.Load().users.get(id)
+	if !ok {
+		return User{}, false
+	}
+	return e.load(), true
+}
+
+// Users returns every user by id, deleted ones included.
+func (c *Catalog) Users() []User {
+	im := c.image.Load()
+	list := make([]User, 0, im.users.len())
+	for _, e := range im.users.all() {
+		list = append(list, e.load())
+	}
+	slices.SortFunc(list, func(a, b User) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return list
+}
+
+// load returns the user with the newest LastSeen.
+func (e *userEntry) load() User {
+	u := e.user
+	if seen := time.UnixMicro(e.seen.Load()).UTC(); seen.After(u.LastSeen) && e.seen.Load() != 0 {
+		u.LastSeen = seen
+	}
+	return u
+}
+
+// Seen notes that the user made a request now. It costs no write and no lock.
+func (c *Catalog) Seen(id kalam.UserID) {
+	if e, ok := c.image.Load().activeUser(id); ok {
+		e.seen.Store(c.now().UnixMicro())
+	}
+}
+
+// CreateUser creates a user on behalf of by. Errors: CodeAlreadyExists, also for
+// a dropped user that is not yet purged; CodePermissionDenied; CodeInvalidInput
+// and CodeConstraint for malformed fields; CodeNotFound for the storage.
+func (c *Catalog) CreateUser(ctx context.Context, by kalam.Principal, n NewUser) (User, error) {
+	if n.Username == "" {
+		n.Username = string(n.ID)
+	}
+	if n.Role == kalam.RoleAnonymous {
+		n.Role = kalam.RoleUser
+	}
+	if n.AuthType == 0 {
+		n.AuthType = AuthPassword
+	}
+	u := User{
+		ID: n.ID, Username: n.Username, Role: n.Role, Email: n.Email, AuthType: n.AuthType, AuthData: n.AuthData,
+		Metadata: n.Metadata, StorageMode: n.StorageMode, StorageID: n.StorageID,
+	}
+	if err := CanAdmin(by.Role, "manage users"); err != nil {
+		return User{}, err
+	}
+	if err := CanGrant(by.Role, u.Role); err != nil {
+		return User{}, err
+	}
+	if err := checkUser(&u); err != nil {
+		return User{}, err
+	}
+	if _, ok := c.AnyUser(u.ID); !ok && n.Password != "" { // An existing user is refused below, without the work.
+		hash, err := c.hashPassword(ctx, n.Password)
+		if err != nil {
+			return User{}, err
+		}
+		u.PasswordHash = hash
+	}
+	err := c.write(ctx, func(tx *tx) error { return tx.createUser(&u) })
+	if err != nil {
+		return User{}, err
+	}
+	return u, nil
+}
+
+// createUser checks what depends on other records and stores the user.
+func (tx *tx) createUser(u *User) error {
+	if old, ok := tx.next.users.get(u.ID); ok {
+		if old.user.IsDeleted() {
+			return kalam.Errorf(kalam.CodeAlreadyExists,
+				"User '%s' already exists: it was dropped, and can be restored until its data is removed", u.ID)
+		}
+		return kalam.Errorf(kalam.CodeAlreadyExists, "User '%s' already exists", u.ID)
+	}
+	if err := tx.checkStorage(u.StorageID); err != nil {
+		return err
+	}
+	u.CreatedAt, u.UpdatedAt, u.TokenEpoch = tx.now, tx.now, tx.epochAbove(0)
+	return tx.putUser(*u)
+}
+
+// AlterUser changes the named fields of a user on behalf of by and returns the
+// result. A new password or role ends earlier tokens, a new password also a
+// lock. Errors: CodeNotFound; CodePermissionDenied, also when a dba means a user
+// of role system or would grant that role; CodeInvalidOperation for a new role
+// of root; those of CreateUser for the fields.
+func (c *Catalog) AlterUser(ctx context.Context, by kalam.Principal, id kalam.UserID, ch UserChange) (User, error) {
+	if err := CanAdmin(by.Role, "manage users"); err != nil {
+		return User{}, err
+	}
+	var hash Secret
+	if ch.Password != nil {
+		if u, ok := c.User(id); !ok {
+			return User{}, userNotFound(id)
+		} else if err := CanManageUser(by.Role, u.Role); err != nil {
+			return User{}, err
+		}
+		var err error
+		if hash, err = c.hashPassword(ctx, *ch.Password); err != nil {
+			return User{}, err
+		}
+	}
+	var changed User
+	err := c.write(ctx, func(tx *tx) error {
+		e, ok := tx.next.activeUser(id)
+		if !ok {
+			return userNotFound(id)
+		}
+		if err := CanManageUser(by.Role, e.user.Role); err != nil {
+			return err
+		}
+		changed = e.load()
+		return tx.alterUser(by, &changed, ch, hash)
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return changed, nil
+}
+
+func (tx *tx) alterUser(by kalam.Principal, u *User, ch UserChange, hash Secret) error {
+	set(&u.Username, ch.Username)
+	set(&u.Email, ch.Email)
+	set(&u.Metadata, ch.Metadata)
+	set(&u.StorageMode, ch.StorageMode)
+	set(&u.StorageID, ch.StorageID)
+	if ch.Role != nil && *ch.Role != u.Role {
+		if IsBuiltIn(u.ID) {
+			return kalam.Errorf(kalam.CodeInvalidOperation, "The role of user '%s' cannot be changed", u.ID)
+		}
+		if err := CanGrant(by.Role, *ch.Role); err != nil {
+			return err
+		}
+		u.Role, u.TokenEpoch = *ch.Role, tx.epochAbove(u.TokenEpoch)
+	}
+	if ch.Password != nil {
+		if u.ID == SystemUser || u.AuthType == AuthOAuth {
+			return kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' cannot have a password", u.ID)
+		}
+		*u = tx.withPassword(*u, hash)
+	}
+	if err := checkUser(u); err != nil {
+		return err
+	}
+	if err := tx.checkStorage(u.StorageID); err != nil {
+		return err
+	}
+	u.UpdatedAt = tx.now
+	return tx.putUser(*u)
+}
+
+func set[T any](field *T, v *T) {
+	if v != nil {
+		*field = *v
+	}
+}
+
+// DropUser marks a user as deleted on behalf of by: logins and tokens end, data
+// stays until the user is purged. Errors: CodeNotFound, CodePermissionDenied,
+// CodeInvalidOperation for root and system; since root stays, so does an
+// administrator.
+func (c *Catalog) DropUser(ctx context.Context, by kalam.Principal, id kalam.UserID) (User, error) {
+	return c.changeUser(ctx, by, func(tx *tx) (User, error) {
+		e, ok := tx.next.activeUser(id)
+		if !ok {
+			return User{}, userNotFound(id)
+		}
+		if err := CanManageUser(by.Role, e.user.Role); err != nil {
+			return User{}, err
+		}
+		if IsBuiltIn(id) {
+			return User{}, kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' cannot be dropped", id)
+		}
+		u := e.load()
+		u.DeletedAt, u.UpdatedAt, u.TokenEpoch = tx.now, tx.now, tx.epochAbove(u.TokenEpoch)
+		return u, nil
+	})
+}
+
+// RestoreUser takes DropUser back, on behalf of by. A user that is not deleted is
+// left as it is. CodeNotFound when the user was purged, or is being purged.
+func (c *Catalog) RestoreUser(ctx context.Context, by kalam.Principal, id kalam.UserID) (User, error) {
+	return c.changeUser(ctx, by, func(tx *tx) (User, error) {
+		e, ok := tx.next.users.get(id)
+		if !ok || !e.user.PurgingAt.IsZero() {
+			return User{}, userNotFound(id)
+		}
+		if err := CanManageUser(by.Role, e.user.Role); err != nil {
+			return User{}, err
+		}
+		u := e.load()
+		if u.IsDeleted() {
+			u.DeletedAt, u.UpdatedAt, u.TokenEpoch = time.Time{}, tx.now, tx.epochAbove(u.TokenEpoch)
+		}
+		return u, nil
+	})
+}
+
+// EndTokens ends every token of a user. CodeNotFound when there is none.
+func (c *Catalog) EndTokens(ctx context.Context, id kalam.UserID) error {
+	self := kalam.Principal{User: SystemUser, Role: kalam.RoleSystem}
+	_, err := c.changeUser(ctx, self, func(tx *tx) (User, error) {
+		e, ok := tx.next.activeUser(id)
+		if !ok {
+			return User{}, userNotFound(id)
+		}
+		u := e.load()
+		u.TokenEpoch = tx.epochAbove(u.TokenEpoch)
+		return u, nil
+	})
+	return err
+}
+
+// changeUser stores the user that change returns.
+func (c *Catalog) changeUser(ctx context.Context, by kalam.Principal, change func(*tx) (User, error)) (User, error) {
+	if err := CanAdmin(by.Role, "manage users"); err != nil {
+		return User{}, err
+	}
+	var changed User
+	err := c.write(ctx, func(tx *tx) (err error) {
+		if changed, err = change(tx); err != nil {
+			return err
+		}
+		return tx.putUser(changed)
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return changed, nil
+}
+
+// ExpiredUsers returns the users deleted before the given time, by id: the ones
+// whose grace period is over.
+func (c *Catalog) ExpiredUsers(before time.Time) []User {
+	var list []User
+	for _, u := range c.Users() {
+		if u.IsDeleted() && u.DeletedAt.Before(before) {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// BeginPurge marks a user deleted before the given time as being purged, after
+// which RestoreUser refuses. It reports whether the purge may go on; false means
+// that the user was restored, or is gone already.
+func (c *Catalog) BeginPurge(ctx context.Context, id kalam.UserID, before time.Time) (bool, error) {
+	purge := false
+	err := c.write(ctx, func(tx *tx) error {
+		e, ok := tx.next.users.get(id)
+		if !ok || !e.user.IsDeleted() || !e.user.DeletedAt.Before(before) {
+			return nil
+		}
+		purge = true
+		if !e.user.PurgingAt.IsZero() {
+			return nil
+		}
+		u := e.user
+		u.PurgingAt = tx.now
+		return tx.putUser(u)
+	})
+	return purge && err == nil, err
+}
+
+// FinishPurge removes the record of a user whose purge has begun, once the
+// user's rows and files are gone. The id is free afterwards.
+func (c *Catalog) FinishPurge(ctx context.Context, id kalam.UserID) error {
+	return c.write(ctx, func(tx *tx) error {
+		e, ok := tx.next.users.get(id)
+		if !ok {
+			return nil
+		}
+		if e.user.PurgingAt.IsZero() {
+			return kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' is not being purged", id)
+		}
+		tx.delete(userKey(id))
+		tx.next.users = tx.next.users.without(id)
+		return nil
+	})
+}
+
+func userNotFound(id kalam.UserID) error {
+	return kalam.Errorf(kalam.CodeNotFound, "User with user_id '%s' not found", id)
+}
+
+// putUser adds or replaces a user.
+func (tx *tx) putUser(u User) error {
+	tx.next.setUser(u)
+	return tx.put(userKey(u.ID), recordOfUser(&u))
+}
+
+// setPassword stores u with a new password.
+func (tx *tx) setPassword(u User, hash Secret) error {
+	u = tx.withPassword(u, hash)
+	u.UpdatedAt = tx.now
+	return tx.putUser(u)
+}
+
+// withPassword returns u with a new password, unlocked, its tokens ended.
+func (tx *tx) withPassword(u User, hash Secret) User {
+	u.PasswordHash, u.FailedLogins, u.LockedUntil = hash, 0, time.Time{}
+	u.TokenEpoch = tx.epochAbove(u.TokenEpoch)
+	return u
+}
+
+// epochAbove returns a token epoch above last. It follows the clock, so that a
+// user created again does not honour tokens of the one before.
+func (tx *tx) epochAbove(last uint64) uint64 {
+	return max(last+1, uint64(max(tx.now.UnixMilli(), 0)))
+}
+
+// hashPassword checks and hashes a password that a user is to get.
+func (c *Catalog) hashPassword(ctx context.Context, password string) (Secret, error) {
+	if err := checkHashable(password); err != nil {
+		return Secret{}, err
+	}
+	if c.enforce {
+		if err := CheckPassword(password, true); err != nil {
+			return Secret{}, err
+		}
+	}
+	return c.hasher.hash(ctx, password)
+}
+
+// loadUser adds a user to an image that is being read.
+func (im *image) loadUser(u User) {
+	im.users.load(u.ID, &userEntry{user: u, seen: new(atomic.Int64)})
+}
