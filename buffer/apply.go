@@ -1,0 +1,318 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kalamlake/kalam"
+)
+
+// maxRechecks bounds how often a write looks up its keys in the lake again
+// because a flush of its scope was committed meanwhile.
+const maxRechecks = 100
+
+// errRecheck tells the writer that its lookups in the lake do not hold any more.
+var errRecheck = errors.New("lake lookups are out of date")
+
+// write is the request of one Apply.
+type write struct {
+	muts   []Mutation
+	scopes []*scope     // Distinct and pinned.
+	of     []int32      // Scope of each mutation; nil when there is one scope only.
+	states []*lakeState // Of each scope, as the lookups saw it.
+	lake   []flushed    // What the lookups found; nil when no scope has segments.
+	size   int64        // Bound of the bytes of its blocks.
+	blocks int          // Bound of their number.
+	expect []int        // Likely bytes of each scope's blocks.
+
+	seqs  []kalam.Seq // Of each mutation, 0 where it was skipped.
+	marks []int       // Length of each scope's memtable before the write.
+}
+
+// scopeOf returns the index of the scope of mutation i.
+func (w *write) scopeOf(i int) int {
+	if w.of == nil {
+		return 0
+	}
+	return int(w.of[i])
+}
+
+// Apply commits mutations of any number of scopes and tables: all of them, or
+// none. It returns the seq of each, in their order, 0 for a skipped insert. On
+// return the rows are durable and visible, and their changes were published.
+//
+// A canceled ctx ends the waiting for a place in a group; from then on the
+// commit takes its course and Apply returns its outcome. Errors: a
+// *DuplicateKeyError, or a *kalam.Error with CodeConflict (a row is not what its
+// writer read), CodeResourceExhausted (disk or buffer full; nothing was
+// written), CodeTableNotFound (dropped), CodeCorrupt (damage in one of the
+// scopes) or CodeShuttingDown.
+func (s *Store) Apply(ctx context.Context, muts []Mutation) ([]kalam.Seq, error) {
+	if len(muts) == 0 {
+		return nil, ctx.Err()
+	}
+	if err := checkMutations(muts, s.limits); err != nil {
+		return nil, err
+	}
+	if err := s.waitForRoom(ctx); err != nil {
+		return nil, err
+	}
+	w := &write{muts: muts}
+	if err := s.pinScopes(ctx, w); err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, sc := range w.scopes {
+			s.release(sc)
+		}
+	}()
+	w.bound()
+	for range maxRechecks {
+		if err := s.lookUp(ctx, w); err != nil {
+			return nil, err
+		}
+		err := s.submit(ctx, w.request(s.limits))
+		if errors.Is(err, errRecheck) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return w.seqs, nil
+	}
+	return nil, kalam.Errorf(kalam.CodeConflict, "table '%s' was flushed %d times while a statement wrote to it", muts[0].Table.ID, maxRechecks)
+}
+
+// pinScopes pins and loads the scopes of the mutations.
+func (s *Store) pinScopes(ctx context.Context, w *write) error {
+	var known map[kalam.Scope]int32
+	for i := range w.muts {
+		m := &w.muts[i]
+		if i > 0 && m.Scope == w.muts[i-1].Scope {
+			if w.of != nil {
+				w.of = append(w.of, w.of[i-1])
+			}
+			continue
+		}
+		if i > 0 && known == nil {
+			known = map[kalam.Scope]int32{w.muts[0].Scope: 0}
+			w.of = make([]int32, i, len(w.muts))
+		}
+		if n, ok := known[m.Scope]; ok {
+			w.of = append(w.of, n)
+			continue
+		}
+		sc, err := s.acquire(ctx, m.Table, m.Scope)
+		if err != nil {
+			for _, sc := range w.scopes {
+				s.release(sc)
+			}
+			w.scopes = nil
+			return err
+		}
+		if known != nil {
+			known[m.Scope] = int32(len(w.scopes))
+			w.of = append(w.of, int32(len(w.scopes)))
+		}
+		w.scopes = append(w.scopes, sc)
+	}
+	return nil
+}
+
+// bound computes how much the write can take in a batch.
+func (w *write) bound() {
+	w.expect = make([]int, len(w.scopes))
+	for i := range w.muts {
+		w.size += int64(versionSize(&w.muts[i]))
+		w.expect[w.scopeOf(i)] += expectedSize(&w.muts[i])
+	}
+	perBlock := int64(blockHeader + maxLogKey)
+	w.blocks = int(w.size/maxBlockBytes) + len(w.scopes)
+	w.size += int64(w.blocks) * perBlock
+}
+
+// request wraps the write for the queue. A write that does not fit into one batch
+// of the backend is committed alone.
+func (w *write) request(l Limits) *request {
+	r := &request{work: w, size: w.size, count: w.size, ops: w.blocks}
+	if l.Large > 0 && l.Large <= maxBlockBytes { // Closed blocks are large; an open one may be just below.
+		r.count = min(w.size, int64(w.blocks)*maxLogKey+int64(len(w.scopes))*l.Large)
+	}
+	r.alone = r.count > l.Bytes-spareBytes || r.ops > l.Ops-spareOps
+	return r
+}
+
+// lookUp finds in the lake the keys that the log does not hold. It runs before
+// the write is queued, so that the committer reads no file.
+func (s *Store) lookUp(ctx context.Context, w *write) error {
+	mems := make([]*memtable, len(w.scopes))
+	shown := make([]int, len(w.scopes))
+	w.states = make([]*lakeState, len(w.scopes))
+	segments := 0
+	s.visibility.RLock()
+	for n, sc := range w.scopes {
+		mems[n], shown[n], w.states[n] = sc.mem, len(sc.mem.shown), sc.lake
+		segments += len(sc.lake.Segments)
+	}
+	s.visibility.RUnlock()
+	w.lake = nil
+	if segments == 0 {
+		return nil
+	}
+	w.lake = make([]flushed, len(w.muts))
+	which := make([][]int, len(w.scopes))
+	for i := range w.muts {
+		n := w.scopeOf(i)
+		if len(w.states[n].Segments) > 0 && mems[n].indexAt(w.muts[i].Key, shown[n]) < 0 {
+			which[n] = append(which[n], i)
+		}
+	}
+	for n := range which {
+		if len(which[n]) == 0 {
+			continue
+		}
+		if err := s.checkLake(ctx, w.states[n], w.muts, which[n], w.lake); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stage checks the write against the versions of its scopes, staged ones
+// included, and adds its own. On an error it leaves nothing.
+func (w *write) stage(c *committer) error {
+	w.marks = w.marks[:0]
+	for n, sc := range w.scopes {
+		if sc.stale.Load() {
+			return dropped(w.tableOf(n))
+		}
+		if sc.lake != w.states[n] {
+			return errRecheck
+		}
+		w.marks = append(w.marks, len(sc.mem.versions))
+	}
+	writers := make([]blockWriter, len(w.scopes))
+	for n, sc := range w.scopes {
+		writers[n] = blockWriter{scope: sc.id, last: sc.mem.lastSeq(sc.lake.Watermark), expect: w.expect[n]}
+	}
+	w.seqs = make([]kalam.Seq, len(w.muts))
+	seq := c.store.clock.Take(len(w.muts))
+	for i := range w.muts {
+		n := w.scopeOf(i)
+		mem := w.scopes[n].mem
+		add, from, err := w.admit(i, mem, w.marks[n])
+		if err != nil {
+			w.unstage()
+			return err
+		}
+		if !add {
+			continue
+		}
+		m := &w.muts[i]
+		v, block, full := writers[n].append(version{
+			seq: seq, tombstone: m.Kind == kalam.ChangeDelete, base: from, key: m.Key, payload: m.Payload,
+		})
+		mem.add(v)
+		if full {
+			c.put(block)
+		}
+		w.seqs[i] = seq
+		c.took(seq)
+		seq = c.store.clock.After(seq)
+	}
+	for n := range writers {
+		if writers[n].open() {
+			c.put(writers[n].seal())
+		}
+	}
+	return nil
+}
+
+// admit decides whether mutation i may be added to mem, of which the versions
+// from mark on are the write's own. from is the flushed row that it replaces.
+func (w *write) admit(i int, mem *memtable, mark int) (add bool, from base, err error) {
+	m := &w.muts[i]
+	at := mem.newest(m.Key)
+	live, seq := false, kalam.Seq(0)
+	switch {
+	case at >= 0:
+		live, seq = !mem.versions[at].tombstone, mem.versions[at].seq
+	case w.lake != nil && w.lake[i].checked:
+		live, seq, from = w.lake[i].live, w.lake[i].seq, w.lake[i].base
+	case len(w.states[w.scopeOf(i)].Segments) > 0:
+		return false, from, errRecheck // The log held the key when the lookups were made, and it was undone.
+	}
+	if m.Own && int(at) < mark {
+		return false, from, conflict(i, m.Table)
+	}
+	switch {
+	case m.Kind == kalam.ChangeInsert && !live:
+		return true, from, nil
+	case m.Kind == kalam.ChangeInsert && m.SkipExisting:
+		return false, from, nil
+	case m.Kind == kalam.ChangeInsert:
+		return false, from, duplicateKey(i, m.Table)
+	case live && (m.Own || seq == m.Expect):
+		return true, from, nil
+	}
+	return false, from, conflict(i, m.Table)
+}
+
+// tableOf returns the table of scope n.
+func (w *write) tableOf(n int) *kalam.Table {
+	for i := range w.muts {
+		if w.scopeOf(i) == n {
+			return w.muts[i].Table
+		}
+	}
+	return w.muts[0].Table
+}
+
+// unstage takes back what stage added.
+func (w *write) unstage() {
+	for n, sc := range w.scopes {
+		sc.mem.undo(w.marks[n])
+	}
+}
+
+// show makes the versions visible. The caller holds Store.visibility.
+func (w *write) show() {
+	for _, sc := range w.scopes {
+		sc.mem.show()
+	}
+}
+
+// changes appends the changes of the scopes that somebody listens to.
+func (w *write) changes(dst []kalam.Change, interested func(kalam.Scope) bool) []kalam.Change {
+	wanted := make([]bool, len(w.scopes))
+	any := false
+	for n, sc := range w.scopes {
+		wanted[n] = interested == nil || interested(sc.id)
+		any = any || wanted[n]
+	}
+	if !any {
+		return dst
+	}
+	next := append([]int(nil), w.marks...)
+	for i := range w.muts {
+		if w.seqs[i] == 0 {
+			continue
+		}
+		n := w.scopeOf(i)
+		mem := w.scopes[n].mem
+		v := &mem.versions[next[n]]
+		next[n]++
+		if !wanted[n] {
+			continue
+		}
+		c := kalam.Change{Scope: w.scopes[n].id, Kind: w.muts[i].Kind, New: v.row()}
+		if c.Kind != kalam.ChangeInsert {
+			c.Old = w.muts[i].Old
+			if v.prev >= 0 {
+				c.Old = mem.versions[v.prev].row()
+			}
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}

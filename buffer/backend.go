@@ -1,0 +1,149 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Errors of a Backend, for errors.Is.
+var (
+	ErrPartitionNotFound = errors.New("partition not found")
+	ErrPartitionExists   = errors.New("partition exists")
+	ErrInvalidPartition  = errors.New("invalid partition name")
+	ErrKeyNotFound       = errors.New("key not found")
+	ErrBatchFailed       = errors.New("batch failed")
+	ErrNotSupported      = errors.New("not supported")
+)
+
+// DamageError reports a stored value that cannot be read back. Its code is
+// kalam.CodeCorrupt.
+type DamageError struct {
+	Partition string
+	Key       []byte
+	err       *kalam.Error
+}
+
+// NewDamageError returns the error of a damaged value; cause says what is wrong.
+func NewDamageError(partition string, key []byte, cause error) *DamageError {
+	return &DamageError{Partition: partition, Key: key, err: kalam.Wrap(kalam.CodeCorrupt, cause, "a record of partition %s is damaged", partition)}
+}
+
+// Error says what is damaged.
+func (e *DamageError) Error() string { return e.err.Error() }
+
+// Unwrap returns the *kalam.Error.
+func (e *DamageError) Unwrap() error { return e.err }
+
+// Op is one write of a batch.
+type Op struct {
+	Partition string
+	Key       []byte
+	Value     []byte // Ignored by a delete.
+	Delete    bool
+}
+
+// Limits bound one batch of a Backend.
+type Limits struct {
+	Ops   int   // Most ops.
+	Bytes int64 // Most bytes of keys and values, without the values that are large.
+	Large int64 // A value of this length or more is large; 0: none is.
+	Value int64 // The longest value.
+}
+
+// Size returns what an op with a key and a value of the given lengths counts
+// towards Bytes.
+func (l Limits) Size(key, value int) int64 {
+	if l.Large > 0 && int64(value) >= l.Large {
+		return int64(key)
+	}
+	return int64(key) + int64(value)
+}
+
+// Check returns ErrNotSupported, and says why, when a batch is above the limits.
+func (l Limits) Check(ops []Op) error {
+	if len(ops) > l.Ops {
+		return fmt.Errorf("%w: batch of %d ops (maximum %d)", ErrNotSupported, len(ops), l.Ops)
+	}
+	var total int64
+	for i := range ops {
+		if int64(len(ops[i].Value)) > l.Value {
+			return fmt.Errorf("%w: value of %d bytes (maximum %d)", ErrNotSupported, len(ops[i].Value), l.Value)
+		}
+		total += l.Size(len(ops[i].Key), len(ops[i].Value))
+	}
+	if total > l.Bytes {
+		return fmt.Errorf("%w: batch of %d bytes (maximum %d)", ErrNotSupported, total, l.Bytes)
+	}
+	return nil
+}
+
+// Reader reads one consistent state of a Backend.
+type Reader interface {
+	// Get returns the value of a key, or ErrKeyNotFound. The value is the
+	// caller's.
+	Get(ctx context.Context, partition string, key []byte) ([]byte, error)
+	// Scan calls f for every key in [start, end) in byte order; a nil end is
+	// open. key and value are valid during the call only. f may read from the
+	// same backend, but not write. An error of f ends the scan and is returned. A
+	// value that cannot be read ends it with a *DamageError; a scan that starts
+	// behind its key passes it over.
+	Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error
+}
+
+// BackendSnapshot is a Reader of the state at its creation. Release ends it.
+type BackendSnapshot interface {
+	Reader
+	Release()
+}
+
+// Backend stores bytes durably, in named partitions. It is the seam at which
+// another store, or a replicated one, takes Badger's place: Apply is the only
+// way to write rows. Implementations are safe for concurrent use and pass the
+// suite of package buffertest.
+type Backend interface {
+	Reader
+	// Put overwrites; Delete of a missing key is no error.
+	Put(ctx context.Context, partition string, key, value []byte) error
+	Delete(ctx context.Context, partition string, key []byte) error
+	// Apply writes all ops or none and returns when they are durable. A full disk
+	// is kalam.CodeResourceExhausted. A batch above MaxBatch is ErrNotSupported.
+	// The bytes may be reused after it returns. Of two ops on one key the later
+	// wins. After any other error the caller must not assume that nothing was
+	// written: the batch may be there after a restart, but then as a whole.
+	Apply(ctx context.Context, ops []Op) error
+	// MaxBatch returns the limits of a batch. They do not change.
+	MaxBatch() Limits
+	// Snapshot fixes the present state. It takes place between two batches.
+	Snapshot(ctx context.Context) (BackendSnapshot, error)
+
+	// CreatePartition makes a partition, or returns ErrPartitionExists. A name is
+	// 1 to 64 of [A-Za-z0-9_]; those of the system begin with "sys_".
+	CreatePartition(ctx context.Context, name string) error
+	PartitionExists(ctx context.Context, name string) (bool, error)
+	Partitions(ctx context.Context) ([]string, error)
+	// DropPartition removes a partition and all its keys.
+	DropPartition(ctx context.Context, name string) error
+	// PartitionSize estimates the bytes a partition takes.
+	PartitionSize(ctx context.Context, name string) (int64, error)
+	// CompactPartition gives back space of overwritten and deleted keys.
+	CompactPartition(ctx context.Context, name string) error
+	// Close makes everything durable and ends the use of the store.
+	Close() error
+}
+
+// CheckPartition returns ErrInvalidPartition unless name can name a partition.
+func CheckPartition(name string) error {
+	if len(name) == 0 || len(name) > 64 {
+		return fmt.Errorf("%w: %d bytes long (1 to 64)", ErrInvalidPartition, len(name))
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return fmt.Errorf("%w: %q may only hold letters, digits and '_'", ErrInvalidPartition, name)
+		}
+	}
+	return nil
+}

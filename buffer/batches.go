@@ -1,0 +1,304 @@
+package buffer
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+)
+
+// A batch is closed at either bound: DuckDB's vector size, and the payload bytes
+// from which more rows save nothing.
+const (
+	maxBatchRows  = 2048
+	maxBatchBytes = 16 << 20
+)
+
+// Batch is a run of rows as Arrow. Live lists the rows that are visible, nil
+// means all. Both are immutable and valid until the Snapshot is released.
+type Batch struct {
+	Record arrow.RecordBatch
+	Live   []uint32
+}
+
+// chunk is a cached batch over the versions [from, to): those that were visible
+// rows at builtAt. A snapshot before builtAt must not use it, since it could
+// miss rows that died in between.
+type chunk struct {
+	from, to int
+	index    []int32 // Version of each row.
+	record   arrow.RecordBatch
+	builtAt  kalam.Seq
+	full     bool // Closed by a bound of a batch: it is not merged.
+}
+
+// batchCache holds the chunks of a memtable in order, without gaps from 0.
+// Small chunks at the end are merged when as many new rows arrive, so that a
+// query after each insert rebuilds few rows, and every row O(log n) times.
+type batchCache struct {
+	mu     sync.Mutex // guards schema and chunks
+	schema int        // SchemaVersion of the table that the chunks are built for.
+	chunks []chunk
+	size   atomic.Int64 // Estimated bytes of the records.
+}
+
+func (c *batchCache) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.chunks = c.drop(c.chunks, 0)
+}
+
+// drop releases the chunks from index n on and returns the others.
+func (c *batchCache) drop(chunks []chunk, n int) []chunk {
+	for i := n; i < len(chunks); i++ {
+		c.size.Add(-chunks[i].bytes())
+		chunks[i].release()
+	}
+	return chunks[:n]
+}
+
+func (k *chunk) release() {
+	if k.record != nil {
+		k.record.Release()
+		k.record = nil
+	}
+}
+
+// bytes estimates the memory of a chunk.
+func (k *chunk) bytes() int64 {
+	n := int64(len(k.index)) * 4
+	if k.record == nil {
+		return n
+	}
+	for _, col := range k.record.Columns() {
+		n += int64(col.Data().SizeInBytes())
+	}
+	return n
+}
+
+// reading says which versions of a memtable a view shows.
+type reading struct {
+	table    *kalam.Table
+	versions []version
+	seq      kalam.Seq
+	hidden   map[int32]struct{} // Versions that a transaction's own writes replace.
+	retain   func(arrow.RecordBatch)
+}
+
+// shows reports whether version i is the newest of its key.
+func (r *reading) shows(i int32) bool {
+	if !r.versions[i].alive(r.seq) {
+		return false
+	}
+	if r.hidden == nil {
+		return true
+	}
+	_, hidden := r.hidden[i]
+	return !hidden
+}
+
+// batches returns the live rows that r shows. r.retain is called for every
+// record that is handed out.
+func (m *memtable) batches(r *reading) ([]Batch, error) {
+	c := &m.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.chunks) == 0 || c.schema < r.table.SchemaVersion {
+		c.chunks = c.drop(c.chunks, 0)
+		c.schema = r.table.SchemaVersion
+	}
+	usable := 0
+	for usable < len(c.chunks) && c.schema == r.table.SchemaVersion && c.chunks[usable].builtAt <= r.seq && c.chunks[usable].to <= len(r.versions) {
+		usable++
+	}
+	if usable < len(c.chunks) { // An older snapshot or definition: what newer ones built it builds for itself.
+		from := 0
+		if usable > 0 {
+			from = c.chunks[usable-1].to
+		}
+		own, err := buildChunks(r, from, len(r.versions))
+		if err != nil {
+			return nil, err
+		}
+		shared := handOut(c.chunks[:usable], r, false)
+		return append(shared, handOut(own, r, true)...), nil
+	}
+	if err := c.extend(r); err != nil {
+		return nil, err
+	}
+	if err := c.refresh(r); err != nil {
+		return nil, err
+	}
+	return handOut(c.chunks, r, false), nil
+}
+
+// extend covers the versions that no chunk covers yet.
+func (c *batchCache) extend(r *reading) error {
+	from := 0
+	if n := len(c.chunks); n > 0 {
+		from = c.chunks[n-1].to
+	}
+	if from == len(r.versions) {
+		return nil
+	}
+	keep := len(c.chunks)
+	for pending := len(r.versions) - from; keep > 0; keep-- {
+		last := &c.chunks[keep-1]
+		if last.full || len(last.index) > 2*pending {
+			break
+		}
+		from = last.from
+		pending += len(last.index)
+	}
+	built, err := buildChunks(r, from, len(r.versions))
+	if err != nil {
+		return err
+	}
+	c.chunks = append(c.drop(c.chunks, keep), c.count(built)...)
+	return nil
+}
+
+// count adds chunks to the cache's size.
+func (c *batchCache) count(chunks []chunk) []chunk {
+	for i := range chunks {
+		c.size.Add(chunks[i].bytes())
+	}
+	return chunks
+}
+
+// refresh rebuilds chunks of which more than half is dead.
+func (c *batchCache) refresh(r *reading) error {
+	for i := 0; i < len(c.chunks); i++ {
+		k := &c.chunks[i]
+		dead := 0
+		for _, v := range k.index {
+			if !r.versions[v].alive(r.seq) {
+				dead++
+			}
+		}
+		if dead*2 <= len(k.index) {
+			continue
+		}
+		built, err := buildChunks(r, k.from, k.to)
+		if err != nil {
+			return err
+		}
+		c.size.Add(-k.bytes())
+		k.release()
+		c.chunks = slices.Replace(c.chunks, i, i+1, c.count(built)...)
+		i += len(built) - 1
+	}
+	return nil
+}
+
+// buildChunks builds the visible rows of versions[from:to], what a transaction
+// hides included.
+func buildChunks(r *reading, from, to int) ([]chunk, error) {
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, r.table)
+	defer b.Release()
+	var out []chunk
+	cur := chunk{from: from, builtAt: r.seq}
+	seal := func(end int, full bool) {
+		cur.to, cur.full = end, full
+		if b.Len() > 0 {
+			cur.record = b.NewBatch()
+		}
+		out = append(out, cur)
+		cur = chunk{from: end, builtAt: r.seq}
+	}
+	for i := from; i < to; i++ {
+		v := &r.versions[i]
+		if v.tombstone || !v.alive(r.seq) {
+			continue
+		}
+		if err := b.Append(v.row()); err != nil {
+			for i := range out {
+				out[i].release()
+			}
+			return nil, err
+		}
+		cur.index = append(cur.index, int32(i))
+		if b.Len() == maxBatchRows || b.Bytes() >= maxBatchBytes {
+			seal(i+1, true)
+		}
+	}
+	if cur.from < to {
+		seal(to, false)
+	}
+	return out, nil
+}
+
+// handOut turns chunks into batches. With owned the records' reference passes to
+// r.retain.
+func handOut(chunks []chunk, r *reading, owned bool) []Batch {
+	out := make([]Batch, 0, len(chunks))
+	for i := range chunks {
+		k := &chunks[i]
+		if k.record == nil {
+			continue
+		}
+		live, all := liveRows(k, r)
+		if all || len(live) > 0 {
+			if !owned {
+				k.record.Retain()
+			}
+			r.retain(k.record)
+			out = append(out, Batch{Record: k.record, Live: live})
+		} else if owned {
+			k.release()
+		}
+	}
+	return out
+}
+
+// liveRows lists the rows of a chunk that are visible; all means every one.
+func liveRows(k *chunk, r *reading) (live []uint32, all bool) {
+	for i, v := range k.index {
+		if r.shows(v) {
+			if live != nil {
+				live = append(live, uint32(i))
+			}
+			continue
+		}
+		if live == nil {
+			live = make([]uint32, i, len(k.index))
+			for j := range live {
+				live[j] = uint32(j)
+			}
+		}
+	}
+	return live, live == nil
+}
+
+// allBatches builds the newest version of every key, with the tombstones if
+// deleted is set, without the cache.
+func allBatches(r *reading, deleted bool) ([]Batch, error) {
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, r.table)
+	defer b.Release()
+	var out []Batch
+	seal := func() {
+		record := b.NewBatch()
+		r.retain(record)
+		out = append(out, Batch{Record: record})
+	}
+	for i := range r.versions {
+		if !r.shows(int32(i)) || r.versions[i].tombstone && !deleted {
+			continue
+		}
+		if err := b.Append(r.versions[i].row()); err != nil {
+			return nil, err
+		}
+		if b.Len() == maxBatchRows || b.Bytes() >= maxBatchBytes {
+			seal()
+		}
+	}
+	if b.Len() > 0 {
+		seal()
+	}
+	return out, nil
+}

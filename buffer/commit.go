@@ -1,0 +1,409 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/kalamlake/kalam"
+)
+
+const (
+	// maxGroupBytes bounds what one group writes, unless a single request is
+	// larger: everybody in it waits for all of it.
+	maxGroupBytes = 8 << 20
+	// Room left in a batch for the clock and an intent.
+	spareOps   = 4
+	spareBytes = 256
+)
+
+// work is what a request asks of the committer, which calls its methods in this
+// order from its one goroutine.
+type work interface {
+	// stage checks the work against what is committed and staged, adds its
+	// versions where only the committer sees them, and puts its ops into c. After
+	// an error it must have changed nothing.
+	stage(c *committer) error
+	// unstage takes back stage when the batch was not written.
+	unstage()
+	// show makes the staged work visible. Store.visibility is held.
+	show()
+	// settle does what follows, outside of every lock.
+	settle(c *committer)
+	// pinned returns the scopes whose memory is the truth while the backend may
+	// hold something else after a failure.
+	pinned() []*scope
+}
+
+// request is work in the queue.
+type request struct {
+	work  work
+	size  int64 // Bytes that it writes, at most.
+	count int64 // What of them counts towards Limits.Bytes, at most.
+	ops   int   // Ops, at most.
+	alone bool  // It takes no company in its batch.
+
+	state  atomic.Int32
+	done   chan struct{} // Closed when err is final.
+	err    error
+	staged bool
+}
+
+// The states of a request.
+const (
+	stateQueued int32 = iota
+	stateTaken
+	stateWithdrawn
+)
+
+func (r *request) take() bool { return r.state.CompareAndSwap(stateQueued, stateTaken) }
+
+func (r *request) withdraw() bool { return r.state.CompareAndSwap(stateQueued, stateWithdrawn) }
+
+func shuttingDown() error {
+	return kalam.Errorf(kalam.CodeShuttingDown, "the write buffer is closed")
+}
+
+// submit queues a request and returns its outcome. A request that the committer
+// has begun is waited for whatever ctx says, so that an error always means that
+// nothing was committed.
+func (s *Store) submit(ctx context.Context, r *request) error {
+	r.done = make(chan struct{})
+	select {
+	case <-s.quit:
+		return shuttingDown()
+	default:
+	}
+	select {
+	case s.queue <- r:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the write queue: %w", context.Cause(ctx))
+	case <-s.quit:
+		return shuttingDown()
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		if r.withdraw() {
+			return fmt.Errorf("wait for the commit: %w", context.Cause(ctx))
+		}
+	case <-s.ended:
+		if r.withdraw() {
+			return shuttingDown()
+		}
+	}
+	<-r.done
+	return r.err
+}
+
+// committer is the state of the goroutine that writes the log.
+type committer struct {
+	store *Store
+	group []*request
+	carry *request // Did not fit into the group before.
+
+	ops     []Op
+	first   kalam.Seq // Lowest seq of the group, 0 when it has none.
+	last    kalam.Seq // Highest.
+	reserve bool      // The clock's present value must be made durable.
+	restore *Op       // Puts back the manifest that the group replaces.
+	changes []kalam.Change
+
+	// repair takes back what a failed batch may have left in the backend. Nothing
+	// new is written before it, and the scopes it concerns stay in memory.
+	repair []Op
+	held   []*scope
+}
+
+// commitLoop commits groups until Close, and then what is queued.
+func (s *Store) commitLoop() {
+	defer close(s.ended)
+	c := &committer{store: s}
+	for c.collect() {
+		c.commit()
+		for _, r := range c.group {
+			close(r.done)
+		}
+		clear(c.group)
+	}
+	if err := c.fix(); err != nil {
+		s.log.Error("what a failed commit left could not be removed; it may show after the next start", "error", err)
+	}
+}
+
+// collect fills the group with what is queued, waiting for the first request. It
+// returns false at the end.
+func (c *committer) collect() bool {
+	c.group = c.group[:0]
+	limits := c.store.limits
+	var size, count int64
+	var ops int
+	for {
+		r := c.next(len(c.group) == 0)
+		if r == nil {
+			return len(c.group) > 0
+		}
+		fits := !r.alone && size+r.size <= maxGroupBytes && count+r.count <= limits.Bytes-spareBytes && ops+r.ops <= limits.Ops-spareOps
+		if len(c.group) > 0 && !fits {
+			c.carry = r
+			return true
+		}
+		if !r.take() {
+			continue
+		}
+		c.group = append(c.group, r)
+		size, count, ops = size+r.size, count+r.count, ops+r.ops
+		if r.alone {
+			return true
+		}
+	}
+}
+
+// next returns the next request, nil when there is none. With wait it returns
+// nil only after Close, when all were returned.
+func (c *committer) next(wait bool) *request {
+	if r := c.carry; r != nil {
+		c.carry = nil
+		return r
+	}
+	select {
+	case r := <-c.store.queue:
+		return r
+	default:
+	}
+	if !wait {
+		return nil
+	}
+	select {
+	case r := <-c.store.queue:
+		return r
+	case <-c.store.quit:
+	}
+	select {
+	case r := <-c.store.queue:
+		return r
+	default:
+		return nil
+	}
+}
+
+// commit writes the group as one batch and makes it visible.
+func (c *committer) commit() {
+	if err := c.fix(); err != nil {
+		for _, r := range c.group {
+			r.err = err
+		}
+		return
+	}
+	c.ops, c.first, c.last, c.reserve, c.restore = c.ops[:0], 0, 0, false, nil
+	for _, r := range c.group {
+		ops, first, last := len(c.ops), c.first, c.last
+		r.err = r.work.stage(c)
+		r.staged = r.err == nil
+		if !r.staged {
+			c.ops, c.first, c.last = c.ops[:ops], first, last
+		}
+	}
+	if err := c.apply(); err != nil {
+		c.fail(err)
+		return
+	}
+	s := c.store
+	s.visibility.Lock()
+	for _, r := range c.group {
+		if r.staged {
+			r.work.show()
+		}
+	}
+	s.visible = max(s.visible, c.last)
+	s.visibility.Unlock()
+	c.changes = c.changes[:0]
+	for _, r := range c.group {
+		if r.staged {
+			r.work.settle(c)
+		}
+	}
+	if len(c.changes) > 0 {
+		s.opts.Publish(c.changes)
+		c.changes = nil // They are the receiver's.
+	}
+}
+
+// put adds an op to the group's batch.
+func (c *committer) put(op Op) { c.ops = append(c.ops, op) }
+
+// took notes the seqs of a staged write.
+func (c *committer) took(seq kalam.Seq) {
+	if c.first == 0 {
+		c.first = seq
+	}
+	c.last = seq
+}
+
+// apply makes the group's ops durable.
+func (c *committer) apply() error {
+	s := c.store
+	highest := c.last
+	if c.reserve {
+		highest = max(highest, s.clock.Last())
+	}
+	ceiling := kalam.Seq(s.ceiling.Load())
+	if highest > ceiling {
+		ceiling = leadOver(highest)
+		c.put(clockOp(ceiling))
+	}
+	if len(c.ops) == 0 {
+		return nil
+	}
+	var err error
+	if s.limits.Check(c.ops) == nil {
+		err = s.backend.Apply(context.Background(), c.ops)
+	} else {
+		err = c.applyInPieces()
+	}
+	if err != nil {
+		return commitError(err)
+	}
+	s.ceiling.Store(uint64(ceiling))
+	s.counters.groups.Add(1)
+	return nil
+}
+
+// commitError words the error of a batch for the writers in its group.
+func commitError(err error) error {
+	if code := kalam.CodeOf(err); code == kalam.CodeResourceExhausted || code == kalam.CodeCorrupt {
+		return err
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// fail takes back the whole group: its batch was not written, or it is not known
+// whether it was. A request that was refused for what another one staged learns
+// of the failure, since the other one is gone.
+func (c *committer) fail(err error) {
+	for i := len(c.group) - 1; i >= 0; i-- {
+		r := c.group[i]
+		if r.staged {
+			r.work.unstage()
+			for _, sc := range r.work.pinned() {
+				c.store.hold(sc)
+				c.held = append(c.held, sc)
+			}
+		}
+		if !errors.Is(r.err, errRecheck) {
+			r.err = err
+		}
+	}
+	if errors.Is(err, ErrNotSupported) {
+		c.store.log.Error("the backend refused a batch within its limits", "ops", len(c.ops), "error", err)
+	}
+	for _, op := range c.ops {
+		switch op.Partition {
+		case partitionRows:
+			c.repair = append(c.repair, Op{Partition: partitionRows, Key: op.Key, Delete: true})
+		case partitionManifest:
+			c.repair = append(c.repair, *c.restore)
+		}
+	}
+	if c.store.limits.Check(c.ops) != nil { // It went in pieces.
+		c.repair = append(c.repair, Op{Partition: partitionMeta, Key: intentKey(c.first, c.last), Delete: true})
+	}
+}
+
+// fix applies the repair that a failure left. Rows go before the intent that
+// marks them.
+func (c *committer) fix() error {
+	for len(c.repair) > 0 {
+		n := batchLen(c.store.limits, c.repair)
+		if err := c.store.backend.Apply(context.Background(), c.repair[:n]); err != nil {
+			return commitError(err)
+		}
+		c.repair = c.repair[n:]
+	}
+	c.repair = nil
+	for _, sc := range c.held {
+		c.store.release(sc)
+	}
+	c.held = nil
+	return nil
+}
+
+// batchLen returns how many of the first ops fit into one batch, at least 1.
+func batchLen(l Limits, ops []Op) int {
+	var total int64
+	for n := range ops {
+		total += l.Size(len(ops[n].Key), len(ops[n].Value))
+		if n > 0 && (n == l.Ops || total > l.Bytes) {
+			return n
+		}
+	}
+	return len(ops)
+}
+
+// applyInPieces writes a batch that is too large for the backend as several
+// ones. The intent in the first piece marks their rows as not committed; the last
+// piece removes it, which is the commit. The next start discards the rows of an
+// intent that is left.
+func (c *committer) applyInPieces() error {
+	s := c.store
+	intent := Op{Partition: partitionMeta, Key: intentKey(c.first, c.last), Value: []byte{}}
+	piece := []Op{intent}
+	rest := make([]Op, 0, len(c.ops))
+	for _, op := range c.ops {
+		if op.Partition == partitionMeta { // The clock must not be behind the rows.
+			piece = append(piece, op)
+		} else {
+			rest = append(rest, op)
+		}
+	}
+	room := s.limits
+	room.Bytes -= spareBytes
+	room.Ops -= spareOps
+	for len(rest) > 0 {
+		n := batchLen(room, rest)
+		piece = append(piece, rest[:n]...)
+		if rest = rest[n:]; len(rest) == 0 {
+			intent.Delete = true
+			piece = append(piece, intent)
+		}
+		if err := s.backend.Apply(context.Background(), piece); err != nil {
+			return err
+		}
+		piece = piece[:0]
+	}
+	return nil
+}
+
+// reservation makes the clock's present value durable.
+type reservation struct{}
+
+func (reservation) stage(c *committer) error { c.reserve = true; return nil }
+func (reservation) unstage()                 {}
+func (reservation) show()                    {}
+func (reservation) settle(*committer)        {}
+func (reservation) pinned() []*scope         { return nil }
+
+// settle counts the write and collects its changes.
+func (w *write) settle(c *committer) {
+	s := c.store
+	s.counters.commits.Add(1)
+	for n, sc := range w.scopes {
+		added := sc.mem.versions[w.marks[n]:]
+		if len(added) == 0 {
+			continue
+		}
+		var bytes int64
+		for i := range added {
+			bytes += int64(len(added[i].key) + len(added[i].payload))
+		}
+		s.counters.rows.Add(int64(len(added)))
+		s.tally.add(sc.id, int64(len(added)), bytes, added[0].seq)
+	}
+	if s.opts.Publish != nil {
+		c.changes = w.changes(c.changes, s.opts.Interested)
+	}
+}
+
+func (w *write) pinned() []*scope { return w.scopes }

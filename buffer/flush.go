@@ -1,0 +1,274 @@
+package buffer
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/kalamlake/kalam"
+)
+
+// SegmentKey is a key of a new segment and the row that holds it.
+type SegmentKey struct {
+	Key []byte
+	Row uint32
+}
+
+// FlushCommit makes a new segment part of its scope.
+type FlushCommit struct {
+	Table      *kalam.Table
+	Scope      kalam.Scope
+	Watermark  kalam.Seq       // Of the view that was written: View.Watermark.
+	Segment    kalam.Segment   // Its ID is assigned by the commit.
+	Tombstones *roaring.Bitmap // Rows that are tombstones; nil is none.
+	Keys       []SegmentKey    // Every row of the segment, in any order.
+}
+
+// catchUpRows is how many versions a flush commit may leave for the committer.
+const catchUpRows = 1024
+
+// CommitFlush adds a durable segment to its scope, in one atomic step with the
+// rise of the watermark: the delete vectors get what versions up to the
+// watermark replaced, and the rows of the segment that were replaced since are
+// marked dead. It returns the segment with its id. A segment that is not the
+// whole log up to the watermark, because another flush was faster, is
+// CodeConflict. After any error the segment is not part of the scope, but its
+// file must stay until the next successful commit of the scope or the next start.
+func (s *Store) CommitFlush(ctx context.Context, fc FlushCommit) (kalam.Segment, error) {
+	sc, err := s.acquire(ctx, fc.Table, fc.Scope)
+	if err != nil {
+		return kalam.Segment{}, err
+	}
+	defer s.release(sc)
+	sc.flushing.Lock()
+	defer sc.flushing.Unlock()
+	a, err := s.newAdvance(sc, fc.Watermark)
+	if err != nil {
+		return kalam.Segment{}, err
+	}
+	if fc.Segment.MinSeq <= a.from.Watermark {
+		return kalam.Segment{}, staleFlush(fc.Table)
+	}
+	if err := a.addSegment(&fc); err != nil {
+		return kalam.Segment{}, err
+	}
+	s.catchUp(a)
+	if err := s.submit(ctx, &request{work: a, alone: true}); err != nil {
+		return kalam.Segment{}, err
+	}
+	return a.to.Segments[len(a.to.Segments)-1], nil
+}
+
+func staleFlush(t *kalam.Table) error {
+	return kalam.Errorf(kalam.CodeConflict, "table '%s' was flushed by somebody else in the meantime", t.ID)
+}
+
+// EvictBefore removes the versions of a scope that are older than seq, for
+// STREAM tables, whose rows have a lifetime. Versions that were committed
+// together go together, when all are old. It returns how many went. The rows are
+// gone on return; the space they take in the log is given back by Trim, which
+// EvictBefore calls.
+func (s *Store) EvictBefore(ctx context.Context, t *kalam.Table, id kalam.Scope, seq kalam.Seq) (int64, error) {
+	sc, err := s.acquire(ctx, t, id)
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.evict(ctx, t, sc, seq)
+	s.release(sc)
+	if err != nil || n == 0 {
+		return n, err
+	}
+	_, err = s.Trim(ctx, id)
+	return n, err
+}
+
+func (s *Store) evict(ctx context.Context, t *kalam.Table, sc *scope, seq kalam.Seq) (int64, error) {
+	sc.flushing.Lock()
+	defer sc.flushing.Unlock()
+	versions := s.shownOf(sc)
+	cut := sort.Search(len(versions), func(i int) bool { return versions[i].seq >= seq })
+	for cut > 0 && cut < len(versions) && !versions[cut].opens {
+		cut--
+	}
+	if cut == 0 {
+		return 0, nil
+	}
+	a, err := s.newAdvance(sc, versions[cut-1].seq)
+	if err != nil {
+		return 0, err
+	}
+	s.catchUp(a)
+	return int64(cut), s.submit(ctx, &request{work: a, alone: true})
+}
+
+func (s *Store) shownOf(sc *scope) []version {
+	s.visibility.RLock()
+	defer s.visibility.RUnlock()
+	return sc.mem.shown
+}
+
+// advance raises the watermark of a scope. It is prepared by the flush's
+// goroutine, so that little is left to the committer, and then committed.
+type advance struct {
+	store *Store
+	scope *scope
+	from  *lakeState
+	old   *memtable
+	cut   int // Versions of old up to the watermark.
+
+	to    *lakeState // Its vectors are the advance's own.
+	next  *memtable  // The versions above the watermark.
+	seen  int        // Versions of old that next was built from.
+	rows  []int64    // Row in the new segment of each version below cut, -1 for none; nil without a segment.
+	dead  *roaring.Bitmap
+	value []byte // The encoded manifest.
+}
+
+// newAdvance prepares the raise of the watermark of a pinned scope. The caller
+// holds scope.flushing.
+func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
+	a := &advance{store: s, scope: sc, next: newMemtable(), dead: roaring.New()}
+	s.visibility.RLock()
+	a.from, a.old = sc.lake, sc.mem
+	versions, based := sc.mem.shown, sc.mem.shownBased
+	s.visibility.RUnlock()
+	a.cut = sort.Search(len(versions), func(i int) bool { return versions[i].seq > watermark })
+	if watermark <= a.from.Watermark || a.cut == 0 || versions[a.cut-1].seq != watermark || a.cut < len(versions) && !versions[a.cut].opens {
+		return nil, kalam.Errorf(kalam.CodeConflict, "watermark %d of table %d, user '%s' does not end a commit of its log", watermark, sc.id.Table, sc.id.User)
+	}
+	now := s.opts.Now().UTC().Truncate(time.Microsecond)
+	a.to = &lakeState{last: a.from.last}
+	a.to.Manifest = Manifest{Version: a.from.Version + 1, Watermark: watermark, CreatedAt: a.from.CreatedAt, UpdatedAt: now}
+	if a.to.CreatedAt.IsZero() {
+		a.to.CreatedAt = now
+	}
+	a.to.Segments = append([]kalam.Segment(nil), a.from.Segments...)
+	a.to.vectors = append([]vectors(nil), a.from.vectors...)
+	a.fold(versions, based)
+	a.seen = a.cut
+	return a, nil
+}
+
+// fold adds to the delete vectors what the first cut versions replaced.
+func (a *advance) fold(versions []version, based []int32) {
+	dead := make([]*roaring.Bitmap, len(a.to.vectors))
+	for i := range dead {
+		dead[i] = a.to.vectors[i].dead
+	}
+	n := sort.Search(len(based), func(i int) bool { return int(based[i]) >= a.cut })
+	replaceBases(a.to, versions, based[:n], dead)
+	for i := range dead {
+		a.to.vectors[i].dead = dead[i]
+	}
+}
+
+// addSegment adds the segment and checks that it holds the newest version of
+// every key up to the watermark, and nothing else.
+func (a *advance) addSegment(fc *FlushCommit) error {
+	versions := a.store.shownOf(a.scope)[:a.cut]
+	a.rows = make([]int64, a.cut)
+	for i := range a.rows {
+		a.rows[i] = -1
+	}
+	for _, k := range fc.Keys {
+		i := a.old.indexAt(k.Key, a.cut)
+		if i < 0 || a.rows[i] >= 0 {
+			return staleFlush(fc.Table)
+		}
+		a.rows[i] = int64(k.Row)
+	}
+	alive := 0
+	for i := range versions {
+		if versions[i].alive(a.to.Watermark) {
+			alive++
+		}
+	}
+	if alive != len(fc.Keys) {
+		return staleFlush(fc.Table)
+	}
+	a.to.last++
+	seg := fc.Segment
+	seg.ID = a.to.last
+	var v vectors
+	if fc.Tombstones != nil && !fc.Tombstones.IsEmpty() {
+		v.tombstones = fc.Tombstones.Clone()
+	}
+	a.to.Segments = append(a.to.Segments, seg)
+	a.to.vectors = append(a.to.vectors, v)
+	return nil
+}
+
+// catchUp prepares what was committed since, as long as it is much.
+func (s *Store) catchUp(a *advance) {
+	for range 8 {
+		versions := s.shownOf(a.scope)
+		few := len(versions)-a.seen <= catchUpRows
+		a.take(versions)
+		if few {
+			return
+		}
+	}
+}
+
+// take adds the versions that next does not have yet, and marks the rows of the
+// new segment that they replaced.
+func (a *advance) take(versions []version) {
+	for i := a.seen; i < len(versions); i++ {
+		v := &versions[i]
+		if a.rows != nil && v.prev >= 0 && int(v.prev) < a.cut && a.rows[v.prev] >= 0 {
+			a.dead.Add(uint32(a.rows[v.prev]))
+		}
+		a.next.add(version{seq: v.seq, tombstone: v.tombstone, opens: v.opens, base: v.base, key: v.key, payload: v.payload})
+	}
+	a.seen = len(versions)
+}
+
+// stage implements work.
+func (a *advance) stage(c *committer) error {
+	if a.scope.stale.Load() {
+		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", a.scope.id.Table)
+	}
+	if a.scope.lake != a.from {
+		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime", a.scope.id.Table, a.scope.id.User)
+	}
+	a.take(a.old.versions)
+	if !a.dead.IsEmpty() {
+		a.to.vectors[len(a.to.vectors)-1].dead = a.dead
+	}
+	value, err := encodeManifest(a.to)
+	if err != nil {
+		return err
+	}
+	c.put(Op{Partition: partitionManifest, Key: scopePrefix(nil, a.scope.id), Value: value})
+	before := Op{Partition: partitionManifest, Key: scopePrefix(nil, a.scope.id), Delete: true}
+	if a.from.Version > 0 {
+		if before.Value, err = encodeManifest(a.from); err != nil {
+			return err
+		}
+		before.Delete = false
+	}
+	c.restore = &before
+	return nil
+}
+
+func (a *advance) unstage() {}
+
+// show implements work.
+func (a *advance) show() {
+	a.next.show()
+	a.scope.mem, a.scope.lake = a.next, a.to
+}
+
+// settle implements work.
+func (a *advance) settle(*committer) {
+	a.old.release()
+	rows, oldest := int64(len(a.next.versions)), kalam.Seq(0)
+	if rows > 0 {
+		oldest = a.next.versions[0].seq
+	}
+	a.store.tally.set(a.scope.id, rows, a.next.bytes, oldest)
+}
+
+func (a *advance) pinned() []*scope { return []*scope{a.scope} }

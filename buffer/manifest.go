@@ -1,0 +1,139 @@
+package buffer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Manifest is the manifest of record of a scope: what of it is in the lake.
+type Manifest struct {
+	Version   uint64 // Rises with every commit of a flush, from 1; 0: nothing was flushed.
+	Watermark kalam.Seq
+	Segments  []kalam.Segment // By id.
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// vectors are the row positions of one segment that readers skip. They are
+// immutable; nil is none.
+type vectors struct {
+	dead, tombstones *roaring.Bitmap
+}
+
+// manifestFormat is the version byte of the stored manifest:
+//
+//	format, 1 byte | crc32c of the rest, 4 bytes LE | JSON
+const manifestFormat = 0x01
+
+type manifestRecord struct {
+	Version   uint64          `json:"version"`
+	Watermark kalam.Seq       `json:"watermark"`
+	Last      kalam.SegmentID `json:"last_segment"`
+	CreatedAt time.Time       `json:"created_at"`
+	UpdatedAt time.Time       `json:"updated_at"`
+	Segments  []segmentRecord `json:"segments"`
+}
+
+type segmentRecord struct {
+	kalam.Segment
+	Dead       []byte `json:"dead,omitempty"` // Roaring bitmaps in their portable form.
+	Tombstones []byte `json:"tombstone_rows,omitempty"`
+}
+
+// lakeState is the flushed part of a scope: immutable, replaced as a whole.
+type lakeState struct {
+	Manifest
+	vectors []vectors       // One per segment.
+	last    kalam.SegmentID // Highest id given so far.
+}
+
+// segmentIndex returns the index of a segment, -1 when there is none.
+func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
+	for i := range l.Segments {
+		if l.Segments[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func encodeManifest(l *lakeState) ([]byte, error) {
+	rec := manifestRecord{Version: l.Version, Watermark: l.Watermark, Last: l.last, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
+	for i := range l.Segments {
+		dead, err := encodeBitmap(l.vectors[i].dead)
+		if err != nil {
+			return nil, err
+		}
+		tombstones, err := encodeBitmap(l.vectors[i].tombstones)
+		if err != nil {
+			return nil, err
+		}
+		rec.Segments = append(rec.Segments, segmentRecord{Segment: l.Segments[i], Dead: dead, Tombstones: tombstones})
+	}
+	body, err := json.Marshal(rec)
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest: %w", err)
+	}
+	out := append(make([]byte, sumHeader, sumHeader+len(body)), body...)
+	out[0] = manifestFormat
+	binary.LittleEndian.PutUint32(out[1:], crc32.Checksum(body, castagnoli))
+	return out, nil
+}
+
+func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
+	bad := func(err error, why string) error {
+		return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of table %d, user '%s' is damaged: %s", sc.Table, sc.User, why)
+	}
+	if len(raw) < sumHeader || raw[0] != manifestFormat {
+		return nil, bad(nil, "unknown format")
+	}
+	body := raw[sumHeader:]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {
+		return nil, bad(nil, "checksum does not match")
+	}
+	var rec manifestRecord
+	if err := json.Unmarshal(body, &rec); err != nil {
+		return nil, bad(err, "it cannot be read")
+	}
+	l := &lakeState{last: rec.Last}
+	l.Manifest = Manifest{Version: rec.Version, Watermark: rec.Watermark, CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt}
+	for _, s := range rec.Segments {
+		dead, err := decodeBitmap(s.Dead)
+		if err != nil {
+			return nil, bad(err, "delete vector")
+		}
+		tombstones, err := decodeBitmap(s.Tombstones)
+		if err != nil {
+			return nil, bad(err, "tombstones")
+		}
+		l.Segments = append(l.Segments, s.Segment)
+		l.vectors = append(l.vectors, vectors{dead, tombstones})
+	}
+	return l, nil
+}
+
+func encodeBitmap(b *roaring.Bitmap) ([]byte, error) {
+	if b == nil || b.IsEmpty() {
+		return nil, nil
+	}
+	return b.ToBytes()
+}
+
+func decodeBitmap(raw []byte) (*roaring.Bitmap, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	b := roaring.New()
+	if _, err := b.ReadFrom(bytes.NewReader(raw)); err != nil {
+		return nil, err
+	}
+	return b, b.Validate()
+}

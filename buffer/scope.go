@@ -1,0 +1,180 @@
+package buffer
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/kalamlake/kalam"
+)
+
+// scope is one scope in memory.
+type scope struct {
+	id   kalam.Scope
+	pins int           // Guarded by Store.mu.
+	elem *list.Element // In Store.lru when not pinned; guarded by Store.mu.
+	size int64         // As added to Store.hot; guarded by Store.mu.
+
+	loading  sync.Mutex // Serialises loading; held while the log is read.
+	loaded   atomic.Bool
+	stale    atomic.Bool // Its table was dropped.
+	mem      *memtable   // Guarded by Store.visibility; replaced by flushes.
+	lake     *lakeState  // Guarded by Store.visibility; replaced by flushes.
+	flushing sync.Mutex  // One flush commit of a scope at a time; held until it is committed.
+}
+
+// acquire pins a scope and loads it. The caller calls release.
+func (s *Store) acquire(ctx context.Context, t *kalam.Table, id kalam.Scope) (*scope, error) {
+	sc, ok := s.pin(id)
+	if !ok {
+		return nil, dropped(t)
+	}
+	err := s.loadScope(ctx, sc)
+	if err == nil && sc.stale.Load() {
+		err = dropped(t)
+	}
+	if err == nil {
+		return sc, nil
+	}
+	s.release(sc)
+	if kalam.CodeOf(err) == kalam.CodeCorrupt {
+		return nil, kalam.Wrap(kalam.CodeCorrupt, err, "rows of user '%s' in table '%s' are damaged", id.User, t.ID)
+	}
+	return nil, err
+}
+
+// pin keeps a scope in memory; false means that its table was dropped.
+func (s *Store) pin(id kalam.Scope) (*scope, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, gone := s.dropped[id.Table]; gone {
+		return nil, false
+	}
+	sc, ok := s.scopes[id]
+	if !ok {
+		sc = &scope{id: id}
+		s.scopes[id] = sc
+	}
+	sc.pins++
+	s.leaveLRULocked(sc)
+	return sc, true
+}
+
+// hold pins a scope that is pinned already.
+func (s *Store) hold(sc *scope) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sc.pins++
+}
+
+func (s *Store) leaveLRULocked(sc *scope) {
+	if sc.elem != nil {
+		s.lru.Remove(sc.elem)
+		s.hot -= sc.size
+		sc.elem = nil
+	}
+}
+
+// release unpins a scope; scopes that were not used for the longest time leave
+// memory when they take more than HotBytes together.
+func (s *Store) release(sc *scope) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sc.pins--
+	if sc.pins > 0 {
+		return
+	}
+	if s.scopes[sc.id] != sc { // Dropped: nobody can find it any more.
+		if sc.loaded.Load() {
+			sc.mem.release()
+		}
+		return
+	}
+	if !sc.loaded.Load() {
+		delete(s.scopes, sc.id)
+		return
+	}
+	sc.size = sc.memory()
+	sc.elem = s.lru.PushFront(sc)
+	s.hot += sc.size
+	for s.hot > s.opts.HotBytes && s.lru.Len() > 0 {
+		old := s.lru.Back().Value.(*scope)
+		s.leaveLRULocked(old)
+		delete(s.scopes, old.id)
+		old.mem.release()
+	}
+}
+
+// memory estimates what an unpinned scope takes. No commit can be running for it.
+func (sc *scope) memory() int64 {
+	const fixed = 1024
+	return fixed + sc.mem.bytes + int64(len(sc.mem.versions))*versionBytesInMemory + sc.mem.cache.size.Load()
+}
+
+// discardLocked takes a scope out of memory for good. The caller holds mu.
+func (s *Store) discardLocked(sc *scope) {
+	sc.stale.Store(true)
+	delete(s.scopes, sc.id)
+	if sc.elem != nil {
+		s.leaveLRULocked(sc)
+		sc.mem.release()
+	}
+}
+
+// loadScope reads the manifest and the log of a pinned scope. No commit can
+// touch the scope meanwhile: a writer pins and loads before it is queued.
+func (s *Store) loadScope(ctx context.Context, sc *scope) error {
+	if sc.loaded.Load() {
+		return nil
+	}
+	sc.loading.Lock()
+	defer sc.loading.Unlock()
+	if sc.loaded.Load() {
+		return nil
+	}
+	l, err := s.readManifest(ctx, sc.id)
+	if err != nil {
+		return err
+	}
+	mem := newMemtable()
+	last := l.Watermark
+	start, end := logKey(nil, sc.id, l.Watermark+1), prefixEnd(scopePrefix(nil, sc.id))
+	err = s.backend.Scan(ctx, partitionRows, start, end, func(key, value []byte) error {
+		_, first, err := splitLogKey(key)
+		if err != nil {
+			return kalam.Wrap(kalam.CodeCorrupt, err, "row log of table %d, user '%s' is damaged", sc.id.Table, sc.id.User)
+		}
+		before, err := decodeBlock(sc.id, first, append([]byte(nil), value...), mem.add)
+		if err != nil {
+			return err
+		}
+		if before != last {
+			return damagedBlock(sc.id, first, fmt.Sprintf("it follows version %d, but the one before it is %d", before, last))
+		}
+		last = mem.lastSeq(last)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load row log: %w", err)
+	}
+	mem.show()
+	s.visibility.Lock()
+	sc.mem, sc.lake = mem, l
+	s.visibility.Unlock()
+	sc.loaded.Store(true)
+	return nil
+}
+
+func (s *Store) readManifest(ctx context.Context, id kalam.Scope) (*lakeState, error) {
+	raw, err := s.backend.Get(ctx, partitionManifest, scopePrefix(nil, id))
+	if errors.Is(err, ErrKeyNotFound) {
+		return &lakeState{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	return decodeManifest(id, raw)
+}

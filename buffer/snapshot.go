@@ -1,0 +1,108 @@
+package buffer
+
+import (
+	"context"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+)
+
+// TableScope is a scope to read, with the definition of its table to read it by.
+type TableScope struct {
+	Table *kalam.Table
+	Scope kalam.Scope
+}
+
+// Snapshot is one consistent state of some scopes, log and lake. Nothing it
+// shows changes, whatever is written, flushed, trimmed or dropped. It and its
+// views are safe for concurrent use. Release ends it.
+type Snapshot struct {
+	store  *Store
+	seq    kalam.Seq
+	views  []*View
+	scopes []*scope
+
+	mu       sync.Mutex // guards what follows
+	records  []arrow.RecordBatch
+	released bool
+}
+
+// Snapshot fixes the present state of the scopes: every commit up to one seq, in
+// all of them. The caller calls Release. Errors: CodeCorrupt names the scope that
+// is damaged, CodeTableNotFound a table that was dropped.
+func (s *Store) Snapshot(ctx context.Context, scopes []TableScope) (*Snapshot, error) {
+	snap := &Snapshot{store: s, views: make([]*View, len(scopes)), scopes: make([]*scope, 0, len(scopes))}
+	for _, ts := range scopes {
+		sc, err := s.acquire(ctx, ts.Table, ts.Scope)
+		if err != nil {
+			for _, sc := range snap.scopes {
+				s.release(sc)
+			}
+			return nil, err
+		}
+		snap.scopes = append(snap.scopes, sc)
+	}
+	s.visibility.RLock()
+	defer s.visibility.RUnlock()
+	snap.seq = s.visible
+	for i, sc := range snap.scopes {
+		sc.mem.retain()
+		snap.views[i] = &View{
+			snap: snap, table: scopes[i].Table, scope: sc.id,
+			mem: sc.mem, versions: sc.mem.shown, based: sc.mem.shownBased, lake: sc.lake,
+		}
+	}
+	return snap, nil
+}
+
+// Seq returns the seq of the newest commit that the snapshot shows. Changes above
+// it are not in the snapshot, those up to it are.
+func (s *Snapshot) Seq() kalam.Seq { return s.seq }
+
+// View returns what the snapshot shows of the scope at index i of its request.
+func (s *Snapshot) View(i int) *View { return s.views[i] }
+
+// Release ends the snapshot and the batches of its views. It may be called twice.
+func (s *Snapshot) Release() {
+	s.mu.Lock()
+	if s.released {
+		s.mu.Unlock()
+		return
+	}
+	s.released = true
+	records := s.records
+	s.records = nil
+	s.mu.Unlock()
+	for _, r := range records {
+		r.Release()
+	}
+	for _, v := range s.views {
+		v.mem.release()
+	}
+	for _, sc := range s.scopes {
+		s.store.release(sc)
+	}
+}
+
+// keep makes a record live until Release.
+func (s *Snapshot) keep(r arrow.RecordBatch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.released {
+		r.Release()
+		return
+	}
+	s.records = append(s.records, r)
+}
+
+// live returns an error after Release.
+func (s *Snapshot) live() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.released {
+		return kalam.Errorf(kalam.CodeInternal, "a snapshot was read after its release")
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package buffer
+
+import (
+	"container/list"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// SegmentReader reads segments for the Store; package lake implements it.
+type SegmentReader interface {
+	// Find returns the row position of each key in the segment, -1 where the key
+	// is absent. It is exact.
+	Find(ctx context.Context, seg *kalam.Segment, keys [][]byte) ([]int64, error)
+	// ReadRows returns the rows at the positions, in their order.
+	ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) ([]kalam.Row, error)
+}
+
+// Options configure Open.
+type Options struct {
+	Segments SegmentReader
+	// Publish receives committed changes in commit order, after they are durable
+	// and visible and before their writers are acknowledged. It must not block.
+	Publish func([]kalam.Change)
+	// Interested limits the changes that are built; nil is every scope.
+	Interested func(kalam.Scope) bool
+	Worker     int              // Worker number in seqs.
+	Now        func() time.Time // nil is time.Now.
+	HotBytes   int64            // Memory of scopes that nobody uses; 0 is 256 MiB.
+	MaxBytes   int64            // Of buffered rows, from which writes wait and then fail; 0 is no limit.
+	Logger     *slog.Logger     // nil discards.
+}
+
+const (
+	defaultHotBytes = 256 << 20
+	// ceilingLead is how far the persisted clock ceiling runs ahead, so that ids
+	// drawn without a commit need not persist one each. After a crash seqs run
+	// ahead of the wall clock by at most this much.
+	ceilingLead = time.Second
+	// queueLength bounds the requests that wait for the committer; more callers
+	// wait for a place.
+	queueLength = 4096
+	// fullWait is how long a write waits for room in a full buffer.
+	fullWait = 5 * time.Second
+)
+
+// Store keeps the buffered rows of all scopes. It is safe for concurrent use.
+type Store struct {
+	backend  Backend
+	limits   Limits
+	opts     Options
+	log      *slog.Logger
+	clock    *kalam.SeqClock
+	ceiling  atomic.Uint64 // Persisted: no later start hands out a seq at or below it.
+	queue    chan *request
+	quit     chan struct{}
+	ended    chan struct{}
+	closing  sync.Once
+	counters counters
+
+	// visibility guards the visible prefix of every memtable and the lake state
+	// of every scope: readers capture several scopes under one read lock, the
+	// committer publishes a group under the write lock.
+	visibility sync.RWMutex
+	visible    kalam.Seq
+
+	mu      sync.Mutex // guards what follows
+	scopes  map[kalam.Scope]*scope
+	lru     *list.List // Unpinned scopes, most recently used first.
+	hot     int64      // Bytes of the scopes in lru.
+	dropped map[kalam.TableNumber]struct{}
+
+	tally tally
+}
+
+type counters struct {
+	commits, groups, rows atomic.Int64
+}
+
+// Stats are counters of a Store.
+type Stats struct {
+	Commits  int64 // Requests committed.
+	Groups   int64 // Batches written: fsyncs.
+	Rows     int64 // Versions committed.
+	Scopes   int   // Scopes in memory.
+	Buffered int64 // Versions in the log above the watermarks.
+	Bytes    int64 // Their keys and payloads.
+}
+
+// Open starts a Store on a backend, which stays the caller's and must outlive
+// it. It discards what an interrupted commit left behind.
+func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.HotBytes == 0 {
+		o.HotBytes = defaultHotBytes
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{
+		backend: b, limits: b.MaxBatch(), opts: o, log: o.Logger,
+		queue: make(chan *request, queueLength), quit: make(chan struct{}), ended: make(chan struct{}),
+		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{},
+	}
+	if err := s.checkLimits(); err != nil {
+		return nil, err
+	}
+	for _, p := range []string{partitionRows, partitionManifest, partitionMeta} {
+		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
+			return nil, fmt.Errorf("create partition %s: %w", p, err)
+		}
+	}
+	last, err := s.readLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ceiling, err := s.readCeiling(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last = max(last, ceiling)
+	s.clock = kalam.NewSeqClock(o.Worker, last, o.Now)
+	s.ceiling.Store(uint64(ceiling))
+	s.visible = last
+	go s.commitLoop()
+	return s, nil
+}
+
+// checkLimits makes sure that every block can be written, and works out the
+// longest one.
+func (s *Store) checkLimits() error {
+	l := s.limits
+	if l.Large <= 0 || l.Large > maxBlockBytes {
+		l.Value = min(l.Value, l.Bytes-spareBytes-maxLogKey)
+	}
+	if l.Value < 2*maxBlockBytes || l.Bytes < 4*spareBytes || l.Ops < 2*spareOps {
+		return kalam.Errorf(kalam.CodeInvalidInput, "the backend's batches are too small: %+v", s.limits)
+	}
+	s.limits.Value = l.Value
+	return nil
+}
+
+// The clock record: format, 1 byte | crc32c of the rest, 4 bytes LE | ceiling, 8
+// bytes LE.
+const (
+	clockFormat = 0x01
+	clockBytes  = sumHeader + 8
+)
+
+// readCeiling returns the seq up to which seqs may have been given out.
+func (s *Store) readCeiling(ctx context.Context) (kalam.Seq, error) {
+	raw, err := s.backend.Get(ctx, partitionMeta, []byte(metaClock))
+	if errors.Is(err, ErrKeyNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read clock: %w", err)
+	}
+	if len(raw) != clockBytes || raw[0] != clockFormat || crc32.Checksum(raw[sumHeader:], castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {
+		return 0, kalam.Errorf(kalam.CodeCorrupt, "the clock record of the write buffer is damaged")
+	}
+	return kalam.Seq(binary.LittleEndian.Uint64(raw[sumHeader:])), nil
+}
+
+func clockOp(ceiling kalam.Seq) Op {
+	raw := make([]byte, clockBytes)
+	raw[0] = clockFormat
+	binary.LittleEndian.PutUint64(raw[sumHeader:], uint64(ceiling))
+	binary.LittleEndian.PutUint32(raw[1:], crc32.Checksum(raw[sumHeader:], castagnoli))
+	return Op{Partition: partitionMeta, Key: []byte(metaClock), Value: raw}
+}
+
+// Close commits what is queued, makes the exact clock durable and ends the
+// Store. Snapshots must be released before.
+func (s *Store) Close() error {
+	var err error
+	s.closing.Do(func() {
+		close(s.quit)
+		<-s.ended
+		err = s.backend.Apply(context.Background(), []Op{clockOp(s.clock.Last())})
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, sc := range s.scopes {
+			if sc.loaded.Load() {
+				sc.mem.release()
+			}
+		}
+		clear(s.scopes)
+	})
+	return err
+}
+
+// Clock returns the clock of seqs.
+func (s *Store) Clock() *kalam.SeqClock { return s.clock }
+
+// NextID returns a value of the clock for SNOWFLAKE_ID(): like a seq, it is
+// never handed out again, also not after a crash.
+func (s *Store) NextID() (kalam.Seq, error) {
+	id := s.clock.Next()
+	if uint64(id) <= s.ceiling.Load() {
+		return id, nil
+	}
+	return id, s.submit(context.Background(), &request{work: reservation{}})
+}
+
+// leadOver returns the ceiling to persist when last was handed out.
+func leadOver(last kalam.Seq) kalam.Seq {
+	return last + kalam.SeqAt(kalam.Seq(0).Time().Add(ceilingLead))
+}
+
+// Stats returns the counters.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	n := len(s.scopes)
+	s.mu.Unlock()
+	rows, bytes := s.tally.sum()
+	return Stats{
+		Commits: s.counters.commits.Load(), Groups: s.counters.groups.Load(), Rows: s.counters.rows.Load(),
+		Scopes: n, Buffered: rows, Bytes: bytes,
+	}
+}

@@ -1,0 +1,317 @@
+package buffer
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// ScopeStats are the counters of a scope's buffered versions.
+type ScopeStats struct {
+	Scope  kalam.Scope
+	Rows   int64
+	Bytes  int64
+	Oldest kalam.Seq // The oldest buffered version's.
+}
+
+// tally counts the buffered versions of every scope, in memory or not.
+type tally struct {
+	mu     sync.Mutex // guards what follows
+	tables map[kalam.TableNumber]map[kalam.UserID]*ScopeStats
+	rows   int64
+	bytes  int64
+	freed  chan struct{} // Closed when bytes gets less.
+}
+
+// usersLocked returns the scopes of a table. The caller holds mu.
+func (t *tally) usersLocked(n kalam.TableNumber) map[kalam.UserID]*ScopeStats {
+	if t.tables == nil {
+		t.tables = map[kalam.TableNumber]map[kalam.UserID]*ScopeStats{}
+	}
+	users := t.tables[n]
+	if users == nil {
+		users = map[kalam.UserID]*ScopeStats{}
+		t.tables[n] = users
+	}
+	return users
+}
+
+// add counts versions; the oldest seq stays when there were some.
+func (t *tally) add(sc kalam.Scope, rows, bytes int64, first kalam.Seq) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	users := t.usersLocked(sc.Table)
+	st := users[sc.User]
+	if st == nil {
+		st = &ScopeStats{Scope: sc, Oldest: first}
+		users[sc.User] = st
+	}
+	st.Rows += rows
+	st.Bytes += bytes
+	t.rows += rows
+	t.bytes += bytes
+}
+
+// set replaces the counters of a scope; rows 0 forgets it.
+func (t *tally) set(sc kalam.Scope, rows, bytes int64, oldest kalam.Seq) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	users := t.usersLocked(sc.Table)
+	if st := users[sc.User]; st != nil {
+		t.forgetLocked(st)
+	}
+	if rows == 0 {
+		return
+	}
+	users[sc.User] = &ScopeStats{Scope: sc, Rows: rows, Bytes: bytes, Oldest: oldest}
+	t.rows += rows
+	t.bytes += bytes
+}
+
+// forgetLocked removes the counters of a scope. The caller holds mu.
+func (t *tally) forgetLocked(st *ScopeStats) {
+	t.rows -= st.Rows
+	t.bytes -= st.Bytes
+	delete(t.tables[st.Scope.Table], st.Scope.User)
+	if t.freed != nil {
+		close(t.freed)
+		t.freed = nil
+	}
+}
+
+func (t *tally) dropTable(n kalam.TableNumber) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, st := range t.tables[n] {
+		t.forgetLocked(st)
+	}
+	delete(t.tables, n)
+}
+
+func (t *tally) sum() (rows, bytes int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rows, t.bytes
+}
+
+// over returns nil when there are fewer than most bytes, and otherwise a channel
+// that is closed when there may be.
+func (t *tally) over(most int64) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bytes < most {
+		return nil
+	}
+	if t.freed == nil {
+		t.freed = make(chan struct{})
+	}
+	return t.freed
+}
+
+// waitForRoom waits while the buffer is full, for a limited time.
+func (s *Store) waitForRoom(ctx context.Context) error {
+	if s.opts.MaxBytes == 0 {
+		return nil
+	}
+	var timeout <-chan time.Time
+	for {
+		freed := s.tally.over(s.opts.MaxBytes)
+		if freed == nil {
+			return nil
+		}
+		if timeout == nil {
+			timer := time.NewTimer(fullWait)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		select {
+		case <-freed:
+		case <-timeout:
+			return kalam.Errorf(kalam.CodeResourceExhausted, "write buffer full: its rows take more than %d bytes; flush, or try again later", s.opts.MaxBytes)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for room in the write buffer: %w", context.Cause(ctx))
+		case <-s.quit:
+			return shuttingDown()
+		}
+	}
+}
+
+// TableStats returns the buffered versions of a table, their bytes, and the seq
+// of the oldest, 0 when there is none. It reads counters and scans nothing.
+func (s *Store) TableStats(n kalam.TableNumber) (rows, bytes int64, oldest kalam.Seq) {
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	for _, st := range s.tally.tables[n] {
+		rows += st.Rows
+		bytes += st.Bytes
+		if oldest == 0 || st.Oldest < oldest {
+			oldest = st.Oldest
+		}
+	}
+	return rows, bytes, oldest
+}
+
+// Dirty returns the scopes of a table with buffered versions, by user. It reads
+// counters and scans nothing.
+func (s *Store) Dirty(n kalam.TableNumber) []ScopeStats {
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	out := make([]ScopeStats, 0, len(s.tally.tables[n]))
+	for _, st := range s.tally.tables[n] {
+		out = append(out, *st)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Scope.User < out[j].Scope.User })
+	return out
+}
+
+// seqRange is a range of seqs, both ends included.
+type seqRange struct{ first, last kalam.Seq }
+
+// readLog counts the buffered versions of every scope, removes what interrupted
+// large writes left, and returns a seq that is at or above every one in the log.
+// A damaged block or manifest is logged and passed over: its scope reports the
+// damage when it is used, the others are not concerned.
+func (s *Store) readLog(ctx context.Context) (last kalam.Seq, err error) {
+	intents, err := s.readIntents(ctx)
+	if err != nil {
+		return 0, err
+	}
+	c := logCensus{store: s, intents: intents}
+	var start []byte
+	for {
+		err := s.backend.Scan(ctx, partitionRows, start, nil, func(key, value []byte) error {
+			c.visit(ctx, key, value)
+			return nil
+		})
+		if err == nil {
+			break
+		}
+		var damage *DamageError
+		if !errors.As(err, &damage) {
+			return 0, fmt.Errorf("read row log: %w", err)
+		}
+		c.visit(ctx, damage.Key, nil)
+		start = append(damage.Key, 0)
+	}
+	c.flush()
+	return c.last, s.discardIntents(ctx, intents, c.doomed)
+}
+
+// logCensus walks the log in key order.
+type logCensus struct {
+	store   *Store
+	intents []seqRange
+	doomed  []Op // Deletes the blocks of the intents.
+	last    kalam.Seq
+
+	prefix    []byte
+	scope     kalam.Scope
+	watermark kalam.Seq
+	counted   ScopeStats // Of the scope.
+}
+
+// visit counts one block. Whoever opens the store learns of damage from the log,
+// whoever uses the scope from an error.
+func (c *logCensus) visit(ctx context.Context, key, value []byte) {
+	if c.prefix == nil || !bytes.HasPrefix(key, c.prefix) || len(key) != len(c.prefix)+8 {
+		sc, _, err := splitLogKey(key)
+		if err != nil {
+			c.store.log.Error("the row log has a key that is not a block's", "error", err)
+			return
+		}
+		c.enter(ctx, sc)
+	}
+	first := kalam.Seq(binary.BigEndian.Uint64(key[len(c.prefix):]))
+	for _, r := range c.intents {
+		if first >= r.first && first <= r.last {
+			c.doomed = append(c.doomed, Op{Partition: partitionRows, Key: append([]byte(nil), key...), Delete: true})
+			return
+		}
+	}
+	_, count, err := checkBlock(c.scope, first, value)
+	if err != nil {
+		c.store.log.Error("a block of the row log is damaged; its scope is not available", "table", uint64(c.scope.Table), "user", string(c.scope.User), "error", err)
+		count = 0
+	}
+	c.last = max(c.last, lastSeqBound(first, count))
+	if first <= c.watermark {
+		return
+	}
+	if c.counted.Rows == 0 {
+		c.counted.Oldest = first
+	}
+	c.counted.Rows += int64(count)
+	c.counted.Bytes += int64(len(value) - blockHeader)
+}
+
+// enter begins the next scope.
+func (c *logCensus) enter(ctx context.Context, sc kalam.Scope) {
+	c.flush()
+	c.scope, c.prefix, c.watermark = sc, scopePrefix(nil, sc), 0
+	l, err := c.store.readManifest(ctx, sc)
+	if err != nil {
+		c.store.log.Error("a manifest cannot be read; its scope is not available", "table", uint64(sc.Table), "user", string(sc.User), "error", err)
+		return
+	}
+	c.watermark = l.Watermark
+	c.last = max(c.last, l.Watermark)
+}
+
+// flush hands the counts of the scope to the tally.
+func (c *logCensus) flush() {
+	if c.counted.Rows > 0 {
+		c.store.tally.add(c.scope, c.counted.Rows, c.counted.Bytes, c.counted.Oldest)
+	}
+	c.counted = ScopeStats{}
+}
+
+// lastSeqBound returns a seq at or above the last of count versions from first
+// on, however many milliseconds they took.
+func lastSeqBound(first kalam.Seq, count uint32) kalam.Seq {
+	const perMilli = 1 << 12
+	return first + kalam.SeqAt(kalam.Seq(0).Time().Add(time.Duration(count/perMilli+2)*time.Millisecond))
+}
+
+// readIntents returns the large writes that did not reach their commit.
+func (s *Store) readIntents(ctx context.Context) ([]seqRange, error) {
+	var out []seqRange
+	prefix := []byte(metaIntentPrefix)
+	err := s.backend.Scan(ctx, partitionMeta, prefix, prefixEnd(prefix), func(key, _ []byte) error {
+		r, err := splitIntentKey(key)
+		if err != nil {
+			return kalam.Wrap(kalam.CodeCorrupt, err, "an intent of the write buffer is damaged")
+		}
+		out = append(out, r)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read intents: %w", err)
+	}
+	return out, nil
+}
+
+// discardIntents removes the blocks of large writes that did not reach their
+// commit, and then their intents.
+func (s *Store) discardIntents(ctx context.Context, intents []seqRange, doomed []Op) error {
+	for _, r := range intents {
+		doomed = append(doomed, Op{Partition: partitionMeta, Key: intentKey(r.first, r.last), Delete: true})
+	}
+	if len(intents) > 0 {
+		s.log.Warn("interrupted writes removed", "writes", len(intents), "blocks", len(doomed)-len(intents))
+	}
+	for len(doomed) > 0 {
+		n := batchLen(s.limits, doomed)
+		if err := s.backend.Apply(ctx, doomed[:n]); err != nil {
+			return fmt.Errorf("remove interrupted writes: %w", err)
+		}
+		doomed = doomed[n:]
+	}
+	return nil
+}

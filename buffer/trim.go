@@ -1,0 +1,178 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/kalamlake/kalam"
+)
+
+// trimOps bounds the deletions of one batch, so that writers need not wait long.
+const trimOps = 1000
+
+// errStop ends a scan early.
+var errStop = errors.New("stop")
+
+// Trim removes from the log what is at or below the scope's watermark and
+// returns how many blocks it was. It may be repeated, interrupted, and run at the
+// same time as anything else: no reader looks below the watermark.
+func (s *Store) Trim(ctx context.Context, id kalam.Scope) (int, error) {
+	m, err := s.Manifest(ctx, id)
+	if err != nil || m.Watermark == 0 {
+		return 0, err
+	}
+	start, end := scopePrefix(nil, id), logKey(nil, id, m.Watermark+1)
+	return s.deleteRange(ctx, partitionRows, start, end)
+}
+
+// deleteRange deletes the keys in [start, end) in batches.
+func (s *Store) deleteRange(ctx context.Context, partition string, start, end []byte) (int, error) {
+	most := min(trimOps, s.limits.Ops)
+	total := 0
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		var ops []Op
+		err := s.backend.Scan(ctx, partition, start, end, func(key, _ []byte) error {
+			ops = append(ops, Op{Partition: partition, Key: append([]byte(nil), key...), Delete: true})
+			if len(ops) == most {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			return total, fmt.Errorf("scan partition %s: %w", partition, err)
+		}
+		if len(ops) == 0 {
+			return total, nil
+		}
+		n := batchLen(s.limits, ops)
+		if err := s.backend.Apply(ctx, ops[:n]); err != nil {
+			return total, fmt.Errorf("delete from partition %s: %w", partition, err)
+		}
+		total += n
+		start = append(ops[n-1].Key, 0)
+	}
+}
+
+// Manifest returns the manifest of record of a scope, zero when nothing was
+// flushed. Its slices must not be changed.
+func (s *Store) Manifest(ctx context.Context, id kalam.Scope) (Manifest, error) {
+	s.mu.Lock()
+	sc := s.scopes[id]
+	s.mu.Unlock()
+	if sc != nil && sc.loaded.Load() {
+		s.visibility.RLock()
+		defer s.visibility.RUnlock()
+		return sc.lake.Manifest, nil
+	}
+	l, err := s.readManifest(ctx, id)
+	if err != nil {
+		return Manifest{}, err
+	}
+	return l.Manifest, nil
+}
+
+// Scopes lists, by user, the scopes of a table that have buffered rows or a
+// manifest. What is written or dropped meanwhile may be missing or there. After
+// an error it ends.
+func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam.Scope, error] {
+	const page = 1000
+	return func(yield func(kalam.Scope, error) bool) {
+		dirty := s.Dirty(n)
+		start := tablePrefix(nil, n)
+		for {
+			found, err := s.manifestPage(ctx, n, start, page)
+			if err != nil {
+				yield(kalam.Scope{}, err)
+				return
+			}
+			for _, sc := range found {
+				for ; len(dirty) > 0 && dirty[0].Scope.User < sc.User; dirty = dirty[1:] {
+					if !yield(dirty[0].Scope, nil) {
+						return
+					}
+				}
+				if len(dirty) > 0 && dirty[0].Scope.User == sc.User {
+					dirty = dirty[1:]
+				}
+				if !yield(sc, nil) {
+					return
+				}
+			}
+			if len(found) < page {
+				break
+			}
+			start = append(scopePrefix(nil, found[len(found)-1]), 0)
+		}
+		for i := range dirty {
+			if !yield(dirty[i].Scope, nil) {
+				return
+			}
+		}
+	}
+}
+
+// manifestPage returns the scopes of the first manifests of a table from start on.
+func (s *Store) manifestPage(ctx context.Context, n kalam.TableNumber, start []byte, page int) ([]kalam.Scope, error) {
+	var found []kalam.Scope
+	err := s.backend.Scan(ctx, partitionManifest, start, prefixEnd(tablePrefix(nil, n)), func(key, _ []byte) error {
+		sc, _, err := splitScope(key)
+		if err != nil {
+			return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of a scope of table %d is damaged", n)
+		}
+		found = append(found, sc)
+		if len(found) == page {
+			return errStop
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errStop) {
+		return nil, fmt.Errorf("list manifests of table %d: %w", n, err)
+	}
+	return found, nil
+}
+
+// DropTable removes the rows and manifests of every scope of a table. From its
+// call on the table takes no writes and gives no new snapshots
+// (CodeTableNotFound); snapshots that are open keep what they saw. It may be
+// repeated after it failed or was interrupted.
+func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
+	s.mu.Lock()
+	s.dropped[n] = struct{}{}
+	for id, sc := range s.scopes {
+		if id.Table == n {
+			s.discardLocked(sc)
+		}
+	}
+	s.mu.Unlock()
+	// What is in the queue already is committed or refused before this returns.
+	if err := s.submit(ctx, &request{work: barrier{}, alone: true}); err != nil {
+		return err
+	}
+	start := tablePrefix(nil, n)
+	for _, p := range []string{partitionRows, partitionManifest} {
+		if _, err := s.deleteRange(ctx, p, start, prefixEnd(start)); err != nil {
+			return err
+		}
+	}
+	s.tally.dropTable(n)
+	return nil
+}
+
+// barrier waits for the group before it.
+type barrier struct{}
+
+func (barrier) stage(*committer) error { return nil }
+func (barrier) unstage()               {}
+func (barrier) show()                  {}
+func (barrier) settle(*committer)      {}
+func (barrier) pinned() []*scope       { return nil }
+
+// dropped is the error of a table that DropTable removed.
+func dropped(t *kalam.Table) error {
+	return kalam.Errorf(kalam.CodeTableNotFound, "Table '%s' was dropped", t.ID)
+}

@@ -1,0 +1,168 @@
+package buffer
+
+import (
+	"context"
+	"iter"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/kalamlake/kalam"
+)
+
+// View is what a Snapshot shows of one scope, or that with a transaction's own
+// writes on top. It is valid until the Snapshot's Release.
+type View struct {
+	snap     *Snapshot
+	table    *kalam.Table
+	scope    kalam.Scope
+	mem      *memtable
+	versions []version
+	based    []int32
+	lake     *lakeState
+	over     *overlay // nil: no writes of its own.
+}
+
+// SegmentView is a segment with the rows that readers skip. The bitmaps are
+// shared and immutable; nil is none.
+type SegmentView struct {
+	Segment    *kalam.Segment
+	Dead       *roaring.Bitmap // Rows that a later write replaced, tombstones among them.
+	Tombstones *roaring.Bitmap // Rows that are tombstones.
+}
+
+// Version is one version of a row in the log.
+type Version struct {
+	Key []byte
+	Row kalam.Row
+}
+
+// Table returns the definition by which the view is read.
+func (v *View) Table() *kalam.Table { return v.table }
+
+// Scope returns the scope.
+func (v *View) Scope() kalam.Scope { return v.scope }
+
+// Segments returns the scope's segments, by id.
+func (v *View) Segments() []SegmentView {
+	out := make([]SegmentView, len(v.lake.Segments))
+	if len(out) == 0 {
+		return out
+	}
+	dead := v.mem.deadRows(v.lake, v.based, v.versions)
+	if v.over != nil {
+		dead = v.over.mem.deadOver(v.lake, dead)
+	}
+	for i := range out {
+		out[i] = SegmentView{Segment: &v.lake.Segments[i], Dead: dead[i], Tombstones: v.lake.vectors[i].tombstones}
+	}
+	return out
+}
+
+// Batches returns the rows of the log as Arrow: the newest version of each key,
+// without tombstones unless withDeleted is set. The records have the columns of
+// datatype.TableSchema; they live until the snapshot's Release and must not be
+// released by the caller.
+func (v *View) Batches(withDeleted bool) ([]Batch, error) {
+	if err := v.snap.live(); err != nil {
+		return nil, err
+	}
+	r := v.reading()
+	var out []Batch
+	var err error
+	if withDeleted {
+		out, err = allBatches(r, true)
+	} else {
+		out, err = v.mem.batches(r)
+	}
+	if err != nil || v.over == nil {
+		return out, err
+	}
+	own, err := allBatches(v.over.reading(v), withDeleted)
+	return append(out, own...), err
+}
+
+// reading describes what the view shows of the memtable.
+func (v *View) reading() *reading {
+	r := &reading{table: v.table, versions: v.versions, seq: v.snap.seq, retain: v.snap.keep}
+	if v.over != nil {
+		r.hidden = v.over.hidden
+	}
+	return r
+}
+
+// Versions yields the newest version of each key of the log, tombstones
+// included, in the order of the log. What it yields is immutable.
+func (v *View) Versions() iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
+		if err := v.snap.live(); err != nil {
+			yield(Version{}, err)
+			return
+		}
+		readings := []*reading{v.reading()}
+		if v.over != nil {
+			readings = append(readings, v.over.reading(v))
+		}
+		for _, r := range readings {
+			for i := range r.versions {
+				if r.shows(int32(i)) && !yield(Version{Key: r.versions[i].key, Row: r.versions[i].row()}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Watermark returns the seq up to which a flush of the view covers the log: that
+// of the newest version, or the scope's watermark when the log is empty.
+func (v *View) Watermark() kalam.Seq {
+	if n := len(v.versions); n > 0 {
+		return v.versions[n-1].seq
+	}
+	return v.lake.Watermark
+}
+
+// BufferedRows returns how many versions the view has in the log, replaced ones
+// and tombstones included.
+func (v *View) BufferedRows() int {
+	n := len(v.versions)
+	if v.over != nil {
+		n += len(v.over.mem.versions)
+	}
+	return n
+}
+
+// Get returns the live row of a key; false when there is none.
+func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
+	if err := v.snap.live(); err != nil {
+		return kalam.Row{}, false, err
+	}
+	if v.over != nil {
+		if i := v.over.mem.newest(key); i >= 0 {
+			row := v.over.mem.versions[i].row()
+			return row, !row.Deleted, nil
+		}
+	}
+	if i := v.mem.indexAt(key, len(v.versions)); i >= 0 {
+		row := v.versions[i].row()
+		return row, !row.Deleted, nil
+	}
+	return v.snap.store.find(ctx, v.table, v.lake, key)
+}
+
+// Get returns the live row of a key of a scope, from the log or the lake; false
+// when there is none.
+func (s *Store) Get(ctx context.Context, t *kalam.Table, id kalam.Scope, key []byte) (kalam.Row, bool, error) {
+	sc, err := s.acquire(ctx, t, id)
+	if err != nil {
+		return kalam.Row{}, false, err
+	}
+	defer s.release(sc)
+	s.visibility.RLock()
+	mem, versions, lake := sc.mem, sc.mem.shown, sc.lake
+	s.visibility.RUnlock()
+	if i := mem.indexAt(key, len(versions)); i >= 0 {
+		row := versions[i].row()
+		return row, !row.Deleted, nil
+	}
+	return s.find(ctx, t, lake, key)
+}
