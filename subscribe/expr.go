@@ -2,6 +2,7 @@ package subscribe
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/kalamlake/kalam"
 )
@@ -133,7 +134,7 @@ func (e Case) appendKey(dst []byte) []byte {
 }
 
 func (e Column) appendKey(dst []byte) []byte {
-	return strconv.AppendQuote(append(dst, "col"...), e.Name)
+	return strconv.AppendQuote(append(dst, "col"...), strings.ToLower(e.Name))
 }
 
 func (e Const) appendKey(dst []byte) []byte {

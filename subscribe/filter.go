@@ -87,8 +87,10 @@ func (f *Filter) NamesDeleted() bool { return f.deleted }
 // Match reports whether the filter is true for the row version vals, the values
 // of the table's columns in order and of their types.
 func (f *Filter) Match(vals []kalam.Value, seq kalam.Seq, deleted bool) bool {
-	return f.match == nil || f.match(&row{vals: vals, seq: seq, deleted: deleted}) == isTrue
+	return f.matchRow(&row{vals: vals, seq: seq, deleted: deleted})
 }
+
+func (f *Filter) matchRow(r *row) bool { return f.match == nil || f.match(r) == isTrue }
 
 // compiler holds what compiling one expression needs and finds out.
 type compiler struct {

@@ -1,0 +1,215 @@
+package subscribe
+
+import (
+	"context"
+	"sort"
+	"sync"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Delivery is what an Outbox hands out: events of one subscription in commit
+// order, or, as its last, why it has ended.
+type Delivery struct {
+	Subscription *Subscription
+	Events       []*Event // Not empty when Err is nil; shared, not to be changed.
+	Err          error    // ErrSlow, ErrKilled, ErrClosed, or what ended it.
+}
+
+// Outbox is the queue of one reader, for instance the goroutine that writes to a
+// WebSocket, for any number of subscriptions; it needs no goroutine of its own.
+// Deliveries follow the order of the commits, also across subscriptions, except
+// that changes of one scope that come together are one delivery per subscription,
+// and that those of an Evaluator come when it has decided. It has one reader at a
+// time; all else is safe for concurrent use.
+type Outbox struct {
+	hub   *Hub
+	subs  map[*Subscription]struct{} // Guarded by Hub.mu.
+	ready chan struct{}              // Holds one token when the queue may have something; a second would tell nothing new.
+	done  chan struct{}              // Closed by Close.
+
+	mu     sync.Mutex // guards the fields below and those of the subscriptions
+	queue  []Delivery // From head on; bounded by the limits of the subscriptions and MaxBytes.
+	head   int
+	bytes  int64 // Of the events in queue and those held for Activate.
+	closed bool
+}
+
+// NewOutbox returns an empty Outbox. Its owner calls Close.
+func (h *Hub) NewOutbox() *Outbox {
+	return &Outbox{hub: h, subs: map[*Subscription]struct{}{}, ready: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// Next returns the next delivery and waits for one. The error is the cause of
+// ctx's end, or ErrClosed after Close.
+func (o *Outbox) Next(ctx context.Context) (Delivery, error) {
+	for {
+		if d, ok := o.TryNext(); ok {
+			return d, nil
+		}
+		select {
+		case <-o.ready:
+		case <-o.done:
+			return Delivery{}, ErrClosed
+		case <-ctx.Done():
+			return Delivery{}, context.Cause(ctx)
+		}
+	}
+}
+
+// Ready returns a channel that yields a value after something was put into an
+// empty Outbox, for a reader that waits for other things too. It then calls
+// TryNext until that reports false.
+func (o *Outbox) Ready() <-chan struct{} { return o.ready }
+
+// TryNext returns the next delivery if there is one.
+func (o *Outbox) TryNext() (d Delivery, ok bool) {
+	now := o.hub.o.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.head < len(o.queue) {
+		d = o.queue[o.head]
+		o.queue[o.head] = Delivery{}
+		o.head++
+		s := d.Subscription
+		o.bytes -= sizeOf(d.Events)
+		switch {
+		case s.silent || s.ended && d.Err == nil:
+			continue
+		case d.Err == nil:
+			s.waiting -= len(d.Events)
+			s.changes += int64(len(d.Events))
+			s.last = d.Events[len(d.Events)-1].NewSeq
+			s.updated = now
+		}
+		return d, true
+	}
+	o.queue, o.head = o.queue[:0], 0
+	if cap(o.queue) > keepCapacity {
+		o.queue = nil
+	}
+	return Delivery{}, false
+}
+
+// Close ends all subscriptions of the Outbox and drops what waits.
+func (o *Outbox) Close() {
+	o.hub.mu.Lock()
+	defer o.hub.mu.Unlock()
+	for s := range o.subs {
+		o.hub.removeLocked(s)
+		o.end(s, nil)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed {
+		close(o.done)
+	}
+	o.closed, o.queue, o.head, o.bytes = true, nil, 0, 0
+}
+
+// isClosed reports whether Close was called.
+func (o *Outbox) isClosed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closed
+}
+
+// keepCapacity is the length up to which empty queues keep their memory.
+const keepCapacity = 1024
+
+// deliver gives events to a subscription. It reports false when the reader is so
+// slow that it must end.
+func (o *Outbox) deliver(s *Subscription, events []*Event) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s.ended {
+		return true
+	}
+	events = after(events, s.start)
+	if len(events) == 0 {
+		return true
+	}
+	if s.waiting >= s.spec.QueueLimit || o.bytes >= o.hub.o.MaxBytes {
+		return false
+	}
+	s.waiting += len(events)
+	o.bytes += sizeOf(events)
+	if !s.active {
+		s.held = append(s.held, events)
+		return true
+	}
+	o.putLocked(Delivery{Subscription: s, Events: events})
+	return true
+}
+
+// activate lets the events above seq through.
+func (o *Outbox) activate(s *Subscription, seq kalam.Seq) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s.active || s.ended {
+		return
+	}
+	s.active, s.start = true, seq
+	for _, events := range s.held {
+		later := after(events, seq)
+		dropped := events[:len(events)-len(later)]
+		s.waiting -= len(dropped)
+		o.bytes -= sizeOf(dropped)
+		if len(later) > 0 {
+			o.putLocked(Delivery{Subscription: s, Events: later})
+		}
+	}
+	s.held = nil
+}
+
+// end drops what waits for s and delivers err, unless s has ended before. With a
+// nil err nothing more of s is delivered.
+func (o *Outbox) end(s *Subscription, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.silent = s.silent || err == nil
+	if s.ended {
+		return
+	}
+	s.ended = true
+	for _, events := range s.held {
+		o.bytes -= sizeOf(events)
+	}
+	s.held, s.waiting = nil, 0
+	if err != nil {
+		o.putLocked(Delivery{Subscription: s, Err: err})
+	}
+}
+
+// putLocked appends to the queue.
+func (o *Outbox) putLocked(d Delivery) {
+	if o.closed {
+		return
+	}
+	if o.head > 0 && len(o.queue) == cap(o.queue) && o.head >= len(o.queue)/2 {
+		n := copy(o.queue, o.queue[o.head:])
+		clear(o.queue[n:])
+		o.queue, o.head = o.queue[:n], 0
+	}
+	o.queue = append(o.queue, d)
+	select {
+	case o.ready <- struct{}{}:
+	default:
+	}
+}
+
+// after returns the events above seq.
+func after(events []*Event, seq kalam.Seq) []*Event {
+	if events[0].NewSeq > seq {
+		return events
+	}
+	return events[sort.Search(len(events), func(i int) bool { return events[i].NewSeq > seq }):]
+}
+
+// sizeOf returns the bytes of events.
+func sizeOf(events []*Event) (n int64) {
+	for _, e := range events {
+		n += e.size
+	}
+	return n
+}
