@@ -1,0 +1,177 @@
+package query
+
+// #include "scan.h"
+import "C"
+
+import (
+	"container/list"
+	"reflect"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// chunkCacheBytes bounds the batches that the chunk cache keeps alive.
+const chunkCacheBytes = 64 << 20
+
+// maxSeen bounds the memory of which batches were read once.
+const maxSeen = 4096
+
+// chunkCache keeps the chunks of batches that are read again and again, so that
+// a hot scope is not converted for every query. A batch is kept from its second
+// use on: most system tables and RETURNING lists never have one.
+type chunkCache struct {
+	mu      sync.Mutex // guards what follows
+	entries map[arrow.RecordBatch]*list.Element
+	lru     list.List // of *chunkEntry, the most recently used first
+	bytes   int64
+	seen    map[uintptr]struct{} // Addresses of batches that were read once; a stale one does no harm.
+	hits    int64
+	misses  int64
+}
+
+// chunkEntry holds a reference to the batch, so that its address means this
+// batch as long as the entry lives, and one to each of its chunks.
+type chunkEntry struct {
+	rec    arrow.RecordBatch
+	schema uint64
+	pieces []*C.kalam_chunk
+	bytes  int64
+}
+
+func newChunkCache() *chunkCache {
+	return &chunkCache{entries: map[arrow.RecordBatch]*list.Element{}, seen: map[uintptr]struct{}{}}
+}
+
+// chunksOf returns the chunks of rec, one per maxChunkRows rows. The caller
+// releases each.
+func (cc *chunkCache) chunksOf(c *conn, s *schema, rec arrow.RecordBatch) ([]*C.kalam_chunk, error) {
+	pieces, keep := cc.lookup(s, rec)
+	if pieces != nil {
+		return pieces, nil
+	}
+	n := int(rec.NumRows())
+	for from := 0; from < n; from += maxChunkRows {
+		chunk, err := newPiece(c, s, rec, from, min(n, from+maxChunkRows))
+		if err != nil {
+			releaseChunks(pieces)
+			return nil, err
+		}
+		pieces = append(pieces, chunk)
+	}
+	if keep {
+		cc.add(s, rec, pieces)
+	}
+	return pieces, nil
+}
+
+// newPiece converts the rows [from, to) of rec.
+func newPiece(c *conn, s *schema, rec arrow.RecordBatch, from, to int) (*C.kalam_chunk, error) {
+	if from == 0 && to == int(rec.NumRows()) {
+		return newChunk(c, s, rec)
+	}
+	part := rec.NewSlice(int64(from), int64(to))
+	defer part.Release()
+	return newChunk(c, s, part)
+}
+
+func releaseChunks(pieces []*C.kalam_chunk) {
+	for _, p := range pieces {
+		C.kalam_chunk_release(p)
+	}
+}
+
+// lookup returns retained chunks of rec, or nil and whether to add them.
+func (cc *chunkCache) lookup(s *schema, rec arrow.RecordBatch) (pieces []*C.kalam_chunk, keep bool) {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	if el, ok := cc.entries[rec]; ok {
+		e := el.Value.(*chunkEntry)
+		if e.schema == s.id {
+			cc.hits++
+			cc.lru.MoveToFront(el)
+			return retainChunks(e.pieces), false
+		}
+		cc.removeLocked(el)
+	}
+	cc.misses++
+	v := reflect.ValueOf(rec)
+	if v.Kind() != reflect.Pointer {
+		return nil, false
+	}
+	if _, again := cc.seen[v.Pointer()]; again {
+		delete(cc.seen, v.Pointer())
+		return nil, true
+	}
+	if len(cc.seen) >= maxSeen {
+		clear(cc.seen)
+	}
+	cc.seen[v.Pointer()] = struct{}{}
+	return nil, false
+}
+
+func retainChunks(pieces []*C.kalam_chunk) []*C.kalam_chunk {
+	for _, p := range pieces {
+		C.kalam_chunk_retain(p)
+	}
+	return append([]*C.kalam_chunk(nil), pieces...)
+}
+
+func (cc *chunkCache) add(s *schema, rec arrow.RecordBatch, pieces []*C.kalam_chunk) {
+	size := sizeOf(rec)
+	if size > chunkCacheBytes/4 || len(pieces) == 0 {
+		return
+	}
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	if _, ok := cc.entries[rec]; ok { // Another query was faster.
+		return
+	}
+	rec.Retain()
+	e := &chunkEntry{rec: rec, schema: s.id, pieces: retainChunks(pieces), bytes: size}
+	cc.entries[rec] = cc.lru.PushFront(e)
+	cc.bytes += size
+	for cc.bytes > chunkCacheBytes {
+		cc.removeLocked(cc.lru.Back())
+	}
+}
+
+func (cc *chunkCache) removeLocked(el *list.Element) {
+	e := cc.lru.Remove(el).(*chunkEntry)
+	delete(cc.entries, e.rec)
+	cc.bytes -= e.bytes
+	releaseChunks(e.pieces)
+	e.rec.Release()
+}
+
+// clear lets go of every batch and returns how many there were.
+func (cc *chunkCache) clear() int {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	n := cc.lru.Len()
+	for el := cc.lru.Back(); el != nil; el = cc.lru.Back() {
+		cc.removeLocked(el)
+	}
+	clear(cc.seen)
+	return n
+}
+
+// sizeOf estimates the bytes that a cached batch keeps alive: its buffers, and
+// the string headers that DuckDB makes.
+func sizeOf(rec arrow.RecordBatch) int64 {
+	var n int64
+	for _, col := range rec.Columns() {
+		for _, b := range col.Data().Buffers() {
+			if b != nil {
+				n += int64(b.Len())
+			}
+		}
+		n += 16 * rec.NumRows()
+	}
+	return n
+}
+
+// liveChunks and liveSources count what the functions in C keep alive in this
+// process, for tests.
+func liveChunks() int64  { return int64(C.kalam_live_chunks()) }
+func liveSources() int64 { return int64(C.kalam_live_sources()) }

@@ -1,0 +1,186 @@
+package query
+
+// #include "scan.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"runtime/cgo"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/kalamlake/kalam"
+)
+
+// CopySpec is a Parquet file to be written.
+type CopySpec struct {
+	Path     string // Absolute, inside one of Options.LakeDirs. An existing file is replaced.
+	Schema   *arrow.Schema
+	Batches  []Batch
+	FieldIDs map[string]int // Field ids of columns; others have none.
+	RowGroup int            // Rows of a row group; 0 is DuckDB's 122,880. It is a multiple of 2,048.
+	Metadata map[string]string
+}
+
+// copier writes Parquet files in an instance that no user SQL reaches.
+type copier struct {
+	gen    *generation
+	ids    cgo.Handle
+	conn   *conn
+	cache  *chunkCache // Empty: a flushed batch is not read again.
+	turn   chan struct{}
+	schema *schemaCache
+}
+
+func openCopier(o Options) (*copier, error) {
+	c := &copier{ids: cgo.NewHandle(nextID(nil)), cache: newChunkCache(), schema: newSchemaCache(), turn: make(chan struct{}, 1)}
+	var err error
+	c.gen, err = openFunctions(lockdown(o.LakeDirs, "", defaultMemory(), o.Threads), c.ids)
+	if err == nil {
+		if c.conn, err = c.gen.in.connect(); err == nil {
+			return c, nil
+		}
+		c.gen.close()
+	}
+	c.ids.Delete()
+	return nil, err
+}
+
+func (c *copier) close() {
+	c.turn <- struct{}{}
+	c.conn.close()
+	c.schema.clear()
+	c.cache.clear()
+	c.gen.close()
+	c.ids.Delete()
+}
+
+// CopyParquet writes the live rows of the batches, in their order, as one
+// Parquet file, compressed with zstd, and returns their number. The file is not
+// synced. On an error, which has CodeResourceExhausted when the disk is full, no
+// file is left. One file is written at a time; others wait as long as ctx allows.
+func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, err error) {
+	if e.closed.Load() {
+		return 0, kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down")
+	}
+	c := e.copier
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return 0, canceled(ctx)
+	}
+	err = c.conn.call(ctx, func() (err error) {
+		rows, err = c.write(&spec)
+		return err
+	})
+	if err != nil {
+		_ = os.Remove(spec.Path) // DuckDB usually has.
+		return 0, fmt.Errorf("write Parquet file: %w", translate(err, nil))
+	}
+	return rows, nil
+}
+
+func (c *copier) write(spec *CopySpec) (int64, error) {
+	s, err := c.schema.get(c.conn, spec.Schema)
+	if err != nil {
+		return 0, err
+	}
+	defer s.release()
+	shape := &shaped{schema: s, scan: true}
+	cs, err := statementSources(c.conn, c.cache, []Source{{Schema: spec.Schema, Batches: spec.Batches}}, []*shaped{shape})
+	c.cache.clear()
+	if err != nil {
+		return 0, err
+	}
+	C.kalam_registry_put(c.gen.registry, C.idx_t(c.conn.id), cs)
+	C.kalam_sources_release(cs)
+	defer C.kalam_registry_clear(c.gen.registry, C.idx_t(c.conn.id))
+	st, err := c.conn.prepare("COPY (" + shape.branches(0, 0)[0] + ") TO " + quoteText(spec.Path) + " (" + spec.options() + ")")
+	if err != nil {
+		return 0, err
+	}
+	defer st.close()
+	res, err := st.start(false)
+	if err != nil {
+		return 0, err
+	}
+	defer res.close()
+	return res.count()
+}
+
+// options returns the options of COPY.
+func (s *CopySpec) options() string {
+	opts := []string{"FORMAT parquet", "COMPRESSION zstd"}
+	if s.RowGroup > 0 {
+		opts = append(opts, "ROW_GROUP_SIZE "+strconv.Itoa(s.RowGroup))
+	}
+	if len(s.FieldIDs) > 0 {
+		var ids []string
+		for name, id := range s.FieldIDs {
+			ids = append(ids, quoteText(name)+": "+strconv.Itoa(id))
+		}
+		sort.Strings(ids)
+		opts = append(opts, "FIELD_IDS {"+strings.Join(ids, ", ")+"}")
+	}
+	if len(s.Metadata) > 0 {
+		var pairs []string
+		for key, value := range s.Metadata {
+			pairs = append(pairs, quoteText(key)+": "+quoteText(value))
+		}
+		sort.Strings(pairs)
+		opts = append(opts, "KV_METADATA {"+strings.Join(pairs, ", ")+"}")
+	}
+	if hasNegativeZero(s.Batches) {
+		// The writer's dictionary holds 0 and -0 as one value.
+		opts = append(opts, "DICTIONARY_SIZE_LIMIT 0")
+	}
+	return strings.Join(opts, ", ")
+}
+
+// hasNegativeZero reports whether a FLOAT or DOUBLE column holds -0.
+func hasNegativeZero(batches []Batch) bool {
+	for _, b := range batches {
+		for _, col := range b.Record.Columns() {
+			switch col := col.(type) {
+			case *array.Float64:
+				for _, f := range col.Float64Values() {
+					if f == 0 && math.Signbit(f) {
+						return true
+					}
+				}
+			case *array.Float32:
+				for _, f := range col.Float32Values() {
+					if f == 0 && math.Signbit(float64(f)) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// count returns the number that a statement without rows gives.
+func (r *result) count() (int64, error) {
+	if err := r.describe(); err != nil {
+		return 0, err
+	}
+	rec, err := r.fetch()
+	if err != nil {
+		return 0, err
+	}
+	defer rec.Release()
+	n, ok := rec.Column(0).(*array.Int64)
+	if !ok || n.Len() != 1 {
+		return 0, fmt.Errorf("DuckDB gave no row count")
+	}
+	return n.Value(0), nil
+}

@@ -1,0 +1,288 @@
+package query
+
+// #include <stdlib.h>
+// #include "scan.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/duckdb/duckdb-go/v2/arrowmapping"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+)
+
+// instance is one DuckDB database in memory.
+type instance struct {
+	db mapping.Database
+}
+
+// openInstance opens a database and runs the settings, in order, on a connection
+// of its own. It is locked when the last of them locks it.
+func openInstance(settings []string) (*instance, error) {
+	var cfg mapping.Config
+	if mapping.CreateConfig(&cfg) == mapping.StateError {
+		return nil, errors.New("create DuckDB configuration")
+	}
+	defer mapping.DestroyConfig(&cfg)
+	in := &instance{}
+	var msg string
+	if mapping.OpenExt(":memory:", &in.db, cfg, &msg) == mapping.StateError {
+		return nil, fmt.Errorf("open DuckDB: %s", msg)
+	}
+	c, err := in.connect()
+	if err != nil {
+		in.close()
+		return nil, err
+	}
+	defer c.close()
+	for _, s := range settings {
+		if err := c.exec(s); err != nil {
+			in.close()
+			return nil, fmt.Errorf("configure DuckDB: %s: %w", s, err)
+		}
+	}
+	return in, nil
+}
+
+// close closes the database. Every connection must be closed.
+func (in *instance) close() { mapping.Close(&in.db) }
+
+// conn is one connection. It is used by one goroutine at a time, except for
+// interrupt.
+type conn struct {
+	c  mapping.Connection
+	id uint64
+}
+
+func (in *instance) connect() (*conn, error) {
+	c := &conn{}
+	if mapping.Connect(in.db, &c.c) == mapping.StateError {
+		return nil, errors.New("connect to DuckDB")
+	}
+	c.id = uint64(C.kalam_connection_id(C.duck(c.c.Ptr)))
+	return c, nil
+}
+
+func (c *conn) close() { mapping.Disconnect(&c.c) }
+
+// exec runs a statement of our own and drops its result. It also ends what an
+// abandoned result may have left running on the connection.
+func (c *conn) exec(sql string) error {
+	var res mapping.Result
+	defer mapping.DestroyResult(&res)
+	if mapping.Query(c.c, sql, &res) == mapping.StateError {
+		return parseDuckError(mapping.ResultError(&res))
+	}
+	return nil
+}
+
+// interruptPause is the time between two interrupts of a call that goes on. One
+// is not enough: DuckDB forgets those that come before it begins to execute.
+const interruptPause = time.Millisecond
+
+// call runs f, which calls DuckDB on c, and interrupts it when ctx ends. The
+// error is then ctx's.
+func (c *conn) call(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return canceled(ctx)
+	}
+	if ctx.Done() == nil {
+		return f()
+	}
+	returned, stopped := make(chan struct{}), make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		tick := time.NewTicker(interruptPause)
+		defer tick.Stop()
+		for {
+			mapping.Interrupt(c.c)
+			select {
+			case <-returned:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	err := f()
+	close(returned)
+	if !cancel() {
+		<-stopped // Otherwise it could interrupt the connection's next statement.
+	}
+	if err != nil && !errors.Is(err, io.EOF) && ctx.Err() != nil {
+		return canceled(ctx)
+	}
+	return err
+}
+
+// statement is a prepared statement of a connection.
+type statement struct {
+	p mapping.PreparedStatement
+}
+
+func (c *conn) prepare(sql string) (*statement, error) {
+	st := &statement{}
+	if mapping.Prepare(c.c, sql, &st.p) == mapping.StateError {
+		err := parseDuckError(mapping.PrepareError(st.p))
+		mapping.DestroyPrepare(&st.p)
+		return nil, err
+	}
+	return st, nil
+}
+
+func (st *statement) close() { mapping.DestroyPrepare(&st.p) }
+
+// start executes the statement up to where rows can be fetched. When stream is
+// set the result comes as it is computed.
+func (st *statement) start(stream bool) (*result, error) {
+	var pending mapping.PendingResult
+	defer mapping.DestroyPending(&pending)
+	if stream {
+		state := C.kalam_stream(C.duck(st.p.Ptr), (*C.duck)(unsafe.Pointer(&pending.Ptr)))
+		if state != 0 {
+			return nil, parseDuckError(mapping.PendingError(pending))
+		}
+	} else if mapping.PendingPrepared(st.p, &pending) == mapping.StateError {
+		return nil, parseDuckError(mapping.PendingError(pending))
+	}
+	r := &result{}
+	if mapping.ExecutePending(pending, &r.res) == mapping.StateError {
+		err := parseDuckError(mapping.ResultError(&r.res))
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// result is the result of a statement.
+type result struct {
+	res    mapping.Result
+	opts   arrowmapping.ArrowOptions
+	schema *arrow.Schema
+	types  []mapping.Type // DuckDB's types of the columns.
+	json   []bool         // Columns of DuckDB's type JSON.
+	exotic []bool         // Columns whose values Arrow has no form for.
+}
+
+// describe finds out the schema; it comes before fetch.
+func (r *result) describe() error {
+	n := mapping.ColumnCount(&r.res)
+	names, types := make([]string, n), make([]mapping.LogicalType, n)
+	r.types, r.json, r.exotic = make([]mapping.Type, n), make([]bool, n), make([]bool, n)
+	for i := range n {
+		names[i] = mapping.ColumnName(&r.res, i)
+		types[i] = mapping.ColumnLogicalType(&r.res, i)
+		r.types[i] = mapping.GetTypeId(types[i])
+		r.json[i] = mapping.LogicalTypeGetAlias(types[i]) == "JSON"
+		r.exotic[i] = isExotic(types[i])
+	}
+	defer func() {
+		for i := range types {
+			mapping.DestroyLogicalType(&types[i])
+		}
+	}()
+	r.opts = arrowmapping.ResultGetArrowOptions(&r.res)
+	schema, ed := arrowmapping.NewArrowSchema(r.opts, types, names)
+	if err := errorOf(&ed); err != nil {
+		return err
+	}
+	r.schema = schema
+	return nil
+}
+
+// isExotic reports whether DuckDB's Arrow form of t loses values.
+func isExotic(t mapping.LogicalType) bool {
+	var inner []mapping.LogicalType
+	switch mapping.GetTypeId(t) {
+	case mapping.TypeUHugeInt, mapping.TypeBit, mapping.TypeBigNum, mapping.TypeTimeTZ, mapping.TypeVariant, mapping.TypeGeometry:
+		return true
+	case mapping.TypeList:
+		inner = append(inner, mapping.ListTypeChildType(t))
+	case mapping.TypeArray:
+		inner = append(inner, mapping.ArrayTypeChildType(t))
+	case mapping.TypeMap:
+		inner = append(inner, mapping.MapTypeKeyType(t), mapping.MapTypeValueType(t))
+	case mapping.TypeStruct:
+		for i := range mapping.StructTypeChildCount(t) {
+			inner = append(inner, mapping.StructTypeChildType(t, i))
+		}
+	case mapping.TypeUnion:
+		for i := range mapping.UnionTypeMemberCount(t) {
+			inner = append(inner, mapping.UnionTypeMemberType(t, i))
+		}
+	}
+	exotic := false
+	for i := range inner {
+		exotic = exotic || isExotic(inner[i])
+		mapping.DestroyLogicalType(&inner[i])
+	}
+	return exotic
+}
+
+// fetch returns the next piece of the result, io.EOF after the last. The caller
+// releases it.
+func (r *result) fetch() (arrow.RecordBatch, error) {
+	chunk := mapping.FetchChunk(r.res)
+	if chunk.Ptr == nil {
+		if msg := mapping.ResultError(&r.res); msg != "" {
+			return nil, parseDuckError(msg)
+		}
+		return nil, io.EOF
+	}
+	defer mapping.DestroyDataChunk(&chunk)
+	rec, ed := arrowmapping.DataChunkToArrowArray(r.opts, r.schema, chunk)
+	if err := errorOf(&ed); err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+func (r *result) close() {
+	if r.opts.Ptr != nil {
+		arrowmapping.DestroyArrowOptions(&r.opts)
+	}
+	mapping.DestroyResult(&r.res)
+}
+
+// errorOf frees ed and returns its error.
+func errorOf(ed *mapping.ErrorData) error {
+	if ed.Ptr == nil {
+		return nil
+	}
+	defer mapping.DestroyErrorData(ed)
+	if !mapping.ErrorDataHasError(*ed) {
+		return nil
+	}
+	return parseDuckError(mapping.ErrorDataMessage(*ed))
+}
+
+// textOf runs a prepared statement that takes one text and gives one.
+func (st *statement) textOf(arg string) (string, error) {
+	if mapping.BindVarchar(st.p, 1, arg) == mapping.StateError {
+		return "", errors.New("bind text")
+	}
+	r, err := st.start(false)
+	if err != nil {
+		return "", err
+	}
+	defer r.close()
+	if err := r.describe(); err != nil {
+		return "", err
+	}
+	rec, err := r.fetch()
+	if err != nil {
+		return "", err
+	}
+	defer rec.Release()
+	col, ok := rec.Column(0).(*array.String)
+	if !ok || col.Len() != 1 || col.IsNull(0) {
+		return "", errors.New("DuckDB gave no text")
+	}
+	return string([]byte(col.Value(0))), nil
+}

@@ -1,0 +1,140 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// canceled returns the error for a context that has ended. It wraps the
+// context's error.
+func canceled(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return kalam.Wrap(kalam.CodeTimeout, ctx.Err(), "statement ran longer than allowed")
+	}
+	return kalam.Wrap(kalam.CodeCanceled, ctx.Err(), "statement was canceled")
+}
+
+// translate words an error of a statement for its user. p may be nil.
+func translate(err error, p *analysed) error {
+	var ke *kalam.Error
+	if errors.As(err, &ke) {
+		return err
+	}
+	var de *duckError
+	if !errors.As(err, &de) {
+		return kalam.Wrap(kalam.CodeInternal, err, "query failed")
+	}
+	code := codeOf(de)
+	switch code {
+	case kalam.CodeInternal:
+		return kalam.Wrap(code, de, "query failed")
+	case kalam.CodeResourceExhausted:
+		if strings.Contains(de.Message, "No space left") || strings.Contains(de.Message, "Disk quota") {
+			return kalam.Wrap(code, de, "no space left on the disk")
+		}
+		return kalam.Wrap(code, de, "query needs more memory than query.memory_limit allows")
+	case kalam.CodeCorrupt:
+		return kalam.Wrap(code, de, "cannot read segment %s", fileIn(de.Message))
+	}
+	e := kalam.Wrap(code, nil, "%s", wording(de, p))
+	if pos := p.placeOf(de); pos >= 0 {
+		e = e.At(pos)
+	}
+	return e
+}
+
+// codeOf classifies an error by DuckDB's type of it.
+func codeOf(de *duckError) kalam.Code {
+	switch de.Type {
+	case "Parser", "Syntax", "Binder", "Catalog", "Parameter Not Resolved", "Parameter Not Allowed", "Expression", "Not implemented",
+		"Invalid type", "Permission", "Dependency":
+		return kalam.CodeInvalidSQL
+	case "Conversion", "Out of Range", "Invalid Input", "Mismatch Type", "Decimal", "Divide by Zero", "Constraint":
+		if isCorrupt(de.Message) {
+			return kalam.CodeCorrupt
+		}
+		return kalam.CodeConstraint
+	case "Out of Memory", "Object Size":
+		return kalam.CodeResourceExhausted
+	case "IO":
+		if strings.Contains(de.Message, "No space left") || strings.Contains(de.Message, "Disk quota") {
+			return kalam.CodeResourceExhausted
+		}
+		return kalam.CodeCorrupt
+	case "Serialization":
+		return kalam.CodeCorrupt
+	case "INTERRUPT", "Interrupt":
+		return kalam.CodeCanceled
+	}
+	return kalam.CodeInternal
+}
+
+// isCorrupt reports whether a message is about the bytes of a Parquet file.
+func isCorrupt(msg string) bool {
+	return strings.Contains(msg, ".parquet'") || strings.Contains(msg, ".parquet\"") || strings.Contains(msg, "TProtocolException")
+}
+
+// invalidates reports whether the instance that gave err is unusable.
+func invalidates(err error) bool {
+	var de *duckError
+	return errors.As(err, &de) && (de.Type == "FATAL" || de.Type == "Fatal" || strings.Contains(de.Message, "database has been invalidated"))
+}
+
+// suspect reports whether the connection that gave err should not be used again.
+func suspect(err error) bool {
+	var de *duckError
+	return invalidates(err) || errors.As(err, &de) && (de.Type == "INTERNAL" || de.Type == "Internal")
+}
+
+var (
+	pathPattern  = regexp.MustCompile(`[^\s'"]*/[^\s'"]*`)
+	ownPattern   = regexp.MustCompile(`\bkalam_[0-9a-z_]*`)
+	addedPattern = regexp.MustCompile(`^(Candidate|Did you mean|LINE |Possible solutions|Candidate bindings|\s*$)`)
+)
+
+// wording returns the text of an error without what users must not or need not
+// see: names and paths of ours, and suggestions, which list relations of the
+// whole instance.
+func wording(de *duckError, p *analysed) string {
+	switch de.Subtype {
+	case "COLUMN_NOT_FOUND":
+		return "Column '" + de.Name + "' does not exist"
+	case "MISSING_ENTRY":
+		if de.Kind == "Table" {
+			return "relation '" + p.tableName(de.Name) + "' does not exist"
+		}
+		return de.Kind + " '" + de.Name + "' does not exist"
+	}
+	msg := p.restoreNames(firstLine(de.Message))
+	msg = ownPattern.ReplaceAllString(msg, "the table")
+	return pathPattern.ReplaceAllStringFunc(msg, func(s string) string {
+		if strings.HasSuffix(s, ".parquet") || strings.Count(s, "/") > 1 {
+			return filepath.Base(s)
+		}
+		return s
+	})
+}
+
+// firstLine returns the part of a message before its suggestions.
+func firstLine(msg string) string {
+	lines := strings.Split(msg, "\n")
+	n := 0
+	for n < len(lines) && !addedPattern.MatchString(lines[n]) {
+		n++
+	}
+	return strings.Join(lines[:max(n, 1)], " ")
+}
+
+// fileIn returns the base name of the first path in a message, without which the
+// segment stays unnamed.
+func fileIn(msg string) string {
+	if m := pathPattern.FindString(msg); m != "" {
+		return filepath.Base(m)
+	}
+	return "file"
+}

@@ -1,0 +1,55 @@
+package query
+
+// LiveChunks and LiveSources count what the scan function keeps alive.
+var (
+	LiveChunks  = liveChunks
+	LiveSources = liveSources
+)
+
+// FunctionLists are the allow-lists: functions of values, aggregates, and
+// functions of FROM.
+func FunctionLists() (scalar, aggregate, table string) {
+	return scalarFunctions, aggregateFunctions, tableFunctions
+}
+
+// ServerFunctions reports whether the rewrite replaces a function.
+func ServerFunctions(name string) bool { return serverFunctions.has(name) }
+
+// Chunk cache.
+
+// ClearChunks empties the cache of converted batches.
+func (e *Engine) ClearChunks() int { return e.chunks.clear() }
+
+// Raw runs SQL on a connection of the instance for user SQL, past the guard.
+func (e *Engine) Raw(sql string) error {
+	s, err := e.pool.take()
+	if err != nil {
+		return err
+	}
+	err = s.exec(sql)
+	e.pool.mu.Lock()
+	defer e.pool.mu.Unlock()
+	e.pool.discardLocked(s)
+	return err
+}
+
+// FinalSQL returns the text that runs for a plan over sources.
+func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
+	s, err := e.pool.take()
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		e.pool.mu.Lock()
+		defer e.pool.mu.Unlock()
+		e.pool.discardLocked(s)
+	}()
+	shapes, err := e.shapes(s, sources, false)
+	if err != nil {
+		return "", err
+	}
+	for _, sh := range shapes {
+		defer sh.schema.release()
+	}
+	return p.variant(shapes, nil, &e.pool.variants).sql, nil
+}

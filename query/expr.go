@@ -1,0 +1,94 @@
+package query
+
+import (
+	"context"
+
+	"github.com/kalamlake/kalam"
+)
+
+// CheckExpr checks that fragment is exactly one expression that user SQL may
+// hold, so that it can be put into a larger text in parentheses and mean the
+// same there. Positions of errors are those in the fragment.
+func (e *Engine) CheckExpr(ctx context.Context, fragment string) error {
+	if _, ok := e.exprs.Get(fragment); ok {
+		return nil
+	}
+	if _, err := e.parseExpr(ctx, fragment); err != nil {
+		return err
+	}
+	if len(fragment) <= maxCachedSQL {
+		e.exprs.Add(fragment, struct{}{})
+	}
+	return nil
+}
+
+// parseExpr returns the checked tree of an expression. It is parsed twice, in
+// parentheses and in brackets: what closes the one, or comments it out, does not
+// fit into the other.
+func (e *Engine) parseExpr(ctx context.Context, fragment string) (node, error) {
+	const before = "SELECT ("
+	if err := checkPlaceholders(fragment); err != nil {
+		return nil, err
+	}
+	q, err := e.parser.parse(ctx, before+fragment+")")
+	if err != nil {
+		return nil, moved(err, len(before), len(fragment))
+	}
+	again, err := e.parser.parse(ctx, "SELECT ["+fragment+"]")
+	if err != nil {
+		return nil, notOneExpression(err)
+	}
+	x, ok := onlyItem(q)
+	inList, isList := onlyItem(again)
+	if !ok || !isList || str(inList, "function_name") != "list_value" || len(elems(inList, "children")) != 1 || !same(elems(inList, "children")[0], x) {
+		return nil, notOneExpression(nil)
+	}
+	if star, _ := x["columns"].(bool); str(x, "class") == "STAR" && !star {
+		return nil, notOneExpression(nil)
+	}
+	c := newChecker(before+fragment+")", e.prefix)
+	original, _ := clone(x).(node)
+	c.query(q)
+	if c.err != nil {
+		return nil, moved(c.err, len(before), len(fragment))
+	}
+	return original, nil
+}
+
+func notOneExpression(cause error) error {
+	return kalam.Wrap(kalam.CodeInvalidSQL, cause, "Syntax error: expected one expression")
+}
+
+// onlyItem returns the only result column of a SELECT that has nothing else.
+func onlyItem(q node) (node, bool) {
+	items := elems(q, "select_list")
+	if len(items) != 1 || !isSimpleShape(q) || str(child(q, "from_table"), "type") != "EMPTY" {
+		return nil, false
+	}
+	x, ok := items[0].(node)
+	return x, ok && str(x, "alias") == ""
+}
+
+// isSimpleShape reports whether a SELECT has no clause beside its list and FROM.
+func isSimpleShape(q node) bool {
+	if str(q, "type") != "SELECT_NODE" || str(q, "aggregate_handling") != "STANDARD_HANDLING" {
+		return false
+	}
+	for _, key := range []string{"where_clause", "group_expressions", "group_sets", "having", "qualify", "sample", "modifiers"} {
+		if !isEmpty(q[key]) {
+			return false
+		}
+	}
+	return len(elems(child(q, "cte_map"), "map")) == 0
+}
+
+// moved returns err with its position counted from n bytes later, inside a text
+// of the given length.
+func moved(err error, n, length int) error {
+	ke, ok := err.(*kalam.Error)
+	if !ok || ke.Position == 0 {
+		return err
+	}
+	at := *ke
+	return at.At(min(max(at.Position-1-n, 0), length))
+}

@@ -1,0 +1,116 @@
+package query
+
+import (
+	"encoding/hex"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/extensions"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+)
+
+// output turns DuckDB's result columns into those that datatype knows: UUIDs,
+// which DuckDB gives as text, become UUIDs again, and a HUGEINT whose values are
+// all in the range of BIGINT is marked so.
+type output struct {
+	schema *arrow.Schema
+	types  []mapping.Type
+	json   []bool
+	huge   []bool // Columns of HUGEINT whose values seen so far fit BIGINT.
+	change bool   // Batches get the schema, and UUIDs.
+}
+
+func newOutput(res *result) output {
+	o := output{schema: res.schema, types: res.types, json: res.json, huge: make([]bool, len(res.types))}
+	for i, t := range res.types {
+		o.huge[i] = t == mapping.TypeHugeInt
+	}
+	return o
+}
+
+// undecided reports whether looking at rows can change the schema.
+func (o *output) undecided() bool {
+	for _, h := range o.huge {
+		if h {
+			return true
+		}
+	}
+	return false
+}
+
+// see looks at rows for decide.
+func (o *output) see(rec arrow.RecordBatch) {
+	for i, h := range o.huge {
+		if h {
+			o.huge[i] = datatype.FitsBigInt(rec.Column(i))
+		}
+	}
+}
+
+// decide fixes the schema.
+func (o *output) decide() {
+	fields := append([]arrow.Field(nil), o.schema.Fields()...)
+	for i := range fields {
+		switch {
+		case o.huge[i]:
+			fields[i].Metadata = arrow.NewMetadata([]string{datatype.MetadataType}, []string{"HUGEINT"})
+			o.change = true
+		case o.json[i] && fields[i].Type.ID() == arrow.STRING:
+			fields[i].Metadata = arrow.NewMetadata([]string{datatype.MetadataType}, []string{"JSON"})
+			o.change = true
+		case o.types[i] == mapping.TypeUUID && fields[i].Type.ID() == arrow.STRING:
+			fields[i] = datatype.FieldOf(fields[i].Name, kalam.TypeOf(kalam.KindUUID))
+			o.change = true
+		}
+	}
+	if o.change {
+		o.schema = arrow.NewSchema(fields, nil)
+	}
+}
+
+// convert returns rec with the schema, and releases rec.
+func (o *output) convert(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
+	if !o.change {
+		return rec, nil
+	}
+	defer rec.Release()
+	cols := make([]arrow.Array, rec.NumCols())
+	for i := range cols {
+		cols[i] = rec.Column(i)
+		text, ok := cols[i].(*array.String)
+		if ok && o.types[i] == mapping.TypeUUID {
+			cols[i] = uuidsOf(text)
+			defer cols[i].Release()
+		}
+	}
+	return array.NewRecordBatch(o.schema, cols, rec.NumRows()), nil
+}
+
+// uuidsOf reads DuckDB's spelling of UUIDs.
+func uuidsOf(a *array.String) arrow.Array {
+	b := extensions.NewUUIDBuilder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Reserve(a.Len())
+	for i := range a.Len() {
+		var u [16]byte
+		if a.IsNull(i) {
+			b.AppendNull()
+			continue
+		}
+		// DuckDB made the text, so it is one.
+		_, _ = hex.Decode(u[:], []byte(strings.ReplaceAll(a.Value(i), "-", "")))
+		b.Append(u)
+	}
+	return b.NewArray()
+}
+
+// uuidText returns a UUID in the usual spelling.
+func uuidText(u [16]byte) string {
+	s := hex.EncodeToString(u[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}

@@ -1,0 +1,306 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// TableRef is one occurrence of a table in a query. WITH names, aliases and
+// table functions are no tables.
+type TableRef struct {
+	Parts []string // Of the name, folded to lower case unless quoted.
+	// Position is the 0-based byte offset of the name in the text given to Analyse.
+	Position int
+	// NamesDeleted says that a filter on the table names _deleted, so that its
+	// deleted rows are to be read too.
+	NamesDeleted bool
+}
+
+// Plan is an analysed query. It holds nothing of who runs it, is immutable and
+// safe for concurrent use.
+type Plan struct {
+	*analysed
+	refs []TableRef
+	hit  bool
+	at   *places // Of the analysed text in the given one; nil when they are equal.
+}
+
+// Tables returns the tables of the query in the order in which Query takes their
+// sources.
+func (p *Plan) Tables() []TableRef { return p.refs }
+
+// CacheHit reports whether the analysis was found in the plan cache.
+func (p *Plan) CacheHit() bool { return p.hit }
+
+// Params returns the number of placeholders, which are $1 to $Params.
+func (p *Plan) Params() int { return p.params }
+
+// analysed is a checked and rewritten query.
+type analysed struct {
+	sql    string
+	prefix string
+	tables []TableRef // Positions are in sql.
+	params int
+	args   []argKind // What the placeholders after the user's stand for.
+	names  []nameUse
+	whole  template // The query.
+	// top is the same query when every row that it can give comes from the first
+	// rows of each branch; branch gives those. Both are empty when it has no
+	// LIMIT that can be pushed down.
+	top, branch template
+
+	mu       sync.Mutex // guards variants
+	variants map[string]*variant
+}
+
+// template is a text with places for relations: texts[0] sources[0] texts[1] ...
+type template struct {
+	texts   []string
+	sources []int
+}
+
+// planCache keeps analysed queries, by their exact text and by their normal form.
+type planCache struct {
+	exact  *lru.Cache[string, *Plan]
+	normal *lru.Cache[string, *analysed]
+	count  counters
+}
+
+func newPlanCache(size int) (*planCache, error) {
+	exact, err := lru.New[string, *Plan](size)
+	if err != nil {
+		return nil, err
+	}
+	normal, err := lru.New[string, *analysed](size)
+	return &planCache{exact: exact, normal: normal}, err
+}
+
+// maxCachedSQL is the length of the longest text that the plan cache keeps.
+const maxCachedSQL = 64 << 10
+
+// Analyse parses, checks and rewrites a query, or finds it in the plan cache.
+// The error has CodeInvalidSQL, CodeUnsupported, CodeTooLarge or CodeEmptySQL,
+// with the position when it is known.
+func (e *Engine) Analyse(ctx context.Context, sql string) (*Plan, error) {
+	if p, ok := e.plans.exact.Get(sql); ok {
+		e.plans.count.hits.Add(1)
+		return p, nil
+	}
+	key := dialect.Normalize(sql)
+	if a, ok := e.plans.normal.Get(key); ok {
+		e.plans.count.hits.Add(1)
+		p := planOf(a, sql)
+		p.hit = true
+		e.plans.exact.Add(sql, p)
+		return p, nil
+	}
+	e.plans.count.misses.Add(1)
+	a, err := e.analyse(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	first := planOf(a, sql)
+	if len(sql) <= maxCachedSQL {
+		e.plans.normal.Add(key, a)
+		again := *first
+		again.hit = true
+		e.plans.exact.Add(sql, &again)
+	}
+	return first, nil
+}
+
+// planOf returns the plan for a text that differs from the analysed one in white
+// space and comments at most.
+func planOf(a *analysed, sql string) *Plan {
+	p := &Plan{analysed: a, refs: a.tables}
+	if sql != a.sql {
+		p.at = newPlaces(a.sql, sql)
+		p.refs = append([]TableRef(nil), a.tables...)
+		for i := range p.refs {
+			p.refs[i].Position = p.at.of(p.refs[i].Position)
+		}
+	}
+	return p
+}
+
+func (e *Engine) analyse(ctx context.Context, sql string) (*analysed, error) {
+	if err := checkPlaceholders(sql); err != nil {
+		return nil, err
+	}
+	q, err := e.parser.parse(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	c := newChecker(sql, e.prefix)
+	c.query(q)
+	a := &analysed{sql: sql, prefix: e.prefix, params: c.checkParams(), variants: map[string]*variant{}}
+	if c.err != nil {
+		return nil, c.err
+	}
+	if err := e.keepNames(ctx, c); err != nil {
+		return nil, err
+	}
+	a.args = c.finish(q, a.params+1)
+	a.names = c.names
+	for _, t := range c.tables {
+		a.tables = append(a.tables, TableRef{Parts: t.parts, Position: t.pos, NamesDeleted: t.withDeleted})
+	}
+	if a.whole, err = e.templateOf(ctx, q, c.ctes); err != nil {
+		return nil, err
+	}
+	if outer, inner := splitTop(q, c); outer != nil {
+		if a.top, err = e.templateOf(ctx, outer, 0); err != nil {
+			return nil, err
+		}
+		if a.branch, err = e.templateOf(ctx, inner, 0); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// checkPlaceholders refuses $0 and ?, which DuckDB's parser takes for the next
+// placeholder.
+func checkPlaceholders(sql string) error {
+	if !strings.ContainsAny(sql, "$?") {
+		return nil
+	}
+	for _, l := range lex(sql) {
+		text := sql[l.pos:l.end]
+		if l.kind == lexParam && (text == "?" || text == "$" || text[1] == '0') {
+			return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder '%s'", text).At(l.pos)
+		}
+	}
+	return nil
+}
+
+// keepNames gives the result columns whose expression was rewritten the names
+// that they would have had.
+func (e *Engine) keepNames(ctx context.Context, c *checker) error {
+	for _, it := range c.items {
+		if str(it.original, "class") == "COLUMN_REF" {
+			cols := names(it.original, "column_names")
+			it.item["alias"] = cols[len(cols)-1]
+			continue
+		}
+		if len(elems(it.original, "children")) == 0 && str(it.original, "class") == "FUNCTION" {
+			it.item["alias"] = str(it.original, "function_name") + "()"
+			continue
+		}
+		text, err := e.parser.unparse(ctx, selectOf(it.original))
+		if err != nil {
+			return err
+		}
+		it.item["alias"] = strings.TrimPrefix(text, "SELECT ")
+	}
+	return nil
+}
+
+// selectOf is SELECT x.
+func selectOf(x node) node {
+	return node{
+		"type": "SELECT_NODE", "modifiers": []any{}, "cte_map": node{"map": []any{}}, "select_list": []any{x},
+		"from_table": node{"type": "EMPTY", "alias": "", "sample": nil}, "where_clause": nil, "group_expressions": []any{},
+		"group_sets": []any{}, "aggregate_handling": "STANDARD_HANDLING", "having": nil, "sample": nil, "qualify": nil,
+	}
+}
+
+// templateOf writes a rewritten query as text and checks that text in turn: what
+// DuckDB will read has passed the guard, whatever writing it has changed.
+func (e *Engine) templateOf(ctx context.Context, q node, ctes int) (template, error) {
+	text, err := e.parser.unparse(ctx, q)
+	if err != nil {
+		return template{}, kalam.Wrap(kalam.CodeUnsupported, err, "This query cannot be processed")
+	}
+	again, err := e.parser.parse(ctx, text)
+	if err != nil {
+		return template{}, kalam.Wrap(kalam.CodeUnsupported, fmt.Errorf("%s: %w", text, err), "This query cannot be processed")
+	}
+	c := newChecker(text, e.prefix)
+	c.generated = true
+	c.query(again)
+	if c.err != nil || c.ctes != ctes {
+		return template{}, kalam.Wrap(kalam.CodeUnsupported, fmt.Errorf("%s: %w", text, c.err), "This query cannot be processed")
+	}
+	return splitTemplate(text, e.prefix+"src_"), nil
+}
+
+// splitTemplate cuts text at the names of sources, which begin with mark and end
+// with '_'.
+func splitTemplate(text, mark string) template {
+	var t template
+	for {
+		i := strings.Index(text, mark)
+		if i < 0 {
+			t.texts = append(t.texts, text)
+			return t
+		}
+		t.texts = append(t.texts, text[:i])
+		text = text[i+len(mark):]
+		n := 0
+		for len(text) > 0 && text[0] >= '0' && text[0] <= '9' {
+			n = n*10 + int(text[0]-'0')
+			text = text[1:]
+		}
+		text = strings.TrimPrefix(text, "_")
+		t.sources = append(t.sources, n)
+	}
+}
+
+// fill returns the text with the relation of each source in its place.
+func (t *template) fill(relation func(i int) string) string {
+	var b strings.Builder
+	b.WriteString(t.texts[0])
+	for k, i := range t.sources {
+		b.WriteString(relation(i))
+		b.WriteString(t.texts[k+1])
+	}
+	return b.String()
+}
+
+// The rest serves errors, and takes a nil receiver.
+
+// tableName returns the name in the user's text of a relation in ours.
+func (a *analysed) tableName(name string) string {
+	if a == nil {
+		return name
+	}
+	for i, t := range a.tables {
+		if name == sourceName(a.prefix, i) {
+			return strings.Join(t.Parts, ".")
+		}
+	}
+	return name
+}
+
+// restoreNames replaces our names of tables in a message by the user's.
+func (a *analysed) restoreNames(msg string) string {
+	if a == nil || !strings.Contains(msg, a.prefix) {
+		return msg
+	}
+	for i, t := range a.tables {
+		msg = strings.ReplaceAll(msg, sourceName(a.prefix, i), strings.Join(t.Parts, "."))
+	}
+	return msg
+}
+
+// placeOf returns the offset in the analysed text that an error is about, -1
+// when it is unknown: that of the first name that the error gives.
+func (a *analysed) placeOf(de *duckError) int {
+	if a == nil || de.Name == "" {
+		return -1
+	}
+	for _, n := range a.names {
+		if strings.EqualFold(n.name, de.Name) {
+			return n.pos
+		}
+	}
+	return -1
+}

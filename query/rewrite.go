@@ -1,0 +1,249 @@
+package query
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// argKind is what a parameter that the rewrite adds stands for.
+type argKind uint8
+
+const (
+	argNow   argKind = iota // Args.Now as TIMESTAMP.
+	argUser                 // Args.User as text.
+	argRole                 // Args.Role as text.
+	argFiles                // The paths of a source's files, see compose.
+)
+
+// ownKind is the field of a placeholder of ours that holds its argKind until it
+// has a number.
+const ownKind = "kalam_kind"
+
+// serverFunctions are the functions that the rewrite replaces.
+var serverFunctions = newFunctionSet(`
+	now current_timestamp transaction_timestamp get_current_timestamp localtimestamp current_localtimestamp statement_timestamp
+	current_date today current_time localtime current_localtime get_current_time
+	current_user current_user_id session_user current_role snowflake_id uuid_v7 ulid
+	json_get json_get_str json_get_int json_get_float json_get_bool json_get_json json_as_text json_contains json_length json_object_keys`)
+
+// valueKeywords are those of them that SQL writes without parentheses. DuckDB's
+// parser gives them as column names.
+var valueKeywords = newFunctionSet(`
+	current_timestamp localtimestamp current_date current_time localtime current_user session_user current_role`)
+
+// become makes n the node m, but for its place and alias.
+func become(n, m node) {
+	alias, pos := n["alias"], n["query_location"]
+	clear(n)
+	for k, v := range m {
+		n[k] = v
+	}
+	n["alias"] = alias
+	if pos != nil {
+		n["query_location"] = pos
+	}
+}
+
+// rewrite replaces what stands for something of ours. The children of n are
+// done.
+func (c *checker) rewrite(n node) {
+	switch str(n, "class") {
+	case "COLUMN_REF":
+		c.columnRef(n)
+	case "FUNCTION":
+		if !c.generated && ownSchema(n) && serverFunctions.has(str(n, "function_name")) {
+			c.serverFunction(n, strings.ToLower(str(n, "function_name")), elems(n, "children"))
+		}
+	}
+}
+
+func (c *checker) columnRef(n node) {
+	cols := names(n, "column_names")
+	if len(cols) == 0 || c.generated {
+		return
+	}
+	last := strings.ToLower(cols[len(cols)-1])
+	c.names = append(c.names, nameUse{last, offsetOf(n)})
+	if len(cols) == 1 && valueKeywords.has(last) {
+		c.serverFunction(n, last, nil)
+		return
+	}
+	if len(cols) > 1 {
+		c.columns = append(c.columns, columnUse{n, c.sel})
+	}
+	switch last {
+	case kalam.ColumnDeleted:
+		if c.filter {
+			c.markDeleted(cols)
+		}
+	case kalam.ColumnUpdated:
+		c.updated(n, cols)
+	}
+}
+
+// markDeleted notes which tables a filter on _deleted is about: the one it
+// names, else all of the nearest FROM that has any.
+func (c *checker) markDeleted(cols []string) {
+	for s := c.sel; s != nil; s = s.outer {
+		found := false
+		for _, it := range s.items {
+			if len(cols) > 1 && it.alias != strings.ToLower(cols[len(cols)-2]) {
+				continue
+			}
+			for _, t := range it.tables {
+				t.withDeleted, found = true, true
+			}
+		}
+		if found {
+			return
+		}
+	}
+}
+
+// updated turns _updated of a table into an expression over its _seq. Of a
+// subquery it is an ordinary column.
+func (c *checker) updated(n node, cols []string) {
+	for s := c.sel; s != nil; s = s.outer {
+		for _, it := range s.items {
+			if len(cols) > 1 && it.alias != strings.ToLower(cols[len(cols)-2]) {
+				continue
+			}
+			if !it.base {
+				return
+			}
+			seq := columnRef(append(append([]string(nil), cols[:len(cols)-1]...), kalam.ColumnSeq)...)
+			if len(cols) > 1 {
+				c.columns = append(c.columns, columnUse{seq, c.sel})
+			}
+			// Microseconds of the moment that Seq.Time gives.
+			millis := operator("+", operator(">>", seq, intConst(seqShift)), intConst(kalam.Seq(0).Time().UnixMilli()))
+			become(n, call("make_timestamp", operator("*", millis, intConst(1000))))
+			return
+		}
+	}
+}
+
+// seqShift is the number of bits of a Seq below its milliseconds.
+const seqShift = 22
+
+// serverFunction replaces a call of a function of ours.
+func (c *checker) serverFunction(n node, name string, args []any) {
+	if strings.HasPrefix(name, "json_") {
+		c.jsonFunction(n, name, args)
+		return
+	}
+	if len(args) > 0 {
+		c.refuse(n, kalam.CodeInvalidSQL, "Function '%s' takes no arguments", name)
+		return
+	}
+	switch name {
+	case "current_user", "current_user_id", "session_user":
+		become(n, c.param(argUser))
+	case "current_role":
+		become(n, c.param(argRole))
+	case "current_date", "today":
+		become(n, castTo("DATE", c.param(argNow)))
+	case "current_time", "localtime", "current_localtime", "get_current_time":
+		become(n, castTo("TIME", c.param(argNow)))
+	case "snowflake_id":
+		become(n, call("kalam_snowflake_id"))
+	case "uuid_v7":
+		become(n, call("uuidv7"))
+	case "ulid":
+		become(n, call("kalam_ulid"))
+	default:
+		become(n, c.param(argNow))
+	}
+}
+
+// param returns a placeholder for a value of ours. finish gives it its number.
+func (c *checker) param(kind argKind) node {
+	p := param(0)
+	p[ownKind] = kind
+	c.added = append(c.added, kind)
+	return p
+}
+
+// finish settles what needs the whole statement: the numbers of our
+// placeholders, from first on, and qualified names. It returns what the
+// placeholders stand for.
+func (c *checker) finish(root node, first int) []argKind {
+	var kinds []argKind
+	number := map[argKind]int{}
+	for _, kind := range c.added {
+		if _, ok := number[kind]; !ok {
+			number[kind] = first + len(kinds)
+			kinds = append(kinds, kind)
+		}
+	}
+	if len(kinds) > 0 {
+		setNumbers(root, number)
+	}
+	c.qualify()
+	return kinds
+}
+
+// setNumbers numbers the placeholders of ours below v, wherever they have been
+// copied to.
+func setNumbers(v any, number map[argKind]int) {
+	switch v := v.(type) {
+	case node:
+		if kind, ok := v[ownKind].(argKind); ok {
+			delete(v, ownKind)
+			v["identifier"] = strconv.Itoa(number[kind])
+			return
+		}
+		for _, x := range v {
+			setNumbers(x, number)
+		}
+	case []any:
+		for _, x := range v {
+			setNumbers(x, number)
+		}
+	}
+}
+
+// qualify makes ns.table.column refer to the alias that the table has now. Two
+// tables of one name in different namespaces get different aliases.
+func (c *checker) qualify() {
+	byName := map[string]map[string]bool{}
+	for _, t := range c.tables {
+		if !t.named {
+			set := byName[strings.ToLower(t.alias)]
+			if set == nil {
+				set = map[string]bool{}
+				byName[strings.ToLower(t.alias)] = set
+			}
+			set[strings.Join(t.parts, ".")] = true
+		}
+	}
+	for _, t := range c.tables {
+		if !t.named && len(byName[strings.ToLower(t.alias)]) > 1 {
+			t.node["alias"] = strings.Join(t.parts, ".")
+		}
+	}
+	for _, use := range c.columns {
+		cols := names(use.node, "column_names")
+		for i := len(cols) - 1; i >= 2; i-- {
+			if t := tableNamed(use.sel, cols[:i]); t != nil {
+				rest := columnRef(append([]string{str(t.node, "alias")}, cols[i:]...)...)
+				use.node["column_names"] = rest["column_names"]
+				break
+			}
+		}
+	}
+}
+
+// tableNamed returns the table of FROM that is written like parts.
+func tableNamed(s *selectScope, parts []string) *tableUse {
+	for ; s != nil; s = s.outer {
+		for _, it := range s.items {
+			if it.base && !it.tables[0].named && strings.EqualFold(strings.Join(it.tables[0].parts, "."), strings.Join(parts, ".")) {
+				return it.tables[0]
+			}
+		}
+	}
+	return nil
+}

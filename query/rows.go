@@ -1,0 +1,383 @@
+package query
+
+// #include "scan.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Args are what a query gets beside its sources.
+type Args struct {
+	Params []kalam.Value // Of the placeholders $1, $2, ... A TEXT behaves like a string literal.
+	User   kalam.UserID  // CURRENT_USER.
+	Role   kalam.Role    // CURRENT_ROLE.
+	Now    time.Time     // NOW(), in microseconds and UTC.
+}
+
+// Rows are the result of a query. They are computed while they are read. Not
+// safe for concurrent use.
+type Rows struct {
+	e       *Engine
+	session *session
+	plan    *Plan
+	res     *result
+	out     output
+	casts   *resultCasts        // Result columns that are turned into text.
+	ahead   []arrow.RecordBatch // Read to find out the schema.
+	err     error               // Of the last Next.
+}
+
+// Query runs a plan over one source per element of plan.Tables, in that order.
+// It waits for its turn behind queries that came before, as long as ctx allows.
+// The caller closes the Rows.
+func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
+	if len(sources) != len(plan.tables) {
+		return nil, kalam.Errorf(kalam.CodeInternal, "query has %d tables but %d sources were given", len(plan.tables), len(sources))
+	}
+	if len(args.Params) != plan.params {
+		return nil, kalam.Errorf(kalam.CodeParameterMismatch,
+			"Parameter mismatch: statement has %d placeholders but %d parameters were given", plan.params, len(args.Params))
+	}
+	if err := e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer e.leave()
+	e.count.statements.Add(1)
+	s, err := e.pool.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rows{e: e, session: s, plan: plan}
+	err = s.call(ctx, func() error { return r.open(sources, args) })
+	if err != nil {
+		r.end(err)
+		return nil, r.worded(err)
+	}
+	return r, nil
+}
+
+// open starts the query up to its first rows.
+func (r *Rows) open(sources []Source, args Args) error {
+	inspect := false
+	err := r.start(sources, args, inspect)
+	if r.missesColumn(err, sources) {
+		// A file lacks a column of the table: look what the files have.
+		inspect = true
+		err = r.start(sources, args, inspect)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.res.describe(); err != nil {
+		return err
+	}
+	if slices.Contains(r.res.exotic, true) {
+		// Run it again with those columns as text.
+		r.casts = &resultCasts{text: r.res.exotic}
+		for _, f := range r.res.schema.Fields() {
+			r.casts.names = append(r.casts.names, f.Name)
+		}
+		r.res.close()
+		if err := r.start(sources, args, inspect); err != nil {
+			return err
+		}
+		if err := r.res.describe(); err != nil {
+			return err
+		}
+	}
+	return r.settle()
+}
+
+// start composes, prepares, binds and executes the statement.
+func (r *Rows) start(sources []Source, args Args, inspect bool) error {
+	shapes, err := r.e.shapes(r.session, sources, inspect)
+	defer func() {
+		for _, s := range shapes {
+			s.schema.release()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	cs, err := statementSources(r.session.converter, r.e.chunks, sources, shapes)
+	if err != nil {
+		return err
+	}
+	r.session.expose(cs)
+	C.kalam_sources_release(cs)
+	v := r.plan.variant(shapes, r.casts, &r.e.pool.variants)
+	st, err := r.e.pool.statement(r.session, v)
+	if err != nil {
+		return err
+	}
+	if err := r.bind(st, v, shapes, args); err != nil {
+		return err
+	}
+	r.res, err = st.start(true)
+	return err
+}
+
+// shapes returns how each source is read. The caller releases their schemas,
+// also after an error.
+func (e *Engine) shapes(s *session, sources []Source, inspect bool) ([]*shaped, error) {
+	var out []*shaped
+	for i := range sources {
+		src := &sources[i]
+		sch, err := e.schemas.get(s.converter, src.Schema)
+		if err != nil {
+			return out, err
+		}
+		var columns func(File) ([]string, error)
+		if inspect && len(src.Files) > 0 || needsColumns(src) {
+			columns = func(f File) ([]string, error) { return e.columnsOfFile(s, f.Path) }
+		}
+		shape, err := shapeOf(src, sch, columns)
+		if err != nil {
+			sch.release()
+			return out, err
+		}
+		out = append(out, shape)
+	}
+	return out, nil
+}
+
+// columnsOfFile returns the names of the columns of a Parquet file.
+func (e *Engine) columnsOfFile(s *session, path string) ([]string, error) {
+	if cols, ok := e.files.Get(path); ok {
+		return cols, nil
+	}
+	st, err := s.prepare("SELECT string_agg(name, chr(0) ORDER BY column_id) FROM (SELECT name, row_number() OVER () AS column_id FROM parquet_schema($1) WHERE num_children IS NULL)")
+	if err != nil {
+		return nil, err
+	}
+	defer st.close()
+	text, err := st.textOf(path)
+	if err != nil {
+		return nil, err
+	}
+	cols := strings.Split(text, "\x00")
+	e.files.Add(path, cols)
+	return cols, nil
+}
+
+// missesColumn reports whether err may come from a file that lacks a column of
+// its table.
+func (r *Rows) missesColumn(err error, sources []Source) bool {
+	var de *duckError
+	if !errors.As(err, &de) || de.Subtype != "COLUMN_NOT_FOUND" {
+		return false
+	}
+	for i := range sources {
+		if len(sources[i].Files) > 0 && sources[i].Schema.HasField(de.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// bind sets the statement's parameters: the user's, then ours.
+func (r *Rows) bind(st *statement, v *variant, shapes []*shaped, args Args) error {
+	i := 0
+	next := func(val kalam.Value) error {
+		i++
+		return st.bind(i, val)
+	}
+	for _, p := range args.Params {
+		if err := next(p); err != nil {
+			return err
+		}
+	}
+	for _, kind := range r.plan.args {
+		val := kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
+		switch kind {
+		case argUser:
+			val = kalam.Text(string(args.User))
+		case argRole:
+			val = kalam.Text(args.Role.String())
+		}
+		if err := next(val); err != nil {
+			return err
+		}
+	}
+	for _, f := range v.files {
+		i++
+		if err := st.bindPaths(i, shapes[f.source].groups[f.group].files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxAhead is the number of batches that are read to find out whether sums that
+// DuckDB gives as HUGEINT are in the range of BIGINT.
+const maxAhead = 64
+
+// settle finds out the schema of the result.
+func (r *Rows) settle() error {
+	r.out = newOutput(r.res)
+	for r.out.undecided() && len(r.ahead) < maxAhead {
+		rec, err := r.res.fetch()
+		if errors.Is(err, io.EOF) {
+			r.err = io.EOF
+			break
+		}
+		if err != nil {
+			return err
+		}
+		r.ahead = append(r.ahead, rec)
+		r.out.see(rec)
+	}
+	r.out.decide()
+	return nil
+}
+
+// Schema returns the result columns. datatype.TypeOfArrow gives their SQL types.
+func (r *Rows) Schema() *arrow.Schema { return r.out.schema }
+
+// Next returns the next rows, io.EOF after the last. The caller releases them;
+// they stay valid after Close.
+func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	if len(r.ahead) > 0 {
+		rec := r.ahead[0]
+		r.ahead = r.ahead[1:]
+		return r.out.convert(rec)
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if r.session == nil {
+		return nil, kalam.Errorf(kalam.CodeInternal, "rows are closed")
+	}
+	if err := r.e.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer r.e.leave()
+	var rec arrow.RecordBatch
+	err := r.session.call(ctx, func() (err error) {
+		rec, err = r.res.fetch()
+		return err
+	})
+	if err != nil {
+		r.err = r.worded(err)
+		if !errors.Is(err, io.EOF) {
+			r.end(err)
+		}
+		return nil, r.err
+	}
+	return r.out.convert(rec)
+}
+
+// worded translates an error for the user, with its place in the user's text.
+func (r *Rows) worded(err error) error {
+	if errors.Is(err, io.EOF) {
+		return err
+	}
+	err = translate(err, r.plan.analysed)
+	var ke *kalam.Error
+	if r.plan.at != nil && errors.As(err, &ke) && ke.Position > 0 {
+		return ke.At(r.plan.at.of(ke.Position - 1))
+	}
+	if kalam.CodeOf(err) == kalam.CodeInternal {
+		r.e.log.Error("query failed", "sql", r.plan.sql, "error", err)
+	}
+	return err
+}
+
+// Close ends the query. Nothing of its sources is referenced afterwards, except
+// by rows that Next has returned. It may be called more than once.
+func (r *Rows) Close() {
+	for _, rec := range r.ahead {
+		rec.Release()
+	}
+	r.ahead = nil
+	r.end(nil)
+}
+
+// end lets go of everything after the query has ended with err.
+func (r *Rows) end(err error) {
+	if r.session == nil {
+		return
+	}
+	if r.res != nil {
+		r.res.close()
+		r.res = nil
+	}
+	if !errors.Is(r.err, io.EOF) {
+		// What an unfinished result has left running ends with the next statement.
+		if fault := r.session.exec("SELECT 1"); fault != nil && err == nil {
+			err = fault
+		}
+	}
+	r.session.hide()
+	r.e.pool.put(r.session, err)
+	r.session = nil
+}
+
+// bind sets parameter i, counted from 1.
+func (st *statement) bind(i int, v kalam.Value) error {
+	p, at := st.p, mapping.IdxT(i)
+	state := mapping.State(mapping.StateError)
+	switch v.Kind() {
+	case kalam.KindNull:
+		state = mapping.BindNull(p, at)
+	case kalam.KindBoolean:
+		state = mapping.BindBoolean(p, at, v.Bool())
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
+		state = mapping.BindInt64(p, at, v.Int())
+	case kalam.KindFloat:
+		state = mapping.BindFloat(p, at, float32(v.Float64()))
+	case kalam.KindDouble:
+		state = mapping.BindDouble(p, at, v.Float64())
+	case kalam.KindText, kalam.KindJSON:
+		state = mapping.BindVarchar(p, at, v.Str())
+	case kalam.KindBytes:
+		state = mapping.BindBlob(p, at, []byte(v.Str()))
+	case kalam.KindTimestamp:
+		state = mapping.BindTimestamp(p, at, mapping.NewTimestamp(v.Int()))
+	case kalam.KindDateTime:
+		state = mapping.BindTimestampTZ(p, at, mapping.NewTimestamp(v.Int()))
+	case kalam.KindDate:
+		state = mapping.BindDate(p, at, mapping.NewDate(int32(v.Int())))
+	case kalam.KindTime:
+		state = mapping.BindTime(p, at, mapping.NewTime(v.Int()))
+	case kalam.KindDecimal:
+		hi, lo, scale := v.Decimal()
+		state = mapping.BindDecimal(p, at, mapping.NewDecimal(kalam.MaxDecimalPrecision, scale, mapping.NewHugeInt(lo, hi)))
+	case kalam.KindUUID:
+		state = mapping.BindVarchar(p, at, uuidText(v.UUID()))
+	}
+	if state == mapping.StateError {
+		return kalam.Errorf(kalam.CodeInvalidParameter, "Parameter $%d cannot be bound", i)
+	}
+	return nil
+}
+
+// bindPaths sets parameter i to the list of the files' paths.
+func (st *statement) bindPaths(i int, files []File) error {
+	text := mapping.CreateLogicalType(mapping.TypeVarchar)
+	defer mapping.DestroyLogicalType(&text)
+	values := make([]mapping.Value, len(files))
+	for k, f := range files {
+		values[k] = mapping.CreateVarchar(f.Path)
+	}
+	l := mapping.CreateListValue(text, values)
+	for k := range values {
+		mapping.DestroyValue(&values[k])
+	}
+	defer mapping.DestroyValue(&l)
+	if mapping.BindValue(st.p, mapping.IdxT(i), l) == mapping.StateError {
+		return errors.New("bind file names")
+	}
+	return nil
+}

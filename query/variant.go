@@ -1,0 +1,100 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+)
+
+// variant is the text of a query for sources of certain shapes: which have files,
+// batches and delete vectors, and what columns. It holds nothing of the rows, so
+// that users share it.
+type variant struct {
+	id    uint64 // Distinguishes variants for the whole life of the process.
+	sql   string
+	files []fileArg // What the placeholders after those of the plan stand for.
+}
+
+// fileArg is a placeholder for the paths of one group of a source's files.
+type fileArg struct{ source, group int }
+
+// maxVariants bounds the variants of one query.
+const maxVariants = 32
+
+// lastVariant numbers the variants.
+type lastVariant struct{ atomic.Uint64 }
+
+// variant returns the text for sources of these shapes. casts are the result
+// columns that become text, nil for none.
+func (a *analysed) variant(shapes []*shaped, casts *resultCasts, last *lastVariant) *variant {
+	var key strings.Builder
+	for _, s := range shapes {
+		s.key(&key)
+	}
+	if casts != nil {
+		fmt.Fprint(&key, "text", casts.text)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if v, ok := a.variants[key.String()]; ok {
+		return v
+	}
+	v := a.compose(shapes)
+	if casts != nil {
+		v.sql = casts.around(v.sql)
+	}
+	v.id = last.Add(1)
+	if len(a.variants) >= maxVariants {
+		clear(a.variants)
+	}
+	a.variants[key.String()] = v
+	return v
+}
+
+// compose writes the text.
+func (a *analysed) compose(shapes []*shaped) *variant {
+	v := &variant{}
+	param := a.params + len(a.args) + 1
+	branches := make([][]string, len(shapes))
+	for i, s := range shapes {
+		branches[i] = s.branches(i, param)
+		for g := range s.groups {
+			v.files = append(v.files, fileArg{i, g})
+			param++
+		}
+	}
+	if len(shapes) == 1 && len(branches[0]) > 1 && len(a.top.texts) > 0 {
+		var firsts []string
+		for _, b := range branches[0] {
+			firsts = append(firsts, "("+a.branch.fill(func(int) string { return "(" + b + ")" })+")")
+		}
+		v.sql = a.top.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" })
+		return v
+	}
+	v.sql = a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" })
+	return v
+}
+
+// resultCasts are the result columns and which of them become text.
+type resultCasts struct {
+	names []string
+	text  []bool
+}
+
+// around returns the query with those columns as text. Names and order stay.
+func (c *resultCasts) around(sql string) string {
+	var list, cols strings.Builder
+	for i, name := range c.names {
+		value := fmt.Sprintf("c%d", i)
+		if i > 0 {
+			list.WriteString(", ")
+			cols.WriteString(", ")
+		}
+		cols.WriteString(value)
+		if c.text[i] {
+			value = "CAST(" + value + " AS VARCHAR)"
+		}
+		list.WriteString(value + " AS " + quoteName(name))
+	}
+	return "SELECT " + list.String() + " FROM (" + sql + ") AS r(" + cols.String() + ")"
+}
