@@ -1,0 +1,269 @@
+package link
+
+import (
+	"fmt"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/link/wire"
+)
+
+// verdict is what the stream does after a Subscription took a frame.
+type verdict uint8
+
+const (
+	verdictGo        verdict = iota
+	verdictDetach            // Unsubscribe; the subscription comes back by itself.
+	verdictAgain             // Subscribe again on this connection.
+	verdictReconnect         // Give up this connection; the error says why.
+	verdictEnd               // The subscription has ended.
+)
+
+// begin gives the Subscription a new id and returns the frame that subscribes
+// it. ok is false while it waits for its reader.
+func (s *Subscription) begin() (id subscriptionID, f wire.ClientFrame, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.received
+	if r.lagging || s.ended {
+		return "", f, false
+	}
+	// Rows without seqs, of an aggregate for instance, cannot be resumed.
+	r.reset = r.reset || r.last == 0 && r.rows
+	r.round++
+	r.id = subscriptionID(fmt.Sprintf("sub-%d", s.number))
+	if r.round > 1 {
+		r.id += subscriptionID(fmt.Sprintf(".%d", r.round))
+	}
+	var options *wire.SubscribeOptions
+	options, r.initial = s.wireOptionsLocked()
+	r.acked, r.ready, r.snapshot = false, !r.initial, 0
+	if r.last == 0 {
+		r.catchUp = nil
+	} else if r.catchUp == nil {
+		r.catchUp = map[kalam.Seq]struct{}{}
+	}
+	return r.id, wire.ClientFrame{
+		Type:         wire.TypeSubscribe,
+		Subscription: &wire.Subscribe{ID: string(r.id), SQL: s.sql, Options: options},
+	}, true
+}
+
+// take handles a frame of the subscription. The error belongs to
+// verdictReconnect.
+func (s *Subscription) take(f *frame) (verdict, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if string(s.received.id) != f.SubscriptionID || s.ended {
+		return verdictGo, nil
+	}
+	switch f.Type {
+	case wire.TypeSubscriptionAck:
+		s.acknowledgedLocked(f)
+	case wire.TypeInitialBatch:
+		return s.batchLocked(f), nil
+	case wire.TypeChange:
+		return s.changeLocked(f), nil
+	case wire.TypeError:
+		return s.refusedLocked(f)
+	}
+	return verdictGo, nil
+}
+
+// acknowledgedLocked takes an acknowledgement: of the subscription, or of a
+// change of the table's columns.
+func (s *Subscription) acknowledgedLocked(f *frame) {
+	s.columns = columnsOf(f.Schema)
+	r := &s.received
+	if r.acked {
+		return
+	}
+	r.acked = true
+	r.snapshot = lastSeq(f.BatchControl)
+	if f.LiveID != "" {
+		s.liveID = f.LiveID
+	}
+	if !r.initial {
+		r.last = max(r.last, r.snapshot)
+	}
+	switch {
+	case !r.started:
+		s.pushLocked(Event{Kind: EventState, State: StateConnected, resume: r.last})
+	case r.reset:
+		s.pushLocked(Event{Kind: EventState, State: StateReset, resume: r.last})
+	default:
+		s.pushLocked(Event{Kind: EventState, State: StateResumed, From: r.last, resume: r.last})
+	}
+	if !r.started {
+		r.started = true
+		close(s.acked)
+	}
+	r.reset, r.rows = false, r.rows && !r.reset
+}
+
+// note takes down the seq of something that was queued.
+func (r *reception) note(seq kalam.Seq) {
+	switch {
+	case seq == 0:
+	case r.catchUp == nil:
+		r.last = max(r.last, seq)
+	case r.ready && r.snapshot > 0 && seq > r.snapshot:
+		// Later than the resume's snapshot, so all of that has come.
+		r.catchUp, r.last = nil, max(r.last, seq)
+	default:
+		r.catchUp[seq] = struct{}{}
+	}
+}
+
+// loaded takes down that the last initial batch has come.
+func (r *reception) loaded() {
+	r.ready = true
+	switch {
+	case r.catchUp == nil:
+		r.last = max(r.last, r.snapshot)
+	case r.snapshot == 0:
+		// A server that does not name its snapshot sends no deletions for it either.
+		for seq := range r.catchUp {
+			r.last = max(r.last, seq)
+		}
+		r.catchUp = nil
+	}
+}
+
+// seen reports whether seq came before the connection broke.
+func (r *reception) seen(seq kalam.Seq) bool {
+	_, ok := r.catchUp[seq]
+	return ok
+}
+
+// batchLocked queues one batch of initial rows.
+func (s *Subscription) batchLocked(f *frame) verdict {
+	r := &s.received
+	ev := Event{Kind: EventInitial, Last: !f.BatchControl.HasMore, on: r.id}
+	var seqs []kalam.Seq
+	for _, row := range f.Rows {
+		seq := seqOf(row)
+		if r.seen(seq) {
+			continue
+		}
+		ev.Rows = append(ev.Rows, row)
+		ev.Seq = max(ev.Seq, seq)
+		seqs = append(seqs, seq)
+	}
+	if len(s.queue)-s.head >= s.options.BufferSize {
+		return s.lagLocked()
+	}
+	for _, seq := range seqs {
+		r.note(seq)
+	}
+	if ev.Last {
+		r.loaded()
+	} else {
+		next := wire.SeqID(lastSeq(f.BatchControl))
+		ev.next = &next
+	}
+	ev.resume = r.last
+	r.rows = r.rows || len(ev.Rows) > 0
+	s.pushLocked(ev)
+	return verdictGo
+}
+
+// changeLocked queues the changes of a frame.
+func (s *Subscription) changeLocked(f *frame) verdict {
+	for i := range max(len(f.Rows), len(f.OldValues)) {
+		var ev Event
+		if i < len(f.Rows) {
+			ev.New = f.Rows[i]
+		}
+		if i < len(f.OldValues) {
+			ev.Old = f.OldValues[i]
+		}
+		switch f.ChangeType {
+		case kalam.ChangeInsert.String():
+			ev.Kind = EventInsert
+		case kalam.ChangeUpdate.String():
+			ev.Kind = EventUpdate
+		case kalam.ChangeDelete.String():
+			ev.Kind = EventDelete
+			if ev.Old == nil {
+				ev.Old, ev.New = ev.New, nil
+			}
+		default:
+			continue // A kind of a later version.
+		}
+		if ev.Seq = seqOf(ev.New); ev.Seq == 0 {
+			ev.Seq = seqOf(ev.Old)
+		}
+		r := &s.received
+		if r.seen(ev.Seq) {
+			continue
+		}
+		if len(s.queue)-s.head >= s.options.BufferSize {
+			return s.lagLocked()
+		}
+		r.note(ev.Seq)
+		r.rows = true
+		ev.resume = r.last
+		s.pushLocked(ev)
+	}
+	return verdictGo
+}
+
+// lagLocked gives up the present id because the reader is too slow.
+func (s *Subscription) lagLocked() verdict {
+	s.received.lagging, s.received.acked = true, false
+	return verdictDetach
+}
+
+// refusedLocked takes an error frame.
+func (s *Subscription) refusedLocked(f *frame) (verdict, error) {
+	r := &s.received
+	err := &Error{Kind: KindSubscription, Code: f.Code, Message: f.Message}
+	switch {
+	case f.Code == wire.CodeResumeWindowExceeded && r.last > 0:
+		r.last, r.catchUp, r.reset = 0, nil, r.started
+		return verdictAgain, nil
+	case f.Code == wire.CodeShuttingDown,
+		f.Code == wire.CodeSubscriptionLimit && r.started && !r.acked: // The lost connection may still count.
+		return verdictReconnect, err
+	}
+	s.ended, s.err = true, err
+	s.signal()
+	return verdictEnd, nil
+}
+
+// lost takes down that the connection broke. Only a subscription that stood
+// tells its reader.
+func (s *Subscription) lost(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.received.acked && !s.ended {
+		s.pushLocked(Event{Kind: EventState, State: StateDisconnected, Err: err, resume: s.received.last})
+	}
+	s.received.id, s.received.acked = "", false
+}
+
+// connecting tells the reader of an attempt to connect again.
+func (s *Subscription) connecting(attempt int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.received.started && !s.ended {
+		s.pushLocked(Event{Kind: EventState, State: StateConnecting, Attempt: attempt, resume: s.received.last})
+	}
+}
+
+// standing reports whether the subscription was ever acknowledged, and whether
+// it waits for an acknowledgement now.
+func (s *Subscription) standing() (started, pending bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.received.started, s.received.id != "" && !s.received.acked && !s.ended && !s.received.lagging
+}
+
+// columnsOf reads a schema.
+func columnsOf(fields []rawField) []Column {
+	columns := make([]Column, len(fields))
+	for i := range fields {
+		columns[i] = fields[i].column()
+	}
+	return columns
+}
