@@ -208,6 +208,9 @@ func (c *committer) commit() {
 	}
 	if err := c.apply(); err != nil {
 		c.fail(err)
+		if err := c.fix(); err != nil {
+			c.store.log.Error("commit failed, and what it left cannot be removed yet", "error", err)
+		}
 		return
 	}
 	s := c.store

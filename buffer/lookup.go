@@ -108,7 +108,8 @@ func (s *Store) find(ctx context.Context, t *kalam.Table, l *lakeState, key []by
 	if err != nil {
 		return kalam.Row{}, false, err
 	}
-	return rows[0], !rows[0].Deleted, nil
+	row, ok := live(rows[0])
+	return row, ok, nil
 }
 
 // flushed is what the lake holds of the key of a mutation, found before the

@@ -138,13 +138,13 @@ func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 	}
 	if v.over != nil {
 		if i := v.over.mem.newest(key); i >= 0 {
-			row := v.over.mem.versions[i].row()
-			return row, !row.Deleted, nil
+			row, ok := live(v.over.mem.versions[i].row())
+			return row, ok, nil
 		}
 	}
 	if i := v.mem.indexAt(key, len(v.versions)); i >= 0 {
-		row := v.versions[i].row()
-		return row, !row.Deleted, nil
+		row, ok := live(v.versions[i].row())
+		return row, ok, nil
 	}
 	return v.snap.store.find(ctx, v.table, v.lake, key)
 }
@@ -161,8 +161,16 @@ func (s *Store) Get(ctx context.Context, t *kalam.Table, id kalam.Scope, key []b
 	mem, versions, lake := sc.mem, sc.mem.shown, sc.lake
 	s.visibility.RUnlock()
 	if i := mem.indexAt(key, len(versions)); i >= 0 {
-		row := versions[i].row()
-		return row, !row.Deleted, nil
+		row, ok := live(versions[i].row())
+		return row, ok, nil
 	}
 	return s.find(ctx, t, lake, key)
+}
+
+// live returns the row unless it is a tombstone.
+func live(r kalam.Row) (kalam.Row, bool) {
+	if r.Deleted {
+		return kalam.Row{}, false
+	}
+	return r, true
 }

@@ -1,0 +1,373 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+)
+
+// Options tune a Backend. The zero value is the default.
+type Options struct {
+	Logger *slog.Logger // nil discards.
+	// Relaxed returns from Apply before the sync, which follows within 100 ms.
+	Relaxed bool
+	// MemtableBytes is the memory of a memtable, of which there are up to three; 0
+	// is 16 MiB. It is also what a start after a crash reads back.
+	MemtableBytes int64
+	// ReserveBytes of the disk stay free: a batch that would go below is refused,
+	// so that Badger's own writing never meets a full disk. 0 is twice
+	// MemtableBytes, negative is none.
+	ReserveBytes int64
+}
+
+const (
+	defaultMemtable = 16 << 20
+	// largeValue is the length from which a value goes to the value log: it is then
+	// written once, not again by every compaction, and costs one more sync.
+	largeValue = 32 << 10
+	// relaxedLarge is that of the relaxed mode, where the logs are not synced in
+	// step: only a single log is consistent after a power cut.
+	relaxedLarge  = 1 << 20
+	valueLogBytes = 64 << 20
+	maxValue      = 64 << 20
+	relaxedSync   = 100 * time.Millisecond
+	folderMode    = 0o750
+)
+
+// Backend is a Badger directory. It is safe for concurrent use.
+type Backend struct {
+	dir     string
+	opts    Options
+	log     *slog.Logger
+	db      *badger.DB
+	lock    *dirLock
+	logger  *logger
+	limits  buffer.Limits
+	failed  atomic.Bool // A sync failed; nothing more is written.
+	garbage garbage
+
+	collecting sync.Mutex // One collection at a time; held while it runs.
+
+	quit    chan struct{}
+	work    sync.WaitGroup // The goroutines of the value log and the relaxed sync.
+
+	partitions partitions
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	active int           // Operations in Badger.
+	idle   chan struct{} // Closed by the last of them after Close.
+}
+
+var _ buffer.Backend = (*Backend)(nil)
+
+// Open opens the directory dir, which is created when missing. An error has
+// CodeInvalidOperation when another process uses it, and CodeCorrupt, with what
+// is damaged, when files that concern everything cannot be trusted. The caller
+// calls Close.
+func Open(dir string, o Options) (_ *Backend, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MemtableBytes == 0 {
+		o.MemtableBytes = defaultMemtable
+	}
+	if o.ReserveBytes == 0 {
+		o.ReserveBytes = 2 * o.MemtableBytes
+	}
+	if err := os.MkdirAll(dir, folderMode); err != nil {
+		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "data directory %s cannot be created", dir)
+	}
+	b := &Backend{dir: dir, opts: o, log: o.Logger, quit: make(chan struct{}), idle: make(chan struct{})}
+	b.logger = &logger{log: o.Logger, failed: &b.failed}
+	if b.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.lock.release())
+		}
+	}()
+	if err := checkFiles(dir, o.Relaxed); err != nil {
+		return nil, err
+	}
+	if err := b.openDB(); err != nil {
+		return nil, err
+	}
+	if err := b.loadPartitions(); err != nil {
+		return nil, errors.Join(err, b.db.Close())
+	}
+	b.work.Add(1)
+	go b.collectLoop()
+	if o.Relaxed {
+		b.work.Add(1)
+		go b.syncLoop()
+	}
+	b.log.Info("write buffer opened", "directory", dir, "bytes", b.diskSize(), "relaxed", o.Relaxed)
+	return b, nil
+}
+
+// openDB opens Badger. It panics on some damaged files; what reaches this
+// goroutine becomes an error.
+func (b *Backend) openDB() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = damaged(b.dir, fmt.Errorf("open: %v", p))
+		}
+	}()
+	o := badger.DefaultOptions(b.dir)
+	o.Logger = b.logger
+	o.SyncWrites = !b.opts.Relaxed
+	o.MemTableSize = b.opts.MemtableBytes
+	o.NumMemtables = 1
+	o.NumCompactors = 2
+	o.ValueThreshold = largeValue
+	if b.opts.Relaxed {
+		o.ValueThreshold = relaxedLarge
+	}
+	o.ValueLogFileSize = valueLogBytes
+	o.VerifyValueChecksum = true
+	o.ChecksumVerificationMode = options.OnBlockRead
+	// Rows are flushed away within minutes, and blocks are read in place.
+	o.Compression = options.None
+	o.BlockCacheSize = 0
+	o.DetectConflicts = false
+	o.MetricsEnabled = false
+	if b.db, err = badger.Open(o); err != nil {
+		return openError(b.dir, err)
+	}
+	// Badger refuses a transaction from these limits on: 15 % of a memtable, and
+	// that divided by a node of its skip list. Its own bytes per entry are within
+	// the rest.
+	most := b.opts.MemtableBytes * 15 / 100
+	b.limits = buffer.Limits{Ops: int(most / 200), Bytes: most * 3 / 4, Large: o.ValueThreshold, Value: maxValue}
+	return nil
+}
+
+// openError words what Badger says. It does not keep the system's error, so a
+// full disk can only be told by its text.
+func openError(dir string, err error) error {
+	if isNoSpace(err) {
+		return kalam.Wrap(kalam.CodeResourceExhausted, err, "data directory %s cannot be opened: the disk is full", dir)
+	}
+	return damaged(dir, err)
+}
+
+// damaged is the error of files that cannot be used at all.
+func damaged(dir string, err error) error {
+	return kalam.Wrap(kalam.CodeCorrupt, err, "data directory %s is damaged; restore it from a backup", dir)
+}
+
+// isNoSpace reports whether the error is that of a full disk. Badger wraps
+// errors as text, so errors.Is does not find it.
+func isNoSpace(err error) bool {
+	return err != nil && (noSpace(err) || strings.Contains(err.Error(), noSpaceText))
+}
+
+// enter keeps Badger open until leave: a closed one panics.
+func (b *Backend) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return kalam.Errorf(kalam.CodeShuttingDown, "the write buffer is closed")
+	}
+	b.active++
+	return nil
+}
+
+func (b *Backend) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.active--
+	if b.closed && b.active == 0 {
+		close(b.idle)
+	}
+}
+
+// Close waits for running operations and for the goroutines, makes everything
+// durable and unlocks the directory. Snapshots must be released before. A second
+// call does nothing.
+func (b *Backend) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	if b.active == 0 {
+		close(b.idle)
+	}
+	b.mu.Unlock()
+	close(b.quit)
+	<-b.idle
+	b.work.Wait()
+	err := b.db.Close()
+	if err != nil {
+		err = fmt.Errorf("close %s: %w", b.dir, err)
+	}
+	return errors.Join(err, b.lock.release())
+}
+
+// Put implements buffer.Backend.
+func (b *Backend) Put(ctx context.Context, partition string, key, value []byte) error {
+	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Value: value}})
+}
+
+// Delete implements buffer.Backend.
+func (b *Backend) Delete(ctx context.Context, partition string, key []byte) error {
+	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Delete: true}})
+}
+
+// MaxBatch implements buffer.Backend.
+func (b *Backend) MaxBatch() buffer.Limits { return b.limits }
+
+// Apply implements buffer.Backend. A canceled ctx refuses the batch at the start
+// and does not end it later.
+func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
+	if err := b.limits.Check(ops); err != nil {
+		return err
+	}
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	if err := b.writable(ops); err != nil {
+		return err
+	}
+	txn := b.db.NewTransaction(true)
+	defer txn.Discard()
+	var large, deleted int64
+	for i := range ops {
+		op := &ops[i]
+		key, err := b.partitions.key(op.Partition, op.Key)
+		if err != nil {
+			return err
+		}
+		if len(op.Key) == 0 {
+			return fmt.Errorf("%w: empty key", buffer.ErrBatchFailed)
+		}
+		if op.Delete {
+			deleted++
+			err = txn.Delete(key)
+		} else {
+			if int64(len(op.Value)) >= b.limits.Large {
+				large += int64(len(op.Value))
+			}
+			err = txn.SetEntry(badger.NewEntry(key, op.Value).WithMeta(metaOf(op.Value)))
+		}
+		if err != nil {
+			return batchError(err)
+		}
+	}
+	if err := b.commit(txn); err != nil {
+		return err
+	}
+	b.garbage.wrote(large, deleted)
+	return nil
+}
+
+// writable refuses a batch that cannot be written: after a failed sync, and when
+// the disk is nearly full. Batches that only delete may go further, since they
+// are how space is given back.
+func (b *Backend) writable(ops []buffer.Op) error {
+	if b.failed.Load() {
+		return kalam.Errorf(kalam.CodeInternal, "the disk of the write buffer failed; nothing is written until the server is started again")
+	}
+	if b.opts.ReserveBytes < 0 {
+		return nil
+	}
+	free, known := freeSpace(b.dir)
+	if !known {
+		return nil
+	}
+	need := b.opts.ReserveBytes / 2
+	for i := range ops {
+		if !ops[i].Delete {
+			need = max(need, b.opts.ReserveBytes)
+			need += int64(len(ops[i].Value))
+		}
+	}
+	if free < need {
+		return kalam.Errorf(kalam.CodeResourceExhausted, "the disk of the write buffer is full: %d MiB are free, %d MiB are kept in reserve", free>>20, b.opts.ReserveBytes>>20)
+	}
+	return nil
+}
+
+// commit commits a transaction and waits for its sync. An error of the commit
+// itself means that a sync or the writing of a log failed half-way.
+func (b *Backend) commit(txn *badger.Txn) error {
+	err := txn.Commit()
+	switch {
+	case err == nil && !b.failed.Load():
+		return nil
+	case err == nil:
+		return fmt.Errorf("%w: the value log could not be synced", buffer.ErrBatchFailed)
+	case isNoSpace(err):
+		return kalam.Wrap(kalam.CodeResourceExhausted, err, "the disk of the write buffer is full")
+	case errors.Is(err, badger.ErrTxnTooBig):
+		return batchError(err)
+	}
+	b.failed.Store(true)
+	b.log.Error("the write buffer cannot write; it takes nothing more until the next start", "directory", b.dir, "error", err)
+	return batchError(err)
+}
+
+func batchError(err error) error {
+	if errors.Is(err, badger.ErrTxnTooBig) {
+		return fmt.Errorf("%w: %w", buffer.ErrNotSupported, err)
+	}
+	return fmt.Errorf("%w: %w", buffer.ErrBatchFailed, err)
+}
+
+// syncLoop makes relaxed writes durable in short intervals.
+func (b *Backend) syncLoop() {
+	defer b.work.Done()
+	ticker := time.NewTicker(relaxedSync)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-b.quit:
+			return
+		case <-ticker.C:
+		}
+		if b.failed.Load() {
+			return
+		}
+		if err := b.db.Sync(); err != nil {
+			b.failed.Store(true)
+			b.log.Error("the write buffer cannot be synced; it takes nothing more until the next start", "directory", b.dir, "error", err)
+		}
+	}
+}
+
+// diskSize returns the bytes of the directory's files, sparse ones at what they
+// hold at most.
+func (b *Backend) diskSize() int64 {
+	var total int64
+	entries, err := os.ReadDir(b.dir)
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if info, err := os.Lstat(filepath.Join(b.dir, e.Name())); err == nil {
+			total += info.Size()
+		}
+	}
+	return total
+}

@@ -1,0 +1,287 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+)
+
+// Keys of the directory: a partition's record is keyRecord and its name, with
+// its number as the value; its keys are keyData, the number, 4 bytes big endian,
+// and the key. A number is given once, so that what a dropped partition left can
+// never show in a new one of its name. The highest is under keyRecord alone.
+const (
+	keyRecord  = 0x01
+	keyData    = 0x02
+	keyScratch = 0x03 // Written over and over by collect.
+
+	prefixBytes = 5
+	deleteOps   = 1000
+)
+
+// partitions are the partitions in memory.
+type partitions struct {
+	mu     sync.RWMutex // guards what follows
+	number map[string]uint32
+	last   uint32
+
+	change sync.Mutex // serialises creation and removal; held while they are written
+}
+
+// key returns the stored form of a key.
+func (p *partitions) key(partition string, key []byte) ([]byte, error) {
+	p.mu.RLock()
+	n, ok := p.number[partition]
+	p.mu.RUnlock()
+	if !ok {
+		if err := buffer.CheckPartition(partition); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %s", buffer.ErrPartitionNotFound, partition)
+	}
+	return append(dataPrefix(n, len(key)), key...), nil
+}
+
+func dataPrefix(n uint32, room int) []byte {
+	out := make([]byte, prefixBytes, prefixBytes+room)
+	out[0] = keyData
+	binary.BigEndian.PutUint32(out[1:], n)
+	return out
+}
+
+func recordKey(name string) []byte { return append([]byte{keyRecord}, name...) }
+
+func recordValue(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+
+// loadPartitions reads the partitions and removes what interrupted removals left.
+func (b *Backend) loadPartitions() (err error) {
+	defer func() { b.guard(recover(), &err) }()
+	p := &b.partitions
+	p.number = map[string]uint32{}
+	err = b.db.View(func(txn *badger.Txn) error {
+		o := badger.DefaultIteratorOptions
+		o.Prefix = []byte{keyRecord}
+		it := txn.NewIterator(o)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			name := string(it.Item().Key()[1:])
+			value, err := it.Item().ValueCopy(nil)
+			if err != nil || len(value) != 4 {
+				return fmt.Errorf("record of partition %q is damaged", name)
+			}
+			n := binary.BigEndian.Uint32(value)
+			p.last = max(p.last, n)
+			if name != "" {
+				p.number[name] = n
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return damaged(b.dir, err)
+	}
+	return b.removeStrays()
+}
+
+// removeStrays deletes the keys of numbers that no partition has.
+func (b *Backend) removeStrays() error {
+	known := map[uint32]bool{}
+	for _, n := range b.partitions.number {
+		known[n] = true
+	}
+	for n := uint32(1); n <= b.partitions.last; n++ {
+		if known[n] {
+			continue
+		}
+		if err := b.deleteAll(context.Background(), n); err != nil {
+			return fmt.Errorf("remove what a dropped partition left: %w", err)
+		}
+	}
+	return nil
+}
+
+// deleteAll deletes the keys of a partition in batches.
+func (b *Backend) deleteAll(ctx context.Context, n uint32) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		keys, err := b.someKeys(dataPrefix(n, 0), min(deleteOps, b.limits.Ops))
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		txn := b.db.NewTransaction(true)
+		for _, k := range keys {
+			if err := txn.Delete(k); err != nil {
+				txn.Discard()
+				return batchError(err)
+			}
+		}
+		if err := b.commit(txn); err != nil {
+			return err
+		}
+	}
+}
+
+// someKeys returns the first keys with a prefix.
+func (b *Backend) someKeys(prefix []byte, most int) (keys [][]byte, err error) {
+	defer func() { b.guard(recover(), &err) }()
+	err = b.db.View(func(txn *badger.Txn) error {
+		o := badger.DefaultIteratorOptions
+		o.PrefetchValues = false
+		o.Prefix = prefix
+		it := txn.NewIterator(o)
+		defer it.Close()
+		for it.Rewind(); it.Valid() && len(keys) < most; it.Next() {
+			keys = append(keys, bytes.Clone(it.Item().Key()))
+		}
+		return nil
+	})
+	return keys, err
+}
+
+// CreatePartition implements buffer.Backend.
+func (b *Backend) CreatePartition(ctx context.Context, name string) error {
+	if err := buffer.CheckPartition(name); err != nil {
+		return err
+	}
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	p := &b.partitions
+	p.change.Lock()
+	defer p.change.Unlock()
+	p.mu.RLock()
+	_, exists := p.number[name]
+	next := p.last + 1
+	p.mu.RUnlock()
+	if exists {
+		return fmt.Errorf("%w: %s", buffer.ErrPartitionExists, name)
+	}
+	if next == 0 {
+		return kalam.Errorf(kalam.CodeResourceExhausted, "no more partitions can be created")
+	}
+	if err := b.writable([]buffer.Op{{}}); err != nil {
+		return err
+	}
+	txn := b.db.NewTransaction(true)
+	defer txn.Discard()
+	err := errors.Join(txn.Set(recordKey(name), recordValue(next)), txn.Set(recordKey(""), recordValue(next)))
+	if err != nil {
+		return batchError(err)
+	}
+	if err := b.commit(txn); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.number[name], p.last = next, next
+	return nil
+}
+
+// PartitionExists implements buffer.Backend.
+func (b *Backend) PartitionExists(ctx context.Context, name string) (bool, error) {
+	if err := buffer.CheckPartition(name); err != nil {
+		return false, err
+	}
+	if err := b.enter(ctx); err != nil {
+		return false, err
+	}
+	defer b.leave()
+	b.partitions.mu.RLock()
+	defer b.partitions.mu.RUnlock()
+	_, ok := b.partitions.number[name]
+	return ok, nil
+}
+
+// Partitions implements buffer.Backend.
+func (b *Backend) Partitions(ctx context.Context) ([]string, error) {
+	if err := b.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer b.leave()
+	b.partitions.mu.RLock()
+	defer b.partitions.mu.RUnlock()
+	return slices.Sorted(maps.Keys(b.partitions.number)), nil
+}
+
+// DropPartition implements buffer.Backend. The partition is gone with its
+// record; its keys follow in batches, or at the next start.
+func (b *Backend) DropPartition(ctx context.Context, name string) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	p := &b.partitions
+	p.change.Lock()
+	defer p.change.Unlock()
+	if _, err := p.key(name, nil); err != nil {
+		return err
+	}
+	txn := b.db.NewTransaction(true)
+	defer txn.Discard()
+	if err := txn.Delete(recordKey(name)); err != nil {
+		return batchError(err)
+	}
+	if err := b.commit(txn); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	n := p.number[name]
+	delete(p.number, name)
+	p.mu.Unlock()
+	return b.deleteAll(ctx, n)
+}
+
+// PartitionSize implements buffer.Backend: the sum of keys and values, without
+// reading the values.
+func (b *Backend) PartitionSize(ctx context.Context, name string) (total int64, err error) {
+	if err := b.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer b.leave()
+	prefix, err := b.partitions.key(name, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { b.guard(recover(), &err) }()
+	err = b.db.View(func(txn *badger.Txn) error {
+		o := badger.DefaultIteratorOptions
+		o.PrefetchValues = false
+		o.Prefix = prefix
+		it := txn.NewIterator(o)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			total += it.Item().EstimatedSize() - prefixBytes
+		}
+		return nil
+	})
+	return total, err
+}
+
+// CompactPartition implements buffer.Backend. Badger compacts all partitions
+// together.
+func (b *Backend) CompactPartition(ctx context.Context, name string) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	if _, err := b.partitions.key(name, nil); err != nil {
+		return err
+	}
+	return b.collect(ctx)
+}

@@ -1,0 +1,179 @@
+package badger
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"github.com/kalamlake/kalam/buffer"
+)
+
+// metaFilled is the user meta of an entry with a value: Badger returns an empty
+// value, and no error, for one that it cannot read from its value log.
+const metaFilled = 1
+
+func metaOf(value []byte) byte {
+	if len(value) > 0 {
+		return metaFilled
+	}
+	return 0
+}
+
+// guard turns what was recovered of a panic of Badger over damaged bytes, or of
+// a fault over a file that was cut, into an error.
+func (b *Backend) guard(p any, err *error) {
+	if p != nil {
+		*err = damaged(b.dir, fmt.Errorf("read: %v", p))
+	}
+}
+
+// Get implements buffer.Reader.
+func (b *Backend) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
+	if err := b.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer b.leave()
+	txn := b.db.NewTransaction(false)
+	defer txn.Discard()
+	return b.get(txn, partition, key)
+}
+
+func (b *Backend) get(txn *badger.Txn, partition string, key []byte) (_ []byte, err error) {
+	defer func() { b.guard(recover(), &err) }()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	k, err := b.partitions.key(partition, key)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) == 0 {
+		return nil, buffer.ErrKeyNotFound
+	}
+	item, err := txn.Get(k)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, buffer.ErrKeyNotFound
+	}
+	if err != nil {
+		return nil, buffer.NewDamageError(partition, key, err)
+	}
+	value, err := item.ValueCopy([]byte{})
+	if err != nil || len(value) == 0 && item.UserMeta() == metaFilled {
+		return nil, buffer.NewDamageError(partition, key, unreadable(err))
+	}
+	return value, nil
+}
+
+func unreadable(err error) error {
+	if err == nil {
+		return errors.New("its value cannot be read")
+	}
+	return err
+}
+
+// Scan implements buffer.Reader. It sees the state at its start.
+func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	txn := b.db.NewTransaction(false)
+	defer txn.Discard()
+	return b.scan(ctx, txn, partition, start, end, f)
+}
+
+func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, start, end []byte, f func(key, value []byte) error) (err error) {
+	prefix, err := b.partitions.key(partition, nil)
+	if err != nil {
+		return err
+	}
+	var inside bool // In f: what happens there is none of Badger's.
+	defer func() {
+		if !inside {
+			b.guard(recover(), &err)
+		}
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	o := badger.DefaultIteratorOptions
+	o.PrefetchValues = false
+	o.Prefix = append(prefix[:len(prefix):len(prefix)], commonPrefix(start, end)...)
+	it := txn.NewIterator(o)
+	defer it.Close()
+	var limit []byte
+	if end != nil {
+		limit = append(prefix[:len(prefix):len(prefix)], end...)
+	}
+	for it.Seek(append(prefix[:len(prefix):len(prefix)], start...)); it.Valid(); it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		item := it.Item()
+		full := item.Key()
+		if limit != nil && bytes.Compare(full, limit) >= 0 {
+			return nil
+		}
+		key := full[len(prefix):]
+		filled, called := item.UserMeta() == metaFilled, false
+		var stop error
+		err := item.Value(func(value []byte) error {
+			if filled && len(value) == 0 {
+				return nil
+			}
+			called, inside = true, true
+			stop = f(key, value)
+			inside = false
+			return nil
+		})
+		switch {
+		case stop != nil:
+			return stop
+		case err != nil || !called:
+			return buffer.NewDamageError(partition, bytes.Clone(key), unreadable(err))
+		}
+	}
+	return nil
+}
+
+// commonPrefix returns what all keys in [start, end) begin with.
+func commonPrefix(start, end []byte) []byte {
+	n := 0
+	for n < len(start) && n < len(end) && start[n] == end[n] {
+		n++
+	}
+	return start[:n]
+}
+
+// snapshot is a buffer.BackendSnapshot: a Badger transaction.
+type snapshot struct {
+	backend *Backend
+	txn     *badger.Txn
+}
+
+// Snapshot implements buffer.Backend. No read of it may be running at its Release.
+func (b *Backend) Snapshot(ctx context.Context) (buffer.BackendSnapshot, error) {
+	if err := b.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer b.leave()
+	return &snapshot{backend: b, txn: b.db.NewTransaction(false)}, nil
+}
+
+func (s *snapshot) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
+	if err := s.backend.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.backend.leave()
+	return s.backend.get(s.txn, partition, key)
+}
+
+func (s *snapshot) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
+	if err := s.backend.enter(ctx); err != nil {
+		return err
+	}
+	defer s.backend.leave()
+	return s.backend.scan(ctx, s.txn, partition, start, end, f)
+}
+
+func (s *snapshot) Release() { s.txn.Discard() }

@@ -1,0 +1,3 @@
+// Package buffertest checks that a buffer.Backend keeps its contract, and breaks
+// Backends on purpose.
+package buffertest

@@ -1,0 +1,281 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/lake"
+)
+
+// flushParallel is the number of users that one flush job writes side by side:
+// while one waits for a sync, the other encodes.
+const flushParallel = 2
+
+// evictionSchedule is how often expired rows of STREAM tables are looked for.
+const evictionSchedule = "@every 30s"
+
+// orphanAge is how old a file that belongs to nothing must be to be removed.
+const orphanAge = 24 * time.Hour
+
+// openJobs makes the runner and its schedules.
+func (e *Engine) openJobs() error {
+	retention := time.Duration(e.config.Jobs.RetentionDays) * 24 * time.Hour
+	retries := e.config.Jobs.MaxRetries
+	if retries == 0 {
+		retries = -1 // The runner's word for none.
+	}
+	e.runner = jobs.NewRunner(e.catalog, jobs.Options{
+		Workers: e.config.Jobs.MaxConcurrent, MaxRetries: retries, Node: e.config.Server.Node, Logger: e.log, Now: e.now,
+		Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
+			kalam.JobFlush: func(kalam.Job) jobs.Task {
+				return &jobs.FlushTable{Flusher: e, Parallel: flushParallel, Logger: e.log, Now: e.now}
+			},
+			kalam.JobCleanup: func(kalam.Job) jobs.Task { return &jobs.CleanupTable{Remover: e} },
+			kalam.JobStreamEviction: func(kalam.Job) jobs.Task {
+				return &jobs.EvictStreams{Evictor: e, Now: e.now}
+			},
+			kalam.JobHistory: func(kalam.Job) jobs.Task {
+				return &jobs.DeleteHistory{History: e.catalog, Retention: retention, Now: e.now}
+			},
+		},
+	})
+	if err := e.runner.Schedule(evictionSchedule, e.submitEviction); err != nil {
+		return err
+	}
+	err := e.runner.Schedule(e.config.Jobs.CleanupSchedule, func(ctx context.Context) {
+		e.submitQuietly(ctx, kalam.Job{Kind: kalam.JobHistory, Key: "job-cleanup"})
+	})
+	if err != nil {
+		return fmt.Errorf("jobs.cleanup_schedule: %w", err)
+	}
+	return nil
+}
+
+// submitQuietly submits a job of the server's own; a failure is logged, the next
+// time of the schedule tries again.
+func (e *Engine) submitQuietly(ctx context.Context, j kalam.Job) {
+	if _, _, err := e.runner.Submit(ctx, j); err != nil && kalam.CodeOf(err) != kalam.CodeShuttingDown {
+		e.log.Error("scheduled job not submitted", "kind", string(j.Kind), "error", err)
+	}
+}
+
+// submitEviction submits an eviction when a STREAM table holds expired rows.
+func (e *Engine) submitEviction(ctx context.Context) {
+	for _, t := range e.StreamTables() {
+		rows, _, oldest := e.store.TableStats(t.Number)
+		if rows > 0 && oldest < kalam.SeqAt(e.now().Add(-t.Options.TTL)) {
+			e.submitQuietly(ctx, kalam.Job{Kind: kalam.JobStreamEviction, Key: "stream-eviction"})
+			return
+		}
+	}
+}
+
+// submitFlush submits the flush of one table, or finds the active one.
+func (e *Engine) submitFlush(ctx context.Context, t *kalam.Table) (job kalam.Job, existing bool, err error) {
+	return e.runner.Submit(ctx, flushJob(t))
+}
+
+func flushJob(t *kalam.Table) kalam.Job {
+	return kalam.Job{
+		Kind: kalam.JobFlush, Namespace: t.ID.Namespace, Table: t.ID.Name, Number: t.Number,
+		Key:        fmt.Sprintf("flush-%d", t.Number),
+		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q}`, t.ID.String(), t.Kind),
+	}
+}
+
+// submitCleanup submits the removal of a dropped table.
+func (e *Engine) submitCleanup(ctx context.Context, t *kalam.Table) (kalam.Job, error) {
+	job, _, err := e.runner.Submit(ctx, kalam.Job{
+		Kind: kalam.JobCleanup, Namespace: t.ID.Namespace, Table: t.ID.Name, Number: t.Number,
+		Key:        fmt.Sprintf("cleanup-%d", t.Number),
+		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q}`, t.ID.String(), t.Kind),
+	})
+	return job, err
+}
+
+// flushAll submits one flush per table with buffered rows.
+func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
+	if err := s.admin("flush all tables"); err != nil {
+		return err
+	}
+	var ns kalam.NamespaceID
+	where := "in all namespaces"
+	if st.Namespace != nil {
+		ns = kalam.NamespaceID(st.Namespace.Name)
+		if _, ok := s.e.catalog.Namespace(ns); !ok {
+			return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).At(st.Namespace.Pos)
+		}
+		where = fmt.Sprintf("in namespace '%s'", ns)
+	}
+	var ids []kalam.JobID
+	for _, t := range s.e.catalog.Tables(ns) {
+		if t.Kind == kalam.KindStreamTable || len(s.e.store.Dirty(t.Number)) == 0 {
+			continue
+		}
+		job, _, err := s.e.submitFlush(ctx, t)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, job.ID)
+	}
+	text := fmt.Sprintf("Storage flush skipped: no pending writes %s", where)
+	if len(ids) > 0 {
+		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
+	}
+	return s.out.Done(Done{Message: text, AsUser: s.principal.User, Statement: s.statement, JobIDs: ids})
+}
+
+func jobList(ids []kalam.JobID) string {
+	out := "["
+	for i, id := range ids {
+		if i > 0 {
+			out += ", "
+		}
+		out += string(id)
+	}
+	return out + "]"
+}
+
+func (s *session) killJob(ctx context.Context, st *dialect.KillJob) error {
+	if err := s.admin("kill jobs"); err != nil {
+		return err
+	}
+	if err := s.e.runner.Cancel(ctx, st.Job); err != nil {
+		return positioned(err, st.Pos)
+	}
+	return s.message(0, fmt.Sprintf("Job %s killed: cancelled", st.Job))
+}
+
+// recover repeats what a crash may have interrupted: the removal of dropped
+// tables, the trimming of flushed log entries, manifest.json, and old orphans.
+// Nothing of it changes what a query sees.
+func (e *Engine) recover(ctx context.Context) error {
+	for _, d := range e.catalog.Dropped() {
+		if _, err := e.submitCleanup(ctx, d.Table); err != nil {
+			return err
+		}
+	}
+	known := map[string]bool{}
+	for _, t := range e.catalog.Tables("") {
+		if err := e.recoverTable(ctx, t, known); err != nil {
+			return err
+		}
+	}
+	for _, d := range e.catalog.Dropped() {
+		if err := e.eachManifest(ctx, d.Table, func(_ kalam.Scope, m buffer.Manifest) error {
+			notePaths(known, m)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	e.removeOrphans(ctx, known)
+	return nil
+}
+
+func notePaths(known map[string]bool, m buffer.Manifest) {
+	for i := range m.Segments {
+		known[m.Segments[i].Path] = true
+	}
+}
+
+// eachManifest calls f for every scope of t that has something in the lake. A
+// scope whose manifest is damaged is logged and left out.
+func (e *Engine) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Scope, buffer.Manifest) error) error {
+	if t.Kind == kalam.KindStreamTable {
+		return nil
+	}
+	for sc, err := range e.store.Scopes(ctx, t.Number) {
+		if err != nil {
+			return err
+		}
+		m, err := e.store.Manifest(ctx, sc)
+		if err != nil {
+			e.log.Error("manifest cannot be read; the scope is not available", "table", t.ID.String(), "error", err)
+			continue
+		}
+		if m.Version == 0 {
+			continue
+		}
+		if err := f(sc, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) recoverTable(ctx context.Context, t *kalam.Table, known map[string]bool) error {
+	return e.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.Manifest) error {
+		notePaths(known, m)
+		if _, err := e.store.Trim(ctx, sc); err != nil {
+			e.log.Warn("log not trimmed; the next flush repeats it", "table", t.ID.String(), "error", err)
+		}
+		if _, err := e.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m)); err != nil {
+			e.log.Warn("manifest.json not written; the next flush repeats it", "table", t.ID.String(), "error", err)
+		}
+		return nil
+	})
+}
+
+func lakeManifest(m buffer.Manifest) lake.Manifest {
+	return lake.Manifest{Version: int64(m.Version), CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, Segments: m.Segments}
+}
+
+// removeOrphans deletes files of some age that no manifest of record names.
+// Segments that are committed while this runs are too young to be touched.
+func (e *Engine) removeOrphans(ctx context.Context, known map[string]bool) {
+	for _, id := range e.lake.Storages() {
+		orphans, err := e.lake.Orphans(ctx, id, func(path string) bool { return known[path] })
+		if err != nil {
+			e.log.Warn("orphans not listed", "storage", string(id), "error", err)
+			continue
+		}
+		for _, o := range orphans {
+			if o.Age < orphanAge {
+				continue
+			}
+			if err := e.lake.RemoveOrphan(ctx, o); err != nil {
+				e.log.Warn("orphan not removed", "storage", string(id), "path", o.Path, "error", err)
+				continue
+			}
+			e.log.Info("orphan removed", "storage", string(id), "path", o.Path, "kind", o.Kind.String())
+		}
+	}
+}
+
+// Shutdown refuses new jobs, waits for the running ones and, unless
+// flush.on_shutdown is off, flushes every table. What ctx cuts short stays
+// safely in the buffer. Run must still be running.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	if timeout := e.config.Jobs.ShutdownTimeoutSeconds; timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(timeout)*time.Second)
+		defer cancel()
+	}
+	var final func() []kalam.Job
+	if e.config.Flush.OnShutdown {
+		final = e.finalFlushes
+	}
+	err := e.runner.Drain(ctx, final)
+	if errors.Is(err, context.DeadlineExceeded) {
+		e.log.Warn("stopping before all tables were flushed; their rows stay in the buffer")
+		return nil
+	}
+	return err
+}
+
+func (e *Engine) finalFlushes() []kalam.Job {
+	var list []kalam.Job
+	for _, t := range e.catalog.Tables("") {
+		if t.Kind != kalam.KindStreamTable && len(e.store.Dirty(t.Number)) > 0 {
+			list = append(list, flushJob(t))
+		}
+	}
+	return list
+}

@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Config is the configuration of a server. The koanf tags are the keys of the
+// configuration file ("server.port") and, in upper case with '_', of the
+// environment (KALAM_SERVER_PORT); the doc tags describe them in
+// system.settings; secret:"true" hides a value there. DefaultConfig is the one
+// place of defaults.
+type Config struct {
+	Server       ServerConfig       `koanf:"server"`
+	Storage      StorageConfig      `koanf:"storage"`
+	Buffer       BufferConfig       `koanf:"buffer"`
+	Query        QueryConfig        `koanf:"query"`
+	QueryCache   QueryCacheConfig   `koanf:"query_cache"`
+	SessionCache SessionCacheConfig `koanf:"session_cache"`
+	Flush        FlushConfig        `koanf:"flush"`
+	Sharding     ShardingConfig     `koanf:"sharding"`
+	Jobs         JobsConfig         `koanf:"jobs"`
+	Users        UsersConfig        `koanf:"users"`
+	Retention    RetentionConfig    `koanf:"retention"`
+	Live         LiveConfig         `koanf:"live"`
+	WebSocket    WebSocketConfig    `koanf:"websocket"`
+	Auth         AuthConfig         `koanf:"auth"`
+	Limits       LimitsConfig       `koanf:"limits"`
+	RateLimit    RateLimitConfig    `koanf:"rate_limit"`
+	Log          LogConfig          `koanf:"log"`
+	Compat       CompatConfig       `koanf:"compat"`
+}
+
+// ServerConfig is the section [server].
+type ServerConfig struct {
+	Host          string   `koanf:"host" doc:"address to listen on"`
+	Port          int      `koanf:"port" doc:"port to listen on; 0 takes a free one"`
+	APIVersion    string   `koanf:"api_version" doc:"prefix of all REST paths"`
+	Node          string   `koanf:"node" doc:"name of this server in job traces"`
+	NodeID        int      `koanf:"node_id" doc:"worker number in seqs and SNOWFLAKE_ID(), 0 to 1023"`
+	CORSOrigins   []string `koanf:"cors_origins" doc:"origins that browsers may call from; empty is the same origin only"`
+	ShutdownGrace int      `koanf:"shutdown_grace_seconds" doc:"how long a stop waits for running requests"`
+}
+
+// StorageConfig is the section [storage].
+type StorageConfig struct {
+	DataPath           string `koanf:"data_path" doc:"data directory; one server at a time"`
+	DefaultStoragePath string `koanf:"default_storage_path" doc:"root of the storage 'local'; empty is {data_path}/storage"`
+	BufferPath         string `koanf:"buffer_path" doc:"directory of the write buffer; empty is {data_path}/buffer"`
+}
+
+// Values of BufferConfig.Durability.
+const (
+	DurabilitySync    = "sync"
+	DurabilityRelaxed = "relaxed"
+)
+
+// BufferConfig is the section [buffer].
+type BufferConfig struct {
+	Durability  string `koanf:"durability" doc:"sync: a write is acknowledged when it is on disk; relaxed: synced every 100 ms, a crash loses what came after"`
+	MaxWALFiles int    `koanf:"max_wal_files" doc:"memtable logs kept at most"`
+	HotBytes    int64  `koanf:"hot_bytes" doc:"memory of decoded scopes that nobody uses at the moment"`
+}
+
+// Relaxed reports whether commits are acknowledged before they are synced.
+func (c BufferConfig) Relaxed() bool { return c.Durability == DurabilityRelaxed }
+
+// QueryConfig is the section [query].
+type QueryConfig struct {
+	Timing         bool   `koanf:"timing" doc:"send took_ms and cache_hit"`
+	TimeoutSeconds int    `koanf:"timeout_seconds" doc:"longest run of one statement; 0 is no limit"`
+	DefaultOrder   string `koanf:"default_order" doc:"order of a SELECT without ORDER BY: none or pk"`
+	MemoryLimit    string `koanf:"memory_limit" doc:"memory of DuckDB, for instance 2GB; empty is chosen from the machine"`
+	Threads        int    `koanf:"threads" doc:"threads of DuckDB; 0 is one per CPU"`
+}
+
+// Timeout returns the statement timeout, 0 for none.
+func (c QueryConfig) Timeout() time.Duration { return time.Duration(c.TimeoutSeconds) * time.Second }
+
+// QueryCacheConfig is the section [query_cache].
+type QueryCacheConfig struct {
+	MaxPlans int `koanf:"max_plans" doc:"analysed statements kept"`
+}
+
+// SessionCacheConfig is the section [session_cache].
+type SessionCacheConfig struct {
+	MaxRegistrations int `koanf:"max_registrations_per_session" doc:"prepared statements kept per connection to DuckDB"`
+	TTLSeconds       int `koanf:"ttl_seconds" doc:"idle time after which a session is dropped"`
+}
+
+// FlushConfig is the section [flush].
+type FlushConfig struct {
+	DefaultTimeInterval int  `koanf:"default_time_interval" doc:"seconds after which buffered rows of a table without policy are flushed"`
+	DefaultRowLimit     int  `koanf:"default_row_limit" doc:"buffered rows at which a table without policy is flushed"`
+	OnShutdown          bool `koanf:"on_shutdown" doc:"flush all tables when the server stops"`
+}
+
+// ShardingConfig is the section [sharding].
+type ShardingConfig struct {
+	DefaultStrategy string `koanf:"default_strategy" doc:"strategy that SHARD_STRATEGY 'default' means"`
+}
+
+// JobsConfig is the section [jobs].
+type JobsConfig struct {
+	MaxConcurrent          int    `koanf:"max_concurrent" doc:"jobs that run at a time"`
+	MaxRetries             int    `koanf:"max_retries" doc:"tries of a failed job after the first"`
+	RetentionDays          int    `koanf:"retention_days" doc:"age at which records of ended jobs are deleted"`
+	CleanupSchedule        string `koanf:"cleanup_schedule" doc:"cron line of the deletion of old job records"`
+	ShutdownTimeoutSeconds int    `koanf:"shutdown_timeout_seconds" doc:"how long a stop waits for jobs and the last flush"`
+}
+
+// UsersConfig is the section [users].
+type UsersConfig struct {
+	DeletionGraceDays int `koanf:"deletion_grace_days" doc:"days in which a dropped user can be restored"`
+}
+
+// RetentionConfig is the section [retention].
+type RetentionConfig struct {
+	DefaultDeletedRetentionHours int `koanf:"default_deleted_retention_hours" doc:"how long tombstones are kept"`
+}
+
+// Values of LiveConfig.SharedTables.
+const (
+	SharedDeny  = "deny"
+	SharedAllow = "allow"
+)
+
+// LiveConfig is the section [live].
+type LiveConfig struct {
+	SharedTables            string `koanf:"shared_tables" doc:"live queries on SHARED tables: deny or allow"`
+	MaxSubscriptionsPerUser int    `koanf:"max_subscriptions_per_user" doc:"live queries of one user"`
+	BufferEvents            int    `koanf:"buffer_events" doc:"undelivered events after which a slow reader is closed"`
+}
+
+// WebSocketConfig is the section [websocket].
+type WebSocketConfig struct {
+	AuthTimeoutSecs       int `koanf:"auth_timeout_secs" doc:"time for the authenticate message"`
+	ClientTimeoutSecs     int `koanf:"client_timeout_secs" doc:"silence after which a connection is closed"`
+	HeartbeatIntervalSecs int `koanf:"heartbeat_interval_secs" doc:"interval of pings and checks"`
+	MaxMessagesPerSec     int `koanf:"max_messages_per_sec" doc:"frames a client may send per second"`
+}
+
+// AuthConfig is the section [auth].
+type AuthConfig struct {
+	JWTSecret        string `koanf:"jwt_secret" doc:"secret of access tokens; empty generates one and keeps it in the data directory" secret:"true"`
+	JWTIssuer        string `koanf:"jwt_issuer" doc:"issuer of access tokens"`
+	JWTExpiryHours   int    `koanf:"jwt_expiry_hours" doc:"life of an access token; a refresh token lives 7 times as long"`
+	BcryptCost       int    `koanf:"bcrypt_cost" doc:"cost of password hashes, 4 to 31"`
+	AllowRemoteSetup bool   `koanf:"allow_remote_setup" doc:"setup from other machines"`
+	CookieSecure     bool   `koanf:"cookie_secure" doc:"mark cookies Secure when the request came over https"`
+}
+
+// LimitsConfig is the section [limits].
+type LimitsConfig struct {
+	MaxResultRows int64 `koanf:"max_result_rows" doc:"rows of one result; 0 is no limit; a cut is marked"`
+	MaxRowBytes   int64 `koanf:"max_row_bytes" doc:"encoded size of one row"`
+	MaxBodyBytes  int64 `koanf:"max_body_bytes" doc:"size of a request body"`
+}
+
+// RateLimitConfig is the section [rate_limit]; 0 disables a limit.
+type RateLimitConfig struct {
+	MaxQueriesPerSec    int `koanf:"max_queries_per_sec" doc:"queries of one user per second"`
+	MaxRequestsPerIP    int `koanf:"max_requests_per_ip_per_sec" doc:"requests of one address per second"`
+	MaxConnectionsPerIP int `koanf:"max_connections_per_ip" doc:"open connections of one address"`
+	MaxAuthPerIP        int `koanf:"max_auth_requests_per_ip_per_sec" doc:"login attempts of one address per second"`
+	BanSeconds          int `koanf:"ban_duration_seconds" doc:"ban of an address after 10 violations"`
+}
+
+// LogConfig is the section [log].
+type LogConfig struct {
+	Level       string `koanf:"level" doc:"debug, info, warn or error"`
+	Format      string `koanf:"format" doc:"text or json"`
+	File        string `koanf:"file" doc:"log file; empty is standard error"`
+	MaxFileSize int64  `koanf:"max_file_size" doc:"bytes at which the file is rotated"`
+	MaxAge      int    `koanf:"max_age" doc:"days that rotated files are kept"`
+	MaxFiles    int    `koanf:"max_files" doc:"rotated files kept"`
+	SlowQueryMS int    `koanf:"slow_query_ms" doc:"statements above this are logged as warnings; 0 logs none"`
+}
+
+// CompatConfig is the section [compat].
+type CompatConfig struct {
+	KalamDB bool `koanf:"kalamdb" doc:"behaviours of KalamDB that kalam does not take by default"`
+}
+
+// DefaultConfig returns the configuration of a server that was told nothing.
+func DefaultConfig() Config {
+	return Config{
+		Server:       ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
+		Storage:      StorageConfig{DataPath: "./data"},
+		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20},
+		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, DefaultOrder: "none"},
+		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
+		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
+		Flush:        FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
+		Sharding:     ShardingConfig{DefaultStrategy: "alphabetic"},
+		Jobs: JobsConfig{
+			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *", ShutdownTimeoutSeconds: 300,
+		},
+		Users:     UsersConfig{DeletionGraceDays: 30},
+		Retention: RetentionConfig{DefaultDeletedRetentionHours: 168},
+		Live:      LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
+		WebSocket: WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10, HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
+		Auth:      AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true},
+		Limits:    LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20},
+		RateLimit: RateLimitConfig{
+			MaxQueriesPerSec: 10000, MaxRequestsPerIP: 20000, MaxConnectionsPerIP: 10000, MaxAuthPerIP: 20, BanSeconds: 300,
+		},
+		Log: LogConfig{Level: "info", Format: "text", MaxFileSize: 100 << 20, MaxAge: 30, MaxFiles: 10, SlowQueryMS: 1000},
+	}
+}
+
+// BufferPath returns the directory of the write buffer.
+func (c *Config) BufferPath() string {
+	if c.Storage.BufferPath != "" {
+		return c.Storage.BufferPath
+	}
+	return filepath.Join(c.Storage.DataPath, "buffer")
+}
+
+// StoragePath returns the root of the storage 'local'.
+func (c *Config) StoragePath() string {
+	if c.Storage.DefaultStoragePath != "" {
+		return c.Storage.DefaultStoragePath
+	}
+	return filepath.Join(c.Storage.DataPath, "storage")
+}
+
+// rule is one check of Validate: bad says that the value of key breaks it.
+type rule struct {
+	bad       bool
+	key, want string
+}
+
+// Validate reports the first value that cannot be used; the message names its
+// key and what is expected.
+func (c *Config) Validate() error {
+	rules := []rule{
+		{c.Server.Port < 0 || c.Server.Port > 65535, "server.port", "0 to 65535"},
+		{c.Server.APIVersion == "", "server.api_version", "a path segment such as v1"},
+		{c.Server.NodeID < 0 || c.Server.NodeID > kalam.MaxWorker, "server.node_id", "0 to 1023"},
+		{c.Storage.DataPath == "", "storage.data_path", "a directory"},
+		{c.Buffer.Durability != DurabilitySync && c.Buffer.Durability != DurabilityRelaxed, "buffer.durability", "sync or relaxed"},
+		{c.Buffer.MaxWALFiles < 1, "buffer.max_wal_files", "at least 1"},
+		{c.Query.TimeoutSeconds < 0, "query.timeout_seconds", "0 or more"},
+		{c.Query.DefaultOrder != "none" && c.Query.DefaultOrder != "pk", "query.default_order", "none or pk"},
+		{c.Query.Threads < 0, "query.threads", "0 or more"},
+		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},
+		{c.SessionCache.MaxRegistrations < 1, "session_cache.max_registrations_per_session", "at least 1"},
+		{c.SessionCache.TTLSeconds < 1 || c.SessionCache.TTLSeconds > 86400, "session_cache.ttl_seconds", "1 to 86400"},
+		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval", "1 to 86399"},
+		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
+		{c.Jobs.MaxConcurrent < 1, "jobs.max_concurrent", "at least 1"},
+		{c.Jobs.MaxRetries < 0, "jobs.max_retries", "0 or more"},
+		{c.Jobs.RetentionDays < 1, "jobs.retention_days", "at least 1"},
+		{c.Retention.DefaultDeletedRetentionHours < 0, "retention.default_deleted_retention_hours", "0 or more"},
+		{c.Live.SharedTables != SharedDeny && c.Live.SharedTables != SharedAllow, "live.shared_tables", "deny or allow"},
+		{c.Live.MaxSubscriptionsPerUser < 1, "live.max_subscriptions_per_user", "at least 1"},
+		{c.Live.BufferEvents < 1, "live.buffer_events", "at least 1"},
+		{c.WebSocket.AuthTimeoutSecs < 1, "websocket.auth_timeout_secs", "at least 1"},
+		{c.WebSocket.ClientTimeoutSecs < 1, "websocket.client_timeout_secs", "at least 1"},
+		{c.WebSocket.HeartbeatIntervalSecs < 1, "websocket.heartbeat_interval_secs", "at least 1"},
+		{c.Auth.JWTExpiryHours < 1, "auth.jwt_expiry_hours", "at least 1"},
+		{c.Auth.BcryptCost < 4 || c.Auth.BcryptCost > 31, "auth.bcrypt_cost", "4 to 31"},
+		{c.Limits.MaxResultRows < 0, "limits.max_result_rows", "0 or more"},
+		{c.Limits.MaxRowBytes < 1, "limits.max_row_bytes", "at least 1"},
+		{c.Limits.MaxBodyBytes < 1, "limits.max_body_bytes", "at least 1"},
+		{c.Log.Format != "text" && c.Log.Format != "json", "log.format", "text or json"},
+	}
+	for _, r := range rules {
+		if r.bad {
+			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", r.key, r.want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// manage runs the statements that neither read nor write rows of tables.
+func (s *session) manage(ctx context.Context, st dialect.Statement) error {
+	switch st := st.(type) {
+	case *dialect.CreateNamespace:
+		return s.createNamespace(ctx, st)
+	case *dialect.AlterNamespace:
+		return s.alterNamespace(ctx, st)
+	case *dialect.DropNamespace:
+		return s.dropNamespace(ctx, st)
+	case *dialect.Use:
+		return s.use(st)
+	case *dialect.CreateTable:
+		return s.createTable(ctx, st)
+	case *dialect.DropTable:
+		return s.dropTable(ctx, st)
+	case *dialect.CreateUser:
+		return s.createUser(ctx, st)
+	case *dialect.AlterUser:
+		return s.alterUser(ctx, st)
+	case *dialect.DropUser:
+		return s.dropUser(ctx, st)
+	case *dialect.FlushTable:
+		return s.flushTable(ctx, st)
+	case *dialect.FlushAll:
+		return s.flushAll(ctx, st)
+	case *dialect.KillJob:
+		return s.killJob(ctx, st)
+	case *dialect.KillLive:
+		return s.killLive(st)
+	case *dialect.SubscribeTo:
+		return s.subscribeTo(st)
+	}
+	return s.show(ctx, st)
+}
+
+func (s *session) admin(what string) error { return catalog.CanAdmin(s.principal.Role, what) }
+
+func (s *session) createNamespace(ctx context.Context, st *dialect.CreateNamespace) error {
+	if err := s.admin("create namespaces"); err != nil {
+		return err
+	}
+	created, err := s.e.catalog.CreateNamespace(ctx, st.Namespace, properties(st.Options), st.IfNotExists)
+	if err != nil {
+		return positioned(err, st.Pos)
+	}
+	if !created {
+		return s.message(0, fmt.Sprintf("Namespace '%s' already exists", st.Namespace))
+	}
+	return s.message(0, fmt.Sprintf("Namespace '%s' created successfully", st.Namespace))
+}
+
+func (s *session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace) error {
+	if err := s.admin("alter namespaces"); err != nil {
+		return err
+	}
+	if err := s.e.catalog.AlterNamespace(ctx, kalam.NamespaceID(st.Namespace.Name), properties(st.Options)); err != nil {
+		return positioned(err, st.Namespace.Pos)
+	}
+	return s.message(0, fmt.Sprintf("Namespace '%s' altered successfully", st.Namespace.Name))
+}
+
+func (s *session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) error {
+	if err := s.admin("drop namespaces"); err != nil {
+		return err
+	}
+	ns := kalam.NamespaceID(st.Namespace.Name)
+	if _, ok := s.e.catalog.Namespace(ns); !ok && st.IfExists {
+		return s.message(0, fmt.Sprintf("Namespace '%s' does not exist", ns))
+	}
+	unblock, err := s.blockTables(s.e.catalog.Tables(ns))
+	if err != nil {
+		return err
+	}
+	defer unblock()
+	dropped, err := s.e.catalog.DropNamespace(ctx, ns, st.Cascade)
+	if err != nil {
+		return err
+	}
+	for _, t := range dropped {
+		if _, err := s.e.submitCleanup(ctx, t); err != nil {
+			return err
+		}
+	}
+	return s.message(0, fmt.Sprintf("Namespace '%s' dropped successfully", ns))
+}
+
+// blockTables keeps live queries from starting on tables that are about to be
+// dropped; it fails when one of them has live queries.
+func (s *session) blockTables(tables []*kalam.Table) (unblock func(), err error) {
+	var blocked []kalam.TableNumber
+	unblock = func() {
+		for _, n := range blocked {
+			s.e.hub.UnblockTable(n)
+		}
+	}
+	for _, t := range tables {
+		if n := s.e.hub.BlockTable(t.Number); n > 0 {
+			unblock()
+			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop table '%s': %d active live query subscription(s)", t.ID, n)
+		}
+		blocked = append(blocked, t.Number)
+	}
+	return unblock, nil
+}
+
+// use sets the default namespace of the statements that follow in the request.
+func (s *session) use(st *dialect.Use) error {
+	ns := kalam.NamespaceID(st.Namespace.Name)
+	if _, ok := s.e.catalog.Namespace(ns); !ok && !isSystemNamespace(ns) {
+		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
+	}
+	s.namespace = ns
+	return s.message(0, fmt.Sprintf("Namespace switched to '%s'", ns))
+}
+
+func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) error {
+	id, err := s.tableID(st.Name.Parts)
+	if err != nil {
+		return positioned(err, st.Name.Pos)
+	}
+	spec := st.Table
+	spec.ID = id
+	if spec.Kind == 0 {
+		spec.Kind = s.defaultKind(id.Namespace)
+	}
+	if err := catalog.CanCreateTable(s.principal.Role, spec.Kind); err != nil {
+		return err
+	}
+	if isSystemNamespace(id.Namespace) {
+		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a table in namespace '%s'", id.Namespace).At(st.Name.Pos)
+	}
+	if err := dialect.Validate(&spec); err != nil {
+		return err
+	}
+	if err := s.castDefaults(&spec); err != nil {
+		return err
+	}
+	if _, exists := s.e.catalog.Table(id); exists {
+		if st.IfNotExists {
+			return s.message(0, fmt.Sprintf("Table %s already exists", id))
+		}
+		return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", id)
+	}
+	if err := s.e.prepareFolder(ctx, &spec); err != nil {
+		return err
+	}
+	if _, err := s.e.catalog.CreateTable(ctx, spec); err != nil {
+		if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists {
+			return s.message(0, fmt.Sprintf("Table %s already exists", id))
+		}
+		return err
+	}
+	return s.message(0, fmt.Sprintf("%s table %s created successfully", spec.Kind, id))
+}
+
+// defaultKind is the kind of CREATE TABLE without one: SHARED, but USER for a
+// user or service that creates it in the namespace of its own name.
+func (s *session) defaultKind(ns kalam.NamespaceID) kalam.TableKind {
+	if string(s.principal.User) == string(ns) && s.principal.Role < kalam.RoleDBA {
+		return kalam.KindUserTable
+	}
+	return kalam.KindSharedTable
+}
+
+// castDefaults turns literal defaults into values of their column's type, so
+// that a default that does not fit is refused now and not at an INSERT.
+func (s *session) castDefaults(t *kalam.Table) error {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Default == nil || c.Default.Func != kalam.DefaultLiteral {
+			continue
+		}
+		v, err := castTo(c, c.Default.Value)
+		if err != nil {
+			return err
+		}
+		if v.IsNull() && c.NotNull {
+			return kalam.Errorf(kalam.CodeConstraint, "DEFAULT NULL does not fit column '%s', which is NOT NULL", c.Name)
+		}
+		d := *c.Default
+		d.Value = v
+		c.Default = &d
+	}
+	return nil
+}
+
+func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
+	if err := catalog.CanDropTable(s.principal.Role); err != nil {
+		return err
+	}
+	t, err := s.table(st.Name)
+	if err != nil {
+		if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound {
+			id, _ := s.tableID(st.Name.Parts) // It parsed above.
+			return s.message(0, fmt.Sprintf("Table %s does not exist (skipped)", id))
+		}
+		return err
+	}
+	unblock, err := s.blockTables([]*kalam.Table{t})
+	if err != nil {
+		return err
+	}
+	defer unblock()
+	dropped, err := s.e.catalog.DropTable(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	job, err := s.e.submitCleanup(ctx, dropped)
+	if err != nil {
+		return err
+	}
+	return s.out.Done(Done{
+		Message: fmt.Sprintf("Table %s dropped successfully. Cleanup job: %s", t.ID, job.ID),
+		AsUser:  s.principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID},
+	})
+}
+
+// properties turns the options of a namespace into their JSON values.
+func properties(list []dialect.Property) map[string]kalam.Value {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make(map[string]kalam.Value, len(list))
+	for _, p := range list {
+		out[p.Key] = p.Value
+	}
+	return out
+}

@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/subscribe"
+)
+
+// Engine executes statements over one data directory. It is safe for concurrent
+// use; Open, Run and Close are called once each, in this order.
+type Engine struct {
+	config   Config
+	log      *slog.Logger
+	backend  buffer.Backend
+	store    *buffer.Store
+	catalog  *catalog.Catalog
+	storage  *file.Storage
+	lake     *lake.Lake
+	query    *query.Engine
+	hub      *subscribe.Hub
+	runner   *jobs.Runner
+	system   map[kalam.TableID]*systemTable
+	points   pointCache
+	usage    usage
+	failing  atomic.Pointer[string] // Why the server is degraded; nil when it is not.
+	counters Counters
+	started  time.Time
+	now      func() time.Time
+}
+
+// Counters are the engine's gauges, read by system.stats and /health.
+type Counters struct {
+	Requests    atomic.Int64 // Requests since the start.
+	Connections atomic.Int64 // Open WebSocket connections, kept by package api.
+}
+
+// Options are what Open needs beside the configuration.
+type Options struct {
+	Logger       *slog.Logger             // nil discards.
+	Now          func() time.Time         // nil is time.Now.
+	RootPassword string                   // Of the user root at the first start; "" leaves it to setup.
+	Backend      buffer.Backend           // nil opens Badger in the configured directory.
+	Faults       func(point string) error // Called at named points of a flush; tests fail or stop there.
+}
+
+// Open opens the data directory, creating it at the first start. The directory
+// belongs to this process until Close; a directory that another process holds
+// is refused.
+func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), system: newSystemTables()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Close())
+		}
+	}()
+	if err := e.openStorage(ctx, o); err != nil {
+		return nil, err
+	}
+	e.query, err = query.Open(query.Options{
+		MemoryLimit: cfg.Query.MemoryLimit, Threads: cfg.Query.Threads, MaxPlans: cfg.QueryCache.MaxPlans,
+		LakeDirs: []string{e.storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open query engine: %w", err)
+	}
+	if e.points, err = newPointCache(cfg.QueryCache.MaxPlans); err != nil {
+		return nil, fmt.Errorf("make point cache: %w", err)
+	}
+	return e, e.openJobs()
+}
+
+// openStorage opens the buffer, the catalog and the lake, and the hub that the
+// buffer publishes to.
+func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
+	e.backend = o.Backend
+	if e.backend == nil {
+		e.backend, err = badger.Open(e.config.BufferPath(), badger.Options{Logger: o.Logger, Relaxed: e.config.Buffer.Relaxed()})
+		if err != nil {
+			return fmt.Errorf("open buffer: %w", err)
+		}
+	}
+	e.catalog, err = catalog.Open(ctx, e.backend, catalog.Options{
+		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
+	})
+	if err != nil {
+		return fmt.Errorf("open catalog: %w", err)
+	}
+	e.storage, err = file.New(e.config.StoragePath())
+	if err != nil {
+		return fmt.Errorf("open storage local: %w", err)
+	}
+	e.lake, err = lake.New(lake.Options{Now: o.Now}, lake.Location{ID: lake.LocalStorage, Storage: e.storage})
+	if err != nil {
+		return fmt.Errorf("open lake: %w", err)
+	}
+	e.hub = subscribe.NewHub(subscribe.HubOptions{
+		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents, MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
+	})
+	e.store, err = buffer.Open(ctx, e.backend, buffer.Options{
+		Segments: e.lake, Publish: e.hub.Publish, Interested: e.hub.Interested,
+		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("open row log: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) nextID() (int64, error) {
+	id, err := e.store.NextID()
+	return int64(id), err
+}
+
+// Run runs the background work: jobs, their schedules and what a crash left
+// unfinished. It returns nil when ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := e.recover(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("recover: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error { return e.runner.Run(ctx) })
+	return g.Wait()
+}
+
+// Close ends live queries, then closes every part in the reverse order of Open.
+// Run must have returned.
+func (e *Engine) Close() error {
+	var errs []error
+	if e.hub != nil {
+		errs = append(errs, e.hub.Close())
+	}
+	if e.query != nil {
+		errs = append(errs, e.query.Close())
+	}
+	if e.catalog != nil {
+		errs = append(errs, e.catalog.Close())
+	}
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	if e.lake != nil {
+		errs = append(errs, e.lake.Close())
+	}
+	if e.storage != nil {
+		errs = append(errs, e.storage.Close())
+	}
+	if e.backend != nil {
+		errs = append(errs, e.backend.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Catalog returns the catalog, for logins and permissions.
+func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
+
+// Config returns the configuration in force.
+func (e *Engine) Config() Config { return e.config }
+
+// Counters returns the gauges.
+func (e *Engine) Counters() *Counters { return &e.counters }
+
+// Started returns when the engine was opened.
+func (e *Engine) Started() time.Time { return e.started }
+
+// tableSource builds what a query reads of one table. release lets go of the
+// files and must be called when the query has ended, also after an error.
+func (e *Engine) tableSource(ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, now time.Time) (src query.Source, release []func(), err error) {
+	src.Schema = e.schemaOf(t)
+	for _, seg := range view.Segments() {
+		path, done, err := e.lake.LocalPath(ctx, seg.Segment)
+		if err != nil {
+			return src, release, err
+		}
+		release = append(release, done)
+		src.Files = append(src.Files, query.File{Path: path, SchemaVersion: seg.Segment.SchemaVersion, Dead: hidden(seg, withDeleted)})
+	}
+	batches, err := view.Batches(withDeleted)
+	if err != nil {
+		return src, release, err
+	}
+	if t.Kind == kalam.KindStreamTable {
+		batches = unexpired(batches, kalam.SeqAt(now.Add(-t.Options.TTL)))
+	}
+	for _, b := range batches {
+		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live})
+	}
+	return src, release, nil
+}

@@ -1,0 +1,314 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// insert runs INSERT ... VALUES, INSERT ... SELECT and their ON CONFLICT and
+// RETURNING forms.
+func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
+	t, err := s.writable(st.Table, "insert")
+	if err != nil {
+		return err
+	}
+	target, err := insertColumns(t, st)
+	if err != nil {
+		return err
+	}
+	if err := s.checkParams(st.Params); err != nil {
+		return err
+	}
+	w := &writer{session: s, table: t}
+	if st.Select != "" {
+		err = w.rowsOfSelect(ctx, st, target)
+	} else {
+		err = w.rowsOfValues(ctx, st.Rows, target)
+	}
+	if err != nil {
+		return err
+	}
+	if st.Conflict != nil && !st.Conflict.DoNothing {
+		return s.upsert(ctx, w, st)
+	}
+	muts := make([]buffer.Mutation, 0, len(w.rows))
+	for i := range w.rows {
+		m, err := w.insertion(i)
+		if err != nil {
+			return err
+		}
+		m.SkipExisting = st.Conflict != nil
+		muts = append(muts, m)
+	}
+	if st.Conflict == nil {
+		if err := w.checkRepeated(muts); err != nil {
+			return err
+		}
+	} else {
+		muts = dropRepeated(muts)
+	}
+	if err := s.rehearse(ctx, t, st.Returning, muts); err != nil {
+		return err
+	}
+	seqs, err := s.apply(ctx, muts)
+	if err != nil {
+		return w.explain(err, muts)
+	}
+	return s.finishDML(ctx, t, st.Returning, "Inserted", muts, seqs)
+}
+
+// insertColumns maps each value position of the statement to a column index.
+func insertColumns(t *kalam.Table, st *dialect.Insert) ([]int, error) {
+	if len(st.Columns) == 0 {
+		target := make([]int, len(t.Columns))
+		for i := range target {
+			target[i] = i
+		}
+		return target, nil
+	}
+	target := make([]int, len(st.Columns))
+	seen := make(map[int]bool, len(st.Columns))
+	for i, c := range st.Columns {
+		j := t.ColumnIndex(c.Name)
+		if j < 0 {
+			return nil, unknownColumn(c)
+		}
+		if seen[j] {
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' is named twice", c.Name).At(c.Pos)
+		}
+		seen[j], target[i] = true, j
+	}
+	return target, nil
+}
+
+func unknownColumn(c dialect.Ident) error {
+	switch c.Name {
+	case kalam.ColumnSeq, kalam.ColumnDeleted, kalam.ColumnUpdated:
+		return kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' is assigned by the server", c.Name).At(c.Pos)
+	}
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' does not exist", c.Name).At(c.Pos)
+}
+
+// writer turns the rows of one INSERT into mutations.
+type writer struct {
+	session *session
+	table   *kalam.Table
+	rows    [][]kalam.Value // In the order of table.Columns, complete.
+	given   []bool          // Columns that the statement names.
+	buf     []byte          // Arena of payloads and keys.
+}
+
+// newRow returns a row with the defaults of the columns that are not given.
+func (w *writer) newRow(target []int) ([]kalam.Value, error) {
+	if w.given == nil {
+		w.given = make([]bool, len(w.table.Columns))
+		for _, j := range target {
+			w.given[j] = true
+		}
+	}
+	row := make([]kalam.Value, len(w.table.Columns))
+	for i := range row {
+		if !w.given[i] {
+			v, err := w.session.defaultValue(&w.table.Columns[i])
+			if err != nil {
+				return nil, err
+			}
+			row[i] = v
+		}
+	}
+	return row, nil
+}
+
+// rowsOfValues evaluates the VALUES lists. What is not a literal, a parameter
+// or a known function is evaluated by DuckDB, all of it in one query.
+func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, target []int) error {
+	var later []deferred
+	w.rows = make([][]kalam.Value, 0, len(lists))
+	for n, list := range lists {
+		if len(list) != len(target) {
+			return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT row %d has %d values for %d columns", n+1, len(list), len(target)).At(posOf(list))
+		}
+		row, err := w.newRow(target)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			c := &w.table.Columns[target[i]]
+			v, simple, err := w.session.evaluate(&list[i], c)
+			if err != nil {
+				return err
+			}
+			if !simple {
+				later = append(later, deferred{row: n, column: target[i], expr: &list[i]})
+				continue
+			}
+			row[target[i]] = v
+		}
+		w.rows = append(w.rows, row)
+	}
+	return w.session.evaluateLater(ctx, later, func(d deferred, v kalam.Value) error {
+		cast, err := castTo(&w.table.Columns[d.column], v)
+		w.rows[d.row][d.column] = cast
+		return err
+	})
+}
+
+func posOf(list []dialect.Expr) int {
+	if len(list) == 0 {
+		return 0
+	}
+	return list[0].Pos
+}
+
+// rowsOfSelect runs the source query and casts its rows.
+func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []int) error {
+	s := w.session
+	res, err := s.open(ctx, st.Select, s.params, openOptions{})
+	if err != nil {
+		return placed(err, st.Edits, st.SelectPos)
+	}
+	defer res.Close()
+	if got := res.rows.Schema().NumFields(); got != len(target) {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT has %d target columns but the query gives %d", len(target), got).At(st.SelectPos)
+	}
+	for {
+		batch, err := res.rows.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for r := 0; r < int(batch.NumRows()) && err == nil; r++ {
+			var row []kalam.Value
+			if row, err = w.newRow(target); err != nil {
+				break
+			}
+			for i, j := range target {
+				if row[j], err = castTo(&w.table.Columns[j], datatype.ValueAt(batch.Column(i), r)); err != nil {
+					break
+				}
+			}
+			w.rows = append(w.rows, row)
+		}
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// castTo casts v to the column's type and names the column in the error.
+func castTo(c *kalam.Column, v kalam.Value) (kalam.Value, error) {
+	out, err := datatype.Cast(c.Type, v)
+	if err != nil {
+		return kalam.Value{}, datatype.ForColumn(err, c.Name)
+	}
+	return out, nil
+}
+
+// insertion builds the mutation of row i after checking its constraints.
+func (w *writer) insertion(i int) (buffer.Mutation, error) {
+	row := w.rows[i]
+	if err := checkNotNull(w.table, row, i+1); err != nil {
+		return buffer.Mutation{}, err
+	}
+	payload, key, err := w.encode(row)
+	if err != nil {
+		return buffer.Mutation{}, err
+	}
+	return buffer.Mutation{
+		Table: w.table, Scope: w.session.scope(w.table), Kind: kalam.ChangeInsert, Key: key, Payload: payload,
+	}, nil
+}
+
+// encode returns the row's payload and key, cut from one arena so that a large
+// statement costs few allocations.
+func (w *writer) encode(row []kalam.Value) (payload, key []byte, err error) {
+	const arena = 64 << 10
+	if cap(w.buf)-len(w.buf) < 512 {
+		w.buf = make([]byte, 0, arena)
+	}
+	start := len(w.buf)
+	w.buf = datatype.EncodeRow(w.buf, w.table, row)
+	mid := len(w.buf)
+	w.buf = datatype.EncodeKey(w.buf, w.table, row)
+	end := len(w.buf)
+	if most := w.session.e.config.Limits.MaxRowBytes; most > 0 && int64(mid-start) > most {
+		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start, most)
+	}
+	return w.buf[start:mid:mid], w.buf[mid:end:end], nil
+}
+
+func checkNotNull(t *kalam.Table, row []kalam.Value, number int) error {
+	for i := range t.Columns {
+		if t.Columns[i].NotNull && row[i].IsNull() {
+			return kalam.Errorf(kalam.CodeConstraint, "NOT NULL constraint violation: column '%s' cannot be NULL (row %d)", t.Columns[i].Name, number)
+		}
+	}
+	return nil
+}
+
+// checkRepeated refuses a key that the statement inserts twice.
+func (w *writer) checkRepeated(muts []buffer.Mutation) error {
+	if len(muts) < 2 {
+		return nil
+	}
+	seen := make(map[string]struct{}, len(muts))
+	for i := range muts {
+		if _, twice := seen[string(muts[i].Key)]; twice {
+			return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' appears multiple times in the insert batch for column '%s'",
+				datatype.KeyText(w.table, w.rows[i]), keyColumns(w.table))
+		}
+		seen[string(muts[i].Key)] = struct{}{}
+	}
+	return nil
+}
+
+// dropRepeated keeps the first of the insertions of one key.
+func dropRepeated(muts []buffer.Mutation) []buffer.Mutation {
+	seen := make(map[string]struct{}, len(muts))
+	kept := muts[:0]
+	for _, m := range muts {
+		if _, twice := seen[string(m.Key)]; !twice {
+			seen[string(m.Key)] = struct{}{}
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
+// explain words a duplicate key the way clients know it.
+func (w *writer) explain(err error, muts []buffer.Mutation) error {
+	var dup *buffer.DuplicateKeyError
+	if !errors.As(err, &dup) || dup.Index >= len(muts) {
+		return err
+	}
+	return duplicateKey(w.table, muts[dup.Index].Payload)
+}
+
+func duplicateKey(t *kalam.Table, payload []byte) error {
+	text := "?"
+	if vals, err := datatype.DecodeRow(t, payload, nil); err == nil {
+		text = datatype.KeyText(t, vals)
+	}
+	return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' already exists in column '%s'", text, keyColumns(t))
+}
+
+// keyColumns names the primary key's columns, "a, b".
+func keyColumns(t *kalam.Table) string {
+	out := ""
+	for i, k := range t.PrimaryKey {
+		if i > 0 {
+			out += ", "
+		}
+		out += t.Columns[k].Name
+	}
+	return out
+}

@@ -1,0 +1,412 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/subscribe"
+)
+
+// LiveRequest asks for a live query.
+type LiveRequest struct {
+	Connection string // 32 hex digits, unique to the client's connection.
+	ID         string // Chosen by the client, unique on its connection.
+	SQL        string // SELECT ... or SUBSCRIBE TO ...
+	Namespace  kalam.NamespaceID
+	Options    *LiveOptions // nil: no initial data, unless SUBSCRIBE TO has options.
+	Exact      bool         // Events of the protocol option "exact".
+	Outbox     *subscribe.Outbox
+}
+
+// LiveOptions choose the initial data. The zero value is all rows.
+type LiveOptions struct {
+	LastRows   int       `json:"last_rows,omitempty"`   // The newest n rows only; 0 is all.
+	BatchSize  int       `json:"batch_size,omitempty"`  // Rows of a batch; 0 is DefaultBatchSize.
+	From       kalam.Seq `json:"from,omitempty"`        // Only rows with a higher seq; it wins over LastRows.
+	BufferSize int       `json:"buffer_size,omitempty"` // Undelivered events before the reader is closed; 0 is live.buffer_events.
+}
+
+// Bounds of LiveOptions.
+const (
+	DefaultBatchSize = 1000
+	MaxLastRows      = 10000
+)
+
+// check refuses options out of bounds.
+func (o *LiveOptions) check() error {
+	switch {
+	case o.LastRows < 0 || o.LastRows > MaxLastRows:
+		return kalam.Errorf(kalam.CodeUnsupported, "last_rows must be between 0 and %d, got %d", MaxLastRows, o.LastRows)
+	case o.BatchSize < 0 || o.BatchSize > MaxLastRows:
+		return kalam.Errorf(kalam.CodeUnsupported, "batch_size must be between 1 and %d, got %d", MaxLastRows, o.BatchSize)
+	case o.BufferSize < 0:
+		return kalam.Errorf(kalam.CodeUnsupported, "buffer_size must be at least 1, got %d", o.BufferSize)
+	}
+	return nil
+}
+
+// NewOutbox returns the queue of one connection's live events; its owner closes it.
+func (e *Engine) NewOutbox() *subscribe.Outbox { return e.hub.NewOutbox() }
+
+// LiveCount returns the number of live queries.
+func (e *Engine) LiveCount() int { return e.hub.Count() }
+
+// LiveQuery is a registered live query: first its initial rows by NextBatch,
+// then, after Activate, its events through the outbox. It is not safe for
+// concurrent use, Close excepted; Close ends it.
+type LiveQuery struct {
+	sub  *subscribe.Subscription
+	load *liveLoad // nil when no initial data was asked for.
+	spec *liveSpec
+	seq  kalam.Seq // Of the snapshot: later changes are events.
+}
+
+// liveSpec is the analysed text of a live query.
+type liveSpec struct {
+	table     *kalam.Table
+	columns   []int // Indexes into table.Columns; nil is all.
+	alias     string
+	where     string // "" is all rows.
+	filter    *subscribe.Filter
+	evaluator subscribe.Evaluator
+	options   *LiveOptions
+}
+
+// Subscribe registers a live query for p. Registration comes first, then the
+// snapshot of the initial rows at some seq, then events above it: nothing is
+// lost and nothing comes twice. Errors: CodeInvalidSQL, CodeUnsupported (a
+// construct or table that live queries do not take), CodeTableNotFound,
+// CodePermissionDenied, CodeResourceExhausted (too many subscriptions).
+func (e *Engine) Subscribe(ctx context.Context, p kalam.Principal, r LiveRequest) (*LiveQuery, error) {
+	s := &session{e: e, principal: p, namespace: r.Namespace, now: e.now()}
+	if s.namespace == "" {
+		s.namespace = kalam.DefaultNamespace
+	}
+	q, err := s.subscribe(ctx, r)
+	if err != nil || q.load == nil {
+		s.endStatement()
+		s.letGo()
+	}
+	return q, err
+}
+
+func (s *session) subscribe(ctx context.Context, r LiveRequest) (*LiveQuery, error) {
+	spec, err := s.liveSpec(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.hold(spec.table); err != nil {
+		return nil, err
+	}
+	options := spec.options
+	listed, limit := "", s.e.config.Live.BufferEvents
+	if options != nil {
+		b, err := json.Marshal(options)
+		if err != nil {
+			return nil, err
+		}
+		listed = string(b)
+		if options.BufferSize > 0 {
+			limit = options.BufferSize
+		}
+	}
+	q := &LiveQuery{spec: spec}
+	q.sub, err = s.e.hub.Register(subscribe.Spec{
+		Table: spec.table, Scope: s.scope(spec.table), User: s.principal.User, Role: s.principal.Role, Filter: spec.filter, Evaluator: spec.evaluator,
+		Columns: spec.columns, ExactEvents: r.Exact, QueueLimit: limit, Outbox: r.Outbox, Connection: r.Connection, Subscription: r.ID,
+		SQL: r.SQL, Options: listed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := s.pin(ctx, []buffer.TableScope{s.tableScope(spec.table)})
+	if err != nil {
+		q.sub.Close()
+		return nil, err
+	}
+	q.seq = snapshot.snap.Seq()
+	if options == nil {
+		snapshot.release()
+		return q, nil
+	}
+	q.load = &liveLoad{session: s, snapshot: snapshot, spec: spec, last: options.From}
+	return q, nil
+}
+
+// liveSpec analyses the text of a live query and checks that p may follow it.
+func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error) {
+	spec := &liveSpec{options: r.Options}
+	sql, err := spec.query(r.SQL)
+	if err != nil {
+		return nil, err
+	}
+	if spec.options != nil {
+		if err := spec.options.check(); err != nil {
+			return nil, err
+		}
+	}
+	plan, err := s.e.query.LiveQuery(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	if spec.table, err = s.liveTable(dialect.Name{Parts: plan.Table, Pos: plan.Position}); err != nil {
+		return nil, err
+	}
+	spec.alias, spec.where = plan.Alias, plan.Where
+	if spec.alias == "" {
+		spec.alias = string(spec.table.ID.Name)
+	}
+	if spec.columns, err = liveColumnsOf(spec.table, plan.Columns); err != nil {
+		return nil, err
+	}
+	return spec, s.liveFilter(spec, plan)
+}
+
+// query returns the SELECT of a SELECT or SUBSCRIBE TO statement; options of the
+// latter count when the request has none.
+func (spec *liveSpec) query(text string) (string, error) {
+	st, err := dialect.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	switch st := st.(type) {
+	case *dialect.Select:
+		return st.SQL, nil
+	case *dialect.SubscribeTo:
+		if spec.options == nil && st.Options != nil {
+			spec.options = liveOptions(st.Options)
+		}
+		return st.Query, nil
+	}
+	return "", kalam.Errorf(kalam.CodeUnsupported, "a live query is a SELECT or SUBSCRIBE TO statement, not %s", st.Verb())
+}
+
+func liveOptions(o *dialect.SubscribeOptions) *LiveOptions {
+	value := func(p *int) int {
+		if p == nil {
+			return 0
+		}
+		return *p
+	}
+	out := &LiveOptions{LastRows: value(o.LastRows), BatchSize: value(o.BatchSize), BufferSize: value(o.BufferSize)}
+	if o.From != nil {
+		out.From = *o.From
+	}
+	return out
+}
+
+// liveTable resolves the table of a live query.
+func (s *session) liveTable(n dialect.Name) (*kalam.Table, error) {
+	if id, err := s.tableID(n.Parts); err == nil && isSystemNamespace(id.Namespace) {
+		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live query subscriptions not supported on system tables")
+	}
+	t, err := s.table(n)
+	if err != nil {
+		return nil, err
+	}
+	if t.Kind == kalam.KindSharedTable && s.e.config.Live.SharedTables != SharedAllow {
+		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live query subscriptions not supported on shared tables")
+	}
+	return t, catalog.CanRead(s.principal, t)
+}
+
+// liveColumnsOf maps column names to indexes; nil stays nil.
+func liveColumnsOf(t *kalam.Table, names []string) ([]int, error) {
+	if names == nil {
+		return nil, nil
+	}
+	out := make([]int, 0, len(names))
+	for _, name := range names {
+		i := t.ColumnIndex(name)
+		switch {
+		case i >= 0:
+			out = append(out, i)
+		case name == kalam.ColumnSeq || name == kalam.ColumnDeleted:
+			return nil, kalam.Errorf(kalam.CodeUnsupported, "Column '%s' comes with every event; leave it out of the select list", name)
+		default:
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' does not exist", name)
+		}
+	}
+	return out, nil
+}
+
+// liveFilter compiles the condition, or leaves it to DuckDB where only DuckDB
+// knows the answer.
+func (s *session) liveFilter(spec *liveSpec, plan *query.LivePlan) error {
+	if plan.FilterErr == nil {
+		f, err := subscribe.Compile(spec.table, plan.Filter, s.principal.User, s.principal.Role)
+		if err == nil {
+			spec.filter = f
+			return nil
+		}
+		if !errors.Is(err, subscribe.ErrNotCompilable) {
+			return err
+		}
+	} else if !errors.Is(plan.FilterErr, subscribe.ErrNotCompilable) {
+		return plan.FilterErr
+	}
+	spec.evaluator = &sqlEvaluator{engine: s.e, principal: s.principal, alias: spec.alias, where: spec.where, deleted: plan.NamesDeleted}
+	return nil
+}
+
+// LiveID returns the id for KILL LIVE QUERY.
+func (q *LiveQuery) LiveID() string { return q.sub.ID() }
+
+// ID returns the id that the client chose.
+func (q *LiveQuery) ID() string { return q.sub.Spec().Subscription }
+
+// Subscription returns the subscription that deliveries of the outbox name.
+func (q *LiveQuery) Subscription() *subscribe.Subscription { return q.sub }
+
+// Table returns the table's definition at the time of Subscribe.
+func (q *LiveQuery) Table() *kalam.Table { return q.spec.table }
+
+// Columns returns the indexes into Table().Columns of the select list, nil for *.
+func (q *LiveQuery) Columns() []int { return q.spec.columns }
+
+// HasInitial reports whether initial data was asked for.
+func (q *LiveQuery) HasInitial() bool { return q.load != nil }
+
+// Fields describes the columns of the initial rows: those of the select list,
+// or all with _seq and _deleted.
+func (q *LiveQuery) Fields() []Field {
+	var out []Field
+	for _, c := range q.output() {
+		out = append(out, c.field)
+	}
+	return out
+}
+
+// output lists the columns of the initial rows.
+func (q *LiveQuery) output() []pointColumn {
+	t := q.spec.table
+	if q.spec.columns == nil {
+		out, _ := pointOutput(t, &dialect.Point{}) // All columns always map.
+		return out
+	}
+	out := make([]pointColumn, 0, len(q.spec.columns))
+	for _, i := range q.spec.columns {
+		out = append(out, columnOutput(t, i, t.Columns[i].Name))
+	}
+	return out
+}
+
+// Activate lets events through; call it after the last batch, or without
+// initial data after the acknowledgement, was handed to the client.
+func (q *LiveQuery) Activate() {
+	q.endLoad()
+	q.sub.Activate(q.seq)
+}
+
+// Close ends the live query. It may be called twice.
+func (q *LiveQuery) Close() {
+	q.sub.Close()
+	q.endLoad()
+}
+
+func (q *LiveQuery) endLoad() {
+	if q.load != nil {
+		q.load.close()
+		q.load = nil
+	}
+}
+
+// sqlEvaluator decides by DuckDB which changed rows meet a condition.
+type sqlEvaluator struct {
+	engine    *Engine
+	principal kalam.Principal
+	alias     string
+	where     string
+	deleted   bool
+}
+
+// changesRelation is the name under which a condition reads changed rows.
+const changesRelation = "_changes"
+
+// Key makes no two principals share an evaluation.
+func (v *sqlEvaluator) Key() string {
+	return fmt.Sprintf("%q %s %q %q", v.principal.User, v.principal.Role, v.alias, v.where)
+}
+
+// NamesDeleted reports whether the condition names _deleted.
+func (v *sqlEvaluator) NamesDeleted() bool { return v.deleted }
+
+// Match evaluates the condition over the rows in one query.
+func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.Row) ([]bool, error) {
+	batches, err := rowBatches(t, rows)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		for _, b := range batches {
+			b.Record.Release()
+		}
+	}()
+	s := &session{e: v.engine, principal: v.principal, namespace: kalam.DefaultNamespace, now: v.engine.now()}
+	defer s.endStatement()
+	q := dialect.QuoteIdent(v.alias)
+	sql := fmt.Sprintf("SELECT %s.%s FROM %s AS %s WHERE (%s)", q, kalam.ColumnSeq, changesRelation, q, v.where)
+	source := &query.Source{Schema: datatype.TableSchema(t), Batches: batches}
+	res, err := s.open(ctx, sql, nil, openOptions{composed: true, sources: map[string]*query.Source{changesRelation: source}})
+	if err != nil {
+		return nil, err
+	}
+	defer res.Close()
+	hit := make(map[kalam.Seq]bool, len(rows))
+	if err := eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+		hit[kalam.Seq(vals[0].Int())] = true
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	out := make([]bool, len(rows))
+	for i := range rows {
+		out[i] = hit[rows[i].Seq]
+	}
+	return out, nil
+}
+
+// killLive ends a live query: one's own, or any for admins.
+func (s *session) killLive(st *dialect.KillLive) error {
+	for _, l := range s.e.hub.Subscriptions() {
+		if l.ID != st.ID {
+			continue
+		}
+		if l.User != s.principal.User && !s.principal.Role.IsAdmin() {
+			return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' belongs to another user", st.ID).At(st.Pos)
+		}
+		if s.e.hub.Kill(st.ID) {
+			return s.message(0, "Live query killed: "+st.ID)
+		}
+	}
+	return kalam.Errorf(kalam.CodeNotFound, "Live query '%s' not found", st.ID).At(st.Pos)
+}
+
+// subscribeTo answers SUBSCRIBE TO over HTTP with where to subscribe; it
+// registers nothing.
+func (s *session) subscribeTo(st *dialect.SubscribeTo) error {
+	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"), uint64(s.e.store.Clock().Next())), "sql": st.Query}
+	if st.Options != nil {
+		sub["options"] = liveOptions(st.Options)
+	}
+	b, err := json.Marshal(sub)
+	if err != nil {
+		return err
+	}
+	url := fmt.Sprintf("ws://%s:%d/%s/ws", s.e.config.Server.Host, s.e.config.Server.Port, s.e.config.Server.APIVersion)
+	return s.listing(subscribeColumns, [][]kalam.Value{{
+		kalam.Text("active"), kalam.Text(url), kalam.JSON(string(b)),
+		kalam.Text("WebSocket subscription created. Connect to ws_url to receive updates."),
+	}}, "")
+}
+
+var subscribeColumns = columnsOf("status TEXT, ws_url TEXT, subscription JSON, message TEXT")

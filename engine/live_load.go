@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/query"
+)
+
+// LiveBatch is one batch of initial rows, by rising _seq.
+type LiveBatch struct {
+	Number  int // From 0.
+	Rows    [][]kalam.Value
+	Seqs    []kalam.Seq // Of each row.
+	HasMore bool
+	LastSeq kalam.Seq // Of the last row so far; 0 when there is none.
+}
+
+// liveLoad reads the initial rows of a live query, page by page, out of one
+// snapshot that stays pinned until the last page.
+type liveLoad struct {
+	session  *session
+	snapshot *pinned
+	spec     *liveSpec
+	number   int
+	last     kalam.Seq
+	started  bool
+	done     bool
+}
+
+func (l *liveLoad) close() {
+	if l.snapshot != nil {
+		l.snapshot.release()
+		l.snapshot = nil
+		l.session.endStatement()
+		l.session.letGo()
+	}
+}
+
+// NextBatch returns the next batch of initial rows; HasMore false marks the
+// last. It must not be called after that.
+func (q *LiveQuery) NextBatch(ctx context.Context) (LiveBatch, error) {
+	l := q.load
+	if l == nil || l.done {
+		return LiveBatch{}, kalam.Errorf(kalam.CodeInvalidOperation, "subscription '%s' has no more initial data", q.ID())
+	}
+	if err := l.start(ctx); err != nil {
+		return LiveBatch{}, err
+	}
+	size := l.spec.options.BatchSize
+	if size == 0 {
+		size = DefaultBatchSize
+	}
+	b := LiveBatch{Number: l.number}
+	if err := l.page(ctx, q.output(), size, &b); err != nil {
+		return LiveBatch{}, err
+	}
+	l.number++
+	if n := len(b.Seqs); n > 0 {
+		l.last = b.Seqs[n-1]
+	}
+	if l.number > 1 || len(b.Seqs) > 0 || l.spec.options.From > 0 {
+		b.LastSeq = l.last
+	}
+	l.done = !b.HasMore
+	return b, nil
+}
+
+// start finds the seq after which the newest rows begin.
+func (l *liveLoad) start(ctx context.Context) error {
+	if l.started {
+		return nil
+	}
+	l.started = true
+	o := l.spec.options
+	if o.From > 0 || o.LastRows == 0 {
+		return nil
+	}
+	q := dialect.QuoteIdent(l.spec.alias)
+	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(), q)
+	vals, err := l.session.oneRowOf(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
+	if err != nil {
+		return err
+	}
+	if !vals[0].IsNull() {
+		l.last = kalam.Seq(vals[0].Int()) - 1
+	}
+	return nil
+}
+
+// from returns " FROM t AS alias WHERE (condition)"; a condition follows with AND.
+func (l *liveLoad) from() string {
+	t := l.spec.table
+	where := l.spec.where
+	if where == "" {
+		where = "true"
+	}
+	return fmt.Sprintf(" FROM %s.%s AS %s WHERE (%s)",
+		dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), dialect.QuoteIdent(l.spec.alias), where)
+}
+
+// page reads up to size rows after last into b.
+func (l *liveLoad) page(ctx context.Context, out []pointColumn, size int, b *LiveBatch) error {
+	q := dialect.QuoteIdent(l.spec.alias)
+	namesDeleted := l.spec.namesDeleted()
+	var sql strings.Builder
+	fmt.Fprintf(&sql, "SELECT %s._seq", q)
+	for _, c := range out {
+		if c.column >= 0 {
+			fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(c.field.Name))
+		}
+	}
+	if namesDeleted {
+		fmt.Fprintf(&sql, ", %s._deleted", q)
+	}
+	fmt.Fprintf(&sql, "%s AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", l.from(), q, q)
+	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
+	res, err := l.session.open(ctx, sql.String(), params, openOptions{composed: true, snapshot: l.snapshot})
+	if err != nil {
+		return err
+	}
+	defer l.session.endStatement()
+	defer res.Close()
+	return eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+		if len(b.Rows) == size {
+			b.HasMore = true
+			return nil
+		}
+		row, err := l.row(out, vals, namesDeleted)
+		b.Rows = append(b.Rows, row)
+		b.Seqs = append(b.Seqs, kalam.Seq(vals[0].Int()))
+		return err
+	})
+}
+
+// row arranges the values of page's query by the output columns.
+func (l *liveLoad) row(out []pointColumn, vals []kalam.Value, namesDeleted bool) ([]kalam.Value, error) {
+	row := make([]kalam.Value, len(out))
+	next := 1
+	for i, c := range out {
+		switch c.column {
+		case pointSeq:
+			row[i] = vals[0]
+		case pointDeleted:
+			row[i] = kalam.Bool(namesDeleted && vals[len(vals)-1].Bool())
+		default:
+			v, err := castTo(&l.spec.table.Columns[c.column], vals[next])
+			if err != nil {
+				return nil, err
+			}
+			row[i] = v
+			next++
+		}
+	}
+	return row, nil
+}
+
+// namesDeleted reports whether the condition shows tombstones.
+func (spec *liveSpec) namesDeleted() bool {
+	if spec.evaluator != nil {
+		return spec.evaluator.NamesDeleted()
+	}
+	return spec.filter != nil && spec.filter.NamesDeleted()
+}
+
+// rowBatches builds Arrow batches of stored rows.
+func rowBatches(t *kalam.Table, rows []kalam.Row) ([]query.Batch, error) {
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
+	defer b.Release()
+	var out []query.Batch
+	for i := range rows {
+		if err := b.Append(rows[i]); err != nil {
+			for _, x := range out {
+				x.Record.Release()
+			}
+			return nil, err
+		}
+		if b.Len() == maxBatchRows {
+			out = append(out, query.Batch{Record: b.NewBatch()})
+		}
+	}
+	if b.Len() > 0 {
+		out = append(out, query.Batch{Record: b.NewBatch()})
+	}
+	return out, nil
+}
+
+// eachRow hands every row of a running query to f.
+func eachRow(ctx context.Context, rows *query.Rows, f func(vals []kalam.Value) error) error {
+	for {
+		batch, err := rows.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = eachOf(batch, f)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func eachOf(batch arrow.RecordBatch, f func(vals []kalam.Value) error) error {
+	for r := range int(batch.NumRows()) {
+		vals := make([]kalam.Value, batch.NumCols())
+		for i := range vals {
+			vals[i] = datatype.ValueAt(batch.Column(i), r)
+		}
+		if err := f(vals); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// paramSet renumbers the placeholders of fragments that are put together into
+// one query, so that the query's placeholders are $1..$n without gaps.
+type paramSet struct {
+	given []kalam.Value
+	index map[int]int // Number in the statement -> number in the query.
+	used  []kalam.Value
+}
+
+func newParamSet(given []kalam.Value) *paramSet {
+	return &paramSet{given: given, index: map[int]int{}}
+}
+
+// rewrite returns the fragment with its placeholders renumbered. A placeholder
+// without a value becomes NULL's; checkParams has refused such statements.
+func (p *paramSet) rewrite(fragment string) string {
+	return dialect.MapParams(fragment, func(n int) int {
+		if m, ok := p.index[n]; ok {
+			return m
+		}
+		v := kalam.Null()
+		if n >= 1 && n <= len(p.given) {
+			v = p.given[n-1]
+		}
+		p.used = append(p.used, v)
+		p.index[n] = len(p.used)
+		return len(p.used)
+	})
+}
+
+// add binds a value of the engine's own and returns its placeholder's number.
+func (p *paramSet) add(v kalam.Value) int {
+	p.used = append(p.used, v)
+	return len(p.used)
+}
+
+// values returns the query's parameters.
+func (p *paramSet) values() []kalam.Value { return p.used }

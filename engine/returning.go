@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/query"
+)
+
+// message reports a statement without rows.
+func (s *session) message(n int64, text string) error {
+	return s.out.Done(Done{RowCount: n, Message: text, AsUser: s.principal.User, Statement: s.statement})
+}
+
+func asDuplicate(err error, dup **buffer.DuplicateKeyError) bool { return errors.As(err, dup) }
+
+// finishDML reports a write: "Inserted 2 row(s)", or the rows of RETURNING.
+func (s *session) finishDML(ctx context.Context, t *kalam.Table, returning []dialect.ReturnExpr, verb string, muts []buffer.Mutation, seqs []kalam.Seq) error {
+	var n int64
+	for _, seq := range seqs {
+		if seq != 0 {
+			n++
+		}
+	}
+	if len(returning) == 0 {
+		return s.message(n, fmt.Sprintf("%s %d row(s)", verb, n))
+	}
+	if out, ok := returnedColumns(t, returning); ok {
+		return s.returnColumns(t, out, muts, seqs, n)
+	}
+	return s.returnRows(ctx, t, returning, muts, seqs, s.stream)
+}
+
+// rehearse evaluates RETURNING before the write, so that a list that fails
+// leaves nothing behind. Only _seq is not known yet.
+func (s *session) rehearse(ctx context.Context, t *kalam.Table, returning []dialect.ReturnExpr, muts []buffer.Mutation) error {
+	if len(returning) == 0 {
+		return nil
+	}
+	if _, ok := returnedColumns(t, returning); ok {
+		return nil
+	}
+	seqs := make([]kalam.Seq, len(muts))
+	for i := range seqs {
+		seqs[i] = s.e.store.Clock().Last()
+	}
+	return s.returnRows(ctx, t, returning, muts, seqs, func(ctx context.Context, res *openRows) error {
+		return eachRow(ctx, res.rows, func([]kalam.Value) error { return nil })
+	})
+}
+
+// returnedColumns maps a list of plain columns; ok is false when an item is
+// anything else, which DuckDB evaluates.
+func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []pointColumn, ok bool) {
+	p := &dialect.Point{}
+	for _, x := range list {
+		switch {
+		case x.SQL == "*" && len(list) == 1:
+			return pointOutput(t, p)
+		case x.Column == "":
+			return nil, false
+		}
+		as := x.Alias
+		if as == "" {
+			as = x.Column
+		}
+		p.Columns = append(p.Columns, dialect.PointColumn{Column: dialect.Ident{Name: x.Column}, As: as})
+	}
+	return pointOutput(t, p)
+}
+
+// returnColumns sends columns of the written rows.
+func (s *session) returnColumns(t *kalam.Table, out []pointColumn, muts []buffer.Mutation, seqs []kalam.Seq, n int64) error {
+	if err := s.out.StartRows(s.columnsHeader(out)); err != nil {
+		return err
+	}
+	for i, m := range muts {
+		if seqs[i] == 0 {
+			continue
+		}
+		vals, err := columnValues(t, out, kalam.Row{Seq: seqs[i], Deleted: m.Kind == kalam.ChangeDelete, Payload: m.Payload})
+		if err != nil {
+			return err
+		}
+		if err := s.out.Values(vals); err != nil {
+			return err
+		}
+	}
+	return s.out.EndRows(RowsTrailer{RowCount: n})
+}
+
+// maxBatchRows is the largest batch that DuckDB takes as one data chunk.
+const maxBatchRows = 2048
+
+// writtenRows builds the rows that a statement wrote, in its order. A deleted
+// row is returned as it was.
+func writtenRows(t *kalam.Table, muts []buffer.Mutation, seqs []kalam.Seq) ([]query.Batch, error) {
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
+	defer b.Release()
+	var out []query.Batch
+	for i, m := range muts {
+		if i < len(seqs) && seqs[i] == 0 {
+			continue
+		}
+		if err := b.Append(kalam.Row{Seq: seqs[i], Deleted: m.Kind == kalam.ChangeDelete, Payload: m.Payload}); err != nil {
+			return nil, err
+		}
+		if b.Len() == maxBatchRows {
+			out = append(out, query.Batch{Record: b.NewBatch()})
+		}
+	}
+	if b.Len() > 0 {
+		out = append(out, query.Batch{Record: b.NewBatch()})
+	}
+	return out, nil
+}
+
+// writtenRelation is the name under which RETURNING reads the written rows. It
+// begins with '_', so that no table can have it.
+const writtenRelation = "_written"
+
+// returnRows evaluates the RETURNING list over the written rows and hands the
+// running query to use.
+func (s *session) returnRows(ctx context.Context, t *kalam.Table, list []dialect.ReturnExpr, muts []buffer.Mutation, seqs []kalam.Seq, use func(context.Context, *openRows) error) error {
+	batches, err := writtenRows(t, muts, seqs)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, b := range batches {
+			b.Record.Release()
+		}
+	}()
+	sql, params, err := s.returningQuery(ctx, t, list)
+	if err != nil {
+		return err
+	}
+	source := &query.Source{Schema: datatype.TableSchema(t), Batches: batches}
+	res, err := s.open(ctx, sql, params, openOptions{sources: map[string]*query.Source{writtenRelation: source}, composed: true})
+	if err != nil {
+		return err
+	}
+	defer res.Close()
+	for _, r := range res.tables {
+		if r.source == source {
+			r.table = t
+		}
+	}
+	return use(ctx, res)
+}
+
+// returningQuery composes the query of a RETURNING list.
+func (s *session) returningQuery(ctx context.Context, t *kalam.Table, list []dialect.ReturnExpr) (string, []kalam.Value, error) {
+	params := newParamSet(s.params)
+	var sql strings.Builder
+	sql.WriteString("SELECT ")
+	for i, x := range list {
+		if i > 0 {
+			sql.WriteString(", ")
+		}
+		if x.SQL == "*" {
+			sql.WriteString("*")
+			continue
+		}
+		if err := s.e.query.CheckExpr(ctx, x.SQL); err != nil {
+			return "", nil, located(err, x.Pos)
+		}
+		sql.WriteString(params.rewrite(x.SQL))
+		if x.Alias != "" {
+			sql.WriteString(" AS " + dialect.QuoteIdent(x.Alias))
+		}
+	}
+	fmt.Fprintf(&sql, " FROM %s AS %s", writtenRelation, dialect.QuoteIdent(string(t.ID.Name)))
+	return sql.String(), params.values(), nil
+}
+
+// rowsSource builds a source from values, for relations that the server computes.
+func rowsSource(schema *arrow.Schema, rows [][]kalam.Value) (query.Source, func(), error) {
+	b, err := datatype.NewRowsBuilder(memory.DefaultAllocator, schema)
+	if err != nil {
+		return query.Source{}, nil, err
+	}
+	defer b.Release()
+	var batches []query.Batch
+	release := func() {
+		for _, x := range batches {
+			x.Record.Release()
+		}
+	}
+	for _, row := range rows {
+		if err := b.AppendValues(row); err != nil {
+			release()
+			return query.Source{}, nil, err
+		}
+		if b.Len() == maxBatchRows {
+			batches = append(batches, query.Batch{Record: b.NewBatch()})
+		}
+	}
+	if b.Len() > 0 {
+		batches = append(batches, query.Batch{Record: b.NewBatch()})
+	}
+	return query.Source{Schema: schema, Batches: batches}, release, nil
+}

@@ -1,0 +1,351 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/query"
+)
+
+// query runs a SELECT and streams its rows to the client.
+func (s *session) query(ctx context.Context, st *dialect.Select) error {
+	if done, err := s.pointRead(ctx, st); done || err != nil {
+		return err
+	}
+	res, err := s.open(ctx, st.SQL, s.params, openOptions{})
+	if err != nil {
+		return placed(err, st.Edits, st.Pos)
+	}
+	defer res.Close()
+	return s.stream(ctx, res)
+}
+
+// relation is a table reference of a query, resolved for this principal.
+type relation struct {
+	ref    query.TableRef
+	table  *kalam.Table // nil for a system table or an overridden source.
+	system *systemTable
+	source *query.Source // Given by the caller instead of a stored table.
+}
+
+// openOptions changes where a query reads from. The zero value is the usual
+// case: a fresh snapshot, or the transaction's.
+type openOptions struct {
+	sources  map[string]*query.Source // By unqualified name: relations that exist for this query only.
+	snapshot *pinned                  // Read this snapshot instead.
+	elevated bool                     // The text is the server's own: system tables are open.
+	composed bool                     // The text is put together here: positions in it mean nothing to the user.
+}
+
+// openRows is a running query with what it keeps alive.
+type openRows struct {
+	rows     *query.Rows
+	snapshot *pinned
+	owned    bool // The snapshot ends with the query.
+	cacheHit bool
+	tables   []*relation
+}
+
+// Close ends the query and lets go of its snapshot. It may be called twice.
+func (r *openRows) Close() {
+	if r.rows != nil {
+		r.rows.Close()
+		r.rows = nil
+	}
+	if r.owned && r.snapshot != nil {
+		r.snapshot.release()
+		r.snapshot = nil
+	}
+}
+
+// open analyses sql, resolves and authorises its tables, takes the snapshot and
+// starts the query. The caller closes the result.
+func (s *session) open(ctx context.Context, sql string, params []kalam.Value, o openOptions) (*openRows, error) {
+	res, err := s.openPlanned(ctx, sql, params, o)
+	if err != nil && o.composed {
+		return nil, unplaced(err)
+	}
+	return res, err
+}
+
+// unplaced removes the position from an error.
+func unplaced(err error) error {
+	var ke *kalam.Error
+	if !errors.As(err, &ke) || ke.Position == 0 {
+		return err
+	}
+	plain := *ke
+	plain.Position = 0
+	return &plain
+}
+
+func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Value, o openOptions) (*openRows, error) {
+	plan, err := s.e.query.Analyse(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	rels, err := s.resolve(plan.Tables(), o)
+	if err != nil {
+		return nil, err
+	}
+	res := &openRows{tables: rels, cacheHit: plan.CacheHit(), snapshot: o.snapshot}
+	if res.snapshot == nil {
+		res.snapshot, res.owned, err = s.snapshotFor(ctx, rels)
+		if err != nil {
+			return nil, err
+		}
+	}
+	sources, err := s.sources(ctx, rels, res.snapshot)
+	if err != nil {
+		res.Close()
+		return nil, err
+	}
+	res.rows, err = s.e.query.Query(ctx, plan, sources, query.Args{
+		Params: params, User: s.principal.User, Role: s.principal.Role, Now: s.now,
+	})
+	if err != nil {
+		res.Close()
+		return nil, err
+	}
+	return res, nil
+}
+
+// resolve maps the table references of a plan to tables the principal may read.
+func (s *session) resolve(refs []query.TableRef, o openOptions) ([]*relation, error) {
+	rels := make([]*relation, len(refs))
+	for i, ref := range refs {
+		rel, err := s.relation(ref, o)
+		if err != nil {
+			return nil, err
+		}
+		rels[i] = rel
+	}
+	return rels, nil
+}
+
+func (s *session) relation(ref query.TableRef, o openOptions) (*relation, error) {
+	if len(ref.Parts) == 1 {
+		if src, ok := o.sources[ref.Parts[0]]; ok {
+			return &relation{ref: ref, source: src}, nil
+		}
+	}
+	id, err := s.tableID(ref.Parts)
+	if err != nil {
+		return nil, positioned(err, ref.Position)
+	}
+	if isSystemNamespace(id.Namespace) {
+		sys, err := s.systemTable(id, o.elevated)
+		if err != nil {
+			return nil, positioned(err, ref.Position)
+		}
+		return &relation{ref: ref, system: sys}, nil
+	}
+	t, err := s.table(dialect.Name{Parts: ref.Parts, Pos: ref.Position})
+	if err != nil {
+		return nil, err
+	}
+	if err := catalog.CanRead(s.principal, t); err != nil {
+		return nil, err
+	}
+	return &relation{ref: ref, table: t}, s.hold(t)
+}
+
+// pinned is a snapshot with the index of each scope's view in it.
+type pinned struct {
+	snap  *buffer.Snapshot
+	views map[kalam.Scope]int
+}
+
+func (p *pinned) release() {
+	if p.snap != nil {
+		p.snap.Release()
+	}
+}
+
+// view returns the view of a scope, nil when the snapshot does not hold it.
+func (p *pinned) view(sc kalam.Scope) *buffer.View {
+	i, ok := p.views[sc]
+	if !ok {
+		return nil
+	}
+	return p.snap.View(i)
+}
+
+// snapshotFor returns the transaction's snapshot, or a fresh one of the stored
+// tables among rels; owned says whether the caller must release it.
+func (s *session) snapshotFor(ctx context.Context, rels []*relation) (p *pinned, owned bool, err error) {
+	if s.txn != nil {
+		return s.txn.snapshot, false, nil
+	}
+	scopes := make([]buffer.TableScope, 0, len(rels))
+	for _, r := range rels {
+		if r.table != nil {
+			scopes = append(scopes, s.tableScope(r.table))
+		}
+	}
+	p, err = s.pin(ctx, scopes)
+	return p, true, err
+}
+
+// tableScope returns the scope of t in which the principal reads and writes.
+func (s *session) tableScope(t *kalam.Table) buffer.TableScope {
+	return buffer.TableScope{Table: t, Scope: s.scope(t)}
+}
+
+// pin takes one snapshot of the scopes, each once.
+func (s *session) pin(ctx context.Context, scopes []buffer.TableScope) (*pinned, error) {
+	p := &pinned{views: make(map[kalam.Scope]int, len(scopes))}
+	distinct := scopes[:0]
+	for _, sc := range scopes {
+		if _, ok := p.views[sc.Scope]; !ok {
+			p.views[sc.Scope] = len(distinct)
+			distinct = append(distinct, sc)
+		}
+	}
+	if len(distinct) == 0 {
+		return p, nil
+	}
+	snap, err := s.e.store.Snapshot(ctx, distinct)
+	if err != nil {
+		return nil, err
+	}
+	p.snap = snap
+	return p, nil
+}
+
+// sources builds what each table reference reads.
+func (s *session) sources(ctx context.Context, rels []*relation, p *pinned) ([]query.Source, error) {
+	out := make([]query.Source, len(rels))
+	for i, r := range rels {
+		src, err := s.source(ctx, r, p)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = src
+	}
+	return out, nil
+}
+
+func (s *session) source(ctx context.Context, r *relation, p *pinned) (query.Source, error) {
+	switch {
+	case r.source != nil:
+		return *r.source, nil
+	case r.system != nil:
+		return s.systemSource(ctx, r.system)
+	}
+	view, err := s.viewOf(ctx, r.table, p)
+	if err != nil {
+		return query.Source{}, err
+	}
+	src, release, err := s.e.tableSource(ctx, r.table, view, r.ref.NamesDeleted, s.now)
+	s.cleanup = append(s.cleanup, release...)
+	return src, err
+}
+
+// viewOf returns what a query reads of t: the snapshot's view, with the
+// transaction's own writes on top.
+func (s *session) viewOf(ctx context.Context, t *kalam.Table, p *pinned) (*buffer.View, error) {
+	view := p.view(s.scope(t))
+	if view == nil {
+		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "table '%s' cannot be read here: it was created after the transaction began", t.ID)
+	}
+	if s.txn == nil {
+		return view, nil
+	}
+	return s.txn.overlay(ctx, s.scope(t), view)
+}
+
+// stream sends the rows of a running query to the client, cut at
+// limits.max_result_rows with a visible mark.
+func (s *session) stream(ctx context.Context, res *openRows) error {
+	schema := res.rows.Schema()
+	header := RowsHeader{Fields: s.fields(schema, res.tables), Arrow: schema, AsUser: s.principal.User, Statement: s.statement}
+	if err := s.out.StartRows(header); err != nil {
+		return err
+	}
+	limit := s.e.config.Limits.MaxResultRows
+	var n int64
+	trailer := RowsTrailer{CacheHit: &res.cacheHit}
+	for {
+		batch, err := res.rows.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		rows := batch.NumRows()
+		if limit > 0 && n+rows > limit {
+			cut := batch.NewSlice(0, limit-n)
+			batch.Release()
+			batch, rows, trailer.Truncated = cut, limit-n, true
+			trailer.Message = truncatedMessage(limit)
+		}
+		n += rows
+		err = s.out.Batch(batch)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+		if trailer.Truncated {
+			break
+		}
+	}
+	trailer.RowCount = n
+	return s.out.EndRows(trailer)
+}
+
+// fields describes the result columns for the wire. The key flags come from the
+// table when the query reads exactly one.
+func (s *session) fields(schema *arrow.Schema, rels []*relation) []Field {
+	fields := make([]Field, schema.NumFields())
+	for i, f := range schema.Fields() {
+		fields[i] = Field{Name: f.Name, Type: datatype.TypeOfArrow(f)}
+	}
+	if len(rels) != 1 || rels[0].table == nil {
+		return fields
+	}
+	t := rels[0].table
+	for i := range fields {
+		fields[i] = tableField(t, fields[i])
+	}
+	return fields
+}
+
+// tableField adds what the table knows of a column that kept its name and type:
+// JSON, which DuckDB reads as text, and the flags pk, nn and uq.
+func tableField(t *kalam.Table, f Field) Field {
+	switch f.Name {
+	case kalam.ColumnSeq, kalam.ColumnDeleted:
+		f.Flags = []string{"nn"}
+		return f
+	}
+	i := t.ColumnIndex(f.Name)
+	if i < 0 {
+		return f
+	}
+	c := &t.Columns[i]
+	if c.Type.Kind == kalam.KindJSON && f.Type.Kind == kalam.KindText {
+		f.Type = c.Type
+	}
+	if c.Type != f.Type {
+		return f
+	}
+	switch {
+	case len(t.PrimaryKey) == 1 && t.IsKey(i):
+		f.Flags = []string{"pk", "nn", "uq"}
+	case t.IsKey(i):
+		f.Flags = []string{"pk", "nn"}
+	case c.NotNull:
+		f.Flags = []string{"nn"}
+	}
+	return f
+}

@@ -1,0 +1,273 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// session is the execution of one request: its principal, its default
+// namespace, its parameters and its open transaction. It lives in one goroutine.
+type session struct {
+	e         *Engine
+	principal kalam.Principal
+	namespace kalam.NamespaceID
+	params    []kalam.Value
+	out       Results
+	statement int // 1-based number of the statement under way.
+	now       time.Time
+	txn       *transaction
+	cleanup   []func()            // Run when the statement ends: memory of computed relations.
+	held      []kalam.TableNumber // Tables that are kept from removal until the request ends.
+}
+
+// Execute runs the statements of r in order as p and reports each result to
+// out. Statements outside BEGIN ... COMMIT commit one by one; the first that
+// fails ends the request, what was committed before stays. The error is always
+// a *StatementError. Cancelling ctx stops the statement under way: a write then
+// either committed fully or not at all.
+func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out Results) error {
+	e.counters.Requests.Add(1)
+	fragments, err := dialect.Split(r.SQL)
+	if err != nil {
+		return &StatementError{Err: err}
+	}
+	if len(fragments) == 0 {
+		return &StatementError{Err: kalam.Errorf(kalam.CodeEmptySQL, "No SQL statements provided")}
+	}
+	if len(r.Params) > 0 && len(fragments) > 1 {
+		return &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch, "Parameters not supported with multi-statement batches")}
+	}
+	s := &session{e: e, principal: p, namespace: r.Namespace, params: r.Params, out: out}
+	if s.namespace == "" {
+		s.namespace = kalam.DefaultNamespace
+	}
+	if err := s.checkActing(fragments); err != nil {
+		return err
+	}
+	defer s.letGo()
+	defer s.abandon()
+	for i, f := range fragments {
+		s.statement = i + 1
+		if err := s.run(ctx, f, fragments[i+1:]); err != nil {
+			return &StatementError{Statement: i + 1, SQL: f.Text, Err: located(err, f.Offset)}
+		}
+	}
+	if s.txn != nil {
+		err := kalam.Errorf(kalam.CodeInvalidOperation, "Request completed with an open explicit transaction; rolled back automatically")
+		return &StatementError{Statement: len(fragments), SQL: fragments[len(fragments)-1].Text, Err: err}
+	}
+	return nil
+}
+
+// checkActing rejects the whole request, before anything runs, when one of its
+// statements would act for a user that the principal may not act for.
+func (s *session) checkActing(fragments []dialect.Fragment) error {
+	for i, f := range fragments {
+		if !hasWord(f.Text, "execute") {
+			continue
+		}
+		st, err := dialect.Parse(f.Text)
+		if err != nil {
+			return &StatementError{Statement: i + 1, SQL: f.Text, Err: located(err, f.Offset)}
+		}
+		if as, ok := st.(*dialect.ExecuteAs); ok {
+			if _, err := s.actAs(as); err != nil {
+				return &StatementError{Statement: i + 1, SQL: f.Text, Err: err}
+			}
+		}
+	}
+	return nil
+}
+
+// hasWord reports whether text begins with word (lower case), whatever its case.
+func hasWord(text, word string) bool {
+	text = strings.TrimLeft(text, " \t\r\n")
+	return len(text) >= len(word) && strings.EqualFold(text[:len(word)], word)
+}
+
+// actAs returns the principal of an EXECUTE AS: the target with role user.
+func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
+	target, err := kalam.ParseUserID(as.User)
+	if err != nil {
+		return kalam.Principal{}, err
+	}
+	role := kalam.RoleUser
+	if u, ok := s.e.catalog.User(target); ok {
+		role = u.Role
+	}
+	if !s.principal.CanActFor(target, role) {
+		return kalam.Principal{}, kalam.Errorf(kalam.CodePermissionDenied,
+			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'", s.principal.User, s.principal.Role, target)
+	}
+	return kalam.Principal{User: target, Role: kalam.RoleUser}, nil
+}
+
+// run executes one statement under the statement timeout. rest are the
+// statements that follow it in the request.
+func (s *session) run(ctx context.Context, f dialect.Fragment, rest []dialect.Fragment) error {
+	s.now = s.e.now()
+	if t := s.e.config.Query.Timeout(); t > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t, errStatementTimeout)
+		defer cancel()
+	}
+	defer s.endStatement()
+	defer s.noteSlow(f.Text)
+	st, err := dialect.Parse(f.Text)
+	if err == nil {
+		err = s.execute(ctx, st, rest)
+	}
+	if err != nil && context.Cause(ctx) == errStatementTimeout && isCancel(err) {
+		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", s.e.config.Query.Timeout())
+	}
+	if err != nil && s.txn != nil && !s.txn.done {
+		s.txn.failed = true
+	}
+	return err
+}
+
+// noteSlow logs a statement that took long. Its secrets are not shown.
+func (s *session) noteSlow(text string) {
+	took := s.e.now().Sub(s.now)
+	if limit := s.e.config.Log.SlowQueryMS; limit > 0 && took >= time.Duration(limit)*time.Millisecond {
+		s.e.log.Warn("slow statement", "user", string(s.principal.User), "took", took, "sql", abridged(dialect.Redact(text)))
+	}
+}
+
+// abridged cuts a statement for the log.
+func abridged(sql string) string {
+	const most = 500
+	if len(sql) > most {
+		return strings.ToValidUTF8(sql[:most], "") + "..."
+	}
+	return sql
+}
+
+// endStatement frees what lived as long as the statement.
+func (s *session) endStatement() {
+	for _, f := range s.cleanup {
+		f()
+	}
+	s.cleanup = s.cleanup[:0]
+}
+
+var errStatementTimeout = errors.New("statement timeout")
+
+// isCancel reports whether err says that a context ended.
+func isCancel(err error) bool {
+	switch kalam.CodeOf(err) {
+	case kalam.CodeCanceled, kalam.CodeTimeout:
+		return true
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// located returns err with its position moved from the statement to the
+// request's text, in which the statement begins at offset.
+func located(err error, offset int) error {
+	var ke *kalam.Error
+	if offset == 0 || !errors.As(err, &ke) || ke.Position == 0 {
+		return err
+	}
+	moved := *ke
+	moved.Position += offset
+	return &moved
+}
+
+// placed returns err with its position moved from a piece of raw SQL, which
+// begins at pos, to the statement that it was cut from.
+func placed(err error, edits dialect.Edits, pos int) error {
+	var ke *kalam.Error
+	if !errors.As(err, &ke) || ke.Position == 0 {
+		return err
+	}
+	moved := *ke
+	return moved.At(edits.Origin(pos, ke.Position-1))
+}
+
+// execute runs one parsed statement.
+func (s *session) execute(ctx context.Context, st dialect.Statement, rest []dialect.Fragment) error {
+	switch st := st.(type) {
+	case *dialect.Select:
+		return s.query(ctx, st)
+	case *dialect.Insert:
+		return s.insert(ctx, st)
+	case *dialect.Update:
+		return s.update(ctx, st)
+	case *dialect.Delete:
+		return s.delete(ctx, st)
+	case *dialect.Begin:
+		return s.begin(ctx, rest)
+	case *dialect.Commit:
+		return s.commit(ctx)
+	case *dialect.Rollback:
+		return s.rollback()
+	case *dialect.ExecuteAs:
+		return s.executeAs(ctx, st)
+	}
+	if s.txn != nil {
+		return s.inTransaction(ctx, st)
+	}
+	return s.manage(ctx, st)
+}
+
+// inTransaction runs a statement that is neither DML nor a query inside a
+// transaction: only those that change nothing are allowed.
+func (s *session) inTransaction(ctx context.Context, st dialect.Statement) error {
+	switch st.(type) {
+	case *dialect.ShowNamespaces, *dialect.ShowTables, *dialect.Describe, *dialect.Use, *dialect.ShowColumns:
+		return s.manage(ctx, st)
+	}
+	return kalam.Errorf(kalam.CodeInvalidOperation, "DDL is not allowed inside explicit transaction '%s'", s.txn.id)
+}
+
+// executeAs runs the inner statement as another user with role user.
+func (s *session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
+	p, err := s.actAs(st)
+	if err != nil {
+		return err
+	}
+	inner, err := dialect.Parse(st.Inner)
+	if err != nil {
+		return located(err, st.Offset)
+	}
+	if err := s.refuseSharedActing(inner); err != nil {
+		return err
+	}
+	saved := s.principal
+	s.principal = p
+	defer func() { s.principal = saved }()
+	return located(s.execute(ctx, inner, nil), st.Offset)
+}
+
+// refuseSharedActing refuses DML on a SHARED table under EXECUTE AS: its rows
+// belong to nobody, so acting for a user there would only blur who wrote.
+func (s *session) refuseSharedActing(st dialect.Statement) error {
+	var name dialect.Name
+	switch st := st.(type) {
+	case *dialect.Insert:
+		name = st.Table
+	case *dialect.Update:
+		name = st.Table
+	case *dialect.Delete:
+		name = st.Table
+	case *dialect.ExecuteAs, *dialect.Begin, *dialect.Commit, *dialect.Rollback:
+		return kalam.Errorf(kalam.CodeInvalidSQL, "EXECUTE AS USER takes exactly one statement that reads or writes rows")
+	default:
+		return nil
+	}
+	t, err := s.table(name)
+	if err != nil {
+		return err
+	}
+	if t.Kind == kalam.KindSharedTable {
+		return kalam.Errorf(kalam.CodeInvalidOperation,
+			"EXECUTE AS USER is not allowed on SHARED tables (table '%s'). AS USER impersonation is only supported for USER and STREAM tables.", t.ID)
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// show runs the statements that list what the catalog holds. They are SELECTs
+// over system tables, or tables computed in the same way.
+func (s *session) show(ctx context.Context, st dialect.Statement) error {
+	switch st := st.(type) {
+	case *dialect.ShowNamespaces:
+		return s.elevated(ctx, "SELECT * FROM system.namespaces ORDER BY namespace_id")
+	case *dialect.ShowTables:
+		return s.showTables(ctx, st)
+	case *dialect.ShowStorages:
+		if err := s.admin("list storages"); err != nil {
+			return err
+		}
+		return s.elevated(ctx, "SELECT * FROM system.storages")
+	case *dialect.ShowJobs:
+		return s.elevated(ctx, "SELECT * FROM system.jobs ORDER BY created_at DESC")
+	case *dialect.Describe:
+		return s.describe(ctx, st)
+	case *dialect.ShowColumns:
+		return s.describe(ctx, &dialect.Describe{Table: st.Table})
+	case *dialect.ShowStats:
+		return s.showStats(ctx, st)
+	}
+	return kalam.Errorf(kalam.CodeUnsupported, "this statement is not supported by this version")
+}
+
+// elevated streams a query of the server's own text over system tables.
+func (s *session) elevated(ctx context.Context, sql string, params ...kalam.Value) error {
+	res, err := s.open(ctx, sql, params, openOptions{elevated: true, composed: true})
+	if err != nil {
+		return err
+	}
+	defer res.Close()
+	return s.stream(ctx, res)
+}
+
+// listing sends rows that were computed here.
+func (s *session) listing(columns []kalam.Column, rows [][]kalam.Value, message string) error {
+	header := RowsHeader{AsUser: s.principal.User, Statement: s.statement}
+	for _, c := range columns {
+		header.Fields = append(header.Fields, Field{Name: c.Name, Type: c.Type})
+	}
+	if err := s.out.StartRows(header); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := s.out.Values(row); err != nil {
+			return err
+		}
+	}
+	return s.out.EndRows(RowsTrailer{RowCount: int64(len(rows)), Message: message})
+}
+
+// showTables lists the tables the principal may read, of one namespace or all.
+func (s *session) showTables(ctx context.Context, st *dialect.ShowTables) error {
+	const all = "SELECT table_schema AS namespace_id, table_name, lower(kalamdb_table_type) AS table_type, storage_id, schema_version, created_at, updated_at" +
+		" FROM information_schema.tables WHERE kalamdb_table_type IS NOT NULL"
+	if st.Namespace == nil {
+		return s.elevated(ctx, all+" ORDER BY namespace_id, table_name")
+	}
+	if _, ok := s.e.catalog.Namespace(kalam.NamespaceID(st.Namespace.Name)); !ok {
+		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", st.Namespace.Name).At(st.Namespace.Pos)
+	}
+	return s.elevated(ctx, all+" AND table_schema = $1 ORDER BY namespace_id, table_name", kalam.Text(st.Namespace.Name))
+}
+
+var describeColumns = columnsOf(`column_name TEXT, ordinal_position INT, column_id BIGINT, data_type TEXT, is_nullable BOOLEAN
+is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_version INT, current_schema_version INT`)
+
+// describe lists the columns of a table, the system columns last, or its
+// schema versions, newest first.
+func (s *session) describe(ctx context.Context, st *dialect.Describe) error {
+	if id, err := s.tableID(st.Table.Parts); err == nil && isSystemNamespace(id.Namespace) {
+		return s.describeSystem(id, st)
+	}
+	t, err := s.table(st.Table)
+	if err != nil {
+		return err
+	}
+	if err := s.mayDescribe(t); err != nil {
+		return err
+	}
+	if st.History {
+		return s.elevated(ctx, "SELECT schema_version, changes, schema_json, created_at FROM system.table_schemas WHERE namespace_id = $1 AND table_name = $2"+
+			" ORDER BY schema_version DESC LIMIT $3", text(t.ID.Namespace), text(t.ID.Name), kalam.BigInt(historyLimit(st.Limit)))
+	}
+	var rows [][]kalam.Value
+	version := integer(t.SchemaVersion)
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		def := kalam.Null()
+		if c.Default != nil {
+			def = kalam.Text(c.Default.SQL)
+		}
+		rows = append(rows, []kalam.Value{
+			kalam.Text(c.Name), integer(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
+			kalam.Bool(t.IsKey(i)), def, kalam.Null(), version, version,
+		})
+	}
+	for i, c := range systemColumns {
+		rows = append(rows, []kalam.Value{
+			kalam.Text(c.Name), integer(len(t.Columns) + i + 1), kalam.BigInt(0), kalam.Text(c.Type.String()), kalam.Bool(false),
+			kalam.Bool(false), kalam.Null(), kalam.Null(), version, version,
+		})
+	}
+	message := fmt.Sprintf("Schema version: %d\nHistory: SELECT * FROM system.table_schemas WHERE namespace_id = '%s' AND table_name = '%s'",
+		t.SchemaVersion, t.ID.Namespace, t.ID.Name)
+	return s.listing(describeColumns, rows, message)
+}
+
+// historyLimit is the number of versions that DESCRIBE ... HISTORY lists.
+func historyLimit(asked int) int64 {
+	if asked > 0 {
+		return int64(asked)
+	}
+	return 100
+}
+
+// systemColumns are the columns that every stored table has beside its own.
+var systemColumns = []kalam.Column{
+	{Name: kalam.ColumnSeq, Type: kalam.TypeOf(kalam.KindBigInt), NotNull: true},
+	{Name: kalam.ColumnDeleted, Type: kalam.TypeOf(kalam.KindBoolean), NotNull: true},
+}
+
+func (s *session) describeSystem(id kalam.TableID, st *dialect.Describe) error {
+	t, err := s.systemTable(id, false)
+	if err != nil {
+		return positioned(err, st.Table.Pos)
+	}
+	var rows [][]kalam.Value
+	for i, c := range t.columns {
+		rows = append(rows, []kalam.Value{
+			kalam.Text(c.Name), integer(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
+			kalam.Bool(false), kalam.Null(), kalam.Null(), integer(1), integer(1),
+		})
+	}
+	return s.listing(describeColumns, rows, "")
+}
+
+var statsColumns = columnsOf(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT, flushed_rows BIGINT, total_rows BIGINT
+storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT, flushed_segments BIGINT
+active_streams BIGINT, memory_bytes BIGINT`)
+
+// showStats reports a table from counters, without a scan. A user sees their
+// own scope, an admin the whole table.
+func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
+	t, err := s.table(st.Table)
+	if err != nil {
+		return err
+	}
+	if err := s.mayDescribe(t); err != nil {
+		return err
+	}
+	sum, err := s.tableStats(ctx, t)
+	if err != nil {
+		return err
+	}
+	row := []kalam.Value{
+		text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion), kalam.BigInt(sum.buffered), kalam.BigInt(sum.flushed),
+		kalam.BigInt(sum.buffered + sum.flushed), kalam.BigInt(sum.bytes), timestamp(sum.lastFlush), kalam.BigInt(sum.files),
+		kalam.Text(s.e.flushConfig(t)), kalam.BigInt(sum.buffered + sum.flushed), kalam.BigInt(sum.files),
+		kalam.BigInt(int64(s.e.hub.CountTable(t.Number))), kalam.BigInt(sum.bufferedBytes),
+	}
+	return s.listing(statsColumns, [][]kalam.Value{row}, "")
+}

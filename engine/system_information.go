@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/kalamlake/kalam"
+)
+
+// catalogName is table_catalog of information_schema.
+const catalogName = "kalam"
+
+// informationTables are the tables of information_schema. Every role may read
+// them and sees what it may access.
+func informationTables() []*systemTable {
+	return []*systemTable{
+		{id: infoID("tables"), open: true, rows: infoTableRows, columns: columnsOf(`table_catalog TEXT, table_schema TEXT, table_name TEXT, table_type TEXT
+kalamdb_table_type TEXT?, storage_id TEXT?, use_user_storage BOOLEAN?, flush_row_threshold INT?, flush_interval_seconds INT?, ttl_seconds INT?
+schema_version INT, created_at TIMESTAMP, updated_at TIMESTAMP?`)},
+		{id: infoID("columns"), open: true, rows: infoColumnRows, columns: columnsOf(`table_catalog TEXT, table_schema TEXT, namespace_id TEXT, table_name TEXT
+column_name TEXT, ordinal_position INT, column_default TEXT?, is_nullable TEXT, data_type TEXT, is_primary_key BOOLEAN`)},
+		{id: infoID("schemata"), open: true, rows: infoSchemaRows, columns: columnsOf(`catalog_name TEXT, schema_name TEXT, schema_owner TEXT`)},
+		{id: infoID("views"), open: true, rows: noRows, columns: columnsOf(`table_catalog TEXT, table_schema TEXT, table_name TEXT, view_definition TEXT?`)},
+		{id: infoID("key_column_usage"), open: true, rows: infoKeyRows, columns: columnsOf(`constraint_catalog TEXT, constraint_schema TEXT
+constraint_name TEXT, table_catalog TEXT, table_schema TEXT, table_name TEXT, column_name TEXT, ordinal_position INT`)},
+	}
+}
+
+func noRows(context.Context, *session) ([][]kalam.Value, error) { return nil, nil }
+
+// visibleTables returns the stored tables whose definition the principal may see.
+func (s *session) visibleTables() []*kalam.Table {
+	var out []*kalam.Table
+	for _, t := range s.e.catalog.Tables("") {
+		if s.mayDescribe(t) == nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// visibleSystem returns the computed tables that the principal may read.
+func (s *session) visibleSystem() []*systemTable {
+	var out []*systemTable
+	for _, id := range s.e.systemTableIDs() {
+		if t := s.e.system[id]; t.open || s.principal.Role.IsAdmin() {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+var kindWords = map[kalam.TableKind]string{
+	kalam.KindUserTable: "USER", kalam.KindSharedTable: "SHARED", kalam.KindStreamTable: "STREAM",
+}
+
+func infoTableRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+	var rows [][]kalam.Value
+	for _, t := range s.visibleTables() {
+		rows = append(rows, []kalam.Value{
+			kalam.Text(catalogName), text(t.ID.Namespace), text(t.ID.Name), kalam.Text("BASE TABLE"), kalam.Text(kindWords[t.Kind]), storageOf(t),
+			kalam.Bool(t.Options.UseUserStorage), positiveOrNull(t.Options.FlushRows), secondsOrNull(t.Options.FlushInterval), secondsOrNull(t.Options.TTL),
+			integer(t.SchemaVersion), timestamp(t.CreatedAt), timestamp(t.UpdatedAt),
+		})
+	}
+	created := timestamp(s.e.started)
+	for _, t := range s.visibleSystem() {
+		null := kalam.Null()
+		rows = append(rows, []kalam.Value{
+			kalam.Text(catalogName), text(t.id.Namespace), text(t.id.Name), kalam.Text("SYSTEM TABLE"), null, null, null, null, null, null,
+			integer(1), created, created,
+		})
+	}
+	return rows, nil
+}
+
+func infoColumnRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+	var rows [][]kalam.Value
+	add := func(id kalam.TableID, position int, c *kalam.Column, key bool) {
+		def, nullable := kalam.Null(), "YES"
+		if c.Default != nil {
+			def = kalam.Text(c.Default.SQL)
+		}
+		if c.NotNull {
+			nullable = "NO"
+		}
+		rows = append(rows, []kalam.Value{
+			kalam.Text(catalogName), text(id.Namespace), text(id.Namespace), text(id.Name), kalam.Text(c.Name), integer(position), def,
+			kalam.Text(nullable), kalam.Text(c.Type.String()), kalam.Bool(key),
+		})
+	}
+	for _, t := range s.visibleTables() {
+		for i := range t.Columns {
+			add(t.ID, i+1, &t.Columns[i], t.IsKey(i))
+		}
+		for i := range systemColumns {
+			add(t.ID, len(t.Columns)+i+1, &systemColumns[i], false)
+		}
+	}
+	for _, t := range s.visibleSystem() {
+		for i := range t.columns {
+			add(t.id, i+1, &t.columns[i], false)
+		}
+	}
+	return rows, nil
+}
+
+func infoSchemaRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+	var rows [][]kalam.Value
+	add := func(ns kalam.NamespaceID) {
+		rows = append(rows, []kalam.Value{kalam.Text(catalogName), text(ns), kalam.Text(catalogName)})
+	}
+	for _, ns := range s.e.catalog.Namespaces() {
+		add(ns.ID)
+	}
+	add(informationNamespace)
+	add(systemNamespace)
+	return rows, nil
+}
+
+func infoKeyRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+	var rows [][]kalam.Value
+	for _, t := range s.visibleTables() {
+		for k, j := range t.PrimaryKey {
+			name := kalam.Text(string(t.ID.Name) + "_pkey")
+			rows = append(rows, []kalam.Value{
+				kalam.Text(catalogName), text(t.ID.Namespace), name, kalam.Text(catalogName), text(t.ID.Namespace), text(t.ID.Name),
+				kalam.Text(t.Columns[j].Name), integer(k + 1),
+			})
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,377 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// maxAttempts bounds how often a statement is evaluated again because a
+// concurrent commit changed a row it read.
+const maxAttempts = 100
+
+// update runs UPDATE. Rows are read, changed and committed under the version
+// that was read; when another commit was faster the statement starts again.
+func (s *session) update(ctx context.Context, st *dialect.Update) error {
+	t, err := s.writable(st.Table, "update")
+	if err != nil {
+		return err
+	}
+	if t.Kind == kalam.KindStreamTable {
+		return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
+	}
+	if st.Where == "" {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "UPDATE requires a WHERE clause")
+	}
+	if err := s.checkParams(st.Params); err != nil {
+		return err
+	}
+	sets, err := s.assignments(t, st.Set)
+	if err != nil {
+		return err
+	}
+	return s.retry(ctx, t, st.Returning, "Updated", func() ([]buffer.Mutation, error) {
+		if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple {
+			return s.updateByKey(ctx, t, key, sets)
+		}
+		return s.updateByQuery(ctx, t, st, sets)
+	})
+}
+
+// delete runs DELETE in the same way.
+func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
+	t, err := s.writable(st.Table, "delete")
+	if err != nil {
+		return err
+	}
+	if st.Where == "" {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "DELETE requires a WHERE clause")
+	}
+	if err := s.checkParams(st.Params); err != nil {
+		return err
+	}
+	return s.retry(ctx, t, st.Returning, "Deleted", func() ([]buffer.Mutation, error) {
+		if key, ok := s.keyOf(t, st.KeyEquals); ok {
+			return s.deleteByKey(ctx, t, key)
+		}
+		return s.deleteByQuery(ctx, t, st)
+	})
+}
+
+// retry evaluates and applies a statement until no concurrent commit interferes.
+func (s *session) retry(ctx context.Context, t *kalam.Table, returning []dialect.ReturnExpr, verb string, evaluate func() ([]buffer.Mutation, error)) error {
+	for attempt := 1; ; attempt++ {
+		muts, err := evaluate()
+		if err != nil {
+			return err
+		}
+		if err := s.rehearse(ctx, t, returning, muts); err != nil {
+			return err
+		}
+		seqs, err := s.apply(ctx, muts)
+		if kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return s.finishDML(ctx, t, returning, verb, muts, seqs)
+	}
+}
+
+// assignments are the checked SET list of an UPDATE.
+type assignments struct {
+	columns []int
+	exprs   []*dialect.Expr
+	simple  bool // Every expression is a literal, a parameter or a known function.
+}
+
+func (s *session) assignments(t *kalam.Table, set []dialect.Assign) (*assignments, error) {
+	a := &assignments{simple: true}
+	seen := map[int]bool{}
+	for i := range set {
+		c := set[i].Column
+		j := t.ColumnIndex(c.Name)
+		switch {
+		case j < 0:
+			return nil, unknownColumn(c)
+		case t.IsKey(j):
+			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Primary key column '%s' cannot be updated", c.Name).At(c.Pos)
+		case seen[j]:
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' is assigned twice", c.Name).At(c.Pos)
+		}
+		seen[j] = true
+		a.columns = append(a.columns, j)
+		a.exprs = append(a.exprs, &set[i].Value)
+		if !isSimple(&set[i].Value) {
+			a.simple = false
+		}
+	}
+	return a, nil
+}
+
+// isSimple reports whether evaluate can handle the expression.
+func isSimple(x *dialect.Expr) bool {
+	switch x.Kind {
+	case dialect.ExprNull, dialect.ExprString, dialect.ExprNumber, dialect.ExprBool, dialect.ExprBytes, dialect.ExprParam, dialect.ExprDefault:
+		return true
+	case dialect.ExprFunc:
+		_, ok := defaultFuncs[strings.ToUpper(x.Text)]
+		return ok
+	}
+	return false
+}
+
+// keyOf returns the encoded key when the WHERE clause is exactly an equality
+// of every primary key column with a literal of the column's own kind. With
+// any other literal DuckDB's casting rules decide, and DuckDB evaluates it.
+func (s *session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, bool) {
+	if len(terms) != len(t.PrimaryKey) {
+		return nil, false
+	}
+	row := make([]kalam.Value, len(t.Columns))
+	for i := range terms {
+		j := t.ColumnIndex(terms[i].Column.Name)
+		if j < 0 || !t.IsKey(j) || !row[j].IsNull() {
+			return nil, false
+		}
+		v, ok := s.keyValue(&terms[i].Value, &t.Columns[j])
+		if !ok {
+			return nil, false
+		}
+		row[j] = v
+	}
+	return datatype.EncodeKey(nil, t, row), true
+}
+
+// keyValue returns the literal or parameter as a value of the key column if it
+// is of the column's kind already.
+func (s *session) keyValue(x *dialect.Expr, c *kalam.Column) (kalam.Value, bool) {
+	var kind kalam.Kind
+	switch x.Kind {
+	case dialect.ExprNumber:
+		kind = kalam.KindBigInt
+	case dialect.ExprString:
+		kind = kalam.KindText
+	case dialect.ExprParam:
+		if x.Param < 1 || x.Param > len(s.params) {
+			return kalam.Value{}, false
+		}
+		kind = s.params[x.Param-1].Kind()
+	}
+	switch c.Type.Kind {
+	case kalam.KindBigInt, kalam.KindInt, kalam.KindSmallInt:
+		if kind != kalam.KindBigInt {
+			return kalam.Value{}, false
+		}
+	case kalam.KindText:
+		if kind != kalam.KindText {
+			return kalam.Value{}, false
+		}
+	default:
+		return kalam.Value{}, false
+	}
+	v, simple, err := s.evaluate(x, c)
+	return v, simple && err == nil && !v.IsNull()
+}
+
+// current reads the newest live version of a key, the transaction's own first.
+func (s *session) current(ctx context.Context, t *kalam.Table, key []byte) (kalam.Row, bool, error) {
+	if s.txn == nil {
+		return s.e.store.Get(ctx, t, s.scope(t), key)
+	}
+	view, err := s.viewOf(ctx, t, s.txn.snapshot)
+	if err != nil {
+		return kalam.Row{}, false, err
+	}
+	return view.Get(ctx, key)
+}
+
+func (s *session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, sets *assignments) ([]buffer.Mutation, error) {
+	old, ok, err := s.current(ctx, t, key)
+	if err != nil || !ok {
+		return nil, err
+	}
+	row, err := datatype.DecodeRow(t, old.Payload, nil)
+	if err != nil {
+		return nil, err
+	}
+	next := append([]kalam.Value(nil), row...)
+	for i, j := range sets.columns {
+		if next[j], _, err = s.evaluate(sets.exprs[i], &t.Columns[j]); err != nil {
+			return nil, err
+		}
+	}
+	w := &writer{session: s, table: t}
+	return w.replacement(nil, row, next, old, 1)
+}
+
+// replacement appends the update from one row to another, unless they are equal.
+func (w *writer) replacement(muts []buffer.Mutation, row, next []kalam.Value, old kalam.Row, number int) ([]buffer.Mutation, error) {
+	same := true
+	for i := range row {
+		same = same && row[i] == next[i]
+	}
+	if same {
+		return muts, nil
+	}
+	if err := checkNotNull(w.table, next, number); err != nil {
+		return nil, err
+	}
+	payload, key, err := w.encode(next)
+	if err != nil {
+		return nil, err
+	}
+	return append(muts, buffer.Mutation{
+		Table: w.table, Scope: w.session.scope(w.table), Kind: kalam.ChangeUpdate,
+		Key: key, Payload: payload, Expect: old.Seq, Old: old,
+	}), nil
+}
+
+func (s *session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) ([]buffer.Mutation, error) {
+	old, ok, err := s.current(ctx, t, key)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return []buffer.Mutation{s.deletion(t, key, old)}, nil
+}
+
+func (s *session) deletion(t *kalam.Table, key []byte, old kalam.Row) buffer.Mutation {
+	return buffer.Mutation{
+		Table: t, Scope: s.scope(t), Kind: kalam.ChangeDelete,
+		Key: key, Payload: old.Payload, Expect: old.Seq, Old: old,
+	}
+}
+
+// rawSQL is a piece of a statement's text that DuckDB reads, with where it stood.
+type rawSQL struct {
+	text  string
+	pos   int
+	edits dialect.Edits
+}
+
+// affected is the query for the rows an UPDATE or DELETE touches: _seq, all
+// columns, and then the new values of an UPDATE.
+func (s *session) affected(ctx context.Context, t *kalam.Table, alias string, sets *assignments, where rawSQL) (string, *paramSet, error) {
+	if err := s.e.query.CheckExpr(ctx, where.text); err != nil {
+		return "", nil, placed(err, where.edits, where.pos)
+	}
+	params := newParamSet(s.params)
+	if alias == "" {
+		alias = string(t.ID.Name)
+	}
+	q := dialect.QuoteIdent(alias)
+	var sql strings.Builder
+	fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
+	for i := range t.Columns {
+		fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(t.Columns[i].Name))
+	}
+	if sets != nil {
+		for _, x := range sets.exprs {
+			if isSimple(x) {
+				continue
+			}
+			if err := s.e.query.CheckExpr(ctx, x.Text); err != nil {
+				return "", nil, placed(err, where.edits, x.Pos)
+			}
+			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
+		}
+	}
+	fmt.Fprintf(&sql, " FROM %s.%s AS %s WHERE (%s)", dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), q, params.rewrite(where.text))
+	return sql.String(), params, nil
+}
+
+// eachAffected runs the query of affected and hands every row's old version,
+// its values and the values of the evaluated expressions to f.
+func (s *session) eachAffected(ctx context.Context, t *kalam.Table, sql string, params []kalam.Value, f func(old kalam.Row, row, evaluated []kalam.Value) error) error {
+	res, err := s.open(ctx, sql, params, openOptions{composed: true})
+	if err != nil {
+		return err
+	}
+	defer res.Close()
+	for {
+		batch, err := res.rows.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = affectedRows(t, batch, f)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func affectedRows(t *kalam.Table, batch arrow.RecordBatch, f func(old kalam.Row, row, evaluated []kalam.Value) error) error {
+	n := len(t.Columns)
+	for r := 0; r < int(batch.NumRows()); r++ {
+		vals := make([]kalam.Value, batch.NumCols()-1)
+		for i := range vals {
+			vals[i] = datatype.ValueAt(batch.Column(i+1), r)
+		}
+		for i := range t.Columns {
+			v, err := castTo(&t.Columns[i], vals[i])
+			if err != nil {
+				return err
+			}
+			vals[i] = v
+		}
+		seq := kalam.Seq(datatype.ValueAt(batch.Column(0), r).Int())
+		old := kalam.Row{Seq: seq, Payload: datatype.EncodeRow(nil, t, vals[:n])}
+		if err := f(old, vals[:n:n], vals[n:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, st *dialect.Update, sets *assignments) ([]buffer.Mutation, error) {
+	sql, params, err := s.affected(ctx, t, st.Alias, sets, rawSQL{st.Where, st.WherePos, st.Edits})
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{session: s, table: t}
+	var muts []buffer.Mutation
+	err = s.eachAffected(ctx, t, sql, params.values(), func(old kalam.Row, row, evaluated []kalam.Value) error {
+		next := append([]kalam.Value(nil), row...)
+		for i, j := range sets.columns {
+			v, simple, err := s.evaluate(sets.exprs[i], &t.Columns[j])
+			if err == nil && !simple {
+				v, err = castTo(&t.Columns[j], evaluated[0])
+				evaluated = evaluated[1:]
+			}
+			if err != nil {
+				return positioned(err, sets.exprs[i].Pos)
+			}
+			next[j] = v
+		}
+		muts, err = w.replacement(muts, row, next, old, len(muts)+1)
+		return err
+	})
+	return muts, err
+}
+
+func (s *session) deleteByQuery(ctx context.Context, t *kalam.Table, st *dialect.Delete) ([]buffer.Mutation, error) {
+	sql, params, err := s.affected(ctx, t, st.Alias, nil, rawSQL{st.Where, st.WherePos, st.Edits})
+	if err != nil {
+		return nil, err
+	}
+	var muts []buffer.Mutation
+	err = s.eachAffected(ctx, t, sql, params.values(), func(old kalam.Row, row, _ []kalam.Value) error {
+		muts = append(muts, s.deletion(t, datatype.EncodeKey(nil, t, row), old))
+		return nil
+	})
+	return muts, err
+}

@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/query"
+)
+
+// Relations of the query that evaluates DO UPDATE: the conflicting rows as
+// stored, and the rows that were to be inserted.
+const (
+	storedRelation   = "_stored"
+	excludedRelation = "_excluded"
+	rowColumn        = "_row"
+)
+
+// upsert runs INSERT ... ON CONFLICT DO UPDATE: rows whose key is free are
+// inserted, the others update the stored row with expressions over it and over
+// EXCLUDED, the row that was to be inserted.
+func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) error {
+	t := w.table
+	if t.Kind == kalam.KindStreamTable {
+		return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
+	}
+	if err := conflictTarget(t, st.Conflict); err != nil {
+		return err
+	}
+	sets, err := s.assignments(t, st.Conflict.Set)
+	if err != nil {
+		return err
+	}
+	inserts := make([]buffer.Mutation, len(w.rows))
+	for i := range w.rows {
+		if inserts[i], err = w.insertion(i); err != nil {
+			return err
+		}
+	}
+	if err := w.checkRepeated(inserts); err != nil {
+		return err
+	}
+	return s.retry(ctx, t, st.Returning, "Inserted", func() ([]buffer.Mutation, error) {
+		return s.upsertOnce(ctx, w, st.Conflict, sets, inserts)
+	})
+}
+
+// conflictTarget checks that ON CONFLICT names the primary key, or nothing.
+func conflictTarget(t *kalam.Table, c *dialect.OnConflict) error {
+	if len(c.Columns) == 0 {
+		return nil
+	}
+	seen := map[int]bool{}
+	for _, col := range c.Columns {
+		j := t.ColumnIndex(col.Name)
+		if j < 0 {
+			return unknownColumn(col)
+		}
+		if !t.IsKey(j) {
+			return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes the primary key (%s), not column '%s'", keyColumns(t), col.Name).At(col.Pos)
+		}
+		seen[j] = true
+	}
+	if len(seen) != len(t.PrimaryKey) {
+		return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes the whole primary key (%s)", keyColumns(t))
+	}
+	return nil
+}
+
+// conflict is a row whose key is taken.
+type conflict struct {
+	row    int // Index into the writer's rows.
+	old    kalam.Row
+	stored []kalam.Value
+}
+
+func (s *session) upsertOnce(ctx context.Context, w *writer, oc *dialect.OnConflict, sets *assignments, inserts []buffer.Mutation) ([]buffer.Mutation, error) {
+	var muts []buffer.Mutation
+	var taken []conflict
+	for i := range inserts {
+		old, ok, err := s.current(ctx, w.table, inserts[i].Key)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			muts = append(muts, inserts[i])
+			continue
+		}
+		stored, err := datatype.DecodeRow(w.table, old.Payload, nil)
+		if err != nil {
+			return nil, err
+		}
+		taken = append(taken, conflict{row: i, old: old, stored: stored})
+	}
+	if len(taken) == 0 {
+		return muts, nil
+	}
+	updated, err := s.resolveConflicts(ctx, w, oc, sets, taken)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range taken {
+		if updated[i] == nil {
+			continue
+		}
+		if muts, err = w.replacement(muts, c.stored, updated[i], c.old, c.row+1); err != nil {
+			return nil, err
+		}
+	}
+	return muts, nil
+}
+
+// resolveConflicts returns the new row of each conflict, nil where the WHERE of
+// DO UPDATE does not hold.
+func (s *session) resolveConflicts(ctx context.Context, w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, error) {
+	out := make([][]kalam.Value, len(taken))
+	if rows, ok := s.resolveSimply(w, oc, sets, taken); ok {
+		return rows, nil
+	}
+	sql, params, err := s.conflictQuery(ctx, w.table, oc, sets)
+	if err != nil {
+		return nil, err
+	}
+	stored, excluded, release, err := conflictSources(w, taken)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	res, err := s.open(ctx, sql, params.values(), openOptions{composed: true, sources: map[string]*query.Source{
+		storedRelation: &stored, excludedRelation: &excluded,
+	}})
+	if err != nil {
+		return nil, err
+	}
+	defer res.Close()
+	err = eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+		i := int(vals[0].Int())
+		next := append([]kalam.Value(nil), taken[i].stored...)
+		vals = vals[1:]
+		for k, j := range sets.columns {
+			v, simple, err := s.evaluate(sets.exprs[k], &w.table.Columns[j])
+			if err == nil && !simple {
+				v, err = castTo(&w.table.Columns[j], vals[0])
+				vals = vals[1:]
+			}
+			if err != nil {
+				return err
+			}
+			next[j] = v
+		}
+		out[i] = next
+		return nil
+	})
+	return out, err
+}
+
+// resolveSimply covers the usual SET c = EXCLUDED.c, literals and parameters,
+// without DuckDB.
+func (s *session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool) {
+	if oc.Where != "" {
+		return nil, false
+	}
+	from := make([]int, len(sets.exprs))
+	for k, x := range sets.exprs {
+		from[k] = -1
+		if isSimple(x) {
+			continue
+		}
+		table, column, ok := strings.Cut(x.Text, ".")
+		if !ok || !strings.EqualFold(strings.TrimSpace(table), "excluded") {
+			return nil, false
+		}
+		if from[k] = w.table.ColumnIndex(strings.ToLower(strings.TrimSpace(column))); from[k] < 0 {
+			return nil, false
+		}
+	}
+	out := make([][]kalam.Value, len(taken))
+	for i, c := range taken {
+		next := append([]kalam.Value(nil), c.stored...)
+		for k, j := range sets.columns {
+			var err error
+			if from[k] < 0 {
+				next[j], _, err = s.evaluate(sets.exprs[k], &w.table.Columns[j])
+			} else {
+				next[j], err = datatype.Cast(w.table.Columns[j].Type, w.rows[c.row][from[k]])
+			}
+			if err != nil {
+				return nil, false
+			}
+		}
+		out[i] = next
+	}
+	return out, true
+}
+
+// conflictQuery composes the query that evaluates SET and WHERE. EXCLUDED is a
+// struct column, so that unqualified names mean the stored row.
+func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, oc *dialect.OnConflict, sets *assignments) (string, *paramSet, error) {
+	params := newParamSet(s.params)
+	q := dialect.QuoteIdent(string(t.ID.Name))
+	var sql strings.Builder
+	fmt.Fprintf(&sql, "SELECT %s.%s", q, rowColumn)
+	for _, x := range sets.exprs {
+		if isSimple(x) {
+			continue
+		}
+		if err := s.e.query.CheckExpr(ctx, x.Text); err != nil {
+			return "", nil, located(err, x.Pos)
+		}
+		fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
+	}
+	fmt.Fprintf(&sql, " FROM %s AS %s JOIN (SELECT %s AS _excluded_row, {", storedRelation, q, rowColumn)
+	for i := range t.Columns {
+		if i > 0 {
+			sql.WriteString(", ")
+		}
+		name := t.Columns[i].Name
+		fmt.Fprintf(&sql, "%s: %s", dialect.QuoteString(name), dialect.QuoteIdent(name))
+	}
+	fmt.Fprintf(&sql, "} AS excluded FROM %s) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
+	if oc.Where != "" {
+		if err := s.e.query.CheckExpr(ctx, oc.Where); err != nil {
+			return "", nil, located(err, oc.WherePos)
+		}
+		fmt.Fprintf(&sql, " WHERE (%s)", params.rewrite(oc.Where))
+	}
+	return sql.String(), params, nil
+}
+
+// conflictSources builds both relations of conflictQuery, joined by row number.
+func conflictSources(w *writer, taken []conflict) (stored, excluded query.Source, release func(), err error) {
+	fields := make([]arrow.Field, 0, len(w.table.Columns)+1)
+	for i := range w.table.Columns {
+		fields = append(fields, datatype.ArrowField(&w.table.Columns[i]))
+	}
+	number := kalam.Column{Name: rowColumn, Type: kalam.TypeOf(kalam.KindBigInt)}
+	schema := arrow.NewSchema(append(fields, datatype.ArrowField(&number)), nil)
+	var old, next [][]kalam.Value
+	for i, c := range taken {
+		n := kalam.BigInt(int64(i))
+		old = append(old, append(append([]kalam.Value(nil), c.stored...), n))
+		next = append(next, append(append([]kalam.Value(nil), w.rows[c.row]...), n))
+	}
+	stored, first, err := rowsSource(schema, old)
+	if err != nil {
+		return stored, excluded, nil, err
+	}
+	excluded, second, err := rowsSource(schema, next)
+	if err != nil {
+		first()
+		return stored, excluded, nil, err
+	}
+	return stored, excluded, func() { first(); second() }, nil
+}

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+var authTypes = map[dialect.AuthKind]catalog.AuthType{
+	dialect.AuthPassword: catalog.AuthPassword, dialect.AuthOAuth: catalog.AuthOAuth, dialect.AuthInternal: catalog.AuthInternal,
+}
+
+func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error {
+	if err := s.admin("manage users"); err != nil {
+		return err
+	}
+	if _, exists := s.e.catalog.AnyUser(st.User); exists && st.IfNotExists {
+		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
+	}
+	n := catalog.NewUser{
+		ID: st.User, Password: string(st.Password), Role: st.Role, Email: st.Email, AuthType: authTypes[st.Auth],
+	}
+	if st.OAuth != "" {
+		n.AuthData = catalog.NewSecret(string(st.OAuth))
+	}
+	if _, err := s.e.catalog.CreateUser(ctx, s.principal, n); err != nil {
+		return positioned(err, st.Pos)
+	}
+	return s.message(0, fmt.Sprintf("User '%s' created", st.User))
+}
+
+func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
+	if err := s.admin("manage users"); err != nil {
+		return err
+	}
+	change := catalog.UserChange{Role: st.Role, Email: st.Email}
+	if st.Password != nil {
+		password := string(*st.Password)
+		change.Password = &password
+	}
+	if _, err := s.e.catalog.AlterUser(ctx, s.principal, st.User, change); err != nil {
+		return positioned(err, st.Pos)
+	}
+	return s.message(0, fmt.Sprintf("User '%s' updated", st.User))
+}
+
+// dropUser deletes softly: logins and tokens end at once, live queries close,
+// rows stay for the grace period.
+func (s *session) dropUser(ctx context.Context, st *dialect.DropUser) error {
+	if err := s.admin("manage users"); err != nil {
+		return err
+	}
+	if _, ok := s.e.catalog.User(st.User); !ok && st.IfExists {
+		return s.message(0, fmt.Sprintf("User '%s' does not exist (skipped)", st.User))
+	}
+	if _, err := s.e.catalog.DropUser(ctx, s.principal, st.User); err != nil {
+		return positioned(err, st.Pos)
+	}
+	s.e.hub.CloseUser(st.User, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
+	return s.message(0, fmt.Sprintf("User '%s' dropped (soft delete)", st.User))
+}

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// evaluate turns an expression of a VALUES list or SET into a value of column
+// c. simple is false when only DuckDB can evaluate it.
+func (s *session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, simple bool, err error) {
+	switch x.Kind {
+	case dialect.ExprNull:
+		return kalam.Null(), true, nil
+	case dialect.ExprString:
+		v, err = datatype.FromText(c.Type, x.Text)
+	case dialect.ExprNumber:
+		v, err = datatype.FromNumber(c.Type, x.Text)
+	case dialect.ExprBool:
+		v, err = datatype.FromBool(c.Type, x.Bool)
+	case dialect.ExprBytes:
+		v, err = datatype.Cast(c.Type, kalam.Bytes(x.Text))
+	case dialect.ExprParam:
+		v, err = s.param(x.Param, c)
+		return v, true, positioned(err, x.Pos)
+	case dialect.ExprDefault:
+		v, err = s.defaultValue(c)
+		return v, true, err
+	case dialect.ExprFunc:
+		f, ok := defaultFuncs[strings.ToUpper(x.Text)]
+		if !ok {
+			return v, false, nil
+		}
+		if v, err = s.function(f); err == nil {
+			v, err = datatype.Cast(c.Type, v)
+		}
+	default:
+		return v, false, nil
+	}
+	if err != nil {
+		return v, true, positioned(datatype.ForColumn(err, c.Name), x.Pos)
+	}
+	return v, true, nil
+}
+
+// param returns parameter n (from 1) cast to the column's type.
+func (s *session) param(n int, c *kalam.Column) (kalam.Value, error) {
+	if n < 1 || n > len(s.params) {
+		return kalam.Value{}, kalam.Errorf(kalam.CodeParameterMismatch,
+			"Parameter mismatch: statement needs parameter $%d but %d parameters were given", n, len(s.params))
+	}
+	p := s.params[n-1]
+	v, err := datatype.Cast(c.Type, p)
+	if err == nil {
+		return v, nil
+	}
+	if kalam.CodeOf(err) == kalam.CodeConstraint && p.Kind() != kalam.KindText {
+		return v, kalam.Errorf(kalam.CodeParameterMismatch, "Parameter $%d: expected %s for column '%s', got %s", n, c.Type, c.Name, p.Kind())
+	}
+	return v, kalam.Wrap(kalam.CodeOf(err), nil, "Parameter $%d: expected %s for column '%s', got %s (%s)", n, c.Type, c.Name, p.Kind(), messageOf(err))
+}
+
+// messageOf returns the user's part of an error.
+func messageOf(err error) string {
+	var ke *kalam.Error
+	if errors.As(err, &ke) {
+		return ke.Msg
+	}
+	return err.Error()
+}
+
+// checkParams compares the placeholders of a statement with the parameters given.
+func (s *session) checkParams(highest int) error {
+	if highest != len(s.params) {
+		return kalam.Errorf(kalam.CodeParameterMismatch,
+			"Parameter mismatch: statement has %d placeholders but %d parameters were given", highest, len(s.params))
+	}
+	return nil
+}
+
+var defaultFuncs = map[string]kalam.DefaultFunc{
+	"NOW": kalam.DefaultNow, "CURRENT_TIMESTAMP": kalam.DefaultNow, "SNOWFLAKE_ID": kalam.DefaultSnowflakeID,
+	"UUID_V7": kalam.DefaultUUIDV7, "ULID": kalam.DefaultULID,
+	"CURRENT_USER": kalam.DefaultCurrentUser, "CURRENT_USER_ID": kalam.DefaultCurrentUser,
+}
+
+// function evaluates a server function: NOW once per statement, ids once per call.
+func (s *session) function(f kalam.DefaultFunc) (kalam.Value, error) {
+	switch f {
+	case kalam.DefaultNow:
+		return kalam.Integer(kalam.KindTimestamp, s.now.UnixMicro()), nil
+	case kalam.DefaultSnowflakeID:
+		id, err := s.e.store.NextID()
+		return kalam.BigInt(int64(id)), err
+	case kalam.DefaultUUIDV7:
+		id, err := uuid.NewV7()
+		return kalam.UUID(id), err
+	case kalam.DefaultULID:
+		return kalam.Text(ulid.Make().String()), nil
+	case kalam.DefaultCurrentUser:
+		return kalam.Text(string(s.principal.User)), nil
+	}
+	return kalam.Value{}, kalam.Errorf(kalam.CodeInternal, "unknown default function %d", f)
+}
+
+// defaultValue returns what an omitted column gets.
+func (s *session) defaultValue(c *kalam.Column) (kalam.Value, error) {
+	if c.Default == nil {
+		return kalam.Null(), nil
+	}
+	if c.Default.Func == kalam.DefaultLiteral {
+		return c.Default.Value, nil
+	}
+	v, err := s.function(c.Default.Func)
+	if err != nil {
+		return v, err
+	}
+	return castTo(c, v)
+}
+
+// deferred is an expression of a VALUES list that DuckDB evaluates.
+type deferred struct {
+	row, column int
+	expr        *dialect.Expr
+}
+
+// evaluateLater evaluates expressions in queries of bounded width and hands
+// each value to set.
+func (s *session) evaluateLater(ctx context.Context, list []deferred, set func(deferred, kalam.Value) error) error {
+	const width = 100
+	for len(list) > 0 {
+		n := min(width, len(list))
+		if err := s.evaluateTogether(ctx, list[:n], set); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+func (s *session) evaluateTogether(ctx context.Context, list []deferred, set func(deferred, kalam.Value) error) error {
+	var sql strings.Builder
+	sql.WriteString("SELECT ")
+	used := newParamSet(s.params)
+	for i, d := range list {
+		if err := s.e.query.CheckExpr(ctx, d.expr.Text); err != nil {
+			return located(err, d.expr.Pos)
+		}
+		if i > 0 {
+			sql.WriteString(", ")
+		}
+		sql.WriteString("(" + used.rewrite(d.expr.Text) + ")")
+	}
+	vals, err := s.oneRow(ctx, sql.String(), used.values())
+	if err != nil {
+		return err
+	}
+	for i, d := range list {
+		if err := set(d, vals[i]); err != nil {
+			return positioned(err, d.expr.Pos)
+		}
+	}
+	return nil
+}
+
+// oneRow runs a query that gives exactly one row.
+func (s *session) oneRow(ctx context.Context, sql string, params []kalam.Value) ([]kalam.Value, error) {
+	return s.oneRowOf(ctx, sql, params, nil)
+}
+
+// oneRowOf is oneRow over a given snapshot, nil for a fresh one.
+func (s *session) oneRowOf(ctx context.Context, sql string, params []kalam.Value, snapshot *pinned) ([]kalam.Value, error) {
+	res, err := s.open(ctx, sql, params, openOptions{composed: true, snapshot: snapshot})
+	if err != nil {
+		return nil, err
+	}
+	defer res.Close()
+	batch, err := res.rows.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "expression gives no value")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer batch.Release()
+	vals := make([]kalam.Value, batch.NumCols())
+	for i := range vals {
+		vals[i] = datatype.ValueAt(batch.Column(i), 0)
+	}
+	return vals, nil
+}

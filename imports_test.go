@@ -1,0 +1,151 @@
+package kalam_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/kalamlake/kalam"
+
+// layers says which packages of ours each package may import; "" is the root.
+// Test files of a package may also import what its suites need (testsMay).
+// The picture is in docs/architecture/overview.md.
+var layers = map[string][]string{
+	"":                  {},
+	"datatype":          {""},
+	"dialect":           {""},
+	"link/wire":         {""},
+	"link":              {"", "link/wire"},
+	"buffer":            {"", "datatype"},
+	"buffer/badger":     {"", "buffer"},
+	"buffer/memory":     {"", "buffer"},
+	"buffer/buffertest": {"", "buffer"},
+	"lake":              {"", "datatype"},
+	"lake/file":         {"", "lake"},
+	"lake/laketest":     {"", "lake", "datatype"},
+	"subscribe":         {"", "datatype"},
+	"jobs":              {""},
+	"catalog":           {"", "buffer", "datatype", "dialect"},
+	"query":             {"", "datatype", "dialect", "subscribe"},
+	"engine":            {"", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe", "jobs"},
+	"api":               {"", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
+	"shell":             {"", "dialect", "link", "link/wire"},
+	"cmd/kalamd":        {"", "api", "engine"},
+	"cmd/kalam":         {"", "shell"},
+	"cmd/kalam-bench":   {"", "dialect", "link", "link/wire"},
+}
+
+// testsMay is what the tests of a package import beyond its layer.
+var testsMay = map[string][]string{
+	"buffer":          {"buffer/badger", "buffer/memory", "buffer/buffertest"},
+	"buffer/badger":   {"buffer/buffertest"},
+	"buffer/memory":   {"buffer/buffertest"},
+	"lake":            {"lake/file", "lake/laketest"},
+	"lake/file":       {"lake/laketest"},
+	"catalog":         {"buffer/memory", "buffer/buffertest", "buffer/badger"},
+	"engine":          {"buffer/memory", "buffer/buffertest", "lake/laketest", "link/wire"},
+	"api":             {"link"},
+	"shell":           {"link/wire"},
+	"cmd/kalamd":      {"link", "link/wire", "datatype"},
+	"cmd/kalam-bench": {"datatype", "engine", "buffer/badger", "query"},
+}
+
+// reserved packages may be imported by one package of ours only.
+var reserved = map[string]string{
+	"github.com/duckdb/":                           "query",
+	"github.com/dgraph-io/badger/":                 "buffer/badger",
+	"github.com/minio/minio-go/":                   "lake/s3",
+	"github.com/gofiber/":                          "api",
+	"github.com/valyala/fasthttp":                  "api",
+	"github.com/c-bata/go-prompt":                  "shell",
+	"github.com/jedib0t/go-pretty/":                "shell",
+	"github.com/robfig/cron/":                      "jobs",
+	"github.com/golang-jwt/":                       "api",
+	"github.com/knadh/koanf/":                      "cmd/kalamd",
+	"gopkg.in/natefinch/lumberjack":                "cmd/kalamd",
+}
+
+// withoutArrow must not import Arrow: they are for clients, or hold plain words.
+var withoutArrow = []string{"", "dialect", "link", "link/wire", "shell", "jobs", "subscribe", "catalog", "cmd/kalam"}
+
+// goPackage is what `go list -json` prints of a package.
+type goPackage struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+	Standard                           bool
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-tags", "duckdb_arrow", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// TestImports fails on an import that the architecture does not allow.
+func TestImports(t *testing.T) {
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		allowed, known := layers[name]
+		if !known {
+			t.Errorf("package %s has no place in the layers; add it to imports_test.go and docs/architecture/overview.md", p.ImportPath)
+			continue
+		}
+		for _, path := range p.Imports {
+			checkOurs(t, name, path, allowed)
+			checkForeign(t, name, path)
+		}
+		for _, path := range append(p.TestImports, p.XTestImports...) {
+			checkOurs(t, name+" (tests)", path, append(append([]string{name}, allowed...), testsMay[name]...))
+		}
+	}
+}
+
+func checkOurs(t *testing.T, from, path string, allowed []string) {
+	t.Helper()
+	if path != module && !strings.HasPrefix(path, module+"/") {
+		return
+	}
+	to := strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+	for _, a := range allowed {
+		if a == to {
+			return
+		}
+	}
+	t.Errorf("%q must not import %q: imports point only down (docs/architecture/overview.md)", from, to)
+}
+
+func checkForeign(t *testing.T, from, path string) {
+	t.Helper()
+	for prefix, owner := range reserved {
+		if strings.HasPrefix(path, prefix) && from != owner {
+			t.Errorf("%q imports %s, which only %q may", from, path, owner)
+		}
+	}
+	if from == "" && strings.Contains(strings.SplitN(path, "/", 2)[0], ".") {
+		t.Errorf("the root package imports %s; it takes the standard library only", path)
+	}
+	for _, name := range withoutArrow {
+		if from == name && strings.HasPrefix(path, "github.com/apache/arrow-go/") {
+			t.Errorf("%q imports %s; it must do without Arrow", from, path)
+		}
+	}
+}
