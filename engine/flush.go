@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
@@ -198,6 +199,9 @@ func (e *Engine) writeManifest(ctx context.Context, t *kalam.Table, sc kalam.Sco
 
 // flushTable submits the flush job of one table and words the answer.
 func (s *session) flushTable(ctx context.Context, st *dialect.FlushTable) error {
+	if err := catalog.CanMaintain(s.principal.Role); err != nil {
+		return err
+	}
 	t, err := s.table(st.Table)
 	if err != nil {
 		return err

@@ -26,9 +26,12 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 		return err
 	}
 	w := &writer{session: s, table: t}
-	if st.Select != "" {
+	switch {
+	case st.Defaults:
+		err = w.rowsOfValues(ctx, [][]dialect.Expr{{}}, nil)
+	case st.Select != "":
 		err = w.rowsOfSelect(ctx, st, target)
-	} else {
+	default:
 		err = w.rowsOfValues(ctx, st.Rows, target)
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -20,11 +21,12 @@ import (
 type loadOptions struct {
 	url, data, table, password string
 	batch, workers             int
-	progress                   io.Writer
+	progress, out              io.Writer
+	http                       *http.Client
 }
 
 func runLoad(ctx context.Context, args []string) error {
-	o := loadOptions{progress: os.Stderr}
+	o := loadOptions{progress: os.Stderr, out: os.Stdout}
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	flags.StringVar(&o.url, "url", "http://127.0.0.1:8080", "server")
 	flags.StringVar(&o.data, "data", "", "chat.ndjson.gz or a plain ndjson file")
@@ -51,6 +53,10 @@ func load(ctx context.Context, o loadOptions, users []userMessages) error {
 	for _, u := range users {
 		total += len(u.messages)
 	}
+	// One pool for all users: connections outlive the client that made them.
+	pool := &http.Transport{MaxIdleConnsPerHost: o.workers, DisableCompression: true}
+	defer pool.CloseIdleConnections()
+	o.http = &http.Client{Transport: pool}
 	var done atomic.Int64
 	start := time.Now()
 	stop := reportProgress(o.progress, &done, total, start)
@@ -65,19 +71,20 @@ func load(ctx context.Context, o loadOptions, users []userMessages) error {
 		return err
 	}
 	took := time.Since(start)
-	fmt.Printf("loaded %d messages of %d users in %.1f s: %.0f rows/s\n", total, len(users), took.Seconds(), float64(total)/took.Seconds())
+	fmt.Fprintf(o.out, "loaded %d messages of %d users in %.1f s: %.0f rows/s\n", total, len(users), took.Seconds(), float64(total)/took.Seconds())
 	return nil
 }
 
-// loadUser logs in as the user and inserts the user's messages.
+// loadUser logs in as the user and inserts the user's messages. Nothing is sent
+// twice: a message that may have arrived is not repeated.
 func loadUser(ctx context.Context, o loadOptions, u userMessages, done *atomic.Int64) error {
-	client, err := link.New(link.Options{URL: o.url, Auth: link.Password(u.user, o.password)})
+	client, err := link.New(link.Options{URL: o.url, Auth: link.Password(u.user, o.password), HTTPClient: o.http, MaxRetries: -1})
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	for rows := u.messages; len(rows) > 0; {
-		n := min(o.batch, len(rows))
+		n := batchLen(rows, o.batch)
 		if _, err := client.Query(ctx, insertSQL(o.table, rows[:n])); err != nil {
 			return fmt.Errorf("insert as %s: %w", u.user, err)
 		}
@@ -85,6 +92,23 @@ func loadUser(ctx context.Context, o loadOptions, u userMessages, done *atomic.I
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// maxStatement bounds the bytes of content in one INSERT, well below the
+// server's limit of 1 MiB of SQL.
+const maxStatement = 512 << 10
+
+// batchLen returns how many rows the next INSERT takes: at most the given
+// number, and at least one.
+func batchLen(rows []message, most int) int {
+	size := 0
+	for i := range rows {
+		size += len(rows[i].Content)
+		if i == most || i > 0 && size > maxStatement {
+			return i
+		}
+	}
+	return len(rows)
 }
 
 // insertSQL is one INSERT of the rows.

@@ -1,0 +1,332 @@
+package api
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/link/wire"
+)
+
+const (
+	// pieceSize is how much of a document is collected before it is sent.
+	pieceSize = 64 << 10
+	// keepSize is the size up to which a used buffer is kept for the next request.
+	keepSize = 4 * pieceSize
+
+	successHead = `{"status":"success","results":[`
+	errorHead   = `{"status":"error","results":[`
+)
+
+// errAborted ends Execute when nobody takes the document any more.
+var errAborted = errors.New("the response was given up")
+
+// encoder writes the results of a request as the JSON document of the SQL
+// endpoint. It implements engine.Results and is used from one goroutine.
+type encoder struct {
+	timing bool // Write cache_hit and took_ms.
+	// send hands over a piece of the document, which is reused afterwards. It
+	// reports false when nobody wants more. nil keeps the whole document.
+	send func([]byte) bool
+
+	buf     []byte // Begins with room for the head until a piece was sent.
+	sent    bool   // A piece was sent.
+	results int    // Written or begun.
+	start   int    // Of the result under way, in buf.
+	open    bool   // A row result was begun and not ended.
+	single  bool   // The first result is a row result.
+
+	header  engine.RowsHeader
+	cells   []datatype.CellWriter
+	columns []arrow.Array
+	rows    int64 // Of the result under way.
+}
+
+var _ engine.Results = (*encoder)(nil)
+
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// newEncoder returns an encoder that free takes back.
+func newEncoder(timing bool) *encoder {
+	e := encoders.Get().(*encoder)
+	e.timing = timing
+	e.buf = append(e.buf[:0], successHead...)
+	return e
+}
+
+// free gives the encoder back. Its buffer must not be used any more.
+func (e *encoder) free() {
+	buf := e.buf
+	if cap(buf) > keepSize {
+		buf = nil
+	}
+	*e = encoder{buf: buf, cells: e.cells[:0], columns: e.columns[:0]}
+	encoders.Put(e)
+}
+
+// begin starts a result.
+func (e *encoder) begin() {
+	e.start = len(e.buf)
+	if e.results > 0 {
+		e.buf = append(e.buf, ',')
+	}
+	e.results++
+}
+
+// StartRows writes the schema of a row result.
+func (e *encoder) StartRows(h engine.RowsHeader) error {
+	e.begin()
+	e.header, e.rows, e.open = h, 0, true
+	e.single = e.results == 1
+	e.cells = e.cells[:0]
+	if h.Arrow != nil {
+		for _, f := range h.Arrow.Fields() {
+			e.cells = append(e.cells, datatype.NewCellWriter(f))
+		}
+	}
+	e.buf = append(e.buf, `{"schema":`...)
+	e.buf = appendFields(e.buf, h.Fields)
+	e.buf = append(e.buf, `,"rows":[`...)
+	return nil
+}
+
+// Batch writes the rows of an Arrow batch.
+func (e *encoder) Batch(b arrow.RecordBatch) error {
+	e.columns = append(e.columns[:0], b.Columns()...)
+	defer clear(e.columns)
+	for i := range int(b.NumRows()) {
+		e.beginRow()
+		for j, col := range e.columns {
+			if j > 0 {
+				e.buf = append(e.buf, ',')
+			}
+			e.buf = e.cells[j].Append(e.buf, col, i)
+		}
+		if err := e.endRow(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Values writes one row.
+func (e *encoder) Values(row []kalam.Value) error {
+	e.beginRow()
+	for j, v := range row {
+		if j > 0 {
+			e.buf = append(e.buf, ',')
+		}
+		e.buf = datatype.AppendValue(e.buf, v)
+	}
+	return e.endRow()
+}
+
+func (e *encoder) beginRow() {
+	if e.rows > 0 {
+		e.buf = append(e.buf, ',')
+	}
+	e.rows++
+	e.buf = append(e.buf, '[')
+}
+
+func (e *encoder) endRow() error {
+	e.buf = append(e.buf, ']')
+	return e.flush()
+}
+
+// flush sends what has been collected once it is a piece.
+func (e *encoder) flush() error {
+	if len(e.buf) < pieceSize || e.send == nil {
+		return nil
+	}
+	e.sent = true
+	if !e.send(e.buf) {
+		return errAborted
+	}
+	e.buf, e.start = e.buf[:0], 0
+	return nil
+}
+
+// EndRows ends a row result.
+func (e *encoder) EndRows(t engine.RowsTrailer) error {
+	e.buf = append(e.buf, `],"row_count":`...)
+	e.buf = strconv.AppendInt(e.buf, t.RowCount, 10)
+	if t.Message != "" {
+		e.buf = append(e.buf, `,"message":`...)
+		e.buf = datatype.AppendJSONString(e.buf, t.Message)
+	}
+	e.tail(e.header.AsUser, e.header.Statement, t.CacheHit)
+	if t.Truncated {
+		e.buf = append(e.buf, `,"truncated":true`...)
+	}
+	e.buf = append(e.buf, '}')
+	e.open = false
+	return e.flush()
+}
+
+// Done writes the result of a statement without rows.
+func (e *encoder) Done(d engine.Done) error {
+	e.begin()
+	e.buf = append(e.buf, `{"row_count":`...)
+	e.buf = strconv.AppendInt(e.buf, d.RowCount, 10)
+	e.buf = append(e.buf, `,"message":`...)
+	e.buf = datatype.AppendJSONString(e.buf, d.Message)
+	e.tail(d.AsUser, d.Statement, d.CacheHit)
+	for i, id := range d.JobIDs {
+		e.buf = append(e.buf, []string{`,"job_ids":[`, `,`}[min(i, 1)]...)
+		e.buf = datatype.AppendJSONString(e.buf, string(id))
+	}
+	if len(d.JobIDs) > 0 {
+		e.buf = append(e.buf, ']')
+	}
+	e.buf = append(e.buf, '}')
+	return e.flush()
+}
+
+// tail writes what every result ends with.
+func (e *encoder) tail(user kalam.UserID, statement int, hit *bool) {
+	e.buf = append(e.buf, `,"as_user":`...)
+	e.buf = datatype.AppendJSONString(e.buf, string(user))
+	e.buf = append(e.buf, `,"statement_index":`...)
+	e.buf = strconv.AppendInt(e.buf, int64(statement), 10)
+	if e.timing {
+		e.buf = append(e.buf, `,"cache_hit":`...)
+		e.buf = strconv.AppendBool(e.buf, hit != nil && *hit)
+	}
+}
+
+// succeed ends the document of a request that went well. It returns what of it
+// was not yet sent, the whole document if nothing was, valid until free.
+func (e *encoder) succeed(took time.Duration) []byte {
+	e.buf = append(e.buf, ']')
+	e.buf = appendTook(e.buf, took, e.timing)
+	if e.single && e.results == 1 {
+		e.buf = append(e.buf, `,"error":null`...)
+	}
+	e.buf = append(e.buf, '}')
+	return e.buf
+}
+
+// fail ends the document of a request that failed after the results written so
+// far and returns all of it, valid until free. It must not be called once a piece
+// was sent. What the failed statement had written is dropped.
+func (e *encoder) fail(took time.Duration, failure *wire.Error) []byte {
+	if e.open {
+		e.buf = e.buf[:e.start]
+	}
+	e.buf = append(e.buf, ']')
+	e.buf = appendTook(e.buf, took, e.timing)
+	e.buf = append(e.buf, `,"error":`...)
+	e.buf = append(appendError(e.buf, failure), '}')
+	body := e.buf[len(successHead)-len(errorHead):]
+	copy(body, errorHead)
+	return body
+}
+
+// appendError appends the error of an envelope.
+func appendError(dst []byte, e *wire.Error) []byte {
+	dst = append(dst, `{"code":`...)
+	dst = datatype.AppendJSONString(dst, string(e.Code))
+	dst = append(dst, `,"message":`...)
+	dst = datatype.AppendJSONString(dst, e.Message)
+	if e.Details != "" {
+		dst = append(dst, `,"details":`...)
+		dst = datatype.AppendJSONString(dst, e.Details)
+	}
+	if e.StatementIndex > 0 {
+		dst = append(dst, `,"statement_index":`...)
+		dst = strconv.AppendInt(dst, int64(e.StatementIndex), 10)
+	}
+	if e.Position > 0 {
+		dst = append(dst, `,"position":`...)
+		dst = strconv.AppendInt(dst, int64(e.Position), 10)
+	}
+	return append(dst, '}')
+}
+
+// appendTook appends how long a request ran.
+func appendTook(dst []byte, d time.Duration, timing bool) []byte {
+	dst = append(dst, `,"took":`...)
+	dst = appendMillis(dst, d)
+	if timing {
+		dst = append(dst, `,"took_ms":`...)
+		dst = strconv.AppendInt(dst, d.Milliseconds(), 10)
+	}
+	return dst
+}
+
+// appendMillis appends d as milliseconds with at most three decimals and at
+// least one: 12.345, 1.5, 3.0.
+func appendMillis(dst []byte, d time.Duration) []byte {
+	micros := int64(math.Round(float64(d) / float64(time.Microsecond)))
+	dst = strconv.AppendInt(dst, micros/1000, 10)
+	rest := micros % 1000
+	dst = append(dst, '.', byte('0'+rest/100))
+	if rest%100 == 0 {
+		return dst
+	}
+	dst = append(dst, byte('0'+rest/10%10))
+	if rest%10 == 0 {
+		return dst
+	}
+	return append(dst, byte('0'+rest%10))
+}
+
+// appendFields appends a schema.
+func appendFields(dst []byte, fields []engine.Field) []byte {
+	dst = append(dst, '[')
+	for i, f := range fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"name":`...)
+		dst = datatype.AppendJSONString(dst, f.Name)
+		dst = append(dst, `,"data_type":`...)
+		dst = appendType(dst, f.Type)
+		dst = append(dst, `,"index":`...)
+		dst = strconv.AppendInt(dst, int64(i), 10)
+		for j, flag := range f.Flags {
+			dst = append(dst, []string{`,"flags":[`, `,`}[min(j, 1)]...)
+			dst = datatype.AppendJSONString(dst, flag)
+		}
+		if len(f.Flags) > 0 {
+			dst = append(dst, ']')
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+// typeNames are the wire spellings of the types without parameters.
+var typeNames = func() map[kalam.Kind]string {
+	names := map[kalam.Kind]string{}
+	for _, k := range kalam.Kinds() {
+		if text, err := (kalam.DataType{Kind: k}).MarshalJSON(); err == nil && k != kalam.KindDecimal {
+			names[k] = string(text)
+		}
+	}
+	return names
+}()
+
+// appendType appends the wire spelling of a type; one that has none is shown as
+// Text, as its cells are.
+func appendType(dst []byte, t kalam.DataType) []byte {
+	if name, ok := typeNames[t.Kind]; ok {
+		return append(dst, name...)
+	}
+	if t.Kind != kalam.KindDecimal {
+		return append(dst, typeNames[kalam.KindText]...)
+	}
+	dst = append(dst, `{"Decimal":{"precision":`...)
+	dst = strconv.AppendUint(dst, uint64(t.Precision), 10)
+	dst = append(dst, `,"scale":`...)
+	dst = strconv.AppendUint(dst, uint64(t.Scale), 10)
+	return append(dst, '}', '}')
+}

@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/engine"
+)
+
+// ExecutorFunc runs statements in place of the engine.
+type ExecutorFunc func(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error
+
+func (f ExecutorFunc) Execute(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
+	return f(ctx, p, r, out)
+}
+
+// SetExecutor replaces the engine as executor. Call it before Serve.
+func (s *Server) SetExecutor(f ExecutorFunc) { s.exec = f }
+
+// SetSocketTimes replaces the intervals of sockets. Call it before Serve.
+func (s *Server) SetSocketTimes(auth, client, heartbeat time.Duration) {
+	s.times = socketTimes{auth: auth, client: client, heartbeat: heartbeat}
+}
+
+// SetToken replaces the secret by which tokens are signed. Call it before Serve.
+func (s *Server) SetTokenSecret(secret []byte) { s.tokens.secret = secret }
+
+// DecodeRequest exposes the decoder of requests.
+func DecodeRequest(body []byte) (sql string, params []kalam.Value, ns kalam.NamespaceID, err error) {
+	r, err := decodeRequest(body)
+	return r.sql, r.params, r.namespace, err
+}
+
+// Exposed for tests of their own.
+var (
+	TokenSecret = tokenSecret
+	Outcome     = func(c kalam.Code) (code string, status int, kind string) {
+		o := outcomeOf(c)
+		return string(o.code), o.status, o.kind
+	}
+	AppendMillis = func(d time.Duration) string { return string(appendMillis(nil, d)) }
+)
+
+// NumOutcomes is the number of codes that the table of errors has.
+func NumOutcomes() int { return len(outcomes) }

@@ -1,0 +1,204 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/cors"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/engine"
+)
+
+// Version is what /health and the log say about the build.
+type Version struct {
+	Version   string
+	Commit    string
+	Branch    string
+	BuildDate string
+}
+
+// Options configure a Server. The configuration is the engine's.
+type Options struct {
+	Engine  *engine.Engine // Open; closed by its owner after Serve has returned.
+	Logger  *slog.Logger   // nil discards.
+	Version Version
+	Now     func() time.Time // nil is time.Now.
+	// Drain, if not nil, is called by Serve when it stops: after the last request
+	// was answered and before the listener is closed, so that /health tells how
+	// the server is until the end. Its context is not that of Serve.
+	Drain func(context.Context) error
+}
+
+// Times of the server.
+const (
+	readTimeout = 30 * time.Second // To send a whole request.
+	idleTimeout = 75 * time.Second // Between two requests of a connection.
+	// cutoff is how long statements have to end when they are cancelled because
+	// the grace of a stop is over.
+	cutoff = 5 * time.Second
+)
+
+// executor is what runs statements.
+type executor interface {
+	Execute(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error
+}
+
+// Server answers HTTP and WebSocket requests. Serve is called once; everything
+// else is its own.
+type Server struct {
+	engine  *engine.Engine
+	exec    executor
+	config  engine.Config
+	log     *slog.Logger
+	version Version
+	now     func() time.Time
+	drain   func(context.Context) error
+	app     *fiber.App
+	upgrade fiber.Handler // Makes a socket of a request.
+	tokens  *tokens
+	limits  *limits
+	active  *active
+	sockets *sockets
+	meter   *meter
+	times   socketTimes
+	base    context.Context // Of all statements; ended by cancel.
+	cancel  context.CancelCauseFunc
+}
+
+// New returns a server over an open engine. The error says which configuration
+// key is at fault, or that the token secret cannot be read or kept.
+func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	config := o.Engine.Config()
+	if err := checkOrigins(config.Server.CORSOrigins); err != nil {
+		return nil, err
+	}
+	secret, err := tokenSecret(config)
+	if err != nil {
+		return nil, err
+	}
+	life := time.Duration(config.Auth.JWTExpiryHours) * time.Hour
+	s := &Server{
+		engine: o.Engine, exec: o.Engine, config: config, log: o.Logger, version: o.Version, now: o.Now, drain: o.Drain,
+		active: newActive(), sockets: newSockets(), meter: newMeter(o.Now), times: socketTimesOf(config.WebSocket),
+	}
+	if s.tokens, err = newTokens(secret, config.Auth.JWTIssuer, life, o.Now); err != nil {
+		return nil, err
+	}
+	if s.limits, err = newLimits(config.RateLimit, o.Now); err != nil {
+		return nil, err
+	}
+	s.base, s.cancel = context.WithCancelCause(context.Background())
+	s.upgrade = s.upgrader()
+	s.app = s.newApp()
+	return s, nil
+}
+
+// newApp makes the fiber app with its routes.
+func (s *Server) newApp() *fiber.App {
+	app := fiber.New(fiber.Config{
+		AppName: "kalamd", DisableStartupMessage: true, ErrorHandler: s.handleError,
+		// Bodies are read by the handlers, after the check of who sent them.
+		StreamRequestBody: true, DisablePreParseMultipartForm: true, BodyLimit: bodyLimit(s.config),
+		ReadTimeout: readTimeout, IdleTimeout: idleTimeout, ReadBufferSize: 16 << 10,
+		CaseSensitive: true,
+	})
+	app.Use(s.enter)
+	if origins := s.config.Server.CORSOrigins; len(origins) > 0 {
+		app.Use(cors.New(cors.Config{
+			AllowOrigins: strings.Join(origins, ","), MaxAge: 3600,
+			AllowMethods: "GET,POST,OPTIONS",
+			AllowHeaders: "Authorization,Content-Type,Accept,Origin,X-Requested-With,X-Request-ID,X-User-ID",
+		}))
+	}
+	s.routes(app)
+	return app
+}
+
+// bodyLimit is limits.max_body_bytes as an int.
+func bodyLimit(c engine.Config) int { return int(min(c.Limits.MaxBodyBytes, 1<<30)) }
+
+// checkOrigins reports an origin that no browser sends.
+func checkOrigins(origins []string) error {
+	for _, o := range origins {
+		if o == "*" {
+			continue
+		}
+		u, err := url.Parse(o)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || strings.Contains(u.Host, "*") {
+			return kalam.Errorf(kalam.CodeInvalidInput,
+				"configuration key server.cors_origins: '%s' is not an origin (expected scheme://host[:port], or *)", o)
+		}
+	}
+	if len(origins) > 1 && slices.Contains(origins, "*") {
+		return kalam.Errorf(kalam.CodeInvalidInput, "configuration key server.cors_origins: '*' stands alone")
+	}
+	return nil
+}
+
+// Serve answers the connections of ln until ctx ends, then stops in order: new
+// requests are refused with SHUTTING_DOWN, WebSockets are closed with 1001,
+// running requests have server.shutdown_grace_seconds to finish and are then
+// cancelled, Options.Drain is called, and the listener is closed. It returns nil
+// after a stop, however many requests had to be cancelled.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	served := make(chan error, 1)
+	wrapped := newListener(ln, s.limits)
+	go func() { served <- s.app.Listener(wrapped) }()
+	var failure error
+	select {
+	case failure = <-served:
+		served <- nil
+		if failure == nil {
+			failure = errors.New("the listener was closed")
+		}
+		failure = fmt.Errorf("serve %s: %w", ln.Addr(), failure)
+	case <-ctx.Done():
+	}
+	err := s.stop()
+	// The listener may be closed already.
+	_ = wrapped.Close()
+	return errors.Join(failure, err, <-served)
+}
+
+// stop ends everything but the listener, which it closes at the end.
+func (s *Server) stop() error {
+	idle := s.active.refuse()
+	s.sockets.closeAll(goingAway)
+	grace := time.NewTimer(time.Duration(s.config.Server.ShutdownGrace) * time.Second)
+	defer grace.Stop()
+	select {
+	case <-idle:
+	case <-grace.C:
+		s.log.Warn("requests were cancelled", slog.Int("requests", s.active.count()))
+		s.cancel(kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down"))
+	}
+	var err error
+	if s.drain != nil {
+		if err = s.drain(context.Background()); err != nil {
+			err = fmt.Errorf("drain: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cutoff)
+	defer cancel()
+	if shut := s.app.ShutdownWithContext(ctx); shut != nil && !errors.Is(shut, context.DeadlineExceeded) {
+		err = errors.Join(err, fmt.Errorf("close the server: %w", shut))
+	}
+	s.cancel(kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down"))
+	s.sockets.wait()
+	return err
+}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/link/wire"
+)
+
+// call is one request of the SQL endpoint.
+type call struct {
+	server    *Server
+	began     time.Time
+	client    client
+	requestID string
+	caller    kalam.Principal // Who sent it: decides which errors are told in full.
+	principal kalam.Principal // In force.
+	request   engine.Request
+}
+
+// handleSQL answers POST /v1/api/sql.
+func (s *Server) handleSQL(c *fiber.Ctx) error {
+	began := s.now()
+	s.meter.add(began)
+	if !s.active.begin() {
+		c.Context().SetConnectionClose()
+		return s.refuseSQL(c, began, &requestError{code: wire.CodeShuttingDown, status: fiber.StatusServiceUnavailable, text: "Server is shutting down"})
+	}
+	streaming := false
+	defer func() {
+		if !streaming {
+			s.active.end()
+		}
+	}()
+	q := &call{server: s, began: began, client: clientOf(c), requestID: requestID(c)}
+	if err := q.prepare(c); err != nil {
+		return s.refuseSQL(c, began, err)
+	}
+	if bytes.Contains(c.Request().Header.Peek(fiber.HeaderAccept), []byte(mimeArrow)) {
+		return q.runArrow(c, &streaming)
+	}
+	return q.run(c, &streaming)
+}
+
+// prepare finds out who asks for what.
+func (q *call) prepare(c *fiber.Ctx) (err error) {
+	s := q.server
+	if q.caller, err = s.authenticate(c); err != nil {
+		skipBody(c)
+		return err
+	}
+	if !s.limits.query(q.caller.User) {
+		skipBody(c)
+		c.Response().Header.Set(fiber.HeaderRetryAfter, "1")
+		return &requestError{code: wire.CodeRateLimit, status: fiber.StatusTooManyRequests, text: "Too many queries per second. Please slow down."}
+	}
+	if q.principal, err = s.actFor(q.caller, c.Get(headerActingUser)); err != nil {
+		skipBody(c)
+		return err
+	}
+	if bad := checkContent(c); bad != nil {
+		skipBody(c)
+		return bad
+	}
+	body, err := readBody(c, bodyLimit(s.config))
+	if err != nil {
+		return err
+	}
+	r, err := decodeRequest(body)
+	if err != nil {
+		return err
+	}
+	q.request = engine.Request{
+		SQL: r.sql, Params: r.params, Namespace: r.namespace, ClientAddr: q.client.addr.String(), RequestID: q.requestID,
+	}
+	return nil
+}
+
+// refuseSQL answers a request that did not run. A failed authentication has its
+// members in another order, as in KalamDB.
+func (s *Server) refuseSQL(c *fiber.Ctx, began time.Time, err error) error {
+	var re *requestError
+	if !errors.As(err, &re) {
+		return refuseBody(c, err, bodyLimit(s.config))
+	}
+	took, timing := s.now().Sub(began), s.config.Query.Timing
+	failure := wire.Error{Code: re.code, Message: re.text}
+	var body []byte
+	if re.status == fiber.StatusUnauthorized {
+		c.Response().Header.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+		body = appendError([]byte(`{"status":"error","error":`), &failure)
+		body = append(appendTook(append(body, `,"results":[]`...), took, timing), '}')
+	} else {
+		body = appendTook([]byte(`{"status":"error","results":[]`), took, timing)
+		body = append(appendError(append(body, `,"error":`...), &failure), '}')
+	}
+	return sendJSON(c, re.status, body)
+}
+
+// sendJSON answers with a whole document.
+func sendJSON(c *fiber.Ctx, status int, body []byte) error {
+	c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	c.Response().SetBody(body)
+	c.Status(status)
+	return nil
+}
+
+// run executes the request and sends its document: at once when it is small, in
+// pieces while it is made otherwise, in which case streaming becomes true.
+func (q *call) run(c *fiber.Ctx, streaming *bool) error {
+	s := q.server
+	enc := newEncoder(s.config.Query.Timing)
+	ctx, release := withWatch(s.base, c.Context().Conn())
+	var (
+		failure error
+		body    []byte // Of a document that was not sent in pieces.
+		status  = fiber.StatusOK
+	)
+	doc := newDocument(func(send func([]byte) bool) error {
+		enc.send = send
+		failure = s.exec.Execute(ctx, q.principal, q.request, enc)
+		switch {
+		case failure == nil:
+			body = enc.succeed(s.now().Sub(q.began))
+			if enc.sent && !send(body) {
+				return errAborted
+			}
+			return nil
+		case enc.sent:
+			return q.cut(failure)
+		}
+		body, status = q.fail(enc, failure)
+		return nil
+	}, func() {
+		gone := errors.Is(context.Cause(ctx), errGone)
+		release()
+		q.finish(gone)
+		enc.free()
+		if *streaming {
+			s.active.end()
+		}
+	})
+	more, err := doc.start()
+	*streaming = more
+	if more {
+		c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+		c.Response().SetBodyStream(doc, -1)
+		return nil
+	}
+	defer doc.Close()
+	if err != nil {
+		return err
+	}
+	return sendJSON(c, status, body)
+}
+
+// fail ends the document with the error of the request.
+func (q *call) fail(enc *encoder, failure error) (body []byte, status int) {
+	e, status := q.server.sqlError(failure, q.caller, q.requestID)
+	return enc.fail(q.server.now().Sub(q.began), &e), status
+}
+
+// cut logs a failure that came too late to be told: the client sees a document
+// without its end. It returns failure.
+func (q *call) cut(failure error) error {
+	if !errors.Is(failure, errAborted) && !isEnd(failure) {
+		e, _ := q.server.sqlError(failure, q.caller, q.requestID)
+		q.server.log.Warn("a result was cut", slog.String("user", string(q.principal.User)), slog.String("code", string(e.Code)),
+			slog.String("request", q.requestID))
+	}
+	return failure
+}
+
+// finish notes the end of a request.
+func (q *call) finish(gone bool) {
+	if gone {
+		q.server.log.Debug("client went away", slog.String("user", string(q.principal.User)),
+			slog.Duration("took", q.server.now().Sub(q.began)), slog.String("request", q.requestID))
+	}
+}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/golang-jwt/jwt/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/link/wire"
+)
+
+const (
+	tokenAccess  = "access"
+	tokenRefresh = "refresh"
+	// refreshFactor is how many times longer than an access token a refresh
+	// token lives.
+	refreshFactor = 7
+	// tokenLeeway is how far clocks may be apart.
+	tokenLeeway = time.Minute
+	// maxToken is the length up to which a token is looked at; ours are shorter
+	// than 1 KiB.
+	maxToken = 8 << 10
+	// maxVerified is how many verified tokens are remembered.
+	maxVerified = 4096
+)
+
+// claims are what a token says.
+type claims struct {
+	jwt.RegisteredClaims
+	Email *string `json:"email"`
+	Role  string  `json:"role"`
+	Type  string  `json:"token_type"`
+	// Epoch is the user's catalog.User.TokenEpoch when the token was made: a
+	// change of password or role, DROP USER and logout raise it.
+	Epoch uint64 `json:"epoch"`
+}
+
+// tokens signs and verifies tokens with HS256 and nothing else. It is safe for
+// concurrent use.
+type tokens struct {
+	secret []byte
+	issuer string
+	life   time.Duration // Of an access token.
+	now    func() time.Time
+	parser *jwt.Parser
+	// verified holds the claims of tokens whose signature was checked, by their
+	// digest. It saves the check, not the look at the user behind the token.
+	verified *lru.Cache[[sha256.Size]byte, *claims]
+}
+
+func newTokens(secret []byte, issuer string, life time.Duration, now func() time.Time) (*tokens, error) {
+	verified, err := lru.New[[sha256.Size]byte, *claims](maxVerified)
+	if err != nil {
+		return nil, fmt.Errorf("make token cache: %w", err)
+	}
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(tokenLeeway), jwt.WithTimeFunc(now))
+	return &tokens{secret: secret, issuer: issuer, life: life, now: now, parser: parser, verified: verified}, nil
+}
+
+// issued is a new token.
+type issued struct {
+	text    string
+	expires time.Time
+}
+
+// issue makes a token of a type for a user.
+func (t *tokens) issue(u *catalog.User, kind string) (issued, error) {
+	now := t.now().UTC().Truncate(time.Second)
+	life := t.life
+	if kind == tokenRefresh {
+		life *= refreshFactor
+	}
+	c := claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: t.issuer, Subject: string(u.ID), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
+		},
+		Email: emailOf(u), Role: u.Role.String(), Type: kind, Epoch: u.TokenEpoch,
+	}
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(t.secret)
+	if err != nil {
+		return issued{}, fmt.Errorf("sign token: %w", err)
+	}
+	return issued{text: text, expires: now.Add(life)}, nil
+}
+
+// emailOf returns a user's email as JSON shows it: null when there is none.
+func emailOf(u *catalog.User) *string {
+	if u.Email == "" {
+		return nil
+	}
+	return &u.Email
+}
+
+// Reasons why a token is refused. Both look alike to users; the code of the
+// first makes clients ask for a new token.
+var (
+	errTokenExpired = &requestError{code: wire.CodeTokenExpired, status: fiber.StatusUnauthorized, text: "Invalid credentials"}
+	errBadToken     = &requestError{code: wire.CodeInvalidCredentials, status: fiber.StatusUnauthorized, text: "Invalid credentials"}
+	errNoToken      = &requestError{code: wire.CodeMissingAuthorization, status: fiber.StatusUnauthorized, text: "Authentication required"}
+)
+
+// verify checks a token's signature and its own claims, not its user. The
+// result is shared and must not be changed.
+func (t *tokens) verify(text string) (*claims, error) {
+	if len(text) > maxToken {
+		return nil, errBadToken
+	}
+	digest := sha256.Sum256([]byte(text))
+	if c, ok := t.verified.Get(digest); ok {
+		if c.expired(t.now()) {
+			t.verified.Remove(digest)
+			return nil, errTokenExpired
+		}
+		return c, nil
+	}
+	c := new(claims)
+	_, err := t.parser.ParseWithClaims(text, c, func(*jwt.Token) (any, error) { return t.secret, nil })
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return nil, errTokenExpired
+	case err != nil, c.Subject == "", c.Role == "":
+		return nil, errBadToken
+	}
+	t.verified.Add(digest, c)
+	return c, nil
+}
+
+func (c *claims) expired(now time.Time) bool { return !now.Before(c.ExpiresAt.Add(tokenLeeway)) }
+
+// holder returns the user behind a token of the wanted type: one who still
+// exists, has the role that the token claims, and has not ended it since.
+func (t *tokens) holder(cat *catalog.Catalog, text, kind string) (catalog.User, *claims, error) {
+	c, err := t.verify(text)
+	if err != nil {
+		return catalog.User{}, nil, err
+	}
+	if c.Type != kind {
+		return catalog.User{}, nil, errBadToken
+	}
+	u, ok := cat.User(kalam.UserID(c.Subject))
+	if !ok || !c.holds(&u) {
+		return catalog.User{}, nil, errBadToken
+	}
+	return u, c, nil
+}
+
+// holds reports whether the claims are those of the user as it is now.
+func (c *claims) holds(u *catalog.User) bool {
+	return c.Role == u.Role.String() && c.Epoch == u.TokenEpoch && u.ID != catalog.SystemUser
+}
+
+// bearer returns the token of an Authorization header: "" without the header, an
+// error for another scheme.
+func bearer(c *fiber.Ctx) (string, error) {
+	header := c.Get(fiber.HeaderAuthorization)
+	if header == "" {
+		return "", nil
+	}
+	scheme, text, ok := strings.Cut(header, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", errBadToken
+	}
+	return strings.TrimSpace(text), nil
+}
+
+// authenticate returns who sent a request, by its Bearer token.
+func (s *Server) authenticate(c *fiber.Ctx) (kalam.Principal, error) {
+	text, err := bearer(c)
+	if err != nil {
+		return kalam.Principal{}, err
+	}
+	if text == "" {
+		return kalam.Principal{}, errNoToken
+	}
+	u, _, err := s.tokens.holder(s.engine.Catalog(), text, tokenAccess)
+	if err != nil {
+		return kalam.Principal{}, err
+	}
+	s.engine.Catalog().Seen(u.ID)
+	return kalam.Principal{User: u.ID, Role: u.Role}, nil
+}
+
+// headerActingUser is the user that a request acts for (AUTH-010).
+const headerActingUser = "X-User-Id"
+
+// actFor returns the principal in force when a request names a user to act for.
+// Like EXECUTE AS USER it acts with role user.
+func (s *Server) actFor(p kalam.Principal, target string) (kalam.Principal, error) {
+	if target == "" || target == string(p.User) {
+		return p, nil
+	}
+	id, err := kalam.ParseUserID(strings.Clone(target)) // The header's memory is reused.
+	if err != nil {
+		return p, badRequest(wire.CodeInvalidInput, "X-USER-ID: %s", err)
+	}
+	role := kalam.RoleUser
+	if u, ok := s.engine.Catalog().User(id); ok {
+		role = u.Role
+	}
+	if !p.CanActFor(id, role) {
+		return p, &requestError{code: wire.CodePermissionDenied, status: fiber.StatusForbidden,
+			text: fmt.Sprintf("X-USER-ID: actor '%s' with role %s cannot act for '%s'", p.User, p.Role, id)}
+	}
+	return kalam.Principal{User: id, Role: kalam.RoleUser}, nil
+}

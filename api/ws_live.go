@@ -1,0 +1,242 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/subscribe"
+)
+
+const (
+	// maxSubscriptions is how many subscriptions one socket may have.
+	maxSubscriptions = 100
+	// maxSubscriptionID bounds the id that a client chooses, in bytes.
+	maxSubscriptionID = 256
+)
+
+// subscription is a live query of a socket.
+type subscription struct {
+	id    string
+	query *engine.LiveQuery
+	rows  rowEncoder
+
+	// busy is held while the query is used, which takes long when it reads rows.
+	// Whoever wants to close it meanwhile leaves that to the holder.
+	busy   sync.Mutex
+	closed bool // guarded by socket.mu
+}
+
+// subscribe handles the subscribe message.
+func (k *socket) subscribe(m *wire.Subscribe) {
+	switch {
+	case m.ID == "":
+		k.sendError(aboutSubscription, wire.CodeInvalidSubscriptionID, "Subscription ID cannot be empty")
+		return
+	case len(m.ID) > maxSubscriptionID:
+		k.sendError(aboutSubscription, wire.CodeInvalidSubscriptionID, fmt.Sprintf("Subscription ID is longer than %d bytes", maxSubscriptionID))
+		return
+	}
+	options, err := liveOptions(m.Options)
+	if err == nil {
+		err = k.mayAdd(m.ID)
+	}
+	if err != nil {
+		k.sendFailure(m.ID, err)
+		return
+	}
+	who := k.who.Load()
+	ctx, stop := withWatch(k.ctx, k.conn)
+	defer stop()
+	q, err := k.server.engine.Subscribe(ctx, who.principal, engine.LiveRequest{
+		Connection: k.id, ID: m.ID, SQL: m.SQL, Options: options,
+		Exact: who.protocol.Events == wire.EventsExact, Outbox: k.outbox,
+	})
+	if err != nil {
+		k.sendFailure(m.ID, err)
+		return
+	}
+	sub := &subscription{id: m.ID, query: q, rows: newRowEncoder(q)}
+	sub.busy.Lock()
+	defer k.leave(sub)
+	k.mu.Lock()
+	k.subs[m.ID] = sub
+	k.mu.Unlock()
+	k.send(appendAck(nil, sub))
+	if !q.HasInitial() {
+		q.Activate()
+		return
+	}
+	k.sendBatch(ctx, sub)
+}
+
+// mayAdd says why a socket cannot have a subscription more.
+func (k *socket) mayAdd(id string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.subs[id] != nil:
+		return kalam.Errorf(kalam.CodeAlreadyExists, "Subscription '%s' already exists on this connection", id)
+	case len(k.subs) >= maxSubscriptions:
+		return kalam.Wrap(kalam.CodeResourceExhausted, subscribe.ErrLimit, "Maximum subscriptions reached")
+	}
+	return nil
+}
+
+// liveOptions turns the options of a subscribe message into those of the engine.
+func liveOptions(o *wire.SubscribeOptions) (*engine.LiveOptions, error) {
+	if o == nil || o.LastRows != nil && *o.LastRows == 0 && o.From == nil && o.FromSeqID == nil {
+		return nil, nil
+	}
+	out := &engine.LiveOptions{}
+	if o.LastRows != nil {
+		out.LastRows = *o.LastRows
+	}
+	for _, from := range []*wire.SeqID{o.FromSeqID, o.From} {
+		if from != nil {
+			out.From = kalam.Seq(*from)
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		given *int
+		field *int
+	}{{"batch_size", o.BatchSize, &out.BatchSize}, {"buffer_size", o.BufferSize, &out.BufferSize}} {
+		if n.given == nil {
+			continue
+		}
+		if *n.given < 1 {
+			return nil, kalam.Errorf(kalam.CodeUnsupported, "%s must be at least 1, got %d", n.name, *n.given)
+		}
+		*n.field = *n.given
+	}
+	return out, nil
+}
+
+// nextBatch handles the next_batch message.
+func (k *socket) nextBatch(id string) {
+	sub := k.find(id)
+	if sub == nil {
+		k.sendError(id, wire.CodeNotFound, "Not found: subscription '"+shorten(id, maxSubscriptionID)+"'")
+		return
+	}
+	sub.busy.Lock()
+	defer k.leave(sub)
+	ctx, stop := withWatch(k.ctx, k.conn)
+	defer stop()
+	k.sendBatch(ctx, sub)
+}
+
+// sendBatch sends the next batch of initial rows, and after the last one lets
+// events through. An error ends the subscription: the client would wait for ever.
+func (k *socket) sendBatch(ctx context.Context, sub *subscription) {
+	batch, err := sub.query.NextBatch(ctx)
+	if err != nil {
+		if isEnd(err) {
+			return // The connection is gone, or the server stops.
+		}
+		code, _ := frameError(err)
+		text := k.server.textOf(err, k.who.Load().principal.Role.IsAdmin(), k.userAttr())
+		if code != wire.CodeResumeWindowExceeded && kalam.CodeOf(err) != kalam.CodeInvalidOperation {
+			code = wire.CodeBatchFetch
+		}
+		k.sendError(sub.id, code, text)
+		if kalam.CodeOf(err) != kalam.CodeInvalidOperation {
+			k.drop(sub)
+		}
+		return
+	}
+	k.send(sub.rows.appendBatch(nil, sub.id, &batch))
+	if !batch.HasMore {
+		sub.query.Activate()
+	}
+}
+
+// unsubscribe handles the unsubscribe message, which has no answer. No event of
+// the subscription is written after it returns.
+func (k *socket) unsubscribe(id string) {
+	sub := k.find(id)
+	if sub == nil {
+		return
+	}
+	sub.busy.Lock()
+	defer k.leave(sub)
+	k.write.Lock()
+	defer k.write.Unlock()
+	k.drop(sub)
+}
+
+func (k *socket) find(id string) *subscription {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.subs[id]
+}
+
+// drop removes a subscription from the socket; it is closed by who leaves it.
+func (k *socket) drop(sub *subscription) (left int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.subs[sub.id] == sub {
+		delete(k.subs, sub.id)
+	}
+	sub.closed = true
+	return len(k.subs)
+}
+
+// leave lets go of a subscription and closes it if it was dropped.
+func (k *socket) leave(sub *subscription) {
+	k.mu.Lock()
+	closed := sub.closed
+	k.mu.Unlock()
+	if closed {
+		sub.query.Close()
+	}
+	sub.busy.Unlock()
+}
+
+// ended tells the client why a subscription has ended, and closes the socket
+// where the reason concerns all of it.
+func (k *socket) ended(s *subscribe.Subscription, err error) {
+	switch {
+	case errors.Is(err, subscribe.ErrSlow):
+		k.end(slowConsumer)
+		return
+	case errors.Is(err, subscribe.ErrClosed):
+		k.end(goingAway)
+		return
+	case kalam.CodeOf(err) == kalam.CodeUnauthenticated:
+		k.end(authEnded)
+		return
+	}
+	id := s.Spec().Subscription
+	left := 1
+	if sub := k.find(id); sub != nil && sub.query.Subscription() == s {
+		left = k.drop(sub)
+		if sub.busy.TryLock() {
+			k.leave(sub)
+		}
+	}
+	if !errors.Is(err, subscribe.ErrKilled) {
+		k.sendFailure(id, err)
+		return
+	}
+	k.sendError(id, wire.CodeSubscriptionKilled, "Live query was killed")
+	if left == 0 {
+		k.end(lastKilled)
+	}
+}
+
+// endAll closes all subscriptions. Reader and writer have ended.
+func (k *socket) endAll() {
+	k.mu.Lock()
+	subs := k.subs
+	k.subs = nil
+	k.mu.Unlock()
+	for _, sub := range subs {
+		sub.query.Close()
+	}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/kalamlake/kalam/query/querytest"
+)
+
+// flush flushes a table and returns how long the job ran.
+func (m *measurement) flush(ctx context.Context, name string) (time.Duration, error) {
+	root, err := dial(m.server.url, m.rootToken)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	r, err := root.exec("STORAGE FLUSH TABLE " + name)
+	if err != nil {
+		return 0, err
+	}
+	if len(r.Results[0].JobIDs) != 1 {
+		return 0, fmt.Errorf("no job: %s", r.Results[0].Message)
+	}
+	for ctx.Err() == nil {
+		r, err := root.exec("SELECT status, epoch_us(finished_at) - epoch_us(started_at) AS us, error FROM system.jobs WHERE job_id = $1", string(r.Results[0].JobIDs[0]))
+		if err != nil {
+			return 0, err
+		}
+		switch cell(r, 0) {
+		case "completed":
+			us, err := time.ParseDuration(cell(r, 1) + "us")
+			return us, err
+		case "failed", "cancelled", "skipped":
+			return 0, fmt.Errorf("flush of %s is %s: %s", name, cell(r, 0), cell(r, 2))
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	return 0, ctx.Err()
+}
+
+// measureFlush flushes 1M rows and copies the same rows by raw DuckDB.
+func (m *measurement) measureFlush(ctx context.Context) error {
+	rows := m.scaled(1_000_000)
+	if err := m.load("bench.flushed", rows); err != nil {
+		return err
+	}
+	took, err := m.flush(ctx, "bench.flushed")
+	if err != nil {
+		return err
+	}
+	raw, err := querytest.Open(1)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	files, err := m.filesOf("flushed")
+	if err != nil {
+		return err
+	}
+	if err := raw.Run("CREATE TABLE t AS SELECT * FROM " + files); err != nil {
+		return err
+	}
+	var copies []float64
+	for i := range m.rounds(3) {
+		target := filepath.Join(m.server.dir, fmt.Sprintf("raw-%d.parquet", i))
+		d, err := timed(func() error { return raw.Run("COPY t TO '" + target + "' (FORMAT parquet, COMPRESSION zstd)") })
+		if err != nil {
+			return err
+		}
+		copies = append(copies, float64(rows)/d.Seconds())
+	}
+	rate, reference := float64(rows)/took.Seconds(), median(copies)
+	m.report.line("flush of 1M rows", perSecond(rate), perSecond(reference), rate/reference, ">= 0.79x raw COPY (500k of 635k)", rate/reference >= 0.79)
+	return nil
+}
+
+// measureRestart kills the server with 1M rows in the buffer and starts it.
+func (m *measurement) measureRestart() error {
+	if err := m.load("bench.restart", m.scaled(1_000_000)); err != nil {
+		return err
+	}
+	if err := m.server.stop(syscall.SIGKILL); err != nil {
+		return err
+	}
+	took, err := m.server.start()
+	if err != nil {
+		return err
+	}
+	if err := m.signIn(); err != nil {
+		return err
+	}
+	c, err := m.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, err := c.exec("SELECT count(*) AS n FROM bench.restart")
+	if err != nil {
+		return err
+	}
+	if want := fmt.Sprint(m.scaled(1_000_000)); cell(r, 0) != want {
+		return fmt.Errorf("%s rows after the restart, want %s", cell(r, 0), want)
+	}
+	m.report.line("restart after kill -9 with 1M buffered rows", ms(took), "", 0, "<= 3 s", took <= 3*time.Second)
+	return nil
+}
+
+// measureIdle reports the memory of a server that has done nothing yet.
+func (m *measurement) measureIdle() error {
+	rss, err := m.server.rss()
+	if err != nil {
+		return err
+	}
+	m.report.line("idle RSS", fmt.Sprintf("%.0f MB", rss), "", 0, "<= 64 MB", rss <= 64)
+	return nil
+}

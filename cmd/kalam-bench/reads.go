@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/query/querytest"
+)
+
+// measurePoint times a read by primary key of a buffered and of a flushed row.
+func (m *measurement) measurePoint() error {
+	c, err := m.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	lo, hi := m.first, m.last()
+	var all samples
+	for i := range m.count(4000) {
+		id := lo + int64(uint64(i)*0x9E3779B97F4A7C15%uint64(hi-lo))
+		request := c.request(sqlBody("SELECT content FROM "+table+" WHERE id = $1", id))
+		d, err := timed(func() error { return c.do(request) })
+		if err != nil {
+			return err
+		}
+		all = append(all, d)
+	}
+	m.report.line("point read by primary key, p50", ms(all.at(0.5)), "", 0, "<= 0.15 ms", all.at(0.5) <= 150*time.Microsecond)
+	return nil
+}
+
+// versus times a query of the server against DuckDB's on the same Parquet files
+// alone, in turns, and returns both medians.
+func (m *measurement) versus(c *conn, sql string, raw *querytest.DB, rawSQL string) (ours, reference time.Duration, err error) {
+	request := c.request(sqlBody(sql))
+	var a, b samples
+	for i := range m.rounds(15) {
+		mine, err := timed(func() error { return c.do(request) })
+		if err != nil {
+			return 0, 0, err
+		}
+		other, err := timed(func() error { return raw.Run(rawSQL) })
+		if err != nil {
+			return 0, 0, err
+		}
+		if i > 1 { // Both are warm by then.
+			a, b = append(a, mine), append(b, other)
+		}
+	}
+	return a.at(0.5), b.at(0.5), nil
+}
+
+// measureMixed compares queries over buffer and lake with raw DuckDB on the lake
+// alone: latest 20 of 1M flushed and 10k buffered rows, and GROUP BY over 200k
+// rows in 20 files and 1k buffered.
+func (m *measurement) measureMixed(ctx context.Context) error {
+	raw, err := querytest.Open(2)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	c, err := m.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := m.fill(ctx, "bench.latest", m.scaled(1_000_000), 1); err != nil {
+		return err
+	}
+	if err := m.load("bench.latest", m.scaled(10_000)); err != nil {
+		return err
+	}
+	files, err := m.filesOf("latest")
+	if err != nil {
+		return err
+	}
+	const latest = "SELECT id, role, content FROM %s ORDER BY id DESC LIMIT 20"
+	ours, reference, err := m.versus(c, fmt.Sprintf(latest, "bench.latest"), raw, fmt.Sprintf(latest, files))
+	if err != nil {
+		return err
+	}
+	ratio := float64(ours) / float64(reference)
+	m.report.line("latest 20 of 1M flushed + 10k buffered rows", ms(ours), ms(reference), ratio, "<= 1.3x raw DuckDB", ratio <= 1.3)
+	if err := m.fill(ctx, "bench.grouped", m.scaled(200_000), 20); err != nil {
+		return err
+	}
+	if err := m.load("bench.grouped", m.scaled(1000)); err != nil {
+		return err
+	}
+	if files, err = m.filesOf("grouped"); err != nil {
+		return err
+	}
+	const grouped = "SELECT id %% 7 AS g, count(*) AS n, max(created_at) AS t, avg(length(content)) AS l FROM %s GROUP BY g ORDER BY g"
+	ours, reference, err = m.versus(c, fmt.Sprintf(grouped, "bench.grouped"), raw, fmt.Sprintf(grouped, files))
+	if err != nil {
+		return err
+	}
+	ratio = float64(ours) / float64(reference)
+	m.report.line("GROUP BY over 200k rows in 20 files + 1k buffered", ms(ours), ms(reference), ratio, "<= 1.5x raw DuckDB", ratio <= 1.5)
+	return nil
+}
+
+// measureCached compares a parametrised query whose text was seen before with
+// the same query under ever new texts.
+func (m *measurement) measureCached() error {
+	c, err := m.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	const sql = "SELECT role, count(*) AS n FROM bench.small WHERE id >= $1 AND length(content) > 10 GROUP BY role ORDER BY n DESC"
+	var cached, fresh samples
+	for i := range m.count(300) {
+		request := c.request(sqlBody(sql, int64(i)))
+		d, err := timed(func() error { return c.do(request) })
+		if err != nil {
+			return err
+		}
+		cached = append(cached, d)
+		request = c.request(sqlBody(strings.Replace(sql, "> 10", fmt.Sprintf("> %d", 10+i*7919%100000), 1), int64(i)))
+		if d, err = timed(func() error { return c.do(request) }); err != nil {
+			return err
+		}
+		fresh = append(fresh, d)
+	}
+	gain := 1 - float64(cached.at(0.5))/float64(fresh.at(0.5))
+	m.report.line("parametrised query, cached against fresh text", ms(cached.at(0.5)), ms(fresh.at(0.5)),
+		float64(cached.at(0.5))/float64(fresh.at(0.5)), fmt.Sprintf(">= 40 %% faster (%.0f %%)", gain*100), gain >= 0.4)
+	return nil
+}
+
+// filesOf returns read_parquet(...) over all segments of a table of the user.
+func (m *measurement) filesOf(name string) (string, error) {
+	var files []string
+	err := filepath.WalkDir(filepath.Join(m.server.dir, "data", "storage", "users"), func(p string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(p, ".parquet") && filepath.Base(filepath.Dir(p)) == name {
+			files = append(files, "'"+p+"'")
+		}
+		return err
+	})
+	return "read_parquet([" + strings.Join(files, ", ") + "])", err
+}
+
+// fill loads rows into a table and flushes them in the given number of files.
+func (m *measurement) fill(ctx context.Context, name string, rows, files int) error {
+	for range files {
+		if err := m.load(name, rows/files); err != nil {
+			return err
+		}
+		if _, err := m.flush(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load inserts rows in statements of 2,000.
+func (m *measurement) load(name string, rows int) error {
+	c, err := m.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for rows > 0 {
+		n := min(rows, 2000)
+		if err := c.do(m.bulkRequest(c, name, n)); err != nil {
+			return err
+		}
+		rows -= n
+	}
+	return nil
+}
+
+// cell returns a text cell of the first row of an answer.
+func cell(r *wire.Response, i int) string {
+	if len(r.Results) == 0 || len(r.Results[0].Rows) == 0 {
+		return ""
+	}
+	return strings.Trim(string(r.Results[0].Rows[0][i]), `"`)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// rootPassword is of the servers that this command starts.
+const rootPassword = "bench-root-password"
+
+// server is a kalamd process over a data directory.
+type server struct {
+	binary, dir string
+	url         string
+	cmd         *exec.Cmd
+}
+
+// start runs kalamd and waits until it serves; took is the time until then.
+func (s *server) start() (took time.Duration, err error) {
+	log, err := os.OpenFile(filepath.Join(s.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	s.cmd = exec.Command(s.binary, "serve", "--data", filepath.Join(s.dir, "data"), "--listen", "127.0.0.1:0")
+	s.cmd.Env = append(os.Environ(), "KALAM_ROOT_PASSWORD="+rootPassword, "KALAM_AUTH_BCRYPT_COST=4", "KALAM_FLUSH_ON_SHUTDOWN=false")
+	s.cmd.Stderr = log
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return 0, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_, url, ok := strings.Cut(strings.TrimSpace(line), "ready on ")
+	if err != nil || !ok {
+		return 0, fmt.Errorf("kalamd does not start (its log is %s): %q %w", log.Name(), line, errors.Join(err, s.cmd.Wait()))
+	}
+	s.url = url
+	return time.Since(begin), nil
+}
+
+// stop ends the process by a signal and waits for it.
+func (s *server) stop(sig syscall.Signal) error {
+	if s.cmd == nil {
+		return nil
+	}
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		return err
+	}
+	err := s.cmd.Wait()
+	s.cmd = nil
+	if sig == syscall.SIGKILL {
+		return nil
+	}
+	return err
+}
+
+// rss returns the resident memory of the process in MB.
+func (s *server) rss() (float64, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, line := range strings.Split(string(raw), "\n") {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			return kb / 1024, err
+		}
+	}
+	return 0, errors.New("no VmRSS")
+}

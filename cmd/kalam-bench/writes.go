@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// rowSQL is an INSERT of one row of chat shape.
+func rowSQL(table string, id int64) string {
+	return fmt.Sprintf("INSERT INTO %s VALUES (%d, 'conversation_%06d', 'assistant', '%s', '2026-01-01T00:00:00Z')", table, id, id/20, content(id))
+}
+
+// content is a text of about 200 bytes that compresses like prose, not to nothing.
+func content(id int64) string {
+	words := []string{"memory", "answer", "question", "river", "compile", "window", "garden", "signal", "agent", "reply", "orange", "bridge", "lantern", "market", "paper", "winter"}
+	var b strings.Builder
+	x := uint64(id)*0x9E3779B97F4A7C15 + 1
+	for b.Len() < 190 {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		b.WriteString(words[x%uint64(len(words))])
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+// rawSync appends to a file and syncs it: what no durable insert can undercut.
+type rawSync struct{ f *os.File }
+
+func openRawSync(dir string) (*rawSync, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "raw-sync"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &rawSync{f}, nil
+}
+
+func (r *rawSync) write(row []byte) error {
+	if _, err := r.f.Write(row); err != nil {
+		return err
+	}
+	return r.f.Sync()
+}
+
+// measureSingle times one client's inserts against raw write+fsync, in turns.
+func (m *measurement) measureSingle() error {
+	raw, err := openRawSync(m.server.dir)
+	if err != nil {
+		return err
+	}
+	defer raw.f.Close()
+	c, err := m.connect()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var ours, reference samples
+	row := []byte(rowSQL("x", 1))
+	for round := range m.rounds(7) {
+		for range m.count(150) {
+			d, err := timed(func() error { return raw.write(row) })
+			if err != nil {
+				return err
+			}
+			reference = append(reference, d)
+		}
+		for range m.count(150) {
+			request := c.request(sqlBody(rowSQL(table, m.nextID())))
+			d, err := timed(func() error { return c.do(request) })
+			if err != nil {
+				return err
+			}
+			if round > 0 {
+				ours = append(ours, d)
+			}
+		}
+	}
+	ratio := float64(ours.at(0.5)) / float64(reference.at(0.5))
+	m.report.line("single INSERT, 1 client, p50", ms(ours.at(0.5)), ms(reference.at(0.5)), ratio, "<= 1.6x write+fsync", ratio <= 1.6)
+	m.report.line("single INSERT, 1 client, p99", ms(ours.at(0.99)), ms(reference.at(0.99)), float64(ours.at(0.99))/float64(reference.at(0.99)),
+		"<= 2 ms", ours.at(0.99) <= 2*time.Millisecond)
+	return nil
+}
+
+// measureMany drives inserts from many connections at once.
+func (m *measurement) measureMany(ctx context.Context, clients int) error {
+	var mu sync.Mutex
+	var all samples
+	var done atomic.Int64
+	end := time.Now().Add(m.span(5 * time.Second))
+	begin := time.Now()
+	g, ctx := errgroup.WithContext(ctx)
+	for range clients {
+		c, err := m.connect()
+		if err != nil {
+			return err
+		}
+		g.Go(func() error {
+			defer c.Close()
+			var mine samples
+			for time.Now().Before(end) && ctx.Err() == nil {
+				request := c.request(sqlBody(rowSQL(table, m.nextID())))
+				d, err := timed(func() error { return c.do(request) })
+				if err != nil {
+					return err
+				}
+				mine = append(mine, d)
+				done.Add(1)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, mine...)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	rate := float64(done.Load()) / time.Since(begin).Seconds()
+	m.report.line(fmt.Sprintf("single INSERT, %d clients", clients), perSecond(rate), "", 0, ">= 12,000/s", rate >= 12000)
+	m.report.line(fmt.Sprintf("single INSERT, %d clients, p99", clients), ms(all.at(0.99)), "", 0, "<= 15 ms", all.at(0.99) <= 15*time.Millisecond)
+	return nil
+}
+
+// bulkRequest is one INSERT of n rows.
+func (m *measurement) bulkRequest(c *conn, name string, n int) []byte {
+	var b strings.Builder
+	for i := range n {
+		one := rowSQL(name, m.nextID())
+		if i > 0 {
+			one = "," + one[strings.Index(one, "VALUES ")+len("VALUES "):]
+		}
+		b.WriteString(one)
+	}
+	return c.request(sqlBody(b.String()))
+}
+
+// measureBulk sends prepared statements of 1,000 rows on two connections.
+func (m *measurement) measureBulk(ctx context.Context) error {
+	const rows, clients = 1000, 2
+	var rates []float64
+	for range m.rounds(5) {
+		requests := make([][][]byte, clients)
+		conns := make([]*conn, clients)
+		for i := range requests {
+			var err error
+			if conns[i], err = m.connect(); err != nil {
+				return err
+			}
+			for range m.count(50) {
+				requests[i] = append(requests[i], m.bulkRequest(conns[i], "bench.bulk", rows))
+			}
+		}
+		begin := time.Now()
+		var g errgroup.Group
+		for i, c := range conns {
+			g.Go(func() error {
+				defer c.Close()
+				for _, r := range requests[i] {
+					if err := c.do(r); err != nil {
+						return err
+					}
+				}
+				return ctx.Err()
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		rates = append(rates, float64(rows*clients*m.count(50))/time.Since(begin).Seconds())
+	}
+	rate := median(rates)
+	m.report.line("bulk INSERT, 1,000 rows a statement, 2 clients", perSecond(rate), "", 0, ">= 300,000 rows/s", rate >= 300000)
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kalamlake/kalam/shell"
+)
+
+// flags are those of the command line.
+type flags struct {
+	command *cobra.Command
+	config  shell.Config
+
+	password, sql, color        string
+	json, csv, noColor          bool
+	timeout, subscriptionExpiry float64 // Seconds.
+}
+
+const example = `  kalam -u alice --password secret -c "SELECT 1"
+  kalam --json -f script.sql
+  kalam --subscribe "SELECT * FROM chat.messages" --count 10`
+
+// newFlags returns the command line, which calls run with what it says.
+func newFlags(run func(shell.Config)) *flags {
+	f := &flags{}
+	f.command = &cobra.Command{
+		Use: "kalam", Short: "The shell of kalam", Example: example, Version: version,
+		Long:          "kalam runs SQL from its command line, a file, a pipe or a prompt.",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true, SilenceUsage: true, DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(*cobra.Command, []string) error {
+			if err := f.complete(); err != nil {
+				return err
+			}
+			run(f.config)
+			return nil
+		},
+	}
+	f.command.SetVersionTemplate(versionText())
+	f.define()
+	return f
+}
+
+// define declares the flags.
+func (f *flags) define() {
+	c, p := &f.config, f.command.Flags()
+	p.SortFlags = false
+	p.StringVar(&c.URL, "url", "", "server URL; http:// or https:// may be left out")
+	p.StringVarP(&c.Host, "host", "h", "", "server URL, or host[:port] (KALAM_HOST, default localhost)")
+	p.IntVarP(&c.Port, "port", "p", 0, "server port (default 8080)")
+	p.StringVarP(&c.User, "user", "u", "", "user (KALAM_USER)")
+	p.StringVar(&f.password, "password", "", "password of the user; asked for when empty (KALAM_PASSWORD)")
+	p.StringVar(&c.Token, "token", "", "JWT (KALAM_TOKEN)")
+	p.StringVar(&c.APIKey, "apikey", "", "API key (KALAM_APIKEY)")
+	p.StringVarP(&c.Namespace, "namespace", "n", "", "namespace of unqualified names")
+	p.StringVarP(&f.sql, "command", "c", "", "run these statements, or one backslash command, and exit")
+	p.StringVarP(&c.File, "file", "f", "", "run this script and exit; - is standard input")
+	p.StringVar(&c.Subscribe, "subscribe", "", "show a live query")
+	p.IntVar(&c.Count, "count", 0, "end a live query after so many changes")
+	p.Float64Var(&f.subscriptionExpiry, "subscription-timeout", 0, "end a live query after so many seconds")
+	p.StringVar(&c.Format, "format", shell.FormatTable, "output format: "+strings.Join(shell.Formats(), ", "))
+	p.BoolVar(&f.json, "json", false, "short for --format json")
+	p.BoolVar(&f.csv, "csv", false, "short for --format csv")
+	p.StringVar(&f.color, "color", "", "true or false; default: on a terminal, unless NO_COLOR is set")
+	p.BoolVar(&f.noColor, "no-color", false, "short for --color=false")
+	p.Float64Var(&f.timeout, "timeout", 30, "seconds that a request may take; 0 is without end")
+	p.BoolVarP(&c.Verbose, "verbose", "v", false, "show error codes")
+	p.Bool("version", false, "show the version")
+	p.Bool("help", false, "show this help")
+	p.Lookup("color").NoOptDefVal = "true"
+	f.command.MarkFlagsMutuallyExclusive("format", "json", "csv")
+	f.command.MarkFlagsMutuallyExclusive("color", "no-color")
+	f.command.MarkFlagsMutuallyExclusive("command", "file", "subscribe")
+}
+
+// complete turns the flags that are no plain values into the Config.
+func (f *flags) complete() error {
+	c, given := &f.config, f.command.Flags().Changed
+	if given("command") {
+		c.Command = &f.sql
+	}
+	if given("password") {
+		c.Password = &f.password
+	}
+	for flag, value := range map[string]string{"file": c.File, "subscribe": c.Subscribe} {
+		if given(flag) && value == "" {
+			return fmt.Errorf("--%s is empty", flag)
+		}
+	}
+	switch {
+	case f.json:
+		c.Format = shell.FormatJSON
+	case f.csv:
+		c.Format = shell.FormatCSV
+	}
+	if f.noColor {
+		f.color = "false"
+	}
+	if f.color != "" {
+		on, err := strconv.ParseBool(f.color)
+		if err != nil {
+			return fmt.Errorf("--color must be true or false, got %q", f.color)
+		}
+		c.Color = &on
+	}
+	var err error
+	if c.Timeout, err = seconds("timeout", f.timeout); err != nil {
+		return err
+	}
+	if c.Timeout == 0 {
+		c.Timeout = -1
+	}
+	c.SubscriptionTimeout, err = seconds("subscription-timeout", f.subscriptionExpiry)
+	return err
+}
+
+// seconds converts the value of a flag.
+func seconds(flag string, n float64) (time.Duration, error) {
+	const most = 365 * 24 * 60 * 60
+	if !(n >= 0 && n <= most) {
+		return 0, fmt.Errorf("--%s must be from 0 to %d seconds, got %v", flag, most, n)
+	}
+	return time.Duration(n * float64(time.Second)), nil
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/kalamlake/kalam/shell"
+)
+
+// What the build stamps in.
+var (
+	version = "dev"
+	commit  = "unknown"
+	branch  = "unknown"
+	date    = "unknown"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	m := Main{Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	code := m.Run(ctx)
+	stop()
+	os.Exit(code)
+}
+
+// Main is the command with its surroundings.
+type Main struct {
+	Args     []string
+	In       io.Reader
+	Out, Err io.Writer
+	Getenv   func(string) string // nil is os.Getenv.
+}
+
+// Run does what the arguments say and returns the exit code.
+func (m *Main) Run(ctx context.Context) int {
+	code := shell.ExitOK
+	f := newFlags(func(c shell.Config) {
+		c.Getenv = m.Getenv
+		code = shell.Run(ctx, c, m.In, m.Out, m.Err)
+	})
+	f.command.SetArgs(m.Args)
+	f.command.SetOut(m.Out)
+	f.command.SetErr(m.Err)
+	if err := f.command.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(m.Err, "kalam: %v\nTry 'kalam --help' for more information.\n", err)
+		return shell.ExitUsage
+	}
+	return code
+}
+
+// versionText is what --version prints.
+func versionText() string {
+	return fmt.Sprintf("kalam %s\nCommit: %s (%s)\nBuilt: %s\n", version, commit, branch, date)
+}

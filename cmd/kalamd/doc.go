@@ -1,0 +1,12 @@
+// Command kalamd is the kalam server.
+//
+//	kalamd serve [--config FILE] [--data DIR] [--listen HOST:PORT]
+//	kalamd --version
+//
+// The configuration comes from a TOML file (--config, KALAM_CONFIG or
+// ./config.toml), over which the environment (KALAM_SECTION_KEY) wins, over which
+// the flags win; docs/reference/configuration.md lists the keys. When the server
+// answers it prints one line on standard output, "kalamd ready on http://HOST:PORT";
+// the log goes to standard error or to log.file. SIGINT and SIGTERM stop it in
+// order with status 0, a second signal ends it at once.
+package main

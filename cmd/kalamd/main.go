@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kalamlake/kalam/api"
+)
+
+// Set by the linker (scripts/toolchain).
+var (
+	version = "dev"
+	commit  = "unknown"
+	branch  = "unknown"
+	date    = "unknown"
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		fmt.Fprintln(os.Stderr, "kalamd: second signal, ending at once")
+		os.Exit(1)
+	}()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "kalamd:", err)
+		os.Exit(1)
+	}
+}
+
+// command returns the command line of kalamd.
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use: "kalamd", Short: "The kalam server", SilenceUsage: true, SilenceErrors: true,
+		Version: fmt.Sprintf("%s, commit %s (%s), built %s", version, commit, branch, date),
+	}
+	root.SetVersionTemplate("kalamd {{.Version}}\n")
+	var f flags
+	serve := &cobra.Command{
+		Use: "serve", Short: "Run the server until SIGINT or SIGTERM", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := load(f, os.Environ())
+			if err != nil {
+				return err
+			}
+			m := &Main{
+				Settings: s, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
+				Build: api.Version{Version: version, Commit: commit, Branch: branch, BuildDate: date},
+			}
+			return m.Run(cmd.Context())
+		},
+	}
+	serve.Flags().StringVar(&f.config, "config", "", "configuration file (default $KALAM_CONFIG, then ./config.toml if there is one)")
+	serve.Flags().StringVar(&f.data, "data", "", "data directory (storage.data_path)")
+	serve.Flags().StringVar(&f.listen, "listen", "", "address to listen on, HOST:PORT (server.host, server.port)")
+	root.AddCommand(serve)
+	return root
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+
+	"github.com/kalamlake/kalam/api"
+	"github.com/kalamlake/kalam/engine"
+)
+
+// Main is the server process. Run may be called once.
+type Main struct {
+	Settings Settings
+	Build    api.Version
+	Stdout   io.Writer // Gets the ready line.
+	Stderr   io.Writer // Gets the log, unless it goes to a file.
+}
+
+// Run serves until ctx ends and then stops in order: requests are finished, jobs
+// are awaited and tables flushed, everything is closed. It returns nil after such
+// a stop. The port is bound before the data directory is touched.
+func (m *Main) Run(ctx context.Context) (err error) {
+	config := m.Settings.Config
+	ln, err := listen(config.Server.Host, config.Server.Port)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Serve has closed it, unless it was never called.
+		if closeErr := ln.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
+			err = errors.Join(err, closeErr)
+		}
+	}()
+	log, closeLog := newLogger(config.Log, m.Stderr)
+	defer func() { err = errors.Join(err, closeLog()) }()
+	m.logStart(log)
+	e, err := engine.Open(ctx, config, engine.Options{Logger: log, RootPassword: m.Settings.RootPassword})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := e.Close(); closeErr != nil {
+			err = errors.Join(err, fmt.Errorf("close: %w", closeErr))
+		}
+	}()
+	server, err := api.New(api.Options{Engine: e, Logger: log, Version: m.Build, Drain: e.Shutdown})
+	if err != nil {
+		return err
+	}
+	m.logOpened(log, e)
+	return m.serve(ctx, log, e, server, ln)
+}
+
+// serve runs the engine's background work and the server; the former goes on
+// until the latter has stopped.
+func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine, server *api.Server, ln net.Listener) error {
+	runCtx, stopRun := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRun()
+	ctx, stopServe := context.WithCancel(ctx)
+	defer stopServe()
+	ran := make(chan error, 1)
+	go func() {
+		defer stopServe() // A failure of the background work stops the server.
+		ran <- e.Run(runCtx)
+	}()
+	if _, err := fmt.Fprintf(m.Stdout, "kalamd ready on http://%s\n", ln.Addr()); err != nil {
+		log.Warn("ready line not printed", slog.Any("error", err))
+	}
+	err := server.Serve(ctx, ln)
+	stopRun()
+	err = errors.Join(err, <-ran)
+	log.Info("kalamd stopped")
+	return err
+}
+
+// listen binds the port. Its error names who has it already.
+func listen(host string, port int) (net.Listener, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("Port %d is already in use by %s", port, portHolder(port)) //nolint:staticcheck // The text is part of the interface.
+	case err != nil:
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return ln, nil
+}
+
+// logStart tells what starts, before anything can go wrong.
+func (m *Main) logStart(log *slog.Logger) {
+	file := m.Settings.File
+	if file == "" {
+		file = "none"
+	}
+	log.Info("kalamd starts",
+		slog.String("version", m.Build.Version), slog.String("branch", m.Build.Branch), slog.String("commit", m.Build.Commit),
+		slog.String("built", m.Build.BuildDate), slog.String("go", runtime.Version()), slog.String("duckdb", duckDBVersion()),
+		slog.String("config", file), slog.Any("changed", m.Settings.Changed), slog.String("data", m.Settings.Config.Storage.DataPath))
+}
+
+// logOpened tells what was found in the data directory.
+func (m *Main) logOpened(log *slog.Logger, e *engine.Engine) {
+	config := e.Config()
+	log.Info("data directory opened", slog.Int64("buffer_bytes", sizeOf(config.BufferPath())),
+		slog.Int("tables", len(e.Catalog().Tables(""))), slog.Int("resumed_jobs", len(e.Catalog().ActiveJobs())))
+	if config.Buffer.Relaxed() {
+		log.Warn("buffer.durability is relaxed: a crash loses what was written in the last 100 ms")
+	}
+	if e.Catalog().NeedsSetup() {
+		log.Warn("user root has no password: run the setup, or set " + envRootPassword)
+	}
+}
+
+// duckDBVersion returns the version of the DuckDB driver, which is named after
+// the DuckDB in it: v2.10506.0 holds 1.5.6.
+func duckDBVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, d := range info.Deps {
+		if d.Path != "github.com/duckdb/duckdb-go/v2" {
+			continue
+		}
+		var minor int
+		if _, err := fmt.Sscanf(d.Version, "v2.%d.", &minor); err != nil {
+			return d.Version
+		}
+		return fmt.Sprintf("%d.%d.%d", minor/10000, minor/100%100, minor%100)
+	}
+	return "unknown"
+}
+
+// sizeOf returns the bytes of the files under a directory; what cannot be looked
+// at does not count.
+func sizeOf(dir string) (n int64) {
+	// The walk skips what it cannot read, and has no other error.
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			n += info.Size()
+		}
+		return nil
+	})
+	return n
+}

@@ -1,0 +1,223 @@
+package shell
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/link"
+)
+
+// Exit codes of Run.
+const (
+	ExitOK    = 0
+	ExitError = 1 // A statement, the connection, the identity or a file failed.
+	ExitUsage = 2 // The command line was wrong.
+)
+
+// defaultPort is the port of a server whose address names none.
+const defaultPort = 8080
+
+// Config says what to do. The zero value opens a prompt on the local server.
+type Config struct {
+	URL  string // Of the server; http:// or https:// may be missing. It wins over Host and Port.
+	Host string // A URL, or a host with or without port; "" is KALAM_HOST, then localhost.
+	Port int    // 0 is the default.
+
+	User      string  // For whom to act; "" is KALAM_USER.
+	Password  *string // Of User; nil is KALAM_PASSWORD, an empty one is asked for on a terminal.
+	Token     string  // JWT; "" is KALAM_TOKEN.
+	APIKey    string  // "" is KALAM_APIKEY.
+	Namespace string  // Of unqualified names.
+
+	Command             *string       // Statements, or one backslash command, to run.
+	File                string        // Script to run; "-" is standard input.
+	Subscribe           string        // Live query to show.
+	Count               int           // Changes of Subscribe after which to end; 0 is none.
+	SubscriptionTimeout time.Duration // After which Subscribe ends; 0 is never.
+
+	Format  string        // table (the default), vertical, json, csv or envelope.
+	Color   *bool         // nil: if standard output is a terminal and NO_COLOR is not set.
+	Timeout time.Duration // Of one request; 0 is 30 s, below 0 none.
+	Verbose bool          // Show codes and decisions on standard error.
+
+	Getenv func(string) string // nil is os.Getenv.
+	Now    func() time.Time    // nil is time.Now.
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// withDefaults checks c and fills in what it does not say.
+func (c Config) withDefaults() (Config, error) {
+	if c.Getenv == nil {
+		c.Getenv = os.Getenv
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	modes := 0
+	for _, given := range []bool{c.Command != nil, c.File != "", c.Subscribe != ""} {
+		if given {
+			modes++
+		}
+	}
+	switch {
+	case modes > 1:
+		return c, usagef("only one of --command, --file and --subscribe may be given")
+	case c.Port < 0 || c.Port > 65535:
+		return c, usagef("--port must be from 1 to 65535, got %d", c.Port)
+	case c.Count < 0:
+		return c, usagef("--count must not be negative, got %d", c.Count)
+	case c.SubscriptionTimeout < 0:
+		return c, usagef("--subscription-timeout must not be negative")
+	case c.Token != "" && c.APIKey != "":
+		return c, usagef("only one of --token and --apikey may be given")
+	}
+	if c.Namespace != "" {
+		if err := kalam.CheckIdentifier("namespace", c.Namespace); err != nil {
+			return c, usagef("--namespace: %v", err)
+		}
+	}
+	if c.Format == "" {
+		c.Format = FormatTable
+	}
+	if !isFormat(c.Format) {
+		return c, usagef("unknown format %q (expected %s)", c.Format, strings.Join(Formats(), ", "))
+	}
+	if c.User == "" {
+		c.User = c.Getenv("KALAM_USER")
+	}
+	return c, nil
+}
+
+// serverURL returns the address of the server.
+func (c Config) serverURL() (string, error) {
+	address := c.URL
+	if address == "" {
+		address = c.Host
+	}
+	if address == "" {
+		address = c.Getenv("KALAM_HOST")
+	}
+	switch {
+	case strings.Contains(address, "://"):
+		if c.Port != 0 && c.URL == "" {
+			return withPort(address, c.Port)
+		}
+		return address, nil
+	case c.URL != "":
+		scheme := "https://"
+		if u, err := url.Parse("//" + address); err == nil && isLoopback(u.Hostname()) {
+			scheme = "http://"
+		}
+		return scheme + address, nil
+	}
+	return hostURL(address, c.Port)
+}
+
+// hostURL returns the address of a host with or without port. A port of the
+// command line wins.
+func hostURL(address string, port int) (string, error) {
+	host, own, err := net.SplitHostPort(address)
+	if err != nil {
+		host, own = strings.Trim(address, "[]"), ""
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	if strings.ContainsAny(host, "/?#@ ") {
+		return "", usagef("--host %q is neither a URL nor host[:port]", address)
+	}
+	switch {
+	case port != 0:
+		own = strconv.Itoa(port)
+	case own == "":
+		own = strconv.Itoa(defaultPort)
+	}
+	return "http://" + net.JoinHostPort(host, own), nil
+}
+
+// withPort replaces the port of a URL.
+func withPort(address string, port int) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", usagef("--host %q is not a URL", address)
+	}
+	u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(port))
+	return u.String(), nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// auth returns the credentials: those of the command line, then those of the
+// environment. ask reads a password from the terminal; it is nil without one.
+func (c Config) auth(ask func(prompt string) (string, error)) (link.Auth, error) {
+	switch {
+	case c.Token != "":
+		return token("--token", c.Token)
+	case c.APIKey != "":
+		return link.APIKey(c.APIKey), nil
+	case c.Password != nil:
+		if c.User == "" {
+			return link.Auth{}, usagef("--password needs --user")
+		}
+		if *c.Password == "" && ask != nil {
+			password, err := ask("Password for " + escape(c.User) + ": ")
+			return link.Password(c.User, password), err
+		}
+		return link.Password(c.User, *c.Password), nil
+	}
+	if p := c.Getenv("KALAM_PASSWORD"); p != "" && c.User != "" {
+		return link.Password(c.User, p), nil
+	}
+	if t := c.Getenv("KALAM_TOKEN"); t != "" {
+		return token("KALAM_TOKEN", t)
+	}
+	if k := c.Getenv("KALAM_APIKEY"); k != "" {
+		return link.APIKey(k), nil
+	}
+	return link.Auth{}, nil
+}
+
+func token(from, t string) (link.Auth, error) {
+	a, err := link.JWT(strings.TrimSpace(t))
+	if err != nil {
+		return a, usagef("%s: %v", from, err)
+	}
+	return a, nil
+}
+
+// client returns the client that Config describes.
+func (c Config) client(ask func(prompt string) (string, error)) (*link.Client, error) {
+	address, err := c.serverURL()
+	if err != nil {
+		return nil, err
+	}
+	auth, err := c.auth(ask)
+	if err != nil {
+		return nil, err
+	}
+	o := link.Options{URL: address, Auth: auth, User: c.User, Namespace: kalam.NamespaceID(c.Namespace), Timeout: c.Timeout}
+	if auth.User() != "" {
+		o.User = "" // The login says who it is.
+	}
+	client, err := link.New(o)
+	switch link.KindOf(err) {
+	case link.KindInvalidURL, link.KindInvalidOption:
+		return nil, usagef("%v", err)
+	}
+	return client, err
+}

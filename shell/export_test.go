@@ -1,0 +1,66 @@
+package shell
+
+import (
+	"context"
+	"io"
+
+	"github.com/kalamlake/kalam/link"
+)
+
+// Names for tests of what a test cannot reach without a terminal.
+var (
+	Fit           = fit
+	Escape        = escape
+	Excerpt       = excerpt
+	NewLineEditor = newLineEditor
+)
+
+// Step is a step of a script.
+type Step struct {
+	Text       string
+	Command    bool
+	Line       int
+	Statements int
+}
+
+// Plan is plan.
+func Plan(text string) (out []Step, err error) {
+	steps, err := plan(text)
+	for _, s := range steps {
+		out = append(out, Step{s.text, s.command, s.line, s.statements})
+	}
+	return out, err
+}
+
+// ServerURL is Config.serverURL with its defaults.
+func ServerURL(c Config) (string, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return "", err
+	}
+	return c.serverURL()
+}
+
+// Auth is Config.auth with its defaults.
+func Auth(c Config, ask func(string) (string, error)) (link.Auth, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return link.Auth{}, err
+	}
+	return c.auth(ask)
+}
+
+// Interact is the prompt over an editor of the caller's, with tables of the given
+// width.
+func Interact(ctx context.Context, c Config, e Editor, interrupts chan struct{}, columns int, out, errOut io.Writer) int {
+	s, err := open(c, nil, out, errOut)
+	if err != nil {
+		return usage(err, errOut)
+	}
+	defer s.client.Close()
+	s.printer.width = func() int { return columns }
+	if !s.greet(ctx) {
+		return ExitError
+	}
+	return s.interact(ctx, e, interrupts)
+}

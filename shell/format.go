@@ -1,0 +1,297 @@
+package shell
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/link"
+)
+
+// The output formats.
+const (
+	FormatTable    = "table"
+	FormatVertical = "vertical" // One line per cell.
+	FormatJSON     = "json"     // An array of row objects per result.
+	FormatCSV      = "csv"
+	FormatEnvelope = "envelope" // The server's answer.
+)
+
+// Formats returns the names of the output formats.
+func Formats() []string {
+	return []string{FormatTable, FormatVertical, FormatJSON, FormatCSV, FormatEnvelope}
+}
+
+func isFormat(name string) bool { return slices.Contains(Formats(), name) }
+
+// printer writes results.
+type printer struct {
+	out, err io.Writer
+	format   string
+	color    bool
+	width    func() int // Of the terminal, asked anew for each table; 0 is unlimited.
+}
+
+// forPeople reports whether the format is one for people, in which messages are
+// part of the output.
+func (p *printer) forPeople() bool { return p.format == FormatTable || p.format == FormatVertical }
+
+// response prints the results of a request. name is put before the message of a
+// statement: "Statement 3: " in a script, by its number in the request.
+func (p *printer) response(res *link.Response, name func(statement int) string) error {
+	if p.format == FormatEnvelope {
+		b, err := json.MarshalIndent(res.Envelope(), "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = p.out.Write(append(b, '\n'))
+		return err
+	}
+	for i, r := range res.Results {
+		if i > 0 && r.HasRows() && p.format != FormatJSON {
+			fmt.Fprintln(p.out)
+		}
+		n := r.Statement()
+		if n == 0 {
+			n = i + 1
+		}
+		if err := p.result(r, name(n)); err != nil {
+			return err
+		}
+	}
+	if !p.forPeople() {
+		return nil
+	}
+	_, err := fmt.Fprintf(p.out, "Took: %.3f ms\n", float64(res.Took().Nanoseconds())/1e6)
+	return err
+}
+
+// result prints one result.
+func (p *printer) result(r *link.Result, name string) error {
+	if !r.HasRows() {
+		return p.message(r, name)
+	}
+	if name != "" {
+		p.say(strings.TrimSpace(name))
+	}
+	if r.Message() != "" && !p.forPeople() {
+		fmt.Fprintln(p.err, escape(r.Message()))
+	}
+	switch p.format {
+	case FormatJSON:
+		if err := r.WriteJSON(p.out); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(p.out)
+		return err
+	case FormatCSV:
+		return r.WriteCSV(p.out)
+	case FormatVertical:
+		p.vertical(r)
+	default:
+		p.table(r)
+	}
+	fmt.Fprintln(p.out, rowCount(len(r.Rows())))
+	if r.Message() != "" {
+		fmt.Fprintln(p.out, escape(r.Message()))
+	}
+	return nil
+}
+
+// message prints the result of a statement without rows.
+func (p *printer) message(r *link.Result, name string) error {
+	if m := name + r.Message(); m != "" {
+		p.say(escape(m))
+	}
+	if !p.forPeople() {
+		return nil
+	}
+	_, err := fmt.Fprintf(p.out, "Query OK, %d rows affected\n", r.RowsAffected())
+	return err
+}
+
+// say prints what is no data: in the formats for people among the output.
+func (p *printer) say(line string) {
+	if p.forPeople() {
+		fmt.Fprintln(p.out, line)
+		return
+	}
+	fmt.Fprintln(p.err, line)
+}
+
+// rowCount returns "(n rows)".
+func rowCount(n int) string {
+	if n == 1 {
+		return "(1 row)"
+	}
+	return "(" + strconv.Itoa(n) + " rows)"
+}
+
+// boxStyle is go-pretty's light style with column names as they are.
+func boxStyle() table.Style {
+	s := table.StyleLight
+	s.Format.Header = text.FormatDefault
+	s.Format.HeaderAlign = text.AlignDefault
+	return s
+}
+
+// table prints a result in a box, fitted to the terminal.
+func (p *printer) table(r *link.Result) {
+	columns := r.Columns()
+	cells := make([][]string, 0, len(r.Rows())+1)
+	header := make([]string, len(columns))
+	for i, c := range columns {
+		header[i] = escape(c.Name)
+	}
+	cells = append(cells, header)
+	for i := range r.Rows() {
+		row := make([]string, len(columns))
+		for j := range columns {
+			row[j] = cellText(r, i, j)
+		}
+		cells = append(cells, row)
+	}
+	fit(cells, p.width())
+	w := table.NewWriter()
+	w.SetStyle(boxStyle())
+	w.SetColumnConfigs(alignments(columns))
+	for i, row := range cells {
+		line := make(table.Row, len(row))
+		for j, cell := range row {
+			if p.color && (i == 0 || r.Rows()[i-1][j][0] == 'n') {
+				cell = colored(cell, i == 0)
+			}
+			line[j] = cell
+		}
+		if i == 0 {
+			w.AppendHeader(line)
+		} else {
+			w.AppendRow(line)
+		}
+	}
+	fmt.Fprintln(p.out, w.Render())
+}
+
+// colored is a column's name in bold, or NULL dimmed.
+func colored(cell string, name bool) string {
+	if name {
+		return "\x1b[1m" + cell + "\x1b[0m"
+	}
+	return "\x1b[2m" + cell + "\x1b[0m"
+}
+
+// alignments puts numbers to the right.
+func alignments(columns []link.Column) []table.ColumnConfig {
+	configs := make([]table.ColumnConfig, 0, len(columns))
+	for i, c := range columns {
+		switch c.Type.Kind {
+		case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindFloat, kalam.KindDouble, kalam.KindDecimal:
+			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	return configs
+}
+
+// vertical prints each cell on a line of its own.
+func (p *printer) vertical(r *link.Result) {
+	columns := r.Columns()
+	most := 0
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = escape(c.Name)
+		most = max(most, text.StringWidthWithoutEscSequences(names[i]))
+	}
+	for i := range r.Rows() {
+		fmt.Fprintf(p.out, "-[ %d ]-\n", i+1)
+		for j, name := range names {
+			if p.color {
+				name = colored(name, true)
+			}
+			fmt.Fprintf(p.out, "%s | %s\n", text.Pad(name, most, ' '), cellText(r, i, j))
+		}
+	}
+}
+
+// cellText returns a cell as it is shown to people.
+func cellText(r *link.Result, row, column int) string {
+	s, ok := r.Text(row, column)
+	if !ok {
+		return "NULL"
+	}
+	return escape(s)
+}
+
+// Bounds of the widths of fitted columns.
+const (
+	narrowest   = 4
+	indentation = 3 // What a column takes beside its cells: a line and two blanks.
+)
+
+// fit cuts cells so that the table is at most limit wide: the widest columns give
+// way first. 0 is no limit.
+func fit(cells [][]string, limit int) {
+	if limit <= 0 || len(cells[0]) == 0 {
+		return
+	}
+	widths := make([]int, len(cells[0]))
+	for _, row := range cells {
+		for j, cell := range row {
+			widths[j] = max(widths[j], text.StringWidthWithoutEscSequences(cell))
+		}
+	}
+	most := widest(widths, limit-1-indentation*len(widths))
+	for _, row := range cells {
+		for j, cell := range row {
+			if widths[j] > most {
+				row[j] = text.Snip(cell, most, "...")
+			}
+		}
+	}
+}
+
+// widest returns the width to which columns must be cut so that they take no
+// more than room together.
+func widest(widths []int, room int) int {
+	sorted := slices.Sorted(slices.Values(widths))
+	for i, w := range sorted {
+		// The columns from i on are equally wide, those before keep their width.
+		if share := room / (len(sorted) - i); w > share {
+			return max(share, narrowest)
+		}
+		room -= w
+	}
+	return sorted[len(sorted)-1]
+}
+
+// escape replaces control characters, and those that change the direction of
+// text, by their escapes, so that data cannot steer a terminal.
+func escape(s string) string {
+	if !strings.ContainsFunc(s, isControl) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case !isControl(r):
+			b.WriteRune(r)
+		case r < 0x80:
+			q := strconv.QuoteRune(r)
+			b.WriteString(q[1 : len(q)-1])
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+func isControl(r rune) bool {
+	return r < ' ' || r >= 0x7F && r < 0xA0 || r == 0x200E || r == 0x200F || r >= 0x202A && r <= 0x202E ||
+		r >= 0x2028 && r <= 0x2029 || r >= 0x2066 && r <= 0x2069 || r == 0xFEFF
+}

@@ -1,0 +1,107 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// errQuit is returned by \quit.
+var errQuit = errors.New("quit")
+
+// metaCommand is one backslash command.
+type metaCommand struct {
+	names []string // Without the backslash.
+	args  string   // For the help.
+	help  string
+	run   func(s *session, ctx context.Context, args string) error
+}
+
+// metaCommands returns the backslash commands in the order of the help.
+func metaCommands() []metaCommand {
+	return []metaCommand{
+		{[]string{"help", "?"}, "", "show this help", (*session).metaHelp},
+		{[]string{"quit", "q"}, "", "leave the shell", (*session).metaQuit},
+		{[]string{"format"}, "NAME", "set the output format: " + strings.Join(Formats(), ", "), (*session).metaFormat},
+		{[]string{"x"}, "", "switch between table and vertical format", (*session).metaExpanded},
+		{[]string{"health"}, "", "show how the server is", (*session).metaHealth},
+		{[]string{"subscribe", "watch", "live"}, "SQL", "show a live query until Ctrl+C", (*session).metaSubscribe},
+	}
+}
+
+// meta runs a backslash command and shows its error.
+func (s *session) meta(ctx context.Context, text string) error {
+	word, args, _ := strings.Cut(strings.TrimPrefix(text, `\`), " ")
+	args = strings.TrimSpace(args)
+	for _, c := range metaCommands() {
+		for _, n := range c.names {
+			if n == word {
+				err := c.run(s, ctx, args)
+				if err != nil && !errors.Is(err, errQuit) && !errors.Is(err, errShown) {
+					s.fail(err, "")
+				}
+				return err
+			}
+		}
+	}
+	s.remark(`Unknown command: \%s. Type \help for help.`, word)
+	return errShown
+}
+
+func (s *session) metaHelp(context.Context, string) error {
+	s.remark("Statements end with ';'. Commands:")
+	for _, c := range metaCommands() {
+		names := `\` + strings.Join(c.names, ` \`)
+		if c.args != "" {
+			names += " " + c.args
+		}
+		s.remark("  %-32s %s", names, c.help)
+	}
+	return nil
+}
+
+func (s *session) metaQuit(context.Context, string) error {
+	s.remark("Goodbye!")
+	return errQuit
+}
+
+func (s *session) metaFormat(_ context.Context, name string) error {
+	if name != "" {
+		if !isFormat(name) {
+			return fmt.Errorf("unknown format %q (expected %s)", name, strings.Join(Formats(), ", "))
+		}
+		s.printer.format = name
+	}
+	s.remark("Output format set to: %s", s.printer.format)
+	return nil
+}
+
+func (s *session) metaExpanded(ctx context.Context, _ string) error {
+	if s.printer.format == FormatVertical {
+		return s.metaFormat(ctx, FormatTable)
+	}
+	return s.metaFormat(ctx, FormatVertical)
+}
+
+func (s *session) metaHealth(ctx context.Context, _ string) error {
+	h, err := s.client.Health(ctx)
+	if err != nil {
+		return err
+	}
+	s.remark("Server is %s, version %s, up %d s", h.Status, h.Version, h.UptimeSeconds)
+	if m := h.Metrics; m != nil {
+		s.remark("%d connections, %d subscriptions, %.1f queries/s", m.ActiveConnections, m.ActiveSubscriptions, m.QueriesPerSecond)
+	}
+	return nil
+}
+
+func (s *session) metaSubscribe(ctx context.Context, sql string) error {
+	if sql == "" {
+		return errors.New(`\subscribe needs a query: \subscribe SELECT * FROM ns.t`)
+	}
+	if s.subscribe(ctx, strings.TrimRight(sql, "; \t")) != ExitOK {
+		return errShown
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package shell
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/link"
+)
+
+// session runs statements and shows what comes of them. It is used by one
+// goroutine.
+type session struct {
+	config  Config
+	client  *link.Client // In the namespace that USE chose.
+	out     *bufio.Writer
+	err     io.Writer
+	printer *printer
+}
+
+// newSession returns a session whose output is flushed after each statement.
+func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
+	buffered := bufio.NewWriterSize(out, 32<<10)
+	_, onTerminal := terminal(out)
+	color := onTerminal && c.Getenv("NO_COLOR") == ""
+	if c.Color != nil {
+		color = *c.Color
+	}
+	return &session{
+		config: c, client: client, out: buffered, err: errOut,
+		printer: &printer{
+			out: buffered, err: errOut, format: c.Format, color: color,
+			width: func() int { return width(out) },
+		},
+	}
+}
+
+// execute runs one request and prints its results, also those before an error.
+func (s *session) execute(ctx context.Context, sql string, name func(statement int) string) error {
+	res, err := s.client.Query(ctx, sql)
+	if res != nil && (err == nil || len(res.Results) > 0) {
+		if perr := s.printer.response(res, name); err == nil {
+			err = perr
+		}
+	}
+	if ferr := s.out.Flush(); err == nil && ferr != nil {
+		err = fmt.Errorf("write output: %w", ferr)
+	}
+	if err == nil {
+		s.use(sql)
+	}
+	return err
+}
+
+// unnamed is for results that are not numbered.
+func unnamed(int) string { return "" }
+
+// use remembers the namespace that the statements of a request chose: the server
+// forgets it at the request's end.
+func (s *session) use(sql string) {
+	fragments, err := dialect.Split(sql)
+	if err != nil {
+		return
+	}
+	for _, f := range fragments {
+		if !startsWith(f.Text, "USE") && !startsWith(f.Text, "SET") {
+			continue
+		}
+		st, err := dialect.Parse(f.Text)
+		if u, ok := st.(*dialect.Use); ok && err == nil {
+			s.client = s.client.In(kalam.NamespaceID(u.Namespace.Name))
+		}
+	}
+}
+
+// startsWith reports whether the statement begins with a word.
+func startsWith(sql, word string) bool {
+	return len(sql) > len(word) && strings.EqualFold(sql[:len(word)], word) && !isWordByte(sql[len(word)])
+}
+
+func isWordByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+}
+
+// fail shows an error. sql is what was sent, "" if that does not matter.
+func (s *session) fail(err error, sql string) {
+	s.failAt(err, sql, 0, 0)
+}
+
+// failAt shows an error of a request of a script: first is the number of its
+// first statement and line the line at which it begins, both 0 outside scripts.
+func (s *session) failAt(err error, sql string, first, line int) {
+	message, position := err.Error(), 0
+	var e *link.Error
+	var parsed *kalam.Error
+	switch {
+	case errors.As(err, &e):
+		message, position = s.explain(e), e.Position
+		if first > 0 && e.Statement > 0 {
+			message = renumber(message, e.Statement, first+e.Statement-1)
+		}
+	case errors.As(err, &parsed):
+		message, position = parsed.Msg, parsed.Position
+	}
+	shown := ""
+	if position > 0 {
+		shown = excerpt(sql, position-1, max(line, 1))
+	}
+	if shown == "" && line > 0 {
+		message += fmt.Sprintf(" (line %d)", line)
+	}
+	word := "ERROR"
+	if s.printer.color {
+		word = "\x1b[31mERROR\x1b[0m"
+	}
+	fmt.Fprintf(s.err, "%s: %s\n%s", word, escapeLines(message), shown)
+}
+
+// explain words an error for people.
+func (s *session) explain(e *link.Error) string {
+	text := e.Error()
+	switch e.Kind {
+	case link.KindSQL, link.KindSubscription:
+		text = e.Message
+	case link.KindConnection:
+		text = "Connection failed: " + e.Message
+	}
+	if s.config.Verbose && e.Code != "" {
+		text += " [" + string(e.Code) + "]"
+	}
+	return text
+}
+
+// renumber puts the number of the script into a message that counts statements
+// by request.
+func renumber(message string, from, to int) string {
+	old := fmt.Sprintf("Statement %d failed: ", from)
+	if rest, ok := strings.CutPrefix(message, old); ok {
+		message = rest
+	}
+	return fmt.Sprintf("Statement %d failed: %s", to, message)
+}
+
+// excerptWidth bounds the line that an error shows.
+const excerptWidth = 100
+
+// excerpt shows the line of sql with the byte at offset, and marks it. Lines are
+// counted from first.
+func excerpt(sql string, offset, first int) string {
+	if offset < 0 || offset > len(sql) || !utf8.ValidString(sql) {
+		return ""
+	}
+	start := strings.LastIndexByte(sql[:offset], '\n') + 1
+	line, _, _ := strings.Cut(sql[start:], "\n")
+	before := sql[start:offset]
+	if len(before) > excerptWidth/2 {
+		cut := len(before) - excerptWidth/2
+		for !utf8.RuneStart(before[cut]) {
+			cut++
+		}
+		line, before = line[cut:], before[cut:]
+	}
+	label := fmt.Sprintf("LINE %d: ", strings.Count(sql[:start], "\n")+first)
+	line = text.Trim(escape(strings.TrimRight(line, "\r")), excerptWidth)
+	return label + line + "\n" + strings.Repeat(" ", len(label)+text.StringWidthWithoutEscSequences(escape(before))) + "^\n"
+}
+
+// escapeLines is escape for a text of several lines.
+func escapeLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = escape(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// remark prints what is neither data nor an error.
+func (s *session) remark(format string, args ...any) {
+	fmt.Fprintln(s.err, escapeLines(fmt.Sprintf(format, args...)))
+}
