@@ -82,10 +82,15 @@ func encodeManifest(l *lakeState) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode manifest: %w", err)
 	}
+	return sealManifest(body), nil
+}
+
+// sealManifest adds the header to an encoded manifest.
+func sealManifest(body []byte) []byte {
 	out := append(make([]byte, sumHeader, sumHeader+len(body)), body...)
 	out[0] = manifestFormat
 	binary.LittleEndian.PutUint32(out[1:], crc32.Checksum(body, castagnoli))
-	return out, nil
+	return out
 }
 
 func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {

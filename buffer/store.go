@@ -90,6 +90,7 @@ type Stats struct {
 	Commits  int64 // Requests committed.
 	Groups   int64 // Batches written: fsyncs.
 	Rows     int64 // Versions committed.
+	Queued   int   // Requests that wait for the committer.
 	Scopes   int   // Scopes in memory.
 	Buffered int64 // Versions in the log above the watermarks.
 	Bytes    int64 // Their keys and payloads.
@@ -226,6 +227,6 @@ func (s *Store) Stats() Stats {
 	rows, bytes := s.tally.sum()
 	return Stats{
 		Commits: s.counters.commits.Load(), Groups: s.counters.groups.Load(), Rows: s.counters.rows.Load(),
-		Scopes: n, Buffered: rows, Bytes: bytes,
+		Queued: len(s.queue), Scopes: n, Buffered: rows, Bytes: bytes,
 	}
 }

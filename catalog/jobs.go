@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -86,43 +87,30 @@ func (c *Catalog) Jobs(ctx context.Context) iter.Seq2[kalam.Job, error] {
 const deleteBatch = 1000
 
 // DeleteJobsBefore removes the records of jobs that finished before the given
-// time and returns how many. Finished records are written once, so it needs no
+// time and returns how many. A damaged record stays, and is named by the error
+// after the others are removed. Finished records are written once, so it needs no
 // other writer to wait.
 func (c *Catalog) DeleteJobsBefore(ctx context.Context, before time.Time) (int, error) {
-	deleted := 0
-	var ops []operation
-	flush := func() error {
-		if len(ops) == 0 {
-			return nil
-		}
-		if err := c.store.apply(ctx, ops); err != nil {
-			return err
-		}
-		deleted += len(ops)
-		ops = ops[:0]
-		return nil
-	}
-	var old []string
+	var old []operation
+	var damage []error
 	err := c.store.scan(ctx, prefixDoneJob, func(key string, raw []byte) error {
 		var j kalam.Job
 		if err := decodeRecord(key, raw, &j); err != nil {
-			return err
-		}
-		if j.FinishedAt.Before(before) {
-			old = append(old, key)
+			damage = append(damage, err)
+		} else if j.FinishedAt.Before(before) {
+			old = append(old, operation{key: key})
 		}
 		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
-	for _, key := range old {
-		ops = append(ops, operation{key: key})
-		if len(ops) == deleteBatch {
-			if err := flush(); err != nil {
-				return deleted, err
-			}
+	deleted := 0
+	for batch := range slices.Chunk(old, deleteBatch) {
+		if err := c.store.apply(ctx, batch); err != nil {
+			return deleted, err
 		}
+		deleted += len(batch)
 	}
-	return deleted, flush()
+	return deleted, errors.Join(damage...)
 }

@@ -104,6 +104,9 @@ func (c *Catalog) loginFailed(ctx context.Context, id kalam.UserID) error {
 	err := c.write(ctx, func(tx *tx) error {
 		e, ok := tx.next.activeUser(id)
 		if !ok || !e.user.hasPassword() {
+			if err := lockError(c.ghosts.lockedUntil(id), tx.now); err != nil {
+				return err
+			}
 			c.ghosts.fail(id, tx.now)
 			tx.next.unknownLogins++
 			return tx.put(keyUnknownLogins, loginsRecord{Failed: tx.next.unknownLogins})
@@ -244,7 +247,7 @@ func (g *ghosts) lockedUntil(name kalam.UserID) time.Time {
 	return time.Time{}
 }
 
-// fail counts one failure unless the name is locked.
+// fail counts one failure of a name that is not locked.
 func (g *ghosts) fail(name kalam.UserID, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -260,8 +263,5 @@ func (g *ghosts) fail(name kalam.UserID, now time.Time) {
 	}
 	g.order.MoveToFront(e)
 	gh := e.Value.(*ghost)
-	if gh.locked.After(now) {
-		return
-	}
 	gh.failed, gh.locked = countFailure(gh.failed, gh.locked, now)
 }

@@ -83,20 +83,36 @@ func (p *parser) bracket() (closed bool, err error) {
 	return false, nil
 }
 
-// clauseWords cannot follow an expression of a WHERE clause or SET: they would
-// begin a clause of the query that the raw SQL is put into.
-const clauseWords = " GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCEPT WINDOW QUALIFY SELECT WHERE INTO USING "
+// clauseWords cannot stand in an expression outside brackets: they would begin a
+// clause of the query that the raw SQL is put into.
+const clauseWords = " GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCEPT WINDOW QUALIFY SELECT FROM WHERE INTO USING "
+
+// atClause reports whether the current token begins a clause, which ends the
+// expression before it.
+func atClause(p *parser) bool {
+	switch {
+	case p.tok.kind != tWord, p.prev.kind == tPunct && p.prev.ch == '.': // A field may be called so.
+		return false
+	case p.is("FROM"):
+		return !p.prevIs("DISTINCT") // IS DISTINCT FROM
+	case p.is("GROUP"):
+		return !p.prevIs("WITHIN") // WITHIN GROUP (ORDER BY ...)
+	}
+	return p.isAny(clauseWords)
+}
+
+func (p *parser) prevIs(w string) bool { return p.prev.kind == tWord && isWord(p.text(p.prev), w) }
 
 // condition consumes the expression of a WHERE clause: up to RETURNING or the
 // end. No other clause may follow it.
 func (p *parser) condition(clause string) (sql string, pos int, err error) {
-	sql, pos, err = p.capture(func(p *parser) bool { return p.is("RETURNING") || p.isAny(clauseWords) || p.isPunct(',') })
+	sql, pos, err = p.capture(func(p *parser) bool { return p.is("RETURNING") || atClause(p) || p.isPunct(',') })
 	switch {
 	case err != nil:
 		return "", pos, err
 	case sql == "":
 		return "", pos, p.unexpected("a condition after " + clause)
-	case p.isAny(clauseWords):
+	case atClause(p):
 		return "", pos, p.unexpected("RETURNING or end of statement after the " + clause + " clause")
 	}
 	return sql, pos, nil

@@ -19,8 +19,12 @@ func containment(e Edits, src string, toks []token) (Edits, error) {
 		}
 		c.begin[i] = int32(left)
 		begin, end := toks[left].pos, toks[right].end
+		call := "json_contains("
+		if begin > 0 && isWordByte(src[begin-1]) { // AND"a" ? 'k'
+			call = " " + call
+		}
 		e = append(e,
-			edit{begin, begin, "json_contains(", begin},
+			edit{begin, begin, call, begin},
 			edit{t.pos, t.end, ",", t.pos},
 			edit{end, end, ")", t.pos})
 	}

@@ -23,7 +23,8 @@
 //   - Strings of a Statement may alias the text that was parsed.
 //   - Positions in statements (Pos, Offset) are 0-based byte offsets into the
 //     parsed text; a *kalam.Error carries the 1-based Position of its cause.
-//   - A message never repeats more than 32 bytes of a user's token.
+//   - A message repeats at most 64 bytes of a user's token, the length of the
+//     longest name, and never what may be a password.
 //
 // # Lexical rules
 //

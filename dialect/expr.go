@@ -28,7 +28,7 @@ var serverFuncs = [...]serverFunc{
 // reports true or a closing bracket. What is not a literal, a placeholder or a
 // function of the server becomes ExprOther.
 func (p *parser) expr(stop func(p *parser) bool) (Expr, error) {
-	start, tok := p.lex, p.tok
+	start, tok, prev := p.lex, p.tok, p.prev
 	x, ok, err := p.simple()
 	if err != nil {
 		return x, err
@@ -36,7 +36,7 @@ func (p *parser) expr(stop func(p *parser) bool) (Expr, error) {
 	if ok && (p.tok.kind == tEOF || p.isPunct(';') || p.isPunct(')') || stop(p)) {
 		return x, nil
 	}
-	p.lex, p.tok = start, tok
+	p.lex, p.tok, p.prev = start, tok, prev
 	sql, pos, err := p.capture(stop)
 	if err == nil && sql == "" {
 		err = p.unexpected("a value")

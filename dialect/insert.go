@@ -218,11 +218,14 @@ func (v *valueReader) row(i int) (int, error) {
 	return i + 1, nil
 }
 
+// endsItem reports whether a value of a list ends before the current token.
+func endsItem(p *parser) bool { return p.isPunct(',') || atClause(p) }
+
 // slowValue consumes the value at offset i with the lexer.
 func (v *valueReader) slowValue(i int) (x Expr, next int, err error) {
 	v.lex.pos = i
 	v.advance()
-	x, err = v.expr(func(p *parser) bool { return p.isPunct(',') })
+	x, err = v.expr(endsItem)
 	if err == nil && !v.isPunct(',') && !v.isPunct(')') {
 		err = v.unexpected("',' or ')'")
 	}

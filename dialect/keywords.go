@@ -12,8 +12,12 @@ outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify
 show similar some summarize symmetric table tablesample then to trailing true union unique unpack unpivot using
 variadic verbose when where window with`
 
-// nameWords are refused as names of new objects in addition, as KalamDB does.
-const nameWords = `alter database delete drop explain index insert schema tables tablespace update view`
+// nameWords are refused as names of new objects in addition: those that KalamDB
+// refuses, and the functions that are written without parentheses, which a
+// column of that name would hide.
+const nameWords = `alter current_catalog current_date current_role current_schema current_time current_timestamp
+current_user database delete drop explain index insert localtime localtimestamp schema session_user tables tablespace
+update view`
 
 // dialectWords are the words beside those that statements of this dialect and
 // queries consist of.
@@ -36,7 +40,7 @@ var (
 )
 
 // maxReserved is the length of the longest reserved word.
-const maxReserved = len("concurrently")
+const maxReserved = len("current_timestamp")
 
 func wordSet(list string) map[string]struct{} {
 	set := map[string]struct{}{}

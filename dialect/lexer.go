@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -82,6 +83,8 @@ const (
 	flawComment    = "Unterminated comment"
 	flawNUL        = "NUL byte outside a string literal"
 	flawUTF8       = "Text is not valid UTF-8"
+
+	flawPlaceholder = "Invalid parameter placeholder" // Followed by the placeholder in quotes.
 )
 
 // lexer cuts source into tokens. It is a value: a copy is a look-ahead.
@@ -196,7 +199,7 @@ func (l *lexer) dollar(t token) token {
 	end, opened := dollarEnd(l.src, t.pos)
 	switch {
 	case !opened:
-		return l.fail(t.pos, "Invalid parameter placeholder '"+short(l.src[t.pos:placeholderEnd(l.src, t.pos)])+"'")
+		return l.fail(t.pos, flawPlaceholder+" '"+short(l.src[t.pos:placeholderEnd(l.src, t.pos)])+"'")
 	case end < 0:
 		return l.fail(t.pos, flawDollar)
 	}
@@ -506,8 +509,8 @@ func hexDigit(c byte) int {
 // maxShown is how many bytes of a user's token a message repeats.
 const maxShown = 32
 
-// short returns s for a message: at most maxShown bytes, cut at a rune, control
-// characters as spaces.
+// short returns s for a message: at most maxShown bytes, cut at a rune, what does
+// not print (control characters, line separators, directions) as spaces.
 func short(s string) string {
 	cut := s
 	if len(cut) > maxShown {
@@ -518,7 +521,7 @@ func short(s string) string {
 		cut = cut[:n]
 	}
 	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

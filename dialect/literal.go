@@ -166,6 +166,27 @@ func foldFrom(s string, i int) string {
 	return string(b)
 }
 
+// upper returns s with the letters a to z in upper case. Other letters stay:
+// keywords are ASCII, and no other letter may turn into one of theirs.
+func upper(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c >= 'a' && c <= 'z' {
+			return upperFrom(s, i)
+		}
+	}
+	return s
+}
+
+func upperFrom(s string, i int) string {
+	b := []byte(s)
+	for ; i < len(b); i++ {
+		if b[i] >= 'a' && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // isWord reports whether s is the word w, which is given in upper case.
 func isWord(s, w string) bool {
 	if len(s) != len(w) {

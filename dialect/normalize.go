@@ -31,7 +31,8 @@ func Normalize(sql string) string {
 		}
 		text := sql[t.pos:t.end]
 		if prev.kind != tEOF && t.pos > prev.end {
-			b.WriteString(separator(sql[prev.end:t.pos], prev, t))
+			// Never a newline, which would make two strings one.
+			b.WriteByte(' ')
 		}
 		if t.kind == tWord && !label && IsReserved(text) && !isKey(l) {
 			text = strings.ToUpper(text)
@@ -47,15 +48,6 @@ func Normalize(sql string) string {
 func isKey(l lexer) bool {
 	t := l.next()
 	return t.kind == tPunct && t.ch == ':'
-}
-
-// separator returns what stands for a gap: a blank, or a newline between two
-// strings, where it makes them one.
-func separator(gap string, a, b token) string {
-	if b.kind == tString && (a.kind == tString || a.kind == tEscape) && strings.ContainsAny(gap, "\r\n") {
-		return "\n"
-	}
-	return " "
 }
 
 // IsQuery reports whether sql begins as a statement that reads rows and changes
@@ -87,61 +79,4 @@ func wordIn(word, list string) bool {
 		i += n + 1
 	}
 	return false
-}
-
-// secretWords stand before a literal that must not be shown.
-const secretWords = " PASSWORD BY CREDENTIALS OAUTH PASSWORD_HASH AUTH_DATA SECRET "
-
-// Redact returns sql for logs: each string that follows a word like PASSWORD or
-// CREDENTIALS, directly or after `=`, is replaced by '***'. In a statement that
-// names a column of secrets, and in text that does not lex, every string is.
-func Redact(sql string) string {
-	l := lexer{src: sql}
-	if wordsOf(sql, " PASSWORD_HASH AUTH_DATA CREDENTIALS PASSWORD ") && !wordsOf(sql, " CREATE ALTER ") {
-		return redact(sql, true)
-	}
-	for {
-		switch l.next().kind {
-		case tError:
-			return redact(sql[:l.flaw.pos], true) + " ..."
-		case tEOF:
-			return redact(sql, false)
-		}
-	}
-}
-
-func wordsOf(sql, list string) bool {
-	for l := (lexer{src: sql}); ; {
-		t := l.next()
-		if t.kind == tEOF || t.kind == tError {
-			return false
-		}
-		if t.kind == tWord && wordIn(sql[t.pos:t.end], list) {
-			return true
-		}
-	}
-}
-
-func redact(sql string, all bool) string {
-	var b strings.Builder
-	at, secret := 0, false
-	for l := (lexer{src: sql}); ; {
-		t := l.next()
-		switch t.kind {
-		case tEOF, tError:
-			b.WriteString(sql[at:])
-			return b.String()
-		case tWord:
-			secret = wordIn(sql[t.pos:t.end], secretWords)
-		case tString, tEscape, tDollar:
-			if secret || all {
-				b.WriteString(sql[at:t.pos] + "'***'")
-				at = t.end
-			}
-			secret = false
-		case tOp: // PASSWORD = 'x'
-		default:
-			secret = false
-		}
-	}
 }

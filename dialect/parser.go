@@ -18,7 +18,9 @@ func Parse(text string) (Statement, error) {
 	}
 	p := &parser{lex: lexer{src: text}}
 	p.advance()
-	if p.tok.kind == tEOF || p.isPunct(';') {
+	for p.acceptPunct(';') {
+	}
+	if p.tok.kind == tEOF {
 		return nil, kalam.Errorf(kalam.CodeEmptySQL, "No SQL statements provided")
 	}
 	st, err := p.statement()
@@ -59,8 +61,18 @@ type parser struct {
 	edits   Edits
 	params  []uint64 // Bit n-1 for each $n seen.
 	highest int
-	closers []byte // Brackets to be closed, of capture.
+	closers []byte  // Brackets to be closed, of capture.
+	secrecy secrecy // What messages may show of the statement.
 }
+
+// secrecy says which tokens a message may repeat.
+type secrecy uint8
+
+const (
+	secretNothing secrecy = iota // Any token.
+	secretQuoted                 // Words only: a literal may be a misplaced password.
+	secretAll                    // None: a password has been read, and the token may be the rest of it.
+)
 
 func (p *parser) src() string { return p.lex.src }
 
@@ -101,10 +113,19 @@ func (p *parser) unexpected(want string) error {
 	case tEOF:
 		return syntaxError(p.tok.pos, "Syntax error at end of statement: expected %s", want)
 	}
+	if p.secrecy == secretAll || p.secrecy == secretQuoted && p.tok.kind != tWord {
+		return syntaxError(p.tok.pos, "Syntax error: expected %s", want)
+	}
 	return syntaxError(p.tok.pos, "Syntax error at or near '%s': expected %s", short(p.text(p.tok)), want)
 }
 
-func (p *parser) lexical() error { return syntaxError(p.lex.flaw.pos, "%s", p.lex.flaw.text) }
+func (p *parser) lexical() error {
+	f := p.lex.flaw
+	if p.secrecy != secretNothing && strings.HasPrefix(f.text, flawPlaceholder) {
+		f.text = flawPlaceholder // The rest repeats the source.
+	}
+	return syntaxError(f.pos, "%s", f.text)
+}
 
 // is reports whether the current token is the unquoted word w (upper case).
 func (p *parser) is(w string) bool { return p.tok.kind == tWord && isWord(p.text(p.tok), w) }
@@ -325,7 +346,7 @@ func (p *parser) note(n int) {
 }
 
 func placeholderError(pos int, text string) error {
-	return syntaxError(pos, "Invalid parameter placeholder '%s'", short(text))
+	return syntaxError(pos, flawPlaceholder+" '%s'", short(text))
 }
 
 // placeholders checks that the placeholders are $1..$n without a gap, and
@@ -361,7 +382,7 @@ func (p *parser) words(n int) string {
 	l, t := p.lex, p.tok
 	var out []string
 	for ; n > 0 && t.kind == tWord; n-- {
-		out = append(out, strings.ToUpper(short(p.text(t))))
+		out = append(out, upper(short(p.text(t))))
 		t = l.next()
 	}
 	return strings.Join(out, " ")

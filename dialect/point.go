@@ -1,5 +1,7 @@
 package dialect
 
+import "strings"
+
 // Point is a query for one row: SELECT of plain columns from one table, whose
 // WHERE is a conjunction of `column = literal or placeholder`. Whether those
 // columns are the primary key is for the caller to see.
@@ -16,7 +18,8 @@ type PointColumn struct {
 }
 
 // PointOf recognises a Point in a query without clauses beyond WHERE; anything
-// else, and any doubt, is nil. It makes the reads that applications repeat most
+// else, and any doubt, is nil: so are two results of one name and an alias that
+// is not in lower case, whose names are for the query engine to make. It makes the reads that applications repeat most
 // independent of the query planner.
 func PointOf(q *Select) *Point {
 	p := &parser{lex: lexer{src: q.SQL}}
@@ -64,11 +67,17 @@ func (p *parser) pointColumns() []PointColumn {
 		}
 		c := PointColumn{Column: id, As: id.Name}
 		if p.accept("AS") {
+			label := p.tok
 			as, err := p.ident("alias")
-			if err != nil {
+			if err != nil || !as.Quoted && as.Name != p.text(label) {
 				return nil
 			}
 			c.As = as.Name
+		}
+		for i := range out {
+			if strings.EqualFold(out[i].As, c.As) {
+				return nil
+			}
 		}
 		out = append(out, c)
 		if p.is("FROM") {

@@ -81,7 +81,7 @@ func (w *watch) see(src string, t token) {
 
 // limitState follows the tokens of LIMIT n, m; 4 means that t is m.
 func limitState(state uint8, src string, t token) uint8 {
-	value := t.kind == tNumber || t.kind == tParam
+	value := t.kind == tNumber && classes[t.ch] == cDigit || t.kind == tParam
 	switch {
 	case t.kind == tWord && isWord(src[t.pos:t.end], "LIMIT"):
 		return 1
@@ -114,7 +114,7 @@ func rewrite(src string, start, end int) (Edits, error) {
 			if bad != "" {
 				return nil, syntaxError(t.pos, "Syntax error: %s", bad)
 			}
-			e = append(e, edit{t.pos, t.end, blobLiteral(value), t.pos})
+			e = append(e, edit{t.pos, t.end, apart(src, t, blobLiteral(value)), t.pos})
 		case tString, tEscape, tDollar:
 			var err error
 			if e, err = respell(e, src, t); err != nil {
@@ -192,8 +192,23 @@ func respell(e Edits, src string, t token) (Edits, error) {
 	if strings.IndexByte(value, 0) >= 0 {
 		out = "(" + strings.ReplaceAll(out, "\x00", "' || chr(0) || '") + ")"
 	}
-	return append(e, edit{t.pos, t.end, out, t.pos}), nil
+	return append(e, edit{t.pos, t.end, apart(src, t, out), t.pos}), nil
 }
+
+// apart returns the text that replaces t, with blanks where it would run into
+// its neighbours: 'a'E'b' must not become 'a”b', nor X'00'c a type.
+func apart(src string, t token, text string) string {
+	if t.pos > 0 && src[t.pos-1] == '\'' {
+		text = " " + text
+	}
+	if t.end < len(src) && isWordByte(src[t.end]) {
+		text += " "
+	}
+	return text
+}
+
+// isWordByte reports whether c can be part of a word.
+func isWordByte(c byte) bool { return classes[c] == cWord || classes[c] == cDigit || c == '$' }
 
 // blobLiteral returns DuckDB's spelling of a BLOB.
 func blobLiteral(bytes string) string {

@@ -1,10 +1,6 @@
 package dialect
 
-import (
-	"strings"
-
-	"github.com/kalamlake/kalam"
-)
+import "github.com/kalamlake/kalam"
 
 // statement parses the statement at the current token up to where it ends.
 func (p *parser) statement() (Statement, error) {
@@ -14,7 +10,7 @@ func (p *parser) statement() (Statement, error) {
 	if p.tok.kind != tWord {
 		return nil, p.unexpected("a statement")
 	}
-	switch strings.ToUpper(short(p.text(p.tok))) {
+	switch upper(short(p.text(p.tok))) {
 	case "INSERT":
 		return p.insert()
 	case "UPDATE":
@@ -101,7 +97,7 @@ func (p *parser) refuseWithDML() error {
 		case t.kind == tPunct && t.ch == ')':
 			depth--
 		case depth == 0 && after && t.kind == tWord && wordIn(p.text(t), " INSERT UPDATE DELETE MERGE "):
-			verb := strings.ToUpper(p.text(t))
+			verb := upper(p.text(t))
 			if verb == "INSERT" {
 				return unsupported(t.pos, "WITH ... INSERT is not supported; use INSERT INTO t WITH ... SELECT")
 			}
@@ -171,7 +167,7 @@ func (p *parser) looseIdent(what string) (Ident, error) {
 
 // transaction parses BEGIN, START TRANSACTION, COMMIT and ROLLBACK.
 func (p *parser) transaction() (Statement, error) {
-	verb := strings.ToUpper(p.text(p.tok))
+	verb := upper(p.text(p.tok))
 	if verb == "START" && !p.nextIs("TRANSACTION") {
 		return nil, p.unknown()
 	}
@@ -194,9 +190,11 @@ func (p *parser) transaction() (Statement, error) {
 // isolation consumes the modes of BEGIN that a transaction here fulfils: it
 // reads one snapshot, which is at least REPEATABLE READ.
 func (p *parser) isolation() error {
-	for {
+	for comma := false; ; comma = p.acceptPunct(',') {
 		switch {
 		case p.accept("READ", "WRITE"):
+		case p.is("READ") && p.nextIs("ONLY"):
+			return unsupported(p.tok.pos, "READ ONLY transactions are not supported")
 		case p.accept("ISOLATION", "LEVEL"):
 			if p.is("SERIALIZABLE") {
 				return unsupported(p.tok.pos, "ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot")
@@ -205,9 +203,11 @@ func (p *parser) isolation() error {
 				return p.unexpected("REPEATABLE READ")
 			}
 		default:
+			if comma {
+				return p.unexpected("a transaction mode")
+			}
 			return nil
 		}
-		p.acceptPunct(',')
 	}
 }
 

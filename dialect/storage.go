@@ -23,11 +23,13 @@ func (p *parser) storageID() (kalam.StorageID, error) {
 
 // createStorage parses what follows CREATE STORAGE.
 func (p *parser) createStorage() (Statement, error) {
-	st := &CreateStorage{IfNotExists: p.accept("IF", "NOT", "EXISTS"), Pos: p.tok.pos}
+	st := &CreateStorage{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
+	st.Pos = p.tok.pos
 	var err error
 	if st.Storage, err = p.storageID(); err != nil {
 		return nil, err
 	}
+	p.secrecy = secretQuoted
 	bucket := -1
 	for p.tok.kind == tWord {
 		pos := p.tok.pos
@@ -157,6 +159,7 @@ func (p *parser) alterStorage() (Statement, error) {
 	if st.Storage, err = p.storageID(); err != nil {
 		return nil, err
 	}
+	p.secrecy = secretQuoted
 	if err := p.expect("SET"); err != nil {
 		return nil, err
 	}
@@ -175,7 +178,8 @@ func (p *parser) alterStorage() (Statement, error) {
 }
 
 func (p *parser) dropStorage() (Statement, error) {
-	st := &DropStorage{IfExists: p.accept("IF", "EXISTS"), Pos: p.tok.pos}
+	st := &DropStorage{IfExists: p.accept("IF", "EXISTS")}
+	st.Pos = p.tok.pos
 	var err error
 	st.Storage, err = p.storageID()
 	return st, err

@@ -176,7 +176,7 @@ func (p *parser) nextIsType() bool {
 	if t.kind != tWord {
 		return false
 	}
-	_, ok := findType(strings.ToUpper(short(p.text(t))))
+	_, ok := findType(upper(short(p.text(t))))
 	return ok
 }
 

@@ -104,7 +104,7 @@ func (p *parser) dataType(column string) (t kalam.DataType, serial bool, err err
 	if p.tok.kind != tWord {
 		return t, false, p.unexpected("a data type")
 	}
-	name := strings.ToUpper(short(p.text(p.tok)))
+	name := upper(short(p.text(p.tok)))
 	p.advance()
 	def, ok := findType(name)
 	if !ok {

@@ -1,5 +1,7 @@
 package dialect
 
+import "slices"
+
 // update parses UPDATE; the current token is the word.
 func (p *parser) update() (Statement, error) {
 	p.advance()
@@ -107,26 +109,22 @@ func (p *parser) setList(table Name, alias string) ([]Assign, error) {
 }
 
 // endsValue reports whether a value of SET ends before the current token.
-func endsValue(p *parser) bool {
-	if p.is("FROM") {
-		return p.prev.kind != tWord || !isWord(p.text(p.prev), "DISTINCT") // IS DISTINCT FROM
-	}
-	return p.isPunct(',') || p.is("WHERE") || p.is("RETURNING")
-}
+func endsValue(p *parser) bool { return endsItem(p) || p.is("RETURNING") }
 
 func (p *parser) setOne(out []Assign, table Name, alias string) ([]Assign, error) {
 	column, err := p.ident("column name")
 	if err != nil {
 		return nil, err
 	}
-	for p.isPunct('.') { // alias.column, or the table's own name.
-		if !qualifies(column.Name, table, alias) {
-			return nil, syntaxError(column.Pos, "SET takes columns of the statement's own table, not '%s.'", short(column.Name))
-		}
-		p.advance()
+	first, own := column, qualifier{table: table, alias: alias}
+	for p.acceptPunct('.') { // alias.column, or the table's own name.
+		own.add(column.Name)
 		if column, err = p.ident("column name"); err != nil {
 			return nil, err
 		}
+	}
+	if !own.fits() {
+		return nil, syntaxError(first.Pos, "SET takes columns of the statement's own table, not '%s.'", short(first.Name))
 	}
 	if err := p.expectAssign(); err != nil {
 		return nil, err
@@ -160,7 +158,7 @@ func (p *parser) setTuple(out []Assign) ([]Assign, error) {
 		return nil, err
 	}
 	for i := 0; ; i++ {
-		value, err := p.expr(func(p *parser) bool { return p.isPunct(',') })
+		value, err := p.expr(endsItem)
 		if err != nil {
 			return nil, err
 		}
@@ -176,12 +174,35 @@ func (p *parser) setTuple(out []Assign) ([]Assign, error) {
 	}
 }
 
-// qualifies reports whether word can qualify a column of the table.
-func qualifies(word string, table Name, alias string) bool {
-	if alias != "" {
-		return word == alias
+// qualifier is what stands before a column's name, as in ns.t.c, and the table
+// of the statement that it should mean.
+type qualifier struct {
+	table Name
+	alias string
+	parts [3]string
+	count int
+}
+
+func (q *qualifier) add(part string) {
+	if q.count < len(q.parts) {
+		q.parts[q.count] = part
 	}
-	return word == table.last() || len(table.Parts) > 1 && word == table.Parts[0]
+	q.count++
+}
+
+// fits reports whether the qualifier means the statement's table: there is
+// none, or it is the alias, or without an alias the table's name or its whole
+// qualified name.
+func (q *qualifier) fits() bool {
+	switch {
+	case q.count == 0:
+		return true
+	case q.alias != "":
+		return q.count == 1 && q.parts[0] == q.alias
+	case q.count == 1:
+		return q.parts[0] == q.table.last()
+	}
+	return q.count <= len(q.parts) && slices.Equal(q.parts[:q.count], q.table.Parts)
 }
 
 // returning consumes RETURNING expr [AS alias] {, ...}; nil if there is none.
@@ -203,7 +224,7 @@ func (p *parser) returning(table Name, alias string) ([]ReturnExpr, error) {
 }
 
 // endsReturn reports whether an item of RETURNING ends before the current token.
-func endsReturn(p *parser) bool { return p.isPunct(',') || p.is("AS") || p.isAny(clauseWords) }
+func endsReturn(p *parser) bool { return endsItem(p) || p.is("AS") }
 
 func (p *parser) returnExpr(table Name, alias string) (x ReturnExpr, err error) {
 	x.Pos = p.tok.pos
@@ -219,6 +240,7 @@ func (p *parser) returnExpr(table Name, alias string) (x ReturnExpr, err error) 
 		x.Column = column.Name
 	} else if look.isOp("*") && column.Pos == look.tok.pos && look.peek().pos == p.tok.pos {
 		x.SQL = "*"
+		return x, nil // No name can follow.
 	}
 	if !p.accept("AS") {
 		return x, nil
@@ -242,21 +264,25 @@ func (p *parser) label() (string, error) {
 // columnRef consumes a column's name with its qualifiers. The name is empty if
 // there is none; its Pos is then where p stopped.
 func (p *parser) columnRef(table Name, alias string) Ident {
+	own := qualifier{table: table, alias: alias}
 	for {
 		if p.tok.kind != tWord && p.tok.kind != tQuoted && p.tok.kind != tBacktick {
+			if !own.fits() {
+				return Ident{Pos: -1}
+			}
 			return Ident{Pos: p.tok.pos}
 		}
 		id, err := p.ident("column")
 		if err != nil {
 			return Ident{Pos: -1}
 		}
-		if !p.isPunct('.') {
+		if !p.acceptPunct('.') {
+			if !own.fits() {
+				return Ident{Pos: -1}
+			}
 			return id
 		}
-		if !qualifies(id.Name, table, alias) {
-			return Ident{Pos: -1}
-		}
-		p.advance()
+		own.add(id.Name)
 	}
 }
 
@@ -305,14 +331,26 @@ func (p *parser) keyTerm(table Name, alias string) (ColumnEquals, bool) {
 }
 
 // keyValue consumes a literal or a placeholder. NULL is none: nothing equals it.
+// Neither is a number other than an integer: DuckDB compares 1e16 as a DOUBLE,
+// to which more than one BIGINT is equal.
 func (p *parser) keyValue() (Expr, bool) {
 	x, ok, err := p.simple()
 	if !ok || err != nil {
 		return x, false
 	}
 	switch x.Kind {
-	case ExprBool, ExprNumber, ExprString, ExprBytes, ExprParam:
+	case ExprNumber:
+		return x, isInteger(x.Text)
+	case ExprBool, ExprString, ExprBytes, ExprParam:
 		return x, true
 	}
 	return x, false
+}
+
+// isInteger reports whether the text of an ExprNumber is an integer literal.
+func isInteger(s string) bool {
+	if s[0] == '-' {
+		s = s[1:]
+	}
+	return digits(s, 0) == len(s)
 }

@@ -38,9 +38,11 @@ func (p *parser) createUser() (Statement, error) {
 	if st.User, st.Pos, err = p.userName(); err != nil {
 		return nil, err
 	}
+	p.secrecy = secretQuoted
 	seen := map[string]bool{}
 	for p.tok.kind == tWord {
-		pos, with := p.tok.pos, p.accept("WITH")
+		with := p.accept("WITH")
+		pos := p.tok.pos
 		clause, err := p.userClause(st)
 		if err != nil {
 			return nil, err
@@ -110,23 +112,16 @@ func (p *parser) password() (Secret, error) {
 		p.advance()
 		p.acceptOp("=")
 	}
+	p.secrecy = secretAll
 	pos := p.tok.pos
 	if !p.isString() {
-		return "", p.unexpectedSecret("a quoted password")
+		return "", p.unexpected("a quoted password")
 	}
 	s, err := p.stringText()
 	if err == nil && s == "" {
 		err = syntaxError(pos, "The password is empty")
 	}
 	return Secret(strings.Clone(s)), err
-}
-
-// unexpectedSecret is unexpected for a place where a token may be a password.
-func (p *parser) unexpectedSecret(want string) error {
-	if p.tok.kind == tEOF || p.tok.kind == tError {
-		return p.unexpected(want)
-	}
-	return syntaxError(p.tok.pos, "Syntax error: expected %s", want)
 }
 
 // role consumes the name of a role, bare or quoted.
@@ -149,9 +144,10 @@ func (p *parser) role() (kalam.Role, error) {
 
 // jsonObject consumes a string that holds a JSON object.
 func (p *parser) jsonObject(what string) (string, error) {
+	p.secrecy = secretAll
 	pos := p.tok.pos
 	if !p.isString() {
-		return "", p.unexpectedSecret("a quoted JSON object after " + what)
+		return "", p.unexpected("a quoted JSON object after " + what)
 	}
 	s, err := p.stringText()
 	if err != nil {
@@ -171,6 +167,7 @@ func (p *parser) alterUser() (Statement, error) {
 	if st.User, st.Pos, err = p.userName(); err != nil {
 		return nil, err
 	}
+	p.secrecy = secretQuoted
 	for {
 		set := p.accept("SET") || p.accept("WITH")
 		if err := p.ownerID(); err != nil {

@@ -175,11 +175,14 @@ func (c *handleCache[T]) drop(key objectKey) {
 	}
 }
 
-// close takes everything out and closes what nobody uses.
-func (c *handleCache[T]) close() error {
+// dropAll takes out every key that match accepts and closes what nobody uses.
+func (c *handleCache[T]) dropAll(match func(objectKey) bool) error {
 	c.mu.Lock()
 	var unused []T
-	for _, h := range c.entries {
+	for key, h := range c.entries {
+		if !match(key) {
+			continue
+		}
 		c.removeLocked(h)
 		if h.refs == 0 {
 			unused = append(unused, h.value)
@@ -188,6 +191,9 @@ func (c *handleCache[T]) close() error {
 	c.mu.Unlock()
 	return closeAll(unused)
 }
+
+// close takes everything out and closes what nobody uses.
+func (c *handleCache[T]) close() error { return c.dropAll(func(objectKey) bool { return true }) }
 
 // closeAll closes files that were only read; an error says nothing about what
 // was read, so most callers have no use for it.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"container/list"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/kalamlake/kalam"
@@ -68,8 +70,8 @@ func newGroupCache(maxBytes int64) *groupCache {
 	}
 }
 
-// fits reports whether a group of this size is ever kept.
-func (c *groupCache) fits(bytes int64) bool { return bytes <= c.maxBytes/4 }
+// maxGroup returns the size of the largest group that is kept.
+func (c *groupCache) maxGroup() int64 { return c.maxBytes / 4 }
 
 // wanted notes that a group which is not cached is read, and reports whether it
 // shall be cached now.
@@ -94,33 +96,46 @@ func (c *groupCache) dropLocked(e *list.Element) {
 	c.bytes -= g.bytes
 }
 
-// groupKey names a group as rows of one version of a table. Files are written
-// once and names never used again, so that nothing stale is found.
+// groupKey names a group as rows of one version of a table. '#' occurs in no
+// path that the lake makes.
 func groupKey(storage kalam.StorageID, p string, group int, t *kalam.Table) objectKey {
 	return objectKey{storage, fmt.Sprintf("%s#%d#%d#%d", p, group, t.Number, t.SchemaVersion)}
+}
+
+// forget drops the groups of the file at p, whose name may be used again.
+func (c *groupCache) forget(storage kalam.StorageID, p string) {
+	_ = c.handles.dropAll(func(k objectKey) bool { // decoded groups have nothing to close
+		return k.storage == storage && strings.HasPrefix(k.path, p) && k.path[len(p)] == '#'
+	})
 }
 
 // cachedGroup returns a group that is cached or shall be, nil otherwise. The
 // caller releases it.
 func (l *Lake) cachedGroup(ctx context.Context, f *parquetFile, plan *columnPlan, group int) (*handle[*decodedGroup], error) {
 	size := f.groupBytes(group)
-	if !l.groups.fits(size) {
+	if size > l.groups.maxGroup() || f.swollen[group].Load() {
 		return nil, nil
 	}
 	key := groupKey(f.storage, f.path, group, plan.table)
 	if !l.groups.handles.contains(key) && !l.groups.wanted(key, size) {
 		return nil, nil
 	}
-	return l.groups.handles.acquire(ctx, key, func() (*decodedGroup, int64, error) {
-		g, err := f.decodeGroup(plan, group)
+	h, err := l.groups.handles.acquire(ctx, key, func() (*decodedGroup, int64, error) {
+		g, err := f.decodeGroup(plan, group, l.groups.maxGroup())
 		if err != nil {
 			return nil, 0, err
 		}
 		return g, g.memory(), nil
 	})
+	if errors.Is(err, errTooMuchText) {
+		f.swollen[group].Store(true)
+		return nil, nil
+	}
+	return h, err
 }
 
-// groupBytes returns about how many bytes a decoded group takes.
+// groupBytes returns about how many bytes a decoded group takes at least: texts
+// that repeat are in the file once.
 func (f *parquetFile) groupBytes(group int) int64 {
 	g := f.meta.RowGroups[group]
 	n := g.NumRows * (13 + 8*int64(len(g.Columns)))
@@ -130,13 +145,15 @@ func (f *parquetFile) groupBytes(group int) int64 {
 	return n
 }
 
-func (f *parquetFile) decodeGroup(plan *columnPlan, group int) (*decodedGroup, error) {
+// decodeGroup decodes a whole group; one with more than maxText bytes of text is
+// errTooMuchText.
+func (f *parquetFile) decodeGroup(plan *columnPlan, group int, maxText int64) (*decodedGroup, error) {
 	n := int(f.rowStart[group+1] - f.rowStart[group])
 	rows := make([]int64, n)
 	for i := range rows {
 		rows[i] = int64(i)
 	}
-	cells, err := f.readCells(plan, group, rows)
+	cells, err := f.readCells(plan, group, rows, &textArena{limit: maxText})
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -132,7 +131,8 @@ func (l *Lake) Close() error {
 }
 
 // Register adds a storage, or replaces the one of its id: later segments follow
-// the new templates. It checks the templates (CheckTemplates) and does no I/O.
+// the new templates, and what was cached of the old one is dropped. It checks
+// the templates (CheckTemplates) and does no I/O.
 func (l *Lake) Register(at Location) error {
 	u, s, err := parseTemplates(at.UserTemplate, at.SharedTemplate)
 	if err != nil {
@@ -143,6 +143,7 @@ func (l *Lake) Register(at Location) error {
 	next := maps.Clone(*l.locations.Load())
 	next[at.ID] = &location{Location: at, users: u, shared: s}
 	l.locations.Store(&next)
+	l.forgetStorage(at.ID)
 	return nil
 }
 
@@ -153,6 +154,14 @@ func (l *Lake) Unregister(id kalam.StorageID) {
 	next := maps.Clone(*l.locations.Load())
 	delete(next, id)
 	l.locations.Store(&next)
+	l.forgetStorage(id)
+}
+
+// forgetStorage drops what is cached of a storage. Its files were only read, so
+// that an error of closing them says nothing.
+func (l *Lake) forgetStorage(id kalam.StorageID) {
+	own := func(k objectKey) bool { return k.storage == id }
+	_ = errors.Join(l.sidecars.dropAll(own), l.parquets.dropAll(own), l.groups.handles.dropAll(own))
 }
 
 // Storages returns the ids of the registered storages in order.
@@ -247,50 +256,7 @@ func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
 func (l *Lake) forget(storage kalam.StorageID, p string) {
 	l.sidecars.drop(objectKey{storage, sidecarPath(p)})
 	l.parquets.drop(objectKey{storage, p})
-}
-
-// RemoveFolder deletes what lies directly in the folder of a scope and is not
-// kept: segments, sidecars, temporary files and manifest.json, but nothing of
-// another name and nothing in folders below. It is the last step of dropping a
-// table, after its segments were removed one by one. keep is asked with the
-// path of each segment; a table created again under the old name has the same
-// folder, so keep must know the segments of the new one. It returns how many
-// files it removed.
-func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID, keep func(path string) bool) (int, error) {
-	at, folder, err := l.folder(storage, t, user)
-	if err != nil {
-		return 0, err
-	}
-	var doomed []string
-	kept := false
-	err = at.Storage.List(ctx, folder, func(e Entry) error {
-		if path.Dir(e.Path) != folder {
-			return nil
-		}
-		switch kind, owner := classify(e.Path); {
-		case kind == OrphanManifest || kind == notOurs:
-		case keep(owner) || l.isPending(objectKey{at.ID, owner}):
-			kept = true
-		default:
-			doomed = append(doomed, e.Path)
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	if !kept {
-		doomed = append(doomed, path.Join(folder, ManifestName))
-	}
-	for i, p := range doomed {
-		if _, owner := classify(p); owner != "" {
-			l.forget(at.ID, owner)
-		}
-		if err := at.Storage.Remove(ctx, p); err != nil {
-			return i, err
-		}
-	}
-	return len(doomed), nil
+	l.groups.forget(storage, p)
 }
 
 func (l *Lake) isPending(k objectKey) bool {

@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -66,6 +67,15 @@ func (l *Lake) WriteManifest(ctx context.Context, t *kalam.Table, user kalam.Use
 	if err != nil {
 		return err
 	}
+	content, err := l.manifestContent(at, folder, t, user, m)
+	if err != nil {
+		return err
+	}
+	return at.Storage.Replace(ctx, path.Join(folder, ManifestName), content)
+}
+
+// manifestContent returns what manifest.json in folder says for m.
+func (l *Lake) manifestContent(at *location, folder string, t *kalam.Table, user kalam.UserID, m Manifest) ([]byte, error) {
 	f := manifestFile{
 		TableID: t.ID.String(), Version: m.Version, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
 		Segments: make([]manifestSegment, len(m.Segments)),
@@ -83,42 +93,40 @@ func (l *Lake) WriteManifest(ctx context.Context, t *kalam.Table, user kalam.Use
 			ColumnStats: keyStats(t, seg), SchemaVersion: seg.SchemaVersion, Status: "committed",
 		}
 	}
-	content, err := json.Marshal(f)
-	if err != nil {
-		return err
-	}
-	return at.Storage.Replace(ctx, path.Join(folder, ManifestName), content)
+	return json.Marshal(f)
 }
 
-// SyncManifest writes manifest.json if it is missing, unreadable or of another
-// version than m, and reports whether it did.
+// SyncManifest writes manifest.json if it is not, byte for byte, what
+// WriteManifest would write, and reports whether it did.
 func (l *Lake) SyncManifest(ctx context.Context, t *kalam.Table, user kalam.UserID, m Manifest) (bool, error) {
 	at, folder, err := l.folder("", t, user)
 	if err != nil {
 		return false, err
 	}
-	content, err := readObject(ctx, at.Storage, path.Join(folder, ManifestName))
+	want, err := l.manifestContent(at, folder, t, user, m)
+	if err != nil {
+		return false, err
+	}
+	p := path.Join(folder, ManifestName)
+	have, err := readObject(ctx, at.Storage, p, int64(len(want)))
 	if err != nil && !errors.Is(err, ErrNotExist) {
 		return false, err
 	}
-	var have manifestFile
-	if err == nil && json.Unmarshal(content, &have) == nil && have.Version == m.Version &&
-		have.TableID == t.ID.String() && len(have.Segments) == len(m.Segments) {
+	if err == nil && bytes.Equal(have, want) {
 		return false, nil
 	}
-	return true, l.WriteManifest(ctx, t, user, m)
+	return true, at.Storage.Replace(ctx, p, want)
 }
 
-// maxManifest bounds a manifest.json that is read back.
-const maxManifest = 64 << 20
-
-func readObject(ctx context.Context, s Storage, p string) (_ []byte, err error) {
+// readObject returns the content of an object of the given size, nil for one of
+// another size.
+func readObject(ctx context.Context, s Storage, p string, size int64) (_ []byte, err error) {
 	o, err := s.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
-	if o.Size() > maxManifest {
+	if o.Size() != size {
 		return nil, nil
 	}
 	return io.ReadAll(sectionOf(o))

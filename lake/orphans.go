@@ -89,13 +89,12 @@ func (l *Lake) RemoveOrphan(ctx context.Context, o Orphan) error {
 // that it belongs to, "" when it belongs to none.
 func classify(p string) (OrphanKind, string) {
 	if final, ok := draftOf(p); ok {
+		if path.Dir(final) == ProbeFolder { // also the draft of a draft
+			return OrphanDraft, ""
+		}
 		switch kind, owner := classify(final); kind {
 		case OrphanSegment, OrphanSidecar, OrphanManifest:
 			return OrphanDraft, owner
-		case notOurs:
-			if path.Base(path.Dir(final)) == ProbeFolder {
-				return OrphanDraft, ""
-			}
 		}
 		return notOurs, ""
 	}
@@ -111,5 +110,5 @@ func classify(p string) (OrphanKind, string) {
 	return notOurs, ""
 }
 
-// ProbeFolder is the folder of the objects that Storage.Check writes.
+// ProbeFolder is the folder, in the root, of the objects that Storage.Check writes.
 const ProbeFolder = ".kalam-probe"

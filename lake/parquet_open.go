@@ -42,6 +42,9 @@ const (
 	parquetMagic = "PAR1"
 	// maxFooter bounds the footer that is parsed: beyond it a length is damage.
 	maxFooter = 256 << 20
+	// maxPage bounds a page: rows have up to 8 MiB and writers close a page after
+	// 100 MB, so that the library's own limit would refuse whole files.
+	maxPage = 512 << 20
 	// footerFactor is how many bytes of memory one byte of footer takes when
 	// parsed, measured.
 	footerFactor = 8
@@ -56,10 +59,12 @@ type parquetFile struct {
 	// rowStart holds the first row of each row group, and one more: all rows.
 	rowStart      []int64
 	schemaVersion int
-	sums          []byte // of the sidecar; nil when there is none
+	sums          []byte // of the sidecar; nil where the file is read unchecked
 	sumBlock      int64
 
 	plan atomic.Pointer[columnPlan] // of the table version last asked for
+	// swollen marks the row groups that take too much memory decoded.
+	swollen []atomic.Bool
 }
 
 // Close closes the file.
@@ -68,23 +73,20 @@ func (f *parquetFile) Close() error { return f.file.Close() }
 func (f *parquetFile) rows() int64 { return f.rowStart[len(f.rowStart)-1] }
 
 // parquet returns the open Parquet file of seg, with the checksums of its
-// sidecar. Without a sidecar it is read unchecked: that is how Rebuild heals.
+// sidecar. Without a sidecar nothing is read: bytes that nobody vouches for are
+// for Rebuild, which checks what it can.
 func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parquetFile], error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
 		return nil, err
 	}
 	return l.parquets.acquire(ctx, objectKey{at.ID, seg.Path}, func() (*parquetFile, int64, error) {
-		var sums []byte
-		var sumBlock int64
 		side, err := l.sidecar(ctx, seg)
-		switch {
-		case err == nil:
-			sums, sumBlock = side.value.sums, int64(side.value.sumBlock)
-			l.sidecars.release(side)
-		case !errors.Is(err, ErrNoSidecar):
+		if err != nil {
 			return nil, 0, err
 		}
+		sums, sumBlock := side.value.sums, int64(side.value.sumBlock)
+		l.sidecars.release(side)
 		object, err := at.Storage.Open(ctx, seg.Path)
 		if err != nil {
 			return nil, 0, missingIsCorrupt(seg.Path, err)
@@ -180,6 +182,7 @@ func (f *parquetFile) checkFooter(end int64) error {
 		total += group.NumRows
 		f.rowStart = append(f.rowStart, total)
 	}
+	f.swollen = make([]atomic.Bool, len(f.meta.RowGroups))
 	if total != f.meta.NumRows {
 		return corrupt(f.path, "its row groups have %d rows instead of %d", total, f.meta.NumRows)
 	}
@@ -298,5 +301,6 @@ var _ parquet.ReaderAtSeeker = (*span)(nil)
 // newReader returns a reader over the bytes of s.
 func (f *parquetFile) newReader(s *span) (*file.Reader, error) {
 	props := parquet.NewReaderProperties(nil)
+	props.MaxCompressedPageSize, props.MaxUncompressedPageSize = maxPage, maxPage
 	return file.NewParquetReader(s, file.WithMetadata(f.meta), file.WithReadProps(props))
 }

@@ -101,8 +101,8 @@ func findColumn(s *schema.Schema, name string, id int32) int {
 // ReadRows returns the rows of seg at the given positions, in that order, with
 // their values as t has its columns: a column that the file is too old for has
 // its literal default or NULL. Positions may repeat. Only the row groups that
-// hold them are read. A damaged file gives CodeCorrupt, one with a newer schema
-// than t CodeUnsupported; both name the file.
+// hold them are read. A damaged file gives CodeCorrupt, one without sidecar also
+// ErrNoSidecar, one with a newer schema than t CodeUnsupported; all name the file.
 func (l *Lake) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) ([]kalam.Row, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -171,7 +171,7 @@ func (f *parquetFile) readGroup(plan *columnPlan, group int, rows []int64, order
 			local = append(local, row)
 		}
 	}
-	cells, err := f.readCells(plan, group, local)
+	cells, err := f.readCells(plan, group, local, new(textArena))
 	if err != nil {
 		return err
 	}
@@ -198,8 +198,9 @@ var groupBuffers = sync.Pool{New: func() any { return new([]byte) }}
 const maxPooledGroup = 4 << 20
 
 // readCells returns the cells of the given rows of a group, row by row: the
-// columns of the plan, then seq and deleted.
-func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64) (cells []kalam.Value, err error) {
+// columns of the plan, then seq and deleted. When text meets its limit it is
+// errTooMuchText.
+func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64, text *textArena) (cells []kalam.Value, err error) {
 	defer recoverDamage(f.path, &err)
 	buf := groupBuffers.Get().(*[]byte)
 	defer func() {
@@ -217,7 +218,6 @@ func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64) (cell
 	}
 	width := len(plan.columns) + 2
 	cells = make([]kalam.Value, len(rows)*width)
-	text := new(textArena)
 	g := reader.RowGroup(group)
 	for i := range width {
 		c := plan.at(i)
@@ -227,7 +227,11 @@ func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64) (cell
 			}
 			continue
 		}
-		if err := f.readColumn(g, c, rows, text, cells[i:], width); err != nil {
+		err := f.readColumn(g, c, rows, text, cells[i:], width)
+		if errors.Is(err, errTooMuchText) {
+			return nil, err
+		}
+		if err != nil {
 			return nil, corrupt(f.path, "column %s of row group %d: %w", f.meta.Schema.Column(c.index).Name(), group, err)
 		}
 	}
@@ -315,7 +319,7 @@ type chunkReader[T any] interface {
 		*file.Float32ColumnChunkReader | *file.Float64ColumnChunkReader |
 		*file.ByteArrayColumnChunkReader | *file.FixedLenByteArrayColumnChunkReader
 	Skip(rows int64) (int64, error)
-	ReadBatch(rows int64, values []T, definition, repetition []int16) (int64, int, error)
+	ReadBatchInPage(rows int64, values []T, definition, repetition []int16) (int64, int, error)
 	Descriptor() *schema.Column
 	Err() error
 }
@@ -346,19 +350,21 @@ func readCells[T physical, R chunkReader[T]](r R, rows []int64, out []kalam.Valu
 				return err
 			}
 		}
-		got, stored, err := r.ReadBatch(int64(n), values[:n], levels[:n], nil)
+		// A batch ends with its page, whose bytes the values share until the next.
+		read, stored, err := r.ReadBatchInPage(int64(n), values[:n], levels[:n], nil)
 		if err == nil {
 			err = r.Err()
 		}
 		if err != nil {
 			return err
 		}
-		if got != int64(n) {
+		got := int(read)
+		if got == 0 {
 			return errors.New("it has too few values")
 		}
-		next = rows[i] + int64(n)
+		next = rows[i] + read
 		used := 0
-		for k := range n {
+		for k := range got {
 			if optional && levels[k] == 0 {
 				out[(i+k)*stride] = kalam.Value{}
 				continue
@@ -373,7 +379,7 @@ func readCells[T physical, R chunkReader[T]](r R, rows []int64, out []kalam.Valu
 			used++
 			out[(i+k)*stride] = v
 		}
-		i += n
+		i += got
 	}
 	return nil
 }

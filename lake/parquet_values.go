@@ -2,6 +2,7 @@ package lake
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -24,7 +25,14 @@ type cellReader struct {
 
 // textArena copies texts out of pages in few allocations. The strings stay valid
 // as long as they are referred to.
-type textArena struct{ free []byte }
+type textArena struct {
+	free  []byte
+	used  int64 // bytes copied
+	limit int64 // of used; 0 means none
+}
+
+// errTooMuchText means that a textArena met its limit.
+var errTooMuchText = errors.New("the rows hold more text than is wanted")
 
 const (
 	minArenaChunk = 1 << 10
@@ -32,9 +40,12 @@ const (
 )
 
 // copy returns b as a string of its own.
-func (a *textArena) copy(b []byte) string {
+func (a *textArena) copy(b []byte) (string, error) {
 	if len(b) == 0 {
-		return ""
+		return "", nil
+	}
+	if a.used += int64(len(b)); a.limit > 0 && a.used > a.limit {
+		return "", errTooMuchText
 	}
 	if len(b) > cap(a.free)-len(a.free) {
 		next := min(max(2*cap(a.free), minArenaChunk), maxArenaChunk)
@@ -42,7 +53,7 @@ func (a *textArena) copy(b []byte) string {
 	}
 	start := len(a.free)
 	a.free = append(a.free, b...)
-	return unsafe.String(&a.free[start], len(b))
+	return unsafe.String(&a.free[start], len(b)), nil
 }
 
 // newCellReader returns the reader for a file column as a column of type t. A
@@ -248,15 +259,20 @@ func (r *cellReader) fromFloat64(f float64) (kalam.Value, error) { return r.cast
 
 // fromBytes copies b, which belongs to a page.
 func (r *cellReader) fromBytes(b parquet.ByteArray) (kalam.Value, error) {
-	switch r.stored.Kind {
-	case kalam.KindText:
-		return r.cast(kalam.Text(r.text.copy(b)))
-	case kalam.KindJSON:
-		return r.cast(kalam.JSON(r.text.copy(b)))
-	case kalam.KindDecimal:
+	if r.stored.Kind == kalam.KindDecimal {
 		return r.fromBigEndian(b)
 	}
-	return r.cast(kalam.Bytes(r.text.copy(b)))
+	s, err := r.text.copy(b)
+	if err != nil {
+		return kalam.Value{}, err
+	}
+	switch r.stored.Kind {
+	case kalam.KindText:
+		return r.cast(kalam.Text(s))
+	case kalam.KindJSON:
+		return r.cast(kalam.JSON(s))
+	}
+	return r.cast(kalam.Bytes(s))
 }
 
 func (r *cellReader) fromFixed(b parquet.FixedLenByteArray) (kalam.Value, error) {
@@ -269,7 +285,11 @@ func (r *cellReader) fromFixed(b parquet.FixedLenByteArray) (kalam.Value, error)
 	case kalam.KindDecimal:
 		return r.fromBigEndian(b)
 	}
-	return r.cast(kalam.Bytes(r.text.copy(b)))
+	s, err := r.text.copy(b)
+	if err != nil {
+		return kalam.Value{}, err
+	}
+	return r.cast(kalam.Bytes(s))
 }
 
 // fromBigEndian reads a two's complement decimal of up to 16 bytes.

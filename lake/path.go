@@ -95,11 +95,12 @@ func isSegmentName(name string) bool {
 	if !ok || len(stem) < len(nameTime)+2 || stem[len(nameTime)] != '-' {
 		return false
 	}
-	if _, err := time.Parse(nameTime, stem[:len(nameTime)]); err != nil {
+	at, err := time.Parse(nameTime, stem[:len(nameTime)])
+	if err != nil {
 		return false
 	}
-	_, err := strconv.ParseUint(stem[len(nameTime)+1:], 10, 64)
-	return err == nil
+	seq, err := strconv.ParseUint(stem[len(nameTime)+1:], 10, 64)
+	return err == nil && segmentName(at, kalam.Seq(seq)) == name
 }
 
 // sidecarPath returns the path of the sidecar of the segment at p.

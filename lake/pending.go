@@ -60,25 +60,37 @@ func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kal
 }
 
 // reserve chooses a free name. A compaction may write the same rows within the
-// second in which a flush did; then the name moves on by a second.
+// second in which a flush did, and a crash may have left one of the two files;
+// then the name moves on by a second.
 func (p *Pending) reserve(ctx context.Context, folder string) error {
 	for at := p.created; ; at = at.Add(time.Second) {
 		p.path = path.Join(folder, segmentName(at, p.maxSeq))
 		if !p.lake.reserve(objectKey{p.at.ID, p.path}) {
 			continue
 		}
-		object, err := p.at.Storage.Open(ctx, p.path)
-		if errors.Is(err, ErrNotExist) {
+		taken, err := exists(ctx, p.at.Storage, p.path)
+		if err == nil && !taken {
+			taken, err = exists(ctx, p.at.Storage, sidecarPath(p.path))
+		}
+		if err == nil && !taken {
 			return nil
 		}
 		p.lake.unreserve(objectKey{p.at.ID, p.path})
 		if err != nil {
 			return err
 		}
-		if err := object.Close(); err != nil {
-			return err
-		}
 	}
+}
+
+func exists(ctx context.Context, s Storage, p string) (bool, error) {
+	object, err := s.Open(ctx, p)
+	if errors.Is(err, ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, object.Close()
 }
 
 func (l *Lake) reserve(k objectKey) bool {
@@ -128,8 +140,8 @@ func (p *Pending) close() {
 }
 
 // Commit checks the written file, writes its sidecar from keys and makes both
-// durable under their names, the sidecar first. keys holds the key of every row,
-// in any order; Commit reorders it. Of a key that is there twice the sidecar
+// durable under their names, the sidecar first. keys holds one entry for every
+// row, in any order; Commit reorders it. Of a key that is there twice the sidecar
 // names the newest version. The segment it returns belongs to nothing yet: the
 // manifest of record adopts it, or it is an orphan. On an error both files are
 // removed.
@@ -152,10 +164,10 @@ func (p *Pending) commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kal
 		Storage: p.at.ID, Path: p.path, MinSeq: m.MinSeq, MaxSeq: m.MaxSeq, Rows: m.Rows, Tombstones: m.Tombstones,
 		SchemaVersion: p.table.SchemaVersion, Table: p.table.Number, CreatedAt: p.created,
 	}
-	if m.Rows < 1 || m.Rows > 1<<32 || m.Tombstones < 0 || m.Tombstones > m.Rows || m.MinSeq > m.MaxSeq || m.MaxSeq > p.maxSeq || len(keys) == 0 {
+	if m.Rows < 1 || m.Rows > 1<<32 || m.Tombstones < 0 || m.Tombstones > m.Rows || m.MinSeq > m.MaxSeq || m.MaxSeq > p.maxSeq || int64(len(keys)) != m.Rows {
 		return seg, fmt.Errorf("commit segment %s: %d keys, %+v", p.path, len(keys), m)
 	}
-	keys, err := prepareKeys(keys, m.Rows)
+	keys, err := prepareKeys(keys, m.Rows, m.MinSeq, m.MaxSeq)
 	if err != nil {
 		return seg, fmt.Errorf("commit segment %s: %w", p.path, err)
 	}

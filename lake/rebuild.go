@@ -13,9 +13,11 @@ import (
 )
 
 // Rebuild writes the sidecar of seg anew from its Parquet file, for one that is
-// missing or damaged. Every column is decoded and the key range compared with
-// the manifest before, because the new sidecar vouches for the bytes as they
-// are now. A damaged Parquet file gives CodeCorrupt and changes nothing.
+// missing or damaged. Every column of t is decoded before, and the rows, seqs,
+// tombstones and the range of the keys compared with the manifest, because the
+// new sidecar vouches for the bytes as they are now: damage that none of this
+// shows, as within a number, is sealed. A damaged Parquet file gives CodeCorrupt
+// and changes nothing.
 func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) (err error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
@@ -30,11 +32,14 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	if err := f.open(seg); err != nil {
 		return err
 	}
-	keys, err := f.extractKeys(ctx, t)
+	keys, tombstones, err := f.extractKeys(ctx, t)
 	if err != nil {
 		return err
 	}
-	if keys, err = prepareKeys(keys, seg.Rows); err != nil {
+	if tombstones != seg.Tombstones {
+		return corrupt(seg.Path, "it has %d tombstones instead of %d", tombstones, seg.Tombstones)
+	}
+	if keys, err = prepareKeys(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
 		return corrupt(seg.Path, "%w", err)
 	}
 	if len(keys) == 0 || !bytes.Equal(keys[0].Key, seg.MinKey) || !bytes.Equal(keys[len(keys)-1].Key, seg.MaxKey) {
@@ -58,26 +63,30 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	return nil
 }
 
-// extractKeys decodes the whole file and returns the key of each row.
-func (f *parquetFile) extractKeys(ctx context.Context, t *kalam.Table) ([]KeyRow, error) {
+// extractKeys decodes the whole file and returns the key of each row and how
+// many are tombstones.
+func (f *parquetFile) extractKeys(ctx context.Context, t *kalam.Table) (keys []KeyRow, tombstones int64, err error) {
 	plan, err := f.planFor(t)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	keys := make([]KeyRow, 0, f.rows())
+	keys = make([]KeyRow, 0, f.rows())
 	for group := range len(f.rowStart) - 1 {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if keys, err = f.groupKeys(plan, group, keys); err != nil {
-			return nil, err
+		var n int64
+		if keys, n, err = f.groupKeys(plan, group, keys); err != nil {
+			return nil, 0, err
 		}
+		tombstones += n
 	}
-	return keys, nil
+	return keys, tombstones, nil
 }
 
-// groupKeys appends the keys of one row group, decoding column by column.
-func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ []KeyRow, err error) {
+// groupKeys appends the keys of one row group, decoding column by column, and
+// counts its tombstones.
+func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ []KeyRow, tombstones int64, err error) {
 	defer recoverDamage(f.path, &err)
 	n := int(f.rowStart[group+1] - f.rowStart[group])
 	rows := make([]int64, n)
@@ -87,22 +96,23 @@ func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ [
 	var buf []byte
 	s, err := f.readSpan(plan, group, &buf)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	reader, err := f.newReader(s)
 	if err != nil {
-		return nil, corrupt(f.path, "%w", err)
+		return nil, 0, corrupt(f.path, "%w", err)
 	}
 	g := reader.RowGroup(group)
 	kept := make(map[int][]kalam.Value) // key columns, _seq and _deleted
 	for i := range len(plan.columns) + 2 {
-		cells, err := f.wholeColumn(g, plan.at(i), rows)
+		keep := i >= len(plan.columns) || plan.table.IsKey(i)
+		cells, err := f.wholeColumn(g, plan.at(i), rows, keep)
 		if err != nil {
-			return nil, corrupt(f.path, "column %d of row group %d: %w", i, group, err)
+			return nil, 0, corrupt(f.path, "column %d of row group %d: %w", i, group, err)
 		}
-		if i >= len(plan.columns) || plan.table.IsKey(i) {
+		if keep {
 			if slices.ContainsFunc(cells, kalam.Value.IsNull) {
-				return nil, corrupt(f.path, "column %d of row group %d has a NULL", i, group)
+				return nil, 0, corrupt(f.path, "column %d of row group %d has a NULL", i, group)
 			}
 			kept[i] = cells
 		}
@@ -117,11 +127,23 @@ func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ [
 			Row: uint32(f.rowStart[group] + int64(r)),
 			Seq: kalam.Seq(kept[len(plan.columns)][r].Int()),
 		})
+		if kept[len(plan.columns)+1][r].Bool() {
+			tombstones++
+		}
 	}
-	return keys, nil
+	return keys, tombstones, nil
 }
 
-func (f *parquetFile) wholeColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64) ([]kalam.Value, error) {
+// wholeColumn decodes all cells of a column and returns them if they are to be
+// kept.
+func (f *parquetFile) wholeColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64, keep bool) ([]kalam.Value, error) {
+	if !keep {
+		if c.index < 0 {
+			return nil, nil
+		}
+		var last [1]kalam.Value // each cell takes the place of the one before
+		return nil, f.readColumn(g, c, rows, new(textArena), last[:], 0)
+	}
 	cells := make([]kalam.Value, len(rows))
 	if c.index < 0 {
 		for i := range cells {

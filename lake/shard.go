@@ -87,7 +87,12 @@ func newStrategies(o Options) (strategies, error) {
 	s := strategies{def: o.DefaultStrategy, byName: map[string]Sharder{
 		ShardAlphabetic: alphabeticSharder{}, ShardNumeric: numericSharder{}, ShardHash: hashSharder(shards),
 	}}
-	maps.Copy(s.byName, o.Strategies)
+	for name, sharder := range o.Strategies {
+		if name == "" || name == ShardDefault || sharder == nil {
+			return strategies{}, kalam.Errorf(kalam.CodeInvalidInput, "shard strategy '%s' has no name of its own or no code", name)
+		}
+		s.byName[name] = sharder
+	}
 	if s.def == "" {
 		s.def = ShardAlphabetic
 	}

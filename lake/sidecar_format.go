@@ -20,8 +20,8 @@ const (
 	headerSize  = 16 // magic, version, zero
 	trailerSize = 112
 
-	// keyBlockSize is the size at which a key block is closed. One lookup reads
-	// one block.
+	// keyBlockSize is the size at which a key block is closed, not counting its
+	// first key, which is there whole. One lookup reads one block.
 	keyBlockSize = 4096
 	// sumBlockSize is the piece of the Parquet file under one checksum.
 	sumBlockSize = 16 << 10
@@ -30,7 +30,7 @@ const (
 	// limited to 8 MiB, keys escape at most to the double.
 	maxKeyBytes = 32 << 20
 	// maxKeyBlock is the largest possible block.
-	maxKeyBlock = keyBlockSize + maxKeyBytes + 64
+	maxKeyBlock = keyBlockSize + 2*maxKeyBytes + 128
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -107,15 +107,21 @@ func parseTrailer(p string, b []byte, size int64) (trailer, error) {
 
 // appendEntry encodes one key after prev in the same block.
 func appendEntry(b, prev []byte, e *KeyRow, base kalam.Seq) []byte {
-	shared := 0
-	for n := min(len(prev), len(e.Key)); shared < n && prev[shared] == e.Key[shared]; {
-		shared++
-	}
+	shared := sharedPrefix(prev, e.Key)
 	b = binary.AppendUvarint(b, uint64(shared))
 	b = binary.AppendUvarint(b, uint64(len(e.Key)-shared))
 	b = append(b, e.Key[shared:]...)
 	b = binary.AppendUvarint(b, uint64(e.Row))
 	return binary.AppendUvarint(b, uint64(e.Seq-base))
+}
+
+// sharedPrefix returns how many bytes a and b have in common at their start.
+func sharedPrefix(a, b []byte) int {
+	n := 0
+	for most := min(len(a), len(b)); n < most && a[n] == b[n]; {
+		n++
+	}
+	return n
 }
 
 // blockReader walks the entries of a key block.

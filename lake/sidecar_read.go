@@ -24,11 +24,11 @@ type sidecar struct {
 	file Object
 	trailer
 
-	firstKeys  []byte   // first keys of the blocks, one after the other
-	firstKeyAt []uint32 // where each begins; one more at the end
-	blockAt    []int64  // offset of each block; one more at the end
-	counts     []uint32 // entries of each block
-	sums       []byte   // checksums of the Parquet file, 4 bytes each
+	separators  []byte   // of the blocks, one after the other
+	separatorAt []int64  // where each begins; one more at the end
+	blockAt     []int64  // offset of each block; one more at the end
+	counts      []uint32 // entries of each block
+	sums        []byte   // checksums of the Parquet file, 4 bytes each
 }
 
 // Close closes the file.
@@ -36,7 +36,7 @@ func (s *sidecar) Close() error { return s.file.Close() }
 
 // memory returns about how many bytes s takes.
 func (s *sidecar) memory() int64 {
-	return int64(len(s.firstKeys)+4*len(s.firstKeyAt)+8*len(s.blockAt)+4*len(s.counts)+len(s.sums)) + 512
+	return int64(cap(s.separators)+8*len(s.separatorAt)+8*len(s.blockAt)+4*len(s.counts)+len(s.sums)) + 512
 }
 
 // openSidecar reads the trailer and index of the sidecar of seg and checks that
@@ -57,7 +57,8 @@ func openSidecar(ctx context.Context, at *location, seg *kalam.Segment) (*sideca
 	return s, nil
 }
 
-func (s *sidecar) load(seg *kalam.Segment) error {
+// loadTrailer reads and checks the end of the file.
+func (s *sidecar) loadTrailer() (err error) {
 	size := s.file.Size()
 	if size < headerSize+trailerSize {
 		return corrupt(s.path, "it is only %d bytes long", size)
@@ -66,8 +67,12 @@ func (s *sidecar) load(seg *kalam.Segment) error {
 	if err := s.read(tail, size-trailerSize); err != nil {
 		return err
 	}
-	var err error
-	if s.trailer, err = parseTrailer(s.path, tail, size); err != nil {
+	s.trailer, err = parseTrailer(s.path, tail, size)
+	return err
+}
+
+func (s *sidecar) load(seg *kalam.Segment) error {
+	if err := s.loadTrailer(); err != nil {
 		return err
 	}
 	if s.table != seg.Table || s.parquetBytes != uint64(seg.Bytes) || s.parquetRows != uint64(seg.Rows) {
@@ -90,7 +95,8 @@ func (s *sidecar) parseIndex(index []byte) error {
 		return corrupt(s.path, "its index is too short")
 	}
 	n := int(s.blocks)
-	s.firstKeyAt = make([]uint32, 1, n+1)
+	s.separators = make([]byte, 0, len(index))
+	s.separatorAt = make([]int64, 1, n+1)
 	s.blockAt = make([]int64, 1, n+1)
 	s.counts = make([]uint32, 0, n)
 	s.blockAt[0] = headerSize
@@ -100,7 +106,7 @@ func (s *sidecar) parseIndex(index []byte) error {
 		if n1 == 0 || keyLen > uint64(len(index)-n1) {
 			return corrupt(s.path, "its index is malformed")
 		}
-		s.firstKeys = append(s.firstKeys, index[n1:n1+int(keyLen)]...)
+		s.separators = append(s.separators, index[n1:n1+int(keyLen)]...)
 		index = index[n1+int(keyLen):]
 		count, n2 := uvarint(index)
 		if n2 == 0 || count == 0 || count > s.entries {
@@ -111,7 +117,7 @@ func (s *sidecar) parseIndex(index []byte) error {
 			return corrupt(s.path, "its index is malformed")
 		}
 		index = index[n2+n3:]
-		s.firstKeyAt = append(s.firstKeyAt, uint32(len(s.firstKeys)))
+		s.separatorAt = append(s.separatorAt, int64(len(s.separators)))
 		s.blockAt = append(s.blockAt, s.blockAt[len(s.blockAt)-1]+int64(length))
 		s.counts = append(s.counts, uint32(count))
 		entries += count
@@ -133,11 +139,13 @@ func (s *sidecar) read(b []byte, off int64) error {
 	return nil
 }
 
-func (s *sidecar) firstKey(i int) []byte { return s.firstKeys[s.firstKeyAt[i]:s.firstKeyAt[i+1]] }
+func (s *sidecar) separator(i int) []byte {
+	return s.separators[s.separatorAt[i]:s.separatorAt[i+1]]
+}
 
 // blockOf returns the block that holds key if any does, -1 for a key below all.
 func (s *sidecar) blockOf(key []byte) int {
-	return sort.Search(len(s.counts), func(i int) bool { return bytes.Compare(s.firstKey(i), key) > 0 }) - 1
+	return sort.Search(len(s.counts), func(i int) bool { return bytes.Compare(s.separator(i), key) > 0 }) - 1
 }
 
 // blockBuffers are reused between lookups.
@@ -319,7 +327,7 @@ func (s *sidecar) each(ctx context.Context, visit func(KeyRow) error) error {
 		r := blockReader{rest: entries, base: s.baseSeq}
 		for n := uint32(0); ; n++ {
 			ok, bad := r.next()
-			if bad || !ok && n != s.counts[i] || n == 0 && !bytes.Equal(r.key, s.firstKey(i)) {
+			if bad || !ok && n != s.counts[i] || n == 0 && !bytes.HasPrefix(r.key, s.separator(i)) {
 				return corrupt(s.path, "key block %d is malformed", i)
 			}
 			if !ok {

@@ -71,18 +71,23 @@ func baseSeq(keys []KeyRow) kalam.Seq {
 }
 
 // writeKeyBlocks writes keys in blocks and returns their index and the number
-// of bytes written: per block the length of its first key, that key, the number
-// of entries, and the length of the block with its checksum.
+// of bytes written: per block the length of its separator, the separator, the
+// number of entries, and the length of the block with its checksum. The
+// separator is the shortest start of the block's first key that is above all keys
+// of the blocks before, so that the index is small however long keys are.
 func writeKeyBlocks(w io.Writer, keys []KeyRow, t *trailer) (index []byte, length uint64, err error) {
 	block := make([]byte, 0, keyBlockSize+256)
+	separator := 0 // its length, for the block that follows
 	for i := 0; i < len(keys); {
 		block = block[:0]
-		first := i
+		first := keys[i].Key
+		entries := 0
 		var prev []byte
-		for i < len(keys) && len(block) < keyBlockSize {
+		for i < len(keys) && len(block) < keyBlockSize+len(first) {
 			block = appendEntry(block, prev, &keys[i], t.baseSeq)
 			prev = keys[i].Key
 			i++
+			entries++
 		}
 		block = binary.LittleEndian.AppendUint32(block, checksum(block))
 		if _, err := w.Write(block); err != nil {
@@ -90,24 +95,36 @@ func writeKeyBlocks(w io.Writer, keys []KeyRow, t *trailer) (index []byte, lengt
 		}
 		t.blocks++
 		length += uint64(len(block))
-		index = binary.AppendUvarint(index, uint64(len(keys[first].Key)))
-		index = append(index, keys[first].Key...)
-		index = binary.AppendUvarint(index, uint64(i-first))
+		index = binary.AppendUvarint(index, uint64(separator))
+		index = append(index, first[:separator]...)
+		index = binary.AppendUvarint(index, uint64(entries))
 		index = binary.AppendUvarint(index, uint64(len(block)))
+		if i < len(keys) {
+			separator = sharedPrefix(prev, keys[i].Key) + 1
+		}
 	}
 	return index, length, nil
 }
 
 // prepareKeys sorts keys in place by key and keeps the newest version of each.
-// Two versions with one seq, and rows beyond the file, are errors.
-func prepareKeys(keys []KeyRow, rows int64) ([]KeyRow, error) {
+// There must be one entry for each of the rows, with a seq in the given range,
+// and no two versions of a key with one seq: anything else would let a key lead
+// to a row that is not its own.
+func prepareKeys(keys []KeyRow, rows int64, minSeq, maxSeq kalam.Seq) ([]KeyRow, error) {
+	taken := make([]uint64, (rows+63)/64)
 	for i := range keys {
-		if int64(keys[i].Row) >= rows {
-			return nil, fmt.Errorf("key %d is in row %d of %d", i, keys[i].Row, rows)
+		k := &keys[i]
+		switch {
+		case int64(k.Row) >= rows:
+			return nil, fmt.Errorf("key %d is in row %d of %d", i, k.Row, rows)
+		case taken[k.Row/64]&(1<<(k.Row%64)) != 0:
+			return nil, fmt.Errorf("two keys are in row %d", k.Row)
+		case k.Seq < minSeq || k.Seq > maxSeq:
+			return nil, fmt.Errorf("key %d has the seq %d, outside %d to %d", i, k.Seq, minSeq, maxSeq)
+		case len(k.Key) > maxKeyBytes:
+			return nil, fmt.Errorf("key %d is %d bytes long", i, len(k.Key))
 		}
-		if len(keys[i].Key) > maxKeyBytes {
-			return nil, fmt.Errorf("key %d is %d bytes long", i, len(keys[i].Key))
-		}
+		taken[k.Row/64] |= 1 << (k.Row % 64)
 	}
 	if !slices.IsSortedFunc(keys, compareKeys) {
 		sortKeys(keys)

@@ -210,10 +210,32 @@ func checkElement(kind templateKind, e element, s string) error {
 		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which ends in '.'", kind.word, s)
 	case len(e) > 1 && (e.has(varShard) || e.has(varStorageLocation)) && e.variables() > 1:
 		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has '%s', where {shard} and {storageLocation} must stand alone", kind.word, s)
-	case len(e) == 1 && isDeviceName(strings.ToLower(last.literal)):
+	case (len(e) == 1 || strings.Contains(e[0].literal, ".")) && opensDevice(e[0].literal):
 		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which is reserved on Windows", kind.word, s)
+	case e.maxLength() > maxElement:
+		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which can be %d bytes long (maximum %d)",
+			kind.word, s, e.maxLength(), maxElement)
 	}
 	return nil
+}
+
+// maxElement is the longest name of a folder that every file system takes.
+const maxElement = 255
+
+// maxLength returns how many bytes e can have once rendered.
+func (e element) maxLength() int {
+	n := 0
+	for _, p := range e {
+		switch p.name {
+		case noVariable:
+			n += len(p.literal)
+		case varUserID:
+			n += 3 * kalam.MaxUserID
+		default:
+			n += kalam.MaxIdentifier
+		}
+	}
+	return n
 }
 
 // check applies the rules about which variables stand where.
@@ -265,15 +287,29 @@ func (t template) render(v *values) string {
 		if b.Len() > 0 {
 			b.WriteByte('/')
 		}
-		for _, p := range e {
-			if p.name == noVariable {
-				b.WriteString(p.literal)
-			} else {
-				b.WriteString(v[p.name])
-			}
-		}
+		e.render(&b, v)
 	}
 	return b.String()
+}
+
+// render appends e with v filled in. Literals and variables that make a device
+// name of Windows together get their first byte encoded, as a user id does; no
+// other values give the same.
+func (e element) render(b *strings.Builder, v *values) {
+	var text strings.Builder
+	for _, p := range e {
+		if p.name == noVariable {
+			text.WriteString(p.literal)
+		} else {
+			text.WriteString(v[p.name])
+		}
+	}
+	s := text.String()
+	if opensDevice(s) {
+		writeEscaped(b, s[0])
+		s = s[1:]
+	}
+	b.WriteString(s)
 }
 
 func (e element) hasEmpty(v *values) bool {

@@ -87,6 +87,13 @@ func encodeIdentifier(s string) string {
 	return b.String()
 }
 
+// opensDevice reports whether Windows opens a device by the path element s: case
+// and what follows the first '.' do not matter to it.
+func opensDevice(s string) bool {
+	stem, _, _ := strings.Cut(s, ".")
+	return len(stem) <= 4 && isDeviceName(strings.ToLower(stem))
+}
+
 // isDeviceName reports whether Windows gives the lower-case name s to a device
 // in every directory.
 func isDeviceName(s string) bool {

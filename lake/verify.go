@@ -21,42 +21,40 @@ func (l *Lake) Scrub(ctx context.Context, seg *kalam.Segment) error {
 	return l.verify(ctx, seg, true)
 }
 
-// verify opens the files anew: what is cached may be older than the damage.
+// verify opens the files anew: what is cached may be older than the damage. The
+// Parquet file is looked at also without sidecar, to tell which of them is lost.
 func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool) (err error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
 		return err
 	}
+	s, sidecarErr := openSidecar(ctx, at, seg)
+	if sidecarErr == nil {
+		defer func() { err = errors.Join(err, s.Close()) }()
+		sidecarErr = s.checkHead()
+	}
 	object, err := at.Storage.Open(ctx, seg.Path)
 	if err != nil {
-		return missingIsCorrupt(seg.Path, err)
+		return errors.Join(missingIsCorrupt(seg.Path, err), sidecarErr)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
 	f := &parquetFile{path: seg.Path, file: object}
-	if err := f.checkHead(); err != nil {
+	if s != nil {
+		f.sums, f.sumBlock = s.sums, int64(s.sumBlock)
+	}
+	err = f.open(seg)
+	if err == nil {
+		err = f.checkHead()
+	}
+	if err = errors.Join(err, sidecarErr); err != nil || !deep {
 		return err
 	}
-	if err := f.open(seg); err != nil {
-		return err
-	}
-	s, err := openSidecar(ctx, at, seg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := s.checkHead(); err != nil {
-		return err
-	}
-	if !deep {
-		return nil
-	}
-	f.sums, f.sumBlock = s.sums, int64(s.sumBlock)
 	return errors.Join(f.scrub(ctx), s.scrub(ctx))
 }
 
 func (f *parquetFile) checkHead() error {
 	head := make([]byte, len(parquetMagic))
-	if err := f.readRaw(head, 0); err != nil {
+	if err := f.readAt(head, 0); err != nil {
 		return err
 	}
 	if string(head) != parquetMagic {

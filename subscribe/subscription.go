@@ -115,7 +115,8 @@ type Subscription struct {
 // ID returns the live id.
 func (s *Subscription) ID() string { return s.spec.ID }
 
-// Spec returns what Register was given, with its defaults filled in.
+// Spec returns what Register was given, with its defaults filled in. It must not
+// be changed.
 func (s *Subscription) Spec() *Spec { return &s.spec }
 
 // Outbox returns where the events go.

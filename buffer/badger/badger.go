@@ -61,8 +61,8 @@ type Backend struct {
 
 	collecting sync.Mutex // One collection at a time; held while it runs.
 
-	quit    chan struct{}
-	work    sync.WaitGroup // The goroutines of the value log and the relaxed sync.
+	quit chan struct{}
+	work sync.WaitGroup // The goroutines of the value log and the relaxed sync.
 
 	partitions partitions
 

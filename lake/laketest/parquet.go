@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
@@ -91,7 +92,9 @@ func writeBatch(f *os.File, t *kalam.Table, batch arrow.RecordBatch, rows []kala
 			return err
 		}
 	}
-	if err := w.Write(batch); err != nil {
+	annotated := array.NewRecordBatch(schema, batch.Columns(), batch.NumRows())
+	defer annotated.Release()
+	if err := w.Write(annotated); err != nil {
 		return err
 	}
 	return w.Close()

@@ -1,0 +1,111 @@
+package dialect_test
+
+import (
+	"testing"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+func TestShowAndDescribe(t *testing.T) {
+	table := func(pos int, parts ...string) dialect.Name { return dialect.Name{Parts: parts, Pos: pos} }
+	for _, c := range []statementCase{
+		{"SHOW TABLES", &dialect.ShowTables{}},
+		{"SHOW TABLES IN app", &dialect.ShowTables{Namespace: ptr(ident("app", 15))}},
+		{"show tables in namespace app;", &dialect.ShowTables{Namespace: ptr(ident("app", 25))}},
+		{"SHOW TABLES FROM 'App'", &dialect.ShowTables{Namespace: ptr(ident("app", 17))}},
+		{"SHOW JOBS", &dialect.ShowJobs{}},
+		{"SHOW COLUMNS FROM app.t", &dialect.ShowColumns{Table: table(18, "app", "t")}},
+		{"SHOW COLUMNS IN t", &dialect.ShowColumns{Table: table(16, "t")}},
+		{"SHOW TABLE STATS app.t", &dialect.ShowStats{Table: table(17, "app", "t")}},
+		{"SHOW STATS FOR TABLE T", &dialect.ShowStats{Table: table(21, "t")}},
+		{"DESCRIBE app.t", &dialect.Describe{Table: table(9, "app", "t")}},
+		{"DESC t", &dialect.Describe{Table: table(5, "t")}},
+		{"describe table system.users", &dialect.Describe{Table: table(15, "system", "users")}},
+		{"DESCRIBE t HISTORY", &dialect.Describe{Table: table(9, "t"), History: true}},
+		{"DESCRIBE TABLE t HISTORY LIMIT 5;", &dialect.Describe{Table: table(15, "t"), History: true, Limit: 5}},
+		{"DESCRIBE history", &dialect.Describe{Table: table(9, "history")}},
+		{"DESCRIBE `t`", &dialect.Describe{Table: table(9, "t")}},
+		{"DESCRIBE SELECT 1 AS a", &dialect.Select{SQL: "DESCRIBE SELECT 1 AS a"}},
+		{"DESC (SELECT `a` FROM t)", &dialect.Select{SQL: `DESC (SELECT "a" FROM t)`}},
+		{"KILL JOB FL-0123456789ab", &dialect.KillJob{Job: "FL-0123456789ab", Pos: 9}},
+		{"KILL JOB 'FL-0123456789AB';", &dialect.KillJob{Job: "FL-0123456789AB", Pos: 9}},
+		{"kill live query alice-0a1b-s1", &dialect.KillLive{ID: "alice-0a1b-s1", Pos: 16}},
+		{"KILL LIVE QUERY 'a b-0a1b-s 1'", &dialect.KillLive{ID: "a b-0a1b-s 1", Pos: 16}},
+		{"KILL LIVE QUERY \"x\"", &dialect.KillLive{ID: "x", Pos: 16}},
+		{"KILL LIVE QUERY 1e5:0x1f.z", &dialect.KillLive{ID: "1e5:0x1f.z", Pos: 16}},
+		{"CLEAR CACHE", &dialect.ClearCache{}},
+	} {
+		c.check(t)
+	}
+}
+
+func TestAdminErrors(t *testing.T) {
+	const sql = kalam.CodeInvalidSQL
+	for _, c := range []errorCase{
+		{"SHOW", sql, 1, "Unsupported statement type: SHOW"},
+		{"SHOW ALL", sql, 1, "Unsupported statement type: SHOW ALL"},
+		{"SHOW MANIFEST", sql, 1, "Unsupported statement type: SHOW MANIFEST"},
+		{"SHOW TABLES x", sql, 13, "Syntax error at or near 'x': expected end of statement"},
+		{"SHOW TABLES IN", sql, 15, "Syntax error at end of statement: expected namespace name"},
+		{"SHOW TABLES IN ''", sql, 16, "namespace name '' must be 1 to 64 bytes long"},
+		{"SHOW TABLE", sql, 1, "Unsupported statement type: SHOW TABLE"},
+		{"SHOW TABLE STATS", sql, 17, "Syntax error at end of statement: expected table name"},
+		{"SHOW STATS", sql, 11, "Syntax error at end of statement: expected FOR"},
+		{"SHOW STATS FOR t", sql, 16, "Syntax error at or near 't': expected TABLE"},
+		{"SHOW COLUMNS", sql, 13, "Syntax error at end of statement: expected FROM"},
+		{"SHOW COLUMNS FROM", sql, 18, "Syntax error at end of statement: expected table name"},
+		{"DESCRIBE", sql, 9, "Syntax error at end of statement: expected table name"},
+		{"DESCRIBE TABLE", sql, 15, "Syntax error at end of statement: expected table name"},
+		{"DESCRIBE t HISTORY LIMIT", sql, 25, "Syntax error at end of statement: expected a number for LIMIT"},
+		{"DESCRIBE t HISTORY LIMIT 0", sql, 26, "LIMIT of DESCRIBE ... HISTORY must be at least 1"},
+		{"DESCRIBE t HISTORY LIMIT 1.5", sql, 26, "LIMIT must be an integer from 0 to 2147483647, got '1.5'"},
+		{"DESCRIBE t HISTORY LIMIT 2147483648", sql, 26, "LIMIT must be an integer from 0 to 2147483647, got '2147483648'"},
+		{"DESCRIBE t LIMIT 5", sql, 12, "Syntax error at or near 'LIMIT': expected end of statement"},
+		{"KILL", sql, 1, "Unsupported statement type: KILL"},
+		{"KILL QUERY 5", sql, 1, "Unsupported statement type: KILL QUERY"},
+		{"KILL LIVE 5", sql, 1, "Unsupported statement type: KILL LIVE"},
+		{"KILL JOB", sql, 9, "Syntax error at end of statement: expected job id"},
+		{"KILL JOB (", sql, 10, "Syntax error at or near '(': expected job id"},
+		{"KILL JOB E'\\u'", sql, 10, "Syntax error: invalid Unicode escape in the string"},
+		{"KILL JOB FL-1 FL-2", sql, 15, "Syntax error at or near 'FL': expected end of statement"},
+		{"KILL LIVE QUERY a=b", sql, 18, "Syntax error at or near '=': expected end of statement"},
+		{"CLEAR", sql, 1, "Unsupported statement type: CLEAR"},
+		{"CLEAR TOPIC t", sql, 1, "Unsupported statement type: CLEAR TOPIC"},
+	} {
+		c.check(t)
+	}
+}
+
+// TestUnsupportedStatements names the statement, whatever follows it.
+func TestUnsupportedStatements(t *testing.T) {
+	for text, want := range map[string]string{
+		"MERGE INTO t USING u": "MERGE", "TRUNCATE t": "TRUNCATE", "VACUUM": "VACUUM", "PRAGMA x": "PRAGMA", "COPY t TO 'x'": "COPY", "ATTACH 'x'": "ATTACH",
+		"INSTALL httpfs": "INSTALL", "LOAD x": "LOAD", "CALL f()": "CALL", "PREPARE p AS SELECT 1": "PREPARE", "EXECUTE p": "EXECUTE P", "EXECUTE": "EXECUTE",
+		"CREATE VIEW v AS SELECT 1": "CREATE VIEW", "CREATE OR REPLACE TABLE t (a INT)": "CREATE OR REPLACE TABLE", "CREATE TEMP TABLE t (a INT)": "CREATE TEMP",
+		"CREATE TOPIC t": "CREATE TOPIC", "CREATE INDEX i ON t (a)": "CREATE INDEX", "CREATE": "CREATE", "BACKUP DATABASE TO 'x'": "BACKUP DATABASE",
+		"EXPORT USER DATA": "EXPORT USER", "CLUSTER LIST": "CLUSTER LIST", "SUBSCRIBE t": "SUBSCRIBE T", "START": "START", "START REPLICA": "START REPLICA",
+		"ınsert INTO t VALUES (1)": "ıNSERT", "uſe ns": "UſE", "GRANT ALL": "GRANT", "x": "X", "ключ": "ключ",
+	} {
+		errorCase{text, kalam.CodeInvalidSQL, 1, "Unsupported statement type: " + want}.check(t)
+	}
+	for _, c := range []errorCase{
+		{"", kalam.CodeEmptySQL, 0, "No SQL statements provided"},
+		{" -- nothing\n;; ;", kalam.CodeEmptySQL, 0, "No SQL statements provided"},
+		{"1", kalam.CodeInvalidSQL, 1, "Syntax error at or near '1': expected a statement"},
+		{")", kalam.CodeInvalidSQL, 1, "Syntax error at or near ')': expected a statement"},
+		{"'SELECT 1'", kalam.CodeInvalidSQL, 1, "Syntax error at or near ''SELECT 1'': expected a statement"},
+		{"\"SELECT\" 1", kalam.CodeInvalidSQL, 1, "Syntax error at or near '\"SELECT\"': expected a statement"},
+		{"SHOW JOBS; SHOW JOBS", kalam.CodeInvalidSQL, 12, "Syntax error at or near 'SHOW': expected end of statement"},
+		{"\xff", kalam.CodeInvalidSQL, 1, "Text is not valid UTF-8"},
+		{"SELECT '\u00e9\xe9'", kalam.CodeInvalidSQL, 11, "Text is not valid UTF-8"},
+		{"/* SELECT 1", kalam.CodeInvalidSQL, 1, "Unterminated comment"},
+		{"SHOW JOBS \x00", kalam.CodeInvalidSQL, 11, "NUL byte outside a string literal"},
+		{"SHOW\u2028JOBS", kalam.CodeInvalidSQL, 1, "Unsupported statement type: SHOW JOBS"},
+		{"\ufeff SHOW\u00a0JOBS\u3000x", kalam.CodeInvalidSQL, 18, "Syntax error at or near 'x': expected end of statement"},
+	} {
+		c.check(t)
+	}
+	mustParse(t, "; ;SHOW JOBS;;")
+	mustParse(t, "\ufeffSHOW\u00a0JOBS\u200b")
+}

@@ -1,0 +1,620 @@
+package dialect_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// columnText renders a column: name type [NOT NULL] [DEFAULT sql=value].
+func columnText(c kalam.Column) string {
+	s := c.Name + " " + c.Type.String()
+	if c.NotNull {
+		s += " NOT NULL"
+	}
+	if d := c.Default; d != nil {
+		s += " DEFAULT " + d.SQL + "="
+		if d.Func != kalam.DefaultLiteral {
+			s += d.Func.String()
+		} else {
+			s += d.Value.Kind().String() + ":" + datatype.Format(d.Value)
+		}
+	}
+	return s
+}
+
+// optionText renders the options that were given, in a fixed order.
+func optionText(o kalam.TableOptions, given dialect.OptionSet) string {
+	var out []string
+	add := func(bit dialect.OptionSet, format string, v any) {
+		if given.Has(bit) {
+			out = append(out, fmt.Sprintf(format, v))
+		}
+	}
+	add(dialect.OptionStorage, "storage=%s", o.StorageID)
+	add(dialect.OptionUserStorage, "user_storage=%v", o.UseUserStorage)
+	add(dialect.OptionFlushInterval, "interval=%s", o.FlushInterval)
+	add(dialect.OptionFlushRows, "rows=%d", o.FlushRows)
+	add(dialect.OptionFlushManual, "manual=%v", o.FlushManual)
+	add(dialect.OptionTTL, "ttl=%s", o.TTL)
+	add(dialect.OptionAccess, "access=%s", o.Access)
+	add(dialect.OptionShard, "shard=%s", o.ShardStrategy)
+	add(dialect.OptionRetention, "retention=%dh", o.DeletedRetentionHours)
+	return strings.Join(out, " ")
+}
+
+// tableText renders a CREATE TABLE.
+func tableText(st *dialect.CreateTable) string {
+	kind := "?"
+	if st.Table.Kind != 0 {
+		kind = st.Table.Kind.String()
+	}
+	var cols, key []string
+	for _, c := range st.Table.Columns {
+		cols = append(cols, columnText(c))
+	}
+	for _, i := range st.Table.PrimaryKey {
+		key = append(key, st.Table.Columns[i].Name)
+	}
+	s := fmt.Sprintf("%s %s (%s) key(%s)", kind, st.Name, strings.Join(cols, ", "), strings.Join(key, ","))
+	if o := optionText(st.Table.Options, st.Given); o != "" {
+		s += " " + o
+	}
+	if st.IfNotExists {
+		s += " if-not-exists"
+	}
+	return s
+}
+
+func checkTables(t *testing.T, cases []struct{ sql, want string }) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.sql, func(t *testing.T) {
+			st, ok := mustParse(t, c.sql).(*dialect.CreateTable)
+			if !ok {
+				t.Fatal("not a CREATE TABLE")
+			}
+			if d := cmp.Diff(c.want, tableText(st)); d != "" {
+				t.Error(d)
+			}
+			if len(st.ColumnPos) != len(st.Table.Columns) {
+				t.Fatalf("%d positions of %d columns", len(st.ColumnPos), len(st.Table.Columns))
+			}
+			for i, at := range st.ColumnPos {
+				name := strings.Trim(c.sql[at:at+len(st.Table.Columns[i].Name)+1], "\"` ")
+				if !strings.HasPrefix(strings.ToLower(name), st.Table.Columns[i].Name) {
+					t.Errorf("column %s is not at %d", st.Table.Columns[i].Name, at)
+				}
+			}
+		})
+	}
+}
+
+func TestCreateTable(t *testing.T) {
+	checkTables(t, []struct{ sql, want string }{
+		{"CREATE USER TABLE app.t (id BIGINT PRIMARY KEY)", "user app.t (id BIGINT NOT NULL) key(id)"},
+		{"create shared table t (id int primary key, v text)", "shared t (id INT NOT NULL, v TEXT) key(id)"},
+		{"CREATE TABLE t (id INT PRIMARY KEY)", "? t (id INT NOT NULL) key(id)"},
+		{"CREATE TABLE t (id INT)", "? t (id INT) key()"},
+		{"CREATE USER TABLE IF NOT EXISTS T (ID Text PRIMARY KEY)", "user t (id TEXT NOT NULL) key(id) if-not-exists"},
+		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 60", "stream t (id INT NOT NULL) key(id) ttl=1m0s"},
+		{"CREATE USER TABLE \"ns\".\"t\" (\"id\" INT PRIMARY KEY)", "user ns.t (id INT NOT NULL) key(id)"},
+		{"CREATE USER TABLE `ns`.`t` (`id` INT PRIMARY KEY)", "user ns.t (id INT NOT NULL) key(id)"},
+		{"CREATE USER TABLE t (a TEXT, b INT, PRIMARY KEY (b, a))", "user t (a TEXT NOT NULL, b INT NOT NULL) key(b,a)"},
+		{"CREATE USER TABLE t (a TEXT, CONSTRAINT pk PRIMARY KEY (a))", "user t (a TEXT NOT NULL) key(a)"},
+		{"CREATE USER TABLE t (a TEXT CONSTRAINT pk PRIMARY KEY CONSTRAINT nn NOT NULL)", "user t (a TEXT NOT NULL) key(a)"},
+		{"CREATE USER TABLE t (id INT NOT NULL PRIMARY KEY, v TEXT NULL, w TEXT NOT NULL,)", "user t (id INT NOT NULL, v TEXT, w TEXT NOT NULL) key(id)"},
+		{"CREATE USER TABLE t (user TEXT PRIMARY KEY, type INT, exclude INT, key TEXT, value TEXT)", "user t (user TEXT NOT NULL, type INT, exclude INT, key TEXT, value TEXT) key(user)"},
+		{"CREATE USER TABLE t (id INT PRIMARY KEY) USING parquet;", "user t (id INT NOT NULL) key(id)"},
+		{"CREATE USER TABLE t -- a\n ( /* b */ id INT PRIMARY KEY -- c\n)", "user t (id INT NOT NULL) key(id)"},
+		{"CREATE TABLE user (id INT PRIMARY KEY)", "? user (id INT NOT NULL) key(id)"},
+	})
+}
+
+// TestTableOptions has every option in both of its spellings.
+func TestTableOptions(t *testing.T) {
+	const user, shared, stream = "user t (id INT NOT NULL) key(id)", "shared t (id INT NOT NULL) key(id)", "stream t (id INT NOT NULL) key(id)"
+	for _, c := range []struct{ options, want string }{
+		{"", user},
+		{"WITH ()", user},
+		{"WITH (TYPE = 'USER')", user},
+		{"TYPE user", user},
+		{"TYPE 'Shared'", shared},
+		{"WITH (TYPE = \"stream\", TTL_SECONDS = 5)", stream + " ttl=5s"},
+		{"TYPE USER FLUSH ROWS 100", user + " rows=100"},
+		{"TYPE USER FLUSH INTERVAL 60s", user + " interval=1m0s"},
+		{"TYPE USER FLUSH INTERVAL 60", user + " interval=1m0s"},
+		{"TYPE USER FLUSH INTERVAL '60 S' FLUSH ROWS '1_000'", user + " interval=1m0s rows=1000"},
+		{"TYPE USER FLUSH_INTERVAL = 60, FLUSH_ROWS = 100", user + " interval=1m0s rows=100"},
+		{"TYPE USER FLUSH_POLICY 'rows:100'", user + " rows=100"},
+		{"TYPE USER FLUSH POLICY 'interval:60'", user + " interval=1m0s"},
+		{"WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:100,interval:60')", user + " interval=1m0s rows=100"},
+		{"WITH (TYPE = 'USER', FLUSH_POLICY = ' Interval : 60s , ROWS : 100 ')", user + " interval=1m0s rows=100"},
+		{"TYPE USER FLUSH_POLICY 'manual'", user + " manual=true"},
+		{"TYPE USER FLUSH_POLICY ' MANUAL '", user + " manual=true"},
+		{"TYPE USER FLUSH_POLICY manual", user + " manual=true"},
+		{"TYPE USER FLUSH ROWS 1 FLUSH INTERVAL 1", user + " interval=1s rows=1"},
+		{"TYPE USER FLUSH ROWS 999999 FLUSH INTERVAL 86399s", user + " interval=23h59m59s rows=999999"},
+		{"TYPE USER STORAGE s1", user + " storage=s1"},
+		{"TYPE USER STORAGE_ID 'S1'", user + " storage=s1"},
+		{"TYPE USER STORAGE = \"s1\"", user + " storage=s1"},
+		{"TYPE USER USE_USER_STORAGE", user + " user_storage=true"},
+		{"TYPE USER USE_USER_STORAGE STORAGE s1", user + " storage=s1 user_storage=true"},
+		{"TYPE USER USE_USER_STORAGE TRUE", user + " user_storage=true"},
+		{"TYPE USER USE_USER_STORAGE = 'true'", user + " user_storage=true"},
+		{"TYPE SHARED USE_USER_STORAGE FALSE", shared + " user_storage=false"},
+		{"TYPE STREAM TTL 60s", stream + " ttl=1m0s"},
+		{"TYPE STREAM TTL_SECONDS '3600'", stream + " ttl=1h0m0s"},
+		{"TYPE SHARED ACCESS public", shared + " access=public"},
+		{"TYPE SHARED ACCESS LEVEL restricted", shared + " access=restricted"},
+		{"TYPE SHARED ACCESS_LEVEL 'DBA'", shared + " access=dba"},
+		{"WITH (TYPE = 'SHARED', ACCESS_LEVEL = 'PRIVATE')", shared + " access=private"},
+		{"TYPE USER SHARD_STRATEGY 'Hash'", user + " shard=hash"},
+		{"TYPE USER DELETED_RETENTION_HOURS 48", user + " retention=48h"},
+		{"TYPE USER DELETED_RETENTION_HOURS = '48'", user + " retention=48h"},
+		{"WITH (TYPE 'USER', STORAGE_ID 's1') FLUSH ROWS 5 WITH (SHARD_STRATEGY = 'alphabetic',)", user + " storage=s1 rows=5 shard=alphabetic"},
+		{"TYPE USER STORAGE s1 STORAGE_ID 's1' FLUSH ROWS 5 FLUSH_POLICY 'rows:5'", user + " storage=s1 rows=5"},
+		{"TYPE USER FLUSH_POLICY 'manual' FLUSH_POLICY 'manual'", user + " manual=true"},
+		{"TYPE USER TYPE 'USER'", user},
+	} {
+		t.Run(c.options, func(t *testing.T) {
+			kind := "USER "
+			if strings.Contains(strings.ToUpper(c.options), "TYPE") {
+				kind = ""
+			}
+			st := mustParse(t, "CREATE "+kind+"TABLE t (id INT PRIMARY KEY) "+c.options).(*dialect.CreateTable)
+			if d := cmp.Diff(c.want, tableText(st)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestColumnTypes(t *testing.T) {
+	for typ, want := range map[string]string{
+		"BOOLEAN": "BOOLEAN", "bool": "BOOLEAN", "SMALLINT": "SMALLINT", "int2": "SMALLINT", "SMALLINT(5)": "SMALLINT",
+		"INT": "INT", "INTEGER": "INT", "INT4": "INT", "MEDIUMINT": "INT", "INT(11)": "INT", "SIGNED": "INT", "SIGNED INTEGER": "INT", "INT SIGNED": "INT",
+		"BIGINT": "BIGINT", "INT8": "BIGINT", "INT64": "BIGINT", "BIGINT(20)": "BIGINT",
+		"FLOAT": "FLOAT", "REAL": "FLOAT", "FLOAT4": "FLOAT", "FLOAT(24)": "FLOAT", "FLOAT(25)": "DOUBLE", "FLOAT(53)": "DOUBLE",
+		"DOUBLE": "DOUBLE", "DOUBLE PRECISION": "DOUBLE", "FLOAT8": "DOUBLE", "FLOAT64": "DOUBLE",
+		"DECIMAL": "DECIMAL(38,10)", "DECIMAL(5)": "DECIMAL(5,0)", "NUMERIC(10, 2)": "DECIMAL(10,2)", "DEC(38,38)": "DECIMAL(38,38)",
+		"TEXT": "TEXT", "VARCHAR": "TEXT", "VARCHAR(255)": "TEXT", "CHAR(3)": "TEXT", "CHARACTER VARYING(20)": "TEXT", "CHAR VARYING": "TEXT",
+		"NVARCHAR(10)": "TEXT", "NCHAR": "TEXT", "CLOB": "TEXT", "STRING": "TEXT", "LONGTEXT": "TEXT", "citext": "TEXT", "fixedstring(8)": "TEXT",
+		"JSON": "JSON", "JSONB": "JSON", "OBJECT": "JSON",
+		"BYTES": "BYTES", "BINARY(16)": "BYTES", "VARBINARY(16)": "BYTES", "BLOB": "BYTES", "BYTEA": "BYTES",
+		"DATE": "DATE", "TIME": "TIME", "TIME(6)": "TIME", "TIME WITHOUT TIME ZONE": "TIME",
+		"TIMESTAMP": "TIMESTAMP", "TIMESTAMP(3)": "TIMESTAMP", "TIMESTAMP WITHOUT TIME ZONE": "TIMESTAMP", "TIMESTAMP WITH TIME ZONE": "DATETIME",
+		"TIMESTAMP(9) WITH TIME ZONE": "DATETIME", "TIMESTAMPTZ": "DATETIME", "DATETIME": "DATETIME", "DATETIME(6)": "DATETIME", "UUID": "UUID",
+	} {
+		t.Run(typ, func(t *testing.T) {
+			st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c "+typ+")").(*dialect.CreateTable)
+			if got := st.Table.Columns[1].Type.String(); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+			if got, err := dialect.ParseType(" " + typ + " "); err != nil || got.String() != want {
+				t.Errorf("ParseType gives %s, %v, want %s", got, err, want)
+			}
+		})
+	}
+}
+
+// supportedTypes ends the message about a type that is not.
+const supportedTypes = " not supported. Supported types: BOOLEAN, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL, TEXT, TIMESTAMP, DATETIME, DATE, TIME, JSON, BYTES, UUID"
+
+func TestParseTypeErrors(t *testing.T) {
+	for _, c := range []struct {
+		typ  string
+		pos  int
+		want string
+	}{
+		{"", 1, "Syntax error at end of statement: expected a data type"},
+		{"5", 1, "Syntax error at or near '5': expected a data type"},
+		{"INTERVAL", 1, "Data type INTERVAL" + supportedTypes},
+		{"TINYINT", 1, "Data type TINYINT" + supportedTypes},
+		{"UINTEGER", 1, "Data type UINTEGER" + supportedTypes},
+		{"INT UNSIGNED", 1, "Data type INT UNSIGNED" + supportedTypes},
+		{"INT(10) unsigned", 1, "Data type INT UNSIGNED" + supportedTypes},
+		{"INT ZEROFILL", 1, "Data type INT ZEROFILL" + supportedTypes},
+		{"INT[]", 1, "Data type INT[]" + supportedTypes},
+		{"TEXT ARRAY", 1, "Data type TEXT ARRAY" + supportedTypes},
+		{"ENUM('a')", 1, "Data type ENUM" + supportedTypes},
+		{"STRUCT(a INT)", 1, "Data type STRUCT" + supportedTypes},
+		{"MAP(INT, INT)", 1, "Data type MAP" + supportedTypes},
+		{"TIME WITH TIME ZONE", 1, "Data type TIME WITH TIME ZONE" + supportedTypes},
+		{"ınt", 1, "Data type ıNT" + supportedTypes},
+		{"DECIMAL(39)", 8, "DECIMAL precision must be between 1 and 38, got 39"},
+		{"DECIMAL(0)", 8, "DECIMAL precision must be between 1 and 38, got 0"},
+		{"DECIMAL(5,6)", 8, "DECIMAL scale must be between 0 and the precision (5), got 6"},
+		{"DECIMAL(5,-1)", 11, "Syntax error at or near '-': expected a number"},
+		{"DECIMAL(5", 10, "Syntax error at end of statement: expected ')'"},
+		{"DECIMAL(5,", 11, "Syntax error at end of statement: expected a number"},
+		{"DECIMAL(1.5)", 9, "invalid type argument '1.5'"},
+		{"DECIMAL(1234567890)", 9, "invalid type argument '1234567890'"},
+		{"DECIMAL(5,2,1)", 12, "Syntax error at or near ',': expected ')'"},
+		{"BOOLEAN(1)", 8, "BOOLEAN takes no arguments"},
+		{"UUID(16)", 5, "UUID takes no arguments"},
+		{"VARCHAR(0)", 8, "TEXT length must be at least 1"},
+		{"VARCHAR(MAX)", 9, "Syntax error at or near 'MAX': expected a number"},
+		{"TIMESTAMP(10)", 10, "TIMESTAMP precision must be between 0 and 9, got 10"},
+		{"FLOAT(0)", 6, "FLOAT precision must be between 1 and 53, got 0"},
+		{"FLOAT(54)", 6, "FLOAT precision must be between 1 and 53, got 54"},
+		{"INT INT", 5, "Syntax error at or near 'INT': expected end of statement"},
+		{"INT\xff", 4, "Text is not valid UTF-8"},
+		{"'INT'", 1, "Syntax error at or near ''INT'': expected a data type"},
+	} {
+		t.Run(c.typ, func(t *testing.T) {
+			_, err := dialect.ParseType(c.typ)
+			checkError(t, err, kalam.CodeInvalidSQL, c.pos, c.want)
+		})
+	}
+}
+
+func TestColumnDefaults(t *testing.T) {
+	for _, c := range []struct{ column, want string }{
+		{"TEXT DEFAULT 'it''s'", "c TEXT DEFAULT 'it''s'=TEXT:it's"},
+		{"TEXT DEFAULT E'a\\n'", "c TEXT DEFAULT E'a\\n'=TEXT:a\n"},
+		{"TEXT DEFAULT $$x$$ NOT NULL", "c TEXT NOT NULL DEFAULT $$x$$=TEXT:x"},
+		{"TEXT DEFAULT 'a'::text", "c TEXT DEFAULT 'a'::text=TEXT:a"},
+		{"TEXT DEFAULT ('a')", "c TEXT DEFAULT ('a')=TEXT:a"},
+		{"TEXT DEFAULT NULL", "c TEXT DEFAULT NULL=NULL:NULL"},
+		{"INT DEFAULT 5", "c INT DEFAULT 5=BIGINT:5"},
+		{"INT NOT NULL DEFAULT -5", "c INT NOT NULL DEFAULT -5=BIGINT:-5"},
+		{"INT DEFAULT (- 5)", "c INT DEFAULT (- 5)=BIGINT:-5"},
+		{"INT DEFAULT +1_000", "c INT DEFAULT +1_000=BIGINT:1000"},
+		{"DOUBLE DEFAULT 1.5e3", "c DOUBLE DEFAULT 1.5e3=TEXT:1.5e3"},
+		{"DECIMAL DEFAULT 99999999999999999999", "c DECIMAL(38,10) DEFAULT 99999999999999999999=TEXT:99999999999999999999"},
+		{"BOOLEAN DEFAULT TRUE", "c BOOLEAN DEFAULT TRUE=BOOLEAN:true"},
+		{"BOOLEAN DEFAULT false", "c BOOLEAN DEFAULT false=BOOLEAN:false"},
+		{"BYTES DEFAULT X'0aff'", "c BYTES DEFAULT X'0aff'=BYTES:\\x0aff"},
+		{"BYTES DEFAULT 0x0AFF", "c BYTES DEFAULT 0x0AFF=BYTES:\\x0aff"},
+		{"DATE DEFAULT DATE '2024-01-31'", "c DATE DEFAULT DATE '2024-01-31'=TEXT:2024-01-31"},
+		{"DATE DEFAULT '2024-01-31'::DATE", "c DATE DEFAULT '2024-01-31'::DATE=TEXT:2024-01-31"},
+		{"TIMESTAMP DEFAULT NOW()", "c TIMESTAMP DEFAULT NOW()=NOW()"},
+		{"TIMESTAMP DEFAULT current_timestamp", "c TIMESTAMP DEFAULT current_timestamp=NOW()"},
+		{"DATETIME DEFAULT CURRENT_TIMESTAMP()", "c DATETIME DEFAULT CURRENT_TIMESTAMP()=NOW()"},
+		{"DATE DEFAULT now ( )", "c DATE DEFAULT now ( )=NOW()"},
+		{"TIME DEFAULT (NOW())", "c TIME DEFAULT (NOW())=NOW()"},
+		{"BIGINT DEFAULT SNOWFLAKE_ID()", "c BIGINT DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"TEXT DEFAULT UUID_V7()", "c TEXT DEFAULT UUID_V7()=UUID_V7()"},
+		{"UUID DEFAULT UUID_V7()", "c UUID DEFAULT UUID_V7()=UUID_V7()"},
+		{"TEXT DEFAULT ULID()", "c TEXT DEFAULT ULID()=ULID()"},
+		{"TEXT DEFAULT CURRENT_USER", "c TEXT DEFAULT CURRENT_USER=CURRENT_USER()"},
+		{"TEXT DEFAULT CURRENT_USER_ID()", "c TEXT DEFAULT CURRENT_USER_ID()=CURRENT_USER()"},
+		{"BIGINT AUTO_INCREMENT", "c BIGINT DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"BIGINT AUTOINCREMENT NOT NULL", "c BIGINT NOT NULL DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"BIGINT AUTO INCREMENT", "c BIGINT DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"BIGINT IDENTITY", "c BIGINT DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"BIGINT IDENTITY (1, 1)", "c BIGINT DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"BIGINT GENERATED ALWAYS AS IDENTITY", "c BIGINT DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"BIGINT GENERATED BY DEFAULT ON NULL AS IDENTITY (START WITH 1)", "c BIGINT DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"SERIAL", "c BIGINT NOT NULL DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"BIGSERIAL NOT NULL", "c BIGINT NOT NULL DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"SMALLSERIAL", "c BIGINT NOT NULL DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+		{"SERIAL8 AUTO_INCREMENT", "c BIGINT NOT NULL DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
+	} {
+		t.Run(c.column, func(t *testing.T) {
+			st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c "+c.column+")").(*dialect.CreateTable)
+			if d := cmp.Diff(c.want, columnText(st.Table.Columns[1])); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// TestDefaultOutlivesText: a table is kept for ever, the request is not.
+func TestDefaultOutlivesText(t *testing.T) {
+	st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c TEXT DEFAULT 'x')").(*dialect.CreateTable)
+	if got := st.Table.Columns[1].Default.Value; got != kalam.Text("x") {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestCreateTableErrors(t *testing.T) {
+	const sql, no = kalam.CodeInvalidSQL, kalam.CodeUnsupported
+	for _, c := range []errorCase{
+		{"CREATE TABLE", sql, 13, "Syntax error at end of statement: expected table name"},
+		{"CREATE TABLE t", sql, 15, "Syntax error at end of statement: expected '('"},
+		{"CREATE TABLE t ()", sql, 14, "CREATE TABLE needs at least one column"},
+		{"CREATE TABLE t (PRIMARY KEY (id))", sql, 14, "CREATE TABLE needs at least one column"},
+		{"CREATE TABLE t (id", sql, 19, "Syntax error at end of statement: expected a data type"},
+		{"CREATE TABLE t (id INT", sql, 23, "Syntax error at end of statement: expected ')'"},
+		{"CREATE TABLE t (id INT,", sql, 24, "Syntax error at end of statement: expected column name"},
+		{"CREATE TABLE t (id INT v TEXT)", sql, 24, "Syntax error at or near 'v': expected ')'"},
+		{"CREATE TABLE IF EXISTS t (id INT)", sql, 17, "Syntax error at or near 'EXISTS': expected '('"},
+		{"CREATE TABLE a.b.c (id INT)", sql, 14, "A table is created as name or namespace.name"},
+		{"CREATE TABLE t. (id INT)", sql, 17, "Syntax error at or near '(': expected table name"},
+		{"CREATE TABLE 't' (id INT)", sql, 14, "Syntax error at or near ''t'': expected table name"},
+		{"CREATE TABLE 1t (id INT)", sql, 14, "Syntax error at or near '1': expected table name"},
+		{"CREATE TABLE _t (id INT)", sql, 14, "table name '_t' must not begin with '_' or a digit"},
+		{"CREATE TABLE \"T\" (id INT)", sql, 14, "table name \"T\" must be in lower case"},
+		{"CREATE TABLE \"a b\" (id INT)", sql, 14, "table name \"a b\" may only hold letters, digits and '_'"},
+		{"CREATE TABLE ключ (id INT)", sql, 14, "table name \"ключ\" may only hold letters, digits and '_'"},
+		{"CREATE TABLE \"n-s\".t (id INT)", sql, 14, "namespace name \"n-s\" may only hold letters, digits and '_'"},
+		{"CREATE TABLE select (id INT)", sql, 14, "table name 'select' is a reserved word"},
+		{"CREATE TABLE tables (id INT)", sql, 14, "table name 'tables' is a reserved word"},
+		{"CREATE TABLE t (order INT)", sql, 17, "column name 'order' is a reserved word"},
+		{"CREATE TABLE t (current_user TEXT)", sql, 17, "column name 'current_user' is a reserved word"},
+		{"CREATE TABLE t (\"current_timestamp\" TEXT)", sql, 17, "column name 'current_timestamp' is a reserved word"},
+		{"CREATE TABLE t (_seq INT)", sql, 17, "Column name '_seq' is reserved for the system"},
+		{"CREATE TABLE t (\"_deleted\" INT)", sql, 17, "Column name '_deleted' is reserved for the system"},
+		{"CREATE TABLE t (_ROWID INT)", sql, 17, "Column name '_rowid' is reserved for the system"},
+		{"CREATE TABLE t (id INT, ID TEXT)", sql, 25, "Column 'id' is defined twice"},
+		{"CREATE TABLE t (\"\" INT)", sql, 17, "column name is empty"},
+		{"CREATE TABLE t AS SELECT 1", no, 16, "CREATE TABLE ... AS is not supported; create the table, then INSERT INTO ... SELECT"},
+		{"CREATE TABLE t LIKE u", no, 16, "CREATE TABLE ... LIKE is not supported; list the columns"},
+		{"CREATE TABLE t (v INTERVAL)", sql, 19, "Column 'v': Data type INTERVAL" + supportedTypes},
+		{"CREATE TABLE t (v DECIMAL(50,2))", sql, 26, "Column 'v': DECIMAL precision must be between 1 and 38, got 50"},
+
+		{"CREATE TABLE t (id INT PRIMARY)", sql, 31, "Syntax error at or near ')': expected KEY"},
+		{"CREATE TABLE t (id INT PRIMARY KEY PRIMARY KEY)", sql, 36, "PRIMARY KEY is given twice"},
+		{"CREATE TABLE t (id INT PRIMARY KEY, k INT PRIMARY KEY)", sql, 37, "PRIMARY KEY is declared twice; a composite key is written PRIMARY KEY (a, b)"},
+		{"CREATE TABLE t (id INT PRIMARY KEY, PRIMARY KEY (id))", sql, 37, "PRIMARY KEY is declared twice; a composite key is written PRIMARY KEY (a, b)"},
+		{"CREATE TABLE t (PRIMARY KEY (id), id INT PRIMARY KEY)", sql, 35, "PRIMARY KEY is declared twice; a composite key is written PRIMARY KEY (a, b)"},
+		{"CREATE TABLE t (id INT, PRIMARY KEY (k))", sql, 38, "PRIMARY KEY column 'k' does not exist"},
+		{"CREATE TABLE t (id INT, PRIMARY KEY (id, id))", sql, 42, "PRIMARY KEY names column 'id' twice"},
+		{"CREATE TABLE t (id INT, PRIMARY KEY ())", sql, 38, "Syntax error at or near ')': expected column name"},
+		{"CREATE TABLE t (id BOOLEAN PRIMARY KEY)", sql, 17, "PRIMARY KEY column 'id' must be BIGINT or TEXT, got BOOLEAN (allowed: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)"},
+		{"CREATE TABLE t (a INT, b DOUBLE, PRIMARY KEY (a, b))", sql, 24, "PRIMARY KEY column 'b' must be BIGINT or TEXT, got DOUBLE (allowed: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)"},
+		{"CREATE TABLE t (id INT NULL PRIMARY KEY)", sql, 17, "Column 'id' is declared both NULL and NOT NULL or PRIMARY KEY"},
+		{"CREATE TABLE t (id INT NULL NOT NULL)", sql, 17, "Column 'id' is declared both NULL and NOT NULL or PRIMARY KEY"},
+		{"CREATE TABLE t (id SERIAL NULL)", sql, 17, "Column 'id' is declared both NULL and NOT NULL or PRIMARY KEY"},
+		{"CREATE TABLE t (id INT CONSTRAINT)", sql, 34, "Syntax error at or near ')': expected constraint name"},
+		{"CREATE TABLE t (CONSTRAINT)", sql, 27, "Syntax error at or near ')': expected constraint name"},
+		{"CREATE TABLE t (id INT UNIQUE)", no, 24, "UNIQUE constraints are not supported; only the PRIMARY KEY is unique"},
+		{"CREATE TABLE t (id INT, UNIQUE (id))", no, 25, "UNIQUE constraints are not supported; only the PRIMARY KEY is unique"},
+		{"CREATE TABLE t (id INT, CONSTRAINT u UNIQUE (id))", no, 38, "UNIQUE constraints are not supported; only the PRIMARY KEY is unique"},
+		{"CREATE TABLE t (id INT CHECK (id > 0))", no, 24, "CHECK constraints are not supported"},
+		{"CREATE TABLE t (id INT REFERENCES u (id))", no, 24, "FOREIGN KEY constraints are not supported"},
+		{"CREATE TABLE t (id INT, FOREIGN KEY (id) REFERENCES u)", no, 25, "FOREIGN KEY constraints are not supported"},
+		{"CREATE TABLE t (id TIMESTAMP ON UPDATE NOW())", no, 30, "ON UPDATE is not supported; set the column in UPDATE"},
+		{"CREATE TABLE t (id TEXT COLLATE nocase)", no, 25, "COLLATE is not supported in a table definition"},
+		{"CREATE TABLE t (id TEXT COMMENT 'x')", no, 25, "COMMENT is not supported in a table definition"},
+		{"CREATE TABLE t (id INT, EXCLUDE USING gist)", no, 25, "EXCLUDE is not supported in a table definition"},
+		{"CREATE TABLE t (LIKE u)", no, 17, "LIKE is not supported in a table definition"},
+
+		{"CREATE TABLE t (c INT DEFAULT)", sql, 30, defaultText("c")},
+		{"CREATE TABLE t (c INT DEFAULT random())", sql, 31, defaultText("c")},
+		{"CREATE TABLE t (c INT DEFAULT 1 + 1)", sql, 31, defaultText("c")},
+		{"CREATE TABLE t (c INT DEFAULT (1)", sql, 34, "Syntax error at end of statement: expected ')'"},
+		{"CREATE TABLE t (c INT DEFAULT ((1))", sql, 36, "Syntax error at end of statement: expected ')'"},
+		{"CREATE TABLE t (c INT DEFAULT $1)", sql, 31, defaultText("c")},
+		{"CREATE TABLE t (c INT DEFAULT DEFAULT)", sql, 31, defaultText("c")},
+		{"CREATE TABLE t (c INT DEFAULT (SELECT 1))", sql, 31, defaultText("c")},
+		{"CREATE TABLE t (c TEXT DEFAULT 'a' || 'b')", sql, 32, defaultText("c")},
+		{"CREATE TABLE t (c TEXT DEFAULT NOW(5))", sql, 32, defaultText("c")},
+		{"CREATE TABLE t (c TEXT DEFAULT ULID)", sql, 32, defaultText("c")},
+		{"CREATE TABLE t (c INT DEFAULT 1 DEFAULT 2)", sql, 33, "DEFAULT of column 'c' is given twice"},
+		{"CREATE TABLE t (c DATETIME DEFAULT DATE '2024-01-01')", sql, 36, "Column 'c': DEFAULT is cast to DATE but the column is DATETIME"},
+		{"CREATE TABLE t (c TEXT DEFAULT 'a'::nope)", sql, 37, "Column 'c': Data type NOPE" + supportedTypes},
+		{"CREATE TABLE t (c BYTES DEFAULT X'0')", sql, 33, "Syntax error: a hexadecimal literal needs an even number of digits"},
+		{"CREATE TABLE t (c INT DEFAULT NOW())", sql, 31, "Column 'c': DEFAULT NOW() needs a column of type TIMESTAMP, DATETIME, DATE or TIME, not INT"},
+		{"CREATE TABLE t (c INT DEFAULT SNOWFLAKE_ID())", sql, 31, "Column 'c': DEFAULT SNOWFLAKE_ID() needs a column of type BIGINT, not INT"},
+		{"CREATE TABLE t (c INT DEFAULT UUID_V7())", sql, 31, "Column 'c': DEFAULT UUID_V7() needs a column of type TEXT or UUID, not INT"},
+		{"CREATE TABLE t (c UUID DEFAULT ULID())", sql, 32, "Column 'c': DEFAULT ULID() needs a column of type TEXT, not UUID"},
+		{"CREATE TABLE t (c JSON DEFAULT CURRENT_USER)", sql, 32, "Column 'c': DEFAULT CURRENT_USER() needs a column of type TEXT, not JSON"},
+		{"CREATE TABLE t (c INT AUTO_INCREMENT)", sql, 23, "Column 'c': AUTO_INCREMENT fills the column with SNOWFLAKE_ID(), which needs BIGINT, not INT"},
+		{"CREATE TABLE t (c BIGINT DEFAULT 1 AUTO_INCREMENT)", sql, 36, "Column 'c' has both a DEFAULT and AUTO_INCREMENT"},
+		{"CREATE TABLE t (c TEXT IDENTITY)", sql, 24, "Column 'c': IDENTITY fills the column with SNOWFLAKE_ID(), which needs BIGINT, not TEXT"},
+		{"CREATE TABLE t (c BIGINT IDENTITY (1", sql, 37, "Syntax error at end of statement: expected ')'"},
+		{"CREATE TABLE t (c BIGINT GENERATED AS IDENTITY)", sql, 36, "Syntax error at or near 'AS': expected BY"},
+		{"CREATE TABLE t (c BIGINT GENERATED ALWAYS IDENTITY)", sql, 43, "Syntax error at or near 'IDENTITY': expected AS"},
+		{"CREATE TABLE t (c BIGINT GENERATED ALWAYS AS ROW)", sql, 46, "Syntax error at or near 'ROW': expected IDENTITY"},
+		{"CREATE TABLE t (c INT GENERATED ALWAYS AS (a + b))", no, 23, "Column 'c': generated columns are not supported"},
+		{"CREATE TABLE t (c SERIAL DEFAULT 5)", sql, 26, "DEFAULT of column 'c' is given twice"},
+	} {
+		c.check(t)
+	}
+}
+
+// defaultText is the message about a DEFAULT that is none.
+func defaultText(column string) string {
+	return "Column '" + column + "': DEFAULT must be a literal or one of NOW(), CURRENT_TIMESTAMP, SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER()"
+}
+
+func TestTableOptionErrors(t *testing.T) {
+	const prefix = "CREATE USER TABLE t (id INT PRIMARY KEY) "
+	at := func(n int) int { return len(prefix) + n }
+	for _, c := range []struct {
+		options string
+		pos     int
+		want    string
+	}{
+		{"TABLE_TYPE shared", at(1), "TABLE_TYPE is not supported. Use CREATE USER TABLE, CREATE SHARED TABLE or CREATE STREAM TABLE."},
+		{"WITH (TABLE_TYPE = 'shared')", at(7), "TABLE_TYPE is not supported. Use CREATE USER TABLE, CREATE SHARED TABLE or CREATE STREAM TABLE."},
+		{"OWNER_ID 'x'", at(1), "OWNER_ID is not supported. A USER table belongs to each user who writes to it."},
+		{"WITH (colour = 'red')", at(7), "Unknown table option 'COLOUR'"},
+		{"COMPRESSION zstd", at(1), "Unknown table option 'COMPRESSION'"},
+		{"FLUSH", at(1), "Unknown table option 'FLUSH'"},
+		{"FLUSH EVERY 5", at(1), "Unknown table option 'FLUSH'"},
+		{"5", at(1), "Syntax error at or near '5': expected a table option"},
+		{"WITH", at(5), "Syntax error at end of statement: expected '('"},
+		{"WITH (", at(7), "Syntax error at end of statement: expected a table option"},
+		{"WITH (TTL", at(10), "Syntax error at end of statement: expected a value for TTL_SECONDS"},
+		{"WITH (STORAGE = s1", at(19), "Syntax error at end of statement: expected ')'"},
+		{"WITH (STORAGE = s1) 'x'", at(21), "Syntax error at or near ''x'': expected a table option"},
+		{"USING", at(6), "Syntax error at end of statement: expected format"},
+		{"STORAGE (", at(9), "Syntax error at or near '(': expected a value for STORAGE_ID"},
+		{"STORAGE 'a b'", at(9), "storage name \"a b\" may only hold letters, digits and '_'"},
+		{"STORAGE a STORAGE_ID 'b'", at(11), "Table option 'STORAGE_ID' is given twice with different values"},
+		{"TYPE nope", at(6), "Unknown table type 'nope' (expected USER, SHARED or STREAM)"},
+		{"TYPE SYSTEM", at(6), "Unknown table type 'SYSTEM' (expected USER, SHARED or STREAM)"},
+		{"TYPE SHARED", 19, "TYPE 'SHARED' does not agree with CREATE USER TABLE"},
+		{"TYPE USER TYPE SHARED", at(16), "Table option 'TYPE' is given twice with different values"},
+		{"USE_USER_STORAGE = maybe", at(20), "USE_USER_STORAGE must be TRUE or FALSE, got 'maybe'"},
+		{"USE_USER_STORAGE USE_USER_STORAGE FALSE", at(35), "Table option 'USE_USER_STORAGE' is given twice with different values"},
+		{"FLUSH ROWS 0", at(12), "Flush rows must be between 1 and 999999, got '0'"},
+		{"FLUSH ROWS 1000000", at(12), "Flush rows must be between 1 and 999999, got '1000000'"},
+		{"FLUSH ROWS -5", at(12), "Flush rows must be between 1 and 999999, got '-5'"},
+		{"FLUSH ROWS many", at(12), "Flush rows must be between 1 and 999999, got 'many'"},
+		{"FLUSH ROWS 1.5", at(12), "Flush rows must be between 1 and 999999, got '1.5'"},
+		{"FLUSH ROWS 5s", at(12), "Flush rows must be between 1 and 999999, got '5s'"},
+		{"FLUSH ROWS - x", at(12), "Syntax error at or near '-': expected a value for FLUSH ROWS"},
+		{"FLUSH ROWS 5 FLUSH ROWS 6", at(25), "Table option 'FLUSH_POLICY rows' is given twice with different values"},
+		{"FLUSH INTERVAL 86400", at(16), "Flush interval must be between 1 and 86399 seconds, got '86400'"},
+		{"FLUSH INTERVAL 0s", at(16), "Flush interval must be between 1 and 86399 seconds, got '0s'"},
+		{"FLUSH INTERVAL '60m'", at(16), "Flush interval must be between 1 and 86399 seconds, got '60m'"},
+		{"FLUSH INTERVAL 60m", at(18), "Unknown table option 'M'"},
+		{"FLUSH INTERVAL 5 FLUSH_POLICY 'interval:6'", at(31), "Table option 'FLUSH_POLICY interval' is given twice with different values"},
+		{"FLUSH_POLICY 'daily'", at(14), "Invalid FLUSH_POLICY 'daily' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')"},
+		{"FLUSH_POLICY ''", at(14), "Invalid FLUSH_POLICY '' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')"},
+		{"FLUSH_POLICY 'rows:1,interval:2,rows:1'", at(14), "Invalid FLUSH_POLICY 'rows:1,interval:2,rows:1' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')"},
+		{"FLUSH_POLICY 'rows:1,rows:2'", at(14), "Table option 'FLUSH_POLICY rows' is given twice with different values"},
+		{"FLUSH_POLICY 'size:1'", at(14), "Unknown FLUSH_POLICY key 'size'"},
+		{"FLUSH_POLICY 'rows:'", at(14), "Flush rows must be between 1 and 999999, got ''"},
+		{"FLUSH_POLICY 'interval:x'", at(14), "Flush interval must be between 1 and 86399 seconds, got 'x'"},
+		{"FLUSH_POLICY 'manual' FLUSH ROWS 5", at(34), "Table option 'FLUSH_POLICY' is given twice with different values"},
+		{"FLUSH_POLICY 'manual' FLUSH INTERVAL 5", at(38), "Table option 'FLUSH_POLICY' is given twice with different values"},
+		{"FLUSH ROWS 5 FLUSH_POLICY 'manual'", at(27), "Table option 'FLUSH_POLICY' is given twice with different values"},
+		{"TTL 0", at(5), "TTL_SECONDS must be between 1 and 315360000 seconds, got '0'"},
+		{"TTL 60", 19, "TTL_SECONDS is only supported for STREAM tables"},
+		{"TTL 60 TTL_SECONDS 61", at(20), "Table option 'TTL_SECONDS' is given twice with different values"},
+		{"ACCESS nope", at(8), "unknown access level 'nope' (expected public, private, restricted or dba)"},
+		{"ACCESS LEVEL", at(13), "Syntax error at end of statement: expected a value for ACCESS_LEVEL"},
+		{"ACCESS public", 19, "ACCESS_LEVEL is only supported for SHARED tables"},
+		{"ACCESS private", 19, "ACCESS_LEVEL is only supported for SHARED tables"},
+		{"ACCESS public ACCESS_LEVEL 'dba'", at(15), "Table option 'ACCESS_LEVEL' is given twice with different values"},
+		{"SHARD_STRATEGY 'a b'", at(16), "shard strategy name \"a b\" may only hold letters, digits and '_'"},
+		{"SHARD_STRATEGY a SHARD_STRATEGY b", at(18), "Table option 'SHARD_STRATEGY' is given twice with different values"},
+		{"DELETED_RETENTION_HOURS 0", at(25), "DELETED_RETENTION_HOURS must be between 1 and 876000, got '0'"},
+		{"DELETED_RETENTION_HOURS 1 DELETED_RETENTION_HOURS 2", at(27), "Table option 'DELETED_RETENTION_HOURS' is given twice with different values"},
+		{"FLUSH_POLICY E'\\u1'", at(14), "Syntax error: invalid Unicode escape in the string"},
+		{"FLUSH_POLICY 'x", at(14), "Unterminated quoted string"},
+	} {
+		errorCase{prefix + c.options, kalam.CodeInvalidSQL, c.pos, c.want}.check(t)
+	}
+	for _, c := range []errorCase{
+		{"CREATE STREAM TABLE t (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 21, "Stream tables require TTL_SECONDS (or TTL n)"},
+		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 5 FLUSH ROWS 5", kalam.CodeInvalidSQL, 21, "FLUSH_POLICY is not supported for STREAM tables; their rows live for TTL_SECONDS"},
+		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 5 FLUSH_POLICY 'manual'", kalam.CodeInvalidSQL, 21, "FLUSH_POLICY is not supported for STREAM tables; their rows live for TTL_SECONDS"},
+		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 5 SHARD_STRATEGY hash", kalam.CodeInvalidSQL, 21, "SHARD_STRATEGY is not supported for STREAM tables"},
+		{"CREATE SHARED TABLE t (id INT PRIMARY KEY) USE_USER_STORAGE", kalam.CodeInvalidSQL, 21, "USE_USER_STORAGE is only supported for USER tables"},
+		{"CREATE TABLE t (id INT PRIMARY KEY) WITH (TYPE = 'STREAM', TTL_SECONDS = 5, ACCESS_LEVEL = 'public')", kalam.CodeInvalidSQL, 14, "ACCESS_LEVEL is only supported for SHARED tables"},
+	} {
+		c.check(t)
+	}
+}
+
+// TestValidate checks what depends on a kind that only the caller knows.
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		kind      kalam.TableKind
+		sql, want string
+	}{
+		{kalam.KindUserTable, "CREATE TABLE t (id INT)", "User tables require a PRIMARY KEY column"},
+		{kalam.KindSharedTable, "CREATE TABLE t (id INT)", "Shared tables require a PRIMARY KEY column"},
+		{kalam.KindStreamTable, "CREATE TABLE t (id INT) TTL 5", "Stream tables require a PRIMARY KEY column"},
+		{kalam.KindUserTable, "CREATE TABLE t (id INT PRIMARY KEY) ACCESS public", "ACCESS_LEVEL is only supported for SHARED tables"},
+		{kalam.KindSharedTable, "CREATE TABLE t (id INT PRIMARY KEY) USE_USER_STORAGE", "USE_USER_STORAGE is only supported for USER tables"},
+		{kalam.KindSharedTable, "CREATE TABLE t (id INT PRIMARY KEY) ACCESS public FLUSH ROWS 5", ""},
+		{kalam.KindUserTable, "CREATE TABLE t (id INT PRIMARY KEY) TTL 5", "TTL_SECONDS is only supported for STREAM tables"},
+	} {
+		st := mustParse(t, c.sql).(*dialect.CreateTable)
+		st.Table.Kind = c.kind
+		got := ""
+		if err := dialect.Validate(&st.Table); err != nil {
+			got = err.Error()
+			if kalam.CodeOf(err) != kalam.CodeInvalidSQL {
+				t.Errorf("%s: code %d", c.sql, kalam.CodeOf(err))
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s as %s: got %q, want %q", c.sql, c.kind, got, c.want)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	long := strings.Repeat("a", 65)
+	for _, c := range []struct {
+		what string
+		err  error
+		want string
+	}{
+		{"namespace", dialect.CheckNamespaceName("app"), ""},
+		{"namespace", dialect.CheckNamespaceName("system"), "Namespace name 'system' is reserved"},
+		{"namespace", dialect.CheckNamespaceName("select"), "namespace name 'select' is a reserved word"},
+		{"namespace", dialect.CheckNamespaceName(""), "namespace name is empty"},
+		{"table", dialect.CheckTableName("system"), ""},
+		{"table", dialect.CheckTableName(long[:64]), ""},
+		{"table", dialect.CheckTableName(long), "table name '" + long[:32] + "...' is 65 bytes long (maximum 64)"},
+		{"table", dialect.CheckTableName("a\x00"), `table name "a\x00" may only hold letters, digits and '_'`},
+		{"column", dialect.CheckColumnName("id"), ""},
+		{"column", dialect.CheckColumnName("_updated"), "Column name '_updated' is reserved for the system"},
+		{"column", dialect.CheckColumnName("Upper"), `column name "Upper" must be in lower case`},
+	} {
+		got := ""
+		if c.err != nil {
+			got = c.err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", c.what, got, c.want)
+		}
+	}
+	for _, ns := range strings.Fields("system sys root kalamdb kalam main default sql admin internal information_schema pg_catalog datafusion duckdb temp memory") {
+		if dialect.CheckNamespaceName(ns) == nil {
+			t.Errorf("namespace %s is not reserved", ns)
+		}
+	}
+	for _, c := range strings.Fields("_seq _deleted _id _row_id _rowid _key _updated _created _timestamp _version _hash") {
+		if dialect.CheckColumnName(c) == nil {
+			t.Errorf("column %s is not reserved", c)
+		}
+	}
+}
+
+func TestDropTable(t *testing.T) {
+	for _, c := range []struct {
+		sql  string
+		want dialect.DropTable
+	}{
+		{"DROP TABLE t", dialect.DropTable{Name: dialect.Name{Parts: []string{"t"}, Pos: 11}}},
+		{"drop user table if exists ns.T;", dialect.DropTable{Name: dialect.Name{Parts: []string{"ns", "t"}, Pos: 26}, Kind: kalam.KindUserTable, IfExists: true}},
+		{"DROP SHARED TABLE t", dialect.DropTable{Name: dialect.Name{Parts: []string{"t"}, Pos: 18}, Kind: kalam.KindSharedTable}},
+		{"DROP STREAM TABLE `t`", dialect.DropTable{Name: dialect.Name{Parts: []string{"t"}, Pos: 18}, Kind: kalam.KindStreamTable}},
+	} {
+		if d := cmp.Diff(&c.want, mustParse(t, c.sql)); d != "" {
+			t.Errorf("%s: %s", c.sql, d)
+		}
+	}
+	for _, c := range []errorCase{
+		{"DROP TABLE", kalam.CodeInvalidSQL, 11, "Syntax error at end of statement: expected table name"},
+		{"DROP TABLE IF t", kalam.CodeInvalidSQL, 15, "Syntax error at or near 't': expected end of statement"},
+		{"DROP TABLE a, b", kalam.CodeInvalidSQL, 13, "Syntax error at or near ',': expected end of statement"},
+		{"DROP TABLE t CASCADE", kalam.CodeInvalidSQL, 14, "Syntax error at or near 'CASCADE': expected end of statement"},
+		{"DROP VIEW v", kalam.CodeInvalidSQL, 1, "Unsupported statement type: DROP VIEW"},
+		{"DROP", kalam.CodeInvalidSQL, 1, "Unsupported statement type: DROP"},
+	} {
+		c.check(t)
+	}
+}
+
+// errorCase is a statement that does not parse.
+type errorCase struct {
+	sql  string
+	code kalam.Code
+	pos  int
+	want string
+}
+
+func (c errorCase) check(t *testing.T) {
+	t.Helper()
+	t.Run(c.sql, func(t *testing.T) {
+		t.Helper()
+		st, err := dialect.Parse(c.sql)
+		if st != nil && err != nil {
+			t.Errorf("a statement with an error: %v", st)
+		}
+		checkError(t, err, c.code, c.pos, c.want)
+		var ke *kalam.Error
+		if errors.As(err, &ke) && ke.Position > len(c.sql)+1 {
+			t.Errorf("position %d is beyond the text", ke.Position)
+		}
+	})
+}

@@ -1,0 +1,125 @@
+package dialect
+
+import "strings"
+
+const (
+	// secretColumns hold secrets, whatever the statement does with them.
+	secretColumns = " PASSWORD_HASH AUTH_DATA CREDENTIALS PASSWORD "
+	// secretWords stand before a literal that must not be shown.
+	secretWords = secretColumns + "BY OAUTH SECRET "
+	// clausesOfUser follow OAUTH without a secret between.
+	clausesOfUser = " ROLE EMAIL WITH SET "
+)
+
+// Redact returns sql, which may hold several statements, for logs. In CREATE and
+// ALTER of a user or storage what follows a word like PASSWORD or CREDENTIALS,
+// directly or after `=`, is replaced by '***', whether it is a string or was
+// meant to be one. In any other statement that names a secret, and in text that
+// does not lex, every string is; the text from the flaw on is cut.
+func Redact(sql string) string {
+	var b strings.Builder
+	for start := 0; start < len(sql); {
+		s := survey(sql, start)
+		s.redact(&b, sql[:s.end], start)
+		if s.broken {
+			b.WriteString(" ...")
+			break
+		}
+		start = s.end
+	}
+	return b.String()
+}
+
+// surveyed is what Redact knows of one statement.
+type surveyed struct {
+	end    int  // After its `;` or its last token that lexes.
+	define bool // CREATE or ALTER of a user or storage.
+	secret bool // It names a secret.
+	broken bool
+}
+
+// survey reads the statement that begins at start.
+func survey(sql string, start int) surveyed {
+	s := surveyed{end: start}
+	for l, n := (lexer{src: sql, pos: start}), 0; ; n++ {
+		t := l.next()
+		switch t.kind {
+		case tEOF:
+			s.end = len(sql)
+			return s
+		case tError:
+			s.broken = true
+			return s
+		case tWord:
+			word := sql[t.pos:t.end]
+			switch n {
+			case 0:
+				s.define = wordIn(word, " CREATE ALTER ")
+			case 1:
+				s.define = s.define && wordIn(word, " USER STORAGE ")
+			case 2:
+				s.define = s.define && !isWord(word, "TABLE")
+			}
+			s.secret = s.secret || wordIn(word, secretColumns)
+		case tQuoted, tBacktick:
+			s.secret = s.secret || wordIn(unquoteIdent(sql[t.pos:t.end]), secretColumns)
+		}
+		s.end = t.end
+		if t.kind == tPunct && t.ch == ';' {
+			return s
+		}
+	}
+}
+
+// redact appends the statement that begins at start and ends with text.
+func (s surveyed) redact(b *strings.Builder, text string, start int) {
+	all := s.broken || s.secret && !s.define
+	at, hide := start, false
+	for l := (lexer{src: text, pos: start}); ; {
+		t := l.next()
+		switch t.kind {
+		case tEOF, tError:
+			b.WriteString(text[at:])
+			return
+		case tOp: // PASSWORD = 'x'
+			continue
+		case tString, tEscape, tDollar:
+			hide = hide || all
+		case tWord:
+			if wordIn(text[t.pos:t.end], secretWords) {
+				hide = true
+				continue
+			}
+			hide = hide && s.define && !wordIn(text[t.pos:t.end], clausesOfUser)
+		case tQuoted, tBacktick:
+			if wordIn(unquoteIdent(text[t.pos:t.end]), secretWords) {
+				hide = true
+				continue
+			}
+			hide = hide && s.define
+		case tPunct:
+			hide = false
+		default:
+			hide = hide && s.define
+		}
+		if hide {
+			b.WriteString(text[at:t.pos] + "'***'")
+			at = t.end
+			if t.kind != tString && t.kind != tEscape && t.kind != tDollar {
+				at += bareEnd(text[t.end:]) // A password without quotes.
+				l.pos = at
+			}
+		}
+		hide = false
+	}
+}
+
+// bareEnd returns the length of what s begins with up to a blank or `;`.
+func bareEnd(s string) int {
+	for i := 0; i < len(s); i++ {
+		if classes[s[i]] == cSpace || s[i] == ';' {
+			return i
+		}
+	}
+	return len(s)
+}

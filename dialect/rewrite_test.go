@@ -1,0 +1,237 @@
+package dialect_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/kalamlake/kalam/dialect"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// TestRewrite checks the spellings that DuckDB does not know.
+func TestRewrite(t *testing.T) {
+	for _, c := range []struct{ name, sql, want string }{
+		{"nothing", "SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5", "SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5"},
+		{"backticks", "SELECT `a`.`B c` FROM `t`", `SELECT "a"."B c" FROM "t"`},
+		{"backtick in backticks", "SELECT `a``b`", "SELECT \"a`b\""},
+		{"quote in backticks", "SELECT `a\"b`", `SELECT "a""b"`},
+		{"backtick elsewhere", "SELECT '`a`', \"`b`\" -- `c`", "SELECT '`a`', \"`b`\""},
+		{"limit", "SELECT * FROM t LIMIT 5, 10", "SELECT * FROM t LIMIT 10 OFFSET 5"},
+		{"limit with placeholders", "SELECT * FROM t limit $1 , $2", "SELECT * FROM t limit $2  OFFSET $1"},
+		{"limit in a subquery", "SELECT (SELECT a LIMIT 1, 2), 3", "SELECT (SELECT a LIMIT 2 OFFSET 1), 3"},
+		{"limit of one", "SELECT (SELECT a LIMIT 1), 2", "SELECT (SELECT a LIMIT 1), 2"},
+		{"limit with comments", "SELECT 1 LIMIT /* a */ 5 /* b */, /* c */ 10", "SELECT 1 LIMIT /* a */ 10 /* b */ OFFSET 5"},
+		{"limit of a fraction", "SELECT 1 LIMIT.5,1", "SELECT 1 LIMIT.5,1"},
+		{"limit of an expression", "SELECT 1 LIMIT 1 + 1, 5", "SELECT 1 LIMIT 1 + 1, 5"},
+		{"hexadecimal", "SELECT X'0aFF', 0x0a, x''", `SELECT '\x0A\xFF'::BLOB, '\x0A'::BLOB, ''::BLOB`},
+		{"hexadecimal and a word", "SELECT X'0a'b", `SELECT '\x0A'::BLOB b`},
+		{"hexadecimal after a string", "SELECT 'a'X'0a'", `SELECT 'a' '\x0A'::BLOB`},
+		{"escape string", `SELECT E'a\tb\'\u00e9'`, "SELECT 'a\tb''é'"},
+		{"escape strings side by side", `SELECT E'a\t'E'b\t'`, "SELECT 'a\t'  'b\t'"},
+		{"continued escape string", "SELECT E'a\\t'\n'b'", "SELECT 'a\tb'"},
+		{"NUL", "SELECT 'a\x00b', $$\x00$$", "SELECT ('a' || chr(0) || 'b'), ('' || chr(0) || '')"},
+		{"escaped NUL", `SELECT E'\0'`, "SELECT ('' || chr(0) || '')"},
+		{"contains", "SELECT a ? 'k' FROM t", "SELECT json_contains(a , 'k') FROM t"},
+		{"contains binds to the left", "SELECT a ? 'k' ? 'l'", "SELECT json_contains(json_contains(a , 'k') , 'l')"},
+		{"contains after arrow", "SELECT t.a -> 'b' ->> 'c' ? 'k' = true", "SELECT json_contains(t.a -> 'b' ->> 'c' , 'k') = true"},
+		{"contains and comparison", "SELECT 1 = a ? 'k' AND b ? 'l' OR c", "SELECT 1 = json_contains(a , 'k') AND json_contains(b , 'l') OR c"},
+		{"contains and arithmetic", "SELECT a + 1 ? 2 * -3 + 4, 5", "SELECT json_contains(a + 1 , 2 * -3 + 4), 5"},
+		{"contains of a call", "SELECT f(a, b)[1] ? g('x')::text", "SELECT json_contains(f(a, b)[1] , g('x')::text)"},
+		{"contains of a cast", "SELECT a::json ? CAST(b AS text)", "SELECT json_contains(a::json , CAST(b AS text))"},
+		{"contains of a cast with arguments", "SELECT a::decimal(5, 2) ? x.y.z(1)[2]::decimal(3, 1)", "SELECT json_contains(a::decimal(5, 2) , x.y.z(1)[2]::decimal(3, 1))"},
+		{"contains of brackets", "SELECT (a || b) ? (c)", "SELECT json_contains((a || b) , (c))"},
+		{"contains of lists", "SELECT [1, 2] ? [3]", "SELECT json_contains([1, 2] , [3])"},
+		{"contains of a sign", "SELECT -a ? - - 5", "SELECT json_contains(-a , - - 5)"},
+		{"contains of NULL", "SELECT NULL ? TRUE", "SELECT json_contains(NULL , TRUE)"},
+		{"contains of placeholders", "SELECT $1 ? $2", "SELECT json_contains($1 , $2)"},
+		{"contains without blanks", "SELECT 1 WHERE NOT\"a\"?'k'AND(b)?'l'", "SELECT 1 WHERE NOT json_contains(\"a\",'k')AND json_contains((b),'l')"},
+		{"contains of quoted names", "SELECT `a`.`b` ? `c`", `SELECT json_contains("a"."b" , "c")`},
+		{"contains inside contains", "SELECT (a ? b) ? (c ? d)", "SELECT json_contains((json_contains(a , b)) , (json_contains(c , d)))"},
+		{"other operators", "SELECT a ?| b, a ?& b, a @> b, a #>> b", "SELECT a ?| b, a ?& b, a @> b, a #>> b"},
+		{"all at once", "SELECT `a` ? X'0a', E'\\n' FROM `t` LIMIT 1,2", "SELECT json_contains(\"a\" , '\\x0A'::BLOB), '\n' FROM \"t\" LIMIT 2 OFFSET 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := mustParse(t, c.sql).(*dialect.Select)
+			if st.SQL != c.want {
+				t.Errorf("%s\ngot  %s\nwant %s", c.sql, st.SQL, c.want)
+			}
+			again := mustParse(t, st.SQL).(*dialect.Select)
+			if again.SQL != st.SQL {
+				t.Errorf("a second rewrite gives %s", again.SQL)
+			}
+		})
+	}
+}
+
+// TestOrigin checks that an offset in rewritten SQL leads back to the text: the
+// marks in both say what belongs together.
+func TestOrigin(t *testing.T) {
+	for _, c := range []struct {
+		name, sql string
+		pairs     [][2]string // A piece of the rewritten SQL and what it came from.
+	}{
+		{"no edits", "  SELECT abc", [][2]string{{"SELECT", "SELECT"}, {"abc", "abc"}}},
+		{"backticks", "SELECT `a`, `b``c`, xyz", [][2]string{{`"a"`, "`a`"}, {"b`c", "b``c"}, {"xyz", "xyz"}}},
+		{"limit", "SELECT a FROM t LIMIT 5, 10 -- x", [][2]string{{"10", "10"}, {"OFFSET", "5"}, {"a FROM", "a FROM"}}},
+		{"contains", "SELECT data ? 'k', next", [][2]string{{"json_contains", "data"}, {"data", "data"}, {"'k'", "'k'"}, {"next", "next"}}},
+		{"contains twice", "SELECT a ? 'k' ? 'l', next", [][2]string{{"'l'", "'l'"}, {"next", "next"}}},
+		{"longer literals", "SELECT X'0aff', E'\\u00e9', abc, 0x00, def", [][2]string{{"abc", "abc"}, {"def", "def"}, {"BLOB, 'é'", "X'0aff'"}}},
+		{"subscription", "SUBSCRIBE TO `n`.t WHERE `a` ? 'k' AND bcd", [][2]string{{"SELECT", "`n`"}, {"bcd", "bcd"}, {"'k'", "'k'"}}},
+		{"explain", "EXPLAIN SELECT `a`, bcd", [][2]string{{"bcd", "bcd"}, {"SELECT", "SELECT"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var piece string
+			var pos int
+			var edits dialect.Edits
+			switch st := mustParse(t, c.sql).(type) {
+			case *dialect.Select:
+				piece, pos, edits = st.SQL, st.Pos, st.Edits
+			case *dialect.Explain:
+				piece, pos, edits = st.SQL, st.Pos, st.Edits
+			case *dialect.SubscribeTo:
+				piece, pos, edits = st.Query, st.Pos, st.Edits
+			}
+			for _, p := range c.pairs {
+				at, want := strings.Index(piece, p[0]), strings.Index(c.sql, p[1])
+				if at < 0 || want < 0 {
+					t.Fatalf("%q is not in %s or %q not in %s", p[0], piece, p[1], c.sql)
+				}
+				if got := edits.Origin(pos, at); got != want {
+					t.Errorf("%q at %d of %s comes from %d, want %d", p[0], at, piece, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestOriginOfPieces has several pieces of raw SQL in one statement.
+func TestOriginOfPieces(t *testing.T) {
+	const sql = "UPDATE t SET a = `b` ? 'k', c = f(`d`, oops1) WHERE `e` = 1 AND oops2 RETURNING `f` || oops3, oops4"
+	st := mustParse(t, sql).(*dialect.Update)
+	for _, p := range []struct {
+		piece, mark string
+		pos         int
+	}{
+		{st.Set[0].Value.Text, "'k'", st.Set[0].Value.Pos},
+		{st.Set[1].Value.Text, "oops1", st.Set[1].Value.Pos},
+		{st.Where, "oops2", st.WherePos},
+		{st.Returning[0].SQL, "oops3", st.Returning[0].Pos},
+		{st.Returning[1].SQL, "oops4", st.Returning[1].Pos},
+	} {
+		if got, want := st.Edits.Origin(p.pos, strings.Index(p.piece, p.mark)), strings.Index(sql, p.mark); got != want {
+			t.Errorf("%s of %s comes from %d, want %d", p.mark, p.piece, got, want)
+		}
+	}
+}
+
+func TestMapParams(t *testing.T) {
+	f := func(n int) int { return n + 10 }
+	for sql, want := range map[string]string{
+		"":               "",
+		"a = b":          "a = b",
+		"a = $1":         "a = $11",
+		"$1 + $2, $1":    "$11 + $12, $11",
+		"'$1' || $1":     "'$1' || $11",
+		"\"$1\", `$1`":   "\"$1\", `$1`",
+		"$$ $1 $$ || $2": "$$ $1 $$ || $12",
+		"a$1 + $1":       "a$1 + $11",
+		"-- $1\n$1":      "-- $1\n$11",
+		"/* $1 */ $1":    "/* $1 */ $11",
+		"$0 + $1":        "$0 + $11",
+		"$99999999 + $1": "$99999999 + $11",
+		"$1 + 'open $2":  "$11 + 'open $2",
+		"$1 + $name":     "$11 + $name",
+		"E'\\'$1' || $1": "E'\\'$1' || $11",
+		"$1::int + 'é$2": "$11::int + 'é$2",
+	} {
+		if got := dialect.MapParams(sql, f); got != want {
+			t.Errorf("%s: got %s, want %s", sql, got, want)
+		}
+	}
+}
+
+func TestNormalize(t *testing.T) {
+	same := [][]string{
+		{"SELECT a FROM t WHERE b = 'x  y'", "select a\n\tfrom  t -- c\nwhere /* d /* e */ */ b = 'x  y'  ", "Select a From t Where b = 'x  y' "},
+		{"SELECT 'a' 'b'", "SELECT 'a' /*\n*/ 'b'", "select 'a' \t 'b'"},
+		{"SELECT X'00' AS x", "select X'00'  as x"},
+		{"SELECT a - -1", "SELECT a -/**/ -1"},
+	}
+	for _, list := range same {
+		for _, sql := range list {
+			if got, want := dialect.Normalize(sql), dialect.Normalize(list[0]); got != want {
+				t.Errorf("%q and %q are the same, but %q and %q are not", sql, list[0], got, want)
+			}
+		}
+	}
+	different := []string{
+		"SELECT a", "SELECT A", "SELECT \"a\"", "SELECT 'a'", "SELECT 'A'", "SELECT 'a'\n'b'", "SELECT 'a' 'b'", "SELECT 'a''b'", "SELECT a AS all", "SELECT a AS ALL",
+		"SELECT t.all", "SELECT t.ALL", "SELECT {all: 1}", "SELECT {ALL: 1}", "SELECT - -a", "SELECT 1 2", "SELECT 12", "SELECT a b", "SELECT ab", "SELECT $1", "SELECT $2",
+	}
+	seen := map[string]string{}
+	for _, sql := range different {
+		n := dialect.Normalize(sql)
+		if other, ok := seen[n]; ok {
+			t.Errorf("%q and %q are different, but both become %q", sql, other, n)
+		}
+		seen[n] = sql
+	}
+	for sql, want := range map[string]string{
+		"select a from t": "SELECT a FROM t", "": "", " -- x": "", "select 'open": "select 'open", "select/* */1": "SELECT 1", "select(1)": "SELECT(1)",
+	} {
+		if got := dialect.Normalize(sql); got != want {
+			t.Errorf("%q: got %q, want %q", sql, got, want)
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for s, want := range map[string]string{"a": `"a"`, `a"b`: `"a""b"`, "": `""`} {
+		if got := dialect.QuoteIdent(s); got != want {
+			t.Errorf("QuoteIdent(%q) = %s", s, got)
+		}
+	}
+	for _, s := range []string{"", "a", "it's", "'", "''", `a\b`, "a\nb", "a\x00b", "é", "$1", "--", ";"} {
+		q := dialect.QuoteString(s)
+		f, err := dialect.Split("INSERT INTO t VALUES (" + q + ")")
+		if err != nil || len(f) != 1 {
+			t.Fatalf("%q: %v, %v", s, f, err)
+		}
+		if got := mustParse(t, f[0].Text).(*dialect.Insert).Rows[0][0]; got.Kind != dialect.ExprString || got.Text != s {
+			t.Errorf("%q is read back as %s", s, show(got))
+		}
+	}
+}
+
+func TestKeywords(t *testing.T) {
+	for _, list := range [][]string{dialect.Keywords(), dialect.ReservedWords()} {
+		for i, w := range list {
+			if w != strings.ToUpper(w) || i > 0 && list[i-1] >= w {
+				t.Errorf("%s is not in upper case or not in order", w)
+			}
+		}
+	}
+	for _, w := range dialect.ReservedWords() {
+		if dialect.CheckTableName(strings.ToLower(w)) == nil {
+			t.Errorf("a table may be called %s", w)
+		}
+	}
+	all := strings.Join(dialect.Keywords(), " ") + " "
+	for _, w := range []string{"SELECT", "NAMESPACE", "FLUSH_POLICY", "SUBSCRIBE", "UUID_V7", "CURRENT_TIMESTAMP"} {
+		if !strings.Contains(all, w+" ") {
+			t.Errorf("%s is missing", w)
+		}
+	}
+	for w, want := range map[string]bool{"select": true, "SELECT": true, "Concurrently": true, "user": false, "current_user": false, "selectx": false, "": false} {
+		if dialect.IsReserved(w) != want {
+			t.Errorf("IsReserved(%q) is %v", w, !want)
+		}
+	}
+	list := dialect.Keywords()
+	list[0] = "changed"
+	if dialect.Keywords()[0] == "changed" {
+		t.Error("the caller does not own the slice")
+	}
+}

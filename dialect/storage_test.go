@@ -1,0 +1,107 @@
+package dialect_test
+
+import (
+	"testing"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func TestStorages(t *testing.T) {
+	for _, c := range []statementCase{
+		{"CREATE STORAGE disk TYPE filesystem URI '/data'", &dialect.CreateStorage{
+			Storage: "disk", Type: "filesystem", Settings: dialect.StorageSettings{URI: ptr("/data")}, Pos: 15,
+		}},
+		{"create storage if not exists 'Disk' path '/data' type 'FileSystem';", &dialect.CreateStorage{
+			Storage: "disk", IfNotExists: true, Type: "filesystem", Settings: dialect.StorageSettings{URI: ptr("/data")}, Pos: 29,
+		}},
+		{"CREATE STORAGE disk TYPE = filesystem BASE_DIRECTORY = '/data'", &dialect.CreateStorage{
+			Storage: "disk", Type: "filesystem", Settings: dialect.StorageSettings{URI: ptr("/data")}, Pos: 15,
+		}},
+		{"CREATE STORAGE s TYPE s3 BUCKET 'b' REGION 'eu'", &dialect.CreateStorage{
+			Storage: "s", Type: "s3", Settings: dialect.StorageSettings{URI: ptr("s3://b/"), Region: ptr("eu")}, Pos: 15,
+		}},
+		{"CREATE STORAGE s TYPE s3 BUCKET 's3://b/p/'", &dialect.CreateStorage{
+			Storage: "s", Type: "s3", Settings: dialect.StorageSettings{URI: ptr("s3://b/p/")}, Pos: 15,
+		}},
+		{"CREATE STORAGE s TYPE s3 NAME 'n' DESCRIPTION 'd' URI 's3://b/' SHARED_TABLES_TEMPLATE 'x' USER_TABLES_TEMPLATE 'y' CREDENTIALS '{\"a\": 1}' CONFIG ' {}'", &dialect.CreateStorage{
+			Storage: "s", Type: "s3", Pos: 15, Settings: dialect.StorageSettings{
+				Name: ptr("n"), Description: ptr("d"), URI: ptr("s3://b/"), SharedTemplate: ptr("x"), UserTemplate: ptr("y"),
+				Credentials: ptr(dialect.Secret(`{"a": 1}`)), Config: ptr(" {}"),
+			},
+		}},
+		{"ALTER STORAGE s SET NAME 'n'", &dialect.AlterStorage{Storage: "s", Settings: dialect.StorageSettings{Name: ptr("n")}, Pos: 14}},
+		{"ALTER STORAGE s SET NAME = 'n', DESCRIPTION = '' SET CONFIG '{}';", &dialect.AlterStorage{
+			Storage: "s", Settings: dialect.StorageSettings{Name: ptr("n"), Description: ptr(""), Config: ptr("{}")}, Pos: 14,
+		}},
+		{"ALTER STORAGE \"s\" SET URI '/x', SET CREDENTIALS '{}'", &dialect.AlterStorage{
+			Storage: "s", Settings: dialect.StorageSettings{URI: ptr("/x"), Credentials: ptr(dialect.Secret("{}"))}, Pos: 14,
+		}},
+		{"DROP STORAGE s", &dialect.DropStorage{Storage: "s", Pos: 13}},
+		{"DROP STORAGE IF EXISTS S1;", &dialect.DropStorage{Storage: "s1", IfExists: true, Pos: 23}},
+		{"SHOW STORAGES", &dialect.ShowStorages{}},
+		{"STORAGE CHECK s", &dialect.CheckStorage{Storage: "s", Pos: 14}},
+		{"storage check 'S' extended;", &dialect.CheckStorage{Storage: "s", Extended: true, Pos: 14}},
+		{"STORAGE FLUSH TABLE ns.t", &dialect.FlushTable{Table: dialect.Name{Parts: []string{"ns", "t"}, Pos: 20}}},
+		{"STORAGE FLUSH ALL", &dialect.FlushAll{}},
+		{"STORAGE FLUSH ALL IN ns", &dialect.FlushAll{Namespace: ptr(ident("ns", 21))}},
+		{"STORAGE FLUSH ALL IN NAMESPACE 'Ns';", &dialect.FlushAll{Namespace: ptr(ident("ns", 31))}},
+		{"STORAGE COMPACT TABLE t", &dialect.CompactTable{Table: dialect.Name{Parts: []string{"t"}, Pos: 22}}},
+		{"STORAGE COMPACT ALL", &dialect.CompactAll{}},
+		{"STORAGE COMPACT ALL FROM ns", &dialect.CompactAll{Namespace: ptr(ident("ns", 25))}},
+	} {
+		c.check(t)
+	}
+}
+
+func TestStorageErrors(t *testing.T) {
+	const sql, no = kalam.CodeInvalidSQL, kalam.CodeUnsupported
+	for _, c := range []errorCase{
+		{"CREATE STORAGE", sql, 15, "Syntax error at end of statement: expected storage id"},
+		{"CREATE STORAGE 'a b' TYPE s3", sql, 16, `storage name "a b" may only hold letters, digits and '_'`},
+		{"CREATE STORAGE s", sql, 17, "Syntax error at end of statement: expected TYPE filesystem or TYPE s3"},
+		{"CREATE STORAGE s URI '/x'", sql, 26, "Syntax error at end of statement: expected TYPE filesystem or TYPE s3"},
+		{"CREATE STORAGE s TYPE", sql, 22, "Syntax error at end of statement: expected storage type"},
+		{"CREATE STORAGE s TYPE ftp", sql, 23, "Unknown storage type 'ftp' (expected filesystem or s3)"},
+		{"CREATE STORAGE s TYPE gcs", no, 23, "Storage type 'gcs' is not supported (expected filesystem or s3)"},
+		{"CREATE STORAGE s TYPE azure", no, 23, "Storage type 'azure' is not supported (expected filesystem or s3)"},
+		{"CREATE STORAGE s TYPE s3 TYPE s3", sql, 26, "TYPE is given twice"},
+		{"CREATE STORAGE s TYPE s3", sql, 25, "Syntax error at end of statement: expected URI 's3://bucket/prefix/' or BUCKET 'name'"},
+		{"CREATE STORAGE s TYPE filesystem", sql, 33, "Syntax error at end of statement: expected URI, PATH or BASE_DIRECTORY 'directory'"},
+		{"CREATE STORAGE s TYPE filesystem BUCKET 'b'", sql, 34, "BUCKET is only supported for TYPE s3"},
+		{"CREATE STORAGE s TYPE s3 BUCKET ''", sql, 33, "BUCKET is empty"},
+		{"CREATE STORAGE s TYPE s3 BUCKET b", sql, 33, "Syntax error at or near 'b': expected a quoted text after BUCKET"},
+		{"CREATE STORAGE s TYPE s3 URI 'x' PATH 'y'", sql, 34, "PATH is given twice"},
+		{"CREATE STORAGE s TYPE s3 COLOUR 'x'", sql, 26, "Syntax error at or near 'COLOUR': expected a clause of CREATE or ALTER STORAGE"},
+		{"CREATE STORAGE s TYPE s3 URI 'x' 'y'", sql, 34, "Syntax error: expected a clause of CREATE STORAGE"},
+		{"CREATE STORAGE s TYPE s3 CREDENTIALS '[]'", sql, 38, "CREDENTIALS must be a JSON object in quotes"},
+		{"CREATE STORAGE s TYPE s3 CREDENTIALS '{\"key\": '", sql, 38, "CREDENTIALS must be a JSON object in quotes"},
+		{"CREATE STORAGE s TYPE s3 CREDENTIALS hunter2", sql, 38, "Syntax error: expected a quoted JSON object after CREDENTIALS"},
+		{"CREATE STORAGE s TYPE s3 CREDENTIALS $hunter2", sql, 38, "Invalid parameter placeholder"},
+		{"CREATE STORAGE s TYPE s3 CREDENTIALS '{}' CREDENTIALS '{}'", sql, 43, "CREDENTIALS is given twice"},
+		{"CREATE STORAGE s TYPE s3 CONFIG 'x'", sql, 33, "CONFIG must be a JSON object in quotes"},
+		{"ALTER STORAGE", sql, 14, "Syntax error at end of statement: expected storage id"},
+		{"ALTER STORAGE s", sql, 16, "Syntax error at end of statement: expected SET"},
+		{"ALTER STORAGE s SET", sql, 20, "Syntax error at end of statement: expected a clause of CREATE or ALTER STORAGE"},
+		{"ALTER STORAGE s SET NAME", sql, 25, "Syntax error at end of statement: expected a quoted text after NAME"},
+		{"ALTER STORAGE s SET NAME 'n',", sql, 30, "Syntax error at end of statement: expected a clause of CREATE or ALTER STORAGE"},
+		{"ALTER STORAGE s SET TYPE s3", no, 21, "ALTER STORAGE cannot change the TYPE"},
+		{"ALTER STORAGE s SET NAME 'n', BUCKET 'b'", no, 31, "ALTER STORAGE cannot change the BUCKET"},
+		{"DROP STORAGE", sql, 13, "Syntax error at end of statement: expected storage id"},
+		{"DROP STORAGE s CASCADE", sql, 16, "Syntax error at or near 'CASCADE': expected end of statement"},
+		{"STORAGE", sql, 1, "Unsupported statement type: STORAGE"},
+		{"STORAGE PURGE", sql, 1, "Unsupported statement type: STORAGE PURGE"},
+		{"STORAGE FLUSH", sql, 14, "Syntax error at end of statement: expected TABLE or ALL"},
+		{"STORAGE COMPACT x", sql, 17, "Syntax error at or near 'x': expected TABLE or ALL"},
+		{"STORAGE FLUSH TABLE", sql, 20, "Syntax error at end of statement: expected table name"},
+		{"STORAGE FLUSH ALL IN", sql, 21, "Syntax error at end of statement: expected namespace name"},
+		{"STORAGE FLUSH ALL ns", sql, 19, "Syntax error at or near 'ns': expected end of statement"},
+		{"STORAGE CHECK", sql, 14, "Syntax error at end of statement: expected storage id"},
+		{"STORAGE CHECK s FULL", sql, 17, "Syntax error at or near 'FULL': expected end of statement"},
+		{"FLUSH TABLE t", sql, 1, "Unsupported statement type: FLUSH TABLE"},
+	} {
+		c.check(t)
+	}
+}

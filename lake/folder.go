@@ -1,0 +1,102 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"github.com/kalamlake/kalam"
+)
+
+// RemoveFolder deletes what lies directly in the folder of a scope and is not
+// kept: segments, sidecars, temporary files and manifest.json, but nothing of
+// another name and nothing in folders below. It is the last step of dropping a
+// table, after its segments were removed one by one. A table created again under
+// the old name has the same folder: a segment that says that it belongs to
+// another table than t stays, one that is being written stays, and so does one
+// for whose path keep, which knows the manifest of the new table, returns true.
+// manifest.json stays when any of them does. It returns how many files it
+// removed.
+func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID, keep func(segmentPath string) bool) (int, error) {
+	at, folder, err := l.folder(storage, t, user)
+	if err != nil {
+		return 0, err
+	}
+	owners := make(map[string]bool) // whether to keep the files of a segment
+	var doomed []string
+	kept := false
+	err = at.Storage.List(ctx, folder, func(e Entry) error {
+		if path.Dir(e.Path) != folder {
+			return nil
+		}
+		kind, owner := classify(e.Path)
+		if kind == notOurs || kind == OrphanManifest {
+			return nil
+		}
+		if owner != "" {
+			stays, known := owners[owner]
+			if !known {
+				stays = l.isPending(objectKey{at.ID, owner}) || keep(owner) || belongsToOther(ctx, at, owner, t.Number)
+				owners[owner] = stays
+			}
+			if stays {
+				kept = true
+				return ctx.Err()
+			}
+		}
+		doomed = append(doomed, e.Path)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if !kept {
+		doomed = append(doomed, path.Join(folder, ManifestName))
+	}
+	for i, p := range doomed {
+		if _, owner := classify(p); owner != "" {
+			l.forget(at.ID, owner)
+		}
+		if err := at.Storage.Remove(ctx, p); err != nil {
+			return i, err
+		}
+	}
+	return len(doomed), nil
+}
+
+// belongsToOther reports whether the segment at p was written for another table
+// than n: keep cannot know one whose commit has not reached the manifest of
+// record yet. Files that do not say are leftovers, for what was committed is
+// whole.
+func belongsToOther(ctx context.Context, at *location, p string, n kalam.TableNumber) bool {
+	if have, err := tableOfParquet(ctx, at, p); err == nil {
+		return have != n
+	}
+	have, err := tableOfSidecar(ctx, at, sidecarPath(p))
+	return err == nil && have != n
+}
+
+func tableOfParquet(ctx context.Context, at *location, p string) (_ kalam.TableNumber, err error) {
+	object, err := at.Storage.Open(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	f := &parquetFile{path: p, file: object}
+	if err := f.readFooter(); err != nil {
+		return 0, err
+	}
+	n, err := f.number(MetaTableNumber)
+	return kalam.TableNumber(n), err
+}
+
+func tableOfSidecar(ctx context.Context, at *location, p string) (_ kalam.TableNumber, err error) {
+	object, err := at.Storage.Open(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	s := &sidecar{path: p, file: object}
+	err = s.loadTrailer()
+	return s.table, err
+}
