@@ -42,6 +42,7 @@ var layers = map[string][]string{
 
 // testsMay is what the tests of a package import beyond its layer.
 var testsMay = map[string][]string{
+	"dialect":         {"datatype"},
 	"buffer":          {"buffer/badger", "buffer/memory", "buffer/buffertest"},
 	"buffer/badger":   {"buffer/buffertest"},
 	"buffer/memory":   {"buffer/buffertest"},

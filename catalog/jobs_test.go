@@ -9,12 +9,6 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/memory"
 	"github.com/kalamlake/kalam/catalog"
-	"github.com/kalamlake/kalam/jobs"
-)
-
-var (
-	_ jobs.Records = (*catalog.Catalog)(nil)
-	_ jobs.History = (*catalog.Catalog)(nil)
 )
 
 func TestJobs(t *testing.T) {
@@ -123,18 +117,5 @@ func TestManyJobs(t *testing.T) {
 	}
 	if n := len(records(t, b)); n < 200 || n > 210 {
 		t.Errorf("%d records left", n)
-	}
-}
-
-// TestRunnerOverCatalog runs jobs over the real records and a restart.
-func TestRunnerOverCatalog(t *testing.T) {
-	b := memory.New()
-	c := open(t, b, catalog.Options{})
-	runner := jobs.NewRunner(c, jobs.Options{Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{kalam.JobFlush: nil}})
-	j, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush, Key: "k"})
-	check(t, err)
-	again := jobs.NewRunner(open(t, b.Clone(), catalog.Options{}), jobs.Options{})
-	if got, err := again.Status(t.Context(), j.ID); err != nil || got.Status != kalam.JobPending || got.Key != "k" {
-		t.Errorf("job %+v, %v", got, err)
 	}
 }

@@ -89,11 +89,15 @@ func flushJob(t *kalam.Table) kalam.Job {
 	}
 }
 
+// cleanupRetries lets the removal of a dropped table outwait the requests that
+// still read it: the pauses between tries grow to 30 s.
+const cleanupRetries = 1000
+
 // submitCleanup submits the removal of a dropped table.
 func (e *Engine) submitCleanup(ctx context.Context, t *kalam.Table) (kalam.Job, error) {
 	job, _, err := e.runner.Submit(ctx, kalam.Job{
 		Kind: kalam.JobCleanup, Namespace: t.ID.Namespace, Table: t.ID.Name, Number: t.Number,
-		Key:        fmt.Sprintf("cleanup-%d", t.Number),
+		Key: fmt.Sprintf("cleanup-%d", t.Number), MaxRetries: cleanupRetries,
 		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q}`, t.ID.String(), t.Kind),
 	})
 	return job, err

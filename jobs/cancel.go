@@ -68,6 +68,7 @@ func (r *Runner) cancelWaiting(ctx context.Context, e *entry) (waiting bool, err
 // cancelRunning ends the task of a job and waits for it.
 func (r *Runner) cancelRunning(ctx context.Context, e *entry) error {
 	r.mu.Lock()
+	e.cancelled = true
 	cancel := e.cancel
 	r.mu.Unlock()
 	if cancel != nil {

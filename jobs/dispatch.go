@@ -88,6 +88,9 @@ func (r *Runner) dispatch(ctx context.Context) time.Duration {
 		// The end of ctx reaches the task through stop, with its own cause.
 		taskCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 		e.cancel = cancel
+		if e.cancelled { // While it was between two tries.
+			cancel(ErrCancelled)
+		}
 		r.tasks.Go(func() {
 			defer cancel(nil)
 			r.release(e, worker, r.execute(taskCtx, e, worker))
@@ -255,7 +258,10 @@ func (r *Runner) end(ctx context.Context, e *entry, err error) (again bool) {
 	defer r.mu.Unlock()
 	e.job = job
 	if to == kalam.JobRetrying {
-		e.notBefore = time.Now().Add(r.o.Backoff(job.Retries))
+		e.notBefore = time.Now()
+		if !e.cancelled {
+			e.notBefore = e.notBefore.Add(r.o.Backoff(job.Retries))
+		}
 		return true
 	}
 	r.finishLocked(e)

@@ -147,6 +147,9 @@ func (r *flushRun) gone(err error) error {
 
 // user flushes one user. It returns only errors that concern the others too.
 func (r *flushRun) user(ctx context.Context, user kalam.UserID) error {
+	if ctx.Err() != nil { // It ended while this user waited for their turn.
+		return context.Cause(ctx)
+	}
 	flushed, err := r.task.Flusher.FlushScope(ctx, r.job.Number, user)
 	if err != nil && (ctx.Err() != nil || kalam.CodeOf(err) == kalam.CodeTableNotFound) {
 		return err
@@ -214,7 +217,7 @@ func (r *flushRun) report() error {
 
 func (r *flushRun) message() string {
 	outcome := "successfully"
-	if r.result.FailedUsers > 0 {
+	if r.done < r.total || r.result.FailedUsers > 0 {
 		outcome = "in part"
 	}
 	text := fmt.Sprintf("Flushed %s %s (%d rows, %d files)", r.table, outcome, r.result.RecordsFlushed, r.result.Files)

@@ -102,6 +102,7 @@ type entry struct {
 	saved     time.Time // Of the last store.
 	final     bool      // The final record is stored.
 	cancel    context.CancelCauseFunc
+	cancelled bool // By Cancel; a try that starts later ends at once.
 }
 
 func newEntry(j kalam.Job) *entry {

@@ -10,7 +10,8 @@ import (
 )
 
 // errUsage says that the command line was wrong; it ends with status 2.
-var errUsage = errors.New("usage: kalam-bench load --url URL --data FILE [--table NS.T] [--users-password P] [--batch N] [--workers N]")
+var errUsage = errors.New(`usage: kalam-bench load --url URL --data FILE [--table NS.T] [--users-password P] [--batch N] [--workers N]
+       kalam-bench measure --dir DIR [--kalamd BINARY] [--quick]`)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -35,6 +36,8 @@ func run(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "load":
 		return runLoad(ctx, args[1:])
+	case "measure":
+		return runMeasure(ctx, args[1:])
 	}
 	return fmt.Errorf("unknown command %q; %w", args[0], errUsage)
 }
