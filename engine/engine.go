@@ -41,6 +41,7 @@ type Engine struct {
 	counters Counters
 	started  time.Time
 	now      func() time.Time
+	faults   func(point string) error
 }
 
 // Counters are the engine's gauges, read by system.stats and /health.
@@ -51,11 +52,14 @@ type Counters struct {
 
 // Options are what Open needs beside the configuration.
 type Options struct {
-	Logger       *slog.Logger             // nil discards.
-	Now          func() time.Time         // nil is time.Now.
-	RootPassword string                   // Of the user root at the first start; "" leaves it to setup.
-	Backend      buffer.Backend           // nil opens Badger in the configured directory.
-	Faults       func(point string) error // Called at named points of a flush; tests fail or stop there.
+	Logger       *slog.Logger     // nil discards.
+	Now          func() time.Time // nil is time.Now.
+	RootPassword string           // Of the user root at the first start; "" leaves it to setup.
+	Backend      buffer.Backend   // nil opens Badger in the configured directory.
+	// Faults is called at named points of a flush: collected, written, verified,
+	// sidecar, segment, committed, trimmed. Tests look at the disk there, as a crash
+	// would find it, or return an error to make the flush fail.
+	Faults func(point string) error
 }
 
 // Open opens the data directory, creating it at the first start. The directory
@@ -68,7 +72,10 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), system: newSystemTables()}
+	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), system: newSystemTables(), faults: o.Faults}
+	if e.faults == nil {
+		e.faults = func(string) error { return nil }
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -110,7 +117,11 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open storage local: %w", err)
 	}
-	e.lake, err = lake.New(lake.Options{Now: o.Now}, lake.Location{ID: lake.LocalStorage, Storage: e.storage})
+	e.lake, err = lake.New(lake.Options{Now: o.Now, Hook: func(point string) {
+		if err := e.faults(point); err != nil {
+			e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
+		}
+	}}, lake.Location{ID: lake.LocalStorage, Storage: e.storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}

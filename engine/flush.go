@@ -68,6 +68,9 @@ func (e *Engine) flushScope(ctx context.Context, t *kalam.Table, user kalam.User
 		return jobs.FlushedScope{}, err
 	}
 	defer f.release()
+	if err := e.faults("collected"); err != nil {
+		return jobs.FlushedScope{}, err
+	}
 	segment, err := f.write(ctx)
 	if err != nil {
 		return jobs.FlushedScope{}, err
@@ -145,6 +148,9 @@ func (f *scopeFlush) write(ctx context.Context) (kalam.Segment, error) {
 	if err != nil {
 		return kalam.Segment{}, errors.Join(err, pending.Abort())
 	}
+	if err := f.engine.faults("written"); err != nil {
+		return kalam.Segment{}, errors.Join(err, pending.Abort())
+	}
 	return pending.Commit(ctx, f.keys, lake.SegmentMeta{
 		MinSeq: f.minSeq, MaxSeq: maxSeq, Rows: int64(len(f.keys)), Tombstones: int64(f.tombstones.GetCardinality()),
 	})
@@ -163,14 +169,23 @@ func fieldIDs(t *kalam.Table) map[string]int {
 // trims the log and rewrites manifest.json.
 func (f *scopeFlush) commit(ctx context.Context, segment kalam.Segment) error {
 	e := f.engine
+	if err := e.faults("segment"); err != nil {
+		return err
+	}
 	_, err := e.store.CommitFlush(ctx, buffer.FlushCommit{
 		Table: f.table, Scope: f.scope, Watermark: f.watermark, Segment: segment, Tombstones: f.tombstones, Keys: segmentKeys(f.keys),
 	})
 	if err != nil {
 		return fmt.Errorf("commit flush of %s: %w", f.table.ID, err)
 	}
+	if err := e.faults("committed"); err != nil {
+		return err
+	}
 	if _, err := e.store.Trim(ctx, f.scope); err != nil {
 		e.log.Warn("log not trimmed; the next flush repeats it", "table", f.table.ID.String(), "error", err)
+	}
+	if err := e.faults("trimmed"); err != nil {
+		return err
 	}
 	if err := e.writeManifest(ctx, f.table, f.scope); err != nil {
 		e.log.Warn("manifest.json not written; the next flush repeats it", "table", f.table.ID.String(), "error", err)

@@ -30,6 +30,11 @@ func (s *session) table(n dialect.Name) (*kalam.Table, error) {
 // tableID turns the parts of a name into a table id under the request's default
 // namespace. Parts are already folded.
 func (s *session) tableID(parts []string) (kalam.TableID, error) {
+	for _, part := range parts {
+		if len(part) > kalam.MaxIdentifier {
+			return kalam.TableID{}, kalam.CheckIdentifier("table", part)
+		}
+	}
 	switch len(parts) {
 	case 1:
 		return kalam.TableID{Namespace: s.namespace, Name: kalam.TableName(parts[0])}, nil

@@ -54,7 +54,7 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 	for i, f := range fragments {
 		s.statement = i + 1
 		if err := s.run(ctx, f, fragments[i+1:]); err != nil {
-			return &StatementError{Statement: i + 1, SQL: f.Text, Err: located(err, f.Offset)}
+			return &StatementError{Statement: i + 1, SQL: f.Text, Err: brief(located(err, f.Offset))}
 		}
 	}
 	if s.txn != nil {
@@ -165,6 +165,21 @@ func isCancel(err error) bool {
 		return true
 	}
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// maxMessage is the longest message that a user is shown: names and values in
+// it may be of any length.
+const maxMessage = 1000
+
+// brief returns err with its message cut to maxMessage.
+func brief(err error) error {
+	var ke *kalam.Error
+	if !errors.As(err, &ke) || len(ke.Msg) <= maxMessage {
+		return err
+	}
+	short := *ke
+	short.Msg = strings.ToValidUTF8(ke.Msg[:maxMessage], "") + "..."
+	return &short
 }
 
 // located returns err with its position moved from the statement to the
