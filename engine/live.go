@@ -267,6 +267,10 @@ func (q *LiveQuery) ID() string { return q.sub.Spec().Subscription }
 // Subscription returns the subscription that deliveries of the outbox name.
 func (q *LiveQuery) Subscription() *subscribe.Subscription { return q.sub }
 
+// Seq returns the seq of the snapshot: initial rows are not newer, events are.
+// A client that has received nothing yet resumes from it.
+func (q *LiveQuery) Seq() kalam.Seq { return q.seq }
+
 // Table returns the table's definition at the time of Subscribe.
 func (q *LiveQuery) Table() *kalam.Table { return q.spec.table }
 

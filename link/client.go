@@ -74,7 +74,8 @@ func (c *Client) URL() string { return c.base.String() }
 
 // Close ends all subscriptions, waits for their goroutines and closes idle
 // connections. Requests under way go on until they are answered or their
-// context ends; later ones fail. It may be called more than once.
+// context ends; later ones fail. It never fails and may be called more than
+// once.
 func (c *Client) Close() error {
 	c.closed.Store(true)
 	c.live.close()

@@ -16,5 +16,10 @@ var (
 	NewPacer  = newPacer
 )
 
+// DecodeResponse is decodeResponse.
+func DecodeResponse(status int, body []byte) (*Response, error) {
+	return decodeResponse(answer{status: status, body: body})
+}
+
 // Reserve is pacer.reserve.
 func (p *pacer) Reserve(now time.Time) time.Duration { return p.reserve(now) }

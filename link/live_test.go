@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -264,6 +265,56 @@ func cutAndCompare(t *testing.T, f *fake, sub *link.Subscription, cuts int32) {
 		t.Errorf("%d resumes and %d resets after %d cuts", resumed, m.reset, f.cuts.Load())
 	}
 	t.Logf("%d cuts, %d resumes, %d versions", f.cuts.Load(), resumed, len(m.seen))
+}
+
+// TestChurn opens and closes subscriptions from many goroutines while rows change
+// and connections are cut.
+func TestChurn(t *testing.T) {
+	f := newFake(t)
+	c := f.client(link.Options{Auth: link.Password("alice", "secret"), LiveRate: 1000000, MaxReconnects: -1, MaxRetries: 1000})
+	stop := make(chan struct{})
+	var writer, readers sync.WaitGroup
+	writer.Go(func() {
+		tick := time.NewTicker(500 * time.Microsecond) // What the fake can deliver.
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			f.table.put(i%50, i, i%3 == 0)
+			if i%200 == 199 {
+				f.sockets.dropAll()
+			}
+		}
+	})
+	ctx := within(t)
+	for n := range 8 {
+		readers.Go(func() {
+			for i := range 10 {
+				sub, err := c.Subscribe(ctx, liveSQL, link.SubscribeOptions{LastRows: link.AllRows * (i % 2), BatchSize: 7, BufferSize: 20})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				m := newMirror(t)
+				for range n * 5 {
+					ev, ok := <-sub.Events()
+					if !ok {
+						t.Errorf("subscription ended: %v", sub.Err())
+						return
+					}
+					m.apply(ev)
+				}
+				sub.Close()
+			}
+		})
+	}
+	readers.Wait()
+	close(stop)
+	writer.Wait()
+	eventually(t, "the server has no subscription", func() bool { return f.table.listeners() == 0 })
 }
 
 func TestSlowReader(t *testing.T) {

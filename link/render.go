@@ -1,7 +1,6 @@
 package link
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
@@ -26,23 +25,37 @@ func (r *Result) JSON() []byte {
 // WriteJSON writes what JSON returns, one object a line.
 func (r *Result) WriteJSON(w io.Writer) error {
 	keys := r.objectKeys()
-	b := bufio.NewWriterSize(w, 32<<10)
-	b.WriteByte('[')
+	b := append(make([]byte, 0, chunk), '[')
 	for i, row := range r.rows {
 		if i > 0 {
-			b.WriteString(",\n ")
-		}
-		for j, cell := range row {
-			b.Write(keys[j])
-			b.Write(cell)
+			b = append(b, ",\n "...)
 		}
 		if len(row) == 0 {
-			b.WriteByte('{')
+			b = append(b, '{')
 		}
-		b.WriteByte('}')
+		for j, cell := range row {
+			b = append(append(b, keys[j]...), cell...)
+		}
+		b = append(b, '}')
+		var err error
+		if b, err = spill(w, b); err != nil {
+			return err
+		}
 	}
-	b.WriteByte(']')
-	return b.Flush()
+	_, err := w.Write(append(b, ']'))
+	return err
+}
+
+// chunk is the size from which output is written.
+const chunk = 32 << 10
+
+// spill writes b if there is enough of it, and returns what is left.
+func spill(w io.Writer, b []byte) ([]byte, error) {
+	if len(b) < chunk {
+		return b, nil
+	}
+	_, err := w.Write(b)
+	return b[:0], err
 }
 
 // objectKeys returns what stands before each cell of an object: `{"a":`, `,"b":`.
@@ -88,26 +101,31 @@ func (r *Result) WriteCSV(w io.Writer) error {
 	if len(r.columns) == 0 {
 		return nil
 	}
-	b := bufio.NewWriterSize(w, 32<<10)
+	b := make([]byte, 0, chunk)
 	for i, c := range r.columns {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString(QuoteCSV(c.Name))
+		b = append(b, QuoteCSV(c.Name)...)
 	}
-	b.WriteByte('\n')
+	b = append(b, '\n')
 	for _, row := range r.rows {
 		for i, cell := range row {
 			if i > 0 {
-				b.WriteByte(',')
+				b = append(b, ',')
 			}
 			if text, ok := FormatCell(r.columns[i].Type, cell); ok {
-				b.WriteString(QuoteCSV(text))
+				b = append(b, QuoteCSV(text)...)
 			}
 		}
-		b.WriteByte('\n')
+		b = append(b, '\n')
+		var err error
+		if b, err = spill(w, b); err != nil {
+			return err
+		}
 	}
-	return b.Flush()
+	_, err := w.Write(b)
+	return err
 }
 
 // QuoteCSV returns s as a field of CSV. The empty text is quoted to tell it from

@@ -146,6 +146,37 @@ func FuzzSplitRows(f *testing.F) {
 	})
 }
 
+// FuzzResponse decodes whatever a server could answer and shows it in every form.
+func FuzzResponse(f *testing.F) {
+	f.Add(200, []byte(`{"status":"success","results":[{"schema":[{"name":"a","data_type":"Bytes","flags":["pk"]},{"name":"a","data_type":{"Decimal":{"precision":3,"scale":1}}}],"rows":[[[1,2],"0.5"],[null,3]],"row_count":2,"as_user":"a"}],"took":1.5}`))
+	f.Add(400, []byte(`{"status":"error","results":[],"took":1,"error":{"code":"INVALID_SQL","message":"m","statement_index":1}}`))
+	for _, k := range kalam.Kinds() {
+		name, _ := json.Marshal(kalam.TypeOf(k))
+		f.Add(200, []byte(`{"status":"success","results":[{"schema":[{"name":"x","data_type":`+string(name)+`}],"rows":[[-9223372036854775808],["\\\u0000"],[{}],[[-1]],[1e400],[true]]}]}`))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		res, err := link.DecodeResponse(status, body)
+		if res == nil {
+			if err == nil || err.Error() == "" {
+				t.Fatalf("neither response nor error, but %v", err)
+			}
+			return
+		}
+		for _, r := range res.Results {
+			if !json.Valid(r.JSON()) {
+				t.Fatalf("invalid JSON %s of %s", r.JSON(), body)
+			}
+			records, err := csv.NewReader(bytes.NewReader(r.CSV())).ReadAll()
+			if err != nil || len(r.Columns()) > 0 && len(records) != len(r.Rows())+1 {
+				t.Fatalf("CSV of %d records, %v: %q of %s", len(records), err, r.CSV(), body)
+			}
+		}
+		if _, err := json.Marshal(res.Envelope()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func BenchmarkDecode(b *testing.B) {
 	row := `["123456789","some text that is not short",1767323045123456,null,1.5]`
 	rows := "[" + strings.TrimSuffix(strings.Repeat(row+",", 1000), ",") + "]"

@@ -86,7 +86,7 @@ func (c *core) open(ctx context.Context, l *login) (*socket, error) {
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if l != nil {
 		if err := s.authenticate(ctx); err != nil {
-			conn.CloseNow()
+			_ = conn.CloseNow() // It is given up anyway.
 			return nil, err
 		}
 	}
@@ -189,7 +189,11 @@ func (s *socket) readError(err error) error {
 	case errors.Is(err, websocket.ErrMessageTooBig):
 		return &Error{Kind: KindWebSocket, Code: wire.CodeMessageTooLarge, Message: fmt.Sprintf("a message of the server is larger than %d bytes", maxFrame), Err: err}
 	}
-	return wrap(KindWebSocket, err, "receive")
+	e := wrap(KindWebSocket, err, "receive")
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Message = "the connection broke off"
+	}
+	return e
 }
 
 // gunzip decompresses a message.
@@ -245,7 +249,7 @@ func (s *socket) serve(take func(*frame) error) error {
 		}
 	}
 	s.cancel(err)
-	s.conn.CloseNow()
+	_ = s.conn.CloseNow() // It has ended, or is given up.
 	helpers.Wait()
 	if websocket.CloseStatus(err) == wire.ClosePolicy {
 		err = s.expired(err)
@@ -282,8 +286,8 @@ func (s *socket) writeAll() {
 			}
 		case why != nil:
 			s.cancel(why)
-			timer := time.AfterFunc(closeWait, func() { s.conn.CloseNow() })
-			s.conn.Close(websocket.StatusNormalClosure, "")
+			timer := time.AfterFunc(closeWait, func() { _ = s.conn.CloseNow() })
+			_ = s.conn.Close(websocket.StatusNormalClosure, "") // The server may be gone already.
 			timer.Stop()
 			return
 		default:
@@ -311,7 +315,7 @@ func (s *socket) nextFrame() (f wire.ClientFrame, why error, ok bool) {
 // abort cuts the connection.
 func (s *socket) abort(why error) {
 	s.cancel(why)
-	s.conn.CloseNow()
+	_ = s.conn.CloseNow() // It is given up anyway.
 }
 
 // keepAlive pings the server and cuts the connection when there is no answer.

@@ -141,18 +141,23 @@ func (st *stream) run() {
 	defer st.runner.Done()
 	for failures := 0; st.needed(); {
 		stood, err := st.connect()
-		if stood {
+		switch {
+		case errors.Is(err, errNoSubscription):
 			failures = 0
+			continue
+		case stood:
+			failures = 0
+		default:
+			failures++
 		}
-		failures++
-		limit := st.limit()
-		if isFinal(err) || limit >= 0 && failures > limit {
+		if limit := st.limit(); isFinal(err) || limit >= 0 && failures >= limit {
 			st.fail(err)
+			failures = 0
 			continue
 		}
-		st.wait(failures - 1)
+		st.wait(max(failures-1, 0))
 		for _, s := range st.subscriptions() {
-			s.connecting(failures)
+			s.connecting(failures + 1)
 		}
 	}
 }
@@ -178,15 +183,15 @@ func (st *stream) subscriptions() []*Subscription {
 	return slices.Clone(st.list)
 }
 
-// limit returns how often to connect again, below 0 for no limit: while no
-// subscription has ever stood somebody waits for the answer.
+// limit returns after how many failures in a row to give up, below 0 for never:
+// while no subscription has ever stood, somebody waits for the answer.
 func (st *stream) limit() int {
 	for _, s := range st.subscriptions() {
 		if started, _ := s.standing(); started {
 			return st.core.options.MaxReconnects
 		}
 	}
-	return max(st.core.options.MaxRetries, 0)
+	return max(st.core.options.MaxRetries, 0) + 1
 }
 
 // wait is the pause before another attempt; it ends early when the stream is not

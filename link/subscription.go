@@ -10,7 +10,7 @@ import (
 	"github.com/kalamlake/kalam/link/wire"
 )
 
-// AllRows, as LastRows, asks for all matching rows.
+// AllRows is the LastRows that asks for all matching rows.
 const AllRows = -1
 
 // Bounds of SubscribeOptions.
@@ -154,7 +154,7 @@ func (s *Subscription) setPaused(p bool) {
 }
 
 // Close ends the subscription and waits until its channel is closed; what is
-// queued is dropped. It may be called more than once.
+// queued is dropped. It never fails and may be called more than once.
 func (s *Subscription) Close() error {
 	s.end(nil)
 	s.cancel()
@@ -213,7 +213,7 @@ func (c *Client) Subscribe(ctx context.Context, sql string, o SubscribeOptions) 
 	if err == nil {
 		err = s.Err()
 	}
-	s.Close()
+	_ = s.Close() // Never fails.
 	return nil, err
 }
 
@@ -307,7 +307,7 @@ func (s *Subscription) pushLocked(ev Event) bool {
 	case ev.Kind != EventState && n >= s.options.BufferSize:
 		return false
 	}
-	if s.head > 0 && len(s.queue) == cap(s.queue) {
+	if len(s.queue) == cap(s.queue) && s.head > len(s.queue)/2 {
 		s.queue = slices.Delete(s.queue, 0, s.head)
 		s.head = 0
 	}

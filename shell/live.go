@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +92,7 @@ type liveView struct {
 	want    int // Changes after which it is enough; 0 for no end.
 	changes int
 	initial int
+	resumed bool // The connection was lost at least once.
 	headed  bool // The header of csv was written.
 }
 
@@ -107,7 +107,7 @@ func (v *liveView) show(ev link.Event) error {
 			v.row(ev.Kind, nil, row)
 		}
 		if v.initial += len(ev.Rows); ev.Last {
-			v.remark("Initial data: %d rows", v.initial)
+			v.loaded(v.initial)
 			v.initial = 0
 		}
 	case link.EventDelete:
@@ -126,16 +126,31 @@ func (v *liveView) show(ev link.Event) error {
 	return nil
 }
 
+// loaded tells how many rows came at once: at the start, or after the connection
+// was lost.
+func (v *liveView) loaded(rows int) {
+	switch {
+	case !v.resumed:
+		v.remark("Initial data: %d rows", rows)
+	case rows > 0:
+		v.remark("%d rows changed meanwhile", rows)
+	}
+}
+
 // state tells what happens to the connection.
 func (v *liveView) state(ev link.Event) {
 	switch ev.State {
 	case link.StateDisconnected:
-		v.remark("Connection lost: %v", ev.Err)
+		if v.config.Verbose {
+			v.remark("Connection lost: %v", ev.Err)
+		}
 	case link.StateConnecting:
 		v.remark("Connection lost, reconnecting (attempt %d)...", ev.Attempt)
 	case link.StateResumed:
+		v.resumed = true
 		v.remark("Reconnected, resumed from seq %d", ev.From)
 	case link.StateReset:
+		v.resumed = false
 		v.remark("Reconnected after too long a time to resume: all rows follow anew")
 	}
 }
@@ -174,14 +189,14 @@ func (v *liveView) csv(columns []link.Column, kind link.EventKind, row link.Row)
 		for _, c := range columns {
 			names = append(names, csvField(c.Name, true))
 		}
-		io.WriteString(v.out, strings.Join(names, ",")+"\n") // The buffer keeps its error until Flush.
+		fmt.Fprintln(v.out, strings.Join(names, ","))
 		v.headed = true
 	}
 	fields := []string{kind.String()}
 	for _, c := range columns {
 		fields = append(fields, csvField(link.FormatCell(c.Type, row[c.Name])))
 	}
-	io.WriteString(v.out, strings.Join(fields, ",")+"\n") // As above.
+	fmt.Fprintln(v.out, strings.Join(fields, ","))
 }
 
 // csvField quotes as link.Result.CSV does.

@@ -32,8 +32,8 @@ func (s *session) prompt(ctx context.Context, in io.Reader) int {
 	return s.interact(ctx, editor, interrupts)
 }
 
-// relay passes signals on as what they mean here. A signal that nobody awaits is
-// lost, as it should be. stop ends it.
+// relay passes signals on as what they mean here. A signal waits until the prompt
+// or a statement takes it; further ones meanwhile are one with it. stop ends it.
 func relay(signals chan os.Signal) (interrupts chan struct{}, stop func()) {
 	interrupts = make(chan struct{})
 	done, ended := make(chan struct{}), make(chan struct{})

@@ -119,7 +119,7 @@ func (l *layers) loadFile(fields map[string]field, flag, fromEnv string) (path s
 			row, column := placed.Position()
 			return "", fmt.Errorf("configuration file %s, line %d, column %d: %w", path, row, column, err)
 		}
-		return "", fmt.Errorf("read configuration file: %w", err)
+		return "", fmt.Errorf("read configuration file %s: %w", path, err)
 	}
 	lines, err := keyLines(path)
 	if err != nil {

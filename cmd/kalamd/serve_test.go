@@ -152,7 +152,7 @@ func TestProcess(t *testing.T) {
 		}
 	}
 	second := launch(t, args...)
-	if status, out := second.exit(); status != 1 || out != "" || !strings.Contains(second.stderr.String(), "kalamd: ") {
+	if status, out := second.exit(); status != 1 || out != "" || !strings.Contains(second.stderr.String(), "another process") {
 		t.Errorf("a second server on the data directory: status %d, %q, log:\n%s", status, out, second.stderr)
 	}
 	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
