@@ -234,19 +234,33 @@ func (w *writer) insertion(i int) (buffer.Mutation, error) {
 // encode returns the row's payload and key, cut from one arena so that a large
 // statement costs few allocations.
 func (w *writer) encode(row []kalam.Value) (payload, key []byte, err error) {
-	const arena = 64 << 10
-	if cap(w.buf)-len(w.buf) < 512 {
-		w.buf = make([]byte, 0, arena)
+	if need := w.room(row); cap(w.buf)-len(w.buf) < need {
+		const most = 64 << 10 // The bytes stay in memory with the rows: no more than the statement needs.
+		w.buf = make([]byte, 0, max(min(len(w.rows)*need, most), need))
 	}
 	start := len(w.buf)
 	w.buf = datatype.EncodeRow(w.buf, w.table, row)
 	mid := len(w.buf)
 	w.buf = datatype.EncodeKey(w.buf, w.table, row)
 	end := len(w.buf)
-	if most := w.session.e.config.Limits.MaxRowBytes; most > 0 && int64(mid-start) > most {
-		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start, most)
+	if limit := w.session.e.config.Limits.MaxRowBytes; limit > 0 && int64(mid-start) > limit {
+		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start, limit)
 	}
 	return w.buf[start:mid:mid], w.buf[mid:end:end], nil
+}
+
+// room returns how many bytes the payload and key of a row take at most, but for
+// keys with many zero bytes.
+func (w *writer) room(row []kalam.Value) int {
+	const fixed = 24 // The largest value that is not text, with its tag and id.
+	n := fixed
+	for i, v := range row {
+		n += fixed + len(v.Str())
+		if w.table.IsKey(i) {
+			n += fixed + len(v.Str())
+		}
+	}
+	return n
 }
 
 func checkNotNull(t *kalam.Table, row []kalam.Value, number int) error {
