@@ -79,7 +79,8 @@ func (s *Store) leaveLRULocked(sc *scope) {
 }
 
 // release unpins a scope; scopes that were not used for the longest time leave
-// memory when they take more than HotBytes together.
+// memory when they take more than HotBytes together. The last one used stays
+// even if it takes more alone: its next use would have to load it again.
 func (s *Store) release(sc *scope) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +101,7 @@ func (s *Store) release(sc *scope) {
 	sc.size = sc.memory()
 	sc.elem = s.lru.PushFront(sc)
 	s.hot += sc.size
-	for s.hot > s.opts.HotBytes && s.lru.Len() > 0 {
+	for s.hot > s.opts.HotBytes && s.lru.Len() > 1 {
 		old := s.lru.Back().Value.(*scope)
 		s.leaveLRULocked(old)
 		delete(s.scopes, old.id)
@@ -111,7 +112,7 @@ func (s *Store) release(sc *scope) {
 // memory estimates what an unpinned scope takes. No commit can be running for it.
 func (sc *scope) memory() int64 {
 	const fixed = 1024
-	return fixed + sc.mem.bytes + int64(len(sc.mem.versions))*versionBytesInMemory + sc.mem.cache.size.Load()
+	return fixed + sc.mem.bytes + int64(sc.mem.versions.n)*versionMemory + sc.mem.cache.size.Load()
 }
 
 // discardLocked takes a scope out of memory for good. The caller holds mu.
@@ -154,7 +155,7 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 		if before != last {
 			return damagedBlock(sc.id, first, fmt.Sprintf("it follows version %d, but the one before it is %d", before, last))
 		}
-		last = mem.lastSeq(last)
+		last = mem.versions.last(last)
 		return nil
 	})
 	if err != nil {
