@@ -33,16 +33,20 @@ var errGone = errors.New("the client closed the connection")
 // past is a deadline that ends a read under way.
 var past = time.Unix(1, 0)
 
-// listener hands out conns: at most a number of them per address.
+// listener hands out conns, at most a number of them per address, and knows
+// those that are open.
 type listener struct {
 	net.Listener
 	limits *limits
 	closed chan struct{}
 	once   sync.Once
+
+	mu   sync.Mutex // guards open
+	open map[*conn]struct{}
 }
 
 func newListener(ln net.Listener, l *limits) *listener {
-	return &listener{Listener: ln, limits: l, closed: make(chan struct{})}
+	return &listener{Listener: ln, limits: l, closed: make(chan struct{}), open: map[*conn]struct{}{}}
 }
 
 // Accept waits for the next connection within its address's limit. Running out
@@ -69,7 +73,27 @@ func (l *listener) Accept() (net.Conn, error) {
 			l.limits.refuse(c, open)
 			continue
 		}
-		return &conn{Conn: c, release: func() { l.limits.disconnect(peer) }}, nil
+		k := &conn{Conn: c}
+		k.release = func() {
+			l.limits.disconnect(peer)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			delete(l.open, k)
+		}
+		l.mu.Lock()
+		l.open[k] = struct{}{}
+		l.mu.Unlock()
+		return k, nil
+	}
+}
+
+// cutAll ends every open connection under whoever uses it.
+func (l *listener) cutAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		// An error means that it is closed already.
+		_ = c.Conn.Close()
 	}
 }
 

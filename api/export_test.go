@@ -11,6 +11,7 @@ import (
 // ExecutorFunc runs statements in place of the engine.
 type ExecutorFunc func(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error
 
+// Execute calls f.
 func (f ExecutorFunc) Execute(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
 	return f(ctx, p, r, out)
 }
@@ -22,9 +23,6 @@ func (s *Server) SetExecutor(f ExecutorFunc) { s.exec = f }
 func (s *Server) SetSocketTimes(auth, client, heartbeat time.Duration) {
 	s.times = socketTimes{auth: auth, client: client, heartbeat: heartbeat}
 }
-
-// SetToken replaces the secret by which tokens are signed. Call it before Serve.
-func (s *Server) SetTokenSecret(secret []byte) { s.tokens.secret = secret }
 
 // DecodeRequest exposes the decoder of requests.
 func DecodeRequest(body []byte) (sql string, params []kalam.Value, ns kalam.NamespaceID, err error) {

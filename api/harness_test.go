@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"go.uber.org/goleak"
 
 	"github.com/kalamlake/kalam"
@@ -35,7 +36,7 @@ const rootPassword = "root-password-of-tests"
 
 // harness is a server with a real engine on a free port.
 type harness struct {
-	t      *testing.T
+	t      testing.TB
 	server *api.Server
 	engine *engine.Engine
 	config engine.Config
@@ -58,6 +59,12 @@ type setup struct {
 
 // start runs a server until the test ends.
 func start(t *testing.T, s setup) *harness {
+	t.Helper()
+	return startFor(t, s)
+}
+
+// startFor is start for tests and benchmarks.
+func startFor(t testing.TB, s setup) *harness {
 	t.Helper()
 	cfg := engine.DefaultConfig()
 	cfg.Storage.DataPath = t.TempDir()
@@ -131,6 +138,15 @@ func (h *harness) run() {
 		}
 	})
 }
+
+// discard takes results and drops them.
+type discard struct{}
+
+func (discard) StartRows(engine.RowsHeader) error { return nil }
+func (discard) Batch(arrow.RecordBatch) error     { return nil }
+func (discard) Values([]kalam.Value) error        { return nil }
+func (discard) EndRows(engine.RowsTrailer) error  { return nil }
+func (discard) Done(engine.Done) error            { return nil }
 
 // lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {
@@ -273,7 +289,7 @@ func (h *harness) mustSQL(token, sql string, params ...any) wire.Response {
 	return out
 }
 
-func decode(t *testing.T, body string, v any) {
+func decode(t testing.TB, body string, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(body), v); err != nil {
 		t.Fatalf("decode %s: %v", body, err)
@@ -281,7 +297,7 @@ func decode(t *testing.T, body string, v any) {
 }
 
 // waitFor waits until f is true.
-func waitFor(t *testing.T, what string, f func() bool) {
+func waitFor(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(15 * time.Second)
 	defer deadline.Stop()

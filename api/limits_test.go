@@ -39,8 +39,8 @@ func TestAddressRateAndBan(t *testing.T) {
 	ask := func(from string) response { return h.do("GET", "/health", "", nil, "X-Forwarded-For", from) }
 	statuses := map[int]int{}
 	var limited, banned response
-	for range 100 {
-		res := ask("203.0.113.1")
+	for i := range 100 {
+		res := ask(fmt.Sprintf("198.51.100.%d, 203.0.113.1", i)) // What the client claims before its proxy does not count.
 		statuses[res.status]++
 		switch {
 		case strings.Contains(res.body, "IP_BANNED"):
@@ -72,6 +72,22 @@ func TestAddressRateAndBan(t *testing.T) {
 	h.clock.move(2 * time.Second)
 	if res := ask("203.0.113.1"); res.status != http.StatusOK {
 		t.Errorf("after the ban: %d %s", res.status, res.body)
+	}
+}
+
+// TestAddressesV6 checks that a /64 counts as one address.
+func TestAddressesV6(t *testing.T) {
+	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxRequestsPerIP = 3 }})
+	ask := func(from string) int { return h.do("GET", "/health", "", nil, "X-Real-IP", from).status }
+	limited := false
+	for i := range 20 {
+		limited = limited || ask(fmt.Sprintf("2001:db8:1:2::%x", i)) == http.StatusTooManyRequests
+	}
+	if !limited {
+		t.Error("addresses of one /64 are not counted together")
+	}
+	if status := ask("2001:db8:1:3::1"); status != http.StatusOK {
+		t.Errorf("another /64: %d", status)
 	}
 }
 

@@ -42,9 +42,9 @@ type Options struct {
 const (
 	readTimeout = 30 * time.Second // To send a whole request.
 	idleTimeout = 75 * time.Second // Between two requests of a connection.
-	// cutoff is how long statements have to end when they are cancelled because
-	// the grace of a stop is over.
-	cutoff = 5 * time.Second
+	// cutoff is how long requests have to end when they are cancelled because the
+	// grace of a stop is over, and again when their connections are cut.
+	cutoff = 2 * time.Second
 )
 
 // executor is what runs statements.
@@ -84,6 +84,9 @@ func New(o Options) (*Server, error) {
 		o.Now = time.Now
 	}
 	config := o.Engine.Config()
+	if err := checkVersion(config.Server.APIVersion); err != nil {
+		return nil, err
+	}
 	if err := checkOrigins(config.Server.CORSOrigins); err != nil {
 		return nil, err
 	}
@@ -132,6 +135,16 @@ func (s *Server) newApp() *fiber.App {
 // bodyLimit is limits.max_body_bytes as an int.
 func bodyLimit(c engine.Config) int { return int(min(c.Limits.MaxBodyBytes, 1<<30)) }
 
+// checkVersion reports a prefix that is no plain segment of a path.
+func checkVersion(v string) error {
+	for _, c := range []byte(v) {
+		if !(c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
+			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key server.api_version: '%s' may only hold letters, digits, '-' and '_'", v)
+		}
+	}
+	return nil
+}
+
 // checkOrigins reports an origin that no browser sends.
 func checkOrigins(origins []string) error {
 	for _, o := range origins {
@@ -169,36 +182,61 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		failure = fmt.Errorf("serve %s: %w", ln.Addr(), failure)
 	case <-ctx.Done():
 	}
-	err := s.stop()
+	err := s.stop(wrapped)
 	// The listener may be closed already.
 	_ = wrapped.Close()
 	return errors.Join(failure, err, <-served)
 }
 
 // stop ends everything but the listener, which it closes at the end.
-func (s *Server) stop() error {
-	idle := s.active.refuse()
-	s.sockets.closeAll(goingAway)
-	grace := time.NewTimer(time.Duration(s.config.Server.ShutdownGrace) * time.Second)
-	defer grace.Stop()
-	select {
-	case <-idle:
-	case <-grace.C:
-		s.log.Warn("requests were cancelled", slog.Int("requests", s.active.count()))
-		s.cancel(kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down"))
-	}
-	var err error
+func (s *Server) stop(ln *listener) error {
+	err := s.finish(ln)
 	if s.drain != nil {
-		if err = s.drain(context.Background()); err != nil {
-			err = fmt.Errorf("drain: %w", err)
+		if drained := s.drain(context.Background()); drained != nil {
+			err = errors.Join(err, fmt.Errorf("drain: %w", drained))
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), cutoff)
+	// What is left are connections on which nothing was asked.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if shut := s.app.ShutdownWithContext(ctx); shut != nil && !errors.Is(shut, context.DeadlineExceeded) {
 		err = errors.Join(err, fmt.Errorf("close the server: %w", shut))
 	}
-	s.cancel(kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down"))
-	s.sockets.wait()
+	ln.cutAll()
 	return err
+}
+
+// finish refuses new requests, waits for the running ones and ends the sockets.
+// Requests that outlast the grace are cancelled, then cut off.
+func (s *Server) finish(ln *listener) error {
+	idle := s.active.refuse()
+	s.sockets.closeAll(goingAway)
+	defer s.sockets.wait()
+	stopping := kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down")
+	defer s.cancel(stopping)
+	if ends(idle, time.Duration(s.config.Server.ShutdownGrace)*time.Second) {
+		return nil
+	}
+	s.log.Warn("requests were cancelled", slog.Int("requests", s.active.count()))
+	s.cancel(stopping)
+	if ends(idle, cutoff) {
+		return nil
+	}
+	ln.cutAll()
+	if ends(idle, cutoff) {
+		return nil
+	}
+	return fmt.Errorf("%d requests do not end", s.active.count())
+}
+
+// ends waits until c is closed, at most for d.
+func ends(c <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return true
+	case <-timer.C:
+		return false
+	}
 }

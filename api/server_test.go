@@ -77,7 +77,9 @@ func TestCORS(t *testing.T) {
 		}
 	})
 	t.Run("configured", func(t *testing.T) {
-		h := start(t, setup{config: func(c *engine.Config) { c.Server.CORSOrigins = []string{"https://app.example", "http://localhost:3000"} }})
+		h := start(t, setup{config: func(c *engine.Config) {
+			c.Server.CORSOrigins = []string{"https://app.example", "http://localhost:3000"}
+		}})
 		res := preflight(h, "https://app.example")
 		if res.status != http.StatusNoContent || res.header.Get("Access-Control-Allow-Origin") != "https://app.example" || res.header.Get("Access-Control-Max-Age") != "3600" {
 			t.Errorf("%d %v", res.status, res.header)
@@ -174,6 +176,43 @@ func TestShutdownCutsOff(t *testing.T) {
 	}
 	if res := c.read(); res.status == http.StatusOK {
 		t.Errorf("%d %s", res.status, res.body)
+	}
+}
+
+// TestShutdownWithStuckClients checks that clients that read nothing of a long
+// result, and ones that never finish their request, do not hold up a stop.
+func TestShutdownWithStuckClients(t *testing.T) {
+	h := start(t, setup{config: func(c *engine.Config) { c.Server.ShutdownGrace = 0 }})
+	root := h.root()
+	ended := make(chan error, 1)
+	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
+		err := rowsThen(1<<20, func(context.Context) error { return nil })(ctx, p, r, out)
+		ended <- err
+		return err
+	})
+	stuck, silent, unfinished := h.dial(), h.dial(), h.dial()
+	stuck.write(sqlText(root, "x"))
+	if _, err := stuck.r.ReadByte(); err != nil {
+		t.Fatal(err)
+	}
+	unfinished.write("POST /v1/api/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root + "\r\nContent-Type: application/json\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("{", 10000))
+	began := time.Now()
+	if err := h.stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the statement went well")
+		}
+	default:
+		t.Error("the statement has not ended")
+	}
+	if _, err := silent.r.ReadByte(); err == nil {
+		t.Error("a silent connection is open")
 	}
 }
 

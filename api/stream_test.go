@@ -23,7 +23,7 @@ import (
 
 // raw is a connection to the server on which requests are written by hand.
 type raw struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	r *bufio.Reader
 }

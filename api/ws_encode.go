@@ -10,12 +10,17 @@ import (
 	"github.com/kalamlake/kalam/subscribe"
 )
 
-// appendAck appends a subscription_ack frame.
+// appendAck appends a subscription_ack frame. Its last_seq is the snapshot's: a
+// client that receives nothing before it loses the connection resumes from it.
 func appendAck(dst []byte, sub *subscription) []byte {
 	dst = appendHead(dst, wire.TypeSubscriptionAck, sub.id)
+	dst = append(dst, `,"live_id":`...)
+	dst = datatype.AppendJSONString(dst, sub.query.LiveID())
 	dst = append(dst, `,"total_rows":0,"batch_control":`...)
 	dst = appendControl(dst, 0, sub.query.HasInitial(), 0)
-	dst = append(dst, `,"schema":`...)
+	dst = append(dst[:len(dst)-1], `,"last_seq":"`...)
+	dst = strconv.AppendUint(dst, uint64(sub.query.Seq()), 10)
+	dst = append(dst, `"},"schema":`...)
 	return append(appendFields(dst, sub.rows.fields), '}')
 }
 

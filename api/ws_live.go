@@ -168,6 +168,7 @@ func (k *socket) unsubscribe(id string) {
 	k.write.Lock()
 	defer k.write.Unlock()
 	k.drop(sub)
+	sub.query.Close()
 }
 
 func (k *socket) find(id string) *subscription {

@@ -102,10 +102,11 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	e.backend = o.Backend
 	if e.backend == nil {
-		e.backend, err = badger.Open(e.config.BufferPath(), badger.Options{Logger: o.Logger, Relaxed: e.config.Buffer.Relaxed()})
+		b, err := badger.Open(e.config.BufferPath(), badger.Options{Logger: o.Logger, Relaxed: e.config.Buffer.Relaxed()})
 		if err != nil {
 			return fmt.Errorf("open buffer: %w", err)
 		}
+		e.backend = b
 	}
 	e.catalog, err = catalog.Open(ctx, e.backend, catalog.Options{
 		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,

@@ -19,6 +19,7 @@ type session struct {
 	params    []kalam.Value
 	out       Results
 	statement int // 1-based number of the statement under way.
+	requestID string
 	now       time.Time
 	txn       *transaction
 	cleanup   []func()            // Run when the statement ends: memory of computed relations.
@@ -42,7 +43,7 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 	if len(r.Params) > 0 && len(fragments) > 1 {
 		return &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch, "Parameters not supported with multi-statement batches")}
 	}
-	s := &session{e: e, principal: p, namespace: r.Namespace, params: r.Params, out: out}
+	s := &session{e: e, principal: p, namespace: r.Namespace, params: r.Params, out: out, requestID: r.RequestID}
 	if s.namespace == "" {
 		s.namespace = kalam.DefaultNamespace
 	}
@@ -117,9 +118,9 @@ func (s *session) run(ctx context.Context, f dialect.Fragment, rest []dialect.Fr
 		defer cancel()
 	}
 	defer s.endStatement()
-	defer s.noteSlow(f.Text)
 	st, err := dialect.Parse(f.Text)
 	if err == nil {
+		defer s.noteSlow(st, len(f.Text))
 		err = s.execute(ctx, st, rest)
 	}
 	if err != nil && context.Cause(ctx) == errStatementTimeout && isCancel(err) {
@@ -131,21 +132,13 @@ func (s *session) run(ctx context.Context, f dialect.Fragment, rest []dialect.Fr
 	return err
 }
 
-// noteSlow logs a statement that took long. Its secrets are not shown.
-func (s *session) noteSlow(text string) {
+// noteSlow logs a statement that took long, without its text, which holds rows
+// of the user.
+func (s *session) noteSlow(st dialect.Statement, bytes int) {
 	took := s.e.now().Sub(s.now)
 	if limit := s.e.config.Log.SlowQueryMS; limit > 0 && took >= time.Duration(limit)*time.Millisecond {
-		s.e.log.Warn("slow statement", "user", string(s.principal.User), "took", took, "sql", abridged(dialect.Redact(text)))
+		s.e.log.Warn("slow statement", "user", string(s.principal.User), "statement", st.Verb(), "bytes", bytes, "took", took, "request", s.requestID)
 	}
-}
-
-// abridged cuts a statement for the log.
-func abridged(sql string) string {
-	const most = 500
-	if len(sql) > most {
-		return strings.ToValidUTF8(sql[:most], "") + "..."
-	}
-	return sql
 }
 
 // endStatement frees what lived as long as the statement.

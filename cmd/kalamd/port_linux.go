@@ -2,11 +2,16 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
+
+// addressInUse reports whether listening failed because somebody else listens.
+func addressInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
 // portHolder names the process that listens on a port, "another process" when it
 // cannot be known: those of other users are hidden from all but root.

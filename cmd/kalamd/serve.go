@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
-	"syscall"
 
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/engine"
@@ -87,7 +86,7 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine, se
 func listen(host string, port int) (net.Listener, error) {
 	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case addressInUse(err):
 		return nil, fmt.Errorf("Port %d is already in use by %s", port, portHolder(port)) //nolint:staticcheck // The text is part of the interface.
 	case err != nil:
 		return nil, fmt.Errorf("listen: %w", err)
