@@ -1,34 +1,71 @@
 package dialect
 
+import "strings"
+
 // The JSON operator `a ? b` has no parser in DuckDB, where `?` is a placeholder.
 // It is translated on tokens: the operands are found by PostgreSQL's rules for
 // its class of operators, which bind looser than arithmetic, tighter than
 // comparisons, and to the left.
 
-// containment appends the edits that turn each `a ? b` into json_contains(a, b).
-// A `?` that is not between two operands is a placeholder, which is refused.
-func containment(e Edits, src string, toks []token) (Edits, error) {
-	c := &container{src: src, toks: toks, match: brackets(toks), begin: make([]int32, len(toks))}
+// calls says where the json_contains calls stand that replace each `a ? b`. It
+// is empty when there is none.
+type calls struct {
+	opened []int32 // Of each token how many calls begin before it.
+	closes []int32 // Of each token 1 + the index of the `?` whose call it ends, else 0: there is at most one.
+}
+
+// containment finds the operands of each `?`. One that is not between two
+// operands is a placeholder, which is refused.
+func containment(src string, toks []token) (calls, error) {
+	var out calls
+	var c *container
 	for i, t := range toks {
-		if t.kind != tOp || t.ch != '?' || t.end != t.pos+1 {
+		if !isQuestion(t) {
 			continue
+		}
+		if c == nil {
+			c = &container{src: src, toks: toks, match: brackets(toks), begin: make([]int32, len(toks))}
+			out = calls{make([]int32, len(toks)), make([]int32, len(toks))}
 		}
 		left, right := c.left(i), c.right(i)
 		if left == i || right == i {
-			return nil, syntaxError(t.pos, "Invalid parameter placeholder '?'; placeholders are $1, $2, ...")
+			return out, syntaxError(t.pos, flawPlaceholder+" '?'; placeholders are $1, $2, ...")
 		}
 		c.begin[i] = int32(left)
-		begin, end := toks[left].pos, toks[right].end
-		call := "json_contains("
-		if begin > 0 && isWordByte(src[begin-1]) { // AND"a" ? 'k'
-			call = " " + call
-		}
-		e = append(e,
-			edit{begin, begin, call, begin},
-			edit{t.pos, t.end, ",", t.pos},
-			edit{end, end, ")", t.pos})
+		out.opened[left]++
+		out.closes[right] = int32(i) + 1
 	}
-	return e, nil
+	return out, nil
+}
+
+// isQuestion reports whether t is the operator `?`.
+func isQuestion(t token) bool { return t.kind == tOp && t.ch == '?' && t.end == t.pos+1 }
+
+// begin appends the edits that come before token t, which is number i, and the
+// comma if it is a `?`.
+func (c calls) begin(e Edits, src string, t token, i int) Edits {
+	if len(c.opened) == 0 {
+		return e
+	}
+	if n := int(c.opened[i]); n > 0 {
+		text := strings.Repeat("json_contains(", n)
+		if t.pos > 0 && isWordByte(src[t.pos-1]) { // AND"a" ? 'k'
+			text = " " + text
+		}
+		e = append(e, edit{t.pos, t.pos, text, t.pos})
+	}
+	if isQuestion(t) {
+		e = append(e, edit{t.pos, t.end, ",", t.pos})
+	}
+	return e
+}
+
+// end appends the edit that comes after token number i.
+func (c calls) end(e Edits, toks []token, i int) Edits {
+	if len(c.closes) == 0 || c.closes[i] == 0 {
+		return e
+	}
+	return append(e, edit{toks[i].end, toks[i].end, ")", toks[c.closes[i]-1].pos})
 }
 
 type container struct {
@@ -69,7 +106,7 @@ func (c *container) left(i int) int {
 		if !c.isOperator(op) {
 			break
 		}
-		if c.isQuestion(op) {
+		if isQuestion(c.toks[op]) {
 			return int(c.begin[op])
 		}
 		before := c.primaryBack(op)
@@ -188,8 +225,6 @@ func (c *container) isPunct(i int, ch byte) bool {
 }
 
 func (c *container) isOp(i int, op string) bool { return c.toks[i].kind == tOp && c.text(i) == op }
-
-func (c *container) isQuestion(i int) bool { return c.isOp(i, "?") }
 
 func (c *container) isSign(i int) bool { return c.isOp(i, "-") || c.isOp(i, "+") }
 

@@ -1,7 +1,6 @@
 package dialect_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -593,28 +592,4 @@ func TestDropTable(t *testing.T) {
 	} {
 		c.check(t)
 	}
-}
-
-// errorCase is a statement that does not parse.
-type errorCase struct {
-	sql  string
-	code kalam.Code
-	pos  int
-	want string
-}
-
-func (c errorCase) check(t *testing.T) {
-	t.Helper()
-	t.Run(c.sql, func(t *testing.T) {
-		t.Helper()
-		st, err := dialect.Parse(c.sql)
-		if st != nil && err != nil {
-			t.Errorf("a statement with an error: %v", st)
-		}
-		checkError(t, err, c.code, c.pos, c.want)
-		var ke *kalam.Error
-		if errors.As(err, &ke) && ke.Position > len(c.sql)+1 {
-			t.Errorf("position %d is beyond the text", ke.Position)
-		}
-	})
 }

@@ -383,7 +383,6 @@ func TestDMLErrors(t *testing.T) {
 		{"INSERT INTO t VALUES (f(X'0'))", sql, 25, "Syntax error: a hexadecimal literal needs an even number of digits"},
 		{`INSERT INTO t VALUES (f(E'\u12'))`, sql, 25, "Syntax error: invalid Unicode escape in the string"},
 
-
 		{"UPDATE t", sql, 9, "Syntax error at end of statement: expected SET"},
 		{"UPDATE t SET", sql, 13, "Syntax error at end of statement: expected column name"},
 		{"UPDATE t SET a 1", sql, 16, "Syntax error at or near '1': expected '='"},

@@ -35,17 +35,19 @@ func addSeeds(f *testing.F) {
 // strings, identifiers and comments end.
 func FuzzSplit(f *testing.F) {
 	addSeeds(f)
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, fragment := range checkSplit(t, text) {
-			again := checkSplit(t, fragment.Text)
-			if len(again) != 1 || again[0] != (dialect.Fragment{Text: fragment.Text}) {
-				t.Errorf("Split(%q) gives %q, which is no fragment: %v", text, fragment.Text, again)
-			}
-			if _, err := dialect.Parse(fragment.Text); err != nil && isLexical(err) {
-				t.Errorf("Split takes %q, Parse says %v", fragment.Text, err)
-			}
+	f.Fuzz(func(t *testing.T, text string) { splitHolds(t, text) })
+}
+
+func splitHolds(t tester, text string) {
+	for _, fragment := range checkSplit(t, text) {
+		again := checkSplit(t, fragment.Text)
+		if len(again) != 1 || again[0] != (dialect.Fragment{Text: fragment.Text}) {
+			t.Errorf("Split(%q) gives %q, which is no fragment: %v", text, fragment.Text, again)
 		}
-	})
+		if _, err := dialect.Parse(fragment.Text); err != nil && isLexical(err) {
+			t.Errorf("Split takes %q, Parse says %v", fragment.Text, err)
+		}
+	}
 }
 
 // isLexical reports whether an error is one that Split should have found.
@@ -62,26 +64,28 @@ func isLexical(err error) bool {
 // form that caches use is the same statement.
 func FuzzParse(f *testing.F) {
 	addSeeds(f)
-	f.Fuzz(func(t *testing.T, text string) {
-		redacted := dialect.Redact(text)
-		if utf8.ValidString(text) && !utf8.ValidString(redacted) {
-			t.Errorf("Redact(%q) = %q", text, redacted)
-		}
-		normal := dialect.Normalize(text)
-		if again := dialect.Normalize(normal); again != normal {
-			t.Errorf("Normalize(%q) = %q, and of that %q", text, normal, again)
-		}
-		st := checkParse(t, text)
-		if st == nil {
-			return
-		}
-		if st2, err := dialect.Parse(normal); err != nil || st2.Verb() != st.Verb() {
-			t.Errorf("%q is %s, but its normal form %q is %v, %v", text, st.Verb(), normal, st2, err)
-		}
-		for _, piece := range rawSQL(st) {
-			checkClosed(t, text, piece)
-		}
-	})
+	f.Fuzz(func(t *testing.T, text string) { parseHolds(t, text) })
+}
+
+func parseHolds(t tester, text string) {
+	redacted := dialect.Redact(text)
+	if utf8.ValidString(text) && !utf8.ValidString(redacted) {
+		t.Errorf("Redact(%q) = %q", text, redacted)
+	}
+	normal := dialect.Normalize(text)
+	if again := dialect.Normalize(normal); again != normal {
+		t.Errorf("Normalize(%q) = %q, and of that %q", text, normal, again)
+	}
+	st := checkParse(t, text)
+	if st == nil {
+		return
+	}
+	if st2, err := dialect.Parse(normal); err != nil || st2.Verb() != st.Verb() {
+		t.Errorf("%q is %s, but its normal form %q is %v, %v", text, st.Verb(), normal, st2, err)
+	}
+	for _, piece := range rawSQL(st) {
+		checkClosed(t, text, piece)
+	}
 }
 
 // rawSQL returns the pieces of a statement that engines put between parentheses.
@@ -141,7 +145,7 @@ func rawSQL(st dialect.Statement) []string {
 
 // checkClosed checks that a piece of raw SQL stays between the parentheses that
 // it is put into.
-func checkClosed(t *testing.T, text, piece string) {
+func checkClosed(t tester, text, piece string) {
 	t.Helper()
 	const before, after = "SELECT (", ") AS closed"
 	sql := before + dialect.MapParams(piece, func(int) int { return 1 }) + after
@@ -162,55 +166,88 @@ func FuzzRewrite(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(strings.TrimPrefix(s, "SELECT "))
 	}
-	f.Fuzz(func(t *testing.T, body string) {
-		text := "SELECT " + body
-		st, err := dialect.Parse(text)
-		if err != nil {
-			return
+	f.Fuzz(func(t *testing.T, body string) { rewriteHolds(t, "SELECT "+body) })
+}
+
+func rewriteHolds(t tester, text string) {
+	st, err := dialect.Parse(text)
+	if err != nil {
+		return
+	}
+	q, ok := st.(*dialect.Select)
+	if !ok {
+		t.Fatalf("%q is a %s", text, st.Verb())
+	}
+	if strings.IndexByte(q.SQL, 0) >= 0 {
+		t.Errorf("%q becomes %q, which has a NUL", text, q.SQL)
+	}
+	for i := range len(q.SQL) + 1 {
+		if at := q.Edits.Origin(q.Pos, i); at < q.Pos || at > len(text) {
+			t.Fatalf("%q: byte %d of %q comes from %d", text, i, q.SQL, at)
 		}
-		q, ok := st.(*dialect.Select)
-		if !ok {
-			t.Fatalf("%q is a %s", text, st.Verb())
-		}
-		if strings.IndexByte(q.SQL, 0) >= 0 {
-			t.Errorf("%q becomes %q, which has a NUL", text, q.SQL)
-		}
-		for i := range len(q.SQL) + 1 {
-			if at := q.Edits.Origin(q.Pos, i); at < q.Pos || at > len(text) {
-				t.Fatalf("%q: byte %d of %q comes from %d", text, i, q.SQL, at)
-			}
-		}
-		if len(q.Edits) == 0 && !strings.HasPrefix(text[q.Pos:], q.SQL) {
-			t.Errorf("%q becomes %q without an edit", text, q.SQL)
-		}
-		again, err := dialect.Parse(q.SQL)
-		if err != nil || again.(*dialect.Select).SQL != q.SQL || again.(*dialect.Select).Params != q.Params {
-			t.Errorf("%q becomes %q, which becomes %v, %v", text, q.SQL, again, err)
-		}
-	})
+	}
+	if len(q.Edits) == 0 && !strings.HasPrefix(text[q.Pos:], q.SQL) {
+		t.Errorf("%q becomes %q without an edit", text, q.SQL)
+	}
+	again, err := dialect.Parse(q.SQL)
+	if err != nil || again.(*dialect.Select).SQL != q.SQL || again.(*dialect.Select).Params != q.Params {
+		t.Errorf("%q becomes %q, which becomes %v, %v", text, q.SQL, again, err)
+	}
 }
 
 // FuzzMapParams checks that only placeholders change, and that it can be undone.
 func FuzzMapParams(f *testing.F) {
 	addSeeds(f)
-	f.Fuzz(func(t *testing.T, sql string) {
-		var seen []int
-		plain := dialect.MapParams(sql, func(n int) int { seen = append(seen, n); return n })
-		moved := dialect.MapParams(sql, func(n int) int { return n/2 + 1000 })
-		i := 0
-		back := dialect.MapParams(moved, func(n int) int {
-			if i == len(seen) || n != seen[i]/2+1000 {
-				t.Fatalf("%q: placeholder %d of %q is %d", sql, i, moved, n)
-			}
-			i++
-			return seen[i-1]
-		})
-		if i != len(seen) || back != plain {
-			t.Errorf("%q becomes %q and back %q", sql, moved, back)
+	f.Fuzz(func(t *testing.T, sql string) { mapParamsHolds(t, sql) })
+}
+
+func mapParamsHolds(t tester, sql string) {
+	var seen []int
+	plain := dialect.MapParams(sql, func(n int) int { seen = append(seen, n); return n })
+	moved := dialect.MapParams(sql, func(n int) int { return n/2 + 1000 })
+	i := 0
+	back := dialect.MapParams(moved, func(n int) int {
+		if i == len(seen) || n != seen[i]/2+1000 {
+			t.Fatalf("%q: placeholder %d of %q is %d", sql, i, moved, n)
 		}
-		if len(seen) == 0 && plain != sql {
-			t.Errorf("%q has no placeholder and becomes %q", sql, plain)
-		}
+		i++
+		return seen[i-1]
+	})
+	if i != len(seen) || back != plain {
+		t.Errorf("%q becomes %q and back %q", sql, moved, back)
+	}
+	if len(seen) == 0 && plain != sql {
+		t.Errorf("%q has no placeholder and becomes %q", sql, plain)
+	}
+}
+
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// soup are the tokens of TestTokenSoup, so chosen that neighbours run into each
+// other.
+var soup = strings.Fields("a e x E X id NULL TRUE DEFAULT NOT AND OR AS FROM WHERE RETURNING ON CONFLICT DO NOTHING UPDATE SET SELECT VALUES LIMIT DISTINCT IS GROUP WITHIN CASE END " +
+	"t.b \"c\" `d` `e\"f` 'g' 'h''i' E'j\\n' E'' X'0a' x'' 0x0b 0x $$k$$ $l$m$l$ $1 $2 1 .5 2. 3e4 1_0 + - * / % ^ = <> < -> ->> ? ?| :: || == := => . : , ; ( ) [ ] { } ( ) ( ) -- /* */ /**/ ' \" ` $ \\ " +
+	"ns.t t INTO INSERT DELETE USER TABLE CREATE INT TEXT PRIMARY KEY DATE now() NOW() CURRENT_USER f( 'a\x00b' é \u00a0 \u2028")
+
+// TestTokenSoup is the fuzz targets on texts of whole tokens, of which more
+// are nearly statements.
+func TestTokenSoup(t *testing.T) {
+	token := rapid.OneOf(rapid.SampledFrom(soup), rapid.SampledFrom([]string{" ", "\n", " ", "  "}))
+	prefix := rapid.SampledFrom([]string{
+		"", "SELECT ", "SELECT a ? ", "INSERT INTO t VALUES (", "INSERT INTO t SELECT ", "INSERT INTO t VALUES (1) ", "UPDATE t SET a = ", "DELETE FROM t WHERE ",
+		"DELETE FROM ns.t WHERE id = 1 ", "DELETE FROM t RETURNING ", "CREATE TABLE t (", "SUBSCRIBE TO t ", "EXECUTE AS USER a (",
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		text := prefix.Draw(t, "prefix") + strings.Join(rapid.SliceOfN(token, 0, 12).Draw(t, "tokens"), "")
+		splitHolds(t, text)
+		parseHolds(t, text)
+		rewriteHolds(t, "SELECT "+text)
+		mapParamsHolds(t, text)
 	})
 }
 

@@ -3,27 +3,9 @@ package dialect_test
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
 )
-
-// statementCase is a statement and what it parses into.
-type statementCase struct {
-	sql  string
-	want dialect.Statement
-}
-
-func (c statementCase) check(t *testing.T) {
-	t.Helper()
-	t.Run(c.sql, func(t *testing.T) {
-		t.Helper()
-		if d := cmp.Diff(c.want, mustParse(t, c.sql), options); d != "" {
-			t.Error(d)
-		}
-	})
-}
 
 func TestNamespaces(t *testing.T) {
 	for _, c := range []statementCase{

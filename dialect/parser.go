@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -98,11 +99,12 @@ func unsupported(pos int, format string, args ...any) error {
 
 // located returns an error of a check that knows no position, with one.
 func located(err error, pos int) error {
-	if ke, ok := err.(*kalam.Error); ok {
-		at := *ke
-		return at.At(pos)
+	var ke *kalam.Error
+	if !errors.As(err, &ke) {
+		return err
 	}
-	return err
+	at := *ke
+	return at.At(pos)
 }
 
 // unexpected says that the current token is not what the grammar wants.

@@ -54,6 +54,10 @@ func PointOf(q *Select) *Point {
 	return pt
 }
 
+// maxPointColumns bounds the select list of a Point, whose names are compared
+// with each other.
+const maxPointColumns = 128
+
 // pointColumns reads `a, b AS c`; nil when an item is anything else.
 func (p *parser) pointColumns() []PointColumn {
 	var out []PointColumn
@@ -73,6 +77,9 @@ func (p *parser) pointColumns() []PointColumn {
 				return nil
 			}
 			c.As = as.Name
+		}
+		if len(out) == maxPointColumns {
+			return nil
 		}
 		for i := range out {
 			if strings.EqualFold(out[i].As, c.As) {

@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -69,9 +68,7 @@ func (w *watch) see(src string, t token) {
 			w.needed = true
 		}
 	case tOp:
-		if t.ch == '?' && t.end == t.pos+1 {
-			w.needed = true
-		}
+		w.needed = w.needed || isQuestion(t)
 	}
 	w.limit = limitState(w.limit, src, t)
 	if w.limit == 4 {
@@ -102,47 +99,28 @@ func limitState(state uint8, src string, t token) uint8 {
 // them. The range has been lexed without error.
 func rewrite(src string, start, end int) (Edits, error) {
 	toks := tokens(src, start, end)
+	calls, err := containment(src, toks)
+	if err != nil {
+		return nil, err
+	}
 	var e Edits
 	var limit uint8
-	questions := false
-	for i, t := range toks {
-		switch t.kind {
-		case tBacktick:
-			e = backtick(e, src, t)
-		case tHex, tHexNumber:
-			value, bad := hexText(src[t.pos:t.end])
-			if bad != "" {
-				return nil, syntaxError(t.pos, "Syntax error: %s", bad)
-			}
-			e = append(e, edit{t.pos, t.end, apart(src, t, blobLiteral(value)), t.pos})
-		case tString, tEscape, tDollar:
-			var err error
-			if e, err = respell(e, src, t); err != nil {
-				return nil, err
-			}
-		case tOp:
-			questions = questions || t.ch == '?' && t.end == t.pos+1
-		}
+	for i, t := range toks { // In the order of the source, as apply and Origin want it.
 		if limit = limitState(limit, src, t); limit == 4 {
-			n, m := toks[i-2], t
+			n := toks[i-2]
 			e = append(e,
-				edit{n.pos, n.end, src[m.pos:m.end], m.pos},
-				edit{toks[i-1].pos, m.pos, " OFFSET ", n.pos},
-				edit{m.pos, m.end, src[n.pos:n.end], n.pos})
+				edit{n.pos, n.end, src[t.pos:t.end], t.pos},
+				edit{toks[i-1].pos, t.pos, " OFFSET ", n.pos})
 		}
-	}
-	if questions {
-		var err error
-		if e, err = containment(e, src, toks); err != nil {
+		e = calls.begin(e, src, t, i)
+		if limit == 4 {
+			n := toks[i-2]
+			e = append(e, edit{t.pos, t.end, src[n.pos:n.end], n.pos})
+		} else if e, err = respell(e, src, toks, i); err != nil {
 			return nil, err
 		}
+		e = calls.end(e, toks, i)
 	}
-	slices.SortStableFunc(e, func(a, b edit) int { // An insertion comes before what begins at its place.
-		if a.start != b.start {
-			return a.start - b.start
-		}
-		return a.end - b.end
-	})
 	return e, nil
 }
 
@@ -175,36 +153,58 @@ func backtick(e Edits, src string, t token) Edits {
 	return append(e, edit{t.end - 1, t.end, `"`, t.end - 1})
 }
 
-// respell appends the edit of a string that DuckDB does not take as it is: one
-// with a NUL byte, which its parser takes for the end of the text, and an
-// escape string, whose \u it does not know.
-func respell(e Edits, src string, t token) (Edits, error) {
+// respell appends the edit of token number i if DuckDB does not take it as it is.
+func respell(e Edits, src string, toks []token, i int) (Edits, error) {
+	t := toks[i]
+	var out string
+	var err error
+	switch t.kind {
+	case tBacktick:
+		return backtick(e, src, t), nil
+	case tHex, tHexNumber:
+		value, bad := hexText(src[t.pos:t.end])
+		if bad != "" {
+			return nil, syntaxError(t.pos, "Syntax error: %s", bad)
+		}
+		out = blobLiteral(value)
+	case tString, tEscape, tDollar:
+		if out, err = respellString(src, t); err != nil {
+			return nil, err
+		}
+	}
+	if out == "" {
+		return e, nil
+	}
+	// The text must not run into its neighbours: 'a'E'b' must not become 'a''b',
+	// which is one string, as are 'a' and 'b' in two lines, nor X'00'c a type.
+	if i > 0 && out[0] == '\'' && endsWithQuote(toks[i-1]) {
+		out = "(" + out + ")"
+	}
+	if t.end < len(src) && isWordByte(src[t.end]) {
+		out += " "
+	}
+	return append(e, edit{t.pos, t.end, out, t.pos}), nil
+}
+
+func endsWithQuote(t token) bool { return t.kind == tString || t.kind == tEscape || t.kind == tHex }
+
+// respellString returns the spelling of a string with a NUL byte, which DuckDB's
+// parser takes for the end of the text, or of an escape string, whose \u it does
+// not know; "" for any other.
+func respellString(src string, t token) (string, error) {
 	s := src[t.pos:t.end]
 	if strings.IndexByte(s, 0) < 0 && (t.kind != tEscape || strings.IndexByte(s, '\\') < 0) {
-		return e, nil
+		return "", nil
 	}
 	l := lexer{src: src}
 	value, bad := l.text(t)
 	if bad != "" {
-		return nil, syntaxError(t.pos, "Syntax error: %s", bad)
+		return "", syntaxError(t.pos, "Syntax error: %s", bad)
 	}
-	out := QuoteString(value)
-	if strings.IndexByte(value, 0) >= 0 {
-		out = "(" + strings.ReplaceAll(out, "\x00", "' || chr(0) || '") + ")"
+	if strings.IndexByte(value, 0) < 0 {
+		return QuoteString(value), nil
 	}
-	return append(e, edit{t.pos, t.end, apart(src, t, out), t.pos}), nil
-}
-
-// apart returns the text that replaces t, with blanks where it would run into
-// its neighbours: 'a'E'b' must not become 'a”b', nor X'00'c a type.
-func apart(src string, t token, text string) string {
-	if t.pos > 0 && src[t.pos-1] == '\'' {
-		text = " " + text
-	}
-	if t.end < len(src) && isWordByte(src[t.end]) {
-		text += " "
-	}
-	return text
+	return "(" + strings.ReplaceAll(QuoteString(value), "\x00", "' || chr(0) || '") + ")", nil
 }
 
 // isWordByte reports whether c can be part of a word.

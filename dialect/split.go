@@ -91,16 +91,8 @@ func statementEnd(s string, i int) (end, last int, f flaw) {
 				return i, i, f
 			}
 		case cDollar:
-			end, opened := dollarEnd(s, i)
-			if opened && end < 0 {
-				return i, i, flaw{i, flawDollar}
-			}
-			if i++; opened {
-				i = end
-			} else {
-				for i < len(s) && classes[s[i]] == cDigit {
-					i++
-				}
+			if i, f = dollarToken(s, i); f.text != "" {
+				return i, i, f
 			}
 		case cNUL:
 			return i, i, flaw{i, flawNUL}
@@ -123,6 +115,21 @@ func statementEnd(s string, i int) (end, last int, f flaw) {
 		last = i
 	}
 	return i, last, f
+}
+
+// dollarToken returns the offset after the dollar-quoted string or placeholder at
+// i, or after a `$` that begins neither.
+func dollarToken(s string, i int) (int, flaw) {
+	end, opened := dollarEnd(s, i)
+	switch {
+	case opened && end < 0:
+		return i, flaw{i, flawDollar}
+	case opened:
+		return end, flaw{}
+	}
+	for i++; i < len(s) && classes[s[i]] == cDigit; i++ {
+	}
+	return i, flaw{}
 }
 
 // quoteToken returns the offset after the string or quoted identifier at i.

@@ -1,6 +1,10 @@
 package dialect
 
-import "github.com/kalamlake/kalam"
+import (
+	"errors"
+
+	"github.com/kalamlake/kalam"
+)
 
 // statement parses the statement at the current token up to where it ends.
 func (p *parser) statement() (Statement, error) {
@@ -218,7 +222,8 @@ func (p *parser) executeAs() (Statement, error) {
 	}
 	st, err := p.envelope()
 	if err != nil {
-		if ke, ok := err.(*kalam.Error); ok && ke.Code == kalam.CodeInvalidSQL {
+		var ke *kalam.Error
+		if errors.As(err, &ke) && ke.Code == kalam.CodeInvalidSQL {
 			moved := *ke
 			moved.Code = kalam.CodeInvalidInput
 			return nil, &moved
