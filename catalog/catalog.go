@@ -24,19 +24,19 @@ type Options struct {
 	Logger       *slog.Logger     // nil discards.
 	BcryptCost   int              // 4 to 31; 0 is DefaultBcryptCost.
 	RootPassword string           // Given to the user root while it has none; "" leaves it to Setup.
-	// EnforcePolicy makes CreateUser and AlterUser refuse what CheckPassword
-	// refuses, complexity included. Setup always applies it without complexity.
-	EnforcePolicy bool
+	// Complexity makes CreateUser and AlterUser want all kinds of characters in a
+	// password, beside the length and rarity that CheckPassword always wants.
+	Complexity bool
 }
 
 // Catalog is the catalog of one server. It is safe for concurrent use.
 type Catalog struct {
-	store   store
-	log     *slog.Logger
-	now     func() time.Time
-	hasher  *hasher
-	ghosts  *ghosts
-	enforce bool
+	store      store
+	log        *slog.Logger
+	now        func() time.Time
+	hasher     *hasher
+	ghosts     *ghosts
+	complexity bool
 
 	image  atomic.Pointer[image]
 	writer chan struct{} // Holds one token; who has it may write. A channel, so that waiting respects a context.
@@ -60,7 +60,7 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 		return nil, kalam.Errorf(kalam.CodeInvalidInput, "bcrypt cost %d is not between %d and %d", o.BcryptCost, bcrypt.MinCost, bcrypt.MaxCost)
 	}
 	c := &Catalog{
-		store: store{backend: b}, log: o.Logger, now: o.Now, enforce: o.EnforcePolicy,
+		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity,
 		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), ghosts: newGhosts(), writer: make(chan struct{}, 1),
 	}
 	if err := c.store.create(ctx); err != nil {

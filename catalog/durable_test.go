@@ -165,7 +165,7 @@ func TestWritesAreAtomic(t *testing.T) {
 			return err
 		}},
 		{"FinishPurge", func(c *catalog.Catalog, _ *clock) error { return c.FinishPurge(ctx, "purging") }},
-		{"Login", func(c *catalog.Catalog, _ *clock) error { _, err := c.Login(ctx, "in", "right"); return err }},
+		{"Login", func(c *catalog.Catalog, _ *clock) error { _, err := c.Login(ctx, "in", "right one"); return err }},
 		{"Setup", func(c *catalog.Catalog, _ *clock) error {
 			_, err := c.Setup(ctx, catalog.NewUser{ID: "first", Password: "long enough"}, "long enough too")
 			return err

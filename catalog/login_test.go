@@ -22,10 +22,10 @@ func TestLogin(t *testing.T) {
 	c := open(t, memory.New(), catalog.Options{Now: clk.now, RootPassword: "root password"})
 	ctx := t.Context()
 	long := strings.Repeat("p", 72)
-	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right"})
+	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right one"})
 	createUser(t, c, catalog.NewUser{ID: "none"})
 	createUser(t, c, catalog.NewUser{ID: "long", Password: long})
-	createUser(t, c, catalog.NewUser{ID: "in", Password: "right", AuthType: catalog.AuthInternal})
+	createUser(t, c, catalog.NewUser{ID: "in", Password: "right one", AuthType: catalog.AuthInternal})
 	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth, AuthData: catalog.NewSecret(`{"provider":"p","subject":"s"}`)})
 	tests := []struct {
 		name     string
@@ -33,17 +33,17 @@ func TestLogin(t *testing.T) {
 		password string
 		ok       bool
 	}{
-		{"right", "ann", "right", true},
+		{"right one", "ann", "right one", true},
 		{"wrong", "ann", "wrong", false},
 		{"empty", "ann", "", false},
 		{"case", "ann", "Right", false},
-		{"other case of the id", "Ann", "right", false},
-		{"unknown", "nobody", "right", false},
+		{"other case of the id", "Ann", "right one", false},
+		{"unknown", "nobody", "right one", false},
 		{"no password set", "none", "", false},
 		{"no password set, guess", "none", "x", false},
 		{"72 bytes", "long", long, true},
 		{"what bcrypt would ignore", "long", long + "x", false},
-		{"internal with password", "in", "right", true},
+		{"internal with password", "in", "right one", true},
 		{"oauth", "auth", "", false},
 		{"root", "root", "root password", true},
 		{"system", "system", "", false},
@@ -77,7 +77,7 @@ func TestLockout(t *testing.T) {
 	clk := newClock()
 	b := newFaulty()
 	c := open(t, b, catalog.Options{Now: clk.now})
-	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right"})
+	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right one"})
 	createUser(t, c, catalog.NewUser{ID: "none"})
 	script := func(id kalam.UserID) (log []string) {
 		clk := clk // Each script starts where the other ended; only differences count.
@@ -136,15 +136,15 @@ func TestLockout(t *testing.T) {
 		_, _ = c.Login(t.Context(), "ann", "wrong")
 	}
 	var locked *catalog.LockedError
-	if _, err := c.Login(t.Context(), "ann", "right"); !errors.As(err, &locked) {
+	if _, err := c.Login(t.Context(), "ann", "right one"); !errors.As(err, &locked) {
 		t.Errorf("right password while locked: %v", err)
 	}
 	again := open(t, b.Clone(), catalog.Options{Now: clk.now})
-	if _, err := again.Login(t.Context(), "ann", "right"); !errors.As(err, &locked) {
+	if _, err := again.Login(t.Context(), "ann", "right one"); !errors.As(err, &locked) {
 		t.Errorf("a restart unlocked: %v", err)
 	}
 	clk.add(catalog.LockTime)
-	u, err := c.Login(t.Context(), "ann", "right")
+	u, err := c.Login(t.Context(), "ann", "right one")
 	if err != nil || u.FailedLogins != 0 || !u.LockedUntil.IsZero() {
 		t.Errorf("after the lock: %+v, %v", u, err)
 	}
@@ -152,7 +152,7 @@ func TestLockout(t *testing.T) {
 	for range catalog.MaxFailedLogins {
 		_, _ = c.Login(t.Context(), "ann", "wrong")
 	}
-	password := "another"
+	password := "another one"
 	_, err = c.AlterUser(t.Context(), dba, "ann", catalog.UserChange{Password: &password})
 	check(t, err)
 	if _, err := c.Login(t.Context(), "ann", password); err != nil {
@@ -164,7 +164,7 @@ func TestLockout(t *testing.T) {
 func TestGuessingInParallel(t *testing.T) {
 	clk := newClock()
 	c := open(t, memory.New(), catalog.Options{Now: clk.now})
-	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right"})
+	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right one"})
 	for _, id := range []kalam.UserID{"ann", "nobody"} {
 		var work sync.WaitGroup
 		var wrong atomic.Int32
@@ -188,9 +188,9 @@ func TestGuessingInParallel(t *testing.T) {
 func TestUnknownUserCostsTheSame(t *testing.T) {
 	clk := newClock()
 	c := open(t, memory.New(), catalog.Options{Now: clk.now, BcryptCost: 7})
-	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right"})
+	createUser(t, c, catalog.NewUser{ID: "ann", Password: "right one"})
 	createUser(t, c, catalog.NewUser{ID: "none"})
-	createUser(t, c, catalog.NewUser{ID: "gone", Password: "right"})
+	createUser(t, c, catalog.NewUser{ID: "gone", Password: "right one"})
 	_, err := c.DropUser(t.Context(), system, "gone")
 	check(t, err)
 	ids := []kalam.UserID{"ann", "nobody", "none", "gone", "system"}
@@ -223,7 +223,7 @@ func TestUnknownUserCostsTheSame(t *testing.T) {
 // TestRehash checks that a login brings an old hash to the cost of new ones.
 func TestRehash(t *testing.T) {
 	b := memory.New()
-	old := createUser(t, open(t, b, catalog.Options{BcryptCost: 4}), catalog.NewUser{ID: "ann", Password: "right"})
+	old := createUser(t, open(t, b, catalog.Options{BcryptCost: 4}), catalog.NewUser{ID: "ann", Password: "right one"})
 	c := open(t, b, catalog.Options{BcryptCost: 5})
 	if _, err := c.Login(t.Context(), "ann", "wrong"); !errors.Is(err, catalog.ErrInvalidCredentials) {
 		t.Errorf("wrong password: %v", err)
@@ -231,12 +231,12 @@ func TestRehash(t *testing.T) {
 	if u, _ := c.User("ann"); !u.PasswordHash.Equal(old.PasswordHash) {
 		t.Error("a failed login changed the hash")
 	}
-	u, err := c.Login(t.Context(), "ann", "right")
+	u, err := c.Login(t.Context(), "ann", "right one")
 	check(t, err)
 	if cost, err := bcrypt.Cost([]byte(u.PasswordHash.Reveal())); cost != 5 || err != nil || u.TokenEpoch != old.TokenEpoch {
 		t.Errorf("cost %d, %v, epoch %d after %d", cost, err, u.TokenEpoch, old.TokenEpoch)
 	}
-	if _, err := c.Login(t.Context(), "ann", "right"); err != nil {
+	if _, err := c.Login(t.Context(), "ann", "right one"); err != nil {
 		t.Errorf("login with the new hash: %v", err)
 	}
 	for _, cost := range []int{-1, 3, 32} {
@@ -365,7 +365,7 @@ func TestCheckPassword(t *testing.T) {
 			}
 		}
 	}
-	strict := open(t, memory.New(), catalog.Options{EnforcePolicy: true})
+	strict := open(t, memory.New(), catalog.Options{Complexity: true})
 	_, err := strict.CreateUser(t.Context(), system, catalog.NewUser{ID: "ann", Password: "eightchr"})
 	refused(t, err, kalam.CodeInvalidInput, "")
 	createUser(t, strict, catalog.NewUser{ID: "ann", Password: "Abcdefg1!"})

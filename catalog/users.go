@@ -372,10 +372,8 @@ func (c *Catalog) hashPassword(ctx context.Context, password string) (Secret, er
 	if err := checkHashable(password); err != nil {
 		return Secret{}, err
 	}
-	if c.enforce {
-		if err := CheckPassword(password, true); err != nil {
-			return Secret{}, err
-		}
+	if err := CheckPassword(password, c.complexity); err != nil {
+		return Secret{}, err
 	}
 	return c.hasher.hash(ctx, password)
 }

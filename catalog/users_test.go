@@ -167,7 +167,7 @@ func TestLifeOfADroppedUser(t *testing.T) {
 	clk := newClock()
 	c := open(t, memory.New(), catalog.Options{Now: clk.now})
 	ctx := t.Context()
-	ann := createUser(t, c, catalog.NewUser{ID: "ann", Password: "right"})
+	ann := createUser(t, c, catalog.NewUser{ID: "ann", Password: "right one"})
 	for _, id := range []kalam.UserID{"root", "system"} {
 		_, err := c.DropUser(ctx, system, id)
 		refused(t, err, kalam.CodeInvalidOperation, "User '"+string(id)+"' cannot be dropped")
@@ -191,7 +191,7 @@ func TestLifeOfADroppedUser(t *testing.T) {
 	_, err = c.DropUser(ctx, dba, "ann")
 	refused(t, err, kalam.CodeNotFound, "User with user_id 'ann' not found")
 	refused(t, c.EndTokens(ctx, "ann"), kalam.CodeNotFound, "")
-	if _, err := c.Login(ctx, "ann", "right"); err == nil {
+	if _, err := c.Login(ctx, "ann", "right one"); err == nil {
 		t.Error("a dropped user logged in")
 	}
 
@@ -200,7 +200,7 @@ func TestLifeOfADroppedUser(t *testing.T) {
 	if back.IsDeleted() || back.TokenEpoch <= gone.TokenEpoch {
 		t.Errorf("restored %+v", back)
 	}
-	if _, err := c.Login(ctx, "ann", "right"); err != nil {
+	if _, err := c.Login(ctx, "ann", "right one"); err != nil {
 		t.Errorf("login after restore: %v", err)
 	}
 	if again, err := c.RestoreUser(ctx, dba, "ann"); err != nil || again.TokenEpoch != back.TokenEpoch {

@@ -310,14 +310,14 @@ func richUsers(t testing.TB, c *catalog.Catalog, clk *clock) {
 		StorageMode: catalog.StorageModeRegion, StorageID: "s3",
 	})
 	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth, AuthData: catalog.NewSecret(`{"provider":"p","subject":"s","more":1}`)})
-	createUser(t, c, catalog.NewUser{ID: "locked", Password: "right"})
+	createUser(t, c, catalog.NewUser{ID: "locked", Password: "right one"})
 	for range catalog.MaxFailedLogins {
 		if _, err := c.Login(ctx, "locked", "wrong"); err == nil {
 			t.Fatal("a wrong password is right")
 		}
 	}
-	createUser(t, c, catalog.NewUser{ID: "in", Password: "right", AuthType: catalog.AuthInternal})
-	_, err := c.Login(ctx, "in", "right")
+	createUser(t, c, catalog.NewUser{ID: "in", Password: "right one", AuthType: catalog.AuthInternal})
+	_, err := c.Login(ctx, "in", "right one")
 	check(t, err)
 	createUser(t, c, catalog.NewUser{ID: "dropped", Role: kalam.RoleDBA})
 	createUser(t, c, catalog.NewUser{ID: "purging"})

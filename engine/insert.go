@@ -25,7 +25,7 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
-	w := &writer{session: s, table: t}
+	w := &writer{session: s, table: t, edits: st.Edits}
 	switch {
 	case st.Defaults:
 		err = w.rowsOfValues(ctx, [][]dialect.Expr{{}}, nil)
@@ -56,14 +56,15 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 	} else {
 		muts = dropRepeated(muts)
 	}
-	if err := s.rehearse(ctx, t, st.Returning, muts); err != nil {
+	done := &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}
+	if err := s.rehearse(ctx, done, muts); err != nil {
 		return err
 	}
 	seqs, err := s.apply(ctx, muts)
 	if err != nil {
 		return w.explain(err, muts)
 	}
-	return s.finishDML(ctx, t, st.Returning, "Inserted", muts, seqs)
+	return s.finishDML(ctx, done, muts, seqs)
 }
 
 // insertColumns maps each value position of the statement to a column index.
@@ -105,6 +106,7 @@ type writer struct {
 	rows    [][]kalam.Value // In the order of table.Columns, complete.
 	given   []bool          // Columns that the statement names.
 	buf     []byte          // Arena of payloads and keys.
+	edits   dialect.Edits   // Of the statement.
 }
 
 // newRow returns a row with the defaults of the columns that are not given.
@@ -155,7 +157,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, targe
 		}
 		w.rows = append(w.rows, row)
 	}
-	return w.session.evaluateLater(ctx, later, func(d deferred, v kalam.Value) error {
+	return w.session.evaluateLater(ctx, later, w.edits, func(d deferred, v kalam.Value) error {
 		cast, err := castTo(&w.table.Columns[d.column], v)
 		w.rows[d.row][d.column] = cast
 		return err

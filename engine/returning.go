@@ -23,37 +23,46 @@ func (s *session) message(n int64, text string) error {
 
 func asDuplicate(err error, dup **buffer.DuplicateKeyError) bool { return errors.As(err, dup) }
 
+// answer is how a statement that writes rows reports them.
+type answer struct {
+	table     *kalam.Table
+	verb      string // "Inserted".
+	alias     string // Of the table in RETURNING, "" for its name.
+	returning []dialect.ReturnExpr
+	edits     dialect.Edits
+}
+
 // finishDML reports a write: "Inserted 2 row(s)", or the rows of RETURNING.
-func (s *session) finishDML(ctx context.Context, t *kalam.Table, returning []dialect.ReturnExpr, verb string, muts []buffer.Mutation, seqs []kalam.Seq) error {
+func (s *session) finishDML(ctx context.Context, a *answer, muts []buffer.Mutation, seqs []kalam.Seq) error {
 	var n int64
 	for _, seq := range seqs {
 		if seq != 0 {
 			n++
 		}
 	}
-	if len(returning) == 0 {
-		return s.message(n, fmt.Sprintf("%s %d row(s)", verb, n))
+	if len(a.returning) == 0 {
+		return s.message(n, fmt.Sprintf("%s %d row(s)", a.verb, n))
 	}
-	if out, ok := returnedColumns(t, returning); ok {
-		return s.returnColumns(t, out, muts, seqs, n)
+	if out, ok := returnedColumns(a.table, a.returning); ok {
+		return s.returnColumns(a.table, out, muts, seqs, n)
 	}
-	return s.returnRows(ctx, t, returning, muts, seqs, s.stream)
+	return s.returnRows(ctx, a, muts, seqs, s.stream)
 }
 
 // rehearse evaluates RETURNING before the write, so that a list that fails
 // leaves nothing behind. Only _seq is not known yet.
-func (s *session) rehearse(ctx context.Context, t *kalam.Table, returning []dialect.ReturnExpr, muts []buffer.Mutation) error {
-	if len(returning) == 0 {
+func (s *session) rehearse(ctx context.Context, a *answer, muts []buffer.Mutation) error {
+	if len(a.returning) == 0 {
 		return nil
 	}
-	if _, ok := returnedColumns(t, returning); ok {
+	if _, ok := returnedColumns(a.table, a.returning); ok {
 		return nil
 	}
 	seqs := make([]kalam.Seq, len(muts))
 	for i := range seqs {
 		seqs[i] = s.e.store.Clock().Last()
 	}
-	return s.returnRows(ctx, t, returning, muts, seqs, func(ctx context.Context, res *openRows) error {
+	return s.returnRows(ctx, a, muts, seqs, func(ctx context.Context, res *openRows) error {
 		return eachRow(ctx, res.rows, func([]kalam.Value) error { return nil })
 	})
 }
@@ -130,7 +139,8 @@ const writtenRelation = "_written"
 
 // returnRows evaluates the RETURNING list over the written rows and hands the
 // running query to use.
-func (s *session) returnRows(ctx context.Context, t *kalam.Table, list []dialect.ReturnExpr, muts []buffer.Mutation, seqs []kalam.Seq, use func(context.Context, *openRows) error) error {
+func (s *session) returnRows(ctx context.Context, a *answer, muts []buffer.Mutation, seqs []kalam.Seq, use func(context.Context, *openRows) error) error {
+	t := a.table
 	batches, err := writtenRows(t, muts, seqs)
 	if err != nil {
 		return err
@@ -140,7 +150,7 @@ func (s *session) returnRows(ctx context.Context, t *kalam.Table, list []dialect
 			b.Record.Release()
 		}
 	}()
-	sql, params, err := s.returningQuery(ctx, t, list)
+	sql, params, err := s.returningQuery(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -159,11 +169,11 @@ func (s *session) returnRows(ctx context.Context, t *kalam.Table, list []dialect
 }
 
 // returningQuery composes the query of a RETURNING list.
-func (s *session) returningQuery(ctx context.Context, t *kalam.Table, list []dialect.ReturnExpr) (string, []kalam.Value, error) {
+func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kalam.Value, error) {
 	params := newParamSet(s.params)
 	var sql strings.Builder
 	sql.WriteString("SELECT ")
-	for i, x := range list {
+	for i, x := range a.returning {
 		if i > 0 {
 			sql.WriteString(", ")
 		}
@@ -172,14 +182,18 @@ func (s *session) returningQuery(ctx context.Context, t *kalam.Table, list []dia
 			continue
 		}
 		if err := s.e.query.CheckExpr(ctx, x.SQL); err != nil {
-			return "", nil, located(err, x.Pos)
+			return "", nil, placed(err, a.edits, x.Pos)
 		}
 		sql.WriteString(params.rewrite(x.SQL))
 		if x.Alias != "" {
 			sql.WriteString(" AS " + dialect.QuoteIdent(x.Alias))
 		}
 	}
-	fmt.Fprintf(&sql, " FROM %s AS %s", writtenRelation, dialect.QuoteIdent(string(t.ID.Name)))
+	name := a.alias
+	if name == "" {
+		name = string(a.table.ID.Name)
+	}
+	fmt.Fprintf(&sql, " FROM %s AS %s", writtenRelation, dialect.QuoteIdent(name))
 	return sql.String(), params.values(), nil
 }
 

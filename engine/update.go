@@ -39,7 +39,7 @@ func (s *session) update(ctx context.Context, st *dialect.Update) error {
 	if err != nil {
 		return err
 	}
-	return s.retry(ctx, t, st.Returning, "Updated", func() ([]buffer.Mutation, error) {
+	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]buffer.Mutation, error) {
 		if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple {
 			return s.updateByKey(ctx, t, key, sets)
 		}
@@ -59,7 +59,7 @@ func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
-	return s.retry(ctx, t, st.Returning, "Deleted", func() ([]buffer.Mutation, error) {
+	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]buffer.Mutation, error) {
 		if key, ok := s.keyOf(t, st.KeyEquals); ok {
 			return s.deleteByKey(ctx, t, key)
 		}
@@ -68,13 +68,13 @@ func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
 }
 
 // retry evaluates and applies a statement until no concurrent commit interferes.
-func (s *session) retry(ctx context.Context, t *kalam.Table, returning []dialect.ReturnExpr, verb string, evaluate func() ([]buffer.Mutation, error)) error {
+func (s *session) retry(ctx context.Context, done *answer, evaluate func() ([]buffer.Mutation, error)) error {
 	for attempt := 1; ; attempt++ {
 		muts, err := evaluate()
 		if err != nil {
 			return err
 		}
-		if err := s.rehearse(ctx, t, returning, muts); err != nil {
+		if err := s.rehearse(ctx, done, muts); err != nil {
 			return err
 		}
 		seqs, err := s.apply(ctx, muts)
@@ -84,7 +84,7 @@ func (s *session) retry(ctx context.Context, t *kalam.Table, returning []dialect
 		if err != nil {
 			return err
 		}
-		return s.finishDML(ctx, t, returning, verb, muts, seqs)
+		return s.finishDML(ctx, done, muts, seqs)
 	}
 }
 
@@ -266,10 +266,11 @@ func (s *session) affected(ctx context.Context, t *kalam.Table, alias string, se
 		return "", nil, placed(err, where.edits, where.pos)
 	}
 	params := newParamSet(s.params)
-	if alias == "" {
-		alias = string(t.ID.Name)
+	q, as := dialect.QuoteIdent(string(t.ID.Name)), ""
+	if alias != "" {
+		q = dialect.QuoteIdent(alias)
+		as = " AS " + q
 	}
-	q := dialect.QuoteIdent(alias)
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
 	for i := range t.Columns {
@@ -286,7 +287,7 @@ func (s *session) affected(ctx context.Context, t *kalam.Table, alias string, se
 			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
 		}
 	}
-	fmt.Fprintf(&sql, " FROM %s.%s AS %s WHERE (%s)", dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), q, params.rewrite(where.text))
+	fmt.Fprintf(&sql, " FROM %s.%s%s WHERE (%s)", dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), as, params.rewrite(where.text))
 	return sql.String(), params, nil
 }
 

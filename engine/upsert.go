@@ -46,8 +46,8 @@ func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) err
 	if err := w.checkRepeated(inserts); err != nil {
 		return err
 	}
-	return s.retry(ctx, t, st.Returning, "Inserted", func() ([]buffer.Mutation, error) {
-		return s.upsertOnce(ctx, w, st.Conflict, sets, inserts)
+	return s.retry(ctx, &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]buffer.Mutation, error) {
+		return s.upsertOnce(ctx, w, st, sets, inserts)
 	})
 }
 
@@ -80,7 +80,7 @@ type conflict struct {
 	stored []kalam.Value
 }
 
-func (s *session) upsertOnce(ctx context.Context, w *writer, oc *dialect.OnConflict, sets *assignments, inserts []buffer.Mutation) ([]buffer.Mutation, error) {
+func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []buffer.Mutation) ([]buffer.Mutation, error) {
 	var muts []buffer.Mutation
 	var taken []conflict
 	for i := range inserts {
@@ -101,7 +101,7 @@ func (s *session) upsertOnce(ctx context.Context, w *writer, oc *dialect.OnConfl
 	if len(taken) == 0 {
 		return muts, nil
 	}
-	updated, err := s.resolveConflicts(ctx, w, oc, sets, taken)
+	updated, err := s.resolveConflicts(ctx, w, st, sets, taken)
 	if err != nil {
 		return nil, err
 	}
@@ -118,12 +118,12 @@ func (s *session) upsertOnce(ctx context.Context, w *writer, oc *dialect.OnConfl
 
 // resolveConflicts returns the new row of each conflict, nil where the WHERE of
 // DO UPDATE does not hold.
-func (s *session) resolveConflicts(ctx context.Context, w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, error) {
+func (s *session) resolveConflicts(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, taken []conflict) ([][]kalam.Value, error) {
 	out := make([][]kalam.Value, len(taken))
-	if rows, ok := s.resolveSimply(w, oc, sets, taken); ok {
+	if rows, ok := s.resolveSimply(w, st.Conflict, sets, taken); ok {
 		return rows, nil
 	}
-	sql, params, err := s.conflictQuery(ctx, w.table, oc, sets)
+	sql, params, err := s.conflictQuery(ctx, w.table, st, sets)
 	if err != nil {
 		return nil, err
 	}
@@ -201,9 +201,14 @@ func (s *session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignm
 
 // conflictQuery composes the query that evaluates SET and WHERE. EXCLUDED is a
 // struct column, so that unqualified names mean the stored row.
-func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, oc *dialect.OnConflict, sets *assignments) (string, *paramSet, error) {
+func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect.Insert, sets *assignments) (string, *paramSet, error) {
+	oc := st.Conflict
 	params := newParamSet(s.params)
-	q := dialect.QuoteIdent(string(t.ID.Name))
+	name := st.Alias
+	if name == "" {
+		name = string(t.ID.Name)
+	}
+	q := dialect.QuoteIdent(name)
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s.%s", q, rowColumn)
 	for _, x := range sets.exprs {
@@ -211,7 +216,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, oc *dialect
 			continue
 		}
 		if err := s.e.query.CheckExpr(ctx, x.Text); err != nil {
-			return "", nil, located(err, x.Pos)
+			return "", nil, placed(err, st.Edits, x.Pos)
 		}
 		fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
 	}
@@ -226,7 +231,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, oc *dialect
 	fmt.Fprintf(&sql, "} AS excluded FROM %s) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
 	if oc.Where != "" {
 		if err := s.e.query.CheckExpr(ctx, oc.Where); err != nil {
-			return "", nil, located(err, oc.WherePos)
+			return "", nil, placed(err, st.Edits, oc.WherePos)
 		}
 		fmt.Fprintf(&sql, " WHERE (%s)", params.rewrite(oc.Where))
 	}

@@ -134,11 +134,11 @@ type deferred struct {
 
 // evaluateLater evaluates expressions in queries of bounded width and hands
 // each value to set.
-func (s *session) evaluateLater(ctx context.Context, list []deferred, set func(deferred, kalam.Value) error) error {
+func (s *session) evaluateLater(ctx context.Context, list []deferred, edits dialect.Edits, set func(deferred, kalam.Value) error) error {
 	const width = 100
 	for len(list) > 0 {
 		n := min(width, len(list))
-		if err := s.evaluateTogether(ctx, list[:n], set); err != nil {
+		if err := s.evaluateTogether(ctx, list[:n], edits, set); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -146,13 +146,13 @@ func (s *session) evaluateLater(ctx context.Context, list []deferred, set func(d
 	return nil
 }
 
-func (s *session) evaluateTogether(ctx context.Context, list []deferred, set func(deferred, kalam.Value) error) error {
+func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits dialect.Edits, set func(deferred, kalam.Value) error) error {
 	var sql strings.Builder
 	sql.WriteString("SELECT ")
 	used := newParamSet(s.params)
 	for i, d := range list {
 		if err := s.e.query.CheckExpr(ctx, d.expr.Text); err != nil {
-			return located(err, d.expr.Pos)
+			return placed(err, edits, d.expr.Pos)
 		}
 		if i > 0 {
 			sql.WriteString(", ")
