@@ -72,6 +72,7 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine, se
 		defer stopServe() // A failure of the background work stops the server.
 		ran <- e.Run(runCtx)
 	}()
+	releaseStartPages(log)
 	if _, err := fmt.Fprintf(m.Stdout, "kalamd ready on http://%s\n", ln.Addr()); err != nil {
 		log.Warn("ready line not printed", slog.Any("error", err))
 	}
