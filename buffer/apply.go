@@ -3,6 +3,7 @@ package buffer
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/kalamlake/kalam"
 )
@@ -53,6 +54,9 @@ func (s *Store) Apply(ctx context.Context, muts []Mutation) ([]kalam.Seq, error)
 	}
 	if err := checkMutations(muts, s.limits); err != nil {
 		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("commit: %w", context.Cause(ctx))
 	}
 	if err := s.waitForRoom(ctx); err != nil {
 		return nil, err
@@ -151,7 +155,7 @@ func (s *Store) lookUp(ctx context.Context, w *write) error {
 	segments := 0
 	s.visibility.RLock()
 	for n, sc := range w.scopes {
-		mems[n], shown[n], w.states[n] = sc.mem, len(sc.mem.shown), sc.lake
+		mems[n], shown[n], w.states[n] = sc.mem, sc.mem.shown.count(), sc.lake
 		segments += len(sc.lake.Segments)
 	}
 	s.visibility.RUnlock()
@@ -189,18 +193,19 @@ func (w *write) stage(c *committer) error {
 		if sc.lake != w.states[n] {
 			return errRecheck
 		}
-		w.marks = append(w.marks, len(sc.mem.versions))
+		w.marks = append(w.marks, sc.mem.versions.n)
 	}
 	writers := make([]blockWriter, len(w.scopes))
 	for n, sc := range w.scopes {
-		writers[n] = blockWriter{scope: sc.id, last: sc.mem.lastSeq(sc.lake.Watermark), expect: w.expect[n]}
+		writers[n] = blockWriter{scope: sc.id, last: sc.mem.versions.last(sc.lake.Watermark), expect: w.expect[n]}
 	}
 	w.seqs = make([]kalam.Seq, len(w.muts))
 	seq := c.store.clock.Take(len(w.muts))
 	for i := range w.muts {
 		n := w.scopeOf(i)
 		mem := w.scopes[n].mem
-		add, from, err := w.admit(i, mem, w.marks[n])
+		hash := hashKey(w.muts[i].Key)
+		add, from, err := w.admit(i, mem, w.marks[n], hash)
 		if err != nil {
 			w.unstage()
 			return err
@@ -210,9 +215,9 @@ func (w *write) stage(c *committer) error {
 		}
 		m := &w.muts[i]
 		v, block, full := writers[n].append(version{
-			seq: seq, tombstone: m.Kind == kalam.ChangeDelete, base: from, key: m.Key, payload: m.Payload,
-		})
-		mem.add(v)
+			seq: seq, tombstone: m.Kind == kalam.ChangeDelete, key: m.Key, payload: m.Payload,
+		}, from)
+		mem.addHashed(v, from, hash)
 		if full {
 			c.put(block)
 		}
@@ -230,13 +235,14 @@ func (w *write) stage(c *committer) error {
 
 // admit decides whether mutation i may be added to mem, of which the versions
 // from mark on are the write's own. from is the flushed row that it replaces.
-func (w *write) admit(i int, mem *memtable, mark int) (add bool, from base, err error) {
+func (w *write) admit(i int, mem *memtable, mark int, hash uint32) (add bool, from base, err error) {
 	m := &w.muts[i]
-	at := mem.newest(m.Key)
+	at := mem.newest(m.Key, hash)
 	live, seq := false, kalam.Seq(0)
 	switch {
 	case at >= 0:
-		live, seq = !mem.versions[at].tombstone, mem.versions[at].seq
+		cur := mem.versions.at(int(at))
+		live, seq = !cur.tombstone, cur.seq
 	case w.lake != nil && w.lake[i].checked:
 		live, seq, from = w.lake[i].live, w.lake[i].seq, w.lake[i].base
 	case len(w.states[w.scopeOf(i)].Segments) > 0:
@@ -300,7 +306,7 @@ func (w *write) changes(dst []kalam.Change, interested func(kalam.Scope) bool) [
 		}
 		n := w.scopeOf(i)
 		mem := w.scopes[n].mem
-		v := &mem.versions[next[n]]
+		v := mem.versions.at(next[n])
 		next[n]++
 		if !wanted[n] {
 			continue
@@ -309,7 +315,7 @@ func (w *write) changes(dst []kalam.Change, interested func(kalam.Scope) bool) [
 		if c.Kind != kalam.ChangeInsert {
 			c.Old = w.muts[i].Old
 			if v.prev >= 0 {
-				c.Old = mem.versions[v.prev].row()
+				c.Old = mem.versions.at(int(v.prev)).row()
 			}
 		}
 		dst = append(dst, c)

@@ -43,6 +43,9 @@ type Op struct {
 	Key       []byte
 	Value     []byte // Ignored by a delete.
 	Delete    bool
+	// Bulk marks data that users add. A Backend may keep a reserve of its disk
+	// from batches with such an op, so that what gives back space can be written.
+	Bulk bool
 }
 
 // Limits bound one batch of a Backend.

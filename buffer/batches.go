@@ -35,6 +35,9 @@ type chunk struct {
 	record   arrow.RecordBatch
 	builtAt  kalam.Seq
 	full     bool // Closed by a bound of a batch: it is not merged.
+
+	live   []uint32 // Rows that are alive after so many deaths; nil when not known.
+	deaths int
 }
 
 // batchCache holds the chunks of a memtable in order, without gaps from 0.
@@ -71,7 +74,7 @@ func (k *chunk) release() {
 
 // bytes estimates the memory of a chunk.
 func (k *chunk) bytes() int64 {
-	n := int64(len(k.index)) * 4
+	n := int64(len(k.index)) * 8 // With the list of those alive.
 	if k.record == nil {
 		return n
 	}
@@ -83,16 +86,16 @@ func (k *chunk) bytes() int64 {
 
 // reading says which versions of a memtable a view shows.
 type reading struct {
-	table    *kalam.Table
-	versions []version
-	seq      kalam.Seq
-	hidden   map[int32]struct{} // Versions that a transaction's own writes replace.
-	retain   func(arrow.RecordBatch)
+	table  *kalam.Table
+	shown  *shown
+	seq    kalam.Seq
+	hidden map[int32]struct{} // Versions that a transaction's own writes replace.
+	retain func(arrow.RecordBatch)
 }
 
 // shows reports whether version i is the newest of its key.
 func (r *reading) shows(i int32) bool {
-	if !r.versions[i].alive(r.seq) {
+	if !r.shown.versions.at(int(i)).alive(r.seq) {
 		return false
 	}
 	if r.hidden == nil {
@@ -113,7 +116,7 @@ func (m *memtable) batches(r *reading) ([]Batch, error) {
 		c.schema = r.table.SchemaVersion
 	}
 	usable := 0
-	for usable < len(c.chunks) && c.schema == r.table.SchemaVersion && c.chunks[usable].builtAt <= r.seq && c.chunks[usable].to <= len(r.versions) {
+	for usable < len(c.chunks) && c.schema == r.table.SchemaVersion && c.chunks[usable].builtAt <= r.seq && c.chunks[usable].to <= r.shown.count() {
 		usable++
 	}
 	if usable < len(c.chunks) { // An older snapshot or definition: what newer ones built it builds for itself.
@@ -121,7 +124,7 @@ func (m *memtable) batches(r *reading) ([]Batch, error) {
 		if usable > 0 {
 			from = c.chunks[usable-1].to
 		}
-		own, err := buildChunks(r, from, len(r.versions))
+		own, err := buildChunks(r, from, r.shown.count())
 		if err != nil {
 			return nil, err
 		}
@@ -143,11 +146,11 @@ func (c *batchCache) extend(r *reading) error {
 	if n := len(c.chunks); n > 0 {
 		from = c.chunks[n-1].to
 	}
-	if from == len(r.versions) {
+	if from == r.shown.count() {
 		return nil
 	}
 	keep := len(c.chunks)
-	for pending := len(r.versions) - from; keep > 0; keep-- {
+	for pending := r.shown.count() - from; keep > 0; keep-- {
 		last := &c.chunks[keep-1]
 		if last.full || len(last.index) > 2*pending {
 			break
@@ -155,7 +158,7 @@ func (c *batchCache) extend(r *reading) error {
 		from = last.from
 		pending += len(last.index)
 	}
-	built, err := buildChunks(r, from, len(r.versions))
+	built, err := buildChunks(r, from, r.shown.count())
 	if err != nil {
 		return err
 	}
@@ -175,13 +178,7 @@ func (c *batchCache) count(chunks []chunk) []chunk {
 func (c *batchCache) refresh(r *reading) error {
 	for i := 0; i < len(c.chunks); i++ {
 		k := &c.chunks[i]
-		dead := 0
-		for _, v := range k.index {
-			if !r.versions[v].alive(r.seq) {
-				dead++
-			}
-		}
-		if dead*2 <= len(k.index) {
+		if k.record == nil || len(k.alive(r))*2 >= len(k.index) {
 			continue
 		}
 		built, err := buildChunks(r, k.from, k.to)
@@ -194,6 +191,15 @@ func (c *batchCache) refresh(r *reading) error {
 		i += len(built) - 1
 	}
 	return nil
+}
+
+// alive lists the rows of the chunk that are the newest of their key, and keeps
+// the list until another version dies.
+func (k *chunk) alive(r *reading) []uint32 {
+	if k.live == nil || k.deaths != r.shown.deaths {
+		k.live, k.deaths = liveRows(k, r, nil), r.shown.deaths
+	}
+	return k.live
 }
 
 // buildChunks builds the visible rows of versions[from:to], what a transaction
@@ -212,7 +218,7 @@ func buildChunks(r *reading, from, to int) ([]chunk, error) {
 		cur = chunk{from: end, builtAt: r.seq}
 	}
 	for i := from; i < to; i++ {
-		v := &r.versions[i]
+		v := r.shown.versions.at(i)
 		if v.tombstone || !v.alive(r.seq) {
 			continue
 		}
@@ -242,37 +248,38 @@ func handOut(chunks []chunk, r *reading, owned bool) []Batch {
 		if k.record == nil {
 			continue
 		}
-		live, all := liveRows(k, r)
-		if all || len(live) > 0 {
-			if !owned {
-				k.record.Retain()
-			}
-			r.retain(k.record)
-			out = append(out, Batch{Record: k.record, Live: live})
-		} else if owned {
-			k.release()
+		live := k.alive(r)
+		if len(r.hidden) > 0 {
+			live = liveRows(k, r, r.hidden)
 		}
+		if len(live) == 0 {
+			if owned {
+				k.release()
+			}
+			continue
+		}
+		if !owned {
+			k.record.Retain()
+		}
+		r.retain(k.record)
+		if len(live) == len(k.index) {
+			live = nil // All of them.
+		}
+		out = append(out, Batch{Record: k.record, Live: live})
 	}
 	return out
 }
 
-// liveRows lists the rows of a chunk that are visible; all means every one.
-func liveRows(k *chunk, r *reading) (live []uint32, all bool) {
+// liveRows lists the rows of a chunk that are the newest of their key and not
+// hidden; it is not nil.
+func liveRows(k *chunk, r *reading, hidden map[int32]struct{}) []uint32 {
+	live := make([]uint32, 0, len(k.index))
 	for i, v := range k.index {
-		if r.shows(v) {
-			if live != nil {
-				live = append(live, uint32(i))
-			}
-			continue
-		}
-		if live == nil {
-			live = make([]uint32, i, len(k.index))
-			for j := range live {
-				live[j] = uint32(j)
-			}
+		if _, not := hidden[v]; !not && r.shown.versions.at(int(v)).alive(r.seq) {
+			live = append(live, uint32(i))
 		}
 	}
-	return live, live == nil
+	return live
 }
 
 // allBatches builds the newest version of every key, with the tombstones if
@@ -286,11 +293,12 @@ func allBatches(r *reading, deleted bool) ([]Batch, error) {
 		r.retain(record)
 		out = append(out, Batch{Record: record})
 	}
-	for i := range r.versions {
-		if !r.shows(int32(i)) || r.versions[i].tombstone && !deleted {
+	for i := range r.shown.count() {
+		v := r.shown.versions.at(i)
+		if v.tombstone && !deleted || !r.shows(int32(i)) {
 			continue
 		}
-		if err := b.Append(r.versions[i].row()); err != nil {
+		if err := b.Append(v.row()); err != nil {
 			return nil, err
 		}
 		if b.Len() == maxBatchRows || b.Bytes() >= maxBatchBytes {

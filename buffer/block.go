@@ -43,10 +43,10 @@ type blockWriter struct {
 	expect int // Bytes that are still to come, about.
 }
 
-// append adds v. It returns v with key and payload moved into the block, which
+// append adds v, which replaces the flushed row at from. It returns v with key and payload moved into the block, which
 // keeps alive neither more nor less than the row, and, when v closed the block,
 // the block with its key.
-func (w *blockWriter) append(v version) (version, Op, bool) {
+func (w *blockWriter) append(v version, from base) (version, Op, bool) {
 	if len(w.buf) == 0 {
 		own := versionBytes + len(v.key) + len(v.payload)
 		w.buf = make([]byte, blockHeader, blockHeader+max(min(w.expect, maxBlockBytes+own), own-versionBytes))
@@ -55,7 +55,7 @@ func (w *blockWriter) append(v version) (version, Op, bool) {
 		v.opens = true
 	}
 	start := len(w.buf)
-	w.buf = appendVersion(w.buf, uint64(v.seq-w.last), &v)
+	w.buf = appendVersion(w.buf, uint64(v.seq-w.last), &v, from)
 	w.last = v.seq
 	w.count++
 	w.expect -= len(w.buf) - start
@@ -79,7 +79,7 @@ func (w *blockWriter) seal() Op {
 	b[0] = blockFormat
 	binary.LittleEndian.PutUint32(b[sumHeader+8:], w.count)
 	binary.LittleEndian.PutUint32(b[1:], crc32.Checksum(b[sumHeader:], castagnoli))
-	return Op{Partition: partitionRows, Key: logKey(nil, w.scope, w.first), Value: b}
+	return Op{Partition: partitionRows, Key: logKey(nil, w.scope, w.first), Value: b, Bulk: true}
 }
 
 func uvarintLen(n int) int {
@@ -91,19 +91,19 @@ func uvarintLen(n int) int {
 }
 
 // appendVersion appends one version to a block's body.
-func appendVersion(dst []byte, delta uint64, v *version) []byte {
+func appendVersion(dst []byte, delta uint64, v *version, from base) []byte {
 	dst = binary.AppendUvarint(dst, delta)
 	var flags byte
 	if v.tombstone {
 		flags |= flagTombstone
 	}
-	if v.base.segment != 0 {
+	if from.segment != 0 {
 		flags |= flagHasBase
 	}
 	dst = append(dst, flags)
-	if v.base.segment != 0 {
-		dst = binary.AppendUvarint(dst, uint64(v.base.segment))
-		dst = binary.AppendUvarint(dst, uint64(v.base.row))
+	if from.segment != 0 {
+		dst = binary.AppendUvarint(dst, uint64(from.segment))
+		dst = binary.AppendUvarint(dst, uint64(from.row))
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(v.key)))
 	dst = append(dst, v.key...)
@@ -138,7 +138,7 @@ func damagedBlock(sc kalam.Scope, first kalam.Seq, why string) error {
 
 // decodeBlock calls f for every version of a block and returns the seq of the
 // version before it. The versions alias raw.
-func decodeBlock(sc kalam.Scope, first kalam.Seq, raw []byte, f func(version)) (before kalam.Seq, err error) {
+func decodeBlock(sc kalam.Scope, first kalam.Seq, raw []byte, f func(version, base)) (before kalam.Seq, err error) {
 	before, count, err := checkBlock(sc, first, raw)
 	if err != nil {
 		return 0, err
@@ -147,17 +147,17 @@ func decodeBlock(sc kalam.Scope, first kalam.Seq, raw []byte, f func(version)) (
 	seq := first
 	for n := count; n > 0 && !r.bad; n-- {
 		seq += kalam.Seq(r.uvarint())
-		v := version{seq: seq, prev: -1, opens: n == count}
+		v := version{seq: seq, opens: n == count}
+		var from base
 		flags := r.byte()
 		v.tombstone = flags&flagTombstone != 0
 		if flags&flagHasBase != 0 {
-			v.base.segment = kalam.SegmentID(r.uvarint())
-			v.base.row = uint32(r.uvarint())
+			from = base{segment: kalam.SegmentID(r.uvarint()), row: uint32(r.uvarint())}
 		}
 		v.key = r.bytes()
 		v.payload = r.bytes()
 		if !r.bad {
-			f(v)
+			f(v, from)
 		}
 	}
 	if r.bad || len(r.b) > 0 || count == 0 {

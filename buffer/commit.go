@@ -393,16 +393,18 @@ func (w *write) settle(c *committer) {
 	s := c.store
 	s.counters.commits.Add(1)
 	for n, sc := range w.scopes {
-		added := sc.mem.versions[w.marks[n]:]
-		if len(added) == 0 {
+		all := &sc.mem.versions
+		if all.n == w.marks[n] {
 			continue
 		}
 		var bytes int64
-		for i := range added {
-			bytes += int64(len(added[i].key) + len(added[i].payload))
+		for i := w.marks[n]; i < all.n; i++ {
+			v := all.at(i)
+			bytes += int64(len(v.key) + len(v.payload))
 		}
-		s.counters.rows.Add(int64(len(added)))
-		s.tally.add(sc.id, int64(len(added)), bytes, added[0].seq)
+		added := int64(all.n - w.marks[n])
+		s.counters.rows.Add(added)
+		s.tally.add(sc.id, added, bytes, all.at(w.marks[n]).seq)
 	}
 	if s.opts.Publish != nil {
 		c.changes = w.changes(c.changes, s.opts.Interested)

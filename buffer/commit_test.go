@@ -21,7 +21,7 @@ type gate struct {
 	opened  chan struct{}
 }
 
-func newGate() *gate { return &gate{entered: make(chan struct{}, 1000), opened: make(chan struct{})} }
+func newGate() *gate { return &gate{entered: make(chan struct{}, 10_000), opened: make(chan struct{})} }
 
 func (g *gate) open() { close(g.opened) }
 
@@ -269,4 +269,34 @@ func TestTransfersAreAtomic(t *testing.T) {
 	}
 	close(done)
 	others.Wait()
+}
+
+// TestFullQueue fills the queue: more writers wait for a place, and a canceled
+// one leaves.
+func TestFullQueue(t *testing.T) {
+	table := notes(1)
+	g := newGate()
+	f := newFixture(t, &gated{Backend: memory.New(), gate: g}, buffer.Options{})
+	waiting := []chan error{f.start(insert(table, "ann", 0, "x"))}
+	g.waitEntered(t)
+	const places = 4096
+	for i := range int64(places) {
+		waiting = append(waiting, f.start(insert(table, "ann", i+1, "x")))
+	}
+	f.waitQueued(t, places)
+	ctx, cancel := context.WithCancel(t.Context())
+	late := f.startWith(ctx, insert(table, "ann", -1, "x"))
+	cancel()
+	if err := <-late; !errors.Is(err, context.Canceled) {
+		t.Errorf("a writer without a place = %v, want context.Canceled", err)
+	}
+	g.open()
+	for i, c := range waiting {
+		if err := <-c; err != nil {
+			t.Errorf("writer %d: %v", i, err)
+		}
+	}
+	if n := len(f.bodies(table, "ann")); n != places+1 {
+		t.Errorf("%d rows, want %d", n, places+1)
+	}
 }

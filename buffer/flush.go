@@ -2,7 +2,6 @@ package buffer
 
 import (
 	"context"
-	"sort"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -87,15 +86,15 @@ func (s *Store) EvictBefore(ctx context.Context, t *kalam.Table, id kalam.Scope,
 func (s *Store) evict(ctx context.Context, t *kalam.Table, sc *scope, seq kalam.Seq) (int64, error) {
 	sc.flushing.Lock()
 	defer sc.flushing.Unlock()
-	versions := s.shownOf(sc)
-	cut := sort.Search(len(versions), func(i int) bool { return versions[i].seq >= seq })
-	for cut > 0 && cut < len(versions) && !versions[cut].opens {
+	sh := s.shownOf(sc)
+	cut := sh.versions.search(seq)
+	for cut > 0 && cut < sh.count() && !sh.versions.at(cut).opens {
 		cut--
 	}
 	if cut == 0 {
 		return 0, nil
 	}
-	a, err := s.newAdvance(sc, versions[cut-1].seq)
+	a, err := s.newAdvance(sc, sh.versions.at(cut-1).seq)
 	if err != nil {
 		return 0, err
 	}
@@ -103,7 +102,7 @@ func (s *Store) evict(ctx context.Context, t *kalam.Table, sc *scope, seq kalam.
 	return int64(cut), s.submit(ctx, &request{work: a, alone: true})
 }
 
-func (s *Store) shownOf(sc *scope) []version {
+func (s *Store) shownOf(sc *scope) shown {
 	s.visibility.RLock()
 	defer s.visibility.RUnlock()
 	return sc.mem.shown
@@ -132,10 +131,10 @@ func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
 	a := &advance{store: s, scope: sc, next: newMemtable(), dead: roaring.New()}
 	s.visibility.RLock()
 	a.from, a.old = sc.lake, sc.mem
-	versions, based := sc.mem.shown, sc.mem.shownBased
+	sh := sc.mem.shown
 	s.visibility.RUnlock()
-	a.cut = sort.Search(len(versions), func(i int) bool { return versions[i].seq > watermark })
-	if watermark <= a.from.Watermark || a.cut == 0 || versions[a.cut-1].seq != watermark || a.cut < len(versions) && !versions[a.cut].opens {
+	a.cut = sh.versions.search(watermark + 1)
+	if watermark <= a.from.Watermark || a.cut == 0 || sh.versions.at(a.cut-1).seq != watermark || a.cut < sh.count() && !sh.versions.at(a.cut).opens {
 		return nil, kalam.Errorf(kalam.CodeConflict, "watermark %d of table %d, user '%s' does not end a commit of its log", watermark, sc.id.Table, sc.id.User)
 	}
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
@@ -146,19 +145,15 @@ func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
 	}
 	a.to.Segments = append([]kalam.Segment(nil), a.from.Segments...)
 	a.to.vectors = append([]vectors(nil), a.from.vectors...)
-	a.fold(versions, based)
+	a.fold(&sh)
 	a.seen = a.cut
 	return a, nil
 }
 
 // fold adds to the delete vectors what the first cut versions replaced.
-func (a *advance) fold(versions []version, based []int32) {
-	dead := make([]*roaring.Bitmap, len(a.to.vectors))
-	for i := range dead {
-		dead[i] = a.to.vectors[i].dead
-	}
-	n := sort.Search(len(based), func(i int) bool { return int(based[i]) >= a.cut })
-	replaceBases(a.to, versions, based[:n], dead)
+func (a *advance) fold(sh *shown) {
+	dead := a.to.deadVectors()
+	a.to.replaceBases(sh.based.base[:sh.based.below(a.cut)], dead)
 	for i := range dead {
 		a.to.vectors[i].dead = dead[i]
 	}
@@ -167,7 +162,7 @@ func (a *advance) fold(versions []version, based []int32) {
 // addSegment adds the segment and checks that it holds the newest version of
 // every key up to the watermark, and nothing else.
 func (a *advance) addSegment(fc *FlushCommit) error {
-	versions := a.store.shownOf(a.scope)[:a.cut]
+	sh := a.store.shownOf(a.scope)
 	a.rows = make([]int64, a.cut)
 	for i := range a.rows {
 		a.rows[i] = -1
@@ -179,13 +174,7 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 		}
 		a.rows[i] = int64(k.Row)
 	}
-	alive := 0
-	for i := range versions {
-		if versions[i].alive(a.to.Watermark) {
-			alive++
-		}
-	}
-	if alive != len(fc.Keys) {
+	if sh.alive(a.cut, a.to.Watermark) != len(fc.Keys) {
 		return staleFlush(fc.Table)
 	}
 	a.to.last++
@@ -203,9 +192,9 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 // catchUp prepares what was committed since, as long as it is much.
 func (s *Store) catchUp(a *advance) {
 	for range 8 {
-		versions := s.shownOf(a.scope)
-		few := len(versions)-a.seen <= catchUpRows
-		a.take(versions)
+		sh := s.shownOf(a.scope)
+		few := sh.count()-a.seen <= catchUpRows
+		a.take(&sh)
 		if few {
 			return
 		}
@@ -214,15 +203,15 @@ func (s *Store) catchUp(a *advance) {
 
 // take adds the versions that next does not have yet, and marks the rows of the
 // new segment that they replaced.
-func (a *advance) take(versions []version) {
-	for i := a.seen; i < len(versions); i++ {
-		v := &versions[i]
+func (a *advance) take(sh *shown) {
+	for i := a.seen; i < sh.count(); i++ {
+		v := sh.versions.at(i)
 		if a.rows != nil && v.prev >= 0 && int(v.prev) < a.cut && a.rows[v.prev] >= 0 {
 			a.dead.Add(uint32(a.rows[v.prev]))
 		}
-		a.next.add(version{seq: v.seq, tombstone: v.tombstone, opens: v.opens, base: v.base, key: v.key, payload: v.payload})
+		a.next.addHashed(version{seq: v.seq, tombstone: v.tombstone, opens: v.opens, key: v.key, payload: v.payload}, sh.baseOf(i), v.hash)
 	}
-	a.seen = len(versions)
+	a.seen = sh.count()
 }
 
 // stage implements work.
@@ -233,7 +222,7 @@ func (a *advance) stage(c *committer) error {
 	if a.scope.lake != a.from {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime", a.scope.id.Table, a.scope.id.User)
 	}
-	a.take(a.old.versions)
+	a.take(&a.old.shown)
 	if !a.dead.IsEmpty() {
 		a.to.vectors[len(a.to.vectors)-1].dead = a.dead
 	}
@@ -264,9 +253,9 @@ func (a *advance) show() {
 // settle implements work.
 func (a *advance) settle(*committer) {
 	a.old.release()
-	rows, oldest := int64(len(a.next.versions)), kalam.Seq(0)
+	rows, oldest := int64(a.next.versions.n), kalam.Seq(0)
 	if rows > 0 {
-		oldest = a.next.versions[0].seq
+		oldest = a.next.versions.at(0).seq
 	}
 	a.store.tally.set(a.scope.id, rows, a.next.bytes, oldest)
 }

@@ -330,7 +330,13 @@ func TestDropTable(t *testing.T) {
 			t.Errorf("the snapshot changed (-want +got):\n%s", diff)
 		}
 	}
+	if n := f.store.Readers(1); n != 2 {
+		t.Errorf("Readers = %d, want 2", n)
+	}
 	snap.Release()
+	if n := f.store.Readers(1); n != 0 {
+		t.Errorf("Readers = %d, want 0", n)
+	}
 	f.refused(kalam.CodeTableNotFound, insert(table, "ann", 3, "x"))
 	_, err := f.store.Snapshot(t.Context(), []buffer.TableScope{{Table: table, Scope: table.ScopeOf("new")}})
 	if kalam.CodeOf(err) != kalam.CodeTableNotFound {

@@ -88,13 +88,13 @@ func TestPrefixEnd(t *testing.T) {
 // TestBlockBytes holds the format to docs/architecture/buffer-format.md.
 func TestBlockBytes(t *testing.T) {
 	w := blockWriter{scope: kalam.Scope{Table: 2, User: "a"}, last: 0x0102}
-	w.append(version{seq: 0x1000, key: []byte{0xAA}, payload: []byte{0xB1, 0xB2}})
-	w.append(version{seq: 0x1081, tombstone: true, base: base{segment: 3, row: 300}, key: []byte{0xCC}})
+	w.append(version{seq: 0x1000, key: []byte{0xAA}, payload: []byte{0xB1, 0xB2}}, base{})
+	w.append(version{seq: 0x1081, tombstone: true, key: []byte{0xCC}}, base{segment: 3, row: 300})
 	op := w.seal()
 	if got, want := hex.EncodeToString(op.Key), "0000000000000002"+"61"+"0001"+"0000000000001000"; got != want {
 		t.Errorf("key %s, want %s", got, want)
 	}
-	want := "01" + "6a27a4ba" + "0201000000000000" + "02000000" +
+	want := "01" + "51087baa" + "0201000000000000" + "02000000" +
 		"00" + "00" + "01aa" + "02b1b2" +
 		"8101" + "03" + "03" + "ac02" + "01cc" + "00"
 	if got := hex.EncodeToString(op.Value); got != want {
@@ -102,19 +102,25 @@ func TestBlockBytes(t *testing.T) {
 	}
 }
 
+// based is a version with the flushed row that it replaces.
+type based struct {
+	version
+	from base
+}
+
 // drawVersions draws the versions of a request.
-func drawVersions(t *rapid.T) []version {
+func drawVersions(t *rapid.T) []based {
 	n := rapid.IntRange(1, 40).Draw(t, "count")
 	seq := kalam.Seq(rapid.Uint64Range(1, 1<<62).Draw(t, "seq"))
-	out := make([]version, n)
+	out := make([]based, n)
 	for i := range out {
-		out[i] = version{
-			seq: seq, prev: -1, tombstone: rapid.Bool().Draw(t, "tombstone"),
+		out[i].version = version{
+			seq: seq, tombstone: rapid.Bool().Draw(t, "tombstone"),
 			key:     rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "key"),
 			payload: bytes.Repeat([]byte{byte(i)}, rapid.SampledFrom([]int{0, 1, 127, 128, 300, 20_000, 300_000}).Draw(t, "payload")),
 		}
 		if rapid.Bool().Draw(t, "based") {
-			out[i].base = base{segment: kalam.SegmentID(rapid.Uint64Range(1, 1<<63).Draw(t, "segment")), row: rapid.Uint32().Draw(t, "row")}
+			out[i].from = base{segment: kalam.SegmentID(rapid.Uint64Range(1, 1<<63).Draw(t, "segment")), row: rapid.Uint32().Draw(t, "row")}
 		}
 		seq += kalam.Seq(rapid.Uint64Range(1, 1<<40).Draw(t, "step"))
 	}
@@ -130,7 +136,7 @@ func TestBlocksRoundTrip(t *testing.T) {
 		w := blockWriter{scope: sc, last: before, expect: rapid.IntRange(0, 100_000).Draw(t, "expect")}
 		var blocks []Op
 		for i, v := range versions {
-			got, op, full := w.append(v)
+			got, op, full := w.append(v.version, v.from)
 			if !bytes.Equal(got.key, v.key) || !bytes.Equal(got.payload, v.payload) || got.seq != v.seq {
 				t.Fatalf("version %d came back as %+v", i, got)
 			}
@@ -141,14 +147,14 @@ func TestBlocksRoundTrip(t *testing.T) {
 		if w.open() {
 			blocks = append(blocks, w.seal())
 		}
-		var read []version
+		var read []based
 		for _, op := range blocks {
 			_, first, err := splitLogKey(op.Key)
 			if err != nil {
 				t.Fatalf("splitLogKey: %v", err)
 			}
 			opens := len(read)
-			chained, err := decodeBlock(sc, first, op.Value, func(v version) { read = append(read, v) })
+			chained, err := decodeBlock(sc, first, op.Value, func(v version, from base) { read = append(read, based{v, from}) })
 			if err != nil || chained != before {
 				t.Fatalf("decodeBlock = %d, %v, want %d", chained, err, before)
 			}
@@ -160,8 +166,8 @@ func TestBlocksRoundTrip(t *testing.T) {
 		for i := range read {
 			read[i].opens = false
 		}
-		same := cmp.Comparer(func(a, b version) bool {
-			return a.seq == b.seq && a.tombstone == b.tombstone && a.base == b.base && bytes.Equal(a.key, b.key) && bytes.Equal(a.payload, b.payload)
+		same := cmp.Comparer(func(a, b based) bool {
+			return a.seq == b.seq && a.tombstone == b.tombstone && a.from == b.from && bytes.Equal(a.key, b.key) && bytes.Equal(a.payload, b.payload)
 		})
 		if diff := cmp.Diff(versions, read, same); diff != "" {
 			t.Errorf("versions (-want +got):\n%s", diff)
@@ -172,13 +178,13 @@ func TestBlocksRoundTrip(t *testing.T) {
 // FuzzDecodeBlock reads arbitrary bytes, with a checksum that fits, as a block.
 func FuzzDecodeBlock(f *testing.F) {
 	w := blockWriter{scope: kalam.Scope{Table: 2, User: "a"}}
-	w.append(version{seq: 1, key: []byte("k"), payload: []byte("p")})
+	w.append(version{seq: 1, key: []byte("k"), payload: []byte("p")}, base{})
 	f.Add(w.seal().Value)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		sc := kalam.Scope{Table: 2, User: "a"}
 		n := 0
-		_, err := decodeBlock(sc, 1, raw, func(version) { n++ })
+		_, err := decodeBlock(sc, 1, raw, func(version, base) { n++ })
 		if err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("decodeBlock = %v", err)
 		}
@@ -187,7 +193,7 @@ func FuzzDecodeBlock(f *testing.F) {
 		}
 		fixed := append([]byte(nil), raw...)
 		(&blockWriter{buf: fixed, count: uint32(fixed[13])}).seal()
-		if _, err := decodeBlock(sc, 1, fixed, func(version) { n++ }); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
+		if _, err := decodeBlock(sc, 1, fixed, func(version, base) { n++ }); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("decodeBlock = %v", err)
 		}
 	})

@@ -11,50 +11,24 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// base names the flushed row that a version supersedes; segment 0 is none.
-type base struct {
-	segment kalam.SegmentID
-	row     uint32
-}
-
-// version is one version of a row in the log. It is immutable but for died.
-type version struct {
-	seq       kalam.Seq
-	died      uint64 // Atomic: seq of the version that replaced it, 0 while it is the newest.
-	prev      int32  // Index of the key's previous version, -1 for none.
-	tombstone bool
-	opens     bool // First of its block.
-	base      base
-	key       []byte
-	payload   []byte
-}
-
-// versionBytesInMemory is what a version takes in memory beside its payload: the struct,
-// and its share of the key map.
-const versionBytesInMemory = int64(unsafe.Sizeof(version{})) + 48
-
-func (v *version) row() kalam.Row {
-	return kalam.Row{Seq: v.seq, Deleted: v.tombstone, Payload: v.payload}
-}
-
 // memtable holds the versions of a scope that are in the log and above the
 // watermark, in seq order, with the index of their keys. Only the committer
 // writes it. A flush replaces it by a new one, so that snapshots of the old one
 // keep what they saw.
 //
-// shown is what is committed; what versions has beyond it is being committed and
-// is seen by nobody but the committer. A slot of shown never changes but for
+// What it shows is committed; what it has beyond that is being committed and is
+// seen by nobody but the committer. A version that is shown never changes but for
 // died, so readers need a lock for the key index only.
 type memtable struct {
-	versions []version
-	based    []int32 // Versions with a base, ascending.
-	bytes    int64   // Of keys and payloads.
+	versions versionList
+	based    baseList
+	deaths   int   // Versions that were replaced.
+	bytes    int64 // Of keys and payloads.
 
-	shown      []version // Guarded by Store.visibility.
-	shownBased []int32   // Guarded by Store.visibility.
+	shown shown // Guarded by Store.visibility.
 
-	mu     sync.RWMutex // guards latest and versions against readers
-	latest map[string]int32
+	mu    sync.RWMutex // guards index, and versions as far as it refers to them, against readers
+	index keyIndex
 
 	cache batchCache
 	refs  atomic.Int32 // The scope and each snapshot; at 0 the cache is released.
@@ -63,9 +37,30 @@ type memtable struct {
 	dead   deadCache
 }
 
+// shown is the part of a memtable that is committed.
+type shown struct {
+	versions versionList
+	based    baseList
+	deaths   int
+}
+
+// baseList holds the bases of those versions that have one, by version.
+type baseList struct {
+	version []int32
+	base    []base
+}
+
+// below returns how many of the bases belong to the first n versions.
+func (b *baseList) below(n int) int {
+	return sort.Search(len(b.version), func(i int) bool { return int(b.version[i]) >= n })
+}
+
+// of returns the base of a version that has one.
+func (b *baseList) of(version int) base { return b.base[b.below(version)] }
+
 // newMemtable returns an empty memtable with one reference.
 func newMemtable() *memtable {
-	m := &memtable{latest: map[string]int32{}}
+	m := &memtable{}
 	m.refs.Store(1)
 	return m
 }
@@ -78,34 +73,37 @@ func (m *memtable) release() {
 	}
 }
 
-// show makes all versions visible. The caller holds Store.visibility.
-func (m *memtable) show() { m.shown, m.shownBased = m.versions, m.based }
-
-// lastSeq returns the seq of the newest version, or floor when there is none.
-func (m *memtable) lastSeq(floor kalam.Seq) kalam.Seq {
-	if n := len(m.versions); n > 0 {
-		return m.versions[n-1].seq
-	}
-	return floor
+// memory estimates what the memtable takes.
+func (m *memtable) memory() int64 {
+	const (
+		versionSize = int64(unsafe.Sizeof(version{}))
+		baseSize    = int64(unsafe.Sizeof(base{})) + 4
+	)
+	return m.bytes + m.versions.room()*versionSize + int64(len(m.index.slots))*4 + int64(cap(m.based.base))*baseSize + m.cache.size.Load()
 }
 
-// keyString views a key's bytes as a map key. Keys are immutable.
-func keyString(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) }
+// show makes all versions visible. The caller holds Store.visibility.
+func (m *memtable) show() { m.shown = shown{m.versions, m.based, m.deaths} }
 
-// add appends a version that replaces the newest one of its key.
-func (m *memtable) add(v version) {
-	i := int32(len(m.versions))
+// add appends a version that replaces the newest one of its key, and the flushed
+// row at from, if that names one.
+func (m *memtable) add(v version, from base) { m.addHashed(v, from, hashKey(v.key)) }
+
+func (m *memtable) addHashed(v version, from base, hash uint32) {
+	n := int32(m.versions.n)
+	v.hash, v.based = hash, from.segment != 0
 	m.mu.Lock()
-	v.prev = -1
-	if p, ok := m.latest[keyString(v.key)]; ok {
-		v.prev = p
-		atomic.StoreUint64(&m.versions[p].died, uint64(v.seq))
+	v.prev = m.index.find(&m.versions, hash, v.key)
+	if v.prev >= 0 {
+		atomic.StoreUint64(&m.versions.at(int(v.prev)).died, uint64(v.seq))
+		m.deaths++
 	}
-	m.versions = append(m.versions, v)
-	m.latest[keyString(v.key)] = i
+	m.versions.push(v)
+	m.index.set(&m.versions, n)
 	m.mu.Unlock()
-	if v.base.segment != 0 {
-		m.based = append(m.based, i)
+	if v.based {
+		m.based.version = append(m.based.version, n)
+		m.based.base = append(m.based.base, from)
 	}
 	m.bytes += int64(len(v.key) + len(v.payload))
 }
@@ -114,74 +112,114 @@ func (m *memtable) add(v version) {
 func (m *memtable) undo(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := len(m.versions) - 1; i >= n; i-- {
-		v := &m.versions[i]
+	for i := m.versions.n - 1; i >= n; i-- {
+		v := m.versions.at(i)
 		if v.prev >= 0 {
-			m.latest[keyString(v.key)] = v.prev
-			atomic.StoreUint64(&m.versions[v.prev].died, 0)
+			m.index.set(&m.versions, v.prev)
+			atomic.StoreUint64(&m.versions.at(int(v.prev)).died, 0)
+			m.deaths--
 		} else {
-			delete(m.latest, keyString(v.key))
+			m.index.remove(&m.versions, int32(i))
 		}
-		if v.base.segment != 0 {
-			m.based = m.based[:len(m.based)-1]
+		if v.based {
+			last := len(m.based.version) - 1
+			m.based.version, m.based.base = m.based.version[:last], m.based.base[:last]
 		}
 		m.bytes -= int64(len(v.key) + len(v.payload))
+		*v = version{}
 	}
-	m.versions = m.versions[:n]
+	m.versions.n = n
 }
 
 // newest returns the index of the newest version of a key, staged ones included,
 // -1 when there is none. Only the committer calls it.
-func (m *memtable) newest(key []byte) int32 {
-	if i, ok := m.latest[keyString(key)]; ok {
-		return i
-	}
-	return -1
+func (m *memtable) newest(key []byte, hash uint32) int32 {
+	return m.index.find(&m.versions, hash, key)
 }
 
 // indexAt returns the index of the newest version of a key among the first n
 // versions, -1 when there is none.
 func (m *memtable) indexAt(key []byte, n int) int32 {
+	hash := hashKey(key)
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	i, ok := m.latest[keyString(key)]
-	if !ok {
-		return -1
-	}
+	i := m.index.find(&m.versions, hash, key)
 	for i >= int32(n) {
-		i = m.versions[i].prev
+		i = m.versions.at(int(i)).prev
 	}
 	return i
 }
 
-// alive reports whether v is the newest of its key at seq s.
-func (v *version) alive(s kalam.Seq) bool {
-	died := kalam.Seq(atomic.LoadUint64(&v.died))
-	return died == 0 || died > s
-}
-
 // deadCache keeps the delete vectors of the newest snapshot.
 type deadCache struct {
-	manifest uint64
-	based    int
-	dead     []*roaring.Bitmap
+	based int
+	dead  []*roaring.Bitmap
 }
 
-// deadRows returns the dead rows of each segment of l as of the first n
-// versions: the manifest's vectors and what the log superseded since. refs are
-// m.based as captured with n.
-func (m *memtable) deadRows(l *lakeState, refs []int32, versions []version) []*roaring.Bitmap {
-	count := sort.Search(len(refs), func(i int) bool { return int(refs[i]) >= len(versions) })
+// deadRows returns the dead rows of each segment of l, the lake state that
+// belongs to the memtable, as of a snapshot: the manifest's vectors and what the
+// log superseded since.
+func (m *memtable) deadRows(l *lakeState, sh *shown) []*roaring.Bitmap {
 	m.deadMu.Lock()
 	defer m.deadMu.Unlock()
-	if m.dead.dead != nil && m.dead.manifest == l.Version && m.dead.based == count {
+	count := len(sh.based.version)
+	if m.dead.dead != nil && m.dead.based == count {
 		return m.dead.dead
 	}
+	dead := l.deadVectors()
+	l.replaceBases(sh.based.base, dead)
+	m.dead = deadCache{based: count, dead: dead}
+	return dead
+}
+
+// deadVectors returns the dead rows of each segment in the manifest.
+func (l *lakeState) deadVectors() []*roaring.Bitmap {
 	dead := make([]*roaring.Bitmap, len(l.Segments))
 	for i := range dead {
 		dead[i] = l.vectors[i].dead
 	}
-	replaceBases(l, versions, refs[:count], dead)
-	m.dead = deadCache{manifest: l.Version, based: count, dead: dead}
 	return dead
+}
+
+// replaceBases adds the bases to the delete vectors. Bitmaps are replaced, not
+// changed. Segments that the scope has no more are passed over.
+func (l *lakeState) replaceBases(bases []base, dead []*roaring.Bitmap) {
+	owned := make([]bool, len(dead))
+	for _, b := range bases {
+		n := l.segmentIndex(b.segment)
+		if n < 0 {
+			continue
+		}
+		if !owned[n] {
+			owned[n] = true
+			if dead[n] == nil {
+				dead[n] = roaring.New()
+			} else {
+				dead[n] = dead[n].Clone()
+			}
+		}
+		dead[n].Add(b.row)
+	}
+}
+
+// baseOf returns the base of version i, zero when it has none.
+func (sh *shown) baseOf(i int) base {
+	if !sh.versions.at(i).based {
+		return base{}
+	}
+	return sh.based.of(i)
+}
+
+// count returns how many versions there are.
+func (sh *shown) count() int { return sh.versions.n }
+
+// alive counts the newest versions of each key among the first n, as of seq s.
+func (sh *shown) alive(n int, s kalam.Seq) int {
+	alive := 0
+	for i := range n {
+		if sh.versions.at(i).alive(s) {
+			alive++
+		}
+	}
+	return alive
 }

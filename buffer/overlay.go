@@ -38,13 +38,14 @@ func (v *View) Overlay(ctx context.Context, muts []Mutation) (*View, error) {
 		added := version{
 			seq: v.snap.seq + 1 + kalam.Seq(i), tombstone: m.Kind == kalam.ChangeDelete, key: m.Key, payload: m.Payload,
 		}
-		if o.mem.newest(m.Key) < 0 {
-			added.base = bases[i]
+		var from base
+		if o.mem.indexAt(m.Key, i) < 0 {
+			from = bases[i]
 		}
-		if at := v.mem.indexAt(m.Key, len(v.versions)); at >= 0 {
+		if at := v.mem.indexAt(m.Key, v.shown.count()); at >= 0 {
 			o.hidden[at] = struct{}{}
 		}
-		o.mem.add(added)
+		o.mem.add(added, from)
 	}
 	o.mem.show()
 	out.over = o
@@ -60,7 +61,7 @@ func (v *View) basesOf(ctx context.Context, muts []Mutation) ([]base, error) {
 	var keys [][]byte
 	var which []int
 	for i := range muts {
-		if v.mem.indexAt(muts[i].Key, len(v.versions)) < 0 {
+		if v.mem.indexAt(muts[i].Key, v.shown.count()) < 0 {
 			keys, which = append(keys, muts[i].Key), append(which, i)
 		}
 	}
@@ -77,34 +78,12 @@ func (v *View) basesOf(ctx context.Context, muts []Mutation) ([]base, error) {
 // reading describes the own versions.
 func (o *overlay) reading(v *View) *reading {
 	const always = 1<<63 - 1
-	return &reading{table: v.table, versions: o.mem.versions, seq: always, retain: v.snap.keep}
+	return &reading{table: v.table, shown: &o.mem.shown, seq: always, retain: v.snap.keep}
 }
 
-// deadOver returns the delete vectors with the rows that m's versions replace.
-func (m *memtable) deadOver(l *lakeState, dead []*roaring.Bitmap) []*roaring.Bitmap {
+// deadOver returns the delete vectors with the rows that the own versions replace.
+func (o *overlay) deadOver(l *lakeState, dead []*roaring.Bitmap) []*roaring.Bitmap {
 	out := append([]*roaring.Bitmap(nil), dead...)
-	replaceBases(l, m.versions, m.based, out)
+	l.replaceBases(o.mem.shown.based.base, out)
 	return out
-}
-
-// replaceBases adds to the delete vectors the flushed rows that the versions at
-// the indexes replace. Bitmaps are replaced, not changed.
-func replaceBases(l *lakeState, versions []version, based []int32, dead []*roaring.Bitmap) {
-	owned := make([]bool, len(dead))
-	for _, i := range based {
-		b := versions[i].base
-		n := l.segmentIndex(b.segment)
-		if n < 0 {
-			continue
-		}
-		if !owned[n] {
-			owned[n] = true
-			if dead[n] == nil {
-				dead[n] = roaring.New()
-			} else {
-				dead[n] = dead[n].Clone()
-			}
-		}
-		dead[n].Add(b.row)
-	}
 }

@@ -112,7 +112,7 @@ func (s *Store) release(sc *scope) {
 // memory estimates what an unpinned scope takes. No commit can be running for it.
 func (sc *scope) memory() int64 {
 	const fixed = 1024
-	return fixed + sc.mem.bytes + int64(sc.mem.versions.n)*versionMemory + sc.mem.cache.size.Load()
+	return fixed + sc.mem.memory()
 }
 
 // discardLocked takes a scope out of memory for good. The caller holds mu.

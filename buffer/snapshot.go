@@ -44,6 +44,7 @@ func (s *Store) Snapshot(ctx context.Context, scopes []TableScope) (*Snapshot, e
 		}
 		snap.scopes = append(snap.scopes, sc)
 	}
+	s.countReaders(scopes, 1)
 	s.visibility.RLock()
 	defer s.visibility.RUnlock()
 	snap.seq = s.visible
@@ -51,10 +52,29 @@ func (s *Store) Snapshot(ctx context.Context, scopes []TableScope) (*Snapshot, e
 		sc.mem.retain()
 		snap.views[i] = &View{
 			snap: snap, table: scopes[i].Table, scope: sc.id,
-			mem: sc.mem, versions: sc.mem.shown, based: sc.mem.shownBased, lake: sc.lake,
+			mem: sc.mem, shown: sc.mem.shown, lake: sc.lake,
 		}
 	}
 	return snap, nil
+}
+
+// countReaders adds n for each scope to the readers of its table.
+func (s *Store) countReaders(scopes []TableScope, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ts := range scopes {
+		if s.reading[ts.Scope.Table] += n; s.reading[ts.Scope.Table] == 0 {
+			delete(s.reading, ts.Scope.Table)
+		}
+	}
+}
+
+// Readers returns how many views of a table open snapshots have. A table that was
+// dropped gets no more of them: when there is none left, its segments may go.
+func (s *Store) Readers(n kalam.TableNumber) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reading[n]
 }
 
 // Seq returns the seq of the newest commit that the snapshot shows. Changes above
@@ -78,9 +98,12 @@ func (s *Snapshot) Release() {
 	for _, r := range records {
 		r.Release()
 	}
-	for _, v := range s.views {
+	scopes := make([]TableScope, len(s.views))
+	for i, v := range s.views {
 		v.mem.release()
+		scopes[i] = TableScope{Table: v.table, Scope: v.scope}
 	}
+	s.store.countReaders(scopes, -1)
 	for _, sc := range s.scopes {
 		s.store.release(sc)
 	}

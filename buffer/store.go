@@ -34,7 +34,7 @@ type Options struct {
 	Interested func(kalam.Scope) bool
 	Worker     int              // Worker number in seqs.
 	Now        func() time.Time // nil is time.Now.
-	HotBytes   int64            // Memory of scopes that nobody uses; 0 is 256 MiB.
+	HotBytes   int64            // Memory of scopes that nobody uses, the last used one left out; 0 is 256 MiB.
 	MaxBytes   int64            // Of buffered rows, from which writes wait and then fail; 0 is no limit.
 	Logger     *slog.Logger     // nil discards.
 }
@@ -77,6 +77,7 @@ type Store struct {
 	lru     *list.List // Unpinned scopes, most recently used first.
 	hot     int64      // Bytes of the scopes in lru.
 	dropped map[kalam.TableNumber]struct{}
+	reading map[kalam.TableNumber]int // Views of open snapshots.
 
 	tally tally
 }
@@ -111,7 +112,7 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 	s := &Store{
 		backend: b, limits: b.MaxBatch(), opts: o, log: o.Logger,
 		queue: make(chan *request, queueLength), quit: make(chan struct{}), ended: make(chan struct{}),
-		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{},
+		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{}, reading: map[kalam.TableNumber]int{},
 	}
 	if err := s.checkLimits(); err != nil {
 		return nil, err

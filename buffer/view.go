@@ -12,14 +12,13 @@ import (
 // View is what a Snapshot shows of one scope, or that with a transaction's own
 // writes on top. It is valid until the Snapshot's Release.
 type View struct {
-	snap     *Snapshot
-	table    *kalam.Table
-	scope    kalam.Scope
-	mem      *memtable
-	versions []version
-	based    []int32
-	lake     *lakeState
-	over     *overlay // nil: no writes of its own.
+	snap  *Snapshot
+	table *kalam.Table
+	scope kalam.Scope
+	mem   *memtable
+	shown shown
+	lake  *lakeState
+	over  *overlay // nil: no writes of its own.
 }
 
 // SegmentView is a segment with the rows that readers skip. The bitmaps are
@@ -48,9 +47,9 @@ func (v *View) Segments() []SegmentView {
 	if len(out) == 0 {
 		return out
 	}
-	dead := v.mem.deadRows(v.lake, v.based, v.versions)
+	dead := v.mem.deadRows(v.lake, &v.shown)
 	if v.over != nil {
-		dead = v.over.mem.deadOver(v.lake, dead)
+		dead = v.over.deadOver(v.lake, dead)
 	}
 	for i := range out {
 		out[i] = SegmentView{Segment: &v.lake.Segments[i], Dead: dead[i], Tombstones: v.lake.vectors[i].tombstones}
@@ -83,7 +82,7 @@ func (v *View) Batches(withDeleted bool) ([]Batch, error) {
 
 // reading describes what the view shows of the memtable.
 func (v *View) reading() *reading {
-	r := &reading{table: v.table, versions: v.versions, seq: v.snap.seq, retain: v.snap.keep}
+	r := &reading{table: v.table, shown: &v.shown, seq: v.snap.seq, retain: v.snap.keep}
 	if v.over != nil {
 		r.hidden = v.over.hidden
 	}
@@ -103,8 +102,11 @@ func (v *View) Versions() iter.Seq2[Version, error] {
 			readings = append(readings, v.over.reading(v))
 		}
 		for _, r := range readings {
-			for i := range r.versions {
-				if r.shows(int32(i)) && !yield(Version{Key: r.versions[i].key, Row: r.versions[i].row()}, nil) {
+			for i := range r.shown.count() {
+				if !r.shows(int32(i)) {
+					continue
+				}
+				if at := r.shown.versions.at(i); !yield(Version{Key: at.key, Row: at.row()}, nil) {
 					return
 				}
 			}
@@ -115,18 +117,15 @@ func (v *View) Versions() iter.Seq2[Version, error] {
 // Watermark returns the seq up to which a flush of the view covers the log: that
 // of the newest version, or the scope's watermark when the log is empty.
 func (v *View) Watermark() kalam.Seq {
-	if n := len(v.versions); n > 0 {
-		return v.versions[n-1].seq
-	}
-	return v.lake.Watermark
+	return v.shown.versions.last(v.lake.Watermark)
 }
 
 // BufferedRows returns how many versions the view has in the log, replaced ones
 // and tombstones included.
 func (v *View) BufferedRows() int {
-	n := len(v.versions)
+	n := v.shown.count()
 	if v.over != nil {
-		n += len(v.over.mem.versions)
+		n += v.over.mem.shown.count()
 	}
 	return n
 }
@@ -137,13 +136,13 @@ func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 		return kalam.Row{}, false, err
 	}
 	if v.over != nil {
-		if i := v.over.mem.newest(key); i >= 0 {
-			row, ok := live(v.over.mem.versions[i].row())
+		if i := v.over.mem.indexAt(key, v.over.mem.shown.count()); i >= 0 {
+			row, ok := live(v.over.mem.shown.versions.at(int(i)).row())
 			return row, ok, nil
 		}
 	}
-	if i := v.mem.indexAt(key, len(v.versions)); i >= 0 {
-		row, ok := live(v.versions[i].row())
+	if i := v.mem.indexAt(key, v.shown.count()); i >= 0 {
+		row, ok := live(v.shown.versions.at(int(i)).row())
 		return row, ok, nil
 	}
 	return v.snap.store.find(ctx, v.table, v.lake, key)
@@ -158,10 +157,10 @@ func (s *Store) Get(ctx context.Context, t *kalam.Table, id kalam.Scope, key []b
 	}
 	defer s.release(sc)
 	s.visibility.RLock()
-	mem, versions, lake := sc.mem, sc.mem.shown, sc.lake
+	mem, sh, lake := sc.mem, sc.mem.shown, sc.lake
 	s.visibility.RUnlock()
-	if i := mem.indexAt(key, len(versions)); i >= 0 {
-		row, ok := live(versions[i].row())
+	if i := mem.indexAt(key, sh.count()); i >= 0 {
+		row, ok := live(sh.versions.at(int(i)).row())
 		return row, ok, nil
 	}
 	return s.find(ctx, t, lake, key)

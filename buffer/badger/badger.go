@@ -27,24 +27,19 @@ type Options struct {
 	// MemtableBytes is the memory of a memtable, of which there are up to three; 0
 	// is 16 MiB. It is also what a start after a crash reads back.
 	MemtableBytes int64
-	// ReserveBytes of the disk stay free: a batch that would go below is refused,
-	// so that Badger's own writing never meets a full disk. 0 is twice
-	// MemtableBytes, negative is none.
+	// ReserveBytes of the disk stay free of bulk data, and half of that of anything
+	// else, so that Badger's own writing, which goes through mapped memory, never
+	// meets a full disk. 0 is twice MemtableBytes, negative is none.
 	ReserveBytes int64
 }
 
 const (
 	defaultMemtable = 16 << 20
-	// largeValue is the length from which a value goes to the value log: it is then
-	// written once, not again by every compaction, and costs one more sync.
-	largeValue = 32 << 10
-	// relaxedLarge is that of the relaxed mode, where the logs are not synced in
-	// step: only a single log is consistent after a power cut.
-	relaxedLarge  = 1 << 20
-	valueLogBytes = 64 << 20
-	maxValue      = 64 << 20
-	relaxedSync   = 100 * time.Millisecond
-	folderMode    = 0o750
+	// largeValue is the length from which a value goes to a file of its own kind.
+	largeValue  = 32 << 10
+	maxValue    = 64 << 20
+	relaxedSync = 100 * time.Millisecond
+	folderMode  = 0o750
 )
 
 // Backend is a Badger directory. It is safe for concurrent use.
@@ -54,17 +49,16 @@ type Backend struct {
 	log     *slog.Logger
 	db      *badger.DB
 	lock    *dirLock
-	logger  *logger
 	limits  buffer.Limits
+	large   largeValues
+	logs    *logSync    // Guarded by writing.
 	failed  atomic.Bool // A sync failed; nothing more is written.
-	garbage garbage
-
-	collecting sync.Mutex // One collection at a time; held while it runs.
-
-	quit chan struct{}
-	work sync.WaitGroup // The goroutines of the value log and the relaxed sync.
+	quit    chan struct{}
+	work    sync.WaitGroup // The goroutines of collecting and of the relaxed sync.
+	writing sync.Mutex     // Serialises batches; held until they are durable.
 
 	partitions partitions
+	onDrop     func() // Set by tests: a partition's record is gone, its keys are not.
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -92,7 +86,6 @@ func Open(dir string, o Options) (_ *Backend, err error) {
 		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "data directory %s cannot be created", dir)
 	}
 	b := &Backend{dir: dir, opts: o, log: o.Logger, quit: make(chan struct{}), idle: make(chan struct{})}
-	b.logger = &logger{log: o.Logger, failed: &b.failed}
 	if b.lock, err = lockDir(dir); err != nil {
 		return nil, err
 	}
@@ -107,8 +100,8 @@ func Open(dir string, o Options) (_ *Backend, err error) {
 	if err := b.openDB(); err != nil {
 		return nil, err
 	}
-	if err := b.loadPartitions(); err != nil {
-		return nil, errors.Join(err, b.db.Close())
+	if err := b.load(); err != nil {
+		return nil, errors.Join(err, b.db.Close(), b.logs.close(), b.large.close())
 	}
 	b.work.Add(1)
 	go b.collectLoop()
@@ -129,17 +122,14 @@ func (b *Backend) openDB() (err error) {
 		}
 	}()
 	o := badger.DefaultOptions(b.dir)
-	o.Logger = b.logger
-	o.SyncWrites = !b.opts.Relaxed
+	o.Logger = &logger{log: b.log}
+	o.SyncWrites = !b.opts.Relaxed && !syncsItself
 	o.MemTableSize = b.opts.MemtableBytes
 	o.NumMemtables = 1
 	o.NumCompactors = 2
-	o.ValueThreshold = largeValue
-	if b.opts.Relaxed {
-		o.ValueThreshold = relaxedLarge
-	}
-	o.ValueLogFileSize = valueLogBytes
-	o.VerifyValueChecksum = true
+	most := b.opts.MemtableBytes * 15 / 100 // Badger refuses a transaction from here on.
+	o.ValueThreshold = min(1<<20, most)     // Values that reach Badger are below.
+	o.ValueLogFileSize = 1 << 20
 	o.ChecksumVerificationMode = options.OnBlockRead
 	// Rows are flushed away within minutes, and blocks are read in place.
 	o.Compression = options.None
@@ -149,11 +139,12 @@ func (b *Backend) openDB() (err error) {
 	if b.db, err = badger.Open(o); err != nil {
 		return openError(b.dir, err)
 	}
-	// Badger refuses a transaction from these limits on: 15 % of a memtable, and
-	// that divided by a node of its skip list. Its own bytes per entry are within
-	// the rest.
-	most := b.opts.MemtableBytes * 15 / 100
-	b.limits = buffer.Limits{Ops: int(most / 200), Bytes: most * 3 / 4, Large: o.ValueThreshold, Value: maxValue}
+	if b.logs, err = openLogSync(b.dir); err != nil {
+		return errors.Join(openError(b.dir, err), b.db.Close())
+	}
+	// An op of a large value writes two entries. Badger counts some bytes of its own
+	// for each, and allows as many as there would be nodes of its skip list.
+	b.limits = buffer.Limits{Ops: int(most / 400), Bytes: most * 2 / 5, Large: min(largeValue, most/8), Value: maxValue}
 	return nil
 }
 
@@ -217,7 +208,7 @@ func (b *Backend) Close() error {
 	close(b.quit)
 	<-b.idle
 	b.work.Wait()
-	err := b.db.Close()
+	err := errors.Join(b.db.Close(), b.logs.close(), b.large.close())
 	if err != nil {
 		err = fmt.Errorf("close %s: %w", b.dir, err)
 	}
@@ -247,45 +238,125 @@ func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
 		return err
 	}
 	defer b.leave()
+	stored := make([]storedOp, len(ops))
+	last := make(map[string]int, len(ops)) // Of two ops on a key the later counts.
+	for i := range ops {
+		key, err := b.partitions.key(ops[i].Partition, ops[i].Key)
+		if err != nil {
+			return err
+		}
+		if len(ops[i].Key) == 0 {
+			return fmt.Errorf("%w: empty key", buffer.ErrBatchFailed)
+		}
+		stored[i] = storedOp{key: key, value: ops[i].Value, remove: ops[i].Delete, bulk: ops[i].Bulk}
+		last[string(key)] = i
+	}
+	if len(last) < len(stored) {
+		kept := stored[:0]
+		for i, op := range stored {
+			if last[string(op.key)] == i {
+				kept = append(kept, op)
+			}
+		}
+		stored = kept
+	}
+	return b.write(stored)
+}
+
+// storedOp is an op with the key as Badger has it.
+type storedOp struct {
+	key    []byte
+	value  []byte
+	remove bool
+	bulk   bool
+}
+
+// write makes ops durable, all or none.
+func (b *Backend) write(ops []storedOp) error {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	return b.writeLocked(ops)
+}
+
+// writeLocked is write. The caller holds writing.
+func (b *Backend) writeLocked(ops []storedOp) error {
 	if err := b.writable(ops); err != nil {
+		return err
+	}
+	pointers, err := b.writeLarge(ops)
+	if err != nil {
 		return err
 	}
 	txn := b.db.NewTransaction(true)
 	defer txn.Discard()
-	var large, deleted int64
 	for i := range ops {
-		op := &ops[i]
-		key, err := b.partitions.key(op.Partition, op.Key)
-		if err != nil {
-			return err
-		}
-		if len(op.Key) == 0 {
-			return fmt.Errorf("%w: empty key", buffer.ErrBatchFailed)
-		}
-		if op.Delete {
-			deleted++
-			err = txn.Delete(key)
-		} else {
-			if int64(len(op.Value)) >= b.limits.Large {
-				large += int64(len(op.Value))
-			}
-			err = txn.SetEntry(badger.NewEntry(key, op.Value).WithMeta(metaOf(op.Value)))
-		}
-		if err != nil {
+		if err := b.setOne(txn, &ops[i], pointers[i]); err != nil {
 			return batchError(err)
 		}
 	}
 	if err := b.commit(txn); err != nil {
 		return err
 	}
-	b.garbage.wrote(large, deleted)
+	for i := range ops {
+		if p := pointers[i]; p != nil {
+			b.large.refer(string(ops[i].key), *p)
+		} else {
+			b.large.forget(string(ops[i].key))
+		}
+	}
 	return nil
 }
 
+// writeLarge makes the large values durable and returns where they are, nil for
+// the others.
+func (b *Backend) writeLarge(ops []storedOp) ([]*pointer, error) {
+	at := make([]*pointer, len(ops))
+	var values [][]byte
+	var which []int
+	for i := range ops {
+		if !ops[i].remove && int64(len(ops[i].value)) >= b.limits.Large {
+			values, which = append(values, ops[i].value), append(which, i)
+		}
+	}
+	if len(values) == 0 {
+		return at, nil
+	}
+	found, err := b.large.append(values)
+	if isNoSpace(err) {
+		return nil, kalam.Wrap(kalam.CodeResourceExhausted, err, "the disk of the write buffer is full")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: write large values: %w", buffer.ErrBatchFailed, err)
+	}
+	for k, i := range which {
+		at[i] = &found[k]
+	}
+	return at, nil
+}
+
+// setOne puts one op into a transaction: the key, and beside it, for a start to
+// find them quickly, the reference of a large value.
+func (b *Backend) setOne(txn *badger.Txn, op *storedOp, at *pointer) error {
+	if at != nil {
+		value := at.encode()
+		err := txn.SetEntry(badger.NewEntry(op.key, value).WithMeta(metaLarge))
+		return errors.Join(err, txn.Set(referenceKey(op.key), value))
+	}
+	if b.large.refers(op.key) {
+		if err := txn.Delete(referenceKey(op.key)); err != nil {
+			return err
+		}
+	}
+	if op.remove {
+		return txn.Delete(op.key)
+	}
+	return txn.Set(op.key, op.value)
+}
+
 // writable refuses a batch that cannot be written: after a failed sync, and when
-// the disk is nearly full. Batches that only delete may go further, since they
-// are how space is given back.
-func (b *Backend) writable(ops []buffer.Op) error {
+// the disk is nearly full. Only half of the reserve is kept from batches without
+// bulk, since they are how space is given back.
+func (b *Backend) writable(ops []storedOp) error {
 	if b.failed.Load() {
 		return kalam.Errorf(kalam.CodeInternal, "the disk of the write buffer failed; nothing is written until the server is started again")
 	}
@@ -298,9 +369,8 @@ func (b *Backend) writable(ops []buffer.Op) error {
 	}
 	need := b.opts.ReserveBytes / 2
 	for i := range ops {
-		if !ops[i].Delete {
+		if ops[i].bulk && !ops[i].remove {
 			need = max(need, b.opts.ReserveBytes)
-			need += int64(len(ops[i].Value))
 		}
 	}
 	if free < need {
@@ -313,11 +383,12 @@ func (b *Backend) writable(ops []buffer.Op) error {
 // itself means that a sync or the writing of a log failed half-way.
 func (b *Backend) commit(txn *badger.Txn) error {
 	err := txn.Commit()
+	if err == nil && !b.opts.Relaxed {
+		err = b.logs.sync()
+	}
 	switch {
-	case err == nil && !b.failed.Load():
-		return nil
 	case err == nil:
-		return fmt.Errorf("%w: the value log could not be synced", buffer.ErrBatchFailed)
+		return nil
 	case isNoSpace(err):
 		return kalam.Wrap(kalam.CodeResourceExhausted, err, "the disk of the write buffer is full")
 	case errors.Is(err, badger.ErrTxnTooBig):

@@ -1,16 +1,34 @@
 package badger_test
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/buffer/buffertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Badger leaves these behind when its Open fails.
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
+		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
+}
+
+const part = "sys_test"
 
 // open opens a directory until the end of the test.
 func open(t testing.TB, dir string, o badger.Options) *badger.Backend {
@@ -27,6 +45,13 @@ func open(t testing.TB, dir string, o badger.Options) *badger.Backend {
 	return b
 }
 
+func must(t testing.TB, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
 func TestBackend(t *testing.T) {
 	buffertest.TestBackend(t, func(t *testing.T) buffer.Backend { return open(t, t.TempDir(), badger.Options{}) })
 }
@@ -39,4 +64,249 @@ func TestRelaxedBackend(t *testing.T) {
 
 func BenchmarkBackend(b *testing.B) {
 	buffertest.BenchmarkBackend(b, func(b *testing.B) buffer.Backend { return open(b, b.TempDir(), badger.Options{}) })
+}
+
+// copyDir copies the files of a directory as a killed process leaves them.
+func copyDir(t *testing.T, from string) string {
+	t.Helper()
+	to := t.TempDir()
+	entries, err := os.ReadDir(from)
+	must(t, "ReadDir", err)
+	for _, e := range entries {
+		copyFile(t, filepath.Join(from, e.Name()), filepath.Join(to, e.Name()))
+	}
+	return to
+}
+
+// copyFile copies a file and leaves out its blank parts.
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	in, err := os.Open(from)
+	must(t, "Open", err)
+	defer in.Close() // only read
+	out, err := os.Create(to)
+	must(t, "Create", err)
+	buf := make([]byte, 1<<16)
+	var size int64
+	for {
+		n, err := in.Read(buf)
+		if n > 0 && len(bytes.TrimLeft(buf[:n], "\x00")) > 0 {
+			_, err := out.WriteAt(buf[:n], size)
+			must(t, "WriteAt", err)
+		}
+		size += int64(n)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(t, "Read", err)
+	}
+	must(t, "Truncate", out.Truncate(size))
+	must(t, "Close", out.Close())
+}
+
+// noise are bytes that do not compress.
+var noise = func() []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	out := make([]byte, 1<<20)
+	for i := range out {
+		out[i] = byte(r.Uint32())
+	}
+	return out
+}()
+
+func valueOf(i, size int) []byte {
+	from := i * 7919 % (len(noise) / 2)
+	v := bytes.Clone(noise[from : from+size])
+	binary.BigEndian.PutUint32(v, uint32(i))
+	return v
+}
+
+func keyOf(i int) []byte { return fmt.Appendf(nil, "%06d", i) }
+
+// wantValues checks that the partition holds exactly values 0 to n-1.
+func wantValues(t *testing.T, b buffer.Backend, n int, size func(i int) int) {
+	t.Helper()
+	i := 0
+	must(t, "Scan", b.Scan(t.Context(), part, nil, nil, func(k, v []byte) error {
+		if !bytes.Equal(k, keyOf(i)) || !bytes.Equal(v, valueOf(i, size(i))) {
+			return fmt.Errorf("key %q with %d bytes at %d", k, len(v), i)
+		}
+		i++
+		return nil
+	}))
+	if i != n {
+		t.Errorf("%d values, want %d", i, n)
+	}
+}
+
+// mixed are sizes of which some are large.
+func mixed(i int) int {
+	if i%10 == 3 {
+		return 50_000
+	}
+	return 4 + i%500
+}
+
+func TestReopen(t *testing.T) {
+	dir := t.TempDir()
+	n := 0
+	for range 3 {
+		b, err := badger.Open(dir, badger.Options{})
+		must(t, "Open", err)
+		if n == 0 {
+			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+		}
+		for range 100 {
+			must(t, "Put", b.Put(t.Context(), part, keyOf(n), valueOf(n, mixed(n))))
+			n++
+		}
+		wantValues(t, b, n, mixed)
+		must(t, "Close", b.Close())
+	}
+}
+
+// TestKilled opens copies of the directory of a Backend in use: everything that
+// was acknowledged is there.
+func TestKilled(t *testing.T) {
+	for _, relaxed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("relaxed=%v", relaxed), func(t *testing.T) {
+			dir := t.TempDir()
+			b := open(t, dir, badger.Options{Relaxed: relaxed, MemtableBytes: 4 << 20})
+			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+			n := 0
+			for _, more := range []int{1, 10, 300, 1000} {
+				for range more {
+					must(t, "Put", b.Put(t.Context(), part, keyOf(n), valueOf(n, mixed(n))))
+					n++
+				}
+				killed := open(t, copyDir(t, dir), badger.Options{MemtableBytes: 4 << 20})
+				wantValues(t, killed, n, mixed)
+			}
+		})
+	}
+}
+
+func TestOneProcessOnly(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, badger.Options{})
+	_, err := badger.Open(dir, badger.Options{})
+	if kalam.CodeOf(err) != kalam.CodeInvalidOperation || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "used by another process") {
+		t.Errorf("Open of a directory in use = %v", err)
+	}
+	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "Close", b.Close())
+	open(t, dir, badger.Options{})
+}
+
+func TestDirectoryThatCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, "WriteFile", os.WriteFile(file, nil, 0o600))
+	if _, err := badger.Open(filepath.Join(file, "dir"), badger.Options{}); kalam.CodeOf(err) != kalam.CodeInvalidInput {
+		t.Errorf("Open = %v, want CodeInvalidInput", err)
+	}
+}
+
+// TestReserve refuses bulk data when the disk is nearly full, and everything
+// when it is fuller; reading goes on.
+func TestReserve(t *testing.T) {
+	dir := t.TempDir()
+	b, err := badger.Open(dir, badger.Options{})
+	must(t, "Open", err)
+	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "Put", b.Put(t.Context(), part, []byte("a"), []byte("1")))
+	must(t, "Close", b.Close())
+	free, known := badger.FreeSpace(dir)
+	if !known {
+		t.Skip("free space is not known on this system")
+	}
+	bulk := []buffer.Op{{Partition: part, Key: []byte("b"), Value: []byte("2"), Bulk: true}}
+	for _, c := range []struct {
+		name          string
+		reserve       int64
+		bulk, nothing bool // Refused.
+	}{{"roomy", free / 2, false, false}, {"nearly full", free + free/4, true, false}, {"full", free * 3, true, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			b := open(t, dir, badger.Options{ReserveBytes: c.reserve})
+			for what, w := range map[string]struct {
+				err     error
+				refused bool
+			}{
+				"bulk":            {b.Apply(t.Context(), bulk), c.bulk},
+				"deletion":        {b.Delete(t.Context(), part, []byte("x")), c.nothing},
+				"put":             {b.Put(t.Context(), part, []byte("c"), []byte("3")), c.nothing},
+				"CreatePartition": {b.CreatePartition(t.Context(), fmt.Sprint("p", c.reserve)), c.nothing},
+			} {
+				if w.refused != (kalam.CodeOf(w.err) == kalam.CodeResourceExhausted) || !w.refused && w.err != nil {
+					t.Errorf("%s: %v, want it refused: %v", what, w.err, w.refused)
+				}
+			}
+			if v, err := b.Get(t.Context(), part, []byte("a")); err != nil || string(v) != "1" {
+				t.Errorf("Get = %q, %v", v, err)
+			}
+			must(t, "Close", b.Close())
+		})
+	}
+}
+
+// TestSpaceIsGivenBack writes large values, deletes them and compacts.
+func TestSpaceIsGivenBack(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, badger.Options{MemtableBytes: 4 << 20})
+	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	const n, size = 1000, 250_000
+	for i := range n {
+		must(t, "Put", b.Put(t.Context(), part, keyOf(i), valueOf(i, size)))
+	}
+	before := diskUse(t, dir)
+	for i := range n - 10 {
+		must(t, "Delete", b.Delete(t.Context(), part, keyOf(i)))
+	}
+	must(t, "CompactPartition", b.CompactPartition(t.Context(), part))
+	if after := diskUse(t, dir); after > before/2 {
+		t.Errorf("%d MiB on disk after a compaction, %d before, %d MiB are live", after>>20, before>>20, 10*size>>20)
+	}
+	for i := n - 10; i < n; i++ {
+		if v, err := b.Get(t.Context(), part, keyOf(i)); err != nil || !bytes.Equal(v, valueOf(i, size)) {
+			t.Errorf("value %d after a compaction: %d bytes, %v", i, len(v), err)
+		}
+	}
+}
+
+// diskUse returns the bytes that the files of a directory take.
+func diskUse(t *testing.T, dir string) int64 {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	must(t, "ReadDir", err)
+	var n int64
+	for _, e := range entries {
+		n += badger.AllocatedBytes(filepath.Join(dir, e.Name()))
+	}
+	return n
+}
+
+// TestDroppedPartitionLeavesNothing drops a partition while the process dies
+// before its keys are gone.
+func TestDroppedPartitionLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, badger.Options{})
+	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	for i := range 100 {
+		must(t, "Put", b.Put(t.Context(), part, keyOf(i), nil))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	b.OnDrop(cancel)
+	if err := b.DropPartition(ctx, part); !errors.Is(err, context.Canceled) {
+		t.Errorf("DropPartition = %v, want context.Canceled", err)
+	}
+	killed := open(t, copyDir(t, dir), badger.Options{})
+	for _, b := range []*badger.Backend{b, killed} {
+		if ok, err := b.PartitionExists(t.Context(), part); ok || err != nil {
+			t.Errorf("PartitionExists = %v, %v", ok, err)
+		}
+		must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+		must(t, "Scan", b.Scan(t.Context(), part, nil, nil, func(k, _ []byte) error { return fmt.Errorf("key %s is there", k) }))
+	}
+	if n := killed.StoredKeys(); n > 3 {
+		t.Errorf("%d keys are stored after a start, want the records of partitions", n)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,11 +18,12 @@ import (
 // Keys of the directory: a partition's record is keyRecord and its name, with
 // its number as the value; its keys are keyData, the number, 4 bytes big endian,
 // and the key. A number is given once, so that what a dropped partition left can
-// never show in a new one of its name. The highest is under keyRecord alone.
+// never show in a new one of its name. The highest is under keyRecord alone. A key
+// whose value is large is a second time under keyReference.
 const (
-	keyRecord  = 0x01
-	keyData    = 0x02
-	keyScratch = 0x03 // Written over and over by collect.
+	keyRecord    = 0x01
+	keyData      = 0x02
+	keyReference = 0x03
 
 	prefixBytes = 5
 	deleteOps   = 1000
@@ -59,11 +59,54 @@ func dataPrefix(n uint32, room int) []byte {
 	return out
 }
 
+func referenceKey(key []byte) []byte { return append([]byte{keyReference}, key...) }
+
 func recordKey(name string) []byte { return append([]byte{keyRecord}, name...) }
 
 func recordValue(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// loadPartitions reads the partitions and removes what interrupted removals left.
+// load reads the partitions and the references of large values, and removes what
+// interrupted removals left.
+func (b *Backend) load() error {
+	if err := b.loadPartitions(); err != nil {
+		return err
+	}
+	if err := b.loadReferences(); err != nil {
+		return err
+	}
+	return b.removeStrays()
+}
+
+func (b *Backend) loadReferences() (err error) {
+	defer func() { b.guard(recover(), &err) }()
+	live := map[string]pointer{}
+	err = b.db.View(func(txn *badger.Txn) error {
+		o := badger.DefaultIteratorOptions
+		o.Prefix = []byte{keyReference}
+		it := txn.NewIterator(o)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			value, err := it.Item().ValueCopy(nil)
+			if err != nil {
+				return err
+			}
+			p, err := decodePointer(value)
+			if err != nil {
+				return fmt.Errorf("reference of %x: %w", it.Item().Key(), err)
+			}
+			live[string(it.Item().Key()[1:])] = p
+		}
+		return nil
+	})
+	if err == nil {
+		err = b.large.open(b.dir, live)
+	}
+	if err != nil {
+		return damaged(b.dir, err)
+	}
+	return nil
+}
+
 func (b *Backend) loadPartitions() (err error) {
 	defer func() { b.guard(recover(), &err) }()
 	p := &b.partitions
@@ -90,7 +133,7 @@ func (b *Backend) loadPartitions() (err error) {
 	if err != nil {
 		return damaged(b.dir, err)
 	}
-	return b.removeStrays()
+	return nil
 }
 
 // removeStrays deletes the keys of numbers that no partition has.
@@ -120,14 +163,11 @@ func (b *Backend) deleteAll(ctx context.Context, n uint32) error {
 		if err != nil || len(keys) == 0 {
 			return err
 		}
-		txn := b.db.NewTransaction(true)
-		for _, k := range keys {
-			if err := txn.Delete(k); err != nil {
-				txn.Discard()
-				return batchError(err)
-			}
+		ops := make([]storedOp, len(keys))
+		for i, k := range keys {
+			ops[i] = storedOp{key: k, remove: true}
 		}
-		if err := b.commit(txn); err != nil {
+		if err := b.write(ops); err != nil {
 			return err
 		}
 	}
@@ -172,16 +212,8 @@ func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 	if next == 0 {
 		return kalam.Errorf(kalam.CodeResourceExhausted, "no more partitions can be created")
 	}
-	if err := b.writable([]buffer.Op{{}}); err != nil {
-		return err
-	}
-	txn := b.db.NewTransaction(true)
-	defer txn.Discard()
-	err := errors.Join(txn.Set(recordKey(name), recordValue(next)), txn.Set(recordKey(""), recordValue(next)))
+	err := b.write([]storedOp{{key: recordKey(name), value: recordValue(next)}, {key: recordKey(""), value: recordValue(next)}})
 	if err != nil {
-		return batchError(err)
-	}
-	if err := b.commit(txn); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -229,18 +261,16 @@ func (b *Backend) DropPartition(ctx context.Context, name string) error {
 	if _, err := p.key(name, nil); err != nil {
 		return err
 	}
-	txn := b.db.NewTransaction(true)
-	defer txn.Discard()
-	if err := txn.Delete(recordKey(name)); err != nil {
-		return batchError(err)
-	}
-	if err := b.commit(txn); err != nil {
+	if err := b.write([]storedOp{{key: recordKey(name), remove: true}}); err != nil {
 		return err
 	}
 	p.mu.Lock()
 	n := p.number[name]
 	delete(p.number, name)
 	p.mu.Unlock()
+	if b.onDrop != nil {
+		b.onDrop()
+	}
 	return b.deleteAll(ctx, n)
 }
 
@@ -267,14 +297,18 @@ func (b *Backend) PartitionSize(ctx context.Context, name string) (total int64, 
 				return err
 			}
 			total += it.Item().EstimatedSize() - prefixBytes
+			if it.Item().UserMeta() == metaLarge {
+				if p, ok := b.large.pointerOf(string(it.Item().Key())); ok {
+					total += int64(p.length)
+				}
+			}
 		}
 		return nil
 	})
 	return total, err
 }
 
-// CompactPartition implements buffer.Backend. Badger compacts all partitions
-// together.
+// CompactPartition implements buffer.Backend. It is for all partitions.
 func (b *Backend) CompactPartition(ctx context.Context, name string) error {
 	if err := b.enter(ctx); err != nil {
 		return err
@@ -283,5 +317,11 @@ func (b *Backend) CompactPartition(ctx context.Context, name string) error {
 	if _, err := b.partitions.key(name, nil); err != nil {
 		return err
 	}
-	return b.collect(ctx)
+	if err := b.collect(ctx); err != nil {
+		return err
+	}
+	if err := b.db.Flatten(1); err != nil {
+		return fmt.Errorf("compact: %w", err)
+	}
+	return nil
 }

@@ -6,22 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
 
 	"github.com/kalamlake/kalam/buffer"
 )
 
-// metaFilled is the user meta of an entry with a value: Badger returns an empty
-// value, and no error, for one that it cannot read from its value log.
-const metaFilled = 1
-
-func metaOf(value []byte) byte {
-	if len(value) > 0 {
-		return metaFilled
-	}
-	return 0
-}
+// metaLarge is the user meta of an entry whose value is a pointer.
+const metaLarge = 1
 
 // guard turns what was recovered of a panic of Badger over damaged bytes, or of
 // a fault over a file that was cut, into an error.
@@ -37,6 +30,7 @@ func (b *Backend) Get(ctx context.Context, partition string, key []byte) ([]byte
 		return nil, err
 	}
 	defer b.leave()
+	defer b.large.end(b.large.begin())
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
 	return b.get(txn, partition, key)
@@ -59,18 +53,28 @@ func (b *Backend) get(txn *badger.Txn, partition string, key []byte) (_ []byte, 
 	if err != nil {
 		return nil, buffer.NewDamageError(partition, key, err)
 	}
-	value, err := item.ValueCopy([]byte{})
-	if err != nil || len(value) == 0 && item.UserMeta() == metaFilled {
-		return nil, buffer.NewDamageError(partition, key, unreadable(err))
+	var value []byte
+	err = item.Value(func(stored []byte) error {
+		if item.UserMeta() != metaLarge {
+			value = append([]byte{}, stored...)
+			return nil
+		}
+		value, err = b.readLarge(stored, nil)
+		return err
+	})
+	if err != nil {
+		return nil, buffer.NewDamageError(partition, key, err)
 	}
 	return value, nil
 }
 
-func unreadable(err error) error {
-	if err == nil {
-		return errors.New("its value cannot be read")
+// readLarge reads the value that a stored pointer refers to.
+func (b *Backend) readLarge(stored, buf []byte) ([]byte, error) {
+	p, err := decodePointer(stored)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return b.large.read(p, buf)
 }
 
 // Scan implements buffer.Reader. It sees the state at its start.
@@ -79,6 +83,7 @@ func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
 		return err
 	}
 	defer b.leave()
+	defer b.large.end(b.large.begin())
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
 	return b.scan(ctx, txn, partition, start, end, f)
@@ -105,6 +110,7 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, s
 	if end != nil {
 		limit = append(prefix[:len(prefix):len(prefix)], end...)
 	}
+	var large []byte
 	for it.Seek(append(prefix[:len(prefix):len(prefix)], start...)); it.Valid(); it.Next() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -115,22 +121,24 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, s
 			return nil
 		}
 		key := full[len(prefix):]
-		filled, called := item.UserMeta() == metaFilled, false
-		var stop error
+		var stop, unreadable error
 		err := item.Value(func(value []byte) error {
-			if filled && len(value) == 0 {
-				return nil
+			if item.UserMeta() == metaLarge {
+				if large, unreadable = b.readLarge(value, large); unreadable != nil {
+					return nil
+				}
+				value = large
 			}
-			called, inside = true, true
+			inside = true
 			stop = f(key, value)
 			inside = false
 			return nil
 		})
-		switch {
-		case stop != nil:
+		if stop != nil {
 			return stop
-		case err != nil || !called:
-			return buffer.NewDamageError(partition, bytes.Clone(key), unreadable(err))
+		}
+		if err = errors.Join(err, unreadable); err != nil {
+			return buffer.NewDamageError(partition, bytes.Clone(key), err)
 		}
 	}
 	return nil
@@ -149,6 +157,8 @@ func commonPrefix(start, end []byte) []byte {
 type snapshot struct {
 	backend *Backend
 	txn     *badger.Txn
+	epoch   uint64
+	ended   sync.Once
 }
 
 // Snapshot implements buffer.Backend. No read of it may be running at its Release.
@@ -157,7 +167,8 @@ func (b *Backend) Snapshot(ctx context.Context) (buffer.BackendSnapshot, error) 
 		return nil, err
 	}
 	defer b.leave()
-	return &snapshot{backend: b, txn: b.db.NewTransaction(false)}, nil
+	epoch := b.large.begin()
+	return &snapshot{backend: b, epoch: epoch, txn: b.db.NewTransaction(false)}, nil
 }
 
 func (s *snapshot) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
@@ -176,4 +187,10 @@ func (s *snapshot) Scan(ctx context.Context, partition string, start, end []byte
 	return s.backend.scan(ctx, s.txn, partition, start, end, f)
 }
 
-func (s *snapshot) Release() { s.txn.Discard() }
+// Release may be called twice.
+func (s *snapshot) Release() {
+	s.ended.Do(func() {
+		s.txn.Discard()
+		s.backend.large.end(s.epoch)
+	})
+}

@@ -1,0 +1,133 @@
+package badger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+
+	"github.com/dgraph-io/badger/v4/y"
+	"github.com/dgraph-io/ristretto/v2/z"
+)
+
+// The form of a log: a header, then entries.
+//
+//	meta, 1 byte | user meta, 1 byte | key length, uvarint | value length, uvarint |
+//	expiry, uvarint | key | value | crc32c of what precedes, 4 bytes big endian
+const (
+	logHeader  = 20
+	logSumSize = 4
+	metaTxnEnd = 1 << 7 // Of the last entry of a transaction.
+	sectorSize = 512
+)
+
+// checkLog tells a damaged log from one that ends in what a crash interrupted.
+// Badger reads a log up to the first entry that is not whole. What lies there was
+// not finished, unless whole transactions follow: each is synced before the next
+// is written, so the writing of what precedes one was finished. A single one may
+// have reached the disk before its own first part, which then is blank.
+func checkLog(data []byte, relaxed bool) error {
+	if len(data) <= logHeader {
+		return nil
+	}
+	at := logHeader
+	for {
+		n, _ := logEntry(data[at:])
+		if n == 0 {
+			break
+		}
+		at += n
+	}
+	written := len(bytes.TrimRight(data, "\x00"))
+	ends, next := 0, 0
+	for i := at; i < written && ends < 2; {
+		n, txnEnd := logEntry(data[i:])
+		if n == 0 {
+			i++
+			continue
+		}
+		if next == 0 {
+			next = i
+		}
+		if txnEnd {
+			ends++
+		}
+		i += n
+	}
+	if ends == 0 || hasBlankSector(data, at, next) && (ends == 1 || relaxed) {
+		return nil
+	}
+	return fmt.Errorf("bad entry at %d", at)
+}
+
+// logEntry returns the length of the entry that b begins with, 0 when it is none,
+// and whether it ends a transaction.
+func logEntry(b []byte) (n int, txnEnd bool) {
+	const minimum = 5
+	if len(b) < minimum {
+		return 0, false
+	}
+	at := 2
+	var lengths [3]uint64
+	for i := range lengths {
+		v, k := binary.Uvarint(b[at:])
+		if k <= 0 {
+			return 0, false
+		}
+		lengths[i] = v
+		at += k
+	}
+	room := uint64(len(b) - at)
+	if lengths[0] == 0 || lengths[0] > room || lengths[1] > room-lengths[0] || room-lengths[0]-lengths[1] < logSumSize {
+		return 0, false
+	}
+	end := at + int(lengths[0]+lengths[1])
+	if crc32.Checksum(b[:end], y.CastagnoliCrcTable) != binary.BigEndian.Uint32(b[end:]) {
+		return 0, false
+	}
+	return end + logSumSize, b[0]&metaTxnEnd != 0
+}
+
+// hasBlankSector reports whether a sector of the disk between two offsets, or the
+// part of the first one that lies there, is blank.
+func hasBlankSector(data []byte, from, to int) bool {
+	for from < to {
+		end := min((from/sectorSize+1)*sectorSize, len(data))
+		if allZero(data[from:end]) {
+			return true
+		}
+		from = end
+	}
+	return false
+}
+
+func allZero(b []byte) bool {
+	return len(bytes.TrimLeft(b, "\x00")) == 0
+}
+
+// checkMemtableLog checks the log of a memtable.
+func checkMemtableLog(name string, relaxed bool) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return mapped(f, func(data []byte) error { return checkLog(data, relaxed) })
+}
+
+// mapped calls f with the content of a file, of which much is blank, without
+// reading it into memory, and closes the file.
+func mapped(file *os.File, f func(data []byte) error) (err error) {
+	defer func() { err = errors.Join(err, file.Close()) }()
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	data, err := z.Mmap(file, false, info.Size())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, z.Munmap(data)) }()
+	return f(data)
+}

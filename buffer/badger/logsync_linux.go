@@ -1,0 +1,114 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// syncsItself says that commits are synced by logSync instead of by Badger, which
+// syncs its value log each time too: a second flush of the disk for a file in
+// which we store nothing. docs/architecture/adrs/003 has the figures.
+const syncsItself = true
+
+const memtableLog = ".mem"
+
+// logSync makes what Badger wrote to its memtable logs durable. Badger numbers
+// the logs upwards, writes to the newest only, begins a new one inside of a
+// commit, and removes one once its table is on disk, the oldest first. It is used
+// under the lock of the writer.
+type logSync struct {
+	dir  string
+	id   int // Of the log that is open.
+	file *os.File
+}
+
+func openLogSync(dir string) (*logSync, error) {
+	l := &logSync{dir: dir}
+	return l, l.openNewest()
+}
+
+// openNewest opens the log with the highest number.
+func (l *logSync) openNewest() error {
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return fmt.Errorf("list logs: %w", err)
+	}
+	newest := -1
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), memtableLog); ok {
+			if id, err := strconv.Atoi(name); err == nil {
+				newest = max(newest, id)
+			}
+		}
+	}
+	if newest < 0 {
+		return fmt.Errorf("no log in %s", l.dir)
+	}
+	return l.open(newest)
+}
+
+func (l *logSync) open(id int) error {
+	f, err := os.OpenFile(l.path(id), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if l.file != nil {
+		if err := l.file.Close(); err != nil {
+			return errors.Join(err, f.Close())
+		}
+	}
+	l.id, l.file = id, f
+	return syncFolder(l.dir) // The new name.
+}
+
+func (l *logSync) path(id int) string {
+	return filepath.Join(l.dir, fmt.Sprintf("%05d%s", id, memtableLog))
+}
+
+// sync returns when everything that was committed before is on disk.
+func (l *logSync) sync() error {
+	for {
+		if err := syscall.Fdatasync(int(l.file.Fd())); err != nil {
+			return fmt.Errorf("sync log %d: %w", l.id, err)
+		}
+		moved, err := l.advance()
+		if err != nil || !moved {
+			return err
+		}
+	}
+}
+
+// advance opens the log after the one that is open, if Badger has begun it.
+func (l *logSync) advance() (moved bool, err error) {
+	switch err := l.open(l.id + 1); {
+	case err == nil:
+		return true, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("open log: %w", err)
+	}
+	info, err := l.file.Stat()
+	if err != nil {
+		return false, fmt.Errorf("look at log %d: %w", l.id, err)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 0 {
+		return false, nil
+	}
+	// Removed: more than one log was begun since, and their tables are on disk.
+	if err := l.openNewest(); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+func (l *logSync) close() error {
+	if l == nil {
+		return nil
+	}
+	return l.file.Close()
+}
