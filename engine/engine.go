@@ -130,7 +130,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents, MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
 	})
 	e.store, err = buffer.Open(ctx, e.backend, buffer.Options{
-		Segments: e.lake, Publish: e.hub.Publish, Interested: e.hub.Interested,
+		Segments: segments{e}, Publish: e.hub.Publish, Interested: e.hub.Interested,
 		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
 	})
 	if err != nil {

@@ -160,6 +160,9 @@ func TestDamagedSegment(t *testing.T) {
 				if err != nil {
 					t.Errorf("a query that needs no sidecar: %v", err)
 				}
+				if _, err := s.try(userOf("alice"), "INSERT INTO app.secrets VALUES (1, 'twice')"); kalam.CodeOf(err) != kalam.CodeAlreadyExists {
+					t.Errorf("a key whose sidecar was lost: %v", err)
+				}
 			} else if kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(messageOf(err), filepath.Base(file)) {
 				t.Errorf("alice's query gives %v, want CodeCorrupt naming %s", err, filepath.Base(file))
 			}

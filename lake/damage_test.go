@@ -17,7 +17,7 @@ import (
 
 // flips is how many single bits the damage tests turn over in each kind of file
 // of each layout.
-const flips = 120
+const flips = 60
 
 // reading is everything that a lake says about a segment.
 type reading struct {
@@ -154,7 +154,7 @@ func TestBitFlipsUnderOpenFiles(t *testing.T) {
 	readAll(t, l, s.table, &s.seg, s.keys, &s.want, "before")
 	for _, p := range []string{s.seg.Path, keysOf(s.seg)} {
 		whole := read(t, s.file(p))
-		for range flips {
+		for range 5 * flips {
 			bit := r.IntN(8 * len(whole))
 			damaged := slices.Clone(whole)
 			damaged[bit/8] ^= 1 << (bit % 8)
@@ -179,11 +179,11 @@ func TestOtherDamage(t *testing.T) {
 			"without its first byte": whole[1:], "all zeros": make([]byte, len(whole)), "of another segment": foreign,
 			"half another's": append(slices.Clone(whole[:len(whole)/2]), foreign[len(foreign)/2:]...),
 		}
-		for range 150 {
+		for range 80 {
 			n := r.IntN(len(whole))
 			cases[fmt.Sprintf("cut at %d", n)] = whole[:n]
 		}
-		for range 50 {
+		for range 30 {
 			from, to, n := r.IntN(len(whole)), r.IntN(len(whole)), 1+r.IntN(5000)
 			zeroed, moved := slices.Clone(whole), slices.Clone(whole)
 			clear(zeroed[from:min(from+n, len(whole))])
@@ -278,7 +278,7 @@ func TestManifestDamage(t *testing.T) {
 	}
 	name := b.file(path.Dir(seg.Path) + "/manifest.json")
 	whole := read(t, name)
-	for range 3 * flips {
+	for range 6 * flips {
 		bit := r.IntN(8 * len(whole))
 		damaged := slices.Clone(whole)
 		damaged[bit/8] ^= 1 << (bit % 8)

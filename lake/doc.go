@@ -13,22 +13,32 @@
 // # Guarantees
 //
 // A segment appears whole or not at all: both files are written beside their
-// final names, synced, renamed (the sidecar first) and their directory is
-// synced. What a crash leaves behind is an orphan: a temporary file, or a file
+// final names, synced, given their names (the sidecar first) and their directory
+// is synced. What a crash leaves behind is an orphan: a temporary file, or a file
 // that no manifest of record names. Nothing here decides what belongs to a
 // table; the manifest of record (package buffer) does.
 //
 // Bytes of a sidecar are used only after their checksum was verified, and so
 // are the bytes of a Parquet file as far as ReadRows reads them. Damage gives a
-// kalam.Error with CodeCorrupt that names the file, never other rows.
+// kalam.Error with CodeCorrupt that names the file, never other rows. Without its
+// sidecar a segment is not read at all (ErrNoSidecar); Rebuild makes a new one.
 //
-// A user id becomes a path only through EncodeUserID, which is injective also
-// on file systems that fold case.
+// A user id becomes a path only through EncodeUserID, and a path only by a
+// template that gives no two scopes the same folder, also on file systems that
+// fold case. RemoveFolder and RemoveOrphan touch only files of the lake's own
+// names, and no segment that is being written or says that it belongs to
+// another table.
+//
+// Open files, their indexes and decoded rows are kept within the bounds of
+// Options, however many segments there are.
 //
 // # Caveats
 //
 // DuckDB reads the Parquet files by itself and does not see the checksums of
-// the sidecar; Scrub checks every byte of a segment.
+// the sidecar; Scrub checks every byte of a segment. Rebuild cannot see damage
+// inside a value: a new sidecar vouches for what is there now.
+//
+// The bytes of every file are described in docs/architecture/lake-format.md.
 //
 // A Lake and the storages of this module are safe for concurrent use; a Pending
 // belongs to one goroutine. No goroutine is started here.

@@ -51,7 +51,7 @@ func newBedIn(t testing.TB, dir string, o lake.Options) *bed {
 		t.Fatal(err)
 	}
 	b := &bed{dir: dir, store: store, now: noon}
-	b.lake = newLake(t, store, o, func() time.Time { return b.now })
+	b.lake = newLake(t, store, o, nowOf(b))
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
 			t.Error(err)
@@ -59,6 +59,9 @@ func newBedIn(t testing.TB, dir string, o lake.Options) *bed {
 	})
 	return b
 }
+
+// nowOf returns the clock of a bed.
+func nowOf(b *bed) func() time.Time { return func() time.Time { return b.now } }
 
 // newLake returns a lake over one storage, closed at the end of the test.
 func newLake(t testing.TB, s lake.Storage, o lake.Options, now func() time.Time) *lake.Lake {

@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/kalamlake/kalam"
 )
 
@@ -71,6 +74,9 @@ type Lake struct {
 	registering sync.Mutex // serialises changes of locations
 	locations   atomic.Pointer[map[kalam.StorageID]*location]
 
+	checked  *lru.Cache[objectKey, struct{}] // Segments that checkOnce need not look at.
+	checking singleflight.Group
+
 	mu      sync.Mutex // guards pending
 	pending map[objectKey]struct{}
 }
@@ -108,6 +114,9 @@ func New(o Options, locations ...Location) (*Lake, error) {
 		parquets: newHandleCache[*parquetFile](o.OpenFiles, o.CacheBytes),
 		groups:   newGroupCache(o.RowCacheBytes),
 		pending:  make(map[objectKey]struct{}),
+	}
+	if l.checked, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
+		return nil, err
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -228,14 +237,22 @@ func (l *Lake) folder(storage kalam.StorageID, t *kalam.Table, user kalam.UserID
 
 // LocalPath returns the absolute name of a local copy of the segment's Parquet
 // file, for read_parquet. It stays until release is called. A missing file
-// gives CodeCorrupt.
+// gives CodeCorrupt, and so does one that differs from its checksums when it is
+// asked for the first time.
 func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (name string, release func(), err error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
 		return "", nil, err
 	}
 	name, release, err = at.Storage.LocalPath(ctx, seg.Path)
-	return name, release, missingIsCorrupt(seg.Path, err)
+	if err != nil {
+		return "", nil, missingIsCorrupt(seg.Path, err)
+	}
+	if err := l.checkOnce(ctx, at, seg); err != nil {
+		release()
+		return "", nil, err
+	}
+	return name, release, nil
 }
 
 // Remove deletes the files of a segment that no manifest of record names and no
@@ -254,6 +271,7 @@ func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
 
 // forget drops what is cached of a segment.
 func (l *Lake) forget(storage kalam.StorageID, p string) {
+	l.checked.Remove(objectKey{storage, p})
 	l.sidecars.drop(objectKey{storage, sidecarPath(p)})
 	l.parquets.drop(objectKey{storage, p})
 	l.groups.forget(storage, p)

@@ -155,6 +155,7 @@ func (p *Pending) Commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kal
 		return kalam.Segment{}, err
 	}
 	p.close()
+	p.lake.checked.Add(objectKey{p.at.ID, p.path}, struct{}{})
 	p.lake.hook("committed")
 	return seg, nil
 }

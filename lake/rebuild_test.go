@@ -18,7 +18,7 @@ func TestRebuildWritesTheSameSidecar(t *testing.T) {
 	for name, o := range layouts {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, lake.Options{})
-			rows := randomRows(seeded(t), table, 1200, 0.3)
+			rows := randomRows(seeded(t), table, 300, 0.3)
 			seg := write(t, b.lake, table, "alice", rows, o)
 			wantSegment(t, b.lake, table, seg, rows) // so that the files are cached
 			keys := b.file(keysOf(seg))

@@ -161,11 +161,11 @@ func TestReadRowsOfEveryType(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %.0f%% NULL", name, 100*nulls), func(t *testing.T) {
 				r := seeded(t)
 				b := newBed(t, lake.Options{RowCacheBytes: []int64{0, -1}[r.IntN(2)]})
-				n := 1 + r.IntN(1500)
+				n := 1 + r.IntN(700)
 				rows := randomRows(r, table, n, nulls)
 				seg := write(t, b.lake, table, "alice", rows, o)
 				wantSegment(t, b.lake, table, seg, rows)
-				for range 30 {
+				for range 10 {
 					at := make([]int64, 1+r.IntN(40))
 					for i := range at {
 						at[i] = int64(r.IntN(n))

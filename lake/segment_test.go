@@ -80,27 +80,29 @@ func TestAbortLeavesNothing(t *testing.T) {
 	wantFiles(t, b.files(t))
 }
 
-// TestCommitRefuses has one case for everything that a caller can get wrong;
-// none leaves a file.
-func TestCommitRefuses(t *testing.T) {
+// call is what a caller gives to Commit.
+type call struct {
+	keys []lake.KeyRow
+	meta lake.SegmentMeta
+	name string // of the written file
+}
+
+// mistake is a way to call Commit wrongly.
+type mistake struct {
+	name  string
+	table *kalam.Table // asks for the segment; nil is notes
+	o     laketest.ParquetOptions
+	spoil func(*call)
+	want  string
+}
+
+func mistakes() []mistake {
 	newer, other := notes(), notes()
 	newer.SchemaVersion = 2
 	other.Number = 99
 	wider := notes()
 	wider.Columns = append(wider.Columns, kalam.Column{ID: 4, Name: "late", Type: kalam.TypeOf(kalam.KindInt)})
-	type call struct {
-		rows []kalam.Row
-		keys []lake.KeyRow
-		meta lake.SegmentMeta
-		name string // of the written file
-	}
-	for _, c := range []struct {
-		name  string
-		table *kalam.Table // asks for the segment; nil is notes
-		o     laketest.ParquetOptions
-		spoil func(*call)
-		want  string
-	}{
+	return []mistake{
 		{name: "no keys", spoil: func(c *call) { c.keys = nil }, want: "0 keys"},
 		{name: "a row without key", spoil: func(c *call) { c.keys = c.keys[1:] }, want: "99 keys"},
 		{name: "one row twice", spoil: func(c *call) { c.keys[3].Row = 4 }, want: "row 4"},
@@ -127,7 +129,13 @@ func TestCommitRefuses(t *testing.T) {
 		{name: "other version", table: newer, want: "not for version 2"},
 		{name: "other table", table: other, want: "of table 99"},
 		{name: "column missing", table: wider, want: "lacks column late"},
-	} {
+	}
+}
+
+// TestCommitRefuses has one case for everything that a caller can get wrong;
+// none leaves a file.
+func TestCommitRefuses(t *testing.T) {
+	for _, c := range mistakes() {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBed(t, lake.Options{})
 			table := c.table
@@ -143,7 +151,7 @@ func TestCommitRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			made := call{rows: rows, keys: keys, meta: metaOf(rows), name: p.LocalTemp()}
+			made := call{keys: keys, meta: metaOf(rows), name: p.LocalTemp()}
 			if c.spoil != nil {
 				c.spoil(&made)
 			}

@@ -23,6 +23,9 @@ const (
 	// keyBlockSize is the size at which a key block is closed, not counting its
 	// first key, which is there whole. One lookup reads one block.
 	keyBlockSize = 4096
+	// keyBlockEntries is the number of keys at which it is closed, too: a lookup
+	// walks half of them.
+	keyBlockEntries = 128
 	// sumBlockSize is the piece of the Parquet file under one checksum.
 	sumBlockSize = 16 << 10
 

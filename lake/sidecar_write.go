@@ -83,7 +83,7 @@ func writeKeyBlocks(w io.Writer, keys []KeyRow, t *trailer) (index []byte, lengt
 		first := keys[i].Key
 		entries := 0
 		var prev []byte
-		for i < len(keys) && len(block) < keyBlockSize+len(first) {
+		for i < len(keys) && len(block) < keyBlockSize+len(first) && entries < keyBlockEntries {
 			block = appendEntry(block, prev, &keys[i], t.baseSeq)
 			prev = keys[i].Key
 			i++

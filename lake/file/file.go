@@ -345,7 +345,7 @@ func (s *Storage) List(ctx context.Context, prefix string, visit func(lake.Entry
 		if err != nil {
 			return explain("list", p, err)
 		}
-		if !d.Type().IsRegular() {
+		if !d.Type().IsRegular() || p == prefix {
 			return nil
 		}
 		info, err := d.Info()

@@ -310,6 +310,7 @@ func testList(t *testing.T, s lake.Storage) {
 	wantList(t, s, "users", "users/a/x", "users/a/y/z", "users/ab/x")
 	wantList(t, s, "users/a/y", "users/a/y/z")
 	wantList(t, s, "use")
+	wantList(t, s, "users/a/x") // an object is no folder
 	wantList(t, s, "", "shared/t/x", "users/a/x", "users/a/y/z", "users/ab/x")
 	stop := errors.New("enough")
 	n := 0
