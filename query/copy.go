@@ -15,8 +15,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-
-	"github.com/kalamlake/kalam"
 )
 
 // CopySpec is a Parquet file to be written.
@@ -68,7 +66,7 @@ func (c *copier) close() {
 // file is left. One file is written at a time; others wait as long as ctx allows.
 func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, err error) {
 	if e.closed.Load() {
-		return 0, kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down")
+		return 0, errClosed()
 	}
 	c := e.copier
 	select {

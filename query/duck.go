@@ -126,9 +126,21 @@ type statement struct {
 	p mapping.PreparedStatement
 }
 
+// prepare prepares exactly one statement. It takes the way over the extracted
+// statements, because only then errors come as JSON.
 func (c *conn) prepare(sql string) (*statement, error) {
+	var extracted mapping.ExtractedStatements
+	n := mapping.ExtractStatements(c.c, sql, &extracted)
+	defer mapping.DestroyExtracted(&extracted)
+	switch n {
+	case 0:
+		return nil, parseDuckError(mapping.ExtractStatementsError(extracted))
+	case 1:
+	default:
+		return nil, fmt.Errorf("prepare: %d statements in one", n)
+	}
 	st := &statement{}
-	if mapping.Prepare(c.c, sql, &st.p) == mapping.StateError {
+	if mapping.PrepareExtractedStatement(c.c, extracted, 0, &st.p) == mapping.StateError {
 		err := parseDuckError(mapping.PrepareError(st.p))
 		mapping.DestroyPrepare(&st.p)
 		return nil, err

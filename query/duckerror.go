@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -20,7 +21,8 @@ type duckError struct {
 // Error returns the text for logs.
 func (e *duckError) Error() string { return e.Type + " Error: " + e.Message }
 
-// parseDuckError reads the message of an error.
+// parseDuckError reads the message of an error: JSON, or text where DuckDB does
+// not go by the setting, as when it binds a prepared statement again.
 func parseDuckError(msg string) *duckError {
 	e := &duckError{offset: -1}
 	doc := msg
@@ -36,13 +38,37 @@ func parseDuckError(msg string) *duckError {
 		if n, err := strconv.Atoi(raw.Position); err == nil {
 			e.offset = n
 		}
-		return e
+	} else {
+		kind, text, ok := strings.Cut(msg, " Error: ")
+		if !ok || strings.ContainsAny(kind, "\n{") {
+			kind, text = "Internal", msg
+		}
+		e.Type, e.Message = kind, text
 	}
-	// Errors of opening and settings come as text.
-	kind, text, ok := strings.Cut(msg, " Error: ")
-	if !ok || strings.ContainsAny(kind, "\n{") {
-		kind, text = "Internal", msg
-	}
-	e.Type, e.Message = kind, text
+	e.findName()
 	return e
+}
+
+// unnamed are the messages that name something without a field for it.
+var unnamed = []struct {
+	pattern *regexp.Regexp
+	subtype string
+}{
+	{regexp.MustCompile(`^Referenced column "([^"]*)" (?:was )?not found`), subtypeColumn},
+	{regexp.MustCompile(`^(?:Table|Values list) "[^"]*" does not have a column named "([^"]*)"`), subtypeColumn},
+	{regexp.MustCompile(`^No function matches the given name and argument types '([^'(]*)\(`), ""},
+	{regexp.MustCompile(`^Referenced table "([^"]*)" not found`), ""},
+	{regexp.MustCompile(`^column "([^"]*)" must appear in the GROUP BY clause`), ""},
+}
+
+// subtypeColumn is the subtype of an error about a column that does not exist.
+const subtypeColumn = "COLUMN_NOT_FOUND"
+
+// findName fills in what the message says.
+func (e *duckError) findName() {
+	for _, u := range unnamed {
+		if m := u.pattern.FindStringSubmatch(e.Message); m != nil && e.Name == "" {
+			e.Name, e.Subtype = m[1], u.subtype
+		}
+	}
 }

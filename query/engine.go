@@ -12,8 +12,6 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/semaphore"
-
-	"github.com/kalamlake/kalam"
 )
 
 // Options configure an Engine. The zero value works, without files.
@@ -163,7 +161,7 @@ func (e *Engine) ClearPlans() int {
 // enter waits for a turn to compute. leave ends it.
 func (e *Engine) enter(ctx context.Context) error {
 	if e.closed.Load() {
-		return kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down")
+		return errClosed()
 	}
 	if !e.gate.TryAcquire(1) {
 		e.count.waiting.Add(1)

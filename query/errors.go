@@ -19,6 +19,9 @@ func canceled(ctx context.Context) error {
 	return kalam.Wrap(kalam.CodeCanceled, ctx.Err(), "statement was canceled")
 }
 
+// errClosed is the error of an engine that is closed.
+func errClosed() error { return kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down") }
+
 // translate words an error of a statement for its user. p may be nil.
 func translate(err error, p *analysed) error {
 	var ke *kalam.Error
@@ -52,7 +55,7 @@ func translate(err error, p *analysed) error {
 func codeOf(de *duckError) kalam.Code {
 	switch de.Type {
 	case "Parser", "Syntax", "Binder", "Catalog", "Parameter Not Resolved", "Parameter Not Allowed", "Expression", "Not implemented",
-		"Invalid type", "Permission", "Dependency":
+		"Invalid type", "Dependency":
 		return kalam.CodeInvalidSQL
 	case "Conversion", "Out of Range", "Invalid Input", "Mismatch Type", "Decimal", "Divide by Zero", "Constraint":
 		if isCorrupt(de.Message) {
@@ -94,7 +97,7 @@ func suspect(err error) bool {
 var (
 	pathPattern  = regexp.MustCompile(`[^\s'"]*/[^\s'"]*`)
 	ownPattern   = regexp.MustCompile(`\bkalam_[0-9a-z_]*`)
-	addedPattern = regexp.MustCompile(`^(Candidate|Did you mean|LINE |Possible solutions|Candidate bindings|\s*$)`)
+	addedPattern = regexp.MustCompile(`^\s*(Candidate|Did you mean|LINE |Possible solutions|$)`)
 )
 
 // wording returns the text of an error without what users must not or need not
@@ -102,7 +105,7 @@ var (
 // whole instance.
 func wording(de *duckError, p *analysed) string {
 	switch de.Subtype {
-	case "COLUMN_NOT_FOUND":
+	case subtypeColumn:
 		return "Column '" + de.Name + "' does not exist"
 	case "MISSING_ENTRY":
 		if de.Kind == "Table" {

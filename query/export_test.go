@@ -53,3 +53,10 @@ func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
 	}
 	return p.variant(shapes, nil, &e.pool.variants).sql, nil
 }
+
+// KillInstance does what a fatal error of DuckDB does.
+func (e *Engine) KillInstance() {
+	e.pool.mu.Lock()
+	defer e.pool.mu.Unlock()
+	e.pool.killLocked(e.pool.gen)
+}

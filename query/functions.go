@@ -99,6 +99,15 @@ var (
 	changingFuncs    = newFunctionSet("random gen_random_uuid uuid uuidv4 uuidv7 kalam_snowflake_id kalam_ulid error unnest generate_subscripts regexp_split_to_table")
 )
 
+// lambdaFunctions take a function of list elements.
+var lambdaFunctions = newFunctionSet(`
+	apply array_apply array_filter array_reduce array_transform filter list_apply list_filter list_reduce list_transform`)
+
+// doublingMacros use an argument more than once.
+var doublingMacros = newFunctionSet(`
+	array_pop_back array_to_string array_to_string_comma_default fmod json_group_array json_group_object json_group_structure nullif round_even
+	roundbankers split_part wavg weighted_avg`)
+
 // allowedTypes are the ids of the types to which values may be cast.
 var allowedTypes = newFunctionSet(`
 	boolean tinyint smallint integer bigint hugeint utinyint usmallint uinteger ubigint uhugeint float double decimal varchar blob bit bignum

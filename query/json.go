@@ -19,6 +19,11 @@ func (c *checker) jsonFunction(n node, name string, args []any) {
 		return
 	}
 	doc, path := args[0], jsonPointer(args[1:])
+	// The rewrite copies them up to five times.
+	if c.nodes += 5 * countNodes(args); c.nodes > maxNodes {
+		c.refuse(n, kalam.CodeInvalidSQL, "Query is too large: it has more than %d elements", maxNodes)
+		return
+	}
 	at := func(function string) node { return call(function, clone(doc), clone(path)) }
 	text := func() node { return at("json_extract_string") }
 	is := func(types ...string) node { return oneOf(at("json_type"), types) }
@@ -44,10 +49,6 @@ func (c *checker) jsonFunction(n node, name string, args []any) {
 		value = when(is("OBJECT"), at("json_keys"), nullConst())
 	}
 	become(n, when(call("json_valid", clone(doc)), value, nullConst()))
-	c.nodes += countNodes(n)
-	if c.nodes > maxNodes {
-		c.refuse(n, kalam.CodeInvalidSQL, "Query is too large: it has more than %d elements", maxNodes)
-	}
 }
 
 // oneOf is x IN (texts).

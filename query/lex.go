@@ -45,13 +45,9 @@ func skipBlank(sql string, i int) int {
 		case strings.IndexByte(" \t\n\r\f\v", sql[i]) >= 0:
 			i++
 		case strings.HasPrefix(sql[i:], "--"):
-			n := strings.IndexAny(sql[i:], "\n\r")
-			if n < 0 {
-				return len(sql)
-			}
-			i += n
+			i = skipLine(sql, i)
 		case strings.HasPrefix(sql[i:], "/*"):
-			i = skipComment(sql, i)
+			i, _ = skipComment(sql, i)
 		case strings.HasPrefix(sql[i:], "\u00a0"): // DuckDB takes it for a blank.
 			i += len("\u00a0")
 		default:
@@ -61,8 +57,17 @@ func skipBlank(sql string, i int) int {
 	return i
 }
 
-// skipComment returns the end of the comment at i; comments nest.
-func skipComment(sql string, i int) int {
+// skipLine returns the end of the line that i is in.
+func skipLine(sql string, i int) int {
+	if n := strings.IndexAny(sql[i:], "\n\r"); n >= 0 {
+		return i + n
+	}
+	return len(sql)
+}
+
+// skipComment returns the end of the comment at i, and whether it is closed;
+// comments nest.
+func skipComment(sql string, i int) (end int, closed bool) {
 	for depth := 0; i < len(sql); {
 		switch {
 		case strings.HasPrefix(sql[i:], "/*"):
@@ -72,13 +77,13 @@ func skipComment(sql string, i int) int {
 			depth--
 			i += 2
 			if depth == 0 {
-				return i
+				return i, true
 			}
 		default:
 			i++
 		}
 	}
-	return i
+	return i, false
 }
 
 // lexOne returns the end and kind of the lexeme at i.

@@ -15,14 +15,21 @@ const (
 	maxNodes  = 200_000 // Nodes of its tree.
 	maxDepth  = 2_500   // Nesting of its tree: an expression takes two or three levels.
 	parsers   = 2       // Statements that are parsed at a time.
-	parserRAM = "512MB"
+	parserRAM = "256MB"
+	// Limits of what takes DuckDB's parser more than linear time, during which it
+	// cannot be interrupted.
+	maxLexemes   = 50_000
+	maxJunctions = 2_000  // AND and OR.
+	maxQuotes    = 50_000 // Quotes inside strings.
 )
 
 // parser turns SQL into trees and trees into SQL, in a DuckDB instance that
 // executes nothing of what it parses: texts and trees are values to it.
 type parser struct {
-	in   *instance
-	idle chan *parserConn // capacity parsers; receiving waits for a free one
+	in     *instance
+	conns  int
+	idle   chan *parserConn // capacity parsers; receiving waits for a free one
+	closed chan struct{}
 }
 
 type parserConn struct {
@@ -35,7 +42,7 @@ func openParser() (*parser, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{in: in, idle: make(chan *parserConn, parsers)}
+	p := &parser{in: in, idle: make(chan *parserConn, parsers), closed: make(chan struct{})}
 	for range parsers {
 		pc, err := in.openParserConn()
 		if err != nil {
@@ -43,6 +50,7 @@ func openParser() (*parser, error) {
 			return nil, err
 		}
 		p.idle <- pc
+		p.conns++
 	}
 	return p, nil
 }
@@ -73,9 +81,10 @@ func (pc *parserConn) close() {
 	pc.conn.close()
 }
 
-// close closes the instance; nothing is being parsed.
+// close waits for what is being parsed and closes the instance.
 func (p *parser) close() {
-	for len(p.idle) > 0 {
+	close(p.closed)
+	for range p.conns {
 		(<-p.idle).close()
 	}
 	p.in.close()
@@ -84,13 +93,15 @@ func (p *parser) close() {
 // acquire waits for a connection.
 func (p *parser) acquire(ctx context.Context) (*parserConn, error) {
 	select {
-	case pc := <-p.idle:
-		return pc, nil
+	case <-p.closed:
+		return nil, errClosed()
 	default:
 	}
 	select {
 	case pc := <-p.idle:
 		return pc, nil
+	case <-p.closed:
+		return nil, errClosed()
 	case <-ctx.Done():
 		return nil, canceled(ctx)
 	}
@@ -107,6 +118,10 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 	if !utf8.ValidString(sql) {
 		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: query is not valid UTF-8")
 	}
+	sql, err := withoutComments(sql)
+	if err != nil {
+		return nil, err
+	}
 	pc, err := p.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -121,6 +136,67 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 		return nil, parseFailure(err)
 	}
 	return statementOf(sql, doc)
+}
+
+// withoutComments returns sql with blanks in the place of comments, which DuckDB
+// reads in quadratic time, and refuses what is too large to be parsed in
+// reasonable time. Offsets stay.
+func withoutComments(sql string) (string, error) {
+	lexemes := lex(sql)
+	junctions, quotes := 0, 0
+	for _, l := range lexemes {
+		if l.kind == lexString {
+			quotes += strings.Count(sql[l.pos+1:l.end], "''")
+		}
+		if n := l.end - l.pos; l.kind == lexWord && (n == 3 || n == 2) {
+			if w := sql[l.pos:l.end]; strings.EqualFold(w, "and") || strings.EqualFold(w, "or") {
+				junctions++
+			}
+		}
+	}
+	switch {
+	case len(lexemes) > maxLexemes:
+		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: it has more than %d words", maxLexemes)
+	case junctions > maxJunctions:
+		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: it has more than %d ANDs and ORs; use IN", maxJunctions)
+	case quotes > maxQuotes:
+		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: its strings hold more than %d quotes; use parameters", maxQuotes)
+	case !strings.Contains(sql, "--") && !strings.Contains(sql, "/*"):
+		return sql, nil
+	}
+	out := []byte(strings.Repeat(" ", len(sql)))
+	end := 0
+	for _, l := range lexemes {
+		if strings.ContainsAny(sql[end:l.pos], "\n\r") {
+			out[end] = '\n' // A new line joins two strings.
+		}
+		copy(out[l.pos:], sql[l.pos:l.end])
+		end = l.end
+	}
+	if i := unterminated(sql, end); i >= 0 {
+		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: unterminated comment").At(i)
+	}
+	return string(out), nil
+}
+
+// unterminated returns where a comment begins that does not end, -1 for nowhere.
+// It looks after end, where the last lexeme ends.
+func unterminated(sql string, end int) int {
+	for i := end; i < len(sql); {
+		switch {
+		case strings.HasPrefix(sql[i:], "/*"):
+			next, closed := skipComment(sql, i)
+			if !closed {
+				return i
+			}
+			i = next
+		case strings.HasPrefix(sql[i:], "--"):
+			i = skipLine(sql, i)
+		default:
+			i++
+		}
+	}
+	return -1
 }
 
 // parseFailure words an error of the parser itself rather than of the text.

@@ -12,8 +12,6 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/semaphore"
-
-	"github.com/kalamlake/kalam"
 )
 
 var errNoMemory = errors.New("out of memory")
@@ -124,7 +122,7 @@ func (p *pool) take() (*session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.gen == nil {
-		return nil, kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down")
+		return nil, errClosed()
 	}
 	if n := len(p.idle); n > 0 {
 		s := p.idle[n-1]
@@ -179,7 +177,7 @@ func (p *pool) connectLocked() (*session, error) {
 func (p *pool) put(s *session, err error) {
 	p.mu.Lock()
 	if invalidates(err) {
-		s.gen.dead = true
+		p.killLocked(s.gen)
 	}
 	if s.gen == p.gen && !s.gen.dead && !suspect(err) {
 		p.idle = append(p.idle, s)
@@ -188,6 +186,18 @@ func (p *pool) put(s *session, err error) {
 	}
 	p.mu.Unlock()
 	p.permits.Release(1)
+}
+
+// killLocked gives up an instance. Queries that run in it end by themselves.
+func (p *pool) killLocked(g *generation) {
+	g.dead = true
+	if g != p.gen {
+		return
+	}
+	for _, s := range p.idle {
+		p.discardLocked(s)
+	}
+	p.idle = nil
 }
 
 // discardLocked closes a session, and its instance with the last one of it.

@@ -50,6 +50,8 @@ func become(n, m node) {
 // done.
 func (c *checker) rewrite(n node) {
 	switch str(n, "class") {
+	case "COMPARISON":
+		c.distinctFrom(n)
 	case "COLUMN_REF":
 		c.columnRef(n)
 	case "FUNCTION":
@@ -57,6 +59,23 @@ func (c *checker) rewrite(n node) {
 			c.serverFunction(n, strings.ToLower(str(n, "function_name")), elems(n, "children"))
 		}
 	}
+}
+
+// distinctFrom keeps DuckDB 1.5 from pushing IS DISTINCT FROM into the scan when
+// it stands below an OR: it then loses the rows with NULL as soon as statistics
+// rule the other side out. coalesce changes nothing, because the comparison is
+// never NULL.
+func (c *checker) distinctFrom(n node) {
+	t := str(n, "type")
+	if c.generated || !c.in.disjoint || t != "COMPARE_DISTINCT_FROM" && t != "COMPARE_NOT_DISTINCT_FROM" {
+		return
+	}
+	comparison, _ := clone(n).(node)
+	comparison["alias"] = ""
+	become(n, node{
+		"class": "OPERATOR", "type": "OPERATOR_COALESCE", "alias": "",
+		"children": []any{comparison, castTo("BOOLEAN", textConst("f"))},
+	})
 }
 
 func (c *checker) columnRef(n node) {

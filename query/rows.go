@@ -124,7 +124,7 @@ func (r *Rows) start(sources []Source, args Args, inspect bool) error {
 	if err := r.bind(st, v, shapes, args); err != nil {
 		return err
 	}
-	r.res, err = st.start(true)
+	r.res, err = st.start(streamX)
 	return err
 }
 
@@ -175,7 +175,7 @@ func (e *Engine) columnsOfFile(s *session, path string) ([]string, error) {
 // its table.
 func (r *Rows) missesColumn(err error, sources []Source) bool {
 	var de *duckError
-	if !errors.As(err, &de) || de.Subtype != "COLUMN_NOT_FOUND" {
+	if !errors.As(err, &de) || de.Subtype != subtypeColumn {
 		return false
 	}
 	for i := range sources {
@@ -381,3 +381,5 @@ func (st *statement) bindPaths(i int, files []File) error {
 	}
 	return nil
 }
+
+var streamX = true

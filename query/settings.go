@@ -25,6 +25,7 @@ func lockdown(dirs []string, temp, memory string, threads int) []string {
 		"SET errors_as_json = true",
 		"SET max_expression_depth = 1000",
 		"SET enable_progress_bar = false",
+		"SET enable_external_file_cache = false", // The system caches the lake already.
 		"SET threads = " + strconv.Itoa(threads),
 		"SET memory_limit = " + quoteText(memory),
 		"SET temp_directory = " + quoteText(temp),

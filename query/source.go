@@ -126,12 +126,12 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
 		if k > 0 {
 			b.WriteString(", ")
 		}
-		value := quoteName(c.name)
+		value := "r." + quoteName(c.name)
 		if renamed {
 			value = "NULL"
 			for at, name := range g.columns {
 				if name == c.name {
-					value = "c" + strconv.Itoa(at)
+					value = "r.c" + strconv.Itoa(at)
 				}
 			}
 		}
@@ -140,9 +140,9 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
 		}
 		b.WriteString(value + " AS " + quoteName(c.name))
 	}
-	fmt.Fprintf(&b, " FROM read_parquet($%d)", param)
+	fmt.Fprintf(&b, " FROM read_parquet($%d) AS r", param)
 	if renamed {
-		b.WriteString(" AS r(")
+		b.WriteString("(")
 		for at := range g.columns {
 			if at > 0 {
 				b.WriteString(", ")
@@ -152,7 +152,7 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
 		b.WriteString(")")
 	}
 	if g.dead {
-		fmt.Fprintf(&b, " WHERE kalam_alive(%d, file_index + %d, file_row_number)", i, g.first)
+		fmt.Fprintf(&b, " WHERE kalam_alive(%d, r.file_index + %d, r.file_row_number)", i, g.first)
 	}
 	return b.String()
 }

@@ -147,16 +147,25 @@ func show(v kalam.Value) string {
 	return fmt.Sprintf("%s %.60s", v.Kind(), datatype.AppendValue(nil, v))
 }
 
-// values returns the rows of a query.
+// values returns the rows of a query that must succeed.
 func (e *engine) values(t testing.TB, sql string, sources map[string]query.Source, params ...kalam.Value) [][]kalam.Value {
 	t.Helper()
-	rows, err := e.run(context.Background(), sql, testArgs(params...), sources)
+	out, err := e.rows(context.Background(), sql, sources, params...)
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
+	return out
+}
+
+// rows returns the rows of a query.
+func (e *engine) rows(ctx context.Context, sql string, sources map[string]query.Source, params ...kalam.Value) ([][]kalam.Value, error) {
+	rows, err := e.run(ctx, sql, testArgs(params...), sources)
+	if err != nil {
+		return nil, err
+	}
 	defer rows.Close()
 	var out [][]kalam.Value
-	err = drain(context.Background(), rows, func(rec arrow.RecordBatch) {
+	err = drain(ctx, rows, func(rec arrow.RecordBatch) {
 		for r := range int(rec.NumRows()) {
 			vals := make([]kalam.Value, rec.NumCols())
 			for c := range vals {
@@ -165,10 +174,7 @@ func (e *engine) values(t testing.TB, sql string, sources map[string]query.Sourc
 			out = append(out, vals)
 		}
 	})
-	if err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return out
+	return out, err
 }
 
 // TestResultSchema checks the types that results report, also for types that

@@ -1,0 +1,198 @@
+package query
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// typ checks a type: built-in ones and those made of them.
+func (c *checker) typ(n node) {
+	if !c.enter(n) {
+		return
+	}
+	defer c.leave()
+	id, info := str(n, "id"), child(n, "type_info")
+	name := strings.ToLower(id)
+	if id == "UNBOUND" {
+		name = strings.ToLower(str(info, "name"))
+		if str(info, "schema") != "" || str(info, "catalog") != "" || !namedTypes.has(name) {
+			c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' does not exist", str(info, "name"))
+			return
+		}
+	} else if !allowedTypes.has(strings.NewReplacer(" with time zone", "").Replace(name)) || str(info, "type") == "GENERIC_TYPE_INFO" {
+		c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' is not supported", id)
+		return
+	}
+	if t := child(info, "child_type"); t != nil {
+		c.typ(t)
+	}
+	for _, v := range elems(info, "child_types") {
+		member, _ := v.(node)
+		if t := child(member, "second"); t != nil {
+			c.typ(t)
+		}
+	}
+	c.plain(n, info)
+}
+
+// surroundings are what the walk is in, as far as expressions care.
+type surroundings struct {
+	// How many lambdas, macros that double their arguments, and subqueries.
+	lambdas, macros, subqueries int
+	disjoint                    bool // Below an OR or NOT.
+	nesting                     int  // How deep in one expression.
+}
+
+// expr checks an expression.
+func (c *checker) expr(n node) {
+	if !c.enter(n) {
+		return
+	}
+	defer c.leave()
+	class := str(n, "class")
+	s, ok := exprShapes[class]
+	if !ok {
+		c.refuse(n, kalam.CodeUnsupported, "%s is not supported in an expression", class)
+		return
+	}
+	outer := c.in
+	if c.in.nesting++; c.in.nesting > maxNesting {
+		c.refuse(n, kalam.CodeInvalidSQL, "Expression is nested more than %d deep; each operator of a chain counts", maxNesting)
+	}
+	_, lambda := n[lambdaMark]
+	delete(n, lambdaMark)
+	c.class(n, class, lambda)
+	c.fields(n, class, s, "class type alias query_location")
+	c.in = outer
+	if class == "LAMBDA" && !lambda {
+		// DuckDB tries each arrow as a lambda first, which doubles the work for
+		// every one in a chain.
+		become(n, call("json_extract", n["lhs"], n["expr"]))
+	}
+	if c.err == nil {
+		c.rewrite(n)
+	}
+}
+
+// class checks what is special to a class, before the fields of the node.
+func (c *checker) class(n node, class string, lambda bool) {
+	switch class {
+	case "LAMBDA":
+		if lambda {
+			if c.in.lambdas++; c.in.lambdas > maxLambdas {
+				c.refuse(n, kalam.CodeUnsupported, "Lambdas may be nested %d deep", maxLambdas)
+			}
+		} else if c.generated {
+			c.refuse(n, kalam.CodeUnsupported, "This query cannot be processed")
+		}
+	case "CONJUNCTION":
+		c.in.disjoint = c.in.disjoint || str(n, "type") == "CONJUNCTION_OR"
+	case "OPERATOR":
+		t := str(n, "type")
+		if !operatorTypes.has(t) {
+			c.refuse(n, kalam.CodeUnsupported, "%s is not supported in an expression", t)
+		}
+		c.in.disjoint = c.in.disjoint || t == "OPERATOR_NOT"
+	case "FUNCTION", "WINDOW":
+		c.function(n)
+	case "PARAMETER":
+		c.placeholder(n)
+	case "COLLATE":
+		c.collation(n)
+	case "SUBQUERY":
+		if c.in.subqueries++; c.in.subqueries > maxSubqueries {
+			c.refuse(n, kalam.CodeUnsupported, "Subqueries in expressions may be nested %d deep", maxSubqueries)
+		}
+		// A subquery without a query has a form that the parser does not give.
+		if child(n, "subquery") == nil {
+			c.refuse(n, kalam.CodeUnsupported, "This form of subquery is not supported")
+		}
+	}
+}
+
+// lambdaMark is the field of a LAMBDA node that is a function of list elements.
+// Others are the JSON operator ->.
+const lambdaMark = "kalam_lambda"
+
+// markLambdas marks the lambdas among the arguments of a function.
+func (c *checker) markLambdas(n node, name string) {
+	if !lambdaFunctions.has(name) {
+		return
+	}
+	for i, v := range elems(n, "children") {
+		if arg, _ := v.(node); i > 0 && str(arg, "class") == "LAMBDA" {
+			arg[lambdaMark] = true
+		}
+	}
+}
+
+// function checks the name of a function.
+func (c *checker) function(n node) {
+	name, inFrom := str(n, "function_name"), c.inFrom
+	c.inFrom = false // The arguments are values again.
+	if c.generated {
+		if strings.HasPrefix(name, "kalam_") {
+			if name != "kalam_snowflake_id" && name != "kalam_ulid" {
+				c.refuseFunction(n, "Function", name)
+			}
+			return
+		}
+	} else if serverFunctions.has(name) && str(n, "class") == "FUNCTION" && ownSchema(n) {
+		return
+	}
+	if export, _ := n["export_state"].(bool); export || !ownSchema(n) || !valueFunctions.has(name) && !fromFunctions.has(name) {
+		c.refuseFunction(n, "Function", name)
+		return
+	}
+	c.markLambdas(n, name)
+	if doublingMacros.has(name) {
+		if c.in.macros++; c.in.macros > maxMacros {
+			c.refuse(n, kalam.CodeUnsupported, "Function '%s' may be nested %d deep", name, maxMacros)
+		}
+	}
+	c.names = append(c.names, nameUse{strings.ToLower(name), offsetOf(n)})
+	c.checkAmplifier(n, strings.ToLower(name), inFrom)
+}
+
+// sourceName is the name that stands for table i in the text of a statement.
+func sourceName(prefix string, i int) string { return prefix + "src_" + strconv.Itoa(i) + "_" }
+
+// placeholder checks $n.
+func (c *checker) placeholder(n node) {
+	id := str(n, "identifier")
+	i, err := strconv.Atoi(id)
+	if err != nil || i < 1 || i > maxParams || strconv.Itoa(i) != id {
+		c.refuse(n, kalam.CodeInvalidSQL, "Invalid parameter placeholder '$%s'", id)
+		return
+	}
+	c.params[i] = true
+}
+
+// maxParams is the highest number of a placeholder.
+const maxParams = 65535
+
+// collation checks the name of a collation.
+func (c *checker) collation(n node) {
+	name := str(n, "collation")
+	for i := 0; i < len(name); i++ {
+		if !isWordByte(name[i]) && name[i] != '.' {
+			c.refuse(n, kalam.CodeInvalidSQL, "Collation '%s' does not exist", name)
+		}
+	}
+}
+
+// checkParams checks that placeholders are $1..$n without gaps and returns n.
+func (c *checker) checkParams() int {
+	highest := 0
+	for i := range c.params {
+		highest = max(highest, i)
+	}
+	for i := 1; i <= highest; i++ {
+		if !c.params[i] {
+			c.refuse(nil, kalam.CodeInvalidSQL, "Invalid parameter placeholder '$%d': there is no $%d", highest, i)
+		}
+	}
+	return highest
+}

@@ -1,0 +1,211 @@
+package query
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// tableUse is one occurrence of a table.
+type tableUse struct {
+	node        node
+	parts       []string
+	pos         int
+	alias       string // The name that columns are qualified with.
+	named       bool   // The statement gives the alias.
+	withDeleted bool
+}
+
+// cteScope is the chain of the WITH names that are visible.
+type cteScope struct {
+	outer  *cteScope
+	name   string // Lower case.
+	unique string
+	tables []*tableUse
+	width  int
+}
+
+// selectScope is the FROM clause of a SELECT.
+type selectScope struct {
+	outer *selectScope
+	items []fromItem
+}
+
+// width returns what * stands for.
+func (s *selectScope) width() int {
+	n := 0
+	for _, it := range s.items {
+		n += it.width
+	}
+	return n
+}
+
+// fromItem is one relation of a FROM clause and the tables below it.
+type fromItem struct {
+	alias  string // Lower case.
+	base   bool   // It is a table itself.
+	width  int    // How often * of it repeats the columns of a table.
+	tables []*tableUse
+}
+
+// with checks the WITH list of a query. A name is visible to the elements after
+// it, and to itself when it is recursive. Every element gets a name of ours, so
+// that a mistake here would lead to a relation that does not exist.
+func (c *checker) with(m node) {
+	c.known(m, "WITH", nil, "map")
+	for _, v := range elems(m, "map") {
+		e, _ := v.(node)
+		def := child(e, "value")
+		c.known(e, "WITH", nil, "key value")
+		c.known(def, "WITH", nil, "aliases query materialized")
+		c.plain(e, def["aliases"])
+		q := child(child(def, "query"), "node")
+		s := &cteScope{outer: c.scope, name: strings.ToLower(str(e, "key")), unique: c.prefix + "cte_" + strconv.Itoa(c.ctes) + "_"}
+		c.ctes++
+		first := len(c.tables)
+		if str(q, "type") == "RECURSIVE_CTE_NODE" {
+			c.scope = s
+			if !c.generated {
+				q["cte_name"] = s.unique
+			}
+		}
+		if c.generated {
+			s.unique = str(e, "key")
+		}
+		c.query(q)
+		s.tables, s.width = c.tables[first:len(c.tables):len(c.tables)], c.width
+		c.scope = s
+		e["key"] = s.unique
+	}
+}
+
+// ref checks a table reference.
+func (c *checker) ref(n node) {
+	if !c.enter(n) {
+		return
+	}
+	defer c.leave()
+	t := str(n, "type")
+	s, ok := refShapes[t]
+	if !ok {
+		c.refuse(n, kalam.CodeUnsupported, "%s in FROM is not supported", t)
+		return
+	}
+	if t == "TABLE_FUNCTION" {
+		c.tableFunction(child(n, "function"))
+	}
+	if t == "SHOW_REF" && (child(n, "query") == nil || !wordOf("SUMMARY DESCRIBE", str(n, "show_type"))) {
+		c.refuse(n, kalam.CodeInvalidSQL, "Only DESCRIBE and SUMMARIZE of a query are allowed here")
+		return
+	}
+	if t != "JOIN" && t != "EMPTY" {
+		c.relation(n)
+	}
+	c.width = 1
+	first, items := len(c.tables), 0
+	if c.sel != nil {
+		items = len(c.sel.items)
+	}
+	c.inFrom = t == "TABLE_FUNCTION"
+	c.fields(n, "FROM", s, "type alias sample query_location")
+	c.inFrom = false
+	c.plain(n, n["sample"])
+	if t == "BASE_TABLE" {
+		c.baseTable(n)
+		return
+	}
+	if t != "JOIN" && c.sel != nil {
+		// What stands below is seen through the alias of this reference.
+		below := c.tables[first:len(c.tables):len(c.tables)]
+		for _, it := range c.sel.items[items:] {
+			below = append(below, it.tables...)
+		}
+		c.sel.items = append(c.sel.items[:items], fromItem{alias: strings.ToLower(str(n, "alias")), width: c.width, tables: below})
+	}
+}
+
+// tableFunction checks the function of a table reference.
+func (c *checker) tableFunction(f node) {
+	name := str(f, "function_name")
+	if !fromFunctions.has(name) || str(f, "class") != "FUNCTION" || !ownSchema(f) {
+		c.refuseFunction(f, "Table function", name)
+	}
+}
+
+func ownSchema(f node) bool {
+	s := str(f, "schema")
+	return str(f, "catalog") == "" && (s == "" || s == "main")
+}
+
+func (c *checker) refuseFunction(f node, kind, name string) {
+	if s := str(f, "schema"); s != "" && s != "main" {
+		name = s + "." + name
+	}
+	c.refuse(f, kalam.CodeInvalidSQL, "%s '%s' does not exist or is not allowed", kind, name)
+}
+
+// baseTable resolves a name in FROM: a WITH name, or a table, which gets a name
+// of ours.
+func (c *checker) baseTable(n node) {
+	table := str(n, "table_name")
+	if c.generated {
+		if str(n, "schema_name") != "" || str(n, "catalog_name") != "" || !strings.HasPrefix(table, c.prefix) {
+			c.refuse(n, kalam.CodeUnsupported, "This query cannot be processed")
+		}
+		return
+	}
+	if str(n, "schema_name") == "" && str(n, "catalog_name") == "" {
+		for s := c.scope; s != nil; s = s.outer {
+			if s.name == strings.ToLower(table) {
+				n["table_name"] = s.unique
+				alias := aliasOf(n, table)
+				c.addItem(fromItem{alias: strings.ToLower(alias), width: max(1, s.width), tables: s.tables})
+				return
+			}
+		}
+	}
+	use := &tableUse{node: n, parts: c.partsOf(n), pos: max(offsetOf(n), 0), named: str(n, "alias") != ""}
+	use.alias = aliasOf(n, table)
+	n["table_name"] = sourceName(c.prefix, len(c.tables))
+	n["schema_name"], n["catalog_name"] = "", ""
+	c.tables = append(c.tables, use)
+	c.addItem(fromItem{alias: strings.ToLower(use.alias), base: true, width: 1, tables: []*tableUse{use}})
+}
+
+// aliasOf returns the alias of n, which becomes name when it has none.
+func aliasOf(n node, name string) string {
+	if str(n, "alias") == "" {
+		n["alias"] = name
+	}
+	return str(n, "alias")
+}
+
+func (c *checker) addItem(it fromItem) {
+	if c.sel != nil {
+		c.sel.items = append(c.sel.items, it)
+	}
+}
+
+// partsOf returns the parts of a table's name as written, folded to lower case
+// unless quoted.
+func (c *checker) partsOf(n node) []string {
+	var parts []string
+	for _, key := range []string{"catalog_name", "schema_name", "table_name"} {
+		if s := str(n, key); s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if pos := offsetOf(n); pos >= 0 && pos < len(c.sql) {
+		if c.sql[pos] == '\'' {
+			return parts // FROM 'name': as written.
+		}
+		if written, ok := nameAt(c.sql, pos); ok && strings.EqualFold(strings.Join(written, "\x00"), strings.Join(parts, "\x00")) {
+			return written
+		}
+	}
+	for i := range parts {
+		parts[i] = strings.ToLower(parts[i])
+	}
+	return parts
+}

@@ -1,0 +1,3 @@
+package query
+
+func SetStream(b bool) { streamX = b }
