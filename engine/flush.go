@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -91,52 +93,84 @@ type scopeFlush struct {
 	table      *kalam.Table
 	scope      kalam.Scope
 	batches    []query.Batch
-	keys       []lake.KeyRow
+	keys       []lake.KeyRow       // The lake sorts them.
+	log        []buffer.SegmentKey // The same in the order of the log.
 	tombstones *roaring.Bitmap
 	watermark  kalam.Seq
 	minSeq     kalam.Seq
 }
 
 func (f *scopeFlush) release() {
-	for _, b := range f.batches {
-		b.Record.Release()
-	}
+	releaseBatches(f.batches)
 	f.batches = nil
 }
 
 // collect builds the Arrow batches and the key list of the segment.
 func (f *scopeFlush) collect(view *buffer.View) error {
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, f.table)
-	defer b.Release()
 	f.tombstones = roaring.New()
+	rows := make([]kalam.Row, 0, view.BufferedRows())
+	f.keys = make([]lake.KeyRow, 0, cap(rows))
+	f.log = make([]buffer.SegmentKey, 0, cap(rows))
 	for v, err := range view.Versions() {
 		if err != nil {
 			return err
 		}
-		if err := b.Append(v.Row); err != nil {
-			return err
-		}
+		row := uint32(len(rows))
 		if v.Row.Deleted {
-			f.tombstones.Add(uint32(len(f.keys)))
+			f.tombstones.Add(row)
 		}
-		f.keys = append(f.keys, lake.KeyRow{Key: v.Key, Row: uint32(len(f.keys)), Seq: v.Row.Seq})
-		if b.Len() == maxBatchRows {
-			f.batches = append(f.batches, query.Batch{Record: b.NewBatch()})
-		}
+		rows = append(rows, v.Row)
+		f.keys = append(f.keys, lake.KeyRow{Key: v.Key, Row: row, Seq: v.Row.Seq})
+		f.log = append(f.log, buffer.SegmentKey{Key: v.Key, Row: row})
 	}
-	if b.Len() > 0 {
-		f.batches = append(f.batches, query.Batch{Record: b.NewBatch()})
-	}
-	if len(f.keys) > 0 {
-		f.minSeq = f.keys[0].Seq
+	if len(rows) > 0 {
+		f.minSeq = rows[0].Seq
 	}
 	f.watermark = view.Watermark()
-	return nil
+	var err error
+	f.batches, err = batchesOf(f.table, rows)
+	return err
+}
+
+// batchesOf builds the Arrow batches of rows, on all processors.
+func batchesOf(t *kalam.Table, rows []kalam.Row) ([]query.Batch, error) {
+	batches := make([]query.Batch, (len(rows)+maxBatchRows-1)/maxBatchRows)
+	workers := max(min(runtime.GOMAXPROCS(0), len(batches)), 1)
+	share := (len(batches) + workers - 1) / workers
+	var g errgroup.Group
+	for from := 0; from < len(batches); from += share {
+		g.Go(func() error {
+			b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
+			defer b.Release()
+			for i := from; i < min(from+share, len(batches)); i++ {
+				for _, row := range rows[i*maxBatchRows : min((i+1)*maxBatchRows, len(rows))] {
+					if err := b.Append(row); err != nil {
+						return err
+					}
+				}
+				batches[i] = query.Batch{Record: b.NewBatch()}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		releaseBatches(batches)
+		return nil, err
+	}
+	return batches, nil
+}
+
+func releaseBatches(batches []query.Batch) {
+	for _, b := range batches {
+		if b.Record != nil {
+			b.Record.Release()
+		}
+	}
 }
 
 // write makes the segment's files durable under their final names.
 func (f *scopeFlush) write(ctx context.Context) (kalam.Segment, error) {
-	maxSeq := f.keys[len(f.keys)-1].Seq
+	maxSeq := f.keys[len(f.keys)-1].Seq // Before they are sorted.
 	pending, err := f.engine.lake.NewSegment(ctx, f.table, f.scope.User, maxSeq)
 	if err != nil {
 		return kalam.Segment{}, err
@@ -173,7 +207,7 @@ func (f *scopeFlush) commit(ctx context.Context, segment kalam.Segment) error {
 		return err
 	}
 	_, err := e.store.CommitFlush(ctx, buffer.FlushCommit{
-		Table: f.table, Scope: f.scope, Watermark: f.watermark, Segment: segment, Tombstones: f.tombstones, Keys: segmentKeys(f.keys),
+		Table: f.table, Scope: f.scope, Watermark: f.watermark, Segment: segment, Tombstones: f.tombstones, Keys: f.log,
 	})
 	if err != nil {
 		return fmt.Errorf("commit flush of %s: %w", f.table.ID, err)
@@ -191,15 +225,6 @@ func (f *scopeFlush) commit(ctx context.Context, segment kalam.Segment) error {
 		e.log.Warn("manifest.json not written; the next flush repeats it", "table", f.table.ID.String(), "error", err)
 	}
 	return nil
-}
-
-// segmentKeys hands the buffer the key list of a new segment.
-func segmentKeys(keys []lake.KeyRow) []buffer.SegmentKey {
-	out := make([]buffer.SegmentKey, len(keys))
-	for i, k := range keys {
-		out[i] = buffer.SegmentKey{Key: k.Key, Row: k.Row}
-	}
-	return out
 }
 
 // writeManifest rewrites manifest.json beside the files of a scope from the

@@ -346,15 +346,11 @@ func (v *sqlEvaluator) NamesDeleted() bool { return v.deleted }
 
 // Match evaluates the condition over the rows in one query.
 func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.Row) ([]bool, error) {
-	batches, err := rowBatches(t, rows)
+	batches, err := batchesOf(t, rows)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		for _, b := range batches {
-			b.Record.Release()
-		}
-	}()
+	defer releaseBatches(batches)
 	s := &session{e: v.engine, principal: v.principal, namespace: kalam.DefaultNamespace, now: v.engine.now()}
 	defer s.endStatement()
 	q := dialect.QuoteIdent(v.alias)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
@@ -170,28 +169,6 @@ func (spec *liveSpec) namesDeleted() bool {
 		return spec.evaluator.NamesDeleted()
 	}
 	return spec.filter != nil && spec.filter.NamesDeleted()
-}
-
-// rowBatches builds Arrow batches of stored rows.
-func rowBatches(t *kalam.Table, rows []kalam.Row) ([]query.Batch, error) {
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
-	defer b.Release()
-	var out []query.Batch
-	for i := range rows {
-		if err := b.Append(rows[i]); err != nil {
-			for _, x := range out {
-				x.Record.Release()
-			}
-			return nil, err
-		}
-		if b.Len() == maxBatchRows {
-			out = append(out, query.Batch{Record: b.NewBatch()})
-		}
-	}
-	if b.Len() > 0 {
-		out = append(out, query.Batch{Record: b.NewBatch()})
-	}
-	return out, nil
 }
 
 // eachRow hands every row of a running query to f.

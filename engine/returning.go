@@ -113,24 +113,13 @@ const maxBatchRows = 2048
 // writtenRows builds the rows that a statement wrote, in its order. A deleted
 // row is returned as it was.
 func writtenRows(t *kalam.Table, muts []buffer.Mutation, seqs []kalam.Seq) ([]query.Batch, error) {
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
-	defer b.Release()
-	var out []query.Batch
+	rows := make([]kalam.Row, 0, len(muts))
 	for i, m := range muts {
-		if i < len(seqs) && seqs[i] == 0 {
-			continue
-		}
-		if err := b.Append(kalam.Row{Seq: seqs[i], Deleted: m.Kind == kalam.ChangeDelete, Payload: m.Payload}); err != nil {
-			return nil, err
-		}
-		if b.Len() == maxBatchRows {
-			out = append(out, query.Batch{Record: b.NewBatch()})
+		if seqs[i] != 0 {
+			rows = append(rows, kalam.Row{Seq: seqs[i], Deleted: m.Kind == kalam.ChangeDelete, Payload: m.Payload})
 		}
 	}
-	if b.Len() > 0 {
-		out = append(out, query.Batch{Record: b.NewBatch()})
-	}
-	return out, nil
+	return batchesOf(t, rows)
 }
 
 // writtenRelation is the name under which RETURNING reads the written rows. It
@@ -145,11 +134,7 @@ func (s *session) returnRows(ctx context.Context, a *answer, muts []buffer.Mutat
 	if err != nil {
 		return err
 	}
-	defer func() {
-		for _, b := range batches {
-			b.Record.Release()
-		}
-	}()
+	defer releaseBatches(batches)
 	sql, params, err := s.returningQuery(ctx, a)
 	if err != nil {
 		return err

@@ -331,3 +331,43 @@ func FuzzParquet(f *testing.F) {
 		}
 	})
 }
+
+// TestLocalPathOfDamagedFiles hands no damaged file to DuckDB, which would read
+// it unchecked: by another process's damage, or under another storage's name.
+func TestLocalPathOfDamagedFiles(t *testing.T) {
+	b := newBed(t, lake.Options{})
+	ctx := t.Context()
+	rows := noteRows(500, 0)
+	seg := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{})
+	whole := read(t, b.file(seg.Path))
+	damaged := slices.Clone(whole)
+	damaged[len(damaged)/2] ^= 4
+	local := func(l *lake.Lake) error {
+		_, release, err := l.LocalPath(ctx, &seg)
+		if err == nil {
+			release()
+		}
+		return err
+	}
+	if err := local(b.lake); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, b.file(seg.Path), damaged)
+	later := newLake(t, b.store, lake.Options{}, nowOf(b)) // as after a restart
+	for range 2 {
+		wantCode(t, "LocalPath", local(later), kalam.CodeCorrupt, seg.Path)
+	}
+	overwrite(t, b.file(seg.Path), whole)
+	if err := local(later); err != nil {
+		t.Errorf("LocalPath of the restored file = %v", err)
+	}
+	if err := later.Register(lake.Location{ID: lake.LocalStorage, Storage: b.store}); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, b.file(seg.Path), damaged)
+	wantCode(t, "LocalPath in a storage registered anew", local(later), kalam.CodeCorrupt, seg.Path)
+	remove(t, b.file(keysOf(seg)))
+	if err := local(newLake(t, b.store, lake.Options{}, nowOf(b))); err != nil {
+		t.Errorf("LocalPath without sidecar = %v", err)
+	}
+}

@@ -21,7 +21,8 @@
 // Bytes of a sidecar are used only after their checksum was verified, and so
 // are the bytes of a Parquet file as far as ReadRows reads them. Damage gives a
 // kalam.Error with CodeCorrupt that names the file, never other rows. Without its
-// sidecar a segment is not read at all (ErrNoSidecar); Rebuild makes a new one.
+// sidecar a segment gives no rows by key or position (ErrNoSidecar); Rebuild
+// makes a new one.
 //
 // A user id becomes a path only through EncodeUserID, and a path only by a
 // template that gives no two scopes the same folder, also on file systems that
@@ -35,8 +36,10 @@
 // # Caveats
 //
 // DuckDB reads the Parquet files by itself and does not see the checksums of
-// the sidecar; Scrub checks every byte of a segment. Rebuild cannot see damage
-// inside a value: a new sidecar vouches for what is there now.
+// the sidecar. LocalPath compares a file with them before it is read for the
+// first time; damage that comes later is found by Scrub, which checks every byte
+// of a segment. Rebuild cannot see damage inside a value: a new sidecar vouches
+// for what is there now.
 //
 // The bytes of every file are described in docs/architecture/lake-format.md.
 //

@@ -170,6 +170,11 @@ func (l *Lake) Unregister(id kalam.StorageID) {
 // that an error of closing them says nothing.
 func (l *Lake) forgetStorage(id kalam.StorageID) {
 	own := func(k objectKey) bool { return k.storage == id }
+	for _, k := range l.checked.Keys() {
+		if own(k) {
+			l.checked.Remove(k)
+		}
+	}
 	_ = errors.Join(l.sidecars.dropAll(own), l.parquets.dropAll(own), l.groups.handles.dropAll(own))
 }
 
