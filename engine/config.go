@@ -275,3 +275,28 @@ func (c *Config) Validate() error {
 	}
 	return nil
 }
+
+// WithoutEffect names the keys that were changed from their default but that
+// this version only accepts: what they steer comes with scheduled flushes, the
+// session cache and the removal of users.
+func (c *Config) WithoutEffect() []string {
+	d := DefaultConfig()
+	var out []string
+	for _, k := range []struct {
+		changed bool
+		key     string
+	}{
+		{c.Query.DefaultOrder != d.Query.DefaultOrder, "query.default_order"},
+		{c.Buffer.MaxWALFiles != d.Buffer.MaxWALFiles, "buffer.max_wal_files"},
+		{c.SessionCache != d.SessionCache, "session_cache"},
+		{c.Flush.DefaultTimeInterval != d.Flush.DefaultTimeInterval, "flush.default_time_interval"},
+		{c.Flush.DefaultRowLimit != d.Flush.DefaultRowLimit, "flush.default_row_limit"},
+		{c.Users != d.Users, "users.deletion_grace_days"},
+		{c.Compat != d.Compat, "compat.kalamdb"},
+	} {
+		if k.changed {
+			out = append(out, k.key)
+		}
+	}
+	return out
+}

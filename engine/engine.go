@@ -118,7 +118,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open storage local: %w", err)
 	}
-	e.lake, err = lake.New(lake.Options{Now: o.Now, Hook: func(point string) {
+	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy, Hook: func(point string) {
 		if err := e.faults(point); err != nil {
 			e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
 		}

@@ -115,6 +115,9 @@ func (m *Main) logOpened(log *slog.Logger, e *engine.Engine) {
 	if config.Buffer.Relaxed() {
 		log.Warn("buffer.durability is relaxed: a crash loses what was written in the last 100 ms")
 	}
+	if keys := config.WithoutEffect(); len(keys) > 0 {
+		log.Warn("these configuration keys have no effect in this version", slog.Any("keys", keys))
+	}
 	if e.Catalog().NeedsSetup() {
 		log.Warn("user root has no password: run the setup, or set " + envRootPassword)
 	}
