@@ -60,7 +60,7 @@ const (
 // BufferConfig is the section [buffer].
 type BufferConfig struct {
 	Durability  string `koanf:"durability" doc:"sync: a write is acknowledged when it is on disk; relaxed: synced every 100 ms, a crash loses what came after"`
-	MaxWALFiles int    `koanf:"max_wal_files" doc:"memtable logs kept at most"`
+	MaxWALFiles int    `koanf:"max_wal_files" doc:"accepted, without effect in this version: memtable logs kept at most"`
 	HotBytes    int64  `koanf:"hot_bytes" doc:"memory of decoded scopes that nobody uses at the moment"`
 }
 
@@ -71,7 +71,7 @@ func (c BufferConfig) Relaxed() bool { return c.Durability == DurabilityRelaxed 
 type QueryConfig struct {
 	Timing         bool   `koanf:"timing" doc:"send took_ms and cache_hit"`
 	TimeoutSeconds int    `koanf:"timeout_seconds" doc:"longest run of one statement; 0 is no limit"`
-	DefaultOrder   string `koanf:"default_order" doc:"order of a SELECT without ORDER BY: none or pk"`
+	DefaultOrder   string `koanf:"default_order" doc:"accepted, without effect in this version: order of a SELECT without ORDER BY: none or pk"`
 	MemoryLimit    string `koanf:"memory_limit" doc:"memory of DuckDB, for instance 2GB; empty is chosen from the machine"`
 	Threads        int    `koanf:"threads" doc:"threads of DuckDB; 0 is one per CPU"`
 }
@@ -86,14 +86,14 @@ type QueryCacheConfig struct {
 
 // SessionCacheConfig is the section [session_cache].
 type SessionCacheConfig struct {
-	MaxRegistrations int `koanf:"max_registrations_per_session" doc:"prepared statements kept per connection to DuckDB"`
-	TTLSeconds       int `koanf:"ttl_seconds" doc:"idle time after which a session is dropped"`
+	MaxRegistrations int `koanf:"max_registrations_per_session" doc:"accepted, without effect in this version: prepared statements kept per connection to DuckDB"`
+	TTLSeconds       int `koanf:"ttl_seconds" doc:"accepted, without effect in this version: idle time after which a session is dropped"`
 }
 
 // FlushConfig is the section [flush].
 type FlushConfig struct {
-	DefaultTimeInterval int  `koanf:"default_time_interval" doc:"seconds after which buffered rows of a table without policy are flushed"`
-	DefaultRowLimit     int  `koanf:"default_row_limit" doc:"buffered rows at which a table without policy is flushed"`
+	DefaultTimeInterval int  `koanf:"default_time_interval" doc:"accepted, without effect in this version: seconds after which buffered rows of a table without policy are flushed"`
+	DefaultRowLimit     int  `koanf:"default_row_limit" doc:"accepted, without effect in this version: buffered rows at which a table without policy is flushed"`
 	OnShutdown          bool `koanf:"on_shutdown" doc:"flush all tables when the server stops"`
 }
 
@@ -113,7 +113,7 @@ type JobsConfig struct {
 
 // UsersConfig is the section [users].
 type UsersConfig struct {
-	DeletionGraceDays int `koanf:"deletion_grace_days" doc:"days in which a dropped user can be restored"`
+	DeletionGraceDays int `koanf:"deletion_grace_days" doc:"accepted, without effect in this version: days in which a dropped user can be restored"`
 }
 
 // RetentionConfig is the section [retention].
@@ -181,7 +181,7 @@ type LogConfig struct {
 
 // CompatConfig is the section [compat].
 type CompatConfig struct {
-	KalamDB bool `koanf:"kalamdb" doc:"behaviours of KalamDB that kalam does not take by default"`
+	KalamDB bool `koanf:"kalamdb" doc:"accepted, without effect in this version: behaviours of KalamDB that kalam does not take by default"`
 }
 
 // DefaultConfig returns the configuration of a server that was told nothing.
