@@ -7,19 +7,38 @@
 // Open starts a Store. Apply commits mutations: all of one call or none, with
 // one shared fsync. Snapshot reads one consistent state of any number of scopes,
 // rows of the lake included. CommitFlush moves rows of a scope from the log to a
-// segment; Trim removes them from the log.
+// segment; Trim removes them from the log; EvictBefore removes old rows of a
+// STREAM table; DropTable removes everything of a table.
+//
+// # How a write goes
+//
+// In the caller's goroutine its scopes are pinned in memory, and keys that could
+// lie in a segment are looked up there (apply.go, lookup.go). The committer, one
+// goroutine, takes what is queued as a group: it checks each request against the
+// memtables of its scopes, adds its versions there unseen, and encodes blocks
+// (commit.go, block.go). After one atomic batch of the backend the versions are
+// shown, changes are published and callers wake up, in commit order. When the
+// batch fails the versions are taken back, and what it may have left on the disk
+// is removed before anything else is written.
 //
 // # Guarantees
 //
-//   - When Apply returns nil the rows are on disk, unless Options.Relaxed is set.
+//   - When Apply returns nil the rows are on disk, unless the backend is relaxed;
+//     when it returns an error none of them is.
 //   - Seqs rise in commit order, across restarts and steps of the wall clock.
 //   - What a Snapshot shows never changes, whatever is written, flushed or
 //     dropped meanwhile.
 //   - A primary key is live at most once per scope, over log and lake.
+//   - Damage is an error that names its scope; other scopes are not concerned.
 //
 // # Caveats
 //
+// A request whose batch failed has no effect in this process. If the process dies
+// before the disk takes the repair, the next one may find the request as a whole:
+// its writer got an error and cannot know.
+//
 // Payloads and keys handed to Apply must not be changed afterwards. Batches and
 // rows of a View are immutable and shared; records live until the Snapshot's
-// Release. docs/architecture/buffer-format.md describes the bytes.
+// Release. A scope is in memory while it is used: its buffered rows, which the
+// flush bounds, must fit. docs/architecture/buffer-format.md describes the bytes.
 package buffer

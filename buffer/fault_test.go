@@ -141,6 +141,7 @@ func runWithFault(t *testing.T, n int, written bool) (met bool) {
 	for _, s := range steps {
 		after := want.clone()
 		s.then(after)
+		manifests := manifestsOf(t, f.store, table, users)
 		err := s.do(f)
 		if err != nil && kalam.CodeOf(err) != kalam.CodeResourceExhausted {
 			t.Fatalf("%s: %v", s.name, err)
@@ -155,6 +156,14 @@ func runWithFault(t *testing.T, n int, written bool) (met bool) {
 				}
 			}
 			faulty.Fail(nil)
+			f.apply(insert(table, "other", int64(n), "repairs what the failure left"))
+			fresh := openStore(t, disk.Clone(), f.lake, buffer.Options{})
+			if diff := cmp.Diff(manifests, manifestsOf(t, fresh, table, users)); s.name != "evict bob" && diff != "" {
+				t.Errorf("manifests after the failure of %s was repaired (-want +got):\n%s", s.name, diff)
+			}
+			if err := fresh.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
 			if err := s.do(f); err != nil {
 				t.Fatalf("%s, tried again: %v", s.name, err)
 			}
@@ -170,6 +179,20 @@ func runWithFault(t *testing.T, n int, written bool) (met bool) {
 		t.Errorf("after a restart (-want +got):\n%s", diff)
 	}
 	return met
+}
+
+// manifestsOf returns the versions of the users' manifests.
+func manifestsOf(t *testing.T, s *buffer.Store, table *kalam.Table, users []kalam.UserID) map[kalam.UserID]uint64 {
+	t.Helper()
+	out := map[kalam.UserID]uint64{}
+	for _, u := range users {
+		m, err := s.Manifest(context.Background(), table.ScopeOf(u))
+		if err != nil {
+			t.Fatalf("Manifest: %v", err)
+		}
+		out[u] = m.Version
+	}
+	return out
 }
 
 // checkCrash opens a disk as it was when an operation failed.

@@ -252,22 +252,47 @@ func TestEvictionKeepsWholeCommits(t *testing.T) {
 	evict(1<<60, 0)
 	a := f.apply(insert(table, "ann", 1, "x"), insert(table, "ann", 2, "x"))
 	b := f.apply(insert(table, "ann", 3, "x"), insert(table, "ann", 4, "x"))
+	c := f.apply(insert(table, "ann", 5, "x"), insert(table, "ann", 6, "x"))
 	evict(a[0], 0)
 	evict(a[1], 0)
 	evict(b[1], 2)
-	f.want(table, "ann", map[int64]string{3: "x", 4: "x"})
-	if n := logKeys(t, disk); n != 1 {
-		t.Errorf("%d blocks, want 1", n)
+	f.want(table, "ann", map[int64]string{3: "x", 4: "x", 5: "x", 6: "x"})
+	if n := logKeys(t, disk); n != 2 {
+		t.Errorf("%d blocks, want 2", n)
 	}
-	f.reopen()
 	f.apply(insert(table, "ann", 1, "y"))
-	evict(b[1]+1, 2)
+	evict(b[0], 0)
+	evict(c[1], 2)
+	f.reopen()
+	evict(c[1]+1, 2)
 	f.want(table, "ann", map[int64]string{1: "y"})
 	evict(1<<60, 1)
 	f.reopen()
 	f.want(table, "ann", map[int64]string{})
 	f.apply(insert(table, "ann", 1, "z"))
 	f.want(table, "ann", map[int64]string{1: "z"})
+}
+
+// TestEvictionOfAReplacement evicts a version that replaced a flushed row: the row
+// must not come back.
+func TestEvictionOfAReplacement(t *testing.T) {
+	table := notes(1)
+	f := newFixture(t, memory.New(), buffer.Options{})
+	s := f.apply(insert(table, "ann", 1, "old"), insert(table, "ann", 2, "old"), insert(table, "ann", 3, "stays"))
+	f.flush(table, "ann")
+	f.apply(update(table, "ann", 1, "new", s[0]))
+	f.apply(remove(table, "ann", 2, "old", s[1]))
+	for range 2 {
+		if _, err := f.store.EvictBefore(t.Context(), table, table.ScopeOf("ann"), 1<<60); err != nil {
+			t.Fatalf("EvictBefore: %v", err)
+		}
+		f.want(table, "ann", map[int64]string{3: "stays"})
+		f.wantNone(table, "ann", 1)
+		f.wantNone(table, "ann", 2)
+		f.reopen()
+	}
+	f.apply(insert(table, "ann", 1, "again"))
+	f.want(table, "ann", map[int64]string{1: "again", 3: "stays"})
 }
 
 func TestScopesAreListed(t *testing.T) {
@@ -348,6 +373,30 @@ func TestDropTable(t *testing.T) {
 	f.reopen()
 	f.want(other, "ann", map[int64]string{1: "stays"})
 	f.want(table, "ann", map[int64]string{}) // After a restart the catalog is who knows of the drop.
+}
+
+// TestDropBeforeSubmit drops a table while a writer to it looks up its keys in the
+// lake: the write must not follow.
+func TestDropBeforeSubmit(t *testing.T) {
+	table := notes(1)
+	disk := memory.New()
+	f := newFixture(t, disk, buffer.Options{})
+	f.apply(insert(table, "ann", 1, "a"), insert(table, "ann", 5, "a"))
+	f.flush(table, "ann")
+	entered, opened := make(chan struct{}), make(chan struct{})
+	f.lake.onFind = func() { close(entered); <-opened }
+	writer := f.start(insert(table, "ann", 3, "late"))
+	<-entered
+	if err := f.store.DropTable(t.Context(), 1); err != nil {
+		t.Fatalf("DropTable: %v", err)
+	}
+	close(opened)
+	if err := <-writer; kalam.CodeOf(err) != kalam.CodeTableNotFound {
+		t.Errorf("the writer ended with %v, want CodeTableNotFound", err)
+	}
+	if n := logKeys(t, disk); n != 0 {
+		t.Errorf("%d blocks of a dropped table", n)
+	}
 }
 
 // TestDropWhileWriting drops a table under writers: nothing of it stays.

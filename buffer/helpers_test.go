@@ -90,6 +90,8 @@ type lakeFake struct {
 	files    int
 	finds    int
 	reads    int
+
+	onFind func() // Called by Find before it does anything; nil is nothing.
 }
 
 type segmentFake struct {
@@ -107,6 +109,9 @@ func (l *lakeFake) get(seg *kalam.Segment) (*segmentFake, error) {
 }
 
 func (l *lakeFake) Find(_ context.Context, seg *kalam.Segment, keys [][]byte) ([]int64, error) {
+	if l.onFind != nil {
+		l.onFind()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.finds++

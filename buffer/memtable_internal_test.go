@@ -2,6 +2,8 @@ package buffer
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -122,4 +124,35 @@ func TestVersionListNeverMoves(t *testing.T) {
 	if room := l.room(); room < 5000 || room > 10_000 {
 		t.Errorf("room = %d for 5000 versions", room)
 	}
+}
+
+// TestIndexWithCollisions adds and removes keys whose hashes collide.
+func TestIndexWithCollisions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var l versionList
+		var x keyIndex
+		there := map[int32]bool{} // Version numbers, one of each key.
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			if len(there) > 0 && rapid.IntRange(0, 2).Draw(t, "remove") == 0 {
+				n := rapid.SampledFrom(slices.Sorted(maps.Keys(there))).Draw(t, "which")
+				x.remove(&l, n)
+				delete(there, n)
+			} else {
+				n := int32(l.n)
+				l.push(version{key: []byte{byte(n)}, hash: rapid.Uint32Range(0, 5).Draw(t, "hash")})
+				x.set(&l, n)
+				there[n] = true
+			}
+			for n := range int32(l.n) {
+				v := l.at(int(n))
+				want := n
+				if !there[n] {
+					want = -1
+				}
+				if got := x.find(&l, v.hash, v.key); got != want {
+					t.Fatalf("find(%d) = %d, want %d", n, got, want)
+				}
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -146,6 +147,25 @@ func TestApplyChecksItsArguments(t *testing.T) {
 	f.want(table, "ann", map[int64]string{})
 }
 
+// TestRefusedRequestLeavesNothing refuses a request after some of its blocks were
+// closed: none of them may get into the log.
+func TestRefusedRequestLeavesNothing(t *testing.T) {
+	table := notes(1)
+	disk := memory.New()
+	f := newFixture(t, disk, buffer.Options{})
+	f.apply(insert(table, "ann", 1, "x"))
+	large := strings.Repeat("l", 300<<10)
+	f.refused(kalam.CodeAlreadyExists, insert(table, "ann", 2, large), insert(table, "ann", 3, large), insert(table, "ann", 1, "y"))
+	if n := logKeys(t, disk); n != 1 {
+		t.Errorf("%d blocks, want 1", n)
+	}
+	f.apply(insert(table, "ann", 2, large), insert(table, "ann", 3, large), insert(table, "ann", 4, "small"))
+	want := map[int64]string{1: "x", 2: large, 3: large, 4: "small"}
+	f.want(table, "ann", want)
+	f.reopen()
+	f.want(table, "ann", want)
+}
+
 // TestOneInsertWins inserts one key from many writers: exactly one succeeds,
 // whether the row is in the log or was flushed in between.
 func TestOneInsertWins(t *testing.T) {
@@ -246,6 +266,34 @@ func TestChangesFollowCommits(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+// TestInterestIsAskedLate asks who listens when the commit is visible: whoever
+// begins to listen and then takes a snapshot must get the commit one way or the
+// other.
+func TestInterestIsAskedLate(t *testing.T) {
+	table := notes(1)
+	var f *fixture
+	commits, asked := 0, 0
+	f = newFixture(t, memory.New(), buffer.Options{
+		Publish: func([]kalam.Change) {},
+		Interested: func(sc kalam.Scope) bool {
+			asked++
+			snap := f.snapshot(table, sc.User)
+			defer snap.Release()
+			if n := snap.View(0).BufferedRows(); n != commits+1 {
+				t.Errorf("commit %d: asked when %d were visible", commits+1, n)
+			}
+			return true
+		},
+	})
+	for i := range int64(5) {
+		f.apply(insert(table, "ann", i, "x"))
+		commits++
+	}
+	if asked != commits {
+		t.Errorf("asked %d times for %d commits", asked, commits)
 	}
 }
 

@@ -217,3 +217,34 @@ func TestReleasedSnapshots(t *testing.T) {
 		}
 	}
 }
+
+func TestOverlays(t *testing.T) {
+	table := notes(1)
+	inFourStates(t, func(t *testing.T, f *fixture, settle func()) {
+		s := f.apply(insert(table, "ann", 1, "a"), insert(table, "ann", 2, "b"), insert(table, "ann", 3, "c"))
+		settle()
+		snap := f.snapshot(table, "ann")
+		defer snap.Release()
+		view, err := snap.View(0).Overlay(t.Context(), []buffer.Mutation{
+			update(table, "ann", 1, "aa", s[0]), own(update(table, "ann", 1, "aaa", 0)), remove(table, "ann", 2, "b", s[1]), insert(table, "ann", 4, "d"),
+		})
+		if err != nil {
+			t.Fatalf("Overlay: %v", err)
+		}
+		if diff := cmp.Diff(map[int64]string{1: "aaa", 3: "c", 4: "d"}, bodiesOf(f.lake.read(t, view))); diff != "" {
+			t.Errorf("overlay (-want +got):\n%s", diff)
+		}
+		for id, want := range map[int64]string{1: "aaa", 2: "", 3: "c", 4: "d", 5: ""} {
+			row, ok, err := view.Get(t.Context(), keyOf(table, id))
+			if err != nil || ok != (want != "") {
+				t.Errorf("Get(%d) = %v, %v", id, ok, err)
+			}
+			if ok {
+				if _, body := decode(t, table, row.Payload); body != want {
+					t.Errorf("Get(%d) = %q, want %q", id, body, want)
+				}
+			}
+		}
+		f.want(table, "ann", map[int64]string{1: "a", 2: "b", 3: "c"})
+	})
+}

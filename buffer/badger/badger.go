@@ -379,24 +379,31 @@ func (b *Backend) writable(ops []storedOp) error {
 	return nil
 }
 
-// commit commits a transaction and waits for its sync. An error of the commit
-// itself means that a sync or the writing of a log failed half-way.
+// commit commits a transaction and, unless relaxed, makes it durable. The caller
+// holds writing.
 func (b *Backend) commit(txn *badger.Txn) error {
 	err := txn.Commit()
+	switch {
+	case errors.Is(err, badger.ErrTxnTooBig):
+		return batchError(err)
+	case isNoSpace(err): // Before the log was written: a reserve keeps the log itself from it.
+		return kalam.Wrap(kalam.CodeResourceExhausted, err, "the disk of the write buffer is full")
+	}
 	if err == nil && !b.opts.Relaxed {
 		err = b.logs.sync()
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case isNoSpace(err):
-		return kalam.Wrap(kalam.CodeResourceExhausted, err, "the disk of the write buffer is full")
-	case errors.Is(err, badger.ErrTxnTooBig):
-		return batchError(err)
 	}
+	b.fail(err)
+	return batchError(err)
+}
+
+// fail ends the writing. After a failed sync, be it for want of space, the system
+// may have forgotten what it could not write, and a later sync would succeed.
+func (b *Backend) fail(err error) {
 	b.failed.Store(true)
 	b.log.Error("the write buffer cannot write; it takes nothing more until the next start", "directory", b.dir, "error", err)
-	return batchError(err)
 }
 
 func batchError(err error) error {
@@ -417,14 +424,23 @@ func (b *Backend) syncLoop() {
 			return
 		case <-ticker.C:
 		}
-		if b.failed.Load() {
-			return
+		b.writing.Lock()
+		if !b.failed.Load() {
+			if err := b.syncLogs(); err != nil {
+				b.fail(err)
+			}
 		}
-		if err := b.db.Sync(); err != nil {
-			b.failed.Store(true)
-			b.log.Error("the write buffer cannot be synced; it takes nothing more until the next start", "directory", b.dir, "error", err)
-		}
+		b.writing.Unlock()
 	}
+}
+
+// syncLogs makes every commit so far durable. Badger's Sync would leave out a log
+// that is full and whose table is not on disk yet. The caller holds writing.
+func (b *Backend) syncLogs() error {
+	if syncsItself {
+		return b.logs.sync()
+	}
+	return b.db.Sync()
 }
 
 // diskSize returns the bytes of the directory's files, sparse ones at what they

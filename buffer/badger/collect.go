@@ -11,19 +11,26 @@ const (
 	collectEvery = 5 * time.Minute
 	// collectBytes are moved in one transaction, which writers wait for.
 	collectBytes = 4 << 20
+	// sizeEvery is the interval at which the size of the directory is logged.
+	sizeEvery = 10 * time.Minute
 )
 
-// collectLoop collects until Close.
+// collectLoop collects, and logs the size, until Close.
 func (b *Backend) collectLoop() {
 	defer b.work.Done()
 	ticker := time.NewTicker(collectEvery)
 	defer ticker.Stop()
+	size := time.NewTicker(sizeEvery)
+	defer size.Stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	for {
 		select {
 		case <-b.quit:
 			return
+		case <-size.C:
+			b.log.Info("write buffer size", "directory", b.dir, "bytes", b.diskSize())
+			continue
 		case <-ticker.C:
 		}
 		if err := b.collect(ctx); err != nil {

@@ -78,7 +78,7 @@ func TestFlippedBits(t *testing.T) {
 		size := filled(t, filepath.Join(dir, e.Name()))
 		kind := filepath.Ext(e.Name())
 		kinds[kind]++
-		tries := 12
+		tries := 8
 		if testing.Short() {
 			tries = 2
 		}

@@ -1,26 +1,9 @@
 package badger
 
-import (
-	"os"
-	"syscall"
-
-	badger "github.com/dgraph-io/badger/v4"
-)
+import badger "github.com/dgraph-io/badger/v4"
 
 // FreeSpace is freeSpace.
 func FreeSpace(dir string) (int64, bool) { return freeSpace(dir) }
-
-// AllocatedBytes returns what a file takes on the disk.
-func AllocatedBytes(name string) int64 {
-	info, err := os.Lstat(name)
-	if err != nil {
-		return 0
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return st.Blocks * 512
-	}
-	return info.Size()
-}
 
 // OnDrop sets what is called when a partition's record is gone and its keys are
 // not.
