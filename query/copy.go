@@ -32,13 +32,14 @@ type copier struct {
 	gen    *generation
 	ids    cgo.Handle
 	conn   *conn
-	cache  *chunkCache // Empty: a flushed batch is not read again.
-	turn   chan struct{}
+	cache  *chunkCache   // Empty: a flushed batch is not read again.
+	turn   chan struct{} // Holds one element while a file is written.
+	closed chan struct{}
 	schema *schemaCache
 }
 
 func openCopier(o Options) (*copier, error) {
-	c := &copier{ids: cgo.NewHandle(nextID(nil)), cache: newChunkCache(), schema: newSchemaCache(), turn: make(chan struct{}, 1)}
+	c := &copier{ids: cgo.NewHandle(nextID(nil)), cache: newChunkCache(), schema: newSchemaCache(), turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	var err error
 	c.gen, err = openFunctions(lockdown(o.LakeDirs, "", defaultMemory(), o.Threads), c.ids)
 	if err == nil {
@@ -51,7 +52,9 @@ func openCopier(o Options) (*copier, error) {
 	return nil, err
 }
 
+// close waits for the file that is being written.
 func (c *copier) close() {
+	close(c.closed)
 	c.turn <- struct{}{}
 	c.conn.close()
 	c.schema.clear()
@@ -65,13 +68,17 @@ func (c *copier) close() {
 // synced. On an error, which has CodeResourceExhausted when the disk is full, no
 // file is left. One file is written at a time; others wait as long as ctx allows.
 func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, err error) {
-	if e.closed.Load() {
-		return 0, errClosed()
-	}
 	c := e.copier
+	select {
+	case <-c.closed:
+		return 0, errClosed()
+	default:
+	}
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
+	case <-c.closed:
+		return 0, errClosed()
 	case <-ctx.Done():
 		return 0, canceled(ctx)
 	}

@@ -83,7 +83,7 @@ func newPlanCache(size int) (*planCache, error) {
 }
 
 // maxCachedSQL is the length of the longest text that the plan cache keeps.
-const maxCachedSQL = 64 << 10
+const maxCachedSQL = 16 << 10
 
 // Analyse parses, checks and rewrites a query, or finds it in the plan cache.
 // The error has CodeInvalidSQL, CodeUnsupported, CodeTooLarge or CodeEmptySQL,

@@ -15,6 +15,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
 )
 
 // Args are what a query gets beside its sources.
@@ -33,6 +34,7 @@ type Rows struct {
 	plan    *Plan
 	res     *result
 	out     output
+	variant uint64              // Of the statement that runs.
 	casts   *resultCasts        // Result columns that are turned into text.
 	ahead   []arrow.RecordBatch // Read to find out the schema.
 	err     error               // Of the last Next.
@@ -42,29 +44,46 @@ type Rows struct {
 // It waits for its turn behind queries that came before, as long as ctx allows.
 // The caller closes the Rows.
 func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
-	if len(sources) != len(plan.tables) {
-		return nil, kalam.Errorf(kalam.CodeInternal, "query has %d tables but %d sources were given", len(plan.tables), len(sources))
-	}
-	if len(args.Params) != plan.params {
-		return nil, kalam.Errorf(kalam.CodeParameterMismatch,
-			"Parameter mismatch: statement has %d placeholders but %d parameters were given", plan.params, len(args.Params))
-	}
-	if err := e.enter(ctx); err != nil {
+	if err := plan.check(sources, args); err != nil {
 		return nil, err
 	}
-	defer e.leave()
-	e.count.statements.Add(1)
+	if e.closed.Load() {
+		return nil, errClosed()
+	}
+	// The session comes first: who waits for one must not keep those that have one
+	// from computing.
 	s, err := e.pool.get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &Rows{e: e, session: s, plan: plan}
-	err = s.call(ctx, func() error { return r.open(sources, args) })
-	if err != nil {
+	if err := r.compute(ctx, func() error { return r.open(sources, args) }); err != nil {
 		r.end(err)
 		return nil, r.worded(err)
 	}
+	e.count.statements.Add(1)
 	return r, nil
+}
+
+// check compares what a plan needs with what is given.
+func (p *Plan) check(sources []Source, args Args) error {
+	if len(sources) != len(p.tables) {
+		return kalam.Errorf(kalam.CodeInternal, "query has %d tables but %d sources were given", len(p.tables), len(sources))
+	}
+	if len(args.Params) != p.params {
+		return kalam.Errorf(kalam.CodeParameterMismatch,
+			"Parameter mismatch: statement has %d placeholders but %d parameters were given", p.params, len(args.Params))
+	}
+	return nil
+}
+
+// compute runs f when it is the query's turn, and interrupts it when ctx ends.
+func (r *Rows) compute(ctx context.Context, f func() error) error {
+	if err := r.e.enter(ctx); err != nil {
+		return err
+	}
+	defer r.e.leave()
+	return r.session.call(ctx, f)
 }
 
 // open starts the query up to its first rows.
@@ -101,22 +120,12 @@ func (r *Rows) open(sources []Source, args Args) error {
 
 // start composes, prepares, binds and executes the statement.
 func (r *Rows) start(sources []Source, args Args, inspect bool) error {
-	shapes, err := r.e.shapes(r.session, sources, inspect)
-	defer func() {
-		for _, s := range shapes {
-			s.schema.release()
-		}
-	}()
+	shapes, v, err := r.expose(sources, inspect)
+	defer releaseShapes(shapes)
 	if err != nil {
 		return err
 	}
-	cs, err := statementSources(r.session.converter, r.e.chunks, sources, shapes)
-	if err != nil {
-		return err
-	}
-	r.session.expose(cs)
-	C.kalam_sources_release(cs)
-	v := r.plan.variant(shapes, r.casts, &r.e.pool.variants)
+	r.variant = v.id
 	st, err := r.e.pool.statement(r.session, v)
 	if err != nil {
 		return err
@@ -124,8 +133,31 @@ func (r *Rows) start(sources []Source, args Args, inspect bool) error {
 	if err := r.bind(st, v, shapes, args); err != nil {
 		return err
 	}
-	r.res, err = st.start(streamX)
+	r.res, err = st.start(true)
 	return err
+}
+
+// expose makes the sources what the session's next statement reads and returns
+// the text of that statement. The caller releases the shapes, also after an
+// error.
+func (r *Rows) expose(sources []Source, inspect bool) ([]*shaped, *variant, error) {
+	shapes, err := r.e.shapes(r.session, sources, inspect)
+	if err != nil {
+		return shapes, nil, err
+	}
+	cs, err := statementSources(r.session.converter, r.e.chunks, sources, shapes)
+	if err != nil {
+		return shapes, nil, err
+	}
+	r.session.expose(cs)
+	C.kalam_sources_release(cs)
+	return shapes, r.plan.variant(shapes, r.casts, &r.e.pool.variants), nil
+}
+
+func releaseShapes(shapes []*shaped) {
+	for _, s := range shapes {
+		s.schema.release()
+	}
 }
 
 // shapes returns how each source is read. The caller releases their schemas,
@@ -259,20 +291,14 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	if r.session == nil {
 		return nil, kalam.Errorf(kalam.CodeInternal, "rows are closed")
 	}
-	if err := r.e.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer r.e.leave()
 	var rec arrow.RecordBatch
-	err := r.session.call(ctx, func() (err error) {
+	err := r.compute(ctx, func() (err error) {
 		rec, err = r.res.fetch()
 		return err
 	})
 	if err != nil {
 		r.err = r.worded(err)
-		if !errors.Is(err, io.EOF) {
-			r.end(err)
-		}
+		r.end(err)
 		return nil, r.err
 	}
 	return r.out.convert(rec)
@@ -289,7 +315,7 @@ func (r *Rows) worded(err error) error {
 		return ke.At(r.plan.at.of(ke.Position - 1))
 	}
 	if kalam.CodeOf(err) == kalam.CodeInternal {
-		r.e.log.Error("query failed", "sql", r.plan.sql, "error", err)
+		r.e.log.Error("query failed", "sql", dialect.Redact(r.plan.sql), "error", err)
 	}
 	return err
 }
@@ -311,13 +337,18 @@ func (r *Rows) end(err error) {
 	}
 	if r.res != nil {
 		r.res.close()
+		if !errors.Is(r.err, io.EOF) {
+			// What an unfinished result has left running ends with the next statement.
+			if fault := r.session.exec("SELECT 1"); fault != nil && err == nil {
+				err = fault
+			}
+		}
 		r.res = nil
 	}
 	if !errors.Is(r.err, io.EOF) {
-		// What an unfinished result has left running ends with the next statement.
-		if fault := r.session.exec("SELECT 1"); fault != nil && err == nil {
-			err = fault
-		}
+		// The operators of a plan that did not run to its end may be in a state in
+		// which they cannot run again.
+		r.session.statements.Remove(r.variant)
 	}
 	r.session.hide()
 	r.e.pool.put(r.session, err)
@@ -381,5 +412,3 @@ func (st *statement) bindPaths(i int, files []File) error {
 	}
 	return nil
 }
-
-var streamX = true

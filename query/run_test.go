@@ -825,3 +825,31 @@ func TestSandbox(t *testing.T) {
 		t.Error("a file was written outside")
 	}
 }
+
+// TestExplain shows a plan without what users must not see.
+func TestExplain(t *testing.T) {
+	e := newEngine(t)
+	src := e.chatSource(t, "explained", 100, 50)
+	p, err := e.Analyse(t.Context(), "SELECT role, count(*) FROM app.messages WHERE id > $1 GROUP BY role")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, analyze := range []bool{false, true} {
+		text, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(big(3)), analyze)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text, "UNION") || !strings.Contains(text, "READ_PARQUET") || analyze != strings.Contains(text, "Total Time") {
+			t.Errorf("plan:\n%s", text)
+		}
+		if strings.Contains(text, e.dir) || strings.Contains(strings.ToLower(text), "kalam") {
+			t.Errorf("the plan tells internals:\n%s", text)
+		}
+	}
+	if n := query.LiveSources(); n != 0 {
+		t.Errorf("%d sources are alive", n)
+	}
+	if _, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(), false); kalam.CodeOf(err) != kalam.CodeParameterMismatch {
+		t.Errorf("without parameter: %v", err)
+	}
+}

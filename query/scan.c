@@ -394,7 +394,7 @@ static void bind_scan(duck info) {
 	*b = (scan_bind){r, conn, (idx_t)i, s->source[i].schema};
 	kalam_schema_retain(b->schema);
 	for (idx_t c = 0; c < b->schema->columns; c++) duckdb_bind_add_result_column(info, b->schema->names[c], b->schema->types[c]);
-	duckdb_bind_set_cardinality(info, s->source[i].rows, true);
+	duckdb_bind_set_cardinality(info, s->source[i].rows, false);
 	duckdb_bind_set_bind_data(info, b, free_scan_bind);
 	kalam_sources_release(s);
 }

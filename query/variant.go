@@ -19,7 +19,7 @@ type variant struct {
 type fileArg struct{ source, group int }
 
 // maxVariants bounds the variants of one query.
-const maxVariants = 32
+const maxVariants = 8
 
 // lastVariant numbers the variants.
 type lastVariant struct{ atomic.Uint64 }

@@ -1,3 +1,0 @@
-package query
-
-func SetStream(b bool) { streamX = b }
