@@ -42,18 +42,19 @@ var layers = map[string][]string{
 
 // testsMay is what the tests of a package import beyond its layer.
 var testsMay = map[string][]string{
-	"dialect":         {"datatype"},
-	"buffer":          {"buffer/badger", "buffer/memory", "buffer/buffertest"},
-	"buffer/badger":   {"buffer/buffertest"},
-	"buffer/memory":   {"buffer/buffertest"},
-	"lake":            {"lake/file", "lake/laketest"},
-	"lake/file":       {"lake/laketest"},
-	"catalog":         {"buffer/memory", "buffer/buffertest", "buffer/badger"},
-	"engine":          {"buffer/memory", "buffer/buffertest", "lake/laketest", "link/wire"},
-	"api":             {"link"},
-	"shell":           {"link/wire"},
-	"cmd/kalamd":      {"link", "link/wire", "datatype"},
-	"cmd/kalam-bench": {"datatype", "engine", "buffer/badger", "query"},
+	"dialect":           {"datatype"},
+	"buffer":            {"buffer/badger", "buffer/memory", "buffer/buffertest"},
+	"buffer/badger":     {"buffer/buffertest", "datatype"},
+	"buffer/buffertest": {"buffer/memory"},
+	"buffer/memory":     {"buffer/buffertest"},
+	"lake":              {"lake/file", "lake/laketest"},
+	"lake/file":         {"lake/laketest"},
+	"catalog":           {"buffer/memory", "buffer/buffertest", "buffer/badger"},
+	"engine":            {"buffer/memory", "buffer/buffertest", "lake/laketest", "link/wire"},
+	"api":               {"link"},
+	"shell":             {"link/wire"},
+	"cmd/kalamd":        {"link", "link/wire", "datatype"},
+	"cmd/kalam-bench":   {"datatype", "engine", "buffer/badger", "query"},
 }
 
 // reserved packages may be imported by one package of ours only.
