@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"runtime/cgo"
 	"sort"
 	"strconv"
@@ -29,44 +28,69 @@ type CopySpec struct {
 
 // copier writes Parquet files in an instance that no user SQL reaches.
 type copier struct {
+	settings []string
+	ids      cgo.Handle
+	cache    *chunkCache   // Emptied after each file: a flushed batch is not read again.
+	turn     chan struct{} // Holds one element while a file is written.
+	closed   chan struct{}
+
+	// What follows belongs to whoever has the turn.
 	gen    *generation
-	ids    cgo.Handle
 	conn   *conn
-	cache  *chunkCache   // Empty: a flushed batch is not read again.
-	turn   chan struct{} // Holds one element while a file is written.
-	closed chan struct{}
 	schema *schemaCache
 }
 
 func openCopier(o Options) (*copier, error) {
-	c := &copier{ids: cgo.NewHandle(nextID(nil)), cache: newChunkCache(), schema: newSchemaCache(), turn: make(chan struct{}, 1), closed: make(chan struct{})}
-	var err error
-	c.gen, err = openFunctions(lockdown(o.LakeDirs, "", defaultMemory(), o.Threads), c.ids)
-	if err == nil {
-		if c.conn, err = c.gen.in.connect(); err == nil {
-			return c, nil
-		}
-		c.gen.close()
+	c := &copier{
+		settings: lockdown(o.LakeDirs, "", defaultMemory(), o.Threads), ids: cgo.NewHandle(nextID(nil)), cache: newChunkCache(),
+		turn: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
-	c.ids.Delete()
-	return nil, err
+	if err := c.open(); err != nil {
+		c.ids.Delete()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *copier) open() error {
+	gen, err := openFunctions(c.settings, c.ids)
+	if err != nil {
+		return err
+	}
+	conn, err := gen.in.connect()
+	if err != nil {
+		gen.close()
+		return err
+	}
+	c.gen, c.conn, c.schema = gen, conn, newSchemaCache()
+	return nil
+}
+
+// end closes the instance.
+func (c *copier) end() {
+	if c.gen == nil {
+		return
+	}
+	c.schema.clear()
+	c.cache.clear()
+	c.conn.close()
+	c.gen.close()
+	c.gen = nil
 }
 
 // close waits for the file that is being written.
 func (c *copier) close() {
 	close(c.closed)
 	c.turn <- struct{}{}
-	c.conn.close()
-	c.schema.clear()
-	c.cache.clear()
-	c.gen.close()
+	c.end()
 	c.ids.Delete()
 }
 
 // CopyParquet writes the live rows of the batches, in their order, as one
 // Parquet file, compressed with zstd, and returns their number. The file is not
-// synced. On an error, which has CodeResourceExhausted when the disk is full, no
-// file is left. One file is written at a time; others wait as long as ctx allows.
+// synced. On an error, which has CodeResourceExhausted when the disk is full, a part
+// of the file may be left, which the caller removes. One file is written at a time;
+// others wait as long as ctx allows.
 func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, err error) {
 	c := e.copier
 	select {
@@ -82,12 +106,19 @@ func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, er
 	case <-ctx.Done():
 		return 0, canceled(ctx)
 	}
+	if c.gen == nil { // The last file broke it.
+		if err := c.open(); err != nil {
+			return 0, fmt.Errorf("write Parquet file: %w", translate(err, nil))
+		}
+	}
 	err = c.conn.call(ctx, func() (err error) {
 		rows, err = c.write(&spec)
 		return err
 	})
+	if invalidates(err) {
+		c.end()
+	}
 	if err != nil {
-		_ = os.Remove(spec.Path) // DuckDB usually has.
 		return 0, fmt.Errorf("write Parquet file: %w", translate(err, nil))
 	}
 	return rows, nil

@@ -3,7 +3,6 @@ package query
 import (
 	"encoding/json"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -15,7 +14,6 @@ type duckError struct {
 	Subtype string `json:"error_subtype"`
 	Name    string `json:"name"`
 	Kind    string `json:"type"` // Of what is missing: "Scalar Function".
-	offset  int    // 0-based offset in the statement that ran, -1 when unknown.
 }
 
 // Error returns the text for logs.
@@ -24,24 +22,15 @@ func (e *duckError) Error() string { return e.Type + " Error: " + e.Message }
 // parseDuckError reads the message of an error: JSON, or text where DuckDB does
 // not go by the setting, as when it binds a prepared statement again.
 func parseDuckError(msg string) *duckError {
-	e := &duckError{offset: -1}
+	e := &duckError{}
 	doc := msg
 	if i := strings.IndexByte(doc, '{'); i > 0 && !strings.ContainsAny(doc[:i], "\n\"") {
 		doc = doc[i:] // "Parser Error: {...}"
 	}
-	var raw struct {
-		*duckError
-		Position string `json:"position"`
-	}
-	raw.duckError = e
-	if err := json.Unmarshal([]byte(doc), &raw); err == nil && e.Type != "" {
-		if n, err := strconv.Atoi(raw.Position); err == nil {
-			e.offset = n
-		}
-	} else {
+	if err := json.Unmarshal([]byte(doc), e); err != nil || e.Type == "" {
 		kind, text, ok := strings.Cut(msg, " Error: ")
 		if !ok || strings.ContainsAny(kind, "\n{") {
-			kind, text = "Internal", msg
+			kind, text = "Unknown", msg
 		}
 		e.Type, e.Message = kind, text
 	}

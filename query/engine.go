@@ -33,6 +33,7 @@ type Engine struct {
 	log     *slog.Logger
 	prefix  string
 	parser  *parser
+	helper  *instance // Converts batches and runs nothing, so nothing can break it.
 	plans   *planCache
 	exprs   *lru.Cache[string, struct{}]
 	chunks  *chunkCache
@@ -58,8 +59,8 @@ const (
 	copyRAMShare    = 4 // The COPY instance gets 1/4 of the machine's share at most.
 )
 
-// Open starts an engine: one DuckDB instance for user SQL, one for COPY, and one
-// that only parses. The caller closes it.
+// Open starts an engine: one DuckDB instance for user SQL, one for COPY, and some
+// that only parse or convert. The caller closes it.
 func Open(o Options) (_ *Engine, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -96,7 +97,10 @@ func Open(o Options) (_ *Engine, err error) {
 	if e.parser, err = openParser(); err != nil {
 		return nil, err
 	}
-	if e.pool, err = openPool(o, e.parser.in); err != nil {
+	if e.helper, err = openInstance(lockdown(nil, "", parserRAM, 1)); err != nil {
+		return nil, err
+	}
+	if e.pool, err = openPool(o, e.helper); err != nil {
 		return nil, err
 	}
 	e.copier, err = openCopier(o)
@@ -117,6 +121,9 @@ func (e *Engine) Close() error {
 	}
 	e.chunks.clear()
 	e.schemas.clear()
+	if e.helper != nil {
+		e.helper.close()
+	}
 	if e.parser != nil {
 		e.parser.close()
 	}

@@ -82,16 +82,21 @@ func isCorrupt(msg string) bool {
 	return strings.Contains(msg, ".parquet'") || strings.Contains(msg, ".parquet\"") || strings.Contains(msg, "TProtocolException")
 }
 
-// invalidates reports whether the instance that gave err is unusable.
+// invalidates reports whether the instance that gave err is, or may be, unusable:
+// DuckDB gives up on an instance after an assertion of its own failed.
 func invalidates(err error) bool {
 	var de *duckError
-	return errors.As(err, &de) && (de.Type == "FATAL" || de.Type == "Fatal" || strings.Contains(de.Message, "database has been invalidated"))
+	if !errors.As(err, &de) {
+		return false
+	}
+	return strings.EqualFold(de.Type, "fatal") || strings.EqualFold(de.Type, "internal")
 }
 
-// suspect reports whether the connection that gave err should not be used again.
-func suspect(err error) bool {
+// innocent reports whether err comes from an instance that another statement has
+// made unusable.
+func innocent(err error) bool {
 	var de *duckError
-	return invalidates(err) || errors.As(err, &de) && (de.Type == "INTERNAL" || de.Type == "Internal")
+	return errors.As(err, &de) && strings.EqualFold(de.Type, "fatal") && strings.Contains(de.Message, "previous fatal error")
 }
 
 var (

@@ -31,7 +31,7 @@ func (e *Engine) Explain(ctx context.Context, plan *Plan, sources []Source, args
 	})
 	r.end(err)
 	if err != nil {
-		return "", r.worded(err)
+		return "", e.worded(err, plan)
 	}
 	return text, nil
 }

@@ -60,3 +60,17 @@ func (e *Engine) KillInstance() {
 	defer e.pool.mu.Unlock()
 	e.pool.killLocked(e.pool.gen)
 }
+
+// BreakParsers does what an assertion that fails in DuckDB's parser does.
+func (e *Engine) BreakParsers() {
+	for range parsers {
+		e.parser.release(<-e.parser.idle, &duckError{Type: "INTERNAL"})
+	}
+}
+
+// BreakCopier does the same for COPY.
+func (e *Engine) BreakCopier() {
+	e.copier.turn <- struct{}{}
+	e.copier.end()
+	<-e.copier.turn
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -63,6 +64,13 @@ func FuzzCheckExpr(f *testing.F) {
 		if e.CheckExpr(t.Context(), s) != nil {
 			return
 		}
+		seen := map[int]int{}
+		s = dialect.MapParams(s, func(n int) int {
+			if _, ok := seen[n]; !ok {
+				seen[n] = len(seen) + 1
+			}
+			return seen[n]
+		})
 		for _, sql := range []string{"SELECT 1, (" + s + "), 2", "SELECT " + s + " AS \"x\", 3", "SELECT 1 WHERE (" + s + ") AND true", "SELECT coalesce(" + s + ", 1)"} {
 			if _, err := e.Analyse(t.Context(), sql); err != nil {
 				t.Errorf("%q is accepted, but not in %q: %v", s, sql, err)

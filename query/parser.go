@@ -23,28 +23,25 @@ const (
 	maxQuotes    = 50_000 // Quotes inside strings.
 )
 
-// parser turns SQL into trees and trees into SQL, in a DuckDB instance that
-// executes nothing of what it parses: texts and trees are values to it.
+// parser turns SQL into trees and trees into SQL, in DuckDB instances that
+// execute nothing of what they parse: texts and trees are values to them.
 type parser struct {
-	in     *instance
 	conns  int
 	idle   chan *parserConn // capacity parsers; receiving waits for a free one
 	closed chan struct{}
 }
 
+// parserConn is one instance with its connection.
 type parserConn struct {
+	in                     *instance
 	conn                   *conn
 	serialize, deserialize *statement
 }
 
 func openParser() (*parser, error) {
-	in, err := openInstance(lockdown(nil, "", parserRAM, 1))
-	if err != nil {
-		return nil, err
-	}
-	p := &parser{in: in, idle: make(chan *parserConn, parsers), closed: make(chan struct{})}
+	p := &parser{idle: make(chan *parserConn, parsers), closed: make(chan struct{})}
 	for range parsers {
-		pc, err := in.openParserConn()
+		pc, err := openParserConn()
 		if err != nil {
 			p.close()
 			return nil, err
@@ -55,14 +52,16 @@ func openParser() (*parser, error) {
 	return p, nil
 }
 
-func (in *instance) openParserConn() (*parserConn, error) {
-	c, err := in.connect()
+func openParserConn() (*parserConn, error) {
+	in, err := openInstance(lockdown(nil, "", parserRAM, 1))
 	if err != nil {
 		return nil, err
 	}
-	pc := &parserConn{conn: c}
-	if pc.serialize, err = c.prepare("SELECT CAST(json_serialize_sql(CAST($1 AS VARCHAR)) AS VARCHAR)"); err == nil {
-		pc.deserialize, err = c.prepare("SELECT json_deserialize_sql(CAST($1 AS JSON))")
+	pc := &parserConn{in: in}
+	if pc.conn, err = in.connect(); err == nil {
+		if pc.serialize, err = pc.conn.prepare("SELECT CAST(json_serialize_sql(CAST($1 AS VARCHAR)) AS VARCHAR)"); err == nil {
+			pc.deserialize, err = pc.conn.prepare("SELECT json_deserialize_sql(CAST($1 AS JSON))")
+		}
 	}
 	if err != nil {
 		pc.close()
@@ -78,16 +77,30 @@ func (pc *parserConn) close() {
 	if pc.deserialize != nil {
 		pc.deserialize.close()
 	}
-	pc.conn.close()
+	if pc.conn != nil {
+		pc.conn.close()
+	}
+	pc.in.close()
 }
 
-// close waits for what is being parsed and closes the instance.
+// close waits for what is being parsed and closes the instances.
 func (p *parser) close() {
 	close(p.closed)
 	for range p.conns {
 		(<-p.idle).close()
 	}
-	p.in.close()
+}
+
+// release takes a connection back after a call that ended with err. An instance
+// that a text has broken is replaced.
+func (p *parser) release(pc *parserConn, err error) {
+	if invalidates(err) {
+		if fresh, err := openParserConn(); err == nil {
+			pc.close()
+			pc = fresh
+		}
+	}
+	p.idle <- pc
 }
 
 // acquire waits for a connection.
@@ -126,12 +139,12 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { p.idle <- pc }()
 	var doc string
 	err = pc.conn.call(ctx, func() (err error) {
 		doc, err = pc.serialize.textOf(sql)
 		return err
 	})
+	p.release(pc, err)
 	if err != nil {
 		return nil, parseFailure(err)
 	}
@@ -201,7 +214,7 @@ func unterminated(sql string, end int) int {
 
 // parseFailure words an error of the parser itself rather than of the text.
 func parseFailure(err error) error {
-	if de, ok := err.(*duckError); ok && de.Type != "Fatal" && de.Type != "INTERNAL" {
+	if de, ok := err.(*duckError); ok && !invalidates(err) {
 		return kalam.Wrap(kalam.CodeInvalidSQL, de, "Syntax error: the query is too deeply nested or too large")
 	}
 	return err
@@ -260,12 +273,12 @@ func (p *parser) unparse(ctx context.Context, q node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { p.idle <- pc }()
 	var sql string
 	err = pc.conn.call(ctx, func() (err error) {
 		sql, err = pc.deserialize.textOf(doc)
 		return err
 	})
+	p.release(pc, err)
 	if err != nil {
 		return "", fmt.Errorf("write query: %w", err)
 	}

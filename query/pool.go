@@ -61,21 +61,12 @@ func openPool(o Options, helper *instance) (*pool, error) {
 		ids: cgo.NewHandle(nextID(o.NextID)), permits: semaphore.NewWeighted(maxSessions),
 	}
 	var err error
-	p.gen, err = p.generation()
+	p.gen, err = openFunctions(p.settings, p.ids)
 	if err != nil {
 		p.ids.Delete()
 		return nil, err
 	}
 	return p, nil
-}
-
-// generation opens an instance.
-func (p *pool) generation() (*generation, error) {
-	in, err := openFunctions(p.settings, p.ids)
-	if err != nil {
-		return nil, err
-	}
-	return in, nil
 }
 
 // openFunctions opens an instance and registers the functions in it.
@@ -145,7 +136,7 @@ func (p *pool) take() (*session, error) {
 
 // reopenLocked replaces a dead instance. Its last session closes it.
 func (p *pool) reopenLocked() error {
-	g, err := p.generation()
+	g, err := openFunctions(p.settings, p.ids)
 	if err != nil {
 		return err
 	}
@@ -179,7 +170,7 @@ func (p *pool) put(s *session, err error) {
 	if invalidates(err) {
 		p.killLocked(s.gen)
 	}
-	if s.gen == p.gen && !s.gen.dead && !suspect(err) {
+	if s.gen == p.gen && !s.gen.dead {
 		p.idle = append(p.idle, s)
 	} else {
 		p.discardLocked(s)

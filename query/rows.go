@@ -50,6 +50,20 @@ func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args A
 	if e.closed.Load() {
 		return nil, errClosed()
 	}
+	r, err := e.tryQuery(ctx, plan, sources, args)
+	if innocent(err) {
+		// Another statement broke the instance. No row was given yet, so begin anew.
+		r, err = e.tryQuery(ctx, plan, sources, args)
+	}
+	if err != nil {
+		return nil, e.worded(err, plan)
+	}
+	e.count.statements.Add(1)
+	return r, nil
+}
+
+// tryQuery starts a query. Its errors are not worded yet.
+func (e *Engine) tryQuery(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
 	// The session comes first: who waits for one must not keep those that have one
 	// from computing.
 	s, err := e.pool.get(ctx)
@@ -58,10 +72,10 @@ func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args A
 	}
 	r := &Rows{e: e, session: s, plan: plan}
 	if err := r.compute(ctx, func() error { return r.open(sources, args) }); err != nil {
+		r.drop()
 		r.end(err)
-		return nil, r.worded(err)
+		return nil, err
 	}
-	e.count.statements.Add(1)
 	return r, nil
 }
 
@@ -102,20 +116,26 @@ func (r *Rows) open(sources []Source, args Args) error {
 		return err
 	}
 	if slices.Contains(r.res.exotic, true) {
-		// Run it again with those columns as text.
-		r.casts = &resultCasts{text: r.res.exotic}
-		for _, f := range r.res.schema.Fields() {
-			r.casts.names = append(r.casts.names, f.Name)
-		}
-		r.res.close()
-		if err := r.start(sources, args, inspect); err != nil {
-			return err
-		}
-		if err := r.res.describe(); err != nil {
+		if err := r.again(sources, args, inspect); err != nil {
 			return err
 		}
 	}
 	return r.settle()
+}
+
+// again runs the query with the columns that Arrow has no form for as text.
+func (r *Rows) again(sources []Source, args Args, inspect bool) error {
+	r.casts = &resultCasts{text: r.res.exotic}
+	for _, f := range r.res.schema.Fields() {
+		r.casts.names = append(r.casts.names, f.Name)
+	}
+	r.res.close()
+	r.res = nil
+	r.session.statements.Remove(r.variant) // It has not run to its end.
+	if err := r.start(sources, args, inspect); err != nil {
+		return err
+	}
+	return r.res.describe()
 }
 
 // start composes, prepares, binds and executes the statement.
@@ -171,7 +191,7 @@ func (e *Engine) shapes(s *session, sources []Source, inspect bool) ([]*shaped, 
 			return out, err
 		}
 		var columns func(File) ([]string, error)
-		if inspect && len(src.Files) > 0 || needsColumns(src) {
+		if inspect && len(src.Files) > 0 || needsColumns(src) || e.isIncomplete(src, sch) {
 			columns = func(f File) ([]string, error) { return e.columnsOfFile(s, f.Path) }
 		}
 		shape, err := shapeOf(src, sch, columns)
@@ -182,6 +202,24 @@ func (e *Engine) shapes(s *session, sources []Source, inspect bool) ([]*shaped, 
 		out = append(out, shape)
 	}
 	return out, nil
+}
+
+// isIncomplete reports whether it is known of the first file that it lacks a
+// column.
+func (e *Engine) isIncomplete(src *Source, s *schema) bool {
+	if len(src.Files) == 0 {
+		return false
+	}
+	cols, known := e.files.Get(src.Files[0].Path)
+	if !known {
+		return false
+	}
+	for _, c := range s.columns {
+		if !slices.Contains(cols, c.name) {
+			return true
+		}
+	}
+	return false
 }
 
 // columnsOfFile returns the names of the columns of a Parquet file.
@@ -297,25 +335,25 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 		return err
 	})
 	if err != nil {
-		r.err = r.worded(err)
+		r.err = err
+		if !errors.Is(err, io.EOF) {
+			r.err = r.e.worded(err, r.plan)
+		}
 		r.end(err)
 		return nil, r.err
 	}
 	return r.out.convert(rec)
 }
 
-// worded translates an error for the user, with its place in the user's text.
-func (r *Rows) worded(err error) error {
-	if errors.Is(err, io.EOF) {
-		return err
-	}
-	err = translate(err, r.plan.analysed)
+// worded translates an error for the user, with its place in the text of p.
+func (e *Engine) worded(err error, p *Plan) error {
+	err = translate(err, p.analysed)
 	var ke *kalam.Error
-	if r.plan.at != nil && errors.As(err, &ke) && ke.Position > 0 {
-		return ke.At(r.plan.at.of(ke.Position - 1))
+	if p.at != nil && errors.As(err, &ke) && ke.Position > 0 {
+		return ke.At(p.at.of(ke.Position - 1))
 	}
 	if kalam.CodeOf(err) == kalam.CodeInternal {
-		r.e.log.Error("query failed", "sql", dialect.Redact(r.plan.sql), "error", err)
+		e.log.Error("query failed", "sql", dialect.Redact(p.sql), "error", err)
 	}
 	return err
 }
@@ -323,11 +361,16 @@ func (r *Rows) worded(err error) error {
 // Close ends the query. Nothing of its sources is referenced afterwards, except
 // by rows that Next has returned. It may be called more than once.
 func (r *Rows) Close() {
+	r.drop()
+	r.end(nil)
+}
+
+// drop releases the batches that Next has not returned.
+func (r *Rows) drop() {
 	for _, rec := range r.ahead {
 		rec.Release()
 	}
 	r.ahead = nil
-	r.end(nil)
 }
 
 // end lets go of everything after the query has ended with err.
