@@ -12,17 +12,18 @@ import (
 )
 
 // TestWasm runs a query and a live query from WebAssembly, over the fetch and
-// WebSocket of a JavaScript engine. It needs node.
+// WebSocket of a JavaScript engine. Without node it builds the program only.
 func TestWasm(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil || testing.Short() {
-		t.Skip("needs node, and some time to build")
-	}
 	program := filepath.Join(t.TempDir(), "smoke.wasm")
 	build := exec.Command("go", "build", "-o", program, "./testdata/wasmsmoke")
 	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Log("node is absent: the program was built, not run")
+		return
 	}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
