@@ -50,11 +50,10 @@ type harness struct {
 
 // setup changes a harness before it starts.
 type setup struct {
-	config   func(*engine.Config)
-	server   func(*api.Server)
-	password string
-	noRoot   bool
-	drain    func(context.Context) error
+	config func(*engine.Config)
+	server func(*api.Server)
+	noRoot bool
+	drain  func(context.Context) error
 }
 
 // start runs a server until the test ends.

@@ -118,12 +118,11 @@ type advance struct {
 	old   *memtable
 	cut   int // Versions of old up to the watermark.
 
-	to    *lakeState // Its vectors are the advance's own.
-	next  *memtable  // The versions above the watermark.
-	seen  int        // Versions of old that next was built from.
-	rows  []int64    // Row in the new segment of each version below cut, -1 for none; nil without a segment.
-	dead  *roaring.Bitmap
-	value []byte // The encoded manifest.
+	to   *lakeState // Its vectors are the advance's own.
+	next *memtable  // The versions above the watermark.
+	seen int        // Versions of old that next was built from.
+	rows []int64    // Row in the new segment of each version below cut, -1 for none; nil without a segment.
+	dead *roaring.Bitmap
 }
 
 // newAdvance prepares the raise of the watermark of a pinned scope. The caller

@@ -132,7 +132,7 @@ func parseNumber(s string) (n number, ok bool) {
 		n.neg = s[i] == '-'
 		i++
 	}
-	start, end, digits, dot := i, i, 0, -1
+	start, digits, dot := i, 0, -1
 	for ; i < len(s); i++ {
 		if c := s[i]; c >= '0' && c <= '9' {
 			digits++
@@ -142,7 +142,7 @@ func parseNumber(s string) (n number, ok bool) {
 			break
 		}
 	}
-	end = i
+	end := i
 	if digits == 0 {
 		return n, false
 	}

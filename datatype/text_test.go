@@ -14,7 +14,6 @@ import (
 // input is a literal for a type and what comes of it: the text of the value, or
 // the error's message.
 type input struct {
-	name string
 	t    string // kind, or "d<p>,<s>"
 	in   string
 	want string

@@ -28,7 +28,6 @@ func (e Edits) Origin(pos, offset int) int {
 			break
 		}
 		offset -= gap
-		at = e[i].start
 		if offset < len(e[i].text) {
 			return e[i].from
 		}

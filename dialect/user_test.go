@@ -116,7 +116,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, got := range []string{
-		fmt.Sprint(st), fmt.Sprintf("%v", st), fmt.Sprintf("%+v", *st), fmt.Sprintf("%#v", st), fmt.Sprintf("%s", st.Password),
+		fmt.Sprint(st), fmt.Sprintf("%v", st), fmt.Sprintf("%+v", *st), fmt.Sprintf("%#v", st), st.Password.String(),
 		string(encoded), st.Password.LogValue().String(),
 	} {
 		if strings.Contains(got, "hunter2") || !strings.Contains(got, "[redacted]") {

@@ -286,7 +286,6 @@ type slowReader struct {
 	begun chan struct{}
 	goOn  chan struct{}
 	rows  int64
-	sum   int64
 }
 
 func (r *slowReader) Batch(b arrow.RecordBatch) error {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -54,7 +55,8 @@ func tableNotFound(name string) *kalam.Error {
 
 // positioned adds a position to an error that has none; pos is 0-based.
 func positioned(err error, pos int) error {
-	if ke, ok := err.(*kalam.Error); ok && ke.Position == 0 {
+	var ke *kalam.Error
+	if errors.As(err, &ke) && ke.Position == 0 {
 		at := *ke
 		return at.At(pos)
 	}

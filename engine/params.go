@@ -34,11 +34,5 @@ func (p *paramSet) rewrite(fragment string) string {
 	})
 }
 
-// add binds a value of the engine's own and returns its placeholder's number.
-func (p *paramSet) add(v kalam.Value) int {
-	p.used = append(p.used, v)
-	return len(p.used)
-}
-
 // values returns the query's parameters.
 func (p *paramSet) values() []kalam.Value { return p.used }

@@ -123,7 +123,7 @@ func (s *session) run(ctx context.Context, f dialect.Fragment, rest []dialect.Fr
 		defer s.noteSlow(st, len(f.Text))
 		err = s.execute(ctx, st, rest)
 	}
-	if err != nil && context.Cause(ctx) == errStatementTimeout && isCancel(err) {
+	if err != nil && errors.Is(context.Cause(ctx), errStatementTimeout) && isCancel(err) {
 		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", s.e.config.Query.Timeout())
 	}
 	if err != nil && s.txn != nil && !s.txn.done {

@@ -55,7 +55,7 @@ func (c *handleCache[T]) acquire(ctx context.Context, key objectKey, open func()
 			if h.err != nil {
 				return nil, h.err
 			}
-			closeAll(closed)
+			_ = closeAll(closed) // They were read only: nothing can be lost.
 			return h, nil
 		}
 		select {
@@ -156,7 +156,7 @@ func (c *handleCache[T]) release(h *handle[T]) {
 	last := h.dropped && h.refs == 0 && h.err == nil
 	c.mu.Unlock()
 	if last {
-		closeAll([]T{h.value})
+		_ = closeAll([]T{h.value}) // Read only, as above.
 	}
 }
 
@@ -171,7 +171,7 @@ func (c *handleCache[T]) drop(key objectKey) {
 	}
 	c.mu.Unlock()
 	if unused {
-		closeAll([]T{h.value})
+		_ = closeAll([]T{h.value}) // Read only, as above.
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 const (
 	DefaultUserTemplate   = "users/{userId}/{namespace}/{tableName}/{shard}"
 	DefaultSharedTemplate = "shared/{namespace}/{tableName}"
-	// fileTemplate is the name of a segment inside its folder.
-	fileTemplate = "{timestamp}-{seq}" + segmentSuffix
 )
 
 // variable is one of the names between braces in a template.
@@ -78,11 +76,6 @@ var (
 		allowed:  []variable{varStorageLocation, varNamespace, varTableName, varShard},
 		required: []variable{varNamespace, varTableName},
 		ordered:  []variable{varNamespace, varTableName, varShard},
-	}
-	segmentTemplate = templateKind{
-		word:     "file",
-		allowed:  []variable{varTimestamp, varSeq},
-		required: []variable{varTimestamp, varSeq},
 	}
 )
 

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kalamlake/kalam"
 )
@@ -85,8 +86,8 @@ func isSimpleShape(q node) bool {
 // moved returns err with its position counted from n bytes later, inside a text
 // of the given length.
 func moved(err error, n, length int) error {
-	ke, ok := err.(*kalam.Error)
-	if !ok || ke.Position == 0 {
+	var ke *kalam.Error
+	if !errors.As(err, &ke) || ke.Position == 0 {
 		return err
 	}
 	at := *ke
