@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -214,7 +215,8 @@ func unterminated(sql string, end int) int {
 
 // parseFailure words an error of the parser itself rather than of the text.
 func parseFailure(err error) error {
-	if de, ok := err.(*duckError); ok && !invalidates(err) {
+	var de *duckError
+	if errors.As(err, &de) && !invalidates(err) {
 		return kalam.Wrap(kalam.CodeInvalidSQL, de, "Syntax error: the query is too deeply nested or too large")
 	}
 	return err
