@@ -174,7 +174,9 @@ func posOf(list []dialect.Expr) int {
 // rowsOfSelect runs the source query and casts its rows.
 func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []int) error {
 	s := w.session
-	res, err := s.open(ctx, st.Select, s.params, openOptions{})
+	params := newParamSet(s.params)
+	sql := params.rewrite(st.Select) // ON CONFLICT may have placeholders of its own.
+	res, err := s.open(ctx, sql, params.values(), openOptions{})
 	if err != nil {
 		return placed(err, st.Edits, st.SelectPos)
 	}

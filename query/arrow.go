@@ -13,6 +13,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/cdata"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/kalamlake/kalam"
 )
 
 // maxChunkRows is the number of rows of DuckDB's data chunks.
@@ -86,6 +88,14 @@ func takeError(msg *C.char) error {
 // newChunk converts a batch of at most maxChunkRows rows. The chunk shares the
 // batch's memory and keeps it alive.
 func newChunk(c *conn, s *schema, rec arrow.RecordBatch) (*C.kalam_chunk, error) {
+	if int(rec.NumCols()) != len(s.columns) {
+		return nil, kalam.Errorf(kalam.CodeInternal, "a batch has %d columns, its source %d", rec.NumCols(), len(s.columns))
+	}
+	for i, col := range rec.Columns() {
+		if !arrow.TypeEqual(col.DataType(), s.arrow.Field(i).Type) {
+			return nil, kalam.Errorf(kalam.CodeInternal, "column %s of a batch is %s, of its source %s", s.columns[i].name, col.DataType(), s.arrow.Field(i).Type)
+		}
+	}
 	p, release := exportBatch(rec)
 	defer release()
 	var msg *C.char

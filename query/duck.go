@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -274,27 +275,32 @@ func errorOf(ed *mapping.ErrorData) error {
 	return parseDuckError(mapping.ErrorDataMessage(*ed))
 }
 
-// textOf runs a prepared statement that takes one text and gives one.
-func (st *statement) textOf(arg string) (string, error) {
+// textsOf runs a prepared statement that takes one text and gives one row of
+// texts.
+func (st *statement) textsOf(arg string) ([]string, error) {
 	if mapping.BindVarchar(st.p, 1, arg) == mapping.StateError {
-		return "", errors.New("bind text")
+		return nil, errors.New("bind text")
 	}
 	r, err := st.start(false)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer r.close()
 	if err := r.describe(); err != nil {
-		return "", err
+		return nil, err
 	}
 	rec, err := r.fetch()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer rec.Release()
-	col, ok := rec.Column(0).(*array.String)
-	if !ok || col.Len() != 1 || col.IsNull(0) {
-		return "", errors.New("DuckDB gave no text")
+	texts := make([]string, rec.NumCols())
+	for i, c := range rec.Columns() {
+		col, ok := c.(*array.String)
+		if !ok || col.Len() != 1 || col.IsNull(0) {
+			return nil, errors.New("DuckDB gave no text")
+		}
+		texts[i] = strings.Clone(col.Value(0))
 	}
-	return string([]byte(col.Value(0))), nil
+	return texts, nil
 }

@@ -19,6 +19,9 @@ func (e *Engine) Explain(ctx context.Context, plan *Plan, sources []Source, args
 	if e.closed.Load() {
 		return "", errClosed()
 	}
+	if err := e.writeTop(ctx, plan.analysed, sources); err != nil {
+		return "", err
+	}
 	s, err := e.pool.get(ctx)
 	if err != nil {
 		return "", err

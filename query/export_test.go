@@ -1,5 +1,7 @@
 package query
 
+import "context"
+
 // LiveChunks and LiveSources count what the scan function keeps alive.
 var (
 	LiveChunks  = liveChunks
@@ -35,6 +37,9 @@ func (e *Engine) Raw(sql string) error {
 
 // FinalSQL returns the text that runs for a plan over sources.
 func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
+	if err := e.writeTop(context.Background(), p.analysed, sources); err != nil {
+		return "", err
+	}
 	s, err := e.pool.take()
 	if err != nil {
 		return "", err

@@ -34,9 +34,10 @@ type parser struct {
 
 // parserConn is one instance with its connection.
 type parserConn struct {
-	in                     *instance
-	conn                   *conn
-	serialize, deserialize *statement
+	in   *instance
+	conn *conn
+	// SQL to tree, tree to SQL, and tree to SQL and back.
+	serialize, deserialize, both *statement
 }
 
 func openParser() (*parser, error) {
@@ -59,9 +60,17 @@ func openParserConn() (*parserConn, error) {
 		return nil, err
 	}
 	pc := &parserConn{in: in}
-	if pc.conn, err = in.connect(); err == nil {
-		if pc.serialize, err = pc.conn.prepare("SELECT CAST(json_serialize_sql(CAST($1 AS VARCHAR)) AS VARCHAR)"); err == nil {
-			pc.deserialize, err = pc.conn.prepare("SELECT json_deserialize_sql(CAST($1 AS JSON))")
+	pc.conn, err = in.connect()
+	for _, p := range []struct {
+		st  **statement
+		sql string
+	}{
+		{&pc.serialize, "SELECT CAST(json_serialize_sql(CAST($1 AS VARCHAR)) AS VARCHAR)"},
+		{&pc.deserialize, "SELECT json_deserialize_sql(CAST($1 AS JSON))"},
+		{&pc.both, "SELECT s, CAST(json_serialize_sql(s) AS VARCHAR) FROM (SELECT json_deserialize_sql(CAST($1 AS JSON)) AS s)"},
+	} {
+		if err == nil {
+			*p.st, err = pc.conn.prepare(p.sql)
 		}
 	}
 	if err != nil {
@@ -72,11 +81,10 @@ func openParserConn() (*parserConn, error) {
 }
 
 func (pc *parserConn) close() {
-	if pc.serialize != nil {
-		pc.serialize.close()
-	}
-	if pc.deserialize != nil {
-		pc.deserialize.close()
+	for _, st := range []*statement{pc.serialize, pc.deserialize, pc.both} {
+		if st != nil {
+			st.close()
+		}
 	}
 	if pc.conn != nil {
 		pc.conn.close()
@@ -136,20 +144,11 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	pc, err := p.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var doc string
-	err = pc.conn.call(ctx, func() (err error) {
-		doc, err = pc.serialize.textOf(sql)
-		return err
-	})
-	p.release(pc, err)
+	texts, err := p.run(ctx, sql, func(pc *parserConn) *statement { return pc.serialize })
 	if err != nil {
 		return nil, parseFailure(err)
 	}
-	return statementOf(sql, doc)
+	return statementOf(sql, texts[0])
 }
 
 // withoutComments returns sql with blanks in the place of comments, which DuckDB
@@ -265,24 +264,40 @@ func syntaxError(sql string, ast node) error {
 	return e
 }
 
+// run runs one of the statements of a connection.
+func (p *parser) run(ctx context.Context, arg string, which func(*parserConn) *statement) (texts []string, err error) {
+	pc, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = pc.conn.call(ctx, func() (err error) {
+		texts, err = which(pc).textsOf(arg)
+		return err
+	})
+	p.release(pc, err)
+	return texts, err
+}
+
 // unparse returns the text of a query node.
 func (p *parser) unparse(ctx context.Context, q node) (string, error) {
 	doc, err := encodeAST(q)
 	if err != nil {
 		return "", err
 	}
-	pc, err := p.acquire(ctx)
-	if err != nil {
-		return "", err
-	}
-	var sql string
-	err = pc.conn.call(ctx, func() (err error) {
-		sql, err = pc.deserialize.textOf(doc)
-		return err
-	})
-	p.release(pc, err)
+	texts, err := p.run(ctx, doc, func(pc *parserConn) *statement { return pc.deserialize })
 	if err != nil {
 		return "", fmt.Errorf("write query: %w", err)
 	}
-	return sql, nil
+	return texts[0], nil
+}
+
+// rewritten returns the text of an encoded query node, and the node that the
+// text gives when it is parsed.
+func (p *parser) rewritten(ctx context.Context, doc string) (string, node, error) {
+	texts, err := p.run(ctx, doc, func(pc *parserConn) *statement { return pc.both })
+	if err != nil {
+		return "", nil, fmt.Errorf("write query: %w", err)
+	}
+	q, err := statementOf(texts[0], texts[1])
+	return texts[0], q, err
 }

@@ -51,13 +51,17 @@ type analysed struct {
 	args   []argKind // What the placeholders after the user's stand for.
 	names  []nameUse
 	whole  template // The query.
-	// top is the same query when every row that it can give comes from the first
-	// rows of each branch; branch gives those. Both are empty when it has no
-	// LIMIT that can be pushed down.
-	top, branch template
 
-	mu       sync.Mutex // guards variants
+	mu       sync.Mutex // guards what follows
 	variants map[string]*variant
+	top      topQuery
+}
+
+// topQuery is the same query when every row that it can give comes from the
+// first rows of each branch. It is written when it is needed.
+type topQuery struct {
+	outerTree, branchTree string // Encoded; "" when there is nothing to push down, or it is written.
+	outer, branch         template
 }
 
 // template is a text with places for relations: texts[0] sources[0] texts[1] ...
@@ -152,18 +156,52 @@ func (e *Engine) analyse(ctx context.Context, sql string) (*analysed, error) {
 	for _, t := range c.tables {
 		a.tables = append(a.tables, TableRef{Parts: t.parts, Position: t.pos, NamesDeleted: t.withDeleted})
 	}
-	if a.whole, err = e.templateOf(ctx, q, c.ctes); err != nil {
+	doc, err := encodeAST(q)
+	if err != nil {
 		return nil, err
 	}
-	if outer, inner := splitTop(q, c); outer != nil {
-		if a.top, err = e.templateOf(ctx, outer, 0); err != nil {
+	if a.whole, err = e.templateOf(ctx, doc, c.ctes); err != nil {
+		return nil, err
+	}
+	if outer, branch := splitTop(q, c); outer != nil {
+		if a.top.outerTree, err = encodeAST(outer); err != nil {
 			return nil, err
 		}
-		if a.branch, err = e.templateOf(ctx, inner, 0); err != nil {
+		if a.top.branchTree, err = encodeAST(branch); err != nil {
 			return nil, err
 		}
 	}
 	return a, nil
+}
+
+// writeTop writes the query that pushes a LIMIT down, if the sources call for one
+// and it is not written yet. The error is that of the context.
+func (e *Engine) writeTop(ctx context.Context, a *analysed, sources []Source) error {
+	if len(sources) != 1 || len(sources[0].Files) == 0 || len(sources[0].Batches) == 0 {
+		return nil
+	}
+	a.mu.Lock()
+	top := a.top
+	a.mu.Unlock()
+	if top.outerTree == "" {
+		return nil
+	}
+	var err error
+	if top.outer, err = e.templateOf(ctx, top.outerTree, 0); err == nil {
+		top.branch, err = e.templateOf(ctx, top.branchTree, 0)
+	}
+	if ctx.Err() != nil {
+		return canceled(ctx)
+	}
+	if err != nil { // The whole query serves as well.
+		e.log.Warn("query not pushed down", "error", err)
+		top.outer, top.branch = template{}, template{}
+	}
+	top.outerTree, top.branchTree = "", ""
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.top = top
+	return nil
 }
 
 // checkPlaceholders refuses $0 and ?, which DuckDB's parser takes for the next
@@ -212,16 +250,12 @@ func selectOf(x node) node {
 	}
 }
 
-// templateOf writes a rewritten query as text and checks that text in turn: what
+// templateOf writes an encoded tree as text and checks that text in turn: what
 // DuckDB will read has passed the guard, whatever writing it has changed.
-func (e *Engine) templateOf(ctx context.Context, q node, ctes int) (template, error) {
-	text, err := e.parser.unparse(ctx, q)
+func (e *Engine) templateOf(ctx context.Context, doc string, ctes int) (template, error) {
+	text, again, err := e.parser.rewritten(ctx, doc)
 	if err != nil {
 		return template{}, kalam.Wrap(kalam.CodeUnsupported, err, "This query cannot be processed")
-	}
-	again, err := e.parser.parse(ctx, text)
-	if err != nil {
-		return template{}, kalam.Wrap(kalam.CodeUnsupported, fmt.Errorf("%s: %w", text, err), "This query cannot be processed")
 	}
 	c := newChecker(text, e.prefix)
 	c.generated = true

@@ -64,6 +64,9 @@ func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args A
 
 // tryQuery starts a query. Its errors are not worded yet.
 func (e *Engine) tryQuery(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
+	if err := e.writeTop(ctx, plan.analysed, sources); err != nil {
+		return nil, err
+	}
 	// The session comes first: who waits for one must not keep those that have one
 	// from computing.
 	s, err := e.pool.get(ctx)
@@ -232,11 +235,11 @@ func (e *Engine) columnsOfFile(s *session, path string) ([]string, error) {
 		return nil, err
 	}
 	defer st.close()
-	text, err := st.textOf(path)
+	texts, err := st.textsOf(path)
 	if err != nil {
 		return nil, err
 	}
-	cols := strings.Split(text, "\x00")
+	cols := strings.Split(texts[0], "\x00")
 	e.files.Add(path, cols)
 	return cols, nil
 }

@@ -322,3 +322,39 @@ func TestMemoryLimit(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestBadSources: sources that contradict themselves are errors.
+func TestBadSources(t *testing.T) {
+	e := newEngine(t)
+	good := source(t, "id BIGINT, body TEXT", row(big(1), txt("a")), row(big(2), txt("b")))
+	other := source(t, "id BIGINT, body BIGINT", row(big(1), big(2)))
+	narrow := source(t, "id BIGINT", row(big(1)))
+	for name, src := range map[string]query.Source{
+		"live row beyond the batch": {Schema: good.Schema, Batches: []query.Batch{{Record: good.Batches[0].Record, Live: []uint32{0, 2}}}},
+		"live rows out of order":    {Schema: good.Schema, Batches: []query.Batch{{Record: good.Batches[0].Record, Live: []uint32{1, 1 << 31}}}},
+		"other type":                {Schema: good.Schema, Batches: other.Batches},
+		"fewer columns":             {Schema: good.Schema, Batches: narrow.Batches},
+		"more columns":              {Schema: narrow.Schema, Batches: good.Batches},
+	} {
+		if _, err := e.text(t.Context(), "SELECT * FROM t", testArgs(), map[string]query.Source{"t": src}); err == nil || kalam.CodeOf(err) != kalam.CodeInternal {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := e.mustText(t, "SELECT count(*) AS n FROM t", map[string]query.Source{"t": good}); got != "n BIGINT\n\"2\"" {
+		t.Error(got)
+	}
+	// Batches larger than a chunk are cut.
+	schema := columnsOf(t, "id BIGINT")
+	var rows [][]kalam.Value
+	for i := range 5000 {
+		rows = append(rows, row(big(int64(i))))
+	}
+	large := query.Source{Schema: schema, Batches: batchesOf(t, schema, rows, 5000)}
+	if got := e.mustText(t, "SELECT count(*) AS n, sum(id) AS s FROM t", map[string]query.Source{"t": large}); got != "n BIGINT, s BIGINT\n\"5000\" \"12497500\"" {
+		t.Error(got)
+	}
+	large.Batches[0].Live = []uint32{1, 2047, 2048, 4095, 4096, 4999}
+	if got := e.mustText(t, "SELECT string_agg(id::TEXT, ',') AS s FROM t", map[string]query.Source{"t": large}); got != "s TEXT\n\"1,2047,2048,4095,4096,4999\"" {
+		t.Error(got)
+	}
+}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
 )
 
 // Source is what one table reference reads: the rows of its files, in their
@@ -219,7 +221,9 @@ func setBatches(out *C.kalam_sources, i int, c *conn, cache *chunkCache, src *So
 		if err != nil {
 			return err
 		}
-		p.add(pieces, b)
+		if err := p.add(pieces, b); err != nil {
+			return err
+		}
 	}
 	ok := C.kalam_sources_set(out, C.idx_t(i), s.schema.c, C.idx_t(len(p.chunks)),
 		first(p.chunks), (*C.uint32_t)(first(p.live)), (*C.uint32_t)(first(p.end)), (*C.bool)(first(p.whole)))
@@ -229,19 +233,25 @@ func setBatches(out *C.kalam_sources, i int, c *conn, cache *chunkCache, src *So
 	return nil
 }
 
-// add adds the pieces of a batch with their shares of the live rows.
-func (p *parts) add(pieces []*C.kalam_chunk, b Batch) {
-	live := b.Live
-	for k, piece := range pieces {
+// add adds the pieces of a batch, which it takes over, with their shares of the
+// live rows.
+func (p *parts) add(pieces []*C.kalam_chunk, b Batch) error {
+	p.chunks = append(p.chunks, pieces...)
+	live, rows := b.Live, uint32(b.Record.NumRows())
+	for k := range pieces {
 		from := uint32(k * maxChunkRows)
-		for len(live) > 0 && live[0] < from+maxChunkRows {
+		end := min(from+maxChunkRows, rows)
+		for len(live) > 0 && live[0] >= from && live[0] < end {
 			p.live = append(p.live, live[0]-from)
 			live = live[1:]
 		}
-		p.chunks = append(p.chunks, piece)
 		p.end = append(p.end, uint32(len(p.live)))
 		p.whole = append(p.whole, b.Live == nil)
 	}
+	if len(live) > 0 { // The scan does not check them again.
+		return kalam.Errorf(kalam.CodeInternal, "live row %d of a batch of %d rows is out of order or range", live[0], rows)
+	}
+	return nil
 }
 
 func setDead(out *C.kalam_sources, i int, src *Source, s *shaped) error {

@@ -63,12 +63,12 @@ func (a *analysed) compose(shapes []*shaped) *variant {
 			param++
 		}
 	}
-	if len(shapes) == 1 && len(branches[0]) > 1 && len(a.top.texts) > 0 {
+	if len(shapes) == 1 && len(branches[0]) > 1 && len(a.top.outer.texts) > 0 {
 		var firsts []string
 		for _, b := range branches[0] {
-			firsts = append(firsts, "("+a.branch.fill(func(int) string { return "(" + b + ")" })+")")
+			firsts = append(firsts, "("+a.top.branch.fill(func(int) string { return "(" + b + ")" })+")")
 		}
-		v.sql = a.top.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" })
+		v.sql = a.top.outer.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" })
 		return v
 	}
 	v.sql = a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" })
