@@ -73,9 +73,6 @@ func sqlText(token, sql string) string {
 // TestStreamManyRows reads a result that is much larger than what the server may
 // use for it.
 func TestStreamManyRows(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads a million rows")
-	}
 	h := start(t, setup{})
 	root := h.root()
 	const rows = 1_000_000
