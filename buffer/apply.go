@@ -9,7 +9,7 @@ import (
 )
 
 // maxRechecks bounds how often a write looks up its keys in the lake again
-// because a flush of its scope was committed meanwhile.
+// because a flush or compaction of its scope was committed meanwhile.
 const maxRechecks = 100
 
 // errRecheck tells the writer that its lookups in the lake do not hold any more.
@@ -84,7 +84,7 @@ func (s *Store) Apply(ctx context.Context, muts []Mutation) ([]kalam.Seq, error)
 		}
 		return w.seqs, nil
 	}
-	return nil, kalam.Errorf(kalam.CodeConflict, "table '%s' was flushed %d times while a statement wrote to it", muts[0].Table.ID, maxRechecks)
+	return nil, kalam.Errorf(kalam.CodeConflict, "table '%s' was flushed or compacted %d times while a statement wrote to it", muts[0].Table.ID, maxRechecks)
 }
 
 // pinScopes pins and loads the scopes of the mutations.
@@ -157,8 +157,14 @@ func (s *Store) lookUp(ctx context.Context, w *write) error {
 	for n, sc := range w.scopes {
 		mems[n], shown[n], w.states[n] = sc.mem, sc.mem.shown.count(), sc.lake
 		segments += len(sc.lake.Segments)
+		pinLake(sc.lake)
 	}
 	s.visibility.RUnlock()
+	defer func() {
+		for n, sc := range w.scopes {
+			s.unpinLake(sc, w.states[n])
+		}
+	}()
 	w.lake = nil
 	if segments == 0 {
 		return nil

@@ -235,20 +235,7 @@ func (a *advance) stage(c *committer) error {
 	if !a.dead.IsEmpty() {
 		a.to.vectors[len(a.to.vectors)-1].dead = a.dead
 	}
-	value, err := encodeManifest(a.to)
-	if err != nil {
-		return err
-	}
-	c.put(Op{Partition: partitionManifest, Key: scopePrefix(nil, a.scope.id), Value: value})
-	before := Op{Partition: partitionManifest, Key: scopePrefix(nil, a.scope.id), Delete: true}
-	if a.from.Version > 0 {
-		if before.Value, err = encodeManifest(a.from); err != nil {
-			return err
-		}
-		before.Delete = false
-	}
-	c.restore = &before
-	return nil
+	return c.putManifest(a.scope.id, a.from, a.to)
 }
 
 func (a *advance) unstage() {}
@@ -257,6 +244,7 @@ func (a *advance) unstage() {}
 func (a *advance) show() {
 	a.next.show()
 	a.scope.mem, a.scope.lake = a.next, a.to
+	a.store.supersede(a.scope, a.from)
 }
 
 // settle implements work.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"sync/atomic"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -15,9 +16,9 @@ import (
 
 // Manifest is the manifest of record of a scope: what of it is in the lake.
 type Manifest struct {
-	Version   uint64 // Rises with every commit of a flush, from 1; 0: nothing was flushed.
+	Version   uint64 // Rises with every commit of a flush or compaction, from 1; 0: nothing was flushed.
 	Watermark kalam.Seq
-	Segments  []kalam.Segment // By id.
+	Segments  []kalam.Segment // In commit order: their seqs rise and do not overlap.
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -53,6 +54,10 @@ type lakeState struct {
 	Manifest
 	vectors []vectors       // One per segment.
 	last    kalam.SegmentID // Highest id given so far.
+
+	pins       atomic.Int32 // Who may read its files; see pins.go.
+	superseded atomic.Bool
+	waiting    []*retirement // Guarded by Store.retiring.
 }
 
 // segmentIndex returns the index of a segment, -1 when there is none.

@@ -152,23 +152,24 @@ func (m *memtable) indexAt(key []byte, n int) int32 {
 
 // deadCache keeps the delete vectors of the newest snapshot.
 type deadCache struct {
+	lake  *lakeState
 	based int
 	dead  []*roaring.Bitmap
 }
 
-// deadRows returns the dead rows of each segment of l, the lake state that
-// belongs to the memtable, as of a snapshot: the manifest's vectors and what the
-// log superseded since.
+// deadRows returns the dead rows of each segment of l, a lake state that belongs
+// to the memtable, as of a snapshot: the manifest's vectors and what the log
+// superseded since.
 func (m *memtable) deadRows(l *lakeState, sh *shown) []*roaring.Bitmap {
 	m.deadMu.Lock()
 	defer m.deadMu.Unlock()
 	count := len(sh.based.version)
-	if m.dead.dead != nil && m.dead.based == count {
+	if m.dead.dead != nil && m.dead.based == count && m.dead.lake == l {
 		return m.dead.dead
 	}
 	dead := l.deadVectors()
 	l.replaceBases(sh.based.base, dead)
-	m.dead = deadCache{based: count, dead: dead}
+	m.dead = deadCache{lake: l, based: count, dead: dead}
 	return dead
 }
 
@@ -182,7 +183,8 @@ func (l *lakeState) deadVectors() []*roaring.Bitmap {
 }
 
 // replaceBases adds the bases to the delete vectors. Bitmaps are replaced, not
-// changed. Segments that the scope has no more are passed over.
+// changed. Segments that the scope has no more are passed over: the compaction
+// that replaced them has marked what the bases name in its own segment.
 func (l *lakeState) replaceBases(bases []base, dead []*roaring.Bitmap) {
 	owned := make([]bool, len(dead))
 	for _, b := range bases {

@@ -30,6 +30,7 @@ func TestModel(t *testing.T) {
 			"large":       m.large,
 			"flush":       m.flush,
 			"lateFlush":   m.lateFlush,
+			"compact":     m.compact,
 			"trim":        m.trim,
 			"evict":       m.evict,
 			"drop":        m.drop,

@@ -22,8 +22,10 @@ type scope struct {
 	loaded   atomic.Bool
 	stale    atomic.Bool // Its table was dropped.
 	mem      *memtable   // Guarded by Store.visibility; replaced by flushes.
-	lake     *lakeState  // Guarded by Store.visibility; replaced by flushes.
-	flushing sync.Mutex  // One flush commit of a scope at a time; held until it is committed.
+	lake     *lakeState  // Guarded by Store.visibility; replaced by flushes and compactions.
+	flushing sync.Mutex  // One commit of a flush or compaction of a scope at a time; held until it is committed.
+
+	old []*lakeState // States before lake that are still pinned; guarded by Store.retiring.
 }
 
 // acquire pins a scope and loads it. The caller calls release.

@@ -50,6 +50,7 @@ func (s *Store) Snapshot(ctx context.Context, scopes []TableScope) (*Snapshot, e
 	snap.seq = s.visible
 	for i, sc := range snap.scopes {
 		sc.mem.retain()
+		pinLake(sc.lake)
 		snap.views[i] = &View{
 			snap: snap, table: scopes[i].Table, scope: sc.id,
 			mem: sc.mem, shown: sc.mem.shown, lake: sc.lake,
@@ -101,6 +102,7 @@ func (s *Snapshot) Release() {
 	scopes := make([]TableScope, len(s.views))
 	for i, v := range s.views {
 		v.mem.release()
+		s.store.unpinLake(s.scopes[i], v.lake)
 		scopes[i] = TableScope{Table: v.table, Scope: v.scope}
 	}
 	s.store.countReaders(scopes, -1)

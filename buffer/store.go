@@ -72,6 +72,10 @@ type Store struct {
 	visibility sync.RWMutex
 	visible    kalam.Seq
 
+	// retiring guards scope.old, lakeState.waiting and retirement.left. It is
+	// taken last.
+	retiring sync.Mutex
+
 	mu      sync.Mutex // guards what follows
 	scopes  map[kalam.Scope]*scope
 	lru     *list.List // Unpinned scopes, most recently used first.

@@ -41,7 +41,7 @@ func (v *View) Table() *kalam.Table { return v.table }
 // Scope returns the scope.
 func (v *View) Scope() kalam.Scope { return v.scope }
 
-// Segments returns the scope's segments, by id.
+// Segments returns the scope's segments, in commit order.
 func (v *View) Segments() []SegmentView {
 	out := make([]SegmentView, len(v.lake.Segments))
 	if len(out) == 0 {
@@ -53,6 +53,16 @@ func (v *View) Segments() []SegmentView {
 	}
 	for i := range out {
 		out[i] = SegmentView{Segment: &v.lake.Segments[i], Dead: dead[i], Tombstones: v.lake.vectors[i].tombstones}
+	}
+	return out
+}
+
+// Stored returns the segments as the manifest of record has them: their Dead
+// lacks what the log has replaced since, for that is not in any segment yet.
+func (v *View) Stored() []SegmentView {
+	out := make([]SegmentView, len(v.lake.Segments))
+	for i := range out {
+		out[i] = SegmentView{Segment: &v.lake.Segments[i], Dead: v.lake.vectors[i].dead, Tombstones: v.lake.vectors[i].tombstones}
 	}
 	return out
 }
@@ -158,7 +168,9 @@ func (s *Store) Get(ctx context.Context, t *kalam.Table, id kalam.Scope, key []b
 	defer s.release(sc)
 	s.visibility.RLock()
 	mem, sh, lake := sc.mem, sc.mem.shown, sc.lake
+	pinLake(lake)
 	s.visibility.RUnlock()
+	defer s.unpinLake(sc, lake)
 	if i := mem.indexAt(key, sh.count()); i >= 0 {
 		row, ok := live(sh.versions.at(int(i)).row())
 		return row, ok, nil

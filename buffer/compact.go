@@ -1,0 +1,279 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/kalamlake/kalam"
+)
+
+// ErrRefused is in the chain of an error of CommitCompaction after which nothing
+// names the new segment, now or after a crash: its files may go.
+var ErrRefused = errors.New("the commit was refused")
+
+// CompactedSegment is a segment that a compaction replaces, and the rows of it
+// that are not in the new one: dead rows and tombstones that may be forgotten.
+type CompactedSegment struct {
+	ID      kalam.SegmentID
+	Removed *roaring.Bitmap // nil is none.
+}
+
+// CompactCommit replaces neighbouring segments of a scope by one that holds
+// their rows in the same order, without the removed ones.
+type CompactCommit struct {
+	Table   *kalam.Table
+	Scope   kalam.Scope
+	Old     []CompactedSegment // In commit order, none left out between them.
+	Segment *kalam.Segment     // Its ID is assigned by the commit; nil when no row is left.
+	// Unread is called once after the commit, when no snapshot and no lookup can
+	// read the old segments any more: their files may go. It must be quick. nil is
+	// nothing.
+	Unread func()
+}
+
+// CommitCompaction makes the new segment part of its scope in place of the old
+// ones, in one atomic step. Rows of the old segments that a write replaced since
+// they were read are marked dead in the new one. Old segments that are not there,
+// or not as they were, are CodeConflict. After an error the old segments stay; the
+// files of the new one may go only if it is ErrRefused.
+func (s *Store) CommitCompaction(ctx context.Context, cc CompactCommit) (kalam.Segment, error) {
+	sc, err := s.acquire(ctx, cc.Table, cc.Scope)
+	if err != nil {
+		return kalam.Segment{}, refused(err)
+	}
+	defer s.release(sc)
+	sc.flushing.Lock()
+	defer sc.flushing.Unlock()
+	x, err := s.newExchange(sc, &cc)
+	if err != nil {
+		return kalam.Segment{}, refused(err)
+	}
+	if err := s.submit(ctx, &request{work: x, alone: true}); err != nil {
+		if !x.staged {
+			err = refused(err)
+		}
+		return kalam.Segment{}, err
+	}
+	if cc.Segment == nil {
+		return kalam.Segment{}, nil
+	}
+	return x.to.Segments[x.at], nil
+}
+
+func refused(err error) error { return fmt.Errorf("%w: %w", ErrRefused, err) }
+
+// exchange replaces segments of a scope. Like an advance it is prepared by its
+// own goroutine and committed by the committer.
+type exchange struct {
+	store  *Store
+	scope  *scope
+	mem    *memtable
+	from   *lakeState
+	to     *lakeState // Its vectors are the exchange's own.
+	at     int        // Index of the first old segment, and of the new one.
+	parts  []exchanged
+	dead   *roaring.Bitmap // Of the new segment.
+	seen   int             // Bases of mem that dead holds.
+	staged bool
+	unread func()
+}
+
+// exchanged is an old segment and where its rows begin in the new one.
+type exchanged struct {
+	CompactedSegment
+	offset uint32
+}
+
+// row returns the position in the new segment of a row of the old one; false
+// when it was removed.
+func (p *exchanged) row(old uint32) (uint32, bool) {
+	if p.Removed == nil {
+		return p.offset + old, true
+	}
+	if p.Removed.Contains(old) {
+		return 0, false
+	}
+	return p.offset + old - uint32(p.Removed.Rank(old)), true
+}
+
+// newExchange prepares the commit for a pinned scope. The caller holds
+// scope.flushing, so that the scope's lake and memtable stay.
+func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
+	x := &exchange{store: s, scope: sc, dead: roaring.New(), unread: cc.Unread}
+	s.visibility.RLock()
+	x.from, x.mem = sc.lake, sc.mem
+	sh := sc.mem.shown
+	s.visibility.RUnlock()
+	if err := x.find(cc); err != nil {
+		return nil, err
+	}
+	tombstones, err := x.place(cc)
+	if err != nil {
+		return nil, err
+	}
+	now := s.opts.Now().UTC().Truncate(time.Microsecond)
+	x.to = &lakeState{last: x.from.last}
+	x.to.Manifest = Manifest{Version: x.from.Version + 1, Watermark: x.from.Watermark, CreatedAt: x.from.CreatedAt, UpdatedAt: now}
+	x.to.Segments = append([]kalam.Segment(nil), x.from.Segments[:x.at]...)
+	x.to.vectors = append([]vectors(nil), x.from.vectors[:x.at]...)
+	if cc.Segment != nil {
+		x.to.last++
+		seg := *cc.Segment
+		seg.ID = x.to.last
+		x.to.Segments = append(x.to.Segments, seg)
+		x.to.vectors = append(x.to.vectors, vectors{tombstones: tombstones})
+	}
+	after := x.at + len(cc.Old)
+	x.to.Segments = append(x.to.Segments, x.from.Segments[after:]...)
+	x.to.vectors = append(x.to.vectors, x.from.vectors[after:]...)
+	x.take(&sh)
+	return x, nil
+}
+
+// find finds the old segments in the scope.
+func (x *exchange) find(cc *CompactCommit) error {
+	if len(cc.Old) == 0 {
+		return kalam.Errorf(kalam.CodeInternal, "a compaction of table '%s' without segments", cc.Table.ID)
+	}
+	x.at = x.from.segmentIndex(cc.Old[0].ID)
+	ok := x.at >= 0 && x.at+len(cc.Old) <= len(x.from.Segments)
+	for i := 0; ok && i < len(cc.Old); i++ {
+		ok = x.from.Segments[x.at+i].ID == cc.Old[i].ID
+	}
+	if !ok {
+		return kalam.Errorf(kalam.CodeConflict, "table '%s' was compacted by somebody else in the meantime", cc.Table.ID)
+	}
+	return nil
+}
+
+// place computes where the rows of the old segments are in the new one, checks
+// that it holds what it must, and returns its tombstones. Of the dead rows those
+// of the manifest are noted.
+func (x *exchange) place(cc *CompactCommit) (tombstones *roaring.Bitmap, err error) {
+	var rows int64
+	tombstones = roaring.New()
+	for i := range cc.Old {
+		old, v := &x.from.Segments[x.at+i], x.from.vectors[x.at+i]
+		p := exchanged{CompactedSegment: cc.Old[i], offset: uint32(rows)}
+		removed := int64(0)
+		if p.Removed != nil && !p.Removed.IsEmpty() {
+			removed = int64(p.Removed.GetCardinality())
+			if int64(p.Removed.Maximum()) >= old.Rows || !within(p.Removed, v) {
+				return nil, kalam.Errorf(kalam.CodeInternal, "a compaction of table '%s' would lose live rows of segment %s", cc.Table.ID, old.Path)
+			}
+		}
+		rows += old.Rows - removed
+		x.parts = append(x.parts, p)
+		p.move(v.dead, x.dead)
+		p.move(v.tombstones, tombstones)
+	}
+	want := kalam.Segment{}
+	if cc.Segment != nil {
+		want = *cc.Segment
+	}
+	if rows != want.Rows || rows > 1<<32 || tombstones.GetCardinality() != uint64(want.Tombstones) {
+		return nil, kalam.Errorf(kalam.CodeInternal, "compacted segment '%s' of table '%s' has %d rows and %d tombstones instead of %d and %d",
+			want.Path, cc.Table.ID, want.Rows, want.Tombstones, rows, tombstones.GetCardinality())
+	}
+	if tombstones.IsEmpty() {
+		return nil, nil
+	}
+	return tombstones, nil
+}
+
+// within reports whether every removed row is dead or a tombstone.
+func within(removed *roaring.Bitmap, v vectors) bool {
+	rest := removed
+	for _, b := range []*roaring.Bitmap{v.dead, v.tombstones} {
+		if b != nil {
+			rest = roaring.AndNot(rest, b)
+		}
+	}
+	return rest.IsEmpty()
+}
+
+// move adds to dst the new positions of the rows in old.
+func (p *exchanged) move(old, dst *roaring.Bitmap) {
+	if old == nil {
+		return
+	}
+	for it := old.Iterator(); it.HasNext(); {
+		if row, ok := p.row(it.Next()); ok {
+			dst.Add(row)
+		}
+	}
+}
+
+// take marks the rows that versions of the log replaced.
+func (x *exchange) take(sh *shown) {
+	for _, b := range sh.based.base[x.seen:] {
+		for i := range x.parts {
+			if x.parts[i].ID != b.segment {
+				continue
+			}
+			if row, ok := x.parts[i].row(b.row); ok {
+				x.dead.Add(row)
+			}
+		}
+	}
+	x.seen = len(sh.based.base)
+}
+
+// stage implements work.
+func (x *exchange) stage(c *committer) error {
+	if x.scope.stale.Load() {
+		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", x.scope.id.Table)
+	}
+	if x.scope.lake != x.from || x.scope.mem != x.mem {
+		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime", x.scope.id.Table, x.scope.id.User)
+	}
+	x.take(&x.mem.shown)
+	if !x.dead.IsEmpty() {
+		x.to.vectors[x.at].dead = x.dead
+	}
+	if err := c.putManifest(x.scope.id, x.from, x.to); err != nil {
+		return err
+	}
+	x.staged = true
+	return nil
+}
+
+func (x *exchange) unstage() {}
+
+// show implements work.
+func (x *exchange) show() {
+	x.scope.lake = x.to
+	x.store.supersede(x.scope, x.from)
+}
+
+// settle implements work.
+func (x *exchange) settle(*committer) {
+	if x.unread != nil {
+		x.store.whenUnread(x.scope, x.unread)
+	}
+}
+
+func (x *exchange) pinned() []*scope { return []*scope{x.scope} }
+
+// putManifest adds the manifest that replaces another one to the batch, and what
+// puts the other one back should the batch fail.
+func (c *committer) putManifest(id kalam.Scope, from, to *lakeState) error {
+	value, err := encodeManifest(to)
+	if err != nil {
+		return err
+	}
+	before := Op{Partition: partitionManifest, Key: scopePrefix(nil, id), Delete: true}
+	if from.Version > 0 {
+		if before.Value, err = encodeManifest(from); err != nil {
+			return err
+		}
+		before.Delete = false
+	}
+	c.put(Op{Partition: partitionManifest, Key: scopePrefix(nil, id), Value: value})
+	c.restore = &before
+	return nil
+}
