@@ -7,7 +7,7 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// maxChecked bounds how many segments are remembered as checked.
+// maxChecked bounds how many segments are remembered as checked, and as removed.
 const maxChecked = 1 << 16
 
 // checkOnce compares every byte of a segment's Parquet file with its checksums

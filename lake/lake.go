@@ -75,6 +75,7 @@ type Lake struct {
 	locations   atomic.Pointer[map[kalam.StorageID]*location]
 
 	checked  *lru.Cache[objectKey, struct{}] // Segments that checkOnce need not look at.
+	removed  *lru.Cache[objectKey, struct{}] // Segments that Remove deleted: their names are not given again.
 	checking singleflight.Group
 
 	mu      sync.Mutex // guards pending
@@ -116,6 +117,9 @@ func New(o Options, locations ...Location) (*Lake, error) {
 		pending:  make(map[objectKey]struct{}),
 	}
 	if l.checked, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
+		return nil, err
+	}
+	if l.removed, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
 		return nil, err
 	}
 	if l.now == nil {
@@ -261,12 +265,14 @@ func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (name string, 
 }
 
 // Remove deletes the files of a segment that no manifest of record names and no
-// snapshot reads any more. Files that are gone already are no error.
+// snapshot reads any more. Files that are gone already are no error. The name is
+// not given again until the next start: readers may have noted things by it.
 func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
 	at, err := l.location(seg.Storage)
 	if err != nil {
 		return err
 	}
+	l.removed.Add(objectKey{at.ID, seg.Path}, struct{}{})
 	l.forget(at.ID, seg.Path)
 	if err := at.Storage.Remove(ctx, seg.Path); err != nil {
 		return err

@@ -60,15 +60,19 @@ func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kal
 }
 
 // reserve chooses a free name. A compaction may write the same rows within the
-// second in which a flush did, and a crash may have left one of the two files;
-// then the name moves on by a second.
+// second in which a flush or another compaction did, whose file may be gone
+// already, and a crash may have left one of the two files; then the name moves on
+// by a second.
 func (p *Pending) reserve(ctx context.Context, folder string) error {
 	for at := p.created; ; at = at.Add(time.Second) {
 		p.path = path.Join(folder, segmentName(at, p.maxSeq))
 		if !p.lake.reserve(objectKey{p.at.ID, p.path}) {
 			continue
 		}
-		taken, err := exists(ctx, p.at.Storage, p.path)
+		taken, err := p.lake.removed.Contains(objectKey{p.at.ID, p.path}), error(nil)
+		if !taken {
+			taken, err = exists(ctx, p.at.Storage, p.path)
+		}
 		if err == nil && !taken {
 			taken, err = exists(ctx, p.at.Storage, sidecarPath(p.path))
 		}

@@ -242,14 +242,30 @@ func TestReusedNameHasItsOwnRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := b.lake.Remove(ctx, &seg); err != nil {
-		t.Fatal(err)
+	for _, p := range []string{seg.Path, keysOf(seg)} {
+		if err := b.lake.RemoveOrphan(ctx, lake.Orphan{Storage: lake.LocalStorage, Path: p}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	again := write(t, b.lake, notes(), "alice", next, laketest.ParquetOptions{})
 	if again.Path != seg.Path {
 		t.Fatalf("the second segment is called %s, not %s", again.Path, seg.Path)
 	}
 	wantSegment(t, b.lake, notes(), again, next)
+}
+
+// TestNameOfARemovedSegment removes a segment that a compaction replaced and
+// writes its rows again within the second: the name is not given twice.
+func TestNameOfARemovedSegment(t *testing.T) {
+	b := newBed(t, lake.Options{})
+	rows := noteRows(3, 0)
+	seg := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{})
+	if err := b.lake.Remove(t.Context(), &seg); err != nil {
+		t.Fatal(err)
+	}
+	if again := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{}); again.Path == seg.Path {
+		t.Errorf("the name %s was given twice", seg.Path)
+	}
 }
 
 func TestNewSegmentRefuses(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 type CopySpec struct {
 	Path     string // Absolute, inside one of Options.LakeDirs. An existing file is replaced.
 	Schema   *arrow.Schema
+	Files    []File // Their live rows come first.
 	Batches  []Batch
 	FieldIDs map[string]int // Field ids of columns; others have none.
 	RowGroup int            // Rows of a row group; 0 is DuckDB's 122,880. It is a multiple of 2,048.
@@ -86,7 +87,7 @@ func (c *copier) close() {
 	c.ids.Delete()
 }
 
-// CopyParquet writes the live rows of the batches, in their order, as one
+// CopyParquet writes the live rows of the files and batches, in their order, as one
 // Parquet file, compressed with zstd, and returns their number. The file is not
 // synced. On an error, which has CodeResourceExhausted when the disk is full, a part
 // of the file may be left, which the caller removes. One file is written at a time;
@@ -130,8 +131,12 @@ func (c *copier) write(spec *CopySpec) (int64, error) {
 		return 0, err
 	}
 	defer s.release()
-	shape := &shaped{schema: s, scan: true}
-	cs, err := statementSources(c.conn, c.cache, []Source{{Schema: spec.Schema, Batches: spec.Batches}}, []*shaped{shape})
+	src := Source{Schema: spec.Schema, Files: spec.Files, Batches: spec.Batches}
+	shape, err := c.shape(&src, s)
+	if err != nil {
+		return 0, err
+	}
+	cs, err := statementSources(c.conn, c.cache, []Source{src}, []*shaped{shape})
 	c.cache.clear()
 	if err != nil {
 		return 0, err
@@ -139,11 +144,18 @@ func (c *copier) write(spec *CopySpec) (int64, error) {
 	C.kalam_registry_put(c.gen.registry, C.idx_t(c.conn.id), cs)
 	C.kalam_sources_release(cs)
 	defer C.kalam_registry_clear(c.gen.registry, C.idx_t(c.conn.id))
-	st, err := c.conn.prepare("COPY (" + shape.branches(0, 0)[0] + ") TO " + quoteText(spec.Path) + " (" + spec.options() + ")")
+	zero, err := c.filesHaveNegativeZero(&src, shape)
+	if err != nil {
+		return 0, err
+	}
+	st, err := c.conn.prepare("COPY (" + shape.copyText() + ") TO " + quoteText(spec.Path) + " (" + spec.options(zero) + ")")
 	if err != nil {
 		return 0, err
 	}
 	defer st.close()
+	if err := shape.bindFiles(st); err != nil {
+		return 0, err
+	}
 	res, err := st.start(false)
 	if err != nil {
 		return 0, err
@@ -152,8 +164,8 @@ func (c *copier) write(spec *CopySpec) (int64, error) {
 	return res.count()
 }
 
-// options returns the options of COPY.
-func (s *CopySpec) options() string {
+// options returns the options of COPY. negativeZero says that the files hold -0.
+func (s *CopySpec) options(negativeZero bool) string {
 	opts := []string{"FORMAT parquet", "COMPRESSION zstd"}
 	if s.RowGroup > 0 {
 		opts = append(opts, "ROW_GROUP_SIZE "+strconv.Itoa(s.RowGroup))
@@ -174,7 +186,7 @@ func (s *CopySpec) options() string {
 		sort.Strings(pairs)
 		opts = append(opts, "KV_METADATA {"+strings.Join(pairs, ", ")+"}")
 	}
-	if hasNegativeZero(s.Batches) {
+	if negativeZero || hasNegativeZero(s.Batches) {
 		// The writer's dictionary holds 0 and -0 as one value.
 		opts = append(opts, "DICTIONARY_SIZE_LIMIT 0")
 	}

@@ -230,7 +230,7 @@ func (e *Engine) columnsOfFile(s *session, path string) ([]string, error) {
 	if cols, ok := e.files.Get(path); ok {
 		return cols, nil
 	}
-	st, err := s.prepare("SELECT string_agg(name, chr(0) ORDER BY column_id) FROM (SELECT name, row_number() OVER () AS column_id FROM parquet_schema($1) WHERE num_children IS NULL)")
+	st, err := s.prepare(columnsOfFileSQL)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,76 @@
+package query
+
+import (
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// What of copy.go concerns files that are read: compaction copies the living rows
+// of several files into one, without bringing them into the memory of Go.
+
+// columnsOfFileSQL gives the names of the columns of a file, which is its
+// parameter.
+const columnsOfFileSQL = "SELECT string_agg(name, chr(0) ORDER BY column_id) FROM (SELECT name, row_number() OVER () AS column_id FROM parquet_schema($1) WHERE num_children IS NULL)"
+
+// shape decides how the source of a COPY is read.
+func (c *copier) shape(src *Source, s *schema) (*shaped, error) {
+	if !needsColumns(src) {
+		return shapeOf(src, s, nil)
+	}
+	return shapeOf(src, s, func(f File) ([]string, error) {
+		st, err := c.conn.prepare(columnsOfFileSQL)
+		if err != nil {
+			return nil, err
+		}
+		defer st.close()
+		texts, err := st.textsOf(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		return strings.Split(texts[0], "\x00"), nil
+	})
+}
+
+// copyText returns the query of a COPY. The files of each group are a parameter.
+func (s *shaped) copyText() string { return strings.Join(s.branches(0, 1), " UNION ALL ") }
+
+// bindFiles sets the parameters of copyText.
+func (s *shaped) bindFiles(st *statement) error {
+	for i := range s.groups {
+		if err := st.bindPaths(i+1, s.groups[i].files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// filesHaveNegativeZero reports whether a FLOAT or DOUBLE column of the files
+// holds -0. The ranges in the files decide it for nearly all row groups.
+func (c *copier) filesHaveNegativeZero(src *Source, shape *shaped) (bool, error) {
+	var terms []string
+	for _, f := range src.Schema.Fields() {
+		if id := f.Type.ID(); id == arrow.FLOAT32 || id == arrow.FLOAT64 {
+			name := quoteName(f.Name)
+			terms = append(terms, "("+name+" = 0 AND signbit("+name+"))")
+		}
+	}
+	if len(src.Files) == 0 || len(terms) == 0 {
+		return false, nil
+	}
+	st, err := c.conn.prepare("SELECT count(*) FROM (SELECT 1 FROM (" + shape.copyText() + ") WHERE " + strings.Join(terms, " OR ") + " LIMIT 1)")
+	if err != nil {
+		return false, err
+	}
+	defer st.close()
+	if err := shape.bindFiles(st); err != nil {
+		return false, err
+	}
+	res, err := st.start(false)
+	if err != nil {
+		return false, err
+	}
+	defer res.close()
+	n, err := res.count()
+	return n > 0, err
+}
