@@ -33,9 +33,8 @@ func (e *Engine) openJobs() error {
 	e.runner = jobs.NewRunner(e.catalog, jobs.Options{
 		Workers: e.config.Jobs.MaxConcurrent, MaxRetries: retries, Node: e.config.Server.Node, Logger: e.log, Now: e.now,
 		Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
-			kalam.JobFlush: func(kalam.Job) jobs.Task {
-				return &jobs.FlushTable{Flusher: e, Parallel: flushParallel, Logger: e.log, Now: e.now}
-			},
+			kalam.JobFlush:   e.flushTask,
+			kalam.JobCompact: e.compactTask,
 			kalam.JobCleanup: func(kalam.Job) jobs.Task { return &jobs.CleanupTable{Remover: e} },
 			kalam.JobStreamEviction: func(kalam.Job) jobs.Task {
 				return &jobs.EvictStreams{Evictor: e, Now: e.now}
@@ -108,14 +107,9 @@ func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
 	if err := s.admin("flush all tables"); err != nil {
 		return err
 	}
-	var ns kalam.NamespaceID
-	where := "in all namespaces"
-	if st.Namespace != nil {
-		ns = kalam.NamespaceID(st.Namespace.Name)
-		if _, ok := s.e.catalog.Namespace(ns); !ok {
-			return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).At(st.Namespace.Pos)
-		}
-		where = fmt.Sprintf("in namespace '%s'", ns)
+	ns, where, err := s.maintained(st.Namespace)
+	if err != nil {
+		return err
 	}
 	var ids []kalam.JobID
 	for _, t := range s.e.catalog.Tables(ns) {
@@ -133,6 +127,19 @@ func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
 		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
 	}
 	return s.out.Done(Done{Message: text, AsUser: s.principal.User, Statement: s.statement, JobIDs: ids})
+}
+
+// maintained returns the namespace of STORAGE FLUSH or COMPACT ALL, "" for all, and
+// how the answer calls it.
+func (s *session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where string, err error) {
+	if in == nil {
+		return "", "in all namespaces", nil
+	}
+	ns = kalam.NamespaceID(in.Name)
+	if _, ok := s.e.catalog.Namespace(ns); !ok {
+		return "", "", kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).At(in.Pos)
+	}
+	return ns, fmt.Sprintf("in namespace '%s'", ns), nil
 }
 
 func jobList(ids []kalam.JobID) string {
@@ -170,6 +177,7 @@ func (e *Engine) recover(ctx context.Context) error {
 		if err := e.recoverTable(ctx, t, known); err != nil {
 			return err
 		}
+		e.submitDue(ctx, t)
 	}
 	for _, d := range e.catalog.Dropped() {
 		if err := e.eachManifest(ctx, d.Table, func(_ kalam.Scope, m buffer.Manifest) error {
@@ -223,6 +231,7 @@ func (e *Engine) recoverTable(ctx context.Context, t *kalam.Table, known map[str
 		if _, err := e.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m)); err != nil {
 			e.log.Warn("manifest.json not written; the next flush repeats it", "table", t.ID.String(), "error", err)
 		}
+		e.noteDue(ctx, t, sc)
 		return nil
 	})
 }
@@ -235,7 +244,7 @@ func lakeManifest(m buffer.Manifest) lake.Manifest {
 // Segments that are committed while this runs are too young to be touched.
 func (e *Engine) removeOrphans(ctx context.Context, known map[string]bool) {
 	for _, id := range e.lake.Storages() {
-		orphans, err := e.lake.Orphans(ctx, id, func(path string) bool { return known[path] })
+		orphans, err := e.lake.Orphans(ctx, id, func(path string) bool { return known[path] || e.retired.has(path) })
 		if err != nil {
 			e.log.Warn("orphans not listed", "storage", string(id), "error", err)
 			continue

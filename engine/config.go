@@ -20,6 +20,7 @@ type Config struct {
 	QueryCache   QueryCacheConfig   `koanf:"query_cache"`
 	SessionCache SessionCacheConfig `koanf:"session_cache"`
 	Flush        FlushConfig        `koanf:"flush"`
+	Lake         LakeConfig         `koanf:"lake"`
 	Sharding     ShardingConfig     `koanf:"sharding"`
 	Jobs         JobsConfig         `koanf:"jobs"`
 	Users        UsersConfig        `koanf:"users"`
@@ -95,6 +96,11 @@ type FlushConfig struct {
 	DefaultTimeInterval int  `koanf:"default_time_interval" doc:"accepted, without effect in this version: seconds after which buffered rows of a table without policy are flushed"`
 	DefaultRowLimit     int  `koanf:"default_row_limit" doc:"accepted, without effect in this version: buffered rows at which a table without policy is flushed"`
 	OnShutdown          bool `koanf:"on_shutdown" doc:"flush all tables when the server stops"`
+}
+
+// LakeConfig is the section [lake].
+type LakeConfig struct {
+	CompactSegments int `koanf:"compact_segments" doc:"small files of one user's table at which a flush has them merged; 0 leaves it to STORAGE COMPACT"`
 }
 
 // ShardingConfig is the section [sharding].
@@ -194,6 +200,7 @@ func DefaultConfig() Config {
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
 		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
 		Flush:        FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
+		Lake:         LakeConfig{CompactSegments: 8},
 		Sharding:     ShardingConfig{DefaultStrategy: "alphabetic"},
 		Jobs: JobsConfig{
 			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *", ShutdownTimeoutSeconds: 300,
@@ -251,6 +258,7 @@ func (c *Config) Validate() error {
 		{c.SessionCache.TTLSeconds < 1 || c.SessionCache.TTLSeconds > 86400, "session_cache.ttl_seconds", "1 to 86400"},
 		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval", "1 to 86399"},
 		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
+		{c.Lake.CompactSegments < 0 || c.Lake.CompactSegments == 1, "lake.compact_segments", "0, or 2 or more"},
 		{c.Jobs.MaxConcurrent < 1, "jobs.max_concurrent", "at least 1"},
 		{c.Jobs.MaxRetries < 0, "jobs.max_retries", "0 or more"},
 		{c.Jobs.RetentionDays < 1, "jobs.retention_days", "at least 1"},

@@ -34,6 +34,10 @@ func (s *session) manage(ctx context.Context, st dialect.Statement) error {
 		return s.flushTable(ctx, st)
 	case *dialect.FlushAll:
 		return s.flushAll(ctx, st)
+	case *dialect.CompactTable:
+		return s.compactTable(ctx, st)
+	case *dialect.CompactAll:
+		return s.compactAll(ctx, st)
 	case *dialect.KillJob:
 		return s.killJob(ctx, st)
 	case *dialect.KillLive:

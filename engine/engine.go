@@ -37,6 +37,11 @@ type Engine struct {
 	system   map[kalam.TableID]*systemTable
 	points   pointCache
 	usage    usage
+
+	due        dueScopes
+	compacting turns
+	retired    retired
+
 	failing  atomic.Pointer[string] // Why the server is degraded; nil when it is not.
 	counters Counters
 	started  time.Time
@@ -57,8 +62,10 @@ type Options struct {
 	RootPassword string           // Of the user root at the first start; "" leaves it to setup.
 	Backend      buffer.Backend   // nil opens Badger in the configured directory.
 	// Faults is called at named points of a flush: collected, written, verified,
-	// sidecar, segment, committed, trimmed. Tests look at the disk there, as a crash
-	// would find it, or return an error to make the flush fail.
+	// sidecar, segment, committed, trimmed, and of a compaction: compact-collected,
+	// compact-written, verified, sidecar, compact-segment, compact-committed,
+	// compact-removed. Tests look at the disk there, as a crash would find it, or
+	// return an error to make the job fail.
 	Faults func(point string) error
 }
 
@@ -73,6 +80,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 		o.Now = time.Now
 	}
 	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), system: newSystemTables(), faults: o.Faults}
+	e.retired.wake = make(chan struct{}, 1)
 	if e.faults == nil {
 		e.faults = func(string) error { return nil }
 	}
@@ -155,6 +163,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return e.runner.Run(ctx) })
+	g.Go(func() error {
+		e.sweep(ctx)
+		return nil
+	})
 	return g.Wait()
 }
 
@@ -175,6 +187,7 @@ func (e *Engine) Close() error {
 		errs = append(errs, e.store.Close())
 	}
 	if e.lake != nil {
+		e.removeRetired(context.Background()) // Nobody reads any more.
 		errs = append(errs, e.lake.Close())
 	}
 	if e.storage != nil {

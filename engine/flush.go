@@ -50,6 +50,7 @@ func (e *Engine) FlushScope(ctx context.Context, n kalam.TableNumber, user kalam
 	switch {
 	case err == nil:
 		e.failing.Store(nil)
+		e.noteDue(ctx, t, kalam.Scope{Table: n, User: user})
 	case ctx.Err() == nil:
 		reason := fmt.Sprintf("flush of table %s fails", t.ID)
 		e.failing.Store(&reason)

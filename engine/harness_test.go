@@ -29,6 +29,7 @@ type server struct {
 	*engine.Engine
 	cancel context.CancelFunc
 	done   chan error
+	merged int // Segments that compact made fewer.
 }
 
 // root is the principal of tests for administration.

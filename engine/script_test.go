@@ -77,7 +77,7 @@ func parseScript(t *testing.T, name string) []directive {
 	return out
 }
 
-// states are the five histories under which every script gives the same: where
+// states are the histories under which every script gives the same: where
 // the rows are must not show. before is called before the n-th directive.
 var states = []struct {
 	name   string
@@ -95,6 +95,12 @@ var states = []struct {
 		}
 	}},
 	{"segments", func(s *server, _ int, _ string) { s.flush() }}, // One segment per statement: what compaction merges.
+	{"compacted", func(s *server, _ int, word string) {
+		s.flush()
+		if word == "query" {
+			s.compact()
+		}
+	}},
 	{"restarted", func(s *server, n int, word string) {
 		if n%3 == 0 {
 			s.flush()
@@ -123,7 +129,7 @@ func (d directive) run(s *server) string {
 }
 
 var (
-	idPattern   = regexp.MustCompile(`\b(CL|FL)-[0-9a-f]{12}\b`)
+	idPattern   = regexp.MustCompile(`\b(CL|CO|FL)-[0-9a-f]{12}\b`)
 	uuidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	timePattern = regexp.MustCompile(`\b[0-9]{16}\b`)
 )
@@ -159,6 +165,7 @@ func TestScripts(t *testing.T) {
 	}
 	for _, st := range states {
 		t.Run(st.name, func(t *testing.T) {
+			merged := 0
 			for _, name := range names {
 				t.Run(strings.TrimSuffix(filepath.Base(name), ".test"), func(t *testing.T) {
 					s := newServer(t)
@@ -168,7 +175,11 @@ func TestScripts(t *testing.T) {
 							t.Errorf("%s:%d: as %s: %s\ngot:\n%s\nwant:\n%s", name, d.line, d.who.User, d.sql, got, d.expected)
 						}
 					}
+					merged += s.merged
 				})
+			}
+			if st.name == "compacted" && merged == 0 {
+				t.Error("no script had segments that were merged")
 			}
 		})
 	}

@@ -39,6 +39,18 @@ func (s segments) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segme
 	return found, err
 }
 
+// EachKey calls visit for every key of the segment.
+func (s segments) EachKey(ctx context.Context, seg *kalam.Segment, visit func(lake.KeyRow) error) error {
+	err := s.e.lake.EachKey(ctx, seg, visit)
+	if errors.Is(err, lake.ErrNoSidecar) {
+		if err := s.rebuild(ctx, seg); err != nil {
+			return err
+		}
+		return s.e.lake.EachKey(ctx, seg, visit)
+	}
+	return err
+}
+
 func (s segments) rebuild(ctx context.Context, seg *kalam.Segment) error {
 	t, ok := s.e.catalog.TableVersion(seg.Table, seg.SchemaVersion)
 	if !ok {

@@ -1,13 +1,13 @@
-// Package jobs runs background work: flush, cleanup, eviction and the removal of
-// old job records.
+// Package jobs runs background work: flush, compaction, cleanup, eviction and the
+// removal of old job records.
 //
 // # Basics
 //
 // A Runner takes a job by Submit, stores its record, and runs the Task of its
 // kind on a bounded number of workers. A task sees its context and a Handle, by
 // which it reports progress and its result. Schedule runs a function at the times
-// of a cron line. The tasks themselves (FlushTable, CleanupTable, EvictStreams,
-// DeleteHistory) reach rows and files through the small interfaces they state.
+// of a cron line. The tasks themselves (FlushTable, CompactTable, CleanupTable,
+// EvictStreams, DeleteHistory) reach rows and files through the small interfaces they state.
 //
 // # Guarantees
 //

@@ -171,17 +171,23 @@ func (r *flushRun) user(ctx context.Context, user kalam.UserID) error {
 }
 
 func (r *flushRun) fail(user kalam.UserID, err error) {
+	r.result.Errors = noteFailure(r.result.Errors, user, err)
+	r.result.FailedUsers++
+}
+
+// noteFailure adds the error of a user to errs, as long as they are few.
+func noteFailure(errs map[string]string, user kalam.UserID, err error) map[string]string {
 	name := string(user)
 	if name == "" {
 		name = "shared"
 	}
-	if r.result.Errors == nil {
-		r.result.Errors = make(map[string]string)
+	if errs == nil {
+		errs = make(map[string]string)
 	}
-	if len(r.result.Errors) < maxListed {
-		r.result.Errors[name] = err.Error()
+	if len(errs) < maxListed {
+		errs[name] = err.Error()
 	}
-	r.result.FailedUsers++
+	return errs
 }
 
 func (r *flushRun) add(s FlushedScope) {
@@ -229,19 +235,25 @@ func (r *flushRun) message() string {
 
 // failure returns the error of the users that failed, nil when none did.
 func (r *flushRun) failure() error {
+	return failureOf("flush", r.result.Errors, r.result.FailedUsers, r.total)
+}
+
+// failureOf returns the error of a job over users of which some failed, nil when
+// none did.
+func failureOf(what string, errs map[string]string, failed, total int) error {
 	const most = 5
-	if r.result.FailedUsers == 0 {
+	if failed == 0 {
 		return nil
 	}
 	var texts []string
-	for _, name := range slices.Sorted(maps.Keys(r.result.Errors)) {
+	for _, name := range slices.Sorted(maps.Keys(errs)) {
 		if len(texts) == most {
 			texts = append(texts, "...")
 			break
 		}
-		texts = append(texts, name+": "+r.result.Errors[name])
+		texts = append(texts, name+": "+errs[name])
 	}
-	return fmt.Errorf("flush of %d of %d users failed: %s", r.result.FailedUsers, r.total, strings.Join(texts, "; "))
+	return fmt.Errorf("%s of %d of %d users failed: %s", what, failed, total, strings.Join(texts, "; "))
 }
 
 // commonDirectory returns the longest path prefix that a and b share, up to and

@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/kalamlake/kalam"
+)
+
+// retired holds the segments that compactions replaced and whose files are still
+// there: they go when nobody reads them any more. After a crash what is left of
+// them are orphans.
+type retired struct {
+	mu   sync.Mutex // guards list and the entries
+	list []*retirement
+	wake chan struct{} // Holds one token when the sweeper has something to look at.
+
+	removing sync.Mutex // Serialises removals, so that they keep the order of the compactions.
+}
+
+// retirement is what one compaction replaced.
+type retirement struct {
+	segments []kalam.Segment // Oldest first.
+	unread   bool
+}
+
+// add notes segments whose replacement is about to be committed.
+func (r *retired) add(segments []kalam.Segment) *retirement {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := &retirement{segments: segments}
+	r.list = append(r.list, n)
+	return n
+}
+
+// forget ends a note: the segments were not replaced.
+func (r *retired) forget(n *retirement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.list {
+		if r.list[i] == n {
+			r.list = append(r.list[:i:i], r.list[i+1:]...)
+			return
+		}
+	}
+}
+
+// free says that nobody reads the segments any more.
+func (r *retired) free(n *retirement) {
+	r.mu.Lock()
+	n.unread = true
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take removes from the list, and returns, the segments that nobody reads.
+func (r *retired) take() (segments []kalam.Segment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var rest []*retirement
+	for _, n := range r.list {
+		if n.unread {
+			segments = append(segments, n.segments...)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	r.list = rest
+	return segments
+}
+
+// has reports whether path is that of a segment that may still be read.
+func (r *retired) has(path string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.list {
+		for i := range n.segments {
+			if n.segments[i].Path == path {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sweep removes replaced segments as their last readers end, until ctx does.
+func (e *Engine) sweep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.retired.wake:
+			e.removeRetired(ctx)
+		}
+	}
+}
+
+// removeRetired deletes the files of replaced segments that nobody reads. The
+// oldest go first: a reader of the folder that knows no manifest must not find a
+// row without the tombstone that came later.
+func (e *Engine) removeRetired(ctx context.Context) {
+	e.retired.removing.Lock()
+	defer e.retired.removing.Unlock()
+	for _, s := range e.retired.take() {
+		if err := e.lake.Remove(ctx, &s); err != nil {
+			e.log.Warn("file of a compacted segment not removed; a later start removes it as an orphan", "path", s.Path, "error", err)
+		}
+	}
+}
