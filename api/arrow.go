@@ -144,7 +144,7 @@ func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 	enc := &arrowEncoder{}
 	ctx, release := withWatch(s.base, c.Context().Conn())
 	var failure error
-	doc := newDocument(func(send func([]byte) bool) error {
+	doc := s.newDocument(func(send func([]byte) bool) error {
 		enc.send = send
 		if failure = checkArrow(q.request.SQL); failure == nil {
 			failure = s.exec.Execute(ctx, q.principal, q.request, enc)

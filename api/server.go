@@ -55,23 +55,24 @@ type executor interface {
 // Server answers HTTP and WebSocket requests. Serve is called once; everything
 // else is its own.
 type Server struct {
-	engine  *engine.Engine
-	exec    executor
-	config  engine.Config
-	log     *slog.Logger
-	version Version
-	now     func() time.Time
-	drain   func(context.Context) error
-	app     *fiber.App
-	upgrade fiber.Handler // Makes a socket of a request.
-	tokens  *tokens
-	limits  *limits
-	active  *active
-	sockets *sockets
-	meter   *meter
-	times   socketTimes
-	base    context.Context // Of all statements; ended by cancel.
-	cancel  context.CancelCauseFunc
+	engine    *engine.Engine
+	exec      executor
+	config    engine.Config
+	log       *slog.Logger
+	version   Version
+	now       func() time.Time
+	drain     func(context.Context) error
+	app       *fiber.App
+	upgrade   fiber.Handler // Makes a socket of a request.
+	tokens    *tokens
+	limits    *limits
+	active    *active
+	sockets   *sockets
+	producers *producers
+	meter     *meter
+	times     socketTimes
+	base      context.Context // Of all statements; ended by cancel.
+	cancel    context.CancelCauseFunc
 }
 
 // New returns a server over an open engine. The error says which configuration
@@ -97,7 +98,7 @@ func New(o Options) (*Server, error) {
 	life := time.Duration(config.Auth.JWTExpiryHours) * time.Hour
 	s := &Server{
 		engine: o.Engine, exec: o.Engine, config: config, log: o.Logger, version: o.Version, now: o.Now, drain: o.Drain,
-		active: newActive(), sockets: newSockets(), meter: newMeter(o.Now), times: socketTimesOf(config.WebSocket),
+		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now), times: socketTimesOf(config.WebSocket),
 	}
 	if s.tokens, err = newTokens(secret, config.Auth.JWTIssuer, life, o.Now); err != nil {
 		return nil, err
@@ -203,6 +204,7 @@ func (s *Server) stop(ln *listener) error {
 		err = errors.Join(err, fmt.Errorf("close the server: %w", shut))
 	}
 	ln.cutAll()
+	s.producers.close()
 	return err
 }
 

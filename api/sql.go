@@ -123,7 +123,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 		body    []byte // Of a document that was not sent in pieces.
 		status  = fiber.StatusOK
 	)
-	doc := newDocument(func(send func([]byte) bool) error {
+	doc := s.newDocument(func(send func([]byte) bool) error {
 		enc.send = send
 		failure = s.exec.Execute(ctx, q.principal, q.request, enc)
 		switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
@@ -19,7 +20,7 @@ const (
 )
 
 // work is what a request asks of the committer, which calls its methods in this
-// order from its one goroutine.
+// order from one goroutine, that of this or of another request or its own.
 type work interface {
 	// stage checks the work against what is committed and staged, adds its
 	// versions where only the committer sees them, and puts its ops into c. After
@@ -65,14 +66,22 @@ func shuttingDown() error {
 	return kalam.Errorf(kalam.CodeShuttingDown, "the write buffer is closed")
 }
 
-// submit queues a request and returns its outcome. A request that the committer
-// has begun is waited for whatever ctx says, so that an error always means that
-// nothing was committed.
+// submit commits a request and returns its outcome. When nobody is committing,
+// the caller's goroutine does it: two hand-overs between goroutines would cost it
+// more than all its checks. Otherwise the request is queued, and who commits takes
+// it next. A request that was begun is waited for whatever ctx says, so that an
+// error always means that nothing was committed.
 func (s *Store) submit(ctx context.Context, r *request) error {
 	r.done = make(chan struct{})
 	select {
 	case <-s.quit:
 		return shuttingDown()
+	default:
+	}
+	select {
+	case c := <-s.turn:
+		c.lead(r)
+		return r.err
 	default:
 	}
 	select {
@@ -82,6 +91,7 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	case <-s.quit:
 		return shuttingDown()
 	}
+	s.wake() // The turn may have ended before r was in the queue.
 	select {
 	case <-r.done:
 		return r.err
@@ -98,7 +108,8 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	return r.err
 }
 
-// committer is the state of the goroutine that writes the log.
+// committer is what writes the log. Whoever has received it from Store.turn, or
+// from Store.handed, uses it alone until it passes it on.
 type committer struct {
 	store *Store
 	group []*request
@@ -117,31 +128,93 @@ type committer struct {
 	held   []*scope
 }
 
-// commitLoop commits groups until Close, and then what is queued.
+// lead commits r, which is not queued, with what is, in the caller's goroutine,
+// and leaves the rest to commitLoop: nobody does more than a group for others.
+func (c *committer) lead(r *request) {
+	c.carry = r
+	finished := false
+	defer func() {
+		if !finished { // A panic, of which the caller may recover; what is half done must not be gone on with.
+			go panic(fmt.Sprintf("commit: %v\n%s", recover(), debug.Stack()))
+			select {}
+		}
+	}()
+	c.collect()
+	c.run()
+	finished = true
+	c.pass()
+}
+
+// pass gives the turn to commitLoop when there is more to do, and back otherwise.
+func (c *committer) pass() {
+	s := c.store
+	if c.carry != nil || len(s.queue) > 0 {
+		s.handed <- c
+		return
+	}
+	s.turn <- c
+	s.wake()
+}
+
+// wake has commitLoop take the turn if there are requests in the queue and
+// nobody has it. Who queues a request and who gives the turn back both call it
+// after they have, so that at least one of them sees both.
+func (s *Store) wake() {
+	if len(s.queue) == 0 {
+		return
+	}
+	select {
+	case c := <-s.turn:
+		s.handed <- c
+	default:
+	}
+}
+
+// commitLoop commits what is queued whenever it is handed the turn, until Close,
+// and then what is left in the queue.
 func (s *Store) commitLoop() {
 	defer close(s.ended)
-	c := &committer{store: s}
-	for c.collect() {
-		c.commit()
-		for _, r := range c.group {
-			close(r.done)
+	var c *committer
+	for closed := false; !closed; {
+		select {
+		case c = <-s.handed:
+		case <-s.quit:
+			closed = true
+			select {
+			case c = <-s.handed:
+			case c = <-s.turn:
+			}
 		}
-		clear(c.group)
+		for c.collect() {
+			c.run()
+		}
+		if !closed {
+			c.pass()
+		}
 	}
 	if err := c.fix(); err != nil {
 		s.log.Error("what a failed commit left could not be removed; it may show after the next start", "error", err)
 	}
 }
 
-// collect fills the group with what is queued, waiting for the first request. It
-// returns false at the end.
+// run commits the group and tells its requests.
+func (c *committer) run() {
+	c.commit()
+	for _, r := range c.group {
+		close(r.done)
+	}
+	clear(c.group)
+}
+
+// collect fills the group with what is queued and returns false when that is
+// nothing.
 func (c *committer) collect() bool {
 	c.group = c.group[:0]
 	limits := c.store.limits
 	var size, count int64
 	var ops int
 	for {
-		r := c.next(len(c.group) == 0)
+		r := c.next()
 		if r == nil {
 			return len(c.group) > 0
 		}
@@ -161,25 +234,11 @@ func (c *committer) collect() bool {
 	}
 }
 
-// next returns the next request, nil when there is none. With wait it returns
-// nil only after Close, when all were returned.
-func (c *committer) next(wait bool) *request {
+// next returns the next request, nil when there is none.
+func (c *committer) next() *request {
 	if r := c.carry; r != nil {
 		c.carry = nil
 		return r
-	}
-	select {
-	case r := <-c.store.queue:
-		return r
-	default:
-	}
-	if !wait {
-		return nil
-	}
-	select {
-	case r := <-c.store.queue:
-		return r
-	case <-c.store.quit:
 	}
 	select {
 	case r := <-c.store.queue:

@@ -300,3 +300,30 @@ func TestFullQueue(t *testing.T) {
 		t.Errorf("%d rows, want %d", n, places+1)
 	}
 }
+
+// TestTurns passes the turn to commit between callers and the store's own
+// goroutine in every way: lone callers, crowds, and pauses in between. A request
+// that nobody takes would hang the test.
+func TestTurns(t *testing.T) {
+	f := newFixture(t, memory.New(), buffer.Options{})
+	const writers, each = 8, 400
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			user := kalam.UserID(fmt.Sprint("u", w))
+			for i := range each {
+				if _, err := f.store.Apply(context.Background(), []buffer.Mutation{insert(notes(1), user, int64(i), "x")}); err != nil {
+					t.Errorf("%s: %v", user, err)
+					return
+				}
+				for range i % (w + 1) * 50 { // Some come one after the other, some together.
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := f.store.Stats(); got.Commits != writers*each || got.Queued != 0 {
+		t.Errorf("%d commits and %d in the queue, want %d and 0", got.Commits, got.Queued, writers*each)
+	}
+}

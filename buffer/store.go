@@ -61,6 +61,8 @@ type Store struct {
 	clock    *kalam.SeqClock
 	ceiling  atomic.Uint64 // Persisted: no later start hands out a seq at or below it.
 	queue    chan *request
+	turn     chan *committer // Holds it while nobody commits.
+	handed   chan *committer // To commitLoop.
 	quit     chan struct{}
 	ended    chan struct{}
 	closing  sync.Once
@@ -115,7 +117,8 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 	}
 	s := &Store{
 		backend: b, limits: b.MaxBatch(), opts: o, log: o.Logger,
-		queue: make(chan *request, queueLength), quit: make(chan struct{}), ended: make(chan struct{}),
+		queue: make(chan *request, queueLength), turn: make(chan *committer, 1), handed: make(chan *committer, 1),
+		quit: make(chan struct{}), ended: make(chan struct{}),
 		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{}, reading: map[kalam.TableNumber]int{},
 	}
 	if err := s.checkLimits(); err != nil {
@@ -138,6 +141,7 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 	s.clock = kalam.NewSeqClock(o.Worker, last, o.Now)
 	s.ceiling.Store(uint64(ceiling))
 	s.visible = last
+	s.turn <- &committer{store: s}
 	go s.commitLoop()
 	return s, nil
 }

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,6 +25,7 @@ type measurement struct {
 	server    *server
 	report    *report
 	quick     bool
+	only      []string // Steps to run; all when empty.
 	token     string
 	rootToken string
 	ids       atomic.Int64
@@ -37,8 +40,12 @@ func runMeasure(ctx context.Context, args []string) error {
 	flags.StringVar(&m.server.binary, "kalamd", "bin/kalamd", "server binary")
 	flags.StringVar(&m.server.dir, "dir", "", "empty directory for the server's data, on the disk to measure")
 	flags.BoolVar(&m.quick, "quick", false, "a tenth of the rows: to see that everything runs, not to compare")
+	only := flags.String("only", "", "comma list of single, many, point, events, bulk, cached, flush, mixed, restart (point needs rows of single or many)")
 	if err := flags.Parse(args); err != nil || m.server.dir == "" {
 		return errUsage
+	}
+	if *only != "" {
+		m.only = strings.Split(*only, ",")
 	}
 	if err := os.MkdirAll(m.server.dir, 0o755); err != nil {
 		return err
@@ -65,18 +72,24 @@ func (m *measurement) run(ctx context.Context) error {
 		return err
 	}
 	m.first = m.ids.Load() + 1
-	for _, step := range []func() error{
-		m.measureSingle,
-		func() error { return m.measureMany(ctx, 64) },
-		func() error { m.end = m.ids.Load(); return m.measurePoint() },
-		func() error { return m.measureEvents(ctx) },
-		func() error { return m.measureBulk(ctx) },
-		m.measureCached,
-		func() error { return m.measureFlush(ctx) },
-		func() error { return m.measureMixed(ctx) },
-		m.measureRestart,
+	for _, step := range []struct {
+		name string
+		run  func() error
+	}{
+		{"single", m.measureSingle},
+		{"many", func() error { return m.measureMany(ctx, 64) }},
+		{"point", func() error { m.end = m.ids.Load(); return m.measurePoint() }},
+		{"events", func() error { return m.measureEvents(ctx) }},
+		{"bulk", func() error { return m.measureBulk(ctx) }},
+		{"cached", m.measureCached},
+		{"flush", func() error { return m.measureFlush(ctx) }},
+		{"mixed", func() error { return m.measureMixed(ctx) }},
+		{"restart", m.measureRestart},
 	} {
-		if err := step(); err != nil {
+		if len(m.only) > 0 && !slices.Contains(m.only, step.name) {
+			continue
+		}
+		if err := step.run(); err != nil {
 			return err
 		}
 	}
