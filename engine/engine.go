@@ -24,19 +24,19 @@ import (
 // Engine executes statements over one data directory. It is safe for concurrent
 // use; Open, Run and Close are called once each, in this order.
 type Engine struct {
-	config   Config
-	log      *slog.Logger
-	backend  buffer.Backend
-	store    *buffer.Store
-	catalog  *catalog.Catalog
-	storage  *file.Storage
-	lake     *lake.Lake
-	query    *query.Engine
-	hub      *subscribe.Hub
-	runner   *jobs.Runner
-	system   map[kalam.TableID]*systemTable
-	points   pointCache
-	usage    usage
+	config  Config
+	log     *slog.Logger
+	backend buffer.Backend
+	store   *buffer.Store
+	catalog *catalog.Catalog
+	storage *file.Storage
+	lake    *lake.Lake
+	query   *query.Engine
+	hub     *subscribe.Hub
+	runner  *jobs.Runner
+	system  map[kalam.TableID]*systemTable
+	points  pointCache
+	usage   usage
 
 	due        dueScopes
 	compacting turns

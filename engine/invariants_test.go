@@ -51,7 +51,7 @@ func (m *modelOps) step(rt *rapid.T) {
 			rt.Fatalf("%s as %s changed %d rows, want %d (%v)", sql, user, got, n, want)
 		}
 	}
-	switch rapid.IntRange(0, 11).Draw(rt, "op") {
+	switch rapid.IntRange(0, 12).Draw(rt, "op") {
 	case 0, 1, 2:
 		_, err := m.s.try(p, "INSERT INTO app.t VALUES ($1, $2)", kalam.BigInt(id), kalam.Text(v))
 		_, taken := want[id]
@@ -101,6 +101,8 @@ func (m *modelOps) step(rt *rapid.T) {
 		m.s.flush()
 	case 11:
 		m.s.restart()
+	case 12:
+		m.s.compact()
 	}
 }
 
@@ -163,7 +165,7 @@ func (m *modelOps) check(rt *rapid.T) {
 	}
 }
 
-// TestModel compares random statements, flushes and restarts with maps
+// TestModel compares random statements, flushes, compactions and restarts with maps
 // (FlushIsInvisible, NoResurrection). rapid prints the seed of a failure.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -216,8 +218,8 @@ func TestNoResurrection(t *testing.T) {
 	}
 }
 
-// TestFlushIsInvisible writes, flushes and reads side by side: a reader must
-// never see a row twice or miss one.
+// TestFlushIsInvisible writes, flushes, compacts and reads side by side: a reader
+// must never see a row twice or miss one.
 func TestFlushIsInvisible(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")
@@ -239,10 +241,20 @@ func TestFlushIsInvisible(t *testing.T) {
 		}
 		return nil
 	})
-	flushes, reads := 0, 0
+	flushes, compactions := 0, 0
 	g.Go(func() error {
 		for ; gctx.Err() == nil; flushes++ {
 			s.flush()
+			<-time.After(time.Millisecond) // Else it takes the processors from the writer.
+		}
+		return nil
+	})
+	g.Go(func() error {
+		for ; gctx.Err() == nil; compactions++ {
+			if err := s.merge(); err != nil {
+				return err
+			}
+			<-time.After(time.Millisecond)
 		}
 		return nil
 	})
@@ -272,8 +284,7 @@ func TestFlushIsInvisible(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	_ = reads
-	t.Logf("%d rows inserted, %d flushes", inserted.Load(), flushes)
+	t.Logf("%d rows inserted, %d flushes, %d compactions", inserted.Load(), flushes, compactions)
 	if got := s.single(alice, "SELECT count(*) AS n FROM app.t"); got != fmt.Sprintf(`"%d"`, inserted.Load()) {
 		t.Errorf("%s rows at the end, want %d", got, inserted.Load())
 	}

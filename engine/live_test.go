@@ -184,8 +184,8 @@ func TestLiveRefusals(t *testing.T) {
 	}
 }
 
-// TestLiveIsExact subscribes while writers and flushes run: initial rows plus
-// events must be the table, in commit order, without loss or doubles.
+// TestLiveIsExact subscribes while writers, flushes and compactions run: initial
+// rows plus events must be the table, in commit order, without loss or doubles.
 func TestLiveIsExact(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")
@@ -221,6 +221,14 @@ func TestLiveIsExact(t *testing.T) {
 	g.Go(func() error {
 		for ctx.Err() == nil {
 			s.flush()
+		}
+		return nil
+	})
+	g.Go(func() error {
+		for ctx.Err() == nil {
+			if err := s.merge(); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

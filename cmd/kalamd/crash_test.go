@@ -216,7 +216,7 @@ func post(client *http.Client, url, token, sql string) (*wire.Response, error) {
 }
 
 // TestAckedIsDurable kills the server with SIGKILL under many writers while it
-// flushes, and compares every user's rows with what was acknowledged: none
+// flushes and compacts, and compares every user's rows with what was acknowledged: none
 // lost, none doubled, nothing of a statement or transaction in part.
 func TestAckedIsDurable(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
@@ -252,8 +252,8 @@ func TestAckedIsDurable(t *testing.T) {
 	t.Logf("%d kills survived, %d statements acknowledged, %d rows checked: 0 lost, 0 doubled", *crashRounds, statements, rows)
 }
 
-// runRound lets everybody write for a moment, with a flush now and then, and
-// kills the server in the middle.
+// runRound lets everybody write for a moment, with a flush or a compaction now and
+// then, and kills the server in the middle.
 func runRound(t *testing.T, p *process, client *http.Client, ledgers []*ledger, rootToken string, rng *rand.Rand) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -267,8 +267,12 @@ func runRound(t *testing.T, p *process, client *http.Client, ledgers []*ledger, 
 	flusher.Add(1)
 	go func() {
 		defer flusher.Done()
-		for ctx.Err() == nil {
-			if _, err := post(client, p.url, rootToken, "STORAGE FLUSH ALL"); err != nil {
+		for n := 0; ctx.Err() == nil; n++ {
+			sql := "STORAGE FLUSH ALL"
+			if n%3 == 2 {
+				sql = "STORAGE COMPACT ALL"
+			}
+			if _, err := post(client, p.url, rootToken, sql); err != nil {
 				return
 			}
 			select {
