@@ -7,7 +7,7 @@
 // Open starts a Store. Apply commits mutations: all of one call or none, with
 // one shared fsync. Snapshot reads one consistent state of any number of scopes,
 // rows of the lake included. CommitFlush moves rows of a scope from the log to a
-// segment; Trim removes them from the log; EvictBefore removes old rows of a
+// segment; CommitCompaction replaces segments by one; Trim removes rows from the log; EvictBefore removes old rows of a
 // STREAM table; DropTable removes everything of a table.
 //
 // # How a write goes

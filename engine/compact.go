@@ -204,7 +204,7 @@ func (c *compaction) find(stored []buffer.SegmentView, ids []kalam.SegmentID) bo
 
 // choose decides which rows are left out: those that a later write in the lake
 // replaced, and tombstones past their retention that shadow nothing. Rows that
-// only the log replaced stay until it is flushed, for readers of the files.
+// only the log replaced stay this time, for readers of the files.
 func (c *compaction) choose(ctx context.Context) error {
 	retention := time.Duration(c.engine.retentionHours(c.table)) * time.Hour
 	limit := kalam.SeqAt(c.engine.now().Add(-retention))

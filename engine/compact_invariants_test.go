@@ -367,3 +367,81 @@ func TestDropDuringCompaction(t *testing.T) {
 		})
 	}
 }
+
+// TestKillCompaction kills a compaction before its file is written: every row and
+// file stays, and the next one does the work.
+func TestKillCompaction(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var once atomic.Bool
+	s := newServer(t, manual)
+	s.stop()
+	s.opts.Faults = func(p string) error {
+		if p == "compact-collected" && !once.Swap(true) {
+			close(begun)
+			<-goOn
+		}
+		return nil
+	}
+	s.start()
+	s.notes()
+	alice := userOf("alice")
+	for i := range 3 {
+		s.must(alice, fmt.Sprintf("INSERT INTO app.t VALUES (%d, 'v')", i))
+		s.flush()
+	}
+	files := s.files(".parquet")
+	id := s.must(root, "STORAGE COMPACT TABLE app.t").jobs[0]
+	<-begun
+	killed := make(chan error, 1)
+	go func() {
+		_, err := s.try(root, fmt.Sprintf("KILL JOB '%s'", id))
+		killed <- err
+	}()
+	<-time.After(50 * time.Millisecond)
+	close(goOn)
+	if err := <-killed; err != nil {
+		t.Fatal(err)
+	}
+	if j := s.await(id); j.Status != kalam.JobCancelled {
+		t.Errorf("job is %s: %s", j.Status, j.Error)
+	}
+	if got := s.files(".parquet"); !slices.Equal(got, files) || len(s.files(".tmp")) != 0 {
+		t.Errorf("files %v %v, want %v", got, s.files(".tmp"), files)
+	}
+	s.compact()
+	if got := s.single(alice, "SELECT count(*) AS n FROM app.t"); got != `"3"` || len(s.files(".parquet")) != 1 {
+		t.Errorf("%s rows in %d files", got, len(s.files(".parquet")))
+	}
+}
+
+// TestResumeAcrossCompaction resumes a live query after updates and deletions that
+// were flushed and compacted: it gets the newest version of every key that
+// changed.
+func TestResumeAcrossCompaction(t *testing.T) {
+	s := newServer(t, manual)
+	s.notes()
+	alice := userOf("alice")
+	s.must(alice, "INSERT INTO app.t SELECT i, 'old' FROM range(20) r(i)")
+	f := s.follow(alice, "SELECT id, v FROM app.t", &engine.LiveOptions{}, false)
+	f.close()
+	for i := range 3 {
+		s.must(alice, fmt.Sprintf("UPDATE app.t SET v = 'new%d' WHERE id < 5", i))
+		s.must(alice, fmt.Sprintf("DELETE FROM app.t WHERE id = %d", 10+i))
+		s.flush()
+	}
+	s.must(alice, "UPDATE app.t SET v = 'buffered' WHERE id = 0")
+	resume := func() string {
+		from := s.follow(alice, "SELECT id, v FROM app.t", &engine.LiveOptions{From: f.last}, false)
+		defer from.close()
+		return fmt.Sprint(sorted(from.rows))
+	}
+	want := resume()
+	s.compact()
+	if got := resume(); got != want || !strings.Contains(got, "buffered") || strings.Contains(got, "old") {
+		t.Errorf("after the compaction a resumed query gets\n%s\nwant\n%s", got, want)
+	}
+	s.restart()
+	if got := resume(); got != want {
+		t.Errorf("after a restart a resumed query gets\n%s\nwant\n%s", got, want)
+	}
+}

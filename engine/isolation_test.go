@@ -160,7 +160,7 @@ var escapes = []string{
 	`SELECT * FROM system.storages`,
 	`SELECT * FROM system.settings`,
 	`STORAGE FLUSH ALL`,
-	`STORAGE FLUSH TABLE app.secrets`,
+	`STORAGE FLUSH TABLE app.secrets`, `STORAGE COMPACT ALL`, `STORAGE COMPACT TABLE app.secrets`,
 	`KILL JOB 'FL-000000000000'`,
 	`DROP TABLE app.secrets`,
 	`KILL LIVE QUERY 'alice-0-0'`,

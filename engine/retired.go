@@ -105,7 +105,7 @@ func (e *Engine) removeRetired(ctx context.Context) {
 	e.retired.removing.Lock()
 	defer e.retired.removing.Unlock()
 	for _, s := range e.retired.take() {
-		if err := e.lake.Remove(ctx, &s); err != nil {
+		if err := e.lake.Remove(context.WithoutCancel(ctx), &s); err != nil {
 			e.log.Warn("file of a compacted segment not removed; a later start removes it as an orphan", "path", s.Path, "error", err)
 		}
 	}
