@@ -36,8 +36,12 @@ func fullRuns(rows []int64) []segmentRun {
 // while it is at most tierFactor times what is taken already or most or more
 // would be left. So the sizes that stay fall from old to new, a row is rewritten
 // about as often as the logarithm of their number says, and fewer than most are
-// left.
+// left. most 0 turns the rule off; 1, of which nothing could be merged, is 2.
 func tierRun(rows []int64, most int) (segmentRun, bool) {
+	if most == 0 {
+		return segmentRun{}, false
+	}
+	most = max(most, 2)
 	var longest segmentRun
 	for i := 0; i < len(rows); i++ {
 		r := segmentRun{i, i}
@@ -49,7 +53,7 @@ func tierRun(rows []int64, most int) (segmentRun, bool) {
 		}
 		i = r.to
 	}
-	if most < 2 || longest.to-longest.from < most {
+	if longest.to-longest.from < most {
 		return segmentRun{}, false
 	}
 	r := segmentRun{longest.to - 2, longest.to}

@@ -51,6 +51,12 @@ func TestTierRun(t *testing.T) {
 	if _, ok := tierRun(make([]int64, 20), 0); ok {
 		t.Error("the rule cannot be turned off")
 	}
+	if _, ok := tierRun([]int64{5}, 1); ok {
+		t.Error("one segment is merged with nothing")
+	}
+	if r, ok := tierRun([]int64{500, 5}, 1); !ok || r != (segmentRun{0, 2}) {
+		t.Errorf("two segments of one: %v, %v", r, ok)
+	}
 }
 
 // TestTierRunKeepsScopesSmall flushes for long and applies the rule after each

@@ -258,7 +258,7 @@ func (c *Config) Validate() error {
 		{c.SessionCache.TTLSeconds < 1 || c.SessionCache.TTLSeconds > 86400, "session_cache.ttl_seconds", "1 to 86400"},
 		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval", "1 to 86399"},
 		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
-		{c.Lake.CompactSegments < 0 || c.Lake.CompactSegments == 1, "lake.compact_segments", "0, or 2 or more"},
+		{c.Lake.CompactSegments < 0, "lake.compact_segments", "0 or more"},
 		{c.Jobs.MaxConcurrent < 1, "jobs.max_concurrent", "at least 1"},
 		{c.Jobs.MaxRetries < 0, "jobs.max_retries", "0 or more"},
 		{c.Jobs.RetentionDays < 1, "jobs.retention_days", "at least 1"},
