@@ -27,6 +27,7 @@ type BatchBuilder struct {
 	deleted *array.BooleanBuilder
 	rows    int
 	bytes   int
+	last    int // Rows of the last batch: the next one is likely to have as many.
 }
 
 // storedCell is where a row has the value of one column. A cast or defaulted
@@ -36,6 +37,9 @@ type storedCell struct {
 	data  []byte
 	value kalam.Value
 }
+
+// maxReserve bounds the bytes of strings that are reserved for one column.
+const maxReserve = 4 << 20
 
 // tagValue marks a storedCell whose value is already decoded.
 const tagValue = 0xEF
@@ -70,6 +74,9 @@ func (b *BatchBuilder) Append(r kalam.Row) error {
 	if err := b.find(r.Payload); err != nil {
 		return corruptRow(b.table, err)
 	}
+	if b.rows == 0 && b.last > 0 {
+		b.reserve()
+	}
 	for i := range b.columns {
 		b.columns[i].appendStored(&b.cells[i])
 	}
@@ -78,6 +85,33 @@ func (b *BatchBuilder) Append(r kalam.Row) error {
 	b.rows++
 	b.bytes += len(r.Payload)
 	return nil
+}
+
+// HasNegativeZero reports whether a FLOAT or DOUBLE column of a stored row is -0,
+// under the rules of DecodeRow. A damaged payload gives CodeCorrupt. It does not
+// change what was appended.
+func (b *BatchBuilder) HasNegativeZero(payload []byte) (bool, error) {
+	if err := b.find(payload); err != nil {
+		return false, corruptRow(b.table, err)
+	}
+	for i := range b.cells {
+		c := &b.cells[i]
+		var f float64
+		switch kind := b.table.Columns[i].Type.Kind; {
+		case kind != kalam.KindFloat && kind != kalam.KindDouble || c.tag == tagNull:
+			continue
+		case c.tag == tagValue:
+			f = c.value.Float64()
+		case kind == kalam.KindFloat:
+			f = float64(math.Float32frombits(binary.LittleEndian.Uint32(c.data)))
+		default:
+			f = math.Float64frombits(binary.LittleEndian.Uint64(c.data))
+		}
+		if f == 0 && math.Signbit(f) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // find fills cells from payload and checks everything that can be wrong, so that
@@ -150,8 +184,18 @@ func (b *BatchBuilder) NewBatch() arrow.RecordBatch {
 	for _, a := range arrays {
 		a.Release()
 	}
-	b.rows, b.bytes = 0, 0
+	b.last, b.rows, b.bytes = b.rows, 0, 0
 	return rec
+}
+
+// reserve makes room for a batch like the last one, which otherwise would be
+// copied at each step of its growth.
+func (b *BatchBuilder) reserve() {
+	for i := range b.columns {
+		b.columns[i].reserve(b.last)
+	}
+	b.seq.Reserve(b.last)
+	b.deleted.Reserve(b.last)
 }
 
 // Release frees the builder's memory; batches stay valid.
@@ -182,6 +226,18 @@ type columnBuilder struct {
 	clock   *array.Time64Builder
 	ts      *array.TimestampBuilder
 	wrap    arrow.ExtensionType // of the finished array, nil for none
+	last    int                 // bytes of strings in the last array
+}
+
+// reserve makes room for rows with about as many bytes as the last array had.
+func (c *columnBuilder) reserve(rows int) {
+	c.builder.Reserve(rows)
+	switch room := min(c.last+c.last/16, maxReserve); {
+	case c.str != nil:
+		c.str.ReserveData(room)
+	case c.bin != nil:
+		c.bin.ReserveData(room)
+	}
 }
 
 // newColumnBuilder returns a builder for values of type t in arrays of type dt,
@@ -302,6 +358,12 @@ func (c *columnBuilder) appendValue(v kalam.Value) {
 
 // newArray returns the finished column and empties the builder.
 func (c *columnBuilder) newArray() arrow.Array {
+	switch {
+	case c.str != nil:
+		c.last = c.str.DataLen()
+	case c.bin != nil:
+		c.last = c.bin.DataLen()
+	}
 	a := c.builder.NewArray()
 	if c.wrap == nil {
 		return a

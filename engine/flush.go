@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -65,12 +64,10 @@ func (e *Engine) flushScope(ctx context.Context, t *kalam.Table, user kalam.User
 		return jobs.FlushedScope{}, err
 	}
 	defer snap.Release()
-	f := &scopeFlush{engine: e, table: t, scope: sc}
-	if err := f.collect(snap.View(0)); err != nil || len(f.keys) == 0 {
-		f.release()
+	f := &scopeFlush{engine: e, table: t, scope: sc, view: snap.View(0)}
+	if empty, err := f.survey(); err != nil || empty {
 		return jobs.FlushedScope{}, err
 	}
-	defer f.release()
 	if err := e.faults("collected"); err != nil {
 		return jobs.FlushedScope{}, err
 	}
@@ -90,94 +87,90 @@ func (e *Engine) flushScope(ctx context.Context, t *kalam.Table, user kalam.User
 // scopeFlush is the flush of one scope: the newest version of each key at one
 // snapshot, in log order.
 type scopeFlush struct {
-	engine     *Engine
-	table      *kalam.Table
-	scope      kalam.Scope
-	batches    []query.Batch
+	engine       *Engine
+	table        *kalam.Table
+	scope        kalam.Scope
+	view         *buffer.View
+	minSeq       kalam.Seq
+	negativeZero bool
+
+	// What follows is collected while the rows are written.
 	keys       []lake.KeyRow       // The lake sorts them.
 	log        []buffer.SegmentKey // The same in the order of the log.
 	tombstones *roaring.Bitmap
-	watermark  kalam.Seq
-	minSeq     kalam.Seq
 }
 
-func (f *scopeFlush) release() {
-	releaseBatches(f.batches)
-	f.batches = nil
-}
-
-// collect builds the Arrow batches and the key list of the segment.
-func (f *scopeFlush) collect(view *buffer.View) error {
-	f.tombstones = roaring.New()
-	rows := make([]kalam.Row, 0, view.BufferedRows())
-	f.keys = make([]lake.KeyRow, 0, cap(rows))
-	f.log = make([]buffer.SegmentKey, 0, cap(rows))
-	for v, err := range view.Versions() {
+// survey finds out what has to be known of the rows before the first is written.
+func (f *scopeFlush) survey() (empty bool, err error) {
+	empty = true
+	floats := hasFloats(f.table)
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, f.table)
+	defer b.Release()
+	for v, err := range f.view.Versions() {
 		if err != nil {
-			return err
+			return false, err
 		}
-		row := uint32(len(rows))
+		if empty {
+			empty, f.minSeq = false, v.Row.Seq
+		}
+		if !floats || f.negativeZero {
+			break
+		}
+		if f.negativeZero, err = b.HasNegativeZero(v.Row.Payload); err != nil {
+			return false, err
+		}
+	}
+	return empty, nil
+}
+
+func hasFloats(t *kalam.Table) bool {
+	for i := range t.Columns {
+		if k := t.Columns[i].Type.Kind; k == kalam.KindFloat || k == kalam.KindDouble {
+			return true
+		}
+	}
+	return false
+}
+
+// batches yields the rows and collects their keys. It is used once.
+func (f *scopeFlush) batches(yield func(arrow.RecordBatch, error) bool) {
+	n := f.view.BufferedRows()
+	f.tombstones = roaring.New()
+	f.keys, f.log = make([]lake.KeyRow, 0, n), make([]buffer.SegmentKey, 0, n)
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, f.table)
+	defer b.Release()
+	for v, err := range f.view.Versions() {
+		if err == nil {
+			err = b.Append(v.Row)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		row := uint32(len(f.keys))
 		if v.Row.Deleted {
 			f.tombstones.Add(row)
 		}
-		rows = append(rows, v.Row)
 		f.keys = append(f.keys, lake.KeyRow{Key: v.Key, Row: row, Seq: v.Row.Seq})
 		f.log = append(f.log, buffer.SegmentKey{Key: v.Key, Row: row})
-	}
-	if len(rows) > 0 {
-		f.minSeq = rows[0].Seq
-	}
-	f.watermark = view.Watermark()
-	var err error
-	f.batches, err = batchesOf(f.table, rows)
-	return err
-}
-
-// batchesOf builds the Arrow batches of rows, on all processors.
-func batchesOf(t *kalam.Table, rows []kalam.Row) ([]query.Batch, error) {
-	batches := make([]query.Batch, (len(rows)+maxBatchRows-1)/maxBatchRows)
-	workers := max(min(runtime.GOMAXPROCS(0), len(batches)), 1)
-	share := (len(batches) + workers - 1) / workers
-	var g errgroup.Group
-	for from := 0; from < len(batches); from += share {
-		g.Go(func() error {
-			b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
-			defer b.Release()
-			for i := from; i < min(from+share, len(batches)); i++ {
-				for _, row := range rows[i*maxBatchRows : min((i+1)*maxBatchRows, len(rows))] {
-					if err := b.Append(row); err != nil {
-						return err
-					}
-				}
-				batches[i] = query.Batch{Record: b.NewBatch()}
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		releaseBatches(batches)
-		return nil, err
-	}
-	return batches, nil
-}
-
-func releaseBatches(batches []query.Batch) {
-	for _, b := range batches {
-		if b.Record != nil {
-			b.Record.Release()
+		if b.Len() == maxBatchRows && !yield(b.NewBatch(), nil) {
+			return
 		}
+	}
+	if b.Len() > 0 {
+		yield(b.NewBatch(), nil)
 	}
 }
 
 // write makes the segment's files durable under their final names.
 func (f *scopeFlush) write(ctx context.Context) (kalam.Segment, error) {
-	maxSeq := f.keys[len(f.keys)-1].Seq // Before they are sorted.
+	maxSeq := f.view.Watermark()
 	pending, err := f.engine.lake.NewSegment(ctx, f.table, f.scope.User, maxSeq)
 	if err != nil {
 		return kalam.Segment{}, err
 	}
 	_, err = f.engine.query.CopyParquet(ctx, query.CopySpec{
-		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches,
+		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches, NegativeZero: f.negativeZero,
 		FieldIDs: fieldIDs(f.table), RowGroup: flushRowGroup, Metadata: pending.Metadata(f.minSeq),
 	})
 	if err != nil {
@@ -208,7 +201,7 @@ func (f *scopeFlush) commit(ctx context.Context, segment kalam.Segment) error {
 		return err
 	}
 	_, err := e.store.CommitFlush(ctx, buffer.FlushCommit{
-		Table: f.table, Scope: f.scope, Watermark: f.watermark, Segment: segment, Tombstones: f.tombstones, Keys: f.log,
+		Table: f.table, Scope: f.scope, Watermark: f.view.Watermark(), Segment: segment, Tombstones: f.tombstones, Keys: f.log,
 	})
 	if err != nil {
 		return fmt.Errorf("commit flush of %s: %w", f.table.ID, err)

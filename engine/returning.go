@@ -209,3 +209,26 @@ func rowsSource(schema *arrow.Schema, rows [][]kalam.Value) (query.Source, func(
 	}
 	return query.Source{Schema: schema, Batches: batches}, release, nil
 }
+
+// batchesOf builds the Arrow batches of rows.
+func batchesOf(t *kalam.Table, rows []kalam.Row) ([]query.Batch, error) {
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
+	defer b.Release()
+	var batches []query.Batch
+	for i, row := range rows {
+		if err := b.Append(row); err != nil {
+			releaseBatches(batches)
+			return nil, err
+		}
+		if b.Len() == maxBatchRows || i == len(rows)-1 {
+			batches = append(batches, query.Batch{Record: b.NewBatch()})
+		}
+	}
+	return batches, nil
+}
+
+func releaseBatches(batches []query.Batch) {
+	for _, b := range batches {
+		b.Record.Release()
+	}
+}

@@ -491,20 +491,20 @@ func TestCopyFails(t *testing.T) {
 	}
 	batches := batchesOf(t, schema, rows, 2048)
 	for _, path := range []string{"/tmp/outside.parquet", e.dir + "/nosuch/x.parquet", e.dir + "/../x.parquet", ""} {
-		if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Batches: batches}); err == nil {
+		if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Batches: each(batches)}); err == nil {
 			t.Errorf("wrote %q", path)
 		}
 	}
 	path := e.dir + "/cancelled.parquet"
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
-	if _, err := e.CopyParquet(ctx, query.CopySpec{Path: path, Schema: schema, Batches: batches}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := e.CopyParquet(ctx, query.CopySpec{Path: path, Schema: schema, Batches: each(batches)}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("cancelled: %v", err)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file is left: %v", err)
 	}
-	if n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Batches: batches}); n != 200_000 || err != nil {
+	if n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Batches: each(batches)}); n != 200_000 || err != nil {
 		t.Errorf("%d rows, %v", n, err)
 	}
 	if n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema}); n != 0 || err != nil {

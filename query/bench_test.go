@@ -144,7 +144,7 @@ func BenchmarkCopyParquet(b *testing.B) {
 		batches := batchesOf(b, schema, chat(n), 2048)
 		b.Run(fmt.Sprintf("rows=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := e.CopyParquet(context.Background(), query.CopySpec{Path: e.dir + "/copy.parquet", Schema: schema, Batches: batches, RowGroup: 16384}); err != nil {
+				if _, err := e.CopyParquet(context.Background(), query.CopySpec{Path: e.dir + "/copy.parquet", Schema: schema, Batches: each(batches), RowGroup: 16384}); err != nil {
 					b.Fatal(err)
 				}
 			}

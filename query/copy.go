@@ -6,7 +6,7 @@ import "C"
 import (
 	"context"
 	"fmt"
-	"math"
+	"iter"
 	"runtime/cgo"
 	"sort"
 	"strconv"
@@ -18,32 +18,36 @@ import (
 
 // CopySpec is a Parquet file to be written.
 type CopySpec struct {
-	Path     string // Absolute, inside one of Options.LakeDirs. An existing file is replaced.
-	Schema   *arrow.Schema
-	Files    []File // Their live rows come first.
-	Batches  []Batch
-	FieldIDs map[string]int // Field ids of columns; others have none.
-	RowGroup int            // Rows of a row group; 0 is DuckDB's 122,880. It is a multiple of 2,048.
-	Metadata map[string]string
+	Path   string // Absolute, inside one of Options.LakeDirs. An existing file is replaced.
+	Schema *arrow.Schema
+	Files  []File // Their live rows come first.
+	// Batches yields record batches of Schema, in another goroutine and while the
+	// file is written, until an error or the end. They are released by CopyParquet.
+	// nil is none.
+	Batches      iter.Seq2[arrow.RecordBatch, error]
+	NegativeZero bool           // A FLOAT or DOUBLE of Batches may be -0. Without it -0 can become 0.
+	FieldIDs     map[string]int // Field ids of columns; others have none.
+	RowGroup     int            // Rows of a row group; 0 is DuckDB's 122,880. It is a multiple of 2,048.
+	Metadata     map[string]string
 }
 
 // copier writes Parquet files in an instance that no user SQL reaches.
 type copier struct {
 	settings []string
 	ids      cgo.Handle
-	cache    *chunkCache   // Emptied after each file: a flushed batch is not read again.
 	turn     chan struct{} // Holds one element while a file is written.
 	closed   chan struct{}
 
 	// What follows belongs to whoever has the turn.
 	gen    *generation
 	conn   *conn
+	feeder *conn // Converts batches while conn runs a statement.
 	schema *schemaCache
 }
 
 func openCopier(o Options) (*copier, error) {
 	c := &copier{
-		settings: lockdown(o.LakeDirs, "", defaultMemory(), o.Threads), ids: cgo.NewHandle(nextID(nil)), cache: newChunkCache(),
+		settings: lockdown(o.LakeDirs, "", defaultMemory(), o.Threads), ids: cgo.NewHandle(nextID(nil)),
 		turn: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	if err := c.open(); err != nil {
@@ -63,7 +67,13 @@ func (c *copier) open() error {
 		gen.close()
 		return err
 	}
-	c.gen, c.conn, c.schema = gen, conn, newSchemaCache()
+	feeder, err := gen.in.connect()
+	if err != nil {
+		conn.close()
+		gen.close()
+		return err
+	}
+	c.gen, c.conn, c.feeder, c.schema = gen, conn, feeder, newSchemaCache()
 	return nil
 }
 
@@ -73,7 +83,7 @@ func (c *copier) end() {
 		return
 	}
 	c.schema.clear()
-	c.cache.clear()
+	c.feeder.close()
 	c.conn.close()
 	c.gen.close()
 	c.gen = nil
@@ -113,7 +123,7 @@ func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, er
 		}
 	}
 	err = c.conn.call(ctx, func() (err error) {
-		rows, err = c.write(&spec)
+		rows, err = c.write(ctx, &spec)
 		return err
 	})
 	if invalidates(err) {
@@ -125,26 +135,42 @@ func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, er
 	return rows, nil
 }
 
-func (c *copier) write(spec *CopySpec) (int64, error) {
+func (c *copier) write(ctx context.Context, spec *CopySpec) (rows int64, err error) {
 	s, err := c.schema.get(c.conn, spec.Schema)
 	if err != nil {
 		return 0, err
 	}
 	defer s.release()
-	src := Source{Schema: spec.Schema, Files: spec.Files, Batches: spec.Batches}
+	src := Source{Schema: spec.Schema, Files: spec.Files}
 	shape, err := c.shape(&src, s)
 	if err != nil {
 		return 0, err
 	}
-	cs, err := statementSources(c.conn, c.cache, []Source{src}, []*shaped{shape})
-	c.cache.clear()
+	shape.scan = shape.scan || spec.Batches != nil
+	cs, err := statementSources(c.conn, nil, []Source{src}, []*shaped{shape})
 	if err != nil {
 		return 0, err
+	}
+	if spec.Batches != nil {
+		f := startFeed(ctx, c.feeder, s, spec.Batches)
+		handle := cgo.NewHandle(f)
+		defer func() {
+			if failed := f.end(); failed != nil && err != nil {
+				err = failed // What DuckDB was told of it is a text.
+			}
+			handle.Delete()
+		}()
+		C.kalam_sources_feed(cs, 0, C.uintptr_t(handle))
 	}
 	C.kalam_registry_put(c.gen.registry, C.idx_t(c.conn.id), cs)
 	C.kalam_sources_release(cs)
 	defer C.kalam_registry_clear(c.gen.registry, C.idx_t(c.conn.id))
-	zero, err := c.filesHaveNegativeZero(&src, shape)
+	return c.copy(spec, &src, shape)
+}
+
+// copy runs the COPY.
+func (c *copier) copy(spec *CopySpec, src *Source, shape *shaped) (int64, error) {
+	zero, err := c.filesHaveNegativeZero(src, shape)
 	if err != nil {
 		return 0, err
 	}
@@ -186,34 +212,11 @@ func (s *CopySpec) options(negativeZero bool) string {
 		sort.Strings(pairs)
 		opts = append(opts, "KV_METADATA {"+strings.Join(pairs, ", ")+"}")
 	}
-	if negativeZero || hasNegativeZero(s.Batches) {
+	if negativeZero || s.NegativeZero {
 		// The writer's dictionary holds 0 and -0 as one value.
 		opts = append(opts, "DICTIONARY_SIZE_LIMIT 0")
 	}
 	return strings.Join(opts, ", ")
-}
-
-// hasNegativeZero reports whether a FLOAT or DOUBLE column holds -0.
-func hasNegativeZero(batches []Batch) bool {
-	for _, b := range batches {
-		for _, col := range b.Record.Columns() {
-			switch col := col.(type) {
-			case *array.Float64:
-				for _, f := range col.Float64Values() {
-					if f == 0 && math.Signbit(f) {
-						return true
-					}
-				}
-			case *array.Float32:
-				for _, f := range col.Float32Values() {
-					if f == 0 && math.Signbit(float64(f)) {
-						return true
-					}
-				}
-			}
-		}
-	}
-	return false
 }
 
 // count returns the number that a statement without rows gives.

@@ -58,12 +58,14 @@ func (c *copier) filesHaveNegativeZero(src *Source, shape *shaped) (bool, error)
 	if len(src.Files) == 0 || len(terms) == 0 {
 		return false, nil
 	}
-	st, err := c.conn.prepare("SELECT count(*) FROM (SELECT 1 FROM (" + shape.copyText() + ") WHERE " + strings.Join(terms, " OR ") + " LIMIT 1)")
+	files := *shape
+	files.scan = false // The batches come only once.
+	st, err := c.conn.prepare("SELECT count(*) FROM (SELECT 1 FROM (" + files.copyText() + ") WHERE " + strings.Join(terms, " OR ") + " LIMIT 1)")
 	if err != nil {
 		return false, err
 	}
 	defer st.close()
-	if err := shape.bindFiles(st); err != nil {
+	if err := files.bindFiles(st); err != nil {
 		return false, err
 	}
 	res, err := st.start(false)

@@ -26,7 +26,7 @@ func TestCopyFiles(t *testing.T) {
 	files[1].Dead = nil
 	from := query.Source{Schema: schema, Files: files, Batches: batchesOf(t, schema, rowsOfEveryType(t, schema, 7), 2048)}
 	path := filepath.Join(e.dir, "all.parquet")
-	n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Files: files, Batches: from.Batches, RowGroup: 2048})
+	n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Files: files, Batches: each(from.Batches), NegativeZero: true, RowGroup: 2048})
 	if want := int64(100 + 101 + 102 - 6 + 7); err != nil || n != want {
 		t.Fatalf("%d rows, %v; want %d", n, err, want)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -109,6 +110,18 @@ func batchesOf(t testing.TB, schema *arrow.Schema, rows [][]kalam.Value, size in
 	return out
 }
 
+// each yields the records of batches, all rows of which are live, and keeps them.
+func each(batches []query.Batch) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for _, b := range batches {
+			b.Record.Retain()
+			if !yield(b.Record, nil) {
+				return
+			}
+		}
+	}
+}
+
 // source is a source of batches.
 func source(t testing.TB, defs string, rows ...[]kalam.Value) query.Source {
 	t.Helper()
@@ -120,7 +133,9 @@ func source(t testing.TB, defs string, rows ...[]kalam.Value) query.Source {
 func (e *engine) file(t testing.TB, name string, schema *arrow.Schema, rows [][]kalam.Value) query.File {
 	t.Helper()
 	path := filepath.Join(e.dir, name)
-	n, err := e.CopyParquet(context.Background(), query.CopySpec{Path: path, Schema: schema, Batches: batchesOf(t, schema, rows, 2048), RowGroup: 2048})
+	n, err := e.CopyParquet(context.Background(), query.CopySpec{
+		Path: path, Schema: schema, Batches: each(batchesOf(t, schema, rows, 2048)), NegativeZero: true, RowGroup: 2048,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

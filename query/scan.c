@@ -77,9 +77,10 @@ extern const char *duckdb_error_data_message(duck);
 extern void duckdb_destroy_error_data(duck *);
 extern int duckdb_pending_prepared_streaming(duck, duck *);
 
-// Defined in Go (ids.go).
+// Defined in Go (ids.go, feed.go).
 extern char *kalamNextIDs(uintptr_t ids, int64_t *out, size_t n);
 extern void kalamNextULIDs(char *out, size_t n);
+extern kalam_chunk *kalamNextChunk(uintptr_t feed, char **error);
 
 enum { TYPE_BOOLEAN = 1, TYPE_BIGINT = 5, TYPE_UBIGINT = 9, TYPE_VARCHAR = 17 };
 enum { ULID_LENGTH = 26, MAX_ROWS = 2048, PARTS_PER_THREAD = 8 };
@@ -192,6 +193,7 @@ typedef struct {
 	idx_t parts, rows;
 	part *part;
 	uint32_t *live;
+	uintptr_t feed; // 0: none, the parts are all.
 	idx_t files;
 	uint32_t *dead, *dead_end;
 } source;
@@ -238,6 +240,8 @@ bool kalam_sources_set(kalam_sources *s, idx_t i, kalam_schema *schema, idx_t pa
 	}
 	return true;
 }
+
+void kalam_sources_feed(kalam_sources *s, idx_t i, uintptr_t feed) { s->source[i].feed = feed; }
 
 bool kalam_sources_dead(kalam_sources *s, idx_t i, idx_t files, uint32_t *dead, uint32_t *dead_end) {
 	source *src = &s->source[i];
@@ -362,6 +366,7 @@ typedef struct {
 	kalam_sources *sources;
 	const source *source;
 	atomic_ullong next;
+	kalam_chunk *fed; // The last chunk of the feed, which what the scan gave refers to.
 	idx_t columns;
 	idx_t column[];
 } scan_state;
@@ -372,6 +377,7 @@ static void free_scan_bind(void *p) {
 }
 
 static void free_scan_state(void *p) {
+	kalam_chunk_release(((scan_state *)p)->fed);
 	kalam_sources_release(((scan_state *)p)->sources);
 	free(p);
 }
@@ -415,12 +421,36 @@ static void init_scan(duck info) {
 	st->source = &s->source[b->index];
 	st->columns = columns;
 	for (idx_t c = 0; c < columns; c++) st->column[c] = duckdb_init_get_column_index(info, c);
-	duckdb_init_set_max_threads(info, st->source->parts / PARTS_PER_THREAD + 1);
+	duckdb_init_set_max_threads(info, st->source->parts / PARTS_PER_THREAD + 1); // 1 with a feed, whose chunks have an order.
 	duckdb_init_set_init_data(info, st, free_scan_state);
+}
+
+// scan_feed gives the next chunk of the source's feed.
+static void scan_feed(duck info, scan_state *st, duck out) {
+	char *error = NULL;
+	kalam_chunk_release(st->fed);
+	st->fed = kalamNextChunk(st->source->feed, &error);
+	if (error != NULL) {
+		duckdb_function_set_error(info, error);
+		free(error);
+		return;
+	}
+	if (st->fed == NULL) {
+		duckdb_data_chunk_set_size(out, 0);
+		return;
+	}
+	for (idx_t c = 0; c < st->columns; c++) {
+		duckdb_vector_reference_vector(duckdb_data_chunk_get_vector(out, c), st->fed->vectors[st->column[c]]);
+	}
+	duckdb_data_chunk_set_size(out, st->fed->rows);
 }
 
 static void scan(duck info, duck out) {
 	scan_state *st = duckdb_function_get_init_data(info);
+	if (st->source->feed != 0) {
+		scan_feed(info, st, out);
+		return;
+	}
 	idx_t i = atomic_fetch_add(&st->next, 1);
 	if (i >= st->source->parts) {
 		duckdb_data_chunk_set_size(out, 0);

@@ -45,6 +45,9 @@ kalam_sources *kalam_sources_new(idx_t n);
 // the other, part p those up to live_end[p]; all rows of p are live when
 // whole[p] is set. Chunks and schema are retained.
 bool kalam_sources_set(kalam_sources *s, idx_t i, kalam_schema *schema, idx_t parts, kalam_chunk **chunks, uint32_t *live, uint32_t *live_end, bool *whole);
+// Has the batches of source i, which has no parts, come from a feed of package
+// query, which must outlive the statement.
+void kalam_sources_feed(kalam_sources *s, idx_t i, uintptr_t feed);
 // Adds the dead rows, ascending, of the files of source i, file f those up to
 // dead_end[f].
 bool kalam_sources_dead(kalam_sources *s, idx_t i, idx_t files, uint32_t *dead, uint32_t *dead_end);

@@ -1,0 +1,92 @@
+package query_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query"
+)
+
+// TestCopyFeed: what yields the batches of a COPY fails,
+// stalls until the statement is cancelled, and is not asked for more than is
+// written. No chunk and no goroutine is left (TestMain checks the latter).
+func TestCopyFeed(t *testing.T) {
+	e := newEngine(t)
+	schema := columnsOf(t, "id BIGINT, body TEXT")
+	batch := batchesOf(t, schema, [][]kalam.Value{row(big(1), txt("x")), row(big(2), txt("y"))}, 2048)[0].Record
+	path := filepath.Join(e.dir, "fed.parquet")
+	failure := kalam.Errorf(kalam.CodeCorrupt, "row 3 is damaged")
+
+	yielded := 0
+	spec := query.CopySpec{Path: path, Schema: schema, Batches: func(yield func(arrow.RecordBatch, error) bool) {
+		for range 1000 {
+			batch.Retain()
+			yielded++
+			if !yield(batch, nil) {
+				return
+			}
+		}
+		yield(nil, failure)
+	}}
+	if _, err := e.CopyParquet(t.Context(), spec); !errors.Is(err, failure) || kalam.CodeOf(err) != kalam.CodeCorrupt {
+		t.Errorf("failed feed: %v, want %v", err, failure)
+	}
+	if yielded != 1000 {
+		t.Errorf("%d batches were asked for, want 1000", yielded)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	spec.Batches = func(yield func(arrow.RecordBatch, error) bool) {
+		batch.Retain()
+		if yield(batch, nil) {
+			<-ctx.Done()
+		}
+	}
+	if _, err := e.CopyParquet(ctx, spec); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("stalled feed: %v, want the deadline", err)
+	}
+
+	wrong := batchesOf(t, columnsOf(t, "id TEXT, body TEXT"), [][]kalam.Value{row(txt("1"), txt("x"))}, 2048)[0].Record
+	yielded = 0
+	spec.Batches = func(yield func(arrow.RecordBatch, error) bool) {
+		for range 1000 {
+			wrong.Retain()
+			yielded++
+			if !yield(wrong, nil) {
+				return
+			}
+		}
+	}
+	if _, err := e.CopyParquet(t.Context(), spec); err == nil || yielded != 1 {
+		t.Errorf("batch of another schema: %v after %d batches", err, yielded)
+	}
+
+	spec.Path = filepath.Join(e.dir, "nosuch", "x.parquet")
+	spec.Batches = func(yield func(arrow.RecordBatch, error) bool) {
+		for batch.Retain(); yield(batch, nil); batch.Retain() {
+		}
+	}
+	if _, err := e.CopyParquet(t.Context(), spec); err == nil {
+		t.Error("wrote into a directory that does not exist")
+	}
+
+	spec.Path = path
+	spec.Batches = func(yield func(arrow.RecordBatch, error) bool) { batch.Retain(); yield(batch, nil) }
+	if n, err := e.CopyParquet(t.Context(), spec); n != 2 || err != nil {
+		t.Errorf("after the failures: %d rows, %v", n, err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+	if n := query.LiveChunks(); n != 0 {
+		t.Errorf("%d chunks are alive", n)
+	}
+}
