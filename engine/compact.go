@@ -147,7 +147,7 @@ type compaction struct {
 	removed     []buffer.CompactedSegment // Likewise: the rows that are left out.
 	keys        []lake.KeyRow             // Of the new file; the lake sorts them.
 	minSeq      kalam.Seq                 // Of the new file's rows.
-	maxSeq      kalam.Seq                 //
+	maxSeq      kalam.Seq                 // Likewise.
 	tombstones  int64                     // In the new file.
 	overwritten int64                     // Rows left out because a later write replaced them.
 	forgotten   int64                     // Tombstones left out because they are old.
@@ -336,6 +336,9 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 		spec.Files = append(spec.Files, query.File{Path: path, SchemaVersion: c.old[i].SchemaVersion, Dead: c.removed[i].Removed})
 	}
 	if _, err = e.query.CopyParquet(ctx, spec); err == nil {
+		err = pending.CheckOrder(ctx, c.keys)
+	}
+	if err == nil {
 		err = e.faults("compact-written")
 	}
 	if err != nil {
