@@ -11,7 +11,7 @@ import (
 
 // errUsage says that the command line was wrong; it ends with status 2.
 var errUsage = errors.New(`usage: kalam-bench load --url URL --data FILE [--table NS.T] [--users-password P] [--batch N] [--workers N]
-       kalam-bench measure --dir DIR [--kalamd BINARY] [--quick]`)
+       kalam-bench measure --dir DIR [--kalamd BINARY] [--quick] [--only STEPS]`)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -38,6 +38,8 @@ func run(ctx context.Context, args []string) error {
 		return runLoad(ctx, args[1:])
 	case "measure":
 		return runMeasure(ctx, args[1:])
+	case "echo": // The reference of a measurement, started by it.
+		return runEcho()
 	}
 	return fmt.Errorf("unknown command %q; %w", args[0], errUsage)
 }

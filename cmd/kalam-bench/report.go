@@ -15,7 +15,7 @@ type report struct {
 }
 
 func (r *report) header() {
-	fmt.Fprintf(r.w, "%-46s %14s %16s %8s   %s\n", "what", "kalam", "reference", "ratio", "budget")
+	fmt.Fprintf(r.w, "%-52s %14s %16s %8s   %s\n", "what", "kalam", "reference", "ratio", "budget")
 }
 
 // line prints a figure. A ratio of 0 is left out; met says whether the budget holds.
@@ -29,7 +29,7 @@ func (r *report) line(what, ours, reference string, ratio float64, budget string
 		verdict = "MISSED"
 		r.missed++
 	}
-	fmt.Fprintf(r.w, "%-46s %14s %16s %8s   %s: %s\n", what, ours, reference, rel, budget, verdict)
+	fmt.Fprintf(r.w, "%-52s %14s %16s %8s   %s: %s\n", what, ours, reference, rel, budget, verdict)
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.3f ms", float64(d)/1e6) }
