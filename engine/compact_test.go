@@ -429,7 +429,7 @@ func TestCompactFailures(t *testing.T) {
 				check("after the failure", 5)
 				return
 			case "compact-committed":
-				for end := time.Now().Add(10 * time.Second); len(s.files(".parquet")) != 1 && time.Now().Before(end); <-time.After(time.Millisecond) {
+				for end := time.Now().Add(10 * time.Second); len(s.files(".parquet"))+len(s.files(".keys")) != 2 && time.Now().Before(end); <-time.After(time.Millisecond) {
 				}
 				check("after the failure", 1)
 			case "compact-removed":
