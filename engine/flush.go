@@ -137,7 +137,7 @@ func (f *scopeFlush) batches(yield func(arrow.RecordBatch, error) bool) {
 	n := f.view.BufferedRows()
 	f.tombstones = roaring.New()
 	f.keys, f.log = make([]lake.KeyRow, 0, n), make([]buffer.SegmentKey, 0, n)
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, f.table)
+	b := datatype.NewBatchBuilder(&recycler{}, f.table)
 	defer b.Release()
 	for v, err := range f.view.Versions() {
 		if err == nil {
