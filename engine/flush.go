@@ -95,6 +95,7 @@ type scopeFlush struct {
 	negativeZero bool
 
 	// What follows is collected while the rows are written.
+	stream     *lake.KeyStream
 	keys       []lake.KeyRow       // The lake sorts them.
 	log        []buffer.SegmentKey // The same in the order of the log.
 	tombstones *roaring.Bitmap
@@ -151,7 +152,9 @@ func (f *scopeFlush) batches(yield func(arrow.RecordBatch, error) bool) {
 		if v.Row.Deleted {
 			f.tombstones.Add(row)
 		}
-		f.keys = append(f.keys, lake.KeyRow{Key: v.Key, Row: row, Seq: v.Row.Seq})
+		key := lake.KeyRow{Key: v.Key, Row: row, Seq: v.Row.Seq}
+		f.keys = append(f.keys, key)
+		f.stream.Add(key)
 		f.log = append(f.log, buffer.SegmentKey{Key: v.Key, Row: row})
 		if b.Len() == maxBatchRows && !yield(b.NewBatch(), nil) {
 			return
@@ -169,6 +172,7 @@ func (f *scopeFlush) write(ctx context.Context) (kalam.Segment, error) {
 	if err != nil {
 		return kalam.Segment{}, err
 	}
+	f.stream = pending.Keys(f.minSeq)
 	_, err = f.engine.query.CopyParquet(ctx, query.CopySpec{
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches, NegativeZero: f.negativeZero,
 		FieldIDs: fieldIDs(f.table), RowGroup: flushRowGroup, Metadata: pending.Metadata(f.minSeq),

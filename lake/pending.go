@@ -1,7 +1,7 @@
 package lake
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +22,8 @@ type Pending struct {
 	created time.Time
 	maxSeq  kalam.Seq
 	parquet Draft
-	sidecar Draft // nil until Commit
+	sidecar Draft      // nil until Commit
+	keys    *KeyStream // nil unless asked for
 	closed  bool
 }
 
@@ -125,6 +126,13 @@ func (p *Pending) Metadata(minSeq kalam.Seq) map[string]string {
 	return FileMetadata(p.table, minSeq, p.maxSeq)
 }
 
+// Keys returns what the caller may add the keys of all rows to, in the order of
+// the rows, before Commit, which then has less to do. minSeq is the lowest seq.
+func (p *Pending) Keys(minSeq kalam.Seq) *KeyStream {
+	p.keys = &KeyStream{blocks: newKeyBlocks(minSeq), minSeq: minSeq, maxSeq: p.maxSeq}
+	return p.keys
+}
+
 // Abort removes what was written. After Commit or Abort it does nothing.
 func (p *Pending) Abort() error {
 	if p.closed {
@@ -172,24 +180,25 @@ func (p *Pending) commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kal
 	if m.Rows < 1 || m.Rows > 1<<32 || m.Tombstones < 0 || m.Tombstones > m.Rows || m.MinSeq > m.MaxSeq || m.MaxSeq > p.maxSeq || int64(len(keys)) != m.Rows {
 		return seg, fmt.Errorf("commit segment %s: %d keys, %+v", p.path, len(keys), m)
 	}
-	keys, err := prepareKeys(keys, m.Rows, m.MinSeq, m.MaxSeq)
-	if err != nil {
-		return seg, fmt.Errorf("commit segment %s: %w", p.path, err)
+	spec := sidecarSpec{table: seg.Table, blocks: p.keys.encoded(m)}
+	var err error
+	if spec.blocks != nil {
+		seg.MinKey, seg.MaxKey = bytes.Clone(p.keys.first), bytes.Clone(spec.blocks.prev)
+	} else {
+		if spec.keys, err = prepareKeys(keys, m.Rows, m.MinSeq, m.MaxSeq); err != nil {
+			return seg, fmt.Errorf("commit segment %s: %w", p.path, err)
+		}
+		seg.MinKey, seg.MaxKey = bytes.Clone(spec.keys[0].Key), bytes.Clone(spec.keys[len(spec.keys)-1].Key)
 	}
-	sums, err := p.examine(ctx, &seg)
-	if err != nil {
+	if spec.sums, err = p.examine(ctx, &seg); err != nil {
 		return seg, err
 	}
 	p.lake.hook("verified")
-	seg.MinKey = append([]byte(nil), keys[0].Key...)
-	seg.MaxKey = append([]byte(nil), keys[len(keys)-1].Key...)
+	spec.parquetBytes, spec.parquetRows = seg.Bytes, seg.Rows
 	if p.sidecar, err = p.at.Storage.Create(ctx, sidecarPath(p.path)); err != nil {
 		return seg, err
 	}
-	err = writeLocal(p.sidecar.LocalPath(), &sidecarSpec{
-		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: sums,
-	})
-	if err != nil {
+	if err = writeLocal(p.sidecar.LocalPath(), &spec); err != nil {
 		return seg, localError("write "+sidecarPath(p.path), err)
 	}
 	p.lake.hook("sidecar")
@@ -285,10 +294,5 @@ func writeLocal(name string, s *sidecarSpec) error {
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(f, 256<<10)
-	err = writeSidecar(w, s)
-	if err == nil {
-		err = w.Flush()
-	}
-	return errors.Join(err, f.Close())
+	return errors.Join(writeSidecar(f, s), f.Close())
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/kalamlake/kalam"
 )
@@ -99,4 +100,72 @@ func TestMillionKeys(t *testing.T) {
 	if err := s.scrub(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestKeyStream: what a stream has encoded is the sidecar that the sorted list
+// gives, byte for byte, and it gives up as soon as the list must be sorted or is
+// not the segment's.
+func TestKeyStream(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := rapid.SliceOfNDistinct(rapid.SliceOfN(rapid.Byte(), 1, 40), 1, 3000, func(k []byte) string { return string(k) }).Draw(t, "keys")
+		slices.SortFunc(all, bytes.Compare)
+		min := kalam.Seq(rapid.Uint64Range(1, 1<<40).Draw(t, "min"))
+		keys := make([]KeyRow, len(all))
+		for i := range all {
+			keys[i] = KeyRow{Key: all[i], Row: uint32(i), Seq: min + kalam.Seq(i*3)}
+		}
+		m := SegmentMeta{MinSeq: min, MaxSeq: keys[len(keys)-1].Seq, Rows: int64(len(keys))}
+		stream := func(keys []KeyRow) *KeyStream {
+			s := &KeyStream{blocks: newKeyBlocks(m.MinSeq), minSeq: m.MinSeq, maxSeq: m.MaxSeq}
+			for _, k := range keys {
+				s.Add(k)
+			}
+			return s
+		}
+		s := stream(keys)
+		encoded := s.encoded(m)
+		if encoded == nil || !bytes.Equal(s.first, all[0]) || !bytes.Equal(encoded.prev, all[len(all)-1]) {
+			t.Fatalf("ordered keys were not encoded: %+v", s)
+		}
+		var got, want bytes.Buffer
+		if err := writeSidecar(&got, &sidecarSpec{table: 3, blocks: encoded, parquetRows: m.Rows, sums: []uint32{7}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeSidecar(&want, &sidecarSpec{table: 3, keys: keys, parquetRows: m.Rows, sums: []uint32{7}}); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), want.Bytes()) {
+			t.Fatal("the sidecars differ")
+		}
+		if stream(keys[1:]).encoded(m) != nil {
+			t.Fatal("a stream that lacks a row was taken")
+		}
+		i := rapid.IntRange(0, len(keys)-1).Draw(t, "i")
+		spoil := rapid.SampledFrom([]func(k *KeyRow){
+			func(k *KeyRow) { k.Row++ }, func(k *KeyRow) { k.Seq = m.MinSeq - 1 }, func(k *KeyRow) { k.Seq = m.MaxSeq + 1 },
+			func(k *KeyRow) { k.Key = make([]byte, maxKeyBytes+1); k.Key[0] = 0xff },
+		}).Draw(t, "spoil")
+		bad := slices.Clone(keys)
+		spoil(&bad[i])
+		if stream(bad).encoded(m) != nil {
+			t.Fatalf("a stream with a bad key %d was taken", i)
+		}
+		if len(keys) > 1 {
+			bad = slices.Clone(keys)
+			j := (i + 1) % len(keys)
+			bad[i].Key, bad[j].Key = bad[j].Key, bad[i].Key
+			if stream(bad).encoded(m) != nil {
+				t.Fatal("unordered keys were taken")
+			}
+			bad[i].Key, bad[j].Key = all[i], all[i]
+			if stream(bad).encoded(m) != nil {
+				t.Fatal("equal keys were taken")
+			}
+		}
+		other := m
+		other.MinSeq++
+		if stream(keys).encoded(other) != nil {
+			t.Fatal("a stream of other seqs was taken")
+		}
+	})
 }

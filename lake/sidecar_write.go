@@ -21,7 +21,8 @@ type KeyRow struct {
 // sidecarSpec is all that a sidecar holds.
 type sidecarSpec struct {
 	table        kalam.TableNumber
-	keys         []KeyRow // sorted, unique
+	keys         []KeyRow   // sorted, unique
+	blocks       *keyBlocks // of keys, when they were encoded already
 	parquetBytes int64
 	parquetRows  int64
 	sums         []uint32
@@ -29,30 +30,31 @@ type sidecarSpec struct {
 
 // writeSidecar writes the sidecar to w.
 func writeSidecar(w io.Writer, s *sidecarSpec) error {
+	b := s.blocks
+	if b == nil {
+		b = newKeyBlocks(baseSeq(s.keys))
+		for i := range s.keys {
+			b.add(&s.keys[i])
+		}
+	}
+	b.close()
 	t := trailer{
-		entries: uint64(len(s.keys)), parquetBytes: uint64(s.parquetBytes), parquetRows: uint64(s.parquetRows),
-		table: s.table, baseSeq: baseSeq(s.keys), sumBlock: sumBlockSize,
+		entries: b.entries, blocks: b.blocks, parquetBytes: uint64(s.parquetBytes), parquetRows: uint64(s.parquetRows),
+		table: s.table, baseSeq: b.base, sumBlock: sumBlockSize,
 	}
 	head := append(make([]byte, 0, headerSize), sidecarMagic...)
 	head = binary.LittleEndian.AppendUint32(head, sidecarVersion)
 	head = binary.LittleEndian.AppendUint32(head, 0)
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
-	index, length, err := writeKeyBlocks(w, s.keys, &t)
-	if err != nil {
-		return err
-	}
-	t.indexOffset, t.indexLength = headerSize+length, uint64(len(index))
-	t.indexSum = checksum(index)
+	t.indexOffset, t.indexLength = headerSize+uint64(b.data.Len()), uint64(len(b.index))
+	t.indexSum = checksum(b.index)
 	sums := make([]byte, 0, 4*len(s.sums))
 	for _, sum := range s.sums {
 		sums = binary.LittleEndian.AppendUint32(sums, sum)
 	}
 	t.sumsOffset, t.sumsLength = t.indexOffset+t.indexLength, uint64(len(sums))
 	t.sumsSum = checksum(sums)
-	for _, b := range [][]byte{index, sums, t.append(nil)} {
-		if _, err := w.Write(b); err != nil {
+	for _, part := range [][]byte{head, b.data.Bytes(), b.index, sums, t.append(nil)} {
+		if _, err := w.Write(part); err != nil {
 			return err
 		}
 	}
@@ -70,40 +72,91 @@ func baseSeq(keys []KeyRow) kalam.Seq {
 	return base
 }
 
-// writeKeyBlocks writes keys in blocks and returns their index and the number
-// of bytes written: per block the length of its separator, the separator, the
-// number of entries, and the length of the block with its checksum. The
-// separator is the shortest start of the block's first key that is above all keys
-// of the blocks before, so that the index is small however long keys are.
-func writeKeyBlocks(w io.Writer, keys []KeyRow, t *trailer) (index []byte, length uint64, err error) {
-	block := make([]byte, 0, keyBlockSize+256)
-	separator := 0 // its length, for the block that follows
-	for i := 0; i < len(keys); {
-		block = block[:0]
-		first := keys[i].Key
-		entries := 0
-		var prev []byte
-		for i < len(keys) && len(block) < keyBlockSize+len(first) && entries < keyBlockEntries {
-			block = appendEntry(block, prev, &keys[i], t.baseSeq)
-			prev = keys[i].Key
-			i++
-			entries++
-		}
-		block = binary.LittleEndian.AppendUint32(block, checksum(block))
-		if _, err := w.Write(block); err != nil {
-			return nil, 0, err
-		}
-		t.blocks++
-		length += uint64(len(block))
-		index = binary.AppendUvarint(index, uint64(separator))
-		index = append(index, first[:separator]...)
-		index = binary.AppendUvarint(index, uint64(entries))
-		index = binary.AppendUvarint(index, uint64(len(block)))
-		if i < len(keys) {
-			separator = sharedPrefix(prev, keys[i].Key) + 1
-		}
+// keyBlocks encodes keys, which are added in their order, in blocks, and makes the
+// index of the blocks: per block the length of its separator, the separator, the
+// number of entries, and the length of the block with its checksum. The separator
+// is the shortest start of the block's first key that is above all keys of the
+// blocks before, so that the index is small however long keys are.
+type keyBlocks struct {
+	data  bytes.Buffer // The blocks that are closed.
+	index []byte
+
+	entries uint64
+	blocks  uint64
+	base    kalam.Seq // At most the seq of each key.
+
+	block     []byte // The open block.
+	inBlock   int    // Its entries.
+	first     []byte // Its first key.
+	prev      []byte // The last key that was added.
+	separator int    // Of the open block: its length.
+}
+
+func newKeyBlocks(base kalam.Seq) *keyBlocks { return &keyBlocks{base: base} }
+
+// add adds a key, which must be above all before, and keeps a reference to it.
+func (b *keyBlocks) add(k *KeyRow) {
+	if b.inBlock > 0 && (len(b.block) >= keyBlockSize+len(b.first) || b.inBlock >= keyBlockEntries) {
+		b.close()
+		b.separator = sharedPrefix(b.prev, k.Key) + 1
 	}
-	return index, length, nil
+	var prev []byte
+	if b.inBlock == 0 {
+		b.first = k.Key
+	} else {
+		prev = b.prev
+	}
+	b.block = appendEntry(b.block, prev, k, b.base)
+	b.prev = k.Key
+	b.inBlock++
+	b.entries++
+}
+
+// close ends the open block, if there is one.
+func (b *keyBlocks) close() {
+	if b.inBlock == 0 {
+		return
+	}
+	b.block = binary.LittleEndian.AppendUint32(b.block, checksum(b.block))
+	b.data.Write(b.block)
+	b.index = binary.AppendUvarint(b.index, uint64(b.separator))
+	b.index = append(b.index, b.first[:b.separator]...)
+	b.index = binary.AppendUvarint(b.index, uint64(b.inBlock))
+	b.index = binary.AppendUvarint(b.index, uint64(len(b.block)))
+	b.blocks++
+	b.block, b.inBlock = b.block[:0], 0
+}
+
+// KeyStream encodes the keys of a segment while its rows are written, which is
+// done when the file is: keys mostly rise with the rows. If they do not, it gives
+// up, and Commit sorts the list. It is not safe for concurrent use.
+type KeyStream struct {
+	blocks         *keyBlocks // nil once it has given up.
+	first          []byte
+	minSeq, maxSeq kalam.Seq
+}
+
+// Add adds the key of the next row and keeps a reference to it.
+func (s *KeyStream) Add(k KeyRow) {
+	b := s.blocks
+	switch {
+	case b == nil:
+	case uint64(k.Row) != b.entries || k.Seq < s.minSeq || k.Seq > s.maxSeq || len(k.Key) > maxKeyBytes || b.entries > 0 && bytes.Compare(b.prev, k.Key) >= 0:
+		s.blocks = nil
+	default:
+		if b.entries == 0 {
+			s.first = k.Key
+		}
+		b.add(&k)
+	}
+}
+
+// encoded returns the blocks of all rows of a segment, nil if it has not got them.
+func (s *KeyStream) encoded(m SegmentMeta) *keyBlocks {
+	if s == nil || s.blocks == nil || s.blocks.entries != uint64(m.Rows) || s.minSeq != m.MinSeq || s.maxSeq < m.MaxSeq {
+		return nil
+	}
+	return s.blocks
 }
 
 // prepareKeys sorts keys in place by key and keeps the newest version of each.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,12 +20,11 @@ func runEcho() error {
 	if err != nil {
 		return err
 	}
-	defer ln.Close()
 	if _, err := fmt.Println(ln.Addr()); err != nil {
-		return err
+		return errors.Join(err, ln.Close())
 	}
 	c, err := ln.Accept()
-	if err != nil {
+	if err := errors.Join(err, ln.Close()); err != nil {
 		return err
 	}
 	defer c.Close()
