@@ -52,6 +52,7 @@ type Backend struct {
 	limits  buffer.Limits
 	large   largeValues
 	logs    *logSync    // Guarded by writing.
+	space   space       // Likewise.
 	failed  atomic.Bool // A sync failed; nothing more is written.
 	quit    chan struct{}
 	work    sync.WaitGroup // The goroutines of collecting and of the relaxed sync.
@@ -140,7 +141,7 @@ func (b *Backend) openDB() (err error) {
 		return openError(b.dir, err)
 	}
 	if b.logs, err = openLogSync(b.dir); err != nil {
-		return errors.Join(openError(b.dir, err), b.db.Close())
+		return errors.Join(openError(b.dir, err), b.logs.close(), b.db.Close())
 	}
 	// An op of a large value writes two entries. Badger counts some bytes of its own
 	// for each, and allows as many as there would be nodes of its skip list.
@@ -363,7 +364,7 @@ func (b *Backend) writable(ops []storedOp) error {
 	if b.opts.ReserveBytes < 0 {
 		return nil
 	}
-	free, known := freeSpace(b.dir)
+	free, known := b.space.free(b.dir, ops)
 	if !known {
 		return nil
 	}
