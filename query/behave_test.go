@@ -177,9 +177,9 @@ func TestServerFunctions(t *testing.T) {
 		row(big(3), kalam.Null(), big(7<<22), kalam.Bool(true)))}
 	const doc = "FROM app.t WHERE id = 1"
 	for _, tt := range []struct{ sql, want string }{
-		{"SELECT CURRENT_USER, current_user(), CURRENT_USER_ID(), CURRENT_ROLE, current_role(), session_user", "CURRENT_USER TEXT, current_user() TEXT, current_user_id() TEXT, CURRENT_ROLE TEXT, current_role() TEXT, session_user TEXT\n\"alice\" \"alice\" \"alice\" \"user\" \"user\" \"alice\""},
+		{"SELECT CURRENT_USER, current_user(), CURRENT_USER_ID(), CURRENT_ROLE, current_role(), session_user", "current_user TEXT, current_user() TEXT, current_user_id() TEXT, current_role TEXT, current_role() TEXT, session_user TEXT\n\"alice\" \"alice\" \"alice\" \"user\" \"user\" \"alice\""},
 		{"SELECT now() = CURRENT_TIMESTAMP AND now() = transaction_timestamp() AND now() = current_timestamp() AS same, NOW()", "same BOOLEAN, now() TIMESTAMP\ntrue 1741064767891234"},
-		{"SELECT CURRENT_DATE, today() AS t, current_time AS c", "CURRENT_DATE DATE, t DATE, c TIME\n20151 20151 18367891234"},
+		{"SELECT CURRENT_DATE, today() AS t, current_time AS c", "current_date DATE, t DATE, c TIME\n20151 20151 18367891234"},
 		{"SELECT current_user || '!' AS x", "x TEXT\n\"alice!\""},
 		{"SELECT upper(current_user)", "upper(current_user) TEXT\n\"ALICE\""},
 		{"SELECT snowflake_id() AS a FROM range(3)", "a BIGINT\n\"1\"\n\"2\"\n\"3\""},

@@ -147,6 +147,30 @@ func isWordByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf
 }
 
+// foldNames returns sql with its names in lower case, unless they are quoted, as
+// SQL has it; DuckDB would keep the case of an alias. Keywords and numbers, which
+// are words too, mean the same in lower case. Offsets stay.
+func foldNames(sql string) string {
+	var out []byte
+	for _, l := range lex(sql) {
+		if l.kind != lexWord {
+			continue
+		}
+		for i := l.pos; i < l.end; i++ {
+			if c := sql[i]; c >= 'A' && c <= 'Z' {
+				if out == nil {
+					out = []byte(sql)
+				}
+				out[i] = c + 'a' - 'A'
+			}
+		}
+	}
+	if out == nil {
+		return sql
+	}
+	return string(out)
+}
+
 // nameAt reads the name of one or more parts at pos. ok is false when there is
 // none. Parts are folded to lower case unless they are quoted.
 func nameAt(sql string, pos int) (parts []string, ok bool) {

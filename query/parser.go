@@ -144,6 +144,19 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 	if err != nil {
 		return nil, err
 	}
+	folded := foldNames(sql)
+	q, err := p.parseOne(ctx, folded)
+	if err != nil && folded != sql {
+		// What is wrong is told as it was typed.
+		if _, typed := p.parseOne(ctx, sql); typed != nil {
+			err = typed
+		}
+	}
+	return q, err
+}
+
+// parseOne is parse for a text that DuckDB can take.
+func (p *parser) parseOne(ctx context.Context, sql string) (node, error) {
 	texts, err := p.run(ctx, sql, func(pc *parserConn) *statement { return pc.serialize })
 	if err != nil {
 		return nil, parseFailure(err)

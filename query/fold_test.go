@@ -1,0 +1,25 @@
+package query_test
+
+import (
+	"testing"
+
+	"github.com/kalamlake/kalam/query"
+)
+
+// TestNamesAreFolded: names without quotes are in lower case, wherever they stand;
+// quoted ones, strings, parameters and JSON paths stay.
+func TestNamesAreFolded(t *testing.T) {
+	e := newEngine(t)
+	src := source(t, "id BIGINT, body TEXT", row(big(1), txt("Ä B")))
+	for sql, want := range map[string]string{
+		`SELECT Id AS Total, ID AS "Total 2", BODY AS ÄX FROM T`:                          "total BIGINT, Total 2 BIGINT, Äx TEXT\n\"1\" \"1\" \"Ä B\"",
+		`SELECT X."Id" AS A FROM (SELECT 7 AS "Id") AS X`:                                 "a INT\n7",
+		`WITH Q AS (SELECT 'It''s A' AS V, E'\'B' AS W, $q$C 'D$q$ AS X) SELECT * FROM Q`: "v TEXT, w TEXT, x TEXT\n\"It's A\" \"'B\" \"C 'D\"",
+		`SELECT /* AS X */ '{"A": 1}'::JSON ->> '$.A' AS J -- AS K`:                       "j TEXT\n\"1\"",
+		`SELECT 1E2 AS E, TRUE AS T`:                                                      "e DECIMAL(4,1), t BOOLEAN\n\"100.0\" true",
+	} {
+		if got := e.mustText(t, sql, map[string]query.Source{"t": src}); got != want {
+			t.Errorf("%s:\ngot  %q\nwant %q", sql, got, want)
+		}
+	}
+}
