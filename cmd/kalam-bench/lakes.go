@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"syscall"
@@ -74,6 +75,36 @@ func (m *measurement) measureFlush(ctx context.Context) error {
 	}
 	rate, reference := float64(rows)/took.Seconds(), median(copies)
 	m.report.line("flush of 1M rows", perSecond(rate), perSecond(reference), rate/reference, ">= 0.79x raw COPY (500k of 635k)", rate/reference >= 0.79)
+	return nil
+}
+
+// measureBeside times the inserts of a few writers into another table while 1M
+// rows are flushed against the same without a flush.
+func (m *measurement) measureBeside(ctx context.Context) error {
+	const writers, pause = 4, 2 * time.Millisecond
+	if err := m.load("bench.beside", m.scaled(1_000_000)); err != nil {
+		return err
+	}
+	idle, cancel := context.WithTimeout(ctx, m.span(5*time.Second))
+	defer cancel()
+	before, err := m.insertUntil(idle, writers, pause)
+	if err != nil {
+		return err
+	}
+	during, stop := context.WithCancel(ctx)
+	defer stop()
+	flushed := make(chan error, 1)
+	go func() {
+		defer stop()
+		_, err := m.flush(ctx, "bench.beside")
+		flushed <- err
+	}()
+	beside, err := m.insertUntil(during, writers, pause)
+	if err := errors.Join(err, <-flushed); err != nil {
+		return err
+	}
+	ratio := float64(beside.at(0.99)) / float64(before.at(0.99))
+	m.report.line("INSERT by 4 writers beside a flush, p99", ms(beside.at(0.99)), ms(before.at(0.99)), ratio, "<= 2x without a flush", ratio <= 2)
 	return nil
 }
 

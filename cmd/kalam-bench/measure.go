@@ -40,7 +40,7 @@ func runMeasure(ctx context.Context, args []string) error {
 	flags.StringVar(&m.server.binary, "kalamd", "bin/kalamd", "server binary")
 	flags.StringVar(&m.server.dir, "dir", "", "empty directory for the server's data, on the disk to measure")
 	flags.BoolVar(&m.quick, "quick", false, "a tenth of the rows: to see that everything runs, not to compare")
-	only := flags.String("only", "", "comma list of single, many, point, events, bulk, cached, flush, mixed, restart (point needs rows of single or many)")
+	only := flags.String("only", "", "comma list of single, many, point, events, bulk, cached, flush, beside, mixed, restart (point needs rows of single or many)")
 	if err := flags.Parse(args); err != nil || m.server.dir == "" {
 		return errUsage
 	}
@@ -83,6 +83,7 @@ func (m *measurement) run(ctx context.Context) error {
 		{"bulk", func() error { return m.measureBulk(ctx) }},
 		{"cached", m.measureCached},
 		{"flush", func() error { return m.measureFlush(ctx) }},
+		{"beside", func() error { return m.measureBeside(ctx) }},
 		{"mixed", func() error { return m.measureMixed(ctx) }},
 		{"restart", m.measureRestart},
 	} {
@@ -108,7 +109,7 @@ func (m *measurement) setUp() error {
 	}
 	defer root.Close()
 	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user", benchUser, benchPassword)}
-	for _, name := range []string{"messages", "bulk", "small", "flushed", "latest", "grouped", "restart"} {
+	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "latest", "grouped", "restart"} {
 		statements = append(statements, "CREATE USER TABLE bench."+name+
 			" (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)")
 	}
