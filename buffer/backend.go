@@ -117,6 +117,8 @@ type Backend interface {
 	// wins. After any other error the caller must not assume that nothing was
 	// written: the batch may be there after a restart, but then as a whole.
 	Apply(ctx context.Context, ops []Op) error
+	// Keys is Scan without the values, which it does not read.
+	Keys(ctx context.Context, partition string, start, end []byte, f func(key []byte) error) error
 	// MaxBatch returns the limits of a batch. They do not change.
 	MaxBatch() Limits
 	// Snapshot fixes the present state. It takes place between two batches.

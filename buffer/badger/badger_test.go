@@ -262,6 +262,7 @@ func TestSpaceIsGivenBack(t *testing.T) {
 		must(t, "Delete", b.Delete(t.Context(), part, keyOf(i)))
 	}
 	must(t, "CompactPartition", b.CompactPartition(t.Context(), part))
+	b.WaitRemoved()
 	if after := diskUse(t, dir); after > before/2 {
 		t.Errorf("%d MiB on disk after a compaction, %d before, %d MiB are live", after>>20, before>>20, 10*size>>20)
 	}

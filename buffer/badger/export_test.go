@@ -9,6 +9,10 @@ func FreeSpace(dir string) (int64, bool) { return freeSpace(dir) }
 // not.
 func (b *Backend) OnDrop(f func()) { b.onDrop = f }
 
+// WaitRemoved waits until the files are gone that nothing refers to. Nobody may
+// write meanwhile.
+func (b *Backend) WaitRemoved() { b.large.removing.Wait() }
+
 // StoredKeys counts the keys of all partitions.
 func (b *Backend) StoredKeys() int {
 	n := 0

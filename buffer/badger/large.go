@@ -66,7 +66,8 @@ type largeFile struct {
 
 // largeValues are the files of large values of a directory.
 type largeValues struct {
-	dir string
+	dir      string
+	removing sync.WaitGroup // Removals of files.
 
 	mu      sync.Mutex // guards what follows
 	files   map[uint64]*largeFile
@@ -264,9 +265,15 @@ func (l *largeValues) sweep(f *largeFile) {
 	}
 	l.doomed = kept
 	l.mu.Unlock()
-	for _, d := range dead {
-		_ = d.file.Close()           // It was only read since its last sync.
-		_ = os.Remove(d.file.Name()) // The next start tries again.
+	if len(dead) > 0 {
+		// Giving back the space of a file can take the system many milliseconds, for
+		// which no writer must wait.
+		l.removing.Go(func() {
+			for _, d := range dead {
+				_ = d.file.Close()           // It was only read since its last sync.
+				_ = os.Remove(d.file.Name()) // The next start tries again.
+			}
+		})
 	}
 }
 
@@ -347,6 +354,7 @@ func (l *largeValues) pointerOf(key string) (pointer, bool) {
 
 // close closes the files. No reader may be left.
 func (l *largeValues) close() error {
+	l.removing.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error

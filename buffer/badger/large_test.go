@@ -53,6 +53,7 @@ func TestLargeValuesComeAndGo(t *testing.T) {
 	}
 	snap.Release()
 	snap.Release()
+	b.WaitRemoved()
 	if n := len(largeFiles(t, dir)); n != 1 {
 		t.Errorf("%d files after the snapshot, want 1", n)
 	}
@@ -147,6 +148,7 @@ func TestCollectLeavesDamage(t *testing.T) {
 		}
 	}
 	must(t, "Delete", b.Delete(t.Context(), part, keyOf(1)))
+	b.WaitRemoved()
 	if use := diskUse(t, dir); use > 20*size {
 		t.Errorf("%d MiB on disk for 2", use>>20)
 	}

@@ -89,12 +89,51 @@ func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
 	return b.scan(ctx, txn, partition, start, end, f)
 }
 
-func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, start, end []byte, f func(key, value []byte) error) (err error) {
+// Keys implements buffer.Backend.
+func (b *Backend) Keys(ctx context.Context, partition string, start, end []byte, f func(key []byte) error) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	txn := b.db.NewTransaction(false)
+	defer txn.Discard()
+	return b.walk(ctx, txn, partition, start, end, func(key []byte, _ *badger.Item, inside *bool) (stop, damage error) {
+		*inside = true
+		stop = f(key)
+		*inside = false
+		return stop, nil
+	})
+}
+
+// scan is Scan in a transaction.
+func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, start, end []byte, f func(key, value []byte) error) error {
+	var large []byte
+	return b.walk(ctx, txn, partition, start, end, func(key []byte, item *badger.Item, inside *bool) (stop, damage error) {
+		var unreadable error
+		damage = item.Value(func(value []byte) error {
+			if item.UserMeta() == metaLarge {
+				if large, unreadable = b.readLarge(value, large); unreadable != nil {
+					return nil
+				}
+				value = large
+			}
+			*inside = true
+			stop = f(key, value)
+			*inside = false
+			return nil
+		})
+		return stop, errors.Join(damage, unreadable)
+	})
+}
+
+// walk calls visit for every key in [start, end). visit sets inside while it is in
+// its caller's code, whose panics are none of Badger's.
+func (b *Backend) walk(ctx context.Context, txn *badger.Txn, partition string, start, end []byte, visit func(key []byte, item *badger.Item, inside *bool) (stop, damage error)) (err error) {
 	prefix, err := b.partitions.key(partition, nil)
 	if err != nil {
 		return err
 	}
-	var inside bool // In f: what happens there is none of Badger's.
+	var inside bool
 	defer func() {
 		if !inside {
 			b.guard(recover(), &err)
@@ -110,7 +149,6 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, s
 	if end != nil {
 		limit = append(prefix[:len(prefix):len(prefix)], end...)
 	}
-	var large []byte
 	for it.Seek(append(prefix[:len(prefix):len(prefix)], start...)); it.Valid(); it.Next() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -121,24 +159,12 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, s
 			return nil
 		}
 		key := full[len(prefix):]
-		var stop, unreadable error
-		err := item.Value(func(value []byte) error {
-			if item.UserMeta() == metaLarge {
-				if large, unreadable = b.readLarge(value, large); unreadable != nil {
-					return nil
-				}
-				value = large
-			}
-			inside = true
-			stop = f(key, value)
-			inside = false
-			return nil
-		})
+		stop, damage := visit(key, item, &inside)
 		if stop != nil {
 			return stop
 		}
-		if err = errors.Join(err, unreadable); err != nil {
-			return buffer.NewDamageError(partition, bytes.Clone(key), err)
+		if damage != nil {
+			return buffer.NewDamageError(partition, bytes.Clone(key), damage)
 		}
 	}
 	return nil

@@ -112,6 +112,16 @@ func wantContent(t *testing.T, r buffer.Reader, start, end []byte, want ...strin
 	if diff := cmp.Diff(want, content(t, r, part, start, end)); diff != "" {
 		t.Errorf("Scan(%q, %q) (-want +got):\n%s", start, end, diff)
 	}
+	b, ok := r.(buffer.Backend)
+	if !ok {
+		return
+	}
+	scanned, keys := []string{}, []string{}
+	must(t, "Scan", b.Scan(t.Context(), part, start, end, func(k, _ []byte) error { scanned = append(scanned, string(k)); return nil }))
+	must(t, "Keys", b.Keys(t.Context(), part, start, end, func(k []byte) error { keys = append(keys, string(k)); return nil }))
+	if diff := cmp.Diff(scanned, keys); diff != "" {
+		t.Errorf("Keys(%q, %q) (-Scan +Keys):\n%s", start, end, diff)
+	}
 }
 
 func testPutGetDelete(t *testing.T, b buffer.Backend) {
@@ -185,6 +195,16 @@ func testScanError(t *testing.T, b buffer.Backend) {
 	})
 	if !errors.Is(err, stop) || seen != 2 {
 		t.Errorf("Scan = %v after %d keys, want %v after 2", err, seen, stop)
+	}
+	seen = 0
+	err = b.Keys(t.Context(), part, nil, nil, func([]byte) error {
+		if seen++; seen == 2 {
+			return stop
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) || seen != 2 {
+		t.Errorf("Keys = %v after %d keys, want %v after 2", err, seen, stop)
 	}
 }
 
@@ -329,6 +349,7 @@ func testPartitions(t *testing.T, b buffer.Backend) {
 	_, err = b.Get(ctx, "other", []byte("k"))
 	wantIs(t, "Get", err, buffer.ErrPartitionNotFound)
 	wantIs(t, "Scan", b.Scan(ctx, "other", nil, nil, nil), buffer.ErrPartitionNotFound)
+	wantIs(t, "Keys", b.Keys(ctx, "other", nil, nil, nil), buffer.ErrPartitionNotFound)
 	wantIs(t, "Put", b.Put(ctx, "other", []byte("k"), nil), buffer.ErrPartitionNotFound)
 	wantIs(t, "DropPartition", b.DropPartition(ctx, "other"), buffer.ErrPartitionNotFound)
 	wantIs(t, "CompactPartition", b.CompactPartition(ctx, "other"), buffer.ErrPartitionNotFound)

@@ -99,6 +99,11 @@ func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
 	return s.scan(ctx, partition, start, end, f)
 }
 
+// Keys implements buffer.Backend.
+func (b *Backend) Keys(ctx context.Context, partition string, start, end []byte, f func(key []byte) error) error {
+	return b.Scan(ctx, partition, start, end, func(key, _ []byte) error { return f(key) })
+}
+
 func (s *state) scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
 	root, err := s.partition(partition)
 	if err != nil {
