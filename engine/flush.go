@@ -24,6 +24,9 @@ import (
 // piece that a read by key decodes.
 const flushRowGroup = 16384
 
+// flushBatchBytes ends a batch of long rows: some batches are in memory at a time.
+const flushBatchBytes = 16 << 20
+
 // DirtyScopes returns the users with buffered rows of a table, in key order.
 func (e *Engine) DirtyScopes(n kalam.TableNumber) ([]kalam.UserID, error) {
 	stats := e.store.Dirty(n)
@@ -156,7 +159,7 @@ func (f *scopeFlush) batches(yield func(arrow.RecordBatch, error) bool) {
 		f.keys = append(f.keys, key)
 		f.stream.Add(key)
 		f.log = append(f.log, buffer.SegmentKey{Key: v.Key, Row: row})
-		if b.Len() == maxBatchRows && !yield(b.NewBatch(), nil) {
+		if (b.Len() == maxBatchRows || b.Bytes() >= flushBatchBytes) && !yield(b.NewBatch(), nil) {
 			return
 		}
 	}

@@ -1,7 +1,11 @@
 package engine_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/kalamlake/kalam"
 )
 
 // TestFlushOfManyBatches flushes rows of every type, of which each batch has other
@@ -31,6 +35,24 @@ func TestFlushOfManyBatches(t *testing.T) {
 		if got := s.must(alice, q).table(); got != want[i] {
 			t.Errorf("%s differs after the flush:\n%s", q, firstDifference(got, want[i]))
 		}
+	}
+}
+
+// TestFlushOfLongRows flushes rows that fill a batch by their bytes.
+func TestFlushOfLongRows(t *testing.T) {
+	s := newServer(t)
+	alice := userOf("alice")
+	s.must(root, "CREATE NAMESPACE app")
+	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT)")
+	for i := range 100 {
+		s.must(alice, "INSERT INTO app.t VALUES ($1, $2)", kalam.BigInt(int64(i)), kalam.Text(strings.Repeat(fmt.Sprint(i, " "), 400_000/len(fmt.Sprint(i, " ")))))
+	}
+	s.must(alice, "INSERT INTO app.t SELECT i, 'short ' || i FROM range(100, 110) r(i)")
+	const sql = "SELECT id, length(body) AS n, md5(body) AS sum FROM app.t"
+	want := s.must(alice, sql).table()
+	s.flush()
+	if got := s.must(alice, sql).table(); got != want {
+		t.Errorf("after the flush:\n%s", firstDifference(got, want))
 	}
 }
 
