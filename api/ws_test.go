@@ -211,6 +211,7 @@ func TestSocketGolden(t *testing.T) {
 			exchangeFrames("subscribe without rows", sub("none", "SELECT n FROM app.notes WHERE n > 100", nil), 1)
 			exchangeFrames("the last row", sub("last", "SELECT id FROM app.notes WHERE n < 100", &wire.SubscribeOptions{LastRows: number(1)}), 2)
 			exchangeFrames("unsubscribe", map[string]any{"type": "unsubscribe", "subscription_id": "last"}, 0)
+			waitFor(t, "the last subscription is gone", func() bool { return h.engine.LiveCount() == 3 }) // Nothing answers it.
 			exchangeFrames("insert", sqlOf("INSERT INTO app.notes VALUES (4, 'four \"4\"', NULL)"), 2)
 			exchangeFrames("update", sqlOf("UPDATE app.notes SET body = NULL, n = 4 WHERE id = 4"), 2)
 			exchangeFrames("update into another filter", sqlOf("UPDATE app.notes SET n = 400 WHERE id = 4"), 3)
