@@ -119,18 +119,29 @@ func (r *Runner) storeCancelled(ctx context.Context, e *entry) error {
 	if m := r.running[e]; m != nil {
 		m.fill(&job)
 	}
+	e.ending = true
 	r.mu.Unlock()
+	err := r.storePath(ctx, &job, now)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		e.ending = false
+		return err
+	}
+	e.job = job
+	r.finishLocked(e)
+	return nil
+}
+
+// storePath stores the states of a job up to cancelled.
+func (r *Runner) storePath(ctx context.Context, job *kalam.Job, now time.Time) error {
 	for _, to := range cancelPath(job.Status) {
-		if err := change(&job, to, now); err != nil {
+		if err := change(job, to, now); err != nil {
 			return err
 		}
-		if err := r.records.PutJob(context.WithoutCancel(ctx), job); err != nil {
+		if err := r.records.PutJob(context.WithoutCancel(ctx), *job); err != nil {
 			return err
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e.job = job
-	r.finishLocked(e)
 	return nil
 }

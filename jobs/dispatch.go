@@ -249,6 +249,7 @@ func (r *Runner) end(ctx context.Context, e *entry, err error) (again bool) {
 	if err := change(&job, to, now); err != nil {
 		r.log.Error("job ended in a state it cannot reach", "job", job.ID, "error", err)
 	}
+	e.ending = to != kalam.JobRetrying
 	r.mu.Unlock()
 	if !r.storeEnd(job) {
 		return false

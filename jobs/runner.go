@@ -100,6 +100,7 @@ type entry struct {
 	resumed   bool  // Was running or retrying when the last Runner ended.
 	notBefore time.Time
 	saved     time.Time // Of the last store.
+	ending    bool      // The task is over and the final record is being stored.
 	final     bool      // The final record is stored.
 	cancel    context.CancelCauseFunc
 	cancelled bool // By Cancel; a try that starts later ends at once.
@@ -216,7 +217,7 @@ func (r *Runner) Schedule(spec string, f func(ctx context.Context)) error {
 
 // Submit stores a new job and queues it; it returns once the record is durable.
 // A job whose Key an active one has is not stored: that one is returned, and
-// existing is true. The ID, the times and the state are set here; MaxRetries 0
+// existing is true; one whose task is over is not active any more. The ID, the times and the state are set here; MaxRetries 0
 // is that of Options, negative none. CodeShuttingDown after Drain or Run's end.
 func (r *Runner) Submit(ctx context.Context, j kalam.Job) (job kalam.Job, existing bool, err error) {
 	return r.submit(ctx, j, false)
@@ -241,12 +242,20 @@ func (r *Runner) submit(ctx context.Context, j kalam.Job, draining bool) (kalam.
 			return kalam.Job{}, false, context.Cause(ctx)
 		}
 		r.mu.Lock()
-		job, err := e.job, e.err
+		job, ending, err := e.job, e.ending, e.err
 		r.mu.Unlock()
-		if err == nil {
+		if err == nil && !ending {
 			return job, true, nil
 		}
-		// The one that held the key could not be stored; the key is free again.
+		// The one that held the key could not be stored, or its task is over: what is
+		// asked for now is not what it did.
+		select {
+		case <-e.done:
+		case <-r.stopping:
+			return kalam.Job{}, false, errShuttingDown()
+		case <-ctx.Done():
+			return kalam.Job{}, false, context.Cause(ctx)
+		}
 	}
 }
 

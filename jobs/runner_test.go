@@ -345,3 +345,41 @@ func TestStatusAndWaitOfUnknown(t *testing.T) {
 		t.Error("a job without task was taken")
 	}
 }
+
+// slowEnds shows the final record of a job at once and takes a second to return.
+type slowEnds struct{ *records }
+
+func (s slowEnds) PutJob(ctx context.Context, j kalam.Job) error {
+	err := s.records.PutJob(ctx, j)
+	if j.Status.Done() {
+		time.Sleep(time.Second)
+	}
+	return err
+}
+
+// TestSubmitWhileAnotherEnds submits a job while the end of the last one with its
+// key can be read already: it is a new one, and its task runs.
+func TestSubmitWhileAnotherEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := newRecords()
+		var runs atomic.Int64
+		runner := jobs.NewRunner(slowEnds{rec}, jobs.Options{Workers: 2, Tasks: tasks(func(context.Context, *jobs.Handle) error {
+			runs.Add(1)
+			return nil
+		})})
+		defer runThis(t, runner)()
+		first := submit(t, runner, kalam.Job{Kind: kalam.JobFlush, Key: "flush:7"})
+		time.Sleep(time.Second / 2)
+		if j, _, err := rec.Job(t.Context(), first.ID); err != nil || j.Status != kalam.JobCompleted {
+			t.Fatalf("the first job is %s, %v", j.Status, err)
+		}
+		second, existing, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush, Key: "flush:7"})
+		if err != nil || existing || second.ID == first.ID {
+			t.Errorf("second job %s after %s: existing %v, %v", second.ID, first.ID, existing, err)
+		}
+		time.Sleep(time.Minute)
+		if n := runs.Load(); n != 2 {
+			t.Errorf("the task ran %d times, want 2", n)
+		}
+	})
+}
