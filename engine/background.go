@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
@@ -140,6 +141,22 @@ func (s *session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where str
 		return "", "", kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).At(in.Pos)
 	}
 	return ns, fmt.Sprintf("in namespace '%s'", ns), nil
+}
+
+// maintainedTable returns the table that STORAGE FLUSH or COMPACT TABLE, which verb
+// says, is to work on.
+func (s *session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, error) {
+	if err := catalog.CanMaintain(s.principal.Role); err != nil {
+		return nil, err
+	}
+	t, err := s.table(n)
+	if err != nil {
+		return nil, err
+	}
+	if t.Kind == kalam.KindStreamTable {
+		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE %s TABLE is not supported for STREAM tables", verb)
+	}
+	return t, nil
 }
 
 func jobList(ids []kalam.JobID) string {

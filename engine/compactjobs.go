@@ -8,7 +8,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 )
@@ -149,15 +148,9 @@ func dueKey(n kalam.TableNumber) string { return fmt.Sprintf("compact-due-%d", n
 
 // compactTable submits the compaction of one table and words the answer.
 func (s *session) compactTable(ctx context.Context, st *dialect.CompactTable) error {
-	if err := catalog.CanMaintain(s.principal.Role); err != nil {
-		return err
-	}
-	t, err := s.table(st.Table)
+	t, err := s.maintainedTable(st.Table, "COMPACT")
 	if err != nil {
 		return err
-	}
-	if t.Kind == kalam.KindStreamTable {
-		return kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE COMPACT TABLE is not supported for STREAM tables")
 	}
 	job, existing, err := s.e.runner.Submit(ctx, compactJob(t, true))
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
@@ -240,15 +239,9 @@ func (e *Engine) writeManifest(ctx context.Context, t *kalam.Table, sc kalam.Sco
 
 // flushTable submits the flush job of one table and words the answer.
 func (s *session) flushTable(ctx context.Context, st *dialect.FlushTable) error {
-	if err := catalog.CanMaintain(s.principal.Role); err != nil {
-		return err
-	}
-	t, err := s.table(st.Table)
+	t, err := s.maintainedTable(st.Table, "FLUSH")
 	if err != nil {
 		return err
-	}
-	if t.Kind == kalam.KindStreamTable {
-		return kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE FLUSH TABLE is not supported for STREAM tables")
 	}
 	dirty := len(s.e.store.Dirty(t.Number)) > 0
 	job, existing, err := s.e.submitFlush(ctx, t)

@@ -82,12 +82,10 @@ func (c *CompactTable) Run(ctx context.Context, h *Handle) error {
 	}
 	job := h.Job()
 	run := &compactRun{task: c, handle: h, job: job, table: kalam.TableID{Namespace: job.Namespace, Name: job.Table}}
-	if job.Result != "" { // Of an earlier try.
-		if err := json.Unmarshal([]byte(job.Result), &run.result); err != nil {
-			return Permanent(fmt.Errorf("result of job %s: %w", job.ID, err))
-		}
-		run.result.Errors, run.result.FailedUsers = nil, 0
+	if err := earlierResult(&job, &run.result); err != nil {
+		return err
 	}
+	run.result.Errors, run.result.FailedUsers = nil, 0
 	start := now()
 	err := run.users(ctx)
 	if setErr := run.report(); setErr != nil {
@@ -103,7 +101,7 @@ func (c *CompactTable) Run(ctx context.Context, h *Handle) error {
 func (r *compactRun) users(ctx context.Context) error {
 	users, err := r.task.Compactor.CompactableScopes(ctx, r.job.Number, r.task.All)
 	if err != nil {
-		return r.gone(fmt.Errorf("list segments of %s: %w", r.table, err))
+		return unlessDropped(r.table, fmt.Errorf("list segments of %s: %w", r.table, err))
 	}
 	r.total = len(users)
 	for _, user := range users {
@@ -115,7 +113,7 @@ func (r *compactRun) users(ctx context.Context) error {
 			r.add(done)
 		}
 		if err != nil && (ctx.Err() != nil || kalam.CodeOf(err) == kalam.CodeTableNotFound) {
-			return r.gone(err)
+			return unlessDropped(r.table, err)
 		}
 		r.done++
 		if err != nil {
@@ -125,14 +123,6 @@ func (r *compactRun) users(ctx context.Context) error {
 		r.handle.SetProgress(fmt.Sprintf("%d of %d users looked at, %d compacted", r.done, r.total, r.result.Scopes))
 	}
 	return r.failure()
-}
-
-// gone turns the error of a dropped table into the end of the job.
-func (r *compactRun) gone(err error) error {
-	if kalam.CodeOf(err) == kalam.CodeTableNotFound {
-		return Skip(fmt.Sprintf("Table %s was dropped", r.table))
-	}
-	return err
 }
 
 func (r *compactRun) add(s CompactedScope) {

@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -87,12 +84,10 @@ func (f *FlushTable) Run(ctx context.Context, h *Handle) error {
 	}
 	job := h.Job()
 	run := &flushRun{task: f, handle: h, job: job, table: kalam.TableID{Namespace: job.Namespace, Name: job.Table}}
-	if job.Result != "" { // Of an earlier try.
-		if err := json.Unmarshal([]byte(job.Result), &run.result); err != nil {
-			return Permanent(fmt.Errorf("result of job %s: %w", job.ID, err))
-		}
-		run.result.Errors, run.result.FailedUsers = nil, 0
+	if err := earlierResult(&job, &run.result); err != nil {
+		return err
 	}
+	run.result.Errors, run.result.FailedUsers = nil, 0
 	start := now()
 	if log.Enabled(ctx, slog.LevelDebug) {
 		log.DebugContext(ctx, fmt.Sprintf("Flush job started: job_id=%s, table=%s, namespace=%s, timestamp=%s",
@@ -117,7 +112,7 @@ func (r *flushRun) users(ctx context.Context) (err error) {
 	}()
 	users, err := r.task.Flusher.DirtyScopes(r.job.Number)
 	if err != nil {
-		return r.gone(fmt.Errorf("list users with buffered rows of %s: %w", r.table, err))
+		return unlessDropped(r.table, fmt.Errorf("list users with buffered rows of %s: %w", r.table, err))
 	}
 	r.total = len(users)
 	g, gctx := errgroup.WithContext(ctx)
@@ -129,20 +124,12 @@ func (r *flushRun) users(ctx context.Context) (err error) {
 		g.Go(func() error { return r.user(gctx, user) })
 	}
 	if err := g.Wait(); err != nil {
-		return r.gone(err)
+		return unlessDropped(r.table, err)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return r.failure()
-}
-
-// gone turns the error of a dropped table into the end of the job.
-func (r *flushRun) gone(err error) error {
-	if kalam.CodeOf(err) == kalam.CodeTableNotFound {
-		return Skip(fmt.Sprintf("Table %s was dropped", r.table))
-	}
-	return err
 }
 
 // user flushes one user. It returns only errors that concern the others too.
@@ -173,21 +160,6 @@ func (r *flushRun) user(ctx context.Context, user kalam.UserID) error {
 func (r *flushRun) fail(user kalam.UserID, err error) {
 	r.result.Errors = noteFailure(r.result.Errors, user, err)
 	r.result.FailedUsers++
-}
-
-// noteFailure adds the error of a user to errs, as long as they are few.
-func noteFailure(errs map[string]string, user kalam.UserID, err error) map[string]string {
-	name := string(user)
-	if name == "" {
-		name = "shared"
-	}
-	if errs == nil {
-		errs = make(map[string]string)
-	}
-	if len(errs) < maxListed {
-		errs[name] = err.Error()
-	}
-	return errs
 }
 
 func (r *flushRun) add(s FlushedScope) {
@@ -236,24 +208,6 @@ func (r *flushRun) message() string {
 // failure returns the error of the users that failed, nil when none did.
 func (r *flushRun) failure() error {
 	return failureOf("flush", r.result.Errors, r.result.FailedUsers, r.total)
-}
-
-// failureOf returns the error of a job over users of which some failed, nil when
-// none did.
-func failureOf(what string, errs map[string]string, failed, total int) error {
-	const most = 5
-	if failed == 0 {
-		return nil
-	}
-	var texts []string
-	for _, name := range slices.Sorted(maps.Keys(errs)) {
-		if len(texts) == most {
-			texts = append(texts, "...")
-			break
-		}
-		texts = append(texts, name+": "+errs[name])
-	}
-	return fmt.Errorf("%s of %d of %d users failed: %s", what, failed, total, strings.Join(texts, "; "))
 }
 
 // commonDirectory returns the longest path prefix that a and b share, up to and

@@ -346,7 +346,8 @@ func TestStatusAndWaitOfUnknown(t *testing.T) {
 	}
 }
 
-// slowEnds shows the final record of a job at once and takes a second to return.
+// slowEnds shows the final record of a job at once and takes a second, of the
+// clock of the synctest bubble, to return.
 type slowEnds struct{ *records }
 
 func (s slowEnds) PutJob(ctx context.Context, j kalam.Job) error {

@@ -67,7 +67,7 @@ func startEcho() (*echo, error) {
 	}
 	if err != nil {
 		_ = e.cmd.Process.Kill() // It may have ended.
-		_ = e.cmd.Wait()
+		_ = e.cmd.Wait()         // It ended by the signal, or for the reason that is told.
 		return nil, fmt.Errorf("start the echo process: %w", err)
 	}
 	return e, nil

@@ -1,0 +1,67 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
+
+// What the jobs over the users of a table share.
+
+// earlierResult reads into result what an earlier try of the job has set, if one
+// has.
+func earlierResult(job *kalam.Job, result any) error {
+	if job.Result == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(job.Result), result); err != nil {
+		return Permanent(fmt.Errorf("result of job %s: %w", job.ID, err))
+	}
+	return nil
+}
+
+// unlessDropped returns err, or the end of the job if err says that its table was
+// dropped.
+func unlessDropped(table kalam.TableID, err error) error {
+	if kalam.CodeOf(err) == kalam.CodeTableNotFound {
+		return Skip(fmt.Sprintf("Table %s was dropped", table))
+	}
+	return err
+}
+
+// noteFailure adds the error of a user to errs, as long as they are few.
+func noteFailure(errs map[string]string, user kalam.UserID, err error) map[string]string {
+	name := string(user)
+	if name == "" {
+		name = "shared"
+	}
+	if errs == nil {
+		errs = make(map[string]string)
+	}
+	if len(errs) < maxListed {
+		errs[name] = err.Error()
+	}
+	return errs
+}
+
+// failureOf returns the error of a job over users of which some failed, nil when
+// none did.
+func failureOf(what string, errs map[string]string, failed, total int) error {
+	const most = 5
+	if failed == 0 {
+		return nil
+	}
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(errs)) {
+		if len(texts) == most {
+			texts = append(texts, "...")
+			break
+		}
+		texts = append(texts, name+": "+errs[name])
+	}
+	return fmt.Errorf("%s of %d of %d users failed: %s", what, failed, total, strings.Join(texts, "; "))
+}
