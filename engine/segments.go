@@ -16,39 +16,38 @@ var _ buffer.SegmentReader = segments{}
 type segments struct{ e *Engine }
 
 // Find returns the row position of each key, -1 where it is absent.
-func (s segments) Find(ctx context.Context, seg *kalam.Segment, keys [][]byte) ([]int64, error) {
-	rows, err := s.e.lake.Find(ctx, seg, keys)
-	if errors.Is(err, lake.ErrNoSidecar) {
-		if err := s.rebuild(ctx, seg); err != nil {
-			return nil, err
-		}
-		return s.e.lake.Find(ctx, seg, keys)
-	}
+func (s segments) Find(ctx context.Context, seg *kalam.Segment, keys [][]byte) (rows []int64, err error) {
+	err = s.withKeys(ctx, seg, func() (err error) {
+		rows, err = s.e.lake.Find(ctx, seg, keys)
+		return err
+	})
 	return rows, err
 }
 
 // ReadRows returns the rows at the positions.
-func (s segments) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) ([]kalam.Row, error) {
-	found, err := s.e.lake.ReadRows(ctx, t, seg, rows)
-	if errors.Is(err, lake.ErrNoSidecar) {
-		if err := s.rebuild(ctx, seg); err != nil {
-			return nil, err
-		}
-		return s.e.lake.ReadRows(ctx, t, seg, rows)
-	}
+func (s segments) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) (found []kalam.Row, err error) {
+	err = s.withKeys(ctx, seg, func() (err error) {
+		found, err = s.e.lake.ReadRows(ctx, t, seg, rows)
+		return err
+	})
 	return found, err
 }
 
 // EachKey calls visit for every key of the segment.
 func (s segments) EachKey(ctx context.Context, seg *kalam.Segment, visit func(lake.KeyRow) error) error {
-	err := s.e.lake.EachKey(ctx, seg, visit)
-	if errors.Is(err, lake.ErrNoSidecar) {
-		if err := s.rebuild(ctx, seg); err != nil {
-			return err
-		}
-		return s.e.lake.EachKey(ctx, seg, visit)
+	return s.withKeys(ctx, seg, func() error { return s.e.lake.EachKey(ctx, seg, visit) })
+}
+
+// withKeys runs read, and once more when it found that the sidecar is lost.
+func (s segments) withKeys(ctx context.Context, seg *kalam.Segment, read func() error) error {
+	err := read()
+	if !errors.Is(err, lake.ErrNoSidecar) {
+		return err
 	}
-	return err
+	if err := s.rebuild(ctx, seg); err != nil {
+		return err
+	}
+	return read()
 }
 
 func (s segments) rebuild(ctx context.Context, seg *kalam.Segment) error {
