@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
 )
@@ -262,9 +263,9 @@ func (w *write) admit(i int, mem *memtable, mark int, hash uint32) (add bool, fr
 		return true, from, nil
 	case m.Kind == kalam.ChangeInsert && m.SkipExisting:
 		return false, from, nil
-	case m.Kind == kalam.ChangeInsert:
+	case m.Kind == kalam.ChangeInsert && !m.Free:
 		return false, from, duplicateKey(i, m.Table)
-	case live && (m.Own || seq == m.Expect):
+	case m.Kind != kalam.ChangeInsert && live && (m.Own || seq == m.Expect):
 		return true, from, nil
 	}
 	return false, from, conflict(i, m.Table)
@@ -294,7 +295,8 @@ func (w *write) show() {
 	}
 }
 
-// changes appends the changes of the scopes that somebody listens to.
+// changes appends the changes of the scopes that somebody listens to: of each row
+// what the commit did to it as a whole, however often the write touched it.
 func (w *write) changes(dst []kalam.Change, interested func(kalam.Scope) bool) []kalam.Change {
 	wanted := make([]bool, len(w.scopes))
 	any := false
@@ -306,25 +308,66 @@ func (w *write) changes(dst []kalam.Change, interested func(kalam.Scope) bool) [
 		return dst
 	}
 	next := append([]int(nil), w.marks...)
+	began := make([]map[int]kalam.Change, len(w.scopes)) // By the index of a version, what led to it.
+	last := w.lastSeq()
 	for i := range w.muts {
 		if w.seqs[i] == 0 {
 			continue
 		}
 		n := w.scopeOf(i)
-		mem := w.scopes[n].mem
-		v := mem.versions.at(next[n])
+		at := next[n]
 		next[n]++
 		if !wanted[n] {
 			continue
 		}
+		mem := w.scopes[n].mem
+		v := mem.versions.at(at)
 		c := kalam.Change{Scope: w.scopes[n].id, Kind: w.muts[i].Kind, New: v.row()}
-		if c.Kind != kalam.ChangeInsert {
+		switch earlier, own := began[n][int(v.prev)]; {
+		case own:
+			c.Kind, c.Old = afterwards(earlier.Kind, c.Kind), earlier.Old
+		case c.Kind != kalam.ChangeInsert:
 			c.Old = w.muts[i].Old
 			if v.prev >= 0 {
 				c.Old = mem.versions.at(int(v.prev)).row()
 			}
 		}
-		dst = append(dst, c)
+		if died := kalam.Seq(atomic.LoadUint64(&v.died)); died != 0 && died <= last {
+			if began[n] == nil {
+				began[n] = map[int]kalam.Change{}
+			}
+			began[n][at] = c
+			continue
+		}
+		if c.Kind != 0 {
+			dst = append(dst, c)
+		}
 	}
 	return dst
+}
+
+// lastSeq returns the highest seq that the write took.
+func (w *write) lastSeq() kalam.Seq {
+	for i := len(w.seqs) - 1; i >= 0; i-- {
+		if w.seqs[i] != 0 {
+			return w.seqs[i]
+		}
+	}
+	return 0
+}
+
+// afterwards returns what two changes of one row are as one; 0 is nothing: the
+// row was not there before and is not there now.
+func afterwards(first, then kalam.ChangeKind) kalam.ChangeKind {
+	was := first == kalam.ChangeUpdate || first == kalam.ChangeDelete
+	is := then != kalam.ChangeDelete
+	switch {
+	case was && is:
+		return kalam.ChangeUpdate
+	case was:
+		return kalam.ChangeDelete
+	case is:
+		return kalam.ChangeInsert
+	}
+	return 0
 }

@@ -265,6 +265,8 @@ type fixture struct {
 	lake    *lakeFake
 	opts    buffer.Options
 	store   *buffer.Store
+
+	published []kalam.Change // Of inFourStates.
 }
 
 func openStore(t tb, b buffer.Backend, lake *lakeFake, o buffer.Options) *buffer.Store {

@@ -453,13 +453,17 @@ func (m *model) overlay(t *rapid.T) {
 		}
 	}
 	cut := rapid.IntRange(0, len(muts)).Draw(t, "cut")
-	view, err := snap.View(0).Overlay(context.Background(), muts[:cut])
-	if err == nil {
-		view, err = view.Overlay(context.Background(), muts[cut:])
-	}
+	own, err := snap.View(0).Writes()
 	if err != nil {
-		t.Fatalf("Overlay: %v", err)
+		t.Fatalf("Writes: %v", err)
 	}
+	for _, some := range [][]buffer.Mutation{muts[:cut], muts[cut:]} {
+		if err := own.Add(context.Background(), some); err != nil {
+			t.Fatalf("Add: %v", err)
+		}
+		bodiesOf(m.lake.read(t, own.View()))
+	}
+	view := own.View()
 	if diff := cmp.Diff(want, bodiesOf(m.lake.read(t, view))); diff != "" {
 		t.Errorf("overlay (-want +got):\n%s", diff)
 	}

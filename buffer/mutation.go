@@ -9,7 +9,8 @@ import (
 // Mutation is one write of one row.
 //
 //   - An insert needs a key that is not live; a deleted key may be inserted
-//     again.
+//     again. With Free its writer has seen that the key was free, and one that is
+//     taken since is a conflict, which the writer resolves by looking again.
 //   - An update or delete needs Expect to be the seq of the key's live version.
 //     The Payload of a delete is that of the deleted row: a tombstone carries all
 //     values.
@@ -24,6 +25,7 @@ type Mutation struct {
 	Expect       kalam.Seq
 	Old          kalam.Row // The version that an update or delete replaces, for the change that is published.
 	SkipExisting bool      // An insert of a live key is skipped instead of refused.
+	Free         bool
 	Own          bool
 }
 

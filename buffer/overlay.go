@@ -8,62 +8,86 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// overlay is a transaction's own writes to a scope, on top of a view.
+// Writes are a transaction's own writes to one scope, on top of what a snapshot
+// shows of it. Adding to them costs what is added, however many there are. It
+// belongs to one goroutine and lives as long as the snapshot.
+type Writes struct {
+	base *View
+	over overlay
+}
+
+// overlay is what a view with own writes reads of them.
 type overlay struct {
-	muts   []Mutation
 	mem    *memtable          // The own versions, under provisional seqs.
 	hidden map[int32]struct{} // The view's versions that they replace.
 }
 
-// Overlay returns the view with mutations of its scope on top, as if they were
-// committed, under provisional seqs above the snapshot's. They must be what
-// Apply would take; the keys are not checked. A view that has own writes already
-// gets more. The result lives as long as the snapshot.
-func (v *View) Overlay(ctx context.Context, muts []Mutation) (*View, error) {
-	if err := v.snap.live(); err != nil {
+// Writes returns an empty set of own writes on top of the view.
+func (v *View) Writes() (*Writes, error) {
+	mem := newMemtable()
+	if err := v.snap.own(mem); err != nil {
 		return nil, err
 	}
-	out := *v
-	o := &overlay{mem: newMemtable(), hidden: map[int32]struct{}{}}
-	if v.over != nil {
-		o.muts = append(o.muts, v.over.muts...)
+	return &Writes{base: v, over: overlay{mem: mem, hidden: map[int32]struct{}{}}}, nil
+}
+
+// Add appends mutations of the scope, as if they were committed, under
+// provisional seqs above the snapshot's. They must be what Apply would take
+// after those that were added before; the keys are not checked. After an error
+// nothing was added.
+func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
+	if err := w.base.snap.live(); err != nil {
+		return err
 	}
-	o.muts = append(o.muts, muts...)
-	bases, err := v.basesOf(ctx, o.muts)
+	bases, err := w.basesOf(ctx, muts)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for i := range o.muts {
-		m := &o.muts[i]
-		added := version{
-			seq: v.snap.seq + 1 + kalam.Seq(i), tombstone: m.Kind == kalam.ChangeDelete, key: m.Key, payload: m.Payload,
-		}
+	for i := range muts {
+		m := &muts[i]
 		var from base
-		if o.mem.indexAt(m.Key, i) < 0 {
+		if w.over.mem.indexAt(m.Key, w.over.mem.versions.n) < 0 {
 			from = bases[i]
 		}
-		if at := v.mem.indexAt(m.Key, v.shown.count()); at >= 0 {
-			o.hidden[at] = struct{}{}
+		if at := w.base.mem.indexAt(m.Key, w.base.shown.count()); at >= 0 {
+			w.over.hidden[at] = struct{}{}
 		}
-		o.mem.add(added, from)
+		w.over.mem.add(version{
+			seq:       w.base.snap.seq + 1 + kalam.Seq(w.over.mem.versions.n),
+			tombstone: m.Kind == kalam.ChangeDelete, key: m.Key, payload: m.Payload,
+		}, from)
 	}
-	o.mem.show()
-	out.over = o
-	return &out, nil
+	w.over.mem.show()
+	return nil
+}
+
+// View returns the snapshot's view with the writes on top. It is not to be read
+// any more once others were added.
+func (w *Writes) View() *View {
+	out := *w.base
+	if w.over.mem.versions.n > 0 {
+		out.over = &w.over
+	}
+	return &out
 }
 
 // basesOf returns the flushed rows that the mutations replace.
-func (v *View) basesOf(ctx context.Context, muts []Mutation) ([]base, error) {
+func (w *Writes) basesOf(ctx context.Context, muts []Mutation) ([]base, error) {
 	out := make([]base, len(muts))
+	v := w.base
 	if len(v.lake.Segments) == 0 {
 		return out, nil
 	}
 	var keys [][]byte
 	var which []int
 	for i := range muts {
-		if v.mem.indexAt(muts[i].Key, v.shown.count()) < 0 {
-			keys, which = append(keys, muts[i].Key), append(which, i)
+		key := muts[i].Key
+		if w.over.mem.indexAt(key, w.over.mem.versions.n) < 0 && v.mem.indexAt(key, v.shown.count()) < 0 {
+			keys, which = append(keys, key), append(which, i)
 		}
+	}
+	if len(keys) == 0 {
+		return out, nil
 	}
 	at, err := v.snap.store.locate(ctx, v.lake, keys)
 	if err != nil {

@@ -26,6 +26,7 @@ type Snapshot struct {
 
 	mu       sync.Mutex // guards what follows
 	records  []arrow.RecordBatch
+	owned    []*memtable // Of the Writes on top of its views.
 	released bool
 }
 
@@ -93,11 +94,14 @@ func (s *Snapshot) Release() {
 		return
 	}
 	s.released = true
-	records := s.records
-	s.records = nil
+	records, owned := s.records, s.owned
+	s.records, s.owned = nil, nil
 	s.mu.Unlock()
 	for _, r := range records {
 		r.Release()
+	}
+	for _, m := range owned {
+		m.release()
 	}
 	scopes := make([]TableScope, len(s.views))
 	for i, v := range s.views {
@@ -122,12 +126,27 @@ func (s *Snapshot) keep(r arrow.RecordBatch) {
 	s.records = append(s.records, r)
 }
 
+// own makes Release release a memtable.
+func (s *Snapshot) own(m *memtable) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.released {
+		return errReleased()
+	}
+	s.owned = append(s.owned, m)
+	return nil
+}
+
 // live returns an error after Release.
 func (s *Snapshot) live() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.released {
-		return kalam.Errorf(kalam.CodeInternal, "a snapshot was read after its release")
+		return errReleased()
 	}
 	return nil
+}
+
+func errReleased() error {
+	return kalam.Errorf(kalam.CodeInternal, "a snapshot was read after its release")
 }

@@ -25,7 +25,10 @@ func inFourStates(t *testing.T, check func(t *testing.T, f *fixture, settle func
 		flush, restart bool
 	}{{"Buffered", false, false}, {"Flushed", true, false}, {"FlushedRestarted", true, true}, {"BufferedRestarted", false, true}} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFixture(t, memory.New(), buffer.Options{})
+			var f *fixture
+			f = newFixture(t, memory.New(), buffer.Options{
+				Publish: func(c []kalam.Change) { f.published = append(f.published, c...) },
+			})
 			check(t, f, func() {
 				if c.flush {
 					f.flush(table, "ann")
@@ -267,6 +270,46 @@ func TestChangesFollowCommits(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
+}
+
+// TestOneChangePerRow publishes of a commit what it did to each row as a whole
+// (case A9): no state that nobody could have read.
+func TestOneChangePerRow(t *testing.T) {
+	table := notes(1)
+	inFourStates(t, func(t *testing.T, f *fixture, settle func()) {
+		s := f.apply(insert(table, "ann", 1, "a"), insert(table, "ann", 2, "b"), insert(table, "ann", 3, "c"))
+		settle()
+		withOld := func(m buffer.Mutation, id int64, body string, seq kalam.Seq) buffer.Mutation {
+			m.Old = kalam.Row{Seq: seq, Payload: payloadOf(table, id, body)}
+			return m
+		}
+		f.published = nil
+		at := f.apply(
+			insert(table, "ann", 4, "d"), own(update(table, "ann", 4, "dd", 0)),
+			insert(table, "ann", 5, "e"), own(remove(table, "ann", 5, "e", 0)),
+			withOld(update(table, "ann", 1, "aa", s[0]), 1, "a", s[0]), own(update(table, "ann", 1, "aaa", 0)),
+			withOld(update(table, "ann", 2, "bb", s[1]), 2, "b", s[1]), own(remove(table, "ann", 2, "bb", 0)),
+			withOld(remove(table, "ann", 3, "c", s[2]), 3, "c", s[2]), own(insert(table, "ann", 3, "cc")),
+		)
+		got := map[int64]string{}
+		last := kalam.Seq(0)
+		for _, c := range f.published {
+			id, body := decode(t, table, c.New.Payload)
+			text := fmt.Sprintf("%v %s", c.Kind, body)
+			if c.Old.Payload != nil {
+				_, old := decode(t, table, c.Old.Payload)
+				text += " from " + old
+			}
+			if got[id] != "" || c.New.Seq <= last || c.New.Seq > at[len(at)-1] {
+				t.Errorf("change %d of row %d after %q, seq %d", c.New.Seq, id, got[id], last)
+			}
+			got[id], last = text, c.New.Seq
+		}
+		want := map[int64]string{1: "update aaa from a", 2: "delete bb from b", 3: "update cc from c", 4: "insert dd"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("changes (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // TestInterestIsAskedLate asks who listens when the commit is visible: whoever

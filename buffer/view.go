@@ -86,8 +86,14 @@ func (v *View) Batches(withDeleted bool) ([]Batch, error) {
 	if err != nil || v.over == nil {
 		return out, err
 	}
-	own, err := allBatches(v.over.reading(v), withDeleted)
-	return append(out, own...), err
+	own := v.over.reading(v)
+	var more []Batch
+	if withDeleted {
+		more, err = allBatches(own, true)
+	} else {
+		more, err = v.over.mem.batches(own)
+	}
+	return append(out, more...), err
 }
 
 // reading describes what the view shows of the memtable.

@@ -76,12 +76,9 @@ func TestTombstonesShowWhenAsked(t *testing.T) {
 	if diff := cmp.Diff(map[int64]string{1: "a/true", 2: "b/false"}, deletedBodies(t, snap.View(0))); diff != "" {
 		t.Errorf("Batches(true) (-want +got):\n%s", diff)
 	}
-	over, err := snap.View(0).Overlay(t.Context(), []buffer.Mutation{
+	over := overlay(t, snap.View(0), []buffer.Mutation{
 		insert(table, "ann", 1, "new"), remove(table, "ann", 2, "b", s[1]),
 	})
-	if err != nil {
-		t.Fatalf("Overlay: %v", err)
-	}
 	if diff := cmp.Diff(map[int64]string{1: "new/false", 2: "b/true"}, deletedBodies(t, over)); diff != "" {
 		t.Errorf("Batches(true) of an overlay (-want +got):\n%s", diff)
 	}
@@ -102,6 +99,25 @@ func TestTombstonesShowWhenAsked(t *testing.T) {
 	if diff := cmp.Diff([]string{"new", "b"}, got); diff != "" || over.BufferedRows() != 5 {
 		t.Errorf("Versions of an overlay (-want +got):\n%s\n%d rows", diff, over.BufferedRows())
 	}
+}
+
+// overlay returns a view with own writes on top, added one by one and read in
+// between.
+func overlay(t *testing.T, view *buffer.View, muts []buffer.Mutation) *buffer.View {
+	t.Helper()
+	own, err := view.Writes()
+	if err != nil {
+		t.Fatalf("Writes: %v", err)
+	}
+	for i := range muts {
+		if err := own.Add(t.Context(), muts[i:i+1]); err != nil {
+			t.Fatalf("Add: %v", err)
+		}
+		if _, err := own.View().Batches(false); err != nil {
+			t.Fatalf("Batches: %v", err)
+		}
+	}
+	return own.View()
 }
 
 // TestBatchesGrow adds and replaces rows in many sizes, and holds snapshots in
@@ -208,8 +224,8 @@ func TestReleasedSnapshots(t *testing.T) {
 	if _, _, err := view.Get(context.Background(), keyOf(table, 1)); err == nil {
 		t.Error("Get after Release succeeds")
 	}
-	if _, err := view.Overlay(context.Background(), nil); err == nil {
-		t.Error("Overlay after Release succeeds")
+	if _, err := view.Writes(); err == nil {
+		t.Error("Writes after Release succeeds")
 	}
 	for _, err := range view.Versions() {
 		if err == nil {
@@ -225,12 +241,10 @@ func TestOverlays(t *testing.T) {
 		settle()
 		snap := f.snapshot(table, "ann")
 		defer snap.Release()
-		view, err := snap.View(0).Overlay(t.Context(), []buffer.Mutation{
-			update(table, "ann", 1, "aa", s[0]), own(update(table, "ann", 1, "aaa", 0)), remove(table, "ann", 2, "b", s[1]), insert(table, "ann", 4, "d"),
+		view := overlay(t, snap.View(0), []buffer.Mutation{
+			update(table, "ann", 1, "aa", s[0]), own(update(table, "ann", 1, "aaa", 0)),
+			remove(table, "ann", 2, "b", s[1]), insert(table, "ann", 4, "d"),
 		})
-		if err != nil {
-			t.Fatalf("Overlay: %v", err)
-		}
 		if diff := cmp.Diff(map[int64]string{1: "aaa", 3: "c", 4: "d"}, bodiesOf(f.lake.read(t, view))); diff != "" {
 			t.Errorf("overlay (-want +got):\n%s", diff)
 		}

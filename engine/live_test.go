@@ -128,6 +128,8 @@ func TestLiveEvents(t *testing.T) {
 			s.flush()
 			s.must(alice, "UPDATE app.t SET n = 40 WHERE id = 4")
 			s.must(alice, "UPDATE app.t SET role = 'user' WHERE id = 5")
+			s.must(alice, "BEGIN; INSERT INTO app.t VALUES (8, 'user', 8); UPDATE app.t SET role = 'bot' WHERE id = 8; COMMIT")
+			s.must(alice, "BEGIN; INSERT INTO app.t VALUES (9, 'user', 9); DELETE FROM app.t WHERE id = 9; COMMIT")
 			s.must(alice, "BEGIN; INSERT INTO app.t VALUES (7, 'user', 7); DELETE FROM app.t WHERE id = 4; COMMIT")
 			s.must(alice, "DELETE FROM app.t WHERE id = 2")
 			f.read(5)

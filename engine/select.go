@@ -241,7 +241,7 @@ func (s *session) source(ctx context.Context, r *relation, p *pinned) (query.Sou
 	case r.system != nil:
 		return s.systemSource(ctx, r.system)
 	}
-	view, err := s.viewOf(ctx, r.table, p)
+	view, err := s.viewOf(r.table, p)
 	if err != nil {
 		return query.Source{}, err
 	}
@@ -252,15 +252,15 @@ func (s *session) source(ctx context.Context, r *relation, p *pinned) (query.Sou
 
 // viewOf returns what a query reads of t: the snapshot's view, with the
 // transaction's own writes on top.
-func (s *session) viewOf(ctx context.Context, t *kalam.Table, p *pinned) (*buffer.View, error) {
+func (s *session) viewOf(t *kalam.Table, p *pinned) (*buffer.View, error) {
 	view := p.view(s.scope(t))
 	if view == nil {
-		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "table '%s' cannot be read here: it was created after the transaction began", t.ID)
+		return nil, createdLater(t)
 	}
 	if s.txn == nil {
 		return view, nil
 	}
-	return s.txn.overlay(ctx, s.scope(t), view)
+	return s.txn.overlay(s.scope(t), view), nil
 }
 
 // stream sends the rows of a running query to the client, cut at

@@ -17,8 +17,8 @@ type transaction struct {
 	id       string
 	snapshot *pinned
 	muts     []buffer.Mutation
-	own      map[ownKey]int // Last mutation of each key, index into muts.
-	views    map[kalam.Scope]*overlaid
+	own      map[ownKey]struct{} // Keys that it has written.
+	writes   map[kalam.Scope]*buffer.Writes
 	bytes    int
 	failed   bool
 	done     bool
@@ -27,12 +27,6 @@ type transaction struct {
 type ownKey struct {
 	scope kalam.Scope
 	key   string
-}
-
-// overlaid is a view with the transaction's first n mutations of its scope on top.
-type overlaid struct {
-	view *buffer.View
-	muts int
 }
 
 // begin takes one snapshot of every table that the statements up to COMMIT
@@ -47,7 +41,7 @@ func (s *session) begin(ctx context.Context, rest []dialect.Fragment) error {
 	}
 	s.txn = &transaction{
 		id: uuid.NewString(), snapshot: p,
-		own: map[ownKey]int{}, views: map[kalam.Scope]*overlaid{},
+		own: map[ownKey]struct{}{}, writes: map[kalam.Scope]*buffer.Writes{},
 	}
 	return s.message(0, fmt.Sprintf("Transaction started (%s)", s.txn.id))
 }
@@ -92,13 +86,13 @@ func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(d
 		}
 	case *dialect.Update:
 		add(st.Table)
-		s.namesOfQuery(ctx, "SELECT 1 WHERE ("+st.Where+")", add)
+		s.namesOfWhere(ctx, st.Where, st.KeyEquals, add)
 		for i := range st.Set {
 			s.namesOfExprs(ctx, []dialect.Expr{st.Set[i].Value}, add)
 		}
 	case *dialect.Delete:
 		add(st.Table)
-		s.namesOfQuery(ctx, "SELECT 1 WHERE ("+st.Where+")", add)
+		s.namesOfWhere(ctx, st.Where, st.KeyEquals, add)
 	case *dialect.ExecuteAs:
 		p, err := s.actAs(st)
 		inner, parseErr := dialect.Parse(st.Inner)
@@ -109,6 +103,14 @@ func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(d
 		s.principal = p
 		defer func() { s.principal = saved }()
 		s.eachName(ctx, inner, add)
+	}
+}
+
+// namesOfWhere leaves out a condition that is nothing but column = value, which
+// names no table: analysing the text of each would cost more than running it.
+func (s *session) namesOfWhere(ctx context.Context, where string, terms []dialect.ColumnEquals, add func(dialect.Name)) {
+	if len(terms) == 0 {
+		s.namesOfQuery(ctx, "SELECT 1 WHERE ("+where+")", add)
 	}
 }
 
@@ -189,9 +191,12 @@ func (s *session) apply(ctx context.Context, muts []buffer.Mutation) ([]kalam.Se
 // maxTransactionBytes bounds the writes that wait in one transaction.
 const maxTransactionBytes = 100 << 20
 
-// add checks the mutations against the transaction's view and keeps them.
+// add checks the mutations of a statement against the transaction's view and
+// keeps them: all of them, or none.
 func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutation) ([]kalam.Seq, error) {
 	seqs := make([]kalam.Seq, len(muts))
+	kept := make([]buffer.Mutation, 0, len(muts))
+	size := t.bytes
 	for i, m := range muts {
 		if m.Kind == kalam.ChangeInsert {
 			_, live, err := s.current(ctx, m.Table, m.Key)
@@ -205,42 +210,61 @@ func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutatio
 				return nil, duplicateKey(m.Table, m.Payload)
 			}
 		}
-		k := ownKey{m.Scope, string(m.Key)}
-		if _, own := t.own[k]; own {
+		if _, own := t.own[ownKey{m.Scope, string(m.Key)}]; own {
 			m.Own, m.Expect = true, 0
 		}
-		t.bytes += len(m.Payload) + len(m.Key)
-		if t.bytes > maxTransactionBytes {
+		size += len(m.Payload) + len(m.Key)
+		if size > maxTransactionBytes {
 			return nil, kalam.Errorf(kalam.CodeTooLarge, "transaction is larger than %d bytes", maxTransactionBytes)
 		}
-		t.own[k] = len(t.muts)
-		t.muts = append(t.muts, m)
+		kept = append(kept, m)
 		seqs[i] = s.e.store.Clock().Last()
 	}
+	if err := t.stage(ctx, kept); err != nil {
+		return nil, err
+	}
+	t.bytes = size
 	return seqs, nil
 }
 
-// overlay returns the view of a scope with the transaction's writes on top.
-func (t *transaction) overlay(ctx context.Context, sc kalam.Scope, base *buffer.View) (*buffer.View, error) {
-	if len(t.muts) == 0 {
-		return base, nil
+// stage lets the statements that follow see the mutations, which are of one
+// scope and of different keys.
+func (t *transaction) stage(ctx context.Context, muts []buffer.Mutation) error {
+	if len(muts) == 0 {
+		return nil
 	}
-	if o, ok := t.views[sc]; ok && o.muts == len(t.muts) {
-		return o.view, nil
-	}
-	var own []buffer.Mutation
-	for _, m := range t.muts {
-		if m.Scope == sc {
-			own = append(own, m)
+	sc := muts[0].Scope
+	own := t.writes[sc]
+	if own == nil {
+		base := t.snapshot.view(sc)
+		if base == nil {
+			return createdLater(muts[0].Table)
 		}
-	}
-	view := base
-	if len(own) > 0 {
 		var err error
-		if view, err = base.Overlay(ctx, own); err != nil {
-			return nil, err
+		if own, err = base.Writes(); err != nil {
+			return err
 		}
+		t.writes[sc] = own
 	}
-	t.views[sc] = &overlaid{view: view, muts: len(t.muts)}
-	return view, nil
+	if err := own.Add(ctx, muts); err != nil {
+		return err
+	}
+	for i := range muts {
+		t.own[ownKey{sc, string(muts[i].Key)}] = struct{}{}
+	}
+	t.muts = append(t.muts, muts...)
+	return nil
+}
+
+// createdLater is the error of a table that the transaction's snapshot lacks.
+func createdLater(t *kalam.Table) error {
+	return kalam.Errorf(kalam.CodeInvalidOperation, "table '%s' cannot be read here: it was created after the transaction began", t.ID)
+}
+
+// overlay returns the view of a scope with the transaction's writes on top.
+func (t *transaction) overlay(sc kalam.Scope, base *buffer.View) *buffer.View {
+	if own := t.writes[sc]; own != nil {
+		return own.View()
+	}
+	return base
 }

@@ -189,7 +189,7 @@ func (s *session) current(ctx context.Context, t *kalam.Table, key []byte) (kala
 	if s.txn == nil {
 		return s.e.store.Get(ctx, t, s.scope(t), key)
 	}
-	view, err := s.viewOf(ctx, t, s.txn.snapshot)
+	view, err := s.viewOf(t, s.txn.snapshot)
 	if err != nil {
 		return kalam.Row{}, false, err
 	}

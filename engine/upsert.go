@@ -89,7 +89,9 @@ func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert,
 			return nil, err
 		}
 		if !ok {
-			muts = append(muts, inserts[i])
+			insert := inserts[i]
+			insert.Free = true // A row that another statement inserts meanwhile is to be updated.
+			muts = append(muts, insert)
 			continue
 		}
 		stored, err := datatype.DecodeRow(w.table, old.Payload, nil)
