@@ -79,15 +79,15 @@ func (s *session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) 
 		return err
 	}
 	ns := kalam.NamespaceID(st.Namespace.Name)
-	if _, ok := s.e.catalog.Namespace(ns); !ok && st.IfExists {
-		return s.message(0, fmt.Sprintf("Namespace '%s' does not exist", ns))
-	}
 	unblock, err := s.blockTables(s.e.catalog.Tables(ns))
 	if err != nil {
 		return err
 	}
 	defer unblock()
 	dropped, err := s.e.catalog.DropNamespace(ctx, ns, st.Cascade)
+	if st.IfExists && kalam.CodeOf(err) == kalam.CodeNotFound {
+		return s.message(0, fmt.Sprintf("Namespace '%s' does not exist", ns))
+	}
 	if err != nil {
 		return err
 	}
@@ -203,12 +203,20 @@ func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 	if err := catalog.CanDropTable(s.principal.Role); err != nil {
 		return err
 	}
-	t, err := s.table(st.Name)
-	if err != nil {
-		if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound {
-			id, _ := s.tableID(st.Name.Parts) // It parsed above.
-			return s.message(0, fmt.Sprintf("Table %s does not exist (skipped)", id))
+	err := s.dropFoundTable(ctx, st.Name)
+	if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound { // It never was, or another statement was faster.
+		id, err := s.tableID(st.Name.Parts)
+		if err != nil {
+			return positioned(err, st.Name.Pos)
 		}
+		return s.message(0, fmt.Sprintf("Table %s does not exist (skipped)", id))
+	}
+	return err
+}
+
+func (s *session) dropFoundTable(ctx context.Context, name dialect.Name) error {
+	t, err := s.table(name)
+	if err != nil {
 		return err
 	}
 	unblock, err := s.blockTables([]*kalam.Table{t})

@@ -189,3 +189,32 @@ func TestUpsertInTransactionConflicts(t *testing.T) {
 func plainRows(rows [][]string) string {
 	return strings.ReplaceAll(fmt.Sprint(rows), `"`, "")
 }
+
+// TestIfExistsRaces has clients say the same at once: IF [NOT] EXISTS succeeds for
+// all of them.
+func TestIfExistsRaces(t *testing.T) {
+	s := newServer(t)
+	s.must(root, "CREATE NAMESPACE app")
+	const clients = 8
+	for round := range 5 {
+		for _, form := range []string{
+			"CREATE NAMESPACE IF NOT EXISTS n%d",
+			"CREATE USER IF NOT EXISTS u%d WITH PASSWORD 'a-long-password' ROLE user",
+			"CREATE USER TABLE IF NOT EXISTS n%d.t (id BIGINT PRIMARY KEY)",
+			"DROP TABLE IF EXISTS n%d.t",
+			"DROP USER IF EXISTS u%d",
+			"DROP NAMESPACE IF EXISTS n%d CASCADE",
+		} {
+			sql := fmt.Sprintf(form, round)
+			var wg sync.WaitGroup
+			for range clients {
+				wg.Go(func() {
+					if _, err := s.try(root, sql); err != nil {
+						t.Errorf("%s: %v", sql, explained(err))
+					}
+				})
+			}
+			wg.Wait()
+		}
+	}
+}

@@ -26,7 +26,11 @@ func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error 
 	if st.OAuth != "" {
 		n.AuthData = catalog.NewSecret(string(st.OAuth))
 	}
-	if _, err := s.e.catalog.CreateUser(ctx, s.principal, n); err != nil {
+	_, err := s.e.catalog.CreateUser(ctx, s.principal, n)
+	if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists { // Another statement was faster.
+		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
+	}
+	if err != nil {
 		return positioned(err, st.Pos)
 	}
 	return s.message(0, fmt.Sprintf("User '%s' created", st.User))
@@ -53,10 +57,11 @@ func (s *session) dropUser(ctx context.Context, st *dialect.DropUser) error {
 	if err := s.admin("manage users"); err != nil {
 		return err
 	}
-	if _, ok := s.e.catalog.User(st.User); !ok && st.IfExists {
+	_, err := s.e.catalog.DropUser(ctx, s.principal, st.User)
+	if st.IfExists && kalam.CodeOf(err) == kalam.CodeNotFound {
 		return s.message(0, fmt.Sprintf("User '%s' does not exist (skipped)", st.User))
 	}
-	if _, err := s.e.catalog.DropUser(ctx, s.principal, st.User); err != nil {
+	if err != nil {
 		return positioned(err, st.Pos)
 	}
 	s.e.hub.CloseUser(st.User, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
