@@ -32,6 +32,10 @@ type schema struct {
 type column struct {
 	name string
 	cast string // SQL type that a Parquet column is cast to, "" for none.
+	// unfiltered keeps conditions from the Parquet reader: it believes bloom filters
+	// that lack values which are there, of BLOB columns with values that repeat and
+	// of floats beside a NaN. Files of before we wrote none have them.
+	unfiltered bool
 }
 
 // newSchema converts s on a connection. The caller closes it.

@@ -192,7 +192,8 @@ func (c *copier) copy(spec *CopySpec, src *Source, shape *shaped) (int64, error)
 
 // options returns the options of COPY. negativeZero says that the files hold -0.
 func (s *CopySpec) options(negativeZero bool) string {
-	opts := []string{"FORMAT parquet", "COMPRESSION zstd"}
+	// The bloom filters of this writer lack values; see column.unfiltered.
+	opts := []string{"FORMAT parquet", "COMPRESSION zstd", "WRITE_BLOOM_FILTER false"}
 	if s.RowGroup > 0 {
 		opts = append(opts, "ROW_GROUP_SIZE "+strconv.Itoa(s.RowGroup))
 	}

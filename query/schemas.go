@@ -86,6 +86,7 @@ func columnsOf(s *arrow.Schema) []column {
 		cols[i].name = f.Name
 		if t := datatype.TypeOfArrow(f); arrow.TypeEqual(datatype.ArrowType(t), f.Type) {
 			cols[i].cast = sqlType(t)
+			cols[i].unfiltered = t.Kind == kalam.KindBytes || t.Kind == kalam.KindFloat || t.Kind == kalam.KindDouble
 		}
 	}
 	return cols

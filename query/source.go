@@ -137,6 +137,9 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
 				}
 			}
 		}
+		if c.unfiltered && value != "NULL" {
+			value = "CASE WHEN r.file_row_number >= 0 THEN " + value + " END" // Always true, which the planner cannot know.
+		}
 		if c.cast != "" {
 			value = "CAST(" + value + " AS " + c.cast + ")"
 		}
