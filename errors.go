@@ -36,6 +36,7 @@ const (
 	CodeRateLimited            // Too many requests.
 	CodeTooLarge               // A body, row or frame is over its limit.
 	CodeUnsupported            // Understood, but not offered.
+	CodeResumeWindow           // A live query cannot be resumed from so far back; its client loads anew.
 )
 
 // Error is the error that crosses package borders. Msg is written for the user

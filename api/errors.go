@@ -53,6 +53,7 @@ var outcomes = map[kalam.Code]outcome{
 	kalam.CodeRateLimited:       {wire.CodeRateLimit, fiber.StatusTooManyRequests, kindExecution, wire.CodeRateLimit, false},
 	kalam.CodeTooLarge:          {wire.CodeSQLExecution, fiber.StatusBadRequest, "Constraint violation", wire.CodeSubscriptionFailed, false},
 	kalam.CodeUnsupported:       {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation", wire.CodeUnsupported, false},
+	kalam.CodeResumeWindow:      {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation", wire.CodeResumeWindowExceeded, false},
 }
 
 func outcomeOf(code kalam.Code) outcome {

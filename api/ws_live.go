@@ -151,6 +151,9 @@ func (k *socket) sendBatch(ctx context.Context, sub *subscription) {
 		return
 	}
 	k.send(sub.rows.appendBatch(nil, sub.id, &batch))
+	for _, e := range batch.Gone {
+		k.send(append(appendChangeHead(nil, sub.id), encodeChange(e, sub.query.Subscription().Spec())...))
+	}
 	if !batch.HasMore {
 		sub.query.Activate()
 	}

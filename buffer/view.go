@@ -164,6 +164,27 @@ func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 	return v.snap.store.find(ctx, v.table, v.lake, key)
 }
 
+// MayHaveExisted reports whether a key may have had a live row at a seq below the
+// snapshot's. False is certain: the log shows that there was none. It reads
+// memory only.
+func (v *View) MayHaveExisted(key []byte, at kalam.Seq) bool {
+	i := v.mem.indexAt(key, v.shown.count())
+	if i < 0 {
+		return true // The lake may know.
+	}
+	for i >= 0 {
+		ver := v.shown.versions.at(int(i))
+		if ver.seq <= at {
+			return !ver.tombstone
+		}
+		if ver.based {
+			return true
+		}
+		i = ver.prev
+	}
+	return false
+}
+
 // Get returns the live row of a key of a scope, from the log or the lake; false
 // when there is none.
 func (s *Store) Get(ctx context.Context, t *kalam.Table, id kalam.Scope, key []byte) (kalam.Row, bool, error) {

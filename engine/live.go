@@ -79,6 +79,7 @@ type liveSpec struct {
 	filter    *subscribe.Filter
 	evaluator subscribe.Evaluator
 	options   *LiveOptions
+	exact     bool
 }
 
 // Subscribe registers a live query for p. Registration comes first, then the
@@ -138,13 +139,18 @@ func (s *session) subscribe(ctx context.Context, r LiveRequest) (*LiveQuery, err
 		snapshot.release()
 		return q, nil
 	}
+	if err := s.checkWindow(spec.table, options.From); err != nil {
+		snapshot.release()
+		q.sub.Close()
+		return nil, err
+	}
 	q.load = &liveLoad{session: s, snapshot: snapshot, spec: spec, last: options.From}
 	return q, nil
 }
 
 // liveSpec analyses the text of a live query and checks that p may follow it.
 func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error) {
-	spec := &liveSpec{options: r.Options}
+	spec := &liveSpec{options: r.Options, exact: r.Exact}
 	sql, err := spec.query(r.SQL)
 	if err != nil {
 		return nil, err

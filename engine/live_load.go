@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/subscribe"
 )
 
 // LiveBatch is one batch of initial rows, by rising _seq.
@@ -21,7 +22,11 @@ type LiveBatch struct {
 	Rows    [][]kalam.Value
 	Seqs    []kalam.Seq // Of each row.
 	HasMore bool
-	LastSeq kalam.Seq // Of the last row so far; 0 when there is none.
+	LastSeq kalam.Seq // Everything up to it was given, Gone left out; 0 when there is nothing.
+	// Gone are, by rising seq, the rows that the result of a resumed query has lost
+	// since: deleted, or, in exact mode, not in the condition any more. They follow
+	// the rows of the batch and come before those of the next.
+	Gone []*subscribe.Event
 }
 
 // liveLoad reads the initial rows of a live query, page by page, out of one
@@ -60,15 +65,20 @@ func (q *LiveQuery) NextBatch(ctx context.Context) (LiveBatch, error) {
 		size = DefaultBatchSize
 	}
 	b := LiveBatch{Number: l.number}
-	if err := l.page(ctx, q.output(), size, &b); err != nil {
+	read := l.page
+	if l.spec.options.From > 0 {
+		read = l.resumedPage
+	}
+	if err := read(ctx, q.output(), size, &b); err != nil {
 		return LiveBatch{}, err
 	}
 	l.number++
-	if n := len(b.Seqs); n > 0 {
-		l.last = b.Seqs[n-1]
-	}
 	if l.number > 1 || len(b.Seqs) > 0 || l.spec.options.From > 0 {
 		b.LastSeq = l.last
+	}
+	if len(b.Gone) > 0 {
+		b.LastSeq = b.Gone[0].NewSeq - 1
+		l.last = max(l.last, b.Gone[len(b.Gone)-1].NewSeq)
 	}
 	l.done = !b.HasMore
 	return b, nil
@@ -137,6 +147,7 @@ func (l *liveLoad) page(ctx context.Context, out []pointColumn, size int, b *Liv
 		row, err := l.row(out, vals, namesDeleted)
 		b.Rows = append(b.Rows, row)
 		b.Seqs = append(b.Seqs, kalam.Seq(vals[0].Int()))
+		l.last = kalam.Seq(vals[0].Int())
 		return err
 	})
 }

@@ -34,7 +34,16 @@ var connections atomic.Int64
 // follow subscribes and reads all initial rows.
 func (s *server) follow(p kalam.Principal, sql string, o *engine.LiveOptions, exact bool) *follower {
 	s.t.Helper()
-	f := &follower{t: s.t, out: s.NewOutbox(), rows: map[string]string{}}
+	f := &follower{t: s.t, rows: map[string]string{}}
+	s.attach(f, p, sql, o, exact)
+	return f
+}
+
+// attach subscribes for a follower, which may have rows of an earlier
+// subscription, and reads what comes before its live events.
+func (s *server) attach(f *follower, p kalam.Principal, sql string, o *engine.LiveOptions, exact bool) {
+	s.t.Helper()
+	f.out = s.NewOutbox()
 	q, err := s.Subscribe(context.Background(), p, engine.LiveRequest{
 		Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: sql, Options: o, Exact: exact, Outbox: f.out,
 	})
@@ -54,10 +63,15 @@ func (s *server) follow(p kalam.Principal, sql string, o *engine.LiveOptions, ex
 			f.last = b.Seqs[i]
 			f.rows[cellText(row[0])] = rowText(row)
 		}
+		last := f.last
+		for _, ev := range b.Gone {
+			f.last = max(b.LastSeq, 0)
+			f.take(ev)
+		}
+		f.last = max(f.last, last)
 		more = b.HasMore
 	}
 	q.Activate()
-	return f
 }
 
 func cellText(v kalam.Value) string { return string(datatype.AppendValue(nil, v)) }

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/subscribe"
+)
+
+// checkWindow refuses to resume from a seq so far back that tombstones of rows
+// which the client may still have could be forgotten. Who has seen nothing of the
+// table, because it is younger, misses nothing.
+func (s *session) checkWindow(t *kalam.Table, from kalam.Seq) error {
+	retention := time.Duration(s.e.retentionHours(t)) * time.Hour
+	if t.Options.TTL > 0 { // Whatever a client has of it goes by itself.
+		return nil
+	}
+	if from == 0 || from >= kalam.SeqAt(s.now.Add(-retention)) || from < kalam.SeqAt(t.CreatedAt) {
+		return nil
+	}
+	return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions are kept for %d hours)",
+		s.e.retentionHours(t))
+}
+
+// resumedPage reads up to size changes after last into b: the newest version of
+// each key that was written since, as a row of the result, or, where the client
+// may have a row that is not one any more, as gone.
+func (l *liveLoad) resumedPage(ctx context.Context, out []pointColumn, size int, b *LiveBatch) error {
+	t, q := l.spec.table, dialect.QuoteIdent(l.spec.alias)
+	var sql strings.Builder
+	fmt.Fprintf(&sql, "SELECT %s._seq", q)
+	for i := range t.Columns {
+		fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(t.Columns[i].Name))
+	}
+	where, shown := l.resumedCondition()
+	fmt.Fprintf(&sql, ", %s._deleted, (%s) FROM %s.%s AS %s WHERE (%s) AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", q, shown,
+		dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), q, where, q, q)
+	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
+	res, err := l.session.open(ctx, sql.String(), params, openOptions{composed: true, snapshot: l.snapshot})
+	if err != nil {
+		return err
+	}
+	defer l.session.endStatement()
+	defer res.Close()
+	entries := 0
+	return eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+		if entries == size {
+			b.HasMore = true
+			return nil
+		}
+		entries++
+		return l.resumed(out, vals, b)
+	})
+}
+
+// resumedCondition returns which of the changed rows are looked at, tombstones
+// among them, and which of those are rows of the result. By default, as for live
+// events, a row that leaves the condition is nothing, and a tombstone counts if it
+// meets the condition.
+func (l *liveLoad) resumedCondition() (looked, shown string) {
+	where := l.spec.where
+	if where == "" {
+		where = "true"
+	}
+	living := "NOT " + dialect.QuoteIdent(l.spec.alias) + "._deleted"
+	if l.spec.namesDeleted() {
+		living = "true"
+	}
+	// Naming _deleted in the condition is what makes a query see tombstones.
+	all := dialect.QuoteIdent(l.spec.alias) + "._deleted IS NOT NULL"
+	if !l.spec.exact {
+		return fmt.Sprintf("(%s) AND %s", where, all), living
+	}
+	return all, fmt.Sprintf("((%s) IS TRUE) AND %s", where, living)
+}
+
+// resumed adds a changed row to b: _seq, all columns, _deleted, whether it is shown.
+func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value, b *LiveBatch) error {
+	t, seq := l.spec.table, kalam.Seq(vals[0].Int())
+	stored, deleted, shown := vals[1:1+len(t.Columns)], vals[1+len(t.Columns)].Bool(), vals[2+len(t.Columns)].Bool()
+	l.last = seq
+	for i := range stored {
+		v, err := castTo(&t.Columns[i], stored[i])
+		if err != nil {
+			return err
+		}
+		stored[i] = v
+	}
+	if !shown {
+		view := l.snapshot.view(l.session.scope(t))
+		if view != nil && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
+			return nil
+		}
+		b.Gone = append(b.Gone, &subscribe.Event{
+			Kind: kalam.ChangeDelete, Table: t, New: stored, NewSeq: seq, Deleted: deleted,
+		})
+		return nil
+	}
+	row := make([]kalam.Value, len(out))
+	for i, c := range out {
+		switch c.column {
+		case pointSeq:
+			row[i] = kalam.BigInt(int64(seq))
+		case pointDeleted:
+			row[i] = kalam.Bool(deleted)
+		default:
+			row[i] = stored[c.column]
+		}
+	}
+	b.Rows, b.Seqs = append(b.Rows, row), append(b.Seqs, seq)
+	return nil
+}
