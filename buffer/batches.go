@@ -24,12 +24,16 @@ const (
 type Batch struct {
 	Record arrow.RecordBatch
 	Live   []uint32
+	// ID is equal for the same record in several views and never given to another;
+	// 0 is a record that no other view will have.
+	ID uint64
 }
 
 // chunk is a cached batch over the versions [from, to): those that were visible
 // rows at builtAt. A snapshot before builtAt must not use it, since it could
 // miss rows that died in between.
 type chunk struct {
+	id       uint64 // Of the record in the cache, 0 outside of it.
 	from, to int
 	index    []int32 // Version of each row.
 	record   arrow.RecordBatch
@@ -166,9 +170,13 @@ func (c *batchCache) extend(r *reading) error {
 	return nil
 }
 
-// count adds chunks to the cache's size.
+// lastChunk is the newest id of a chunk in this process.
+var lastChunk atomic.Uint64
+
+// count adds chunks that are to be cached to the cache's size.
 func (c *batchCache) count(chunks []chunk) []chunk {
 	for i := range chunks {
+		chunks[i].id = lastChunk.Add(1)
 		c.size.Add(chunks[i].bytes())
 	}
 	return chunks
@@ -265,7 +273,7 @@ func handOut(chunks []chunk, r *reading, owned bool) []Batch {
 		if len(live) == len(k.index) {
 			live = nil // All of them.
 		}
-		out = append(out, Batch{Record: k.record, Live: live})
+		out = append(out, Batch{Record: k.record, Live: live, ID: k.id})
 	}
 	return out
 }

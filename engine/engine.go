@@ -231,7 +231,7 @@ func (e *Engine) tableSource(ctx context.Context, t *kalam.Table, view *buffer.V
 		batches = unexpired(batches, kalam.SeqAt(now.Add(-t.Options.TTL)))
 	}
 	for _, b := range batches {
-		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live})
+		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live, ID: b.ID})
 	}
 	return src, release, nil
 }

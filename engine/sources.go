@@ -47,7 +47,7 @@ func unexpired(batches []buffer.Batch, since kalam.Seq) []buffer.Batch {
 		case first == 0:
 			out = append(out, b)
 		case first < seqs.Len():
-			out = append(out, buffer.Batch{Record: b.Record, Live: liveFrom(b, first, seqs.Len())})
+			out = append(out, buffer.Batch{Record: b.Record, Live: liveFrom(b, first, seqs.Len()), ID: b.ID})
 		}
 	}
 	return out

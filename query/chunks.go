@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"container/list"
-	"reflect"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -17,22 +16,22 @@ const chunkCacheBytes = 64 << 20
 // maxSeen bounds the memory of which batches were read once.
 const maxSeen = 4096
 
-// chunkCache keeps the chunks of batches that are read again and again, so that
-// a hot scope is not converted for every query. A batch is kept from its second
-// use on: most system tables and RETURNING lists never have one.
+// chunkCache keeps the chunks of batches that have an id, so that a hot scope is
+// not converted for every query. A batch is kept from its second use on: the last
+// one of a scope that is written to is soon replaced.
 type chunkCache struct {
 	mu      sync.Mutex // guards what follows
-	entries map[arrow.RecordBatch]*list.Element
+	entries map[uint64]*list.Element
 	lru     list.List // of *chunkEntry, the most recently used first
 	bytes   int64
-	seen    map[uintptr]struct{} // Addresses of batches that were read once; a stale one does no harm.
+	seen    map[uint64]struct{} // Batches that were read once.
 	hits    int64
 	misses  int64
 }
 
-// chunkEntry holds a reference to the batch, so that its address means this
-// batch as long as the entry lives, and one to each of its chunks.
+// chunkEntry holds a reference to the batch and one to each of its chunks.
 type chunkEntry struct {
+	id     uint64
 	rec    arrow.RecordBatch
 	schema uint64
 	pieces []*C.kalam_chunk
@@ -40,16 +39,17 @@ type chunkEntry struct {
 }
 
 func newChunkCache() *chunkCache {
-	return &chunkCache{entries: map[arrow.RecordBatch]*list.Element{}, seen: map[uintptr]struct{}{}}
+	return &chunkCache{entries: map[uint64]*list.Element{}, seen: map[uint64]struct{}{}}
 }
 
-// chunksOf returns the chunks of rec, one per maxChunkRows rows. The caller
+// chunksOf returns the chunks of b, one per maxChunkRows rows. The caller
 // releases each.
-func (cc *chunkCache) chunksOf(c *conn, s *schema, rec arrow.RecordBatch) ([]*C.kalam_chunk, error) {
-	pieces, keep := cc.lookup(s, rec)
+func (cc *chunkCache) chunksOf(c *conn, s *schema, b *Batch) ([]*C.kalam_chunk, error) {
+	pieces, keep := cc.lookup(s, b.ID)
 	if pieces != nil {
 		return pieces, nil
 	}
+	rec := b.Record
 	n := int(rec.NumRows())
 	for from := 0; from < n; from += maxChunkRows {
 		chunk, err := newPiece(c, s, rec, from, min(n, from+maxChunkRows))
@@ -60,7 +60,7 @@ func (cc *chunkCache) chunksOf(c *conn, s *schema, rec arrow.RecordBatch) ([]*C.
 		pieces = append(pieces, chunk)
 	}
 	if keep {
-		cc.add(s, rec, pieces)
+		cc.add(s, b, pieces)
 	}
 	return pieces, nil
 }
@@ -81,11 +81,11 @@ func releaseChunks(pieces []*C.kalam_chunk) {
 	}
 }
 
-// lookup returns retained chunks of rec, or nil and whether to add them.
-func (cc *chunkCache) lookup(s *schema, rec arrow.RecordBatch) (pieces []*C.kalam_chunk, keep bool) {
+// lookup returns retained chunks of a batch, or nil and whether to add them.
+func (cc *chunkCache) lookup(s *schema, id uint64) (pieces []*C.kalam_chunk, keep bool) {
 	cc.mu.Lock()
 	defer cc.mu.Unlock()
-	if el, ok := cc.entries[rec]; ok {
+	if el, ok := cc.entries[id]; ok {
 		e := el.Value.(*chunkEntry)
 		if e.schema == s.id {
 			cc.hits++
@@ -95,18 +95,17 @@ func (cc *chunkCache) lookup(s *schema, rec arrow.RecordBatch) (pieces []*C.kala
 		cc.removeLocked(el)
 	}
 	cc.misses++
-	v := reflect.ValueOf(rec)
-	if v.Kind() != reflect.Pointer {
+	if id == 0 {
 		return nil, false
 	}
-	if _, again := cc.seen[v.Pointer()]; again {
-		delete(cc.seen, v.Pointer())
+	if _, again := cc.seen[id]; again {
+		delete(cc.seen, id)
 		return nil, true
 	}
 	if len(cc.seen) >= maxSeen {
 		clear(cc.seen)
 	}
-	cc.seen[v.Pointer()] = struct{}{}
+	cc.seen[id] = struct{}{}
 	return nil, false
 }
 
@@ -117,19 +116,19 @@ func retainChunks(pieces []*C.kalam_chunk) []*C.kalam_chunk {
 	return append([]*C.kalam_chunk(nil), pieces...)
 }
 
-func (cc *chunkCache) add(s *schema, rec arrow.RecordBatch, pieces []*C.kalam_chunk) {
-	size := sizeOf(rec)
+func (cc *chunkCache) add(s *schema, b *Batch, pieces []*C.kalam_chunk) {
+	size := sizeOf(b.Record)
 	if size > chunkCacheBytes/4 || len(pieces) == 0 {
 		return
 	}
 	cc.mu.Lock()
 	defer cc.mu.Unlock()
-	if _, ok := cc.entries[rec]; ok { // Another query was faster.
+	if _, ok := cc.entries[b.ID]; ok { // Another query was faster.
 		return
 	}
-	rec.Retain()
-	e := &chunkEntry{rec: rec, schema: s.id, pieces: retainChunks(pieces), bytes: size}
-	cc.entries[rec] = cc.lru.PushFront(e)
+	b.Record.Retain()
+	e := &chunkEntry{id: b.ID, rec: b.Record, schema: s.id, pieces: retainChunks(pieces), bytes: size}
+	cc.entries[b.ID] = cc.lru.PushFront(e)
 	cc.bytes += size
 	for cc.bytes > chunkCacheBytes {
 		cc.removeLocked(cc.lru.Back())
@@ -138,7 +137,7 @@ func (cc *chunkCache) add(s *schema, rec arrow.RecordBatch, pieces []*C.kalam_ch
 
 func (cc *chunkCache) removeLocked(el *list.Element) {
 	e := cc.lru.Remove(el).(*chunkEntry)
-	delete(cc.entries, e.rec)
+	delete(cc.entries, e.id)
 	cc.bytes -= e.bytes
 	releaseChunks(e.pieces)
 	e.rec.Release()

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,6 +82,9 @@ func typeNamed(t testing.TB, name string) kalam.DataType {
 	return kalam.DataType{}
 }
 
+// lastBatch numbers the batches of the tests.
+var lastBatch atomic.Uint64
+
 // batchesOf builds batches of at most size rows. They are released at the end
 // of the test.
 func batchesOf(t testing.TB, schema *arrow.Schema, rows [][]kalam.Value, size int) []query.Batch {
@@ -95,7 +99,7 @@ func batchesOf(t testing.TB, schema *arrow.Schema, rows [][]kalam.Value, size in
 		if b.Len() > 0 {
 			rec := b.NewBatch()
 			t.Cleanup(rec.Release)
-			out = append(out, query.Batch{Record: rec})
+			out = append(out, query.Batch{Record: rec, ID: lastBatch.Add(1)})
 		}
 	}
 	for _, r := range rows {

@@ -358,3 +358,21 @@ func TestBadSources(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestLastingBatchesAreKept keeps what DuckDB makes of a batch for the next query
+// from its second use on, and nothing of one that says it is read once, wherever
+// its record lies in memory (case D5).
+func TestLastingBatchesAreKept(t *testing.T) {
+	e := newEngine(t)
+	src := source(t, "id BIGINT", row(big(1)), row(big(2)))
+	lasting := src.Batches[0].ID
+	for _, id := range []uint64{0, lasting} {
+		src.Batches[0].ID = id
+		for range 5 {
+			e.mustText(t, "SELECT sum(id) AS n FROM t", map[string]query.Source{"t": src})
+		}
+		if n, want := e.ClearChunks(), min(int(id), 1); n != want {
+			t.Errorf("id %d: %d batches are kept, want %d", id, n, want)
+		}
+	}
+}

@@ -37,6 +37,9 @@ type File struct {
 type Batch struct {
 	Record arrow.RecordBatch
 	Live   []uint32 // Rows to be read, ascending; nil: all.
+	// ID is equal for the same record in several queries and never given to
+	// another: what DuckDB makes of it is kept for the next. 0: it is read once.
+	ID uint64
 }
 
 // shaped is a source as the text of a statement sees it: what decides the text
@@ -220,7 +223,7 @@ func setBatches(out *C.kalam_sources, i int, c *conn, cache *chunkCache, src *So
 		if b.Live != nil && len(b.Live) == 0 || b.Record.NumRows() == 0 {
 			continue
 		}
-		pieces, err := cache.chunksOf(c, s.schema, b.Record)
+		pieces, err := cache.chunksOf(c, s.schema, &b)
 		if err != nil {
 			return err
 		}
