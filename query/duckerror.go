@@ -23,11 +23,13 @@ func (e *duckError) Error() string { return e.Type + " Error: " + e.Message }
 // not go by the setting, as when it binds a prepared statement again.
 func parseDuckError(msg string) *duckError {
 	e := &duckError{}
-	doc := msg
-	if i := strings.IndexByte(doc, '{'); i > 0 && !strings.ContainsAny(doc[:i], "\n\"") {
-		doc = doc[i:] // "Parser Error: {...}"
+	doc, said := msg, ""
+	if kind, text, ok := strings.Cut(msg, " Error: {"); ok && !strings.ContainsAny(kind, "\n{") {
+		doc, said = "{"+text, kind // "Parser Error: {...}"
 	}
-	if err := json.Unmarshal([]byte(doc), e); err != nil || e.Type == "" {
+	// What follows a type is believed if it says the same.
+	if err := json.Unmarshal([]byte(doc), e); err != nil || e.Type == "" || said != "" && !strings.EqualFold(said, e.Type) {
+		*e = duckError{}
 		kind, text, ok := strings.Cut(msg, " Error: ")
 		if !ok || strings.ContainsAny(kind, "\n{") {
 			kind, text = "Unknown", msg

@@ -77,10 +77,12 @@ func codeOf(de *duckError) kalam.Code {
 	return kalam.CodeInternal
 }
 
+// corruptPattern is how DuckDB's messages about the bytes of a Parquet file begin.
+// A value of a user's stands further on, behind other words.
+var corruptPattern = regexp.MustCompile(`^(?:[A-Z][A-Za-z ]* )?[Ff]ile ["']/[^"']*\.parquet["']|^TProtocolException`)
+
 // isCorrupt reports whether a message is about the bytes of a Parquet file.
-func isCorrupt(msg string) bool {
-	return strings.Contains(msg, ".parquet'") || strings.Contains(msg, ".parquet\"") || strings.Contains(msg, "TProtocolException")
-}
+func isCorrupt(msg string) bool { return corruptPattern.MatchString(msg) }
 
 // invalidates reports whether the instance that gave err is, or may be, unusable:
 // DuckDB gives up on an instance after an assertion of its own failed.
@@ -118,7 +120,7 @@ func wording(de *duckError, p *analysed) string {
 		}
 		return de.Kind + " '" + de.Name + "' does not exist"
 	}
-	msg := p.restoreNames(firstLine(de.Message))
+	msg := p.restoreNames(firstLine(strings.TrimPrefix(de.Message, ownMessage)))
 	msg = ownPattern.ReplaceAllString(msg, "the table")
 	return pathPattern.ReplaceAllStringFunc(msg, func(s string) string {
 		if strings.HasSuffix(s, ".parquet") || strings.Count(s, "/") > 1 {

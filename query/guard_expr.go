@@ -153,7 +153,20 @@ func (c *checker) function(n node) {
 		}
 	}
 	c.names = append(c.names, nameUse{strings.ToLower(name), offsetOf(n)})
+	if args := elems(n, "children"); strings.EqualFold(name, "error") && len(args) == 1 && !c.generated {
+		c.markMessage(args)
+	}
 	c.checkAmplifier(n, strings.ToLower(name), inFrom)
+}
+
+// ownMessage begins the message that a user gives to error(). DuckDB takes a
+// message that begins like a JSON object for an error of its own, of any type.
+const ownMessage = "\u2060"
+
+func (c *checker) markMessage(args []any) {
+	if x, ok := args[0].(node); ok {
+		args[0] = operator("||", textConst(ownMessage), x)
+	}
 }
 
 // sourceName is the name that stands for table i in the text of a statement.
