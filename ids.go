@@ -129,3 +129,14 @@ func ParseTableID(s string, def NamespaceID) (TableID, error) {
 func LiveID(user UserID, connection, subscription string) string {
 	return fmt.Sprintf("%s-%s-%s", user, connection, subscription)
 }
+
+// IsLiveIDOf reports whether id is, or could be, the name of a subscription of
+// user: connections are 32 hex digits, which tells "a" from "a-b".
+func IsLiveIDOf(id string, user UserID) bool {
+	const digits = 32
+	rest, ok := strings.CutPrefix(id, string(user)+"-")
+	if !ok || len(rest) <= digits || rest[digits] != '-' {
+		return false
+	}
+	return strings.Trim(rest[:digits], "0123456789abcdef") == ""
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -103,9 +104,15 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 	}
 	if p.Role.IsAdmin() {
 		e.Details = se.SQL
+		if dialect.MayHoldSecret(se.SQL) {
+			e.Details = hiddenDetails
+		}
 	}
 	return e, o.status
 }
+
+// hiddenDetails stands for the text of a statement that may hold a secret.
+const hiddenDetails = "(the statement is not shown: it may hold a password)"
 
 // isEnd reports whether err says that a context has ended.
 func isEnd(err error) bool {

@@ -251,7 +251,11 @@ type client struct {
 // believed, and of what it says the last entry, the one that it added itself.
 func clientOf(c *fiber.Ctx) client {
 	peer := addrOf(c.Context().RemoteAddr())
-	forwarded := c.Request().Header.Peek(fiber.HeaderXForwardedFor)
+	lines := c.Request().Header.PeekAll(fiber.HeaderXForwardedFor)
+	var forwarded []byte
+	if len(lines) > 0 {
+		forwarded = lines[len(lines)-1] // A list may come in several lines, in their order.
+	}
 	real := c.Request().Header.Peek("X-Real-Ip")
 	if len(forwarded) == 0 && len(real) == 0 && len(c.Request().Header.Peek("Forwarded")) == 0 {
 		return client{addr: peer, local: peer.IsLoopback()}

@@ -170,6 +170,12 @@ func checkOrigins(origins []string) error {
 // cancelled, Options.Drain is called, and the listener is closed. It returns nil
 // after a stop, however many requests had to be cancelled.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		s.endSockets()
+	}()
+	defer func() { <-watched }() // It ends with the statements, in stop.
 	served := make(chan error, 1)
 	wrapped := newListener(ln, s.limits)
 	go func() { served <- s.app.Listener(wrapped) }()
@@ -187,6 +193,20 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	// The listener may be closed already.
 	_ = wrapped.Close()
 	return errors.Join(failure, err, <-served)
+}
+
+// endSockets closes the sockets whose token ends, when it does, until the server
+// stops.
+func (s *Server) endSockets() {
+	for {
+		ended := s.engine.Catalog().TokensEnded()
+		s.sockets.closeInvalid(s.stillValid)
+		select {
+		case <-ended:
+		case <-s.base.Done():
+			return
+		}
+	}
 }
 
 // stop ends everything but the listener, which it closes at the end.

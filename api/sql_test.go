@@ -184,7 +184,7 @@ func TestInternalErrors(t *testing.T) {
 // TestEveryCodeHasAnOutcome checks that no code of the system falls through the
 // table to "internal".
 func TestEveryCodeHasAnOutcome(t *testing.T) {
-	for c := kalam.CodeInternal; c <= kalam.CodeUnsupported; c++ {
+	for c := kalam.CodeInternal; c <= kalam.CodeResumeWindow; c++ {
 		code, status, kind := api.Outcome(c)
 		if code == "" || status < 400 || kind == "" {
 			t.Errorf("code %d: %q %d %q", c, code, status, kind)
@@ -193,7 +193,7 @@ func TestEveryCodeHasAnOutcome(t *testing.T) {
 			t.Errorf("code %d has no line in the table", c)
 		}
 	}
-	if n := int(kalam.CodeUnsupported) + 1; api.NumOutcomes() != n {
+	if n := int(kalam.CodeResumeWindow) + 1; api.NumOutcomes() != n {
 		t.Errorf("the table has %d lines for %d codes", api.NumOutcomes(), n)
 	}
 }

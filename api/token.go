@@ -201,11 +201,7 @@ func (s *Server) actFor(p kalam.Principal, target string) (kalam.Principal, erro
 	if err != nil {
 		return p, badRequest(wire.CodeInvalidInput, "X-USER-ID: %s", err)
 	}
-	role := kalam.RoleUser
-	if u, ok := s.engine.Catalog().User(id); ok {
-		role = u.Role
-	}
-	if !p.CanActFor(id, role) {
+	if !p.CanActFor(id, s.engine.Catalog().RankOf(id)) {
 		return p, &requestError{code: wire.CodePermissionDenied, status: fiber.StatusForbidden,
 			text: fmt.Sprintf("X-USER-ID: actor '%s' with role %s cannot act for '%s'", p.User, p.Role, id)}
 	}

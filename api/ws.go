@@ -318,6 +318,18 @@ func (a *sockets) closeAll(e ending) {
 	}
 }
 
+// closeInvalid asks the sockets to close whose login is not valid any more.
+func (a *sockets) closeInvalid(valid func(*login) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for k := range a.open {
+		if who := k.who.Load(); who != nil && !valid(who) {
+			k.ending.Store(true)
+			k.end(authEnded)
+		}
+	}
+}
+
 // wait waits for the sockets to end, and cuts those that take longer than a
 // close frame takes.
 func (a *sockets) wait() {

@@ -75,7 +75,9 @@ func readMessage(r io.Reader) (message []byte, tooLong bool, err error) {
 
 // message handles one message.
 func (k *socket) message(kind int, message []byte, tooLong bool) {
-	switch {
+	switch who := k.who.Load(); {
+	case who != nil && !k.server.stillValid(who):
+		k.end(authEnded)
 	case k.rate != nil && !k.rate.Allow():
 		k.sendError(aboutRate, wire.CodeRateLimit, "Too many messages")
 	case tooLong:
@@ -136,10 +138,13 @@ func (k *socket) authenticate(f *wire.ClientFrame) {
 	}
 	s := k.server
 	if who := k.who.Load(); who != nil {
-		if newer, err := s.login(f.Token, who.protocol); err == nil && newer.principal == who.principal {
-			who = newer
+		newer, err := s.login(f.Token, who.protocol)
+		if err != nil || newer.principal != who.principal {
+			s.limits.failedAuth(k.client.addr)
+			k.refuseLogin("Invalid credentials")
+			return
 		}
-		k.enter(who)
+		k.enter(newer)
 		return
 	}
 	if f.Protocol.Serialization != wire.SerializationJSON {

@@ -320,8 +320,16 @@ func TestAuthentication(t *testing.T) {
 		}
 	})
 	t.Run("again", func(t *testing.T) {
+		for _, token := range []string{h.root(), "garbage", ""} {
+			p := h.enter(alice, wire.EventsExact)
+			p.send(authenticate(token, wire.CompressionGzip, ""))
+			if frames := p.wantClose(websocket.StatusPolicyViolation, "Authentication failed"); len(frames) != 1 ||
+				!strings.Contains(frames[0], "auth_error") {
+				t.Errorf("token %.20q: frames %q", token, frames)
+			}
+		}
 		p := h.enter(alice, wire.EventsExact)
-		p.send(authenticate(h.root(), wire.CompressionGzip, ""))
+		p.send(authenticate(alice, wire.CompressionGzip, ""))
 		if got, want := p.text(), `{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none","events":"exact"}}`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}

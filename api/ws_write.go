@@ -103,6 +103,11 @@ func (k *socket) deliverLocked(d subscribe.Delivery) {
 	if who == nil {
 		return
 	}
+	if !k.server.stillValid(who) {
+		k.ending.Store(true) // Nothing more is written but the close frame.
+		k.end(authEnded)
+		return
+	}
 	compress := who.protocol.Compression == wire.CompressionGzip
 	sub := d.Subscription.Spec()
 	k.frame = appendChangeHead(k.frame[:0], sub.Subscription)

@@ -39,8 +39,13 @@ type Catalog struct {
 	complexity bool
 
 	image  atomic.Pointer[image]
-	writer chan struct{} // Holds one token; who has it may write. A channel, so that waiting respects a context.
+	writer chan struct{}                 // Holds one token; who has it may write. A channel, so that waiting respects a context.
+	ended  atomic.Pointer[chan struct{}] // Closed and replaced when tokens of a user end.
 }
+
+// TokensEnded returns a channel that is closed after the next change by which
+// tokens of a user end: a logout, another password or role, a drop.
+func (c *Catalog) TokensEnded() <-chan struct{} { return *c.ended.Load() }
 
 // Open reads the catalog from the partition sys_catalog of b. At the first start
 // it creates the namespace default, the users root and system, and the storage
@@ -63,6 +68,8 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity,
 		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), ghosts: newGhosts(), writer: make(chan struct{}, 1),
 	}
+	ended := make(chan struct{})
+	c.ended.Store(&ended)
 	if err := c.store.create(ctx); err != nil {
 		return nil, err
 	}
@@ -116,9 +123,10 @@ func (c *Catalog) SchemaEpoch() uint64 { return c.image.Load().epoch }
 // tx is one write: the image that it leads to and the operations that make it
 // durable.
 type tx struct {
-	next image
-	ops  []operation
-	now  time.Time
+	next       image
+	ops        []operation
+	now        time.Time
+	endsTokens bool // Of a user.
 }
 
 // operation puts a record, or deletes its key when value is nil.
@@ -159,6 +167,10 @@ func (c *Catalog) write(ctx context.Context, fn func(*tx) error) error {
 		return fmt.Errorf("write catalog: %w", err)
 	}
 	c.image.Store(&tx.next)
+	if tx.endsTokens {
+		next := make(chan struct{})
+		close(*c.ended.Swap(&next))
+	}
 	return nil
 }
 

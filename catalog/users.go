@@ -137,6 +137,16 @@ func (tx *tx) createUser(u *User) error {
 	return tx.putUser(*u)
 }
 
+// RankOf returns the role that counts when somebody wants to act for a user: that
+// of the user, also of one that was dropped, whose rows are still there; user when
+// there never was one.
+func (c *Catalog) RankOf(id kalam.UserID) kalam.Role {
+	if u, ok := c.AnyUser(id); ok {
+		return u.Role
+	}
+	return kalam.RoleUser
+}
+
 // AlterUser changes the named fields of a user on behalf of by and returns the
 // result. A new password or role ends earlier tokens, a new password also a
 // lock. Errors: CodeNotFound; CodePermissionDenied, also when a dba means a user
@@ -343,6 +353,9 @@ func userNotFound(id kalam.UserID) error {
 
 // putUser adds or replaces a user.
 func (tx *tx) putUser(u User) error {
+	if old, ok := tx.next.users.get(u.ID); ok && old.user.TokenEpoch != u.TokenEpoch {
+		tx.endsTokens = true
+	}
 	tx.next.setUser(u)
 	return tx.put(userKey(u.ID), recordOfUser(&u))
 }

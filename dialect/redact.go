@@ -123,3 +123,26 @@ func bareEnd(s string) int {
 	}
 	return len(s)
 }
+
+// secretParts are parts of words that stand beside secrets, however misspelled.
+var secretParts = []string{"pas", "pwd", "psw", "secret", "cred", "token", "identif", "auth"}
+
+// MayHoldSecret reports whether a text that failed, and may be malformed in any
+// way, may hold a password or other secret: it must not be shown again, not even
+// to who sent it, since answers end up in logs and on screens. It looks at
+// letters, not at tokens, which a misspelled statement need not have.
+func MayHoldSecret(sql string) bool {
+	text := strings.ToLower(sql)
+	for _, part := range secretParts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	words := strings.Fields(text)
+	for i, w := range words[:min(len(words), 4)] {
+		if strings.HasPrefix(w, "user") && (i+1 == len(words) || words[i+1] != "table") {
+			return true
+		}
+	}
+	return false
+}

@@ -381,18 +381,14 @@ func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.R
 	return out, nil
 }
 
-// killLive ends a live query: one's own, or any for admins.
+// killLive ends a live query: one's own, or any for admins. Others learn nothing
+// of the live queries of another user, not even whether there is one.
 func (s *session) killLive(st *dialect.KillLive) error {
-	for _, l := range s.e.hub.Subscriptions() {
-		if l.ID != st.ID {
-			continue
-		}
-		if l.User != s.principal.User && !s.principal.Role.IsAdmin() {
-			return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' belongs to another user", st.ID).At(st.Pos)
-		}
-		if s.e.hub.Kill(st.ID) {
-			return s.message(0, "Live query killed: "+st.ID)
-		}
+	if !s.principal.Role.IsAdmin() && !kalam.IsLiveIDOf(st.ID, s.principal.User) {
+		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID, s.principal.User).At(st.Pos)
+	}
+	if s.e.hub.Kill(st.ID) {
+		return s.message(0, "Live query killed: "+st.ID)
 	}
 	return kalam.Errorf(kalam.CodeNotFound, "Live query '%s' not found", st.ID).At(st.Pos)
 }

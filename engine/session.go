@@ -97,11 +97,7 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 	if err != nil {
 		return kalam.Principal{}, err
 	}
-	role := kalam.RoleUser
-	if u, ok := s.e.catalog.User(target); ok {
-		role = u.Role
-	}
-	if !s.principal.CanActFor(target, role) {
+	if !s.principal.CanActFor(target, s.e.catalog.RankOf(target)) {
 		return kalam.Principal{}, kalam.Errorf(kalam.CodePermissionDenied,
 			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'", s.principal.User, s.principal.Role, target)
 	}

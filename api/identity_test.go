@@ -1,0 +1,136 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/link/wire"
+)
+
+// TestSocketsEndWithTheIdentity ends an identity in every way: its sockets close
+// at once, and neither what was under way nor what comes is served (case N7).
+func TestSocketsEndWithTheIdentity(t *testing.T) {
+	ways := map[string]func(h *harness, name, token string){
+		"logout": func(h *harness, _, token string) { h.do("POST", "/v1/api/auth/logout", token, nil) },
+		"password": func(h *harness, name, _ string) {
+			h.mustSQL(h.root(), "ALTER USER '"+name+"' SET PASSWORD 'another-password'")
+		},
+		"role": func(h *harness, name, _ string) { h.mustSQL(h.root(), "ALTER USER '"+name+"' SET ROLE service") },
+		"drop": func(h *harness, name, _ string) { h.mustSQL(h.root(), "DROP USER '"+name+"'") },
+	}
+	h, _ := live(t, setup{config: func(c *engine.Config) { c.WebSocket.HeartbeatIntervalSecs = 3600 }})
+	for way, end := range ways {
+		t.Run(way, func(t *testing.T) {
+			token := h.user(way, kalam.RoleUser)
+			idle, busy := h.enter(token, ""), h.enter(token, "")
+			busy.subscribe("s", "SELECT id FROM app.notes", nil)
+			busy.read()
+			end(h, way, token)
+			if way != "drop" { // Who does not exist gets no rows.
+				h.mustSQL(h.root(), "EXECUTE AS USER '"+way+"' (INSERT INTO app.notes VALUES (1, 'secret', 1))")
+			}
+			for _, p := range []*peer{idle, busy} {
+				for _, f := range p.wantClose(websocket.StatusPolicyViolation, "") {
+					if strings.Contains(f, `"change"`) {
+						t.Errorf("served after the end: %s", f)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestDroppedUsersKeepTheirRank keeps a service from reading the rows of a dba
+// that was dropped.
+func TestDroppedUsersKeepTheirRank(t *testing.T) {
+	h, _ := live(t, setup{})
+	service := h.user("svc", kalam.RoleService)
+	h.mustSQL(h.user("chief", kalam.RoleDBA), "INSERT INTO app.notes VALUES (1, 'canary', 1)")
+	h.mustSQL(h.root(), "DROP USER chief")
+	for _, res := range []response{
+		h.sql(service, "EXECUTE AS USER 'chief' (SELECT * FROM app.notes)"),
+		h.do("POST", "/v1/api/sql", service, map[string]any{"sql": "SELECT * FROM app.notes"}, "X-User-Id", "chief"),
+	} {
+		if res.status != http.StatusForbidden || strings.Contains(res.body, "canary") {
+			t.Errorf("%d %s", res.status, res.body)
+		}
+	}
+}
+
+// TestSecretsAreNotShown sends statements about users that fail in every way: no
+// answer shows the password.
+func TestSecretsAreNotShown(t *testing.T) {
+	h := start(t, setup{})
+	root := h.root()
+	h.mustSQL(root, "CREATE USER u WITH PASSWORD 'a-long-password' ROLE user")
+	const secret = "5ecret-w0rd-of-u"
+	for _, form := range []string{
+		"CREATE USER u WITH PASSWORD '%s' ROLE user",
+		"CREATE USER v WITH PASSWORD '%s' ROLE nosuch",
+		"CREATE USER v WITH PASSWORD '%s' ROLE user EXTRA",
+		"CREATE USER v PASSWORD = '%s', ROLE",
+		"CREATE USER v WITH PASWORD '%s' ROLE user",
+		"CREATE USER v WITH PASSWORD %s ROLE user",
+		"CREATE USER v WITH PASSWORD \"%s\" ROLE user",
+		"CREATE USER v WITH PASSWORD $$%s$$ ROLE",
+		"CREATE USER v IDENTIFIED BY '%s'x",
+		"CREATE USER v IDENTIFED BY '%s'",
+		"CREATE USER '%s'",
+		"CREATE USR v WITH PASSWORD '%s'",
+		"CRATE USER v WITH PASSWORD '%s'",
+		"CREATE USER v WITH PASSWORD '%s",
+		"ALTER USER nobody SET PASSWORD '%s'",
+		"ALTER USER u SET PASSWORD '%s' nonsense",
+		"ALTER USER u SET PASSWORD = concat('%s')",
+		"ALTER USER u SET PASSWROD '%s'",
+		"ALTER USER u IDENTIFIED WITH '%s'",
+		"BEGIN; CREATE USER v WITH PASSWORD '%s'; COMMIT",
+		"SELECT 1; CREATE USER u WITH PASSWORD '%s'",
+		"EXECUTE AS USER 'u' (CREATE USER v WITH PASSWORD '%s')",
+		"INSERT INTO system.users (user_id, password) VALUES ('v', '%s')",
+		"UPDATE system.users SET password = '%s' WHERE user_id = 'u'",
+		"CREATE USER v WITH OAUTH '%s'",
+		"CREATE STORAGE s TYPE s3 CREDENTIALS '%s' URI",
+	} {
+		sql := fmt.Sprintf(form, secret)
+		res := h.sql(root, sql)
+		if res.status == http.StatusOK {
+			t.Errorf("%s succeeds", sql)
+		}
+		if strings.Contains(res.body, secret) || strings.Contains(res.body, "5ecret") {
+			t.Errorf("%s:\n%s", sql, res.body)
+		}
+	}
+}
+
+// TestKillTellsNothing gives the same answer for a live query of another user
+// that exists and one that does not.
+func TestKillTellsNothing(t *testing.T) {
+	h, alice := live(t, setup{})
+	mallory := h.user("mallory", kalam.RoleUser)
+	p := h.enter(alice, "")
+	p.subscribe("a", "SELECT id FROM app.notes", nil)
+	p.read()
+	id := h.liveID(alice, "a")
+	gone := strings.TrimSuffix(id, "a") + "b"
+	answers := map[string]bool{}
+	for _, id := range []string{id, gone, "alice-x", "nobody"} {
+		res := h.sql(mallory, "KILL LIVE QUERY '"+id+"'")
+		var out wire.Response
+		decode(t, res.body, &out)
+		answers[fmt.Sprint(res.status, out.Error.Code)] = true
+	}
+	if len(answers) != 1 {
+		t.Errorf("answers %v", answers)
+	}
+	if res := h.sql(alice, "KILL LIVE QUERY '"+gone+"'"); !strings.Contains(res.body, "not found") {
+		t.Errorf("%s", res.body)
+	}
+	h.mustSQL(alice, "KILL LIVE QUERY '"+id+"'")
+}
