@@ -41,11 +41,11 @@ func AppendCell(dst []byte, a arrow.Array, i int) []byte {
 	case *array.Uint64:
 		return append(strconv.AppendUint(append(dst, '"'), a.Value(i), 10), '"')
 	case *array.Float32:
-		return appendFloatCell(dst, float64(a.Value(i)))
+		return appendFloatCell(dst, float64(a.Value(i)), 32)
 	case *array.Float64:
-		return appendFloatCell(dst, a.Value(i))
+		return appendFloatCell(dst, a.Value(i), 64)
 	case *array.Float16:
-		return appendFloatCell(dst, float64(a.Value(i).Float32()))
+		return appendFloatCell(dst, float64(a.Value(i).Float32()), 32)
 	case *array.Decimal32, *array.Decimal64, *array.Decimal128, *array.Decimal256:
 		return append(appendArrowDecimal(append(dst, '"'), a, i), '"')
 	case array.ExtensionArray:
@@ -88,8 +88,10 @@ func AppendValue(dst []byte, v kalam.Value) []byte {
 		return strconv.AppendInt(dst, v.Int(), 10)
 	case kalam.KindBigInt:
 		return appendQuotedInt(dst, v.Int())
-	case kalam.KindFloat, kalam.KindDouble:
-		return appendFloatCell(dst, v.Float64())
+	case kalam.KindFloat:
+		return appendFloatCell(dst, v.Float64(), 32)
+	case kalam.KindDouble:
+		return appendFloatCell(dst, v.Float64(), 64)
 	case kalam.KindDecimal:
 		hi, lo, scale := v.Decimal()
 		return append(appendDecimal(append(dst, '"'), hi, lo, int(scale)), '"')
@@ -109,12 +111,13 @@ func appendQuotedInt(dst []byte, n int64) []byte {
 	return append(strconv.AppendInt(append(dst, '"'), n, 10), '"')
 }
 
-// appendFloatCell appends a FLOAT (widened) or DOUBLE.
-func appendFloatCell(dst []byte, f float64) []byte {
+// appendFloatCell appends a number of so many bits: a FLOAT of 0.1 is 0.1, though
+// a reader that widens it has another number than 0.1.
+func appendFloatCell(dst []byte, f float64, bits int) []byte {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return append(appendFloatText(append(dst, '"'), f, 64), '"')
+		return append(appendFloatText(append(dst, '"'), f, bits), '"')
 	}
-	return appendFloatText(dst, f, 64)
+	return appendFloatText(dst, f, bits)
 }
 
 // appendFloatText appends the shortest text that reads back as f among numbers
@@ -306,7 +309,7 @@ func NewCellWriter(f arrow.Field) CellWriter {
 			return strconv.AppendInt(dst, int64(a.Value(i)), 10)
 		})}
 	case arrow.FLOAT64:
-		return CellWriter{writeTyped(func(dst []byte, a *array.Float64, i int) []byte { return appendFloatCell(dst, a.Value(i)) })}
+		return CellWriter{writeTyped(func(dst []byte, a *array.Float64, i int) []byte { return appendFloatCell(dst, a.Value(i), 64) })}
 	case arrow.STRING:
 		return CellWriter{writeTyped(func(dst []byte, a *array.String, i int) []byte { return AppendJSONString(dst, a.Value(i)) })}
 	case arrow.BOOL:
