@@ -63,7 +63,7 @@ func (p *parser) namespaceClause() (*Ident, error) {
 		return nil, nil
 	}
 	p.accept("NAMESPACE")
-	id, err := p.looseIdent("namespace name")
+	id, err := p.namespaceName()
 	return &id, err
 }
 

@@ -91,7 +91,7 @@ const clauseWords = " GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCE
 // expression before it.
 func atClause(p *parser) bool {
 	switch {
-	case p.tok.kind != tWord, p.prev.kind == tPunct && p.prev.ch == '.': // A field may be called so.
+	case p.tok.kind != tWord:
 		return false
 	case p.is("FROM"):
 		return !p.prevIs("DISTINCT") // IS DISTINCT FROM

@@ -258,9 +258,14 @@ func (c *container) isName(i int) bool {
 	case tQuoted, tBacktick:
 		return true
 	case tWord:
-		return !IsReserved(c.text(i))
+		return !IsReserved(c.text(i)) || c.isDotted(i)
 	}
 	return false
+}
+
+// isDotted reports whether the word that is token i is part of a dotted name.
+func (c *container) isDotted(i int) bool {
+	return i > 0 && isDot(c.toks[i-1]) || opensName(c.src, c.toks, i)
 }
 
 // isCallable reports whether token i can name what stands before arguments in
@@ -280,7 +285,7 @@ func (c *container) isValue(i int) bool {
 		return true
 	case tWord:
 		w := c.text(i)
-		return !IsReserved(w) || isWord(w, "NULL") || isWord(w, "TRUE") || isWord(w, "FALSE")
+		return !IsReserved(w) || c.isDotted(i) || isWord(w, "NULL") || isWord(w, "TRUE") || isWord(w, "FALSE")
 	}
 	return c.isName(i)
 }

@@ -22,6 +22,7 @@ var seeds = []string{
 	"CREATE USER u WITH PASSWORD 'p' ROLE dba EMAIL 'e'", "ALTER USER u SET ROLE user, EMAIL NULL", "CREATE STORAGE s TYPE s3 BUCKET 'b' CREDENTIALS '{}'", "ALTER STORAGE s SET NAME 'n'",
 	"STORAGE CHECK s EXTENDED", "STORAGE FLUSH ALL IN NAMESPACE n", "KILL JOB FL-0123456789ab", "DESCRIBE t HISTORY LIMIT 5", "SHOW STATS FOR TABLE t", "EXPLAIN ANALYZE SELECT 1",
 	"SUBSCRIBE TO `n`.t WHERE a = 1 LAST 5 OPTIONS (batch_size = 5)", "EXECUTE AS USER 'a' (SELECT ')')", "BEGIN; COMMIT; ROLLBACK", "START TRANSACTION ISOLATION LEVEL READ COMMITTED",
+	"SELECT default.t.j ? 'k' FROM DEFAULT /* . */ . t WHERE order.x = CASE WHEN a THEN b END.c", "UPDATE default.t SET a = DEFAULT, b = default.t.c WHERE from.d RETURNING where . e",
 	"'a'\n'b' -- x\n 'c'", "E'\\''", "$t$ $$ ; $t$", "/* a /* ; */ */;", "1.5e3.5 .5 5. 0x0a 1_000", "a.b.c::d[1] ? {x: 1}", "\ufeff\u00a0;\u2028", "\"a\x00", "'\xff", "$1$2", "$", "?",
 }
 
@@ -232,7 +233,7 @@ type tester interface {
 // other.
 var soup = strings.Fields("a e x E X id NULL TRUE DEFAULT NOT AND OR AS FROM WHERE RETURNING ON CONFLICT DO NOTHING UPDATE SET SELECT VALUES LIMIT DISTINCT IS GROUP WITHIN CASE END " +
 	"t.b \"c\" `d` `e\"f` 'g' 'h''i' E'j\\n' E'' X'0a' x'' 0x0b 0x $$k$$ $l$m$l$ $1 $2 1 .5 2. 3e4 1_0 + - * / % ^ = <> < -> ->> ? ?| :: || == := => . : , ; ( ) [ ] { } ( ) ( ) -- /* */ /**/ ' \" ` $ \\ " +
-	"ns.t t INTO INSERT DELETE USER TABLE CREATE INT TEXT PRIMARY KEY DATE now() NOW() CURRENT_USER f( 'a\x00b' é \u00a0 \u2028")
+	"default. default.t .default order .from ns.t t INTO INSERT DELETE USER TABLE CREATE INT TEXT PRIMARY KEY DATE now() NOW() CURRENT_USER f( 'a\x00b' é \u00a0 \u2028")
 
 // TestTokenSoup is the fuzz targets on texts of whole tokens, of which more
 // are nearly statements.

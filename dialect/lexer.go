@@ -133,6 +133,15 @@ func (l *lexer) next() token {
 	return t
 }
 
+// isDot reports whether t is the dot between the parts of a name.
+func isDot(t token) bool { return t.kind == tPunct && t.ch == '.' }
+
+// dotFollows reports whether the next token from i on is a dot.
+func dotFollows(s string, i int) bool {
+	i, _ = skipBlank(s, i)
+	return i < len(s) && s[i] == '.' && (i+1 == len(s) || classes[s[i+1]] != cDigit)
+}
+
 func (l *lexer) fail(pos int, text string) token {
 	l.flaw = flaw{pos, text}
 	return token{kind: tError, pos: pos, end: pos}

@@ -57,14 +57,25 @@ func (p *parser) anyIdent(what string) (Ident, error) {
 	return p.ident(what)
 }
 
+// namespaceName consumes the name of a namespace where nothing else can stand:
+// any word, or a name that is quoted in any way.
+func (p *parser) namespaceName() (Ident, error) {
+	if p.isString() {
+		return p.looseIdent("namespace name")
+	}
+	return p.anyIdent("namespace name")
+}
+
 func (p *parser) createNamespace() (Statement, error) {
 	st := &CreateNamespace{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
 	id, err := p.anyIdent("namespace name")
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckNamespaceName(id.Name); err != nil {
-		return nil, located(err, id.Pos)
+	if id.Name != string(kalam.DefaultNamespace) { // That one exists, and is a reserved word.
+		if err := CheckNamespaceName(id.Name); err != nil {
+			return nil, located(err, id.Pos)
+		}
 	}
 	st.Namespace, st.Pos = kalam.NamespaceID(id.Name), id.Pos
 	if p.is("WITH") || p.is("OPTIONS") {
@@ -80,7 +91,7 @@ func (p *parser) createNamespace() (Statement, error) {
 func (p *parser) alterNamespace() (Statement, error) {
 	st := &AlterNamespace{}
 	var err error
-	if st.Namespace, err = p.ident("namespace name"); err != nil {
+	if st.Namespace, err = p.anyIdent("namespace name"); err != nil {
 		return nil, err
 	}
 	if err := p.expect("SET", "OPTIONS"); err != nil {

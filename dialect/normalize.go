@@ -65,7 +65,7 @@ func isQueryStart(src string, t token) bool {
 	if t.kind == tPunct {
 		return t.ch == '('
 	}
-	return t.kind == tWord && wordIn(src[t.pos:t.end], queryWords)
+	return t.kind == tWord && wordIn(src[t.pos:t.end], queryWords) && !dotFollows(src, t.end)
 }
 
 // wordIn reports whether word, in any case, is one of list, whose words are in

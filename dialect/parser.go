@@ -129,13 +129,20 @@ func (p *parser) lexical() error {
 	return syntaxError(f.pos, "%s", f.text)
 }
 
-// is reports whether the current token is the unquoted word w (upper case).
-func (p *parser) is(w string) bool { return p.tok.kind == tWord && isWord(p.text(p.tok), w) }
+// is reports whether the current token is the unquoted word w (upper case), and
+// no part of a dotted name.
+func (p *parser) is(w string) bool {
+	return p.tok.kind == tWord && isWord(p.text(p.tok), w) && !p.dotted()
+}
 
 // isAny is is for a list of words, each with blanks around.
 func (p *parser) isAny(list string) bool {
-	return p.tok.kind == tWord && wordIn(p.text(p.tok), list)
+	return p.tok.kind == tWord && wordIn(p.text(p.tok), list) && !p.dotted()
 }
+
+// dotted reports whether the current token, a word, stands next to a dot: then it
+// is a name, whatever word it is.
+func (p *parser) dotted() bool { return isDot(p.prev) || dotFollows(p.lex.src, p.tok.end) }
 
 func (p *parser) isPunct(ch byte) bool { return p.tok.kind == tPunct && p.tok.ch == ch }
 
@@ -153,10 +160,10 @@ func (p *parser) nextIs(w string) bool {
 
 // accept consumes the words, or nothing if they do not all follow.
 func (p *parser) accept(words ...string) bool {
-	lex, tok := p.lex, p.tok
+	lex, tok, prev := p.lex, p.tok, p.prev
 	for _, w := range words {
 		if !p.is(w) {
-			p.lex, p.tok = lex, tok
+			p.lex, p.tok, p.prev = lex, tok, prev
 			return false
 		}
 		p.advance()
@@ -210,13 +217,14 @@ func (p *parser) end() error {
 // maxName bounds identifiers, so that no longer one reaches a message or index.
 const maxName = kalam.MaxIdentifier
 
-// ident consumes an identifier; what names it in messages.
+// ident consumes an identifier; what names it in messages. A reserved word is one
+// next to a dot only.
 func (p *parser) ident(what string) (Ident, error) {
 	id := Ident{Pos: p.tok.pos}
 	text := p.text(p.tok)
 	switch p.tok.kind {
 	case tWord:
-		if IsReserved(text) {
+		if IsReserved(text) && !p.dotted() {
 			return id, p.unexpected(what)
 		}
 		id.Name = text
@@ -251,11 +259,6 @@ func (p *parser) name(what string) (Name, error) {
 			return n, syntaxError(p.tok.pos, "%s has more than three parts", what)
 		}
 		p.advance()
-		if p.tok.kind == tWord && IsReserved(p.text(p.tok)) {
-			n.Parts = append(n.Parts, fold(p.text(p.tok)))
-			p.advance()
-			continue
-		}
 		if id, err = p.ident(what); err != nil {
 			return n, err
 		}

@@ -54,7 +54,8 @@ func (e Edits) apply(src string, start, end int) string {
 // watch notices, token by token, whether raw SQL needs a rewrite.
 type watch struct {
 	needed bool
-	limit  uint8 // 1 after LIMIT, 2 after LIMIT n, 3 after LIMIT n,
+	limit  uint8    // 1 after LIMIT, 2 after LIMIT n, 3 after LIMIT n,
+	last   [2]token // The tokens before, the nearest first.
 }
 
 func (w *watch) see(src string, t token) {
@@ -68,7 +69,10 @@ func (w *watch) see(src string, t token) {
 		}
 	case tOp:
 		w.needed = w.needed || isQuestion(t)
+	case tPunct:
+		w.needed = w.needed || isDot(t) && !isDot(w.last[1]) && isKeyword(src, w.last[0])
 	}
+	w.last[0], w.last[1] = t, w.last[0]
 	w.limit = limitState(w.limit, src, t)
 	if w.limit == 4 {
 		w.needed = true
@@ -91,8 +95,22 @@ func limitState(state uint8, src string, t token) uint8 {
 	return 0
 }
 
+// isKeyword reports whether t is a word that DuckDB does not read as a name, not
+// even before a dot. END is none there: it ends a CASE, and what is after the dot
+// is a field or method of its value.
+func isKeyword(src string, t token) bool {
+	return t.kind == tWord && IsReserved(src[t.pos:t.end]) && !isWord(src[t.pos:t.end], "END")
+}
+
+// opensName reports whether token i is the first part of a dotted name and a
+// keyword, as in default.t. After a dot DuckDB takes every word for a name.
+func opensName(src string, toks []token, i int) bool {
+	return i+1 < len(toks) && isDot(toks[i+1]) && isKeyword(src, toks[i]) && (i == 0 || !isDot(toks[i-1]))
+}
+
 // rewrite returns the edits that turn src[start:end] into SQL that DuckDB
-// reads in the meaning of this dialect: `name` becomes "name", LIMIT n, m
+// reads in the meaning of this dialect: `name` becomes "name", default.t becomes
+// "default".t and likewise every keyword before a dot, LIMIT n, m
 // becomes LIMIT m OFFSET n, a ? b becomes json_contains(a, b), hexadecimal
 // literals become BLOB literals, and strings are spelled so that DuckDB takes
 // them. The range has been lexed without error.
@@ -160,6 +178,13 @@ func respell(e Edits, src string, toks []token, i int) (Edits, error) {
 	switch t.kind {
 	case tBacktick:
 		return backtick(e, src, t), nil
+	case tWord:
+		if opensName(src, toks, i) {
+			out = QuoteIdent(fold(src[t.pos:t.end]))
+			if t.pos > 0 && src[t.pos-1] == '&' {
+				out = " " + out // U&"..." would be one name.
+			}
+		}
 	case tHex, tHexNumber:
 		value, bad := hexText(src[t.pos:t.end])
 		if bad != "" {

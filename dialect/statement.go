@@ -147,7 +147,7 @@ func (p *parser) use() (Statement, error) {
 	if set && !p.acceptOp("=") {
 		p.accept("TO")
 	}
-	id, err := p.looseIdent("namespace name")
+	id, err := p.namespaceName()
 	return &Use{Namespace: id}, err
 }
 
