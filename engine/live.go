@@ -151,7 +151,7 @@ func (s *session) subscribe(ctx context.Context, r LiveRequest) (*LiveQuery, err
 // liveSpec analyses the text of a live query and checks that p may follow it.
 func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error) {
 	spec := &liveSpec{options: r.Options, exact: r.Exact}
-	sql, err := spec.query(r.SQL)
+	text, err := spec.query(r.SQL)
 	if err != nil {
 		return nil, err
 	}
@@ -160,12 +160,12 @@ func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error
 			return nil, err
 		}
 	}
-	plan, err := s.e.query.LiveQuery(ctx, sql)
+	plan, err := s.e.query.LiveQuery(ctx, text.text)
 	if err != nil {
-		return nil, err
+		return nil, placed(err, text.edits, text.pos)
 	}
 	if spec.table, err = s.liveTable(dialect.Name{Parts: plan.Table, Pos: plan.Position}); err != nil {
-		return nil, err
+		return nil, placed(err, text.edits, text.pos)
 	}
 	spec.alias, spec.where = plan.Alias, plan.Where
 	if spec.alias == "" {
@@ -179,21 +179,21 @@ func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error
 
 // query returns the SELECT of a SELECT or SUBSCRIBE TO statement; options of the
 // latter count when the request has none.
-func (spec *liveSpec) query(text string) (string, error) {
+func (spec *liveSpec) query(text string) (rawSQL, error) {
 	st, err := dialect.Parse(text)
 	if err != nil {
-		return "", err
+		return rawSQL{}, err
 	}
 	switch st := st.(type) {
 	case *dialect.Select:
-		return st.SQL, nil
+		return rawSQL{st.SQL, st.Pos, st.Edits}, nil
 	case *dialect.SubscribeTo:
 		if spec.options == nil && st.Options != nil {
 			spec.options = liveOptions(st.Options)
 		}
-		return st.Query, nil
+		return rawSQL{st.Query, st.Pos, st.Edits}, nil
 	}
-	return "", kalam.Errorf(kalam.CodeUnsupported, "a live query is a SELECT or SUBSCRIBE TO statement, not %s", st.Verb())
+	return rawSQL{}, kalam.Errorf(kalam.CodeUnsupported, "a live query is a SELECT or SUBSCRIBE TO statement, not %s", st.Verb())
 }
 
 func liveOptions(o *dialect.SubscribeOptions) *LiveOptions {

@@ -124,19 +124,7 @@ func same(a, b any) bool {
 	switch a := a.(type) {
 	case node:
 		b, ok := b.(node)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for k, x := range a {
-			if k == "query_location" {
-				continue
-			}
-			y, ok := b[k]
-			if !ok || !same(x, y) {
-				return false
-			}
-		}
-		return true
+		return ok && sameFields(a, b)
 	case []any:
 		b, ok := b.([]any)
 		if !ok || len(a) != len(b) {
@@ -150,6 +138,26 @@ func same(a, b any) bool {
 		return true
 	}
 	return a == b
+}
+
+func sameFields(a, b node) bool {
+	isPlace := func(key string) bool { return key == "query_location" || key == scopeMark }
+	fields := 0
+	for k, x := range a {
+		if isPlace(k) {
+			continue
+		}
+		fields++
+		if y, ok := b[k]; !ok || !same(x, y) {
+			return false
+		}
+	}
+	for k := range b {
+		if !isPlace(k) {
+			fields--
+		}
+	}
+	return fields == 0
 }
 
 // Constructors of the nodes that the rewrite adds.

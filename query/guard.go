@@ -18,7 +18,7 @@ type checker struct {
 	params       map[int]bool // Placeholders seen.
 	added        []argKind
 	names        []nameUse // Column and function names, to place errors.
-	columns      []columnUse
+	scopes       []*selectScope
 	items        []itemUse // Result columns whose text was changed.
 	inFrom       bool      // Inside the function of a table reference.
 	in           surroundings
@@ -37,12 +37,6 @@ type checker struct {
 type nameUse struct {
 	name string
 	pos  int
-}
-
-// columnUse is a column name and the SELECT it stands in.
-type columnUse struct {
-	node node
-	sel  *selectScope
 }
 
 // itemUse is an element of a SELECT list whose name the rewrite would change.
@@ -295,6 +289,7 @@ func (c *checker) query(n node) {
 	c.with(child(n, "cte_map"))
 	if str(n, "type") == "SELECT_NODE" {
 		c.sel = &selectScope{outer: outer.sel}
+		c.scopes = append(c.scopes, c.sel)
 		c.selectNode(n, s)
 		defer func(w int) { c.width = w }(c.starWidth(n))
 	} else {

@@ -169,6 +169,7 @@ func (c *checker) baseTable(n node) {
 	use.alias = aliasOf(n, table)
 	n["table_name"] = sourceName(c.prefix, len(c.tables))
 	n["schema_name"], n["catalog_name"] = "", ""
+	n[tableMark] = use
 	c.tables = append(c.tables, use)
 	c.addItem(fromItem{alias: strings.ToLower(use.alias), base: true, width: 1, tables: []*tableUse{use}})
 }

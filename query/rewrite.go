@@ -54,6 +54,10 @@ func (c *checker) rewrite(n node) {
 		c.distinctFrom(n)
 	case "COLUMN_REF":
 		c.columnRef(n)
+	case "STAR":
+		if !c.generated && str(n, "relation_name") != "" {
+			n[scopeMark] = c.sel
+		}
 	case "FUNCTION":
 		if !c.generated && ownSchema(n) && serverFunctions.has(str(n, "function_name")) {
 			c.serverFunction(n, strings.ToLower(str(n, "function_name")), elems(n, "children"))
@@ -90,7 +94,7 @@ func (c *checker) columnRef(n node) {
 		return
 	}
 	if len(cols) > 1 {
-		c.columns = append(c.columns, columnUse{n, c.sel})
+		n[scopeMark] = c.sel
 	}
 	switch last {
 	case kalam.ColumnDeleted:
@@ -134,7 +138,7 @@ func (c *checker) updated(n node, cols []string) {
 			}
 			seq := columnRef(append(append([]string(nil), cols[:len(cols)-1]...), kalam.ColumnSeq)...)
 			if len(cols) > 1 {
-				c.columns = append(c.columns, columnUse{seq, c.sel})
+				seq[scopeMark] = c.sel
 			}
 			// Microseconds of the moment that Seq.Time gives.
 			millis := operator("+", operator(">>", seq, intConst(seqShift)), intConst(kalam.Seq(0).Time().UnixMilli()))
@@ -200,7 +204,7 @@ func (c *checker) finish(root node, first int) []argKind {
 	if len(kinds) > 0 {
 		setNumbers(root, number)
 	}
-	c.qualify()
+	c.qualify(root)
 	return kinds
 }
 
@@ -222,47 +226,4 @@ func setNumbers(v any, number map[argKind]int) {
 			setNumbers(x, number)
 		}
 	}
-}
-
-// qualify makes ns.table.column refer to the alias that the table has now. Two
-// tables of one name in different namespaces get different aliases.
-func (c *checker) qualify() {
-	byName := map[string]map[string]bool{}
-	for _, t := range c.tables {
-		if !t.named {
-			set := byName[strings.ToLower(t.alias)]
-			if set == nil {
-				set = map[string]bool{}
-				byName[strings.ToLower(t.alias)] = set
-			}
-			set[strings.Join(t.parts, ".")] = true
-		}
-	}
-	for _, t := range c.tables {
-		if !t.named && len(byName[strings.ToLower(t.alias)]) > 1 {
-			t.node["alias"] = strings.Join(t.parts, ".")
-		}
-	}
-	for _, use := range c.columns {
-		cols := names(use.node, "column_names")
-		for i := len(cols) - 1; i >= 2; i-- {
-			if t := tableNamed(use.sel, cols[:i]); t != nil {
-				rest := columnRef(append([]string{str(t.node, "alias")}, cols[i:]...)...)
-				use.node["column_names"] = rest["column_names"]
-				break
-			}
-		}
-	}
-}
-
-// tableNamed returns the table of FROM that is written like parts.
-func tableNamed(s *selectScope, parts []string) *tableUse {
-	for ; s != nil; s = s.outer {
-		for _, it := range s.items {
-			if it.base && !it.tables[0].named && strings.EqualFold(strings.Join(it.tables[0].parts, "."), strings.Join(parts, ".")) {
-				return it.tables[0]
-			}
-		}
-	}
-	return nil
 }
