@@ -28,6 +28,13 @@ func (k TableKind) String() string {
 	return "unknown"
 }
 
+// IsFlushed reports whether rows of such a table move from the buffer to the lake.
+func (k TableKind) IsFlushed() bool { return k == KindUserTable || k == KindSharedTable }
+
+// NeedsKey reports whether such a table must declare a primary key: by it rows in
+// the lake are found and replaced.
+func (k TableKind) NeedsKey() bool { return k.IsFlushed() }
+
 // AccessLevel says which roles read and write a SHARED table.
 type AccessLevel uint8
 
@@ -108,7 +115,7 @@ type Table struct {
 	Number        TableNumber
 	Kind          TableKind
 	Columns       []Column // In creation order, without the system columns.
-	PrimaryKey    []int    // Indexes into Columns, in key order; at least one.
+	PrimaryKey    []int    // Indexes into Columns, in key order; empty: see HasHiddenKey.
 	Options       TableOptions
 	SchemaVersion int // From 1.
 	CreatedAt     time.Time
@@ -125,6 +132,10 @@ func (t *Table) ColumnIndex(name string) int {
 	}
 	return -1
 }
+
+// HasHiddenKey reports whether the table declares no primary key. Each row that is
+// inserted then gets a key of its own, which no column holds and nobody sees.
+func (t *Table) HasHiddenKey() bool { return len(t.PrimaryKey) == 0 }
 
 // IsKey reports whether column i is part of the primary key.
 func (t *Table) IsKey(i int) bool {

@@ -146,6 +146,21 @@ func (v *View) BufferedRows() int {
 	return n
 }
 
+// KeyOf returns the key of the version in the log that has a seq, as the view or
+// its own writes have it; false when there is none. The key must not be changed.
+func (v *View) KeyOf(seq kalam.Seq) ([]byte, bool) {
+	lists := []versionList{v.shown.versions}
+	if v.over != nil {
+		lists = append(lists, v.over.mem.shown.versions)
+	}
+	for i := range lists {
+		if n := lists[i].search(seq); n < lists[i].n && lists[i].at(n).seq == seq {
+			return lists[i].at(n).key, true
+		}
+	}
+	return nil, false
+}
+
 // Get returns the live row of a key; false when there is none.
 func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 	if err := v.snap.live(); err != nil {

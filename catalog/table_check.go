@@ -88,7 +88,7 @@ func checkColumns(t *kalam.Table) error {
 }
 
 func checkPrimaryKey(t *kalam.Table) error {
-	if len(t.PrimaryKey) == 0 {
+	if t.HasHiddenKey() && t.Kind.NeedsKey() {
 		kind := t.Kind.String()
 		return invalid("%s tables require a PRIMARY KEY column", strings.ToUpper(kind[:1])+kind[1:])
 	}

@@ -102,6 +102,7 @@ func TestTableRules(t *testing.T) {
 			x.Columns[1].Type = kalam.DataType{Kind: kalam.KindDecimal, Precision: 3, Scale: 4}
 		}, kalam.CodeInvalidOperation, ""},
 		{"no key", func(x *kalam.Table) { x.PrimaryKey = nil }, kalam.CodeInvalidOperation, "User tables require a PRIMARY KEY column"},
+		{"no key, stream", func(x *kalam.Table) { x.Kind, x.Options.TTL, x.PrimaryKey = stream, time.Second, nil }, 0, ""},
 		{"no key, shared", func(x *kalam.Table) { x.Kind, x.PrimaryKey = shared, nil }, kalam.CodeInvalidOperation, "Shared tables require a PRIMARY KEY column"},
 		{"key twice", func(x *kalam.Table) { x.PrimaryKey = []int{0, 0} }, kalam.CodeInvalidOperation, ""},
 		{"key of no column", func(x *kalam.Table) { x.PrimaryKey = []int{2} }, kalam.CodeInvalidOperation, ""},
@@ -132,7 +133,7 @@ func TestTableRules(t *testing.T) {
 			got, err := c.CreateTable(t.Context(), s)
 			if tt.text == "" && tt.code == 0 {
 				check(t, err)
-				if !got.Columns[got.PrimaryKey[0]].NotNull || got.SchemaVersion != 1 || got.Columns[1].ID != 2 {
+				if got.HasHiddenKey() != (len(s.PrimaryKey) == 0) || !got.HasHiddenKey() && !got.Columns[got.PrimaryKey[0]].NotNull || got.SchemaVersion != 1 || got.Columns[1].ID != 2 {
 					t.Errorf("table %+v", got)
 				}
 				return

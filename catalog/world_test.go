@@ -295,6 +295,8 @@ func richTables(t testing.TB, c *catalog.Catalog) {
 	stream := spec("app", "stream")
 	stream.Kind, stream.Options = kalam.KindStreamTable, kalam.TableOptions{TTL: 1500 * time.Millisecond}
 	createTable(t, c, stream)
+	stream.ID.Name, stream.PrimaryKey = "keyless", nil
+	createTable(t, c, stream)
 	for a := kalam.AccessPrivate; a <= kalam.AccessDBA; a++ {
 		shared := spec("app", kalam.TableName("shared_"+a.String()))
 		shared.Kind, shared.Options = kalam.KindSharedTable, kalam.TableOptions{Access: a, FlushManual: true}

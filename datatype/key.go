@@ -22,12 +22,19 @@ const (
 // bytes.Compare orders keys by their columns, as ORDER BY does: text by its
 // bytes, NaN above all numbers. Different keys have different encodings, and
 // none is a prefix of another of the same table. -0.0 and 0.0, like all NaNs,
-// are one key. A key column is never NULL: callers check NOT NULL before.
+// are one key. A key column is never NULL: callers check NOT NULL before. The key
+// of a table with a hidden key is not in its rows: see AppendHiddenKey.
 func EncodeKey(dst []byte, t *kalam.Table, vals []kalam.Value) []byte {
 	for _, i := range t.PrimaryKey {
 		dst = appendKeyPart(dst, vals[i])
 	}
 	return dst
+}
+
+// AppendHiddenKey appends the key of a row of a table with a hidden key: id, which
+// no other row of the table has or had.
+func AppendHiddenKey(dst []byte, id kalam.Seq) []byte {
+	return binary.BigEndian.AppendUint64(dst, uint64(id))
 }
 
 // appendKeyPart appends one column of a key.

@@ -104,6 +104,7 @@ func TestCreateTable(t *testing.T) {
 		{"CREATE TABLE t (id INT)", "? t (id INT) key()"},
 		{"CREATE USER TABLE IF NOT EXISTS T (ID Text PRIMARY KEY)", "user t (id TEXT NOT NULL) key(id) if-not-exists"},
 		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 60", "stream t (id INT NOT NULL) key(id) ttl=1m0s"},
+		{"CREATE STREAM TABLE t (a TEXT, b DOUBLE) WITH (TTL_SECONDS = 60)", "stream t (a TEXT, b DOUBLE) key() ttl=1m0s"},
 		{"CREATE USER TABLE \"ns\".\"t\" (\"id\" INT PRIMARY KEY)", "user ns.t (id INT NOT NULL) key(id)"},
 		{"CREATE USER TABLE `ns`.`t` (`id` INT PRIMARY KEY)", "user ns.t (id INT NOT NULL) key(id)"},
 		{"CREATE USER TABLE t (a TEXT, b INT, PRIMARY KEY (b, a))", "user t (a TEXT NOT NULL, b INT NOT NULL) key(b,a)"},
@@ -490,8 +491,6 @@ func TestTableOptionErrors(t *testing.T) {
 	}
 	for _, c := range []errorCase{
 		{"CREATE STREAM TABLE t (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 21, "Stream tables require TTL_SECONDS (or TTL n)"},
-		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 5 FLUSH ROWS 5", kalam.CodeInvalidSQL, 21, "FLUSH_POLICY is not supported for STREAM tables; their rows live for TTL_SECONDS"},
-		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 5 FLUSH_POLICY 'manual'", kalam.CodeInvalidSQL, 21, "FLUSH_POLICY is not supported for STREAM tables; their rows live for TTL_SECONDS"},
 		{"CREATE STREAM TABLE t (id INT PRIMARY KEY) TTL 5 SHARD_STRATEGY hash", kalam.CodeInvalidSQL, 21, "SHARD_STRATEGY is not supported for STREAM tables"},
 		{"CREATE SHARED TABLE t (id INT PRIMARY KEY) USE_USER_STORAGE", kalam.CodeInvalidSQL, 21, "USE_USER_STORAGE is only supported for USER tables"},
 		{"CREATE TABLE t (id INT PRIMARY KEY) WITH (TYPE = 'STREAM', TTL_SECONDS = 5, ACCESS_LEVEL = 'public')", kalam.CodeInvalidSQL, 14, "ACCESS_LEVEL is only supported for SHARED tables"},
@@ -508,7 +507,9 @@ func TestValidate(t *testing.T) {
 	}{
 		{kalam.KindUserTable, "CREATE TABLE t (id INT)", "User tables require a PRIMARY KEY column"},
 		{kalam.KindSharedTable, "CREATE TABLE t (id INT)", "Shared tables require a PRIMARY KEY column"},
-		{kalam.KindStreamTable, "CREATE TABLE t (id INT) TTL 5", "Stream tables require a PRIMARY KEY column"},
+		{kalam.KindStreamTable, "CREATE TABLE t (id INT) TTL 5", ""},
+		{kalam.KindStreamTable, "CREATE TABLE t (id INT PRIMARY KEY)", "Stream tables require TTL_SECONDS (or TTL n)"},
+		{kalam.KindStreamTable, "CREATE TABLE t (id INT) TTL 5 FLUSH_POLICY 'rows:5,interval:5'", ""},
 		{kalam.KindUserTable, "CREATE TABLE t (id INT PRIMARY KEY) ACCESS public", "ACCESS_LEVEL is only supported for SHARED tables"},
 		{kalam.KindSharedTable, "CREATE TABLE t (id INT PRIMARY KEY) USE_USER_STORAGE", "USE_USER_STORAGE is only supported for USER tables"},
 		{kalam.KindSharedTable, "CREATE TABLE t (id INT PRIMARY KEY) ACCESS public FLUSH ROWS 5", ""},

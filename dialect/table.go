@@ -233,7 +233,7 @@ func (k *keySpec) resolve(st *CreateTable) error {
 // it: the primary key, and which options the kind takes. The error is
 // CodeInvalidSQL, without a position.
 func Validate(t *kalam.Table) error {
-	if len(t.PrimaryKey) == 0 {
+	if t.HasHiddenKey() && t.Kind.NeedsKey() {
 		name := t.Kind.String()
 		return kalam.Errorf(kalam.CodeInvalidSQL, "%s tables require a PRIMARY KEY column", strings.ToUpper(name[:1])+name[1:])
 	}
@@ -258,8 +258,6 @@ func checkOptions(t *kalam.Table, given OptionSet) error {
 		text = "ACCESS_LEVEL is only supported for SHARED tables"
 	case t.Kind != kalam.KindUserTable && o.UseUserStorage:
 		text = "USE_USER_STORAGE is only supported for USER tables"
-	case stream && (o.FlushRows != 0 || o.FlushInterval != 0 || o.FlushManual):
-		text = "FLUSH_POLICY is not supported for STREAM tables; their rows live for TTL_SECONDS"
 	case stream && o.ShardStrategy != "":
 		text = "SHARD_STRATEGY is not supported for STREAM tables"
 	default:

@@ -22,6 +22,9 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 	if err != nil {
 		return err
 	}
+	if err := conflictTarget(t, st.Conflict); err != nil {
+		return err
+	}
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
@@ -245,12 +248,23 @@ func (w *writer) encode(row []kalam.Value) (payload, key []byte, err error) {
 	start := len(w.buf)
 	w.buf = datatype.EncodeRow(w.buf, w.table, row)
 	mid := len(w.buf)
-	w.buf = datatype.EncodeKey(w.buf, w.table, row)
+	if w.buf, err = w.appendKey(w.buf, row); err != nil {
+		return nil, nil, err
+	}
 	end := len(w.buf)
 	if limit := w.session.e.config.Limits.MaxRowBytes; limit > 0 && int64(mid-start) > limit {
 		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start, limit)
 	}
 	return w.buf[start:mid:mid], w.buf[mid:end:end], nil
+}
+
+// appendKey appends the key of a new row: that of its columns, or one of its own.
+func (w *writer) appendKey(dst []byte, row []kalam.Value) ([]byte, error) {
+	if !w.table.HasHiddenKey() {
+		return datatype.EncodeKey(dst, w.table, row), nil
+	}
+	id, err := w.session.e.store.NextID()
+	return datatype.AppendHiddenKey(dst, id), err
 }
 
 // room returns how many bytes the payload and key of a row take at most, but for

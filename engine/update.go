@@ -135,7 +135,7 @@ func isSimple(x *dialect.Expr) bool {
 // of every primary key column with a literal of the column's own kind. With
 // any other literal DuckDB's casting rules decide, and DuckDB evaluates it.
 func (s *session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, bool) {
-	if len(terms) != len(t.PrimaryKey) {
+	if t.HasHiddenKey() || len(terms) != len(t.PrimaryKey) {
 		return nil, false
 	}
 	row := make([]kalam.Value, len(t.Columns))
@@ -291,14 +291,25 @@ func (s *session) affected(ctx context.Context, t *kalam.Table, alias string, se
 	return sql.String(), params, nil
 }
 
-// eachAffected runs the query of affected and hands every row's old version,
-// its values and the values of the evaluated expressions to f.
-func (s *session) eachAffected(ctx context.Context, t *kalam.Table, sql string, params []kalam.Value, f func(old kalam.Row, row, evaluated []kalam.Value) error) error {
+// affectedRow is a row that an UPDATE or DELETE touches.
+type affectedRow struct {
+	old       kalam.Row
+	values    []kalam.Value // Of the table's columns.
+	evaluated []kalam.Value // Of the expressions of SET.
+}
+
+// eachAffected runs the query of affected and hands every row to f, with the view
+// that it was read from.
+func (s *session) eachAffected(ctx context.Context, t *kalam.Table, sql string, params []kalam.Value, f func(*buffer.View, affectedRow) error) error {
 	res, err := s.open(ctx, sql, params, openOptions{composed: true})
 	if err != nil {
 		return err
 	}
 	defer res.Close()
+	view, err := s.viewOf(ctx, t, res.snapshot)
+	if err != nil {
+		return err
+	}
 	for {
 		batch, err := res.rows.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -307,7 +318,7 @@ func (s *session) eachAffected(ctx context.Context, t *kalam.Table, sql string, 
 		if err != nil {
 			return err
 		}
-		err = affectedRows(t, batch, f)
+		err = affectedRows(t, batch, func(r affectedRow) error { return f(view, r) })
 		batch.Release()
 		if err != nil {
 			return err
@@ -315,7 +326,7 @@ func (s *session) eachAffected(ctx context.Context, t *kalam.Table, sql string, 
 	}
 }
 
-func affectedRows(t *kalam.Table, batch arrow.RecordBatch, f func(old kalam.Row, row, evaluated []kalam.Value) error) error {
+func affectedRows(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) error) error {
 	n := len(t.Columns)
 	for r := 0; r < int(batch.NumRows()); r++ {
 		vals := make([]kalam.Value, batch.NumCols()-1)
@@ -331,7 +342,7 @@ func affectedRows(t *kalam.Table, batch arrow.RecordBatch, f func(old kalam.Row,
 		}
 		seq := kalam.Seq(datatype.ValueAt(batch.Column(0), r).Int())
 		old := kalam.Row{Seq: seq, Payload: datatype.EncodeRow(nil, t, vals[:n])}
-		if err := f(old, vals[:n:n], vals[n:]); err != nil {
+		if err := f(affectedRow{old: old, values: vals[:n:n], evaluated: vals[n:]}); err != nil {
 			return err
 		}
 	}
@@ -345,8 +356,8 @@ func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, st *dialect
 	}
 	w := &writer{session: s, table: t}
 	var muts []buffer.Mutation
-	err = s.eachAffected(ctx, t, sql, params.values(), func(old kalam.Row, row, evaluated []kalam.Value) error {
-		next := append([]kalam.Value(nil), row...)
+	err = s.eachAffected(ctx, t, sql, params.values(), func(_ *buffer.View, r affectedRow) error {
+		next, evaluated := append([]kalam.Value(nil), r.values...), r.evaluated
 		for i, j := range sets.columns {
 			v, simple, err := s.evaluate(sets.exprs[i], &t.Columns[j])
 			if err == nil && !simple {
@@ -358,7 +369,7 @@ func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, st *dialect
 			}
 			next[j] = v
 		}
-		muts, err = w.replacement(muts, row, next, old, len(muts)+1)
+		muts, err = w.replacement(muts, r.values, next, r.old, len(muts)+1)
 		return err
 	})
 	return muts, err
@@ -370,9 +381,22 @@ func (s *session) deleteByQuery(ctx context.Context, t *kalam.Table, st *dialect
 		return nil, err
 	}
 	var muts []buffer.Mutation
-	err = s.eachAffected(ctx, t, sql, params.values(), func(old kalam.Row, row, _ []kalam.Value) error {
-		muts = append(muts, s.deletion(t, datatype.EncodeKey(nil, t, row), old))
-		return nil
+	err = s.eachAffected(ctx, t, sql, params.values(), func(v *buffer.View, r affectedRow) error {
+		key, err := storedKey(t, v, r)
+		muts = append(muts, s.deletion(t, key, r.old))
+		return err
 	})
 	return muts, err
+}
+
+// storedKey returns the key under which a row that was read from v is stored.
+func storedKey(t *kalam.Table, v *buffer.View, r affectedRow) ([]byte, error) {
+	if !t.HasHiddenKey() {
+		return datatype.EncodeKey(nil, t, r.values), nil
+	}
+	key, ok := v.KeyOf(r.old.Seq)
+	if !ok {
+		return nil, kalam.Errorf(kalam.CodeInternal, "row %d of table '%s' has no key", r.old.Seq, t.ID)
+	}
+	return key, nil
 }

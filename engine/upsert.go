@@ -30,9 +30,6 @@ func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) err
 	if t.Kind == kalam.KindStreamTable {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
 	}
-	if err := conflictTarget(t, st.Conflict); err != nil {
-		return err
-	}
 	sets, err := s.assignments(t, st.Conflict.Set)
 	if err != nil {
 		return err
@@ -51,10 +48,14 @@ func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) err
 	})
 }
 
-// conflictTarget checks that ON CONFLICT names the primary key, or nothing.
+// conflictTarget checks that ON CONFLICT, nil for none, names the primary key or
+// nothing.
 func conflictTarget(t *kalam.Table, c *dialect.OnConflict) error {
-	if len(c.Columns) == 0 {
+	switch {
+	case c == nil || len(c.Columns) == 0:
 		return nil
+	case t.HasHiddenKey():
+		return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes no columns here: table '%s' has no primary key", t.ID).At(c.Columns[0].Pos)
 	}
 	seen := map[int]bool{}
 	for _, col := range c.Columns {
