@@ -39,6 +39,8 @@ func TestBadInput(t *testing.T) {
 		{"open comment", "SELECT 1 /* abc", nil, kalam.CodeBatchParse, "Failed to parse SQL batch", ""},
 		{"unknown table", "SELECT * FROM app.nope", nil, kalam.CodeTableNotFound, "app.nope", "app.nope"},
 		{"unknown namespace", "SELECT * FROM nope.t", nil, kalam.CodeTableNotFound, "nope.t", "nope.t"},
+		{"table of no name", "SELECT * FROM ''", nil, kalam.CodeInvalidSQL, "name of a table is empty", "''"},
+		{"relation of RETURNING", "SELECT * FROM _written.app.t", nil, kalam.CodeTableNotFound, "_written.app.t", "_written"},
 		{"unknown column", "SELECT id, nope FROM app.t", nil, kalam.CodeInvalidSQL, "nope", "nope"},
 		{"unknown function", "SELECT frobnicate(id) FROM app.t", nil, kalam.CodeInvalidSQL, "frobnicate", "frobnicate"},
 		{"unknown column in INSERT", "INSERT INTO app.t (id, nope) VALUES (2, 2)", nil, kalam.CodeInvalidOperation, "nope", "nope"},

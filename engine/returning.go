@@ -153,6 +153,18 @@ func (s *session) returnRows(ctx context.Context, a *answer, muts []buffer.Mutat
 	return use(ctx, res)
 }
 
+// standIn returns what to write in FROM for a relation of this query that stands for
+// table t, and the quoted name by which its columns are qualified. Without an alias
+// they may have the table's whole name too, as in ns.t.c.
+func standIn(relation string, t *kalam.Table, alias string) (from, name string) {
+	if alias != "" {
+		name = dialect.QuoteIdent(alias)
+		return relation + " AS " + name, name
+	}
+	name = dialect.QuoteIdent(string(t.ID.Name))
+	return relation + "." + dialect.QuoteIdent(string(t.ID.Namespace)) + "." + name, name
+}
+
 // returningQuery composes the query of a RETURNING list.
 func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kalam.Value, error) {
 	params := newParamSet(s.params)
@@ -174,11 +186,8 @@ func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kala
 			sql.WriteString(" AS " + dialect.QuoteIdent(x.Alias))
 		}
 	}
-	name := a.alias
-	if name == "" {
-		name = string(a.table.ID.Name)
-	}
-	fmt.Fprintf(&sql, " FROM %s AS %s", writtenRelation, dialect.QuoteIdent(name))
+	from, _ := standIn(writtenRelation, a.table, a.alias)
+	sql.WriteString(" FROM " + from)
 	return sql.String(), params.values(), nil
 }
 

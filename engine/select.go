@@ -39,7 +39,7 @@ type relation struct {
 // openOptions changes where a query reads from. The zero value is the usual
 // case: a fresh snapshot, or the transaction's.
 type openOptions struct {
-	sources  map[string]*query.Source // By unqualified name: relations that exist for this query only.
+	sources  map[string]*query.Source // Relations that exist for this query only, by the first part of their name.
 	snapshot *pinned                  // Read this snapshot instead.
 	elevated bool                     // The text is the server's own: system tables are open.
 	composed bool                     // The text is put together here: positions in it mean nothing to the user.
@@ -132,10 +132,8 @@ func (s *session) resolve(refs []query.TableRef, o openOptions) ([]*relation, er
 }
 
 func (s *session) relation(ref query.TableRef, o openOptions) (*relation, error) {
-	if len(ref.Parts) == 1 {
-		if src, ok := o.sources[ref.Parts[0]]; ok {
-			return &relation{ref: ref, source: src}, nil
-		}
+	if src, ok := o.sources[ref.Parts[0]]; ok {
+		return &relation{ref: ref, source: src}, nil
 	}
 	id, err := s.tableID(ref.Parts)
 	if err != nil {

@@ -207,11 +207,7 @@ func (s *session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignm
 func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect.Insert, sets *assignments) (string, *paramSet, error) {
 	oc := st.Conflict
 	params := newParamSet(s.params)
-	name := st.Alias
-	if name == "" {
-		name = string(t.ID.Name)
-	}
-	q := dialect.QuoteIdent(name)
+	from, q := standIn(storedRelation, t, st.Alias)
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s.%s", q, rowColumn)
 	for _, x := range sets.exprs {
@@ -223,7 +219,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect
 		}
 		fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
 	}
-	fmt.Fprintf(&sql, " FROM %s AS %s JOIN (SELECT %s AS _excluded_row, {", storedRelation, q, rowColumn)
+	fmt.Fprintf(&sql, " FROM %s JOIN (SELECT %s AS _excluded_row, {", from, rowColumn)
 	for i := range t.Columns {
 		if i > 0 {
 			sql.WriteString(", ")

@@ -166,6 +166,10 @@ func (c *checker) baseTable(n node) {
 		}
 	}
 	use := &tableUse{node: n, parts: c.partsOf(n), pos: max(offsetOf(n), 0), named: str(n, "alias") != ""}
+	if table == "" {
+		c.refuse(n, kalam.CodeInvalidSQL, "Syntax error: the name of a table is empty")
+		return
+	}
 	use.alias = aliasOf(n, table)
 	n["table_name"] = sourceName(c.prefix, len(c.tables))
 	n["schema_name"], n["catalog_name"] = "", ""

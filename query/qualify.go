@@ -69,8 +69,15 @@ func eachMarked(v any, mark string, f func(node)) {
 // known reports whether it is a table that columns are qualified with the name of.
 func (it *fromItem) known() bool { return it.base && !it.tables[0].named }
 
-// wholeName is the name of the item's table as written.
-func (it *fromItem) wholeName() string { return strings.Join(it.tables[0].parts, ".") }
+// wholeName is the name of the item's table as written. In a text that the caller
+// composed, a first part that begins with '_' only says where the rows come from.
+func (it *fromItem) wholeName() string {
+	parts := it.tables[0].parts
+	if len(parts) > 1 && strings.HasPrefix(parts[0], "_") {
+		parts = parts[1:]
+	}
+	return strings.Join(parts, ".")
+}
 
 // rename makes the whole name of the item's table its alias.
 func (it *fromItem) rename() { it.tables[0].alias = it.wholeName() }
