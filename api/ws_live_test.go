@@ -237,6 +237,59 @@ func TestEvents(t *testing.T) {
 	work.Wait()
 }
 
+// TestDefaultOverSocket follows tables of the namespace default, whose name is a
+// reserved word, and a STREAM table without a primary key.
+func TestDefaultOverSocket(t *testing.T) {
+	h, alice := live(t, setup{})
+	bob := h.user("bob", kalam.RoleUser)
+	h.mustSQL(alice, "CREATE USER TABLE default.t (id BIGINT PRIMARY KEY, n INT); CREATE STREAM TABLE default.e (id BIGINT, what TEXT) WITH (TTL_SECONDS = 600)")
+	h.mustSQL(alice, "INSERT INTO default.t VALUES ($1, $2), (2, 0)", 1, 5)
+	h.mustSQL(alice, "INSERT INTO default.e VALUES (1, 'same'), (1, 'same')")
+	p := h.enter(alice, "")
+	for id, sql := range map[string]string{
+		"a": "SELECT * FROM default.t WHERE default.t.n > 1", "b": "SUBSCRIBE TO DEFAULT . t WHERE default.t.n > 1", "c": `SELECT id, n FROM "default".t WHERE n > 1`,
+	} {
+		p.subscribe(id, sql, all())
+		if f := p.read(); f.Type != wire.TypeSubscriptionAck || f.SubscriptionID != id {
+			t.Fatalf("%s: %+v", sql, f)
+		}
+		if f := p.read(); fmt.Sprint(ids(f.Rows)) != "[1]" {
+			t.Errorf("%s begins with %+v", sql, f)
+		}
+	}
+	h.mustSQL(bob, "INSERT INTO default.t VALUES (8, 8)")
+	h.mustSQL(alice, "INSERT INTO default.t VALUES (3, 3), (4, 1)")
+	h.mustSQL(alice, "UPDATE default.t SET n = default.t.n + 10 WHERE id = 3")
+	h.mustSQL(alice, "DELETE FROM default.t WHERE default.t.id = 3")
+	got := map[string][]string{}
+	for range 9 {
+		f := p.read()
+		got[f.SubscriptionID] = append(got[f.SubscriptionID], string(f.ChangeType)+fmt.Sprint(ids(f.Rows)))
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		if l := got[id]; len(l) != 3 || l[0] != "insert[3]" || l[1] != "update[3]" || !strings.HasPrefix(l[2], "delete") {
+			t.Errorf("%s got %v", id, l)
+		}
+	}
+	e := h.enter(alice, "")
+	e.subscribe("e", "SELECT * FROM default.e", all())
+	e.read()
+	if f := e.read(); fmt.Sprint(ids(f.Rows)) != "[1 1]" {
+		t.Errorf("the stream begins with %+v", f)
+	}
+	h.mustSQL(bob, "INSERT INTO default.e VALUES (9, 'of bob')")
+	h.mustSQL(alice, "INSERT INTO default.e VALUES (1, 'same'), (2, 'more')")
+	var events []string
+	for len(events) < 2 {
+		events = append(events, ids(e.read().Rows)...)
+	}
+	if fmt.Sprint(events) != "[1 2]" {
+		t.Errorf("events of the stream: %v", events)
+	}
+	p.subscribe("bad", "SELECT * FROM default.gone", all())
+	p.wantError("bad", wire.CodeNotFound, "default.gone")
+}
+
 // TestUsersAreSeparate checks that a user's events reach the user only.
 func TestUsersAreSeparate(t *testing.T) {
 	h, alice := live(t, setup{})

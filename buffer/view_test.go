@@ -1,6 +1,7 @@
 package buffer_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -261,4 +262,40 @@ func TestOverlays(t *testing.T) {
 		}
 		f.want(table, "ann", map[int64]string{1: "a", 2: "b", 3: "c"})
 	})
+}
+
+// TestKeyOf finds keys by seq: of the log, of a transaction's own writes, and none
+// of what the snapshot does not show.
+func TestKeyOf(t *testing.T) {
+	table := notes(1)
+	f := newFixture(t, memory.New(), buffer.Options{})
+	s := f.apply(insert(table, "ann", 3, "c"), insert(table, "ann", 1, "a"))
+	u := f.apply(update(table, "ann", 3, "cc", s[0]))
+	snap := f.snapshot(table, "ann")
+	defer snap.Release()
+	later := f.apply(insert(table, "ann", 4, "d"))
+	view := snap.View(0)
+	over, err := view.Overlay(t.Context(), []buffer.Mutation{insert(table, "ann", 7, "own")})
+	if err != nil {
+		t.Fatalf("Overlay: %v", err)
+	}
+	for _, v := range []*buffer.View{view, over} {
+		for seq, want := range map[kalam.Seq]int64{s[0]: 3, s[1]: 1, u[0]: 3} {
+			if key, ok := v.KeyOf(seq); !ok || !bytes.Equal(key, keyOf(table, want)) {
+				t.Errorf("KeyOf(%d) = %x, %v, want that of row %d", seq, key, ok, want)
+			}
+		}
+		for _, seq := range []kalam.Seq{0, s[0] - 1, later[0], 1<<63 - 1} {
+			if key, ok := v.KeyOf(seq); ok && !bytes.Equal(key, keyOf(table, 7)) {
+				t.Errorf("KeyOf(%d) = %x", seq, key)
+			}
+		}
+	}
+	own, ok := over.KeyOf(snap.Seq() + 1)
+	if !ok || !bytes.Equal(own, keyOf(table, 7)) {
+		t.Errorf("the key of the own row is %x, %v", own, ok)
+	}
+	if key, ok := view.KeyOf(snap.Seq() + 1); ok {
+		t.Errorf("the view itself has %x", key)
+	}
 }
