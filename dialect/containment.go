@@ -52,10 +52,10 @@ func (c calls) begin(e Edits, src string, t token, i int) Edits {
 		if t.pos > 0 && isWordByte(src[t.pos-1]) { // AND"a" ? 'k'
 			text = " " + text
 		}
-		e = append(e, edit{t.pos, t.pos, text, t.pos})
+		e = append(e, edit{start: t.pos, end: t.pos, text: text, from: t.pos})
 	}
 	if isQuestion(t) {
-		e = append(e, edit{t.pos, t.end, ",", t.pos})
+		e = append(e, edit{start: t.pos, end: t.end, text: ",", from: t.pos})
 	}
 	return e
 }
@@ -65,7 +65,7 @@ func (c calls) end(e Edits, toks []token, i int) Edits {
 	if len(c.closes) == 0 || c.closes[i] == 0 {
 		return e
 	}
-	return append(e, edit{toks[i].end, toks[i].end, ")", toks[c.closes[i]-1].pos})
+	return append(e, edit{start: toks[i].end, end: toks[i].end, text: ")", from: toks[c.closes[i]-1].pos})
 }
 
 type container struct {

@@ -14,7 +14,8 @@ type Edits []edit
 type edit struct {
 	start, end int
 	text       string
-	from       int // Source offset that positions inside text stand for.
+	from       int    // Source offset that positions inside text stand for.
+	word       string // The word of the source that text quotes, "" for other edits.
 }
 
 // Origin translates an offset in a piece of raw SQL to an offset in the parsed
@@ -35,6 +36,16 @@ func (e Edits) Origin(pos, offset int) int {
 		at = e[i].end
 	}
 	return at + offset
+}
+
+// Reword returns a message about the SQL at offset at of the parsed text, which
+// Origin gave, with the word there as it was written and not as it was quoted.
+func (e Edits) Reword(msg string, at int) string {
+	i := sort.Search(len(e), func(i int) bool { return e[i].start >= at })
+	if i == len(e) || e[i].start != at || e[i].word == "" {
+		return msg
+	}
+	return strings.ReplaceAll(msg, strings.TrimSpace(e[i].text), e[i].word)
 }
 
 // apply returns src[start:end] with the edits, which lie inside, made.
@@ -126,13 +137,13 @@ func rewrite(src string, start, end int) (Edits, error) {
 		if limit = limitState(limit, src, t); limit == 4 {
 			n := toks[i-2]
 			e = append(e,
-				edit{n.pos, n.end, src[t.pos:t.end], t.pos},
-				edit{toks[i-1].pos, t.pos, " OFFSET ", n.pos})
+				edit{start: n.pos, end: n.end, text: src[t.pos:t.end], from: t.pos},
+				edit{start: toks[i-1].pos, end: t.pos, text: " OFFSET ", from: n.pos})
 		}
 		e = calls.begin(e, src, t, i)
 		if limit == 4 {
 			n := toks[i-2]
-			e = append(e, edit{t.pos, t.end, src[n.pos:n.end], n.pos})
+			e = append(e, edit{start: t.pos, end: t.end, text: src[n.pos:n.end], from: n.pos})
 		} else if e, err = respell(e, src, toks, i); err != nil {
 			return nil, err
 		}
@@ -157,30 +168,31 @@ func tokens(src string, start, end int) []token {
 // backtick appends the edits that turn `name` into "name", byte by byte where
 // the length stays the same.
 func backtick(e Edits, src string, t token) Edits {
-	e = append(e, edit{t.pos, t.pos + 1, `"`, t.pos})
+	e = append(e, edit{start: t.pos, end: t.pos + 1, text: `"`, from: t.pos})
 	for i := t.pos + 1; i < t.end-1; i++ {
 		switch src[i] {
 		case '`':
-			e = append(e, edit{i, i + 2, "`", i})
+			e = append(e, edit{start: i, end: i + 2, text: "`", from: i})
 			i++
 		case '"':
-			e = append(e, edit{i, i + 1, `""`, i})
+			e = append(e, edit{start: i, end: i + 1, text: `""`, from: i})
 		}
 	}
-	return append(e, edit{t.end - 1, t.end, `"`, t.end - 1})
+	return append(e, edit{start: t.end - 1, end: t.end, text: `"`, from: t.end - 1})
 }
 
 // respell appends the edit of token number i if DuckDB does not take it as it is.
 func respell(e Edits, src string, toks []token, i int) (Edits, error) {
 	t := toks[i]
-	var out string
+	var out, word string
 	var err error
 	switch t.kind {
 	case tBacktick:
 		return backtick(e, src, t), nil
 	case tWord:
 		if opensName(src, toks, i) {
-			out = QuoteIdent(fold(src[t.pos:t.end]))
+			word = src[t.pos:t.end]
+			out = QuoteIdent(fold(word))
 			if t.pos > 0 && src[t.pos-1] == '&' {
 				out = " " + out // U&"..." would be one name.
 			}
@@ -207,7 +219,7 @@ func respell(e Edits, src string, toks []token, i int) (Edits, error) {
 	if t.end < len(src) && isWordByte(src[t.end]) {
 		out += " "
 	}
-	return append(e, edit{t.pos, t.end, out, t.pos}), nil
+	return append(e, edit{start: t.pos, end: t.end, text: out, from: t.pos, word: word}), nil
 }
 
 func endsWithQuote(t token) bool { return t.kind == tString || t.kind == tEscape || t.kind == tHex }

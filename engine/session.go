@@ -190,8 +190,9 @@ func placed(err error, edits dialect.Edits, pos int) error {
 	if !errors.As(err, &ke) || ke.Position == 0 {
 		return err
 	}
-	moved := *ke
-	return moved.At(edits.Origin(pos, ke.Position-1))
+	moved, at := *ke, edits.Origin(pos, ke.Position-1)
+	moved.Msg = edits.Reword(ke.Msg, at)
+	return moved.At(at)
 }
 
 // execute runs one parsed statement.
