@@ -66,7 +66,7 @@ func (e Edits) apply(src string, start, end int) string {
 type watch struct {
 	needed bool
 	limit  uint8    // 1 after LIMIT, 2 after LIMIT n, 3 after LIMIT n,
-	last   [2]token // The tokens before, the nearest first.
+	last   [3]token // The tokens before, the nearest first.
 }
 
 func (w *watch) see(src string, t token) {
@@ -79,11 +79,11 @@ func (w *watch) see(src string, t token) {
 			w.needed = true
 		}
 	case tOp:
-		w.needed = w.needed || isQuestion(t)
+		w.needed = w.needed || isQuestion(t) || isStar(t) && isDot(w.last[0]) && isDot(w.last[2])
 	case tPunct:
 		w.needed = w.needed || isDot(t) && !isDot(w.last[1]) && isKeyword(src, w.last[0])
 	}
-	w.last[0], w.last[1] = t, w.last[0]
+	w.last[0], w.last[1], w.last[2] = t, w.last[0], w.last[1]
 	w.limit = limitState(w.limit, src, t)
 	if w.limit == 4 {
 		w.needed = true
@@ -106,6 +106,45 @@ func limitState(state uint8, src string, t token) uint8 {
 	return 0
 }
 
+// isStar reports whether t is the operator `*`.
+func isStar(t token) bool { return t.kind == tOp && t.ch == '*' && t.end == t.pos+1 }
+
+// starQualifier returns the index of the last part of the name that begins with
+// token i and qualifies a star, as in ns.t.*; i if it has one part or there is none.
+func starQualifier(toks []token, i int) int {
+	isName := func(i int) bool {
+		return i < len(toks) && (toks[i].kind == tWord || toks[i].kind == tQuoted || toks[i].kind == tBacktick)
+	}
+	if i > 0 && isDot(toks[i-1]) {
+		return i
+	}
+	last := i
+	for isName(last) && last+2 < len(toks) && isDot(toks[last+1]) {
+		if isStar(toks[last+2]) {
+			return last
+		}
+		last += 2
+	}
+	return i
+}
+
+// starName appends the edit that makes one name of ns.t before a star, tokens i to
+// last: DuckDB's grammar takes no more. Package query takes it apart.
+func starName(e Edits, src string, toks []token, i, last int) Edits {
+	var parts []string
+	for k := i; k <= last; k += 2 {
+		part := src[toks[k].pos:toks[k].end]
+		if toks[k].kind == tWord {
+			part = fold(part)
+		} else {
+			part = unquoteIdent(part)
+		}
+		parts = append(parts, part)
+	}
+	name := QuoteIdent(strings.Join(parts, "."))
+	return append(e, edit{start: toks[i].pos, end: toks[last].end, text: name, from: toks[i].pos})
+}
+
 // isKeyword reports whether t is a word that DuckDB does not read as a name, not
 // even before a dot. END is none there: it ends a CASE, and what is after the dot
 // is a field or method of its value.
@@ -121,7 +160,7 @@ func opensName(src string, toks []token, i int) bool {
 
 // rewrite returns the edits that turn src[start:end] into SQL that DuckDB
 // reads in the meaning of this dialect: `name` becomes "name", default.t becomes
-// "default".t and likewise every keyword before a dot, LIMIT n, m
+// "default".t and likewise every keyword before a dot, ns.t.* "ns.t".*, LIMIT n, m
 // becomes LIMIT m OFFSET n, a ? b becomes json_contains(a, b), hexadecimal
 // literals become BLOB literals, and strings are spelled so that DuckDB takes
 // them. The range has been lexed without error.
@@ -133,6 +172,7 @@ func rewrite(src string, start, end int) (Edits, error) {
 	}
 	var e Edits
 	var limit uint8
+	skip := -1               // The last token that starName has done.
 	for i, t := range toks { // In the order of the source, as apply and Origin want it.
 		if limit = limitState(limit, src, t); limit == 4 {
 			n := toks[i-2]
@@ -144,6 +184,10 @@ func rewrite(src string, start, end int) (Edits, error) {
 		if limit == 4 {
 			n := toks[i-2]
 			e = append(e, edit{start: t.pos, end: t.end, text: src[n.pos:n.end], from: n.pos})
+		} else if last := starQualifier(toks, i); last > i {
+			e, skip = starName(e, src, toks, i, last), last
+		} else if i <= skip {
+			continue
 		} else if e, err = respell(e, src, toks, i); err != nil {
 			return nil, err
 		}

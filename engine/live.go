@@ -167,6 +167,10 @@ func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error
 	if spec.table, err = s.liveTable(dialect.Name{Parts: plan.Table, Pos: plan.Position}); err != nil {
 		return nil, placed(err, text.edits, text.pos)
 	}
+	if plan.Namespace != "" && plan.Namespace != string(spec.table.ID.Namespace) {
+		err := positioned(notReferenced(plan.Namespace, spec.table.ID), plan.Position)
+		return nil, placed(err, text.edits, text.pos)
+	}
 	spec.alias, spec.where = plan.Alias, plan.Where
 	if spec.alias == "" {
 		spec.alias = string(spec.table.ID.Name)
@@ -193,7 +197,8 @@ func (spec *liveSpec) query(text string) (rawSQL, error) {
 		}
 		return rawSQL{st.Query, st.Pos, st.Edits}, nil
 	}
-	return rawSQL{}, kalam.Errorf(kalam.CodeUnsupported, "a live query is a SELECT or SUBSCRIBE TO statement, not %s", st.Verb())
+	return rawSQL{}, kalam.Errorf(kalam.CodeUnsupported,
+		"a live query is a SELECT or SUBSCRIBE TO statement, not %s", st.Verb())
 }
 
 func liveOptions(o *dialect.SubscribeOptions) *LiveOptions {

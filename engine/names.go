@@ -53,6 +53,11 @@ func tableNotFound(name string) *kalam.Error {
 	return kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist", name)
 }
 
+// notReferenced is the error of ns.t.c where t is the table of another namespace.
+func notReferenced(ns string, id kalam.TableID) error {
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Referenced table \"%s.%s\" not found: '%s' is read here", ns, id.Name, id)
+}
+
 // positioned adds a position to an error that has none; pos is 0-based.
 func positioned(err error, pos int) error {
 	var ke *kalam.Error

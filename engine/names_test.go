@@ -79,6 +79,7 @@ func TestPlacesInDefault(t *testing.T) {
 	s.must(alice, "CREATE USER TABLE default.t (id BIGINT PRIMARY KEY, v TEXT)")
 	for _, c := range []struct{ sql, at string }{
 		{"SELECT DEFAULT.t.id, nope FROM default.t", "nope"},
+		{"SELECT app.t.id FROM t", "t"},
 		{"SELECT 1; SELECT default.t.id FROM default . t WHERE default.t.id = = 2", "= 2"},
 		{"SELECT * FROM default.t JOIN default.gone USING (id)", "default.gone"},
 		{"INSERT INTO default.t SELECT default.t.id, frob(1) FROM default.t", "frob"},
@@ -100,6 +101,7 @@ func TestPlacesInDefault(t *testing.T) {
 		{"SUBSCRIBE TO default.t WHERE default.t.id = 1 AND frob(2)", "frob"},
 		{"SUBSCRIBE TO SELECT * FROM default.gone", "default.gone"},
 		{"SELECT * FROM '' WHERE a.b = 1", "''"},
+		{"SELECT * FROM t WHERE app.t.id = 1", "t WHERE"},
 		{"SUBSCRIBE TO default.gone WHERE id = 1", "default.gone"},
 	} {
 		out := s.NewOutbox()
@@ -127,7 +129,8 @@ func TestLiveDefault(t *testing.T) {
 	var followers []*follower
 	forms := []string{
 		"SELECT * FROM default.t WHERE default.t.n > 1", "SELECT id, n FROM DEFAULT . t WHERE n > 1", "SUBSCRIBE TO default.t WHERE default.t.n > 1",
-		`SUBSCRIBE TO SELECT default.t.id, t.n FROM "default".t WHERE t.n > 1`, "SELECT * FROM t WHERE t.n > 1",
+		`SUBSCRIBE TO SELECT default.t.id, t.n FROM "default".t WHERE t.n > 1`, "SELECT * FROM t WHERE default.t.n > 1",
+		"SELECT default.t.* FROM default.t WHERE t.n > 1", "SUBSCRIBE TO t WHERE default.t.n > length(repeat('x', 1))",
 		"SELECT * FROM default.t WHERE length(repeat('x', 2)) + default.t.n > 3", "SELECT x.id, x.n FROM default.t AS x WHERE x.n > 1",
 	}
 	for _, sql := range forms {

@@ -136,6 +136,9 @@ func (s *session) relation(ref query.TableRef, o openOptions) (*relation, error)
 		return &relation{ref: ref, source: src}, nil
 	}
 	id, err := s.tableID(ref.Parts)
+	if err == nil && ref.Namespace != "" && ref.Namespace != string(id.Namespace) {
+		err = notReferenced(ref.Namespace, id)
+	}
 	if err != nil {
 		return nil, positioned(err, ref.Position)
 	}

@@ -300,7 +300,9 @@ type affectedRow struct {
 
 // eachAffected runs the query of affected and hands every row to f, with the view
 // that it was read from.
-func (s *session) eachAffected(ctx context.Context, t *kalam.Table, sql string, params []kalam.Value, f func(*buffer.View, affectedRow) error) error {
+func (s *session) eachAffected(
+	ctx context.Context, t *kalam.Table, sql string, params []kalam.Value, f func(*buffer.View, affectedRow) error,
+) error {
 	res, err := s.open(ctx, sql, params, openOptions{composed: true})
 	if err != nil {
 		return err

@@ -55,7 +55,8 @@ func conflictTarget(t *kalam.Table, c *dialect.OnConflict) error {
 	case c == nil || len(c.Columns) == 0:
 		return nil
 	case t.HasHiddenKey():
-		return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes no columns here: table '%s' has no primary key", t.ID).At(c.Columns[0].Pos)
+		return kalam.Errorf(kalam.CodeInvalidOperation,
+			"ON CONFLICT takes no columns here: table '%s' has no primary key", t.ID).At(c.Columns[0].Pos)
 	}
 	seen := map[int]bool{}
 	for _, col := range c.Columns {

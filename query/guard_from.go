@@ -14,6 +14,7 @@ type tableUse struct {
 	pos         int
 	alias       string // The name that columns are qualified with.
 	named       bool   // The statement gives the alias.
+	namespace   string // By which columns call the table, whose name has none; "" when none does.
 	withDeleted bool
 }
 

@@ -11,10 +11,11 @@ import (
 // LivePlan is the analysed text of a live query: columns of one table under a
 // condition.
 type LivePlan struct {
-	Table    []string // Parts of the table's name, folded to lower case unless quoted.
-	Position int      // 0-based byte offset of the name.
-	Alias    string   // "" when the query gives none.
-	Columns  []string // In lower case; nil is all.
+	Table     []string // Parts of the table's name, folded to lower case unless quoted.
+	Namespace string   // See TableRef.
+	Position  int      // 0-based byte offset of the name.
+	Alias     string   // "" when the query gives none.
+	Columns   []string // In lower case; nil is all.
 	// Where is the condition as DuckDB writes it, "" for none. Columns are
 	// unqualified or qualified with the alias, without one with the table's name.
 	Where        string
@@ -46,8 +47,11 @@ func (e *Engine) LiveQuery(ctx context.Context, sql string) (*LivePlan, error) {
 	if len(c.params) > 0 {
 		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live queries do not support placeholders; write the values into the query")
 	}
+	if c.qualify(q); c.err != nil {
+		return nil, c.err
+	}
 	t := c.tables[0]
-	p := &LivePlan{Table: t.parts, Position: t.pos, NamesDeleted: t.withDeleted}
+	p := &LivePlan{Table: t.parts, Namespace: t.namespace, Position: t.pos, NamesDeleted: t.withDeleted}
 	if t.named {
 		p.Alias = t.alias
 	}
@@ -80,8 +84,11 @@ func (p *LivePlan) means(parts []string) bool {
 	if p.Alias != "" {
 		return len(parts) == 1 && strings.EqualFold(parts[0], p.Alias)
 	}
-	return len(parts) == 1 && strings.EqualFold(parts[0], p.Table[len(p.Table)-1]) ||
-		strings.EqualFold(strings.Join(parts, "."), strings.Join(p.Table, "."))
+	whole := strings.Join(p.Table, ".")
+	if p.Namespace != "" {
+		whole = p.Namespace + "." + whole
+	}
+	return len(parts) == 1 && strings.EqualFold(parts[0], p.Table[len(p.Table)-1]) || strings.EqualFold(strings.Join(parts, "."), whole)
 }
 
 // shorten reduces ns.table.column to table.column below v.

@@ -82,6 +82,9 @@ func TestNamesResolve(t *testing.T) {
 	}
 	for _, sql := range []string{
 		"SELECT default.t.v FROM default.t WHERE default.t.id = 1",
+		"SELECT main.t.v FROM t WHERE main.t.id = 1 AND t.id < 2",
+		"SELECT main.t.v FROM t WHERE EXISTS (SELECT 1 FROM default.t WHERE default.t.id = main.t.id)",
+		"SELECT app.t.v FROM app.t WHERE app.t.id IN (SELECT main.t.id FROM t WHERE main.t.id <= app.t.id)",
 		"SELECT t.v FROM default.t WHERE t.id > (SELECT min(t.id) FROM t) ORDER BY t.id",
 		"SELECT t.v, (SELECT max(t.v) FROM default.t) FROM t ORDER BY t.id",
 		"SELECT t.* FROM default.t WHERE id IN (SELECT t.id FROM app.t) ORDER BY 1",
@@ -114,9 +117,22 @@ func TestNamesResolve(t *testing.T) {
 			t.Errorf("%s:\ngot  %s\nwant %s", sql, got, want)
 		}
 	}
+	// What DuckDB's own grammar does not have.
+	for sql, want := range map[string]string{
+		"SELECT default.t.* FROM default.t WHERE id = 3":                                         "SELECT t.* FROM \"default\".t WHERE id = 3",
+		"SELECT app.t.*, default.t.id AS d FROM app.t JOIN default.t ON app.t.id = default.t.id": "SELECT a.*, d.id AS d FROM app.t a JOIN \"default\".t d ON a.id = d.id",
+		"SELECT main.t.* FROM t WHERE main.t.id = 1":                                             "SELECT * FROM t WHERE id = 1",
+		"SELECT default.u.*, x.* FROM default.u, (SELECT app.t.* FROM app.t WHERE id = 2) x":     "SELECT u.*, x.* FROM \"default\".u, (SELECT * FROM app.t WHERE id = 2) x",
+	} {
+		got, err := e.plainText(t, rewritten(t, sql).SQL, src)
+		plain, plainErr := duckText(db, want)
+		if err != nil || plainErr != nil || got != plain {
+			t.Errorf("%s:\ngot  %s, %v\nwant %s, %v", sql, got, err, plain, plainErr)
+		}
+	}
 	// A name that means no table of the statement, or two of them.
 	for _, sql := range []string{
-		"SELECT default.t.v FROM app.t", "SELECT app.u.t FROM default.u", "SELECT default.t.v FROM default.t AS x", "SELECT t.v FROM app.t, default.t",
+		"SELECT default.t.v FROM app.t", "SELECT default.t.* FROM app.t", "SELECT app.u.t FROM default.u", "SELECT a.t.v, b.t.v FROM t", "SELECT default.t.v FROM default.t AS x", "SELECT t.v FROM app.t, default.t",
 	} {
 		if got, err := e.text(t.Context(), rewritten(t, sql).SQL, testArgs(), src); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
 			t.Errorf("%s gives %s, %v", sql, got, err)

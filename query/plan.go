@@ -18,6 +18,9 @@ type TableRef struct {
 	Parts []string // Of the name, one to three, folded to lower case unless quoted.
 	// Position is the 0-based byte offset of the name in the text given to Analyse.
 	Position int
+	// Namespace is the one that qualified columns give the table, as in ns.t.c, while
+	// its name has none: another table is not meant. "" when no column does.
+	Namespace string
 	// NamesDeleted says that a filter on the table names _deleted, so that its
 	// deleted rows are to be read too.
 	NamesDeleted bool
@@ -151,10 +154,14 @@ func (e *Engine) analyse(ctx context.Context, sql string) (*analysed, error) {
 	if err := e.keepNames(ctx, c); err != nil {
 		return nil, err
 	}
-	a.args = c.finish(q, a.params+1)
+	if a.args = c.finish(q, a.params+1); c.err != nil {
+		return nil, c.err
+	}
 	a.names = c.names
 	for _, t := range c.tables {
-		a.tables = append(a.tables, TableRef{Parts: t.parts, Position: t.pos, NamesDeleted: t.withDeleted})
+		a.tables = append(a.tables, TableRef{
+			Parts: t.parts, Position: t.pos, Namespace: t.namespace, NamesDeleted: t.withDeleted,
+		})
 	}
 	doc, err := encodeAST(q)
 	if err != nil {

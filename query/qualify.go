@@ -1,6 +1,10 @@
 package query
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
 
 // Fields of nodes that hold what a name means until all of the statement is
 // known: clones of a node keep them. qualify removes them.
@@ -19,34 +23,58 @@ func (c *checker) qualify(root node) {
 	}
 	eachMarked(root, scopeMark, func(n node) { // Aliases first: the names depend on them.
 		sel, _ := n[scopeMark].(*selectScope)
-		if it, at, _ := sel.wholeName(names(n, "column_names")); it != nil && sel.hides(at, it.tables[0].alias) {
+		if it, at, _ := sel.tableOf(qualifiedName(n)); it != nil && sel.hides(at, it.tables[0].alias) {
 			it.rename()
 		}
 	})
 	eachMarked(root, scopeMark, func(n node) {
-		sel, _ := n[scopeMark].(*selectScope)
-		delete(n, scopeMark)
-		if str(n, "class") == "STAR" {
-			if it := sel.renamed(str(n, "relation_name")); it != nil {
-				n["relation_name"] = it.tables[0].alias
-			}
-			return
-		}
-		cols := names(n, "column_names")
-		it, _, parts := sel.wholeName(cols)
-		if it == nil {
-			it, parts = sel.renamed(cols[0]), 1
-		}
-		if it != nil {
-			rest := columnRef(append([]string{it.tables[0].alias}, cols[parts:]...)...)
-			n["column_names"] = rest["column_names"]
+		if it, _ := meaning(n); it != nil && isStar(n) {
+			it.plainAlias()
 		}
 	})
+	eachMarked(root, scopeMark, c.applyAlias)
 	eachMarked(root, tableMark, func(n node) {
 		use, _ := n[tableMark].(*tableUse)
 		delete(n, tableMark)
 		n["alias"] = use.alias
 	})
+}
+
+// applyAlias writes a qualified name with the alias of its table.
+func (c *checker) applyAlias(n node) {
+	it, parts := meaning(n)
+	delete(n, scopeMark)
+	switch name := qualifiedName(n); {
+	case it == nil && isStar(n) && len(name) > 2:
+		c.refuse(n, kalam.CodeInvalidSQL, "Referenced table \"%s\" not found!", str(n, "relation_name"))
+	case it == nil:
+	case isStar(n):
+		n["relation_name"] = it.tables[0].alias
+	default:
+		n["column_names"] = columnRef(append([]string{it.tables[0].alias}, name[parts:]...)...)["column_names"]
+	}
+}
+
+// meaning returns the table that a marked name means, if its whole name or an alias
+// that has changed says so, and how many parts of the name that takes.
+func meaning(n node) (it *fromItem, parts int) {
+	sel, _ := n[scopeMark].(*selectScope)
+	name := qualifiedName(n)
+	if it, _, parts = sel.tableOf(name); it == nil && (len(name) == 2 || !isStar(n)) {
+		it, parts = sel.renamed(name[0]), 1
+	}
+	return it, parts
+}
+
+func isStar(n node) bool { return str(n, "class") == "STAR" }
+
+// qualifiedName returns the parts of the name of a column, or of ns.t.*: the grammar
+// has one part before a star, so that package dialect writes ns.t as one.
+func qualifiedName(n node) []string {
+	if isStar(n) {
+		return append(strings.Split(str(n, "relation_name"), "."), "*")
+	}
+	return names(n, "column_names")
 }
 
 // eachMarked calls f for every node below v that has the field mark.
@@ -80,7 +108,18 @@ func (it *fromItem) wholeName() string {
 }
 
 // rename makes the whole name of the item's table its alias.
-func (it *fromItem) rename() { it.tables[0].alias = it.wholeName() }
+func (it *fromItem) rename() {
+	use := it.tables[0]
+	if use.alias = it.wholeName(); use.namespace != "" {
+		use.alias = use.namespace + "." + use.alias
+	}
+}
+
+// plainAlias makes the alias one that may stand before a star: DuckDB writes it
+// there without quotes.
+func (it *fromItem) plainAlias() {
+	it.tables[0].alias = strings.ReplaceAll(it.tables[0].alias, ".", "_")
+}
 
 // separate renames the tables of one FROM that have one name and are different.
 func (s *selectScope) separate() {
@@ -103,20 +142,40 @@ func (s *selectScope) separate() {
 	}
 }
 
-// wholeName returns the nearest table whose whole name cols begins with, the scope
-// that holds it, and how many of cols the name takes: at least two.
-func (s *selectScope) wholeName(cols []string) (it *fromItem, at *selectScope, parts int) {
+// tableOf returns the nearest table whose whole name cols begins with, the scope
+// that holds it, and how many of cols the name takes: at least two. A table that is
+// written without a namespace is the one of cols, unless there is a better one; its
+// use says so.
+func (s *selectScope) tableOf(cols []string) (it *fromItem, at *selectScope, parts int) {
 	for parts = len(cols) - 1; parts >= 2; parts-- {
 		name := strings.Join(cols[:parts], ".")
-		for at = s; at != nil; at = at.outer {
-			for i := range at.items {
-				if it := &at.items[i]; it.known() && strings.EqualFold(it.wholeName(), name) {
-					return it, at, parts
-				}
+		if it, at = s.find(func(it *fromItem) bool { return strings.EqualFold(it.wholeName(), name) }); it != nil {
+			return it, at, parts
+		}
+	}
+	if len(cols) < 3 {
+		return nil, nil, 0
+	}
+	it, at = s.find(func(it *fromItem) bool {
+		use := it.tables[0]
+		return len(use.parts) == 1 && strings.EqualFold(use.parts[0], cols[1]) && (use.namespace == "" || use.namespace == cols[0])
+	})
+	if it != nil {
+		it.tables[0].namespace = cols[0]
+	}
+	return it, at, 2
+}
+
+// find returns the first table of the nearest scope for which is holds.
+func (s *selectScope) find(is func(*fromItem) bool) (*fromItem, *selectScope) {
+	for ; s != nil; s = s.outer {
+		for i := range s.items {
+			if it := &s.items[i]; it.known() && is(it) {
+				return it, s
 			}
 		}
 	}
-	return nil, nil, 0
+	return nil, nil
 }
 
 // hides reports whether an alias of the scope at, seen from s, means an item of a
