@@ -79,7 +79,7 @@ func (w *watch) see(src string, t token) {
 			w.needed = true
 		}
 	case tOp:
-		w.needed = w.needed || isQuestion(t) || isStar(t) && isDot(w.last[0]) && isDot(w.last[2])
+		w.needed = w.needed || isQuestion(t) || isArrow(src, t) || isStar(t) && isDot(w.last[0]) && isDot(w.last[2])
 	case tPunct:
 		w.needed = w.needed || isDot(t) && !isDot(w.last[1]) && isKeyword(src, w.last[0])
 	}
@@ -161,12 +161,12 @@ func opensName(src string, toks []token, i int) bool {
 // rewrite returns the edits that turn src[start:end] into SQL that DuckDB
 // reads in the meaning of this dialect: `name` becomes "name", default.t becomes
 // "default".t and likewise every keyword before a dot, ns.t.* "ns.t".*, LIMIT n, m
-// becomes LIMIT m OFFSET n, a ? b becomes json_contains(a, b), hexadecimal
+// becomes LIMIT m OFFSET n, a ? b becomes json_contains(a, b), a -> b (a -> b), hexadecimal
 // literals become BLOB literals, and strings are spelled so that DuckDB takes
 // them. The range has been lexed without error.
 func rewrite(src string, start, end int) (Edits, error) {
 	toks := tokens(src, start, end)
-	calls, err := containment(src, toks)
+	calls, err := jsonOperators(src, toks)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func rewrite(src string, start, end int) (Edits, error) {
 				edit{start: n.pos, end: n.end, text: src[t.pos:t.end], from: t.pos},
 				edit{start: toks[i-1].pos, end: t.pos, text: " OFFSET ", from: n.pos})
 		}
-		e = calls.begin(e, src, t, i)
+		e = calls.begin(e, src, toks, i)
 		if limit == 4 {
 			n := toks[i-2]
 			e = append(e, edit{start: t.pos, end: t.end, text: src[n.pos:n.end], from: n.pos})

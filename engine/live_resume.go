@@ -93,7 +93,7 @@ func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value, b *LiveBatch) 
 	}
 	if !shown {
 		view := l.snapshot.view(l.session.scope(t))
-		if view != nil && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
+		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
 			return nil
 		}
 		b.Gone = append(b.Gone, &subscribe.Event{

@@ -308,7 +308,7 @@ func (s *session) eachAffected(
 		return err
 	}
 	defer res.Close()
-	view, err := s.viewOf(ctx, t, res.snapshot)
+	view, err := s.viewOf(t, res.snapshot)
 	if err != nil {
 		return err
 	}
