@@ -458,8 +458,7 @@ func (w *write) settle(c *committer) {
 		}
 		var bytes int64
 		for i := w.marks[n]; i < all.n; i++ {
-			v := all.at(i)
-			bytes += int64(len(v.key) + len(v.payload))
+			bytes += all.at(i).size()
 		}
 		added := int64(all.n - w.marks[n])
 		s.counters.rows.Add(added)

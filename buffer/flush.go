@@ -140,6 +140,7 @@ func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
 	a.to = &lakeState{last: a.from.last}
 	a.to.Manifest = Manifest{Version: a.from.Version + 1, Watermark: watermark, CreatedAt: a.from.CreatedAt, UpdatedAt: now}
+	a.to.FlushedAt = a.from.FlushedAt
 	if a.to.CreatedAt.IsZero() {
 		a.to.CreatedAt = now
 	}
@@ -193,6 +194,7 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 	if fc.Tombstones != nil && !fc.Tombstones.IsEmpty() {
 		v.tombstones = fc.Tombstones.Clone()
 	}
+	a.to.FlushedAt = a.to.UpdatedAt
 	a.to.Segments = append(a.to.Segments, seg)
 	a.to.vectors = append(a.to.vectors, v)
 	return nil
@@ -254,7 +256,7 @@ func (a *advance) settle(*committer) {
 	if rows > 0 {
 		oldest = a.next.versions.at(0).seq
 	}
-	a.store.tally.set(a.scope.id, rows, a.next.bytes, oldest)
+	a.store.tally.set(ScopeStats{Scope: a.scope.id, Rows: rows, Bytes: a.next.bytes, Oldest: oldest})
 }
 
 func (a *advance) pinned() []*scope { return []*scope{a.scope} }

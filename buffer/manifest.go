@@ -21,6 +21,7 @@ type Manifest struct {
 	Segments  []kalam.Segment // In commit order: their seqs rise and do not overlap.
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	FlushedAt time.Time // Of the last flush; zero in a manifest without one, or from before it was kept.
 }
 
 // vectors are the row positions of one segment that readers skip. They are
@@ -40,6 +41,7 @@ type manifestRecord struct {
 	Last      kalam.SegmentID `json:"last_segment"`
 	CreatedAt time.Time       `json:"created_at"`
 	UpdatedAt time.Time       `json:"updated_at"`
+	FlushedAt time.Time       `json:"flushed_at,omitzero"`
 	Segments  []segmentRecord `json:"segments"`
 }
 
@@ -71,7 +73,10 @@ func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
 }
 
 func encodeManifest(l *lakeState) ([]byte, error) {
-	rec := manifestRecord{Version: l.Version, Watermark: l.Watermark, Last: l.last, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
+	rec := manifestRecord{
+		Version: l.Version, Watermark: l.Watermark, Last: l.last,
+		CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, FlushedAt: l.FlushedAt,
+	}
 	for i := range l.Segments {
 		dead, err := encodeBitmap(l.vectors[i].dead)
 		if err != nil {
@@ -114,7 +119,10 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 		return nil, bad(err, "it cannot be read")
 	}
 	l := &lakeState{last: rec.Last}
-	l.Manifest = Manifest{Version: rec.Version, Watermark: rec.Watermark, CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt}
+	l.Manifest = Manifest{
+		Version: rec.Version, Watermark: rec.Watermark,
+		CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt, FlushedAt: rec.FlushedAt,
+	}
 	for _, s := range rec.Segments {
 		dead, err := decodeBitmap(s.Dead)
 		if err != nil {

@@ -23,6 +23,7 @@ type memtable struct {
 	versions versionList
 	based    baseList
 	deaths   int   // Versions that were replaced.
+	graves   int   // Tombstones that were not.
 	bytes    int64 // Of keys and payloads.
 
 	shown shown // Guarded by Store.visibility.
@@ -42,6 +43,8 @@ type shown struct {
 	versions versionList
 	based    baseList
 	deaths   int
+	graves   int
+	bytes    int64
 }
 
 // baseList holds the bases of those versions that have one, by version.
@@ -83,7 +86,7 @@ func (m *memtable) memory() int64 {
 }
 
 // show makes all versions visible. The caller holds Store.visibility.
-func (m *memtable) show() { m.shown = shown{m.versions, m.based, m.deaths} }
+func (m *memtable) show() { m.shown = shown{m.versions, m.based, m.deaths, m.graves, m.bytes} }
 
 // add appends a version that replaces the newest one of its key, and the flushed
 // row at from, if that names one.
@@ -95,9 +98,12 @@ func (m *memtable) addHashed(v version, from base, hash uint32) {
 	m.mu.Lock()
 	v.prev = m.index.find(&m.versions, hash, v.key)
 	if v.prev >= 0 {
-		atomic.StoreUint64(&m.versions.at(int(v.prev)).died, uint64(v.seq))
+		old := m.versions.at(int(v.prev))
+		atomic.StoreUint64(&old.died, uint64(v.seq))
 		m.deaths++
+		m.countGrave(old, -1)
 	}
+	m.countGrave(&v, 1)
 	m.versions.push(v)
 	m.index.set(&m.versions, n)
 	m.mu.Unlock()
@@ -105,7 +111,14 @@ func (m *memtable) addHashed(v version, from base, hash uint32) {
 		m.based.version = append(m.based.version, n)
 		m.based.base = append(m.based.base, from)
 	}
-	m.bytes += int64(len(v.key) + len(v.payload))
+	m.bytes += v.size()
+}
+
+// countGrave counts v, which is the newest of its key from now on, or not any more.
+func (m *memtable) countGrave(v *version, by int) {
+	if v.tombstone {
+		m.graves += by
+	}
 }
 
 // undo removes the versions from index n on: those of a request that failed.
@@ -116,8 +129,10 @@ func (m *memtable) undo(n int) {
 		v := m.versions.at(i)
 		if v.prev >= 0 {
 			m.index.set(&m.versions, v.prev)
-			atomic.StoreUint64(&m.versions.at(int(v.prev)).died, 0)
+			old := m.versions.at(int(v.prev))
+			atomic.StoreUint64(&old.died, 0)
 			m.deaths--
+			m.countGrave(old, 1)
 		} else {
 			m.index.remove(&m.versions, int32(i))
 		}
@@ -125,7 +140,8 @@ func (m *memtable) undo(n int) {
 			last := len(m.based.version) - 1
 			m.based.version, m.based.base = m.based.version[:last], m.based.base[:last]
 		}
-		m.bytes -= int64(len(v.key) + len(v.payload))
+		m.countGrave(v, -1)
+		m.bytes -= v.size()
 		*v = version{}
 	}
 	m.versions.n = n

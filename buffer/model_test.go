@@ -381,11 +381,58 @@ func (m *model) drop(t *rapid.T) {
 
 func (m *model) reopen(t *rapid.T) {
 	m.letGoAll()
+	before := m.backlog()
 	if err := m.store.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
 	m.clock.step(-3600e9) // The wall clock steps back; seqs must not.
 	m.open()
+	if diff := cmp.Diff(before, m.backlog()); diff != "" {
+		t.Errorf("counters of buffered versions after a restart (-before +after):\n%s", diff)
+	}
+}
+
+// backlog returns the counters of the buffered versions.
+func (m *model) backlog() map[kalam.TableNumber][]buffer.ScopeStats {
+	out := map[kalam.TableNumber][]buffer.ScopeStats{}
+	for n := range m.tables + 1 {
+		if dirty := m.store.Dirty(n); len(dirty) > 0 {
+			out[n] = dirty
+		}
+	}
+	return out
+}
+
+// checkCounts compares the counters with the model, and those of a table with
+// those of its scopes.
+func (m *model) checkCounts(t *rapid.T) {
+	buffered := map[kalam.TableNumber]int64{}
+	for _, ts := range m.scopes() {
+		c, err := m.store.Counts(context.Background(), ts.Table, ts.Scope, 0)
+		if err != nil || c.Live != int64(len(m.rows(ts.Scope))) {
+			t.Errorf("%v: Counts = %+v, %v, want %d live rows", ts.Scope, c, err, len(m.rows(ts.Scope)))
+		}
+		buffered[ts.Scope.Table] += c.Buffered
+	}
+	var sum, size int64
+	for n, dirty := range m.backlog() {
+		var want buffer.ScopeStats
+		for _, st := range dirty {
+			if want.Oldest == 0 || st.Oldest < want.Oldest {
+				want.Oldest = st.Oldest
+			}
+			want.Rows += st.Rows
+			want.Bytes += st.Bytes
+		}
+		rows, bytes, oldest := m.store.TableStats(n)
+		if got := (buffer.ScopeStats{Rows: rows, Bytes: bytes, Oldest: oldest}); got != want || rows != buffered[n] {
+			t.Errorf("table %d: TableStats = %+v, its scopes have %+v, their views %d rows", n, got, want, buffered[n])
+		}
+		sum, size = sum+rows, size+bytes
+	}
+	if st := m.store.Stats(); st.Buffered != sum || st.Bytes != size || m.store.BufferedBytes() != size {
+		t.Errorf("Stats = %+v, the tables have %d rows, %d bytes", st, sum, size)
+	}
 }
 
 // crash goes on with the disk as it is, while the old process does not close.
@@ -499,6 +546,7 @@ func (m *model) check(t *rapid.T) {
 			t.Errorf("%v: Get(%d) = %v, %v, %v, want %v, %v", ts.Scope, id, r.Seq, ok, err, want, live)
 		}
 	}
+	m.checkCounts(t)
 	for _, h := range m.held {
 		for i, sc := range h.scopes {
 			if diff := cmp.Diff(h.want[i], m.lake.read(t, h.snap.View(i))); diff != "" {

@@ -85,7 +85,7 @@ type Store struct {
 	dropped map[kalam.TableNumber]struct{}
 	reading map[kalam.TableNumber]int // Views of open snapshots.
 
-	tally tally
+	tally *tally
 }
 
 type counters struct {
@@ -120,6 +120,7 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 		queue: make(chan *request, queueLength), turn: make(chan *committer, 1), handed: make(chan *committer, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{}, reading: map[kalam.TableNumber]int{},
+		tally: newTally(),
 	}
 	if err := s.checkLimits(); err != nil {
 		return nil, err

@@ -6,114 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sort"
-	"sync"
 	"time"
 
 	"github.com/kalamlake/kalam"
 )
-
-// ScopeStats are the counters of a scope's buffered versions.
-type ScopeStats struct {
-	Scope  kalam.Scope
-	Rows   int64
-	Bytes  int64
-	Oldest kalam.Seq // The oldest buffered version's.
-}
-
-// tally counts the buffered versions of every scope, in memory or not.
-type tally struct {
-	mu     sync.Mutex // guards what follows
-	tables map[kalam.TableNumber]map[kalam.UserID]*ScopeStats
-	rows   int64
-	bytes  int64
-	freed  chan struct{} // Closed when bytes gets less.
-}
-
-// usersLocked returns the scopes of a table. The caller holds mu.
-func (t *tally) usersLocked(n kalam.TableNumber) map[kalam.UserID]*ScopeStats {
-	if t.tables == nil {
-		t.tables = map[kalam.TableNumber]map[kalam.UserID]*ScopeStats{}
-	}
-	users := t.tables[n]
-	if users == nil {
-		users = map[kalam.UserID]*ScopeStats{}
-		t.tables[n] = users
-	}
-	return users
-}
-
-// add counts versions; the oldest seq stays when there were some.
-func (t *tally) add(sc kalam.Scope, rows, bytes int64, first kalam.Seq) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	users := t.usersLocked(sc.Table)
-	st := users[sc.User]
-	if st == nil {
-		st = &ScopeStats{Scope: sc, Oldest: first}
-		users[sc.User] = st
-	}
-	st.Rows += rows
-	st.Bytes += bytes
-	t.rows += rows
-	t.bytes += bytes
-}
-
-// set replaces the counters of a scope; rows 0 forgets it.
-func (t *tally) set(sc kalam.Scope, rows, bytes int64, oldest kalam.Seq) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	users := t.usersLocked(sc.Table)
-	if st := users[sc.User]; st != nil {
-		t.forgetLocked(st)
-	}
-	if rows == 0 {
-		return
-	}
-	users[sc.User] = &ScopeStats{Scope: sc, Rows: rows, Bytes: bytes, Oldest: oldest}
-	t.rows += rows
-	t.bytes += bytes
-}
-
-// forgetLocked removes the counters of a scope. The caller holds mu.
-func (t *tally) forgetLocked(st *ScopeStats) {
-	t.rows -= st.Rows
-	t.bytes -= st.Bytes
-	delete(t.tables[st.Scope.Table], st.Scope.User)
-	if t.freed != nil {
-		close(t.freed)
-		t.freed = nil
-	}
-}
-
-func (t *tally) dropTable(n kalam.TableNumber) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, st := range t.tables[n] {
-		t.forgetLocked(st)
-	}
-	delete(t.tables, n)
-}
-
-func (t *tally) sum() (rows, bytes int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.rows, t.bytes
-}
-
-// over returns nil when there are fewer than most bytes, and otherwise a channel
-// that is closed when there may be.
-func (t *tally) over(most int64) <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.bytes < most {
-		return nil
-	}
-	if t.freed == nil {
-		t.freed = make(chan struct{})
-	}
-	return t.freed
-}
 
 // waitForRoom waits while the buffer is full, for a limited time.
 func (s *Store) waitForRoom(ctx context.Context) error {
@@ -134,41 +30,15 @@ func (s *Store) waitForRoom(ctx context.Context) error {
 		select {
 		case <-freed:
 		case <-timeout:
-			return kalam.Errorf(kalam.CodeResourceExhausted, "write buffer full: its rows take more than %d bytes; flush, or try again later", s.opts.MaxBytes)
+			return kalam.Errorf(kalam.CodeResourceExhausted,
+				"write buffer full: buffered rows take %d bytes, the limit buffer.max_bytes is %d; nothing was written. "+
+					"STORAGE FLUSH makes room; then try again", s.tally.bytes.Load(), s.opts.MaxBytes)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for room in the write buffer: %w", context.Cause(ctx))
 		case <-s.quit:
 			return shuttingDown()
 		}
 	}
-}
-
-// TableStats returns the buffered versions of a table, their bytes, and the seq
-// of the oldest, 0 when there is none. It reads counters and scans nothing.
-func (s *Store) TableStats(n kalam.TableNumber) (rows, bytes int64, oldest kalam.Seq) {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	for _, st := range s.tally.tables[n] {
-		rows += st.Rows
-		bytes += st.Bytes
-		if oldest == 0 || st.Oldest < oldest {
-			oldest = st.Oldest
-		}
-	}
-	return rows, bytes, oldest
-}
-
-// Dirty returns the scopes of a table with buffered versions, by user. It reads
-// counters and scans nothing.
-func (s *Store) Dirty(n kalam.TableNumber) []ScopeStats {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	out := make([]ScopeStats, 0, len(s.tally.tables[n]))
-	for _, st := range s.tally.tables[n] {
-		out = append(out, *st)
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Scope.User < out[j].Scope.User })
-	return out
 }
 
 // seqRange is a range of seqs, both ends included.
@@ -235,20 +105,25 @@ func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 			return
 		}
 	}
-	_, count, err := checkBlock(c.scope, first, value)
+	var count uint32
+	var size int64
+	_, err := decodeBlock(c.scope, first, value, func(v version, _ base) {
+		count++
+		size += v.size()
+	})
 	if err != nil {
 		c.store.log.Error("a block of the row log is damaged; its scope is not available", "table", uint64(c.scope.Table), "user", string(c.scope.User), "error", err)
-		count = 0
+		count, size = 0, 0
 	}
 	c.last = max(c.last, lastSeqBound(first, count))
-	if first <= c.watermark {
+	if first <= c.watermark || count == 0 {
 		return
 	}
 	if c.counted.Rows == 0 {
 		c.counted.Oldest = first
 	}
 	c.counted.Rows += int64(count)
-	c.counted.Bytes += int64(len(value) - blockHeader)
+	c.counted.Bytes += size
 }
 
 // enter begins the next scope.

@@ -30,6 +30,9 @@ func (v *version) row() kalam.Row {
 	return kalam.Row{Seq: v.seq, Deleted: v.tombstone, Payload: v.payload}
 }
 
+// size returns the bytes of v that count as buffered: those of its key and payload.
+func (v *version) size() int64 { return int64(len(v.key) + len(v.payload)) }
+
 // alive reports whether v is the newest of its key at seq s.
 func (v *version) alive(s kalam.Seq) bool {
 	died := kalam.Seq(atomic.LoadUint64(&v.died))
