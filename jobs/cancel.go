@@ -121,15 +121,13 @@ func (r *Runner) storeCancelled(ctx context.Context, e *entry) error {
 	}
 	e.ending = true
 	r.mu.Unlock()
-	err := r.storePath(ctx, &job, now)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err != nil {
+	if err := r.storePath(ctx, &job, now); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		e.ending = false
 		return err
 	}
-	e.job = job
-	r.finishLocked(e)
+	r.finish(e, job)
 	return nil
 }
 

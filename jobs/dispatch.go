@@ -255,25 +255,27 @@ func (r *Runner) end(ctx context.Context, e *entry, err error) (again bool) {
 		return false
 	}
 	r.logEnd(&job)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e.job = job
 	if to == kalam.JobRetrying {
-		e.notBefore = time.Now()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		e.job, e.notBefore = job, time.Now()
 		if !e.cancelled {
 			e.notBefore = e.notBefore.Add(r.o.Backoff(job.Retries))
 		}
 		return true
 	}
-	r.finishLocked(e)
+	r.finish(e, job)
 	return false
 }
 
-// finishLocked makes the final record of an entry known.
-func (r *Runner) finishLocked(e *entry) {
-	e.final = true
+// finish makes the final record of an entry known.
+func (r *Runner) finish(e *entry, job kalam.Job) {
+	r.mu.Lock()
+	e.job, e.final = job, true
 	r.forgetLocked(e)
 	close(e.done)
+	r.mu.Unlock()
+	r.o.Ended(job)
 }
 
 // outcome returns the state that follows from the error of a task and notes the

@@ -53,6 +53,9 @@ type Options struct {
 	Node       string                                 // Name of this server, for Job.Trace.
 	Logger     *slog.Logger                           // nil discards.
 	Tasks      map[kalam.JobKind]func(kalam.Job) Task // By kind. Not changed after NewRunner.
+	// Ended is told of every job whose final record was stored, by the goroutine that
+	// stored it; it must not block. nil tells nobody.
+	Ended func(kalam.Job)
 }
 
 // Runner runs jobs. It is safe for concurrent use; Run is called once.
@@ -127,6 +130,9 @@ func NewRunner(records Records, o Options) *Runner {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Ended == nil {
+		o.Ended = func(kalam.Job) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
