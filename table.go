@@ -101,7 +101,8 @@ type TableOptions struct {
 	UseUserStorage        bool
 	FlushInterval         time.Duration
 	FlushRows             int
-	FlushManual           bool // FLUSH_POLICY 'manual': no automatic flush.
+	FlushManual           bool   // FLUSH_POLICY 'manual': no automatic flush.
+	FlushCron             string // Line of package jobs' Schedule; "" for none.
 	TTL                   time.Duration
 	Access                AccessLevel
 	ShardStrategy         string
@@ -154,6 +155,10 @@ func (t *Table) ScopeOf(user UserID) Scope {
 	}
 	return Scope{Table: t.Number, User: user}
 }
+
+// Flushable reports whether rows of t move to the lake. Those of a table that is not
+// stay in the buffer until they expire.
+func (t *Table) Flushable() bool { return t.Kind == KindUserTable || t.Kind == KindSharedTable }
 
 // HasScopePerUser reports whether rows of t belong to users.
 func (t *Table) HasScopePerUser() bool {

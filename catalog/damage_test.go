@@ -60,7 +60,7 @@ func TestDamage(t *testing.T) {
 func damages(raw []byte) map[string][]byte {
 	m := map[string][]byte{
 		"empty": {}, "garbage": []byte("garbage"), "head only": raw[:bytes.IndexByte(raw, '\n')], "cut": raw[:len(raw)-1],
-		"longer": append(bytes.Clone(raw), ' '), "version 0": bytes.Replace(raw, []byte("kalam 1 "), []byte("kalam 0 "), 1),
+		"longer": append(bytes.Clone(raw), ' '), "version 0": bytes.Replace(raw, []byte("kalam 2 "), []byte("kalam 0 "), 1),
 	}
 	for _, at := range []int{0, 6, 8, 12, len(raw) / 2, len(raw) - 2, len(raw) - 1} {
 		for _, bit := range []byte{0x01, 0x80} {
@@ -149,10 +149,32 @@ func TestDamagedHistory(t *testing.T) {
 func TestNewerFormat(t *testing.T) {
 	b := memory.New()
 	open(t, b, catalog.Options{})
-	check(t, b.Put(t.Context(), catalog.Partition, []byte("user/root"), sealed("user/root", "2", "{}")))
+	check(t, b.Put(t.Context(), catalog.Partition, []byte("user/root"), sealed("user/root", "3", "{}")))
 	_, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap})
 	if kalam.CodeOf(err) != kalam.CodeUnsupported || !strings.Contains(err.Error(), `"user/root"`) {
 		t.Errorf("open: %v", err)
+	}
+}
+
+// TestOlderFormat opens records of version 1, which tables without FLUSH_CRON had.
+func TestOlderFormat(t *testing.T) {
+	b, clk := memory.New(), newClock()
+	c := open(t, b, catalog.Options{Now: clk.now})
+	rich(t, c, clk)
+	want := dumpOf(t, c)
+	check(t, c.Close())
+	old := 0
+	for key, raw := range records(t, b) {
+		_, body, _ := bytes.Cut(raw, []byte("\n"))
+		if bytes.Contains(body, []byte("flush_cron")) {
+			continue
+		}
+		old++
+		check(t, b.Put(t.Context(), catalog.Partition, []byte(key), sealed(key, "1", string(body))))
+	}
+	got := dumpOf(t, open(t, b, catalog.Options{Now: clk.now}))
+	if diff := same(want, got); diff != "" || old < 10 {
+		t.Errorf("%d records of version 1: (-want +got):\n%s", old, diff)
 	}
 }
 
@@ -168,8 +190,8 @@ func TestFormat(t *testing.T) {
 	c := open(t, b, catalog.Options{})
 	check(t, c.PutSecret(t.Context(), "jwt", catalog.NewSecret("hidden")))
 	key := "secret/jwt"
-	got, want := string(records(t, b)[key]), "kalam 1 682b2411\n{\"text\":\"hidden\"}"
-	if got != want || string(sealed(key, "1", `{"text":"hidden"}`)) != want {
+	got, want := string(records(t, b)[key]), "kalam 2 a68a87c9\n{\"text\":\"hidden\"}"
+	if got != want || string(sealed(key, "2", `{"text":"hidden"}`)) != want {
 		t.Errorf("record %q, want %q", got, want)
 	}
 }

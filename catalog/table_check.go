@@ -11,6 +11,7 @@ import (
 const (
 	MaxFlushInterval = 86399 * time.Second
 	MaxFlushRows     = 999999
+	MaxFlushCron     = 200 // Bytes of the line.
 )
 
 // reservedColumns are names that the server uses itself, now or for clients.
@@ -120,6 +121,10 @@ func checkOptions(t *kalam.Table) error {
 		return invalid("flush rows must be 1 to %d", MaxFlushRows)
 	case o.FlushManual && (o.FlushInterval != 0 || o.FlushRows != 0):
 		return invalid("FLUSH_POLICY 'manual' cannot be combined with an interval or a number of rows")
+	case o.FlushManual && o.FlushCron != "":
+		return invalid("FLUSH_POLICY 'manual' cannot be combined with FLUSH_CRON")
+	case len(o.FlushCron) > MaxFlushCron:
+		return invalid("FLUSH_CRON is longer than %d bytes", MaxFlushCron)
 	case t.Kind == kalam.KindStreamTable && o.TTL <= 0:
 		return invalid("STREAM tables require TTL_SECONDS")
 	case t.Kind != kalam.KindStreamTable && o.TTL != 0:

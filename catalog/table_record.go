@@ -49,6 +49,7 @@ type optionsRecord struct {
 	FlushIntervalNanos    int64           `json:"flush_interval_ns,omitempty"`
 	FlushRows             int             `json:"flush_rows,omitempty"`
 	FlushManual           bool            `json:"flush_manual,omitempty"`
+	FlushCron             string          `json:"flush_cron,omitempty"` // From record version 2 on.
 	TTLNanos              int64           `json:"ttl_ns,omitempty"`
 	Access                string          `json:"access,omitempty"`
 	ShardStrategy         string          `json:"shard_strategy,omitempty"`
@@ -80,7 +81,7 @@ func recordOfVersion(v SchemaVersion) versionRecord {
 func recordOfOptions(kind kalam.TableKind, o kalam.TableOptions) optionsRecord {
 	r := optionsRecord{
 		Storage: o.StorageID, UseUserStorage: o.UseUserStorage, FlushIntervalNanos: int64(o.FlushInterval), FlushRows: o.FlushRows,
-		FlushManual: o.FlushManual, TTLNanos: int64(o.TTL), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
+		FlushManual: o.FlushManual, FlushCron: o.FlushCron, TTLNanos: int64(o.TTL), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if kind == kalam.KindSharedTable {
 		r.Access = o.Access.String()
@@ -154,7 +155,7 @@ func (r *versionRecord) fill(t *kalam.Table) error {
 	o := r.Options
 	t.Options = kalam.TableOptions{
 		StorageID: o.Storage, UseUserStorage: o.UseUserStorage, FlushInterval: time.Duration(o.FlushIntervalNanos), FlushRows: o.FlushRows,
-		FlushManual: o.FlushManual, TTL: time.Duration(o.TTLNanos), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
+		FlushManual: o.FlushManual, FlushCron: o.FlushCron, TTL: time.Duration(o.TTLNanos), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if o.Access != "" {
 		access, err := kalam.ParseAccessLevel(o.Access)

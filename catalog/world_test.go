@@ -290,6 +290,7 @@ func richTables(t testing.TB, c *catalog.Catalog) {
 	full := spec("app", "options")
 	full.Options = kalam.TableOptions{
 		StorageID: "s3", UseUserStorage: true, FlushInterval: 86399 * time.Second, FlushRows: 999999, ShardStrategy: "hash", DeletedRetentionHours: 24,
+		FlushCron: "30 3 * * MON-FRI",
 	}
 	createTable(t, c, full)
 	stream := spec("app", "stream")

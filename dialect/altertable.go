@@ -203,6 +203,6 @@ func (p *parser) setProperties(st *AlterTable) error {
 	if o.given.Has(OptionType) || o.kind != kalam.TableKind(0) {
 		return unsupported(pos, "The type of a table cannot be changed")
 	}
-	st.Options, st.Given = o.table, o.given
+	st.Options, st.Given, st.CronPos = o.table, o.given, o.cronPos
 	return nil
 }

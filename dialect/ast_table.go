@@ -17,6 +17,7 @@ const (
 	OptionAccess
 	OptionShard
 	OptionRetention
+	OptionFlushCron
 )
 
 // Has reports whether any option of o is in s.
@@ -31,6 +32,7 @@ type CreateTable struct {
 	IfNotExists bool
 	Table       kalam.Table
 	ColumnPos   []int // Of each column.
+	CronPos     int   // Of the line of FLUSH_CRON, which the caller checks.
 	Given       OptionSet
 }
 
@@ -74,6 +76,7 @@ type AlterTable struct {
 	IfExists bool
 	Options  kalam.TableOptions
 	Given    OptionSet
+	CronPos  int // Of the line of FLUSH_CRON, which the caller checks.
 }
 
 // Operation returns the operation as messages name it, for instance "ADD

@@ -42,6 +42,7 @@ func optionText(o kalam.TableOptions, given dialect.OptionSet) string {
 	add(dialect.OptionFlushInterval, "interval=%s", o.FlushInterval)
 	add(dialect.OptionFlushRows, "rows=%d", o.FlushRows)
 	add(dialect.OptionFlushManual, "manual=%v", o.FlushManual)
+	add(dialect.OptionFlushCron, "cron=%s", o.FlushCron)
 	add(dialect.OptionTTL, "ttl=%s", o.TTL)
 	add(dialect.OptionAccess, "access=%s", o.Access)
 	add(dialect.OptionShard, "shard=%s", o.ShardStrategy)
@@ -140,6 +141,12 @@ func TestTableOptions(t *testing.T) {
 		{"TYPE USER FLUSH_POLICY 'manual'", user + " manual=true"},
 		{"TYPE USER FLUSH_POLICY ' MANUAL '", user + " manual=true"},
 		{"TYPE USER FLUSH_POLICY manual", user + " manual=true"},
+		{"TYPE USER FLUSH_CRON = '@every 2s'", user + " cron=@every 2s"},
+		{"TYPE USER FLUSH CRON '0 3 * * *' FLUSH ROWS 5", user + " rows=5 cron=0 3 * * *"},
+		{"WITH (TYPE = 'USER', flush_cron = ' @hourly ', FLUSH_POLICY = 'interval:9')", user + " interval=9s cron=@hourly"},
+		{"FLUSH INTERVAL 9s FLUSH_CRON '@hourly' TYPE USER FLUSH_CRON '@hourly' FLUSH ROWS 7", user + " interval=9s rows=7 cron=@hourly"},
+		{"TYPE STREAM TTL 5 FLUSH_POLICY 'rows:5,interval:2' FLUSH_CRON '@hourly'", stream + " interval=2s rows=5 cron=@hourly ttl=5s"},
+		{"TYPE STREAM TTL 5 FLUSH_POLICY 'manual'", stream + " manual=true ttl=5s"},
 		{"TYPE USER FLUSH ROWS 1 FLUSH INTERVAL 1", user + " interval=1s rows=1"},
 		{"TYPE USER FLUSH ROWS 999999 FLUSH INTERVAL 86399s", user + " interval=23h59m59s rows=999999"},
 		{"TYPE USER STORAGE s1", user + " storage=s1"},
@@ -484,6 +491,12 @@ func TestTableOptionErrors(t *testing.T) {
 		{"SHARD_STRATEGY a SHARD_STRATEGY b", at(18), "Table option 'SHARD_STRATEGY' is given twice with different values"},
 		{"DELETED_RETENTION_HOURS 0", at(25), "DELETED_RETENTION_HOURS must be between 1 and 876000, got '0'"},
 		{"DELETED_RETENTION_HOURS 1 DELETED_RETENTION_HOURS 2", at(27), "Table option 'DELETED_RETENTION_HOURS' is given twice with different values"},
+		{"FLUSH_CRON 5", at(12), "Syntax error at or near '5': expected a schedule in quotes for FLUSH_CRON"},
+		{"FLUSH_CRON", at(11), "Syntax error at end of statement: expected a schedule in quotes for FLUSH_CRON"},
+		{"FLUSH_CRON = '  '", at(14), "FLUSH_CRON is empty (expected for instance '0 3 * * *' or '@every 10m')"},
+		{"FLUSH_CRON '@hourly' FLUSH_CRON '@daily'", at(33), "Table option 'FLUSH_CRON' is given twice with different values"},
+		{"FLUSH_CRON '@hourly' FLUSH_POLICY 'manual'", at(35), "FLUSH_CRON and FLUSH_POLICY 'manual' exclude each other: the second means no automatic flush"},
+		{"FLUSH_POLICY 'manual' FLUSH_CRON = '@hourly'", at(36), "FLUSH_CRON and FLUSH_POLICY 'manual' exclude each other: the second means no automatic flush"},
 		{"FLUSH_POLICY E'\\u1'", at(14), "Syntax error: invalid Unicode escape in the string"},
 		{"FLUSH_POLICY 'x", at(14), "Unterminated quoted string"},
 	} {

@@ -20,15 +20,16 @@ const (
 // options gathers the table options of a statement, from WITH (...) and from
 // clauses alike.
 type options struct {
-	kind  kalam.TableKind // Of TYPE.
-	table kalam.TableOptions
-	given OptionSet
+	kind    kalam.TableKind // Of TYPE.
+	table   kalam.TableOptions
+	given   OptionSet
+	cronPos int // Of the value of FLUSH_CRON.
 }
 
 // optionKeys maps the spellings of options to the one that messages use.
 var optionKeys = map[string]string{
 	"TYPE": "TYPE", "STORAGE": "STORAGE_ID", "STORAGE_ID": "STORAGE_ID", "USE_USER_STORAGE": "USE_USER_STORAGE",
-	"FLUSH_POLICY": "FLUSH_POLICY", "FLUSH_ROWS": "FLUSH ROWS", "FLUSH_INTERVAL": "FLUSH INTERVAL",
+	"FLUSH_POLICY": "FLUSH_POLICY", "FLUSH_ROWS": "FLUSH ROWS", "FLUSH_INTERVAL": "FLUSH INTERVAL", "FLUSH_CRON": "FLUSH_CRON",
 	"TTL": "TTL_SECONDS", "TTL_SECONDS": "TTL_SECONDS", "ACCESS": "ACCESS_LEVEL", "ACCESS_LEVEL": "ACCESS_LEVEL",
 	"SHARD_STRATEGY": "SHARD_STRATEGY", "DELETED_RETENTION_HOURS": "DELETED_RETENTION_HOURS",
 }
@@ -41,7 +42,7 @@ func (p *parser) option(o *options) error {
 	pos, key := p.tok.pos, p.words(1)
 	p.advance()
 	switch {
-	case key == "FLUSH" && p.isAny(" ROWS INTERVAL POLICY "):
+	case key == "FLUSH" && p.isAny(" ROWS INTERVAL POLICY CRON "):
 		key += "_" + p.words(1)
 		p.advance()
 	case key == "ACCESS" && p.is("LEVEL"):
@@ -66,6 +67,9 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 		return o.setBool(pos, "TRUE")
 	}
 	at := p.tok.pos
+	if name == "FLUSH_CRON" && !p.isString() {
+		return p.unexpected("a schedule in quotes for FLUSH_CRON")
+	}
 	value, err := p.optionText(name)
 	if err != nil {
 		return err
@@ -87,6 +91,8 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 		return o.setRows(at, value)
 	case "FLUSH INTERVAL":
 		return o.setInterval(at, value)
+	case "FLUSH_CRON":
+		return o.setCron(at, value)
 	case "TTL_SECONDS":
 		return o.setSeconds(at, value)
 	case "ACCESS_LEVEL":
@@ -209,11 +215,31 @@ func manualConflict(pos int) error {
 	return syntaxError(pos, "Table option 'FLUSH_POLICY' is given twice with different values")
 }
 
+// setCron takes a schedule, of which package jobs knows the form.
+func (o *options) setCron(pos int, value string) error {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return syntaxError(pos, "FLUSH_CRON is empty (expected for instance '0 3 * * *' or '@every 10m')")
+	}
+	if o.given.Has(OptionFlushManual) {
+		return cronConflict(pos)
+	}
+	o.cronPos = pos
+	return set(o, OptionFlushCron, "FLUSH_CRON", pos, &o.table.FlushCron, strings.Clone(value))
+}
+
+func cronConflict(pos int) error {
+	return syntaxError(pos, "FLUSH_CRON and FLUSH_POLICY 'manual' exclude each other: the second means no automatic flush")
+}
+
 // setPolicy reads 'rows:N', 'interval:S', both with a comma, or 'manual'.
 func (o *options) setPolicy(pos int, value string) error {
 	if isWord(strings.TrimSpace(value), "MANUAL") {
 		if o.given.Has(OptionFlushRows | OptionFlushInterval) {
 			return manualConflict(pos)
+		}
+		if o.given.Has(OptionFlushCron) {
+			return cronConflict(pos)
 		}
 		return set(o, OptionFlushManual, "FLUSH_POLICY", pos, &o.table.FlushManual, true)
 	}

@@ -34,7 +34,7 @@ func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
 		}
 		kind = o.kind
 	}
-	st.Table.Kind, st.Table.Options, st.Given = kind, o.table, o.given
+	st.Table.Kind, st.Table.Options, st.Given, st.CronPos = kind, o.table, o.given, o.cronPos
 	if kind == 0 {
 		return st, nil
 	}
