@@ -24,15 +24,18 @@ const evictionSchedule = "@every 30s"
 // orphanAge is how old a file that belongs to nothing must be to be removed.
 const orphanAge = 24 * time.Hour
 
-// openJobs makes the runner and its schedules.
+// openJobs makes the runner, its schedules and the scheduler of flushes.
 func (e *Engine) openJobs() error {
+	if err := e.openFlushes(); err != nil {
+		return err
+	}
 	retention := time.Duration(e.config.Jobs.RetentionDays) * 24 * time.Hour
 	retries := e.config.Jobs.MaxRetries
 	if retries == 0 {
 		retries = -1 // The runner's word for none.
 	}
 	e.runner = jobs.NewRunner(e.catalog, jobs.Options{
-		Workers: e.config.Jobs.MaxConcurrent, MaxRetries: retries, Node: e.config.Server.Node, Logger: e.log, Now: e.now,
+		Workers: e.config.Jobs.MaxConcurrent, MaxRetries: retries, Node: e.config.Server.Node, Logger: e.log, Now: e.now, Ended: e.flushes.Ended,
 		Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
 			kalam.JobFlush:   e.flushTask,
 			kalam.JobCompact: e.compactTask,
@@ -76,19 +79,6 @@ func (e *Engine) submitEviction(ctx context.Context) {
 	}
 }
 
-// submitFlush submits the flush of one table, or finds the active one.
-func (e *Engine) submitFlush(ctx context.Context, t *kalam.Table) (job kalam.Job, existing bool, err error) {
-	return e.runner.Submit(ctx, flushJob(t))
-}
-
-func flushJob(t *kalam.Table) kalam.Job {
-	return kalam.Job{
-		Kind: kalam.JobFlush, Namespace: t.ID.Namespace, Table: t.ID.Name, Number: t.Number,
-		Key:        fmt.Sprintf("flush-%d", t.Number),
-		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q}`, t.ID.String(), t.Kind),
-	}
-}
-
 // cleanupRetries lets the removal of a dropped table outwait the requests that
 // still read it: the pauses between tries grow to 30 s.
 const cleanupRetries = 1000
@@ -114,10 +104,10 @@ func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
 	}
 	var ids []kalam.JobID
 	for _, t := range s.e.catalog.Tables(ns) {
-		if t.Kind == kalam.KindStreamTable || len(s.e.store.Dirty(t.Number)) == 0 {
+		if !t.Flushable() || !s.e.hasBufferedRows(t) {
 			continue
 		}
-		job, _, err := s.e.submitFlush(ctx, t)
+		job, _, err := s.e.runner.Submit(ctx, flushJob(t, jobs.TriggerManual))
 		if err != nil {
 			return err
 		}
@@ -303,8 +293,8 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 func (e *Engine) finalFlushes() []kalam.Job {
 	var list []kalam.Job
 	for _, t := range e.catalog.Tables("") {
-		if t.Kind != kalam.KindStreamTable && len(e.store.Dirty(t.Number)) > 0 {
-			list = append(list, flushJob(t))
+		if t.Flushable() && e.hasBufferedRows(t) {
+			list = append(list, flushJob(t, jobs.TriggerShutdown))
 		}
 	}
 	return list

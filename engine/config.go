@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/jobs"
 )
 
 // Config is the configuration of a server. The koanf tags are the keys of the
@@ -63,6 +64,7 @@ type BufferConfig struct {
 	Durability  string `koanf:"durability" doc:"sync: a write is acknowledged when it is on disk; relaxed: synced every 100 ms, a crash loses what came after"`
 	MaxWALFiles int    `koanf:"max_wal_files" doc:"accepted, without effect in this version: memtable logs kept at most"`
 	HotBytes    int64  `koanf:"hot_bytes" doc:"memory of decoded scopes that nobody uses at the moment"`
+	MaxBytes    int64  `koanf:"max_bytes" doc:"bytes of buffered keys and rows: from three quarters of it on tables are flushed, at all of it writes wait up to 5 s and then fail; 0 is no limit"`
 }
 
 // Relaxed reports whether commits are acknowledged before they are synced.
@@ -93,9 +95,11 @@ type SessionCacheConfig struct {
 
 // FlushConfig is the section [flush].
 type FlushConfig struct {
-	DefaultTimeInterval int  `koanf:"default_time_interval" doc:"accepted, without effect in this version: seconds after which buffered rows of a table without policy are flushed"`
-	DefaultRowLimit     int  `koanf:"default_row_limit" doc:"accepted, without effect in this version: buffered rows at which a table without policy is flushed"`
-	OnShutdown          bool `koanf:"on_shutdown" doc:"flush all tables when the server stops"`
+	DefaultTimeInterval int    `koanf:"default_time_interval" doc:"age in seconds of the oldest buffered row at which a table without policy is flushed"`
+	DefaultRowLimit     int    `koanf:"default_row_limit" doc:"buffered row versions at which a table without policy is flushed"`
+	Schedule            string `koanf:"schedule" doc:"cron line, in UTC, at which every table with buffered rows is flushed that is not 'manual'; empty is none"`
+	MinRows             int    `koanf:"min_rows" doc:"a table with fewer buffered rows waits for its interval, whatever else would flush it; 0: only flush.schedule and a full buffer let a table below 1000 rows wait"`
+	OnShutdown          bool   `koanf:"on_shutdown" doc:"flush all tables when the server stops"`
 }
 
 // LakeConfig is the section [lake].
@@ -195,7 +199,7 @@ func DefaultConfig() Config {
 	return Config{
 		Server:       ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
 		Storage:      StorageConfig{DataPath: "./data"},
-		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20},
+		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
 		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, DefaultOrder: "none"},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
 		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
@@ -250,6 +254,7 @@ func (c *Config) Validate() error {
 		{c.Storage.DataPath == "", "storage.data_path", "a directory"},
 		{c.Buffer.Durability != DurabilitySync && c.Buffer.Durability != DurabilityRelaxed, "buffer.durability", "sync or relaxed"},
 		{c.Buffer.MaxWALFiles < 1, "buffer.max_wal_files", "at least 1"},
+		{c.Buffer.MaxBytes < 0, "buffer.max_bytes", "0 or more"},
 		{c.Query.TimeoutSeconds < 0, "query.timeout_seconds", "0 or more"},
 		{c.Query.DefaultOrder != "none" && c.Query.DefaultOrder != "pk", "query.default_order", "none or pk"},
 		{c.Query.Threads < 0, "query.threads", "0 or more"},
@@ -258,6 +263,7 @@ func (c *Config) Validate() error {
 		{c.SessionCache.TTLSeconds < 1 || c.SessionCache.TTLSeconds > 86400, "session_cache.ttl_seconds", "1 to 86400"},
 		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval", "1 to 86399"},
 		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
+		{c.Flush.MinRows < 0, "flush.min_rows", "0 or more"},
 		{c.Lake.CompactSegments < 0, "lake.compact_segments", "0 or more"},
 		{c.Jobs.MaxConcurrent < 1, "jobs.max_concurrent", "at least 1"},
 		{c.Jobs.MaxRetries < 0, "jobs.max_retries", "0 or more"},
@@ -281,12 +287,17 @@ func (c *Config) Validate() error {
 			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", r.key, r.want)
 		}
 	}
+	if c.Flush.Schedule != "" {
+		if _, err := jobs.ParseSchedule(c.Flush.Schedule); err != nil {
+			return kalam.Wrap(kalam.CodeInvalidInput, err, "configuration key flush.schedule")
+		}
+	}
 	return nil
 }
 
 // WithoutEffect names the keys that were changed from their default but that
-// this version only accepts: what they steer comes with scheduled flushes, the
-// session cache and the removal of users.
+// this version only accepts: what they steer comes with the session cache and the
+// removal of users.
 func (c *Config) WithoutEffect() []string {
 	d := DefaultConfig()
 	var out []string
@@ -297,8 +308,6 @@ func (c *Config) WithoutEffect() []string {
 		{c.Query.DefaultOrder != d.Query.DefaultOrder, "query.default_order"},
 		{c.Buffer.MaxWALFiles != d.Buffer.MaxWALFiles, "buffer.max_wal_files"},
 		{c.SessionCache != d.SessionCache, "session_cache"},
-		{c.Flush.DefaultTimeInterval != d.Flush.DefaultTimeInterval, "flush.default_time_interval"},
-		{c.Flush.DefaultRowLimit != d.Flush.DefaultRowLimit, "flush.default_row_limit"},
 		{c.Users != d.Users, "users.deletion_grace_days"},
 		{c.Compat != d.Compat, "compat.kalamdb"},
 	} {

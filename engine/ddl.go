@@ -147,10 +147,13 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 	if err := dialect.Validate(&spec); err != nil {
 		return err
 	}
+	if err := checkFlushCron(st); err != nil {
+		return err
+	}
+	noEffect := withoutFlushOptions(&spec)
 	if err := s.castDefaults(&spec); err != nil {
 		return err
 	}
-	note := withoutEffect(&spec)
 	if _, exists := s.e.catalog.Table(id); exists {
 		if st.IfNotExists {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
@@ -166,18 +169,7 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 		}
 		return err
 	}
-	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, id, note))
-}
-
-// withoutEffect removes the options that mean nothing for the table's kind, and
-// says so in a note for the message.
-func withoutEffect(t *kalam.Table) (note string) {
-	o := &t.Options
-	if t.Kind.IsFlushed() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 {
-		return ""
-	}
-	o.FlushManual, o.FlushRows, o.FlushInterval = false, 0, 0
-	return ". FLUSH_POLICY has no effect: rows of a STREAM table are not flushed, they live for TTL_SECONDS"
+	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, id, noEffect))
 }
 
 // defaultKind is the kind of CREATE TABLE without one: SHARED, but USER for a

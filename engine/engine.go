@@ -34,6 +34,8 @@ type Engine struct {
 	query   *query.Engine
 	hub     *subscribe.Hub
 	runner  *jobs.Runner
+	flushes *jobs.FlushScheduler
+	rules   jobs.FlushRules
 	system  map[kalam.TableID]*systemTable
 	points  pointCache
 	usage   usage
@@ -139,7 +141,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	})
 	e.store, err = buffer.Open(ctx, e.backend, buffer.Options{
 		Segments: segments{e}, Publish: e.hub.Publish, Interested: e.hub.Interested,
-		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
+		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, MaxBytes: e.config.Buffer.MaxBytes, Logger: o.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)
@@ -163,6 +165,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return e.runner.Run(ctx) })
+	g.Go(func() error { return e.flushes.Run(ctx) })
 	g.Go(func() error {
 		e.sweep(ctx)
 		return nil

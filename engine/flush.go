@@ -243,8 +243,8 @@ func (s *session) flushTable(ctx context.Context, st *dialect.FlushTable) error 
 	if err != nil {
 		return err
 	}
-	dirty := len(s.e.store.Dirty(t.Number)) > 0
-	job, existing, err := s.e.submitFlush(ctx, t)
+	dirty := s.e.hasBufferedRows(t)
+	job, existing, err := s.e.runner.Submit(ctx, flushJob(t, jobs.TriggerManual))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
@@ -148,10 +149,11 @@ func (s *session) describeSystem(id kalam.TableID, st *dialect.Describe) error {
 
 var statsColumns = columnsOf(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT, flushed_rows BIGINT, total_rows BIGINT
 storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT, flushed_segments BIGINT
-active_streams BIGINT, memory_bytes BIGINT`)
+active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
 
-// showStats reports a table from counters, without a scan. A user sees their
-// own scope, an admin the whole table.
+// showStats reports a table from counters, without reading a row. A user sees their
+// own scope, an admin the whole table. When a USER table is flushed next depends on
+// the rows of all, so that is for admins.
 func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 	t, err := s.table(st.Table)
 	if err != nil {
@@ -164,11 +166,15 @@ func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 	if err != nil {
 		return err
 	}
+	var next time.Time
+	if s.principal.Role.IsAdmin() || !t.HasScopePerUser() {
+		next = s.e.nextFlush(t)
+	}
 	row := []kalam.Value{
-		text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion), kalam.BigInt(sum.buffered), kalam.BigInt(sum.flushed),
-		kalam.BigInt(sum.buffered + sum.flushed), kalam.BigInt(sum.bytes), timestamp(sum.lastFlush), kalam.BigInt(sum.files),
-		kalam.Text(s.e.flushConfig(t)), kalam.BigInt(sum.buffered + sum.flushed), kalam.BigInt(sum.files),
-		kalam.BigInt(int64(s.e.hub.CountTable(t.Number))), kalam.BigInt(sum.bufferedBytes),
+		text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion), kalam.BigInt(sum.Buffered), kalam.BigInt(sum.Flushed),
+		kalam.BigInt(sum.Buffered + sum.Flushed), kalam.BigInt(sum.FlushedBytes), timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
+		kalam.Text(s.e.flushConfig(t)), kalam.BigInt(sum.Live), kalam.BigInt(sum.Segments),
+		kalam.BigInt(int64(s.e.hub.CountTable(t.Number))), kalam.BigInt(sum.BufferedBytes), timestamp(next),
 	}
 	return s.listing(statsColumns, [][]kalam.Value{row}, "")
 }

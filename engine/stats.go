@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -19,60 +18,33 @@ func (s *session) mayDescribe(t *kalam.Table) error {
 	return catalog.CanRead(s.principal, t)
 }
 
-// tableStats are the counters of a table, or of one scope of it.
-type tableStats struct {
-	buffered, bufferedBytes int64
-	flushed, files, bytes   int64
-	lastFlush               time.Time
-}
-
 // tableStats sums what the principal may see of t: their own scope, or for
 // admins all scopes.
-func (s *session) tableStats(ctx context.Context, t *kalam.Table) (tableStats, error) {
-	var sum tableStats
-	all := s.principal.Role.IsAdmin() || !t.HasScopePerUser()
-	for _, st := range s.e.store.Dirty(t.Number) {
-		if all || st.Scope == s.scope(t) {
-			sum.buffered += st.Rows
-			sum.bufferedBytes += st.Bytes
+func (s *session) tableStats(ctx context.Context, t *kalam.Table) (sum buffer.Counts, err error) {
+	since := s.e.visibleSince(t, s.e.now())
+	if t.HasScopePerUser() && !s.principal.Role.IsAdmin() {
+		return s.e.store.Counts(ctx, t, s.scope(t), since)
+	}
+	for sc, err := range s.e.store.Scopes(ctx, t.Number) {
+		if err != nil {
+			return sum, err
 		}
-	}
-	add := func(_ kalam.Scope, m buffer.Manifest) error {
-		for i := range m.Segments {
-			sum.flushed += m.Segments[i].Rows
-			sum.bytes += m.Segments[i].Bytes
-			sum.files++
+		c, err := s.e.store.Counts(ctx, t, sc, since)
+		if err != nil {
+			return sum, err
 		}
-		if m.UpdatedAt.After(sum.lastFlush) {
-			sum.lastFlush = m.UpdatedAt
-		}
-		return nil
+		sum.Add(c)
 	}
-	if all {
-		return sum, s.e.eachManifest(ctx, t, add)
-	}
-	m, err := s.e.store.Manifest(ctx, s.scope(t))
-	if err != nil {
-		return sum, err
-	}
-	return sum, add(s.scope(t), m)
+	return sum, nil
 }
 
-// flushConfig describes the flush policy of a table.
-func (e *Engine) flushConfig(t *kalam.Table) string {
-	if t.Options.FlushManual || t.Kind == kalam.KindStreamTable {
-		return "Manual"
+// visibleSince returns the seq below which rows of t have expired; 0 when they do
+// not expire.
+func (e *Engine) visibleSince(t *kalam.Table, now time.Time) kalam.Seq {
+	if t.Options.TTL == 0 {
+		return 0
 	}
-	interval, rows := int(t.Options.FlushInterval.Seconds()), t.Options.FlushRows
-	switch {
-	case interval == 0 && rows == 0:
-		interval, rows = e.config.Flush.DefaultTimeInterval, e.config.Flush.DefaultRowLimit
-	case rows == 0:
-		return fmt.Sprintf("Auto (%ds)", interval)
-	case interval == 0:
-		return fmt.Sprintf("Auto (%d rows)", rows)
-	}
-	return fmt.Sprintf("Auto (%ds/%d rows)", interval, rows)
+	return kalam.SeqAt(now.Add(-t.Options.TTL))
 }
 
 // Health says whether the server works as it should.

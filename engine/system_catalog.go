@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/catalog"
@@ -185,12 +186,29 @@ func optionsOf(t *kalam.Table) []option {
 	add(o.UseUserStorage, "use_user_storage", "true", "boolean", "look up each user's own storage at a flush")
 	add(o.FlushInterval > 0, "flush_interval_seconds", strconv.Itoa(int(o.FlushInterval.Seconds())), "int", "flush when the oldest buffered row is this old")
 	add(o.FlushRows > 0, "flush_row_limit", strconv.Itoa(o.FlushRows), "int", "flush when this many row versions are buffered")
-	add(o.FlushManual, "flush_policy", "manual", "text", "no automatic flush")
+	policy := flushPolicyText(o)
+	add(policy != "", "flush_policy", policy, "text", "what flushes the table by itself")
+	add(o.FlushCron != "", "flush_cron", o.FlushCron, "text", "flush at these times, in UTC")
 	add(o.TTL > 0, "ttl_seconds", strconv.Itoa(int(o.TTL.Seconds())), "int", "rows older than this are invisible")
 	add(t.Kind == kalam.KindSharedTable, "access_level", o.Access.String(), "text", "which roles read and write")
 	add(o.ShardStrategy != "", "shard_strategy", o.ShardStrategy, "text", "how users are spread over folders")
 	add(o.DeletedRetentionHours > 0, "deleted_retention_hours", strconv.Itoa(o.DeletedRetentionHours), "int", "how long tombstones are kept")
 	return out
+}
+
+// flushPolicyText returns the policy as FLUSH_POLICY takes it, "" when none was given.
+func flushPolicyText(o kalam.TableOptions) string {
+	var list []string
+	if o.FlushManual {
+		list = append(list, "manual")
+	}
+	if o.FlushRows > 0 {
+		list = append(list, fmt.Sprintf("rows:%d", o.FlushRows))
+	}
+	if o.FlushInterval > 0 {
+		list = append(list, fmt.Sprintf("interval:%d", int64(o.FlushInterval.Seconds())))
+	}
+	return strings.Join(list, ",")
 }
 
 func optionsJSON(t *kalam.Table) string {

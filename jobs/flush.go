@@ -50,6 +50,13 @@ type FlushResult struct {
 	FailedUsers      int               `json:"failed_users,omitempty"`
 }
 
+// FlushParameters are the parameters of a flush job, as JSON in its record.
+type FlushParameters struct {
+	TableID   string  `json:"table_id"`
+	TableType string  `json:"table_type"`
+	Trigger   Trigger `json:"trigger"` // "" in a job of an older version.
+}
+
 // FlushTable is the task of a flush job: every user with buffered rows of
 // Job.Number, in key order, each finished before the next. A user that fails
 // keeps their rows in the buffer and does not stop the others.
@@ -62,11 +69,12 @@ type FlushTable struct {
 
 // flushRun is one run of FlushTable.
 type flushRun struct {
-	task   *FlushTable
-	handle *Handle
-	job    kalam.Job
-	table  kalam.TableID
-	total  int
+	task    *FlushTable
+	handle  *Handle
+	job     kalam.Job
+	table   kalam.TableID
+	trigger Trigger
+	total   int
 
 	mu     sync.Mutex // guards the fields below
 	result FlushResult
@@ -88,19 +96,29 @@ func (f *FlushTable) Run(ctx context.Context, h *Handle) error {
 		return err
 	}
 	run.result.Errors, run.result.FailedUsers = nil, 0
+	run.trigger = triggerOf(&job)
 	start := now()
 	if log.Enabled(ctx, slog.LevelDebug) {
 		log.DebugContext(ctx, fmt.Sprintf("Flush job started: job_id=%s, table=%s, namespace=%s, timestamp=%s",
 			job.ID, job.Table, job.Namespace, start.UTC().Format(time.RFC3339)))
 	}
 	err := run.users(ctx)
-	log.InfoContext(ctx, "table flushed", "job", string(job.ID), "table", run.table.String(), "rows", run.result.RecordsFlushed,
+	log.InfoContext(ctx, "table flushed", "job", string(job.ID), "trigger", string(run.trigger), "table", run.table.String(), "rows", run.result.RecordsFlushed,
 		"files", run.result.Files, "failed_users", run.result.FailedUsers, "took", now().Sub(start))
 	if log.Enabled(ctx, slog.LevelDebug) {
 		log.DebugContext(ctx, fmt.Sprintf("Flush job completed: job_id=%s, table=%s, records_flushed=%d, duration_ms=%d",
 			job.ID, job.Table, run.result.RecordsFlushed, now().Sub(start).Milliseconds()))
 	}
 	return err
+}
+
+// triggerOf returns what started a flush, "" when its record does not say.
+func triggerOf(j *kalam.Job) Trigger {
+	var p FlushParameters
+	if json.Unmarshal([]byte(j.Parameters), &p) != nil {
+		return "" // They are shown to people, nothing depends on them.
+	}
+	return p.Trigger
 }
 
 // users flushes every user and sets the result of the job, whatever the outcome.
@@ -201,6 +219,9 @@ func (r *flushRun) message() string {
 	text := fmt.Sprintf("Flushed %s %s (%d rows, %d files)", r.table, outcome, r.result.RecordsFlushed, r.result.Files)
 	if r.result.Files > 0 {
 		text += " to " + r.result.StorageLocation
+	}
+	if r.trigger != "" && r.trigger != TriggerManual {
+		text += "; trigger: " + string(r.trigger)
 	}
 	return text
 }
