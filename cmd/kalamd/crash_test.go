@@ -290,7 +290,7 @@ func runRound(t *testing.T, p *process, client *http.Client, ledgers []*ledger, 
 	}
 }
 
-func mustPost(t *testing.T, client *http.Client, url, token, sql string) *wire.Response {
+func mustPost(t testing.TB, client *http.Client, url, token, sql string) *wire.Response {
 	t.Helper()
 	resp, err := post(client, url, token, sql)
 	if err != nil {
