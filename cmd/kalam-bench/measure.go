@@ -111,7 +111,8 @@ func (m *measurement) setUp() error {
 	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user", benchUser, benchPassword)}
 	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "latest", "grouped", "restart"} {
 		statements = append(statements, "CREATE USER TABLE bench."+name+
-			" (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)")
+			" (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)"+
+			" FLUSH_POLICY 'manual'") // Each step says itself what is buffered and what is flushed.
 	}
 	for _, sql := range statements {
 		if _, err := root.exec(sql); err != nil {
