@@ -183,20 +183,20 @@ func simulatedTables(t *testing.T) []simulatedTable {
 	}
 	second := func(every int64) func(time.Time) bool { return func(at time.Time) bool { return at.Unix()%every == 0 } }
 	clock := func(hour, minute int) func(time.Time) bool {
-		return func(at time.Time) bool { return at.Hour() == hour && at.Minute() == minute && at.Second() == 0 }
+		return func(at time.Time) bool { return at.Second() == 0 && at.Minute() == minute && at.Hour() == hour }
 	}
 	cron := func(line string) *jobs.Schedule { return schedule(t, line) }
 	return []simulatedTable{
-		{"default, busy", jobs.FlushPolicy{}, nil, 20 * time.Second},
+		{"default, busy", jobs.FlushPolicy{}, nil, 70 * time.Second},
 		{"default, rare", jobs.FlushPolicy{}, nil, 5 * time.Hour},
 		{"rows", jobs.FlushPolicy{Rows: 50}, nil, time.Minute},
 		{"one row", jobs.FlushPolicy{Rows: 1}, nil, 10 * time.Minute},
-		{"interval", jobs.FlushPolicy{Interval: 2 * time.Second}, nil, 30 * time.Second},
+		{"interval", jobs.FlushPolicy{Interval: 2 * time.Second}, nil, 100 * time.Second},
 		{"long interval", jobs.FlushPolicy{Interval: 86399 * time.Second}, nil, 3 * time.Hour},
-		{"rows or interval", jobs.FlushPolicy{Rows: 20, Interval: 10 * time.Minute}, nil, 35 * time.Second},
+		{"rows or interval", jobs.FlushPolicy{Rows: 20, Interval: 10 * time.Minute}, nil, 90 * time.Second},
 		{"manual", jobs.FlushPolicy{Manual: true}, nil, time.Hour},
-		{"every 2s", jobs.FlushPolicy{Cron: cron("@every 2s")}, second(2), 17 * time.Second},
-		{"every 90s", jobs.FlushPolicy{Cron: cron("@every 90s")}, second(90), 40 * time.Second},
+		{"every 2s", jobs.FlushPolicy{Cron: cron("@every 2s")}, second(2), 100 * time.Second},
+		{"every 90s", jobs.FlushPolicy{Cron: cron("@every 90s")}, second(90), 100 * time.Second},
 		{"quarters", jobs.FlushPolicy{Cron: cron("*/15 * * * *")}, minute(15), 4 * time.Minute},
 		{"hourly", jobs.FlushPolicy{Cron: cron("@hourly")}, minute(60), 2 * time.Hour},
 		{"nightly", jobs.FlushPolicy{Cron: cron("30 3 * * *")}, clock(3, 30), 20 * time.Minute},
@@ -206,7 +206,7 @@ func simulatedTables(t *testing.T) []simulatedTable {
 		{"first of the month or rows", jobs.FlushPolicy{Cron: cron("0 0 1 * *"), Rows: 300}, func(at time.Time) bool {
 			return clock(0, 0)(at) && at.Day() == 1
 		}, 45 * time.Minute},
-		{"all", jobs.FlushPolicy{Cron: cron("*/5 * * * *"), Rows: 30, Interval: 4 * time.Minute}, minute(5), 25 * time.Second},
+		{"all", jobs.FlushPolicy{Cron: cron("*/5 * * * *"), Rows: 30, Interval: 4 * time.Minute}, minute(5), 70 * time.Second},
 	}
 }
 
@@ -269,17 +269,19 @@ func oracle(rules jobs.FlushRules, st simulatedTable, at []time.Time, rows []int
 	}
 	wasDown := false
 	for second := simulationStart; second.Sub(simulationStart) < simulated; second = second.Add(time.Second) {
-		if isDown := down(second); wasDown && !isDown && !missed.IsZero() {
-			flush(second, missedBy)
-			wasDown = isDown
-		} else {
-			wasDown = isDown
+		next := second.Add(time.Second)
+		if buffered == 0 && (len(at) == 0 || !at[0].Before(next)) {
+			continue // Nothing is there and nothing comes.
 		}
+		isDown := down(second)
+		if wasDown && !isDown && !missed.IsZero() {
+			flush(second, missedBy)
+		}
+		wasDown = isDown
 		if st.tick != nil && st.tick(second) && oldest.Before(second) {
 			due(second, jobs.TriggerCron)
 		}
-		next := second.Add(time.Second)
-		for {
+		for p.Interval > 0 || len(at) > 0 && at[0].Before(next) {
 			deadline := oldest.Add(p.Interval)
 			aged := p.Interval > 0 && buffered > 0 && deadline.Before(next) && !deadline.Before(second) && missed.IsZero()
 			wrote := len(at) > 0 && at[0].Before(next)
@@ -324,11 +326,13 @@ func TestThirtyDays(t *testing.T) {
 		gaps = append(gaps, gap{at, to})
 		at = to
 	}
-	all := gaps
-	down := func(at time.Time) bool {
-		i, found := slices.BinarySearchFunc(all, at, func(g gap, at time.Time) int { return g.from.Compare(at) })
-		return found || i > 0 && at.Before(all[i-1].to)
+	isDown := make([]bool, simulated/time.Second)
+	for _, g := range gaps {
+		for at := g.from; at.Before(g.to); at = at.Add(time.Second) {
+			isDown[at.Sub(simulationStart)/time.Second] = true
+		}
 	}
+	down := func(at time.Time) bool { return isDown[at.Sub(simulationStart)/time.Second] }
 	rules := jobs.FlushRules{Rows: 100, Interval: 300 * time.Second}
 	tables := simulatedTables(t)
 	type write struct {

@@ -88,6 +88,8 @@ func TestEveryKey(t *testing.T) {
 			value = `"json"`
 		case "log.level":
 			value = `"debug"`
+		case "flush.schedule":
+			value = `"@hourly"`
 		case "auth.bcrypt_cost":
 			value = "4"
 		}

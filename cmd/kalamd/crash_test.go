@@ -227,7 +227,7 @@ func TestAckedIsDurable(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: *crashWriters + 2}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	rootToken := p.login("root", testRootPassword)
-	mustPost(t, client, p.url, rootToken, "CREATE NAMESPACE crash; CREATE USER TABLE crash.t (id BIGINT PRIMARY KEY, v TEXT NOT NULL)")
+	mustPost(t, client, p.url, rootToken, "CREATE NAMESPACE crash; CREATE USER TABLE crash.t (id BIGINT PRIMARY KEY, v TEXT NOT NULL) FLUSH ROWS 100")
 	ledgers := make([]*ledger, *crashWriters)
 	for i := range ledgers {
 		user := fmt.Sprintf("writer%02d", i)
