@@ -143,7 +143,7 @@ func (s *session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, er
 	if err != nil {
 		return nil, err
 	}
-	if t.Kind == kalam.KindStreamTable {
+	if !t.Flushable() {
 		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE %s TABLE is not supported for STREAM tables", verb)
 	}
 	return t, nil

@@ -6,7 +6,8 @@
 // A Runner takes a job by Submit, stores its record, and runs the Task of its
 // kind on a bounded number of workers. A task sees its context and a Handle, by
 // which it reports progress and its result. Schedule runs a function at the times
-// of a cron line. The tasks themselves (FlushTable, CompactTable, CleanupTable,
+// of a cron line. A FlushScheduler submits flushes as the policies of tables and the
+// size of the write buffer ask for them. The tasks themselves (FlushTable, CompactTable, CleanupTable,
 // EvictStreams, DeleteHistory) reach rows and files through the small interfaces they state.
 //
 // # Guarantees
@@ -24,6 +25,6 @@
 //
 // A task must end soon after its context does, and must stand being run again
 // from the start. The memory and CPU of a job are measured on the whole process,
-// so they include what else ran meanwhile. The states and the resume rules are
+// so they include what else ran meanwhile. The states, the resume rules and when a table is flushed are
 // described in docs/architecture/jobs.md.
 package jobs

@@ -23,6 +23,7 @@ type scheduled struct {
 	submitted kalam.Seq   // The oldest row when that was submitted.
 	idle      bool        // The last flush ended well and moved nothing.
 	failures  int         // Flushes in a row that failed.
+	rowsAgain time.Time   // When the next flush by rows may start.
 	notBefore time.Time   // When the next one may be tried.
 }
 

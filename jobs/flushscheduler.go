@@ -16,6 +16,9 @@ const (
 	// several times already.
 	firstPause = 10 * time.Second
 	mostPause  = 5 * time.Minute
+	// rowsPause is the least time between the starts of two flushes of a table by its
+	// rows: a table that takes its limit many times a second gets larger files instead.
+	rowsPause = time.Second
 	// fullPause is the time between two looks at a full buffer.
 	fullPause = time.Second
 	// longestPause bounds how late a flush is after the wall clock was set forward.
@@ -200,7 +203,7 @@ func (s *FlushScheduler) look(n kalam.TableNumber, now time.Time) {
 	rows, _, oldest := s.o.Counters.TableStats(n)
 	policy, ok := s.o.Policy(n)
 	if rows == 0 || !ok {
-		s.forget(t)
+		s.rest(t, now)
 		return
 	}
 	if t == nil {
@@ -216,24 +219,35 @@ func (s *FlushScheduler) look(n kalam.TableNumber, now time.Time) {
 	due := s.o.Rules.Due(policy, rows, t.since)
 	s.o.Marks.MarkRows(n, due.AskAt)
 	if due.At.IsZero() {
-		s.queue.remove(t)
-		if t.failures == 0 {
-			s.forget(t)
-		}
+		s.rest(t, now)
 		return
 	}
-	if t.at, t.trigger = due.At, due.Trigger; t.notBefore.After(t.at) {
+	t.at, t.trigger = due.At, due.Trigger
+	if t.trigger == TriggerRows && t.rowsAgain.After(t.at) {
+		t.at = t.rowsAgain
+	}
+	if t.notBefore.After(t.at) {
 		t.at = t.notBefore
 	}
 	s.queue.put(t)
 }
 
-// forget removes the entry of a table; t may be nil.
-func (s *FlushScheduler) forget(t *scheduled) {
-	if t != nil {
-		s.queue.remove(t)
-		delete(s.tables, t.number)
+// rest forgets a table that is not due at any time, as soon as nothing has to be
+// remembered of its last flush. t may be nil.
+func (s *FlushScheduler) rest(t *scheduled, now time.Time) {
+	if t == nil {
+		return
 	}
+	t.at = t.rowsAgain
+	if t.notBefore.After(t.at) {
+		t.at = t.notBefore
+	}
+	if t.at.After(now) {
+		s.queue.put(t) // It is looked at again then.
+		return
+	}
+	s.queue.remove(t)
+	delete(s.tables, t.number)
 }
 
 // submit submits the flush of a table.
@@ -247,7 +261,7 @@ func (s *FlushScheduler) submit(ctx context.Context, t *scheduled, by Trigger, n
 		s.fail(t, now)
 		return
 	}
-	t.job = id
+	t.job, t.rowsAgain = id, now.Add(rowsPause)
 	s.queue.remove(t)
 }
 

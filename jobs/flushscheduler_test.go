@@ -163,6 +163,24 @@ func TestScheduledFlushes(t *testing.T) {
 			f.write(1, 49, time.Now())
 			f.after(time.Hour, 1, "rows rows")
 		}},
+		{"rows many times a second are a flush a second", jobs.FlushOptions{}, func(t *testing.T, f *office) {
+			f.policy(1, jobs.FlushPolicy{Rows: 1})
+			for range 1000 { // 100 a second.
+				f.write(1, 1, time.Now())
+				time.Sleep(10 * time.Millisecond)
+				if rows, _, oldest := f.TableStats(1); rows > 0 && time.Since(oldest.Time()) > time.Second {
+					t.Fatalf("a row is buffered for %s", time.Since(oldest.Time()))
+				}
+			}
+			if n := len(f.jobsOf(1)); n != 10 {
+				t.Errorf("%d flushes in 10 s", n)
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if held, queued := f.scheduler.Entries(); held+queued != 0 {
+				t.Errorf("%d entries, %d in the queue", held, queued)
+			}
+		}},
 		{"several triggers at once are one job", jobs.FlushOptions{}, func(t *testing.T, f *office) {
 			f.policy(1, jobs.FlushPolicy{Rows: 5, Interval: 2 * time.Second, Cron: schedule(t, "@every 2s")})
 			f.flushes(func(int) (time.Duration, error) { return 5 * time.Second, nil })

@@ -191,6 +191,7 @@ func simulatedTables(t *testing.T) []simulatedTable {
 		{"default, rare", jobs.FlushPolicy{}, nil, 5 * time.Hour},
 		{"rows", jobs.FlushPolicy{Rows: 50}, nil, time.Minute},
 		{"one row", jobs.FlushPolicy{Rows: 1}, nil, 10 * time.Minute},
+		{"one row, often", jobs.FlushPolicy{Rows: 1}, nil, 30 * time.Second},
 		{"interval", jobs.FlushPolicy{Interval: 2 * time.Second}, nil, 100 * time.Second},
 		{"long interval", jobs.FlushPolicy{Interval: 86399 * time.Second}, nil, 3 * time.Hour},
 		{"rows or interval", jobs.FlushPolicy{Rows: 20, Interval: 10 * time.Minute}, nil, 90 * time.Second},
@@ -251,12 +252,13 @@ func oracle(rules jobs.FlushRules, st simulatedTable, at []time.Time, rows []int
 	}
 	var buffered int
 	var oldest, missed time.Time // missed: something fell due while the server was down.
+	var again, waiting time.Time // again: a second after the last flush; waiting: rows are flushed then.
 	var missedBy jobs.Trigger
 	flush := func(when time.Time, by jobs.Trigger) {
 		if buffered > 0 {
 			out = append(out, simulatedFlush{when, by, buffered})
 		}
-		buffered, missed = 0, time.Time{}
+		buffered, missed, waiting, again = 0, time.Time{}, time.Time{}, when.Add(time.Second)
 	}
 	due := func(when time.Time, by jobs.Trigger) {
 		switch {
@@ -278,22 +280,31 @@ func oracle(rules jobs.FlushRules, st simulatedTable, at []time.Time, rows []int
 			flush(second, missedBy)
 		}
 		wasDown = isDown
-		if st.tick != nil && st.tick(second) && oldest.Before(second) {
+		if st.tick != nil && st.tick(second) && oldest.Before(second) && waiting.IsZero() {
 			due(second, jobs.TriggerCron)
 		}
-		for p.Interval > 0 || len(at) > 0 && at[0].Before(next) {
-			deadline := oldest.Add(p.Interval)
-			aged := p.Interval > 0 && buffered > 0 && deadline.Before(next) && !deadline.Before(second) && missed.IsZero()
+		for {
+			deadline, by := oldest.Add(p.Interval), jobs.TriggerInterval
+			aged := p.Interval > 0 && buffered > 0 && missed.IsZero()
+			if !waiting.IsZero() {
+				deadline, by, aged = waiting, jobs.TriggerRows, true
+			}
+			aged = aged && deadline.Before(next) && !deadline.Before(second)
 			wrote := len(at) > 0 && at[0].Before(next)
 			switch {
 			case aged && (!wrote || !at[0].Before(deadline)):
-				due(deadline, jobs.TriggerInterval)
+				waiting = time.Time{}
+				due(deadline, by)
 			case wrote:
 				if buffered == 0 {
 					oldest = at[0]
 				}
 				buffered += rows[0]
-				if p.Rows > 0 && int64(buffered) >= p.Rows {
+				switch {
+				case p.Rows == 0 || int64(buffered) < p.Rows || !waiting.IsZero():
+				case at[0].Before(again):
+					waiting = again
+				default:
 					due(at[0], jobs.TriggerRows)
 				}
 				at, rows = at[1:], rows[1:]
