@@ -61,7 +61,7 @@ func (h ageHeap) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (h *ageHeap) Push(x any) {
-	st := x.(*scopeTally) //nolint:errcheck // The heap holds nothing else.
+	st := x.(*scopeTally) // The heap holds nothing else.
 	st.place = len(*h)
 	*h = append(*h, st)
 }
@@ -77,7 +77,9 @@ func (h *ageHeap) Pop() any {
 
 func newTally() *tally {
 	return &tally{
-		grown: make(chan struct{}, 1), tables: map[kalam.TableNumber]*tableTally{}, reached: map[kalam.TableNumber]struct{}{},
+		grown:   make(chan struct{}, 1),
+		tables:  map[kalam.TableNumber]*tableTally{},
+		reached: map[kalam.TableNumber]struct{}{},
 	}
 }
 
@@ -231,17 +233,23 @@ func (s *Store) BufferedTables() map[kalam.TableNumber]int64 {
 // Dirty returns the scopes of a table with buffered versions, by user. It reads
 // counters and scans nothing.
 func (s *Store) Dirty(n kalam.TableNumber) []ScopeStats {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	tt := s.tally.tables[n]
+	out := s.tally.scopes(n)
+	sort.Slice(out, func(i, j int) bool { return out[i].Scope.User < out[j].Scope.User }) // Commits do not wait for it.
+	return out
+}
+
+// scopes returns the counters of the scopes of a table, in no order.
+func (t *tally) scopes(n kalam.TableNumber) []ScopeStats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tt := t.tables[n]
 	if tt == nil {
 		return nil
 	}
-	out := make([]ScopeStats, 0, len(tt.users))
-	for _, st := range tt.users {
+	out := make([]ScopeStats, 0, len(tt.ages))
+	for _, st := range tt.ages {
 		out = append(out, st.ScopeStats)
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Scope.User < out[j].Scope.User })
 	return out
 }
 

@@ -74,11 +74,16 @@ func (t *tally) has(id kalam.Scope) bool {
 // counts returns the figures of a scope with the lake state l, of whose memtable
 // mem sh is shown.
 func (l *lakeState) counts(mem *memtable, sh *shown, since kalam.Seq) Counts {
-	c := Counts{Buffered: int64(sh.count()), BufferedBytes: sh.bytes, Segments: int64(len(l.Segments)), LastFlush: l.FlushedAt}
+	c := Counts{
+		Live:          int64(sh.live(since)),
+		Buffered:      int64(sh.count()),
+		BufferedBytes: sh.bytes,
+		Segments:      int64(len(l.Segments)),
+		LastFlush:     l.FlushedAt,
+	}
 	if c.LastFlush.IsZero() && c.Segments > 0 {
 		c.LastFlush = l.UpdatedAt // From before the time of the flush was kept.
 	}
-	c.Live = int64(sh.live(since))
 	if c.Segments == 0 {
 		return c
 	}

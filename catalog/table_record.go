@@ -81,7 +81,8 @@ func recordOfVersion(v SchemaVersion) versionRecord {
 func recordOfOptions(kind kalam.TableKind, o kalam.TableOptions) optionsRecord {
 	r := optionsRecord{
 		Storage: o.StorageID, UseUserStorage: o.UseUserStorage, FlushIntervalNanos: int64(o.FlushInterval), FlushRows: o.FlushRows,
-		FlushManual: o.FlushManual, FlushCron: o.FlushCron, TTLNanos: int64(o.TTL), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
+		FlushManual: o.FlushManual, FlushCron: o.FlushCron,
+		TTLNanos: int64(o.TTL), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if kind == kalam.KindSharedTable {
 		r.Access = o.Access.String()
@@ -155,7 +156,8 @@ func (r *versionRecord) fill(t *kalam.Table) error {
 	o := r.Options
 	t.Options = kalam.TableOptions{
 		StorageID: o.Storage, UseUserStorage: o.UseUserStorage, FlushInterval: time.Duration(o.FlushIntervalNanos), FlushRows: o.FlushRows,
-		FlushManual: o.FlushManual, FlushCron: o.FlushCron, TTL: time.Duration(o.TTLNanos), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
+		FlushManual: o.FlushManual, FlushCron: o.FlushCron,
+		TTL: time.Duration(o.TTLNanos), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if o.Access != "" {
 		access, err := kalam.ParseAccessLevel(o.Access)

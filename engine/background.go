@@ -35,7 +35,8 @@ func (e *Engine) openJobs() error {
 		retries = -1 // The runner's word for none.
 	}
 	e.runner = jobs.NewRunner(e.catalog, jobs.Options{
-		Workers: e.config.Jobs.MaxConcurrent, MaxRetries: retries, Node: e.config.Server.Node, Logger: e.log, Now: e.now, Ended: e.flushes.Ended,
+		Workers: e.config.Jobs.MaxConcurrent, MaxRetries: retries, Node: e.config.Server.Node, Logger: e.log, Now: e.now,
+		Ended: e.flushes.Ended,
 		Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
 			kalam.JobFlush:   e.flushTask,
 			kalam.JobCompact: e.compactTask,

@@ -141,7 +141,8 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	})
 	e.store, err = buffer.Open(ctx, e.backend, buffer.Options{
 		Segments: segments{e}, Publish: e.hub.Publish, Interested: e.hub.Interested,
-		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, MaxBytes: e.config.Buffer.MaxBytes, Logger: o.Logger,
+		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
+		MaxBytes: e.config.Buffer.MaxBytes,
 	})
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)

@@ -58,7 +58,8 @@ func (e *Engine) flushPolicy(t *kalam.Table) (jobs.FlushPolicy, bool) {
 	if o.FlushCron != "" {
 		s, err := jobs.ParseSchedule(o.FlushCron)
 		if err != nil { // CREATE TABLE has checked it; without it the rows must still move.
-			e.log.Error("FLUSH_CRON of a table cannot be read; its other policy or the server's is used", "table", t.ID.String(), "error", err)
+			e.log.Error("FLUSH_CRON of a table cannot be read; its other policy or the server's is used",
+				"table", t.ID.String(), "error", err)
 		}
 		p.Cron = s
 	}

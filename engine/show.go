@@ -171,8 +171,9 @@ func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 		next = s.e.nextFlush(t)
 	}
 	row := []kalam.Value{
-		text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion), kalam.BigInt(sum.Buffered), kalam.BigInt(sum.Flushed),
-		kalam.BigInt(sum.Buffered + sum.Flushed), kalam.BigInt(sum.FlushedBytes), timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
+		text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion),
+		kalam.BigInt(sum.Buffered), kalam.BigInt(sum.Flushed), kalam.BigInt(sum.Buffered + sum.Flushed),
+		kalam.BigInt(sum.FlushedBytes), timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
 		kalam.Text(s.e.flushConfig(t)), kalam.BigInt(sum.Live), kalam.BigInt(sum.Segments),
 		kalam.BigInt(int64(s.e.hub.CountTable(t.Number))), kalam.BigInt(sum.BufferedBytes), timestamp(next),
 	}

@@ -103,7 +103,8 @@ func (f *FlushTable) Run(ctx context.Context, h *Handle) error {
 			job.ID, job.Table, job.Namespace, start.UTC().Format(time.RFC3339)))
 	}
 	err := run.users(ctx)
-	log.InfoContext(ctx, "table flushed", "job", string(job.ID), "trigger", string(run.trigger), "table", run.table.String(), "rows", run.result.RecordsFlushed,
+	log.InfoContext(ctx, "table flushed", "job", string(job.ID), "trigger", string(run.trigger),
+		"table", run.table.String(), "rows", run.result.RecordsFlushed,
 		"files", run.result.Files, "failed_users", run.result.FailedUsers, "took", now().Sub(start))
 	if log.Enabled(ctx, slog.LevelDebug) {
 		log.DebugContext(ctx, fmt.Sprintf("Flush job completed: job_id=%s, table=%s, records_flushed=%d, duration_ms=%d",

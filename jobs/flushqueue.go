@@ -65,7 +65,7 @@ func (q dueQueue) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (q *dueQueue) Push(x any) {
-	t := x.(*scheduled) //nolint:errcheck // The queue holds nothing else.
+	t := x.(*scheduled) // The queue holds nothing else.
 	t.place = len(*q)
 	*q = append(*q, t)
 }

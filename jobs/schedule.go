@@ -16,7 +16,8 @@ const (
 )
 
 // scheduleForms is how messages list what a schedule may be.
-const scheduleForms = "five fields 'minute hour day month weekday', @hourly, @daily, @weekly, @monthly, @yearly, or @every with a duration such as 10m"
+const scheduleForms = "five fields 'minute hour day month weekday', @hourly, @daily, @weekly, @monthly, @yearly, " +
+	"or @every with a duration such as 10m"
 
 // Schedule is a line that names times, its ticks: a cron line of five fields, a
 // word such as @hourly, or "@every 10m", whose ticks are the multiples of the
