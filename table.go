@@ -158,7 +158,7 @@ func (t *Table) ScopeOf(user UserID) Scope {
 
 // Flushable reports whether rows of t move to the lake. Those of a table that is not
 // stay in the buffer until they expire.
-func (t *Table) Flushable() bool { return t.Kind == KindUserTable || t.Kind == KindSharedTable }
+func (t *Table) Flushable() bool { return t.Kind.IsFlushed() }
 
 // HasScopePerUser reports whether rows of t belong to users.
 func (t *Table) HasScopePerUser() bool {
