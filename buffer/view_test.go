@@ -275,10 +275,7 @@ func TestKeyOf(t *testing.T) {
 	defer snap.Release()
 	later := f.apply(insert(table, "ann", 4, "d"))
 	view := snap.View(0)
-	over, err := view.Overlay(t.Context(), []buffer.Mutation{insert(table, "ann", 7, "own")})
-	if err != nil {
-		t.Fatalf("Overlay: %v", err)
-	}
+	over := overlay(t, view, []buffer.Mutation{insert(table, "ann", 7, "own")})
 	for _, v := range []*buffer.View{view, over} {
 		for seq, want := range map[kalam.Seq]int64{s[0]: 3, s[1]: 1, u[0]: 3} {
 			if key, ok := v.KeyOf(seq); !ok || !bytes.Equal(key, keyOf(table, want)) {
