@@ -146,7 +146,7 @@ func (p *parser) renameColumn(st *AlterTable) (err error) {
 	if st.To, err = p.anyIdent("column name"); err != nil {
 		return err
 	}
-	return located(CheckColumnName(st.To.Name), st.To.Pos)
+	return located(CheckColumnName(st.To), st.To.Pos)
 }
 
 // alterColumn consumes c {SET NOT NULL | DROP NOT NULL | SET DEFAULT e |

@@ -42,7 +42,7 @@ func (p *parser) columnDef() (columnSpec, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := CheckColumnName(id.Name); err != nil {
+	if err := CheckColumnName(id); err != nil {
 		return c, located(err, id.Pos)
 	}
 	c.def.Name = strings.Clone(id.Name)

@@ -558,9 +558,13 @@ func TestNames(t *testing.T) {
 		{"table", dialect.CheckTableName(long[:64]), ""},
 		{"table", dialect.CheckTableName(long), "table name '" + long[:32] + "...' is 65 bytes long (maximum 64)"},
 		{"table", dialect.CheckTableName("a\x00"), `table name "a\x00" may only hold letters, digits and '_'`},
-		{"column", dialect.CheckColumnName("id"), ""},
-		{"column", dialect.CheckColumnName("_updated"), "Column name '_updated' is reserved for the system"},
-		{"column", dialect.CheckColumnName("Upper"), `column name "Upper" must be in lower case`},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "id"}), ""},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "_updated", Quoted: true}), "Column name '_updated' is reserved for the system"},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "Upper", Quoted: true}), `column name "Upper" must be in lower case`},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "order"}), "column name 'order' is a reserved word"},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "order", Quoted: true}), ""},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "index", Quoted: true}), ""},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "current_user", Quoted: true}), "column name 'current_user' is a reserved word"},
 	} {
 		got := ""
 		if c.err != nil {
@@ -576,7 +580,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, c := range strings.Fields("_seq _deleted _id _row_id _rowid _key _updated _created _timestamp _version _hash") {
-		if dialect.CheckColumnName(c) == nil {
+		if dialect.CheckColumnName(dialect.Ident{Name: c}) == nil {
 			t.Errorf("column %s is not reserved", c)
 		}
 	}

@@ -12,12 +12,13 @@ outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify
 show similar some summarize symmetric table tablesample then to trailing true union unique unpack unpivot using
 variadic verbose when where window with`
 
-// nameWords are refused as names of new objects in addition: those that KalamDB
-// refuses, and the functions that are written without parentheses, which a
-// column of that name would hide.
-const nameWords = `alter current_catalog current_date current_role current_schema current_time current_timestamp
-current_user database delete drop explain index insert localtime localtimestamp schema session_user tables tablespace
-update view`
+// nameWords are refused as names of new objects in addition: KalamDB refuses them.
+const nameWords = `alter database delete drop explain index insert schema tables tablespace update view`
+
+// valueWords are functions that are written without parentheses. They are refused
+// as names too, in quotes as well: a column of that name would hide them.
+const valueWords = `current_catalog current_date current_role current_schema current_time current_timestamp
+current_user localtime localtimestamp session_user`
 
 // dialectWords are the words beside those that statements of this dialect and
 // queries consist of.
@@ -35,8 +36,9 @@ varchar zone`
 // grammar, names and completions are tables of constants.
 var (
 	grammar     = wordSet(grammarWords)
-	names       = wordSet(grammarWords + " " + nameWords)
-	completions = sortedWords(grammarWords + " " + nameWords + " " + dialectWords)
+	values      = wordSet(valueWords)
+	names       = wordSet(grammarWords + " " + nameWords + " " + valueWords)
+	completions = sortedWords(grammarWords + " " + nameWords + " " + valueWords + " " + dialectWords)
 )
 
 // maxReserved is the length of the longest reserved word.
@@ -54,8 +56,8 @@ func wordSet(list string) map[string]struct{} {
 // cannot stand for a name without quotes.
 func IsReserved(word string) bool { return inSet(grammar, word) }
 
-// isReservedName reports whether word cannot name a new namespace, table or
-// column, quoted or not.
+// isReservedName reports whether word cannot name a new namespace or table, quoted
+// or not, nor a column without quotes.
 func isReservedName(word string) bool { return inSet(names, word) }
 
 func inSet(set map[string]struct{}, word string) bool {
@@ -79,5 +81,5 @@ func inSet(set map[string]struct{}, word string) bool {
 func Keywords() []string { return append([]string(nil), completions...) }
 
 // ReservedWords returns the words, in upper case and sorted, that cannot name a
-// namespace, table or column. The caller owns the slice.
-func ReservedWords() []string { return sortedWords(grammarWords + " " + nameWords) }
+// namespace or table, nor a column without quotes. The caller owns the slice.
+func ReservedWords() []string { return sortedWords(grammarWords + " " + nameWords + " " + valueWords) }

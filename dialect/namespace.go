@@ -26,25 +26,35 @@ func CheckTableName(name string) error { return checkName("table", name) }
 // reservedColumns are names the server keeps for itself.
 const reservedColumns = ` _SEQ _DELETED _ID _ROW_ID _ROWID _KEY _UPDATED _CREATED _TIMESTAMP _VERSION _HASH `
 
-// CheckColumnName is CheckNamespaceName for columns.
-func CheckColumnName(name string) error {
-	if wordIn(name, reservedColumns) {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "Column name '%s' is reserved for the system", name)
+// CheckColumnName is CheckNamespaceName for columns. In quotes a column may be
+// called by a reserved word, but by those that are functions.
+func CheckColumnName(id Ident) error {
+	switch {
+	case wordIn(id.Name, reservedColumns):
+		return kalam.Errorf(kalam.CodeInvalidSQL, "Column name '%s' is reserved for the system", id.Name)
+	case id.Quoted && !inSet(values, id.Name):
+		return checkForm("column", id.Name)
 	}
-	return checkName("column", name)
+	return checkName("column", id.Name)
 }
 
 func checkName(what, name string) error {
-	if err := kalam.CheckIdentifier(what, name); err != nil {
-		if low := fold(name); low != name && kalam.CheckIdentifier(what, low) == nil {
-			return kalam.Errorf(kalam.CodeInvalidSQL, "%s name %q must be in lower case", what, name)
-		}
+	if err := checkForm(what, name); err != nil {
 		return err
 	}
 	if isReservedName(name) {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "%s name '%s' is a reserved word", what, name)
 	}
 	return nil
+}
+
+// checkForm checks the letters of a name.
+func checkForm(what, name string) error {
+	err := kalam.CheckIdentifier(what, name)
+	if low := fold(name); err != nil && low != name && kalam.CheckIdentifier(what, low) == nil {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "%s name %q must be in lower case", what, name)
+	}
+	return err
 }
 
 // anyIdent consumes an identifier for a check that words reserved names itself.

@@ -153,3 +153,24 @@ func TestLiveDefault(t *testing.T) {
 		}
 	}
 }
+
+// TestLiveReservedColumns follows columns that are called by reserved words.
+func TestLiveReservedColumns(t *testing.T) {
+	s := newServer(t)
+	alice := userOf("alice")
+	s.must(alice, `CREATE USER TABLE default.w ("order" INT PRIMARY KEY, "end" INT, "from" TEXT)`)
+	s.must(alice, "INSERT INTO default.w VALUES (1, 1, 'a'), (2, 2, 'b')")
+	for _, sql := range []string{
+		`SELECT * FROM default.w WHERE "end" > 1 AND "from" <> 'z'`, `SELECT "order", "end" FROM w WHERE default.w.end > 1`,
+		"SUBSCRIBE TO default.w WHERE w.end > 1 AND length(repeat('x', 2)) = length(`from`) + 1", "SELECT x.order, x.from FROM default.w AS x WHERE x.end > 1",
+	} {
+		f := s.follow(alice, sql, &engine.LiveOptions{}, false)
+		s.must(alice, "INSERT INTO default.w VALUES (3, 3, 'c'), (4, 0, 'd')")
+		s.must(alice, "DELETE FROM default.w WHERE w.order > 2")
+		f.read(2)
+		if len(f.rows) != 1 || f.rows["2"] == "" {
+			t.Errorf("%s: rows %v after %v", sql, f.rows, f.events)
+		}
+		f.close()
+	}
+}
