@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -155,12 +156,15 @@ func openError(dir string, err error) error {
 	if isNoSpace(err) {
 		return kalam.Wrap(kalam.CodeResourceExhausted, err, "data directory %s cannot be opened: the disk is full", dir)
 	}
+	if isSystemError(err) || strings.Contains(err.Error(), fs.ErrPermission.Error()) {
+		return unreadable(dir, err)
+	}
 	return damaged(dir, err)
 }
 
 // damaged is the error of files that cannot be used at all.
 func damaged(dir string, err error) error {
-	return kalam.Wrap(kalam.CodeCorrupt, err, "data directory %s is damaged; restore it from a backup", dir)
+	return kalam.Wrap(kalam.CodeCorrupt, err, "data directory %s is damaged; keep its files and restore it from a backup", dir)
 }
 
 // isNoSpace reports whether the error is that of a full disk. Badger wraps
@@ -433,6 +437,29 @@ func (b *Backend) syncLoop() {
 		}
 		b.writing.Unlock()
 	}
+}
+
+// Sync returns when everything that was written before is on disk. Only a relaxed
+// Backend has anything to wait for. Files may be removed after it that the
+// committed state names no more: a power cut cannot bring the older state back.
+func (b *Backend) Sync(ctx context.Context) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	if b.failed.Load() {
+		return kalam.Errorf(kalam.CodeInternal, "the disk of the write buffer failed; nothing is written until the server is started again")
+	}
+	if !b.opts.Relaxed {
+		return nil
+	}
+	if err := b.syncLogs(); err != nil {
+		b.fail(err)
+		return fmt.Errorf("sync the write buffer: %w", err)
+	}
+	return nil
 }
 
 // syncLogs makes every commit so far durable. Badger's Sync would leave out a log

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -15,49 +18,83 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/kalamlake/kalam"
 )
 
 // checkFiles verifies the files of a directory that nobody has open, before
-// Badger opens them. Badger would pass over damage in them: it cuts a log at the
-// first bad entry, leaves out what a table's iterator cannot read, and panics, in
-// goroutines of its own, over lengths that do not fit.
+// Badger opens them. Badger would pass over damage in them: it begins an empty
+// store without a MANIFEST, deletes tables that MANIFEST does not name, cuts a log
+// at the first bad entry, leaves out what a table's iterator cannot read, and
+// panics, in goroutines of its own, over lengths that do not fit.
 func checkFiles(dir string, relaxed bool) error {
 	manifest, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // A new directory.
+		return checkNoStore(dir)
 	}
 	if err != nil {
-		return fmt.Errorf("open manifest of %s: %w", dir, err)
+		return unreadable(dir, err)
 	}
 	defer manifest.Close() // only read
-	tables, err := readManifest(manifest)
+	record, err := readManifest(manifest)
 	if err != nil {
-		return damaged(dir, fmt.Errorf("%s: %w", badger.ManifestFilename, err))
+		return badFile(dir, badger.ManifestFilename, err)
 	}
-	for _, id := range tables {
+	for _, id := range record.listed {
 		name := table.IDToFilename(id)
 		if err := checkTable(filepath.Join(dir, name)); err != nil {
-			return damaged(dir, fmt.Errorf("%s: %w", name, err))
+			return badFile(dir, name, err)
 		}
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", dir, err)
+		return unreadable(dir, err)
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".mem") {
+		if !strings.HasSuffix(e.Name(), memtableSuffix) {
 			continue
 		}
 		if err := checkMemtableLog(filepath.Join(dir, e.Name()), relaxed); err != nil {
-			return damaged(dir, fmt.Errorf("%s: %w", e.Name(), err))
+			return badFile(dir, e.Name(), err)
 		}
+	}
+	if err := checkUnlisted(dir, record, relaxed); isSystemError(err) {
+		return unreadable(dir, err)
+	} else if err != nil {
+		return damaged(dir, err)
 	}
 	return nil
 }
 
-// readManifest returns the ids of the tables. A record that was cut off by a
-// crash ends the list, as for Badger; one in the middle is damage.
-func readManifest(f *os.File) (ids []uint64, err error) {
+// badFile is the error of a file that cannot be used: it is damaged or missing,
+// unless the system refused to read it.
+func badFile(dir, name string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return damaged(dir, fmt.Errorf("%s is missing; %s names it", name, badger.ManifestFilename))
+	case isSystemError(err):
+		return unreadable(dir, err)
+	}
+	return damaged(dir, fmt.Errorf("%s: %w", name, err))
+}
+
+// unreadable is the error of files that the system does not let us read: nothing
+// says that they are damaged.
+func unreadable(dir string, err error) error {
+	return kalam.Wrap(kalam.CodeInvalidInput, err,
+		"data directory %s cannot be read; nothing was changed; check the permissions and the disk, then start again", dir)
+}
+
+// isSystemError reports whether err is the system's about a file that exists, as a
+// lack of permission or a failing disk, and not about what is in the file.
+func isSystemError(err error) bool {
+	var at *fs.PathError
+	return errors.As(err, &at) && !errors.Is(err, fs.ErrNotExist)
+}
+
+// readManifest returns what MANIFEST says of the tables. A record that was cut off
+// by a crash ends it, as for Badger; one in the middle is damage.
+func readManifest(f *os.File) (record *tableRecord, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -74,10 +111,8 @@ func readManifest(f *os.File) (ids []uint64, err error) {
 	if end < int64(len(raw)) && (wholeRecord(raw[end:]) || hasManifestRecord(raw[end+1:])) {
 		return nil, fmt.Errorf("bad record at %d", end)
 	}
-	for id := range m.Tables {
-		ids = append(ids, id)
-	}
-	return ids, nil
+	record = &tableRecord{listed: slices.Sorted(maps.Keys(m.Tables)), removed: map[uint64]bool{}, torn: end < int64(len(raw))}
+	return record, record.addChanges(raw[:end])
 }
 
 // wholeRecord reports whether b begins with a record of which only the length is
