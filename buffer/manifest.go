@@ -107,8 +107,11 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 	bad := func(err error, why string) error {
 		return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of table %d, user '%s' is damaged: %s", sc.Table, sc.User, why)
 	}
-	if len(raw) < sumHeader || raw[0] != manifestFormat {
-		return nil, bad(nil, "unknown format")
+	if len(raw) < sumHeader {
+		return nil, bad(nil, "it is too short")
+	}
+	if raw[0] != manifestFormat {
+		return nil, bad(nil, fmt.Sprintf("it has format %d and this program reads format %d; a newer kalam may have written it", raw[0], manifestFormat))
 	}
 	body := raw[sumHeader:]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {

@@ -14,6 +14,7 @@ const Partition = "sys_catalog"
 // rest of the key; no prefix is the beginning of another.
 const (
 	keyMeta          = "meta"
+	keyLake          = "lake"
 	keyUnknownLogins = "login/unknown"
 
 	prefixNamespace = "namespace/"

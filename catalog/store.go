@@ -25,7 +25,14 @@ func (s store) create(ctx context.Context) error {
 
 // get returns the bytes of a record.
 func (s store) get(ctx context.Context, key string) ([]byte, bool, error) {
-	raw, err := s.backend.Get(ctx, Partition, []byte(key))
+	return reader{s.backend}.get(ctx, key)
+}
+
+// reader reads records.
+type reader struct{ from buffer.Reader }
+
+func (r reader) get(ctx context.Context, key string) ([]byte, bool, error) {
+	raw, err := r.from.Get(ctx, Partition, []byte(key))
 	if errors.Is(err, buffer.ErrKeyNotFound) {
 		return nil, false, nil
 	}
