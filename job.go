@@ -14,6 +14,7 @@ const (
 	JobUserCleanup    JobKind = "UC"
 	JobRetention      JobKind = "RT"
 	JobStreamEviction JobKind = "SE"
+	JobOrphans        JobKind = "OR"
 )
 
 // String returns the word of system.jobs.job_type.
@@ -33,6 +34,8 @@ func (k JobKind) String() string {
 		return "retention"
 	case JobStreamEviction:
 		return "stream_eviction"
+	case JobOrphans:
+		return "orphan_cleanup"
 	}
 	return string(k)
 }

@@ -21,9 +21,6 @@ const flushParallel = 2
 // evictionSchedule is how often expired rows of STREAM tables are looked for.
 const evictionSchedule = "@every 30s"
 
-// orphanAge is how old a file that belongs to nothing must be to be removed.
-const orphanAge = 24 * time.Hour
-
 // openJobs makes the runner, its schedules and the scheduler of flushes.
 func (e *Engine) openJobs() error {
 	if err := e.openFlushes(); err != nil {
@@ -44,12 +41,16 @@ func (e *Engine) openJobs() error {
 			kalam.JobStreamEviction: func(kalam.Job) jobs.Task {
 				return &jobs.EvictStreams{Evictor: e, Now: e.now}
 			},
+			kalam.JobOrphans: func(kalam.Job) jobs.Task { return &jobs.RemoveOrphans{Remover: e} },
 			kalam.JobHistory: func(kalam.Job) jobs.Task {
 				return &jobs.DeleteHistory{History: e.catalog, Retention: retention, Now: e.now}
 			},
 		},
 	})
 	if err := e.runner.Schedule(evictionSchedule, e.submitEviction); err != nil {
+		return err
+	}
+	if err := e.runner.Schedule(orphanSchedule, e.submitOrphans); err != nil {
 		return err
 	}
 	err := e.runner.Schedule(e.config.Jobs.CleanupSchedule, func(ctx context.Context) {
@@ -172,37 +173,27 @@ func (s *session) killJob(ctx context.Context, st *dialect.KillJob) error {
 }
 
 // recover repeats what a crash may have interrupted: the removal of dropped
-// tables, the trimming of flushed log entries, manifest.json, and old orphans.
-// Nothing of it changes what a query sees.
+// tables, the trimming of flushed log entries, manifest.json, and last the removal
+// of old orphans. Nothing of it changes what a query sees. A table of which
+// something cannot be read is logged and left as it is.
 func (e *Engine) recover(ctx context.Context) error {
 	for _, d := range e.catalog.Dropped() {
 		if _, err := e.submitCleanup(ctx, d.Table); err != nil {
 			return err
 		}
 	}
-	known := map[string]bool{}
 	for _, t := range e.catalog.Tables("") {
-		if err := e.recoverTable(ctx, t, known); err != nil {
-			return err
+		if err := e.recoverTable(ctx, t); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			e.log.Error("what a crash left of a table is not repaired", "table", t.ID.String(), "error", err)
+			continue
 		}
 		e.submitDue(ctx, t)
 	}
-	for _, d := range e.catalog.Dropped() {
-		if err := e.eachManifest(ctx, d.Table, func(_ kalam.Scope, m buffer.Manifest) error {
-			notePaths(known, m)
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
-	e.removeOrphans(ctx, known)
+	e.submitOrphans(ctx)
 	return nil
-}
-
-func notePaths(known map[string]bool, m buffer.Manifest) {
-	for i := range m.Segments {
-		known[m.Segments[i].Path] = true
-	}
 }
 
 // eachManifest calls f for every scope of t that has something in the lake. A
@@ -230,9 +221,8 @@ func (e *Engine) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.
 	return nil
 }
 
-func (e *Engine) recoverTable(ctx context.Context, t *kalam.Table, known map[string]bool) error {
+func (e *Engine) recoverTable(ctx context.Context, t *kalam.Table) error {
 	return e.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.Manifest) error {
-		notePaths(known, m)
 		if _, err := e.store.Trim(ctx, sc); err != nil {
 			e.log.Warn("log not trimmed; the next flush repeats it", "table", t.ID.String(), "error", err)
 		}
@@ -246,28 +236,6 @@ func (e *Engine) recoverTable(ctx context.Context, t *kalam.Table, known map[str
 
 func lakeManifest(m buffer.Manifest) lake.Manifest {
 	return lake.Manifest{Version: int64(m.Version), CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, Segments: m.Segments}
-}
-
-// removeOrphans deletes files of some age that no manifest of record names.
-// Segments that are committed while this runs are too young to be touched.
-func (e *Engine) removeOrphans(ctx context.Context, known map[string]bool) {
-	for _, id := range e.lake.Storages() {
-		orphans, err := e.lake.Orphans(ctx, id, func(path string) bool { return known[path] || e.retired.has(path) })
-		if err != nil {
-			e.log.Warn("orphans not listed", "storage", string(id), "error", err)
-			continue
-		}
-		for _, o := range orphans {
-			if o.Age < orphanAge {
-				continue
-			}
-			if err := e.lake.RemoveOrphan(ctx, o); err != nil {
-				e.log.Warn("orphan not removed", "storage", string(id), "path", o.Path, "error", err)
-				continue
-			}
-			e.log.Info("orphan removed", "storage", string(id), "path", o.Path, "kind", o.Kind.String())
-		}
-	}
 }
 
 // Shutdown refuses new jobs, waits for the running ones and, unless

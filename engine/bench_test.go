@@ -18,6 +18,7 @@ func benchServer(b *testing.B) *server {
 	s := newServer(b)
 	s.stop()
 	s.opts.Backend = memory.New()
+	s.config.Storage.DataPath = b.TempDir() // Its buffer is another.
 	s.start()
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)")

@@ -151,6 +151,7 @@ type compaction struct {
 	tombstones  int64                     // In the new file.
 	overwritten int64                     // Rows left out because a later write replaced them.
 	forgotten   int64                     // Tombstones left out because they are old.
+	staged      segmentKey                // The new file.
 }
 
 // prepare reads the segments under a snapshot and writes the new one, which is
@@ -180,6 +181,9 @@ func (c *compaction) prepare(ctx context.Context, ids []kalam.SegmentID) (segmen
 		return nil, true, nil
 	}
 	written, err := c.write(ctx)
+	if err != nil {
+		c.engine.staged.settle(c.staged)
+	}
 	return &written, true, err
 }
 
@@ -323,6 +327,8 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 	if err != nil {
 		return kalam.Segment{}, err
 	}
+	c.staged = newSegmentKey(c.table.Options.StorageID, pending.Path())
+	e.staged.add(c.staged)
 	spec := query.CopySpec{
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: fieldIDs(c.table),
 		RowGroup: flushRowGroup, Metadata: pending.Metadata(c.minSeq),
@@ -363,8 +369,9 @@ func (c *compaction) commit(ctx context.Context, segment *kalam.Segment) error {
 		if errors.Is(err, buffer.ErrRefused) {
 			return c.withdraw(ctx, segment, err)
 		}
-		return err // The file may be named by what a crash leaves of the commit.
+		return err // The file may be named by what a crash leaves of the commit: it stays staged.
 	}
+	e.staged.settle(c.staged)
 	if err := e.faults("compact-committed"); err != nil {
 		return err
 	}
@@ -377,6 +384,7 @@ func (c *compaction) commit(ctx context.Context, segment *kalam.Segment) error {
 
 // withdraw removes the files of a segment that nothing names, after err.
 func (c *compaction) withdraw(ctx context.Context, segment *kalam.Segment, err error) error {
+	c.engine.staged.settle(c.staged)
 	if segment == nil {
 		return err
 	}

@@ -378,6 +378,7 @@ func TestCompactFailures(t *testing.T) {
 			s.stop()
 			s.config.Jobs.MaxRetries = 0
 			s.opts.Backend = faulty
+			s.config.Storage.DataPath = t.TempDir() // Its buffer is another.
 			s.opts.Faults = func(p string) error {
 				if p == point && failing.Load() {
 					return errors.New("an injected fault")

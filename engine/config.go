@@ -51,7 +51,14 @@ type StorageConfig struct {
 	DataPath           string `koanf:"data_path" doc:"data directory; one server at a time"`
 	DefaultStoragePath string `koanf:"default_storage_path" doc:"root of the storage 'local'; empty is {data_path}/storage"`
 	BufferPath         string `koanf:"buffer_path" doc:"directory of the write buffer; empty is {data_path}/buffer"`
+	TrashHours         int    `koanf:"trash_hours" doc:"how long files that belong to nothing stay in .trash of a storage; 0 deletes them with the next run of the job"`
 }
+
+// TrashAge returns how long removed files stay in the trash.
+func (c StorageConfig) TrashAge() time.Duration { return time.Duration(c.TrashHours) * time.Hour }
+
+// maxTrashHours is ten years.
+const maxTrashHours = 10 * 365 * 24
 
 // Values of BufferConfig.Durability.
 const (
@@ -198,7 +205,7 @@ type CompatConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Server:       ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
-		Storage:      StorageConfig{DataPath: "./data"},
+		Storage:      StorageConfig{DataPath: "./data", TrashHours: 72},
 		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
 		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, DefaultOrder: "none"},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
@@ -252,6 +259,7 @@ func (c *Config) Validate() error {
 		{c.Server.APIVersion == "", "server.api_version", "a path segment such as v1"},
 		{c.Server.NodeID < 0 || c.Server.NodeID > kalam.MaxWorker, "server.node_id", "0 to 1023"},
 		{c.Storage.DataPath == "", "storage.data_path", "a directory"},
+		{c.Storage.TrashHours < 0 || c.Storage.TrashHours > maxTrashHours, "storage.trash_hours", "0 to 87600"},
 		{c.Buffer.Durability != DurabilitySync && c.Buffer.Durability != DurabilityRelaxed, "buffer.durability", "sync or relaxed"},
 		{c.Buffer.MaxWALFiles < 1, "buffer.max_wal_files", "at least 1"},
 		{c.Buffer.MaxBytes < 0, "buffer.max_bytes", "0 or more"},

@@ -17,6 +17,7 @@ func TestDiskFull(t *testing.T) {
 	s := newServer(t)
 	s.stop()
 	s.opts.Backend = faulty
+	s.config.Storage.DataPath = t.TempDir() // Its buffer is another.
 	s.start()
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT)")

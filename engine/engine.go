@@ -12,7 +12,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
@@ -43,6 +42,8 @@ type Engine struct {
 	due        dueScopes
 	compacting turns
 	retired    retired
+	staged     staged
+	lakeID     string
 
 	failing  atomic.Pointer[string] // Why the server is degraded; nil when it is not.
 	counters Counters
@@ -66,7 +67,8 @@ type Options struct {
 	// Faults is called at named points of a flush: collected, written, verified,
 	// sidecar, segment, committed, trimmed, and of a compaction: compact-collected,
 	// compact-written, verified, sidecar, compact-segment, compact-committed,
-	// compact-removed. Tests look at the disk there, as a crash would find it, or
+	// compact-removed; and of a first start: lake-recorded, lake-marked. Tests look at
+	// the disk there, as a crash would find it, or
 	// return an error to make the job fail.
 	Faults func(point string) error
 }
@@ -110,23 +112,14 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 // openStorage opens the buffer, the catalog and the lake, and the hub that the
 // buffer publishes to.
 func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
-	e.backend = o.Backend
-	if e.backend == nil {
-		b, err := badger.Open(e.config.BufferPath(), badger.Options{Logger: o.Logger, Relaxed: e.config.Buffer.Relaxed()})
-		if err != nil {
-			return fmt.Errorf("open buffer: %w", err)
-		}
-		e.backend = b
+	if err := e.openLake(ctx, o); err != nil {
+		return err
 	}
 	e.catalog, err = catalog.Open(ctx, e.backend, catalog.Options{
 		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
 	})
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
-	}
-	e.storage, err = file.New(e.config.StoragePath())
-	if err != nil {
-		return fmt.Errorf("open storage local: %w", err)
 	}
 	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy, Hook: func(point string) {
 		if err := e.faults(point); err != nil {

@@ -75,6 +75,7 @@ func (e *Engine) flushScope(ctx context.Context, t *kalam.Table, user kalam.User
 	}
 	segment, err := f.write(ctx)
 	if err != nil {
+		e.staged.settle(f.staged)
 		return jobs.FlushedScope{}, err
 	}
 	if err := f.commit(ctx, segment); err != nil {
@@ -95,6 +96,7 @@ type scopeFlush struct {
 	view         *buffer.View
 	minSeq       kalam.Seq
 	negativeZero bool
+	staged       segmentKey
 
 	// What follows is collected while the rows are written.
 	stream     *lake.KeyStream
@@ -174,6 +176,8 @@ func (f *scopeFlush) write(ctx context.Context) (kalam.Segment, error) {
 	if err != nil {
 		return kalam.Segment{}, err
 	}
+	f.staged = newSegmentKey(f.table.Options.StorageID, pending.Path())
+	f.engine.staged.add(f.staged)
 	f.stream = pending.Keys(f.minSeq)
 	_, err = f.engine.query.CopyParquet(ctx, query.CopySpec{
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches, NegativeZero: f.negativeZero,
@@ -204,14 +208,16 @@ func fieldIDs(t *kalam.Table) map[string]int {
 func (f *scopeFlush) commit(ctx context.Context, segment kalam.Segment) error {
 	e := f.engine
 	if err := e.faults("segment"); err != nil {
+		e.staged.settle(f.staged)
 		return err
 	}
 	_, err := e.store.CommitFlush(ctx, buffer.FlushCommit{
 		Table: f.table, Scope: f.scope, Watermark: f.view.Watermark(), Segment: segment, Tombstones: f.tombstones, Keys: f.log,
 	})
-	if err != nil {
+	if err != nil { // What a crash leaves of the commit may name the file: it stays staged.
 		return fmt.Errorf("commit flush of %s: %w", f.table.ID, err)
 	}
+	e.staged.settle(f.staged)
 	if err := e.faults("committed"); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -20,10 +21,16 @@ func errBusy(n kalam.TableNumber) error {
 	return kalam.Errorf(kalam.CodeConflict, "table %d is still in use by a request", n)
 }
 
-// Segments lists the files of every scope of a dropped table.
+// Segments lists the files of every scope of a dropped table. While one of its
+// manifests cannot be read nothing of the table is removed: which files are its own
+// is not known then.
 func (e *Engine) Segments(ctx context.Context, n kalam.TableNumber) ([]kalam.Segment, error) {
 	if e.usage.busy(n) {
 		return nil, errBusy(n)
+	}
+	// A power cut must not bring the table back without its files.
+	if err := e.syncBuffer(ctx); err != nil {
+		return nil, err
 	}
 	var list []kalam.Segment
 	for sc, err := range e.store.Scopes(ctx, n) {
@@ -31,11 +38,11 @@ func (e *Engine) Segments(ctx context.Context, n kalam.TableNumber) ([]kalam.Seg
 			return nil, err
 		}
 		m, err := e.store.Manifest(ctx, sc)
-		if kalam.CodeOf(err) == kalam.CodeCorrupt { // Its files stay as orphans.
-			e.log.Error("manifest of a dropped table is damaged; its files are left", "table", uint64(n), "error", err)
-			continue
-		}
 		if err != nil {
+			err = fmt.Errorf("nothing of dropped table %d is removed: %w", n, err)
+			if kalam.CodeOf(err) == kalam.CodeCorrupt {
+				return nil, jobs.Permanent(err)
+			}
 			return nil, err
 		}
 		list = append(list, m.Segments...)
@@ -81,13 +88,16 @@ func (e *Engine) removeFolders(ctx context.Context, t *kalam.Table) error {
 }
 
 func (e *Engine) removeFolder(ctx context.Context, t *kalam.Table, user kalam.UserID) error {
-	_, err := e.lake.RemoveFolder(ctx, "", t, user, func(path string) bool { return e.namedBySuccessor(ctx, t, user, path) })
+	_, err := e.lake.RemoveFolder(ctx, "", t, user, func(path string) bool {
+		k := newSegmentKey(t.Options.StorageID, path)
+		return e.staged.has(k) || e.namedBySuccessor(ctx, t, user, k)
+	})
 	return err
 }
 
-// namedBySuccessor reports whether path belongs to the table that now has t's
+// namedBySuccessor reports whether a segment belongs to the table that now has t's
 // name. When that cannot be known it does.
-func (e *Engine) namedBySuccessor(ctx context.Context, t *kalam.Table, user kalam.UserID, path string) bool {
+func (e *Engine) namedBySuccessor(ctx context.Context, t *kalam.Table, user kalam.UserID, k segmentKey) bool {
 	next, ok := e.catalog.Table(t.ID)
 	if !ok {
 		return false
@@ -97,7 +107,7 @@ func (e *Engine) namedBySuccessor(ctx context.Context, t *kalam.Table, user kala
 		return true
 	}
 	for i := range m.Segments {
-		if m.Segments[i].Path == path {
+		if keyOf(&m.Segments[i]) == k {
 			return true
 		}
 	}

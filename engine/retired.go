@@ -72,13 +72,13 @@ func (r *retired) take() (segments []kalam.Segment) {
 	return segments
 }
 
-// has reports whether path is that of a segment that may still be read.
-func (r *retired) has(path string) bool {
+// has reports whether a segment may still be read.
+func (r *retired) has(k segmentKey) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, n := range r.list {
 		for i := range n.segments {
-			if n.segments[i].Path == path {
+			if keyOf(&n.segments[i]) == k {
 				return true
 			}
 		}
@@ -100,13 +100,22 @@ func (e *Engine) sweep(ctx context.Context) {
 
 // removeRetired deletes the files of replaced segments that nobody reads. The
 // oldest go first: a reader of the folder that knows no manifest must not find a
-// row without the tombstone that came later.
+// row without the tombstone that came later. They stay while it is not certain that
+// a power cut cannot bring back the manifest that names them.
 func (e *Engine) removeRetired(ctx context.Context) {
 	e.retired.removing.Lock()
 	defer e.retired.removing.Unlock()
-	for _, s := range e.retired.take() {
+	unread := e.retired.take()
+	if len(unread) == 0 {
+		return
+	}
+	if err := e.syncBuffer(context.WithoutCancel(ctx)); err != nil {
+		e.log.Warn("files of compacted segments not removed; they are removed as orphans later", "error", err)
+		return
+	}
+	for _, s := range unread {
 		if err := e.lake.Remove(context.WithoutCancel(ctx), &s); err != nil {
-			e.log.Warn("file of a compacted segment not removed; a later start removes it as an orphan", "path", s.Path, "error", err)
+			e.log.Warn("file of a compacted segment not removed; it is removed as an orphan later", "path", s.Path, "error", err)
 		}
 	}
 }

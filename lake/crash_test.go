@@ -85,15 +85,7 @@ func TestCrashInACommit(t *testing.T) {
 			again := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{})
 			wantSegment(t, b.lake, notes(), again, rows)
 			known = func(p string) bool { return p == adopted.Path || p == again.Path }
-			found, err := b.lake.Orphans(t.Context(), lake.LocalStorage, known)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, o := range found {
-				if err := b.lake.RemoveOrphan(t.Context(), o); err != nil {
-					t.Fatal(err)
-				}
-			}
+			discard(t, b.lake, known)
 			wantFiles(t, b.files(t), manifest, adopted.Path, keysOf(adopted), again.Path, keysOf(again))
 			wantSegment(t, b.lake, notes(), adopted, old)
 			wantSegment(t, b.lake, notes(), again, rows)

@@ -26,9 +26,9 @@
 //
 // A user id becomes a path only through EncodeUserID, and a path only by a
 // template that gives no two scopes the same folder, also on file systems that
-// fold case. RemoveFolder and RemoveOrphan touch only files of the lake's own
-// names, and no segment that is being written or says that it belongs to
-// another table.
+// fold case. RemoveFolder and Trash touch only files of the lake's own names, and
+// no segment that is being written or says that it belongs to another table; Trash
+// touches no segment that a manifest.json names either, and deletes nothing.
 //
 // Open files, their indexes and decoded rows are kept within the bounds of
 // Options, however many segments there are.

@@ -67,13 +67,26 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 // belongsToOther reports whether the segment at p was written for another table
 // than n: keep cannot know one whose commit has not reached the manifest of
 // record yet. Files that do not say are leftovers, for what was committed is
-// whole.
+// whole; files that cannot be read are not, they stay.
 func belongsToOther(ctx context.Context, at *location, p string, n kalam.TableNumber) bool {
-	if have, err := tableOfParquet(ctx, at, p); err == nil {
+	have, err := tableOfParquet(ctx, at, p)
+	if err == nil {
 		return have != n
 	}
-	have, err := tableOfSidecar(ctx, at, sidecarPath(p))
-	return err == nil && have != n
+	if !isLeftover(err) {
+		return true
+	}
+	have, err = tableOfSidecar(ctx, at, sidecarPath(p))
+	if err == nil {
+		return have != n
+	}
+	return !isLeftover(err)
+}
+
+// isLeftover reports whether err says that a file is missing or is not whole, and
+// not that it cannot be read.
+func isLeftover(err error) bool {
+	return errors.Is(err, ErrNotExist) || kalam.CodeOf(err) == kalam.CodeCorrupt
 }
 
 func tableOfParquet(ctx context.Context, at *location, p string) (_ kalam.TableNumber, err error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"path"
@@ -96,8 +97,13 @@ func (l *Lake) manifestContent(at *location, folder string, t *kalam.Table, user
 	return json.Marshal(f)
 }
 
+// ErrNewerManifest means that manifest.json has a higher version than the manifest
+// of record: the record is older than the files.
+var ErrNewerManifest = errors.New("manifest.json is newer than the manifest of record")
+
 // SyncManifest writes manifest.json if it is not, byte for byte, what
-// WriteManifest would write, and reports whether it did.
+// WriteManifest would write, and reports whether it did. One of a higher version
+// stays: ErrNewerManifest.
 func (l *Lake) SyncManifest(ctx context.Context, t *kalam.Table, user kalam.UserID, m Manifest) (bool, error) {
 	at, folder, err := l.folder("", t, user)
 	if err != nil {
@@ -108,25 +114,32 @@ func (l *Lake) SyncManifest(ctx context.Context, t *kalam.Table, user kalam.User
 		return false, err
 	}
 	p := path.Join(folder, ManifestName)
-	have, err := readObject(ctx, at.Storage, p, int64(len(want)))
+	have, err := readObject(ctx, at.Storage, p)
 	if err != nil && !errors.Is(err, ErrNotExist) {
 		return false, err
 	}
 	if err == nil && bytes.Equal(have, want) {
 		return false, nil
 	}
+	var head struct {
+		TableID string `json:"table_id"`
+		Version int64  `json:"version"`
+	}
+	if err := json.Unmarshal(have, &head); err == nil && head.TableID == t.ID.String() && head.Version > m.Version {
+		return false, fmt.Errorf("%s has version %d, the record %d: %w", p, head.Version, m.Version, ErrNewerManifest)
+	}
 	return true, at.Storage.Replace(ctx, p, want)
 }
 
-// readObject returns the content of an object of the given size, nil for one of
-// another size.
-func readObject(ctx context.Context, s Storage, p string, size int64) (_ []byte, err error) {
+// readObject returns the content of an object, nil for one that is too long to be
+// a manifest.json.
+func readObject(ctx context.Context, s Storage, p string) (_ []byte, err error) {
 	o, err := s.Open(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
-	if o.Size() != size {
+	if o.Size() > maxManifestBytes {
 		return nil, nil
 	}
 	return io.ReadAll(sectionOf(o))

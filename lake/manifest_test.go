@@ -2,6 +2,7 @@ package lake_test
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path"
@@ -233,5 +234,21 @@ func TestManifestStats(t *testing.T) {
 				t.Errorf("column_stats of a damaged range: %v", w.Segments[1].Stats)
 			}
 		})
+	}
+}
+
+// TestSyncManifestOfAnOlderRecord keeps what a newer manifest.json names.
+func TestSyncManifestOfAnOlderRecord(t *testing.T) {
+	b := newBed(t, lake.Options{})
+	newer, older := lake.Manifest{Version: 3}, lake.Manifest{Version: 2}
+	if err := b.lake.WriteManifest(t.Context(), notes(), "alice", newer); err != nil {
+		t.Fatal(err)
+	}
+	wrote, err := b.lake.SyncManifest(t.Context(), notes(), "alice", older)
+	if wrote || !errors.Is(err, lake.ErrNewerManifest) {
+		t.Errorf("SyncManifest of version 2 over 3 = %v, %v", wrote, err)
+	}
+	if wrote, err = b.lake.SyncManifest(t.Context(), notes(), "alice", newer); wrote || err != nil {
+		t.Errorf("SyncManifest of version 3 over 3 = %v, %v", wrote, err)
 	}
 }

@@ -2,7 +2,10 @@ package lake
 
 import (
 	"context"
+	"maps"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -35,16 +38,36 @@ type Orphan struct {
 	Age      time.Duration // Since Modified.
 }
 
+// OrphanQuery says which orphans Orphans is to find.
+type OrphanQuery struct {
+	Storage kalam.StorageID
+	Age     time.Duration // Least time since the file was written.
+	// Known reports whether a manifest of record names the segment at a path of the
+	// storage.
+	Known func(segmentPath string) bool
+}
+
+// OrphanList is what Orphans finds.
+type OrphanList struct {
+	Orphans []Orphan
+	// Protected are files that no manifest of record names, but a manifest.json
+	// does, or that lie in the folder of one that cannot be trusted.
+	Protected []Orphan
+	// Untrusted tells why a manifest.json cannot be trusted, by its path.
+	Untrusted map[string]error
+}
+
 // Orphans lists the files of a storage that crashes and failures left behind:
-// drafts, and segments and sidecars whose segment path known does not know.
-// Files that this Lake is writing at the moment are not among them. A segment
-// that was committed but not yet adopted by the manifest of record is: callers
-// remove only orphans of some age (24 hours). Files with names that the lake
-// does not give are never orphans.
-func (l *Lake) Orphans(ctx context.Context, storage kalam.StorageID, known func(segmentPath string) bool) ([]Orphan, error) {
-	at, err := l.location(storage)
+// drafts, and segments and sidecars whose segment no manifest names, neither one
+// of record nor a manifest.json of any storage. Files that this Lake is writing
+// at the moment are not among them. A segment that was committed but not yet
+// adopted by the manifest of record is: callers remove only orphans of some age
+// (24 hours). Files with names that the lake does not give are never orphans, and
+// neither is what lies in the trash.
+func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err error) {
+	at, err := l.location(q.Storage)
 	if err != nil {
-		return nil, err
+		return list, err
 	}
 	now := l.now()
 	var found []Orphan
@@ -54,42 +77,121 @@ func (l *Lake) Orphans(ctx context.Context, storage kalam.StorageID, known func(
 		case notOurs, OrphanManifest:
 			return nil
 		case OrphanSegment, OrphanSidecar:
-			if known(owner) {
+			if q.Known(owner) {
 				return nil
 			}
 		}
 		if owner != "" && l.isPending(objectKey{at.ID, owner}) {
 			return nil
 		}
-		found = append(found, Orphan{
-			Storage: at.ID, Path: e.Path, Kind: kind, Bytes: e.Bytes, Modified: e.Modified, Age: now.Sub(e.Modified),
-		})
+		age := now.Sub(e.Modified)
+		if age >= q.Age {
+			found = append(found, Orphan{Storage: at.ID, Path: e.Path, Kind: kind, Bytes: e.Bytes, Modified: e.Modified, Age: age})
+		}
 		return nil
 	})
-	return found, err
+	if err != nil || len(found) == 0 {
+		return list, err
+	}
+	guard, err := l.readGuard(ctx, at, found)
+	if err != nil {
+		return list, err
+	}
+	list.Untrusted = guard.untrusted
+	for _, o := range found {
+		if guard.protects(&o) {
+			list.Protected = append(list.Protected, o)
+		} else {
+			list.Orphans = append(list.Orphans, o)
+		}
+	}
+	return list, nil
 }
 
-// RemoveOrphan deletes an orphan that Orphans reported. One that is gone is no
-// error.
-func (l *Lake) RemoveOrphan(ctx context.Context, o Orphan) error {
-	at, err := l.location(o.Storage)
-	if err != nil {
-		return err
-	}
-	if _, owner := classify(o.Path); owner != "" {
-		if l.isPending(objectKey{at.ID, owner}) {
-			return nil // its name is being written again
+// manifestGuard is what the manifest.json files say against removing files of one
+// storage.
+type manifestGuard struct {
+	named     map[string]bool  // Segments that one of them names.
+	untrusted map[string]error // By path: those that cannot be trusted, in this storage.
+}
+
+// protects reports whether o must stay. A draft is not what a manifest names.
+func (g *manifestGuard) protects(o *Orphan) bool {
+	for p := range g.untrusted {
+		if folder := path.Dir(p); folder == "." || strings.HasPrefix(o.Path, folder+"/") {
+			return true
 		}
-		l.forget(at.ID, owner)
 	}
-	return at.Storage.Remove(ctx, o.Path)
+	_, owner := classify(o.Path)
+	return o.Kind != OrphanDraft && g.named[owner]
+}
+
+// readGuard reads every manifest.json of every storage, which files of the storage
+// at they name. In the folders of the orphans one is trusted only if the segments
+// that it names exist: a damaged name may be that of an orphan.
+func (l *Lake) readGuard(ctx context.Context, at *location, orphans []Orphan) (*manifestGuard, error) {
+	g := &manifestGuard{named: map[string]bool{}, untrusted: map[string]error{}}
+	folders := map[string]bool{}
+	for i := range orphans {
+		folders[path.Dir(orphans[i].Path)] = true
+	}
+	root := strings.TrimSuffix(at.Storage.Properties().Location, "/") + "/"
+	for _, other := range *l.locations.Load() {
+		err := other.Storage.List(ctx, "", func(e Entry) error {
+			if kind, _ := classify(e.Path); kind != OrphanManifest {
+				return nil
+			}
+			named, err := readNamed(ctx, other.Storage, e.Path)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err == nil && folders[path.Dir(e.Path)] && other.ID == at.ID {
+				err = checkNamed(ctx, other.Storage, named)
+			}
+			if err != nil && other.ID == at.ID {
+				g.untrusted[e.Path] = err
+				return nil
+			}
+			if err != nil {
+				return err // Which files of this storage it names is not known.
+			}
+			if other.ID == at.ID {
+				maps.Copy(g.named, named.inside)
+			}
+			for _, name := range named.outside {
+				if p, ok := strings.CutPrefix(name, root); ok {
+					g.named[p] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// checkNamed reports a segment that is named and not there.
+func checkNamed(ctx context.Context, s Storage, named *namedSegments) error {
+	for _, p := range slices.Sorted(maps.Keys(named.inside)) {
+		if ok, err := exists(ctx, s, p); err != nil {
+			return err
+		} else if !ok {
+			return corrupt(ManifestName, "it names %s, which is missing", p)
+		}
+	}
+	return nil
 }
 
 // classify says what the file at p is by its name, and the path of the segment
 // that it belongs to, "" when it belongs to none.
 func classify(p string) (OrphanKind, string) {
+	if strings.HasPrefix(p, TrashFolder+"/") {
+		return notOurs, "" // Whatever it was.
+	}
 	if final, ok := draftOf(p); ok {
-		if path.Dir(final) == ProbeFolder { // also the draft of a draft
+		if path.Dir(final) == ProbeFolder || final == MarkPath { // also the draft of a draft
 			return OrphanDraft, ""
 		}
 		switch kind, owner := classify(final); kind {

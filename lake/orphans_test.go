@@ -32,12 +32,8 @@ func plant(t *testing.T, b *bed, paths ...string) {
 // orphans returns kind and path of each orphan, in order.
 func orphans(t *testing.T, l *lake.Lake, known func(string) bool) []string {
 	t.Helper()
-	found, err := l.Orphans(t.Context(), lake.LocalStorage, known)
-	if err != nil {
-		t.Fatal(err)
-	}
 	names := []string{}
-	for _, o := range found {
+	for _, o := range query(t, l, known).Orphans {
 		names = append(names, o.Kind.String()+" "+o.Path)
 	}
 	slices.Sort(names)
@@ -45,6 +41,34 @@ func orphans(t *testing.T, l *lake.Lake, known func(string) bool) []string {
 }
 
 func none(string) bool { return false }
+
+// query finds orphans of every age.
+func query(t *testing.T, l *lake.Lake, known func(string) bool) lake.OrphanList {
+	t.Helper()
+	list, err := l.Orphans(t.Context(), lake.OrphanQuery{Storage: lake.LocalStorage, Age: -1 << 62, Known: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// discard moves every orphan to the trash, and empties that.
+func discard(t *testing.T, l *lake.Lake, known func(string) bool) {
+	t.Helper()
+	for _, o := range query(t, l, known).Orphans {
+		if moved, err := l.Trash(t.Context(), o, known); err != nil || !moved {
+			t.Errorf("Trash(%s) = %v, %v", o.Path, moved, err)
+		}
+	}
+	emptyTrash(t, l)
+}
+
+func emptyTrash(t *testing.T, l *lake.Lake) {
+	t.Helper()
+	if _, err := l.PurgeTrash(t.Context(), lake.LocalStorage, time.Now().AddDate(1000, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func TestOrphansAreOursOnly(t *testing.T) {
 	b := newBed(t, lake.Options{})
@@ -66,6 +90,9 @@ func TestOrphansAreOursOnly(t *testing.T) {
 	}
 	plant(t, b, ours...)
 	plant(t, b, foreign...)
+	if err := os.WriteFile(b.file(foreign[0]), []byte(`{"segments":[]}`), 0o640); err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		"segment " + ours[0], "sidecar " + ours[1], "draft " + ours[2], "draft " + ours[3], "draft " + ours[4], "draft " + ours[5], "draft " + ours[6],
 	}
@@ -74,21 +101,24 @@ func TestOrphansAreOursOnly(t *testing.T) {
 	if diff := cmp.Diff(want, orphans(t, b.lake, known)); diff != "" {
 		t.Errorf("orphans (-want +got):\n%s", diff)
 	}
-	found, err := b.lake.Orphans(t.Context(), "", known)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range found {
+	for _, o := range query(t, b.lake, known).Orphans {
 		if o.Bytes != int64(len(o.Path)) || o.Storage != lake.LocalStorage || o.Age != noon.Sub(o.Modified) {
 			t.Errorf("orphan %+v", o)
 		}
-		if err := b.lake.RemoveOrphan(t.Context(), o); err != nil {
-			t.Fatal(err)
+		if moved, err := b.lake.Trash(t.Context(), o, known); err != nil || !moved {
+			t.Errorf("Trash(%s) = %v, %v", o.Path, moved, err)
 		}
-		if err := b.lake.RemoveOrphan(t.Context(), o); err != nil {
-			t.Errorf("second RemoveOrphan = %v", err)
+		if moved, err := b.lake.Trash(t.Context(), o, known); err != nil || moved {
+			t.Errorf("second Trash(%s) = %v, %v", o.Path, moved, err)
+		}
+		if got := read(t, b.file(lake.TrashPath(noon, o.Path))); string(got) != o.Path {
+			t.Errorf("%s is %q in the trash", o.Path, got)
 		}
 	}
+	if got := orphans(t, b.lake, none); len(got) != 2 {
+		t.Errorf("what is in the trash is an orphan: %v", got)
+	}
+	emptyTrash(t, b.lake)
 	wantFiles(t, b.files(t), append(foreign, seg.Path, keysOf(seg))...)
 	wantSegment(t, b.lake, notes(), seg, noteRows(3, 0))
 }
@@ -109,13 +139,13 @@ func TestOrphansSparePending(t *testing.T) {
 		t.Errorf("orphans while a segment is written: %v", got)
 	}
 	draft := strings.TrimPrefix(p.LocalTemp(), b.dir+string(os.PathSeparator))
-	err = b.lake.RemoveOrphan(ctx, lake.Orphan{Storage: lake.LocalStorage, Path: draft, Kind: lake.OrphanDraft})
-	if err != nil {
-		t.Fatal(err)
+	moved, err := b.lake.Trash(ctx, lake.Orphan{Storage: lake.LocalStorage, Path: draft, Kind: lake.OrphanDraft}, none)
+	if err != nil || moved {
+		t.Fatalf("Trash of a draft = %v, %v", moved, err)
 	}
 	seg, err := p.Commit(ctx, keys, metaOf(rows))
 	if err != nil {
-		t.Fatalf("RemoveOrphan removed a file that is being written: %v", err)
+		t.Fatalf("Trash moved a file that is being written: %v", err)
 	}
 	want := []string{"segment " + seg.Path, "sidecar " + keysOf(seg)}
 	slices.Sort(want)
@@ -132,9 +162,12 @@ func TestOrphansSparePending(t *testing.T) {
 
 func TestOrphansOfUnknownStorage(t *testing.T) {
 	b := newBed(t, lake.Options{})
-	_, err := b.lake.Orphans(t.Context(), "cold", none)
+	_, err := b.lake.Orphans(t.Context(), lake.OrphanQuery{Storage: "cold", Known: none})
 	wantCode(t, "Orphans", err, kalam.CodeNotFound, "'cold'")
-	wantCode(t, "RemoveOrphan", b.lake.RemoveOrphan(t.Context(), lake.Orphan{Storage: "cold"}), kalam.CodeNotFound, "'cold'")
+	_, err = b.lake.Trash(t.Context(), lake.Orphan{Storage: "cold"}, none)
+	wantCode(t, "Trash", err, kalam.CodeNotFound, "'cold'")
+	_, err = b.lake.PurgeTrash(t.Context(), "cold", noon)
+	wantCode(t, "PurgeTrash", err, kalam.CodeNotFound, "'cold'")
 }
 
 func TestRemoveFolder(t *testing.T) {
@@ -223,7 +256,7 @@ func TestRemoveFolderReportsFailures(t *testing.T) {
 		if _, err := l.RemoveFolder(t.Context(), "", notes(), "alice", none); !errors.Is(err, full) {
 			t.Errorf("RemoveFolder when %s fails = %v", fail, err)
 		}
-		if _, err := l.Orphans(t.Context(), "", none); fail == "List" && !errors.Is(err, full) {
+		if _, err := l.Orphans(t.Context(), lake.OrphanQuery{Known: none}); fail == "List" && !errors.Is(err, full) {
 			t.Errorf("Orphans when List fails = %v", err)
 		}
 	}

@@ -24,7 +24,7 @@ var (
 // nothing. Lack of space gives a kalam.Error with CodeResourceExhausted. Errors
 // name objects by their path, never by a name outside the storage. All methods
 // are safe for concurrent use and return early when ctx ends; what Commit,
-// Replace and Remove did by then may be done, but never half an object.
+// Replace, Move and Remove did by then may be done, but never half an object.
 type Storage interface {
 	// Properties describes the storage; the answer never changes.
 	Properties() Properties
@@ -59,6 +59,13 @@ type Storage interface {
 	// Remove deletes the object at path and then the folders that this left
 	// empty. A missing object is no error.
 	Remove(ctx context.Context, path string) error
+
+	// Move gives the object at from the name to: ErrNotExist when there is none, and
+	// ErrExist when there is one at to, which is never overwritten. Missing folders
+	// are made, those that it leaves empty are removed. It is durable on return; a
+	// crash before leaves the object at one of the names, or at both. When it was
+	// modified stays as it is where the storage can keep that.
+	Move(ctx context.Context, from, to string) error
 
 	// List calls visit for every object and draft below the folder prefix (""
 	// is the root), in an order of the storage's choice, and stops at visit's

@@ -6,5 +6,5 @@
 // file is ever replaced by accident. Access goes through os.Root: neither a
 // path nor a symbolic link leads out of the root.
 //
-// One process uses a root at a time.
+// One process uses a root at a time; Lock sees to that.
 package file

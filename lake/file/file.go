@@ -21,6 +21,9 @@ const (
 
 // Options tune a Storage. The zero value is the default.
 type Options struct {
+	// Existing refuses a directory that is missing, with lake.ErrNotExist, instead
+	// of making it.
+	Existing bool
 	// Hook, when set, is called at each step that reaches the disk, with a word
 	// and the path concerned: "synced", "published" or "settled" (a
 	// folder). Tests look at the disk there, as a crash would find it.
@@ -32,6 +35,7 @@ type Storage struct {
 	root *os.Root
 	dir  string // absolute name of the root
 	hook func(step, path string)
+	lock *lockFile // nil when it is not locked
 
 	folders folders
 }
@@ -48,7 +52,11 @@ func Open(dir string, o Options) (*Storage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("storage directory %s: %w", dir, err)
 	}
-	if err := makeRoot(abs); err != nil {
+	if o.Existing {
+		if _, err := os.Stat(abs); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("storage directory %s: %w", dir, lake.ErrNotExist)
+		}
+	} else if err := makeRoot(abs); err != nil {
 		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "storage directory %s cannot be created", dir)
 	}
 	root, err := os.OpenRoot(abs)
@@ -82,8 +90,9 @@ func makeRoot(dir string) error {
 	return errors.Join(syncFolder(parent), parent.Close())
 }
 
-// Close releases the directory. No other method may be called afterwards.
-func (s *Storage) Close() error { return s.root.Close() }
+// Close releases the directory and its lock. No other method may be called
+// afterwards.
+func (s *Storage) Close() error { return errors.Join(s.root.Close(), s.unlock()) }
 
 // Properties implements lake.Storage.
 func (s *Storage) Properties() lake.Properties {
@@ -325,6 +334,40 @@ func (s *Storage) Remove(ctx context.Context, p string) error {
 	}
 	s.folders.prune(path.Dir(p))
 	return nil
+}
+
+// Move implements lake.Storage. The check before the rename is good enough, as one
+// process owns the root.
+func (s *Storage) Move(ctx context.Context, from, to string) error {
+	if err := errors.Join(check(ctx, from), check(ctx, to)); err != nil {
+		return err
+	}
+	info, err := s.root.Lstat(from)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return explain("move", from, err)
+	}
+	folder := path.Dir(to)
+	if err := s.folders.pin(folder); err != nil {
+		return err
+	}
+	defer s.folders.unpin(folder)
+	if _, err = s.root.Lstat(to); err == nil {
+		err = fs.ErrExist
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = s.root.Rename(from, to)
+	}
+	if err != nil {
+		return explain("move", from, err)
+	}
+	s.hook("published", to)
+	if err := s.folders.settle(folder); err != nil {
+		return err
+	}
+	s.folders.prune(path.Dir(from))
+	return s.folders.settleRemoval(path.Dir(from))
 }
 
 // List implements lake.Storage, in the order of the paths inside each folder.

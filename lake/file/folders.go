@@ -6,6 +6,8 @@ import (
 	"os"
 	"path"
 	"sync"
+
+	"github.com/kalamlake/kalam/lake"
 )
 
 // folders makes, syncs and prunes the folders of a storage.
@@ -105,4 +107,18 @@ func (f *folders) sync(folder string) error {
 	}
 	f.hook("settled", folder)
 	return nil
+}
+
+// settleRemoval makes it durable that a name in folder is gone, or that folder is.
+func (f *folders) settleRemoval(folder string) error {
+	for ; folder != "."; folder = path.Dir(folder) {
+		if _, err := f.root.Lstat(folder); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	err := f.sync(folder)
+	if errors.Is(err, lake.ErrNotExist) {
+		return nil // Pruned meanwhile; whoever did that syncs, or an orphan comes back.
+	}
+	return err
 }

@@ -86,6 +86,14 @@ func (f *Faulty) Remove(ctx context.Context, p string) error {
 	return f.Storage.Remove(ctx, p)
 }
 
+// Move implements lake.Storage. Fail gets the old path.
+func (f *Faulty) Move(ctx context.Context, from, to string) error {
+	if err := f.Fail("Move", from); err != nil {
+		return err
+	}
+	return f.Storage.Move(ctx, from, to)
+}
+
 // List implements lake.Storage.
 func (f *Faulty) List(ctx context.Context, prefix string, visit func(lake.Entry) error) error {
 	if err := f.Fail("List", prefix); err != nil {

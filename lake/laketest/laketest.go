@@ -35,6 +35,8 @@ func Run(t *testing.T, open func(t *testing.T) lake.Storage) {
 		{"ReplaceCreatesAndReplaces", testReplace},
 		{"MissingObjects", testMissing},
 		{"RemoveRemoves", testRemove},
+		{"MoveMoves", testMove},
+		{"MoveNeverOverwrites", testMoveNoOverwrite},
 		{"ReadAt", testReadAt},
 		{"ListFindsWhatIsBelow", testList},
 		{"PathsStayInside", testPaths},
@@ -276,6 +278,54 @@ func testRemove(t *testing.T, s lake.Storage) {
 	put(t, s, "d", "a folder's name is free again")
 }
 
+func testMove(t *testing.T, s lake.Storage) {
+	put(t, s, "d/e/a", "x")
+	put(t, s, "d/b", "y")
+	before := map[string]lake.Entry{}
+	if err := s.List(t.Context(), "", func(e lake.Entry) error {
+		before[e.Path] = e
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Move(t.Context(), "d/e/a", ".trash/now/d/e/a"); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, s, ".trash/now/d/e/a"); got != "x" {
+		t.Errorf("the moved object is %q", got)
+	}
+	_, err := s.Open(t.Context(), "d/e/a")
+	wantIs(t, s, "Open of the old name", err, lake.ErrNotExist)
+	wantList(t, s, "", ".trash/now/d/e/a", "d/b")
+	if err := s.List(t.Context(), ".trash", func(e lake.Entry) error {
+		if !e.Modified.Equal(before["d/e/a"].Modified) {
+			t.Errorf("it was modified at %s, now at %s", before["d/e/a"].Modified, e.Modified)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "d/e", "a folder's name is free again")
+	if err := s.Move(t.Context(), ".trash/now/d/e/a", "back"); err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, s, "", "back", "d/b", "d/e")
+}
+
+func testMoveNoOverwrite(t *testing.T, s lake.Storage) {
+	put(t, s, "d/a", "first")
+	put(t, s, "d/b", "second")
+	wantIs(t, s, "Move over an object", s.Move(t.Context(), "d/a", "d/b"), lake.ErrExist)
+	wantIs(t, s, "Move onto itself", s.Move(t.Context(), "d/a", "d/a"), lake.ErrExist)
+	for _, p := range []string{"nothing", "d/nothing", "nothing/here", "d"} {
+		wantIs(t, s, "Move of "+p, s.Move(t.Context(), p, "e/f"), lake.ErrNotExist)
+	}
+	if a, b := get(t, s, "d/a"), get(t, s, "d/b"); a != "first" || b != "second" {
+		t.Errorf("the objects are now %q and %q", a, b)
+	}
+	wantList(t, s, "", "d/a", "d/b")
+}
+
 func testReadAt(t *testing.T, s lake.Storage) {
 	put(t, s, "a", "0123456789")
 	o, err := s.Open(t.Context(), "a")
@@ -342,6 +392,8 @@ func testPaths(t *testing.T, s lake.Storage) {
 			"Open":      func() error { _, err := s.Open(ctx, p); return err },
 			"LocalPath": func() error { _, _, err := s.LocalPath(ctx, p); return err },
 			"Remove":    func() error { return s.Remove(ctx, p) },
+			"Move from": func() error { return s.Move(ctx, p, "e/f") },
+			"Move to":   func() error { return s.Move(ctx, "d/a", p) },
 		}
 		if p != "" { // the root is a prefix
 			calls["List"] = func() error { return s.List(ctx, p, func(lake.Entry) error { return nil }) }
@@ -366,6 +418,7 @@ func testCancelled(t *testing.T, s lake.Storage) {
 		"Open":      func() error { _, err := s.Open(ctx, "d/a"); return err },
 		"LocalPath": func() error { _, _, err := s.LocalPath(ctx, "d/a"); return err },
 		"Remove":    func() error { return s.Remove(ctx, "d/a") },
+		"Move":      func() error { return s.Move(ctx, "d/a", "d/c") },
 		"List":      func() error { return s.List(ctx, "", func(lake.Entry) error { return nil }) },
 		"Commit":    func() error { return s.Commit(ctx, d) },
 	} {

@@ -189,6 +189,25 @@ func (m *Memory) Remove(ctx context.Context, p string) error {
 	return nil
 }
 
+// Move implements lake.Storage.
+func (m *Memory) Move(ctx context.Context, from, to string) error {
+	if err := errors.Join(check(ctx, from), check(ctx, to)); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.objects[from]
+	if !ok {
+		return fmt.Errorf("move %s: %w", from, lake.ErrNotExist)
+	}
+	if _, ok := m.objects[to]; ok {
+		return fmt.Errorf("move %s to %s: %w", from, to, lake.ErrExist)
+	}
+	m.objects[to] = o
+	delete(m.objects, from)
+	return nil
+}
+
 // List implements lake.Storage.
 func (m *Memory) List(ctx context.Context, prefix string, visit func(lake.Entry) error) error {
 	if prefix != "" {

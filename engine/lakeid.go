@@ -1,0 +1,297 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/file"
+)
+
+// A lake is a write buffer and the storage that its manifests name files of. Both
+// hold its id: the buffer in a record, the storage in a mark. A start compares the
+// two before it changes anything, because a server that sees half of a lake would
+// take the other half's files for leftovers.
+
+// lakeCheck is what a start knows of the two halves.
+type lakeCheck struct {
+	bufferDir  string        // Absolute, for messages.
+	storageDir string        // Likewise.
+	storage    *file.Storage // nil while the directory is missing.
+	backend    buffer.Backend
+
+	mark     lake.Mark
+	marked   bool
+	record   catalog.LakeRecord
+	recorded bool
+	tables   int // In the catalog, dropped ones that are not forgotten included.
+}
+
+// openLake opens the storage and the buffer, makes sure that they belong together,
+// and locks both. What does not is refused, and nothing is changed then.
+func (e *Engine) openLake(ctx context.Context, o Options) error {
+	c := &lakeCheck{bufferDir: absolute(e.config.BufferPath()), storageDir: absolute(e.config.StoragePath())}
+	storage, err := file.Open(e.config.StoragePath(), file.Options{Existing: true})
+	switch {
+	case err == nil:
+		e.storage, c.storage = storage, storage
+	case !errors.Is(err, lake.ErrNotExist):
+		return fmt.Errorf("open storage local: %w", err)
+	}
+	if err := c.readMark(ctx); err != nil {
+		return err
+	}
+	if e.backend = o.Backend; e.backend == nil {
+		if err := c.checkNewBuffer(ctx, e.config.BufferPath()); err != nil {
+			return err
+		}
+		b, err := badger.Open(e.config.BufferPath(), badger.Options{Logger: o.Logger, Relaxed: e.config.Buffer.Relaxed()})
+		if err != nil {
+			return fmt.Errorf("open buffer: %w", err)
+		}
+		e.backend = b
+	}
+	c.backend = e.backend
+	if err := c.check(ctx); err != nil {
+		return err
+	}
+	if e.storage == nil {
+		if e.storage, err = file.New(e.config.StoragePath()); err != nil {
+			return fmt.Errorf("open storage local: %w", err)
+		}
+		c.storage = e.storage
+	}
+	if err := e.storage.Lock(fmt.Sprintf("process %d with the write buffer %s", os.Getpid(), c.bufferDir)); err != nil {
+		return err
+	}
+	if err := c.confirm(ctx, e); err != nil {
+		return err
+	}
+	e.lakeID = c.record.ID
+	return nil
+}
+
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
+}
+
+// refuse is the error of halves that do not belong together. what tells what was
+// found, do what to do about it.
+func (c *lakeCheck) refuse(what, do string) error {
+	return kalam.Errorf(kalam.CodeInvalidOperation, "%s. Nothing was removed and nothing was changed; keep the files. %s", what, do)
+}
+
+// wayBack is the advice when the buffer is not the one of the storage.
+const wayBack = "Mount the volume of the write buffer, point storage.buffer_path to the right directory, or restore that directory from a backup. " +
+	"To begin a new lake, give it an empty storage directory (storage.default_storage_path)"
+
+// readMark reads the mark of the storage, unless another server uses that.
+func (c *lakeCheck) readMark(ctx context.Context) (err error) {
+	if c.storage == nil {
+		return nil
+	}
+	if err := c.storage.Locked(); err != nil {
+		return err
+	}
+	if c.mark, c.marked, err = lake.ReadMark(ctx, c.storage); err != nil {
+		return kalam.Wrap(kalam.CodeOf(err), err,
+			"the storage %s does not tell which lake it belongs to. Nothing was removed and nothing was changed; keep the files. "+
+				"Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, lake.MarkPath)
+	}
+	return nil
+}
+
+// checkNewBuffer refuses a directory without a buffer over a storage that has had
+// one, before a buffer is made there.
+func (c *lakeCheck) checkNewBuffer(ctx context.Context, dir string) error {
+	isNew, err := badger.IsNew(dir)
+	if err != nil || !isNew || c.storage == nil {
+		return err
+	}
+	return c.checkUnrecorded(ctx, fmt.Sprintf("The directory %s of the write buffer is empty", c.bufferDir))
+}
+
+// checkUnrecorded refuses a buffer that knows no table and no lake over a storage
+// that belongs to one. what says so of the buffer.
+func (c *lakeCheck) checkUnrecorded(ctx context.Context, what string) error {
+	if c.marked {
+		return c.refuse(fmt.Sprintf("%s, but the storage %s belongs to the lake %s, whose write buffer is elsewhere", what, c.storageDir, c.mark.LakeID), wayBack)
+	}
+	found, err := c.findSegment(ctx, lake.FindSegment)
+	if err != nil || found == "" {
+		return err
+	}
+	return c.refuse(fmt.Sprintf("%s, but the storage %s holds rows of tables, among others in %s", what, c.storageDir, found), wayBack)
+}
+
+// findSegment looks for a segment in the storage, if there is a storage.
+func (c *lakeCheck) findSegment(ctx context.Context, find func(context.Context, lake.Storage) (string, error)) (string, error) {
+	if c.storage == nil {
+		return "", nil
+	}
+	found, err := find(ctx, c.storage)
+	if err != nil {
+		return "", kalam.Wrap(kalam.CodeOf(err), err, "the storage %s cannot be listed; nothing was removed and nothing was changed", c.storageDir)
+	}
+	return found, nil
+}
+
+// check decides whether the buffer and the storage belong together.
+func (c *lakeCheck) check(ctx context.Context) (err error) {
+	if c.record, c.recorded, err = catalog.ReadLake(ctx, c.backend); err != nil {
+		return fmt.Errorf("write buffer %s: %w", c.bufferDir, err)
+	}
+	if c.tables, err = catalog.CountTables(ctx, c.backend); err != nil {
+		return fmt.Errorf("write buffer %s: %w", c.bufferDir, err)
+	}
+	switch {
+	case c.marked && !c.recorded:
+		return c.checkUnrecorded(ctx, fmt.Sprintf("The write buffer %s belongs to no lake", c.bufferDir))
+	case c.marked && c.record.ID != c.mark.LakeID:
+		return c.refuse(
+			fmt.Sprintf("The write buffer %s belongs to the lake %s, and the storage %s to the lake %s", c.bufferDir, c.record.ID, c.storageDir, c.mark.LakeID),
+			"Point storage.buffer_path and storage.default_storage_path to directories of one lake")
+	case c.marked:
+		return c.checkSame(ctx)
+	case c.recorded && !c.record.Unconfirmed:
+		return c.checkUnmarked(ctx)
+	case c.tables == 0:
+		if err := c.checkUnrecorded(ctx, fmt.Sprintf("The write buffer %s knows no table", c.bufferDir)); err != nil {
+			return err
+		}
+	}
+	return c.checkAdoption(ctx)
+}
+
+// checkSame refuses a buffer that has lost its tables. Segments of a dropped table
+// are gone before its record is, and what a crash leaves is named by no
+// manifest.json.
+func (c *lakeCheck) checkSame(ctx context.Context) error {
+	if c.tables > 0 {
+		return nil
+	}
+	found, err := c.findSegment(ctx, lake.FindNamedSegment)
+	if err != nil || found == "" {
+		return err
+	}
+	return c.refuse(fmt.Sprintf("The write buffer %s knows no table, but the storage %s of the same lake holds rows of tables, among others in %s",
+		c.bufferDir, c.storageDir, found), "Restore the directory of the write buffer from a backup")
+}
+
+// checkUnmarked refuses a storage without mark under a buffer that has written to
+// one with it, unless nothing was ever kept in either.
+func (c *lakeCheck) checkUnmarked(ctx context.Context) error {
+	const do = "Mount the volume of the storage, or point storage.default_storage_path to the right directory"
+	what := fmt.Sprintf("The write buffer %s belongs to the lake %s, but the storage %s has no mark of it (%s)",
+		c.bufferDir, c.record.ID, c.storageDir, lake.MarkPath)
+	found, err := c.findSegment(ctx, lake.FindSegment)
+	if err != nil {
+		return err
+	}
+	if found != "" {
+		return c.refuse(what+" and holds rows of tables, among others in "+found, do+", or restore the mark from a backup")
+	}
+	for m, err := range buffer.Manifests(ctx, c.backend) {
+		if err != nil {
+			return c.refuse(fmt.Sprintf("%s, and a manifest of the write buffer cannot be read: %v", what, err), do)
+		}
+		if len(m.Manifest.Segments) > 0 {
+			return c.refuse(fmt.Sprintf("%s and lacks %s, which holds rows", what, m.Manifest.Segments[0].Path), do)
+		}
+	}
+	return nil
+}
+
+// checkAdoption refuses halves without id, as older versions made them, unless the
+// storage holds every segment that the buffer names.
+func (c *lakeCheck) checkAdoption(ctx context.Context) error {
+	const do = "Point storage.buffer_path and storage.default_storage_path to the directories of one lake, mount what is missing, or restore it from a backup"
+	named := 0
+	for m, err := range buffer.Manifests(ctx, c.backend) {
+		if err != nil {
+			return c.refuse(fmt.Sprintf("The write buffer %s has no lake id yet and a manifest of it cannot be read: %v", c.bufferDir, err), do)
+		}
+		for i := range m.Manifest.Segments {
+			named++
+			if err := c.checkSegment(ctx, &m.Manifest.Segments[i]); err != nil {
+				return c.refuse(fmt.Sprintf("The write buffer %s names the segment %s, which the storage %s does not have: %v",
+					c.bufferDir, m.Manifest.Segments[i].Path, c.storageDir, err), do)
+			}
+		}
+	}
+	if named > 0 {
+		return nil
+	}
+	found, err := c.findSegment(ctx, lake.FindNamedSegment)
+	if err != nil || found == "" {
+		return err
+	}
+	return c.refuse(fmt.Sprintf("The write buffer %s names no segment, but the storage %s holds rows of tables, among others in %s",
+		c.bufferDir, c.storageDir, found), do)
+}
+
+// checkSegment reports that a segment is not in the storage.
+func (c *lakeCheck) checkSegment(ctx context.Context, seg *kalam.Segment) error {
+	if k := keyOf(seg); k.storage != lake.LocalStorage {
+		return kalam.Errorf(kalam.CodeNotFound, "there is no storage '%s'", k.storage)
+	}
+	if c.storage == nil {
+		return fmt.Errorf("the directory is missing")
+	}
+	o, err := c.storage.Open(ctx, seg.Path)
+	if err != nil {
+		return err
+	}
+	return o.Close()
+}
+
+// confirm writes what is missing of record and mark, the record first: a crash in
+// between leaves a record that says so. It is called with both halves locked.
+func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
+	mark, marked, err := lake.ReadMark(ctx, c.storage)
+	if err != nil {
+		return fmt.Errorf("read the mark of the storage %s: %w", c.storageDir, err)
+	}
+	if marked != c.marked || mark.LakeID != c.mark.LakeID {
+		return c.refuse(fmt.Sprintf("The mark of the storage %s changed while the server started", c.storageDir), "Start it again")
+	}
+	if !c.recorded {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("make the id of the lake: %w", err)
+		}
+		c.record = catalog.LakeRecord{ID: id.String(), CreatedAt: e.now().UTC().Truncate(time.Millisecond), Unconfirmed: true}
+	}
+	if !c.marked {
+		// Also one that is there is written: only what this process wrote can be synced.
+		if err := errors.Join(catalog.WriteLake(ctx, c.backend, c.record), e.syncBuffer(ctx), e.faults("lake-recorded")); err != nil {
+			return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
+		}
+		err := lake.WriteMark(ctx, c.storage, lake.Mark{LakeID: c.record.ID, CreatedAt: c.record.CreatedAt})
+		if err := errors.Join(err, e.faults("lake-marked")); err != nil {
+			return fmt.Errorf("mark the storage %s: %w", c.storageDir, err)
+		}
+	}
+	if !c.record.Unconfirmed {
+		return nil
+	}
+	c.record.Unconfirmed = false
+	if err := catalog.WriteLake(ctx, c.backend, c.record); err != nil {
+		return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
+	}
+	e.log.Info("the write buffer and the storage are of one lake from now on", "lake", c.record.ID, "tables", c.tables)
+	return nil
+}

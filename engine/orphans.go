@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/lake"
+)
+
+var _ jobs.OrphanRemover = (*Engine)(nil)
+
+// orphanAge is how old a file that belongs to nothing must be to be removed.
+const orphanAge = 24 * time.Hour
+
+// orphanSchedule is when orphans are looked for, beside after each start.
+const orphanSchedule = "@daily"
+
+// orphanPriority lets everything else go first.
+const orphanPriority = -1
+
+// submitOrphans submits the removal of orphans, unless one is active.
+func (e *Engine) submitOrphans(ctx context.Context) {
+	e.submitQuietly(ctx, kalam.Job{Kind: kalam.JobOrphans, Key: "orphans", Priority: orphanPriority})
+}
+
+// RemoveOrphans moves files that no manifest names to the trash and deletes what
+// has been there for storage.trash_hours. Unless every manifest of record was
+// read, and the storage still has the mark of this lake, it touches nothing, the
+// trash neither.
+func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, err error) {
+	defer e.staged.watch()() // Before the manifests are read.
+	named, err := e.namedSegments(ctx)
+	if err != nil {
+		return result, err
+	}
+	if err := e.checkMark(ctx); err != nil {
+		return result, err
+	}
+	// What the manifests name no more must not come back by a power cut.
+	if err := e.syncBuffer(ctx); err != nil {
+		return result, err
+	}
+	var failed []error
+	for _, id := range e.lake.Storages() {
+		known := func(path string) bool {
+			k := newSegmentKey(id, path)
+			_, ok := named[k]
+			return ok || e.retired.has(k) || e.staged.has(k)
+		}
+		if err := e.cleanStorage(ctx, id, known, &result); err != nil {
+			failed = append(failed, fmt.Errorf("storage %s: %w", id, err))
+		}
+	}
+	return result, errors.Join(failed...)
+}
+
+// namedSegments returns the segments that any manifest of record names. An error
+// has jobs.ErrIncompleteRecord.
+func (e *Engine) namedSegments(ctx context.Context) (map[segmentKey]struct{}, error) {
+	named := map[segmentKey]struct{}{}
+	unread := 0
+	var first error
+	for m, err := range buffer.Manifests(ctx, e.backend) {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			if unread++; first == nil {
+				first = err
+			}
+			continue
+		}
+		for i := range m.Manifest.Segments {
+			named[keyOf(&m.Manifest.Segments[i])] = struct{}{}
+		}
+	}
+	if unread > 0 {
+		e.log.Error("orphans are not removed while manifests cannot be read", "manifests", unread, "error", first)
+		return nil, fmt.Errorf("%w: %d manifest(s) cannot be read; the first: %w", jobs.ErrIncompleteRecord, unread, first)
+	}
+	return named, nil
+}
+
+// checkMark makes sure that the storage is still the one that the start checked.
+func (e *Engine) checkMark(ctx context.Context) error {
+	mark, found, err := lake.ReadMark(ctx, e.storage)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: the mark of the storage cannot be read: %w", jobs.ErrIncompleteRecord, err)
+	case !found || mark.LakeID != e.lakeID:
+		return fmt.Errorf("%w: the mark %s of the storage is gone or another's", jobs.ErrIncompleteRecord, lake.MarkPath)
+	}
+	return nil
+}
+
+// cleanStorage empties the trash of what is old, then moves orphans to it.
+func (e *Engine) cleanStorage(ctx context.Context, id kalam.StorageID, known func(string) bool, result *jobs.OrphanResult) error {
+	purged, err := e.lake.PurgeTrash(ctx, id, e.now().Add(-e.config.Storage.TrashAge()))
+	result.FilesPurged += purged.Files
+	result.BytesPurged += purged.Bytes
+	if err != nil {
+		return fmt.Errorf("empty the trash: %w", err)
+	}
+	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: orphanAge, Known: known})
+	if err != nil {
+		return fmt.Errorf("list orphans: %w", err)
+	}
+	for path, why := range list.Untrusted {
+		e.log.Warn("nothing is removed from the folder of a manifest.json that cannot be trusted", "storage", string(id), "path", path, "error", why)
+	}
+	result.FilesProtected += len(list.Protected)
+	var failed []error
+	for _, o := range list.Orphans {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		moved, err := e.lake.Trash(ctx, o, known)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("move %s to the trash: %w", o.Path, err))
+			continue
+		}
+		if moved {
+			result.Trashed(jobs.OrphanFile{Storage: id, Path: o.Path, Bytes: o.Bytes})
+			e.log.Info("orphan moved to the trash", "storage", string(id), "path", o.Path, "kind", o.Kind.String())
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// syncer is a backend whose writes may be durable later than they return.
+type syncer interface {
+	Sync(ctx context.Context) error
+}
+
+// syncBuffer returns when everything that was committed is durable. Files go after
+// it, whose last name a commit took: with buffer.durability = relaxed, a power cut
+// could otherwise bring back the state that needs them.
+func (e *Engine) syncBuffer(ctx context.Context) error {
+	if s, ok := e.backend.(syncer); ok {
+		return s.Sync(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
+)
+
+// segmentKey names a segment: a path means nothing without its storage.
+type segmentKey struct {
+	storage kalam.StorageID
+	path    string
+}
+
+func keyOf(s *kalam.Segment) segmentKey { return newSegmentKey(s.Storage, s.Path) }
+
+func newSegmentKey(storage kalam.StorageID, path string) segmentKey {
+	if storage == "" {
+		storage = lake.LocalStorage
+	}
+	return segmentKey{storage, path}
+}
+
+// staged are the segments that are being written and whose commit is not decided
+// yet: no manifest names them, and they are no orphans. One whose commit may or may
+// not have reached the disk stays for good.
+type staged struct {
+	mu      sync.Mutex // guards what follows
+	pending map[segmentKey]struct{}
+	// settled are those that were decided while somebody watches; nil when nobody
+	// does.
+	settled map[segmentKey]struct{}
+}
+
+// add notes a segment before it can be seen in its storage.
+func (s *staged) add(k segmentKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending == nil {
+		s.pending = map[segmentKey]struct{}{}
+	}
+	s.pending[k] = struct{}{}
+}
+
+// settle ends the note: a manifest names the segment, or nothing ever will.
+func (s *staged) settle(k segmentKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pending, k)
+	if s.settled != nil {
+		s.settled[k] = struct{}{}
+	}
+}
+
+// watch makes has remember what is settled from now on, until stop is called. So
+// who reads the manifests after it misses nothing. One may watch at a time.
+func (s *staged) watch() (stop func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settled = map[segmentKey]struct{}{}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.settled = nil
+	}
+}
+
+// has reports whether a segment is staged, or was since watch.
+func (s *staged) has(k segmentKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, pending := s.pending[k]
+	_, settled := s.settled[k]
+	return pending || settled
+}

@@ -1,0 +1,38 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/kalamlake/kalam"
+)
+
+func TestSegmentKey(t *testing.T) {
+	local, named, cold := keyOf(&kalam.Segment{Path: "p"}), keyOf(&kalam.Segment{Storage: "local", Path: "p"}), keyOf(&kalam.Segment{Storage: "cold", Path: "p"})
+	if local != named || local == cold {
+		t.Errorf("keys %v, %v, %v", local, named, cold)
+	}
+	var r retired
+	r.add([]kalam.Segment{{Storage: "cold", Path: "p"}})
+	if r.has(local) || !r.has(cold) {
+		t.Error("a replaced segment of one storage is taken for that of another")
+	}
+}
+
+func TestStaged(t *testing.T) {
+	var s staged
+	a, b, c := segmentKey{"local", "a"}, segmentKey{"local", "b"}, segmentKey{"local", "c"}
+	s.add(a)
+	s.add(c)
+	s.settle(c)
+	stop := s.watch()
+	s.settle(a)
+	s.add(b)
+	s.settle(b)
+	if !s.has(a) || !s.has(b) || s.has(c) {
+		t.Error("what was settled since watch is not known, or what was settled before is")
+	}
+	stop()
+	if s.has(a) || s.has(b) {
+		t.Error("what was settled is known for ever")
+	}
+}

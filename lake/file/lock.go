@@ -1,0 +1,102 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
+)
+
+// errLocked says that another process, or another Storage of this one, has the lock.
+var errLocked = errors.New("it is locked")
+
+// maxHolder bounds what is read of who holds a lock.
+const maxHolder = 4096
+
+// Lock keeps other processes, and other Storages of this one, from the root until
+// Close. holder is one line that tells them who has it, for instance the directory
+// of the write buffer. The system lets go of the lock when the process ends,
+// however it ends. A root that is locked is CodeInvalidOperation, and the error
+// quotes the holder. A file system without locks is refused too.
+func (s *Storage) Lock(holder string) error {
+	if s.lock != nil {
+		return fmt.Errorf("storage directory %s is locked already", s.dir)
+	}
+	if err := s.root.Mkdir(lake.OwnFolder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
+	}
+	name := filepath.Join(s.dir, filepath.FromSlash(lake.LockPath))
+	l, err := openLock(name)
+	if errors.Is(err, errLocked) {
+		return kalam.Errorf(kalam.CodeInvalidOperation,
+			"storage directory %s is used by another server, %s; stop that one, or give this one a storage directory of its own", s.dir, holderOf(name))
+	}
+	if err != nil {
+		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
+	}
+	s.lock = l
+	if err := l.announce(holder); err != nil {
+		return fmt.Errorf("lock storage directory %s: %w", s.dir, errors.Join(err, s.unlock()))
+	}
+	return nil
+}
+
+// Locked reports whether another process, or another Storage of this one, has the
+// root locked, as Lock does, but makes no file.
+func (s *Storage) Locked() error {
+	name := filepath.Join(s.dir, filepath.FromSlash(lake.LockPath))
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) || s.lock != nil {
+		return nil
+	}
+	l, err := openLock(name)
+	if errors.Is(err, errLocked) {
+		return kalam.Errorf(kalam.CodeInvalidOperation,
+			"storage directory %s is used by another server, %s; stop that one, or give this one a storage directory of its own", s.dir, holderOf(name))
+	}
+	if err != nil {
+		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
+	}
+	return l.Close()
+}
+
+func (s *Storage) unlock() error {
+	if s.lock == nil {
+		return nil
+	}
+	l := s.lock
+	s.lock = nil
+	return l.Close()
+}
+
+// lockFile is a locked file. Closing it gives the lock back.
+type lockFile struct{ *os.File }
+
+// announce writes who holds the lock. It need not be durable.
+func (l *lockFile) announce(holder string) error {
+	if err := l.Truncate(0); err != nil {
+		return err
+	}
+	_, err := l.WriteAt([]byte(strings.ReplaceAll(holder, "\n", " ")+"\n"), 0)
+	return err
+}
+
+// holderOf returns what the holder of a lock announced.
+func holderOf(name string) string {
+	f, err := os.Open(name)
+	if err != nil {
+		return "which does not say who it is"
+	}
+	defer f.Close() // only read
+	b, err := io.ReadAll(io.LimitReader(f, maxHolder))
+	text := strings.TrimSpace(string(b))
+	if err != nil || text == "" {
+		return "which does not say who it is"
+	}
+	return text
+}

@@ -1,0 +1,223 @@
+package lake
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Names in a storage's root that are not a table's.
+const (
+	// OwnFolder holds what a storage says of itself.
+	OwnFolder = ".kalam"
+	// MarkPath is the mark: which lake the storage belongs to.
+	MarkPath = OwnFolder + "/lake.json"
+	// LockPath is the file that a process locks as long as it uses the storage, in
+	// storages that have locks.
+	LockPath = OwnFolder + "/lock"
+	// TrashFolder holds orphans until they are purged, in a folder per time of
+	// removal: .trash/2026-01-31T12-00-00Z/{path}.
+	TrashFolder = ".trash"
+)
+
+// MarkFormat is the format of the mark that this program writes, and the newest
+// that it reads.
+const MarkFormat = 1
+
+// maxMarkBytes bounds the mark; a longer one is damaged.
+const maxMarkBytes = 4096
+
+// Mark says which lake a storage belongs to.
+type Mark struct {
+	LakeID    string
+	CreatedAt time.Time // Of the lake; whole milliseconds.
+}
+
+// markFile is the content of the mark.
+type markFile struct {
+	Format    int       `json:"format"`
+	LakeID    string    `json:"lake_id"`
+	CreatedAt time.Time `json:"created_at"`
+	Checksum  string    `json:"checksum"` // 8 hex digits: CRC-32C of "{format} {lake_id} {created_at}".
+}
+
+func (f *markFile) sum() string {
+	text := fmt.Sprintf("%d %s %s", f.Format, f.LakeID, f.CreatedAt.Format(time.RFC3339Nano))
+	return fmt.Sprintf("%08x", checksum([]byte(text)))
+}
+
+// ReadMark returns the mark of a storage; found is false when it has none. A mark
+// that is damaged is CodeCorrupt, one of a newer format CodeUnsupported.
+func ReadMark(ctx context.Context, s Storage) (m Mark, found bool, err error) {
+	o, err := s.Open(ctx, MarkPath)
+	if errors.Is(err, ErrNotExist) {
+		return m, false, nil
+	}
+	if err != nil {
+		return m, false, err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	if o.Size() > maxMarkBytes {
+		return m, true, corrupt(MarkPath, "it is %d bytes long", o.Size())
+	}
+	raw, err := io.ReadAll(sectionOf(o))
+	if err != nil {
+		return m, true, err
+	}
+	m, err = decodeMark(raw)
+	return m, true, err
+}
+
+func decodeMark(raw []byte) (Mark, error) {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return Mark{}, corrupt(MarkPath, "it is not JSON: %w", err)
+	}
+	if head.Format > MarkFormat {
+		return Mark{}, kalam.Errorf(kalam.CodeUnsupported,
+			"%s has format %d, written by a newer kalam; this program reads up to format %d", MarkPath, head.Format, MarkFormat)
+	}
+	var f markFile
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return Mark{}, corrupt(MarkPath, "%w", err)
+	}
+	if f.Format < 1 || f.LakeID == "" || f.Checksum != f.sum() {
+		return Mark{}, corrupt(MarkPath, "its checksum does not match")
+	}
+	return Mark{LakeID: f.LakeID, CreatedAt: f.CreatedAt}, nil
+}
+
+func encodeMark(m Mark) ([]byte, error) {
+	f := markFile{Format: MarkFormat, LakeID: m.LakeID, CreatedAt: m.CreatedAt.UTC().Truncate(time.Millisecond)}
+	f.Checksum = f.sum()
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", MarkPath, err)
+	}
+	return append(raw, '\n'), nil
+}
+
+// WriteMark writes the mark of a storage. It is durable on return.
+func WriteMark(ctx context.Context, s Storage, m Mark) error {
+	raw, err := encodeMark(m)
+	if err != nil {
+		return err
+	}
+	return s.Replace(ctx, MarkPath, raw)
+}
+
+// errFound ends a listing that has found what it looked for.
+var errFound = errors.New("found")
+
+// FindSegment returns the path of some segment in a storage, "" when it holds none.
+// What is in the trash does not count.
+func FindSegment(ctx context.Context, s Storage) (found string, err error) {
+	err = s.List(ctx, "", func(e Entry) error {
+		if kind, _ := classify(e.Path); kind == OrphanSegment {
+			found = e.Path
+			return errFound
+		}
+		return nil
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return found, err
+}
+
+// FindNamedSegment returns the path of some segment in a storage that the
+// manifest.json of its folder names, or whose manifest.json cannot be read; "" when
+// there is none. Such a segment was once committed: it is no leftover of a crash.
+func FindNamedSegment(ctx context.Context, s Storage) (found string, err error) {
+	folders := map[string]*namedSegments{}
+	err = s.List(ctx, "", func(e Entry) error {
+		if kind, _ := classify(e.Path); kind != OrphanSegment {
+			return nil
+		}
+		folder := path.Dir(e.Path)
+		named, ok := folders[folder]
+		if !ok {
+			if named, err = readNamed(ctx, s, path.Join(folder, ManifestName)); err != nil {
+				named = &namedSegments{everything: true}
+			}
+			folders = map[string]*namedSegments{folder: named} // A listing comes folder by folder.
+		}
+		if ctx.Err() == nil && named.has(e.Path) {
+			found = e.Path
+			return errFound
+		}
+		return ctx.Err()
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return found, err
+}
+
+// namedSegments are the segments that a manifest.json names.
+type namedSegments struct {
+	everything bool
+	inside     map[string]bool // Paths in the storage of manifest.json.
+	outside    []string        // Absolute names and URLs, in another storage.
+}
+
+func (n *namedSegments) has(p string) bool { return n.everything || n.inside[p] }
+
+// maxManifestBytes bounds what is read of a manifest.json: some 100,000 segments.
+const maxManifestBytes = 64 << 20
+
+// readNamed reads which segments the manifest.json at p names: none when there is
+// no such file. What cannot be understood is an error.
+func readNamed(ctx context.Context, s Storage, p string) (_ *namedSegments, err error) {
+	o, err := s.Open(ctx, p)
+	if errors.Is(err, ErrNotExist) {
+		return &namedSegments{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	if o.Size() > maxManifestBytes {
+		return nil, corrupt(p, "it is %d bytes long", o.Size())
+	}
+	raw, err := io.ReadAll(sectionOf(o))
+	if err != nil {
+		return nil, err
+	}
+	var f struct {
+		Segments *[]struct {
+			Path string `json:"path"`
+		} `json:"segments"`
+	}
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return nil, corrupt(p, "%w", err)
+	}
+	if f.Segments == nil {
+		return nil, corrupt(p, "it has no list of segments")
+	}
+	named := &namedSegments{inside: map[string]bool{}}
+	for _, seg := range *f.Segments {
+		if strings.HasPrefix(seg.Path, "/") || strings.Contains(seg.Path, ":") {
+			named.outside = append(named.outside, seg.Path)
+			continue
+		}
+		at := path.Join(path.Dir(p), seg.Path)
+		if seg.Path == "" || CheckPath(at) != nil {
+			return nil, corrupt(p, "it names the segment %q", seg.Path)
+		}
+		named.inside[at] = true
+	}
+	return named, nil
+}

@@ -1,0 +1,86 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/kalamlake/kalam"
+)
+
+// trashTime is the time in the name of a folder of the trash, UTC.
+const trashTime = "2006-01-02T15-04-05Z"
+
+// TrashPath returns where an object that is removed at at goes.
+func TrashPath(at time.Time, p string) string {
+	return path.Join(TrashFolder, at.UTC().Format(trashTime), p)
+}
+
+// Trash moves an orphan that Orphans found to the trash and reports whether it
+// did. Just before, it is looked at once more: one that is being written, that
+// known knows by now, or that manifest.json protects, stays. So does one that is
+// gone.
+func (l *Lake) Trash(ctx context.Context, o Orphan, known func(segmentPath string) bool) (bool, error) {
+	at, err := l.location(o.Storage)
+	if err != nil {
+		return false, err
+	}
+	_, owner := classify(o.Path)
+	if owner != "" {
+		if known(owner) && o.Kind != OrphanDraft || l.isPending(objectKey{at.ID, owner}) {
+			return false, nil // Committed meanwhile, or its name is being written again.
+		}
+	}
+	named, err := readNamed(ctx, at.Storage, path.Join(path.Dir(o.Path), ManifestName))
+	if err != nil {
+		return false, err
+	}
+	if o.Kind != OrphanDraft && named.has(owner) {
+		return false, nil
+	}
+	if owner != "" {
+		l.forget(at.ID, owner)
+	}
+	err = at.Storage.Move(ctx, o.Path, TrashPath(l.now(), o.Path))
+	if errors.Is(err, ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Purged is what PurgeTrash removed.
+type Purged struct {
+	Files int
+	Bytes int64
+}
+
+// PurgeTrash deletes what was moved to the trash before a time. When that was is
+// in the name of its folder; what lies in a folder of another name stays.
+func (l *Lake) PurgeTrash(ctx context.Context, storage kalam.StorageID, before time.Time) (done Purged, err error) {
+	at, err := l.location(storage)
+	if err != nil {
+		return done, err
+	}
+	var old []Entry
+	err = at.Storage.List(ctx, TrashFolder, func(e Entry) error {
+		rest := strings.TrimPrefix(e.Path, TrashFolder+"/")
+		folder, _, _ := strings.Cut(rest, "/")
+		if moved, err := time.Parse(trashTime, folder); err == nil && !moved.After(before) {
+			old = append(old, e)
+		}
+		return nil
+	})
+	if err != nil {
+		return done, err
+	}
+	for _, e := range old {
+		if err := at.Storage.Remove(ctx, e.Path); err != nil {
+			return done, err
+		}
+		done.Files++
+		done.Bytes += e.Bytes
+	}
+	return done, nil
+}
