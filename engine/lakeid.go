@@ -71,7 +71,7 @@ func (e *Engine) openLake(ctx context.Context, o Options) error {
 		}
 		c.storage = e.storage
 	}
-	if err := e.storage.Lock(fmt.Sprintf("process %d with the write buffer %s", os.Getpid(), c.bufferDir)); err != nil {
+	if err := e.storage.Lock(fmt.Sprintf("kalamd with pid %d and the write buffer %s", os.Getpid(), c.bufferDir)); err != nil {
 		return err
 	}
 	if err := c.confirm(ctx, e); err != nil {

@@ -200,7 +200,7 @@ func TestSecondServerOnTheStorage(t *testing.T) {
 	fillLake(s)
 	other := s.config
 	other.Storage.BufferPath = filepath.Join(t.TempDir(), "buffer")
-	wantRefused(t, other, engine.Options{}, s.config.StoragePath(), s.config.BufferPath(), "used by another server")
+	wantRefused(t, other, engine.Options{}, s.config.StoragePath(), s.config.BufferPath(), "used by another process")
 	if got := s.single(userOf("alice"), "SELECT count(*) AS n FROM app.t"); got != `"2"` {
 		t.Errorf("the first server has %s rows", got)
 	}
@@ -208,7 +208,7 @@ func TestSecondServerOnTheStorage(t *testing.T) {
 	third := s.config
 	third.Storage.DataPath = t.TempDir()
 	third.Storage.DefaultStoragePath = s.config.StoragePath()
-	wantRefused(t, third, engine.Options{}, s.config.StoragePath(), s.config.BufferPath(), "used by another server")
+	wantRefused(t, third, engine.Options{}, s.config.StoragePath(), s.config.BufferPath(), "used by another process")
 }
 
 // openBuffer opens the buffer of a server that does not run.

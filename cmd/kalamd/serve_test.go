@@ -54,8 +54,15 @@ func (s *syncBuffer) String() string {
 // launch starts a process; ready waits until it serves.
 func launch(t *testing.T, args ...string) *daemon {
 	t.Helper()
+	return launchWith(t, nil, args...)
+}
+
+// launchWith is launch with more environment.
+func launchWith(t *testing.T, env []string, args ...string) *daemon {
+	t.Helper()
 	p := &daemon{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], args...), stderr: &syncBuffer{}}
 	p.cmd.Env = append(os.Environ(), serveInstead+"=1", "KALAM_ROOT_PASSWORD=root-password", "KALAM_AUTH_BCRYPT_COST=4", "KALAM_QUERY_MEMORY_LIMIT=500MB")
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stderr = p.stderr
 	out, err := p.cmd.StdoutPipe()

@@ -35,7 +35,7 @@ func (s *Storage) Lock(holder string) error {
 	l, err := openLock(name)
 	if errors.Is(err, errLocked) {
 		return kalam.Errorf(kalam.CodeInvalidOperation,
-			"storage directory %s is used by another server, %s; stop that one, or give this one a storage directory of its own", s.dir, holderOf(name))
+			"storage directory %s is used by another process, %s; stop that one, or give this server a storage directory of its own", s.dir, holderOf(name))
 	}
 	if err != nil {
 		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
@@ -57,7 +57,7 @@ func (s *Storage) Locked() error {
 	l, err := openLock(name)
 	if errors.Is(err, errLocked) {
 		return kalam.Errorf(kalam.CodeInvalidOperation,
-			"storage directory %s is used by another server, %s; stop that one, or give this one a storage directory of its own", s.dir, holderOf(name))
+			"storage directory %s is used by another process, %s; stop that one, or give this server a storage directory of its own", s.dir, holderOf(name))
 	}
 	if err != nil {
 		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
