@@ -112,7 +112,7 @@ func TestCompactCrashPoints(t *testing.T) {
 			c.restart()
 			check("after a restart")
 			c.stop()
-			// What the crash left is an orphan for a day, then it goes.
+			// What the crash left is an orphan for a day, then it goes to the trash.
 			c.opts.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
 			c.start()
 			for end := time.Now().Add(10 * time.Second); len(c.files(".parquet"))+len(c.files(".keys"))+len(c.files(".tmp")) != 2; <-time.After(5 * time.Millisecond) {

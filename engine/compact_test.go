@@ -72,12 +72,15 @@ func (s *server) segments() map[string]int {
 	return out
 }
 
-// files returns the files of the lake whose names end in suffix.
+// files returns the files of the lake whose names end in suffix, without the trash.
 func (s *server) files(suffix string) (out []string) {
 	s.t.Helper()
 	err := filepath.WalkDir(s.config.StoragePath(), func(p string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
+		}
+		if d != nil && d.IsDir() && d.Name() == ".trash" {
+			return fs.SkipDir
 		}
 		if err == nil && !d.IsDir() && strings.HasSuffix(p, suffix) {
 			out = append(out, p)
