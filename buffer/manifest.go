@@ -111,7 +111,8 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 		return nil, bad(nil, "it is too short")
 	}
 	if raw[0] != manifestFormat {
-		return nil, bad(nil, fmt.Sprintf("it has format %d and this program reads format %d; a newer kalam may have written it", raw[0], manifestFormat))
+		return nil, bad(nil, fmt.Sprintf("it has format %d and this program reads format %d; a newer kalam may have written it",
+			raw[0], manifestFormat))
 	}
 	body := raw[sumHeader:]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {

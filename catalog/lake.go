@@ -13,6 +13,12 @@ import (
 type LakeRecord struct {
 	ID        string    `json:"id"`
 	CreatedAt time.Time `json:"created_at"`
+	// Generation counts the starts. The mark has it too, and is written after the
+	// record: one that is ahead means that the buffer is older than the storage.
+	Generation uint64 `json:"generation"`
+	// Restored is set when the buffer was once found to be older than the storage:
+	// files that it does not know may hold rows that it has forgotten.
+	Restored bool `json:"restored,omitempty"`
 	// Unconfirmed is set before the storage's mark is written, and cleared after: a
 	// storage without mark then is no other storage, but one whose mark was cut short.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`

@@ -43,7 +43,10 @@ type Engine struct {
 	compacting turns
 	retired    retired
 	staged     staged
-	lakeID     string
+
+	lakeRecord catalog.LakeRecord // Changed by the job that removes orphans only.
+	opened     time.Time          // When the lake was, by the clock of the files.
+	openedSeq  kalam.Seq          // At or above every seq that the buffer had given out.
 
 	failing  atomic.Pointer[string] // Why the server is degraded; nil when it is not.
 	counters Counters
@@ -140,6 +143,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)
 	}
+	e.openedSeq = e.store.Clock().Last()
 	return nil
 }
 

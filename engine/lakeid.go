@@ -71,13 +71,14 @@ func (e *Engine) openLake(ctx context.Context, o Options) error {
 		}
 		c.storage = e.storage
 	}
-	if err := e.storage.Lock(fmt.Sprintf("kalamd with pid %d and the write buffer %s", os.Getpid(), c.bufferDir)); err != nil {
+	holder := fmt.Sprintf("kalamd with pid %d and the write buffer %s", os.Getpid(), c.bufferDir)
+	if err := e.storage.Lock(holder); err != nil {
 		return err
 	}
 	if err := c.confirm(ctx, e); err != nil {
 		return err
 	}
-	e.lakeID = c.record.ID
+	e.lakeRecord, e.opened = c.record, time.Now()
 	return nil
 }
 
@@ -91,11 +92,13 @@ func absolute(dir string) string {
 // refuse is the error of halves that do not belong together. what tells what was
 // found, do what to do about it.
 func (c *lakeCheck) refuse(what, do string) error {
-	return kalam.Errorf(kalam.CodeInvalidOperation, "%s. Nothing was removed and nothing was changed; keep the files. %s", what, do)
+	return kalam.Errorf(kalam.CodeInvalidOperation,
+		"%s. Nothing was removed and nothing was changed; keep the files. %s", what, do)
 }
 
 // wayBack is the advice when the buffer is not the one of the storage.
-const wayBack = "Mount the volume of the write buffer, point storage.buffer_path to the right directory, or restore that directory from a backup. " +
+const wayBack = "Mount the volume of the write buffer, point storage.buffer_path to the right directory, " +
+	"or restore that directory from a backup. " +
 	"To begin a new lake, give it an empty storage directory (storage.default_storage_path)"
 
 // readMark reads the mark of the storage, unless another server uses that.
@@ -108,8 +111,8 @@ func (c *lakeCheck) readMark(ctx context.Context) (err error) {
 	}
 	if c.mark, c.marked, err = lake.ReadMark(ctx, c.storage); err != nil {
 		return kalam.Wrap(kalam.CodeOf(err), err,
-			"the storage %s does not tell which lake it belongs to. Nothing was removed and nothing was changed; keep the files. "+
-				"Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, lake.MarkPath)
+			"the storage %s does not tell which lake it belongs to. "+
+				"Nothing was removed and nothing was changed; keep the files. Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, lake.MarkPath)
 	}
 	return nil
 }
@@ -128,23 +131,29 @@ func (c *lakeCheck) checkNewBuffer(ctx context.Context, dir string) error {
 // that belongs to one. what says so of the buffer.
 func (c *lakeCheck) checkUnrecorded(ctx context.Context, what string) error {
 	if c.marked {
-		return c.refuse(fmt.Sprintf("%s, but the storage %s belongs to the lake %s, whose write buffer is elsewhere", what, c.storageDir, c.mark.LakeID), wayBack)
+		return c.refuse(fmt.Sprintf("%s, but the storage %s belongs to the lake %s, whose write buffer is elsewhere",
+			what, c.storageDir, c.mark.LakeID), wayBack)
 	}
 	found, err := c.findSegment(ctx, lake.FindSegment)
 	if err != nil || found == "" {
 		return err
 	}
-	return c.refuse(fmt.Sprintf("%s, but the storage %s holds rows of tables, among others in %s", what, c.storageDir, found), wayBack)
+	return c.refuse(fmt.Sprintf("%s, but the storage %s holds rows of tables, among others in %s",
+		what, c.storageDir, found), wayBack)
 }
 
+// segmentFinder is lake.FindSegment or lake.FindNamedSegment.
+type segmentFinder func(context.Context, lake.Storage) (string, error)
+
 // findSegment looks for a segment in the storage, if there is a storage.
-func (c *lakeCheck) findSegment(ctx context.Context, find func(context.Context, lake.Storage) (string, error)) (string, error) {
+func (c *lakeCheck) findSegment(ctx context.Context, find segmentFinder) (string, error) {
 	if c.storage == nil {
 		return "", nil
 	}
 	found, err := find(ctx, c.storage)
 	if err != nil {
-		return "", kalam.Wrap(kalam.CodeOf(err), err, "the storage %s cannot be listed; nothing was removed and nothing was changed", c.storageDir)
+		return "", kalam.Wrap(kalam.CodeOf(err), err,
+			"the storage %s cannot be listed; nothing was removed and nothing was changed", c.storageDir)
 	}
 	return found, nil
 }
@@ -162,7 +171,8 @@ func (c *lakeCheck) check(ctx context.Context) (err error) {
 		return c.checkUnrecorded(ctx, fmt.Sprintf("The write buffer %s belongs to no lake", c.bufferDir))
 	case c.marked && c.record.ID != c.mark.LakeID:
 		return c.refuse(
-			fmt.Sprintf("The write buffer %s belongs to the lake %s, and the storage %s to the lake %s", c.bufferDir, c.record.ID, c.storageDir, c.mark.LakeID),
+			fmt.Sprintf("The write buffer %s belongs to the lake %s, and the storage %s to the lake %s",
+				c.bufferDir, c.record.ID, c.storageDir, c.mark.LakeID),
 			"Point storage.buffer_path and storage.default_storage_path to directories of one lake")
 	case c.marked:
 		return c.checkSame(ctx)
@@ -187,8 +197,9 @@ func (c *lakeCheck) checkSame(ctx context.Context) error {
 	if err != nil || found == "" {
 		return err
 	}
-	return c.refuse(fmt.Sprintf("The write buffer %s knows no table, but the storage %s of the same lake holds rows of tables, among others in %s",
-		c.bufferDir, c.storageDir, found), "Restore the directory of the write buffer from a backup")
+	what := fmt.Sprintf("The write buffer %s knows no table, but the storage %s of the same lake holds rows of tables, "+
+		"among others in %s", c.bufferDir, c.storageDir, found)
+	return c.refuse(what, "Restore the directory of the write buffer from a backup")
 }
 
 // checkUnmarked refuses a storage without mark under a buffer that has written to
@@ -218,11 +229,13 @@ func (c *lakeCheck) checkUnmarked(ctx context.Context) error {
 // checkAdoption refuses halves without id, as older versions made them, unless the
 // storage holds every segment that the buffer names.
 func (c *lakeCheck) checkAdoption(ctx context.Context) error {
-	const do = "Point storage.buffer_path and storage.default_storage_path to the directories of one lake, mount what is missing, or restore it from a backup"
+	const do = "Point storage.buffer_path and storage.default_storage_path to the directories of one lake, " +
+		"mount what is missing, or restore it from a backup"
 	named := 0
 	for m, err := range buffer.Manifests(ctx, c.backend) {
 		if err != nil {
-			return c.refuse(fmt.Sprintf("The write buffer %s has no lake id yet and a manifest of it cannot be read: %v", c.bufferDir, err), do)
+			return c.refuse(fmt.Sprintf("The write buffer %s has no lake id yet and a manifest of it cannot be read: %v",
+				c.bufferDir, err), do)
 		}
 		for i := range m.Manifest.Segments {
 			named++
@@ -239,8 +252,8 @@ func (c *lakeCheck) checkAdoption(ctx context.Context) error {
 	if err != nil || found == "" {
 		return err
 	}
-	return c.refuse(fmt.Sprintf("The write buffer %s names no segment, but the storage %s holds rows of tables, among others in %s",
-		c.bufferDir, c.storageDir, found), do)
+	return c.refuse(fmt.Sprintf("The write buffer %s names no segment, but the storage %s holds rows of tables, "+
+		"among others in %s", c.bufferDir, c.storageDir, found), do)
 }
 
 // checkSegment reports that a segment is not in the storage.
@@ -258,8 +271,9 @@ func (c *lakeCheck) checkSegment(ctx context.Context, seg *kalam.Segment) error 
 	return o.Close()
 }
 
-// confirm writes what is missing of record and mark, the record first: a crash in
-// between leaves a record that says so. It is called with both halves locked.
+// confirm writes record and mark of this start, the record first: a crash in
+// between leaves a record that says so, or is one generation ahead. It is called
+// with both halves locked.
 func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
 	mark, marked, err := lake.ReadMark(ctx, c.storage)
 	if err != nil {
@@ -268,22 +282,27 @@ func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
 	if marked != c.marked || mark.LakeID != c.mark.LakeID {
 		return c.refuse(fmt.Sprintf("The mark of the storage %s changed while the server started", c.storageDir), "Start it again")
 	}
-	if !c.recorded {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("make the id of the lake: %w", err)
-		}
-		c.record = catalog.LakeRecord{ID: id.String(), CreatedAt: e.now().UTC().Truncate(time.Millisecond), Unconfirmed: true}
+	agreed := c.marked && !c.record.Unconfirmed
+	if err := c.nextGeneration(e); err != nil {
+		return err
 	}
-	if !c.marked {
-		// Also one that is there is written: only what this process wrote can be synced.
-		if err := errors.Join(catalog.WriteLake(ctx, c.backend, c.record), e.syncBuffer(ctx), e.faults("lake-recorded")); err != nil {
-			return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
-		}
-		err := lake.WriteMark(ctx, c.storage, lake.Mark{LakeID: c.record.ID, CreatedAt: c.record.CreatedAt})
-		if err := errors.Join(err, e.faults("lake-marked")); err != nil {
-			return fmt.Errorf("mark the storage %s: %w", c.storageDir, err)
-		}
+	err = c.write(ctx, e)
+	if agreed && kalam.CodeOf(err) == kalam.CodeResourceExhausted {
+		e.log.Warn("the start is not recorded; a backup of the write buffer from this run is not told from the buffer", "error", err)
+		return nil // A server must start on a full disk, to give space back.
+	}
+	return err
+}
+
+// write stores the record, then the mark, and confirms a first record.
+func (c *lakeCheck) write(ctx context.Context, e *Engine) error {
+	err := errors.Join(catalog.WriteLake(ctx, c.backend, c.record), e.syncBuffer(ctx), e.faults("lake-recorded"))
+	if err != nil {
+		return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
+	}
+	next := lake.Mark{LakeID: c.record.ID, CreatedAt: c.record.CreatedAt, Generation: c.record.Generation}
+	if err := errors.Join(lake.WriteMark(ctx, c.storage, next), e.faults("lake-marked")); err != nil {
+		return fmt.Errorf("mark the storage %s: %w", c.storageDir, err)
 	}
 	if !c.record.Unconfirmed {
 		return nil
@@ -293,5 +312,26 @@ func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
 		return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
 	}
 	e.log.Info("the write buffer and the storage are of one lake from now on", "lake", c.record.ID, "tables", c.tables)
+	return nil
+}
+
+// nextGeneration makes the record that this start writes, and notes if the buffer
+// is older than the storage: somebody has restored it from a backup.
+func (c *lakeCheck) nextGeneration(e *Engine) error {
+	if !c.recorded {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("make the id of the lake: %w", err)
+		}
+		c.record = catalog.LakeRecord{ID: id.String(), CreatedAt: e.now().UTC().Truncate(time.Millisecond), Unconfirmed: true}
+	}
+	if c.mark.Generation > c.record.Generation {
+		c.record.Restored = true
+	}
+	if c.record.Restored {
+		e.log.Error("the write buffer is older than the storage; files that it does not know are kept",
+			"buffer", c.bufferDir, "storage", c.storageDir)
+	}
+	c.record.Generation = max(c.record.Generation, c.mark.Generation) + 1
 	return nil
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
 )
@@ -16,6 +19,9 @@ var _ jobs.OrphanRemover = (*Engine)(nil)
 
 // orphanAge is how old a file that belongs to nothing must be to be removed.
 const orphanAge = 24 * time.Hour
+
+// anyAge is that of files that are to come, too, by a clock that is behind.
+const anyAge = math.MinInt64
 
 // orphanSchedule is when orphans are looked for, beside after each start.
 const orphanSchedule = "@daily"
@@ -30,9 +36,12 @@ func (e *Engine) submitOrphans(ctx context.Context) {
 
 // RemoveOrphans moves files that no manifest names to the trash and deletes what
 // has been there for storage.trash_hours. Unless every manifest of record was
-// read, and the storage still has the mark of this lake, it touches nothing, the
-// trash neither.
+// read, the storage still has the mark of this lake, and the buffer is not older
+// than the storage, it touches nothing, the trash neither.
 func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, err error) {
+	if e.lakeRecord.Restored {
+		return result, errRestored()
+	}
 	defer e.staged.watch()() // Before the manifests are read.
 	named, err := e.namedSegments(ctx)
 	if err != nil {
@@ -47,12 +56,19 @@ func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, e
 	}
 	var failed []error
 	for _, id := range e.lake.Storages() {
+		if err := ctx.Err(); err != nil {
+			return result, context.Cause(ctx)
+		}
 		known := func(path string) bool {
 			k := newSegmentKey(id, path)
 			_, ok := named[k]
 			return ok || e.retired.has(k) || e.staged.has(k)
 		}
-		if err := e.cleanStorage(ctx, id, known, &result); err != nil {
+		err := e.cleanStorage(ctx, id, known, &result)
+		if errors.Is(err, jobs.ErrIncompleteRecord) {
+			return result, err
+		}
+		if err != nil {
 			failed = append(failed, fmt.Errorf("storage %s: %w", id, err))
 		}
 	}
@@ -92,32 +108,49 @@ func (e *Engine) checkMark(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: the mark of the storage cannot be read: %w", jobs.ErrIncompleteRecord, err)
-	case !found || mark.LakeID != e.lakeID:
+	case !found || mark.LakeID != e.lakeRecord.ID || mark.Generation > e.lakeRecord.Generation:
 		return fmt.Errorf("%w: the mark %s of the storage is gone or another's", jobs.ErrIncompleteRecord, lake.MarkPath)
 	}
 	return nil
 }
 
-// cleanStorage empties the trash of what is old, then moves orphans to it.
+// errRestored says that the buffer is older than the storage.
+func errRestored() error {
+	return fmt.Errorf("%w: the write buffer was restored from a backup that is older than the storage", jobs.ErrIncompleteRecord)
+}
+
+// cleanStorage moves orphans to the trash, after it has emptied that of what is
+// old.
 func (e *Engine) cleanStorage(ctx context.Context, id kalam.StorageID, known func(string) bool, result *jobs.OrphanResult) error {
+	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: anyAge, Known: known})
+	if err != nil {
+		return fmt.Errorf("list orphans: %w", err)
+	}
+	if err := e.checkNotOlder(ctx, list); err != nil {
+		return err
+	}
 	purged, err := e.lake.PurgeTrash(ctx, id, e.now().Add(-e.config.Storage.TrashAge()))
 	result.FilesPurged += purged.Files
 	result.BytesPurged += purged.Bytes
 	if err != nil {
 		return fmt.Errorf("empty the trash: %w", err)
 	}
-	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: orphanAge, Known: known})
-	if err != nil {
-		return fmt.Errorf("list orphans: %w", err)
-	}
 	for path, why := range list.Untrusted {
-		e.log.Warn("nothing is removed from the folder of a manifest.json that cannot be trusted", "storage", string(id), "path", path, "error", why)
+		e.log.Warn("nothing is removed from the folder of a manifest.json that cannot be trusted",
+			"storage", string(id), "path", path, "error", why)
 	}
-	result.FilesProtected += len(list.Protected)
+	for _, o := range list.Protected {
+		if o.Age >= orphanAge {
+			result.FilesProtected++
+		}
+	}
 	var failed []error
 	for _, o := range list.Orphans {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if o.Age < orphanAge {
+			continue
 		}
 		moved, err := e.lake.Trash(ctx, o, known)
 		if err != nil {
@@ -130,6 +163,22 @@ func (e *Engine) cleanStorage(ctx context.Context, id kalam.StorageID, known fun
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// checkNotOlder refuses a buffer that gave out fewer seqs than a file has that was
+// there before the start. A crash leaves no such file: rows are in the buffer before
+// they are in a file. So the buffer is a copy of earlier, taken since the start that
+// the mark tells of; that is noted for all later starts.
+func (e *Engine) checkNotOlder(ctx context.Context, list lake.OrphanList) error {
+	for _, o := range slices.Concat(list.Orphans, list.Protected) {
+		if o.MaxSeq <= e.openedSeq || !o.Modified.Before(e.opened) {
+			continue
+		}
+		e.log.Error("the write buffer is older than the storage; files that it does not know are kept", "path", o.Path)
+		e.lakeRecord.Restored = true
+		return errors.Join(errRestored(), catalog.WriteLake(ctx, e.backend, e.lakeRecord))
+	}
+	return nil
 }
 
 // syncer is a backend whose writes may be durable later than they return.

@@ -37,20 +37,22 @@ const maxMarkBytes = 4096
 
 // Mark says which lake a storage belongs to.
 type Mark struct {
-	LakeID    string
-	CreatedAt time.Time // Of the lake; whole milliseconds.
+	LakeID     string
+	CreatedAt  time.Time // Of the lake; whole milliseconds.
+	Generation uint64    // Starts so far.
 }
 
 // markFile is the content of the mark.
 type markFile struct {
-	Format    int       `json:"format"`
-	LakeID    string    `json:"lake_id"`
-	CreatedAt time.Time `json:"created_at"`
-	Checksum  string    `json:"checksum"` // 8 hex digits: CRC-32C of "{format} {lake_id} {created_at}".
+	Format     int       `json:"format"`
+	LakeID     string    `json:"lake_id"`
+	CreatedAt  time.Time `json:"created_at"`
+	Generation uint64    `json:"generation"`
+	Checksum   string    `json:"checksum"` // 8 hex digits: CRC-32C of "{format} {lake_id} {created_at} {generation}".
 }
 
 func (f *markFile) sum() string {
-	text := fmt.Sprintf("%d %s %s", f.Format, f.LakeID, f.CreatedAt.Format(time.RFC3339Nano))
+	text := fmt.Sprintf("%d %s %s %d", f.Format, f.LakeID, f.CreatedAt.Format(time.RFC3339Nano), f.Generation)
 	return fmt.Sprintf("%08x", checksum([]byte(text)))
 }
 
@@ -96,11 +98,13 @@ func decodeMark(raw []byte) (Mark, error) {
 	if f.Format < 1 || f.LakeID == "" || f.Checksum != f.sum() {
 		return Mark{}, corrupt(MarkPath, "its checksum does not match")
 	}
-	return Mark{LakeID: f.LakeID, CreatedAt: f.CreatedAt}, nil
+	return Mark{LakeID: f.LakeID, CreatedAt: f.CreatedAt, Generation: f.Generation}, nil
 }
 
 func encodeMark(m Mark) ([]byte, error) {
-	f := markFile{Format: MarkFormat, LakeID: m.LakeID, CreatedAt: m.CreatedAt.UTC().Truncate(time.Millisecond)}
+	f := markFile{
+		Format: MarkFormat, LakeID: m.LakeID, CreatedAt: m.CreatedAt.UTC().Truncate(time.Millisecond), Generation: m.Generation,
+	}
 	f.Checksum = f.sum()
 	raw, err := json.Marshal(f)
 	if err != nil {

@@ -19,7 +19,7 @@ func TestMarkExample(t *testing.T) {
 	if _, found, err := lake.ReadMark(t.Context(), s); found || err != nil {
 		t.Errorf("ReadMark of an empty storage = %v, %v", found, err)
 	}
-	m := lake.Mark{LakeID: "0197f3c2-6a10-7c11-9f00-1234567890ab", CreatedAt: noon}
+	m := lake.Mark{LakeID: "0197f3c2-6a10-7c11-9f00-1234567890ab", CreatedAt: noon, Generation: 7}
 	if err := lake.WriteMark(t.Context(), s, m); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestMarkExample(t *testing.T) {
 		t.Errorf("the page does not have %s", raw)
 	}
 	got, found, err := lake.ReadMark(t.Context(), s)
-	if !found || err != nil || got.LakeID != m.LakeID || !got.CreatedAt.Equal(m.CreatedAt) {
+	if !found || err != nil || got.LakeID != m.LakeID || !got.CreatedAt.Equal(m.CreatedAt) || got.Generation != 7 {
 		t.Errorf("ReadMark = %+v, %v, %v", got, found, err)
 	}
 }
@@ -54,7 +54,7 @@ func contentOf(t *testing.T, s lake.Storage, p string) string {
 // says what it said.
 func TestDamagedMark(t *testing.T) {
 	s := laketest.NewMemory(t.TempDir())
-	m := lake.Mark{LakeID: "0197f3c2-6a10-7c11-9f00-1234567890ab", CreatedAt: noon}
+	m := lake.Mark{LakeID: "0197f3c2-6a10-7c11-9f00-1234567890ab", CreatedAt: noon, Generation: 7}
 	if err := lake.WriteMark(t.Context(), s, m); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestDamagedMark(t *testing.T) {
 		}
 		got, found, err := lake.ReadMark(t.Context(), s)
 		code := kalam.CodeOf(err)
-		if !found || err == nil && !got.CreatedAt.Equal(m.CreatedAt) || err == nil && got.LakeID != m.LakeID ||
+		if !found || err == nil && !got.CreatedAt.Equal(m.CreatedAt) || err == nil && (got.LakeID != m.LakeID || got.Generation != 7) ||
 			err != nil && code != kalam.CodeCorrupt && code != kalam.CodeUnsupported {
 			t.Errorf("%s: %+v, %v, %v", what, got, found, err)
 		}

@@ -33,6 +33,7 @@ type Orphan struct {
 	Storage  kalam.StorageID
 	Path     string
 	Kind     OrphanKind
+	MaxSeq   kalam.Seq // Highest seq in the segment, by its name; 0 for other kinds.
 	Bytes    int64
 	Modified time.Time
 	Age      time.Duration // Since Modified.
@@ -86,7 +87,9 @@ func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err
 		}
 		age := now.Sub(e.Modified)
 		if age >= q.Age {
-			found = append(found, Orphan{Storage: at.ID, Path: e.Path, Kind: kind, Bytes: e.Bytes, Modified: e.Modified, Age: age})
+			found = append(found, Orphan{
+				Storage: at.ID, Path: e.Path, Kind: kind, MaxSeq: seqOfName(e.Path), Bytes: e.Bytes, Modified: e.Modified, Age: age,
+			})
 		}
 		return nil
 	})

@@ -103,6 +103,19 @@ func isSegmentName(name string) bool {
 	return err == nil && segmentName(at, kalam.Seq(seq)) == name
 }
 
+// seqOfName returns the seq in the name of the segment at p, 0 when it is none.
+func seqOfName(p string) kalam.Seq {
+	base := path.Base(p)
+	if !isSegmentName(base) {
+		return 0
+	}
+	seq, err := strconv.ParseUint(strings.TrimSuffix(base[len(nameTime)+1:], segmentSuffix), 10, 64)
+	if err != nil {
+		return 0 // isSegmentName has read it.
+	}
+	return kalam.Seq(seq)
+}
+
 // sidecarPath returns the path of the sidecar of the segment at p.
 func sidecarPath(p string) string { return strings.TrimSuffix(p, segmentSuffix) + sidecarSuffix }
 

@@ -358,12 +358,17 @@ func (b *Backend) setOne(txn *badger.Txn, op *storedOp, at *pointer) error {
 	return txn.Set(op.key, op.value)
 }
 
+func errFailed() error {
+	return kalam.Errorf(kalam.CodeInternal,
+		"the disk of the write buffer failed; nothing is written until the server is started again")
+}
+
 // writable refuses a batch that cannot be written: after a failed sync, and when
 // the disk is nearly full. Only half of the reserve is kept from batches without
 // bulk, since they are how space is given back.
 func (b *Backend) writable(ops []storedOp) error {
 	if b.failed.Load() {
-		return kalam.Errorf(kalam.CodeInternal, "the disk of the write buffer failed; nothing is written until the server is started again")
+		return errFailed()
 	}
 	if b.opts.ReserveBytes < 0 {
 		return nil
@@ -450,7 +455,7 @@ func (b *Backend) Sync(ctx context.Context) error {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	if b.failed.Load() {
-		return kalam.Errorf(kalam.CodeInternal, "the disk of the write buffer failed; nothing is written until the server is started again")
+		return errFailed()
 	}
 	if !b.opts.Relaxed {
 		return nil

@@ -111,7 +111,11 @@ func readManifest(f *os.File) (record *tableRecord, err error) {
 	if end < int64(len(raw)) && (wholeRecord(raw[end:]) || hasManifestRecord(raw[end+1:])) {
 		return nil, fmt.Errorf("bad record at %d", end)
 	}
-	record = &tableRecord{listed: slices.Sorted(maps.Keys(m.Tables)), removed: map[uint64]bool{}, torn: end < int64(len(raw))}
+	record = &tableRecord{
+		listed:  slices.Sorted(maps.Keys(m.Tables)),
+		removed: map[uint64]bool{},
+		torn:    end < int64(len(raw)),
+	}
 	return record, record.addChanges(raw[:end])
 }
 

@@ -109,8 +109,8 @@ func checkUnlisted(dir string, r *tableRecord, relaxed bool) error {
 		}
 	}
 	if n, id := lost.count(relaxed); n > 0 {
-		return fmt.Errorf("%s: it does not name %s, which holds %d entries that are nowhere else: its end is missing, or it is an older copy",
-			badger.ManifestFilename, table.IDToFilename(id), n)
+		return fmt.Errorf("%s: it does not name %s, which holds %d entries that are nowhere else: "+
+			"its end is missing, or it is an older copy", badger.ManifestFilename, table.IDToFilename(id), n)
 	}
 	return nil
 }

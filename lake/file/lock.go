@@ -34,8 +34,7 @@ func (s *Storage) Lock(holder string) error {
 	name := filepath.Join(s.dir, filepath.FromSlash(lake.LockPath))
 	l, err := openLock(name)
 	if errors.Is(err, errLocked) {
-		return kalam.Errorf(kalam.CodeInvalidOperation,
-			"storage directory %s is used by another process, %s; stop that one, or give this server a storage directory of its own", s.dir, holderOf(name))
+		return s.inUse(name)
 	}
 	if err != nil {
 		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
@@ -56,13 +55,19 @@ func (s *Storage) Locked() error {
 	}
 	l, err := openLock(name)
 	if errors.Is(err, errLocked) {
-		return kalam.Errorf(kalam.CodeInvalidOperation,
-			"storage directory %s is used by another process, %s; stop that one, or give this server a storage directory of its own", s.dir, holderOf(name))
+		return s.inUse(name)
 	}
 	if err != nil {
 		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
 	}
 	return l.Close()
+}
+
+// inUse is the error of a root whose lock file, name, another process has.
+func (s *Storage) inUse(name string) error {
+	return kalam.Errorf(kalam.CodeInvalidOperation,
+		"storage directory %s is used by another process, %s; stop that one, or give this server a storage directory of its own",
+		s.dir, holderOf(name))
 }
 
 func (s *Storage) unlock() error {
