@@ -13,6 +13,9 @@
 //   - A statement of BEGIN ... COMMIT reads one snapshot plus its own writes and
 //     commits with the others or not at all; any other statement commits alone.
 //   - A statement that fails has changed nothing.
+//   - A start compares the write buffer with the storage before it changes either, and
+//     refuses halves that do not belong together. No file is removed while it is not
+//     known that nothing needs it, and orphans go to a trash first.
 //   - Rows of a USER or STREAM table are reached only through the scope of the
 //     principal's user. There is no unscoped read.
 package engine

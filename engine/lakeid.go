@@ -112,7 +112,8 @@ func (c *lakeCheck) readMark(ctx context.Context) (err error) {
 	if c.mark, c.marked, err = lake.ReadMark(ctx, c.storage); err != nil {
 		return kalam.Wrap(kalam.CodeOf(err), err,
 			"the storage %s does not tell which lake it belongs to. "+
-				"Nothing was removed and nothing was changed; keep the files. Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, lake.MarkPath)
+				"Nothing was removed and nothing was changed; keep the files. "+
+				"Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, lake.MarkPath)
 	}
 	return nil
 }
@@ -280,7 +281,8 @@ func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
 		return fmt.Errorf("read the mark of the storage %s: %w", c.storageDir, err)
 	}
 	if marked != c.marked || mark.LakeID != c.mark.LakeID {
-		return c.refuse(fmt.Sprintf("The mark of the storage %s changed while the server started", c.storageDir), "Start it again")
+		what := fmt.Sprintf("The mark of the storage %s changed while the server started", c.storageDir)
+		return c.refuse(what, "Start it again")
 	}
 	agreed := c.marked && !c.record.Unconfirmed
 	if err := c.nextGeneration(e); err != nil {
@@ -288,7 +290,7 @@ func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
 	}
 	err = c.write(ctx, e)
 	if agreed && kalam.CodeOf(err) == kalam.CodeResourceExhausted {
-		e.log.Warn("the start is not recorded; a backup of the write buffer from this run is not told from the buffer", "error", err)
+		e.log.Warn("the start is not counted; the write buffer and its backups of this run look alike", "error", err)
 		return nil // A server must start on a full disk, to give space back.
 	}
 	return err
@@ -323,7 +325,8 @@ func (c *lakeCheck) nextGeneration(e *Engine) error {
 		if err != nil {
 			return fmt.Errorf("make the id of the lake: %w", err)
 		}
-		c.record = catalog.LakeRecord{ID: id.String(), CreatedAt: e.now().UTC().Truncate(time.Millisecond), Unconfirmed: true}
+		created := e.now().UTC().Truncate(time.Millisecond)
+		c.record = catalog.LakeRecord{ID: id.String(), CreatedAt: created, Unconfirmed: true}
 	}
 	if c.mark.Generation > c.record.Generation {
 		c.record.Restored = true

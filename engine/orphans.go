@@ -116,12 +116,15 @@ func (e *Engine) checkMark(ctx context.Context) error {
 
 // errRestored says that the buffer is older than the storage.
 func errRestored() error {
-	return fmt.Errorf("%w: the write buffer was restored from a backup that is older than the storage", jobs.ErrIncompleteRecord)
+	return fmt.Errorf("%w: the write buffer was restored from a backup that is older than the storage",
+		jobs.ErrIncompleteRecord)
 }
 
 // cleanStorage moves orphans to the trash, after it has emptied that of what is
 // old.
-func (e *Engine) cleanStorage(ctx context.Context, id kalam.StorageID, known func(string) bool, result *jobs.OrphanResult) error {
+func (e *Engine) cleanStorage(
+	ctx context.Context, id kalam.StorageID, known func(segmentPath string) bool, result *jobs.OrphanResult,
+) error {
 	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: anyAge, Known: known})
 	if err != nil {
 		return fmt.Errorf("list orphans: %w", err)

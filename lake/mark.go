@@ -87,7 +87,8 @@ func decodeMark(raw []byte) (Mark, error) {
 	}
 	if head.Format > MarkFormat {
 		return Mark{}, kalam.Errorf(kalam.CodeUnsupported,
-			"%s has format %d, written by a newer kalam; this program reads up to format %d", MarkPath, head.Format, MarkFormat)
+			"%s has format %d, written by a newer kalam; this program reads up to format %d",
+			MarkPath, head.Format, MarkFormat)
 	}
 	var f markFile
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -103,7 +104,10 @@ func decodeMark(raw []byte) (Mark, error) {
 
 func encodeMark(m Mark) ([]byte, error) {
 	f := markFile{
-		Format: MarkFormat, LakeID: m.LakeID, CreatedAt: m.CreatedAt.UTC().Truncate(time.Millisecond), Generation: m.Generation,
+		Format:     MarkFormat,
+		LakeID:     m.LakeID,
+		CreatedAt:  m.CreatedAt.UTC().Truncate(time.Millisecond),
+		Generation: m.Generation,
 	}
 	f.Checksum = f.sum()
 	raw, err := json.Marshal(f)
@@ -145,18 +149,17 @@ func FindSegment(ctx context.Context, s Storage) (found string, err error) {
 // manifest.json of its folder names, or whose manifest.json cannot be read; "" when
 // there is none. Such a segment was once committed: it is no leftover of a crash.
 func FindNamedSegment(ctx context.Context, s Storage) (found string, err error) {
-	folders := map[string]*namedSegments{}
+	var folder string // A listing comes folder by folder, as a rule.
+	var named *namedSegments
 	err = s.List(ctx, "", func(e Entry) error {
 		if kind, _ := classify(e.Path); kind != OrphanSegment {
 			return nil
 		}
-		folder := path.Dir(e.Path)
-		named, ok := folders[folder]
-		if !ok {
+		if at := path.Dir(e.Path); named == nil || at != folder {
+			folder = at
 			if named, err = readNamed(ctx, s, path.Join(folder, ManifestName)); err != nil {
 				named = &namedSegments{everything: true}
 			}
-			folders = map[string]*namedSegments{folder: named} // A listing comes folder by folder.
 		}
 		if ctx.Err() == nil && named.has(e.Path) {
 			found = e.Path

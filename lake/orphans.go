@@ -88,7 +88,8 @@ func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err
 		age := now.Sub(e.Modified)
 		if age >= q.Age {
 			found = append(found, Orphan{
-				Storage: at.ID, Path: e.Path, Kind: kind, MaxSeq: seqOfName(e.Path), Bytes: e.Bytes, Modified: e.Modified, Age: age,
+				Storage: at.ID, Path: e.Path, Kind: kind, MaxSeq: seqOfName(e.Path),
+				Bytes: e.Bytes, Modified: e.Modified, Age: age,
 			})
 		}
 		return nil

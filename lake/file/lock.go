@@ -66,8 +66,8 @@ func (s *Storage) Locked() error {
 // inUse is the error of a root whose lock file, name, another process has.
 func (s *Storage) inUse(name string) error {
 	return kalam.Errorf(kalam.CodeInvalidOperation,
-		"storage directory %s is used by another process, %s; stop that one, or give this server a storage directory of its own",
-		s.dir, holderOf(name))
+		"storage directory %s is used by another process, %s; "+
+			"stop that one, or give this server a storage directory of its own", s.dir, holderOf(name))
 }
 
 func (s *Storage) unlock() error {
