@@ -167,7 +167,7 @@ func isLoopback(host string) bool {
 func (c Config) auth(ask func(prompt string) (string, error)) (link.Auth, error) {
 	switch {
 	case c.Token != "":
-		return token("--token", c.Token)
+		return jwt("--token", c.Token)
 	case c.APIKey != "":
 		return link.APIKey(c.APIKey), nil
 	case c.Password != nil:
@@ -184,7 +184,7 @@ func (c Config) auth(ask func(prompt string) (string, error)) (link.Auth, error)
 		return link.Password(c.User, p), nil
 	}
 	if t := c.Getenv("KALAM_TOKEN"); t != "" {
-		return token("KALAM_TOKEN", t)
+		return jwt("KALAM_TOKEN", t)
 	}
 	if k := c.Getenv("KALAM_APIKEY"); k != "" {
 		return link.APIKey(k), nil
@@ -192,7 +192,7 @@ func (c Config) auth(ask func(prompt string) (string, error)) (link.Auth, error)
 	return link.Auth{}, nil
 }
 
-func token(from, t string) (link.Auth, error) {
+func jwt(from, t string) (link.Auth, error) {
 	a, err := link.JWT(strings.TrimSpace(t))
 	if err != nil {
 		return a, usagef("%s: %v", from, err)
@@ -200,13 +200,19 @@ func token(from, t string) (link.Auth, error) {
 	return a, nil
 }
 
-// client returns the client that Config describes.
-func (c Config) client(ask func(prompt string) (string, error)) (*link.Client, error) {
-	address, err := c.serverURL()
-	if err != nil {
-		return nil, err
-	}
+// client returns the client that Config describes, and its credentials.
+func (c Config) client(ask func(prompt string) (string, error)) (*link.Client, link.Auth, error) {
 	auth, err := c.auth(ask)
+	if err != nil {
+		return nil, auth, err
+	}
+	client, err := c.clientAs(auth)
+	return client, auth, err
+}
+
+// clientAs returns the client that Config describes with the given credentials.
+func (c Config) clientAs(auth link.Auth) (*link.Client, error) {
+	address, err := c.serverURL()
 	if err != nil {
 		return nil, err
 	}

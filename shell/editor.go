@@ -10,13 +10,16 @@ import (
 
 // Editor reads the lines of the prompt. It is used by one goroutine.
 type Editor interface {
-	// ReadLine shows the prompt and returns the next line without its end. The
-	// error is io.EOF at the end of the input, ErrInterrupted when the user
-	// discards the line, or that of ctx.
+	// ReadLine shows the prompt and returns the next line without its end; an editor
+	// of several lines returns all of a statement at once. The error is io.EOF at
+	// the end of the input, ErrInterrupted, together with the discarded text, when
+	// the user typed Ctrl+C, or that of ctx. What is written next begins on a new
+	// line.
 	ReadLine(ctx context.Context, prompt string) (string, error)
-	// Remember adds a statement to the history, if the editor has one.
-	Remember(statement string)
-	// Close gives the terminal back as it was.
+	// Remember adds a statement to the history, if the editor has one. Its error is
+	// that of the history's file.
+	Remember(statement string) error
+	// Close gives the terminal back as it was. It may be called more than once.
 	Close() error
 }
 
@@ -42,12 +45,12 @@ type line struct {
 // off, with the line that is being read then.
 func newLineEditor(in io.Reader, out io.Writer, interrupts <-chan struct{}) *lineEditor {
 	e := &lineEditor{out: out, lines: make(chan line, 1), ask: make(chan struct{}, 1), interrupts: interrupts}
-	go e.read(bufio.NewReader(in))
+	go e.read(bufio.NewReader(in), e.ask)
 	return e
 }
 
-func (e *lineEditor) read(r *bufio.Reader) {
-	for range e.ask {
+func (e *lineEditor) read(r *bufio.Reader, ask <-chan struct{}) {
+	for range ask {
 		text, err := r.ReadString('\n')
 		if text != "" {
 			err = nil // The last line may lack its end.
@@ -67,17 +70,29 @@ func (e *lineEditor) ReadLine(ctx context.Context, prompt string) (string, error
 	select {
 	case l := <-e.lines:
 		e.asked = false
+		if errors.Is(l.err, io.EOF) {
+			return l.text, errors.Join(l.err, e.newLine())
+		}
 		return l.text, l.err
 	case <-e.interrupts:
-		return "", ErrInterrupted
+		return "", errors.Join(ErrInterrupted, e.newLine())
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
 }
 
-func (e *lineEditor) Remember(string) {}
+// newLine ends the line of a prompt to which nothing was typed.
+func (e *lineEditor) newLine() error {
+	_, err := io.WriteString(e.out, "\n")
+	return err
+}
+
+func (e *lineEditor) Remember(string) error { return nil }
 
 func (e *lineEditor) Close() error {
-	close(e.ask)
+	if e.ask != nil {
+		close(e.ask)
+		e.ask = nil
+	}
 	return nil
 }

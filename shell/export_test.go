@@ -9,7 +9,6 @@ import (
 
 // Names for tests of what a test cannot reach without a terminal.
 var (
-	Fit           = fit
 	Escape        = escape
 	Excerpt       = excerpt
 	NewLineEditor = newLineEditor
@@ -53,13 +52,13 @@ func Auth(c Config, ask func(string) (string, error)) (link.Auth, error) {
 // Interact is the prompt over an editor of the caller's, with tables of the given
 // width.
 func Interact(ctx context.Context, c Config, e Editor, interrupts chan struct{}, columns int, out, errOut io.Writer) int {
-	s, err := open(c, nil, out, errOut)
+	s, err := open(ctx, c, nil, out, errOut)
 	if err != nil {
 		return usage(err, errOut)
 	}
-	defer s.client.Close()
+	defer s.close()
 	s.printer.width = func() int { return columns }
-	if !s.greet(ctx) {
+	if !s.greet(ctx, nil) {
 		return ExitError
 	}
 	return s.interact(ctx, e, interrupts)

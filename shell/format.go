@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
 )
 
@@ -37,6 +38,8 @@ type printer struct {
 	format   string
 	color    bool
 	width    func() int // Of the terminal, asked anew for each table; 0 is unlimited.
+	sql      string     // Of the request whose results are printed.
+	all      bool       // Show the server's columns on a terminal too.
 }
 
 // forPeople reports whether the format is one for people, in which messages are
@@ -82,7 +85,7 @@ func (p *printer) result(r *link.Result, name string) error {
 		p.say(strings.TrimSpace(name))
 	}
 	if r.Message() != "" && !p.forPeople() {
-		fmt.Fprintln(p.err, escape(r.Message()))
+		fmt.Fprintln(p.err, escapeLines(r.Message()))
 	}
 	switch p.format {
 	case FormatJSON:
@@ -96,21 +99,22 @@ func (p *printer) result(r *link.Result, name string) error {
 	case FormatVertical:
 		p.vertical(r)
 	default:
-		p.table(r)
+		p.table(r, p.hidden(r))
 	}
 	fmt.Fprintln(p.out, rowCount(len(r.Rows())))
 	if r.Message() != "" {
-		fmt.Fprintln(p.out, escape(r.Message()))
+		fmt.Fprintln(p.out, escapeLines(r.Message()))
 	}
 	return nil
 }
 
-// message prints the result of a statement without rows.
+// message prints the result of a statement without rows. How many rows it wrote is
+// said only where that means something.
 func (p *printer) message(r *link.Result, name string) error {
 	if m := name + r.Message(); m != "" {
-		p.say(escape(m))
+		p.say(escapeLines(m))
 	}
-	if !p.forPeople() {
+	if !p.forPeople() || r.Message() != "" && r.RowsAffected() == 0 && !strings.Contains(r.Message(), "row(s)") {
 		return nil
 	}
 	_, err := fmt.Fprintf(p.out, "Query OK, %d rows affected\n", r.RowsAffected())
@@ -142,9 +146,42 @@ func boxStyle() table.Style {
 	return s
 }
 
-// table prints a result in a box, fitted to the terminal.
-func (p *printer) table(r *link.Result) {
+// hidden reports for each column of a result whether it is left out: on a terminal
+// the server's own columns, of a statement that does not name them.
+func (p *printer) hidden(r *link.Result) []bool {
 	columns := r.Columns()
+	hidden := make([]bool, len(columns))
+	if p.width() <= 0 || p.all {
+		return hidden
+	}
+	sql := p.sql
+	if fragments, err := dialect.Split(sql); err == nil && r.Statement() > 0 && r.Statement() <= len(fragments) {
+		sql = fragments[r.Statement()-1].Text
+	}
+	tokens, _ := scan(sql, 0)
+	left := len(columns)
+	for i, c := range columns {
+		if c.Name != "_seq" && c.Name != "_deleted" || left == 1 {
+			continue
+		}
+		named := func(t token) bool { return t.isName() && t.name() == c.Name }
+		if hidden[i] = !slices.ContainsFunc(tokens, named); hidden[i] {
+			left--
+		}
+	}
+	return hidden
+}
+
+// table prints a result in a box, fitted to the terminal, without its hidden
+// columns.
+func (p *printer) table(r *link.Result, hidden []bool) {
+	var columns []link.Column
+	var index []int
+	for i, c := range r.Columns() {
+		if !hidden[i] {
+			columns, index = append(columns, c), append(index, i)
+		}
+	}
 	cells := make([][]string, 0, len(r.Rows())+1)
 	header := make([]string, len(columns))
 	for i, c := range columns {
@@ -154,18 +191,18 @@ func (p *printer) table(r *link.Result) {
 	for i := range r.Rows() {
 		row := make([]string, len(columns))
 		for j := range columns {
-			row[j] = cellText(r, i, j)
+			row[j] = cellText(r, i, index[j])
 		}
 		cells = append(cells, row)
 	}
-	fit(cells, p.width())
+	cells, shown := fit(cells, wholeColumns(columns), p.width())
 	w := table.NewWriter()
 	w.SetStyle(boxStyle())
 	w.SetColumnConfigs(alignments(columns))
 	for i, row := range cells {
 		line := make(table.Row, len(row))
 		for j, cell := range row {
-			if p.color && (i == 0 || r.Rows()[i-1][j][0] == 'n') {
+			if p.color && (i == 0 || r.Rows()[i-1][index[j]][0] == 'n') {
 				cell = colored(cell, i == 0)
 			}
 			line[j] = cell
@@ -177,6 +214,9 @@ func (p *printer) table(r *link.Result) {
 		}
 	}
 	fmt.Fprintln(p.out, w.Render())
+	if shown < len(columns) {
+		fmt.Fprintf(p.out, "%d of %d columns; \\x shows all\n", shown, len(columns))
+	}
 }
 
 // colored is a column's name in bold, or NULL dimmed.
@@ -219,55 +259,20 @@ func (p *printer) vertical(r *link.Result) {
 	}
 }
 
-// cellText returns a cell as it is shown to people.
+// null is how NULL is shown to people.
+const null = "NULL"
+
+// cellText returns a cell as it is shown to people. A text that reads NULL is put
+// in quotes, to tell it from NULL.
 func cellText(r *link.Result, row, column int) string {
 	s, ok := r.Text(row, column)
-	if !ok {
-		return "NULL"
+	switch {
+	case !ok:
+		return null
+	case s == null:
+		return "'" + null + "'"
 	}
 	return escape(s)
-}
-
-// Bounds of the widths of fitted columns.
-const (
-	narrowest   = 4
-	indentation = 3 // What a column takes beside its cells: a line and two blanks.
-)
-
-// fit cuts cells so that the table is at most limit wide: the widest columns give
-// way first. 0 is no limit.
-func fit(cells [][]string, limit int) {
-	if limit <= 0 || len(cells[0]) == 0 {
-		return
-	}
-	widths := make([]int, len(cells[0]))
-	for _, row := range cells {
-		for j, cell := range row {
-			widths[j] = max(widths[j], text.StringWidthWithoutEscSequences(cell))
-		}
-	}
-	most := widest(widths, limit-1-indentation*len(widths))
-	for _, row := range cells {
-		for j, cell := range row {
-			if widths[j] > most {
-				row[j] = text.Snip(cell, most, "...")
-			}
-		}
-	}
-}
-
-// widest returns the width to which columns must be cut so that they take no
-// more than room together.
-func widest(widths []int, room int) int {
-	sorted := slices.Sorted(slices.Values(widths))
-	for i, w := range sorted {
-		// The columns from i on are equally wide, those before keep their width.
-		if share := room / (len(sorted) - i); w > share {
-			return max(share, narrowest)
-		}
-		room -= w
-	}
-	return sorted[len(sorted)-1]
 }
 
 // escape replaces control characters, and those that change the direction of

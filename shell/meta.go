@@ -21,18 +21,35 @@ type metaCommand struct {
 // metaCommands returns the backslash commands in the order of the help.
 func metaCommands() []metaCommand {
 	return []metaCommand{
-		{[]string{"help", "?"}, "", "show this help", (*session).metaHelp},
-		{[]string{"quit", "q"}, "", "leave the shell", (*session).metaQuit},
+		{[]string{"help", "?"}, "", "show this help; also help and ? alone", (*session).metaHelp},
+		{[]string{"quit", "q"}, "", "leave the shell; also exit and quit alone", (*session).metaQuit},
+		{[]string{"d"}, "[NS.]TABLE", "show the columns of a table; all tables without one", (*session).metaDescribe},
+		{[]string{"dt", "tables"}, "[NS]", "list the tables, of all namespaces or of one", (*session).metaTables},
+		{[]string{"dn", "l"}, "", "list the namespaces", (*session).metaNamespaces},
+		{[]string{"du"}, "", "list the users (for dba and system)", (*session).metaUsers},
+		{[]string{"use"}, "NS", "choose the namespace of unqualified names", (*session).metaUse},
+		{[]string{"x"}, "[on|off|all]", "one line per cell instead of a table; all: tables with _seq and _deleted", (*session).metaExpanded},
 		{[]string{"format"}, "NAME", "set the output format: " + strings.Join(Formats(), ", "), (*session).metaFormat},
-		{[]string{"x"}, "", "switch between table and vertical format", (*session).metaExpanded},
+		{[]string{"timing"}, "[on|off]", "tell how long each request took from here", (*session).metaTiming},
+		{[]string{"history"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
+		{[]string{"refresh-tables", "refresh"}, "", "read the names for completion anew", (*session).metaRefresh},
 		{[]string{"health"}, "", "show how the server is", (*session).metaHealth},
 		{[]string{"subscribe", "watch", "live"}, "SQL", "show a live query until Ctrl+C", (*session).metaSubscribe},
 	}
 }
 
+// metaNames returns the names of the backslash commands.
+func metaNames() (names []string) {
+	for _, c := range metaCommands() {
+		names = append(names, c.names...)
+	}
+	return names
+}
+
 // meta runs a backslash command and shows its error.
 func (s *session) meta(ctx context.Context, text string) error {
-	word, args, _ := strings.Cut(strings.TrimPrefix(text, `\`), " ")
+	word, args, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), `\`), " ")
+	word = strings.TrimRight(word, ";")
 	args = strings.TrimSpace(args)
 	for _, c := range metaCommands() {
 		for _, n := range c.names {
@@ -58,6 +75,7 @@ func (s *session) metaHelp(context.Context, string) error {
 		}
 		s.remark("  %-32s %s", names, c.help)
 	}
+	s.remark("At the prompt TAB completes, the arrows and Ctrl+R recall what was typed, Ctrl+C discards it.")
 	return nil
 }
 
@@ -77,11 +95,20 @@ func (s *session) metaFormat(_ context.Context, name string) error {
 	return nil
 }
 
-func (s *session) metaExpanded(ctx context.Context, _ string) error {
-	if s.printer.format == FormatVertical {
-		return s.metaFormat(ctx, FormatTable)
+func (s *session) metaExpanded(ctx context.Context, args string) error {
+	if strings.EqualFold(args, "all") {
+		s.printer.all = !s.printer.all
+		s.remark("_seq and _deleted in tables: %s.", onOff(s.printer.all))
+		return nil
 	}
-	return s.metaFormat(ctx, FormatVertical)
+	on, err := switched(s.printer.format == FormatVertical, args)
+	if err != nil {
+		return err
+	}
+	if on {
+		return s.metaFormat(ctx, FormatVertical)
+	}
+	return s.metaFormat(ctx, FormatTable)
 }
 
 func (s *session) metaHealth(ctx context.Context, _ string) error {

@@ -7,29 +7,77 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/kalamlake/kalam/link"
 )
 
-// The prompts: of a statement, and of its further lines.
-const (
-	promptFirst = "kalam> "
-	promptNext  = "    -> "
-)
-
 // prompt greets and runs what is typed until the user leaves.
 func (s *session) prompt(ctx context.Context, in io.Reader) int {
-	if !s.greet(ctx) {
+	if !s.greet(ctx, passwordAsker(ctx, in, s.err)) {
 		return ExitError
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)
 	interrupts, stop := relay(signals)
 	defer stop()
-	editor := newLineEditor(in, s.err, interrupts)
+	client := s.client // USE replaces that of the session.
+	s.names = newNameCache(func(ctx context.Context, sql string) (*link.Response, error) { return client.Query(ctx, sql) })
+	defer s.names.close()
+	editor := s.editor(in, interrupts)
 	defer editor.Close()
 	return s.interact(ctx, editor, interrupts)
+}
+
+// editor returns the line editor for a terminal, or one of plain lines for one
+// that cannot place its cursor.
+func (s *session) editor(in io.Reader, interrupts <-chan struct{}) Editor {
+	if home := s.config.Getenv("HOME"); home != "" {
+		var warning string
+		if s.past, warning = openHistory(filepath.Join(home, ".kalam")); warning != "" {
+			s.remark("%s", warning)
+		}
+	} else {
+		s.past = &history{}
+		s.remark("Warning: HOME is not set; the history is not kept")
+	}
+	fd, ok := terminal(in)
+	out := editorOutput(s.err, s.output)
+	if t := s.config.Getenv("TERM"); !ok || out == nil || t == "" || t == "dumb" {
+		return newLineEditor(in, s.err, interrupts)
+	}
+	c, err := openConsole(fd)
+	if err != nil {
+		s.remark("Warning: no line editing: %v", err)
+		return newLineEditor(in, s.err, interrupts)
+	}
+	complete := &completer{names: s.names.current.Load, namespace: s.namespace, commands: metaNames()}
+	e, err := newPromptEditor(c, out, s.past, complete.complete, interrupts, s.printer.color)
+	if err != nil {
+		s.remark("Warning: no line editing: %v", err)
+		return newLineEditor(in, s.err, interrupts)
+	}
+	return e
+}
+
+// promptText is what stands before a statement: who acts, in which namespace, and
+// a star while a transaction is open.
+func (s *session) promptText() string {
+	star := ""
+	if s.open != nil {
+		star = "*"
+	}
+	return fmt.Sprintf("%s@%s kalam%s> ", escape(s.user), s.namespace(), star)
+}
+
+// continuation is what stands before the further lines of a statement whose first
+// one has the given prompt.
+func continuation(first string) string {
+	const arrow = "-> "
+	return text.Pad("", max(text.StringWidthWithoutEscSequences(first)-len(arrow), 0), ' ') + arrow
 }
 
 // relay passes signals on as what they mean here. A signal waits until the prompt
@@ -59,52 +107,99 @@ func relay(signals chan os.Signal) (interrupts chan struct{}, stop func()) {
 	}
 }
 
-// greet tells what the shell is connected to. It reports false, with advice, if
-// that is nothing.
-func (s *session) greet(ctx context.Context) bool {
+// greet tells what the shell is connected to, after a statement has shown that
+// the credentials are good; ask, if not nil, reads a password that is missing. It
+// reports false, with advice, if there is nothing to work with.
+func (s *session) greet(ctx context.Context, ask func(string) (string, error)) bool {
 	h, err := s.client.Health(ctx)
-	if link.KindOf(err) == link.KindConnection || link.KindOf(err) == link.KindTimeout {
-		s.remark("Connection failed: cannot reach %s\n  %v\nIs kalamd running there? Choose another server with --url, or --host and --port.", s.client.URL(), err)
+	if unreachable(err) {
+		s.unreachable(err)
 		return false
 	}
-	if err := s.client.Login(ctx); err != nil {
+	err = s.identify(ctx)
+	if link.KindOf(err) == link.KindAuthentication && s.auth.IsZero() && s.config.User != "" && ask != nil {
+		if err = s.askPassword(ask); err == nil {
+			err = s.identify(ctx)
+		}
+	}
+	switch {
+	case unreachable(err):
+		s.unreachable(err)
+		return false
+	case err != nil:
 		s.fail(err, "")
+		if link.KindOf(err) == link.KindAuthentication && s.auth.IsZero() {
+			s.remark("Name a user with -u NAME, and the password is asked for; or give --token or --apikey.")
+		}
 		return false
 	}
 	version := "unknown version"
 	if h != nil && h.Version != "" {
 		version = "version " + h.Version
 	}
-	user := s.config.User
-	if user == "" {
-		user = "the credentials' user"
-	}
-	s.remark("Connected to %s (%s) as %s. Type \\help for help, \\quit to leave.", s.client.URL(), version, user)
+	s.remark("Connected to %s (%s) as %s. Type \\help for help, \\quit to leave.", s.client.URL(), version, s.user)
 	return true
+}
+
+// unreachable reports whether there was no answer.
+func unreachable(err error) bool {
+	return link.KindOf(err) == link.KindConnection || link.KindOf(err) == link.KindTimeout
+}
+
+func (s *session) unreachable(err error) {
+	s.remark("Connection failed: cannot reach %s\n  %v\nIs kalamd running there? Choose another server with --url, or --host and --port.",
+		s.client.URL(), err)
+}
+
+// identify runs a statement, which tells who the server takes the user for.
+func (s *session) identify(ctx context.Context) error {
+	res, err := s.client.Query(ctx, "SELECT 1")
+	if err != nil {
+		return err
+	}
+	s.user = s.config.User
+	if len(res.Results) > 0 && res.Results[0].AsUser() != "" {
+		s.user = res.Results[0].AsUser()
+	}
+	return nil
+}
+
+// askPassword replaces the client by one that logs in.
+func (s *session) askPassword(ask func(string) (string, error)) error {
+	password, err := ask("Password for " + escape(s.config.User) + ": ")
+	if err != nil {
+		return err
+	}
+	auth := link.Password(s.config.User, password)
+	client, err := s.config.clientAs(auth)
+	if err != nil {
+		return err
+	}
+	s.client.Close()
+	s.client, s.auth = client, auth
+	return nil
 }
 
 // interact runs what the editor gives until its end or \quit.
 func (s *session) interact(ctx context.Context, editor Editor, interrupts <-chan struct{}) int {
+	defer s.dropOpen()
 	var text strings.Builder
 	for {
-		prompt := promptFirst
+		prompt := s.promptText()
 		if text.Len() > 0 {
-			prompt = promptNext
+			prompt = continuation(prompt)
 		}
 		l, err := editor.ReadLine(ctx, prompt)
 		switch {
 		case errors.Is(err, ErrInterrupted):
-			fmt.Fprintln(s.err)
-			if text.Len() > 0 {
-				text.Reset()
-				s.remark("Command cancelled")
-			} else {
-				s.remark(`Use \quit or \q to exit`)
-			}
+			s.discarded(text.String() + l)
+			text.Reset()
 			continue
 		case errors.Is(err, io.EOF):
-			fmt.Fprintln(s.err)
 			return ExitOK
+		case ctx.Err() != nil:
+			s.remark("Terminated")
+			return ExitError
 		case err != nil:
 			s.fail(err, "")
 			return ExitError
@@ -119,29 +214,53 @@ func (s *session) interact(ctx context.Context, editor Editor, interrupts <-chan
 	}
 }
 
+// discarded tells what Ctrl+C did to the text that was typed.
+func (s *session) discarded(text string) {
+	switch {
+	case strings.TrimSpace(text) != "":
+		s.remark("Command cancelled")
+	case s.open != nil:
+		s.remark(`A transaction is open: COMMIT; or ROLLBACK; ends it. Use \quit or \q to exit`)
+	default:
+		s.remark(`Use \quit or \q to exit`)
+	}
+}
+
 // typed runs the steps that are complete and leaves the rest in text.
 func (s *session) typed(ctx context.Context, text *strings.Builder, editor Editor, interrupts <-chan struct{}) error {
 	whole := text.String()
-	if !strings.HasPrefix(strings.TrimSpace(whole), `\`) && pending(whole) {
+	if readyPart(whole) < len(whole) {
 		return nil
 	}
 	text.Reset()
-	steps, err := plan(whole)
+	steps, err := planLines(whole, isPromptLine)
 	if err != nil {
 		s.fail(err, whole)
 		return nil
 	}
-	for _, st := range steps {
-		editor.Remember(st.text)
-		if err := s.attend(ctx, st, interrupts); err != nil {
+	for i, st := range steps {
+		entry := st.text
+		if !st.command {
+			entry += ";"
+		}
+		if err := editor.Remember(entry); err != nil && !s.forgetful {
+			s.forgetful = true
+			s.remark("Warning: the history is not kept: %v", err)
+		}
+		err := s.attend(ctx, st, interrupts)
+		if errors.Is(err, errQuit) {
 			return err
+		}
+		if errors.Is(err, context.Canceled) && i+1 < len(steps) {
+			s.remark("%s not run", counted(len(steps)-i-1, "further statement was", "further statements were"))
+			return nil
 		}
 	}
 	return nil
 }
 
-// attend runs one step, which an interrupt cancels. Only errQuit is returned;
-// other errors are shown.
+// attend runs one step, which an interrupt cancels. Its error was shown, but for
+// errQuit.
 func (s *session) attend(ctx context.Context, st step, interrupts <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
@@ -154,17 +273,27 @@ func (s *session) attend(ctx context.Context, st step, interrupts <-chan struct{
 		}
 	}()
 	defer func() { cancel(); <-watched }()
-	switch q, live := subscription(st.text); {
-	case st.command:
-		if err := s.meta(ctx, st.text); errors.Is(err, errQuit) {
+	if st.command {
+		text := st.text
+		if word := promptWord(text); word != "" {
+			text = word
+		}
+		if err := s.meta(ctx, text); errors.Is(err, errQuit) {
 			return err
 		}
-	case live:
-		s.subscribeTo(ctx, q)
-	default:
-		if err := s.execute(ctx, st.text, unnamed); err != nil {
-			s.fail(err, st.text)
-		}
+	} else if !s.collect(ctx, st) {
+		s.runShown(ctx, st.text)
 	}
-	return nil
+	return ctx.Err()
+}
+
+// runShown runs a request and shows its error.
+func (s *session) runShown(ctx context.Context, sql string) {
+	if q, live := subscription(sql); live {
+		s.subscribeTo(ctx, q)
+		return
+	}
+	if err := s.execute(ctx, sql, unnamed); err != nil {
+		s.fail(err, sql)
+	}
 }

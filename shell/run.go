@@ -18,11 +18,11 @@ import (
 // the prompt, colours and widths. While it runs, an interrupt cancels what is
 // under way.
 func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int {
-	s, err := open(c, in, out, errOut)
+	s, err := open(ctx, c, in, out, errOut)
 	if err != nil {
 		return usage(err, errOut)
 	}
-	defer s.client.Close()
+	defer s.close()
 	c = s.config
 	_, interactive := terminal(in)
 	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" {
@@ -42,21 +42,26 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 }
 
 // open returns the session that a Config describes.
-func open(c Config, in io.Reader, out, errOut io.Writer) (*session, error) {
+func open(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) (*session, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	ask := passwordAsker(in, errOut)
+	ask := passwordAsker(ctx, in, errOut)
 	if c.Command != nil || c.File != "" {
 		ask = nil // What runs unattended must not wait for someone to type.
 	}
-	client, err := c.client(ask)
+	client, auth, err := c.client(ask)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(c, client, out, errOut), nil
+	s := newSession(c, client, out, errOut)
+	s.auth = auth
+	return s, nil
 }
+
+// close ends the session's requests and connections.
+func (s *session) close() { s.client.Close() }
 
 // usage shows an error from before the first request.
 func usage(err error, errOut io.Writer) int {

@@ -70,14 +70,19 @@ var errShown = errors.New("already shown")
 // plan cuts a script into steps. A line that begins with a backslash between
 // statements is a command; BEGIN to COMMIT is one step, since a transaction is
 // one request. The error is that of a quote or comment without end.
-func plan(text string) ([]step, error) {
+func plan(text string) ([]step, error) { return planLines(text, isCommandLine) }
+
+// isCommandLine reports whether a line of a script, between statements, is a
+// command.
+func isCommandLine(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), `\`) }
+
+// planLines is plan where isCommand tells which lines are commands.
+func planLines(text string, isCommand func(line string) bool) ([]step, error) {
 	var steps []step
+	var err error
 	line, from := 1, 0
 	for from < len(text) {
-		at, end, err := nextCommand(text, from)
-		if err != nil {
-			return nil, err
-		}
+		at, end := nextCommand(text, from, isCommand)
 		if steps, err = planSQL(steps, text[from:at], line); err != nil {
 			return nil, err
 		}
@@ -94,17 +99,17 @@ func plan(text string) ([]step, error) {
 // nextCommand returns the bounds of the next line from offset from that is a
 // command, the end of text twice if there is none. Inside a statement or a quote
 // a backslash is the statement's.
-func nextCommand(text string, from int) (at, end int, err error) {
+func nextCommand(text string, from int, isCommand func(line string) bool) (at, end int) {
 	for at = from; at < len(text); at = end {
 		end = len(text)
 		if i := strings.IndexByte(text[at:], '\n'); i >= 0 {
 			end = at + i + 1
 		}
-		if strings.HasPrefix(strings.TrimLeft(text[at:end], " \t"), `\`) && !pending(text[from:at]) {
-			return at, end, nil
+		if isCommand(text[at:end]) && !pending(text[from:at]) {
+			return at, end
 		}
 	}
-	return len(text), len(text), nil
+	return len(text), len(text)
 }
 
 // pending reports whether text ends inside a statement.
@@ -116,6 +121,45 @@ func pending(text string) bool {
 	// A further word is a statement of its own only after a `;` or nothing.
 	after, err := dialect.Split(text + "\nx")
 	return err != nil || len(after) == len(before)
+}
+
+// readyPart returns the offset up to which a text typed at the prompt consists of
+// whole statements and commands: its length if nothing is missing, 0 if everything
+// is.
+func readyPart(text string) int {
+	from := 0
+	for {
+		at, end := nextCommand(text, from, isPromptLine)
+		if at == len(text) {
+			break
+		}
+		from = end
+	}
+	last := text[from:]
+	if !pending(last) {
+		return len(text)
+	}
+	fragments, err := dialect.Split(last)
+	if err != nil || len(fragments) == 0 {
+		return from
+	}
+	return from + fragments[len(fragments)-1].Offset
+}
+
+// isPromptLine is isCommandLine at the prompt, where a few words need no
+// backslash.
+func isPromptLine(line string) bool { return isCommandLine(line) || promptWord(line) != "" }
+
+// promptWord returns the command for which a line stands that is no more than a
+// word of the prompt, "" for any other line.
+func promptWord(line string) string {
+	switch word := strings.ToLower(strings.TrimSpace(strings.TrimRight(strings.TrimSpace(line), ";"))); word {
+	case "help", "?":
+		return `\help`
+	case "exit", "quit":
+		return `\quit`
+	}
+	return ""
 }
 
 // planSQL appends the steps of a text without commands, which begins at the

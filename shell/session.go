@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -21,9 +22,20 @@ import (
 type session struct {
 	config  Config
 	client  *link.Client // In the namespace that USE chose.
+	chosen  string       // That namespace; "" is the server's default.
+	auth    link.Auth
 	out     *bufio.Writer
+	output  io.Writer // Below out.
 	err     io.Writer
 	printer *printer
+	timing  bool // Tell how long each request took.
+
+	// Of the prompt.
+	user      string       // As whom the server knows the user.
+	open      *transaction // nil outside transactions.
+	past      *history     // nil without a prompt.
+	names     *nameCache   // nil without a prompt.
+	forgetful bool         // That the history is not kept was said.
 }
 
 // newSession returns a session whose output is flushed after each statement.
@@ -35,7 +47,7 @@ func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
 		color = *c.Color
 	}
 	return &session{
-		config: c, client: client, out: buffered, err: errOut,
+		config: c, client: client, chosen: c.Namespace, out: buffered, output: out, err: errOut,
 		printer: &printer{
 			out: buffered, err: errOut, format: c.Format, color: color,
 			width: func() int { return width(out) },
@@ -45,7 +57,11 @@ func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
 
 // execute runs one request and prints its results, also those before an error.
 func (s *session) execute(ctx context.Context, sql string, name func(statement int) string) error {
+	if s.timing {
+		defer s.timed(s.config.Now())
+	}
 	res, err := s.client.Query(ctx, sql)
+	s.printer.sql = sql
 	if res != nil && (err == nil || len(res.Results) > 0) {
 		if perr := s.printer.response(res, name); err == nil {
 			err = perr
@@ -54,29 +70,45 @@ func (s *session) execute(ctx context.Context, sql string, name func(statement i
 	if ferr := s.out.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("write output: %w", ferr)
 	}
-	if err == nil {
-		s.use(sql)
-	}
+	s.follow(sql, err == nil)
 	return err
+}
+
+// timed tells how long it is since start.
+func (s *session) timed(start time.Time) {
+	s.remark("Time: %.3f ms", float64(s.config.Now().Sub(start).Nanoseconds())/1e6)
+}
+
+// namespace returns that of unqualified names.
+func (s *session) namespace() string {
+	if s.chosen == "" {
+		return string(kalam.DefaultNamespace)
+	}
+	return s.chosen
 }
 
 // unnamed is for results that are not numbered.
 func unnamed(int) string { return "" }
 
-// use remembers the namespace that the statements of a request chose: the server
-// forgets it at the request's end.
-func (s *session) use(sql string) {
+// follow does what the statements of a request ask of the session: if all worked,
+// it remembers the namespace that they chose, which the server forgets at the
+// request's end. Names that may have changed are read anew.
+func (s *session) follow(sql string, worked bool) {
 	fragments, err := dialect.Split(sql)
 	if err != nil {
 		return
 	}
 	for _, f := range fragments {
-		if !startsWith(f.Text, "USE") && !startsWith(f.Text, "SET") {
+		if changesNames(f.Text) && s.names != nil {
+			s.names.refresh()
+		}
+		if !worked || !startsWith(f.Text, "USE") && !startsWith(f.Text, "SET") {
 			continue
 		}
 		st, err := dialect.Parse(f.Text)
 		if u, ok := st.(*dialect.Use); ok && err == nil {
-			s.client = s.client.In(kalam.NamespaceID(u.Namespace.Name))
+			s.chosen = u.Namespace.Name
+			s.client = s.client.In(kalam.NamespaceID(s.chosen))
 		}
 	}
 }

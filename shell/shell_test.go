@@ -303,28 +303,6 @@ func TestAlignment(t *testing.T) {
 	}
 }
 
-func TestFit(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		limit int
-		in    []string
-		want  []string
-	}{
-		{"no limit", 0, []string{"abcdefghij", "x"}, []string{"abcdefghij", "x"}},
-		{"fits", 20, []string{"abcdefghij", "x"}, []string{"abcdefghij", "x"}},
-		{"the widest gives way", 16, []string{"abcdefghij", "x"}, []string{"abcde...", "x"}},
-		{"both give way", 19, []string{"abcdefghij", "klmnopqrst"}, []string{"abc...", "klm..."}},
-		{"never below four", 5, []string{"abcdefghij", "klmnopqrst"}, []string{"a...", "k..."}},
-		{"wide characters", 12, []string{"你好世界你好"}, []string{"你好..."}},
-	} {
-		cells := [][]string{append([]string(nil), c.in...)}
-		shell.Fit(cells, c.limit)
-		if d := cmp.Diff(c.want, cells[0]); d != "" {
-			t.Errorf("%s: %s", c.name, d)
-		}
-	}
-}
-
 func TestEscape(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "héllo 你好 👍": "héllo 你好 👍", "a\tb\nc\r": `a\tb\nc\r`, "\x1b[0m\x00\x7f": `\x1b[0m\x00\x7f`, "\u0085\u202e\u2066": `\u0085\u202e\u2066`,
@@ -378,8 +356,8 @@ func (e *typist) ReadLine(_ context.Context, prompt string) (string, error) {
 	return l, nil
 }
 
-func (e *typist) Remember(s string) { e.history = append(e.history, s) }
-func (e *typist) Close() error      { return nil }
+func (e *typist) Remember(s string) error { e.history = append(e.history, s); return nil }
+func (e *typist) Close() error            { return nil }
 
 func TestPrompt(t *testing.T) {
 	f := newFake(t)
@@ -389,11 +367,14 @@ func TestPrompt(t *testing.T) {
 	var out, errOut bytes.Buffer
 	code := shell.Interact(within(t), base(f), e, nil, 0, &out, &errOut)
 	golden(t, f, "prompt", code, out.String(), errOut.String())
-	wantHistory := []string{"SELECT\n  1", "SELECT 'a\n;b'", "INSERT INTO t", "SELECT\n2", "SELECT 'x;\n'", `\format csv`, "SELECT 1", "FROB", `\q`}
+	wantHistory := []string{
+		"SELECT\n  1;", "SELECT 'a\n;b';", "INSERT INTO t;", "SELECT\n2;", "SELECT 'x;\n';", `\format csv`, "SELECT 1;", "FROB;", `\q`,
+	}
 	if d := cmp.Diff(wantHistory, e.history); d != "" {
 		t.Error(d)
 	}
-	if want := []string{"kalam> ", "kalam> ", "    -> ", "    -> ", "    -> ", "kalam> "}; !cmp.Equal(want, e.prompts[:6]) {
+	const first, next = "alice@default kalam> ", "                  -> "
+	if want := []string{first, first, next, next, next, first}; !cmp.Equal(want, e.prompts[:6]) {
 		t.Errorf("prompts %q", e.prompts)
 	}
 }
@@ -482,7 +463,7 @@ func TestLineEditor(t *testing.T) {
 	if _, err := e.ReadLine(ctx, "> "); err == nil {
 		t.Error("no error after cancel and end")
 	}
-	if out.String() != strings.Repeat("> ", 6) {
+	if out.String() != "> > > \n> > \n> " {
 		t.Errorf("prompts %q", out.String())
 	}
 	if err := e.Close(); err != nil {
@@ -561,7 +542,7 @@ func TestLive(t *testing.T) {
 		})
 		var errOut bytes.Buffer
 		e := &typist{lines: []string{"SUBSCRIBE TO app.t;", "SELECT 1;"}}
-		if code := shell.Interact(within(t), base(f), e, interrupts, 0, out, &errOut); code != 0 || !strings.Contains(errOut.String(), "Unsubscribed") || len(f.sent()) != 1 {
+		if code := shell.Interact(within(t), base(f), e, interrupts, 0, out, &errOut); code != 0 || !strings.Contains(errOut.String(), "Unsubscribed") || len(f.sent()) != 2 {
 			t.Errorf("exit %d, stderr %s", code, errOut.String())
 		}
 	})

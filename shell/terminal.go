@@ -1,10 +1,15 @@
 package shell
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"strings"
 
+	prompt "github.com/c-bata/go-prompt"
 	"golang.org/x/term"
 )
 
@@ -32,19 +37,60 @@ func width(w io.Writer) int {
 }
 
 // passwordAsker returns a function that asks for a password without showing it,
-// nil if in is no terminal.
-func passwordAsker(in io.Reader, prompt io.Writer) func(string) (string, error) {
+// nil if in is no terminal. Its error is ErrInterrupted after Ctrl+C, io.EOF after
+// Ctrl+D. The terminal is given back in any case.
+func passwordAsker(ctx context.Context, in io.Reader, out io.Writer) func(string) (string, error) {
 	fd, ok := terminal(in)
 	if !ok {
 		return nil
 	}
-	return func(text string) (string, error) {
-		fmt.Fprint(prompt, text)
-		b, err := term.ReadPassword(fd)
-		fmt.Fprintln(prompt)
+	return func(question string) (string, error) {
+		fmt.Fprint(out, question)
+		defer fmt.Fprintln(out)
+		c, err := openConsole(fd)
 		if err != nil {
-			return "", fmt.Errorf("read password: %w", err)
+			b, err := term.ReadPassword(fd)
+			return string(b), err
 		}
-		return string(b), nil
+		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+		defer stop()
+		ended := context.AfterFunc(ctx, func() { c.Close() })
+		password, err := readPassword(c)
+		if !ended() {
+			err = ErrInterrupted // The context was first.
+		}
+		return password, errors.Join(err, c.Close(), c.release())
+	}
+}
+
+// readPassword reads a line that is not shown.
+func readPassword(c *console) (string, error) {
+	if err := c.Setup(); err != nil {
+		return "", err
+	}
+	var typed []rune
+	for {
+		stroke, err := c.Read()
+		if err != nil {
+			return "", err
+		}
+		if strings.HasPrefix(string(stroke), pasteBegin) {
+			typed = append(typed, []rune(strings.TrimRight(unescaped(stroke), "\n"))...)
+			continue
+		}
+		switch key := keyOf(stroke); {
+		case isText(stroke):
+			typed = append(typed, []rune(string(stroke))...)
+		case key == prompt.Enter:
+			return string(typed), nil
+		case key == prompt.ControlC:
+			return "", ErrInterrupted
+		case key == prompt.ControlD && len(typed) == 0:
+			return "", io.EOF
+		case key == prompt.ControlU:
+			typed = nil
+		case (key == prompt.Backspace || key == prompt.ControlH) && len(typed) > 0:
+			typed = typed[:len(typed)-1]
+		}
 	}
 }

@@ -1,0 +1,220 @@
+package shell
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// historySize is how many statements the history keeps, and historySlack by how
+// many its file may exceed that before it is shortened.
+const (
+	historySize  = 1000
+	historySlack = 250
+)
+
+// historyLine is the longest line of the file that is read, in bytes.
+const historyLine = 4 << 20
+
+// history is what was typed, of this shell and, from its file, of those before.
+// A statement is one line of the file, see encodeEntry. Several shells may use one
+// file: each adds its statements under a lock. It is used by one goroutine.
+type history struct {
+	path    string // "" keeps it in memory only.
+	entries []string
+	cleared int // How often clear was called.
+}
+
+// openHistory reads the history in a directory, which is made if it does not
+// exist. The warning, "" for none, is for the user; a history that cannot be read
+// or written is kept in memory.
+func openHistory(dir string) (h *history, warning string) {
+	h = &history{path: filepath.Join(dir, "history")}
+	err := os.MkdirAll(dir, 0o700)
+	damaged := 0
+	if err == nil {
+		err = h.locked(func() error {
+			var err error
+			h.entries, damaged, err = readHistory(h.path)
+			if err != nil || len(h.entries) <= historySize+historySlack {
+				return err
+			}
+			return writeHistory(h.path, h.entries[len(h.entries)-historySize:])
+		})
+	}
+	if n := len(h.entries) - historySize; n > 0 {
+		h.entries = h.entries[n:]
+	}
+	switch {
+	case err != nil:
+		h.path = ""
+		return h, fmt.Sprintf("Warning: the history is not kept: %v", err)
+	case damaged > 0:
+		return h, fmt.Sprintf("Warning: %d damaged lines of %s were skipped", damaged, h.path)
+	}
+	return h, ""
+}
+
+// add appends a statement unless it repeats the last one or may hold a secret.
+func (h *history) add(statement string) error {
+	if statement == "" || isSecret(statement) {
+		return nil
+	}
+	if n := len(h.entries); n > 0 && h.entries[n-1] == statement {
+		return nil
+	}
+	h.entries = append(h.entries, statement)
+	if h.path == "" {
+		return nil
+	}
+	return h.locked(func() error {
+		f, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(encodeEntry(statement) + "\n")
+		return errors.Join(err, f.Close())
+	})
+}
+
+// clear forgets everything, also what other shells have added.
+func (h *history) clear() error {
+	h.entries = nil
+	h.cleared++
+	if h.path == "" {
+		return nil
+	}
+	return h.locked(func() error { return writeHistory(h.path, nil) })
+}
+
+// locked runs f while no other shell changes the file.
+func (h *history) locked(f func() error) error {
+	lock, err := os.OpenFile(h.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // Unlocks.
+	if err := lockFile(lock); err != nil {
+		return fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	return f()
+}
+
+// readHistory returns the statements of a file, oldest first, and how many of its
+// lines are damaged.
+func readHistory(path string) (entries []string, damaged int, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	if err := f.Chmod(0o600); err != nil {
+		return nil, 0, err
+	}
+	lines := bufio.NewReaderSize(f, 64<<10)
+	for {
+		line, whole, err := readLine(lines)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, 0, err
+		}
+		if entry, ok := decodeEntry(line); ok && whole {
+			entries = append(entries, entry)
+		} else if line != "" || !whole {
+			damaged++
+		}
+		if err != nil {
+			return entries, damaged, nil
+		}
+	}
+}
+
+// readLine returns a line without its end; whole is false if it is too long.
+func readLine(r *bufio.Reader) (line string, whole bool, err error) {
+	var b []byte
+	for whole = true; ; {
+		part, err := r.ReadSlice('\n')
+		if len(b)+len(part) > historyLine {
+			b, whole = nil, false
+		} else if whole {
+			b = append(b, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return strings.TrimSuffix(string(b), "\n"), whole, err
+		}
+	}
+}
+
+// writeHistory replaces a file by one of the given statements.
+func writeHistory(path string, entries []string) error {
+	var b strings.Builder
+	for _, e := range entries {
+		b.WriteString(encodeEntry(e) + "\n")
+	}
+	temporary := path + ".new"
+	if err := os.WriteFile(temporary, []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
+}
+
+// encodeEntry writes a statement as one line: a backslash is doubled, a line feed
+// is \n, a carriage return \r.
+func encodeEntry(s string) string { return entryEncoder.Replace(s) }
+
+var entryEncoder = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`)
+
+// decodeEntry undoes encodeEntry. ok is false for what it cannot have written.
+func decodeEntry(line string) (s string, ok bool) {
+	if strings.TrimSpace(line) == "" || !utf8.ValidString(line) || strings.ContainsFunc(line, isDamage) {
+		return "", false
+	}
+	var b strings.Builder
+	for i := 0; i < len(line); i++ {
+		if line[i] != '\\' {
+			b.WriteByte(line[i])
+			continue
+		}
+		if i++; i == len(line) {
+			return "", false
+		}
+		switch line[i] {
+		case '\\':
+			b.WriteByte('\\')
+		case 'n':
+			b.WriteByte('\n')
+		case 'r':
+			b.WriteByte('\r')
+		default:
+			return "", false
+		}
+	}
+	return b.String(), true
+}
+
+// isDamage reports whether a character cannot be typed into a statement.
+func isDamage(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// secretWords mark statements that are not stored.
+var secretWords = []string{"password", "token", "secret", "api_key", "credentials", "bearer"}
+
+// isSecret reports whether a statement may hold a secret.
+func isSecret(statement string) bool {
+	lower := strings.ToLower(statement)
+	for _, w := range secretWords {
+		if strings.Contains(lower, w) {
+			return true
+		}
+	}
+	return dialect.Redact(statement) != statement
+}

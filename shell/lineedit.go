@@ -1,0 +1,222 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+
+	prompt "github.com/c-bata/go-prompt"
+)
+
+// promptEditor is the Editor of a terminal: parts of go-prompt under a loop of its
+// own (docs/architecture/adrs/010-shell-editor.md says which and why).
+type promptEditor struct {
+	console    *console
+	paint      painter
+	edit       *editing
+	past       *history
+	cleared    int // Of past, when edit was given it.
+	interrupts <-chan struct{}
+	color      bool
+
+	strokes chan []byte // What was typed.
+	failed  chan error  // Why there will be no more.
+	resized chan os.Signal
+	closing chan struct{}
+	ended   chan struct{} // The reader has ended.
+}
+
+// newPromptEditor returns the Editor of a terminal that draws on out. The terminal
+// is changed until Close.
+func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history, suggest func(string, int) suggestions,
+	interrupts <-chan struct{}, color bool) (*promptEditor, error) {
+	e := &promptEditor{
+		console: c, paint: painter{out: out}, past: past, cleared: past.cleared, interrupts: interrupts, color: color,
+		edit:    newEditing(past.entries, readyPart, suggest),
+		strokes: make(chan []byte, 1024), failed: make(chan error, 1), resized: make(chan os.Signal, 1),
+		closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := c.Attend(); err != nil {
+		return nil, err
+	}
+	out.WriteRawStr(pasteOn)
+	if err := out.Flush(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	notifyResize(e.resized)
+	go e.read()
+	return e, nil
+}
+
+// read hands over strokes until the terminal has gone or Close.
+func (e *promptEditor) read() {
+	defer close(e.ended)
+	for {
+		stroke, err := e.console.Read()
+		if err != nil {
+			e.failed <- err
+			return
+		}
+		select {
+		case e.strokes <- stroke:
+		case <-e.closing:
+			return
+		}
+	}
+}
+
+// ReadLine returns a text of whole statements and commands, of one or more lines.
+func (e *promptEditor) ReadLine(ctx context.Context, promptText string) (text string, err error) {
+	if err := e.console.Setup(); err != nil {
+		return "", err
+	}
+	defer func() {
+		if aerr := e.console.Attend(); err == nil {
+			err = aerr
+		}
+	}()
+	if e.cleared != e.past.cleared {
+		e.edit.setPast(e.past.entries)
+		e.cleared = e.past.cleared
+	}
+	e.edit.begin()
+	return e.loop(ctx, promptText)
+}
+
+// loop edits until a text is complete.
+func (e *promptEditor) loop(ctx context.Context, promptText string) (string, error) {
+	for {
+		if len(e.strokes) == 0 {
+			if err := e.show(promptText); err != nil {
+				return "", err
+			}
+		}
+		select {
+		case stroke := <-e.strokes:
+			done, text, err := e.stroke(stroke, promptText)
+			if done || err != nil {
+				return text, err
+			}
+			continue
+		default:
+		}
+		select {
+		case stroke := <-e.strokes:
+			done, text, err := e.stroke(stroke, promptText)
+			if done || err != nil {
+				return text, err
+			}
+		case <-e.resized:
+		case <-e.interrupts:
+			return e.interrupted(promptText)
+		case err := <-e.failed:
+			if len(e.strokes) > 0 {
+				e.failed <- err // What was typed before comes first.
+				continue
+			}
+			return "", err
+		case <-ctx.Done():
+			return "", errors.Join(ctx.Err(), e.paint.leave())
+		}
+	}
+}
+
+// stroke feeds one stroke; done says that the text is complete.
+func (e *promptEditor) stroke(stroke []byte, promptText string) (done bool, text string, err error) {
+	switch e.edit.feed(stroke) {
+	case outcomeSubmit:
+		text = e.edit.buf.Text()
+		return true, text, e.finish(promptText)
+	case outcomeInterrupt:
+		text, err = e.interrupted(promptText)
+		return true, text, err
+	case outcomeEnd:
+		return true, "", errors.Join(io.EOF, e.finish(promptText))
+	case outcomeClear:
+		e.paint.clear()
+	case outcomeSuspend:
+		return false, "", e.suspend(promptText)
+	default:
+		if len(e.strokes) == 0 && (isText(stroke) || keyOf(stroke) == prompt.Backspace) {
+			e.edit.typing()
+		}
+	}
+	return false, "", nil
+}
+
+// interrupted discards the text.
+func (e *promptEditor) interrupted(promptText string) (string, error) {
+	text := e.edit.buf.Text()
+	e.edit.rest = ""
+	e.edit.search = nil
+	return text, errors.Join(ErrInterrupted, e.finish(promptText))
+}
+
+// finish shows the text as it is, without a menu, and goes to a new line.
+func (e *promptEditor) finish(promptText string) error {
+	e.edit.menu.close()
+	moveTo(e.edit.buf, len([]rune(e.edit.buf.Text())))
+	if err := e.show(promptText); err != nil {
+		return err
+	}
+	return e.paint.leave()
+}
+
+// show draws what is edited.
+func (e *promptEditor) show(promptText string) error {
+	size := e.console.GetWinSize()
+	v := view{
+		prompt: promptText, next: continuation(promptText), color: e.color,
+		menu: e.edit.menu.items, selected: e.edit.menu.selected(), menuRows: menuTyping,
+	}
+	if e.edit.menu.tabbed {
+		v.menuRows = menuAfterTab + 1
+	}
+	v.text, v.cursor = []rune(e.edit.buf.Text()), cursorOf(e.edit.buf)
+	if s := e.edit.search; s != nil {
+		text, cursor := s.match()
+		v.prompt, v.text, v.cursor = s.prompt(), []rune(text), cursor
+	}
+	return e.paint.draw(layout(v, int(size.Col), int(size.Row)), int(size.Col))
+}
+
+// suspend stops the shell, with the terminal as it was found, until it is
+// continued.
+func (e *promptEditor) suspend(promptText string) error {
+	e.paint.out.WriteRawStr(pasteOff)
+	if err := errors.Join(e.finish(promptText), e.console.TearDown(), suspend()); err != nil {
+		return err
+	}
+	e.paint.out.WriteRawStr(pasteOn)
+	return e.console.Setup()
+}
+
+// Remember adds a statement to the history.
+func (e *promptEditor) Remember(statement string) error {
+	before := len(e.past.entries)
+	err := e.past.add(statement)
+	if len(e.past.entries) > before {
+		e.edit.past = e.past.entries
+		e.edit.nav.Add(statement)
+	}
+	return err
+}
+
+// Close gives the terminal back as it was found and ends the reader. It may be
+// called more than once.
+func (e *promptEditor) Close() error {
+	select {
+	case <-e.closing:
+		return nil
+	default:
+	}
+	signal.Stop(e.resized)
+	close(e.closing)
+	e.paint.out.WriteRawStr(pasteOff)
+	ferr := e.paint.out.Flush()
+	err := e.console.Close()
+	<-e.ended
+	return errors.Join(ferr, err, e.console.release())
+}

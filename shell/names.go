@@ -1,0 +1,177 @@
+package shell
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamlake/kalam/link"
+)
+
+// names are the namespaces, tables and columns of a server at one time. They are
+// immutable.
+type names struct {
+	namespaces []string // Sorted.
+	tables     map[string][]string
+	columns    map[string][]column // By namespace, NUL and table.
+}
+
+// column is a column of a table: its kind is its data type.
+type column struct{ name, kind string }
+
+func columnsKey(namespace, table string) string { return namespace + "\x00" + table }
+
+func (n *names) tablesOf(namespace string) []string { return n.tables[namespace] }
+
+func (n *names) columnsOf(namespace, table string) []column {
+	return n.columns[columnsKey(namespace, table)]
+}
+
+// eachUserColumn calls f for the columns of all tables but the server's own.
+func (n *names) eachUserColumn(f func(column)) {
+	for _, ns := range n.namespaces {
+		if isServerNamespace(ns) {
+			continue
+		}
+		for _, t := range n.tables[ns] {
+			for _, c := range n.columnsOf(ns, t) {
+				f(c)
+			}
+		}
+	}
+}
+
+// isServerNamespace reports whether the tables of a namespace are the server's.
+func isServerNamespace(ns string) bool { return ns == "system" || ns == "information_schema" }
+
+// namesTimeout bounds one refresh.
+const namesTimeout = 30 * time.Second
+
+// nameCache keeps the names of a server for completion. They are read in the
+// background: at once, and again after each refresh. A failure keeps what there
+// is. It is safe for concurrent use.
+type nameCache struct {
+	current atomic.Pointer[names]
+	query   func(ctx context.Context, sql string) (*link.Response, error)
+	again   chan struct{} // Holds a value while a refresh is due.
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+}
+
+// newNameCache returns a cache that asks by query. The caller closes it.
+func newNameCache(query func(context.Context, string) (*link.Response, error)) *nameCache {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &nameCache{query: query, again: make(chan struct{}, 1), cancel: cancel}
+	c.current.Store(&names{})
+	c.refresh()
+	c.done.Add(1)
+	go c.run(ctx)
+	return c
+}
+
+// refresh asks for the names anew, soon.
+func (c *nameCache) refresh() {
+	select {
+	case c.again <- struct{}{}:
+	default: // It is due already.
+	}
+}
+
+// close ends the work in the background and waits for its end.
+func (c *nameCache) close() {
+	c.cancel()
+	c.done.Wait()
+}
+
+func (c *nameCache) run(ctx context.Context) {
+	defer c.done.Done()
+	for {
+		select {
+		case <-c.again:
+			if n, err := c.load(ctx); err == nil {
+				c.current.Store(n)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// What is asked for: columns tell of every table but those without one.
+const (
+	sqlNamespaces = "SHOW NAMESPACES"
+	sqlTables     = "SELECT table_schema, table_name FROM information_schema.tables"
+	sqlColumns    = "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns" +
+		" ORDER BY table_schema, table_name, ordinal_position"
+)
+
+// load reads the names. information_schema shows each user what is theirs to see;
+// system.tables is for administrators only.
+func (c *nameCache) load(ctx context.Context) (*names, error) {
+	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
+	defer cancel()
+	n := &names{tables: map[string][]string{}, columns: map[string][]column{}}
+	tables, err := c.rows(ctx, sqlTables, 2)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range tables {
+		n.tables[r[0]] = append(n.tables[r[0]], r[1])
+	}
+	columns, err := c.rows(ctx, sqlColumns, 4)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range columns {
+		k := columnsKey(r[0], r[1])
+		n.columns[k] = append(n.columns[k], column{r[2], strings.ToLower(r[3])})
+	}
+	spaces, err := c.rows(ctx, sqlNamespaces, 1)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range spaces {
+		n.namespaces = append(n.namespaces, r[0])
+	}
+	for ns, t := range n.tables {
+		slices.Sort(t)
+		n.namespaces = append(n.namespaces, ns)
+	}
+	slices.Sort(n.namespaces)
+	n.namespaces = slices.Compact(n.namespaces)
+	return n, nil
+}
+
+// rows runs a query and returns the first columns of its rows as texts.
+func (c *nameCache) rows(ctx context.Context, sql string, columns int) (rows [][]string, err error) {
+	res, err := c.query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range res.Results {
+		if len(r.Columns()) < columns {
+			continue
+		}
+		for i := range r.Rows() {
+			row := make([]string, columns)
+			for j := range row {
+				row[j], _ = r.Text(i, j)
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// changesNames reports whether a statement may change what the cache holds.
+func changesNames(sql string) bool {
+	for _, w := range []string{"CREATE", "DROP", "ALTER"} {
+		if startsWith(strings.TrimSpace(sql), w) {
+			return true
+		}
+	}
+	return false
+}

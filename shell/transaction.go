@@ -1,0 +1,127 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/link"
+)
+
+// transaction is what was typed since BEGIN. A transaction lives in one request,
+// so its statements are collected and sent with COMMIT.
+type transaction struct {
+	statements []string // BEGIN is the first.
+}
+
+// collect takes a step into the open transaction, or opens one. It reports false
+// for a step that is to be run as it is.
+func (s *session) collect(ctx context.Context, st step) bool {
+	if s.open == nil {
+		return s.begin(st)
+	}
+	fragments, err := dialect.Split(st.text)
+	if err != nil {
+		s.fail(err, st.text)
+		return true
+	}
+	for _, f := range fragments {
+		s.gather(ctx, f.Text)
+	}
+	return true
+}
+
+// begin opens a transaction if the step begins one and does not end it.
+func (s *session) begin(st step) bool {
+	fragments, err := dialect.Split(st.text)
+	if err != nil || len(fragments) == 0 || !opens(fragments[0].Text) || closes(fragments[len(fragments)-1].Text) {
+		return false
+	}
+	s.open = &transaction{statements: []string{fragments[0].Text}}
+	s.remark("Transaction open: statements are collected until COMMIT sends them as one request; ROLLBACK drops them.")
+	for _, f := range fragments[1:] {
+		s.gather(context.Background(), f.Text)
+	}
+	return true
+}
+
+// gather adds one statement to the transaction, or ends it.
+func (s *session) gather(ctx context.Context, sql string) {
+	if s.open == nil { // A statement behind the COMMIT.
+		s.runShown(ctx, sql)
+		return
+	}
+	parsed, err := dialect.Parse(sql)
+	if err != nil {
+		s.fail(err, sql)
+		s.remark("The statement was not added to the transaction, which is still open.")
+		return
+	}
+	switch parsed.(type) {
+	case *dialect.Begin:
+		s.fail(errors.New("a transaction is open already; COMMIT or ROLLBACK ends it"), "")
+	case *dialect.Rollback:
+		n := len(s.open.statements) - 1
+		s.open = nil
+		s.remark("Transaction rolled back: %s dropped, nothing was sent.", counted(n, "statement was", "statements were"))
+	case *dialect.SubscribeTo:
+		s.fail(errors.New("a live query cannot be part of a transaction"), "")
+	case *dialect.Commit:
+		s.commit(ctx, sql)
+	default:
+		s.open.statements = append(s.open.statements, sql)
+		s.remark("Added as statement %d.", len(s.open.statements))
+	}
+}
+
+// commit sends the transaction.
+func (s *session) commit(ctx context.Context, sql string) {
+	statements := append(s.open.statements, sql)
+	s.open = nil
+	text := strings.Join(statements, ";\n")
+	err := s.execute(ctx, text, unnamed)
+	if err == nil {
+		return
+	}
+	s.fail(err, text)
+	var e *link.Error
+	if errors.As(err, &e) && e.Statement > 0 && e.Statement <= len(statements) && e.Position == 0 {
+		s.remark("Statement %d was: %s", e.Statement, shortened(statements[e.Statement-1]))
+	}
+	switch link.KindOf(err) {
+	case link.KindConnection, link.KindTimeout, link.KindCanceled:
+		s.remark("It is not known whether the transaction was committed.")
+	default:
+		s.remark("Transaction rolled back: none of its %s took effect.", counted(len(statements)-2, "statement", "statements"))
+	}
+}
+
+// dropOpen tells that leaving drops the open transaction.
+func (s *session) dropOpen() {
+	if s.open == nil {
+		return
+	}
+	n := len(s.open.statements) - 1
+	s.open = nil
+	s.remark("The open transaction was dropped: %s never sent.", counted(n, "statement was", "statements were"))
+}
+
+// counted is "1 one" or "n more".
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
+// shortened is a statement on one line of a message.
+func shortened(sql string) string {
+	const most = 100
+	r := []rune(strings.Join(strings.Fields(sql), " "))
+	if len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return string(r)
+}

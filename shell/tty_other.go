@@ -1,0 +1,31 @@
+//go:build !unix
+
+package shell
+
+import (
+	"errors"
+	"os"
+
+	prompt "github.com/c-bata/go-prompt"
+)
+
+var errConsoleClosed = errors.New("the terminal was given back")
+
+// console does not exist here: the prompt reads plain lines.
+type console struct{ prompt.ConsoleParser }
+
+func openConsole(int) (*console, error) {
+	return nil, errors.New("line editing is not available on this system")
+}
+
+func (c *console) Attend() error { return errConsoleClosed }
+
+func (c *console) Close() error { return nil }
+
+func (c *console) release() error { return nil }
+
+func suspend() error { return nil }
+
+func notifyResize(chan os.Signal) {}
+
+func editorOutput(...any) prompt.ConsoleWriter { return nil }
