@@ -77,8 +77,8 @@ func sequenceLength(b []byte) int {
 		return 0
 	}
 	switch b[1] {
-	case 0x1b:
-		return 1
+	case '\b':
+		return 2 // Alt and Backspace.
 	case 'O':
 		if len(b) < 3 {
 			return 0
@@ -94,6 +94,9 @@ func sequenceLength(b []byte) int {
 			}
 		}
 		return 0
+	}
+	if b[1] < ' ' {
+		return 1 // Esc, and then another key.
 	}
 	if !utf8.FullRune(b[1:]) {
 		return 0

@@ -47,8 +47,12 @@ func (n *names) eachUserColumn(f func(column)) {
 // isServerNamespace reports whether the tables of a namespace are the server's.
 func isServerNamespace(ns string) bool { return ns == "system" || ns == "information_schema" }
 
-// namesTimeout bounds one refresh.
-const namesTimeout = 30 * time.Second
+// namesTimeout bounds one refresh, and namesWait how long the first prompt waits
+// for the first one, so that what is typed at once is completed too.
+const (
+	namesTimeout = 30 * time.Second
+	namesWait    = 500 * time.Millisecond
+)
 
 // nameCache keeps the names of a server for completion. They are read in the
 // background: at once, and again after each refresh. A failure keeps what there
@@ -57,6 +61,7 @@ type nameCache struct {
 	current atomic.Pointer[names]
 	query   func(ctx context.Context, sql string) (*link.Response, error)
 	again   chan struct{} // Holds a value while a refresh is due.
+	first   chan struct{} // Closed after the first refresh, which may have failed.
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 }
@@ -64,7 +69,7 @@ type nameCache struct {
 // newNameCache returns a cache that asks by query. The caller closes it.
 func newNameCache(query func(context.Context, string) (*link.Response, error)) *nameCache {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &nameCache{query: query, again: make(chan struct{}, 1), cancel: cancel}
+	c := &nameCache{query: query, again: make(chan struct{}, 1), first: make(chan struct{}), cancel: cancel}
 	c.current.Store(&names{})
 	c.refresh()
 	c.done.Add(1)
@@ -80,6 +85,16 @@ func (c *nameCache) refresh() {
 	}
 }
 
+// ready waits until the names were read once, but not for long.
+func (c *nameCache) ready(limit time.Duration) {
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-c.first:
+	case <-t.C:
+	}
+}
+
 // close ends the work in the background and waits for its end.
 func (c *nameCache) close() {
 	c.cancel()
@@ -88,12 +103,14 @@ func (c *nameCache) close() {
 
 func (c *nameCache) run(ctx context.Context) {
 	defer c.done.Done()
+	first := sync.OnceFunc(func() { close(c.first) })
 	for {
 		select {
 		case <-c.again:
 			if n, err := c.load(ctx); err == nil {
 				c.current.Store(n)
 			}
+			first()
 		case <-ctx.Done():
 			return
 		}

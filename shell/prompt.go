@@ -27,6 +27,7 @@ func (s *session) prompt(ctx context.Context, in io.Reader) int {
 	client := s.client // USE replaces that of the session.
 	s.names = newNameCache(func(ctx context.Context, sql string) (*link.Response, error) { return client.Query(ctx, sql) })
 	defer s.names.close()
+	s.names.ready(namesWait)
 	editor := s.editor(in, interrupts)
 	defer editor.Close()
 	return s.interact(ctx, editor, interrupts)

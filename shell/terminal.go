@@ -45,17 +45,17 @@ func passwordAsker(ctx context.Context, in io.Reader, out io.Writer) func(string
 		return nil
 	}
 	return func(question string) (string, error) {
-		fmt.Fprint(out, question)
 		defer fmt.Fprintln(out)
 		c, err := openConsole(fd)
 		if err != nil {
+			fmt.Fprint(out, question)
 			b, err := term.ReadPassword(fd)
 			return string(b), err
 		}
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 		defer stop()
 		ended := context.AfterFunc(ctx, func() { c.Close() })
-		password, err := readPassword(c)
+		password, err := readPassword(c, func() { fmt.Fprint(out, question) })
 		if !ended() {
 			err = ErrInterrupted // The context was first.
 		}
@@ -63,11 +63,13 @@ func passwordAsker(ctx context.Context, in io.Reader, out io.Writer) func(string
 	}
 }
 
-// readPassword reads a line that is not shown.
-func readPassword(c *console) (string, error) {
+// readPassword reads a line that is not shown. It calls ask when nothing that is
+// typed is shown any more.
+func readPassword(c *console, ask func()) (string, error) {
 	if err := c.Setup(); err != nil {
 		return "", err
 	}
+	ask()
 	var typed []rune
 	for {
 		stroke, err := c.Read()

@@ -13,7 +13,24 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// buildDir holds programs that tests build.
+var buildDir string
+
+func TestMain(m *testing.M) {
+	if os.Getenv("KALAM_TEST_SHELL") != "" {
+		main()
+		return
+	}
+	dir, err := os.MkdirTemp("", "kalam-test-")
+	if err != nil {
+		panic(err)
+	}
+	buildDir = dir
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 // server answers every statement with one row.
 func server(t *testing.T) string {
