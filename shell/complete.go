@@ -29,13 +29,7 @@ func (c *completer) complete(text string, at int) suggestions {
 	p := placeOf(text, tokens, at)
 	f := &finder{completer: c, place: p, names: c.names(), seen: map[string]bool{}}
 	f.find()
-	slices.SortStableFunc(f.items, func(a, b suggestion) int {
-		if a.tier != b.tier {
-			return a.tier - b.tier
-		}
-		return strings.Compare(strings.ToLower(a.text), strings.ToLower(b.text))
-	})
-	return suggestions{start: p.start, items: f.items}
+	return suggestions{start: p.start, items: f.sorted()}
 }
 
 // command completes a backslash command and its argument.
@@ -55,7 +49,7 @@ func (c *completer) command(text string, at int) (s suggestions, ok bool) {
 		for _, name := range c.commands {
 			f.add(`\`+name, `\`+name, "command", 0)
 		}
-		return suggestions{start: f.place.start, items: f.items}, true
+		return suggestions{start: f.place.start, items: f.sorted()}, true
 	}
 	if strings.Contains(argument, " ") {
 		return s, word != `\subscribe` && word != `\watch` && word != `\live`
@@ -64,7 +58,11 @@ func (c *completer) command(text string, at int) (s suggestions, ok bool) {
 	f.place = placeOf(argument, tokens, len(argument))
 	switch word {
 	case `\d`:
-		f.tables(0)
+		if len(f.qualifier) > 0 {
+			f.qualified()
+		} else {
+			f.tables(0)
+		}
 	case `\use`, `\dt`:
 		f.namespaces(0)
 	case `\format`:
@@ -79,8 +77,7 @@ func (c *completer) command(text string, at int) (s suggestions, ok bool) {
 		f.words(0, []string{"off", "on"}, "")
 	}
 	f.place.start += at - len(argument)
-	slices.SortStableFunc(f.items, func(a, b suggestion) int { return strings.Compare(a.text, b.text) })
-	return suggestions{start: f.place.start, items: f.items}, true
+	return suggestions{start: f.place.start, items: f.sorted()}, true
 }
 
 // place is where in a statement something is to be completed.
@@ -147,8 +144,24 @@ func (f *finder) add(text, match, kind string, tier int) {
 	f.items = append(f.items, suggestion{text, kind, tier})
 }
 
+// sorted returns the suggestions by tier and by name, whatever their case and
+// quotes.
+func (f *finder) sorted() []suggestion {
+	name := func(s suggestion) string { return strings.ToLower(strings.ReplaceAll(s.text, `"`, "")) }
+	slices.SortStableFunc(f.items, func(a, b suggestion) int {
+		if a.tier != b.tier {
+			return a.tier - b.tier
+		}
+		return strings.Compare(name(a), name(b))
+	})
+	return f.items
+}
+
 // identifier suggests a name, in quotes where it needs them.
 func (f *finder) identifier(name, kind string, tier int) {
+	if !hasPrefixFold(name, f.partial) {
+		return
+	}
 	f.add(f.quote(name), name, kind, tier)
 }
 
@@ -285,7 +298,9 @@ func (f *finder) tables(tier int) {
 			}
 		}
 		if f.partial == "" || len(tables) == 0 || f.quoted {
-			f.add(f.quote(ns)+".", ns, "namespace", tier)
+			if ns != current || f.partial != "" {
+				f.add(f.quote(ns)+".", ns, "namespace", tier)
+			}
 			continue
 		}
 		for _, t := range tables {

@@ -76,13 +76,29 @@ func (h *history) add(statement string) error {
 		return nil
 	}
 	return h.locked(func() error {
-		f, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return err
 		}
-		_, err = f.WriteString(encodeEntry(statement) + "\n")
+		line := encodeEntry(statement) + "\n"
+		if !endsLine(f) {
+			line = "\n" + line
+		}
+		_, err = f.WriteString(line)
 		return errors.Join(err, f.Close())
 	})
+}
+
+// endsLine reports whether a file ends with a line feed or is empty; not so if a
+// shell was killed while it wrote.
+func endsLine(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return true
+	}
+	var last [1]byte
+	_, err = f.ReadAt(last[:], info.Size()-1)
+	return err != nil || last[0] == '\n'
 }
 
 // clear forgets everything, also what other shells have added.

@@ -23,7 +23,7 @@ type promptEditor struct {
 
 	strokes chan []byte // What was typed.
 	failed  chan error  // Why there will be no more.
-	resized chan os.Signal
+	redraw  chan os.Signal
 	closing chan struct{}
 	ended   chan struct{} // The reader has ended.
 }
@@ -35,7 +35,7 @@ func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history, sugges
 	e := &promptEditor{
 		console: c, paint: painter{out: out}, past: past, cleared: past.cleared, interrupts: interrupts, color: color,
 		edit:    newEditing(past.entries, readyPart, suggest),
-		strokes: make(chan []byte, 1024), failed: make(chan error, 1), resized: make(chan os.Signal, 1),
+		strokes: make(chan []byte, 1024), failed: make(chan error, 1), redraw: make(chan os.Signal, 1),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := c.Attend(); err != nil {
@@ -45,7 +45,7 @@ func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history, sugges
 	if err := out.Flush(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	notifyResize(e.resized)
+	notifyRedraw(e.redraw)
 	go e.read()
 	return e, nil
 }
@@ -108,7 +108,10 @@ func (e *promptEditor) loop(ctx context.Context, promptText string) (string, err
 			if done || err != nil {
 				return text, err
 			}
-		case <-e.resized:
+		case <-e.redraw:
+			if err := e.console.Setup(); err != nil {
+				return "", err
+			}
 		case <-e.interrupts:
 			return e.interrupted(promptText)
 		case err := <-e.failed:
@@ -212,7 +215,7 @@ func (e *promptEditor) Close() error {
 		return nil
 	default:
 	}
-	signal.Stop(e.resized)
+	signal.Stop(e.redraw)
 	close(e.closing)
 	e.paint.out.WriteRawStr(pasteOff)
 	ferr := e.paint.out.Flush()

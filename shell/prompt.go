@@ -47,7 +47,7 @@ func (s *session) editor(in io.Reader, interrupts <-chan struct{}) Editor {
 	}
 	fd, ok := terminal(in)
 	out := editorOutput(s.err, s.output)
-	if t := s.config.Getenv("TERM"); !ok || out == nil || t == "" || t == "dumb" {
+	if !ok || out == nil || s.config.Getenv("TERM") == "dumb" {
 		return newLineEditor(in, s.err, interrupts)
 	}
 	c, err := openConsole(fd)

@@ -63,11 +63,12 @@ func scan(text string, at int) (tokens []token, inside bool) {
 			continue
 		case strings.HasPrefix(text[i:], "--"):
 			i = until(text, i+2, "\n")
-			inside = inside || at > start && (at < i || at == i && i == len(text))
+			inside = inside || at > start && (at < i || text[i-1] != '\n')
 			continue
 		case strings.HasPrefix(text[i:], "/*"):
 			i = until(text, i+2, "*/")
-			inside = inside || at > start && at < i
+			closed := i >= start+4 && text[i-2:i] == "*/"
+			inside = inside || at > start && (at < i || !closed)
 			continue
 		case c == '\'':
 			i, kind = closing(text, i), tokenString

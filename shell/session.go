@@ -136,8 +136,11 @@ func (s *session) failAt(err error, sql string, first, line int) {
 	switch {
 	case errors.As(err, &e):
 		message, position = s.explain(e), e.Position
-		if first > 0 && e.Statement > 0 {
+		switch {
+		case first > 0 && e.Statement > 0:
 			message = renumber(message, e.Statement, first+e.Statement-1)
+		case isSingle(sql):
+			message = strings.TrimPrefix(message, "Statement 1 failed: ")
 		}
 	case errors.As(err, &parsed):
 		message, position = parsed.Msg, parsed.Position
@@ -179,6 +182,13 @@ func renumber(message string, from, to int) string {
 		message = rest
 	}
 	return fmt.Sprintf("Statement %d failed: %s", to, message)
+}
+
+// isSingle reports whether a request has one statement, so that its number says
+// nothing.
+func isSingle(sql string) bool {
+	fragments, err := dialect.Split(sql)
+	return err == nil && len(fragments) == 1
 }
 
 // excerptWidth bounds the line that an error shows.

@@ -26,6 +26,6 @@ func (c *console) release() error { return nil }
 
 func suspend() error { return nil }
 
-func notifyResize(chan os.Signal) {}
+func notifyRedraw(chan os.Signal) {}
 
 func editorOutput(...any) prompt.ConsoleWriter { return nil }

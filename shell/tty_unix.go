@@ -203,8 +203,9 @@ func suspend() error {
 	return nil
 }
 
-// notifyResize asks for a signal whenever the size of the terminal changes.
-func notifyResize(c chan os.Signal) { signal.Notify(c, syscall.SIGWINCH) }
+// notifyRedraw asks for a signal whenever the size of the terminal changes, or the
+// process goes on after a stop, in which somebody may have changed its mode.
+func notifyRedraw(c chan os.Signal) { signal.Notify(c, syscall.SIGWINCH, syscall.SIGCONT) }
 
 // editorOutput returns go-prompt's writer for the first of the files that is a
 // terminal, nil if none is.
