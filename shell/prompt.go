@@ -117,12 +117,7 @@ func (s *session) greet(ctx context.Context, ask func(string) (string, error)) b
 		s.unreachable(err)
 		return false
 	}
-	err = s.identify(ctx)
-	if link.KindOf(err) == link.KindAuthentication && s.auth.IsZero() && s.config.User != "" && ask != nil {
-		if err = s.askPassword(ask); err == nil {
-			err = s.identify(ctx)
-		}
-	}
+	err = s.login(ctx, ask)
 	switch {
 	case unreachable(err):
 		s.unreachable(err)
@@ -140,6 +135,19 @@ func (s *session) greet(ctx context.Context, ask func(string) (string, error)) b
 	}
 	s.remark("Connected to %s (%s) as %s. Type \\help for help, \\quit to leave.", s.client.URL(), version, s.user)
 	return true
+}
+
+// login shows that the credentials are good. If there are none but a user, and the
+// server wants some, ask, if not nil, reads a password.
+func (s *session) login(ctx context.Context, ask func(string) (string, error)) error {
+	err := s.identify(ctx)
+	if link.KindOf(err) != link.KindAuthentication || !s.auth.IsZero() || s.config.User == "" || ask == nil {
+		return err
+	}
+	if err := s.askPassword(ask); err != nil {
+		return err
+	}
+	return s.identify(ctx)
 }
 
 // unreachable reports whether there was no answer.

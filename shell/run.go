@@ -28,6 +28,12 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" {
 		return s.prompt(ctx, in)
 	}
+	if interactive && s.auth.IsZero() && c.User != "" {
+		if err := s.login(ctx, passwordAsker(ctx, in, errOut)); err != nil {
+			s.fail(err, "")
+			return ExitError
+		}
+	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	switch {

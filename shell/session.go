@@ -147,7 +147,7 @@ func (s *session) failAt(err error, sql string, first, line int) {
 	}
 	shown := ""
 	if position > 0 {
-		shown = excerpt(sql, position-1, max(line, 1))
+		shown = excerpt(sql, position-1, max(line, 1), width(s.err))
 	}
 	if shown == "" && line > 0 {
 		message += fmt.Sprintf(" (line %d)", line)
@@ -191,27 +191,34 @@ func isSingle(sql string) bool {
 	return err == nil && len(fragments) == 1
 }
 
-// excerptWidth bounds the line that an error shows.
-const excerptWidth = 100
+// Bounds of the line that an error shows.
+const (
+	excerptWidth  = 100
+	excerptNarrow = 20
+)
 
 // excerpt shows the line of sql with the byte at offset, and marks it. Lines are
-// counted from first.
-func excerpt(sql string, offset, first int) string {
+// counted from first. columns is the width of the terminal, 0 for none.
+func excerpt(sql string, offset, first, columns int) string {
 	if offset < 0 || offset > len(sql) || !utf8.ValidString(sql) {
 		return ""
 	}
 	start := strings.LastIndexByte(sql[:offset], '\n') + 1
 	line, _, _ := strings.Cut(sql[start:], "\n")
 	before := sql[start:offset]
-	if len(before) > excerptWidth/2 {
-		cut := len(before) - excerptWidth/2
+	label := fmt.Sprintf("LINE %d: ", strings.Count(sql[:start], "\n")+first)
+	most := excerptWidth
+	if columns > 0 {
+		most = min(most, max(columns-len(label)-1, excerptNarrow))
+	}
+	if len(before) > most/2 {
+		cut := len(before) - most/2
 		for !utf8.RuneStart(before[cut]) {
 			cut++
 		}
 		line, before = line[cut:], before[cut:]
 	}
-	label := fmt.Sprintf("LINE %d: ", strings.Count(sql[:start], "\n")+first)
-	line = text.Trim(escape(strings.TrimRight(line, "\r")), excerptWidth)
+	line = text.Trim(escape(strings.TrimRight(line, "\r")), most)
 	return label + line + "\n" + strings.Repeat(" ", len(label)+text.StringWidthWithoutEscSequences(escape(before))) + "^\n"
 }
 

@@ -325,11 +325,11 @@ func TestExcerpt(t *testing.T) {
 		{"beyond", "SELECT", 7, ""},
 		{"control", "\tx", 1, "LINE 1: \\tx\n          ^\n"},
 	} {
-		if got := shell.Excerpt(c.sql, c.offset, 1); got != c.want {
+		if got := shell.Excerpt(c.sql, c.offset, 1, 0); got != c.want {
 			t.Errorf("%s: got\n%swant\n%s", c.name, got, c.want)
 		}
 	}
-	long := shell.Excerpt(strings.Repeat("é", 500)+"!"+strings.Repeat("x", 500), 1000, 7)
+	long := shell.Excerpt(strings.Repeat("é", 500)+"!"+strings.Repeat("x", 500), 1000, 7, 0)
 	lines := strings.Split(long, "\n")
 	if len(lines[0]) > 200 || text.StringWidthWithoutEscSequences(lines[0]) > 110 || []rune(lines[0])[len(lines[1])-1] != '!' {
 		t.Errorf("long line:\n%s", long)

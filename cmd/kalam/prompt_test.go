@@ -14,6 +14,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/creack/pty"
 )
 
 const rootPassword = "test-root-password"
@@ -443,6 +446,20 @@ func TestTerminalRestored(t *testing.T) {
 			}
 		})
 	}
+	t.Run("hang-up", func(t *testing.T) {
+		x := s.prompt(t.TempDir())
+		x.t = t
+		x.master.Close()
+		x.cmd.Process.Signal(syscall.SIGWINCH) // It writes, which ends the read that keeps the terminal open.
+		select {
+		case <-x.exited:
+		case <-time.After(patience):
+			t.Fatal("the shell goes on without its terminal")
+		}
+		if x.code != 1 {
+			t.Errorf("exit %d", x.code)
+		}
+	})
 	t.Run("the server is killed", func(t *testing.T) {
 		x := s.prompt(t.TempDir())
 		x.t = t
@@ -500,6 +517,15 @@ func TestPasswordIsAskedFor(t *testing.T) {
 			}
 		})
 	}
+	t.Run("for a command", func(t *testing.T) {
+		x := open(t, "-u", "root", "-c", "SELECT 7 AS seven")
+		x.line("Password for root: ")
+		x.typed(rootPassword + keyEnter)
+		if code := x.ends(); code != 0 {
+			t.Errorf("exit %d", code)
+		}
+		x.shows("│ seven │")
+	})
 	t.Run("SIGTERM", func(t *testing.T) {
 		x := open(t, "-u", "root")
 		x.line("Password for root: ")
@@ -568,4 +594,34 @@ func TestTablesFitTheTerminal(t *testing.T) {
 			t.Errorf("a line of %d: %s", n, l)
 		}
 	}
+}
+
+func TestResize(t *testing.T) {
+	s := startServer(t)
+	x := s.prompt(t.TempDir())
+	text := "SELECT " + strings.Repeat("1234567.90+", 4) + "1;" // 52 columns behind the prompt of 20.
+	x.typed(text)
+	x.line(first + text)
+	resize := func(columns int) {
+		t.Helper()
+		x.mu.Lock()
+		x.screen = newScreen(columns, 40) // A terminal that clears what it cannot show.
+		x.mu.Unlock()
+		if err := pty.Setsize(x.master, &pty.Winsize{Rows: 40, Cols: uint16(columns)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resize(50)
+	whole := first + text
+	x.until("the text in 50 columns", func(all, line string) bool {
+		return strings.Contains(all, whole[:50]+"\n"+whole[50:]) && line == whole[50:]
+	})
+	resize(100)
+	x.line(whole)
+	resize(40)
+	x.typed(keyBackspace + keyBackspace + keyBackspace)
+	whole = whole[:len(whole)-3]
+	x.until("the text in 40 columns", func(_, line string) bool { return line == whole[40:] })
+	x.typed(" AS n;" + keyEnter)
+	x.shows("n │")
 }
