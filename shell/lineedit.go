@@ -10,6 +10,9 @@ import (
 	prompt "github.com/c-bata/go-prompt"
 )
 
+// errTerminalGone is returned by promptEditor.ReadLine after a hang-up.
+var errTerminalGone = errors.New("the terminal has gone")
+
 // promptEditor is the Editor of a terminal: parts of go-prompt under a loop of its
 // own (docs/architecture/adrs/010-shell-editor.md says which and why).
 type promptEditor struct {
@@ -118,6 +121,9 @@ func (e *promptEditor) loop(ctx context.Context, promptText string) (string, err
 			if len(e.strokes) > 0 {
 				e.failed <- err // What was typed before comes first.
 				continue
+			}
+			if errors.Is(err, io.EOF) {
+				err = errTerminalGone // io.EOF is for whom types Ctrl+D.
 			}
 			return "", err
 		case <-ctx.Done():

@@ -40,7 +40,7 @@ func (s *session) begin(st step) bool {
 		return false
 	}
 	s.open = &transaction{statements: []string{fragments[0].Text}}
-	s.remark("Transaction open: statements are collected until COMMIT sends them as one request; ROLLBACK drops them.")
+	s.remark("Transaction open: COMMIT sends it as one request, ROLLBACK drops it.")
 	for _, f := range fragments[1:] {
 		s.gather(context.Background(), f.Text)
 	}
