@@ -119,7 +119,7 @@ func placeOf(text string, tokens []token, at int) place {
 		}
 		p.before = p.all[:i+1]
 	}
-	for n := len(p.before); n >= 2 && p.before[n-1].text == "." && p.before[n-1].kind == tokenPunct && p.before[n-2].isName(); n -= 2 {
+	for n := len(p.before); n >= 2 && p.before[n-1].text == "." && p.before[n-2].isName(); n -= 2 {
 		p.qualifier = append([]string{p.before[n-2].name()}, p.qualifier...)
 		p.before = p.before[:n-2]
 	}

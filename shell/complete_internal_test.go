@@ -36,7 +36,9 @@ func sample() *names {
 }
 
 func sampleCompleter(n *names, namespace string) *completer {
-	return &completer{names: func() *names { return n }, namespace: func() string { return namespace }, commands: metaNames()}
+	return &completer{
+		names: func() *names { return n }, namespace: func() string { return namespace }, commands: metaNames(),
+	}
 }
 
 // texts are the completions at the | of a text, those of the first tier only if
@@ -137,7 +139,7 @@ func TestComplete(t *testing.T) {
 
 func TestCompleteAnEmptyLine(t *testing.T) {
 	got := texts(sampleCompleter(sample(), "default"), "|", false)
-	for _, w := range []string{"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "SHOW", "DESCRIBE", "SUBSCRIBE", "STORAGE"} {
+	for _, w := range strings.Fields("SELECT INSERT UPDATE DELETE CREATE DROP SHOW DESCRIBE SUBSCRIBE STORAGE") {
 		if !slices.Contains(got, w) {
 			t.Errorf("%s is missing in %v", w, got)
 		}

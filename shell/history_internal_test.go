@@ -47,7 +47,8 @@ func TestHistoryFile(t *testing.T) {
 func TestHistoryDamage(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "history")
-	damaged := "SELECT 1;\n\xff\xfe\nSELECT \\q;\n\x00\x00\nends in \\\n\n" + strings.Repeat("x", historyLine+1) + "\nSELECT 2;"
+	damaged := "SELECT 1;\n\xff\xfe\nSELECT \\q;\n\x00\x00\nends in \\\n\n" +
+		strings.Repeat("x", historyLine+1) + "\nSELECT 2;"
 	if err := os.WriteFile(path, []byte(damaged), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,8 @@ func TestHistoryIsShortened(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, warning := openHistory(dir)
-	if len(h.entries) != historySize || h.entries[0] != "SELECT 1000;" || h.entries[historySize-1] != "SELECT 1999;" || warning != "" {
+	last := len(h.entries) - 1
+	if last+1 != historySize || h.entries[0] != "SELECT 1000;" || h.entries[last] != "SELECT 1999;" || warning != "" {
 		t.Errorf("%d entries from %q, %s", len(h.entries), h.entries[0], warning)
 	}
 	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != historySize {

@@ -127,7 +127,7 @@ func (e *promptEditor) loop(ctx context.Context, promptText string) (string, err
 			}
 			return "", err
 		case <-ctx.Done():
-			return "", errors.Join(ctx.Err(), e.paint.leave())
+			return "", errors.Join(ctx.Err(), e.finish(promptText))
 		}
 	}
 }

@@ -28,7 +28,7 @@ func metaCommands() []metaCommand {
 		{[]string{"dn", "l"}, "", "list the namespaces", (*session).metaNamespaces},
 		{[]string{"du"}, "", "list the users (for dba and system)", (*session).metaUsers},
 		{[]string{"use"}, "NS", "choose the namespace of unqualified names", (*session).metaUse},
-		{[]string{"x"}, "[on|off|all]", "one line per cell instead of a table; all: tables with _seq and _deleted", (*session).metaExpanded},
+		{[]string{"x"}, "[on|off|all]", "one line per cell, or a table; all: with _seq and _deleted", (*session).metaExpanded},
 		{[]string{"format"}, "NAME", "set the output format: " + strings.Join(Formats(), ", "), (*session).metaFormat},
 		{[]string{"timing"}, "[on|off]", "tell how long each request took from here", (*session).metaTiming},
 		{[]string{"history"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
@@ -118,7 +118,8 @@ func (s *session) metaHealth(ctx context.Context, _ string) error {
 	}
 	s.remark("Server is %s, version %s, up %d s", h.Status, h.Version, h.UptimeSeconds)
 	if m := h.Metrics; m != nil {
-		s.remark("%d connections, %d subscriptions, %.1f queries/s", m.ActiveConnections, m.ActiveSubscriptions, m.QueriesPerSecond)
+		s.remark("%d connections, %d subscriptions, %.1f queries/s",
+			m.ActiveConnections, m.ActiveSubscriptions, m.QueriesPerSecond)
 	}
 	return nil
 }

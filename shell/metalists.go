@@ -9,9 +9,15 @@ import (
 	"github.com/kalamlake/kalam/dialect"
 )
 
-// sqlUsers is what \du asks.
-const sqlUsers = "SELECT username, role, email, auth_type, last_login_at, created_at FROM system.users WHERE deleted_at IS NULL" +
-	" ORDER BY username"
+// What \d, \dt and \du ask.
+const (
+	sqlDescribe = "SELECT column_name, data_type, is_nullable, is_primary_key, column_default" +
+		" FROM information_schema.columns WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position"
+	sqlTableList = `SELECT table_schema AS namespace, table_name AS "table", kalamdb_table_type AS "type"` +
+		" FROM information_schema.tables WHERE %s ORDER BY 1, 2"
+	sqlUsers = "SELECT username, role, email, auth_type, last_login_at, created_at" +
+		" FROM system.users WHERE deleted_at IS NULL ORDER BY username"
+)
 
 // metaDescribe shows the columns of a table, or without one all tables.
 func (s *session) metaDescribe(ctx context.Context, args string) error {
@@ -22,9 +28,7 @@ func (s *session) metaDescribe(ctx context.Context, args string) error {
 	if err != nil {
 		return err
 	}
-	return s.list(ctx, fmt.Sprintf("SELECT column_name, data_type, is_nullable, is_primary_key, column_default FROM information_schema.columns"+
-		" WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
-		dialect.QuoteString(namespace), dialect.QuoteString(table)),
+	return s.list(ctx, fmt.Sprintf(sqlDescribe, dialect.QuoteString(namespace), dialect.QuoteString(table)),
 		fmt.Sprintf("no table %s.%s that you may see; \\dt lists the tables", namespace, table))
 }
 
@@ -38,8 +42,7 @@ func (s *session) metaTables(ctx context.Context, args string) error {
 		}
 		where = "table_schema = " + dialect.QuoteString(namespace)
 	}
-	return s.list(ctx, "SELECT table_schema AS namespace, table_name AS \"table\", kalamdb_table_type AS \"type\" FROM information_schema.tables"+
-		" WHERE "+where+" ORDER BY 1, 2", "")
+	return s.list(ctx, fmt.Sprintf(sqlTableList, where), "")
 }
 
 func (s *session) metaNamespaces(ctx context.Context, _ string) error {

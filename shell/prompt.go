@@ -156,8 +156,8 @@ func unreachable(err error) bool {
 }
 
 func (s *session) unreachable(err error) {
-	s.remark("Connection failed: cannot reach %s\n  %v\nIs kalamd running there? Choose another server with --url, or --host and --port.",
-		s.client.URL(), err)
+	s.remark("Connection failed: cannot reach %s\n  %v\n"+
+		"Is kalamd running there? Choose another server with --url, or --host and --port.", s.client.URL(), err)
 }
 
 // identify runs a statement, which tells who the server takes the user for.

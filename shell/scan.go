@@ -124,8 +124,8 @@ func closing(text string, i int) int {
 }
 
 // clauseWords begin a part of a statement.
-var clauseWords = wordSet(`SELECT FROM JOIN WHERE ON USING GROUP ORDER HAVING QUALIFY LIMIT OFFSET SET VALUES INTO UPDATE
-RETURNING TABLE WINDOW`)
+var clauseWords = wordSet(`SELECT FROM JOIN WHERE ON USING GROUP ORDER HAVING QUALIFY LIMIT OFFSET SET VALUES INTO
+UPDATE RETURNING TABLE WINDOW`)
 
 // tableClauses are those behind which a table stands.
 var tableClauses = wordSet("FROM JOIN INTO UPDATE TABLE DESCRIBE DESC TO STATS")

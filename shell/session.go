@@ -219,7 +219,8 @@ func excerpt(sql string, offset, first, columns int) string {
 		line, before = line[cut:], before[cut:]
 	}
 	line = text.Trim(escape(strings.TrimRight(line, "\r")), most)
-	return label + line + "\n" + strings.Repeat(" ", len(label)+text.StringWidthWithoutEscSequences(escape(before))) + "^\n"
+	column := len(label) + text.StringWidthWithoutEscSequences(escape(before))
+	return label + line + "\n" + strings.Repeat(" ", column) + "^\n"
 }
 
 // escapeLines is escape for a text of several lines.

@@ -94,7 +94,8 @@ func (s *session) commit(ctx context.Context, sql string) {
 	case link.KindConnection, link.KindTimeout, link.KindCanceled:
 		s.remark("It is not known whether the transaction was committed.")
 	default:
-		s.remark("Transaction rolled back: none of its %s took effect.", counted(len(statements)-2, "statement", "statements"))
+		n := counted(len(statements)-2, "statement", "statements") // Without BEGIN and COMMIT.
+		s.remark("Transaction rolled back: none of its %s took effect.", n)
 	}
 }
 

@@ -11,32 +11,36 @@ import (
 var promptWords = []string{"help", "exit", "quit"}
 
 // statementWords begin a statement.
-var statementWords = strings.Fields(`SELECT INSERT UPDATE DELETE CREATE DROP ALTER SHOW DESCRIBE SUBSCRIBE STORAGE USE BEGIN
-START COMMIT ROLLBACK EXECUTE EXPLAIN KILL WITH VALUES FROM SUMMARIZE`)
+var statementWords = strings.Fields(`
+SELECT INSERT UPDATE DELETE CREATE DROP ALTER SHOW DESCRIBE SUBSCRIBE STORAGE USE BEGIN START COMMIT ROLLBACK
+EXECUTE EXPLAIN KILL WITH VALUES FROM SUMMARIZE`)
 
 // typeWords are the data types.
-var typeWords = strings.Fields(`BIGINT BOOLEAN BYTES DATE DATETIME DECIMAL DOUBLE FLOAT INT JSON SMALLINT TEXT TIME TIMESTAMP
-UUID`)
+var typeWords = strings.Fields(`
+BIGINT BOOLEAN BYTES DATE DATETIME DECIMAL DOUBLE FLOAT INT JSON SMALLINT TEXT TIME TIMESTAMP UUID`)
 
 // tableOptions are those of CREATE TABLE ... WITH (...), subscribeOptions those of
 // SUBSCRIBE TO ... OPTIONS (...).
 var (
-	tableOptions = strings.Fields(`TYPE ACCESS_LEVEL DELETED_RETENTION_HOURS FLUSH_CRON FLUSH_POLICY SHARD_STRATEGY STORAGE_ID
-TTL_SECONDS USE_USER_STORAGE`)
+	tableOptions = strings.Fields(`
+TYPE ACCESS_LEVEL DELETED_RETENTION_HOURS FLUSH_CRON FLUSH_POLICY SHARD_STRATEGY STORAGE_ID TTL_SECONDS
+USE_USER_STORAGE`)
 	subscribeOptions = strings.Fields("last_rows batch_size buffer_size from")
 )
 
 // functionWords are the functions that are suggested: those of the server, and of
 // DuckDB's those that are used often.
-var functionWords = strings.Fields(`abs array_agg array_length avg bool_and bool_or cardinality ceil coalesce concat concat_ws
-contains count current_role current_user_id date_diff date_part date_trunc dayname dense_rank epoch epoch_ms exp first
-first_value floor format generate_series greatest hash if ifnull json_as_text json_contains json_each json_extract
-json_extract_string json_get json_get_bool json_get_float json_get_int json_get_json json_get_str json_keys json_length
-json_object_keys lag last last_value lead least left len length levenshtein list list_contains list_filter list_transform ln
-log lower lpad ltrim max md5 median min mode monthname nullif now ntile nth_value power quantile_cont range rank
-regexp_extract regexp_matches regexp_replace repeat replace reverse right round row_number rpad rtrim sign snowflake_id split_part
-sqrt starts_with stddev strftime string_agg string_split strlen strptime struct_pack substring sum to_timestamp trim trunc
-typeof ulid unnest upper uuid_v7 variance year`)
+var functionWords = strings.Fields(`
+abs array_agg array_length avg bool_and bool_or cardinality ceil coalesce concat concat_ws contains count
+current_role current_user_id date_diff date_part date_trunc dayname dense_rank epoch epoch_ms exp first
+first_value floor format generate_series greatest hash if ifnull json_as_text json_contains json_each
+json_extract json_extract_string json_get json_get_bool json_get_float json_get_int json_get_json json_get_str
+json_keys json_length json_object_keys lag last last_value lead least left len length levenshtein list
+list_contains list_filter list_transform ln log lower lpad ltrim max md5 median min mode monthname nullif now
+ntile nth_value power quantile_cont range rank regexp_extract regexp_matches regexp_replace repeat replace
+reverse right round row_number rpad rtrim sign snowflake_id split_part sqrt starts_with stddev strftime
+string_agg string_split strlen strptime struct_pack substring sum to_timestamp trim trunc typeof ulid unnest
+upper uuid_v7 variance year`)
 
 // phrase is a statement whose words come in a fixed order. <table> stands for a
 // name with or without namespace, <namespace> and <name> for one name.
@@ -45,17 +49,20 @@ type phrase []string
 // phrases are the statements of the dialect. Words in brackets may be left out.
 var phrases = expand(
 	"CREATE NAMESPACE [IF NOT EXISTS] <name>",
-	"CREATE [USER] TABLE [IF NOT EXISTS] <namespace>", "CREATE [SHARED] TABLE <namespace>", "CREATE [STREAM] TABLE <namespace>",
+	"CREATE [USER] TABLE [IF NOT EXISTS] <namespace>",
+	"CREATE [SHARED] TABLE <namespace>", "CREATE [STREAM] TABLE <namespace>",
 	"CREATE USER [IF NOT EXISTS] <name> WITH PASSWORD <name> ROLE <name>",
 	"CREATE STORAGE [IF NOT EXISTS] <name> TYPE <name>",
-	"DROP NAMESPACE [IF EXISTS] <namespace> CASCADE", "DROP [USER] TABLE [IF EXISTS] <table>", "DROP [SHARED] TABLE <table>",
-	"DROP [STREAM] TABLE <table>", "DROP USER [IF EXISTS] <name>", "DROP STORAGE [IF EXISTS] <name>",
+	"DROP NAMESPACE [IF EXISTS] <namespace> CASCADE", "DROP [USER] TABLE [IF EXISTS] <table>",
+	"DROP [SHARED] TABLE <table>", "DROP [STREAM] TABLE <table>",
+	"DROP USER [IF EXISTS] <name>", "DROP STORAGE [IF EXISTS] <name>",
 	"ALTER [USER] TABLE <table> ADD COLUMN <name>", "ALTER [SHARED] TABLE <table> DROP COLUMN <column>",
 	"ALTER [STREAM] TABLE <table> RENAME COLUMN <column> TO <name>", "ALTER TABLE <table> MODIFY COLUMN <column>",
-	"ALTER TABLE <table> ALTER COLUMN <column> SET", "ALTER TABLE <table> SET TBLPROPERTIES", "ALTER TABLE <table> SET ACCESS LEVEL",
+	"ALTER TABLE <table> ALTER COLUMN <column> SET", "ALTER TABLE <table> SET TBLPROPERTIES",
+	"ALTER TABLE <table> SET ACCESS LEVEL",
 	"ALTER USER <name> SET PASSWORD", "ALTER USER <name> SET ROLE", "ALTER USER <name> SET EMAIL",
 	"ALTER NAMESPACE <namespace> SET OPTIONS", "ALTER STORAGE <name> SET",
-	"SHOW NAMESPACES", "SHOW TABLES [IN] <namespace>", "SHOW COLUMNS FROM <table>", "SHOW TABLE STATS <table>",
+	"SHOW NAMESPACES", "SHOW TABLES IN <namespace>", "SHOW COLUMNS FROM <table>", "SHOW TABLE STATS <table>",
 	"SHOW STATS FOR TABLE <table>", "SHOW STORAGES", "SHOW JOBS",
 	"DESCRIBE [TABLE] <table> HISTORY LIMIT", "DESC <table> HISTORY LIMIT",
 	"USE [NAMESPACE] <namespace>", "SET NAMESPACE <namespace>",

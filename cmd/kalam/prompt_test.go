@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -295,7 +294,9 @@ func TestPaste(t *testing.T) {
 				return strings.Count(all, "Query OK, 1 rows affected") == 50 && line == first
 			})
 			want := "n,sum,bodies\n50,1225,50\n"
-			if got := s.sql("SELECT count(*) AS n, sum(id) AS sum, count(*) FILTER (body LIKE 'sel;%' || id) AS bodies FROM app.lines;"); got != want {
+			got := s.sql("SELECT count(*) AS n, sum(id) AS sum, count(*) FILTER (body LIKE 'sel;%' || id) AS bodies" +
+				" FROM app.lines;")
+			if got != want {
 				t.Errorf("the table has %q, want %q", got, want)
 			}
 			if c.begin == "" {
@@ -393,177 +394,28 @@ func TestCtrlCCancelsTheQuery(t *testing.T) {
 	x.ends()
 }
 
-// TestTerminalRestored ends the shell in every way that a process can see.
-func TestTerminalRestored(t *testing.T) {
-	s := startServer(t)
-	for _, c := range []struct {
-		name string
-		code int
-		end  func(x *terminal)
-	}{
-		{`\q`, 0, func(x *terminal) { x.typed(`\q` + keyEnter) }},
-		{"exit", 0, func(x *terminal) { x.typed("exit;" + keyEnter) }},
-		{"quit", 0, func(x *terminal) { x.typed("QUIT" + keyEnter) }},
-		{"Ctrl+D", 0, func(x *terminal) { x.typed(ctrlD) }},
-		{"SIGTERM", 1, func(x *terminal) { x.cmd.Process.Signal(syscall.SIGTERM) }},
-		{"SIGHUP", 1, func(x *terminal) { x.cmd.Process.Signal(syscall.SIGHUP) }},
-		{"SIGQUIT", 1, func(x *terminal) { x.cmd.Process.Signal(syscall.SIGQUIT) }},
-		{"SIGTERM while a query runs", 1, func(x *terminal) {
-			x.typed(endless + keyEnter)
-			x.line("")
-			x.cmd.Process.Signal(syscall.SIGTERM)
-		}},
-		{"SIGINT", 0, func(x *terminal) {
-			x.typed("SELECT")
-			x.line(first + "SELECT")
-			x.cmd.Process.Signal(syscall.SIGINT)
-			x.shows("Command cancelled")
-			x.line(first)
-			x.typed(ctrlD)
-		}},
-		{"a live query", 0, func(x *terminal) {
-			x.run("CREATE NAMESPACE IF NOT EXISTS app;")
-			x.run("CREATE USER TABLE IF NOT EXISTS app.t (id BIGINT PRIMARY KEY);")
-			x.typed("SUBSCRIBE TO app.t;" + keyEnter)
-			x.shows("Subscription established")
-			x.typed(ctrlC)
-			x.shows("Unsubscribed")
-			x.line(first)
-			x.typed(ctrlD)
-		}},
-		{"a search", 1, func(x *terminal) {
-			x.typed(ctrlR)
-			x.shows("reverse-i-search")
-			x.cmd.Process.Signal(syscall.SIGTERM)
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			x := s.prompt(t.TempDir())
-			x.t = t
-			c.end(x)
-			if code := x.ends(); code != c.code {
-				t.Errorf("exit %d, want %d", code, c.code)
-			}
-		})
-	}
-	t.Run("hang-up", func(t *testing.T) {
-		x := s.prompt(t.TempDir())
-		x.t = t
-		x.master.Close()
-		x.cmd.Process.Signal(syscall.SIGWINCH) // It writes, which ends the read that keeps the terminal open.
-		select {
-		case <-x.exited:
-		case <-time.After(patience):
-			t.Fatal("the shell goes on without its terminal")
-		}
-		if x.code != 1 {
-			t.Errorf("exit %d", x.code)
-		}
-	})
-	t.Run("the server is killed", func(t *testing.T) {
-		x := s.prompt(t.TempDir())
-		x.t = t
-		s.kill()
-		x.run("SELECT 1;")
-		x.shows("ERROR: Connection failed: cannot reach " + s.url)
-		x.typed(ctrlD)
-		if code := x.ends(); code != 0 {
-			t.Errorf("exit %d", code)
-		}
-	})
-}
-
-func TestPasswordIsAskedFor(t *testing.T) {
-	s := startServer(t)
-	open := func(t *testing.T, args ...string) *terminal {
-		x := startTerminal(t, 80, 24, t.TempDir(), append([]string{"--url", s.url}, args...)...)
-		return x
-	}
-	t.Run("right", func(t *testing.T) {
-		x := open(t, "-u", "root")
-		x.line("Password for root: ")
-		x.typed("wrong" + ctrlU + rootPassword + "x" + keyBackspace + keyEnter)
-		x.line(first)
-		if all, _ := x.text(); strings.Contains(all, rootPassword) || strings.Contains(all, "wrong") ||
-			!strings.Contains(all, "Connected to "+s.url) || !strings.Contains(all, "as root.") {
-			t.Errorf("the screen shows\n%s", all)
-		}
-		x.typed(ctrlD)
-		if code := x.ends(); code != 0 {
-			t.Errorf("exit %d", code)
-		}
-	})
-	for _, c := range []struct {
-		name, keys, want string
-		args             []string
-	}{
-		{"wrong", "nonsense" + keyEnter, "ERROR: Authentication failed: Invalid credentials", []string{"-u", "root"}},
-		{"Ctrl+C", ctrlC, "ERROR: interrupted", []string{"-u", "root"}},
-		{"no user", "", "Name a user with -u NAME", nil},
-		{"wrong on the command line", "", "ERROR: Authentication failed: Invalid credentials", []string{"-u", "root", "--password", "nonsense"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			x := open(t, c.args...)
-			if c.keys != "" {
-				x.line("Password for root: ")
-			}
-			x.typed(c.keys)
-			if code := x.ends(); code != 1 {
-				t.Errorf("exit %d", code)
-			}
-			x.shows(c.want)
-			if all, _ := x.text(); strings.Contains(all, "Connected") || strings.Contains(all, "cannot reach") {
-				t.Errorf("the screen shows\n%s", all)
-			}
-		})
-	}
-	t.Run("for a command", func(t *testing.T) {
-		x := open(t, "-u", "root", "-c", "SELECT 7 AS seven")
-		x.line("Password for root: ")
-		x.typed(rootPassword + keyEnter)
-		if code := x.ends(); code != 0 {
-			t.Errorf("exit %d", code)
-		}
-		x.shows("│ seven │")
-	})
-	t.Run("SIGTERM", func(t *testing.T) {
-		x := open(t, "-u", "root")
-		x.line("Password for root: ")
-		x.cmd.Process.Signal(syscall.SIGTERM)
-		if code := x.ends(); code != 1 {
-			t.Errorf("exit %d", code)
-		}
-	})
-	t.Run("unreachable", func(t *testing.T) {
-		x := startTerminal(t, 80, 24, t.TempDir(), "--url", "http://127.0.0.1:1", "-u", "root")
-		if code := x.ends(); code != 1 {
-			t.Errorf("exit %d", code)
-		}
-		x.shows("Connection failed: cannot reach http://127.0.0.1:1")
-		if all, _ := x.text(); strings.Contains(all, "Password") {
-			t.Errorf("the screen shows\n%s", all)
-		}
-	})
-}
-
 func TestTablesFitTheTerminal(t *testing.T) {
 	s := startServer(t)
-	s.sql(messages + "INSERT INTO app.messages (id, content, author) VALUES (9223372036854775807, '" + strings.Repeat("long ", 50) + "', 'NULL');")
+	s.sql(messages + "INSERT INTO app.messages (id, content, author) VALUES (9223372036854775807, '" +
+		strings.Repeat("long ", 50) + "', 'NULL');")
 	x := s.prompt(t.TempDir())
 	out := x.run("SELECT * FROM app.messages ORDER BY id;")
 	if !strings.Contains(out, "│                   1 │ hello ") || !strings.Contains(out, "│ 9223372036854775807 │ long long ") ||
 		!strings.Contains(out, "... │ 'NULL' │") || strings.Contains(out, "_seq") || strings.Contains(out, "_deleted") {
 		t.Errorf("the table is\n%s", out)
 	}
-	if out := x.run("SELECT _seq, * FROM app.messages LIMIT 1;"); !strings.Contains(out, "_seq") || strings.Contains(out, "_deleted") {
+	out = x.run("SELECT _seq, * FROM app.messages LIMIT 1;")
+	if !strings.Contains(out, "_seq") || strings.Contains(out, "_deleted") {
 		t.Errorf("a query that names _seq shows\n%s", out)
 	}
 	x.run(`\x all`)
-	if out := x.run("SELECT * FROM app.messages LIMIT 1;"); !strings.Contains(out, "_seq") || !strings.Contains(out, "_deleted") {
+	out = x.run("SELECT * FROM app.messages LIMIT 1;")
+	if !strings.Contains(out, "_seq") || !strings.Contains(out, "_deleted") {
 		t.Errorf("after \\x all\n%s", out)
 	}
 	x.run(`\x`)
-	if out := x.run("SELECT * FROM app.messages WHERE id > 3;"); strings.Count(out, "long") != 50 || !strings.Contains(out, "\n_seq     | ") {
+	out = x.run("SELECT * FROM app.messages WHERE id > 3;")
+	if strings.Count(out, "long") != 50 || !strings.Contains(out, "\n_seq     | ") {
 		t.Errorf("after \\x\n%s", out)
 	}
 	x.run(`\x`)
@@ -624,4 +476,48 @@ func TestResize(t *testing.T) {
 	x.until("the text in 40 columns", func(_, line string) bool { return line == whole[40:] })
 	x.typed(" AS n;" + keyEnter)
 	x.shows("n │")
+}
+
+// TestCompletionOf500Tables measures from the key to the screen. The best of a few
+// tries counts, so that a busy machine does not.
+func TestCompletionOf500Tables(t *testing.T) {
+	s := startServer(t)
+	var b strings.Builder
+	b.WriteString("CREATE NAMESPACE big;\n")
+	for i := range 500 {
+		fmt.Fprintf(&b, "CREATE USER TABLE big.table_%03d (id BIGINT PRIMARY KEY, first_%d TEXT, second_%d TEXT);\n", i, i, i)
+	}
+	s.sql(b.String())
+	x := s.prompt(t.TempDir())
+	x.typed("SELECT * FROM big.table_49" + keyTab)
+	x.until("the names", func(all, _ string) bool {
+		if !strings.Contains(all, "table_499") {
+			x.typed(keyTab)
+		}
+		return strings.Contains(all, "table_490") && strings.Contains(all, "table_499")
+	})
+	best := patience
+	for _, c := range []struct{ typed, completed string }{
+		{"SELECT * FROM big.table_123", ""}, {"SELECT first_49", "SELECT first_49"},
+		{"SELECT firs", "SELECT first_"}, {"SELECT  FROM big.table_077 x WHERE x.sec", "SELECT  FROM big.table_077 x WHERE x.second_77"},
+		{"SELECT * FROM big.tab", "SELECT * FROM big.table_"},
+	} {
+		x.typed(keyEsc + ctrlU)
+		x.line(first)
+		x.typed(c.typed)
+		x.line(first + c.typed)
+		start := time.Now()
+		x.typed(keyTab)
+		if c.completed == "" {
+			c.completed = c.typed
+		}
+		x.line(first + c.completed)
+		if c.completed != c.typed {
+			best = min(best, time.Since(start))
+		}
+	}
+	if best > 50*time.Millisecond {
+		t.Errorf("a completion takes %s", best)
+	}
+	t.Logf("the fastest completion took %s", best)
 }
