@@ -168,7 +168,8 @@ func (e *editing) paste(text string) outcome {
 	if n == 0 {
 		return outcomeNone
 	}
-	e.buf, e.rest = bufferOf(whole[:n], len([]rune(whole[:n]))), strings.TrimLeft(whole[n:], "\n")
+	done := strings.TrimRight(whole[:n], "\n")
+	e.buf, e.rest = bufferOf(done, len([]rune(done))), strings.TrimLeft(whole[n:], "\n")
 	return outcomeSubmit
 }
 

@@ -15,10 +15,20 @@ import (
 	"golang.org/x/term"
 )
 
-// nowhere draws nothing.
-type nowhere struct{ prompt.VT100Writer }
+// nowhere draws nothing. It calls drawn when the editor draws for the first time:
+// then the terminal is in its mode for editing.
+type nowhere struct {
+	prompt.VT100Writer
+	flushes int
+	drawn   func()
+}
 
-func (nowhere) Flush() error { return nil }
+func (w *nowhere) Flush() error {
+	if w.flushes++; w.flushes == 2 { // The first one turned on the marks of pastes.
+		w.drawn()
+	}
+	return nil
+}
 
 // TestEditorGivesTheTerminalBack leaves ReadLine in every way, also by a panic.
 func TestEditorGivesTheTerminalBack(t *testing.T) {
@@ -44,9 +54,11 @@ func TestEditorGivesTheTerminalBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := master.WriteString(c.keys); err != nil {
-				t.Fatal(err)
-			}
+			out := &nowhere{drawn: func() {
+				if _, err := master.WriteString(c.keys); err != nil {
+					t.Error(err)
+				}
+			}}
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			if c.keys == "" {
@@ -66,7 +78,7 @@ func TestEditorGivesTheTerminalBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				e, err := newPromptEditor(console, &nowhere{}, &history{}, suggest, nil, false)
+				e, err := newPromptEditor(console, out, &history{}, suggest, nil, false)
 				if err != nil {
 					t.Fatal(err)
 				}
