@@ -63,9 +63,10 @@ func openHistory(dir string) (h *history, warning string) {
 	return h, ""
 }
 
-// add appends a statement unless it repeats the last one or may hold a secret.
+// add appends a statement unless it repeats the last one, may hold a secret, or is
+// a command that nobody wants again.
 func (h *history) add(statement string) error {
-	if statement == "" || isSecret(statement) {
+	if statement == "" || isSecret(statement) || isFarewell(statement) {
 		return nil
 	}
 	if n := len(h.entries); n > 0 && h.entries[n-1] == statement {
@@ -220,6 +221,17 @@ func decodeEntry(line string) (s string, ok bool) {
 
 // isDamage reports whether a character cannot be typed into a statement.
 func isDamage(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// isFarewell reports whether a command leaves the shell or is about the history
+// itself.
+func isFarewell(statement string) bool {
+	word, _, _ := strings.Cut(strings.TrimRight(strings.TrimSpace(statement), ";"), " ")
+	switch word {
+	case `\q`, `\quit`, `\history`:
+		return true
+	}
+	return promptWord(statement) == `\quit`
+}
 
 // secretWords mark statements that are not stored.
 var secretWords = []string{"password", "token", "secret", "api_key", "credentials", "bearer"}

@@ -20,7 +20,7 @@ func TestHistoryFile(t *testing.T) {
 	statements := []string{"SELECT 1;", "SELECT 'a\nb';", `SELECT '\n \\ 你';`, "\\dt", "SELECT\r\n\t1;"}
 	for _, s := range append(statements,
 		"\\dt", "CREATE USER u WITH PASSWORD 'x';", "SELECT api_key FROM t;", "x BEARER y;", "SELECT 'Token';",
-		"ALTER USER u SET IDENTIFIED BY 'x';", "",
+		"ALTER USER u SET IDENTIFIED BY 'x';", "", `\q`, `\quit;`, "exit", "QUIT;", `\history`, `\history clear`,
 	) {
 		if s == "\\dt" && h.entries[len(h.entries)-1] != "\\dt" && len(h.entries) == len(statements) {
 			continue // Only a repetition of the last one is left out.
