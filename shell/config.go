@@ -30,7 +30,7 @@ type Config struct {
 	Port int    // 0 is the default.
 
 	User      string  // For whom to act; "" is KALAM_USER.
-	Password  *string // Of User; nil is KALAM_PASSWORD, an empty one is asked for on a terminal.
+	Password  *string // Of User; nil is KALAM_PASSWORD. On a terminal an empty or missing one is asked for.
 	Token     string  // JWT; "" is KALAM_TOKEN.
 	APIKey    string  // "" is KALAM_APIKEY.
 	Namespace string  // Of unqualified names.

@@ -21,16 +21,16 @@ type metaCommand struct {
 // metaCommands returns the backslash commands in the order of the help.
 func metaCommands() []metaCommand {
 	return []metaCommand{
-		{[]string{"help", "?"}, "", "show this help; also help and ? alone", (*session).metaHelp},
-		{[]string{"quit", "q"}, "", "leave the shell; also exit and quit alone", (*session).metaQuit},
-		{[]string{"d"}, "[NS.]TABLE", "show the columns of a table; all tables without one", (*session).metaDescribe},
-		{[]string{"dt", "tables"}, "[NS]", "list the tables, of all namespaces or of one", (*session).metaTables},
+		{[]string{"help", "?"}, "", "show this help (also: help, ?)", (*session).metaHelp},
+		{[]string{"quit", "q"}, "", "leave the shell (also: exit, quit)", (*session).metaQuit},
+		{[]string{"d"}, "[NS.]TABLE", "show the columns of a table, or all tables", (*session).metaDescribe},
+		{[]string{"dt", "tables"}, "[NS]", "list the tables, all or of a namespace", (*session).metaTables},
 		{[]string{"dn", "l"}, "", "list the namespaces", (*session).metaNamespaces},
-		{[]string{"du"}, "", "list the users (for dba and system)", (*session).metaUsers},
+		{[]string{"du"}, "", "list the users, for dba and system", (*session).metaUsers},
 		{[]string{"use"}, "NS", "choose the namespace of unqualified names", (*session).metaUse},
-		{[]string{"x"}, "[on|off|all]", "one line per cell, or a table; all: with _seq and _deleted", (*session).metaExpanded},
-		{[]string{"format"}, "NAME", "set the output format: " + strings.Join(Formats(), ", "), (*session).metaFormat},
-		{[]string{"timing"}, "[on|off]", "tell how long each request took from here", (*session).metaTiming},
+		{[]string{"x"}, "[on|off|all]", "a line per cell; all: _seq and _deleted too", (*session).metaExpanded},
+		{[]string{"format"}, "NAME", strings.Join(Formats(), ", "), (*session).metaFormat},
+		{[]string{"timing"}, "[on|off]", "tell how long each request took, from here", (*session).metaTiming},
 		{[]string{"history"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
 		{[]string{"refresh-tables", "refresh"}, "", "read the names for completion anew", (*session).metaRefresh},
 		{[]string{"health"}, "", "show how the server is", (*session).metaHealth},
@@ -73,9 +73,9 @@ func (s *session) metaHelp(context.Context, string) error {
 		if c.args != "" {
 			names += " " + c.args
 		}
-		s.remark("  %-32s %s", names, c.help)
+		s.remark("  %-28s %s", names, c.help)
 	}
-	s.remark("At the prompt TAB completes, the arrows and Ctrl+R recall what was typed, Ctrl+C discards it.")
+	s.remark("TAB completes, the arrows and Ctrl+R recall what was typed, Ctrl+C discards it.")
 	return nil
 }
 

@@ -67,18 +67,14 @@ func (s *session) metaUse(ctx context.Context, args string) error {
 // list runs a query of a command and shows its result. A result without rows is
 // the error none, unless that is empty.
 func (s *session) list(ctx context.Context, sql, none string) error {
-	if none != "" {
-		res, err := s.client.Query(ctx, sql)
-		if err == nil && len(res.Results) > 0 && len(res.Results[0].Rows()) == 0 {
-			return errors.New(none)
-		}
+	if s.timing {
+		defer s.timed(s.config.Now())
 	}
-	err := s.execute(ctx, sql, unnamed)
-	if err != nil {
-		s.fail(err, "")
-		return errShown
+	res, err := s.client.Query(ctx, sql)
+	if err == nil && none != "" && len(res.Results) > 0 && len(res.Results[0].Rows()) == 0 {
+		return errors.New(none)
 	}
-	return nil
+	return s.show(res, err, sql, unnamed)
 }
 
 // metaHistory shows the history, or with "clear" forgets it.

@@ -61,6 +61,12 @@ func (s *session) execute(ctx context.Context, sql string, name func(statement i
 		defer s.timed(s.config.Now())
 	}
 	res, err := s.client.Query(ctx, sql)
+	return s.show(res, err, sql, name)
+}
+
+// show prints what came of a request: its results, also those before an error,
+// which it returns.
+func (s *session) show(res *link.Response, err error, sql string, name func(statement int) string) error {
 	s.printer.sql = sql
 	if res != nil && (err == nil || len(res.Results) > 0) {
 		if perr := s.printer.response(res, name); err == nil {

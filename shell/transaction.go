@@ -20,7 +20,7 @@ type transaction struct {
 // for a step that is to be run as it is.
 func (s *session) collect(ctx context.Context, st step) bool {
 	if s.open == nil {
-		return s.begin(st)
+		return s.begin(ctx, st)
 	}
 	fragments, err := dialect.Split(st.text)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *session) collect(ctx context.Context, st step) bool {
 }
 
 // begin opens a transaction if the step begins one and does not end it.
-func (s *session) begin(st step) bool {
+func (s *session) begin(ctx context.Context, st step) bool {
 	fragments, err := dialect.Split(st.text)
 	if err != nil || len(fragments) == 0 || !opens(fragments[0].Text) || closes(fragments[len(fragments)-1].Text) {
 		return false
@@ -42,7 +42,7 @@ func (s *session) begin(st step) bool {
 	s.open = &transaction{statements: []string{fragments[0].Text}}
 	s.remark("Transaction open: COMMIT sends it as one request, ROLLBACK drops it.")
 	for _, f := range fragments[1:] {
-		s.gather(context.Background(), f.Text)
+		s.gather(ctx, f.Text)
 	}
 	return true
 }
@@ -91,11 +91,11 @@ func (s *session) commit(ctx context.Context, sql string) {
 		s.remark("Statement %d was: %s", e.Statement, shortened(statements[e.Statement-1]))
 	}
 	switch link.KindOf(err) {
-	case link.KindConnection, link.KindTimeout, link.KindCanceled:
-		s.remark("It is not known whether the transaction was committed.")
-	default:
+	case link.KindSQL, link.KindAuthentication:
 		n := counted(len(statements)-2, "statement", "statements") // Without BEGIN and COMMIT.
 		s.remark("Transaction rolled back: none of its %s took effect.", n)
+	default:
+		s.remark("It is not known whether the transaction was committed.")
 	}
 }
 
