@@ -235,3 +235,39 @@ func TestLayout(t *testing.T) {
 		}
 	}
 }
+
+// FuzzEditing types anything and lays it out: nothing panics, the cursor stays in
+// the text and in the frame.
+func FuzzEditing(f *testing.F) {
+	f.Add("SELECT con\t\t\x1b[A\x12le\r", uint8(20), uint8(5))
+	f.Add("a\r你好\x1b[A\x05\x0b\x19\x1bd\x17\x15", uint8(8), uint8(2))
+	f.Add(pasteBegin+"a;\nb\x1b[D"+pasteEnd+"\x1b[D\x04\x7f", uint8(3), uint8(1))
+	c := sampleCompleter(sample(), "app")
+	f.Fuzz(func(t *testing.T, in string, columns, rows uint8) {
+		e := newEditing([]string{"one;", "SELECT\n'你';"}, readyPart, c.complete)
+		e.begin()
+		for rest := []byte(in); len(rest) > 0; {
+			s := nextStroke(rest, true)
+			if len(s) == 0 {
+				return // A paste waits for its end.
+			}
+			rest = rest[len(s):]
+			if e.feed(s) == outcomeSubmit {
+				e.begin()
+			}
+			e.typing()
+			text, at := []rune(e.buf.Text()), cursorOf(e.buf)
+			if at < 0 || at > len(text) {
+				t.Fatalf("cursor at %d of %d", at, len(text))
+			}
+			v := view{
+				prompt: "> ", next: "- ", text: text, cursor: at,
+				menu: e.menu.items, selected: e.menu.selected(), menuRows: menuAfterTab,
+			}
+			frame := layout(v, int(columns), int(rows))
+			if len(frame.rows) > max(int(rows), 1) || frame.row < 0 || frame.row >= len(frame.rows) || frame.col > max(int(columns), 8) {
+				t.Fatalf("cursor at %d, %d of %d rows on %d by %d", frame.row, frame.col, len(frame.rows), columns, rows)
+			}
+		}
+	})
+}
