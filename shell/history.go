@@ -14,12 +14,9 @@ import (
 	"github.com/kalamlake/kalam/dialect"
 )
 
-// historySize is how many statements the history keeps, and historySlack by how
-// many its file may exceed that before it is shortened.
-const (
-	historySize  = 1000
-	historySlack = 250
-)
+// historySize is how many statements the history keeps. Its file may have more
+// while shells are open.
+const historySize = 1000
 
 // historyLine is the longest line of the file that is read, in bytes.
 const historyLine = 4 << 20
@@ -41,17 +38,7 @@ func openHistory(dir string) (h *history, warning string) {
 	err := os.MkdirAll(dir, 0o700)
 	damaged := 0
 	if err == nil {
-		err = h.locked(func() error {
-			var err error
-			h.entries, damaged, err = readHistory(h.path)
-			if err != nil || len(h.entries) <= historySize+historySlack {
-				return err
-			}
-			return writeHistory(h.path, h.entries[len(h.entries)-historySize:])
-		})
-	}
-	if n := len(h.entries) - historySize; n > 0 {
-		h.entries = h.entries[n:]
+		h.entries, damaged, err = h.shorten()
 	}
 	switch {
 	case err != nil:
@@ -63,20 +50,48 @@ func openHistory(dir string) (h *history, warning string) {
 	return h, ""
 }
 
-// add appends a statement unless it repeats the last one, may hold a secret, or is
-// a command that nobody wants again.
-func (h *history) add(statement string) error {
-	if statement == "" || isSecret(statement) || isFarewell(statement) {
-		return nil
-	}
-	if n := len(h.entries); n > 0 && h.entries[n-1] == statement {
-		return nil
-	}
-	h.entries = append(h.entries, statement)
+// shorten leaves the newest statements in the file, and returns them and how many
+// of its lines are damaged.
+func (h *history) shorten() (entries []string, damaged int, err error) {
+	err = h.locked(func() error {
+		entries, damaged, err = readHistory(h.path)
+		n := len(entries) - historySize
+		if err != nil || n <= 0 {
+			return err
+		}
+		entries = entries[n:]
+		return writeHistory(h.path, entries)
+	})
+	return entries, damaged, err
+}
+
+// close shortens the file.
+func (h *history) close() error {
 	if h.path == "" {
 		return nil
 	}
-	return h.locked(func() error {
+	_, _, err := h.shorten()
+	return err
+}
+
+// add appends a statement unless it repeats the last one, may hold a secret, or is
+// a command that nobody wants again; added says whether it is in the history. The
+// error is that of the file.
+func (h *history) add(statement string) (added bool, err error) {
+	if statement == "" || isSecret(statement) || isFarewell(statement) {
+		return false, nil
+	}
+	if n := len(h.entries); n > 0 && h.entries[n-1] == statement {
+		return false, nil
+	}
+	h.entries = append(h.entries, statement)
+	if n := len(h.entries) - historySize; n > 0 {
+		h.entries = h.entries[n:]
+	}
+	if h.path == "" {
+		return true, nil
+	}
+	return true, h.locked(func() error {
 		f, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return err

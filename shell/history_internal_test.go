@@ -25,7 +25,7 @@ func TestHistoryFile(t *testing.T) {
 		if s == "\\dt" && h.entries[len(h.entries)-1] != "\\dt" && len(h.entries) == len(statements) {
 			continue // Only a repetition of the last one is left out.
 		}
-		if err := h.add(s); err != nil {
+		if _, err := h.add(s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -33,7 +33,7 @@ func TestHistoryFile(t *testing.T) {
 	if d := cmp.Diff(statements, again.entries); d != "" || warning != "" {
 		t.Errorf("%s %s", warning, d)
 	}
-	if err := again.add(statements[len(statements)-1]); err != nil || len(again.entries) != len(statements) {
+	if added, err := again.add(statements[len(statements)-1]); err != nil || added {
 		t.Errorf("a repetition was added: %q, %v", again.entries, err)
 	}
 	if err := again.clear(); err != nil {
@@ -63,7 +63,7 @@ func TestHistoryDamage(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	// A line that was not ended does not take the next statement with it.
-	if err := h.add("SELECT 3;"); err != nil {
+	if _, err := h.add("SELECT 3;"); err != nil {
 		t.Fatal(err)
 	}
 	if h, _ := openHistory(dir); h.entries[len(h.entries)-1] != "SELECT 3;" {
@@ -86,8 +86,22 @@ func TestHistoryIsShortened(t *testing.T) {
 	if last+1 != historySize || h.entries[0] != "SELECT 1000;" || h.entries[last] != "SELECT 1999;" || warning != "" {
 		t.Errorf("%d entries from %q, %s", len(h.entries), h.entries[0], warning)
 	}
-	if text, err := os.ReadFile(path); err != nil || strings.Count(string(text), "\n") != historySize {
-		t.Errorf("the file has %d lines, %v", strings.Count(string(text), "\n"), err)
+	lines := func() int {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(text), "\n")
+	}
+	if n := lines(); n != historySize {
+		t.Errorf("the file has %d lines", n)
+	}
+	if _, err := h.add("SELECT 2000;"); err != nil || len(h.entries) != historySize {
+		t.Errorf("%d entries, %v", len(h.entries), err)
+	}
+	if err := h.close(); err != nil || lines() != historySize {
+		t.Errorf("after close: %d lines, %v", lines(), err)
 	}
 }
 
@@ -105,7 +119,7 @@ func TestHistoryOfSeveralShells(t *testing.T) {
 				t.Error(warning)
 			}
 			for n := range each {
-				if err := h.add(fmt.Sprintf("SELECT %d,\n%d, '%s';", i, n, strings.Repeat("x", 5000))); err != nil {
+				if _, err := h.add(fmt.Sprintf("SELECT %d,\n%d, '%s';", i, n, strings.Repeat("x", 5000))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -131,7 +145,7 @@ func TestHistoryWithoutDirectory(t *testing.T) {
 	if !strings.HasPrefix(warning, "Warning: the history is not kept: ") {
 		t.Errorf("warning %q", warning)
 	}
-	if err := h.add("SELECT 1;"); err != nil || len(h.entries) != 1 {
+	if _, err := h.add("SELECT 1;"); err != nil || len(h.entries) != 1 {
 		t.Errorf("%q, %v", h.entries, err)
 	}
 }

@@ -204,9 +204,8 @@ func (e *promptEditor) suspend(promptText string) error {
 
 // Remember adds a statement to the history.
 func (e *promptEditor) Remember(statement string) error {
-	before := len(e.past.entries)
-	err := e.past.add(statement)
-	if len(e.past.entries) > before {
+	added, err := e.past.add(statement)
+	if added {
 		e.edit.past = e.past.entries
 		e.edit.nav.Add(statement)
 	}
@@ -227,5 +226,5 @@ func (e *promptEditor) Close() error {
 	ferr := e.paint.out.Flush()
 	err := e.console.Close()
 	<-e.ended
-	return errors.Join(ferr, err, e.console.release())
+	return errors.Join(ferr, err, e.console.release(), e.past.close())
 }
