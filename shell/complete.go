@@ -141,18 +141,20 @@ func (f *finder) add(text, match, kind string, tier int) {
 		return
 	}
 	f.seen[text] = true
-	f.items = append(f.items, suggestion{text, kind, tier})
+	f.items = append(f.items, suggestion{text: text, kind: kind, tier: tier})
 }
 
 // sorted returns the suggestions by tier and by name, whatever their case and
 // quotes.
 func (f *finder) sorted() []suggestion {
-	name := func(s suggestion) string { return strings.ToLower(strings.ReplaceAll(s.text, `"`, "")) }
+	for i := range f.items {
+		f.items[i].key = strings.ToLower(strings.ReplaceAll(f.items[i].text, `"`, ""))
+	}
 	slices.SortStableFunc(f.items, func(a, b suggestion) int {
 		if a.tier != b.tier {
 			return a.tier - b.tier
 		}
-		return strings.Compare(name(a), name(b))
+		return strings.Compare(a.key, b.key)
 	})
 	return f.items
 }

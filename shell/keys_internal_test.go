@@ -161,14 +161,14 @@ func TestSubmit(t *testing.T) {
 func TestMenu(t *testing.T) {
 	suggest := func(text string, at int) suggestions {
 		if text[:at] == "" {
-			return suggestions{items: []suggestion{{"SELECT", "", 0}, {"SHOW", "", 0}}}
+			return suggestions{items: []suggestion{{text: "SELECT", tier: 0}, {text: "SHOW", tier: 0}}}
 		}
 		start := at
 		for start > 0 && text[start-1] != ' ' {
 			start--
 		}
 		s := suggestions{start: start}
-		for _, i := range []suggestion{{"content", "", 0}, {"contact", "", 0}, {"unique", "", 0}, {"union", "", 1}, {"contains(", "", 1}} {
+		for _, i := range []suggestion{{text: "content", tier: 0}, {text: "contact", tier: 0}, {text: "unique", tier: 0}, {text: "union", tier: 1}, {text: "contains(", tier: 1}} {
 			if hasPrefixFold(i.text, text[start:at]) {
 				s.items = append(s.items, i)
 			}

@@ -17,6 +17,7 @@ type suggestion struct {
 	text string // What is inserted.
 	kind string // What it is, for the menu.
 	tier int    // 0 for the most likely ones.
+	key  string // By which they are sorted.
 }
 
 // suggestions are the completions of the word that begins at byte start, the most
