@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type flags struct {
 
 	password, sql, color        string
 	json, csv, noColor          bool
+	version                     bool    // Not cobra's: see cmd/kalamd, command.
 	timeout, subscriptionExpiry float64 // Seconds.
 }
 
@@ -29,12 +31,16 @@ const example = `  kalam -u alice --password secret -c "SELECT 1"
 func newFlags(run func(shell.Config)) *flags {
 	f := &flags{}
 	f.command = &cobra.Command{
-		Use: "kalam", Short: "The shell of kalam", Example: example, Version: version,
+		Use: "kalam", Short: "The shell of kalam", Example: example,
 		Long:          "kalam runs SQL from its command line, a file, a pipe or a prompt.",
 		Args:          cobra.NoArgs,
 		SilenceErrors: true, SilenceUsage: true, DisableAutoGenTag: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.version {
+				_, err := io.WriteString(cmd.OutOrStdout(), versionText())
+				return err
+			}
 			if err := f.complete(); err != nil {
 				return err
 			}
@@ -42,7 +48,6 @@ func newFlags(run func(shell.Config)) *flags {
 			return nil
 		},
 	}
-	f.command.SetVersionTemplate(versionText())
 	f.define()
 	return f
 }
@@ -71,7 +76,7 @@ func (f *flags) define() {
 	p.BoolVar(&f.noColor, "no-color", false, "short for --color=false")
 	p.Float64Var(&f.timeout, "timeout", 30, "seconds that a request may take; 0 is without end")
 	p.BoolVarP(&c.Verbose, "verbose", "v", false, "show error codes")
-	p.Bool("version", false, "show the version")
+	p.BoolVar(&f.version, "version", false, "show the version")
 	p.Bool("help", false, "show this help")
 	p.Lookup("color").NoOptDefVal = "true"
 	f.command.MarkFlagsMutuallyExclusive("format", "json", "csv")

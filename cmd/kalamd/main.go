@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -41,9 +42,17 @@ func main() {
 func command() *cobra.Command {
 	root := &cobra.Command{
 		Use: "kalamd", Short: "The kalam server", SilenceUsage: true, SilenceErrors: true,
-		Version: fmt.Sprintf("%s, commit %s (%s), built %s", version, commit, branch, date),
 	}
-	root.SetVersionTemplate("kalamd {{.Version}}\n")
+	// Not cobra's Version: its template would link text/template, which keeps
+	// every exported method of every type in the binary (12 MB).
+	showVersion := root.Flags().Bool("version", false, "show the version")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !*showVersion {
+			return cmd.Help()
+		}
+		_, err := io.WriteString(cmd.OutOrStdout(), versionText())
+		return err
+	}
 	var f flags
 	serve := &cobra.Command{
 		Use: "serve", Short: "Run the server until SIGINT or SIGTERM", Args: cobra.NoArgs,
@@ -64,4 +73,9 @@ func command() *cobra.Command {
 	serve.Flags().StringVar(&f.listen, "listen", "", "address to listen on, HOST:PORT (server.host, server.port)")
 	root.AddCommand(serve)
 	return root
+}
+
+// versionText is what --version prints.
+func versionText() string {
+	return fmt.Sprintf("kalamd %s, commit %s (%s), built %s\n", version, commit, branch, date)
 }
