@@ -21,7 +21,7 @@ import (
 type Main struct {
 	Settings Settings
 	Build    api.Version
-	Stdout   io.Writer // Gets the ready line.
+	Stdout   io.Writer // Gets the ready line, and what to do if nobody can log in yet.
 	Stderr   io.Writer // Gets the log, unless it goes to a file.
 }
 
@@ -76,6 +76,11 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine, se
 	if _, err := fmt.Fprintf(m.Stdout, "kalamd ready on http://%s\n", ln.Addr()); err != nil {
 		log.Warn("ready line not printed", slog.Any("error", err))
 	}
+	if e.Catalog().NeedsSetup() {
+		if _, err := io.WriteString(m.Stdout, setupHint(ln.Addr(), &m.Settings.Config.Server)); err != nil {
+			log.Warn("the way to set the server up was not printed", slog.Any("error", err))
+		}
+	}
 	err := server.Serve(ctx, ln)
 	stopRun()
 	err = errors.Join(err, <-ran)
@@ -119,7 +124,7 @@ func (m *Main) logOpened(log *slog.Logger, e *engine.Engine) {
 		log.Warn("these configuration keys have no effect in this version", slog.Any("keys", keys))
 	}
 	if e.Catalog().NeedsSetup() {
-		log.Warn("user root has no password: run the setup, or set " + envRootPassword)
+		log.Warn("no password is set, so nobody can log in: run the setup, or start with " + envRootPassword)
 	}
 }
 
