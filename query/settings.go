@@ -62,6 +62,9 @@ func machineMemory() int64 {
 			}
 		}
 	}
+	if total == 0 {
+		total = systemMemory()
+	}
 	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
