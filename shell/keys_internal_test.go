@@ -204,6 +204,23 @@ func TestMenu(t *testing.T) {
 	}
 }
 
+// TestMenuWhileTyping: it shows from two characters on, and not for a word that is
+// complete.
+func TestMenuWhileTyping(t *testing.T) {
+	e := newEditing(nil, readyPart, sampleCompleter(sample(), "app").complete)
+	e.begin()
+	for _, c := range []struct {
+		typed string
+		menu  bool
+	}{{"S", false}, {"E", true}, {"LEC", true}, {"T", false}, {" ", false}, {"aut", true}, {"hor", false}, {"x", false}} {
+		e.feed([]byte(c.typed))
+		e.typing()
+		if e.menu.open() != c.menu {
+			t.Errorf("after %q: the menu is %v", e.buf.Text(), e.menu.items)
+		}
+	}
+}
+
 func TestLayout(t *testing.T) {
 	menu := []prompt.Suggest{{Text: "one", Description: "x"}, {Text: "two"}, {Text: "three"}}
 	for _, c := range []struct {

@@ -1,15 +1,18 @@
 package shell
 
 import (
+	"slices"
 	"strings"
 
 	prompt "github.com/c-bata/go-prompt"
 )
 
-// The largest number of completions shown: after TAB, and while typing.
+// The largest number of completions shown, after TAB and while typing; and the
+// characters of a word from which on they are shown while typing.
 const (
 	menuAfterTab = 20
 	menuTyping   = 6
+	menuFrom     = 2
 )
 
 // suggestion is one completion of a word.
@@ -134,8 +137,9 @@ func (e *editing) typing() {
 	}
 	found := e.suggest(text, at)
 	word := text[found.start:at]
-	if word == "" || len(found.items) == 1 && strings.EqualFold(found.items[0].text, word) {
-		return
+	isWord := func(s suggestion) bool { return strings.EqualFold(s.text, word) }
+	if len([]rune(word)) < menuFrom || slices.ContainsFunc(found.items, isWord) {
+		return // Too little to go by, or a word that is complete.
 	}
 	e.menu.set(nil, suggests(found.items), found.start, false)
 }
