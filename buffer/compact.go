@@ -118,7 +118,7 @@ func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
 	x.to = &lakeState{last: x.from.last}
 	x.to.Manifest = Manifest{Version: x.from.Version + 1, Watermark: x.from.Watermark, CreatedAt: x.from.CreatedAt, UpdatedAt: now}
-	x.to.FlushedAt = x.from.FlushedAt
+	x.to.FlushedAt = x.from.lastFlush()
 	x.to.Segments = append([]kalam.Segment(nil), x.from.Segments[:x.at]...)
 	x.to.vectors = append([]vectors(nil), x.from.vectors[:x.at]...)
 	if cc.Segment != nil {

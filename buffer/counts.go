@@ -79,10 +79,7 @@ func (l *lakeState) counts(mem *memtable, sh *shown, since kalam.Seq) Counts {
 		Buffered:      int64(sh.count()),
 		BufferedBytes: sh.bytes,
 		Segments:      int64(len(l.Segments)),
-		LastFlush:     l.FlushedAt,
-	}
-	if c.LastFlush.IsZero() && c.Segments > 0 {
-		c.LastFlush = l.UpdatedAt // From before the time of the flush was kept.
+		LastFlush:     l.lastFlush(),
 	}
 	if c.Segments == 0 {
 		return c

@@ -140,7 +140,7 @@ func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
 	a.to = &lakeState{last: a.from.last}
 	a.to.Manifest = Manifest{Version: a.from.Version + 1, Watermark: watermark, CreatedAt: a.from.CreatedAt, UpdatedAt: now}
-	a.to.FlushedAt = a.from.FlushedAt
+	a.to.FlushedAt = a.from.lastFlush()
 	if a.to.CreatedAt.IsZero() {
 		a.to.CreatedAt = now
 	}

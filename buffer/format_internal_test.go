@@ -203,7 +203,7 @@ func TestManifestRoundTrip(t *testing.T) {
 	sc := kalam.Scope{Table: 7, User: "ann"}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	l := &lakeState{last: 9}
-	l.Manifest = Manifest{Version: 3, Watermark: 77, CreatedAt: now, UpdatedAt: now.Add(time.Second)}
+	l.Manifest = Manifest{Version: 3, Watermark: 77, CreatedAt: now, UpdatedAt: now.Add(time.Second), FlushedAt: now.Add(time.Minute)}
 	l.Segments = []kalam.Segment{
 		{ID: 4, Storage: "local", Path: "users/ann/x.parquet", MinSeq: 1, MaxSeq: 70, Rows: 5, Tombstones: 1, MinKey: []byte{1}, MaxKey: []byte{9}, SchemaVersion: 2, Table: 7, CreatedAt: now},
 		{ID: 9, Path: "b"},
@@ -225,6 +225,22 @@ func TestManifestRoundTrip(t *testing.T) {
 			if (pair[0] == nil) != (pair[1] == nil) || pair[0] != nil && !pair[0].Equals(pair[1]) {
 				t.Errorf("vectors of segment %d: %v, want %v", i, pair[1], pair[0])
 			}
+		}
+	}
+}
+
+// TestManifestWithoutFlushTime reads a manifest from before the time of the last flush
+// was kept: that of its last commit stands for it.
+func TestManifestWithoutFlushTime(t *testing.T) {
+	const at = `"created_at":"2026-01-02T03:04:05Z","updated_at":"2026-01-02T03:05:00Z"`
+	for segments, want := range map[string]bool{`[{"id":1}]`: true, `[]`: false} {
+		body := `{"version":2,"watermark":7,"last_segment":1,` + at + `,"segments":` + segments + `}`
+		l, err := decodeManifest(kalam.Scope{}, sealManifest([]byte(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.lastFlush(); got.IsZero() == want || want && !got.Equal(l.UpdatedAt) {
+			t.Errorf("last flush of a manifest with the segments %s: %s", segments, got)
 		}
 	}
 }

@@ -62,6 +62,15 @@ type lakeState struct {
 	waiting    []*retirement // Guarded by Store.retiring.
 }
 
+// lastFlush returns the time of the last flush, zero when there was none. A manifest
+// from before it was kept has that of its last commit, as near as one can know.
+func (l *lakeState) lastFlush() time.Time {
+	if l.FlushedAt.IsZero() && len(l.Segments) > 0 {
+		return l.UpdatedAt
+	}
+	return l.FlushedAt
+}
+
 // segmentIndex returns the index of a segment, -1 when there is none.
 func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
 	for i := range l.Segments {
