@@ -25,7 +25,7 @@ func TestKeywords(t *testing.T) {
 			t.Errorf("a table may be called %s", w)
 		}
 	}
-	for _, w := range []string{"SELECT", "NAMESPACE", "FLUSH_POLICY", "SUBSCRIBE", "UUID_V7", "CURRENT_TIMESTAMP"} {
+	for _, w := range []string{"SELECT", "NAMESPACE", "FLUSH_POLICY", "FLUSH_CRON", "SUBSCRIBE", "UUID_V7", "CURRENT_TIMESTAMP"} {
 		if !slices.Contains(dialect.Keywords(), w) {
 			t.Errorf("%s is missing", w)
 		}
