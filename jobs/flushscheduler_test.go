@@ -34,7 +34,7 @@ type office struct {
 // newOffice starts both at a time after the epoch of seqs.
 func newOffice(t *testing.T, o jobs.FlushOptions) (f *office, stop func()) {
 	t.Helper()
-	time.Sleep(simulationStart.Sub(time.Now()))
+	time.Sleep(time.Until(simulationStart))
 	f = &office{
 		backlog: newBacklog(), t: t, records: newRecords(), policies: map[kalam.TableNumber]jobs.FlushPolicy{},
 		flush: func(int) (time.Duration, error) { return 0, nil }, tries: map[kalam.JobID]int{},
