@@ -71,8 +71,9 @@ func sweptLake(t *testing.T) engine.Config {
 func fillLake(s *server) {
 	s.t.Helper()
 	s.must(root, "CREATE NAMESPACE app")
-	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT)")
-	s.must(root, "CREATE SHARED TABLE app.s (id BIGINT PRIMARY KEY)")
+	// Clocks move on by days: no flush may come by itself.
+	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) WITH (FLUSH_POLICY = 'manual')")
+	s.must(root, "CREATE SHARED TABLE app.s (id BIGINT PRIMARY KEY) WITH (FLUSH_POLICY = 'manual')")
 	for _, u := range []string{"alice", "bob"} {
 		s.must(userOf(u), "INSERT INTO app.t VALUES (1, 'flushed')")
 	}

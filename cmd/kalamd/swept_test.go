@@ -38,7 +38,8 @@ func TestNothingIsSwept(t *testing.T) {
 	first.ready()
 	token := first.login()
 	for _, sql := range []string{
-		"CREATE NAMESPACE app", "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY)", "INSERT INTO app.t VALUES (1), (2)", "STORAGE FLUSH ALL",
+		"CREATE NAMESPACE app", "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY) WITH (FLUSH_POLICY = 'manual')",
+		"INSERT INTO app.t VALUES (1), (2)", "STORAGE FLUSH ALL",
 	} {
 		if got := postJSON(t, first.url+"/v1/api/sql", token, fmt.Sprintf(`{"sql":%q}`, sql)); !strings.Contains(got, `"status":"success"`) {
 			t.Fatalf("%s: %s", sql, got)
