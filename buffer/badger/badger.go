@@ -99,11 +99,14 @@ func Open(dir string, o Options) (_ *Backend, err error) {
 	if err := checkFiles(dir, o.Relaxed); err != nil {
 		return nil, err
 	}
+	if err := noteOpening(dir); err != nil {
+		return nil, openError(dir, err)
+	}
 	if err := b.openDB(); err != nil {
 		return nil, err
 	}
 	if err := b.load(); err != nil {
-		return nil, errors.Join(err, b.db.Close(), b.logs.close(), b.large.close())
+		return nil, errors.Join(err, b.closeFiles())
 	}
 	b.work.Add(1)
 	go b.collectLoop()
@@ -142,7 +145,7 @@ func (b *Backend) openDB() (err error) {
 		return openError(b.dir, err)
 	}
 	if b.logs, err = openLogSync(b.dir); err != nil {
-		return errors.Join(openError(b.dir, err), b.logs.close(), b.db.Close())
+		return errors.Join(openError(b.dir, err), noteClosed(b.dir), b.logs.close(), b.db.Close())
 	}
 	// An op of a large value writes two entries. Badger counts some bytes of its own
 	// for each, and allows as many as there would be nodes of its skip list.
@@ -213,11 +216,16 @@ func (b *Backend) Close() error {
 	close(b.quit)
 	<-b.idle
 	b.work.Wait()
-	err := errors.Join(b.db.Close(), b.logs.close(), b.large.close())
+	err := b.closeFiles()
 	if err != nil {
 		err = fmt.Errorf("close %s: %w", b.dir, err)
 	}
 	return errors.Join(err, b.lock.release())
+}
+
+// closeFiles closes what openDB and load have opened.
+func (b *Backend) closeFiles() error {
+	return errors.Join(noteClosed(b.dir), b.db.Close(), b.logs.close(), b.large.close())
 }
 
 // Put implements buffer.Backend.

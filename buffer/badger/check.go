@@ -58,12 +58,31 @@ func checkFiles(dir string, relaxed bool) error {
 			return badFile(dir, e.Name(), err)
 		}
 	}
+	if err := errors.Join(checkNewestLog(dir), checkRegistry(dir)); isSystemError(err) {
+		return unreadable(dir, err)
+	} else if err != nil {
+		return damaged(dir, err)
+	}
 	if err := checkUnlisted(dir, record, relaxed); isSystemError(err) {
 		return unreadable(dir, err)
 	} else if err != nil {
 		return damaged(dir, err)
 	}
 	return nil
+}
+
+// checkRegistry checks the file of Badger's keys: we use none, so it is always the
+// same, an initialisation vector and a text.
+func checkRegistry(dir string) error {
+	const vector, text = 16, "Hello Badger"
+	raw, err := os.ReadFile(filepath.Join(dir, badger.KeyRegistryFileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // Badger makes it anew.
+	}
+	if err == nil && (len(raw) < vector+len(text) || string(raw[vector:vector+len(text)]) != text) {
+		err = fmt.Errorf("%s is damaged; without it a new one is made, which loses nothing", badger.KeyRegistryFileName)
+	}
+	return err
 }
 
 // badFile is the error of a file that cannot be used: it is damaged or missing,

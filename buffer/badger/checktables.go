@@ -252,7 +252,7 @@ const memtableSuffix = ".mem"
 // opened, unlike the files that come before MANIFEST.
 func storeFile(name string) bool {
 	switch name {
-	case badger.ManifestFilename, badger.KeyRegistryFileName, "DISCARD":
+	case badger.ManifestFilename, badger.KeyRegistryFileName, "DISCARD", logNote:
 		return true
 	}
 	switch filepath.Ext(name) {

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -16,8 +13,6 @@ import (
 // syncs its value log each time too: a second flush of the disk for a file in
 // which we store nothing. docs/architecture/adrs/003 has the figures.
 const syncsItself = true
-
-const memtableLog = ".mem"
 
 // logSync makes what Badger wrote to its memtable logs durable. Badger numbers
 // the logs upwards, writes to the newest only, begins a new one inside of a
@@ -66,17 +61,9 @@ func (l *logSync) changed() bool {
 
 // openNewest opens the log with the highest number.
 func (l *logSync) openNewest() error {
-	entries, err := os.ReadDir(l.dir)
+	newest, _, err := findNewestLog(l.dir)
 	if err != nil {
 		return fmt.Errorf("list logs: %w", err)
-	}
-	newest := -1
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), memtableLog); ok {
-			if id, err := strconv.Atoi(name); err == nil {
-				newest = max(newest, id)
-			}
-		}
 	}
 	if newest < 0 {
 		return fmt.Errorf("no log in %s", l.dir)
@@ -95,12 +82,17 @@ func (l *logSync) open(id int) error {
 		}
 	}
 	l.id, l.file = id, f
-	return syncFolder(l.dir) // The new name.
+	if err := syncFolder(l.dir); err != nil { // The new name.
+		return err
+	}
+	// On a full disk the note before stays, which asks for less.
+	if err := noteWriting(l.dir); err != nil && !isNoSpace(err) {
+		return fmt.Errorf("note the newest log: %w", err)
+	}
+	return nil
 }
 
-func (l *logSync) path(id int) string {
-	return filepath.Join(l.dir, fmt.Sprintf("%05d%s", id, memtableLog))
-}
+func (l *logSync) path(id int) string { return logPath(l.dir, id) }
 
 // sync returns when everything that was committed before is on disk.
 func (l *logSync) sync() error {

@@ -31,7 +31,7 @@ func TestSyncFollowsTheLogs(t *testing.T) {
 		if err := b.Apply(context.Background(), []buffer.Op{op}); err != nil {
 			t.Fatal(err)
 		}
-		logs, err := filepath.Glob(filepath.Join(b.dir, "*"+memtableLog))
+		logs, err := filepath.Glob(filepath.Join(b.dir, "*"+memtableSuffix))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,12 @@ const syncsItself = false
 // logSync does nothing here: Badger syncs.
 type logSync struct{}
 
-func openLogSync(string) (*logSync, error) { return &logSync{}, nil }
+func openLogSync(dir string) (*logSync, error) {
+	if err := noteWriting(dir); err != nil && !isNoSpace(err) {
+		return nil, err
+	}
+	return &logSync{}, nil
+}
 
 func (*logSync) sync() error { return nil }
 
