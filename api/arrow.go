@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
@@ -137,6 +138,17 @@ func checkArrow(sql string) error {
 	return nil
 }
 
+// cut logs a failure that came too late to be told: the client sees a stream
+// without its end mark. It returns failure.
+func (q *call) cut(failure error) error {
+	if !errors.Is(failure, errAborted) && !isEnd(failure) {
+		e, _ := q.server.sqlError(failure, q.caller, q.requestID)
+		q.server.log.Warn("a result was cut", slog.String("user", string(q.principal.User)), slog.String("code", string(e.Code)),
+			slog.String("request", q.requestID))
+	}
+	return failure
+}
+
 // runArrow executes the request and streams its rows as Arrow. An error before
 // the first piece is told as JSON.
 func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
@@ -147,7 +159,7 @@ func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 	doc := s.newDocument(func(send func([]byte) bool) error {
 		enc.send = send
 		if failure = checkArrow(q.request.SQL); failure == nil {
-			failure = s.exec.Execute(ctx, q.principal, q.request, enc)
+			failure = q.execute(ctx, enc)
 		}
 		switch {
 		case failure != nil && enc.sent:

@@ -16,13 +16,19 @@ import (
 )
 
 const (
-	// pieceSize is how much of a document is collected before it is sent.
+	// spoolSize is how long a document is collected before any of it is sent: a
+	// failure until then has its own status and results of before only.
+	spoolSize = 1 << 20
+	// pieceSize is how much of it is collected from then on.
 	pieceSize = 64 << 10
 	// keepSize is the size up to which a used buffer is kept for the next request.
-	keepSize = 4 * pieceSize
+	keepSize = spoolSize + spoolSize/2
 
 	successHead = `{"status":"success","results":[`
 	errorHead   = `{"status":"error","results":[`
+	// streamHead begins a document that is sent before its outcome is known; the
+	// status comes at its end.
+	streamHead = `{"results":[`
 )
 
 // errAborted ends Execute when nobody takes the document any more.
@@ -143,11 +149,20 @@ func (e *encoder) endRow() error {
 
 // flush sends what has been collected once it is a piece.
 func (e *encoder) flush() error {
-	if len(e.buf) < pieceSize || e.send == nil {
+	least := pieceSize
+	if !e.sent {
+		least = spoolSize
+	}
+	if len(e.buf) < least || e.send == nil {
 		return nil
 	}
+	piece := e.buf
+	if !e.sent {
+		piece = e.buf[len(successHead)-len(streamHead):]
+		copy(piece, streamHead)
+	}
 	e.sent = true
-	if !e.send(e.buf) {
+	if !e.send(piece) {
 		return errAborted
 	}
 	e.buf, e.start = e.buf[:0], 0
@@ -207,6 +222,9 @@ func (e *encoder) tail(user kalam.UserID, statement int, hit *bool) {
 func (e *encoder) succeed(took time.Duration) []byte {
 	e.buf = append(e.buf, ']')
 	e.buf = appendTook(e.buf, took, e.timing)
+	if e.sent {
+		e.buf = append(e.buf, `,"status":"success"`...)
+	}
 	if e.single && e.results == 1 {
 		e.buf = append(e.buf, `,"error":null`...)
 	}
@@ -215,14 +233,24 @@ func (e *encoder) succeed(took time.Duration) []byte {
 }
 
 // fail ends the document of a request that failed after the results written so
-// far and returns all of it, valid until free. It must not be called once a piece
-// was sent. What the failed statement had written is dropped.
+// far. It returns what of it was not yet sent, the whole document if nothing was,
+// valid until free. What the failed statement had written is dropped, unless it
+// was sent: then its result says that it is not whole.
 func (e *encoder) fail(took time.Duration, failure *wire.Error) []byte {
-	if e.open {
+	if e.open && e.sent {
+		e.buf = append(e.buf, `],"row_count":`...)
+		e.buf = strconv.AppendInt(e.buf, e.rows, 10)
+		e.tail(e.header.AsUser, e.header.Statement, nil)
+		e.buf = append(e.buf, `,"truncated":true}`...)
+	} else if e.open {
 		e.buf = e.buf[:e.start]
 	}
 	e.buf = append(e.buf, ']')
 	e.buf = appendTook(e.buf, took, e.timing)
+	if e.sent {
+		e.buf = append(e.buf, `,"status":"error","error":`...)
+		return append(appendError(e.buf, failure), '}')
+	}
 	e.buf = append(e.buf, `,"error":`...)
 	e.buf = append(appendError(e.buf, failure), '}')
 	body := e.buf[len(successHead)-len(errorHead):]

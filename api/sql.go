@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -125,7 +126,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	)
 	doc := s.newDocument(func(send func([]byte) bool) error {
 		enc.send = send
-		failure = s.exec.Execute(ctx, q.principal, q.request, enc)
+		failure = q.execute(ctx, enc)
 		switch {
 		case failure == nil:
 			body = enc.succeed(s.now().Sub(q.began))
@@ -133,10 +134,13 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 				return errAborted
 			}
 			return nil
-		case enc.sent:
-			return q.cut(failure)
+		case errors.Is(failure, errAborted) || errors.Is(context.Cause(ctx), errGone):
+			return failure // Nobody takes it.
 		}
 		body, status = q.fail(enc, failure)
+		if enc.sent && !send(body) {
+			return errAborted
+		}
 		return nil
 	}, func() {
 		gone := errors.Is(context.Cause(ctx), errGone)
@@ -161,21 +165,22 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	return sendJSON(c, status, body)
 }
 
+// execute runs the statements. A panic is an error of the server, whatever was sent
+// before.
+func (q *call) execute(ctx context.Context, out engine.Results) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			q.server.log.Error("panic in a statement", slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+			err = kalam.Errorf(kalam.CodeInternal, "the statement ended in a panic")
+		}
+	}()
+	return q.server.exec.Execute(ctx, q.principal, q.request, out)
+}
+
 // fail ends the document with the error of the request.
 func (q *call) fail(enc *encoder, failure error) (body []byte, status int) {
 	e, status := q.server.sqlError(failure, q.caller, q.requestID)
 	return enc.fail(q.server.now().Sub(q.began), &e), status
-}
-
-// cut logs a failure that came too late to be told: the client sees a document
-// without its end. It returns failure.
-func (q *call) cut(failure error) error {
-	if !errors.Is(failure, errAborted) && !isEnd(failure) {
-		e, _ := q.server.sqlError(failure, q.caller, q.requestID)
-		q.server.log.Warn("a result was cut", slog.String("user", string(q.principal.User)), slog.String("code", string(e.Code)),
-			slog.String("request", q.requestID))
-	}
-	return failure
 }
 
 // finish notes the end of a request.

@@ -18,6 +18,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -148,21 +149,22 @@ func TestStreamSizes(t *testing.T) {
 		return rowsThen(n, func(context.Context) error { return nil })(ctx, p, r, out)
 	})
 	root := h.root()
-	for _, n = range []int{0, 1, 600, 620, 625, 630, 635, 640, 650, 1300, 5000} {
+	for _, n = range []int{0, 1, 640, 5000, 10_170, 10_175, 10_180, 10_185, 10_190, 10_200, 20_000} {
 		res := h.sql(root, "x")
 		var out wire.Response
 		decode(t, res.body, &out)
 		if res.status != http.StatusOK || len(out.Results) != 1 || len(out.Results[0].Rows) != n || out.Results[0].RowCount != int64(n) || !strings.HasSuffix(res.body, `,"error":null}`) {
 			t.Errorf("%d rows: status %d, %d bytes", n, res.status, len(res.body))
 		}
-		if streamed := res.header.Get("Content-Length") == ""; streamed != (len(res.body) > 64<<10) {
+		if streamed := res.header.Get("Content-Length") == ""; streamed != (len(res.body) >= 1<<20) {
 			t.Errorf("%d rows, %d bytes: streamed %v", n, len(res.body), streamed)
 		}
 	}
 }
 
-// TestFailureInStream checks that a result that fails half-way is no short valid
-// success: the document is cut, and so is the connection.
+// TestFailureInStream checks that a result that fails half-way is no success: the
+// document ends with its status, its error, and a result that says that it is not
+// whole (case A8).
 func TestFailureInStream(t *testing.T) {
 	h := start(t, setup{})
 	root := h.root()
@@ -171,11 +173,25 @@ func TestFailureInStream(t *testing.T) {
 		func(context.Context) error { return errors.New("broken") },
 		func(context.Context) error { panic("boom") },
 	} {
-		h.server.SetExecutor(rowsThen(5000, f))
+		const rows = 12_000
+		h.server.SetExecutor(rowsThen(rows, f))
 		res := h.sql(root, "x")
-		if res.status != http.StatusOK || res.err == nil || json.Valid([]byte(res.body)) {
-			t.Errorf("status %d, error %v, %d bytes, valid %v", res.status, res.err, len(res.body), json.Valid([]byte(res.body)))
+		var out wire.Response
+		decode(t, res.body, &out)
+		if res.status != http.StatusOK || res.err != nil || out.Status != wire.StatusError || out.Error == nil || out.Error.Code == "" {
+			t.Errorf("status %d, %v, ends with %s", res.status, res.err, res.body[len(res.body)-300:])
 		}
+		if len(out.Results) != 1 || !out.Results[0].Truncated || len(out.Results[0].Rows) != rows {
+			t.Errorf("%d results: %+v", len(out.Results), out.Results[0].Truncated)
+		}
+	}
+	c, err := link.New(link.Options{URL: h.url, Auth: link.Password("root", rootPassword)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Query(t.Context(), "x"); link.KindOf(err) != link.KindSQL {
+		t.Errorf("the client library says %v", err)
 	}
 	if !strings.Contains(h.log.String(), "broken") {
 		t.Error("the internal error is not in the log")
@@ -241,8 +257,8 @@ func TestDisconnectCancels(t *testing.T) {
 		{"half-closed", 0, func(c *raw) { c.Conn.(*net.TCPConn).CloseWrite() }},
 		{"reset", 0, func(c *raw) { c.Conn.(*net.TCPConn).SetLinger(0); c.Close() }},
 		{"closed with a request behind", 0, func(c *raw) { c.write(sqlText("x", "SELECT 1")); c.Close() }},
-		{"closed while streaming", 5000, func(c *raw) { c.Close() }},
-		{"reset while streaming", 5000, func(c *raw) { c.Conn.(*net.TCPConn).SetLinger(0); c.Close() }},
+		{"closed while streaming", 12_000, func(c *raw) { c.Close() }},
+		{"reset while streaming", 12_000, func(c *raw) { c.Conn.(*net.TCPConn).SetLinger(0); c.Close() }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
