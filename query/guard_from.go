@@ -112,6 +112,9 @@ func (c *checker) ref(n node) {
 	c.fields(n, "FROM", s, "type alias sample query_location")
 	c.inFrom = false
 	c.plain(n, n["sample"])
+	if t == "JOIN" {
+		c.exactJoin(n)
+	}
 	if t == "BASE_TABLE" {
 		c.baseTable(n)
 		return

@@ -237,6 +237,9 @@ func parseFailure(err error) error {
 // statementOf reads the parser's answer.
 func statementOf(sql, doc string) (node, error) {
 	ast, err := decodeAST(doc)
+	if err != nil && strings.Contains(doc, `"value":Infinity`) {
+		return nil, kalam.Wrap(kalam.CodeInvalidSQL, err, "Syntax error: a number is out of the range of DOUBLE")
+	}
 	if err != nil {
 		return nil, kalam.Wrap(kalam.CodeInvalidSQL, err, "Syntax error: a number is out of range or the query is too deeply nested")
 	}

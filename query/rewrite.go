@@ -50,6 +50,8 @@ func become(n, m node) {
 // done.
 func (c *checker) rewrite(n node) {
 	switch str(n, "class") {
+	case "CONSTANT":
+		c.exactNumber(n)
 	case "COMPARISON":
 		c.distinctFrom(n)
 	case "COLUMN_REF":
