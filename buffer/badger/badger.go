@@ -99,6 +99,9 @@ func Open(dir string, o Options) (_ *Backend, err error) {
 	if err := checkFiles(dir, o.Relaxed); err != nil {
 		return nil, err
 	}
+	if err := removeUnusedLogs(dir, b.log); err != nil {
+		return nil, err
+	}
 	if err := noteOpening(dir); err != nil {
 		return nil, openError(dir, err)
 	}
@@ -134,7 +137,7 @@ func (b *Backend) openDB() (err error) {
 	o.NumCompactors = 2
 	most := b.opts.MemtableBytes * 15 / 100 // Badger refuses a transaction from here on.
 	o.ValueThreshold = min(1<<20, most)     // Values that reach Badger are below.
-	o.ValueLogFileSize = 1 << 20
+	o.ValueLogFileSize = valueLogBytes
 	o.ChecksumVerificationMode = options.OnBlockRead
 	// Rows are flushed away within minutes, and blocks are read in place.
 	o.Compression = options.None

@@ -1,0 +1,80 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+)
+
+const (
+	valueLogSuffix = ".vlog"
+	// valueLogBytes is Badger's limit of a value log. One that is in use is twice as
+	// long; a clean close cuts it to what it holds.
+	valueLogBytes = 1 << 20
+)
+
+// logFiles are the logs in a directory.
+type logFiles struct {
+	empty    []string // Of no bytes.
+	memtable string   // The last empty one of a memtable, "" if there is none.
+	others   int      // Logs of memtables that are not empty.
+	open     bool     // The newest value log is as long as only an open store has it.
+}
+
+// removeUnusedLogs removes the empty logs that a kill leaves between the two calls
+// by which Badger makes one: create, and extend to full length. Nothing was ever
+// written to them. Badger would refuse to open them, and extend them as it does.
+//
+// The log of a memtable may also be empty because it lost what it held. Badger makes
+// one at its start, or when the one before is full. So nothing is lost if another log
+// is there, or if the value log tells that the store was closed cleanly or is new.
+// Anything else is damage, and nothing is changed.
+func removeUnusedLogs(dir string, log *slog.Logger) error {
+	logs, err := listLogs(dir)
+	if err != nil {
+		return unreadable(dir, err)
+	}
+	if logs.memtable != "" && logs.others == 0 && logs.open {
+		return damaged(dir, fmt.Errorf("%s is empty, and the store was not closed: what it held is missing", logs.memtable))
+	}
+	for _, name := range logs.empty {
+		log.Warn("an empty log, left by a kill, is removed", "directory", dir, "file", name)
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return unreadable(dir, err)
+		}
+	}
+	return nil
+}
+
+func listLogs(dir string) (logs logFiles, err error) {
+	entries, err := os.ReadDir(dir) // Sorted: of each kind the newest is the last.
+	if err != nil {
+		return logs, err
+	}
+	for _, e := range entries {
+		suffix := filepath.Ext(e.Name())
+		if suffix != memtableSuffix && suffix != valueLogSuffix {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			return logs, err
+		}
+		empty := info.Size() == 0
+		if empty {
+			logs.empty = append(logs.empty, e.Name())
+		}
+		switch {
+		case suffix == valueLogSuffix:
+			logs.open = info.Size() >= 2*valueLogBytes
+		case empty:
+			logs.memtable = e.Name()
+		default:
+			logs.others++
+		}
+	}
+	return logs, nil
+}
