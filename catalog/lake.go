@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 )
 
@@ -19,6 +20,10 @@ type LakeRecord struct {
 	// Restored is set when the buffer was once found to be older than the storage:
 	// files that it does not know may hold rows that it has forgotten.
 	Restored bool `json:"restored,omitempty"`
+	// RestoredSeq is the highest seq that the buffer may have given out when that was
+	// found; 0 while it is not restored. A segment up to it may be one that a newer
+	// copy of the buffer names.
+	RestoredSeq kalam.Seq `json:"restored_seq,omitempty"`
 	// Unconfirmed is set before the storage's mark is written, and cleared after: a
 	// storage without mark then is no other storage, but one whose mark was cut short.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`

@@ -228,6 +228,11 @@ func (e *Engine) recoverTable(ctx context.Context, t *kalam.Table) error {
 		}
 		if _, err := e.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m)); err != nil {
 			e.log.Warn("manifest.json not written; the next flush repeats it", "table", t.ID.String(), "error", err)
+			if errors.Is(err, lake.ErrNewerManifest) { // A commit is in the buffer before it is in manifest.json.
+				if err := e.noteRestored(ctx); err != nil {
+					return err
+				}
+			}
 		}
 		e.noteDue(ctx, t, sc)
 		return nil

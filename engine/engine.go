@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,9 +45,11 @@ type Engine struct {
 	retired    retired
 	staged     staged
 
-	lakeRecord catalog.LakeRecord // Changed by the job that removes orphans only.
+	recordMu   sync.Mutex         // guards that the lake record says restored
+	lakeRecord catalog.LakeRecord // Its id and generation do not change after Open.
 	opened     time.Time          // When the lake was, by the clock of the files.
 	openedSeq  kalam.Seq          // At or above every seq that the buffer had given out.
+	keepUpTo   atomic.Uint64      // Compactions remove no segment up to this seq; a newer copy of the buffer may name it.
 
 	failing  atomic.Pointer[string] // Why the server is degraded; nil when it is not.
 	counters Counters
@@ -144,6 +147,9 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("open row log: %w", err)
 	}
 	e.openedSeq = e.store.Clock().Last()
+	if e.lakeRecord.Restored {
+		return e.noteRestored(ctx)
+	}
 	return nil
 }
 

@@ -329,7 +329,7 @@ func (c *lakeCheck) nextGeneration(e *Engine) error {
 		c.record = catalog.LakeRecord{ID: id.String(), CreatedAt: created, Unconfirmed: true}
 	}
 	if c.mark.Generation > c.record.Generation {
-		c.record.Restored = true
+		c.record.Restored, c.record.RestoredSeq = true, 0
 	}
 	if c.record.Restored {
 		e.log.Error("the write buffer is older than the storage; files that it does not know are kept",
@@ -337,4 +337,33 @@ func (c *lakeCheck) nextGeneration(e *Engine) error {
 	}
 	c.record.Generation = max(c.record.Generation, c.mark.Generation) + 1
 	return nil
+}
+
+// noteRestored records that the buffer is older than the storage, and up to which
+// seq it may share its segments with newer copies of it, which the operator may put
+// back.
+func (e *Engine) noteRestored(ctx context.Context) error {
+	e.recordMu.Lock()
+	defer e.recordMu.Unlock()
+	r := &e.lakeRecord
+	var err error
+	if !r.Restored || r.RestoredSeq == 0 {
+		r.Restored, r.RestoredSeq = true, e.openedSeq
+		err = catalog.WriteLake(ctx, e.backend, *r)
+	}
+	e.keepUpTo.Store(uint64(r.RestoredSeq))
+	if kalam.CodeOf(err) == kalam.CodeResourceExhausted {
+		return nil // The next start finds it again, and then keeps more.
+	}
+	if err != nil {
+		return fmt.Errorf("record in the write buffer that it is older than the storage: %w", err)
+	}
+	return nil
+}
+
+// restored reports whether the buffer was found to be older than the storage.
+func (e *Engine) restored() bool {
+	e.recordMu.Lock()
+	defer e.recordMu.Unlock()
+	return e.lakeRecord.Restored
 }

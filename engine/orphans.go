@@ -10,7 +10,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
 )
@@ -39,7 +38,7 @@ func (e *Engine) submitOrphans(ctx context.Context) {
 // read, the storage still has the mark of this lake, and the buffer is not older
 // than the storage, it touches nothing, the trash neither.
 func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, err error) {
-	if e.lakeRecord.Restored {
+	if e.restored() {
 		return result, errRestored()
 	}
 	defer e.staged.watch()() // Before the manifests are read.
@@ -178,8 +177,7 @@ func (e *Engine) checkNotOlder(ctx context.Context, list lake.OrphanList) error 
 			continue
 		}
 		e.log.Error("the write buffer is older than the storage; files that it does not know are kept", "path", o.Path)
-		e.lakeRecord.Restored = true
-		return errors.Join(errRestored(), catalog.WriteLake(ctx, e.backend, e.lakeRecord))
+		return errors.Join(errRestored(), e.noteRestored(ctx))
 	}
 	return nil
 }

@@ -101,7 +101,8 @@ func (e *Engine) sweep(ctx context.Context) {
 // removeRetired deletes the files of replaced segments that nobody reads. The
 // oldest go first: a reader of the folder that knows no manifest must not find a
 // row without the tombstone that came later. They stay while it is not certain that
-// a power cut cannot bring back the manifest that names them.
+// a power cut cannot bring back the manifest that names them. Those that a restored
+// buffer shares with newer copies of it stay for good.
 func (e *Engine) removeRetired(ctx context.Context) {
 	e.retired.removing.Lock()
 	defer e.retired.removing.Unlock()
@@ -114,6 +115,10 @@ func (e *Engine) removeRetired(ctx context.Context) {
 		return
 	}
 	for _, s := range unread {
+		if uint64(s.MaxSeq) <= e.keepUpTo.Load() {
+			e.log.Info("file of a compacted segment kept: the write buffer is older than the storage", "path", s.Path)
+			continue
+		}
 		if err := e.lake.Remove(context.WithoutCancel(ctx), &s); err != nil {
 			e.log.Warn("file of a compacted segment not removed; it is removed as an orphan later", "path", s.Path, "error", err)
 		}
