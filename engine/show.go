@@ -167,15 +167,19 @@ func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 		return err
 	}
 	var next time.Time
+	var streams int
 	if s.principal.Role.IsAdmin() || !t.HasScopePerUser() {
 		next = s.e.nextFlush(t)
+		streams = s.e.hub.CountTable(t.Number)
+	} else {
+		streams = s.e.hub.CountScope(s.scope(t))
 	}
 	row := []kalam.Value{
 		text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion),
 		kalam.BigInt(sum.Buffered), kalam.BigInt(sum.Flushed), kalam.BigInt(sum.Buffered + sum.Flushed),
 		kalam.BigInt(sum.FlushedBytes), timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
 		kalam.Text(s.e.flushConfig(t)), kalam.BigInt(sum.Live), kalam.BigInt(sum.Segments),
-		kalam.BigInt(int64(s.e.hub.CountTable(t.Number))), kalam.BigInt(sum.BufferedBytes), timestamp(next),
+		kalam.BigInt(int64(streams)), kalam.BigInt(sum.BufferedBytes), timestamp(next),
 	}
 	return s.listing(statsColumns, [][]kalam.Value{row}, "")
 }

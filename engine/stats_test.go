@@ -171,3 +171,22 @@ func TestStreamStats(t *testing.T) {
 		offset.Add(int64(31 * time.Second))
 	}
 }
+
+// TestStatsCountOwnLiveQueries has users follow a table: each sees how many live
+// queries they have, an admin those of all.
+func TestStatsCountOwnLiveQueries(t *testing.T) {
+	s := newServer(t)
+	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY)")
+	for _, where := range []string{"", " WHERE id > 1", " WHERE id > 1"} {
+		s.follow(userOf("ann"), "SELECT * FROM app.t"+where, nil, false)
+	}
+	s.follow(userOf("bob"), "SELECT id FROM app.t", nil, false)
+	for _, c := range []struct {
+		principal kalam.Principal
+		want      int64
+	}{{userOf("ann"), 3}, {userOf("bob"), 1}, {userOf("cid"), 0}, {root, 4}} {
+		if got := count(t, s.stats(c.principal, "app.t"), "active_streams"); got != c.want {
+			t.Errorf("%s sees %d live queries, want %d", c.principal.User, got, c.want)
+		}
+	}
+}

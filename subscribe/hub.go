@@ -253,6 +253,22 @@ func (h *Hub) CountTable(n kalam.TableNumber) int {
 	return h.tables[n]
 }
 
+// CountScope returns the number of subscriptions to a scope.
+func (h *Hub) CountScope(sc kalam.Scope) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.feeds[sc]
+	if f == nil {
+		return 0
+	}
+	for _, m := range f.matchers {
+		for _, g := range m.groups {
+			n += len(g.subs)
+		}
+	}
+	return n
+}
+
 // Count returns the number of subscriptions.
 func (h *Hub) Count() int {
 	h.mu.Lock()

@@ -188,6 +188,11 @@ func TestBlockTable(t *testing.T) {
 	if n := w.hub.CountTable(1); n != 2 {
 		t.Errorf("CountTable = %d", n)
 	}
+	for user, want := range map[kalam.UserID]int{"ann": 1, "bob": 1, "cid": 0} {
+		if n := w.hub.CountScope(kalam.Scope{Table: 1, User: user}); n != want {
+			t.Errorf("CountScope of %s = %d, want %d", user, n, want)
+		}
+	}
 	if n := w.hub.BlockTable(1); n != 2 {
 		t.Errorf("BlockTable = %d", n)
 	}
