@@ -270,7 +270,7 @@ func IsNew(dir string) (bool, error) {
 		return true, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read the directory of the write buffer: %w", err)
+		return false, unreadable(dir, err)
 	}
 	return !slices.ContainsFunc(names, func(e os.DirEntry) bool { return storeFile(e.Name()) }), nil
 }

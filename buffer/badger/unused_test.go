@@ -98,3 +98,12 @@ func TestEmptiedLog(t *testing.T) {
 		t.Errorf("a refused start changed the directory: %d bytes, %v, before %v", info.Size(), after, before)
 	}
 }
+
+// TestIsNewSaysWhatToDo asks about a directory that cannot be read.
+func TestIsNewSaysWhatToDo(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	must(t, "WriteFile", os.WriteFile(name, nil, 0o600))
+	if _, err := badger.IsNew(name); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "check the permissions") {
+		t.Errorf("IsNew of a file = %v", err)
+	}
+}

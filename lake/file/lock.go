@@ -29,7 +29,7 @@ func (s *Storage) Lock(holder string) error {
 		return fmt.Errorf("storage directory %s is locked already", s.dir)
 	}
 	if err := s.root.Mkdir(lake.OwnFolder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
+		return s.cannotLock(err)
 	}
 	name := filepath.Join(s.dir, filepath.FromSlash(lake.LockPath))
 	l, err := openLock(name)
@@ -37,11 +37,11 @@ func (s *Storage) Lock(holder string) error {
 		return s.inUse(name)
 	}
 	if err != nil {
-		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
+		return s.cannotLock(err)
 	}
 	s.lock = l
 	if err := l.announce(holder); err != nil {
-		return fmt.Errorf("lock storage directory %s: %w", s.dir, errors.Join(err, s.unlock()))
+		return s.cannotLock(errors.Join(err, s.unlock()))
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func (s *Storage) Locked() error {
 		return s.inUse(name)
 	}
 	if err != nil {
-		return fmt.Errorf("lock storage directory %s: %w", s.dir, err)
+		return s.cannotLock(err)
 	}
 	return l.Close()
 }
@@ -68,6 +68,12 @@ func (s *Storage) inUse(name string) error {
 	return kalam.Errorf(kalam.CodeInvalidOperation,
 		"storage directory %s is used by another process, %s; "+
 			"stop that one, or give this server a storage directory of its own", s.dir, holderOf(name))
+}
+
+// cannotLock is the error of a root in which the lock file cannot be made or locked.
+func (s *Storage) cannotLock(err error) error {
+	return kalam.Wrap(kalam.CodeInvalidInput, err,
+		"storage directory %s cannot be locked; a server needs to write to it: check its permissions and its mount", s.dir)
 }
 
 func (s *Storage) unlock() error {

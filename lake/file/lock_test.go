@@ -83,3 +83,31 @@ func TestExisting(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestRefusalsSayWhatToDo opens and locks roots that the system does not let us use.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "file")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := file.Open(name, file.Options{Existing: true})
+	if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "check its permissions") {
+		t.Errorf("Open of a file = %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".kalam"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := file.New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{"Lock": s.Lock("a test"), "Locked": s.Locked()} {
+		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "check its permissions") {
+			t.Errorf("%s without a place for the lock = %v", what, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
