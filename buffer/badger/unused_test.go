@@ -82,6 +82,8 @@ func TestEmptiedLog(t *testing.T) {
 		t.Fatalf("%d logs, want 1", len(logs))
 	}
 	must(t, "Truncate", os.Truncate(filepath.Join(dir, logs[0]), 0))
+	wantRefused(t, "with its note", dir, kalam.CodeCorrupt, logs[0])
+	must(t, "Remove", os.Remove(filepath.Join(dir, "LOGS"))) // As older versions left it.
 	before := logsOf(t, dir, "")
 	for range 2 {
 		b, err := badger.Open(dir, small)
