@@ -115,7 +115,8 @@ func (s *Server) handleLogin(c *fiber.Ctx) error {
 			return authFailure(c, fiber.StatusBadRequest, "bad_request", "User or password is too long")
 		}
 		ctx, stop := withWatch(s.base, c.Context().Conn())
-		u, err := s.engine.Catalog().Login(ctx, kalam.UserID(name), r.Password)
+		from := clientOf(c)
+		u, err := s.engine.Catalog().Login(ctx, kalam.UserID(name), r.Password, catalog.Origin{Addr: from.addr, Local: from.local})
 		stop()
 		if err != nil {
 			fail()

@@ -134,3 +134,51 @@ func TestKillTellsNothing(t *testing.T) {
 	}
 	h.mustSQL(alice, "KILL LIVE QUERY '"+id+"'")
 }
+
+// TestGuessingLocksNobodyElse guesses passwords through a proxy of this machine: the
+// address that guesses is locked, for names that exist as for those that do not, and
+// the users log in from elsewhere. system.users shows it.
+func TestGuessingLocksNobodyElse(t *testing.T) {
+	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxAuthPerIP = 0 }})
+	h.user("ann", kalam.RoleUser)
+	login := func(user, password, from string) string {
+		var headers []string
+		if from != "" {
+			headers = []string{"X-Forwarded-For", from}
+		}
+		res := h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": user, "password": password}, headers...)
+		if res.status == http.StatusOK {
+			return "in"
+		}
+		var out wire.PlainError
+		decode(t, res.body, &out)
+		return fmt.Sprint(res.status, " ", out.Error, ": ", out.Message)
+	}
+	const wrong, locked = "401 unauthorized: Invalid credentials", "401 account_locked: Account locked. Try again in 15 minute(s)"
+	for _, user := range []string{"ann", "nobody", "root"} {
+		for range 5 {
+			if got := login(user, "wrong", "203.0.113.9"); got != wrong {
+				t.Errorf("%s: %s", user, got)
+			}
+		}
+		if got := login(user, "ann-password", "203.0.113.9"); got != locked {
+			t.Errorf("%s: %s", user, got)
+		}
+	}
+	for range 10 {
+		if got := login("root", "wrong", ""); got != wrong {
+			t.Errorf("root at home: %s", got)
+		}
+	}
+	for user, password := range map[string]string{"ann": "ann-password", "root": rootPassword} {
+		for _, from := range []string{"", "203.0.113.10"} {
+			if got := login(user, password, from); got != "in" {
+				t.Errorf("%s from %q: %s", user, from, got)
+			}
+		}
+	}
+	out := h.mustSQL(h.root(), "SELECT failed_login_attempts, locked_until IS NULL, last_login_at IS NULL FROM system.users WHERE user_id IN ('ann', 'system') ORDER BY user_id")
+	if got := fmt.Sprint(out.Results[0].Rows); got != "[[5 false false] [0 true true]]" {
+		t.Errorf("system.users: %s", got)
+	}
+}

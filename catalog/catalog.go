@@ -35,7 +35,7 @@ type Catalog struct {
 	log        *slog.Logger
 	now        func() time.Time
 	hasher     *hasher
-	ghosts     *ghosts
+	guesses    *guesses
 	complexity bool
 
 	image  atomic.Pointer[image]
@@ -66,7 +66,7 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 	}
 	c := &Catalog{
 		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity,
-		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), ghosts: newGhosts(), writer: make(chan struct{}, 1),
+		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), guesses: newGuesses(), writer: make(chan struct{}, 1),
 	}
 	ended := make(chan struct{})
 	c.ended.Store(&ended)
@@ -87,12 +87,12 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 // closeBatch is the number of users that Close writes at once.
 const closeBatch = 500
 
-// Close makes the times at which users were last seen durable. Reads go on to
+// Close makes the times at which users last logged in and were seen durable. Reads go on to
 // work, writes are the caller's mistake.
 func (c *Catalog) Close() error {
 	var seen []kalam.UserID
 	for id, e := range c.image.Load().users.all() {
-		if e.load().LastSeen != e.user.LastSeen {
+		if u := e.load(); u.LastSeen != e.user.LastSeen || u.LastLogin != e.user.LastLogin {
 			seen = append(seen, id)
 		}
 	}
@@ -127,6 +127,8 @@ type tx struct {
 	ops        []operation
 	now        time.Time
 	endsTokens bool // Of a user.
+	// newPasswords are users whose locks end, because they get another password.
+	newPasswords []kalam.UserID
 }
 
 // operation puts a record, or deletes its key when value is nil.
@@ -167,6 +169,9 @@ func (c *Catalog) write(ctx context.Context, fn func(*tx) error) error {
 		return fmt.Errorf("write catalog: %w", err)
 	}
 	c.image.Store(&tx.next)
+	for _, id := range tx.newPasswords {
+		c.guesses.forget(id)
+	}
 	if tx.endsTokens {
 		next := make(chan struct{})
 		close(*c.ended.Swap(&next))

@@ -89,9 +89,6 @@ func checkRich(t *testing.T, c *catalog.Catalog) {
 	if u, _ := c.AnyUser("purging"); u.PurgingAt.IsZero() || u.DeletedAt.IsZero() {
 		t.Errorf("user %+v", u)
 	}
-	if u, _ := c.User("locked"); u.LockedUntil.IsZero() || u.FailedLogins != catalog.MaxFailedLogins {
-		t.Errorf("user %+v", u)
-	}
 	if len(c.ActiveJobs()) != 2 {
 		t.Errorf("active jobs %+v", c.ActiveJobs())
 	}
@@ -165,7 +162,6 @@ func TestWritesAreAtomic(t *testing.T) {
 			return err
 		}},
 		{"FinishPurge", func(c *catalog.Catalog, _ *clock) error { return c.FinishPurge(ctx, "purging") }},
-		{"Login", func(c *catalog.Catalog, _ *clock) error { _, err := c.Login(ctx, "in", "right one"); return err }},
 		{"Setup", func(c *catalog.Catalog, _ *clock) error {
 			_, err := c.Setup(ctx, catalog.NewUser{ID: "first", Password: "long enough"}, "long enough too")
 			return err
@@ -222,6 +218,41 @@ func TestFailedFirstStart(t *testing.T) {
 	c := open(t, b, catalog.Options{})
 	if _, ok := c.Namespace(kalam.DefaultNamespace); !ok || len(c.Users()) != 2 || len(c.Storages()) != 1 {
 		t.Errorf("bootstrap: %+v", dumpOf(t, c))
+	}
+}
+
+// TestLoginOnAFullDisk checks that a login writes nothing that it needs: wrong and
+// right passwords are told apart, an old hash stays, the time of the login is stored
+// by Close when there is room again.
+func TestLoginOnAFullDisk(t *testing.T) {
+	clk, b := newClock(), newFaulty()
+	createUser(t, open(t, b, catalog.Options{Now: clk.now}), catalog.NewUser{ID: "ann", Password: "right one"})
+	for _, cost := range []int{cheap, cheap + 1} {
+		c := open(t, b, catalog.Options{Now: clk.now, BcryptCost: cost})
+		b.setBroken(true)
+		for range catalog.MaxFailedLogins - 1 {
+			if _, err := c.Login(t.Context(), "ann", "wrong", home); !errors.Is(err, catalog.ErrInvalidCredentials) {
+				t.Errorf("cost %d: wrong password: %v", cost, err)
+			}
+		}
+		clk.add(time.Second)
+		writes := b.count()
+		u, err := c.Login(t.Context(), "ann", "right one", home)
+		if err != nil || !u.LastLogin.Equal(clk.now()) {
+			t.Errorf("cost %d: %+v, %v", cost, u, err)
+		}
+		if n := b.count() - writes; n != cost-cheap {
+			t.Errorf("cost %d: %d writes, want one of a better hash only", cost, n)
+		}
+		if u, _ := c.User("ann"); !u.LastLogin.Equal(clk.now()) || !u.LastSeen.Equal(clk.now()) {
+			t.Errorf("cost %d: %+v", cost, u)
+		}
+		b.setBroken(false)
+		check(t, c.Close())
+		again := open(t, b.Clone(), catalog.Options{Now: clk.now})
+		if u, _ := again.User("ann"); !u.LastLogin.Equal(clk.now()) {
+			t.Errorf("cost %d: after a restart: %+v", cost, u)
+		}
 	}
 }
 

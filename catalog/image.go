@@ -18,9 +18,8 @@ type image struct {
 	secrets    dict[string, Secret]
 	active     dict[kalam.JobID, *kalam.Job]
 
-	nextTable     kalam.TableNumber
-	unknownLogins uint64
-	epoch         uint64
+	nextTable kalam.TableNumber
+	epoch     uint64
 }
 
 // namespaceEntry is a namespace with its tables by name.
@@ -37,10 +36,17 @@ type tableEntry struct {
 	droppedAt  time.Time // Zero while the table exists.
 }
 
-// userEntry is a user; seen is shared by all versions of the entry.
+// userEntry is a user; times is shared by all versions of the entry.
 type userEntry struct {
-	user User
-	seen *atomic.Int64 // Unix microseconds of the last request, 0 for none.
+	user  User
+	times *userTimes
+}
+
+// userTimes are times of a user that are not written at once, in Unix microseconds, 0
+// for none.
+type userTimes struct {
+	login atomic.Int64 // The last login by password.
+	seen  atomic.Int64 // The last request.
 }
 
 // table returns the entry of a table by its name.
@@ -82,9 +88,9 @@ func (im *image) activeUser(id kalam.UserID) (*userEntry, bool) {
 
 // setUser adds or replaces a user.
 func (im *image) setUser(u User) {
-	e := &userEntry{user: u, seen: new(atomic.Int64)}
+	e := &userEntry{user: u, times: new(userTimes)}
 	if old, ok := im.users.get(u.ID); ok {
-		e.seen = old.seen
+		e.times = old.times
 	}
 	im.users = im.users.with(u.ID, e)
 }

@@ -11,11 +11,11 @@ import (
 const Partition = "sys_catalog"
 
 // The keys of the partition. A key is a prefix and an identifier, which is the
-// rest of the key; no prefix is the beginning of another.
+// rest of the key; no prefix is the beginning of another. Stores of older versions
+// may hold a record "login/unknown", which nothing reads any more.
 const (
-	keyMeta          = "meta"
-	keyLake          = "lake"
-	keyUnknownLogins = "login/unknown"
+	keyMeta = "meta"
+	keyLake = "lake"
 
 	prefixNamespace = "namespace/"
 	prefixTable     = "table/"

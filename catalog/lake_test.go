@@ -47,7 +47,7 @@ func TestDamagedLakeRecord(t *testing.T) {
 			t.Errorf("byte %d flipped: %v", i, err)
 		}
 	}
-	check(t, b.Put(ctx, catalog.Partition, []byte("lake"), sealed("lake", "3", `{}`)))
+	check(t, b.Put(ctx, catalog.Partition, []byte("lake"), sealed("lake", "99", `{}`)))
 	if _, _, err := catalog.ReadLake(ctx, b); kalam.CodeOf(err) != kalam.CodeUnsupported {
 		t.Errorf("a newer record: %v", err)
 	}

@@ -68,11 +68,6 @@ func (s store) load(ctx context.Context) (*image, error) {
 		return nil, err
 	}
 	im.nextTable = meta.NextTable
-	var logins loginsRecord
-	if err := s.loadOne(ctx, keyUnknownLogins, &logins); err != nil {
-		return nil, err
-	}
-	im.unknownLogins = logins.Failed
 	loaders := []struct {
 		prefix string
 		load   func(key string, raw []byte) error

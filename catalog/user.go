@@ -96,9 +96,7 @@ type User struct {
 	Metadata     string // JSON.
 	StorageMode  StorageMode
 	StorageID    kalam.StorageID
-	FailedLogins int // Since the last success.
-	LockedUntil  time.Time
-	LastLogin    time.Time
+	LastLogin    time.Time // In memory, like LastSeen.
 	LastSeen     time.Time // In memory; durable at Close and whenever the record is written.
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -130,8 +128,8 @@ type userRecord struct {
 	Metadata     string          `json:"metadata,omitempty"`
 	StorageMode  string          `json:"storage_mode"`
 	StorageID    kalam.StorageID `json:"storage_id,omitempty"`
-	FailedLogins int             `json:"failed_logins,omitempty"`
-	LockedUntil  time.Time       `json:"locked_until,omitzero"`
+	FailedLogins int             `json:"failed_logins,omitempty"` // Up to record version 2; ignored.
+	LockedUntil  time.Time       `json:"locked_until,omitzero"`   // The same.
 	LastLogin    time.Time       `json:"last_login,omitzero"`
 	LastSeen     time.Time       `json:"last_seen,omitzero"`
 	CreatedAt    time.Time       `json:"created_at"`
@@ -145,7 +143,7 @@ func recordOfUser(u *User) userRecord {
 	return userRecord{
 		ID: u.ID, Username: u.Username, PasswordHash: u.PasswordHash.Reveal(), Role: u.Role.String(), Email: u.Email,
 		AuthType: u.AuthType.String(), AuthData: u.AuthData.Reveal(), Metadata: u.Metadata, StorageMode: u.StorageMode.String(),
-		StorageID: u.StorageID, FailedLogins: u.FailedLogins, LockedUntil: u.LockedUntil, LastLogin: u.LastLogin, LastSeen: u.LastSeen,
+		StorageID: u.StorageID, LastLogin: u.LastLogin, LastSeen: u.LastSeen,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, DeletedAt: u.DeletedAt, PurgingAt: u.PurgingAt, TokenEpoch: u.TokenEpoch,
 	}
 }
@@ -165,8 +163,8 @@ func (r *userRecord) user() (User, error) {
 	}
 	return User{
 		ID: r.ID, Username: r.Username, PasswordHash: NewSecret(r.PasswordHash), Role: role, Email: r.Email, AuthType: auth,
-		AuthData: NewSecret(r.AuthData), Metadata: r.Metadata, StorageMode: mode, StorageID: r.StorageID, FailedLogins: r.FailedLogins,
-		LockedUntil: r.LockedUntil, LastLogin: r.LastLogin, LastSeen: r.LastSeen, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		AuthData: NewSecret(r.AuthData), Metadata: r.Metadata, StorageMode: mode, StorageID: r.StorageID,
+		LastLogin: r.LastLogin, LastSeen: r.LastSeen, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		DeletedAt: r.DeletedAt, PurgingAt: r.PurgingAt, TokenEpoch: r.TokenEpoch,
 	}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -65,19 +64,26 @@ func (c *Catalog) Users() []User {
 	return list
 }
 
-// load returns the user with the newest LastSeen.
+// load returns the user with the newest LastLogin and LastSeen.
 func (e *userEntry) load() User {
 	u := e.user
-	if seen := time.UnixMicro(e.seen.Load()).UTC(); seen.After(u.LastSeen) && e.seen.Load() != 0 {
-		u.LastSeen = seen
-	}
+	u.LastLogin = later(u.LastLogin, e.times.login.Load())
+	u.LastSeen = later(u.LastSeen, e.times.seen.Load())
 	return u
+}
+
+// later returns the later of t and a time in Unix microseconds, 0 for none.
+func later(t time.Time, micros int64) time.Time {
+	if other := time.UnixMicro(micros).UTC(); micros != 0 && other.After(t) {
+		return other
+	}
+	return t
 }
 
 // Seen notes that the user made a request now. It costs no write and no lock.
 func (c *Catalog) Seen(id kalam.UserID) {
 	if e, ok := c.image.Load().activeUser(id); ok {
-		e.seen.Store(c.now().UnixMicro())
+		e.times.seen.Store(c.now().UnixMicro())
 	}
 }
 
@@ -367,9 +373,11 @@ func (tx *tx) setPassword(u User, hash Secret) error {
 	return tx.putUser(u)
 }
 
-// withPassword returns u with a new password, unlocked, its tokens ended.
+// withPassword returns u with a new password, its tokens ended. Its locks end with the
+// write.
 func (tx *tx) withPassword(u User, hash Secret) User {
-	u.PasswordHash, u.FailedLogins, u.LockedUntil = hash, 0, time.Time{}
+	u.PasswordHash = hash
+	tx.newPasswords = append(tx.newPasswords, u.ID)
 	u.TokenEpoch = tx.epochAbove(u.TokenEpoch)
 	return u
 }
@@ -393,5 +401,5 @@ func (c *Catalog) hashPassword(ctx context.Context, password string) (Secret, er
 
 // loadUser adds a user to an image that is being read.
 func (im *image) loadUser(u User) {
-	im.users.load(u.ID, &userEntry{user: u, seen: new(atomic.Int64)})
+	im.users.load(u.ID, &userEntry{user: u, times: new(userTimes)})
 }

@@ -191,7 +191,7 @@ func TestLifeOfADroppedUser(t *testing.T) {
 	_, err = c.DropUser(ctx, dba, "ann")
 	refused(t, err, kalam.CodeNotFound, "User with user_id 'ann' not found")
 	refused(t, c.EndTokens(ctx, "ann"), kalam.CodeNotFound, "")
-	if _, err := c.Login(ctx, "ann", "right one"); err == nil {
+	if _, err := c.Login(ctx, "ann", "right one", home); err == nil {
 		t.Error("a dropped user logged in")
 	}
 
@@ -200,7 +200,7 @@ func TestLifeOfADroppedUser(t *testing.T) {
 	if back.IsDeleted() || back.TokenEpoch <= gone.TokenEpoch {
 		t.Errorf("restored %+v", back)
 	}
-	if _, err := c.Login(ctx, "ann", "right one"); err != nil {
+	if _, err := c.Login(ctx, "ann", "right one", home); err != nil {
 		t.Errorf("login after restore: %v", err)
 	}
 	if again, err := c.RestoreUser(ctx, dba, "ann"); err != nil || again.TokenEpoch != back.TokenEpoch {

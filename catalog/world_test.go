@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -23,6 +24,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // cheap is a bcrypt cost for tests that are not about it.
 const cheap = 4
+
+// home and away are where logins of tests come from.
+var (
+	home = catalog.Origin{Addr: netip.MustParseAddr("192.0.2.1")}
+	away = catalog.Origin{Addr: netip.MustParseAddr("198.51.100.7")}
+)
 
 // clock is a time that tests move.
 type clock struct {
@@ -313,15 +320,10 @@ func richUsers(t testing.TB, c *catalog.Catalog, clk *clock) {
 		StorageMode: catalog.StorageModeRegion, StorageID: "s3",
 	})
 	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth, AuthData: catalog.NewSecret(`{"provider":"p","subject":"s","more":1}`)})
-	createUser(t, c, catalog.NewUser{ID: "locked", Password: "right one"})
-	for range catalog.MaxFailedLogins {
-		if _, err := c.Login(ctx, "locked", "wrong"); err == nil {
-			t.Fatal("a wrong password is right")
-		}
-	}
 	createUser(t, c, catalog.NewUser{ID: "in", Password: "right one", AuthType: catalog.AuthInternal})
-	_, err := c.Login(ctx, "in", "right one")
+	_, err := c.Login(ctx, "in", "right one", home)
 	check(t, err)
+	check(t, c.EndTokens(ctx, "in")) // Stores the time of the login, too.
 	createUser(t, c, catalog.NewUser{ID: "dropped", Role: kalam.RoleDBA})
 	createUser(t, c, catalog.NewUser{ID: "purging"})
 	for _, id := range []kalam.UserID{"dropped", "purging"} {

@@ -84,6 +84,7 @@ func valuesJSON(options map[string]kalam.Value) (string, error) {
 
 func userRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
+	guesses := s.e.catalog.Guesses()
 	for _, u := range s.e.catalog.Users() {
 		data := kalam.Null()
 		if !u.AuthData.IsEmpty() {
@@ -91,7 +92,7 @@ func userRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 		}
 		rows = append(rows, []kalam.Value{
 			text(u.ID), kalam.Text(u.Username), kalam.Text(masked), kalam.Text(u.Role.String()), textOrNull(u.Email), kalam.Text(u.AuthType.String()),
-			data, jsonOrNull(u.Metadata), kalam.Text(u.StorageMode.String()), textOrNull(u.StorageID), integer(u.FailedLogins), timestamp(u.LockedUntil),
+			data, jsonOrNull(u.Metadata), kalam.Text(u.StorageMode.String()), textOrNull(u.StorageID), integer(guesses[u.ID].Failed), timestamp(guesses[u.ID].LockedUntil),
 			timestamp(u.LastLogin), timestamp(u.LastSeen), timestamp(u.CreatedAt), timestamp(u.UpdatedAt), timestamp(u.DeletedAt),
 		})
 	}
