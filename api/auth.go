@@ -258,15 +258,10 @@ func (s *Server) handleMe(c *fiber.Ctx) error {
 	return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Invalid credentials")
 }
 
-// maySetup reports whether a request may see and do the setup.
-func (s *Server) maySetup(c *fiber.Ctx) bool {
-	return s.config.Auth.AllowRemoteSetup || clientOf(c).local
-}
-
 // handleStatus answers GET auth/status.
 func (s *Server) handleStatus(c *fiber.Ctx) error {
-	if !s.maySetup(c) {
-		return authFailure(c, fiber.StatusForbidden, "forbidden", "The setup status is shown on the server's own machine only (auth.allow_remote_setup)")
+	if err := s.checkSetup(c); err != nil {
+		return authFailure(c, fiber.StatusForbidden, "forbidden", "The setup status is shown %s", err)
 	}
 	r := wire.StatusResponse{Message: "Server is configured and ready"}
 	if s.engine.Catalog().NeedsSetup() {
@@ -277,8 +272,8 @@ func (s *Server) handleStatus(c *fiber.Ctx) error {
 
 // handleSetup answers POST auth/setup: once, the password of root and a dba.
 func (s *Server) handleSetup(c *fiber.Ctx) error {
-	if !s.maySetup(c) {
-		return authFailure(c, fiber.StatusForbidden, "forbidden", "Setup is allowed on the server's own machine only (auth.allow_remote_setup)")
+	if err := s.checkSetup(c); err != nil {
+		return authFailure(c, fiber.StatusForbidden, "forbidden", "Setup is allowed %s", err)
 	}
 	return s.guarded(c, tooManySetups, func(fail func()) error {
 		var r wire.SetupRequest

@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -333,6 +335,91 @@ func TestSetupFromElsewhere(t *testing.T) {
 			t.Errorf("%d %s", res.status, res.body)
 		}
 	})
+}
+
+// TestSetupOfAForeignPage calls the setup as pages in a browser of the server's machine
+// do: under names that point here, and from other origins (case N7, DNS rebinding).
+func TestSetupOfAForeignPage(t *testing.T) {
+	// A weak password, so that no call succeeds: 400 says that it was let in.
+	const body = `{"user":"admin","password":"password","root_password":"another-good-one"}`
+	const page = "http://page.example"
+	tests := []struct {
+		name           string
+		host, origin   string // PORT is the server's.
+		local, remote  int    // Status without and with auth.allow_remote_setup.
+		cors, listenOn string // The configuration.
+	}{
+		{"no browser", "127.0.0.1:PORT", "", 400, 400, "", ""},
+		{"localhost", "localhost:PORT", "", 400, 400, "", ""},
+		{"LocalHost without port", "LocalHost", "", 400, 400, "", ""},
+		{"IPv6", "[::1]:PORT", "", 400, 400, "", ""},
+		{"IPv6 without port", "[::1]", "", 400, 400, "", ""},
+		{"another loopback address", "127.3.2.1:PORT", "", 400, 400, "", ""},
+		{"own page", "localhost:PORT", "http://localhost:PORT", 400, 400, "", ""},
+		{"own page over https", "localhost:PORT", "https://localhost:PORT", 400, 400, "", ""},
+		{"rebinding", "page.example:PORT", "http://page.example:PORT", 403, 400, "", ""},
+		{"rebinding without origin", "page.example", "", 403, 400, "", ""},
+		{"localhost as a subdomain", "localhost.page.example", "", 403, 400, "", ""},
+		{"address as a subdomain", "127.0.0.1.page.example", "", 403, 400, "", ""},
+		{"address of elsewhere", "203.0.113.9", "", 403, 400, "", ""},
+		{"unspecified address", "0.0.0.0:PORT", "", 403, 400, "", ""},
+		{"unspecified address, configured", "0.0.0.0:PORT", "", 403, 400, "", "0.0.0.0"},
+		{"configured host", "db.example:PORT", "", 400, 400, "", "DB.example"},
+		{"name beside the configured host", "xdb.example:PORT", "", 403, 400, "", "db.example"},
+		{"foreign page", "localhost:PORT", page, 403, 403, "", ""},
+		{"page of another port", "localhost:PORT", "http://localhost:1", 403, 403, "", ""},
+		{"sandboxed page", "localhost:PORT", "null", 403, 403, "", ""},
+		{"page with a user", "localhost:PORT", "http://x@localhost:PORT", 403, 403, "", ""},
+		{"page of another scheme", "localhost:PORT", "ftp://localhost:PORT", 403, 403, "", ""},
+		{"page of cors_origins", "localhost:PORT", page, 400, 400, page, ""},
+		{"page of any cors origin", "localhost:PORT", page, 403, 403, "*", ""},
+	}
+	servers := map[string]*harness{} // By their configuration.
+	for _, tt := range tests {
+		for allow, want := range map[bool]int{false: tt.local, true: tt.remote} {
+			config := fmt.Sprint(allow, tt.cors, tt.listenOn)
+			if servers[config] == nil {
+				servers[config] = start(t, setup{noRoot: true, config: func(c *engine.Config) {
+					c.Auth.AllowRemoteSetup, c.RateLimit.MaxAuthPerIP = allow, 0
+					if tt.cors != "" {
+						c.Server.CORSOrigins = []string{tt.cors}
+					}
+					if tt.listenOn != "" {
+						c.Server.Host = tt.listenOn
+					}
+				}})
+			}
+			h := servers[config]
+			t.Run(fmt.Sprint(tt.name, " ", allow), func(t *testing.T) {
+				_, port, err := net.SplitHostPort(h.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				call := func(method, path string, body io.Reader) response {
+					req, err := http.NewRequestWithContext(t.Context(), method, h.url+"/v1/api/auth/"+path, body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					req.Host = strings.ReplaceAll(tt.host, "PORT", port)
+					req.Header.Set("Content-Type", "application/json")
+					if tt.origin != "" {
+						req.Header.Set("Origin", strings.ReplaceAll(tt.origin, "PORT", port))
+					}
+					return h.send(req)
+				}
+				if res := call("POST", "setup", strings.NewReader(body)); res.status != want {
+					t.Errorf("setup: %d %s, want %d", res.status, res.body, want)
+				}
+				wantStatus := http.StatusOK
+				if want == 403 {
+					wantStatus = want
+				}
+				if res := call("GET", "status", nil); res.status != wantStatus {
+					t.Errorf("status: %d %s, want %d", res.status, res.body, wantStatus)
+				}
+			})
+		}
+	}
 }
 
 func TestTokenSecret(t *testing.T) {

@@ -178,7 +178,7 @@ func TestGuessingLocksNobodyElse(t *testing.T) {
 		}
 	}
 	out := h.mustSQL(h.root(), "SELECT failed_login_attempts, locked_until IS NULL, last_login_at IS NULL FROM system.users WHERE user_id IN ('ann', 'system') ORDER BY user_id")
-	if got := fmt.Sprint(out.Results[0].Rows); got != "[[5 false false] [0 true true]]" {
+	if got := fmt.Sprintf("%s", out.Results[0].Rows); got != "[[5 false false] [0 true true]]" {
 		t.Errorf("system.users: %s", got)
 	}
 }
