@@ -118,7 +118,8 @@ type Table struct {
 	Columns       []Column // In creation order, without the system columns.
 	PrimaryKey    []int    // Indexes into Columns, in key order; empty: see HasHiddenKey.
 	Options       TableOptions
-	SchemaVersion int // From 1.
+	SchemaVersion int    // From 1.
+	Creator       UserID // Empty for a table of a version that did not note it.
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }

@@ -242,6 +242,7 @@ func TestEvents(t *testing.T) {
 func TestDefaultOverSocket(t *testing.T) {
 	h, alice := live(t, setup{})
 	bob := h.user("bob", kalam.RoleUser)
+	h.mustSQL(h.root(), "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	h.mustSQL(alice, "CREATE USER TABLE default.t (id BIGINT PRIMARY KEY, n INT); CREATE STREAM TABLE default.e (id BIGINT, what TEXT) WITH (TTL_SECONDS = 600)")
 	h.mustSQL(alice, "INSERT INTO default.t VALUES ($1, $2), (2, 0)", 1, 5)
 	h.mustSQL(alice, "INSERT INTO default.e VALUES (1, 'same'), (1, 'same')")

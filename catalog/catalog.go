@@ -27,6 +27,8 @@ type Options struct {
 	// Complexity makes CreateUser and AlterUser want all kinds of characters in a
 	// password, beside the length and rarity that CheckPassword always wants.
 	Complexity bool
+	// MaxTablesPerUser is how many tables a user of role user may create; 0 is no limit.
+	MaxTablesPerUser int
 }
 
 // Catalog is the catalog of one server. It is safe for concurrent use.
@@ -37,6 +39,7 @@ type Catalog struct {
 	hasher     *hasher
 	guesses    *guesses
 	complexity bool
+	maxTables  int
 
 	image  atomic.Pointer[image]
 	writer chan struct{}                 // Holds one token; who has it may write. A channel, so that waiting respects a context.
@@ -65,7 +68,7 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 		return nil, kalam.Errorf(kalam.CodeInvalidInput, "bcrypt cost %d is not between %d and %d", o.BcryptCost, bcrypt.MinCost, bcrypt.MaxCost)
 	}
 	c := &Catalog{
-		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity,
+		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity, maxTables: o.MaxTablesPerUser,
 		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), guesses: newGuesses(), writer: make(chan struct{}, 1),
 	}
 	ended := make(chan struct{})

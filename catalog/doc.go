@@ -24,6 +24,8 @@
 //     does not start over it.
 //   - A password is stored as a bcrypt hash only. A wrong password and an unknown
 //     user give the same answer after the same work.
+//   - A login writes nothing that it needs: failures and locks are in memory, by name
+//     and address.
 //
 // # Caveats
 //

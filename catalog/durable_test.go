@@ -121,7 +121,7 @@ func TestWritesAreAtomic(t *testing.T) {
 			return err
 		}},
 		{"CreateTable", func(c *catalog.Catalog, _ *clock) error {
-			_, err := c.CreateTable(ctx, spec("app", "fresh"))
+			_, err := c.CreateTable(ctx, system, spec("app", "fresh"))
 			return err
 		}},
 		{"AlterTable", func(c *catalog.Catalog, _ *clock) error {

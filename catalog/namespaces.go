@@ -17,6 +17,16 @@ type Namespace struct {
 	UpdatedAt time.Time
 }
 
+// OptionUserTables is the option of a namespace by which role user may create USER and
+// STREAM tables in it: a BOOLEAN.
+const OptionUserTables = "user_tables"
+
+// AllowsUserTables reports whether role user may create tables in the namespace.
+func (ns *Namespace) AllowsUserTables() bool {
+	v, ok := ns.Options[OptionUserTables]
+	return ok && v.Kind() == kalam.KindBoolean && v.Bool()
+}
+
 type namespaceRecord struct {
 	ID        kalam.NamespaceID      `json:"id"`
 	Options   map[string]valueRecord `json:"options,omitempty"`
@@ -188,6 +198,9 @@ func mergeOptions(old, change map[string]kalam.Value) (map[string]kalam.Value, e
 	for k, v := range change {
 		if k == "" || len(k) > kalam.MaxIdentifier {
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option name is empty or longer than %d bytes", kalam.MaxIdentifier)
+		}
+		if k == OptionUserTables && !v.IsNull() && v.Kind() != kalam.KindBoolean {
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option '%s' must be true or false", k)
 		}
 		switch v.Kind() {
 		case kalam.KindNull:

@@ -9,38 +9,52 @@ func denied(format string, args ...any) error {
 	return kalam.Errorf(kalam.CodePermissionDenied, format, args...)
 }
 
-// CanCreateTable says whether role may create a table of the kind: USER and
-// STREAM everybody but anonymous, SHARED service and above.
-func CanCreateTable(role kalam.Role, kind kalam.TableKind) error {
-	return canDefine("create", role, kind)
+// CanCreateTable says whether p may create a table of the kind in ns, which need not
+// exist: then it is a Namespace with an ID alone. Service and above may in every
+// namespace; role user no SHARED tables, and others in the namespace of their own name
+// and where the namespace allows it.
+func CanCreateTable(p kalam.Principal, kind kalam.TableKind, ns Namespace) error {
+	perUser := kind == kalam.KindUserTable || kind == kalam.KindStreamTable
+	switch {
+	case perUser && p.Role >= kalam.RoleService, kind == kalam.KindSharedTable && p.Role >= kalam.RoleService:
+		return nil
+	case !perUser || p.Role < kalam.RoleUser:
+		return denied("role %s cannot create %s tables", p.Role, kind)
+	case isOwn(p, ns.ID) || ns.AllowsUserTables():
+		return nil
+	}
+	return denied("role %s cannot create tables in namespace '%s': it is allowed in the namespace of the user's own name, and where"+
+		" a dba ran ALTER NAMESPACE %s SET OPTIONS (%s = true)", p.Role, ns.ID, ns.ID, OptionUserTables)
 }
 
-// CanAlterTable says whether role may alter a table of the kind, under the rule
-// of CanCreateTable.
-func CanAlterTable(role kalam.Role, kind kalam.TableKind) error {
-	return canDefine("alter", role, kind)
+// isOwn reports whether ns is the namespace of p's own name.
+func isOwn(p kalam.Principal, ns kalam.NamespaceID) bool {
+	return p.Role >= kalam.RoleUser && string(p.User) == string(ns) && !IsReservedNamespace(ns)
 }
 
-func canDefine(verb string, role kalam.Role, kind kalam.TableKind) error {
-	switch kind {
+// CanAlterTable says whether p may alter t: service and above, and of the tables that
+// are not SHARED also the user who created it.
+func CanAlterTable(p kalam.Principal, t *kalam.Table) error {
+	switch t.Kind {
 	case kalam.KindUserTable, kalam.KindStreamTable:
-		if role >= kalam.RoleUser {
+		if p.Role >= kalam.RoleService || p.Role >= kalam.RoleUser && t.Creator == p.User {
 			return nil
 		}
 	case kalam.KindSharedTable:
-		if role >= kalam.RoleService {
+		if p.Role >= kalam.RoleService {
 			return nil
 		}
 	}
-	return denied("role %s cannot %s %s tables", role, verb, kind)
+	return denied("role %s cannot alter %s table '%s'", p.Role, t.Kind, t.ID)
 }
 
-// CanDropTable says whether role may drop tables: dba and system, whatever the kind.
-func CanDropTable(role kalam.Role) error {
-	if role.IsAdmin() {
+// CanDropTable says whether p may drop t: dba and system every table, others those that
+// they created in the namespace of their own name.
+func CanDropTable(p kalam.Principal, t *kalam.Table) error {
+	if p.Role.IsAdmin() || t.Creator == p.User && isOwn(p, t.ID.Namespace) {
 		return nil
 	}
-	return denied("role %s cannot drop tables", role)
+	return denied("role %s cannot drop table '%s': a dba may, and who created it in the namespace of the own name", p.Role, t.ID)
 }
 
 // CanRead says whether p may read t. For USER and STREAM tables that is p's own

@@ -13,11 +13,27 @@ import (
 func TestPermissions(t *testing.T) {
 	roles := []kalam.Role{kalam.RoleAnonymous, kalam.RoleUser, kalam.RoleService, kalam.RoleDBA, kalam.RoleSystem}
 	user, shared, stream, sys := kalam.KindUserTable, kalam.KindSharedTable, kalam.KindStreamTable, kalam.KindSystemTable
-	create := func(k kalam.TableKind) func(kalam.Role) error {
-		return func(r kalam.Role) error { return catalog.CanCreateTable(r, k) }
+	open := catalog.Namespace{ID: "open", Options: map[string]kalam.Value{catalog.OptionUserTables: kalam.Bool(true)}}
+	shut := catalog.Namespace{ID: "shut", Options: map[string]kalam.Value{catalog.OptionUserTables: kalam.Bool(false)}}
+	odd := catalog.Namespace{ID: "odd", Options: map[string]kalam.Value{catalog.OptionUserTables: kalam.Text("true")}}
+	create := func(k kalam.TableKind, ns catalog.Namespace) func(kalam.Role) error {
+		return func(r kalam.Role) error { return catalog.CanCreateTable(kalam.Principal{User: "u", Role: r}, k, ns) }
 	}
-	alter := func(k kalam.TableKind) func(kalam.Role) error {
-		return func(r kalam.Role) error { return catalog.CanAlterTable(r, k) }
+	made := func(k kalam.TableKind, ns kalam.NamespaceID, by kalam.UserID) *kalam.Table {
+		return &kalam.Table{ID: kalam.TableID{Namespace: ns, Name: "t"}, Kind: k, Creator: by}
+	}
+	alter := func(k kalam.TableKind, by kalam.UserID) func(kalam.Role) error {
+		return func(r kalam.Role) error {
+			return catalog.CanAlterTable(kalam.Principal{User: "u", Role: r}, made(k, "app", by))
+		}
+	}
+	drop := func(ns kalam.NamespaceID, by kalam.UserID) func(kalam.Role) error {
+		return func(r kalam.Role) error {
+			return catalog.CanDropTable(kalam.Principal{User: "u", Role: r}, made(user, ns, by))
+		}
+	}
+	ofDefault := func(can func(kalam.Principal) error) func(kalam.Role) error {
+		return func(r kalam.Role) error { return can(kalam.Principal{User: "default", Role: r}) }
 	}
 	table := func(k kalam.TableKind, a kalam.AccessLevel) *kalam.Table {
 		return &kalam.Table{ID: kalam.TableID{Namespace: "app", Name: "t"}, Kind: k, Options: kalam.TableOptions{Access: a}}
@@ -42,15 +58,33 @@ func TestPermissions(t *testing.T) {
 		can  func(kalam.Role) error
 		want string // anonymous, user, service, dba, system
 	}{
-		{"create USER table", create(user), "-yyyy"},
-		{"create STREAM table", create(stream), "-yyyy"},
-		{"create SHARED table", create(shared), "--yyy"},
-		{"create system table", create(sys), "-----"},
-		{"alter USER table", alter(user), "-yyyy"},
-		{"alter STREAM table", alter(stream), "-yyyy"},
-		{"alter SHARED table", alter(shared), "--yyy"},
-		{"alter system table", alter(sys), "-----"},
-		{"drop table", catalog.CanDropTable, "---yy"},
+		{"create USER table", create(user, catalog.Namespace{ID: "app"}), "--yyy"},
+		{"create USER table where users may", create(user, open), "-yyyy"},
+		{"create USER table where users may not", create(user, shut), "--yyy"},
+		{"create USER table, option of another type", create(user, odd), "--yyy"},
+		{"create USER table in the own namespace", create(user, catalog.Namespace{ID: "u"}), "-yyyy"},
+		{"create USER table in default by a user of that name", ofDefault(func(p kalam.Principal) error {
+			return catalog.CanCreateTable(p, user, catalog.Namespace{ID: "default"})
+		}), "--yyy"},
+		{"create STREAM table", create(stream, shut), "--yyy"},
+		{"create STREAM table where users may", create(stream, open), "-yyyy"},
+		{"create STREAM table in the own namespace", create(stream, catalog.Namespace{ID: "u"}), "-yyyy"},
+		{"create SHARED table", create(shared, shut), "--yyy"},
+		{"create SHARED table where users may", create(shared, open), "--yyy"},
+		{"create SHARED table in the own namespace", create(shared, catalog.Namespace{ID: "u"}), "--yyy"},
+		{"create system table", create(sys, open), "-----"},
+		{"alter USER table", alter(user, "v"), "--yyy"},
+		{"alter own USER table", alter(user, "u"), "-yyyy"},
+		{"alter USER table of an unknown creator", alter(user, ""), "--yyy"},
+		{"alter STREAM table", alter(stream, "v"), "--yyy"},
+		{"alter own STREAM table", alter(stream, "u"), "-yyyy"},
+		{"alter SHARED table", alter(shared, "u"), "--yyy"},
+		{"alter system table", alter(sys, "u"), "-----"},
+		{"drop table", drop("app", "v"), "---yy"},
+		{"drop own table elsewhere", drop("app", "u"), "---yy"},
+		{"drop own table in the own namespace", drop("u", "u"), "-yyyy"},
+		{"drop another's table in the own namespace", drop("u", "v"), "---yy"},
+		{"drop table of an unknown creator in the own namespace", drop("u", ""), "---yy"},
 		{"read USER table", read(user, 0), "-yyyy"},
 		{"read STREAM table", read(stream, 0), "-yyyy"},
 		{"read SHARED public", read(shared, kalam.AccessPublic), "yyyyy"},

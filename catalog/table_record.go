@@ -14,7 +14,8 @@ type tableRecord struct {
 	Namespace  kalam.NamespaceID `json:"namespace"`
 	Name       kalam.TableName   `json:"name"`
 	Kind       string            `json:"kind"`
-	NextColumn kalam.ColumnID    `json:"next_column"` // Above every id that any version used.
+	Creator    kalam.UserID      `json:"creator,omitempty"` // From record version 3 on.
+	NextColumn kalam.ColumnID    `json:"next_column"`       // Above every id that any version used.
 	CreatedAt  time.Time         `json:"created_at"`
 	DroppedAt  time.Time         `json:"dropped_at,omitzero"`
 	Versions   []versionRecord   `json:"versions"`
@@ -94,8 +95,8 @@ func recordOfOptions(kind kalam.TableKind, o kalam.TableOptions) optionsRecord {
 func recordOfTable(e *tableEntry) tableRecord {
 	t := e.current
 	r := tableRecord{
-		Number: t.Number, Namespace: t.ID.Namespace, Name: t.ID.Name, Kind: t.Kind.String(), NextColumn: e.nextColumn,
-		CreatedAt: t.CreatedAt, DroppedAt: e.droppedAt,
+		Number: t.Number, Namespace: t.ID.Namespace, Name: t.ID.Name, Kind: t.Kind.String(), Creator: t.Creator,
+		NextColumn: e.nextColumn, CreatedAt: t.CreatedAt, DroppedAt: e.droppedAt,
 	}
 	for _, v := range e.versions {
 		r.Versions = append(r.Versions, recordOfVersion(v))
@@ -119,7 +120,7 @@ func (r *tableRecord) entry() (*tableEntry, error) {
 			return nil, fmt.Errorf("version %d of table %d stands at place %d", v.Version, r.Number, i+1)
 		}
 		t := &kalam.Table{
-			ID: kalam.TableID{Namespace: r.Namespace, Name: r.Name}, Number: r.Number, Kind: kind,
+			ID: kalam.TableID{Namespace: r.Namespace, Name: r.Name}, Number: r.Number, Kind: kind, Creator: r.Creator,
 			SchemaVersion: v.Version, CreatedAt: r.CreatedAt, UpdatedAt: v.CreatedAt,
 		}
 		if err := v.fill(t); err != nil {

@@ -99,13 +99,16 @@ func (c *Catalog) TableVersion(n kalam.TableNumber, version int) (*kalam.Table, 
 	return e.versions[version-1].Table, true
 }
 
-// CreateTable creates a table from spec and returns it with its number, column
-// ids and schema version 1; those and the times of spec are ignored, an empty
-// storage is local. The namespace and the storage are checked in the same write.
-// Errors: CodeAlreadyExists, CodeNotFound (namespace, storage),
-// CodeInvalidOperation and CodeInvalidSQL (definition).
-func (c *Catalog) CreateTable(ctx context.Context, spec kalam.Table) (*kalam.Table, error) {
+// CreateTable creates a table from spec on behalf of by and returns it with its
+// creator, number, column ids and schema version 1; those and the times of spec are
+// ignored, an empty storage is local. The right, the namespace and the storage are
+// checked in the same write. Errors: CodePermissionDenied as of CanCreateTable,
+// CodeResourceExhausted when a by of role user has Options.MaxTablesPerUser tables,
+// CodeAlreadyExists, CodeNotFound (namespace, storage), CodeInvalidOperation and
+// CodeInvalidSQL (definition).
+func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kalam.Table) (*kalam.Table, error) {
 	t := cloneTable(&spec)
+	t.Creator = by.User
 	if t.Options.StorageID == "" && t.Kind != kalam.KindStreamTable {
 		t.Options.StorageID = LocalStorage
 	}
@@ -117,12 +120,16 @@ func (c *Catalog) CreateTable(ctx context.Context, spec kalam.Table) (*kalam.Tab
 	}
 	t.SchemaVersion = 1
 	err := c.write(ctx, func(tx *tx) error {
-		ns, ok := tx.next.namespaces.get(t.ID.Namespace)
-		if !ok {
-			return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist. Create it first with CREATE NAMESPACE.", t.ID.Namespace)
+		ns, err := tx.namespaceFor(by, t)
+		if err != nil {
+			return err
 		}
 		if _, ok := ns.tables.get(t.ID.Name); ok {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", t.ID)
+		}
+		if n := tx.next.createdBy(by.User); by.Role < kalam.RoleService && c.maxTables > 0 && n >= c.maxTables {
+			return kalam.Errorf(kalam.CodeResourceExhausted,
+				"user '%s' created %d tables, which is as many as a user may (limits.max_tables_per_user)", by.User, n)
 		}
 		if err := tx.checkStorage(t.Options.StorageID); err != nil {
 			return err
@@ -141,6 +148,36 @@ func (c *Catalog) CreateTable(ctx context.Context, spec kalam.Table) (*kalam.Tab
 		return nil, err
 	}
 	return t, nil
+}
+
+// namespaceFor returns the namespace in which by is to create t. Whoever may not
+// create it does not learn whether the namespace exists.
+func (tx *tx) namespaceFor(by kalam.Principal, t *kalam.Table) (*namespaceEntry, error) {
+	e, ok := tx.next.namespaces.get(t.ID.Namespace)
+	ns := Namespace{ID: t.ID.Namespace}
+	if ok {
+		ns = e.namespace
+	}
+	if err := CanCreateTable(by, t.Kind, ns); err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist. Create it first with CREATE NAMESPACE.", ns.ID)
+	}
+	return e, nil
+}
+
+// createdBy counts the tables that a user created. A dropped one counts until its rows
+// and files are gone, so that nobody fills the disk by creating and dropping.
+func (im *image) createdBy(user kalam.UserID) (n int) {
+	for _, list := range []dict[kalam.TableNumber, *tableEntry]{im.numbers, im.dropped} {
+		for _, e := range list.all() {
+			if e.current.Creator == user {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // AlterTable stores next as the version after next.SchemaVersion, of which it is
@@ -167,7 +204,7 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 		if err != nil {
 			return err
 		}
-		t.Kind, t.CreatedAt, t.UpdatedAt = e.current.Kind, e.current.CreatedAt, tx.now
+		t.Kind, t.Creator, t.CreatedAt, t.UpdatedAt = e.current.Kind, e.current.Creator, e.current.CreatedAt, tx.now
 		t.SchemaVersion++
 		versions := append(slices.Clip(e.versions), SchemaVersion{Table: t, Changes: changes, CreatedAt: tx.now})
 		return tx.putTable(&tableEntry{current: t, nextColumn: nextColumn, versions: versions})

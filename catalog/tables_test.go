@@ -134,7 +134,7 @@ func TestTableRules(t *testing.T) {
 			s := spec("app", kalam.TableName(fmt.Sprint("t", i)))
 			tt.change(&s)
 			before := len(c.Tables(""))
-			got, err := c.CreateTable(t.Context(), s)
+			got, err := c.CreateTable(t.Context(), system, s)
 			if tt.text == "" && tt.code == 0 {
 				check(t, err)
 				if got.HasHiddenKey() != (len(s.PrimaryKey) == 0) || !got.HasHiddenKey() && !got.Columns[got.PrimaryKey[0]].NotNull || got.SchemaVersion != 1 || got.Columns[1].ID != 2 {
@@ -226,7 +226,7 @@ func TestNoOrphanTable(t *testing.T) {
 	for i := range 3 {
 		work.Go(func() {
 			for k := range 200 {
-				got, err := c.CreateTable(ctx, spec("busy", kalam.TableName(fmt.Sprintf("t%d_%d", i, k))))
+				got, err := c.CreateTable(ctx, system, spec("busy", kalam.TableName(fmt.Sprintf("t%d_%d", i, k))))
 				if kalam.CodeOf(err) == kalam.CodeNotFound && err != nil {
 					continue
 				}

@@ -137,7 +137,7 @@ func spec(ns kalam.NamespaceID, name kalam.TableName) kalam.Table {
 
 func createTable(t testing.TB, c *catalog.Catalog, s kalam.Table) *kalam.Table {
 	t.Helper()
-	table, err := c.CreateTable(t.Context(), s)
+	table, err := c.CreateTable(t.Context(), system, s)
 	if err != nil {
 		t.Fatalf("create table %s: %v", s.ID, err)
 	}

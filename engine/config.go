@@ -171,9 +171,10 @@ type AuthConfig struct {
 
 // LimitsConfig is the section [limits].
 type LimitsConfig struct {
-	MaxResultRows int64 `koanf:"max_result_rows" doc:"rows of one result; 0 is no limit; a cut is marked"`
-	MaxRowBytes   int64 `koanf:"max_row_bytes" doc:"encoded size of one row"`
-	MaxBodyBytes  int64 `koanf:"max_body_bytes" doc:"size of a request body"`
+	MaxResultRows    int64 `koanf:"max_result_rows" doc:"rows of one result; 0 is no limit; a cut is marked"`
+	MaxRowBytes      int64 `koanf:"max_row_bytes" doc:"encoded size of one row"`
+	MaxBodyBytes     int64 `koanf:"max_body_bytes" doc:"size of a request body"`
+	MaxTablesPerUser int   `koanf:"max_tables_per_user" doc:"tables that a user of role user may create; 0 is no limit"`
 }
 
 // RateLimitConfig is the section [rate_limit]; 0 disables a limit.
@@ -221,7 +222,7 @@ func DefaultConfig() Config {
 		Live:      LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
 		WebSocket: WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10, HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
 		Auth:      AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true},
-		Limits:    LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20},
+		Limits:    LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20, MaxTablesPerUser: 100},
 		RateLimit: RateLimitConfig{
 			MaxQueriesPerSec: 10000, MaxRequestsPerIP: 20000, MaxConnectionsPerIP: 10000, MaxAuthPerIP: 20, BanSeconds: 300,
 		},
@@ -288,6 +289,7 @@ func (c *Config) Validate() error {
 		{c.Limits.MaxResultRows < 0, "limits.max_result_rows", "0 or more"},
 		{c.Limits.MaxRowBytes < 1, "limits.max_row_bytes", "at least 1"},
 		{c.Limits.MaxBodyBytes < 1, "limits.max_body_bytes", "at least 1"},
+		{c.Limits.MaxTablesPerUser < 0, "limits.max_tables_per_user", "0 or more"},
 		{c.Log.Format != "text" && c.Log.Format != "json", "log.format", "text or json"},
 	}
 	for _, r := range rules {

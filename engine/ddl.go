@@ -121,7 +121,7 @@ func (s *session) blockTables(tables []*kalam.Table) (unblock func(), err error)
 // use sets the default namespace of the statements that follow in the request.
 func (s *session) use(st *dialect.Use) error {
 	ns := kalam.NamespaceID(st.Namespace.Name)
-	if _, ok := s.e.catalog.Namespace(ns); !ok && !isSystemNamespace(ns) {
+	if _, ok := s.visibleNamespace(ns); !ok && !isSystemNamespace(ns) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
 	}
 	s.namespace = ns
@@ -138,11 +138,14 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 	if spec.Kind == 0 {
 		spec.Kind = s.defaultKind(id.Namespace)
 	}
-	if err := catalog.CanCreateTable(s.principal.Role, spec.Kind); err != nil {
-		return err
-	}
 	if isSystemNamespace(id.Namespace) {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a table in namespace '%s'", id.Namespace).At(st.Name.Pos)
+	}
+	if err := s.mayCreate(id.Namespace, spec.Kind); err != nil {
+		if _, known := s.table(st.Name); st.IfNotExists && known == nil {
+			return s.message(0, fmt.Sprintf("Table %s already exists", id))
+		}
+		return err
 	}
 	if err := dialect.Validate(&spec); err != nil {
 		return err
@@ -163,13 +166,23 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 	if err := s.e.prepareFolder(ctx, &spec); err != nil {
 		return err
 	}
-	if _, err := s.e.catalog.CreateTable(ctx, spec); err != nil {
+	if _, err := s.e.catalog.CreateTable(ctx, s.principal, spec); err != nil {
 		if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
 		}
 		return err
 	}
 	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, id, noEffect))
+}
+
+// mayCreate checks that the principal may create a table of the kind in ns, whether
+// ns exists or not.
+func (s *session) mayCreate(ns kalam.NamespaceID, kind kalam.TableKind) error {
+	in, ok := s.e.catalog.Namespace(ns)
+	if !ok {
+		in = catalog.Namespace{ID: ns}
+	}
+	return catalog.CanCreateTable(s.principal, kind, in)
 }
 
 // defaultKind is the kind of CREATE TABLE without one: SHARED, but USER for a
@@ -204,9 +217,6 @@ func (s *session) castDefaults(t *kalam.Table) error {
 }
 
 func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
-	if err := catalog.CanDropTable(s.principal.Role); err != nil {
-		return err
-	}
 	err := s.dropFoundTable(ctx, st.Name)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound { // It never was, or another statement was faster.
 		id, err := s.tableID(st.Name.Parts)
@@ -221,6 +231,9 @@ func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 func (s *session) dropFoundTable(ctx context.Context, name dialect.Name) error {
 	t, err := s.table(name)
 	if err != nil {
+		return err
+	}
+	if err := catalog.CanDropTable(s.principal, t); err != nil {
 		return err
 	}
 	unblock, err := s.blockTables([]*kalam.Table{t})

@@ -123,6 +123,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	}
 	e.catalog, err = catalog.Open(ctx, e.backend, catalog.Options{
 		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
+		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser,
 	})
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)

@@ -19,7 +19,7 @@ import (
 func TestKeylessStream(t *testing.T) {
 	s := newServer(t)
 	alice, bob := userOf("alice"), userOf("bob")
-	s.must(root, "CREATE NAMESPACE app")
+	s.must(root, "CREATE NAMESPACE app; ALTER NAMESPACE app SET OPTIONS (user_tables = true)")
 	s.must(alice, "CREATE STREAM TABLE app.e (who TEXT, n INT) WITH (TTL_SECONDS = 3600)")
 	s.must(bob, "INSERT INTO app.e VALUES ('bob', 0), ('bob', 0)")
 	const writers, statements, rows = 6, 20, 5
@@ -85,6 +85,7 @@ func TestKeylessStream(t *testing.T) {
 func TestKeylessLive(t *testing.T) {
 	s := newServer(t)
 	alice, bob := userOf("alice"), userOf("bob")
+	s.must(root, "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	s.must(alice, "CREATE STREAM TABLE e (what TEXT, n INT) WITH (TTL_SECONDS = 3600)")
 	s.must(alice, "INSERT INTO e VALUES ('a', 1), ('a', 1), ('b', 0)")
 	f := s.follow(alice, "SELECT * FROM default.e WHERE n > 0", &engine.LiveOptions{BatchSize: 1}, false)
@@ -127,6 +128,7 @@ func TestKeylessExpiry(t *testing.T) {
 	s.start()
 	defer s.stop()
 	alice, bob := userOf("alice"), userOf("bob")
+	s.must(root, "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	s.must(alice, "CREATE STREAM TABLE e (what TEXT) WITH (TTL_SECONDS = 60)")
 	s.must(alice, "CREATE STREAM TABLE kept (what TEXT) WITH (TTL_SECONDS = 86400)")
 	s.must(alice, "INSERT INTO kept VALUES ('kept'), ('kept')")

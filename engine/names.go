@@ -12,14 +12,15 @@ import (
 // userQualifier is the middle part of ns.user.t: table ns.t of the effective user.
 const userQualifier = "user"
 
-// table resolves a name of DML or DDL to a stored table.
+// table resolves a name to a stored table. One that the principal may not see is
+// answered for exactly like one that does not exist.
 func (s *session) table(n dialect.Name) (*kalam.Table, error) {
 	id, err := s.tableID(n.Parts)
 	if err != nil {
 		return nil, positioned(err, n.Pos)
 	}
 	t, ok := s.e.catalog.Table(id)
-	if !ok {
+	if !ok || !s.sees(t) {
 		return nil, tableNotFound(id.String()).At(n.Pos)
 	}
 	if len(n.Parts) == 3 && !t.HasScopePerUser() {

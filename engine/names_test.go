@@ -22,6 +22,7 @@ func TestDefaultNamespace(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")
 	i64, text := kalam.BigInt, kalam.Text
+	s.must(root, "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	for _, name := range spellings {
 		run := func(p kalam.Principal, want, sql string, params ...kalam.Value) {
 			t.Helper()
@@ -76,6 +77,7 @@ func TestDefaultNamespace(t *testing.T) {
 func TestPlacesInDefault(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")
+	s.must(root, "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	s.must(alice, "CREATE USER TABLE default.t (id BIGINT PRIMARY KEY, v TEXT)")
 	for _, c := range []struct{ sql, at string }{
 		{"SELECT DEFAULT.t.id, nope FROM default.t", "nope"},
@@ -124,6 +126,7 @@ func checkPlace(t *testing.T, sql string, err error, at string) {
 func TestLiveDefault(t *testing.T) {
 	s := newServer(t)
 	alice, bob := userOf("alice"), userOf("bob")
+	s.must(root, "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	s.must(alice, "CREATE USER TABLE default.t (id BIGINT PRIMARY KEY, n INT)")
 	s.must(alice, "INSERT INTO default.t VALUES (1, 1), (2, 2)")
 	var followers []*follower
@@ -158,6 +161,7 @@ func TestLiveDefault(t *testing.T) {
 func TestLiveReservedColumns(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")
+	s.must(root, "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	s.must(alice, `CREATE USER TABLE default.w ("order" INT PRIMARY KEY, "end" INT, "from" TEXT)`)
 	s.must(alice, "INSERT INTO default.w VALUES (1, 1, 'a'), (2, 2, 'b')")
 	for _, sql := range []string{

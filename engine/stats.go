@@ -6,17 +6,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 )
-
-// mayDescribe checks that the principal may see a table's definition: whoever
-// may read it, and admins.
-func (s *session) mayDescribe(t *kalam.Table) error {
-	if s.principal.Role.IsAdmin() {
-		return nil
-	}
-	return catalog.CanRead(s.principal, t)
-}
 
 // tableStats sums what the principal may see of t: their own scope, or for
 // admins all scopes.

@@ -26,7 +26,7 @@ last_seen TIMESTAMP?, created_at TIMESTAMP, updated_at TIMESTAMP, deleted_at TIM
 base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT, created_at TIMESTAMP, updated_at TIMESTAMP`)},
 		{id: sysID("tables"), rows: tableRows, columns: columnsOf(`namespace_id TEXT, table_name TEXT, table_type TEXT, table_id TEXT, storage_id TEXT?
 use_user_storage BOOLEAN, flush_row_limit INT?, flush_interval_seconds INT?, ttl_seconds INT?, deleted_retention_hours INT, shard_strategy TEXT?, access TEXT?
-version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP`)},
+version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP, created_by TEXT?`)},
 		{id: sysID("schemas"), rows: schemaRows, columns: columnsOf(`table_id TEXT, table_name TEXT, namespace_id TEXT, table_type TEXT, created_at TIMESTAMP
 schema_version INT, columns JSON, table_comment TEXT?, updated_at TIMESTAMP, options JSON?, access_level TEXT?, is_latest BOOLEAN, storage_id TEXT?
 use_user_storage BOOLEAN?`)},
@@ -50,12 +50,13 @@ func (e *Engine) allTables() []*kalam.Table {
 
 func namespaceRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, ns := range s.e.catalog.Namespaces() {
+	for _, v := range s.visibleNamespaces() {
+		ns := v.namespace
 		options, err := valuesJSON(ns.Options)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []kalam.Value{text(ns.ID), text(ns.ID), timestamp(ns.CreatedAt), jsonOrNull(options), integer(s.e.catalog.TableCount(ns.ID))})
+		rows = append(rows, []kalam.Value{text(ns.ID), text(ns.ID), timestamp(ns.CreatedAt), jsonOrNull(options), integer(v.tables)})
 	}
 	return rows, nil
 }
@@ -133,14 +134,14 @@ func tableRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 			text(t.ID.Namespace), text(t.ID.Name), kalam.Text(t.Kind.String()), kalam.Text(colonID(t)), storageOf(t),
 			kalam.Bool(t.Options.UseUserStorage), positiveOrNull(t.Options.FlushRows), secondsOrNull(t.Options.FlushInterval), secondsOrNull(t.Options.TTL),
 			integer(s.e.retentionHours(t)), textOrNull(t.Options.ShardStrategy), accessOf(t), kalam.BigInt(int64(t.SchemaVersion)), integer(t.SchemaVersion),
-			jsonOrNull(optionsJSON(t)), kalam.Null(), timestamp(t.CreatedAt), timestamp(t.UpdatedAt),
+			jsonOrNull(optionsJSON(t)), kalam.Null(), timestamp(t.CreatedAt), timestamp(t.UpdatedAt), textOrNull(t.Creator),
 		})
 	}
 	for _, id := range s.e.systemTableIDs() {
 		created := timestamp(s.e.started)
 		rows = append(rows, []kalam.Value{
 			text(id.Namespace), text(id.Name), kalam.Text("system"), kalam.Text(string(id.Namespace) + ":" + string(id.Name)), kalam.Null(), kalam.Bool(false),
-			kalam.Null(), kalam.Null(), kalam.Null(), integer(0), kalam.Null(), kalam.Null(), kalam.BigInt(1), integer(1), kalam.Null(), kalam.Null(), created, created,
+			kalam.Null(), kalam.Null(), kalam.Null(), integer(0), kalam.Null(), kalam.Null(), kalam.BigInt(1), integer(1), kalam.Null(), kalam.Null(), created, created, kalam.Null(),
 		})
 	}
 	return rows, nil
@@ -174,7 +175,7 @@ func (e *Engine) retentionHours(t *kalam.Table) int {
 // option is one clause of a table's definition as system.table_options shows it.
 type option struct{ key, value, kind, description string }
 
-// optionsOf lists the options that t was given, in a fixed order.
+// optionsOf lists the type of t and the options that it was given, in a fixed order.
 func optionsOf(t *kalam.Table) []option {
 	var out []option
 	o := t.Options
@@ -183,6 +184,7 @@ func optionsOf(t *kalam.Table) []option {
 			out = append(out, option{key, value, kind, description})
 		}
 	}
+	add(true, "type", kindWords[t.Kind], "text", "whose rows it holds and where they live")
 	add(o.StorageID != "", "storage_id", string(o.StorageID), "text", "storage of the table's segments")
 	add(o.UseUserStorage, "use_user_storage", "true", "boolean", "look up each user's own storage at a flush")
 	add(o.FlushInterval > 0, "flush_interval_seconds", strconv.Itoa(int(o.FlushInterval.Seconds())), "int", "flush when the oldest buffered row is this old")
@@ -212,18 +214,23 @@ func flushPolicyText(o kalam.TableOptions) string {
 	return strings.Join(list, ",")
 }
 
+// optionsJSON returns the options of t as a JSON object, numbers and booleans as such.
 func optionsJSON(t *kalam.Table) string {
 	list := optionsOf(t)
-	if len(list) == 0 {
-		return ""
-	}
-	m := make(map[string]string, len(list))
+	m := make(map[string]any, len(list))
 	for _, o := range list {
-		m[o.key] = o.value
+		switch o.kind {
+		case "int":
+			m[o.key] = json.Number(o.value)
+		case "boolean":
+			m[o.key] = o.value == "true"
+		default:
+			m[o.key] = o.value
+		}
 	}
 	b, err := json.Marshal(m)
 	if err != nil {
-		return "" // A map of strings always encodes.
+		return "" // Texts, booleans and whole numbers always encode.
 	}
 	return string(b)
 }

@@ -27,28 +27,6 @@ constraint_name TEXT, table_catalog TEXT, table_schema TEXT, table_name TEXT, co
 
 func noRows(context.Context, *session) ([][]kalam.Value, error) { return nil, nil }
 
-// visibleTables returns the stored tables whose definition the principal may see.
-func (s *session) visibleTables() []*kalam.Table {
-	var out []*kalam.Table
-	for _, t := range s.e.catalog.Tables("") {
-		if s.mayDescribe(t) == nil {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
-// visibleSystem returns the computed tables that the principal may read.
-func (s *session) visibleSystem() []*systemTable {
-	var out []*systemTable
-	for _, id := range s.e.systemTableIDs() {
-		if t := s.e.system[id]; t.open || s.principal.Role.IsAdmin() {
-			out = append(out, t)
-		}
-	}
-	return out
-}
-
 var kindWords = map[kalam.TableKind]string{
 	kalam.KindUserTable: "USER", kalam.KindSharedTable: "SHARED", kalam.KindStreamTable: "STREAM",
 }
@@ -109,8 +87,8 @@ func infoSchemaRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	add := func(ns kalam.NamespaceID) {
 		rows = append(rows, []kalam.Value{kalam.Text(catalogName), text(ns), kalam.Text(catalogName)})
 	}
-	for _, ns := range s.e.catalog.Namespaces() {
-		add(ns.ID)
+	for _, ns := range s.visibleNamespaces() {
+		add(ns.namespace.ID)
 	}
 	add(informationNamespace)
 	add(systemNamespace)
