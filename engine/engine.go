@@ -102,6 +102,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if err := e.openStorage(ctx, o); err != nil {
 		return nil, err
 	}
+	e.warnIfOpen()
 	e.query, err = query.Open(query.Options{
 		MemoryLimit: cfg.Query.MemoryLimit, Threads: cfg.Query.Threads, MaxPlans: cfg.QueryCache.MaxPlans,
 		LakeDirs: []string{e.storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,

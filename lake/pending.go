@@ -290,7 +290,7 @@ func sumFile(ctx context.Context, r io.Reader) ([]uint32, error) {
 
 // writeLocal writes a sidecar to the local file name.
 func writeLocal(name string, s *sidecarSpec) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ const (
 	largeValue  = 32 << 10
 	maxValue    = 64 << 20
 	relaxedSync = 100 * time.Millisecond
-	folderMode  = 0o750
+	folderMode  = 0o700
 )
 
 // Backend is a Badger directory. It is safe for concurrent use.

@@ -174,7 +174,7 @@ func (l *largeValues) startFile() error {
 	if old != nil {
 		l.sweep(old)
 	}
-	file, err := os.OpenFile(filepath.Join(l.dir, largeName(id)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+	file, err := os.OpenFile(filepath.Join(l.dir, largeName(id)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

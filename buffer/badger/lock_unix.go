@@ -17,7 +17,7 @@ import (
 type dirLock struct{ file *os.File }
 
 func lockDir(dir string) (*dirLock, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "kalam.lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	f, err := os.OpenFile(filepath.Join(dir, "kalam.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "data directory %s cannot be written", dir)
 	}

@@ -22,6 +22,7 @@ var (
 )
 
 func main() {
+	keepPrivate()
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

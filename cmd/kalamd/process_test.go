@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/kalamlake/kalam/link/wire"
@@ -99,4 +101,39 @@ func (p *process) login(user, password string) string {
 		p.t.Fatalf("login of %s: status %d, %v", user, resp.StatusCode, err)
 	}
 	return out.AccessToken
+}
+
+// stop ends the server by SIGTERM and waits for it.
+func (p *process) stop() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Fatalf("stop: %v\n%s", err, &p.log)
+	}
+	p.cmd = nil
+}
+
+// sql runs a statement that has to succeed.
+func (p *process) sql(token, sql string) {
+	p.t.Helper()
+	body, err := json.Marshal(map[string]string{"sql": sql})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req, err := http.NewRequest(http.MethodPost, p.url+"/v1"+wire.PathSQL, bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if answer, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		p.t.Fatalf("%s: status %d, %s, %v", sql, resp.StatusCode, answer, err)
+	}
 }

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	folderMode = 0o750
-	fileMode   = 0o640
+	folderMode = 0o700
+	fileMode   = 0o600
 )
 
 // Options tune a Storage. The zero value is the default.

@@ -68,7 +68,7 @@ func draft(t *testing.T, s lake.Storage, p, content string) lake.Draft {
 	if d.Path() != p {
 		t.Errorf("Path() = %q, want %q", d.Path(), p)
 	}
-	if err := os.WriteFile(d.LocalPath(), []byte(content), 0o640); err != nil {
+	if err := os.WriteFile(d.LocalPath(), []byte(content), 0o600); err != nil {
 		t.Fatalf("write draft of %q: %v", p, err)
 	}
 	return d
@@ -475,7 +475,7 @@ func testConcurrent(t *testing.T, s lake.Storage) {
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(d.LocalPath(), content, 0o640); err != nil {
+			if err := os.WriteFile(d.LocalPath(), content, 0o600); err != nil {
 				return err
 			}
 			if err := s.Commit(ctx, d); err != nil {

@@ -31,7 +31,7 @@ type ParquetOptions struct {
 // order, then _seq and _deleted, zstd, field ids. It returns the key of every
 // row for Pending.Commit.
 func WriteParquet(name string, t *kalam.Table, rows []kalam.Row, o ParquetOptions) (_ []lake.KeyRow, err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
