@@ -53,6 +53,8 @@ type Engine struct {
 
 	failing  atomic.Pointer[string] // Why the server is degraded; nil when it is not.
 	counters Counters
+	cpu      cpuMeter
+	build    Build
 	started  time.Time
 	now      func() time.Time
 	faults   func(point string) error
@@ -69,6 +71,7 @@ type Options struct {
 	Logger       *slog.Logger     // nil discards.
 	Now          func() time.Time // nil is time.Now.
 	RootPassword string           // Of the user root at the first start; "" leaves it to setup.
+	Build        Build            // For system.stats.
 	Backend      buffer.Backend   // nil opens Badger in the configured directory.
 	// Faults is called at named points of a flush: collected, written, verified,
 	// sidecar, segment, committed, trimmed, and of a compaction: compact-collected,
@@ -89,7 +92,9 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), system: newSystemTables(), faults: o.Faults}
+	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), system: newSystemTables(), faults: o.Faults, build: o.Build}
+	e.cpu.at = time.Now()
+	e.cpu.used = max(0, readProcess().cpu)
 	e.retired.wake = make(chan struct{}, 1)
 	if e.faults == nil {
 		e.faults = func(string) error { return nil }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"runtime"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
@@ -116,57 +113,6 @@ func (c *Config) Settings() []Setting {
 		}
 	}
 	return out
-}
-
-// statRows lists counters and gauges of the server.
-func statRows(_ context.Context, s *session) ([][]kalam.Value, error) {
-	e := s.e
-	b, q := e.store.Stats(), e.query.Stats()
-	var memory runtime.MemStats
-	runtime.ReadMemStats(&memory)
-	stats := []struct {
-		name  string
-		value int64
-	}{
-		{"uptime_seconds", int64(e.now().Sub(e.started) / time.Second)},
-		{"requests", e.counters.Requests.Load()},
-		{"active_connections", e.counters.Connections.Load()},
-		{"active_subscriptions", int64(e.hub.Count())},
-		{"buffer_rows", b.Buffered},
-		{"buffer_bytes", b.Bytes},
-		{"buffer_scopes_in_memory", int64(b.Scopes)},
-		{"buffer_commits", b.Commits},
-		{"buffer_syncs", b.Groups},
-		{"buffer_rows_written", b.Rows},
-		{"query_plan_cache_hits", q.PlanHits},
-		{"query_plan_cache_misses", q.PlanMisses},
-		{"query_plan_cache_size", int64(q.Plans)},
-		{"queries_running", int64(q.Running)},
-		{"queries_waiting", int64(q.Waiting)},
-		{"namespaces", int64(len(e.catalog.Namespaces()))},
-		{"tables", int64(len(e.catalog.Tables("")))},
-		{"users", int64(len(e.catalog.Users()))},
-		{"active_jobs", int64(len(e.catalog.ActiveJobs()))},
-		{"go_heap_bytes", int64(memory.HeapAlloc)},
-		{"goroutines", int64(runtime.NumGoroutine())},
-	}
-	rows := make([][]kalam.Value, 0, len(stats)+1)
-	for _, st := range stats {
-		rows = append(rows, []kalam.Value{kalam.Text(st.name), kalam.Text(strconv.FormatInt(st.value, 10))})
-	}
-	return append(rows, e.lagRows()...), nil
-}
-
-// lagRows gives the age of the oldest buffered row of each table in seconds.
-func (e *Engine) lagRows() [][]kalam.Value {
-	var rows [][]kalam.Value
-	for _, t := range e.catalog.Tables("") {
-		if n, _, oldest := e.store.TableStats(t.Number); n > 0 {
-			lag := max(0, int64(e.now().Sub(oldest.Time())/time.Second))
-			rows = append(rows, []kalam.Value{kalam.Text("flush_lag_seconds." + t.ID.String()), kalam.Text(strconv.FormatInt(lag, 10))})
-		}
-	}
-	return rows
 }
 
 var datatypeDescriptions = map[kalam.Kind]string{

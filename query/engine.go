@@ -30,6 +30,7 @@ type Options struct {
 
 // Engine runs queries in DuckDB. It is safe for concurrent use.
 type Engine struct {
+	threads int // Of DuckDB, for one query.
 	log     *slog.Logger
 	prefix  string
 	parser  *parser
@@ -74,7 +75,7 @@ func Open(o Options) (_ *Engine, err error) {
 	if o.MemoryLimit == "" {
 		o.MemoryLimit = defaultMemory()
 	}
-	e := &Engine{log: o.Logger, chunks: newChunkCache(), schemas: newSchemaCache(), gate: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
+	e := &Engine{log: o.Logger, threads: o.Threads, chunks: newChunkCache(), schemas: newSchemaCache(), gate: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -137,6 +138,7 @@ type Stats struct {
 	Statements           int64 // Queries started.
 	Running, Waiting     int64 // Queries that compute, and that wait for their turn.
 	Sessions             int   // Open connections.
+	Threads              int   // That a query may use.
 	PreparedHits         int64 // Queries that found their statement prepared.
 	ChunkHits, ChunkMiss int64 // Batches that were converted already, or not.
 	ChunkBytes           int64 // Kept by the cache of converted batches.
@@ -147,7 +149,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{
 		PlanHits: e.plans.count.hits.Load(), PlanMisses: e.plans.count.misses.Load(), Plans: e.plans.normal.Len(),
 		Statements: e.count.statements.Load(), Running: e.count.running.Load(), Waiting: e.count.waiting.Load(),
-		Sessions: e.pool.size(), PreparedHits: e.pool.prepared.Load(),
+		Sessions: e.pool.size(), Threads: e.threads, PreparedHits: e.pool.prepared.Load(),
 	}
 	e.chunks.mu.Lock()
 	defer e.chunks.mu.Unlock()

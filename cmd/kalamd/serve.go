@@ -43,7 +43,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	log, closeLog := newLogger(config.Log, m.Stderr)
 	defer func() { err = errors.Join(err, closeLog()) }()
 	m.logStart(log)
-	e, err := engine.Open(ctx, config, engine.Options{Logger: log, RootPassword: m.Settings.RootPassword})
+	e, err := engine.Open(ctx, config, engine.Options{
+		Logger: log, RootPassword: m.Settings.RootPassword, Build: engine.Build(m.Build),
+	})
 	if err != nil {
 		return err
 	}
