@@ -115,8 +115,9 @@ func (s *Server) handleLogin(c *fiber.Ctx) error {
 			return authFailure(c, fiber.StatusBadRequest, "bad_request", "User or password is too long")
 		}
 		ctx, stop := withWatch(s.base, c.Context().Conn())
-		from := clientOf(c)
-		u, err := s.engine.Catalog().Login(ctx, kalam.UserID(name), r.Password, catalog.Origin{Addr: from.addr, Local: from.local})
+		peer := clientOf(c)
+		from := catalog.Origin{Addr: peer.addr, Local: peer.local}
+		u, err := s.engine.Catalog().Login(ctx, kalam.UserID(name), r.Password, from)
 		stop()
 		if err != nil {
 			fail()

@@ -23,8 +23,8 @@ func CanCreateTable(p kalam.Principal, kind kalam.TableKind, ns Namespace) error
 	case isOwn(p, ns.ID) || ns.AllowsUserTables():
 		return nil
 	}
-	return denied("role %s cannot create tables in namespace '%s': it is allowed in the namespace of the user's own name, and where"+
-		" a dba ran ALTER NAMESPACE %s SET OPTIONS (%s = true)", p.Role, ns.ID, ns.ID, OptionUserTables)
+	return denied("role %s cannot create tables in namespace '%s': it is allowed in the namespace of the user's own name,"+
+		" and where a dba ran ALTER NAMESPACE %s SET OPTIONS (%s = true)", p.Role, ns.ID, ns.ID, OptionUserTables)
 }
 
 // isOwn reports whether ns is the namespace of p's own name.
@@ -54,7 +54,8 @@ func CanDropTable(p kalam.Principal, t *kalam.Table) error {
 	if p.Role.IsAdmin() || t.Creator == p.User && isOwn(p, t.ID.Namespace) {
 		return nil
 	}
-	return denied("role %s cannot drop table '%s': a dba may, and who created it in the namespace of the own name", p.Role, t.ID)
+	return denied("role %s cannot drop table '%s': only a dba may, or the user who created it, in the namespace of that user's name",
+		p.Role, t.ID)
 }
 
 // CanRead says whether p may read t. For USER and STREAM tables that is p's own

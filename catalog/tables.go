@@ -162,7 +162,8 @@ func (tx *tx) namespaceFor(by kalam.Principal, t *kalam.Table) (*namespaceEntry,
 		return nil, err
 	}
 	if !ok {
-		return nil, kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist. Create it first with CREATE NAMESPACE.", ns.ID)
+		return nil, kalam.Errorf(kalam.CodeNotFound,
+			"Namespace '%s' does not exist. Create it first with CREATE NAMESPACE.", ns.ID)
 	}
 	return e, nil
 }

@@ -200,7 +200,10 @@ func (e *Engine) jobStats(ctx context.Context) ([]stat, error) {
 		}
 	}
 	return []stat{
-		number("total_jobs", total), number("jobs_running", running), number("jobs_queued", queued), number("jobs_failed", failed),
+		number("total_jobs", total),
+		number("jobs_running", running),
+		number("jobs_queued", queued),
+		number("jobs_failed", failed),
 	}, nil
 }
 
@@ -210,7 +213,8 @@ func (e *Engine) lagRows() [][]kalam.Value {
 	for _, t := range e.catalog.Tables("") {
 		if n, _, oldest := e.store.TableStats(t.Number); n > 0 {
 			lag := max(0, int64(e.now().Sub(oldest.Time())/time.Second))
-			rows = append(rows, []kalam.Value{kalam.Text("flush_lag_seconds." + t.ID.String()), kalam.Text(strconv.FormatInt(lag, 10))})
+			name := "flush_lag_seconds." + t.ID.String()
+			rows = append(rows, []kalam.Value{kalam.Text(name), kalam.Text(strconv.FormatInt(lag, 10))})
 		}
 	}
 	return rows

@@ -109,8 +109,11 @@ func newVisible(t *testing.T) *server {
 	s.config.Live.SharedTables = engine.SharedAllow
 	s.restart()
 	s.must(root, "CREATE NAMESPACE app; CREATE NAMESPACE hid; CREATE USER TABLE app.mine (id BIGINT PRIMARY KEY, v TEXT)")
-	for name, level := range map[string]string{"app.public": "PUBLIC", "app.privat": "PRIVATE", "app.restri": "RESTRICTED", "app.admins": "DBA", "hid.privat": "PRIVATE"} {
-		s.must(root, fmt.Sprintf("CREATE SHARED TABLE %s (id BIGINT PRIMARY KEY, v TEXT) WITH (ACCESS_LEVEL = '%s')", name, level))
+	const create = "CREATE SHARED TABLE %s (id BIGINT PRIMARY KEY, v TEXT) WITH (ACCESS_LEVEL = '%s')"
+	for name, level := range map[string]string{
+		"app.public": "PUBLIC", "app.privat": "PRIVATE", "app.restri": "RESTRICTED", "app.admins": "DBA", "hid.privat": "PRIVATE",
+	} {
+		s.must(root, fmt.Sprintf(create, name, level))
 	}
 	return s
 }
@@ -162,22 +165,39 @@ func replaceTable(path, name string) string {
 	return strings.Join(words, " ")
 }
 
+// namespacePaths are the ways to name a namespace, {}.
+var namespacePaths = []string{
+	"SHOW TABLES IN {}",
+	"USE {}",
+	"USE {}; SELECT * FROM privat",
+	"CREATE USER TABLE {}.t (id BIGINT PRIMARY KEY)",
+	"CREATE STREAM TABLE {}.t (id BIGINT PRIMARY KEY) WITH (TTL_SECONDS = 9)",
+	"CREATE SHARED TABLE {}.t (id BIGINT PRIMARY KEY)",
+	"CREATE TABLE IF NOT EXISTS {}.privat (id BIGINT PRIMARY KEY)",
+	"CREATE USER TABLE IF NOT EXISTS {}.privat (id BIGINT PRIMARY KEY)",
+	"CREATE NAMESPACE {}",
+	"CREATE NAMESPACE IF NOT EXISTS {}",
+	"ALTER NAMESPACE {} SET OPTIONS (a = 1)",
+	"DROP NAMESPACE {}",
+	"DROP NAMESPACE IF EXISTS {} CASCADE",
+	"STORAGE FLUSH ALL IN {}",
+	"STORAGE COMPACT ALL IN {}",
+	"SELECT * FROM {}.privat",
+	"SELECT {}.privat.id FROM {}.privat",
+	"SELECT * FROM {}.user.privat",
+	"DESCRIBE {}.privat",
+	"DROP TABLE {}.privat",
+	"INSERT INTO {}.privat VALUES (1, 'x')",
+}
+
 // TestNamespacesAreNotShown does for namespaces what TestNamesAreNotShown does for
 // tables.
 func TestNamespacesAreNotShown(t *testing.T) {
 	s := newVisible(t)
 	for _, p := range principals() {
-		for _, path := range []string{
-			"SHOW TABLES IN T", "USE T", "USE T; SELECT * FROM privat", "CREATE USER TABLE T.t (id BIGINT PRIMARY KEY)",
-			"CREATE STREAM TABLE T.t (id BIGINT PRIMARY KEY) WITH (TTL_SECONDS = 9)", "CREATE SHARED TABLE T.t (id BIGINT PRIMARY KEY)",
-			"CREATE TABLE IF NOT EXISTS T.privat (id BIGINT PRIMARY KEY)", "CREATE NAMESPACE T", "CREATE NAMESPACE IF NOT EXISTS T",
-			"ALTER NAMESPACE T SET OPTIONS (a = 1)", "DROP NAMESPACE T", "DROP NAMESPACE IF EXISTS T CASCADE",
-			"STORAGE FLUSH ALL IN T", "STORAGE COMPACT ALL IN T", "SELECT * FROM T.privat", "SELECT * FROM T.user.privat", "DESCRIBE T.privat",
-		} {
+		for _, path := range namespacePaths {
 			ask := func(name string) string {
-				sql := strings.ReplaceAll(strings.ReplaceAll(path, " T", " "+name), "(TTL", "(TTL")
-				sql = strings.ReplaceAll(sql, name+"ABLE", "TABLE")
-				return strings.ReplaceAll(generic(s.answer(p, sql)), name, "NAME")
+				return strings.ReplaceAll(generic(s.answer(p, strings.ReplaceAll(path, "{}", name))), name, "NAME")
 			}
 			if p.Role < kalam.RoleService {
 				if got, none := ask("hid"), ask("nix"); got != none {
