@@ -65,6 +65,9 @@ func castInteger(t kalam.DataType, n int64) (kalam.Value, error) {
 		if !temporalFits(t.Kind, n) {
 			return kalam.Value{}, outOfRange(t)
 		}
+		if t.Kind != kalam.KindDate && t.Kind != kalam.KindTime && isCoarse(n) {
+			return kalam.Value{}, coarse(t, n)
+		}
 		return kalam.Integer(t.Kind, n), nil
 	case kalam.KindText:
 		return kalam.Text(strconv.FormatInt(n, 10)), nil

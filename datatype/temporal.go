@@ -28,9 +28,32 @@ func temporalFits(k kalam.Kind, n int64) bool {
 	return n >= minMicros && n <= maxMicros
 }
 
+// Limits of the integers that are refused as microseconds: as seconds they are the
+// years from 1973 to 2286, as milliseconds those from 1970 to 2286, as microseconds
+// the months up to April 1970.
+const (
+	minCoarse = 100_000_000
+	maxCoarse = 10_000_000_000_000
+)
+
+// isCoarse reports whether n, given as the microseconds of a moment, is far more
+// likely its seconds or milliseconds, such as Date.now() of JavaScript.
+func isCoarse(n int64) bool {
+	if n < 0 {
+		n = -max(n, -maxCoarse)
+	}
+	return n >= minCoarse && n < maxCoarse
+}
+
+// coarse is the error of such a number.
+func coarse(t kalam.DataType, n int64) error {
+	return kalam.Errorf(kalam.CodeConstraint, "Type mismatch: expected %s, got %d, which looks like seconds or milliseconds since 1970; "+
+		"give microseconds or a text such as '2026-01-31T12:00:00Z'", t, n)
+}
+
 // parseTemporal reads the text of a TIMESTAMP, DATETIME, DATE or TIME.
 //
-//	TIMESTAMP  YYYY-MM-DD[(T| )HH:MM[:SS[.f]][[ ]zone]]   zone: Z, UTC or ±HH[[:]MM]
+//	TIMESTAMP  YYYY-MM-DD[(T| )HH:MM[:SS[.f]][[ ]zone]]   zone: Z, UTC, GMT or ±HH[[:]MM]
 //	DATE       YYYY-MM-DD
 //	TIME       HH:MM[:SS[.f]]
 //
@@ -122,7 +145,7 @@ func parseZone(s string) (offset int64, ok bool) {
 		}
 	}
 	switch s {
-	case "", "Z", "z", "UTC":
+	case "", "Z", "z", "UTC", "utc", "GMT", "gmt":
 		return 0, true
 	}
 	sign := int64(1)

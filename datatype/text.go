@@ -243,12 +243,26 @@ func parseBool(s string) (b, ok bool) {
 	return false, false
 }
 
-// parseBytes reads 0x.. or \x.. as hexadecimal and anything else as base64, with
-// or without padding.
+// parseBytes reads 0x.. or \x.. as hexadecimal, [1, 2, 255] as the numbers of the
+// bytes, which is their form in results, and anything else as base64, with or
+// without padding.
 func parseBytes(s string) (string, bool) {
 	if len(s) >= 2 && (s[0] == '0' || s[0] == '\\') && (s[1] == 'x' || s[1] == 'X') {
-		b, err := hex.DecodeString(s[2:])
+		digits := s[2:]
+		if s[0] == '\\' && len(s) > 4 && s[4] == '\\' { // \xDE\xAD, the form of DuckDB.
+			for i := 4; i < len(s); i += 2 {
+				if !strings.HasPrefix(s[i:], `\x`) || len(s) < i+4 {
+					return "", false
+				}
+				s = s[:i] + s[i+2:]
+			}
+			digits = s[2:]
+		}
+		b, err := hex.DecodeString(digits)
 		return string(b), err == nil
+	}
+	if strings.HasPrefix(s, "[") {
+		return parseByteList(s)
 	}
 	// The decoder skips line breaks, which a value must not be changed by.
 	if strings.ContainsAny(s, "\r\n") {
@@ -260,6 +274,27 @@ func parseBytes(s string) (string, bool) {
 	}
 	b, err := enc.Strict().DecodeString(s)
 	return string(b), err == nil
+}
+
+// parseByteList reads [n, n, ...] with numbers from 0 to 255.
+func parseByteList(s string) (string, bool) {
+	inner, ok := strings.CutSuffix(s[1:], "]")
+	if !ok {
+		return "", false
+	}
+	if trimBlanks(inner) == "" {
+		return "", true
+	}
+	list := strings.Split(inner, ",")
+	out := make([]byte, len(list))
+	for i, x := range list {
+		n, err := strconv.ParseUint(trimBlanks(x), 10, 8)
+		if err != nil {
+			return "", false
+		}
+		out[i] = byte(n)
+	}
+	return string(out), true
 }
 
 // parseUUID reads 32 hexadecimal digits, with the four hyphens or without, and

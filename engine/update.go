@@ -132,8 +132,8 @@ func isSimple(x *dialect.Expr) bool {
 }
 
 // keyOf returns the encoded key when the WHERE clause is exactly an equality
-// of every primary key column with a literal of the column's own kind. With
-// any other literal DuckDB's casting rules decide, and DuckDB evaluates it.
+// of every primary key column with a literal or parameter that means a value of
+// the column's type. DuckDB evaluates every other condition.
 func (s *session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, bool) {
 	if t.HasHiddenKey() || len(terms) != len(t.PrimaryKey) {
 		return nil, false
@@ -153,35 +153,83 @@ func (s *session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, b
 	return datatype.EncodeKey(nil, t, row), true
 }
 
-// keyValue returns the literal or parameter as a value of the key column if it
-// is of the column's kind already.
+// keyValue returns what a literal or parameter means in a comparison with the key
+// column, if that is a value of the column's type: the same as in a condition that
+// DuckDB evaluates.
 func (s *session) keyValue(x *dialect.Expr, c *kalam.Column) (kalam.Value, bool) {
-	var kind kalam.Kind
-	switch x.Kind {
-	case dialect.ExprNumber:
-		kind = kalam.KindBigInt
-	case dialect.ExprString:
-		kind = kalam.KindText
-	case dialect.ExprParam:
-		if x.Param < 1 || x.Param > len(s.params) {
-			return kalam.Value{}, false
-		}
-		kind = s.params[x.Param-1].Kind()
-	}
-	switch c.Type.Kind {
-	case kalam.KindBigInt, kalam.KindInt, kalam.KindSmallInt:
-		if kind != kalam.KindBigInt {
-			return kalam.Value{}, false
-		}
-	case kalam.KindText:
-		if kind != kalam.KindText {
-			return kalam.Value{}, false
-		}
-	default:
+	v, ok := s.operandOf(x)
+	if !ok || v.IsNull() || c.Type.Kind == kalam.KindJSON {
 		return kalam.Value{}, false
 	}
-	v, simple, err := s.evaluate(x, c)
-	return v, simple && err == nil && !v.IsNull()
+	read, typed, err := datatype.Operand(c.Type, v)
+	if err != nil {
+		return kalam.Value{}, false
+	}
+	if typed || read.Kind() == c.Type.Kind && c.Type.Kind != kalam.KindDecimal {
+		return read, true
+	}
+	return exactKey(c.Type, read)
+}
+
+// exactKey returns the number v as a key of type t if they are equal: DuckDB
+// compares numbers by value, and here none is rounded.
+func exactKey(t kalam.DataType, v kalam.Value) (kalam.Value, bool) {
+	if !isExact(t.Kind) || !isExact(v.Kind()) {
+		return kalam.Value{}, false
+	}
+	key, err := datatype.Cast(t, v)
+	if err != nil || t.Kind != kalam.KindDecimal && v.Kind() != kalam.KindDecimal {
+		return key, err == nil
+	}
+	most := kalam.TypeOf(kalam.KindDecimal)
+	if _, _, scale := v.Decimal(); v.Kind() == kalam.KindDecimal {
+		most.Scale = max(scale, t.Scale)
+	} else {
+		most.Scale = t.Scale
+	}
+	a, errA := datatype.Cast(most, v)
+	b, errB := datatype.Cast(most, key)
+	return key, errA == nil && errB == nil && a == b
+}
+
+// isExact reports whether the values of a kind are exact numbers.
+func isExact(k kalam.Kind) bool {
+	switch k {
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal:
+		return true
+	}
+	return false
+}
+
+// operandOf returns the value of a literal or parameter; ok is false for other
+// expressions and for numbers that only DuckDB's own types hold.
+func (s *session) operandOf(x *dialect.Expr) (v kalam.Value, ok bool) {
+	var err error
+	switch x.Kind {
+	case dialect.ExprString:
+		return kalam.Text(x.Text), true
+	case dialect.ExprNumber:
+		v, err = datatype.FromNumber(kalam.TypeOf(kalam.KindBigInt), x.Text)
+		if err != nil {
+			_, fraction, _ := strings.Cut(x.Text, ".")
+			if strings.ContainsAny(x.Text, "eE_") || len(fraction) > kalam.MaxDecimalPrecision {
+				return v, false
+			}
+			most := kalam.TypeOf(kalam.KindDecimal)
+			most.Scale = uint8(len(fraction))
+			v, err = datatype.FromNumber(most, x.Text)
+		}
+		return v, err == nil
+	case dialect.ExprBool:
+		return kalam.Bool(x.Bool), true
+	case dialect.ExprBytes:
+		return kalam.Bytes(x.Text), true
+	case dialect.ExprParam:
+		if x.Param >= 1 && x.Param <= len(s.params) {
+			return s.params[x.Param-1], true
+		}
+	}
+	return v, false
 }
 
 // current reads the newest live version of a key, the transaction's own first.

@@ -1,6 +1,10 @@
 package query
 
-import "context"
+import (
+	"context"
+
+	"github.com/kalamlake/kalam"
+)
 
 // LiveChunks and LiveSources count what the scan function keeps alive.
 var (
@@ -56,7 +60,11 @@ func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
 	for _, sh := range shapes {
 		defer sh.schema.release()
 	}
-	return p.variant(shapes, nil, &e.pool.variants).sql, nil
+	v, err := p.variant(shapes, nil, &e.pool.variants, func() []kalam.DataType { return p.meetingTypes(s.conn, shapes) })
+	if err != nil {
+		return "", err
+	}
+	return v.sql, nil
 }
 
 // KillInstance does what a fatal error of DuckDB does.

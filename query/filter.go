@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -287,32 +285,27 @@ func decimalConst(v, info node) (subscribe.Expr, error) {
 	return subscribe.Const{Value: kalam.Decimal(hi, lo, uint8(scale))}, nil
 }
 
-// plainMoment is the form of DATE and TIMESTAMP literals that DuckDB and
-// datatype read alike.
-var plainMoment = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2}(\.\d{1,6})?)?$`)
-
 // castOf reads TRUE, FALSE and typed literals such as DATE '2025-01-31', which
-// are casts of a text.
+// are casts of a literal.
 func castOf(n node) (subscribe.Expr, error) {
-	s, ok := textOf(child(n, "child"))
-	if try, _ := n["try_cast"].(bool); !ok || try {
+	x, t := child(n, "child"), castType(n)
+	if try, _ := n["try_cast"].(bool); try || !isOperand(x) || str(x, "class") != "CONSTANT" {
 		return nil, notCompilable("a CAST")
 	}
-	switch typ := str(child(n, "cast_type"), "id"); typ {
-	case "BOOLEAN":
-		if s == "t" || s == "f" || s == "true" || s == "false" {
-			return subscribe.Const{Value: kalam.Bool(s[0] == 't')}, nil
-		}
-	case "DATE", "TIMESTAMP":
-		kind := kalam.KindDate
-		if typ == "TIMESTAMP" {
-			kind = kalam.KindTimestamp
-		}
-		if plainMoment.MatchString(s) && (typ == "TIMESTAMP" || len(s) == len("2006-01-02")) {
-			if v, err := datatype.FromText(kalam.TypeOf(kind), s); err == nil {
-				return subscribe.Const{Value: v}, nil
-			}
-		}
+	o := operandOf(x)
+	if t.Kind == kalam.KindBoolean && (o.text == "'t'" || o.text == "'f'") {
+		return subscribe.Const{Value: kalam.Bool(o.text == "'t'")}, nil
 	}
-	return nil, notCompilable("a CAST")
+	switch t.Kind {
+	case kalam.KindNull, kalam.KindDecimal: // A constant does not keep the digits of its type.
+		return nil, notCompilable("a CAST")
+	}
+	v, ok, err := readCast(t, o)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, notCompilable("a CAST")
+	}
+	return subscribe.Const{Value: v}, nil
 }

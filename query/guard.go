@@ -20,7 +20,11 @@ type checker struct {
 	names        []nameUse // Column and function names, to place errors.
 	scopes       []*selectScope
 	items        []itemUse // Result columns whose text was changed.
-	inFrom       bool      // Inside the function of a table reference.
+	operands     []operand
+	meetings     []meeting
+	operandAt    map[string]int // Index of an operand by what makes it equal to another.
+	meetingAt    map[string]int // The same of a meeting.
+	inFrom       bool           // Inside the function of a table reference.
 	in           surroundings
 	relations    int // Seen so far.
 	width        int // Of the query walked last, see starWidth.
@@ -46,7 +50,9 @@ type itemUse struct {
 }
 
 func newChecker(sql, prefix string) *checker {
-	return &checker{sql: sql, prefix: prefix, params: map[int]bool{}}
+	return &checker{
+		sql: sql, prefix: prefix, params: map[int]bool{}, operandAt: map[string]int{}, meetingAt: map[string]int{},
+	}
 }
 
 // refuse records the first refusal.
@@ -288,7 +294,7 @@ func (c *checker) query(n node) {
 	c.filter, c.in.nesting, c.in.disjoint = false, 0, false
 	c.with(child(n, "cte_map"))
 	if str(n, "type") == "SELECT_NODE" {
-		c.sel = &selectScope{outer: outer.sel}
+		c.sel = &selectScope{outer: outer.sel, number: len(c.scopes), aliases: aliasesOf(n)}
 		c.scopes = append(c.scopes, c.sel)
 		c.selectNode(n, s)
 		defer func(w int) { c.width = w }(c.starWidth(n))
@@ -297,6 +303,18 @@ func (c *checker) query(n node) {
 		c.fields(n, "Query", s, "type cte_map modifiers")
 	}
 	c.elements(n, elems(n, "modifiers"), fModifiers)
+}
+
+// aliasesOf returns the names that a SELECT gives to its results, in lower case.
+func aliasesOf(n node) map[string]bool {
+	out := map[string]bool{}
+	for _, v := range elems(n, "select_list") {
+		item, _ := v.(node)
+		if alias := str(item, "alias"); alias != "" {
+			out[strings.ToLower(alias)] = true
+		}
+	}
+	return out
 }
 
 // selectNode checks a SELECT. The elements of its list keep their names when

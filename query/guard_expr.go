@@ -176,14 +176,14 @@ func sourceName(prefix string, i int) string { return prefix + "src_" + strconv.
 func (c *checker) placeholder(n node) {
 	id := str(n, "identifier")
 	i, err := strconv.Atoi(id)
-	if err != nil || i < 1 || i > maxParams || strconv.Itoa(i) != id {
+	if err != nil || i < 1 || i > maxParams && !c.generated || strconv.Itoa(i) != id {
 		c.refuse(n, kalam.CodeInvalidSQL, "Invalid parameter placeholder '$%s'", id)
 		return
 	}
 	c.params[i] = true
 }
 
-// maxParams is the highest number of a placeholder.
+// maxParams is the highest number of a placeholder of the user's.
 const maxParams = 65535
 
 // collation checks the name of a collation.

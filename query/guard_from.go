@@ -29,8 +29,10 @@ type cteScope struct {
 
 // selectScope is the FROM clause of a SELECT.
 type selectScope struct {
-	outer *selectScope
-	items []fromItem
+	outer   *selectScope
+	number  int // Different for each scope of a statement.
+	items   []fromItem
+	aliases map[string]bool // Names of results, in lower case.
 }
 
 // width returns what * stands for.
@@ -46,8 +48,11 @@ func (s *selectScope) width() int {
 type fromItem struct {
 	alias  string // Lower case.
 	base   bool   // It is a table itself.
-	width  int    // How often * of it repeats the columns of a table.
-	tables []*tableUse
+	number int    // Of the table then: its place among those of the statement.
+	// renamed says that the reference gives the columns other names.
+	renamed bool
+	width   int // How often * of it repeats the columns of a table.
+	tables  []*tableUse
 }
 
 // with checks the WITH list of a query. A name is visible to the elements after
@@ -179,7 +184,10 @@ func (c *checker) baseTable(n node) {
 	n["schema_name"], n["catalog_name"] = "", ""
 	n[tableMark] = use
 	c.tables = append(c.tables, use)
-	c.addItem(fromItem{alias: strings.ToLower(use.alias), base: true, width: 1, tables: []*tableUse{use}})
+	c.addItem(fromItem{
+		alias: strings.ToLower(use.alias), base: true, number: len(c.tables) - 1, width: 1, tables: []*tableUse{use},
+		renamed: len(elems(n, "column_name_alias")) > 0,
+	})
 }
 
 // aliasOf returns the alias of n, which becomes name when it has none.

@@ -52,8 +52,11 @@ type analysed struct {
 	tables []TableRef // Positions are in sql.
 	params int
 	args   []argKind // What the placeholders after the user's stand for.
-	names  []nameUse
-	whole  template // The query.
+	// operands are what the placeholders after those stand for, meetings what they meet.
+	operands []operand
+	meetings []meeting
+	names    []nameUse
+	whole    template // The query.
 
 	mu       sync.Mutex // guards what follows
 	variants map[string]*variant
@@ -157,7 +160,7 @@ func (e *Engine) analyse(ctx context.Context, sql string) (*analysed, error) {
 	if a.args = c.finish(q, a.params+1); c.err != nil {
 		return nil, c.err
 	}
-	a.names = c.names
+	a.names, a.operands, a.meetings = c.names, c.operands, c.meetings
 	for _, t := range c.tables {
 		a.tables = append(a.tables, TableRef{
 			Parts: t.parts, Position: t.pos, Namespace: t.namespace, NamesDeleted: t.withDeleted,

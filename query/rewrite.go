@@ -11,10 +11,9 @@ import (
 type argKind uint8
 
 const (
-	argNow   argKind = iota // Args.Now as TIMESTAMP.
-	argUser                 // Args.User as text.
-	argRole                 // Args.Role as text.
-	argFiles                // The paths of a source's files, see compose.
+	argNow  argKind = iota // Args.Now as TIMESTAMP.
+	argUser                // Args.User as text.
+	argRole                // Args.Role as text.
 )
 
 // ownKind is the field of a placeholder of ours that holds its argKind until it
@@ -49,6 +48,7 @@ func become(n, m node) {
 // rewrite replaces what stands for something of ours. The children of n are
 // done.
 func (c *checker) rewrite(n node) {
+	c.typeMeetings(n, str(n, "class"))
 	switch str(n, "class") {
 	case "CONSTANT":
 		c.exactNumber(n)
@@ -193,7 +193,7 @@ func (c *checker) param(kind argKind) node {
 
 // finish settles what needs the whole statement: the numbers of our
 // placeholders, from first on, and qualified names. It returns what the
-// placeholders stand for.
+// placeholders stand for; those of the operands follow them.
 func (c *checker) finish(root node, first int) []argKind {
 	var kinds []argKind
 	number := map[argKind]int{}
@@ -203,29 +203,34 @@ func (c *checker) finish(root node, first int) []argKind {
 			kinds = append(kinds, kind)
 		}
 	}
-	if len(kinds) > 0 {
-		setNumbers(root, number)
+	if len(kinds)+len(c.operands) > 0 {
+		setNumbers(root, number, first+len(kinds))
 	}
 	c.qualify(root)
 	return kinds
 }
 
 // setNumbers numbers the placeholders of ours below v, wherever they have been
-// copied to.
-func setNumbers(v any, number map[argKind]int) {
+// copied to. operands is the number of the first operand's.
+func setNumbers(v any, number map[argKind]int, operands int) {
 	switch v := v.(type) {
 	case node:
+		if i, ok := v[operandMark].(int); ok {
+			delete(v, operandMark)
+			v["identifier"] = strconv.Itoa(operands + i)
+			return
+		}
 		if kind, ok := v[ownKind].(argKind); ok {
 			delete(v, ownKind)
 			v["identifier"] = strconv.Itoa(number[kind])
 			return
 		}
 		for _, x := range v {
-			setNumbers(x, number)
+			setNumbers(x, number, operands)
 		}
 	case []any:
 		for _, x := range v {
-			setNumbers(x, number)
+			setNumbers(x, number, operands)
 		}
 	}
 }

@@ -174,7 +174,10 @@ func (r *Rows) expose(sources []Source, inspect bool) ([]*shaped, *variant, erro
 	}
 	r.session.expose(cs)
 	C.kalam_sources_release(cs)
-	return shapes, r.plan.variant(shapes, r.casts, &r.e.pool.variants), nil
+	v, err := r.plan.variant(shapes, r.casts, &r.e.pool.variants, func() []kalam.DataType {
+		return r.plan.meetingTypes(r.session.conn, shapes)
+	})
+	return shapes, v, err
 }
 
 func releaseShapes(shapes []*shaped) {
@@ -259,37 +262,38 @@ func (r *Rows) missesColumn(err error, sources []Source) bool {
 	return false
 }
 
-// bind sets the statement's parameters: the user's, then ours.
+// bind sets the statement's parameters. One that meets an expression of one of our
+// types is read as that type; the error says when it is none.
 func (r *Rows) bind(st *statement, v *variant, shapes []*shaped, args Args) error {
-	i := 0
-	next := func(val kalam.Value) error {
-		i++
-		return st.bind(i, val)
-	}
-	for _, p := range args.Params {
-		if err := next(p); err != nil {
-			return err
+	for i, slot := range v.slots {
+		var err error
+		switch {
+		case slot.files != nil:
+			err = st.bindPaths(i+1, shapes[slot.files.source].groups[slot.files.group].files)
+		case slot.arg != nil:
+			err = st.bind(i+1, args.value(*slot.arg))
+		default:
+			var val kalam.Value
+			if val, err = paramAs(slot.typ, args.Params[slot.param-1]); err == nil {
+				err = st.bind(i+1, val)
+			}
 		}
-	}
-	for _, kind := range r.plan.args {
-		val := kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
-		switch kind {
-		case argUser:
-			val = kalam.Text(string(args.User))
-		case argRole:
-			val = kalam.Text(args.Role.String())
-		}
-		if err := next(val); err != nil {
-			return err
-		}
-	}
-	for _, f := range v.files {
-		i++
-		if err := st.bindPaths(i, shapes[f.source].groups[f.group].files); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// value returns the value of an argument.
+func (args *Args) value(kind argKind) kalam.Value {
+	switch kind {
+	case argUser:
+		return kalam.Text(string(args.User))
+	case argRole:
+		return kalam.Text(args.Role.String())
+	}
+	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
 }
 
 // maxAhead is the number of batches that are read to find out whether sums that

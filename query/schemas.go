@@ -106,3 +106,26 @@ func sqlType(t kalam.DataType) string {
 	}
 	return t.String()
 }
+
+// isOurs reports whether every column has a type of ours.
+func (s *schema) isOurs() bool {
+	for _, c := range s.columns {
+		if c.cast == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// nothing returns a SELECT of one row of NULLs with the columns of s.
+func (s *schema) nothing() string {
+	var b strings.Builder
+	b.WriteString("SELECT ")
+	for i, c := range s.columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("CAST(NULL AS " + c.cast + ") AS " + quoteName(c.name))
+	}
+	return b.String()
+}

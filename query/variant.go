@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+
+	"github.com/kalamlake/kalam"
 )
 
 // variant is the text of a query for sources of certain shapes: which have files,
@@ -12,7 +14,15 @@ import (
 type variant struct {
 	id    uint64 // Distinguishes variants for the whole life of the process.
 	sql   string
-	files []fileArg // What the placeholders after those of the plan stand for.
+	slots []slot // What the placeholders stand for, $1 first.
+}
+
+// slot is what one placeholder of a variant stands for: one of its fields.
+type slot struct {
+	param int            // A parameter of the user's.
+	typ   kalam.DataType // That of what the parameter meets; KindNull when nothing says it.
+	arg   *argKind
+	files *fileArg
 }
 
 // fileArg is a placeholder for the paths of one group of a source's files.
@@ -25,8 +35,11 @@ const maxVariants = 8
 type lastVariant struct{ atomic.Uint64 }
 
 // variant returns the text for sources of these shapes. casts are the result
-// columns that become text, nil for none.
-func (a *analysed) variant(shapes []*shaped, casts *resultCasts, last *lastVariant) *variant {
+// columns that become text, nil for none. types tells the types of the meetings. The
+// error is that of an operand that is not of the type that it meets.
+func (a *analysed) variant(
+	shapes []*shaped, casts *resultCasts, last *lastVariant, types func() []kalam.DataType,
+) (*variant, error) {
 	var key strings.Builder
 	for _, s := range shapes {
 		s.key(&key)
@@ -34,32 +47,45 @@ func (a *analysed) variant(shapes []*shaped, casts *resultCasts, last *lastVaria
 	if casts != nil {
 		fmt.Fprint(&key, "text", casts.text)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if v, ok := a.variants[key.String()]; ok {
-		return v
+	if v, ok := a.variantOf(key.String()); ok {
+		return v, nil
 	}
-	v := a.compose(shapes)
+	v, err := a.compose(shapes, types())
+	if err != nil {
+		return nil, err
+	}
 	if casts != nil {
 		v.sql = casts.around(v.sql)
 	}
 	v.id = last.Add(1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if other, ok := a.variants[key.String()]; ok {
+		return other, nil
+	}
 	if len(a.variants) >= maxVariants {
 		clear(a.variants)
 	}
 	a.variants[key.String()] = v
-	return v
+	return v, nil
 }
 
-// compose writes the text.
-func (a *analysed) compose(shapes []*shaped) *variant {
-	v := &variant{}
-	param := a.params + len(a.args) + 1
+func (a *analysed) variantOf(key string) (*variant, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v, ok := a.variants[key]
+	return v, ok
+}
+
+// compose writes the text. types are those of the meetings.
+func (a *analysed) compose(shapes []*shaped, types []kalam.DataType) (*variant, error) {
+	var files []fileArg
+	param := a.params + len(a.args) + len(a.operands) + 1
 	branches := make([][]string, len(shapes))
 	for i, s := range shapes {
 		branches[i] = s.branches(i, param)
 		for g := range s.groups {
-			v.files = append(v.files, fileArg{i, g})
+			files = append(files, fileArg{i, g})
 			param++
 		}
 	}
@@ -68,11 +94,9 @@ func (a *analysed) compose(shapes []*shaped) *variant {
 		for _, b := range branches[0] {
 			firsts = append(firsts, "("+a.top.branch.fill(func(int) string { return "(" + b + ")" })+")")
 		}
-		v.sql = a.top.outer.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" })
-		return v
+		return a.settle(a.top.outer.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" }), types, files)
 	}
-	v.sql = a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" })
-	return v
+	return a.settle(a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" }), types, files)
 }
 
 // resultCasts are the result columns and which of them become text.

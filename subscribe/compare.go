@@ -63,6 +63,11 @@ func comparatorOf(a, b operand) (comparator, class, error) {
 	if a.isLiteral() != b.isLiteral() {
 		return literalComparator(a, b)
 	}
+	if (a.konst != nil) != (b.konst != nil) {
+		if cmp, cl, err := numberComparator(a, b); cmp != nil || err != nil {
+			return cmp, cl, err
+		}
+	}
 	ka, kb := a.t.Kind, b.t.Kind
 	switch {
 	case isInteger(ka) && isInteger(kb):
@@ -91,71 +96,61 @@ func comparatorOf(a, b operand) (comparator, class, error) {
 }
 
 // literalComparator returns the comparator of a pair of which one is a string
-// literal: it is read once, as the type of the other.
+// literal: it is read once, as the type of the other. The error is that of
+// datatype.FromText when it is no text of that type.
 func literalComparator(a, b operand) (comparator, class, error) {
 	lit, other := a, b
 	if b.isLiteral() {
 		lit, other = b, a
 	}
-	v, ok := literalAs(other.t, lit.konst.Str())
-	if !ok {
-		return nil, 0, notCompilable("a string literal compared with %s", other.t)
-	}
-	read := constant(v)
-	typed := operand{t: other.t, eval: other.eval}
 	if other.t.Kind == kalam.KindText || other.t.Kind == kalam.KindJSON {
 		return compareText, classBits, nil
 	}
-	inner, cl, err := comparatorOf(typed, operand{t: other.t, eval: read.eval})
+	v, err := datatype.FromText(other.t, lit.konst.Str())
+	if err != nil {
+		return nil, 0, unreadable(err, lit.konst.Str())
+	}
+	return constComparator(other, v, b.isLiteral())
+}
+
+// numberComparator returns the comparator of a pair of which one is a number that
+// takes the type of the other; nil when it takes none.
+func numberComparator(a, b operand) (comparator, class, error) {
+	lit, other := a, b
+	if b.konst != nil {
+		lit, other = b, a
+	}
+	v, ok, err := datatype.Operand(other.t, *lit.konst)
+	if !ok || err != nil {
+		return nil, 0, err
+	}
+	return constComparator(other, v, b.konst != nil)
+}
+
+// constComparator returns the comparator of other with v, a constant of its type.
+func constComparator(other operand, v kalam.Value, right bool) (comparator, class, error) {
+	inner, cl, err := comparatorOf(operand{t: other.t, eval: other.eval}, operand{t: other.t, eval: constant(v).eval})
 	if err != nil {
 		return nil, 0, err
 	}
-	if b.isLiteral() {
+	if right {
 		return func(x, _ kalam.Value) int { return inner(x, v) }, cl, nil
 	}
 	return func(_, y kalam.Value) int { return inner(v, y) }, cl, nil
 }
 
-// literalAs reads a string literal as type t if DuckDB surely reads it the same
-// way: DuckDB takes more forms than FromText, and other ones for some types.
+// unreadable is the error of a text that is not of the type of what it meets. What
+// only DuckDB reads, an infinite moment, is left to it.
+func unreadable(err error, s string) error {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "infinity", "-infinity":
+		return notCompilable("an infinite moment")
+	}
+	return err
+}
+
+// literalAs reads a string literal as type t.
 func literalAs(t kalam.DataType, s string) (kalam.Value, bool) {
-	only := func(set string) bool { return s != "" && strings.Trim(s, set) == "" }
-	ok := false
-	switch t.Kind {
-	case kalam.KindText:
-		return kalam.Text(s), true
-	case kalam.KindJSON:
-		return kalam.Text(s), datatype.CheckJSON(s) == nil
-	case kalam.KindBoolean:
-		ok = s == "true" || s == "false"
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
-		ok = only("-0123456789")
-	case kalam.KindFloat, kalam.KindDouble:
-		ok = only("-.0123456789")
-	case kalam.KindDecimal:
-		_, fraction, _ := strings.Cut(s, ".")
-		ok = only("-.0123456789") && len(fraction) <= int(t.Scale)
-	case kalam.KindTimestamp, kalam.KindDate, kalam.KindTime:
-		// DuckDB ignores the zone of a TIMESTAMP, FromText does not.
-		ok = len(s) > 4 && only("-T:. 0123456789") && strings.TrimSpace(s) == s
-	case kalam.KindDateTime:
-		// Without a zone the meaning depends on the session, and a blank before
-		// the zone makes it a name.
-		ok = only("-+TZ:. 0123456789") && len(s) > len("2006-01-02 15:04") && strings.ContainsAny(s[11:], "Z+-") && !strings.Contains(s[11:], " ")
-	case kalam.KindUUID:
-		ok = len(s) == 36
-	case kalam.KindBytes:
-		// DuckDB takes the bytes of the text, with \x escapes.
-		for i := range len(s) {
-			if s[i] < ' ' || s[i] >= 0x7F || s[i] == '\\' {
-				return kalam.Value{}, false
-			}
-		}
-		return kalam.Bytes(s), true
-	}
-	if !ok {
-		return kalam.Value{}, false
-	}
 	v, err := datatype.FromText(t, s)
 	return v, err == nil
 }

@@ -1,0 +1,57 @@
+package datatype
+
+import "github.com/kalamlake/kalam"
+
+// Operand returns what v, a literal or a parameter, means where a condition
+// compares it with an expression of type t. A string is read as a t by FromText,
+// as INSERT reads it. A number that meets a TIMESTAMP, DATETIME, DATE or TIME is
+// the number that results show of it, and one that meets a FLOAT or DOUBLE the
+// nearest of that type. ok is false where v keeps its own type: strings that meet
+// text, and numbers that meet exact numbers, which are compared by value and not
+// rounded. Errors are those of FromText.
+func Operand(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool, err error) {
+	switch v.Kind() {
+	case kalam.KindText:
+		if t.Kind == kalam.KindNull || t.Kind == kalam.KindText || t.Kind == kalam.KindJSON {
+			return v, false, nil
+		}
+		out, err = FromText(t, v.Str())
+		return out, err == nil, err
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal, kalam.KindFloat, kalam.KindDouble:
+		switch t.Kind {
+		case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate, kalam.KindTime:
+			out, err = castNumber(t, v)
+			return out, err == nil, err
+		case kalam.KindFloat, kalam.KindDouble:
+			// A number beyond the range of FLOAT can still be compared with one.
+			if out, err = Cast(t, v); err == nil {
+				return out, true, nil
+			}
+		}
+	}
+	return v, false, nil
+}
+
+// castNumber casts a number to a temporal type: one without a fraction, whatever
+// its own type.
+func castNumber(t kalam.DataType, v kalam.Value) (kalam.Value, error) {
+	if n, err := Cast(kalam.TypeOf(kalam.KindBigInt), v); err == nil {
+		return castInteger(t, n.Int())
+	}
+	return Cast(t, v)
+}
+
+// SQLText returns the text of v that DuckDB, cast to the type of v, reads as
+// exactly v. For NULL it is "NULL".
+func SQLText(v kalam.Value) string {
+	if v.Kind() != kalam.KindBytes {
+		return Format(v)
+	}
+	const digits = "0123456789ABCDEF"
+	b := v.Str()
+	out := make([]byte, 0, 4*len(b))
+	for i := range len(b) {
+		out = append(out, '\\', 'x', digits[b[i]>>4], digits[b[i]&15])
+	}
+	return string(out)
+}
