@@ -37,6 +37,8 @@ type operand struct {
 type meeting struct {
 	column string // When it is a column of one of tables, in lower case; else "".
 	tables []int
+	cast   kalam.DataType // The type of a cast, when that is what they meet; else KindNull.
+	try    bool           // Of a cast that gives NULL for what is not of its type.
 }
 
 // operandMark is the field of a placeholder that stands for an operand: its index.
@@ -58,7 +60,7 @@ func (c *checker) typeMeetings(n node, class string) {
 		}
 	case "OPERATOR":
 		switch str(n, "type") {
-		case "COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_COALESCE", "OPERATOR_NULLIF":
+		case "COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_COALESCE":
 			c.meet(elems(n, "children"))
 		}
 	case "CASE":
@@ -68,8 +70,13 @@ func (c *checker) typeMeetings(n node, class string) {
 			results = append(results, check["then_expr"])
 		}
 		c.meet(results)
+	case "FUNCTION":
+		switch strings.ToLower(str(n, "function_name")) {
+		case "nullif", "greatest", "least":
+			c.meet(elems(n, "children"))
+		}
 	case "CAST":
-		c.castLiteral(n)
+		c.castOperand(n)
 	}
 }
 
@@ -97,15 +104,21 @@ func (c *checker) meet(list []any) {
 	for _, n := range others {
 		key += string(appendTree(nil, n)) + "\x00"
 	}
-	m, ok := c.meetingAt[key]
-	if !ok {
-		m = len(c.meetings)
-		c.meetings = append(c.meetings, c.meetingOf(others))
-		c.meetingAt[key] = m
-	}
+	m := c.addMeeting(key, func() meeting { return c.meetingOf(others) })
 	for _, n := range operands {
 		c.replaceOperand(n, m)
 	}
+}
+
+// addMeeting returns the number of the meeting that key is different for.
+func (c *checker) addMeeting(key string, of func() meeting) int {
+	m, ok := c.meetingAt[key]
+	if !ok {
+		m = len(c.meetings)
+		c.meetings = append(c.meetings, of())
+		c.meetingAt[key] = m
+	}
+	return m
 }
 
 // replaceOperand puts a placeholder in the place of an operand of meeting m.
@@ -219,15 +232,20 @@ func appendTree(dst []byte, v any) []byte {
 	return fmt.Append(dst, v)
 }
 
-// castLiteral reads a literal that is cast to one of our types: TIMESTAMP '...' is
-// such a cast, as is '...'::TIMESTAMP.
-func (c *checker) castLiteral(n node) {
+// castOperand reads a literal that is cast to one of our types: TIMESTAMP '...' is
+// such a cast, as is '...'::TIMESTAMP. A parameter is read when it is bound.
+func (c *checker) castOperand(n node) {
 	x, t := child(n, "child"), castType(n)
-	if t.Kind == kalam.KindNull || !isOperand(x) || str(x, "class") != "CONSTANT" {
+	if t.Kind == kalam.KindNull || !isOperand(x) {
+		return
+	}
+	try, _ := n["try_cast"].(bool)
+	if str(x, "class") == "PARAMETER" {
+		m := c.addMeeting(fmt.Sprint("cast ", t, try), func() meeting { return meeting{cast: t, try: try} })
+		c.replaceOperand(x, m)
 		return
 	}
 	v, ok, err := readCast(t, operandOf(x))
-	try, _ := n["try_cast"].(bool)
 	switch {
 	case err != nil && try:
 		n["child"] = nullConst()
@@ -332,7 +350,7 @@ func (a *analysed) slotOf(n int, types []kalam.DataType, files []fileArg) (s slo
 	}
 	o := &a.operands[n-a.params-len(a.args)]
 	if o.param > 0 {
-		return slot{param: o.param, typ: types[o.meet]}, "", nil
+		return slot{param: o.param, typ: types[o.meet], try: a.meetings[o.meet].try}, "", nil
 	}
 	if isBoundless(types[o.meet], o.value) {
 		return slot{}, o.text, nil
@@ -365,14 +383,14 @@ func messageOf(err error) string {
 	return err.Error()
 }
 
-// paramAs returns the value of a parameter that meets an expression of type t.
-func paramAs(t kalam.DataType, v kalam.Value) (kalam.Value, error) {
-	if isBoundless(t, v) {
+// valueOf returns the value of the slot's parameter.
+func (s *slot) valueOf(v kalam.Value) (kalam.Value, error) {
+	if isBoundless(s.typ, v) {
 		return v, nil
 	}
-	out, ok, err := datatype.Operand(t, v)
-	if ok && t.Kind == kalam.KindDecimal { // As a text it gets the digits of what it meets.
-		return kalam.Text(datatype.Format(out)), nil
+	out, _, err := datatype.Operand(s.typ, v)
+	if err != nil && s.try {
+		return kalam.Null(), nil
 	}
 	return out, err
 }
@@ -403,9 +421,11 @@ func (a *analysed) meetingTypes(c *conn, shapes []*shaped) []kalam.DataType {
 	types := make([]kalam.DataType, len(a.meetings))
 	asked := false
 	for i := range a.meetings {
-		var known bool
-		if types[i], known = a.meetings[i].columnType(shapes); !known {
-			asked = true
+		known := false
+		if types[i] = a.meetings[i].cast; types[i].Kind == kalam.KindNull {
+			if types[i], known = a.meetings[i].columnType(shapes); !known {
+				types[i], asked = kalam.DataType{}, true
+			}
 		}
 	}
 	if !asked {

@@ -108,9 +108,3 @@ func uuidsOf(a *array.String) arrow.Array {
 	}
 	return b.NewArray()
 }
-
-// uuidText returns a UUID in the usual spelling.
-func uuidText(u [16]byte) string {
-	s := hex.EncodeToString(u[:])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
-}

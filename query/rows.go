@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
@@ -274,8 +275,8 @@ func (r *Rows) bind(st *statement, v *variant, shapes []*shaped, args Args) erro
 			err = st.bind(i+1, args.value(*slot.arg))
 		default:
 			var val kalam.Value
-			if val, err = paramAs(slot.typ, args.Params[slot.param-1]); err == nil {
-				err = st.bind(i+1, val)
+			if val, err = slot.valueOf(args.Params[slot.param-1]); err == nil {
+				err = st.bindAs(i+1, val, slot.typ)
 			}
 		}
 		if err != nil {
@@ -405,6 +406,23 @@ func (r *Rows) end(err error) {
 	r.session = nil
 }
 
+// bindAs is bind for a parameter that meets an expression of type t: a DECIMAL gets
+// the digits of t if it has its scale.
+func (st *statement) bindAs(i int, v kalam.Value, t kalam.DataType) error {
+	if v.Kind() != kalam.KindDecimal || t.Kind != kalam.KindDecimal {
+		return st.bind(i, v)
+	}
+	hi, lo, scale := v.Decimal()
+	if scale != t.Scale {
+		return st.bind(i, v)
+	}
+	d := mapping.NewDecimal(t.Precision, scale, mapping.NewHugeInt(lo, hi))
+	if mapping.BindDecimal(st.p, mapping.IdxT(i), d) == mapping.StateError {
+		return kalam.Errorf(kalam.CodeInvalidParameter, "Parameter $%d cannot be bound", i)
+	}
+	return nil
+}
+
 // bind sets parameter i, counted from 1.
 func (st *statement) bind(i int, v kalam.Value) error {
 	p, at := st.p, mapping.IdxT(i)
@@ -436,7 +454,10 @@ func (st *statement) bind(i int, v kalam.Value) error {
 		hi, lo, scale := v.Decimal()
 		state = mapping.BindDecimal(p, at, mapping.NewDecimal(kalam.MaxDecimalPrecision, scale, mapping.NewHugeInt(lo, hi)))
 	case kalam.KindUUID:
-		state = mapping.BindVarchar(p, at, uuidText(v.UUID()))
+		u := v.UUID()
+		val := mapping.CreateUUID(mapping.NewUHugeInt(binary.BigEndian.Uint64(u[8:]), binary.BigEndian.Uint64(u[:8])))
+		defer mapping.DestroyValue(&val)
+		state = mapping.BindValue(p, at, val)
 	}
 	if state == mapping.StateError {
 		return kalam.Errorf(kalam.CodeInvalidParameter, "Parameter $%d cannot be bound", i)

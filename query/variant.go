@@ -21,6 +21,7 @@ type variant struct {
 type slot struct {
 	param int            // A parameter of the user's.
 	typ   kalam.DataType // That of what the parameter meets; KindNull when nothing says it.
+	try   bool           // What is not of that type is NULL.
 	arg   *argKind
 	files *fileArg
 }
