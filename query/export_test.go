@@ -60,7 +60,7 @@ func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
 	for _, sh := range shapes {
 		defer sh.schema.release()
 	}
-	v, err := p.variant(shapes, nil, &e.pool.variants, func() []kalam.DataType { return p.meetingTypes(s.conn, shapes) })
+	v, err := p.variant(shapes, nil, &e.pool.variants, func() []kalam.DataType { return p.meetingTypes(s.conn, shapes, nil) })
 	if err != nil {
 		return "", err
 	}

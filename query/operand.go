@@ -80,8 +80,12 @@ func (c *checker) typeMeetings(n node, class string) {
 	}
 }
 
-// meet puts placeholders in the place of the operands among list.
+// meet puts placeholders in the place of the operands among list. Of rows the first
+// elements meet each other, the second, and so on.
 func (c *checker) meet(list []any) {
+	for _, column := range columnsOfRows(list) {
+		c.meet(column)
+	}
 	var operands, others []node
 	for _, v := range list {
 		n, ok := v.(node)
@@ -119,6 +123,26 @@ func (c *checker) addMeeting(key string, of func() meeting) int {
 		c.meetingAt[key] = m
 	}
 	return m
+}
+
+// columnsOfRows returns the elements of the rows in list by column, nil when list
+// is not rows of one length.
+func columnsOfRows(list []any) [][]any {
+	var columns [][]any
+	for i, v := range list {
+		n, _ := v.(node)
+		elements := elems(n, "children")
+		if str(n, "class") != "FUNCTION" || !strings.EqualFold(str(n, "function_name"), "row") || i > 0 && len(elements) != len(columns) {
+			return nil
+		}
+		if i == 0 {
+			columns = make([][]any, len(elements))
+		}
+		for k, x := range elements {
+			columns[k] = append(columns[k], x)
+		}
+	}
+	return columns
 }
 
 // replaceOperand puts a placeholder in the place of an operand of meeting m.
@@ -416,25 +440,25 @@ func replacePlaceholders(text string, by func(n int) string) string {
 }
 
 // meetingTypes returns the types of the meetings, KindNull for those that are of no
-// type of ours or that only the values decide. It depends on the schemas alone.
-func (a *analysed) meetingTypes(c *conn, shapes []*shaped) []kalam.DataType {
+// type of ours or that only the values decide. It depends on the schemas, and on the
+// kinds of the parameters where an expression that is met is made of them.
+func (a *analysed) meetingTypes(c *conn, shapes []*shaped, params []kalam.Value) []kalam.DataType {
 	types := make([]kalam.DataType, len(a.meetings))
+	known := make([]bool, len(a.meetings))
 	asked := false
 	for i := range a.meetings {
-		known := false
-		if types[i] = a.meetings[i].cast; types[i].Kind == kalam.KindNull {
-			if types[i], known = a.meetings[i].columnType(shapes); !known {
-				types[i], asked = kalam.DataType{}, true
-			}
+		if types[i] = a.meetings[i].cast; types[i].Kind != kalam.KindNull {
+			known[i] = true
+		} else if types[i], known[i] = a.meetings[i].columnType(shapes); !known[i] {
+			types[i], asked = kalam.DataType{}, true
 		}
 	}
-	if !asked {
-		return types
+	for _, s := range shapes {
+		asked = asked && s.schema.isOurs()
 	}
-	for i, t := range a.askTypes(c, shapes) {
-		if types[i].Kind == kalam.KindNull {
-			types[i] = t
-		}
+	// A placeholder that DuckDB finds no type for hides those of the others.
+	if asked && !a.askTypes(c, shapes, types, known, nil) && len(params) > 0 {
+		a.askTypes(c, shapes, types, known, params)
 	}
 	return types
 }
@@ -456,25 +480,26 @@ func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
 	return t, known && found == 1
 }
 
-// askTypes asks DuckDB for the types of the meetings: it prepares the query over
-// relations without rows, with one placeholder for all operands of a meeting.
-func (a *analysed) askTypes(c *conn, shapes []*shaped) []kalam.DataType {
-	for _, s := range shapes {
-		if !s.schema.isOurs() {
-			return nil
-		}
-	}
+// askTypes asks DuckDB for the types of the meetings that are not known: it prepares
+// the query over relations without rows, with one placeholder for all operands of a
+// meeting. Other placeholders of the user's are NULLs of the kinds of params, if those
+// are given. It reports whether every type was found.
+func (a *analysed) askTypes(c *conn, shapes []*shaped, types []kalam.DataType, known []bool, params []kalam.Value) bool {
 	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing() + ")" })
 	numbers, asked := map[int]int{}, []int{}
 	text = replacePlaceholders(text, func(n int) string {
 		meet := -n // Of a placeholder that is no operand.
 		switch i := n - 1 - a.params; {
 		case i >= len(a.args):
-			meet = a.operands[i-len(a.args)].meet
+			if meet = a.operands[i-len(a.args)].meet; known[meet] {
+				return nullOf(types[meet])
+			}
 		case i >= 0 && a.args[i] == argNow:
-			return "CAST(NULL AS TIMESTAMP)"
+			return nullOf(kalam.TypeOf(kalam.KindTimestamp))
 		case i >= 0:
-			return "CAST(NULL AS VARCHAR)"
+			return nullOf(kalam.TypeOf(kalam.KindText))
+		case params != nil:
+			return nullOf(kalam.TypeOf(params[n-1].Kind()))
 		}
 		if numbers[meet] == 0 {
 			asked = append(asked, meet)
@@ -484,27 +509,38 @@ func (a *analysed) askTypes(c *conn, shapes []*shaped) []kalam.DataType {
 	})
 	st, err := c.prepare(text)
 	if err != nil {
-		return nil // The statement itself fails in the same way, and says why.
+		return true // The statement itself fails in the same way, and says why.
 	}
 	defer st.close()
-	types := make([]kalam.DataType, len(a.meetings))
+	all := true
 	for i, meet := range asked {
 		if meet >= 0 {
-			types[meet] = st.paramType(i + 1)
+			var found bool
+			types[meet], found = st.paramType(i + 1)
+			all = all && found
 		}
 	}
-	return types
+	return all
+}
+
+// nullOf is NULL of a type, which is text for JSON and no type for KindNull.
+func nullOf(t kalam.DataType) string {
+	if t.Kind == kalam.KindNull {
+		return "NULL"
+	}
+	return "CAST(NULL AS " + sqlType(t) + ")"
 }
 
 // paramType returns the type of placeholder i, from 1, KindNull if it is none of ours.
-func (st *statement) paramType(i int) kalam.DataType {
+// found is false when DuckDB has not decided.
+func (st *statement) paramType(i int) (typ kalam.DataType, found bool) {
 	t := mapping.ParamLogicalType(st.p, mapping.IdxT(i))
 	defer mapping.DestroyLogicalType(&t)
 	id := mapping.GetTypeId(t)
 	if id == mapping.TypeDecimal {
-		return kalam.DataType{Kind: kalam.KindDecimal, Precision: mapping.DecimalWidth(t), Scale: mapping.DecimalScale(t)}
+		return kalam.DataType{Kind: kalam.KindDecimal, Precision: mapping.DecimalWidth(t), Scale: mapping.DecimalScale(t)}, true
 	}
-	return kalam.DataType{Kind: typeKinds[id]}
+	return kalam.DataType{Kind: typeKinds[id]}, id != mapping.TypeInvalid
 }
 
 // typeKinds are our kinds of DuckDB's types, but for text, which no operand is read as.

@@ -144,7 +144,7 @@ func (r *Rows) again(sources []Source, args Args, inspect bool) error {
 
 // start composes, prepares, binds and executes the statement.
 func (r *Rows) start(sources []Source, args Args, inspect bool) error {
-	shapes, v, err := r.expose(sources, inspect)
+	shapes, v, err := r.expose(sources, args.Params, inspect)
 	defer releaseShapes(shapes)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (r *Rows) start(sources []Source, args Args, inspect bool) error {
 // expose makes the sources what the session's next statement reads and returns
 // the text of that statement. The caller releases the shapes, also after an
 // error.
-func (r *Rows) expose(sources []Source, inspect bool) ([]*shaped, *variant, error) {
+func (r *Rows) expose(sources []Source, params []kalam.Value, inspect bool) ([]*shaped, *variant, error) {
 	shapes, err := r.e.shapes(r.session, sources, inspect)
 	if err != nil {
 		return shapes, nil, err
@@ -176,7 +176,7 @@ func (r *Rows) expose(sources []Source, inspect bool) ([]*shaped, *variant, erro
 	r.session.expose(cs)
 	C.kalam_sources_release(cs)
 	v, err := r.plan.variant(shapes, r.casts, &r.e.pool.variants, func() []kalam.DataType {
-		return r.plan.meetingTypes(r.session.conn, shapes)
+		return r.plan.meetingTypes(r.session.conn, shapes, params)
 	})
 	return shapes, v, err
 }

@@ -30,6 +30,9 @@ const (
 // comparators returns one comparator per right side. DuckDB brings left and all
 // of rights to one type, so they must all be of one class.
 func comparators(left operand, rights ...operand) ([]comparator, error) {
+	if mixesLiteral(append([]operand{left}, rights...)) {
+		return nil, notCompilable("a literal that meets operands of different types")
+	}
 	cmps := make([]comparator, len(rights))
 	common := classNone
 	whole, scale := digitsOf(left)
@@ -53,6 +56,24 @@ func comparators(left operand, rights ...operand) ([]comparator, error) {
 		return nil, notCompilable("a DECIMAL of more than %d digits", kalam.MaxDecimalPrecision)
 	}
 	return cmps, nil
+}
+
+// mixesLiteral reports whether a constant stands beside operands of different types,
+// of which DuckDB chooses the one that the constant is read as.
+func mixesLiteral(os []operand) bool {
+	var t kalam.DataType
+	constants, mixed := false, false
+	for _, o := range os {
+		switch {
+		case o.konst != nil:
+			constants = constants || !o.isNull()
+		case t.Kind == kalam.KindNull:
+			t = o.t
+		default:
+			mixed = mixed || o.t != t
+		}
+	}
+	return constants && mixed
 }
 
 // comparatorOf returns the comparator for a pair of operands.
@@ -105,6 +126,9 @@ func literalComparator(a, b operand) (comparator, class, error) {
 	}
 	if other.t.Kind == kalam.KindText || other.t.Kind == kalam.KindJSON {
 		return compareText, classBits, nil
+	}
+	if other.konst != nil {
+		return nil, 0, notCompilable("a string literal beside another literal")
 	}
 	v, err := datatype.FromText(other.t, lit.konst.Str())
 	if err != nil {
