@@ -178,7 +178,7 @@ func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error
 	if spec.columns, err = liveColumnsOf(spec.table, plan.Columns); err != nil {
 		return nil, err
 	}
-	return spec, s.liveFilter(spec, plan)
+	return spec, s.liveFilter(ctx, spec, plan)
 }
 
 // query returns the SELECT of a SELECT or SUBSCRIBE TO statement; options of the
@@ -252,7 +252,7 @@ func liveColumnsOf(t *kalam.Table, names []string) ([]int, error) {
 
 // liveFilter compiles the condition, or leaves it to DuckDB where only DuckDB
 // knows the answer.
-func (s *session) liveFilter(spec *liveSpec, plan *query.LivePlan) error {
+func (s *session) liveFilter(ctx context.Context, spec *liveSpec, plan *query.LivePlan) error {
 	if plan.FilterErr == nil {
 		f, err := subscribe.Compile(spec.table, plan.Filter, s.principal.User, s.principal.Role)
 		if err == nil {
@@ -265,8 +265,11 @@ func (s *session) liveFilter(spec *liveSpec, plan *query.LivePlan) error {
 	} else if !errors.Is(plan.FilterErr, subscribe.ErrNotCompilable) {
 		return plan.FilterErr
 	}
-	spec.evaluator = &sqlEvaluator{engine: s.e, principal: s.principal, alias: spec.alias, where: spec.where, deleted: plan.NamesDeleted}
-	return nil
+	ev := &sqlEvaluator{engine: s.e, principal: s.principal, alias: spec.alias, where: spec.where, deleted: plan.NamesDeleted}
+	spec.evaluator = ev
+	// A condition that cannot be evaluated is refused now, not at the first change.
+	_, err := ev.Match(ctx, spec.table, nil)
+	return unplaced(err)
 }
 
 // LiveID returns the id for KILL LIVE QUERY.

@@ -37,7 +37,7 @@ type operand struct {
 type meeting struct {
 	column string // When it is a column of one of tables, in lower case; else "".
 	tables []int
-	cast   kalam.DataType // The type of a cast, when that is what they meet; else KindNull.
+	typ    kalam.DataType // When the text alone tells it, as that of a cast; else KindNull.
 	try    bool           // Of a cast that gives NULL for what is not of its type.
 }
 
@@ -199,9 +199,17 @@ func operandOf(n node) operand {
 	return o
 }
 
+// countFunctions always give a BIGINT. There are more; conditions on these are common
+// enough not to ask DuckDB.
+var countFunctions = newFunctionSet("count count_star row_number rank dense_rank length len strlen")
+
 // meetingOf returns the meeting with others, with the column that it is if the
 // text alone tells its table, up to which of several tables has it.
 func (c *checker) meetingOf(others []node) meeting {
+	if class := str(others[0], "class"); len(others) == 1 && (class == "FUNCTION" || class == "WINDOW") && ownSchema(others[0]) &&
+		countFunctions.has(str(others[0], "function_name")) {
+		return meeting{typ: kalam.TypeOf(kalam.KindBigInt)}
+	}
 	cols := names(others[0], "column_names")
 	if len(others) != 1 || str(others[0], "class") != "COLUMN_REF" || len(cols) > 2 || c.sel == nil || c.in.lambdas > 0 {
 		return meeting{}
@@ -265,7 +273,7 @@ func (c *checker) castOperand(n node) {
 	}
 	try, _ := n["try_cast"].(bool)
 	if str(x, "class") == "PARAMETER" {
-		m := c.addMeeting(fmt.Sprint("cast ", t, try), func() meeting { return meeting{cast: t, try: try} })
+		m := c.addMeeting(fmt.Sprint("cast ", t, try), func() meeting { return meeting{typ: t, try: try} })
 		c.replaceOperand(x, m)
 		return
 	}
@@ -447,7 +455,7 @@ func (a *analysed) meetingTypes(c *conn, shapes []*shaped, params []kalam.Value)
 	known := make([]bool, len(a.meetings))
 	asked := false
 	for i := range a.meetings {
-		if types[i] = a.meetings[i].cast; types[i].Kind != kalam.KindNull {
+		if types[i] = a.meetings[i].typ; types[i].Kind != kalam.KindNull {
 			known[i] = true
 		} else if types[i], known[i] = a.meetings[i].columnType(shapes); !known[i] {
 			types[i], asked = kalam.DataType{}, true
