@@ -13,6 +13,10 @@ import (
 // What is written otherwise is replaced here by what is written as it is;
 // TestTextOfTheTree holds this against DuckDB's grammar.
 
+// constantMark is the field of a cast that stands for a number constant: the constant.
+// finish removes it.
+const constantMark = "kalam_constant"
+
 // exactNumber keeps the type of a number constant: 1e0 is written as 1.0, which is a
 // DECIMAL, and 5. as 5, which is an INTEGER.
 func (c *checker) exactNumber(n node) {
@@ -22,9 +26,11 @@ func (c *checker) exactNumber(n node) {
 	if c.generated || !ok {
 		return
 	}
+	constant, _ := clone(n).(node)
 	switch str(typ, "id") {
 	case "DOUBLE":
 		become(n, castTo("DOUBLE", textConst(num.String())))
+		n[constantMark] = constant
 	case "DECIMAL":
 		info := child(typ, "type_info")
 		scale, err := strconv.Atoi(fmt.Sprint(info["scale"]))
@@ -38,6 +44,7 @@ func (c *checker) exactNumber(n node) {
 		cast := castTo("DECIMAL", textConst(text))
 		cast["cast_type"] = clone(typ)
 		become(n, cast)
+		n[constantMark] = constant
 	}
 }
 

@@ -37,6 +37,26 @@ func TestMeetings(t *testing.T) {
 	}
 }
 
+// TestNumbersMeet: a number keeps its type and value beside exact numbers, and is the
+// nearest FLOAT or DOUBLE beside one.
+func TestNumbersMeet(t *testing.T) {
+	e := newEngine(t)
+	d := 0.30000000000000004
+	src := map[string]query.Source{"t": source(t, "id BIGINT, d DOUBLE, f FLOAT, n DECIMAL(10;2)",
+		row(big(1), kalam.Double(d), kalam.Float(0.1), kalam.Decimal(0, 124, 2)))}
+	for cond, want := range map[string]bool{
+		"d = 0.30000000000000004": true, "d = 0.30000000000000004e0": true, "d = 0.3": false, "d > 0.3e0": true, "f = 0.1": true, "f = 0.1e0": true, "f <> 0.1": false,
+		"n = 1.24": true, "n = 1.239": false, "n > 1.239": true, "n = 1.24e0": true, "id = 1.0": true, "id < 1.5": true, "id = 1e0": true, "id = 1.5e0": false,
+		"id IN (0.5, 1)": true, "id BETWEEN 0.5 AND 1.5e0": true, "f < 1e300": true, "d / 1e0 = d": true, "CASE WHEN id = 1e0 THEN 1.5e0 END = 1.5": true,
+		"typeof(coalesce(n, 1.5)) = 'DECIMAL(10,2)'": true, "typeof(CASE WHEN id = 1 THEN 0.5 ELSE id END) LIKE 'DECIMAL%'": true,
+	} {
+		got, err := e.text(t.Context(), "SELECT count(*)::INT AS n FROM t WHERE "+cond, testArgs(), src)
+		if err != nil || got != map[bool]string{true: "n INT\n1", false: "n INT\n0"}[want] {
+			t.Errorf("%s: %q, %v", cond, got, err)
+		}
+	}
+}
+
 // TestMeetingsBesideParameters: the type of what a parameter meets is found beside
 // others that have a type only by their values.
 func TestMeetingsBesideParameters(t *testing.T) {

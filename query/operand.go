@@ -2,14 +2,10 @@ package query
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sort"
 	"strconv"
 	"strings"
-
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
@@ -132,7 +128,8 @@ func columnsOfRows(list []any) [][]any {
 	for i, v := range list {
 		n, _ := v.(node)
 		elements := elems(n, "children")
-		if str(n, "class") != "FUNCTION" || !strings.EqualFold(str(n, "function_name"), "row") || i > 0 && len(elements) != len(columns) {
+		isRow := str(n, "class") == "FUNCTION" && strings.EqualFold(str(n, "function_name"), "row")
+		if !isRow || i > 0 && len(elements) != len(columns) {
 			return nil
 		}
 		if i == 0 {
@@ -168,6 +165,9 @@ func isNull(n node) bool {
 
 // isOperand reports whether n is a literal or a placeholder of the user's.
 func isOperand(n node) bool {
+	if constant, ok := n[constantMark].(node); ok {
+		n = constant
+	}
 	switch str(n, "class") {
 	case "CONSTANT":
 		x, err := constOf(n)
@@ -185,18 +185,31 @@ func operandOf(n node) operand {
 		number, _ := strconv.Atoi(str(n, "identifier")) // placeholder has checked it.
 		return operand{param: number}
 	}
-	x, _ := constOf(n) // isOperand has seen that it is one.
+	constant, exact := n[constantMark].(node)
+	if !exact {
+		constant = n
+	}
+	x, _ := constOf(constant) // isOperand has seen that it is one.
 	k, _ := x.(subscribe.Const)
 	o := operand{value: k.Value}
-	switch k.Value.Kind() {
-	case kalam.KindText:
+	switch {
+	case k.Value.Kind() == kalam.KindText:
 		o.text = quoteText(k.Value.Str())
-	case kalam.KindDouble:
-		o.text = strconv.FormatFloat(k.Value.Float64(), 'e', -1, 64)
+	case exact:
+		text, _ := textOf(child(n, "child"))
+		o.text = "CAST(" + quoteText(text) + " AS " + castName(n) + ")"
 	default:
 		o.text = datatype.Format(k.Value)
 	}
 	return o
+}
+
+// castName returns the type that the cast of a number constant names.
+func castName(n node) string {
+	if t := castType(n); t.Kind == kalam.KindDecimal {
+		return t.String()
+	}
+	return "DOUBLE"
 }
 
 // countFunctions always give a BIGINT. There are more; conditions on these are common
@@ -206,19 +219,26 @@ var countFunctions = newFunctionSet("count count_star row_number rank dense_rank
 // meetingOf returns the meeting with others, with the column that it is if the
 // text alone tells its table, up to which of several tables has it.
 func (c *checker) meetingOf(others []node) meeting {
-	if class := str(others[0], "class"); len(others) == 1 && (class == "FUNCTION" || class == "WINDOW") && ownSchema(others[0]) &&
-		countFunctions.has(str(others[0], "function_name")) {
+	if len(others) != 1 {
+		return meeting{}
+	}
+	n := others[0]
+	switch class := str(n, "class"); {
+	case (class == "FUNCTION" || class == "WINDOW") && ownSchema(n) && countFunctions.has(str(n, "function_name")):
 		return meeting{typ: kalam.TypeOf(kalam.KindBigInt)}
-	}
-	cols := names(others[0], "column_names")
-	if len(others) != 1 || str(others[0], "class") != "COLUMN_REF" || len(cols) > 2 || c.sel == nil || c.in.lambdas > 0 {
+	case class != "COLUMN_REF" || c.sel == nil || c.in.lambdas > 0:
 		return meeting{}
 	}
+	return c.sel.columnMeeting(names(n, "column_names"))
+}
+
+// columnMeeting is meetingOf for a column of the scope.
+func (s *selectScope) columnMeeting(cols []string) meeting {
 	m := meeting{column: strings.ToLower(cols[len(cols)-1])}
-	if c.sel.aliases[m.column] {
+	if len(cols) > 2 || s.aliases[m.column] {
 		return meeting{}
 	}
-	for _, it := range c.sel.items {
+	for _, it := range s.items {
 		if len(cols) == 2 && it.alias != strings.ToLower(cols[0]) {
 			continue
 		}
@@ -343,218 +363,4 @@ func castType(n node) kalam.DataType {
 		}
 	}
 	return kalam.DataType{}
-}
-
-// settle turns a composed text into a variant: the operands get the types of what
-// they meet, and the placeholders new numbers, without gaps.
-func (a *analysed) settle(text string, types []kalam.DataType, files []fileArg) (*variant, error) {
-	v := &variant{}
-	numbers := map[int]int{}
-	var err error
-	v.sql = replacePlaceholders(text, func(n int) string {
-		s, literal, e := a.slotOf(n, types, files)
-		if err == nil {
-			err = e
-		}
-		if literal != "" {
-			return literal
-		}
-		if numbers[n] == 0 {
-			v.slots = append(v.slots, s)
-			numbers[n] = len(v.slots)
-		}
-		return "$" + strconv.Itoa(numbers[n])
-	})
-	return v, err
-}
-
-// slotOf returns what placeholder n of a composed text stands for, or the text that
-// takes its place.
-func (a *analysed) slotOf(n int, types []kalam.DataType, files []fileArg) (s slot, literal string, err error) {
-	n--
-	switch {
-	case n < a.params:
-		return slot{param: n + 1}, "", nil
-	case n < a.params+len(a.args):
-		return slot{arg: &a.args[n-a.params]}, "", nil
-	case n >= a.params+len(a.args)+len(a.operands):
-		return slot{files: &files[n-a.params-len(a.args)-len(a.operands)]}, "", nil
-	}
-	o := &a.operands[n-a.params-len(a.args)]
-	if o.param > 0 {
-		return slot{param: o.param, typ: types[o.meet], try: a.meetings[o.meet].try}, "", nil
-	}
-	if isBoundless(types[o.meet], o.value) {
-		return slot{}, o.text, nil
-	}
-	val, ok, err := datatype.Operand(types[o.meet], o.value)
-	if err != nil {
-		return slot{}, "NULL", at(err, o.pos)
-	}
-	if ok {
-		return slot{}, "CAST(" + quoteText(datatype.SQLText(val)) + " AS " + sqlType(types[o.meet]) + ")", nil
-	}
-	return slot{}, o.text, nil
-}
-
-// at returns err with its position in the text, if that is known.
-func at(err error, pos int) error {
-	var ke *kalam.Error
-	if pos < 0 || !errors.As(err, &ke) {
-		return err
-	}
-	return ke.At(pos)
-}
-
-// messageOf returns the user's part of an error.
-func messageOf(err error) string {
-	var ke *kalam.Error
-	if errors.As(err, &ke) {
-		return ke.Msg
-	}
-	return err.Error()
-}
-
-// valueOf returns the value of the slot's parameter.
-func (s *slot) valueOf(v kalam.Value) (kalam.Value, error) {
-	if isBoundless(s.typ, v) {
-		return v, nil
-	}
-	out, _, err := datatype.Operand(s.typ, v)
-	if err != nil && s.try {
-		return kalam.Null(), nil
-	}
-	return out, err
-}
-
-// replacePlaceholders returns text with each $n replaced.
-func replacePlaceholders(text string, by func(n int) string) string {
-	var b strings.Builder
-	end := 0
-	for _, l := range lex(text) {
-		if l.kind != lexParam {
-			continue
-		}
-		n, err := strconv.Atoi(text[l.pos+1 : l.end])
-		if err != nil {
-			continue
-		}
-		b.WriteString(text[end:l.pos])
-		b.WriteString(by(n))
-		end = l.end
-	}
-	b.WriteString(text[end:])
-	return b.String()
-}
-
-// meetingTypes returns the types of the meetings, KindNull for those that are of no
-// type of ours or that only the values decide. It depends on the schemas, and on the
-// kinds of the parameters where an expression that is met is made of them.
-func (a *analysed) meetingTypes(c *conn, shapes []*shaped, params []kalam.Value) []kalam.DataType {
-	types := make([]kalam.DataType, len(a.meetings))
-	known := make([]bool, len(a.meetings))
-	asked := false
-	for i := range a.meetings {
-		if types[i] = a.meetings[i].typ; types[i].Kind != kalam.KindNull {
-			known[i] = true
-		} else if types[i], known[i] = a.meetings[i].columnType(shapes); !known[i] {
-			types[i], asked = kalam.DataType{}, true
-		}
-	}
-	for _, s := range shapes {
-		asked = asked && s.schema.isOurs()
-	}
-	// A placeholder that DuckDB finds no type for hides those of the others.
-	if asked && !a.askTypes(c, shapes, types, known, nil) && len(params) > 0 {
-		a.askTypes(c, shapes, types, known, params)
-	}
-	return types
-}
-
-// columnType returns the type of a meeting that is a column of exactly one of its
-// tables.
-func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
-	found := 0
-	for _, i := range m.tables {
-		s := shapes[i].schema.arrow
-		for k := range s.NumFields() {
-			if f := s.Field(k); strings.EqualFold(f.Name, m.column) {
-				t = datatype.TypeOfArrow(f)
-				known = arrow.TypeEqual(datatype.ArrowType(t), f.Type)
-				found++
-			}
-		}
-	}
-	return t, known && found == 1
-}
-
-// askTypes asks DuckDB for the types of the meetings that are not known: it prepares
-// the query over relations without rows, with one placeholder for all operands of a
-// meeting. Other placeholders of the user's are NULLs of the kinds of params, if those
-// are given. It reports whether every type was found.
-func (a *analysed) askTypes(c *conn, shapes []*shaped, types []kalam.DataType, known []bool, params []kalam.Value) bool {
-	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing() + ")" })
-	numbers, asked := map[int]int{}, []int{}
-	text = replacePlaceholders(text, func(n int) string {
-		meet := -n // Of a placeholder that is no operand.
-		switch i := n - 1 - a.params; {
-		case i >= len(a.args):
-			if meet = a.operands[i-len(a.args)].meet; known[meet] {
-				return nullOf(types[meet])
-			}
-		case i >= 0 && a.args[i] == argNow:
-			return nullOf(kalam.TypeOf(kalam.KindTimestamp))
-		case i >= 0:
-			return nullOf(kalam.TypeOf(kalam.KindText))
-		case params != nil:
-			return nullOf(kalam.TypeOf(params[n-1].Kind()))
-		}
-		if numbers[meet] == 0 {
-			asked = append(asked, meet)
-			numbers[meet] = len(asked)
-		}
-		return "$" + strconv.Itoa(numbers[meet])
-	})
-	st, err := c.prepare(text)
-	if err != nil {
-		return true // The statement itself fails in the same way, and says why.
-	}
-	defer st.close()
-	all := true
-	for i, meet := range asked {
-		if meet >= 0 {
-			var found bool
-			types[meet], found = st.paramType(i + 1)
-			all = all && found
-		}
-	}
-	return all
-}
-
-// nullOf is NULL of a type, which is text for JSON and no type for KindNull.
-func nullOf(t kalam.DataType) string {
-	if t.Kind == kalam.KindNull {
-		return "NULL"
-	}
-	return "CAST(NULL AS " + sqlType(t) + ")"
-}
-
-// paramType returns the type of placeholder i, from 1, KindNull if it is none of ours.
-// found is false when DuckDB has not decided.
-func (st *statement) paramType(i int) (typ kalam.DataType, found bool) {
-	t := mapping.ParamLogicalType(st.p, mapping.IdxT(i))
-	defer mapping.DestroyLogicalType(&t)
-	id := mapping.GetTypeId(t)
-	if id == mapping.TypeDecimal {
-		return kalam.DataType{Kind: kalam.KindDecimal, Precision: mapping.DecimalWidth(t), Scale: mapping.DecimalScale(t)}, true
-	}
-	return kalam.DataType{Kind: typeKinds[id]}, id != mapping.TypeInvalid
-}
-
-// typeKinds are our kinds of DuckDB's types, but for text, which no operand is read as.
-var typeKinds = map[mapping.Type]kalam.Kind{
-	mapping.TypeBoolean: kalam.KindBoolean, mapping.TypeSmallInt: kalam.KindSmallInt, mapping.TypeInteger: kalam.KindInt,
-	mapping.TypeBigInt: kalam.KindBigInt, mapping.TypeFloat: kalam.KindFloat, mapping.TypeDouble: kalam.KindDouble,
-	mapping.TypeTimestamp: kalam.KindTimestamp, mapping.TypeTimestampTZ: kalam.KindDateTime, mapping.TypeDate: kalam.KindDate,
-	mapping.TypeTime: kalam.KindTime, mapping.TypeBlob: kalam.KindBytes, mapping.TypeUUID: kalam.KindUUID,
 }

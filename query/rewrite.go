@@ -203,15 +203,14 @@ func (c *checker) finish(root node, first int) []argKind {
 			kinds = append(kinds, kind)
 		}
 	}
-	if len(kinds)+len(c.operands) > 0 {
-		setNumbers(root, number, first+len(kinds))
-	}
+	setNumbers(root, number, first+len(kinds))
 	c.qualify(root)
 	return kinds
 }
 
 // setNumbers numbers the placeholders of ours below v, wherever they have been
-// copied to. operands is the number of the first operand's.
+// copied to. operands is the number of the first operand's. It removes the marks of
+// constants.
 func setNumbers(v any, number map[argKind]int, operands int) {
 	switch v := v.(type) {
 	case node:
@@ -220,6 +219,7 @@ func setNumbers(v any, number map[argKind]int, operands int) {
 			v["identifier"] = strconv.Itoa(operands + i)
 			return
 		}
+		delete(v, constantMark)
 		if kind, ok := v[ownKind].(argKind); ok {
 			delete(v, ownKind)
 			v["identifier"] = strconv.Itoa(number[kind])

@@ -95,9 +95,11 @@ func (a *analysed) compose(shapes []*shaped, types []kalam.DataType) (*variant, 
 		for _, b := range branches[0] {
 			firsts = append(firsts, "("+a.top.branch.fill(func(int) string { return "(" + b + ")" })+")")
 		}
-		return a.settle(a.top.outer.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" }), types, files)
+		text := a.top.outer.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" })
+		return a.settle(text, types, files)
 	}
-	return a.settle(a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" }), types, files)
+	text := a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" })
+	return a.settle(text, types, files)
 }
 
 // resultCasts are the result columns and which of them become text.

@@ -1,0 +1,245 @@
+package query
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+)
+
+// settle turns a composed text into a variant: the operands get the types of what
+// they meet, and the placeholders new numbers, without gaps.
+func (a *analysed) settle(text string, types []kalam.DataType, files []fileArg) (*variant, error) {
+	v := &variant{}
+	numbers := map[int]int{}
+	var err error
+	v.sql = replacePlaceholders(text, func(n int) string {
+		s, literal, e := a.slotOf(n, types, files)
+		if err == nil {
+			err = e
+		}
+		if literal != "" {
+			return literal
+		}
+		if numbers[n] == 0 {
+			v.slots = append(v.slots, s)
+			numbers[n] = len(v.slots)
+		}
+		return "$" + strconv.Itoa(numbers[n])
+	})
+	return v, err
+}
+
+// slotOf returns what placeholder n of a composed text stands for, or the text that
+// takes its place.
+func (a *analysed) slotOf(n int, types []kalam.DataType, files []fileArg) (s slot, literal string, err error) {
+	n--
+	switch {
+	case n < a.params:
+		return slot{param: n + 1}, "", nil
+	case n < a.params+len(a.args):
+		return slot{arg: &a.args[n-a.params]}, "", nil
+	case n >= a.params+len(a.args)+len(a.operands):
+		return slot{files: &files[n-a.params-len(a.args)-len(a.operands)]}, "", nil
+	}
+	o := &a.operands[n-a.params-len(a.args)]
+	if o.param > 0 {
+		return slot{param: o.param, typ: types[o.meet], try: a.meetings[o.meet].try}, "", nil
+	}
+	if isBoundless(types[o.meet], o.value) {
+		return slot{}, o.text, nil
+	}
+	val, ok, err := datatype.Operand(types[o.meet], o.value)
+	if err != nil {
+		return slot{}, "NULL", at(err, o.pos)
+	}
+	if ok {
+		return slot{}, "CAST(" + quoteText(datatype.SQLText(val)) + " AS " + sqlType(types[o.meet]) + ")", nil
+	}
+	return slot{}, o.text, nil
+}
+
+// at returns err with its position in the text, if that is known.
+func at(err error, pos int) error {
+	var ke *kalam.Error
+	if pos < 0 || !errors.As(err, &ke) {
+		return err
+	}
+	return ke.At(pos)
+}
+
+// messageOf returns the user's part of an error.
+func messageOf(err error) string {
+	var ke *kalam.Error
+	if errors.As(err, &ke) {
+		return ke.Msg
+	}
+	return err.Error()
+}
+
+// valueOf returns the value of the slot's parameter.
+func (s *slot) valueOf(v kalam.Value) (kalam.Value, error) {
+	if isBoundless(s.typ, v) {
+		return v, nil
+	}
+	out, _, err := datatype.Operand(s.typ, v)
+	if err != nil && s.try {
+		return kalam.Null(), nil
+	}
+	return out, err
+}
+
+// replacePlaceholders returns text with each $n replaced.
+func replacePlaceholders(text string, by func(n int) string) string {
+	var b strings.Builder
+	end := 0
+	for _, l := range lex(text) {
+		if l.kind != lexParam {
+			continue
+		}
+		n, err := strconv.Atoi(text[l.pos+1 : l.end])
+		if err != nil {
+			continue
+		}
+		b.WriteString(text[end:l.pos])
+		b.WriteString(by(n))
+		end = l.end
+	}
+	b.WriteString(text[end:])
+	return b.String()
+}
+
+// meetingTypes returns the types of the meetings, KindNull for those that are of no
+// type of ours or that only the values decide. It depends on the schemas, and on the
+// kinds of the parameters where an expression that is met is made of them.
+func (a *analysed) meetingTypes(c *conn, shapes []*shaped, params []kalam.Value) []kalam.DataType {
+	f := foundTypes{make([]kalam.DataType, len(a.meetings)), make([]bool, len(a.meetings))}
+	ask := false
+	for i := range a.meetings {
+		t := a.meetings[i].typ
+		known := t.Kind != kalam.KindNull
+		if !known {
+			t, known = a.meetings[i].columnType(shapes)
+		}
+		if known {
+			f.types[i], f.known[i] = t, true
+		}
+		ask = ask || !known
+	}
+	for _, s := range shapes {
+		ask = ask && s.schema.isOurs()
+	}
+	// A placeholder that DuckDB finds no type for hides those of the others.
+	if ask && !a.askTypes(c, shapes, f, nil) && len(params) > 0 {
+		a.askTypes(c, shapes, f, params)
+	}
+	return f.types
+}
+
+// foundTypes are types of meetings. Those that are not known are DuckDB's to tell.
+type foundTypes struct {
+	types []kalam.DataType
+	known []bool
+}
+
+// columnType returns the type of a meeting that is a column of exactly one of its
+// tables.
+func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
+	found := 0
+	for _, i := range m.tables {
+		s := shapes[i].schema.arrow
+		for k := range s.NumFields() {
+			if f := s.Field(k); strings.EqualFold(f.Name, m.column) {
+				t = datatype.TypeOfArrow(f)
+				known = arrow.TypeEqual(datatype.ArrowType(t), f.Type)
+				found++
+			}
+		}
+	}
+	return t, known && found == 1
+}
+
+// askTypes asks DuckDB for the types of the meetings that are not known: it prepares
+// the query over relations without rows, with one placeholder for all operands of a
+// meeting. Other placeholders of the user's are NULLs of the kinds of params, if those
+// are given. It reports whether every type was found.
+func (a *analysed) askTypes(c *conn, shapes []*shaped, f foundTypes, params []kalam.Value) bool {
+	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing() + ")" })
+	numbers, asked := map[int]int{}, []int{}
+	text = replacePlaceholders(text, func(n int) string {
+		meet := -n // Of a placeholder that is no operand.
+		switch i := n - 1 - a.params; {
+		case i >= len(a.args):
+			if meet = a.operands[i-len(a.args)].meet; f.known[meet] {
+				return nullOf(f.types[meet])
+			}
+		case i >= 0 && a.args[i] == argNow:
+			return nullOf(kalam.TypeOf(kalam.KindTimestamp))
+		case i >= 0:
+			return nullOf(kalam.TypeOf(kalam.KindText))
+		case params != nil:
+			return nullOf(kalam.TypeOf(params[n-1].Kind()))
+		}
+		if numbers[meet] == 0 {
+			asked = append(asked, meet)
+			numbers[meet] = len(asked)
+		}
+		return "$" + strconv.Itoa(numbers[meet])
+	})
+	st, err := c.prepare(text)
+	if err != nil {
+		return true // The statement itself fails in the same way, and says why.
+	}
+	defer st.close()
+	all := true
+	for i, meet := range asked {
+		if meet >= 0 {
+			var found bool
+			f.types[meet], found = st.paramType(i + 1)
+			all = all && found
+		}
+	}
+	return all
+}
+
+// nullOf is NULL of a type, which is text for JSON and no type for KindNull.
+func nullOf(t kalam.DataType) string {
+	if t.Kind == kalam.KindNull {
+		return "NULL"
+	}
+	return "CAST(NULL AS " + sqlType(t) + ")"
+}
+
+// paramType returns the type of placeholder i, from 1, KindNull if it is none of ours.
+// found is false when DuckDB has not decided.
+func (st *statement) paramType(i int) (typ kalam.DataType, found bool) {
+	t := mapping.ParamLogicalType(st.p, mapping.IdxT(i))
+	defer mapping.DestroyLogicalType(&t)
+	id := mapping.GetTypeId(t)
+	if id == mapping.TypeDecimal {
+		p, s := mapping.DecimalWidth(t), mapping.DecimalScale(t)
+		return kalam.DataType{Kind: kalam.KindDecimal, Precision: p, Scale: s}, true
+	}
+	return kalam.DataType{Kind: typeKinds[id]}, id != mapping.TypeInvalid
+}
+
+// typeKinds are our kinds of DuckDB's types, but for text, which no operand is read as.
+var typeKinds = map[mapping.Type]kalam.Kind{
+	mapping.TypeBoolean:     kalam.KindBoolean,
+	mapping.TypeSmallInt:    kalam.KindSmallInt,
+	mapping.TypeInteger:     kalam.KindInt,
+	mapping.TypeBigInt:      kalam.KindBigInt,
+	mapping.TypeFloat:       kalam.KindFloat,
+	mapping.TypeDouble:      kalam.KindDouble,
+	mapping.TypeTimestamp:   kalam.KindTimestamp,
+	mapping.TypeTimestampTZ: kalam.KindDateTime,
+	mapping.TypeDate:        kalam.KindDate,
+	mapping.TypeTime:        kalam.KindTime,
+	mapping.TypeBlob:        kalam.KindBytes,
+	mapping.TypeUUID:        kalam.KindUUID,
+}
