@@ -6,7 +6,8 @@ import "github.com/kalamlake/kalam"
 // compares it with an expression of type t. A string is read as a t by FromText,
 // as INSERT reads it. A number that meets a TIMESTAMP, DATETIME, DATE or TIME is
 // the number that results show of it, and one that meets a FLOAT or DOUBLE the
-// nearest of that type. ok is false where v keeps its own type: strings that meet
+// nearest of that type; one of these that meets a DECIMAL is the number that its digits
+// show, if t has as many. ok is false where v keeps its own type: strings that meet
 // text, and numbers that meet exact numbers, which are compared by value and not
 // rounded. Errors are those of FromText.
 func Operand(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool, err error) {
@@ -27,9 +28,24 @@ func Operand(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool, err err
 			if out, err = Cast(t, v); err == nil {
 				return out, true, nil
 			}
+		case kalam.KindDecimal:
+			if out, ok = exactDecimal(t, v); ok {
+				return out, true, nil
+			}
 		}
 	}
 	return v, false, nil
+}
+
+// exactDecimal returns the DECIMAL that a FLOAT or DOUBLE is the nearest to, which is
+// the number that its digits show: 1.24 of a JSON parameter is 1.24. ok is false when
+// it has more digits than t.
+func exactDecimal(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool) {
+	if v.Kind() != kalam.KindFloat && v.Kind() != kalam.KindDouble {
+		return v, false
+	}
+	out, err := Cast(t, v)
+	return out, err == nil && decimalToFloat(kalam.TypeOf(v.Kind()), out).Float64() == v.Float64()
 }
 
 // castNumber casts a number to a temporal type: one without a fraction, whatever

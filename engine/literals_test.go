@@ -67,6 +67,7 @@ func writtenValues() []written {
 		}},
 		{"DECIMAL(10,2)", "DECIMAL(10,2)", `"1.24"`, "1.23", "1.25", []form{
 			text("1.24"), text("1.239"), text("1.2400"), text("124e-2"), {"1.24", kalam.Decimal(0, 124, 2)}, {"1.240", kalam.Decimal(0, 1240, 3)},
+			{"1.24", kalam.Double(1.24)},
 		}},
 		{"TEXT", "TEXT", `"2026-01-01"`, "'2026'", "'2027'", []form{text("2026-01-01")}},
 		{"JSON", "JSON", `{"a":1}`, "", "", []form{text(`{"a":1}`)}},

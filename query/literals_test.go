@@ -22,6 +22,7 @@ func TestMeetings(t *testing.T) {
 		"list_value(ts)[1] = @", "struct_pack(a := ts).a = @", "len(list_filter([ts], x -> x = @)) = 1", "ts = ANY (SELECT ts FROM t WHERE ts = @)",
 		"@ = ANY (SELECT ts FROM t)", "(ts, id) = (@, 1)", "(ts, id) IN ((@, 1))", "ts = greatest(@, ts)", "make_timestamp(1767225600000000) = @",
 		"ts NOT IN (@, NULL) IS NOT NULL", "NOT ts <> @", "name = @", "name IN (@, 'x')", "ts = @ AND name = @", "CASE WHEN id = 1 THEN ts END = @",
+		"date_diff('minute', ts, @) = 0", "age(@, ts) = INTERVAL 0 DAYS", "ts IN [@, '2020-01-01']", "list_contains(['2020-01-01', @], ts)",
 		"(ts = @) = true", "ts::VARCHAR || @ LIKE '2026%'", "ts BETWEEN @ AND now() + INTERVAL 100 YEAR",
 	} {
 		for _, param := range []bool{false, true} {

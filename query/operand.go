@@ -67,13 +67,29 @@ func (c *checker) typeMeetings(n node, class string) {
 		}
 		c.meet(results)
 	case "FUNCTION":
-		switch strings.ToLower(str(n, "function_name")) {
-		case "nullif", "greatest", "least":
-			c.meet(elems(n, "children"))
-		}
+		c.meet(equalArguments(n))
 	case "CAST":
 		c.castOperand(n)
 	}
+}
+
+// equalArguments returns the arguments of a call that are of one type, as far as they
+// can be told from the name.
+func equalArguments(n node) []any {
+	args := elems(n, "children")
+	switch strings.ToLower(str(n, "function_name")) {
+	case "nullif", "greatest", "least", "age":
+		return args
+	case "date_diff", "datediff", "date_sub", "datesub":
+		return args[min(1, len(args)):]
+	case "contains", "list_contains", "list_has", "array_contains", "array_has":
+		if len(args) == 2 {
+			if list, _ := args[0].(node); strings.EqualFold(str(list, "function_name"), "list_value") {
+				return append(append([]any(nil), elems(list, "children")...), args[1])
+			}
+		}
+	}
+	return nil
 }
 
 // meet puts placeholders in the place of the operands among list. Of rows the first
