@@ -61,7 +61,7 @@ func Open(dir string, o Options) (*Storage, error) {
 	}
 	root, err := os.OpenRoot(abs)
 	if err != nil {
-		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, 
+		return nil, kalam.Wrap(kalam.CodeInvalidInput, err,
 			"storage directory %s cannot be opened; nothing was changed; check its permissions and what is mounted there", dir)
 	}
 	hook := o.Hook
