@@ -71,7 +71,7 @@ func writtenValues() []written {
 		}},
 		{"TEXT", "TEXT", `"2026-01-01"`, "'2026'", "'2027'", []form{text("2026-01-01")}},
 		{"JSON", "JSON", `{"a":1}`, "", "", []form{text(`{"a":1}`)}},
-		{"BYTES", "BLOB", "[222,173,190,239]", "'0x00'", "'0xff'", []form{
+		{"BYTES", "BYTES", "[222,173,190,239]", "'0x00'", "'0xff'", []form{
 			sql("X'DEADBEEF'"), sql("0xdeadbeef"), text("0xDEADBEEF"), text(`\xdeadbeef`), text(`\xDE\xAD\xBE\xEF`), text("3q2+7w=="), text("3q2+7w"),
 			text("[222, 173,190,239]"), {"X'deadbeef'", kalam.Bytes("\xde\xad\xbe\xef")},
 		}},

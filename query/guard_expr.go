@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
 )
 
 // typ checks a type: built-in ones and those made of them.
@@ -13,6 +14,9 @@ func (c *checker) typ(n node) {
 		return
 	}
 	defer c.leave()
+	if !c.generated {
+		ourType(n)
+	}
 	id, info := str(n, "id"), child(n, "type_info")
 	name := strings.ToLower(id)
 	if id == "UNBOUND" {
@@ -35,6 +39,19 @@ func (c *checker) typ(n node) {
 		}
 	}
 	c.plain(n, info)
+}
+
+// ourType replaces a name that CREATE TABLE has for a type, and DuckDB has not, such as
+// BYTES, by DuckDB's.
+func ourType(n node) {
+	info := child(n, "type_info")
+	name := str(info, "name")
+	if str(n, "id") != "UNBOUND" || str(info, "schema") != "" || str(info, "catalog") != "" || namedTypes.has(name) {
+		return
+	}
+	if t, err := dialect.ParseType(name); err == nil && t.Kind != kalam.KindDecimal && t.Kind != kalam.KindJSON {
+		n["id"], n["type_info"] = sqlType(t), nil
+	}
 }
 
 // surroundings are what the walk is in, as far as expressions care.
