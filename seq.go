@@ -62,16 +62,24 @@ func (c *SeqClock) Next() Seq { return c.Take(1) }
 func (c *SeqClock) Take(n int) Seq {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	first := c.After(c.last)
-	if wall := SeqAt(c.now()) | Seq(c.worker<<seqCounterBits); wall > first {
-		first = wall
-	}
+	first := c.nextLocked()
 	last := first
 	for i := 1; i < n; i++ {
 		last = c.After(last)
 	}
 	c.last = last
 	return first
+}
+
+// Peek returns what Next would, and reserves nothing.
+func (c *SeqClock) Peek() Seq {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nextLocked()
+}
+
+func (c *SeqClock) nextLocked() Seq {
+	return max(c.After(c.last), SeqAt(c.now())|Seq(c.worker<<seqCounterBits))
 }
 
 // After returns the value that follows s: the next counter, or the first

@@ -12,8 +12,9 @@ import (
 // shows of it. Adding to them costs what is added, however many there are. It
 // belongs to one goroutine and lives as long as the snapshot.
 type Writes struct {
-	base *View
-	over overlay
+	base  *View
+	first kalam.Seq // Provisional, of the first version.
+	over  overlay
 }
 
 // overlay is what a view with own writes reads of them.
@@ -28,11 +29,13 @@ func (v *View) Writes() (*Writes, error) {
 	if err := v.snap.own(mem); err != nil {
 		return nil, err
 	}
-	return &Writes{base: v, over: overlay{mem: mem, hidden: map[int32]struct{}{}}}, nil
+	// The snapshot may be older than the rows of the table live.
+	first := max(v.snap.seq+1, v.snap.store.clock.Peek())
+	return &Writes{base: v, first: first, over: overlay{mem: mem, hidden: map[int32]struct{}{}}}, nil
 }
 
 // Add appends mutations of the scope, as if they were committed, under
-// provisional seqs above the snapshot's. They must be what Apply would take
+// provisional seqs above the snapshot's, of the time of Writes. They must be what Apply would take
 // after those that were added before; the keys are not checked. After an error
 // nothing was added.
 func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
@@ -53,7 +56,7 @@ func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
 			w.over.hidden[at] = struct{}{}
 		}
 		w.over.mem.add(version{
-			seq:       w.base.snap.seq + 1 + kalam.Seq(w.over.mem.versions.n),
+			seq:       w.first + kalam.Seq(w.over.mem.versions.n),
 			tombstone: m.Kind == kalam.ChangeDelete, key: m.Key, payload: m.Payload,
 		}, from)
 	}

@@ -288,11 +288,15 @@ func TestKeyOf(t *testing.T) {
 			}
 		}
 	}
-	own, ok := over.KeyOf(snap.Seq() + 1)
+	row, ok, err := over.Get(t.Context(), keyOf(table, 7))
+	if err != nil || !ok || row.Seq <= snap.Seq() {
+		t.Fatalf("the own row is %+v, %v, %v", row, ok, err)
+	}
+	own, ok := over.KeyOf(row.Seq)
 	if !ok || !bytes.Equal(own, keyOf(table, 7)) {
 		t.Errorf("the key of the own row is %x, %v", own, ok)
 	}
-	if key, ok := view.KeyOf(snap.Seq() + 1); ok {
+	if key, ok := view.KeyOf(row.Seq); ok {
 		t.Errorf("the view itself has %x", key)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -215,6 +216,40 @@ func TestIfExistsRaces(t *testing.T) {
 				})
 			}
 			wg.Wait()
+		}
+	}
+}
+
+// TestTransactionReadsItsEvents writes to STREAM tables after a time in which
+// nothing was written and everything has expired: a transaction sees its own rows.
+func TestTransactionReadsItsEvents(t *testing.T) {
+	var offset atomic.Int64
+	s := newServer(t)
+	s.stop()
+	s.opts.Now = func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+	s.start()
+	alice := userOf("alice")
+	s.must(root, "CREATE NAMESPACE app")
+	s.must(root, "CREATE STREAM TABLE app.keyless (id BIGINT, n INT) WITH (TTL_SECONDS = 60)")
+	s.must(root, "CREATE STREAM TABLE app.keyed (id BIGINT PRIMARY KEY, n INT) WITH (TTL_SECONDS = 60)")
+	for _, table := range []string{"app.keyless", "app.keyed"} {
+		s.must(alice, "INSERT INTO "+table+" VALUES (1, 0)")
+	}
+	offset.Store(int64(time.Hour))
+	for _, table := range []string{"app.keyless", "app.keyed"} {
+		sql := strings.ReplaceAll("BEGIN; INSERT INTO $ VALUES (2, 0), (3, 0); SELECT id FROM $ ORDER BY id; SELECT id FROM $ WHERE id = 3; "+
+			"INSERT INTO $ SELECT id + 10, n FROM $; DELETE FROM $ WHERE id = 2; SELECT id FROM $ ORDER BY id; COMMIT", "$", table)
+		res, err := s.try(alice, sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at, want := range map[int]string{2: "[2] [3]", 3: "[3]", 6: "[3] [12] [13]"} {
+			if got := plainRows(res[at].rows); got != "["+want+"]" {
+				t.Errorf("%s: result %d is %s, want %s", table, at, got, want)
+			}
+		}
+		if got := plainRows(s.must(alice, "SELECT id FROM "+table+" ORDER BY id").rows); got != "[[3] [12] [13]]" {
+			t.Errorf("%s: after COMMIT: %s", table, got)
 		}
 	}
 }
