@@ -123,7 +123,7 @@ func (s *Server) handleLogin(c *fiber.Ctx) error {
 			fail()
 			return s.loginFailed(c, name, err)
 		}
-		return s.sendTokens(c, &u)
+		return s.sendTokens(c, &u, newFamily())
 	})
 }
 
@@ -146,12 +146,12 @@ func (s *Server) loginFailed(c *fiber.Ctx, name string, err error) error {
 }
 
 // sendTokens answers with a new pair of tokens, in the body and as cookies.
-func (s *Server) sendTokens(c *fiber.Ctx, u *catalog.User) error {
-	access, err := s.tokens.issue(u, tokenAccess)
+func (s *Server) sendTokens(c *fiber.Ctx, u *catalog.User, family string) error {
+	access, err := s.tokens.issue(u, tokenAccess, family)
 	if err != nil {
 		return err
 	}
-	refresh, err := s.tokens.issue(u, tokenRefresh)
+	refresh, err := s.tokens.issue(u, tokenRefresh, family)
 	if err != nil {
 		return err
 	}
@@ -196,13 +196,24 @@ func (s *Server) handleRefresh(c *fiber.Ctx) error {
 			fail()
 			return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Refresh endpoint requires a refresh token")
 		}
-		u, _, err := s.tokens.holder(s.engine.Catalog(), text, tokenRefresh)
-		if err != nil {
+		u, claims, err := s.tokens.holder(s.engine.Catalog(), text, tokenRefresh)
+		if err != nil || !s.useRefresh(text, claims) {
 			fail()
 			return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Invalid credentials")
 		}
-		return s.sendTokens(c, &u)
+		return s.sendTokens(c, &u, claims.Family)
 	})
+}
+
+// useRefresh takes a valid refresh token for its one use. One that was used before ends
+// all tokens of its login, and the sockets that were opened by them.
+func (s *Server) useRefresh(text string, c *claims) bool {
+	ok, stolen := s.tokens.families.use(text, c.Family, s.now())
+	if stolen {
+		s.log.Warn("a refresh token came again after its use; the tokens of its login end", slog.String("user", c.Subject))
+		s.sockets.closeInvalid(s.stillValid)
+	}
+	return ok
 }
 
 // handleLogout answers POST auth/logout: it ends every token of the user whose

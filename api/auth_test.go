@@ -62,8 +62,10 @@ func TestAuthGolden(t *testing.T) {
 	ask("me by cookie", "GET", "me", "", "", "Cookie", "kalamdb_auth="+in.AccessToken)
 	ask("me without token", "GET", "me", "", "")
 	ask("me with a refresh token", "GET", "me", in.RefreshToken, "")
-	ask("refresh", "POST", "refresh", in.RefreshToken, "")
-	ask("refresh by cookie", "POST", "refresh", "", "", "Cookie", "kalamdb_refresh="+in.RefreshToken)
+	var next wire.LoginResponse
+	decode(t, ask("refresh", "POST", "refresh", in.RefreshToken, "").body, &next)
+	ask("refresh by cookie", "POST", "refresh", "", "", "Cookie", "kalamdb_refresh="+next.RefreshToken)
+	ask("refresh again", "POST", "refresh", in.RefreshToken, "")
 	ask("refresh with an access token", "POST", "refresh", in.AccessToken, "")
 	ask("refresh without token", "POST", "refresh", "", "")
 	ask("refresh with nonsense", "POST", "refresh", "a.b.c", "")

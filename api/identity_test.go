@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -180,5 +181,60 @@ func TestGuessingLocksNobodyElse(t *testing.T) {
 	out := h.mustSQL(h.root(), "SELECT failed_login_attempts, locked_until IS NULL, last_login_at IS NULL FROM system.users WHERE user_id IN ('ann', 'system') ORDER BY user_id")
 	if got := fmt.Sprintf("%s", out.Results[0].Rows); got != "[[5 false false] [0 true true]]" {
 		t.Errorf("system.users: %s", got)
+	}
+}
+
+// TestRefreshTokensRotate uses refresh tokens twice: the second use is refused. A while
+// after the first it ends everything that descends from the login, sockets too, and
+// nothing of other logins (case N7).
+func TestRefreshTokensRotate(t *testing.T) {
+	h, _ := live(t, setup{config: func(c *engine.Config) { c.WebSocket.HeartbeatIntervalSecs = 3600 }})
+	h.user("ann", kalam.RoleUser)
+	refresh := func(token string) (wire.LoginResponse, int) {
+		var out wire.LoginResponse
+		res := h.do("POST", "/v1/api/auth/refresh", token, nil)
+		if res.status == http.StatusOK {
+			decode(t, res.body, &out)
+		}
+		return out, res.status
+	}
+	first, other := h.login("ann", "ann-password"), h.login("ann", "ann-password")
+	if first.AccessToken == other.AccessToken || first.RefreshToken == other.RefreshToken {
+		t.Error("two logins have one token")
+	}
+	second, status := refresh(first.RefreshToken)
+	if status != http.StatusOK || second.RefreshToken == first.RefreshToken || second.AccessToken == first.AccessToken {
+		t.Fatalf("refresh: %d", status)
+	}
+	// A client that lost the answer: refused, but nothing ends.
+	if _, status := refresh(first.RefreshToken); status != http.StatusUnauthorized {
+		t.Errorf("at once: %d", status)
+	}
+	third, status := refresh(second.RefreshToken)
+	if status != http.StatusOK {
+		t.Fatalf("refresh of the refreshed: %d", status)
+	}
+	sockets := []*peer{h.enter(third.AccessToken, ""), h.enter(other.AccessToken, "")}
+	h.clock.move(time.Minute)
+	h.mustSQL(third.AccessToken, "SELECT 1")
+	if _, status := refresh(first.RefreshToken); status != http.StatusUnauthorized {
+		t.Errorf("later: %d", status)
+	}
+	sockets[0].wantClose(websocket.StatusPolicyViolation, "")
+	for _, token := range []string{first.RefreshToken, second.RefreshToken, third.RefreshToken} {
+		if _, status := refresh(token); status != http.StatusUnauthorized {
+			t.Errorf("a token of the family: %d", status)
+		}
+	}
+	for _, token := range []string{first.AccessToken, third.AccessToken} {
+		if res := h.sql(token, "SELECT 1"); res.status != http.StatusUnauthorized {
+			t.Errorf("an access token of the family: %d", res.status)
+		}
+	}
+	h.mustSQL(other.AccessToken, "SELECT 1")
+	sockets[1].subscribe("s", "SELECT id FROM app.notes", nil)
+	sockets[1].read()
+	if _, status := refresh(other.RefreshToken); status != http.StatusOK {
+		t.Errorf("another login: %d", status)
 	}
 }

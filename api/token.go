@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -40,6 +41,8 @@ type claims struct {
 	// Epoch is the user's catalog.User.TokenEpoch when the token was made: a
 	// change of password or role, DROP USER and logout raise it.
 	Epoch uint64 `json:"epoch"`
+	// Family names the login that the token descends from.
+	Family string `json:"family,omitempty"`
 }
 
 // tokens signs and verifies tokens with HS256 and nothing else. It is safe for
@@ -53,6 +56,7 @@ type tokens struct {
 	// verified holds the claims of tokens whose signature was checked, by their
 	// digest. It saves the check, not the look at the user behind the token.
 	verified *lru.Cache[[sha256.Size]byte, *claims]
+	families *families
 }
 
 func newTokens(secret []byte, issuer string, life time.Duration, now func() time.Time) (*tokens, error) {
@@ -62,7 +66,9 @@ func newTokens(secret []byte, issuer string, life time.Duration, now func() time
 	}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(tokenLeeway), jwt.WithTimeFunc(now))
-	return &tokens{secret: secret, issuer: issuer, life: life, now: now, parser: parser, verified: verified}, nil
+	return &tokens{
+		secret: secret, issuer: issuer, life: life, now: now, parser: parser, verified: verified, families: newFamilies(),
+	}, nil
 }
 
 // issued is a new token.
@@ -71,8 +77,8 @@ type issued struct {
 	expires time.Time
 }
 
-// issue makes a token of a type for a user.
-func (t *tokens) issue(u *catalog.User, kind string) (issued, error) {
+// issue makes a token of a type for a user. No two are equal.
+func (t *tokens) issue(u *catalog.User, kind, family string) (issued, error) {
 	now := t.now().UTC().Truncate(time.Second)
 	life := t.life
 	if kind == tokenRefresh {
@@ -80,9 +86,10 @@ func (t *tokens) issue(u *catalog.User, kind string) (issued, error) {
 	}
 	c := claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: t.issuer, Subject: string(u.ID), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
+			ID: rand.Text(), Issuer: t.issuer, Subject: string(u.ID),
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
 		},
-		Email: emailOf(u), Role: u.Role.String(), Type: kind, Epoch: u.TokenEpoch,
+		Email: emailOf(u), Role: u.Role.String(), Type: kind, Epoch: u.TokenEpoch, Family: family,
 	}
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(t.secret)
 	if err != nil {
@@ -146,15 +153,17 @@ func (t *tokens) holder(cat *catalog.Catalog, text, kind string) (catalog.User, 
 		return catalog.User{}, nil, errBadToken
 	}
 	u, ok := cat.User(kalam.UserID(c.Subject))
-	if !ok || !c.holds(&u) {
+	if !ok || !t.holds(c, &u) {
 		return catalog.User{}, nil, errBadToken
 	}
 	return u, c, nil
 }
 
-// holds reports whether the claims are those of the user as it is now.
-func (c *claims) holds(u *catalog.User) bool {
-	return c.Role == u.Role.String() && c.Epoch == u.TokenEpoch && u.ID != catalog.SystemUser
+// holds reports whether the claims are those of the user as it is now, and their
+// family has not ended.
+func (t *tokens) holds(c *claims, u *catalog.User) bool {
+	return c.Role == u.Role.String() && c.Epoch == u.TokenEpoch && u.ID != catalog.SystemUser &&
+		!t.families.isEnded(c.Family)
 }
 
 // bearer returns the token of an Authorization header: "" without the header, an

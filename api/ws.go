@@ -176,7 +176,7 @@ func (s *Server) stillValid(l *login) bool {
 		return false
 	}
 	u, ok := s.engine.Catalog().User(l.principal.User)
-	return ok && l.claims.holds(&u)
+	return ok && s.tokens.holds(l.claims, &u)
 }
 
 // frameBuffers lends sockets the memory in which a frame is written.
