@@ -65,8 +65,9 @@ func mixesLiteral(os []operand) bool {
 	constants, mixed := false, false
 	for _, o := range os {
 		switch {
-		case o.konst != nil:
-			constants = constants || !o.isNull()
+		case o.isNull():
+		case o.konst != nil && (o.isLiteral() || isNumber(o.t.Kind)): // DATE '...' has its type.
+			constants = true
 		case t.Kind == kalam.KindNull:
 			t = o.t
 		default:
