@@ -59,7 +59,7 @@ func TestCrashInACommit(t *testing.T) {
 		point, _, _ := strings.Cut(s, " ")
 		points = append(points, point)
 	}
-	want := []string{"verified", "sidecar", "synced", "synced", "published", "published", "settled", "settled", "committed"}
+	want := []string{"verified", "sidecar", "synced", "synced", "published", "published", "settled", "committed"}
 	if !slices.Equal(points, want) {
 		t.Errorf("steps %v, want %v", points, want)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/kalamlake/kalam"
@@ -67,6 +68,8 @@ type Lake struct {
 	hook   func(point string)
 	shards strategies
 
+	compressor *zstd.Encoder // Of WriteRows.
+
 	sidecars *handleCache[*sidecar]
 	parquets *handleCache[*parquetFile]
 	groups   *groupCache
@@ -115,6 +118,9 @@ func New(o Options, locations ...Location) (*Lake, error) {
 		parquets: newHandleCache[*parquetFile](o.OpenFiles, o.CacheBytes),
 		groups:   newGroupCache(o.RowCacheBytes),
 		pending:  make(map[objectKey]struct{}),
+	}
+	if l.compressor, err = newCompressor(); err != nil {
+		return nil, fmt.Errorf("make compressor: %w", err)
 	}
 	if l.checked, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
 		return nil, err

@@ -59,20 +59,54 @@ type columnStats struct {
 	NullCount int64 `json:"null_count"`
 }
 
+// ScopeManifest is a manifest and the scope it is of.
+type ScopeManifest struct {
+	Table    *kalam.Table
+	User     kalam.UserID
+	Manifest Manifest
+}
+
 // WriteManifest replaces manifest.json in the scope's folder of the table's own
 // storage. It is for readers other than kalam and may be written again at any
 // time; it is not synced with the commit of a flush. A path in it is relative to
 // the folder of manifest.json, or absolute when it lies in another storage.
 func (l *Lake) WriteManifest(ctx context.Context, t *kalam.Table, user kalam.UserID, m Manifest) error {
-	at, folder, err := l.folder("", t, user)
-	if err != nil {
-		return err
+	return l.WriteManifests(ctx, []ScopeManifest{{t, user, m}})
+}
+
+// WriteManifests is WriteManifest of several scopes, which share what it costs where
+// the storage can. After an error some may be written.
+func (l *Lake) WriteManifests(ctx context.Context, manifests []ScopeManifest) error {
+	contents := make(map[*location][]Content)
+	for _, m := range manifests {
+		at, folder, err := l.folder("", m.Table, m.User)
+		if err != nil {
+			return err
+		}
+		content, err := l.manifestContent(at, folder, m.Table, m.User, m.Manifest)
+		if err != nil {
+			return err
+		}
+		contents[at] = append(contents[at], Content{path.Join(folder, ManifestName), content})
 	}
-	content, err := l.manifestContent(at, folder, t, user, m)
-	if err != nil {
-		return err
+	for at, objects := range contents {
+		if err := replaceAll(ctx, at.Storage, objects); err != nil {
+			return err
+		}
 	}
-	return at.Storage.Replace(ctx, path.Join(folder, ManifestName), content)
+	return nil
+}
+
+func replaceAll(ctx context.Context, s Storage, objects []Content) error {
+	if b, ok := s.(BatchReplacer); ok && len(objects) > 1 {
+		return b.ReplaceAll(ctx, objects)
+	}
+	for _, o := range objects {
+		if err := s.Replace(ctx, o.Path, o.Bytes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // manifestContent returns what manifest.json in folder says for m.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path"
 	"time"
@@ -22,10 +23,20 @@ type Pending struct {
 	created time.Time
 	maxSeq  kalam.Seq
 	parquet Draft
-	sidecar Draft      // nil until Commit
-	keys    *KeyStream // nil unless asked for
+	sidecar Draft          // nil until Prepare
+	keys    *KeyStream     // nil unless asked for
+	content []byte         // Of the Parquet file, until Prepare, when WriteRows wrote it.
+	written int64          // Its rows.
+	segment *kalam.Segment // nil until Prepare
 	closed  bool
 }
+
+// A segment with at most SmallRows rows, whose values take at most about SmallBytes,
+// may be written by Pending.WriteRows.
+const (
+	SmallRows  = 2048
+	SmallBytes = 1 << 20
+)
 
 // SegmentMeta is what a flush knows of the segment it wrote.
 type SegmentMeta struct {
@@ -151,28 +162,109 @@ func (p *Pending) close() {
 	p.lake.unreserve(objectKey{p.at.ID, p.path})
 }
 
-// Commit checks the written file, writes its sidecar from keys and makes both
-// durable under their names, the sidecar first. keys holds one entry for every
-// row, in any order; Commit reorders it. Of a key that is there twice the sidecar
-// names the newest version. The segment it returns belongs to nothing yet: the
-// manifest of record adopts it, or it is an orphan. On an error both files are
-// removed.
-func (p *Pending) Commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
-	if p.closed {
-		return kalam.Segment{}, fmt.Errorf("commit segment %s: it is closed", p.path)
+// WriteRows writes the Parquet file of few rows, all that the segment will have, in
+// their order: at most SmallRows, which take about SmallBytes. For them it is a
+// hundred times faster than a query engine. minSeq is the lowest seq.
+func (p *Pending) WriteRows(minSeq kalam.Seq, rows iter.Seq2[kalam.Row, error]) error {
+	w := newParquetWriter(p.table)
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		if err := w.add(&r); err != nil {
+			return err
+		}
 	}
-	seg, err := p.commit(ctx, keys, m)
+	if w.rows == 0 || w.rows > SmallRows {
+		return fmt.Errorf("write segment %s: %d rows", p.path, w.rows)
+	}
+	p.written = w.rows
+	p.content = w.file(p.lake.compressor, p.Metadata(minSeq))
+	f, err := os.OpenFile(p.parquet.LocalPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
-		_ = p.Abort() // the first error tells more; what stays is an orphan
-		return kalam.Segment{}, err
+		return localError("write "+p.path, err)
 	}
-	p.close()
-	p.lake.checked.Add(objectKey{p.at.ID, p.path}, struct{}{})
-	p.lake.hook("committed")
-	return seg, nil
+	_, err = f.Write(p.content)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return localError("write "+p.path, err)
+	}
+	return nil
 }
 
-func (p *Pending) commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
+// Commit is Prepare and CommitSegments of one segment.
+func (p *Pending) Commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
+	if err := p.Prepare(ctx, keys, m); err != nil {
+		return kalam.Segment{}, err
+	}
+	segments, err := p.lake.CommitSegments(ctx, p)
+	if err != nil {
+		return kalam.Segment{}, err
+	}
+	return segments[0], nil
+}
+
+// Prepare checks the written file and writes its sidecar from keys. keys holds one
+// entry for every row, in any order; Prepare reorders it. Of a key that is there
+// twice the sidecar names the newest version. On an error both files are removed.
+func (p *Pending) Prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) error {
+	if p.closed || p.segment != nil {
+		return fmt.Errorf("commit segment %s: it is closed", p.path)
+	}
+	seg, err := p.prepare(ctx, keys, m)
+	p.content = nil
+	if err != nil {
+		_ = p.Abort() // the first error tells more; what stays is an orphan
+		return err
+	}
+	p.segment = &seg
+	return nil
+}
+
+// CommitSegments makes prepared segments durable under their names, each after its
+// sidecar; those of one storage share its syncs. The segments it returns belong to
+// nothing yet: the manifest of record adopts them, or they are orphans. On an error
+// the files of all are removed.
+func (l *Lake) CommitSegments(ctx context.Context, pendings ...*Pending) ([]kalam.Segment, error) {
+	drafts := make(map[*location][]Draft)
+	var places []*location
+	segments := make([]kalam.Segment, len(pendings))
+	for i, p := range pendings {
+		if p.closed || p.segment == nil {
+			return nil, errors.Join(fmt.Errorf("commit segment %s: it is not prepared", p.path), abortAll(pendings))
+		}
+		if drafts[p.at] == nil {
+			places = append(places, p.at)
+		}
+		drafts[p.at] = append(drafts[p.at], p.sidecar, p.parquet)
+		segments[i] = *p.segment
+	}
+	for n, at := range places {
+		if err := at.Storage.Commit(ctx, drafts[at]...); err != nil {
+			for _, at := range places[:n] { // They belong to nothing.
+				for _, d := range drafts[at] {
+					_ = at.Storage.Remove(ctx, d.Path()) // the first error tells more; what stays is an orphan
+				}
+			}
+			_ = abortAll(pendings) // as above
+			return nil, err
+		}
+	}
+	for _, p := range pendings {
+		p.close()
+		l.checked.Add(objectKey{p.at.ID, p.path}, struct{}{})
+	}
+	l.hook("committed")
+	return segments, nil
+}
+
+func abortAll(pendings []*Pending) (err error) {
+	for _, p := range pendings {
+		err = errors.Join(err, p.Abort())
+	}
+	return err
+}
+
+func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
 	seg := kalam.Segment{
 		Storage: p.at.ID, Path: p.path, MinSeq: m.MinSeq, MaxSeq: m.MaxSeq, Rows: m.Rows, Tombstones: m.Tombstones,
 		SchemaVersion: p.table.SchemaVersion, Table: p.table.Number, CreatedAt: p.created,
@@ -202,12 +294,19 @@ func (p *Pending) commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kal
 		return seg, localError("write "+sidecarPath(p.path), err)
 	}
 	p.lake.hook("sidecar")
-	return seg, p.at.Storage.Commit(ctx, p.sidecar, p.parquet)
+	return seg, nil
 }
 
 // examine checks that the written file is what seg says, sets its size and
 // returns its checksums.
 func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]uint32, error) {
+	if p.content != nil { // WriteRows wrote it for this table and segment.
+		if p.written != seg.Rows {
+			return nil, fmt.Errorf("commit segment %s: it has %d rows instead of %d", p.path, p.written, seg.Rows)
+		}
+		seg.Bytes = int64(len(p.content))
+		return sumFile(ctx, bytes.NewReader(p.content), seg.Bytes)
+	}
 	local, err := os.Open(p.parquet.LocalPath())
 	if err != nil {
 		return nil, localError("open "+p.path, err)
@@ -217,15 +316,21 @@ func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]uint32, er
 	if err != nil {
 		return nil, localError("open "+p.path, err)
 	}
-	seg.Bytes = info.Size()
-	f := &parquetFile{path: p.path, file: &localObject{local, info.Size()}}
+	if err := p.check(seg, &localObject{local, info.Size()}); err != nil {
+		return nil, err
+	}
+	return sumFile(ctx, local, info.Size())
+}
+
+// check compares the footer of the Parquet file o with seg, whose size it sets, and
+// with the table.
+func (p *Pending) check(seg *kalam.Segment, o *localObject) error {
+	seg.Bytes = o.size
+	f := &parquetFile{path: p.path, file: o}
 	if err := f.open(seg); err != nil {
-		return nil, err
+		return err
 	}
-	if err := f.checkTable(p.table); err != nil {
-		return nil, err
-	}
-	return sumFile(ctx, local)
+	return f.checkTable(p.table)
 }
 
 // checkTable refuses a file that was not written for this version of t.
@@ -265,9 +370,10 @@ func (o *localObject) Size() int64 { return o.size }
 // Close implements Object; the file belongs to the caller.
 func (o *localObject) Close() error { return nil }
 
-// sumFile returns the checksum of each block of r.
-func sumFile(ctx context.Context, r io.Reader) ([]uint32, error) {
-	buf := make([]byte, 64*sumBlockSize)
+// sumFile returns the checksum of each block of r, which has size bytes.
+func sumFile(ctx context.Context, r io.Reader, size int64) ([]uint32, error) {
+	blocks := min((size+sumBlockSize-1)/sumBlockSize, 64)
+	buf := make([]byte, max(blocks, 1)*sumBlockSize)
 	var sums []uint32
 	for {
 		if err := ctx.Err(); err != nil {

@@ -45,7 +45,7 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	if len(keys) == 0 || !bytes.Equal(keys[0].Key, seg.MinKey) || !bytes.Equal(keys[len(keys)-1].Key, seg.MaxKey) {
 		return corrupt(seg.Path, "its keys are not those of the manifest")
 	}
-	sums, err := sumFile(ctx, sectionOf(object))
+	sums, err := sumFile(ctx, sectionOf(object), object.Size())
 	if err != nil {
 		return err
 	}

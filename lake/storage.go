@@ -77,6 +77,20 @@ type Storage interface {
 	Check(ctx context.Context) Health
 }
 
+// Content is the content of an object.
+type Content struct {
+	Path  string
+	Bytes []byte
+}
+
+// BatchReplacer is a Storage that can replace several objects at less cost than one
+// after the other.
+type BatchReplacer interface {
+	// ReplaceAll is Replace of each object. After an error some may be replaced. A
+	// crash soon after may bring back the old content.
+	ReplaceAll(ctx context.Context, objects []Content) error
+}
+
 // Properties describes a Storage.
 type Properties struct {
 	Kind     string // "filesystem", "s3".

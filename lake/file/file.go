@@ -28,6 +28,9 @@ type Options struct {
 	// and the path concerned: "synced", "published" or "settled" (a
 	// folder). Tests look at the disk there, as a crash would find it.
 	Hook func(step, path string)
+	// SyncEach syncs each file and folder of a commit by itself, also where the file
+	// system could be synced as a whole.
+	SyncEach bool
 }
 
 // Storage is a directory. It implements lake.Storage.
@@ -38,9 +41,13 @@ type Storage struct {
 	lock *lockFile // nil when it is not locked
 
 	folders folders
+	whole   wholeSync
 }
 
-var _ lake.Storage = (*Storage)(nil)
+var (
+	_ lake.Storage       = (*Storage)(nil)
+	_ lake.BatchReplacer = (*Storage)(nil)
+)
 
 // New opens the storage in the directory dir, which is created when missing.
 // Close releases it.
@@ -68,7 +75,13 @@ func Open(dir string, o Options) (*Storage, error) {
 	if hook == nil {
 		hook = func(string, string) {}
 	}
-	return &Storage{root: root, dir: abs, hook: hook, folders: folders{root: root, hook: hook}}, nil
+	s := &Storage{root: root, dir: abs, hook: hook, folders: folders{root: root, hook: hook}}
+	if !o.SyncEach {
+		if err := s.whole.open(abs); err != nil {
+			return nil, errors.Join(err, root.Close())
+		}
+	}
+	return s, nil
 }
 
 // makeRoot creates dir and what is missing above it, durably.
@@ -93,7 +106,7 @@ func makeRoot(dir string) error {
 
 // Close releases the directory and its lock. No other method may be called
 // afterwards.
-func (s *Storage) Close() error { return errors.Join(s.root.Close(), s.unlock()) }
+func (s *Storage) Close() error { return errors.Join(s.whole.close(), s.root.Close(), s.unlock()) }
 
 // Properties implements lake.Storage.
 func (s *Storage) Properties() lake.Properties {
@@ -106,6 +119,7 @@ type draft struct {
 	s    *Storage
 	path string // final
 	temp string // relative to the root
+	mark int    // of wholeSync, from before it was written
 	done bool
 }
 
@@ -144,86 +158,7 @@ func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
 	if err := s.folders.pin(path.Dir(p)); err != nil {
 		return nil, err
 	}
-	return &draft{s: s, path: p, temp: lake.DraftName(p)}, nil
-}
-
-// Commit implements lake.Storage.
-func (s *Storage) Commit(ctx context.Context, drafts ...lake.Draft) error {
-	own := make([]*draft, len(drafts))
-	for i, d := range drafts {
-		f, ok := d.(*draft)
-		if !ok || f.s != s || f.done {
-			return fmt.Errorf("commit %s: not an open draft of this storage", d.Path())
-		}
-		own[i] = f
-	}
-	published, err := s.commit(ctx, own)
-	if err == nil {
-		return nil
-	}
-	for _, d := range own[:published] {
-		_ = s.root.Remove(d.path) // the first error tells more; what stays is an orphan
-	}
-	for _, d := range own {
-		_ = d.Abort() // as above
-	}
-	return err
-}
-
-// commit returns how many drafts got their name.
-func (s *Storage) commit(ctx context.Context, drafts []*draft) (int, error) {
-	for _, d := range drafts {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		if err := s.syncFile(d.temp); err != nil {
-			return 0, explain("sync", d.path, err)
-		}
-		s.hook("synced", d.path)
-	}
-	for i, d := range drafts {
-		if err := s.publish(d.temp, d.path); err != nil {
-			return i, explain("create", d.path, err)
-		}
-		s.hook("published", d.path)
-	}
-	for _, d := range drafts {
-		if err := s.folders.settle(path.Dir(d.path)); err != nil {
-			return len(drafts), err
-		}
-	}
-	for _, d := range drafts {
-		d.close()
-	}
-	return len(drafts), nil
-}
-
-// syncFile makes the content of a written file durable. Another process or
-// library may have written it: syncing concerns the file, not the descriptor.
-func (s *Storage) syncFile(temp string) error {
-	f, err := s.root.OpenFile(temp, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
-// publish gives the file temp the name p, unless that exists. A hard link is
-// the one portable way that cannot overwrite; where the file system has none,
-// the check before the rename is good enough, as one process owns the root.
-func (s *Storage) publish(temp, p string) error {
-	err := s.root.Link(temp, p)
-	if err == nil {
-		_ = s.root.Remove(temp) // the object is there; a second name of it is an orphan
-		return nil
-	}
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) || lake.IsNoSpace(err) {
-		return err
-	}
-	if _, statErr := s.root.Lstat(p); statErr == nil {
-		return fs.ErrExist
-	}
-	return s.root.Rename(temp, p)
+	return &draft{s: s, path: p, temp: lake.DraftName(p), mark: s.whole.mark()}, nil
 }
 
 // Replace implements lake.Storage.
@@ -247,17 +182,22 @@ func (s *Storage) Replace(ctx context.Context, p string, content []byte) error {
 		return explain("replace", p, err)
 	}
 	s.hook("published", p)
-	return s.folders.settle(folder)
+	return s.folders.settleOne(folder)
 }
 
 // writeFile creates the file name with content, synced.
 func (s *Storage) writeFile(name string, content []byte) error {
-	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	return writeIn(s.root, name, content, true)
+}
+
+// writeIn creates the file name in a folder.
+func writeIn(folder *os.Root, name string, content []byte, synced bool) error {
+	f, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err == nil {
+	if err == nil && synced {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
@@ -364,7 +304,7 @@ func (s *Storage) Move(ctx context.Context, from, to string) error {
 		return explain("move", from, err)
 	}
 	s.hook("published", to)
-	if err := s.folders.settle(folder); err != nil {
+	if err := s.folders.settleOne(folder); err != nil {
 		return err
 	}
 	s.folders.prune(path.Dir(from))

@@ -2,11 +2,13 @@ package file_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -38,10 +40,14 @@ func open(t *testing.T, o file.Options) (*file.Storage, string) {
 }
 
 func TestConformance(t *testing.T) {
-	laketest.Run(t, func(t *testing.T) lake.Storage {
-		s, _ := open(t, file.Options{})
-		return s
-	})
+	for name, o := range map[string]file.Options{"together": {}, "each": {SyncEach: true}} {
+		t.Run(name, func(t *testing.T) {
+			laketest.Run(t, func(t *testing.T) lake.Storage {
+				s, _ := open(t, o)
+				return s
+			})
+		})
+	}
 }
 
 func write(t *testing.T, s lake.Storage, p, content string) lake.Draft {
@@ -94,7 +100,6 @@ func TestStepsAreInOrder(t *testing.T) {
 		"synced users/a/t/1.keys", "synced users/a/t/1.parquet",
 		"published users/a/t/1.keys", "published users/a/t/1.parquet",
 		"settled users/a/t", "settled users/a", "settled users", "settled .",
-		"settled users/a/t",
 	}
 	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Errorf("first commit (-want +got):\n%s", diff)
@@ -112,6 +117,46 @@ func TestStepsAreInOrder(t *testing.T) {
 	want = []string{"synced users/b/manifest.json", "published users/b/manifest.json", "settled users/b", "settled users"}
 	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Errorf("replace (-want +got):\n%s", diff)
+	}
+}
+
+// TestStepsOfManyAreInOrder is the same for a commit whose drafts are synced together,
+// by one sync or side by side.
+func TestStepsOfManyAreInOrder(t *testing.T) {
+	for name, each := range map[string]bool{"together": false, "each": true} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex // guards steps: folders are synced side by side
+			var steps []string
+			s, _ := open(t, file.Options{SyncEach: each, Hook: func(step, p string) {
+				mu.Lock()
+				defer mu.Unlock()
+				steps = append(steps, step+" "+p)
+			}})
+			var drafts []lake.Draft
+			var want []string
+			for i := range 20 {
+				p := fmt.Sprintf("users/u%02d/t/1", i)
+				drafts = append(drafts, write(t, s, p, p))
+				want = append(want, "synced "+p)
+			}
+			for _, d := range drafts {
+				want = append(want, "published "+d.Path())
+			}
+			if err := s.Commit(t.Context(), drafts...); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, steps[:min(len(want), len(steps))]); diff != "" {
+				t.Fatalf("files (-want +got):\n%s", diff)
+			}
+			folders := []string{"settled .", "settled users"}
+			for i := range 20 {
+				folders = append(folders, fmt.Sprintf("settled users/u%02d", i), fmt.Sprintf("settled users/u%02d/t", i))
+			}
+			slices.Sort(folders)
+			if diff := cmp.Diff(folders, slices.Sorted(slices.Values(steps[len(want):]))); diff != "" {
+				t.Errorf("folders (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -32,7 +32,7 @@ const maxDurableFolders = 4096
 func (f *folders) pin(folder string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if folder != "." {
+	if folder != "." && f.pinned[folder] == 0 { // A pinned folder is there.
 		if err := f.root.MkdirAll(folder, folderMode); err != nil {
 			return explain("create folder", folder, err)
 		}
@@ -64,20 +64,28 @@ func (f *folders) prune(folder string) {
 	}
 }
 
-// settle makes the names inside folder durable and, the first time that this
-// process uses it, its own name and those above it too: an earlier process may
-// have made the folder without a sync.
-func (f *folders) settle(folder string) error {
-	var fresh []string
-	for {
-		if err := f.sync(folder); err != nil {
-			return err
+// settle makes the names inside folders durable and, the first time that this
+// process uses one, its own name and those above it too: an earlier process may
+// have made the folder without a sync. sync syncs folders.
+func (f *folders) settle(folders []string, sync func(folders []string) error) error {
+	var all, fresh []string
+	seen := make(map[string]struct{}, len(folders))
+	for _, folder := range folders {
+		for {
+			if _, ok := seen[folder]; ok {
+				break
+			}
+			seen[folder] = struct{}{}
+			all = append(all, folder)
+			if folder == "." || f.isDurable(folder) {
+				break
+			}
+			fresh = append(fresh, folder)
+			folder = path.Dir(folder)
 		}
-		if folder == "." || f.isDurable(folder) {
-			break
-		}
-		fresh = append(fresh, folder)
-		folder = path.Dir(folder)
+	}
+	if err := sync(all); err != nil {
+		return err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,6 +96,11 @@ func (f *folders) settle(folder string) error {
 		f.durable[folder] = struct{}{}
 	}
 	return nil
+}
+
+// settleOne is settle of one folder.
+func (f *folders) settleOne(folder string) error {
+	return f.settle([]string{folder}, func(folders []string) error { return syncEach(folders, f.sync) })
 }
 
 func (f *folders) isDurable(folder string) bool {

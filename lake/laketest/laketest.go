@@ -30,9 +30,11 @@ func Run(t *testing.T, open func(t *testing.T) lake.Storage) {
 		{"CommitNeverOverwrites", testNoOverwrite},
 		{"CommitIsAllOrNothing", testAllOrNothing},
 		{"CommitWithoutFile", testCommitWithoutFile},
+		{"CommitOfMany", testCommitMany},
 		{"CommitOfForeignDraft", testForeignDraft},
 		{"AbortLeavesNothing", testAbort},
 		{"ReplaceCreatesAndReplaces", testReplace},
+		{"ReplaceOfMany", testReplaceAll},
 		{"MissingObjects", testMissing},
 		{"RemoveRemoves", testRemove},
 		{"MoveMoves", testMove},
@@ -188,6 +190,78 @@ func testAllOrNothing(t *testing.T, s lake.Storage) {
 		t.Errorf("the object is now %q", got)
 	}
 	wantList(t, s, "", "d/b")
+}
+
+// testCommitMany commits drafts in many folders at once, all of them or none.
+func testCommitMany(t *testing.T, s lake.Storage) {
+	const n = 40
+	drafts := make([]lake.Draft, 0, 2*n)
+	var paths []string
+	for i := range n {
+		folder := fmt.Sprintf("users/u%02d/app/t/", i)
+		drafts = append(drafts, draft(t, s, folder+"a", folder), draft(t, s, folder+"b", ""))
+		paths = append(paths, folder+"a", folder+"b")
+	}
+	if err := s.Commit(t.Context(), drafts...); err != nil {
+		t.Fatal(err)
+	}
+	wantList(t, s, "", paths...)
+	for i := range n {
+		folder := fmt.Sprintf("users/u%02d/app/t/", i)
+		if got := get(t, s, folder+"a"); got != folder {
+			t.Errorf("%sa is %q", folder, got)
+		}
+	}
+	drafts = drafts[:0]
+	for i := range n {
+		drafts = append(drafts, draft(t, s, fmt.Sprintf("users/v%02d/a", i), "new"))
+	}
+	drafts = append(drafts, draft(t, s, "users/u07/app/t/a", "again"))
+	wantIs(t, s, "Commit over an object", s.Commit(t.Context(), drafts...), lake.ErrExist)
+	wantList(t, s, "", paths...)
+	if got := get(t, s, "users/u07/app/t/a"); got != "users/u07/app/t/" {
+		t.Errorf("the object is %q", got)
+	}
+}
+
+// testReplaceAll replaces many objects, some of which exist.
+func testReplaceAll(t *testing.T, s lake.Storage) {
+	b, ok := s.(lake.BatchReplacer)
+	if !ok {
+		return // Replace does it.
+	}
+	var objects []lake.Content
+	var paths []string
+	for i := range 30 {
+		p := fmt.Sprintf("users/u%02d/manifest.json", i)
+		if i%2 == 0 {
+			put(t, s, p, "old")
+		}
+		paths = append(paths, p)
+		objects = append(objects, lake.Content{Path: p, Bytes: []byte(p)})
+	}
+	for _, n := range []int{0, 1, len(objects)} {
+		if err := b.ReplaceAll(t.Context(), objects[:n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantList(t, s, "", paths...)
+	for _, p := range paths {
+		if got := get(t, s, p); got != p {
+			t.Errorf("%s is %q", p, got)
+		}
+	}
+	bad := append(slices.Clone(objects), lake.Content{Path: "../outside"})
+	for i := range bad {
+		bad[i].Bytes = []byte("new")
+	}
+	if err := b.ReplaceAll(t.Context(), bad); kalam.CodeOf(err) != kalam.CodeInvalidInput {
+		t.Errorf("ReplaceAll of a path outside = %v", err)
+	}
+	wantList(t, s, "", paths...)
+	if got := get(t, s, paths[0]); got != paths[0] {
+		t.Errorf("after an error %s is %q", paths[0], got)
+	}
 }
 
 func testCommitWithoutFile(t *testing.T, s lake.Storage) {
