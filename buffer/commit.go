@@ -119,7 +119,7 @@ type committer struct {
 	first   kalam.Seq // Lowest seq of the group, 0 when it has none.
 	last    kalam.Seq // Highest.
 	reserve bool      // The clock's present value must be made durable.
-	restore *Op       // Puts back the manifest that the group replaces.
+	restore []Op      // Put back the manifests that the group replaces.
 	changes []kalam.Change
 
 	// repair takes back what a failed batch may have left in the backend. Nothing
@@ -256,13 +256,13 @@ func (c *committer) commit() {
 		}
 		return
 	}
-	c.ops, c.first, c.last, c.reserve, c.restore = c.ops[:0], 0, 0, false, nil
+	c.ops, c.first, c.last, c.reserve, c.restore = c.ops[:0], 0, 0, false, c.restore[:0]
 	for _, r := range c.group {
-		ops, first, last := len(c.ops), c.first, c.last
+		ops, restore, first, last := len(c.ops), len(c.restore), c.first, c.last
 		r.err = r.work.stage(c)
 		r.staged = r.err == nil
 		if !r.staged {
-			c.ops, c.first, c.last = c.ops[:ops], first, last
+			c.ops, c.restore, c.first, c.last = c.ops[:ops], c.restore[:restore], first, last
 		}
 	}
 	if err := c.apply(); err != nil {
@@ -362,13 +362,11 @@ func (c *committer) fail(err error) {
 		c.store.log.Error("the backend refused a batch within its limits", "ops", len(c.ops), "error", err)
 	}
 	for _, op := range c.ops {
-		switch op.Partition {
-		case partitionRows:
+		if op.Partition == partitionRows {
 			c.repair = append(c.repair, Op{Partition: partitionRows, Key: op.Key, Delete: true})
-		case partitionManifest:
-			c.repair = append(c.repair, *c.restore)
 		}
 	}
+	c.repair = append(c.repair, c.restore...)
 	if c.store.limits.Check(c.ops) != nil { // It went in pieces.
 		c.repair = append(c.repair, Op{Partition: partitionMeta, Key: intentKey(c.first, c.last), Delete: true})
 	}

@@ -236,9 +236,11 @@ func (x *exchange) stage(c *committer) error {
 	if !x.dead.IsEmpty() {
 		x.to.vectors[x.at].dead = x.dead
 	}
-	if err := c.putManifest(x.scope.id, x.from, x.to); err != nil {
+	edit, err := newManifestEdit(x.scope.id, x.from, x.to)
+	if err != nil {
 		return err
 	}
+	c.putManifest(&edit)
 	x.staged = true
 	return nil
 }
@@ -260,21 +262,31 @@ func (x *exchange) settle(*committer) {
 
 func (x *exchange) pinned() []*scope { return []*scope{x.scope} }
 
-// putManifest adds the manifest that replaces another one to the batch, and what
-// puts the other one back should the batch fail.
-func (c *committer) putManifest(id kalam.Scope, from, to *lakeState) error {
-	value, err := encodeManifest(to)
-	if err != nil {
-		return err
+// manifestEdit replaces the manifest of a scope.
+type manifestEdit struct {
+	made bool
+	op   Op
+	undo Op // Puts the other one back should the batch fail.
+}
+
+func newManifestEdit(id kalam.Scope, from, to *lakeState) (e manifestEdit, err error) {
+	key := scopePrefix(nil, id)
+	e.op = Op{Partition: partitionManifest, Key: key}
+	e.undo = Op{Partition: partitionManifest, Key: key, Delete: from.Version == 0}
+	if e.op.Value, err = encodeManifest(to); err != nil {
+		return manifestEdit{}, err
 	}
-	before := Op{Partition: partitionManifest, Key: scopePrefix(nil, id), Delete: true}
 	if from.Version > 0 {
-		if before.Value, err = encodeManifest(from); err != nil {
-			return err
+		if e.undo.Value, err = encodeManifest(from); err != nil {
+			return manifestEdit{}, err
 		}
-		before.Delete = false
 	}
-	c.put(Op{Partition: partitionManifest, Key: scopePrefix(nil, id), Value: value})
-	c.restore = &before
-	return nil
+	e.made = true
+	return e, nil
+}
+
+// putManifest adds an edit to the batch.
+func (c *committer) putManifest(e *manifestEdit) {
+	c.put(e.op)
+	c.restore = append(c.restore, e.undo)
 }

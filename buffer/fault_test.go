@@ -55,6 +55,23 @@ func faultScenario() (*kalam.Table, []kalam.UserID, []step) {
 			return err
 		}
 	}
+	together := users[:4] // As many as one batch takes.
+	flushAll := func(f *fixture) error {
+		for _, o := range f.flushTogether(table, together) {
+			if o.Err != nil {
+				return o.Err
+			}
+		}
+		return nil
+	}
+	trimAll := func(f *fixture) error {
+		var scopes []kalam.Scope
+		for _, u := range together {
+			scopes = append(scopes, table.ScopeOf(u))
+		}
+		_, err := f.store.TrimAll(context.Background(), scopes)
+		return err
+	}
 	nothing := func(content) {}
 	return table, users, []step{
 		{"insert", func(f *fixture) error { return apply(f, insert(table, ann, 1, "a"), insert(table, bob, 1, "b")) },
@@ -83,6 +100,20 @@ func faultScenario() (*kalam.Table, []kalam.UserID, []step) {
 		}, func(c content) { delete(c[bob], 1) }},
 		{"insert bob", func(f *fixture) error { return apply(f, insert(table, bob, 1, "later")) },
 			func(c content) { c[bob][1] = "later" }},
+		{"flush together", flushAll, nothing},
+		{"trim together", trimAll, nothing},
+		{"update flushed together", func(f *fixture) error {
+			var muts []buffer.Mutation
+			for _, u := range together {
+				muts = append(muts, update(table, u, 1, "all", seq(f, u, 1)))
+			}
+			return apply(f, muts...)
+		}, func(c content) {
+			for _, u := range together {
+				c[u][1] = "all"
+			}
+		}},
+		{"flush together again", flushAll, nothing},
 	}
 }
 

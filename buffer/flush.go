@@ -37,28 +37,8 @@ const catchUpRows = 1024
 // CodeConflict. After any error the segment is not part of the scope, but its
 // file must stay until the next successful commit of the scope or the next start.
 func (s *Store) CommitFlush(ctx context.Context, fc FlushCommit) (kalam.Segment, error) {
-	sc, err := s.acquire(ctx, fc.Table, fc.Scope)
-	if err != nil {
-		return kalam.Segment{}, err
-	}
-	defer s.release(sc)
-	sc.flushing.Lock()
-	defer sc.flushing.Unlock()
-	a, err := s.newAdvance(sc, fc.Watermark)
-	if err != nil {
-		return kalam.Segment{}, err
-	}
-	if fc.Segment.MinSeq <= a.from.Watermark {
-		return kalam.Segment{}, staleFlush(fc.Table)
-	}
-	if err := a.addSegment(&fc); err != nil {
-		return kalam.Segment{}, err
-	}
-	s.catchUp(a)
-	if err := s.submit(ctx, &request{work: a, alone: true}); err != nil {
-		return kalam.Segment{}, err
-	}
-	return a.to.Segments[len(a.to.Segments)-1], nil
+	done := s.CommitFlushes(ctx, []FlushCommit{fc})[0]
+	return done.Segment, done.Err
 }
 
 func staleFlush(t *kalam.Table) error {
@@ -123,6 +103,7 @@ type advance struct {
 	seen int        // Versions of old that next was built from.
 	rows []int64    // Row in the new segment of each version below cut, -1 for none; nil without a segment.
 	dead *roaring.Bitmap
+	edit manifestEdit // What stage puts into the batch, as of seen.
 }
 
 // newAdvance prepares the raise of the watermark of a pinned scope. The caller
@@ -233,11 +214,23 @@ func (a *advance) stage(c *committer) error {
 	if a.scope.lake != a.from {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime", a.scope.id.Table, a.scope.id.User)
 	}
-	a.take(&a.old.shown)
+	if sh := &a.old.shown; !a.edit.made || a.seen != sh.count() {
+		a.take(sh)
+		if err := a.encode(); err != nil {
+			return err
+		}
+	}
+	c.putManifest(&a.edit)
+	return nil
+}
+
+// encode makes the manifest's record from what was taken so far.
+func (a *advance) encode() (err error) {
 	if !a.dead.IsEmpty() {
 		a.to.vectors[len(a.to.vectors)-1].dead = a.dead
 	}
-	return c.putManifest(a.scope.id, a.from, a.to)
+	a.edit, err = newManifestEdit(a.scope.id, a.from, a.to)
+	return err
 }
 
 func (a *advance) unstage() {}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 	"github.com/kalamlake/kalam/buffer/memory"
 )
 
@@ -166,6 +167,90 @@ func TestStaleFlushesAreRefused(t *testing.T) {
 		t.Errorf("CommitFlush: %v", err)
 	}
 	f.want(table, "ann", map[int64]string{1: "x", 2: "x", 3: "x"})
+}
+
+// TestFlushesTogether commits the flushes of many scopes at once: in one batch, or in
+// as few as the limits of the backend allow; one that is stale does not stop the
+// others.
+func TestFlushesTogether(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		ops     int
+		batches int
+	}{{"one batch", 0, 1}, {"small batches", 12, 3}} {
+		t.Run(c.name, func(t *testing.T) {
+			table := notes(1)
+			disk := &buffertest.Faulty{Backend: memory.New()}
+			if c.ops > 0 {
+				disk.Limits = disk.MaxBatch()
+				disk.Limits.Ops = c.ops
+			}
+			f := newFixture(t, disk, buffer.Options{})
+			var users []kalam.UserID
+			var flushes []buffer.FlushCommit
+			for i := range 20 {
+				u := kalam.UserID(fmt.Sprintf("u%02d", 19-i))
+				users = append(users, u)
+				s := f.apply(insert(table, u, 1, "old"))
+				f.apply(insert(table, u, 2, "old"))
+				snap := f.snapshot(table, u)
+				fc, _, err := f.lake.write(snap.View(0))
+				snap.Release()
+				if err != nil {
+					t.Fatal(err)
+				}
+				flushes = append(flushes, fc)
+				if i%2 == 0 {
+					f.apply(update(table, u, 1, "new", s[0]))
+				}
+			}
+			flushes[3].Keys = flushes[3].Keys[:1] // It lacks a row.
+			flushes = append(flushes, flushes[5]) // One scope twice.
+			disk.Fail(nil)
+			out := f.store.CommitFlushes(t.Context(), flushes)
+			if n := disk.Steps(); n != c.batches {
+				t.Errorf("%d batches, want %d", n, c.batches)
+			}
+			for i := range out {
+				if stale := i == 3 || i == 20; stale != (kalam.CodeOf(out[i].Err) == kalam.CodeConflict) || !stale && (out[i].Err != nil || out[i].Segment.ID != 1) {
+					t.Errorf("flush %d: %+v", i, out[i])
+				}
+			}
+			for range 2 {
+				for i, u := range users {
+					want := map[int64]string{1: "old", 2: "old"}
+					if i%2 == 0 {
+						want[1] = "new"
+					}
+					f.want(table, u, want)
+				}
+				f.reopen()
+			}
+			if m, err := f.store.Manifest(t.Context(), table.ScopeOf(users[3])); err != nil || m.Version != 0 {
+				t.Errorf("the stale flush has the manifest %+v, %v", m, err)
+			}
+		})
+	}
+}
+
+// TestFlushesTogetherEnd has the context of a batch end before it begins.
+func TestFlushesTogetherEnd(t *testing.T) {
+	table := notes(1)
+	f := newFixture(t, memory.New(), buffer.Options{})
+	f.apply(insert(table, "ann", 1, "x"))
+	snap := f.snapshot(table, "ann")
+	fc, _, err := f.lake.write(snap.View(0))
+	snap.Release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.store.Close()
+	if out := f.store.CommitFlushes(t.Context(), []buffer.FlushCommit{fc}); kalam.CodeOf(out[0].Err) != kalam.CodeShuttingDown {
+		t.Errorf("after Close: %+v", out)
+	}
+	if out := f.store.CommitFlushes(t.Context(), nil); len(out) != 0 {
+		t.Errorf("of nothing: %+v", out)
+	}
 }
 
 // TestLookupsArePruned counts how often the lake is asked: not for keys that the

@@ -197,6 +197,24 @@ func (l *lakeFake) flush(ctx context.Context, s *buffer.Store, t *kalam.Table, u
 	return s.CommitFlush(ctx, fc)
 }
 
+// flushTogether moves the logs of some users to the lake in one call, without
+// trimming.
+func (f *fixture) flushTogether(t *kalam.Table, users []kalam.UserID) []buffer.FlushOutcome {
+	var flushes []buffer.FlushCommit
+	for _, u := range users {
+		snap := f.snapshot(t, u)
+		fc, ok, err := f.lake.write(snap.View(0))
+		snap.Release()
+		if err != nil {
+			return []buffer.FlushOutcome{{Err: err}}
+		}
+		if ok {
+			flushes = append(flushes, fc)
+		}
+	}
+	return f.store.CommitFlushes(context.Background(), flushes)
+}
+
 // decode returns the id and the body of a payload.
 func decode(t tb, table *kalam.Table, payload []byte) (int64, string) {
 	t.Helper()

@@ -20,43 +20,87 @@ var errStop = errors.New("stop")
 // returns how many blocks it was. It may be repeated, interrupted, and run at the
 // same time as anything else: no reader looks below the watermark.
 func (s *Store) Trim(ctx context.Context, id kalam.Scope) (int, error) {
-	m, err := s.Manifest(ctx, id)
-	if err != nil || m.Watermark == 0 {
-		return 0, err
+	return s.TrimAll(ctx, []kalam.Scope{id})
+}
+
+// TrimAll is Trim of several scopes, which share batches. It ends at the first
+// error.
+func (s *Store) TrimAll(ctx context.Context, ids []kalam.Scope) (int, error) {
+	d := s.newDeleter()
+	for _, id := range ids {
+		m, err := s.Manifest(ctx, id)
+		if err != nil {
+			return d.total, err
+		}
+		if m.Watermark == 0 {
+			continue
+		}
+		if err := d.deleteRange(ctx, partitionRows, scopePrefix(nil, id), logKey(nil, id, m.Watermark+1)); err != nil {
+			return d.total, err
+		}
 	}
-	start, end := scopePrefix(nil, id), logKey(nil, id, m.Watermark+1)
-	return s.deleteRange(ctx, partitionRows, start, end)
+	return d.total, d.flush(ctx)
 }
 
 // deleteRange deletes the keys in [start, end) in batches.
 func (s *Store) deleteRange(ctx context.Context, partition string, start, end []byte) (int, error) {
-	most := min(trimOps, s.limits.Ops)
-	total := 0
+	d := s.newDeleter()
+	if err := d.deleteRange(ctx, partition, start, end); err != nil {
+		return d.total, err
+	}
+	return d.total, d.flush(ctx)
+}
+
+// deleter deletes keys in batches of a bounded length.
+type deleter struct {
+	store *Store
+	most  int  // Ops of a batch.
+	ops   []Op // Not applied yet.
+	total int  // Keys deleted.
+}
+
+func (s *Store) newDeleter() *deleter {
+	return &deleter{store: s, most: min(trimOps, s.limits.Ops)}
+}
+
+// deleteRange deletes the keys in [start, end); the last of them by the next flush.
+func (d *deleter) deleteRange(ctx context.Context, partition string, start, end []byte) error {
 	for {
 		if err := ctx.Err(); err != nil {
-			return total, err
+			return err
 		}
-		var ops []Op
-		err := s.backend.Keys(ctx, partition, start, end, func(key []byte) error {
-			ops = append(ops, Op{Partition: partition, Key: append([]byte(nil), key...), Delete: true})
-			if len(ops) == most {
+		err := d.store.backend.Keys(ctx, partition, start, end, func(key []byte) error {
+			d.ops = append(d.ops, Op{Partition: partition, Key: append([]byte(nil), key...), Delete: true})
+			if len(d.ops) == d.most {
 				return errStop
 			}
 			return nil
 		})
-		if err != nil && !errors.Is(err, errStop) {
-			return total, fmt.Errorf("scan partition %s: %w", partition, err)
+		if err == nil {
+			return nil
 		}
-		if len(ops) == 0 {
-			return total, nil
+		if !errors.Is(err, errStop) {
+			return fmt.Errorf("scan partition %s: %w", partition, err)
 		}
-		n := batchLen(s.limits, ops)
-		if err := s.backend.Apply(ctx, ops[:n]); err != nil {
-			return total, fmt.Errorf("delete from partition %s: %w", partition, err)
+		start = append(append([]byte(nil), d.ops[len(d.ops)-1].Key...), 0)
+		if err := d.flush(ctx); err != nil {
+			return err
 		}
-		total += n
-		start = append(ops[n-1].Key, 0)
 	}
+}
+
+// flush applies what was gathered.
+func (d *deleter) flush(ctx context.Context) error {
+	for len(d.ops) > 0 {
+		n := batchLen(d.store.limits, d.ops)
+		if err := d.store.backend.Apply(ctx, d.ops[:n]); err != nil {
+			return fmt.Errorf("delete from partition %s: %w", d.ops[0].Partition, err)
+		}
+		d.total += n
+		d.ops = d.ops[n:]
+	}
+	d.ops = nil
+	return nil
 }
 
 // Manifest returns the manifest of record of a scope, zero when nothing was
