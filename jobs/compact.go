@@ -48,6 +48,9 @@ type CompactResult struct {
 	BytesAfter         int64             `json:"bytes_after"`
 	Errors             map[string]string `json:"errors,omitempty"` // Of the last try, by user; at most 1,000.
 	FailedUsers        int               `json:"failed_users,omitempty"`
+	// Counted are the users of a job that is not finished who are in Scopes, with their
+	// segments in SegmentsAfter: another try counts them no second time. At most 1,000.
+	Counted map[string]int `json:"counted,omitempty"`
 }
 
 // CompactTable is the task of a compaction job: the users of Job.Number, in key
@@ -88,6 +91,9 @@ func (c *CompactTable) Run(ctx context.Context, h *Handle) error {
 	run.result.Errors, run.result.FailedUsers = nil, 0
 	start := now()
 	err := run.users(ctx)
+	if err == nil {
+		run.result.Counted = nil // There is no other try.
+	}
 	if setErr := run.report(); setErr != nil {
 		err = errors.Join(err, setErr)
 	}
@@ -110,7 +116,7 @@ func (r *compactRun) users(ctx context.Context) error {
 		}
 		done, err := r.task.Compactor.CompactScope(ctx, r.job.Number, user, r.task.All)
 		if done.Merged > 0 {
-			r.add(done)
+			r.add(user, done)
 		}
 		if err != nil && (ctx.Err() != nil || kalam.CodeOf(err) == kalam.CodeTableNotFound) {
 			return unlessDropped(r.table, err)
@@ -125,11 +131,23 @@ func (r *compactRun) users(ctx context.Context) error {
 	return r.failure()
 }
 
-func (r *compactRun) add(s CompactedScope) {
+// add counts what was done for a user: the work each time, the user once per job.
+func (r *compactRun) add(user kalam.UserID, s CompactedScope) {
 	res := &r.result
-	res.Scopes++
-	res.SegmentsBefore += s.SegmentsBefore
+	name := resultName(user)
+	if after, counted := res.Counted[name]; counted {
+		res.SegmentsAfter -= after
+	} else {
+		res.Scopes++
+		res.SegmentsBefore += s.SegmentsBefore
+	}
 	res.SegmentsAfter += s.SegmentsAfter
+	if res.Counted == nil {
+		res.Counted = make(map[string]int)
+	}
+	if _, counted := res.Counted[name]; counted || len(res.Counted) < maxListed {
+		res.Counted[name] = s.SegmentsAfter
+	}
 	res.SegmentsMerged += s.Merged
 	res.Files += s.Written
 	res.Rows += s.Rows

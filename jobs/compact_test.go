@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -112,6 +113,41 @@ func TestCompactTableFailures(t *testing.T) {
 	if j = one(t, &jobs.CompactTable{Compactor: l, All: true}, flushJob()); j.Status != kalam.JobSkipped || j.Message != "Table app.t was dropped" {
 		t.Errorf("of a dropped table: %s, %s", j.Status, j.Message)
 	}
+}
+
+// TestRetriedCompactionCountsUsersOnce has a user whose segments are merged in part by
+// each try of a job, and one who gets new segments between two tries.
+func TestRetriedCompactionCountsUsersOnce(t *testing.T) {
+	steps := map[kalam.UserID][]jobs.CompactedScope{
+		"ann": {{SegmentsBefore: 20, SegmentsAfter: 12, Merged: 9, Written: 1}, {SegmentsBefore: 12, SegmentsAfter: 5, Merged: 8, Written: 1}, {SegmentsBefore: 5, SegmentsAfter: 1, Merged: 5, Written: 1}},
+		"bob": {{SegmentsBefore: 3, SegmentsAfter: 1, Merged: 3, Written: 1}, {SegmentsBefore: 2, SegmentsAfter: 1, Merged: 2, Written: 1}, {SegmentsBefore: 1, SegmentsAfter: 1}},
+	}
+	c := &compactions{steps: steps, fails: map[kalam.UserID]int{"ann": 2}}
+	j := one(t, &jobs.CompactTable{Compactor: c, All: true}, flushJob())
+	want := jobs.CompactResult{Scopes: 2, SegmentsBefore: 23, SegmentsAfter: 2, SegmentsMerged: 27, Files: 5}
+	if diff := cmp.Diff(want, compactionResult(t, j)); diff != "" || j.Status != kalam.JobCompleted || j.Retries != 2 {
+		t.Errorf("job is %s after %d retries: %s (-want +got):\n%s", j.Status, j.Retries, j.Message, diff)
+	}
+}
+
+// compactions is a jobs.Compactor that does one step per user and try, and fails after
+// the first few of some users.
+type compactions struct {
+	steps map[kalam.UserID][]jobs.CompactedScope
+	fails map[kalam.UserID]int
+}
+
+func (c *compactions) CompactableScopes(context.Context, kalam.TableNumber, bool) ([]kalam.UserID, error) {
+	return slices.Sorted(maps.Keys(c.steps)), nil
+}
+
+func (c *compactions) CompactScope(_ context.Context, _ kalam.TableNumber, user kalam.UserID, _ bool) (jobs.CompactedScope, error) {
+	done := c.steps[user][0]
+	c.steps[user] = c.steps[user][1:]
+	if c.fails[user]--; c.fails[user] >= 0 {
+		return done, errors.New("no space")
+	}
+	return done, nil
 }
 
 // TestCompactTableIsCancelled ends a job between two users.

@@ -35,17 +35,21 @@ func unlessDropped(table kalam.TableID, err error) error {
 
 // noteFailure adds the error of a user to errs, as long as they are few.
 func noteFailure(errs map[string]string, user kalam.UserID, err error) map[string]string {
-	name := string(user)
-	if name == "" {
-		name = "shared"
-	}
 	if errs == nil {
 		errs = make(map[string]string)
 	}
 	if len(errs) < maxListed {
-		errs[name] = err.Error()
+		errs[resultName(user)] = err.Error()
 	}
 	return errs
+}
+
+// resultName returns what a user is called in the result of a job.
+func resultName(user kalam.UserID) string {
+	if user == "" {
+		return "shared"
+	}
+	return string(user)
 }
 
 // failureOf returns the error of a job over users of which some failed, nil when
