@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -113,6 +115,90 @@ func TestCrashPoints(t *testing.T) {
 				t.Errorf("%s rows at the end", got)
 			}
 		})
+	}
+}
+
+// TestCrashPointsOfABatch does the same with users that are flushed together: at the
+// first and at a later user of each point, and with some of the files of the batch
+// under their names.
+func TestCrashPointsOfABatch(t *testing.T) {
+	const users, later = 12, 7
+	crashes := t.TempDir()
+	hits := map[string]int{}
+	var armed atomic.Bool
+	var found []string
+	s := newServer(t)
+	data := s.config.Storage.DataPath
+	s.stop()
+	s.opts.Faults = func(point string) error {
+		if !armed.Load() {
+			return nil
+		}
+		if hits[point]++; hits[point] == 1 || hits[point] == later {
+			name := fmt.Sprintf("%s-%d", point, hits[point])
+			found = append(found, name)
+			copyTree(t, data, filepath.Join(crashes, name))
+		}
+		return nil
+	}
+	s.start()
+	s.must(root, "CREATE NAMESPACE app")
+	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) FLUSH_POLICY 'manual'")
+	name := func(i int) kalam.Principal { return userOf(fmt.Sprintf("user%02d", i)) }
+	for i := range users {
+		s.must(name(i), "INSERT INTO app.t VALUES (1, 'old'), (2, 'old'), (3, 'old')")
+	}
+	s.flush()
+	for i := range users {
+		s.must(name(i), "UPDATE app.t SET v = 'new' WHERE id = 1")
+		s.must(name(i), "DELETE FROM app.t WHERE id = 2")
+		s.must(name(i), fmt.Sprintf("INSERT INTO app.t VALUES (4, 'of %d')", i))
+	}
+	armed.Store(true)
+	s.flush()
+	armed.Store(false)
+	for point, want := range map[string]int{"collected": users, "written": users, "verified": users, "sidecar": users, "segment": 1, "committed": 2, "trimmed": 1} {
+		if hits[point] != want {
+			t.Errorf("point %s was met %d times, want %d: the users were not flushed together", point, hits[point], want)
+		}
+	}
+	copyTree(t, filepath.Join(crashes, "segment-1"), filepath.Join(crashes, "half-published"))
+	unpublish(t, filepath.Join(crashes, "half-published"), users/2)
+	for _, point := range append(found, "half-published") {
+		t.Run(point, func(t *testing.T) {
+			c := &server{t: t, config: s.config}
+			c.config.Storage.DataPath = filepath.Join(crashes, point)
+			c.start()
+			defer c.stop()
+			for _, when := range []string{"after the crash", "after a flush", "after a restart"} {
+				for i := range users {
+					want := fmt.Sprintf("id | v\n1 | new\n3 | old\n4 | of %d\n", i)
+					if got := c.must(name(i), "SELECT id, v FROM app.t ORDER BY id").table(); got != want {
+						t.Fatalf("%s, user %d has\n%swant\n%s", when, i, got, want)
+					}
+				}
+				if when == "after the crash" {
+					c.flush()
+				} else {
+					c.restart()
+				}
+			}
+		})
+	}
+}
+
+// unpublish removes all but n of the newest Parquet files of the users below dir.
+func unpublish(t *testing.T, dir string, n int) {
+	t.Helper()
+	newest := map[string]string{}
+	must(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(p, ".parquet") && strings.Contains(p, "/users/") {
+			newest[filepath.Dir(p)] = max(newest[filepath.Dir(p)], p)
+		}
+		return err
+	}))
+	for _, folder := range slices.Sorted(maps.Keys(newest))[n:] {
+		must(t, os.Remove(newest[folder]))
 	}
 }
 

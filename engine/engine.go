@@ -44,6 +44,7 @@ type Engine struct {
 	compacting turns
 	retired    retired
 	staged     staged
+	preparing  chan struct{} // Holds one element while the files of several users are written.
 
 	recordMu   sync.Mutex         // guards that the lake record says restored
 	lakeRecord catalog.LakeRecord // Its id and generation do not change after Open.
@@ -51,7 +52,7 @@ type Engine struct {
 	openedSeq  kalam.Seq          // At or above every seq that the buffer had given out.
 	keepUpTo   atomic.Uint64      // Compactions remove no segment up to this seq; a newer copy of the buffer may name it.
 
-	failing  atomic.Pointer[string] // Why the server is degraded; nil when it is not.
+	failing  failing // Why the server is degraded.
 	counters Counters
 	cpu      cpuMeter
 	build    Build
@@ -96,6 +97,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	e.cpu.at = time.Now()
 	e.cpu.used = max(0, readProcess().cpu)
 	e.retired.wake = make(chan struct{}, 1)
+	e.preparing = make(chan struct{}, 1)
 	if e.faults == nil {
 		e.faults = func(string) error { return nil }
 	}

@@ -2,245 +2,259 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
-	"github.com/RoaringBitmap/roaring/v2"
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
-	"github.com/kalamlake/kalam/query"
 )
 
-// flushRowGroup is the number of rows of a Parquet row group: the smallest
-// piece that a read by key decodes.
-const flushRowGroup = 16384
+// flushBatchScopes is the most users that are flushed together. They share their syncs
+// and their commit, which statements beside it wait for.
+const flushBatchScopes = 64
 
-// flushBatchBytes ends a batch of long rows: some batches are in memory at a time.
-const flushBatchBytes = 16 << 20
+// flushBatchRows and flushSmallBytes bound what a batch holds in memory beside the
+// buffer.
+const (
+	flushBatchRows  = 4 * lake.SmallRows
+	flushSmallBytes = 4 * lake.SmallBytes
+)
 
-// DirtyScopes returns the users with buffered rows of a table, in key order.
-func (e *Engine) DirtyScopes(n kalam.TableNumber) ([]kalam.UserID, error) {
-	stats := e.store.Dirty(n)
-	users := make([]kalam.UserID, len(stats))
-	for i, st := range stats {
-		users[i] = st.Scope.User
-	}
-	return users, nil
+// DirtyScopes returns the users with buffered rows of a table, in key order. Those
+// with few rows come in batches, the others alone.
+func (e *Engine) DirtyScopes(n kalam.TableNumber) ([][]kalam.UserID, error) {
+	dirty := e.store.Dirty(n)
+	e.failing.retain(n, dirty)
+	return flushBatches(dirty), nil
 }
 
-// FlushScope moves the buffered rows of one user of a table into one Parquet
-// file. The commit through the buffer's committer is the only moment of truth:
-// what happens before it leaves at most an orphan file, what comes after it can
-// be repeated.
-func (e *Engine) FlushScope(ctx context.Context, n kalam.TableNumber, user kalam.UserID) (jobs.FlushedScope, error) {
+// flushBatches divides scopes into batches.
+func flushBatches(dirty []buffer.ScopeStats) (batches [][]kalam.UserID) {
+	var batch []kalam.UserID
+	var rows, bytes int64
+	end := func() {
+		if len(batch) > 0 {
+			batches = append(batches, batch)
+		}
+		batch, rows, bytes = nil, 0, 0
+	}
+	for i := range dirty {
+		st := &dirty[i]
+		small := st.Rows <= lake.SmallRows && st.Bytes <= lake.SmallBytes
+		if !small || len(batch) == flushBatchScopes || rows+st.Rows > flushBatchRows || bytes+st.Bytes > flushSmallBytes {
+			end()
+		}
+		batch = append(batch, st.Scope.User)
+		rows, bytes = rows+st.Rows, bytes+st.Bytes
+		if !small {
+			end()
+		}
+	}
+	end()
+	return batches
+}
+
+// FlushScopes moves the buffered rows of users of a table into one Parquet file
+// each. The commit through the buffer's committer is the only moment of truth: what
+// happens before it leaves at most orphan files, what comes after it can be
+// repeated. The users share the syncs of their files and the commit.
+func (e *Engine) FlushScopes(ctx context.Context, n kalam.TableNumber, users []kalam.UserID) []jobs.FlushedScope {
 	e.usage.enter(n)
 	defer e.usage.leave(n)
+	done := make([]jobs.FlushedScope, len(users))
 	t, ok := e.catalog.TableByNumber(n)
 	if !ok {
-		return jobs.FlushedScope{}, kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", n)
+		for i := range done {
+			done[i].Err = kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", n)
+		}
+		return done
 	}
-	done, err := e.flushScope(ctx, t, user)
-	switch {
-	case err == nil:
-		e.failing.Store(nil)
-		e.noteDue(ctx, t, kalam.Scope{Table: n, User: user})
-	case ctx.Err() == nil:
-		reason := fmt.Sprintf("flush of table %s fails", t.ID)
-		e.failing.Store(&reason)
+	b := &flushBatch{engine: e, table: t, scopes: make([]*scopeFlush, len(users))}
+	for i, user := range users {
+		b.scopes[i] = &scopeFlush{engine: e, table: t, scope: kalam.Scope{Table: n, User: user}, done: &done[i]}
 	}
-	return done, err
+	b.run(ctx)
+	for i, user := range users {
+		if err := done[i].Err; err == nil {
+			e.failing.clear(n, user)
+			e.noteDue(ctx, t, b.scopes[i].scope)
+		} else if ctx.Err() == nil {
+			e.failing.add(n, user)
+		}
+	}
+	return done
 }
 
-func (e *Engine) flushScope(ctx context.Context, t *kalam.Table, user kalam.UserID) (jobs.FlushedScope, error) {
-	sc := kalam.Scope{Table: t.Number, User: user}
-	snap, err := e.store.Snapshot(ctx, []buffer.TableScope{{Table: t, Scope: sc}})
+// flushBatch is the flush of several scopes of a table.
+type flushBatch struct {
+	engine *Engine
+	table  *kalam.Table
+	scopes []*scopeFlush
+}
+
+// fail gives all scopes the error of what they do together.
+func (b *flushBatch) fail(err error) {
+	for _, f := range b.scopes {
+		f.done.Err = err
+	}
+}
+
+// run flushes the scopes; each gets its own outcome.
+func (b *flushBatch) run(ctx context.Context) {
+	requests := make([]buffer.TableScope, len(b.scopes))
+	for i, f := range b.scopes {
+		requests[i] = buffer.TableScope{Table: b.table, Scope: f.scope}
+	}
+	snap, err := b.engine.store.Snapshot(ctx, requests)
 	if err != nil {
-		return jobs.FlushedScope{}, err
+		b.alone(ctx, err)
+		return
 	}
 	defer snap.Release()
-	f := &scopeFlush{engine: e, table: t, scope: sc, view: snap.View(0)}
-	if empty, err := f.survey(); err != nil || empty {
-		return jobs.FlushedScope{}, err
+	for i, f := range b.scopes {
+		f.view = snap.View(i)
 	}
-	if err := e.faults("collected"); err != nil {
-		return jobs.FlushedScope{}, err
+	if ready := b.prepare(ctx); len(ready.scopes) > 0 {
+		ready.commit(ctx)
 	}
-	segment, err := f.write(ctx)
+}
+
+// prepare writes the files of the scopes and returns those that have some. Of several
+// batches one at a time does it, while another is synced: writing takes a CPU, and
+// statements need one, too.
+func (b *flushBatch) prepare(ctx context.Context) *flushBatch {
+	ready := &flushBatch{engine: b.engine, table: b.table}
+	if len(b.scopes) > 1 {
+		select {
+		case b.engine.preparing <- struct{}{}:
+			defer func() { <-b.engine.preparing }()
+		case <-ctx.Done():
+			b.fail(context.Cause(ctx))
+			return ready
+		}
+	}
+	for _, f := range b.scopes {
+		if err := f.prepare(ctx); err != nil {
+			f.engine.staged.settle(f.staged)
+			f.done.Err = err
+		} else if f.pending != nil {
+			ready.scopes = append(ready.scopes, f)
+		}
+	}
+	return ready
+}
+
+// alone flushes each scope by itself after an error that may be the fault of one.
+func (b *flushBatch) alone(ctx context.Context, err error) {
+	if len(b.scopes) == 1 || ctx.Err() != nil {
+		b.fail(err)
+		return
+	}
+	for _, f := range b.scopes {
+		again := &scopeFlush{engine: f.engine, table: f.table, scope: f.scope, done: f.done}
+		(&flushBatch{engine: b.engine, table: b.table, scopes: []*scopeFlush{again}}).run(ctx)
+	}
+}
+
+// commit makes the files durable and the segments part of their scopes, then does
+// what can be repeated.
+func (b *flushBatch) commit(ctx context.Context) {
+	e := b.engine
+	pendings := make([]*lake.Pending, len(b.scopes))
+	for i, f := range b.scopes {
+		pendings[i] = f.pending
+	}
+	segments, err := e.lake.CommitSegments(ctx, pendings...)
 	if err != nil {
-		e.staged.settle(f.staged)
-		return jobs.FlushedScope{}, err
+		b.settle()
+		b.alone(ctx, err)
+		return
 	}
-	if err := f.commit(ctx, segment); err != nil {
-		return jobs.FlushedScope{}, err
-	}
-	return jobs.FlushedScope{
-		Rows: segment.Rows, Tombstones: segment.Tombstones, File: segment.Path, Bytes: segment.Bytes,
-		Location: filepath.Join(e.storage.Properties().Location, filepath.FromSlash(segment.Path)),
-	}, nil
-}
-
-// scopeFlush is the flush of one scope: the newest version of each key at one
-// snapshot, in log order.
-type scopeFlush struct {
-	engine       *Engine
-	table        *kalam.Table
-	scope        kalam.Scope
-	view         *buffer.View
-	minSeq       kalam.Seq
-	negativeZero bool
-	staged       segmentKey
-
-	// What follows is collected while the rows are written.
-	stream     *lake.KeyStream
-	keys       []lake.KeyRow       // The lake sorts them.
-	log        []buffer.SegmentKey // The same in the order of the log.
-	tombstones *roaring.Bitmap
-}
-
-// survey finds out what has to be known of the rows before the first is written.
-func (f *scopeFlush) survey() (empty bool, err error) {
-	empty = true
-	floats := hasFloats(f.table)
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, f.table)
-	defer b.Release()
-	for v, err := range f.view.Versions() {
-		if err != nil {
-			return false, err
-		}
-		if empty {
-			empty, f.minSeq = false, v.Row.Seq
-		}
-		if !floats || f.negativeZero {
-			break
-		}
-		if f.negativeZero, err = b.HasNegativeZero(v.Row.Payload); err != nil {
-			return false, err
-		}
-	}
-	return empty, nil
-}
-
-func hasFloats(t *kalam.Table) bool {
-	for i := range t.Columns {
-		if k := t.Columns[i].Type.Kind; k == kalam.KindFloat || k == kalam.KindDouble {
-			return true
-		}
-	}
-	return false
-}
-
-// batches yields the rows and collects their keys. It is used once.
-func (f *scopeFlush) batches(yield func(arrow.RecordBatch, error) bool) {
-	n := f.view.BufferedRows()
-	f.tombstones = roaring.New()
-	f.keys, f.log = make([]lake.KeyRow, 0, n), make([]buffer.SegmentKey, 0, n)
-	b := datatype.NewBatchBuilder(&recycler{}, f.table)
-	defer b.Release()
-	for v, err := range f.view.Versions() {
-		if err == nil {
-			err = b.Append(v.Row)
-		}
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		row := uint32(len(f.keys))
-		if v.Row.Deleted {
-			f.tombstones.Add(row)
-		}
-		key := lake.KeyRow{Key: v.Key, Row: row, Seq: v.Row.Seq}
-		f.keys = append(f.keys, key)
-		f.stream.Add(key)
-		f.log = append(f.log, buffer.SegmentKey{Key: v.Key, Row: row})
-		if (b.Len() == maxBatchRows || b.Bytes() >= flushBatchBytes) && !yield(b.NewBatch(), nil) {
-			return
-		}
-	}
-	if b.Len() > 0 {
-		yield(b.NewBatch(), nil)
-	}
-}
-
-// write makes the segment's files durable under their final names.
-func (f *scopeFlush) write(ctx context.Context) (kalam.Segment, error) {
-	maxSeq := f.view.Watermark()
-	pending, err := f.engine.lake.NewSegment(ctx, f.table, f.scope.User, maxSeq)
-	if err != nil {
-		return kalam.Segment{}, err
-	}
-	f.staged = newSegmentKey(f.table.Options.StorageID, pending.Path())
-	f.engine.staged.add(f.staged)
-	f.stream = pending.Keys(f.minSeq)
-	_, err = f.engine.query.CopyParquet(ctx, query.CopySpec{
-		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches, NegativeZero: f.negativeZero,
-		FieldIDs: fieldIDs(f.table), RowGroup: flushRowGroup, Metadata: pending.Metadata(f.minSeq),
-	})
-	if err != nil {
-		return kalam.Segment{}, errors.Join(err, pending.Abort())
-	}
-	if err := f.engine.faults("written"); err != nil {
-		return kalam.Segment{}, errors.Join(err, pending.Abort())
-	}
-	return pending.Commit(ctx, f.keys, lake.SegmentMeta{
-		MinSeq: f.minSeq, MaxSeq: maxSeq, Rows: int64(len(f.keys)), Tombstones: int64(f.tombstones.GetCardinality()),
-	})
-}
-
-// fieldIDs maps columns to the field ids of the file, which survive renames.
-func fieldIDs(t *kalam.Table) map[string]int {
-	ids := make(map[string]int, len(t.Columns))
-	for i := range t.Columns {
-		ids[t.Columns[i].Name] = int(t.Columns[i].ID)
-	}
-	return ids
-}
-
-// commit makes the segment part of the scope, then does what can be repeated:
-// trims the log and rewrites manifest.json.
-func (f *scopeFlush) commit(ctx context.Context, segment kalam.Segment) error {
-	e := f.engine
 	if err := e.faults("segment"); err != nil {
-		e.staged.settle(f.staged)
-		return err
+		b.settle()
+		b.fail(err)
+		return
 	}
-	_, err := e.store.CommitFlush(ctx, buffer.FlushCommit{
-		Table: f.table, Scope: f.scope, Watermark: f.view.Watermark(), Segment: segment, Tombstones: f.tombstones, Keys: f.log,
-	})
-	if err != nil { // What a crash leaves of the commit may name the file: it stays staged.
-		return fmt.Errorf("commit flush of %s: %w", f.table.ID, err)
+	edits := make([]buffer.FlushCommit, len(b.scopes))
+	for i, f := range b.scopes {
+		edits[i] = buffer.FlushCommit{
+			Table: b.table, Scope: f.scope, Watermark: f.view.Watermark(),
+			Segment: segments[i], Tombstones: f.tombstones, Keys: f.log,
+		}
 	}
-	e.staged.settle(f.staged)
+	flushed := &flushBatch{engine: e, table: b.table}
+	for i, outcome := range e.store.CommitFlushes(ctx, edits) {
+		f := b.scopes[i]
+		if outcome.Err != nil { // What a crash leaves of the commit may name the file: it stays staged.
+			f.done.Err = fmt.Errorf("commit flush of %s: %w", b.table.ID, outcome.Err)
+			continue
+		}
+		f.segment = outcome.Segment
+		flushed.scopes = append(flushed.scopes, f)
+	}
+	flushed.settle()
+	if len(flushed.scopes) > 0 {
+		flushed.finish(ctx)
+	}
+}
+
+// settle ends the staging of the segments: they are committed, or removed.
+func (b *flushBatch) settle() {
+	for _, f := range b.scopes {
+		b.engine.staged.settle(f.staged)
+	}
+}
+
+// finish trims the logs and rewrites manifest.json after the commit.
+func (b *flushBatch) finish(ctx context.Context) {
+	e := b.engine
 	if err := e.faults("committed"); err != nil {
-		return err
+		b.fail(err)
+		return
 	}
-	if _, err := e.store.Trim(ctx, f.scope); err != nil {
-		e.log.Warn("log not trimmed; the next flush repeats it", "table", f.table.ID.String(), "error", err)
+	scopes := make([]kalam.Scope, len(b.scopes))
+	for i, f := range b.scopes {
+		scopes[i] = f.scope
+	}
+	if _, err := e.store.TrimAll(ctx, scopes); err != nil {
+		e.log.Warn("log not trimmed; the next flush repeats it", "table", b.table.ID.String(), "error", err)
 	}
 	if err := e.faults("trimmed"); err != nil {
-		return err
+		b.fail(err)
+		return
 	}
-	if err := e.writeManifest(ctx, f.table, f.scope); err != nil {
-		e.log.Warn("manifest.json not written; the next flush repeats it", "table", f.table.ID.String(), "error", err)
+	if err := e.writeManifests(ctx, b.table, scopes); err != nil {
+		e.log.Warn("manifest.json not written; the next flush repeats it", "table", b.table.ID.String(), "error", err)
 	}
-	return nil
+	location := e.storage.Properties().Location
+	for _, f := range b.scopes {
+		*f.done = jobs.FlushedScope{
+			Rows: f.segment.Rows, Tombstones: f.segment.Tombstones, File: f.segment.Path, Bytes: f.segment.Bytes,
+			Location: filepath.Join(location, filepath.FromSlash(f.segment.Path)),
+		}
+	}
 }
 
 // writeManifest rewrites manifest.json beside the files of a scope from the
 // manifest of record.
 func (e *Engine) writeManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope) error {
-	m, err := e.store.Manifest(ctx, sc)
-	if err != nil {
-		return err
+	return e.writeManifests(ctx, t, []kalam.Scope{sc})
+}
+
+// writeManifests is writeManifest of several scopes.
+func (e *Engine) writeManifests(ctx context.Context, t *kalam.Table, scopes []kalam.Scope) error {
+	manifests := make([]lake.ScopeManifest, len(scopes))
+	for i, sc := range scopes {
+		m, err := e.store.Manifest(ctx, sc)
+		if err != nil {
+			return err
+		}
+		manifests[i] = lake.ScopeManifest{Table: t, User: sc.User, Manifest: lakeManifest(m)}
 	}
-	return e.lake.WriteManifest(ctx, t, sc.User, lakeManifest(m))
+	return e.lake.WriteManifests(ctx, manifests)
 }
 
 // flushTable submits the flush job of one table and words the answer.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type server struct {
 	cancel context.CancelFunc
 	done   chan error
 	merged int // Segments that compact made fewer.
+	ids    atomic.Int64
 }
 
 // root is the principal of tests for administration.

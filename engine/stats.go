@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -45,8 +47,11 @@ type Health struct {
 
 // Health probes what can fail while the server runs on.
 func (e *Engine) Health() Health {
-	if reason := e.failing.Load(); reason != nil {
-		return Health{Degraded: true, Reason: *reason}
+	var reasons []string
+	for _, n := range e.failing.list() {
+		if t, ok := e.catalog.TableByNumber(n); ok { // A table that was dropped fails no longer.
+			reasons = append(reasons, fmt.Sprintf("flush of table %s fails", t.ID))
+		}
 	}
-	return Health{}
+	return Health{Degraded: len(reasons) > 0, Reason: strings.Join(reasons, "; ")}
 }

@@ -16,22 +16,26 @@ import (
 
 // Flusher moves buffered rows of a table to the lake.
 type Flusher interface {
-	// DirtyScopes returns the users with buffered rows, in key order; a SHARED
-	// table with buffered rows has the one user "".
-	DirtyScopes(n kalam.TableNumber) ([]kalam.UserID, error)
-	// FlushScope writes, commits and trims the buffered rows of one user.
+	// DirtyScopes returns the users with buffered rows, in key order and divided into
+	// batches that are best flushed together; a SHARED table with buffered rows has
+	// the one user "".
+	DirtyScopes(n kalam.TableNumber) ([][]kalam.UserID, error)
+	// FlushScopes writes, commits and trims the buffered rows of some users and
+	// returns what became of each, in the order of users. The error
 	// CodeTableNotFound means that the table was dropped. An interrupted call has
-	// either flushed the scope or left it as it was.
-	FlushScope(ctx context.Context, n kalam.TableNumber, user kalam.UserID) (FlushedScope, error)
+	// either flushed a user or left their rows as they were.
+	FlushScopes(ctx context.Context, n kalam.TableNumber, users []kalam.UserID) []FlushedScope
 }
 
-// FlushedScope is what FlushScope did. The zero value: there was nothing to flush.
+// FlushedScope is what FlushScopes did for a user. The zero value: there was nothing
+// to flush.
 type FlushedScope struct {
 	Rows       int64 // Tombstones included.
 	Tombstones int64
 	File       string // Path of the segment in its storage, "" when none was written.
 	Bytes      int64
 	Location   string // Full path or URI of the segment.
+	Err        error  // Nothing else counts then.
 }
 
 // maxListed bounds the lists in a job's result, so that the record of a flush of
@@ -58,11 +62,11 @@ type FlushParameters struct {
 }
 
 // FlushTable is the task of a flush job: every user with buffered rows of
-// Job.Number, in key order, each finished before the next. A user that fails
-// keeps their rows in the buffer and does not stop the others.
+// Job.Number, in key order, each batch of them finished before the next. A user that
+// fails keeps their rows in the buffer and does not stop the others.
 type FlushTable struct {
 	Flusher  Flusher
-	Parallel int              // Users at a time; 0 is 1.
+	Parallel int              // Batches of users at a time; 0 is 1.
 	Logger   *slog.Logger     // nil discards.
 	Now      func() time.Time // nil is time.Now.
 }
@@ -129,18 +133,20 @@ func (r *flushRun) users(ctx context.Context) (err error) {
 			err = errors.Join(err, setErr)
 		}
 	}()
-	users, err := r.task.Flusher.DirtyScopes(r.job.Number)
+	batches, err := r.task.Flusher.DirtyScopes(r.job.Number)
 	if err != nil {
 		return unlessDropped(r.table, fmt.Errorf("list users with buffered rows of %s: %w", r.table, err))
 	}
-	r.total = len(users)
+	for _, users := range batches {
+		r.total += len(users)
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(r.task.Parallel, 1))
-	for _, user := range users {
+	for _, users := range batches {
 		if gctx.Err() != nil {
 			break
 		}
-		g.Go(func() error { return r.user(gctx, user) })
+		g.Go(func() error { return r.batch(gctx, users) })
 	}
 	if err := g.Wait(); err != nil {
 		return unlessDropped(r.table, err)
@@ -151,29 +157,35 @@ func (r *flushRun) users(ctx context.Context) (err error) {
 	return r.failure()
 }
 
-// user flushes one user. It returns only errors that concern the others too.
-func (r *flushRun) user(ctx context.Context, user kalam.UserID) error {
-	if ctx.Err() != nil { // It ended while this user waited for their turn.
+// batch flushes some users. It returns only errors that concern the others too.
+func (r *flushRun) batch(ctx context.Context, users []kalam.UserID) error {
+	if ctx.Err() != nil { // It ended while these users waited for their turn.
 		return context.Cause(ctx)
 	}
-	flushed, err := r.task.Flusher.FlushScope(ctx, r.job.Number, user)
-	if err != nil && (ctx.Err() != nil || kalam.CodeOf(err) == kalam.CodeTableNotFound) {
-		return err
-	}
+	var fatal error
+	done := r.task.Flusher.FlushScopes(ctx, r.job.Number, users)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.done++
-	if err != nil {
-		r.fail(user, err)
-	} else if flushed.File != "" {
-		r.add(flushed)
+	for i := range done {
+		switch err := done[i].Err; {
+		case err != nil && (ctx.Err() != nil || kalam.CodeOf(err) == kalam.CodeTableNotFound):
+			if fatal == nil {
+				fatal = err
+			}
+			continue
+		case err != nil:
+			r.fail(users[i], err)
+		case done[i].File != "":
+			r.add(done[i])
+		}
+		r.done++
 	}
 	progress := fmt.Sprintf("%d of %d users flushed", r.done-r.result.FailedUsers, r.total)
 	if r.result.FailedUsers > 0 {
 		progress += fmt.Sprintf(", %d failed", r.result.FailedUsers)
 	}
 	r.handle.SetProgress(progress)
-	return nil
+	return fatal
 }
 
 func (r *flushRun) fail(user kalam.UserID, err error) {
@@ -213,13 +225,20 @@ func (r *flushRun) report() error {
 }
 
 func (r *flushRun) message() string {
-	outcome := "successfully"
-	if r.done < r.total || r.result.FailedUsers > 0 {
-		outcome = "in part"
+	rows, files := r.result.RecordsFlushed, r.result.Files
+	text := fmt.Sprintf("Flushed %s successfully (%d rows, %d files)", r.table, rows, files)
+	failure := r.failure()
+	switch {
+	case failure != nil && files == 0:
+		text = fmt.Sprintf("Flush of %s failed; its rows stay in the write buffer", r.table)
+	case failure != nil || r.done < r.total:
+		text = fmt.Sprintf("Flushed %s in part (%d rows, %d files)", r.table, rows, files)
 	}
-	text := fmt.Sprintf("Flushed %s %s (%d rows, %d files)", r.table, outcome, r.result.RecordsFlushed, r.result.Files)
-	if r.result.Files > 0 {
+	if files > 0 {
 		text += " to " + r.result.StorageLocation
+	}
+	if failure != nil {
+		text += "; " + failure.Error()
 	}
 	if r.trigger != "" && r.trigger != TriggerManual {
 		text += "; trigger: " + string(r.trigger)

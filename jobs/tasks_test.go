@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,22 +35,30 @@ type table struct {
 	rows    map[kalam.UserID]int64
 	flushed []kalam.UserID
 	at, max int // Users at a time.
-	// before is called before a scope is flushed; its error is FlushScope's.
+	batch   int // Users of a batch; 0 is 1.
+	// before is called before a scope is flushed; its error is the scope's.
 	before  func(ctx context.Context, user kalam.UserID) error
 	listErr error
 }
 
-func (b *table) DirtyScopes(kalam.TableNumber) (users []kalam.UserID, err error) {
+func (b *table) DirtyScopes(kalam.TableNumber) ([][]kalam.UserID, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for u := range b.rows {
-		users = append(users, u)
-	}
-	slices.Sort(users)
-	return users, b.listErr
+	users := slices.Sorted(maps.Keys(b.rows))
+	return slices.Collect(slices.Chunk(users, max(b.batch, 1))), b.listErr
 }
 
-func (b *table) FlushScope(ctx context.Context, n kalam.TableNumber, user kalam.UserID) (jobs.FlushedScope, error) {
+func (b *table) FlushScopes(ctx context.Context, n kalam.TableNumber, users []kalam.UserID) []jobs.FlushedScope {
+	done := make([]jobs.FlushedScope, len(users))
+	for i, user := range users {
+		flushed, err := b.flush(ctx, user)
+		done[i] = flushed
+		done[i].Err = err
+	}
+	return done
+}
+
+func (b *table) flush(ctx context.Context, user kalam.UserID) (jobs.FlushedScope, error) {
 	b.mu.Lock()
 	b.at++
 	b.max = max(b.max, b.at)
@@ -136,7 +145,7 @@ func TestFlushPartly(t *testing.T) {
 		if r.RecordsFlushed != 1+4+8 || r.Files != 3 || r.FailedUsers != 1 || r.Errors["bad"] != "disk full" || len(r.Errors) != 1 {
 			t.Errorf("result %+v", r)
 		}
-		if j.Message != "Flushed app.t in part (13 rows, 3 files) to /lake/users/" {
+		if j.Message != "Flushed app.t in part (13 rows, 3 files) to /lake/users/; flush of 1 of 1 users failed: bad: disk full" {
 			t.Errorf("message %s", j.Message)
 		}
 		if tries["ann"] != 1 || tries["cid"] != 1 || tries["bad"] != 4 {
@@ -171,6 +180,29 @@ func TestFlushManyFailures(t *testing.T) {
 	r = flushResult(t, one(t, &jobs.FlushTable{Flusher: good, Parallel: 4}, flushJob()))
 	if r.Files != 3000 || len(r.StorageLocations) != 1000 {
 		t.Errorf("%d files, %d listed", r.Files, len(r.StorageLocations))
+	}
+}
+
+// TestFlushInBatches has users of one batch fail: the others count as flushed.
+func TestFlushInBatches(t *testing.T) {
+	b := &table{rows: map[kalam.UserID]int64{"ann": 1, "bob": 2, "cid": 4, "dan": 8, "eve": 16}, batch: 3, before: func(_ context.Context, u kalam.UserID) error {
+		if u == "bob" || u == "eve" {
+			return errors.New("disk full")
+		}
+		return nil
+	}}
+	job := flushJob()
+	job.MaxRetries = -1
+	j := one(t, &jobs.FlushTable{Flusher: b, Parallel: 2}, job)
+	if r := flushResult(t, j); r.RecordsFlushed != 1+4+8 || r.Files != 3 || r.FailedUsers != 2 {
+		t.Errorf("result %+v", r)
+	}
+	if want := "Flushed app.t in part (13 rows, 3 files) to /lake/users/; flush of 2 of 5 users failed: bob: disk full; eve: disk full"; j.Message != want || j.Progress != "3 of 5 users flushed, 2 failed" {
+		t.Errorf("message %q, progress %q", j.Message, j.Progress)
+	}
+	b.rows = map[kalam.UserID]int64{"bob": 2}
+	if j = one(t, &jobs.FlushTable{Flusher: b}, job); j.Message != "Flush of app.t failed; its rows stay in the write buffer; flush of 1 of 1 users failed: bob: disk full" {
+		t.Errorf("message %q", j.Message)
 	}
 }
 

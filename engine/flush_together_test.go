@@ -1,0 +1,86 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/kalamlake/kalam"
+)
+
+// TestFlushOfAFewTogether has one of the users that are flushed together fail, alone
+// or in what they share.
+func TestFlushOfAFewTogether(t *testing.T) {
+	const users = 10
+	for _, c := range []struct {
+		name, point string
+		failed      int
+	}{{"the rows of one", "written", 1}, {"the files of one", "sidecar", 0}, {"the commit", "segment", users}, {"the trim", "trimmed", users}} {
+		t.Run(c.name, func(t *testing.T) {
+			var hits atomic.Int64
+			var data string
+			var fault func() error
+			s := newServer(t)
+			s.stop()
+			s.config.Jobs.MaxRetries = 0
+			s.opts.Faults = func(point string) error {
+				if point != c.point || fault == nil || hits.Add(1) != 1 {
+					return nil
+				}
+				return fault()
+			}
+			s.start()
+			data = s.config.StoragePath()
+			s.must(root, "CREATE NAMESPACE app")
+			s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) FLUSH_POLICY 'manual'")
+			for i := range users {
+				s.must(userOf(fmt.Sprintf("user%02d", i)), "INSERT INTO app.t VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+			}
+			fault = func() error {
+				if c.point != "sidecar" {
+					return errors.New("an injected fault")
+				}
+				drafts, err := filepath.Glob(filepath.Join(data, "users", "user00", "app", "t", "*.tmp"))
+				must(t, err)
+				if len(drafts) != 2 {
+					t.Errorf("drafts are %v", drafts)
+				}
+				must(t, os.Remove(drafts[0]))
+				return nil
+			}
+			j := s.await(s.must(root, "STORAGE FLUSH TABLE app.t").jobs[0])
+			want := "Flushed app.t successfully (30 rows, 10 files) to "
+			switch c.failed {
+			case 1:
+				want = "Flushed app.t in part (27 rows, 9 files) to "
+			case users:
+				want = "Flush of app.t failed; its rows stay in the write buffer; flush of 10 of 10 users failed: user00: an injected fault"
+			}
+			if (j.Status == kalam.JobFailed) != (c.failed > 0) || !strings.HasPrefix(j.Message, want) || (c.failed > 0) != strings.Contains(j.Message, "an injected fault") {
+				t.Errorf("job is %s: %q", j.Status, j.Message)
+			}
+			check := func() {
+				t.Helper()
+				for i := range users {
+					if got := s.must(userOf(fmt.Sprintf("user%02d", i)), "SELECT id, v FROM app.t ORDER BY id").table(); got != "id | v\n1 | a\n2 | b\n3 | c\n" {
+						t.Errorf("user %d has\n%s", i, got)
+					}
+				}
+			}
+			check()
+			s.flush()
+			check()
+			s.restart()
+			check()
+			left, err := filepath.Glob(filepath.Join(data, "users", "*", "app", "t", "*.tmp"))
+			must(t, err)
+			if len(left) > 0 {
+				t.Errorf("drafts are left: %v", left)
+			}
+		})
+	}
+}
