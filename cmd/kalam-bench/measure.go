@@ -84,6 +84,7 @@ func (m *measurement) run(ctx context.Context) error {
 		{"cached", m.measureCached},
 		{"flush", func() error { return m.measureFlush(ctx) }},
 		{"beside", func() error { return m.measureBeside(ctx) }},
+		{"users", func() error { return m.measureUsers(ctx) }},
 		{"mixed", func() error { return m.measureMixed(ctx) }},
 		{"restart", m.measureRestart},
 	} {
@@ -109,7 +110,7 @@ func (m *measurement) setUp() error {
 	}
 	defer root.Close()
 	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user", benchUser, benchPassword)}
-	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "latest", "grouped", "restart"} {
+	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "users", "latest", "grouped", "restart"} {
 		statements = append(statements, "CREATE USER TABLE bench."+name+
 			" (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)"+
 			" FLUSH_POLICY 'manual'") // Each step says itself what is buffered and what is flushed.
