@@ -180,7 +180,7 @@ func (p *Pending) WriteRows(minSeq kalam.Seq, rows iter.Seq2[kalam.Row, error]) 
 	}
 	p.written = w.rows
 	p.content = w.file(p.lake.compressor, p.Metadata(minSeq))
-	f, err := os.OpenFile(p.parquet.LocalPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := os.OpenFile(p.parquet.LocalPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return localError("write "+p.path, err)
 	}
