@@ -136,7 +136,12 @@ func TestManifestJSONKeepsOrphans(t *testing.T) {
 			before := treeOf(t, cfg.StoragePath())
 			s, j, result := startAt(t, cfg, nextWeek())
 			s.stop()
-			if j.Status != kalam.JobCompleted || result.FilesTrashed != 0 || result.FilesProtected != 1 {
+			switch {
+			case what == "is newer": // Then the buffer is older than the storage, and nothing is removed at all.
+				if j.Status != kalam.JobSkipped {
+					t.Errorf("job %s: %s", j.Status, j.Message)
+				}
+			case j.Status != kalam.JobCompleted || result.FilesTrashed != 0 || result.FilesProtected != 1:
 				t.Errorf("job %s: %s", j.Status, j.Message)
 			}
 			sameTree(t, "storage", withoutMark(before), withoutMark(treeOf(t, cfg.StoragePath())))
