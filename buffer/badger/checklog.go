@@ -19,7 +19,8 @@ import (
 const (
 	logHeader  = 20
 	logSumSize = 4
-	metaTxnEnd = 1 << 7 // Of the last entry of a transaction.
+	metaTxn    = 1 << 6 // Of an entry of a transaction.
+	metaTxnEnd = 1 << 7 // Of the last one.
 	sectorSize = 512
 )
 
@@ -107,13 +108,34 @@ func allZero(b []byte) bool {
 	return len(bytes.TrimLeft(b, "\x00")) == 0
 }
 
+// holdsTransaction reports whether a log begins with a whole transaction. Badger
+// removes one that does not when it opens it.
+func holdsTransaction(data []byte) bool {
+	for at := logHeader; at < len(data); {
+		n, txnEnd := logEntry(data[at:])
+		if n == 0 {
+			return false
+		}
+		if txnEnd || data[at]&metaTxn == 0 {
+			return true
+		}
+		at += n
+	}
+	return false
+}
+
 // checkMemtableLog checks the log of a memtable.
 func checkMemtableLog(name string, relaxed bool) error {
-	f, err := os.Open(name)
+	return readMemtableLog(name, func(data []byte) error { return checkLog(data, relaxed) })
+}
+
+// readMemtableLog calls f with the content of the log of a memtable.
+func readMemtableLog(name string, f func(data []byte) error) error {
+	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
-	return mapped(f, func(data []byte) error { return checkLog(data, relaxed) })
+	return mapped(file, f)
 }
 
 // mapped calls f with the content of a file, of which much is blank, without

@@ -5,6 +5,9 @@ import badger "github.com/dgraph-io/badger/v4"
 // FreeSpace is freeSpace.
 func FreeSpace(dir string) (int64, bool) { return freeSpace(dir) }
 
+// NoteOpening is noteOpening.
+func NoteOpening(dir string) error { return noteOpening(dir) }
+
 // OnDrop sets what is called when a partition's record is gone and its keys are
 // not.
 func (b *Backend) OnDrop(f func()) { b.onDrop = f }

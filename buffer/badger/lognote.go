@@ -108,14 +108,31 @@ func checkNewestLog(dir string) error {
 }
 
 // noteOpening notes that Badger is about to open the logs, when it cuts them to what
-// is in them.
+// is in them, and removes at once those that hold nothing. The note then asks for
+// the newest log that holds something, if there is one.
 func noteOpening(dir string) error {
 	note, found, err := readLogNote(dir)
-	if err != nil || !found || note.state != stateWriting {
+	if err != nil || !found || note.state == stateClosed {
 		return err
 	}
-	note.state = stateOpening
-	return writeLogNote(dir, note)
+	newest, _, err := findNewestLog(dir)
+	if err != nil {
+		return err
+	}
+	for id := newest; id >= note.id; id-- {
+		var holds bool
+		err := readMemtableLog(logPath(dir, id), func(data []byte) error {
+			holds = holdsTransaction(data)
+			return nil
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if holds {
+			return writeLogNote(dir, newestLog{state: stateOpening, id: id, bytes: note.bytes})
+		}
+	}
+	return writeLogNote(dir, newestLog{state: stateClosed})
 }
 
 // findNewestLog returns the number and length of the newest log, -1 if there is none.

@@ -81,3 +81,37 @@ func TestDamagedNotes(t *testing.T) {
 		}
 	}
 }
+
+// TestKilledBetweenLogs kills a start after Badger has removed logs that hold nothing
+// and before it begins the next: they are not missed.
+func TestKilledBetweenLogs(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, small)
+	unwritten := copyDir(t, dir) // Killed before the first write.
+	must(t, "Close", b.Close())
+	for what, begin := range map[string]func() string{
+		"the first log":     func() string { return unwritten },
+		"after a close":     func() string { return unwrittenDir(t, closedDir(t, 100)) },
+		"beside a full one": func() string { return unwrittenDir(t, killedDir(t, 100)) },
+	} {
+		dir := begin()
+		empty := newestLog(t, dir)
+		must(t, "NoteOpening", badger.NoteOpening(dir))
+		must(t, "Remove", os.Remove(empty))
+		b, err := badger.Open(dir, small)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		must(t, "Close", b.Close())
+	}
+}
+
+// unwrittenDir is dir after a start that was killed before its first write.
+func unwrittenDir(t *testing.T, dir string) string {
+	t.Helper()
+	b := open(t, dir, small)
+	killed := copyDir(t, dir)
+	must(t, "Close", b.Close())
+	return killed
+}
