@@ -28,16 +28,18 @@ type logFiles struct {
 // by which Badger makes one: create, and extend to full length. Nothing was ever
 // written to them. Badger would refuse to open them, and extend them as it does.
 //
-// The log of a memtable may also be empty because it lost what it held. Badger makes
-// one at its start, or when the one before is full. So nothing is lost if another log
-// is there, or if the value log tells that the store was closed cleanly or is new.
-// Anything else is damage, and nothing is changed.
+// The log of a memtable may also be empty because it lost what it held. That is
+// damage, and nothing is changed then.
 func removeUnusedLogs(dir string, log *slog.Logger) error {
 	logs, err := listLogs(dir)
 	if err != nil {
 		return unreadable(dir, err)
 	}
-	if logs.memtable != "" && logs.others == 0 && logs.open {
+	note, noted, err := readLogNote(dir)
+	if err != nil {
+		return badFile(dir, logNote, err)
+	}
+	if logs.memtable != "" && logs.lost(note, noted) {
 		return damaged(dir, fmt.Errorf("%s is empty, and the store was not closed: what it held is missing", logs.memtable))
 	}
 	for _, name := range logs.empty {
@@ -47,6 +49,17 @@ func removeUnusedLogs(dir string, log *slog.Logger) error {
 		}
 	}
 	return nil
+}
+
+// lost reports whether the empty log of a memtable may have held something. The note
+// asks for one that did. Without a note, nothing is lost if another log is there, as
+// Badger makes one at its start, or when the one before is full, or if the value log
+// tells that the store was closed cleanly or is new.
+func (l *logFiles) lost(note newestLog, noted bool) bool {
+	if noted {
+		return note.state != stateClosed && l.memtable == filepath.Base(logPath("", note.id))
+	}
+	return l.others == 0 && l.open
 }
 
 func listLogs(dir string) (logs logFiles, err error) {
