@@ -226,17 +226,32 @@ func (e *Engine) recoverTable(ctx context.Context, t *kalam.Table) error {
 		if _, err := e.store.Trim(ctx, sc); err != nil {
 			e.log.Warn("log not trimmed; the next flush repeats it", "table", t.ID.String(), "error", err)
 		}
-		if _, err := e.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m)); err != nil {
+		if err := e.syncManifest(ctx, t, sc, m); err != nil {
 			e.log.Warn("manifest.json not written; the next flush repeats it", "table", t.ID.String(), "error", err)
-			if errors.Is(err, lake.ErrNewerManifest) { // A commit is in the buffer before it is in manifest.json.
-				if err := e.noteRestored(ctx); err != nil {
-					return err
-				}
-			}
 		}
 		e.noteDue(ctx, t, sc)
 		return nil
 	})
+}
+
+// syncManifest makes manifest.json equal to the record, which is m or, when flushes
+// and compactions run beside, a later one. A commit is in the buffer before it is in
+// manifest.json: one that is newer than the record tells of an older buffer.
+func (e *Engine) syncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope, m buffer.Manifest) error {
+	for {
+		_, err := e.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m))
+		if !errors.Is(err, lake.ErrNewerManifest) {
+			return err
+		}
+		now, readErr := e.store.Manifest(ctx, sc)
+		if readErr != nil {
+			return errors.Join(err, readErr)
+		}
+		if now.Version == m.Version {
+			return errors.Join(err, e.noteRestored(ctx))
+		}
+		m = now
+	}
 }
 
 func lakeManifest(m buffer.Manifest) lake.Manifest {

@@ -81,6 +81,25 @@ func TestOlderBufferThenTheNewest(t *testing.T) {
 	}
 }
 
+// TestFlushBesideRecovery has a flush commit between the moment in which a start reads
+// a record and that in which it looks at manifest.json: the buffer is not older.
+func TestFlushBesideRecovery(t *testing.T) {
+	s := newServer(t)
+	fillLake(s)
+	table, ok := s.Catalog().Table(kalam.TableID{Namespace: "app", Name: "t"})
+	if !ok {
+		t.Fatal("no table")
+	}
+	scope := table.ScopeOf("alice")
+	read, err := s.Record(t.Context(), scope)
+	must(t, err)
+	s.flush() // Of the row that fillLake leaves in the buffer.
+	must(t, s.SyncManifest(t.Context(), table, scope, read))
+	if s.Restored() {
+		t.Error("the buffer is taken for an older one")
+	}
+}
+
 // parquetFiles returns the Parquet files of a user.
 func parquetFiles(t *testing.T, storage, user string) map[string]bool {
 	t.Helper()
