@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,12 +131,13 @@ func TestResumeTellsWhatIsGone(t *testing.T) {
 func TestResumeWindow(t *testing.T) {
 	s := newServer(t)
 	s.stop()
-	now := time.Now()
-	s.opts.Now = func() time.Time { return now }
+	start := time.Now()
+	var since atomic.Int64 // The clock's distance from start; the jobs read it too.
+	s.opts.Now = func() time.Time { return start.Add(time.Duration(since.Load())) }
 	s.start()
 	alice := userOf("alice")
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY) WITH (DELETED_RETENTION_HOURS = 24)")
-	now = now.Add(time.Hour)
+	since.Add(int64(time.Hour))
 	s.must(alice, "INSERT INTO app.t VALUES (1)")
 	f := s.follow(alice, "SELECT * FROM app.t", &engine.LiveOptions{}, true)
 	f.close()
@@ -151,11 +153,11 @@ func TestResumeWindow(t *testing.T) {
 		}
 		return err
 	}
-	now = now.Add(24*time.Hour - time.Minute)
+	since.Add(int64(24*time.Hour - time.Minute))
 	if err := resume(f.last); err != nil {
 		t.Errorf("within the window: %v", err)
 	}
-	now = now.Add(2 * time.Minute)
+	since.Add(int64(2 * time.Minute))
 	if err := resume(f.last); kalam.CodeOf(err) != kalam.CodeResumeWindow {
 		t.Errorf("outside the window: %v", err)
 	}

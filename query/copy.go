@@ -100,8 +100,9 @@ func (c *copier) close() {
 // CopyParquet writes the live rows of the files and batches, in their order, as one
 // Parquet file, compressed with zstd, and returns their number. The file is not
 // synced. On an error, which has CodeResourceExhausted when the disk is full, a part
-// of the file may be left, which the caller removes. One file is written at a time;
-// others wait as long as ctx allows.
+// of the file may be left, which the caller removes. It fails whenever ctx ended
+// before the file did: the batches may have stopped early because of that. One file
+// is written at a time; others wait as long as ctx allows.
 func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, err error) {
 	c := e.copier
 	select {
@@ -131,6 +132,9 @@ func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, er
 	}
 	if err != nil {
 		return 0, fmt.Errorf("write Parquet file: %w", translate(err, nil))
+	}
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("write Parquet file: %w", canceled(ctx))
 	}
 	return rows, nil
 }
