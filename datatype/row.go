@@ -153,14 +153,15 @@ func fillMissing(t *kalam.Table, dst []kalam.Value, at int, want []bool, id kala
 	for ; at < len(t.Columns) && t.Columns[at].ID < id; at++ {
 		dst[at] = kalam.Value{}
 		if want == nil || want[at] {
-			dst[at] = literalDefault(&t.Columns[at])
+			dst[at] = LiteralDefault(&t.Columns[at])
 		}
 	}
 	return at
 }
 
-// literalDefault returns what rows written before column c existed hold in it.
-func literalDefault(c *kalam.Column) kalam.Value {
+// LiteralDefault returns what rows that were written before column c existed hold in
+// it: its literal DEFAULT, otherwise NULL.
+func LiteralDefault(c *kalam.Column) kalam.Value {
 	if c.Default != nil && c.Default.Func == kalam.DefaultLiteral {
 		return c.Default.Value
 	}

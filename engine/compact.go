@@ -333,13 +333,18 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: fieldIDs(c.table),
 		RowGroup: flushRowGroup, Metadata: pending.Metadata(c.minSeq),
 	}
+	layouts := e.layoutsOf(c.table)
 	for i := range c.old {
 		path, release, err := e.lake.LocalPath(ctx, &c.old[i])
 		if err != nil {
 			return kalam.Segment{}, errors.Join(err, pending.Abort())
 		}
 		defer release()
-		spec.Files = append(spec.Files, query.File{Path: path, SchemaVersion: c.old[i].SchemaVersion, Dead: c.removed[i].Removed})
+		layout, err := layouts.of(&c.old[i])
+		if err != nil {
+			return kalam.Segment{}, errors.Join(err, pending.Abort())
+		}
+		spec.Files = append(spec.Files, query.File{Path: path, Layout: layout, Dead: c.removed[i].Removed})
 	}
 	if _, err = e.query.CopyParquet(ctx, spec); err == nil {
 		err = pending.CheckOrder(ctx, c.keys)

@@ -231,13 +231,18 @@ func (e *Engine) Started() time.Time { return e.started }
 // files and must be called when the query has ended, also after an error.
 func (e *Engine) tableSource(ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, now time.Time) (src query.Source, release []func(), err error) {
 	src.Schema = e.schemaOf(t)
+	layouts := e.layoutsOf(t)
 	for _, seg := range view.Segments() {
+		layout, err := layouts.of(seg.Segment)
+		if err != nil {
+			return src, release, err
+		}
 		path, done, err := e.lake.LocalPath(ctx, seg.Segment)
 		if err != nil {
 			return src, release, err
 		}
 		release = append(release, done)
-		src.Files = append(src.Files, query.File{Path: path, SchemaVersion: seg.Segment.SchemaVersion, Dead: hidden(seg, withDeleted)})
+		src.Files = append(src.Files, query.File{Path: path, Layout: layout, Dead: hidden(seg, withDeleted)})
 	}
 	batches, err := view.Batches(withDeleted)
 	if err != nil {

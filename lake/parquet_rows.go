@@ -49,8 +49,8 @@ func (f *parquetFile) planFor(t *kalam.Table) (*columnPlan, error) {
 		if p.columns[i], err = f.plannedColumn(at, c.Type); err != nil {
 			return nil, err
 		}
-		if at < 0 && c.Default != nil && c.Default.Func == kalam.DefaultLiteral {
-			p.columns[i].missing = c.Default.Value
+		if at < 0 {
+			p.columns[i].missing = datatype.LiteralDefault(c)
 		}
 	}
 	if p.seq, err = f.systemColumn(kalam.ColumnSeq, kalam.KindBigInt); err != nil {

@@ -146,7 +146,7 @@ func (c *copier) write(ctx context.Context, spec *CopySpec) (rows int64, err err
 	}
 	defer s.release()
 	src := Source{Schema: spec.Schema, Files: spec.Files}
-	shape, err := c.shape(&src, s)
+	shape, err := shapeOf(&src, s)
 	if err != nil {
 		return 0, err
 	}

@@ -9,29 +9,6 @@ import (
 // What of copy.go concerns files that are read: compaction copies the living rows
 // of several files into one, without bringing them into the memory of Go.
 
-// columnsOfFileSQL gives the names of the columns of a file, which is its
-// parameter.
-const columnsOfFileSQL = "SELECT string_agg(name, chr(0) ORDER BY column_id) FROM (SELECT name, row_number() OVER () AS column_id FROM parquet_schema($1) WHERE num_children IS NULL)"
-
-// shape decides how the source of a COPY is read.
-func (c *copier) shape(src *Source, s *schema) (*shaped, error) {
-	if !needsColumns(src) {
-		return shapeOf(src, s, nil)
-	}
-	return shapeOf(src, s, func(f File) ([]string, error) {
-		st, err := c.conn.prepare(columnsOfFileSQL)
-		if err != nil {
-			return nil, err
-		}
-		defer st.close()
-		texts, err := st.textsOf(f.Path)
-		if err != nil {
-			return nil, err
-		}
-		return strings.Split(texts[0], "\x00"), nil
-	})
-}
-
 // copyText returns the query of a COPY. The files of each group are a parameter.
 func (s *shaped) copyText() string { return strings.Join(s.branches(0, 1), " UNION ALL ") }
 

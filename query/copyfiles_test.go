@@ -30,7 +30,7 @@ func TestCopyFiles(t *testing.T) {
 	if want := int64(100 + 101 + 102 - 6 + 7); err != nil || n != want {
 		t.Fatalf("%d rows, %v; want %d", n, err, want)
 	}
-	to := query.Source{Schema: schema, Files: []query.File{{Path: path, SchemaVersion: 1}}}
+	to := query.Source{Schema: schema, Files: []query.File{{Path: path}}}
 	for _, sql := range []string{"SELECT * FROM t", "SELECT signbit(f) AS x, signbit(d) AS y FROM t"} {
 		got, want := e.mustText(t, sql, map[string]query.Source{"t": to}), e.mustText(t, sql, map[string]query.Source{"t": from})
 		if got != want {
@@ -89,7 +89,7 @@ func TestCopyFilesInOrder(t *testing.T) {
 	if err != nil || n != kept {
 		t.Fatalf("%d rows, %v; want %d", n, err, kept)
 	}
-	src := map[string]query.Source{"t": {Schema: schema, Files: []query.File{{Path: path, SchemaVersion: 1}}}}
+	src := map[string]query.Source{"t": {Schema: schema, Files: []query.File{{Path: path}}}}
 	rows := e.values(t, "SELECT id FROM t", src)
 	for i, r := range rows {
 		if r[0].Int() != int64(i) {
@@ -98,20 +98,21 @@ func TestCopyFilesInOrder(t *testing.T) {
 	}
 }
 
-// TestCopyFilesOfOldSchemas copies a file that lacks a column.
+// TestCopyFilesOfOldSchemas copies a file that lacks a column, and has another under
+// its name.
 func TestCopyFilesOfOldSchemas(t *testing.T) {
 	e := newEngine(t)
-	old := e.file(t, "old.parquet", columnsOf(t, "id BIGINT, gone TEXT"), [][]kalam.Value{row(big(1), txt("x"))})
-	schema := columnsOf(t, "id BIGINT, body TEXT")
-	newer := e.file(t, "new.parquet", schema, [][]kalam.Value{row(big(2), txt("y"))})
-	newer.SchemaVersion = 2
+	old := e.file(t, "old.parquet", columnsOf(t, "id BIGINT, body TEXT, at TEXT"), [][]kalam.Value{row(big(1), txt("x"), txt("z"))})
+	old.Layout = &query.Layout{Version: 1, Width: 3, Columns: []query.FileColumn{{Index: 0}, {Index: -1, Missing: txt("it's")}, {Index: 1}}}
+	schema := columnsOf(t, "id BIGINT, body TEXT, at TEXT")
+	newer := e.file(t, "new.parquet", schema, [][]kalam.Value{row(big(2), txt("y"), txt("w"))})
 	path := filepath.Join(e.dir, "all.parquet")
 	n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Files: []query.File{old, newer}})
 	if err != nil || n != 2 {
 		t.Fatalf("%d rows, %v", n, err)
 	}
 	got := e.mustText(t, "SELECT * FROM t", map[string]query.Source{"t": {Schema: schema, Files: []query.File{{Path: path}}}})
-	if want := "id BIGINT, body TEXT\n\"1\" null\n\"2\" \"y\""; got != want {
+	if want := "id BIGINT, body TEXT, at TEXT\n\"1\" \"it's\" \"x\"\n\"2\" \"y\" \"w\""; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Files: []query.File{{Path: filepath.Join(e.dir, "missing.parquet")}}}); err == nil {

@@ -39,7 +39,6 @@ type Engine struct {
 	exprs   *lru.Cache[string, struct{}]
 	chunks  *chunkCache
 	schemas *schemaCache
-	files   *lru.Cache[string, []string] // Columns of files that are not of one schema version.
 	pool    *pool
 	copier  *copier
 	gate    *semaphore.Weighted // Statements that compute at a time.
@@ -56,7 +55,6 @@ type counters struct {
 const (
 	defaultMaxPlans = 1000
 	maxExprs        = 1000
-	maxFileColumns  = 10_000
 	copyRAMShare    = 4 // The COPY instance gets 1/4 of the machine's share at most.
 )
 
@@ -90,9 +88,6 @@ func Open(o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	if e.exprs, err = lru.New[string, struct{}](maxExprs); err != nil {
-		return nil, err
-	}
-	if e.files, err = lru.New[string, []string](maxFileColumns); err != nil {
 		return nil, err
 	}
 	if e.parser, err = openParser(); err != nil {

@@ -40,7 +40,7 @@ func (e *Engine) Explain(ctx context.Context, plan *Plan, sources []Source, args
 }
 
 func (r *Rows) explain(sources []Source, args Args, analyze bool) (string, error) {
-	shapes, v, err := r.expose(sources, args.Params, false)
+	shapes, v, err := r.expose(sources, args.Params)
 	defer releaseShapes(shapes)
 	if err != nil {
 		return "", err

@@ -53,7 +53,7 @@ func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
 		defer e.pool.mu.Unlock()
 		e.pool.discardLocked(s)
 	}()
-	shapes, err := e.shapes(s, sources, false)
+	shapes, err := e.shapes(s, sources)
 	if err != nil {
 		return "", err
 	}

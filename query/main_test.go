@@ -146,7 +146,7 @@ func (e *engine) file(t testing.TB, name string, schema *arrow.Schema, rows [][]
 	if int(n) != len(rows) {
 		t.Fatalf("wrote %d rows of %d", n, len(rows))
 	}
-	return query.File{Path: path, SchemaVersion: 1}
+	return query.File{Path: path}
 }
 
 // run runs sql; the sources are those of its tables in order, or by name.

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -106,21 +105,14 @@ func (r *Rows) compute(ctx context.Context, f func() error) error {
 
 // open starts the query up to its first rows.
 func (r *Rows) open(sources []Source, args Args) error {
-	inspect := false
-	err := r.start(sources, args, inspect)
-	if r.missesColumn(err, sources) {
-		// A file lacks a column of the table: look what the files have.
-		inspect = true
-		err = r.start(sources, args, inspect)
-	}
-	if err != nil {
+	if err := r.start(sources, args); err != nil {
 		return err
 	}
 	if err := r.res.describe(); err != nil {
 		return err
 	}
 	if slices.Contains(r.res.exotic, true) {
-		if err := r.again(sources, args, inspect); err != nil {
+		if err := r.again(sources, args); err != nil {
 			return err
 		}
 	}
@@ -128,7 +120,7 @@ func (r *Rows) open(sources []Source, args Args) error {
 }
 
 // again runs the query with the columns that Arrow has no form for as text.
-func (r *Rows) again(sources []Source, args Args, inspect bool) error {
+func (r *Rows) again(sources []Source, args Args) error {
 	r.casts = &resultCasts{text: r.res.exotic}
 	for _, f := range r.res.schema.Fields() {
 		r.casts.names = append(r.casts.names, f.Name)
@@ -136,15 +128,15 @@ func (r *Rows) again(sources []Source, args Args, inspect bool) error {
 	r.res.close()
 	r.res = nil
 	r.session.statements.Remove(r.variant) // It has not run to its end.
-	if err := r.start(sources, args, inspect); err != nil {
+	if err := r.start(sources, args); err != nil {
 		return err
 	}
 	return r.res.describe()
 }
 
 // start composes, prepares, binds and executes the statement.
-func (r *Rows) start(sources []Source, args Args, inspect bool) error {
-	shapes, v, err := r.expose(sources, args.Params, inspect)
+func (r *Rows) start(sources []Source, args Args) error {
+	shapes, v, err := r.expose(sources, args.Params)
 	defer releaseShapes(shapes)
 	if err != nil {
 		return err
@@ -164,8 +156,8 @@ func (r *Rows) start(sources []Source, args Args, inspect bool) error {
 // expose makes the sources what the session's next statement reads and returns
 // the text of that statement. The caller releases the shapes, also after an
 // error.
-func (r *Rows) expose(sources []Source, params []kalam.Value, inspect bool) ([]*shaped, *variant, error) {
-	shapes, err := r.e.shapes(r.session, sources, inspect)
+func (r *Rows) expose(sources []Source, params []kalam.Value) ([]*shaped, *variant, error) {
+	shapes, err := r.e.shapes(r.session, sources)
 	if err != nil {
 		return shapes, nil, err
 	}
@@ -189,7 +181,7 @@ func releaseShapes(shapes []*shaped) {
 
 // shapes returns how each source is read. The caller releases their schemas,
 // also after an error.
-func (e *Engine) shapes(s *session, sources []Source, inspect bool) ([]*shaped, error) {
+func (e *Engine) shapes(s *session, sources []Source) ([]*shaped, error) {
 	var out []*shaped
 	for i := range sources {
 		src := &sources[i]
@@ -197,11 +189,7 @@ func (e *Engine) shapes(s *session, sources []Source, inspect bool) ([]*shaped, 
 		if err != nil {
 			return out, err
 		}
-		var columns func(File) ([]string, error)
-		if inspect && len(src.Files) > 0 || needsColumns(src) || e.isIncomplete(src, sch) {
-			columns = func(f File) ([]string, error) { return e.columnsOfFile(s, f.Path) }
-		}
-		shape, err := shapeOf(src, sch, columns)
+		shape, err := shapeOf(src, sch)
 		if err != nil {
 			sch.release()
 			return out, err
@@ -209,58 +197,6 @@ func (e *Engine) shapes(s *session, sources []Source, inspect bool) ([]*shaped, 
 		out = append(out, shape)
 	}
 	return out, nil
-}
-
-// isIncomplete reports whether it is known of the first file that it lacks a
-// column.
-func (e *Engine) isIncomplete(src *Source, s *schema) bool {
-	if len(src.Files) == 0 {
-		return false
-	}
-	cols, known := e.files.Get(src.Files[0].Path)
-	if !known {
-		return false
-	}
-	for _, c := range s.columns {
-		if !slices.Contains(cols, c.name) {
-			return true
-		}
-	}
-	return false
-}
-
-// columnsOfFile returns the names of the columns of a Parquet file.
-func (e *Engine) columnsOfFile(s *session, path string) ([]string, error) {
-	if cols, ok := e.files.Get(path); ok {
-		return cols, nil
-	}
-	st, err := s.prepare(columnsOfFileSQL)
-	if err != nil {
-		return nil, err
-	}
-	defer st.close()
-	texts, err := st.textsOf(path)
-	if err != nil {
-		return nil, err
-	}
-	cols := strings.Split(texts[0], "\x00")
-	e.files.Add(path, cols)
-	return cols, nil
-}
-
-// missesColumn reports whether err may come from a file that lacks a column of
-// its table.
-func (r *Rows) missesColumn(err error, sources []Source) bool {
-	var de *duckError
-	if !errors.As(err, &de) || de.Subtype != subtypeColumn {
-		return false
-	}
-	for i := range sources {
-		if len(sources[i].Files) > 0 && sources[i].Schema.HasField(de.Name) {
-			return true
-		}
-	}
-	return false
 }
 
 // bind sets the statement's parameters. One that meets an expression of one of our

@@ -24,13 +24,13 @@ type Source struct {
 	Batches []Batch
 }
 
-// File is a Parquet file. Columns are found by name; one that the file lacks is
-// NULL.
+// File is a Parquet file.
 type File struct {
 	Path string // Absolute, inside one of Options.LakeDirs.
-	// SchemaVersion is equal for files of one table that have the same columns.
-	SchemaVersion int
-	Dead          *roaring.Bitmap // Positions of rows that are not to be read; nil: none.
+	// Layout says where the file has the columns of the source. nil: it has them all,
+	// in their order and under their names.
+	Layout *Layout
+	Dead   *roaring.Bitmap // Positions of rows that are not to be read; nil: none.
 }
 
 // Batch is a record batch with the columns of the source's schema.
@@ -50,12 +50,12 @@ type shaped struct {
 	scan   bool // The batches are read, if only to give no rows.
 }
 
-// fileGroup is a run of files that are read by one call of read_parquet.
+// fileGroup is a run of files of one layout, which one call of read_parquet reads.
 type fileGroup struct {
-	files   []File
-	columns []string // Of the files, in their order; nil: those of the schema.
-	first   int      // Number of files before the group.
-	dead    bool     // A file has dead rows.
+	files  []File
+	layout *Layout
+	first  int  // Number of files before the group.
+	dead   bool // A file has dead rows.
 }
 
 // key returns a text that is equal for sources whose text is equal.
@@ -63,9 +63,7 @@ func (s *shaped) key(b *strings.Builder) {
 	b.WriteString(strconv.FormatUint(s.schema.id, 36))
 	for _, g := range s.groups {
 		fmt.Fprintf(b, "f%d,%t", g.first, g.dead)
-		for _, c := range g.columns {
-			b.WriteString(strconv.Quote(c))
-		}
+		g.layout.key(b)
 	}
 	if s.scan {
 		b.WriteByte('s')
@@ -73,21 +71,20 @@ func (s *shaped) key(b *strings.Builder) {
 	b.WriteByte(';')
 }
 
-// shapeOf decides how src is read. columns gives the columns of a file, for files
-// that are not of one schema version.
-func shapeOf(src *Source, s *schema, columns func(File) ([]string, error)) (*shaped, error) {
+// shapeOf decides how src is read.
+func shapeOf(src *Source, s *schema) (*shaped, error) {
 	out := &shaped{schema: s, scan: len(src.Batches) > 0 || len(src.Files) == 0}
+	whole := wholeLayout(s)
 	for i, f := range src.Files {
-		var cols []string
-		if columns != nil {
-			var err error
-			if cols, err = columns(f); err != nil {
-				return nil, err
-			}
+		layout := f.Layout
+		if layout == nil {
+			layout = whole
+		} else if err := layout.check(s); err != nil {
+			return nil, err
 		}
 		last := len(out.groups) - 1
-		if last < 0 || strings.Join(out.groups[last].columns, "\x00") != strings.Join(cols, "\x00") {
-			out.groups = append(out.groups, fileGroup{columns: cols, first: i})
+		if last < 0 || !out.groups[last].layout.readsWith(layout) {
+			out.groups = append(out.groups, fileGroup{layout: layout, first: i})
 			last++
 		}
 		g := &out.groups[last]
@@ -96,9 +93,6 @@ func shapeOf(src *Source, s *schema, columns func(File) ([]string, error)) (*sha
 	}
 	return out, nil
 }
-
-// virtual are the columns that read_parquet adds to those of a file.
-var virtual = newFunctionSet("file_index file_row_number filename")
 
 // branches returns the SELECTs whose rows, one after the other, are those of
 // source i. param is the number of the placeholder of the first group's files.
@@ -123,24 +117,14 @@ func (s *shaped) branches(i, param int) []string {
 }
 
 func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
-	// With columns of our own names, none of a table can be taken for a virtual one.
-	renamed := g.columns != nil
 	var b strings.Builder
 	b.WriteString("SELECT ")
 	for k, c := range s.schema.columns {
 		if k > 0 {
 			b.WriteString(", ")
 		}
-		value := "r." + quoteName(c.name)
-		if renamed {
-			value = "NULL"
-			for at, name := range g.columns {
-				if name == c.name {
-					value = "r.c" + strconv.Itoa(at)
-				}
-			}
-		}
-		if c.unfiltered && value != "NULL" {
+		value, stored := g.layout.column(k, c)
+		if stored && c.unfiltered {
 			value = "CASE WHEN r.file_row_number >= 0 THEN " + value + " END" // Always true, which the planner cannot know.
 		}
 		if c.cast != "" {
@@ -148,17 +132,7 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
 		}
 		b.WriteString(value + " AS " + quoteName(c.name))
 	}
-	fmt.Fprintf(&b, " FROM read_parquet($%d) AS r", param)
-	if renamed {
-		b.WriteString("(")
-		for at := range g.columns {
-			if at > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString("c" + strconv.Itoa(at))
-		}
-		b.WriteString(")")
-	}
+	fmt.Fprintf(&b, " FROM read_parquet($%d) AS r%s", param, g.layout.names())
 	if g.dead {
 		fmt.Fprintf(&b, " WHERE kalam_alive(%d, r.file_index + %d, r.file_row_number)", i, g.first)
 	}
@@ -168,22 +142,6 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
 func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// needsColumns reports whether the columns of the files must be looked up: when
-// they differ, or could be mistaken for virtual ones.
-func needsColumns(src *Source) bool {
-	for i := 1; i < len(src.Files); i++ {
-		if src.Files[i].SchemaVersion != src.Files[0].SchemaVersion {
-			return true
-		}
-	}
-	for i := range src.Schema.NumFields() {
-		if virtual.has(src.Schema.Field(i).Name) {
-			return len(src.Files) > 0
-		}
-	}
-	return false
-}
 
 // statementSources hands the sources of a statement to the functions in C. The
 // caller releases the result.

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/query"
+)
+
+// layouts tell where the segments of a table have the columns of one version of
+// it. Columns are told apart by their ids, which survive renames and are never used
+// again.
+type layouts struct {
+	table     *kalam.Table
+	catalog   *catalog.Catalog
+	byVersion map[int]*query.Layout
+}
+
+func (e *Engine) layoutsOf(t *kalam.Table) *layouts { return &layouts{table: t, catalog: e.catalog} }
+
+// of returns the layout of seg; nil says that it has the columns of the table as they
+// are. A segment that was written for a later version than the table, as a change of
+// the table beside a statement leaves it, is CodeConflict.
+func (l *layouts) of(seg *kalam.Segment) (*query.Layout, error) {
+	if seg.SchemaVersion == l.table.SchemaVersion {
+		return nil, nil
+	}
+	if seg.SchemaVersion > l.table.SchemaVersion {
+		return nil, kalam.Errorf(kalam.CodeConflict, "Table %s was changed by another statement; try again", l.table.ID)
+	}
+	if found, ok := l.byVersion[seg.SchemaVersion]; ok {
+		return found, nil
+	}
+	written, ok := l.catalog.TableVersion(seg.Table, seg.SchemaVersion)
+	if !ok {
+		return nil, kalam.Errorf(kalam.CodeCorrupt, "%s: it was written for version %d of table %s, of which the catalog knows nothing",
+			seg.Path, seg.SchemaVersion, l.table.ID)
+	}
+	if l.byVersion == nil {
+		l.byVersion = map[int]*query.Layout{}
+	}
+	l.byVersion[seg.SchemaVersion] = layoutOf(l.table, written)
+	return l.byVersion[seg.SchemaVersion], nil
+}
+
+// layoutOf returns where a file that was written for an older version of t has the
+// columns of datatype.TableSchema(t): files have their own in that order, too.
+func layoutOf(t, written *kalam.Table) *query.Layout {
+	at := make(map[kalam.ColumnID]int, len(written.Columns))
+	for i := range written.Columns {
+		at[written.Columns[i].ID] = i
+	}
+	n := len(written.Columns)
+	out := &query.Layout{Version: written.SchemaVersion, Width: n + 2, Columns: make([]query.FileColumn, 0, len(t.Columns)+2)}
+	for i := range t.Columns {
+		c := query.FileColumn{Index: -1, Missing: datatype.LiteralDefault(&t.Columns[i])}
+		if found, ok := at[t.Columns[i].ID]; ok {
+			c = query.FileColumn{Index: found}
+		}
+		out.Columns = append(out.Columns, c)
+	}
+	out.Columns = append(out.Columns, query.FileColumn{Index: n}, query.FileColumn{Index: n + 1}) // _seq, _deleted
+	return out
+}
