@@ -35,6 +35,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b[1-9][0-9]{17}\b`), `SEQ`},
 	{regexp.MustCompile(`\(id [0-9a-f]{8}\)`), `(id ID)`},
 	{regexp.MustCompile(`-[0-9a-f]{32}-`), `-CONNECTION-`},
+	{regexp.MustCompile(`"connection_id":"[0-9a-f]{32}"`), `"connection_id":"CONNECTION"`},
 }
 
 func normal(s string) string {

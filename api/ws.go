@@ -120,7 +120,11 @@ func (s *Server) handleWebSocket(c *fiber.Ctx) error {
 	u := &upgrade{client: clientOf(c), gzip: c.Query("compress") != "false" && c.Query("compression") != wire.CompressionNone}
 	u.conn, _ = c.Context().Conn().(*conn)
 	if c.Get(fiber.HeaderAuthorization) != "" {
-		who, err := s.headerLogin(c, u.client)
+		protocol, reason := queryProtocol(c)
+		if reason != "" {
+			return plain(c, fiber.StatusBadRequest, wire.PlainError{Error: "bad_request", Message: reason})
+		}
+		who, err := s.headerLogin(c, u.client, protocol)
 		if err != nil {
 			return s.refuseSQL(c, s.now(), err)
 		}
@@ -144,15 +148,29 @@ func (s *Server) originAllowed(c *fiber.Ctx) bool {
 	return strings.EqualFold(host, string(c.Request().Host()))
 }
 
+// queryProtocol reads the protocol of a socket that the upgrade authenticates: no
+// frame agrees on one. reason says what is wrong with it.
+func queryProtocol(c *fiber.Ctx) (p wire.ProtocolOptions, reason string) {
+	p = wire.ProtocolOptions{
+		Serialization: c.Query("serialization", wire.SerializationJSON),
+		Compression:   c.Query("compression", wire.CompressionNone), Events: c.Query("events"),
+	}
+	reason = badOptions(&p)
+	if reason == "" && p.Serialization != wire.SerializationJSON {
+		reason = unsupportedSerialization
+	}
+	return p, reason
+}
+
 // headerLogin authenticates by the Bearer header of the upgrade.
-func (s *Server) headerLogin(c *fiber.Ctx, from client) (*login, error) {
+func (s *Server) headerLogin(c *fiber.Ctx, from client, protocol wire.ProtocolOptions) (*login, error) {
 	if !s.limits.mayAuthenticate(from.addr) {
 		return nil, &requestError{code: wire.CodeRateLimit, status: fiber.StatusTooManyRequests, text: tooManyLogins}
 	}
 	text, err := bearer(c)
 	if err == nil {
 		var who *login
-		if who, err = s.login(text, wire.ProtocolOptions{Serialization: wire.SerializationJSON, Compression: wire.CompressionGzip}); err == nil {
+		if who, err = s.login(text, protocol); err == nil {
 			return who, nil
 		}
 	}

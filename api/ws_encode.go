@@ -10,18 +10,17 @@ import (
 	"github.com/kalamlake/kalam/subscribe"
 )
 
-// appendAck appends a subscription_ack frame. Its last_seq is the snapshot's: a
-// client that receives nothing before it loses the connection resumes from it.
-func appendAck(dst []byte, sub *subscription) []byte {
+// appendAck appends a subscription_ack frame. Its batch_control is that of the
+// first batch, the zero batch when no initial rows were asked for.
+func appendAck(dst []byte, sub *subscription, first *engine.LiveBatch) []byte {
 	dst = appendHead(dst, wire.TypeSubscriptionAck, sub.id)
-	dst = append(dst, `,"live_id":`...)
-	dst = datatype.AppendJSONString(dst, sub.query.LiveID())
 	dst = append(dst, `,"total_rows":0,"batch_control":`...)
-	dst = appendControl(dst, 0, sub.query.HasInitial(), 0)
-	dst = append(dst[:len(dst)-1], `,"last_seq":"`...)
+	dst = appendControl(dst, first.Number, first.HasMore, first.LastSeq)
+	dst = append(dst, `,"schema":`...)
+	dst = appendFields(dst, sub.rows.fields)
+	dst = append(dst, `,"snapshot_seq":"`...)
 	dst = strconv.AppendUint(dst, uint64(sub.query.Seq()), 10)
-	dst = append(dst, `"},"schema":`...)
-	return append(appendFields(dst, sub.rows.fields), '}')
+	return append(dst, '"', '}')
 }
 
 // appendHead appends the start of a frame about a subscription.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -41,7 +42,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 		k.sendError(aboutSubscription, wire.CodeInvalidSubscriptionID, fmt.Sprintf("Subscription ID is longer than %d bytes", maxSubscriptionID))
 		return
 	}
-	options, err := liveOptions(m.Options)
+	request, err := k.liveRequest(m)
 	if err == nil {
 		err = k.mayAdd(m.ID)
 	}
@@ -49,13 +50,9 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 		k.sendFailure(m.ID, err)
 		return
 	}
-	who := k.who.Load()
 	ctx, stop := withWatch(k.ctx, k.conn)
 	defer stop()
-	q, err := k.server.engine.Subscribe(ctx, who.principal, engine.LiveRequest{
-		Connection: k.id, ID: m.ID, SQL: m.SQL, Options: options,
-		Exact: who.protocol.Events == wire.EventsExact, Outbox: k.outbox,
-	})
+	q, err := k.server.engine.Subscribe(ctx, k.who.Load().principal, request)
 	if err != nil {
 		k.sendFailure(m.ID, err)
 		return
@@ -66,12 +63,61 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 	k.mu.Lock()
 	k.subs[m.ID] = sub
 	k.mu.Unlock()
-	k.send(appendAck(nil, sub))
 	if !q.HasInitial() {
+		k.sendPlain(appendAck(nil, sub, &engine.LiveBatch{}))
 		q.Activate()
 		return
 	}
-	k.sendBatch(ctx, sub)
+	batch, ok := k.readBatch(ctx, sub)
+	if !ok {
+		return
+	}
+	k.sendPlain(appendAck(nil, sub, &batch))
+	k.sendBatch(sub, &batch)
+}
+
+// liveRequest turns a subscribe message into what the engine is asked for.
+func (k *socket) liveRequest(m *wire.Subscribe) (r engine.LiveRequest, err error) {
+	r = engine.LiveRequest{Connection: k.id, ID: m.ID, SQL: m.SQL, Outbox: k.outbox}
+	if r.Params, err = liveParams(m.Params); err != nil {
+		return r, err
+	}
+	events := m.Events
+	if events == "" {
+		events = k.who.Load().protocol.Events
+	}
+	if events == "" {
+		events = k.server.config.LiveEvents()
+	}
+	if !knownEvents(events) {
+		return r, kalam.Errorf(kalam.CodeUnsupported, "unknown events '%s'; there are %s and %s",
+			shorten(events, maxSubscriptionID), wire.EventsExact, wire.EventsKalamDB)
+	}
+	r.Exact = events == wire.EventsExact
+	r.Options, err = liveOptions(m.Options)
+	return r, err
+}
+
+// knownEvents reports whether a client may ask for such events.
+func knownEvents(events string) bool {
+	return events == wire.EventsExact || events == wire.EventsKalamDB
+}
+
+// liveParams reads the parameters of a subscribe message as those of a request.
+func liveParams(list []json.RawMessage) ([]kalam.Value, error) {
+	if len(list) > maxParams {
+		return nil, kalam.Errorf(kalam.CodeParameterMismatch, "Too many parameters (maximum %d)", maxParams)
+	}
+	var out []kalam.Value
+	for i, raw := range list {
+		d := decoder{b: raw}
+		v, err := d.param(i + 1)
+		if err != nil {
+			return nil, kalam.Errorf(kalam.CodeParameterMismatch, "%s", err.Error())
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 // mayAdd says why a socket cannot have a subscription more.
@@ -128,29 +174,37 @@ func (k *socket) nextBatch(id string) {
 	defer k.leave(sub)
 	ctx, stop := withWatch(k.ctx, k.conn)
 	defer stop()
-	k.sendBatch(ctx, sub)
+	if batch, ok := k.readBatch(ctx, sub); ok {
+		k.sendBatch(sub, &batch)
+	}
 }
 
-// sendBatch sends the next batch of initial rows, and after the last one lets
-// events through. An error ends the subscription: the client would wait for ever.
-func (k *socket) sendBatch(ctx context.Context, sub *subscription) {
+// readBatch reads the next batch of initial rows. An error is sent, and ends the
+// subscription: the client would wait for ever.
+func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch engine.LiveBatch, ok bool) {
 	batch, err := sub.query.NextBatch(ctx)
-	if err != nil {
-		if isEnd(err) {
-			return // The connection is gone, or the server stops.
-		}
-		code, _ := frameError(err)
-		text := k.server.textOf(err, k.who.Load().principal.Role.IsAdmin(), k.userAttr())
-		if code != wire.CodeResumeWindowExceeded && kalam.CodeOf(err) != kalam.CodeInvalidOperation {
-			code = wire.CodeBatchFetch
-		}
-		k.sendError(sub.id, code, text)
-		if kalam.CodeOf(err) != kalam.CodeInvalidOperation {
-			k.drop(sub)
-		}
-		return
+	if err == nil {
+		return batch, true
 	}
-	k.send(sub.rows.appendBatch(nil, sub.id, &batch))
+	if isEnd(err) {
+		return batch, false // The connection is gone, or the server stops.
+	}
+	code, _ := frameError(err)
+	text := k.server.textOf(err, k.who.Load().principal.Role.IsAdmin(), k.userAttr())
+	if code != wire.CodeResumeWindowExceeded && kalam.CodeOf(err) != kalam.CodeInvalidOperation {
+		code = wire.CodeBatchFetch
+	}
+	k.sendError(sub.id, code, text)
+	if kalam.CodeOf(err) != kalam.CodeInvalidOperation {
+		k.drop(sub)
+	}
+	return batch, false
+}
+
+// sendBatch sends a batch of initial rows, and after the last one lets events
+// through.
+func (k *socket) sendBatch(sub *subscription, batch *engine.LiveBatch) {
+	k.send(sub.rows.appendBatch(nil, sub.id, batch))
 	for _, e := range batch.Gone {
 		k.send(append(appendChangeHead(nil, sub.id), encodeChange(e, sub.query.Subscription().Spec())...))
 	}

@@ -148,7 +148,7 @@ func (k *socket) authenticate(f *wire.ClientFrame) {
 		return
 	}
 	if f.Protocol.Serialization != wire.SerializationJSON {
-		k.refuseLogin("Unsupported serialization: this server speaks json")
+		k.refuseLogin(unsupportedSerialization)
 		return
 	}
 	if !s.limits.mayAuthenticate(k.client.addr) {
@@ -168,16 +168,25 @@ func (k *socket) authenticate(f *wire.ClientFrame) {
 
 // badProtocol returns what an authenticate message lacks.
 func badProtocol(f *wire.ClientFrame) string {
-	switch p := f.Protocol; {
+	switch {
 	case f.Method != "jwt":
 		return "unknown method"
-	case p == nil:
+	case f.Protocol == nil:
 		return "missing field 'protocol'"
+	}
+	return badOptions(f.Protocol)
+}
+
+const unsupportedSerialization = "Unsupported serialization: this server speaks json"
+
+// badOptions returns which of the options nobody knows.
+func badOptions(p *wire.ProtocolOptions) string {
+	switch {
 	case p.Serialization != wire.SerializationJSON && p.Serialization != "msgpack":
 		return "unknown serialization"
 	case p.Compression != wire.CompressionNone && p.Compression != wire.CompressionGzip:
 		return "unknown compression"
-	case p.Events != "" && p.Events != wire.EventsExact:
+	case p.Events != "" && !knownEvents(p.Events):
 		return "unknown events"
 	}
 	return ""
@@ -188,6 +197,7 @@ func (k *socket) enter(who *login) {
 	k.who.Store(who)
 	k.sendJSON(wire.AuthSuccess{
 		Type: wire.TypeAuthSuccess, User: string(who.principal.User), Role: who.principal.Role.String(), Protocol: who.protocol,
+		ConnectionID: k.id,
 	})
 }
 

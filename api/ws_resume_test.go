@@ -13,7 +13,7 @@ import (
 // TestResume resumes a live query: rows that were written since come in batches,
 // those that are gone as deletes between them, in the order of their seqs.
 func TestResume(t *testing.T) {
-	for _, events := range []string{"", wire.EventsExact} {
+	for _, events := range []string{"", wire.EventsExact, wire.EventsKalamDB} {
 		h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
 		h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3), (4, 'd', 4)")
 		first := h.enter(alice, events)
@@ -56,7 +56,7 @@ func TestResume(t *testing.T) {
 			}
 		}
 		want := []string{"delete 1", "delete 2", "row 5", "delete 3", "insert 7"}
-		if events == "" {
+		if events == wire.EventsKalamDB {
 			want = []string{"row 5", "delete 1", "delete 3", "insert 7"}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) || end == 0 {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -175,7 +176,7 @@ func live(t *testing.T, s setup) (h *harness, alice string) {
 
 // TestSocketGolden holds the frames of a session, byte by byte.
 func TestSocketGolden(t *testing.T) {
-	for _, events := range []string{"", wire.EventsExact} {
+	for _, events := range []string{"", wire.EventsExact, wire.EventsKalamDB} {
 		t.Run("events="+events, func(t *testing.T) {
 			h, alice := live(t, setup{})
 			h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'one', 1), (2, 'two', NULL), (3, NULL, 3)")
@@ -215,7 +216,7 @@ func TestSocketGolden(t *testing.T) {
 			exchangeFrames("insert", sqlOf("INSERT INTO app.notes VALUES (4, 'four \"4\"', NULL)"), 2)
 			exchangeFrames("update", sqlOf("UPDATE app.notes SET body = NULL, n = 4 WHERE id = 4"), 2)
 			exchangeFrames("update into another filter", sqlOf("UPDATE app.notes SET n = 400 WHERE id = 4"), 3)
-			if events == "" {
+			if events == wire.EventsKalamDB {
 				exchangeFrames("update out of filters", sqlOf("UPDATE app.notes SET n = -1 WHERE id = 4"), 1)
 				exchangeFrames("delete", sqlOf("DELETE FROM app.notes WHERE id = 1"), 2)
 			} else {
@@ -234,7 +235,7 @@ func TestSocketGolden(t *testing.T) {
 			exchangeFrames("bad options", sub("x", "SELECT * FROM app.notes", &wire.SubscribeOptions{LastRows: number(10001)}), 1)
 			exchangeFrames("batch size 0", sub("x", "SELECT * FROM app.notes", &wire.SubscribeOptions{BatchSize: number(0)}), 1)
 			exchangeFrames("kill", sqlOf("KILL LIVE QUERY '"+h.liveID(alice, "some")+"'"), 1)
-			golden(t, "socket_"+map[string]string{"": "default", wire.EventsExact: "exact"}[events], sortFrames(got))
+			golden(t, "socket_"+cmp.Or(events, "default"), sortFrames(got))
 		})
 	}
 }
@@ -287,7 +288,7 @@ func TestAuthentication(t *testing.T) {
 	h, alice := live(t, setup{})
 	t.Run("header", func(t *testing.T) {
 		p := h.connect("", "Authorization", "Bearer "+alice)
-		if got, want := p.text(), `{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"gzip"}}`; got != want {
+		if got, want := normal(p.text()), `{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none"},"connection_id":"CONNECTION"}`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 		p.subscribe("a", "SELECT * FROM app.notes", all())
@@ -330,7 +331,7 @@ func TestAuthentication(t *testing.T) {
 		}
 		p := h.enter(alice, wire.EventsExact)
 		p.send(authenticate(alice, wire.CompressionGzip, ""))
-		if got, want := p.text(), `{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none","events":"exact"}}`; got != want {
+		if got, want := normal(p.text()), `{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none","events":"exact"},"connection_id":"CONNECTION"}`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})

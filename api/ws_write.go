@@ -171,6 +171,12 @@ func (k *socket) sendJSON(v any) {
 		k.log.Error("encode a frame", slog.Any("error", err))
 		return
 	}
+	k.sendPlain(frame)
+}
+
+// sendPlain writes a frame that is never compressed: an answer that a client of
+// few lines reads as text.
+func (k *socket) sendPlain(frame []byte) {
 	k.write.Lock()
 	defer k.write.Unlock()
 	k.writeLocked(websocket.TextMessage, frame)

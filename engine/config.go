@@ -27,6 +27,7 @@ type Config struct {
 	Users        UsersConfig        `koanf:"users"`
 	Retention    RetentionConfig    `koanf:"retention"`
 	Live         LiveConfig         `koanf:"live"`
+	Protocol     ProtocolConfig     `koanf:"protocol"`
 	WebSocket    WebSocketConfig    `koanf:"websocket"`
 	Auth         AuthConfig         `koanf:"auth"`
 	Limits       LimitsConfig       `koanf:"limits"`
@@ -151,6 +152,28 @@ type LiveConfig struct {
 	BufferEvents            int    `koanf:"buffer_events" doc:"undelivered events after which a slow reader is closed"`
 }
 
+// Values of ProtocolConfig.Events, and of the events that a client asks for.
+const (
+	EventsExact   = "exact"
+	EventsKalamDB = "kalamdb"
+)
+
+// ProtocolConfig is the section [protocol].
+type ProtocolConfig struct {
+	Events string `koanf:"events" doc:"live events of a client that asks for none in particular: exact, the changes of the query's result, or kalamdb; empty is exact, or kalamdb with compat.kalamdb"`
+}
+
+// LiveEvents returns which events a client gets that asks for none in particular.
+func (c *Config) LiveEvents() string {
+	switch {
+	case c.Protocol.Events != "":
+		return c.Protocol.Events
+	case c.Compat.KalamDB:
+		return EventsKalamDB
+	}
+	return EventsExact
+}
+
 // WebSocketConfig is the section [websocket].
 type WebSocketConfig struct {
 	AuthTimeoutSecs       int `koanf:"auth_timeout_secs" doc:"time for the authenticate message"`
@@ -199,7 +222,7 @@ type LogConfig struct {
 
 // CompatConfig is the section [compat].
 type CompatConfig struct {
-	KalamDB bool `koanf:"kalamdb" doc:"accepted, without effect in this version: behaviours of KalamDB that kalam does not take by default"`
+	KalamDB bool `koanf:"kalamdb" doc:"behaviours of KalamDB that kalam does not take by default: its live events"`
 }
 
 // DefaultConfig returns the configuration of a server that was told nothing.
@@ -280,6 +303,7 @@ func (c *Config) Validate() error {
 		{c.Retention.DefaultDeletedRetentionHours < 0, "retention.default_deleted_retention_hours", "0 or more"},
 		{c.Live.SharedTables != SharedDeny && c.Live.SharedTables != SharedAllow, "live.shared_tables", "deny or allow"},
 		{c.Live.MaxSubscriptionsPerUser < 1, "live.max_subscriptions_per_user", "at least 1"},
+		{c.Protocol.Events != "" && c.Protocol.Events != EventsExact && c.Protocol.Events != EventsKalamDB, "protocol.events", "exact or kalamdb"},
 		{c.Live.BufferEvents < 1, "live.buffer_events", "at least 1"},
 		{c.WebSocket.AuthTimeoutSecs < 1, "websocket.auth_timeout_secs", "at least 1"},
 		{c.WebSocket.ClientTimeoutSecs < 1, "websocket.client_timeout_secs", "at least 1"},
@@ -319,7 +343,6 @@ func (c *Config) WithoutEffect() []string {
 		{c.Buffer.MaxWALFiles != d.Buffer.MaxWALFiles, "buffer.max_wal_files"},
 		{c.SessionCache != d.SessionCache, "session_cache"},
 		{c.Users != d.Users, "users.deletion_grace_days"},
-		{c.Compat != d.Compat, "compat.kalamdb"},
 	} {
 		if k.changed {
 			out = append(out, k.key)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -18,12 +19,13 @@ import (
 
 // LiveRequest asks for a live query.
 type LiveRequest struct {
-	Connection string // 32 hex digits, unique to the client's connection.
-	ID         string // Chosen by the client, unique on its connection.
-	SQL        string // SELECT ... or SUBSCRIBE TO ...
+	Connection string        // 32 hex digits, unique to the client's connection.
+	ID         string        // Chosen by the client, unique on its connection.
+	SQL        string        // SELECT ... or SUBSCRIBE TO ...
+	Params     []kalam.Value // For $1..$n of SQL.
 	Namespace  kalam.NamespaceID
 	Options    *LiveOptions // nil: no initial data, unless SUBSCRIBE TO has options.
-	Exact      bool         // Events of the protocol option "exact".
+	Exact      bool         // Events of the protocol option "exact"; otherwise KalamDB's.
 	Outbox     *subscribe.Outbox
 }
 
@@ -88,7 +90,7 @@ type liveSpec struct {
 // construct or table that live queries do not take), CodeTableNotFound,
 // CodePermissionDenied, CodeResourceExhausted (too many subscriptions).
 func (e *Engine) Subscribe(ctx context.Context, p kalam.Principal, r LiveRequest) (*LiveQuery, error) {
-	s := &session{e: e, principal: p, namespace: r.Namespace, now: e.now()}
+	s := &session{e: e, principal: p, namespace: r.Namespace, params: r.Params, now: e.now()}
 	if s.namespace == "" {
 		s.namespace = kalam.DefaultNamespace
 	}
@@ -160,7 +162,7 @@ func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error
 			return nil, err
 		}
 	}
-	plan, err := s.e.query.LiveQuery(ctx, text.text)
+	plan, err := s.e.query.LiveQuery(ctx, text.text, s.params)
 	if err != nil {
 		return nil, placed(err, text.edits, text.pos)
 	}
@@ -404,7 +406,13 @@ func (s *session) killLive(st *dialect.KillLive) error {
 // subscribeTo answers SUBSCRIBE TO over HTTP with where to subscribe; it
 // registers nothing.
 func (s *session) subscribeTo(st *dialect.SubscribeTo) error {
+	if err := s.checkParams(st.Params); err != nil {
+		return err
+	}
 	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"), uint64(s.e.store.Clock().Next())), "sql": st.Query}
+	if len(s.params) > 0 {
+		sub["params"] = paramsJSON(s.params)
+	}
 	if st.Options != nil {
 		sub["options"] = liveOptions(st.Options)
 	}
@@ -417,6 +425,19 @@ func (s *session) subscribeTo(st *dialect.SubscribeTo) error {
 		kalam.Text("active"), kalam.Text(url), kalam.JSON(string(b)),
 		kalam.Text("WebSocket subscription created. Connect to ws_url to receive updates."),
 	}}, "")
+}
+
+// paramsJSON writes parameters as a client sends them: integers as numbers.
+func paramsJSON(params []kalam.Value) []json.RawMessage {
+	var out []json.RawMessage
+	for _, v := range params {
+		if v.Kind() == kalam.KindBigInt {
+			out = append(out, strconv.AppendInt(nil, v.Int(), 10))
+			continue
+		}
+		out = append(out, datatype.AppendValue(nil, v))
+	}
+	return out
 }
 
 var subscribeColumns = columnsOf("status TEXT, ws_url TEXT, subscription JSON, message TEXT")

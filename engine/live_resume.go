@@ -59,9 +59,9 @@ func (l *liveLoad) resumedPage(ctx context.Context, out []pointColumn, size int,
 }
 
 // resumedCondition returns which of the changed rows are looked at, tombstones
-// among them, and which of those are rows of the result. By default, as for live
-// events, a row that leaves the condition is nothing, and a tombstone counts if it
-// meets the condition.
+// among them, and which of those are rows of the result. Among KalamDB's events, as
+// for live ones, a row that leaves the condition is nothing, and a tombstone counts
+// if it meets the condition.
 func (l *liveLoad) resumedCondition() (looked, shown string) {
 	where := l.spec.where
 	if where == "" {

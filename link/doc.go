@@ -15,7 +15,7 @@
 // A Response holds one Result per statement. Cells stay in the JSON of the wire,
 // so BIGINT and DECIMAL keep every digit; Result.Text gives their readable form.
 // Subscribe opens a live query whose Events channel yields the initial rows and
-// then every change.
+// then every change; SubscribeOptions.Params are the values of its $1 to $n.
 //
 // # Guarantees
 //

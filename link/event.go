@@ -105,17 +105,14 @@ func seqOf(r Row) kalam.Seq {
 	if len(cell) > 1 && cell[0] == '"' {
 		cell = cell[1 : len(cell)-1]
 	}
-	n, err := strconv.ParseUint(string(cell), 10, 63)
-	if err != nil {
-		return 0
-	}
-	return kalam.Seq(n)
+	return parseSeq(string(cell))
 }
 
 // frame is wire.ServerFrame with column types that may be unknown.
 type frame struct {
 	wire.ServerFrame
 	Schema []rawField `json:"schema"`
+	liveID string     // Of the subscription that is acknowledged, "" when not known.
 }
 
 // decodeFrame reads one message of the server.
@@ -132,11 +129,17 @@ func decodeFrame(b []byte) (*frame, error) {
 
 // lastSeq returns the seq of a batch_control, 0 for none.
 func lastSeq(b wire.BatchControl) kalam.Seq {
-	if n, err := strconv.ParseUint(b.LastSeq, 10, 63); err == nil {
-		return kalam.Seq(n)
+	if seq := parseSeq(b.LastSeq); seq > 0 || b.LastSeqID == nil {
+		return seq
 	}
-	if b.LastSeqID != nil {
-		return kalam.Seq(*b.LastSeqID)
+	return kalam.Seq(*b.LastSeqID)
+}
+
+// parseSeq reads a seq that comes as text, 0 for none.
+func parseSeq(text string) kalam.Seq {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0
 	}
-	return 0
+	return kalam.Seq(n)
 }

@@ -45,6 +45,7 @@ type table struct {
 	seq    kalam.Seq
 	window kalam.Seq // The smallest seq that can be resumed from.
 	subs   map[*fakeSub]struct{}
+	asked  []wire.Subscribe // Every subscription, in order.
 }
 
 func newTable() *table {
@@ -133,15 +134,16 @@ func (s *fakeSub) publish(c wire.Change) {
 func (t *table) subscribe(f *fake, sock *fakeSocket, q wire.Subscribe) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.asked = append(t.asked, q)
 	s := &fakeSub{id: q.ID, sock: sock, size: 1000}
 	ack := wire.SubscriptionAck{
-		Type: wire.TypeSubscriptionAck, SubscriptionID: q.ID, LiveID: "alice-c-" + q.ID,
+		Type: wire.TypeSubscriptionAck, SubscriptionID: q.ID,
 		Schema: []wire.Field{
 			{Name: "id", DataType: kalam.TypeOf(kalam.KindBigInt), Flags: []string{"pk", "nn", "uq"}}, {Name: "v", DataType: kalam.TypeOf(kalam.KindInt), Index: 1},
 		},
 	}
 	if !f.noSnapshot.Load() {
-		ack.BatchControl.LastSeq = strconv.FormatUint(uint64(t.seq), 10)
+		ack.SnapshotSeq = strconv.FormatUint(uint64(t.seq), 10)
 	}
 	t.subs[s] = struct{}{}
 	sock.subs[q.ID] = s
@@ -378,7 +380,7 @@ func (f *fake) serveFrame(ctx context.Context, s *fakeSocket) bool {
 			return true // The client closes.
 		}
 		s.auth = q.Protocol
-		s.send(wire.AuthSuccess{Type: wire.TypeAuthSuccess, User: "alice", Role: "user", Protocol: *q.Protocol})
+		s.send(wire.AuthSuccess{Type: wire.TypeAuthSuccess, User: "alice", Role: "user", Protocol: *q.Protocol, ConnectionID: "c"})
 	case wire.TypeSubscribe:
 		if h := f.table.refusal(q.Subscription); h != nil {
 			h.SubscriptionID, h.Type = q.Subscription.ID, wire.TypeError

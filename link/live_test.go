@@ -515,6 +515,27 @@ func TestSubscribeAuthentication(t *testing.T) {
 	})
 }
 
+// TestSubscribeParams binds parameters, again at every subscription on the wire.
+func TestSubscribeParams(t *testing.T) {
+	f := newFake(t)
+	sub := listen(t, f.alice(), link.SubscribeOptions{Params: []any{int64(1) << 60, "it's", 1.0, nil, true}})
+	f.sockets.dropAll()
+	receive(t, sub, link.StateResumed)
+	f.table.mu.Lock()
+	defer f.table.mu.Unlock()
+	if len(f.table.asked) != 2 {
+		t.Fatalf("%d subscriptions", len(f.table.asked))
+	}
+	for _, q := range f.table.asked {
+		if got := fmt.Sprintf("%s", q.Params); got != `[1152921504606846976 "it's" 1.0 null true]` {
+			t.Errorf("parameters %s", got)
+		}
+	}
+	if _, err := f.alice().Subscribe(t.Context(), "SELECT $1", link.SubscribeOptions{Params: []any{[]int{1}}}); link.CodeOf(err) != wire.CodeInvalidParameter {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestMalformedFrames(t *testing.T) {
 	for _, text := range []string{"", "null", "[]", "{", `{"type":5}`, `{"type":"change","subscription_id":"sub-1","rows":5}`, `{"type":"change","rows":[{"_seq":}]}`} {
 		t.Run(text, func(t *testing.T) {

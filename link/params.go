@@ -27,12 +27,9 @@ func encodeRequest(sql string, params []any, namespace kalam.NamespaceID) ([]byt
 		ns := string(namespace)
 		req.NamespaceID = &ns
 	}
-	for i, p := range params {
-		cell, problem := encodeParam(p)
-		if problem != "" {
-			return nil, &Error{Kind: KindSQL, Code: wire.CodeInvalidParameter, Message: "parameter $" + strconv.Itoa(i+1) + ": " + problem}
-		}
-		req.Params = append(req.Params, cell)
+	var err error
+	if req.Params, err = encodeParams(params); err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	b.Grow(len(sql) + len(sql)/8 + 64)
@@ -42,6 +39,19 @@ func encodeRequest(sql string, params []any, namespace kalam.NamespaceID) ([]byt
 		return nil, wrap(KindSerialization, err, "encode request")
 	}
 	return b.Bytes(), nil
+}
+
+// encodeParams returns parameters as JSON scalars.
+func encodeParams(params []any) ([]json.RawMessage, error) {
+	var cells []json.RawMessage
+	for i, p := range params {
+		cell, problem := encodeParam(p)
+		if problem != "" {
+			return nil, &Error{Kind: KindSQL, Code: wire.CodeInvalidParameter, Message: "parameter $" + strconv.Itoa(i+1) + ": " + problem}
+		}
+		cells = append(cells, cell)
+	}
+	return cells, nil
 }
 
 // encodeParam returns a parameter as a JSON scalar, or why it cannot be one.

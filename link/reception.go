@@ -44,7 +44,7 @@ func (s *Subscription) begin() (id subscriptionID, f wire.ClientFrame, ok bool) 
 	}
 	return r.id, wire.ClientFrame{
 		Type:         wire.TypeSubscribe,
-		Subscription: &wire.Subscribe{ID: string(r.id), SQL: s.sql, Options: options},
+		Subscription: &wire.Subscribe{ID: string(r.id), SQL: s.sql, Params: s.params, Options: options},
 	}, true
 }
 
@@ -78,10 +78,8 @@ func (s *Subscription) acknowledgedLocked(f *frame) {
 		return
 	}
 	r.acked = true
-	r.snapshot = lastSeq(f.BatchControl)
-	if f.LiveID != "" {
-		s.liveID = f.LiveID
-	}
+	r.snapshot = parseSeq(f.SnapshotSeq)
+	s.liveID = f.liveID
 	if !r.initial {
 		r.last = max(r.last, r.snapshot)
 	}

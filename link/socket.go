@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -39,6 +40,8 @@ type socket struct {
 	ctx    context.Context // Ends when the connection is given up; its cause says why.
 	cancel context.CancelCauseFunc
 	wake   chan struct{} // Holds one token when write has something to do.
+	user   kalam.UserID  // Who the server says this is; of the reader alone, as id.
+	id     string        // The server's name of the connection, "" when it does not say.
 
 	mu      sync.Mutex         // guards the fields below
 	out     []wire.ClientFrame // At most a subscribe, a next_batch and an unsubscribe per id.
@@ -97,7 +100,9 @@ func (c *core) open(ctx context.Context, l *login) (*socket, error) {
 // credentials in headers, with which no frame agrees on one.
 func (c *core) socketURL() string {
 	q := url.Values{"events": {wire.EventsExact}}
-	if !c.options.Compression {
+	if c.options.Compression {
+		q.Set("compression", wire.CompressionGzip)
+	} else {
 		q.Set("compress", "false")
 	}
 	return "ws" + c.prefix[len("http"):] + wire.PathWebSocket + "?" + q.Encode()
@@ -171,7 +176,23 @@ func (s *socket) read(ctx context.Context) (*frame, error) {
 			return nil, wrap(KindSerialization, err, "decompress frame")
 		}
 	}
-	return decodeFrame(b)
+	f, err := decodeFrame(b)
+	if err == nil {
+		s.identify(f)
+	}
+	return f, err
+}
+
+// identify keeps the name of the connection, and puts it into acknowledgements.
+func (s *socket) identify(f *frame) {
+	switch f.Type {
+	case wire.TypeAuthSuccess:
+		s.user, s.id = kalam.UserID(f.User), f.ConnectionID
+	case wire.TypeSubscriptionAck:
+		if s.id != "" {
+			f.liveID = kalam.LiveID(s.user, s.id, f.SubscriptionID)
+		}
+	}
 }
 
 // readError says why reading ended.

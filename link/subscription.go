@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type SubscribeOptions struct {
 	LastRows   int       // The newest n matching rows; 0 is none, AllRows all. At most MaxLastRows.
 	BatchSize  int       // Rows of one EventInitial; 0 is the server's default.
 	From       kalam.Seq // Resume: what changed after this seq. It wins over LastRows.
+	Params     []any     // Values of $1..$n in the query, of the types that Query takes.
 	BufferSize int       // Events that may wait for the reader; 0 is DefaultBufferSize.
 }
 
@@ -46,6 +48,7 @@ type Subscription struct {
 	stream  *stream
 	sql     string
 	options SubscribeOptions
+	params  []json.RawMessage
 	number  int64
 	ctx     context.Context // Ends with the caller's, Close and Client.Close.
 	cancel  context.CancelFunc
@@ -190,8 +193,12 @@ func (c *Client) Subscribe(ctx context.Context, sql string, o SubscribeOptions) 
 	if o.BufferSize == 0 {
 		o.BufferSize = DefaultBufferSize
 	}
+	params, err := encodeParams(o.Params)
+	if err != nil {
+		return nil, err
+	}
 	s := &Subscription{
-		stream: c.live, sql: sql, options: o, events: make(chan Event), acked: make(chan struct{}),
+		stream: c.live, sql: sql, options: o, params: params, events: make(chan Event), acked: make(chan struct{}),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	s.received.last, s.delivered = o.From, o.From
@@ -209,7 +216,7 @@ func (c *Client) Subscribe(ctx context.Context, sql string, o SubscribeOptions) 
 	case <-s.done: // It failed, or ctx ended.
 	case <-ctx.Done():
 	}
-	err := c.endedBy(parent, ctx, "subscription", start)
+	err = c.endedBy(parent, ctx, "subscription", start)
 	if err == nil {
 		err = s.Err()
 	}

@@ -2,9 +2,11 @@ package query
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -26,8 +28,9 @@ type LivePlan struct {
 
 // LiveQuery analyses SELECT columns FROM table [WHERE condition]. Every other
 // construct gives CodeUnsupported with its name, and the errors of Analyse are
-// possible.
-func (e *Engine) LiveQuery(ctx context.Context, sql string) (*LivePlan, error) {
+// possible. params are the values of its placeholders, each of which becomes a
+// literal: a TEXT one that is read like a string literal, any other of its own type.
+func (e *Engine) LiveQuery(ctx context.Context, sql string, params []kalam.Value) (*LivePlan, error) {
 	if err := checkPlaceholders(sql); err != nil {
 		return nil, err
 	}
@@ -41,12 +44,14 @@ func (e *Engine) LiveQuery(ctx context.Context, sql string) (*LivePlan, error) {
 	original, _ := clone(q).(node)
 	c := newChecker(sql, e.prefix)
 	c.query(q)
-	if c.checkParams(); c.err != nil {
+	highest := c.checkParams()
+	if c.err != nil {
 		return nil, c.err
 	}
-	if len(c.params) > 0 {
-		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live queries do not support placeholders; write the values into the query")
+	if highest != len(params) {
+		return nil, mismatch(highest, len(params))
 	}
+	bind(original, params)
 	if c.qualify(q); c.err != nil {
 		return nil, c.err
 	}
@@ -77,6 +82,48 @@ func (e *Engine) LiveQuery(ctx context.Context, sql string) (*LivePlan, error) {
 		return nil, kalam.Wrap(kalam.CodeUnsupported, err, "This condition cannot be processed")
 	}
 	return p, nil
+}
+
+// mismatch is the error of a wrong number of parameters.
+func mismatch(placeholders, given int) error {
+	return kalam.Errorf(kalam.CodeParameterMismatch,
+		"Parameter mismatch: statement has %d placeholders but %d parameters were given", placeholders, given)
+}
+
+// bind puts literals for the placeholders below v, whose numbers are checked.
+func bind(v any, params []kalam.Value) {
+	switch v := v.(type) {
+	case node:
+		if str(v, "class") == "PARAMETER" {
+			number, _ := strconv.Atoi(str(v, "identifier"))
+			become(v, literalOf(params[number-1]))
+			return
+		}
+		for _, x := range v {
+			bind(x, params)
+		}
+	case []any:
+		for _, x := range v {
+			bind(x, params)
+		}
+	}
+}
+
+// literalOf returns a parameter as a literal of its type.
+func literalOf(v kalam.Value) node {
+	switch v.Kind() {
+	case kalam.KindNull:
+		return nullConst()
+	case kalam.KindText:
+		return textConst(v.Str())
+	case kalam.KindBoolean:
+		return castTo("BOOLEAN", textConst(strconv.FormatBool(v.Bool())[:1]))
+	case kalam.KindDouble:
+		return castTo("DOUBLE", textConst(strconv.FormatFloat(v.Float64(), 'g', -1, 64)))
+	case kalam.KindBigInt:
+		return intConst(v.Int())
+	}
+	return textConst(strings.Trim(string(datatype.AppendValue(nil, v)), `"`))
 }
 
 // means reports whether parts name the table of the query.

@@ -98,7 +98,7 @@ func TestLiveQuery(t *testing.T) {
 		{"FROM t SELECT id WHERE id = 1", "t", "", "id", "(id = 1)", false, true},
 		{"SELECT id AS id FROM t", "t", "", "id", "", false, true},
 	} {
-		p, err := e.LiveQuery(t.Context(), tt.sql)
+		p, err := e.LiveQuery(t.Context(), tt.sql, nil)
 		if tt.table == "" {
 			if err == nil {
 				t.Logf("%s: %+v", tt.sql, p)
@@ -150,17 +150,45 @@ func TestLiveQuery(t *testing.T) {
 		{"SELECT * EXCLUDE (id) FROM t", "expressions in the select list"},
 		{"SELECT id AS x FROM t", "column aliases (id AS x)"},
 		{"SELECT u.id FROM t", "expressions in the select list"},
-		{"SELECT * FROM t WHERE id = $1", "placeholders"},
 		{"SELECT current_user FROM t", "expressions in the select list"},
 	} {
-		_, err := e.LiveQuery(t.Context(), tt.sql)
+		_, err := e.LiveQuery(t.Context(), tt.sql, nil)
 		if kalam.CodeOf(err) != kalam.CodeUnsupported || !strings.Contains(err.Error(), tt.what) {
 			t.Errorf("%s: %v", tt.sql, err)
 		}
 	}
 	for _, sql := range []string{"SELECT * FROM t WHERE getenv('x') = 1", "SELECT FROM t", "DELETE FROM t", "SELECT * FROM t WHERE id = ?", "SELECT * FROM t; SELECT 1"} {
-		if _, err := e.LiveQuery(t.Context(), sql); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
+		if _, err := e.LiveQuery(t.Context(), sql, nil); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
 			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
+// TestLiveQueryParams binds parameters as literals of their types.
+func TestLiveQueryParams(t *testing.T) {
+	e := newEngine(t)
+	for _, tt := range []struct {
+		where    string
+		params   []kalam.Value
+		want     string
+		compiled bool
+	}{
+		{"id = $1", []kalam.Value{kalam.BigInt(-5)}, "(id = -5)", true},
+		{"id > $2 AND id < $1", []kalam.Value{kalam.BigInt(9), kalam.Text("it's")}, "((id > 'it''s') AND (id < 9))", true},
+		{"id = $1 OR id = $1", []kalam.Value{kalam.Null()}, "((id = NULL) OR (id = NULL))", true},
+		{"n = $1", []kalam.Value{kalam.Double(0.1)}, "(n = CAST('0.1' AS DOUBLE))", true},
+		{"$1", []kalam.Value{kalam.Bool(true)}, "CAST('t' AS BOOLEAN)", true},
+		{"lower(t) = $1", []kalam.Value{kalam.Text("$1 OR 1=1 --")}, "(lower(t) = '$1 OR 1=1 --')", false},
+		{"t LIKE $1 ESCAPE $2", []kalam.Value{kalam.Text("a!%"), kalam.Text("!")}, "", true},
+	} {
+		p, err := e.LiveQuery(t.Context(), "SELECT * FROM t WHERE "+tt.where, tt.params)
+		if err != nil || tt.want != "" && p.Where != tt.want || (p.FilterErr == nil) != tt.compiled {
+			t.Errorf("%s: %+v, %v", tt.where, p, err)
+		}
+	}
+	for _, params := range [][]kalam.Value{nil, {kalam.BigInt(1), kalam.BigInt(2)}} {
+		if _, err := e.LiveQuery(t.Context(), "SELECT * FROM t WHERE id = $1", params); kalam.CodeOf(err) != kalam.CodeParameterMismatch {
+			t.Errorf("%d parameters: %v", len(params), err)
 		}
 	}
 }

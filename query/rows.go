@@ -88,8 +88,7 @@ func (p *Plan) check(sources []Source, args Args) error {
 		return kalam.Errorf(kalam.CodeInternal, "query has %d tables but %d sources were given", len(p.tables), len(sources))
 	}
 	if len(args.Params) != p.params {
-		return kalam.Errorf(kalam.CodeParameterMismatch,
-			"Parameter mismatch: statement has %d placeholders but %d parameters were given", p.params, len(args.Params))
+		return mismatch(p.params, len(args.Params))
 	}
 	return nil
 }

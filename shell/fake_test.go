@@ -158,7 +158,7 @@ func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 		}
 		switch q.Type {
 		case wire.TypeAuthenticate:
-			send(`{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none","events":"exact"}}`)
+			send(`{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none","events":"exact"},"connection_id":"c0"}`)
 		case wire.TypeSubscribe:
 			f.mu.Lock()
 			f.liveSQL = append(f.liveSQL, *q.Subscription)
@@ -170,7 +170,7 @@ func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 				continue
 			}
 			ack, err := json.Marshal(wire.SubscriptionAck{
-				Type: wire.TypeSubscriptionAck, SubscriptionID: id, LiveID: "alice-c0-" + id,
+				Type: wire.TypeSubscriptionAck, SubscriptionID: id,
 				Schema: []wire.Field{{Name: "id", DataType: kalam.TypeOf(kalam.KindBigInt)}, {Name: "body", DataType: kalam.TypeOf(kalam.KindText), Index: 1}},
 			})
 			if err != nil {

@@ -116,7 +116,7 @@ func (m *matcher) decide(c *kalam.Change, d *decoder, r *row) error {
 }
 
 // kindOf returns what a change is for the subscriptions of m, given whether the
-// condition is true for its new and its old row. By default the new row decides
+// condition is true for its new and its old row. Among KalamDB's events the new row decides
 // alone, that of a delete being the tombstone. In exact mode it is the change of
 // the query's result, in which tombstones are only if the condition names
 // _deleted.

@@ -84,6 +84,8 @@ func TestEveryKey(t *testing.T) {
 			value = `"relaxed"`
 		case "live.shared_tables":
 			value = `"allow"`
+		case "protocol.events":
+			value = `"kalamdb"`
 		case "log.format":
 			value = `"json"`
 		case "log.level":

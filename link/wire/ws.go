@@ -42,6 +42,7 @@ const (
 	CompressionNone   = "none"
 	CompressionGzip   = "gzip"
 	EventsExact       = "exact"
+	EventsKalamDB     = "kalamdb"
 )
 
 // The codes of error frames.
@@ -62,8 +63,8 @@ const (
 	CodeResumeWindowExceeded  Code = "RESUME_WINDOW_EXCEEDED"
 )
 
-// ProtocolOptions is what both ends agree on at authentication. Events is ""
-// (KalamDB's events) or EventsExact.
+// ProtocolOptions is what both ends agree on at authentication. Events is
+// EventsExact, EventsKalamDB, or "" for what the server is configured to send.
 type ProtocolOptions struct {
 	Serialization string `json:"serialization"`
 	Compression   string `json:"compression"`
@@ -82,10 +83,14 @@ type ClientFrame struct {
 }
 
 // Subscribe asks for a live query. Without Options there is no initial data;
-// empty Options ask for all rows.
+// empty Options ask for all rows. Params are JSON scalars for $1..$n, as those of
+// SQLRequest. Events is that of ProtocolOptions for this one subscription; "" is
+// what the connection agreed on.
 type Subscribe struct {
 	ID      string            `json:"id"`
 	SQL     string            `json:"sql"`
+	Params  []json.RawMessage `json:"params,omitempty"`
+	Events  string            `json:"events,omitempty"`
 	Options *SubscribeOptions `json:"options,omitempty"`
 }
 
@@ -120,12 +125,14 @@ func (s *SeqID) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// AuthSuccess answers a valid authenticate frame.
+// AuthSuccess answers a valid authenticate frame. The live id of a subscription,
+// for KILL LIVE QUERY, is user, ConnectionID and subscription id with '-' between.
 type AuthSuccess struct {
-	Type     string          `json:"type"`
-	User     string          `json:"user"`
-	Role     string          `json:"role"`
-	Protocol ProtocolOptions `json:"protocol"`
+	Type         string          `json:"type"`
+	User         string          `json:"user"`
+	Role         string          `json:"role"`
+	Protocol     ProtocolOptions `json:"protocol"`
+	ConnectionID string          `json:"connection_id,omitempty"`
 }
 
 // AuthError answers an invalid authenticate frame; the connection closes.
@@ -152,14 +159,16 @@ const (
 	BatchReady        = "ready"
 )
 
-// SubscriptionAck answers a subscribe frame.
+// SubscriptionAck answers a subscribe frame. Its BatchControl is that of the first
+// batch. SnapshotSeq is up to where the initial rows go: changes above it are
+// events, and a client that loses the connection before it got any resumes from it.
 type SubscriptionAck struct {
 	Type           string       `json:"type"`
 	SubscriptionID string       `json:"subscription_id"`
 	TotalRows      int64        `json:"total_rows"`
 	BatchControl   BatchControl `json:"batch_control"`
 	Schema         []Field      `json:"schema"`
-	LiveID         string       `json:"live_id,omitempty"` // For KILL LIVE QUERY.
+	SnapshotSeq    string       `json:"snapshot_seq,omitempty"`
 }
 
 // Row is a row of a live query: cells by column name.
@@ -206,5 +215,6 @@ type ServerFrame struct {
 	ChangeType     string          `json:"change_type,omitempty"`
 	Rows           []Row           `json:"rows,omitempty"`
 	OldValues      []Row           `json:"old_values,omitempty"`
-	LiveID         string          `json:"live_id,omitempty"`
+	ConnectionID   string          `json:"connection_id,omitempty"`
+	SnapshotSeq    string          `json:"snapshot_seq,omitempty"`
 }
