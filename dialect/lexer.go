@@ -92,6 +92,7 @@ type lexer struct {
 	src  string
 	pos  int
 	flaw flaw
+	duck bool // The text is for DuckDB's parser, see Lex.
 }
 
 // next returns the next token. After a tError every call returns it again.
@@ -113,9 +114,18 @@ func (l *lexer) next() token {
 		return l.word(t)
 	case cDigit:
 		t.kind, t.end = number(l.src, i)
+		if l.duck {
+			t.kind, t.end = tNumber, decimal(l.src, i)
+		}
 	case cQuote:
+		if l.duck && t.ch == '`' {
+			return l.duckOperator(t)
+		}
 		return l.quoted(t)
 	case cDollar:
+		if l.duck {
+			return l.duckDollar(t)
+		}
 		return l.dollar(t)
 	case cPunct:
 		t.kind, t.end = tPunct, i+1
@@ -127,6 +137,9 @@ func (l *lexer) next() token {
 	case cNUL:
 		return l.fail(i, flawNUL)
 	default:
+		if l.duck {
+			return l.duckOperator(t)
+		}
 		t.kind, t.end = tOp, operator(l.src, i)
 	}
 	l.pos = t.end
@@ -306,7 +319,7 @@ func unicodeSpace(s string, i int) int {
 	a, b := s[i+1], s[i+2]
 	switch s[i] {
 	case 0xE2:
-		if a == 0x80 && (b >= 0x80 && b <= 0x8D || b == 0xAF) || a == 0x81 && (b == 0x9F || b == 0xA0) {
+		if a == 0x80 && (b >= 0x80 && b <= 0x8B || b == 0xAF) || a == 0x81 && (b == 0x9F || b == 0xA0) {
 			return 3
 		}
 	case 0xE3:
@@ -347,6 +360,11 @@ func number(s string, i int) (kind, int) {
 		}
 		return tHexNumber, j
 	}
+	return tNumber, decimal(s, i)
+}
+
+// decimal returns the end of the decimal number that begins at i.
+func decimal(s string, i int) int {
 	i = digits(s, i)
 	if i < len(s) && s[i] == '.' {
 		i = digits(s, i+1)
@@ -360,7 +378,7 @@ func number(s string, i int) (kind, int) {
 			i = digits(s, j)
 		}
 	}
-	return tNumber, i
+	return i
 }
 
 // digits skips digits and single underscores between them.
@@ -440,6 +458,8 @@ func continuation(s string, i int) int {
 			}
 		case c == '\'' && newline:
 			return i
+		case c >= 0x80 && unicodeSpace(s, i) > 0:
+			i += unicodeSpace(s, i)
 		default:
 			return -1
 		}

@@ -44,10 +44,10 @@ func Normalize(sql string) string {
 }
 
 // isKey reports whether the word that l has just read is the key of a struct,
-// as in {all: 1}.
+// as in {all: 1} or struct_pack(all := 1).
 func isKey(l lexer) bool {
 	t := l.next()
-	return t.kind == tPunct && t.ch == ':'
+	return t.kind == tPunct && t.ch == ':' || t.kind == tOp && (l.src[t.pos:t.end] == ":=" || l.src[t.pos:t.end] == "=>")
 }
 
 // IsQuery reports whether sql begins as a statement that reads rows and changes

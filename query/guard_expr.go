@@ -3,6 +3,7 @@ package query
 import (
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
@@ -206,8 +207,8 @@ const maxParams = 65535
 // collation checks the name of a collation.
 func (c *checker) collation(n node) {
 	name := str(n, "collation")
-	for i := 0; i < len(name); i++ {
-		if !isWordByte(name[i]) && name[i] != '.' {
+	for _, r := range name {
+		if r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
 			c.refuse(n, kalam.CodeInvalidSQL, "Collation '%s' does not exist", name)
 		}
 	}

@@ -17,10 +17,9 @@ import (
 	"github.com/kalamlake/kalam/query"
 )
 
-// TestLargeAndDeep feeds texts that are hard on recursive code. Each must end
-// with an error or a plan.
-func TestLargeAndDeep(t *testing.T) {
-	e := newEngine(t)
+// hardTexts are texts of any length that are hard on recursive code, or take a parser
+// more than linear time.
+func hardTexts() map[string]func(n int) string {
 	nested := func(open, inner, end string) func(int) string {
 		return func(n int) string { return "SELECT " + strings.Repeat(open, n) + inner + strings.Repeat(end, n) }
 	}
@@ -30,7 +29,7 @@ func TestLargeAndDeep(t *testing.T) {
 	within := func(start, link, end string) func(int) string {
 		return func(n int) string { return start + strings.Repeat(link, n) + end }
 	}
-	for name, sql := range map[string]func(n int) string{
+	return map[string]func(n int) string{
 		"parentheses": nested("(", "1", ")"),
 		"not":         nested("NOT ", "true", ""),
 		"minus":       nested("- ", "1", ""),
@@ -93,7 +92,38 @@ func TestLargeAndDeep(t *testing.T) {
 		"correlated": func(n int) string {
 			return "SELECT a" + strings.Repeat(", (SELECT max(a) FROM t WHERE t.a = s.a)", n) + " FROM t s"
 		},
-	} {
+		"wide blanks":      chain("SELECT 1 WHERE\u00a01", "\u00a0AND\u00a01"),
+		"blanks":           chain("SELECT 1", " \u2003\t"),
+		"continued string": chain("SELECT 'a'", "\n'b'"),
+		"commented string": chain("SELECT 'a'", "--c\n'b'"),
+		"quoted quotes":    within("SELECT 1 AS \"", "\"\"", "\""),
+		"escapes":          within("SELECT E'", "\\'", "'"),
+		"operators":        chain("SELECT 1", "+-1"),
+		"long operator":    within("SELECT 1 ", "<", " 1"),
+		"backticks":        chain("SELECT 1", " ` 1"),
+		"between":          chain("SELECT 1 WHERE 1", " BETWEEN 1 AND 2"),
+		"like":             chain("SELECT 'a'", " LIKE 'a'"),
+		"comparisons":      chain("SELECT 1", " = 1"),
+		"dots":             chain("SELECT * FROM a", ".a"),
+		"spaced dots":      chain("SELECT a", " . \"b\""),
+		"dots and indexes": chain("SELECT a", "[1].b"),
+		"dots and casts":   chain("SELECT a", "::INT.b"),
+		"dots and calls":   chain("SELECT a", ".upper()"),
+		"semicolons":       chain("SELECT 1", ";"),
+		"unclosed":         nested("(", "1", ""),
+		"named arguments":  within("SELECT struct_pack(a := 1", ", a := 1", ")"),
+		"using":            within("SELECT 1 FROM t JOIN t USING (a", ", a", ")"),
+		"collate":          chain("SELECT 'a'", " COLLATE NOCASE"),
+		"is null":          chain("SELECT 1", " IS NULL"),
+		"at time zone":     chain("SELECT now()", " AT TIME ZONE 'UTC'"),
+	}
+}
+
+// TestLargeAndDeep feeds texts that are hard on recursive code. Each must end
+// with an error or a plan.
+func TestLargeAndDeep(t *testing.T) {
+	e := newEngine(t)
+	for name, sql := range hardTexts() {
 		for _, n := range []int{25, 190, 8000, 300_000} {
 			t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
 				start := time.Now()
@@ -102,6 +132,22 @@ func TestLargeAndDeep(t *testing.T) {
 					t.Logf("TOOK %v", took)
 				}
 			})
+		}
+	}
+}
+
+// TestTextsBelowTheLimits: no text that the limits of the parser let through keeps it
+// for long, during which nothing could interrupt it (case N4).
+func TestTextsBelowTheLimits(t *testing.T) {
+	e := newEngine(t)
+	for name, sql := range hardTexts() {
+		for _, n := range []int{12_000, 24_900, 49_900, 250_000} {
+			text := sql(n)
+			start := cpuTime()
+			_, _ = e.Analyse(t.Context(), text) // An error is as good as a plan.
+			if took := cpuTime() - start; took > time.Second {
+				t.Errorf("%s of %d, %d bytes: %v", name, n, len(text), took)
+			}
 		}
 	}
 }

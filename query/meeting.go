@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
 )
 
 // settle turns a composed text into a variant: the operands get the types of what
@@ -98,17 +99,17 @@ func (s *slot) valueOf(v kalam.Value) (kalam.Value, error) {
 func replacePlaceholders(text string, by func(n int) string) string {
 	var b strings.Builder
 	end := 0
-	for _, l := range lex(text) {
-		if l.kind != lexParam {
+	for _, l := range lexemesOf(text) {
+		if l.Kind != dialect.LexParam {
 			continue
 		}
-		n, err := strconv.Atoi(text[l.pos+1 : l.end])
+		n, err := strconv.Atoi(text[l.Pos+1 : l.End])
 		if err != nil {
 			continue
 		}
-		b.WriteString(text[end:l.pos])
+		b.WriteString(text[end:l.Pos])
 		b.WriteString(by(n))
-		end = l.end
+		end = l.End
 	}
 	b.WriteString(text[end:])
 	return b.String()

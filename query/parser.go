@@ -22,6 +22,7 @@ const (
 	maxLexemes   = 50_000
 	maxJunctions = 2_000  // AND and OR.
 	maxQuotes    = 50_000 // Quotes inside strings.
+	maxParts     = 200    // Dots of one name.
 )
 
 // parser turns SQL into trees and trees into SQL, in DuckDB instances that
@@ -140,11 +141,11 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 	if !utf8.ValidString(sql) {
 		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: query is not valid UTF-8")
 	}
-	sql, err := withoutComments(sql)
+	sql, lexemes, err := readable(sql)
 	if err != nil {
 		return nil, err
 	}
-	folded := foldNames(sql)
+	folded := foldNames(sql, lexemes)
 	q, err := p.parseOne(ctx, folded)
 	if err != nil && folded != sql {
 		// What is wrong is told as it was typed.
@@ -162,67 +163,6 @@ func (p *parser) parseOne(ctx context.Context, sql string) (node, error) {
 		return nil, parseFailure(err)
 	}
 	return statementOf(sql, texts[0])
-}
-
-// withoutComments returns sql with blanks in the place of comments, which DuckDB
-// reads in quadratic time, and refuses what is too large to be parsed in
-// reasonable time. Offsets stay.
-func withoutComments(sql string) (string, error) {
-	lexemes := lex(sql)
-	junctions, quotes := 0, 0
-	for _, l := range lexemes {
-		if l.kind == lexString {
-			quotes += strings.Count(sql[l.pos+1:l.end], "''")
-		}
-		if n := l.end - l.pos; l.kind == lexWord && (n == 3 || n == 2) {
-			if w := sql[l.pos:l.end]; strings.EqualFold(w, "and") || strings.EqualFold(w, "or") {
-				junctions++
-			}
-		}
-	}
-	switch {
-	case len(lexemes) > maxLexemes:
-		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: it has more than %d words", maxLexemes)
-	case junctions > maxJunctions:
-		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: it has more than %d ANDs and ORs; use IN", maxJunctions)
-	case quotes > maxQuotes:
-		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: its strings hold more than %d quotes; use parameters", maxQuotes)
-	case !strings.Contains(sql, "--") && !strings.Contains(sql, "/*"):
-		return sql, nil
-	}
-	out := []byte(strings.Repeat(" ", len(sql)))
-	end := 0
-	for _, l := range lexemes {
-		if strings.ContainsAny(sql[end:l.pos], "\n\r") {
-			out[end] = '\n' // A new line joins two strings.
-		}
-		copy(out[l.pos:], sql[l.pos:l.end])
-		end = l.end
-	}
-	if i := unterminated(sql, end); i >= 0 {
-		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: unterminated comment").At(i)
-	}
-	return string(out), nil
-}
-
-// unterminated returns where a comment begins that does not end, -1 for nowhere.
-// It looks after end, where the last lexeme ends.
-func unterminated(sql string, end int) int {
-	for i := end; i < len(sql); {
-		switch {
-		case strings.HasPrefix(sql[i:], "/*"):
-			next, closed := skipComment(sql, i)
-			if !closed {
-				return i
-			}
-			i = next
-		case strings.HasPrefix(sql[i:], "--"):
-			i = skipLine(sql, i)
-		default:
-			i++
-		}
-	}
-	return -1
 }
 
 // parseFailure words an error of the parser itself rather than of the text.

@@ -220,10 +220,10 @@ func checkPlaceholders(sql string) error {
 	if !strings.ContainsAny(sql, "$?") {
 		return nil
 	}
-	for _, l := range lex(sql) {
-		text := sql[l.pos:l.end]
-		if l.kind == lexParam && (text == "?" || text == "$" || text[1] == '0') {
-			return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder '%s'", text).At(l.pos)
+	for _, l := range lexemesOf(sql) {
+		text := sql[l.Pos:l.End]
+		if l.Kind == dialect.LexParam && (text[0] == '?' || text == "$" || text[1] == '0') {
+			return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder '%s'", text).At(l.Pos)
 		}
 	}
 	return nil
