@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,11 +27,12 @@ type Options struct {
 	// Relaxed returns from Apply before the sync, which follows within 100 ms.
 	Relaxed bool
 	// MemtableBytes is the memory of a memtable, of which there are up to three; 0
-	// is 16 MiB. It is also what a start after a crash reads back.
+	// is 16 MiB, or less on a disk of less than 512 MiB. It is also what a start after
+	// a crash reads back.
 	MemtableBytes int64
-	// ReserveBytes of the disk stay free of bulk data, and half of that of anything
-	// else, so that Badger's own writing, which goes through mapped memory, never
-	// meets a full disk. 0 is twice MemtableBytes, negative is none.
+	// ReserveBytes of the disk stay free of bulk data, so that Badger's own writing
+	// has room, and what gives back space can be written. 0 is what Badger's next
+	// tables need, see Backend.Room; negative is none.
 	ReserveBytes int64
 }
 
@@ -45,19 +47,24 @@ const (
 
 // Backend is a Badger directory. It is safe for concurrent use.
 type Backend struct {
-	dir     string
-	opts    Options
-	log     *slog.Logger
-	db      *badger.DB
-	lock    *dirLock
-	limits  buffer.Limits
-	large   largeValues
-	logs    *logSync    // Guarded by writing.
-	space   space       // Likewise.
-	failed  atomic.Bool // A sync failed; nothing more is written.
-	quit    chan struct{}
-	work    sync.WaitGroup // The goroutines of collecting and of the relaxed sync.
-	writing sync.Mutex     // Serialises batches; held until they are durable.
+	dir    string
+	opts   Options
+	log    *slog.Logger
+	db     *badger.DB
+	lock   *dirLock
+	limits buffer.Limits
+	large  largeValues
+	logs   *logSync    // Guarded by writing.
+	space  space       // Likewise.
+	room   *room       // Likewise.
+	failed atomic.Bool // A sync failed; nothing more is written.
+
+	left bool // Badger could not be closed.
+
+	compaction compaction
+	quit       chan struct{}
+	work       sync.WaitGroup // The goroutines of collecting and of the relaxed sync.
+	writing    sync.Mutex     // Serialises batches; held until they are durable.
 
 	partitions partitions
 	onDrop     func() // Set by tests: a partition's record is gone, its keys are not.
@@ -78,12 +85,6 @@ func Open(dir string, o Options) (_ *Backend, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.MemtableBytes == 0 {
-		o.MemtableBytes = defaultMemtable
-	}
-	if o.ReserveBytes == 0 {
-		o.ReserveBytes = 2 * o.MemtableBytes
-	}
 	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "data directory %s cannot be created", dir)
 	}
@@ -100,6 +101,17 @@ func Open(dir string, o Options) (_ *Backend, err error) {
 		return nil, err
 	}
 	if err := removeUnusedLogs(dir, b.log); err != nil {
+		return nil, err
+	}
+	if err := removeIfThere(filepath.Join(dir, nextName)); err != nil {
+		return nil, unreadable(dir, err)
+	}
+	if o.MemtableBytes == 0 {
+		if b.opts.MemtableBytes, err = chooseMemtable(dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkRoomToOpen(dir, b.opts.MemtableBytes); err != nil {
 		return nil, err
 	}
 	if err := noteOpening(dir); err != nil {
@@ -148,6 +160,9 @@ func (b *Backend) openDB() (err error) {
 		return openError(b.dir, err)
 	}
 	if b.logs, err = openLogSync(b.dir); err != nil {
+		return errors.Join(openError(b.dir, err), noteClosed(b.dir), b.logs.close(), b.db.Close())
+	}
+	if b.room, err = openRoom(b.dir, b.opts.MemtableBytes, b.opts.ReserveBytes >= 0); err != nil {
 		return errors.Join(openError(b.dir, err), noteClosed(b.dir), b.logs.close(), b.db.Close())
 	}
 	// An op of a large value writes two entries. Badger counts some bytes of its own
@@ -223,12 +238,15 @@ func (b *Backend) Close() error {
 	if err != nil {
 		err = fmt.Errorf("close %s: %w", b.dir, err)
 	}
+	if b.left {
+		return err
+	}
 	return errors.Join(err, b.lock.release())
 }
 
 // closeFiles closes what openDB and load have opened.
 func (b *Backend) closeFiles() error {
-	return errors.Join(noteClosed(b.dir), b.db.Close(), b.logs.close(), b.large.close())
+	return errors.Join(b.room.close(), b.closeDB(), b.logs.close(), b.large.close())
 }
 
 // Put implements buffer.Backend.
@@ -296,7 +314,8 @@ func (b *Backend) write(ops []storedOp) error {
 
 // writeLocked is write. The caller holds writing.
 func (b *Backend) writeLocked(ops []storedOp) error {
-	if err := b.writable(ops); err != nil {
+	log, values := b.sizeOf(ops)
+	if err := b.writable(ops, log, values); err != nil {
 		return err
 	}
 	pointers, err := b.writeLarge(ops)
@@ -312,6 +331,9 @@ func (b *Backend) writeLocked(ops []storedOp) error {
 	}
 	if err := b.commit(txn); err != nil {
 		return err
+	}
+	if err := b.room.wrote(log); err != nil { // What was committed stays so.
+		b.fail(err)
 	}
 	for i := range ops {
 		if p := pointers[i]; p != nil {
@@ -374,30 +396,25 @@ func errFailed() error {
 		"the disk of the write buffer failed; nothing is written until the server is started again")
 }
 
-// writable refuses a batch that cannot be written: after a failed sync, and when
-// the disk is nearly full. Only half of the reserve is kept from batches without
-// bulk, since they are how space is given back.
-func (b *Backend) writable(ops []storedOp) error {
+// writable refuses a batch that cannot be written: after a failed sync, and when the
+// disk is nearly full. Batches without bulk are how space is given back: they are
+// refused only where Badger itself has no room for them.
+func (b *Backend) writable(ops []storedOp, log, values int64) error {
 	if b.failed.Load() {
 		return errFailed()
 	}
-	if b.opts.ReserveBytes < 0 {
-		return nil
-	}
-	free, known := b.space.free(b.dir, ops)
+	free, known := b.space.free(b.dir, log+values)
 	if !known {
 		return nil
 	}
-	need := b.opts.ReserveBytes / 2
-	for i := range ops {
-		if ops[i].bulk && !ops[i].remove {
-			need = max(need, b.opts.ReserveBytes)
-		}
+	if need := b.reserve(); need > 0 && free-values < need && hasBulk(ops) {
+		return errFull(free, need+values)
 	}
-	if free < need {
-		return kalam.Errorf(kalam.CodeResourceExhausted, "the disk of the write buffer is full: %d MiB are free, %d MiB are kept in reserve", free>>20, b.opts.ReserveBytes>>20)
-	}
-	return nil
+	return b.room.check(free)
+}
+
+func hasBulk(ops []storedOp) bool {
+	return slices.ContainsFunc(ops, func(op storedOp) bool { return op.bulk && !op.remove })
 }
 
 // commit commits a transaction and, unless relaxed, makes it durable. The caller
@@ -407,7 +424,10 @@ func (b *Backend) commit(txn *badger.Txn) error {
 	switch {
 	case errors.Is(err, badger.ErrTxnTooBig):
 		return batchError(err)
-	case isNoSpace(err): // Before the log was written: a reserve keeps the log itself from it.
+	case isNoSpace(err):
+		// Badger could not begin its next log, and would end the process over the next
+		// transaction. It does not happen where the log is made before.
+		b.fail(err)
 		return kalam.Wrap(kalam.CodeResourceExhausted, err, "the disk of the write buffer is full")
 	}
 	if err == nil && !b.opts.Relaxed {

@@ -206,7 +206,7 @@ func TestDirectoryThatCannotBeMade(t *testing.T) {
 	}
 }
 
-// TestReserve refuses bulk data when the disk is nearly full, and everything
+// TestReserve refuses bulk data when the disk is nearly full, and nothing else
 // when it is fuller; reading goes on.
 func TestReserve(t *testing.T) {
 	dir := t.TempDir()
@@ -221,10 +221,10 @@ func TestReserve(t *testing.T) {
 	}
 	bulk := []buffer.Op{{Partition: part, Key: []byte("b"), Value: []byte("2"), Bulk: true}}
 	for _, c := range []struct {
-		name          string
-		reserve       int64
-		bulk, nothing bool // Refused.
-	}{{"roomy", free / 2, false, false}, {"nearly full", free + free/4, true, false}, {"full", free * 3, true, true}} {
+		name    string
+		reserve int64
+		bulk    bool // Refused.
+	}{{"roomy", free / 2, false}, {"nearly full", free + free/4, true}, {"full", free * 3, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			b := open(t, dir, badger.Options{ReserveBytes: c.reserve})
 			for what, w := range map[string]struct {
@@ -232,9 +232,9 @@ func TestReserve(t *testing.T) {
 				refused bool
 			}{
 				"bulk":            {b.Apply(t.Context(), bulk), c.bulk},
-				"deletion":        {b.Delete(t.Context(), part, []byte("x")), c.nothing},
-				"put":             {b.Put(t.Context(), part, []byte("c"), []byte("3")), c.nothing},
-				"CreatePartition": {b.CreatePartition(t.Context(), fmt.Sprint("p", c.reserve)), c.nothing},
+				"deletion":        {b.Delete(t.Context(), part, []byte("x")), false},
+				"put":             {b.Put(t.Context(), part, []byte("c"), []byte("3")), false},
+				"CreatePartition": {b.CreatePartition(t.Context(), fmt.Sprint("p", c.reserve)), false},
 			} {
 				if w.refused != (kalam.CodeOf(w.err) == kalam.CodeResourceExhausted) || !w.refused && w.err != nil {
 					t.Errorf("%s: %v, want it refused: %v", what, w.err, w.refused)

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 
 	"github.com/dgraph-io/badger/v4/y"
-	"github.com/dgraph-io/ristretto/v2/z"
 )
 
 // The form of a log: a header, then entries.
@@ -129,27 +129,51 @@ func checkMemtableLog(name string, relaxed bool) error {
 	return readMemtableLog(name, func(data []byte) error { return checkLog(data, relaxed) })
 }
 
+// logChunk is the unit in which the blank end of a log is left out.
+const logChunk = 64 << 10
+
+var blankChunk = make([]byte, logChunk)
+
 // readMemtableLog calls f with the content of the log of a memtable.
 func readMemtableLog(name string, f func(data []byte) error) error {
-	file, err := os.Open(name)
+	data, err := readLog(name)
 	if err != nil {
 		return err
 	}
-	return mapped(file, f)
+	return f(data)
 }
 
-// mapped calls f with the content of a file, of which much is blank, without
-// reading it into memory, and closes the file.
-func mapped(file *os.File, f func(data []byte) error) (err error) {
-	defer func() { err = errors.Join(err, file.Close()) }()
-	info, err := file.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
-	}
-	data, err := z.Mmap(file, false, info.Size())
+// readLog returns the content of a log, of which much is blank: the end is left out
+// but for one chunk. The file is not mapped: where a log has holes, a mapped page of
+// one takes space of a disk in memory, which may be full.
+func readLog(name string) (data []byte, err error) {
+	file, err := os.Open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, z.Munmap(data)) }()
-	return f(data)
+	defer func() { err = errors.Join(err, file.Close()) }()
+	chunk := make([]byte, logChunk)
+	blank := 0
+	for {
+		n, err := io.ReadFull(file, chunk)
+		if bytes.Equal(chunk[:n], blankChunk[:n]) {
+			blank += n
+		} else {
+			data = append(data, make([]byte, blank)...)
+			data = append(data, chunk[:n]...)
+			blank = 0
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return append(data, blankChunk[:min(blank, logChunk)]...), nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// logContent returns how long the log of a memtable is without its blank end.
+func logContent(name string) (int64, error) {
+	data, err := readLog(name)
+	return int64(len(data)), err
 }

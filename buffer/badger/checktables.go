@@ -206,11 +206,7 @@ func eachEntry(name string, f func(entry)) (err error) {
 // eachLogged calls f for every version in the log of a memtable, up to where
 // Badger would read it.
 func eachLogged(name string, f func(entry)) error {
-	file, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return mapped(file, func(data []byte) error {
+	return readMemtableLog(name, func(data []byte) error {
 		if len(data) <= logHeader {
 			return nil
 		}
@@ -246,17 +242,22 @@ func logKey(b []byte) []byte {
 	return b[at : at+int(lengths[0])]
 }
 
-const memtableSuffix = ".mem"
+// Names of Badger's files.
+const (
+	memtableSuffix = ".mem"
+	tableSuffix    = ".sst"
+	discardName    = "DISCARD"
+)
 
 // storeFile reports whether name is that of a file that a store has once it was
 // opened, unlike the files that come before MANIFEST.
 func storeFile(name string) bool {
 	switch name {
-	case badger.ManifestFilename, badger.KeyRegistryFileName, "DISCARD", logNote:
+	case badger.ManifestFilename, badger.KeyRegistryFileName, discardName, logNote:
 		return true
 	}
 	switch filepath.Ext(name) {
-	case ".sst", memtableSuffix, ".vlog", largeSuffix:
+	case tableSuffix, memtableSuffix, valueLogSuffix, largeSuffix:
 		return true
 	}
 	return false

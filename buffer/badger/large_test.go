@@ -127,7 +127,7 @@ func TestOneKeyTwiceInABatch(t *testing.T) {
 // others are moved.
 func TestCollectLeavesDamage(t *testing.T) {
 	dir := t.TempDir()
-	b, err := badger.Open(dir, badger.Options{})
+	b, err := badger.Open(dir, small)
 	must(t, "Open", err)
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 	const n, size = 70, 1 << 20
@@ -139,7 +139,7 @@ func TestCollectLeavesDamage(t *testing.T) {
 	}
 	must(t, "Close", b.Close())
 	flip(t, largeFiles(t, dir)[0], size+100, 3)
-	b = open(t, dir, badger.Options{})
+	b = open(t, dir, small)
 	must(t, "CompactPartition", b.CompactPartition(t.Context(), part))
 	for i := range 3 {
 		v, err := b.Get(t.Context(), part, keyOf(i))

@@ -99,6 +99,8 @@ func checkNewestLog(dir string) error {
 	}
 	name := filepath.Base(logPath(dir, note.id))
 	switch {
+	case id < note.id && fileIsThere(logPath(dir, note.id)):
+		return fmt.Errorf("%s is empty: what it held is missing", name)
 	case id < note.id:
 		return fmt.Errorf("%s is missing: it holds rows that were acknowledged", name)
 	case id == note.id && note.state == stateWriting && bytes < note.bytes:
@@ -135,7 +137,13 @@ func noteOpening(dir string) error {
 	return writeLogNote(dir, newestLog{state: stateClosed})
 }
 
-// findNewestLog returns the number and length of the newest log, -1 if there is none.
+func fileIsThere(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// findNewestLog returns the number and length of the newest log that is not empty, -1
+// if there is none. One of no bytes is made for later, or was about to be begun.
 func findNewestLog(dir string) (id int, bytes int64, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -147,18 +155,22 @@ func findNewestLog(dir string) (id int, bytes int64, err error) {
 		if !ok {
 			continue
 		}
-		if n, err := strconv.Atoi(name); err == nil {
-			id = max(id, n)
+		n, err := strconv.Atoi(name)
+		if err != nil || n < id {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Its table is written.
+		}
+		if err != nil {
+			return -1, 0, err
+		}
+		if info.Size() > 0 {
+			id, bytes = n, info.Size()
 		}
 	}
-	if id < 0 {
-		return id, 0, nil
-	}
-	info, err := os.Stat(logPath(dir, id))
-	if err != nil {
-		return id, 0, err
-	}
-	return id, info.Size(), nil
+	return id, bytes, nil
 }
 
 func logPath(dir string, id int) string {

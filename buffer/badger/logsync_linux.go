@@ -22,9 +22,10 @@ type logSync struct {
 	dir  string
 	id   int // Of the log that is open.
 	file *os.File
-	// watch tells of names that come and go in dir, -1 if the system gives none: a
-	// look for the next log after every commit would cost a small one several
-	// hundredths of its time.
+	// watch tells of names that come and go in dir, and of files that get longer, as
+	// the next log does when Badger begins it; -1 if the system gives none. A look for
+	// the next log after every commit would cost a small one several hundredths of its
+	// time.
 	watch  int
 	events [4 << 10]byte
 }
@@ -41,14 +42,16 @@ func watchFolder(dir string) int {
 		return -1
 	}
 	const names = syscall.IN_CREATE | syscall.IN_DELETE | syscall.IN_MOVED_FROM | syscall.IN_MOVED_TO
-	if _, err := syscall.InotifyAddWatch(fd, dir, names|syscall.IN_ONLYDIR); err != nil {
+	const lengths = syscall.IN_MODIFY // Also of writes, but not of those to mapped memory.
+	if _, err := syscall.InotifyAddWatch(fd, dir, names|lengths|syscall.IN_ONLYDIR); err != nil {
 		_ = syscall.Close(fd) // Nothing was written to it.
 		return -1
 	}
 	return fd
 }
 
-// changed reports whether a name may have come or gone since it was last asked.
+// changed reports whether the next log may have been begun, or one be gone, since it
+// was last asked.
 // The kernel queues an event before the call that causes it returns.
 func (l *logSync) changed() bool {
 	if l.watch < 0 {
@@ -75,6 +78,12 @@ func (l *logSync) open(id int) error {
 	f, err := os.OpenFile(l.path(id), os.O_RDWR, 0)
 	if err != nil {
 		return err
+	}
+	switch info, err := f.Stat(); {
+	case err != nil:
+		return errors.Join(err, f.Close())
+	case info.Size() == 0: // It is made for later.
+		return errors.Join(fs.ErrNotExist, f.Close())
 	}
 	if l.file != nil {
 		if err := l.file.Close(); err != nil {

@@ -19,14 +19,15 @@ const (
 // logFiles are the logs in a directory.
 type logFiles struct {
 	empty    []string // Of no bytes.
-	memtable string   // The last empty one of a memtable, "" if there is none.
+	memtable string   // The first empty one of a memtable, "" if there is none.
 	others   int      // Logs of memtables that are not empty.
 	open     bool     // The newest value log is as long as only an open store has it.
 }
 
-// removeUnusedLogs removes the empty logs that a kill leaves between the two calls
-// by which Badger makes one: create, and extend to full length. Nothing was ever
-// written to them. Badger would refuse to open them, and extend them as it does.
+// removeUnusedLogs removes the empty logs that a kill leaves: one that was made for
+// later, or between the two calls by which Badger makes one, create, and extend to
+// full length. Nothing was ever written to them. Badger would refuse to open them, and
+// extend them as it does.
 //
 // The log of a memtable may also be empty because it lost what it held. That is
 // damage, and nothing is changed then.
@@ -43,7 +44,7 @@ func removeUnusedLogs(dir string, log *slog.Logger) error {
 		return damaged(dir, fmt.Errorf("%s is empty, and the store was not closed: what it held is missing", logs.memtable))
 	}
 	for _, name := range logs.empty {
-		log.Warn("an empty log, left by a kill, is removed", "directory", dir, "file", name)
+		log.Info("an empty log, left by a kill, is removed", "directory", dir, "file", name)
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return unreadable(dir, err)
 		}
@@ -83,8 +84,9 @@ func listLogs(dir string) (logs logFiles, err error) {
 		switch {
 		case suffix == valueLogSuffix:
 			logs.open = info.Size() >= 2*valueLogBytes
-		case empty:
+		case empty && logs.memtable == "":
 			logs.memtable = e.Name()
+		case empty:
 		default:
 			logs.others++
 		}

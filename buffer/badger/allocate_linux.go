@@ -1,0 +1,112 @@
+package badger
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	_ "unsafe" // For go:linkname.
+
+	"golang.org/x/sys/unix"
+)
+
+// Badger makes each of its files with the full length and no content, maps it, and
+// copies into the mapped memory. Where the disk has no room for a page that is
+// touched, the system ends the process with SIGBUS. So the space of a new file is
+// allocated when it is mapped: a full disk then is an error, which Badger returns
+// or tries again over.
+//
+// Badger maps by unix.Mmap and offers no seam before it; what that calls is a
+// variable of its package, which is replaced here. TestMappedFilesAreAllocated
+// fails if it is not.
+
+// mmapper is the beginning of unix.mremapMmapper.
+type mmapper struct {
+	sync.Mutex
+	active map[*byte][]byte
+	mmap   func(addr, length uintptr, prot, flags, fd int, offset int64) (uintptr, error)
+	munmap func(addr, length uintptr) error
+}
+
+//go:linkname mapper golang.org/x/sys/unix.mapper
+var mapper *mmapper
+
+func init() {
+	mmap := mapper.mmap
+	mapper.mmap = func(addr, length uintptr, prot, flags, fd int, offset int64) (uintptr, error) {
+		if prot&unix.PROT_WRITE != 0 && flags&unix.MAP_SHARED != 0 && fd >= 0 && offset == 0 {
+			if err := allocateMapped(fd, int64(length)); err != nil {
+				return 0, err
+			}
+		}
+		return mmap(addr, length, prot, flags, fd, offset)
+	}
+}
+
+// allocateMapped allocates the space of a file that Badger has just made.
+func allocateMapped(fd int, length int64) error {
+	var st syscall.Stat_t
+	if syscall.Fstat(fd, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Blocks > 0 {
+		return nil
+	}
+	name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return nil //nolint:nilerror // Without /proc there is only the reserve.
+	}
+	isTable := strings.HasSuffix(name, tableSuffix)
+	switch {
+	case strings.HasSuffix(name, memtableSuffix):
+		length = length / 2 * logShare / 100 // Badger makes it of twice the memtable.
+	case isTable, strings.HasSuffix(name, valueLogSuffix), filepath.Base(name) == discardName:
+	default:
+		return nil
+	}
+	dir := filepath.Dir(name)
+	err = allocate(fd, 0, length)
+	if isNoSpace(err) && os.Remove(filepath.Join(dir, reserveName)) == nil {
+		err = allocate(fd, 0, length)
+	}
+	if !isNoSpace(err) {
+		return nil // A file system that cannot allocate has the reserve only.
+	}
+	noteNoRoom(dir)
+	if isTable { // Badger would leave it behind, and try the next number.
+		_ = syscall.Ftruncate(fd, 0)
+		_ = os.Remove(name)
+		time.Sleep(retryPause)
+	}
+	return err
+}
+
+// allocate gives a file length bytes of the disk, behind its end if mode says so.
+func allocate(fd int, mode uint32, length int64) error {
+	for {
+		err := syscall.Fallocate(fd, mode, 0, length)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// allocateBehind gives a file length bytes of the disk without making it longer.
+// known is false where the file system cannot.
+func allocateBehind(f *os.File, length int64) (known bool, err error) {
+	err = allocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, length)
+	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
+		return false, nil
+	}
+	return true, err
+}
+
+// allocatedBytes returns what a file takes on the disk.
+func allocatedBytes(info os.FileInfo) (int64, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return st.Blocks * 512, true
+}

@@ -1,0 +1,321 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"github.com/kalamlake/kalam"
+)
+
+// On a full disk a commit must fail before Badger begins it: a Badger that cannot
+// begin its next log ends the process, and one whose tables find no room lets
+// writers wait without an end. So the next log of the memtable is made, with its
+// space, before the one in use can be full. And a file of the size of a table is
+// kept, which is given up when there is no room for a table otherwise: what was
+// committed can always leave its log.
+const (
+	// logShare is the most that a log holds, in hundredths of a memtable: a memtable
+	// that is nearly full, and one transaction (15 hundredths, and 4 for the headers
+	// of small entries). The table that is made of it is not larger.
+	logShare = 125
+	// nextName is the next log until it is needed, when it gets its number.
+	nextName = "NEXT"
+	// reserveName is the file that is given up for a table.
+	reserveName = "RESERVE"
+	// reserveMore is what a start needs beside: the files of Badger's value log.
+	reserveMore = 1 << 20
+	// entryBytes is the most that Badger adds to key and value of an entry: in the log
+	// some 20 bytes, in memory, where a node of the list has 20 bytes and one and a half
+	// links of 4 bytes on an average, less than this over the many of a memtable.
+	entryBytes = 48
+	// manifestRoom is allocated behind the end of Badger's MANIFEST, which it appends
+	// to with every table. A record that was cut off by a full disk would damage it.
+	manifestRoom = 64 << 10
+	// retryPause is what a table waits for which there is no room: Badger tries again
+	// at once, and builds it anew each time.
+	retryPause = time.Second
+	// stuckFor is how long a table that found no room is taken for a sign of a full disk.
+	stuckFor = 5 * time.Second
+	// mostUnwritten memtables wait for their tables at a time: one is being written, and
+	// one in Badger's queue. A third would let the commit wait.
+	mostUnwritten = 2
+)
+
+// noRoomAt is when a table last found no room, by directory.
+var noRoomAt sync.Map
+
+func noteNoRoom(dir string) { noRoomAt.Store(dir, time.Now()) }
+
+// noRoomSince reports whether a table of dir found no room after a time.
+func noRoomSince(dir string, after time.Time) bool {
+	at, ok := noRoomAt.Load(dir)
+	return ok && at.(time.Time).After(after)
+}
+
+// room is what a Badger directory still has space for. The writer uses it.
+type room struct {
+	dir      string // As the system names it.
+	memtable int64
+	used     int64 // Bytes of the memtable in use, at most.
+	log      int   // Number of its log.
+	next     bool  // The log after it is made,
+	placed   bool  // and has its number.
+	none     bool  // Nothing is allocated here: the file system cannot, or was told not to.
+	keep     bool  // The file is kept that is given up for a table.
+}
+
+// openRoom prepares for the writing of a directory that Badger has just opened.
+func openRoom(dir string, memtable int64, keep bool) (*room, error) {
+	r := &room{dir: realDir(dir), memtable: memtable, keep: keep}
+	id, _, err := findNewestLog(dir)
+	if err != nil {
+		return nil, err
+	}
+	r.log = id
+	r.none = id < 0
+	if err := r.prepareEarly(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// realDir returns the name of a directory as the system tells it of open files.
+func realDir(dir string) string {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return dir
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real
+	}
+	return abs
+}
+
+// logBytes is the most that a log of a memtable, or its table, takes.
+func logBytes(memtable int64) int64 { return memtable * logShare / 100 }
+
+// keptBytes is the size of the file that is given up for a table.
+func keptBytes(memtable int64) int64 { return logBytes(memtable) + reserveMore }
+
+// prepare allocates what is missing: the next log, room for MANIFEST, and the file
+// that is given up for a table.
+func (r *room) prepare() error {
+	if r.none {
+		return nil
+	}
+	if !r.next {
+		known, err := makeFile(filepath.Join(r.dir, nextName), logBytes(r.memtable))
+		if err != nil {
+			return err
+		}
+		if r.none = !known; r.none {
+			return nil
+		}
+		r.next = true
+	}
+	if err := r.growManifest(); err != nil {
+		return err
+	}
+	kept := filepath.Join(r.dir, reserveName)
+	if _, err := os.Stat(kept); !r.keep || err == nil {
+		return nil
+	}
+	// A table comes first.
+	if free, known := freeSpace(r.dir); known && free < keptBytes(r.memtable)+logBytes(r.memtable) {
+		return nil
+	}
+	_, err := makeFile(kept, keptBytes(r.memtable))
+	return err
+}
+
+// prepareEarly is prepare before anything of it is needed: what the disk has no room
+// for is tried again then. The table of the log before comes first.
+func (r *room) prepareEarly() error {
+	if free, known := freeSpace(r.dir); known && free < 2*logBytes(r.memtable) {
+		return nil
+	}
+	if err := r.prepare(); err != nil && !isNoSpace(err) {
+		return fmt.Errorf("make the next log: %w", err)
+	}
+	return nil
+}
+
+// makeFile makes an empty file with space behind its end, which Badger finds there
+// when it makes the file longer.
+func makeFile(name string, bytes int64) (known bool, err error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return false, err
+	}
+	known, err = allocateBehind(f, bytes)
+	err = errors.Join(err, f.Close())
+	if !known || err != nil {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return known, err
+}
+
+func (r *room) growManifest() error {
+	f, err := os.OpenFile(filepath.Join(r.dir, badger.ManifestFilename), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, err = allocateBehind(f, info.Size()+manifestRoom)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// sizeOf returns the most that ops take of a memtable, and the bytes of their large
+// values. One of a large value writes, or deletes, a second entry.
+func (b *Backend) sizeOf(ops []storedOp) (memtable, large int64) {
+	memtable = entryBytes + int64(len("!badger!txn")) // The end of the transaction.
+	for i := range ops {
+		op := &ops[i]
+		key, value := int64(len(op.key))+entryBytes, int64(len(op.value))
+		switch {
+		case op.remove:
+			value = 0
+		case value >= b.limits.Large:
+			large += value
+			memtable += key + 2*pointerBytes
+			value = 0
+		}
+		if op.remove || b.large.refers(op.key) {
+			memtable += key
+		}
+		memtable += key + value
+	}
+	return memtable, large
+}
+
+// check refuses a commit that might need a log which there is no room for. free is
+// the space of the disk.
+func (r *room) check(free int64) error {
+	if r.none || r.used < r.memtable {
+		return nil
+	}
+	if err := r.prepare(); err != nil && !r.next {
+		if isNoSpace(err) {
+			return r.full(free)
+		}
+		return fmt.Errorf("make the next log: %w", err)
+	}
+	if err := r.place(); err != nil {
+		return err
+	}
+	if free > (mostUnwritten+1)*logBytes(r.memtable) && !noRoomSince(r.dir, time.Now().Add(-stuckFor)) {
+		return nil
+	}
+	logs, err := usedLogs(r.dir)
+	if err != nil {
+		return fmt.Errorf("list logs: %w", err)
+	}
+	// One of them is in use.
+	if len(logs) > mostUnwritten {
+		return r.full(free)
+	}
+	return nil
+}
+
+// place gives the next log its number, by which Badger finds it.
+func (r *room) place() error {
+	if r.none || r.placed {
+		return nil
+	}
+	if err := os.Rename(filepath.Join(r.dir, nextName), logPath(r.dir, r.log+1)); err != nil {
+		return fmt.Errorf("name the next log: %w", err)
+	}
+	r.placed = true
+	return nil
+}
+
+func (r *room) full(free int64) error {
+	return errFull(free, logBytes(r.memtable))
+}
+
+func errFull(free, need int64) error {
+	return kalam.Errorf(kalam.CodeResourceExhausted, "the disk of the write buffer is full: %s are free, %s are needed; "+
+		"drop a table or free space on the disk, then try again", mebibytes(free), mebibytes(need))
+}
+
+// mebibytes words a number of bytes.
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// wrote notes a commit.
+func (r *room) wrote(bytes int64) error {
+	r.used += bytes
+	if !r.placed {
+		return nil
+	}
+	switch info, err := os.Stat(logPath(r.dir, r.log+1)); {
+	case err != nil:
+		return fmt.Errorf("look for the next log: %w", err)
+	case info.Size() == 0:
+		return nil
+	}
+	r.log++
+	r.used, r.next, r.placed = bytes, false, false
+	return r.prepareEarly()
+}
+
+// close removes the log that was made and is not in use.
+func (r *room) close() error {
+	if r == nil || !r.next {
+		return nil
+	}
+	name := filepath.Join(r.dir, nextName)
+	if r.placed {
+		name = logPath(r.dir, r.log+1)
+	}
+	r.next, r.placed = false, false
+	return removeIfThere(name)
+}
+
+func removeIfThere(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// usedLogs returns the logs that are not empty.
+func usedLogs(dir string) (logs []os.FileInfo, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != memtableSuffix {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Its table is written.
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.Size() > 0 {
+			logs = append(logs, info)
+		}
+	}
+	return logs, nil
+}
+
+// kept returns the space of the file that is given up for a table.
+func (r *room) kept() int64 {
+	if info, err := os.Stat(filepath.Join(r.dir, reserveName)); err == nil {
+		bytes, _ := allocatedBytes(info)
+		return bytes
+	}
+	return 0
+}
