@@ -179,7 +179,7 @@ func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []
 	s := w.session
 	params := newParamSet(s.params)
 	sql := params.rewrite(st.Select) // ON CONFLICT may have placeholders of its own.
-	res, err := s.open(ctx, sql, params.values(), openOptions{})
+	res, err := s.open(ctx, sql, params.values(), openOptions{inner: true})
 	if err != nil {
 		return placed(err, st.Edits, st.SelectPos)
 	}

@@ -43,6 +43,7 @@ type openOptions struct {
 	snapshot *pinned                  // Read this snapshot instead.
 	elevated bool                     // The text is the server's own: system tables are open.
 	composed bool                     // The text is put together here: positions in it mean nothing to the user.
+	inner    bool                     // Another statement takes the rows: * has no system columns.
 }
 
 // openRows is a running query with what it keeps alive.
@@ -88,7 +89,11 @@ func unplaced(err error) error {
 }
 
 func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Value, o openOptions) (*openRows, error) {
-	plan, err := s.e.query.Analyse(ctx, sql)
+	analyse := s.e.query.Analyse
+	if o.inner {
+		analyse = s.e.query.AnalyseInner
+	}
+	plan, err := analyse(ctx, sql)
 	if err != nil {
 		return nil, err
 	}

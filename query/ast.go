@@ -141,7 +141,7 @@ func same(a, b any) bool {
 }
 
 func sameFields(a, b node) bool {
-	isPlace := func(key string) bool { return key == "query_location" || key == scopeMark }
+	isPlace := func(key string) bool { return key == "query_location" || key == scopeMark || key == starMark }
 	fields := 0
 	for k, x := range a {
 		if isPlace(k) {

@@ -262,7 +262,7 @@ func TestNamesDeleted(t *testing.T) {
 		{"SELECT * FROM t a WHERE a._deleted", "t+"},
 		{"SELECT * FROM t a, u WHERE u._deleted", "t- u+"},
 		{"SELECT * FROM t JOIN u ON t.id = u.id AND u._deleted", "t- u+"},
-		{"SELECT * FROM t, u WHERE _deleted", "t+ u+"},
+		{"SELECT * FROM t, (SELECT 1 AS x) s WHERE _deleted", "t+"},
 		{"SELECT * FROM t WHERE id IN (SELECT id FROM u WHERE _deleted)", "t- u+"},
 		{"SELECT * FROM (SELECT * FROM t) s WHERE s._deleted", "t+"},
 		{"SELECT * FROM (SELECT * FROM t WHERE _deleted) s, u", "t+ u-"},

@@ -10,7 +10,7 @@ import (
 // of several files into one, without bringing them into the memory of Go.
 
 // copyText returns the query of a COPY. The files of each group are a parameter.
-func (s *shaped) copyText() string { return strings.Join(s.branches(0, 1), " UNION ALL ") }
+func (s *shaped) copyText() string { return strings.Join(s.branches(0, 1, everything), " UNION ALL ") }
 
 // bindFiles sets the parameters of copyText.
 func (s *shaped) bindFiles(st *statement) error {

@@ -26,8 +26,10 @@ type checker struct {
 	meetingAt    map[string]int // The same of a meeting.
 	inFrom       bool           // Inside the function of a table reference.
 	in           surroundings
-	relations    int // Seen so far.
-	width        int // Of the query walked last, see starWidth.
+	relations    int            // Seen so far.
+	width        int            // Of the query walked last, see starWidth.
+	exports      systemColumn   // That the queries walked last have among their results.
+	rows         map[int]string // Aliases of the tables of which whole rows are named, by number.
 
 	scope  *cteScope
 	sel    *selectScope
@@ -51,7 +53,7 @@ type itemUse struct {
 
 func newChecker(sql, prefix string) *checker {
 	return &checker{
-		sql: sql, prefix: prefix, params: map[int]bool{}, operandAt: map[string]int{}, meetingAt: map[string]int{},
+		sql: sql, prefix: prefix, params: map[int]bool{}, rows: map[int]string{}, operandAt: map[string]int{}, meetingAt: map[string]int{},
 	}
 }
 
@@ -291,16 +293,18 @@ func (c *checker) query(n node) {
 	defer func() {
 		c.scope, c.sel, c.filter, c.in = outer.scope, outer.sel, outer.filter, outer.in
 	}()
-	c.filter, c.in.nesting, c.in.disjoint = false, 0, false
+	c.filter, c.in.nesting, c.in.disjoint, c.in.results = false, 0, false, columnsFirst
 	c.with(child(n, "cte_map"))
 	if str(n, "type") == "SELECT_NODE" {
 		c.sel = &selectScope{outer: outer.sel, number: len(c.scopes), aliases: aliasesOf(n)}
 		c.scopes = append(c.scopes, c.sel)
 		c.selectNode(n, s)
-		defer func(w int) { c.width = w }(c.starWidth(n))
+		defer func(w int, x systemColumn) { c.width, c.exports = w, x }(c.starWidth(n), outer.exports|c.exportsOf(n))
+		c.in.results = sortKey
 	} else {
 		c.relation(n)
 		c.fields(n, "Query", s, "type cte_map modifiers")
+		c.in.results = resultsOnly
 	}
 	c.elements(n, elems(n, "modifiers"), fModifiers)
 }
@@ -328,7 +332,11 @@ func (c *checker) selectNode(n node, s shape) {
 			before = append(before, original)
 		}
 	}
-	c.fields(n, "SELECT", s, "type cte_map modifiers")
+	c.fields(n, "SELECT", s, "type cte_map modifiers having qualify")
+	c.in.results = resultsFirst
+	c.field(n, n["having"], fFilter)
+	c.field(n, n["qualify"], fFilter)
+	c.in.results = columnsFirst
 	for i, original := range before {
 		item, _ := items[i].(node)
 		if str(item, "alias") == "" && str(item, "class") != "STAR" && !same(item, original) {

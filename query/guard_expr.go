@@ -59,8 +59,9 @@ func ourType(n node) {
 type surroundings struct {
 	// How many lambdas, macros that double their arguments, and subqueries.
 	lambdas, macros, subqueries int
-	disjoint                    bool // Below an OR or NOT.
-	nesting                     int  // How deep in one expression.
+	disjoint                    bool      // Below an OR or NOT.
+	nesting                     int       // How deep in one expression.
+	results                     aliasRule // What an alias is to a name.
 }
 
 // expr checks an expression.
@@ -165,6 +166,9 @@ func (c *checker) function(n node) {
 		return
 	}
 	c.markLambdas(n, name)
+	if reducerFunctions.has(name) && str(n, "class") == "FUNCTION" {
+		c.in.results = columnsFirst
+	}
 	if doublingMacros.has(name) {
 		if c.in.macros++; c.in.macros > maxMacros {
 			c.refuse(n, kalam.CodeUnsupported, "Function '%s' may be nested %d deep", name, maxMacros)

@@ -16,15 +16,17 @@ type tableUse struct {
 	named       bool   // The statement gives the alias.
 	namespace   string // By which columns call the table, whose name has none; "" when none does.
 	withDeleted bool
+	system      systemUse
 }
 
 // cteScope is the chain of the WITH names that are visible.
 type cteScope struct {
-	outer  *cteScope
-	name   string // Lower case.
-	unique string
-	tables []*tableUse
-	width  int
+	outer   *cteScope
+	name    string // Lower case.
+	unique  string
+	tables  []*tableUse
+	width   int
+	exports systemColumn
 }
 
 // selectScope is the FROM clause of a SELECT.
@@ -51,7 +53,8 @@ type fromItem struct {
 	number int    // Of the table then: its place among those of the statement.
 	// renamed says that the reference gives the columns other names.
 	renamed bool
-	width   int // How often * of it repeats the columns of a table.
+	width   int          // How often * of it repeats the columns of a table.
+	exports systemColumn // Names of system columns that its columns have.
 	tables  []*tableUse
 }
 
@@ -79,8 +82,10 @@ func (c *checker) with(m node) {
 		if c.generated {
 			s.unique = str(e, "key")
 		}
+		c.exports = 0
 		c.query(q)
 		s.tables, s.width = c.tables[first:len(c.tables):len(c.tables)], c.width
+		s.exports = c.exports | columnAliases(node{"column_name_alias": def["aliases"]})
 		c.scope = s
 		e["key"] = s.unique
 	}
@@ -108,7 +113,7 @@ func (c *checker) ref(n node) {
 	if t != "JOIN" && t != "EMPTY" {
 		c.relation(n)
 	}
-	c.width = 1
+	c.width, c.exports = 1, 0
 	first, items := len(c.tables), 0
 	if c.sel != nil {
 		items = len(c.sel.items)
@@ -119,6 +124,9 @@ func (c *checker) ref(n node) {
 	c.plain(n, n["sample"])
 	if t == "JOIN" {
 		c.exactJoin(n)
+		if c.sel != nil {
+			c.usingColumns(n, c.sel.items[items:])
+		}
 	}
 	if t == "BASE_TABLE" {
 		c.baseTable(n)
@@ -130,7 +138,9 @@ func (c *checker) ref(n node) {
 		for _, it := range c.sel.items[items:] {
 			below = append(below, it.tables...)
 		}
-		c.sel.items = append(c.sel.items[:items], fromItem{alias: strings.ToLower(str(n, "alias")), width: c.width, tables: below})
+		c.sel.items = append(c.sel.items[:items], fromItem{
+			alias: strings.ToLower(str(n, "alias")), width: c.width, tables: below, exports: c.exports | columnAliases(n),
+		})
 	}
 }
 
@@ -169,7 +179,9 @@ func (c *checker) baseTable(n node) {
 			if s.name == strings.ToLower(table) {
 				n["table_name"] = s.unique
 				alias := aliasOf(n, table)
-				c.addItem(fromItem{alias: strings.ToLower(alias), width: max(1, s.width), tables: s.tables})
+				c.addItem(fromItem{
+					alias: strings.ToLower(alias), width: max(1, s.width), tables: s.tables, exports: s.exports | columnAliases(n),
+				})
 				return
 			}
 		}
@@ -179,7 +191,7 @@ func (c *checker) baseTable(n node) {
 		c.refuse(n, kalam.CodeInvalidSQL, "Syntax error: the name of a table is empty")
 		return
 	}
-	use.alias = aliasOf(n, table)
+	use.alias, use.system.number = aliasOf(n, table), len(c.tables)
 	n["table_name"] = sourceName(c.prefix, len(c.tables))
 	n["schema_name"], n["catalog_name"] = "", ""
 	n[tableMark] = use

@@ -170,7 +170,8 @@ func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
 // meeting. Other placeholders of the user's are NULLs of the kinds of params, if those
 // are given. It reports whether every type was found.
 func (a *analysed) askTypes(c *conn, shapes []*shaped, f foundTypes, params []kalam.Value) bool {
-	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing() + ")" })
+	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.visible(i)) + ")" })
+	text = a.wholeRows(text, shapes)
 	numbers, asked := map[int]int{}, []int{}
 	text = replacePlaceholders(text, func(n int) string {
 		meet := -n // Of a placeholder that is no operand.

@@ -276,7 +276,9 @@ func appendTree(dst []byte, v any) []byte {
 	case node:
 		keys := make([]string, 0, len(v))
 		for k := range v {
-			if k != "query_location" && k != scopeMark && k != tableMark {
+			switch k {
+			case "query_location", scopeMark, tableMark, starMark, systemMark, rowMark:
+			default:
 				keys = append(keys, k)
 			}
 		}

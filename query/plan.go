@@ -56,7 +56,9 @@ type analysed struct {
 	operands []operand
 	meetings []meeting
 	names    []nameUse
-	whole    template // The query.
+	system   []systemUse    // Of the tables.
+	rows     map[int]string // See checker.
+	whole    template       // The query.
 
 	mu       sync.Mutex // guards what follows
 	variants map[string]*variant
@@ -99,20 +101,32 @@ const maxCachedSQL = 16 << 10
 // The error has CodeInvalidSQL, CodeUnsupported, CodeTooLarge or CodeEmptySQL,
 // with the position when it is known.
 func (e *Engine) Analyse(ctx context.Context, sql string) (*Plan, error) {
-	if p, ok := e.plans.exact.Get(sql); ok {
+	return e.analyseAs(ctx, sql, "")
+}
+
+// AnalyseInner is Analyse for a query whose rows another statement takes, such as
+// INSERT: * has no system columns there.
+func (e *Engine) AnalyseInner(ctx context.Context, sql string) (*Plan, error) {
+	return e.analyseAs(ctx, sql, "inner\x00")
+}
+
+// analyseAs keeps plans of one text apart by kind, "" for a statement of its own.
+func (e *Engine) analyseAs(ctx context.Context, sql, kind string) (*Plan, error) {
+	exact := kind + sql
+	if p, ok := e.plans.exact.Get(exact); ok {
 		e.plans.count.hits.Add(1)
 		return p, nil
 	}
-	key := dialect.Normalize(sql)
+	key := kind + dialect.Normalize(sql)
 	if a, ok := e.plans.normal.Get(key); ok {
 		e.plans.count.hits.Add(1)
 		p := planOf(a, sql)
 		p.hit = true
-		e.plans.exact.Add(sql, p)
+		e.plans.exact.Add(exact, p)
 		return p, nil
 	}
 	e.plans.count.misses.Add(1)
-	a, err := e.analyse(ctx, sql)
+	a, err := e.analyse(ctx, sql, kind != "")
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +135,7 @@ func (e *Engine) Analyse(ctx context.Context, sql string) (*Plan, error) {
 		e.plans.normal.Add(key, a)
 		again := *first
 		again.hit = true
-		e.plans.exact.Add(sql, &again)
+		e.plans.exact.Add(exact, &again)
 	}
 	return first, nil
 }
@@ -140,7 +154,7 @@ func planOf(a *analysed, sql string) *Plan {
 	return p
 }
 
-func (e *Engine) analyse(ctx context.Context, sql string) (*analysed, error) {
+func (e *Engine) analyse(ctx context.Context, sql string, inner bool) (*analysed, error) {
 	if err := checkPlaceholders(sql); err != nil {
 		return nil, err
 	}
@@ -157,14 +171,18 @@ func (e *Engine) analyse(ctx context.Context, sql string) (*analysed, error) {
 	if err := e.keepNames(ctx, c); err != nil {
 		return nil, err
 	}
+	if !inner {
+		c.showSystem(q)
+	}
 	if a.args = c.finish(q, a.params+1); c.err != nil {
 		return nil, c.err
 	}
-	a.names, a.operands, a.meetings = c.names, c.operands, c.meetings
+	a.names, a.operands, a.meetings, a.rows = c.names, c.operands, c.meetings, c.rows
 	for _, t := range c.tables {
 		a.tables = append(a.tables, TableRef{
 			Parts: t.parts, Position: t.pos, Namespace: t.namespace, NamesDeleted: t.withDeleted,
 		})
+		a.system = append(a.system, t.system)
 	}
 	doc, err := encodeAST(q)
 	if err != nil {
@@ -331,6 +349,9 @@ func (a *analysed) restoreNames(msg string) string {
 	}
 	for i, t := range a.tables {
 		msg = strings.ReplaceAll(msg, sourceName(a.prefix, i), strings.Join(t.Parts, "."))
+		for _, column := range systemNames {
+			msg = strings.ReplaceAll(msg, systemName(a.prefix, i, systemColumnOf(column)), column)
+		}
 	}
 	return msg
 }
@@ -341,8 +362,9 @@ func (a *analysed) placeOf(de *duckError) int {
 	if a == nil || de.Name == "" {
 		return -1
 	}
+	name := a.restoreNames(de.Name)
 	for _, n := range a.names {
-		if strings.EqualFold(n.name, de.Name) {
+		if strings.EqualFold(n.name, name) {
 			return n.pos
 		}
 	}

@@ -57,7 +57,11 @@ func (c *checker) rewrite(n node) {
 	case "COLUMN_REF":
 		c.columnRef(n)
 	case "STAR":
-		if !c.generated && str(n, "relation_name") != "" {
+		if c.generated {
+			return
+		}
+		n[starMark] = c.sel
+		if str(n, "relation_name") != "" {
 			n[scopeMark] = c.sel
 		}
 	case "FUNCTION":
@@ -97,15 +101,17 @@ func (c *checker) columnRef(n node) {
 	}
 	if len(cols) > 1 {
 		n[scopeMark] = c.sel
+	} else {
+		c.wholeRow(n, last)
 	}
-	switch last {
-	case kalam.ColumnDeleted:
-		if c.filter {
-			c.markDeleted(cols)
-		}
-	case kalam.ColumnUpdated:
+	if last == kalam.ColumnDeleted && c.filter {
+		c.markDeleted(cols)
+	}
+	if last == kalam.ColumnUpdated {
 		c.updated(n, cols)
+		return
 	}
+	c.systemRef(n, cols)
 }
 
 // markDeleted notes which tables a filter on _deleted is about: the one it
@@ -138,10 +144,13 @@ func (c *checker) updated(n node, cols []string) {
 			if !it.base {
 				return
 			}
-			seq := columnRef(append(append([]string(nil), cols[:len(cols)-1]...), kalam.ColumnSeq)...)
+			seqCols := append(append([]string(nil), cols[:len(cols)-1]...), kalam.ColumnSeq)
+			seq := columnRef(seqCols...)
 			if len(cols) > 1 {
 				seq[scopeMark] = c.sel
 			}
+			it.tables[0].system.named |= seqColumn
+			seq[systemMark] = it.tables[0]
 			// Microseconds of the moment that Seq.Time gives.
 			millis := operator("+", operator(">>", seq, intConst(seqShift)), intConst(kalam.Seq(0).Time().UnixMilli()))
 			become(n, call("make_timestamp", operator("*", millis, intConst(1000))))
@@ -205,6 +214,7 @@ func (c *checker) finish(root node, first int) []argKind {
 	}
 	setNumbers(root, number, first+len(kinds))
 	c.qualify(root)
+	c.nameSystem(root)
 	return kinds
 }
 

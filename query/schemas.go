@@ -117,15 +117,13 @@ func (s *schema) isOurs() bool {
 	return true
 }
 
-// nothing returns a SELECT of one row of NULLs with the columns of s.
-func (s *schema) nothing() string {
-	var b strings.Builder
-	b.WriteString("SELECT ")
-	for i, c := range s.columns {
-		if i > 0 {
-			b.WriteString(", ")
+// nothing returns a SELECT of one row of NULLs with the columns of s that are visible.
+func (s *schema) nothing(visible func(column string) (string, bool)) string {
+	var items []string
+	for _, c := range s.columns {
+		if name, ok := visible(c.name); ok {
+			items = append(items, "CAST(NULL AS "+c.cast+") AS "+quoteName(name))
 		}
-		b.WriteString("CAST(NULL AS " + c.cast + ") AS " + quoteName(c.name))
 	}
-	return b.String()
+	return "SELECT " + strings.Join(items, ", ")
 }

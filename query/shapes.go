@@ -92,7 +92,7 @@ var refShapes = map[string]shape{
 var queryShapes = map[string]shape{
 	"SELECT_NODE": {
 		"from_table": fRef, "select_list": fExprs, "where_clause": fFilter, "group_expressions": fExprs, "group_sets": fPlain,
-		"aggregate_handling": fPlain, "having": fFilter, "qualify": fFilter, "sample": fPlain,
+		"aggregate_handling": fPlain, "sample": fPlain,
 	},
 	"SET_OPERATION_NODE": {"setop_type": fPlain, "setop_all": fPlain, "left": fQuery, "right": fQuery},
 	"RECURSIVE_CTE_NODE": {"cte_name": fPlain, "union_all": fPlain, "left": fQuery, "right": fQuery, "aliases": fPlain, "key_targets": fNone},

@@ -95,33 +95,36 @@ func shapeOf(src *Source, s *schema) (*shaped, error) {
 }
 
 // branches returns the SELECTs whose rows, one after the other, are those of
-// source i. param is the number of the placeholder of the first group's files.
-func (s *shaped) branches(i, param int) []string {
+// source i. param is the number of the placeholder of the first group's files;
+// visible tells which columns they give, and by which names.
+func (s *shaped) branches(i, param int, visible func(column string) (string, bool)) []string {
 	var out []string
 	for n, g := range s.groups {
-		out = append(out, s.fileBranch(&g, i, param+n))
+		out = append(out, s.fileBranch(&g, i, param+n, visible))
 	}
 	if s.scan {
-		var b strings.Builder
-		b.WriteString("SELECT ")
-		for k, c := range s.schema.columns {
-			if k > 0 {
-				b.WriteString(", ")
+		var items []string
+		for _, c := range s.schema.columns {
+			if name, ok := visible(c.name); ok && name == c.name {
+				items = append(items, quoteName(name))
+			} else if ok {
+				items = append(items, quoteName(c.name)+" AS "+quoteName(name))
 			}
-			b.WriteString(quoteName(c.name))
 		}
-		fmt.Fprintf(&b, " FROM kalam_scan(%d)", i)
-		out = append(out, b.String())
+		out = append(out, fmt.Sprintf("SELECT %s FROM kalam_scan(%d)", strings.Join(items, ", "), i))
 	}
 	return out
 }
 
-func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
-	var b strings.Builder
-	b.WriteString("SELECT ")
+// everything is what branches takes to give every column.
+func everything(column string) (string, bool) { return column, true }
+
+func (s *shaped) fileBranch(g *fileGroup, i, param int, visible func(string) (string, bool)) string {
+	var items []string
 	for k, c := range s.schema.columns {
-		if k > 0 {
-			b.WriteString(", ")
+		name, ok := visible(c.name)
+		if !ok {
+			continue
 		}
 		value, stored := g.layout.column(k, c)
 		if stored && c.unfiltered {
@@ -130,13 +133,13 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int) string {
 		if c.cast != "" {
 			value = "CAST(" + value + " AS " + c.cast + ")"
 		}
-		b.WriteString(value + " AS " + quoteName(c.name))
+		items = append(items, value+" AS "+quoteName(name))
 	}
-	fmt.Fprintf(&b, " FROM read_parquet($%d) AS r%s", param, g.layout.names())
+	text := fmt.Sprintf("SELECT %s FROM read_parquet($%d) AS r%s", strings.Join(items, ", "), param, g.layout.names())
 	if g.dead {
-		fmt.Fprintf(&b, " WHERE kalam_alive(%d, r.file_index + %d, r.file_row_number)", i, g.first)
+		text += fmt.Sprintf(" WHERE kalam_alive(%d, r.file_index + %d, r.file_row_number)", i, g.first)
 	}
-	return b.String()
+	return text
 }
 
 func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

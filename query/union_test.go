@@ -268,6 +268,7 @@ func (m *model) ours(q string) ([]string, error) {
 }
 
 func (m *model) plain(q string) ([]string, error) {
+	q = strings.ReplaceAll(q, "COLUMNS(*)", "COLUMNS(* EXCLUDE (_seq, _deleted))") // As it is with us.
 	rows, err := m.db.Query(q)
 	if err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func (a *analysed) compose(shapes []*shaped, types []kalam.DataType) (*variant, 
 	param := a.params + len(a.args) + len(a.operands) + 1
 	branches := make([][]string, len(shapes))
 	for i, s := range shapes {
-		branches[i] = s.branches(i, param)
+		branches[i] = s.branches(i, param, a.visible(i))
 		for g := range s.groups {
 			files = append(files, fileArg{i, g})
 			param++
@@ -96,10 +96,38 @@ func (a *analysed) compose(shapes []*shaped, types []kalam.DataType) (*variant, 
 			firsts = append(firsts, "("+a.top.branch.fill(func(int) string { return "(" + b + ")" })+")")
 		}
 		text := a.top.outer.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" })
-		return a.settle(text, types, files)
+		return a.settle(a.wholeRows(text, shapes), types, files)
 	}
 	text := a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" })
-	return a.settle(text, types, files)
+	return a.settle(a.wholeRows(text, shapes), types, files)
+}
+
+// visible tells which columns of table i the text has, and by which names.
+func (a *analysed) visible(i int) func(column string) (string, bool) {
+	return func(column string) (string, bool) { return a.system[i].visible(a.prefix, column) }
+}
+
+// wholeRows writes the rows of tables that text names as a whole: without the system
+// columns that the text has of them beside.
+func (a *analysed) wholeRows(text string, shapes []*shaped) string {
+	for i, alias := range a.rows {
+		var fields []string
+		row := ""
+		for _, c := range shapes[i].schema.columns {
+			value := quoteName(alias) + "." + quoteName(c.name)
+			if systemColumnOf(c.name) == 0 {
+				fields = append(fields, quoteName(c.name)+" := "+value)
+			}
+			if strings.EqualFold(c.name, alias) {
+				row = value // A column of that name comes before the row.
+			}
+		}
+		if row == "" {
+			row = "struct_pack(" + strings.Join(fields, ", ") + ")"
+		}
+		text = strings.ReplaceAll(text, rowName(a.prefix, i), row)
+	}
+	return text
 }
 
 // resultCasts are the result columns and which of them become text.
