@@ -80,15 +80,23 @@ func (c BufferConfig) Relaxed() bool { return c.Durability == DurabilityRelaxed 
 
 // QueryConfig is the section [query].
 type QueryConfig struct {
-	Timing         bool   `koanf:"timing" doc:"send took_ms and cache_hit"`
-	TimeoutSeconds int    `koanf:"timeout_seconds" doc:"longest run of one statement; 0 is no limit"`
-	DefaultOrder   string `koanf:"default_order" doc:"accepted, without effect in this version: order of a SELECT without ORDER BY: none or pk"`
-	MemoryLimit    string `koanf:"memory_limit" doc:"memory of DuckDB, for instance 2GB; empty is chosen from the machine"`
-	Threads        int    `koanf:"threads" doc:"threads of DuckDB; 0 is one per CPU"`
+	Timing         bool `koanf:"timing" doc:"send took_ms and cache_hit"`
+	TimeoutSeconds int  `koanf:"timeout_seconds" doc:"longest run of one statement; 0 is no limit"`
+	// RequestTimeoutSeconds bounds a transaction too: it never outlives its request.
+	RequestTimeoutSeconds int `koanf:"request_timeout_seconds" doc:"longest run of all statements of one request, whose open transaction is then rolled back; 0 is no limit"`
+
+	DefaultOrder string `koanf:"default_order" doc:"accepted, without effect in this version: order of a SELECT without ORDER BY: none or pk"`
+	MemoryLimit  string `koanf:"memory_limit" doc:"memory of DuckDB, for instance 2GB; empty is chosen from the machine"`
+	Threads      int    `koanf:"threads" doc:"threads of DuckDB; 0 is one per CPU"`
 }
 
 // Timeout returns the statement timeout, 0 for none.
 func (c QueryConfig) Timeout() time.Duration { return time.Duration(c.TimeoutSeconds) * time.Second }
+
+// RequestTimeout returns the bound of a whole request, 0 for none.
+func (c QueryConfig) RequestTimeout() time.Duration {
+	return time.Duration(c.RequestTimeoutSeconds) * time.Second
+}
 
 // QueryCacheConfig is the section [query_cache].
 type QueryCacheConfig struct {
@@ -231,7 +239,7 @@ func DefaultConfig() Config {
 		Server:       ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
 		Storage:      StorageConfig{DataPath: "./data", TrashHours: 72},
 		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
-		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, DefaultOrder: "none"},
+		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none"},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
 		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
 		Flush:        FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
@@ -288,6 +296,7 @@ func (c *Config) Validate() error {
 		{c.Buffer.MaxWALFiles < 1, "buffer.max_wal_files", "at least 1"},
 		{c.Buffer.MaxBytes < 0, "buffer.max_bytes", "0 or more"},
 		{c.Query.TimeoutSeconds < 0, "query.timeout_seconds", "0 or more"},
+		{c.Query.RequestTimeoutSeconds < 0, "query.request_timeout_seconds", "0 or more"},
 		{c.Query.DefaultOrder != "none" && c.Query.DefaultOrder != "pk", "query.default_order", "none or pk"},
 		{c.Query.Threads < 0, "query.threads", "0 or more"},
 		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},

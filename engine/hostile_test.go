@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -233,6 +234,50 @@ func TestStatementTimeout(t *testing.T) {
 	if got := s.single(root, "SELECT 1 AS one"); got != "1" {
 		t.Errorf("afterwards SELECT 1 gives %s", got)
 	}
+}
+
+// TestRequestTimeout ends a request whose statements are quick but many, D6: what is
+// outside of a transaction stays, a transaction leaves nothing.
+func TestRequestTimeout(t *testing.T) {
+	s := newServer(t, func(c *engine.Config) { c.Query.RequestTimeoutSeconds = 1 })
+	ann := userOf("ann")
+	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id INT PRIMARY KEY, v TEXT)")
+	const slow = "SELECT count(*) FROM range(20000) a, range(20000) b WHERE a.range * b.range % 7 = 3;"
+	for _, tt := range []struct {
+		begin, says, rows string
+	}{
+		{"", "request ran longer than 1s", "1"},
+		{"BEGIN;", "transaction rolled back: its request ran longer than 1s", "1"},
+	} {
+		begin := time.Now()
+		_, err := s.try(ann, tt.begin+"INSERT INTO app.t VALUES ("+fmt.Sprint(len(tt.begin))+", 'x');"+strings.Repeat(slow, 200)+"COMMIT")
+		if kalam.CodeOf(err) != kalam.CodeTimeout || !strings.Contains(messageOf(err), tt.says) || time.Since(begin) > 4*time.Second {
+			t.Errorf("%q after %s: %v", tt.begin, time.Since(begin), err)
+		}
+		if got := s.single(ann, "SELECT count(*) FROM app.t"); got != `"`+tt.rows+`"` {
+			t.Errorf("%q leaves %s rows", tt.begin, got)
+		}
+	}
+	// Statements that are done at once, too: here the reader of the results takes its time.
+	sql := "BEGIN;"
+	for i := range 100 {
+		sql += fmt.Sprintf("INSERT INTO app.t VALUES (%d, 'y');", 10+i)
+	}
+	err := s.Execute(t.Context(), ann, engine.Request{SQL: sql + "COMMIT"}, &slowCollector{})
+	if kalam.CodeOf(err) != kalam.CodeTimeout {
+		t.Errorf("100 INSERTs: %v", err)
+	}
+	if got := s.single(ann, "SELECT count(*) FROM app.t"); got != `"1"` {
+		t.Errorf("a transaction that took too long left %s rows", got)
+	}
+}
+
+// slowCollector takes 50 ms for each result.
+type slowCollector struct{ collector }
+
+func (c *slowCollector) Done(d engine.Done) error {
+	<-time.After(50 * time.Millisecond)
+	return c.collector.Done(d)
 }
 
 // TestMemoryLimit runs a query that needs more memory than it may have.

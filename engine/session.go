@@ -52,6 +52,8 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 	}
 	defer s.letGo()
 	defer s.abandon()
+	ctx, cancel := within(ctx, e.config.Query.RequestTimeout(), errRequestTimeout)
+	defer cancel()
 	for i, f := range fragments {
 		s.statement = i + 1
 		if err := s.run(ctx, f, fragments[i+1:]); err != nil {
@@ -108,19 +110,19 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 // statements that follow it in the request.
 func (s *session) run(ctx context.Context, f dialect.Fragment, rest []dialect.Fragment) error {
 	s.now = s.e.now()
-	if t := s.e.config.Query.Timeout(); t > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, t, errStatementTimeout)
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, s.e.config.Query.Timeout(), errStatementTimeout)
+	defer cancel()
 	defer s.endStatement()
 	st, err := dialect.Parse(f.Text)
+	if err == nil {
+		err = ctx.Err() // Statements that are done at once don't look at it.
+	}
 	if err == nil {
 		defer s.noteSlow(st, len(f.Text))
 		err = s.execute(ctx, st, rest)
 	}
-	if err != nil && errors.Is(context.Cause(ctx), errStatementTimeout) && isCancel(err) {
-		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", s.e.config.Query.Timeout())
+	if err != nil && isCancel(err) {
+		err = s.timedOut(ctx, err)
 	}
 	if err != nil && s.txn != nil && !s.txn.done {
 		s.txn.failed = true
@@ -145,7 +147,35 @@ func (s *session) endStatement() {
 	s.cleanup = s.cleanup[:0]
 }
 
-var errStatementTimeout = errors.New("statement timeout")
+// The causes of contexts that end because a statement, or all of a request, took too
+// long.
+var (
+	errStatementTimeout = errors.New("statement timeout")
+	errRequestTimeout   = errors.New("request timeout")
+)
+
+// within bounds ctx by t, 0 for no bound.
+func within(ctx context.Context, t time.Duration, cause error) (context.Context, context.CancelFunc) {
+	if t <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, t, cause)
+}
+
+// timedOut returns the error of a statement whose context ended, and says which limit
+// it met; err when it met none.
+func (s *session) timedOut(ctx context.Context, err error) error {
+	c := &s.e.config.Query
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errStatementTimeout):
+		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", c.Timeout())
+	case errors.Is(cause, errRequestTimeout) && s.txn != nil && !s.txn.done:
+		return kalam.Errorf(kalam.CodeTimeout, "transaction rolled back: its request ran longer than %s (query.request_timeout_seconds)", c.RequestTimeout())
+	case errors.Is(cause, errRequestTimeout):
+		return kalam.Errorf(kalam.CodeTimeout, "request ran longer than %s (query.request_timeout_seconds); statements before this one took effect", c.RequestTimeout())
+	}
+	return err
+}
 
 // isCancel reports whether err says that a context ended.
 func isCancel(err error) bool {
