@@ -52,6 +52,8 @@ type batchCache struct {
 	schema int        // SchemaVersion of the table that the chunks are built for.
 	chunks []chunk
 	size   atomic.Int64 // Estimated bytes of the records.
+
+	dropped func(id uint64) // Options.Dropped
 }
 
 func (c *batchCache) release() {
@@ -63,10 +65,18 @@ func (c *batchCache) release() {
 // drop releases the chunks from index n on and returns the others.
 func (c *batchCache) drop(chunks []chunk, n int) []chunk {
 	for i := n; i < len(chunks); i++ {
-		c.size.Add(-chunks[i].bytes())
-		chunks[i].release()
+		c.letGo(&chunks[i])
 	}
 	return chunks[:n]
+}
+
+// letGo releases a chunk of the cache.
+func (c *batchCache) letGo(k *chunk) {
+	c.size.Add(-k.bytes())
+	k.release()
+	if c.dropped != nil {
+		c.dropped(k.id)
+	}
 }
 
 func (k *chunk) release() {
@@ -193,8 +203,7 @@ func (c *batchCache) refresh(r *reading) error {
 		if err != nil {
 			return err
 		}
-		c.size.Add(-k.bytes())
-		k.release()
+		c.letGo(k)
 		c.chunks = slices.Replace(c.chunks, i, i+1, c.count(built)...)
 		i += len(built) - 1
 	}

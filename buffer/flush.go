@@ -109,7 +109,7 @@ type advance struct {
 // newAdvance prepares the raise of the watermark of a pinned scope. The caller
 // holds scope.flushing.
 func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
-	a := &advance{store: s, scope: sc, next: newMemtable(), dead: roaring.New()}
+	a := &advance{store: s, scope: sc, next: newMemtable(s.opts.Dropped), dead: roaring.New()}
 	s.visibility.RLock()
 	a.from, a.old = sc.lake, sc.mem
 	sh := sc.mem.shown

@@ -61,9 +61,10 @@ func (b *baseList) below(n int) int {
 // of returns the base of a version that has one.
 func (b *baseList) of(version int) base { return b.base[b.below(version)] }
 
-// newMemtable returns an empty memtable with one reference.
-func newMemtable() *memtable {
-	m := &memtable{}
+// newMemtable returns an empty memtable with one reference. dropped is
+// Options.Dropped.
+func newMemtable(dropped func(id uint64)) *memtable {
+	m := &memtable{cache: batchCache{dropped: dropped}}
 	m.refs.Store(1)
 	return m
 }

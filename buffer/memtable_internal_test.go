@@ -15,7 +15,7 @@ import (
 // the chains with a plain list.
 func TestMemtable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMemtable()
+		m := newMemtable(nil)
 		var want []version
 		seq := kalam.Seq(1)
 		add := func(t *rapid.T) {

@@ -25,7 +25,7 @@ type overlay struct {
 
 // Writes returns an empty set of own writes on top of the view.
 func (v *View) Writes() (*Writes, error) {
-	mem := newMemtable()
+	mem := newMemtable(v.snap.store.opts.Dropped)
 	if err := v.snap.own(mem); err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 	if err != nil {
 		return err
 	}
-	mem := newMemtable()
+	mem := newMemtable(s.opts.Dropped)
 	last := l.Watermark
 	start, end := logKey(nil, sc.id, l.Watermark+1), prefixEnd(scopePrefix(nil, sc.id))
 	err = s.backend.Scan(ctx, partitionRows, start, end, func(key, value []byte) error {

@@ -32,11 +32,14 @@ type Options struct {
 	Publish func([]kalam.Change)
 	// Interested limits the changes that are built; nil is every scope.
 	Interested func(kalam.Scope) bool
-	Worker     int              // Worker number in seqs.
-	Now        func() time.Time // nil is time.Now.
-	HotBytes   int64            // Memory of scopes that nobody uses, the last used one left out; 0 is 256 MiB.
-	MaxBytes   int64            // Of buffered rows, from which writes wait and then fail; 0 is no limit.
-	Logger     *slog.Logger     // nil discards.
+	// Dropped is told the id of a Batch that no further view will have, so that what
+	// was made of it can go. It must not block, nor call the store. nil is nobody.
+	Dropped  func(id uint64)
+	Worker   int              // Worker number in seqs.
+	Now      func() time.Time // nil is time.Now.
+	HotBytes int64            // Memory of scopes that nobody uses, the last used one left out; 0 is 256 MiB.
+	MaxBytes int64            // Of buffered rows, from which writes wait and then fail; 0 is no limit.
+	Logger   *slog.Logger     // nil discards.
 }
 
 const (

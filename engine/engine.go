@@ -110,21 +110,14 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.warnIfOpen()
-	e.query, err = query.Open(query.Options{
-		MemoryLimit: cfg.Query.MemoryLimit, Threads: cfg.Query.Threads, MaxPlans: cfg.QueryCache.MaxPlans,
-		LakeDirs: []string{e.storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open query engine: %w", err)
-	}
 	if e.points, err = newPointCache(cfg.QueryCache.MaxPlans); err != nil {
 		return nil, fmt.Errorf("make point cache: %w", err)
 	}
 	return e, e.openJobs()
 }
 
-// openStorage opens the buffer, the catalog and the lake, and the hub that the
-// buffer publishes to.
+// openStorage opens the buffer, the catalog and the lake, and the hub and the query
+// engine, which the buffer tells what it publishes and what it lets go of.
 func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err := e.openLake(ctx, o); err != nil {
 		return err
@@ -147,8 +140,16 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	e.hub = subscribe.NewHub(subscribe.HubOptions{
 		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents, MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
 	})
+	c := &e.config
+	e.query, err = query.Open(query.Options{
+		MemoryLimit: c.Query.MemoryLimit, Threads: c.Query.Threads, MaxPlans: c.QueryCache.MaxPlans,
+		LakeDirs: []string{e.storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
+	})
+	if err != nil {
+		return fmt.Errorf("open query engine: %w", err)
+	}
 	e.store, err = buffer.Open(ctx, e.backend, buffer.Options{
-		Segments: segments{e}, Publish: e.hub.Publish, Interested: e.hub.Interested,
+		Segments: segments{e}, Publish: e.hub.Publish, Interested: e.hub.Interested, Dropped: e.query.Forget,
 		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
 		MaxBytes: e.config.Buffer.MaxBytes,
 	})

@@ -13,8 +13,15 @@ import (
 // chunkCacheBytes bounds the batches that the chunk cache keeps alive.
 const chunkCacheBytes = 64 << 20
 
-// maxSeen bounds the memory of which batches were read once.
+// maxSeen bounds the memory of which batches were read once, and of which are gone.
 const maxSeen = 4096
+
+// What a batch takes beside its buffers: a piece that DuckDB reads, and of each piece
+// a column, with what Arrow keeps of them in Go.
+const (
+	pieceBytes  = 1 << 10
+	columnBytes = 1 << 10
+)
 
 // chunkCache keeps the chunks of batches that have an id, so that a hot scope is
 // not converted for every query. A batch is kept from its second use on: the last
@@ -25,6 +32,7 @@ type chunkCache struct {
 	lru     list.List // of *chunkEntry, the most recently used first
 	bytes   int64
 	seen    map[uint64]struct{} // Batches that were read once.
+	gone    map[uint64]struct{} // Batches that were forgotten, which a query may still read.
 	hits    int64
 	misses  int64
 }
@@ -39,7 +47,7 @@ type chunkEntry struct {
 }
 
 func newChunkCache() *chunkCache {
-	return &chunkCache{entries: map[uint64]*list.Element{}, seen: map[uint64]struct{}{}}
+	return &chunkCache{entries: map[uint64]*list.Element{}, seen: map[uint64]struct{}{}, gone: map[uint64]struct{}{}}
 }
 
 // chunksOf returns the chunks of b, one per maxChunkRows rows. The caller
@@ -102,11 +110,28 @@ func (cc *chunkCache) lookup(s *schema, id uint64) (pieces []*C.kalam_chunk, kee
 		delete(cc.seen, id)
 		return nil, true
 	}
-	if len(cc.seen) >= maxSeen {
-		clear(cc.seen)
-	}
-	cc.seen[id] = struct{}{}
+	note(cc.seen, id)
 	return nil, false
+}
+
+// note adds id to a bounded set. What the set forgets costs a little time or memory,
+// no more.
+func note(set map[uint64]struct{}, id uint64) {
+	if len(set) >= maxSeen {
+		clear(set)
+	}
+	set[id] = struct{}{}
+}
+
+// forget lets go of what is kept of a batch that is not given again.
+func (cc *chunkCache) forget(id uint64) {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	if el, ok := cc.entries[id]; ok {
+		cc.removeLocked(el)
+	}
+	delete(cc.seen, id)
+	note(cc.gone, id)
 }
 
 func retainChunks(pieces []*C.kalam_chunk) []*C.kalam_chunk {
@@ -117,13 +142,16 @@ func retainChunks(pieces []*C.kalam_chunk) []*C.kalam_chunk {
 }
 
 func (cc *chunkCache) add(s *schema, b *Batch, pieces []*C.kalam_chunk) {
-	size := sizeOf(b.Record)
+	size := sizeOf(b.Record) + int64(len(pieces))*(pieceBytes+columnBytes*b.Record.NumCols())
 	if size > chunkCacheBytes/4 || len(pieces) == 0 {
 		return
 	}
 	cc.mu.Lock()
 	defer cc.mu.Unlock()
 	if _, ok := cc.entries[b.ID]; ok { // Another query was faster.
+		return
+	}
+	if _, ok := cc.gone[b.ID]; ok {
 		return
 	}
 	b.Record.Retain()
@@ -162,7 +190,7 @@ func sizeOf(rec arrow.RecordBatch) int64 {
 	for _, col := range rec.Columns() {
 		for _, b := range col.Data().Buffers() {
 			if b != nil {
-				n += int64(b.Len())
+				n += int64(b.Cap())
 			}
 		}
 		n += 16 * rec.NumRows()

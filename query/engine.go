@@ -152,6 +152,10 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
+// Forget lets go of what is kept of a batch with this id, which is not given again. It
+// may be called while queries read the batch, and from any goroutine.
+func (e *Engine) Forget(id uint64) { e.chunks.forget(id) }
+
 // ClearPlans empties the plan cache and returns how many queries it held.
 // Running queries are not disturbed.
 func (e *Engine) ClearPlans() int {

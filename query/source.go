@@ -38,7 +38,8 @@ type Batch struct {
 	Record arrow.RecordBatch
 	Live   []uint32 // Rows to be read, ascending; nil: all.
 	// ID is equal for the same record in several queries and never given to
-	// another: what DuckDB makes of it is kept for the next. 0: it is read once.
+	// another: what DuckDB makes of it is kept for the next, until Engine.Forget. 0: it
+	// is read once.
 	ID uint64
 }
 
