@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"catalog":           {"", "buffer", "datatype", "dialect"},
 	"query":             {"", "datatype", "dialect", "subscribe"},
 	"query/querytest":   {},
+	"query/sandbox":     {},
 	"engine":            {"", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe", "jobs"},
 	"api":               {"", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
 	"shell":             {"", "dialect", "link", "link/wire"},
