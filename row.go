@@ -62,4 +62,20 @@ type Segment struct {
 	SchemaVersion int         `json:"schema_version"`
 	Table         TableNumber `json:"table"`
 	CreatedAt     time.Time   `json:"created_at"`
+	User          UserID      `json:"-"` // Of the scope, which the key of the manifest of record names; "" for a SHARED table.
+	Sums          SegmentSums `json:"sums,omitzero"`
 }
+
+// SegmentSums are checksums, CRC-32C, by which the files of a segment are known: a
+// file of the same size that belongs to another segment has others. They are zero
+// in a record from before they were kept (docs/architecture/lake-format.md has how
+// each is computed).
+type SegmentSums struct {
+	File      uint32 `json:"file"`       // Of the Parquet file.
+	Footer    uint32 `json:"footer"`     // Of its footer.
+	Keys      uint32 `json:"keys"`       // Of the sidecar.
+	KeysBytes int64  `json:"keys_bytes"` // Its size.
+}
+
+// Known reports whether the sums are recorded.
+func (s SegmentSums) Known() bool { return s.KeysBytes > 0 }

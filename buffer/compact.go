@@ -124,7 +124,7 @@ func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
 	if cc.Segment != nil {
 		x.to.last++
 		seg := *cc.Segment
-		seg.ID = x.to.last
+		seg.ID, seg.User = x.to.last, x.scope.id.User
 		x.to.Segments = append(x.to.Segments, seg)
 		x.to.vectors = append(x.to.vectors, vectors{tombstones: tombstones})
 	}

@@ -170,7 +170,7 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 	}
 	a.to.last++
 	seg := fc.Segment
-	seg.ID = a.to.last
+	seg.ID, seg.User = a.to.last, a.scope.id.User
 	var v vectors
 	if fc.Tombstones != nil && !fc.Tombstones.IsEmpty() {
 		v.tombstones = fc.Tombstones.Clone()

@@ -205,8 +205,9 @@ func TestManifestRoundTrip(t *testing.T) {
 	l := &lakeState{last: 9}
 	l.Manifest = Manifest{Version: 3, Watermark: 77, CreatedAt: now, UpdatedAt: now.Add(time.Second), FlushedAt: now.Add(time.Minute)}
 	l.Segments = []kalam.Segment{
-		{ID: 4, Storage: "local", Path: "users/ann/x.parquet", MinSeq: 1, MaxSeq: 70, Rows: 5, Tombstones: 1, MinKey: []byte{1}, MaxKey: []byte{9}, SchemaVersion: 2, Table: 7, CreatedAt: now},
-		{ID: 9, Path: "b"},
+		{ID: 4, Storage: "local", Path: "users/ann/x.parquet", MinSeq: 1, MaxSeq: 70, Rows: 5, Tombstones: 1, MinKey: []byte{1}, MaxKey: []byte{9}, SchemaVersion: 2, Table: 7, CreatedAt: now, User: "ann",
+			Sums: kalam.SegmentSums{File: 1, Footer: 2, Keys: 3, KeysBytes: 4}},
+		{ID: 9, Path: "b", User: "ann"},
 	}
 	l.vectors = []vectors{{dead: roaring.BitmapOf(1, 2, 100_000), tombstones: roaring.BitmapOf(3)}, {}}
 	raw, err := encodeManifest(l)

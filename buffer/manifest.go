@@ -145,6 +145,7 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 		if err != nil {
 			return nil, bad(err, "tombstones")
 		}
+		s.User = sc.User
 		l.Segments = append(l.Segments, s.Segment)
 		l.vectors = append(l.vectors, vectors{dead, tombstones})
 	}

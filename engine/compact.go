@@ -334,19 +334,24 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 		RowGroup: flushRowGroup, Metadata: pending.Metadata(c.minSeq),
 	}
 	layouts := e.layoutsOf(c.table)
+	var lent lentFiles
+	defer lent.release()
 	for i := range c.old {
-		path, release, err := e.lake.LocalPath(ctx, &c.old[i])
+		path, err := lent.lend(ctx, e, &c.old[i])
 		if err != nil {
 			return kalam.Segment{}, errors.Join(err, pending.Abort())
 		}
-		defer release()
 		layout, err := layouts.of(&c.old[i])
 		if err != nil {
 			return kalam.Segment{}, errors.Join(err, pending.Abort())
 		}
 		spec.Files = append(spec.Files, query.File{Path: path, Layout: layout, Dead: c.removed[i].Removed})
 	}
-	if _, err = e.query.CopyParquet(ctx, spec); err == nil {
+	_, err = e.query.CopyParquet(ctx, spec)
+	if changed := lent.changed(ctx, err); changed != nil {
+		err = changed // What was copied is not what was checked.
+	}
+	if err == nil {
 		err = pending.CheckOrder(ctx, c.keys)
 	}
 	if err == nil {

@@ -228,26 +228,27 @@ func (e *Engine) Counters() *Counters { return &e.counters }
 // Started returns when the engine was opened.
 func (e *Engine) Started() time.Time { return e.started }
 
-// tableSource builds what a query reads of one table. release lets go of the
-// files and must be called when the query has ended, also after an error.
-func (e *Engine) tableSource(ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, now time.Time) (src query.Source, release []func(), err error) {
+// tableSource builds what a query reads of one table. The files of it are lent by
+// lent, also after an error.
+func (e *Engine) tableSource(
+	ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, now time.Time, lent *lentFiles,
+) (src query.Source, err error) {
 	src.Schema = e.schemaOf(t)
 	layouts := e.layoutsOf(t)
 	for _, seg := range view.Segments() {
 		layout, err := layouts.of(seg.Segment)
 		if err != nil {
-			return src, release, err
+			return src, err
 		}
-		path, done, err := e.lake.LocalPath(ctx, seg.Segment)
+		path, err := lent.lend(ctx, e, seg.Segment)
 		if err != nil {
-			return src, release, err
+			return src, err
 		}
-		release = append(release, done)
 		src.Files = append(src.Files, query.File{Path: path, Layout: layout, Dead: hidden(seg, withDeleted)})
 	}
 	batches, err := view.Batches(withDeleted)
 	if err != nil {
-		return src, release, err
+		return src, err
 	}
 	if t.Kind == kalam.KindStreamTable {
 		batches = unexpired(batches, kalam.SeqAt(now.Add(-t.Options.TTL)))
@@ -255,5 +256,5 @@ func (e *Engine) tableSource(ctx context.Context, t *kalam.Table, view *buffer.V
 	for _, b := range batches {
 		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live, ID: b.ID})
 	}
-	return src, release, nil
+	return src, nil
 }

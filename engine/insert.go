@@ -188,7 +188,7 @@ func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []
 		return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT has %d target columns but the query gives %d", len(target), got).At(st.SelectPos)
 	}
 	for {
-		batch, err := res.rows.Next(ctx)
+		batch, err := res.next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

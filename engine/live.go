@@ -378,7 +378,7 @@ func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.R
 	}
 	defer res.Close()
 	hit := make(map[kalam.Seq]bool, len(rows))
-	if err := eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+	if err := eachRow(ctx, res, func(vals []kalam.Value) error {
 		hit[kalam.Seq(vals[0].Int())] = true
 		return nil
 	}); err != nil {

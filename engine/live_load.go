@@ -12,7 +12,6 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
-	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -139,7 +138,7 @@ func (l *liveLoad) page(ctx context.Context, out []pointColumn, size int, b *Liv
 	}
 	defer l.session.endStatement()
 	defer res.Close()
-	return eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+	return eachRow(ctx, res, func(vals []kalam.Value) error {
 		if len(b.Rows) == size {
 			b.HasMore = true
 			return nil
@@ -183,9 +182,9 @@ func (spec *liveSpec) namesDeleted() bool {
 }
 
 // eachRow hands every row of a running query to f.
-func eachRow(ctx context.Context, rows *query.Rows, f func(vals []kalam.Value) error) error {
+func eachRow(ctx context.Context, rows *openRows, f func(vals []kalam.Value) error) error {
 	for {
-		batch, err := rows.Next(ctx)
+		batch, err := rows.next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

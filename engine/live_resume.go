@@ -48,7 +48,7 @@ func (l *liveLoad) resumedPage(ctx context.Context, out []pointColumn, size int,
 	defer l.session.endStatement()
 	defer res.Close()
 	entries := 0
-	return eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+	return eachRow(ctx, res, func(vals []kalam.Value) error {
 		if entries == size {
 			b.HasMore = true
 			return nil

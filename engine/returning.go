@@ -63,7 +63,7 @@ func (s *session) rehearse(ctx context.Context, a *answer, muts []buffer.Mutatio
 		seqs[i] = s.e.store.Clock().Last()
 	}
 	return s.returnRows(ctx, a, muts, seqs, func(ctx context.Context, res *openRows) error {
-		return eachRow(ctx, res.rows, func([]kalam.Value) error { return nil })
+		return eachRow(ctx, res, func([]kalam.Value) error { return nil })
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -53,6 +54,31 @@ type openRows struct {
 	owned    bool // The snapshot ends with the query.
 	cacheHit bool
 	tables   []*relation
+	files    lentFiles
+	checked  time.Time // When files were last found unchanged.
+}
+
+// recheckEvery is how long rows are handed on before it is looked again whether the
+// files that they come from are still the same.
+const recheckEvery = 20 * time.Millisecond
+
+// next returns the next rows, io.EOF after the last. Neither is told when a file that
+// they come from was changed meanwhile: what the query engine has read is then not what
+// was checked.
+func (r *openRows) next(ctx context.Context) (arrow.RecordBatch, error) {
+	batch, err := r.rows.Next(ctx)
+	now := time.Now()
+	if err == nil && now.Sub(r.checked) < recheckEvery {
+		return batch, nil
+	}
+	if changed := r.files.changed(ctx, err); changed != nil {
+		if err == nil {
+			batch.Release()
+		}
+		return nil, changed
+	}
+	r.checked = now
+	return batch, err
 }
 
 // Close ends the query and lets go of its snapshot. It may be called twice.
@@ -61,6 +87,7 @@ func (r *openRows) Close() {
 		r.rows.Close()
 		r.rows = nil
 	}
+	r.files.release()
 	if r.owned && r.snapshot != nil {
 		r.snapshot.release()
 		r.snapshot = nil
@@ -108,7 +135,7 @@ func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Va
 			return nil, err
 		}
 	}
-	sources, err := s.sources(ctx, rels, res.snapshot)
+	sources, err := s.sources(ctx, rels, res)
 	if err != nil {
 		res.Close()
 		return nil, err
@@ -117,6 +144,9 @@ func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Va
 		Params: params, User: s.principal.User, Role: s.principal.Role, Now: s.now,
 	})
 	if err != nil {
+		if changed := res.files.changed(ctx, err); changed != nil {
+			err = changed
+		}
 		res.Close()
 		return nil, err
 	}
@@ -228,10 +258,10 @@ func (s *session) pin(ctx context.Context, scopes []buffer.TableScope) (*pinned,
 }
 
 // sources builds what each table reference reads.
-func (s *session) sources(ctx context.Context, rels []*relation, p *pinned) ([]query.Source, error) {
+func (s *session) sources(ctx context.Context, rels []*relation, res *openRows) ([]query.Source, error) {
 	out := make([]query.Source, len(rels))
 	for i, r := range rels {
-		src, err := s.source(ctx, r, p)
+		src, err := s.source(ctx, r, res)
 		if err != nil {
 			return nil, err
 		}
@@ -240,20 +270,18 @@ func (s *session) sources(ctx context.Context, rels []*relation, p *pinned) ([]q
 	return out, nil
 }
 
-func (s *session) source(ctx context.Context, r *relation, p *pinned) (query.Source, error) {
+func (s *session) source(ctx context.Context, r *relation, res *openRows) (query.Source, error) {
 	switch {
 	case r.source != nil:
 		return *r.source, nil
 	case r.system != nil:
 		return s.systemSource(ctx, r.system)
 	}
-	view, err := s.viewOf(r.table, p)
+	view, err := s.viewOf(r.table, res.snapshot)
 	if err != nil {
 		return query.Source{}, err
 	}
-	src, release, err := s.e.tableSource(ctx, r.table, view, r.ref.NamesDeleted, s.now)
-	s.cleanup = append(s.cleanup, release...)
-	return src, err
+	return s.e.tableSource(ctx, r.table, view, r.ref.NamesDeleted, s.now, &res.files)
 }
 
 // viewOf returns what a query reads of t: the snapshot's view, with the
@@ -281,7 +309,7 @@ func (s *session) stream(ctx context.Context, res *openRows) error {
 	var n int64
 	trailer := RowsTrailer{CacheHit: &res.cacheHit}
 	for {
-		batch, err := res.rows.Next(ctx)
+		batch, err := res.next(ctx)
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -361,7 +361,7 @@ func (s *session) eachAffected(
 		return err
 	}
 	for {
-		batch, err := res.rows.Next(ctx)
+		batch, err := res.next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

@@ -143,7 +143,7 @@ func (s *session) resolveConflicts(ctx context.Context, w *writer, st *dialect.I
 		return nil, err
 	}
 	defer res.Close()
-	err = eachRow(ctx, res.rows, func(vals []kalam.Value) error {
+	err = eachRow(ctx, res, func(vals []kalam.Value) error {
 		i := int(vals[0].Int())
 		next := append([]kalam.Value(nil), taken[i].stored...)
 		vals = vals[1:]

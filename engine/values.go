@@ -183,7 +183,7 @@ func (s *session) oneRowOf(ctx context.Context, sql string, params []kalam.Value
 		return nil, err
 	}
 	defer res.Close()
-	batch, err := res.rows.Next(ctx)
+	batch, err := res.next(ctx)
 	if errors.Is(err, io.EOF) {
 		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "expression gives no value")
 	}

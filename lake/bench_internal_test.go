@@ -44,12 +44,12 @@ func BenchmarkBuildSidecar(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					if err := writeSidecar(&w, &sidecarSpec{keys: sorted, parquetRows: int64(n)}); err != nil {
+					if _, _, err := writeSidecar(&w, &sidecarSpec{keys: sorted, parquetRows: int64(n)}); err != nil {
 						b.Fatal(err)
 					}
 				}
 				s := &sidecar{path: "bench", file: bufferObject{bytes.NewReader(w.Bytes())}}
-				if err := s.load(&kalam.Segment{Rows: int64(n)}); err != nil {
+				if err := s.load(&kalam.Segment{Rows: int64(n), MinSeq: baseSeq(keys), MaxSeq: 1 << 62}); err != nil {
 					b.Fatal(err)
 				}
 				b.ReportMetric(float64(w.Len())/float64(n), "B/key")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
@@ -323,5 +324,23 @@ func BenchmarkReadRow(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkLend lends a file that was checked to a query, and asks at the end whether
+// it was changed.
+func BenchmarkLend(b *testing.B) {
+	s := newBenchSegment(b, benchKinds()[0], 10_000)
+	time.Sleep(100 * time.Millisecond) // Until the times of the file tell of every change.
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := s.lake.LocalPath(b.Context(), &s.seg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Unchanged(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		f.Release()
 	}
 }

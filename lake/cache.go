@@ -175,6 +175,14 @@ func (c *handleCache[T]) drop(key objectKey) {
 	}
 }
 
+// dropHandle takes h out, if it is still in, so that the next acquire opens anew. The
+// caller holds it and releases it.
+func (c *handleCache[T]) dropHandle(h *handle[T]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.removeLocked(h)
+}
+
 // dropAll takes out every key that match accepts and closes what nobody uses.
 func (c *handleCache[T]) dropAll(match func(objectKey) bool) error {
 	c.mu.Lock()

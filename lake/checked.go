@@ -3,6 +3,9 @@ package lake
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"time"
 
 	"github.com/kalamlake/kalam"
 )
@@ -10,47 +13,176 @@ import (
 // maxChecked bounds how many segments are remembered as checked, and as removed.
 const maxChecked = 1 << 16
 
-// checkOnce compares every byte of a segment's Parquet file with its checksums
-// before it is read for the first time since the start, because DuckDB, which
-// reads it, has none. Files are never changed, so once is enough; files that this
-// process wrote were checked then. Without its sidecar a file has no checksums
-// and passes.
-func (l *Lake) checkOnce(ctx context.Context, at *location, seg *kalam.Segment) error {
-	k := objectKey{at.ID, seg.Path}
-	if l.checked.Contains(k) {
+// LocalFile is the Parquet file of a segment, lent to a reader that opens it by its
+// name and knows no checksums.
+type LocalFile struct {
+	Name string // Absolute.
+
+	lake    *Lake
+	at      *location
+	segment kalam.Segment
+	state   checkedFile
+	release func()
+}
+
+// checkedFile is how a file was while all of it was compared with its checksums.
+type checkedFile struct {
+	identity
+	settled bool // A change since must show in the identity.
+}
+
+// LocalPath lends the segment's Parquet file to read_parquet, until Release. A file
+// that is missing, or is not the one that the record describes, byte for byte, gives
+// CodeCorrupt. All of it is read only if that was not yet done in this process, or if
+// it was changed or replaced since. A segment of an early version whose sidecar is
+// missing gives ErrNoSidecar: nothing vouches for its file before Rebuild.
+func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (*LocalFile, error) {
+	at, err := l.location(seg.Storage)
+	if err != nil {
+		return nil, err
+	}
+	name, release, err := at.Storage.LocalPath(ctx, seg.Path)
+	if err != nil {
+		return nil, missingIsCorrupt(seg.Path, err)
+	}
+	f := &LocalFile{Name: name, lake: l, at: at, segment: *seg, release: release}
+	if f.state, err = l.checkLocal(ctx, at, seg, name); err != nil {
+		release()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Release ends the loan.
+func (f *LocalFile) Release() { f.release() }
+
+// Unchanged reports, as an error with CodeCorrupt, whether what was read from the
+// file since LocalPath may be anything else than what was checked there. Whoever
+// reads the file asks after reading it, and before anything that was read counts.
+func (f *LocalFile) Unchanged(ctx context.Context) error {
+	now, err := identify(f.Name)
+	if err == nil && now == f.state.identity && f.state.settled {
 		return nil
 	}
-	// Whoever comes second waits for the first, also when that one gives up.
-	_, err, _ := l.checking.Do(string(k.storage)+"\x00"+k.path, func() (any, error) {
-		if l.checked.Contains(k) {
-			return nil, nil
-		}
-		return nil, l.check(context.WithoutCancel(ctx), at, seg)
-	})
+	state, err := f.lake.checkLocal(ctx, f.at, &f.segment, f.Name)
 	if err != nil {
 		return err
 	}
-	l.checked.Add(k, struct{}{})
+	if state.identity != f.state.identity {
+		return changed(f.segment.Path) // It is whole again, which says nothing of what was read.
+	}
 	return nil
 }
 
-func (l *Lake) check(ctx context.Context, at *location, seg *kalam.Segment) (err error) {
-	s, err := openSidecar(ctx, at, seg)
-	if errors.Is(err, ErrNoSidecar) {
-		return nil
+// identify returns the identity of the file of that name.
+func identify(name string) (identity, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return identity{}, err
 	}
+	return identityOf(info), nil
+}
+
+// checkLocal compares the local file name with the record and the checksums of seg,
+// unless that was done since it was last changed. Whoever comes second waits for the
+// first, also when that one gives up.
+func (l *Lake) checkLocal(ctx context.Context, at *location, seg *kalam.Segment, name string) (checkedFile, error) {
+	k := objectKey{at.ID, seg.Path}
+	now, err := identify(name)
+	if err != nil {
+		return checkedFile{}, localMissing(seg.Path, err)
+	}
+	if known, ok := l.checked.Get(k); ok && known == now {
+		return checkedFile{known, true}, nil
+	}
+	state, err, _ := l.checking.Do(string(k.storage)+"\x00"+k.path+"\x00"+name, func() (any, error) {
+		state, err := checkWhole(context.WithoutCancel(ctx), at, seg, name)
+		if err == nil && state.settled {
+			l.checked.Add(k, state.identity)
+		}
+		return state, err
+	})
+	if err != nil {
+		return checkedFile{}, err
+	}
+	return state.(checkedFile), nil //nolint:forcetypeassert // it is what the function above returns
+}
+
+// localMissing is missingIsCorrupt of a local file, whose name it hides.
+func localMissing(p string, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("open %s: %w", p, ErrNotExist)
+	}
+	return missingIsCorrupt(p, localError("open "+p, err))
+}
+
+// checkWhole reads all of a local file and compares it. A file that is changed
+// meanwhile is read again.
+func checkWhole(ctx context.Context, at *location, seg *kalam.Segment, name string) (checkedFile, error) {
+	for try := 1; ; try++ {
+		local, err := os.Open(name)
+		if err != nil {
+			return checkedFile{}, localMissing(seg.Path, err)
+		}
+		state, after, err := checkOpen(ctx, at, seg, local)
+		_ = local.Close() // It was only read.
+		if state.identity == after || try == maxTries {
+			if err == nil && state.identity != after {
+				err = changed(seg.Path)
+			}
+			return state, err
+		}
+	}
+}
+
+// checkOpen compares an open file and returns how it was before and after.
+func checkOpen(ctx context.Context, at *location, seg *kalam.Segment, local *os.File) (state checkedFile, after identity, err error) {
+	now := time.Now()
+	info, err := local.Stat()
+	if err != nil {
+		return state, after, localError("open "+seg.Path, err)
+	}
+	state.identity = identityOf(info)
+	state.settled = state.identity.settled(now)
+	checkErr := checkContent(ctx, at, seg, &localObject{local, info.Size()})
+	if info, err = local.Stat(); err != nil {
+		return state, after, localError("open "+seg.Path, err)
+	}
+	return state, identityOf(info), checkErr
+}
+
+// checkContent compares all bytes of the Parquet file o of seg with the sums of the
+// record, or for want of them with those of the sidecar, and its footer with the record.
+func checkContent(ctx context.Context, at *location, seg *kalam.Segment, o Object) (err error) {
+	f := &parquetFile{path: seg.Path, file: o}
+	if seg.Sums.Known() {
+		return f.checkSums(ctx, seg)
+	}
+	s, err := openSidecar(ctx, at, seg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	object, err := at.Storage.Open(ctx, seg.Path)
-	if err != nil {
-		return missingIsCorrupt(seg.Path, err)
-	}
-	defer func() { err = errors.Join(err, object.Close()) }()
-	f := &parquetFile{path: seg.Path, file: object, sums: s.sums, sumBlock: int64(s.sumBlock)}
+	f.sums, f.sumBlock = s.sums, int64(s.sumBlock)
 	if err := f.open(seg); err != nil {
 		return err
 	}
-	return f.scrub(ctx)
+	return f.scrub(ctx, nil)
+}
+
+// checkSums computes the checksums of the blocks of f, by which it is read from then
+// on, and compares their checksum, and the footer, with the record of seg.
+func (f *parquetFile) checkSums(ctx context.Context, seg *kalam.Segment) error {
+	if f.file.Size() != seg.Bytes {
+		return corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
+	}
+	sums, err := sumFile(ctx, sectionOf(f.file), f.file.Size())
+	if err != nil {
+		return err
+	}
+	f.sums, f.sumBlock = encodeSums(sums), sumBlockSize
+	if sum := checksum(f.sums); seg.Sums.Known() && sum != seg.Sums.File {
+		return corrupt(f.path, "it has the checksum %08x instead of %08x", sum, seg.Sums.File)
+	}
+	return f.open(seg)
 }

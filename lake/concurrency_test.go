@@ -344,17 +344,16 @@ func (c *crowd) step(t *testing.T, r *rand.Rand, user kalam.UserID) error {
 	case 0:
 		return c.lake.Rebuild(ctx, notes(), &seg)
 	case 1:
-		return c.lake.Scrub(ctx, &seg)
+		return scrub(ctx, c.lake, &seg)
 	case 2:
 		return c.lake.EachKey(ctx, &seg, func(lake.KeyRow) error { return nil })
 	case 3:
-		name, release, err := c.lake.LocalPath(ctx, &seg)
+		f, err := c.lake.LocalPath(ctx, &seg)
 		if err != nil {
 			return err
 		}
-		defer release()
-		_, err = os.Stat(name)
-		return err
+		defer f.Release()
+		return f.Unchanged(ctx)
 	}
 	return c.read(ctx, r, seg)
 }

@@ -197,7 +197,7 @@ func TestReadsFail(t *testing.T) {
 				"EachKey":  func() error { return l.EachKey(ctx, &seg, func(lake.KeyRow) error { return nil }) },
 				"ReadRows": func() error { _, err := l.ReadRows(ctx, notes(), &seg, []int64{7}); return err },
 				"Verify":   func() error { return l.Verify(ctx, &seg) },
-				"Scrub":    func() error { return l.Scrub(ctx, &seg) },
+				"Scrub":    func() error { return scrub(ctx, l, &seg) },
 			} {
 				armed = true
 				if err := call(); err != nil && (!errors.Is(err, broken) || kalam.CodeOf(err) == kalam.CodeCorrupt) {

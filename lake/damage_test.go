@@ -101,7 +101,7 @@ func (s *specimen) examine(t *testing.T, what string) (failed bool, scrubbed err
 	t.Helper()
 	l := s.fresh(t)
 	failed = readAll(t, l, s.table, &s.seg, s.keys, &s.want, what)
-	scrubbed = l.Scrub(t.Context(), &s.seg)
+	scrubbed = scrub(t.Context(), l, &s.seg)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -193,9 +193,13 @@ func TestOtherDamage(t *testing.T) {
 			copy(moved[to:], whole[from:min(from+n, len(whole))])
 			cases[fmt.Sprintf("%d bytes of %d at %d", n, from, to)] = moved
 		}
+		sums := s.seg.Sums
 		for what, damaged := range cases {
 			if bytes.Equal(damaged, whole) {
 				continue
+			}
+			if s.seg.Sums = sums; r.IntN(2) == 0 {
+				s.seg.Sums = kalam.SegmentSums{} // As an early version recorded it.
 			}
 			overwrite(t, s.file(p), damaged)
 			what = path.Ext(p) + " " + what
@@ -226,6 +230,7 @@ func TestSwappedSegments(t *testing.T) {
 func TestRebuildOfDamagedFiles(t *testing.T) {
 	r := seeded(t)
 	s := newSpecimen(t, r, laketest.ParquetOptions{RowGroup: 80})
+	s.seg.Sums = kalam.SegmentSums{} // They would tell at once.
 	whole, keys := read(t, s.file(s.seg.Path)), read(t, s.file(keysOf(s.seg)))
 	refused := 0
 	for i := range 3 * flips {
@@ -315,6 +320,7 @@ func FuzzSidecar(f *testing.F) {
 	rows := keyRows("a", "b", "c", strings.Repeat("d", 5000), "e")
 	seg := write(f, b.lake, keyed(), "alice", rows, laketest.ParquetOptions{})
 	f.Add(read(f, b.file(keysOf(seg))))
+	seg.Sums = kalam.SegmentSums{} // They would tell at once.
 	f.Fuzz(func(t *testing.T, content []byte) {
 		overwrite(t, b.file(keysOf(seg)), content)
 		l := newLake(t, b.store, lake.Options{}, nil)
@@ -343,7 +349,7 @@ func FuzzParquet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		overwrite(t, b.file(seg.Path), content)
 		seg := seg
-		seg.Bytes = int64(len(content))
+		seg.Bytes, seg.Sums = int64(len(content)), kalam.SegmentSums{} // They would tell at once.
 		if err := b.lake.Rebuild(t.Context(), notes(), &seg); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt && kalam.CodeOf(err) != kalam.CodeUnsupported {
 			t.Errorf("Rebuild = %v", err)
 		}
@@ -361,9 +367,10 @@ func TestLocalPathOfDamagedFiles(t *testing.T) {
 	damaged := slices.Clone(whole)
 	damaged[len(damaged)/2] ^= 4
 	local := func(l *lake.Lake) error {
-		_, release, err := l.LocalPath(ctx, &seg)
+		f, err := l.LocalPath(ctx, &seg)
 		if err == nil {
-			release()
+			err = f.Unchanged(ctx)
+			f.Release()
 		}
 		return err
 	}
@@ -385,7 +392,14 @@ func TestLocalPathOfDamagedFiles(t *testing.T) {
 	overwrite(t, b.file(seg.Path), damaged)
 	wantCode(t, "LocalPath in a storage registered anew", local(later), kalam.CodeCorrupt, seg.Path)
 	remove(t, b.file(keysOf(seg)))
-	if err := local(newLake(t, b.store, lake.Options{}, nowOf(b))); err != nil {
-		t.Errorf("LocalPath without sidecar = %v", err)
+	bare := newLake(t, b.store, lake.Options{}, nowOf(b))
+	wantCode(t, "LocalPath without sidecar", local(bare), kalam.CodeCorrupt, seg.Path)
+	overwrite(t, b.file(seg.Path), whole)
+	if err := local(bare); err != nil {
+		t.Errorf("LocalPath of the whole file without sidecar = %v", err)
+	}
+	seg.Sums = kalam.SegmentSums{} // As an early version recorded it: nothing vouches for the file.
+	if err := local(newLake(t, b.store, lake.Options{}, nowOf(b))); !errors.Is(err, lake.ErrNoSidecar) {
+		t.Errorf("LocalPath without sidecar and sums = %v, want ErrNoSidecar", err)
 	}
 }

@@ -2,6 +2,7 @@ package lake_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -256,11 +257,17 @@ func wantRows(t testing.TB, got, rows []kalam.Row, at []int64) {
 	}
 }
 
+// scrub is Scrub at full speed.
+func scrub(ctx context.Context, l *lake.Lake, seg *kalam.Segment) error {
+	_, err := l.Scrub(ctx, seg, nil)
+	return err
+}
+
 // wantSegment checks that a segment has exactly these rows under their keys.
 func wantSegment(t testing.TB, l *lake.Lake, table *kalam.Table, seg kalam.Segment, rows []kalam.Row) {
 	t.Helper()
 	ctx := t.Context()
-	if err := l.Scrub(ctx, &seg); err != nil {
+	if err := scrub(ctx, l, &seg); err != nil {
 		t.Fatal(err)
 	}
 	at, err := l.Find(ctx, &seg, encodedKeys(t, table, rows))

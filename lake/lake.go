@@ -77,7 +77,7 @@ type Lake struct {
 	registering sync.Mutex // serialises changes of locations
 	locations   atomic.Pointer[map[kalam.StorageID]*location]
 
-	checked  *lru.Cache[objectKey, struct{}] // Segments that checkOnce need not look at.
+	checked  *lru.Cache[objectKey, identity] // How the Parquet files were that checkLocal found whole.
 	removed  *lru.Cache[objectKey, struct{}] // Segments that Remove deleted: their names are not given again.
 	checking singleflight.Group
 
@@ -122,7 +122,7 @@ func New(o Options, locations ...Location) (*Lake, error) {
 	if l.compressor, err = newCompressor(); err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
 	}
-	if l.checked, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
+	if l.checked, err = lru.New[objectKey, identity](maxChecked); err != nil {
 		return nil, err
 	}
 	if l.removed, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
@@ -248,26 +248,6 @@ func (l *Lake) folder(storage kalam.StorageID, t *kalam.Table, user kalam.UserID
 	}
 	folder, err := renderFolder(at.users, at.shared, t, user, shard)
 	return at, folder, err
-}
-
-// LocalPath returns the absolute name of a local copy of the segment's Parquet
-// file, for read_parquet. It stays until release is called. A missing file
-// gives CodeCorrupt, and so does one that differs from its checksums when it is
-// asked for the first time.
-func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (name string, release func(), err error) {
-	at, err := l.location(seg.Storage)
-	if err != nil {
-		return "", nil, err
-	}
-	name, release, err = at.Storage.LocalPath(ctx, seg.Path)
-	if err != nil {
-		return "", nil, missingIsCorrupt(seg.Path, err)
-	}
-	if err := l.checkOnce(ctx, at, seg); err != nil {
-		release()
-		return "", nil, err
-	}
-	return name, release, nil
 }
 
 // Remove deletes the files of a segment that no manifest of record names and no

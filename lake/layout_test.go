@@ -99,7 +99,7 @@ func writeForeign(t *testing.T, name string, c column) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range lake.FileMetadata(notes(), firstSeq, firstSeq+1) {
+	for k, v := range lake.FileMetadata(notes(), "alice", firstSeq, firstSeq+1) {
 		if err := w.AppendKeyValueMetadata(k, v); err != nil {
 			t.Fatal(err)
 		}

@@ -64,7 +64,7 @@ func TestFilesOfVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := recorded()
-	if err := b.lake.Scrub(t.Context(), &seg); err != nil {
+	if err := scrub(t.Context(), b.lake, &seg); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := b.lake.ReadRows(t.Context(), table, &seg, allRows(int(seg.Rows)))

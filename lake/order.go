@@ -30,8 +30,11 @@ func (p *Pending) CheckOrder(ctx context.Context, keys []KeyRow) error {
 		return localError("open "+p.path, err)
 	}
 	f := &parquetFile{path: p.path, file: &localObject{local, info.Size()}}
-	if err := f.open(&kalam.Segment{Bytes: info.Size(), Rows: int64(len(keys))}); err != nil {
+	if err := f.readFooter(); err != nil {
 		return err
+	}
+	if f.rows() != int64(len(keys)) {
+		return corrupt(f.path, "it has %d rows instead of %d", f.rows(), len(keys))
 	}
 	all, err := f.planFor(p.table)
 	if err != nil {

@@ -22,20 +22,34 @@ const (
 	MetaSchemaVersion = "kalam.schema_version"
 	MetaTable         = "kalam.table"
 	MetaTableNumber   = "kalam.table_number"
+	MetaUser          = "kalam.user"
 	MetaMinSeq        = "kalam.min_seq"
 	MetaMaxSeq        = "kalam.max_seq"
 )
 
-// FileMetadata returns the key-value metadata that whoever writes a segment of t
-// puts into the Parquet file; Commit refuses a file without it.
-func FileMetadata(t *kalam.Table, minSeq, maxSeq kalam.Seq) map[string]string {
-	return map[string]string{
+// FileMetadata returns the key-value metadata that whoever writes a segment of
+// user's rows of t puts into the Parquet file; Commit refuses a file without it. The
+// user of a SHARED table is ignored.
+func FileMetadata(t *kalam.Table, user kalam.UserID, minSeq, maxSeq kalam.Seq) map[string]string {
+	m := map[string]string{
 		MetaSchemaVersion: strconv.Itoa(t.SchemaVersion),
 		MetaTable:         t.ID.String(),
 		MetaTableNumber:   strconv.FormatUint(uint64(t.Number), 10),
 		MetaMinSeq:        strconv.FormatUint(uint64(minSeq), 10),
 		MetaMaxSeq:        strconv.FormatUint(uint64(maxSeq), 10),
 	}
+	if user = ownerOf(t, user); user != "" {
+		m[MetaUser] = string(user)
+	}
+	return m
+}
+
+// ownerOf returns the user whose rows a segment of t holds, "" for a SHARED table.
+func ownerOf(t *kalam.Table, user kalam.UserID) kalam.UserID {
+	if t.Kind == kalam.KindSharedTable {
+		return ""
+	}
+	return user
 }
 
 const (
@@ -59,6 +73,7 @@ type parquetFile struct {
 	// rowStart holds the first row of each row group, and one more: all rows.
 	rowStart      []int64
 	schemaVersion int
+	footerSum     uint32
 	sums          []byte // of the sidecar; nil where the file is read unchecked
 	sumBlock      int64
 
@@ -99,13 +114,25 @@ func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parque
 	})
 }
 
-// open reads and checks the footer against what the manifest says of the file.
+// open reads the footer and checks that it is that of the segment which the record
+// describes.
 func (f *parquetFile) open(seg *kalam.Segment) error {
+	if err := f.openAny(seg); err != nil {
+		return err
+	}
+	return f.checkOwner(seg)
+}
+
+// openAny is open of a file that may be another's.
+func (f *parquetFile) openAny(seg *kalam.Segment) error {
 	if f.file.Size() != seg.Bytes {
 		return corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
 	}
 	if err := f.readFooter(); err != nil {
 		return err
+	}
+	if seg.Sums.Known() && f.footerSum != seg.Sums.Footer {
+		return corrupt(f.path, "its footer is another's, or wrong: it has the checksum %08x instead of %08x", f.footerSum, seg.Sums.Footer)
 	}
 	if f.rows() != seg.Rows {
 		return corrupt(f.path, "it has %d rows instead of %d", f.rows(), seg.Rows)
@@ -115,6 +142,30 @@ func (f *parquetFile) open(seg *kalam.Segment) error {
 		return err
 	} else if v != 0 {
 		f.schemaVersion = int(v)
+	}
+	return nil
+}
+
+// checkOwner compares what the footer says of the file's table, user and rows with
+// the record. Files of early versions do not say all of it.
+func (f *parquetFile) checkOwner(seg *kalam.Segment) error {
+	for _, m := range []struct {
+		key, what string
+		want      uint64
+	}{
+		{MetaTableNumber, "table", uint64(seg.Table)},
+		{MetaMinSeq, "lowest _seq", uint64(seg.MinSeq)},
+		{MetaMaxSeq, "highest _seq", uint64(seg.MaxSeq)},
+	} {
+		switch n, err := f.number(m.key); {
+		case err != nil:
+			return err
+		case n != 0 && n != m.want:
+			return corrupt(f.path, "it belongs to another segment: its %s is %d instead of %d", m.what, n, m.want)
+		}
+	}
+	if user := f.meta.KeyValueMetadata().FindValue(MetaUser); user != nil && *user != string(seg.User) {
+		return corrupt(f.path, "it belongs to another user")
 	}
 	return nil
 }
@@ -156,6 +207,7 @@ func (f *parquetFile) readFooter() (err error) {
 	if err != nil {
 		return corrupt(f.path, "its footer: %w", err)
 	}
+	f.footerSum = checksum(append(footer, tail...))
 	f.meta.SetSourceFileSize(size)
 	f.meta.WriterVersion() // computed on first use; afterwards only read
 	return f.checkFooter(size - 8 - length)

@@ -107,12 +107,21 @@ func (l *Lake) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment,
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	h, err := l.parquet(ctx, seg)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		h, err := l.parquet(ctx, seg)
+		if err != nil {
+			return nil, err
+		}
+		found, err := l.readRows(ctx, h.value, t, rows)
+		damaged := kalam.CodeOf(err) == kalam.CodeCorrupt
+		if damaged {
+			l.parquets.dropHandle(h) // The file may have been mended since it was opened.
+		}
+		l.parquets.release(h)
+		if !damaged || try == 2 {
+			return found, err
+		}
 	}
-	defer l.parquets.release(h)
-	return l.readRows(ctx, h.value, t, rows)
 }
 
 func (l *Lake) readRows(ctx context.Context, f *parquetFile, t *kalam.Table, rows []int64) ([]kalam.Row, error) {

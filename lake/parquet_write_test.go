@@ -68,7 +68,7 @@ func TestWriteRows(t *testing.T) {
 						t.Fatalf("row %d (-want +got):\n%s", i, diff)
 					}
 				}
-				if err := b.lake.Scrub(t.Context(), &seg); err != nil {
+				if err := scrub(t.Context(), b.lake, &seg); err != nil {
 					t.Errorf("scrub: %v", err)
 				}
 				other := write(t, b.lake, table, "bob", rows, laketest.ParquetOptions{NoDictionary: true})

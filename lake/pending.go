@@ -3,6 +3,7 @@ package lake
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ type Pending struct {
 	lake    *Lake
 	at      *location
 	table   *kalam.Table
+	user    kalam.UserID // "" for a SHARED table.
 	path    string
 	created time.Time
 	maxSeq  kalam.Seq
@@ -60,7 +62,7 @@ func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kal
 	if err != nil {
 		return nil, err
 	}
-	p := &Pending{lake: l, at: at, table: t, maxSeq: maxSeq, created: l.now().UTC().Truncate(time.Millisecond)}
+	p := &Pending{lake: l, at: at, table: t, user: ownerOf(t, user), maxSeq: maxSeq, created: l.now().UTC().Truncate(time.Millisecond)}
 	if err := p.reserve(ctx, folder); err != nil {
 		return nil, err
 	}
@@ -134,7 +136,7 @@ func (p *Pending) Path() string { return p.path }
 
 // Metadata returns the key-value metadata to write into the file.
 func (p *Pending) Metadata(minSeq kalam.Seq) map[string]string {
-	return FileMetadata(p.table, minSeq, p.maxSeq)
+	return FileMetadata(p.table, p.user, minSeq, p.maxSeq)
 }
 
 // Keys returns what the caller may add the keys of all rows to, in the order of
@@ -251,7 +253,6 @@ func (l *Lake) CommitSegments(ctx context.Context, pendings ...*Pending) ([]kala
 	}
 	for _, p := range pendings {
 		p.close()
-		l.checked.Add(objectKey{p.at.ID, p.path}, struct{}{})
 	}
 	l.hook("committed")
 	return segments, nil
@@ -267,7 +268,7 @@ func abortAll(pendings []*Pending) (err error) {
 func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
 	seg := kalam.Segment{
 		Storage: p.at.ID, Path: p.path, MinSeq: m.MinSeq, MaxSeq: m.MaxSeq, Rows: m.Rows, Tombstones: m.Tombstones,
-		SchemaVersion: p.table.SchemaVersion, Table: p.table.Number, CreatedAt: p.created,
+		SchemaVersion: p.table.SchemaVersion, Table: p.table.Number, CreatedAt: p.created, User: p.user,
 	}
 	if m.Rows < 1 || m.Rows > 1<<32 || m.Tombstones < 0 || m.Tombstones > m.Rows || m.MinSeq > m.MaxSeq || m.MaxSeq > p.maxSeq || int64(len(keys)) != m.Rows {
 		return seg, fmt.Errorf("commit segment %s: %d keys, %+v", p.path, len(keys), m)
@@ -290,22 +291,24 @@ func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (ka
 	if p.sidecar, err = p.at.Storage.Create(ctx, sidecarPath(p.path)); err != nil {
 		return seg, err
 	}
-	if err = writeLocal(p.sidecar.LocalPath(), &spec); err != nil {
+	if seg.Sums.Keys, seg.Sums.KeysBytes, err = writeLocal(p.sidecar.LocalPath(), &spec); err != nil {
 		return seg, localError("write "+sidecarPath(p.path), err)
 	}
 	p.lake.hook("sidecar")
 	return seg, nil
 }
 
-// examine checks that the written file is what seg says, sets its size and
-// returns its checksums.
-func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]uint32, error) {
+// examine checks that the written file is what seg says, sets its size and sums and
+// returns the checksums of its blocks.
+func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]byte, error) {
 	if p.content != nil { // WriteRows wrote it for this table and segment.
 		if p.written != seg.Rows {
 			return nil, fmt.Errorf("commit segment %s: it has %d rows instead of %d", p.path, p.written, seg.Rows)
 		}
 		seg.Bytes = int64(len(p.content))
-		return sumFile(ctx, bytes.NewReader(p.content), seg.Bytes)
+		footer := int(binary.LittleEndian.Uint32(p.content[len(p.content)-8:])) + 8
+		seg.Sums.Footer = checksum(p.content[len(p.content)-footer:])
+		return p.sumOf(ctx, seg, bytes.NewReader(p.content))
 	}
 	local, err := os.Open(p.parquet.LocalPath())
 	if err != nil {
@@ -319,7 +322,19 @@ func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]uint32, er
 	if err := p.check(seg, &localObject{local, info.Size()}); err != nil {
 		return nil, err
 	}
-	return sumFile(ctx, local, info.Size())
+	return p.sumOf(ctx, seg, local)
+}
+
+// sumOf returns the checksums of the blocks of the Parquet file, and sets that of
+// the whole.
+func (p *Pending) sumOf(ctx context.Context, seg *kalam.Segment, content io.Reader) ([]byte, error) {
+	sums, err := sumFile(ctx, content, seg.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	encoded := encodeSums(sums)
+	seg.Sums.File = checksum(encoded)
+	return encoded, nil
 }
 
 // check compares the footer of the Parquet file o with seg, whose size it sets, and
@@ -327,10 +342,14 @@ func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]uint32, er
 func (p *Pending) check(seg *kalam.Segment, o *localObject) error {
 	seg.Bytes = o.size
 	f := &parquetFile{path: p.path, file: o}
-	if err := f.open(seg); err != nil {
+	if err := f.openAny(seg); err != nil {
 		return err
 	}
-	return f.checkTable(p.table)
+	seg.Sums.Footer = f.footerSum
+	if err := f.checkTable(p.table); err != nil {
+		return err
+	}
+	return f.checkOwner(seg)
 }
 
 // checkTable refuses a file that was not written for this version of t.
@@ -394,11 +413,23 @@ func sumFile(ctx context.Context, r io.Reader, size int64) ([]uint32, error) {
 	}
 }
 
-// writeLocal writes a sidecar to the local file name.
-func writeLocal(name string, s *sidecarSpec) error {
+// encodeSums returns the checksums of the blocks of a file as the sidecar has them. The
+// checksum of that is the checksum of the file.
+func encodeSums(sums []uint32) []byte {
+	b := make([]byte, 0, 4*len(sums))
+	for _, sum := range sums {
+		b = binary.LittleEndian.AppendUint32(b, sum)
+	}
+	return b
+}
+
+// writeLocal writes a sidecar to the local file name and returns its checksum and
+// size.
+func writeLocal(name string, s *sidecarSpec) (sum uint32, size int64, err error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	return errors.Join(writeSidecar(f, s), f.Close())
+	sum, size, err = writeSidecar(f, s)
+	return sum, size, errors.Join(err, f.Close())
 }

@@ -13,11 +13,12 @@ import (
 )
 
 // Rebuild writes the sidecar of seg anew from its Parquet file, for one that is
-// missing or damaged. Every column of t is decoded before, and the rows, seqs,
-// tombstones and the range of the keys compared with the manifest, because the
-// new sidecar vouches for the bytes as they are now: damage that none of this
-// shows, as within a number, is sealed. A damaged Parquet file gives CodeCorrupt
-// and changes nothing.
+// missing or damaged. The new sidecar vouches for the bytes as they are now, so they
+// are compared with the checksum of the record before. Every column of t is decoded,
+// and rows, seqs, tombstones and the range of the keys are compared, too: of a segment
+// of an early version, whose record has no checksum, damage that none of this shows,
+// as within a number, is sealed. A damaged Parquet file gives CodeCorrupt and changes
+// nothing.
 func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) (err error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
@@ -29,7 +30,7 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
 	f := &parquetFile{path: seg.Path, file: object}
-	if err := f.open(seg); err != nil {
+	if err := f.checkSums(ctx, seg); err != nil {
 		return err
 	}
 	keys, tombstones, err := f.extractKeys(ctx, t)
@@ -39,28 +40,41 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	if tombstones != seg.Tombstones {
 		return corrupt(seg.Path, "it has %d tombstones instead of %d", tombstones, seg.Tombstones)
 	}
+	if low, high := seqRange(keys); low != seg.MinSeq || high != seg.MaxSeq {
+		return corrupt(seg.Path, "its seqs are %d to %d instead of %d to %d", low, high, seg.MinSeq, seg.MaxSeq)
+	}
 	if keys, err = prepareKeys(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
 		return corrupt(seg.Path, "%w", err)
 	}
 	if len(keys) == 0 || !bytes.Equal(keys[0].Key, seg.MinKey) || !bytes.Equal(keys[len(keys)-1].Key, seg.MaxKey) {
 		return corrupt(seg.Path, "its keys are not those of the manifest")
 	}
-	sums, err := sumFile(ctx, sectionOf(object), object.Size())
-	if err != nil {
-		return err
-	}
 	var b bytes.Buffer
-	err = writeSidecar(&b, &sidecarSpec{
-		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: sums,
+	sum, size, err := writeSidecar(&b, &sidecarSpec{
+		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: f.sums,
 	})
 	if err != nil {
 		return err
+	}
+	if seg.Sums.Known() && (sum != seg.Sums.Keys || size != seg.Sums.KeysBytes) {
+		return corrupt(seg.Path, "its keys are not those of the record")
 	}
 	if err := at.Storage.Replace(ctx, sidecarPath(seg.Path), b.Bytes()); err != nil {
 		return err
 	}
 	l.forget(at.ID, seg.Path)
 	return nil
+}
+
+// seqRange returns the lowest and the highest seq of keys.
+func seqRange(keys []KeyRow) (low, high kalam.Seq) {
+	for i := range keys {
+		if i == 0 || keys[i].Seq < low {
+			low = keys[i].Seq
+		}
+		high = max(high, keys[i].Seq)
+	}
+	return low, high
 }
 
 // extractKeys decodes the whole file and returns the key of each row and how

@@ -26,7 +26,10 @@ func TestCommitMakesASegment(t *testing.T) {
 	want := kalam.Segment{
 		Storage: lake.LocalStorage, Path: seg.Path, MinSeq: rows[0].Seq, MaxSeq: rows[4999].Seq, Rows: 5000, Tombstones: 2,
 		Bytes: int64(len(read(t, b.file(seg.Path)))), MinKey: noteKey(100), MaxKey: noteKey(5099),
-		SchemaVersion: 1, Table: 7, CreatedAt: noon,
+		SchemaVersion: 1, Table: 7, CreatedAt: noon, User: "alice", Sums: seg.Sums,
+	}
+	if keys := int64(len(read(t, b.file(keysOf(seg))))); seg.Sums.KeysBytes != keys || !seg.Sums.Known() {
+		t.Errorf("sums %+v of a sidecar of %d bytes", seg.Sums, keys)
 	}
 	if diff := cmp.Diff(want, seg); diff != "" {
 		t.Errorf("segment (-want +got):\n%s", diff)
@@ -341,14 +344,17 @@ func TestSegmentsInOtherStorages(t *testing.T) {
 		t.Errorf("segment %+v", seg)
 	}
 	wantSegment(t, b.lake, notes(), seg, rows)
-	name, release, err := b.lake.LocalPath(t.Context(), &seg)
+	lent, err := b.lake.LocalPath(t.Context(), &seg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := int64(len(read(t, name))); got != seg.Bytes {
+	if got := int64(len(read(t, lent.Name))); got != seg.Bytes {
 		t.Errorf("the local copy has %d bytes, want %d", got, seg.Bytes)
 	}
-	release()
+	if err := lent.Unchanged(t.Context()); err != nil {
+		t.Error(err)
+	}
+	lent.Release()
 	wantFiles(t, b.files(t))
 	b.lake.Unregister("cold")
 	_, err = b.lake.ReadRows(t.Context(), notes(), &seg, []int64{0})
@@ -390,7 +396,7 @@ func TestMissingFiles(t *testing.T) {
 		"EachKey":  func() error { return b.lake.EachKey(ctx, &seg, func(lake.KeyRow) error { return nil }) },
 		"ReadRows": func() error { _, err := b.lake.ReadRows(ctx, notes(), &seg, []int64{1}); return err },
 		"Verify":   func() error { return b.lake.Verify(ctx, &seg) },
-		"Scrub":    func() error { return b.lake.Scrub(ctx, &seg) },
+		"Scrub":    func() error { return scrub(ctx, b.lake, &seg) },
 	} {
 		err := call()
 		wantCode(t, what+" without sidecar", err, kalam.CodeCorrupt, keysOf(seg), "missing")
@@ -407,7 +413,7 @@ func TestMissingFiles(t *testing.T) {
 	remove(t, b.file(lost.Path))
 	for what, call := range map[string]func() error{
 		"ReadRows":  func() error { _, err := b.lake.ReadRows(ctx, notes(), &lost, []int64{1}); return err },
-		"LocalPath": func() error { _, _, err := b.lake.LocalPath(ctx, &lost); return err },
+		"LocalPath": func() error { _, err := b.lake.LocalPath(ctx, &lost); return err },
 		"Verify":    func() error { return b.lake.Verify(ctx, &lost) },
 		"Rebuild":   func() error { return b.lake.Rebuild(ctx, notes(), &lost) },
 	} {

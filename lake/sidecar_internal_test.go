@@ -23,9 +23,9 @@ func TestSidecarLayout(t *testing.T) {
 		{Key: []byte("abc\x00\x01"), Row: 0, Seq: 1000},
 		{Key: []byte("b\x00\x01"), Row: 300, Seq: 1300},
 	}
-	spec := &sidecarSpec{table: 7, keys: keys, parquetBytes: 20000, parquetRows: 301, sums: []uint32{0x11223344, 0x55667788}}
+	spec := &sidecarSpec{table: 7, keys: keys, parquetBytes: 20000, parquetRows: 301, sums: encodeSums([]uint32{0x11223344, 0x55667788})}
 	var b bytes.Buffer
-	if err := writeSidecar(&b, spec); err != nil {
+	if _, _, err := writeSidecar(&b, spec); err != nil {
 		t.Fatal(err)
 	}
 	doc, err := os.ReadFile("../docs/architecture/lake-format.md")
@@ -47,7 +47,7 @@ func TestSidecarLayout(t *testing.T) {
 // later release would be.
 func TestSidecarOfAnotherVersion(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeSidecar(&b, &sidecarSpec{keys: []KeyRow{{Key: []byte("a")}}, parquetRows: 1}); err != nil {
+	if _, _, err := writeSidecar(&b, &sidecarSpec{keys: []KeyRow{{Key: []byte("a")}}, parquetRows: 1}); err != nil {
 		t.Fatal(err)
 	}
 	content := b.Bytes()
@@ -80,14 +80,14 @@ func TestMillionKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := writeSidecar(&b, &sidecarSpec{keys: keys, parquetRows: n}); err != nil {
+	if _, _, err := writeSidecar(&b, &sidecarSpec{keys: keys, parquetRows: n}); err != nil {
 		t.Fatal(err)
 	}
 	if size := b.Len(); size > 12*n {
 		t.Errorf("the sidecar has %d bytes, over 12 a key", size)
 	}
 	s := &sidecar{path: "million.keys", file: bufferObject{bytes.NewReader(b.Bytes())}}
-	if err := s.load(&kalam.Segment{Rows: n}); err != nil {
+	if err := s.load(&kalam.Segment{Rows: n, MinSeq: 1000, MaxSeq: 1000 + n}); err != nil {
 		t.Fatal(err)
 	}
 	found, err := s.locate(t.Context(), all)
@@ -97,7 +97,7 @@ func TestMillionKeys(t *testing.T) {
 	if !slices.Equal(found, want) {
 		t.Error("the positions are not those of the keys")
 	}
-	if err := s.scrub(t.Context()); err != nil {
+	if _, err := s.scrub(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -128,10 +128,10 @@ func TestKeyStream(t *testing.T) {
 			t.Fatalf("ordered keys were not encoded: %+v", s)
 		}
 		var got, want bytes.Buffer
-		if err := writeSidecar(&got, &sidecarSpec{table: 3, blocks: encoded, parquetRows: m.Rows, sums: []uint32{7}}); err != nil {
+		if _, _, err := writeSidecar(&got, &sidecarSpec{table: 3, blocks: encoded, parquetRows: m.Rows, sums: encodeSums([]uint32{7})}); err != nil {
 			t.Fatal(err)
 		}
-		if err := writeSidecar(&want, &sidecarSpec{table: 3, keys: keys, parquetRows: m.Rows, sums: []uint32{7}}); err != nil {
+		if _, _, err := writeSidecar(&want, &sidecarSpec{table: 3, keys: keys, parquetRows: m.Rows, sums: encodeSums([]uint32{7})}); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), want.Bytes()) {

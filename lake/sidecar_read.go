@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"slices"
 	"sort"
@@ -23,6 +24,9 @@ type sidecar struct {
 	path string
 	file Object
 	trailer
+	tail  [trailerSize]byte // The trailer as it is in the file.
+	watch watch
+	want  kalam.SegmentSums // What the record says of it.
 
 	separators  []byte   // of the blocks, one after the other
 	separatorAt []int64  // where each begins; one more at the end
@@ -50,8 +54,12 @@ func openSidecar(ctx context.Context, at *location, seg *kalam.Segment) (*sideca
 	if err != nil {
 		return nil, err
 	}
-	s := &sidecar{path: p, file: f}
-	if err := s.load(seg); err != nil {
+	s := &sidecar{path: p, file: f, want: seg.Sums}
+	err = s.watch.begin(f)
+	if err == nil {
+		err = s.load(seg)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return s, nil
@@ -63,11 +71,24 @@ func (s *sidecar) loadTrailer() (err error) {
 	if size < headerSize+trailerSize {
 		return corrupt(s.path, "it is only %d bytes long", size)
 	}
-	tail := make([]byte, trailerSize)
-	if err := s.read(tail, size-trailerSize); err != nil {
+	if err := s.read(s.tail[:], size-trailerSize); err != nil {
 		return err
 	}
-	s.trailer, err = parseTrailer(s.path, tail, size)
+	s.trailer, err = parseTrailer(s.path, s.tail[:], size)
+	return err
+}
+
+// unchanged gives errChanged unless what was read of the file until now is what it
+// had when it was opened.
+func (s *sidecar) unchanged() error {
+	same, err := s.watch.unchanged(func() (bool, error) {
+		var tail [trailerSize]byte
+		err := s.read(tail[:], s.file.Size()-trailerSize)
+		return tail == s.tail, err
+	})
+	if err == nil && !same {
+		err = changed(s.path)
+	}
 	return err
 }
 
@@ -77,6 +98,9 @@ func (s *sidecar) load(seg *kalam.Segment) error {
 	}
 	if s.table != seg.Table || s.parquetBytes != uint64(seg.Bytes) || s.parquetRows != uint64(seg.Rows) {
 		return corrupt(s.path, "it belongs to a file of table %d with %d bytes and %d rows, not to %s", s.table, s.parquetBytes, s.parquetRows, seg.Path)
+	}
+	if err := s.checkRecord(seg); err != nil {
+		return err
 	}
 	b := make([]byte, s.indexLength+s.sumsLength)
 	if err := s.read(b, int64(s.indexOffset)); err != nil {
@@ -88,6 +112,19 @@ func (s *sidecar) load(seg *kalam.Segment) error {
 		return corrupt(s.path, "wrong checksum of the index")
 	}
 	return s.parseIndex(index)
+}
+
+// checkRecord compares the trailer with what the record knows of the segment. Without
+// its sums, what is its own is its lowest seq, which no other segment has.
+func (s *sidecar) checkRecord(seg *kalam.Segment) error {
+	switch {
+	case seg.Sums.Known() && (s.file.Size() != seg.Sums.KeysBytes || s.sumsSum != seg.Sums.File):
+		return corrupt(s.path, "it has %d bytes and is of a Parquet file with the checksum %08x, instead of %d and %08x",
+			s.file.Size(), s.sumsSum, seg.Sums.KeysBytes, seg.Sums.File)
+	case s.baseSeq < seg.MinSeq || s.baseSeq > seg.MaxSeq || s.entries == s.parquetRows && s.baseSeq != seg.MinSeq:
+		return corrupt(s.path, "it belongs to another segment: its lowest _seq is %d instead of %d", s.baseSeq, seg.MinSeq)
+	}
+	return nil
 }
 
 func (s *sidecar) parseIndex(index []byte) error {
@@ -204,13 +241,43 @@ func (l *Lake) Locate(ctx context.Context, seg *kalam.Segment, keys [][]byte) ([
 		}
 		return found, nil
 	}
-	h, err := l.sidecar(ctx, seg)
-	if err != nil {
-		return nil, err
-	}
-	defer l.sidecars.release(h)
-	return h.value.locate(ctx, keys)
+	var found []Position
+	err := l.withSidecar(ctx, seg, func(s *sidecar) (err error) {
+		if found, err = s.locate(ctx, keys); err != nil {
+			return err
+		}
+		return s.unchanged()
+	})
+	return found, err
 }
+
+// withSidecar runs read, which must stand being run again, with the sidecar of seg.
+// A file that was changed since it was opened is opened anew: it is then compared
+// with the record.
+func (l *Lake) withSidecar(ctx context.Context, seg *kalam.Segment, read func(*sidecar) error) error {
+	for try := 1; ; try++ {
+		h, err := l.sidecar(ctx, seg)
+		if err != nil {
+			return err
+		}
+		err = read(h.value)
+		if err != nil && !errors.Is(err, errChanged) {
+			if changed := h.value.unchanged(); changed != nil {
+				err = changed // What was read may be of two files.
+			}
+		}
+		if errors.Is(err, errChanged) {
+			l.sidecars.dropHandle(h)
+		}
+		l.sidecars.release(h)
+		if !errors.Is(err, errChanged) || try == maxTries {
+			return err
+		}
+	}
+}
+
+// maxTries is how often a file that changes while it is read is opened anew.
+const maxTries = 3
 
 // mayHold reports whether a key is within the range of seg. Keys that rise with
 // time, as most do, are decided here without opening the sidecar.
@@ -276,7 +343,7 @@ func (s *sidecar) locateSorted(ctx context.Context, keys [][]byte, order []int, 
 			r.key = r.key[:0]
 			block = b
 			var bad bool
-			if ok, bad = r.next(); bad {
+			if ok, bad = r.next(); bad || !bytes.HasPrefix(r.key, s.separator(b)) {
 				return corrupt(s.path, "key block %d is malformed", b)
 			}
 		}
@@ -304,39 +371,56 @@ func (s *sidecar) locateSorted(ctx context.Context, keys [][]byte, order []int, 
 // clients that resume. Key is valid only during the call. It stops at visit's
 // first error, which it returns.
 func (l *Lake) EachKey(ctx context.Context, seg *kalam.Segment, visit func(KeyRow) error) error {
+	if err := l.withSidecar(ctx, seg, (*sidecar).unchanged); err != nil { // Once visit was called it is too late.
+		return err
+	}
 	h, err := l.sidecar(ctx, seg)
 	if err != nil {
 		return err
 	}
 	defer l.sidecars.release(h)
-	return h.value.each(ctx, visit)
+	_, err = h.value.each(ctx, nil, visit)
+	return err
 }
 
-// each walks all blocks, verifying each, their order and their counts.
-func (s *sidecar) each(ctx context.Context, visit func(KeyRow) error) error {
+// each walks all blocks, verifying each, their order and their counts, and last all
+// of the file, whose checksum it returns: after an error, what was visited may be
+// another's.
+func (s *sidecar) each(ctx context.Context, pace Pace, visit func(KeyRow) error) (sum uint32, err error) {
 	buf := blockBuffers.Get().(*[]byte)
 	defer putBlockBuffer(buf)
 	for i := range s.counts {
-		if err := ctx.Err(); err != nil {
-			return err
+		if err := pace.wait(ctx, int(s.blockAt[i+1]-s.blockAt[i])); err != nil {
+			return 0, err
 		}
 		entries, err := s.block(i, buf)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		r := blockReader{rest: entries, base: s.baseSeq}
-		for n := uint32(0); ; n++ {
-			ok, bad := r.next()
-			if bad || !ok && n != s.counts[i] || n == 0 && !bytes.HasPrefix(r.key, s.separator(i)) {
-				return corrupt(s.path, "key block %d is malformed", i)
-			}
-			if !ok {
-				break
-			}
-			if err := visit(KeyRow{Key: r.key, Row: r.row, Seq: r.seq}); err != nil {
-				return err
-			}
+		sum = crc32.Update(sum, castagnoli, (*buf)[len(entries):])
+		if err := s.eachOf(i, entries, visit); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	if sum = crc32.Update(sum, castagnoli, s.tail[:]); s.want.Known() && sum != s.want.Keys {
+		return 0, corrupt(s.path, "it has the checksum %08x instead of %08x", sum, s.want.Keys)
+	}
+	return sum, s.unchanged()
+}
+
+// eachOf walks block i.
+func (s *sidecar) eachOf(i int, entries []byte, visit func(KeyRow) error) error {
+	r := blockReader{rest: entries, base: s.baseSeq}
+	for n := uint32(0); ; n++ {
+		ok, bad := r.next()
+		if bad || !ok && n != s.counts[i] || n == 0 && !bytes.HasPrefix(r.key, s.separator(i)) {
+			return corrupt(s.path, "key block %d is malformed", i)
+		}
+		if !ok {
+			return nil
+		}
+		if err := visit(KeyRow{Key: r.key, Row: r.row, Seq: r.seq}); err != nil {
+			return err
+		}
+	}
 }

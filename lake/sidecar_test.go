@@ -118,7 +118,7 @@ func TestHugeKeys(t *testing.T) {
 	if diff := cmp.Diff(append(allRows(len(names)), -1, -1, -1, -1), at); diff != "" {
 		t.Errorf("positions (-want +got):\n%s", diff)
 	}
-	if err := b.lake.Scrub(t.Context(), &seg); err != nil {
+	if err := scrub(t.Context(), b.lake, &seg); err != nil {
 		t.Error(err)
 	}
 	// The common start is stored a few times, not once per key.
@@ -177,7 +177,7 @@ func TestManyKeys(t *testing.T) {
 			t.Fatalf("Find(%d) = %v, %v; want %d", id, one, err, at[id])
 		}
 	}
-	if err := b.lake.Scrub(t.Context(), &seg); err != nil {
+	if err := scrub(t.Context(), b.lake, &seg); err != nil {
 		t.Error(err)
 	}
 }

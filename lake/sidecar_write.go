@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"slices"
 
@@ -25,11 +26,11 @@ type sidecarSpec struct {
 	blocks       *keyBlocks // of keys, when they were encoded already
 	parquetBytes int64
 	parquetRows  int64
-	sums         []uint32
+	sums         []byte // Of the blocks of the Parquet file; see encodeSums.
 }
 
-// writeSidecar writes the sidecar to w.
-func writeSidecar(w io.Writer, s *sidecarSpec) error {
+// writeSidecar writes the sidecar to w and returns its checksum and size.
+func writeSidecar(w io.Writer, s *sidecarSpec) (sum uint32, size int64, err error) {
 	b := s.blocks
 	if b == nil {
 		b = newKeyBlocks(baseSeq(s.keys))
@@ -47,18 +48,17 @@ func writeSidecar(w io.Writer, s *sidecarSpec) error {
 	head = binary.LittleEndian.AppendUint32(head, 0)
 	t.indexOffset, t.indexLength = headerSize+uint64(b.data.Len()), uint64(len(b.index))
 	t.indexSum = checksum(b.index)
-	sums := make([]byte, 0, 4*len(s.sums))
-	for _, sum := range s.sums {
-		sums = binary.LittleEndian.AppendUint32(sums, sum)
-	}
-	t.sumsOffset, t.sumsLength = t.indexOffset+t.indexLength, uint64(len(sums))
-	t.sumsSum = checksum(sums)
-	for _, part := range [][]byte{head, b.data.Bytes(), b.index, sums, t.append(nil)} {
-		if _, err := w.Write(part); err != nil {
-			return err
+	t.sumsOffset, t.sumsLength = t.indexOffset+t.indexLength, uint64(len(s.sums))
+	t.sumsSum = checksum(s.sums)
+	tail := t.append(nil)
+	for _, part := range [][]byte{head, b.data.Bytes(), b.index, s.sums, tail} {
+		n, err := w.Write(part)
+		if err != nil {
+			return 0, 0, err
 		}
+		size += int64(n)
 	}
-	return nil
+	return crc32.Update(b.sum, castagnoli, tail), size, nil
 }
 
 func baseSeq(keys []KeyRow) kalam.Seq {
@@ -90,6 +90,7 @@ type keyBlocks struct {
 	first     []byte // Its first key.
 	prev      []byte // The last key that was added.
 	separator int    // Of the open block: its length.
+	sum       uint32 // Of the checksums of the closed blocks.
 }
 
 func newKeyBlocks(base kalam.Seq) *keyBlocks { return &keyBlocks{base: base} }
@@ -118,6 +119,7 @@ func (b *keyBlocks) close() {
 		return
 	}
 	b.block = binary.LittleEndian.AppendUint32(b.block, checksum(b.block))
+	b.sum = crc32.Update(b.sum, castagnoli, b.block[len(b.block)-4:])
 	b.data.Write(b.block)
 	b.index = binary.AppendUvarint(b.index, uint64(b.separator))
 	b.index = append(b.index, b.first[:b.separator]...)

@@ -9,24 +9,31 @@ import (
 )
 
 // Verify checks that both files of a segment exist, have their sizes, begin and
-// end as they should and that their footers are whole: some reads, however large
-// the segment is. Damage gives CodeCorrupt naming the file; a missing sidecar
-// also ErrNoSidecar.
+// end as they should, that their footers are whole, and that they are those that the
+// record describes: some reads, however large the segment is. Damage gives CodeCorrupt
+// naming the file; a missing sidecar also ErrNoSidecar.
 func (l *Lake) Verify(ctx context.Context, seg *kalam.Segment) error {
-	return l.verify(ctx, seg, false)
+	_, err := l.verify(ctx, seg, false, nil)
+	return err
 }
 
-// Scrub is Verify and checks every byte of both files against its checksum.
-func (l *Lake) Scrub(ctx context.Context, seg *kalam.Segment) error {
-	return l.verify(ctx, seg, true)
+// Pace is called before each piece of a file that is read, with its size: it waits as
+// long as the reading shall take, and ends it by an error.
+type Pace func(ctx context.Context, bytes int) error
+
+// Scrub is Verify and checks every byte of both files against its checksum. It
+// returns the sums of a segment that the record does not know yet, those of the record
+// otherwise. pace may be nil.
+func (l *Lake) Scrub(ctx context.Context, seg *kalam.Segment, pace Pace) (kalam.SegmentSums, error) {
+	return l.verify(ctx, seg, true, pace)
 }
 
 // verify opens the files anew: what is cached may be older than the damage. The
 // Parquet file is looked at also without sidecar, to tell which of them is lost.
-func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool) (err error) {
+func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool, pace Pace) (sums kalam.SegmentSums, err error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
-		return err
+		return sums, err
 	}
 	s, sidecarErr := openSidecar(ctx, at, seg)
 	if sidecarErr == nil {
@@ -35,7 +42,7 @@ func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool) (err e
 	}
 	object, err := at.Storage.Open(ctx, seg.Path)
 	if err != nil {
-		return errors.Join(missingIsCorrupt(seg.Path, err), sidecarErr)
+		return sums, errors.Join(missingIsCorrupt(seg.Path, err), sidecarErr)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
 	f := &parquetFile{path: seg.Path, file: object}
@@ -46,10 +53,22 @@ func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool) (err e
 	if err == nil {
 		err = f.checkHead()
 	}
-	if err = errors.Join(err, sidecarErr); err != nil || !deep {
+	if err != nil || !deep {
+		return sums, errors.Join(err, sidecarErr)
+	}
+	if s == nil { // It can still be told whether the file is whole.
+		return sums, errors.Join(f.checkSums(ctx, seg), sidecarErr)
+	}
+	keysSum, keysErr := s.scrub(ctx, pace)
+	sums = kalam.SegmentSums{File: s.sumsSum, Footer: f.footerSum, Keys: keysSum, KeysBytes: s.file.Size()}
+	return sums, errors.Join(f.scrub(ctx, pace), keysErr, sidecarErr)
+}
+
+func (p Pace) wait(ctx context.Context, bytes int) error {
+	if err := ctx.Err(); err != nil || p == nil {
 		return err
 	}
-	return errors.Join(f.scrub(ctx), s.scrub(ctx))
+	return p(ctx, bytes)
 }
 
 func (f *parquetFile) checkHead() error {
@@ -64,13 +83,13 @@ func (f *parquetFile) checkHead() error {
 }
 
 // scrub verifies all checksums of the file.
-func (f *parquetFile) scrub(ctx context.Context) error {
+func (f *parquetFile) scrub(ctx context.Context, pace Pace) error {
 	buf := make([]byte, 64*f.sumBlock)
 	for off := int64(0); off < f.file.Size(); off += int64(len(buf)) {
-		if err := ctx.Err(); err != nil {
+		b := buf[:min(int64(len(buf)), f.file.Size()-off)]
+		if err := pace.wait(ctx, len(b)); err != nil {
 			return err
 		}
-		b := buf[:min(int64(len(buf)), f.file.Size()-off)]
 		if err := f.readAt(b, off); err != nil {
 			return err
 		}
@@ -93,11 +112,11 @@ func (s *sidecar) checkHead() error {
 	return nil
 }
 
-// scrub verifies all blocks and that keys rise.
-func (s *sidecar) scrub(ctx context.Context) error {
+// scrub verifies all blocks and that keys rise, and returns the checksum of the file.
+func (s *sidecar) scrub(ctx context.Context, pace Pace) (sum uint32, err error) {
 	var last []byte
 	n := uint64(0)
-	return s.each(ctx, func(e KeyRow) error {
+	return s.each(ctx, pace, func(e KeyRow) error {
 		if n > 0 && compareKeys(KeyRow{Key: last}, KeyRow{Key: e.Key}) >= 0 {
 			return corrupt(s.path, "its keys do not rise")
 		}

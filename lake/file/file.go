@@ -225,6 +225,12 @@ func (o *object) ReadAt(b []byte, off int64) (int, error) {
 	return n, explain("read", o.path, err)
 }
 
+// Stat returns what the system notes of the file now.
+func (o *object) Stat() (fs.FileInfo, error) {
+	info, err := o.file.Stat()
+	return info, explain("stat", o.path, err)
+}
+
 // Open implements lake.Storage.
 func (s *Storage) Open(ctx context.Context, p string) (lake.Object, error) {
 	if err := check(ctx, p); err != nil {

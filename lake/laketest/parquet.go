@@ -85,7 +85,7 @@ func writeBatch(f *os.File, t *kalam.Table, batch arrow.RecordBatch, rows []kala
 	}
 	metadata := o.Metadata
 	if metadata == nil && len(rows) > 0 {
-		metadata = lake.FileMetadata(t, rows[0].Seq, rows[len(rows)-1].Seq)
+		metadata = lake.FileMetadata(t, "", rows[0].Seq, rows[len(rows)-1].Seq)
 	}
 	for k, v := range metadata {
 		if err := w.AppendKeyValueMetadata(k, v); err != nil {
