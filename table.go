@@ -72,18 +72,20 @@ const (
 	DefaultUUIDV7
 	DefaultULID
 	DefaultCurrentUser
+	DefaultCounter // The next value of the column's counter in the scope.
 )
 
 // String returns the SQL spelling of the function, "" for a literal.
 func (f DefaultFunc) String() string {
-	return [...]string{"", "NOW()", "SNOWFLAKE_ID()", "UUID_V7()", "ULID()", "CURRENT_USER()"}[f]
+	return [...]string{"", "NOW()", "SNOWFLAKE_ID()", "UUID_V7()", "ULID()", "CURRENT_USER()", "AUTO_INCREMENT"}[f]
 }
 
 // Default is the DEFAULT of a column.
 type Default struct {
-	Func  DefaultFunc
-	Value Value  // For DefaultLiteral, of the column's kind.
-	SQL   string // As written, for DESCRIBE.
+	Func   DefaultFunc
+	Value  Value  // For DefaultLiteral, of the column's kind.
+	SQL    string // As written, for DESCRIBE.
+	Always bool   // GENERATED ALWAYS: a statement gives no other value, or says that it overrides.
 }
 
 // Column is one column of a table.
@@ -94,6 +96,9 @@ type Column struct {
 	NotNull bool
 	Default *Default // nil: NULL when omitted.
 }
+
+// IsCounted reports whether a counter fills the column when it is omitted.
+func (c *Column) IsCounted() bool { return c.Default != nil && c.Default.Func == DefaultCounter }
 
 // TableOptions are the clauses of CREATE TABLE. A zero field means "not given".
 type TableOptions struct {

@@ -26,6 +26,7 @@ type write struct {
 	size   int64        // Bound of the bytes of its blocks.
 	blocks int          // Bound of their number.
 	expect []int        // Likely bytes of each scope's blocks.
+	counts []counted    // Pinned.
 
 	seqs  []kalam.Seq // Of each mutation, 0 where it was skipped.
 	marks []int       // Length of each scope's memtable before the write.
@@ -40,7 +41,7 @@ func (w *write) scopeOf(i int) int {
 }
 
 // Apply commits mutations of any number of scopes and tables: all of them, or
-// none. It returns the seq of each, in their order, 0 for a skipped insert. On
+// none. counts are the values of counters that they hold, one of each counter. It returns the seq of each, in their order, 0 for a skipped insert. On
 // return the rows are durable and visible, and their changes were published.
 //
 // A canceled ctx ends the waiting for a place in a group; from then on the
@@ -49,7 +50,7 @@ func (w *write) scopeOf(i int) int {
 // writer read), CodeResourceExhausted (disk or buffer full; nothing was
 // written), CodeTableNotFound (dropped), CodeCorrupt (damage in one of the
 // scopes) or CodeShuttingDown.
-func (s *Store) Apply(ctx context.Context, muts []Mutation) ([]kalam.Seq, error) {
+func (s *Store) Apply(ctx context.Context, muts []Mutation, counts ...Count) ([]kalam.Seq, error) {
 	if len(muts) == 0 {
 		return nil, ctx.Err()
 	}
@@ -71,6 +72,10 @@ func (s *Store) Apply(ctx context.Context, muts []Mutation) ([]kalam.Seq, error)
 			s.release(sc)
 		}
 	}()
+	if err := s.pinCounts(ctx, w, counts); err != nil {
+		return nil, err
+	}
+	defer s.unpinCounts(w)
 	w.bound()
 	for range maxRechecks {
 		if err := s.lookUp(ctx, w); err != nil {
@@ -133,15 +138,15 @@ func (w *write) bound() {
 	}
 	perBlock := int64(blockHeader + maxLogKey)
 	w.blocks = int(w.size/maxBlockBytes) + len(w.scopes)
-	w.size += int64(w.blocks) * perBlock
+	w.size += int64(w.blocks)*perBlock + int64(len(w.counts))*(maxLogKey+countBytes)
 }
 
 // request wraps the write for the queue. A write that does not fit into one batch
 // of the backend is committed alone.
 func (w *write) request(l Limits) *request {
-	r := &request{work: w, size: w.size, count: w.size, ops: w.blocks}
+	r := &request{work: w, size: w.size, count: w.size, ops: w.blocks + len(w.counts)}
 	if l.Large > 0 && l.Large <= maxBlockBytes { // Closed blocks are large; an open one may be just below.
-		r.count = min(w.size, int64(w.blocks)*maxLogKey+int64(len(w.scopes))*l.Large)
+		r.count = min(w.size, int64(w.blocks)*maxLogKey+int64(len(w.scopes))*l.Large+int64(len(w.counts))*(maxLogKey+countBytes))
 	}
 	r.alone = r.count > l.Bytes-spareBytes || r.ops > l.Ops-spareOps
 	return r
@@ -237,6 +242,7 @@ func (w *write) stage(c *committer) error {
 			c.put(writers[n].seal())
 		}
 	}
+	c.count(w.counts)
 	return nil
 }
 

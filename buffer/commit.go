@@ -116,10 +116,11 @@ type committer struct {
 	carry *request // Did not fit into the group before.
 
 	ops     []Op
-	first   kalam.Seq // Lowest seq of the group, 0 when it has none.
-	last    kalam.Seq // Highest.
-	reserve bool      // The clock's present value must be made durable.
-	restore []Op      // Put back the manifests that the group replaces.
+	first   kalam.Seq  // Lowest seq of the group, 0 when it has none.
+	last    kalam.Seq  // Highest.
+	reserve bool       // The clock's present value must be made durable.
+	restore []Op       // Put back the manifests that the group replaces.
+	counted []*counter // That the group moves.
 	changes []kalam.Change
 
 	// repair takes back what a failed batch may have left in the backend. Nothing
@@ -265,7 +266,10 @@ func (c *committer) commit() {
 			c.ops, c.restore, c.first, c.last = c.ops[:ops], c.restore[:restore], first, last
 		}
 	}
-	if err := c.apply(); err != nil {
+	c.putCounts()
+	err := c.apply()
+	c.endCounts(err == nil)
+	if err != nil {
 		c.fail(err)
 		if err := c.fix(); err != nil {
 			c.store.log.Error("commit failed, and what it left cannot be removed yet", "error", err)

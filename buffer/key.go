@@ -12,6 +12,7 @@ const (
 	partitionRows     = "sys_rows"     // Row log: logKey -> block.
 	partitionManifest = "sys_manifest" // scopePrefix -> manifest of record.
 	partitionMeta     = "sys_meta"     // Clock ceiling, intents of large writes.
+	partitionCounts   = "sys_counts"   // countKey -> value of a counter.
 )
 
 // Keys of partitionMeta.
@@ -49,6 +50,12 @@ func tablePrefix(dst []byte, n kalam.TableNumber) []byte {
 // logKey returns the key of the block of a scope whose first version is seq.
 func logKey(dst []byte, sc kalam.Scope, seq kalam.Seq) []byte {
 	return binary.BigEndian.AppendUint64(scopePrefix(dst, sc), uint64(seq))
+}
+
+// countKey returns the key of a counter: its scope and its column, 4 bytes big
+// endian.
+func countKey(id CounterID) []byte {
+	return binary.BigEndian.AppendUint32(scopePrefix(nil, id.Scope), uint32(id.Column))
 }
 
 // intentKey returns the key of the intent of a large write: the range of its

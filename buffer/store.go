@@ -88,7 +88,8 @@ type Store struct {
 	dropped map[kalam.TableNumber]struct{}
 	reading map[kalam.TableNumber]int // Views of open snapshots.
 
-	tally *tally
+	tally  *tally
+	counts *counts
 }
 
 type counters struct {
@@ -123,12 +124,12 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 		queue: make(chan *request, queueLength), turn: make(chan *committer, 1), handed: make(chan *committer, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{}, reading: map[kalam.TableNumber]int{},
-		tally: newTally(),
+		tally: newTally(), counts: newCounts(),
 	}
 	if err := s.checkLimits(); err != nil {
 		return nil, err
 	}
-	for _, p := range []string{partitionRows, partitionManifest, partitionMeta} {
+	for _, p := range []string{partitionRows, partitionManifest, partitionMeta, partitionCounts} {
 		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
 			return nil, fmt.Errorf("create partition %s: %w", p, err)
 		}

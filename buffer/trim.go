@@ -199,12 +199,13 @@ func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 		return err
 	}
 	start := tablePrefix(nil, n)
-	for _, p := range []string{partitionRows, partitionManifest} {
+	for _, p := range []string{partitionRows, partitionManifest, partitionCounts} {
 		if _, err := s.deleteRange(ctx, p, start, prefixEnd(start)); err != nil {
 			return err
 		}
 	}
 	s.tally.dropTable(n)
+	s.counts.dropTable(n)
 	return nil
 }
 

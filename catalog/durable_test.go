@@ -62,7 +62,7 @@ func checkRich(t *testing.T, c *catalog.Catalog) {
 		t.Error("a dropped namespace exists")
 	}
 	table, ok := c.Table(kalam.TableID{Namespace: "app", Name: "types"})
-	if !ok || len(table.Columns) != 2+2*len(kalam.Kinds())+5 || !slices.Equal(table.PrimaryKey, []int{1, 0}) || !table.Columns[1].NotNull {
+	if !ok || len(table.Columns) != 2+2*len(kalam.Kinds())+int(kalam.DefaultCounter) || !slices.Equal(table.PrimaryKey, []int{1, 0}) || !table.Columns[1].NotNull {
 		t.Fatalf("table %+v", table)
 	}
 	byNumber, _ := c.TableByNumber(table.Number)

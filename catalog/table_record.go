@@ -39,9 +39,10 @@ type columnRecord struct {
 }
 
 type defaultRecord struct {
-	Func  string       `json:"func,omitempty"` // "" for a literal.
-	Value *valueRecord `json:"value,omitempty"`
-	SQL   string       `json:"sql"`
+	Func   string       `json:"func,omitempty"` // "" for a literal.
+	Value  *valueRecord `json:"value,omitempty"`
+	SQL    string       `json:"sql"`
+	Always bool         `json:"always,omitempty"` // From record version 4 on, as the function AUTO_INCREMENT.
 }
 
 type optionsRecord struct {
@@ -65,7 +66,7 @@ func recordOfVersion(v SchemaVersion) versionRecord {
 		c := &t.Columns[i]
 		cr := columnRecord{ID: c.ID, Name: c.Name, Type: c.Type, NotNull: c.NotNull}
 		if d := c.Default; d != nil {
-			cr.Default = &defaultRecord{Func: d.Func.String(), SQL: d.SQL}
+			cr.Default = &defaultRecord{Func: d.Func.String(), SQL: d.SQL, Always: d.Always}
 			if d.Func == kalam.DefaultLiteral {
 				value := recordOfValue(d.Value)
 				cr.Default.Value = &value
@@ -171,7 +172,7 @@ func (r *versionRecord) fill(t *kalam.Table) error {
 }
 
 func (r *defaultRecord) value() (*kalam.Default, error) {
-	d := &kalam.Default{SQL: r.SQL}
+	d := &kalam.Default{SQL: r.SQL, Always: r.Always}
 	if r.Func == "" {
 		if r.Value == nil {
 			return nil, fmt.Errorf("a literal without value")
@@ -180,7 +181,7 @@ func (r *defaultRecord) value() (*kalam.Default, error) {
 		d.Value = v
 		return d, err
 	}
-	for f := kalam.DefaultNow; f <= kalam.DefaultCurrentUser; f++ {
+	for f := kalam.DefaultNow; f <= kalam.DefaultCounter; f++ {
 		if f.String() == r.Func {
 			d.Func = f
 			return d, nil

@@ -287,9 +287,9 @@ func richTables(t testing.TB, c *catalog.Catalog) {
 			kalam.Column{Name: name, Type: kalam.TypeOf(k), NotNull: true, Default: &kalam.Default{Value: v, SQL: "'" + name + "'"}},
 			kalam.Column{Name: name + "n", Type: kalam.TypeOf(k), Default: &kalam.Default{SQL: "NULL"}})
 	}
-	for f := kalam.DefaultNow; f <= kalam.DefaultCurrentUser; f++ {
+	for f := kalam.DefaultNow; f <= kalam.DefaultCounter; f++ {
 		all.Columns = append(all.Columns, kalam.Column{
-			Name: fmt.Sprintf("f%d", f), Type: kalam.TypeOf(kalam.KindText), Default: &kalam.Default{Func: f, SQL: f.String()},
+			Name: fmt.Sprintf("f%d", f), Type: kalam.TypeOf(kalam.KindText), Default: &kalam.Default{Func: f, SQL: f.String(), Always: f == kalam.DefaultCounter},
 		})
 	}
 	all.PrimaryKey = []int{1, 0}

@@ -88,10 +88,13 @@ type Insert struct {
 	Select    string   // Raw SQL of the source query.
 	SelectPos int
 	Defaults  bool // DEFAULT VALUES.
-	Conflict  *OnConflict
-	Returning []ReturnExpr
-	Params    int
-	Edits     Edits
+	// Overriding says OVERRIDING SYSTEM VALUE: columns that are GENERATED ALWAYS take
+	// the values given.
+	Overriding bool
+	Conflict   *OnConflict
+	Returning  []ReturnExpr
+	Params     int
+	Edits      Edits
 }
 
 // OnConflict is the ON CONFLICT clause. Either DoNothing or Set is set.

@@ -51,7 +51,7 @@ func (p *parser) columnDef() (columnSpec, error) {
 	}
 	if c.serial {
 		c.def.NotNull = true
-		if err := c.identity("SNOWFLAKE_ID()", c.pos); err != nil {
+		if err := c.identity("SERIAL", c.pos, identityOptions{}); err != nil {
 			return c, err
 		}
 	}
@@ -97,12 +97,13 @@ func (p *parser) columnConstraint(c *columnSpec) (more bool, err error) {
 		}
 		return true, p.columnDefault(&c.def)
 	case p.accept("AUTO_INCREMENT"), p.accept("AUTOINCREMENT"), p.accept("AUTO", "INCREMENT"):
-		return true, c.identity("AUTO_INCREMENT", pos)
+		return true, c.identity("AUTO_INCREMENT", pos, identityOptions{})
 	case p.accept("IDENTITY"):
-		if err := p.skipParentheses(); err != nil {
+		options, err := p.identityOptions()
+		if err != nil {
 			return false, err
 		}
-		return true, c.identity("IDENTITY", pos)
+		return true, c.identity("IDENTITY", pos, options)
 	case p.is("GENERATED"):
 		return true, p.generated(c)
 	case p.isAny(constraintWords):
@@ -111,15 +112,30 @@ func (p *parser) columnConstraint(c *columnSpec) (more bool, err error) {
 	return false, nil
 }
 
-// identity gives the column the default SNOWFLAKE_ID().
-func (c *columnSpec) identity(what string, pos int) error {
-	if c.def.Default != nil && c.def.Default.Func != kalam.DefaultSnowflakeID {
+// identityOptions is what an identity asks for that we may not have.
+type identityOptions struct {
+	always  bool // GENERATED ALWAYS.
+	numbers bool // A start or a step other than 1, or bounds.
+	pos     int  // Of numbers.
+}
+
+// identity has ids fill the column: a BIGINT snowflake ids, which need no counter, a
+// smaller type the values of a counter.
+func (c *columnSpec) identity(what string, pos int, o identityOptions) error {
+	f := kalam.DefaultCounter
+	if c.def.Type.Kind == kalam.KindBigInt {
+		f = kalam.DefaultSnowflakeID
+	}
+	switch {
+	case c.def.Default != nil && c.def.Default.Func != f:
 		return syntaxError(pos, "Column '%s' has both a DEFAULT and %s", c.def.Name, what)
+	case CheckDefault(c.def.Name, c.def.Type, f) != nil:
+		return syntaxError(pos, "Column '%s': %s needs SMALLINT, INT or BIGINT, not %s", c.def.Name, what, c.def.Type)
+	case f == kalam.DefaultCounter && o.numbers:
+		return unsupported(o.pos, "Column '%s': a counter begins at 1 and steps by 1; other starts, steps and bounds are not supported", c.def.Name)
 	}
-	if c.def.Type.Kind != kalam.KindBigInt {
-		return syntaxError(pos, "Column '%s': %s fills the column with SNOWFLAKE_ID(), which needs BIGINT, not %s", c.def.Name, what, c.def.Type)
-	}
-	c.def.Default = &kalam.Default{Func: kalam.DefaultSnowflakeID, SQL: kalam.DefaultSnowflakeID.String()}
+	c.def.NotNull = c.def.NotNull || f == kalam.DefaultCounter
+	c.def.Default = &kalam.Default{Func: f, SQL: f.String(), Always: o.always}
 	return nil
 }
 
@@ -127,7 +143,8 @@ func (c *columnSpec) identity(what string, pos int) error {
 func (p *parser) generated(c *columnSpec) error {
 	pos := p.tok.pos
 	p.advance()
-	if !p.accept("ALWAYS") {
+	always := p.accept("ALWAYS")
+	if !always {
 		if err := p.expect("BY", "DEFAULT"); err != nil {
 			return err
 		}
@@ -142,20 +159,32 @@ func (p *parser) generated(c *columnSpec) error {
 	if err := p.expect("IDENTITY"); err != nil {
 		return err
 	}
-	if err := p.skipParentheses(); err != nil {
+	options, err := p.identityOptions()
+	if err != nil {
 		return err
 	}
-	return c.identity("IDENTITY", pos)
+	options.always = always
+	return c.identity("IDENTITY", pos, options)
 }
 
-// skipParentheses consumes ( ... ), if it follows: the start and step of an
-// identity, which snowflake ids do not have.
-func (p *parser) skipParentheses() error {
+// identityOptions consumes ( ... ), if it follows: (start, step), or START WITH 1 and
+// its like.
+func (p *parser) identityOptions() (o identityOptions, err error) {
+	o.pos = p.tok.pos
 	if !p.acceptPunct('(') {
-		return nil
+		return o, nil
 	}
+	from := p.tok.pos
 	p.skipBalanced()
-	return p.expectPunct(')')
+	words := strings.FieldsFunc(upper(p.lex.src[from:p.tok.pos]), func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\t' })
+	for _, w := range words {
+		switch w {
+		case "START", "WITH", "INCREMENT", "BY", "1", "NO", "CYCLE", "MINVALUE", "MAXVALUE", "CACHE":
+		default:
+			o.numbers = true
+		}
+	}
+	return o, p.expectPunct(')')
 }
 
 // columnDefault consumes what follows DEFAULT and checks a function against the
@@ -264,6 +293,8 @@ func CheckDefault(column string, t kalam.DataType, f kalam.DefaultFunc) error {
 		}
 	case kalam.DefaultSnowflakeID:
 		want, ok = "BIGINT", t.Kind == kalam.KindBigInt
+	case kalam.DefaultCounter:
+		want, ok = "SMALLINT or INT", t.Kind == kalam.KindSmallInt || t.Kind == kalam.KindInt
 	case kalam.DefaultUUIDV7:
 		want, ok = "TEXT or UUID", t.Kind == kalam.KindText || t.Kind == kalam.KindUUID
 	default:

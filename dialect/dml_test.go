@@ -118,6 +118,9 @@ func TestInsert(t *testing.T) {
 		{"columns", `INSERT INTO ns.T (A, "B", c) VALUES (1, 2, 3)`, dialect.Insert{
 			Table: name(12, "ns", "t"), Columns: []dialect.Ident{{Name: "a", Pos: 18}, {Name: "B", Quoted: true, Pos: 21}, {Name: "c", Pos: 26}},
 		}},
+		{"overriding", "INSERT INTO t (a) overriding SYSTEM value SELECT 1", dialect.Insert{
+			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}}, Overriding: true, Select: "SELECT 1", SelectPos: 42,
+		}},
 		{"user qualifier", "INSERT INTO ns.user.t VALUES (1)", dialect.Insert{Table: name(12, "ns", "user", "t")}},
 		{"alias", "INSERT INTO t AS x VALUES (1)", dialect.Insert{Table: name(12, "t"), Alias: "x"}},
 		{"backticks", "INSERT INTO `n`.`T` VALUES (1)", dialect.Insert{Table: name(12, "n", "T")}},

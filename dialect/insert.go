@@ -26,6 +26,12 @@ func (p *parser) insert() (Statement, error) {
 	if err := p.insertColumns(st); err != nil {
 		return nil, err
 	}
+	if p.is("OVERRIDING") {
+		pos := p.tok.pos
+		if st.Overriding = p.accept("OVERRIDING", "SYSTEM", "VALUE"); !st.Overriding {
+			return nil, unsupported(pos, "%s is not supported; there is OVERRIDING SYSTEM VALUE", p.words(3))
+		}
+	}
 	if err := p.insertSource(st); err != nil {
 		return nil, err
 	}

@@ -21,20 +21,19 @@ const (
 type typeName struct {
 	kind   kalam.Kind
 	args   typeArgs
-	serial bool // Means DEFAULT SNOWFLAKE_ID() and NOT NULL.
+	serial bool // Means AUTO_INCREMENT and NOT NULL.
 }
 
 // typeNames is a table of constants: the names of types and their aliases.
-// The serial types are BIGINT because the ids that fill them are.
 var typeNames = map[string]typeName{
 	"BOOLEAN": {kind: kalam.KindBoolean}, "BOOL": {kind: kalam.KindBoolean},
 	"SMALLINT": {kalam.KindSmallInt, argsLength, false}, "INT2": {kind: kalam.KindSmallInt},
 	"INT": {kalam.KindInt, argsLength, false}, "INTEGER": {kalam.KindInt, argsLength, false},
 	"INT4": {kind: kalam.KindInt}, "MEDIUMINT": {kalam.KindInt, argsLength, false}, "SIGNED": {kind: kalam.KindInt},
 	"BIGINT": {kalam.KindBigInt, argsLength, false}, "INT8": {kind: kalam.KindBigInt}, "INT64": {kind: kalam.KindBigInt},
-	"SERIAL": {kalam.KindBigInt, argsNone, true}, "SERIAL4": {kalam.KindBigInt, argsNone, true},
+	"SERIAL": {kalam.KindInt, argsNone, true}, "SERIAL4": {kalam.KindInt, argsNone, true},
 	"SERIAL8": {kalam.KindBigInt, argsNone, true}, "BIGSERIAL": {kalam.KindBigInt, argsNone, true},
-	"SERIAL2": {kalam.KindBigInt, argsNone, true}, "SMALLSERIAL": {kalam.KindBigInt, argsNone, true},
+	"SERIAL2": {kalam.KindSmallInt, argsNone, true}, "SMALLSERIAL": {kalam.KindSmallInt, argsNone, true},
 	"FLOAT": {kalam.KindFloat, argsFloat, false}, "REAL": {kind: kalam.KindFloat}, "FLOAT4": {kind: kalam.KindFloat},
 	"DOUBLE": {kind: kalam.KindDouble}, "FLOAT8": {kind: kalam.KindDouble}, "FLOAT64": {kind: kalam.KindDouble},
 	"DECIMAL": {kalam.KindDecimal, argsDecimal, false}, "NUMERIC": {kalam.KindDecimal, argsDecimal, false},
@@ -97,8 +96,7 @@ func ofColumn(column string) string {
 	return "Column '" + column + "': "
 }
 
-// dataType consumes a data type. serial says that it implies DEFAULT
-// SNOWFLAKE_ID(). column is for messages, "" for none.
+// dataType consumes a data type. serial says that it implies AUTO_INCREMENT. column is for messages, "" for none.
 func (p *parser) dataType(column string) (t kalam.DataType, serial bool, err error) {
 	pos := p.tok.pos
 	if p.tok.kind != tWord {

@@ -28,6 +28,9 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
+	if err := checkGenerated(t, st, target); err != nil {
+		return err
+	}
 	w := &writer{session: s, table: t, edits: st.Edits}
 	switch {
 	case st.Defaults:
@@ -37,37 +40,64 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 	default:
 		err = w.rowsOfValues(ctx, st.Rows, target)
 	}
+	if err == nil {
+		err = w.count(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	if st.Conflict != nil && !st.Conflict.DoNothing {
 		return s.upsert(ctx, w, st)
 	}
-	muts := make([]buffer.Mutation, 0, len(w.rows))
-	for i := range w.rows {
-		m, err := w.insertion(i)
-		if err != nil {
-			return err
-		}
-		m.SkipExisting = st.Conflict != nil
-		muts = append(muts, m)
-	}
-	if st.Conflict == nil {
-		if err := w.checkRepeated(muts); err != nil {
-			return err
-		}
-	} else {
-		muts = dropRepeated(muts)
-	}
 	done := &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}
-	if err := s.rehearse(ctx, done, muts); err != nil {
-		return err
+	for attempt := 1; ; attempt++ {
+		muts, seqs, err := w.write(ctx, done, st.Conflict != nil)
+		if err == nil {
+			return s.finishDML(ctx, done, muts, seqs)
+		}
+		// Somebody has given a value of the counter to a row by hand meanwhile.
+		again := kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil && w.countsKeys()
+		if !again {
+			return err
+		}
+		if err := w.count(ctx); err != nil {
+			return err
+		}
 	}
-	seqs, err := s.apply(ctx, muts)
+}
+
+// write inserts the rows. With skip a row whose key is taken is left out.
+func (w *writer) write(ctx context.Context, done *answer, skip bool) ([]buffer.Mutation, []kalam.Seq, error) {
+	muts, err := w.insertions()
 	if err != nil {
-		return w.explain(err, muts)
+		return nil, nil, err
 	}
-	return s.finishDML(ctx, done, muts, seqs)
+	for i := range muts {
+		muts[i].Free = w.countsKey(i) // Nobody else has the value, unless by hand.
+		muts[i].SkipExisting = skip && !muts[i].Free
+	}
+	if skip {
+		muts = dropRepeated(muts)
+	} else if err := w.checkRepeated(muts); err != nil {
+		return nil, nil, err
+	}
+	if err := w.session.rehearse(ctx, done, muts); err != nil {
+		return nil, nil, err
+	}
+	seqs, err := w.session.apply(ctx, muts)
+	return muts, seqs, w.explain(err, muts)
+}
+
+// insertions returns the mutations of the rows.
+func (w *writer) insertions() ([]buffer.Mutation, error) {
+	muts := make([]buffer.Mutation, len(w.rows))
+	for i := range w.rows {
+		var err error
+		if muts[i], err = w.insertion(i); err != nil {
+			return nil, err
+		}
+	}
+	return muts, nil
 }
 
 // insertColumns maps each value position of the statement to a column index.
@@ -110,6 +140,8 @@ type writer struct {
 	given   []bool          // Columns that the statement names.
 	buf     []byte          // Arena of payloads and keys.
 	edits   dialect.Edits   // Of the statement.
+
+	counting []counting // Of the columns that counters fill.
 }
 
 // newRow returns a row with the defaults of the columns that are not given.
@@ -119,10 +151,11 @@ func (w *writer) newRow(target []int) ([]kalam.Value, error) {
 		for _, j := range target {
 			w.given[j] = true
 		}
+		w.startCounting()
 	}
 	row := make([]kalam.Value, len(w.table.Columns))
 	for i := range row {
-		if !w.given[i] {
+		if !w.given[i] && !w.table.Columns[i].IsCounted() {
 			v, err := w.session.defaultValue(&w.table.Columns[i])
 			if err != nil {
 				return nil, err
@@ -148,6 +181,10 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, targe
 		}
 		for i := range list {
 			c := &w.table.Columns[target[i]]
+			if c.IsCounted() && list[i].Kind == dialect.ExprDefault {
+				w.defaulted(target[i], n)
+				continue
+			}
 			v, simple, err := w.session.evaluate(&list[i], c)
 			if err != nil {
 				return err

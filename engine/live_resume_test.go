@@ -13,12 +13,10 @@ import (
 	"github.com/kalamlake/kalam/engine"
 )
 
-// resumeCuts is how often TestResumeIsExact cuts its clients off.
-const resumeCuts = 150
-
 // TestResumeIsExact cuts clients off, changes rows in every way, in the log and in
 // files, flushes, compacts and restarts, and has the clients resume from the last
 // seq that they saw: their rows must be those of the query (case A9).
+// KALAM_TEST_RESUME_CUTS says how many cuts, 2,000 for instance.
 func TestResumeIsExact(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -52,7 +50,7 @@ func TestResumeIsExact(t *testing.T) {
 			s.must(alice, fmt.Sprintf("BEGIN; DELETE FROM app.t WHERE id = %d; INSERT INTO app.t VALUES (%d, %s, 1); COMMIT", id, id, role))
 		}
 	}
-	for cut := range resumeCuts {
+	for cut := range amount(t, "KALAM_TEST_RESUME_CUTS", 150) {
 		for _, f := range followers {
 			f.close()
 		}

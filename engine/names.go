@@ -81,6 +81,7 @@ func (s *session) writable(n dialect.Name, verb string) (*kalam.Table, error) {
 	if err := catalog.CanWrite(s.principal, t); err != nil {
 		return nil, err
 	}
+	s.written = t
 	return t, s.hold(t)
 }
 

@@ -22,6 +22,7 @@ type session struct {
 	requestID string
 	now       time.Time
 	txn       *transaction
+	written   *kalam.Table        // That the statement writes to.
 	cleanup   []func()            // Run when the statement ends: memory of computed relations.
 	held      []kalam.TableNumber // Tables that are kept from removal until the request ends.
 }

@@ -19,6 +19,7 @@ type transaction struct {
 	muts     []buffer.Mutation
 	own      map[ownKey]struct{} // Keys that it has written.
 	writes   map[kalam.Scope]*buffer.Writes
+	counts   map[buffer.CounterID]int64 // The highest values of counters that it has written.
 	bytes    int
 	failed   bool
 	done     bool
@@ -41,7 +42,7 @@ func (s *session) begin(ctx context.Context, rest []dialect.Fragment) error {
 	}
 	s.txn = &transaction{
 		id: uuid.NewString(), snapshot: p,
-		own: map[ownKey]struct{}{}, writes: map[kalam.Scope]*buffer.Writes{},
+		own: map[ownKey]struct{}{}, counts: map[buffer.CounterID]int64{}, writes: map[kalam.Scope]*buffer.Writes{},
 	}
 	return s.message(0, fmt.Sprintf("Transaction started (%s)", s.txn.id))
 }
@@ -140,7 +141,7 @@ func (s *session) commit(ctx context.Context) error {
 	}
 	defer s.abandon()
 	if len(t.muts) > 0 {
-		if _, err := s.e.store.Apply(ctx, t.muts); err != nil {
+		if _, err := s.e.store.Apply(ctx, t.muts, countList(t.counts)...); err != nil {
 			return s.explainCommit(err, t.muts)
 		}
 	}
@@ -183,7 +184,11 @@ func (s *session) apply(ctx context.Context, muts []buffer.Mutation) ([]kalam.Se
 		return nil, nil
 	}
 	if s.txn == nil {
-		return s.e.store.Apply(ctx, muts)
+		counts, err := countsOf(muts)
+		if err != nil {
+			return nil, err
+		}
+		return s.e.store.Apply(ctx, muts, countList(counts)...)
 	}
 	return s.txn.add(ctx, s, muts)
 }
@@ -220,8 +225,15 @@ func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutatio
 		kept = append(kept, m)
 		seqs[i] = s.e.store.Clock().Last()
 	}
+	counts, err := countsOf(kept)
+	if err != nil {
+		return nil, err
+	}
 	if err := t.stage(ctx, kept); err != nil {
 		return nil, err
+	}
+	for id, n := range counts {
+		t.counts[id] = max(t.counts[id], n)
 	}
 	t.bytes = size
 	return seqs, nil

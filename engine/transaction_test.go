@@ -149,6 +149,37 @@ func TestUpsertsRace(t *testing.T) {
 	}
 }
 
+// TestUpsertsOfFreshKeys has 16 clients upsert 50 keys that are new: all succeed, the
+// sum is exact, and no one waits long (case A5). KALAM_TEST_UPSERTS says how many each
+// of them makes, 1,000 for instance.
+func TestUpsertsOfFreshKeys(t *testing.T) {
+	const clients, keys = 16, 50
+	each := amount(t, "KALAM_TEST_UPSERTS", 60)
+	s := newServer(t)
+	s.must(root, "CREATE NAMESPACE app; CREATE SHARED TABLE app.s (id BIGINT PRIMARY KEY, n BIGINT)")
+	took := make([][]time.Duration, clients)
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for i := range each {
+				start := time.Now()
+				_, err := s.try(root, "INSERT INTO app.s VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = s.n + EXCLUDED.n", kalam.BigInt(int64((c*7+i)%keys)))
+				took[c] = append(took[c], time.Since(start))
+				if err != nil {
+					t.Errorf("upsert: %v", explained(err))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	all := slices.Sorted(slices.Values(slices.Concat(took...)))
+	t.Logf("%d upserts: p50 %v, p99 %v, longest %v", len(all), all[len(all)/2], all[len(all)*99/100], all[len(all)-1])
+	got := s.must(root, "SELECT count(*), sum(n)::BIGINT FROM app.s").rows[0]
+	if got[0] != `"50"` || got[1] != fmt.Sprintf("%q", fmt.Sprint(clients*each)) {
+		t.Errorf("rows and sum are %v, want 50 and %d", got, clients*each)
+	}
+}
+
 // TestUpsertInTransactionConflicts has a key that an upsert of an open
 // transaction saw free be taken before its commit: that is a conflict, which the
 // client resolves by running the transaction again, not a duplicate key.

@@ -108,6 +108,8 @@ func (s *session) assignments(t *kalam.Table, set []dialect.Assign) (*assignment
 			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Primary key column '%s' cannot be updated", c.Name).At(c.Pos)
 		case seen[j]:
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' is assigned twice", c.Name).At(c.Pos)
+		case t.Columns[j].Default != nil && t.Columns[j].Default.Always && set[i].Value.Kind != dialect.ExprDefault:
+			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' is GENERATED ALWAYS: it can only be set to DEFAULT", c.Name).At(c.Pos)
 		}
 		seen[j] = true
 		a.columns = append(a.columns, j)

@@ -34,16 +34,17 @@ func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) err
 	if err != nil {
 		return err
 	}
-	inserts := make([]buffer.Mutation, len(w.rows))
-	for i := range w.rows {
-		if inserts[i], err = w.insertion(i); err != nil {
-			return err
-		}
+	inserts, err := w.insertions()
+	if err != nil {
+		return err
 	}
 	if err := w.checkRepeated(inserts); err != nil {
 		return err
 	}
 	return s.retry(ctx, &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]buffer.Mutation, error) {
+		if inserts, err = w.freeKeys(ctx, inserts); err != nil {
+			return nil, err
+		}
 		return s.upsertOnce(ctx, w, st, sets, inserts)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 )
@@ -118,6 +119,10 @@ func (s *session) defaultValue(c *kalam.Column) (kalam.Value, error) {
 	}
 	if c.Default.Func == kalam.DefaultLiteral {
 		return c.Default.Value, nil
+	}
+	if c.IsCounted() {
+		id := buffer.CounterID{Scope: s.scope(s.written), Column: c.ID}
+		return s.nextCount(context.Background(), id, c, 0)
 	}
 	v, err := s.function(c.Default.Func)
 	if err != nil {

@@ -1,0 +1,235 @@
+package buffer
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sync"
+
+	"github.com/kalamlake/kalam"
+)
+
+// CounterID names a counter: that of a column in a scope.
+type CounterID struct {
+	Scope  kalam.Scope
+	Column kalam.ColumnID
+}
+
+// Count says that a write holds a value of a counter: with its commit the counter
+// stands there at least, and no later value is as low.
+type Count struct {
+	ID    CounterID
+	Value int64
+}
+
+// ErrCounterSpent tells that a counter has no value left.
+var ErrCounterSpent = errors.New("the counter has given its last value")
+
+// NextCount returns the next value of a counter, the first is 1: above every value
+// that it returned and that a committed write holds, and above floor. A value above
+// limit is ErrCounterSpent, and nothing is taken. What is not committed leaves a
+// gap, and after a restart may be returned again.
+func (s *Store) NextCount(ctx context.Context, id CounterID, floor, limit int64) (int64, error) {
+	c := s.counts.pin(id)
+	defer s.counts.unpin(c)
+	if err := c.load(ctx, s.backend); err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := max(c.given, floor) + 1
+	if next > limit || next <= floor {
+		return 0, ErrCounterSpent
+	}
+	c.given = next
+	return next, nil
+}
+
+// counter is a counter in memory.
+type counter struct {
+	id   CounterID
+	pins int // Guarded by counts.mu.
+
+	mu     sync.Mutex // guards what follows
+	loaded bool
+	given  int64 // The highest value that nobody gets again.
+	kept   int64 // The durable one: that of the committed writes.
+
+	pending int64 // Of the group that is being committed, 0 for none; the committer's.
+}
+
+// load reads the durable value.
+func (c *counter) load(ctx context.Context, r Reader) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loaded {
+		return nil
+	}
+	raw, err := r.Get(ctx, partitionCounts, countKey(c.id))
+	if err != nil && !errors.Is(err, ErrKeyNotFound) {
+		return fmt.Errorf("read counter: %w", err)
+	}
+	if err == nil {
+		if c.kept, err = decodeCount(c.id, raw); err != nil {
+			return err
+		}
+	}
+	c.given, c.loaded = c.kept, true
+	return nil
+}
+
+// counts are the counters in memory. One of which values were given that no
+// committed write holds must stay, or they would be given again.
+type counts struct {
+	mu    sync.Mutex // guards what follows, and counter.pins
+	open  map[CounterID]*counter
+	limit int // Of open, at which those are dropped that need not stay.
+}
+
+// idleCounters is how many counters stay in memory at least.
+const idleCounters = 1 << 16
+
+func newCounts() *counts { return &counts{open: map[CounterID]*counter{}, limit: idleCounters} }
+
+// pin returns a counter and keeps it in memory until unpin.
+func (a *counts) pin(id CounterID) *counter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.open[id]
+	if c == nil {
+		if len(a.open) >= a.limit {
+			a.sweepLocked()
+		}
+		c = &counter{id: id}
+		a.open[id] = c
+	}
+	c.pins++
+	return c
+}
+
+func (a *counts) unpin(c *counter) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c.pins--
+}
+
+// sweepLocked drops the counters that can be read again as they are.
+func (a *counts) sweepLocked() {
+	for id, c := range a.open {
+		if c.pins == 0 && c.idle() {
+			delete(a.open, id)
+		}
+	}
+	a.limit = max(idleCounters, 2*len(a.open))
+}
+
+func (c *counter) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.given == c.kept
+}
+
+// dropTable forgets the counters of a table.
+func (a *counts) dropTable(n kalam.TableNumber) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, c := range a.open {
+		if id.Scope.Table == n && c.pins == 0 {
+			delete(a.open, id)
+		}
+	}
+}
+
+// counted is a counter of a write and the value that it holds.
+type counted struct {
+	counter *counter
+	value   int64
+}
+
+// pinCounts keeps the counters of a write in memory, loaded, until unpinCounts.
+func (s *Store) pinCounts(ctx context.Context, w *write, list []Count) error {
+	for _, k := range list {
+		c := s.counts.pin(k.ID)
+		w.counts = append(w.counts, counted{c, k.Value})
+		if err := c.load(ctx, s.backend); err != nil {
+			s.unpinCounts(w)
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) unpinCounts(w *write) {
+	for _, k := range w.counts {
+		s.counts.unpin(k.counter)
+	}
+	w.counts = nil
+}
+
+// count takes down the values of a staged write.
+func (c *committer) count(list []counted) {
+	for _, k := range list {
+		k.counter.mu.Lock()
+		kept := k.counter.kept
+		k.counter.mu.Unlock()
+		if k.value <= max(kept, k.counter.pending) {
+			continue
+		}
+		if k.counter.pending == 0 {
+			c.counted = append(c.counted, k.counter)
+		}
+		k.counter.pending = k.value
+	}
+}
+
+// putCounts adds what the group counted to its batch.
+func (c *committer) putCounts() {
+	for _, k := range c.counted {
+		c.put(countOp(k.id, k.pending))
+	}
+}
+
+// endCounts ends the counting of a group. A value that may or may not be on the disk
+// does no harm there: the next commit writes over it or is below it.
+func (c *committer) endCounts(committed bool) {
+	for _, k := range c.counted {
+		if committed {
+			k.mu.Lock()
+			k.kept = k.pending
+			k.given = max(k.given, k.kept)
+			k.mu.Unlock()
+		}
+		k.pending = 0
+	}
+	clear(c.counted)
+	c.counted = c.counted[:0]
+}
+
+// The record of a counter: format, 1 byte | crc32c of the rest and of the key, 4
+// bytes LE | value, 8 bytes LE.
+const (
+	countFormat = 0x01
+	countBytes  = sumHeader + 8
+)
+
+func countSum(key, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(value, castagnoli), castagnoli, key)
+}
+
+func countOp(id CounterID, value int64) Op {
+	raw := make([]byte, countBytes)
+	raw[0] = countFormat
+	key := countKey(id)
+	binary.LittleEndian.PutUint64(raw[sumHeader:], uint64(value))
+	binary.LittleEndian.PutUint32(raw[1:], countSum(key, raw[sumHeader:]))
+	return Op{Partition: partitionCounts, Key: key, Value: raw}
+}
+
+func decodeCount(id CounterID, raw []byte) (int64, error) {
+	if len(raw) != countBytes || raw[0] != countFormat || countSum(countKey(id), raw[sumHeader:]) != binary.LittleEndian.Uint32(raw[1:]) {
+		return 0, kalam.Errorf(kalam.CodeCorrupt, "the counter of column %d of table %d, user '%s', is damaged", id.Column, id.Scope.Table, id.Scope.User)
+	}
+	return int64(binary.LittleEndian.Uint64(raw[sumHeader:])), nil
+}

@@ -1,0 +1,45 @@
+package buffer
+
+import (
+	"encoding/hex"
+	"testing"
+
+	"github.com/kalamlake/kalam"
+)
+
+// TestCountBytes holds the record of a counter to docs/architecture/buffer-format.md.
+func TestCountBytes(t *testing.T) {
+	op := countOp(CounterID{Scope: kalam.Scope{Table: 2, User: "a"}, Column: 3}, 258)
+	if key := hex.EncodeToString(op.Key); key != "0000000000000002"+"610001"+"00000003" || op.Partition != "sys_counts" {
+		t.Errorf("key %s in %s", key, op.Partition)
+	}
+	if value := hex.EncodeToString(op.Value); value[:2] != "01" || value[10:] != "0201000000000000" {
+		t.Errorf("value %s", value)
+	}
+}
+
+// TestIdleCounters: counters in memory are dropped when there are many, but for those
+// that have given values that no committed write holds.
+func TestIdleCounters(t *testing.T) {
+	a := newCounts()
+	id := func(i int) CounterID { return CounterID{Scope: kalam.Scope{Table: kalam.TableNumber(i)}, Column: 1} }
+	a.limit = 100
+	for i := range 100 {
+		c := a.pin(id(i))
+		c.loaded = true
+		if i%10 == 0 {
+			c.given = 5
+		}
+		if i != 1 {
+			a.unpin(c)
+		}
+	}
+	a.unpin(a.pin(id(1000)))
+	if len(a.open) != 12 || a.open[id(10)] == nil || a.open[id(1)] == nil || a.limit < idleCounters {
+		t.Errorf("%d counters are left, limit %d", len(a.open), a.limit)
+	}
+	a.dropTable(10)
+	if a.open[id(10)] != nil {
+		t.Error("the counter of a dropped table is left")
+	}
+}
