@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"query":             {"", "datatype", "dialect", "subscribe"},
 	"query/querytest":   {},
 	"query/sandbox":     {},
+	"query/process":     {"", "query/sandbox"},
 	"engine":            {"", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe", "jobs"},
 	"api":               {"", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
 	"shell":             {"", "dialect", "link", "link/wire"},
