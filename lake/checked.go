@@ -31,6 +31,12 @@ type checkedFile struct {
 	settled bool // A change since must show in the identity.
 }
 
+// wholeFile is a local file that was found whole, and how it was then.
+type wholeFile struct {
+	identity
+	name string
+}
+
 // LocalPath lends the segment's Parquet file to read_parquet, until Release. A file
 // that is missing, or is not the one that the record describes, byte for byte, gives
 // CodeCorrupt. All of it is read only if that was not yet done in this process, or if
@@ -40,6 +46,11 @@ func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (*LocalFile, e
 	at, err := l.location(seg.Storage)
 	if err != nil {
 		return nil, err
+	}
+	if known, ok := l.checked.Get(objectKey{at.ID, seg.Path}); ok && at.Storage.Properties().Local {
+		if now, err := identify(known.name); err == nil && now == known.identity { // The storage would say the same.
+			return &LocalFile{Name: known.name, lake: l, at: at, segment: *seg, state: checkedFile{now, true}, release: func() {}}, nil
+		}
 	}
 	name, release, err := at.Storage.LocalPath(ctx, seg.Path)
 	if err != nil {
@@ -92,13 +103,13 @@ func (l *Lake) checkLocal(ctx context.Context, at *location, seg *kalam.Segment,
 	if err != nil {
 		return checkedFile{}, localMissing(seg.Path, err)
 	}
-	if known, ok := l.checked.Get(k); ok && known == now {
-		return checkedFile{known, true}, nil
+	if known, ok := l.checked.Get(k); ok && known == (wholeFile{now, name}) {
+		return checkedFile{now, true}, nil
 	}
 	state, err, _ := l.checking.Do(string(k.storage)+"\x00"+k.path+"\x00"+name, func() (any, error) {
 		state, err := checkWhole(context.WithoutCancel(ctx), at, seg, name)
 		if err == nil && state.settled {
-			l.checked.Add(k, state.identity)
+			l.checked.Add(k, wholeFile{state.identity, name})
 		}
 		return state, err
 	})

@@ -77,8 +77,8 @@ type Lake struct {
 	registering sync.Mutex // serialises changes of locations
 	locations   atomic.Pointer[map[kalam.StorageID]*location]
 
-	checked  *lru.Cache[objectKey, identity] // How the Parquet files were that checkLocal found whole.
-	removed  *lru.Cache[objectKey, struct{}] // Segments that Remove deleted: their names are not given again.
+	checked  *lru.Cache[objectKey, wholeFile] // The Parquet files that checkLocal found whole.
+	removed  *lru.Cache[objectKey, struct{}]  // Segments that Remove deleted: their names are not given again.
 	checking singleflight.Group
 
 	mu      sync.Mutex // guards pending
@@ -122,7 +122,7 @@ func New(o Options, locations ...Location) (*Lake, error) {
 	if l.compressor, err = newCompressor(); err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
 	}
-	if l.checked, err = lru.New[objectKey, identity](maxChecked); err != nil {
+	if l.checked, err = lru.New[objectKey, wholeFile](maxChecked); err != nil {
 		return nil, err
 	}
 	if l.removed, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
