@@ -48,7 +48,7 @@ func TestSocketsEndWithTheIdentity(t *testing.T) {
 }
 
 // TestDroppedUsersKeepTheirRank keeps a service from reading the rows of a dba
-// that was dropped.
+// that was dropped. Case N7.
 func TestDroppedUsersKeepTheirRank(t *testing.T) {
 	h, _ := live(t, setup{})
 	service := h.user("svc", kalam.RoleService)
@@ -65,7 +65,7 @@ func TestDroppedUsersKeepTheirRank(t *testing.T) {
 }
 
 // TestSecretsAreNotShown sends statements about users that fail in every way: no
-// answer shows the password.
+// answer shows the password. Case N7.
 func TestSecretsAreNotShown(t *testing.T) {
 	h := start(t, setup{})
 	root := h.root()
@@ -111,7 +111,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 }
 
 // TestKillTellsNothing gives the same answer for a live query of another user
-// that exists and one that does not.
+// that exists and one that does not. Case N7.
 func TestKillTellsNothing(t *testing.T) {
 	h, alice := live(t, setup{})
 	mallory := h.user("mallory", kalam.RoleUser)
@@ -138,7 +138,7 @@ func TestKillTellsNothing(t *testing.T) {
 
 // TestGuessingLocksNobodyElse guesses passwords through a proxy of this machine: the
 // address that guesses is locked, for names that exist as for those that do not, and
-// the users log in from elsewhere. system.users shows it.
+// the users log in from elsewhere. system.users shows it. Case N7.
 func TestGuessingLocksNobodyElse(t *testing.T) {
 	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxAuthPerIP = 0 }})
 	h.user("ann", kalam.RoleUser)

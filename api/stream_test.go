@@ -199,7 +199,7 @@ func TestFailureInStream(t *testing.T) {
 }
 
 // TestFailureBeforeStream checks that a failure within the first piece has its
-// status, and nothing of the failed result is left.
+// status, and nothing of the failed result is left. Case A8.
 func TestFailureBeforeStream(t *testing.T) {
 	h := start(t, setup{})
 	root := h.root()

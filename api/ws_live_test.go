@@ -238,7 +238,7 @@ func TestEvents(t *testing.T) {
 }
 
 // TestDefaultOverSocket follows tables of the namespace default, whose name is a
-// reserved word, and a STREAM table without a primary key.
+// reserved word, and a STREAM table without a primary key. Case B2.
 func TestDefaultOverSocket(t *testing.T) {
 	h, alice := live(t, setup{})
 	bob := h.user("bob", kalam.RoleUser)

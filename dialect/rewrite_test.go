@@ -10,7 +10,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// TestRewrite checks the spellings that DuckDB does not know.
+// TestRewrite checks the spellings that DuckDB does not know. Case A1.
 func TestRewrite(t *testing.T) {
 	for _, c := range []struct{ name, sql, want string }{
 		{"nothing", "SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5", "SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5"},

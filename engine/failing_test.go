@@ -11,7 +11,7 @@ import (
 
 // TestDegradedByTable has the flushes of two tables fail and succeed in turns: each
 // table, and each of its users, stays a reason until its own flush is good or it is
-// gone.
+// gone. Case D8.
 func TestDegradedByTable(t *testing.T) {
 	var failing atomic.Bool
 	s := newServer(t)

@@ -13,7 +13,7 @@ import (
 )
 
 // TestFlushOfAFewTogether has one of the users that are flushed together fail, alone
-// or in what they share.
+// or in what they share. Case D6.
 func TestFlushOfAFewTogether(t *testing.T) {
 	const users = 10
 	for _, c := range []struct {

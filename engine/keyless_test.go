@@ -15,7 +15,7 @@ import (
 
 // TestKeylessStream has writers that insert equal rows into a STREAM table without
 // a primary key, readers that follow it, deletions, and restarts in between: every
-// row is one row for all of them.
+// row is one row for all of them. Case B1.
 func TestKeylessStream(t *testing.T) {
 	s := newServer(t)
 	alice, bob := userOf("alice"), userOf("bob")
@@ -81,7 +81,7 @@ func TestKeylessStream(t *testing.T) {
 }
 
 // TestKeylessLive follows a STREAM table without a primary key: each row, equal to
-// another or not, is an event, in the order of _seq, and a client resumes.
+// another or not, is an event, in the order of _seq, and a client resumes. Case B1.
 func TestKeylessLive(t *testing.T) {
 	s := newServer(t)
 	alice, bob := userOf("alice"), userOf("bob")

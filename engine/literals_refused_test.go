@@ -31,7 +31,7 @@ var unreadable = map[string][]form{
 }
 
 // TestUnreadableIsRefused: what INSERT refuses is refused wherever it meets the
-// column, with the same words, and never matches nothing or something else.
+// column, with the same words, and never matches nothing or something else. Case A3.
 func TestUnreadableIsRefused(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")

@@ -142,7 +142,7 @@ var places = []place{
 }
 
 // TestWrittenIsFound: a value that was written in some form is found by the same
-// form, in every place, as literal and as parameter, buffered and flushed.
+// form, in every place, as literal and as parameter, buffered and flushed. Case A3.
 func TestWrittenIsFound(t *testing.T) {
 	for _, w := range writtenValues() {
 		t.Run(w.typ, func(t *testing.T) {

@@ -17,7 +17,7 @@ var spellings = []string{
 }
 
 // TestDefaultNamespace runs every statement that names a table on one of the
-// namespace default, however it is written, and with parameters.
+// namespace default, however it is written, and with parameters. Case B2.
 func TestDefaultNamespace(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")
@@ -73,7 +73,7 @@ func TestDefaultNamespace(t *testing.T) {
 }
 
 // TestPlacesInDefault checks that an error after default.t has its place in the
-// user's request, of statements and live queries alike.
+// user's request, of statements and live queries alike. Case A7.
 func TestPlacesInDefault(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")
@@ -122,7 +122,7 @@ func checkPlace(t *testing.T, sql string, err error, at string) {
 }
 
 // TestLiveDefault follows a table of the namespace default, by every form of live
-// query and filter.
+// query and filter. Case B2.
 func TestLiveDefault(t *testing.T) {
 	s := newServer(t)
 	alice, bob := userOf("alice"), userOf("bob")
@@ -157,7 +157,7 @@ func TestLiveDefault(t *testing.T) {
 	}
 }
 
-// TestLiveReservedColumns follows columns that are called by reserved words.
+// TestLiveReservedColumns follows columns that are called by reserved words. Case A7.
 func TestLiveReservedColumns(t *testing.T) {
 	s := newServer(t)
 	alice := userOf("alice")

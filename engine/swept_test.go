@@ -130,7 +130,7 @@ func sameTree(t *testing.T, what string, want, got map[string]string) {
 }
 
 // TestNothingIsSwept has a server start on half of a lake, or on a damaged one, in
-// every way that made it delete files once. It refuses and says why.
+// every way that made it delete files once. It refuses and says why. Case D1.
 func TestNothingIsSwept(t *testing.T) {
 	cut := func(name string, n int64) func(*testing.T, *engine.Config) {
 		return func(t *testing.T, cfg *engine.Config) {
@@ -293,7 +293,7 @@ func (s *server) awaitOrphans() kalam.Job {
 
 // TestUnreadableManifestSparesEverything starts with a manifest of record that
 // cannot be read: its scope is not available, the others are, and no file goes,
-// not even one that is an orphan.
+// not even one that is an orphan. Case D1.
 func TestUnreadableManifestSparesEverything(t *testing.T) {
 	tests := []struct {
 		name string
@@ -521,7 +521,7 @@ func TestEmptyCatalogOfTheSameLake(t *testing.T) {
 var _ buffer.Backend = (*readFaults)(nil)
 
 // TestOlderBuffer restores the buffer from a backup that does not know the last
-// flushes: of an earlier run, and of the same one. Their files stay for good.
+// flushes: of an earlier run, and of the same one. Their files stay for good. Case D1.
 func TestOlderBuffer(t *testing.T) {
 	for _, sameRun := range []bool{false, true} {
 		t.Run(fmt.Sprintf("same run %v", sameRun), func(t *testing.T) {

@@ -24,7 +24,7 @@ func script(n int, form string) string {
 }
 
 // TestTransactionIsLinear runs transactions of few and of eight times as many
-// statements: a quadratic one would take 64 times as long.
+// statements: a quadratic one would take 64 times as long. Case D6.
 func TestTransactionIsLinear(t *testing.T) {
 	forms := []struct {
 		name, form string
@@ -65,7 +65,7 @@ func TestTransactionIsLinear(t *testing.T) {
 }
 
 // TestTransactionReadsItsWrites mixes every kind of write with queries and point
-// reads in one transaction, over buffered and flushed rows.
+// reads in one transaction, over buffered and flushed rows. Case D6.
 func TestTransactionReadsItsWrites(t *testing.T) {
 	for _, flushed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("flushed=%v", flushed), func(t *testing.T) {
@@ -223,7 +223,7 @@ func plainRows(rows [][]string) string {
 }
 
 // TestIfExistsRaces has clients say the same at once: IF [NOT] EXISTS succeeds for
-// all of them.
+// all of them. Case A5.
 func TestIfExistsRaces(t *testing.T) {
 	s := newServer(t)
 	s.must(root, "CREATE NAMESPACE app")

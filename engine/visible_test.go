@@ -263,7 +263,7 @@ func TestListsShowWhatIsVisible(t *testing.T) {
 }
 
 // TestWhoCreatesTables creates and drops tables as every role, in every sort of
-// namespace.
+// namespace. Case N7.
 func TestWhoCreatesTables(t *testing.T) {
 	s := newServer(t)
 	s.config.Limits.MaxTablesPerUser = 3

@@ -116,7 +116,7 @@ func TestCompactTableFailures(t *testing.T) {
 }
 
 // TestRetriedCompactionCountsUsersOnce has a user whose segments are merged in part by
-// each try of a job, and one who gets new segments between two tries.
+// each try of a job, and one who gets new segments between two tries. Case D8.
 func TestRetriedCompactionCountsUsersOnce(t *testing.T) {
 	steps := map[kalam.UserID][]jobs.CompactedScope{
 		"ann": {{SegmentsBefore: 20, SegmentsAfter: 12, Merged: 9, Written: 1}, {SegmentsBefore: 12, SegmentsAfter: 5, Merged: 8, Written: 1}, {SegmentsBefore: 5, SegmentsAfter: 1, Merged: 5, Written: 1}},

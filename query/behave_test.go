@@ -15,7 +15,7 @@ import (
 	"github.com/kalamlake/kalam/query"
 )
 
-// TestErrors checks the words and places of errors.
+// TestErrors checks the words and places of errors. Case N5.
 func TestErrors(t *testing.T) {
 	e := newEngine(t)
 	src := legitSources(t, e)

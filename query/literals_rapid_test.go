@@ -78,7 +78,7 @@ var conditions = []string{
 
 // TestFormsAreEqual: a condition with values in any of their forms, as literals or
 // parameters, finds what stock DuckDB finds with the values in its own form, over
-// buffered and flushed rows.
+// buffered and flushed rows. Case A3.
 func TestFormsAreEqual(t *testing.T) {
 	e := newEngine(t)
 	checked, files := 0, 0

@@ -9,7 +9,7 @@ import (
 )
 
 // TestMeetings: a literal or parameter is read as the type of the expression that it
-// meets, wherever that gets its type from.
+// meets, wherever that gets its type from. Case A3.
 func TestMeetings(t *testing.T) {
 	e := newEngine(t)
 	moment := kalam.Integer(kalam.KindTimestamp, 1767225600000000)

@@ -101,7 +101,7 @@ func TestManifestLostItsEnd(t *testing.T) {
 	}
 }
 
-// TestManifestOneByteShort is the damage that made Badger delete its newest table.
+// TestManifestOneByteShort is the damage that made Badger delete its newest table. Case D4.
 func TestManifestOneByteShort(t *testing.T) {
 	dir := closedDir(t, 500)
 	info, err := os.Stat(filepath.Join(dir, "MANIFEST"))
@@ -145,7 +145,7 @@ func TestTableMissing(t *testing.T) {
 }
 
 // TestUnreadableIsNotDamaged has a folder where a file should be: the system
-// cannot read it, and nothing says that it is damaged.
+// cannot read it, and nothing says that it is damaged. Case D4.
 func TestUnreadableIsNotDamaged(t *testing.T) {
 	dir := closedDir(t, 500)
 	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
