@@ -64,6 +64,9 @@ func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
 	return nil
 }
 
+// Provisional reports whether seq is of one of these writes: no commit has it.
+func (w *Writes) Provisional(seq kalam.Seq) bool { return seq >= w.first }
+
 // View returns the snapshot's view with the writes on top. It is not to be read
 // any more once others were added.
 func (w *Writes) View() *View {

@@ -70,6 +70,12 @@ type Expr struct {
 	Text  string
 }
 
+// RawSQL is a piece of SQL that is left to the query engine, "" for none.
+type RawSQL struct {
+	SQL string
+	Pos int
+}
+
 // Select is a query: SELECT, WITH, VALUES, FROM first, SUMMARIZE, DESCRIBE of a
 // query, or one in parentheses.
 type Select struct {
@@ -81,6 +87,7 @@ type Select struct {
 
 // Insert is INSERT. Either Rows or Select or Defaults is set.
 type Insert struct {
+	With      RawSQL // WITH and its list, in front of the statement.
 	Table     Name
 	Alias     string
 	Columns   []Ident  // Empty when the statement names none.
@@ -129,9 +136,11 @@ type ColumnEquals struct {
 
 // Update is UPDATE.
 type Update struct {
+	With      RawSQL // WITH and its list.
 	Table     Name
 	Alias     string
 	Set       []Assign
+	From      RawSQL // The relations after FROM.
 	Where     string // Raw SQL, "" when the clause is missing.
 	WherePos  int
 	KeyEquals []ColumnEquals // The whole WHERE clause when it is a conjunction of these.
@@ -142,8 +151,10 @@ type Update struct {
 
 // Delete is DELETE; its fields mean what those of Update mean.
 type Delete struct {
+	With      RawSQL
 	Table     Name
 	Alias     string
+	Using     RawSQL // The relations after USING.
 	Where     string
 	WherePos  int
 	KeyEquals []ColumnEquals
@@ -151,6 +162,9 @@ type Delete struct {
 	Params    int
 	Edits     Edits
 }
+
+// Truncate is TRUNCATE [TABLE] t.
+type Truncate struct{ Table Name }
 
 // Explain is EXPLAIN [ANALYZE] of a query.
 type Explain struct {
@@ -210,6 +224,9 @@ func (*Update) Verb() string { return "UPDATE" }
 
 // Verb returns "DELETE".
 func (*Delete) Verb() string { return "DELETE" }
+
+// Verb returns "TRUNCATE".
+func (*Truncate) Verb() string { return "TRUNCATE" }
 
 // Verb returns "EXPLAIN".
 func (*Explain) Verb() string { return "EXPLAIN" }

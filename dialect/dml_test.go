@@ -413,14 +413,19 @@ func TestDMLErrors(t *testing.T) {
 		{"UPDATE t SET a = 1 RETURNING", sql, 29, "Syntax error at end of statement: expected an expression after RETURNING"},
 		{"UPDATE t SET (a, b) = (1)", sql, 23, "SET has 1 values for 2 columns"},
 		{"UPDATE t SET (a, b) = (SELECT 1, 2)", no, 23, "SET (...) = (query) is not supported; assign each column its own subquery"},
-		{"UPDATE t SET a = 1 FROM u", no, 20, "UPDATE ... FROM is not supported; use a subquery in SET or WHERE"},
+		{"UPDATE t SET a = 1 FROM", sql, 24, "Syntax error at end of statement: expected a table after FROM"},
+		{"UPDATE t SET a = 1 FROM WHERE b = 1", sql, 25, "Syntax error at or near 'WHERE': expected a table after FROM"},
 		{"UPDATE t SET a = 1 WHERE", sql, 25, "Syntax error at end of statement: expected a condition after WHERE"},
 		{"UPDATE t SET a = 1 WHERE a = 1)", sql, 31, "Syntax error at or near ')': expected end of statement"},
 		{"UPDATE t SET a = 1 WHERE (a = 1", sql, 32, "Syntax error at end of statement: expected ')'"},
 		{"UPDATE t SET a = 1 WHERE a = 1 ORDER BY b", sql, 32, "Syntax error at or near 'ORDER': expected RETURNING or end of statement after the WHERE clause"},
 		{"DELETE FROM t WHERE 1 = 1 UNION SELECT 1", sql, 27, "Syntax error at or near 'UNION': expected RETURNING or end of statement after the WHERE clause"},
 		{"DELETE t WHERE a = 1", sql, 8, "Syntax error at or near 't': expected FROM"},
-		{"DELETE FROM t USING u WHERE a = 1", no, 15, "DELETE ... USING is not supported; use a subquery in WHERE"},
+		{"DELETE FROM t USING WHERE a = 1", sql, 21, "Syntax error at or near 'WHERE': expected a table after USING"},
+		{"TRUNCATE", sql, 9, "Syntax error at end of statement: expected table name"},
+		{"TRUNCATE a, b", no, 11, "TRUNCATE takes one table; write a statement for each, in a transaction if all or none shall go"},
+		{"TRUNCATE a RESTART IDENTITY", no, 12, "TRUNCATE ... RESTART IDENTITY is not supported; ids are not used again"},
+		{"TRUNCATE a WHERE b", sql, 12, "Syntax error at or near 'WHERE': expected end of statement"},
 		{"DELETE FROM", sql, 12, "Syntax error at end of statement: expected table name"},
 		{"DELETE FROM t AS", sql, 17, "Syntax error at end of statement: expected alias"},
 		{"DELETE FROM t LIMIT 5", sql, 15, "Syntax error at or near 'LIMIT': expected end of statement"},
@@ -432,5 +437,38 @@ func TestDMLErrors(t *testing.T) {
 			_, err := dialect.Parse(c.sql)
 			checkError(t, err, c.code, c.pos, c.want)
 		})
+	}
+}
+
+// TestOtherRelations: what a statement that writes rows reads beside its table is left
+// to the query engine, word for word (case A7).
+func TestOtherRelations(t *testing.T) {
+	parse := func(sql string) dialect.Statement {
+		t.Helper()
+		st, err := dialect.Parse(sql)
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		return st
+	}
+	u := parse("WITH x(a) AS (SELECT $1), y AS (SELECT (1)) UPDATE t AS q SET n = b.n, v = $2 FROM b JOIN x ON (b.id = x.a) WHERE q.id = 1 RETURNING n").(*dialect.Update)
+	if u.With.SQL != "WITH x(a) AS (SELECT $1), y AS (SELECT (1))" || u.From.SQL != "b JOIN x ON (b.id = x.a)" || u.Where != "q.id = 1" || u.KeyEquals != nil || u.Params != 2 {
+		t.Errorf("UPDATE: %+v", u)
+	}
+	d := parse("with x as (select 1) delete from t using x, `b`.c as d where true").(*dialect.Delete)
+	if d.With.SQL != "with x as (select 1)" || d.Using.SQL != `x, "b".c as d` || d.Alias != "" {
+		t.Errorf("DELETE: %+v", d)
+	}
+	i := parse("WITH x AS (SELECT 1) INSERT INTO t WITH y AS (FROM x) SELECT * FROM y").(*dialect.Insert)
+	if i.With.SQL != "WITH x AS (SELECT 1)" || i.Select != "WITH y AS (FROM x) SELECT * FROM y" {
+		t.Errorf("INSERT: %+v", i)
+	}
+	for _, sql := range []string{"TRUNCATE a.b", "truncate table a.b", "TRUNCATE TABLE a.b CONTINUE IDENTITY CASCADE;", "TRUNCATE a.b RESTRICT"} {
+		if st, ok := parse(sql).(*dialect.Truncate); !ok || st.Table.String() != "a.b" || st.Verb() != "TRUNCATE" {
+			t.Errorf("%s: %+v", sql, st)
+		}
+	}
+	if _, ok := parse("WITH x AS (SELECT 1) SELECT insert FROM x").(*dialect.Select); !ok {
+		t.Error("a query is taken for an INSERT")
 	}
 }

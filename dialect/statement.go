@@ -21,6 +21,8 @@ func (p *parser) statement() (Statement, error) {
 		return p.update()
 	case "DELETE":
 		return p.delete()
+	case "TRUNCATE":
+		return p.truncate()
 	case "REPLACE":
 		return p.replace()
 	case "CREATE":
@@ -73,10 +75,8 @@ func (p *parser) unknown() error {
 // query consumes a query. The text stays as it is but for the spellings that
 // DuckDB does not know.
 func (p *parser) query() (Statement, error) {
-	if p.is("WITH") {
-		if err := p.refuseWithDML(); err != nil {
-			return nil, err
-		}
+	if p.is("WITH") && p.writesWith() {
+		return p.withDML()
 	}
 	st := &Select{}
 	var err error
@@ -88,27 +88,55 @@ func (p *parser) query() (Statement, error) {
 	return st, err
 }
 
-// refuseWithDML refuses WITH in front of a statement that is not a query.
-func (p *parser) refuseWithDML() error {
+// dmlVerbs begin the statements that may follow a WITH list, beside queries.
+const dmlVerbs = " INSERT UPDATE DELETE MERGE "
+
+// writesWith reports whether the WITH at the current token stands in front of a
+// statement that is not a query.
+func (p *parser) writesWith() bool {
 	depth, after := 0, false
 	for l := p.lex; ; {
 		t := l.next()
 		switch {
 		case t.kind == tEOF || t.kind == tError:
-			return nil
+			return false
 		case t.kind == tPunct && t.ch == '(':
 			depth++
 		case t.kind == tPunct && t.ch == ')':
 			depth--
-		case depth == 0 && after && t.kind == tWord && wordIn(p.text(t), " INSERT UPDATE DELETE MERGE "):
-			verb := upper(p.text(t))
-			if verb == "INSERT" {
-				return unsupported(t.pos, "WITH ... INSERT is not supported; use INSERT INTO t WITH ... SELECT")
-			}
-			return unsupported(t.pos, "WITH ... %s is not supported; use a subquery", verb)
+		case depth == 0 && after && t.kind == tWord && wordIn(p.text(t), dmlVerbs):
+			return true
 		}
 		after = t.kind == tPunct && t.ch == ')'
 	}
+}
+
+// withDML parses WITH list and the INSERT, UPDATE or DELETE after it.
+func (p *parser) withDML() (st Statement, err error) {
+	var with RawSQL
+	atVerb := func(p *parser) bool { return p.prev.kind == tPunct && p.prev.ch == ')' && p.isAny(dmlVerbs) }
+	if with.SQL, with.Pos, err = p.capture(atVerb); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.is("INSERT"):
+		st, err = p.insert()
+	case p.is("UPDATE"):
+		st, err = p.update()
+	case p.is("DELETE"):
+		st, err = p.delete()
+	default:
+		return nil, unsupported(p.tok.pos, "WITH ... %s is not supported", p.words(1))
+	}
+	switch st := st.(type) {
+	case *Insert:
+		st.With = with
+	case *Update:
+		st.With = with
+	case *Delete:
+		st.With = with
+	}
+	return st, err
 }
 
 // explain parses EXPLAIN [ANALYZE] query.

@@ -19,11 +19,14 @@ func (p *parser) update() (Statement, error) {
 	if st.Set, err = p.setList(st.Table, st.Alias); err != nil {
 		return nil, err
 	}
-	if p.is("FROM") {
-		return nil, unsupported(p.tok.pos, "UPDATE ... FROM is not supported; use a subquery in SET or WHERE")
+	if st.From, err = p.relations("FROM"); err != nil {
+		return nil, err
 	}
 	if err := p.where(&st.Where, &st.WherePos, &st.KeyEquals, st.Table, st.Alias); err != nil {
 		return nil, err
+	}
+	if st.From.SQL != "" {
+		st.KeyEquals = nil // Whether there is a row depends on the others.
 	}
 	if st.Returning, err = p.returning(st.Table, st.Alias); err != nil {
 		return nil, err
@@ -47,11 +50,14 @@ func (p *parser) delete() (Statement, error) {
 	if st.Alias, err = p.tableAlias(""); err != nil {
 		return nil, err
 	}
-	if p.is("USING") {
-		return nil, unsupported(p.tok.pos, "DELETE ... USING is not supported; use a subquery in WHERE")
+	if st.Using, err = p.relations("USING"); err != nil {
+		return nil, err
 	}
 	if err := p.where(&st.Where, &st.WherePos, &st.KeyEquals, st.Table, st.Alias); err != nil {
 		return nil, err
+	}
+	if st.Using.SQL != "" {
+		st.KeyEquals = nil
 	}
 	if st.Returning, err = p.returning(st.Table, st.Alias); err != nil {
 		return nil, err
@@ -59,6 +65,40 @@ func (p *parser) delete() (Statement, error) {
 	st.Edits = p.edits
 	st.Params, err = p.placeholders()
 	return st, err
+}
+
+// truncate parses TRUNCATE; the current token is the word.
+func (p *parser) truncate() (Statement, error) {
+	p.advance()
+	p.accept("TABLE")
+	st := &Truncate{}
+	var err error
+	if st.Table, err = p.name("table name"); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.isPunct(','):
+		return nil, unsupported(p.tok.pos, "TRUNCATE takes one table; write a statement for each, in a transaction if all or none shall go")
+	case p.is("RESTART"):
+		return nil, unsupported(p.tok.pos, "TRUNCATE ... RESTART IDENTITY is not supported; ids are not used again")
+	}
+	p.accept("CONTINUE", "IDENTITY")
+	if !p.accept("RESTRICT") {
+		p.accept("CASCADE") // No other table can depend on this one.
+	}
+	return st, nil
+}
+
+// relations consumes the relations after FROM or USING, up to WHERE or RETURNING.
+func (p *parser) relations(word string) (raw RawSQL, err error) {
+	if !p.accept(word) {
+		return raw, nil
+	}
+	raw.SQL, raw.Pos, err = p.capture(func(p *parser) bool { return p.is("WHERE") || p.is("RETURNING") })
+	if err == nil && raw.SQL == "" {
+		err = p.unexpected("a table after " + word)
+	}
+	return raw, err
 }
 
 // tableAlias consumes [AS] alias. next is the word that may follow instead.

@@ -120,7 +120,7 @@ func (w *writer) countsKeys() bool {
 
 // freeKeys returns the insertions of an upsert, with other values of the counter
 // where somebody has given one of them to a row by hand: that row is not meant.
-func (w *writer) freeKeys(ctx context.Context, inserts []buffer.Mutation) ([]buffer.Mutation, error) {
+func (w *writer) freeKeys(ctx context.Context, inserts []change) ([]change, error) {
 	for range maxAttempts {
 		taken := false
 		for i := range inserts {

@@ -31,6 +31,9 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 	if err := checkGenerated(t, st, target); err != nil {
 		return err
 	}
+	if err := s.startWith(ctx, st.With, st.Edits); err != nil {
+		return err
+	}
 	w := &writer{session: s, table: t, edits: st.Edits}
 	switch {
 	case st.Defaults:
@@ -51,9 +54,9 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 	}
 	done := &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}
 	for attempt := 1; ; attempt++ {
-		muts, seqs, err := w.write(ctx, done, st.Conflict != nil)
+		changes, seqs, err := w.write(ctx, done, st.Conflict != nil)
 		if err == nil {
-			return s.finishDML(ctx, done, muts, seqs)
+			return s.finishDML(ctx, done, changes, seqs)
 		}
 		// Somebody has given a value of the counter to a row by hand meanwhile.
 		again := kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil && w.countsKeys()
@@ -67,37 +70,37 @@ func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
 }
 
 // write inserts the rows. With skip a row whose key is taken is left out.
-func (w *writer) write(ctx context.Context, done *answer, skip bool) ([]buffer.Mutation, []kalam.Seq, error) {
-	muts, err := w.insertions()
+func (w *writer) write(ctx context.Context, done *answer, skip bool) ([]change, []kalam.Seq, error) {
+	changes, err := w.insertions()
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range muts {
-		muts[i].Free = w.countsKey(i) // Nobody else has the value, unless by hand.
-		muts[i].SkipExisting = skip && !muts[i].Free
+	for i := range changes {
+		changes[i].Free = w.countsKey(i) // Nobody else has the value, unless by hand.
+		changes[i].SkipExisting = skip && !changes[i].Free
 	}
 	if skip {
-		muts = dropRepeated(muts)
-	} else if err := w.checkRepeated(muts); err != nil {
+		changes = dropRepeated(changes)
+	} else if err := w.checkRepeated(changes); err != nil {
 		return nil, nil, err
 	}
-	if err := w.session.rehearse(ctx, done, muts); err != nil {
+	if err := w.session.rehearse(ctx, done, changes); err != nil {
 		return nil, nil, err
 	}
-	seqs, err := w.session.apply(ctx, muts)
-	return muts, seqs, w.explain(err, muts)
+	seqs, err := w.session.apply(ctx, changes)
+	return changes, seqs, w.explain(err, changes)
 }
 
-// insertions returns the mutations of the rows.
-func (w *writer) insertions() ([]buffer.Mutation, error) {
-	muts := make([]buffer.Mutation, len(w.rows))
+// insertions returns the changes of the rows.
+func (w *writer) insertions() ([]change, error) {
+	changes := make([]change, len(w.rows))
 	for i := range w.rows {
 		var err error
-		if muts[i], err = w.insertion(i); err != nil {
+		if changes[i].Mutation, err = w.insertion(i); err != nil {
 			return nil, err
 		}
 	}
-	return muts, nil
+	return changes, nil
 }
 
 // insertColumns maps each value position of the statement to a column index.
@@ -215,8 +218,8 @@ func posOf(list []dialect.Expr) int {
 func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []int) error {
 	s := w.session
 	params := newParamSet(s.params)
-	sql := params.rewrite(st.Select) // ON CONFLICT may have placeholders of its own.
-	res, err := s.open(ctx, sql, params.values(), openOptions{inner: true})
+	sql := s.compose(params, params.rewrite(st.Select)) // ON CONFLICT may have placeholders of its own.
+	res, err := s.open(ctx, sql, params.values(), openOptions{inner: true, composed: s.with != ""})
 	if err != nil {
 		return placed(err, st.Edits, st.SelectPos)
 	}
@@ -328,7 +331,7 @@ func checkNotNull(t *kalam.Table, row []kalam.Value, number int) error {
 }
 
 // checkRepeated refuses a key that the statement inserts twice.
-func (w *writer) checkRepeated(muts []buffer.Mutation) error {
+func (w *writer) checkRepeated(muts []change) error {
 	if len(muts) < 2 {
 		return nil
 	}
@@ -344,7 +347,7 @@ func (w *writer) checkRepeated(muts []buffer.Mutation) error {
 }
 
 // dropRepeated keeps the first of the insertions of one key.
-func dropRepeated(muts []buffer.Mutation) []buffer.Mutation {
+func dropRepeated(muts []change) []change {
 	seen := make(map[string]struct{}, len(muts))
 	kept := muts[:0]
 	for _, m := range muts {
@@ -357,7 +360,7 @@ func dropRepeated(muts []buffer.Mutation) []buffer.Mutation {
 }
 
 // explain words a duplicate key the way clients know it.
-func (w *writer) explain(err error, muts []buffer.Mutation) error {
+func (w *writer) explain(err error, muts []change) error {
 	var dup *buffer.DuplicateKeyError
 	if !errors.As(err, &dup) || dup.Index >= len(muts) {
 		return err

@@ -69,6 +69,7 @@ func (s *session) pointRead(ctx context.Context, st *dialect.Select) (done bool,
 	if t.Kind == kalam.KindStreamTable && row.Seq < kalam.SeqAt(s.now.Add(-t.Options.TTL)) {
 		found = false
 	}
+	row.Seq = s.shownSeq(s.scope(t), row.Seq)
 	return true, s.pointResult(t, out, row, found, hit)
 }
 
@@ -181,7 +182,7 @@ func columnValues(t *kalam.Table, out []pointColumn, row kalam.Row) ([]kalam.Val
 	for i, c := range out {
 		switch c.column {
 		case pointSeq:
-			vals[i] = kalam.BigInt(int64(row.Seq))
+			vals[i] = seqValue(row.Seq)
 		case pointDeleted:
 			vals[i] = kalam.Bool(row.Deleted)
 		default:

@@ -32,37 +32,38 @@ type answer struct {
 	edits     dialect.Edits
 }
 
-// finishDML reports a write: "Inserted 2 row(s)", or the rows of RETURNING.
-func (s *session) finishDML(ctx context.Context, a *answer, muts []buffer.Mutation, seqs []kalam.Seq) error {
-	var n int64
-	for _, seq := range seqs {
-		if seq != 0 {
-			n++
-		}
-	}
+// finishDML reports a write: "Inserted 2 row(s)", or the rows of RETURNING, those that
+// are as they were among them.
+func (s *session) finishDML(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq) error {
 	if len(a.returning) == 0 {
+		var n int64
+		for i, seq := range seqs {
+			if seq != 0 && !changes[i].kept {
+				n++
+			}
+		}
 		return s.message(n, fmt.Sprintf("%s %d row(s)", a.verb, n))
 	}
 	if out, ok := returnedColumns(a.table, a.returning); ok {
-		return s.returnColumns(a.table, out, muts, seqs, n)
+		return s.returnColumns(a.table, out, changes, seqs)
 	}
-	return s.returnRows(ctx, a, muts, seqs, s.stream)
+	return s.returnRows(ctx, a, changes, seqs, s.stream)
 }
 
 // rehearse evaluates RETURNING before the write, so that a list that fails
 // leaves nothing behind. Only _seq is not known yet.
-func (s *session) rehearse(ctx context.Context, a *answer, muts []buffer.Mutation) error {
+func (s *session) rehearse(ctx context.Context, a *answer, changes []change) error {
 	if len(a.returning) == 0 {
 		return nil
 	}
 	if _, ok := returnedColumns(a.table, a.returning); ok {
 		return nil
 	}
-	seqs := make([]kalam.Seq, len(muts))
+	seqs := make([]kalam.Seq, len(changes))
 	for i := range seqs {
 		seqs[i] = s.e.store.Clock().Last()
 	}
-	return s.returnRows(ctx, a, muts, seqs, func(ctx context.Context, res *openRows) error {
+	return s.returnRows(ctx, a, changes, seqs, func(ctx context.Context, res *openRows) error {
 		return eachRow(ctx, res, func([]kalam.Value) error { return nil })
 	})
 }
@@ -88,15 +89,13 @@ func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []pointColu
 }
 
 // returnColumns sends columns of the written rows.
-func (s *session) returnColumns(t *kalam.Table, out []pointColumn, muts []buffer.Mutation, seqs []kalam.Seq, n int64) error {
+func (s *session) returnColumns(t *kalam.Table, out []pointColumn, changes []change, seqs []kalam.Seq) error {
 	if err := s.out.StartRows(s.columnsHeader(out)); err != nil {
 		return err
 	}
-	for i, m := range muts {
-		if seqs[i] == 0 {
-			continue
-		}
-		vals, err := columnValues(t, out, kalam.Row{Seq: seqs[i], Deleted: m.Kind == kalam.ChangeDelete, Payload: m.Payload})
+	rows := returnedRows(changes, seqs)
+	for _, row := range rows {
+		vals, err := columnValues(t, out, row)
 		if err != nil {
 			return err
 		}
@@ -104,22 +103,22 @@ func (s *session) returnColumns(t *kalam.Table, out []pointColumn, muts []buffer
 			return err
 		}
 	}
-	return s.out.EndRows(RowsTrailer{RowCount: n})
+	return s.out.EndRows(RowsTrailer{RowCount: int64(len(rows))})
 }
 
 // maxBatchRows is the largest batch that DuckDB takes as one data chunk.
 const maxBatchRows = 2048
 
-// writtenRows builds the rows that a statement wrote, in its order. A deleted
-// row is returned as it was.
-func writtenRows(t *kalam.Table, muts []buffer.Mutation, seqs []kalam.Seq) ([]query.Batch, error) {
-	rows := make([]kalam.Row, 0, len(muts))
-	for i, m := range muts {
+// returnedRows are the rows of a statement, in its order: as they are now, a deleted one
+// as it was.
+func returnedRows(changes []change, seqs []kalam.Seq) []kalam.Row {
+	rows := make([]kalam.Row, 0, len(changes))
+	for i, c := range changes {
 		if seqs[i] != 0 {
-			rows = append(rows, kalam.Row{Seq: seqs[i], Deleted: m.Kind == kalam.ChangeDelete, Payload: m.Payload})
+			rows = append(rows, kalam.Row{Seq: seqs[i], Deleted: c.Kind == kalam.ChangeDelete, Payload: c.Payload})
 		}
 	}
-	return batchesOf(t, rows)
+	return rows
 }
 
 // writtenRelation is the name under which RETURNING reads the written rows. It
@@ -128,13 +127,15 @@ const writtenRelation = "_written"
 
 // returnRows evaluates the RETURNING list over the written rows and hands the
 // running query to use.
-func (s *session) returnRows(ctx context.Context, a *answer, muts []buffer.Mutation, seqs []kalam.Seq, use func(context.Context, *openRows) error) error {
+func (s *session) returnRows(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq, use func(context.Context, *openRows) error) error {
 	t := a.table
-	batches, err := writtenRows(t, muts, seqs)
+	stored, err := batchesOf(t, returnedRows(changes, seqs))
 	if err != nil {
 		return err
 	}
-	defer releaseBatches(batches)
+	defer releaseBatches(stored)
+	batches, release := withoutSeqs(stored, func(seq kalam.Seq) bool { return seq == unknownSeq })
+	defer release()
 	sql, params, err := s.returningQuery(ctx, a)
 	if err != nil {
 		return err
@@ -157,12 +158,13 @@ func (s *session) returnRows(ctx context.Context, a *answer, muts []buffer.Mutat
 // table t, and the quoted name by which its columns are qualified. Without an alias
 // they may have the table's whole name too, as in ns.t.c.
 func standIn(relation string, t *kalam.Table, alias string) (from, name string) {
+	name = dialect.QuoteIdent(string(t.ID.Name))
+	from = relation + "." + dialect.QuoteIdent(string(t.ID.Namespace)) + "." + name // Three parts are no name of WITH.
 	if alias != "" {
 		name = dialect.QuoteIdent(alias)
-		return relation + " AS " + name, name
+		from += " AS " + name
 	}
-	name = dialect.QuoteIdent(string(t.ID.Name))
-	return relation + "." + dialect.QuoteIdent(string(t.ID.Namespace)) + "." + name, name
+	return from, name
 }
 
 // returningQuery composes the query of a RETURNING list.
@@ -188,7 +190,8 @@ func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kala
 	}
 	from, _ := standIn(writtenRelation, a.table, a.alias)
 	sql.WriteString(" FROM " + from)
-	return sql.String(), params.values(), nil
+	text := s.compose(params, sql.String())
+	return text, params.values(), nil
 }
 
 // rowsSource builds a source from values, for relations that the server computes.

@@ -34,6 +34,7 @@ type relation struct {
 	ref    query.TableRef
 	table  *kalam.Table // nil for a system table or an overridden source.
 	system *systemTable
+	target bool          // The statement changes its rows, see targetRelation.
 	source *query.Source // Given by the caller instead of a stored table.
 }
 
@@ -170,6 +171,10 @@ func (s *session) relation(ref query.TableRef, o openOptions) (*relation, error)
 	if src, ok := o.sources[ref.Parts[0]]; ok {
 		return &relation{ref: ref, source: src}, nil
 	}
+	target := ref.Parts[0] == targetRelation && o.composed && len(ref.Parts) > 1
+	if target {
+		ref.Parts, ref.NamesDeleted = ref.Parts[1:], false
+	}
 	id, err := s.tableID(ref.Parts)
 	if err == nil && ref.Namespace != "" && ref.Namespace != string(id.Namespace) {
 		err = notReferenced(ref.Namespace, id)
@@ -191,7 +196,7 @@ func (s *session) relation(ref query.TableRef, o openOptions) (*relation, error)
 	if err := catalog.CanRead(s.principal, t); err != nil {
 		return nil, err
 	}
-	return &relation{ref: ref, table: t}, s.hold(t)
+	return &relation{ref: ref, table: t, target: target}, s.hold(t)
 }
 
 // pinned is a snapshot with the index of each scope's view in it.
@@ -281,7 +286,21 @@ func (s *session) source(ctx context.Context, r *relation, res *openRows) (query
 	if err != nil {
 		return query.Source{}, err
 	}
-	return s.e.tableSource(ctx, r.table, view, r.ref.NamesDeleted, s.now, &res.files)
+	src, err := s.e.tableSource(ctx, r.table, view, r.ref.NamesDeleted, s.now, &res.files)
+	if own := s.ownWrites(r.table); own != nil && !r.target {
+		var done func()
+		src.Batches, done = withoutSeqs(src.Batches, own.Provisional)
+		s.cleanup = append(s.cleanup, done)
+	}
+	return src, err
+}
+
+// ownWrites returns what the open transaction has written to t, nil for nothing.
+func (s *session) ownWrites(t *kalam.Table) *buffer.Writes {
+	if s.txn == nil {
+		return nil
+	}
+	return s.txn.writes[s.scope(t)]
 }
 
 // viewOf returns what a query reads of t: the snapshot's view, with the

@@ -23,6 +23,7 @@ type session struct {
 	now       time.Time
 	txn       *transaction
 	written   *kalam.Table        // That the statement writes to.
+	with      string              // The WITH list in front of the statement under way, "" for none.
 	cleanup   []func()            // Run when the statement ends: memory of computed relations.
 	held      []kalam.TableNumber // Tables that are kept from removal until the request ends.
 }
@@ -214,6 +215,13 @@ func located(err error, offset int) error {
 	return &moved
 }
 
+// rawSQL is a piece of a statement's text that DuckDB reads, with where it stood.
+type rawSQL struct {
+	text  string
+	pos   int
+	edits dialect.Edits
+}
+
 // placed returns err with its position moved from a piece of raw SQL, which
 // begins at pos, to the statement that it was cut from.
 func placed(err error, edits dialect.Edits, pos int) error {
@@ -237,6 +245,8 @@ func (s *session) execute(ctx context.Context, st dialect.Statement, rest []dial
 		return s.update(ctx, st)
 	case *dialect.Delete:
 		return s.delete(ctx, st)
+	case *dialect.Truncate:
+		return s.truncate(ctx, st)
 	case *dialect.Begin:
 		return s.begin(ctx, rest)
 	case *dialect.Commit:
@@ -291,6 +301,8 @@ func (s *session) refuseSharedActing(st dialect.Statement) error {
 	case *dialect.Update:
 		name = st.Table
 	case *dialect.Delete:
+		name = st.Table
+	case *dialect.Truncate:
 		name = st.Table
 	case *dialect.ExecuteAs, *dialect.Begin, *dialect.Commit, *dialect.Rollback:
 		return kalam.Errorf(kalam.CodeInvalidSQL, "EXECUTE AS USER takes exactly one statement that reads or writes rows")

@@ -80,20 +80,24 @@ func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(d
 	case *dialect.Insert:
 		add(st.Table)
 		if st.Select != "" {
-			s.namesOfQuery(ctx, st.Select, add)
+			s.namesOfQuery(ctx, withQuery(st.With.SQL, st.Select), add)
 		}
 		for _, list := range st.Rows {
-			s.namesOfExprs(ctx, list, add)
+			s.namesOfExprs(ctx, st.With.SQL, list, add)
 		}
+		s.namesOfConflict(ctx, st, add)
+		s.namesOfReturning(ctx, st.With.SQL, st.Returning, add)
 	case *dialect.Update:
 		add(st.Table)
-		s.namesOfWhere(ctx, st.Where, st.KeyEquals, add)
-		for i := range st.Set {
-			s.namesOfExprs(ctx, []dialect.Expr{st.Set[i].Value}, add)
-		}
+		s.namesOfRows(ctx, st.With.SQL, st.From.SQL, st.Where, st.KeyEquals, add)
+		s.namesOfSet(ctx, st.With.SQL, st.Set, add)
+		s.namesOfReturning(ctx, st.With.SQL, st.Returning, add)
 	case *dialect.Delete:
 		add(st.Table)
-		s.namesOfWhere(ctx, st.Where, st.KeyEquals, add)
+		s.namesOfRows(ctx, st.With.SQL, st.Using.SQL, st.Where, st.KeyEquals, add)
+		s.namesOfReturning(ctx, st.With.SQL, st.Returning, add)
+	case *dialect.Truncate:
+		add(st.Table)
 	case *dialect.ExecuteAs:
 		p, err := s.actAs(st)
 		inner, parseErr := dialect.Parse(st.Inner)
@@ -107,18 +111,43 @@ func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(d
 	}
 }
 
-// namesOfWhere leaves out a condition that is nothing but column = value, which
-// names no table: analysing the text of each would cost more than running it.
-func (s *session) namesOfWhere(ctx context.Context, where string, terms []dialect.ColumnEquals, add func(dialect.Name)) {
-	if len(terms) == 0 {
-		s.namesOfQuery(ctx, "SELECT 1 WHERE ("+where+")", add)
+// namesOfRows names the tables of FROM and WHERE. It leaves out a condition that is
+// nothing but column = value, which names no table: analysing the text of each would
+// cost more than running it.
+func (s *session) namesOfRows(ctx context.Context, with, from, where string, terms []dialect.ColumnEquals, add func(dialect.Name)) {
+	if from != "" {
+		s.namesOfQuery(ctx, withQuery(with, "SELECT 1 FROM "+from), add)
+	}
+	if len(terms) == 0 && where != "" {
+		s.namesOfQuery(ctx, withQuery(with, "SELECT 1 WHERE ("+where+")"), add)
 	}
 }
 
-func (s *session) namesOfExprs(ctx context.Context, list []dialect.Expr, add func(dialect.Name)) {
+func (s *session) namesOfSet(ctx context.Context, with string, set []dialect.Assign, add func(dialect.Name)) {
+	for i := range set {
+		s.namesOfExprs(ctx, with, []dialect.Expr{set[i].Value}, add)
+	}
+}
+
+func (s *session) namesOfExprs(ctx context.Context, with string, list []dialect.Expr, add func(dialect.Name)) {
 	for i := range list {
 		if !isSimple(&list[i]) {
-			s.namesOfQuery(ctx, "SELECT ("+list[i].Text+")", add)
+			s.namesOfQuery(ctx, withQuery(with, "SELECT ("+list[i].Text+")"), add)
+		}
+	}
+}
+
+func (s *session) namesOfConflict(ctx context.Context, st *dialect.Insert, add func(dialect.Name)) {
+	if st.Conflict != nil {
+		s.namesOfSet(ctx, st.With.SQL, st.Conflict.Set, add)
+		s.namesOfRows(ctx, st.With.SQL, "", st.Conflict.Where, nil, add)
+	}
+}
+
+func (s *session) namesOfReturning(ctx context.Context, with string, list []dialect.ReturnExpr, add func(dialect.Name)) {
+	for _, x := range list {
+		if x.Column == "" && x.SQL != "*" {
+			s.namesOfQuery(ctx, withQuery(with, "SELECT ("+x.SQL+")"), add)
 		}
 	}
 }
@@ -177,27 +206,12 @@ func (s *session) abandon() {
 	}
 }
 
-// apply commits the mutations, or adds them to the open transaction. The
-// returned seqs are 0 for skipped rows and, inside a transaction, provisional.
-func (s *session) apply(ctx context.Context, muts []buffer.Mutation) ([]kalam.Seq, error) {
-	if len(muts) == 0 {
-		return nil, nil
-	}
-	if s.txn == nil {
-		counts, err := countsOf(muts)
-		if err != nil {
-			return nil, err
-		}
-		return s.e.store.Apply(ctx, muts, countList(counts)...)
-	}
-	return s.txn.add(ctx, s, muts)
-}
-
 // maxTransactionBytes bounds the writes that wait in one transaction.
 const maxTransactionBytes = 100 << 20
 
 // add checks the mutations of a statement against the transaction's view and
-// keeps them: all of them, or none.
+// keeps them: all of them, or none. It returns unknownSeq for each, 0 for one that is
+// skipped.
 func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutation) ([]kalam.Seq, error) {
 	seqs := make([]kalam.Seq, len(muts))
 	kept := make([]buffer.Mutation, 0, len(muts))
@@ -223,7 +237,7 @@ func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutatio
 			return nil, kalam.Errorf(kalam.CodeTooLarge, "transaction is larger than %d bytes", maxTransactionBytes)
 		}
 		kept = append(kept, m)
-		seqs[i] = s.e.store.Clock().Last()
+		seqs[i] = unknownSeq
 	}
 	counts, err := countsOf(kept)
 	if err != nil {

@@ -2,12 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"strings"
-
-	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -35,15 +30,23 @@ func (s *session) update(ctx context.Context, st *dialect.Update) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
+	if err := s.startWith(ctx, st.With, st.Edits); err != nil {
+		return err
+	}
 	sets, err := s.assignments(t, st.Set)
 	if err != nil {
 		return err
 	}
-	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]buffer.Mutation, error) {
+	if sets.key != nil {
+		return keyAssigned(*sets.key)
+	}
+	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]change, error) {
 		if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple {
 			return s.updateByKey(ctx, t, key, sets)
 		}
-		return s.updateByQuery(ctx, t, st, sets)
+		return s.updateByQuery(ctx, t, sets, &affectedRows{
+			alias: st.Alias, set: sets, from: st.From, where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits,
+		})
 	})
 }
 
@@ -59,32 +62,49 @@ func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
-	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]buffer.Mutation, error) {
+	if err := s.startWith(ctx, st.With, st.Edits); err != nil {
+		return err
+	}
+	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]change, error) {
 		if key, ok := s.keyOf(t, st.KeyEquals); ok {
 			return s.deleteByKey(ctx, t, key)
 		}
-		return s.deleteByQuery(ctx, t, st)
+		return s.deleteByQuery(ctx, t, &affectedRows{alias: st.Alias, from: st.Using, where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits})
+	})
+}
+
+// truncate runs TRUNCATE: DELETE of every row that the principal's scope has.
+func (s *session) truncate(ctx context.Context, st *dialect.Truncate) error {
+	t, err := s.writable(st.Table, "truncate")
+	if err != nil {
+		return err
+	}
+	if err := s.checkParams(0); err != nil {
+		return err
+	}
+	return s.retry(ctx, &answer{table: t, verb: "Truncated"}, func() ([]change, error) {
+		return s.deleteByQuery(ctx, t, &affectedRows{where: dialect.RawSQL{SQL: "true"}})
 	})
 }
 
 // retry evaluates and applies a statement until no concurrent commit interferes.
-func (s *session) retry(ctx context.Context, done *answer, evaluate func() ([]buffer.Mutation, error)) error {
+func (s *session) retry(ctx context.Context, done *answer, evaluate func() ([]change, error)) error {
 	for attempt := 1; ; attempt++ {
-		muts, err := evaluate()
+		changes, err := evaluate()
 		if err != nil {
 			return err
 		}
-		if err := s.rehearse(ctx, done, muts); err != nil {
+		if err := s.rehearse(ctx, done, changes); err != nil {
 			return err
 		}
-		seqs, err := s.apply(ctx, muts)
+		seqs, err := s.apply(ctx, changes)
 		if kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		return s.finishDML(ctx, done, muts, seqs)
+		return s.finishDML(ctx, done, changes, seqs)
 	}
 }
 
@@ -92,7 +112,12 @@ func (s *session) retry(ctx context.Context, done *answer, evaluate func() ([]bu
 type assignments struct {
 	columns []int
 	exprs   []*dialect.Expr
-	simple  bool // Every expression is a literal, a parameter or a known function.
+	simple  bool           // Every expression is a literal, a parameter or a known function.
+	key     *dialect.Ident // A column of the primary key that is assigned.
+}
+
+func keyAssigned(c dialect.Ident) error {
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Primary key column '%s' cannot be updated", c.Name).At(c.Pos)
 }
 
 func (s *session) assignments(t *kalam.Table, set []dialect.Assign) (*assignments, error) {
@@ -104,14 +129,14 @@ func (s *session) assignments(t *kalam.Table, set []dialect.Assign) (*assignment
 		switch {
 		case j < 0:
 			return nil, unknownColumn(c)
-		case t.IsKey(j):
-			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Primary key column '%s' cannot be updated", c.Name).At(c.Pos)
 		case seen[j]:
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' is assigned twice", c.Name).At(c.Pos)
 		case t.Columns[j].Default != nil && t.Columns[j].Default.Always && set[i].Value.Kind != dialect.ExprDefault:
 			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' is GENERATED ALWAYS: it can only be set to DEFAULT", c.Name).At(c.Pos)
 		}
-		seen[j] = true
+		if seen[j] = true; t.IsKey(j) {
+			a.key = &set[i].Column
+		}
 		a.columns = append(a.columns, j)
 		a.exprs = append(a.exprs, &set[i].Value)
 		if !isSimple(&set[i].Value) {
@@ -246,7 +271,7 @@ func (s *session) current(ctx context.Context, t *kalam.Table, key []byte) (kala
 	return view.Get(ctx, key)
 }
 
-func (s *session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, sets *assignments) ([]buffer.Mutation, error) {
+func (s *session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, sets *assignments) ([]change, error) {
 	old, ok, err := s.current(ctx, t, key)
 	if err != nil || !ok {
 		return nil, err
@@ -265,34 +290,30 @@ func (s *session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, s
 	return w.replacement(nil, row, next, old, 1)
 }
 
-// replacement appends the update from one row to another, unless they are equal.
-func (w *writer) replacement(muts []buffer.Mutation, row, next []kalam.Value, old kalam.Row, number int) ([]buffer.Mutation, error) {
+// replacement appends the update from one row to another, which is nothing to write
+// if they are equal.
+func (w *writer) replacement(changes []change, row, next []kalam.Value, old kalam.Row, number int) ([]change, error) {
+	m := buffer.Mutation{Table: w.table, Scope: w.session.scope(w.table), Kind: kalam.ChangeUpdate, Payload: old.Payload, Expect: old.Seq, Old: old}
 	same := true
 	for i := range row {
 		same = same && row[i] == next[i]
 	}
 	if same {
-		return muts, nil
+		return append(changes, change{Mutation: m, kept: true}), nil
 	}
-	if err := checkNotNull(w.table, next, number); err != nil {
-		return nil, err
+	err := checkNotNull(w.table, next, number)
+	if err == nil {
+		m.Payload, m.Key, err = w.encode(next)
 	}
-	payload, key, err := w.encode(next)
-	if err != nil {
-		return nil, err
-	}
-	return append(muts, buffer.Mutation{
-		Table: w.table, Scope: w.session.scope(w.table), Kind: kalam.ChangeUpdate,
-		Key: key, Payload: payload, Expect: old.Seq, Old: old,
-	}), nil
+	return append(changes, change{Mutation: m}), err
 }
 
-func (s *session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) ([]buffer.Mutation, error) {
+func (s *session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) ([]change, error) {
 	old, ok, err := s.current(ctx, t, key)
 	if err != nil || !ok {
 		return nil, err
 	}
-	return []buffer.Mutation{s.deletion(t, key, old)}, nil
+	return []change{{Mutation: s.deletion(t, key, old)}}, nil
 }
 
 func (s *session) deletion(t *kalam.Table, key []byte, old kalam.Row) buffer.Mutation {
@@ -300,155 +321,4 @@ func (s *session) deletion(t *kalam.Table, key []byte, old kalam.Row) buffer.Mut
 		Table: t, Scope: s.scope(t), Kind: kalam.ChangeDelete,
 		Key: key, Payload: old.Payload, Expect: old.Seq, Old: old,
 	}
-}
-
-// rawSQL is a piece of a statement's text that DuckDB reads, with where it stood.
-type rawSQL struct {
-	text  string
-	pos   int
-	edits dialect.Edits
-}
-
-// affected is the query for the rows an UPDATE or DELETE touches: _seq, all
-// columns, and then the new values of an UPDATE.
-func (s *session) affected(ctx context.Context, t *kalam.Table, alias string, sets *assignments, where rawSQL) (string, *paramSet, error) {
-	if err := s.e.query.CheckExpr(ctx, where.text); err != nil {
-		return "", nil, placed(err, where.edits, where.pos)
-	}
-	params := newParamSet(s.params)
-	q, as := dialect.QuoteIdent(string(t.ID.Name)), ""
-	if alias != "" {
-		q = dialect.QuoteIdent(alias)
-		as = " AS " + q
-	}
-	var sql strings.Builder
-	fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
-	for i := range t.Columns {
-		fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(t.Columns[i].Name))
-	}
-	if sets != nil {
-		for _, x := range sets.exprs {
-			if isSimple(x) {
-				continue
-			}
-			if err := s.e.query.CheckExpr(ctx, x.Text); err != nil {
-				return "", nil, placed(err, where.edits, x.Pos)
-			}
-			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
-		}
-	}
-	fmt.Fprintf(&sql, " FROM %s.%s%s WHERE (%s)", dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), as, params.rewrite(where.text))
-	return sql.String(), params, nil
-}
-
-// affectedRow is a row that an UPDATE or DELETE touches.
-type affectedRow struct {
-	old       kalam.Row
-	values    []kalam.Value // Of the table's columns.
-	evaluated []kalam.Value // Of the expressions of SET.
-}
-
-// eachAffected runs the query of affected and hands every row to f, with the view
-// that it was read from.
-func (s *session) eachAffected(
-	ctx context.Context, t *kalam.Table, sql string, params []kalam.Value, f func(*buffer.View, affectedRow) error,
-) error {
-	res, err := s.open(ctx, sql, params, openOptions{composed: true})
-	if err != nil {
-		return err
-	}
-	defer res.Close()
-	view, err := s.viewOf(t, res.snapshot)
-	if err != nil {
-		return err
-	}
-	for {
-		batch, err := res.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = affectedRows(t, batch, func(r affectedRow) error { return f(view, r) })
-		batch.Release()
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func affectedRows(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) error) error {
-	n := len(t.Columns)
-	for r := 0; r < int(batch.NumRows()); r++ {
-		vals := make([]kalam.Value, batch.NumCols()-1)
-		for i := range vals {
-			vals[i] = datatype.ValueAt(batch.Column(i+1), r)
-		}
-		for i := range t.Columns {
-			v, err := castTo(&t.Columns[i], vals[i])
-			if err != nil {
-				return err
-			}
-			vals[i] = v
-		}
-		seq := kalam.Seq(datatype.ValueAt(batch.Column(0), r).Int())
-		old := kalam.Row{Seq: seq, Payload: datatype.EncodeRow(nil, t, vals[:n])}
-		if err := f(affectedRow{old: old, values: vals[:n:n], evaluated: vals[n:]}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, st *dialect.Update, sets *assignments) ([]buffer.Mutation, error) {
-	sql, params, err := s.affected(ctx, t, st.Alias, sets, rawSQL{st.Where, st.WherePos, st.Edits})
-	if err != nil {
-		return nil, err
-	}
-	w := &writer{session: s, table: t}
-	var muts []buffer.Mutation
-	err = s.eachAffected(ctx, t, sql, params.values(), func(_ *buffer.View, r affectedRow) error {
-		next, evaluated := append([]kalam.Value(nil), r.values...), r.evaluated
-		for i, j := range sets.columns {
-			v, simple, err := s.evaluate(sets.exprs[i], &t.Columns[j])
-			if err == nil && !simple {
-				v, err = castTo(&t.Columns[j], evaluated[0])
-				evaluated = evaluated[1:]
-			}
-			if err != nil {
-				return positioned(err, sets.exprs[i].Pos)
-			}
-			next[j] = v
-		}
-		muts, err = w.replacement(muts, r.values, next, r.old, len(muts)+1)
-		return err
-	})
-	return muts, err
-}
-
-func (s *session) deleteByQuery(ctx context.Context, t *kalam.Table, st *dialect.Delete) ([]buffer.Mutation, error) {
-	sql, params, err := s.affected(ctx, t, st.Alias, nil, rawSQL{st.Where, st.WherePos, st.Edits})
-	if err != nil {
-		return nil, err
-	}
-	var muts []buffer.Mutation
-	err = s.eachAffected(ctx, t, sql, params.values(), func(v *buffer.View, r affectedRow) error {
-		key, err := storedKey(t, v, r)
-		muts = append(muts, s.deletion(t, key, r.old))
-		return err
-	})
-	return muts, err
-}
-
-// storedKey returns the key under which a row that was read from v is stored.
-func storedKey(t *kalam.Table, v *buffer.View, r affectedRow) ([]byte, error) {
-	if !t.HasHiddenKey() {
-		return datatype.EncodeKey(nil, t, r.values), nil
-	}
-	key, ok := v.KeyOf(r.old.Seq)
-	if !ok {
-		return nil, kalam.Errorf(kalam.CodeInternal, "row %d of table '%s' has no key", r.old.Seq, t.ID)
-	}
-	return key, nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -8,7 +9,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
@@ -41,7 +41,7 @@ func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) err
 	if err := w.checkRepeated(inserts); err != nil {
 		return err
 	}
-	return s.retry(ctx, &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]buffer.Mutation, error) {
+	return s.retry(ctx, &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]change, error) {
 		if inserts, err = w.freeKeys(ctx, inserts); err != nil {
 			return nil, err
 		}
@@ -83,8 +83,7 @@ type conflict struct {
 	stored []kalam.Value
 }
 
-func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []buffer.Mutation) ([]buffer.Mutation, error) {
-	var muts []buffer.Mutation
+func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []change) ([]change, error) {
 	var taken []conflict
 	for i := range inserts {
 		old, ok, err := s.current(ctx, w.table, inserts[i].Key)
@@ -92,9 +91,6 @@ func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert,
 			return nil, err
 		}
 		if !ok {
-			insert := inserts[i]
-			insert.Free = true // A row that another statement inserts meanwhile is to be updated.
-			muts = append(muts, insert)
 			continue
 		}
 		stored, err := datatype.DecodeRow(w.table, old.Payload, nil)
@@ -103,22 +99,39 @@ func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert,
 		}
 		taken = append(taken, conflict{row: i, old: old, stored: stored})
 	}
-	if len(taken) == 0 {
-		return muts, nil
-	}
-	updated, err := s.resolveConflicts(ctx, w, st, sets, taken)
-	if err != nil {
-		return nil, err
-	}
-	for i, c := range taken {
-		if updated[i] == nil {
-			continue
-		}
-		if muts, err = w.replacement(muts, c.stored, updated[i], c.old, c.row+1); err != nil {
+	var updated [][]kalam.Value
+	if len(taken) > 0 {
+		var err error
+		if updated, err = s.resolveConflicts(ctx, w, st, sets, taken); err != nil {
 			return nil, err
 		}
 	}
-	return muts, nil
+	changes := make([]change, 0, len(inserts)) // In the order of the rows: RETURNING shows it.
+	for i := range inserts {
+		if len(taken) == 0 || taken[0].row != i {
+			insert := inserts[i]
+			insert.Free = true // A row that another statement inserts meanwhile is to be updated.
+			changes = append(changes, insert)
+			continue
+		}
+		c, next := taken[0], updated[0]
+		taken, updated = taken[1:], updated[1:]
+		if next == nil {
+			continue
+		}
+		if sets.key != nil && !sameKey(w.table, c.stored, next) { // SET id = EXCLUDED.id is fine: it is that already.
+			return nil, keyAssigned(*sets.key)
+		}
+		var err error
+		if changes, err = w.replacement(changes, c.stored, next, c.old, i+1); err != nil {
+			return nil, err
+		}
+	}
+	return changes, nil
+}
+
+func sameKey(t *kalam.Table, a, b []kalam.Value) bool {
+	return bytes.Equal(datatype.EncodeKey(nil, t, a), datatype.EncodeKey(nil, t, b))
 }
 
 // resolveConflicts returns the new row of each conflict, nil where the WHERE of
@@ -137,6 +150,7 @@ func (s *session) resolveConflicts(ctx context.Context, w *writer, st *dialect.I
 		return nil, err
 	}
 	defer release()
+	sql = s.compose(params, sql)
 	res, err := s.open(ctx, sql, params.values(), openOptions{composed: true, sources: map[string]*query.Source{
 		storedRelation: &stored, excludedRelation: &excluded,
 	}})
@@ -229,7 +243,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect
 		name := t.Columns[i].Name
 		fmt.Fprintf(&sql, "%s: %s", dialect.QuoteString(name), dialect.QuoteIdent(name))
 	}
-	fmt.Fprintf(&sql, "} AS excluded FROM %s) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
+	fmt.Fprintf(&sql, "} AS excluded FROM %s.rows) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
 	if oc.Where != "" {
 		if err := s.e.query.CheckExpr(ctx, oc.Where); err != nil {
 			return "", nil, placed(err, st.Edits, oc.WherePos)

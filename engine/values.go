@@ -164,7 +164,8 @@ func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits d
 		}
 		sql.WriteString("(" + used.rewrite(d.expr.Text) + ")")
 	}
-	vals, err := s.oneRow(ctx, sql.String(), used.values())
+	text := s.compose(used, sql.String())
+	vals, err := s.oneRow(ctx, text, used.values())
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,45 @@ func (e *Engine) parseExpr(ctx context.Context, fragment string) (node, error) {
 	return original, nil
 }
 
+// CheckWith checks that with is WITH and its list, and nothing else, so that a query
+// after it means what it means. Positions of errors are those in with.
+func (e *Engine) CheckWith(ctx context.Context, with string) error {
+	q, err := e.parser.parse(ctx, with+" SELECT 1")
+	if err != nil {
+		return moved(err, 0, len(with))
+	}
+	list := elems(child(q, "cte_map"), "map")
+	q["cte_map"] = node{"map": []any{}}
+	if x, ok := onlyItem(q); !ok || len(list) == 0 || !isOne(x) {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: expected WITH name AS (query)")
+	}
+	return nil
+}
+
+// CheckFrom checks that from is what may stand after FROM, and no other clause, so that
+// it can be put behind a table and a comma. Positions of errors are those in from.
+func (e *Engine) CheckFrom(ctx context.Context, from string) error {
+	const before = "SELECT 1 FROM "
+	q, err := e.parser.parse(ctx, before+from)
+	if err != nil {
+		return moved(err, len(before), len(from))
+	}
+	items := elems(q, "select_list")
+	relation := str(child(q, "from_table"), "type")
+	if len(items) == 1 && isSimpleShape(q) && relation != "EMPTY" && relation != "SHOW_REF" {
+		if x, _ := items[0].(node); isOne(x) {
+			return nil
+		}
+	}
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: expected tables and joins")
+}
+
+// isOne reports whether n is the literal 1.
+func isOne(n node) bool {
+	i, ok := intOf(n)
+	return ok && i == 1 && str(n, "alias") == ""
+}
+
 func notOneExpression(cause error) error {
 	return kalam.Wrap(kalam.CodeInvalidSQL, cause, "Syntax error: expected one expression")
 }

@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// affectedRows describes the rows that an UPDATE or DELETE touches.
+type affectedRows struct {
+	alias string
+	set   *assignments   // Of an UPDATE.
+	from  dialect.RawSQL // The relations of FROM or USING.
+	where dialect.RawSQL
+	edits dialect.Edits
+}
+
+// targetRelation stands before the name of the table whose rows a statement changes.
+// Its live rows are read, also where a condition on _deleted would show others: what is
+// deleted can be neither changed nor deleted again.
+const targetRelation = "_target"
+
+// startWith takes the WITH list of a statement: each query that the statement is
+// evaluated by has it in front.
+func (s *session) startWith(ctx context.Context, with dialect.RawSQL, edits dialect.Edits) error {
+	if with.SQL == "" {
+		return nil
+	}
+	if err := s.e.query.CheckWith(ctx, with.SQL); err != nil {
+		return placed(err, edits, with.Pos)
+	}
+	s.with = with.SQL
+	s.cleanup = append(s.cleanup, func() { s.with = "" })
+	return nil
+}
+
+// compose returns a query of the statement with its WITH list in front.
+func (s *session) compose(params *paramSet, sql string) string {
+	return withQuery(params.rewrite(s.with), sql)
+}
+
+// withQuery puts a WITH list, "" for none, in front of a query, which may have its own.
+func withQuery(with, sql string) string {
+	if with == "" {
+		return sql
+	}
+	if hasWord(sql, "with") {
+		sql = "SELECT * FROM (" + sql + ")"
+	}
+	return with + " " + sql
+}
+
+// query composes the query for the rows: _seq, all columns, and then the new values of
+// an UPDATE.
+func (a *affectedRows) query(ctx context.Context, s *session, t *kalam.Table) (string, *paramSet, error) {
+	if err := s.e.query.CheckExpr(ctx, a.where.SQL); err != nil {
+		return "", nil, placed(err, a.edits, a.where.Pos)
+	}
+	params := newParamSet(s.params)
+	from, q := standIn(targetRelation, t, a.alias)
+	var sql strings.Builder
+	fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
+	for i := range t.Columns {
+		fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(t.Columns[i].Name))
+	}
+	if a.set != nil {
+		for _, x := range a.set.exprs {
+			if isSimple(x) {
+				continue
+			}
+			if err := s.e.query.CheckExpr(ctx, x.Text); err != nil {
+				return "", nil, placed(err, a.edits, x.Pos)
+			}
+			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
+		}
+	}
+	if a.from.SQL != "" {
+		if err := s.e.query.CheckFrom(ctx, a.from.SQL); err != nil {
+			return "", nil, placed(err, a.edits, a.from.Pos)
+		}
+		from += ", " + params.rewrite(a.from.SQL)
+	}
+	fmt.Fprintf(&sql, " FROM %s WHERE (%s)", from, params.rewrite(a.where.SQL))
+	return s.compose(params, sql.String()), params, nil
+}
+
+// affectedRow is a row that an UPDATE or DELETE touches.
+type affectedRow struct {
+	old       kalam.Row
+	values    []kalam.Value // Of the table's columns.
+	evaluated []kalam.Value // Of the expressions of SET.
+}
+
+// each hands every row to f, with the view that it was read from. A row that more than
+// one row of FROM meets comes once, with the least of the values to set, which does not
+// depend on how the query runs.
+func (a *affectedRows) each(ctx context.Context, s *session, t *kalam.Table, f func(*buffer.View, affectedRow) error) error {
+	sql, params, err := a.query(ctx, s, t)
+	if err != nil {
+		return err
+	}
+	res, err := s.open(ctx, sql, params.values(), openOptions{composed: true})
+	if err != nil {
+		return err
+	}
+	defer res.Close()
+	view, err := s.viewOf(t, res.snapshot)
+	if err != nil {
+		return err
+	}
+	one := func(r affectedRow) error { return f(view, r) }
+	if a.from.SQL == "" {
+		return eachAffected(ctx, t, res, one)
+	}
+	var rows []affectedRow
+	at := map[kalam.Seq]int{}
+	err = eachAffected(ctx, t, res, func(r affectedRow) error {
+		i, again := at[r.old.Seq]
+		if !again {
+			at[r.old.Seq] = len(rows)
+			rows = append(rows, r)
+		} else if bytes.Compare(valuesText(r.evaluated), valuesText(rows[i].evaluated)) < 0 {
+			rows[i] = r
+		}
+		return nil
+	})
+	for i := 0; i < len(rows) && err == nil; i++ {
+		err = one(rows[i])
+	}
+	return err
+}
+
+// valuesText returns a text by which lists of values are put in an order.
+func valuesText(list []kalam.Value) []byte {
+	var out []byte
+	for _, v := range list {
+		out = append(datatype.AppendValue(out, v), ',')
+	}
+	return out
+}
+
+func eachAffected(ctx context.Context, t *kalam.Table, res *openRows, f func(affectedRow) error) error {
+	for {
+		batch, err := res.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = affectedOf(t, batch, f)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func affectedOf(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) error) error {
+	n := len(t.Columns)
+	for r := 0; r < int(batch.NumRows()); r++ {
+		vals := make([]kalam.Value, batch.NumCols()-1)
+		for i := range vals {
+			vals[i] = datatype.ValueAt(batch.Column(i+1), r)
+		}
+		for i := range t.Columns {
+			v, err := castTo(&t.Columns[i], vals[i])
+			if err != nil {
+				return err
+			}
+			vals[i] = v
+		}
+		seq := kalam.Seq(datatype.ValueAt(batch.Column(0), r).Int())
+		old := kalam.Row{Seq: seq, Payload: datatype.EncodeRow(nil, t, vals[:n])}
+		if err := f(affectedRow{old: old, values: vals[:n:n], evaluated: vals[n:]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, sets *assignments, a *affectedRows) ([]change, error) {
+	w := &writer{session: s, table: t}
+	var changes []change
+	err := a.each(ctx, s, t, func(_ *buffer.View, r affectedRow) error {
+		next, evaluated := append([]kalam.Value(nil), r.values...), r.evaluated
+		for i, j := range sets.columns {
+			v, simple, err := s.evaluate(sets.exprs[i], &t.Columns[j])
+			if err == nil && !simple {
+				v, err = castTo(&t.Columns[j], evaluated[0])
+				evaluated = evaluated[1:]
+			}
+			if err != nil {
+				return positioned(err, sets.exprs[i].Pos)
+			}
+			next[j] = v
+		}
+		var err error
+		changes, err = w.replacement(changes, r.values, next, r.old, len(changes)+1)
+		return err
+	})
+	return inOrder(changes), err
+}
+
+// inOrder puts the changes in the order in which the rows were last changed: that of a
+// join is the engine's own.
+func inOrder(changes []change) []change {
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.Old.Seq, b.Old.Seq) })
+	return changes
+}
+
+func (s *session) deleteByQuery(ctx context.Context, t *kalam.Table, a *affectedRows) ([]change, error) {
+	var changes []change
+	err := a.each(ctx, s, t, func(v *buffer.View, r affectedRow) error {
+		key, err := storedKey(t, v, r)
+		changes = append(changes, change{Mutation: s.deletion(t, key, r.old)})
+		return err
+	})
+	return inOrder(changes), err
+}
+
+// storedKey returns the key under which a row that was read from v is stored.
+func storedKey(t *kalam.Table, v *buffer.View, r affectedRow) ([]byte, error) {
+	if !t.HasHiddenKey() {
+		return datatype.EncodeKey(nil, t, r.values), nil
+	}
+	key, ok := v.KeyOf(r.old.Seq)
+	if !ok {
+		return nil, kalam.Errorf(kalam.CodeInternal, "row %d of table '%s' has no key", r.old.Seq, t.ID)
+	}
+	return key, nil
+}
