@@ -29,6 +29,7 @@ type subscription struct {
 	// busy is held while the query is used, which takes long when it reads rows.
 	// Whoever wants to close it meanwhile leaves that to the holder.
 	busy   sync.Mutex
+	pushed int  // Batches sent that nobody had asked for yet; guarded by busy.
 	closed bool // guarded by socket.mu
 }
 
@@ -73,7 +74,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 		return
 	}
 	k.sendPlain(appendAck(nil, sub, &batch))
-	k.sendBatch(sub, &batch)
+	k.sendBatches(ctx, sub, &batch)
 }
 
 // liveRequest turns a subscribe message into what the engine is asked for.
@@ -172,10 +173,14 @@ func (k *socket) nextBatch(id string) {
 	}
 	sub.busy.Lock()
 	defer k.leave(sub)
+	if sub.pushed > 0 {
+		sub.pushed--
+		return
+	}
 	ctx, stop := withWatch(k.ctx, k.conn)
 	defer stop()
 	if batch, ok := k.readBatch(ctx, sub); ok {
-		k.sendBatch(sub, &batch)
+		k.sendBatches(ctx, sub, &batch)
 	}
 }
 
@@ -201,12 +206,23 @@ func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch engine
 	return batch, false
 }
 
-// sendBatch sends a batch of initial rows, and after the last one lets events
-// through.
-func (k *socket) sendBatch(sub *subscription, batch *engine.LiveBatch) {
-	k.send(sub.rows.appendBatch(nil, sub.id, batch))
-	for _, e := range batch.Gone {
-		k.send(append(appendChangeHead(nil, sub.id), encodeChange(e, sub.query.Subscription().Spec())...))
+// sendBatches sends a batch of initial rows and those that follow it unasked, and
+// after the last one lets events through.
+func (k *socket) sendBatches(ctx context.Context, sub *subscription, batch *engine.LiveBatch) {
+	for {
+		k.send(sub.rows.appendBatch(nil, sub.id, batch))
+		for _, e := range batch.Gone {
+			k.send(append(appendChangeHead(nil, sub.id), encodeChange(e, sub.query.Subscription().Spec())...))
+		}
+		if !batch.Follows {
+			break
+		}
+		sub.pushed++ // The client asks for it when it sees that there is more.
+		next, ok := k.readBatch(ctx, sub)
+		if !ok {
+			return
+		}
+		batch = &next
 	}
 	if !batch.HasMore {
 		sub.query.Activate()

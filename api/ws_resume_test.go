@@ -2,9 +2,12 @@ package api_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
@@ -57,10 +60,136 @@ func TestResume(t *testing.T) {
 		}
 		want := []string{"delete 1", "delete 2", "row 5", "delete 3", "insert 7"}
 		if events == wire.EventsKalamDB {
-			want = []string{"row 5", "delete 1", "delete 3", "insert 7"}
+			want = []string{"delete 1", "row 5", "delete 3", "insert 7"}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) || end == 0 {
 			t.Errorf("events %q: %q, want %q; last seq %d", events, got, want, end)
 		}
 	}
+}
+
+// simple is a client that keeps the rows it was told of, and resumes from the highest
+// _seq that it has seen.
+type simple struct {
+	t    *testing.T
+	rows map[string]string // By id.
+	last uint64
+}
+
+// seen notes the seq of a row, or another one.
+func (c *simple) seen(seq string) {
+	n, err := strconv.ParseUint(strings.Trim(seq, `"`), 10, 64)
+	if err != nil {
+		c.t.Fatalf("seq %s: %v", seq, err)
+	}
+	c.last = max(c.last, n)
+}
+
+// take reads a frame; more says that a batch has another one after it.
+func (c *simple) take(p *peer) (f wire.ServerFrame, more bool) {
+	c.t.Helper()
+	f = p.read()
+	switch f.Type {
+	case wire.TypeInitialBatch, wire.TypeChange:
+		for _, row := range f.Rows {
+			c.rows[string(row["id"])] = string(row["n"])
+			c.seen(string(row["_seq"]))
+		}
+		for _, row := range f.OldValues {
+			if f.ChangeType == "delete" {
+				delete(c.rows, string(row["id"]))
+				c.seen(string(row["_seq"]))
+			}
+		}
+	case wire.TypeSubscriptionAck:
+	default:
+		c.t.Fatalf("%+v", f)
+	}
+	if more = f.Type == wire.TypeInitialBatch && f.BatchControl.HasMore; more {
+		p.send(map[string]any{"type": "next_batch", "subscription_id": "s"})
+	}
+	return f, more
+}
+
+// subscribe begins, or resumes.
+func (c *simple) subscribe(p *peer, size int) {
+	o := &wire.SubscribeOptions{BatchSize: number(size)}
+	if c.last > 0 {
+		from := wire.SeqID(c.last)
+		o.From = &from
+	}
+	p.subscribe("s", "SELECT id, n FROM app.notes WHERE n > 0", o)
+}
+
+// TestCutsAnywhere cuts a client off after any frame of a load, of a resume and of
+// events, while rows come, leave the condition and go, and are flushed: what it knows
+// in the end is the query's result (case A9). KALAM_TEST_RESUME_CUTS says how many cuts.
+func TestCutsAnywhere(t *testing.T) {
+	cuts := 120
+	if n, err := strconv.Atoi(os.Getenv("KALAM_TEST_RESUME_CUTS")); err == nil {
+		cuts = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
+	change := func() {
+		id, n := rng.IntN(40), rng.IntN(9)-4
+		switch rng.IntN(5) {
+		case 0, 1:
+			h.mustSQL(alice, fmt.Sprintf("INSERT INTO app.notes VALUES (%d, 'x', %d) ON CONFLICT DO NOTHING", id, n))
+		case 2:
+			h.mustSQL(alice, fmt.Sprintf("UPDATE app.notes SET n = %d WHERE id = %d", n, id))
+		case 3:
+			h.mustSQL(alice, fmt.Sprintf("DELETE FROM app.notes WHERE id = %d", id))
+		case 4:
+			h.mustSQL(alice, fmt.Sprintf("UPDATE app.notes SET n = -n WHERE id %% 4 = %d", id%4))
+		}
+	}
+	c := &simple{t: t, rows: map[string]string{}}
+	for cut := range cuts {
+		for range rng.IntN(12) {
+			change()
+		}
+		if rng.IntN(15) == 0 {
+			h.mustSQL(h.root(), "STORAGE FLUSH ALL")
+		}
+		p := h.enter(alice, "")
+		c.subscribe(p, 1+rng.IntN(6))
+		p.read() // The acknowledgement: what follows comes of itself, or of what is asked for.
+		for range rng.IntN(4) {
+			change()
+		}
+		if cut%10 == 9 || cut == cuts-1 {
+			c.compare(h, alice, p)
+			continue
+		}
+		frames := rng.IntN(10)
+		for loading := true; loading && frames > 0; frames-- {
+			f, more := c.take(p)
+			loading = f.Type != wire.TypeInitialBatch || more
+		}
+		p.c.CloseNow()
+	}
+}
+
+// compare reads everything up to a row of its own, and compares.
+func (c *simple) compare(h *harness, alice string, p *peer) {
+	c.t.Helper()
+	h.mustSQL(alice, "INSERT INTO app.notes VALUES (1000, 'end', 1)")
+	for c.rows[`"1000"`] == "" {
+		c.take(p)
+	}
+	h.mustSQL(alice, "DELETE FROM app.notes WHERE id = 1000")
+	for c.rows[`"1000"`] != "" {
+		c.take(p)
+	}
+	want := map[string]string{}
+	for _, row := range h.mustSQL(alice, "SELECT id, n FROM app.notes WHERE n > 0").Results[0].Rows {
+		want[string(row[0])] = string(row[1])
+	}
+	if fmt.Sprint(c.rows) != fmt.Sprint(want) {
+		c.t.Fatalf("has  %v\nwant %v", c.rows, want)
+	}
+	p.c.CloseNow()
 }

@@ -23,9 +23,12 @@ type LiveBatch struct {
 	HasMore bool
 	LastSeq kalam.Seq // Everything up to it was given, Gone left out; 0 when there is nothing.
 	// Gone are, by rising seq, the rows that the result of a resumed query has lost
-	// since: deleted, or, in exact mode, not in the condition any more. They follow
-	// the rows of the batch and come before those of the next.
+	// since: deleted, or, in exact mode, not in the condition any more. They are later
+	// than the rows of the batch and earlier than those of the next.
 	Gone []*subscribe.Event
+	// Follows says that the next batch is part of what was asked for: it is to be
+	// given without being asked for itself.
+	Follows bool
 }
 
 // liveLoad reads the initial rows of a live query, page by page, out of one
@@ -35,9 +38,13 @@ type liveLoad struct {
 	snapshot *pinned
 	spec     *liveSpec
 	number   int
-	last     kalam.Seq
+	last     kalam.Seq // Up to where rows were read.
 	started  bool
 	done     bool
+
+	ahead  []resumedRow // Of a resume: read, but not given.
+	given  kalam.Seq    // Up to where they were given.
+	unread bool         // There may be more.
 }
 
 func (l *liveLoad) close() {
@@ -64,21 +71,19 @@ func (q *LiveQuery) NextBatch(ctx context.Context) (LiveBatch, error) {
 		size = DefaultBatchSize
 	}
 	b := LiveBatch{Number: l.number}
-	read := l.page
 	if l.spec.options.From > 0 {
-		read = l.resumedPage
-	}
-	if err := read(ctx, q.output(), size, &b); err != nil {
-		return LiveBatch{}, err
+		if err := l.resumedBatch(ctx, q.output(), size, &b); err != nil {
+			return LiveBatch{}, err
+		}
+	} else {
+		if err := l.page(ctx, q.output(), size, &b); err != nil {
+			return LiveBatch{}, err
+		}
+		if l.number > 0 || len(b.Seqs) > 0 {
+			b.LastSeq = l.last
+		}
 	}
 	l.number++
-	if l.number > 1 || len(b.Seqs) > 0 || l.spec.options.From > 0 {
-		b.LastSeq = l.last
-	}
-	if len(b.Gone) > 0 {
-		b.LastSeq = b.Gone[0].NewSeq - 1
-		l.last = max(l.last, b.Gone[len(b.Gone)-1].NewSeq)
-	}
 	l.done = !b.HasMore
 	return b, nil
 }

@@ -27,10 +27,42 @@ func (s *session) checkWindow(t *kalam.Table, from kalam.Seq) error {
 		s.e.retentionHours(t))
 }
 
-// resumedPage reads up to size changes after last into b: the newest version of
-// each key that was written since, as a row of the result, or, where the client
-// may have a row that is not one any more, as gone.
-func (l *liveLoad) resumedPage(ctx context.Context, out []pointColumn, size int, b *LiveBatch) error {
+// resumedRow is the newest version of a key that was written since a client left.
+type resumedRow struct {
+	seq  kalam.Seq
+	row  []kalam.Value    // Of the result; nil when
+	gone *subscribe.Event // the client may have a row that is not one any more.
+}
+
+// resumedBatch gives the next rows and then the next gone ones, in the order of their
+// seqs: at whatever point the client is cut off, it has everything up to the highest
+// seq that it has seen. So what was read at once may take several batches.
+func (l *liveLoad) resumedBatch(ctx context.Context, out []pointColumn, size int, b *LiveBatch) error {
+	if len(l.ahead) == 0 {
+		if err := l.readResumed(ctx, out, size); err != nil {
+			return err
+		}
+	}
+	l.given = max(l.given, l.spec.options.From)
+	for len(l.ahead) > 0 && l.ahead[0].gone == nil {
+		r := l.ahead[0]
+		b.Rows, b.Seqs = append(b.Rows, r.row), append(b.Seqs, r.seq)
+		l.given, l.ahead = r.seq, l.ahead[1:]
+	}
+	b.LastSeq = l.given
+	for len(l.ahead) > 0 && l.ahead[0].gone != nil {
+		b.Gone = append(b.Gone, l.ahead[0].gone)
+		l.given, l.ahead = l.ahead[0].seq, l.ahead[1:]
+	}
+	b.Follows = len(l.ahead) > 0
+	b.HasMore = b.Follows || l.unread
+	return nil
+}
+
+// readResumed reads up to size changes after last: the newest version of each key
+// that was written since.
+func (l *liveLoad) readResumed(ctx context.Context, out []pointColumn, size int) error {
+	l.unread = false
 	t, q := l.spec.table, dialect.QuoteIdent(l.spec.alias)
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s._seq", q)
@@ -50,11 +82,11 @@ func (l *liveLoad) resumedPage(ctx context.Context, out []pointColumn, size int,
 	entries := 0
 	return eachRow(ctx, res, func(vals []kalam.Value) error {
 		if entries == size {
-			b.HasMore = true
+			l.unread = true
 			return nil
 		}
 		entries++
-		return l.resumed(out, vals, b)
+		return l.resumed(out, vals)
 	})
 }
 
@@ -79,8 +111,8 @@ func (l *liveLoad) resumedCondition() (looked, shown string) {
 	return all, fmt.Sprintf("((%s) IS TRUE) AND %s", where, living)
 }
 
-// resumed adds a changed row to b: _seq, all columns, _deleted, whether it is shown.
-func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value, b *LiveBatch) error {
+// resumed takes in a changed row: _seq, all columns, _deleted, whether it is shown.
+func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value) error {
 	t, seq := l.spec.table, kalam.Seq(vals[0].Int())
 	stored, deleted, shown := vals[1:1+len(t.Columns)], vals[1+len(t.Columns)].Bool(), vals[2+len(t.Columns)].Bool()
 	l.last = seq
@@ -96,9 +128,9 @@ func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value, b *LiveBatch) 
 		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
 			return nil
 		}
-		b.Gone = append(b.Gone, &subscribe.Event{
+		l.ahead = append(l.ahead, resumedRow{seq: seq, gone: &subscribe.Event{
 			Kind: kalam.ChangeDelete, Table: t, New: stored, NewSeq: seq, Deleted: deleted,
-		})
+		}})
 		return nil
 	}
 	row := make([]kalam.Value, len(out))
@@ -112,6 +144,6 @@ func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value, b *LiveBatch) 
 			row[i] = stored[c.column]
 		}
 	}
-	b.Rows, b.Seqs = append(b.Rows, row), append(b.Seqs, seq)
+	l.ahead = append(l.ahead, resumedRow{seq: seq, row: row})
 	return nil
 }
