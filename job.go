@@ -15,6 +15,7 @@ const (
 	JobRetention      JobKind = "RT"
 	JobStreamEviction JobKind = "SE"
 	JobOrphans        JobKind = "OR"
+	JobScrub          JobKind = "SC"
 )
 
 // String returns the word of system.jobs.job_type.
@@ -36,6 +37,8 @@ func (k JobKind) String() string {
 		return "stream_eviction"
 	case JobOrphans:
 		return "orphan_cleanup"
+	case JobScrub:
+		return "scrub"
 	}
 	return string(k)
 }

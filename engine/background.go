@@ -42,6 +42,7 @@ func (e *Engine) openJobs() error {
 				return &jobs.EvictStreams{Evictor: e, Now: e.now}
 			},
 			kalam.JobOrphans: func(kalam.Job) jobs.Task { return &jobs.RemoveOrphans{Remover: e} },
+			kalam.JobScrub:   func(kalam.Job) jobs.Task { return &jobs.ScrubLake{Scrubber: e} },
 			kalam.JobHistory: func(kalam.Job) jobs.Task {
 				return &jobs.DeleteHistory{History: e.catalog, Retention: retention, Now: e.now}
 			},
@@ -59,7 +60,7 @@ func (e *Engine) openJobs() error {
 	if err != nil {
 		return fmt.Errorf("jobs.cleanup_schedule: %w", err)
 	}
-	return nil
+	return e.openScrub()
 }
 
 // submitQuietly submits a job of the server's own; a failure is logged, the next
@@ -258,10 +259,11 @@ func lakeManifest(m buffer.Manifest) lake.Manifest {
 	return lake.Manifest{Version: int64(m.Version), CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, Segments: m.Segments}
 }
 
-// Shutdown refuses new jobs, waits for the running ones and, unless
+// Shutdown refuses new jobs, ends a scrub, waits for the other running ones and, unless
 // flush.on_shutdown is off, flushes every table. What ctx cuts short stays
 // safely in the buffer. Run must still be running.
 func (e *Engine) Shutdown(ctx context.Context) error {
+	e.stopOnce.Do(func() { close(e.stopping) })
 	if timeout := e.config.Jobs.ShutdownTimeoutSeconds; timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(timeout)*time.Second)

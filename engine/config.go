@@ -53,10 +53,16 @@ type StorageConfig struct {
 	DefaultStoragePath string `koanf:"default_storage_path" doc:"root of the storage 'local'; empty is {data_path}/storage"`
 	BufferPath         string `koanf:"buffer_path" doc:"directory of the write buffer; empty is {data_path}/buffer"`
 	TrashHours         int    `koanf:"trash_hours" doc:"how long files that belong to nothing stay in .trash of a storage; 0 deletes them with the next run of the job"`
+
+	ScrubSchedule       string `koanf:"scrub_schedule" doc:"cron line, in UTC, at which all files of the lake are compared with their checksums; empty is never"`
+	ScrubBytesPerSecond int64  `koanf:"scrub_bytes_per_second" doc:"bytes per second that this reads at most"`
 }
 
 // TrashAge returns how long removed files stay in the trash.
 func (c StorageConfig) TrashAge() time.Duration { return time.Duration(c.TrashHours) * time.Hour }
+
+// minScrubRate still reads a gigabyte in five hours.
+const minScrubRate = 64 << 10
 
 // maxTrashHours is ten years.
 const maxTrashHours = 10 * 365 * 24
@@ -237,7 +243,7 @@ type CompatConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Server:       ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
-		Storage:      StorageConfig{DataPath: "./data", TrashHours: 72},
+		Storage:      StorageConfig{DataPath: "./data", TrashHours: 72, ScrubSchedule: "0 3 * * 0", ScrubBytesPerSecond: 32 << 20},
 		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
 		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none"},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
@@ -292,6 +298,7 @@ func (c *Config) Validate() error {
 		{c.Server.NodeID < 0 || c.Server.NodeID > kalam.MaxWorker, "server.node_id", "0 to 1023"},
 		{c.Storage.DataPath == "", "storage.data_path", "a directory"},
 		{c.Storage.TrashHours < 0 || c.Storage.TrashHours > maxTrashHours, "storage.trash_hours", "0 to 87600"},
+		{c.Storage.ScrubBytesPerSecond < minScrubRate, "storage.scrub_bytes_per_second", "at least 65536"},
 		{c.Buffer.Durability != DurabilitySync && c.Buffer.Durability != DurabilityRelaxed, "buffer.durability", "sync or relaxed"},
 		{c.Buffer.MaxWALFiles < 1, "buffer.max_wal_files", "at least 1"},
 		{c.Buffer.MaxBytes < 0, "buffer.max_bytes", "0 or more"},
@@ -330,9 +337,14 @@ func (c *Config) Validate() error {
 			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", r.key, r.want)
 		}
 	}
-	if c.Flush.Schedule != "" {
-		if _, err := jobs.ParseSchedule(c.Flush.Schedule); err != nil {
-			return kalam.Wrap(kalam.CodeInvalidInput, err, "configuration key flush.schedule")
+	for _, s := range []struct{ key, line string }{
+		{"flush.schedule", c.Flush.Schedule}, {"storage.scrub_schedule", c.Storage.ScrubSchedule},
+	} {
+		if s.line == "" {
+			continue
+		}
+		if _, err := jobs.ParseSchedule(s.line); err != nil {
+			return kalam.Wrap(kalam.CodeInvalidInput, err, "configuration key %s", s.key)
 		}
 	}
 	return nil

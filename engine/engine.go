@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -52,7 +53,13 @@ type Engine struct {
 	openedSeq  kalam.Seq          // At or above every seq that the buffer had given out.
 	keepUpTo   atomic.Uint64      // Compactions remove no segment up to this seq; a newer copy of the buffer may name it.
 
-	failing  failing // Why the server is degraded.
+	failing failing // Why the server is degraded.
+	damaged damaged // Likewise.
+
+	scrubRate *rate.Limiter
+	stopping  chan struct{} // Closed when the server begins to stop.
+	stopOnce  sync.Once
+
 	counters Counters
 	cpu      cpuMeter
 	build    Build
@@ -97,6 +104,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	e.cpu.at = time.Now()
 	e.cpu.used = max(0, readProcess().cpu)
 	e.retired.wake = make(chan struct{}, 1)
+	e.stopping = make(chan struct{})
 	e.preparing = make(chan struct{}, 1)
 	if e.faults == nil {
 		e.faults = func(string) error { return nil }
@@ -182,6 +190,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.flushes.Run(ctx) })
 	g.Go(func() error {
 		e.sweep(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		e.watchDamage(ctx)
 		return nil
 	})
 	return g.Wait()

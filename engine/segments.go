@@ -41,13 +41,13 @@ func (s segments) EachKey(ctx context.Context, seg *kalam.Segment, visit func(la
 // withKeys runs read, and once more when it found that the sidecar is lost.
 func (s segments) withKeys(ctx context.Context, seg *kalam.Segment, read func() error) error {
 	err := read()
-	if !errors.Is(err, lake.ErrNoSidecar) {
-		return err
+	if errors.Is(err, lake.ErrNoSidecar) {
+		if err = s.rebuild(ctx, seg); err == nil {
+			err = read()
+		}
 	}
-	if err := s.rebuild(ctx, seg); err != nil {
-		return err
-	}
-	return read()
+	s.e.noteDamage(seg, err)
+	return err
 }
 
 func (s segments) rebuild(ctx context.Context, seg *kalam.Segment) error {

@@ -53,5 +53,8 @@ func (e *Engine) Health() Health {
 			reasons = append(reasons, fmt.Sprintf("flush of table %s fails", t.ID))
 		}
 	}
+	if reason := e.damaged.reason(); reason != "" {
+		reasons = append(reasons, reason)
+	}
 	return Health{Degraded: len(reasons) > 0, Reason: strings.Join(reasons, "; ")}
 }

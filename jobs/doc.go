@@ -1,5 +1,5 @@
-// Package jobs runs background work: flush, compaction, cleanup, eviction and the
-// removal of orphans and of old job records.
+// Package jobs runs background work: flush, compaction, cleanup, eviction, scrubbing
+// and the removal of orphans and of old job records.
 //
 // # Basics
 //
@@ -8,8 +8,8 @@
 // which it reports progress and its result. Schedule runs a function at the times
 // of a cron line. A FlushScheduler submits flushes as the policies of tables and the
 // size of the write buffer ask for them. The tasks themselves (FlushTable,
-// CompactTable, CleanupTable, EvictStreams, RemoveOrphans, DeleteHistory) reach rows
-// and files through the small interfaces they state.
+// CompactTable, CleanupTable, EvictStreams, RemoveOrphans, ScrubLake, DeleteHistory)
+// reach rows and files through the small interfaces they state.
 //
 // # Guarantees
 //

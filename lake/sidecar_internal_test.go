@@ -97,7 +97,7 @@ func TestMillionKeys(t *testing.T) {
 	if !slices.Equal(found, want) {
 		t.Error("the positions are not those of the keys")
 	}
-	if _, err := s.scrub(t.Context(), nil); err != nil {
+	if _, err := s.scrub(t.Context(), &kalam.Segment{}, nil); err != nil {
 		t.Error(err)
 	}
 }

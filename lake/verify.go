@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -59,7 +60,7 @@ func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool, pace P
 	if s == nil { // It can still be told whether the file is whole.
 		return sums, errors.Join(f.checkSums(ctx, seg), sidecarErr)
 	}
-	keysSum, keysErr := s.scrub(ctx, pace)
+	keysSum, keysErr := s.scrub(ctx, seg, pace)
 	sums = kalam.SegmentSums{File: s.sumsSum, Footer: f.footerSum, Keys: keysSum, KeysBytes: s.file.Size()}
 	return sums, errors.Join(f.scrub(ctx, pace), keysErr, sidecarErr)
 }
@@ -112,21 +113,29 @@ func (s *sidecar) checkHead() error {
 	return nil
 }
 
-// scrub verifies all blocks and that keys rise, and returns the checksum of the file.
-func (s *sidecar) scrub(ctx context.Context, pace Pace) (sum uint32, err error) {
+// scrub verifies all blocks and that keys rise from the lowest to the highest one of
+// seg, and returns the checksum of the file.
+func (s *sidecar) scrub(ctx context.Context, seg *kalam.Segment, pace Pace) (sum uint32, err error) {
 	var last []byte
 	n := uint64(0)
-	return s.each(ctx, pace, func(e KeyRow) error {
+	sum, err = s.each(ctx, pace, func(e KeyRow) error {
 		if n > 0 && compareKeys(KeyRow{Key: last}, KeyRow{Key: e.Key}) >= 0 {
 			return corrupt(s.path, "its keys do not rise")
 		}
 		if uint64(e.Row) >= s.parquetRows {
 			return corrupt(s.path, "a key is in row %d of %d", e.Row, s.parquetRows)
 		}
+		if n == 0 && seg.MinKey != nil && !bytes.Equal(e.Key, seg.MinKey) {
+			return corrupt(s.path, "its first key is not that of the record")
+		}
 		last = append(last[:0], e.Key...)
 		n++
 		return nil
 	})
+	if err == nil && seg.MaxKey != nil && !bytes.Equal(last, seg.MaxKey) {
+		err = corrupt(s.path, "its last key is not that of the record")
+	}
+	return sum, err
 }
 
 // sectionOf returns a reader over all of an object.
