@@ -1,6 +1,7 @@
 // Command kalamd is the kalam server.
 //
 //	kalamd serve [--config FILE] [--data DIR] [--listen HOST:PORT]
+//	kalamd verify [--config FILE] [--data DIR]
 //	kalamd --version
 //
 // The configuration comes from a TOML file (--config, KALAM_CONFIG or

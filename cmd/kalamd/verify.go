@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kalamlake/kalam/engine"
+)
+
+// verifyCommand returns `kalamd verify`. It takes the configuration of the server whose
+// files it reads.
+func verifyCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use: "verify", Args: cobra.NoArgs,
+		Short: "Compare all files of a stopped server with the record and their checksums; the exit code is 0 if all is right",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := load(f, os.Environ())
+			if err != nil {
+				return err
+			}
+			return verify(cmd.Context(), s.Config, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&f.config, "config", "", "configuration file of the server (default $KALAM_CONFIG, then ./config.toml if there is one)")
+	cmd.Flags().StringVar(&f.data, "data", "", "data directory (storage.data_path)")
+	return cmd
+}
+
+// verify prints what is wrong with a lake, a line each, and a summary. The error says
+// that something is, or that not all could be looked at.
+func verify(ctx context.Context, cfg engine.Config, out io.Writer) error {
+	r, err := engine.Verify(ctx, cfg, engine.VerifyOptions{Problem: func(line string) {
+		fmt.Fprintln(out, line) // The exit code says the same.
+	}})
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	_, err = fmt.Fprintf(out, "checked %d tables, %d segments, %d bytes: %d problems\n", r.Tables, r.Segments, r.Bytes, r.Problems)
+	if r.Unnamed > 0 && err == nil {
+		_, err = fmt.Fprintf(out, "%d files are named by no manifest; the server moves them to .trash in time\n", r.Unnamed)
+	}
+	if r.Problems > 0 {
+		return fmt.Errorf("verify: %d problems", r.Problems)
+	}
+	return err
+}

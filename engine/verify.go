@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/file"
+)
+
+// VerifyOptions are what Verify needs beside the configuration.
+type VerifyOptions struct {
+	Logger *slog.Logger // nil discards.
+	// Problem is called for everything that is wrong, with a line that names it.
+	Problem func(line string)
+}
+
+// VerifyResult is what Verify has looked at.
+type VerifyResult struct {
+	Tables, Users, Segments int // Users: one for each table that they have files of.
+	Bytes                   int64
+	Unnamed                 int // Files that no manifest names: no damage, a job removes them.
+	Problems                int
+}
+
+// Verify compares a lake that no server uses with its record: that buffer and storage
+// belong together, every manifest, every byte of the files that they name, whose they
+// are, and their keys. The write buffer is opened as by a start, which checks its files;
+// nothing else is changed. An error means that not all could be looked at.
+func Verify(ctx context.Context, cfg Config, o VerifyOptions) (_ VerifyResult, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Problem == nil {
+		o.Problem = func(string) {}
+	}
+	v := &verifier{config: cfg, opts: o, named: map[string]kalam.Scope{}}
+	defer func() { err = errors.Join(err, v.close()) }()
+	if err := v.open(ctx); err != nil {
+		return v.result, err
+	}
+	if err := v.manifests(ctx); err != nil {
+		return v.result, err
+	}
+	return v.result, v.files(ctx)
+}
+
+// verifier is the work of Verify.
+type verifier struct {
+	config  Config
+	opts    VerifyOptions
+	storage *file.Storage
+	backend buffer.Backend
+	catalog *catalog.Catalog
+	lake    *lake.Lake
+	named   map[string]kalam.Scope // By the path of a segment: who names it.
+	result  VerifyResult
+}
+
+func (v *verifier) close() (err error) {
+	if v.lake != nil {
+		err = v.lake.Close()
+	}
+	if v.catalog != nil {
+		err = errors.Join(err, v.catalog.Close())
+	}
+	if v.backend != nil {
+		err = errors.Join(err, v.backend.Close())
+	}
+	if v.storage != nil {
+		err = errors.Join(err, v.storage.Close())
+	}
+	return err
+}
+
+func (v *verifier) problem(format string, args ...any) {
+	v.result.Problems++
+	v.opts.Problem(fmt.Sprintf(format, args...))
+}
+
+// open opens both halves of the lake, unless a server does.
+func (v *verifier) open(ctx context.Context) (err error) {
+	c := &lakeCheck{bufferDir: absolute(v.config.BufferPath()), storageDir: absolute(v.config.StoragePath())}
+	if v.storage, err = file.Open(v.config.StoragePath(), file.Options{Existing: true}); err != nil {
+		return fmt.Errorf("open storage local: %w", err)
+	}
+	c.storage = v.storage
+	if err := c.readMark(ctx); err != nil {
+		return err
+	}
+	if isNew, err := badger.IsNew(v.config.BufferPath()); err != nil || isNew {
+		if err == nil {
+			err = kalam.Errorf(kalam.CodeNotFound, "there is no write buffer in %s", c.bufferDir)
+		}
+		return err
+	}
+	v.backend, err = badger.Open(v.config.BufferPath(), badger.Options{Logger: v.opts.Logger, Relaxed: v.config.Buffer.Relaxed()})
+	if err != nil {
+		return fmt.Errorf("open buffer: %w", err)
+	}
+	c.backend = v.backend
+	if err := c.check(ctx); err != nil {
+		return err
+	}
+	if v.catalog, err = catalog.Open(ctx, v.backend, catalog.Options{Logger: v.opts.Logger}); err != nil {
+		return fmt.Errorf("open catalog: %w", err)
+	}
+	v.result.Tables = len(v.catalog.Tables(""))
+	v.lake, err = lake.New(lake.Options{DefaultStrategy: v.config.Sharding.DefaultStrategy},
+		lake.Location{ID: lake.LocalStorage, Storage: v.storage})
+	return err
+}
+
+// manifests checks every manifest of record and the segments that it names. Those of
+// dropped tables are only names: their files may be gone.
+func (v *verifier) manifests(ctx context.Context) error {
+	for m, err := range buffer.Manifests(ctx, v.backend) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			v.problem("%v", err)
+			continue
+		}
+		t, known := v.catalog.TableByNumber(m.Scope.Table)
+		if known {
+			v.result.Users++
+			v.checkOrder(t, &m)
+		}
+		for i := range m.Manifest.Segments {
+			seg := &m.Manifest.Segments[i]
+			if other, taken := v.named[seg.Path]; taken {
+				v.problem("%s: tables %d and %d, users '%s' and '%s' name it both", seg.Path, other.Table, m.Scope.Table, other.User, m.Scope.User)
+			}
+			v.named[seg.Path] = m.Scope
+			if !known {
+				continue
+			}
+			if err := v.checkSegment(ctx, t, seg); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkOrder checks that the segments of a manifest follow each other.
+func (v *verifier) checkOrder(t *kalam.Table, m *buffer.ScopeManifest) {
+	last := kalam.Seq(0)
+	for i := range m.Manifest.Segments {
+		seg := &m.Manifest.Segments[i]
+		if seg.Table != m.Scope.Table {
+			v.problem("%s: the manifest of table %s says that it belongs to table %d", seg.Path, t.ID, seg.Table)
+		}
+		if seg.MinSeq > seg.MaxSeq || seg.MinSeq <= last || seg.MaxSeq > m.Manifest.Watermark {
+			v.problem("%s: the manifest of table %s, user '%s' says that its seqs are %d to %d, after %d and up to %d at most",
+				seg.Path, t.ID, m.Scope.User, seg.MinSeq, seg.MaxSeq, last, m.Manifest.Watermark)
+		}
+		last = seg.MaxSeq
+	}
+}
+
+// checkSegment reads both files of a segment. An error is that of a context that ended.
+func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.Segment) error {
+	v.result.Segments++
+	v.result.Bytes += seg.Bytes + seg.Sums.KeysBytes
+	_, err := v.lake.Scrub(ctx, seg, nil)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, lake.ErrNoSidecar) {
+		v.problem("table %s, user '%s': %v; a server makes it anew when it needs it, if the Parquet file is whole", t.ID, seg.User, err)
+	} else if err != nil {
+		v.problem("table %s, user '%s': %v", t.ID, seg.User, err)
+	}
+	return nil
+}
+
+// files looks for files that belong to nothing, and for a manifest.json that outside
+// readers cannot use.
+func (v *verifier) files(ctx context.Context) error {
+	list, err := v.lake.Orphans(ctx, lake.OrphanQuery{
+		Storage: lake.LocalStorage, Age: anyAge,
+		Known: func(path string) bool { _, ok := v.named[path]; return ok },
+	})
+	if err != nil {
+		return fmt.Errorf("list the storage: %w", err)
+	}
+	v.result.Unnamed = len(list.Orphans) + len(list.Protected)
+	for _, path := range slices.Sorted(maps.Keys(list.Untrusted)) {
+		v.problem("%s, which outside readers go by, cannot be trusted: %v", path, list.Untrusted[path])
+	}
+	return nil
+}
