@@ -56,7 +56,7 @@ var testsMay = map[string][]string{
 	"engine":            {"buffer/memory", "buffer/buffertest", "lake/laketest", "link/wire"},
 	"api":               {"link"},
 	"shell":             {"link/wire"},
-	"cmd/kalamd":        {"link", "link/wire", "datatype"},
+	"cmd/kalamd":        {"link", "link/wire", "datatype", "buffer/buffertest"},
 	"cmd/kalam-bench":   {"datatype", "engine", "buffer/badger", "query"},
 }
 

@@ -114,7 +114,10 @@ func livingRows(segments []buffer.SegmentView) []int64 {
 // adds what it did to done.
 func (e *Engine) compactRun(ctx context.Context, t *kalam.Table, sc kalam.Scope, ids []kalam.SegmentID, done *jobs.CompactedScope) error {
 	c := &compaction{engine: e, table: t, scope: sc}
-	segment, gain, err := c.prepare(ctx, ids)
+	watched, stop := e.watchRoom(ctx)
+	segment, gain, err := c.prepare(watched, ids)
+	err = noRoomOr(watched, err)
+	stop()
 	if err != nil || !gain {
 		return err
 	}

@@ -136,10 +136,12 @@ func (b *flushBatch) prepare(ctx context.Context) *flushBatch {
 			return ready
 		}
 	}
+	ctx, stop := b.engine.watchRoom(ctx)
+	defer stop()
 	for _, f := range b.scopes {
 		if err := f.prepare(ctx); err != nil {
 			f.engine.staged.settle(f.staged)
-			f.done.Err = err
+			f.done.Err = noRoomOr(ctx, err)
 		} else if f.pending != nil {
 			ready.scopes = append(ready.scopes, f)
 		}

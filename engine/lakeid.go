@@ -71,6 +71,7 @@ func (e *Engine) openLake(ctx context.Context, o Options) error {
 		}
 		c.storage = e.storage
 	}
+	e.keepRoom(e.storage)
 	holder := fmt.Sprintf("kalamd with pid %d and the write buffer %s", os.Getpid(), c.bufferDir)
 	if err := e.storage.Lock(holder); err != nil {
 		return err

@@ -19,6 +19,9 @@ var _ jobs.OrphanRemover = (*Engine)(nil)
 // orphanAge is how old a file that belongs to nothing must be to be removed.
 const orphanAge = 24 * time.Hour
 
+// tightTrashAge is how long files stay in the trash at most while the disk is nearly full.
+const tightTrashAge = time.Hour
+
 // anyAge is that of files that are to come, too, by a clock that is behind.
 const anyAge = math.MinInt64
 
@@ -131,7 +134,12 @@ func (e *Engine) cleanStorage(
 	if err := e.checkNotOlder(ctx, list); err != nil {
 		return err
 	}
-	purged, err := e.lake.PurgeTrash(ctx, id, e.now().Add(-e.config.Storage.TrashAge()))
+	tight := len(e.shortOfRoom()) > 0
+	age := e.config.Storage.TrashAge()
+	if tight {
+		age = min(age, tightTrashAge)
+	}
+	purged, err := e.lake.PurgeTrash(ctx, id, e.now().Add(-age))
 	result.FilesPurged += purged.Files
 	result.BytesPurged += purged.Bytes
 	if err != nil {
@@ -151,6 +159,10 @@ func (e *Engine) cleanStorage(
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if tight && id == lake.LocalStorage && o.Kind == lake.OrphanDraft && o.Modified.Before(e.opened) {
+			failed = append(failed, e.removeDraft(ctx, o, result))
+			continue
+		}
 		if o.Age < orphanAge {
 			continue
 		}
@@ -165,6 +177,20 @@ func (e *Engine) cleanStorage(
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// removeDraft deletes a file that a server before this one was writing. Only one server
+// writes to a storage, and nothing reads a draft. While the disk is nearly full it does
+// not wait in the trash.
+func (e *Engine) removeDraft(ctx context.Context, o lake.Orphan, result *jobs.OrphanResult) error {
+	if err := e.storage.Remove(ctx, o.Path); err != nil {
+		return fmt.Errorf("remove %s: %w", o.Path, err)
+	}
+	result.FilesPurged++
+	result.BytesPurged += o.Bytes
+	e.log.Info("the disk is nearly full: an unfinished file of an earlier server is removed",
+		"storage", string(o.Storage), "path", o.Path, "bytes", o.Bytes)
+	return nil
 }
 
 // checkNotOlder refuses a buffer that gave out fewer seqs than a file has that was

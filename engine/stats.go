@@ -56,5 +56,6 @@ func (e *Engine) Health() Health {
 	if reason := e.damaged.reason(); reason != "" {
 		reasons = append(reasons, reason)
 	}
+	reasons = append(reasons, e.shortOfRoom()...)
 	return Health{Degraded: len(reasons) > 0, Reason: strings.Join(reasons, "; ")}
 }

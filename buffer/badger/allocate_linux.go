@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,29 +58,78 @@ func allocateMapped(fd int, length int64) error {
 	if err != nil {
 		return nil //nolint:nilerror // Without /proc there is only the reserve.
 	}
-	isTable := strings.HasSuffix(name, tableSuffix)
 	switch {
 	case strings.HasSuffix(name, memtableSuffix):
-		length = length / 2 * logShare / 100 // Badger makes it of twice the memtable.
-	case isTable, strings.HasSuffix(name, valueLogSuffix), filepath.Base(name) == discardName:
-	default:
+		err = allocateLog(fd, length/2*logShare/100) // Badger makes it of twice the memtable.
+	case strings.HasSuffix(name, tableSuffix) && isCompaction():
+		awaitRoom(fd, filepath.Dir(name), length)
 		return nil
+	case strings.HasSuffix(name, tableSuffix):
+		err = allocateTable(fd, name, length)
+	case strings.HasSuffix(name, valueLogSuffix), filepath.Base(name) == discardName:
+		err = allocate(fd, 0, length)
 	}
+	if isNoSpace(err) {
+		return err
+	}
+	return nil // A file system that cannot allocate has the reserve only.
+}
+
+// allocateLog allocates the log of a memtable, or the first part of it: room
+// allocates more.
+func allocateLog(fd int, length int64) error {
+	err := allocate(fd, 0, length)
+	if isNoSpace(err) {
+		err = allocate(fd, 0, length/logParts)
+	}
+	return err
+}
+
+// allocateTable allocates the table of a memtable, for which the reserve is given up.
+// Badger tries again, with another number, and would leave behind what it has made.
+func allocateTable(fd int, name string, length int64) error {
 	dir := filepath.Dir(name)
-	err = allocate(fd, 0, length)
+	err := allocate(fd, 0, length)
 	if isNoSpace(err) && os.Remove(filepath.Join(dir, reserveName)) == nil {
 		err = allocate(fd, 0, length)
 	}
-	if !isNoSpace(err) {
-		return nil // A file system that cannot allocate has the reserve only.
-	}
-	noteNoRoom(dir)
-	if isTable { // Badger would leave it behind, and try the next number.
-		_ = syscall.Ftruncate(fd, 0)
-		_ = os.Remove(name)
+	if isNoSpace(err) {
+		noteNoRoom(dir)
+		err = errors.Join(err, syscall.Ftruncate(fd, 0), os.Remove(name))
 		time.Sleep(retryPause)
 	}
 	return err
+}
+
+// awaitRoom allocates the table of a compaction, and waits until there is room for it.
+// It must not fail: Badger would take the compaction for done, remove the tables that
+// it was to replace, and lose what is in them.
+func awaitRoom(fd int, dir string, length int64) {
+	for !leavesRoom(dir, length) || isNoSpace(allocate(fd, 0, length)) {
+		noteNoRoom(dir)
+		// What was allocated in part is given back. The length stays.
+		_ = syscall.Ftruncate(fd, 0)
+		for syscall.Ftruncate(fd, length) != nil {
+			time.Sleep(retryPause)
+		}
+		time.Sleep(retryPause / 10)
+	}
+}
+
+// isCompaction reports whether a table is made by a compaction of Badger, and not from
+// a memtable.
+func isCompaction() bool {
+	var callers [64]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	for {
+		frame, more := frames.Next()
+		if strings.HasSuffix(frame.Function, ".handleMemTableFlush") {
+			return false
+		}
+		if !more {
+			return true
+		}
+	}
 }
 
 // allocate gives a file length bytes of the disk, behind its end if mode says so.
@@ -103,10 +153,10 @@ func allocateBehind(f *os.File, length int64) (known bool, err error) {
 }
 
 // allocatedBytes returns what a file takes on the disk.
-func allocatedBytes(info os.FileInfo) (int64, bool) {
+func allocatedBytes(info os.FileInfo) int64 {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return 0, false
+		return 0
 	}
-	return st.Blocks * 512, true
+	return st.Blocks * 512
 }

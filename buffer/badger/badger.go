@@ -62,6 +62,9 @@ type Backend struct {
 	left bool // Badger could not be closed.
 
 	compaction compaction
+	removed    atomic.Int64 // Keys since the last reclaim.
+	reclaimed  time.Time    // When that was; of collectLoop.
+	flattening atomic.Int32 // Compactions of a reclaim.
 	quit       chan struct{}
 	work       sync.WaitGroup // The goroutines of collecting and of the relaxed sync.
 	writing    sync.Mutex     // Serialises batches; held until they are durable.
@@ -336,12 +339,16 @@ func (b *Backend) writeLocked(ops []storedOp) error {
 		b.fail(err)
 	}
 	for i := range ops {
+		if ops[i].remove && ops[i].key[0] != keyPadding {
+			b.removed.Add(1)
+		}
 		if p := pointers[i]; p != nil {
 			b.large.refer(string(ops[i].key), *p)
 		} else {
 			b.large.forget(string(ops[i].key))
 		}
 	}
+	b.large.retire(false)
 	return nil
 }
 
@@ -410,7 +417,7 @@ func (b *Backend) writable(ops []storedOp, log, values int64) error {
 	if need := b.reserve(); need > 0 && free-values < need && hasBulk(ops) {
 		return errFull(free, need+values)
 	}
-	return b.room.check(free)
+	return b.room.check(log, free)
 }
 
 func hasBulk(ops []storedOp) bool {

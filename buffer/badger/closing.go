@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// closeTime is how long Badger may take to close when tables find no room. A
-// compaction that finds none does not keep it.
-const closeTime = 2 * stuckFor
+// closeTime is how long Badger may take to close when tables find no room.
+const closeTime = stuckFor
 
 // closeDB closes Badger, which writes its memtables as tables. Where there is no
 // room for them it would wait without an end: the logs stay then, as after a kill,
@@ -49,8 +48,8 @@ func (b *Backend) leaveDB() error {
 	return nil
 }
 
-// hasRoomToClose reports whether the disk has room for the tables of all logs. A log
-// goes when its table is there.
+// hasRoomToClose reports whether the disk has room for the tables of all logs, and no
+// compaction waits for some. A log goes when its table is there.
 func (b *Backend) hasRoomToClose() bool {
 	free, known := freeSpace(b.dir)
 	if !known {
@@ -68,5 +67,5 @@ func (b *Backend) hasRoomToClose() bool {
 		}
 		largest = max(largest, n)
 	}
-	return free+b.room.kept() >= largest
+	return free+b.room.kept() >= largest && b.flattening.Load() == 0
 }

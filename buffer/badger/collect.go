@@ -15,13 +15,15 @@ const (
 	sizeEvery = 10 * time.Minute
 )
 
-// collectLoop collects, and logs the size, until Close.
+// collectLoop collects, reclaims, and logs the size, until Close.
 func (b *Backend) collectLoop() {
 	defer b.work.Done()
 	ticker := time.NewTicker(collectEvery)
 	defer ticker.Stop()
 	size := time.NewTicker(sizeEvery)
 	defer size.Stop()
+	reclaim := time.NewTicker(reclaimEvery)
+	defer reclaim.Stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	for {
@@ -30,6 +32,11 @@ func (b *Backend) collectLoop() {
 			return
 		case <-size.C:
 			b.log.Info("write buffer size", "directory", b.dir, "bytes", b.diskSize())
+			continue
+		case <-reclaim.C:
+			if b.reclaimDue() {
+				b.reclaim()
+			}
 			continue
 		case <-ticker.C:
 		}

@@ -13,6 +13,10 @@ const (
 	// diskShare is how many default memtables a disk has room for at least; on a
 	// smaller one they are smaller.
 	diskShare = 32
+	// discardBytes is the size of a file of Badger's value log.
+	discardBytes = 1 << 20
+	// openSlack is for the small files of a start.
+	openSlack = 256 << 10
 )
 
 // chooseMemtable returns the size of the memtable for a directory: the default, and
@@ -40,9 +44,10 @@ func chooseMemtable(dir string) (int64, error) {
 	return max(size, note.bytes/2), nil // Badger makes a log of twice the memtable.
 }
 
-// checkRoomToOpen refuses to open a directory on a disk that is too full for it:
-// Badger makes a log and a value log, and tables of the logs that a crash left. A log
-// goes when its table is there, and first loses what is allocated behind its end.
+// checkRoomToOpen refuses to open a directory on a disk that is too full for it: Badger
+// makes a log and a value log, and cannot begin while more than mostUnwritten of the
+// logs that a crash left find no room for their tables. What is allocated behind the
+// end of a log, or of a value log, is given back before.
 func checkRoomToOpen(dir string, memtable int64) error {
 	free, known := freeSpace(dir)
 	if !known {
@@ -52,7 +57,6 @@ func checkRoomToOpen(dir string, memtable int64) error {
 	if err != nil {
 		return unreadable(dir, err)
 	}
-	need := logBytes(memtable) + 2*valueLogBytes
 	var largest int64
 	for _, info := range logs {
 		n, err := logContent(filepath.Join(dir, info.Name()))
@@ -60,19 +64,33 @@ func checkRoomToOpen(dir string, memtable int64) error {
 			return unreadable(dir, err)
 		}
 		largest = max(largest, n)
-		if has, known := allocatedBytes(info); known {
-			free += max(0, has-n)
+		free += max(0, allocatedBytes(info)-n)
+	}
+	need := logBytes(memtable)/logParts + 2*valueLogBytes + openSlack
+	if len(logs) > mostUnwritten {
+		need += largest
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return unreadable(dir, err)
+	}
+	begun := false
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return unreadable(dir, err)
+		}
+		switch {
+		case e.Name() == reserveName, filepath.Ext(e.Name()) == valueLogSuffix:
+			free += allocatedBytes(info)
+		case e.Name() == discardName:
+			begun = info.Size() > 0
 		}
 	}
-	if info, err := os.Stat(filepath.Join(dir, reserveName)); err == nil {
-		if has, known := allocatedBytes(info); known {
-			free += has
-		}
+	if !begun {
+		need += discardBytes
 	}
-	if info, err := os.Stat(filepath.Join(dir, discardName)); err != nil || info.Size() == 0 {
-		need += reserveMore
-	}
-	if need += largest; free < need {
+	if free < need {
 		return kalam.Errorf(kalam.CodeResourceExhausted, "data directory %s cannot be opened: the disk is full: "+
 			"%s are free, %s are needed; free space on the disk, then start again",
 			dir, mebibytes(free), mebibytes(need))

@@ -232,6 +232,24 @@ func (l *largeValues) unref(p pointer) {
 	}
 }
 
+// mostLeft is the size from which a file that is written to is given up when nothing
+// in it is referred to any more.
+const mostLeft = 1 << 20
+
+// retire ends the writing to a file of which nothing is left, or, when there is no room
+// for it, the smaller part. Nothing may be appended at the moment.
+func (l *largeValues) retire(sparse bool) {
+	l.mu.Lock()
+	f := l.current
+	if f == nil || f.size < mostLeft || f.live > 0 && !(sparse && f.live*2 < f.size) {
+		l.mu.Unlock()
+		return
+	}
+	l.current = nil
+	l.mu.Unlock()
+	l.sweep(f)
+}
+
 // refers reports whether key has a large value. Only the writer asks.
 func (l *largeValues) refers(key []byte) bool {
 	l.mu.Lock()

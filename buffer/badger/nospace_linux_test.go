@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,14 +63,14 @@ func TestMappedFilesAreAllocated(t *testing.T) {
 }
 
 // TestFullDisk fills small disks, of a memory file system and of a file, around a
-// store, closes it and opens it again: every refusal has the code of a full disk,
+// store: every refusal has the code of a full disk,
 // nothing that was acknowledged is missing, what gives back space is always written,
-// and afterwards there is space again (case D3). The stages are the free space that
+// and once there is room everything is (case D3). The stages are the free space that
 // another process leaves.
 func TestFullDisk(t *testing.T) {
 	const memtable = 1 << 20
 	for _, disk := range buffertest.SmallDisks(t, 64<<20) {
-		for _, leave := range []int64{0, 64 << 10, 1 << 20, 3 << 20, 8 << 20} {
+		for _, leave := range []int64{0, 1 << 20, 6 << 20} {
 			t.Run(fmt.Sprintf("%s/%dKiB", disk.Name, leave>>10), func(t *testing.T) {
 				fillAndReturn(t, disk.Dir, leave, memtable)
 			})
@@ -115,39 +115,45 @@ func fillAndReturn(t *testing.T, disk string, leave, memtable int64) {
 	if n := write(b, 2000); n == 0 {
 		t.Errorf("no write was refused with %d KiB free", leave>>10)
 	}
-	time.Sleep(100 * time.Millisecond) // Badger's own work goes on.
-	for i := range 300 {               // What gives back space.
-		must(t, "Put", b.Put(t.Context(), part, []byte("small"), fmt.Appendf(nil, "%d", i)))
+	// What gives back space: it fills a memtable, which leaves its log by what is kept
+	// for that.
+	value := valueOf(1, 1500)
+	for i := range 500 {
+		must(t, "Put", b.Put(t.Context(), part, []byte("small"), value))
+		if i%500 == 0 {
+			compareStore(t, b, model, "small")
+		}
 	}
-	model["small"] = []byte("299")
+	model["small"] = value
 	must(t, "DropPartition", b.DropPartition(t.Context(), "dropped"))
 	withDropped = false
+	compareStore(t, b, model)
+	must(t, "Remove", os.Remove(filepath.Join(disk, "other")))
+	for begun := time.Now(); write(b, 1) > 0; {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("writes are refused with space again")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := write(b, 1000); n > 0 {
+		t.Errorf("%d of 1000 writes were refused with space again", n)
+	}
+	compareStore(t, b, model)
 	must(t, "Close", b.Close())
 	b, err = badger.Open(dir, o)
-	switch {
-	case err == nil:
-		compareStore(t, b, model)
-		must(t, "Close", b.Close())
-	case kalam.CodeOf(err) != kalam.CodeResourceExhausted || !strings.Contains(err.Error(), "are needed"):
-		t.Fatalf("start on a full disk: %v", err)
-	default:
-		t.Logf("%v", err)
-	}
-	must(t, "Remove", os.Remove(filepath.Join(disk, "other")))
-	b, err = badger.Open(dir, o)
 	must(t, "Open with space again", err)
-	compareStore(t, b, model)
-	if n := write(b, 200); n > 0 {
-		t.Errorf("%d of 200 writes were refused with space again", n)
-	}
 	compareStore(t, b, model)
 	must(t, "Close", b.Close())
 }
 
-func compareStore(t *testing.T, b *badger.Backend, model map[string][]byte) {
+// compareStore reads all keys, but for some.
+func compareStore(t *testing.T, b *badger.Backend, model map[string][]byte, but ...string) {
 	t.Helper()
 	found := 0
 	err := b.Scan(t.Context(), part, nil, nil, func(key, value []byte) error {
+		if slices.Contains(but, string(key)) {
+			return nil
+		}
 		if want, ok := model[string(key)]; !ok || !bytes.Equal(want, value) {
 			return fmt.Errorf("key %q has %d bytes, want %d (%v)", key, len(value), len(want), ok)
 		}

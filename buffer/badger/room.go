@@ -35,16 +35,23 @@ const (
 	// some 20 bytes, in memory, where a node of the list has 20 bytes and one and a half
 	// links of 4 bytes on an average, less than this over the many of a memtable.
 	entryBytes = 48
+	// logParts are the parts in which a log is allocated where there is little room. A
+	// transaction fits into one.
+	logParts = 4
+	// logSlack is in a log beside its entries: its header, and the blank one after them.
+	logSlack = 4 << 10
 	// manifestRoom is allocated behind the end of Badger's MANIFEST, which it appends
 	// to with every table. A record that was cut off by a full disk would damage it.
 	manifestRoom = 64 << 10
 	// retryPause is what a table waits for which there is no room: Badger tries again
 	// at once, and builds it anew each time.
 	retryPause = time.Second
+	// tablePause is between two looks whether a table is written.
+	tablePause = 5 * time.Millisecond
 	// stuckFor is how long a table that found no room is taken for a sign of a full disk.
 	stuckFor = 5 * time.Second
-	// mostUnwritten memtables wait for their tables at a time: one is being written, and
-	// one in Badger's queue. A third would let the commit wait.
+	// mostUnwritten memtables may wait for their tables: one is being written, and one in
+	// Badger's queue. A third would let a commit, or a start, wait.
 	mostUnwritten = 2
 )
 
@@ -59,27 +66,55 @@ func noRoomSince(dir string, after time.Time) bool {
 	return ok && at.(time.Time).After(after)
 }
 
+// memtableOf is the size of the memtables, by directory.
+var memtableOf sync.Map
+
+// leavesRoom reports whether so many bytes for a compaction leave room for the log, and
+// for the table of a memtable where nothing is kept for that.
+func leavesRoom(dir string, bytes int64) bool {
+	free, known := freeSpace(dir)
+	memtable, opened := memtableOf.Load(dir)
+	if !known || !opened {
+		return true
+	}
+	log := logBytes(memtable.(int64))
+	need := 2 * log / logParts
+	if _, err := os.Stat(filepath.Join(dir, reserveName)); err != nil {
+		need += log
+	}
+	return free-bytes >= need
+}
+
 // room is what a Badger directory still has space for. The writer uses it.
 type room struct {
 	dir      string // As the system names it.
 	memtable int64
 	used     int64 // Bytes of the memtable in use, at most.
 	log      int   // Number of its log.
-	next     bool  // The log after it is made,
-	placed   bool  // and has its number.
+	has      int64 // Bytes that are allocated for that.
+	next     int64 // Likewise for the log after it, 0 while that is not made.
+	placed   bool  // The log after it has its number.
 	none     bool  // Nothing is allocated here: the file system cannot, or was told not to.
 	keep     bool  // The file is kept that is given up for a table.
 }
 
 // openRoom prepares for the writing of a directory that Badger has just opened.
 func openRoom(dir string, memtable int64, keep bool) (*room, error) {
-	r := &room{dir: realDir(dir), memtable: memtable, keep: keep}
+	r := &room{dir: realDir(dir), memtable: memtable, keep: keep, has: logBytes(memtable)}
+	memtableOf.Store(r.dir, memtable)
 	id, _, err := findNewestLog(dir)
 	if err != nil {
 		return nil, err
 	}
 	r.log = id
-	r.none = id < 0
+	if r.none = id < 0; !r.none {
+		info, err := os.Stat(logPath(dir, id))
+		if err != nil {
+			return nil, err
+		}
+		r.has = min(r.has, allocatedBytes(info))
+		r.none = r.has == 0
+	}
 	if err := r.prepareEarly(); err != nil {
 		return nil, err
 	}
@@ -104,21 +139,32 @@ func logBytes(memtable int64) int64 { return memtable * logShare / 100 }
 // keptBytes is the size of the file that is given up for a table.
 func keptBytes(memtable int64) int64 { return logBytes(memtable) + reserveMore }
 
+// part is how much of a log is allocated at a time: on a disk that is nearly full less
+// than all of it, since a table may need the rest, and what gives back space is small.
+func (r *room) part(free int64) int64 {
+	if free < 2*logBytes(r.memtable) {
+		return logBytes(r.memtable) / logParts
+	}
+	return logBytes(r.memtable)
+}
+
 // prepare allocates what is missing: the next log, room for MANIFEST, and the file
 // that is given up for a table.
 func (r *room) prepare() error {
-	if r.none {
+	free, known := freeSpace(r.dir)
+	if r.none || !known {
 		return nil
 	}
-	if !r.next {
-		known, err := makeFile(filepath.Join(r.dir, nextName), logBytes(r.memtable))
+	if r.next == 0 {
+		part := r.part(free)
+		known, err := makeFile(filepath.Join(r.dir, nextName), part)
 		if err != nil {
 			return err
 		}
 		if r.none = !known; r.none {
 			return nil
 		}
-		r.next = true
+		r.next = part
 	}
 	if err := r.growManifest(); err != nil {
 		return err
@@ -127,18 +173,41 @@ func (r *room) prepare() error {
 	if _, err := os.Stat(kept); !r.keep || err == nil {
 		return nil
 	}
-	// A table comes first.
-	if free, known := freeSpace(r.dir); known && free < keptBytes(r.memtable)+logBytes(r.memtable) {
+	if free < keptBytes(r.memtable)+2*logBytes(r.memtable) { // A table comes first.
 		return nil
 	}
 	_, err := makeFile(kept, keptBytes(r.memtable))
 	return err
 }
 
+// grow allocates more of the log in use, for bytes that are to be written.
+func (r *room) grow(bytes, free int64) error {
+	most := logBytes(r.memtable)
+	err := r.growTo(min(most, r.has+max(r.part(free), bytes)))
+	if isNoSpace(err) {
+		err = r.growTo(min(most, r.used+bytes+logSlack))
+	}
+	if isNoSpace(err) {
+		return errFull(free, r.used+bytes+logSlack-r.has)
+	}
+	return err
+}
+
+func (r *room) growTo(bytes int64) error {
+	f, err := os.OpenFile(logPath(r.dir, r.log), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if _, err = allocateBehind(f, bytes); err == nil {
+		r.has = bytes
+	}
+	return errors.Join(err, f.Close())
+}
+
 // prepareEarly is prepare before anything of it is needed: what the disk has no room
 // for is tried again then. The table of the log before comes first.
 func (r *room) prepareEarly() error {
-	if free, known := freeSpace(r.dir); known && free < 2*logBytes(r.memtable) {
+	if free, known := freeSpace(r.dir); !known || free < 2*logBytes(r.memtable) {
 		return nil
 	}
 	if err := r.prepare(); err != nil && !isNoSpace(err) {
@@ -197,15 +266,23 @@ func (b *Backend) sizeOf(ops []storedOp) (memtable, large int64) {
 	return memtable, large
 }
 
-// check refuses a commit that might need a log which there is no room for. free is
-// the space of the disk.
-func (r *room) check(free int64) error {
-	if r.none || r.used < r.memtable {
+// check refuses a commit of so many bytes that there is no room for in the log, or in
+// the next one. free is the space of the disk.
+func (r *room) check(bytes, free int64) error {
+	if r.none {
 		return nil
 	}
-	if err := r.prepare(); err != nil && !r.next {
+	if r.used+bytes+logSlack > r.has && r.has < logBytes(r.memtable) {
+		if err := r.grow(bytes, free); err != nil {
+			return err
+		}
+	}
+	if r.used < r.memtable {
+		return nil
+	}
+	if err := r.prepare(); err != nil && r.next == 0 {
 		if isNoSpace(err) {
-			return r.full(free)
+			return errFull(free, r.part(free))
 		}
 		return fmt.Errorf("make the next log: %w", err)
 	}
@@ -215,15 +292,26 @@ func (r *room) check(free int64) error {
 	if free > (mostUnwritten+1)*logBytes(r.memtable) && !noRoomSince(r.dir, time.Now().Add(-stuckFor)) {
 		return nil
 	}
-	logs, err := usedLogs(r.dir)
-	if err != nil {
-		return fmt.Errorf("list logs: %w", err)
+	return r.awaitTables()
+}
+
+// awaitTables returns when no more than mostUnwritten memtables will wait for their
+// tables, and refuses the commit when those that wait find no room.
+func (r *room) awaitTables() error {
+	for begun := time.Now(); ; time.Sleep(tablePause) {
+		logs, err := usedLogs(r.dir)
+		if err != nil {
+			return fmt.Errorf("list logs: %w", err)
+		}
+		if len(logs) < mostUnwritten { // One of them is in use. After a kill it waits, too.
+			return nil
+		}
+		free, _ := freeSpace(r.dir)
+		stuck := noRoomSince(r.dir, time.Now().Add(-stuckFor)) && free < logBytes(r.memtable)
+		if stuck || time.Since(begun) > stuckFor {
+			return errFull(free, logBytes(r.memtable))
+		}
 	}
-	// One of them is in use.
-	if len(logs) > mostUnwritten {
-		return r.full(free)
-	}
-	return nil
 }
 
 // place gives the next log its number, by which Badger finds it.
@@ -236,10 +324,6 @@ func (r *room) place() error {
 	}
 	r.placed = true
 	return nil
-}
-
-func (r *room) full(free int64) error {
-	return errFull(free, logBytes(r.memtable))
 }
 
 func errFull(free, need int64) error {
@@ -263,20 +347,20 @@ func (r *room) wrote(bytes int64) error {
 		return nil
 	}
 	r.log++
-	r.used, r.next, r.placed = bytes, false, false
+	r.used, r.has, r.next, r.placed = bytes, r.next, 0, false
 	return r.prepareEarly()
 }
 
 // close removes the log that was made and is not in use.
 func (r *room) close() error {
-	if r == nil || !r.next {
+	if r == nil || r.next == 0 {
 		return nil
 	}
 	name := filepath.Join(r.dir, nextName)
 	if r.placed {
 		name = logPath(r.dir, r.log+1)
 	}
-	r.next, r.placed = false, false
+	r.next, r.placed = 0, false
 	return removeIfThere(name)
 }
 
@@ -314,8 +398,7 @@ func usedLogs(dir string) (logs []os.FileInfo, err error) {
 // kept returns the space of the file that is given up for a table.
 func (r *room) kept() int64 {
 	if info, err := os.Stat(filepath.Join(r.dir, reserveName)); err == nil {
-		bytes, _ := allocatedBytes(info)
-		return bytes
+		return allocatedBytes(info)
 	}
 	return 0
 }

@@ -21,6 +21,7 @@ type logFiles struct {
 	empty    []string // Of no bytes.
 	memtable string   // The first empty one of a memtable, "" if there is none.
 	others   int      // Logs of memtables that are not empty.
+	newest   string   // The last of those, "" if there is none.
 	open     bool     // The newest value log is as long as only an open store has it.
 }
 
@@ -53,12 +54,14 @@ func removeUnusedLogs(dir string, log *slog.Logger) error {
 }
 
 // lost reports whether the empty log of a memtable may have held something. The note
-// asks for one that did. Without a note, nothing is lost if another log is there, as
+// asks for one that did, unless Badger has begun the next: a full disk keeps the note,
+// and Badger empties a log before it removes it. Without a note, nothing is lost if another log is there, as
 // Badger makes one at its start, or when the one before is full, or if the value log
 // tells that the store was closed cleanly or is new.
 func (l *logFiles) lost(note newestLog, noted bool) bool {
 	if noted {
-		return note.state != stateClosed && l.memtable == filepath.Base(logPath("", note.id))
+		name := filepath.Base(logPath("", note.id))
+		return note.state != stateClosed && l.memtable == name && l.newest <= name
 	}
 	return l.others == 0 && l.open
 }
@@ -89,6 +92,7 @@ func listLogs(dir string) (logs logFiles, err error) {
 		case empty:
 		default:
 			logs.others++
+			logs.newest = e.Name()
 		}
 	}
 	return logs, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -52,6 +53,14 @@ func (p *process) command(args ...string) *exec.Cmd {
 // start starts the server on a free port and waits until it serves.
 func (p *process) start() {
 	p.t.Helper()
+	if err := p.tryStart(); err != nil {
+		p.t.Fatalf("kalamd does not start: %v\n%s", err, p.log.String())
+	}
+}
+
+// tryStart is start, and tells why the server ended instead.
+func (p *process) tryStart() error {
+	p.t.Helper()
 	p.cmd = p.command("serve", "--data", filepath.Join(p.dir, "data"), "--listen", "127.0.0.1:0")
 	p.log.Reset()
 	p.cmd.Stderr = &p.log
@@ -65,10 +74,12 @@ func (p *process) start() {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(line), "kalamd ready on ")
 	if err != nil || !ok {
-		waitErr := p.cmd.Wait()
-		p.t.Fatalf("kalamd does not start: %q, %v, %v\n%s", line, err, waitErr, p.log.String())
+		err = fmt.Errorf("%q, %w, %w", line, err, p.cmd.Wait())
+		p.cmd = nil
+		return err
 	}
 	p.url = url
+	return nil
 }
 
 // kill ends the server by SIGKILL.

@@ -22,7 +22,13 @@ func (s *Storage) Commit(ctx context.Context, drafts ...lake.Draft) error {
 		}
 		own[i] = f
 	}
-	published, err := s.commit(ctx, own)
+	err, published := error(nil), 0
+	if len(own) > 0 {
+		err = s.checkRoom(own[0].path)
+	}
+	if err == nil {
+		published, err = s.commit(ctx, own)
+	}
 	if err == nil {
 		return nil
 	}

@@ -42,6 +42,7 @@ type Storage struct {
 
 	folders folders
 	whole   wholeSync
+	reserve func() int64 // nil: none.
 }
 
 var (
@@ -153,6 +154,9 @@ func (d *draft) close() {
 // Create implements lake.Storage.
 func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
 	if err := check(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := s.checkRoom(p); err != nil {
 		return nil, err
 	}
 	if err := s.folders.pin(path.Dir(p)); err != nil {

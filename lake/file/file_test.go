@@ -308,3 +308,54 @@ func TestOpenErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestKeepFree refuses new objects that would take what others need of the disk, before
+// they are written and when they are; what is replaced or removed is not concerned
+// (case D3).
+func TestKeepFree(t *testing.T) {
+	s, _ := open(t, file.Options{})
+	total, free := s.Space()
+	if total == 0 {
+		return // The system does not tell.
+	}
+	var reserve int64
+	s.KeepFree(func() int64 { return reserve })
+	write := func(name string, meanwhile int64) error {
+		reserve = 0
+		d, err := s.Create(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(d.LocalPath(), []byte("content"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		reserve = meanwhile
+		return s.Commit(t.Context(), d)
+	}
+	if err := write("a/roomy", free/2); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+	err := write("a/tight", 2*total)
+	if kalam.CodeOf(err) != kalam.CodeResourceExhausted || !strings.Contains(err.Error(), "are needed") {
+		t.Errorf("without room: %v", err)
+	}
+	if _, err := s.Create(t.Context(), "a/next"); kalam.CodeOf(err) != kalam.CodeResourceExhausted {
+		t.Errorf("Create without room: %v", err)
+	}
+	if err := s.Replace(t.Context(), "a/manifest.json", []byte("{}")); err != nil {
+		t.Errorf("Replace without room: %v", err)
+	}
+	if err := s.Remove(t.Context(), "a/roomy"); err != nil {
+		t.Errorf("Remove without room: %v", err)
+	}
+	var left []string
+	if err := s.List(t.Context(), "", func(e lake.Entry) error {
+		left = append(left, e.Path)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"a/manifest.json"}; !slices.Equal(left, want) {
+		t.Errorf("the storage has %v, want %v", left, want)
+	}
+}
