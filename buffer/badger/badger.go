@@ -438,7 +438,7 @@ func (b *Backend) commit(txn *badger.Txn) error {
 		return kalam.Wrap(kalam.CodeResourceExhausted, err, "the disk of the write buffer is full")
 	}
 	if err == nil && !b.opts.Relaxed {
-		err = b.logs.sync()
+		err = b.logs.sync(b.room.placed)
 	}
 	if err == nil {
 		return nil
@@ -509,7 +509,7 @@ func (b *Backend) Sync(ctx context.Context) error {
 // that is full and whose table is not on disk yet. The caller holds writing.
 func (b *Backend) syncLogs() error {
 	if syncsItself {
-		return b.logs.sync()
+		return b.logs.sync(b.room.placed)
 	}
 	return b.db.Sync()
 }

@@ -34,9 +34,7 @@ func (b *Backend) collectLoop() {
 			b.log.Info("write buffer size", "directory", b.dir, "bytes", b.diskSize())
 			continue
 		case <-reclaim.C:
-			if b.reclaimDue() {
-				b.reclaim()
-			}
+			b.keepRoom()
 			continue
 		case <-ticker.C:
 		}

@@ -59,7 +59,7 @@ func TestSyncFollowsTheLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.logs.id, b.logs.file = first-10, f
-	if err := b.logs.sync(); err != nil || b.logs.id != newest {
+	if err := b.logs.sync(false); err != nil || b.logs.id != newest {
 		t.Errorf("log %d is synced, want %d (%v)", b.logs.id, newest, err)
 	}
 }

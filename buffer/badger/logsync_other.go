@@ -15,6 +15,6 @@ func openLogSync(dir string) (*logSync, error) {
 	return &logSync{}, nil
 }
 
-func (*logSync) sync() error { return nil }
+func (*logSync) sync(bool) error { return nil }
 
 func (*logSync) close() error { return nil }

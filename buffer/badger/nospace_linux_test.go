@@ -70,7 +70,7 @@ func TestMappedFilesAreAllocated(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	const memtable = 1 << 20
 	for _, disk := range buffertest.SmallDisks(t, 64<<20) {
-		for _, leave := range []int64{0, 1 << 20, 6 << 20} {
+		for _, leave := range []int64{0, 4 << 20} {
 			t.Run(fmt.Sprintf("%s/%dKiB", disk.Name, leave>>10), func(t *testing.T) {
 				fillAndReturn(t, disk.Dir, leave, memtable)
 			})

@@ -21,6 +21,18 @@ const (
 // keyPadding begins the keys by which a memtable is filled. They are deleted at once.
 const keyPadding = 0x04
 
+// keepRoom sees to the room that Badger needs.
+func (b *Backend) keepRoom() {
+	if b.reclaimDue() {
+		b.reclaim()
+	}
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	if err := b.room.refill(); err != nil {
+		b.log.Warn("the reserve of the write buffer is not made; it is tried again", "directory", b.dir, "error", err)
+	}
+}
+
 // reclaimDue reports whether the disk is nearly full and something was deleted.
 func (b *Backend) reclaimDue() bool {
 	if b.removed.Load() == 0 || time.Since(b.reclaimed) < reclaimPause {

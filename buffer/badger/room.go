@@ -280,13 +280,7 @@ func (r *room) check(bytes, free int64) error {
 	if r.used < r.memtable {
 		return nil
 	}
-	if err := r.prepare(); err != nil && r.next == 0 {
-		if isNoSpace(err) {
-			return errFull(free, r.part(free))
-		}
-		return fmt.Errorf("make the next log: %w", err)
-	}
-	if err := r.place(); err != nil {
+	if err := r.place(free); err != nil {
 		return err
 	}
 	if free > (mostUnwritten+1)*logBytes(r.memtable) && !noRoomSince(r.dir, time.Now().Add(-stuckFor)) {
@@ -315,8 +309,17 @@ func (r *room) awaitTables() error {
 }
 
 // place gives the next log its number, by which Badger finds it.
-func (r *room) place() error {
-	if r.none || r.placed {
+func (r *room) place(free int64) error {
+	if r.placed {
+		return nil
+	}
+	err := r.prepare()
+	switch {
+	case r.next == 0 && isNoSpace(err):
+		return errFull(free, r.part(free))
+	case r.next == 0 && err != nil:
+		return fmt.Errorf("make the next log: %w", err)
+	case r.none, r.next == 0:
 		return nil
 	}
 	if err := os.Rename(filepath.Join(r.dir, nextName), logPath(r.dir, r.log+1)); err != nil {
@@ -393,6 +396,14 @@ func usedLogs(dir string) (logs []os.FileInfo, err error) {
 		}
 	}
 	return logs, nil
+}
+
+// refill makes the file again that was given up for a table.
+func (r *room) refill() error {
+	if _, err := os.Stat(filepath.Join(r.dir, reserveName)); err == nil || !r.keep {
+		return nil
+	}
+	return r.prepareEarly()
 }
 
 // kept returns the space of the file that is given up for a table.

@@ -20,7 +20,7 @@ import (
 	"github.com/kalamlake/kalam/link/wire"
 )
 
-var fullDiskRounds = flag.Int("full-disk-rounds", 2, "rounds of TestFullDisk on each file system")
+var fullDiskRounds = flag.Int("full-disk-rounds", 1, "rounds of TestFullDisk on each file system")
 
 // smallDisk is the size of the file systems of TestFullDisk.
 const smallDisk = 64 << 20
@@ -241,7 +241,8 @@ func (f *fullDisk) degraded() {
 	f.t.Helper()
 	for begun := time.Now(); ; {
 		h := f.health()
-		if h.Status == wire.HealthDegraded && strings.Contains(h.Reason, "disk nearly full") && strings.Contains(h.Reason, "needed") {
+		named := strings.Contains(h.Reason, "disk nearly full") && strings.Contains(h.Reason, "needed")
+		if h.Status == wire.HealthDegraded && named {
 			return
 		}
 		if time.Since(begun) > 30*time.Second {
@@ -283,7 +284,8 @@ func (f *fullDisk) check() {
 func (f *fullDisk) dropAndRecover() {
 	f.t.Helper()
 	resp := mustPost(f.t, f.client, f.p.url, f.keep.token, "SELECT count(*) FROM fill.t")
-	if got, err := strconv.ParseInt(strings.Trim(string(resp.Results[0].Rows[0][0]), `"`), 10, 64); err != nil || got != f.bulk {
+	got, err := strconv.ParseInt(strings.Trim(string(resp.Results[0].Rows[0][0]), `"`), 10, 64)
+	if err != nil || got != f.bulk {
 		f.t.Fatalf("%d rows of the table that fills the disk, %d were acknowledged (%v)", got, f.bulk, err)
 	}
 	mustPost(f.t, f.client, f.p.url, f.root, "DROP TABLE fill.t")

@@ -29,7 +29,8 @@ func (s *Storage) checkRoom(path string) error {
 		return nil
 	}
 	return kalam.Errorf(kalam.CodeResourceExhausted, "write %s: the disk of the storage is nearly full: "+
-		"%s are free, %s are needed; drop a table or free space on the disk, then try again", path, mebibytes(free), mebibytes(need))
+		"%s are free, %s are needed; drop a table or free space on the disk, then try again",
+		path, mebibytes(free), mebibytes(need))
 }
 
 // mebibytes words a number of bytes.
