@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -242,7 +241,7 @@ func (d *decoder) param(n int) (kalam.Value, error) {
 	return kalam.Value{}, d.bad("expected a parameter")
 }
 
-// number reads parameter n: BIGINT for an integer that fits, else DOUBLE.
+// number reads parameter n.
 func (d *decoder) number(n int) (kalam.Value, error) {
 	start := d.i
 	for d.i < len(d.b) && strings.IndexByte("+-.eE0123456789", d.b[d.i]) >= 0 {
@@ -256,14 +255,11 @@ func (d *decoder) number(n int) (kalam.Value, error) {
 		d.i = start
 		return kalam.Value{}, d.bad("malformed number")
 	}
-	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return kalam.BigInt(i), nil
+	v, ok := datatype.Number(text)
+	if !ok {
+		return v, badRequest(wire.CodeInvalidParameter, "Parameter $%d invalid: number out of range, or with more digits than DECIMAL(38) has; send it as a string", n)
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if errors.Is(err, strconv.ErrRange) {
-		return kalam.Value{}, badRequest(wire.CodeInvalidParameter, "Parameter $%d invalid: number out of range", n)
-	}
-	return kalam.Double(f), err
+	return v, nil
 }
 
 // skip reads a value that means nothing here.

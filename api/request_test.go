@@ -30,7 +30,7 @@ func TestDecodeRequest(t *testing.T) {
 		{name: "unknown members", body: `{"a":{"sql":"no","b":[1,{"c":"]}"}]},"sql":"S","z":null,"n":-1.5e3}`, sql: "S"},
 		{name: "largest integer", body: `{"sql":"S","params":[9223372036854775807,-9223372036854775808]}`, sql: "S",
 			params: []kalam.Value{kalam.BigInt(9223372036854775807), kalam.BigInt(-9223372036854775808)}},
-		{name: "beyond bigint", body: `{"sql":"S","params":[9223372036854775808]}`, sql: "S", params: []kalam.Value{kalam.Double(9223372036854775808)}},
+		{name: "beyond bigint", body: `{"sql":"S","params":[9223372036854775808]}`, sql: "S", params: []kalam.Value{kalam.Decimal(0, 9223372036854775808, 0)}},
 		{name: "exponent is a float", body: `{"sql":"S","params":[1e3]}`, sql: "S", params: []kalam.Value{kalam.Double(1000)}},
 		{name: "escapes", body: `{"sql":"a\"\\\/\b\f\n\r\t\u0041\ud83d\ude00é"}`, sql: "a\"\\/\b\f\n\r\tA😀é"},
 		{name: "escaped name", body: `{"\u0073ql":"S"}`, sql: "S"},

@@ -8,12 +8,27 @@ import (
 )
 
 // MetadataType is the key of the field metadata that names the SQL type of a
-// field whose Arrow type does not say it: "JSON" on a string field. HUGEINT on
-// a Decimal128(38,0) field says that it may be shown as BIGINT (TypeOfArrow).
+// field whose Arrow type does not say it: "JSON" on a string field, "HUGEINT" on a
+// Decimal128(38,0).
 const MetadataType = "kalam:type"
 
-// metadataHugeInt is the value of MetadataType for DuckDB's HUGEINT.
-const metadataHugeInt = "HUGEINT"
+// Values of MetadataType.
+const (
+	metadataJSON    = "JSON"
+	metadataHugeInt = "HUGEINT" // DuckDB's, of a sum of BIGINTs for instance.
+)
+
+// JSONField returns f, a field of text that is JSON, marked so.
+func JSONField(f arrow.Field) arrow.Field { return marked(f, metadataJSON) }
+
+// HugeIntField returns f, a Decimal128(38,0) that DuckDB has made of a HUGEINT, marked
+// so: results show it as BIGINT, as those of UBIGINT, with as many digits as it has.
+func HugeIntField(f arrow.Field) arrow.Field { return marked(f, metadataHugeInt) }
+
+func marked(f arrow.Field, name string) arrow.Field {
+	f.Metadata = arrow.NewMetadata([]string{MetadataType}, []string{name})
+	return f
+}
 
 // timestampTypes are shared by all fields; Arrow types are immutable.
 var (
@@ -69,7 +84,7 @@ func ArrowField(c *kalam.Column) arrow.Field {
 func FieldOf(name string, t kalam.DataType) arrow.Field {
 	f := arrow.Field{Name: name, Type: ArrowType(t), Nullable: true}
 	if t.Kind == kalam.KindJSON {
-		f.Metadata = arrow.NewMetadata([]string{MetadataType}, []string{"JSON"})
+		return JSONField(f)
 	}
 	return f
 }
@@ -87,15 +102,14 @@ func TableSchema(t *kalam.Table) *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-// TypeOfArrow returns the type that results report for field f, whoever made it.
-// Lists, structs and maps are JSON; intervals, enums and everything without a
-// type of ours are TEXT, as their cells are. A Decimal128(38,0) marked HUGEINT
-// by MetadataType is BIGINT: who sets the mark has looked at the values
-// (FitsBigInt).
+// TypeOfArrow returns the type that results report for field f, whoever made it. It
+// tells the form of the cells: structs and maps are JSON, strings with a document; lists,
+// whose cells are arrays, are TEXT, as are intervals, enums and everything without a type
+// of ours; HUGEINT and UBIGINT are BIGINT, strings of digits.
 func TypeOfArrow(f arrow.Field) kalam.DataType {
 	if s, ok := f.Metadata.GetValue(MetadataType); ok {
 		switch s {
-		case "JSON":
+		case metadataJSON:
 			return kalam.TypeOf(kalam.KindJSON)
 		case metadataHugeInt:
 			return kalam.TypeOf(kalam.KindBigInt)
@@ -159,7 +173,7 @@ func typeOfArrow(dt arrow.DataType) kalam.DataType {
 			return t
 		}
 		return typeOfArrow(d.StorageType())
-	case arrow.ListLikeType, *arrow.StructType:
+	case *arrow.MapType, *arrow.StructType:
 		return kalam.TypeOf(kalam.KindJSON)
 	}
 	return kalam.TypeOf(kalam.KindText)

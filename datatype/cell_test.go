@@ -121,14 +121,14 @@ func foreignNested(t testing.TB) []foreign {
 		{"binary view", fromJSON(t, arrow.BinaryTypes.BinaryView, `["/w==", null]`), `"Bytes"`, "[255]", `\xff`},
 		{"fixed binary", fromJSON(t, &arrow.FixedSizeBinaryType{ByteWidth: 2}, `["AAE=", null]`), `"Bytes"`, "[0,1]", `\x0001`},
 		{"enum", fromJSON(t, enum, `["red", null]`), `"Text"`, `"red"`, "red"},
-		{"list of bigint", fromJSON(t, arrow.ListOf(i64), `[[1, null, 3], null]`), `"Json"`, `["1",null,"3"]`, "[1,null,3]"},
-		{"large list", fromJSON(t, arrow.LargeListOf(str), `[["a"], null]`), `"Json"`, `["a"]`, `["a"]`},
-		{"fixed list", fromJSON(t, arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float64), `[[1, 2.5], null]`), `"Json"`, "[1.0,2.5]", "[1.0,2.5]"},
-		{"list of lists", fromJSON(t, arrow.ListOf(arrow.ListOf(i32)), `[[[1], []], null]`), `"Json"`, "[[1],[]]", "[[1],[]]"},
+		{"list of bigint", fromJSON(t, arrow.ListOf(i64), `[[1, null, 3], null]`), `"Text"`, `["1",null,"3"]`, "[1,null,3]"},
+		{"large list", fromJSON(t, arrow.LargeListOf(str), `[["a"], null]`), `"Text"`, `["a"]`, `["a"]`},
+		{"fixed list", fromJSON(t, arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float64), `[[1, 2.5], null]`), `"Text"`, "[1.0,2.5]", "[1.0,2.5]"},
+		{"list of lists", fromJSON(t, arrow.ListOf(arrow.ListOf(i32)), `[[[1], []], null]`), `"Text"`, "[[1],[]]", "[[1],[]]"},
 		{"struct", fromJSON(t, inner, `[{"d": "2024-02-29", "n": 9223372036854775807}, null]`), `"Json"`,
-			`"{\"d\":\"2024-02-29\",\"n\":9223372036854775807}"`, `{"d":"2024-02-29","n":9223372036854775807}`},
-		{"list of structs", fromJSON(t, arrow.ListOf(inner), `[[{"d": null, "n": 1}], null]`), `"Json"`,
-			`["{\"d\":null,\"n\":1}"]`, `[{"d":null,"n":1}]`},
+			`"{\"d\":\"2024-02-29\",\"n\":\"9223372036854775807\"}"`, `{"d":"2024-02-29","n":9223372036854775807}`},
+		{"list of structs", fromJSON(t, arrow.ListOf(inner), `[[{"d": null, "n": 1}], null]`), `"Text"`,
+			`["{\"d\":null,\"n\":\"1\"}"]`, `[{"d":null,"n":1}]`},
 		{"map", fromJSON(t, arrow.MapOf(i32, str), `[[{"key": 1, "value": "x\"y"}, {"key": 2, "value": null}], null]`), `"Json"`,
 			`"{\"1\":\"x\\\"y\",\"2\":null}"`, `{"1":"x\"y","2":null}`},
 		{"json", jsonArray, `"Json"`, `"{\"a\": 1}"`, `{"a": 1}`},
@@ -191,23 +191,21 @@ func TestExtensionMetadata(t *testing.T) {
 	}
 }
 
+// TestHugeInt: a HUGEINT is a BIGINT cell, whatever its values are (case A8).
 func TestHugeInt(t *testing.T) {
 	b := array.NewDecimal128Builder(memory.DefaultAllocator, &arrow.Decimal128Type{Precision: 38})
 	defer b.Release()
-	b.AppendNull()
 	b.Append(decimal128.FromI64(math.MinInt64))
-	fits := b.NewArray()
 	b.Append(decimal128.FromU64(math.MaxInt64 + 1))
-	beyond := b.NewArray()
-	if !datatype.FitsBigInt(fits) || datatype.FitsBigInt(beyond) {
-		t.Error("FitsBigInt is wrong")
-	}
-	f := arrow.Field{Type: fits.DataType(), Metadata: arrow.NewMetadata([]string{datatype.MetadataType}, []string{"HUGEINT"})}
+	a := b.NewArray()
+	f := datatype.HugeIntField(arrow.Field{Type: a.DataType()})
 	if got := datatype.TypeOfArrow(f); got.Kind != kalam.KindBigInt {
-		t.Errorf("a marked HUGEINT is %s", got)
+		t.Errorf("a HUGEINT is %s", got)
 	}
-	if got := string(datatype.AppendCell(nil, fits, 1)); got != `"-9223372036854775808"` {
-		t.Errorf("cell %s", got)
+	for i, want := range []string{`"-9223372036854775808"`, `"9223372036854775808"`} {
+		if got := string(datatype.AppendCell(nil, a, i)); got != want {
+			t.Errorf("cell %s, want %s", got, want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 
 	"github.com/kalamlake/kalam"
 )
@@ -242,6 +243,41 @@ func parseDecimal(t kalam.DataType, s string) (v kalam.Value, ok bool, err error
 		return kalam.Value{}, true, outOfRange(t)
 	}
 	return decimalValue(n.neg && !u.isZero(), u, t.Scale), true, nil
+}
+
+// Number returns the number that s, a number of JSON, means: BIGINT for an integer of 64
+// bits, DOUBLE when that has all the digits of s, else a DECIMAL. ok is false when no
+// type keeps them.
+func Number(s string) (v kalam.Value, ok bool) {
+	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return kalam.BigInt(i), true
+	}
+	n, ok := parseNumber(s)
+	if !ok {
+		return v, false
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		if again, _ := parseNumber(strconv.FormatFloat(f, 'e', -1, 64)); n.equals(again) {
+			return kalam.Double(f), true
+		}
+	}
+	scale := max(0, len(n.significant())-n.point)
+	if scale > kalam.MaxDecimalPrecision {
+		return v, false
+	}
+	v, ok, err := parseDecimal(kalam.DataType{Kind: kalam.KindDecimal, Precision: kalam.MaxDecimalPrecision, Scale: uint8(scale)}, s)
+	return v, ok && err == nil
+}
+
+// significant returns the digits of n without zeros at the end.
+func (n number) significant() string {
+	return strings.TrimRight(strings.Replace(n.digits, ".", "", 1), "0")
+}
+
+// equals reports whether n and m are one number.
+func (n number) equals(m number) bool {
+	digits := n.significant()
+	return digits == m.significant() && (digits == "" || n.point == m.point && n.neg == m.neg)
 }
 
 // inPrecision reports whether u has at most the digits of DECIMAL type t.

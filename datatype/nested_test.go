@@ -117,12 +117,37 @@ func TestJSONEscapes(t *testing.T) {
 	}
 }
 
-func TestFitsBigIntNeedsAHugeInt(t *testing.T) {
-	for _, a := range []arrow.Array{
-		fromJSON(t, arrow.PrimitiveTypes.Int64, "[1]"), fromJSON(t, &arrow.Decimal128Type{Precision: 10, Scale: 2}, `["1.00"]`),
+// TestNumbersInDocuments: numbers that JavaScript would round are strings inside the cell
+// of a STRUCT, MAP or list as they are in a cell, and numbers in what is stored (case A8).
+func TestNumbersInDocuments(t *testing.T) {
+	for _, c := range []struct {
+		a            arrow.Array
+		cell, stored string
+	}{
+		{fromJSON(t, arrow.PrimitiveTypes.Int64, `[9007199254740993]`), `"9007199254740993"`, `9007199254740993`},
+		{fromJSON(t, arrow.PrimitiveTypes.Uint64, `[18446744073709551615]`), `"18446744073709551615"`, `18446744073709551615`},
+		{fromJSON(t, &arrow.Decimal128Type{Precision: 20, Scale: 2}, `["123456789012345678.90"]`), `"123456789012345678.90"`, `123456789012345678.90`},
+		{fromJSON(t, arrow.PrimitiveTypes.Int32, `[7]`), `7`, `7`},
+		{fromJSON(t, arrow.PrimitiveTypes.Float32, `[0.1]`), `0.1`, `0.1`},
+		{fromJSON(t, arrow.ListOf(arrow.PrimitiveTypes.Int64), `[[1]]`), `["1"]`, `[1]`},
+		{fromJSON(t, arrow.MapOf(arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64), `[[{"key": "k", "value": 1}]]`), `{"k":"1"}`, `{"k":1}`},
 	} {
-		if datatype.FitsBigInt(a) {
-			t.Errorf("%s may be marked HUGEINT", a.DataType())
+		s := structOf(t, c.a)
+		cell := string(datatype.AppendJSONString(nil, `{"f":`+c.cell+`}`))
+		if got := string(datatype.AppendCell(nil, s, 0)); got != cell {
+			t.Errorf("cell %s, want %s", got, cell)
 		}
+		if got := datatype.ValueAt(s, 0).Str(); got != `{"f":`+c.stored+`}` {
+			t.Errorf("stored %s, want %s", got, c.stored)
+		}
+	}
+}
+
+// TestJSONInDocuments: JSON inside a STRUCT is part of its document.
+func TestJSONInDocuments(t *testing.T) {
+	f := datatype.JSONField(arrow.Field{Name: "j", Type: arrow.BinaryTypes.String, Nullable: true})
+	a := fromJSON(t, arrow.StructOf(f, arrow.Field{Name: "l", Type: arrow.ListOfField(f)}), `[{"j": "{\"a\":1}", "l": ["[2]", null]}]`)
+	if got, want := datatype.ValueAt(a, 0).Str(), `{"j":{"a":1},"l":[[2],null]}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -114,3 +114,24 @@ func TestLongText(t *testing.T) {
 		}
 	}
 }
+
+// TestNumber: a number of JSON keeps its digits or is refused (case A8).
+func TestNumber(t *testing.T) {
+	for text, want := range map[string]string{
+		"1": "BIGINT 1", "-9223372036854775808": "BIGINT -9223372036854775808", "9007199254740993": "BIGINT 9007199254740993",
+		"9223372036854775808": "DECIMAL 9223372036854775808", "-18446744073709551617": "DECIMAL -18446744073709551617", "0.1": "DOUBLE 0.1", "0.10": "DOUBLE 0.1",
+		"1.0": "DOUBLE 1.0", "1e3": "DOUBLE 1000.0", "-0.0": "DOUBLE -0.0", "0e9": "DOUBLE 0.0", "1e300": "DOUBLE 1e300", "5e-324": "DOUBLE 5e-324", "0.30000000000000004": "DOUBLE 0.30000000000000004",
+		"9007199254740993.0": "DECIMAL 9007199254740993", "0.1000000000000000055": "DECIMAL 0.1000000000000000055", "123456789012345678.25": "DECIMAL 123456789012345678.25",
+		"12345678901234567890123456789012345678":  "DECIMAL 12345678901234567890123456789012345678",
+		"123456789012345678901234567890123456789": "", "1e400": "", "-1e400": "", "1e-400": "", "1.00000000000000000000000000000000000000001": "", "x": "",
+	} {
+		v, ok := datatype.Number(text)
+		got := ""
+		if ok {
+			got = v.Kind().String() + " " + datatype.Format(v)
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", text, got, want)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import "github.com/kalamlake/kalam"
 func Operand(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool, err error) {
 	switch v.Kind() {
 	case kalam.KindText:
-		if t.Kind == kalam.KindNull || t.Kind == kalam.KindText || t.Kind == kalam.KindJSON {
+		if t.Kind == kalam.KindNull || t.Kind == kalam.KindText {
 			return v, false, nil
 		}
 		out, err = FromText(t, v.Str())

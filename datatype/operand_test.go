@@ -36,7 +36,7 @@ func TestOperand(t *testing.T) {
 		{t: kalam.TypeOf(kalam.KindDate), v: kalam.BigInt(1767225600), err: "DATE value out of range"},
 		{t: kalam.TypeOf(kalam.KindTime), v: kalam.BigInt(1), want: kalam.Integer(kalam.KindTime, 1)},
 		{t: kalam.TypeOf(kalam.KindText), v: kalam.Text("on"), want: kalam.Text("on"), keeps: true},
-		{t: kalam.TypeOf(kalam.KindJSON), v: kalam.Text("{"), want: kalam.Text("{"), keeps: true},
+		{t: kalam.TypeOf(kalam.KindJSON), v: kalam.Text("[1]"), want: kalam.JSON("[1]")},
 		{t: kalam.DataType{}, v: kalam.Text("x"), want: kalam.Text("x"), keeps: true},
 		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text("[222, 173]"), want: kalam.Bytes("\xde\xad")},
 		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text("[]"), want: kalam.Bytes("")},

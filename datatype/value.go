@@ -47,7 +47,7 @@ func ValueAt(a arrow.Array, i int) kalam.Value {
 		field, at := unionChild(a, i)
 		return ValueAt(field, at)
 	case array.ListLike, *array.Struct:
-		return kalam.JSON(string(appendDocument(nil, a, i)))
+		return kalam.JSON(string(document{}.append(nil, a, i)))
 	}
 	if n, ok := integerOf(a, i); ok {
 		return kalam.Integer(typeOfArrow(a.DataType()).Kind, n)
@@ -61,7 +61,6 @@ func ValueAt(a arrow.Array, i int) kalam.Value {
 	return kalam.Text(textCell(a, i))
 }
 
-// FitsBigInt reports whether every value of a decimal array without decimals
 // (DuckDB's HUGEINT, such as a sum of BIGINTs) is in the range of BIGINT, so that
 // its field may be marked HUGEINT by MetadataType. It is false for other arrays.
 func FitsBigInt(a arrow.Array) bool {
@@ -241,7 +240,7 @@ func unionChild(a array.Union, i int) (arrow.Array, int) {
 func textCell(a arrow.Array, i int) string {
 	switch a := a.(type) {
 	case *array.Struct, *array.Map:
-		return string(appendDocument(nil, a, i))
+		return string(document{cell: true}.append(nil, a, i))
 	case *array.MonthDayNanoInterval:
 		v := a.Value(i)
 		return intervalText(int64(v.Months), int64(v.Days), floorDiv(v.Nanoseconds, 1000))
@@ -287,42 +286,54 @@ func intervalText(months, days, micros int64) string {
 	return string(appendClock(dst, micros))
 }
 
-// appendDocument appends cell i of a as part of a JSON document, in which, unlike
-// in a cell, all numbers are numbers and times are text.
-func appendDocument(dst []byte, a arrow.Array, i int) []byte {
+// document writes a cell as part of a JSON document, in which, unlike in a cell, times
+// are text.
+type document struct {
+	// cell writes numbers of more than 53 bits as strings, as in cells, because readers of
+	// JSON keep no more. Without it all numbers are numbers: the document is to be stored.
+	cell bool
+	json bool // Text is a JSON document, which stands in this one as it is.
+}
+
+// of returns d for the values of a nested field.
+func (d document) of(f arrow.Field) document {
+	name, ok := f.Metadata.GetValue(MetadataType)
+	d.json = ok && name == metadataJSON
+	return d
+}
+
+// append appends cell i of a.
+func (d document) append(dst []byte, a arrow.Array, i int) []byte {
 	if a.IsNull(i) {
 		return append(dst, "null"...)
 	}
 	switch a := a.(type) {
 	case *array.Dictionary:
-		return appendDocument(dst, a.Dictionary(), a.GetValueIndex(i))
+		return d.append(dst, a.Dictionary(), a.GetValueIndex(i))
 	case *array.RunEndEncoded:
-		return appendDocument(dst, a.Values(), a.GetPhysicalIndex(i))
+		return d.append(dst, a.Values(), a.GetPhysicalIndex(i))
 	case array.Union:
 		field, at := unionChild(a, i)
-		return appendDocument(dst, field, at)
+		return d.append(dst, field, at)
 	case *array.Struct:
-		return appendStruct(dst, a, i)
+		return d.appendStruct(dst, a, i)
 	case *array.Map:
-		return appendMap(dst, a, i)
+		return d.appendMap(dst, a, i)
 	case array.ListLike:
-		start, end := a.ValueOffsets(i)
-		dst = append(dst, '[')
-		for j := start; j < end; j++ {
-			if j > start {
-				dst = append(dst, ',')
-			}
-			dst = appendDocument(dst, a.ListValues(), int(j))
-		}
-		return append(dst, ']')
+		return d.appendList(dst, a, i)
 	}
 	switch v := ValueAt(a, i); v.Kind() {
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal, kalam.KindBoolean:
+	case kalam.KindBigInt, kalam.KindDecimal:
+		if d.cell {
+			return AppendValue(dst, v)
+		}
+		return appendText(dst, v)
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBoolean:
 		return appendText(dst, v)
 	case kalam.KindNull, kalam.KindFloat, kalam.KindDouble:
 		return AppendValue(dst, v)
-	case kalam.KindJSON:
-		if CheckJSON(v.Str()) == nil {
+	case kalam.KindJSON, kalam.KindText:
+		if (d.json || v.Kind() == kalam.KindJSON) && CheckJSON(v.Str()) == nil {
 			return append(dst, v.Str()...)
 		}
 		return AppendJSONString(dst, v.Str())
@@ -331,8 +342,24 @@ func appendDocument(dst []byte, a arrow.Array, i int) []byte {
 	}
 }
 
+// appendList appends a list as an array.
+func (d document) appendList(dst []byte, a array.ListLike, i int) []byte {
+	if t, ok := a.DataType().(arrow.ListLikeType); ok {
+		d = d.of(t.ElemField())
+	}
+	start, end := a.ValueOffsets(i)
+	dst = append(dst, '[')
+	for j := start; j < end; j++ {
+		if j > start {
+			dst = append(dst, ',')
+		}
+		dst = d.append(dst, a.ListValues(), int(j))
+	}
+	return append(dst, ']')
+}
+
 // appendStruct appends a STRUCT as an object.
-func appendStruct(dst []byte, a *array.Struct, i int) []byte {
+func (d document) appendStruct(dst []byte, a *array.Struct, i int) []byte {
 	t := a.DataType().(*arrow.StructType)
 	dst = append(dst, '{')
 	for f := range t.NumFields() {
@@ -340,13 +367,14 @@ func appendStruct(dst []byte, a *array.Struct, i int) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(AppendJSONString(dst, t.Field(f).Name), ':')
-		dst = appendDocument(dst, a.Field(f), i)
+		dst = d.of(t.Field(f)).append(dst, a.Field(f), i)
 	}
 	return append(dst, '}')
 }
 
 // appendMap appends a MAP as an object whose names are the keys as text.
-func appendMap(dst []byte, a *array.Map, i int) []byte {
+func (d document) appendMap(dst []byte, a *array.Map, i int) []byte {
+	d = d.of(a.DataType().(*arrow.MapType).ItemField())
 	start, end := a.ValueOffsets(i)
 	dst = append(dst, '{')
 	for j := start; j < end; j++ {
@@ -354,7 +382,7 @@ func appendMap(dst []byte, a *array.Map, i int) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(AppendJSONString(dst, Format(ValueAt(a.Keys(), int(j)))), ':')
-		dst = appendDocument(dst, a.Items(), int(j))
+		dst = d.append(dst, a.Items(), int(j))
 	}
 	return append(dst, '}')
 }

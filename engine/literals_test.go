@@ -116,6 +116,8 @@ var places = []place{
 	{name: "not between", sql: "SELECT sum(id)::INT FROM app.t WHERE c NOT BETWEEN @ AND @", want: "4", ordered: true},
 	{name: "in", sql: "SELECT max(id) FROM app.t WHERE c IN (NULL, @, @)", want: "2"},
 	{name: "not in", sql: "SELECT sum(id)::INT FROM app.t WHERE c NOT IN (@)", want: "4", ordered: true},
+	{name: "row", sql: "SELECT max(id) FROM app.t WHERE (id, c) = (2, @)", want: "2"},
+	{name: "row of expressions", sql: "SELECT max(id) FROM app.t WHERE (coalesce(c, c), id) IN ((@, 2), (@, 7))", want: "2"},
 	{name: "in subquery", sql: "SELECT CASE WHEN @ IN (SELECT c FROM app.t) THEN 2 ELSE 0 END", want: "2"},
 	{name: "distinct", sql: "SELECT sum(id)::INT FROM app.t WHERE c IS DISTINCT FROM @", want: "4", ordered: true},
 	{name: "not distinct", sql: "SELECT max(id) FROM app.t WHERE c IS NOT DISTINCT FROM @ OR id = 0", want: "2"},

@@ -122,14 +122,9 @@ func pointOutput(t *kalam.Table, p *dialect.Point) ([]pointColumn, bool) {
 	return out, true
 }
 
-// columnOutput returns column i under a name. Like through DuckDB, which reads
-// JSON as text, it is JSON when the name is that of a JSON column.
+// columnOutput returns column i under a name.
 func columnOutput(t *kalam.Table, i int, name string) pointColumn {
-	typ := t.Columns[i].Type
-	if typ.Kind == kalam.KindJSON {
-		typ = kalam.TypeOf(kalam.KindText)
-	}
-	return pointColumn{field: tableField(t, Field{Name: name, Type: typ}), column: i}
+	return pointColumn{field: tableField(t, Field{Name: name, Type: t.Columns[i].Type}), column: i}
 }
 
 func systemOutput(t *kalam.Table, column, name string) pointColumn {

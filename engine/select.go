@@ -373,8 +373,8 @@ func (s *session) fields(schema *arrow.Schema, rels []*relation) []Field {
 	return fields
 }
 
-// tableField adds what the table knows of a column that kept its name and type:
-// JSON, which DuckDB reads as text, and the flags pk, nn and uq.
+// tableField adds what the table knows of a column that kept its name and type: the
+// flags pk, nn and uq.
 func tableField(t *kalam.Table, f Field) Field {
 	switch f.Name {
 	case kalam.ColumnSeq, kalam.ColumnDeleted:
@@ -386,9 +386,6 @@ func tableField(t *kalam.Table, f Field) Field {
 		return f
 	}
 	c := &t.Columns[i]
-	if c.Type.Kind == kalam.KindJSON && f.Type.Kind == kalam.KindText {
-		f.Type = c.Type
-	}
 	if c.Type != f.Type {
 		return f
 	}

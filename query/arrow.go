@@ -32,6 +32,7 @@ type schema struct {
 type column struct {
 	name string
 	cast string // SQL type that a Parquet column is cast to, "" for none.
+	json bool   // Of type JSON in queries.
 	// unfiltered keeps conditions from the Parquet reader: it believes bloom filters
 	// that lack values which are there, of BLOB columns with values that repeat and
 	// of floats beside a NaN. Files of before we wrote none have them.

@@ -206,7 +206,7 @@ func TestServerFunctions(t *testing.T) {
 		{"SELECT json_get_int(doc, 'a') AS a, json_get_str(doc, 'n') AS b, json_get_bool(doc, 'n') AS c, json_get(doc, 'zz') AS d, json_get_int(doc, '') AS e " + doc, "a BIGINT, b TEXT, c BOOLEAN, d JSON, e BIGINT\nnull null null null \"1\""},
 		{"SELECT json_contains(doc, 'a') AS a, json_contains(doc, 'b') AS b, json_contains(doc, 'a', 'b/c', 4) AS c, json_length(doc) AS d, json_length(doc, 'a', 'b/c') AS e, json_length(doc, 'n') AS f " + doc,
 			"a BOOLEAN, b BOOLEAN, c BOOLEAN, d BIGINT, e BIGINT, f BIGINT\ntrue false true \"3\" \"5\" null"},
-		{"SELECT json_object_keys(doc) AS k, json_as_text(doc, 'a', 'b/c', 1) AS t, json_as_text(doc, 'n') AS n, json_get_json(doc, 'a', 'b/c', 1) AS j " + doc, "k JSON, t TEXT, n TEXT, j JSON\n[\"a\",\"n\",\"\"] \"x\" \"7\" \"\\\"x\\\"\""},
+		{"SELECT json_object_keys(doc) AS k, json_as_text(doc, 'a', 'b/c', 1) AS t, json_as_text(doc, 'n') AS n, json_get_json(doc, 'a', 'b/c', 1) AS j " + doc, "k TEXT, t TEXT, n TEXT, j JSON\n[\"a\",\"n\",\"\"] \"x\" \"7\" \"\\\"x\\\"\""},
 		{"SELECT id, json_get_int(doc, 'n') AS n, json_contains(doc, 'n') AS c FROM app.t ORDER BY id", "id BIGINT, n BIGINT, c BOOLEAN\n\"1\" \"7\" true\n\"2\" null null\n\"3\" null null"},
 		{"SELECT json_get_str(doc, k) AS v FROM app.t, (VALUES ('n'), ('a')) x(k) WHERE id = 1", "v TEXT\nnull\nnull"},
 		{"SELECT doc -> 'n' AS a, doc ->> 'n' AS b, doc -> 'a' -> 'b/c' ->> 1 AS c " + doc, "a JSON, b TEXT, c TEXT\n\"7\" \"7\" \"x\""},
@@ -241,7 +241,7 @@ func TestSameNames(t *testing.T) {
 		{`SELECT "X".v FROM "X"`, "v TEXT\n\"a\""},
 		{`SELECT v FROM a . t`, "v TEXT\n\"a\""},
 		{"SELECT v FROM t, LATERAL (SELECT t.id + 1 AS n) x WHERE n = 2", "v TEXT\n\"a\""},
-		{"SELECT t FROM t", "t JSON\n\"{\\\"id\\\":1,\\\"v\\\":\\\"a\\\"}\""},
+		{"SELECT t FROM t", "t JSON\n\"{\\\"id\\\":\\\"1\\\",\\\"v\\\":\\\"a\\\"}\""},
 	} {
 		got, err := e.text(t.Context(), tt.sql, testArgs(), src)
 		if err != nil || got != tt.want {

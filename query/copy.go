@@ -150,7 +150,7 @@ func (c *copier) write(ctx context.Context, spec *CopySpec) (rows int64, err err
 	if err != nil {
 		return 0, err
 	}
-	shape.scan = shape.scan || spec.Batches != nil
+	shape.scan, shape.plain = shape.scan || spec.Batches != nil, true
 	cs, err := statementSources(c.conn, nil, []Source{src}, []*shaped{shape})
 	if err != nil {
 		return 0, err

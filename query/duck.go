@@ -17,6 +17,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/duckdb/duckdb-go/v2/arrowmapping"
 	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/kalamlake/kalam/datatype"
 )
 
 // instance is one DuckDB database in memory.
@@ -179,7 +181,6 @@ type result struct {
 	opts   arrowmapping.ArrowOptions
 	schema *arrow.Schema
 	types  []mapping.Type // DuckDB's types of the columns.
-	json   []bool         // Columns of DuckDB's type JSON.
 	exotic []bool         // Columns whose values Arrow has no form for.
 }
 
@@ -187,12 +188,11 @@ type result struct {
 func (r *result) describe() error {
 	n := mapping.ColumnCount(&r.res)
 	names, types := make([]string, n), make([]mapping.LogicalType, n)
-	r.types, r.json, r.exotic = make([]mapping.Type, n), make([]bool, n), make([]bool, n)
+	r.types, r.exotic = make([]mapping.Type, n), make([]bool, n)
 	for i := range n {
 		names[i] = mapping.ColumnName(&r.res, i)
 		types[i] = mapping.ColumnLogicalType(&r.res, i)
 		r.types[i] = mapping.GetTypeId(types[i])
-		r.json[i] = mapping.LogicalTypeGetAlias(types[i]) == "JSON"
 		r.exotic[i] = isExotic(types[i])
 	}
 	defer func() {
@@ -205,8 +205,44 @@ func (r *result) describe() error {
 	if err := errorOf(&ed); err != nil {
 		return err
 	}
-	r.schema = schema
+	fields := append([]arrow.Field(nil), schema.Fields()...)
+	for i := range fields {
+		fields[i] = jsonMarked(fields[i], types[i])
+	}
+	r.schema = arrow.NewSchema(fields, nil)
 	return nil
+}
+
+// jsonMarked returns f, the Arrow form of t, with what is of DuckDB's type JSON, at any
+// depth, marked so.
+func jsonMarked(f arrow.Field, t mapping.LogicalType) arrow.Field {
+	inner := func(f arrow.Field, child mapping.LogicalType) arrow.Field {
+		defer mapping.DestroyLogicalType(&child)
+		return jsonMarked(f, child)
+	}
+	switch typ := f.Type.(type) {
+	case *arrow.StringType:
+		if mapping.LogicalTypeGetAlias(t) == "JSON" {
+			f = datatype.JSONField(f)
+		}
+	case *arrow.StructType:
+		if mapping.GetTypeId(t) != mapping.TypeStruct {
+			break
+		}
+		fields := append([]arrow.Field(nil), typ.Fields()...)
+		for i := range fields {
+			fields[i] = inner(fields[i], mapping.StructTypeChildType(t, mapping.IdxT(i)))
+		}
+		f.Type = arrow.StructOf(fields...)
+	case *arrow.ListType:
+		f.Type = arrow.ListOfField(inner(typ.ElemField(), mapping.ListTypeChildType(t)))
+	case *arrow.FixedSizeListType:
+		f.Type = arrow.FixedSizeListOfField(typ.Len(), inner(typ.ElemField(), mapping.ArrayTypeChildType(t)))
+	case *arrow.MapType:
+		key, item := inner(typ.KeyField(), mapping.MapTypeKeyType(t)), inner(typ.ItemField(), mapping.MapTypeValueType(t))
+		f.Type = arrow.MapOfFields(key, item)
+	}
+	return f
 }
 
 // isExotic reports whether DuckDB's Arrow form of t loses values.

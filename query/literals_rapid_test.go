@@ -72,7 +72,7 @@ func drawFormed(t *rapid.T, k kalam.Kind) formed {
 var conditions = []string{
 	"c = @", "@ = c", "c <> @", "c < @", "c >= @", "@ > c", "c IN (@, @)", "c NOT IN (@, NULL)", "c BETWEEN @ AND @", "c NOT BETWEEN @ AND @", "c IS DISTINCT FROM @",
 	"NOT (c IS NOT DISTINCT FROM @ OR c IS NULL)", "coalesce(c, @) = @", "CASE c WHEN @ THEN id > 3 WHEN @ THEN true END", "nullif(c, @) IS NULL", "(c, id) = (@, 2)",
-	"(id, c) IN ((1, @), (2, @))", "(SELECT max(x.c) FROM t AS x) > @", "EXISTS (SELECT 1 FROM t AS x WHERE x.c = @ AND x.id >= t.id)", "@ IN (SELECT c FROM t)",
+	"(id, c) IN ((1, @), (2, @))", "(coalesce(c, c), id) = (@, 2)", "(id, (greatest(c, c), id)) IN ((1, (@, 1)), (2, (@, 2)))", "(SELECT max(x.c) FROM t AS x) > @", "EXISTS (SELECT 1 FROM t AS x WHERE x.c = @ AND x.id >= t.id)", "@ IN (SELECT c FROM t)",
 	"c = CAST(@ AS TYPE)", "c = @ OR id = 1", "greatest(c, @) = @", "id IN (SELECT y.id FROM (SELECT id, c AS d FROM t) AS y WHERE y.d >= @)",
 }
 

@@ -94,9 +94,12 @@ func equalArguments(n node) []any {
 
 // meet puts placeholders in the place of the operands among list. Of rows the first
 // elements meet each other, the second, and so on.
-func (c *checker) meet(list []any) {
+func (c *checker) meet(list []any) { c.meetIn(list, false) }
+
+// meetIn is meet. inRow says that list is a column of rows.
+func (c *checker) meetIn(list []any, inRow bool) {
 	for _, column := range columnsOfRows(list) {
-		c.meet(column)
+		c.meetIn(column, true)
 	}
 	var operands, others []node
 	for _, v := range list {
@@ -123,6 +126,10 @@ func (c *checker) meet(list []any) {
 	m := c.addMeeting(key, func() meeting { return c.meetingOf(others) })
 	for _, n := range operands {
 		c.replaceOperand(n, m)
+		if inRow && c.meetings[m].column == "" {
+			// DuckDB finds no type for a placeholder in a row, but for one beside a value.
+			become(n, when(castTo("BOOLEAN", textConst("f")), clone(others[0]).(node), clone(n).(node)))
+		}
 	}
 }
 

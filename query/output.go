@@ -15,62 +15,33 @@ import (
 )
 
 // output turns DuckDB's result columns into those that datatype knows: UUIDs,
-// which DuckDB gives as text, become UUIDs again, and a HUGEINT whose values are
-// all in the range of BIGINT is marked so.
+// which DuckDB gives as text, become UUIDs again.
 type output struct {
 	schema *arrow.Schema
 	types  []mapping.Type
-	json   []bool
-	huge   []bool // Columns of HUGEINT whose values seen so far fit BIGINT.
-	change bool   // Batches get the schema, and UUIDs.
+	change bool // Batches get the schema, and UUIDs.
 }
 
+// newOutput fixes the schema of a result, which only the types of its columns decide,
+// never its rows.
 func newOutput(res *result) output {
-	o := output{schema: res.schema, types: res.types, json: res.json, huge: make([]bool, len(res.types))}
-	for i, t := range res.types {
-		o.huge[i] = t == mapping.TypeHugeInt
-	}
-	return o
-}
-
-// undecided reports whether looking at rows can change the schema.
-func (o *output) undecided() bool {
-	for _, h := range o.huge {
-		if h {
-			return true
-		}
-	}
-	return false
-}
-
-// see looks at rows for decide.
-func (o *output) see(rec arrow.RecordBatch) {
-	for i, h := range o.huge {
-		if h {
-			o.huge[i] = datatype.FitsBigInt(rec.Column(i))
-		}
-	}
-}
-
-// decide fixes the schema.
-func (o *output) decide() {
+	o := output{schema: res.schema, types: res.types}
 	fields := append([]arrow.Field(nil), o.schema.Fields()...)
 	for i := range fields {
 		switch {
-		case o.huge[i]:
-			fields[i].Metadata = arrow.NewMetadata([]string{datatype.MetadataType}, []string{"HUGEINT"})
-			o.change = true
-		case o.json[i] && fields[i].Type.ID() == arrow.STRING:
-			fields[i].Metadata = arrow.NewMetadata([]string{datatype.MetadataType}, []string{"JSON"})
-			o.change = true
+		case o.types[i] == mapping.TypeHugeInt:
+			fields[i] = datatype.HugeIntField(fields[i])
 		case o.types[i] == mapping.TypeUUID && fields[i].Type.ID() == arrow.STRING:
 			fields[i] = datatype.FieldOf(fields[i].Name, kalam.TypeOf(kalam.KindUUID))
-			o.change = true
+		default:
+			continue
 		}
+		o.change = true
 	}
 	if o.change {
 		o.schema = arrow.NewSchema(fields, nil)
 	}
+	return o
 }
 
 // convert returns rec with the schema, and releases rec.

@@ -34,10 +34,9 @@ type Rows struct {
 	plan    *Plan
 	res     *result
 	out     output
-	variant uint64              // Of the statement that runs.
-	casts   *resultCasts        // Result columns that are turned into text.
-	ahead   []arrow.RecordBatch // Read to find out the schema.
-	err     error               // Of the last Next.
+	variant uint64       // Of the statement that runs.
+	casts   *resultCasts // Result columns that are turned into text.
+	err     error        // Of the last Next.
 }
 
 // Query runs a plan over one source per element of plan.Tables, in that order.
@@ -75,7 +74,6 @@ func (e *Engine) tryQuery(ctx context.Context, plan *Plan, sources []Source, arg
 	}
 	r := &Rows{e: e, session: s, plan: plan}
 	if err := r.compute(ctx, func() error { return r.open(sources, args) }); err != nil {
-		r.drop()
 		r.end(err)
 		return nil, err
 	}
@@ -115,7 +113,8 @@ func (r *Rows) open(sources []Source, args Args) error {
 			return err
 		}
 	}
-	return r.settle()
+	r.out = newOutput(r.res)
+	return nil
 }
 
 // again runs the query with the columns that Arrow has no form for as text.
@@ -232,40 +231,12 @@ func (args *Args) value(kind argKind) kalam.Value {
 	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
 }
 
-// maxAhead is the number of batches that are read to find out whether sums that
-// DuckDB gives as HUGEINT are in the range of BIGINT.
-const maxAhead = 64
-
-// settle finds out the schema of the result.
-func (r *Rows) settle() error {
-	r.out = newOutput(r.res)
-	for r.out.undecided() && len(r.ahead) < maxAhead {
-		rec, err := r.res.fetch()
-		if errors.Is(err, io.EOF) {
-			r.err = io.EOF
-			break
-		}
-		if err != nil {
-			return err
-		}
-		r.ahead = append(r.ahead, rec)
-		r.out.see(rec)
-	}
-	r.out.decide()
-	return nil
-}
-
 // Schema returns the result columns. datatype.TypeOfArrow gives their SQL types.
 func (r *Rows) Schema() *arrow.Schema { return r.out.schema }
 
 // Next returns the next rows, io.EOF after the last. The caller releases them;
 // they stay valid after Close.
 func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
-	if len(r.ahead) > 0 {
-		rec := r.ahead[0]
-		r.ahead = r.ahead[1:]
-		return r.out.convert(rec)
-	}
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -304,16 +275,7 @@ func (e *Engine) worded(err error, p *Plan) error {
 // Close ends the query. Nothing of its sources is referenced afterwards, except
 // by rows that Next has returned. It may be called more than once.
 func (r *Rows) Close() {
-	r.drop()
 	r.end(nil)
-}
-
-// drop releases the batches that Next has not returned.
-func (r *Rows) drop() {
-	for _, rec := range r.ahead {
-		rec.Release()
-	}
-	r.ahead = nil
 }
 
 // end lets go of everything after the query has ended with err.

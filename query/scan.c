@@ -55,6 +55,7 @@ extern void duckdb_destroy_client_context(duck *);
 extern int64_t duckdb_get_int64(duck);
 extern void duckdb_destroy_value(duck *);
 extern duck duckdb_create_logical_type(int);
+extern void duckdb_logical_type_set_alias(duck, const char *);
 extern void duckdb_destroy_logical_type(duck *);
 extern duck duckdb_data_chunk_get_vector(duck, idx_t);
 extern idx_t duckdb_data_chunk_get_size(duck);
@@ -550,12 +551,22 @@ static void ulid(duck info, duck in, duck out) {
 	}
 }
 
+// The function kalam_json(text): text that is known to be a JSON document as DuckDB's
+// type JSON, which is the same bytes; a cast would parse them again.
+
+static void json(duck info, duck in, duck out) {
+	(void)info;
+	duckdb_vector_reference_vector(out, duckdb_data_chunk_get_vector(in, 0));
+}
+
 // Registration.
 
 static void no_delete(void *p) { (void)p; }
 
-static bool register_scalar(duck conn, kalam_registry *r, const char *name, int result, const int *args, int n, void (*init)(duck), void (*f)(duck, duck, duck)) {
+// alias is the name of a result type that is another type's, or NULL.
+static bool register_scalar(duck conn, kalam_registry *r, const char *name, int result, const char *alias, const int *args, int n, void (*init)(duck), void (*f)(duck, duck, duck)) {
 	duck fn = duckdb_create_scalar_function(), type = duckdb_create_logical_type(result);
+	if (alias != NULL) duckdb_logical_type_set_alias(type, alias);
 	duckdb_scalar_function_set_name(fn, name);
 	duckdb_scalar_function_set_return_type(fn, type);
 	duckdb_destroy_logical_type(&type);
@@ -589,11 +600,12 @@ static bool register_scan(duck conn, kalam_registry *r) {
 }
 
 bool kalam_register(duck conn, kalam_registry *r) {
-	static const int row_of_file[] = {TYPE_BIGINT, TYPE_UBIGINT, TYPE_BIGINT};
+	static const int row_of_file[] = {TYPE_BIGINT, TYPE_UBIGINT, TYPE_BIGINT}, text[] = {TYPE_VARCHAR};
 	return register_scan(conn, r) &&
-	       register_scalar(conn, r, "kalam_alive", TYPE_BOOLEAN, row_of_file, 3, init_alive, alive) &&
-	       register_scalar(conn, r, "kalam_snowflake_id", TYPE_BIGINT, NULL, 0, NULL, snowflake_id) &&
-	       register_scalar(conn, r, "kalam_ulid", TYPE_VARCHAR, NULL, 0, NULL, ulid);
+	       register_scalar(conn, r, "kalam_alive", TYPE_BOOLEAN, NULL, row_of_file, 3, init_alive, alive) &&
+	       register_scalar(conn, r, "kalam_snowflake_id", TYPE_BIGINT, NULL, NULL, 0, NULL, snowflake_id) &&
+	       register_scalar(conn, r, "kalam_ulid", TYPE_VARCHAR, NULL, NULL, 0, NULL, ulid) &&
+	       register_scalar(conn, r, "kalam_json", TYPE_VARCHAR, "JSON", text, 1, NULL, json);
 }
 
 int kalam_stream(duck statement, duck *pending) { return duckdb_pending_prepared_streaming(statement, pending); }

@@ -85,18 +85,27 @@ func columnsOf(s *arrow.Schema) []column {
 		f := s.Field(i)
 		cols[i].name = f.Name
 		if t := datatype.TypeOfArrow(f); arrow.TypeEqual(datatype.ArrowType(t), f.Type) {
-			cols[i].cast = sqlType(t)
+			cols[i].cast = storedType(t)
+			cols[i].json = t.Kind == kalam.KindJSON
 			cols[i].unfiltered = t.Kind == kalam.KindBytes || t.Kind == kalam.KindFloat || t.Kind == kalam.KindDouble
 		}
 	}
 	return cols
 }
 
+// storedType returns DuckDB's name of the type in which files hold a t.
+func storedType(t kalam.DataType) string {
+	if t.Kind == kalam.KindJSON {
+		return "VARCHAR"
+	}
+	return sqlType(t)
+}
+
 // sqlType returns DuckDB's name of t.
 func sqlType(t kalam.DataType) string {
 	switch t.Kind {
-	case kalam.KindText, kalam.KindJSON:
-		return "VARCHAR" // JSON is text that was checked when it was written.
+	case kalam.KindText:
+		return "VARCHAR"
 	case kalam.KindBytes:
 		return "BLOB"
 	case kalam.KindDateTime:
@@ -122,7 +131,11 @@ func (s *schema) nothing(visible func(column string) (string, bool)) string {
 	var items []string
 	for _, c := range s.columns {
 		if name, ok := visible(c.name); ok {
-			items = append(items, "CAST(NULL AS "+c.cast+") AS "+quoteName(name))
+			typ := c.cast
+			if c.json {
+				typ = "JSON"
+			}
+			items = append(items, "CAST(NULL AS "+typ+") AS "+quoteName(name))
 		}
 	}
 	return "SELECT " + strings.Join(items, ", ")

@@ -49,6 +49,7 @@ type shaped struct {
 	schema *schema
 	groups []fileGroup
 	scan   bool // The batches are read, if only to give no rows.
+	plain  bool // JSON stays text, as files hold it.
 }
 
 // fileGroup is a run of files of one layout, which one call of read_parquet reads.
@@ -106,10 +107,8 @@ func (s *shaped) branches(i, param int, visible func(column string) (string, boo
 	if s.scan {
 		var items []string
 		for _, c := range s.schema.columns {
-			if name, ok := visible(c.name); ok && name == c.name {
-				items = append(items, quoteName(name))
-			} else if ok {
-				items = append(items, quoteName(c.name)+" AS "+quoteName(name))
+			if name, ok := visible(c.name); ok {
+				items = append(items, s.typed(c, quoteName(c.name))+" AS "+quoteName(name))
 			}
 		}
 		out = append(out, fmt.Sprintf("SELECT %s FROM kalam_scan(%d)", strings.Join(items, ", "), i))
@@ -134,13 +133,22 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int, visible func(string) (st
 		if c.cast != "" {
 			value = "CAST(" + value + " AS " + c.cast + ")"
 		}
-		items = append(items, value+" AS "+quoteName(name))
+		items = append(items, s.typed(c, value)+" AS "+quoteName(name))
 	}
 	text := fmt.Sprintf("SELECT %s FROM read_parquet($%d) AS r%s", strings.Join(items, ", "), param, g.layout.names())
 	if g.dead {
 		text += fmt.Sprintf(" WHERE kalam_alive(%d, r.file_index + %d, r.file_row_number)", i, g.first)
 	}
 	return text
+}
+
+// typed returns the expression of a column's value, which is text for a JSON column, as
+// queries see it: of type JSON.
+func (s *shaped) typed(c column, value string) string {
+	if c.json && !s.plain {
+		return "kalam_json(" + value + ")"
+	}
+	return value
 }
 
 func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

@@ -125,7 +125,7 @@ func literalComparator(a, b operand) (comparator, class, error) {
 	if b.isLiteral() {
 		lit, other = b, a
 	}
-	if other.t.Kind == kalam.KindText || other.t.Kind == kalam.KindJSON {
+	if other.t.Kind == kalam.KindText {
 		return compareText, classBits, nil
 	}
 	if other.konst != nil {
