@@ -65,6 +65,23 @@ func decimalText(digits string, scale int) string {
 	return text
 }
 
+// exactPrefix keeps the brackets around x in (-x)[1], (-x).k and (-x) COLLATE c, where n
+// is what follows it: the operator in front, written without them, would come last. As a
+// function it is written with its argument in brackets.
+func (c *checker) exactPrefix(n node) {
+	var first any = n["child"] // Of COLLATE.
+	switch str(n, "type") {
+	case "ARRAY_EXTRACT", "ARRAY_SLICE", "STRUCT_EXTRACT":
+		if args := elems(n, "children"); len(args) > 0 {
+			first = args[0]
+		}
+	}
+	f, _ := first.(node)
+	if operator, _ := f["is_operator"].(bool); operator && !c.generated && len(elems(f, "children")) == 1 {
+		f["is_operator"] = false
+	}
+}
+
 // exactJoin keeps the brackets of joins. A CROSS JOIN is written as a comma, which
 // binds weaker than any other join: below one it becomes a join ON TRUE. What stands
 // in brackets to the right of a join without a condition has no form at all.

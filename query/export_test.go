@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/kalamlake/kalam"
 )
@@ -86,4 +87,43 @@ func (e *Engine) BreakCopier() {
 	e.copier.turn <- struct{}{}
 	e.copier.end()
 	<-e.copier.turn
+}
+
+// Trees returns the tree of a query as it is after the rewrite, and the tree that its
+// text gives when it is parsed.
+func (e *Engine) Trees(sql string) (edited, again any, text string, err error) {
+	ctx := context.Background()
+	q, err := e.parser.parse(ctx, sql)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	c := newChecker(sql, e.prefix)
+	c.query(q)
+	c.checkParams()
+	if c.err != nil {
+		return nil, nil, "", c.err
+	}
+	if err := e.keepNames(ctx, c); err != nil {
+		return nil, nil, "", err
+	}
+	if c.finish(q, 1000); c.err != nil {
+		return nil, nil, "", c.err
+	}
+	doc, err := encodeAST(q)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	var whole any
+	if err := json.Unmarshal([]byte(doc), &whole); err != nil {
+		return nil, nil, "", err
+	}
+	text, parsed, err := e.parser.rewritten(ctx, doc)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if doc, err = encodeAST(parsed); err != nil {
+		return nil, nil, "", err
+	}
+	err = json.Unmarshal([]byte(doc), &again)
+	return whole, again, text, err
 }

@@ -54,6 +54,8 @@ func (c *checker) rewrite(n node) {
 		c.exactNumber(n)
 	case "COMPARISON":
 		c.distinctFrom(n)
+	case "OPERATOR", "COLLATE":
+		c.exactPrefix(n)
 	case "COLUMN_REF":
 		c.columnRef(n)
 	case "STAR":
