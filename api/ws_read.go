@@ -117,7 +117,7 @@ func (k *socket) handle(message []byte) {
 		k.subscribe(f.Subscription)
 	case wire.TypeNextBatch:
 		if authenticated {
-			k.nextBatch(f.SubscriptionID)
+			k.nextBatch(f.SubscriptionID, f.LastSeqID)
 		}
 	case wire.TypeUnsubscribe:
 		if authenticated {

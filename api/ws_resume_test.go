@@ -2,8 +2,10 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,9 +73,23 @@ func TestResume(t *testing.T) {
 // simple is a client that keeps the rows it was told of, and resumes from the highest
 // _seq that it has seen.
 type simple struct {
-	t    *testing.T
-	rows map[string]string // By id.
-	last uint64
+	t     *testing.T
+	rows  map[string]string // By id.
+	last  uint64
+	names func(last *wire.SeqID) *wire.SeqID // What next_batch names.
+}
+
+// The ways in which clients name the last seq in next_batch.
+var namings = map[string]func(last *wire.SeqID) *wire.SeqID{
+	"exactly": func(last *wire.SeqID) *wire.SeqID { return last },
+	"not":     func(*wire.SeqID) *wire.SeqID { return nil },
+	"as a double": func(last *wire.SeqID) *wire.SeqID {
+		if last == nil {
+			return nil
+		}
+		n := wire.SeqID(uint64(float64(uint64(*last))))
+		return &n
+	},
 }
 
 // seen notes the seq of a row, or another one.
@@ -106,7 +122,7 @@ func (c *simple) take(p *peer) (f wire.ServerFrame, more bool) {
 		c.t.Fatalf("%+v", f)
 	}
 	if more = f.Type == wire.TypeInitialBatch && f.BatchControl.HasMore; more {
-		p.send(map[string]any{"type": "next_batch", "subscription_id": "s"})
+		p.send(wire.ClientFrame{Type: wire.TypeNextBatch, SubscriptionID: "s", LastSeqID: c.names(f.BatchControl.LastSeqID)})
 	}
 	return f, more
 }
@@ -146,6 +162,7 @@ func TestCutsAnywhere(t *testing.T) {
 			h.mustSQL(alice, fmt.Sprintf("UPDATE app.notes SET n = -n WHERE id %% 4 = %d", id%4))
 		}
 	}
+	names := slices.Sorted(maps.Keys(namings))
 	c := &simple{t: t, rows: map[string]string{}}
 	for cut := range cuts {
 		for range rng.IntN(12) {
@@ -155,6 +172,7 @@ func TestCutsAnywhere(t *testing.T) {
 			h.mustSQL(h.root(), "STORAGE FLUSH ALL")
 		}
 		p := h.enter(alice, "")
+		c.names = namings[names[rng.IntN(len(names))]]
 		c.subscribe(p, 1+rng.IntN(6))
 		p.read() // The acknowledgement: what follows comes of itself, or of what is asked for.
 		for range rng.IntN(4) {
@@ -170,6 +188,48 @@ func TestCutsAnywhere(t *testing.T) {
 			loading = f.Type != wire.TypeInitialBatch || more
 		}
 		p.c.CloseNow()
+	}
+}
+
+// TestBatchesAskedForOnce reads all that comes before it asks for more.
+func TestBatchesAskedForOnce(t *testing.T) {
+	for name, names := range namings {
+		t.Run(name, func(t *testing.T) {
+			h, alice := live(t, setup{})
+			h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'a', 1), (2, 'b', 1), (3, 'c', 1)")
+			c := &simple{t: t, rows: map[string]string{}, names: names}
+			p := h.enter(alice, "")
+			c.subscribe(p, 10)
+			c.take(p)
+			c.take(p)
+			for _, sql := range []string{"DELETE FROM app.notes WHERE id = 1", "INSERT INTO app.notes VALUES (4, 'd', 1)", "DELETE FROM app.notes WHERE id = 2",
+				"INSERT INTO app.notes VALUES (5, 'e', 1)", "DELETE FROM app.notes WHERE id = 3", "INSERT INTO app.notes VALUES (6, 'f', 1)"} {
+				h.mustSQL(alice, sql)
+			}
+			q := h.enter(alice, "")
+			c.subscribe(q, 3)
+			q.read()
+			// Two batches with a delete after each; then two with one between.
+			last := (*wire.SeqID)(nil)
+			for range 4 {
+				if f := q.read(); f.Type == wire.TypeInitialBatch {
+					last = f.BatchControl.LastSeqID
+				}
+			}
+			q.send(wire.ClientFrame{Type: wire.TypeNextBatch, SubscriptionID: "s", LastSeqID: names(last)})
+			var got []string
+			for range 3 {
+				f := q.read()
+				got = append(got, fmt.Sprint(f.Type, ids(append(f.Rows, f.OldValues...))))
+			}
+			if want := "[initial_data_batch[5] change[3] initial_data_batch[6]]"; fmt.Sprint(got) != want {
+				t.Errorf("got %v, want %s", got, want)
+			}
+			h.mustSQL(alice, "INSERT INTO app.notes VALUES (7, 'g', 1)")
+			if f := q.read(); f.Type != wire.TypeChange {
+				t.Errorf("then %+v", f)
+			}
+		})
 	}
 }
 

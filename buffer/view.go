@@ -179,9 +179,9 @@ func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 	return v.snap.store.find(ctx, v.table, v.lake, key)
 }
 
-// MayHaveExisted reports whether a key may have had a live row at a seq below the
-// snapshot's. False is certain: the log shows that there was none. It reads
-// memory only.
+// MayHaveExisted reports whether a key may have had a row at or before a seq below the
+// snapshot's, one that was deleted again included. False is certain: the log shows that
+// there was none. It reads memory only.
 func (v *View) MayHaveExisted(key []byte, at kalam.Seq) bool {
 	i := v.mem.indexAt(key, v.shown.count())
 	if i < 0 {
@@ -189,15 +189,12 @@ func (v *View) MayHaveExisted(key []byte, at kalam.Seq) bool {
 	}
 	for i >= 0 {
 		ver := v.shown.versions.at(int(i))
-		if ver.seq <= at {
-			return !ver.tombstone
-		}
-		if ver.based {
+		if ver.seq <= at || ver.based {
 			return true
 		}
 		i = ver.prev
 	}
-	return false
+	return v.lake.Watermark > 0 // What was flushed, and deleted, may be forgotten.
 }
 
 // Get returns the live row of a key of a scope, from the log or the lake; false

@@ -124,6 +124,8 @@ func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value) error {
 		stored[i] = v
 	}
 	if !shown {
+		// A row that was deleted before the client's last seq may be with it still: it may
+		// have been cut off between a later version, which hid the deletion, and that.
 		view := l.snapshot.view(l.session.scope(t))
 		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
 			return nil

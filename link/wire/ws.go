@@ -161,7 +161,8 @@ const (
 
 // SubscriptionAck answers a subscribe frame. Its BatchControl is that of the first
 // batch. SnapshotSeq is up to where the initial rows go: changes above it are
-// events, and a client that loses the connection before it got any resumes from it.
+// events. A client that has all of them, or asked for none, resumes from it as long as
+// no event has come.
 type SubscriptionAck struct {
 	Type           string       `json:"type"`
 	SubscriptionID string       `json:"subscription_id"`
