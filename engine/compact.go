@@ -303,7 +303,7 @@ func (c *compaction) collect(ctx context.Context) error {
 			return err
 		}
 		if int64(len(c.keys)) != total {
-			return kalam.Errorf(kalam.CodeCorrupt, "%s: its keys are not those of its rows: %d instead of %d; STORAGE CHECK tells what is damaged",
+			return kalam.Errorf(kalam.CodeCorrupt, "%s: its keys are not those of its rows: %d instead of %d; kalamd verify tells what is damaged",
 				s.Segment.Path, int64(len(c.keys))-int64(first), total-int64(first))
 		}
 	}

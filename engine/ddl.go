@@ -38,6 +38,8 @@ func (s *session) manage(ctx context.Context, st dialect.Statement) error {
 		return s.compactTable(ctx, st)
 	case *dialect.CompactAll:
 		return s.compactAll(ctx, st)
+	case *dialect.CheckStorage:
+		return s.checkStorage(ctx, st)
 	case *dialect.KillJob:
 		return s.killJob(ctx, st)
 	case *dialect.KillLive:

@@ -101,6 +101,9 @@ func (s *server) wantDegraded(want bool, what string) {
 // a scrub.
 func TestReadersTellOfDamage(t *testing.T) {
 	s := scrubbed(t)
+	if r := s.must(root, "STORAGE CHECK local"); len(r.rows) != 1 || r.rows[0][1] != `"healthy"` || r.rows[0][9] != "null" {
+		t.Errorf("STORAGE CHECK gives %v", r.rows)
+	}
 	names, err := filepath.Glob(filepath.Join(s.config.StoragePath(), "users/alice/*/*/*.parquet"))
 	must(t, err)
 	put(t, names[0], make([]byte, 100))
@@ -108,6 +111,15 @@ func TestReadersTellOfDamage(t *testing.T) {
 		t.Errorf("SELECT = %v", err)
 	}
 	s.wantDegraded(true, "a query")
+	if r := s.must(root, "STORAGE CHECK local EXTENDED"); len(r.rows) != 1 || r.rows[0][1] != `"degraded"` || !strings.Contains(r.rows[0][9], "1 segment(s) of the lake are damaged") {
+		t.Errorf("STORAGE CHECK gives %v", r.rows)
+	}
+	if _, err := s.try(userOf("alice"), "STORAGE CHECK local"); kalam.CodeOf(err) != kalam.CodePermissionDenied {
+		t.Errorf("STORAGE CHECK of a user = %v", err)
+	}
+	if _, err := s.try(root, "STORAGE CHECK nowhere"); kalam.CodeOf(err) != kalam.CodeNotFound {
+		t.Errorf("STORAGE CHECK of no storage = %v", err)
+	}
 	s.must(root, "DROP TABLE app.t")
 	_, err = s.Scrub(t.Context(), func(jobs.ScrubResult) {})
 	must(t, err)

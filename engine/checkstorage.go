@@ -1,0 +1,39 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/lake"
+)
+
+// checkColumns are the columns of STORAGE CHECK.
+var checkColumns = columnsOf(`storage_id TEXT, status TEXT, readable BOOLEAN, writable BOOLEAN, listable BOOLEAN, deletable BOOLEAN
+latency_ms BIGINT, total_bytes BIGINT?, used_bytes BIGINT?, error TEXT?, tested_at TIMESTAMP`)
+
+// checkStorage probes a storage, and says whether segments in it are known to be damaged.
+func (s *session) checkStorage(ctx context.Context, st *dialect.CheckStorage) error {
+	if err := s.admin("check storages"); err != nil {
+		return err
+	}
+	h, err := s.e.lake.Check(ctx, st.Storage)
+	if err != nil {
+		return positioned(err, st.Pos)
+	}
+	total, used, fault := kalam.Null(), kalam.Null(), kalam.Null()
+	if st.Extended && h.TotalBytes > 0 {
+		total, used = kalam.BigInt(h.TotalBytes), kalam.BigInt(h.UsedBytes)
+	}
+	status := h.Status()
+	if damage := s.e.damaged.reason(); damage != "" && status == "healthy" && (st.Storage == lake.LocalStorage || st.Storage == "") {
+		status, fault = "degraded", kalam.Text(damage)
+	}
+	if h.Err != nil {
+		fault = kalam.Text(h.Err.Error())
+	}
+	return s.listing(checkColumns, [][]kalam.Value{{
+		text(st.Storage), kalam.Text(status), kalam.Bool(h.Readable), kalam.Bool(h.Writable), kalam.Bool(h.Listable), kalam.Bool(h.Deletable),
+		kalam.BigInt(h.Latency.Milliseconds()), total, used, fault, timestamp(h.TestedAt),
+	}}, "")
+}
