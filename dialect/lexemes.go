@@ -54,13 +54,39 @@ var lexemeKinds = [...]LexemeKind{
 // lexemes, whatever else it takes for white space. Offsets stay.
 func Blank(sql string, lexemes []Lexeme) string {
 	out := []byte(strings.Repeat(" ", len(sql)))
+	wide := hasWideBlank(sql)
 	for _, l := range lexemes {
-		copy(out[l.Pos:], sql[l.Pos:l.End])
-		if first := sql[l.Pos]; l.Kind == LexString && first != '$' {
-			blankBetween(out[l.Pos:l.End], first == 'e' || first == 'E')
+		text := sql[l.Pos:l.End]
+		escape := l.Kind == LexString && (text[0] == 'e' || text[0] == 'E')
+		if escape && wide {
+			if plain, ok := unescaped(text); ok {
+				copy(out[l.Pos:], plain)
+				continue
+			}
+		}
+		copy(out[l.Pos:], text)
+		if l.Kind == LexString && text[0] != '$' {
+			blankBetween(out[l.Pos:l.End], escape)
 		}
 	}
 	return string(out)
+}
+
+// hasWideBlank reports whether s has a space outside ASCII, in a literal or not. DuckDB
+// makes blanks of those outside literals, but does not know that a backslash may quote.
+func hasWideBlank(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 && unicodeSpace(s, i) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unescaped returns E'text' without escapes, which is never longer.
+func unescaped(s string) (string, bool) {
+	value, bad := escapedText(s[1:])
+	return "'" + strings.ReplaceAll(value, "'", "''") + "'", bad == "" && strings.IndexByte(value, 0) < 0
 }
 
 // blankBetween puts blanks and a new line between the pieces of the string literal s.

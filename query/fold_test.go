@@ -17,6 +17,8 @@ func TestNamesAreFolded(t *testing.T) {
 		`WITH Q AS (SELECT 'It''s A' AS V, E'\'B' AS W, $q$C 'D$q$ AS X) SELECT * FROM Q`: "v TEXT, w TEXT, x TEXT\n\"It's A\" \"'B\" \"C 'D\"",
 		`SELECT /* AS X */ '{"A": 1}'::JSON ->> '$.A' AS J -- AS K`:                       "j TEXT\n\"1\"",
 		`SELECT 1E2 AS E, TRUE AS T`:                                                      "e DOUBLE, t BOOLEAN\n100.0 true",
+		// Wide blanks are blanks outside literals only, also behind an escaped quote.
+		"SELECT\u00a0E'\\'\u00a0a' AS\u2003E, '\u00a0' AS P": "e TEXT, p TEXT\n\"'\u00a0a\" \"\u00a0\"",
 		// Names that are values keep their case (case A4).
 		`SELECT {FooBar: 1, "B c": X.ID} AS S, struct_pack(Baz := 2) AS P FROM T AS X`:                                    "s JSON, p JSON\n\"{\\\"FooBar\\\":1,\\\"B c\\\":\\\"1\\\"}\" \"{\\\"Baz\\\":2}\"",
 		`SELECT ROW(1, 2)::STRUCT(FooBar INT, B INT) AS S`:                                                                "s JSON\n\"{\\\"FooBar\\\":1,\\\"B\\\":2}\"",
