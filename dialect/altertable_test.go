@@ -118,7 +118,7 @@ func TestAlterTableErrors(t *testing.T) {
 		{"ALTER TABLE t RENAME", sql, 21, "Syntax error at end of statement: expected column name"},
 		{"ALTER TABLE t RENAME c d", sql, 24, "Syntax error at or near 'd': expected TO"},
 		{"ALTER TABLE t RENAME c TO", sql, 26, "Syntax error at end of statement: expected column name"},
-		{"ALTER TABLE t RENAME c TO select", sql, 27, "column name 'select' is a reserved word"},
+		{"ALTER TABLE t RENAME c TO select", sql, 27, "column name 'select' is a reserved word: it needs quotes, \"select\""},
 		{"ALTER TABLE t RENAME _deleted TO d", sql, 22, "Column '_deleted' is a system column and cannot be changed"},
 		{"ALTER TABLE t ALTER", sql, 20, "Syntax error at end of statement: expected column name"},
 		{"ALTER TABLE t ALTER c", sql, 22, "Syntax error at end of statement: expected SET NOT NULL, DROP NOT NULL, SET DEFAULT, DROP DEFAULT or TYPE"},

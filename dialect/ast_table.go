@@ -34,6 +34,13 @@ type CreateTable struct {
 	ColumnPos   []int // Of each column.
 	CronPos     int   // Of the line of FLUSH_CRON, which the caller checks.
 	Given       OptionSet
+	// As is the query of CREATE TABLE ... AS, whose results are the columns: Table has
+	// none then, and Key names those of its PRIMARY KEY clause, if it has one.
+	As     RawSQL
+	Key    []Ident
+	NoData bool // WITH NO DATA: the rows are left out.
+	Params int
+	Edits  Edits
 }
 
 // AlterOp is the operation of an ALTER TABLE.

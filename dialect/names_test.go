@@ -156,8 +156,8 @@ func TestNamePositions(t *testing.T) {
 	for _, c := range []errorCase{
 		{"SELECT * FROM default.t WHERE (a", kalam.CodeInvalidSQL, 33, "Syntax error at end of statement: expected ')'"},
 		{"DELETE FROM default.", kalam.CodeInvalidSQL, 21, "Syntax error at end of statement: expected table name"},
-		{"DELETE FROM default WHERE id = 1", kalam.CodeInvalidSQL, 13, "Syntax error at or near 'default': expected table name"},
-		{"INSERT INTO default VALUES (1)", kalam.CodeInvalidSQL, 13, "Syntax error at or near 'default': expected table name"},
+		{"DELETE FROM default WHERE id = 1", kalam.CodeInvalidSQL, 13, "Syntax error at or near 'default': expected table name; as a name it needs quotes: \"default\""},
+		{"INSERT INTO default VALUES (1)", kalam.CodeInvalidSQL, 13, "Syntax error at or near 'default': expected table name; as a name it needs quotes: \"default\""},
 		{"INSERT INTO default.t VALUES (1) x", kalam.CodeInvalidSQL, 34, "Syntax error at or near 'x': expected end of statement"},
 		{"UPDATE default.t SET default.t.a.b = 1 WHERE id = 1", kalam.CodeInvalidSQL, 22, "SET takes columns of the statement's own table, not 'default.'"},
 		{"CREATE TABLE default (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 14, "table name 'default' is a reserved word"},

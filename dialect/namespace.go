@@ -35,7 +35,14 @@ func CheckColumnName(id Ident) error {
 	case id.Quoted && !inSet(values, id.Name):
 		return checkForm("column", id.Name)
 	}
-	return checkName("column", id.Name)
+	if wordIn(id.Name, columnWords) {
+		return nil
+	}
+	err := checkName("column", id.Name)
+	if err != nil && !id.Quoted && isReservedName(id.Name) && !inSet(values, id.Name) {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "column name '%s' is a reserved word: it needs quotes, \"%s\"", id.Name, id.Name)
+	}
+	return err
 }
 
 func checkName(what, name string) error {

@@ -59,7 +59,7 @@ func IsQuery(sql string) bool {
 }
 
 // queryWords begin a query.
-const queryWords = " SELECT WITH VALUES FROM TABLE SUMMARIZE "
+const queryWords = " SELECT WITH VALUES FROM TABLE SUMMARIZE PIVOT UNPIVOT PIVOT_WIDER PIVOT_LONGER "
 
 func isQueryStart(src string, t token) bool {
 	if t.kind == tPunct {

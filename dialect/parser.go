@@ -48,6 +48,8 @@ func ParamCount(st Statement) int {
 		return st.Params
 	case *Explain:
 		return st.Params
+	case *CreateTable:
+		return st.Params
 	case *SubscribeTo:
 		return st.Params
 	}
@@ -119,6 +121,15 @@ func (p *parser) unexpected(want string) error {
 		return syntaxError(p.tok.pos, "Syntax error: expected %s", want)
 	}
 	return syntaxError(p.tok.pos, "Syntax error at or near '%s': expected %s", short(p.text(p.tok)), want)
+}
+
+// unexpectedWord is unexpected where a reserved word may be meant as a name.
+func (p *parser) unexpectedWord(want string) error {
+	word := p.text(p.tok)
+	if p.secrecy != secretNothing {
+		return p.unexpected(want)
+	}
+	return syntaxError(p.tok.pos, "Syntax error at or near '%s': expected %s; as a name it needs quotes: \"%s\"", word, want, fold(word))
 }
 
 func (p *parser) lexical() error {
@@ -224,8 +235,8 @@ func (p *parser) ident(what string) (Ident, error) {
 	text := p.text(p.tok)
 	switch p.tok.kind {
 	case tWord:
-		if IsReserved(text) && !p.dotted() {
-			return id, p.unexpected(what)
+		if IsReserved(text) && !wordIn(text, softWords) && !p.dotted() {
+			return id, p.unexpectedWord(what)
 		}
 		id.Name = text
 	case tQuoted, tBacktick:

@@ -80,6 +80,8 @@ func (w *watch) see(src string, t token) {
 		}
 	case tOp:
 		w.needed = w.needed || isQuestion(t) || isArrow(src, t) || isStar(t) && isDot(w.last[0]) && isDot(w.last[2])
+	case tWord:
+		w.needed = w.needed || t.end-t.pos == 2 && wordIn(src[t.pos:t.end], softWords)
 	case tPunct:
 		w.needed = w.needed || isDot(t) && !isDot(w.last[1]) && isKeyword(src, w.last[0])
 	}
@@ -234,7 +236,7 @@ func respell(e Edits, src string, toks []token, i int) (Edits, error) {
 	case tBacktick:
 		return backtick(e, src, t), nil
 	case tWord:
-		if opensName(src, toks, i) {
+		if opensName(src, toks, i) || softName(src, toks, i) {
 			word = src[t.pos:t.end]
 			out = QuoteIdent(fold(word))
 			if t.pos > 0 && src[t.pos-1] == '&' {

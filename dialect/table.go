@@ -13,18 +13,26 @@ func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
 	if st.Name, err = p.newTableName(); err != nil {
 		return nil, err
 	}
-	switch {
-	case p.is("AS"):
-		return nil, unsupported(p.tok.pos, "CREATE TABLE ... AS is not supported; create the table, then INSERT INTO ... SELECT")
-	case p.is("LIKE"):
+	if p.is("LIKE") {
 		return nil, unsupported(p.tok.pos, "CREATE TABLE ... LIKE is not supported; list the columns")
 	}
-	if err := p.tableElements(st); err != nil {
+	fromQuery := p.createsFromQuery()
+	if fromQuery {
+		err = p.keyOfQuery(st)
+	} else {
+		err = p.tableElements(st)
+	}
+	if err != nil {
 		return nil, err
 	}
 	o := options{}
-	for p.tok.kind != tEOF && !p.isPunct(';') {
+	for p.tok.kind != tEOF && !p.isPunct(';') && !(fromQuery && p.is("AS")) {
 		if err := p.tableClause(&o); err != nil {
+			return nil, err
+		}
+	}
+	if fromQuery {
+		if err := p.sourceOfTable(st); err != nil {
 			return nil, err
 		}
 	}
@@ -218,14 +226,23 @@ func (k *keySpec) resolve(st *CreateTable) error {
 	st.Table.PrimaryKey = key
 	for _, i := range key {
 		c := &st.Table.Columns[i]
-		switch c.Type.Kind {
-		case kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID, kalam.KindDate, kalam.KindTimestamp:
-			c.NotNull = true
-		default:
-			return syntaxError(st.ColumnPos[i], "PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (allowed: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)", c.Name, c.Type)
+		if err := CheckKeyColumn(c); err != nil {
+			return located(err, st.ColumnPos[i])
 		}
+		c.NotNull = true
 	}
 	return nil
+}
+
+// CheckKeyColumn reports why a column cannot be of a primary key. The error is
+// CodeInvalidSQL, without a position.
+func CheckKeyColumn(c *kalam.Column) error {
+	switch c.Type.Kind {
+	case kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID, kalam.KindDate, kalam.KindTimestamp:
+		return nil
+	}
+	return kalam.Errorf(kalam.CodeInvalidSQL,
+		"PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (allowed: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)", c.Name, c.Type)
 }
 
 // Validate checks the rules of a table definition that need no catalog and

@@ -93,8 +93,15 @@ type QueryConfig struct {
 
 	DefaultOrder string `koanf:"default_order" doc:"accepted, without effect in this version: order of a SELECT without ORDER BY: none or pk"`
 	MemoryLimit  string `koanf:"memory_limit" doc:"memory of DuckDB, for instance 2GB; empty is chosen from the machine"`
+	Dialect      string `koanf:"dialect" doc:"postgresql: 7 / 2 is 3 and NULLs come first in ORDER BY ... DESC, as in KalamDB; duckdb: 3.5, and last"`
 	Threads      int    `koanf:"threads" doc:"threads of DuckDB; 0 is one per CPU"`
 }
+
+// Values of QueryConfig.Dialect.
+const (
+	DialectPostgreSQL = "postgresql"
+	DialectDuckDB     = "duckdb"
+)
 
 // Timeout returns the statement timeout, 0 for none.
 func (c QueryConfig) Timeout() time.Duration { return time.Duration(c.TimeoutSeconds) * time.Second }
@@ -245,7 +252,7 @@ func DefaultConfig() Config {
 		Server:       ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
 		Storage:      StorageConfig{DataPath: "./data", TrashHours: 72, ScrubSchedule: "0 3 * * 0", ScrubBytesPerSecond: 32 << 20},
 		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
-		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none"},
+		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none", Dialect: DialectPostgreSQL},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
 		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
 		Flush:        FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
@@ -305,6 +312,7 @@ func (c *Config) Validate() error {
 		{c.Query.TimeoutSeconds < 0, "query.timeout_seconds", "0 or more"},
 		{c.Query.RequestTimeoutSeconds < 0, "query.request_timeout_seconds", "0 or more"},
 		{c.Query.DefaultOrder != "none" && c.Query.DefaultOrder != "pk", "query.default_order", "none or pk"},
+		{c.Query.Dialect != DialectPostgreSQL && c.Query.Dialect != DialectDuckDB, "query.dialect", "postgresql or duckdb"},
 		{c.Query.Threads < 0, "query.threads", "0 or more"},
 		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},
 		{c.SessionCache.MaxRegistrations < 1, "session_cache.max_registrations_per_session", "at least 1"},

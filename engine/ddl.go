@@ -149,15 +149,21 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 		}
 		return err
 	}
-	if err := dialect.Validate(&spec); err != nil {
-		return err
+	noEffect := ""
+	check := func() error { // Of a table from a query once its columns are known.
+		if err := dialect.Validate(&spec); err != nil {
+			return err
+		}
+		noEffect = withoutFlushOptions(&spec)
+		return s.castDefaults(&spec)
 	}
 	if err := checkFlushCron(st); err != nil {
 		return err
 	}
-	noEffect := withoutFlushOptions(&spec)
-	if err := s.castDefaults(&spec); err != nil {
-		return err
+	if st.As.SQL == "" {
+		if err := check(); err != nil {
+			return err
+		}
 	}
 	if _, exists := s.e.catalog.Table(id); exists {
 		if st.IfNotExists {
@@ -165,14 +171,27 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 		}
 		return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", id)
 	}
+	var rows [][]kalam.Value
+	if st.As.SQL != "" {
+		if rows, err = s.tableOfQuery(ctx, st, &spec); err == nil {
+			err = check()
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := s.e.prepareFolder(ctx, &spec); err != nil {
 		return err
 	}
-	if _, err := s.e.catalog.CreateTable(ctx, s.principal, spec); err != nil {
+	t, err := s.e.catalog.CreateTable(ctx, s.principal, spec)
+	if err != nil {
 		if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
 		}
 		return err
+	}
+	if st.As.SQL != "" {
+		return s.fill(ctx, t, rows, noEffect)
 	}
 	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, id, noEffect))
 }

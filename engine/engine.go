@@ -152,6 +152,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	e.query, err = query.Open(query.Options{
 		MemoryLimit: c.Query.MemoryLimit, Threads: c.Query.Threads, MaxPlans: c.QueryCache.MaxPlans,
 		LakeDirs: []string{e.storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
+		PostgreSQL: c.Query.Dialect == DialectPostgreSQL,
 	})
 	if err != nil {
 		return fmt.Errorf("open query engine: %w", err)

@@ -142,7 +142,7 @@ func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Va
 		return nil, err
 	}
 	res.rows, err = s.e.query.Query(ctx, plan, sources, query.Args{
-		Params: params, User: s.principal.User, Role: s.principal.Role, Now: s.now,
+		Params: params, User: s.principal.User, Role: s.principal.Role, Now: s.now, Namespace: s.namespace,
 	})
 	if err != nil {
 		if changed := res.files.changed(ctx, err); changed != nil {

@@ -24,8 +24,11 @@ type Options struct {
 	MaxPlans    int      // Queries whose analysis is kept; 0 is 1000.
 	LakeDirs    []string // Directories of the files that sources name and CopyParquet writes.
 	TempDir     string   // Private directory for what does not fit in memory; "" is none: such a query fails.
-	Logger      *slog.Logger
-	NextID      func() (int64, error) // Makes the values of SNOWFLAKE_ID(); nil refuses them. Called from any thread.
+	// PostgreSQL lets / of integers give an integer, and NULLs come first in a descending
+	// order, as there and in KalamDB; else they do as in DuckDB.
+	PostgreSQL bool
+	Logger     *slog.Logger
+	NextID     func() (int64, error) // Makes the values of SNOWFLAKE_ID(); nil refuses them. Called from any thread.
 }
 
 // Engine runs queries in DuckDB. It is safe for concurrent use.

@@ -14,9 +14,9 @@ const scalarFunctions = `
 	array_cosine_distance array_cosine_similarity array_cross_product array_distance array_distinct array_dot_product array_extract array_filter
 	array_grade_up array_has array_has_all array_has_any array_indexof array_inner_product array_intersect array_length
 	array_negative_dot_product array_negative_inner_product array_pop_back array_pop_front array_position array_prepend array_push_back
-	array_push_front array_reduce array_reverse array_reverse_sort array_select array_slice array_sort array_to_json array_to_string
+	array_push_front array_reduce array_resize array_reverse array_reverse_sort array_select array_slice array_sort array_to_json array_to_string
 	array_to_string_comma_default array_transform array_unique array_value array_where array_zip ascii asin asinh atan atan2 atanh
-	base64 bin bit_count bit_length bit_position bitstring
+	bar base64 bin bit_count bit_length bit_position bitstring
 	can_cast_implicitly cardinality cbrt ceil ceiling century char_length character_length chr concat concat_ws constant_or_null contains cos
 	cosh cot
 	damerau_levenshtein date_add date_diff date_part date_sub date_trunc datediff datepart datesub datetrunc day dayname dayofmonth dayofweek
@@ -37,7 +37,7 @@ const scalarFunctions = `
 	list_distinct list_dot_product list_element list_entropy list_extract list_filter list_first list_grade_up list_has list_has_all
 	list_has_any list_histogram list_indexof list_inner_product list_intersect list_kurtosis list_kurtosis_pop list_last list_mad list_max
 	list_median list_min list_mode list_negative_dot_product list_negative_inner_product list_pack list_position list_prepend list_product
-	list_reduce list_reverse list_reverse_sort list_select list_sem list_skewness list_slice list_sort list_stddev_pop list_stddev_samp
+	list_reduce list_resize list_reverse list_reverse_sort list_select list_sem list_skewness list_slice list_sort list_stddev_pop list_stddev_samp
 	list_string_agg list_sum list_transform list_unique list_value list_var_pop list_var_samp list_where list_zip ln log log10 log2 lower lpad
 	ltrim
 	make_date make_time make_timestamp make_timestamp_ms make_timestamp_ns make_timestamptz map map_concat map_contains map_contains_entry
@@ -45,8 +45,8 @@ const scalarFunctions = `
 	md5_number_upper microsecond millennium millisecond minute mismatches mod month monthname multiply
 	nanosecond nextafter nfc_normalize normalized_interval not_ilike_escape not_like_escape nullif
 	octet_length ord
-	parse_dirname parse_dirpath parse_filename parse_formatted_bytes parse_path pi position pow power prefix printf
-	quarter radians random range regexp_escape regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace
+	parse_dirname parse_dirpath parse_filename parse_formatted_bytes parse_path pg_typeof pi position pow power prefix printf
+	quarter radians random range reduce regexp_escape regexp_extract regexp_extract_all regexp_full_match regexp_matches regexp_replace
 	regexp_split_to_array regexp_split_to_table repeat replace reverse right right_grapheme round round_even roundbankers row row_to_json rpad
 	rtrim
 	second set_bit sha1 sha256 sign signbit sin sinh split split_part sqrt starts_with str_split str_split_regex strftime string_split
@@ -101,7 +101,7 @@ var (
 
 // lambdaFunctions take a function of list elements.
 var lambdaFunctions = newFunctionSet(`
-	apply array_apply array_filter array_reduce array_transform filter list_apply list_filter list_reduce list_transform`)
+	apply array_apply array_filter array_reduce array_transform filter list_apply list_filter list_reduce list_transform reduce`)
 
 // doublingMacros use an argument more than once.
 var doublingMacros = newFunctionSet(`

@@ -115,6 +115,7 @@ func (c *checker) class(n node, class string, lambda bool) {
 		}
 		c.in.disjoint = c.in.disjoint || t == "OPERATOR_NOT"
 	case "FUNCTION", "WINDOW":
+		c.methodCall(n)
 		c.function(n)
 	case "PARAMETER":
 		c.placeholder(n)
@@ -145,6 +146,28 @@ func (c *checker) markLambdas(n node, name string) {
 			arg[lambdaMark] = true
 		}
 	}
+}
+
+// ownSchemas are schemas of DuckDB's functions: before a call they are no column.
+var ownSchemas = newFunctionSet("main pg_catalog information_schema system temp duckdb")
+
+// methodCall turns column.f(x) into f(column, x), which is what it means.
+func (c *checker) methodCall(n node) {
+	name := str(n, "function_name")
+	if c.generated || str(n, "class") != "FUNCTION" || str(n, "schema") == "" || ownSchemas.has(str(n, "schema")) ||
+		!valueFunctions.has(name) && !serverFunctions.has(name) {
+		return
+	}
+	var cols []string
+	for _, key := range []string{"catalog", "schema"} {
+		if s := str(n, key); s != "" {
+			cols = append(cols, s)
+		}
+	}
+	column := columnRef(cols...)
+	column["query_location"] = n["query_location"]
+	n["children"] = append([]any{column}, elems(n, "children")...)
+	n["catalog"], n["schema"] = "", ""
 }
 
 // function checks the name of a function.

@@ -67,7 +67,8 @@ func (c *checker) with(m node) {
 		e, _ := v.(node)
 		def := child(e, "value")
 		c.known(e, "WITH", nil, "key value")
-		c.known(def, "WITH", nil, "aliases query materialized")
+		c.known(def, "WITH", nil, "aliases query materialized key_targets")
+		c.elements(def, elems(def, "key_targets"), fExprs)
 		c.plain(e, def["aliases"])
 		q := child(child(def, "query"), "node")
 		s := &cteScope{outer: c.scope, name: strings.ToLower(str(e, "key")), unique: c.prefix + "cte_" + strconv.Itoa(c.ctes) + "_"}
@@ -164,17 +165,22 @@ func (c *checker) refuseFunction(f node, kind, name string) {
 	c.refuse(f, kalam.CodeInvalidSQL, "%s '%s' does not exist or is not allowed", kind, name)
 }
 
+// recurring stands before the name of a WITH RECURSIVE ... USING KEY, in its own query:
+// all of its rows so far.
+const recurring = "recurring"
+
 // baseTable resolves a name in FROM: a WITH name, or a table, which gets a name
 // of ours.
 func (c *checker) baseTable(n node) {
 	table := str(n, "table_name")
 	if c.generated {
-		if str(n, "schema_name") != "" || str(n, "catalog_name") != "" || !strings.HasPrefix(table, c.prefix) {
+		schema := str(n, "schema_name")
+		if schema != "" && schema != recurring || str(n, "catalog_name") != "" || !strings.HasPrefix(table, c.prefix) {
 			c.refuse(n, kalam.CodeUnsupported, "This query cannot be processed")
 		}
 		return
 	}
-	if str(n, "schema_name") == "" && str(n, "catalog_name") == "" {
+	if schema := str(n, "schema_name"); (schema == "" || schema == recurring) && str(n, "catalog_name") == "" {
 		for s := c.scope; s != nil; s = s.outer {
 			if s.name == strings.ToLower(table) {
 				n["table_name"] = s.unique

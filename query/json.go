@@ -1,6 +1,7 @@
 package query
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -120,6 +121,10 @@ func (c *checker) checkAmplifier(n node, name string, inFrom bool) {
 		if len(args) == 3 {
 			args[1] = capped(args[1], maxFill)
 		}
+	case "list_resize", "array_resize":
+		if len(args) > 1 {
+			args[1] = capped(args[1], maxSeries)
+		}
 	case "repeat":
 		if len(args) != 2 {
 			return
@@ -146,23 +151,71 @@ func capped(x any, limit int64) node {
 	if i, ok := intOf(n); ok && i <= limit {
 		return n
 	}
-	return when(compare("COMPARE_GREATERTHAN", clone(n), intConst(limit)), call("error", textConst("a text may be filled up to 10000 characters")), n)
+	return when(compare("COMPARE_GREATERTHAN", clone(n), intConst(limit)), call("error", textConst(fmt.Sprintf("a value may be filled up to %d here", limit))), n)
 }
 
 // maxSeries is the number of elements of a list that range makes.
 const maxSeries = 100_000
 
 // checkSeries bounds range and generate_series as functions of a value; in FROM
-// they make rows, not a list.
+// they make rows, not a list. What is no literal is compared when the query runs.
 func (c *checker) checkSeries(n node, args []any) {
+	literals := true
 	for _, a := range args {
 		x, _ := a.(node)
 		i, ok := intOf(x)
-		if !ok || i > maxSeries || i < -maxSeries {
-			c.refuse(n, kalam.CodeUnsupported, "Function '%s' takes integer literals up to %d here; use it in FROM", str(n, "function_name"), maxSeries)
-			return
+		literals = literals && ok && i <= maxSeries && i >= -maxSeries
+	}
+	if literals || len(args) < 1 || len(args) > 3 {
+		return // DuckDB knows no other count of arguments.
+	}
+	only, _ := args[0].(node)
+	if i, ok := intOf(only); ok && len(args) == 1 && i > maxSeries {
+		c.refuse(n, kalam.CodeUnsupported, "Function '%s' makes lists of up to %d elements here; use it in FROM", str(n, "function_name"), maxSeries)
+		return
+	}
+	if c.nodes += 2 * countNodes(args); c.nodes > maxNodes {
+		c.refuse(n, kalam.CodeInvalidSQL, "Query is too large: it has more than %d elements", maxNodes)
+		return
+	}
+	measure := func(x any) node { return castTo("DOUBLE", clone(x)) }
+	start, stop, step := any(intConst(0)), 0, any(intConst(1))
+	if len(args) > 1 {
+		start, stop = args[0], 1
+	}
+	if len(args) > 2 {
+		step = args[2]
+	}
+	elements := operator("/", operator("-", measure(args[stop]), measure(start)), measure(step))
+	if isInterval(step) {
+		moment := func(x any) node { return call("epoch", castTo("TIMESTAMP", clone(x))) }
+		elements = operator("/", operator("-", moment(args[stop]), moment(start)), call("epoch", clone(step)))
+	}
+	text := fmt.Sprintf("%s makes lists of up to %d elements; use it in FROM", strings.ToLower(str(n, "function_name")), maxSeries)
+	args[stop] = when(compare("COMPARE_GREATERTHAN", elements, intConst(maxSeries)), call("error", textConst(text)), args[stop])
+}
+
+// intervalFunctions give intervals.
+var intervalFunctions = newFunctionSet(`
+	to_centuries to_days to_decades to_hours to_microseconds to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds to_weeks to_years`)
+
+// isInterval reports whether the text of x says that it is an interval.
+func isInterval(x any) bool {
+	n, _ := x.(node)
+	switch str(n, "class") {
+	case "CAST":
+		return str(child(n, "cast_type"), "id") == "INTERVAL"
+	case "FUNCTION":
+		if intervalFunctions.has(str(n, "function_name")) {
+			return true
+		}
+		for _, a := range elems(n, "children") {
+			if b, _ := n["is_operator"].(bool); b && isInterval(a) {
+				return true
+			}
 		}
 	}
+	return false
 }
 
 // checkFormat refuses a format that is computed, or fills up.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect"
 )
 
 // Limits of what is parsed: DuckDB's parser and our walk recurse.
@@ -211,7 +212,13 @@ func syntaxError(sql string, ast node) error {
 	if strings.Contains(msg, "Mixing named and positional") {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder: placeholders are $1, $2, ...")
 	}
-	e := kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: %s", firstLine(msg))
+	msg = firstLine(msg)
+	if _, near, ok := strings.Cut(msg, "at or near \""); ok {
+		if word := strings.TrimSuffix(near, "\""); dialect.IsReserved(word) {
+			msg += fmt.Sprintf("; as a name it needs quotes: \"%s\"", strings.ToLower(word))
+		}
+	}
+	e := kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: %s", msg)
 	var pos int
 	if _, err := fmt.Sscan(str(ast, "position"), &pos); err == nil {
 		// The parser counts characters.

@@ -256,7 +256,7 @@ func (e *Engine) keepNames(ctx context.Context, c *checker) error {
 			it.item["alias"] = cols[len(cols)-1]
 			continue
 		}
-		if len(elems(it.original, "children")) == 0 && str(it.original, "class") == "FUNCTION" {
+		if len(elems(it.original, "children")) == 0 && str(it.original, "class") == "FUNCTION" && str(it.original, "schema") == "" {
 			it.item["alias"] = str(it.original, "function_name") + "()"
 			continue
 		}

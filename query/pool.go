@@ -60,6 +60,9 @@ func openPool(o Options, helper *instance) (*pool, error) {
 		settings: lockdown(o.LakeDirs, o.TempDir, o.MemoryLimit, o.Threads), helper: helper,
 		ids: cgo.NewHandle(nextID(o.NextID)), permits: semaphore.NewWeighted(maxSessions),
 	}
+	if o.PostgreSQL {
+		p.settings = postgreSQL(p.settings)
+	}
 	var err error
 	p.gen, err = openFunctions(p.settings, p.ids)
 	if err != nil {

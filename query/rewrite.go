@@ -11,9 +11,10 @@ import (
 type argKind uint8
 
 const (
-	argNow  argKind = iota // Args.Now as TIMESTAMP.
-	argUser                // Args.User as text.
-	argRole                // Args.Role as text.
+	argNow       argKind = iota // Args.Now as TIMESTAMP.
+	argUser                     // Args.User as text.
+	argRole                     // Args.Role as text.
+	argNamespace                // Args.Namespace as text.
 )
 
 // ownKind is the field of a placeholder of ours that holds its argKind until it
@@ -24,13 +25,13 @@ const ownKind = "kalam_kind"
 var serverFunctions = newFunctionSet(`
 	now current_timestamp transaction_timestamp get_current_timestamp localtimestamp current_localtimestamp statement_timestamp
 	current_date today current_time localtime current_localtime get_current_time
-	current_user current_user_id session_user current_role snowflake_id uuid_v7 ulid
+	current_user current_user_id session_user current_role current_database current_catalog current_schema current_schemas snowflake_id uuid_v7 ulid
 	json_get json_get_str json_get_int json_get_float json_get_bool json_get_json json_as_text json_contains json_length json_object_keys`)
 
 // valueKeywords are those of them that SQL writes without parentheses. DuckDB's
 // parser gives them as column names.
 var valueKeywords = newFunctionSet(`
-	current_timestamp localtimestamp current_date current_time localtime current_user session_user current_role`)
+	current_timestamp localtimestamp current_date current_time localtime current_user session_user current_role current_catalog current_schema`)
 
 // become makes n the node m, but for its place and alias.
 func become(n, m node) {
@@ -67,6 +68,9 @@ func (c *checker) rewrite(n node) {
 			n[scopeMark] = c.sel
 		}
 	case "FUNCTION":
+		if !c.generated && str(n, "function_name") == "/" {
+			n[slashMark] = true // DuckDB may call a result 7 // 2.
+		}
 		if !c.generated && ownSchema(n) && serverFunctions.has(str(n, "function_name")) {
 			c.serverFunction(n, strings.ToLower(str(n, "function_name")), elems(n, "children"))
 		}
@@ -161,6 +165,9 @@ func (c *checker) updated(n node, cols []string) {
 	}
 }
 
+// catalogName is the one database that there is, as in information_schema.
+const catalogName = "kalam"
+
 // seqShift is the number of bits of a Seq below its milliseconds.
 const seqShift = 22
 
@@ -168,6 +175,10 @@ const seqShift = 22
 func (c *checker) serverFunction(n node, name string, args []any) {
 	if strings.HasPrefix(name, "json_") {
 		c.jsonFunction(n, name, args)
+		return
+	}
+	if name == "current_schemas" && len(args) == 1 { // Whether those of the system are wanted.
+		become(n, call("list_value", c.param(argNamespace)))
 		return
 	}
 	if len(args) > 0 {
@@ -179,6 +190,10 @@ func (c *checker) serverFunction(n node, name string, args []any) {
 		become(n, c.param(argUser))
 	case "current_role":
 		become(n, c.param(argRole))
+	case "current_schema":
+		become(n, c.param(argNamespace))
+	case "current_database", "current_catalog":
+		become(n, textConst(catalogName))
 	case "current_date", "today":
 		become(n, castTo("DATE", c.param(argNow)))
 	case "current_time", "localtime", "current_localtime", "get_current_time":

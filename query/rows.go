@@ -24,6 +24,8 @@ type Args struct {
 	User   kalam.UserID  // CURRENT_USER.
 	Role   kalam.Role    // CURRENT_ROLE.
 	Now    time.Time     // NOW(), in microseconds and UTC.
+	// Namespace is CURRENT_SCHEMA: that of names without one.
+	Namespace kalam.NamespaceID
 }
 
 // Rows are the result of a query. They are computed while they are read. Not
@@ -227,6 +229,8 @@ func (args *Args) value(kind argKind) kalam.Value {
 		return kalam.Text(string(args.User))
 	case argRole:
 		return kalam.Text(args.Role.String())
+	case argNamespace:
+		return kalam.Text(string(args.Namespace))
 	}
 	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
 }

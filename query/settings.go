@@ -35,6 +35,12 @@ func lockdown(dirs []string, temp, memory string, threads int) []string {
 	}
 }
 
+// postgreSQL returns the settings with those in front by which / and ORDER BY are
+// PostgreSQL's.
+func postgreSQL(settings []string) []string {
+	return append([]string{"SET GLOBAL integer_division = true", "SET default_null_order = 'nulls_last_on_asc_first_on_desc'"}, settings...)
+}
+
 // Limits of the default memory limit.
 const (
 	leastMemory = 256 << 20

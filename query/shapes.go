@@ -95,7 +95,7 @@ var queryShapes = map[string]shape{
 		"aggregate_handling": fPlain, "sample": fPlain,
 	},
 	"SET_OPERATION_NODE": {"setop_type": fPlain, "setop_all": fPlain, "left": fQuery, "right": fQuery},
-	"RECURSIVE_CTE_NODE": {"cte_name": fPlain, "union_all": fPlain, "left": fQuery, "right": fQuery, "aliases": fPlain, "key_targets": fNone},
+	"RECURSIVE_CTE_NODE": {"cte_name": fPlain, "union_all": fPlain, "left": fQuery, "right": fQuery, "aliases": fPlain, "key_targets": fExprs},
 }
 
 // fieldOrder is the order in which fields are walked: that of the text, except

@@ -1,0 +1,69 @@
+package dialect
+
+// createsFromQuery reports whether AS and a query follow the name of a new table: no
+// definition of columns has AS outside its parentheses.
+func (p *parser) createsFromQuery() bool {
+	depth := 0
+	for l, t := p.lex, p.tok; ; t = l.next() {
+		switch {
+		case t.kind == tEOF || t.kind == tError:
+			return false
+		case t.kind == tPunct && t.ch == '(':
+			depth++
+		case t.kind == tPunct && t.ch == ')':
+			depth--
+		case depth == 0 && t.kind == tWord && isWord(p.text(t), "AS"):
+			return true
+		}
+	}
+}
+
+// keyOfQuery consumes ( PRIMARY KEY ( column {, column} ) ), if it follows.
+func (p *parser) keyOfQuery(st *CreateTable) (err error) {
+	if !p.isPunct('(') {
+		return nil
+	}
+	p.advance()
+	if !p.is("PRIMARY") {
+		return unsupported(p.tok.pos, "CREATE TABLE ... AS takes its columns from the query: only PRIMARY KEY (...) may stand here")
+	}
+	if err = p.expect("PRIMARY", "KEY"); err == nil {
+		st.Key, err = p.columnList()
+	}
+	if err != nil {
+		return err
+	}
+	return p.expectPunct(')')
+}
+
+// sourceOfTable consumes AS query [WITH [NO] DATA].
+func (p *parser) sourceOfTable(st *CreateTable) (err error) {
+	if err := p.expect("AS"); err != nil {
+		return err
+	}
+	if !isQueryStart(p.src(), p.tok) {
+		return p.unexpected("a query")
+	}
+	if st.As.SQL, st.As.Pos, err = p.capture((*parser).atData); err != nil {
+		return err
+	}
+	if p.accept("WITH", "NO", "DATA") {
+		st.NoData = true
+	} else {
+		p.accept("WITH", "DATA")
+	}
+	st.Edits = p.edits
+	st.Params, err = p.placeholders()
+	return err
+}
+
+// atData reports whether WITH [NO] DATA and the end of the statement are next. WITH of a
+// query is followed by a name, which may be DATA.
+func (p *parser) atData() bool {
+	look := *p
+	if !look.accept("WITH") {
+		return false
+	}
+	look.accept("NO")
+	return look.accept("DATA") && (look.tok.kind == tEOF || look.isPunct(';'))
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/dialect"
+)
+
+// tableOfQuery runs the query of CREATE TABLE ... AS: its results give spec the columns
+// and the key, and the rows are those of the new table. What would keep them from being
+// rows of it is refused now, before there is a table.
+func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spec *kalam.Table) ([][]kalam.Value, error) {
+	if err := s.checkParams(st.Params); err != nil {
+		return nil, err
+	}
+	res, err := s.open(ctx, st.As.SQL, s.params, openOptions{inner: true})
+	if err != nil {
+		return nil, placed(err, st.Edits, st.As.Pos)
+	}
+	defer res.Close()
+	fields := s.fields(res.rows.Schema(), res.tables)
+	for i, f := range fields {
+		c := kalam.Column{Name: f.Name, Type: f.Type}
+		if err := dialect.CheckColumnName(dialect.Ident{Name: f.Name, Quoted: true}); err != nil {
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "%s: give column %d of the query a name with AS", messageOf(err), i+1).At(st.As.Pos)
+		}
+		if spec.ColumnIndex(c.Name) >= 0 {
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' comes twice: give one of them another name with AS", c.Name).At(st.As.Pos)
+		}
+		if c.Type.Kind == kalam.KindNull {
+			c.Type = kalam.TypeOf(kalam.KindText)
+		}
+		spec.Columns = append(spec.Columns, c)
+	}
+	if err := keyOfResults(st, spec, keyAmong(fields, res.tables)); err != nil {
+		return nil, err
+	}
+	if st.NoData {
+		return nil, nil
+	}
+	var rows [][]kalam.Value
+	err = eachRow(ctx, res, func(vals []kalam.Value) error {
+		for i := range vals {
+			var err error
+			if vals[i], err = castTo(&spec.Columns[i], vals[i]); err != nil {
+				return err
+			}
+		}
+		rows = append(rows, vals)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rows, checkNewKeys(st, spec, rows)
+}
+
+// keyAmong returns the results that are the primary key of the only table that is read,
+// nil if some of it is missing.
+func keyAmong(fields []Field, rels []*relation) []int {
+	var key []int
+	for i := range fields {
+		if len(fields[i].Flags) > 0 && fields[i].Flags[0] == "pk" {
+			key = append(key, i)
+		}
+	}
+	if len(rels) != 1 || rels[0].table == nil || len(key) != len(rels[0].table.PrimaryKey) {
+		return nil
+	}
+	return key
+}
+
+// keyOfResults chooses the primary key: the columns that the statement names, else those
+// of known, else the first column. Tables that need no key have the one that is named.
+func keyOfResults(st *dialect.CreateTable, spec *kalam.Table, known []int) error {
+	for _, c := range st.Key {
+		i := spec.ColumnIndex(c.Name)
+		if i < 0 {
+			return kalam.Errorf(kalam.CodeInvalidSQL, "PRIMARY KEY column '%s' is no column of the query", c.Name).At(c.Pos)
+		}
+		spec.PrimaryKey = append(spec.PrimaryKey, i)
+	}
+	if len(st.Key) == 0 && spec.Kind.NeedsKey() {
+		if spec.PrimaryKey = known; len(known) == 0 {
+			spec.PrimaryKey = []int{0}
+		}
+	}
+	for _, i := range spec.PrimaryKey {
+		c := &spec.Columns[i]
+		if err := dialect.CheckKeyColumn(c); err != nil {
+			return kalam.Errorf(kalam.CodeInvalidSQL, "%s; %s", messageOf(err), nameTheKey(st, spec)).At(st.As.Pos)
+		}
+		c.NotNull = true
+	}
+	return nil
+}
+
+// nameTheKey says how to choose another primary key.
+func nameTheKey(st *dialect.CreateTable, spec *kalam.Table) string {
+	kind := strings.ToUpper(spec.Kind.String())
+	return fmt.Sprintf("name the columns of the key: CREATE %s TABLE %s (PRIMARY KEY (...)) AS ...", kind, st.Name)
+}
+
+// checkNewKeys refuses rows whose key is NULL or comes twice.
+func checkNewKeys(st *dialect.CreateTable, spec *kalam.Table, rows [][]kalam.Value) error {
+	if spec.HasHiddenKey() {
+		return nil
+	}
+	seen := make(map[string]struct{}, len(rows))
+	for _, row := range rows {
+		for _, i := range spec.PrimaryKey {
+			if row[i].IsNull() {
+				return kalam.Errorf(kalam.CodeConstraint, "Primary key column '%s' is NULL in a row of the query; %s", spec.Columns[i].Name, nameTheKey(st, spec))
+			}
+		}
+		key := string(datatype.EncodeKey(nil, spec, row))
+		if _, twice := seen[key]; twice {
+			return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' comes twice in column '%s'; %s",
+				datatype.KeyText(spec, row), keyColumns(spec), nameTheKey(st, spec))
+		}
+		seen[key] = struct{}{}
+	}
+	return nil
+}
+
+// fill writes the rows into the table that was created for them, which is dropped again
+// if that fails.
+func (s *session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value, noEffect string) error {
+	w := &writer{session: s, table: t, rows: rows}
+	changes, err := w.insertions()
+	if err == nil {
+		err = catalog.CanWrite(s.principal, t)
+	}
+	if err == nil {
+		err = s.hold(t)
+	}
+	if err == nil {
+		_, err = s.apply(ctx, changes)
+	}
+	if err != nil {
+		ctx = context.WithoutCancel(ctx)
+		if dropped, dropErr := s.e.catalog.DropTable(ctx, t.ID); dropErr == nil {
+			_, _ = s.e.submitCleanup(ctx, dropped) // The job is tried again at the next start.
+		}
+		return err
+	}
+	key := ""
+	if !t.HasHiddenKey() {
+		key = fmt.Sprintf(", PRIMARY KEY (%s)", keyColumns(t))
+	}
+	return s.message(int64(len(rows)), fmt.Sprintf("%s table %s created successfully%s. Inserted %d row(s)%s", t.Kind, t.ID, noEffect, len(rows), key))
+}
