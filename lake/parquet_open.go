@@ -41,6 +41,9 @@ func FileMetadata(t *kalam.Table, user kalam.UserID, minSeq, maxSeq kalam.Seq) m
 	if user = ownerOf(t, user); user != "" {
 		m[MetaUser] = string(user)
 	}
+	if d, err := encodeDefinition(t); err == nil { // That of a table which the catalog accepted has no error.
+		m[MetaDefinition] = d
+	}
 	return m
 }
 

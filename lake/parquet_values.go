@@ -59,11 +59,23 @@ func (a *textArena) copy(b []byte) (string, error) {
 // newCellReader returns the reader for a file column as a column of type t. A
 // pair that does not go together is an error.
 func newCellReader(c *schema.Column, t kalam.DataType) (cellReader, error) {
-	if c.MaxRepetitionLevel() > 0 || c.MaxDefinitionLevel() > 1 {
-		return cellReader{}, fmt.Errorf("column %s is nested", c.Name())
+	r, ok, err := storedAs(c, t)
+	if err != nil {
+		return cellReader{}, err
 	}
-	r := cellReader{target: t, unit: 1}
-	var ok bool
+	if !ok || !castable(r.stored, t) {
+		return cellReader{}, fmt.Errorf("column %s is stored as %s %s, not as %s", c.Name(), c.PhysicalType(), c.LogicalType(), t)
+	}
+	return r, nil
+}
+
+// storedAs returns the reader with the type that the file has, which is taken for t
+// where the file does not say; ok is false for one that no column is stored as.
+func storedAs(c *schema.Column, t kalam.DataType) (r cellReader, ok bool, err error) {
+	if c.MaxRepetitionLevel() > 0 || c.MaxDefinitionLevel() > 1 {
+		return r, false, fmt.Errorf("column %s is nested", c.Name())
+	}
+	r = cellReader{target: t, unit: 1}
 	switch c.PhysicalType() {
 	case parquet.Types.Boolean:
 		r.stored, ok = kalam.TypeOf(kalam.KindBoolean), true
@@ -80,10 +92,7 @@ func newCellReader(c *schema.Column, t kalam.DataType) (cellReader, error) {
 	case parquet.Types.FixedLenByteArray:
 		r.stored, ok = storedFixed(c, t)
 	}
-	if !ok || !castable(r.stored, t) {
-		return cellReader{}, fmt.Errorf("column %s is stored as %s %s, not as %s", c.Name(), c.PhysicalType(), c.LogicalType(), t)
-	}
-	return r, nil
+	return r, ok, nil
 }
 
 // castable reports whether a stored type can be what a column of type t was

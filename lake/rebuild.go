@@ -49,21 +49,29 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	if len(keys) == 0 || !bytes.Equal(keys[0].Key, seg.MinKey) || !bytes.Equal(keys[len(keys)-1].Key, seg.MaxKey) {
 		return corrupt(seg.Path, "its keys are not those of the manifest")
 	}
-	var b bytes.Buffer
-	sum, size, err := writeSidecar(&b, &sidecarSpec{
-		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: f.sums,
-	})
+	content, sums, err := encodeSidecar(seg, keys, f.sums)
 	if err != nil {
 		return err
 	}
-	if seg.Sums.Known() && (sum != seg.Sums.Keys || size != seg.Sums.KeysBytes) {
+	if seg.Sums.Known() && (sums.Keys != seg.Sums.Keys || sums.KeysBytes != seg.Sums.KeysBytes) {
 		return corrupt(seg.Path, "its keys are not those of the record")
 	}
-	if err := at.Storage.Replace(ctx, sidecarPath(seg.Path), b.Bytes()); err != nil {
+	if err := at.Storage.Replace(ctx, sidecarPath(seg.Path), content); err != nil {
 		return err
 	}
 	l.forget(at.ID, seg.Path)
 	return nil
+}
+
+// encodeSidecar returns the content of the sidecar of seg, and its sums; sums are the
+// checksums of the Parquet file's pieces.
+func encodeSidecar(seg *kalam.Segment, keys []KeyRow, sums []byte) (content []byte, made kalam.SegmentSums, err error) {
+	var b bytes.Buffer
+	made.File = checksum(sums)
+	made.Keys, made.KeysBytes, err = writeSidecar(&b, &sidecarSpec{
+		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: sums,
+	})
+	return b.Bytes(), made, err
 }
 
 // seqRange returns the lowest and the highest seq of keys.

@@ -1,0 +1,458 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/kalamlake/kalam"
+)
+
+// AdoptedScope is the record of a scope, rebuilt from its files.
+type AdoptedScope struct {
+	Segments  []AdoptedSegment // By their seqs.
+	Version   uint64           // Above that of every manifest.json that was read.
+	Watermark kalam.Seq        // At or above every seq in the files.
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Living    int64 // Rows that are neither dead nor tombstones.
+	// Counts are the highest values in the columns that counters fill, of all rows.
+	Counts map[kalam.ColumnID]int64
+
+	// Unneeded are files all of whose rows are in the segments, or are replaced or
+	// deleted by what is: left by crashes, or replaced by compactions.
+	Unneeded []string
+	// Damaged tells why a file cannot be used, by its path, whether or not its rows are
+	// needed.
+	Damaged map[string]error
+	// Lacking says what is needed and cannot be read. The segments are not the whole
+	// scope then: without the rest rows are missing and deleted ones may come back.
+	Lacking []string
+	Notes   []string // What was decided about a manifest.json, sidecars and overlaps.
+}
+
+// AdoptedSegment is a segment with the rows that readers skip.
+type AdoptedSegment struct {
+	kalam.Segment
+	Dead       *roaring.Bitmap // Replaced by later rows.
+	Tombstones *roaring.Bitmap
+
+	sidecar []byte // That is to be written.
+}
+
+// AdoptScope rebuilds the record of a scope from its files: which of them are its
+// segments, and of each the rows that a later one replaced. The newest version of each
+// key counts, so the answer is that of the last flush. It changes nothing; Restore
+// writes the sidecars that were missing or damaged.
+//
+// A manifest.json that fits its files decides about rows up to its last seq: what it
+// does not name was replaced, or deleted so long ago that even the tombstone is gone.
+// Files that it does not name add what is newer. Without one that can be trusted all
+// files count, which is the same unless an old file outlived a newer one.
+func (l *Lake) AdoptScope(ctx context.Context, found *FoundScope) (*AdoptedScope, error) {
+	at, err := l.location("")
+	if err != nil {
+		return nil, err
+	}
+	a := &adoption{lake: l, at: at, found: found, out: &AdoptedScope{
+		Damaged: map[string]error{}, Counts: map[kalam.ColumnID]int64{},
+	}}
+	defer a.close()
+	if err := a.openSources(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.chooseManifest(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.decide(ctx); err != nil {
+		return nil, err
+	}
+	return a.out, nil
+}
+
+// adoption is the work of AdoptScope.
+type adoption struct {
+	lake  *Lake
+	at    *location
+	found *FoundScope
+	out   *AdoptedScope
+
+	sources  []*keySource // Files whose keys are known.
+	opaque   []*FoundSegment
+	manifest *namedScope // nil: none can be trusted.
+
+	compactions []int // Sources that say what they replace.
+}
+
+// keySource is a file whose keys are known, perhaps only by its sidecar.
+type keySource struct {
+	file   *FoundSegment
+	side   *sidecar // nil: see keys.
+	keys   []KeyRow // Read from the Parquet file.
+	pieces []byte   // The checksums of its pieces, likewise.
+	sums   kalam.SegmentSums
+	named  bool // By the manifest.json that is trusted.
+
+	tombstones *roaring.Bitmap
+	damage     error // Of the Parquet file: its rows cannot be used.
+	chosen     bool
+	dead       *roaring.Bitmap
+}
+
+func (a *adoption) close() {
+	for _, s := range a.sources {
+		if s.side != nil {
+			_ = s.side.Close() // It was only read.
+		}
+	}
+}
+
+func (a *adoption) note(format string, args ...any) {
+	a.out.Notes = append(a.out.Notes, fmt.Sprintf(format, args...))
+}
+
+// openSources reads every file of the scope whole.
+func (a *adoption) openSources(ctx context.Context) error {
+	for _, f := range a.found.Segments {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		a.out.Watermark = max(a.out.Watermark, f.Segment.MaxSeq)
+		s, err := a.openSource(ctx, f)
+		if err != nil {
+			return err
+		}
+		damage := f.Damage
+		if s != nil {
+			a.sources = append(a.sources, s)
+			damage = s.damage
+		} else {
+			a.opaque = append(a.opaque, f)
+		}
+		if damage != nil && !f.Missing {
+			a.out.Damaged[f.Segment.Path] = damage
+		}
+	}
+	return nil
+}
+
+// openSource verifies the file against the checksums of its sidecar, or reads its keys
+// anew. It returns nil when not even the keys are known; then the file has Damage.
+func (a *adoption) openSource(ctx context.Context, f *FoundSegment) (*keySource, error) {
+	s := &keySource{file: f, damage: f.Damage}
+	side, keysSum, sideErr := a.openSide(ctx, f)
+	if sideErr != nil && kalam.CodeOf(sideErr) != kalam.CodeCorrupt && kalam.CodeOf(sideErr) != kalam.CodeUnsupported {
+		return nil, sideErr
+	}
+	if s.side = side; side != nil {
+		s.sums = kalam.SegmentSums{File: side.sumsSum, Keys: keysSum, KeysBytes: side.file.Size()}
+	}
+	if s.damage == nil {
+		err := a.examine(ctx, s)
+		if err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt && kalam.CodeOf(err) != kalam.CodeUnsupported {
+			return nil, errors.Join(err, s.closeSide())
+		}
+		s.damage = err
+	}
+	switch {
+	case s.damage == nil && s.side == nil:
+		a.note("%s: %v; it is made anew", sidecarPath(f.Segment.Path), sideErr)
+	case s.side == nil:
+		f.Damage = s.damage
+		return nil, nil
+	}
+	return s, nil
+}
+
+func (s *keySource) closeSide() error {
+	if s.side == nil {
+		return nil
+	}
+	return s.side.Close()
+}
+
+// openSide opens and verifies the sidecar of a file, and returns its checksum. That of
+// a file whose footer cannot be read tells its rows, size and table itself.
+func (a *adoption) openSide(ctx context.Context, f *FoundSegment) (_ *sidecar, sum uint32, err error) {
+	seg := f.Segment
+	if f.Damage != nil {
+		if seg, err = a.segmentOfSidecar(ctx, f); err != nil {
+			return nil, 0, err
+		}
+	}
+	side, err := openSidecar(ctx, a.at, &seg)
+	if err != nil {
+		return nil, 0, err
+	}
+	sum, err = side.scrub(ctx, &seg, nil)
+	if err := errors.Join(side.checkHead(), err); err != nil {
+		return nil, sum, errors.Join(err, side.Close())
+	}
+	return side, sum, nil
+}
+
+func (a *adoption) segmentOfSidecar(ctx context.Context, f *FoundSegment) (seg kalam.Segment, err error) {
+	seg = f.Segment
+	object, err := a.at.Storage.Open(ctx, sidecarPath(seg.Path))
+	if err != nil {
+		return seg, missingIsCorrupt(sidecarPath(seg.Path), err)
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	s := &sidecar{path: sidecarPath(seg.Path), file: object}
+	if err := s.loadTrailer(); err != nil {
+		return seg, err
+	}
+	if s.table != a.found.Table.Number {
+		return seg, corrupt(s.path, "it belongs to table %d", s.table)
+	}
+	seg.Table, seg.Bytes, seg.Rows, seg.MinSeq = s.table, int64(s.parquetBytes), int64(s.parquetRows), s.baseSeq
+	return seg, nil
+}
+
+// examine verifies all bytes of a Parquet file and reads which rows are tombstones;
+// without sidecar it decodes everything, and the keys with it.
+func (a *adoption) examine(ctx context.Context, s *keySource) (err error) {
+	seg := &s.file.Segment
+	object, err := a.at.Storage.Open(ctx, seg.Path)
+	if err != nil {
+		return missingIsCorrupt(seg.Path, err)
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	f := &parquetFile{path: seg.Path, file: object}
+	if s.side == nil {
+		if err := f.checkSums(ctx, seg); err != nil { // It makes them.
+			return err
+		}
+		keys, _, err := f.extractKeys(ctx, a.found.Table)
+		if err != nil {
+			return err
+		}
+		if s.keys, err = prepareKeys(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
+			return corrupt(seg.Path, "%w", err)
+		}
+		s.pieces = f.sums
+	} else {
+		f.sums, f.sumBlock = s.side.sums, int64(s.side.sumBlock)
+		if err := errors.Join(f.open(seg), f.checkHead()); err != nil {
+			return err
+		}
+		if err := f.scrub(ctx, nil); err != nil {
+			return err
+		}
+	}
+	s.sums.Footer = f.footerSum
+	s.tombstones, err = a.readRows(ctx, f, seg)
+	return err
+}
+
+// readRows returns the rows that are tombstones, checks that every seq is within the
+// range of seg, and notes the highest values in the columns that counters fill.
+func (a *adoption) readRows(ctx context.Context, f *parquetFile, seg *kalam.Segment) (*roaring.Bitmap, error) {
+	whole, err := f.planFor(a.found.Table)
+	if err != nil {
+		return nil, err
+	}
+	plan := &columnPlan{table: &kalam.Table{}, seq: whole.seq, deleted: whole.deleted}
+	var counted []kalam.ColumnID
+	for i := range a.found.Table.Columns {
+		if c := &a.found.Table.Columns[i]; c.IsCounted() && whole.columns[i].index >= 0 {
+			counted = append(counted, c.ID)
+			plan.columns = append(plan.columns, whole.columns[i])
+		}
+	}
+	out := roaring.New()
+	for group := range len(f.rowStart) - 1 {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		rows := make([]int64, f.rowStart[group+1]-f.rowStart[group])
+		for i := range rows {
+			rows[i] = int64(i)
+		}
+		cells, err := f.readCells(plan, group, rows, new(textArena))
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			row := cells[i*(len(counted)+2):][:len(counted)+2]
+			if seq := kalam.Seq(row[len(counted)].Int()); seq < seg.MinSeq || seq > seg.MaxSeq {
+				return nil, corrupt(f.path, "row %d has the _seq %d, outside %d to %d",
+					f.rowStart[group]+int64(i), seq, seg.MinSeq, seg.MaxSeq)
+			}
+			if row[len(counted)+1].Bool() {
+				out.Add(uint32(f.rowStart[group] + int64(i)))
+			}
+			a.count(counted, row)
+		}
+	}
+	return out, nil
+}
+
+// count notes the values of counted columns, which row begins with.
+func (a *adoption) count(columns []kalam.ColumnID, row []kalam.Value) {
+	for i, id := range columns {
+		if v := row[i]; !v.IsNull() && v.Int() > a.out.Counts[id] {
+			a.out.Counts[id] = v.Int()
+		}
+	}
+}
+
+// decide chooses the segments and finds their dead rows.
+func (a *adoption) decide(ctx context.Context) error {
+	a.judgeOpaque()
+	c, err := a.weigh(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range c.blocked {
+		a.lack(a.sources[i].file.Segment.Path, a.sources[i].damage)
+	}
+	if len(c.blocked) > 0 { // What can be had without them.
+		a.sources = slices.DeleteFunc(a.sources, func(s *keySource) bool {
+			if s.damage == nil {
+				return false
+			}
+			if s.named {
+				a.manifest.incomplete = true
+			}
+			_ = s.closeSide() // It was only read.
+			return true
+		})
+		if c, err = a.weigh(ctx); err != nil {
+			return err
+		}
+	}
+	if overlap := c.choose(a.sources); overlap {
+		a.note("the segments of the scope overlap in their seqs; that is no fault of their rows")
+	}
+	if err := a.findDead(ctx); err != nil {
+		return err
+	}
+	return a.collect(ctx)
+}
+
+func (a *adoption) lack(p string, why error) {
+	if why == nil {
+		why = errors.New("it is missing")
+	}
+	a.out.Lacking = append(a.out.Lacking, fmt.Sprintf("%s: %v", p, why))
+}
+
+// judgeOpaque finds out about files of which not even the keys are known, and those
+// that are missing, whether their rows are elsewhere.
+func (a *adoption) judgeOpaque() {
+	for _, f := range a.opaque {
+		n, named := a.manifest.segment(f.Segment.Path)
+		switch {
+		case !named && a.manifest.complete() && f.Segment.MaxSeq <= a.manifest.last:
+		case named && a.replaced(n):
+		default:
+			a.lack(f.Segment.Path, f.Damage)
+		}
+	}
+	if a.manifest == nil {
+		return
+	}
+	for _, n := range a.manifest.missing {
+		if !a.replaced(n) {
+			a.lack(n.path, fmt.Errorf("it is missing, and %s names it", a.manifest.path))
+		}
+	}
+}
+
+// replaced reports whether a file that can be read is a compaction of the segment that
+// a manifest.json names. It says so; where it is of an older version, that follows from
+// its seqs: segments of a record do not overlap, and a compaction takes whole ones, so a
+// later file that reaches into the seqs of one has all of it.
+func (a *adoption) replaced(n *namedSegment) bool {
+	for _, s := range a.sources {
+		seg := &s.file.Segment
+		if s.damage != nil || seg.Path == n.path {
+			continue
+		}
+		if s.file.replaces.has(n.min) && s.file.replaces.has(n.max) {
+			return true
+		}
+		later := seg.CreatedAt.After(n.created) ||
+			seg.CreatedAt.Equal(n.created) && seg.MinSeq <= n.min && seg.MaxSeq >= n.max
+		if seg.MinSeq <= n.max && seg.MaxSeq >= n.min && later {
+			return true
+		}
+	}
+	return false
+}
+
+// collect makes the record out of what was chosen.
+func (a *adoption) collect(ctx context.Context) error {
+	for _, s := range a.sources {
+		if s.file.Missing {
+			a.out.Unneeded = append(a.out.Unneeded, sidecarPath(s.file.Segment.Path))
+		}
+		if s.damage != nil {
+			continue
+		}
+		if !s.chosen {
+			a.out.Unneeded = append(a.out.Unneeded, s.file.Segment.Path)
+			continue
+		}
+		seg := AdoptedSegment{Segment: s.file.Segment, Dead: s.dead, Tombstones: s.tombstones}
+		seg.Tombstones.RunOptimize()
+		seg.Dead.RunOptimize()
+		seg.Segment.Tombstones = int64(s.tombstones.GetCardinality())
+		var err error
+		if seg.MinKey, seg.MaxKey, err = s.keyRange(ctx); err != nil {
+			return err
+		}
+		if seg.Segment.Sums = s.sums; s.side == nil {
+			if seg.sidecar, seg.Segment.Sums, err = encodeSidecar(&seg.Segment, s.keys, s.pieces); err != nil {
+				return err
+			}
+			seg.Segment.Sums.Footer = s.sums.Footer
+		}
+		a.out.Living += seg.Rows - int64(roaring.Or(s.dead, s.tombstones).GetCardinality())
+		a.out.Segments = append(a.out.Segments, seg)
+		if created := seg.CreatedAt; a.out.CreatedAt.IsZero() || created.Before(a.out.CreatedAt) {
+			a.out.CreatedAt = created
+		}
+		if seg.CreatedAt.After(a.out.UpdatedAt) {
+			a.out.UpdatedAt = seg.CreatedAt
+		}
+	}
+	slices.SortFunc(a.out.Segments, func(x, y AdoptedSegment) int {
+		return cmp.Or(cmp.Compare(x.MinSeq, y.MinSeq), cmp.Compare(x.MaxSeq, y.MaxSeq))
+	})
+	for i := range a.out.Segments {
+		a.out.Segments[i].ID = kalam.SegmentID(i + 1)
+	}
+	if a.manifest != nil {
+		a.out.CreatedAt = a.manifest.created
+	}
+	slices.Sort(a.out.Unneeded)
+	slices.Sort(a.out.Lacking)
+	return nil
+}
+
+// Restore writes the sidecars of a scope that were missing or damaged.
+func (l *Lake) Restore(ctx context.Context, scope *AdoptedScope) error {
+	for i := range scope.Segments {
+		s := &scope.Segments[i]
+		if s.sidecar == nil {
+			continue
+		}
+		at, err := l.location(s.Storage)
+		if err != nil {
+			return err
+		}
+		if err := at.Storage.Replace(ctx, sidecarPath(s.Path), s.sidecar); err != nil {
+			return fmt.Errorf("write %s: %w", path.Base(sidecarPath(s.Path)), err)
+		}
+		l.forget(at.ID, s.Path)
+	}
+	return nil
+}
