@@ -16,6 +16,8 @@ const Partition = "sys_catalog"
 const (
 	keyMeta = "meta"
 	keyLake = "lake"
+	// keyAdopting is there while the backend is filled from the files of a lake.
+	keyAdopting = "adopting"
 
 	prefixNamespace = "namespace/"
 	prefixTable     = "table/"

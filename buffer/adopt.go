@@ -1,0 +1,88 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/kalamlake/kalam"
+)
+
+// AdoptedScope is the manifest of record of a scope that was rebuilt from its files.
+type AdoptedScope struct {
+	Scope    kalam.Scope
+	Manifest Manifest
+	Rows     []AdoptedRows // One per segment.
+	// Unavailable, when set, says why the scope has no manifest: its rows can be neither
+	// read nor written until it is adopted again. The rest is ignored then.
+	Unavailable string
+}
+
+// AdoptedRows are rows of a segment that readers skip; nil is none.
+type AdoptedRows struct {
+	Dead       *roaring.Bitmap // Replaced by later rows.
+	Tombstones *roaring.Bitmap
+}
+
+// unavailableFormat is the format byte of a manifest that only says why there is none:
+//
+//	format, 1 byte | crc32c of the rest, 4 bytes LE | text
+const unavailableFormat = 0x02
+
+// adoptBatch is how many manifests are written in one batch.
+const adoptBatch = 256
+
+// Adopt writes the manifests of record of scopes into a backend that no Store uses, and
+// makes sure that later seqs are above all of theirs and above last.
+func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq) error {
+	for _, p := range []string{partitionRows, partitionManifest, partitionMeta} {
+		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
+			return fmt.Errorf("create partition %s: %w", p, err)
+		}
+	}
+	var ops []Op
+	var size int64
+	write := func() error {
+		err := b.Apply(ctx, ops)
+		ops, size = nil, 0
+		return err
+	}
+	limits := b.MaxBatch()
+	for i := range scopes {
+		sc := &scopes[i]
+		last = max(last, sc.Manifest.Watermark)
+		value, err := sc.encode()
+		if err != nil {
+			return err
+		}
+		op := Op{Partition: partitionManifest, Key: scopePrefix(nil, sc.Scope), Value: value}
+		more := limits.Size(len(op.Key), len(op.Value))
+		if len(ops) > 0 && (len(ops) == min(adoptBatch, limits.Ops-1) || size+more > limits.Bytes/2) {
+			if err := write(); err != nil {
+				return fmt.Errorf("write manifests: %w", err)
+			}
+		}
+		ops, size = append(ops, op), size+more
+	}
+	ops = append(ops, clockOp(leadOver(last)))
+	if err := write(); err != nil {
+		return fmt.Errorf("write manifests: %w", err)
+	}
+	return nil
+}
+
+func (sc *AdoptedScope) encode() ([]byte, error) {
+	if sc.Unavailable != "" {
+		raw := sealManifest([]byte(sc.Unavailable))
+		raw[0] = unavailableFormat
+		return raw, nil
+	}
+	l := &lakeState{Manifest: sc.Manifest, vectors: make([]vectors, len(sc.Manifest.Segments))}
+	for i := range l.Segments {
+		l.last = max(l.last, l.Segments[i].ID)
+		l.vectors[i] = vectors{sc.Rows[i].Dead, sc.Rows[i].Tombstones}
+	}
+	return encodeManifest(l)
+}
