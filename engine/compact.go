@@ -323,6 +323,14 @@ func (a *keyArena) copy(key []byte) []byte {
 	return (*a)[n:len(*a):len(*a)]
 }
 
+// after returns the highest seq before the run, 0 when nothing is before it.
+func (c *compaction) after() kalam.Seq {
+	if len(c.earlier) == 0 {
+		return 0
+	}
+	return c.earlier[len(c.earlier)-1].Segment.MaxSeq
+}
+
 // write makes the new segment's files durable under their final names.
 func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 	e := c.engine
@@ -336,6 +344,7 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: fieldIDs(c.table),
 		RowGroup: flushRowGroup, Metadata: pending.Metadata(c.minSeq),
 	}
+	lake.AddReplaced(spec.Metadata, c.after(), c.old[len(c.old)-1].MaxSeq)
 	layouts := e.layoutsOf(c.table)
 	var lent lentFiles
 	defer lent.release()
@@ -373,7 +382,7 @@ func (c *compaction) commit(ctx context.Context, segment *kalam.Segment) error {
 	if err := e.faults("compact-segment"); err != nil {
 		return c.withdraw(ctx, segment, err)
 	}
-	note := e.retired.add(c.old)
+	note := e.retired.add(c.scope, c.old)
 	_, err := e.store.CommitCompaction(ctx, buffer.CompactCommit{
 		Table: c.table, Scope: c.scope, Old: c.removed, Segment: segment, Unread: func() { e.retired.free(note) },
 	})
@@ -384,12 +393,14 @@ func (c *compaction) commit(ctx context.Context, segment *kalam.Segment) error {
 		}
 		return err // The file may be named by what a crash leaves of the commit: it stays staged.
 	}
+	e.retired.commit(note)
 	e.staged.settle(c.staged)
 	if err := e.faults("compact-committed"); err != nil {
 		return err
 	}
 	if err := e.writeManifest(ctx, c.table, c.scope); err != nil {
-		e.log.Warn("manifest.json not written; the next flush repeats it", "table", c.table.ID.String(), "error", err)
+		e.log.Warn("manifest.json not written; the next flush repeats it, and what it names stays until then",
+			"table", c.table.ID.String(), "error", err)
 	}
 	e.removeRetired(ctx)
 	return e.faults("compact-removed")

@@ -248,6 +248,7 @@ func (e *Engine) writeManifest(ctx context.Context, t *kalam.Table, sc kalam.Sco
 
 // writeManifests is writeManifest of several scopes.
 func (e *Engine) writeManifests(ctx context.Context, t *kalam.Table, scopes []kalam.Scope) error {
+	replaced := e.retired.replacedIn(scopes)
 	manifests := make([]lake.ScopeManifest, len(scopes))
 	for i, sc := range scopes {
 		m, err := e.store.Manifest(ctx, sc)
@@ -256,7 +257,11 @@ func (e *Engine) writeManifests(ctx context.Context, t *kalam.Table, scopes []ka
 		}
 		manifests[i] = lake.ScopeManifest{Table: t, User: sc.User, Manifest: lakeManifest(m)}
 	}
-	return e.lake.WriteManifests(ctx, manifests)
+	if err := e.lake.WriteManifests(ctx, manifests); err != nil {
+		return err
+	}
+	e.retired.unname(replaced)
+	return nil
 }
 
 // flushTable submits the flush job of one table and words the answer.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/kalamlake/kalam"
@@ -20,15 +21,18 @@ type retired struct {
 
 // retirement is what one compaction replaced.
 type retirement struct {
-	segments []kalam.Segment // Oldest first.
-	unread   bool
+	scope     kalam.Scope
+	segments  []kalam.Segment // Oldest first.
+	committed bool            // Their replacement is.
+	unread    bool
+	unnamed   bool // manifest.json does not name them any more.
 }
 
 // add notes segments whose replacement is about to be committed.
-func (r *retired) add(segments []kalam.Segment) *retirement {
+func (r *retired) add(sc kalam.Scope, segments []kalam.Segment) *retirement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := &retirement{segments: segments}
+	n := &retirement{scope: sc, segments: segments}
 	r.list = append(r.list, n)
 	return n
 }
@@ -50,19 +54,57 @@ func (r *retired) free(n *retirement) {
 	r.mu.Lock()
 	n.unread = true
 	r.mu.Unlock()
+	r.awaken()
+}
+
+// commit says that the segments were replaced.
+func (r *retired) commit(n *retirement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n.committed = true
+}
+
+// replacedIn returns the notes of scopes whose segments the manifests of record do not
+// name any more, but manifest.json may.
+func (r *retired) replacedIn(scopes []kalam.Scope) (notes []*retirement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.list {
+		if n.committed && !n.unnamed && slices.Contains(scopes, n.scope) {
+			notes = append(notes, n)
+		}
+	}
+	return notes
+}
+
+// unname says that manifest.json does not name the segments of notes any more. Until
+// then they stay: who has only the files must find what it names.
+func (r *retired) unname(notes []*retirement) {
+	if len(notes) == 0 {
+		return
+	}
+	r.mu.Lock()
+	for _, n := range notes {
+		n.unnamed = true
+	}
+	r.mu.Unlock()
+	r.awaken()
+}
+
+func (r *retired) awaken() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take removes from the list, and returns, the segments that nobody reads.
+// take removes from the list, and returns, the segments that nobody reads or names.
 func (r *retired) take() (segments []kalam.Segment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var rest []*retirement
 	for _, n := range r.list {
-		if n.unread {
+		if n.unread && n.unnamed {
 			segments = append(segments, n.segments...)
 		} else {
 			rest = append(rest, n)

@@ -12,7 +12,7 @@ func TestSegmentKey(t *testing.T) {
 		t.Errorf("keys %v, %v, %v", local, named, cold)
 	}
 	var r retired
-	r.add([]kalam.Segment{{Storage: "cold", Path: "p"}})
+	r.add(kalam.Scope{}, []kalam.Segment{{Storage: "cold", Path: "p"}})
 	if r.has(local) || !r.has(cold) {
 		t.Error("a replaced segment of one storage is taken for that of another")
 	}
