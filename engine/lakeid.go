@@ -56,6 +56,9 @@ func (e *Engine) openLake(ctx context.Context, o Options) error {
 			return err
 		}
 		b, err := badger.Open(e.config.BufferPath(), badger.Options{Logger: o.Logger, Relaxed: e.config.Buffer.Relaxed()})
+		if kalam.CodeOf(err) == kalam.CodeCorrupt {
+			return fmt.Errorf("open buffer: %w. %s", err, adoptAdvice)
+		}
 		if err != nil {
 			return fmt.Errorf("open buffer: %w", err)
 		}
@@ -97,9 +100,13 @@ func (c *lakeCheck) refuse(what, do string) error {
 		"%s. Nothing was removed and nothing was changed; keep the files. %s", what, do)
 }
 
+// adoptAdvice is the advice when the buffer is lost.
+const adoptAdvice = "If the write buffer is lost, move what is left of its directory away, and run " +
+	"`kalamd repair --adopt` with the same configuration: it brings back what was flushed"
+
 // wayBack is the advice when the buffer is not the one of the storage.
 const wayBack = "Mount the volume of the write buffer, point storage.buffer_path to the right directory, " +
-	"or restore that directory from a backup. " +
+	"or restore that directory from a backup. " + adoptAdvice + ". " +
 	"To begin a new lake, give it an empty storage directory (storage.default_storage_path)"
 
 // readMark reads the mark of the storage, unless another server uses that.
@@ -160,8 +167,24 @@ func (c *lakeCheck) findSegment(ctx context.Context, find segmentFinder) (string
 	return found, nil
 }
 
+// checkAdopted refuses a buffer that is half filled from the files of a lake.
+func (c *lakeCheck) checkAdopted(ctx context.Context) error {
+	adopting, err := catalog.IsAdopting(ctx, c.backend)
+	if err != nil {
+		return fmt.Errorf("write buffer %s: %w", c.bufferDir, err)
+	}
+	if !adopting {
+		return nil
+	}
+	return c.refuse(fmt.Sprintf("The write buffer %s is that of an adoption which did not finish", c.bufferDir),
+		"Run `kalamd repair --adopt` again")
+}
+
 // check decides whether the buffer and the storage belong together.
 func (c *lakeCheck) check(ctx context.Context) (err error) {
+	if err := c.checkAdopted(ctx); err != nil {
+		return err
+	}
 	if c.record, c.recorded, err = catalog.ReadLake(ctx, c.backend); err != nil {
 		return fmt.Errorf("write buffer %s: %w", c.bufferDir, err)
 	}
@@ -201,7 +224,7 @@ func (c *lakeCheck) checkSame(ctx context.Context) error {
 	}
 	what := fmt.Sprintf("The write buffer %s knows no table, but the storage %s of the same lake holds rows of tables, "+
 		"among others in %s", c.bufferDir, c.storageDir, found)
-	return c.refuse(what, "Restore the directory of the write buffer from a backup")
+	return c.refuse(what, "Restore the directory of the write buffer from a backup. "+adoptAdvice)
 }
 
 // checkUnmarked refuses a storage without mark under a buffer that has written to

@@ -2,7 +2,11 @@
 //
 //	kalamd serve [--config FILE] [--data DIR] [--listen HOST:PORT]
 //	kalamd verify [--config FILE] [--data DIR]
+//	kalamd repair --adopt [--dry-run] [--without-damaged] [--config FILE] [--data DIR]
 //	kalamd --version
+//
+// `kalamd repair --adopt` rebuilds a write buffer that is lost from the files in the
+// storage; docs/reference/recovery.md says what comes back.
 //
 // The configuration comes from a TOML file (--config, KALAM_CONFIG or
 // ./config.toml), over which the environment (KALAM_SECTION_KEY) wins, over which

@@ -72,7 +72,7 @@ func command() *cobra.Command {
 	serve.Flags().StringVar(&f.config, "config", "", "configuration file (default $KALAM_CONFIG, then ./config.toml if there is one)")
 	serve.Flags().StringVar(&f.data, "data", "", "data directory (storage.data_path)")
 	serve.Flags().StringVar(&f.listen, "listen", "", "address to listen on, HOST:PORT (server.host, server.port)")
-	root.AddCommand(serve, healthCommand(), verifyCommand())
+	root.AddCommand(serve, repairCommand(), verifyCommand(), healthCommand())
 	return root
 }
 

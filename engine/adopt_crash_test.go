@@ -1,0 +1,226 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/kalamlake/kalam/engine"
+)
+
+// lakeCopy is the storage of a lake at some moment, and the answers that its files have
+// to give.
+type lakeCopy struct {
+	name string
+	want map[string]string
+}
+
+// adopted starts a server on a copied storage after an adoption and returns it with the
+// report.
+func adopted(t *testing.T, data string, o engine.AdoptOptions) (*server, *engine.AdoptReport) {
+	t.Helper()
+	cfg := engine.DefaultConfig()
+	cfg.Storage.DataPath, cfg.Auth.BcryptCost, cfg.Query.Threads = data, 4, 2
+	report := adopt(t, cfg, o)
+	s := &server{t: t, config: cfg}
+	s.start()
+	t.Cleanup(s.stop)
+	return s, report
+}
+
+// copyAt makes the storage of a copy in a directory of its own.
+func copyAt(t *testing.T, from, name string) (data string) {
+	t.Helper()
+	data = filepath.Join(t.TempDir(), name)
+	copyTree(t, filepath.Join(from, name), filepath.Join(data, "storage"))
+	return data
+}
+
+// manifestsOf returns the manifest.json files of a data directory.
+func manifestsOf(t *testing.T, data string) (list []string) {
+	t.Helper()
+	for p := range treeOf(t, data) {
+		if filepath.Base(p) == "manifest.json" {
+			list = append(list, filepath.Join(data, p))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// TestAdoptAfterCrash adopts what a crash leaves at every named point of flushes and
+// compactions, with orphans, replaced files and a manifest.json of before, and the same
+// without any manifest.json (case D1). The answers are those of the last flush of each
+// user whose file had its name.
+func TestAdoptAfterCrash(t *testing.T) {
+	users, tables := []string{"ann", "ben"}, []string{"app.t", "app.s"}
+	crashes := t.TempDir()
+	var copies []lakeCopy
+	var flushed, current map[string]string
+	var armed, round atomic.Int64
+	s := newServer(t, func(c *engine.Config) { c.Retention.DefaultDeletedRetentionHours = 0 })
+	storage := s.config.StoragePath()
+	s.stop()
+	s.opts.Faults = func(point string) error {
+		if armed.Load() == 0 {
+			return nil
+		}
+		want := flushed
+		if armed.Load() == 1 && slices.Contains([]string{"segment", "committed", "trimmed"}, point) {
+			want = current
+		}
+		c := lakeCopy{fmt.Sprintf("%02d-%02d-%s", round.Load(), len(copies), point), want}
+		copyTree(t, storage, filepath.Join(crashes, c.name))
+		copies = append(copies, c)
+		return nil
+	}
+	s.start()
+	s.must(root, "CREATE NAMESPACE app")
+	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) WITH (FLUSH_POLICY = 'manual')")
+	s.must(root,
+		"CREATE SHARED TABLE app.s (id BIGINT PRIMARY KEY) WITH (FLUSH_POLICY = 'manual', ACCESS_LEVEL = 'public')")
+	s.must(root, "INSERT INTO app.s VALUES (1), (2)") // Of one table at a time something changes.
+	change := func(i int) {
+		for _, u := range users {
+			s.must(userOf(u), fmt.Sprintf("INSERT INTO app.t SELECT 10 * %d + i, 'v' FROM range(10) r(i)", i))
+			s.must(userOf(u), fmt.Sprintf("UPDATE app.t SET v = 'u%d' WHERE id %% 7 = %d", i, i))
+			s.must(userOf(u), fmt.Sprintf("DELETE FROM app.t WHERE id %% 5 = %d", i))
+		}
+	}
+	for i := range 4 {
+		round.Store(int64(i))
+		change(i)
+		current = answersOf(s, users, tables)
+		if i == 3 {
+			armed.Store(1)
+		}
+		s.flush()
+		armed.Store(0)
+		flushed = current
+	}
+	change(4) // Only in the buffer, and lost.
+	round.Store(9)
+	armed.Store(2)
+	s.compactAll()
+	armed.Store(0)
+	s.stop()
+	if len(copies) < 18 {
+		t.Fatalf("only %d points", len(copies))
+	}
+	replaced := false
+	for _, c := range copies {
+		adoptCopy(t, crashes, c, "whole", func(string) {})
+		adoptCopy(t, crashes, c, "without manifest.json", func(data string) {
+			for _, p := range manifestsOf(t, data) {
+				must(t, os.Remove(p))
+			}
+		})
+		if replaced || !strings.HasSuffix(c.name, "compact-committed") {
+			continue
+		}
+		replaced = true // manifest.json names what was replaced, and some of that is gone.
+		for n := 1; n <= 4; n++ {
+			adoptCopy(t, crashes, c, fmt.Sprintf("without %d replaced", n), func(data string) {
+				for range n {
+					removeOldest(t, data, "users/ann/app/t")
+				}
+			})
+		}
+	}
+	if !replaced {
+		t.Error("no compaction was cut short")
+	}
+}
+
+// adoptCopy adopts a copy of a storage and compares the answers.
+func adoptCopy(t *testing.T, crashes string, c lakeCopy, variant string, change func(data string)) {
+	t.Run(c.name+" "+variant, func(t *testing.T) {
+		data := copyAt(t, crashes, c.name)
+		change(data)
+		s, report := adopted(t, data, engine.AdoptOptions{})
+		if !report.Complete() {
+			t.Errorf("not complete:\n%s", textOf(t, report))
+		}
+		users, tables := []string{"ann", "ben"}, []string{"app.t", "app.s"}
+		sameAnswers(t, c.want, answersOf(s, users, tables))
+		s.compactAll()
+		sameAnswers(t, c.want, answersOf(s, users, tables))
+	})
+}
+
+// removeOldest removes the oldest file that a manifest.json names, as the end of a compaction does
+// first.
+func removeOldest(t *testing.T, data, folder string) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(data, "storage", folder, "manifest.json"))
+	must(t, err)
+	for _, name := range segmentNames.FindAllString(string(raw), -1) { // In their order.
+		name = filepath.Join(data, "storage", folder, name)
+		if _, err := os.Stat(name); err == nil {
+			must(t, os.Remove(name))
+			must(t, os.Remove(strings.TrimSuffix(name, ".parquet")+".keys"))
+			return
+		}
+	}
+	t.Fatal("nothing that it names is left")
+}
+
+// segmentNames finds names of segments in a manifest.json.
+var segmentNames = regexp.MustCompile(`[0-9T-]+\.parquet`)
+
+// TestAdoptIsInterrupted ends an adoption at each of its steps. No server starts on what
+// is left, and the next adoption gives the whole lake.
+func TestAdoptIsInterrupted(t *testing.T) {
+	for _, marked := range []bool{true, false} {
+		s := newServer(t)
+		adoptLake(s)
+		before := answersOf(s, adoptUsers, adoptTables)
+		s.stop()
+		if !marked {
+			must(t, os.RemoveAll(filepath.Join(s.config.StoragePath(), ".kalam")))
+		}
+		must(t, os.RemoveAll(s.config.BufferPath()))
+		boom := errors.New("crash")
+		seen := 0
+		for stop := 1; ; stop++ {
+			n, at := 0, ""
+			_, err := engine.Adopt(context.Background(), s.config, engine.AdoptOptions{Faults: func(point string) error {
+				if n++; n == stop {
+					at = point
+					return boom
+				}
+				return nil
+			}})
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, boom) {
+				t.Fatalf("marked %v, step %d: %v", marked, stop, err)
+			}
+			if seen = stop; at == "adopt-finished" {
+				break
+			}
+			if _, err := engine.Open(context.Background(), s.config, engine.Options{}); err == nil ||
+				!strings.Contains(err.Error(), "repair --adopt") {
+				t.Fatalf("marked %v: a server started on an adoption that ended at %s: %v", marked, at, err)
+			}
+		}
+		if seen < 8 {
+			t.Errorf("only %d steps", seen)
+		}
+		s.start()
+		sameAnswers(t, before, answersOf(s, adoptUsers, adoptTables))
+		s.stop()
+		result, err := engine.Verify(t.Context(), s.config, engine.VerifyOptions{Problem: func(line string) { t.Error(line) }})
+		if err != nil || result.Unnamed > 0 || result.Segments < 20 {
+			t.Errorf("verify: %+v, %v", result, err)
+		}
+	}
+}
