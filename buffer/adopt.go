@@ -15,6 +15,8 @@ type AdoptedScope struct {
 	Scope    kalam.Scope
 	Manifest Manifest
 	Rows     []AdoptedRows // One per segment.
+	// Counts are the values above which the counters of columns go on.
+	Counts map[kalam.ColumnID]int64
 	// Unavailable, when set, says why the scope has no manifest: its rows can be neither
 	// read nor written until it is adopted again. The rest is ignored then.
 	Unavailable string
@@ -31,25 +33,18 @@ type AdoptedRows struct {
 //	format, 1 byte | crc32c of the rest, 4 bytes LE | text
 const unavailableFormat = 0x02
 
-// adoptBatch is how many manifests are written in one batch.
+// adoptBatch is how many records are written in one batch.
 const adoptBatch = 256
 
 // Adopt writes the manifests of record of scopes into a backend that no Store uses, and
 // makes sure that later seqs are above all of theirs and above last.
 func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq) error {
-	for _, p := range []string{partitionRows, partitionManifest, partitionMeta} {
+	for _, p := range []string{partitionRows, partitionManifest, partitionMeta, partitionCounts} {
 		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
 			return fmt.Errorf("create partition %s: %w", p, err)
 		}
 	}
-	var ops []Op
-	var size int64
-	write := func() error {
-		err := b.Apply(ctx, ops)
-		ops, size = nil, 0
-		return err
-	}
-	limits := b.MaxBatch()
+	w := adoptWriter{backend: b, limits: b.MaxBatch()}
 	for i := range scopes {
 		sc := &scopes[i]
 		last = max(last, sc.Manifest.Watermark)
@@ -57,19 +52,48 @@ func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq
 		if err != nil {
 			return err
 		}
-		op := Op{Partition: partitionManifest, Key: scopePrefix(nil, sc.Scope), Value: value}
-		more := limits.Size(len(op.Key), len(op.Value))
-		if len(ops) > 0 && (len(ops) == min(adoptBatch, limits.Ops-1) || size+more > limits.Bytes/2) {
-			if err := write(); err != nil {
-				return fmt.Errorf("write manifests: %w", err)
+		if err := w.add(ctx, Op{Partition: partitionManifest, Key: scopePrefix(nil, sc.Scope), Value: value}); err != nil {
+			return err
+		}
+		for column, n := range sc.Counts {
+			if err := w.add(ctx, countOp(CounterID{sc.Scope, column}, n)); err != nil {
+				return err
 			}
 		}
-		ops, size = append(ops, op), size+more
 	}
-	ops = append(ops, clockOp(leadOver(last)))
-	if err := write(); err != nil {
+	if err := w.add(ctx, clockOp(leadOver(last))); err != nil {
+		return err
+	}
+	return w.flush(ctx)
+}
+
+// adoptWriter writes ops in batches.
+type adoptWriter struct {
+	backend Backend
+	limits  Limits
+	ops     []Op
+	size    int64
+}
+
+func (w *adoptWriter) add(ctx context.Context, op Op) error {
+	more := w.limits.Size(len(op.Key), len(op.Value))
+	if len(w.ops) == min(adoptBatch, w.limits.Ops) || w.size+more > w.limits.Bytes/2 {
+		if err := w.flush(ctx); err != nil {
+			return err
+		}
+	}
+	w.ops, w.size = append(w.ops, op), w.size+more
+	return nil
+}
+
+func (w *adoptWriter) flush(ctx context.Context) error {
+	if len(w.ops) == 0 {
+		return nil
+	}
+	if err := w.backend.Apply(ctx, w.ops); err != nil {
 		return fmt.Errorf("write manifests: %w", err)
 	}
+	w.ops, w.size = nil, 0
 	return nil
 }
 

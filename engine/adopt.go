@@ -396,7 +396,7 @@ func (a *adopter) judge(t *lake.FoundTable, found *lake.FoundScope, scope *lake.
 		a.report.Damaged = append(a.report.Damaged, DamagedFile{Path: p, Why: why})
 		a.unsure = true
 	}
-	record := buffer.AdoptedScope{Scope: t.Newest().ScopeOf(found.User)}
+	record := buffer.AdoptedScope{Scope: t.Newest().ScopeOf(found.User), Counts: scope.Counts}
 	if len(scope.Lacking) > 0 {
 		a.unsure = true
 		a.report.Lacking = append(a.report.Lacking, LackingScope{Table: sum.Table, User: found.User, Why: scope.Lacking})

@@ -19,7 +19,7 @@ import (
 var adoptUsers = []string{"alice", "Bob", "con", "user_1", "zoë@x.org"}
 
 // adoptTables are the tables of adoptLake with their owners.
-var adoptTables = []string{"app.notes", "app.wide", "zoo.animals", "zoo.rules"}
+var adoptTables = []string{"app.notes", "app.wide", "zoo.animals", "zoo.rules", "zoo.counted"}
 
 // answersOf returns every row, with its _seq, that users find in the tables, and what the
 // catalog says of these.
@@ -49,6 +49,7 @@ func adoptLake(s *server) {
 	s.must(root,
 		"CREATE SHARED TABLE zoo.animals (name TEXT PRIMARY KEY, legs INT) WITH (FLUSH_POLICY = 'manual', ACCESS_LEVEL = 'public')")
 	s.must(root, "CREATE USER TABLE zoo.rules (id BIGINT PRIMARY KEY, t TEXT) WITH (FLUSH_POLICY = 'manual')")
+	s.must(root, "CREATE USER TABLE zoo.counted (id INT PRIMARY KEY AUTO_INCREMENT, v TEXT) WITH (FLUSH_POLICY = 'manual')")
 	s.must(root, "CREATE STREAM TABLE zoo.typing (id BIGINT PRIMARY KEY) WITH (TTL_SECONDS = 600)")
 	for i := range 4 {
 		for _, u := range adoptUsers {
@@ -60,6 +61,8 @@ func adoptLake(s *server) {
 			s.must(p, fmt.Sprintf(`INSERT INTO app.wide (k, d, b, s, f, g, dec, ts, dt, ti, j, bin, u) VALUES ('k%d', '2026-01-0%d', true, -3, 1.5, -0.0, 12.345,
 				'2026-01-02 03:04:05.123456', '2026-01-02 03:04:05Z', '01:02:03', '[1]', X'00ff', '0197f3c2-6a10-7c11-9f00-12345678900%d')`, i, i+1, i))
 			s.must(p, fmt.Sprintf("INSERT INTO zoo.rules VALUES (%d, 'rule')", i))
+			s.must(p, "INSERT INTO zoo.counted (v) VALUES ('x'), ('y')")
+			s.must(p, fmt.Sprintf("DELETE FROM zoo.counted WHERE id > %d", 2*i+1)) // The highest is never given again.
 			if i > 0 {
 				s.must(p, fmt.Sprintf("UPDATE app.notes SET body = 'changed %d' WHERE id = %d", i, 10*(i-1)+1))
 				s.must(p, fmt.Sprintf("DELETE FROM app.notes WHERE id = %d", 10*(i-1)+2))
@@ -154,6 +157,9 @@ func TestAdopt(t *testing.T) {
 	s.must(alice, "INSERT INTO app.notes (body) VALUES ('new')")
 	if _, err := s.try(alice, "INSERT INTO app.notes (id, body) VALUES (32, 'twice')"); err == nil {
 		t.Error("a key was inserted twice")
+	}
+	if got := s.single(alice, "INSERT INTO zoo.counted (v) VALUES ('z') RETURNING id"); got != "9" {
+		t.Errorf("the counter gives %s", got)
 	}
 	s.must(root, "CREATE USER TABLE zoo.later (id BIGINT PRIMARY KEY)")
 	after := answersOf(s, adoptUsers, adoptTables)
