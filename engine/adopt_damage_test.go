@@ -96,6 +96,7 @@ func TestAdoptDamage(t *testing.T) {
 				before := withoutMark(treeOf(t, filepath.Join(data, "storage")))
 				s, report := adopted(t, data, engine.AdoptOptions{})
 				wantDamage(t, s, report, damaged{path: p, kind: kind, missing: content == nil}, users, tables, want)
+				s.stop() // It writes manifest.json.
 				for q, c := range treeOf(t, filepath.Join(data, "storage")) {
 					if old, ok := before[q]; ok && filepath.Ext(q) == ".parquet" && old != c {
 						t.Errorf("%s was changed", q)
