@@ -94,7 +94,7 @@ func allocateTable(fd int, name string, length int64) error {
 		err = allocate(fd, 0, length)
 	}
 	if isNoSpace(err) {
-		noteNoRoom(dir)
+		tableNoRoom.note(dir)
 		err = errors.Join(err, syscall.Ftruncate(fd, 0), os.Remove(name))
 		time.Sleep(retryPause)
 	}
@@ -106,7 +106,7 @@ func allocateTable(fd int, name string, length int64) error {
 // it was to replace, and lose what is in them.
 func awaitRoom(fd int, dir string, length int64) {
 	for !leavesRoom(dir, length) || isNoSpace(allocate(fd, 0, length)) {
-		noteNoRoom(dir)
+		compactionNoRoom.note(dir)
 		// What was allocated in part is given back. The length stays.
 		_ = syscall.Ftruncate(fd, 0)
 		for syscall.Ftruncate(fd, length) != nil {
@@ -132,10 +132,13 @@ func isCompaction() bool {
 	}
 }
 
+// fallocate is replaced by tests.
+var fallocate = syscall.Fallocate
+
 // allocate gives a file length bytes of the disk, behind its end if mode says so.
 func allocate(fd int, mode uint32, length int64) error {
 	for {
-		err := syscall.Fallocate(fd, mode, 0, length)
+		err := fallocate(fd, mode, 0, length)
 		if !errors.Is(err, syscall.EINTR) {
 			return err
 		}

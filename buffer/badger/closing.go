@@ -31,7 +31,9 @@ func (b *Backend) closeDB() error {
 			return err
 		case <-ticker.C:
 		}
-		if now := time.Now(); now.Sub(begun) > closeTime && noRoomSince(b.room.dir, now.Add(-stuckFor)) {
+		recently := time.Now().Add(-stuckFor)
+		stuck := tableNoRoom.since(b.room.dir, recently) || compactionNoRoom.since(b.room.dir, recently)
+		if stuck && time.Since(begun) > closeTime {
 			return b.leaveDB()
 		}
 	}

@@ -55,14 +55,17 @@ const (
 	mostUnwritten = 2
 )
 
-// noRoomAt is when a table last found no room, by directory.
-var noRoomAt sync.Map
+// noRoom is when something last found no room, by directory.
+type noRoom struct{ at sync.Map }
 
-func noteNoRoom(dir string) { noRoomAt.Store(dir, time.Now()) }
+// Of the tables of memtables, and of those of compactions.
+var tableNoRoom, compactionNoRoom noRoom
 
-// noRoomSince reports whether a table of dir found no room after a time.
-func noRoomSince(dir string, after time.Time) bool {
-	at, ok := noRoomAt.Load(dir)
+func (n *noRoom) note(dir string) { n.at.Store(dir, time.Now()) }
+
+// since reports whether that was after a time.
+func (n *noRoom) since(dir string, after time.Time) bool {
+	at, ok := n.at.Load(dir)
 	return ok && at.(time.Time).After(after)
 }
 
@@ -283,7 +286,7 @@ func (r *room) check(bytes, free int64) error {
 	if err := r.place(free); err != nil {
 		return err
 	}
-	if free > (mostUnwritten+1)*logBytes(r.memtable) && !noRoomSince(r.dir, time.Now().Add(-stuckFor)) {
+	if free > (mostUnwritten+1)*logBytes(r.memtable) && !tableNoRoom.since(r.dir, time.Now().Add(-stuckFor)) {
 		return nil
 	}
 	return r.awaitTables()
@@ -300,9 +303,8 @@ func (r *room) awaitTables() error {
 		if len(logs) < mostUnwritten { // One of them is in use. After a kill it waits, too.
 			return nil
 		}
-		free, _ := freeSpace(r.dir)
-		stuck := noRoomSince(r.dir, time.Now().Add(-stuckFor)) && free < logBytes(r.memtable)
-		if stuck || time.Since(begun) > stuckFor {
+		if tableNoRoom.since(r.dir, begun) || time.Since(begun) > stuckFor {
+			free, _ := freeSpace(r.dir)
 			return errFull(free, logBytes(r.memtable))
 		}
 	}

@@ -20,10 +20,10 @@ import (
 	"github.com/kalamlake/kalam/link/wire"
 )
 
-var fullDiskRounds = flag.Int("full-disk-rounds", 1, "rounds of TestFullDisk on each file system")
-
-// smallDisk is the size of the file systems of TestFullDisk.
-const smallDisk = 64 << 20
+var (
+	fullDiskRounds = flag.Int("full-disk-rounds", 1, "rounds of TestFullDisk on each file system")
+	fullDiskMiB    = flag.Int64("full-disk-mib", 64, "size of the file systems of TestFullDisk")
+)
 
 // TestFullDisk fills small file systems, by the server's own rows and by files of
 // others beside them, while the server writes, flushes and compacts; kills it, and
@@ -33,7 +33,7 @@ const smallDisk = 64 << 20
 // that the disk is nearly full; a start without room says what it needs; DROP TABLE
 // gives the space back without a restart, and then /health is healthy.
 func TestFullDisk(t *testing.T) {
-	for _, disk := range buffertest.SmallDisks(t, smallDisk) {
+	for _, disk := range buffertest.SmallDisks(t, *fullDiskMiB<<20) {
 		t.Run(disk.Name, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)
@@ -103,7 +103,7 @@ func (f *fullDisk) round(round int) {
 	stop := f.maintain()
 	f.fill()
 	if f.rng.IntN(2) == 0 { // Others take the rest, or nearly.
-		fillDisk(f.t, f.other(), f.rng.Int64N(4<<20)*f.rng.Int64N(2))
+		fillDisk(f.t, f.other(), f.rng.Int64N(*fullDiskMiB<<16)*f.rng.Int64N(2))
 		f.fill()
 	}
 	f.write(50)
