@@ -76,8 +76,8 @@ func (b *Backend) rotate() error {
 	}
 	b.writing.Lock()
 	defer b.writing.Unlock()
-	if b.room.none {
-		return nil
+	if !b.room.canRotate() {
+		return errNoRotation
 	}
 	log := b.room.log
 	for written := int64(0); b.room.log == log; written += int64(len(value)) * most {
@@ -90,6 +90,9 @@ func (b *Backend) rotate() error {
 	}
 	return b.writeLocked(clear)
 }
+
+// errNoRotation says that a memtable is not filled up for the deletions in it.
+var errNoRotation = errors.New("there is no room for another log")
 
 // errLeft says that the store is being closed.
 var errLeft = errors.New("the write buffer is being closed")

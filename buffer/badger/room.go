@@ -316,6 +316,9 @@ func (r *room) place(free int64) error {
 		return nil
 	}
 	err := r.prepare()
+	if isNoSpace(err) && os.Remove(filepath.Join(r.dir, reserveName)) == nil {
+		err = r.prepare() // What is left of it is for the table.
+	}
 	switch {
 	case r.next == 0 && isNoSpace(err):
 		return errFull(free, r.part(free))
@@ -400,12 +403,30 @@ func usedLogs(dir string) (logs []os.FileInfo, err error) {
 	return logs, nil
 }
 
-// refill makes the file again that was given up for a table.
+// refill makes what was given up, or not made, for lack of room: the next log once the
+// table of the one before is written, and the file that is kept for a table.
 func (r *room) refill() error {
+	if r.next == 0 && !r.none {
+		if logs, err := usedLogs(r.dir); err != nil || len(logs) > 1 {
+			return err
+		}
+		if err := r.prepare(); err != nil && !isNoSpace(err) {
+			return err
+		}
+		return nil
+	}
 	if _, err := os.Stat(filepath.Join(r.dir, reserveName)); err == nil || !r.keep {
 		return nil
 	}
 	return r.prepareEarly()
+}
+
+// canRotate reports whether a log may be filled without need: there is room for the
+// next one, and for the table, afterwards.
+func (r *room) canRotate() bool {
+	free, known := freeSpace(r.dir)
+	log := logBytes(r.memtable)
+	return known && !r.none && (free >= 2*log || r.next == log && r.kept() > 0 && free >= log/2)
 }
 
 // kept returns the space of the file that is given up for a table.
