@@ -2,9 +2,12 @@ package engine_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -202,4 +205,64 @@ func TestScrubBesideCompactions(t *testing.T) {
 	if h := s.Health(); h.Degraded {
 		t.Errorf("health is %+v", h)
 	}
+}
+
+// TestEarlyRecords: the record of an early version has no checksums. What it names is
+// read all the same, keys that are missing are made anew, a foreign file is refused, and
+// a scrub completes the record.
+func TestEarlyRecords(t *testing.T) {
+	s := scrubbed(t)
+	alice, bob := userOf("alice"), userOf("bob")
+	want := s.must(alice, "SELECT id, body FROM app.t ORDER BY id").table()
+	s.stop()
+	sums := regexp.MustCompile(`,"sums":\{[^}]*\}`)
+	editManifest(t, s.config, func(raw []byte) []byte {
+		body := sums.ReplaceAll(raw[5:], nil)
+		if len(body) == len(raw)-5 {
+			t.Fatalf("the record has no sums: %s", raw[5:])
+		}
+		sealed := binary.LittleEndian.AppendUint32(raw[:1:1], crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+		return append(sealed, body...)
+	})
+	s.start()
+	keys := s.filesOf(t, "alice")[".keys"]
+	must(t, os.Remove(keys))
+	for _, state := range []string{"without keys", "with new keys", "after a restart"} {
+		if got := s.must(alice, "SELECT id, body FROM app.t ORDER BY id").table(); got != want {
+			t.Errorf("%s: alice has other rows", state)
+		}
+		if got := s.single(alice, "SELECT id FROM app.t WHERE id = 77"); plainCell(got) != "77" {
+			t.Errorf("%s: by key there is %s", state, got)
+		}
+		if state == "with new keys" {
+			s.restart()
+		}
+	}
+	parquet := s.filesOf(t, "alice")[".parquet"]
+	whole, err := os.ReadFile(parquet)
+	must(t, err)
+	foreign, err := os.ReadFile(s.filesOf(t, "bob")[".parquet"])
+	must(t, err)
+	must(t, os.Remove(keys))
+	put(t, parquet, foreign)
+	if _, err := s.try(alice, "SELECT * FROM app.t"); kalam.CodeOf(err) != kalam.CodeCorrupt {
+		t.Errorf("bob's file in the place of alice's: %v", err)
+	}
+	put(t, parquet, whole)
+	for i, recorded := range []int{1, 0} {
+		r, err := s.Scrub(t.Context(), func(jobs.ScrubResult) {})
+		if err != nil || r.Damaged > 0 || r.Recorded != recorded || r.Segments != 3 {
+			t.Errorf("scrub %d: %+v, %v", i, r, err)
+		}
+	}
+	if got := s.must(bob, "SELECT count(*) FROM app.t").rows[0][0]; plainCell(got) != "2000" {
+		t.Errorf("bob has %s rows", got)
+	}
+	s.stop()
+	editManifest(t, s.config, func(raw []byte) []byte {
+		if !sums.Match(raw) {
+			t.Errorf("the record was not completed: %s", raw)
+		}
+		return raw
+	})
 }

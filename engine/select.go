@@ -349,6 +349,9 @@ func (s *session) stream(ctx context.Context, res *openRows) error {
 			return err
 		}
 		if trailer.Truncated {
+			if err := res.files.changed(ctx, nil); err != nil {
+				return err
+			}
 			break
 		}
 	}
