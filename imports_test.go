@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"query/sandbox":     {},
 	"query/process":     {"", "query/sandbox"},
 	"query/shm":         {""},
+	"query/turns":       {""},
 	"engine":            {"", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe", "jobs"},
 	"api":               {"", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
 	"shell":             {"", "dialect", "link", "link/wire"},
