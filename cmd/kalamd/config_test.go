@@ -86,12 +86,16 @@ func TestEveryKey(t *testing.T) {
 			value = `"allow"`
 		case "protocol.events":
 			value = `"kalamdb"`
+		case "query.dialect":
+			value = `"duckdb"`
 		case "log.format":
 			value = `"json"`
 		case "log.level":
 			value = `"debug"`
-		case "flush.schedule":
+		case "flush.schedule", "storage.scrub_schedule":
 			value = `"@hourly"`
+		case "storage.scrub_bytes_per_second":
+			value = "1048576"
 		case "auth.bcrypt_cost":
 			value = "4"
 		}
