@@ -67,7 +67,7 @@ func allocateMapped(fd int, length int64) error {
 	case strings.HasSuffix(name, tableSuffix):
 		err = allocateTable(fd, name, length)
 	case strings.HasSuffix(name, valueLogSuffix), filepath.Base(name) == discardName:
-		err = allocate(fd, 0, length)
+		err = allocateAtStart(fd, filepath.Dir(name), length)
 	}
 	if isNoSpace(err) {
 		return err
@@ -81,6 +81,20 @@ func allocateLog(fd int, length int64) error {
 	err := allocate(fd, 0, length)
 	if isNoSpace(err) {
 		err = allocate(fd, 0, length/logParts)
+	}
+	return err
+}
+
+// allocateAtStart allocates a file of the value log, which Badger makes at a start. The
+// tables of the logs that a crash left are written beside it; they give back those.
+func allocateAtStart(fd int, dir string, length int64) error {
+	err := allocate(fd, 0, length)
+	if isNoSpace(err) && os.Remove(filepath.Join(dir, reserveName)) == nil {
+		err = allocate(fd, 0, length)
+	}
+	for begun := time.Now(); isNoSpace(err) && time.Since(begun) < stuckFor; {
+		time.Sleep(tablePause)
+		err = allocate(fd, 0, length)
 	}
 	return err
 }

@@ -178,7 +178,8 @@ func (b *Backend) openDB() (err error) {
 // full disk can only be told by its text.
 func openError(dir string, err error) error {
 	if isNoSpace(err) {
-		return kalam.Wrap(kalam.CodeResourceExhausted, err, "data directory %s cannot be opened: the disk is full", dir)
+		free, _ := freeSpace(dir)
+		return errors.Join(errNoRoomToOpen(dir, free, free+2*valueLogBytes+openSlack), err)
 	}
 	if isSystemError(err) || strings.Contains(err.Error(), fs.ErrPermission.Error()) {
 		return unreadable(dir, err)

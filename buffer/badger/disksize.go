@@ -49,10 +49,11 @@ func chooseMemtable(dir string) (int64, error) {
 // logs that a crash left find no room for their tables. What is allocated behind the
 // end of a log, or of a value log, is given back before.
 func checkRoomToOpen(dir string, memtable int64) error {
-	free, known := freeSpace(dir)
+	now, known := freeSpace(dir)
 	if !known {
 		return nil
 	}
+	free := now
 	logs, err := usedLogs(dir)
 	if err != nil {
 		return unreadable(dir, err)
@@ -91,9 +92,15 @@ func checkRoomToOpen(dir string, memtable int64) error {
 		need += discardBytes
 	}
 	if free < need {
-		return kalam.Errorf(kalam.CodeResourceExhausted, "data directory %s cannot be opened: the disk is full: "+
-			"%s are free, %s are needed; free space on the disk, then start again",
-			dir, mebibytes(free), mebibytes(need))
+		return errNoRoomToOpen(dir, free, need)
+	}
+	if now < need { // It is kept for this.
+		return removeIfThere(filepath.Join(dir, reserveName))
 	}
 	return nil
+}
+
+func errNoRoomToOpen(dir string, free, need int64) error {
+	return kalam.Errorf(kalam.CodeResourceExhausted, "data directory %s cannot be opened: the disk is full: "+
+		"%s are free, %s are needed; free space on the disk, then start again", dir, mebibytes(free), mebibytes(need))
 }
