@@ -54,7 +54,7 @@ func (p *parser) vectorIndex() error {
 // existingColumn consumes the name of a column that is to be changed. System
 // columns cannot be.
 func (p *parser) existingColumn() (Ident, error) {
-	id, err := p.ident("column name")
+	id, err := p.stored("column name")
 	if err == nil && wordIn(id.Name, reservedColumns) {
 		err = syntaxError(id.Pos, "Column '%s' is a system column and cannot be changed", id.Name)
 	}

@@ -10,16 +10,16 @@ type Statement interface {
 	Verb() string
 }
 
-// Ident is the name of a column or namespace as written: folded to lower case
-// unless quoted, never longer than kalam.MaxIdentifier.
+// Ident is a name, never longer than kalam.MaxIdentifier: that of a column, table or
+// namespace in lower case, an alias folded to lower case unless quoted.
 type Ident struct {
 	Name   string
 	Quoted bool
 	Pos    int
 }
 
-// Name is a table name of one to three parts: t, ns.t or ns.user.t. Parts are
-// folded to lower case unless quoted.
+// Name is a table name of one to three parts: t, ns.t or ns.user.t. Parts are in
+// lower case.
 type Name struct {
 	Parts []string
 	Pos   int

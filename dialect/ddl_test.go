@@ -346,7 +346,7 @@ func TestCreateTableErrors(t *testing.T) {
 		{"CREATE TABLE 't' (id INT)", sql, 14, "Syntax error at or near ''t'': expected table name"},
 		{"CREATE TABLE 1t (id INT)", sql, 14, "Syntax error at or near '1': expected table name"},
 		{"CREATE TABLE _t (id INT)", sql, 14, "table name '_t' must not begin with '_' or a digit"},
-		{"CREATE TABLE \"T\" (id INT)", sql, 14, "table name \"T\" must be in lower case"},
+
 		{"CREATE TABLE \"a b\" (id INT)", sql, 14, "table name \"a b\" may only hold letters, digits and '_'"},
 		{"CREATE TABLE ключ (id INT)", sql, 14, "table name \"ключ\" may only hold letters, digits and '_'"},
 		{"CREATE TABLE \"n-s\".t (id INT)", sql, 14, "namespace name \"n-s\" may only hold letters, digits and '_'"},
@@ -572,7 +572,7 @@ func TestNames(t *testing.T) {
 		{"table", dialect.CheckTableName("a\x00"), `table name "a\x00" may only hold letters, digits and '_'`},
 		{"column", dialect.CheckColumnName(dialect.Ident{Name: "id"}), ""},
 		{"column", dialect.CheckColumnName(dialect.Ident{Name: "_updated", Quoted: true}), "Column name '_updated' is reserved for the system"},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "Upper", Quoted: true}), `column name "Upper" must be in lower case`},
+		{"column", dialect.CheckColumnName(dialect.Ident{Name: "Upper", Quoted: true}), `column name "Upper" may only hold letters, digits and '_'`},
 		{"column", dialect.CheckColumnName(dialect.Ident{Name: "order"}), "column name 'order' is a reserved word: it needs quotes, \"order\""},
 		{"column", dialect.CheckColumnName(dialect.Ident{Name: "order", Quoted: true}), ""},
 		{"column", dialect.CheckColumnName(dialect.Ident{Name: "index", Quoted: true}), ""},

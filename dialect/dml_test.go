@@ -116,14 +116,14 @@ func TestInsert(t *testing.T) {
 		want      dialect.Insert
 	}{
 		{"columns", `INSERT INTO ns.T (A, "B", c) VALUES (1, 2, 3)`, dialect.Insert{
-			Table: name(12, "ns", "t"), Columns: []dialect.Ident{{Name: "a", Pos: 18}, {Name: "B", Quoted: true, Pos: 21}, {Name: "c", Pos: 26}},
+			Table: name(12, "ns", "t"), Columns: []dialect.Ident{{Name: "a", Pos: 18}, {Name: "b", Quoted: true, Pos: 21}, {Name: "c", Pos: 26}},
 		}},
 		{"overriding", "INSERT INTO t (a) overriding SYSTEM value SELECT 1", dialect.Insert{
 			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}}, Overriding: true, Select: "SELECT 1", SelectPos: 42,
 		}},
 		{"user qualifier", "INSERT INTO ns.user.t VALUES (1)", dialect.Insert{Table: name(12, "ns", "user", "t")}},
 		{"alias", "INSERT INTO t AS x VALUES (1)", dialect.Insert{Table: name(12, "t"), Alias: "x"}},
-		{"backticks", "INSERT INTO `n`.`T` VALUES (1)", dialect.Insert{Table: name(12, "n", "T")}},
+		{"backticks", "INSERT INTO `n`.`T` VALUES (1)", dialect.Insert{Table: name(12, "n", "t")}},
 		{"default values", "INSERT INTO t DEFAULT VALUES RETURNING *", dialect.Insert{
 			Table: name(12, "t"), Defaults: true, Returning: []dialect.ReturnExpr{{SQL: "*", Pos: 39}},
 		}},
@@ -261,7 +261,7 @@ func TestKeyEquals(t *testing.T) {
 		{"id = (SELECT 1)", ""},
 		{"id = ANY ($1)", ""},
 		{"id IS NOT DISTINCT FROM 1", ""},
-		{"`id` = 1 AND \"K\" = 2", "id=n:1 K=n:2"},
+		{"`id` = 1 AND \"K\" = 2", "id=n:1 k=n:2"},
 		{"id = 1 /* c */ AND -- d\n k = 2", "id=n:1 k=n:2"},
 		{"u.id = 1", ""},
 		{"id = NULL", ""},

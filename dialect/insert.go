@@ -74,7 +74,7 @@ func (p *parser) columnList() ([]Ident, error) {
 	}
 	var out []Ident
 	for {
-		id, err := p.ident("column name")
+		id, err := p.stored("column name")
 		if err != nil {
 			return nil, err
 		}

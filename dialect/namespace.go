@@ -33,7 +33,7 @@ func CheckColumnName(id Ident) error {
 	case wordIn(id.Name, reservedColumns):
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Column name '%s' is reserved for the system", id.Name)
 	case id.Quoted && !inSet(values, id.Name):
-		return checkForm("column", id.Name)
+		return kalam.CheckIdentifier("column", id.Name)
 	}
 	if wordIn(id.Name, columnWords) {
 		return nil
@@ -46,22 +46,13 @@ func CheckColumnName(id Ident) error {
 }
 
 func checkName(what, name string) error {
-	if err := checkForm(what, name); err != nil {
+	if err := kalam.CheckIdentifier(what, name); err != nil {
 		return err
 	}
 	if isReservedName(name) {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "%s name '%s' is a reserved word", what, name)
 	}
 	return nil
-}
-
-// checkForm checks the letters of a name.
-func checkForm(what, name string) error {
-	err := kalam.CheckIdentifier(what, name)
-	if low := fold(name); err != nil && low != name && kalam.CheckIdentifier(what, low) == nil {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "%s name %q must be in lower case", what, name)
-	}
-	return err
 }
 
 // anyIdent consumes an identifier for a check that words reserved names itself.
@@ -71,7 +62,7 @@ func (p *parser) anyIdent(what string) (Ident, error) {
 		p.advance()
 		return id, nil
 	}
-	return p.ident(what)
+	return p.stored(what)
 }
 
 // namespaceName consumes the name of a namespace where nothing else can stand:

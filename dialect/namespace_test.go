@@ -39,7 +39,7 @@ func TestNamespaces(t *testing.T) {
 		{"SET NAMESPACE TO 'Default'", &dialect.Use{Namespace: ident("default", 17)}},
 		{"USE NAMESPACE app", &dialect.Use{Namespace: ident("app", 14)}},
 		{"USE 'App'", &dialect.Use{Namespace: ident("app", 4)}},
-		{"USE NAMESPACE \"App\"", &dialect.Use{Namespace: dialect.Ident{Name: "App", Quoted: true, Pos: 14}}},
+		{"USE NAMESPACE \"App\"", &dialect.Use{Namespace: dialect.Ident{Name: "app", Quoted: true, Pos: 14}}},
 		{"USE `app`;", &dialect.Use{Namespace: dialect.Ident{Name: "app", Quoted: true, Pos: 4}}},
 		{"USE namespace", &dialect.Use{Namespace: ident("namespace", 4)}},
 		{"USE namespace;", &dialect.Use{Namespace: ident("namespace", 4)}},
@@ -60,7 +60,7 @@ func TestNamespaceErrors(t *testing.T) {
 		{"CREATE NAMESPACE", sql, 17, "Syntax error at end of statement: expected namespace name"},
 		{"CREATE NAMESPACE system", sql, 18, "Namespace name 'system' is reserved"},
 		{"CREATE NAMESPACE select", sql, 18, "namespace name 'select' is a reserved word"},
-		{"CREATE NAMESPACE \"App\"", sql, 18, "namespace name \"App\" must be in lower case"},
+
 		{"CREATE NAMESPACE a.b", sql, 19, "Syntax error at or near '.': expected end of statement"},
 		{"CREATE NAMESPACE 'app'", sql, 18, "Syntax error at or near ''app'': expected namespace name"},
 		{"CREATE NAMESPACE app WITH", sql, 26, "Syntax error at end of statement: expected OPTIONS"},

@@ -257,10 +257,18 @@ func (p *parser) ident(what string) (Ident, error) {
 	return id, nil
 }
 
+// stored consumes the identifier of something that is kept under its name, which is in
+// lower case however it is written.
+func (p *parser) stored(what string) (Ident, error) {
+	id, err := p.ident(what)
+	id.Name = fold(id.Name)
+	return id, err
+}
+
 // name consumes a table name of one to three parts.
 func (p *parser) name(what string) (Name, error) {
 	n := Name{Pos: p.tok.pos}
-	id, err := p.ident(what)
+	id, err := p.stored(what)
 	if err != nil {
 		return n, err
 	}
@@ -270,7 +278,7 @@ func (p *parser) name(what string) (Name, error) {
 			return n, syntaxError(p.tok.pos, "%s has more than three parts", what)
 		}
 		p.advance()
-		if id, err = p.ident(what); err != nil {
+		if id, err = p.stored(what); err != nil {
 			return n, err
 		}
 		n.Parts = append(n.Parts, id.Name)

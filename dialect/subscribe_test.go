@@ -16,7 +16,7 @@ func TestSubscribe(t *testing.T) {
 			Query: "SELECT * FROM app.t WHERE a = $1 AND b > 2", Table: table("app", "t"), Pos: 13, Params: 1,
 		}},
 		{"SUBSCRIBE TO `app`.`T` WHERE `a` ? 'k' LAST 5", &dialect.SubscribeTo{
-			Query: `SELECT * FROM "app"."T" WHERE json_contains("a" , 'k')`, Table: table("app", "T"), Pos: 13, Options: &dialect.SubscribeOptions{LastRows: ptr(5)},
+			Query: `SELECT * FROM "app"."T" WHERE json_contains("a" , 'k')`, Table: table("app", "t"), Pos: 13, Options: &dialect.SubscribeOptions{LastRows: ptr(5)},
 		}},
 		{"SUBSCRIBE TO app.t LAST 20", &dialect.SubscribeTo{
 			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13, Options: &dialect.SubscribeOptions{LastRows: ptr(20)},

@@ -1,6 +1,9 @@
 package dialect
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // update parses UPDATE; the current token is the word.
 func (p *parser) update() (Statement, error) {
@@ -152,14 +155,14 @@ func (p *parser) setList(table Name, alias string) ([]Assign, error) {
 func endsValue(p *parser) bool { return endsItem(p) || p.is("RETURNING") }
 
 func (p *parser) setOne(out []Assign, table Name, alias string) ([]Assign, error) {
-	column, err := p.ident("column name")
+	column, err := p.stored("column name")
 	if err != nil {
 		return nil, err
 	}
 	first, own := column, qualifier{table: table, alias: alias}
 	for p.acceptPunct('.') { // alias.column, or the table's own name.
 		own.add(column.Name)
-		if column, err = p.ident("column name"); err != nil {
+		if column, err = p.stored("column name"); err != nil {
 			return nil, err
 		}
 	}
@@ -238,11 +241,11 @@ func (q *qualifier) fits() bool {
 	case q.count == 0:
 		return true
 	case q.alias != "":
-		return q.count == 1 && q.parts[0] == q.alias
+		return q.count == 1 && strings.EqualFold(q.parts[0], q.alias)
 	case q.count == 1:
-		return q.parts[0] == q.table.last()
+		return strings.EqualFold(q.parts[0], q.table.last())
 	}
-	return q.count <= len(q.parts) && slices.Equal(q.parts[:q.count], q.table.Parts)
+	return q.count <= len(q.parts) && slices.EqualFunc(q.parts[:q.count], q.table.Parts, strings.EqualFold)
 }
 
 // returning consumes RETURNING expr [AS alias] {, ...}; nil if there is none.
@@ -320,6 +323,7 @@ func (p *parser) columnRef(table Name, alias string) Ident {
 			if !own.fits() {
 				return Ident{Pos: -1}
 			}
+			id.Name = fold(id.Name)
 			return id
 		}
 		own.add(id.Name)

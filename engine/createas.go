@@ -25,8 +25,8 @@ func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spe
 	defer res.Close()
 	fields := s.fields(res.rows.Schema(), res.tables)
 	for i, f := range fields {
-		c := kalam.Column{Name: f.Name, Type: f.Type}
-		if err := dialect.CheckColumnName(dialect.Ident{Name: f.Name, Quoted: true}); err != nil {
+		c := kalam.Column{Name: strings.ToLower(f.Name), Type: f.Type}
+		if err := dialect.CheckColumnName(dialect.Ident{Name: c.Name, Quoted: true}); err != nil {
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "%s: give column %d of the query a name with AS", messageOf(err), i+1).At(st.As.Pos)
 		}
 		if spec.ColumnIndex(c.Name) >= 0 {

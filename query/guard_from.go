@@ -222,13 +222,12 @@ func (c *checker) addItem(it fromItem) {
 	}
 }
 
-// partsOf returns the parts of a table's name as written, folded to lower case
-// unless quoted.
+// partsOf returns the parts of a table's name, in lower case.
 func (c *checker) partsOf(n node) []string {
 	var parts []string
 	for _, key := range []string{"catalog_name", "schema_name", "table_name"} {
 		if s := str(n, key); s != "" {
-			parts = append(parts, s)
+			parts = append(parts, strings.ToLower(s))
 		}
 	}
 	if pos := offsetOf(n); pos >= 0 && pos < len(c.sql) {

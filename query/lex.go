@@ -61,7 +61,7 @@ func lexemesOf(sql string) []dialect.Lexeme {
 }
 
 // nameAt reads the name of one or more parts at pos. ok is false when there is
-// none. Parts are folded to lower case unless they are quoted.
+// none. Parts are in lower case, as what they name is kept.
 func nameAt(sql string, pos int) (parts []string, ok bool) {
 	lexemes := lexemesOf(sql[pos:min(len(sql), pos+maxNameText)])
 	for i := 0; i < len(lexemes); i += 2 {
@@ -70,7 +70,7 @@ func nameAt(sql string, pos int) (parts []string, ok bool) {
 		case dialect.LexWord:
 			parts = append(parts, strings.ToLower(text))
 		case dialect.LexQuoted:
-			parts = append(parts, strings.ReplaceAll(text[1:len(text)-1], `""`, `"`))
+			parts = append(parts, strings.ToLower(strings.ReplaceAll(text[1:len(text)-1], `""`, `"`)))
 		default:
 			return nil, false
 		}

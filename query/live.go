@@ -13,7 +13,7 @@ import (
 // LivePlan is the analysed text of a live query: columns of one table under a
 // condition.
 type LivePlan struct {
-	Table     []string // Parts of the table's name, folded to lower case unless quoted.
+	Table     []string // Parts of the table's name, in lower case.
 	Namespace string   // See TableRef.
 	Position  int      // 0-based byte offset of the name.
 	Alias     string   // "" when the query gives none.

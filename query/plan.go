@@ -15,7 +15,7 @@ import (
 // TableRef is one occurrence of a table in a query. WITH names, aliases and
 // table functions are no tables.
 type TableRef struct {
-	Parts []string // Of the name, one to three, folded to lower case unless quoted.
+	Parts []string // Of the name, one to three, in lower case.
 	// Position is the 0-based byte offset of the name in the text given to Analyse.
 	Position int
 	// Namespace is the one that qualified columns give the table, as in ns.t.c, while
