@@ -174,7 +174,7 @@ func TestCompactKeepsAnswers(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT, k TEXT, n INT, f FLOAT, d DOUBLE, m DECIMAL(20,4), ts TIMESTAMP, dt DATETIME, day DATE, tm TIME, j JSON, raw BYTES, u UUID, ok BOOLEAN, PRIMARY KEY (id, k))")
 	for i := range 12 {
-		s.must(alice, fmt.Sprintf(`INSERT INTO app.t SELECT i, 'k' || (i %% 7), i - 50, CASE WHEN i %% 3 = 0 THEN '-0.0'::FLOAT WHEN i %% 3 = 1 THEN 0 ELSE i / 7 END, CASE i %% 5 WHEN 0 THEN 'nan' WHEN 1 THEN '-inf' WHEN 2 THEN '-0.0' ELSE i / 3 END::DOUBLE,
+		s.must(alice, fmt.Sprintf(`INSERT INTO app.t SELECT i, 'k' || (i %% 7), i - 50, CASE WHEN i %% 3 = 0 THEN '-0.0'::FLOAT WHEN i %% 3 = 1 THEN 0 ELSE i / 7.0 END, CASE i %% 5 WHEN 0 THEN 'nan' WHEN 1 THEN '-inf' WHEN 2 THEN '-0.0' ELSE i / 3.0 END::DOUBLE,
 			i * 1.2345, TIMESTAMP '2026-01-01' + i * INTERVAL 1 HOUR, TIMESTAMPTZ '2026-01-01 00:00:00+00' + i * INTERVAL 1 MINUTE, DATE '2026-01-01' + i::INT, TIME '00:00:01' + i * INTERVAL 1 SECOND,
 			CASE WHEN i %% 4 = 0 THEN NULL ELSE json_object('a', i) END, CASE WHEN i %% 6 = 0 THEN NULL ELSE encode('x' || i) END, md5(i::VARCHAR)::UUID, i %% 2 = 0 FROM range(%d, %d) r(i)`, 40*i, 40*i+40))
 		s.flush()

@@ -143,9 +143,13 @@ func TestTextsBelowTheLimits(t *testing.T) {
 	for name, sql := range hardTexts() {
 		for _, n := range []int{12_000, 24_900, 49_900, 250_000} {
 			text := sql(n)
-			start := cpuTime()
-			_, _ = e.Analyse(t.Context(), text) // An error is as good as a plan.
-			if took := cpuTime() - start; took > time.Second {
+			took := time.Hour
+			for try := 0; try < 3 && took > time.Second; try++ { // What else runs on a core slows it down.
+				start := cpuTime()
+				_, _ = e.Analyse(t.Context(), text) // An error is as good as a plan.
+				took = min(took, cpuTime()-start)
+			}
+			if took > time.Second {
 				t.Errorf("%s of %d, %d bytes: %v", name, n, len(text), took)
 			}
 		}

@@ -87,7 +87,7 @@ func TestLiveQuery(t *testing.T) {
 	}{
 		{"SELECT * FROM app.t", "app.t", "", "*", "", false, true},
 		{"SELECT id, Body FROM T", "t", "", "id,body", "", false, true},
-		{`SELECT t.id FROM "T" t WHERE t.id > 5`, "T", "t", "id", "(t.id > 5)", false, true},
+		{`SELECT t.id FROM "T" t WHERE t.id > 5`, "t", "t", "id", "(t.id > 5)", false, true},
 		{"SELECT app.t.* FROM app.t", "", "", "", "", false, false},
 		{"SELECT t.* FROM app.t WHERE app.t.id = 1 AND t.body LIKE 'x%'", "app.t", "", "*", "((t.id = 1) AND (t.body ~~ 'x%'))", false, true},
 		{"SELECT * FROM app.user.t WHERE user_id = CURRENT_USER()", "app.user.t", "", "*", "(user_id = current_user())", false, true},
