@@ -20,7 +20,8 @@
 // user's name and role, NOW() and file names are bound, never written.
 //
 // Plans and prepared statements hold nothing of who ran them, so users share
-// them. The scan function gives a statement the sources that were registered for
+// them; but a PIVOT without a list finds its values before each run, and the text that
+// has them serves that run alone. The scan function gives a statement the sources that were registered for
 // its connection and nothing else; there is no handle that could be guessed. The
 // instance that runs user SQL can open files below Options.LakeDirs only, its
 // settings are locked, and COPY runs in another instance.

@@ -93,7 +93,7 @@ func Open(o Options) (_ *Engine, err error) {
 	if e.exprs, err = lru.New[string, struct{}](maxExprs); err != nil {
 		return nil, err
 	}
-	if e.parser, err = openParser(); err != nil {
+	if e.parser, err = openParser(e.prefix); err != nil {
 		return nil, err
 	}
 	if e.helper, err = openInstance(lockdown(nil, "", parserRAM, 1)); err != nil {

@@ -19,6 +19,11 @@ func (e *Engine) Explain(ctx context.Context, plan *Plan, sources []Source, args
 	if e.closed.Load() {
 		return "", errClosed()
 	}
+	valued, err := e.withValues(ctx, plan, sources, args)
+	if err != nil {
+		return "", e.worded(err, plan)
+	}
+	plan = valued
 	if err := e.writeTop(ctx, plan.analysed, sources); err != nil {
 		return "", err
 	}

@@ -127,3 +127,26 @@ func (e *Engine) Trees(sql string) (edited, again any, text string, err error) {
 	err = json.Unmarshal([]byte(doc), &again)
 	return whole, again, text, err
 }
+
+// KeptTexts returns every text that plans keep, and the number of statements that stay
+// prepared.
+func (e *Engine) KeptTexts() (texts []string, prepared int) {
+	for _, a := range e.plans.normal.Values() {
+		texts = append(append(texts, a.sql), a.whole.texts...)
+		for _, v := range a.variants {
+			texts = append(texts, v.sql)
+		}
+		if a.pivoted != nil {
+			texts = append(texts, a.pivoted.tree)
+			for _, l := range a.pivoted.lists {
+				texts = append(texts, l.tree)
+			}
+		}
+	}
+	e.pool.mu.Lock()
+	defer e.pool.mu.Unlock()
+	for _, s := range e.pool.idle {
+		prepared += s.statements.Len()
+	}
+	return texts, prepared
+}

@@ -31,6 +31,8 @@ type checker struct {
 	exports      systemColumn   // That the queries walked last have among their results.
 	rows         map[int]string // Aliases of the tables of which whole rows are named, by number.
 
+	pivots bool // There is a PIVOT.
+
 	scope  *cteScope
 	sel    *selectScope
 	filter bool // Inside an expression that selects rows.
@@ -264,6 +266,7 @@ func (c *checker) pivot(n node) {
 	if str(n, "pivot_enum") != "" {
 		c.refuse(n, kalam.CodeUnsupported, "PIVOT without an IN list is not supported")
 	}
+	c.pivots = true
 	c.elements(n, elems(n, "pivot_expressions"), fExprs)
 	c.plain(n, n["unpivot_names"])
 	for _, v := range elems(n, "entries") {

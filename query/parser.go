@@ -29,6 +29,7 @@ const (
 // parser turns SQL into trees and trees into SQL, in DuckDB instances that
 // execute nothing of what they parse: texts and trees are values to them.
 type parser struct {
+	prefix string // Of names and values of ours.
 	conns  int
 	idle   chan *parserConn // capacity parsers; receiving waits for a free one
 	closed chan struct{}
@@ -42,8 +43,8 @@ type parserConn struct {
 	serialize, deserialize, both *statement
 }
 
-func openParser() (*parser, error) {
-	p := &parser{idle: make(chan *parserConn, parsers), closed: make(chan struct{})}
+func openParser(prefix string) (*parser, error) {
+	p := &parser{prefix: prefix, idle: make(chan *parserConn, parsers), closed: make(chan struct{})}
 	for range parsers {
 		pc, err := openParserConn()
 		if err != nil {
@@ -148,6 +149,17 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 	}
 	folded := foldNames(sql, lexemes)
 	q, err := p.parseOne(ctx, folded)
+	if err != nil {
+		if q := p.parsePivots(ctx, folded, lexemes); q != nil {
+			return q, nil
+		}
+	}
+	if errors.Is(err, errNoQuery) {
+		if pos := pivotPlace(sql, lexemes); pos >= 0 {
+			return nil, kalam.Errorf(kalam.CodeUnsupported,
+				"This form of PIVOT is not supported: name the values after IN, or leave IN out").At(pos)
+		}
+	}
 	if err != nil && folded != sql {
 		// What is wrong is told as it was typed.
 		if _, typed := p.parseOne(ctx, sql); typed != nil {
@@ -155,6 +167,20 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 		}
 	}
 	return q, err
+}
+
+// parsePivots is parse for a text that DuckDB takes for several statements because
+// PIVOTs in it have no lists, nil for any other.
+func (p *parser) parsePivots(ctx context.Context, sql string, lexemes []dialect.Lexeme) node {
+	text, lists := withPivotLists(sql, p.prefix, lexemes)
+	if len(lists) == 0 {
+		return nil
+	}
+	q, err := p.parseOne(ctx, text)
+	if err != nil || !withoutPivotLists(q, p.prefix, lists) {
+		return nil // What is wrong is told of the text as it is.
+	}
+	return q
 }
 
 // parseOne is parse for a text that DuckDB can take.
@@ -203,11 +229,14 @@ func statementOf(sql, doc string) (node, error) {
 	return q, nil
 }
 
+// errNoQuery is why a statement has no tree: it is no query, or DuckDB makes several of it.
+var errNoQuery = errors.New("not one query")
+
 // syntaxError words what the parser found wrong.
 func syntaxError(sql string, ast node) error {
 	msg := str(ast, "error_message")
 	if str(ast, "error_type") == "not implemented" && strings.Contains(msg, "SELECT") {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "Only queries (SELECT, WITH, VALUES, FROM) are allowed here")
+		return kalam.Wrap(kalam.CodeInvalidSQL, errNoQuery, "Only queries (SELECT, WITH, VALUES, FROM) are allowed here")
 	}
 	if strings.Contains(msg, "Mixing named and positional") {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder: placeholders are $1, $2, ...")

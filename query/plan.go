@@ -32,6 +32,7 @@ type Plan struct {
 	*analysed
 	refs []TableRef
 	hit  bool
+	once bool    // It holds values of one run, after which nothing of it stays.
 	at   *places // Of the analysed text in the given one; nil when they are equal.
 }
 
@@ -59,6 +60,7 @@ type analysed struct {
 	system   []systemUse    // Of the tables.
 	rows     map[int]string // See checker.
 	whole    template       // The query.
+	pivoted  *pivoted       // PIVOTs that find their columns among the rows, nil for none.
 
 	mu       sync.Mutex // guards what follows
 	variants map[string]*variant
@@ -186,6 +188,9 @@ func (e *Engine) analyse(ctx context.Context, sql string, inner bool) (*analysed
 	}
 	doc, err := encodeAST(q)
 	if err != nil {
+		return nil, err
+	}
+	if a.pivoted, err = c.pivotedOf(q, doc); err != nil {
 		return nil, err
 	}
 	if a.whole, err = e.templateOf(ctx, doc, c.ctes); err != nil {

@@ -51,16 +51,25 @@ func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args A
 	if e.closed.Load() {
 		return nil, errClosed()
 	}
-	r, err := e.tryQuery(ctx, plan, sources, args)
+	r, err := e.tryValued(ctx, plan, sources, args)
 	if innocent(err) {
 		// Another statement broke the instance. No row was given yet, so begin anew.
-		r, err = e.tryQuery(ctx, plan, sources, args)
+		r, err = e.tryValued(ctx, plan, sources, args)
 	}
 	if err != nil {
 		return nil, e.worded(err, plan)
 	}
 	e.count.statements.Add(1)
 	return r, nil
+}
+
+// tryValued is tryQuery for a plan whose PIVOTs may have to find their columns first.
+func (e *Engine) tryValued(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
+	plan, err := e.withValues(ctx, plan, sources, args)
+	if err != nil {
+		return nil, err
+	}
+	return e.tryQuery(ctx, plan, sources, args)
 }
 
 // tryQuery starts a query. Its errors are not worded yet.
@@ -297,7 +306,7 @@ func (r *Rows) end(err error) {
 		}
 		r.res = nil
 	}
-	if !errors.Is(r.err, io.EOF) {
+	if r.plan.once || !errors.Is(r.err, io.EOF) {
 		// The operators of a plan that did not run to its end may be in a state in
 		// which they cannot run again.
 		r.session.statements.Remove(r.variant)

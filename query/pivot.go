@@ -1,0 +1,292 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/kalamlake/kalam"
+)
+
+// maxPivotValues is how many columns an element of PIVOT's ON may find.
+const maxPivotValues = 1000
+
+// pivoted is a query with PIVOTs that find their columns among the rows. Nothing of
+// those rows is kept: values are found anew for each run, in the snapshot that it reads,
+// and the text with them serves that run alone.
+type pivoted struct {
+	tree  string // The checked and rewritten query, with a mark for each list.
+	ctes  int    // Its WITH names.
+	lists []pivotValues
+	found int // Lists noted so far.
+}
+
+// pivotValues is a query for the values of one list.
+type pivotValues struct {
+	tree string // Encoded; it has the marks of the lists before it.
+	ctes int
+	pos  int // Of the element in the user's text, -1 when it is unknown.
+}
+
+// pivotedOf returns what the finished tree q of a query with PIVOTs needs, nil when
+// none is to be found.
+func (c *checker) pivotedOf(q node, doc string) (*pivoted, error) {
+	p := &pivoted{tree: doc, ctes: c.ctes}
+	var err error
+	if c.pivots {
+		err = p.collect(q, nil, c.prefix)
+	}
+	if err != nil || len(p.lists) == 0 {
+		return nil, err
+	}
+	return p, nil
+}
+
+// collect notes the lists to be found below v. with are the WITH elements in sight.
+func (p *pivoted) collect(v any, with []any, prefix string) error {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			if err := p.collect(x, with, prefix); err != nil {
+				return err
+			}
+		}
+	case node:
+		with = slices.Clip(with)
+		for _, e := range elems(child(v, "cte_map"), "map") {
+			if err := p.collect(e, with, prefix); err != nil {
+				return err
+			}
+			with = append(with, e)
+		}
+		recursive := str(v, "type") == "RECURSIVE_CTE_NODE"
+		for key, x := range v {
+			if key == "cte_map" {
+				continue
+			}
+			before := p.found
+			if err := p.collect(x, with, prefix); err != nil {
+				return err
+			}
+			if recursive && key == "right" && p.found > before {
+				return kalam.Errorf(kalam.CodeUnsupported,
+					"PIVOT in the recursive part of WITH RECURSIVE needs its values after IN")
+			}
+		}
+		for _, x := range elems(v, "pivots") {
+			pivot, _ := x.(node)
+			if n := pivotNumber(pivot, prefix); n >= 0 {
+				if err := p.add(n, pivot, v["source"], with); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// add notes list n: SELECT DISTINCT x FROM source, as text and in its order, is what
+// DuckDB takes. One more value than is allowed tells that there are too many.
+func (p *pivoted) add(n int, pivot node, source any, with []any) error {
+	x, _ := elems(pivot, "pivot_expressions")[0].(node)
+	q := selectOf(castTo("VARCHAR", clone(x)))
+	q["from_table"] = clone(source)
+	q["cte_map"] = node{"map": clone(with)}
+	q["where_clause"] = node{"class": "OPERATOR", "type": "OPERATOR_IS_NOT_NULL", "alias": "", "children": []any{clone(x)}}
+	q["modifiers"] = []any{
+		node{"type": "DISTINCT_MODIFIER", "distinct_on_targets": []any{}},
+		node{"type": "ORDER_MODIFIER", "orders": []any{
+			node{"type": "ASCENDING", "null_order": "ORDER_DEFAULT", "expression": intConst(1)},
+		}},
+		node{"type": "LIMIT_MODIFIER", "limit": intConst(maxPivotValues + 1), "offset": nil},
+	}
+	tree, err := encodeAST(q)
+	if err != nil {
+		return err
+	}
+	for len(p.lists) <= n {
+		p.lists = append(p.lists, pivotValues{})
+	}
+	p.found++
+	p.lists[n] = pivotValues{tree: tree, ctes: countNames(q), pos: offsetOf(x)}
+	return nil
+}
+
+// countNames counts the WITH names of a tree.
+func countNames(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			n += countNames(x)
+		}
+	case node:
+		n = len(elems(child(v, "cte_map"), "map"))
+		for _, x := range v {
+			n += countNames(x)
+		}
+	}
+	return n
+}
+
+// withValues returns the plan to run instead of one that has PIVOTs whose columns are
+// to be found: with the values that they have in sources.
+func (e *Engine) withValues(ctx context.Context, plan *Plan, sources []Source, args Args) (*Plan, error) {
+	if plan.pivoted == nil {
+		return plan, nil
+	}
+	var values [][]string
+	for _, l := range plan.pivoted.lists {
+		p, err := e.filled(ctx, plan, l.tree, l.ctes, values)
+		if err != nil {
+			return nil, err
+		}
+		p.at = nil // The caller moves the places of its errors.
+		found, err := e.valuesOf(ctx, p, sources, args)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > maxPivotValues {
+			return nil, at(kalam.Errorf(kalam.CodeTooLarge,
+				"PIVOT finds more than %d values for columns: name the values after IN, or pivot fewer rows",
+				maxPivotValues), l.pos)
+		}
+		values = append(values, found)
+	}
+	return e.filled(ctx, plan, plan.pivoted.tree, plan.pivoted.ctes, values)
+}
+
+// filled returns a plan for one run: that of a tree with values in the place of marks.
+func (e *Engine) filled(ctx context.Context, plan *Plan, tree string, ctes int, values [][]string) (*Plan, error) {
+	doc, err := decodeAST(tree)
+	if err != nil {
+		return nil, err
+	}
+	st, _ := elems(doc, "statements")[0].(node)
+	fillPivots(st, e.prefix, values)
+	if tree, err = encodeAST(child(st, "node")); err != nil {
+		return nil, err
+	}
+	of := plan.analysed
+	a := &analysed{
+		sql: of.sql, prefix: of.prefix, tables: of.tables, params: of.params, args: of.args, operands: of.operands,
+		meetings: of.meetings, names: of.names, system: of.system, rows: of.rows, variants: map[string]*variant{},
+	}
+	if a.whole, err = e.templateOf(ctx, tree, ctes); err != nil {
+		return nil, err
+	}
+	return &Plan{analysed: a, refs: plan.refs, hit: plan.hit, at: plan.at, once: true}, nil
+}
+
+// valuesOf runs a query of one column of text.
+func (e *Engine) valuesOf(ctx context.Context, p *Plan, sources []Source, args Args) ([]string, error) {
+	r, err := e.tryQuery(ctx, p, sources, args)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out []string
+	for {
+		rec, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		col, ok := rec.Column(0).(*array.String)
+		for i := range int(rec.NumRows()) {
+			if ok {
+				out = append(out, strings.Clone(col.Value(i)))
+			}
+		}
+		rec.Release()
+		if !ok {
+			return nil, kalam.Errorf(kalam.CodeInternal, "values for PIVOT are %s", rec.Schema().Field(0).Type)
+		}
+	}
+}
+
+// fillPivots puts values in the place of the marks below v.
+func fillPivots(v any, prefix string, values [][]string) {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			fillPivots(x, prefix, values)
+		}
+	case node:
+		for _, x := range v {
+			fillPivots(x, prefix, values)
+		}
+		from := child(v, "from_table")
+		for _, x := range elems(from, "pivots") {
+			pivot, _ := x.(node)
+			n := pivotNumber(pivot, prefix)
+			switch {
+			case n < 0:
+			case len(values[n]) == 0:
+				withoutColumns(v, from)
+				return
+			default:
+				pivot["entries"] = entriesOf(values[n])
+			}
+		}
+	}
+}
+
+func entriesOf(values []string) []any {
+	out := make([]any, len(values))
+	for i, s := range values {
+		out[i] = node{"alias": "", "star_expr": nil, "values": []any{textConst(s)["value"]}}
+	}
+	return out
+}
+
+// withoutColumns makes the SELECT of a PIVOT that finds no value one of its groups:
+// those that it names, or all columns that it does not use.
+func withoutColumns(sel, pivot node) {
+	sel["from_table"], sel["aggregate_handling"] = pivot["source"], "FORCE_AGGREGATES"
+	if groups := names(pivot, "groups"); len(groups) > 0 {
+		list := make([]any, len(groups))
+		for i, g := range groups {
+			list[i] = columnRef(g)
+		}
+		sel["select_list"] = list
+		return
+	}
+	var used []any
+	for _, name := range columnsIn([]any{pivot["aggregates"], pivot["pivots"]}, nil) {
+		used = append(used, name)
+	}
+	for _, v := range elems(sel, "select_list") {
+		if star, _ := v.(node); used != nil {
+			star["exclude_list"] = used
+		}
+	}
+}
+
+// columnsIn appends the columns that v names, each once.
+func columnsIn(v any, to []string) []string {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			to = columnsIn(x, to)
+		}
+	case node:
+		cols := names(v, "column_names")
+		if n := len(cols); n > 0 {
+			same := func(s string) bool { return strings.EqualFold(s, cols[n-1]) }
+			if !slices.ContainsFunc(to, same) {
+				to = append(to, cols[n-1])
+			}
+		}
+		for _, x := range v {
+			to = columnsIn(x, to)
+		}
+	}
+	return to
+}
