@@ -40,7 +40,7 @@ func runMeasure(ctx context.Context, args []string) error {
 	flags.StringVar(&m.server.binary, "kalamd", "bin/kalamd", "server binary")
 	flags.StringVar(&m.server.dir, "dir", "", "empty directory for the server's data, on the disk to measure")
 	flags.BoolVar(&m.quick, "quick", false, "a tenth of the rows: to see that everything runs, not to compare")
-	only := flags.String("only", "", "comma list of single, many, point, events, bulk, cached, flush, beside, mixed, restart (point needs rows of single or many)")
+	only := flags.String("only", "", "comma list of single, many, point, events, bulk, cached, flush, beside, users, mixed, restart, soak (point needs rows of single or many)")
 	if err := flags.Parse(args); err != nil || m.server.dir == "" {
 		return errUsage
 	}
@@ -87,6 +87,7 @@ func (m *measurement) run(ctx context.Context) error {
 		{"users", func() error { return m.measureUsers(ctx) }},
 		{"mixed", func() error { return m.measureMixed(ctx) }},
 		{"restart", m.measureRestart},
+		{"soak", func() error { return m.measureSoak(ctx) }},
 	} {
 		if len(m.only) > 0 && !slices.Contains(m.only, step.name) {
 			continue
