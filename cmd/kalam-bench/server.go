@@ -70,16 +70,24 @@ func (s *server) stop(sig syscall.Signal) error {
 }
 
 // rss returns the resident memory of the process in MB.
-func (s *server) rss() (float64, error) {
+func (s *server) rss() (float64, error) { return s.memory("VmRSS:") }
+
+// private returns the MB of memory that the server holds for itself: without its
+// program and the mapped files of the write buffer, which the kernel keeps as long as
+// it has room.
+func (s *server) private() (float64, error) { return s.memory("RssAnon:") }
+
+// memory returns a line of the process's status in MB.
+func (s *server) memory(name string) (float64, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for _, line := range strings.Split(string(raw), "\n") {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
 			return kb / 1024, err
 		}
 	}
-	return 0, errors.New("no VmRSS")
+	return 0, fmt.Errorf("the status of the server has no %s", name)
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // measureSoak writes, reads and listens for five minutes, while the table is flushed and
-// compacted by itself, and compares the memory of the server with that after one minute.
+// compacted by itself, and compares the private memory of the server with that after one minute.
 func (m *measurement) measureSoak(ctx context.Context) error {
 	root, err := dial(m.server.url, m.rootToken)
 	if err != nil {
@@ -57,17 +57,17 @@ func (m *measurement) measureSoak(ctx context.Context) error {
 	var early, late float64
 	work.Go(func() (err error) {
 		<-time.After(whole / 5)
-		if early, err = m.server.rss(); err != nil {
+		if early, err = m.server.private(); err != nil {
 			return err
 		}
 		<-time.After(whole*4/5 - time.Second)
-		late, err = m.server.rss()
+		late, err = m.server.private()
 		return err
 	})
 	if err := work.Wait(); err != nil {
 		return err
 	}
-	m.report.line(fmt.Sprintf("RSS after %s of %d writers, %d listeners, against %s", whole, soakWriters, soakListeners, whole/5),
+	m.report.line(fmt.Sprintf("private memory after %s of %d writers, %d listeners, against %s", whole, soakWriters, soakListeners, whole/5),
 		fmt.Sprintf("%.0f MB", late), fmt.Sprintf("%.0f MB", early), late/early, "<= 1.1x", late <= 1.1*early)
 	return nil
 }
