@@ -47,6 +47,8 @@ func TestOthersGoFirst(t *testing.T) {
 		run("b", 2)
 		run("c", 2)
 		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		// One place is never the greedy one's: the others use it one after the other, as
 		// long as they take to use it four times.
 		for _, late := range order[8:] {
