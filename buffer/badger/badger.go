@@ -65,6 +65,8 @@ type Backend struct {
 	removed    atomic.Int64 // Keys since the last reclaim.
 	reclaimed  time.Time    // When that was; of collectLoop.
 	flattening atomic.Int32 // Compactions of a reclaim.
+	compacting sync.Mutex   // Held while Badger compacts on our behalf, which it does once at a time.
+	purges     purges
 	quit       chan struct{}
 	work       sync.WaitGroup // The goroutines of collecting and of the relaxed sync.
 	writing    sync.Mutex     // Serialises batches; held until they are durable.
@@ -340,7 +342,7 @@ func (b *Backend) writeLocked(ops []storedOp) error {
 		b.fail(err)
 	}
 	for i := range ops {
-		if ops[i].remove && ops[i].key[0] != keyPadding {
+		if ops[i].remove && ops[i].key[0] != keyPadding && ops[i].key[0] != keyFirst {
 			b.removed.Add(1)
 		}
 		if p := pointers[i]; p != nil {

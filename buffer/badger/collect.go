@@ -47,7 +47,11 @@ func (b *Backend) collectLoop() {
 // collect moves the values out of files that are mostly dead, whose space it
 // gives back. Files that are dead as a whole do not wait for it. It ends early at
 // Close.
-func (b *Backend) collect(ctx context.Context) error {
+func (b *Backend) collect(ctx context.Context) error { return b.move(ctx, b.large.sparse) }
+
+// move moves the values of the keys that choose returns, some bytes at a time, until it
+// returns none.
+func (b *Backend) move(ctx context.Context, choose func(most int64) []string) error {
 	damaged := map[string]bool{}
 	for {
 		select {
@@ -58,7 +62,7 @@ func (b *Backend) collect(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		moved, err := b.moveSome(damaged)
+		moved, err := b.moveSome(choose, damaged)
 		if err != nil || !moved {
 			return err
 		}
@@ -67,11 +71,11 @@ func (b *Backend) collect(ctx context.Context) error {
 
 // moveSome moves some values. One that is damaged stays where it is, for its
 // readers to notice.
-func (b *Backend) moveSome(damaged map[string]bool) (moved bool, err error) {
+func (b *Backend) moveSome(choose func(most int64) []string, damaged map[string]bool) (moved bool, err error) {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	var ops []storedOp
-	for _, key := range b.large.sparse(collectBytes) {
+	for _, key := range choose(collectBytes) {
 		p, ok := b.large.pointerOf(key)
 		if !ok || damaged[key] {
 			continue

@@ -250,6 +250,20 @@ func (l *largeValues) retire(sparse bool) {
 	l.sweep(f)
 }
 
+// endFile ends the writing to a file some of whose values are not referred to any more.
+// Nothing may be appended at the moment.
+func (l *largeValues) endFile() {
+	l.mu.Lock()
+	f := l.current
+	if f == nil || f.live == f.size {
+		l.mu.Unlock()
+		return
+	}
+	l.current = nil
+	l.mu.Unlock()
+	l.sweep(f)
+}
+
 // refers reports whether key has a large value. Only the writer asks.
 func (l *largeValues) refers(key []byte) bool {
 	l.mu.Lock()
@@ -345,13 +359,24 @@ func (l *largeValues) read(p pointer, buf []byte) ([]byte, error) {
 
 // sparse returns, of the files that are not written to any more, the keys whose
 // values take the smaller part, most bytes at a time.
-func (l *largeValues) sparse(most int64) (keys []string) {
+func (l *largeValues) sparse(most int64) []string {
+	return l.keysOf(most, func(f *largeFile) bool { return f.live*2 < f.size })
+}
+
+// stale is sparse for all files that hold anything else than values in use.
+func (l *largeValues) stale(most int64) []string {
+	return l.keysOf(most, func(f *largeFile) bool { return f.live < f.size })
+}
+
+// keysOf returns the keys of the values in files that are wanted and not written to, most
+// bytes at a time.
+func (l *largeValues) keysOf(most int64, wanted func(*largeFile) bool) (keys []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var total int64
 	for key, p := range l.live {
 		f := l.files[p.file]
-		if f == nil || f == l.current || f.live*2 >= f.size {
+		if f == nil || f == l.current || !wanted(f) {
 			continue
 		}
 		if total += int64(p.length); total > most && len(keys) > 0 {

@@ -320,6 +320,8 @@ func (b *Backend) CompactPartition(ctx context.Context, name string) error {
 	if err := b.collect(ctx); err != nil {
 		return err
 	}
+	b.compacting.Lock()
+	defer b.compacting.Unlock()
 	if err := b.db.Flatten(1); err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}

@@ -50,7 +50,7 @@ func (b *Backend) reclaim() {
 	b.writing.Lock()
 	b.large.retire(true)
 	b.writing.Unlock()
-	err := errors.Join(b.collect(context.Background()), b.rotate())
+	err := errors.Join(b.collect(context.Background()), b.rotate(false))
 	if err == nil {
 		err = b.flatten()
 	}
@@ -64,8 +64,12 @@ func (b *Backend) reclaim() {
 		"directory", b.dir, "free_before", before, "free", after)
 }
 
-// rotate fills the memtable, so that its deletions get into a table.
-func (b *Backend) rotate() error {
+// keyFirst is before every key that is used.
+const keyFirst = 0x00
+
+// rotate fills the memtable, so that its deletions get into a table. With wide, the table
+// spans all keys, so that all others are merged with it.
+func (b *Backend) rotate(wide bool) error {
 	var fill, clear []storedOp
 	value := make([]byte, b.limits.Large-1)
 	most := min(b.limits.Bytes/(b.limits.Large+1), int64(b.limits.Ops))
@@ -74,13 +78,18 @@ func (b *Backend) rotate() error {
 		fill = append(fill, storedOp{key: key, value: value})
 		clear = append(clear, storedOp{key: key, remove: true})
 	}
+	can := b.room.canRotate
+	if wide {
+		can = b.room.canRotateAnyway
+		fill = append(fill[1:], storedOp{key: []byte{keyFirst}, remove: true})
+	}
 	b.writing.Lock()
 	defer b.writing.Unlock()
-	if !b.room.canRotate() {
+	if !can() {
 		return errNoRotation
 	}
 	log := b.room.log
-	for written := int64(0); b.room.log == log; written += int64(len(value)) * most {
+	for written := int64(0); !b.room.rotated(log, written); written += int64(len(value)) * most {
 		if written > 2*b.opts.MemtableBytes {
 			return fmt.Errorf("log %d is not full after %d bytes", log, written)
 		}
@@ -114,6 +123,8 @@ func (b *Backend) flatten() error {
 	b.flattening.Add(1)
 	go func() {
 		defer b.flattening.Add(-1)
+		b.compacting.Lock()
+		defer b.compacting.Unlock()
 		done <- b.db.Flatten(1)
 	}()
 	select {

@@ -429,6 +429,25 @@ func (r *room) canRotate() bool {
 	return known && !r.none && (free >= 2*log || r.next == log && r.kept() > 0 && free >= log/2)
 }
 
+// canRotateAnyway is canRotate that also trusts a disk where nothing can be allocated.
+func (r *room) canRotateAnyway() bool {
+	if !r.none {
+		return r.canRotate()
+	}
+	free, known := freeSpace(r.dir)
+	return !known || free >= 2*logBytes(r.memtable)
+}
+
+// rotated reports whether the log is not in use any more into which so many bytes were
+// written. Where Badger makes its logs itself, which one is in use is not known; it is full
+// when a memtable was written.
+func (r *room) rotated(log int, written int64) bool {
+	if r.none {
+		return written > r.memtable
+	}
+	return r.log != log
+}
+
 // kept returns the space of the file that is given up for a table.
 func (r *room) kept() int64 {
 	if info, err := os.Stat(filepath.Join(r.dir, reserveName)); err == nil {
