@@ -29,6 +29,9 @@ type CompactCommit struct {
 	Scope   kalam.Scope
 	Old     []CompactedSegment // In commit order, none left out between them.
 	Segment *kalam.Segment     // Its ID is assigned by the commit; nil when no row is left.
+	// Forgotten is the highest seq of the removed tombstones, 0 for none. It is in
+	// Manifest.Forgotten by the same commit.
+	Forgotten kalam.Seq
 	// Unread is called once after the commit, when no snapshot and no lookup can
 	// read the old segments any more: their files may go. It must be quick. nil is
 	// nothing.
@@ -118,7 +121,7 @@ func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
 	x.to = &lakeState{last: x.from.last}
 	x.to.Manifest = Manifest{Version: x.from.Version + 1, Watermark: x.from.Watermark, CreatedAt: x.from.CreatedAt, UpdatedAt: now}
-	x.to.FlushedAt = x.from.lastFlush()
+	x.to.FlushedAt, x.to.Forgotten = x.from.lastFlush(), max(x.from.Forgotten, cc.Forgotten)
 	x.to.Segments = append([]kalam.Segment(nil), x.from.Segments[:x.at]...)
 	x.to.vectors = append([]vectors(nil), x.from.vectors[:x.at]...)
 	if cc.Segment != nil {

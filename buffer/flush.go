@@ -121,7 +121,7 @@ func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
 	a.to = &lakeState{last: a.from.last}
 	a.to.Manifest = Manifest{Version: a.from.Version + 1, Watermark: watermark, CreatedAt: a.from.CreatedAt, UpdatedAt: now}
-	a.to.FlushedAt = a.from.lastFlush()
+	a.to.FlushedAt, a.to.Forgotten = a.from.lastFlush(), a.from.Forgotten
 	if a.to.CreatedAt.IsZero() {
 		a.to.CreatedAt = now
 	}

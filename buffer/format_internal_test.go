@@ -203,7 +203,7 @@ func TestManifestRoundTrip(t *testing.T) {
 	sc := kalam.Scope{Table: 7, User: "ann"}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	l := &lakeState{last: 9}
-	l.Manifest = Manifest{Version: 3, Watermark: 77, CreatedAt: now, UpdatedAt: now.Add(time.Second), FlushedAt: now.Add(time.Minute)}
+	l.Manifest = Manifest{Version: 3, Watermark: 77, CreatedAt: now, UpdatedAt: now.Add(time.Second), FlushedAt: now.Add(time.Minute), Forgotten: 70}
 	l.Segments = []kalam.Segment{
 		{ID: 4, Storage: "local", Path: "users/ann/x.parquet", MinSeq: 1, MaxSeq: 70, Rows: 5, Tombstones: 1, MinKey: []byte{1}, MaxKey: []byte{9}, SchemaVersion: 2, Table: 7, CreatedAt: now, User: "ann",
 			Sums: kalam.SegmentSums{File: 1, Footer: 2, Keys: 3, KeysBytes: 4}},

@@ -22,6 +22,9 @@ type Manifest struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	FlushedAt time.Time // Of the last flush; zero in a manifest without one, or from before it was kept.
+	// Forgotten is the highest seq of a tombstone that a compaction has left out: who knows
+	// the scope as it was before that seq cannot learn everything that was deleted since.
+	Forgotten kalam.Seq
 }
 
 // vectors are the row positions of one segment that readers skip. They are
@@ -42,6 +45,7 @@ type manifestRecord struct {
 	CreatedAt time.Time       `json:"created_at"`
 	UpdatedAt time.Time       `json:"updated_at"`
 	FlushedAt time.Time       `json:"flushed_at,omitzero"`
+	Forgotten kalam.Seq       `json:"forgotten,omitempty"`
 	Segments  []segmentRecord `json:"segments"`
 }
 
@@ -84,7 +88,7 @@ func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
 func encodeManifest(l *lakeState) ([]byte, error) {
 	rec := manifestRecord{
 		Version: l.Version, Watermark: l.Watermark, Last: l.last,
-		CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, FlushedAt: l.FlushedAt,
+		CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, FlushedAt: l.FlushedAt, Forgotten: l.Forgotten,
 	}
 	for i := range l.Segments {
 		dead, err := encodeBitmap(l.vectors[i].dead)
@@ -137,7 +141,7 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 	l := &lakeState{last: rec.Last}
 	l.Manifest = Manifest{
 		Version: rec.Version, Watermark: rec.Watermark,
-		CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt, FlushedAt: rec.FlushedAt,
+		CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt, FlushedAt: rec.FlushedAt, Forgotten: rec.Forgotten,
 	}
 	for _, s := range rec.Segments {
 		dead, err := decodeBitmap(s.Dead)

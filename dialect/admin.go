@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/kalamlake/kalam"
 )
@@ -147,10 +148,18 @@ func (p *parser) storageCommand() (Statement, error) {
 		return &FlushAll{Namespace: ns}, err
 	case p.accept("STORAGE", "COMPACT", "TABLE"):
 		t, err := p.name("table name")
-		return &CompactTable{Table: t}, err
+		if err != nil {
+			return nil, err
+		}
+		hours, err := p.retainClause()
+		return &CompactTable{Table: t, Retain: hours}, err
 	case p.accept("STORAGE", "COMPACT", "ALL"):
 		ns, err := p.namespaceClause()
-		return &CompactAll{Namespace: ns}, err
+		if err != nil {
+			return nil, err
+		}
+		hours, err := p.retainClause()
+		return &CompactAll{Namespace: ns, Retain: hours}, err
 	case p.accept("STORAGE", "CHECK"):
 		pos := p.tok.pos
 		id, err := p.storageID()
@@ -162,4 +171,24 @@ func (p *parser) storageCommand() (Statement, error) {
 		return nil, p.unexpected("TABLE or ALL")
 	}
 	return nil, p.unknown()
+}
+
+// retainClause parses RETAIN n HOURS; nil is none.
+func (p *parser) retainClause() (*int, error) {
+	if !p.accept("RETAIN") {
+		return nil, nil
+	}
+	if p.tok.kind != tNumber {
+		return nil, p.unexpected("a number of hours after RETAIN")
+	}
+	text := p.text(p.tok)
+	hours, err := strconv.Atoi(plainInteger(text))
+	if err != nil || hours > maxRetentionHour {
+		return nil, syntaxError(p.tok.pos, "RETAIN must be between 0 and %d hours, got '%s'", maxRetentionHour, short(text))
+	}
+	p.advance()
+	if !p.accept("HOURS") && !p.accept("HOUR") {
+		return nil, p.unexpected("HOURS")
+	}
+	return &hours, nil
 }

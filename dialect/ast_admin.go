@@ -166,11 +166,18 @@ type FlushTable struct{ Table Name }
 // FlushAll is STORAGE FLUSH ALL; Namespace is nil without IN.
 type FlushAll struct{ Namespace *Ident }
 
-// CompactTable is STORAGE COMPACT TABLE t.
-type CompactTable struct{ Table Name }
+// CompactTable is STORAGE COMPACT TABLE t; Retain, nil without RETAIN, are the hours for
+// which deleted rows are kept.
+type CompactTable struct {
+	Table  Name
+	Retain *int
+}
 
-// CompactAll is STORAGE COMPACT ALL; Namespace is nil without IN.
-type CompactAll struct{ Namespace *Ident }
+// CompactAll is STORAGE COMPACT ALL; Namespace is nil without IN, Retain as in CompactTable.
+type CompactAll struct {
+	Namespace *Ident
+	Retain    *int
+}
 
 // KillJob is KILL JOB id.
 type KillJob struct {

@@ -51,6 +51,11 @@ func TestStorages(t *testing.T) {
 		{"STORAGE COMPACT TABLE t", &dialect.CompactTable{Table: dialect.Name{Parts: []string{"t"}, Pos: 22}}},
 		{"STORAGE COMPACT ALL", &dialect.CompactAll{}},
 		{"STORAGE COMPACT ALL FROM ns", &dialect.CompactAll{Namespace: ptr(ident("ns", 25))}},
+		{"STORAGE COMPACT TABLE t RETAIN 0 HOURS;", &dialect.CompactTable{Table: dialect.Name{Parts: []string{"t"}, Pos: 22}, Retain: ptr(0)}},
+		{"storage compact table t retain 1 hour", &dialect.CompactTable{Table: dialect.Name{Parts: []string{"t"}, Pos: 22}, Retain: ptr(1)}},
+		{"STORAGE COMPACT ALL RETAIN 1_000 HOURS", &dialect.CompactAll{Retain: ptr(1000)}},
+		{"STORAGE COMPACT ALL IN ns RETAIN 24 HOURS", &dialect.CompactAll{Namespace: ptr(ident("ns", 23)), Retain: ptr(24)}},
+		{"STORAGE COMPACT TABLE retain RETAIN 876000 HOURS", &dialect.CompactTable{Table: dialect.Name{Parts: []string{"retain"}, Pos: 22}, Retain: ptr(876000)}},
 	} {
 		c.check(t)
 	}
@@ -95,6 +100,13 @@ func TestStorageErrors(t *testing.T) {
 		{"STORAGE PURGE", sql, 1, "Unsupported statement type: STORAGE PURGE"},
 		{"STORAGE FLUSH", sql, 14, "Syntax error at end of statement: expected TABLE or ALL"},
 		{"STORAGE COMPACT x", sql, 17, "Syntax error at or near 'x': expected TABLE or ALL"},
+		{"STORAGE COMPACT TABLE t RETAIN", sql, 31, "Syntax error at end of statement: expected a number of hours after RETAIN"},
+		{"STORAGE COMPACT TABLE t RETAIN -1 HOURS", sql, 32, "Syntax error at or near '-': expected a number of hours after RETAIN"},
+		{"STORAGE COMPACT TABLE t RETAIN 1.5 HOURS", sql, 32, "RETAIN must be between 0 and 876000 hours, got '1.5'"},
+		{"STORAGE COMPACT TABLE t RETAIN 876001 HOURS", sql, 32, "RETAIN must be between 0 and 876000 hours, got '876001'"},
+		{"STORAGE COMPACT TABLE t RETAIN 5", sql, 33, "Syntax error at end of statement: expected HOURS"},
+		{"STORAGE COMPACT ALL RETAIN 5 DAYS", sql, 30, "Syntax error at or near 'DAYS': expected HOURS"},
+		{"STORAGE FLUSH TABLE t RETAIN 5 HOURS", sql, 23, "Syntax error at or near 'RETAIN': expected end of statement"},
 		{"STORAGE FLUSH TABLE", sql, 20, "Syntax error at end of statement: expected table name"},
 		{"STORAGE FLUSH ALL IN", sql, 21, "Syntax error at end of statement: expected namespace name"},
 		{"STORAGE FLUSH ALL ns", sql, 19, "Syntax error at or near 'ns': expected end of statement"},

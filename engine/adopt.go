@@ -410,6 +410,7 @@ func (a *adopter) judge(t *lake.FoundTable, found *lake.FoundScope, scope *lake.
 	record.Manifest = buffer.Manifest{
 		Version: scope.Version, Watermark: scope.Watermark,
 		CreatedAt: scope.CreatedAt, UpdatedAt: scope.UpdatedAt, FlushedAt: scope.UpdatedAt,
+		Forgotten: scope.Watermark, // Which tombstones were left out, the files do not tell.
 	}
 	for i := range scope.Segments {
 		s := &scope.Segments[i]

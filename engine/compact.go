@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -45,7 +46,15 @@ func tableGone(n kalam.TableNumber) error {
 // CompactScope merges segments of one user of a table: with all every one, else
 // as the background rule says. As with a flush, the commit through the buffer's
 // committer is the only moment of truth.
-func (e *Engine) CompactScope(ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool) (done jobs.CompactedScope, err error) {
+func (e *Engine) CompactScope(ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool) (jobs.CompactedScope, error) {
+	return e.compactScope(ctx, n, user, all, nil)
+}
+
+// compactScope is CompactScope that keeps tombstones for some hours, nil for as long as
+// the table says.
+func (e *Engine) compactScope(
+	ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool, retain *int,
+) (done jobs.CompactedScope, err error) {
 	e.usage.enter(n)
 	defer e.usage.leave(n)
 	t, ok := e.catalog.TableByNumber(n)
@@ -63,7 +72,7 @@ func (e *Engine) CompactScope(ctx context.Context, n kalam.TableNumber, user kal
 	}
 	done.SegmentsBefore = before
 	for _, ids := range runs {
-		if err := e.compactRun(ctx, t, sc, ids, &done); err != nil {
+		if err := (&compaction{engine: e, table: t, scope: sc, keep: e.keepFrom(t, retain)}).merge(ctx, ids, &done); err != nil {
 			return done, fmt.Errorf("compact segments of table %s: %w", t.ID, err)
 		}
 	}
@@ -110,11 +119,24 @@ func livingRows(segments []buffer.SegmentView) []int64 {
 	return rows
 }
 
-// compactRun merges the segments of one run, unless there is nothing to gain, and
-// adds what it did to done.
-func (e *Engine) compactRun(ctx context.Context, t *kalam.Table, sc kalam.Scope, ids []kalam.SegmentID, done *jobs.CompactedScope) error {
-	c := &compaction{engine: e, table: t, scope: sc}
-	watched, stop := e.watchRoom(ctx)
+// keepFrom returns the seq from which on tombstones of a table are kept, for some hours
+// or, when retain is nil, as long as the table says. No hours keep none: the clock of the
+// seqs may be ahead of the time.
+func (e *Engine) keepFrom(t *kalam.Table, retain *int) kalam.Seq {
+	hours := e.retentionHours(t)
+	if retain != nil {
+		hours = *retain
+	}
+	if hours == 0 {
+		return math.MaxInt64
+	}
+	return kalam.SeqAt(e.now().Add(-time.Duration(hours) * time.Hour))
+}
+
+// merge merges the segments of one run, unless there is nothing to gain, and adds what it
+// did to done.
+func (c *compaction) merge(ctx context.Context, ids []kalam.SegmentID, done *jobs.CompactedScope) error {
+	watched, stop := c.engine.watchRoom(ctx)
 	segment, gain, err := c.prepare(watched, ids)
 	err = noRoomOr(watched, err)
 	stop()
@@ -143,6 +165,7 @@ type compaction struct {
 	engine *Engine
 	table  *kalam.Table
 	scope  kalam.Scope
+	keep   kalam.Seq // Tombstones from here on are kept.
 
 	earlier     []buffer.SegmentView // Those before the run.
 	run         []buffer.SegmentView
@@ -154,6 +177,7 @@ type compaction struct {
 	tombstones  int64                     // In the new file.
 	overwritten int64                     // Rows left out because a later write replaced them.
 	forgotten   int64                     // Tombstones left out because they are old.
+	newest      kalam.Seq                 // Of those.
 	staged      segmentKey                // The new file.
 }
 
@@ -213,15 +237,13 @@ func (c *compaction) find(stored []buffer.SegmentView, ids []kalam.SegmentID) bo
 // replaced, and tombstones past their retention that shadow nothing. Rows that
 // only the log replaced stay this time, for readers of the files.
 func (c *compaction) choose(ctx context.Context) error {
-	retention := time.Duration(c.engine.retentionHours(c.table)) * time.Hour
-	limit := kalam.SeqAt(c.engine.now().Add(-retention))
 	for _, s := range c.run {
 		removed := roaring.New()
 		if s.Dead != nil {
 			removed.Or(s.Dead)
 		}
 		c.overwritten += int64(removed.GetCardinality())
-		forgotten, err := c.forget(ctx, s, limit)
+		forgotten, err := c.forget(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -232,12 +254,12 @@ func (c *compaction) choose(ctx context.Context) error {
 	return nil
 }
 
-// forget returns the tombstones of a segment that are older than limit and of
+// forget returns the tombstones of a segment that are not kept and of
 // whose key no earlier segment holds a version. Ours would not need them even
 // then, but who reads the files only, by newest _seq, would find the old version.
-func (c *compaction) forget(ctx context.Context, s buffer.SegmentView, limit kalam.Seq) (*roaring.Bitmap, error) {
+func (c *compaction) forget(ctx context.Context, s buffer.SegmentView) (*roaring.Bitmap, error) {
 	out := roaring.New()
-	if s.Tombstones == nil || s.Segment.MinSeq >= limit {
+	if s.Tombstones == nil || s.Segment.MinSeq >= c.keep {
 		return out, nil
 	}
 	living := s.Tombstones
@@ -249,9 +271,10 @@ func (c *compaction) forget(ctx context.Context, s buffer.SegmentView, limit kal
 	}
 	var keys [][]byte
 	var rows []uint32
+	var seqs []kalam.Seq
 	err := segments{c.engine}.EachKey(ctx, s.Segment, func(k lake.KeyRow) error {
-		if k.Seq < limit && living.Contains(k.Row) {
-			keys, rows = append(keys, append([]byte(nil), k.Key...)), append(rows, k.Row)
+		if k.Seq < c.keep && living.Contains(k.Row) {
+			keys, rows, seqs = append(keys, append([]byte(nil), k.Key...)), append(rows, k.Row), append(seqs, k.Seq)
 		}
 		return nil
 	})
@@ -271,6 +294,7 @@ func (c *compaction) forget(ctx context.Context, s buffer.SegmentView, limit kal
 	for k, row := range rows {
 		if !shadows[k] {
 			out.Add(row)
+			c.newest = max(c.newest, seqs[k])
 		}
 	}
 	return out, nil
@@ -384,7 +408,7 @@ func (c *compaction) commit(ctx context.Context, segment *kalam.Segment) error {
 	}
 	note := e.retired.add(c.scope, c.old)
 	_, err := e.store.CommitCompaction(ctx, buffer.CompactCommit{
-		Table: c.table, Scope: c.scope, Old: c.removed, Segment: segment, Unread: func() { e.retired.free(note) },
+		Table: c.table, Scope: c.scope, Old: c.removed, Segment: segment, Forgotten: c.newest, Unread: func() { e.retired.free(note) },
 	})
 	if err != nil {
 		e.retired.forget(note)

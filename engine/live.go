@@ -141,7 +141,7 @@ func (s *session) subscribe(ctx context.Context, r LiveRequest) (*LiveQuery, err
 		snapshot.release()
 		return q, nil
 	}
-	if err := s.checkWindow(spec.table, options.From); err != nil {
+	if err := s.checkWindow(spec.table, options.From, snapshot.view(s.scope(spec.table))); err != nil {
 		snapshot.release()
 		q.sub.Close()
 		return nil, err

@@ -7,20 +7,28 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
 // checkWindow refuses to resume from a seq so far back that tombstones of rows
-// which the client may still have could be forgotten. Who has seen nothing of the
-// table, because it is younger, misses nothing.
-func (s *session) checkWindow(t *kalam.Table, from kalam.Seq) error {
+// which the client may still have could be forgotten, or are: a compaction may keep them
+// for less time than the table says (case D8). Who has seen nothing of the table, because
+// it is younger, misses nothing.
+func (s *session) checkWindow(t *kalam.Table, from kalam.Seq, view *buffer.View) error {
 	retention := time.Duration(s.e.retentionHours(t)) * time.Hour
 	if t.Options.TTL > 0 { // Whatever a client has of it goes by itself.
 		return nil
 	}
-	if from == 0 || from >= kalam.SeqAt(s.now.Add(-retention)) || from < kalam.SeqAt(t.CreatedAt) {
+	if from == 0 || from < kalam.SeqAt(t.CreatedAt) {
+		return nil
+	}
+	if view != nil && from < view.Forgotten() {
+		return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions since then were forgotten)")
+	}
+	if from >= kalam.SeqAt(s.now.Add(-retention)) {
 		return nil
 	}
 	return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions are kept for %d hours)",
