@@ -426,3 +426,44 @@ func (m *model) compact(t *rapid.T) {
 		t.Fatalf("CommitCompaction a second time = %v, want CodeConflict", err)
 	}
 }
+
+// TestForgottenIsKept: the highest seq of the tombstones that compactions left out is in
+// the manifest by the commit that leaves them out, and stays there over later commits and
+// a start. A commit that is refused leaves it as it was. Case D8.
+func TestForgottenIsKept(t *testing.T) {
+	table := notes(1)
+	f := newFixture(t, memory.New(), buffer.Options{})
+	var want kalam.Seq
+	check := func(when string) {
+		t.Helper()
+		m, err := f.store.Manifest(t.Context(), table.ScopeOf("ann"))
+		snap := f.snapshot(table, "ann")
+		defer snap.Release()
+		if got := snap.View(0).Forgotten(); err != nil || m.Forgotten != want || got != want {
+			t.Errorf("%s: forgotten up to %d, %d in a view, want %d; %v", when, m.Forgotten, got, want, err)
+		}
+	}
+	s := f.apply(insert(table, "ann", 1, "a"), insert(table, "ann", 2, "a"), insert(table, "ann", 3, "a"))
+	f.flush(table, "ann")
+	gone := f.apply(remove(table, "ann", 1, "a", s[0]))[0]
+	f.flush(table, "ann")
+	check("after flushes")
+	cc := f.compaction(table, "ann", true)
+	cc.Forgotten = gone
+	stale := f.compaction(table, "ann", true)
+	stale.Forgotten = gone + 1
+	f.commitCompaction(cc)
+	want = gone
+	check("after a compaction")
+	if _, err := f.store.CommitCompaction(t.Context(), stale); !errors.Is(err, buffer.ErrRefused) {
+		t.Errorf("a second commit: %v", err)
+	}
+	check("after a refused one")
+	f.apply(insert(table, "ann", 4, "b"))
+	f.flush(table, "ann")
+	check("after a flush")
+	f.commitCompaction(f.compaction(table, "ann", false))
+	check("after a compaction that forgets nothing")
+	f.reopen()
+	check("after a start")
+}

@@ -46,7 +46,9 @@ func tableGone(n kalam.TableNumber) error {
 // CompactScope merges segments of one user of a table: with all every one, else
 // as the background rule says. As with a flush, the commit through the buffer's
 // committer is the only moment of truth.
-func (e *Engine) CompactScope(ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool) (jobs.CompactedScope, error) {
+func (e *Engine) CompactScope(
+	ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool,
+) (jobs.CompactedScope, error) {
 	return e.compactScope(ctx, n, user, all, nil)
 }
 
@@ -72,7 +74,8 @@ func (e *Engine) compactScope(
 	}
 	done.SegmentsBefore = before
 	for _, ids := range runs {
-		if err := (&compaction{engine: e, table: t, scope: sc, keep: e.keepFrom(t, retain)}).merge(ctx, ids, &done); err != nil {
+		c := &compaction{engine: e, table: t, scope: sc, keep: e.keepFrom(t, retain)}
+		if err := c.merge(ctx, ids, &done); err != nil {
 			return done, fmt.Errorf("compact segments of table %s: %w", t.ID, err)
 		}
 	}
@@ -408,7 +411,8 @@ func (c *compaction) commit(ctx context.Context, segment *kalam.Segment) error {
 	}
 	note := e.retired.add(c.scope, c.old)
 	_, err := e.store.CommitCompaction(ctx, buffer.CompactCommit{
-		Table: c.table, Scope: c.scope, Old: c.removed, Segment: segment, Forgotten: c.newest, Unread: func() { e.retired.free(note) },
+		Table: c.table, Scope: c.scope, Old: c.removed, Segment: segment, Forgotten: c.newest,
+		Unread: func() { e.retired.free(note) },
 	})
 	if err != nil {
 		e.retired.forget(note)

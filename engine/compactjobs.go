@@ -124,6 +124,13 @@ func (e *Engine) flushTask(kalam.Job) jobs.Task {
 }
 
 func (e *Engine) compactTask(j kalam.Job) jobs.Task {
+	hours, err := jobs.RetainHours(&j)
+	switch {
+	case err != nil:
+		return jobs.TaskFunc(func(context.Context, *jobs.Handle) error { return err })
+	case hours != nil:
+		return &jobs.ForgetTable{Flusher: e, Compactor: forgetting{e, *hours}, Remover: e, Logger: e.log, Now: e.now}
+	}
 	return &jobs.CompactTable{Compactor: e, All: j.Key != dueKey(j.Number), Logger: e.log, Now: e.now}
 }
 
@@ -133,14 +140,23 @@ const compactPriority = -10
 // compactJob is the compaction of a table: of all its segments, or of the scopes
 // that are due. They are different jobs, because the second does not do what who
 // asks for the first expects.
-func compactJob(t *kalam.Table, all bool) kalam.Job {
+func compactJob(t *kalam.Table, all bool) kalam.Job { return newCompactJob(t, all, nil) }
+
+// newCompactJob is compactJob; with retain, it is one that keeps deleted rows for so many
+// hours. What that does, no compaction with other hours does.
+func newCompactJob(t *kalam.Table, all bool, retain *int) kalam.Job {
 	scopes, key := "all", fmt.Sprintf("compact-%d", t.Number)
 	if !all {
 		scopes, key = "due", dueKey(t.Number)
 	}
+	retained := ""
+	if retain != nil {
+		key = fmt.Sprintf("compact-%d-retain-%d", t.Number, *retain)
+		retained = fmt.Sprintf(`,"retain_hours":%d`, *retain)
+	}
 	return kalam.Job{
 		Kind: kalam.JobCompact, Namespace: t.ID.Namespace, Table: t.ID.Name, Number: t.Number, Key: key, Priority: compactPriority,
-		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q,"scopes":%q}`, t.ID.String(), t.Kind, scopes),
+		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q,"scopes":%q%s}`, t.ID.String(), t.Kind, scopes, retained),
 	}
 }
 
@@ -152,7 +168,7 @@ func (s *session) compactTable(ctx context.Context, st *dialect.CompactTable) er
 	if err != nil {
 		return err
 	}
-	job, existing, err := s.e.runner.Submit(ctx, compactJob(t, true))
+	job, existing, err := s.e.runner.Submit(ctx, newCompactJob(t, true, st.Retain))
 	if err != nil {
 		return err
 	}
@@ -177,7 +193,7 @@ func (s *session) compactAll(ctx context.Context, st *dialect.CompactAll) error 
 		if t.Kind == kalam.KindStreamTable {
 			continue
 		}
-		job, _, err := s.e.runner.Submit(ctx, compactJob(t, true))
+		job, _, err := s.e.runner.Submit(ctx, newCompactJob(t, true, st.Retain))
 		if err != nil {
 			return err
 		}

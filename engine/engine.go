@@ -45,6 +45,7 @@ type Engine struct {
 	compacting turns
 	retired    retired
 	staged     staged
+	cleaning   sync.Mutex    // Held by who removes files that belong to nothing.
 	preparing  chan struct{} // Holds one element while the files of several users are written.
 
 	recordMu   sync.Mutex         // guards that the lake record says restored
@@ -84,7 +85,7 @@ type Options struct {
 	// Faults is called at named points of a flush: collected, written, verified,
 	// sidecar, segment, committed, trimmed, and of a compaction: compact-collected,
 	// compact-written, verified, sidecar, compact-segment, compact-committed,
-	// compact-removed; and of a first start: lake-recorded, lake-marked. Tests look at
+	// compact-removed; forget-files of one with RETAIN; and of a first start: lake-recorded, lake-marked. Tests look at
 	// the disk there, as a crash would find it, or
 	// return an error to make the job fail.
 	Faults func(point string) error

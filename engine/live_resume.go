@@ -26,7 +26,8 @@ func (s *session) checkWindow(t *kalam.Table, from kalam.Seq, view *buffer.View)
 		return nil
 	}
 	if view != nil && from < view.Forgotten() {
-		return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions since then were forgotten)")
+		return kalam.Errorf(kalam.CodeResumeWindow,
+			"resume window exceeded: reload required (deletions since then were forgotten)")
 	}
 	if from >= kalam.SeqAt(s.now.Add(-retention)) {
 		return nil

@@ -41,19 +41,14 @@ func (e *Engine) submitOrphans(ctx context.Context) {
 // read, the storage still has the mark of this lake, and the buffer is not older
 // than the storage, it touches nothing, the trash neither.
 func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, err error) {
+	e.cleaning.Lock()
+	defer e.cleaning.Unlock()
 	if e.restored() {
 		return result, errRestored()
 	}
 	defer e.staged.watch()() // Before the manifests are read.
-	named, err := e.namedSegments(ctx)
+	inUse, err := e.segmentsInUse(ctx)
 	if err != nil {
-		return result, err
-	}
-	if err := e.checkMark(ctx); err != nil {
-		return result, err
-	}
-	// What the manifests name no more must not come back by a power cut.
-	if err := e.syncBuffer(ctx); err != nil {
 		return result, err
 	}
 	var failed []error
@@ -61,11 +56,7 @@ func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, e
 		if err := ctx.Err(); err != nil {
 			return result, context.Cause(ctx)
 		}
-		known := func(path string) bool {
-			k := newSegmentKey(id, path)
-			_, ok := named[k]
-			return ok || e.retired.has(k) || e.staged.has(k)
-		}
+		known := func(path string) bool { return inUse(id, path) }
 		err := e.cleanStorage(ctx, id, known, &result)
 		if errors.Is(err, jobs.ErrIncompleteRecord) {
 			return result, err
@@ -75,6 +66,31 @@ func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, e
 		}
 	}
 	return result, errors.Join(failed...)
+}
+
+// inUse reports whether a manifest of record names a segment, somebody reads it, or it is
+// being written.
+type inUse func(storage kalam.StorageID, path string) bool
+
+// segmentsInUse returns what tells which segments are in use. An error means that nothing
+// may be removed. The caller watches the staged segments.
+func (e *Engine) segmentsInUse(ctx context.Context) (inUse, error) {
+	named, err := e.namedSegments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.checkMark(ctx); err != nil {
+		return nil, err
+	}
+	// What the manifests name no more must not come back by a power cut.
+	if err := e.syncBuffer(ctx); err != nil {
+		return nil, err
+	}
+	return func(storage kalam.StorageID, path string) bool {
+		k := newSegmentKey(storage, path)
+		_, ok := named[k]
+		return ok || e.retired.has(k) || e.staged.has(k)
+	}, nil
 }
 
 // namedSegments returns the segments that any manifest of record names. An error

@@ -114,6 +114,18 @@ func (r *retired) take() (segments []kalam.Segment) {
 	return segments
 }
 
+// of returns how many replaced segments of a table are still there.
+func (r *retired) of(n kalam.TableNumber) (segments int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, note := range r.list {
+		if note.scope.Table == n {
+			segments += len(note.segments)
+		}
+	}
+	return segments
+}
+
 // has reports whether a segment may still be read.
 func (r *retired) has(k segmentKey) bool {
 	r.mu.Lock()

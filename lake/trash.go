@@ -58,7 +58,23 @@ type Purged struct {
 
 // PurgeTrash deletes what was moved to the trash before a time. When that was is
 // in the name of its folder; what lies in a folder of another name stays.
-func (l *Lake) PurgeTrash(ctx context.Context, storage kalam.StorageID, before time.Time) (done Purged, err error) {
+func (l *Lake) PurgeTrash(ctx context.Context, storage kalam.StorageID, before time.Time) (Purged, error) {
+	return l.purge(ctx, storage, func(moved time.Time, _ string) bool { return !moved.After(before) })
+}
+
+// PurgeTrashOf deletes what was moved to the trash from a path that doomed returns true
+// for.
+func (l *Lake) PurgeTrashOf(
+	ctx context.Context, storage kalam.StorageID, doomed func(from string) bool,
+) (Purged, error) {
+	return l.purge(ctx, storage, func(_ time.Time, from string) bool { return doomed(from) })
+}
+
+// purge deletes of the trash what is doomed by the time it was moved there and its path
+// before.
+func (l *Lake) purge(
+	ctx context.Context, storage kalam.StorageID, doomed func(moved time.Time, from string) bool,
+) (done Purged, err error) {
 	at, err := l.location(storage)
 	if err != nil {
 		return done, err
@@ -66,8 +82,8 @@ func (l *Lake) PurgeTrash(ctx context.Context, storage kalam.StorageID, before t
 	var old []Entry
 	err = at.Storage.List(ctx, TrashFolder, func(e Entry) error {
 		rest := strings.TrimPrefix(e.Path, TrashFolder+"/")
-		folder, _, _ := strings.Cut(rest, "/")
-		if moved, err := time.Parse(trashTime, folder); err == nil && !moved.After(before) {
+		folder, from, _ := strings.Cut(rest, "/")
+		if moved, err := time.Parse(trashTime, folder); err == nil && doomed(moved, from) {
 			old = append(old, e)
 		}
 		return nil

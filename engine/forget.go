@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/lake"
+)
+
+var _ jobs.TraceRemover = (*Engine)(nil)
+
+// forgetting is a jobs.Compactor that keeps tombstones for other hours than the table
+// says.
+type forgetting struct {
+	*Engine
+	hours int
+}
+
+// CompactScope compacts one user of a table.
+func (f forgetting) CompactScope(
+	ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool,
+) (jobs.CompactedScope, error) {
+	return f.compactScope(ctx, n, user, all, &f.hours)
+}
+
+// purger is a backend that can take deleted values out of its files.
+type purger interface {
+	Purge(ctx context.Context) error
+}
+
+// readersWait is how long a job waits for queries that read replaced segments.
+const readersWait = 10 * time.Second
+
+// RemoveTraces removes the files of a table that belong to nothing, and takes what was
+// deleted out of the files of the write buffer.
+func (e *Engine) RemoveTraces(ctx context.Context, n kalam.TableNumber) (traces jobs.Traces, err error) {
+	e.usage.enter(n)
+	defer e.usage.leave(n)
+	t, ok := e.catalog.TableByNumber(n)
+	if !ok {
+		return traces, tableGone(n)
+	}
+	var scopes []kalam.Scope
+	for sc, err := range e.store.Scopes(ctx, n) {
+		if err != nil {
+			return traces, err
+		}
+		scopes = append(scopes, sc)
+	}
+	traces.Read = e.awaitReaders(ctx, n)
+	var failed []error
+	traces.Removed, err = e.removeLeftovers(ctx, t, scopes)
+	failed = append(failed, err, e.faults("forget-files"))
+	_, err = e.store.TrimAll(ctx, scopes) // What a flush could not.
+	failed = append(failed, err)
+	if p, ok := e.backend.(purger); ok {
+		failed = append(failed, p.Purge(ctx))
+	}
+	return traces, errors.Join(failed...)
+}
+
+// awaitReaders waits for the queries that read replaced segments of a table, but not
+// without an end, and returns how many segments are left.
+func (e *Engine) awaitReaders(ctx context.Context, n kalam.TableNumber) int {
+	for begun := time.Now(); e.retired.of(n) > 0 && ctx.Err() == nil && time.Since(begun) < readersWait; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	e.removeRetired(ctx) // Or waits for who is removing them.
+	return e.retired.of(n)
+}
+
+// removeLeftovers deletes what crashes and failures have left in the folders of a table,
+// and what of those folders is in the trash. By its path: the files there are of no
+// table any more, or do not tell. As with orphans, nothing is touched unless all that is
+// in use is known; but nothing waits for a day, since every value in these files is also
+// where it belongs, or to be forgotten.
+func (e *Engine) removeLeftovers(ctx context.Context, t *kalam.Table, scopes []kalam.Scope) (removed int, err error) {
+	e.cleaning.Lock()
+	defer e.cleaning.Unlock()
+	if e.restored() {
+		return 0, errRestored()
+	}
+	defer e.staged.watch()() // Before the manifests are read.
+	known, err := e.segmentsInUse(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range e.lake.Storages() {
+		folders := map[string]kalam.Scope{}
+		for _, sc := range scopes {
+			_, folder, err := e.lake.Folder(id, t, sc.User)
+			if err != nil {
+				return removed, err
+			}
+			folders[folder] = sc
+		}
+		if err := e.trashLeftovers(ctx, id, t, folders, known); err != nil {
+			return removed, fmt.Errorf("storage %s: %w", id, err)
+		}
+		purged, err := e.lake.PurgeTrashOf(ctx, id, func(p string) bool {
+			_, ours := folders[path.Dir(p)]
+			return ours
+		})
+		removed += purged.Files
+		if err != nil {
+			return removed, fmt.Errorf("storage %s: empty the trash: %w", id, err)
+		}
+	}
+	return removed, nil
+}
+
+// trashLeftovers moves what belongs to nothing in some folders of a storage to the trash,
+// which is looked at once more just before. A manifest.json that still names what was
+// replaced is written anew; one that cannot be trusted is an error.
+func (e *Engine) trashLeftovers(
+	ctx context.Context, id kalam.StorageID, t *kalam.Table, folders map[string]kalam.Scope, known inUse,
+) error {
+	ours := func(path string) bool { return known(id, path) }
+	list, err := e.leftovers(ctx, id, folders, ours)
+	if err != nil {
+		return err
+	}
+	if len(list.Protected) > 0 {
+		for _, o := range list.Protected {
+			sc := folders[path.Dir(o.Path)]
+			m, err := e.store.Manifest(ctx, sc)
+			if err == nil {
+				err = e.syncManifest(ctx, t, sc, m)
+			}
+			if err != nil {
+				return fmt.Errorf("write manifest.json of user '%s': %w", sc.User, err)
+			}
+		}
+		if list, err = e.leftovers(ctx, id, folders, ours); err != nil {
+			return err
+		}
+	}
+	for _, o := range list.Orphans {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if o.Kind == lake.OrphanDraft && !o.Modified.Before(e.opened) {
+			continue // Its writer removes it.
+		}
+		if _, err := e.lake.Trash(ctx, o, ours); err != nil {
+			return fmt.Errorf("move %s to the trash: %w", o.Path, err)
+		}
+		e.log.Info("file of nothing removed", "table", t.ID.String(), "path", o.Path, "kind", o.Kind.String())
+	}
+	if n := len(list.Protected); n > 0 {
+		return fmt.Errorf("%d file(s), %s the first, stay: a manifest.json names them, or cannot be trusted; "+
+			"kalamd verify tells what is damaged", n, list.Protected[0].Path)
+	}
+	return nil
+}
+
+// leftovers lists what belongs to nothing in some folders of a storage.
+func (e *Engine) leftovers(
+	ctx context.Context, id kalam.StorageID, folders map[string]kalam.Scope, known func(string) bool,
+) (found lake.OrphanList, err error) {
+	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: anyAge, Known: known})
+	if err != nil {
+		return found, fmt.Errorf("list orphans: %w", err)
+	}
+	if err := e.checkNotOlder(ctx, list); err != nil {
+		return found, err
+	}
+	for _, o := range list.Orphans {
+		if _, ours := folders[path.Dir(o.Path)]; ours {
+			found.Orphans = append(found.Orphans, o)
+		}
+	}
+	for _, o := range list.Protected {
+		if _, ours := folders[path.Dir(o.Path)]; ours {
+			found.Protected = append(found.Protected, o)
+		}
+	}
+	return found, nil
+}
