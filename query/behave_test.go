@@ -232,7 +232,7 @@ func TestSameNames(t *testing.T) {
 	e := newEngine(t)
 	one := source(t, "id BIGINT, v TEXT", row(big(1), txt("a")))
 	two := source(t, "id BIGINT, v TEXT", row(big(1), txt("b")))
-	src := map[string]query.Source{"a.t": one, "b.t": two, "a.user.t": two, "t": one, "X": one}
+	src := map[string]query.Source{"a.t": one, "b.t": two, "a.user.t": two, "t": one, "x": one}
 	for _, tt := range []struct{ sql, want string }{
 		{"SELECT a.t.v, b.t.v FROM a.t JOIN b.t ON a.t.id = b.t.id", "v TEXT, v TEXT\n\"a\" \"b\""},
 		{"SELECT x.v, t.v FROM a.t x, b.t", "v TEXT, v TEXT\n\"a\" \"b\""},
