@@ -150,47 +150,41 @@ func (p *Process) Kill() {
 // Memory returns the bytes that the process holds for itself: what it shares with
 // others, as its program and the batches that are given to it, does not count.
 func (p *Process) Memory() (int64, error) {
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID()) + "/statm")
+	resident, err := p.statm(1)
 	if err != nil {
 		return 0, err
 	}
-	fields := strings.Fields(string(raw))
-	if len(fields) < 3 {
-		return 0, kalam.Errorf(kalam.CodeInternal, "statm of a worker is %q", raw)
-	}
-	resident, err1 := strconv.ParseInt(fields[1], 10, 64)
-	shared, err2 := strconv.ParseInt(fields[2], 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, err
-	}
-	return (resident - shared) * int64(os.Getpagesize()), nil
+	shared, err := p.statm(2)
+	return max(0, resident-shared), err
 }
 
-// LimitMemory bounds what the process can allocate from now on to n bytes more than it
-// has. It is the hard bound behind a watch of Memory; n < 0 removes it.
+// LimitMemory bounds the addresses that the process can have to n bytes more than it
+// has now; n < 0 removes the bound. It is the hard bound behind a watch of Memory. The
+// limit of data would be the nearer one, but the kernel does not count it where a
+// process maps what it reserved before, as Go does.
 func (p *Process) LimitMemory(n int64) error {
 	limit := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
 	if n >= 0 {
-		used, err := p.dataSize()
+		used, err := p.statm(0)
 		if err != nil {
 			return err
 		}
 		limit.Cur = uint64(used + n)
 	}
-	return unix.Prlimit(p.PID(), unix.RLIMIT_DATA, &limit, nil)
+	return unix.Prlimit(p.PID(), unix.RLIMIT_AS, &limit, nil)
 }
 
-// dataSize returns what counts for the limit of data.
-func (p *Process) dataSize() (int64, error) {
+// statm returns a field of the process's statm in bytes.
+func (p *Process) statm(field int) (int64, error) {
 	raw, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID()) + "/statm")
 	if err != nil {
 		return 0, err
 	}
 	fields := strings.Fields(string(raw))
-	if len(fields) < 6 {
+	if len(fields) <= field {
 		return 0, kalam.Errorf(kalam.CodeInternal, "statm of a worker is %q", raw)
 	}
-	pages, err := strconv.ParseInt(fields[5], 10, 64)
+	pages, err := strconv.ParseInt(fields[field], 10, 64)
 	return pages * int64(os.Getpagesize()), err
 }
 
