@@ -58,7 +58,7 @@ func openCopier(o Options) (*copier, error) {
 }
 
 func (c *copier) open() error {
-	gen, err := openFunctions(c.settings, c.ids)
+	gen, err := openFunctions(c.settings, c.ids, false)
 	if err != nil {
 		return err
 	}

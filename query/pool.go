@@ -26,12 +26,13 @@ const (
 // one query's until it is put back. When DuckDB declares the instance unusable,
 // the next session is one of a new instance.
 type pool struct {
-	settings []string
-	helper   *instance // For conversions: it outlives the instances.
-	ids      cgo.Handle
-	permits  *semaphore.Weighted
-	variants lastVariant
-	prepared atomic.Int64 // Statements that were found prepared.
+	settings   []string
+	helper     *instance // For conversions: it outlives the instances.
+	ids        cgo.Handle
+	permits    *semaphore.Weighted
+	variants   lastVariant
+	prepared   atomic.Int64 // Statements that were found prepared.
+	postgreSQL bool         // See Options.
 
 	mu   sync.Mutex // guards what follows
 	gen  *generation
@@ -60,11 +61,11 @@ func openPool(o Options, helper *instance) (*pool, error) {
 		settings: lockdown(o.LakeDirs, o.TempDir, o.MemoryLimit, o.Threads), helper: helper,
 		ids: cgo.NewHandle(nextID(o.NextID)), permits: semaphore.NewWeighted(maxSessions),
 	}
-	if o.PostgreSQL {
+	if p.postgreSQL = o.PostgreSQL; p.postgreSQL {
 		p.settings = postgreSQL(p.settings)
 	}
 	var err error
-	p.gen, err = openFunctions(p.settings, p.ids)
+	p.gen, err = openFunctions(p.settings, p.ids, p.postgreSQL)
 	if err != nil {
 		p.ids.Delete()
 		return nil, err
@@ -73,7 +74,7 @@ func openPool(o Options, helper *instance) (*pool, error) {
 }
 
 // openFunctions opens an instance and registers the functions in it.
-func openFunctions(settings []string, ids cgo.Handle) (*generation, error) {
+func openFunctions(settings []string, ids cgo.Handle, postgreSQL bool) (*generation, error) {
 	in, err := openInstance(settings)
 	if err != nil {
 		return nil, err
@@ -81,7 +82,8 @@ func openFunctions(settings []string, ids cgo.Handle) (*generation, error) {
 	g := &generation{in: in, registry: C.kalam_registry_new(C.uintptr_t(ids))}
 	c, err := in.connect()
 	if err == nil {
-		if g.registry == nil || !C.kalam_register(C.duck(c.c.Ptr), g.registry) {
+		own := C.duck(c.c.Ptr)
+		if g.registry == nil || !bool(C.kalam_register(own, g.registry)) || postgreSQL && !bool(C.kalam_register_division(own)) {
 			err = errors.New("register functions")
 		}
 		c.close()
@@ -139,7 +141,7 @@ func (p *pool) take() (*session, error) {
 
 // reopenLocked replaces a dead instance. Its last session closes it.
 func (p *pool) reopenLocked() error {
-	g, err := openFunctions(p.settings, p.ids)
+	g, err := openFunctions(p.settings, p.ids, p.postgreSQL)
 	if err != nil {
 		return err
 	}

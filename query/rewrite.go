@@ -68,9 +68,6 @@ func (c *checker) rewrite(n node) {
 			n[scopeMark] = c.sel
 		}
 	case "FUNCTION":
-		if !c.generated && str(n, "function_name") == "/" {
-			n[slashMark] = true // DuckDB may call a result 7 // 2.
-		}
 		if !c.generated && ownSchema(n) && serverFunctions.has(str(n, "function_name")) {
 			c.serverFunction(n, strings.ToLower(str(n, "function_name")), elems(n, "children"))
 		}

@@ -27,6 +27,9 @@ kalam_registry *kalam_registry_new(uintptr_t ids);
 void kalam_registry_free(kalam_registry *r);
 // Registers the functions in the instance of conn; they keep using r.
 bool kalam_register(duck conn, kalam_registry *r);
+
+// kalam_register_division makes the quotient of two integers an integer.
+bool kalam_register_division(duck conn);
 idx_t kalam_connection_id(duck conn);
 void kalam_registry_put(kalam_registry *r, idx_t conn, kalam_sources *s);
 void kalam_registry_clear(kalam_registry *r, idx_t conn);

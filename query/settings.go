@@ -35,10 +35,10 @@ func lockdown(dirs []string, temp, memory string, threads int) []string {
 	}
 }
 
-// postgreSQL returns the settings with those in front by which / and ORDER BY are
-// PostgreSQL's.
+// postgreSQL returns the settings with that in front by which ORDER BY is PostgreSQL's.
+// See divide.c for its division.
 func postgreSQL(settings []string) []string {
-	return append([]string{"SET GLOBAL integer_division = true", "SET default_null_order = 'nulls_last_on_asc_first_on_desc'"}, settings...)
+	return append([]string{"SET default_null_order = 'nulls_last_on_asc_first_on_desc'"}, settings...)
 }
 
 // Limits of the default memory limit.

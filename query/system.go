@@ -40,7 +40,6 @@ const (
 	systemMark = "kalam_system" // Of a system column: the *tableUse that it is of.
 	starMark   = "kalam_star"   // Of a star: the *selectScope that it stands in.
 	rowMark    = "kalam_row"    // Of a name that may mean a whole row: the *tableUse.
-	slashMark  = "kalam_slash"  // Of a division, whose result is called as it is written.
 )
 
 // systemUse is what a statement wants of the system columns of one table.
@@ -241,7 +240,6 @@ func (c *checker) showSystem(q node) {
 // nameSystem gives the system columns below root the names that they have in the
 // text, and takes them out of the stars that do not give them. Aliases are settled.
 func (c *checker) nameSystem(root node) {
-	eachMarked(root, slashMark, func(n node) { delete(n, slashMark) })
 	eachMarked(root, systemMark, func(n node) {
 		use, _ := n[systemMark].(*tableUse)
 		delete(n, systemMark)
