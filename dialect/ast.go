@@ -163,8 +163,8 @@ type Delete struct {
 	Edits     Edits
 }
 
-// Truncate is TRUNCATE [TABLE] t.
-type Truncate struct{ Table Name }
+// Truncate is TRUNCATE [TABLE] t [, ...].
+type Truncate struct{ Tables []Name }
 
 // Explain is EXPLAIN [ANALYZE] of a query.
 type Explain struct {

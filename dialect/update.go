@@ -75,15 +75,16 @@ func (p *parser) truncate() (Statement, error) {
 	p.advance()
 	p.accept("TABLE")
 	st := &Truncate{}
-	var err error
-	if st.Table, err = p.name("table name"); err != nil {
-		return nil, err
+	for more := true; more; more = p.acceptPunct(',') {
+		t, err := p.name("table name")
+		if err != nil {
+			return nil, err
+		}
+		st.Tables = append(st.Tables, t)
 	}
-	switch {
-	case p.isPunct(','):
-		return nil, unsupported(p.tok.pos, "TRUNCATE takes one table; write a statement for each, in a transaction if all or none shall go")
-	case p.is("RESTART"):
-		return nil, unsupported(p.tok.pos, "TRUNCATE ... RESTART IDENTITY is not supported; ids are not used again")
+	if p.is("RESTART") {
+		return nil, unsupported(p.tok.pos, "TRUNCATE ... RESTART IDENTITY is not supported: a counter gives no value twice, and "+
+			"clients may hold ids of rows that are gone; DROP TABLE takes the counters along")
 	}
 	p.accept("CONTINUE", "IDENTITY")
 	if !p.accept("RESTRICT") {

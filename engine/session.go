@@ -294,28 +294,30 @@ func (s *session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 // refuseSharedActing refuses DML on a SHARED table under EXECUTE AS: its rows
 // belong to nobody, so acting for a user there would only blur who wrote.
 func (s *session) refuseSharedActing(st dialect.Statement) error {
-	var name dialect.Name
+	var names []dialect.Name
 	switch st := st.(type) {
 	case *dialect.Insert:
-		name = st.Table
+		names = []dialect.Name{st.Table}
 	case *dialect.Update:
-		name = st.Table
+		names = []dialect.Name{st.Table}
 	case *dialect.Delete:
-		name = st.Table
+		names = []dialect.Name{st.Table}
 	case *dialect.Truncate:
-		name = st.Table
+		names = st.Tables
 	case *dialect.ExecuteAs, *dialect.Begin, *dialect.Commit, *dialect.Rollback:
 		return kalam.Errorf(kalam.CodeInvalidSQL, "EXECUTE AS USER takes exactly one statement that reads or writes rows")
 	default:
 		return nil
 	}
-	t, err := s.table(name)
-	if err != nil {
-		return err
-	}
-	if t.Kind == kalam.KindSharedTable {
-		return kalam.Errorf(kalam.CodeInvalidOperation,
-			"EXECUTE AS USER is not allowed on SHARED tables (table '%s'). AS USER impersonation is only supported for USER and STREAM tables.", t.ID)
+	for _, name := range names {
+		t, err := s.table(name)
+		if err != nil {
+			return err
+		}
+		if t.Kind == kalam.KindSharedTable {
+			return kalam.Errorf(kalam.CodeInvalidOperation,
+				"EXECUTE AS USER is not allowed on SHARED tables (table '%s'). AS USER impersonation is only supported for USER and STREAM tables.", t.ID)
+		}
 	}
 	return nil
 }

@@ -97,7 +97,9 @@ func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(d
 		s.namesOfRows(ctx, st.With.SQL, st.Using.SQL, st.Where, st.KeyEquals, add)
 		s.namesOfReturning(ctx, st.With.SQL, st.Returning, add)
 	case *dialect.Truncate:
-		add(st.Table)
+		for _, t := range st.Tables {
+			add(t)
+		}
 	case *dialect.ExecuteAs:
 		p, err := s.actAs(st)
 		inner, parseErr := dialect.Parse(st.Inner)

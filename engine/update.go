@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -73,17 +74,32 @@ func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
 	})
 }
 
-// truncate runs TRUNCATE: DELETE of every row that the principal's scope has.
+// truncate runs TRUNCATE: DELETE of every row that the principal's scopes of the tables
+// have, in one commit.
 func (s *session) truncate(ctx context.Context, st *dialect.Truncate) error {
-	t, err := s.writable(st.Table, "truncate")
-	if err != nil {
-		return err
+	var tables []*kalam.Table
+	for _, name := range st.Tables {
+		t, err := s.writable(name, "truncate")
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(tables, func(o *kalam.Table) bool { return o.ID == t.ID }) {
+			tables = append(tables, t)
+		}
 	}
 	if err := s.checkParams(0); err != nil {
 		return err
 	}
-	return s.retry(ctx, &answer{table: t, verb: "Truncated"}, func() ([]change, error) {
-		return s.deleteByQuery(ctx, t, &affectedRows{where: dialect.RawSQL{SQL: "true"}})
+	return s.retry(ctx, &answer{verb: "Truncated"}, func() ([]change, error) {
+		var all []change
+		for _, t := range tables {
+			changes, err := s.deleteByQuery(ctx, t, &affectedRows{where: dialect.RawSQL{SQL: "true"}})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, changes...)
+		}
+		return all, nil
 	})
 }
 
