@@ -61,24 +61,6 @@ func ValueAt(a arrow.Array, i int) kalam.Value {
 	return kalam.Text(textCell(a, i))
 }
 
-// (DuckDB's HUGEINT, such as a sum of BIGINTs) is in the range of BIGINT, so that
-// its field may be marked HUGEINT by MetadataType. It is false for other arrays.
-func FitsBigInt(a arrow.Array) bool {
-	d, ok := a.(*array.Decimal128)
-	if !ok || d.DataType().(*arrow.Decimal128Type).Scale != 0 {
-		return false
-	}
-	for i := range d.Len() {
-		if d.IsNull(i) {
-			continue
-		}
-		if n := d.Value(i); n.HighBits() != int64(n.LowBits())>>63 {
-			return false
-		}
-	}
-	return true
-}
-
 // integerOf returns the value of arrays that hold integers and times, times in
 // the units of our kinds.
 func integerOf(a arrow.Array, i int) (int64, bool) {

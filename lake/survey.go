@@ -211,21 +211,21 @@ func (f *FoundSegment) checkPlace(p *parquetFile, seg *kalam.Segment) error {
 
 // tableIn returns the version of the table that the file was written for: as it is
 // defined in the file, or what its columns tell.
-func (p *parquetFile) tableIn(place Place, seg *kalam.Segment, tables map[string]*kalam.Table) (*kalam.Table,
+func (f *parquetFile) tableIn(place Place, seg *kalam.Segment, tables map[string]*kalam.Table) (*kalam.Table,
 	bool, error) {
-	columns, err := p.columnsIn()
+	columns, err := f.columnsIn()
 	if err != nil {
 		return nil, false, err
 	}
 	text := ""
-	if v := p.meta.KeyValueMetadata().FindValue(MetaDefinition); v != nil {
+	if v := f.meta.KeyValueMetadata().FindValue(MetaDefinition); v != nil {
 		text = *v
 	}
 	derived := text == ""
 	if derived {
 		raw, err := json.Marshal(columns)
 		if err != nil {
-			return nil, true, corrupt(p.path, "its columns: %w", err)
+			return nil, true, corrupt(f.path, "its columns: %w", err)
 		}
 		text = string(raw)
 	}
@@ -236,10 +236,10 @@ func (p *parquetFile) tableIn(place Place, seg *kalam.Segment, tables map[string
 	t := &kalam.Table{Kind: place.Kind, Columns: columns, Options: kalam.TableOptions{StorageID: LocalStorage}}
 	if !derived {
 		if t, err = decodeDefinition(text); err != nil {
-			return nil, false, kalam.Wrap(kalam.CodeOf(err), err, "%s does not define its table", p.path)
+			return nil, false, kalam.Wrap(kalam.CodeOf(err), err, "%s does not define its table", f.path)
 		}
-		if t.Kind != place.Kind || !p.hasColumns(t) {
-			return nil, false, corrupt(p.path, "its columns are not those of its definition")
+		if t.Kind != place.Kind || !f.hasColumns(t) {
+			return nil, false, corrupt(f.path, "its columns are not those of its definition")
 		}
 	}
 	t.ID, t.Number, t.SchemaVersion = place.Table, seg.Table, seg.SchemaVersion
@@ -248,12 +248,12 @@ func (p *parquetFile) tableIn(place Place, seg *kalam.Segment, tables map[string
 }
 
 // hasColumns reports whether the columns of the file are those of t, in their order.
-func (p *parquetFile) hasColumns(t *kalam.Table) bool {
-	if p.meta.Schema.NumColumns() != len(t.Columns)+2 {
+func (f *parquetFile) hasColumns(t *kalam.Table) bool {
+	if f.meta.Schema.NumColumns() != len(t.Columns)+2 {
 		return false
 	}
 	for i := range t.Columns {
-		c, have := &t.Columns[i], p.meta.Schema.Column(i)
+		c, have := &t.Columns[i], f.meta.Schema.Column(i)
 		r, ok, err := storedAs(have, c.Type)
 		if err != nil || !ok || r.stored.Kind != c.Type.Kind || have.Name() != c.Name {
 			return false
@@ -267,10 +267,10 @@ func (p *parquetFile) hasColumns(t *kalam.Table) bool {
 
 // columnsIn returns the columns that the file has, without the system columns. What
 // is stored alike, as JSON and TEXT are, is not told apart.
-func (p *parquetFile) columnsIn() (columns []kalam.Column, err error) {
+func (f *parquetFile) columnsIn() (columns []kalam.Column, err error) {
 	system := 0
-	for i := range p.meta.Schema.NumColumns() {
-		c := p.meta.Schema.Column(i)
+	for i := range f.meta.Schema.NumColumns() {
+		c := f.meta.Schema.Column(i)
 		if c.Name() == kalam.ColumnSeq || c.Name() == kalam.ColumnDeleted {
 			system++
 			continue
@@ -281,12 +281,12 @@ func (p *parquetFile) columnsIn() (columns []kalam.Column, err error) {
 		}
 		cell, ok, err := storedAs(c, kalam.TypeOf(kalam.KindBytes))
 		if err != nil || !ok {
-			return nil, corrupt(p.path, "column %s is of no type that a table has", c.Name())
+			return nil, corrupt(f.path, "column %s is of no type that a table has", c.Name())
 		}
 		columns = append(columns, kalam.Column{ID: kalam.ColumnID(id), Name: c.Name(), Type: cell.stored})
 	}
-	if system != 2 || p.meta.Schema.NumColumns() < 3 {
-		return nil, corrupt(p.path, "it has not the columns %s and %s", kalam.ColumnSeq, kalam.ColumnDeleted)
+	if system != 2 || f.meta.Schema.NumColumns() < 3 {
+		return nil, corrupt(f.path, "it has not the columns %s and %s", kalam.ColumnSeq, kalam.ColumnDeleted)
 	}
 	return columns, nil
 }

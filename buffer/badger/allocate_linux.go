@@ -28,9 +28,9 @@ import (
 // mmapper is the beginning of unix.mremapMmapper.
 type mmapper struct {
 	sync.Mutex
-	active map[*byte][]byte
-	mmap   func(addr, length uintptr, prot, flags, fd int, offset int64) (uintptr, error)
-	munmap func(addr, length uintptr) error
+	_    map[*byte][]byte
+	mmap func(addr, length uintptr, prot, flags, fd int, offset int64) (uintptr, error)
+	_    func(addr, length uintptr) error
 }
 
 //go:linkname mapper golang.org/x/sys/unix.mapper
@@ -56,7 +56,7 @@ func allocateMapped(fd int, length int64) error {
 	}
 	name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err != nil {
-		return nil //nolint:nilerror // Without /proc there is only the reserve.
+		return nil // Without /proc there is only the reserve.
 	}
 	switch {
 	case strings.HasSuffix(name, memtableSuffix):
