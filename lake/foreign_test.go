@@ -61,7 +61,7 @@ func newTwins(t *testing.T, r *rand.Rand, of twinOf, o laketest.ParquetOptions) 
 	if of.table != notes().Number {
 		other.ID.Name = "sheet"
 	}
-	for range 500 {
+	for range 6000 { // One in some dozens to hundreds fits.
 		w.foreign = write(t, b.lake, other, of.user, rows(firstSeq+1), o)
 		if w.foreign.Bytes == w.own.Bytes && len(read(t, b.file(keysOf(w.foreign)))) == len(read(t, b.file(keysOf(w.own)))) {
 			for _, p := range []string{w.own.Path, keysOf(w.own)} {
