@@ -128,6 +128,46 @@ func TestResumeTellsWhatIsGone(t *testing.T) {
 	}
 }
 
+// TestCutWithinAResume cuts a client off within a resume, which knew nothing of a
+// deletion because the row was there again: that it goes again is told (case A9).
+func TestCutWithinAResume(t *testing.T) {
+	for _, flushed := range []bool{false, true} {
+		s := newServer(t)
+		alice := userOf("alice")
+		s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, role TEXT)")
+		s.must(alice, "INSERT INTO app.t VALUES (1, 'user'), (2, 'user')")
+		const sql = "SELECT * FROM app.t WHERE role = 'user'"
+		f := s.follow(alice, sql, &engine.LiveOptions{}, true)
+		f.close()
+		s.must(alice, "DELETE FROM app.t WHERE id = 1; UPDATE app.t SET role = 'user' WHERE id = 2")
+		if flushed {
+			s.flush()
+		}
+		s.must(alice, "INSERT INTO app.t VALUES (3, 'user'), (1, 'user')")
+		out := s.NewOutbox()
+		q, err := s.Subscribe(context.Background(), alice, engine.LiveRequest{
+			Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: sql, Exact: true, Outbox: out,
+			Options: &engine.LiveOptions{From: f.last, BatchSize: 1},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := q.NextBatch(context.Background())
+		if err != nil || len(b.Seqs) != 1 || len(b.Gone) != 0 || !b.HasMore {
+			t.Fatalf("the first batch is %+v, %v", b, err)
+		}
+		q.Close()
+		out.Close()
+		s.must(alice, "DELETE FROM app.t WHERE id = 1")
+		f.events, f.last = nil, b.Seqs[0]
+		s.attach(f, alice, sql, &engine.LiveOptions{From: f.last}, true)
+		f.close()
+		if got := strings.Join(f.events, "; "); got != `delete "1" "user"` {
+			t.Errorf("flushed %v: told %s", flushed, got)
+		}
+	}
+}
+
 // TestResumeWindow refuses a resume from before the tombstones' retention.
 func TestResumeWindow(t *testing.T) {
 	s := newServer(t)
