@@ -47,7 +47,7 @@ func Cast(t kalam.DataType, v kalam.Value) (kalam.Value, error) {
 func castInteger(t kalam.DataType, n int64) (kalam.Value, error) {
 	switch t.Kind {
 	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
-		if n < minInt(t.Kind) || n > maxInt(t.Kind) {
+		if n < minInt(t.Kind) || n > MaxInt(t.Kind) {
 			return kalam.Value{}, outOfRange(t)
 		}
 		return kalam.Integer(t.Kind, n), nil

@@ -121,7 +121,7 @@ func parseNumeric(t kalam.DataType, s string) (v kalam.Value, ok bool, err error
 	if !ok {
 		return kalam.Value{}, false, nil
 	}
-	if !fits || n < minInt(t.Kind) || n > maxInt(t.Kind) {
+	if !fits || n < minInt(t.Kind) || n > MaxInt(t.Kind) {
 		return kalam.Value{}, true, outOfRange(t)
 	}
 	return kalam.Integer(t.Kind, n), true, nil
@@ -171,7 +171,7 @@ func parseShortInt(s string) (n int64, ok bool) {
 	return n, true
 }
 
-// minInt and maxInt are the limits of the integer kinds.
+// minInt returns the least value of an integer kind.
 func minInt(k kalam.Kind) int64 {
 	switch k {
 	case kalam.KindSmallInt:
@@ -182,7 +182,8 @@ func minInt(k kalam.Kind) int64 {
 	return math.MinInt64
 }
 
-func maxInt(k kalam.Kind) int64 {
+// MaxInt returns the greatest value of an integer kind.
+func MaxInt(k kalam.Kind) int64 {
 	switch k {
 	case kalam.KindSmallInt:
 		return math.MaxInt16

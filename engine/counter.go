@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 
 	"github.com/kalamlake/kalam"
@@ -78,24 +77,13 @@ func (s *session) nextCount(ctx context.Context, id buffer.CounterID, c *kalam.C
 	if s.txn != nil {
 		floor = max(floor, s.txn.counts[id])
 	}
-	limit := highestOf(c.Type.Kind)
+	limit := datatype.MaxInt(c.Type.Kind)
 	n, err := s.e.store.NextCount(ctx, id, floor, limit)
 	if errors.Is(err, buffer.ErrCounterSpent) {
 		return kalam.Value{}, kalam.Errorf(kalam.CodeConstraint,
 			"Column '%s': its counter is used up, %d is the highest %s; a BIGINT column is filled without a counter", c.Name, limit, c.Type)
 	}
 	return kalam.Integer(c.Type.Kind, n), err
-}
-
-// highestOf returns the highest value of an integer type.
-func highestOf(k kalam.Kind) int64 {
-	switch k {
-	case kalam.KindSmallInt:
-		return math.MaxInt16
-	case kalam.KindInt:
-		return math.MaxInt32
-	}
-	return math.MaxInt64
 }
 
 // countsKey reports whether a row's key holds a value that its counter gave.

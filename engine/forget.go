@@ -67,8 +67,15 @@ func (e *Engine) RemoveTraces(ctx context.Context, n kalam.TableNumber) (traces 
 // awaitReaders waits for the queries that read replaced segments of a table, but not
 // without an end, and returns how many segments are left.
 func (e *Engine) awaitReaders(ctx context.Context, n kalam.TableNumber) int {
-	for begun := time.Now(); e.retired.of(n) > 0 && ctx.Err() == nil && time.Since(begun) < readersWait; {
-		time.Sleep(10 * time.Millisecond)
+	wait, cancel := context.WithTimeout(ctx, readersWait)
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for e.retired.of(n) > 0 && wait.Err() == nil {
+		select {
+		case <-look.C:
+		case <-wait.Done():
+		}
 	}
 	e.removeRetired(ctx) // Or waits for who is removing them.
 	return e.retired.of(n)

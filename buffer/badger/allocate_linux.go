@@ -121,7 +121,8 @@ func allocateTable(fd int, name string, length int64) error {
 func awaitRoom(fd int, dir string, length int64) {
 	for !leavesRoom(dir, length) || isNoSpace(allocate(fd, 0, length)) {
 		compactionNoRoom.note(dir)
-		// What was allocated in part is given back. The length stays.
+		// What was allocated in part is given back. The length stays. If it fails the part
+		// is kept, which the next try allocates anyway.
 		_ = syscall.Ftruncate(fd, 0)
 		for syscall.Ftruncate(fd, length) != nil {
 			time.Sleep(retryPause)

@@ -186,5 +186,5 @@ func fillDisk(t *testing.T, name string, leave int64) {
 			chunk /= 2
 		}
 	}
-	_ = f.Sync()
+	_ = f.Sync() // What it has no room for is what the test wants.
 }

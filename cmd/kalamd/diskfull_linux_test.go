@@ -305,13 +305,16 @@ func (f *fullDisk) dropAndRecover() {
 
 func (f *fullDisk) free() int64 {
 	var st syscall.Statfs_t
-	_ = syscall.Statfs(f.disk, &st)
+	if err := syscall.Statfs(f.disk, &st); err != nil {
+		f.t.Fatal(err)
+	}
 	return int64(st.Bavail) * st.Bsize
 }
 
 // usage lists what takes space.
 func (f *fullDisk) usage() string {
 	var out strings.Builder
+	// Only for a message; files come and go while it looks.
 	_ = filepath.Walk(f.disk, func(name string, info os.FileInfo, err error) error {
 		if err == nil && info.Mode().IsRegular() {
 			st := info.Sys().(*syscall.Stat_t)
