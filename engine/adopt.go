@@ -214,8 +214,9 @@ func (a *adopter) checkBuffer(ctx context.Context) error {
 	if err != nil || adopting {
 		return err
 	}
-	names, err := a.backend.Partitions(ctx)
-	if err != nil || len(names) == 0 {
+	// An adoption that was killed at its very beginning leaves partitions without a key.
+	empty, err := a.holdsNothing(ctx)
+	if err != nil || empty {
 		return err
 	}
 	record, recorded, err := catalog.ReadLake(ctx, a.backend)
@@ -229,6 +230,25 @@ func (a *adopter) checkBuffer(ctx context.Context) error {
 			a.bufferDir, record.ID, a.storageDir, a.mark.LakeID)
 	}
 	return refuseAdoption("The directory %s holds a write buffer with a catalog of its own. %s", a.bufferDir, moveAway)
+}
+
+// holdsNothing reports whether no partition of the buffer has a key.
+func (a *adopter) holdsNothing(ctx context.Context) (bool, error) {
+	names, err := a.backend.Partitions(ctx)
+	if err != nil {
+		return false, err
+	}
+	errFound := errors.New("found")
+	for _, name := range names {
+		err := a.backend.Keys(ctx, name, nil, nil, func([]byte) error { return errFound })
+		if errors.Is(err, errFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // survey finds the tables in the storage.
