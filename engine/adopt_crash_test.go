@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/engine"
 )
 
@@ -187,6 +189,8 @@ func TestAdoptIsInterrupted(t *testing.T) {
 			must(t, os.RemoveAll(filepath.Join(s.config.StoragePath(), ".kalam")))
 		}
 		must(t, os.RemoveAll(s.config.BufferPath()))
+		// As a kill between the first partition and the note of the adoption leaves it.
+		openBuffer(t, s.config, func(b *badger.Backend) { must(t, b.CreatePartition(t.Context(), catalog.Partition)) })
 		boom := errors.New("crash")
 		seen := 0
 		for stop := 1; ; stop++ {
