@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -54,7 +55,7 @@ func Adopt(ctx context.Context, cfg Config, o AdoptOptions) (_ *AdoptReport, err
 	}
 	a := &adopter{config: cfg, opts: o, bufferDir: absolute(cfg.BufferPath()), storageDir: absolute(cfg.StoragePath())}
 	a.report.DryRun = o.DryRun
-	defer func() { err = errors.Join(err, a.close()) }()
+	defer func() { err = errors.Join(err, a.opened.close()) }()
 	if err := a.open(ctx); err != nil {
 		return nil, err
 	}
@@ -86,6 +87,7 @@ type adopter struct {
 	storage *file.Storage
 	lake    *lake.Lake
 	backend buffer.Backend // nil in a dry run.
+	opened  opened
 	mark    lake.Mark
 	marked  bool
 
@@ -96,15 +98,13 @@ type adopter struct {
 	report  AdoptReport
 }
 
-func (a *adopter) close() (err error) {
-	if a.lake != nil {
-		err = a.lake.Close()
-	}
-	if a.backend != nil {
-		err = errors.Join(err, a.backend.Close())
-	}
-	if a.storage != nil {
-		err = errors.Join(err, a.storage.Close())
+// opened are the parts that a command has opened, in their order.
+type opened []io.Closer
+
+// close closes the parts, the last one first.
+func (o opened) close() (err error) {
+	for _, part := range slices.Backward(o) {
+		err = errors.Join(err, part.Close())
 	}
 	return err
 }
@@ -125,6 +125,7 @@ func (a *adopter) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open storage local: %w", err)
 	}
+	a.opened = append(a.opened, a.storage)
 	if a.opts.DryRun {
 		err = a.storage.Locked()
 	} else {
@@ -144,6 +145,7 @@ func (a *adopter) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
+	a.opened = append(a.opened, a.lake)
 	return nil
 }
 
@@ -200,7 +202,7 @@ func (a *adopter) openBuffer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open buffer: %w", err)
 	}
-	a.backend = b
+	a.backend, a.opened = b, append(a.opened, b)
 	if isNew {
 		return nil
 	}

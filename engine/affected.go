@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -152,20 +150,7 @@ func valuesText(list []kalam.Value) []byte {
 }
 
 func eachAffected(ctx context.Context, t *kalam.Table, res *openRows, f func(affectedRow) error) error {
-	for {
-		batch, err := res.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = affectedOf(t, batch, f)
-		batch.Release()
-		if err != nil {
-			return err
-		}
-	}
+	return res.eachBatch(ctx, func(batch arrow.RecordBatch) error { return affectedOf(t, batch, f) })
 }
 
 func affectedOf(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) error) error {

@@ -3,7 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -227,31 +228,24 @@ func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []
 	if got := res.rows.Schema().NumFields(); got != len(target) {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT has %d target columns but the query gives %d", len(target), got).At(st.SelectPos)
 	}
-	for {
-		batch, err := res.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	return res.eachBatch(ctx, func(batch arrow.RecordBatch) error { return w.castRows(batch, target) })
+}
+
+// castRows adds the rows of a batch, cast to the columns of target.
+func (w *writer) castRows(batch arrow.RecordBatch, target []int) error {
+	for r := range int(batch.NumRows()) {
+		row, err := w.newRow(target)
 		if err != nil {
 			return err
 		}
-		for r := 0; r < int(batch.NumRows()) && err == nil; r++ {
-			var row []kalam.Value
-			if row, err = w.newRow(target); err != nil {
-				break
+		for i, j := range target {
+			if row[j], err = castTo(&w.table.Columns[j], datatype.ValueAt(batch.Column(i), r)); err != nil {
+				return err
 			}
-			for i, j := range target {
-				if row[j], err = castTo(&w.table.Columns[j], datatype.ValueAt(batch.Column(i), r)); err != nil {
-					break
-				}
-			}
-			w.rows = append(w.rows, row)
 		}
-		batch.Release()
-		if err != nil {
-			return err
-		}
+		w.rows = append(w.rows, row)
 	}
+	return nil
 }
 
 // castTo casts v to the column's type and names the column in the error.

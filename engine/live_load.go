@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -188,20 +186,7 @@ func (spec *liveSpec) namesDeleted() bool {
 
 // eachRow hands every row of a running query to f.
 func eachRow(ctx context.Context, rows *openRows, f func(vals []kalam.Value) error) error {
-	for {
-		batch, err := rows.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = eachOf(batch, f)
-		batch.Release()
-		if err != nil {
-			return err
-		}
-	}
+	return rows.eachBatch(ctx, func(batch arrow.RecordBatch) error { return eachOf(batch, f) })
 }
 
 func eachOf(batch arrow.RecordBatch, f func(vals []kalam.Value) error) error {

@@ -82,6 +82,24 @@ func (r *openRows) next(ctx context.Context) (arrow.RecordBatch, error) {
 	return batch, err
 }
 
+// eachBatch hands the batches of a running query to f, which does not keep them.
+func (r *openRows) eachBatch(ctx context.Context, f func(arrow.RecordBatch) error) error {
+	for {
+		batch, err := r.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = f(batch)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // Close ends the query and lets go of its snapshot. It may be called twice.
 func (r *openRows) Close() {
 	if r.rows != nil {

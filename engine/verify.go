@@ -43,7 +43,7 @@ func Verify(ctx context.Context, cfg Config, o VerifyOptions) (_ VerifyResult, e
 		o.Problem = func(string) {}
 	}
 	v := &verifier{config: cfg, opts: o, named: map[string]kalam.Scope{}}
-	defer func() { err = errors.Join(err, v.close()) }()
+	defer func() { err = errors.Join(err, v.opened.close()) }()
 	if err := v.open(ctx); err != nil {
 		return v.result, err
 	}
@@ -61,24 +61,9 @@ type verifier struct {
 	backend buffer.Backend
 	catalog *catalog.Catalog
 	lake    *lake.Lake
+	opened  opened
 	named   map[string]kalam.Scope // By the path of a segment: who names it.
 	result  VerifyResult
-}
-
-func (v *verifier) close() (err error) {
-	if v.lake != nil {
-		err = v.lake.Close()
-	}
-	if v.catalog != nil {
-		err = errors.Join(err, v.catalog.Close())
-	}
-	if v.backend != nil {
-		err = errors.Join(err, v.backend.Close())
-	}
-	if v.storage != nil {
-		err = errors.Join(err, v.storage.Close())
-	}
-	return err
 }
 
 func (v *verifier) problem(format string, args ...any) {
@@ -92,7 +77,7 @@ func (v *verifier) open(ctx context.Context) (err error) {
 	if v.storage, err = file.Open(v.config.StoragePath(), file.Options{Existing: true}); err != nil {
 		return fmt.Errorf("open storage local: %w", err)
 	}
-	c.storage = v.storage
+	c.storage, v.opened = v.storage, append(v.opened, v.storage)
 	if err := c.readMark(ctx); err != nil {
 		return err
 	}
@@ -102,21 +87,26 @@ func (v *verifier) open(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	v.backend, err = badger.Open(v.config.BufferPath(), badger.Options{Logger: v.opts.Logger, Relaxed: v.config.Buffer.Relaxed()})
+	b, err := badger.Open(v.config.BufferPath(), badger.Options{Logger: v.opts.Logger, Relaxed: v.config.Buffer.Relaxed()})
 	if err != nil {
 		return fmt.Errorf("open buffer: %w", err)
 	}
-	c.backend = v.backend
+	v.backend, c.backend, v.opened = b, b, append(v.opened, b)
 	if err := c.check(ctx); err != nil {
 		return err
 	}
 	if v.catalog, err = catalog.Open(ctx, v.backend, catalog.Options{Logger: v.opts.Logger}); err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
+	v.opened = append(v.opened, v.catalog)
 	v.result.Tables = len(v.catalog.Tables(""))
 	v.lake, err = lake.New(lake.Options{DefaultStrategy: v.config.Sharding.DefaultStrategy},
 		lake.Location{ID: lake.LocalStorage, Storage: v.storage})
-	return err
+	if err != nil {
+		return fmt.Errorf("open lake: %w", err)
+	}
+	v.opened = append(v.opened, v.lake)
+	return nil
 }
 
 // manifests checks every manifest of record and the segments that it names. Those of
