@@ -21,6 +21,7 @@ type session struct {
 	statement int // 1-based number of the statement under way.
 	requestID string
 	now       time.Time
+	deadline  time.Time // Of the whole request; zero for none.
 	txn       *transaction
 	written   *kalam.Table        // That the statement writes to.
 	with      string              // The WITH list in front of the statement under way, "" for none.
@@ -54,8 +55,9 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 	}
 	defer s.letGo()
 	defer s.abandon()
-	ctx, cancel := within(ctx, e.config.Query.RequestTimeout(), errRequestTimeout)
-	defer cancel()
+	if t := e.config.Query.RequestTimeout(); t > 0 {
+		s.deadline = time.Now().Add(t)
+	}
 	for i, f := range fragments {
 		s.statement = i + 1
 		if err := s.run(ctx, f, fragments[i+1:]); err != nil {
@@ -112,7 +114,7 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 // statements that follow it in the request.
 func (s *session) run(ctx context.Context, f dialect.Fragment, rest []dialect.Fragment) error {
 	s.now = s.e.now()
-	ctx, cancel := within(ctx, s.e.config.Query.Timeout(), errStatementTimeout)
+	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	defer s.endStatement()
 	st, err := dialect.Parse(f.Text)
@@ -156,12 +158,20 @@ var (
 	errRequestTimeout   = errors.New("request timeout")
 )
 
-// within bounds ctx by t, 0 for no bound.
-func within(ctx context.Context, t time.Duration, cause error) (context.Context, context.CancelFunc) {
-	if t <= 0 {
+// bound bounds ctx by the timeout of a statement or the deadline of the request,
+// whichever comes first: one context, because a timer costs as much as an eighth of
+// an INSERT.
+func (s *session) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, cause := s.deadline, errRequestTimeout
+	if t := s.e.config.Query.Timeout(); t > 0 {
+		if end := time.Now().Add(t); deadline.IsZero() || end.Before(deadline) {
+			deadline, cause = end, errStatementTimeout
+		}
+	}
+	if deadline.IsZero() {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, t, cause)
+	return context.WithDeadlineCause(ctx, deadline, cause)
 }
 
 // timedOut returns the error of a statement whose context ended, and says which limit
