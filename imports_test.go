@@ -36,12 +36,14 @@ var layers = map[string][]string{
 	"query/process":     {"", "query/sandbox"},
 	"query/shm":         {""},
 	"query/turns":       {""},
-	"engine":            {"", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe", "jobs"},
-	"api":               {"", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
-	"shell":             {"", "dialect", "link", "link/wire"},
-	"cmd/kalamd":        {"", "api", "engine"},
-	"cmd/kalam":         {"", "shell"},
-	"cmd/kalam-bench":   {"", "dialect", "link", "link/wire", "query/querytest"},
+	"segments":          {"", "datatype", "lake", "query"},
+	"engine": {"", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe",
+		"jobs", "segments"},
+	"api":             {"", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
+	"shell":           {"", "dialect", "link", "link/wire"},
+	"cmd/kalamd":      {"", "api", "engine"},
+	"cmd/kalam":       {"", "shell"},
+	"cmd/kalam-bench": {"", "dialect", "link", "link/wire", "query/querytest"},
 }
 
 // testsMay is what the tests of a package import beyond its layer.

@@ -26,7 +26,7 @@ func (s *session) checkStorage(ctx context.Context, st *dialect.CheckStorage) er
 		total, used = kalam.BigInt(h.TotalBytes), kalam.BigInt(h.UsedBytes)
 	}
 	status := h.Status()
-	if damage := s.e.damaged.reason(); damage != "" && status == "healthy" && (st.Storage == lake.LocalStorage || st.Storage == "") {
+	if damage := s.e.segments.Damage().Reason(); damage != "" && status == "healthy" && (st.Storage == lake.LocalStorage || st.Storage == "") {
 		status, fault = "degraded", kalam.Text(damage)
 	}
 	if h.Err != nil {

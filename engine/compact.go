@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/segments"
 )
 
 var _ jobs.Compactor = (*Engine)(nil)
@@ -57,8 +58,8 @@ func (e *Engine) CompactScope(
 func (e *Engine) compactScope(
 	ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool, retain *int,
 ) (done jobs.CompactedScope, err error) {
-	e.usage.enter(n)
-	defer e.usage.leave(n)
+	e.refs.Acquire(n)
+	defer e.refs.Release(n)
 	t, ok := e.catalog.TableByNumber(n)
 	if !ok {
 		return done, tableGone(n)
@@ -181,7 +182,7 @@ type compaction struct {
 	overwritten int64                     // Rows left out because a later write replaced them.
 	forgotten   int64                     // Tombstones left out because they are old.
 	newest      kalam.Seq                 // Of those.
-	staged      segmentKey                // The new file.
+	staged      segments.Key              // The new file.
 }
 
 // prepare reads the segments under a snapshot and writes the new one, which is
@@ -275,7 +276,7 @@ func (c *compaction) forget(ctx context.Context, s buffer.SegmentView) (*roaring
 	var keys [][]byte
 	var rows []uint32
 	var seqs []kalam.Seq
-	err := segments{c.engine}.EachKey(ctx, s.Segment, func(k lake.KeyRow) error {
+	err := c.engine.segments.EachKey(ctx, s.Segment, func(k lake.KeyRow) error {
 		if k.Seq < c.keep && living.Contains(k.Row) {
 			keys, rows, seqs = append(keys, append([]byte(nil), k.Key...)), append(rows, k.Row), append(seqs, k.Seq)
 		}
@@ -286,7 +287,7 @@ func (c *compaction) forget(ctx context.Context, s buffer.SegmentView) (*roaring
 	}
 	shadows := make([]bool, len(keys))
 	for i := range c.earlier {
-		found, err := segments{c.engine}.Find(ctx, c.earlier[i].Segment, keys)
+		found, err := c.engine.segments.Find(ctx, c.earlier[i].Segment, keys)
 		if err != nil {
 			return nil, err
 		}
@@ -314,7 +315,7 @@ func (c *compaction) collect(ctx context.Context) error {
 		}
 		first := uint32(total)
 		total += s.Segment.Rows - int64(removed.GetCardinality())
-		err := segments{c.engine}.EachKey(ctx, s.Segment, func(k lake.KeyRow) error {
+		err := c.engine.segments.EachKey(ctx, s.Segment, func(k lake.KeyRow) error {
 			if removed.Contains(k.Row) {
 				return nil
 			}
@@ -365,29 +366,29 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 	if err != nil {
 		return kalam.Segment{}, err
 	}
-	c.staged = newSegmentKey(c.table.Options.StorageID, pending.Path())
+	c.staged = segments.NewKey(c.table.Options.StorageID, pending.Path())
 	e.staged.add(c.staged)
 	spec := query.CopySpec{
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: fieldIDs(c.table),
 		RowGroup: flushRowGroup, Metadata: pending.Metadata(c.minSeq),
 	}
 	lake.AddReplaced(spec.Metadata, c.after(), c.old[len(c.old)-1].MaxSeq)
-	layouts := e.layoutsOf(c.table)
-	var lent lentFiles
-	defer lent.release()
+	layouts := e.segments.Layouts(c.table)
+	var lent segments.Files
+	defer lent.Release()
 	for i := range c.old {
-		path, err := lent.lend(ctx, e, &c.old[i])
+		path, err := lent.Lend(ctx, e.segments, &c.old[i])
 		if err != nil {
 			return kalam.Segment{}, errors.Join(err, pending.Abort())
 		}
-		layout, err := layouts.of(&c.old[i])
+		layout, err := layouts.Of(&c.old[i])
 		if err != nil {
 			return kalam.Segment{}, errors.Join(err, pending.Abort())
 		}
 		spec.Files = append(spec.Files, query.File{Path: path, Layout: layout, Dead: c.removed[i].Removed})
 	}
 	_, err = e.query.CopyParquet(ctx, spec)
-	if changed := lent.changed(ctx, err); changed != nil {
+	if changed := lent.Changed(ctx, err); changed != nil {
 		err = changed // What was copied is not what was checked.
 	}
 	if err == nil {

@@ -3,84 +3,15 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/segments"
 )
 
-const (
-	// recheckDamage is how often it is looked whether damaged files were mended.
-	recheckDamage = time.Minute
-	// maxDamaged bounds how many segments are remembered as damaged.
-	maxDamaged = 1000
-)
-
-// damaged are the segments that a scrub or a reader found damaged: why the server is
-// degraded, until they are mended.
-type damaged struct {
-	mu       sync.Mutex // guards segments
-	segments map[segmentKey]kalam.Segment
-}
-
-// add reports whether the segment was not known to be damaged.
-func (d *damaged) add(seg *kalam.Segment) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, known := d.segments[keyOf(seg)]; known || len(d.segments) >= maxDamaged {
-		return false
-	}
-	if d.segments == nil {
-		d.segments = make(map[segmentKey]kalam.Segment)
-	}
-	d.segments[keyOf(seg)] = *seg
-	return true
-}
-
-// clear reports whether the segment was known to be damaged.
-func (d *damaged) clear(seg *kalam.Segment) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, known := d.segments[keyOf(seg)]
-	delete(d.segments, keyOf(seg))
-	return known
-}
-
-func (d *damaged) list() (all []kalam.Segment) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, seg := range d.segments {
-		all = append(all, seg)
-	}
-	return all
-}
-
-// reason is what health says of it. It names no file: paths have the names of users.
-func (d *damaged) reason() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.segments) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d segment(s) of the lake are damaged: the log and the last scrub job in system.jobs name the files", len(d.segments))
-}
-
-// noteDamage remembers that err, which reading seg gave, says that it is damaged.
-func (e *Engine) noteDamage(seg *kalam.Segment, err error) {
-	if kalam.CodeOf(err) == kalam.CodeCorrupt && e.damaged.add(seg) {
-		e.log.Error("a segment is damaged", "table", e.tableName(seg.Table), "user", string(seg.User), "segment", seg.Path, "error", err)
-	}
-}
-
-// tableName returns the name of a table for messages.
-func (e *Engine) tableName(n kalam.TableNumber) string {
-	if t, ok := e.catalog.TableByNumber(n); ok {
-		return t.ID.String()
-	}
-	return fmt.Sprint(n)
-}
+// recheckDamage is how often it is looked whether damaged files were mended.
+const recheckDamage = time.Minute
 
 // watchDamage looks from time to time whether damaged segments were mended, by who put
 // the right files back, or are not there any more. It returns when ctx ends.
@@ -99,13 +30,13 @@ func (e *Engine) watchDamage(ctx context.Context) {
 }
 
 func (e *Engine) recheckDamaged(ctx context.Context) {
-	for _, seg := range e.damaged.list() {
+	for _, seg := range e.segments.Damage().List() {
 		if !e.names(ctx, &seg) {
-			e.damaged.clear(&seg)
+			e.segments.Damage().Clear(&seg)
 			continue
 		}
-		if _, err := e.scrubSegment(ctx, &seg); err == nil && e.damaged.clear(&seg) {
-			e.log.Info("a damaged segment is whole again", "table", e.tableName(seg.Table), "segment", seg.Path)
+		if _, err := e.scrubSegment(ctx, &seg); err == nil && e.segments.Damage().Clear(&seg) {
+			e.log.Info("a damaged segment is whole again", "table", e.segments.TableName(seg.Table), "segment", seg.Path)
 		}
 	}
 }
@@ -120,7 +51,7 @@ func (e *Engine) names(ctx context.Context, seg *kalam.Segment) bool {
 		return true
 	}
 	for i := range m.Segments {
-		if keyOf(&m.Segments[i]) == keyOf(seg) {
+		if segments.KeyOf(&m.Segments[i]) == segments.KeyOf(seg) {
 			return true
 		}
 	}
@@ -132,7 +63,7 @@ func (e *Engine) names(ctx context.Context, seg *kalam.Segment) bool {
 func (e *Engine) scrubSegment(ctx context.Context, seg *kalam.Segment) (rebuilt bool, err error) {
 	sums, err := e.lake.Scrub(ctx, seg, e.pace)
 	if errors.Is(err, lake.ErrNoSidecar) && e.damageOf(ctx, seg, err) {
-		if err = (segments{e}).rebuild(ctx, seg); err != nil {
+		if err = e.segments.Rebuild(ctx, seg); err != nil {
 			return false, err
 		}
 		rebuilt = true

@@ -19,27 +19,29 @@ import (
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
 // Engine executes statements over one data directory. It is safe for concurrent
 // use; Open, Run and Close are called once each, in this order.
 type Engine struct {
-	config  Config
-	log     *slog.Logger
-	backend buffer.Backend
-	store   *buffer.Store
-	catalog *catalog.Catalog
-	storage *file.Storage
-	lake    *lake.Lake
-	query   *query.Engine
-	hub     *subscribe.Hub
-	runner  *jobs.Runner
-	flushes *jobs.FlushScheduler
-	rules   jobs.FlushRules
-	system  map[kalam.TableID]*systemTable
-	points  pointCache
-	usage   usage
+	config   Config
+	log      *slog.Logger
+	backend  buffer.Backend
+	store    *buffer.Store
+	catalog  *catalog.Catalog
+	storage  *file.Storage
+	lake     *lake.Lake
+	segments *segments.Reader
+	query    *query.Engine
+	hub      *subscribe.Hub
+	runner   *jobs.Runner
+	flushes  *jobs.FlushScheduler
+	rules    jobs.FlushRules
+	system   map[kalam.TableID]*systemTable
+	points   pointCache
+	refs     catalog.TableRefs
 
 	due        dueScopes
 	compacting turns
@@ -55,7 +57,6 @@ type Engine struct {
 	keepUpTo   atomic.Uint64      // Compactions remove no segment up to this seq; a newer copy of the buffer may name it.
 
 	failing failing // Why the server is degraded.
-	damaged damaged // Likewise.
 
 	scrubRate *rate.Limiter
 	stopping  chan struct{} // Closed when the server begins to stop.
@@ -146,6 +147,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
+	e.segments = segments.NewReader(e.lake, e.catalog, e.log)
 	e.hub = subscribe.NewHub(subscribe.HubOptions{
 		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents, MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
 	})
@@ -159,7 +161,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("open query engine: %w", err)
 	}
 	e.store, err = buffer.Open(ctx, e.backend, buffer.Options{
-		Segments: segments{e}, Publish: e.hub.Publish, Interested: e.hub.Interested, Dropped: e.query.Forget,
+		Segments: e.segments, Publish: e.hub.Publish, Interested: e.hub.Interested, Dropped: e.query.Forget,
 		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
 		MaxBytes: e.config.Buffer.MaxBytes,
 	})
@@ -245,16 +247,16 @@ func (e *Engine) Started() time.Time { return e.started }
 // tableSource builds what a query reads of one table. The files of it are lent by
 // lent, also after an error.
 func (e *Engine) tableSource(
-	ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, now time.Time, lent *lentFiles,
+	ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, now time.Time, lent *segments.Files,
 ) (src query.Source, err error) {
 	src.Schema = e.schemaOf(t)
-	layouts := e.layoutsOf(t)
+	layouts := e.segments.Layouts(t)
 	for _, seg := range view.Segments() {
-		layout, err := layouts.of(seg.Segment)
+		layout, err := layouts.Of(seg.Segment)
 		if err != nil {
 			return src, err
 		}
-		path, err := lent.lend(ctx, e, seg.Segment)
+		path, err := lent.Lend(ctx, e.segments, seg.Segment)
 		if err != nil {
 			return src, err
 		}

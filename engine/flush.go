@@ -62,8 +62,8 @@ func flushBatches(dirty []buffer.ScopeStats) (batches [][]kalam.UserID) {
 // happens before it leaves at most orphan files, what comes after it can be
 // repeated. The users share the syncs of their files and the commit.
 func (e *Engine) FlushScopes(ctx context.Context, n kalam.TableNumber, users []kalam.UserID) []jobs.FlushedScope {
-	e.usage.enter(n)
-	defer e.usage.leave(n)
+	e.refs.Acquire(n)
+	defer e.refs.Release(n)
 	done := make([]jobs.FlushedScope, len(users))
 	t, ok := e.catalog.TableByNumber(n)
 	if !ok {

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/segments"
 )
 
 // flushRowGroup is the number of rows of a Parquet row group: the smallest
@@ -33,7 +34,7 @@ type scopeFlush struct {
 	minSeq       kalam.Seq
 	negativeZero bool
 	small        bool // The lake writes the file itself.
-	staged       segmentKey
+	staged       segments.Key
 	pending      *lake.Pending // nil: there was nothing to flush.
 	segment      kalam.Segment // Once it is committed.
 	done         *jobs.FlushedScope
@@ -150,7 +151,7 @@ func (f *scopeFlush) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.staged = newSegmentKey(f.table.Options.StorageID, pending.Path())
+	f.staged = segments.NewKey(f.table.Options.StorageID, pending.Path())
 	f.engine.staged.add(f.staged)
 	f.stream = pending.Keys(f.minSeq)
 	if f.small {

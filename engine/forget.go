@@ -39,8 +39,8 @@ const readersWait = 10 * time.Second
 // RemoveTraces removes the files of a table that belong to nothing, and takes what was
 // deleted out of the files of the write buffer.
 func (e *Engine) RemoveTraces(ctx context.Context, n kalam.TableNumber) (traces jobs.Traces, err error) {
-	e.usage.enter(n)
-	defer e.usage.leave(n)
+	e.refs.Acquire(n)
+	defer e.refs.Release(n)
 	t, ok := e.catalog.TableByNumber(n)
 	if !ok {
 		return traces, tableGone(n)

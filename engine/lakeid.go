@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/segments"
 )
 
 // A lake is a write buffer and the storage that its manifests name files of. Both
@@ -283,8 +284,8 @@ func (c *lakeCheck) checkAdoption(ctx context.Context) error {
 
 // checkSegment reports that a segment is not in the storage.
 func (c *lakeCheck) checkSegment(ctx context.Context, seg *kalam.Segment) error {
-	if k := keyOf(seg); k.storage != lake.LocalStorage {
-		return kalam.Errorf(kalam.CodeNotFound, "there is no storage '%s'", k.storage)
+	if k := segments.KeyOf(seg); k.Storage != lake.LocalStorage {
+		return kalam.Errorf(kalam.CodeNotFound, "there is no storage '%s'", k.Storage)
 	}
 	if c.storage == nil {
 		return fmt.Errorf("the directory is missing")

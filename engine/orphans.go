@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/segments"
 )
 
 var _ jobs.OrphanRemover = (*Engine)(nil)
@@ -87,7 +88,7 @@ func (e *Engine) segmentsInUse(ctx context.Context) (inUse, error) {
 		return nil, err
 	}
 	return func(storage kalam.StorageID, path string) bool {
-		k := newSegmentKey(storage, path)
+		k := segments.NewKey(storage, path)
 		_, ok := named[k]
 		return ok || e.retired.has(k) || e.staged.has(k)
 	}, nil
@@ -95,8 +96,8 @@ func (e *Engine) segmentsInUse(ctx context.Context) (inUse, error) {
 
 // namedSegments returns the segments that any manifest of record names. An error
 // has jobs.ErrIncompleteRecord.
-func (e *Engine) namedSegments(ctx context.Context) (map[segmentKey]struct{}, error) {
-	named := map[segmentKey]struct{}{}
+func (e *Engine) namedSegments(ctx context.Context) (map[segments.Key]struct{}, error) {
+	named := map[segments.Key]struct{}{}
 	unread := 0
 	var first error
 	for m, err := range buffer.Manifests(ctx, e.backend) {
@@ -110,7 +111,7 @@ func (e *Engine) namedSegments(ctx context.Context) (map[segmentKey]struct{}, er
 			continue
 		}
 		for i := range m.Manifest.Segments {
-			named[keyOf(&m.Manifest.Segments[i])] = struct{}{}
+			named[segments.KeyOf(&m.Manifest.Segments[i])] = struct{}{}
 		}
 	}
 	if unread > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/segments"
 )
 
 var (
@@ -25,7 +26,7 @@ func errBusy(n kalam.TableNumber) error {
 // manifests cannot be read nothing of the table is removed: which files are its own
 // is not known then.
 func (e *Engine) Segments(ctx context.Context, n kalam.TableNumber) ([]kalam.Segment, error) {
-	if e.usage.busy(n) {
+	if e.refs.Busy(n) {
 		return nil, errBusy(n)
 	}
 	// A power cut must not bring the table back without its files.
@@ -52,7 +53,7 @@ func (e *Engine) Segments(ctx context.Context, n kalam.TableNumber) ([]kalam.Seg
 
 // RemoveSegment removes one file of a dropped table.
 func (e *Engine) RemoveSegment(ctx context.Context, s kalam.Segment) error {
-	if e.usage.busy(s.Table) {
+	if e.refs.Busy(s.Table) {
 		return errBusy(s.Table)
 	}
 	return e.lake.Remove(ctx, &s)
@@ -60,7 +61,7 @@ func (e *Engine) RemoveSegment(ctx context.Context, s kalam.Segment) error {
 
 // RemoveRows removes the log, the manifests and the folders of a dropped table.
 func (e *Engine) RemoveRows(ctx context.Context, n kalam.TableNumber) error {
-	if e.usage.busy(n) {
+	if e.refs.Busy(n) {
 		return errBusy(n)
 	}
 	if t, ok := e.catalog.DroppedTable(n); ok && t.Kind != kalam.KindStreamTable {
@@ -89,7 +90,7 @@ func (e *Engine) removeFolders(ctx context.Context, t *kalam.Table) error {
 
 func (e *Engine) removeFolder(ctx context.Context, t *kalam.Table, user kalam.UserID) error {
 	_, err := e.lake.RemoveFolder(ctx, "", t, user, func(path string) bool {
-		k := newSegmentKey(t.Options.StorageID, path)
+		k := segments.NewKey(t.Options.StorageID, path)
 		return e.staged.has(k) || e.namedBySuccessor(ctx, t, user, k)
 	})
 	return err
@@ -97,7 +98,7 @@ func (e *Engine) removeFolder(ctx context.Context, t *kalam.Table, user kalam.Us
 
 // namedBySuccessor reports whether a segment belongs to the table that now has t's
 // name. When that cannot be known it does.
-func (e *Engine) namedBySuccessor(ctx context.Context, t *kalam.Table, user kalam.UserID, k segmentKey) bool {
+func (e *Engine) namedBySuccessor(ctx context.Context, t *kalam.Table, user kalam.UserID, k segments.Key) bool {
 	next, ok := e.catalog.Table(t.ID)
 	if !ok {
 		return false
@@ -107,7 +108,7 @@ func (e *Engine) namedBySuccessor(ctx context.Context, t *kalam.Table, user kala
 		return true
 	}
 	for i := range m.Segments {
-		if keyOf(&m.Segments[i]) == k {
+		if segments.KeyOf(&m.Segments[i]) == k {
 			return true
 		}
 	}

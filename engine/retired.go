@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/segments"
 )
 
 // retired holds the segments that compactions replaced and whose files are still
@@ -127,12 +128,12 @@ func (r *retired) of(n kalam.TableNumber) (segments int) {
 }
 
 // has reports whether a segment may still be read.
-func (r *retired) has(k segmentKey) bool {
+func (r *retired) has(k segments.Key) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, n := range r.list {
 		for i := range n.segments {
-			if keyOf(&n.segments[i]) == k {
+			if segments.KeyOf(&n.segments[i]) == k {
 				return true
 			}
 		}

@@ -95,11 +95,11 @@ func (e *Engine) scrubOne(ctx context.Context, seg *kalam.Segment, result *jobs.
 	case errors.Is(err, jobs.ErrStopping), ctx.Err() != nil:
 		return err
 	case err == nil:
-		e.damaged.clear(seg)
+		e.segments.Damage().Clear(seg)
 	case !e.names(ctx, seg):
 		return nil // It was replaced meanwhile.
 	default:
-		e.noteDamage(seg, err)
+		e.segments.NoteDamage(seg, err)
 		result.AddDamaged(jobs.DamagedFile{Storage: seg.Storage, Path: seg.Path, Table: seg.Table, User: seg.User, Error: err.Error()})
 	}
 	result.Segments++
@@ -136,7 +136,7 @@ func (e *Engine) recallDamage(ctx context.Context) {
 		}
 		for i := range m.Segments {
 			if seg := &m.Segments[i]; seg.Path == f.Path && seg.Storage == f.Storage {
-				e.damaged.add(seg)
+				e.segments.Damage().Add(seg)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/segments"
 )
 
 // query runs a SELECT and streams its rows to the client.
@@ -55,7 +56,7 @@ type openRows struct {
 	owned    bool // The snapshot ends with the query.
 	cacheHit bool
 	tables   []*relation
-	files    lentFiles
+	files    segments.Files
 	checked  time.Time // When files were last found unchanged.
 }
 
@@ -72,7 +73,7 @@ func (r *openRows) next(ctx context.Context) (arrow.RecordBatch, error) {
 	if err == nil && now.Sub(r.checked) < recheckEvery {
 		return batch, nil
 	}
-	if changed := r.files.changed(ctx, err); changed != nil {
+	if changed := r.files.Changed(ctx, err); changed != nil {
 		if err == nil {
 			batch.Release()
 		}
@@ -106,7 +107,7 @@ func (r *openRows) Close() {
 		r.rows.Close()
 		r.rows = nil
 	}
-	r.files.release()
+	r.files.Release()
 	if r.owned && r.snapshot != nil {
 		r.snapshot.release()
 		r.snapshot = nil
@@ -163,7 +164,7 @@ func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Va
 		Params: params, User: s.principal.User, Role: s.principal.Role, Now: s.now, Namespace: s.namespace,
 	})
 	if err != nil {
-		if changed := res.files.changed(ctx, err); changed != nil {
+		if changed := res.files.Changed(ctx, err); changed != nil {
 			err = changed
 		}
 		res.Close()
@@ -367,7 +368,7 @@ func (s *session) stream(ctx context.Context, res *openRows) error {
 			return err
 		}
 		if trailer.Truncated {
-			if err := res.files.changed(ctx, nil); err != nil {
+			if err := res.files.Changed(ctx, nil); err != nil {
 				return err
 			}
 			break

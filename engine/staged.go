@@ -3,48 +3,32 @@ package engine
 import (
 	"sync"
 
-	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/segments"
 )
-
-// segmentKey names a segment: a path means nothing without its storage.
-type segmentKey struct {
-	storage kalam.StorageID
-	path    string
-}
-
-func keyOf(s *kalam.Segment) segmentKey { return newSegmentKey(s.Storage, s.Path) }
-
-func newSegmentKey(storage kalam.StorageID, path string) segmentKey {
-	if storage == "" {
-		storage = lake.LocalStorage
-	}
-	return segmentKey{storage, path}
-}
 
 // staged are the segments that are being written and whose commit is not decided
 // yet: no manifest names them, and they are no orphans. One whose commit may or may
 // not have reached the disk stays for good.
 type staged struct {
 	mu      sync.Mutex // guards what follows
-	pending map[segmentKey]struct{}
+	pending map[segments.Key]struct{}
 	// settled are those that were decided while somebody watches; nil when nobody
 	// does.
-	settled map[segmentKey]struct{}
+	settled map[segments.Key]struct{}
 }
 
 // add notes a segment before it can be seen in its storage.
-func (s *staged) add(k segmentKey) {
+func (s *staged) add(k segments.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending == nil {
-		s.pending = map[segmentKey]struct{}{}
+		s.pending = map[segments.Key]struct{}{}
 	}
 	s.pending[k] = struct{}{}
 }
 
 // settle ends the note: a manifest names the segment, or nothing ever will.
-func (s *staged) settle(k segmentKey) {
+func (s *staged) settle(k segments.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.pending, k)
@@ -58,7 +42,7 @@ func (s *staged) settle(k segmentKey) {
 func (s *staged) watch() (stop func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settled = map[segmentKey]struct{}{}
+	s.settled = map[segments.Key]struct{}{}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -67,7 +51,7 @@ func (s *staged) watch() (stop func()) {
 }
 
 // has reports whether a segment is staged, or was since watch.
-func (s *staged) has(k segmentKey) bool {
+func (s *staged) has(k segments.Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, pending := s.pending[k]

@@ -4,10 +4,11 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/segments"
 )
 
 func TestSegmentKey(t *testing.T) {
-	local, named, cold := keyOf(&kalam.Segment{Path: "p"}), keyOf(&kalam.Segment{Storage: "local", Path: "p"}), keyOf(&kalam.Segment{Storage: "cold", Path: "p"})
+	local, named, cold := segments.KeyOf(&kalam.Segment{Path: "p"}), segments.KeyOf(&kalam.Segment{Storage: "local", Path: "p"}), segments.KeyOf(&kalam.Segment{Storage: "cold", Path: "p"})
 	if local != named || local == cold {
 		t.Errorf("keys %v, %v, %v", local, named, cold)
 	}
@@ -20,7 +21,7 @@ func TestSegmentKey(t *testing.T) {
 
 func TestStaged(t *testing.T) {
 	var s staged
-	a, b, c := segmentKey{"local", "a"}, segmentKey{"local", "b"}, segmentKey{"local", "c"}
+	a, b, c := segments.NewKey("", "a"), segments.NewKey("", "b"), segments.NewKey("", "c")
 	s.add(a)
 	s.add(c)
 	s.settle(c)

@@ -53,7 +53,7 @@ func (e *Engine) Health() Health {
 			reasons = append(reasons, fmt.Sprintf("flush of table %s fails", t.ID))
 		}
 	}
-	if reason := e.damaged.reason(); reason != "" {
+	if reason := e.segments.Damage().Reason(); reason != "" {
 		reasons = append(reasons, reason)
 	}
 	reasons = append(reasons, e.shortOfRoom()...)

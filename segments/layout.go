@@ -1,27 +1,27 @@
-package engine
+package segments
 
 import (
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 )
 
-// layouts tell where the segments of a table have the columns of one version of
+// Layouts tell where the segments of a table have the columns of one version of
 // it. Columns are told apart by their ids, which survive renames and are never used
 // again.
-type layouts struct {
+type Layouts struct {
 	table     *kalam.Table
-	catalog   *catalog.Catalog
+	tables    Tables
 	byVersion map[int]*query.Layout
 }
 
-func (e *Engine) layoutsOf(t *kalam.Table) *layouts { return &layouts{table: t, catalog: e.catalog} }
+// Layouts returns the layouts for t. They must not be used from two goroutines at a time.
+func (r *Reader) Layouts(t *kalam.Table) *Layouts { return &Layouts{table: t, tables: r.tables} }
 
-// of returns the layout of seg; nil says that it has the columns of the table as they
+// Of returns the layout of seg; nil says that it has the columns of the table as they
 // are. A segment that was written for a later version than the table, as a change of
 // the table beside a statement leaves it, is CodeConflict.
-func (l *layouts) of(seg *kalam.Segment) (*query.Layout, error) {
+func (l *Layouts) Of(seg *kalam.Segment) (*query.Layout, error) {
 	if seg.SchemaVersion == l.table.SchemaVersion {
 		return nil, nil
 	}
@@ -31,9 +31,10 @@ func (l *layouts) of(seg *kalam.Segment) (*query.Layout, error) {
 	if found, ok := l.byVersion[seg.SchemaVersion]; ok {
 		return found, nil
 	}
-	written, ok := l.catalog.TableVersion(seg.Table, seg.SchemaVersion)
+	written, ok := l.tables.TableVersion(seg.Table, seg.SchemaVersion)
 	if !ok {
-		return nil, kalam.Errorf(kalam.CodeCorrupt, "%s: it was written for version %d of table %s, of which the catalog knows nothing",
+		return nil, kalam.Errorf(kalam.CodeCorrupt,
+			"%s: it was written for version %d of table %s, of which the catalog knows nothing",
 			seg.Path, seg.SchemaVersion, l.table.ID)
 	}
 	if l.byVersion == nil {
