@@ -110,7 +110,7 @@ func plainNumber(s string) string {
 	if s[0] == '.' {
 		s = "0" + s
 	}
-	if i := strings.IndexByte(s, '.'); i >= 0 && (i+1 == len(s) || classes[s[i+1]] != cDigit) {
+	if i := strings.IndexByte(s, '.'); i >= 0 && (i+1 == len(s) || classOf(s[i+1]) != cDigit) {
 		s = s[:i] + s[i+1:]
 	}
 	return s
@@ -160,7 +160,7 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 		return i, false
 	}
 	x.Pos = i
-	switch c := s[i]; classes[c] {
+	switch c := s[i]; classOf(c) {
 	case cQuote:
 		if c != '\'' {
 			return i, false
@@ -180,7 +180,7 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 		}
 		x.Kind, x.Text = ExprNumber, s[i:next]
 	case cOp:
-		if c != '-' || i+1 >= len(s) || classes[s[i+1]] != cDigit {
+		if c != '-' || i+1 >= len(s) || classOf(s[i+1]) != cDigit {
 			return i, false
 		}
 		if next = quickNumber(s, i+1); next < 0 {
@@ -194,7 +194,7 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 	default:
 		return i, false
 	}
-	for next < len(s) && classes[s[next]] == cSpace {
+	for next < len(s) && classOf(s[next]) == cSpace {
 		next++
 	}
 	return next, next < len(s) && (s[next] == ',' || s[next] == ')')
@@ -202,18 +202,18 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 
 // quickNumber returns the end of the decimal number at i, -1 for other forms.
 func quickNumber(s string, i int) int {
-	for i < len(s) && classes[s[i]] == cDigit {
+	for i < len(s) && classOf(s[i]) == cDigit {
 		i++
 	}
 	if i < len(s) && s[i] == '.' {
 		point := i
-		for i++; i < len(s) && classes[s[i]] == cDigit; i++ {
+		for i++; i < len(s) && classOf(s[i]) == cDigit; i++ {
 		}
 		if i == point+1 {
 			return -1
 		}
 	}
-	if i < len(s) && (classes[s[i]] == cWord || classes[s[i]] == cDollar || s[i] == '.') {
+	if i < len(s) && (classOf(s[i]) == cWord || classOf(s[i]) == cDollar || s[i] == '.') {
 		return -1 // An exponent, 0x, underscores: the lexer knows them.
 	}
 	return i
@@ -222,7 +222,7 @@ func quickNumber(s string, i int) int {
 // quickWord reads NULL, TRUE, FALSE or DEFAULT.
 func quickWord(x *Expr, s string, i int) int {
 	end := i
-	for end < len(s) && end < i+8 && (classes[s[end]] == cWord || classes[s[end]] == cDigit || s[end] == '$') {
+	for end < len(s) && end < i+8 && (classOf(s[end]) == cWord || classOf(s[end]) == cDigit || s[end] == '$') {
 		end++
 	}
 	switch word := s[i:end]; {

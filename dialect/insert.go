@@ -200,7 +200,7 @@ func (v *valueReader) row(i int) (int, error) {
 	for {
 		var x Expr
 		at := i + 1
-		for at < len(v.lex.src) && classes[v.lex.src[at]] == cSpace {
+		for at < len(v.lex.src) && classOf(v.lex.src[at]) == cSpace {
 			at++
 		}
 		next, ok := v.quick(&x, at)

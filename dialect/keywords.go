@@ -1,6 +1,9 @@
 package dialect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // grammarWords are the words that DuckDB's grammar does not take as the name of
 // a table or column without quotes.
@@ -52,33 +55,6 @@ func wordSet(list string) map[string]struct{} {
 	return set
 }
 
-// softWords are reserved in DuckDB's grammar and names in PostgreSQL and KalamDB. Here
-// they are names where the grammar has no use for them: see softName.
-const softWords = " AT BY "
-
-// columnWords can name a column without quotes, though KalamDB takes them for no table.
-const columnWords = softWords + "INDEX "
-
-// softName reports whether token i is one of softWords and stands for a name: BY is none
-// after GROUP, ORDER and PARTITION and before NAME, AT none before TIME and a parenthesis.
-func softName(src string, toks []token, i int) bool {
-	t := toks[i]
-	if t.kind != tWord || t.end-t.pos != 2 || !wordIn(src[t.pos:t.end], softWords) {
-		return false
-	}
-	text := func(i int) string {
-		if i < 0 || i >= len(toks) || toks[i].kind != tWord {
-			return ""
-		}
-		return src[toks[i].pos:toks[i].end]
-	}
-	if isWord(src[t.pos:t.end], "BY") {
-		return !wordIn(text(i-1), " GROUP ORDER PARTITION ") && !(isWord(text(i+1), "NAME") && wordIn(text(i-1), " UNION ALL "))
-	}
-	opens := i+1 < len(toks) && toks[i+1].kind == tPunct && toks[i+1].ch == '('
-	return !opens && !isWord(text(i+1), "TIME")
-}
-
 // IsReserved reports whether word, in any case, is a word of the grammar that
 // cannot stand for a name without quotes.
 func IsReserved(word string) bool { return inSet(grammar, word) }
@@ -110,3 +86,9 @@ func Keywords() []string { return append([]string(nil), completions...) }
 // ReservedWords returns the words, in upper case and sorted, that cannot name a
 // namespace or table, nor a column without quotes. The caller owns the slice.
 func ReservedWords() []string { return sortedWords(grammarWords + " " + nameWords + " " + valueWords) }
+
+func sortedWords(list string) []string {
+	words := strings.Fields(strings.ToUpper(list))
+	slices.Sort(words)
+	return slices.Compact(words)
+}

@@ -2,8 +2,6 @@ package dialect
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // kind is the kind of a token.
@@ -33,9 +31,12 @@ type token struct {
 	pos, end int
 }
 
+// class is what a byte can begin.
+type class uint8
+
 // Classes of bytes.
 const (
-	cOther uint8 = iota
+	cOther class = iota
 	cSpace
 	cWord // Begins a word.
 	cDigit
@@ -49,10 +50,10 @@ const (
 // classes is a table of constants: the class of each byte.
 var classes = classTable()
 
-func classTable() (t [256]uint8) {
-	set := func(chars string, class uint8) {
+func classTable() (t [256]class) {
+	set := func(chars string, c class) {
 		for i := 0; i < len(chars); i++ {
-			t[chars[i]] = class
+			t[chars[i]] = c
 		}
 	}
 	set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", cWord)
@@ -68,6 +69,12 @@ func classTable() (t [256]uint8) {
 	t[0] = cNUL
 	return t
 }
+
+// classOf returns what c can begin.
+func classOf(c byte) class { return classes[c] }
+
+// isWordByte reports whether c can be part of a word.
+func isWordByte(c byte) bool { return classes[c] == cWord || classes[c] == cDigit || c == '$' }
 
 // flaw is a lexical error: its place and its text, "" for none.
 type flaw struct {
@@ -94,6 +101,12 @@ type lexer struct {
 	flaw flaw
 	duck bool // The text is for DuckDB's parser, see Lex.
 }
+
+// newLexer returns a lexer of src.
+func newLexer(src string) lexer { return lexer{src: src} }
+
+// lexerAt returns a lexer of src that begins at the offset pos, where a token begins.
+func lexerAt(src string, pos int) lexer { return lexer{src: src, pos: pos} }
 
 // next returns the next token. After a tError every call returns it again.
 func (l *lexer) next() token {
@@ -533,30 +546,4 @@ func hexDigit(c byte) int {
 		return int(c-'A') + 10
 	}
 	return -1
-}
-
-// maxShown is how many bytes of a user's token a message repeats.
-const maxShown = 32
-
-// short returns s for a message: at most maxShown bytes, cut at a rune, what does
-// not print (control characters, line separators, directions) as spaces.
-func short(s string) string {
-	cut := s
-	if len(cut) > maxShown {
-		n := maxShown
-		for n > 0 && !utf8.RuneStart(cut[n]) {
-			n--
-		}
-		cut = cut[:n]
-	}
-	clean := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, cut)
-	if len(cut) < len(s) {
-		clean += "..."
-	}
-	return clean
 }

@@ -1,15 +1,8 @@
 package dialect
 
 import (
-	"slices"
 	"strings"
 )
-
-func sortedWords(list string) []string {
-	words := strings.Fields(strings.ToUpper(list))
-	slices.Sort(words)
-	return slices.Compact(words)
-}
 
 // Normalize returns sql in the form that cache keys use: comments gone, white
 // space outside literals collapsed to one blank, reserved words in upper case.
@@ -18,7 +11,7 @@ func sortedWords(list string) []string {
 func Normalize(sql string) string {
 	var b strings.Builder
 	b.Grow(len(sql))
-	l := lexer{src: sql}
+	l := newLexer(sql)
 	prev := token{kind: tEOF}
 	label := false // The next word is a label or follows a dot: its case counts.
 	for {
@@ -48,35 +41,4 @@ func Normalize(sql string) string {
 func isKey(l lexer) bool {
 	t := l.next()
 	return t.kind == tPunct && t.ch == ':' || t.kind == tOp && (l.src[t.pos:t.end] == ":=" || l.src[t.pos:t.end] == "=>")
-}
-
-// IsQuery reports whether sql begins as a statement that reads rows and changes
-// nothing: SELECT, WITH, VALUES, FROM, TABLE, SUMMARIZE or a parenthesis.
-func IsQuery(sql string) bool {
-	l := lexer{src: sql}
-	t := l.next()
-	return isQueryStart(sql, t)
-}
-
-// queryWords begin a query.
-const queryWords = " SELECT WITH VALUES FROM TABLE SUMMARIZE PIVOT UNPIVOT PIVOT_WIDER PIVOT_LONGER "
-
-func isQueryStart(src string, t token) bool {
-	if t.kind == tPunct {
-		return t.ch == '('
-	}
-	return t.kind == tWord && wordIn(src[t.pos:t.end], queryWords) && !dotFollows(src, t.end)
-}
-
-// wordIn reports whether word, in any case, is one of list, whose words are in
-// upper case with a blank around each.
-func wordIn(word, list string) bool {
-	for i := 1; i < len(list); {
-		n := strings.IndexByte(list[i:], ' ')
-		if n == len(word) && isWord(word, list[i:i+n]) {
-			return true
-		}
-		i += n + 1
-	}
-	return false
 }

@@ -17,7 +17,7 @@ func Parse(text string) (Statement, error) {
 	if at := invalidUTF8(text); at >= 0 {
 		return nil, syntaxError(at, flawUTF8)
 	}
-	p := &parser{lex: lexer{src: text}}
+	p := &parser{lex: newLexer(text)}
 	p.advance()
 	for p.acceptPunct(';') {
 	}
@@ -390,7 +390,7 @@ func (p *parser) placeholders() (int, error) {
 
 // gapError names placeholder $n, the first beyond a gap.
 func (p *parser) gapError(n int) error {
-	for l := (lexer{src: p.lex.src}); ; {
+	for l := newLexer(p.lex.src); ; {
 		t := l.next()
 		if t.kind == tEOF || t.kind == tError {
 			return placeholderError(0, "$?")

@@ -22,7 +22,7 @@ type PointColumn struct {
 // is not in lower case, whose names are for the query engine to make. It makes the reads that applications repeat most
 // independent of the query planner.
 func PointOf(q *Select) *Point {
-	p := &parser{lex: lexer{src: q.SQL}}
+	p := &parser{lex: newLexer(q.SQL)}
 	p.advance()
 	if !p.accept("SELECT") {
 		return nil

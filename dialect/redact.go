@@ -41,7 +41,7 @@ type surveyed struct {
 // survey reads the statement that begins at start.
 func survey(sql string, start int) surveyed {
 	s := surveyed{end: start}
-	for l, n := (lexer{src: sql, pos: start}), 0; ; n++ {
+	for l, n := lexerAt(sql, start), 0; ; n++ {
 		t := l.next()
 		switch t.kind {
 		case tEOF:
@@ -75,7 +75,7 @@ func survey(sql string, start int) surveyed {
 func (s surveyed) redact(b *strings.Builder, text string, start int) {
 	all := s.broken || s.secret && !s.define
 	at, hide := start, false
-	for l := (lexer{src: text, pos: start}); ; {
+	for l := lexerAt(text, start); ; {
 		t := l.next()
 		switch t.kind {
 		case tEOF, tError:

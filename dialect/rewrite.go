@@ -1,66 +1,8 @@
 package dialect
 
 import (
-	"sort"
-	"strconv"
 	"strings"
 )
-
-// Edits are the places where the raw SQL of a statement differs from the text
-// that was parsed. Nil means nowhere.
-type Edits []edit
-
-// edit replaces the bytes [start, end) of the source.
-type edit struct {
-	start, end int
-	text       string
-	from       int    // Source offset that positions inside text stand for.
-	word       string // The word of the source that text quotes, "" for other edits.
-}
-
-// Origin translates an offset in a piece of raw SQL to an offset in the parsed
-// text. The piece begins there at pos; offset counts in the piece as it stands
-// in the Statement, from 0.
-func (e Edits) Origin(pos, offset int) int {
-	at := pos
-	for i := sort.Search(len(e), func(i int) bool { return e[i].start >= pos }); i < len(e); i++ {
-		gap := e[i].start - at
-		if offset < gap {
-			break
-		}
-		offset -= gap
-		if offset < len(e[i].text) {
-			return e[i].from
-		}
-		offset -= len(e[i].text)
-		at = e[i].end
-	}
-	return at + offset
-}
-
-// Reword returns a message about the SQL at offset at of the parsed text, which
-// Origin gave, with the word there as it was written and not as it was quoted.
-func (e Edits) Reword(msg string, at int) string {
-	i := sort.Search(len(e), func(i int) bool { return e[i].start >= at })
-	if i == len(e) || e[i].start != at || e[i].word == "" {
-		return msg
-	}
-	return strings.ReplaceAll(msg, strings.TrimSpace(e[i].text), e[i].word)
-}
-
-// apply returns src[start:end] with the edits, which lie inside, made.
-func (e Edits) apply(src string, start, end int) string {
-	var b strings.Builder
-	b.Grow(end - start + 16*len(e))
-	at := start
-	for _, x := range e {
-		b.WriteString(src[at:x.start])
-		b.WriteString(x.text)
-		at = x.end
-	}
-	b.WriteString(src[at:end])
-	return b.String()
-}
 
 // watch notices, token by token, whether raw SQL needs a rewrite.
 type watch struct {
@@ -94,7 +36,7 @@ func (w *watch) see(src string, t token) {
 
 // limitState follows the tokens of LIMIT n, m; 4 means that t is m.
 func limitState(state uint8, src string, t token) uint8 {
-	value := t.kind == tNumber && classes[t.ch] == cDigit || t.kind == tParam
+	value := t.kind == tNumber && classOf(t.ch) == cDigit || t.kind == tParam
 	switch {
 	case t.kind == tWord && isWord(src[t.pos:t.end], "LIMIT"):
 		return 1
@@ -201,7 +143,7 @@ func rewrite(src string, start, end int) (Edits, error) {
 // tokens lexes src[start:end].
 func tokens(src string, start, end int) []token {
 	var out []token
-	l := lexer{src: src[:end], pos: start}
+	l := lexerAt(src[:end], start)
 	for {
 		t := l.next()
 		if t.kind == tEOF || t.kind == tError {
@@ -278,7 +220,7 @@ func respellString(src string, t token) (string, error) {
 	if strings.IndexByte(s, 0) < 0 && (t.kind != tEscape || strings.IndexByte(s, '\\') < 0) {
 		return "", nil
 	}
-	l := lexer{src: src}
+	l := newLexer(src)
 	value, bad := l.text(t)
 	if bad != "" {
 		return "", syntaxError(t.pos, "Syntax error: %s", bad)
@@ -289,9 +231,6 @@ func respellString(src string, t token) (string, error) {
 	return "(" + strings.ReplaceAll(QuoteString(value), "\x00", "' || chr(0) || '") + ")", nil
 }
 
-// isWordByte reports whether c can be part of a word.
-func isWordByte(c byte) bool { return classes[c] == cWord || classes[c] == cDigit || c == '$' }
-
 // blobLiteral returns DuckDB's spelling of a BLOB.
 func blobLiteral(bytes string) string {
 	const digits = "0123456789ABCDEF"
@@ -301,49 +240,4 @@ func blobLiteral(bytes string) string {
 		out = append(out, '\\', 'x', digits[bytes[i]>>4], digits[bytes[i]&15])
 	}
 	return string(append(out, "'::BLOB"...))
-}
-
-// MapParams returns sql with the number of each placeholder $n replaced by
-// f(n). It leaves text that does not lex as it is from the flaw on. Engines use
-// it to put pieces of raw SQL together into one query.
-func MapParams(sql string, f func(n int) int) string {
-	if strings.IndexByte(sql, '$') < 0 {
-		return sql
-	}
-	var b strings.Builder
-	at := 0
-	for l := (lexer{src: sql}); ; {
-		t := l.next()
-		if t.kind == tEOF || t.kind == tError {
-			break
-		}
-		if t.kind != tParam {
-			continue
-		}
-		n, ok := paramNumber(sql[t.pos:t.end])
-		if !ok {
-			continue
-		}
-		b.WriteString(sql[at : t.pos+1])
-		b.WriteString(strconv.Itoa(f(n)))
-		at = t.end
-	}
-	if at == 0 {
-		return sql
-	}
-	b.WriteString(sql[at:])
-	return b.String()
-}
-
-// maxParam is the largest number of a placeholder.
-const maxParam = 65535
-
-// paramNumber returns the number of "$12"; ok is false outside 1..maxParam.
-func paramNumber(s string) (n int, ok bool) {
-	for i := 1; i < len(s); i++ {
-		if n = n*10 + int(s[i]-'0'); n > maxParam {
-			return 0, false
-		}
-	}
-	return n, n >= 1
 }

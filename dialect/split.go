@@ -141,7 +141,7 @@ func quoteToken(s string, i int) (int, flaw) {
 		}
 		return end, flaw{}
 	}
-	l := lexer{src: s, pos: i}
+	l := lexerAt(s, i)
 	t := l.next()
 	return t.end, l.flaw
 }

@@ -70,7 +70,7 @@ func ParseType(text string) (kalam.DataType, error) {
 	if at := invalidUTF8(text); at >= 0 {
 		return kalam.DataType{}, syntaxError(at, flawUTF8)
 	}
-	p := &parser{lex: lexer{src: text}}
+	p := &parser{lex: newLexer(text)}
 	p.advance()
 	t, _, err := p.dataType("")
 	if err == nil {
