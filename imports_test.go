@@ -16,8 +16,9 @@ const module = "github.com/kalamlake/kalam"
 // The picture is in docs/architecture/overview.md.
 var layers = map[string][]string{
 	"":                  {},
+	"sqltext":           {""},
 	"datatype":          {""},
-	"dialect":           {""},
+	"dialect":           {"", "sqltext"},
 	"link/wire":         {""},
 	"link":              {"", "link/wire"},
 	"buffer":            {"", "datatype"},
@@ -30,20 +31,20 @@ var layers = map[string][]string{
 	"subscribe":         {"", "datatype"},
 	"jobs":              {""},
 	"catalog":           {"", "buffer", "datatype", "dialect"},
-	"query":             {"", "datatype", "dialect", "subscribe"},
+	"query":             {"", "sqltext", "datatype", "dialect", "subscribe"},
 	"query/querytest":   {},
 	"query/sandbox":     {},
 	"query/process":     {"", "query/sandbox"},
 	"query/shm":         {""},
 	"query/turns":       {""},
 	"segments":          {"", "datatype", "lake", "query"},
-	"engine": {"", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe",
+	"engine": {"", "sqltext", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe",
 		"jobs", "segments"},
-	"api":             {"", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
-	"shell":           {"", "dialect", "link", "link/wire"},
+	"api":             {"", "sqltext", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
+	"shell":           {"", "sqltext", "dialect", "link", "link/wire"},
 	"cmd/kalamd":      {"", "api", "engine"},
 	"cmd/kalam":       {"", "shell"},
-	"cmd/kalam-bench": {"", "dialect", "link", "link/wire", "query/querytest"},
+	"cmd/kalam-bench": {"", "sqltext", "dialect", "link", "link/wire", "query/querytest"},
 }
 
 // testsMay is what the tests of a package import beyond its layer.
@@ -79,7 +80,7 @@ var reserved = map[string]string{
 }
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.
-var withoutArrow = []string{"", "dialect", "link", "link/wire", "shell", "jobs", "subscribe", "catalog", "cmd/kalam"}
+var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "jobs", "subscribe", "catalog", "cmd/kalam"}
 
 // goPackage is what `go list -json` prints of a package.
 type goPackage struct {

@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // mimeArrow is the media type of an Arrow IPC stream.
@@ -121,7 +122,7 @@ var errNotArrow = kalam.Errorf(kalam.CodeInvalidOperation, "An Arrow stream hold
 
 // checkArrow lets only requests of one SELECT pass, before anything runs.
 func checkArrow(sql string) error {
-	fragments, err := dialect.Split(sql)
+	fragments, err := sqltext.Split(sql)
 	if err != nil {
 		return err
 	}

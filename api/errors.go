@@ -11,9 +11,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // outcome is how an error is told: its code and status on the SQL endpoint, the
@@ -104,7 +104,7 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 	}
 	if p.Role.IsAdmin() {
 		e.Details = se.SQL
-		if dialect.MayHoldSecret(se.SQL) {
+		if sqltext.MayHoldSecret(se.SQL) {
 			e.Details = hiddenDetails
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // tableKindWord returns the table kind that the current word is in front of
@@ -101,7 +102,7 @@ func (p *parser) show() (Statement, error) {
 
 // describe parses DESCRIBE and DESC of a table or a query.
 func (p *parser) describe() (Statement, error) {
-	if t := p.peek(); isQueryStart(p.src(), t) && !(t.kind == tWord && isWord(p.text(t), "TABLE")) {
+	if t := p.peek(); isQueryStart(p.src(), t) && !(t.Kind == sqltext.Word && sqltext.IsWord(p.text(t), "TABLE")) {
 		return p.query()
 	}
 	p.advance()
@@ -113,7 +114,7 @@ func (p *parser) describe() (Statement, error) {
 	}
 	if st.History = p.accept("HISTORY"); st.History && p.accept("LIMIT") {
 		var n int64
-		pos := p.tok.pos
+		pos := p.tok.Pos
 		if n, err = p.integer("LIMIT", math.MaxInt32); err == nil && n == 0 {
 			err = syntaxError(pos, "LIMIT of DESCRIBE ... HISTORY must be at least 1")
 		}
@@ -126,11 +127,11 @@ func (p *parser) describe() (Statement, error) {
 func (p *parser) kill() (Statement, error) {
 	switch {
 	case p.accept("KILL", "JOB"):
-		pos := p.tok.pos
+		pos := p.tok.Pos
 		id, err := p.bare("job id")
 		return &KillJob{Job: kalam.JobID(id), Pos: pos}, err
 	case p.accept("KILL", "LIVE", "QUERY"):
-		pos := p.tok.pos
+		pos := p.tok.Pos
 		id, err := p.bare("live query id")
 		return &KillLive{ID: id, Pos: pos}, err
 	}
@@ -161,7 +162,7 @@ func (p *parser) storageCommand() (Statement, error) {
 		hours, err := p.retainClause()
 		return &CompactAll{Namespace: ns, Retain: hours}, err
 	case p.accept("STORAGE", "CHECK"):
-		pos := p.tok.pos
+		pos := p.tok.Pos
 		id, err := p.storageID()
 		if err != nil {
 			return nil, err
@@ -178,13 +179,13 @@ func (p *parser) retainClause() (*int, error) {
 	if !p.accept("RETAIN") {
 		return nil, nil
 	}
-	if p.tok.kind != tNumber {
+	if p.tok.Kind != sqltext.Number {
 		return nil, p.unexpected("a number of hours after RETAIN")
 	}
 	text := p.text(p.tok)
 	hours, err := strconv.Atoi(plainInteger(text))
 	if err != nil || hours > maxRetentionHour {
-		return nil, syntaxError(p.tok.pos, "RETAIN must be between 0 and %d hours, got '%s'", maxRetentionHour, short(text))
+		return nil, syntaxError(p.tok.Pos, "RETAIN must be between 0 and %d hours, got '%s'", maxRetentionHour, sqltext.Short(text))
 	}
 	p.advance()
 	if !p.accept("HOURS") && !p.accept("HOUR") {

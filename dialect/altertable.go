@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // alterTable parses what follows ALTER [kind] TABLE.
@@ -40,22 +41,22 @@ func (p *parser) alterTable(kind kalam.TableKind) (Statement, error) {
 	}
 	switch {
 	case p.isPunct(','):
-		return nil, unsupported(p.tok.pos, "ALTER TABLE takes one operation; write a statement for each")
+		return nil, unsupported(p.tok.Pos, "ALTER TABLE takes one operation; write a statement for each")
 	case p.is("FIRST"), p.is("AFTER"):
-		return nil, unsupported(p.tok.pos, "%s is not supported; columns keep the order of their creation", p.words(1))
+		return nil, unsupported(p.tok.Pos, "%s is not supported; columns keep the order of their creation", p.words(1))
 	}
 	return st, nil
 }
 
 func (p *parser) vectorIndex() error {
-	return unsupported(p.tok.pos, "Vector indexes are not supported")
+	return unsupported(p.tok.Pos, "Vector indexes are not supported")
 }
 
 // existingColumn consumes the name of a column that is to be changed. System
 // columns cannot be.
 func (p *parser) existingColumn() (Ident, error) {
 	id, err := p.stored("column name")
-	if err == nil && wordIn(id.Name, reservedColumns) {
+	if err == nil && sqltext.WordIn(id.Name, reservedColumns) {
 		err = syntaxError(id.Pos, "Column '%s' is a system column and cannot be changed", id.Name)
 	}
 	return id, err
@@ -64,12 +65,12 @@ func (p *parser) existingColumn() (Ident, error) {
 func (p *parser) addColumn(st *AlterTable) error {
 	st.Op = AlterAddColumn
 	if p.isAny(" CONSTRAINT PRIMARY UNIQUE FOREIGN CHECK ") {
-		return unsupported(p.tok.pos, "ALTER TABLE ADD %s is not supported", p.words(1))
+		return unsupported(p.tok.Pos, "ALTER TABLE ADD %s is not supported", p.words(1))
 	}
 	if p.accept("COLUMN"); p.accept("IF", "NOT", "EXISTS") {
 		st.IfExists = true
 	}
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	c, err := p.columnDef()
 	if err != nil {
 		return err
@@ -88,7 +89,7 @@ func (p *parser) dropColumn(st *AlterTable) (err error) {
 	case p.is("VECTOR"), p.is("INDEX"):
 		return p.vectorIndex()
 	case p.isAny(" CONSTRAINT PRIMARY "):
-		return unsupported(p.tok.pos, "ALTER TABLE DROP %s is not supported", p.words(1))
+		return unsupported(p.tok.Pos, "ALTER TABLE DROP %s is not supported", p.words(1))
 	}
 	p.accept("COLUMN")
 	st.IfExists = p.accept("IF", "EXISTS")
@@ -112,14 +113,14 @@ func (p *parser) modifyColumn(st *AlterTable) (err error) {
 	case p.accept("NULL"):
 		st.Null = NullAllowed
 	case p.is("DEFAULT"):
-		return unsupported(p.tok.pos, "MODIFY COLUMN does not take DEFAULT; use ALTER COLUMN %s SET DEFAULT", st.Column.Name)
+		return unsupported(p.tok.Pos, "MODIFY COLUMN does not take DEFAULT; use ALTER COLUMN %s SET DEFAULT", st.Column.Name)
 	}
 	return nil
 }
 
 // newType consumes the type that a column is to get.
 func (p *parser) newType(st *AlterTable) error {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	t, serial, err := p.dataType(st.Column.Name)
 	if err != nil {
 		return err
@@ -134,7 +135,7 @@ func (p *parser) newType(st *AlterTable) error {
 func (p *parser) renameColumn(st *AlterTable) (err error) {
 	st.Op = AlterRenameColumn
 	if p.is("TO") {
-		return unsupported(p.tok.pos, "A table cannot be renamed")
+		return unsupported(p.tok.Pos, "A table cannot be renamed")
 	}
 	p.accept("COLUMN")
 	if st.Column, err = p.existingColumn(); err != nil {
@@ -172,7 +173,7 @@ func (p *parser) alterColumn(st *AlterTable) (err error) {
 			return err
 		}
 		if p.is("USING") {
-			return unsupported(p.tok.pos, "ALTER COLUMN ... TYPE ... USING is not supported; types can only be widened")
+			return unsupported(p.tok.Pos, "ALTER COLUMN ... TYPE ... USING is not supported; types can only be widened")
 		}
 	default:
 		return p.unexpected("SET NOT NULL, DROP NOT NULL, SET DEFAULT, DROP DEFAULT or TYPE")
@@ -183,7 +184,7 @@ func (p *parser) alterColumn(st *AlterTable) (err error) {
 func (p *parser) setAccess(st *AlterTable) error {
 	st.Op = AlterSetAccess
 	o := options{}
-	if err := p.optionValue(&o, "ACCESS_LEVEL", p.tok.pos, false); err != nil {
+	if err := p.optionValue(&o, "ACCESS_LEVEL", p.tok.Pos, false); err != nil {
 		return err
 	}
 	st.Options, st.Given = o.table, o.given
@@ -193,7 +194,7 @@ func (p *parser) setAccess(st *AlterTable) error {
 func (p *parser) setProperties(st *AlterTable) error {
 	st.Op = AlterSetProperties
 	o := options{}
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	if err := p.optionList(&o); err != nil {
 		return err
 	}

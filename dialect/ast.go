@@ -1,6 +1,9 @@
 package dialect
 
-import "github.com/kalamlake/kalam"
+import (
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
+)
 
 // Statement is one parsed statement: a pointer to one of the types of this
 // package. It is immutable and may alias the text it was parsed from.
@@ -82,7 +85,7 @@ type Select struct {
 	SQL    string // Raw SQL without a final `;`.
 	Pos    int
 	Params int // Highest placeholder.
-	Edits  Edits
+	Edits  sqltext.Edits
 }
 
 // Insert is INSERT. Either Rows or Select or Defaults is set.
@@ -101,7 +104,7 @@ type Insert struct {
 	Conflict   *OnConflict
 	Returning  []ReturnExpr
 	Params     int
-	Edits      Edits
+	Edits      sqltext.Edits
 }
 
 // OnConflict is the ON CONFLICT clause. Either DoNothing or Set is set.
@@ -146,7 +149,7 @@ type Update struct {
 	KeyEquals []ColumnEquals // The whole WHERE clause when it is a conjunction of these.
 	Returning []ReturnExpr
 	Params    int
-	Edits     Edits
+	Edits     sqltext.Edits
 }
 
 // Delete is DELETE; its fields mean what those of Update mean.
@@ -160,7 +163,7 @@ type Delete struct {
 	KeyEquals []ColumnEquals
 	Returning []ReturnExpr
 	Params    int
-	Edits     Edits
+	Edits     sqltext.Edits
 }
 
 // Truncate is TRUNCATE [TABLE] t [, ...].
@@ -172,7 +175,7 @@ type Explain struct {
 	SQL     string
 	Pos     int
 	Params  int
-	Edits   Edits
+	Edits   sqltext.Edits
 }
 
 // SubscribeTo is SUBSCRIBE TO a table or a query.
@@ -182,7 +185,7 @@ type SubscribeTo struct {
 	Table   Name   // Empty for the query form.
 	Options *SubscribeOptions
 	Params  int
-	Edits   Edits
+	Edits   sqltext.Edits
 }
 
 // SubscribeOptions are the options of SUBSCRIBE TO; nil fields were not given.

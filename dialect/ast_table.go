@@ -1,6 +1,9 @@
 package dialect
 
-import "github.com/kalamlake/kalam"
+import (
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
+)
 
 // OptionSet says which table options a statement gives.
 type OptionSet uint16
@@ -40,7 +43,7 @@ type CreateTable struct {
 	Key    []Ident
 	NoData bool // WITH NO DATA: the rows are left out.
 	Params int
-	Edits  Edits
+	Edits  sqltext.Edits
 }
 
 // AlterOp is the operation of an ALTER TABLE.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // insertText returns an INSERT of n rows with 6 columns, about 150 bytes each.
@@ -42,7 +43,7 @@ func BenchmarkSplit(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(sql)))
 	for b.Loop() {
-		if _, err := dialect.Split(sql); err != nil {
+		if _, err := sqltext.Split(sql); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -64,13 +65,5 @@ func BenchmarkParse(b *testing.B) {
 				}
 			}
 		})
-	}
-}
-
-func BenchmarkNormalize(b *testing.B) {
-	sql := "select  id, content\n  from app.messages -- newest\n where id = $1 and role = 'user'\n order by id desc limit 10"
-	b.ReportAllocs()
-	for b.Loop() {
-		dialect.Normalize(sql)
 	}
 }

@@ -1,6 +1,9 @@
 package dialect
 
-import "github.com/kalamlake/kalam"
+import (
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
+)
 
 // maxDepth is how deep brackets may nest. DuckDB's own limit is near it.
 const maxDepth = 1000
@@ -11,13 +14,13 @@ const maxDepth = 1000
 // when there is none. The SQL is balanced in its brackets.
 func (p *parser) capture(stop func(p *parser) bool) (sql string, pos int, err error) {
 	var w watch
-	start, end := p.tok.pos, p.tok.pos
+	start, end := p.tok.Pos, p.tok.Pos
 	p.closers = p.closers[:0]
 	for {
 		if len(p.closers) == 0 && (p.isPunct(';') || stop != nil && stop(p)) {
 			break
 		}
-		if p.tok.kind == tEOF {
+		if p.tok.Kind == sqltext.EOF {
 			if len(p.closers) > 0 {
 				return "", start, p.unexpected("'" + string(rune(p.closers[len(p.closers)-1])) + "'")
 			}
@@ -30,35 +33,35 @@ func (p *parser) capture(stop func(p *parser) bool) (sql string, pos int, err er
 		if closed {
 			break
 		}
-		w.see(p.lex.src, p.tok)
-		end = p.tok.end
+		w.see(p.lex.Src, p.tok)
+		end = p.tok.End
 		p.advance()
 	}
 	if !w.needed {
-		return p.lex.src[start:end], start, nil
+		return p.lex.Src[start:end], start, nil
 	}
-	edits, err := rewrite(p.lex.src, start, end)
+	edits, err := rewrite(p.lex.Src, start, end)
 	if err != nil {
 		return "", start, err
 	}
 	p.edits = append(p.edits, edits...)
-	return edits.apply(p.lex.src, start, end), start, nil
+	return edits.Apply(p.lex.Src, start, end), start, nil
 }
 
 // bracket follows the brackets and placeholders of raw SQL. closed says that
 // the token closes a bracket which the raw SQL did not open.
 func (p *parser) bracket() (closed bool, err error) {
-	switch p.tok.kind {
-	case tError:
+	switch p.tok.Kind {
+	case sqltext.Invalid:
 		return false, p.lexical()
-	case tParam:
+	case sqltext.Param:
 		_, err = p.param(p.tok)
 		return false, err
-	case tPunct:
+	case sqltext.Punct:
 	default:
 		return false, nil
 	}
-	switch p.tok.ch {
+	switch p.tok.Ch {
 	case '(':
 		p.closers = append(p.closers, ')')
 	case '[':
@@ -70,7 +73,7 @@ func (p *parser) bracket() (closed bool, err error) {
 		if n == 0 {
 			return true, nil
 		}
-		if p.closers[n-1] != p.tok.ch {
+		if p.closers[n-1] != p.tok.Ch {
 			return false, p.unexpected("'" + string(rune(p.closers[n-1])) + "'")
 		}
 		p.closers = p.closers[:n-1]
@@ -78,7 +81,7 @@ func (p *parser) bracket() (closed bool, err error) {
 		return false, p.unexpected("'" + string(rune(p.closers[len(p.closers)-1])) + "'")
 	}
 	if len(p.closers) > maxDepth {
-		return false, kalam.Errorf(kalam.CodeInvalidSQL, "Brackets are nested more than %d levels deep", maxDepth).At(p.tok.pos)
+		return false, kalam.Errorf(kalam.CodeInvalidSQL, "Brackets are nested more than %d levels deep", maxDepth).At(p.tok.Pos)
 	}
 	return false, nil
 }
@@ -91,7 +94,7 @@ const clauseWords = " GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCE
 // expression before it.
 func atClause(p *parser) bool {
 	switch {
-	case p.tok.kind != tWord:
+	case p.tok.Kind != sqltext.Word:
 		return false
 	case p.is("FROM"):
 		return !p.prevIs("DISTINCT") // IS DISTINCT FROM
@@ -101,7 +104,9 @@ func atClause(p *parser) bool {
 	return p.isAny(clauseWords)
 }
 
-func (p *parser) prevIs(w string) bool { return p.prev.kind == tWord && isWord(p.text(p.prev), w) }
+func (p *parser) prevIs(w string) bool {
+	return p.prev.Kind == sqltext.Word && sqltext.IsWord(p.text(p.prev), w)
+}
 
 // condition consumes the expression of a WHERE clause: up to RETURNING or the
 // end. No other clause may follow it.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // constraintWords begin what is refused for a column or a table.
@@ -12,7 +13,7 @@ const constraintWords = " UNIQUE CHECK FOREIGN REFERENCES EXCLUDE COLLATE COMMEN
 
 // refuseConstraint explains why the constraint at the current token is refused.
 func (p *parser) refuseConstraint() error {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	switch {
 	case p.is("UNIQUE"):
 		return unsupported(pos, "UNIQUE constraints are not supported; only the PRIMARY KEY is unique")
@@ -37,7 +38,7 @@ type columnSpec struct {
 
 // columnDef consumes name type {constraint}.
 func (p *parser) columnDef() (columnSpec, error) {
-	c := columnSpec{pos: p.tok.pos}
+	c := columnSpec{pos: p.tok.Pos}
 	id, err := p.anyIdent("column name")
 	if err != nil {
 		return c, err
@@ -77,7 +78,7 @@ func (p *parser) columnConstraint(c *columnSpec) (more bool, err error) {
 			return false, err
 		}
 	}
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	switch {
 	case p.is("PRIMARY"):
 		if c.primary {
@@ -141,7 +142,7 @@ func (c *columnSpec) identity(what string, pos int, o identityOptions) error {
 
 // generated consumes GENERATED {ALWAYS | BY DEFAULT [ON NULL]} AS IDENTITY [(...)].
 func (p *parser) generated(c *columnSpec) error {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	p.advance()
 	always := p.accept("ALWAYS")
 	if !always {
@@ -170,13 +171,13 @@ func (p *parser) generated(c *columnSpec) error {
 // identityOptions consumes ( ... ), if it follows: (start, step), or START WITH 1 and
 // its like.
 func (p *parser) identityOptions() (o identityOptions, err error) {
-	o.pos = p.tok.pos
+	o.pos = p.tok.Pos
 	if !p.acceptPunct('(') {
 		return o, nil
 	}
-	from := p.tok.pos
+	from := p.tok.Pos
 	p.skipBalanced()
-	words := strings.FieldsFunc(upper(p.lex.src[from:p.tok.pos]), func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\t' })
+	words := strings.FieldsFunc(sqltext.Upper(p.lex.Src[from:p.tok.Pos]), func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\t' })
 	for _, w := range words {
 		switch w {
 		case "START", "WITH", "INCREMENT", "BY", "1", "NO", "CYCLE", "MINVALUE", "MAXVALUE", "CACHE":
@@ -190,7 +191,7 @@ func (p *parser) identityOptions() (o identityOptions, err error) {
 // columnDefault consumes what follows DEFAULT and checks a function against the
 // column's type.
 func (p *parser) columnDefault(c *kalam.Column) error {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	if err := p.defaultValue(c); err != nil {
 		return err
 	}
@@ -200,12 +201,12 @@ func (p *parser) columnDefault(c *kalam.Column) error {
 // defaultValue consumes a literal or a function of the server, both optionally
 // in parentheses and the literal with a type before or a cast behind it.
 func (p *parser) defaultValue(c *kalam.Column) error {
-	start, pos, depth := p.tok.pos, p.tok.pos, 0
+	start, pos, depth := p.tok.Pos, p.tok.Pos, 0
 	for p.acceptPunct('(') {
 		depth++
 	}
 	typed := kalam.DataType{}
-	if p.tok.kind == tWord && p.peek().kind == tString { // DATE '2024-01-01'
+	if p.tok.Kind == sqltext.Word && p.peek().Kind == sqltext.String { // DATE '2024-01-01'
 		if t, ok := findType(p.words(1)); ok {
 			typed = kalam.TypeOf(t.kind)
 			p.advance()
@@ -228,7 +229,7 @@ func (p *parser) defaultValue(c *kalam.Column) error {
 	if typed.Kind != 0 && c.Type.Kind != 0 && typed.Kind != c.Type.Kind {
 		return syntaxError(pos, "%sDEFAULT is cast to %s but the column is %s", ofColumn(c.Name), typed, c.Type)
 	}
-	c.Default = &kalam.Default{SQL: strings.Clone(p.lex.src[start:p.prev.end])}
+	c.Default = &kalam.Default{SQL: strings.Clone(p.lex.Src[start:p.prev.End])}
 	if x.Kind != ExprFunc {
 		c.Default.Value = literalValue(x)
 		return nil
@@ -262,12 +263,12 @@ func literalValue(x Expr) kalam.Value {
 
 // endsDefault reports whether a DEFAULT may end before the current token.
 func (p *parser) endsDefault() bool {
-	switch p.tok.kind {
-	case tEOF:
+	switch p.tok.Kind {
+	case sqltext.EOF:
 		return true
-	case tPunct:
-		return p.tok.ch == ',' || p.tok.ch == ')' || p.tok.ch == ';'
-	case tWord:
+	case sqltext.Punct:
+		return p.tok.Ch == ',' || p.tok.Ch == ')' || p.tok.Ch == ';'
+	case sqltext.Word:
 		return p.isAny(" PRIMARY NOT NULL DEFAULT CONSTRAINT AUTO_INCREMENT AUTOINCREMENT AUTO IDENTITY GENERATED FIRST AFTER " + constraintWords)
 	}
 	return false

@@ -1,18 +1,22 @@
 package dialect
 
+import (
+	"github.com/kalamlake/kalam/sqltext"
+)
+
 // createsFromQuery reports whether AS and a query follow the name of a new table: no
 // definition of columns has AS outside its parentheses.
 func (p *parser) createsFromQuery() bool {
 	depth := 0
-	for l, t := p.lex, p.tok; ; t = l.next() {
+	for l, t := p.lex, p.tok; ; t = l.Next() {
 		switch {
-		case t.kind == tEOF || t.kind == tError:
+		case t.Kind == sqltext.EOF || t.Kind == sqltext.Invalid:
 			return false
-		case t.kind == tPunct && t.ch == '(':
+		case t.Kind == sqltext.Punct && t.Ch == '(':
 			depth++
-		case t.kind == tPunct && t.ch == ')':
+		case t.Kind == sqltext.Punct && t.Ch == ')':
 			depth--
-		case depth == 0 && t.kind == tWord && isWord(p.text(t), "AS"):
+		case depth == 0 && t.Kind == sqltext.Word && sqltext.IsWord(p.text(t), "AS"):
 			return true
 		}
 	}
@@ -25,7 +29,7 @@ func (p *parser) keyOfQuery(st *CreateTable) (err error) {
 	}
 	p.advance()
 	if !p.is("PRIMARY") {
-		return unsupported(p.tok.pos, "CREATE TABLE ... AS takes its columns from the query: only PRIMARY KEY (...) may stand here")
+		return unsupported(p.tok.Pos, "CREATE TABLE ... AS takes its columns from the query: only PRIMARY KEY (...) may stand here")
 	}
 	if err = p.expect("PRIMARY", "KEY"); err == nil {
 		st.Key, err = p.columnList()
@@ -65,5 +69,5 @@ func (p *parser) atData() bool {
 		return false
 	}
 	look.accept("NO")
-	return look.accept("DATA") && (look.tok.kind == tEOF || look.isPunct(';'))
+	return look.accept("DATA") && (look.tok.Kind == sqltext.EOF || look.isPunct(';'))
 }

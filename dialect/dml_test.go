@@ -10,11 +10,12 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // options of cmp: positions and edits have tests of their own.
 var options = cmp.Options{
-	cmpopts.IgnoreTypes(dialect.Edits{}),
+	cmpopts.IgnoreTypes(sqltext.Edits{}),
 	cmp.Comparer(func(a, b kalam.Value) bool { return a == b }),
 }
 

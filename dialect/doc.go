@@ -7,8 +7,8 @@
 //
 // # Basics
 //
-// Split cuts a request's text into fragments at `;`. Parse turns one fragment
-// into one of the Statement types. Expressions are not parsed: a value of a
+// Parse turns one statement's text, as sqltext.Split cuts it out of a request, into
+// one of the Statement types. Expressions are not parsed: a value of a
 // VALUES list or SET is an Expr, which is a literal, a placeholder, a function
 // of the server or the raw SQL of anything else; a WHERE clause is raw SQL. Raw
 // SQL is balanced in quotes and brackets, holds no `;` and ends before any
@@ -26,12 +26,5 @@
 //   - A message repeats at most 64 bytes of a user's token, the length of the
 //     longest name, and never what may be a password.
 //
-// # Lexical rules
-//
-// They are those of PostgreSQL as DuckDB applies them: 'text' with doubled
-// quotes, E'text' with backslash escapes, $tag$text$tag$, strings continued
-// after a newline, "identifier", nested /* comments */, -- comments, and in
-// addition `identifier` of MySQL, X'0aff' and 0x0aff. Words fold to lower case
-// in ASCII; quoted identifiers keep their case. Text must be valid UTF-8; NUL
-// bytes may stand in string literals only.
+// The lexical rules are those of package sqltext.
 package dialect

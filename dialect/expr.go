@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // serverFunc is a function that an Expr of kind ExprFunc or a DEFAULT can be.
@@ -33,7 +34,7 @@ func (p *parser) expr(stop func(p *parser) bool) (Expr, error) {
 	if err != nil {
 		return x, err
 	}
-	if ok && (p.tok.kind == tEOF || p.isPunct(';') || p.isPunct(')') || stop(p)) {
+	if ok && (p.tok.Kind == sqltext.EOF || p.isPunct(';') || p.isPunct(')') || stop(p)) {
 		return x, nil
 	}
 	p.lex, p.tok, p.prev = start, tok, prev
@@ -47,30 +48,30 @@ func (p *parser) expr(stop func(p *parser) bool) (Expr, error) {
 // simple consumes a literal, a placeholder or a function of the server. ok is
 // false, and nothing is said about the parser's place, if there is none.
 func (p *parser) simple() (x Expr, ok bool, err error) {
-	x.Pos = p.tok.pos
-	switch p.tok.kind {
-	case tError:
+	x.Pos = p.tok.Pos
+	switch p.tok.Kind {
+	case sqltext.Invalid:
 		return x, false, p.lexical()
-	case tString, tEscape, tDollar:
+	case sqltext.String, sqltext.Escape, sqltext.Dollar:
 		x.Kind = ExprString
 		x.Text, err = p.stringText()
 		return x, err == nil, err
-	case tHex, tHexNumber:
-		value, bad := hexText(p.text(p.tok))
+	case sqltext.Hex, sqltext.HexNumber:
+		value, bad := sqltext.HexText(p.text(p.tok))
 		if bad != "" {
-			return x, false, syntaxError(p.tok.pos, "Syntax error: %s", bad)
+			return x, false, syntaxError(p.tok.Pos, "Syntax error: %s", bad)
 		}
 		x.Kind, x.Text = ExprBytes, value
-	case tNumber:
+	case sqltext.Number:
 		x.Kind, x.Text = ExprNumber, plainNumber(p.text(p.tok))
-	case tParam:
+	case sqltext.Param:
 		x.Kind = ExprParam
 		if x.Param, err = p.param(p.tok); err != nil {
 			return x, false, err
 		}
-	case tOp:
+	case sqltext.Op:
 		return p.signed(x)
-	case tWord:
+	case sqltext.Word:
 		return p.wordExpr(x)
 	default:
 		return x, false, nil
@@ -82,17 +83,17 @@ func (p *parser) simple() (x Expr, ok bool, err error) {
 // signed consumes a sign and a number.
 func (p *parser) signed(x Expr) (Expr, bool, error) {
 	sign := p.tok
-	if sign.end != sign.pos+1 || sign.ch != '-' && sign.ch != '+' {
+	if sign.End != sign.Pos+1 || sign.Ch != '-' && sign.Ch != '+' {
 		return x, false, nil
 	}
 	p.advance()
-	if p.tok.kind != tNumber {
+	if p.tok.Kind != sqltext.Number {
 		return x, false, nil
 	}
 	x.Kind, x.Text = ExprNumber, plainNumber(p.text(p.tok))
-	if sign.ch == '-' {
-		if p.tok.pos == sign.end && len(x.Text) == p.tok.end-p.tok.pos {
-			x.Text = p.lex.src[sign.pos:p.tok.end]
+	if sign.Ch == '-' {
+		if p.tok.Pos == sign.End && len(x.Text) == p.tok.End-p.tok.Pos {
+			x.Text = p.lex.Src[sign.Pos:p.tok.End]
 		} else {
 			x.Text = "-" + x.Text
 		}
@@ -110,7 +111,7 @@ func plainNumber(s string) string {
 	if s[0] == '.' {
 		s = "0" + s
 	}
-	if i := strings.IndexByte(s, '.'); i >= 0 && (i+1 == len(s) || classOf(s[i+1]) != cDigit) {
+	if i := strings.IndexByte(s, '.'); i >= 0 && (i+1 == len(s) || sqltext.ClassOf(s[i+1]) != sqltext.ClassDigit) {
 		s = s[:i] + s[i+1:]
 	}
 	return s
@@ -120,11 +121,11 @@ func plainNumber(s string) string {
 func (p *parser) wordExpr(x Expr) (Expr, bool, error) {
 	word := p.text(p.tok)
 	switch {
-	case isWord(word, "NULL"):
+	case sqltext.IsWord(word, "NULL"):
 		x.Kind = ExprNull
-	case isWord(word, "TRUE"), isWord(word, "FALSE"):
+	case sqltext.IsWord(word, "TRUE"), sqltext.IsWord(word, "FALSE"):
 		x.Kind, x.Bool = ExprBool, len(word) == 4
-	case isWord(word, "DEFAULT"):
+	case sqltext.IsWord(word, "DEFAULT"):
 		x.Kind = ExprDefault
 	default:
 		f, ok := p.serverFunc()
@@ -155,13 +156,13 @@ func (p *parser) serverFunc() (serverFunc, bool) {
 // value is none of the plain forms or anything else follows it, and nothing has
 // happened then.
 func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
-	s := p.lex.src
+	s := p.lex.Src
 	if i >= len(s) {
 		return i, false
 	}
 	x.Pos = i
-	switch c := s[i]; classOf(c) {
-	case cQuote:
+	switch c := s[i]; sqltext.ClassOf(c) {
+	case sqltext.ClassQuote:
 		if c != '\'' {
 			return i, false
 		}
@@ -174,27 +175,27 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 		if next < len(s) && s[next] == '\'' {
 			return i, false
 		}
-	case cDigit:
+	case sqltext.ClassDigit:
 		if next = quickNumber(s, i); next < 0 {
 			return i, false
 		}
 		x.Kind, x.Text = ExprNumber, s[i:next]
-	case cOp:
-		if c != '-' || i+1 >= len(s) || classOf(s[i+1]) != cDigit {
+	case sqltext.ClassOp:
+		if c != '-' || i+1 >= len(s) || sqltext.ClassOf(s[i+1]) != sqltext.ClassDigit {
 			return i, false
 		}
 		if next = quickNumber(s, i+1); next < 0 {
 			return i, false
 		}
 		x.Kind, x.Text = ExprNumber, s[i:next]
-	case cWord:
+	case sqltext.ClassWord:
 		if next = quickWord(x, s, i); next < 0 {
 			return i, false
 		}
 	default:
 		return i, false
 	}
-	for next < len(s) && classOf(s[next]) == cSpace {
+	for next < len(s) && sqltext.ClassOf(s[next]) == sqltext.ClassSpace {
 		next++
 	}
 	return next, next < len(s) && (s[next] == ',' || s[next] == ')')
@@ -202,18 +203,18 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 
 // quickNumber returns the end of the decimal number at i, -1 for other forms.
 func quickNumber(s string, i int) int {
-	for i < len(s) && classOf(s[i]) == cDigit {
+	for i < len(s) && sqltext.ClassOf(s[i]) == sqltext.ClassDigit {
 		i++
 	}
 	if i < len(s) && s[i] == '.' {
 		point := i
-		for i++; i < len(s) && classOf(s[i]) == cDigit; i++ {
+		for i++; i < len(s) && sqltext.ClassOf(s[i]) == sqltext.ClassDigit; i++ {
 		}
 		if i == point+1 {
 			return -1
 		}
 	}
-	if i < len(s) && (classOf(s[i]) == cWord || classOf(s[i]) == cDollar || s[i] == '.') {
+	if i < len(s) && (sqltext.ClassOf(s[i]) == sqltext.ClassWord || sqltext.ClassOf(s[i]) == sqltext.ClassDollar || s[i] == '.') {
 		return -1 // An exponent, 0x, underscores: the lexer knows them.
 	}
 	return i
@@ -222,17 +223,17 @@ func quickNumber(s string, i int) int {
 // quickWord reads NULL, TRUE, FALSE or DEFAULT.
 func quickWord(x *Expr, s string, i int) int {
 	end := i
-	for end < len(s) && end < i+8 && (classOf(s[end]) == cWord || classOf(s[end]) == cDigit || s[end] == '$') {
+	for end < len(s) && end < i+8 && (sqltext.ClassOf(s[end]) == sqltext.ClassWord || sqltext.ClassOf(s[end]) == sqltext.ClassDigit || s[end] == '$') {
 		end++
 	}
 	switch word := s[i:end]; {
-	case isWord(word, "NULL"):
+	case sqltext.IsWord(word, "NULL"):
 		x.Kind = ExprNull
-	case isWord(word, "TRUE"):
+	case sqltext.IsWord(word, "TRUE"):
 		x.Kind, x.Bool = ExprBool, true
-	case isWord(word, "FALSE"):
+	case sqltext.IsWord(word, "FALSE"):
 		x.Kind, x.Bool = ExprBool, false
-	case isWord(word, "DEFAULT"):
+	case sqltext.IsWord(word, "DEFAULT"):
 		x.Kind = ExprDefault
 	default:
 		return -1

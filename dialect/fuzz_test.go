@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // seeds are statements of every kind and pieces that lexers stumble over.
@@ -42,7 +43,7 @@ func FuzzSplit(f *testing.F) {
 func splitHolds(t tester, text string) {
 	for _, fragment := range checkSplit(t, text) {
 		again := checkSplit(t, fragment.Text)
-		if len(again) != 1 || again[0] != (dialect.Fragment{Text: fragment.Text}) {
+		if len(again) != 1 || again[0] != (sqltext.Fragment{Text: fragment.Text}) {
 			t.Errorf("Split(%q) gives %q, which is no fragment: %v", text, fragment.Text, again)
 		}
 		if _, err := dialect.Parse(fragment.Text); err != nil && isLexical(err) {
@@ -69,12 +70,12 @@ func FuzzParse(f *testing.F) {
 }
 
 func parseHolds(t tester, text string) {
-	redacted := dialect.Redact(text)
+	redacted := sqltext.Redact(text)
 	if utf8.ValidString(text) && !utf8.ValidString(redacted) {
 		t.Errorf("Redact(%q) = %q", text, redacted)
 	}
-	normal := dialect.Normalize(text)
-	if again := dialect.Normalize(normal); again != normal {
+	normal := sqltext.Normalize(text)
+	if again := sqltext.Normalize(normal); again != normal {
 		t.Errorf("Normalize(%q) = %q, and of that %q", text, normal, again)
 	}
 	st := checkParse(t, text)
@@ -149,8 +150,8 @@ func rawSQL(st dialect.Statement) []string {
 func checkClosed(t tester, text, piece string) {
 	t.Helper()
 	const before, after = "SELECT (", ") AS closed"
-	sql := before + dialect.MapParams(piece, func(int) int { return 1 }) + after
-	list, err := dialect.Split(sql)
+	sql := before + sqltext.MapParams(piece, func(int) int { return 1 }) + after
+	list, err := sqltext.Split(sql)
 	if err != nil || len(list) != 1 {
 		t.Errorf("%q has the raw SQL %q, which gives %v, %v", text, piece, list, err)
 		return
@@ -204,10 +205,10 @@ func FuzzMapParams(f *testing.F) {
 
 func mapParamsHolds(t tester, sql string) {
 	var seen []int
-	plain := dialect.MapParams(sql, func(n int) int { seen = append(seen, n); return n })
-	moved := dialect.MapParams(sql, func(n int) int { return n/2 + 1000 })
+	plain := sqltext.MapParams(sql, func(n int) int { seen = append(seen, n); return n })
+	moved := sqltext.MapParams(sql, func(n int) int { return n/2 + 1000 })
 	i := 0
-	back := dialect.MapParams(moved, func(n int) int {
+	back := sqltext.MapParams(moved, func(n int) int {
 		if i == len(seen) || n != seen[i]/2+1000 {
 			t.Fatalf("%q: placeholder %d of %q is %d", sql, i, moved, n)
 		}
@@ -324,7 +325,7 @@ func TestKeyEqualsModel(t *testing.T) {
 func TestQuoteModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.String().Draw(t, "text")
-		st, err := dialect.Parse("INSERT INTO t VALUES (" + dialect.QuoteString(s) + ")")
+		st, err := dialect.Parse("INSERT INTO t VALUES (" + sqltext.QuoteString(s) + ")")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,10 +333,10 @@ func TestQuoteModel(t *testing.T) {
 			t.Fatalf("%q is read back as %v", s, got)
 		}
 		secret := "5ecret" + strings.ReplaceAll(s, "'", "")
-		if got := dialect.Redact("CREATE USER u WITH PASSWORD " + dialect.QuoteString(secret)); strings.Contains(got, "5ecret") {
+		if got := sqltext.Redact("CREATE USER u WITH PASSWORD " + sqltext.QuoteString(secret)); strings.Contains(got, "5ecret") {
 			t.Fatalf("Redact gives %s", got)
 		}
-		_, err = dialect.Parse("CREATE USER u WITH PASSWORD " + dialect.QuoteString(s) + dialect.QuoteString(secret) + " '5ecret'")
+		_, err = dialect.Parse("CREATE USER u WITH PASSWORD " + sqltext.QuoteString(s) + sqltext.QuoteString(secret) + " '5ecret'")
 		if err == nil || strings.Contains(err.Error(), "5ecret") || kalam.CodeOf(err) != kalam.CodeInvalidSQL {
 			t.Fatalf("got error %v", err)
 		}

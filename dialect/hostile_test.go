@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 const megabyte = 1 << 20
@@ -86,9 +87,9 @@ func checkHostile(t *testing.T, text string, limit time.Duration) {
 				dialect.PointOf(q)
 			}
 		},
-		"Normalize": func() { dialect.Normalize(text) },
-		"Redact":    func() { dialect.Redact(text) },
-		"MapParams": func() { dialect.MapParams(text, func(n int) int { return n }) },
+		"Normalize": func() { sqltext.Normalize(text) },
+		"Redact":    func() { sqltext.Redact(text) },
+		"MapParams": func() { sqltext.MapParams(text, func(n int) int { return n }) },
 		"ParseType": func() { _, _ = dialect.ParseType(text) },
 	} {
 		best := limit + 1
@@ -118,9 +119,9 @@ func TestNesting(t *testing.T) {
 
 // checkSplit checks what holds for every text: the fragments and the blanks,
 // comments and `;` between them are the text.
-func checkSplit(t tester, text string) []dialect.Fragment {
+func checkSplit(t tester, text string) []sqltext.Fragment {
 	t.Helper()
-	list, err := dialect.Split(text)
+	list, err := sqltext.Split(text)
 	if err != nil {
 		if list != nil {
 			t.Errorf("Split(%.100q) gives fragments and an error", text)
@@ -150,7 +151,7 @@ func checkSplit(t tester, text string) []dialect.Fragment {
 // checkGap checks that the text between two fragments holds no statement.
 func checkGap(t tester, text, gap string) {
 	t.Helper()
-	if list, err := dialect.Split(gap); err != nil || len(list) > 0 {
+	if list, err := sqltext.Split(gap); err != nil || len(list) > 0 {
 		t.Errorf("Split(%.100q) left %.100q out: %v, %v", text, gap, list, err)
 	}
 }

@@ -1,12 +1,15 @@
 package dialect
 
-import "github.com/kalamlake/kalam"
+import (
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
+)
 
 // insert parses INSERT; the current token is the word.
 func (p *parser) insert() (Statement, error) {
 	p.advance()
 	if p.is("OR") || p.is("IGNORE") || p.is("OVERWRITE") {
-		return nil, unsupported(p.tok.pos, "INSERT %s is not supported; use INSERT ... ON CONFLICT", p.words(2))
+		return nil, unsupported(p.tok.Pos, "INSERT %s is not supported; use INSERT ... ON CONFLICT", p.words(2))
 	}
 	if err := p.expect("INTO"); err != nil {
 		return nil, err
@@ -27,7 +30,7 @@ func (p *parser) insert() (Statement, error) {
 		return nil, err
 	}
 	if p.is("OVERRIDING") {
-		pos := p.tok.pos
+		pos := p.tok.Pos
 		if st.Overriding = p.accept("OVERRIDING", "SYSTEM", "VALUE"); !st.Overriding {
 			return nil, unsupported(pos, "%s is not supported; there is OVERRIDING SYSTEM VALUE", p.words(3))
 		}
@@ -59,10 +62,10 @@ func (p *parser) insertColumns(st *Insert) (err error) {
 // also be the name of a column.
 func (p *parser) opensQuery() bool {
 	l := p.lex
-	t := l.next()
-	if t.kind == tWord && isWord(p.text(t), "VALUES") {
-		t = l.next()
-		return t.kind == tPunct && t.ch == '('
+	t := l.Next()
+	if t.Kind == sqltext.Word && sqltext.IsWord(p.text(t), "VALUES") {
+		t = l.Next()
+		return t.Kind == sqltext.Punct && t.Ch == '('
 	}
 	return isQueryStart(p.src(), t)
 }
@@ -100,7 +103,7 @@ func (p *parser) insertSource(st *Insert) (err error) {
 		st.Select, st.SelectPos, err = p.capture(func(p *parser) bool { return p.atConflict() || p.is("RETURNING") })
 		return err
 	case p.is("SET"):
-		return unsupported(p.tok.pos, "INSERT ... SET is not supported; use INSERT ... VALUES")
+		return unsupported(p.tok.Pos, "INSERT ... SET is not supported; use INSERT ... VALUES")
 	}
 	return p.unexpected("VALUES, DEFAULT VALUES or a query")
 }
@@ -112,20 +115,20 @@ func (p *parser) atConflict() bool {
 		return false
 	}
 	l := p.lex
-	word := l.next()
-	if word.kind != tWord {
+	word := l.Next()
+	if word.Kind != sqltext.Word {
 		return false
 	}
-	after := l.next()
+	after := l.Next()
 	next := ""
-	if after.kind == tWord {
+	if after.Kind == sqltext.Word {
 		next = p.text(after)
 	}
-	if isWord(p.text(word), "DUPLICATE") {
-		return isWord(next, "KEY")
+	if sqltext.IsWord(p.text(word), "DUPLICATE") {
+		return sqltext.IsWord(next, "KEY")
 	}
-	return isWord(p.text(word), "CONFLICT") &&
-		(after.kind == tPunct && after.ch == '(' || isWord(next, "DO") || isWord(next, "ON"))
+	return sqltext.IsWord(p.text(word), "CONFLICT") &&
+		(after.Kind == sqltext.Punct && after.Ch == '(' || sqltext.IsWord(next, "DO") || sqltext.IsWord(next, "ON"))
 }
 
 // values consumes the VALUES lists. It works on offsets: p.tok is only
@@ -136,7 +139,7 @@ func (p *parser) values(st *Insert) error {
 		return p.unexpected("'('")
 	}
 	v := valueReader{parser: p, width: len(st.Columns)}
-	i := p.tok.pos
+	i := p.tok.Pos
 	for {
 		row := i
 		next, err := v.row(i)
@@ -144,24 +147,24 @@ func (p *parser) values(st *Insert) error {
 			return err
 		}
 		if v.count++; v.count == 1 {
-			v.reserve(next-row, len(p.lex.src)-next)
+			v.reserve(next-row, len(p.lex.Src)-next)
 		}
 		if i, err = p.gap(next); err != nil {
 			return err
 		}
-		if i >= len(p.lex.src) || p.lex.src[i] != ',' {
+		if i >= len(p.lex.Src) || p.lex.Src[i] != ',' {
 			break
 		}
 		if i, err = p.gap(i + 1); err != nil {
 			return err
 		}
-		if i >= len(p.lex.src) || p.lex.src[i] != '(' {
-			p.lex.pos = i
+		if i >= len(p.lex.Src) || p.lex.Src[i] != '(' {
+			p.lex.Pos = i
 			p.advance()
 			return p.unexpected("'('")
 		}
 	}
-	p.lex.pos = i
+	p.lex.Pos = i
 	p.advance()
 	st.Rows = v.rows()
 	return nil
@@ -169,7 +172,7 @@ func (p *parser) values(st *Insert) error {
 
 // gap returns the offset after the blanks and comments at i.
 func (p *parser) gap(i int) (int, error) {
-	at, bad := skipBlank(p.lex.src, i)
+	at, bad := sqltext.SkipBlank(p.lex.Src, i)
 	if bad != "" {
 		return at, syntaxError(at, "%s", bad)
 	}
@@ -200,7 +203,7 @@ func (v *valueReader) row(i int) (int, error) {
 	for {
 		var x Expr
 		at := i + 1
-		for at < len(v.lex.src) && classOf(v.lex.src[at]) == cSpace {
+		for at < len(v.lex.Src) && sqltext.ClassOf(v.lex.Src[at]) == sqltext.ClassSpace {
 			at++
 		}
 		next, ok := v.quick(&x, at)
@@ -212,7 +215,7 @@ func (v *valueReader) row(i int) (int, error) {
 		}
 		v.flat = append(v.flat, x)
 		i = next
-		if v.lex.src[i] == ')' {
+		if v.lex.Src[i] == ')' {
 			break
 		}
 	}
@@ -229,13 +232,13 @@ func endsItem(p *parser) bool { return p.isPunct(',') || atClause(p) }
 
 // slowValue consumes the value at offset i with the lexer.
 func (v *valueReader) slowValue(i int) (x Expr, next int, err error) {
-	v.lex.pos = i
+	v.lex.Pos = i
 	v.advance()
 	x, err = v.expr(endsItem)
 	if err == nil && !v.isPunct(',') && !v.isPunct(')') {
 		err = v.unexpected("',' or ')'")
 	}
-	return x, v.tok.pos, err
+	return x, v.tok.Pos, err
 }
 
 func (v *valueReader) rows() [][]Expr {
@@ -251,7 +254,7 @@ func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
 	if !p.is("ON") {
 		return nil, nil
 	}
-	c := &OnConflict{Pos: p.tok.pos}
+	c := &OnConflict{Pos: p.tok.Pos}
 	if p.nextIs("DUPLICATE") {
 		return nil, unsupported(c.Pos, "ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c")
 	}
@@ -259,7 +262,7 @@ func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
 		return nil, err
 	}
 	if p.is("ON") {
-		return nil, unsupported(p.tok.pos, "ON CONFLICT ON CONSTRAINT is not supported; name the primary key columns")
+		return nil, unsupported(p.tok.Pos, "ON CONFLICT ON CONSTRAINT is not supported; name the primary key columns")
 	}
 	var err error
 	if p.isPunct('(') {
@@ -268,7 +271,7 @@ func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
 		}
 	}
 	if p.is("WHERE") {
-		return nil, unsupported(p.tok.pos, "a condition on the conflict target is not supported")
+		return nil, unsupported(p.tok.Pos, "a condition on the conflict target is not supported")
 	}
 	if err := p.expect("DO"); err != nil {
 		return nil, err
@@ -291,5 +294,5 @@ func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
 
 // replace refuses REPLACE INTO.
 func (p *parser) replace() (Statement, error) {
-	return nil, kalam.Errorf(kalam.CodeUnsupported, "REPLACE is not supported; use INSERT ... ON CONFLICT (key) DO UPDATE").At(p.tok.pos)
+	return nil, kalam.Errorf(kalam.CodeUnsupported, "REPLACE is not supported; use INSERT ... ON CONFLICT (key) DO UPDATE").At(p.tok.Pos)
 }

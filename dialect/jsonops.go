@@ -1,5 +1,9 @@
 package dialect
 
+import (
+	"github.com/kalamlake/kalam/sqltext"
+)
+
 // DuckDB has no parser for the JSON operator `a ? b`, whose sign is a placeholder
 // there, and gives `a -> b` and `a ->> b` the weakest precedence of all, since an
 // arrow is a lambda's too: title = j->>'t' is (title = j)->>'t'. Both are written
@@ -17,7 +21,7 @@ type calls struct {
 
 // jsonOperators finds the operands of each JSON operator. A `?` that is not between
 // two operands is a placeholder, which is refused; such an arrow is left to DuckDB.
-func jsonOperators(src string, toks []token) (calls, error) {
+func jsonOperators(src string, toks []sqltext.Token) (calls, error) {
 	var out calls
 	var c *operands
 	for i, t := range toks {
@@ -39,7 +43,7 @@ func jsonOperators(src string, toks []token) (calls, error) {
 				c.lambda[i] = true // Whatever it is, nothing that we know reaches across it.
 				continue
 			}
-			return out, syntaxError(t.pos, flawPlaceholder+" '?'; placeholders are $1, $2, ...")
+			return out, syntaxError(t.Pos, sqltext.FlawPlaceholder+" '?'; placeholders are $1, $2, ...")
 		}
 		c.begin[i] = int32(left)
 		if arrow && c.isAlone(left, right) {
@@ -62,8 +66,8 @@ func (c *operands) isAlone(first, last int) bool {
 }
 
 // isArrow reports whether t is the operator -> or ->>.
-func isArrow(src string, t token) bool {
-	return t.kind == tOp && t.ch == '-' && (src[t.pos:t.end] == "->" || src[t.pos:t.end] == "->>")
+func isArrow(src string, t sqltext.Token) bool {
+	return t.Kind == sqltext.Op && t.Ch == '-' && (src[t.Pos:t.End] == "->" || src[t.Pos:t.End] == "->>")
 }
 
 // lambdaCalls are the functions that take a lambda, which may be written with an
@@ -90,10 +94,10 @@ func (c *operands) isLambda(i int) bool {
 		return false
 	}
 	open := c.enclosing(first)
-	if open < 1 || !c.isName(open-1) || !wordIn(c.text(open-1), lambdaCalls) {
+	if open < 1 || !c.isName(open-1) || !sqltext.WordIn(c.text(open-1), lambdaCalls) {
 		return false
 	}
-	method := open >= 2 && isDot(c.toks[open-2])
+	method := open >= 2 && sqltext.IsDot(c.toks[open-2])
 	return c.isPunct(first-1, ',') || method && first-1 == open
 }
 
@@ -113,11 +117,11 @@ func (c *operands) enclosing(i int) int {
 }
 
 // isQuestion reports whether t is the operator `?`.
-func isQuestion(t token) bool { return t.kind == tOp && t.ch == '?' && t.end == t.pos+1 }
+func isQuestion(t sqltext.Token) bool { return t.Kind == sqltext.Op && t.Ch == '?' && t.End == t.Pos+1 }
 
 // begin appends the edits that come before token t, which is number i, and the
 // comma if it is a `?`.
-func (c calls) begin(e Edits, src string, toks []token, i int) Edits {
+func (c calls) begin(e sqltext.Edits, src string, toks []sqltext.Token, i int) sqltext.Edits {
 	if len(c.opened) == 0 {
 		return e
 	}
@@ -131,28 +135,28 @@ func (c calls) begin(e Edits, src string, toks []token, i int) Edits {
 				text = "(" + text
 			}
 		}
-		if t.pos > 0 && isWordByte(src[t.pos-1]) { // AND"a" ? 'k'
+		if t.Pos > 0 && sqltext.IsWordByte(src[t.Pos-1]) { // AND"a" ? 'k'
 			text = " " + text
 		}
-		e = append(e, edit{start: t.pos, end: t.pos, text: text, from: t.pos})
+		e = append(e, sqltext.Edit{Start: t.Pos, End: t.Pos, Text: text, From: t.Pos})
 	}
 	if isQuestion(t) {
-		e = append(e, edit{start: t.pos, end: t.end, text: ",", from: t.pos})
+		e = append(e, sqltext.Edit{Start: t.Pos, End: t.End, Text: ",", From: t.Pos})
 	}
 	return e
 }
 
 // end appends the edit that comes after token number i.
-func (c calls) end(e Edits, toks []token, i int) Edits {
+func (c calls) end(e sqltext.Edits, toks []sqltext.Token, i int) sqltext.Edits {
 	if len(c.closes) == 0 || c.closes[i] == 0 {
 		return e
 	}
-	return append(e, edit{start: toks[i].end, end: toks[i].end, text: ")", from: toks[c.closes[i]-1].pos})
+	return append(e, sqltext.Edit{Start: toks[i].End, End: toks[i].End, Text: ")", From: toks[c.closes[i]-1].Pos})
 }
 
 type operands struct {
 	src   string
-	toks  []token
+	toks  []sqltext.Token
 	match []int32 // Of each bracket its partner's index, otherwise -1.
 	begin []int32 // Of each operator already seen the first token of its left operand.
 	// lambda are the arrows that are no JSON operators.
@@ -160,15 +164,15 @@ type operands struct {
 }
 
 // brackets pairs the brackets of toks.
-func brackets(toks []token) []int32 {
+func brackets(toks []sqltext.Token) []int32 {
 	match := make([]int32, len(toks))
 	var open []int32
 	for i, t := range toks {
 		match[i] = -1
-		if t.kind != tPunct {
+		if t.Kind != sqltext.Punct {
 			continue
 		}
-		switch t.ch {
+		switch t.Ch {
 		case '(', '[', '{':
 			open = append(open, int32(i))
 		case ')', ']', '}':
@@ -221,13 +225,13 @@ func (c *operands) primaryBack(i int) int {
 			}
 			return i
 		}
-		if t.kind == tPunct && (t.ch == ']' || t.ch == ')') {
+		if t.Kind == sqltext.Punct && (t.Ch == ']' || t.Ch == ')') {
 			k := int(c.match[j])
 			if k < 0 {
 				return i
 			}
 			j = k
-			if t.ch == ']' {
+			if t.Ch == ']' {
 				if j > 0 && c.endsOperand(j-1) {
 					continue // A subscript: the subscripted expression is before it.
 				}
@@ -239,7 +243,7 @@ func (c *operands) primaryBack(i int) int {
 			}
 		} else if !c.isValue(j) {
 			return i
-		} else if endsWithQuote(t) && j > 0 && c.toks[j-1].kind == tWord && c.isName(j-1) && !c.isDotted(j-1) {
+		} else if endsWithQuote(t) && j > 0 && c.toks[j-1].Kind == sqltext.Word && c.isName(j-1) && !c.isDotted(j-1) {
 			j-- // JSON '{}'.
 		}
 		for j > 1 && c.isPunct(j-1, '.') && c.isName(j-2) {
@@ -296,7 +300,7 @@ func (c *operands) primaryNext(i int) int {
 		}
 		if j+1 < len(c.toks) && c.isPunct(j+1, '(') && c.match[j+1] >= 0 {
 			j = c.afterCall(int(c.match[j+1]))
-		} else if j+1 < len(c.toks) && endsWithQuote(c.toks[j+1]) && c.toks[j].kind == tWord {
+		} else if j+1 < len(c.toks) && endsWithQuote(c.toks[j+1]) && c.toks[j].Kind == sqltext.Word {
 			j++ // JSON '{}'.
 		}
 	case !c.isValue(j):
@@ -359,7 +363,7 @@ func (c *operands) endOf(j int) int {
 }
 
 func (c *operands) isWordAt(i int, w string) bool {
-	return c.toks[i].kind == tWord && isWord(c.text(i), w)
+	return c.toks[i].Kind == sqltext.Word && sqltext.IsWord(c.text(i), w)
 }
 
 // suffixes returns the last token of the subscripts and casts after token j.
@@ -380,19 +384,21 @@ func (c *operands) suffixes(j int) int {
 	return j
 }
 
-func (c *operands) text(i int) string { return c.src[c.toks[i].pos:c.toks[i].end] }
+func (c *operands) text(i int) string { return c.src[c.toks[i].Pos:c.toks[i].End] }
 
 func (c *operands) isPunct(i int, ch byte) bool {
-	return c.toks[i].kind == tPunct && c.toks[i].ch == ch
+	return c.toks[i].Kind == sqltext.Punct && c.toks[i].Ch == ch
 }
 
-func (c *operands) isOp(i int, op string) bool { return c.toks[i].kind == tOp && c.text(i) == op }
+func (c *operands) isOp(i int, op string) bool {
+	return c.toks[i].Kind == sqltext.Op && c.text(i) == op
+}
 
 func (c *operands) isSign(i int) bool { return c.isOp(i, "-") || c.isOp(i, "+") }
 
 // isOperator reports whether token i binds at least as tightly as `?`.
 func (c *operands) isOperator(i int) bool {
-	if c.toks[i].kind != tOp {
+	if c.toks[i].Kind != sqltext.Op {
 		return false
 	}
 	switch c.text(i) {
@@ -404,7 +410,7 @@ func (c *operands) isOperator(i int) bool {
 
 // isArithmetic reports whether token i binds more tightly than `?`.
 func (c *operands) isArithmetic(i int) bool {
-	if c.toks[i].kind != tOp {
+	if c.toks[i].Kind != sqltext.Op {
 		return false
 	}
 	switch c.text(i) {
@@ -416,18 +422,18 @@ func (c *operands) isArithmetic(i int) bool {
 
 // isName reports whether token i can name a column or function.
 func (c *operands) isName(i int) bool {
-	switch c.toks[i].kind {
-	case tQuoted, tBacktick:
+	switch c.toks[i].Kind {
+	case sqltext.Quoted, sqltext.Backtick:
 		return true
-	case tWord:
-		return !IsReserved(c.text(i)) || c.isDotted(i)
+	case sqltext.Word:
+		return !sqltext.IsReserved(c.text(i)) || c.isDotted(i)
 	}
 	return false
 }
 
 // isDotted reports whether the word that is token i is part of a dotted name.
 func (c *operands) isDotted(i int) bool {
-	return i > 0 && isDot(c.toks[i-1]) || opensName(c.src, c.toks, i)
+	return i > 0 && sqltext.IsDot(c.toks[i-1]) || opensName(c.src, c.toks, i)
 }
 
 // isCallable reports whether token i can name what stands before arguments in
@@ -437,17 +443,17 @@ func (c *operands) isCallable(i int) bool {
 		return true
 	}
 	w := c.text(i)
-	return isWord(w, "CAST") || isWord(w, "LEFT") || isWord(w, "RIGHT")
+	return sqltext.IsWord(w, "CAST") || sqltext.IsWord(w, "LEFT") || sqltext.IsWord(w, "RIGHT")
 }
 
 // isValue reports whether token i alone is an operand.
 func (c *operands) isValue(i int) bool {
-	switch c.toks[i].kind {
-	case tString, tEscape, tDollar, tHex, tHexNumber, tNumber, tParam:
+	switch c.toks[i].Kind {
+	case sqltext.String, sqltext.Escape, sqltext.Dollar, sqltext.Hex, sqltext.HexNumber, sqltext.Number, sqltext.Param:
 		return true
-	case tWord:
+	case sqltext.Word:
 		w := c.text(i)
-		return !IsReserved(w) || c.isDotted(i) || isWord(w, "NULL") || isWord(w, "TRUE") || isWord(w, "FALSE")
+		return !sqltext.IsReserved(w) || c.isDotted(i) || sqltext.IsWord(w, "NULL") || sqltext.IsWord(w, "TRUE") || sqltext.IsWord(w, "FALSE")
 	}
 	return c.isName(i)
 }

@@ -10,34 +10,35 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 func TestKeywords(t *testing.T) {
-	for _, list := range [][]string{dialect.Keywords(), dialect.ReservedWords()} {
+	for _, list := range [][]string{sqltext.Keywords(), sqltext.ReservedWords()} {
 		for i, w := range list {
 			if w != strings.ToUpper(w) || i > 0 && list[i-1] >= w {
 				t.Errorf("%s is not in upper case or not in order", w)
 			}
 		}
 	}
-	for _, w := range dialect.ReservedWords() {
+	for _, w := range sqltext.ReservedWords() {
 		if dialect.CheckTableName(strings.ToLower(w)) == nil {
 			t.Errorf("a table may be called %s", w)
 		}
 	}
 	for _, w := range []string{"SELECT", "NAMESPACE", "FLUSH_POLICY", "FLUSH_CRON", "SUBSCRIBE", "UUID_V7", "CURRENT_TIMESTAMP"} {
-		if !slices.Contains(dialect.Keywords(), w) {
+		if !slices.Contains(sqltext.Keywords(), w) {
 			t.Errorf("%s is missing", w)
 		}
 	}
 	for w, want := range map[string]bool{"select": true, "SELECT": true, "Concurrently": true, "user": false, "current_user": false, "selectx": false, "": false} {
-		if dialect.IsReserved(w) != want {
+		if sqltext.IsReserved(w) != want {
 			t.Errorf("IsReserved(%q) is %v", w, !want)
 		}
 	}
-	list := dialect.Keywords()
+	list := sqltext.Keywords()
 	list[0] = "changed"
-	if dialect.Keywords()[0] == "changed" {
+	if sqltext.Keywords()[0] == "changed" {
 		t.Error("the caller does not own the slice")
 	}
 }
@@ -54,7 +55,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	if !ok || !end {
 		t.Fatal("the reference has no list of reserved words")
 	}
-	if d := cmp.Diff(dialect.ReservedWords(), strings.Fields(block)); d != "" {
+	if d := cmp.Diff(sqltext.ReservedWords(), strings.Fields(block)); d != "" {
 		t.Errorf("reserved words: %s", d)
 	}
 	for _, k := range kalam.Kinds() {

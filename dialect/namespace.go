@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // reservedNamespaces cannot be created.
@@ -14,7 +15,7 @@ const reservedNamespaces = ` SYSTEM SYS ROOT KALAMDB KALAM MAIN DEFAULT SQL ADMI
 // a new namespace: its form, a reserved word, or a reserved name. The error is
 // CodeInvalidSQL.
 func CheckNamespaceName(id string) error {
-	if wordIn(id, reservedNamespaces) {
+	if sqltext.WordIn(id, reservedNamespaces) {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Namespace name '%s' is reserved", id)
 	}
 	return checkName("namespace", id)
@@ -30,16 +31,16 @@ const reservedColumns = ` _SEQ _DELETED _ID _ROW_ID _ROWID _KEY _UPDATED _CREATE
 // called by a reserved word, but by those that are functions.
 func CheckColumnName(id Ident) error {
 	switch {
-	case wordIn(id.Name, reservedColumns):
+	case sqltext.WordIn(id.Name, reservedColumns):
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Column name '%s' is reserved for the system", id.Name)
-	case id.Quoted && !inSet(values, id.Name):
+	case id.Quoted && !sqltext.IsValueWord(id.Name):
 		return kalam.CheckIdentifier("column", id.Name)
 	}
-	if wordIn(id.Name, columnWords) {
+	if sqltext.WordIn(id.Name, columnWords) {
 		return nil
 	}
 	err := checkName("column", id.Name)
-	if err != nil && !id.Quoted && isReservedName(id.Name) && !inSet(values, id.Name) {
+	if err != nil && !id.Quoted && sqltext.IsReservedName(id.Name) && !sqltext.IsValueWord(id.Name) {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "column name '%s' is a reserved word: it needs quotes, \"%s\"", id.Name, id.Name)
 	}
 	return err
@@ -49,7 +50,7 @@ func checkName(what, name string) error {
 	if err := kalam.CheckIdentifier(what, name); err != nil {
 		return err
 	}
-	if isReservedName(name) {
+	if sqltext.IsReservedName(name) {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "%s name '%s' is a reserved word", what, name)
 	}
 	return nil
@@ -57,8 +58,8 @@ func checkName(what, name string) error {
 
 // anyIdent consumes an identifier for a check that words reserved names itself.
 func (p *parser) anyIdent(what string) (Ident, error) {
-	if p.tok.kind == tWord && len(p.text(p.tok)) <= maxName {
-		id := Ident{Name: fold(p.text(p.tok)), Pos: p.tok.pos}
+	if p.tok.Kind == sqltext.Word && len(p.text(p.tok)) <= maxName {
+		id := Ident{Name: sqltext.Fold(p.text(p.tok)), Pos: p.tok.Pos}
 		p.advance()
 		return id, nil
 	}
@@ -138,7 +139,7 @@ func (p *parser) properties() ([]Property, error) {
 			seen[x.Key] = len(out)
 			out = append(out, x)
 		} else if out[i].Value != x.Value {
-			return nil, twice(x.Pos, short(x.Key))
+			return nil, twice(x.Pos, sqltext.Short(x.Key))
 		}
 		if !p.acceptPunct(',') {
 			break
@@ -165,7 +166,7 @@ func (p *parser) property() (x Property, err error) {
 			return x, nil
 		}
 	}
-	return x, syntaxError(e.Pos, "Option '%s' takes a string, a number, TRUE or FALSE", short(x.Key))
+	return x, syntaxError(e.Pos, "Option '%s' takes a string, a number, TRUE or FALSE", sqltext.Short(x.Key))
 }
 
 // propertyValue returns a literal as a value of the kind it is written in.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Bounds of table options.
@@ -37,10 +38,10 @@ var optionKeys = map[string]string{
 
 // option consumes one `key [=] value` of CREATE TABLE.
 func (p *parser) option(o *options) error {
-	if p.tok.kind != tWord {
+	if p.tok.Kind != sqltext.Word {
 		return p.unexpected("a table option")
 	}
-	pos, key := p.tok.pos, p.words(1)
+	pos, key := p.tok.Pos, p.words(1)
 	p.advance()
 	switch {
 	case key == "FLUSH" && p.isAny(" ROWS INTERVAL POLICY CRON "):
@@ -67,7 +68,7 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 	if name == "USE_USER_STORAGE" && !equals && !p.is("TRUE") && !p.is("FALSE") && !p.isString() {
 		return o.setBool(pos, "TRUE")
 	}
-	at := p.tok.pos
+	at := p.tok.Pos
 	if name == "FLUSH_CRON" && !p.isString() {
 		return p.unexpected("a schedule in quotes for FLUSH_CRON")
 	}
@@ -79,7 +80,7 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 	case "TYPE":
 		return o.setKind(at, value)
 	case "STORAGE_ID":
-		id := kalam.StorageID(fold(value))
+		id := kalam.StorageID(sqltext.Fold(value))
 		if err := kalam.CheckIdentifier("storage", string(id)); err != nil {
 			return located(err, at)
 		}
@@ -97,13 +98,13 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 	case "TTL_SECONDS":
 		return o.setSeconds(at, value)
 	case "ACCESS_LEVEL":
-		access, err := kalam.ParseAccessLevel(fold(short(value)))
+		access, err := kalam.ParseAccessLevel(sqltext.Fold(sqltext.Short(value)))
 		if err != nil {
 			return located(err, at)
 		}
 		return set(o, OptionAccess, name, pos, &o.table.Access, access)
 	case "SHARD_STRATEGY":
-		strategy := fold(value)
+		strategy := sqltext.Fold(value)
 		if err := kalam.CheckIdentifier("shard strategy", strategy); err != nil {
 			return located(err, at)
 		}
@@ -124,24 +125,24 @@ func (p *parser) optionText(name string) (string, error) {
 		return p.stringText()
 	case p.isOp("-"), p.isOp("+"):
 		sign := p.text(p.tok)
-		if t := p.peek(); t.kind == tNumber {
+		if t := p.peek(); t.Kind == sqltext.Number {
 			p.advance()
 			p.advance()
 			return sign + p.text(t), nil
 		}
-	case p.tok.kind == tNumber:
+	case p.tok.Kind == sqltext.Number:
 		s := p.text(p.tok)
-		end := p.tok.end
+		end := p.tok.End
 		p.advance()
-		if p.is("S") && p.tok.pos == end {
+		if p.is("S") && p.tok.Pos == end {
 			p.advance()
 			s += "s"
 		}
 		return s, nil
-	case p.tok.kind == tWord, p.tok.kind == tQuoted, p.tok.kind == tBacktick:
+	case p.tok.Kind == sqltext.Word, p.tok.Kind == sqltext.Quoted, p.tok.Kind == sqltext.Backtick:
 		s := p.text(p.tok)
-		if p.tok.kind != tWord {
-			s = unquoteIdent(s)
+		if p.tok.Kind != sqltext.Word {
+			s = sqltext.UnquoteIdent(s)
 		}
 		p.advance()
 		return s, nil
@@ -161,7 +162,7 @@ func set[T comparable](o *options, bit OptionSet, name string, pos int, target *
 
 func (o *options) setKind(pos int, value string) error {
 	var kind kalam.TableKind
-	switch fold(short(value)) {
+	switch sqltext.Fold(sqltext.Short(value)) {
 	case "user":
 		kind = kalam.KindUserTable
 	case "shared":
@@ -169,15 +170,15 @@ func (o *options) setKind(pos int, value string) error {
 	case "stream":
 		kind = kalam.KindStreamTable
 	default:
-		return syntaxError(pos, "Unknown table type '%s' (expected USER, SHARED or STREAM)", short(value))
+		return syntaxError(pos, "Unknown table type '%s' (expected USER, SHARED or STREAM)", sqltext.Short(value))
 	}
 	return set(o, OptionType, "TYPE", pos, &o.kind, kind)
 }
 
 func (o *options) setBool(pos int, value string) error {
-	yes := isWord(value, "TRUE")
-	if !yes && !isWord(value, "FALSE") {
-		return syntaxError(pos, "USE_USER_STORAGE must be TRUE or FALSE, got '%s'", short(value))
+	yes := sqltext.IsWord(value, "TRUE")
+	if !yes && !sqltext.IsWord(value, "FALSE") {
+		return syntaxError(pos, "USE_USER_STORAGE must be TRUE or FALSE, got '%s'", sqltext.Short(value))
 	}
 	return set(o, OptionUserStorage, "USE_USER_STORAGE", pos, &o.table.UseUserStorage, yes)
 }
@@ -235,7 +236,7 @@ func cronConflict(pos int) error {
 
 // setPolicy reads 'rows:N', 'interval:S', both with a comma, or 'manual'.
 func (o *options) setPolicy(pos int, value string) error {
-	if isWord(strings.TrimSpace(value), "MANUAL") {
+	if sqltext.IsWord(strings.TrimSpace(value), "MANUAL") {
 		if o.given.Has(OptionFlushRows | OptionFlushInterval) {
 			return manualConflict(pos)
 		}
@@ -254,12 +255,12 @@ func (o *options) setPolicy(pos int, value string) error {
 		switch {
 		case !ok:
 			err = policyError(pos, value)
-		case isWord(key, "ROWS"):
+		case sqltext.IsWord(key, "ROWS"):
 			err = o.setRows(pos, number)
-		case isWord(key, "INTERVAL"):
+		case sqltext.IsWord(key, "INTERVAL"):
 			err = o.setInterval(pos, number)
 		default:
-			err = syntaxError(pos, "Unknown FLUSH_POLICY key '%s'", short(key))
+			err = syntaxError(pos, "Unknown FLUSH_POLICY key '%s'", sqltext.Short(key))
 		}
 		if err != nil {
 			return err
@@ -269,7 +270,7 @@ func (o *options) setPolicy(pos int, value string) error {
 }
 
 func policyError(pos int, value string) error {
-	return syntaxError(pos, "Invalid FLUSH_POLICY '%s' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')", short(value))
+	return syntaxError(pos, "Invalid FLUSH_POLICY '%s' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')", sqltext.Short(value))
 }
 
 // bounded returns the integer in value, which may end with unit, if it is from
@@ -288,7 +289,7 @@ func bounded(pos int, what, value, unit string, most int64) (int64, error) {
 		if unit == "s" {
 			seconds = " seconds"
 		}
-		return 0, syntaxError(pos, "%s must be between 1 and %d%s, got '%s'", what, most, seconds, short(value))
+		return 0, syntaxError(pos, "%s must be between 1 and %d%s, got '%s'", what, most, seconds, sqltext.Short(value))
 	}
 	return n, nil
 }

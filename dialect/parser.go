@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Parse returns the statement that text holds; a `;` at its end is allowed. The
@@ -14,14 +15,14 @@ import (
 // for what is understood and not offered. Queries are not checked beyond their
 // quotes, brackets and placeholders.
 func Parse(text string) (Statement, error) {
-	if at := invalidUTF8(text); at >= 0 {
-		return nil, syntaxError(at, flawUTF8)
+	if at := sqltext.InvalidUTF8(text); at >= 0 {
+		return nil, syntaxError(at, sqltext.FlawUTF8)
 	}
-	p := &parser{lex: newLexer(text)}
+	p := &parser{lex: sqltext.NewLexer(text)}
 	p.advance()
 	for p.acceptPunct(';') {
 	}
-	if p.tok.kind == tEOF {
+	if p.tok.Kind == sqltext.EOF {
 		return nil, kalam.Errorf(kalam.CodeEmptySQL, "No SQL statements provided")
 	}
 	st, err := p.statement()
@@ -58,10 +59,10 @@ func ParamCount(st Statement) int {
 
 // parser reads one statement with one token of look-ahead. No method recurses.
 type parser struct {
-	lex     lexer
-	tok     token // The current token.
-	prev    token // The token before it.
-	edits   Edits
+	lex     sqltext.Lexer
+	tok     sqltext.Token // The current token.
+	prev    sqltext.Token // The token before it.
+	edits   sqltext.Edits
 	params  []uint64 // Bit n-1 for each $n seen.
 	highest int
 	closers []byte  // Brackets to be closed, of capture.
@@ -77,17 +78,17 @@ const (
 	secretAll                    // None: a password has been read, and the token may be the rest of it.
 )
 
-func (p *parser) src() string { return p.lex.src }
+func (p *parser) src() string { return p.lex.Src }
 
-func (p *parser) advance() { p.prev, p.tok = p.tok, p.lex.next() }
+func (p *parser) advance() { p.prev, p.tok = p.tok, p.lex.Next() }
 
 // peek returns the token after the current one.
-func (p *parser) peek() token {
+func (p *parser) peek() sqltext.Token {
 	l := p.lex
-	return l.next()
+	return l.Next()
 }
 
-func (p *parser) text(t token) string { return p.lex.src[t.pos:t.end] }
+func (p *parser) text(t sqltext.Token) string { return p.lex.Src[t.Pos:t.End] }
 
 // syntaxError returns a CodeInvalidSQL error at a 0-based offset.
 func syntaxError(pos int, format string, args ...any) error {
@@ -111,16 +112,16 @@ func located(err error, pos int) error {
 
 // unexpected says that the current token is not what the grammar wants.
 func (p *parser) unexpected(want string) error {
-	switch p.tok.kind {
-	case tError:
+	switch p.tok.Kind {
+	case sqltext.Invalid:
 		return p.lexical()
-	case tEOF:
-		return syntaxError(p.tok.pos, "Syntax error at end of statement: expected %s", want)
+	case sqltext.EOF:
+		return syntaxError(p.tok.Pos, "Syntax error at end of statement: expected %s", want)
 	}
-	if p.secrecy == secretAll || p.secrecy == secretQuoted && p.tok.kind != tWord {
-		return syntaxError(p.tok.pos, "Syntax error: expected %s", want)
+	if p.secrecy == secretAll || p.secrecy == secretQuoted && p.tok.Kind != sqltext.Word {
+		return syntaxError(p.tok.Pos, "Syntax error: expected %s", want)
 	}
-	return syntaxError(p.tok.pos, "Syntax error at or near '%s': expected %s", short(p.text(p.tok)), want)
+	return syntaxError(p.tok.Pos, "Syntax error at or near '%s': expected %s", sqltext.Short(p.text(p.tok)), want)
 }
 
 // unexpectedWord is unexpected where a reserved word may be meant as a name.
@@ -129,44 +130,46 @@ func (p *parser) unexpectedWord(want string) error {
 	if p.secrecy != secretNothing {
 		return p.unexpected(want)
 	}
-	return syntaxError(p.tok.pos, "Syntax error at or near '%s': expected %s; as a name it needs quotes: \"%s\"", word, want, fold(word))
+	return syntaxError(p.tok.Pos, "Syntax error at or near '%s': expected %s; as a name it needs quotes: \"%s\"", word, want, sqltext.Fold(word))
 }
 
 func (p *parser) lexical() error {
-	f := p.lex.flaw
-	if p.secrecy != secretNothing && strings.HasPrefix(f.text, flawPlaceholder) {
-		f.text = flawPlaceholder // The rest repeats the source.
+	f := p.lex.Flaw
+	if p.secrecy != secretNothing && strings.HasPrefix(f.Text, sqltext.FlawPlaceholder) {
+		f.Text = sqltext.FlawPlaceholder // The rest repeats the source.
 	}
-	return syntaxError(f.pos, "%s", f.text)
+	return syntaxError(f.Pos, "%s", f.Text)
 }
 
 // is reports whether the current token is the unquoted word w (upper case), and
 // no part of a dotted name.
 func (p *parser) is(w string) bool {
-	return p.tok.kind == tWord && isWord(p.text(p.tok), w) && !p.dotted()
+	return p.tok.Kind == sqltext.Word && sqltext.IsWord(p.text(p.tok), w) && !p.dotted()
 }
 
 // isAny is is for a list of words, each with blanks around.
 func (p *parser) isAny(list string) bool {
-	return p.tok.kind == tWord && wordIn(p.text(p.tok), list) && !p.dotted()
+	return p.tok.Kind == sqltext.Word && sqltext.WordIn(p.text(p.tok), list) && !p.dotted()
 }
 
 // dotted reports whether the current token, a word, stands next to a dot: then it
 // is a name, whatever word it is.
-func (p *parser) dotted() bool { return isDot(p.prev) || dotFollows(p.lex.src, p.tok.end) }
+func (p *parser) dotted() bool {
+	return sqltext.IsDot(p.prev) || sqltext.DotFollows(p.lex.Src, p.tok.End)
+}
 
-func (p *parser) isPunct(ch byte) bool { return p.tok.kind == tPunct && p.tok.ch == ch }
+func (p *parser) isPunct(ch byte) bool { return p.tok.Kind == sqltext.Punct && p.tok.Ch == ch }
 
-func (p *parser) isOp(op string) bool { return p.tok.kind == tOp && p.text(p.tok) == op }
+func (p *parser) isOp(op string) bool { return p.tok.Kind == sqltext.Op && p.text(p.tok) == op }
 
 func (p *parser) isString() bool {
-	return p.tok.kind == tString || p.tok.kind == tEscape || p.tok.kind == tDollar
+	return p.tok.Kind == sqltext.String || p.tok.Kind == sqltext.Escape || p.tok.Kind == sqltext.Dollar
 }
 
 // nextIs reports whether the token after the current one is the word w.
 func (p *parser) nextIs(w string) bool {
 	t := p.peek()
-	return t.kind == tWord && isWord(p.text(t), w)
+	return t.Kind == sqltext.Word && sqltext.IsWord(p.text(t), w)
 }
 
 // accept consumes the words, or nothing if they do not all follow.
@@ -219,7 +222,7 @@ func (p *parser) expectPunct(ch byte) error {
 func (p *parser) end() error {
 	for p.acceptPunct(';') {
 	}
-	if p.tok.kind != tEOF {
+	if p.tok.Kind != sqltext.EOF {
 		return p.unexpected("end of statement")
 	}
 	return nil
@@ -231,27 +234,27 @@ const maxName = kalam.MaxIdentifier
 // ident consumes an identifier; what names it in messages. A reserved word is one
 // next to a dot only.
 func (p *parser) ident(what string) (Ident, error) {
-	id := Ident{Pos: p.tok.pos}
+	id := Ident{Pos: p.tok.Pos}
 	text := p.text(p.tok)
-	switch p.tok.kind {
-	case tWord:
-		if IsReserved(text) && !wordIn(text, softWords) && !p.dotted() {
+	switch p.tok.Kind {
+	case sqltext.Word:
+		if sqltext.IsReserved(text) && !sqltext.WordIn(text, softWords) && !p.dotted() {
 			return id, p.unexpectedWord(what)
 		}
 		id.Name = text
-	case tQuoted, tBacktick:
-		id.Name, id.Quoted = unquoteIdent(text), true
+	case sqltext.Quoted, sqltext.Backtick:
+		id.Name, id.Quoted = sqltext.UnquoteIdent(text), true
 	default:
 		return id, p.unexpected(what)
 	}
 	if len(id.Name) > maxName {
-		return id, syntaxError(id.Pos, "%s '%s' is %d bytes long (maximum %d)", what, short(id.Name), len(id.Name), maxName)
+		return id, syntaxError(id.Pos, "%s '%s' is %d bytes long (maximum %d)", what, sqltext.Short(id.Name), len(id.Name), maxName)
 	}
 	if id.Name == "" {
 		return id, syntaxError(id.Pos, "%s is empty", what)
 	}
 	if !id.Quoted {
-		id.Name = fold(id.Name)
+		id.Name = sqltext.Fold(id.Name)
 	}
 	p.advance()
 	return id, nil
@@ -261,13 +264,13 @@ func (p *parser) ident(what string) (Ident, error) {
 // lower case however it is written.
 func (p *parser) stored(what string) (Ident, error) {
 	id, err := p.ident(what)
-	id.Name = fold(id.Name)
+	id.Name = sqltext.Fold(id.Name)
 	return id, err
 }
 
 // name consumes a table name of one to three parts.
 func (p *parser) name(what string) (Name, error) {
-	n := Name{Pos: p.tok.pos}
+	n := Name{Pos: p.tok.Pos}
 	id, err := p.stored(what)
 	if err != nil {
 		return n, err
@@ -275,7 +278,7 @@ func (p *parser) name(what string) (Name, error) {
 	n.Parts = append(make([]string, 0, 2), id.Name)
 	for p.isPunct('.') {
 		if len(n.Parts) == 3 {
-			return n, syntaxError(p.tok.pos, "%s has more than three parts", what)
+			return n, syntaxError(p.tok.Pos, "%s has more than three parts", what)
 		}
 		p.advance()
 		if id, err = p.stored(what); err != nil {
@@ -296,9 +299,9 @@ func (p *parser) str(what string) (string, error) {
 
 // stringText consumes the current token, which is a string.
 func (p *parser) stringText() (string, error) {
-	s, bad := p.lex.text(p.tok)
+	s, bad := p.lex.Text(p.tok)
 	if bad != "" {
-		return "", syntaxError(p.tok.pos, "Syntax error: %s", bad)
+		return "", syntaxError(p.tok.Pos, "Syntax error: %s", bad)
 	}
 	p.advance()
 	return s, nil
@@ -307,10 +310,10 @@ func (p *parser) stringText() (string, error) {
 // bare consumes a name that may be quoted in any way or stand bare up to the
 // next blank or bracket, like FL-0123456789ab; case is kept.
 func (p *parser) bare(what string) (string, error) {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	s, err := p.bareText(what)
 	if err == nil && len(s) > maxBare {
-		return "", syntaxError(pos, "%s '%s' is %d bytes long (maximum %d)", what, short(s), len(s), maxBare)
+		return "", syntaxError(pos, "%s '%s' is %d bytes long (maximum %d)", what, sqltext.Short(s), len(s), maxBare)
 	}
 	return s, err
 }
@@ -319,42 +322,42 @@ func (p *parser) bare(what string) (string, error) {
 const maxBare = 512
 
 func (p *parser) bareText(what string) (string, error) {
-	switch p.tok.kind {
-	case tString, tEscape, tDollar:
+	switch p.tok.Kind {
+	case sqltext.String, sqltext.Escape, sqltext.Dollar:
 		return p.stringText()
-	case tQuoted, tBacktick:
-		s := unquoteIdent(p.text(p.tok))
+	case sqltext.Quoted, sqltext.Backtick:
+		s := sqltext.UnquoteIdent(p.text(p.tok))
 		p.advance()
 		return s, nil
-	case tWord, tNumber, tHexNumber:
+	case sqltext.Word, sqltext.Number, sqltext.HexNumber:
 	default:
 		return "", p.unexpected(what)
 	}
-	start := p.tok.pos
-	end := p.tok.end
-	for p.advance(); p.tok.pos == end && !p.endsBare(); p.advance() {
-		end = p.tok.end
+	start := p.tok.Pos
+	end := p.tok.End
+	for p.advance(); p.tok.Pos == end && !p.endsBare(); p.advance() {
+		end = p.tok.End
 	}
-	return p.lex.src[start:end], nil
+	return p.lex.Src[start:end], nil
 }
 
 func (p *parser) endsBare() bool {
-	switch p.tok.kind {
-	case tWord, tNumber, tHexNumber:
+	switch p.tok.Kind {
+	case sqltext.Word, sqltext.Number, sqltext.HexNumber:
 		return false
-	case tPunct:
-		return p.tok.ch != '.' && p.tok.ch != ':'
-	case tOp:
-		return p.tok.ch == '=' || p.tok.end > p.tok.pos+1
+	case sqltext.Punct:
+		return p.tok.Ch != '.' && p.tok.Ch != ':'
+	case sqltext.Op:
+		return p.tok.Ch == '=' || p.tok.End > p.tok.Pos+1
 	}
 	return true
 }
 
 // param notes the placeholder t and returns its number.
-func (p *parser) param(t token) (int, error) {
-	n, ok := paramNumber(p.text(t))
+func (p *parser) param(t sqltext.Token) (int, error) {
+	n, ok := sqltext.ParamNumber(p.text(t))
 	if !ok {
-		return 0, placeholderError(t.pos, p.text(t))
+		return 0, placeholderError(t.Pos, p.text(t))
 	}
 	p.note(n)
 	return n, nil
@@ -370,7 +373,7 @@ func (p *parser) note(n int) {
 }
 
 func placeholderError(pos int, text string) error {
-	return syntaxError(pos, flawPlaceholder+" '%s'", short(text))
+	return syntaxError(pos, sqltext.FlawPlaceholder+" '%s'", sqltext.Short(text))
 }
 
 // placeholders checks that the placeholders are $1..$n without a gap, and
@@ -390,13 +393,13 @@ func (p *parser) placeholders() (int, error) {
 
 // gapError names placeholder $n, the first beyond a gap.
 func (p *parser) gapError(n int) error {
-	for l := newLexer(p.lex.src); ; {
-		t := l.next()
-		if t.kind == tEOF || t.kind == tError {
+	for l := sqltext.NewLexer(p.lex.Src); ; {
+		t := l.Next()
+		if t.Kind == sqltext.EOF || t.Kind == sqltext.Invalid {
 			return placeholderError(0, "$?")
 		}
-		if m, _ := paramNumber(p.text(t)); t.kind == tParam && m == n {
-			return placeholderError(t.pos, p.text(t))
+		if m, _ := sqltext.ParamNumber(p.text(t)); t.Kind == sqltext.Param && m == n {
+			return placeholderError(t.Pos, p.text(t))
 		}
 	}
 }
@@ -405,9 +408,9 @@ func (p *parser) gapError(n int) error {
 func (p *parser) words(n int) string {
 	l, t := p.lex, p.tok
 	var out []string
-	for ; n > 0 && t.kind == tWord; n-- {
-		out = append(out, upper(short(p.text(t))))
-		t = l.next()
+	for ; n > 0 && t.Kind == sqltext.Word; n-- {
+		out = append(out, sqltext.Upper(sqltext.Short(p.text(t))))
+		t = l.Next()
 	}
 	return strings.Join(out, " ")
 }

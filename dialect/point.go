@@ -1,6 +1,10 @@
 package dialect
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam/sqltext"
+)
 
 // Point is a query for one row: SELECT of plain columns from one table, whose
 // WHERE is a conjunction of `column = literal or placeholder`. Whether those
@@ -22,7 +26,7 @@ type PointColumn struct {
 // is not in lower case, whose names are for the query engine to make. It makes the reads that applications repeat most
 // independent of the query planner.
 func PointOf(q *Select) *Point {
-	p := &parser{lex: newLexer(q.SQL)}
+	p := &parser{lex: sqltext.NewLexer(q.SQL)}
 	p.advance()
 	if !p.accept("SELECT") {
 		return nil
@@ -62,7 +66,7 @@ const maxPointColumns = 128
 func (p *parser) pointColumns() []PointColumn {
 	var out []PointColumn
 	for {
-		if p.tok.kind != tQuoted && (p.tok.kind != tWord || IsReserved(p.text(p.tok))) {
+		if p.tok.Kind != sqltext.Quoted && (p.tok.Kind != sqltext.Word || sqltext.IsReserved(p.text(p.tok))) {
 			return nil
 		}
 		id, err := p.ident("column name")

@@ -2,30 +2,32 @@ package dialect
 
 import (
 	"strings"
+
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // watch notices, token by token, whether raw SQL needs a rewrite.
 type watch struct {
 	needed bool
-	limit  uint8    // 1 after LIMIT, 2 after LIMIT n, 3 after LIMIT n,
-	last   [3]token // The tokens before, the nearest first.
+	limit  uint8            // 1 after LIMIT, 2 after LIMIT n, 3 after LIMIT n,
+	last   [3]sqltext.Token // The tokens before, the nearest first.
 }
 
-func (w *watch) see(src string, t token) {
-	switch t.kind {
-	case tBacktick, tHex, tHexNumber:
+func (w *watch) see(src string, t sqltext.Token) {
+	switch t.Kind {
+	case sqltext.Backtick, sqltext.Hex, sqltext.HexNumber:
 		w.needed = true
-	case tString, tEscape, tDollar:
-		s := src[t.pos:t.end]
-		if strings.IndexByte(s, 0) >= 0 || t.kind == tEscape && strings.IndexByte(s, '\\') >= 0 {
+	case sqltext.String, sqltext.Escape, sqltext.Dollar:
+		s := src[t.Pos:t.End]
+		if strings.IndexByte(s, 0) >= 0 || t.Kind == sqltext.Escape && strings.IndexByte(s, '\\') >= 0 {
 			w.needed = true
 		}
-	case tOp:
-		w.needed = w.needed || isQuestion(t) || isArrow(src, t) || isStar(t) && isDot(w.last[0]) && isDot(w.last[2])
-	case tWord:
-		w.needed = w.needed || t.end-t.pos == 2 && wordIn(src[t.pos:t.end], softWords)
-	case tPunct:
-		w.needed = w.needed || isDot(t) && !isDot(w.last[1]) && isKeyword(src, w.last[0])
+	case sqltext.Op:
+		w.needed = w.needed || isQuestion(t) || isArrow(src, t) || isStar(t) && sqltext.IsDot(w.last[0]) && sqltext.IsDot(w.last[2])
+	case sqltext.Word:
+		w.needed = w.needed || t.End-t.Pos == 2 && sqltext.WordIn(src[t.Pos:t.End], softWords)
+	case sqltext.Punct:
+		w.needed = w.needed || sqltext.IsDot(t) && !sqltext.IsDot(w.last[1]) && isKeyword(src, w.last[0])
 	}
 	w.last[0], w.last[1], w.last[2] = t, w.last[0], w.last[1]
 	w.limit = limitState(w.limit, src, t)
@@ -35,14 +37,14 @@ func (w *watch) see(src string, t token) {
 }
 
 // limitState follows the tokens of LIMIT n, m; 4 means that t is m.
-func limitState(state uint8, src string, t token) uint8 {
-	value := t.kind == tNumber && classOf(t.ch) == cDigit || t.kind == tParam
+func limitState(state uint8, src string, t sqltext.Token) uint8 {
+	value := t.Kind == sqltext.Number && sqltext.ClassOf(t.Ch) == sqltext.ClassDigit || t.Kind == sqltext.Param
 	switch {
-	case t.kind == tWord && isWord(src[t.pos:t.end], "LIMIT"):
+	case t.Kind == sqltext.Word && sqltext.IsWord(src[t.Pos:t.End], "LIMIT"):
 		return 1
 	case state == 1 && value:
 		return 2
-	case state == 2 && t.kind == tPunct && t.ch == ',':
+	case state == 2 && t.Kind == sqltext.Punct && t.Ch == ',':
 		return 3
 	case state == 3 && value:
 		return 4
@@ -51,19 +53,19 @@ func limitState(state uint8, src string, t token) uint8 {
 }
 
 // isStar reports whether t is the operator `*`.
-func isStar(t token) bool { return t.kind == tOp && t.ch == '*' && t.end == t.pos+1 }
+func isStar(t sqltext.Token) bool { return t.Kind == sqltext.Op && t.Ch == '*' && t.End == t.Pos+1 }
 
 // starQualifier returns the index of the last part of the name that begins with
 // token i and qualifies a star, as in ns.t.*; i if it has one part or there is none.
-func starQualifier(toks []token, i int) int {
+func starQualifier(toks []sqltext.Token, i int) int {
 	isName := func(i int) bool {
-		return i < len(toks) && (toks[i].kind == tWord || toks[i].kind == tQuoted || toks[i].kind == tBacktick)
+		return i < len(toks) && (toks[i].Kind == sqltext.Word || toks[i].Kind == sqltext.Quoted || toks[i].Kind == sqltext.Backtick)
 	}
-	if i > 0 && isDot(toks[i-1]) {
+	if i > 0 && sqltext.IsDot(toks[i-1]) {
 		return i
 	}
 	last := i
-	for isName(last) && last+2 < len(toks) && isDot(toks[last+1]) {
+	for isName(last) && last+2 < len(toks) && sqltext.IsDot(toks[last+1]) {
 		if isStar(toks[last+2]) {
 			return last
 		}
@@ -74,32 +76,32 @@ func starQualifier(toks []token, i int) int {
 
 // starName appends the edit that makes one name of ns.t before a star, tokens i to
 // last: DuckDB's grammar takes no more. Package query takes it apart.
-func starName(e Edits, src string, toks []token, i, last int) Edits {
+func starName(e sqltext.Edits, src string, toks []sqltext.Token, i, last int) sqltext.Edits {
 	var parts []string
 	for k := i; k <= last; k += 2 {
-		part := src[toks[k].pos:toks[k].end]
-		if toks[k].kind == tWord {
-			part = fold(part)
+		part := src[toks[k].Pos:toks[k].End]
+		if toks[k].Kind == sqltext.Word {
+			part = sqltext.Fold(part)
 		} else {
-			part = unquoteIdent(part)
+			part = sqltext.UnquoteIdent(part)
 		}
 		parts = append(parts, part)
 	}
-	name := QuoteIdent(strings.Join(parts, "."))
-	return append(e, edit{start: toks[i].pos, end: toks[last].end, text: name, from: toks[i].pos})
+	name := sqltext.QuoteIdent(strings.Join(parts, "."))
+	return append(e, sqltext.Edit{Start: toks[i].Pos, End: toks[last].End, Text: name, From: toks[i].Pos})
 }
 
 // isKeyword reports whether t is a word that DuckDB does not read as a name, not
 // even before a dot. END is none there: it ends a CASE, and what is after the dot
 // is a field or method of its value.
-func isKeyword(src string, t token) bool {
-	return t.kind == tWord && IsReserved(src[t.pos:t.end]) && !isWord(src[t.pos:t.end], "END")
+func isKeyword(src string, t sqltext.Token) bool {
+	return t.Kind == sqltext.Word && sqltext.IsReserved(src[t.Pos:t.End]) && !sqltext.IsWord(src[t.Pos:t.End], "END")
 }
 
 // opensName reports whether token i is the first part of a dotted name and a
 // keyword, as in default.t. After a dot DuckDB takes every word for a name.
-func opensName(src string, toks []token, i int) bool {
-	return i+1 < len(toks) && isDot(toks[i+1]) && isKeyword(src, toks[i]) && (i == 0 || !isDot(toks[i-1]))
+func opensName(src string, toks []sqltext.Token, i int) bool {
+	return i+1 < len(toks) && sqltext.IsDot(toks[i+1]) && isKeyword(src, toks[i]) && (i == 0 || !sqltext.IsDot(toks[i-1]))
 }
 
 // rewrite returns the edits that turn src[start:end] into SQL that DuckDB
@@ -108,26 +110,26 @@ func opensName(src string, toks []token, i int) bool {
 // becomes LIMIT m OFFSET n, a ? b becomes json_contains(a, b), a -> b (a -> b), hexadecimal
 // literals become BLOB literals, and strings are spelled so that DuckDB takes
 // them. The range has been lexed without error.
-func rewrite(src string, start, end int) (Edits, error) {
+func rewrite(src string, start, end int) (sqltext.Edits, error) {
 	toks := tokens(src, start, end)
 	calls, err := jsonOperators(src, toks)
 	if err != nil {
 		return nil, err
 	}
-	var e Edits
+	var e sqltext.Edits
 	var limit uint8
 	skip := -1               // The last token that starName has done.
 	for i, t := range toks { // In the order of the source, as apply and Origin want it.
 		if limit = limitState(limit, src, t); limit == 4 {
 			n := toks[i-2]
 			e = append(e,
-				edit{start: n.pos, end: n.end, text: src[t.pos:t.end], from: t.pos},
-				edit{start: toks[i-1].pos, end: t.pos, text: " OFFSET ", from: n.pos})
+				sqltext.Edit{Start: n.Pos, End: n.End, Text: src[t.Pos:t.End], From: t.Pos},
+				sqltext.Edit{Start: toks[i-1].Pos, End: t.Pos, Text: " OFFSET ", From: n.Pos})
 		}
 		e = calls.begin(e, src, toks, i)
 		if limit == 4 {
 			n := toks[i-2]
-			e = append(e, edit{start: t.pos, end: t.end, text: src[n.pos:n.end], from: n.pos})
+			e = append(e, sqltext.Edit{Start: t.Pos, End: t.End, Text: src[n.Pos:n.End], From: n.Pos})
 		} else if last := starQualifier(toks, i); last > i {
 			e, skip = starName(e, src, toks, i, last), last
 		} else if i <= skip {
@@ -141,12 +143,12 @@ func rewrite(src string, start, end int) (Edits, error) {
 }
 
 // tokens lexes src[start:end].
-func tokens(src string, start, end int) []token {
-	var out []token
-	l := lexerAt(src[:end], start)
+func tokens(src string, start, end int) []sqltext.Token {
+	var out []sqltext.Token
+	l := sqltext.LexerAt(src[:end], start)
 	for {
-		t := l.next()
-		if t.kind == tEOF || t.kind == tError {
+		t := l.Next()
+		if t.Kind == sqltext.EOF || t.Kind == sqltext.Invalid {
 			return out
 		}
 		out = append(out, t)
@@ -155,43 +157,43 @@ func tokens(src string, start, end int) []token {
 
 // backtick appends the edits that turn `name` into "name", byte by byte where
 // the length stays the same.
-func backtick(e Edits, src string, t token) Edits {
-	e = append(e, edit{start: t.pos, end: t.pos + 1, text: `"`, from: t.pos})
-	for i := t.pos + 1; i < t.end-1; i++ {
+func backtick(e sqltext.Edits, src string, t sqltext.Token) sqltext.Edits {
+	e = append(e, sqltext.Edit{Start: t.Pos, End: t.Pos + 1, Text: `"`, From: t.Pos})
+	for i := t.Pos + 1; i < t.End-1; i++ {
 		switch src[i] {
 		case '`':
-			e = append(e, edit{start: i, end: i + 2, text: "`", from: i})
+			e = append(e, sqltext.Edit{Start: i, End: i + 2, Text: "`", From: i})
 			i++
 		case '"':
-			e = append(e, edit{start: i, end: i + 1, text: `""`, from: i})
+			e = append(e, sqltext.Edit{Start: i, End: i + 1, Text: `""`, From: i})
 		}
 	}
-	return append(e, edit{start: t.end - 1, end: t.end, text: `"`, from: t.end - 1})
+	return append(e, sqltext.Edit{Start: t.End - 1, End: t.End, Text: `"`, From: t.End - 1})
 }
 
 // respell appends the edit of token number i if DuckDB does not take it as it is.
-func respell(e Edits, src string, toks []token, i int) (Edits, error) {
+func respell(e sqltext.Edits, src string, toks []sqltext.Token, i int) (sqltext.Edits, error) {
 	t := toks[i]
 	var out, word string
 	var err error
-	switch t.kind {
-	case tBacktick:
+	switch t.Kind {
+	case sqltext.Backtick:
 		return backtick(e, src, t), nil
-	case tWord:
+	case sqltext.Word:
 		if opensName(src, toks, i) || softName(src, toks, i) {
-			word = src[t.pos:t.end]
-			out = QuoteIdent(fold(word))
-			if t.pos > 0 && src[t.pos-1] == '&' {
+			word = src[t.Pos:t.End]
+			out = sqltext.QuoteIdent(sqltext.Fold(word))
+			if t.Pos > 0 && src[t.Pos-1] == '&' {
 				out = " " + out // U&"..." would be one name.
 			}
 		}
-	case tHex, tHexNumber:
-		value, bad := hexText(src[t.pos:t.end])
+	case sqltext.Hex, sqltext.HexNumber:
+		value, bad := sqltext.HexText(src[t.Pos:t.End])
 		if bad != "" {
-			return nil, syntaxError(t.pos, "Syntax error: %s", bad)
+			return nil, syntaxError(t.Pos, "Syntax error: %s", bad)
 		}
 		out = blobLiteral(value)
-	case tString, tEscape, tDollar:
+	case sqltext.String, sqltext.Escape, sqltext.Dollar:
 		if out, err = respellString(src, t); err != nil {
 			return nil, err
 		}
@@ -204,31 +206,33 @@ func respell(e Edits, src string, toks []token, i int) (Edits, error) {
 	if i > 0 && out[0] == '\'' && endsWithQuote(toks[i-1]) {
 		out = "(" + out + ")"
 	}
-	if t.end < len(src) && isWordByte(src[t.end]) {
+	if t.End < len(src) && sqltext.IsWordByte(src[t.End]) {
 		out += " "
 	}
-	return append(e, edit{start: t.pos, end: t.end, text: out, from: t.pos, word: word}), nil
+	return append(e, sqltext.Edit{Start: t.Pos, End: t.End, Text: out, From: t.Pos, Word: word}), nil
 }
 
-func endsWithQuote(t token) bool { return t.kind == tString || t.kind == tEscape || t.kind == tHex }
+func endsWithQuote(t sqltext.Token) bool {
+	return t.Kind == sqltext.String || t.Kind == sqltext.Escape || t.Kind == sqltext.Hex
+}
 
 // respellString returns the spelling of a string with a NUL byte, which DuckDB's
 // parser takes for the end of the text, or of an escape string, whose \u it does
 // not know; "" for any other.
-func respellString(src string, t token) (string, error) {
-	s := src[t.pos:t.end]
-	if strings.IndexByte(s, 0) < 0 && (t.kind != tEscape || strings.IndexByte(s, '\\') < 0) {
+func respellString(src string, t sqltext.Token) (string, error) {
+	s := src[t.Pos:t.End]
+	if strings.IndexByte(s, 0) < 0 && (t.Kind != sqltext.Escape || strings.IndexByte(s, '\\') < 0) {
 		return "", nil
 	}
-	l := newLexer(src)
-	value, bad := l.text(t)
+	l := sqltext.NewLexer(src)
+	value, bad := l.Text(t)
 	if bad != "" {
-		return "", syntaxError(t.pos, "Syntax error: %s", bad)
+		return "", syntaxError(t.Pos, "Syntax error: %s", bad)
 	}
 	if strings.IndexByte(value, 0) < 0 {
-		return QuoteString(value), nil
+		return sqltext.QuoteString(value), nil
 	}
-	return "(" + strings.ReplaceAll(QuoteString(value), "\x00", "' || chr(0) || '") + ")", nil
+	return "(" + strings.ReplaceAll(sqltext.QuoteString(value), "\x00", "' || chr(0) || '") + ")", nil
 }
 
 // blobLiteral returns DuckDB's spelling of a BLOB.

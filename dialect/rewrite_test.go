@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -111,7 +112,7 @@ func TestOrigin(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var piece string
 			var pos int
-			var edits dialect.Edits
+			var edits sqltext.Edits
 			switch st := mustParse(t, c.sql).(type) {
 			case *dialect.Select:
 				piece, pos, edits = st.SQL, st.Pos, st.Edits
@@ -153,76 +154,15 @@ func TestOriginOfPieces(t *testing.T) {
 	}
 }
 
-func TestMapParams(t *testing.T) {
-	f := func(n int) int { return n + 10 }
-	for sql, want := range map[string]string{
-		"":               "",
-		"a = b":          "a = b",
-		"a = $1":         "a = $11",
-		"$1 + $2, $1":    "$11 + $12, $11",
-		"'$1' || $1":     "'$1' || $11",
-		"\"$1\", `$1`":   "\"$1\", `$1`",
-		"$$ $1 $$ || $2": "$$ $1 $$ || $12",
-		"a$1 + $1":       "a$1 + $11",
-		"-- $1\n$1":      "-- $1\n$11",
-		"/* $1 */ $1":    "/* $1 */ $11",
-		"$0 + $1":        "$0 + $11",
-		"$99999999 + $1": "$99999999 + $11",
-		"$1 + 'open $2":  "$11 + 'open $2",
-		"$1 + $name":     "$11 + $name",
-		"E'\\'$1' || $1": "E'\\'$1' || $11",
-		"$1::int + 'é$2": "$11::int + 'é$2",
-	} {
-		if got := dialect.MapParams(sql, f); got != want {
-			t.Errorf("%s: got %s, want %s", sql, got, want)
-		}
-	}
-}
-
-func TestNormalize(t *testing.T) {
-	same := [][]string{
-		{"SELECT a FROM t WHERE b = 'x  y'", "select a\n\tfrom  t -- c\nwhere /* d /* e */ */ b = 'x  y'  ", "Select a From t Where b = 'x  y' "},
-		{"SELECT 'a' 'b'", "SELECT 'a' /*\n*/ 'b'", "select 'a' \t 'b'"},
-		{"SELECT X'00' AS x", "select X'00'  as x"},
-		{"SELECT a - -1", "SELECT a -/**/ -1"},
-	}
-	for _, list := range same {
-		for _, sql := range list {
-			if got, want := dialect.Normalize(sql), dialect.Normalize(list[0]); got != want {
-				t.Errorf("%q and %q are the same, but %q and %q are not", sql, list[0], got, want)
-			}
-		}
-	}
-	different := []string{
-		"SELECT a", "SELECT A", "SELECT \"a\"", "SELECT 'a'", "SELECT 'A'", "SELECT 'a'\n'b'", "SELECT 'a' 'b'", "SELECT 'a''b'", "SELECT a AS all", "SELECT a AS ALL",
-		"SELECT t.all", "SELECT t.ALL", "SELECT {all: 1}", "SELECT {ALL: 1}", "SELECT - -a", "SELECT 1 2", "SELECT 12", "SELECT a b", "SELECT ab", "SELECT $1", "SELECT $2",
-	}
-	seen := map[string]string{}
-	for _, sql := range different {
-		n := dialect.Normalize(sql)
-		if other, ok := seen[n]; ok {
-			t.Errorf("%q and %q are different, but both become %q", sql, other, n)
-		}
-		seen[n] = sql
-	}
-	for sql, want := range map[string]string{
-		"select a from t": "SELECT a FROM t", "": "", " -- x": "", "select 'open": "select 'open", "select/* */1": "SELECT 1", "select(1)": "SELECT(1)",
-	} {
-		if got := dialect.Normalize(sql); got != want {
-			t.Errorf("%q: got %q, want %q", sql, got, want)
-		}
-	}
-}
-
 func TestQuote(t *testing.T) {
 	for s, want := range map[string]string{"a": `"a"`, `a"b`: `"a""b"`, "": `""`} {
-		if got := dialect.QuoteIdent(s); got != want {
+		if got := sqltext.QuoteIdent(s); got != want {
 			t.Errorf("QuoteIdent(%q) = %s", s, got)
 		}
 	}
 	for _, s := range []string{"", "a", "it's", "'", "''", `a\b`, "a\nb", "a\x00b", "é", "$1", "--", ";"} {
-		q := dialect.QuoteString(s)
-		f, err := dialect.Split("INSERT INTO t VALUES (" + q + ")")
+		q := sqltext.QuoteString(s)
+		f, err := sqltext.Split("INSERT INTO t VALUES (" + q + ")")
 		if err != nil || len(f) != 1 {
 			t.Fatalf("%q: %v, %v", s, f, err)
 		}

@@ -1,5 +1,9 @@
 package dialect
 
+import (
+	"github.com/kalamlake/kalam/sqltext"
+)
+
 // softWords are reserved in DuckDB's grammar and names in PostgreSQL and KalamDB. Here
 // they are names where the grammar has no use for them: see softName.
 const softWords = " AT BY "
@@ -9,20 +13,20 @@ const columnWords = softWords + "INDEX "
 
 // softName reports whether token i is one of softWords and stands for a name: BY is none
 // after GROUP, ORDER and PARTITION and before NAME, AT none before TIME and a parenthesis.
-func softName(src string, toks []token, i int) bool {
+func softName(src string, toks []sqltext.Token, i int) bool {
 	t := toks[i]
-	if t.kind != tWord || t.end-t.pos != 2 || !wordIn(src[t.pos:t.end], softWords) {
+	if t.Kind != sqltext.Word || t.End-t.Pos != 2 || !sqltext.WordIn(src[t.Pos:t.End], softWords) {
 		return false
 	}
 	text := func(i int) string {
-		if i < 0 || i >= len(toks) || toks[i].kind != tWord {
+		if i < 0 || i >= len(toks) || toks[i].Kind != sqltext.Word {
 			return ""
 		}
-		return src[toks[i].pos:toks[i].end]
+		return src[toks[i].Pos:toks[i].End]
 	}
-	if isWord(src[t.pos:t.end], "BY") {
-		return !wordIn(text(i-1), " GROUP ORDER PARTITION ") && !(isWord(text(i+1), "NAME") && wordIn(text(i-1), " UNION ALL "))
+	if sqltext.IsWord(src[t.Pos:t.End], "BY") {
+		return !sqltext.WordIn(text(i-1), " GROUP ORDER PARTITION ") && !(sqltext.IsWord(text(i+1), "NAME") && sqltext.WordIn(text(i-1), " UNION ALL "))
 	}
-	opens := i+1 < len(toks) && toks[i+1].kind == tPunct && toks[i+1].ch == '('
-	return !opens && !isWord(text(i+1), "TIME")
+	opens := i+1 < len(toks) && toks[i+1].Kind == sqltext.Punct && toks[i+1].Ch == '('
+	return !opens && !sqltext.IsWord(text(i+1), "TIME")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // statement parses the statement at the current token up to where it ends.
@@ -11,10 +12,10 @@ func (p *parser) statement() (Statement, error) {
 	if isQueryStart(p.src(), p.tok) {
 		return p.query()
 	}
-	if p.tok.kind != tWord {
+	if p.tok.Kind != sqltext.Word {
 		return nil, p.unexpected("a statement")
 	}
-	switch upper(short(p.text(p.tok))) {
+	switch sqltext.Upper(sqltext.Short(p.text(p.tok))) {
 	case "INSERT":
 		return p.insert()
 	case "UPDATE":
@@ -69,7 +70,7 @@ func (p *parser) unknown() error {
 	if p.is("CREATE") && p.nextIs("OR") {
 		n = 4
 	}
-	return syntaxError(p.tok.pos, "Unsupported statement type: %s", p.words(n))
+	return syntaxError(p.tok.Pos, "Unsupported statement type: %s", p.words(n))
 }
 
 // query consumes a query. The text stays as it is but for the spellings that
@@ -96,25 +97,25 @@ const dmlVerbs = " INSERT UPDATE DELETE MERGE "
 func (p *parser) writesWith() bool {
 	depth, after := 0, false
 	for l := p.lex; ; {
-		t := l.next()
+		t := l.Next()
 		switch {
-		case t.kind == tEOF || t.kind == tError:
+		case t.Kind == sqltext.EOF || t.Kind == sqltext.Invalid:
 			return false
-		case t.kind == tPunct && t.ch == '(':
+		case t.Kind == sqltext.Punct && t.Ch == '(':
 			depth++
-		case t.kind == tPunct && t.ch == ')':
+		case t.Kind == sqltext.Punct && t.Ch == ')':
 			depth--
-		case depth == 0 && after && t.kind == tWord && wordIn(p.text(t), dmlVerbs):
+		case depth == 0 && after && t.Kind == sqltext.Word && sqltext.WordIn(p.text(t), dmlVerbs):
 			return true
 		}
-		after = t.kind == tPunct && t.ch == ')'
+		after = t.Kind == sqltext.Punct && t.Ch == ')'
 	}
 }
 
 // withDML parses WITH list and the INSERT, UPDATE or DELETE after it.
 func (p *parser) withDML() (st Statement, err error) {
 	var with RawSQL
-	atVerb := func(p *parser) bool { return p.prev.kind == tPunct && p.prev.ch == ')' && p.isAny(dmlVerbs) }
+	atVerb := func(p *parser) bool { return p.prev.Kind == sqltext.Punct && p.prev.Ch == ')' && p.isAny(dmlVerbs) }
 	if with.SQL, with.Pos, err = p.capture(atVerb); err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func (p *parser) withDML() (st Statement, err error) {
 	case p.is("DELETE"):
 		st, err = p.delete()
 	default:
-		return nil, unsupported(p.tok.pos, "WITH ... %s is not supported", p.words(1))
+		return nil, unsupported(p.tok.Pos, "WITH ... %s is not supported", p.words(1))
 	}
 	switch st := st.(type) {
 	case *Insert:
@@ -144,8 +145,8 @@ func (p *parser) explain() (Statement, error) {
 	p.advance()
 	st := &Explain{Analyze: p.accept("ANALYZE") || p.accept("ANALYSE")}
 	if !isQueryStart(p.src(), p.tok) {
-		if p.tok.kind == tWord {
-			return nil, unsupported(p.tok.pos, "EXPLAIN takes a query, not %s", p.words(1))
+		if p.tok.Kind == sqltext.Word {
+			return nil, unsupported(p.tok.Pos, "EXPLAIN takes a query, not %s", p.words(1))
 		}
 		return nil, p.unexpected("a query")
 	}
@@ -168,7 +169,7 @@ func (p *parser) use() (Statement, error) {
 	if p.is("NAMESPACE") {
 		// USE namespace alone would name one called so, which cannot be: it is
 		// only taken for the name at the end of the statement.
-		if next := p.peek(); set || next.kind != tEOF && next.kind != tPunct {
+		if next := p.peek(); set || next.Kind != sqltext.EOF && next.Kind != sqltext.Punct {
 			p.advance()
 		}
 	}
@@ -185,21 +186,21 @@ func (p *parser) looseIdent(what string) (Ident, error) {
 	if !p.isString() {
 		return p.ident(what)
 	}
-	id := Ident{Pos: p.tok.pos}
+	id := Ident{Pos: p.tok.Pos}
 	s, err := p.stringText()
 	if err != nil {
 		return id, err
 	}
 	if s == "" || len(s) > maxName {
-		return id, syntaxError(id.Pos, "%s '%s' must be 1 to %d bytes long", what, short(s), maxName)
+		return id, syntaxError(id.Pos, "%s '%s' must be 1 to %d bytes long", what, sqltext.Short(s), maxName)
 	}
-	id.Name = fold(s)
+	id.Name = sqltext.Fold(s)
 	return id, nil
 }
 
 // transaction parses BEGIN, START TRANSACTION, COMMIT and ROLLBACK.
 func (p *parser) transaction() (Statement, error) {
-	verb := upper(p.text(p.tok))
+	verb := sqltext.Upper(p.text(p.tok))
 	if verb == "START" && !p.nextIs("TRANSACTION") {
 		return nil, p.unknown()
 	}
@@ -212,7 +213,7 @@ func (p *parser) transaction() (Statement, error) {
 		return &Commit{}, nil
 	case "ROLLBACK", "ABORT":
 		if p.is("TO") {
-			return nil, unsupported(p.tok.pos, "Savepoints are not supported")
+			return nil, unsupported(p.tok.Pos, "Savepoints are not supported")
 		}
 		return &Rollback{}, nil
 	}
@@ -226,10 +227,10 @@ func (p *parser) isolation() error {
 		switch {
 		case p.accept("READ", "WRITE"):
 		case p.is("READ") && p.nextIs("ONLY"):
-			return unsupported(p.tok.pos, "READ ONLY transactions are not supported")
+			return unsupported(p.tok.Pos, "READ ONLY transactions are not supported")
 		case p.accept("ISOLATION", "LEVEL"):
 			if p.is("SERIALIZABLE") {
-				return unsupported(p.tok.pos, "ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot")
+				return unsupported(p.tok.Pos, "ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot")
 			}
 			if !p.accept("READ", "UNCOMMITTED") && !p.accept("READ", "COMMITTED") && !p.accept("REPEATABLE", "READ") {
 				return p.unexpected("REPEATABLE READ")
@@ -265,7 +266,7 @@ func (p *parser) envelope() (*ExecuteAs, error) {
 	if err := p.expect("EXECUTE", "AS", "USER"); err != nil {
 		return nil, err
 	}
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	user, err := p.bare("user name")
 	if err != nil {
 		return nil, err
@@ -276,21 +277,21 @@ func (p *parser) envelope() (*ExecuteAs, error) {
 	if !p.isPunct('(') {
 		return nil, p.unexpected("'(' and one statement")
 	}
-	st := &ExecuteAs{User: user, Offset: p.tok.end}
+	st := &ExecuteAs{User: user, Offset: p.tok.End}
 	p.advance()
 	first := p.tok
 	p.skipBalanced()
-	if p.tok.kind == tError {
+	if p.tok.Kind == sqltext.Invalid {
 		return nil, p.lexical()
 	}
 	if !p.isPunct(')') {
 		return nil, p.unexpected("')'")
 	}
-	if p.tok.pos == first.pos {
-		return nil, syntaxError(first.pos, "EXECUTE AS USER takes exactly one statement in parentheses")
+	if p.tok.Pos == first.Pos {
+		return nil, syntaxError(first.Pos, "EXECUTE AS USER takes exactly one statement in parentheses")
 	}
-	st.Offset = first.pos
-	st.Inner = p.lex.src[first.pos:p.prev.end]
+	st.Offset = first.Pos
+	st.Inner = p.lex.Src[first.Pos:p.prev.End]
 	p.advance()
 	return st, p.end()
 }
@@ -299,7 +300,7 @@ func (p *parser) envelope() (*ExecuteAs, error) {
 // the current token.
 func (p *parser) skipBalanced() {
 	depth := 0
-	for p.tok.kind != tEOF && p.tok.kind != tError {
+	for p.tok.Kind != sqltext.EOF && p.tok.Kind != sqltext.Invalid {
 		switch {
 		case p.isPunct('('):
 			depth++

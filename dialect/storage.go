@@ -4,17 +4,18 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // storageID consumes the id of a storage, bare or quoted in any way, folded to
 // lower case.
 func (p *parser) storageID() (kalam.StorageID, error) {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	s, err := p.bare("storage id")
 	if err != nil {
 		return "", err
 	}
-	s = fold(s)
+	s = sqltext.Fold(s)
 	if err := kalam.CheckIdentifier("storage", s); err != nil {
 		return "", located(err, pos)
 	}
@@ -24,15 +25,15 @@ func (p *parser) storageID() (kalam.StorageID, error) {
 // createStorage parses what follows CREATE STORAGE.
 func (p *parser) createStorage() (Statement, error) {
 	st := &CreateStorage{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
-	st.Pos = p.tok.pos
+	st.Pos = p.tok.Pos
 	var err error
 	if st.Storage, err = p.storageID(); err != nil {
 		return nil, err
 	}
 	p.secrecy = secretQuoted
 	bucket := -1
-	for p.tok.kind == tWord {
-		pos := p.tok.pos
+	for p.tok.Kind == sqltext.Word {
+		pos := p.tok.Pos
 		switch {
 		case p.accept("TYPE"):
 			if st.Type != "" {
@@ -49,7 +50,7 @@ func (p *parser) createStorage() (Statement, error) {
 			return nil, err
 		}
 	}
-	if p.tok.kind != tEOF && !p.isPunct(';') {
+	if p.tok.Kind != sqltext.EOF && !p.isPunct(';') {
 		return nil, p.unexpected("a clause of CREATE STORAGE")
 	}
 	switch {
@@ -68,12 +69,12 @@ func (p *parser) createStorage() (Statement, error) {
 // storageType consumes the word after TYPE.
 func (p *parser) storageType() (string, error) {
 	p.acceptOp("=")
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	s, err := p.bare("storage type")
 	if err != nil {
 		return "", err
 	}
-	switch s = fold(short(s)); s {
+	switch s = sqltext.Fold(sqltext.Short(s)); s {
 	case "filesystem", "s3":
 		return s, nil
 	case "gcs", "azure":
@@ -88,7 +89,7 @@ func onceOnly(pos int, what string) error {
 
 // storageClause consumes one clause of CREATE or ALTER STORAGE.
 func (p *parser) storageClause(s *StorageSettings) error {
-	pos, word := p.tok.pos, p.words(1)
+	pos, word := p.tok.Pos, p.words(1)
 	var target **string
 	switch word {
 	case "NAME":
@@ -132,7 +133,7 @@ func (p *parser) storageText(word string) (string, error) {
 	if word == "CONFIG" {
 		return p.jsonObject(word)
 	}
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	text, err := p.str("text after " + word)
 	if err != nil {
 		return "", err
@@ -154,7 +155,7 @@ func (p *parser) storageText(word string) (string, error) {
 
 // alterStorage parses what follows ALTER STORAGE: the id and SET clauses.
 func (p *parser) alterStorage() (Statement, error) {
-	st := &AlterStorage{Pos: p.tok.pos}
+	st := &AlterStorage{Pos: p.tok.Pos}
 	var err error
 	if st.Storage, err = p.storageID(); err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func (p *parser) alterStorage() (Statement, error) {
 	}
 	for {
 		if p.is("TYPE") || p.is("BUCKET") {
-			return nil, unsupported(p.tok.pos, "ALTER STORAGE cannot change the %s", p.words(1))
+			return nil, unsupported(p.tok.Pos, "ALTER STORAGE cannot change the %s", p.words(1))
 		}
 		if err := p.storageClause(&st.Settings); err != nil {
 			return nil, err
@@ -179,7 +180,7 @@ func (p *parser) alterStorage() (Statement, error) {
 
 func (p *parser) dropStorage() (Statement, error) {
 	st := &DropStorage{IfExists: p.accept("IF", "EXISTS")}
-	st.Pos = p.tok.pos
+	st.Pos = p.tok.Pos
 	var err error
 	st.Storage, err = p.storageID()
 	return st, err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // subscribe parses SUBSCRIBE TO {ns.t [WHERE ...] | query} [LAST n] [OPTIONS (...)].
@@ -14,7 +15,7 @@ func (p *parser) subscribe() (Statement, error) {
 	}
 	p.advance()
 	p.advance()
-	st := &SubscribeTo{Pos: p.tok.pos}
+	st := &SubscribeTo{Pos: p.tok.Pos}
 	if !isQueryStart(p.src(), p.tok) {
 		if err := p.subscribedTable(st); err != nil {
 			return nil, err
@@ -42,14 +43,14 @@ func (p *parser) subscribe() (Statement, error) {
 func (p *parser) tableQuery(st *SubscribeTo, pos int, where string) error {
 	const prefix = "SELECT * FROM "
 	if where == "" {
-		pos = p.prev.end // Of the table's name.
+		pos = p.prev.End // Of the table's name.
 	}
-	edits, err := rewrite(p.lex.src, st.Pos, pos)
+	edits, err := rewrite(p.lex.Src, st.Pos, pos)
 	if err != nil {
 		return err
 	}
-	st.Query = prefix + edits.apply(p.lex.src, st.Pos, pos) + where
-	insertion := Edits{{start: st.Pos, end: st.Pos, text: prefix, from: st.Pos}}
+	st.Query = prefix + edits.Apply(p.lex.Src, st.Pos, pos) + where
+	insertion := sqltext.Edits{{Start: st.Pos, End: st.Pos, Text: prefix, From: st.Pos}}
 	p.edits = append(append(insertion, edits...), p.edits...)
 	return nil
 }
@@ -59,7 +60,7 @@ func (p *parser) subscribedTable(st *SubscribeTo) (err error) {
 	if st.Table, err = p.name("table name"); err != nil {
 		return err
 	}
-	if p.tok.kind != tEOF && !p.isPunct(';') && !p.is("WHERE") && !endsSubscription(p) {
+	if p.tok.Kind != sqltext.EOF && !p.isPunct(';') && !p.is("WHERE") && !endsSubscription(p) {
 		return p.unexpected("WHERE, LAST or OPTIONS")
 	}
 	return nil
@@ -69,10 +70,10 @@ func (p *parser) subscribedTable(st *SubscribeTo) (err error) {
 func endsSubscription(p *parser) bool {
 	switch {
 	case p.is("LAST"):
-		return p.peek().kind == tNumber
+		return p.peek().Kind == sqltext.Number
 	case p.is("OPTIONS"):
 		t := p.peek()
-		return t.kind == tPunct && t.ch == '('
+		return t.Kind == sqltext.Punct && t.Ch == '('
 	}
 	return false
 }
@@ -109,8 +110,8 @@ func (p *parser) subscribeOptions() (*SubscribeOptions, error) {
 }
 
 func (p *parser) subscribeOption(o *SubscribeOptions) error {
-	pos, key := p.tok.pos, fold(short(p.text(p.tok)))
-	if p.tok.kind != tWord {
+	pos, key := p.tok.Pos, sqltext.Fold(sqltext.Short(p.text(p.tok)))
+	if p.tok.Kind != sqltext.Word {
 		return p.unexpected("an option")
 	}
 	p.advance()
@@ -157,7 +158,7 @@ func (p *parser) count(what string) (int, error) {
 
 // integer consumes an integer from 0 to most, which may be quoted.
 func (p *parser) integer(what string, most int64) (int64, error) {
-	pos, text := p.tok.pos, p.text(p.tok)
+	pos, text := p.tok.Pos, p.text(p.tok)
 	switch {
 	case p.isString():
 		s, err := p.stringText()
@@ -165,14 +166,14 @@ func (p *parser) integer(what string, most int64) (int64, error) {
 			return 0, err
 		}
 		text = s
-	case p.tok.kind == tNumber:
+	case p.tok.Kind == sqltext.Number:
 		p.advance()
 	default:
 		return 0, p.unexpected("a number for " + what)
 	}
 	n, err := strconv.ParseInt(plainInteger(text), 10, 64)
 	if err != nil || n < 0 || n > most {
-		return 0, syntaxError(pos, "%s must be an integer from 0 to %d, got '%s'", what, most, short(text))
+		return 0, syntaxError(pos, "%s must be an integer from 0 to %d, got '%s'", what, most, sqltext.Short(text))
 	}
 	return n, nil
 }

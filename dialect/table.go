@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // createTable parses what follows CREATE [kind] TABLE.
@@ -14,7 +15,7 @@ func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
 		return nil, err
 	}
 	if p.is("LIKE") {
-		return nil, unsupported(p.tok.pos, "CREATE TABLE ... LIKE is not supported; list the columns")
+		return nil, unsupported(p.tok.Pos, "CREATE TABLE ... LIKE is not supported; list the columns")
 	}
 	fromQuery := p.createsFromQuery()
 	if fromQuery {
@@ -26,7 +27,7 @@ func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
 		return nil, err
 	}
 	o := options{}
-	for p.tok.kind != tEOF && !p.isPunct(';') && !(fromQuery && p.is("AS")) {
+	for p.tok.Kind != sqltext.EOF && !p.isPunct(';') && !(fromQuery && p.is("AS")) {
 		if err := p.tableClause(&o); err != nil {
 			return nil, err
 		}
@@ -54,7 +55,7 @@ func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
 
 // newTableName consumes the name of a table that is to be created.
 func (p *parser) newTableName() (Name, error) {
-	n := Name{Pos: p.tok.pos}
+	n := Name{Pos: p.tok.Pos}
 	for {
 		id, err := p.anyIdent("table name")
 		if err != nil {
@@ -181,15 +182,15 @@ func (p *parser) tableElement(st *CreateTable, k *keySpec) error {
 // nextIsType reports whether the token after the current one names a type.
 func (p *parser) nextIsType() bool {
 	t := p.peek()
-	if t.kind != tWord {
+	if t.Kind != sqltext.Word {
 		return false
 	}
-	_, ok := findType(upper(short(p.text(t))))
+	_, ok := findType(sqltext.Upper(sqltext.Short(p.text(t))))
 	return ok
 }
 
 func (p *parser) tableKey(k *keySpec) error {
-	k.pos = p.tok.pos
+	k.pos = p.tok.Pos
 	if len(k.columns) > 0 || len(k.inline) > 0 {
 		return twoKeys(k.pos)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // typeArgs says what may stand in parentheses after the name of a type.
@@ -57,7 +58,7 @@ func findType(word string) (typeName, bool) {
 	if t, ok := typeNames[word]; ok {
 		return t, true
 	}
-	if len(word) <= maxShown && (strings.HasSuffix(word, "TEXT") || strings.HasSuffix(word, "STRING")) {
+	if len(word) <= sqltext.MaxShown && (strings.HasSuffix(word, "TEXT") || strings.HasSuffix(word, "STRING")) {
 		return typeName{kalam.KindText, argsLength, false}, true
 	}
 	return typeName{}, false
@@ -67,10 +68,10 @@ func findType(word string) (typeName, bool) {
 // "double precision" or "timestamp with time zone". The error is CodeInvalidSQL
 // and lists the supported types.
 func ParseType(text string) (kalam.DataType, error) {
-	if at := invalidUTF8(text); at >= 0 {
-		return kalam.DataType{}, syntaxError(at, flawUTF8)
+	if at := sqltext.InvalidUTF8(text); at >= 0 {
+		return kalam.DataType{}, syntaxError(at, sqltext.FlawUTF8)
 	}
-	p := &parser{lex: newLexer(text)}
+	p := &parser{lex: sqltext.NewLexer(text)}
 	p.advance()
 	t, _, err := p.dataType("")
 	if err == nil {
@@ -98,11 +99,11 @@ func ofColumn(column string) string {
 
 // dataType consumes a data type. serial says that it implies AUTO_INCREMENT. column is for messages, "" for none.
 func (p *parser) dataType(column string) (t kalam.DataType, serial bool, err error) {
-	pos := p.tok.pos
-	if p.tok.kind != tWord {
+	pos := p.tok.Pos
+	if p.tok.Kind != sqltext.Word {
 		return t, false, p.unexpected("a data type")
 	}
-	name := upper(short(p.text(p.tok)))
+	name := sqltext.Upper(sqltext.Short(p.text(p.tok)))
 	p.advance()
 	def, ok := findType(name)
 	if !ok {
@@ -153,7 +154,7 @@ func (p *parser) typeSuffix() string {
 
 // typeArguments consumes ( n [, m] ) after the name of type t.
 func (p *parser) typeArguments(t kalam.DataType, args typeArgs, column string) (kalam.DataType, error) {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	p.advance()
 	n, err := p.typeArgument(column)
 	if err != nil {
@@ -192,9 +193,9 @@ func (p *parser) typeArguments(t kalam.DataType, args typeArgs, column string) (
 func (p *parser) typeArgument(column string) (int, error) {
 	text := p.text(p.tok)
 	n, err := strconv.Atoi(text)
-	if p.tok.kind != tNumber || err != nil || len(text) > 9 {
-		if p.tok.kind == tNumber {
-			return 0, syntaxError(p.tok.pos, "%sinvalid type argument '%s'", ofColumn(column), short(text))
+	if p.tok.Kind != sqltext.Number || err != nil || len(text) > 9 {
+		if p.tok.Kind == sqltext.Number {
+			return 0, syntaxError(p.tok.Pos, "%sinvalid type argument '%s'", ofColumn(column), sqltext.Short(text))
 		}
 		return 0, p.unexpected("a number")
 	}

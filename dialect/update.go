@@ -3,6 +3,8 @@ package dialect
 import (
 	"slices"
 	"strings"
+
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // update parses UPDATE; the current token is the word.
@@ -83,7 +85,7 @@ func (p *parser) truncate() (Statement, error) {
 		st.Tables = append(st.Tables, t)
 	}
 	if p.is("RESTART") {
-		return nil, unsupported(p.tok.pos, "TRUNCATE ... RESTART IDENTITY is not supported: a counter gives no value twice, and "+
+		return nil, unsupported(p.tok.Pos, "TRUNCATE ... RESTART IDENTITY is not supported: a counter gives no value twice, and "+
 			"clients may hold ids of rows that are gone; DROP TABLE takes the counters along")
 	}
 	p.accept("CONTINUE", "IDENTITY")
@@ -108,8 +110,8 @@ func (p *parser) relations(word string) (raw RawSQL, err error) {
 // tableAlias consumes [AS] alias. next is the word that may follow instead.
 func (p *parser) tableAlias(next string) (string, error) {
 	if !p.accept("AS") {
-		named := p.tok.kind == tQuoted || p.tok.kind == tBacktick ||
-			p.tok.kind == tWord && !IsReserved(p.text(p.tok)) && !p.is(next)
+		named := p.tok.Kind == sqltext.Quoted || p.tok.Kind == sqltext.Backtick ||
+			p.tok.Kind == sqltext.Word && !sqltext.IsReserved(p.text(p.tok)) && !p.is(next)
 		if !named {
 			return "", nil
 		}
@@ -128,7 +130,7 @@ func (p *parser) where(sql *string, pos *int, keys *[]ColumnEquals, table Name, 
 		return err
 	}
 	k := parser{lex: start, tok: tok}
-	*keys = k.keyEquals(p.tok.pos, table, alias)
+	*keys = k.keyEquals(p.tok.Pos, table, alias)
 	return nil
 }
 
@@ -168,7 +170,7 @@ func (p *parser) setOne(out []Assign, table Name, alias string) ([]Assign, error
 		}
 	}
 	if !own.fits() {
-		return nil, syntaxError(first.Pos, "SET takes columns of the statement's own table, not '%s.'", short(first.Name))
+		return nil, syntaxError(first.Pos, "SET takes columns of the statement's own table, not '%s.'", sqltext.Short(first.Name))
 	}
 	if err := p.expectAssign(); err != nil {
 		return nil, err
@@ -194,7 +196,7 @@ func (p *parser) setTuple(out []Assign) ([]Assign, error) {
 		return nil, err
 	}
 	p.accept("ROW")
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	if p.isPunct('(') && isQueryStart(p.src(), p.peek()) {
 		return nil, unsupported(pos, "SET (...) = (query) is not supported; assign each column its own subquery")
 	}
@@ -271,7 +273,7 @@ func (p *parser) returning(table Name, alias string) ([]ReturnExpr, error) {
 func endsReturn(p *parser) bool { return endsItem(p) || p.is("AS") }
 
 func (p *parser) returnExpr(table Name, alias string) (x ReturnExpr, err error) {
-	x.Pos = p.tok.pos
+	x.Pos = p.tok.Pos
 	look := *p
 	column := look.columnRef(table, alias)
 	if x.SQL, _, err = p.capture(endsReturn); err != nil {
@@ -280,9 +282,9 @@ func (p *parser) returnExpr(table Name, alias string) (x ReturnExpr, err error) 
 	if x.SQL == "" {
 		return x, p.unexpected("an expression after RETURNING")
 	}
-	if column.Name != "" && look.tok.pos == p.tok.pos {
+	if column.Name != "" && look.tok.Pos == p.tok.Pos {
 		x.Column = column.Name
-	} else if look.isOp("*") && column.Pos == look.tok.pos && look.peek().pos == p.tok.pos {
+	} else if look.isOp("*") && column.Pos == look.tok.Pos && look.peek().Pos == p.tok.Pos {
 		x.SQL = "*"
 		return x, nil // No name can follow.
 	}
@@ -296,10 +298,10 @@ func (p *parser) returnExpr(table Name, alias string) (x ReturnExpr, err error) 
 
 // label consumes the name after AS, which may be any word.
 func (p *parser) label() (string, error) {
-	if p.tok.kind == tWord && len(p.text(p.tok)) <= maxName {
+	if p.tok.Kind == sqltext.Word && len(p.text(p.tok)) <= maxName {
 		s := p.text(p.tok)
 		p.advance()
-		return fold(s), nil
+		return sqltext.Fold(s), nil
 	}
 	id, err := p.ident("alias")
 	return id.Name, err
@@ -310,11 +312,11 @@ func (p *parser) label() (string, error) {
 func (p *parser) columnRef(table Name, alias string) Ident {
 	own := qualifier{table: table, alias: alias}
 	for {
-		if p.tok.kind != tWord && p.tok.kind != tQuoted && p.tok.kind != tBacktick {
+		if p.tok.Kind != sqltext.Word && p.tok.Kind != sqltext.Quoted && p.tok.Kind != sqltext.Backtick {
 			if !own.fits() {
 				return Ident{Pos: -1}
 			}
-			return Ident{Pos: p.tok.pos}
+			return Ident{Pos: p.tok.Pos}
 		}
 		id, err := p.ident("column")
 		if err != nil {
@@ -324,7 +326,7 @@ func (p *parser) columnRef(table Name, alias string) Ident {
 			if !own.fits() {
 				return Ident{Pos: -1}
 			}
-			id.Name = fold(id.Name)
+			id.Name = sqltext.Fold(id.Name)
 			return id
 		}
 		own.add(id.Name)
@@ -349,10 +351,10 @@ func (p *parser) keyEquals(end int, table Name, alias string) []ColumnEquals {
 		for depth > 0 && p.acceptPunct(')') {
 			depth--
 		}
-		if p.tok.pos == end && depth == 0 {
+		if p.tok.Pos == end && depth == 0 {
 			return out
 		}
-		if p.tok.pos >= end || !p.accept("AND") {
+		if p.tok.Pos >= end || !p.accept("AND") {
 			return nil
 		}
 	}
@@ -360,7 +362,7 @@ func (p *parser) keyEquals(end int, table Name, alias string) []ColumnEquals {
 
 // keyTerm consumes column = value or value = column.
 func (p *parser) keyTerm(table Name, alias string) (ColumnEquals, bool) {
-	if p.tok.kind == tWord || p.tok.kind == tQuoted || p.tok.kind == tBacktick {
+	if p.tok.Kind == sqltext.Word || p.tok.Kind == sqltext.Quoted || p.tok.Kind == sqltext.Backtick {
 		if column := p.columnRef(table, alias); column.Name != "" && (p.acceptOp("=") || p.acceptOp("==")) {
 			value, ok := p.keyValue()
 			return ColumnEquals{Column: column, Value: value}, ok
@@ -397,5 +399,5 @@ func isInteger(s string) bool {
 	if s[0] == '-' {
 		s = s[1:]
 	}
-	return digits(s, 0) == len(s)
+	return sqltext.Digits(s, 0) == len(s)
 }

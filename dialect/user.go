@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // userName consumes the name of a user, bare or quoted in any way; its case is
 // kept.
 func (p *parser) userName() (kalam.UserID, int, error) {
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	s, err := p.bare("user name")
 	if err != nil {
 		return "", pos, err
@@ -27,7 +28,7 @@ func (p *parser) ownerID() error {
 	if !p.is("OWNER_ID") {
 		return nil
 	}
-	return syntaxError(p.tok.pos, "OWNER_ID is not supported. A user owns the rows that the user writes.")
+	return syntaxError(p.tok.Pos, "OWNER_ID is not supported. A user owns the rows that the user writes.")
 }
 
 // createUser parses what follows CREATE USER: the name and, in any order, WITH
@@ -40,9 +41,9 @@ func (p *parser) createUser() (Statement, error) {
 	}
 	p.secrecy = secretQuoted
 	seen := map[string]bool{}
-	for p.tok.kind == tWord {
+	for p.tok.Kind == sqltext.Word {
 		with := p.accept("WITH")
-		pos := p.tok.pos
+		pos := p.tok.Pos
 		clause, err := p.userClause(st)
 		if err != nil {
 			return nil, err
@@ -58,7 +59,7 @@ func (p *parser) createUser() (Statement, error) {
 		}
 		seen[clause] = true
 	}
-	if p.tok.kind != tEOF && !p.isPunct(';') {
+	if p.tok.Kind != sqltext.EOF && !p.isPunct(';') {
 		return nil, p.unexpected("WITH, ROLE or EMAIL")
 	}
 	if st.Auth == AuthNone {
@@ -113,7 +114,7 @@ func (p *parser) password() (Secret, error) {
 		p.acceptOp("=")
 	}
 	p.secrecy = secretAll
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	if !p.isString() {
 		return "", p.unexpected("a quoted password")
 	}
@@ -127,12 +128,12 @@ func (p *parser) password() (Secret, error) {
 // role consumes the name of a role, bare or quoted.
 func (p *parser) role() (kalam.Role, error) {
 	p.acceptOp("=")
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	s, err := p.bare("role")
 	if err != nil {
 		return 0, err
 	}
-	r, err := kalam.ParseRole(fold(short(s)))
+	r, err := kalam.ParseRole(sqltext.Fold(sqltext.Short(s)))
 	if err == nil && r == kalam.RoleAnonymous {
 		err = kalam.Errorf(kalam.CodeInvalidInput, "role 'anonymous' cannot be given to a user")
 	}
@@ -145,7 +146,7 @@ func (p *parser) role() (kalam.Role, error) {
 // jsonObject consumes a string that holds a JSON object.
 func (p *parser) jsonObject(what string) (string, error) {
 	p.secrecy = secretAll
-	pos := p.tok.pos
+	pos := p.tok.Pos
 	if !p.isString() {
 		return "", p.unexpected("a quoted JSON object after " + what)
 	}
@@ -173,7 +174,7 @@ func (p *parser) alterUser() (Statement, error) {
 		if err := p.ownerID(); err != nil {
 			return nil, err
 		}
-		pos, again := p.tok.pos, false
+		pos, again := p.tok.Pos, false
 		switch {
 		case p.is("PASSWORD"), p.is("IDENTIFIED"):
 			again = st.Password != nil

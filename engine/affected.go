@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // affectedRows describes the rows that an UPDATE or DELETE touches.
@@ -22,7 +23,7 @@ type affectedRows struct {
 	set   *assignments   // Of an UPDATE.
 	from  dialect.RawSQL // The relations of FROM or USING.
 	where dialect.RawSQL
-	edits dialect.Edits
+	edits sqltext.Edits
 }
 
 // targetRelation stands before the name of the table whose rows a statement changes.
@@ -32,7 +33,7 @@ const targetRelation = "_target"
 
 // startWith takes the WITH list of a statement: each query that the statement is
 // evaluated by has it in front.
-func (s *session) startWith(ctx context.Context, with dialect.RawSQL, edits dialect.Edits) error {
+func (s *session) startWith(ctx context.Context, with dialect.RawSQL, edits sqltext.Edits) error {
 	if with.SQL == "" {
 		return nil
 	}
@@ -71,7 +72,7 @@ func (a *affectedRows) query(ctx context.Context, s *session, t *kalam.Table) (s
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
 	for i := range t.Columns {
-		fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(t.Columns[i].Name))
+		fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(t.Columns[i].Name))
 	}
 	if a.set != nil {
 		for _, x := range a.set.exprs {

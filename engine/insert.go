@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // insert runs INSERT ... VALUES, INSERT ... SELECT and their ON CONFLICT and
@@ -143,7 +144,7 @@ type writer struct {
 	rows    [][]kalam.Value // In the order of table.Columns, complete.
 	given   []bool          // Columns that the statement names.
 	buf     []byte          // Arena of payloads and keys.
-	edits   dialect.Edits   // Of the statement.
+	edits   sqltext.Edits   // Of the statement.
 
 	counting []counting // Of the columns that counters fill.
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -369,7 +370,7 @@ func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.R
 	defer releaseBatches(batches)
 	s := &session{e: v.engine, principal: v.principal, namespace: kalam.DefaultNamespace, now: v.engine.now()}
 	defer s.endStatement()
-	q := dialect.QuoteIdent(v.alias)
+	q := sqltext.QuoteIdent(v.alias)
 	sql := fmt.Sprintf("SELECT %s.%s FROM %s AS %s WHERE (%s)", q, kalam.ColumnSeq, changesRelation, q, v.where)
 	source := &query.Source{Schema: datatype.TableSchema(t), Batches: batches}
 	res, err := s.open(ctx, sql, nil, openOptions{composed: true, sources: map[string]*query.Source{changesRelation: source}})

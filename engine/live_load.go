@@ -9,7 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -96,7 +96,7 @@ func (l *liveLoad) start(ctx context.Context) error {
 	if o.From > 0 || o.LastRows == 0 {
 		return nil
 	}
-	q := dialect.QuoteIdent(l.spec.alias)
+	q := sqltext.QuoteIdent(l.spec.alias)
 	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(), q)
 	vals, err := l.session.oneRowOf(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
 	if err != nil {
@@ -116,18 +116,18 @@ func (l *liveLoad) from() string {
 		where = "true"
 	}
 	return fmt.Sprintf(" FROM %s.%s AS %s WHERE (%s)",
-		dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), dialect.QuoteIdent(l.spec.alias), where)
+		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)), sqltext.QuoteIdent(l.spec.alias), where)
 }
 
 // page reads up to size rows after last into b.
 func (l *liveLoad) page(ctx context.Context, out []pointColumn, size int, b *LiveBatch) error {
-	q := dialect.QuoteIdent(l.spec.alias)
+	q := sqltext.QuoteIdent(l.spec.alias)
 	namesDeleted := l.spec.namesDeleted()
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s._seq", q)
 	for _, c := range out {
 		if c.column >= 0 {
-			fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(c.field.Name))
+			fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(c.field.Name))
 		}
 	}
 	if namesDeleted {

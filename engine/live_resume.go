@@ -9,7 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -72,15 +72,15 @@ func (l *liveLoad) resumedBatch(ctx context.Context, out []pointColumn, size int
 // that was written since.
 func (l *liveLoad) readResumed(ctx context.Context, out []pointColumn, size int) error {
 	l.unread = false
-	t, q := l.spec.table, dialect.QuoteIdent(l.spec.alias)
+	t, q := l.spec.table, sqltext.QuoteIdent(l.spec.alias)
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s._seq", q)
 	for i := range t.Columns {
-		fmt.Fprintf(&sql, ", %s.%s", q, dialect.QuoteIdent(t.Columns[i].Name))
+		fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(t.Columns[i].Name))
 	}
 	where, shown := l.resumedCondition()
 	fmt.Fprintf(&sql, ", %s._deleted, (%s) FROM %s.%s AS %s WHERE (%s) AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", q, shown,
-		dialect.QuoteIdent(string(t.ID.Namespace)), dialect.QuoteIdent(string(t.ID.Name)), q, where, q, q)
+		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)), q, where, q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
 	res, err := l.session.open(ctx, sql.String(), params, openOptions{composed: true, snapshot: l.snapshot})
 	if err != nil {
@@ -108,12 +108,12 @@ func (l *liveLoad) resumedCondition() (looked, shown string) {
 	if where == "" {
 		where = "true"
 	}
-	living := "NOT " + dialect.QuoteIdent(l.spec.alias) + "._deleted"
+	living := "NOT " + sqltext.QuoteIdent(l.spec.alias) + "._deleted"
 	if l.spec.namesDeleted() {
 		living = "true"
 	}
 	// Naming _deleted in the condition is what makes a query see tombstones.
-	all := dialect.QuoteIdent(l.spec.alias) + "._deleted IS NOT NULL"
+	all := sqltext.QuoteIdent(l.spec.alias) + "._deleted IS NOT NULL"
 	if !l.spec.exact {
 		return fmt.Sprintf("(%s) AND %s", where, all), living
 	}

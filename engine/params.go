@@ -2,7 +2,7 @@ package engine
 
 import (
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // paramSet renumbers the placeholders of fragments that are put together into
@@ -20,7 +20,7 @@ func newParamSet(given []kalam.Value) *paramSet {
 // rewrite returns the fragment with its placeholders renumbered. A placeholder
 // without a value becomes NULL's; checkParams has refused such statements.
 func (p *paramSet) rewrite(fragment string) string {
-	return dialect.MapParams(fragment, func(n int) int {
+	return sqltext.MapParams(fragment, func(n int) int {
 		if m, ok := p.index[n]; ok {
 			return m
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // message reports a statement without rows.
@@ -29,7 +30,7 @@ type answer struct {
 	verb      string // "Inserted".
 	alias     string // Of the table in RETURNING, "" for its name.
 	returning []dialect.ReturnExpr
-	edits     dialect.Edits
+	edits     sqltext.Edits
 }
 
 // finishDML reports a write: "Inserted 2 row(s)", or the rows of RETURNING, those that
@@ -158,10 +159,10 @@ func (s *session) returnRows(ctx context.Context, a *answer, changes []change, s
 // table t, and the quoted name by which its columns are qualified. Without an alias
 // they may have the table's whole name too, as in ns.t.c.
 func standIn(relation string, t *kalam.Table, alias string) (from, name string) {
-	name = dialect.QuoteIdent(string(t.ID.Name))
-	from = relation + "." + dialect.QuoteIdent(string(t.ID.Namespace)) + "." + name // Three parts are no name of WITH.
+	name = sqltext.QuoteIdent(string(t.ID.Name))
+	from = relation + "." + sqltext.QuoteIdent(string(t.ID.Namespace)) + "." + name // Three parts are no name of WITH.
 	if alias != "" {
-		name = dialect.QuoteIdent(alias)
+		name = sqltext.QuoteIdent(alias)
 		from += " AS " + name
 	}
 	return from, name
@@ -185,7 +186,7 @@ func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kala
 		}
 		sql.WriteString(params.rewrite(x.SQL))
 		if x.Alias != "" {
-			sql.WriteString(" AS " + dialect.QuoteIdent(x.Alias))
+			sql.WriteString(" AS " + sqltext.QuoteIdent(x.Alias))
 		}
 	}
 	from, _ := standIn(writtenRelation, a.table, a.alias)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // session is the execution of one request: its principal, its default
@@ -36,7 +37,7 @@ type session struct {
 // either committed fully or not at all.
 func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out Results) error {
 	e.counters.Requests.Add(1)
-	fragments, err := dialect.Split(r.SQL)
+	fragments, err := sqltext.Split(r.SQL)
 	if err != nil {
 		return &StatementError{Err: err}
 	}
@@ -73,7 +74,7 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 
 // checkActing rejects the whole request, before anything runs, when one of its
 // statements would act for a user that the principal may not act for.
-func (s *session) checkActing(fragments []dialect.Fragment) error {
+func (s *session) checkActing(fragments []sqltext.Fragment) error {
 	for i, f := range fragments {
 		if !hasWord(f.Text, "execute") {
 			continue
@@ -112,7 +113,7 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 
 // run executes one statement under the statement timeout. rest are the
 // statements that follow it in the request.
-func (s *session) run(ctx context.Context, f dialect.Fragment, rest []dialect.Fragment) error {
+func (s *session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fragment) error {
 	s.now = s.e.now()
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -229,12 +230,12 @@ func located(err error, offset int) error {
 type rawSQL struct {
 	text  string
 	pos   int
-	edits dialect.Edits
+	edits sqltext.Edits
 }
 
 // placed returns err with its position moved from a piece of raw SQL, which
 // begins at pos, to the statement that it was cut from.
-func placed(err error, edits dialect.Edits, pos int) error {
+func placed(err error, edits sqltext.Edits, pos int) error {
 	var ke *kalam.Error
 	if !errors.As(err, &ke) || ke.Position == 0 {
 		return err
@@ -245,7 +246,7 @@ func placed(err error, edits dialect.Edits, pos int) error {
 }
 
 // execute runs one parsed statement.
-func (s *session) execute(ctx context.Context, st dialect.Statement, rest []dialect.Fragment) error {
+func (s *session) execute(ctx context.Context, st dialect.Statement, rest []sqltext.Fragment) error {
 	switch st := st.(type) {
 	case *dialect.Select:
 		return s.query(ctx, st)

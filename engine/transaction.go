@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // transaction is BEGIN ... COMMIT inside one request: one snapshot, and the
@@ -32,7 +33,7 @@ type ownKey struct {
 
 // begin takes one snapshot of every table that the statements up to COMMIT
 // name. The whole transaction is in the request, so they are known now.
-func (s *session) begin(ctx context.Context, rest []dialect.Fragment) error {
+func (s *session) begin(ctx context.Context, rest []sqltext.Fragment) error {
 	if s.txn != nil {
 		return kalam.Errorf(kalam.CodeConflict, "Transaction '%s' is already open", s.txn.id)
 	}
@@ -50,7 +51,7 @@ func (s *session) begin(ctx context.Context, rest []dialect.Fragment) error {
 // scopesOf returns what the statements before the next COMMIT or ROLLBACK read
 // and write. A statement that does not parse, or names what does not exist, is
 // left to fail when its turn comes.
-func (s *session) scopesOf(ctx context.Context, rest []dialect.Fragment) []buffer.TableScope {
+func (s *session) scopesOf(ctx context.Context, rest []sqltext.Fragment) []buffer.TableScope {
 	var scopes []buffer.TableScope
 	add := func(n dialect.Name) {
 		if t, err := s.table(n); err == nil {

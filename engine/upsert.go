@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Relations of the query that evaluates DO UPDATE: the conflicting rows as
@@ -241,7 +242,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect
 			sql.WriteString(", ")
 		}
 		name := t.Columns[i].Name
-		fmt.Fprintf(&sql, "%s: %s", dialect.QuoteString(name), dialect.QuoteIdent(name))
+		fmt.Fprintf(&sql, "%s: %s", sqltext.QuoteString(name), sqltext.QuoteIdent(name))
 	}
 	fmt.Fprintf(&sql, "} AS excluded FROM %s.rows) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
 	if oc.Where != "" {

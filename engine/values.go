@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // evaluate turns an expression of a VALUES list or SET into a value of column
@@ -139,7 +140,7 @@ type deferred struct {
 
 // evaluateLater evaluates expressions in queries of bounded width and hands
 // each value to set.
-func (s *session) evaluateLater(ctx context.Context, list []deferred, edits dialect.Edits, set func(deferred, kalam.Value) error) error {
+func (s *session) evaluateLater(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
 	const width = 100
 	for len(list) > 0 {
 		n := min(width, len(list))
@@ -151,7 +152,7 @@ func (s *session) evaluateLater(ctx context.Context, list []deferred, edits dial
 	return nil
 }
 
-func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits dialect.Edits, set func(deferred, kalam.Value) error) error {
+func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
 	var sql strings.Builder
 	sql.WriteString("SELECT ")
 	used := newParamSet(s.params)

@@ -3,7 +3,7 @@ package query
 import (
 	"strings"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // foldNames returns sql with its names in lower case, unless they are quoted, as
@@ -11,12 +11,12 @@ import (
 // are words too, mean the same in lower case. Names that are values keep their case:
 // the keys of structs, and what UNPIVOT calls the columns that it turns into rows.
 // Offsets stay.
-func foldNames(sql string, lexemes []dialect.Lexeme) string {
+func foldNames(sql string, lexemes []sqltext.Lexeme) string {
 	out := []byte(sql)
 	f := folder{sql: sql, lexemes: lexemes}
 	for i, l := range lexemes {
 		f.enter(i)
-		if l.Kind != dialect.LexWord || f.isValue(i) {
+		if l.Kind != sqltext.LexWord || f.isValue(i) {
 			continue
 		}
 		for k := l.Pos; k < l.End; k++ {
@@ -42,7 +42,7 @@ const (
 // folder knows in which brackets a lexeme stands.
 type folder struct {
 	sql     string
-	lexemes []dialect.Lexeme
+	lexemes []sqltext.Lexeme
 	open    []bracket
 	// unpivot is the number of brackets around the ON of an UNPIVOT statement, plus one.
 	unpivot int
@@ -115,7 +115,7 @@ func (f *folder) isValue(i int) bool {
 	case after == ":=" || after == "=>" || after == ":" && f.top() == bracketStruct:
 		return true
 	case f.top() == bracketFields && (before == "(" || before == ","):
-		return i+1 < len(f.lexemes) && (f.lexemes[i+1].Kind == dialect.LexWord || f.lexemes[i+1].Kind == dialect.LexQuoted)
+		return i+1 < len(f.lexemes) && (f.lexemes[i+1].Kind == sqltext.LexWord || f.lexemes[i+1].Kind == sqltext.LexQuoted)
 	case before == "as":
 		return f.top() == bracketNames || f.unpivot == len(f.open)+1
 	}

@@ -4,26 +4,26 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // readable returns sql as DuckDB's parser gets it, beside its lexemes, and refuses what
 // is too large to be parsed in reasonable time. Comments, which DuckDB reads in quadratic
 // time, and all white space have become blanks of ASCII, so that DuckDB sees the lexemes
 // that the limits have counted. Offsets stay.
-func readable(sql string) (string, []dialect.Lexeme, error) {
-	lexemes, err := dialect.Lex(sql)
+func readable(sql string) (string, []sqltext.Lexeme, error) {
+	lexemes, err := sqltext.Lex(sql)
 	if limit := checkSize(sql, lexemes); limit != nil {
 		return "", nil, limit
 	}
 	if err != nil {
 		return "", nil, err
 	}
-	return dialect.Blank(sql, lexemes), lexemes, nil
+	return sqltext.Blank(sql, lexemes), lexemes, nil
 }
 
 // checkSize holds a text against the limits of what is parsed.
-func checkSize(sql string, lexemes []dialect.Lexeme) error {
+func checkSize(sql string, lexemes []sqltext.Lexeme) error {
 	junctions, quotes, parts := 0, 0, 0
 	for _, l := range lexemes {
 		switch {
@@ -31,13 +31,13 @@ func checkSize(sql string, lexemes []dialect.Lexeme) error {
 			if parts++; parts > maxParts {
 				return kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: a name has more than %d parts", maxParts).At(l.Pos)
 			}
-		case l.Kind != dialect.LexWord && l.Kind != dialect.LexQuoted:
+		case l.Kind != sqltext.LexWord && l.Kind != sqltext.LexQuoted:
 			parts = 0
 		}
 		switch l.Kind {
-		case dialect.LexString, dialect.LexQuoted:
+		case sqltext.LexString, sqltext.LexQuoted:
 			quotes += strings.Count(sql[l.Pos+1:l.End], "''") + strings.Count(sql[l.Pos+1:l.End], `""`)
-		case dialect.LexWord:
+		case sqltext.LexWord:
 			if w := sql[l.Pos:l.End]; strings.EqualFold(w, "and") || strings.EqualFold(w, "or") {
 				junctions++
 			}
@@ -55,8 +55,8 @@ func checkSize(sql string, lexemes []dialect.Lexeme) error {
 }
 
 // lexemesOf returns the lexemes of a text that the parser has taken.
-func lexemesOf(sql string) []dialect.Lexeme {
-	lexemes, _ := dialect.Lex(sql) // What follows a flaw is of no use to anybody.
+func lexemesOf(sql string) []sqltext.Lexeme {
+	lexemes, _ := sqltext.Lex(sql) // What follows a flaw is of no use to anybody.
 	return lexemes
 }
 
@@ -67,9 +67,9 @@ func nameAt(sql string, pos int) (parts []string, ok bool) {
 	for i := 0; i < len(lexemes); i += 2 {
 		text := sql[pos+lexemes[i].Pos : pos+lexemes[i].End]
 		switch lexemes[i].Kind {
-		case dialect.LexWord:
+		case sqltext.LexWord:
 			parts = append(parts, strings.ToLower(text))
-		case dialect.LexQuoted:
+		case sqltext.LexQuoted:
 			parts = append(parts, strings.ToLower(strings.ReplaceAll(text[1:len(text)-1], `""`, `"`)))
 		default:
 			return nil, false
@@ -87,7 +87,7 @@ const maxNameText = 4096
 // places translates offsets in one text of a statement to offsets in another
 // that differs only in white space, comments and the case of keywords.
 type places struct {
-	from, to []dialect.Lexeme
+	from, to []sqltext.Lexeme
 }
 
 func newPlaces(from, to string) *places { return &places{lexemesOf(from), lexemesOf(to)} }

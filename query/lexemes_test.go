@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // duckParser gives the trees of DuckDB's own parser.
@@ -78,10 +78,10 @@ func junctions(v any) int {
 }
 
 // words counts the ANDs and ORs that our lexer sees.
-func words(text string, lexemes []dialect.Lexeme) int {
+func words(text string, lexemes []sqltext.Lexeme) int {
 	n := 0
 	for _, l := range lexemes {
-		if w := text[l.Pos:l.End]; l.Kind == dialect.LexWord && (strings.EqualFold(w, "and") || strings.EqualFold(w, "or")) {
+		if w := text[l.Pos:l.End]; l.Kind == sqltext.LexWord && (strings.EqualFold(w, "and") || strings.EqualFold(w, "or")) {
 			n++
 		}
 	}
@@ -89,7 +89,7 @@ func words(text string, lexemes []dialect.Lexeme) int {
 }
 
 // spaced writes every lexeme on its own.
-func spaced(text string, lexemes []dialect.Lexeme) string {
+func spaced(text string, lexemes []sqltext.Lexeme) string {
 	var b strings.Builder
 	for i, l := range lexemes {
 		if i > 0 && (l.Pos > lexemes[i-1].End || !glued(text, lexemes[i-1], l)) {
@@ -105,17 +105,17 @@ func spaced(text string, lexemes []dialect.Lexeme) string {
 // a dollar or an escaped quote, where DuckDB's search for them loses its way (it never
 // sees any: Blank replaces them), and an operator that a comment or sign touches, which
 // loses its precedence.
-func oddities(text string, lexemes []dialect.Lexeme) bool {
+func oddities(text string, lexemes []sqltext.Lexeme) bool {
 	wide := strings.ContainsAny(text, "\u00a0\u2003\u200b\ufeff\u3000")
 	if wide && (strings.Contains(text, "$") || strings.Contains(text, `\'`)) {
 		return true
 	}
 	end := 0
-	for _, l := range append(lexemes, dialect.Lexeme{Pos: len(text), End: len(text)}) {
+	for _, l := range append(lexemes, sqltext.Lexeme{Pos: len(text), End: len(text)}) {
 		if wide && strings.ContainsAny(text[end:l.Pos], "'\"$") {
 			return true
 		}
-		if rest := text[l.End:]; l.Kind == dialect.LexOther && rest != "" && strings.Contains("+-/", rest[:1]) {
+		if rest := text[l.End:]; l.Kind == sqltext.LexOther && rest != "" && strings.Contains("+-/", rest[:1]) {
 			return true
 		}
 		end = l.End
@@ -125,8 +125,8 @@ func oddities(text string, lexemes []dialect.Lexeme) bool {
 
 // glued reports whether a blank between two lexemes changes what they mean: that of a
 // prefix and its string, as in U&'x' and B'1', and the dots of numbers and names.
-func glued(text string, a, b dialect.Lexeme) bool {
-	return b.Kind == dialect.LexString || b.Kind == dialect.LexQuoted || strings.Contains(":.", text[a.End-1:a.End]) || strings.Contains(":.=eE", text[b.Pos:b.Pos+1])
+func glued(text string, a, b sqltext.Lexeme) bool {
+	return b.Kind == sqltext.LexString || b.Kind == sqltext.LexQuoted || strings.Contains(":.", text[a.End-1:a.End]) || strings.Contains(":.=eE", text[b.Pos:b.Pos+1])
 }
 
 // checkLexer compares what our lexer sees in text with what DuckDB's sees. It reports whether DuckDB takes the text.
@@ -134,7 +134,7 @@ func (p *duckParser) check(text string) bool {
 	p.t.Helper()
 	text += "  \n" // DuckDB does not look for blanks in the last two bytes.
 	want := p.tree(text)
-	lexemes, err := dialect.Lex(text)
+	lexemes, err := sqltext.Lex(text)
 	if want == nil || oddities(text, lexemes) {
 		return false
 	}
@@ -145,7 +145,7 @@ func (p *duckParser) check(text string) bool {
 	if n := junctions(want); words(text, lexemes) < n {
 		p.t.Errorf("%q: our lexer sees %d ANDs and ORs, DuckDB %d", text, words(text, lexemes), n)
 	}
-	for how, same := range map[string]string{"blanked": dialect.Blank(text, lexemes), "spaced": spaced(text, lexemes)} {
+	for how, same := range map[string]string{"blanked": sqltext.Blank(text, lexemes), "spaced": spaced(text, lexemes)} {
 		if got := p.tree(same); fmt.Sprint(got) != fmt.Sprint(want) {
 			p.t.Errorf("%q: %s as %q it is another text:\n%s", text, how, same, firstDifference(fmt.Sprint(want), fmt.Sprint(got)))
 		}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -65,7 +65,7 @@ func FuzzCheckExpr(f *testing.F) {
 			return
 		}
 		seen := map[int]int{}
-		s = dialect.MapParams(s, func(n int) int {
+		s = sqltext.MapParams(s, func(n int) int {
 			if _, ok := seen[n]; !ok {
 				seen[n] = len(seen) + 1
 			}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // settle turns a composed text into a variant: the operands get the types of what
@@ -100,7 +100,7 @@ func replacePlaceholders(text string, by func(n int) string) string {
 	var b strings.Builder
 	end := 0
 	for _, l := range lexemesOf(text) {
-		if l.Kind != dialect.LexParam {
+		if l.Kind != sqltext.LexParam {
 			continue
 		}
 		n, err := strconv.Atoi(text[l.Pos+1 : l.End])

@@ -7,6 +7,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // rewritten returns the raw SQL of a query.
@@ -24,8 +25,8 @@ func rewritten(t *testing.T, sql string) *dialect.Select {
 // that without that no statement has a meaning that could be lost.
 func TestKeywordsBeforeDots(t *testing.T) {
 	e := newEngine(t)
-	for _, word := range dialect.ReservedWords() {
-		if !dialect.IsReserved(word) || word == "END" {
+	for _, word := range sqltext.ReservedWords() {
+		if !sqltext.IsReserved(word) || word == "END" {
 			continue
 		}
 		for _, form := range []string{

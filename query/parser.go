@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Limits of what is parsed: DuckDB's parser and our walk recurse.
@@ -171,7 +171,7 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 
 // parsePivots is parse for a text that DuckDB takes for several statements because
 // PIVOTs in it have no lists, nil for any other.
-func (p *parser) parsePivots(ctx context.Context, sql string, lexemes []dialect.Lexeme) node {
+func (p *parser) parsePivots(ctx context.Context, sql string, lexemes []sqltext.Lexeme) node {
 	text, lists := withPivotLists(sql, p.prefix, lexemes)
 	if len(lists) == 0 {
 		return nil
@@ -243,7 +243,7 @@ func syntaxError(sql string, ast node) error {
 	}
 	msg = firstLine(msg)
 	if _, near, ok := strings.Cut(msg, "at or near \""); ok {
-		if word := strings.TrimSuffix(near, "\""); dialect.IsReserved(word) {
+		if word := strings.TrimSuffix(near, "\""); sqltext.IsReserved(word) {
 			msg += fmt.Sprintf("; as a name it needs quotes: \"%s\"", strings.ToLower(word))
 		}
 	}

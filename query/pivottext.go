@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // PIVOT t ON v USING sum(n) finds the columns of its result among the rows. DuckDB's
@@ -22,10 +22,10 @@ const maxPivots = 100
 
 // withPivotLists returns sql with a list of our own behind every element of the ON of
 // a PIVOT statement that has none, and where in sql the lists went.
-func withPivotLists(sql, prefix string, lexemes []dialect.Lexeme) (string, []pivotList) {
+func withPivotLists(sql, prefix string, lexemes []sqltext.Lexeme) (string, []pivotList) {
 	words := make([]string, len(lexemes))
 	for i, l := range lexemes {
-		if words[i] = sql[l.Pos:l.End]; l.Kind == dialect.LexWord {
+		if words[i] = sql[l.Pos:l.End]; l.Kind == sqltext.LexWord {
 			words[i] = strings.ToLower(words[i])
 		}
 	}
@@ -185,10 +185,10 @@ func pivotNumber(pivot node, prefix string) int {
 }
 
 // pivotPlace returns where the first PIVOT of a text is, -1 for none.
-func pivotPlace(sql string, lexemes []dialect.Lexeme) int {
+func pivotPlace(sql string, lexemes []sqltext.Lexeme) int {
 	for _, l := range lexemes {
 		w := sql[l.Pos:l.End]
-		if l.Kind == dialect.LexWord && (strings.EqualFold(w, "pivot") || strings.EqualFold(w, "pivot_wider")) {
+		if l.Kind == sqltext.LexWord && (strings.EqualFold(w, "pivot") || strings.EqualFold(w, "pivot_wider")) {
 			return l.Pos
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // TableRef is one occurrence of a table in a query. WITH names, aliases and
@@ -119,7 +119,7 @@ func (e *Engine) analyseAs(ctx context.Context, sql, kind string) (*Plan, error)
 		e.plans.count.hits.Add(1)
 		return p, nil
 	}
-	key := kind + dialect.Normalize(sql)
+	key := kind + sqltext.Normalize(sql)
 	if a, ok := e.plans.normal.Get(key); ok {
 		e.plans.count.hits.Add(1)
 		p := planOf(a, sql)
@@ -245,7 +245,7 @@ func checkPlaceholders(sql string) error {
 	}
 	for _, l := range lexemesOf(sql) {
 		text := sql[l.Pos:l.End]
-		if l.Kind == dialect.LexParam && (text[0] == '?' || text == "$" || text[1] == '0') {
+		if l.Kind == sqltext.LexParam && (text[0] == '?' || text == "$" || text[1] == '0') {
 			return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder '%s'", text).At(l.Pos)
 		}
 	}

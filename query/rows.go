@@ -15,7 +15,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Args are what a query gets beside its sources.
@@ -280,7 +280,7 @@ func (e *Engine) worded(err error, p *Plan) error {
 		return ke.At(p.at.of(ke.Position - 1))
 	}
 	if kalam.CodeOf(err) == kalam.CodeInternal {
-		e.log.Error("query failed", "sql", dialect.Redact(p.sql), "error", err)
+		e.log.Error("query failed", "sql", sqltext.Redact(p.sql), "error", err)
 	}
 	return err
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // completer finds what may stand at a place of a statement. It only looks at names
@@ -169,7 +169,7 @@ func (f *finder) identifier(name, kind string, tier int) {
 
 func (f *finder) quote(name string) string {
 	if f.quoted || !isPlainName(name) {
-		return dialect.QuoteIdent(name)
+		return sqltext.QuoteIdent(name)
 	}
 	return name
 }
@@ -258,9 +258,9 @@ func (f *finder) clause() {
 		f.columns(f.references(), 0)
 	case clause == "TABLE" && paren:
 		f.words(0, typeWords, "type")
-		f.words(1, dialect.Keywords(), "keyword")
+		f.words(1, sqltext.Keywords(), "keyword")
 	case last.endsOperand():
-		f.words(0, dialect.Keywords(), "keyword")
+		f.words(0, sqltext.Keywords(), "keyword")
 	default:
 		refs := f.references()
 		f.columns(refs, 0)
@@ -270,7 +270,7 @@ func (f *finder) clause() {
 		for _, name := range functionWords {
 			f.add(name+"(", name, "function", 1)
 		}
-		f.words(1, dialect.Keywords(), "keyword")
+		f.words(1, sqltext.Keywords(), "keyword")
 	}
 }
 
@@ -378,7 +378,7 @@ func hasPrefixFold(s, prefix string) bool {
 
 // isPlainName reports whether a name needs no quotes.
 func isPlainName(name string) bool {
-	if name == "" || dialect.IsReserved(name) {
+	if name == "" || sqltext.IsReserved(name) {
 		return false
 	}
 	for i, r := range name {

@@ -13,8 +13,8 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // fake is a server that knows a few statements by their text.
@@ -112,7 +112,7 @@ func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 		f.gone <- struct{}{}
 		return
 	}
-	fragments, err := dialect.Split(q.SQL)
+	fragments, err := sqltext.Split(q.SQL)
 	if err != nil {
 		f.t.Error(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // The output formats.
@@ -155,7 +155,7 @@ func (p *printer) hidden(r *link.Result) []bool {
 		return hidden
 	}
 	sql := p.sql
-	if fragments, err := dialect.Split(sql); err == nil && r.Statement() > 0 && r.Statement() <= len(fragments) {
+	if fragments, err := sqltext.Split(sql); err == nil && r.Statement() > 0 && r.Statement() <= len(fragments) {
 		sql = fragments[r.Statement()-1].Text
 	}
 	tokens, _ := scan(sql, 0)

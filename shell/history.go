@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // historySize is how many statements the history keeps. Its file may have more
@@ -259,5 +259,5 @@ func isSecret(statement string) bool {
 			return true
 		}
 	}
-	return dialect.Redact(statement) != statement
+	return sqltext.Redact(statement) != statement
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // What \d, \dt and \du ask.
@@ -28,7 +28,7 @@ func (s *session) metaDescribe(ctx context.Context, args string) error {
 	if err != nil {
 		return err
 	}
-	return s.list(ctx, fmt.Sprintf(sqlDescribe, dialect.QuoteString(namespace), dialect.QuoteString(table)),
+	return s.list(ctx, fmt.Sprintf(sqlDescribe, sqltext.QuoteString(namespace), sqltext.QuoteString(table)),
 		fmt.Sprintf("no table %s.%s that you may see; \\dt lists the tables", namespace, table))
 }
 
@@ -40,7 +40,7 @@ func (s *session) metaTables(ctx context.Context, args string) error {
 		if err != nil {
 			return err
 		}
-		where = "table_schema = " + dialect.QuoteString(namespace)
+		where = "table_schema = " + sqltext.QuoteString(namespace)
 	}
 	return s.list(ctx, fmt.Sprintf(sqlTableList, where), "")
 }
@@ -61,7 +61,7 @@ func (s *session) metaUse(ctx context.Context, args string) error {
 	if err != nil {
 		return err
 	}
-	return s.list(ctx, "USE "+dialect.QuoteIdent(namespace), "")
+	return s.list(ctx, "USE "+sqltext.QuoteIdent(namespace), "")
 }
 
 // list runs a query of a command and shows its result. A result without rows is

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Run does what c says and returns the exit code. It reads from in and writes
@@ -133,7 +134,7 @@ type liveQuery struct {
 // subscription reads SUBSCRIBE TO. ok is false for any other text, also a wrong
 // one: then the server says what is wrong.
 func subscription(text string) (q liveQuery, ok bool) {
-	fragments, err := dialect.Split(text)
+	fragments, err := sqltext.Split(text)
 	if err != nil || len(fragments) != 1 || !startsWith(fragments[0].Text, "SUBSCRIBE") {
 		return q, false
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // step is what a script does at once: a request of one or, for a transaction,
@@ -114,12 +115,12 @@ func nextCommand(text string, from int, isCommand func(line string) bool) (at, e
 
 // pending reports whether text ends inside a statement.
 func pending(text string) bool {
-	before, err := dialect.Split(text)
+	before, err := sqltext.Split(text)
 	if err != nil {
 		return true
 	}
 	// A further word is a statement of its own only after a `;` or nothing.
-	after, err := dialect.Split(text + "\nx")
+	after, err := sqltext.Split(text + "\nx")
 	return err != nil || len(after) == len(before)
 }
 
@@ -139,7 +140,7 @@ func readyPart(text string) int {
 	if !pending(last) {
 		return len(text)
 	}
-	fragments, err := dialect.Split(last)
+	fragments, err := sqltext.Split(last)
 	if err != nil || len(fragments) == 0 {
 		return from
 	}
@@ -165,7 +166,7 @@ func promptWord(line string) string {
 // planSQL appends the steps of a text without commands, which begins at the
 // given line.
 func planSQL(steps []step, text string, line int) ([]step, error) {
-	fragments, err := dialect.Split(text)
+	fragments, err := sqltext.Split(text)
 	if err != nil {
 		return nil, err
 	}

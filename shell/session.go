@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // session runs statements and shows what comes of them. It is used by one
@@ -100,7 +101,7 @@ func unnamed(int) string { return "" }
 // it remembers the namespace that they chose, which the server forgets at the
 // request's end. Names that may have changed are read anew.
 func (s *session) follow(sql string, worked bool) {
-	fragments, err := dialect.Split(sql)
+	fragments, err := sqltext.Split(sql)
 	if err != nil {
 		return
 	}
@@ -193,7 +194,7 @@ func renumber(message string, from, to int) string {
 // isSingle reports whether a request has one statement, so that its number says
 // nothing.
 func isSingle(sql string) bool {
-	fragments, err := dialect.Split(sql)
+	fragments, err := sqltext.Split(sql)
 	return err == nil && len(fragments) == 1
 }
 

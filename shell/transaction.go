@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // transaction is what was typed since BEGIN. A transaction lives in one request,
@@ -22,7 +23,7 @@ func (s *session) collect(ctx context.Context, st step) bool {
 	if s.open == nil {
 		return s.begin(ctx, st)
 	}
-	fragments, err := dialect.Split(st.text)
+	fragments, err := sqltext.Split(st.text)
 	if err != nil {
 		s.fail(err, st.text)
 		return true
@@ -35,7 +36,7 @@ func (s *session) collect(ctx context.Context, st step) bool {
 
 // begin opens a transaction if the step begins one and does not end it.
 func (s *session) begin(ctx context.Context, st step) bool {
-	fragments, err := dialect.Split(st.text)
+	fragments, err := sqltext.Split(st.text)
 	if err != nil || len(fragments) == 0 || !opens(fragments[0].Text) || closes(fragments[len(fragments)-1].Text) {
 		return false
 	}

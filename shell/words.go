@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // promptWords are commands of the prompt that need no backslash.
@@ -101,7 +101,7 @@ func (p phrase) after(tokens []token) (next string, ok bool) {
 			if !tokens[i].is(want) {
 				return "", false
 			}
-		case tokens[i].isWord() && want == "<table>" && dialect.IsReserved(tokens[i].text):
+		case tokens[i].isWord() && want == "<table>" && sqltext.IsReserved(tokens[i].text):
 			return "", false
 		case !tokens[i].isName() && (want != "<name>" || tokens[i].kind == tokenPunct):
 			return "", false
@@ -117,7 +117,7 @@ func (p phrase) after(tokens []token) (next string, ok bool) {
 
 // keywordSet are the words of the dialect that are no names.
 var keywordSet = func() map[string]bool {
-	set := wordSet(strings.Join(slices.Concat(dialect.ReservedWords(), statementWords), " "))
+	set := wordSet(strings.Join(slices.Concat(sqltext.ReservedWords(), statementWords), " "))
 	for _, w := range strings.Fields("SET VALUES LAST OPTIONS INTO UPDATE TO STATS") {
 		set[w] = true
 	}

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // loadOptions are the flags of `kalam-bench load`.
@@ -119,8 +119,8 @@ func insertSQL(table string, rows []message) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "(%d,%s,%s,%s,%s)", m.ID, dialect.QuoteString(m.Conversation), dialect.QuoteString(m.Role),
-			dialect.QuoteString(m.Content), dialect.QuoteString(m.CreatedAt))
+		fmt.Fprintf(&b, "(%d,%s,%s,%s,%s)", m.ID, sqltext.QuoteString(m.Conversation), sqltext.QuoteString(m.Role),
+			sqltext.QuoteString(m.Content), sqltext.QuoteString(m.CreatedAt))
 	}
 	return b.String()
 }

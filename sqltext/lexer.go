@@ -1,85 +1,84 @@
-package dialect
+package sqltext
 
-import (
-	"strings"
-)
+import "strings"
 
-// kind is the kind of a token.
-type kind uint8
+// Kind is the kind of a token.
+type Kind uint8
 
+// Kinds of tokens.
 const (
-	tEOF       kind = iota
-	tError          // The lexer's flaw says what and where.
-	tWord           // Unquoted identifier or keyword.
-	tQuoted         // "name"
-	tBacktick       // `name`
-	tString         // 'text', with its continuations.
-	tEscape         // E'text', with its continuations.
-	tDollar         // $tag$text$tag$
-	tHex            // X'0aff'
-	tHexNumber      // 0x0aff
-	tNumber         // 12, 1.5, .5, 1e3, 1_000
-	tParam          // $1
-	tOp             // Operators, one token each for those of pairOps.
-	tPunct          // ( ) [ ] { } , ; . :
+	EOF       Kind = iota
+	Invalid        // Lexer.Flaw says what and where.
+	Word           // Unquoted identifier or keyword.
+	Quoted         // "name"
+	Backtick       // `name`
+	String         // 'text', with its continuations.
+	Escape         // E'text', with its continuations.
+	Dollar         // $tag$text$tag$
+	Hex            // X'0aff'
+	HexNumber      // 0x0aff
+	Number         // 12, 1.5, .5, 1e3, 1_000
+	Param          // $1
+	Op             // Operators, one token each for those of pairOps.
+	Punct          // ( ) [ ] { } , ; . :
 )
 
-// token is a piece of the source; it holds offsets only.
-type token struct {
-	kind     kind
-	ch       byte // First byte.
-	pos, end int
+// Token is a piece of the source; it holds offsets only.
+type Token struct {
+	Kind     Kind
+	Ch       byte // First byte.
+	Pos, End int
 }
 
-// class is what a byte can begin.
-type class uint8
+// Class is what a byte can begin.
+type Class uint8
 
 // Classes of bytes.
 const (
-	cOther class = iota
-	cSpace
-	cWord // Begins a word.
-	cDigit
-	cQuote
-	cDollar
-	cPunct
-	cOp
-	cNUL
+	ClassOther Class = iota
+	ClassSpace
+	ClassWord // Begins a word.
+	ClassDigit
+	ClassQuote
+	ClassDollar
+	ClassPunct
+	ClassOp
+	ClassNUL
 )
 
 // classes is a table of constants: the class of each byte.
 var classes = classTable()
 
-func classTable() (t [256]class) {
-	set := func(chars string, c class) {
+func classTable() (t [256]Class) {
+	set := func(chars string, c Class) {
 		for i := 0; i < len(chars); i++ {
 			t[chars[i]] = c
 		}
 	}
-	set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", cWord)
+	set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_", ClassWord)
 	for i := 0x80; i < 0x100; i++ {
-		t[i] = cWord
+		t[i] = ClassWord
 	}
-	set("0123456789", cDigit)
-	set(" \t\n\r\f\v", cSpace)
-	set("'\"`", cQuote)
-	set("$", cDollar)
-	set("()[]{},;.:", cPunct)
-	set("~!@#^&|?+-*/%<>=", cOp)
-	t[0] = cNUL
+	set("0123456789", ClassDigit)
+	set(" \t\n\r\f\v", ClassSpace)
+	set("'\"`", ClassQuote)
+	set("$", ClassDollar)
+	set("()[]{},;.:", ClassPunct)
+	set("~!@#^&|?+-*/%<>=", ClassOp)
+	t[0] = ClassNUL
 	return t
 }
 
-// classOf returns what c can begin.
-func classOf(c byte) class { return classes[c] }
+// ClassOf returns what c can begin.
+func ClassOf(c byte) Class { return classes[c] }
 
-// isWordByte reports whether c can be part of a word.
-func isWordByte(c byte) bool { return classes[c] == cWord || classes[c] == cDigit || c == '$' }
+// IsWordByte reports whether c can be part of a word.
+func IsWordByte(c byte) bool { return classes[c] == ClassWord || classes[c] == ClassDigit || c == '$' }
 
-// flaw is a lexical error: its place and its text, "" for none.
-type flaw struct {
-	pos  int
-	text string
+// Flaw is a lexical error.
+type Flaw struct {
+	Pos  int
+	Text string // "" for none.
 }
 
 // Texts of lexical errors.
@@ -89,157 +88,161 @@ const (
 	flawDollar     = "Unterminated dollar-quoted string"
 	flawComment    = "Unterminated comment"
 	flawNUL        = "NUL byte outside a string literal"
-	flawUTF8       = "Text is not valid UTF-8"
 
-	flawPlaceholder = "Invalid parameter placeholder" // Followed by the placeholder in quotes.
+	// FlawUTF8 is that of a text which is no text.
+	FlawUTF8 = "Text is not valid UTF-8"
+
+	// FlawPlaceholder is followed by the placeholder in quotes.
+	FlawPlaceholder = "Invalid parameter placeholder"
 )
 
-// lexer cuts source into tokens. It is a value: a copy is a look-ahead.
-type lexer struct {
-	src  string
-	pos  int
-	flaw flaw
+// Lexer cuts source into tokens. It is a value: a copy is a look-ahead.
+// Fields are read, not set, by others.
+type Lexer struct {
+	Src  string
+	Pos  int  // Where the next token is looked for.
+	Flaw Flaw // What made the last token Invalid.
 	duck bool // The text is for DuckDB's parser, see Lex.
 }
 
-// newLexer returns a lexer of src.
-func newLexer(src string) lexer { return lexer{src: src} }
+// NewLexer returns a lexer of src.
+func NewLexer(src string) Lexer { return Lexer{Src: src} }
 
-// lexerAt returns a lexer of src that begins at the offset pos, where a token begins.
-func lexerAt(src string, pos int) lexer { return lexer{src: src, pos: pos} }
+// LexerAt returns a lexer of src that begins at the offset pos, where a token begins.
+func LexerAt(src string, pos int) Lexer { return Lexer{Src: src, Pos: pos} }
 
-// next returns the next token. After a tError every call returns it again.
-func (l *lexer) next() token {
-	if l.flaw.text != "" {
-		return token{kind: tError, pos: l.flaw.pos, end: l.flaw.pos}
+// Next returns the next token. After an Invalid one every call returns it again.
+func (l *Lexer) Next() Token {
+	if l.Flaw.Text != "" {
+		return Token{Kind: Invalid, Pos: l.Flaw.Pos, End: l.Flaw.Pos}
 	}
-	i, bad := skipBlank(l.src, l.pos)
+	i, bad := SkipBlank(l.Src, l.Pos)
 	if bad != "" {
 		return l.fail(i, bad)
 	}
-	if i >= len(l.src) {
-		l.pos = i
-		return token{kind: tEOF, pos: i, end: i}
+	if i >= len(l.Src) {
+		l.Pos = i
+		return Token{Kind: EOF, Pos: i, End: i}
 	}
-	t := token{ch: l.src[i], pos: i}
-	switch classes[t.ch] {
-	case cWord:
+	t := Token{Ch: l.Src[i], Pos: i}
+	switch classes[t.Ch] {
+	case ClassWord:
 		return l.word(t)
-	case cDigit:
-		t.kind, t.end = number(l.src, i)
+	case ClassDigit:
+		t.Kind, t.End = number(l.Src, i)
 		if l.duck {
-			t.kind, t.end = tNumber, decimal(l.src, i)
+			t.Kind, t.End = Number, decimal(l.Src, i)
 		}
-	case cQuote:
-		if l.duck && t.ch == '`' {
+	case ClassQuote:
+		if l.duck && t.Ch == '`' {
 			return l.duckOperator(t)
 		}
 		return l.quoted(t)
-	case cDollar:
+	case ClassDollar:
 		if l.duck {
 			return l.duckDollar(t)
 		}
 		return l.dollar(t)
-	case cPunct:
-		t.kind, t.end = tPunct, i+1
-		if t.ch == '.' && i+1 < len(l.src) && classes[l.src[i+1]] == cDigit {
-			t.kind, t.end = number(l.src, i)
-		} else if t.ch == ':' && i+1 < len(l.src) && (l.src[i+1] == ':' || l.src[i+1] == '=') {
-			t.kind, t.end = tOp, i+2
+	case ClassPunct:
+		t.Kind, t.End = Punct, i+1
+		if t.Ch == '.' && i+1 < len(l.Src) && classes[l.Src[i+1]] == ClassDigit {
+			t.Kind, t.End = number(l.Src, i)
+		} else if t.Ch == ':' && i+1 < len(l.Src) && (l.Src[i+1] == ':' || l.Src[i+1] == '=') {
+			t.Kind, t.End = Op, i+2
 		}
-	case cNUL:
+	case ClassNUL:
 		return l.fail(i, flawNUL)
 	default:
 		if l.duck {
 			return l.duckOperator(t)
 		}
-		t.kind, t.end = tOp, operator(l.src, i)
+		t.Kind, t.End = Op, operator(l.Src, i)
 	}
-	l.pos = t.end
+	l.Pos = t.End
 	return t
 }
 
-// isDot reports whether t is the dot between the parts of a name.
-func isDot(t token) bool { return t.kind == tPunct && t.ch == '.' }
+// IsDot reports whether t is the dot between the parts of a name.
+func IsDot(t Token) bool { return t.Kind == Punct && t.Ch == '.' }
 
-// dotFollows reports whether the next token from i on is a dot.
-func dotFollows(s string, i int) bool {
-	i, _ = skipBlank(s, i)
-	return i < len(s) && s[i] == '.' && (i+1 == len(s) || classes[s[i+1]] != cDigit)
+// DotFollows reports whether the next token from i on is a dot.
+func DotFollows(s string, i int) bool {
+	i, _ = SkipBlank(s, i)
+	return i < len(s) && s[i] == '.' && (i+1 == len(s) || classes[s[i+1]] != ClassDigit)
 }
 
-func (l *lexer) fail(pos int, text string) token {
-	l.flaw = flaw{pos, text}
-	return token{kind: tError, pos: pos, end: pos}
+func (l *Lexer) fail(pos int, text string) Token {
+	l.Flaw = Flaw{pos, text}
+	return Token{Kind: Invalid, Pos: pos, End: pos}
 }
 
 // word finishes a word, or the literal that a one-letter prefix begins.
-func (l *lexer) word(t token) token {
-	t.kind, t.end = tWord, wordEnd(l.src, t.pos)
-	if t.end == t.pos+1 && t.end < len(l.src) && l.src[t.end] == '\'' {
-		switch t.ch {
+func (l *Lexer) word(t Token) Token {
+	t.Kind, t.End = Word, wordEnd(l.Src, t.Pos)
+	if t.End == t.Pos+1 && t.End < len(l.Src) && l.Src[t.End] == '\'' {
+		switch t.Ch {
 		case 'e', 'E':
-			t.kind = tEscape
+			t.Kind = Escape
 		case 'x', 'X':
-			t.kind = tHex
+			t.Kind = Hex
 		}
-		if t.kind != tWord {
-			end, ok := stringEnd(l.src, t.end, t.kind == tEscape)
+		if t.Kind != Word {
+			end, ok := stringEnd(l.Src, t.End, t.Kind == Escape)
 			if !ok {
-				return l.fail(t.pos, flawString)
+				return l.fail(t.Pos, flawString)
 			}
-			t.end = end
+			t.End = end
 		}
 	}
-	l.pos = t.end
+	l.Pos = t.End
 	return t
 }
 
-func (l *lexer) quoted(t token) token {
+func (l *Lexer) quoted(t Token) Token {
 	var ok bool
 	bad := flawIdentifier
-	switch t.ch {
+	switch t.Ch {
 	case '\'':
-		t.kind, bad = tString, flawString
-		t.end, ok = stringEnd(l.src, t.pos, false)
+		t.Kind, bad = String, flawString
+		t.End, ok = stringEnd(l.Src, t.Pos, false)
 	case '"':
-		t.kind = tQuoted
-		t.end, ok = identEnd(l.src, t.pos)
+		t.Kind = Quoted
+		t.End, ok = identEnd(l.Src, t.Pos)
 	default:
-		t.kind = tBacktick
-		t.end, ok = identEnd(l.src, t.pos)
+		t.Kind = Backtick
+		t.End, ok = identEnd(l.Src, t.Pos)
 	}
 	if !ok {
-		return l.fail(t.pos, bad)
+		return l.fail(t.Pos, bad)
 	}
-	if t.kind != tString {
-		if at := strings.IndexByte(l.src[t.pos:t.end], 0); at >= 0 {
-			return l.fail(t.pos+at, flawNUL)
+	if t.Kind != String {
+		if at := strings.IndexByte(l.Src[t.Pos:t.End], 0); at >= 0 {
+			return l.fail(t.Pos+at, flawNUL)
 		}
 	}
-	l.pos = t.end
+	l.Pos = t.End
 	return t
 }
 
-func (l *lexer) dollar(t token) token {
-	i := t.pos + 1
-	for i < len(l.src) && classes[l.src[i]] == cDigit {
+func (l *Lexer) dollar(t Token) Token {
+	i := t.Pos + 1
+	for i < len(l.Src) && classes[l.Src[i]] == ClassDigit {
 		i++
 	}
-	if i > t.pos+1 {
-		t.kind, t.end = tParam, i
-		l.pos = i
+	if i > t.Pos+1 {
+		t.Kind, t.End = Param, i
+		l.Pos = i
 		return t
 	}
-	end, opened := dollarEnd(l.src, t.pos)
+	end, opened := dollarEnd(l.Src, t.Pos)
 	switch {
 	case !opened:
-		return l.fail(t.pos, flawPlaceholder+" '"+short(l.src[t.pos:placeholderEnd(l.src, t.pos)])+"'")
+		return l.fail(t.Pos, FlawPlaceholder+" '"+Short(l.Src[t.Pos:placeholderEnd(l.Src, t.Pos)])+"'")
 	case end < 0:
-		return l.fail(t.pos, flawDollar)
+		return l.fail(t.Pos, flawDollar)
 	}
-	t.kind, t.end = tDollar, end
-	l.pos = end
+	t.Kind, t.End = Dollar, end
+	l.Pos = end
 	return t
 }
 
@@ -250,18 +253,18 @@ func placeholderEnd(s string, i int) int {
 	if i < len(s) && (s[i] == '-' || s[i] == '+') {
 		i++
 	}
-	for i < len(s) && (classes[s[i]] == cWord || classes[s[i]] == cDigit) {
+	for i < len(s) && (classes[s[i]] == ClassWord || classes[s[i]] == ClassDigit) {
 		i++
 	}
 	return i
 }
 
-// skipBlank returns the offset of the first byte from i on that is neither
+// SkipBlank returns the offset of the first byte from i on that is neither
 // white space nor comment. bad is the flaw found at that offset, if any.
-func skipBlank(s string, i int) (at int, bad string) {
+func SkipBlank(s string, i int) (at int, bad string) {
 	for i < len(s) {
 		switch c := s[i]; {
-		case classes[c] == cSpace:
+		case classes[c] == ClassSpace:
 			i++
 		case c == '-' && i+1 < len(s) && s[i+1] == '-':
 			end := lineEnd(s, i)
@@ -351,11 +354,11 @@ func unicodeSpace(s string, i int) int {
 func wordEnd(s string, i int) int {
 	for i < len(s) {
 		switch c := s[i]; classes[c] {
-		case cWord:
+		case ClassWord:
 			if c >= 0x80 && unicodeSpace(s, i) > 0 {
 				return i
 			}
-		case cDigit, cDollar:
+		case ClassDigit, ClassDollar:
 		default:
 			return i
 		}
@@ -365,41 +368,41 @@ func wordEnd(s string, i int) int {
 }
 
 // number scans the number that begins at i with a digit or '.'.
-func number(s string, i int) (kind, int) {
+func number(s string, i int) (Kind, int) {
 	if s[i] == '0' && i+1 < len(s) && (s[i+1] == 'x' || s[i+1] == 'X') {
 		j := i + 2
 		for j < len(s) && hexDigit(s[j]) >= 0 {
 			j++
 		}
-		return tHexNumber, j
+		return HexNumber, j
 	}
-	return tNumber, decimal(s, i)
+	return Number, decimal(s, i)
 }
 
 // decimal returns the end of the decimal number that begins at i.
 func decimal(s string, i int) int {
-	i = digits(s, i)
+	i = Digits(s, i)
 	if i < len(s) && s[i] == '.' {
-		i = digits(s, i+1)
+		i = Digits(s, i+1)
 	}
 	if i < len(s) && (s[i] == 'e' || s[i] == 'E') {
 		j := i + 1
 		if j < len(s) && (s[j] == '+' || s[j] == '-') {
 			j++
 		}
-		if j < len(s) && classes[s[j]] == cDigit {
-			i = digits(s, j)
+		if j < len(s) && classes[s[j]] == ClassDigit {
+			i = Digits(s, j)
 		}
 	}
 	return i
 }
 
-// digits skips digits and single underscores between them.
-func digits(s string, i int) int {
+// Digits skips digits and single underscores between them.
+func Digits(s string, i int) int {
 	for i < len(s) {
 		switch {
-		case classes[s[i]] == cDigit:
-		case s[i] == '_' && i > 0 && classes[s[i-1]] == cDigit && i+1 < len(s) && classes[s[i+1]] == cDigit:
+		case classes[s[i]] == ClassDigit:
+		case s[i] == '_' && i > 0 && classes[s[i-1]] == ClassDigit && i+1 < len(s) && classes[s[i+1]] == ClassDigit:
 		default:
 			return i
 		}
@@ -463,7 +466,7 @@ func continuation(s string, i int) int {
 		case c == '\n' || c == '\r':
 			newline = true
 			i++
-		case classes[c] == cSpace:
+		case classes[c] == ClassSpace:
 			i++
 		case c == '-' && i+1 < len(s) && s[i+1] == '-':
 			if i = lineEnd(s, i); i == len(s) {
@@ -501,7 +504,7 @@ func identEnd(s string, i int) (int, bool) {
 // not closed. opened is false when '$' begins no dollar quote.
 func dollarEnd(s string, i int) (end int, opened bool) {
 	j := i + 1
-	for j < len(s) && (classes[s[j]] == cWord || j > i+1 && classes[s[j]] == cDigit) {
+	for j < len(s) && (classes[s[j]] == ClassWord || j > i+1 && classes[s[j]] == ClassDigit) {
 		j++
 	}
 	if j >= len(s) || s[j] != '$' {
@@ -521,7 +524,7 @@ const pairOps = " -> <= >= <> != == || ?| ?& @> <@ => // ** << >> ~~ !~ ~* #> &&
 
 // operator returns the offset after the operator at i.
 func operator(s string, i int) int {
-	if classes[s[i]] != cOp || i+1 >= len(s) || classes[s[i+1]] != cOp {
+	if classes[s[i]] != ClassOp || i+1 >= len(s) || classes[s[i+1]] != ClassOp {
 		return i + 1
 	}
 	if i+2 < len(s) && s[i+2] == '>' && (s[i:i+2] == "->" || s[i:i+2] == "#>") {

@@ -1,4 +1,4 @@
-package dialect
+package sqltext
 
 import (
 	"strings"
@@ -29,24 +29,24 @@ const (
 // of statements in that a backtick is an operator and $name a placeholder. When the
 // error is not nil the lexemes are those before it.
 func Lex(sql string) ([]Lexeme, error) {
-	l := lexer{src: sql, duck: true}
+	l := Lexer{Src: sql, duck: true}
 	var out []Lexeme
 	for {
-		t := l.next()
-		switch t.kind {
-		case tEOF:
+		t := l.Next()
+		switch t.Kind {
+		case EOF:
 			return out, nil
-		case tError:
-			return out, kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: %s", l.flaw.text).At(l.flaw.pos)
+		case Invalid:
+			return out, kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: %s", l.Flaw.Text).At(l.Flaw.Pos)
 		}
-		out = append(out, Lexeme{t.pos, t.end, lexemeKinds[t.kind]})
+		out = append(out, Lexeme{t.Pos, t.End, lexemeKinds[t.Kind]})
 	}
 }
 
 // lexemeKinds is a table of constants.
 var lexemeKinds = [...]LexemeKind{
-	tWord: LexWord, tNumber: LexNumber, tHexNumber: LexNumber, tQuoted: LexQuoted, tString: LexString, tEscape: LexString, tHex: LexString,
-	tDollar: LexString, tParam: LexParam, tOp: LexOther, tPunct: LexOther,
+	Word: LexWord, Number: LexNumber, HexNumber: LexNumber, Quoted: LexQuoted, String: LexString, Escape: LexString, Hex: LexString,
+	Dollar: LexString, Param: LexParam, Op: LexOther, Punct: LexOther,
 }
 
 // Blank returns sql, which lexemes are those of, with blanks of ASCII in the place of
@@ -105,41 +105,41 @@ func blankBetween(s []byte, escape bool) {
 }
 
 // duckDollar reads $1, $name and $tag$text$tag$ as DuckDB does.
-func (l *lexer) duckDollar(t token) token {
-	end, opened := dollarEnd(l.src, t.pos)
+func (l *Lexer) duckDollar(t Token) Token {
+	end, opened := dollarEnd(l.Src, t.Pos)
 	switch {
 	case opened && end < 0:
-		return l.fail(t.pos, flawDollar)
+		return l.fail(t.Pos, flawDollar)
 	case opened:
-		t.kind, t.end = tDollar, end
+		t.Kind, t.End = Dollar, end
 	default:
-		t.kind, t.end = tParam, digits(l.src, t.pos+1)
-		if t.end == t.pos+1 {
-			t.end = wordEnd(l.src, t.end)
+		t.Kind, t.End = Param, Digits(l.Src, t.Pos+1)
+		if t.End == t.Pos+1 {
+			t.End = wordEnd(l.Src, t.End)
 		}
 	}
-	l.pos = t.end
+	l.Pos = t.End
 	return t
 }
 
 // duckOperator reads an operator: all operator characters up to a comment, without a
 // sign at the end unless the operator has a character that no operator of SQL has. Of
 // other characters each is a token, but for ?1.
-func (l *lexer) duckOperator(t token) token {
-	isOp := func(c byte) bool { return classes[c] == cOp && c != '?' || c == '`' }
-	s := l.src
-	t.kind, t.end = tOp, t.pos+1
+func (l *Lexer) duckOperator(t Token) Token {
+	isOp := func(c byte) bool { return classes[c] == ClassOp && c != '?' || c == '`' }
+	s := l.Src
+	t.Kind, t.End = Op, t.Pos+1
 	switch {
-	case t.ch == '?':
-		t.kind, t.end = tParam, digits(s, t.end)
-	case isOp(t.ch):
-		for t.end < len(s) && isOp(s[t.end]) && !strings.HasPrefix(s[t.end:], "--") && !strings.HasPrefix(s[t.end:], "/*") {
-			t.end++
+	case t.Ch == '?':
+		t.Kind, t.End = Param, Digits(s, t.End)
+	case isOp(t.Ch):
+		for t.End < len(s) && isOp(s[t.End]) && !strings.HasPrefix(s[t.End:], "--") && !strings.HasPrefix(s[t.End:], "/*") {
+			t.End++
 		}
-		for t.end > t.pos+1 && (s[t.end-1] == '+' || s[t.end-1] == '-') && !strings.ContainsAny(s[t.pos:t.end], "~!@#^&|`%") {
-			t.end--
+		for t.End > t.Pos+1 && (s[t.End-1] == '+' || s[t.End-1] == '-') && !strings.ContainsAny(s[t.Pos:t.End], "~!@#^&|`%") {
+			t.End--
 		}
 	}
-	l.pos = t.end
+	l.Pos = t.End
 	return t
 }

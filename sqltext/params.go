@@ -1,4 +1,4 @@
-package dialect
+package sqltext
 
 import (
 	"strconv"
@@ -14,21 +14,21 @@ func MapParams(sql string, f func(n int) int) string {
 	}
 	var b strings.Builder
 	at := 0
-	for l := newLexer(sql); ; {
-		t := l.next()
-		if t.kind == tEOF || t.kind == tError {
+	for l := NewLexer(sql); ; {
+		t := l.Next()
+		if t.Kind == EOF || t.Kind == Invalid {
 			break
 		}
-		if t.kind != tParam {
+		if t.Kind != Param {
 			continue
 		}
-		n, ok := paramNumber(sql[t.pos:t.end])
+		n, ok := ParamNumber(sql[t.Pos:t.End])
 		if !ok {
 			continue
 		}
-		b.WriteString(sql[at : t.pos+1])
+		b.WriteString(sql[at : t.Pos+1])
 		b.WriteString(strconv.Itoa(f(n)))
-		at = t.end
+		at = t.End
 	}
 	if at == 0 {
 		return sql
@@ -40,8 +40,8 @@ func MapParams(sql string, f func(n int) int) string {
 // maxParam is the largest number of a placeholder.
 const maxParam = 65535
 
-// paramNumber returns the number of "$12"; ok is false outside 1..maxParam.
-func paramNumber(s string) (n int, ok bool) {
+// ParamNumber returns the number of "$12"; ok is false outside 1..maxParam.
+func ParamNumber(s string) (n int, ok bool) {
 	for i := 1; i < len(s); i++ {
 		if n = n*10 + int(s[i]-'0'); n > maxParam {
 			return 0, false

@@ -1,4 +1,4 @@
-package dialect
+package sqltext
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// fold returns s with the letters A to Z in lower case; s itself if it has none.
-func fold(s string) string {
+// Fold returns s with the letters A to Z in lower case; s itself if it has none.
+func Fold(s string) string {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= 'A' && c <= 'Z' {
 			return foldFrom(s, i)
@@ -26,9 +26,9 @@ func foldFrom(s string, i int) string {
 	return string(b)
 }
 
-// upper returns s with the letters a to z in upper case. Other letters stay:
+// Upper returns s with the letters a to z in upper case. Other letters stay:
 // keywords are ASCII, and no other letter may turn into one of theirs.
-func upper(s string) string {
+func Upper(s string) string {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= 'a' && c <= 'z' {
 			return upperFrom(s, i)
@@ -47,8 +47,8 @@ func upperFrom(s string, i int) string {
 	return string(b)
 }
 
-// isWord reports whether s is the word w, which is given in upper case.
-func isWord(s, w string) bool {
+// IsWord reports whether s is the word w, which is given in upper case.
+func IsWord(s, w string) bool {
 	if len(s) != len(w) {
 		return false
 	}
@@ -64,12 +64,12 @@ func isWord(s, w string) bool {
 	return true
 }
 
-// wordIn reports whether word, in any case, is one of list, whose words are in
+// WordIn reports whether word, in any case, is one of list, whose words are in
 // upper case with a blank around each.
-func wordIn(word, list string) bool {
+func WordIn(word, list string) bool {
 	for i := 1; i < len(list); {
 		n := strings.IndexByte(list[i:], ' ')
-		if n == len(word) && isWord(word, list[i:i+n]) {
+		if n == len(word) && IsWord(word, list[i:i+n]) {
 			return true
 		}
 		i += n + 1
@@ -78,14 +78,14 @@ func wordIn(word, list string) bool {
 }
 
 // maxShown is how many bytes of a user's token a message repeats.
-const maxShown = 32
+const MaxShown = 32
 
-// short returns s for a message: at most maxShown bytes, cut at a rune, what does
+// Short returns s for a message: at most maxShown bytes, cut at a rune, what does
 // not print (control characters, line separators, directions) as spaces.
-func short(s string) string {
+func Short(s string) string {
 	cut := s
-	if len(cut) > maxShown {
-		n := maxShown
+	if len(cut) > MaxShown {
+		n := MaxShown
 		for n > 0 && !utf8.RuneStart(cut[n]) {
 			n--
 		}

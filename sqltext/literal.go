@@ -1,21 +1,21 @@
-package dialect
+package sqltext
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// text returns the characters of a string token. They alias the source unless
+// Text returns the characters of a string token. They alias the source unless
 // the literal has escapes or continuations. bad says what is wrong with it.
-func (l *lexer) text(t token) (value, bad string) {
-	s := l.src[t.pos:t.end]
-	switch t.kind {
-	case tString:
+func (l *Lexer) Text(t Token) (value, bad string) {
+	s := l.Src[t.Pos:t.End]
+	switch t.Kind {
+	case String:
 		return plainText(s), ""
-	case tDollar:
+	case Dollar:
 		tag := strings.IndexByte(s[1:], '$') + 2
 		return s[tag : len(s)-tag], ""
-	case tEscape:
+	case Escape:
 		return escapedText(s[1:])
 	}
 	return "", "not a string"
@@ -116,8 +116,8 @@ func radix(s string, i, most, base int) (n, end int) {
 	return n, end
 }
 
-// hexText returns the bytes of X'0aff' or 0x0aff.
-func hexText(s string) (value, bad string) {
+// HexText returns the bytes of X'0aff' or 0x0aff.
+func HexText(s string) (value, bad string) {
 	if s[0] == '0' {
 		s = s[2:]
 	} else {
@@ -137,8 +137,8 @@ func hexText(s string) (value, bad string) {
 	return string(out), ""
 }
 
-// unquoteIdent returns the name of a quoted identifier token.
-func unquoteIdent(s string) string {
+// UnquoteIdent returns the name of a quoted identifier token.
+func UnquoteIdent(s string) string {
 	q, inner := s[:1], s[1:len(s)-1]
 	if strings.Contains(inner, q) {
 		inner = strings.ReplaceAll(inner, q+q, q)

@@ -1,4 +1,4 @@
-package dialect
+package sqltext
 
 import "strings"
 
@@ -41,31 +41,31 @@ type surveyed struct {
 // survey reads the statement that begins at start.
 func survey(sql string, start int) surveyed {
 	s := surveyed{end: start}
-	for l, n := lexerAt(sql, start), 0; ; n++ {
-		t := l.next()
-		switch t.kind {
-		case tEOF:
+	for l, n := LexerAt(sql, start), 0; ; n++ {
+		t := l.Next()
+		switch t.Kind {
+		case EOF:
 			s.end = len(sql)
 			return s
-		case tError:
+		case Invalid:
 			s.broken = true
 			return s
-		case tWord:
-			word := sql[t.pos:t.end]
+		case Word:
+			word := sql[t.Pos:t.End]
 			switch n {
 			case 0:
-				s.define = wordIn(word, " CREATE ALTER ")
+				s.define = WordIn(word, " CREATE ALTER ")
 			case 1:
-				s.define = s.define && wordIn(word, " USER STORAGE ")
+				s.define = s.define && WordIn(word, " USER STORAGE ")
 			case 2:
-				s.define = s.define && !isWord(word, "TABLE")
+				s.define = s.define && !IsWord(word, "TABLE")
 			}
-			s.secret = s.secret || wordIn(word, secretColumns)
-		case tQuoted, tBacktick:
-			s.secret = s.secret || wordIn(unquoteIdent(sql[t.pos:t.end]), secretColumns)
+			s.secret = s.secret || WordIn(word, secretColumns)
+		case Quoted, Backtick:
+			s.secret = s.secret || WordIn(UnquoteIdent(sql[t.Pos:t.End]), secretColumns)
 		}
-		s.end = t.end
-		if t.kind == tPunct && t.ch == ';' {
+		s.end = t.End
+		if t.Kind == Punct && t.Ch == ';' {
 			return s
 		}
 	}
@@ -75,39 +75,39 @@ func survey(sql string, start int) surveyed {
 func (s surveyed) redact(b *strings.Builder, text string, start int) {
 	all := s.broken || s.secret && !s.define
 	at, hide := start, false
-	for l := lexerAt(text, start); ; {
-		t := l.next()
-		switch t.kind {
-		case tEOF, tError:
+	for l := LexerAt(text, start); ; {
+		t := l.Next()
+		switch t.Kind {
+		case EOF, Invalid:
 			b.WriteString(text[at:])
 			return
-		case tOp: // PASSWORD = 'x'
+		case Op: // PASSWORD = 'x'
 			continue
-		case tString, tEscape, tDollar:
+		case String, Escape, Dollar:
 			hide = hide || all
-		case tWord:
-			if wordIn(text[t.pos:t.end], secretWords) {
+		case Word:
+			if WordIn(text[t.Pos:t.End], secretWords) {
 				hide = true
 				continue
 			}
-			hide = hide && s.define && !wordIn(text[t.pos:t.end], clausesOfUser)
-		case tQuoted, tBacktick:
-			if wordIn(unquoteIdent(text[t.pos:t.end]), secretWords) {
+			hide = hide && s.define && !WordIn(text[t.Pos:t.End], clausesOfUser)
+		case Quoted, Backtick:
+			if WordIn(UnquoteIdent(text[t.Pos:t.End]), secretWords) {
 				hide = true
 				continue
 			}
 			hide = hide && s.define
-		case tPunct:
+		case Punct:
 			hide = false
 		default:
 			hide = hide && s.define
 		}
 		if hide {
-			b.WriteString(text[at:t.pos] + "'***'")
-			at = t.end
-			if t.kind != tString && t.kind != tEscape && t.kind != tDollar {
-				at += bareEnd(text[t.end:]) // A password without quotes.
-				l.pos = at
+			b.WriteString(text[at:t.Pos] + "'***'")
+			at = t.End
+			if t.Kind != String && t.Kind != Escape && t.Kind != Dollar {
+				at += bareEnd(text[t.End:]) // A password without quotes.
+				l.Pos = at
 			}
 		}
 		hide = false
@@ -117,7 +117,7 @@ func (s surveyed) redact(b *strings.Builder, text string, start int) {
 // bareEnd returns the length of what s begins with up to a blank or `;`.
 func bareEnd(s string) int {
 	for i := 0; i < len(s); i++ {
-		if classes[s[i]] == cSpace || s[i] == ';' {
+		if classes[s[i]] == ClassSpace || s[i] == ';' {
 			return i
 		}
 	}

@@ -1,4 +1,4 @@
-package dialect
+package sqltext
 
 import (
 	"slices"
@@ -39,7 +39,7 @@ varchar zone`
 // grammar, names and completions are tables of constants.
 var (
 	grammar     = wordSet(grammarWords)
-	values      = wordSet(valueWords)
+	valueNames  = wordSet(valueWords)
 	names       = wordSet(grammarWords + " " + nameWords + " " + valueWords)
 	completions = sortedWords(grammarWords + " " + nameWords + " " + valueWords + " " + dialectWords)
 )
@@ -59,10 +59,15 @@ func wordSet(list string) map[string]struct{} {
 // cannot stand for a name without quotes.
 func IsReserved(word string) bool { return inSet(grammar, word) }
 
-// isReservedName reports whether word cannot name a new namespace or table, quoted
+// IsReservedName reports whether word cannot name a new namespace or table, quoted
 // or not, nor a column without quotes.
-func isReservedName(word string) bool { return inSet(names, word) }
+func IsReservedName(word string) bool { return inSet(names, word) }
 
+// IsValueWord reports whether word is a function that is written without parentheses,
+// as current_date: it names nothing, in quotes neither.
+func IsValueWord(word string) bool { return inSet(valueNames, word) }
+
+// inSet reports whether word, in any case, is in a set of words in lower case.
 func inSet(set map[string]struct{}, word string) bool {
 	if len(word) > maxReserved {
 		return false

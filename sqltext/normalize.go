@@ -1,4 +1,4 @@
-package dialect
+package sqltext
 
 import (
 	"strings"
@@ -11,34 +11,34 @@ import (
 func Normalize(sql string) string {
 	var b strings.Builder
 	b.Grow(len(sql))
-	l := newLexer(sql)
-	prev := token{kind: tEOF}
+	l := NewLexer(sql)
+	prev := Token{Kind: EOF}
 	label := false // The next word is a label or follows a dot: its case counts.
 	for {
-		t := l.next()
-		if t.kind == tError {
+		t := l.Next()
+		if t.Kind == Invalid {
 			return sql
 		}
-		if t.kind == tEOF {
+		if t.Kind == EOF {
 			return b.String()
 		}
-		text := sql[t.pos:t.end]
-		if prev.kind != tEOF && t.pos > prev.end {
+		text := sql[t.Pos:t.End]
+		if prev.Kind != EOF && t.Pos > prev.End {
 			// Never a newline, which would make two strings one.
 			b.WriteByte(' ')
 		}
-		if t.kind == tWord && !label && IsReserved(text) && !isKey(l) {
+		if t.Kind == Word && !label && IsReserved(text) && !isKey(l) {
 			text = strings.ToUpper(text)
 		}
 		b.WriteString(text)
-		label = t.kind == tPunct && t.ch == '.' || t.kind == tWord && isWord(text, "AS")
+		label = t.Kind == Punct && t.Ch == '.' || t.Kind == Word && IsWord(text, "AS")
 		prev = t
 	}
 }
 
 // isKey reports whether the word that l has just read is the key of a struct,
 // as in {all: 1} or struct_pack(all := 1).
-func isKey(l lexer) bool {
-	t := l.next()
-	return t.kind == tPunct && t.ch == ':' || t.kind == tOp && (l.src[t.pos:t.end] == ":=" || l.src[t.pos:t.end] == "=>")
+func isKey(l Lexer) bool {
+	t := l.Next()
+	return t.Kind == Punct && t.Ch == ':' || t.Kind == Op && (l.Src[t.Pos:t.End] == ":=" || l.Src[t.Pos:t.End] == "=>")
 }

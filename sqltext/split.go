@@ -1,4 +1,4 @@
-package dialect
+package sqltext
 
 import (
 	"unicode/utf8"
@@ -18,18 +18,18 @@ type Fragment struct {
 // CodeBatchParse with a position: an unterminated quote or comment, invalid
 // UTF-8, a NUL byte outside a string literal.
 func Split(text string) ([]Fragment, error) {
-	if at := invalidUTF8(text); at >= 0 {
-		return nil, batchError(at, flawUTF8)
+	if at := InvalidUTF8(text); at >= 0 {
+		return nil, batchError(at, FlawUTF8)
 	}
 	var out []Fragment
 	for i := 0; i < len(text); {
-		start, bad := skipBlank(text, i)
+		start, bad := SkipBlank(text, i)
 		if bad != "" {
 			return nil, batchError(start, bad)
 		}
 		end, last, f := statementEnd(text, start)
-		if f.text != "" {
-			return nil, batchError(f.pos, f.text)
+		if f.Text != "" {
+			return nil, batchError(f.Pos, f.Text)
 		}
 		if last > start {
 			out = append(out, Fragment{Text: text[start:last], Offset: start})
@@ -43,9 +43,9 @@ func batchError(pos int, text string) error {
 	return kalam.Errorf(kalam.CodeBatchParse, "Failed to parse SQL batch: %s", text).At(pos)
 }
 
-// invalidUTF8 returns the offset of the first byte that is not valid UTF-8, -1
+// InvalidUTF8 returns the offset of the first byte that is not valid UTF-8, -1
 // if there is none.
-func invalidUTF8(s string) int {
+func InvalidUTF8(s string) int {
 	if utf8.ValidString(s) {
 		return -1
 	}
@@ -61,15 +61,15 @@ func invalidUTF8(s string) int {
 
 // statementEnd returns the offset of the `;` or the end of text that ends the
 // statement which begins at i, and the offset after its last token.
-func statementEnd(s string, i int) (end, last int, f flaw) {
+func statementEnd(s string, i int) (end, last int, f Flaw) {
 	last = i
 	for i < len(s) {
 		c := s[i]
 		switch classes[c] {
-		case cSpace:
+		case ClassSpace:
 			i++
 			continue
-		case cWord:
+		case ClassWord:
 			if c >= 0x80 {
 				if w := unicodeSpace(s, i); w > 0 {
 					i += w
@@ -80,30 +80,30 @@ func statementEnd(s string, i int) (end, last int, f flaw) {
 			if w == i+1 && (c == 'e' || c == 'E') && w < len(s) && s[w] == '\'' {
 				var ok bool
 				if w, ok = stringEnd(s, w, true); !ok {
-					return i, i, flaw{i, flawString}
+					return i, i, Flaw{i, flawString}
 				}
 			}
 			i = w
-		case cDigit:
+		case ClassDigit:
 			_, i = number(s, i)
-		case cQuote:
-			if i, f = quoteToken(s, i); f.text != "" {
+		case ClassQuote:
+			if i, f = quoteToken(s, i); f.Text != "" {
 				return i, i, f
 			}
-		case cDollar:
-			if i, f = dollarToken(s, i); f.text != "" {
+		case ClassDollar:
+			if i, f = dollarToken(s, i); f.Text != "" {
 				return i, i, f
 			}
-		case cNUL:
-			return i, i, flaw{i, flawNUL}
+		case ClassNUL:
+			return i, i, Flaw{i, flawNUL}
 		default:
 			if c == ';' {
 				return i, last, f
 			}
 			if (c == '-' || c == '/') && i+1 < len(s) && (s[i+1] == '-' || s[i+1] == '*') {
-				next, bad := skipBlank(s, i)
+				next, bad := SkipBlank(s, i)
 				if bad != "" {
-					return i, i, flaw{next, bad}
+					return i, i, Flaw{next, bad}
 				}
 				if next > i {
 					i = next
@@ -119,29 +119,29 @@ func statementEnd(s string, i int) (end, last int, f flaw) {
 
 // dollarToken returns the offset after the dollar-quoted string or placeholder at
 // i, or after a `$` that begins neither.
-func dollarToken(s string, i int) (int, flaw) {
+func dollarToken(s string, i int) (int, Flaw) {
 	end, opened := dollarEnd(s, i)
 	switch {
 	case opened && end < 0:
-		return i, flaw{i, flawDollar}
+		return i, Flaw{i, flawDollar}
 	case opened:
-		return end, flaw{}
+		return end, Flaw{}
 	}
-	for i++; i < len(s) && classes[s[i]] == cDigit; i++ {
+	for i++; i < len(s) && classes[s[i]] == ClassDigit; i++ {
 	}
-	return i, flaw{}
+	return i, Flaw{}
 }
 
 // quoteToken returns the offset after the string or quoted identifier at i.
-func quoteToken(s string, i int) (int, flaw) {
+func quoteToken(s string, i int) (int, Flaw) {
 	if s[i] == '\'' {
 		end, ok := stringEnd(s, i, false)
 		if !ok {
-			return i, flaw{i, flawString}
+			return i, Flaw{i, flawString}
 		}
-		return end, flaw{}
+		return end, Flaw{}
 	}
-	l := lexerAt(s, i)
-	t := l.next()
-	return t.end, l.flaw
+	l := LexerAt(s, i)
+	t := l.Next()
+	return t.End, l.Flaw
 }
