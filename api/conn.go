@@ -73,7 +73,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			l.limits.refuse(c, open)
 			continue
 		}
-		k := &conn{Conn: c}
+		k := &conn{Conn: c, ack: quickAck(c)}
 		k.release = func() {
 			l.limits.disconnect(peer)
 			l.mu.Lock()
@@ -108,6 +108,7 @@ func (l *listener) Close() error {
 type conn struct {
 	net.Conn
 	release func() // Called once when the connection is closed.
+	ack     func() // Acknowledges at once what is sent next, see quickAck.
 
 	ahead    []byte // Read by a watch, not yet by Read.
 	aheadErr error  // What followed ahead.
@@ -128,7 +129,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.aheadErr != nil {
 		return 0, c.aheadErr
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.ack()
+	return n, err
 }
 
 // Write gives up on a peer that takes nothing for writeStall.
