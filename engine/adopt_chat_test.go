@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain/adopt"
 )
 
 // message is a line of the chat data.
@@ -111,7 +111,7 @@ func TestAdoptChat(t *testing.T) {
 	s.flush()
 	want := s.digests(users)
 	s.stop()
-	report := adopt(t, s.config, engine.AdoptOptions{})
+	report := adoptAnew(t, s.config, adopt.Options{})
 	if !report.Complete() || len(report.Users) != len(users) || len(report.Damaged)+len(report.Unneeded) > 0 {
 		t.Errorf("the report:\n%s", textOf(t, report))
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain/adopt"
+	"github.com/kalamlake/kalam/maintain/verify"
 )
 
 // lakeCopy is the storage of a lake at some moment, and the answers that its files have
@@ -26,11 +28,11 @@ type lakeCopy struct {
 
 // adopted starts a server on a copied storage after an adoption and returns it with the
 // report.
-func adopted(t *testing.T, data string, o engine.AdoptOptions) (*server, *engine.AdoptReport) {
+func adopted(t *testing.T, data string, o adopt.Options) (*server, *adopt.Report) {
 	t.Helper()
 	cfg := engine.DefaultConfig()
 	cfg.Storage.DataPath, cfg.Auth.BcryptCost, cfg.Query.Threads = data, 4, 2
-	report := adopt(t, cfg, o)
+	report := adoptAnew(t, cfg, o)
 	s := &server{t: t, config: cfg}
 	s.start()
 	t.Cleanup(s.stop)
@@ -146,7 +148,7 @@ func adoptCopy(t *testing.T, crashes string, c lakeCopy, variant string, change 
 	t.Run(c.name+" "+variant, func(t *testing.T) {
 		data := copyAt(t, crashes, c.name)
 		change(data)
-		s, report := adopted(t, data, engine.AdoptOptions{})
+		s, report := adopted(t, data, adopt.Options{})
 		if !report.Complete() {
 			t.Errorf("not complete:\n%s", textOf(t, report))
 		}
@@ -195,7 +197,7 @@ func TestAdoptIsInterrupted(t *testing.T) {
 		seen := 0
 		for stop := 1; ; stop++ {
 			n, at := 0, ""
-			_, err := engine.Adopt(context.Background(), s.config, engine.AdoptOptions{Faults: func(point string) error {
+			_, err := adopt.Run(context.Background(), s.config.Adopt(), adopt.Options{Faults: func(point string) error {
 				if n++; n == stop {
 					at = point
 					return boom
@@ -222,7 +224,7 @@ func TestAdoptIsInterrupted(t *testing.T) {
 		s.start()
 		sameAnswers(t, before, answersOf(s, adoptUsers, adoptTables))
 		s.stop()
-		result, err := engine.Verify(t.Context(), s.config, engine.VerifyOptions{Problem: func(line string) { t.Error(line) }})
+		result, err := verify.Run(t.Context(), s.config.Verify(), verify.Options{Problem: func(line string) { t.Error(line) }})
 		if err != nil || result.Unnamed > 0 || result.Segments < 20 {
 			t.Errorf("verify: %+v, %v", result, err)
 		}

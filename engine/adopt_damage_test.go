@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain/adopt"
 )
 
 // damages are what can happen to a file. other is a file of the same kind.
@@ -94,7 +94,7 @@ func TestAdoptDamage(t *testing.T) {
 					must(t, os.WriteFile(name, content, 0o600))
 				}
 				before := withoutMark(treeOf(t, filepath.Join(data, "storage")))
-				s, report := adopted(t, data, engine.AdoptOptions{})
+				s, report := adopted(t, data, adopt.Options{})
 				wantDamage(t, s, report, damaged{path: p, kind: kind, missing: content == nil}, users, tables, want)
 				s.stop() // It writes manifest.json.
 				for q, c := range treeOf(t, filepath.Join(data, "storage")) {
@@ -128,7 +128,7 @@ type damaged struct {
 	missing    bool
 }
 
-func wantDamage(t *testing.T, s *server, report *engine.AdoptReport, d damaged, users, tables []string,
+func wantDamage(t *testing.T, s *server, report *adopt.Report, d damaged, users, tables []string,
 	want map[string]string) {
 	t.Helper()
 	text := textOf(t, report)
@@ -173,13 +173,13 @@ func TestAdoptWithoutDamaged(t *testing.T) {
 	must(t, err)
 	must(t, os.WriteFile(list[1], whole[:len(whole)/2], 0o600))
 
-	s, report := adopted(t, data, engine.AdoptOptions{})
+	s, report := adopted(t, data, adopt.Options{})
 	if report.Complete() {
 		t.Error("complete")
 	}
 	s.stop()
 	must(t, os.WriteFile(list[1], whole, 0o600))
-	s, report = adopted(t, data, engine.AdoptOptions{})
+	s, report = adopted(t, data, adopt.Options{})
 	if !report.Complete() {
 		t.Errorf("after the file was put back:\n%s", textOf(t, report))
 	}
@@ -187,7 +187,7 @@ func TestAdoptWithoutDamaged(t *testing.T) {
 	s.stop()
 
 	must(t, os.WriteFile(list[1], whole[:len(whole)/2], 0o600))
-	s, report = adopted(t, data, engine.AdoptOptions{WithoutDamaged: true})
+	s, report = adopted(t, data, adopt.Options{WithoutDamaged: true})
 	if report.Complete() || !strings.Contains(textOf(t, report), filepath.Base(list[1])) {
 		t.Errorf("the report:\n%s", textOf(t, report))
 	}
@@ -226,7 +226,7 @@ func TestAdoptLostFile(t *testing.T) {
 		} else {
 			must(t, os.Remove(last))
 		}
-		s, report := adopted(t, data, engine.AdoptOptions{})
+		s, report := adopted(t, data, adopt.Options{})
 		if report.Complete() != draft || !strings.Contains(textOf(t, report), filepath.Base(strings.TrimSuffix(last,
 			".parquet"))) {
 			t.Errorf("draft %v: the report is\n%s", draft, textOf(t, report))
@@ -278,7 +278,7 @@ func TestAdoptManifest(t *testing.T) {
 			data := filepath.Join(t.TempDir(), "data")
 			copyTree(t, from, filepath.Join(data, "storage"))
 			must(t, os.WriteFile(filepath.Join(data, "storage", p), []byte(changed), 0o600))
-			s, report := adopted(t, data, engine.AdoptOptions{})
+			s, report := adopted(t, data, adopt.Options{})
 			if !report.Complete() {
 				t.Errorf("not complete:\n%s", textOf(t, report))
 			}
@@ -305,7 +305,7 @@ func TestAdoptSchemaVersions(t *testing.T) {
 	s.flush()
 	before := answersOf(s, []string{"ann"}, []string{"app.t"})
 	s.stop()
-	report := adopt(t, s.config, engine.AdoptOptions{})
+	report := adoptAnew(t, s.config, adopt.Options{})
 	if !report.Complete() || report.Tables[0].SchemaVersion != 3 {
 		t.Errorf("the report:\n%s", textOf(t, report))
 	}
@@ -323,7 +323,7 @@ func TestAdoptSchemaVersions(t *testing.T) {
 func TestAdoptOldFiles(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	copyTree(t, "../lake/testdata/v1/users", filepath.Join(data, "storage", "users"))
-	s, report := adopted(t, data, engine.AdoptOptions{})
+	s, report := adopted(t, data, adopt.Options{})
 	if !report.Complete() || len(report.Tables) != 1 || !report.Tables[0].Derived || !report.NewID {
 		t.Errorf("the report:\n%s", textOf(t, report))
 	}
@@ -343,7 +343,7 @@ func TestAdoptOldFiles(t *testing.T) {
 	copyTree(t, "../lake/testdata/v1/users", filepath.Join(data, "storage", "users"))
 	sides, err := filepath.Glob(filepath.Join(data, "storage/users/alice/a/t/*.keys"))
 	must(t, errors.Join(err, os.Remove(sides[0])))
-	report = adopt(t, s.config, engine.AdoptOptions{DryRun: true})
+	report = adoptAnew(t, s.config, adopt.Options{DryRun: true})
 	if report.Complete() || !strings.Contains(textOf(t, report), "primary key of table a.t is not known") {
 		t.Errorf("the report:\n%s", textOf(t, report))
 	}

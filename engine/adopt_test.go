@@ -13,6 +13,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain/adopt"
 )
 
 // adoptUsers own rows in the lakes of these tests; their ids are hard for folders.
@@ -94,16 +95,16 @@ func (s *server) compactAll() {
 	}
 }
 
-// adopt loses the buffer of a stopped server and adopts what is in the storage.
-func adopt(t testing.TB, cfg engine.Config, o engine.AdoptOptions) *engine.AdoptReport {
+// adoptAnew loses the buffer of a stopped server and adopts what is in the storage.
+func adoptAnew(t testing.TB, cfg engine.Config, o adopt.Options) *adopt.Report {
 	t.Helper()
 	must(t, os.RemoveAll(cfg.BufferPath()))
-	report, err := engine.Adopt(context.Background(), cfg, o)
+	report, err := adopt.Run(context.Background(), cfg.Adopt(), o)
 	must(t, err)
 	return report
 }
 
-func textOf(t testing.TB, r *engine.AdoptReport) string {
+func textOf(t testing.TB, r *adopt.Report) string {
 	t.Helper()
 	var b bytes.Buffer
 	_, err := r.WriteTo(&b)
@@ -131,12 +132,12 @@ func TestAdopt(t *testing.T) {
 	files := withoutMark(treeOf(t, s.config.StoragePath()))
 	must(t, os.RemoveAll(s.config.BufferPath()))
 
-	dry := adopt(t, s.config, engine.AdoptOptions{DryRun: true})
+	dry := adoptAnew(t, s.config, adopt.Options{DryRun: true})
 	sameTree(t, "storage", files, withoutMark(treeOf(t, s.config.StoragePath())))
 	if _, err := os.Stat(s.config.BufferPath()); !os.IsNotExist(err) {
 		t.Errorf("a dry run made the buffer: %v", err)
 	}
-	report := adopt(t, s.config, engine.AdoptOptions{})
+	report := adoptAnew(t, s.config, adopt.Options{})
 	if !report.Complete() || len(report.Damaged)+len(report.Unneeded)+len(report.Notes) > 0 {
 		t.Errorf("an undamaged lake is reported as\n%s", textOf(t, report))
 	}
@@ -176,7 +177,7 @@ func TestAdoptRefuses(t *testing.T) {
 	fillLake(s)
 	refused := func(cfg engine.Config, words ...string) {
 		t.Helper()
-		_, err := engine.Adopt(context.Background(), cfg, engine.AdoptOptions{})
+		_, err := adopt.Run(context.Background(), cfg.Adopt(), adopt.Options{})
 		if err == nil {
 			t.Fatal("it was adopted")
 		}

@@ -34,27 +34,27 @@ func (e *Engine) openJobs() error {
 	e.runner = jobs.NewRunner(e.catalog, jobs.Options{
 		Workers: e.config.Jobs.MaxConcurrent, MaxRetries: retries, Node: e.config.Server.Node, Logger: e.log, Now: e.now,
 		Ended: e.flushes.Ended,
-		Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
-			kalam.JobFlush:   e.flushTask,
-			kalam.JobCompact: e.compactTask,
-			kalam.JobCleanup: func(kalam.Job) jobs.Task { return &jobs.CleanupTable{Remover: e} },
-			kalam.JobStreamEviction: func(kalam.Job) jobs.Task {
+		Types: []jobs.Type{
+			{Kind: kalam.JobFlush, Task: e.flushTask},
+			{Kind: kalam.JobCompact, Task: e.compactTask},
+			{Kind: kalam.JobCleanup, Task: func(kalam.Job) jobs.Task { return &jobs.CleanupTable{Remover: e} }},
+			{Kind: kalam.JobStreamEviction, Task: func(kalam.Job) jobs.Task {
 				return &jobs.EvictStreams{Evictor: e, Now: e.now}
-			},
-			kalam.JobOrphans: func(kalam.Job) jobs.Task { return &jobs.RemoveOrphans{Remover: e} },
-			kalam.JobScrub:   func(kalam.Job) jobs.Task { return &jobs.ScrubLake{Scrubber: e} },
-			kalam.JobHistory: func(kalam.Job) jobs.Task {
+			}},
+			{Kind: kalam.JobOrphans, Task: func(kalam.Job) jobs.Task { return &jobs.RemoveOrphans{Remover: e} }},
+			{Kind: kalam.JobScrub, Task: func(kalam.Job) jobs.Task { return &jobs.ScrubLake{Scrubber: e} }},
+			{Kind: kalam.JobHistory, Task: func(kalam.Job) jobs.Task {
 				return &jobs.DeleteHistory{History: e.catalog, Retention: retention, Now: e.now}
-			},
+			}},
 		},
 	})
-	if err := e.runner.Schedule(evictionSchedule, e.submitEviction); err != nil {
+	if _, err := e.runner.Schedule(evictionSchedule, e.submitEviction); err != nil {
 		return err
 	}
-	if err := e.runner.Schedule(orphanSchedule, e.submitOrphans); err != nil {
+	if _, err := e.runner.Schedule(orphanSchedule, e.submitOrphans); err != nil {
 		return err
 	}
-	err := e.runner.Schedule(e.config.Jobs.CleanupSchedule, func(ctx context.Context) {
+	_, err := e.runner.Schedule(e.config.Jobs.CleanupSchedule, func(ctx context.Context) {
 		e.submitQuietly(ctx, kalam.Job{Kind: kalam.JobHistory, Key: "job-cleanup"})
 	})
 	if err != nil {
@@ -249,7 +249,7 @@ func (e *Engine) syncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scop
 			return errors.Join(err, readErr)
 		}
 		if now.Version == m.Version {
-			return errors.Join(err, e.noteRestored(ctx))
+			return errors.Join(err, e.pair.NoteRestored(ctx))
 		}
 		m = now
 	}

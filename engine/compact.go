@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/segments"
 )
@@ -140,9 +141,9 @@ func (e *Engine) keepFrom(t *kalam.Table, retain *int) kalam.Seq {
 // merge merges the segments of one run, unless there is nothing to gain, and adds what it
 // did to done.
 func (c *compaction) merge(ctx context.Context, ids []kalam.SegmentID, done *jobs.CompactedScope) error {
-	watched, stop := c.engine.watchRoom(ctx)
+	watched, stop := c.engine.pair.WatchRoom(ctx)
 	segment, gain, err := c.prepare(watched, ids)
-	err = noRoomOr(watched, err)
+	err = pair.NoRoomOr(watched, err)
 	stop()
 	if err != nil || !gain {
 		return err

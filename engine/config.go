@@ -6,6 +6,9 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/maintain/adopt"
+	"github.com/kalamlake/kalam/maintain/pair"
+	"github.com/kalamlake/kalam/maintain/verify"
 )
 
 // Config is the configuration of a server. The koanf tags are the keys of the
@@ -288,6 +291,23 @@ func (c *Config) StoragePath() string {
 		return c.Storage.DefaultStoragePath
 	}
 	return filepath.Join(c.Storage.DataPath, "storage")
+}
+
+// Pair returns where the halves of the lake are.
+func (c *Config) Pair() pair.Config {
+	return pair.Config{
+		DataPath: c.Storage.DataPath, BufferPath: c.BufferPath(), StoragePath: c.StoragePath(), Relaxed: c.Buffer.Relaxed(),
+	}
+}
+
+// Adopt returns what adopting the lake needs.
+func (c *Config) Adopt() adopt.Config {
+	return adopt.Config{Pair: c.Pair(), DefaultStrategy: c.Sharding.DefaultStrategy, BcryptCost: c.Auth.BcryptCost}
+}
+
+// Verify returns what verifying the lake needs.
+func (c *Config) Verify() verify.Config {
+	return verify.Config{Pair: c.Pair(), DefaultStrategy: c.Sharding.DefaultStrategy}
 }
 
 // rule is one check of Validate: bad says that the value of key breaks it.

@@ -17,7 +17,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
-	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/subscribe"
@@ -28,10 +28,9 @@ import (
 type Engine struct {
 	config   Config
 	log      *slog.Logger
-	backend  buffer.Backend
+	pair     *pair.Pair
 	store    *buffer.Store
 	catalog  *catalog.Catalog
-	storage  *file.Storage
 	lake     *lake.Lake
 	segments *segments.Reader
 	query    *query.Engine
@@ -49,12 +48,6 @@ type Engine struct {
 	staged     staged
 	cleaning   sync.Mutex    // Held by who removes files that belong to nothing.
 	preparing  chan struct{} // Holds one element while the files of several users are written.
-
-	recordMu   sync.Mutex         // guards that the lake record says restored
-	lakeRecord catalog.LakeRecord // Its id and generation do not change after Open.
-	opened     time.Time          // When the lake was, by the clock of the files.
-	openedSeq  kalam.Seq          // At or above every seq that the buffer had given out.
-	keepUpTo   atomic.Uint64      // Compactions remove no segment up to this seq; a newer copy of the buffer may name it.
 
 	failing failing // Why the server is degraded.
 
@@ -119,7 +112,6 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if err := e.openStorage(ctx, o); err != nil {
 		return nil, err
 	}
-	e.warnIfOpen()
 	if e.points, err = newPointCache(cfg.QueryCache.MaxPlans); err != nil {
 		return nil, fmt.Errorf("make point cache: %w", err)
 	}
@@ -129,10 +121,11 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 // openStorage opens the buffer, the catalog and the lake, and the hub and the query
 // engine, which the buffer tells what it publishes and what it lets go of.
 func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
-	if err := e.openLake(ctx, o); err != nil {
+	e.pair, err = pair.Open(ctx, e.config.Pair(), pair.Options{Logger: o.Logger, Now: o.Now, Backend: o.Backend, Faults: e.faults})
+	if err != nil {
 		return err
 	}
-	e.catalog, err = catalog.Open(ctx, e.backend, catalog.Options{
+	e.catalog, err = catalog.Open(ctx, e.pair.Backend, catalog.Options{
 		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
 		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser,
 	})
@@ -143,7 +136,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 		if err := e.faults(point); err != nil {
 			e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
 		}
-	}}, lake.Location{ID: lake.LocalStorage, Storage: e.storage})
+	}}, lake.Location{ID: lake.LocalStorage, Storage: e.pair.Storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
@@ -154,13 +147,13 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	c := &e.config
 	e.query, err = query.Open(query.Options{
 		MemoryLimit: c.Query.MemoryLimit, Threads: c.Query.Threads, MaxPlans: c.QueryCache.MaxPlans,
-		LakeDirs: []string{e.storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
+		LakeDirs: []string{e.pair.Storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
 		PostgreSQL: c.Query.Dialect == DialectPostgreSQL,
 	})
 	if err != nil {
 		return fmt.Errorf("open query engine: %w", err)
 	}
-	e.store, err = buffer.Open(ctx, e.backend, buffer.Options{
+	e.store, err = buffer.Open(ctx, e.pair.Backend, buffer.Options{
 		Segments: e.segments, Publish: e.hub.Publish, Interested: e.hub.Interested, Dropped: e.query.Forget,
 		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
 		MaxBytes: e.config.Buffer.MaxBytes,
@@ -168,11 +161,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)
 	}
-	e.openedSeq = e.store.Clock().Last()
-	if e.lakeRecord.Restored {
-		return e.noteRestored(ctx)
-	}
-	return nil
+	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
 }
 
 func (e *Engine) nextID() (int64, error) {
@@ -223,11 +212,8 @@ func (e *Engine) Close() error {
 		e.removeRetired(context.Background()) // Nobody reads any more.
 		errs = append(errs, e.lake.Close())
 	}
-	if e.storage != nil {
-		errs = append(errs, e.storage.Close())
-	}
-	if e.backend != nil {
-		errs = append(errs, e.backend.Close())
+	if e.pair != nil {
+		errs = append(errs, e.pair.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -18,4 +18,4 @@ func (e *Engine) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scop
 }
 
 // Restored is restored.
-func (e *Engine) Restored() bool { return e.restored() }
+func (e *Engine) Restored() bool { return e.pair.Restored() }

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/maintain/pair"
 )
 
 // flushBatchScopes is the most users that are flushed together. They share their syncs
@@ -136,12 +137,12 @@ func (b *flushBatch) prepare(ctx context.Context) *flushBatch {
 			return ready
 		}
 	}
-	ctx, stop := b.engine.watchRoom(ctx)
+	ctx, stop := b.engine.pair.WatchRoom(ctx)
 	defer stop()
 	for _, f := range b.scopes {
 		if err := f.prepare(ctx); err != nil {
 			f.engine.staged.settle(f.staged)
-			f.done.Err = noRoomOr(ctx, err)
+			f.done.Err = pair.NoRoomOr(ctx, err)
 		} else if f.pending != nil {
 			ready.scopes = append(ready.scopes, f)
 		}
@@ -231,7 +232,7 @@ func (b *flushBatch) finish(ctx context.Context) {
 	if err := e.writeManifests(ctx, b.table, scopes); err != nil {
 		e.log.Warn("manifest.json not written; the next flush repeats it", "table", b.table.ID.String(), "error", err)
 	}
-	location := e.storage.Properties().Location
+	location := e.pair.Storage.Properties().Location
 	for _, f := range b.scopes {
 		*f.done = jobs.FlushedScope{
 			Rows: f.segment.Rows, Tombstones: f.segment.Tombstones, File: f.segment.Path, Bytes: f.segment.Bytes,

@@ -28,11 +28,6 @@ func (f forgetting) CompactScope(
 	return f.compactScope(ctx, n, user, all, &f.hours)
 }
 
-// purger is a backend that can take deleted values out of its files.
-type purger interface {
-	Purge(ctx context.Context) error
-}
-
 // readersWait is how long a job waits for queries that read replaced segments.
 const readersWait = 10 * time.Second
 
@@ -58,9 +53,7 @@ func (e *Engine) RemoveTraces(ctx context.Context, n kalam.TableNumber) (traces 
 	failed = append(failed, err, e.faults("forget-files"))
 	_, err = e.store.TrimAll(ctx, scopes) // What a flush could not.
 	failed = append(failed, err)
-	if p, ok := e.backend.(purger); ok {
-		failed = append(failed, p.Purge(ctx))
-	}
+	failed = append(failed, e.pair.Purge(ctx))
 	return traces, errors.Join(failed...)
 }
 
@@ -89,7 +82,7 @@ func (e *Engine) awaitReaders(ctx context.Context, n kalam.TableNumber) int {
 func (e *Engine) removeLeftovers(ctx context.Context, t *kalam.Table, scopes []kalam.Scope) (removed int, err error) {
 	e.cleaning.Lock()
 	defer e.cleaning.Unlock()
-	if e.restored() {
+	if e.pair.Restored() {
 		return 0, errRestored()
 	}
 	defer e.staged.watch()() // Before the manifests are read.
@@ -151,7 +144,7 @@ func (e *Engine) trashLeftovers(
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if o.Kind == lake.OrphanDraft && !o.Modified.Before(e.opened) {
+		if o.Kind == lake.OrphanDraft && !e.pair.BeforeStart(o.Modified) {
 			continue // Its writer removes it.
 		}
 		if _, err := e.lake.Trash(ctx, o, ours); err != nil {
@@ -170,7 +163,7 @@ func (e *Engine) trashLeftovers(
 func (e *Engine) leftovers(
 	ctx context.Context, id kalam.StorageID, folders map[string]kalam.Scope, known func(string) bool,
 ) (found lake.OrphanList, err error) {
-	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: anyAge, Known: known})
+	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: lake.AnyAge, Known: known})
 	if err != nil {
 		return found, fmt.Errorf("list orphans: %w", err)
 	}

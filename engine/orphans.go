@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -22,9 +21,6 @@ const orphanAge = 24 * time.Hour
 
 // tightTrashAge is how long files stay in the trash at most while the disk is nearly full.
 const tightTrashAge = time.Hour
-
-// anyAge is that of files that are to come, too, by a clock that is behind.
-const anyAge = math.MinInt64
 
 // orphanSchedule is when orphans are looked for, beside after each start.
 const orphanSchedule = "@daily"
@@ -44,7 +40,7 @@ func (e *Engine) submitOrphans(ctx context.Context) {
 func (e *Engine) RemoveOrphans(ctx context.Context) (result jobs.OrphanResult, err error) {
 	e.cleaning.Lock()
 	defer e.cleaning.Unlock()
-	if e.restored() {
+	if e.pair.Restored() {
 		return result, errRestored()
 	}
 	defer e.staged.watch()() // Before the manifests are read.
@@ -80,11 +76,11 @@ func (e *Engine) segmentsInUse(ctx context.Context) (inUse, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.checkMark(ctx); err != nil {
-		return nil, err
+	if err := e.pair.CheckMark(ctx); err != nil { // The storage must still be the one that the start checked.
+		return nil, fmt.Errorf("%w: %w", jobs.ErrIncompleteRecord, err)
 	}
 	// What the manifests name no more must not come back by a power cut.
-	if err := e.syncBuffer(ctx); err != nil {
+	if err := e.pair.Sync(ctx); err != nil {
 		return nil, err
 	}
 	return func(storage kalam.StorageID, path string) bool {
@@ -100,7 +96,7 @@ func (e *Engine) namedSegments(ctx context.Context) (map[segments.Key]struct{}, 
 	named := map[segments.Key]struct{}{}
 	unread := 0
 	var first error
-	for m, err := range buffer.Manifests(ctx, e.backend) {
+	for m, err := range buffer.Manifests(ctx, e.pair.Backend) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -121,18 +117,6 @@ func (e *Engine) namedSegments(ctx context.Context) (map[segments.Key]struct{}, 
 	return named, nil
 }
 
-// checkMark makes sure that the storage is still the one that the start checked.
-func (e *Engine) checkMark(ctx context.Context) error {
-	mark, found, err := lake.ReadMark(ctx, e.storage)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: the mark of the storage cannot be read: %w", jobs.ErrIncompleteRecord, err)
-	case !found || mark.LakeID != e.lakeRecord.ID || mark.Generation > e.lakeRecord.Generation:
-		return fmt.Errorf("%w: the mark %s of the storage is gone or another's", jobs.ErrIncompleteRecord, lake.MarkPath)
-	}
-	return nil
-}
-
 // errRestored says that the buffer is older than the storage.
 func errRestored() error {
 	return fmt.Errorf("%w: the write buffer was restored from a backup that is older than the storage",
@@ -144,14 +128,14 @@ func errRestored() error {
 func (e *Engine) cleanStorage(
 	ctx context.Context, id kalam.StorageID, known func(segmentPath string) bool, result *jobs.OrphanResult,
 ) error {
-	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: anyAge, Known: known})
+	list, err := e.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: lake.AnyAge, Known: known})
 	if err != nil {
 		return fmt.Errorf("list orphans: %w", err)
 	}
 	if err := e.checkNotOlder(ctx, list); err != nil {
 		return err
 	}
-	tight := len(e.shortOfRoom()) > 0
+	tight := len(e.pair.ShortOfRoom()) > 0
 	age := e.config.Storage.TrashAge()
 	if tight {
 		age = min(age, tightTrashAge)
@@ -176,7 +160,7 @@ func (e *Engine) cleanStorage(
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if tight && id == lake.LocalStorage && o.Kind == lake.OrphanDraft && o.Modified.Before(e.opened) {
+		if tight && id == lake.LocalStorage && o.Kind == lake.OrphanDraft && e.pair.BeforeStart(o.Modified) {
 			failed = append(failed, e.removeDraft(ctx, o, result))
 			continue
 		}
@@ -200,7 +184,7 @@ func (e *Engine) cleanStorage(
 // writes to a storage, and nothing reads a draft. While the disk is nearly full it does
 // not wait in the trash.
 func (e *Engine) removeDraft(ctx context.Context, o lake.Orphan, result *jobs.OrphanResult) error {
-	if err := e.storage.Remove(ctx, o.Path); err != nil {
+	if err := e.pair.Storage.Remove(ctx, o.Path); err != nil {
 		return fmt.Errorf("remove %s: %w", o.Path, err)
 	}
 	result.FilesPurged++
@@ -211,31 +195,15 @@ func (e *Engine) removeDraft(ctx context.Context, o lake.Orphan, result *jobs.Or
 }
 
 // checkNotOlder refuses a buffer that gave out fewer seqs than a file has that was
-// there before the start. A crash leaves no such file: rows are in the buffer before
-// they are in a file. So the buffer is a copy of earlier, taken since the start that
+// there before the start. So the buffer is a copy of earlier, taken since the start that
 // the mark tells of; that is noted for all later starts.
 func (e *Engine) checkNotOlder(ctx context.Context, list lake.OrphanList) error {
 	for _, o := range slices.Concat(list.Orphans, list.Protected) {
-		if o.MaxSeq <= e.openedSeq || !o.Modified.Before(e.opened) {
+		if !e.pair.Older(o.MaxSeq, o.Modified) {
 			continue
 		}
 		e.log.Error("the write buffer is older than the storage; files that it does not know are kept", "path", o.Path)
-		return errors.Join(errRestored(), e.noteRestored(ctx))
-	}
-	return nil
-}
-
-// syncer is a backend whose writes may be durable later than they return.
-type syncer interface {
-	Sync(ctx context.Context) error
-}
-
-// syncBuffer returns when everything that was committed is durable. Files go after
-// it, whose last name a commit took: with buffer.durability = relaxed, a power cut
-// could otherwise bring back the state that needs them.
-func (e *Engine) syncBuffer(ctx context.Context) error {
-	if s, ok := e.backend.(syncer); ok {
-		return s.Sync(ctx)
+		return errors.Join(errRestored(), e.pair.NoteRestored(ctx))
 	}
 	return nil
 }

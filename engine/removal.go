@@ -30,7 +30,7 @@ func (e *Engine) Segments(ctx context.Context, n kalam.TableNumber) ([]kalam.Seg
 		return nil, errBusy(n)
 	}
 	// A power cut must not bring the table back without its files.
-	if err := e.syncBuffer(ctx); err != nil {
+	if err := e.pair.Sync(ctx); err != nil {
 		return nil, err
 	}
 	var list []kalam.Segment

@@ -165,12 +165,12 @@ func (e *Engine) removeRetired(ctx context.Context) {
 	if len(unread) == 0 {
 		return
 	}
-	if err := e.syncBuffer(context.WithoutCancel(ctx)); err != nil {
+	if err := e.pair.Sync(context.WithoutCancel(ctx)); err != nil {
 		e.log.Warn("files of compacted segments not removed; they are removed as orphans later", "error", err)
 		return
 	}
 	for _, s := range unread {
-		if uint64(s.MaxSeq) <= e.keepUpTo.Load() {
+		if e.pair.Shares(&s) {
 			e.log.Info("file of a compacted segment kept: the write buffer is older than the storage", "path", s.Path)
 			continue
 		}

@@ -31,7 +31,7 @@ func (e *Engine) openScrub() error {
 	if e.config.Storage.ScrubSchedule == "" {
 		return nil
 	}
-	err := e.runner.Schedule(e.config.Storage.ScrubSchedule, func(ctx context.Context) {
+	_, err := e.runner.Schedule(e.config.Storage.ScrubSchedule, func(ctx context.Context) {
 		e.submitQuietly(ctx, kalam.Job{Kind: kalam.JobScrub, Key: "scrub", Priority: scrubPriority})
 	})
 	if err != nil {
@@ -63,7 +63,7 @@ func (e *Engine) pace(ctx context.Context, bytes int) error {
 func (e *Engine) Scrub(ctx context.Context, progress func(jobs.ScrubResult)) (result jobs.ScrubResult, err error) {
 	said := time.Now()
 	var unread []error
-	for m, err := range buffer.Manifests(ctx, e.backend) {
+	for m, err := range buffer.Manifests(ctx, e.pair.Backend) {
 		if ctx.Err() != nil {
 			return result, context.Cause(ctx)
 		}

@@ -56,6 +56,6 @@ func (e *Engine) Health() Health {
 	if reason := e.segments.Damage().Reason(); reason != "" {
 		reasons = append(reasons, reason)
 	}
-	reasons = append(reasons, e.shortOfRoom()...)
+	reasons = append(reasons, e.pair.ShortOfRoom()...)
 	return Health{Degraded: len(reasons) > 0, Reason: strings.Join(reasons, "; ")}
 }

@@ -109,7 +109,7 @@ func storageRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 		}
 		directory := st.BaseDirectory
 		if st.ID == lake.LocalStorage {
-			directory = s.e.storage.Properties().Location
+			directory = s.e.pair.Storage.Properties().Location
 		}
 		rows = append(rows, []kalam.Value{
 			text(st.ID), kalam.Text(st.Name), textOrNull(st.Description), text(st.Type), kalam.Text(st.URI), kalam.Text(directory),

@@ -10,12 +10,13 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain/verify"
 )
 
 // verified runs Verify and returns the lines of what is wrong.
-func verified(t *testing.T, cfg engine.Config) (lines []string, r engine.VerifyResult, err error) {
+func verified(t *testing.T, cfg engine.Config) (lines []string, r verify.Result, err error) {
 	t.Helper()
-	r, err = engine.Verify(t.Context(), cfg, engine.VerifyOptions{Problem: func(line string) { lines = append(lines, line) }})
+	r, err = verify.Run(t.Context(), cfg.Verify(), verify.Options{Problem: func(line string) { lines = append(lines, line) }})
 	if len(lines) != r.Problems {
 		t.Errorf("%d lines for %d problems", len(lines), r.Problems)
 	}

@@ -16,7 +16,7 @@ import (
 func TestCancelWaiting(t *testing.T) {
 	rec := newRecords()
 	ran := false
-	runner := jobs.NewRunner(rec, jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error { ran = true; return nil })})
+	runner := jobs.NewRunner(rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran = true; return nil })})
 	j := submit(t, runner, kalam.Job{Key: "k"})
 	if err := runner.Cancel(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestCancelRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var cause error
-		runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(ctx context.Context, h *jobs.Handle) error {
+		runner, stop := run(t, rec, jobs.Options{Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
 			h.SetResult(`{"half":true}`, "half")
 			<-ctx.Done()
 			cause = context.Cause(ctx)
@@ -88,7 +88,7 @@ func TestCancelStubborn(t *testing.T) {
 		rec := newRecords()
 		gate := make(chan struct{})
 		tries := 0
-		runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(_ context.Context, h *jobs.Handle) error {
+		runner, stop := run(t, rec, jobs.Options{Types: tasks(func(_ context.Context, h *jobs.Handle) error {
 			if tries++; tries > 1 {
 				return nil
 			}
@@ -129,7 +129,7 @@ func TestCancelRetrying(t *testing.T) {
 		rec := newRecords()
 		runner, stop := run(t, rec, jobs.Options{
 			Backoff: func(int) time.Duration { return time.Hour },
-			Tasks:   tasks(func(context.Context, *jobs.Handle) error { return errors.New("boom") }),
+			Types:   tasks(func(context.Context, *jobs.Handle) error { return errors.New("boom") }),
 		})
 		defer stop()
 		j := submit(t, runner, kalam.Job{})
@@ -160,7 +160,7 @@ func TestCancelBetweenTries(t *testing.T) {
 		tries := 0
 		runner, stop := run(t, rec, jobs.Options{
 			Backoff: func(int) time.Duration { return time.Hour },
-			Tasks: tasks(func(ctx context.Context, _ *jobs.Handle) error {
+			Types: tasks(func(ctx context.Context, _ *jobs.Handle) error {
 				if tries++; tries > 1 {
 					<-ctx.Done()
 				}
@@ -192,7 +192,7 @@ func TestCancelBetweenTries(t *testing.T) {
 
 func TestCancelLosesToTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runner, stop := run(t, newRecords(), jobs.Options{Tasks: tasks(func(ctx context.Context, _ *jobs.Handle) error {
+		runner, stop := run(t, newRecords(), jobs.Options{Types: tasks(func(ctx context.Context, _ *jobs.Handle) error {
 			<-ctx.Done()
 			return nil // It was done anyway.
 		})})
@@ -210,7 +210,7 @@ func TestCancelLosesToTheEnd(t *testing.T) {
 func TestCancelObeysItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		runner, stop := run(t, newRecords(), jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error { <-gate; return nil })})
+		runner, stop := run(t, newRecords(), jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { <-gate; return nil })})
 		defer stop()
 		defer close(gate)
 		j := submit(t, runner, kalam.Job{})
@@ -233,7 +233,7 @@ func TestCancelRace(t *testing.T) {
 	rec := newRecords()
 	runner, stop := run(t, rec, jobs.Options{
 		MaxRetries: 1000, Backoff: func(int) time.Duration { return 0 }, CancelWait: time.Minute,
-		Tasks: tasks(func(ctx context.Context, h *jobs.Handle) error {
+		Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
 			id := h.Job().ID
 			running.Store(id, true)
 			defer running.Delete(id)

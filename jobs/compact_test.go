@@ -164,13 +164,9 @@ func TestCompactTableIsCancelled(t *testing.T) {
 		}
 		return nil
 	}
-	runner, stop := run(t, newRecords(), jobs.Options{Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
-		kalam.JobCompact: func(kalam.Job) jobs.Task { return &jobs.CompactTable{Compactor: l, All: true} },
-	}})
+	runner, stop := run(t, newRecords(), jobs.Options{Types: only(&jobs.CompactTable{Compactor: l, All: true})})
 	defer stop()
-	j := flushJob()
-	j.Kind = kalam.JobCompact
-	id := submit(t, runner, j).ID
+	id := submit(t, runner, flushJob()).ID
 	<-begun
 	if err := runner.Cancel(t.Context(), id); err != nil {
 		t.Fatal(err)

@@ -212,11 +212,11 @@ func (r *Runner) runTask(ctx context.Context, e *entry) (err error) {
 	}()
 	h := &Handle{runner: r, entry: e}
 	job := h.Job()
-	make, ok := r.o.Tasks[job.Kind]
-	if !ok {
-		return Permanent(fmt.Errorf("no task for jobs of kind %q", job.Kind))
+	t, err := r.typeOf(job.Kind)
+	if err != nil {
+		return Permanent(err)
 	}
-	return make(job).Run(ctx, h)
+	return t.Task(job).Run(ctx, h)
 }
 
 func stack() string { return string(debug.Stack()) }

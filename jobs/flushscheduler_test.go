@@ -61,7 +61,7 @@ func newOffice(t *testing.T, o jobs.FlushOptions) (f *office, stop func()) {
 		return j.ID, err
 	}
 	f.scheduler = jobs.NewFlushScheduler(o)
-	f.runner = jobs.NewRunner(f.records, jobs.Options{Tasks: tasks(f.task), Ended: f.scheduler.Ended})
+	f.runner = jobs.NewRunner(f.records, jobs.Options{Types: tasks(f.task), Ended: f.scheduler.Ended})
 	stopRunner := runThis(t, f.runner)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

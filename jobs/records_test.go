@@ -105,10 +105,13 @@ func runThis(t *testing.T, runner *jobs.Runner) (stop func()) {
 }
 
 // tasks makes every job of kind flush run f.
-func tasks(f func(ctx context.Context, h *jobs.Handle) error) map[kalam.JobKind]func(kalam.Job) jobs.Task {
-	return map[kalam.JobKind]func(kalam.Job) jobs.Task{
-		kalam.JobFlush: func(kalam.Job) jobs.Task { return jobs.TaskFunc(f) },
-	}
+func tasks(f func(ctx context.Context, h *jobs.Handle) error) []jobs.Type {
+	return only(jobs.TaskFunc(f))
+}
+
+// only returns the type of flushes, with a task.
+func only(task jobs.Task) []jobs.Type {
+	return []jobs.Type{{Kind: kalam.JobFlush, Name: "flush", Task: func(kalam.Job) jobs.Task { return task }}}
 }
 
 func submit(t *testing.T, r *jobs.Runner, j kalam.Job) kalam.Job {

@@ -19,7 +19,7 @@ func TestResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var cause error
-		first, stop := run(t, rec, jobs.Options{Workers: 1, Node: "a", Tasks: tasks(func(ctx context.Context, h *jobs.Handle) error {
+		first, stop := run(t, rec, jobs.Options{Workers: 1, Node: "a", Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
 			h.SetResult(`{"files":1}`, "one file")
 			<-ctx.Done()
 			cause = context.Cause(ctx)
@@ -47,7 +47,7 @@ func TestResume(t *testing.T) {
 		}
 
 		var results []string
-		second := jobs.NewRunner(rec, jobs.Options{Node: "b", Workers: 1, Tasks: tasks(func(_ context.Context, h *jobs.Handle) error {
+		second := jobs.NewRunner(rec, jobs.Options{Node: "b", Workers: 1, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
 			results = append(results, h.Job().Result)
 			h.SetResult(h.Job().Result, "two files")
 			return nil
@@ -90,7 +90,7 @@ func TestResumeAfterCrash(t *testing.T) {
 			kalam.Job{ID: "FL-0", Kind: kalam.JobFlush, Status: kalam.JobCompleted, CreatedAt: at(0)},
 		)
 		var order []kalam.JobID
-		runner, stop := run(t, rec, jobs.Options{Workers: 1, Tasks: tasks(func(_ context.Context, h *jobs.Handle) error {
+		runner, stop := run(t, rec, jobs.Options{Workers: 1, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
 			order = append(order, h.Job().ID)
 			return errors.New("boom")
 		})})
@@ -116,7 +116,7 @@ func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var order []string
-		runner, stop := run(t, rec, jobs.Options{Workers: 1, Tasks: tasks(func(ctx context.Context, h *jobs.Handle) error {
+		runner, stop := run(t, rec, jobs.Options{Workers: 1, Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
 			j := h.Job()
 			order = append(order, fmt.Sprintf("%s/%d", j.Parameters, j.Retries))
 			time.Sleep(time.Second)
@@ -156,7 +156,7 @@ func TestDrain(t *testing.T) {
 func TestDrainTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
-		runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(ctx context.Context, _ *jobs.Handle) error { <-ctx.Done(); return ctx.Err() })})
+		runner, stop := run(t, rec, jobs.Options{Types: tasks(func(ctx context.Context, _ *jobs.Handle) error { <-ctx.Done(); return ctx.Err() })})
 		j := submit(t, runner, kalam.Job{})
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Second)
 		defer cancel()
@@ -181,7 +181,7 @@ func TestRecordsFail(t *testing.T) {
 	t.Run("at the submission", func(t *testing.T) {
 		rec := newRecords()
 		rec.setFail(failing(kalam.JobPending))
-		runner := jobs.NewRunner(rec, jobs.Options{Tasks: tasks(nil)})
+		runner := jobs.NewRunner(rec, jobs.Options{Types: tasks(nil)})
 		if _, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush, Key: "k"}); !errors.Is(err, errDisk) {
 			t.Errorf("submit: %v", err)
 		}
@@ -193,7 +193,7 @@ func TestRecordsFail(t *testing.T) {
 			rec := newRecords()
 			rec.setFail(failing(kalam.JobRunning))
 			ran := 0
-			runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
+			runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
 			defer stop()
 			j := submit(t, runner, kalam.Job{})
 			time.Sleep(time.Second)
@@ -211,7 +211,7 @@ func TestRecordsFail(t *testing.T) {
 			rec := newRecords()
 			rec.setFail(failing(kalam.JobCompleted))
 			ran := 0
-			runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
+			runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
 			defer stop()
 			j := submit(t, runner, kalam.Job{})
 			time.Sleep(time.Minute)
@@ -228,7 +228,7 @@ func TestRecordsFail(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rec := newRecords()
 			rec.setFail(failing(kalam.JobCompleted))
-			runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error { return nil })})
+			runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
 			j := submit(t, runner, kalam.Job{})
 			synctest.Wait()
 			stop()
@@ -239,7 +239,7 @@ func TestRecordsFail(t *testing.T) {
 	})
 	t.Run("at Cancel", func(t *testing.T) {
 		rec := newRecords()
-		runner := jobs.NewRunner(rec, jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error { return nil })})
+		runner := jobs.NewRunner(rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
 		j := submit(t, runner, kalam.Job{})
 		rec.setFail(failing(kalam.JobCancelled))
 		if err := runner.Cancel(t.Context(), j.ID); !errors.Is(err, errDisk) {

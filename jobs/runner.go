@@ -45,14 +45,14 @@ var _ Manager = (*Runner)(nil)
 
 // Options configure NewRunner. The zero value is usable but runs no task.
 type Options struct {
-	Workers    int                                    // Jobs that run at a time; 0 is DefaultWorkers.
-	MaxRetries int                                    // Tries after the first, unless the job says; 0 is DefaultMaxRetries, negative none.
-	Backoff    func(retry int) time.Duration          // Pause before try retry (from 1); nil doubles from 100 ms up to 30 s.
-	CancelWait time.Duration                          // How long Cancel waits for a task to end; 0 is DefaultCancelWait.
-	Now        func() time.Time                       // For the times of records; nil is time.Now.
-	Node       string                                 // Name of this server, for Job.Trace.
-	Logger     *slog.Logger                           // nil discards.
-	Tasks      map[kalam.JobKind]func(kalam.Job) Task // By kind. Not changed after NewRunner.
+	Workers    int                           // Jobs that run at a time; 0 is DefaultWorkers.
+	MaxRetries int                           // Tries after the first, unless the job says; 0 is DefaultMaxRetries, negative none.
+	Backoff    func(retry int) time.Duration // Pause before try retry (from 1); nil doubles from 100 ms up to 30 s.
+	CancelWait time.Duration                 // How long Cancel waits for a task to end; 0 is DefaultCancelWait.
+	Now        func() time.Time              // For the times of records; nil is time.Now.
+	Node       string                        // Name of this server, for Job.Trace.
+	Logger     *slog.Logger                  // nil discards.
+	Types      []Type                        // Of the jobs that it runs. Not changed after NewRunner.
 	// Ended is told of every job whose final record was stored, by the goroutine that
 	// stored it; it must not block. nil tells nobody.
 	Ended func(kalam.Job)
@@ -195,10 +195,11 @@ func (r *Runner) Resumed() []kalam.Job {
 // Schedule runs f at the times of a cron line (five fields in UTC, or @every 1h
 // and the like), from when Run starts until ctx of Run ends, which is also f's
 // context. A time at which f still runs is left out. A panic of f is logged. A
-// malformed line is CodeInvalidInput. Schedule may be called before and during Run.
-func (r *Runner) Schedule(spec string, f func(ctx context.Context)) error {
+// malformed line is CodeInvalidInput. Schedule may be called before and during Run, and so
+// may remove, after which f is not started again; a call of f that runs is not awaited.
+func (r *Runner) Schedule(spec string, f func(ctx context.Context)) (remove func(), err error) {
 	var busy sync.Mutex
-	_, err := r.cron.AddFunc(spec, func() {
+	id, err := r.cron.AddFunc(spec, func() {
 		if !busy.TryLock() {
 			return
 		}
@@ -216,23 +217,27 @@ func (r *Runner) Schedule(spec string, f func(ctx context.Context)) error {
 		}
 	})
 	if err != nil {
-		return kalam.Wrap(kalam.CodeInvalidInput, err, "schedule '%s' is not a cron line of five fields or an @every", spec)
+		return nil, kalam.Wrap(kalam.CodeInvalidInput, err,
+			"schedule '%s' is not a cron line of five fields or an @every", spec)
 	}
-	return nil
+	return func() { r.cron.Remove(id) }, nil
 }
 
 // Submit stores a new job and queues it; it returns once the record is durable.
 // A job whose Key an active one has is not stored: that one is returned, and
-// existing is true; one whose task is over is not active any more. The ID, the times and the state are set here; MaxRetries 0
-// is that of Options, negative none. CodeShuttingDown after Drain or Run's end.
+// existing is true; one whose task is over is not active any more. The ID, the times and
+// the state are set here; a Key and MaxRetries that are missing are those of the job's
+// Type. CodeShuttingDown after Drain or Run's end.
 func (r *Runner) Submit(ctx context.Context, j kalam.Job) (job kalam.Job, existing bool, err error) {
 	return r.submit(ctx, j, false)
 }
 
 func (r *Runner) submit(ctx context.Context, j kalam.Job, draining bool) (kalam.Job, bool, error) {
-	if _, ok := r.o.Tasks[j.Kind]; !ok {
-		return kalam.Job{}, false, fmt.Errorf("no task for jobs of kind %q", j.Kind)
+	t, err := r.typeOf(j.Kind)
+	if err != nil {
+		return kalam.Job{}, false, err
 	}
+	j = t.withDefaults(j, r.o.MaxRetries)
 	for {
 		e, mine, err := r.reserve(j, draining)
 		if err != nil {
@@ -284,10 +289,7 @@ func (r *Runner) reserve(j kalam.Job, draining bool) (e *entry, mine bool, err e
 			break
 		}
 	}
-	if j.MaxRetries == 0 {
-		j.MaxRetries = r.o.MaxRetries
-	}
-	j.Status, j.MaxRetries, j.Retries = kalam.JobPending, max(j.MaxRetries, 0), 0
+	j.Status, j.Retries = kalam.JobPending, 0
 	j.CreatedAt, j.UpdatedAt, j.StartedAt, j.FinishedAt = now, now, time.Time{}, time.Time{}
 	e = newEntry(j)
 	r.active[j.ID] = e

@@ -40,7 +40,7 @@ func TestLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var seen kalam.Job
-		runner, stop := run(t, rec, jobs.Options{Node: "n1", Workers: 1, Tasks: tasks(func(ctx context.Context, h *jobs.Handle) error {
+		runner, stop := run(t, rec, jobs.Options{Node: "n1", Workers: 1, Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
 			seen, _, _ = rec.Job(ctx, h.Job().ID)
 			time.Sleep(time.Minute)
 			h.SetProgress("half")
@@ -124,7 +124,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rec, try := newRecords(), 0
-				runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error {
+				runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error {
 					try++
 					return tt.run(try)
 				})})
@@ -152,10 +152,10 @@ func TestBackoff(t *testing.T) {
 			tries = append(tries, time.Since(start))
 			return errors.New("boom")
 		})
-		all[kalam.JobCompact] = func(kalam.Job) jobs.Task {
+		all = append(all, jobs.Type{Kind: kalam.JobCompact, Name: "compact", Task: func(kalam.Job) jobs.Task {
 			return jobs.TaskFunc(func(context.Context, *jobs.Handle) error { other++; return nil })
-		}
-		runner, stop := run(t, newRecords(), jobs.Options{Workers: 1, MaxRetries: 10, Tasks: all})
+		}})
+		runner, stop := run(t, newRecords(), jobs.Options{Workers: 1, MaxRetries: 10, Types: all})
 		defer stop()
 		j := submit(t, runner, kalam.Job{})
 		synctest.Wait()
@@ -183,7 +183,7 @@ func TestIdempotencyKey(t *testing.T) {
 	rec := newRecords()
 	gate := make(chan struct{})
 	var running, most atomic.Int32
-	runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(context.Context, *jobs.Handle) error {
+	runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error {
 		most.Store(max(most.Load(), running.Add(1)))
 		<-gate
 		running.Add(-1)
@@ -235,7 +235,7 @@ func TestWorkersAndPriority(t *testing.T) {
 		gate := make(chan struct{})
 		var mu sync.Mutex
 		var order []string
-		runner := jobs.NewRunner(newRecords(), jobs.Options{Workers: 2, Tasks: tasks(func(_ context.Context, h *jobs.Handle) error {
+		runner := jobs.NewRunner(newRecords(), jobs.Options{Workers: 2, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
 			mu.Lock()
 			order = append(order, h.Job().Parameters)
 			mu.Unlock()
@@ -269,11 +269,13 @@ func TestSchedule(t *testing.T) {
 		runner := jobs.NewRunner(newRecords(), jobs.Options{})
 		var daily []string
 		slow, runs := 0, 0
-		schedule := func(spec string, f func(context.Context)) {
+		schedule := func(spec string, f func(context.Context)) (remove func()) {
 			t.Helper()
-			if err := runner.Schedule(spec, f); err != nil {
+			remove, err := runner.Schedule(spec, f)
+			if err != nil {
 				t.Fatal(err)
 			}
+			return remove
 		}
 		schedule("30 3 * * *", func(context.Context) { daily = append(daily, time.Now().UTC().Format("01-02 15:04")) })
 		schedule("@every 1h", func(ctx context.Context) { // Takes longer than its pause.
@@ -286,13 +288,21 @@ func TestSchedule(t *testing.T) {
 		})
 		schedule("@every 20h", func(context.Context) { panic("oops") })
 		for _, spec := range []string{"", "nonsense", "61 * * * *", "* * * * * *"} {
-			if err := runner.Schedule(spec, func(context.Context) {}); kalam.CodeOf(err) != kalam.CodeInvalidInput || !strings.Contains(err.Error(), "'"+spec+"'") {
+			if _, err := runner.Schedule(spec, func(context.Context) {}); kalam.CodeOf(err) != kalam.CodeInvalidInput || !strings.Contains(err.Error(), "'"+spec+"'") {
 				t.Errorf("schedule %q: %v", spec, err)
 			}
 		}
+		schedule("@every 1m", func(context.Context) { t.Error("a schedule that was removed before Run is met") })()
+		var removed int
+		remove := schedule("@every 10h", func(context.Context) { removed++ })
 		stop := runThis(t, runner)
-		time.Sleep(50*time.Hour + 20*time.Minute)
+		time.Sleep(25 * time.Hour)
+		remove()
+		time.Sleep(25*time.Hour + 20*time.Minute)
 		stop()
+		if removed != 2 {
+			t.Errorf("a schedule that was removed after 25 hours was met %d times in 10 hours each", removed)
+		}
 		if got := strings.Join(daily, ", "); got != "01-01 03:30, 01-02 03:30" {
 			t.Errorf("daily at %s", got)
 		}
@@ -311,7 +321,7 @@ func TestSchedule(t *testing.T) {
 func TestProgressIsThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
-		runner, stop := run(t, rec, jobs.Options{Tasks: tasks(func(ctx context.Context, h *jobs.Handle) error {
+		runner, stop := run(t, rec, jobs.Options{Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
 			for i := range 1000 {
 				h.SetProgress(fmt.Sprint(i))
 				time.Sleep(10 * time.Millisecond)
@@ -364,7 +374,7 @@ func TestSubmitWhileAnotherEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var runs atomic.Int64
-		runner := jobs.NewRunner(slowEnds{rec}, jobs.Options{Workers: 2, Tasks: tasks(func(context.Context, *jobs.Handle) error {
+		runner := jobs.NewRunner(slowEnds{rec}, jobs.Options{Workers: 2, Types: tasks(func(context.Context, *jobs.Handle) error {
 			runs.Add(1)
 			return nil
 		})})

@@ -22,9 +22,7 @@ import (
 // one runs one job with a task to its end and returns its record.
 func one(t *testing.T, task jobs.Task, j kalam.Job) kalam.Job {
 	t.Helper()
-	runner, stop := run(t, newRecords(), jobs.Options{Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
-		kalam.JobFlush: func(kalam.Job) jobs.Task { return task },
-	}})
+	runner, stop := run(t, newRecords(), jobs.Options{Types: only(task)})
 	defer stop()
 	return wait(t, runner, submit(t, runner, j).ID)
 }
@@ -251,9 +249,7 @@ func TestFlushCancelled(t *testing.T) {
 			<-ctx.Done()
 			return fmt.Errorf("copy: %w", ctx.Err())
 		}
-		runner, stop := run(t, newRecords(), jobs.Options{Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
-			kalam.JobFlush: func(kalam.Job) jobs.Task { return &jobs.FlushTable{Flusher: b} },
-		}})
+		runner, stop := run(t, newRecords(), jobs.Options{Types: only(&jobs.FlushTable{Flusher: b})})
 		defer stop()
 		j := submit(t, runner, flushJob())
 		synctest.Wait()
@@ -272,9 +268,7 @@ func TestFlushCancelled(t *testing.T) {
 
 func TestFlushWithABrokenResult(t *testing.T) {
 	rec := newRecords(kalam.Job{ID: "FL-1", Kind: kalam.JobFlush, Status: kalam.JobRunning, Result: "no JSON", MaxRetries: 3})
-	runner, stop := run(t, rec, jobs.Options{Tasks: map[kalam.JobKind]func(kalam.Job) jobs.Task{
-		kalam.JobFlush: func(kalam.Job) jobs.Task { return &jobs.FlushTable{Flusher: &table{}} },
-	}})
+	runner, stop := run(t, rec, jobs.Options{Types: only(&jobs.FlushTable{Flusher: &table{}})})
 	defer stop()
 	if j := wait(t, runner, "FL-1"); j.Status != kalam.JobFailed || !strings.Contains(j.Error, "FL-1") {
 		t.Errorf("job %+v", j)

@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -39,10 +40,13 @@ type Orphan struct {
 	Age      time.Duration // Since Modified.
 }
 
+// AnyAge is the age of files that are to come, too, by a clock that is behind.
+const AnyAge time.Duration = math.MinInt64
+
 // OrphanQuery says which orphans Orphans is to find.
 type OrphanQuery struct {
 	Storage kalam.StorageID
-	Age     time.Duration // Least time since the file was written.
+	Age     time.Duration // Least time since the file was written; AnyAge takes all.
 	// Known reports whether a manifest of record names the segment at a path of the
 	// storage.
 	Known func(segmentPath string) bool

@@ -6,14 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain/adopt"
 )
 
 // repairCommand returns `kalamd repair`.
 func repairCommand() *cobra.Command {
 	var f flags
-	var adopt bool
-	var o engine.AdoptOptions
+	var wanted bool
+	var o adopt.Options
 	c := &cobra.Command{
 		Use: "repair --adopt", Args: cobra.NoArgs,
 		Short: "Bring a lake back whose write buffer is lost, from the files in its storage",
@@ -24,7 +24,7 @@ may run. Tables, segments, and what was updated and deleted come back as of the 
 were only in the write buffer, accounts and passwords do not. Nothing is removed from the storage. Run it again when it
 was interrupted.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !adopt {
+			if !wanted {
 				return errors.New("repair needs --adopt: it is the only repair so far (kalamd repair --help)")
 			}
 			s, err := load(f, os.Environ())
@@ -33,7 +33,7 @@ was interrupted.`,
 			}
 			log, closeLog := newLogger(s.Config.Log, cmd.ErrOrStderr())
 			o.Logger = log
-			report, err := engine.Adopt(cmd.Context(), s.Config, o)
+			report, err := adopt.Run(cmd.Context(), s.Config.Adopt(), o)
 			if err = errors.Join(err, closeLog()); err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ was interrupted.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&adopt, "adopt", false, "rebuild the record of the lake in a new write buffer")
+	c.Flags().BoolVar(&wanted, "adopt", false, "rebuild the record of the lake in a new write buffer")
 	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be adopted; change nothing")
 	c.Flags().BoolVar(&o.WithoutDamaged, "without-damaged", false,
 		"adopt users with damaged or missing files without these: their rows are missing, and deleted ones may come back")

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain/verify"
 )
 
 // verifyCommand returns `kalamd verify`. It takes the configuration of the server whose
@@ -23,7 +24,7 @@ func verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return verify(cmd.Context(), s.Config, cmd.OutOrStdout())
+			return verifyLake(cmd.Context(), s.Config, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVar(&f.config, "config", "", "configuration file of the server (default $KALAM_CONFIG, then ./config.toml if there is one)")
@@ -31,10 +32,10 @@ func verifyCommand() *cobra.Command {
 	return cmd
 }
 
-// verify prints what is wrong with a lake, a line each, and a summary. The error says
+// verifyLake prints what is wrong with a lake, a line each, and a summary. The error says
 // that something is, or that not all could be looked at.
-func verify(ctx context.Context, cfg engine.Config, out io.Writer) error {
-	r, err := engine.Verify(ctx, cfg, engine.VerifyOptions{Problem: func(line string) {
+func verifyLake(ctx context.Context, cfg engine.Config, out io.Writer) error {
+	r, err := verify.Run(ctx, cfg.Verify(), verify.Options{Problem: func(line string) {
 		fmt.Fprintln(out, line) // The exit code says the same.
 	}})
 	if err != nil {

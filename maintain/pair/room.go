@@ -1,4 +1,4 @@
-package engine
+package pair
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/lake/file"
 )
 
 // roomTeller is a backend that keeps some of its disk free of rows.
@@ -26,33 +25,29 @@ const (
 	ownDiskMost  = 16 << 20
 )
 
-// keepRoom has the lake leave free what the write buffer needs where both are on one
-// disk.
-func (e *Engine) keepRoom(storage *file.Storage) {
-	storage.KeepFree(func() int64 { return e.lakeReserve(storage) })
-}
-
-func (e *Engine) lakeReserve(storage *file.Storage) int64 {
-	if teller, ok := e.backend.(roomTeller); ok && storage.SharesDisk(e.config.BufferPath()) {
+// reserve returns how many bytes of its disk the lake leaves free: what the write buffer
+// needs, where both are on one.
+func (p *Pair) reserve() int64 {
+	if teller, ok := p.Backend.(roomTeller); ok && p.Storage.SharesDisk(p.bufferDir) {
 		if _, reserve, known := teller.Room(); known {
 			return reserve / lakeShare
 		}
 	}
-	total, _ := storage.Space()
+	total, _ := p.Storage.Space()
 	return min(total/ownDiskShare, ownDiskMost)
 }
 
-// shortOfRoom says of each disk that is nearly full what is free, and what is needed.
-func (e *Engine) shortOfRoom() (reasons []string) {
+// ShortOfRoom says of each disk that is nearly full what is free, and what is needed.
+func (p *Pair) ShortOfRoom() (reasons []string) {
 	const form = "disk nearly full (%s): %.1f MiB free, %.1f MiB needed"
 	mebibytes := func(n int64) float64 { return float64(n) / (1 << 20) }
-	if teller, ok := e.backend.(roomTeller); ok {
+	if teller, ok := p.Backend.(roomTeller); ok {
 		if free, need, known := teller.Room(); known && free < need {
 			reasons = append(reasons, fmt.Sprintf(form, "write buffer", mebibytes(free), mebibytes(need)))
 		}
 	}
-	total, free := e.storage.Space()
-	if need := e.lakeReserve(e.storage); total > 0 && free < need {
+	total, free := p.Storage.Space()
+	if need := p.reserve(); total > 0 && free < need {
 		reasons = append(reasons, fmt.Sprintf(form, "storage", mebibytes(free), mebibytes(need)))
 	}
 	return reasons
@@ -69,11 +64,11 @@ const (
 // errNoRoom marks the end of a writing that took what the lake leaves free.
 var errNoRoom = errors.New("the writing was ended")
 
-// watchRoom returns a context that ends when a file which is being written takes what
+// WatchRoom returns a context that ends when a file which is being written takes what
 // the lake leaves free: how large it gets is not known before. stop ends the watching.
-func (e *Engine) watchRoom(ctx context.Context) (watched context.Context, stop func()) {
+func (p *Pair) WatchRoom(ctx context.Context) (watched context.Context, stop func()) {
 	watched, cancel := context.WithCancelCause(ctx)
-	if total, _ := e.storage.Space(); total == 0 {
+	if total, _ := p.Storage.Space(); total == 0 {
 		return watched, func() { cancel(nil) }
 	}
 	done := make(chan struct{})
@@ -87,8 +82,8 @@ func (e *Engine) watchRoom(ctx context.Context) (watched context.Context, stop f
 				return
 			case <-wait.C:
 			}
-			_, free := e.storage.Space()
-			need := e.lakeReserve(e.storage)
+			_, free := p.Storage.Space()
+			need := p.reserve()
 			switch {
 			case free < need:
 				cancel(kalam.Wrap(kalam.CodeResourceExhausted, errNoRoom,
@@ -108,8 +103,8 @@ func (e *Engine) watchRoom(ctx context.Context) (watched context.Context, stop f
 	}
 }
 
-// noRoomOr returns err, or why watchRoom ended what failed with it.
-func noRoomOr(watched context.Context, err error) error {
+// NoRoomOr returns err, or why WatchRoom ended what failed with it.
+func NoRoomOr(watched context.Context, err error) error {
 	if cause := context.Cause(watched); err != nil && errors.Is(cause, errNoRoom) {
 		return cause
 	}

@@ -1,4 +1,4 @@
-package engine
+package verify
 
 import (
 	"context"
@@ -10,32 +10,37 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
-	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/maintain/pair"
 )
 
-// VerifyOptions are what Verify needs beside the configuration.
-type VerifyOptions struct {
+// Config says which lake is looked at.
+type Config struct {
+	Pair            pair.Config
+	DefaultStrategy string // What SHARD_STRATEGY 'default' means.
+}
+
+// Options are what Run needs beside the configuration.
+type Options struct {
 	Logger *slog.Logger // nil discards.
 	// Problem is called for everything that is wrong, with a line that names it.
 	Problem func(line string)
 }
 
-// VerifyResult is what Verify has looked at.
-type VerifyResult struct {
+// Result is what Run has looked at.
+type Result struct {
 	Tables, Users, Segments int // Users: one for each table that they have files of.
 	Bytes                   int64
 	Unnamed                 int // Files that no manifest names: no damage, a job removes them.
 	Problems                int
 }
 
-// Verify compares a lake that no server uses with its record: that buffer and storage
+// Run compares a lake that no server uses with its record: that buffer and storage
 // belong together, every manifest, every byte of the files that they name, whose they
 // are, and their keys. The write buffer is opened as by a start, which checks its files;
 // nothing else is changed. An error means that not all could be looked at.
-func Verify(ctx context.Context, cfg Config, o VerifyOptions) (_ VerifyResult, err error) {
+func Run(ctx context.Context, cfg Config, o Options) (_ Result, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -43,7 +48,7 @@ func Verify(ctx context.Context, cfg Config, o VerifyOptions) (_ VerifyResult, e
 		o.Problem = func(string) {}
 	}
 	v := &verifier{config: cfg, opts: o, named: map[string]kalam.Scope{}}
-	defer func() { err = errors.Join(err, v.opened.close()) }()
+	defer func() { err = errors.Join(err, v.close()) }()
 	if err := v.open(ctx); err != nil {
 		return v.result, err
 	}
@@ -53,17 +58,15 @@ func Verify(ctx context.Context, cfg Config, o VerifyOptions) (_ VerifyResult, e
 	return v.result, v.files(ctx)
 }
 
-// verifier is the work of Verify.
+// verifier is the work of Run.
 type verifier struct {
 	config  Config
-	opts    VerifyOptions
-	storage *file.Storage
-	backend buffer.Backend
+	opts    Options
+	pair    *pair.Pair
 	catalog *catalog.Catalog
 	lake    *lake.Lake
-	opened  opened
 	named   map[string]kalam.Scope // By the path of a segment: who names it.
-	result  VerifyResult
+	result  Result
 }
 
 func (v *verifier) problem(format string, args ...any) {
@@ -73,46 +76,36 @@ func (v *verifier) problem(format string, args ...any) {
 
 // open opens both halves of the lake, unless a server does.
 func (v *verifier) open(ctx context.Context) (err error) {
-	c := &lakeCheck{bufferDir: absolute(v.config.BufferPath()), storageDir: absolute(v.config.StoragePath())}
-	if v.storage, err = file.Open(v.config.StoragePath(), file.Options{Existing: true}); err != nil {
-		return fmt.Errorf("open storage local: %w", err)
-	}
-	c.storage, v.opened = v.storage, append(v.opened, v.storage)
-	if err := c.readMark(ctx); err != nil {
+	if v.pair, err = pair.Inspect(ctx, v.config.Pair, pair.Options{Logger: v.opts.Logger}); err != nil {
 		return err
 	}
-	if isNew, err := badger.IsNew(v.config.BufferPath()); err != nil || isNew {
-		if err == nil {
-			err = kalam.Errorf(kalam.CodeNotFound, "there is no write buffer in %s", c.bufferDir)
-		}
-		return err
-	}
-	b, err := badger.Open(v.config.BufferPath(), badger.Options{Logger: v.opts.Logger, Relaxed: v.config.Buffer.Relaxed()})
-	if err != nil {
-		return fmt.Errorf("open buffer: %w", err)
-	}
-	v.backend, c.backend, v.opened = b, b, append(v.opened, b)
-	if err := c.check(ctx); err != nil {
-		return err
-	}
-	if v.catalog, err = catalog.Open(ctx, v.backend, catalog.Options{Logger: v.opts.Logger}); err != nil {
+	if v.catalog, err = catalog.Open(ctx, v.pair.Backend, catalog.Options{Logger: v.opts.Logger}); err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
-	v.opened = append(v.opened, v.catalog)
 	v.result.Tables = len(v.catalog.Tables(""))
-	v.lake, err = lake.New(lake.Options{DefaultStrategy: v.config.Sharding.DefaultStrategy},
-		lake.Location{ID: lake.LocalStorage, Storage: v.storage})
+	v.lake, err = lake.New(lake.Options{DefaultStrategy: v.config.DefaultStrategy},
+		lake.Location{ID: lake.LocalStorage, Storage: v.pair.Storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
-	v.opened = append(v.opened, v.lake)
 	return nil
+}
+
+// close closes what open has opened, the last part first.
+func (v *verifier) close() (err error) {
+	if v.lake != nil {
+		err = v.lake.Close()
+	}
+	if v.catalog != nil {
+		err = errors.Join(err, v.catalog.Close())
+	}
+	return errors.Join(err, v.pair.Close())
 }
 
 // manifests checks every manifest of record and the segments that it names. Those of
 // dropped tables are only names: their files may be gone.
 func (v *verifier) manifests(ctx context.Context) error {
-	for m, err := range buffer.Manifests(ctx, v.backend) {
+	for m, err := range buffer.Manifests(ctx, v.pair.Backend) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -178,7 +171,7 @@ func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.
 // readers cannot use.
 func (v *verifier) files(ctx context.Context) error {
 	list, err := v.lake.Orphans(ctx, lake.OrphanQuery{
-		Storage: lake.LocalStorage, Age: anyAge,
+		Storage: lake.LocalStorage, Age: lake.AnyAge,
 		Known: func(path string) bool { _, ok := v.named[path]; return ok },
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package engine
+package adopt
 
 import (
 	"cmp"
@@ -10,12 +10,12 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// AdoptReport is what Adopt found and did.
-type AdoptReport struct {
+// Report is what Run found and did.
+type Report struct {
 	LakeID   string
 	NewID    bool // The storage did not tell which lake it is.
 	DryRun   bool
-	Tables   []AdoptedTable
+	Tables   []Table
 	Users    []kalam.UserID // Owners of rows, whether or not all of theirs was adopted.
 	Lacking  []LackingScope // Users of whom something that is needed cannot be read.
 	Refused  []RefusedTable
@@ -28,8 +28,8 @@ type AdoptReport struct {
 	Notes    []string
 }
 
-// AdoptedTable is a table that was adopted.
-type AdoptedTable struct {
+// Table is a table that was adopted.
+type Table struct {
 	Table         kalam.TableID
 	Kind          kalam.TableKind
 	SchemaVersion int
@@ -66,12 +66,12 @@ type DroppedFiles struct {
 	Files  int
 }
 
-func (r *AdoptReport) note(format string, args ...any) {
+func (r *Report) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
 // Complete reports whether everything that was found and is needed was adopted.
-func (r *AdoptReport) Complete() bool {
+func (r *Report) Complete() bool {
 	return len(r.Lacking) == 0 && len(r.Refused) == 0 && len(r.Stray) == 0
 }
 
@@ -79,7 +79,7 @@ func (r *AdoptReport) Complete() bool {
 const maxNotes = 100
 
 // WriteTo prints the report for people.
-func (r *AdoptReport) WriteTo(w io.Writer) (int64, error) {
+func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	var b strings.Builder
 	verb := "adopted"
 	if r.DryRun {
@@ -105,7 +105,7 @@ func (r *AdoptReport) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-func (t *AdoptedTable) write(b *strings.Builder) {
+func (t *Table) write(b *strings.Builder) {
 	fmt.Fprintf(b, "  %s: %s table, schema version %d, %d user(s) or scope(s), %d segment(s), %d row(s)\n",
 		t.Table, strings.ToUpper(t.Kind.String()), t.SchemaVersion, t.Scopes, t.Segments, t.Rows)
 	if t.Derived {
@@ -115,7 +115,7 @@ func (t *AdoptedTable) write(b *strings.Builder) {
 }
 
 // writeProblems prints what could not be read.
-func (r *AdoptReport) writeProblems(b *strings.Builder) {
+func (r *Report) writeProblems(b *strings.Builder) {
 	slices.SortFunc(r.Damaged, func(x, y DamagedFile) int { return cmp.Compare(x.Path, y.Path) })
 	for _, d := range r.Damaged {
 		fmt.Fprintf(b, "cannot be read, left in place: %s: %v\n", d.Path, d.Why)
@@ -135,7 +135,7 @@ func (r *AdoptReport) writeProblems(b *strings.Builder) {
 }
 
 // writeLeft prints what was left aside.
-func (r *AdoptReport) writeLeft(b *strings.Builder) {
+func (r *Report) writeLeft(b *strings.Builder) {
 	list(b, "note", r.Notes)
 	list(b, "not needed (its rows are in other files, or replaced or deleted)", r.Unneeded)
 	for _, d := range r.Dropped {
@@ -159,7 +159,7 @@ func list(b *strings.Builder, what string, items []string) {
 }
 
 // writeUnknown prints what no file of a lake tells.
-func (r *AdoptReport) writeUnknown(b *strings.Builder) {
+func (r *Report) writeUnknown(b *strings.Builder) {
 	b.WriteString(`what the files cannot tell, and is lost with the write buffer:
   rows, updates and deletes that were not flushed yet: every row is as of its last flush
   accounts, roles and passwords, tokens: root gets its password as at a first start; create the others again.

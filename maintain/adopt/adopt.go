@@ -1,4 +1,4 @@
-package engine
+package adopt
 
 import (
 	"context"
@@ -19,10 +19,18 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/maintain/pair"
 )
 
-// AdoptOptions are what Adopt needs beside the configuration.
-type AdoptOptions struct {
+// Config says which lake is adopted, and what its catalog needs.
+type Config struct {
+	Pair            pair.Config
+	DefaultStrategy string // What SHARD_STRATEGY 'default' means.
+	BcryptCost      int
+}
+
+// Options are what Run needs beside the configuration.
+type Options struct {
 	Logger *slog.Logger     // nil discards.
 	Now    func() time.Time // nil is time.Now.
 	DryRun bool             // Only report what would be adopted.
@@ -30,20 +38,20 @@ type AdoptOptions struct {
 	// instead of making their rows unavailable.
 	WithoutDamaged bool
 	// Faults is called at named points: adopt-begun, adopt-cleared, adopt-catalog,
-	// adopt-scopes (once per batch), adopt-marked, adopt-finished. An error ends Adopt
+	// adopt-scopes (once per batch), adopt-marked, adopt-finished. An error ends Run
 	// there, as a crash would.
 	Faults func(point string) error
 }
 
-// Adopt rebuilds the record of a lake whose write buffer is gone, in a new write
+// Run rebuilds the record of a lake whose write buffer is gone, in a new write
 // buffer, from the files in the storage: tables, segments, and which rows were replaced
 // or deleted. Rows that were only in the buffer are lost, and so are accounts. It needs
 // the storage and the buffer for itself. Nothing is removed from the storage; what
 // cannot be read stays where it is and is reported.
 //
 // The record of the lake is written last: what ends before is repeated by the next
-// Adopt from the beginning, and no server starts on it.
-func Adopt(ctx context.Context, cfg Config, o AdoptOptions) (_ *AdoptReport, err error) {
+// Run from the beginning, and no server starts on it.
+func Run(ctx context.Context, cfg Config, o Options) (_ *Report, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -53,7 +61,7 @@ func Adopt(ctx context.Context, cfg Config, o AdoptOptions) (_ *AdoptReport, err
 	if o.Faults == nil {
 		o.Faults = func(string) error { return nil }
 	}
-	a := &adopter{config: cfg, opts: o, bufferDir: absolute(cfg.BufferPath()), storageDir: absolute(cfg.StoragePath())}
+	a := &adopter{config: cfg, opts: o, bufferDir: pair.Absolute(cfg.Pair.BufferPath), storageDir: pair.Absolute(cfg.Pair.StoragePath)}
 	a.report.DryRun = o.DryRun
 	defer func() { err = errors.Join(err, a.opened.close()) }()
 	if err := a.open(ctx); err != nil {
@@ -81,7 +89,7 @@ func Adopt(ctx context.Context, cfg Config, o AdoptOptions) (_ *AdoptReport, err
 // adopter is the work of Adopt.
 type adopter struct {
 	config                Config
-	opts                  AdoptOptions
+	opts                  Options
 	bufferDir, storageDir string // Absolute, for messages.
 
 	storage *file.Storage
@@ -95,7 +103,7 @@ type adopter struct {
 	numbers kalam.TableNumber  // Above all that were given.
 	last    kalam.Seq          // At or above all that were given, as far as files tell.
 	unsure  bool               // Something was found that nothing may remove.
-	report  AdoptReport
+	report  Report
 }
 
 // opened are the parts that a command has opened, in their order.
@@ -117,7 +125,7 @@ func refuseAdoption(format string, args ...any) error {
 // open opens storage and buffer, and makes sure that the one has something to adopt
 // and the other nothing to lose.
 func (a *adopter) open(ctx context.Context) (err error) {
-	a.storage, err = file.Open(a.config.StoragePath(), file.Options{Existing: true})
+	a.storage, err = file.Open(a.config.Pair.StoragePath, file.Options{Existing: true})
 	if errors.Is(err, lake.ErrNotExist) {
 		return refuseAdoption(
 			"The storage %s does not exist: point storage.default_storage_path to the directory with the files", a.storageDir)
@@ -140,7 +148,7 @@ func (a *adopter) open(ctx context.Context) (err error) {
 	if err := a.openBuffer(ctx); err != nil {
 		return err
 	}
-	a.lake, err = lake.New(lake.Options{Now: a.opts.Now, DefaultStrategy: a.config.Sharding.DefaultStrategy},
+	a.lake, err = lake.New(lake.Options{Now: a.opts.Now, DefaultStrategy: a.config.DefaultStrategy},
 		lake.Location{ID: lake.LocalStorage, Storage: a.storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
@@ -184,7 +192,7 @@ const moveAway = "If that buffer is lost, move the directory away, keep it, and 
 
 // openBuffer opens the directory of the buffer, unless another buffer is in it.
 func (a *adopter) openBuffer(ctx context.Context) error {
-	isNew, err := badger.IsNew(a.config.BufferPath())
+	isNew, err := badger.IsNew(a.config.Pair.BufferPath)
 	if err != nil {
 		return err
 	}
@@ -194,7 +202,7 @@ func (a *adopter) openBuffer(ctx context.Context) error {
 		}
 		return nil
 	}
-	b, err := badger.Open(a.config.BufferPath(), badger.Options{Logger: a.opts.Logger})
+	b, err := badger.Open(a.config.Pair.BufferPath, badger.Options{Logger: a.opts.Logger})
 	if err != nil && !isNew && kalam.CodeOf(err) == kalam.CodeCorrupt {
 		return kalam.Wrap(kalam.CodeCorrupt, err,
 			"the write buffer in %s cannot be opened, and nothing was changed. %s", a.bufferDir, moveAway)
@@ -340,7 +348,7 @@ func (a *adopter) begin(ctx context.Context) error {
 		return err
 	}
 	c, err := catalog.Open(ctx, a.backend, catalog.Options{Now: a.opts.Now, Logger: a.opts.Logger,
-		BcryptCost: a.config.Auth.BcryptCost})
+		BcryptCost: a.config.BcryptCost})
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
@@ -361,7 +369,7 @@ const adoptBatch = 256
 func (a *adopter) adoptScopes(ctx context.Context) error {
 	users := map[kalam.UserID]struct{}{}
 	for _, t := range a.tables {
-		sum := AdoptedTable{Table: t.Newest().ID, Kind: t.Newest().Kind, Derived: t.Derived,
+		sum := Table{Table: t.Newest().ID, Kind: t.Newest().Kind, Derived: t.Derived,
 			SchemaVersion: t.Newest().SchemaVersion}
 		for batch := range slices.Chunk(t.Scopes, adoptBatch) {
 			if err := a.adoptBatch(ctx, t, batch, &sum); err != nil {
@@ -384,7 +392,7 @@ func (a *adopter) adoptScopes(ctx context.Context) error {
 
 // adoptBatch rebuilds and writes some scopes of a table.
 func (a *adopter) adoptBatch(ctx context.Context, t *lake.FoundTable, found []*lake.FoundScope,
-	sum *AdoptedTable) error {
+	sum *Table) error {
 	records := make([]buffer.AdoptedScope, 0, len(found))
 	for _, sc := range found {
 		scope, err := a.lake.AdoptScope(ctx, sc)
@@ -410,7 +418,7 @@ func (a *adopter) adoptBatch(ctx context.Context, t *lake.FoundTable, found []*l
 
 // judge reports what was found of a scope and makes its manifest of record.
 func (a *adopter) judge(t *lake.FoundTable, found *lake.FoundScope, scope *lake.AdoptedScope,
-	sum *AdoptedTable) buffer.AdoptedScope {
+	sum *Table) buffer.AdoptedScope {
 	a.last = max(a.last, scope.Watermark)
 	a.report.Notes = append(a.report.Notes, scope.Notes...)
 	a.report.Unneeded = append(a.report.Unneeded, scope.Unneeded...)

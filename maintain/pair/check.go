@@ -1,11 +1,10 @@
-package engine
+package pair
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,16 +15,13 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
-	"github.com/kalamlake/kalam/segments"
 )
 
-// A lake is a write buffer and the storage that its manifests name files of. Both
-// hold its id: the buffer in a record, the storage in a mark. A start compares the
-// two before it changes anything, because a server that sees half of a lake would
-// take the other half's files for leftovers.
-
-// lakeCheck is what a start knows of the two halves.
-type lakeCheck struct {
+// check is what a start knows of the two halves.
+type check struct {
+	log        *slog.Logger
+	now        func() time.Time
+	faults     func(point string) error
 	bufferDir  string        // Absolute, for messages.
 	storageDir string        // Likewise.
 	storage    *file.Storage // nil while the directory is missing.
@@ -38,65 +34,16 @@ type lakeCheck struct {
 	tables   int // In the catalog, dropped ones that are not forgotten included.
 }
 
-// openLake opens the storage and the buffer, makes sure that they belong together,
-// and locks both. What does not is refused, and nothing is changed then.
-func (e *Engine) openLake(ctx context.Context, o Options) error {
-	c := &lakeCheck{bufferDir: absolute(e.config.BufferPath()), storageDir: absolute(e.config.StoragePath())}
-	storage, err := file.Open(e.config.StoragePath(), file.Options{Existing: true})
-	switch {
-	case err == nil:
-		e.storage, c.storage = storage, storage
-	case !errors.Is(err, lake.ErrNotExist):
-		return fmt.Errorf("open storage local: %w", err)
+func newCheck(cfg Config, o Options) *check {
+	return &check{
+		log: o.Logger, now: o.Now, faults: o.Faults,
+		bufferDir: Absolute(cfg.BufferPath), storageDir: Absolute(cfg.StoragePath),
 	}
-	if err := c.readMark(ctx); err != nil {
-		return err
-	}
-	if e.backend = o.Backend; e.backend == nil {
-		if err := c.checkNewBuffer(ctx, e.config.BufferPath()); err != nil {
-			return err
-		}
-		b, err := badger.Open(e.config.BufferPath(), badger.Options{Logger: o.Logger, Relaxed: e.config.Buffer.Relaxed()})
-		if kalam.CodeOf(err) == kalam.CodeCorrupt {
-			return fmt.Errorf("open buffer: %w. %s", err, adoptAdvice)
-		}
-		if err != nil {
-			return fmt.Errorf("open buffer: %w", err)
-		}
-		e.backend = b
-	}
-	c.backend = e.backend
-	if err := c.check(ctx); err != nil {
-		return err
-	}
-	if e.storage == nil {
-		if e.storage, err = file.New(e.config.StoragePath()); err != nil {
-			return fmt.Errorf("open storage local: %w", err)
-		}
-		c.storage = e.storage
-	}
-	e.keepRoom(e.storage)
-	holder := fmt.Sprintf("kalamd with pid %d and the write buffer %s", os.Getpid(), c.bufferDir)
-	if err := e.storage.Lock(holder); err != nil {
-		return err
-	}
-	if err := c.confirm(ctx, e); err != nil {
-		return err
-	}
-	e.lakeRecord, e.opened = c.record, time.Now()
-	return nil
-}
-
-func absolute(dir string) string {
-	if abs, err := filepath.Abs(dir); err == nil {
-		return abs
-	}
-	return dir
 }
 
 // refuse is the error of halves that do not belong together. what tells what was
 // found, do what to do about it.
-func (c *lakeCheck) refuse(what, do string) error {
+func (c *check) refuse(what, do string) error {
 	return kalam.Errorf(kalam.CodeInvalidOperation,
 		"%s. Nothing was removed and nothing was changed; keep the files. %s", what, do)
 }
@@ -111,7 +58,7 @@ const wayBack = "Mount the volume of the write buffer, point storage.buffer_path
 	"To begin a new lake, give it an empty storage directory (storage.default_storage_path)"
 
 // readMark reads the mark of the storage, unless another server uses that.
-func (c *lakeCheck) readMark(ctx context.Context) (err error) {
+func (c *check) readMark(ctx context.Context) (err error) {
 	if c.storage == nil {
 		return nil
 	}
@@ -129,7 +76,7 @@ func (c *lakeCheck) readMark(ctx context.Context) (err error) {
 
 // checkNewBuffer refuses a directory without a buffer over a storage that has had
 // one, before a buffer is made there.
-func (c *lakeCheck) checkNewBuffer(ctx context.Context, dir string) error {
+func (c *check) checkNewBuffer(ctx context.Context, dir string) error {
 	isNew, err := badger.IsNew(dir)
 	if err != nil || !isNew || c.storage == nil {
 		return err
@@ -139,7 +86,7 @@ func (c *lakeCheck) checkNewBuffer(ctx context.Context, dir string) error {
 
 // checkUnrecorded refuses a buffer that knows no table and no lake over a storage
 // that belongs to one. what says so of the buffer.
-func (c *lakeCheck) checkUnrecorded(ctx context.Context, what string) error {
+func (c *check) checkUnrecorded(ctx context.Context, what string) error {
 	if c.marked {
 		return c.refuse(fmt.Sprintf("%s, but the storage %s belongs to the lake %s, whose write buffer is elsewhere",
 			what, c.storageDir, c.mark.LakeID), wayBack)
@@ -156,7 +103,7 @@ func (c *lakeCheck) checkUnrecorded(ctx context.Context, what string) error {
 type segmentFinder func(context.Context, lake.Storage) (string, error)
 
 // findSegment looks for a segment in the storage, if there is a storage.
-func (c *lakeCheck) findSegment(ctx context.Context, find segmentFinder) (string, error) {
+func (c *check) findSegment(ctx context.Context, find segmentFinder) (string, error) {
 	if c.storage == nil {
 		return "", nil
 	}
@@ -169,7 +116,7 @@ func (c *lakeCheck) findSegment(ctx context.Context, find segmentFinder) (string
 }
 
 // checkAdopted refuses a buffer that is half filled from the files of a lake.
-func (c *lakeCheck) checkAdopted(ctx context.Context) error {
+func (c *check) checkAdopted(ctx context.Context) error {
 	adopting, err := catalog.IsAdopting(ctx, c.backend)
 	if err != nil {
 		return fmt.Errorf("write buffer %s: %w", c.bufferDir, err)
@@ -182,7 +129,7 @@ func (c *lakeCheck) checkAdopted(ctx context.Context) error {
 }
 
 // check decides whether the buffer and the storage belong together.
-func (c *lakeCheck) check(ctx context.Context) (err error) {
+func (c *check) check(ctx context.Context) (err error) {
 	if err := c.checkAdopted(ctx); err != nil {
 		return err
 	}
@@ -215,7 +162,7 @@ func (c *lakeCheck) check(ctx context.Context) (err error) {
 // checkSame refuses a buffer that has lost its tables. Segments of a dropped table
 // are gone before its record is, and what a crash leaves is named by no
 // manifest.json.
-func (c *lakeCheck) checkSame(ctx context.Context) error {
+func (c *check) checkSame(ctx context.Context) error {
 	if c.tables > 0 {
 		return nil
 	}
@@ -230,7 +177,7 @@ func (c *lakeCheck) checkSame(ctx context.Context) error {
 
 // checkUnmarked refuses a storage without mark under a buffer that has written to
 // one with it, unless nothing was ever kept in either.
-func (c *lakeCheck) checkUnmarked(ctx context.Context) error {
+func (c *check) checkUnmarked(ctx context.Context) error {
 	const do = "Mount the volume of the storage, or point storage.default_storage_path to the right directory"
 	what := fmt.Sprintf("The write buffer %s belongs to the lake %s, but the storage %s has no mark of it (%s)",
 		c.bufferDir, c.record.ID, c.storageDir, lake.MarkPath)
@@ -254,7 +201,7 @@ func (c *lakeCheck) checkUnmarked(ctx context.Context) error {
 
 // checkAdoption refuses halves without id, as older versions made them, unless the
 // storage holds every segment that the buffer names.
-func (c *lakeCheck) checkAdoption(ctx context.Context) error {
+func (c *check) checkAdoption(ctx context.Context) error {
 	const do = "Point storage.buffer_path and storage.default_storage_path to the directories of one lake, " +
 		"mount what is missing, or restore it from a backup"
 	named := 0
@@ -283,9 +230,9 @@ func (c *lakeCheck) checkAdoption(ctx context.Context) error {
 }
 
 // checkSegment reports that a segment is not in the storage.
-func (c *lakeCheck) checkSegment(ctx context.Context, seg *kalam.Segment) error {
-	if k := segments.KeyOf(seg); k.Storage != lake.LocalStorage {
-		return kalam.Errorf(kalam.CodeNotFound, "there is no storage '%s'", k.Storage)
+func (c *check) checkSegment(ctx context.Context, seg *kalam.Segment) error {
+	if id := seg.Storage; id != lake.LocalStorage && id != "" {
+		return kalam.Errorf(kalam.CodeNotFound, "there is no storage '%s'", id)
 	}
 	if c.storage == nil {
 		return fmt.Errorf("the directory is missing")
@@ -300,7 +247,7 @@ func (c *lakeCheck) checkSegment(ctx context.Context, seg *kalam.Segment) error 
 // confirm writes record and mark of this start, the record first: a crash in
 // between leaves a record that says so, or is one generation ahead. It is called
 // with both halves locked.
-func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
+func (c *check) confirm(ctx context.Context) error {
 	mark, marked, err := lake.ReadMark(ctx, c.storage)
 	if err != nil {
 		return fmt.Errorf("read the mark of the storage %s: %w", c.storageDir, err)
@@ -310,25 +257,25 @@ func (c *lakeCheck) confirm(ctx context.Context, e *Engine) error {
 		return c.refuse(what, "Start it again")
 	}
 	agreed := c.marked && !c.record.Unconfirmed
-	if err := c.nextGeneration(e); err != nil {
+	if err := c.nextGeneration(); err != nil {
 		return err
 	}
-	err = c.write(ctx, e)
+	err = c.write(ctx)
 	if agreed && kalam.CodeOf(err) == kalam.CodeResourceExhausted {
-		e.log.Warn("the start is not counted; the write buffer and its backups of this run look alike", "error", err)
+		c.log.Warn("the start is not counted; the write buffer and its backups of this run look alike", "error", err)
 		return nil // A server must start on a full disk, to give space back.
 	}
 	return err
 }
 
 // write stores the record, then the mark, and confirms a first record.
-func (c *lakeCheck) write(ctx context.Context, e *Engine) error {
-	err := errors.Join(catalog.WriteLake(ctx, c.backend, c.record), e.syncBuffer(ctx), e.faults("lake-recorded"))
+func (c *check) write(ctx context.Context) error {
+	err := errors.Join(catalog.WriteLake(ctx, c.backend, c.record), syncBackend(ctx, c.backend), c.faults("lake-recorded"))
 	if err != nil {
 		return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
 	}
 	next := lake.Mark{LakeID: c.record.ID, CreatedAt: c.record.CreatedAt, Generation: c.record.Generation}
-	if err := errors.Join(lake.WriteMark(ctx, c.storage, next), e.faults("lake-marked")); err != nil {
+	if err := errors.Join(lake.WriteMark(ctx, c.storage, next), c.faults("lake-marked")); err != nil {
 		return fmt.Errorf("mark the storage %s: %w", c.storageDir, err)
 	}
 	if !c.record.Unconfirmed {
@@ -338,57 +285,28 @@ func (c *lakeCheck) write(ctx context.Context, e *Engine) error {
 	if err := catalog.WriteLake(ctx, c.backend, c.record); err != nil {
 		return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
 	}
-	e.log.Info("the write buffer and the storage are of one lake from now on", "lake", c.record.ID, "tables", c.tables)
+	c.log.Info("the write buffer and the storage are of one lake from now on", "lake", c.record.ID, "tables", c.tables)
 	return nil
 }
 
 // nextGeneration makes the record that this start writes, and notes if the buffer
 // is older than the storage: somebody has restored it from a backup.
-func (c *lakeCheck) nextGeneration(e *Engine) error {
+func (c *check) nextGeneration() error {
 	if !c.recorded {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return fmt.Errorf("make the id of the lake: %w", err)
 		}
-		created := e.now().UTC().Truncate(time.Millisecond)
+		created := c.now().UTC().Truncate(time.Millisecond)
 		c.record = catalog.LakeRecord{ID: id.String(), CreatedAt: created, Unconfirmed: true}
 	}
 	if c.mark.Generation > c.record.Generation {
 		c.record.Restored, c.record.RestoredSeq = true, 0
 	}
 	if c.record.Restored {
-		e.log.Error("the write buffer is older than the storage; files that it does not know are kept",
+		c.log.Error("the write buffer is older than the storage; files that it does not know are kept",
 			"buffer", c.bufferDir, "storage", c.storageDir)
 	}
 	c.record.Generation = max(c.record.Generation, c.mark.Generation) + 1
 	return nil
-}
-
-// noteRestored records that the buffer is older than the storage, and up to which
-// seq it may share its segments with newer copies of it, which the operator may put
-// back.
-func (e *Engine) noteRestored(ctx context.Context) error {
-	e.recordMu.Lock()
-	defer e.recordMu.Unlock()
-	r := &e.lakeRecord
-	var err error
-	if !r.Restored || r.RestoredSeq == 0 {
-		r.Restored, r.RestoredSeq = true, e.openedSeq
-		err = catalog.WriteLake(ctx, e.backend, *r)
-	}
-	e.keepUpTo.Store(uint64(r.RestoredSeq))
-	if kalam.CodeOf(err) == kalam.CodeResourceExhausted {
-		return nil // The next start finds it again, and then keeps more.
-	}
-	if err != nil {
-		return fmt.Errorf("record in the write buffer that it is older than the storage: %w", err)
-	}
-	return nil
-}
-
-// restored reports whether the buffer was found to be older than the storage.
-func (e *Engine) restored() bool {
-	e.recordMu.Lock()
-	defer e.recordMu.Unlock()
-	return e.lakeRecord.Restored
 }

@@ -1,0 +1,275 @@
+package pair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/file"
+)
+
+// Config says where the halves of a lake are.
+type Config struct {
+	DataPath    string // The directory that the others are in by default.
+	BufferPath  string
+	StoragePath string
+	Relaxed     bool // The buffer acknowledges commits before they are synced.
+}
+
+// Options are what Open and Inspect need beside the configuration.
+type Options struct {
+	Logger  *slog.Logger     // nil discards.
+	Now     func() time.Time // For the time at which a lake was made; nil is time.Now.
+	Backend buffer.Backend   // nil opens Badger in Config.BufferPath.
+	// Faults is called at lake-recorded and lake-marked of a first start.
+	Faults func(point string) error
+}
+
+func (o *Options) setDefaults() {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Faults == nil {
+		o.Faults = func(string) error { return nil }
+	}
+}
+
+// Pair is both halves of a lake, opened. It is safe for concurrent use.
+type Pair struct {
+	Backend buffer.Backend // nil if Open failed before it was opened.
+	Storage *file.Storage  // Likewise.
+
+	log       *slog.Logger
+	bufferDir string // As configured.
+	opened    time.Time
+
+	recordMu  sync.Mutex         // guards what follows
+	record    catalog.LakeRecord // Its id and generation do not change after Open.
+	openedSeq kalam.Seq
+	keepUpTo  kalam.Seq
+}
+
+// Open opens the storage and the buffer, makes sure that they belong together, and locks
+// both. What does not is refused, and nothing is changed then. The caller closes the Pair,
+// after an error too.
+func Open(ctx context.Context, cfg Config, o Options) (*Pair, error) {
+	o.setDefaults()
+	p := &Pair{log: o.Logger, bufferDir: cfg.BufferPath}
+	c := newCheck(cfg, o)
+	storage, err := file.Open(cfg.StoragePath, file.Options{Existing: true})
+	switch {
+	case err == nil:
+		p.Storage, c.storage = storage, storage
+	case !errors.Is(err, lake.ErrNotExist):
+		return p, fmt.Errorf("open storage local: %w", err)
+	}
+	if err := c.readMark(ctx); err != nil {
+		return p, err
+	}
+	if p.Backend = o.Backend; p.Backend == nil {
+		if p.Backend, err = c.openBuffer(ctx, cfg, o); err != nil {
+			return p, err
+		}
+	}
+	c.backend = p.Backend
+	if err := c.check(ctx); err != nil {
+		return p, err
+	}
+	if p.Storage == nil {
+		if p.Storage, err = file.New(cfg.StoragePath); err != nil {
+			return p, fmt.Errorf("open storage local: %w", err)
+		}
+		c.storage = p.Storage
+	}
+	p.Storage.KeepFree(p.reserve)
+	holder := fmt.Sprintf("kalamd with pid %d and the write buffer %s", os.Getpid(), c.bufferDir)
+	if err := p.Storage.Lock(holder); err != nil {
+		return p, err
+	}
+	if err := c.confirm(ctx); err != nil {
+		return p, err
+	}
+	p.record, p.opened = c.record, time.Now()
+	warnIfOpen(cfg, o.Logger)
+	return p, nil
+}
+
+// openBuffer opens Badger, unless the storage has had another buffer.
+func (c *check) openBuffer(ctx context.Context, cfg Config, o Options) (buffer.Backend, error) {
+	if err := c.checkNewBuffer(ctx, cfg.BufferPath); err != nil {
+		return nil, err
+	}
+	b, err := badger.Open(cfg.BufferPath, badger.Options{Logger: o.Logger, Relaxed: cfg.Relaxed})
+	if kalam.CodeOf(err) == kalam.CodeCorrupt {
+		return nil, fmt.Errorf("open buffer: %w. %s", err, adoptAdvice)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open buffer: %w", err)
+	}
+	return b, nil
+}
+
+// Inspect opens both halves of a lake that no server uses, and makes sure that they belong
+// together. It changes nothing but what the start of the write buffer does. The caller
+// closes the Pair, after an error too.
+func Inspect(ctx context.Context, cfg Config, o Options) (*Pair, error) {
+	o.setDefaults()
+	p := &Pair{log: o.Logger, bufferDir: cfg.BufferPath}
+	c := newCheck(cfg, o)
+	storage, err := file.Open(cfg.StoragePath, file.Options{Existing: true})
+	if err != nil {
+		return p, fmt.Errorf("open storage local: %w", err)
+	}
+	p.Storage, c.storage = storage, storage
+	if err := c.readMark(ctx); err != nil {
+		return p, err
+	}
+	if isNew, err := badger.IsNew(cfg.BufferPath); err != nil || isNew {
+		if err == nil {
+			err = kalam.Errorf(kalam.CodeNotFound, "there is no write buffer in %s", c.bufferDir)
+		}
+		return p, err
+	}
+	b, err := badger.Open(cfg.BufferPath, badger.Options{Logger: o.Logger, Relaxed: cfg.Relaxed})
+	if err != nil {
+		return p, fmt.Errorf("open buffer: %w", err)
+	}
+	p.Backend, c.backend = b, b
+	return p, c.check(ctx)
+}
+
+// Close closes the storage, then the buffer.
+func (p *Pair) Close() (err error) {
+	if p.Storage != nil {
+		err = p.Storage.Close()
+	}
+	if p.Backend != nil {
+		err = errors.Join(err, p.Backend.Close())
+	}
+	return err
+}
+
+// Absolute returns the absolute name of a directory, for messages.
+func Absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
+}
+
+// SetOpenedSeq tells the pair a seq that is at or above all that the buffer had given out
+// when it was opened. It is called once, before anything is written.
+func (p *Pair) SetOpenedSeq(ctx context.Context, last kalam.Seq) error {
+	p.recordMu.Lock()
+	p.openedSeq = last
+	restored := p.record.Restored
+	p.recordMu.Unlock()
+	if restored {
+		return p.NoteRestored(ctx)
+	}
+	return nil
+}
+
+// Older reports whether a file tells that the buffer is older than the storage: the file
+// was there before the start, and has a seq that the buffer had not given out. A crash
+// leaves no such file: rows are in the buffer before they are in a file.
+func (p *Pair) Older(maxSeq kalam.Seq, modified time.Time) bool {
+	p.recordMu.Lock()
+	defer p.recordMu.Unlock()
+	return maxSeq > p.openedSeq && p.BeforeStart(modified)
+}
+
+// BeforeStart reports whether a file was last modified before Open.
+func (p *Pair) BeforeStart(modified time.Time) bool { return modified.Before(p.opened) }
+
+// NoteRestored records that the buffer is older than the storage, and up to which
+// seq it may share its segments with newer copies of it, which the operator may put
+// back.
+func (p *Pair) NoteRestored(ctx context.Context) error {
+	p.recordMu.Lock()
+	defer p.recordMu.Unlock()
+	r := &p.record
+	var err error
+	if !r.Restored || r.RestoredSeq == 0 {
+		r.Restored, r.RestoredSeq = true, p.openedSeq
+		err = catalog.WriteLake(ctx, p.Backend, *r)
+	}
+	p.keepUpTo = r.RestoredSeq
+	if kalam.CodeOf(err) == kalam.CodeResourceExhausted {
+		return nil // The next start finds it again, and then keeps more.
+	}
+	if err != nil {
+		return fmt.Errorf("record in the write buffer that it is older than the storage: %w", err)
+	}
+	return nil
+}
+
+// Restored reports whether the buffer was found to be older than the storage.
+func (p *Pair) Restored() bool {
+	p.recordMu.Lock()
+	defer p.recordMu.Unlock()
+	return p.record.Restored
+}
+
+// Shares reports whether a newer copy of a restored buffer may name a segment, which is
+// kept then.
+func (p *Pair) Shares(seg *kalam.Segment) bool {
+	p.recordMu.Lock()
+	defer p.recordMu.Unlock()
+	return seg.MaxSeq <= p.keepUpTo
+}
+
+// CheckMark returns an error unless the storage is still the one that Open checked.
+func (p *Pair) CheckMark(ctx context.Context) error {
+	mark, found, err := lake.ReadMark(ctx, p.Storage)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the mark of the storage cannot be read: %w", err)
+	case !found || mark.LakeID != p.record.ID || mark.Generation > p.record.Generation:
+		return fmt.Errorf("the mark %s of the storage is gone or another's", lake.MarkPath)
+	}
+	return nil
+}
+
+// syncer is a backend whose writes may be durable later than they return.
+type syncer interface {
+	Sync(ctx context.Context) error
+}
+
+// Sync returns when everything that was committed is durable. Files are removed after
+// it, whose last name a commit took: with buffer.durability = relaxed, a power cut
+// could otherwise bring back the state that needs them.
+func (p *Pair) Sync(ctx context.Context) error { return syncBackend(ctx, p.Backend) }
+
+func syncBackend(ctx context.Context, b buffer.Backend) error {
+	if s, ok := b.(syncer); ok {
+		return s.Sync(ctx)
+	}
+	return nil
+}
+
+// purger is a backend that can take deleted values out of its files.
+type purger interface {
+	Purge(ctx context.Context) error
+}
+
+// Purge takes deleted values out of the files of the buffer, if it can.
+func (p *Pair) Purge(ctx context.Context) error {
+	if b, ok := p.Backend.(purger); ok {
+		return b.Purge(ctx)
+	}
+	return nil
+}
