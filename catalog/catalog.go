@@ -41,9 +41,9 @@ type Catalog struct {
 	complexity bool
 	maxTables  int
 
-	image  atomic.Pointer[image]
-	writer chan struct{}                 // Holds one token; who has it may write. A channel, so that waiting respects a context.
-	ended  atomic.Pointer[chan struct{}] // Closed and replaced when tokens of a user end.
+	current atomic.Pointer[version]
+	writer  chan struct{}                 // Holds one token; who has it may write. A channel, so that waiting respects a context.
+	ended   atomic.Pointer[chan struct{}] // Closed and replaced when tokens of a user end.
 }
 
 // TokensEnded returns a channel that is closed after the next change by which
@@ -76,11 +76,11 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 	if err := c.store.create(ctx); err != nil {
 		return nil, err
 	}
-	im, err := c.store.load(ctx)
+	v, err := c.store.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c.image.Store(im)
+	c.current.Store(v)
 	if err := c.bootstrap(ctx); err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ const closeBatch = 500
 // work, writes are the caller's mistake.
 func (c *Catalog) Close() error {
 	var seen []kalam.UserID
-	for id, e := range c.image.Load().users.all() {
+	for id, e := range c.current.Load().users.all() {
 		if u := e.load(); u.LastSeen != e.user.LastSeen || u.LastLogin != e.user.LastLogin {
 			seen = append(seen, id)
 		}
@@ -121,12 +121,12 @@ func (c *Catalog) Close() error {
 
 // SchemaEpoch returns a number that rises with every change of a namespace or
 // table. It starts anew at each Open.
-func (c *Catalog) SchemaEpoch() uint64 { return c.image.Load().epoch }
+func (c *Catalog) SchemaEpoch() uint64 { return c.current.Load().epoch }
 
-// tx is one write: the image that it leads to and the operations that make it
+// tx is one write: the version that it leads to and the operations that make it
 // durable.
 type tx struct {
-	next       image
+	next       version
 	ops        []operation
 	now        time.Time
 	endsTokens bool // Of a user.
@@ -161,7 +161,7 @@ func (c *Catalog) write(ctx context.Context, fn func(*tx) error) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-c.writer }()
-	tx := &tx{next: *c.image.Load(), now: c.now().UTC().Truncate(time.Microsecond)}
+	tx := &tx{next: *c.current.Load(), now: c.now().UTC().Truncate(time.Microsecond)}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (c *Catalog) write(ctx context.Context, fn func(*tx) error) error {
 	if err := c.store.apply(context.WithoutCancel(ctx), tx.ops); err != nil {
 		return fmt.Errorf("write catalog: %w", err)
 	}
-	c.image.Store(&tx.next)
+	c.current.Store(&tx.next)
 	for _, id := range tx.newPasswords {
 		c.guesses.forget(id)
 	}
@@ -191,7 +191,7 @@ func (tx *tx) putMeta() error { return tx.put(keyMeta, metaRecord{NextTable: tx.
 
 // bootstrap creates what every catalog has, at the first start.
 func (c *Catalog) bootstrap(ctx context.Context) error {
-	if c.image.Load().nextTable != 0 {
+	if c.current.Load().nextTable != 0 {
 		return nil
 	}
 	return c.write(ctx, func(tx *tx) error {

@@ -4,11 +4,11 @@
 //
 // # Basics
 //
-// Open reads every record of the partition sys_catalog into an immutable image.
-// Reads look at the image through one atomic pointer and take no lock; a value
-// that a read returned never changes. A write builds the next image, makes its
+// Open reads every record of the partition sys_catalog into an immutable version.
+// Reads look at the version through one atomic pointer and take no lock; a value
+// that a read returned never changes. A write builds the next version, makes its
 // records durable in one atomic batch of the backend, and then publishes the
-// image. Writers follow one another, so a check and the write that relies on it
+// version. Writers follow one another, so a check and the write that relies on it
 // are atomic: no table appears in a dropped namespace, and one of two concurrent
 // CREATE USER of a name wins.
 //
@@ -29,7 +29,7 @@
 //
 // # Caveats
 //
-// Finished jobs are not part of the image: Job and Jobs read them from the
+// Finished jobs are not part of the version: Job and Jobs read them from the
 // backend, since thirty days of them need not fit in memory. The record formats
 // are described in docs/architecture/catalog-format.md.
 package catalog

@@ -26,7 +26,7 @@ func (c *Catalog) PutJob(ctx context.Context, j kalam.Job) error {
 // Job returns the record of a job: an active one from memory, a finished one by
 // one read of the backend.
 func (c *Catalog) Job(ctx context.Context, id kalam.JobID) (kalam.Job, bool, error) {
-	if j, ok := c.image.Load().active.get(id); ok {
+	if j, ok := c.current.Load().active.get(id); ok {
 		return *j, true, nil
 	}
 	var j kalam.Job
@@ -42,9 +42,9 @@ func (c *Catalog) Job(ctx context.Context, id kalam.JobID) (kalam.Job, bool, err
 
 // ActiveJobs returns the jobs that are not finished, in no particular order.
 func (c *Catalog) ActiveJobs() []kalam.Job {
-	im := c.image.Load()
-	list := make([]kalam.Job, 0, im.active.len())
-	for _, j := range im.active.all() {
+	v := c.current.Load()
+	list := make([]kalam.Job, 0, v.active.len())
+	for _, j := range v.active.all() {
 		list = append(list, *j)
 	}
 	return list
@@ -58,7 +58,7 @@ var errStop = errors.New("stop")
 // A read that fails yields its error and ends the iteration.
 func (c *Catalog) Jobs(ctx context.Context) iter.Seq2[kalam.Job, error] {
 	return func(yield func(kalam.Job, error) bool) {
-		active := c.image.Load().active
+		active := c.current.Load().active
 		for _, j := range active.all() {
 			if !yield(*j, nil) {
 				return

@@ -39,7 +39,7 @@ func (c *Catalog) Login(ctx context.Context, id kalam.UserID, password string, f
 		}
 		return User{}, ErrInvalidCredentials
 	}
-	e, ok := c.image.Load().activeUser(id)
+	e, ok := c.current.Load().activeUser(id)
 	if !ok || !e.user.hasPassword() || !e.user.PasswordHash.Equal(hash) { // Changed meanwhile.
 		return User{}, ErrInvalidCredentials
 	}

@@ -46,9 +46,9 @@ func IsReservedNamespace(id kalam.NamespaceID) bool { return reservedNamespaces[
 
 // Namespaces returns every namespace, by name.
 func (c *Catalog) Namespaces() []Namespace {
-	im := c.image.Load()
-	list := make([]Namespace, 0, im.namespaces.len())
-	for _, e := range im.namespaces.all() {
+	v := c.current.Load()
+	list := make([]Namespace, 0, v.namespaces.len())
+	for _, e := range v.namespaces.all() {
 		list = append(list, e.namespace)
 	}
 	slices.SortFunc(list, func(a, b Namespace) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -57,7 +57,7 @@ func (c *Catalog) Namespaces() []Namespace {
 
 // Namespace returns the namespace named id.
 func (c *Catalog) Namespace(id kalam.NamespaceID) (Namespace, bool) {
-	e, ok := c.image.Load().namespaces.get(id)
+	e, ok := c.current.Load().namespaces.get(id)
 	if !ok {
 		return Namespace{}, false
 	}
@@ -66,7 +66,7 @@ func (c *Catalog) Namespace(id kalam.NamespaceID) (Namespace, bool) {
 
 // TableCount returns the number of tables in a namespace, 0 when it does not exist.
 func (c *Catalog) TableCount(id kalam.NamespaceID) int {
-	e, ok := c.image.Load().namespaces.get(id)
+	e, ok := c.current.Load().namespaces.get(id)
 	if !ok {
 		return 0
 	}

@@ -41,7 +41,7 @@ type Storage struct {
 // Storages returns every storage: local first, then by name.
 func (c *Catalog) Storages() []Storage {
 	var list []Storage
-	for _, s := range c.image.Load().storages.all() {
+	for _, s := range c.current.Load().storages.all() {
 		list = append(list, *s)
 	}
 	slices.SortFunc(list, func(a, b Storage) int {
@@ -60,7 +60,7 @@ func (c *Catalog) Storages() []Storage {
 
 // Storage returns the storage named id.
 func (c *Catalog) Storage(id kalam.StorageID) (Storage, bool) {
-	s, ok := c.image.Load().storages.get(id)
+	s, ok := c.current.Load().storages.get(id)
 	if !ok {
 		return Storage{}, false
 	}
@@ -127,7 +127,7 @@ func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 // checkUnused refuses a storage that is referred to, naming up to 10 tables or users.
 func (tx *tx) checkUnused(id kalam.StorageID) error {
 	var tables, users []string
-	for _, d := range []dict[kalam.TableNumber, *tableEntry]{tx.next.numbers, tx.next.dropped} {
+	for _, d := range []persistentMap[kalam.TableNumber, *tableEntry]{tx.next.numbers, tx.next.dropped} {
 		for _, e := range d.all() {
 			if e.current.Options.StorageID == id {
 				tables = append(tables, e.current.ID.String())
@@ -197,4 +197,4 @@ func (c *Catalog) PutSecret(ctx context.Context, name string, s Secret) error {
 }
 
 // Secret returns the secret stored under a name.
-func (c *Catalog) Secret(name string) (Secret, bool) { return c.image.Load().secrets.get(name) }
+func (c *Catalog) Secret(name string) (Secret, bool) { return c.current.Load().secrets.get(name) }

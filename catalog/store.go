@@ -59,31 +59,31 @@ func (s store) apply(ctx context.Context, ops []operation) error {
 	return s.backend.Apply(ctx, batch)
 }
 
-// load reads every record but those of finished jobs into an image. Its
+// load reads every record but those of finished jobs into a version. Its
 // nextTable is 0 when the partition is empty.
-func (s store) load(ctx context.Context) (*image, error) {
-	im := &image{epoch: 1}
+func (s store) load(ctx context.Context) (*version, error) {
+	v := &version{epoch: 1}
 	var meta metaRecord
 	if err := s.loadOne(ctx, keyMeta, &meta); err != nil {
 		return nil, err
 	}
-	im.nextTable = meta.NextTable
+	v.nextTable = meta.NextTable
 	loaders := []struct {
 		prefix string
 		load   func(key string, raw []byte) error
 	}{
-		{prefixNamespace, im.loadNamespace}, {prefixTable, im.loadTable}, {prefixDropped, im.loadDropped}, {prefixUser, im.loadUserRecord},
-		{prefixStorage, im.loadStorage}, {prefixSecret, im.loadSecret}, {prefixActiveJob, im.loadJob},
+		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped}, {prefixUser, v.loadUserRecord},
+		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
 	}
 	for _, l := range loaders {
 		if err := s.scan(ctx, l.prefix, l.load); err != nil {
 			return nil, fmt.Errorf("read catalog: %w", err)
 		}
 	}
-	if im.nextTable == 0 && im.namespaces.len()+im.numbers.len()+im.users.len() > 0 {
+	if v.nextTable == 0 && v.namespaces.len()+v.numbers.len()+v.users.len() > 0 {
 		return nil, damaged(keyMeta, "it is missing")
 	}
-	return im, nil
+	return v, nil
 }
 
 // loadOne reads one record, or leaves v as it is when there is none.
@@ -100,7 +100,7 @@ func unusable(key string, err error) error {
 	return kalam.Wrap(kalam.CodeCorrupt, err, "catalog record %q cannot be used", key)
 }
 
-func (im *image) loadNamespace(key string, raw []byte) error {
+func (v *version) loadNamespace(key string, raw []byte) error {
 	var r namespaceRecord
 	if err := decodeRecord(key, raw, &r); err != nil {
 		return err
@@ -109,37 +109,37 @@ func (im *image) loadNamespace(key string, raw []byte) error {
 	if err != nil {
 		return unusable(key, err)
 	}
-	im.namespaces.load(ns.ID, &namespaceEntry{namespace: ns})
+	v.namespaces.load(ns.ID, &namespaceEntry{namespace: ns})
 	return nil
 }
 
-func (im *image) loadTable(key string, raw []byte) error {
+func (v *version) loadTable(key string, raw []byte) error {
 	e, err := decodeTable(key, raw)
 	if err != nil {
 		return err
 	}
 	t := e.current
-	ns, ok := im.namespaces.get(t.ID.Namespace)
+	ns, ok := v.namespaces.get(t.ID.Namespace)
 	if !ok {
 		return unusable(key, fmt.Errorf("its namespace %q does not exist", t.ID.Namespace))
 	}
 	if _, ok := ns.tables.get(t.ID.Name); ok {
 		return unusable(key, fmt.Errorf("another table is named %s", t.ID))
 	}
-	if t.Number >= im.nextTable {
-		return unusable(key, fmt.Errorf("its number is not below %d, the next to be given", im.nextTable))
+	if t.Number >= v.nextTable {
+		return unusable(key, fmt.Errorf("its number is not below %d, the next to be given", v.nextTable))
 	}
 	ns.tables.load(t.ID.Name, e) // The entry is not yet shared.
-	im.numbers.load(t.Number, e)
+	v.numbers.load(t.Number, e)
 	return nil
 }
 
-func (im *image) loadDropped(key string, raw []byte) error {
+func (v *version) loadDropped(key string, raw []byte) error {
 	e, err := decodeTable(key, raw)
 	if err != nil {
 		return err
 	}
-	im.dropped.load(e.current.Number, e)
+	v.dropped.load(e.current.Number, e)
 	return nil
 }
 
@@ -155,7 +155,7 @@ func decodeTable(key string, raw []byte) (*tableEntry, error) {
 	return e, nil
 }
 
-func (im *image) loadUserRecord(key string, raw []byte) error {
+func (v *version) loadUserRecord(key string, raw []byte) error {
 	var r userRecord
 	if err := decodeRecord(key, raw, &r); err != nil {
 		return err
@@ -164,33 +164,33 @@ func (im *image) loadUserRecord(key string, raw []byte) error {
 	if err != nil {
 		return unusable(key, err)
 	}
-	im.loadUser(u)
+	v.loadUser(u)
 	return nil
 }
 
-func (im *image) loadStorage(key string, raw []byte) error {
+func (v *version) loadStorage(key string, raw []byte) error {
 	var s Storage
 	if err := decodeRecord(key, raw, &s); err != nil {
 		return err
 	}
-	im.storages.load(s.ID, &s)
+	v.storages.load(s.ID, &s)
 	return nil
 }
 
-func (im *image) loadSecret(key string, raw []byte) error {
+func (v *version) loadSecret(key string, raw []byte) error {
 	var r secretRecord
 	if err := decodeRecord(key, raw, &r); err != nil {
 		return err
 	}
-	im.secrets.load(strings.TrimPrefix(key, prefixSecret), NewSecret(r.Text))
+	v.secrets.load(strings.TrimPrefix(key, prefixSecret), NewSecret(r.Text))
 	return nil
 }
 
-func (im *image) loadJob(key string, raw []byte) error {
+func (v *version) loadJob(key string, raw []byte) error {
 	var j kalam.Job
 	if err := decodeRecord(key, raw, &j); err != nil {
 		return err
 	}
-	im.active.load(j.ID, &j)
+	v.active.load(j.ID, &j)
 	return nil
 }

@@ -28,7 +28,7 @@ type DroppedTable struct {
 
 // Table returns the current definition of the table named id.
 func (c *Catalog) Table(id kalam.TableID) (*kalam.Table, bool) {
-	e, ok := c.image.Load().table(id)
+	e, ok := c.current.Load().table(id)
 	if !ok {
 		return nil, false
 	}
@@ -37,7 +37,7 @@ func (c *Catalog) Table(id kalam.TableID) (*kalam.Table, bool) {
 
 // TableByNumber returns the current definition of a table that is not dropped.
 func (c *Catalog) TableByNumber(n kalam.TableNumber) (*kalam.Table, bool) {
-	e, ok := c.image.Load().numbers.get(n)
+	e, ok := c.current.Load().numbers.get(n)
 	if !ok {
 		return nil, false
 	}
@@ -46,14 +46,14 @@ func (c *Catalog) TableByNumber(n kalam.TableNumber) (*kalam.Table, bool) {
 
 // Tables returns the tables of a namespace by name; "" stands for all namespaces.
 func (c *Catalog) Tables(ns kalam.NamespaceID) []*kalam.Table {
-	im := c.image.Load()
+	v := c.current.Load()
 	var list []*kalam.Table
 	if ns == "" {
-		list = make([]*kalam.Table, 0, im.numbers.len())
-		for _, e := range im.numbers.all() {
+		list = make([]*kalam.Table, 0, v.numbers.len())
+		for _, e := range v.numbers.all() {
 			list = append(list, e.current)
 		}
-	} else if e, ok := im.namespaces.get(ns); ok {
+	} else if e, ok := v.namespaces.get(ns); ok {
 		for _, t := range e.tables.all() {
 			list = append(list, t.current)
 		}
@@ -69,7 +69,7 @@ func compareTables(a, b *kalam.Table) int {
 	return strings.Compare(string(a.ID.Name), string(b.ID.Name))
 }
 
-func sortedTables(tables dict[kalam.TableName, *tableEntry]) []*tableEntry {
+func sortedTables(tables persistentMap[kalam.TableName, *tableEntry]) []*tableEntry {
 	list := make([]*tableEntry, 0, tables.len())
 	for _, e := range tables.all() {
 		list = append(list, e)
@@ -81,7 +81,7 @@ func sortedTables(tables dict[kalam.TableName, *tableEntry]) []*tableEntry {
 // SchemaHistory returns the versions of a table, newest first; nil when the
 // table does not exist.
 func (c *Catalog) SchemaHistory(id kalam.TableID) []SchemaVersion {
-	e, ok := c.image.Load().table(id)
+	e, ok := c.current.Load().table(id)
 	if !ok {
 		return nil
 	}
@@ -92,7 +92,7 @@ func (c *Catalog) SchemaHistory(id kalam.TableID) []SchemaVersion {
 
 // TableVersion returns one version of a table that is not dropped.
 func (c *Catalog) TableVersion(n kalam.TableNumber, version int) (*kalam.Table, bool) {
-	e, ok := c.image.Load().numbers.get(n)
+	e, ok := c.current.Load().numbers.get(n)
 	if !ok || version < 1 || version > len(e.versions) {
 		return nil, false
 	}
@@ -170,8 +170,8 @@ func (tx *tx) namespaceFor(by kalam.Principal, t *kalam.Table) (*namespaceEntry,
 
 // createdBy counts the tables that a user created. A dropped one counts until its rows
 // and files are gone, so that nobody fills the disk by creating and dropping.
-func (im *image) createdBy(user kalam.UserID) (n int) {
-	for _, list := range []dict[kalam.TableNumber, *tableEntry]{im.numbers, im.dropped} {
+func (v *version) createdBy(user kalam.UserID) (n int) {
+	for _, list := range []persistentMap[kalam.TableNumber, *tableEntry]{v.numbers, v.dropped} {
 		for _, e := range list.all() {
 			if e.current.Creator == user {
 				n++
@@ -262,7 +262,7 @@ func (c *Catalog) DropTable(ctx context.Context, id kalam.TableID) (*kalam.Table
 // Dropped returns the dropped tables that are not yet forgotten, by number.
 func (c *Catalog) Dropped() []DroppedTable {
 	var list []DroppedTable
-	for _, e := range c.image.Load().dropped.all() {
+	for _, e := range c.current.Load().dropped.all() {
 		list = append(list, DroppedTable{Table: e.current, DroppedAt: e.droppedAt})
 	}
 	slices.SortFunc(list, func(a, b DroppedTable) int { return int(int64(a.Table.Number) - int64(b.Table.Number)) })
@@ -271,7 +271,7 @@ func (c *Catalog) Dropped() []DroppedTable {
 
 // DroppedTable returns a dropped table that is not yet forgotten.
 func (c *Catalog) DroppedTable(n kalam.TableNumber) (*kalam.Table, bool) {
-	e, ok := c.image.Load().dropped.get(n)
+	e, ok := c.current.Load().dropped.get(n)
 	if !ok {
 		return nil, false
 	}

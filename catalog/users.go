@@ -37,7 +37,7 @@ type UserChange struct {
 
 // User returns a user that is not deleted.
 func (c *Catalog) User(id kalam.UserID) (User, bool) {
-	e, ok := c.image.Load().activeUser(id)
+	e, ok := c.current.Load().activeUser(id)
 	if !ok {
 		return User{}, false
 	}
@@ -46,7 +46,7 @@ func (c *Catalog) User(id kalam.UserID) (User, bool) {
 
 // AnyUser returns a user, deleted or not.
 func (c *Catalog) AnyUser(id kalam.UserID) (User, bool) {
-	e, ok := c.image.Load().users.get(id)
+	e, ok := c.current.Load().users.get(id)
 	if !ok {
 		return User{}, false
 	}
@@ -55,9 +55,9 @@ func (c *Catalog) AnyUser(id kalam.UserID) (User, bool) {
 
 // Users returns every user by id, deleted ones included.
 func (c *Catalog) Users() []User {
-	im := c.image.Load()
-	list := make([]User, 0, im.users.len())
-	for _, e := range im.users.all() {
+	v := c.current.Load()
+	list := make([]User, 0, v.users.len())
+	for _, e := range v.users.all() {
 		list = append(list, e.load())
 	}
 	slices.SortFunc(list, func(a, b User) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -82,7 +82,7 @@ func later(t time.Time, micros int64) time.Time {
 
 // Seen notes that the user made a request now. It costs no write and no lock.
 func (c *Catalog) Seen(id kalam.UserID) {
-	if e, ok := c.image.Load().activeUser(id); ok {
+	if e, ok := c.current.Load().activeUser(id); ok {
 		e.times.seen.Store(c.now().UnixMicro())
 	}
 }
@@ -399,7 +399,7 @@ func (c *Catalog) hashPassword(ctx context.Context, password string) (Secret, er
 	return c.hasher.hash(ctx, password)
 }
 
-// loadUser adds a user to an image that is being read.
-func (im *image) loadUser(u User) {
-	im.users.load(u.ID, &userEntry{user: u, times: new(userTimes)})
+// loadUser adds a user to a version that is being read.
+func (v *version) loadUser(u User) {
+	v.users.load(u.ID, &userEntry{user: u, times: new(userTimes)})
 }

@@ -269,7 +269,7 @@ func (st *stream) dispatch(f *frame) error {
 		return st.stray(f)
 	}
 	v, err := s.take(f)
-	if v == verdictGo || v == verdictReconnect {
+	if v == actionGo || v == actionReconnect {
 		return err
 	}
 	id := subscriptionID(f.SubscriptionID)
@@ -279,12 +279,12 @@ func (st *stream) dispatch(f *frame) error {
 		return nil // Somebody else removed it meanwhile.
 	}
 	switch v {
-	case verdictDetach:
+	case actionDetach:
 		st.unsubscribeLocked(id)
-	case verdictAgain:
+	case actionAgain:
 		delete(st.byID, id) // The server has none.
 		st.subscribeLocked(s)
-	case verdictEnd:
+	case actionEnd:
 		delete(st.byID, id)
 	}
 	return nil

@@ -66,11 +66,11 @@ type Subscription struct {
 	ended     bool // No more events come; what is queued is still handed over.
 	err       error
 	delivered kalam.Seq // Resume point of what was handed over.
-	received  reception
+	received  resumeState
 }
 
-// reception is what a Subscription knows of the stream of its frames.
-type reception struct {
+// resumeState is what a Subscription knows of the stream of its frames.
+type resumeState struct {
 	id       subscriptionID // On the present connection; "" while there is none.
 	round    int            // Counts ids.
 	started  bool           // Acknowledged once.

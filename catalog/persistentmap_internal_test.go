@@ -7,11 +7,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestDictModel compares a dict, and older states of it, with maps.
-func TestDictModel(t *testing.T) {
+// TestPersistentMapModel compares a persistentMap, and older states of it, with maps.
+func TestPersistentMapModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type state struct {
-			d dict[int, string]
+			d persistentMap[int, string]
 			m map[int]string
 		}
 		states := []state{{m: map[int]string{}}}
@@ -47,7 +47,7 @@ func TestDictModel(t *testing.T) {
 }
 
 func TestDictLoad(t *testing.T) {
-	var d dict[int, int]
+	var d persistentMap[int, int]
 	for i := range 1000 {
 		d.load(i%500, i)
 	}
@@ -61,9 +61,9 @@ func TestDictLoad(t *testing.T) {
 	}
 }
 
-// BenchmarkDict measures a read and a write with 100,000 entries.
-func BenchmarkDict(b *testing.B) {
-	var d dict[int, int]
+// BenchmarkPersistentMap measures a read and a write with 100,000 entries.
+func BenchmarkPersistentMap(b *testing.B) {
+	var d persistentMap[int, int]
 	for i := range 100_000 {
 		d.load(i, i)
 	}

@@ -7,16 +7,16 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// image is one immutable state of the catalog. A copy of it shares everything
+// version is one immutable state of the catalog. A copy of it shares everything
 // until with or without replaces a part.
-type image struct {
-	namespaces dict[kalam.NamespaceID, *namespaceEntry]
-	numbers    dict[kalam.TableNumber, *tableEntry]
-	dropped    dict[kalam.TableNumber, *tableEntry]
-	users      dict[kalam.UserID, *userEntry]
-	storages   dict[kalam.StorageID, *Storage]
-	secrets    dict[string, Secret]
-	active     dict[kalam.JobID, *kalam.Job]
+type version struct {
+	namespaces persistentMap[kalam.NamespaceID, *namespaceEntry]
+	numbers    persistentMap[kalam.TableNumber, *tableEntry]
+	dropped    persistentMap[kalam.TableNumber, *tableEntry]
+	users      persistentMap[kalam.UserID, *userEntry]
+	storages   persistentMap[kalam.StorageID, *Storage]
+	secrets    persistentMap[string, Secret]
+	active     persistentMap[kalam.JobID, *kalam.Job]
 
 	nextTable kalam.TableNumber
 	epoch     uint64
@@ -25,7 +25,7 @@ type image struct {
 // namespaceEntry is a namespace with its tables by name.
 type namespaceEntry struct {
 	namespace Namespace
-	tables    dict[kalam.TableName, *tableEntry]
+	tables    persistentMap[kalam.TableName, *tableEntry]
 }
 
 // tableEntry is a table with its history.
@@ -50,8 +50,8 @@ type userTimes struct {
 }
 
 // table returns the entry of a table by its name.
-func (im *image) table(id kalam.TableID) (*tableEntry, bool) {
-	ns, ok := im.namespaces.get(id.Namespace)
+func (v *version) table(id kalam.TableID) (*tableEntry, bool) {
+	ns, ok := v.namespaces.get(id.Namespace)
 	if !ok {
 		return nil, false
 	}
@@ -59,27 +59,27 @@ func (im *image) table(id kalam.TableID) (*tableEntry, bool) {
 }
 
 // setTable adds or replaces a table in its namespace, which exists.
-func (im *image) setTable(e *tableEntry) {
+func (v *version) setTable(e *tableEntry) {
 	id := e.current.ID
-	old, _ := im.namespaces.get(id.Namespace)
+	old, _ := v.namespaces.get(id.Namespace)
 	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables.with(id.Name, e)}
-	im.namespaces = im.namespaces.with(id.Namespace, ns)
-	im.numbers = im.numbers.with(e.current.Number, e)
+	v.namespaces = v.namespaces.with(id.Namespace, ns)
+	v.numbers = v.numbers.with(e.current.Number, e)
 }
 
 // removeTable removes a table from its namespace and keeps it among the dropped.
-func (im *image) removeTable(e *tableEntry) {
+func (v *version) removeTable(e *tableEntry) {
 	id := e.current.ID
-	old, _ := im.namespaces.get(id.Namespace)
+	old, _ := v.namespaces.get(id.Namespace)
 	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables.without(id.Name)}
-	im.namespaces = im.namespaces.with(id.Namespace, ns)
-	im.numbers = im.numbers.without(e.current.Number)
-	im.dropped = im.dropped.with(e.current.Number, e)
+	v.namespaces = v.namespaces.with(id.Namespace, ns)
+	v.numbers = v.numbers.without(e.current.Number)
+	v.dropped = v.dropped.with(e.current.Number, e)
 }
 
 // activeUser returns a user that is not deleted.
-func (im *image) activeUser(id kalam.UserID) (*userEntry, bool) {
-	e, ok := im.users.get(id)
+func (v *version) activeUser(id kalam.UserID) (*userEntry, bool) {
+	e, ok := v.users.get(id)
 	if !ok || e.user.IsDeleted() {
 		return nil, false
 	}
@@ -87,10 +87,10 @@ func (im *image) activeUser(id kalam.UserID) (*userEntry, bool) {
 }
 
 // setUser adds or replaces a user.
-func (im *image) setUser(u User) {
+func (v *version) setUser(u User) {
 	e := &userEntry{user: u, times: new(userTimes)}
-	if old, ok := im.users.get(u.ID); ok {
+	if old, ok := v.users.get(u.ID); ok {
 		e.times = old.times
 	}
-	im.users = im.users.with(u.ID, e)
+	v.users = v.users.with(u.ID, e)
 }

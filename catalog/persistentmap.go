@@ -5,24 +5,24 @@ import (
 	"iter"
 )
 
-// dictShards is the number of maps a dict is split into. A write copies one of
+// dictShards is the number of maps a persistentMap is split into. A write copies one of
 // them, so that adding a user to 100,000 copies 400 entries.
 const dictShards = 256
 
-// dict is an immutable map: with and without return a new dict that shares all
-// but one of its parts with the old one. The zero dict is empty and ready.
-type dict[K comparable, V any] struct {
+// persistentMap is an immutable map: with and without return a new map that shares all
+// but one of its parts with the old one. The zero persistentMap is empty and ready.
+type persistentMap[K comparable, V any] struct {
 	seed   maphash.Seed
 	shards *[dictShards]map[K]V
 	n      int
 }
 
-func (d dict[K, V]) shard(k K) int {
+func (d persistentMap[K, V]) shard(k K) int {
 	return int(maphash.Comparable(d.seed, k) % dictShards)
 }
 
 // get returns the value of k.
-func (d dict[K, V]) get(k K) (V, bool) {
+func (d persistentMap[K, V]) get(k K) (V, bool) {
 	if d.shards == nil {
 		var none V
 		return none, false
@@ -32,10 +32,10 @@ func (d dict[K, V]) get(k K) (V, bool) {
 }
 
 // len returns the number of entries.
-func (d dict[K, V]) len() int { return d.n }
+func (d persistentMap[K, V]) len() int { return d.n }
 
 // all yields the entries in no particular order.
-func (d dict[K, V]) all() iter.Seq2[K, V] {
+func (d persistentMap[K, V]) all() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		if d.shards == nil {
 			return
@@ -50,8 +50,8 @@ func (d dict[K, V]) all() iter.Seq2[K, V] {
 	}
 }
 
-// with returns a dict in which k has the value v.
-func (d dict[K, V]) with(k K, v V) dict[K, V] {
+// with returns a map in which k has the value v.
+func (d persistentMap[K, V]) with(k K, v V) persistentMap[K, V] {
 	next, i := d.copyShard(k)
 	if _, ok := next.shards[i][k]; !ok {
 		next.n++
@@ -60,8 +60,8 @@ func (d dict[K, V]) with(k K, v V) dict[K, V] {
 	return next
 }
 
-// without returns a dict that lacks k.
-func (d dict[K, V]) without(k K) dict[K, V] {
+// without returns a map that lacks k.
+func (d persistentMap[K, V]) without(k K) persistentMap[K, V] {
 	if _, ok := d.get(k); !ok {
 		return d
 	}
@@ -71,9 +71,9 @@ func (d dict[K, V]) without(k K) dict[K, V] {
 	return next
 }
 
-// copyShard returns a dict whose shard of k is its own, and the shard's index.
-func (d dict[K, V]) copyShard(k K) (dict[K, V], int) {
-	next := dict[K, V]{seed: d.seed, shards: new([dictShards]map[K]V), n: d.n}
+// copyShard returns a map whose shard of k is its own, and the shard's index.
+func (d persistentMap[K, V]) copyShard(k K) (persistentMap[K, V], int) {
+	next := persistentMap[K, V]{seed: d.seed, shards: new([dictShards]map[K]V), n: d.n}
 	if d.shards == nil {
 		next.seed = maphash.MakeSeed()
 	} else {
@@ -88,8 +88,8 @@ func (d dict[K, V]) copyShard(k K) (dict[K, V], int) {
 	return next, i
 }
 
-// load adds an entry in place. It is for a dict that nobody else has seen yet.
-func (d *dict[K, V]) load(k K, v V) {
+// load adds an entry in place. It is for a map that nobody else has seen yet.
+func (d *persistentMap[K, V]) load(k K, v V) {
 	if d.shards == nil {
 		d.seed, d.shards = maphash.MakeSeed(), new([dictShards]map[K]V)
 	}

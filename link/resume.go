@@ -7,15 +7,15 @@ import (
 	"github.com/kalamlake/kalam/link/wire"
 )
 
-// verdict is what the stream does after a Subscription took a frame.
-type verdict uint8
+// action is what the stream does after a Subscription took a frame.
+type action uint8
 
 const (
-	verdictGo        verdict = iota
-	verdictDetach            // Unsubscribe; the subscription comes back by itself.
-	verdictAgain             // Subscribe again on this connection.
-	verdictReconnect         // Give up this connection; the error says why.
-	verdictEnd               // The subscription has ended.
+	actionGo        action = iota
+	actionDetach           // Unsubscribe; the subscription comes back by itself.
+	actionAgain            // Subscribe again on this connection.
+	actionReconnect        // Give up this connection; the error says why.
+	actionEnd              // The subscription has ended.
 )
 
 // begin gives the Subscription a new id and returns the frame that subscribes
@@ -49,12 +49,12 @@ func (s *Subscription) begin() (id subscriptionID, f wire.ClientFrame, ok bool) 
 }
 
 // take handles a frame of the subscription. The error belongs to
-// verdictReconnect.
-func (s *Subscription) take(f *frame) (verdict, error) {
+// actionReconnect.
+func (s *Subscription) take(f *frame) (action, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if string(s.received.id) != f.SubscriptionID || s.ended {
-		return verdictGo, nil
+		return actionGo, nil
 	}
 	switch f.Type {
 	case wire.TypeSubscriptionAck:
@@ -66,7 +66,7 @@ func (s *Subscription) take(f *frame) (verdict, error) {
 	case wire.TypeError:
 		return s.refusedLocked(f)
 	}
-	return verdictGo, nil
+	return actionGo, nil
 }
 
 // acknowledgedLocked takes an acknowledgement: of the subscription, or of a
@@ -99,7 +99,7 @@ func (s *Subscription) acknowledgedLocked(f *frame) {
 }
 
 // note takes down the seq of something that was queued.
-func (r *reception) note(seq kalam.Seq) {
+func (r *resumeState) note(seq kalam.Seq) {
 	switch {
 	case seq == 0:
 	case r.catchUp == nil:
@@ -113,7 +113,7 @@ func (r *reception) note(seq kalam.Seq) {
 }
 
 // loaded takes down that the last initial batch has come.
-func (r *reception) loaded() {
+func (r *resumeState) loaded() {
 	r.ready = true
 	switch {
 	case r.catchUp == nil:
@@ -128,13 +128,13 @@ func (r *reception) loaded() {
 }
 
 // seen reports whether seq came before the connection broke.
-func (r *reception) seen(seq kalam.Seq) bool {
+func (r *resumeState) seen(seq kalam.Seq) bool {
 	_, ok := r.catchUp[seq]
 	return ok
 }
 
 // batchLocked queues one batch of initial rows.
-func (s *Subscription) batchLocked(f *frame) verdict {
+func (s *Subscription) batchLocked(f *frame) action {
 	r := &s.received
 	ev := Event{Kind: EventInitial, Last: !f.BatchControl.HasMore, on: r.id}
 	var seqs []kalam.Seq
@@ -162,11 +162,11 @@ func (s *Subscription) batchLocked(f *frame) verdict {
 	ev.resume = r.last
 	r.rows = r.rows || len(ev.Rows) > 0
 	s.pushLocked(ev)
-	return verdictGo
+	return actionGo
 }
 
 // changeLocked queues the changes of a frame.
-func (s *Subscription) changeLocked(f *frame) verdict {
+func (s *Subscription) changeLocked(f *frame) action {
 	for i := range max(len(f.Rows), len(f.OldValues)) {
 		var ev Event
 		if i < len(f.Rows) {
@@ -203,30 +203,30 @@ func (s *Subscription) changeLocked(f *frame) verdict {
 		ev.resume = r.last
 		s.pushLocked(ev)
 	}
-	return verdictGo
+	return actionGo
 }
 
 // lagLocked gives up the present id because the reader is too slow.
-func (s *Subscription) lagLocked() verdict {
+func (s *Subscription) lagLocked() action {
 	s.received.lagging, s.received.acked = true, false
-	return verdictDetach
+	return actionDetach
 }
 
 // refusedLocked takes an error frame.
-func (s *Subscription) refusedLocked(f *frame) (verdict, error) {
+func (s *Subscription) refusedLocked(f *frame) (action, error) {
 	r := &s.received
 	err := &Error{Kind: KindSubscription, Code: f.Code, Message: f.Message}
 	switch {
 	case f.Code == wire.CodeResumeWindowExceeded && r.last > 0:
 		r.last, r.catchUp, r.reset = 0, nil, r.started
-		return verdictAgain, nil
+		return actionAgain, nil
 	case f.Code == wire.CodeShuttingDown,
 		f.Code == wire.CodeSubscriptionLimit && r.started && !r.acked: // The lost connection may still count.
-		return verdictReconnect, err
+		return actionReconnect, err
 	}
 	s.ended, s.err = true, err
 	s.signal()
-	return verdictEnd, nil
+	return actionEnd, nil
 }
 
 // lost takes down that the connection broke. Only a subscription that stood
