@@ -42,8 +42,9 @@ type Catalog struct {
 	maxTables  int
 
 	current atomic.Pointer[version]
-	writer  chan struct{}                 // Holds one token; who has it may write. A channel, so that waiting respects a context.
-	ended   atomic.Pointer[chan struct{}] // Closed and replaced when tokens of a user end.
+	// Holds one token; who has it may write. A channel, so that waiting respects a context.
+	writer chan struct{}
+	ended  atomic.Pointer[chan struct{}] // Closed and replaced when tokens of a user end.
 }
 
 // TokensEnded returns a channel that is closed after the next change by which
@@ -65,7 +66,8 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 		o.BcryptCost = DefaultBcryptCost
 	}
 	if o.BcryptCost < bcrypt.MinCost || o.BcryptCost > bcrypt.MaxCost {
-		return nil, kalam.Errorf(kalam.CodeInvalidInput, "bcrypt cost %d is not between %d and %d", o.BcryptCost, bcrypt.MinCost, bcrypt.MaxCost)
+		return nil, kalam.Errorf(kalam.CodeInvalidInput, "bcrypt cost %d is not between %d and %d", o.BcryptCost,
+			bcrypt.MinCost, bcrypt.MaxCost)
 	}
 	c := &Catalog{
 		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity, maxTables: o.MaxTablesPerUser,
@@ -210,7 +212,8 @@ func (c *Catalog) bootstrap(ctx context.Context) error {
 			return err
 		}
 		for _, id := range []kalam.UserID{RootUser, SystemUser} {
-			u := User{ID: id, Username: string(id), Role: kalam.RoleSystem, AuthType: AuthInternal, CreatedAt: tx.now, UpdatedAt: tx.now, TokenEpoch: tx.epochAbove(0)}
+			u := User{ID: id, Username: string(id), Role: kalam.RoleSystem, AuthType: AuthInternal, CreatedAt: tx.now,
+				UpdatedAt: tx.now, TokenEpoch: tx.epochAbove(0)}
 			if err := tx.putUser(u); err != nil {
 				return err
 			}

@@ -46,8 +46,10 @@ func TestCreators(t *testing.T) {
 	again := open(t, b.Clone(), catalog.Options{})
 	for name, c := range map[string]*catalog.Catalog{"now": c, "after a restart": again} {
 		table, _ := c.Table(made.ID)
-		if made.Creator != "ann" || changed.Creator != "ann" || table.Creator != "ann" || c.Dropped()[0].Table.Creator != "ann" {
-			t.Errorf("%s: creators %q, %q, %q, %q", name, made.Creator, changed.Creator, table.Creator, c.Dropped()[0].Table.Creator)
+		if made.Creator != "ann" || changed.Creator != "ann" || table.Creator != "ann" ||
+			c.Dropped()[0].Table.Creator != "ann" {
+			t.Errorf("%s: creators %q, %q, %q, %q", name, made.Creator, changed.Creator, table.Creator,
+				c.Dropped()[0].Table.Creator)
 		}
 	}
 	for _, v := range []kalam.Value{kalam.Text("yes"), kalam.BigInt(1), kalam.Double(1)} {

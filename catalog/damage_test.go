@@ -46,7 +46,8 @@ func TestDamage(t *testing.T) {
 			damagedIsFound(t, b, key, name)
 		}
 	}
-	for _, kind := range []string{"", "namespace", "table", "dropped", "user", "storage", "secret", "job/active", "job/done"} {
+	for _, kind := range []string{"", "namespace", "table", "dropped", "user", "storage",
+		"secret", "job/active", "job/done"} {
 		if !kinds[kind] {
 			t.Errorf("no record of kind %q was damaged; there are %v", kind, kinds)
 		}
@@ -100,7 +101,8 @@ func TestMisplacedRecord(t *testing.T) {
 		return err
 	}
 	for from, to := range map[string]string{
-		"user/in": "user/locked", "namespace/app": "namespace/default", "user/dropped": "user/ghost", "storage/s3": "storage/local",
+		"user/in": "user/locked", "namespace/app": "namespace/default", "user/dropped": "user/ghost",
+		"storage/s3": "storage/local",
 	} {
 		if err := move(from, to); kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(err.Error(), to) {
 			t.Errorf("%s moved to %s: %v", from, to, err)
@@ -109,7 +111,8 @@ func TestMisplacedRecord(t *testing.T) {
 	for _, missing := range []string{"meta", "namespace/app"} {
 		b := base.Clone()
 		check(t, b.Delete(t.Context(), catalog.Partition, []byte(missing)))
-		if _, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap}); kalam.CodeOf(err) != kalam.CodeCorrupt {
+		if _, err := catalog.Open(t.Context(), b,
+			catalog.Options{BcryptCost: cheap}); kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("without %s: %v", missing, err)
 		}
 	}
@@ -208,22 +211,33 @@ func TestUnusableRecords(t *testing.T) {
 		{"table of no kind", table, strings.Replace(good, `"user"`, `"odd"`, 1)},
 		{"table without namespace", table, strings.Replace(good, `"default"`, `"nowhere"`, 1)},
 		{"table number not given yet", table, strings.Replace(good, `"number":7`, `"number":70`, 1)},
-		{"no versions", table, `{"number":7,"namespace":"default","name":"t","kind":"user","next_column":2,"created_at":"2025-01-01T00:00:00Z","versions":[]}`},
+		{"no versions", table,
+			`{"number":7,"namespace":"default","name":"t","kind":"user","next_column":2,"created_at":"2025-01-01T00:00:00Z","versions":[]}`},
 		{"version missing", table, strings.Replace(good, `"version":1`, `"version":2`, 1)},
 		{"key of no column", table, version(column, `"primary_key":[9],"options":{}`)},
 		{"unknown type", table, version(strings.Replace(column, "BigInt", "Huge", 1), `"primary_key":[1],"options":{}`)},
 		{"unknown access", table, version(column, `"primary_key":[1],"options":{"access":"odd"}`)},
-		{"unknown default", table, version(strings.Replace(column, `}`, `,"default":{"func":"RAND()","sql":""}}`, 1), `"primary_key":[1],"options":{}`)},
-		{"default without value", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1"}}`, 1), `"primary_key":[1],"options":{}`)},
-		{"default of no kind", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1","value":{"kind":"ODD"}}}`, 1), `"primary_key":[1],"options":{}`)},
-		{"default that is no number", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1","value":{"kind":"INT","text":"x"}}}`, 1), `"primary_key":[1],"options":{}`)},
-		{"default that is no uuid", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1","value":{"kind":"UUID","hex":"00"}}}`, 1), `"primary_key":[1],"options":{}`)},
-		{"default that is no hex", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1","value":{"kind":"BYTES","hex":"0g"}}}`, 1), `"primary_key":[1],"options":{}`)},
+		{"unknown default", table, version(strings.Replace(column, `}`, `,"default":{"func":"RAND()","sql":""}}`, 1),
+			`"primary_key":[1],"options":{}`)},
+		{"default without value", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1"}}`, 1),
+			`"primary_key":[1],"options":{}`)},
+		{"default of no kind", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1","value":{"kind":"ODD"}}}`,
+			1), `"primary_key":[1],"options":{}`)},
+		{"default that is no number", table, version(strings.Replace(column, `}`,
+			`,"default":{"sql":"1","value":{"kind":"INT","text":"x"}}}`, 1), `"primary_key":[1],"options":{}`)},
+		{"default that is no uuid", table, version(strings.Replace(column, `}`,
+			`,"default":{"sql":"1","value":{"kind":"UUID","hex":"00"}}}`, 1), `"primary_key":[1],"options":{}`)},
+		{"default that is no hex", table, version(strings.Replace(column, `}`,
+			`,"default":{"sql":"1","value":{"kind":"BYTES","hex":"0g"}}}`, 1), `"primary_key":[1],"options":{}`)},
 		{"dropped table of no kind", "dropped/0000000000000007", strings.Replace(good, `"user"`, `"odd"`, 1)},
-		{"user of no role", user, `{"id":"x","username":"x","role":"odd","auth_type":"password","storage_mode":"table","token_epoch":1}`},
-		{"user of no auth type", user, `{"id":"x","username":"x","role":"user","auth_type":"odd","storage_mode":"table","token_epoch":1}`},
-		{"user of no storage mode", user, `{"id":"x","username":"x","role":"user","auth_type":"password","storage_mode":"odd","token_epoch":1}`},
-		{"namespace option of no kind", "namespace/n", `{"id":"n","options":{"a":{"kind":"ODD"}},"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
+		{"user of no role", user,
+			`{"id":"x","username":"x","role":"odd","auth_type":"password","storage_mode":"table","token_epoch":1}`},
+		{"user of no auth type", user,
+			`{"id":"x","username":"x","role":"user","auth_type":"odd","storage_mode":"table","token_epoch":1}`},
+		{"user of no storage mode", user,
+			`{"id":"x","username":"x","role":"user","auth_type":"password","storage_mode":"odd","token_epoch":1}`},
+		{"namespace option of no kind", "namespace/n",
+			`{"id":"n","options":{"a":{"kind":"ODD"}},"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
 	}
 	base := memory.New()
 	c := open(t, base, catalog.Options{})
@@ -231,7 +245,8 @@ func TestUnusableRecords(t *testing.T) {
 		createTable(t, c, spec("default", kalam.TableName(fmt.Sprint("t", i))))
 	}
 	for i := range 10 {
-		dropped, err := c.DropTable(t.Context(), kalam.TableID{Namespace: "default", Name: kalam.TableName(fmt.Sprint("t", i))})
+		dropped, err := c.DropTable(t.Context(), kalam.TableID{Namespace: "default",
+			Name: kalam.TableName(fmt.Sprint("t", i))})
 		check(t, err)
 		check(t, c.ForgetDropped(t.Context(), dropped.Number))
 	}
@@ -246,7 +261,8 @@ func TestUnusableRecords(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := openWith(tt.key, tt.body); kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(err.Error(), fmt.Sprintf("%q", tt.key)) {
+			if err := openWith(tt.key, tt.body); kalam.CodeOf(err) != kalam.CodeCorrupt ||
+				!strings.Contains(err.Error(), fmt.Sprintf("%q", tt.key)) {
 				t.Errorf("open: %v", err)
 			}
 		})
@@ -254,7 +270,8 @@ func TestUnusableRecords(t *testing.T) {
 	b := base.Clone()
 	twin := strings.Replace(good, `"number":7`, `"number":8`, 1)
 	check(t, b.Put(t.Context(), catalog.Partition, []byte(table), sealed(table, "1", good)))
-	check(t, b.Put(t.Context(), catalog.Partition, []byte("table/0000000000000008"), sealed("table/0000000000000008", "1", twin)))
+	check(t, b.Put(t.Context(), catalog.Partition, []byte("table/0000000000000008"),
+		sealed("table/0000000000000008", "1", twin)))
 	if _, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap}); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("two tables of one name: %v", err)
 	}

@@ -55,14 +55,16 @@ func TestReopen(t *testing.T) {
 func checkRich(t *testing.T, c *catalog.Catalog) {
 	t.Helper()
 	ns, _ := c.Namespace("app")
-	if len(ns.Options) != 5 || ns.Options["owner"] != kalam.Text("é\x00'\"") || ns.Options["ratio"] != kalam.Double(0.1) || ns.Options["more"] != kalam.Text("") {
+	if len(ns.Options) != 5 || ns.Options["owner"] != kalam.Text("é\x00'\"") || ns.Options["ratio"] != kalam.Double(0.1) ||
+		ns.Options["more"] != kalam.Text("") {
 		t.Errorf("namespace %+v", ns)
 	}
 	if _, ok := c.Namespace("gone"); ok {
 		t.Error("a dropped namespace exists")
 	}
 	table, ok := c.Table(kalam.TableID{Namespace: "app", Name: "types"})
-	if !ok || len(table.Columns) != 2+2*len(kalam.Kinds())+int(kalam.DefaultCounter) || !slices.Equal(table.PrimaryKey, []int{1, 0}) || !table.Columns[1].NotNull {
+	if !ok || len(table.Columns) != 2+2*len(kalam.Kinds())+int(kalam.DefaultCounter) ||
+		!slices.Equal(table.PrimaryKey, []int{1, 0}) || !table.Columns[1].NotNull {
 		t.Fatalf("table %+v", table)
 	}
 	byNumber, _ := c.TableByNumber(table.Number)
@@ -133,7 +135,10 @@ func TestWritesAreAtomic(t *testing.T) {
 			_, err := c.DropTable(ctx, kalam.TableID{Namespace: "app", Name: "types"})
 			return err
 		}},
-		{"ForgetDropped", func(c *catalog.Catalog, _ *clock) error { return c.ForgetDropped(ctx, c.Dropped()[0].Table.Number) }},
+		{"ForgetDropped", func(c *catalog.Catalog, _ *clock) error {
+			return c.ForgetDropped(ctx,
+				c.Dropped()[0].Table.Number)
+		}},
 		{"CreateStorage", func(c *catalog.Catalog, _ *clock) error {
 			return c.CreateStorage(ctx, catalog.Storage{ID: "fresh", Type: catalog.StorageFilesystem})
 		}},
@@ -141,7 +146,10 @@ func TestWritesAreAtomic(t *testing.T) {
 			return c.AlterStorage(ctx, catalog.Storage{ID: "s3", Name: "renamed"})
 		}},
 		{"DropStorage", func(c *catalog.Catalog, _ *clock) error { return c.DropStorage(ctx, "unused") }},
-		{"PutSecret", func(c *catalog.Catalog, _ *clock) error { return c.PutSecret(ctx, "jwt", catalog.NewSecret("other")) }},
+		{"PutSecret", func(c *catalog.Catalog, _ *clock) error {
+			return c.PutSecret(ctx, "jwt",
+				catalog.NewSecret("other"))
+		}},
 		{"remove secret", func(c *catalog.Catalog, _ *clock) error { return c.PutSecret(ctx, "jwt", catalog.Secret{}) }},
 		{"CreateUser", func(c *catalog.Catalog, _ *clock) error {
 			_, err := c.CreateUser(ctx, system, catalog.NewUser{ID: "fresh"})
@@ -152,7 +160,11 @@ func TestWritesAreAtomic(t *testing.T) {
 			return err
 		}},
 		{"DropUser", func(c *catalog.Catalog, _ *clock) error { _, err := c.DropUser(ctx, system, "in"); return err }},
-		{"RestoreUser", func(c *catalog.Catalog, _ *clock) error { _, err := c.RestoreUser(ctx, system, "dropped"); return err }},
+		{"RestoreUser", func(c *catalog.Catalog, _ *clock) error {
+			_,
+				err := c.RestoreUser(ctx, system, "dropped")
+			return err
+		}},
 		{"EndTokens", func(c *catalog.Catalog, _ *clock) error { return c.EndTokens(ctx, "in") }},
 		{"BeginPurge", func(c *catalog.Catalog, clk *clock) error {
 			ok, err := c.BeginPurge(ctx, "dropped", clk.now())

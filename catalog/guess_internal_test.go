@@ -20,7 +20,8 @@ func TestOldLocks(t *testing.T) {
 	}
 	root, _ := c.User(RootUser)
 	r := recordOfUser(&root)
-	r.FailedLogins, r.LockedUntil, r.LastLogin = MaxFailedLogins, time.Now().Add(time.Hour), time.Now().UTC().Truncate(time.Microsecond)
+	r.FailedLogins, r.LockedUntil, r.LastLogin = MaxFailedLogins, time.Now().Add(time.Hour),
+		time.Now().UTC().Truncate(time.Microsecond)
 	for key, record := range map[string]any{userKey(RootUser): r, "login/unknown": map[string]int{"failed": 7}} {
 		raw, err := encodeRecord(key, record)
 		if err != nil {

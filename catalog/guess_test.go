@@ -20,7 +20,8 @@ func attempt(t *testing.T, c *catalog.Catalog, id kalam.UserID, password string,
 	var locked *catalog.LockedError
 	switch {
 	case errors.As(err, &locked):
-		if kalam.CodeOf(err) != kalam.CodeUnauthenticated || !strings.HasPrefix(err.Error(), "Account locked. Try again in ") {
+		if kalam.CodeOf(err) != kalam.CodeUnauthenticated ||
+			!strings.HasPrefix(err.Error(), "Account locked. Try again in ") {
 			t.Errorf("locked: %v", err)
 		}
 		return fmt.Sprintf("locked %s", locked.Left)
@@ -100,7 +101,8 @@ func TestLockout(t *testing.T) {
 		}
 	}
 	want := strings.Fields("wrong wrong wrong wrong wrong")
-	want = append(want, "locked 15m0s", "locked 15m0s", "locked 14m30s", "locked 1s", "wrong", "wrong", "wrong", "wrong", "wrong", "locked 30m0s")
+	want = append(want, "locked 15m0s", "locked 15m0s", "locked 14m30s", "locked 1s", "wrong", "wrong", "wrong",
+		"wrong", "wrong", "locked 30m0s")
 	for _, left := range []string{"1h0m0s", "2h0m0s", "4h0m0s", "4h0m0s", "4h0m0s", "4h0m0s", "15m0s"} {
 		want = append(append(want, strings.Fields("wrong wrong wrong wrong wrong")...), "locked "+left)
 	}
@@ -137,7 +139,8 @@ func TestLockoutIsOfAnAddress(t *testing.T) {
 			t.Errorf("%s: %s, want %s", s.name, got, s.want)
 		}
 	}
-	if g := c.Guesses()["ann"]; g.Failed != catalog.MaxFailedLogins || !g.LockedUntil.Equal(clk.now().Add(catalog.LockTime)) {
+	if g := c.Guesses()["ann"]; g.Failed != catalog.MaxFailedLogins ||
+		!g.LockedUntil.Equal(clk.now().Add(catalog.LockTime)) {
 		t.Errorf("guesses %+v", g)
 	}
 	if _, ok := c.Guesses()["bob"]; ok {

@@ -16,7 +16,8 @@ func TestJobs(t *testing.T) {
 	c := open(t, b, catalog.Options{Now: clk.now})
 	ctx := t.Context()
 	job := func(i int) kalam.Job {
-		return kalam.Job{ID: kalam.JobID(fmt.Sprintf("FL-%012x", i)), Kind: kalam.JobFlush, Status: kalam.JobPending, CreatedAt: clk.now()}
+		return kalam.Job{ID: kalam.JobID(fmt.Sprintf("FL-%012x", i)), Kind: kalam.JobFlush,
+			Status: kalam.JobPending, CreatedAt: clk.now()}
 	}
 	for i := range 10 {
 		check(t, c.PutJob(ctx, job(i)))
@@ -43,7 +44,8 @@ func TestJobs(t *testing.T) {
 		}
 		return m
 	}
-	if m := ids(c); len(m) != 10 || m["FL-000000000007"] != kalam.JobCompleted || m["FL-000000000008"] != kalam.JobPending {
+	if m := ids(c); len(m) != 10 || m["FL-000000000007"] != kalam.JobCompleted ||
+		m["FL-000000000008"] != kalam.JobPending {
 		t.Errorf("jobs %v", m)
 	}
 	for range c.Jobs(ctx) { // A consumer that has enough.
@@ -92,7 +94,8 @@ func TestManyJobs(t *testing.T) {
 	c := open(t, b, catalog.Options{Now: clk.now})
 	ctx := t.Context()
 	for i := range 2500 {
-		check(t, c.PutJob(ctx, kalam.Job{ID: kalam.JobID(fmt.Sprintf("CL-%012x", i)), Status: kalam.JobSkipped, FinishedAt: clk.now()}))
+		check(t, c.PutJob(ctx, kalam.Job{ID: kalam.JobID(fmt.Sprintf("CL-%012x", i)),
+			Status: kalam.JobSkipped, FinishedAt: clk.now()}))
 	}
 	var work sync.WaitGroup
 	work.Go(func() {

@@ -19,7 +19,8 @@ func TestLakeRecord(t *testing.T) {
 	if n, err := catalog.CountTables(ctx, b); n != 0 || err != nil {
 		t.Errorf("CountTables of an empty backend = %d, %v", n, err)
 	}
-	want := catalog.LakeRecord{ID: "0197f3c2-6a10-7c11-9f00-1234567890ab", CreatedAt: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), Generation: 7, Unconfirmed: true}
+	want := catalog.LakeRecord{ID: "0197f3c2-6a10-7c11-9f00-1234567890ab",
+		CreatedAt: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), Generation: 7, Unconfirmed: true}
 	check(t, catalog.WriteLake(ctx, b, want))
 	want.Unconfirmed = false
 	check(t, catalog.WriteLake(ctx, b, want))
@@ -27,7 +28,8 @@ func TestLakeRecord(t *testing.T) {
 	if got, found, err := catalog.ReadLake(ctx, b); !found || err != nil || got != want {
 		t.Errorf("ReadLake = %+v, %v, %v", got, found, err)
 	}
-	const stored = "\n" + `{"id":"0197f3c2-6a10-7c11-9f00-1234567890ab","created_at":"2026-01-31T12:00:00Z","generation":7}`
+	const stored = "\n" +
+		`{"id":"0197f3c2-6a10-7c11-9f00-1234567890ab","created_at":"2026-01-31T12:00:00Z","generation":7}`
 	if got := string(records(t, b)["lake"]); !strings.HasSuffix(got, stored) {
 		t.Errorf("stored %q", got)
 	}

@@ -13,9 +13,11 @@ var (
 	// dropped, or the password is wrong.
 	ErrInvalidCredentials error = kalam.Errorf(kalam.CodeUnauthenticated, "Invalid credentials")
 	// ErrSetupRequired: root has no password yet.
-	ErrSetupRequired error = kalam.Errorf(kalam.CodeUnauthenticated, "Server requires initial setup. The root password is not configured.")
+	ErrSetupRequired error = kalam.Errorf(kalam.CodeUnauthenticated,
+		"Server requires initial setup. The root password is not configured.")
 	// ErrAlreadyConfigured: Setup was done before.
-	ErrAlreadyConfigured error = kalam.Errorf(kalam.CodeAlreadyExists, "Server is already configured. Root password has been set.")
+	ErrAlreadyConfigured error = kalam.Errorf(kalam.CodeAlreadyExists,
+		"Server is already configured. Root password has been set.")
 )
 
 // Login returns the user if the password is right. Errors: ErrInvalidCredentials,
@@ -110,7 +112,8 @@ func (c *Catalog) Setup(ctx context.Context, dba NewUser, rootPassword string) (
 	if dba.Username == "" {
 		dba.Username = string(dba.ID)
 	}
-	u := User{ID: dba.ID, Username: dba.Username, Role: kalam.RoleDBA, Email: dba.Email, AuthType: AuthPassword, Metadata: dba.Metadata}
+	u := User{ID: dba.ID, Username: dba.Username, Role: kalam.RoleDBA, Email: dba.Email,
+		AuthType: AuthPassword, Metadata: dba.Metadata}
 	if err := checkUser(&u); err != nil {
 		return User{}, err
 	}

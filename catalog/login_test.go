@@ -26,7 +26,8 @@ func TestLogin(t *testing.T) {
 	createUser(t, c, catalog.NewUser{ID: "none"})
 	createUser(t, c, catalog.NewUser{ID: "long", Password: long})
 	createUser(t, c, catalog.NewUser{ID: "in", Password: "right one", AuthType: catalog.AuthInternal})
-	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth, AuthData: catalog.NewSecret(`{"provider":"p","subject":"s"}`)})
+	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth,
+		AuthData: catalog.NewSecret(`{"provider":"p","subject":"s"}`)})
 	tests := []struct {
 		name     string
 		id       kalam.UserID
@@ -66,7 +67,8 @@ func TestLogin(t *testing.T) {
 	}
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := c.Login(canceled, "ann", "wrong", home); !errors.Is(err, context.Canceled) && !errors.Is(err, catalog.ErrInvalidCredentials) {
+	if _, err := c.Login(canceled, "ann", "wrong", home); !errors.Is(err, context.Canceled) &&
+		!errors.Is(err, catalog.ErrInvalidCredentials) {
 		t.Errorf("cancelled login: %v", err)
 	}
 }
@@ -144,7 +146,8 @@ func TestRehash(t *testing.T) {
 	}
 	u, err := c.Login(t.Context(), "ann", "right one", home)
 	check(t, err)
-	if cost, err := bcrypt.Cost([]byte(u.PasswordHash.Reveal())); cost != 5 || err != nil || u.TokenEpoch != old.TokenEpoch {
+	if cost, err := bcrypt.Cost([]byte(u.PasswordHash.Reveal())); cost != 5 || err != nil ||
+		u.TokenEpoch != old.TokenEpoch {
 		t.Errorf("cost %d, %v, epoch %d after %d", cost, err, u.TokenEpoch, old.TokenEpoch)
 	}
 	if _, err := c.Login(t.Context(), "ann", "right one", home); err != nil {
@@ -200,15 +203,20 @@ func TestSetup(t *testing.T) {
 		code kalam.Code
 		weak bool
 	}{
-		"short password":      {catalog.NewUser{ID: "dana", Password: "short"}, "good password", kalam.CodeInvalidInput, true},
-		"common password":     {catalog.NewUser{ID: "dana", Password: "PassWord123"}, "good password", kalam.CodeInvalidInput, true},
+		"short password": {catalog.NewUser{ID: "dana", Password: "short"}, "good password",
+			kalam.CodeInvalidInput, true},
+		"common password": {catalog.NewUser{ID: "dana", Password: "PassWord123"}, "good password",
+			kalam.CodeInvalidInput, true},
 		"short root password": {good, "short", kalam.CodeInvalidInput, true},
 		"long root password":  {good, strings.Repeat("x", 73), kalam.CodeInvalidInput, true},
-		"bad user":            {catalog.NewUser{ID: "a/b", Password: "good password"}, "good password", kalam.CodeInvalidInput, false},
-		"user exists":         {catalog.NewUser{ID: "system", Password: "good password"}, "good password", kalam.CodeAlreadyExists, false},
+		"bad user": {catalog.NewUser{ID: "a/b", Password: "good password"}, "good password",
+			kalam.CodeInvalidInput, false},
+		"user exists": {catalog.NewUser{ID: "system", Password: "good password"}, "good password",
+			kalam.CodeAlreadyExists, false},
 	} {
 		_, err := c.Setup(ctx, try.user, try.root)
-		if kalam.CodeOf(err) != try.code || errors.Is(err, catalog.ErrWeakPassword) != try.weak || errors.Is(err, catalog.ErrAlreadyConfigured) {
+		if kalam.CodeOf(err) != try.code || errors.Is(err, catalog.ErrWeakPassword) != try.weak ||
+			errors.Is(err, catalog.ErrAlreadyConfigured) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if !c.NeedsSetup() || len(c.Users()) != 2 {
@@ -249,7 +257,8 @@ func TestRootPassword(t *testing.T) {
 	if _, err := c.Login(t.Context(), "root", "weak", home); err != nil || c.NeedsSetup() {
 		t.Errorf("login of root: %v", err)
 	}
-	_, err := catalog.Open(t.Context(), memory.New(), catalog.Options{BcryptCost: cheap, RootPassword: strings.Repeat("x", 73)})
+	_, err := catalog.Open(t.Context(), memory.New(), catalog.Options{BcryptCost: cheap,
+		RootPassword: strings.Repeat("x", 73)})
 	if !errors.Is(err, catalog.ErrWeakPassword) || strings.Contains(err.Error(), "xxx") {
 		t.Errorf("open: %v", err)
 	}
@@ -260,9 +269,12 @@ func TestCheckPassword(t *testing.T) {
 		password           string
 		simple, complexity bool
 	}{
-		{"", false, false}, {"1234567", false, false}, {"12345678", false, false}, {"PASSWORD", false, false}, {"Passw0rd", false, false},
-		{"eightchr", true, false}, {strings.Repeat("x", 72), true, false}, {strings.Repeat("x", 73), false, false}, {"éééé", true, false},
-		{"Abcdefg1", true, false}, {"abcdefg1!", true, false}, {"ABCDEFG1!", true, false}, {"Abcdefgh!", true, false}, {"Abcdefg1!", true, true},
+		{"", false, false}, {"1234567", false, false}, {"12345678", false, false},
+		{"PASSWORD", false, false}, {"Passw0rd", false, false},
+		{"eightchr", true, false}, {strings.Repeat("x", 72), true, false},
+		{strings.Repeat("x", 73), false, false}, {"éééé", true, false},
+		{"Abcdefg1", true, false}, {"abcdefg1!", true, false}, {"ABCDEFG1!", true, false},
+		{"Abcdefgh!", true, false}, {"Abcdefg1!", true, true},
 		{"Äbcdéfg1 ", true, true},
 	}
 	for _, tt := range tests {
@@ -271,7 +283,8 @@ func TestCheckPassword(t *testing.T) {
 			if (err == nil) != want {
 				t.Errorf("%q, complexity %v: %v", tt.password, complexity, err)
 			}
-			if err != nil && (kalam.CodeOf(err) != kalam.CodeInvalidInput || !errors.Is(err, catalog.ErrWeakPassword) || tt.password != "" && strings.Contains(err.Error(), tt.password)) {
+			if err != nil && (kalam.CodeOf(err) != kalam.CodeInvalidInput || !errors.Is(err, catalog.ErrWeakPassword) ||
+				tt.password != "" && strings.Contains(err.Error(), tt.password)) {
 				t.Errorf("%q: %v", tt.password, err)
 			}
 		}

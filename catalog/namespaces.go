@@ -36,8 +36,10 @@ type namespaceRecord struct {
 
 // reservedNamespaces cannot be created or dropped.
 var reservedNamespaces = map[kalam.NamespaceID]bool{
-	"system": true, "sys": true, "root": true, "kalamdb": true, "kalam": true, "main": true, "default": true, "sql": true, "admin": true,
-	"internal": true, "information_schema": true, "pg_catalog": true, "datafusion": true, "duckdb": true, "temp": true, "memory": true,
+	"system": true, "sys": true, "root": true, "kalamdb": true, "kalam": true, "main": true,
+	"default": true, "sql": true, "admin": true,
+	"internal": true, "information_schema": true, "pg_catalog": true, "datafusion": true, "duckdb": true,
+	"temp": true, "memory": true,
 }
 
 // IsReservedNamespace reports whether CREATE NAMESPACE refuses the name. default
@@ -76,7 +78,8 @@ func (c *Catalog) TableCount(id kalam.NamespaceID) int {
 // CreateNamespace creates a namespace and reports whether it did: with
 // ifNotExists an existing one is no error. Errors: CodeAlreadyExists,
 // CodeInvalidOperation for a reserved name, CodeInvalidSQL for a malformed one.
-func (c *Catalog) CreateNamespace(ctx context.Context, id kalam.NamespaceID, options map[string]kalam.Value, ifNotExists bool) (created bool, err error) {
+func (c *Catalog) CreateNamespace(ctx context.Context, id kalam.NamespaceID, options map[string]kalam.Value,
+	ifNotExists bool) (created bool, err error) {
 	err = c.write(ctx, func(tx *tx) error {
 		if _, ok := tx.next.namespaces.get(id); ok {
 			if ifNotExists {
@@ -123,7 +126,8 @@ func (c *Catalog) AlterNamespace(ctx context.Context, id kalam.NamespaceID, opti
 // DropNamespace drops a namespace. With tables in it, it fails unless cascade is
 // true; then they are dropped in the same write and returned, each as by
 // DropTable. default cannot be dropped.
-func (c *Catalog) DropNamespace(ctx context.Context, id kalam.NamespaceID, cascade bool) (dropped []*kalam.Table, err error) {
+func (c *Catalog) DropNamespace(ctx context.Context, id kalam.NamespaceID,
+	cascade bool) (dropped []*kalam.Table, err error) {
 	err = c.write(ctx, func(tx *tx) error {
 		e, ok := tx.next.namespaces.get(id)
 		if !ok {
@@ -197,7 +201,8 @@ func mergeOptions(old, change map[string]kalam.Value) (map[string]kalam.Value, e
 	}
 	for k, v := range change {
 		if k == "" || len(k) > kalam.MaxIdentifier {
-			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option name is empty or longer than %d bytes", kalam.MaxIdentifier)
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option name is empty or longer than %d bytes",
+				kalam.MaxIdentifier)
 		}
 		if k == OptionUserTables && !v.IsNull() && v.Kind() != kalam.KindBoolean {
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option '%s' must be true or false", k)

@@ -5,20 +5,20 @@ import (
 	"iter"
 )
 
-// dictShards is the number of maps a persistentMap is split into. A write copies one of
+// mapShards is the number of maps a persistentMap is split into. A write copies one of
 // them, so that adding a user to 100,000 copies 400 entries.
-const dictShards = 256
+const mapShards = 256
 
 // persistentMap is an immutable map: with and without return a new map that shares all
 // but one of its parts with the old one. The zero persistentMap is empty and ready.
 type persistentMap[K comparable, V any] struct {
 	seed   maphash.Seed
-	shards *[dictShards]map[K]V
+	shards *[mapShards]map[K]V
 	n      int
 }
 
 func (d persistentMap[K, V]) shard(k K) int {
-	return int(maphash.Comparable(d.seed, k) % dictShards)
+	return int(maphash.Comparable(d.seed, k) % mapShards)
 }
 
 // get returns the value of k.
@@ -73,7 +73,7 @@ func (d persistentMap[K, V]) without(k K) persistentMap[K, V] {
 
 // copyShard returns a map whose shard of k is its own, and the shard's index.
 func (d persistentMap[K, V]) copyShard(k K) (persistentMap[K, V], int) {
-	next := persistentMap[K, V]{seed: d.seed, shards: new([dictShards]map[K]V), n: d.n}
+	next := persistentMap[K, V]{seed: d.seed, shards: new([mapShards]map[K]V), n: d.n}
 	if d.shards == nil {
 		next.seed = maphash.MakeSeed()
 	} else {
@@ -91,7 +91,7 @@ func (d persistentMap[K, V]) copyShard(k K) (persistentMap[K, V], int) {
 // load adds an entry in place. It is for a map that nobody else has seen yet.
 func (d *persistentMap[K, V]) load(k K, v V) {
 	if d.shards == nil {
-		d.seed, d.shards = maphash.MakeSeed(), new([dictShards]map[K]V)
+		d.seed, d.shards = maphash.MakeSeed(), new([mapShards]map[K]V)
 	}
 	i := d.shard(k)
 	if d.shards[i] == nil {

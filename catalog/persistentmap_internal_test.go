@@ -46,7 +46,7 @@ func TestPersistentMapModel(t *testing.T) {
 	})
 }
 
-func TestDictLoad(t *testing.T) {
+func TestPersistentMapLoad(t *testing.T) {
 	var d persistentMap[int, int]
 	for i := range 1000 {
 		d.load(i%500, i)

@@ -55,7 +55,8 @@ func decodeRecord(key string, raw []byte, v any) error {
 	}
 	if n > recordVersion {
 		return kalam.Errorf(kalam.CodeUnsupported,
-			"catalog record %q has format %d, written by a newer kalam; this program reads up to format %d", key, n, recordVersion)
+			"catalog record %q has format %d, written by a newer kalam; this program reads up to format %d", key, n,
+			recordVersion)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -66,5 +67,6 @@ func decodeRecord(key string, raw []byte, v any) error {
 }
 
 func damaged(key, why string) error {
-	return kalam.Errorf(kalam.CodeCorrupt, "catalog record %q is damaged: %s; restore the data directory from a backup", key, why)
+	return kalam.Errorf(kalam.CodeCorrupt, "catalog record %q is damaged: %s; restore the data directory from a backup",
+		key, why)
 }

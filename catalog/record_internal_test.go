@@ -31,7 +31,8 @@ func drawValue(t *rapid.T) kalam.Value {
 	case kalam.KindBytes:
 		return kalam.Bytes(text())
 	case kalam.KindDecimal:
-		return kalam.Decimal(rapid.Int64().Draw(t, "hi"), rapid.Uint64().Draw(t, "lo"), rapid.Uint8Range(0, 38).Draw(t, "scale"))
+		return kalam.Decimal(rapid.Int64().Draw(t, "hi"), rapid.Uint64().Draw(t, "lo"),
+			rapid.Uint8Range(0, 38).Draw(t, "scale"))
 	case kalam.KindUUID:
 		return kalam.UUID([16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "uuid")))
 	}
@@ -55,8 +56,10 @@ func TestValueRecord(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) { check(t, drawValue(t)) })
 	for _, v := range []kalam.Value{
-		kalam.Double(math.Inf(1)), kalam.Double(math.Inf(-1)), kalam.Double(math.Copysign(0, -1)), kalam.Float(float32(math.Inf(1))),
-		kalam.Double(math.SmallestNonzeroFloat64), kalam.Float(math.SmallestNonzeroFloat32), kalam.Double(math.NaN()), kalam.Text(""), kalam.Bytes(""),
+		kalam.Double(math.Inf(1)), kalam.Double(math.Inf(-1)), kalam.Double(math.Copysign(0, -1)),
+		kalam.Float(float32(math.Inf(1))),
+		kalam.Double(math.SmallestNonzeroFloat64), kalam.Float(math.SmallestNonzeroFloat32), kalam.Double(math.NaN()),
+		kalam.Text(""), kalam.Bytes(""),
 	} {
 		check(t, v)
 	}

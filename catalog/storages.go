@@ -98,7 +98,8 @@ func (c *Catalog) AlterStorage(ctx context.Context, s Storage) error {
 			return storageNotFound(s.ID)
 		}
 		next := *old
-		next.Name, next.Description, next.SharedTemplate, next.UserTemplate = s.Name, s.Description, s.SharedTemplate, s.UserTemplate
+		next.Name, next.Description, next.SharedTemplate, next.UserTemplate = s.Name, s.Description,
+			s.SharedTemplate, s.UserTemplate
 		next.Credentials, next.Config, next.UpdatedAt = s.Credentials, s.Config, tx.now
 		return tx.putStorage(next)
 	})
@@ -155,7 +156,8 @@ func inUse(id kalam.StorageID, what string, names []string) error {
 	if n > most {
 		names = append(names[:most:most], "...")
 	}
-	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop storage '%s': %d %s(s) still using it: %s", id, n, what, strings.Join(names, ", "))
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop storage '%s': %d %s(s) still using it: %s", id, n,
+		what, strings.Join(names, ", "))
 }
 
 // checkStorage refuses a storage that does not exist; "" stands for none.

@@ -72,7 +72,8 @@ func (s store) load(ctx context.Context) (*version, error) {
 		prefix string
 		load   func(key string, raw []byte) error
 	}{
-		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped}, {prefixUser, v.loadUserRecord},
+		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped},
+		{prefixUser, v.loadUserRecord},
 		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
 	}
 	for _, l := range loaders {

@@ -16,7 +16,8 @@ const (
 
 // reservedColumns are names that the server uses itself, now or for clients.
 var reservedColumns = map[string]bool{
-	"_seq": true, "_deleted": true, "_id": true, "_row_id": true, "_rowid": true, "_key": true, "_updated": true, "_created": true,
+	"_seq": true, "_deleted": true, "_id": true, "_row_id": true, "_rowid": true, "_key": true,
+	"_updated": true, "_created": true,
 	"_timestamp": true, "_version": true, "_hash": true,
 }
 
@@ -25,7 +26,8 @@ func IsReservedColumn(name string) bool { return reservedColumns[name] }
 
 // keyKinds can be part of a primary key, in the order of the message.
 var keyKinds = [...]kalam.Kind{
-	kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID, kalam.KindDate, kalam.KindTimestamp,
+	kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID,
+	kalam.KindDate, kalam.KindTimestamp,
 }
 
 // CanBeKey reports whether a column of the kind can be part of a primary key.
@@ -80,7 +82,8 @@ func checkColumns(t *kalam.Table) error {
 		if c.Type.Kind == kalam.KindNull || c.Type.Kind > kalam.KindDateTime {
 			return invalid("Column '%s' has no type", c.Name)
 		}
-		if d := c.Type; d.Kind == kalam.KindDecimal && (d.Precision < 1 || d.Precision > kalam.MaxDecimalPrecision || d.Scale > d.Precision) {
+		if d := c.Type; d.Kind == kalam.KindDecimal && (d.Precision < 1 || d.Precision > kalam.MaxDecimalPrecision ||
+			d.Scale > d.Precision) {
 			return invalid("Column '%s': DECIMAL(%d,%d) needs a precision of 1 to %d and a scale up to it",
 				c.Name, d.Precision, d.Scale, kalam.MaxDecimalPrecision)
 		}
@@ -105,7 +108,8 @@ func checkPrimaryKey(t *kalam.Table) error {
 			for k, kind := range keyKinds {
 				names[k] = kind.String()
 			}
-			return invalid("PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (possible types: %s)", c.Name, c.Type, strings.Join(names, ", "))
+			return invalid("PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (possible types: %s)", c.Name,
+				c.Type, strings.Join(names, ", "))
 		}
 		c.NotNull = true
 	}

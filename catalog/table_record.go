@@ -61,7 +61,8 @@ type optionsRecord struct {
 // recordOfVersion returns the stored form of one version of a table.
 func recordOfVersion(v SchemaVersion) versionRecord {
 	t := v.Table
-	r := versionRecord{Version: t.SchemaVersion, Options: recordOfOptions(t.Kind, t.Options), Changes: v.Changes, CreatedAt: v.CreatedAt}
+	r := versionRecord{Version: t.SchemaVersion, Options: recordOfOptions(t.Kind, t.Options),
+		Changes: v.Changes, CreatedAt: v.CreatedAt}
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		cr := columnRecord{ID: c.ID, Name: c.Name, Type: c.Type, NotNull: c.NotNull}
@@ -82,7 +83,8 @@ func recordOfVersion(v SchemaVersion) versionRecord {
 
 func recordOfOptions(kind kalam.TableKind, o kalam.TableOptions) optionsRecord {
 	r := optionsRecord{
-		Storage: o.StorageID, UseUserStorage: o.UseUserStorage, FlushIntervalNanos: int64(o.FlushInterval), FlushRows: o.FlushRows,
+		Storage: o.StorageID, UseUserStorage: o.UseUserStorage,
+		FlushIntervalNanos: int64(o.FlushInterval), FlushRows: o.FlushRows,
 		FlushManual: o.FlushManual, FlushCron: o.FlushCron,
 		TTLNanos: int64(o.TTL), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
@@ -157,7 +159,8 @@ func (r *versionRecord) fill(t *kalam.Table) error {
 	}
 	o := r.Options
 	t.Options = kalam.TableOptions{
-		StorageID: o.Storage, UseUserStorage: o.UseUserStorage, FlushInterval: time.Duration(o.FlushIntervalNanos), FlushRows: o.FlushRows,
+		StorageID: o.Storage, UseUserStorage: o.UseUserStorage,
+		FlushInterval: time.Duration(o.FlushIntervalNanos), FlushRows: o.FlushRows,
 		FlushManual: o.FlushManual, FlushCron: o.FlushCron,
 		TTL: time.Duration(o.TTLNanos), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}

@@ -231,7 +231,8 @@ func numberColumns(e *tableEntry, t *kalam.Table) (kalam.ColumnID, error) {
 			c.ID = next
 			next++
 		case !known[c.ID]:
-			return 0, kalam.Errorf(kalam.CodeInvalidOperation, "column '%s' of table %s has the id %d, which is not of its last version", c.Name, t.ID, c.ID)
+			return 0, kalam.Errorf(kalam.CodeInvalidOperation,
+				"column '%s' of table %s has the id %d, which is not of its last version", c.Name, t.ID, c.ID)
 		default:
 			known[c.ID] = false // A second column with this id is refused.
 		}

@@ -35,7 +35,8 @@ func TestNamespaces(t *testing.T) {
 	if created, err := c.CreateNamespace(ctx, "default", nil, true); created || err != nil {
 		t.Errorf("IF NOT EXISTS of default: %v, %v", created, err)
 	}
-	for name, v := range map[string]kalam.Value{"": kalam.Bool(true), strings.Repeat("k", 65): kalam.Bool(true), "k": kalam.Bytes("x")} {
+	for name, v := range map[string]kalam.Value{"": kalam.Bool(true),
+		strings.Repeat("k", 65): kalam.Bool(true), "k": kalam.Bytes("x")} {
 		refused(t, c.AlterNamespace(ctx, "app", map[string]kalam.Value{name: v}), kalam.CodeInvalidSQL, "")
 	}
 	refused(t, c.AlterNamespace(ctx, "none", nil), kalam.CodeNotFound, "Namespace 'none' does not exist")
@@ -48,7 +49,8 @@ func TestNamespaces(t *testing.T) {
 	createTable(t, c, spec("app", "a"))
 	createTable(t, c, spec("app", "b"))
 	_, err = c.DropNamespace(ctx, "app", false)
-	refused(t, err, kalam.CodeInvalidOperation, "Cannot drop namespace 'app': it contains 2 table(s). Use DROP NAMESPACE app CASCADE")
+	refused(t, err, kalam.CodeInvalidOperation,
+		"Cannot drop namespace 'app': it contains 2 table(s). Use DROP NAMESPACE app CASCADE")
 	_, err = c.DropNamespace(ctx, "none", true)
 	refused(t, err, kalam.CodeNotFound, "Namespace 'none' does not exist")
 	_, err = c.DropNamespace(ctx, "default", true)
@@ -86,48 +88,70 @@ func TestTableRules(t *testing.T) {
 		{"good", func(*kalam.Table) {}, 0, ""},
 		{"no kind", func(x *kalam.Table) { x.Kind = 0 }, kalam.CodeInvalidOperation, ""},
 		{"system table", func(x *kalam.Table) { x.Kind = kalam.KindSystemTable }, kalam.CodeInvalidOperation, ""},
-		{"name taken", func(x *kalam.Table) { x.ID.Name = "taken" }, kalam.CodeAlreadyExists, "Table app.taken already exists"},
+		{"name taken", func(x *kalam.Table) { x.ID.Name = "taken" }, kalam.CodeAlreadyExists,
+			"Table app.taken already exists"},
 		{"no namespace", func(x *kalam.Table) { x.ID.Namespace = "none" }, kalam.CodeNotFound,
 			"Namespace 'none' does not exist. Create it first with CREATE NAMESPACE."},
 		{"namespace name", func(x *kalam.Table) { x.ID.Namespace = "a/b" }, kalam.CodeInvalidSQL, ""},
 		{"table name", func(x *kalam.Table) { x.ID.Name = kalam.TableName(long) }, kalam.CodeInvalidSQL, ""},
 		{"column name", func(x *kalam.Table) { x.Columns[1].Name = "a b" }, kalam.CodeInvalidSQL, ""},
-		{"column twice", func(x *kalam.Table) { x.Columns[1].Name = "id" }, kalam.CodeInvalidOperation, "Column 'id' is defined twice"},
-		{"_seq", func(x *kalam.Table) { x.Columns[1].Name = "_seq" }, kalam.CodeInvalidOperation, "Column name '_seq' is reserved"},
-		{"_deleted", func(x *kalam.Table) { x.Columns[1].Name = "_deleted" }, kalam.CodeInvalidOperation, "Column name '_deleted' is reserved"},
+		{"column twice", func(x *kalam.Table) { x.Columns[1].Name = "id" }, kalam.CodeInvalidOperation,
+			"Column 'id' is defined twice"},
+		{"_seq", func(x *kalam.Table) { x.Columns[1].Name = "_seq" }, kalam.CodeInvalidOperation,
+			"Column name '_seq' is reserved"},
+		{"_deleted", func(x *kalam.Table) { x.Columns[1].Name = "_deleted" }, kalam.CodeInvalidOperation,
+			"Column name '_deleted' is reserved"},
 		{"no type", func(x *kalam.Table) { x.Columns[1].Type.Kind = 0 }, kalam.CodeInvalidOperation, ""},
 		{"unknown type", func(x *kalam.Table) { x.Columns[1].Type.Kind = 0x7F }, kalam.CodeInvalidOperation, ""},
-		{"decimal precision", func(x *kalam.Table) { x.Columns[1].Type = kalam.DataType{Kind: kalam.KindDecimal, Precision: 39} }, kalam.CodeInvalidOperation, ""},
+		{"decimal precision", func(x *kalam.Table) {
+			x.Columns[1].Type = kalam.DataType{Kind: kalam.KindDecimal,
+				Precision: 39}
+		}, kalam.CodeInvalidOperation, ""},
 		{"decimal scale", func(x *kalam.Table) {
 			x.Columns[1].Type = kalam.DataType{Kind: kalam.KindDecimal, Precision: 3, Scale: 4}
 		}, kalam.CodeInvalidOperation, ""},
-		{"no key", func(x *kalam.Table) { x.PrimaryKey = nil }, kalam.CodeInvalidOperation, "User tables require a PRIMARY KEY column"},
+		{"no key", func(x *kalam.Table) { x.PrimaryKey = nil }, kalam.CodeInvalidOperation,
+			"User tables require a PRIMARY KEY column"},
 		{"no key, stream", func(x *kalam.Table) { x.Kind, x.Options.TTL, x.PrimaryKey = stream, time.Second, nil }, 0, ""},
-		{"no key, shared", func(x *kalam.Table) { x.Kind, x.PrimaryKey = shared, nil }, kalam.CodeInvalidOperation, "Shared tables require a PRIMARY KEY column"},
+		{"no key, shared", func(x *kalam.Table) { x.Kind, x.PrimaryKey = shared, nil }, kalam.CodeInvalidOperation,
+			"Shared tables require a PRIMARY KEY column"},
 		{"key twice", func(x *kalam.Table) { x.PrimaryKey = []int{0, 0} }, kalam.CodeInvalidOperation, ""},
 		{"key of no column", func(x *kalam.Table) { x.PrimaryKey = []int{2} }, kalam.CodeInvalidOperation, ""},
 		{"key below 0", func(x *kalam.Table) { x.PrimaryKey = []int{-1} }, kalam.CodeInvalidOperation, ""},
-		{"key of a DOUBLE", func(x *kalam.Table) { x.Columns[0] = column("id", kalam.KindDouble) }, kalam.CodeInvalidOperation,
+		{"key of a DOUBLE", func(x *kalam.Table) { x.Columns[0] = column("id", kalam.KindDouble) },
+			kalam.CodeInvalidOperation,
 			"PRIMARY KEY column 'id' must be BIGINT or TEXT, got DOUBLE (possible types: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)"},
 		{"composite key", func(x *kalam.Table) { x.PrimaryKey = []int{1, 0} }, 0, ""},
-		{"interval too short", options(user, kalam.TableOptions{FlushInterval: time.Second - 1}), kalam.CodeInvalidOperation, ""},
-		{"interval too long", options(user, kalam.TableOptions{FlushInterval: 86400 * time.Second}), kalam.CodeInvalidOperation, "flush interval must be 1 to 86399 seconds"},
+		{"interval too short", options(user, kalam.TableOptions{FlushInterval: time.Second - 1}),
+			kalam.CodeInvalidOperation, ""},
+		{"interval too long", options(user, kalam.TableOptions{FlushInterval: 86400 * time.Second}),
+			kalam.CodeInvalidOperation, "flush interval must be 1 to 86399 seconds"},
 		{"interval", options(user, kalam.TableOptions{FlushInterval: time.Second}), 0, ""},
-		{"too many rows", options(user, kalam.TableOptions{FlushRows: 1_000_000}), kalam.CodeInvalidOperation, "flush rows must be 1 to 999999"},
+		{"too many rows", options(user, kalam.TableOptions{FlushRows: 1_000_000}), kalam.CodeInvalidOperation,
+			"flush rows must be 1 to 999999"},
 		{"rows below 0", options(user, kalam.TableOptions{FlushRows: -1}), kalam.CodeInvalidOperation, ""},
-		{"manual and rows", options(user, kalam.TableOptions{FlushManual: true, FlushRows: 5}), kalam.CodeInvalidOperation, ""},
-		{"manual and cron", options(user, kalam.TableOptions{FlushManual: true, FlushCron: "@hourly"}), kalam.CodeInvalidOperation,
+		{"manual and rows", options(user, kalam.TableOptions{FlushManual: true, FlushRows: 5}),
+			kalam.CodeInvalidOperation, ""},
+		{"manual and cron", options(user, kalam.TableOptions{FlushManual: true, FlushCron: "@hourly"}),
+			kalam.CodeInvalidOperation,
 			"FLUSH_POLICY 'manual' cannot be combined with FLUSH_CRON"},
-		{"long cron", options(user, kalam.TableOptions{FlushCron: strings.Repeat("1,", 101)}), kalam.CodeInvalidOperation, "FLUSH_CRON is longer than 200 bytes"},
-		{"cron, rows and interval", options(user, kalam.TableOptions{FlushCron: "@hourly", FlushRows: 5, FlushInterval: time.Minute}), 0, ""},
-		{"stream without TTL", options(stream, kalam.TableOptions{}), kalam.CodeInvalidOperation, "STREAM tables require TTL_SECONDS"},
+		{"long cron", options(user, kalam.TableOptions{FlushCron: strings.Repeat("1,", 101)}), kalam.CodeInvalidOperation,
+			"FLUSH_CRON is longer than 200 bytes"},
+		{"cron, rows and interval", options(user, kalam.TableOptions{FlushCron: "@hourly", FlushRows: 5,
+			FlushInterval: time.Minute}), 0, ""},
+		{"stream without TTL", options(stream, kalam.TableOptions{}), kalam.CodeInvalidOperation,
+			"STREAM tables require TTL_SECONDS"},
 		{"stream", options(stream, kalam.TableOptions{TTL: time.Second}), 0, ""},
-		{"TTL of a user table", options(user, kalam.TableOptions{TTL: time.Second}), kalam.CodeInvalidOperation, "TTL_SECONDS is only valid for STREAM tables"},
-		{"access of a user table", options(user, kalam.TableOptions{Access: kalam.AccessPublic}), kalam.CodeInvalidOperation, "ACCESS_LEVEL is only valid for SHARED tables"},
+		{"TTL of a user table", options(user, kalam.TableOptions{TTL: time.Second}), kalam.CodeInvalidOperation,
+			"TTL_SECONDS is only valid for STREAM tables"},
+		{"access of a user table", options(user, kalam.TableOptions{Access: kalam.AccessPublic}), kalam.CodeInvalidOperation,
+			"ACCESS_LEVEL is only valid for SHARED tables"},
 		{"unknown access", options(shared, kalam.TableOptions{Access: 9}), kalam.CodeInvalidOperation, ""},
-		{"user storage of a shared table", options(shared, kalam.TableOptions{UseUserStorage: true}), kalam.CodeInvalidOperation, "USE_USER_STORAGE is only valid for USER tables"},
+		{"user storage of a shared table", options(shared, kalam.TableOptions{UseUserStorage: true}),
+			kalam.CodeInvalidOperation, "USE_USER_STORAGE is only valid for USER tables"},
 		{"retention", options(user, kalam.TableOptions{DeletedRetentionHours: -1}), kalam.CodeInvalidOperation, ""},
-		{"no storage of this name", options(user, kalam.TableOptions{StorageID: "none"}), kalam.CodeNotFound, "Storage 'none' does not exist"},
+		{"no storage of this name", options(user, kalam.TableOptions{StorageID: "none"}), kalam.CodeNotFound,
+			"Storage 'none' does not exist"},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,7 +161,8 @@ func TestTableRules(t *testing.T) {
 			got, err := c.CreateTable(t.Context(), system, s)
 			if tt.text == "" && tt.code == 0 {
 				check(t, err)
-				if got.HasHiddenKey() != (len(s.PrimaryKey) == 0) || !got.HasHiddenKey() && !got.Columns[got.PrimaryKey[0]].NotNull || got.SchemaVersion != 1 || got.Columns[1].ID != 2 {
+				if got.HasHiddenKey() != (len(s.PrimaryKey) == 0) || !got.HasHiddenKey() &&
+					!got.Columns[got.PrimaryKey[0]].NotNull || got.SchemaVersion != 1 || got.Columns[1].ID != 2 {
 					t.Errorf("table %+v", got)
 				}
 				return
@@ -156,11 +181,13 @@ func TestCreateTableCopies(t *testing.T) {
 	s.Columns[1].Default = &kalam.Default{Value: kalam.Text("a"), SQL: "'a'"}
 	s.Number, s.SchemaVersion, s.Columns[0].ID = 77, 9, 5 // Not the caller's to set.
 	got := createTable(t, c, s)
-	if got.Number == 77 || got.SchemaVersion != 1 || got.Columns[0].ID != 1 || got.Options.StorageID != catalog.LocalStorage {
+	if got.Number == 77 || got.SchemaVersion != 1 || got.Columns[0].ID != 1 ||
+		got.Options.StorageID != catalog.LocalStorage {
 		t.Errorf("table %+v", got)
 	}
 	s.Columns[1].Name, s.Columns[1].Default.SQL, s.PrimaryKey[0] = "changed", "changed", 1
-	if stored, _ := c.Table(got.ID); stored.Columns[1].Name != "body" || stored.Columns[1].Default.SQL != "'a'" || stored.PrimaryKey[0] != 0 {
+	if stored, _ := c.Table(got.ID); stored.Columns[1].Name != "body" ||
+		stored.Columns[1].Default.SQL != "'a'" || stored.PrimaryKey[0] != 0 {
 		t.Error("the stored table changed with its spec")
 	}
 }
@@ -173,7 +200,8 @@ func TestAlterTableConflicts(t *testing.T) {
 	second := alter(t, c, first.ID, "ADD", func(x *kalam.Table) {
 		x.Columns = append(x.Columns, kalam.Column{Name: "c", Type: kalam.TypeOf(kalam.KindInt)})
 	})
-	if second.SchemaVersion != 2 || second.Number != first.Number || second.Columns[2].ID != 3 || c.SchemaEpoch() <= epoch {
+	if second.SchemaVersion != 2 || second.Number != first.Number ||
+		second.Columns[2].ID != 3 || c.SchemaEpoch() <= epoch {
 		t.Errorf("altered %+v", second)
 	}
 	_, err := c.AlterTable(ctx, *first, "stale")
@@ -290,7 +318,8 @@ func TestStorages(t *testing.T) {
 	check(t, create("alpha", ""))
 	refused(t, create("zeta", ""), kalam.CodeAlreadyExists, "Storage 'zeta' already exists")
 	refused(t, create("no/slash", ""), kalam.CodeInvalidSQL, "")
-	refused(t, c.CreateStorage(ctx, catalog.Storage{ID: "odd", Type: "tape"}), kalam.CodeInvalidOperation, "unknown storage type 'tape' (expected filesystem or s3)")
+	refused(t, c.CreateStorage(ctx, catalog.Storage{ID: "odd", Type: "tape"}), kalam.CodeInvalidOperation,
+		"unknown storage type 'tape' (expected filesystem or s3)")
 	var order []string
 	for _, s := range c.Storages() {
 		order = append(order, string(s.ID)+"="+s.Name)
@@ -298,8 +327,10 @@ func TestStorages(t *testing.T) {
 	if got := strings.Join(order, ", "); got != "local=Local file system, zeta=a name, alpha=alpha" {
 		t.Errorf("order %s", got)
 	}
-	check(t, c.AlterStorage(ctx, catalog.Storage{ID: "zeta", Name: "new", Type: catalog.StorageS3, URI: "s3://elsewhere", Config: "{}"}))
-	if s, _ := c.Storage("zeta"); s.Name != "new" || s.Config != "{}" || s.Type != catalog.StorageFilesystem || s.URI != "file:///x" {
+	check(t, c.AlterStorage(ctx, catalog.Storage{ID: "zeta", Name: "new", Type: catalog.StorageS3,
+		URI: "s3://elsewhere", Config: "{}"}))
+	if s, _ := c.Storage("zeta"); s.Name != "new" || s.Config != "{}" ||
+		s.Type != catalog.StorageFilesystem || s.URI != "file:///x" {
 		t.Errorf("altered %+v", s)
 	}
 	refused(t, c.AlterStorage(ctx, catalog.Storage{ID: "none"}), kalam.CodeNotFound, "Storage 'none' does not exist")
@@ -308,9 +339,12 @@ func TestStorages(t *testing.T) {
 	s.Options.StorageID = "zeta"
 	table := createTable(t, c, s)
 	createUser(t, c, catalog.NewUser{ID: "ann", StorageID: "alpha"})
-	refused(t, c.DropStorage(ctx, "zeta"), kalam.CodeInvalidOperation, "Cannot drop storage 'zeta': 1 table(s) still using it: default.t")
-	refused(t, c.DropStorage(ctx, "alpha"), kalam.CodeInvalidOperation, "Cannot drop storage 'alpha': 1 user(s) still using it: ann")
-	refused(t, c.DropStorage(ctx, "local"), kalam.CodeInvalidOperation, "Cannot delete storage 'local': it is the default storage")
+	refused(t, c.DropStorage(ctx, "zeta"), kalam.CodeInvalidOperation,
+		"Cannot drop storage 'zeta': 1 table(s) still using it: default.t")
+	refused(t, c.DropStorage(ctx, "alpha"), kalam.CodeInvalidOperation,
+		"Cannot drop storage 'alpha': 1 user(s) still using it: ann")
+	refused(t, c.DropStorage(ctx, "local"), kalam.CodeInvalidOperation,
+		"Cannot delete storage 'local': it is the default storage")
 	refused(t, c.DropStorage(ctx, "none"), kalam.CodeNotFound, "Storage 'none' does not exist")
 	_, err := c.DropTable(ctx, table.ID)
 	check(t, err)
@@ -323,7 +357,8 @@ func TestStorages(t *testing.T) {
 		createTable(t, c, many)
 	}
 	err = c.DropStorage(ctx, "alpha")
-	if err == nil || !strings.HasSuffix(err.Error(), "default.m09, ...") || !strings.Contains(err.Error(), ": 12 table(s)") {
+	if err == nil || !strings.HasSuffix(err.Error(), "default.m09, ...") ||
+		!strings.Contains(err.Error(), ": 12 table(s)") {
 		t.Errorf("drop: %v", err)
 	}
 }
@@ -342,7 +377,8 @@ func TestSecrets(t *testing.T) {
 		p *catalog.Secret
 	}{s, &s}
 	for _, text := range []string{
-		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s), fmt.Sprintf("%v %+v %#v", wrapped, wrapped, wrapped), s.LogValue().String(),
+		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s),
+		fmt.Sprintf("%v %+v %#v", wrapped, wrapped, wrapped), s.LogValue().String(),
 		errors.Join(fmt.Errorf("%v", wrapped)).Error(),
 	} {
 		if strings.Contains(text, "hush") || strings.Contains(text, "68757368") {

@@ -142,9 +142,11 @@ type userRecord struct {
 func recordOfUser(u *User) userRecord {
 	return userRecord{
 		ID: u.ID, Username: u.Username, PasswordHash: u.PasswordHash.Reveal(), Role: u.Role.String(), Email: u.Email,
-		AuthType: u.AuthType.String(), AuthData: u.AuthData.Reveal(), Metadata: u.Metadata, StorageMode: u.StorageMode.String(),
-		StorageID: u.StorageID, LastLogin: u.LastLogin, LastSeen: u.LastSeen,
-		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, DeletedAt: u.DeletedAt, PurgingAt: u.PurgingAt, TokenEpoch: u.TokenEpoch,
+		AuthType: u.AuthType.String(), AuthData: u.AuthData.Reveal(), Metadata: u.Metadata,
+		StorageMode: u.StorageMode.String(),
+		StorageID:   u.StorageID, LastLogin: u.LastLogin, LastSeen: u.LastSeen,
+		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, DeletedAt: u.DeletedAt,
+		PurgingAt: u.PurgingAt, TokenEpoch: u.TokenEpoch,
 	}
 }
 
@@ -201,7 +203,8 @@ func checkUser(u *User) error {
 // checkOAuth wants {"provider": "..", "subject": ".."}; further fields are kept.
 func checkOAuth(data Secret) error {
 	var d struct{ Provider, Subject string }
-	if !utf8.ValidString(data.Reveal()) || json.Unmarshal([]byte(data.Reveal()), &d) != nil || d.Provider == "" || d.Subject == "" {
+	if !utf8.ValidString(data.Reveal()) || json.Unmarshal([]byte(data.Reveal()), &d) != nil ||
+		d.Provider == "" || d.Subject == "" {
 		return kalam.Errorf(kalam.CodeInvalidInput, `OAUTH needs a JSON object with "provider" and "subject"`)
 	}
 	return nil

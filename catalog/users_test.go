@@ -34,8 +34,10 @@ func TestCreateUserRules(t *testing.T) {
 		{"taken by one that was dropped", system, catalog.NewUser{ID: "dropped"}, kalam.CodeAlreadyExists,
 			"User 'dropped' already exists: it was dropped, and can be restored until its data is removed"},
 		{"root", system, catalog.NewUser{ID: "root"}, kalam.CodeAlreadyExists, "User 'root' already exists"},
-		{"by a service", kalam.Principal{User: "s", Role: kalam.RoleService}, catalog.NewUser{ID: "x"}, kalam.CodePermissionDenied, "role service cannot manage users"},
-		{"system by a dba", dba, catalog.NewUser{ID: "x", Role: kalam.RoleSystem}, kalam.CodePermissionDenied, "role dba cannot grant role system"},
+		{"by a service", kalam.Principal{User: "s", Role: kalam.RoleService}, catalog.NewUser{ID: "x"},
+			kalam.CodePermissionDenied, "role service cannot manage users"},
+		{"system by a dba", dba, catalog.NewUser{ID: "x", Role: kalam.RoleSystem}, kalam.CodePermissionDenied,
+			"role dba cannot grant role system"},
 		{"no id", system, catalog.NewUser{Username: "x"}, kalam.CodeInvalidInput, "user id is empty"},
 		{"slash", system, catalog.NewUser{ID: "a/b"}, kalam.CodeInvalidInput, ""},
 		{"dots", system, catalog.NewUser{ID: "a..b"}, kalam.CodeInvalidInput, ""},
@@ -44,12 +46,16 @@ func TestCreateUserRules(t *testing.T) {
 		{"long name", system, catalog.NewUser{ID: "x", Username: strings.Repeat("x", 129)}, kalam.CodeConstraint, ""},
 		{"name not UTF-8", system, catalog.NewUser{ID: "x", Username: "\xff"}, kalam.CodeConstraint, ""},
 		{"long email", system, catalog.NewUser{ID: "x", Email: strings.Repeat("x", 321)}, kalam.CodeConstraint, ""},
-		{"metadata", system, catalog.NewUser{ID: "x", Metadata: "{"}, kalam.CodeConstraint, "Invalid JSON value for column 'metadata'"},
+		{"metadata", system, catalog.NewUser{ID: "x", Metadata: "{"}, kalam.CodeConstraint,
+			"Invalid JSON value for column 'metadata'"},
 		{"metadata not UTF-8", system, catalog.NewUser{ID: "x", Metadata: "\"\xff\""}, kalam.CodeConstraint, ""},
-		{"long metadata", system, catalog.NewUser{ID: "x", Metadata: `"` + strings.Repeat("x", 1<<20) + `"`}, kalam.CodeConstraint, ""},
+		{"long metadata", system, catalog.NewUser{ID: "x", Metadata: `"` + strings.Repeat("x", 1<<20) + `"`},
+			kalam.CodeConstraint, ""},
 		{"unknown role", system, catalog.NewUser{ID: "x", Role: 77}, kalam.CodeInvalidInput, ""},
-		{"region without storage", system, catalog.NewUser{ID: "x", StorageMode: catalog.StorageModeRegion}, kalam.CodeConstraint, ""},
-		{"unknown storage", system, catalog.NewUser{ID: "x", StorageMode: catalog.StorageModeRegion, StorageID: "none"}, kalam.CodeNotFound, "Storage 'none' does not exist"},
+		{"region without storage", system, catalog.NewUser{ID: "x", StorageMode: catalog.StorageModeRegion},
+			kalam.CodeConstraint, ""},
+		{"unknown storage", system, catalog.NewUser{ID: "x", StorageMode: catalog.StorageModeRegion, StorageID: "none"},
+			kalam.CodeNotFound, "Storage 'none' does not exist"},
 		{"oauth without subject", system, oauth(`{"provider":"p"}`), kalam.CodeInvalidInput, ""},
 		{"oauth without JSON", system, oauth(""), kalam.CodeInvalidInput, ""},
 		{"long password", system, catalog.NewUser{ID: "x", Password: strings.Repeat("x", 73)}, kalam.CodeInvalidInput, ""},
@@ -105,7 +111,8 @@ func TestAlterUser(t *testing.T) {
 	c := open(t, memory.New(), catalog.Options{Now: clk.now})
 	before := createUser(t, c, catalog.NewUser{ID: "ann", Email: "a@b", Metadata: "{}"})
 	createUser(t, c, catalog.NewUser{ID: "sys", Role: kalam.RoleSystem})
-	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth, AuthData: catalog.NewSecret(`{"provider":"p","subject":"s"}`)})
+	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth,
+		AuthData: catalog.NewSecret(`{"provider":"p","subject":"s"}`)})
 	clk.add(time.Hour)
 	email, empty, role, root, password := "new@b", "", kalam.RoleService, kalam.RoleSystem, "some password"
 	region := catalog.StorageModeRegion
@@ -114,7 +121,8 @@ func TestAlterUser(t *testing.T) {
 	}
 	u, err := alter(dba, "ann", catalog.UserChange{Email: &email, Metadata: &empty})
 	check(t, err)
-	if u.Email != email || u.Metadata != "" || u.Username != "ann" || u.TokenEpoch != before.TokenEpoch || !u.UpdatedAt.Equal(clk.now()) || !u.CreatedAt.Equal(before.CreatedAt) {
+	if u.Email != email || u.Metadata != "" || u.Username != "ann" || u.TokenEpoch != before.TokenEpoch ||
+		!u.UpdatedAt.Equal(clk.now()) || !u.CreatedAt.Equal(before.CreatedAt) {
 		t.Errorf("altered %+v", u)
 	}
 	u, err = alter(dba, "ann", catalog.UserChange{Role: &role})
@@ -126,7 +134,8 @@ func TestAlterUser(t *testing.T) {
 	if u, err = alter(dba, "ann", catalog.UserChange{Role: &role}); err != nil || u.TokenEpoch != epoch {
 		t.Errorf("the same role ended the tokens: %v", err)
 	}
-	if u, err = alter(dba, "ann", catalog.UserChange{Password: &password}); err != nil || u.TokenEpoch <= epoch || u.PasswordHash.IsEmpty() {
+	if u, err = alter(dba, "ann", catalog.UserChange{Password: &password}); err != nil ||
+		u.TokenEpoch <= epoch || u.PasswordHash.IsEmpty() {
 		t.Errorf("new password: %+v, %v", u, err)
 	}
 	refusals := []struct {
@@ -137,17 +146,25 @@ func TestAlterUser(t *testing.T) {
 		code kalam.Code
 		text string
 	}{
-		{"by a user", kalam.Principal{User: "ann", Role: kalam.RoleUser}, "ann", catalog.UserChange{Email: &email}, kalam.CodePermissionDenied, ""},
-		{"nobody", system, "nobody", catalog.UserChange{Email: &email}, kalam.CodeNotFound, "User with user_id 'nobody' not found"},
-		{"nobody's password", system, "nobody", catalog.UserChange{Password: &password}, kalam.CodeNotFound, "User with user_id 'nobody' not found"},
+		{"by a user", kalam.Principal{User: "ann", Role: kalam.RoleUser}, "ann", catalog.UserChange{Email: &email},
+			kalam.CodePermissionDenied, ""},
+		{"nobody", system, "nobody", catalog.UserChange{Email: &email}, kalam.CodeNotFound,
+			"User with user_id 'nobody' not found"},
+		{"nobody's password", system, "nobody", catalog.UserChange{Password: &password}, kalam.CodeNotFound,
+			"User with user_id 'nobody' not found"},
 		{"system user by a dba", dba, "sys", catalog.UserChange{Email: &email}, kalam.CodePermissionDenied, ""},
-		{"password of a system user by a dba", dba, "root", catalog.UserChange{Password: &password}, kalam.CodePermissionDenied, ""},
+		{"password of a system user by a dba", dba, "root", catalog.UserChange{Password: &password},
+			kalam.CodePermissionDenied, ""},
 		{"dba makes system", dba, "ann", catalog.UserChange{Role: &root}, kalam.CodePermissionDenied, ""},
-		{"role of root", system, "root", catalog.UserChange{Role: &role}, kalam.CodeInvalidOperation, "The role of user 'root' cannot be changed"},
-		{"password of system", system, "system", catalog.UserChange{Password: &password}, kalam.CodeInvalidOperation, "User 'system' cannot have a password"},
-		{"password of an OAuth user", system, "auth", catalog.UserChange{Password: &password}, kalam.CodeInvalidOperation, ""},
+		{"role of root", system, "root", catalog.UserChange{Role: &role}, kalam.CodeInvalidOperation,
+			"The role of user 'root' cannot be changed"},
+		{"password of system", system, "system", catalog.UserChange{Password: &password}, kalam.CodeInvalidOperation,
+			"User 'system' cannot have a password"},
+		{"password of an OAuth user", system, "auth", catalog.UserChange{Password: &password},
+			kalam.CodeInvalidOperation, ""},
 		{"empty password", system, "ann", catalog.UserChange{Password: &empty}, kalam.CodeInvalidInput, ""},
-		{"empty name", system, "ann", catalog.UserChange{Username: &empty}, kalam.CodeConstraint, "NOT NULL constraint violation: column 'username' cannot be NULL"},
+		{"empty name", system, "ann", catalog.UserChange{Username: &empty}, kalam.CodeConstraint,
+			"NOT NULL constraint violation: column 'username' cannot be NULL"},
 		{"region without storage", system, "ann", catalog.UserChange{StorageMode: &region}, kalam.CodeConstraint, ""},
 	}
 	for _, tt := range refusals {
@@ -235,7 +252,8 @@ func TestLifeOfADroppedUser(t *testing.T) {
 		t.Errorf("purge of nobody: %v, %v", ok, err)
 	}
 	// The next user of the id does not honour tokens of the one before.
-	if next := createUser(t, c, catalog.NewUser{ID: "ann"}); next.TokenEpoch <= back.TokenEpoch+1 || !next.PasswordHash.IsEmpty() {
+	if next := createUser(t, c, catalog.NewUser{ID: "ann"}); next.TokenEpoch <= back.TokenEpoch+1 ||
+		!next.PasswordHash.IsEmpty() {
 		t.Errorf("next user %+v, epoch before %d", next, back.TokenEpoch)
 	}
 }

@@ -131,7 +131,8 @@ func createNamespace(t testing.TB, c *catalog.Catalog, id kalam.NamespaceID) {
 func spec(ns kalam.NamespaceID, name kalam.TableName) kalam.Table {
 	return kalam.Table{
 		ID: kalam.TableID{Namespace: ns, Name: name}, Kind: kalam.KindUserTable, PrimaryKey: []int{0},
-		Columns: []kalam.Column{{Name: "id", Type: kalam.TypeOf(kalam.KindBigInt)}, {Name: "body", Type: kalam.TypeOf(kalam.KindText)}},
+		Columns: []kalam.Column{{Name: "id", Type: kalam.TypeOf(kalam.KindBigInt)},
+			{Name: "body", Type: kalam.TypeOf(kalam.KindText)}},
 	}
 }
 
@@ -173,7 +174,8 @@ func dumpOf(t testing.TB, c *catalog.Catalog) dump {
 	t.Helper()
 	d := dump{
 		Namespaces: c.Namespaces(), Tables: c.Tables(""), History: map[string][]catalog.SchemaVersion{}, Dropped: c.Dropped(),
-		Users: c.Users(), Storages: c.Storages(), Secrets: map[string]string{}, Active: len(c.ActiveJobs()), NeedsSetup: c.NeedsSetup(),
+		Users: c.Users(), Storages: c.Storages(), Secrets: map[string]string{},
+		Active: len(c.ActiveJobs()), NeedsSetup: c.NeedsSetup(),
 	}
 	for _, table := range d.Tables {
 		d.History[table.ID.String()] = c.SchemaHistory(table.ID)
@@ -214,22 +216,25 @@ func rich(t testing.TB, c *catalog.Catalog, clk *clock) {
 	ctx := t.Context()
 	tick := func() { clk.add(time.Second + 1234*time.Nanosecond) }
 	_, err := c.CreateNamespace(ctx, "app", map[string]kalam.Value{
-		"owner": kalam.Text("é\x00'\""), "quota": kalam.BigInt(-1 << 62), "ratio": kalam.Double(0.1), "open": kalam.Bool(true), "shut": kalam.Bool(false),
+		"owner": kalam.Text("é\x00'\""), "quota": kalam.BigInt(-1 << 62), "ratio": kalam.Double(0.1),
+		"open": kalam.Bool(true), "shut": kalam.Bool(false),
 	}, false)
 	check(t, err)
 	tick()
 	check(t, c.AlterNamespace(ctx, "app", map[string]kalam.Value{"quota": kalam.Null(), "more": kalam.Text("")}))
 	createNamespace(t, c, "gone")
 	check(t, c.CreateStorage(ctx, catalog.Storage{
-		ID: "s3", Name: "bucket", Description: "d", Type: catalog.StorageS3, URI: "s3://b/p", BaseDirectory: "p", SharedTemplate: "shared/{x}",
-		UserTemplate: "users/{y}", Credentials: "sealed", Config: `{"a":1}`,
+		ID: "s3", Name: "bucket", Description: "d", Type: catalog.StorageS3, URI: "s3://b/p", BaseDirectory: "p",
+		SharedTemplate: "shared/{x}",
+		UserTemplate:   "users/{y}", Credentials: "sealed", Config: `{"a":1}`,
 	}))
 	tick()
 	richTables(t, c)
 	tick()
 	altered := createTable(t, c, spec("app", "altered"))
 	alter(t, c, altered.ID, "ADD COLUMN c", func(x *kalam.Table) {
-		x.Columns = append(x.Columns, kalam.Column{Name: "c", Type: kalam.DataType{Kind: kalam.KindDecimal, Precision: 12, Scale: 3}})
+		x.Columns = append(x.Columns, kalam.Column{Name: "c",
+			Type: kalam.DataType{Kind: kalam.KindDecimal, Precision: 12, Scale: 3}})
 	})
 	tick()
 	alter(t, c, altered.ID, "DROP COLUMN body", func(x *kalam.Table) { x.Columns = slices.Delete(x.Columns, 1, 2) })
@@ -269,11 +274,14 @@ func alter(t testing.TB, c *catalog.Catalog, id kalam.TableID, changes string, f
 func literals() map[kalam.Kind]kalam.Value {
 	return map[kalam.Kind]kalam.Value{
 		kalam.KindBoolean: kalam.Bool(true), kalam.KindSmallInt: kalam.Integer(kalam.KindSmallInt, -32768),
-		kalam.KindInt: kalam.Integer(kalam.KindInt, -1), kalam.KindBigInt: kalam.BigInt(-1 << 63), kalam.KindFloat: kalam.Float(0.1),
-		kalam.KindDouble: kalam.Double(-1e-300), kalam.KindDecimal: kalam.Decimal(-1, 1<<63, 10), kalam.KindText: kalam.Text("a\x00é\xff"),
+		kalam.KindInt: kalam.Integer(kalam.KindInt, -1), kalam.KindBigInt: kalam.BigInt(-1 << 63),
+		kalam.KindFloat:  kalam.Float(0.1),
+		kalam.KindDouble: kalam.Double(-1e-300), kalam.KindDecimal: kalam.Decimal(-1, 1<<63, 10),
+		kalam.KindText:      kalam.Text("a\x00é\xff"),
 		kalam.KindTimestamp: kalam.Integer(kalam.KindTimestamp, -1), kalam.KindDateTime: kalam.Integer(kalam.KindDateTime, 1),
 		kalam.KindDate: kalam.Integer(kalam.KindDate, -719162), kalam.KindTime: kalam.Integer(kalam.KindTime, 86399999999),
-		kalam.KindJSON: kalam.JSON(`{"a": [1, null]}`), kalam.KindBytes: kalam.Bytes("\x00\xff"), kalam.KindUUID: kalam.UUID([16]byte{1, 15: 255}),
+		kalam.KindJSON: kalam.JSON(`{"a": [1, null]}`), kalam.KindBytes: kalam.Bytes("\x00\xff"),
+		kalam.KindUUID: kalam.UUID([16]byte{1, 15: 255}),
 	}
 }
 
@@ -284,19 +292,22 @@ func richTables(t testing.TB, c *catalog.Catalog) {
 	for k, v := range literals() {
 		name := fmt.Sprintf("c%d", k)
 		all.Columns = append(all.Columns,
-			kalam.Column{Name: name, Type: kalam.TypeOf(k), NotNull: true, Default: &kalam.Default{Value: v, SQL: "'" + name + "'"}},
+			kalam.Column{Name: name, Type: kalam.TypeOf(k), NotNull: true,
+				Default: &kalam.Default{Value: v, SQL: "'" + name + "'"}},
 			kalam.Column{Name: name + "n", Type: kalam.TypeOf(k), Default: &kalam.Default{SQL: "NULL"}})
 	}
 	for f := kalam.DefaultNow; f <= kalam.DefaultCounter; f++ {
 		all.Columns = append(all.Columns, kalam.Column{
-			Name: fmt.Sprintf("f%d", f), Type: kalam.TypeOf(kalam.KindText), Default: &kalam.Default{Func: f, SQL: f.String(), Always: f == kalam.DefaultCounter},
+			Name: fmt.Sprintf("f%d", f), Type: kalam.TypeOf(kalam.KindText),
+			Default: &kalam.Default{Func: f, SQL: f.String(), Always: f == kalam.DefaultCounter},
 		})
 	}
 	all.PrimaryKey = []int{1, 0}
 	createTable(t, c, all)
 	full := spec("app", "options")
 	full.Options = kalam.TableOptions{
-		StorageID: "s3", UseUserStorage: true, FlushInterval: 86399 * time.Second, FlushRows: 999999, ShardStrategy: "hash", DeletedRetentionHours: 24,
+		StorageID: "s3", UseUserStorage: true, FlushInterval: 86399 * time.Second, FlushRows: 999999,
+		ShardStrategy: "hash", DeletedRetentionHours: 24,
 		FlushCron: "30 3 * * MON-FRI",
 	}
 	createTable(t, c, full)
@@ -316,10 +327,12 @@ func richUsers(t testing.TB, c *catalog.Catalog, clk *clock) {
 	t.Helper()
 	ctx := t.Context()
 	createUser(t, c, catalog.NewUser{
-		ID: "ann@é", Username: "Ann", Password: "secret password", Role: kalam.RoleService, Email: "a@b", Metadata: `{"x": "é"}`,
+		ID: "ann@é", Username: "Ann", Password: "secret password", Role: kalam.RoleService,
+		Email: "a@b", Metadata: `{"x": "é"}`,
 		StorageMode: catalog.StorageModeRegion, StorageID: "s3",
 	})
-	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth, AuthData: catalog.NewSecret(`{"provider":"p","subject":"s","more":1}`)})
+	createUser(t, c, catalog.NewUser{ID: "auth", AuthType: catalog.AuthOAuth,
+		AuthData: catalog.NewSecret(`{"provider":"p","subject":"s","more":1}`)})
 	createUser(t, c, catalog.NewUser{ID: "in", Password: "right one", AuthType: catalog.AuthInternal})
 	_, err := c.Login(ctx, "in", "right one", home)
 	check(t, err)
@@ -342,13 +355,16 @@ func richJobs(t testing.TB, c *catalog.Catalog, clk *clock) {
 	t.Helper()
 	now := clk.now().UTC().Truncate(time.Microsecond)
 	full := kalam.Job{
-		ID: "FL-0123456789ab", Kind: kalam.JobFlush, Status: kalam.JobRunning, Namespace: "app", Table: "types", Number: 3, Parameters: `{"k":"é\u0000"}`,
-		Key: "flush:3", Progress: "1 of 2", Message: "m", Result: `{"r":1}`, Error: "e", Exception: "stack\n\ttrace", Trace: "n:1", Priority: -3,
+		ID: "FL-0123456789ab", Kind: kalam.JobFlush, Status: kalam.JobRunning, Namespace: "app", Table: "types", Number: 3,
+		Parameters: `{"k":"é\u0000"}`,
+		Key:        "flush:3", Progress: "1 of 2", Message: "m", Result: `{"r":1}`, Error: "e",
+		Exception: "stack\n\ttrace", Trace: "n:1", Priority: -3,
 		Retries: 1, MaxRetries: 3, MemoryUsed: 1 << 40, CPUUsed: 7, CreatedAt: now, UpdatedAt: now, StartedAt: now,
 	}
 	check(t, c.PutJob(t.Context(), full))
 	for i := range 5 {
-		j := kalam.Job{ID: kalam.JobID(fmt.Sprintf("CL-%012x", i)), Kind: kalam.JobCleanup, Status: kalam.JobPending, CreatedAt: now}
+		j := kalam.Job{ID: kalam.JobID(fmt.Sprintf("CL-%012x", i)), Kind: kalam.JobCleanup,
+			Status: kalam.JobPending, CreatedAt: now}
 		check(t, c.PutJob(t.Context(), j))
 		if i > 0 {
 			j.Status, j.FinishedAt = kalam.JobCompleted, now.Add(time.Duration(i)*time.Hour)

@@ -185,7 +185,8 @@ func (p *parser) retainClause() (*int, error) {
 	text := p.text(p.tok)
 	hours, err := strconv.Atoi(plainInteger(text))
 	if err != nil || hours > maxRetentionHour {
-		return nil, syntaxError(p.tok.Pos, "RETAIN must be between 0 and %d hours, got '%s'", maxRetentionHour, sqltext.Short(text))
+		return nil, syntaxError(p.tok.Pos, "RETAIN must be between 0 and %d hours, got '%s'",
+			maxRetentionHour, sqltext.Short(text))
 	}
 	p.advance()
 	if !p.accept("HOURS") && !p.accept("HOUR") {

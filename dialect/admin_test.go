@@ -80,11 +80,17 @@ func TestAdminErrors(t *testing.T) {
 // TestUnsupportedStatements names the statement, whatever follows it.
 func TestUnsupportedStatements(t *testing.T) {
 	for text, want := range map[string]string{
-		"MERGE INTO t USING u": "MERGE", "VACUUM": "VACUUM", "PRAGMA x": "PRAGMA", "COPY t TO 'x'": "COPY", "ATTACH 'x'": "ATTACH",
-		"INSTALL httpfs": "INSTALL", "LOAD x": "LOAD", "CALL f()": "CALL", "PREPARE p AS SELECT 1": "PREPARE", "EXECUTE p": "EXECUTE P", "EXECUTE": "EXECUTE",
-		"CREATE VIEW v AS SELECT 1": "CREATE VIEW", "CREATE OR REPLACE TABLE t (a INT)": "CREATE OR REPLACE TABLE", "CREATE TEMP TABLE t (a INT)": "CREATE TEMP",
-		"CREATE TOPIC t": "CREATE TOPIC", "CREATE INDEX i ON t (a)": "CREATE INDEX", "CREATE": "CREATE", "BACKUP DATABASE TO 'x'": "BACKUP DATABASE",
-		"EXPORT USER DATA": "EXPORT USER", "CLUSTER LIST": "CLUSTER LIST", "SUBSCRIBE t": "SUBSCRIBE T", "START": "START", "START REPLICA": "START REPLICA",
+		"MERGE INTO t USING u": "MERGE", "VACUUM": "VACUUM", "PRAGMA x": "PRAGMA",
+		"COPY t TO 'x'": "COPY", "ATTACH 'x'": "ATTACH",
+		"INSTALL httpfs": "INSTALL", "LOAD x": "LOAD", "CALL f()": "CALL", "PREPARE p AS SELECT 1": "PREPARE",
+		"EXECUTE p": "EXECUTE P", "EXECUTE": "EXECUTE",
+		"CREATE VIEW v AS SELECT 1": "CREATE VIEW", "CREATE OR REPLACE TABLE t (a INT)": "CREATE OR REPLACE TABLE",
+		"CREATE TEMP TABLE t (a INT)": "CREATE TEMP",
+		"CREATE TOPIC t":              "CREATE TOPIC", "CREATE INDEX i ON t (a)": "CREATE INDEX", "CREATE": "CREATE",
+		"BACKUP DATABASE TO 'x'": "BACKUP DATABASE",
+		"EXPORT USER DATA":       "EXPORT USER", "CLUSTER LIST": "CLUSTER LIST",
+		"SUBSCRIBE t": "SUBSCRIBE T", "START": "START",
+		"START REPLICA":            "START REPLICA",
 		"ınsert INTO t VALUES (1)": "ıNSERT", "uſe ns": "UſE", "GRANT ALL": "GRANT", "x": "X", "ключ": "ключ",
 	} {
 		errorCase{text, kalam.CodeInvalidSQL, 1, "Unsupported statement type: " + want}.check(t)

@@ -81,7 +81,8 @@ func (p *parser) bracket() (closed bool, err error) {
 		return false, p.unexpected("'" + string(rune(p.closers[len(p.closers)-1])) + "'")
 	}
 	if len(p.closers) > maxDepth {
-		return false, kalam.Errorf(kalam.CodeInvalidSQL, "Brackets are nested more than %d levels deep", maxDepth).At(p.tok.Pos)
+		return false, kalam.Errorf(kalam.CodeInvalidSQL, "Brackets are nested more than %d levels deep",
+			maxDepth).At(p.tok.Pos)
 	}
 	return false, nil
 }

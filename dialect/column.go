@@ -133,7 +133,8 @@ func (c *columnSpec) identity(what string, pos int, o identityOptions) error {
 	case CheckDefault(c.def.Name, c.def.Type, f) != nil:
 		return syntaxError(pos, "Column '%s': %s needs SMALLINT, INT or BIGINT, not %s", c.def.Name, what, c.def.Type)
 	case f == kalam.DefaultCounter && o.numbers:
-		return unsupported(o.pos, "Column '%s': a counter begins at 1 and steps by 1; other starts, steps and bounds are not supported", c.def.Name)
+		return unsupported(o.pos,
+			"Column '%s': a counter begins at 1 and steps by 1; other starts, steps and bounds are not supported", c.def.Name)
 	}
 	c.def.NotNull = c.def.NotNull || f == kalam.DefaultCounter
 	c.def.Default = &kalam.Default{Func: f, SQL: f.String(), Always: o.always}
@@ -177,7 +178,8 @@ func (p *parser) identityOptions() (o identityOptions, err error) {
 	}
 	from := p.tok.Pos
 	p.skipBalanced()
-	words := strings.FieldsFunc(sqltext.Upper(p.lex.Src[from:p.tok.Pos]), func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\t' })
+	words := strings.FieldsFunc(sqltext.Upper(p.lex.Src[from:p.tok.Pos]),
+		func(r rune) bool { return r == ' ' || r == ',' || r == '\n' || r == '\t' })
 	for _, w := range words {
 		switch w {
 		case "START", "WITH", "INCREMENT", "BY", "1", "NO", "CYCLE", "MINVALUE", "MAXVALUE", "CACHE":
@@ -275,7 +277,9 @@ func (p *parser) endsDefault() bool {
 }
 
 func defaultError(pos int, column string) error {
-	return syntaxError(pos, "%sDEFAULT must be a literal or one of NOW(), CURRENT_TIMESTAMP, SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER()", ofColumn(column))
+	return syntaxError(pos,
+		"%sDEFAULT must be a literal or one of NOW(), CURRENT_TIMESTAMP, SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER()",
+		ofColumn(column))
 }
 
 // CheckDefault reports why a column of type t cannot be filled by f; nil for
@@ -304,5 +308,6 @@ func CheckDefault(column string, t kalam.DataType, f kalam.DefaultFunc) error {
 	if ok {
 		return nil
 	}
-	return kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s': DEFAULT %s needs a column of type %s, not %s", column, f, want, t)
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s': DEFAULT %s needs a column of type %s, not %s", column, f, want,
+		t)
 }

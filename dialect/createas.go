@@ -29,7 +29,8 @@ func (p *parser) keyOfQuery(st *CreateTable) (err error) {
 	}
 	p.advance()
 	if !p.is("PRIMARY") {
-		return unsupported(p.tok.Pos, "CREATE TABLE ... AS takes its columns from the query: only PRIMARY KEY (...) may stand here")
+		return unsupported(p.tok.Pos,
+			"CREATE TABLE ... AS takes its columns from the query: only PRIMARY KEY (...) may stand here")
 	}
 	if err = p.expect("PRIMARY", "KEY"); err == nil {
 		st.Key, err = p.columnList()

@@ -68,7 +68,8 @@ func TestInsertValues(t *testing.T) {
 		name, values string
 		want         []string
 	}{
-		{"numbers", "(1, -2, +3, - 4, 1.5, -0.25, 1e3, -1.5E-2, .5, 5., 1_000)", []string{"n:1|n:-2|n:3|n:-4|n:1.5|n:-0.25|n:1e3|n:-1.5E-2|n:0.5|n:5|n:1000"}},
+		{"numbers", "(1, -2, +3, - 4, 1.5, -0.25, 1e3, -1.5E-2, .5, 5., 1_000)",
+			[]string{"n:1|n:-2|n:3|n:-4|n:1.5|n:-0.25|n:1e3|n:-1.5E-2|n:0.5|n:5|n:1000"}},
 		{"strings", "('a', '', 'it''s', '''', 'a;b', '(,)')", []string{"s:a|s:|s:it's|s:'|s:a;b|s:(,)"}},
 		{"escape strings", `(E'a\n\t\'\\', e'\x41\101\u00e9\U0001F600\q', E'it''s')`, []string{"s:a\n\t'\\|s:AAé😀q|s:it's"}},
 		{"dollar strings", "($$it's$$, $t$a$$b$t$)", []string{"s:it's|s:a$$b"}},
@@ -78,14 +79,17 @@ func TestInsertValues(t *testing.T) {
 		{"words", "(NULL, null, TRUE, false, DEFAULT, True)", []string{"NULL|NULL|true|false|DEFAULT|true"}},
 		{"bytes", "(X'0aFF', x'', 0x0aff, 0x)", []string{"b:0aff|b:|b:0aff|b:"}},
 		{"placeholders", "($1, $2 , $1)", []string{"$1|$2|$1"}},
-		{"functions", "(NOW(), now ( ), CURRENT_TIMESTAMP, current_timestamp(), SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER, CURRENT_USER(), CURRENT_USER_ID())",
+		{"functions",
+			"(NOW(), now ( ), CURRENT_TIMESTAMP, current_timestamp(), SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER, CURRENT_USER(), CURRENT_USER_ID())",
 			[]string{"f:NOW|f:NOW|f:CURRENT_TIMESTAMP|f:CURRENT_TIMESTAMP|f:SNOWFLAKE_ID|f:UUID_V7|f:ULID|f:CURRENT_USER|f:CURRENT_USER|f:CURRENT_USER_ID"}},
-		{"expressions", "(1 + 2, upper('a'), TIMESTAMP '2024-01-01', '1'::int, CAST('1' AS int), NOW() - INTERVAL 1 DAY, (SELECT max(id), 1 FROM t), [1, 2], {'a': 1}, now, -x, 300s)",
+		{"expressions",
+			"(1 + 2, upper('a'), TIMESTAMP '2024-01-01', '1'::int, CAST('1' AS int), NOW() - INTERVAL 1 DAY, (SELECT max(id), 1 FROM t), [1, 2], {'a': 1}, now, -x, 300s)",
 			[]string{"o:1 + 2|o:upper('a')|o:TIMESTAMP '2024-01-01'|o:'1'::int|o:CAST('1' AS int)|o:NOW() - INTERVAL 1 DAY|o:(SELECT max(id), 1 FROM t)|o:[1, 2]|o:{'a': 1}|o:now|o:-x|o:300s"}},
 		{"comments", "(/* a */ 1 -- b\n, 2 /* c */)/* d */, -- e\n (3,4)", []string{"n:1|n:2", "n:3|n:4"}},
 		{"rows", "(1,'a'),(2,'b')\n,\n(3,'c')", []string{"n:1|s:a", "n:2|s:b", "n:3|s:c"}},
 		{"mixed rows", "(1,'a'),(1+1,'it''s'),($1,NULL)", []string{"n:1|s:a", "o:1+1|s:it's", "$1|NULL"}},
-		{"names that begin like words", "(nullable, truex, default_value, now1())", []string{"o:nullable|o:truex|o:default_value|o:now1()"}},
+		{"names that begin like words", "(nullable, truex, default_value, now1())",
+			[]string{"o:nullable|o:truex|o:default_value|o:now1()"}},
 		{"rewrites", "(data ? 'k', `c`, f(X'0a'))", []string{`o:json_contains(data , 'k')|o:"c"|o:f('\x0A'::BLOB)`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -104,7 +108,8 @@ func TestInsertLarge(t *testing.T) {
 		t.Fatalf("got %d rows", len(st.Rows))
 	}
 	for i, r := range st.Rows {
-		if len(r) != 6 || r[0].Text != fmt.Sprint(1700000000000+i) || sql[r[5].Pos] != '\'' || r[5].Kind != dialect.ExprString {
+		if len(r) != 6 || r[0].Text != fmt.Sprint(1700000000000+i) || sql[r[5].Pos] != '\'' ||
+			r[5].Kind != dialect.ExprString {
 			t.Fatalf("row %d is %v", i, r)
 		}
 	}
@@ -117,10 +122,12 @@ func TestInsert(t *testing.T) {
 		want      dialect.Insert
 	}{
 		{"columns", `INSERT INTO ns.T (A, "B", c) VALUES (1, 2, 3)`, dialect.Insert{
-			Table: name(12, "ns", "t"), Columns: []dialect.Ident{{Name: "a", Pos: 18}, {Name: "b", Quoted: true, Pos: 21}, {Name: "c", Pos: 26}},
+			Table: name(12, "ns", "t"), Columns: []dialect.Ident{{Name: "a", Pos: 18},
+				{Name: "b", Quoted: true, Pos: 21}, {Name: "c", Pos: 26}},
 		}},
 		{"overriding", "INSERT INTO t (a) overriding SYSTEM value SELECT 1", dialect.Insert{
-			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}}, Overriding: true, Select: "SELECT 1", SelectPos: 42,
+			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}}, Overriding: true,
+			Select: "SELECT 1", SelectPos: 42,
 		}},
 		{"user qualifier", "INSERT INTO ns.user.t VALUES (1)", dialect.Insert{Table: name(12, "ns", "user", "t")}},
 		{"alias", "INSERT INTO t AS x VALUES (1)", dialect.Insert{Table: name(12, "t"), Alias: "x"}},
@@ -131,23 +138,29 @@ func TestInsert(t *testing.T) {
 		{"select", "INSERT INTO t SELECT a FROM u JOIN v ON conflict = 1 WHERE x = $1", dialect.Insert{
 			Table: name(12, "t"), Select: "SELECT a FROM u JOIN v ON conflict = 1 WHERE x = $1", SelectPos: 14, Params: 1,
 		}},
-		{"select in parentheses", "INSERT INTO t (SELECT 1)", dialect.Insert{Table: name(12, "t"), Select: "(SELECT 1)", SelectPos: 14}},
+		{"select in parentheses", "INSERT INTO t (SELECT 1)",
+			dialect.Insert{Table: name(12, "t"), Select: "(SELECT 1)", SelectPos: 14}},
 		{"with", "INSERT INTO t (a) WITH x AS (SELECT 1) SELECT * FROM x ON CONFLICT DO NOTHING", dialect.Insert{
-			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}}, Select: "WITH x AS (SELECT 1) SELECT * FROM x", SelectPos: 18,
+			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}},
+			Select: "WITH x AS (SELECT 1) SELECT * FROM x", SelectPos: 18,
 			Conflict: &dialect.OnConflict{DoNothing: true, Pos: 55},
 		}},
-		{"column named values", "INSERT INTO t (values) VALUES (1)", dialect.Insert{Table: name(12, "t"), Columns: []dialect.Ident{{Name: "values", Pos: 15}}}},
-		{"do update", "INSERT INTO t VALUES (1) ON CONFLICT (id, k) DO UPDATE SET a = EXCLUDED.a, b = 2 WHERE t.a < $1 RETURNING id", dialect.Insert{
-			Table: name(12, "t"), Params: 1,
-			Conflict: &dialect.OnConflict{
-				Columns: []dialect.Ident{{Name: "id", Pos: 38}, {Name: "k", Pos: 42}}, Pos: 25, Where: "t.a < $1", WherePos: 87,
-				Set: []dialect.Assign{
-					{Column: dialect.Ident{Name: "a", Pos: 59}, Value: dialect.Expr{Kind: dialect.ExprOther, Text: "EXCLUDED.a", Pos: 63}},
-					{Column: dialect.Ident{Name: "b", Pos: 75}, Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "2", Pos: 79}},
+		{"column named values", "INSERT INTO t (values) VALUES (1)",
+			dialect.Insert{Table: name(12, "t"), Columns: []dialect.Ident{{Name: "values", Pos: 15}}}},
+		{"do update",
+			"INSERT INTO t VALUES (1) ON CONFLICT (id, k) DO UPDATE SET a = EXCLUDED.a, b = 2 WHERE t.a < $1 RETURNING id",
+			dialect.Insert{
+				Table: name(12, "t"), Params: 1,
+				Conflict: &dialect.OnConflict{
+					Columns: []dialect.Ident{{Name: "id", Pos: 38}, {Name: "k", Pos: 42}}, Pos: 25, Where: "t.a < $1", WherePos: 87,
+					Set: []dialect.Assign{
+						{Column: dialect.Ident{Name: "a", Pos: 59}, Value: dialect.Expr{Kind: dialect.ExprOther, Text: "EXCLUDED.a",
+							Pos: 63}},
+						{Column: dialect.Ident{Name: "b", Pos: 75}, Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "2", Pos: 79}},
+					},
 				},
-			},
-			Returning: []dialect.ReturnExpr{{SQL: "id", Column: "id", Pos: 106}},
-		}},
+				Returning: []dialect.ReturnExpr{{SQL: "id", Column: "id", Pos: 106}},
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := mustParse(t, c.sql).(*dialect.Insert)
@@ -171,19 +184,23 @@ func TestUpdateAndDelete(t *testing.T) {
 				{Column: dialect.Ident{Name: "b", Pos: 23}, Value: dialect.Expr{Kind: dialect.ExprParam, Param: 1, Pos: 27}},
 			},
 			Where: "id = $2", WherePos: 36, Params: 2,
-			KeyEquals: []dialect.ColumnEquals{{Column: dialect.Ident{Name: "id", Pos: 36}, Value: dialect.Expr{Kind: dialect.ExprParam, Param: 2, Pos: 41}}},
+			KeyEquals: []dialect.ColumnEquals{{Column: dialect.Ident{Name: "id", Pos: 36},
+				Value: dialect.Expr{Kind: dialect.ExprParam, Param: 2, Pos: 41}}},
 		}},
 		{"no where", "UPDATE t SET a = upper(b)", &dialect.Update{
 			Table: dialect.Name{Parts: []string{"t"}, Pos: 7},
-			Set:   []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 13}, Value: dialect.Expr{Kind: dialect.ExprOther, Text: "upper(b)", Pos: 17}}},
+			Set: []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 13},
+				Value: dialect.Expr{Kind: dialect.ExprOther, Text: "upper(b)", Pos: 17}}},
 		}},
-		{"alias and distinct from", "UPDATE t AS x SET x.a = b IS DISTINCT FROM c WHERE x.a > 1 RETURNING x.*, a + 1 AS Sum, count", &dialect.Update{
-			Table: dialect.Name{Parts: []string{"t"}, Pos: 7}, Alias: "x", Where: "x.a > 1", WherePos: 51,
-			Set: []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 20}, Value: dialect.Expr{Kind: dialect.ExprOther, Text: "b IS DISTINCT FROM c", Pos: 24}}},
-			Returning: []dialect.ReturnExpr{
-				{SQL: "*", Pos: 69}, {SQL: "a + 1", Alias: "sum", Pos: 74}, {SQL: "count", Column: "count", Pos: 88},
-			},
-		}},
+		{"alias and distinct from",
+			"UPDATE t AS x SET x.a = b IS DISTINCT FROM c WHERE x.a > 1 RETURNING x.*, a + 1 AS Sum, count", &dialect.Update{
+				Table: dialect.Name{Parts: []string{"t"}, Pos: 7}, Alias: "x", Where: "x.a > 1", WherePos: 51,
+				Set: []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 20},
+					Value: dialect.Expr{Kind: dialect.ExprOther, Text: "b IS DISTINCT FROM c", Pos: 24}}},
+				Returning: []dialect.ReturnExpr{
+					{SQL: "*", Pos: 69}, {SQL: "a + 1", Alias: "sum", Pos: 74}, {SQL: "count", Column: "count", Pos: 88},
+				},
+			}},
 		{"tuple", "UPDATE t SET (a, b) = (1, NOW()), c = DEFAULT WHERE true", &dialect.Update{
 			Table: dialect.Name{Parts: []string{"t"}, Pos: 7}, Where: "true", WherePos: 52,
 			Set: []dialect.Assign{
@@ -193,7 +210,8 @@ func TestUpdateAndDelete(t *testing.T) {
 			},
 		}},
 		{"delete", "DELETE FROM t x WHERE `a` = 'x' OR b ? 'k';", &dialect.Delete{
-			Table: dialect.Name{Parts: []string{"t"}, Pos: 12}, Alias: "x", Where: `"a" = 'x' OR json_contains(b , 'k')`, WherePos: 22,
+			Table: dialect.Name{Parts: []string{"t"}, Pos: 12}, Alias: "x",
+			Where: `"a" = 'x' OR json_contains(b , 'k')`, WherePos: 22,
 		}},
 		{"delete without where", "delete from t returning *", &dialect.Delete{
 			Table: dialect.Name{Parts: []string{"t"}, Pos: 12}, Returning: []dialect.ReturnExpr{{SQL: "*", Pos: 24}},
@@ -280,7 +298,8 @@ func TestKeyEquals(t *testing.T) {
 		{"id IN (1)", ""},
 		{"id = (1)", ""},
 	} {
-		for _, sql := range []string{"DELETE FROM ns.t WHERE " + c.where, "UPDATE ns.t SET a = 1 WHERE " + c.where + " RETURNING *"} {
+		for _, sql := range []string{"DELETE FROM ns.t WHERE " + c.where,
+			"UPDATE ns.t SET a = 1 WHERE " + c.where + " RETURNING *"} {
 			st, err := dialect.Parse(sql)
 			if err != nil {
 				if c.want != "error" {
@@ -320,7 +339,8 @@ func TestDMLErrors(t *testing.T) {
 		{"INSERT t VALUES (1)", sql, 8, "Syntax error at or near 't': expected INTO"},
 		{"INSERT INTO", sql, 12, "Syntax error at end of statement: expected table name"},
 		{"INSERT INTO VALUES (1)", sql, 21, "Syntax error at or near '1': expected column name"},
-		{"INSERT INTO select VALUES (1)", sql, 13, "Syntax error at or near 'select': expected table name; as a name it needs quotes: \"select\""},
+		{"INSERT INTO select VALUES (1)", sql, 13,
+			"Syntax error at or near 'select': expected table name; as a name it needs quotes: \"select\""},
 		{"INSERT INTO a.b.c.d VALUES (1)", sql, 18, "table name has more than three parts"},
 		{"INSERT INTO t", sql, 14, "Syntax error at end of statement: expected VALUES, DEFAULT VALUES or a query"},
 		{"INSERT INTO t (a", sql, 17, "Syntax error at end of statement: expected ')'"},
@@ -358,25 +378,36 @@ func TestDMLErrors(t *testing.T) {
 		{"REPLACE INTO t VALUES (1)", no, 1, "REPLACE is not supported; use INSERT ... ON CONFLICT (key) DO UPDATE"},
 		{"INSERT INTO t VALUES (1) ON CONFLICT", sql, 37, "Syntax error at end of statement: expected DO"},
 		{"INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE", sql, 52, "Syntax error at end of statement: expected SET"},
-		{"INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT c DO NOTHING", no, 38, "ON CONFLICT ON CONSTRAINT is not supported; name the primary key columns"},
-		{"INSERT INTO t VALUES (1) ON CONFLICT (id) WHERE a DO NOTHING", no, 43, "a condition on the conflict target is not supported"},
-		{"INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1", no, 26, "ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c"},
-		{"INSERT INTO t SELECT 1 ON DUPLICATE KEY UPDATE a = 1", no, 24, "ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c"},
-		{"INSERT INTO t VALUES (1) RETURNING", sql, 35, "Syntax error at end of statement: expected an expression after RETURNING"},
-		{"INSERT INTO t VALUES (1) RETURNING a,", sql, 38, "Syntax error at end of statement: expected an expression after RETURNING"},
+		{"INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT c DO NOTHING", no, 38,
+			"ON CONFLICT ON CONSTRAINT is not supported; name the primary key columns"},
+		{"INSERT INTO t VALUES (1) ON CONFLICT (id) WHERE a DO NOTHING", no, 43,
+			"a condition on the conflict target is not supported"},
+		{"INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1", no, 26,
+			"ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c"},
+		{"INSERT INTO t SELECT 1 ON DUPLICATE KEY UPDATE a = 1", no, 24,
+			"ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c"},
+		{"INSERT INTO t VALUES (1) RETURNING", sql, 35,
+			"Syntax error at end of statement: expected an expression after RETURNING"},
+		{"INSERT INTO t VALUES (1) RETURNING a,", sql, 38,
+			"Syntax error at end of statement: expected an expression after RETURNING"},
 		{"INSERT INTO t VALUES (1) RETURNING a AS", sql, 40, "Syntax error at end of statement: expected alias"},
-		{"INSERT INTO t VALUES (1) RETURNING a FROM x WHERE 1", sql, 38, "Syntax error at or near 'FROM': expected end of statement"},
+		{"INSERT INTO t VALUES (1) RETURNING a FROM x WHERE 1", sql, 38,
+			"Syntax error at or near 'FROM': expected end of statement"},
 		{"INSERT INTO t VALUES (1) RETURNING * AS x", sql, 38, "Syntax error at or near 'AS': expected end of statement"},
-		{"INSERT INTO t VALUES (1) RETURNING FROM", sql, 36, "Syntax error at or near 'FROM': expected an expression after RETURNING"},
+		{"INSERT INTO t VALUES (1) RETURNING FROM", sql, 36,
+			"Syntax error at or near 'FROM': expected an expression after RETURNING"},
 		{"INSERT INTO t VALUES (SELECT 1)", sql, 23, "Syntax error at or near 'SELECT': expected a value"},
 		{"INSERT INTO t VALUES (1 UNION SELECT 2)", sql, 25, "Syntax error at or near 'UNION': expected ',' or ')'"},
 		{"INSERT INTO t VALUES (1 FROM u)", sql, 25, "Syntax error at or near 'FROM': expected ',' or ')'"},
 		{"INSERT OVERWRITE t VALUES (1)", no, 8, "INSERT OVERWRITE T is not supported; use INSERT ... ON CONFLICT"},
-		{"INSERT INTO t AS select VALUES (1)", sql, 18, "Syntax error at or near 'select': expected alias; as a name it needs quotes: \"select\""},
-		{"INSERT INTO t (a, select) VALUES (1)", sql, 19, "Syntax error at or near 'select': expected column name; as a name it needs quotes: \"select\""},
+		{"INSERT INTO t AS select VALUES (1)", sql, 18,
+			"Syntax error at or near 'select': expected alias; as a name it needs quotes: \"select\""},
+		{"INSERT INTO t (a, select) VALUES (1)", sql, 19,
+			"Syntax error at or near 'select': expected column name; as a name it needs quotes: \"select\""},
 		{"INSERT INTO t (a.b) VALUES (1)", sql, 17, "Syntax error at or near '.': expected ')'"},
 		{"INSERT INTO t VALUES (1, (2)", sql, 29, "Syntax error at end of statement: expected ',' or ')'"},
-		{"INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1 WHERE", sql, 68, "Syntax error at end of statement: expected a condition after WHERE"},
+		{"INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1 WHERE", sql, 68,
+			"Syntax error at end of statement: expected a condition after WHERE"},
 		{"INSERT INTO t VALUES (1) ON CONFLICT (id) DO DELETE", sql, 46, "Syntax error at or near 'DELETE': expected UPDATE"},
 		{"INSERT INTO t VALUES (1) ON CONFLICT (id", sql, 41, "Syntax error at end of statement: expected ')'"},
 		{"INSERT INTO t VALUES (1) ON a", sql, 29, "Syntax error at or near 'a': expected CONFLICT"},
@@ -407,31 +438,38 @@ func TestDMLErrors(t *testing.T) {
 		{"UPDATE t SET (a) = (1", sql, 22, "Syntax error at end of statement: expected ')'"},
 		{"UPDATE t SET (a) = (", sql, 21, "Syntax error at end of statement: expected a value"},
 		{"UPDATE t SET () = ()", sql, 15, "Syntax error at or near ')': expected column name"},
-		{"UPDATE t AS select SET a = 1", sql, 13, "Syntax error at or near 'select': expected alias; as a name it needs quotes: \"select\""},
-		{"UPDATE t SET a = 1 WHERE b = 1 FROM u", sql, 32, "Syntax error at or near 'FROM': expected RETURNING or end of statement after the WHERE clause"},
+		{"UPDATE t AS select SET a = 1", sql, 13,
+			"Syntax error at or near 'select': expected alias; as a name it needs quotes: \"select\""},
+		{"UPDATE t SET a = 1 WHERE b = 1 FROM u", sql, 32,
+			"Syntax error at or near 'FROM': expected RETURNING or end of statement after the WHERE clause"},
 		{"UPDATE t SET a = 1 WHERE b = 1, c = 2", sql, 31, "Syntax error at or near ',': expected end of statement"},
 		{"UPDATE t SET a = 1 WHERE b = $1 AND c = $3", sql, 41, "Invalid parameter placeholder '$3'"},
 		{"UPDATE t SET a = 1 RETURNING", sql, 29, "Syntax error at end of statement: expected an expression after RETURNING"},
 		{"UPDATE t SET (a, b) = (1)", sql, 23, "SET has 1 values for 2 columns"},
-		{"UPDATE t SET (a, b) = (SELECT 1, 2)", no, 23, "SET (...) = (query) is not supported; assign each column its own subquery"},
+		{"UPDATE t SET (a, b) = (SELECT 1, 2)", no, 23,
+			"SET (...) = (query) is not supported; assign each column its own subquery"},
 		{"UPDATE t SET a = 1 FROM", sql, 24, "Syntax error at end of statement: expected a table after FROM"},
 		{"UPDATE t SET a = 1 FROM WHERE b = 1", sql, 25, "Syntax error at or near 'WHERE': expected a table after FROM"},
 		{"UPDATE t SET a = 1 WHERE", sql, 25, "Syntax error at end of statement: expected a condition after WHERE"},
 		{"UPDATE t SET a = 1 WHERE a = 1)", sql, 31, "Syntax error at or near ')': expected end of statement"},
 		{"UPDATE t SET a = 1 WHERE (a = 1", sql, 32, "Syntax error at end of statement: expected ')'"},
-		{"UPDATE t SET a = 1 WHERE a = 1 ORDER BY b", sql, 32, "Syntax error at or near 'ORDER': expected RETURNING or end of statement after the WHERE clause"},
-		{"DELETE FROM t WHERE 1 = 1 UNION SELECT 1", sql, 27, "Syntax error at or near 'UNION': expected RETURNING or end of statement after the WHERE clause"},
+		{"UPDATE t SET a = 1 WHERE a = 1 ORDER BY b", sql, 32,
+			"Syntax error at or near 'ORDER': expected RETURNING or end of statement after the WHERE clause"},
+		{"DELETE FROM t WHERE 1 = 1 UNION SELECT 1", sql, 27,
+			"Syntax error at or near 'UNION': expected RETURNING or end of statement after the WHERE clause"},
 		{"DELETE t WHERE a = 1", sql, 8, "Syntax error at or near 't': expected FROM"},
 		{"DELETE FROM t USING WHERE a = 1", sql, 21, "Syntax error at or near 'WHERE': expected a table after USING"},
 		{"TRUNCATE", sql, 9, "Syntax error at end of statement: expected table name"},
 		{"TRUNCATE a,", sql, 12, "Syntax error at end of statement: expected table name"},
-		{"TRUNCATE a, b RESTART IDENTITY", no, 15, "TRUNCATE ... RESTART IDENTITY is not supported: a counter gives no value twice, and " +
-			"clients may hold ids of rows that are gone; DROP TABLE takes the counters along"},
+		{"TRUNCATE a, b RESTART IDENTITY", no, 15,
+			"TRUNCATE ... RESTART IDENTITY is not supported: a counter gives no value twice, and " +
+				"clients may hold ids of rows that are gone; DROP TABLE takes the counters along"},
 		{"TRUNCATE a WHERE b", sql, 12, "Syntax error at or near 'WHERE': expected end of statement"},
 		{"DELETE FROM", sql, 12, "Syntax error at end of statement: expected table name"},
 		{"DELETE FROM t AS", sql, 17, "Syntax error at end of statement: expected alias"},
 		{"DELETE FROM t LIMIT 5", sql, 15, "Syntax error at or near 'LIMIT': expected end of statement"},
-		{"DELETE FROM t WHERE a = 1 RETURNING", sql, 36, "Syntax error at end of statement: expected an expression after RETURNING"},
+		{"DELETE FROM t WHERE a = 1 RETURNING", sql, 36,
+			"Syntax error at end of statement: expected an expression after RETURNING"},
 		{"DELETE FROM t WHERE a ? ", sql, 23, "Invalid parameter placeholder '?'; placeholders are $1, $2, ..."},
 		{"DELETE FROM t WHERE a = $2", sql, 25, "Invalid parameter placeholder '$2'"},
 	} {
@@ -454,7 +492,8 @@ func TestOtherRelations(t *testing.T) {
 		return st
 	}
 	u := parse("WITH x(a) AS (SELECT $1), y AS (SELECT (1)) UPDATE t AS q SET n = b.n, v = $2 FROM b JOIN x ON (b.id = x.a) WHERE q.id = 1 RETURNING n").(*dialect.Update)
-	if u.With.SQL != "WITH x(a) AS (SELECT $1), y AS (SELECT (1))" || u.From.SQL != "b JOIN x ON (b.id = x.a)" || u.Where != "q.id = 1" || u.KeyEquals != nil || u.Params != 2 {
+	if u.With.SQL != "WITH x(a) AS (SELECT $1), y AS (SELECT (1))" || u.From.SQL != "b JOIN x ON (b.id = x.a)" ||
+		u.Where != "q.id = 1" || u.KeyEquals != nil || u.Params != 2 {
 		t.Errorf("UPDATE: %+v", u)
 	}
 	d := parse("with x as (select 1) delete from t using x, `b`.c as d where true").(*dialect.Delete)
@@ -465,8 +504,10 @@ func TestOtherRelations(t *testing.T) {
 	if i.With.SQL != "WITH x AS (SELECT 1)" || i.Select != "WITH y AS (FROM x) SELECT * FROM y" {
 		t.Errorf("INSERT: %+v", i)
 	}
-	for _, sql := range []string{"TRUNCATE a.b", "truncate table a.b", "TRUNCATE TABLE a.b CONTINUE IDENTITY CASCADE;", "TRUNCATE a.b RESTRICT"} {
-		if st, ok := parse(sql).(*dialect.Truncate); !ok || len(st.Tables) != 1 || st.Tables[0].String() != "a.b" || st.Verb() != "TRUNCATE" {
+	for _, sql := range []string{"TRUNCATE a.b", "truncate table a.b",
+		"TRUNCATE TABLE a.b CONTINUE IDENTITY CASCADE;", "TRUNCATE a.b RESTRICT"} {
+		if st, ok := parse(sql).(*dialect.Truncate); !ok || len(st.Tables) != 1 ||
+			st.Tables[0].String() != "a.b" || st.Verb() != "TRUNCATE" {
 			t.Errorf("%s: %+v", sql, st)
 		}
 	}

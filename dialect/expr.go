@@ -214,7 +214,8 @@ func quickNumber(s string, i int) int {
 			return -1
 		}
 	}
-	if i < len(s) && (sqltext.ClassOf(s[i]) == sqltext.ClassWord || sqltext.ClassOf(s[i]) == sqltext.ClassDollar || s[i] == '.') {
+	if i < len(s) && (sqltext.ClassOf(s[i]) == sqltext.ClassWord ||
+		sqltext.ClassOf(s[i]) == sqltext.ClassDollar || s[i] == '.') {
 		return -1 // An exponent, 0x, underscores: the lexer knows them.
 	}
 	return i
@@ -223,7 +224,8 @@ func quickNumber(s string, i int) int {
 // quickWord reads NULL, TRUE, FALSE or DEFAULT.
 func quickWord(x *Expr, s string, i int) int {
 	end := i
-	for end < len(s) && end < i+8 && (sqltext.ClassOf(s[end]) == sqltext.ClassWord || sqltext.ClassOf(s[end]) == sqltext.ClassDigit || s[end] == '$') {
+	for end < len(s) && end < i+8 && (sqltext.ClassOf(s[end]) == sqltext.ClassWord ||
+		sqltext.ClassOf(s[end]) == sqltext.ClassDigit || s[end] == '$') {
 		end++
 	}
 	switch word := s[i:end]; {

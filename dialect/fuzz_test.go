@@ -14,17 +14,27 @@ import (
 
 // seeds are statements of every kind and pieces that lexers stumble over.
 var seeds = []string{
-	"SELECT `a` ? 'k', X'0a', E'\\n\\u00e9', $$x$$ FROM t WHERE b = $1 LIMIT 5, 10 -- c", "WITH x AS (SELECT 1) SELECT * FROM x", "(SELECT 1)",
+	"SELECT `a` ? 'k', X'0a', E'\\n\\u00e9', $$x$$ FROM t WHERE b = $1 LIMIT 5, 10 -- c",
+	"WITH x AS (SELECT 1) SELECT * FROM x", "(SELECT 1)",
 	"INSERT INTO ns.t (a, \"b\") VALUES (1, 'it''s'), (f(2), $1), (NULL, DEFAULT) ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b WHERE t.b < 3 RETURNING *, a AS x",
-	"INSERT INTO t DEFAULT VALUES", "INSERT INTO t SELECT * FROM u ON CONFLICT DO NOTHING", "UPDATE t x SET (a, b) = (1, NOW()), c = c + 1 WHERE x.id = 1 AND k = 'y' RETURNING x.*",
-	"DELETE FROM ns.t WHERE ns.t.id = -1", "CREATE USER TABLE IF NOT EXISTS a.b (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), v DECIMAL(5,2) NOT NULL DEFAULT -1.5, PRIMARY KEY (id)) FLUSH ROWS 5 WITH (STORAGE = s, TTL = 60s)",
-	"CREATE TABLE t (a SERIAL, b TEXT DEFAULT ('x'), c TIMESTAMP(3) WITH TIME ZONE, d INT GENERATED ALWAYS AS IDENTITY)", "ALTER TABLE t ALTER COLUMN c SET DEFAULT 'x'",
-	"ALTER TABLE t SET TBLPROPERTIES (ACCESS_LEVEL = 'dba', FLUSH_CRON = '@every 2s')", "DROP STREAM TABLE IF EXISTS t", "CREATE NAMESPACE n WITH OPTIONS (a = 1, b = 'x')", "DROP NAMESPACE n CASCADE", "USE n",
-	"CREATE USER u WITH PASSWORD 'p' ROLE dba EMAIL 'e'", "ALTER USER u SET ROLE user, EMAIL NULL", "CREATE STORAGE s TYPE s3 BUCKET 'b' CREDENTIALS '{}'", "ALTER STORAGE s SET NAME 'n'",
-	"STORAGE CHECK s EXTENDED", "STORAGE FLUSH ALL IN NAMESPACE n", "KILL JOB FL-0123456789ab", "DESCRIBE t HISTORY LIMIT 5", "SHOW STATS FOR TABLE t", "EXPLAIN ANALYZE SELECT 1",
-	"SUBSCRIBE TO `n`.t WHERE a = 1 LAST 5 OPTIONS (batch_size = 5)", "EXECUTE AS USER 'a' (SELECT ')')", "BEGIN; COMMIT; ROLLBACK", "START TRANSACTION ISOLATION LEVEL READ COMMITTED",
-	"SELECT default.t.j ? 'k' FROM DEFAULT /* . */ . t WHERE order.x = CASE WHEN a THEN b END.c", "UPDATE default.t SET a = DEFAULT, b = default.t.c WHERE from.d RETURNING where . e",
-	"'a'\n'b' -- x\n 'c'", "E'\\''", "$t$ $$ ; $t$", "/* a /* ; */ */;", "1.5e3.5 .5 5. 0x0a 1_000", "a.b.c::d[1] ? {x: 1}", "\ufeff\u00a0;\u2028", "\"a\x00", "'\xff", "$1$2", "$", "?",
+	"INSERT INTO t DEFAULT VALUES", "INSERT INTO t SELECT * FROM u ON CONFLICT DO NOTHING",
+	"UPDATE t x SET (a, b) = (1, NOW()), c = c + 1 WHERE x.id = 1 AND k = 'y' RETURNING x.*",
+	"DELETE FROM ns.t WHERE ns.t.id = -1",
+	"CREATE USER TABLE IF NOT EXISTS a.b (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), v DECIMAL(5,2) NOT NULL DEFAULT -1.5, PRIMARY KEY (id)) FLUSH ROWS 5 WITH (STORAGE = s, TTL = 60s)",
+	"CREATE TABLE t (a SERIAL, b TEXT DEFAULT ('x'), c TIMESTAMP(3) WITH TIME ZONE, d INT GENERATED ALWAYS AS IDENTITY)",
+	"ALTER TABLE t ALTER COLUMN c SET DEFAULT 'x'",
+	"ALTER TABLE t SET TBLPROPERTIES (ACCESS_LEVEL = 'dba', FLUSH_CRON = '@every 2s')", "DROP STREAM TABLE IF EXISTS t",
+	"CREATE NAMESPACE n WITH OPTIONS (a = 1, b = 'x')", "DROP NAMESPACE n CASCADE", "USE n",
+	"CREATE USER u WITH PASSWORD 'p' ROLE dba EMAIL 'e'", "ALTER USER u SET ROLE user, EMAIL NULL",
+	"CREATE STORAGE s TYPE s3 BUCKET 'b' CREDENTIALS '{}'", "ALTER STORAGE s SET NAME 'n'",
+	"STORAGE CHECK s EXTENDED", "STORAGE FLUSH ALL IN NAMESPACE n", "KILL JOB FL-0123456789ab",
+	"DESCRIBE t HISTORY LIMIT 5", "SHOW STATS FOR TABLE t", "EXPLAIN ANALYZE SELECT 1",
+	"SUBSCRIBE TO `n`.t WHERE a = 1 LAST 5 OPTIONS (batch_size = 5)", "EXECUTE AS USER 'a' (SELECT ')')",
+	"BEGIN; COMMIT; ROLLBACK", "START TRANSACTION ISOLATION LEVEL READ COMMITTED",
+	"SELECT default.t.j ? 'k' FROM DEFAULT /* . */ . t WHERE order.x = CASE WHEN a THEN b END.c",
+	"UPDATE default.t SET a = DEFAULT, b = default.t.c WHERE from.d RETURNING where . e",
+	"'a'\n'b' -- x\n 'c'", "E'\\''", "$t$ $$ ; $t$", "/* a /* ; */ */;", "1.5e3.5 .5 5. 0x0a 1_000",
+	"a.b.c::d[1] ? {x: 1}", "\ufeff\u00a0;\u2028", "\"a\x00", "'\xff", "$1$2", "$", "?",
 }
 
 func addSeeds(f *testing.F) {
@@ -241,8 +251,10 @@ var soup = strings.Fields("a e x E X id NULL TRUE DEFAULT NOT AND OR AS FROM WHE
 func TestTokenSoup(t *testing.T) {
 	token := rapid.OneOf(rapid.SampledFrom(soup), rapid.SampledFrom([]string{" ", "\n", " ", "  "}))
 	prefix := rapid.SampledFrom([]string{
-		"", "SELECT ", "SELECT a ? ", "INSERT INTO t VALUES (", "INSERT INTO t SELECT ", "INSERT INTO t VALUES (1) ", "UPDATE t SET a = ", "DELETE FROM t WHERE ",
-		"DELETE FROM ns.t WHERE id = 1 ", "DELETE FROM t RETURNING ", "CREATE TABLE t (", "SUBSCRIBE TO t ", "EXECUTE AS USER a (",
+		"", "SELECT ", "SELECT a ? ", "INSERT INTO t VALUES (", "INSERT INTO t SELECT ", "INSERT INTO t VALUES (1) ",
+		"UPDATE t SET a = ", "DELETE FROM t WHERE ",
+		"DELETE FROM ns.t WHERE id = 1 ", "DELETE FROM t RETURNING ", "CREATE TABLE t (",
+		"SUBSCRIBE TO t ", "EXECUTE AS USER a (",
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		text := prefix.Draw(t, "prefix") + strings.Join(rapid.SliceOfN(token, 0, 12).Draw(t, "tokens"), "")
@@ -269,7 +281,8 @@ func conditions(depth int) *rapid.Generator[condition] {
 		}
 		column := rapid.SampledFrom([]string{"a", "t.b", "ns.t.c", `"d"`, "`e`"}).Draw(t, "column")
 		name := strings.Trim(column[strings.LastIndexByte(column, '.')+1:], "\"`")
-		value := rapid.SampledFrom([][2]string{{"1", "n:1"}, {"-2", "n:-2"}, {"'x'", "s:x"}, {"$1", "$1"}, {"TRUE", "true"}, {"X'0a'", "b:0a"}}).Draw(t, "value")
+		value := rapid.SampledFrom([][2]string{{"1", "n:1"}, {"-2", "n:-2"}, {"'x'", "s:x"}, {"$1", "$1"}, {"TRUE", "true"},
+			{"X'0a'", "b:0a"}}).Draw(t, "value")
 		switch kind {
 		case 0, 1:
 			return condition{column + " = " + value[0], true, []string{name + "=" + value[1]}}
@@ -279,16 +292,19 @@ func conditions(depth int) *rapid.Generator[condition] {
 			}
 			return condition{value[0] + "=" + column, true, []string{name + "=" + value[1]}}
 		case 3:
-			op := rapid.SampledFrom([]string{"<>", "<", ">=", "IS NOT DISTINCT FROM", "IS DISTINCT FROM", "LIKE", "+ 1 ="}).Draw(t, "op")
+			op := rapid.SampledFrom([]string{"<>", "<", ">=", "IS NOT DISTINCT FROM", "IS DISTINCT FROM",
+				"LIKE", "+ 1 ="}).Draw(t, "op")
 			return condition{sql: column + " " + op + " " + value[0]}
 		case 4:
-			return condition{sql: rapid.SampledFrom([]string{"a = NULL", "b = 1.5", "c = 1e3", "a = b", "d", "a IS NULL", "u.a = 1", "ns.a = 1", "a = f(1)", "b IN (1)"}).Draw(t, "other")}
+			return condition{sql: rapid.SampledFrom([]string{"a = NULL", "b = 1.5", "c = 1e3", "a = b", "d", "a IS NULL",
+				"u.a = 1", "ns.a = 1", "a = f(1)", "b IN (1)"}).Draw(t, "other")}
 		case 5, 6:
 			x, y := conditions(depth-1).Draw(t, "x"), conditions(depth-1).Draw(t, "y")
 			return condition{x.sql + " AND " + y.sql, x.plain && y.plain, append(append([]string(nil), x.terms...), y.terms...)}
 		case 7:
 			x, y := conditions(depth-1).Draw(t, "x"), conditions(depth-1).Draw(t, "y")
-			return condition{sql: x.sql + rapid.SampledFrom([]string{" OR ", " = ", " IS NOT DISTINCT FROM "}).Draw(t, "op") + y.sql}
+			return condition{sql: x.sql + rapid.SampledFrom([]string{" OR ", " = ", " IS NOT DISTINCT FROM "}).Draw(t, "op") +
+				y.sql}
 		case 8:
 			return condition{sql: "NOT " + conditions(depth-1).Draw(t, "x").sql}
 		}
@@ -333,10 +349,12 @@ func TestQuoteModel(t *testing.T) {
 			t.Fatalf("%q is read back as %v", s, got)
 		}
 		secret := "5ecret" + strings.ReplaceAll(s, "'", "")
-		if got := sqltext.Redact("CREATE USER u WITH PASSWORD " + sqltext.QuoteString(secret)); strings.Contains(got, "5ecret") {
+		if got := sqltext.Redact("CREATE USER u WITH PASSWORD " + sqltext.QuoteString(secret)); strings.Contains(got,
+			"5ecret") {
 			t.Fatalf("Redact gives %s", got)
 		}
-		_, err = dialect.Parse("CREATE USER u WITH PASSWORD " + sqltext.QuoteString(s) + sqltext.QuoteString(secret) + " '5ecret'")
+		_, err = dialect.Parse("CREATE USER u WITH PASSWORD " + sqltext.QuoteString(s) +
+			sqltext.QuoteString(secret) + " '5ecret'")
 		if err == nil || strings.Contains(err.Error(), "5ecret") || kalam.CodeOf(err) != kalam.CodeInvalidSQL {
 			t.Fatalf("got error %v", err)
 		}

@@ -31,17 +31,24 @@ func numbered(n int, format string) string {
 // hostilePieces would be slow, many of them, in a parser with a quadratic step
 // or a deep recursion.
 var hostilePieces = []string{
-	"(", "((", "[", "{", ")", "(1),", "(f(1)),", "('a''b'),", "(E'a'),", "a ? ", "(a ? b) ? ", "a ? b + ", "a::b", "- ", "x[1]", "[1] ? ", "a.", "a. ", "f(", "f(x)[1]::t ? ",
-	"/*", "/* */", "-- x\n", "--", "'a'\n", "'a' ", "'", "\"", "`", "\"a\"", "`a`", "$", "$a", "$a$", "$$", "E'\\'", "E'", "X'00'", "0x00 ", ";", "\\", "?", "? ",
-	"\u00a0", "\u2028", "\u200b", "\ufeff", "\x00", "\xff", "é", "日本", "a", "1", "1e", "1_", ".", "..", ":", "::", "->", "->>", "/", "/*/", "*/", "=", "!=", ",", "a,", "1, ",
-	"a AS (SELECT 1), ", "LIMIT 1, 1 ", "LIMIT ", "a = 1, ", "a = 1 AND ", "AND ", "NOT ", "last_rows = 1,", "LAST ", "LAST 1 ", "OPTIONS ", "OPTIONS (", "ON CONFLICT ", "ON ", "ON DUPLICATE ",
-	"READ WRITE ", "SET ROLE dba ", "USING x ", "WITH () ", "WITH ", "STORAGE s ", "DEFAULT ", "CAST(", "CASE WHEN ", "SELECT ", "FROM ", "DISTINCT FROM ", "INTERVAL ", "$1", "$1 ", "a$", "a:", "{a:", "AS ",
+	"(", "((", "[", "{", ")", "(1),", "(f(1)),", "('a''b'),", "(E'a'),", "a ? ", "(a ? b) ? ", "a ? b + ", "a::b", "- ",
+	"x[1]", "[1] ? ", "a.", "a. ", "f(", "f(x)[1]::t ? ",
+	"/*", "/* */", "-- x\n", "--", "'a'\n", "'a' ", "'", "\"", "`", "\"a\"", "`a`", "$", "$a", "$a$", "$$", "E'\\'", "E'",
+	"X'00'", "0x00 ", ";", "\\", "?", "? ",
+	"\u00a0", "\u2028", "\u200b", "\ufeff", "\x00", "\xff", "é", "日本", "a", "1", "1e", "1_", ".", "..", ":", "::", "->",
+	"->>", "/", "/*/", "*/", "=", "!=", ",", "a,", "1, ",
+	"a AS (SELECT 1), ", "LIMIT 1, 1 ", "LIMIT ", "a = 1, ", "a = 1 AND ", "AND ", "NOT ", "last_rows = 1,", "LAST ",
+	"LAST 1 ", "OPTIONS ", "OPTIONS (", "ON CONFLICT ", "ON ", "ON DUPLICATE ",
+	"READ WRITE ", "SET ROLE dba ", "USING x ", "WITH () ", "WITH ", "STORAGE s ", "DEFAULT ", "CAST(", "CASE WHEN ",
+	"SELECT ", "FROM ", "DISTINCT FROM ", "INTERVAL ", "$1", "$1 ", "a$", "a:", "{a:", "AS ",
 }
 
 // hostilePrefixes lead into every part of the parser.
 var hostilePrefixes = []string{
-	"", "SELECT ", "SELECT (", "INSERT INTO t VALUES ", "INSERT INTO t VALUES (", "INSERT INTO t VALUES (f(", "INSERT INTO t SELECT 1 ", "UPDATE t SET a = ",
-	"DELETE FROM t WHERE a = ", "DELETE FROM t WHERE ", "SUBSCRIBE TO t WHERE ", "EXECUTE AS USER 'a' (", "CREATE TABLE t (a INT DEFAULT ", "CREATE TABLE t (a INT) ",
+	"", "SELECT ", "SELECT (", "INSERT INTO t VALUES ", "INSERT INTO t VALUES (", "INSERT INTO t VALUES (f(",
+	"INSERT INTO t SELECT 1 ", "UPDATE t SET a = ",
+	"DELETE FROM t WHERE a = ", "DELETE FROM t WHERE ", "SUBSCRIBE TO t WHERE ", "EXECUTE AS USER 'a' (",
+	"CREATE TABLE t (a INT DEFAULT ", "CREATE TABLE t (a INT) ",
 }
 
 // TestHostileInput checks that nothing panics, and that time grows with the
@@ -134,7 +141,8 @@ func checkSplit(t tester, text string) []sqltext.Fragment {
 	}
 	end := 0
 	for i, f := range list {
-		if f.Text == "" || f.Offset < end || f.Offset+len(f.Text) > len(text) || text[f.Offset:f.Offset+len(f.Text)] != f.Text {
+		if f.Text == "" || f.Offset < end || f.Offset+len(f.Text) > len(text) ||
+			text[f.Offset:f.Offset+len(f.Text)] != f.Text {
 			t.Fatalf("Split(%.100q): fragment %d is %.100q at %d", text, i, f.Text, f.Offset)
 		}
 		gap := text[end:f.Offset]

@@ -256,7 +256,8 @@ func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
 	}
 	c := &OnConflict{Pos: p.tok.Pos}
 	if p.nextIs("DUPLICATE") {
-		return nil, unsupported(c.Pos, "ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c")
+		return nil, unsupported(c.Pos,
+			"ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c")
 	}
 	if err := p.expect("ON", "CONFLICT"); err != nil {
 		return nil, err
@@ -294,5 +295,6 @@ func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
 
 // replace refuses REPLACE INTO.
 func (p *parser) replace() (Statement, error) {
-	return nil, kalam.Errorf(kalam.CodeUnsupported, "REPLACE is not supported; use INSERT ... ON CONFLICT (key) DO UPDATE").At(p.tok.Pos)
+	return nil, kalam.Errorf(kalam.CodeUnsupported,
+		"REPLACE is not supported; use INSERT ... ON CONFLICT (key) DO UPDATE").At(p.tok.Pos)
 }

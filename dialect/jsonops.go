@@ -453,7 +453,8 @@ func (c *operands) isValue(i int) bool {
 		return true
 	case sqltext.Word:
 		w := c.text(i)
-		return !sqltext.IsReserved(w) || c.isDotted(i) || sqltext.IsWord(w, "NULL") || sqltext.IsWord(w, "TRUE") || sqltext.IsWord(w, "FALSE")
+		return !sqltext.IsReserved(w) || c.isDotted(i) || sqltext.IsWord(w, "NULL") ||
+			sqltext.IsWord(w, "TRUE") || sqltext.IsWord(w, "FALSE")
 	}
 	return c.isName(i)
 }

@@ -26,12 +26,14 @@ func TestKeywords(t *testing.T) {
 			t.Errorf("a table may be called %s", w)
 		}
 	}
-	for _, w := range []string{"SELECT", "NAMESPACE", "FLUSH_POLICY", "FLUSH_CRON", "SUBSCRIBE", "UUID_V7", "CURRENT_TIMESTAMP"} {
+	for _, w := range []string{"SELECT", "NAMESPACE", "FLUSH_POLICY", "FLUSH_CRON", "SUBSCRIBE",
+		"UUID_V7", "CURRENT_TIMESTAMP"} {
 		if !slices.Contains(sqltext.Keywords(), w) {
 			t.Errorf("%s is missing", w)
 		}
 	}
-	for w, want := range map[string]bool{"select": true, "SELECT": true, "Concurrently": true, "user": false, "current_user": false, "selectx": false, "": false} {
+	for w, want := range map[string]bool{"select": true, "SELECT": true, "Concurrently": true, "user": false,
+		"current_user": false, "selectx": false, "": false} {
 		if sqltext.IsReserved(w) != want {
 			t.Errorf("IsReserved(%q) is %v", w, !want)
 		}

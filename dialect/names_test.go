@@ -56,14 +56,18 @@ func tableOf(st dialect.Statement) dialect.Name {
 func TestReservedNamespace(t *testing.T) {
 	for _, form := range []string{
 		"SELECT a FROM # WHERE id = 1", "SELECT * FROM # WHERE #.id = $1",
-		"INSERT INTO # VALUES (1, DEFAULT)", "INSERT INTO # (id, a) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET a = #.a, #.b = DEFAULT WHERE #.a <> 'y' RETURNING #.id",
+		"INSERT INTO # VALUES (1, DEFAULT)",
+		"INSERT INTO # (id, a) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET a = #.a, #.b = DEFAULT WHERE #.a <> 'y' RETURNING #.id",
 		"INSERT INTO # AS x SELECT * FROM #", "INSERT INTO # DEFAULT VALUES RETURNING *",
-		"UPDATE # SET a = DEFAULT WHERE id = 1", "UPDATE # AS x SET a = (SELECT max(#.a) FROM #) WHERE id IN (SELECT id FROM #) RETURNING id",
+		"UPDATE # SET a = DEFAULT WHERE id = 1",
+		"UPDATE # AS x SET a = (SELECT max(#.a) FROM #) WHERE id IN (SELECT id FROM #) RETURNING id",
 		"DELETE FROM # WHERE #.id = 1 RETURNING #.id, a", "DELETE FROM # x WHERE x.id = 1",
 		"CREATE TABLE # (id INT PRIMARY KEY, a TEXT DEFAULT 'x')", "CREATE USER TABLE IF NOT EXISTS # (id INT PRIMARY KEY)",
-		"ALTER TABLE # ADD COLUMN b TEXT DEFAULT 'x'", "ALTER TABLE # ALTER COLUMN b DROP DEFAULT", "DROP TABLE #", "DROP USER TABLE IF EXISTS #",
+		"ALTER TABLE # ADD COLUMN b TEXT DEFAULT 'x'", "ALTER TABLE # ALTER COLUMN b DROP DEFAULT", "DROP TABLE #",
+		"DROP USER TABLE IF EXISTS #",
 		"DESCRIBE #", "DESC TABLE # HISTORY", "SHOW COLUMNS FROM #", "SHOW TABLE STATS #", "SHOW STATS FOR TABLE #",
-		"STORAGE FLUSH TABLE #", "STORAGE COMPACT TABLE #", "STORAGE COMPACT TABLE # RETAIN 5 HOURS", "SUBSCRIBE TO #", "SUBSCRIBE TO # WHERE #.a = 'x' LAST 5",
+		"STORAGE FLUSH TABLE #", "STORAGE COMPACT TABLE #", "STORAGE COMPACT TABLE # RETAIN 5 HOURS", "SUBSCRIBE TO #",
+		"SUBSCRIBE TO # WHERE #.a = 'x' LAST 5",
 	} {
 		for _, name := range defaultTable {
 			sql := strings.ReplaceAll(form, "#", name)
@@ -73,12 +77,14 @@ func TestReservedNamespace(t *testing.T) {
 			}
 		}
 	}
-	for _, sql := range []string{"SHOW TABLES IN default", "SHOW TABLES FROM NAMESPACE DEFAULT", `SHOW TABLES IN "default"`, "SHOW TABLES IN 'Default'"} {
+	for _, sql := range []string{"SHOW TABLES IN default", "SHOW TABLES FROM NAMESPACE DEFAULT",
+		`SHOW TABLES IN "default"`, "SHOW TABLES IN 'Default'"} {
 		if got := mustParse(t, sql).(*dialect.ShowTables); got.Namespace == nil || got.Namespace.Name != "default" {
 			t.Errorf("%s names %+v", sql, got.Namespace)
 		}
 	}
-	flush, compact := mustParse(t, "STORAGE FLUSH ALL IN default").(*dialect.FlushAll), mustParse(t, "STORAGE COMPACT ALL IN NAMESPACE default;").(*dialect.CompactAll)
+	flush, compact := mustParse(t, "STORAGE FLUSH ALL IN default").(*dialect.FlushAll),
+		mustParse(t, "STORAGE COMPACT ALL IN NAMESPACE default;").(*dialect.CompactAll)
 	if flush.Namespace.Name != "default" || compact.Namespace.Name != "default" {
 		t.Errorf("got %+v and %+v", flush.Namespace, compact.Namespace)
 	}
@@ -92,22 +98,32 @@ func TestNamesInRawSQL(t *testing.T) {
 		{"upper case", "SELECT a FROM DEFAULT.T", `SELECT a FROM "default".T`},
 		{"blanks and comments", "SELECT a FROM default /* . */ . -- .\n t", "SELECT a FROM \"default\" /* . */ . -- .\n t"},
 		{"column", "SELECT default.t.a, default.t.b + 1 AS x", `SELECT "default".t.a, "default".t.b + 1 AS x`},
-		{"join", "FROM default.a JOIN default.b ON default.a.id=default.b.id", `FROM "default".a JOIN "default".b ON "default".a.id="default".b.id`},
-		{"every keyword", "SELECT order.id, group.*, user.x, Select.from FROM offset.limit", `SELECT "order".id, "group".*, user.x, "select".from FROM "offset".limit`},
+		{"join", "FROM default.a JOIN default.b ON default.a.id=default.b.id",
+			`FROM "default".a JOIN "default".b ON "default".a.id="default".b.id`},
+		{"every keyword", "SELECT order.id, group.*, user.x, Select.from FROM offset.limit",
+			`SELECT "order".id, "group".*, user.x, "select".from FROM "offset".limit`},
 		{"star", "SELECT default.t.*, t.*, * FROM default.t", `SELECT "default.t".*, t.*, * FROM "default".t`},
-		{"star of three parts", "SELECT App . \"T\" /* x */ . `u` . * , a.b*c.d.e, default.t.j ? 'k'", "SELECT \"app.T.u\" . * , a.b*c.d.e, json_contains(\"default\".t.j , 'k')"},
-		{"star in a call", "SELECT count(a.b.*), COLUMNS(c.d.*) FROM a.b", `SELECT count("a.b".*), COLUMNS("c.d".*) FROM a.b`},
+		{"star of three parts", "SELECT App . \"T\" /* x */ . `u` . * , a.b*c.d.e, default.t.j ? 'k'",
+			"SELECT \"app.T.u\" . * , a.b*c.d.e, json_contains(\"default\".t.j , 'k')"},
+		{"star in a call", "SELECT count(a.b.*), COLUMNS(c.d.*) FROM a.b",
+			`SELECT count("a.b".*), COLUMNS("c.d".*) FROM a.b`},
 		{"qualifier", "SELECT * FROM default.user.t", `SELECT * FROM "default".user.t`},
 		{"after a dot", "SELECT a.order, b.default.c FROM a.default", "SELECT a.order, b.default.c FROM a.default"},
 		{"quoted already", "SELECT a FROM \"default\".t, `order`.x", `SELECT a FROM "default".t, "order".x`},
-		{"contains", "SELECT default.t.j ? 'k', t.order ? 'k'", `SELECT json_contains("default".t.j , 'k'), json_contains(t.order , 'k')`},
-		{"contains in parentheses", "SELECT (order.j)?'k' = order.k ? 'l'", `SELECT json_contains(("order".j),'k') = json_contains("order".k , 'l')`},
+		{"contains", "SELECT default.t.j ? 'k', t.order ? 'k'",
+			`SELECT json_contains("default".t.j , 'k'), json_contains(t.order , 'k')`},
+		{"contains in parentheses", "SELECT (order.j)?'k' = order.k ? 'l'",
+			`SELECT json_contains(("order".j),'k') = json_contains("order".k , 'l')`},
 		{"subscription", "SELECT 1 WHERE default.t.a=1AND default.t.b", `SELECT 1 WHERE "default".t.a=1AND "default".t.b`},
 		{"unicode name", "SELECT U&default.t", `SELECT U& "default".t`},
-		{"end of CASE", "SELECT CASE WHEN a THEN b END.c, CASE 1 WHEN 1 THEN 'x' END . upper()", "SELECT CASE WHEN a THEN b END.c, CASE 1 WHEN 1 THEN 'x' END . upper()"},
-		{"no dot", "SELECT default, all(1), CASE WHEN a THEN b END FROM t LIMIT.5", "SELECT default, all(1), CASE WHEN a THEN b END FROM t LIMIT.5"},
-		{"strings and names", `SELECT 'default.t', "default.t", $$default.t$$, E'default.t' /* default.t */`, `SELECT 'default.t', "default.t", $$default.t$$, E'default.t'`},
-		{"keys and types", "SELECT {default: 1}, {'a': 2}.default, x::DECIMAL(5,2), DATE '2024-01-01'", "SELECT {default: 1}, {'a': 2}.default, x::DECIMAL(5,2), DATE '2024-01-01'"},
+		{"end of CASE", "SELECT CASE WHEN a THEN b END.c, CASE 1 WHEN 1 THEN 'x' END . upper()",
+			"SELECT CASE WHEN a THEN b END.c, CASE 1 WHEN 1 THEN 'x' END . upper()"},
+		{"no dot", "SELECT default, all(1), CASE WHEN a THEN b END FROM t LIMIT.5",
+			"SELECT default, all(1), CASE WHEN a THEN b END FROM t LIMIT.5"},
+		{"strings and names", `SELECT 'default.t', "default.t", $$default.t$$, E'default.t' /* default.t */`,
+			`SELECT 'default.t', "default.t", $$default.t$$, E'default.t'`},
+		{"keys and types", "SELECT {default: 1}, {'a': 2}.default, x::DECIMAL(5,2), DATE '2024-01-01'",
+			"SELECT {default: 1}, {'a': 2}.default, x::DECIMAL(5,2), DATE '2024-01-01'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := mustParse(t, c.sql).(*dialect.Select)
@@ -124,18 +140,22 @@ func TestNamesInRawSQL(t *testing.T) {
 // TestNamesEndNoClause checks that a keyword of a dotted name neither ends an
 // expression nor begins a clause, and that DEFAULT alone stays the default.
 func TestNamesEndNoClause(t *testing.T) {
-	u := mustParse(t, "UPDATE default.t SET a = DEFAULT, b = default.t.c, c = returning.x + from . y WHERE order.id = 1 AND t.returning RETURNING where.id, group.x y").(*dialect.Update)
-	if u.Set[0].Value.Kind != dialect.ExprDefault || u.Set[1].Value.Text != `"default".t.c` || u.Set[2].Value.Text != `"returning".x + "from" . y` {
+	u := mustParse(t,
+		"UPDATE default.t SET a = DEFAULT, b = default.t.c, c = returning.x + from . y WHERE order.id = 1 AND t.returning RETURNING where.id, group.x y").(*dialect.Update)
+	if u.Set[0].Value.Kind != dialect.ExprDefault || u.Set[1].Value.Text != `"default".t.c` ||
+		u.Set[2].Value.Text != `"returning".x + "from" . y` {
 		t.Errorf("SET is %+v", u.Set)
 	}
 	if u.Where != `"order".id = 1 AND t.returning` || len(u.Returning) != 2 || u.Returning[0].SQL != `"where".id` {
 		t.Errorf("WHERE is %s, RETURNING is %+v", u.Where, u.Returning)
 	}
 	i := mustParse(t, "INSERT INTO default.t VALUES (DEFAULT, default.t.a, DEFAULT.x + 1, (DEFAULT))").(*dialect.Insert)
-	if r := i.Rows[0]; r[0].Kind != dialect.ExprDefault || r[1].Text != `"default".t.a` || r[2].Text != `"default".x + 1` || r[3].Kind != dialect.ExprOther {
+	if r := i.Rows[0]; r[0].Kind != dialect.ExprDefault || r[1].Text != `"default".t.a` ||
+		r[2].Text != `"default".x + 1` || r[3].Kind != dialect.ExprOther {
 		t.Errorf("VALUES is %+v", r)
 	}
-	s := mustParse(t, "INSERT INTO t SELECT on.conflict FROM default.t WHERE on . conflict ON CONFLICT DO NOTHING").(*dialect.Insert)
+	s := mustParse(t,
+		"INSERT INTO t SELECT on.conflict FROM default.t WHERE on . conflict ON CONFLICT DO NOTHING").(*dialect.Insert)
 	if s.Select != `SELECT "on".conflict FROM "default".t WHERE "on" . conflict` || s.Conflict == nil {
 		t.Errorf("the query is %s", s.Select)
 	}
@@ -143,7 +163,8 @@ func TestNamesEndNoClause(t *testing.T) {
 	if len(d.KeyEquals) != 2 {
 		t.Errorf("the key is %+v", d.KeyEquals)
 	}
-	for _, sql := range []string{"SUBSCRIBE TO values.t", "DESCRIBE values.t", "INSERT INTO values.t VALUES (1)", "DESCRIBE select.t"} {
+	for _, sql := range []string{"SUBSCRIBE TO values.t", "DESCRIBE values.t",
+		"INSERT INTO values.t VALUES (1)", "DESCRIBE select.t"} {
 		if n := tableOf(mustParse(t, sql)); !strings.HasSuffix(n.String(), ".t") {
 			t.Errorf("%s names %q", sql, n)
 		}
@@ -156,12 +177,17 @@ func TestNamePositions(t *testing.T) {
 	for _, c := range []errorCase{
 		{"SELECT * FROM default.t WHERE (a", kalam.CodeInvalidSQL, 33, "Syntax error at end of statement: expected ')'"},
 		{"DELETE FROM default.", kalam.CodeInvalidSQL, 21, "Syntax error at end of statement: expected table name"},
-		{"DELETE FROM default WHERE id = 1", kalam.CodeInvalidSQL, 13, "Syntax error at or near 'default': expected table name; as a name it needs quotes: \"default\""},
-		{"INSERT INTO default VALUES (1)", kalam.CodeInvalidSQL, 13, "Syntax error at or near 'default': expected table name; as a name it needs quotes: \"default\""},
-		{"INSERT INTO default.t VALUES (1) x", kalam.CodeInvalidSQL, 34, "Syntax error at or near 'x': expected end of statement"},
-		{"UPDATE default.t SET default.t.a.b = 1 WHERE id = 1", kalam.CodeInvalidSQL, 22, "SET takes columns of the statement's own table, not 'default.'"},
+		{"DELETE FROM default WHERE id = 1", kalam.CodeInvalidSQL, 13,
+			"Syntax error at or near 'default': expected table name; as a name it needs quotes: \"default\""},
+		{"INSERT INTO default VALUES (1)", kalam.CodeInvalidSQL, 13,
+			"Syntax error at or near 'default': expected table name; as a name it needs quotes: \"default\""},
+		{"INSERT INTO default.t VALUES (1) x", kalam.CodeInvalidSQL, 34,
+			"Syntax error at or near 'x': expected end of statement"},
+		{"UPDATE default.t SET default.t.a.b = 1 WHERE id = 1", kalam.CodeInvalidSQL, 22,
+			"SET takes columns of the statement's own table, not 'default.'"},
 		{"CREATE TABLE default (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 14, "table name 'default' is a reserved word"},
-		{"CREATE TABLE default.order (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 14, "table name 'order' is a reserved word"},
+		{"CREATE TABLE default.order (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 14,
+			"table name 'order' is a reserved word"},
 	} {
 		c.check(t)
 	}
@@ -172,7 +198,8 @@ func TestNamePositions(t *testing.T) {
 			t.Errorf("%q comes from %d, want %d", mark, got, want)
 		}
 	}
-	if got, want := q.Edits.Origin(q.Pos, strings.Index(q.SQL, "FROM\n")+len("FROM\n ")), strings.Index(sql, "DEFAULT"); got != want {
+	if got, want := q.Edits.Origin(q.Pos, strings.Index(q.SQL, "FROM\n")+len("FROM\n ")),
+		strings.Index(sql, "DEFAULT"); got != want {
 		t.Errorf("the name comes from %d, want %d", got, want)
 	}
 }
@@ -186,7 +213,8 @@ var plainTokens = strings.Fields("a b1 t.b x.y.z \"c\" \"default.t\" 'default.t'
 // DuckDB byte by byte.
 func TestOtherTextStays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := "SELECT " + strings.Join(rapid.SliceOfN(rapid.SampledFrom(plainTokens), 0, 12).Draw(t, "tokens"), rapid.SampledFrom([]string{" ", "\n", "  "}).Draw(t, "blank"))
+		text := "SELECT " + strings.Join(rapid.SliceOfN(rapid.SampledFrom(plainTokens), 0, 12).Draw(t, "tokens"),
+			rapid.SampledFrom([]string{" ", "\n", "  "}).Draw(t, "blank"))
 		st, err := dialect.Parse(text)
 		if err != nil {
 			return

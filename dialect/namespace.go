@@ -41,7 +41,8 @@ func CheckColumnName(id Ident) error {
 	}
 	err := checkName("column", id.Name)
 	if err != nil && !id.Quoted && sqltext.IsReservedName(id.Name) && !sqltext.IsValueWord(id.Name) {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "column name '%s' is a reserved word: it needs quotes, \"%s\"", id.Name, id.Name)
+		return kalam.Errorf(kalam.CodeInvalidSQL, "column name '%s' is a reserved word: it needs quotes, \"%s\"", id.Name,
+			id.Name)
 	}
 	return err
 }

@@ -56,7 +56,8 @@ func (p *parser) option(o *options) error {
 		equals := p.acceptOp("=")
 		return p.optionValue(o, name, pos, equals)
 	case key == "TABLE_TYPE":
-		return syntaxError(pos, "TABLE_TYPE is not supported. Use CREATE USER TABLE, CREATE SHARED TABLE or CREATE STREAM TABLE.")
+		return syntaxError(pos,
+			"TABLE_TYPE is not supported. Use CREATE USER TABLE, CREATE SHARED TABLE or CREATE STREAM TABLE.")
 	case key == "OWNER_ID":
 		return syntaxError(pos, "OWNER_ID is not supported. A USER table belongs to each user who writes to it.")
 	}
@@ -270,7 +271,8 @@ func (o *options) setPolicy(pos int, value string) error {
 }
 
 func policyError(pos int, value string) error {
-	return syntaxError(pos, "Invalid FLUSH_POLICY '%s' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')", sqltext.Short(value))
+	return syntaxError(pos, "Invalid FLUSH_POLICY '%s' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')",
+		sqltext.Short(value))
 }
 
 // bounded returns the integer in value, which may end with unit, if it is from

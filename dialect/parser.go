@@ -130,7 +130,8 @@ func (p *parser) unexpectedWord(want string) error {
 	if p.secrecy != secretNothing {
 		return p.unexpected(want)
 	}
-	return syntaxError(p.tok.Pos, "Syntax error at or near '%s': expected %s; as a name it needs quotes: \"%s\"", word, want, sqltext.Fold(word))
+	return syntaxError(p.tok.Pos, "Syntax error at or near '%s': expected %s; as a name it needs quotes: \"%s\"",
+		word, want, sqltext.Fold(word))
 }
 
 func (p *parser) lexical() error {
@@ -248,7 +249,8 @@ func (p *parser) ident(what string) (Ident, error) {
 		return id, p.unexpected(what)
 	}
 	if len(id.Name) > maxName {
-		return id, syntaxError(id.Pos, "%s '%s' is %d bytes long (maximum %d)", what, sqltext.Short(id.Name), len(id.Name), maxName)
+		return id, syntaxError(id.Pos, "%s '%s' is %d bytes long (maximum %d)", what,
+			sqltext.Short(id.Name), len(id.Name), maxName)
 	}
 	if id.Name == "" {
 		return id, syntaxError(id.Pos, "%s is empty", what)

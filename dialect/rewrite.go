@@ -23,7 +23,8 @@ func (w *watch) see(src string, t sqltext.Token) {
 			w.needed = true
 		}
 	case sqltext.Op:
-		w.needed = w.needed || isQuestion(t) || isArrow(src, t) || isStar(t) && sqltext.IsDot(w.last[0]) && sqltext.IsDot(w.last[2])
+		w.needed = w.needed || isQuestion(t) || isArrow(src, t) || isStar(t) &&
+			sqltext.IsDot(w.last[0]) && sqltext.IsDot(w.last[2])
 	case sqltext.Word:
 		w.needed = w.needed || t.End-t.Pos == 2 && sqltext.WordIn(src[t.Pos:t.End], softWords)
 	case sqltext.Punct:
@@ -59,7 +60,8 @@ func isStar(t sqltext.Token) bool { return t.Kind == sqltext.Op && t.Ch == '*' &
 // token i and qualifies a star, as in ns.t.*; i if it has one part or there is none.
 func starQualifier(toks []sqltext.Token, i int) int {
 	isName := func(i int) bool {
-		return i < len(toks) && (toks[i].Kind == sqltext.Word || toks[i].Kind == sqltext.Quoted || toks[i].Kind == sqltext.Backtick)
+		return i < len(toks) && (toks[i].Kind == sqltext.Word || toks[i].Kind == sqltext.Quoted ||
+			toks[i].Kind == sqltext.Backtick)
 	}
 	if i > 0 && sqltext.IsDot(toks[i-1]) {
 		return i

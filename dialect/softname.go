@@ -25,7 +25,8 @@ func softName(src string, toks []sqltext.Token, i int) bool {
 		return src[toks[i].Pos:toks[i].End]
 	}
 	if sqltext.IsWord(src[t.Pos:t.End], "BY") {
-		return !sqltext.WordIn(text(i-1), " GROUP ORDER PARTITION ") && !(sqltext.IsWord(text(i+1), "NAME") && sqltext.WordIn(text(i-1), " UNION ALL "))
+		return !sqltext.WordIn(text(i-1), " GROUP ORDER PARTITION ") &&
+			!(sqltext.IsWord(text(i+1), "NAME") && sqltext.WordIn(text(i-1), " UNION ALL "))
 	}
 	opens := i+1 < len(toks) && toks[i+1].Kind == sqltext.Punct && toks[i+1].Ch == '('
 	return !opens && !sqltext.IsWord(text(i+1), "TIME")

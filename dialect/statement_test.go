@@ -17,7 +17,8 @@ func TestTransactions(t *testing.T) {
 		{"BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE", &dialect.Begin{}},
 		{"START TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE", &dialect.Begin{}},
 		{"BEGIN ISOLATION LEVEL READ UNCOMMITTED", &dialect.Begin{}},
-		{"COMMIT", &dialect.Commit{}}, {"COMMIT TRANSACTION", &dialect.Commit{}}, {"commit work;", &dialect.Commit{}}, {"END", &dialect.Commit{}},
+		{"COMMIT", &dialect.Commit{}}, {"COMMIT TRANSACTION", &dialect.Commit{}},
+		{"commit work;", &dialect.Commit{}}, {"END", &dialect.Commit{}},
 		{"ROLLBACK", &dialect.Rollback{}}, {"ROLLBACK TRANSACTION", &dialect.Rollback{}}, {"ABORT WORK", &dialect.Rollback{}},
 	} {
 		c.check(t)
@@ -28,7 +29,8 @@ func TestTransactions(t *testing.T) {
 		{"BEGIN READ ONLY", no, 7, "READ ONLY transactions are not supported"},
 		{"BEGIN READ WRITE,", sql, 18, "Syntax error at end of statement: expected a transaction mode"},
 		{"BEGIN, READ WRITE", sql, 6, "Syntax error at or near ',': expected end of statement"},
-		{"BEGIN ISOLATION LEVEL SERIALIZABLE", no, 23, "ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot"},
+		{"BEGIN ISOLATION LEVEL SERIALIZABLE", no, 23,
+			"ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot"},
 		{"BEGIN ISOLATION LEVEL", sql, 22, "Syntax error at end of statement: expected REPEATABLE READ"},
 		{"COMMIT AND CHAIN", sql, 8, "Syntax error at or near 'AND': expected end of statement"},
 		{"ROLLBACK TO SAVEPOINT x", no, 10, "Savepoints are not supported"},
@@ -45,9 +47,11 @@ func TestExecuteAs(t *testing.T) {
 	}{
 		{"EXECUTE AS USER 'alice' (SELECT 1)", dialect.ExecuteAs{User: "alice", Inner: "SELECT 1", Offset: 25}},
 		{"execute as user Alice(SELECT 1);", dialect.ExecuteAs{User: "Alice", Inner: "SELECT 1", Offset: 22}},
-		{"EXECUTE AS USER \"o'b\" ( -- who\n INSERT INTO t VALUES ((1), ')') /* c */ )", dialect.ExecuteAs{User: "o'b", Inner: "INSERT INTO t VALUES ((1), ')')", Offset: 32}},
+		{"EXECUTE AS USER \"o'b\" ( -- who\n INSERT INTO t VALUES ((1), ')') /* c */ )",
+			dialect.ExecuteAs{User: "o'b", Inner: "INSERT INTO t VALUES ((1), ')')", Offset: 32}},
 		{"EXECUTE AS USER a-b@c.d ((SELECT 1))", dialect.ExecuteAs{User: "a-b@c.d", Inner: "(SELECT 1)", Offset: 25}},
-		{"EXECUTE AS USER 'a' (EXECUTE AS USER 'b' (SELECT 1))", dialect.ExecuteAs{User: "a", Inner: "EXECUTE AS USER 'b' (SELECT 1)", Offset: 21}},
+		{"EXECUTE AS USER 'a' (EXECUTE AS USER 'b' (SELECT 1))",
+			dialect.ExecuteAs{User: "a", Inner: "EXECUTE AS USER 'b' (SELECT 1)", Offset: 21}},
 		{"EXECUTE AS USER 'a' (nonsense)", dialect.ExecuteAs{User: "a", Inner: "nonsense", Offset: 21}},
 	} {
 		t.Run(c.sql, func(t *testing.T) {
@@ -82,12 +86,14 @@ func TestExecuteAs(t *testing.T) {
 func TestQueries(t *testing.T) {
 	for _, c := range []statementCase{
 		{"SELECT 1", &dialect.Select{SQL: "SELECT 1"}},
-		{" select a from t where b = $2 and c = $1; ", &dialect.Select{SQL: "select a from t where b = $2 and c = $1", Pos: 1, Params: 2}},
+		{" select a from t where b = $2 and c = $1; ", &dialect.Select{SQL: "select a from t where b = $2 and c = $1", Pos: 1,
+			Params: 2}},
 		{"WITH x AS (SELECT 1) SELECT * FROM x", &dialect.Select{SQL: "WITH x AS (SELECT 1) SELECT * FROM x"}},
 		{"WITH RECURSIVE insert AS (SELECT 1), y AS (SELECT 2) SELECT * FROM insert", &dialect.Select{
 			SQL: "WITH RECURSIVE insert AS (SELECT 1), y AS (SELECT 2) SELECT * FROM insert",
 		}},
-		{"WITH x AS (SELECT update FROM t) SELECT delete FROM x", &dialect.Select{SQL: "WITH x AS (SELECT update FROM t) SELECT delete FROM x"}},
+		{"WITH x AS (SELECT update FROM t) SELECT delete FROM x",
+			&dialect.Select{SQL: "WITH x AS (SELECT update FROM t) SELECT delete FROM x"}},
 		{"VALUES (1), (2)", &dialect.Select{SQL: "VALUES (1), (2)"}},
 		{"FROM t", &dialect.Select{SQL: "FROM t"}},
 		{"TABLE t", &dialect.Select{SQL: "TABLE t"}},
@@ -141,8 +147,10 @@ func TestQueries(t *testing.T) {
 
 func TestIsQuery(t *testing.T) {
 	for sql, want := range map[string]bool{
-		"SELECT 1": true, " -- c\n select 1": true, "WITH x": true, "values (1)": true, "FROM t": true, "TABLE t": true, "SUMMARIZE t": true, "(SELECT 1)": true,
-		"": false, "INSERT INTO t VALUES (1)": false, "SELECTED": false, "\"SELECT\"": false, "'SELECT'": false, "/* SELECT": false, "\x00SELECT": false, "DESCRIBE t": false,
+		"SELECT 1": true, " -- c\n select 1": true, "WITH x": true, "values (1)": true, "FROM t": true, "TABLE t": true,
+		"SUMMARIZE t": true, "(SELECT 1)": true,
+		"": false, "INSERT INTO t VALUES (1)": false, "SELECTED": false, "\"SELECT\"": false, "'SELECT'": false,
+		"/* SELECT": false, "\x00SELECT": false, "DESCRIBE t": false,
 	} {
 		if got := dialect.IsQuery(sql); got != want {
 			t.Errorf("%q: got %v", sql, got)
@@ -153,15 +161,23 @@ func TestIsQuery(t *testing.T) {
 // TestVerbs checks that every statement names itself as it is written.
 func TestVerbs(t *testing.T) {
 	for sql, want := range map[string]string{
-		"select 1": "SELECT", "insert into t values (1)": "INSERT", "update t set a = 1 where b = 1": "UPDATE", "delete from t where a = 1": "DELETE",
-		"explain select 1": "EXPLAIN", "subscribe to t": "SUBSCRIBE TO", "begin": "BEGIN", "commit": "COMMIT", "rollback": "ROLLBACK",
+		"select 1": "SELECT", "insert into t values (1)": "INSERT", "update t set a = 1 where b = 1": "UPDATE",
+		"delete from t where a = 1": "DELETE",
+		"explain select 1":          "EXPLAIN", "subscribe to t": "SUBSCRIBE TO", "begin": "BEGIN",
+		"commit": "COMMIT", "rollback": "ROLLBACK",
 		"execute as user a (select 1)": "EXECUTE AS USER", "use app": "USE", "create namespace a": "CREATE NAMESPACE",
-		"alter namespace a set options ()": "ALTER NAMESPACE", "drop namespace a": "DROP NAMESPACE", "show namespaces": "SHOW NAMESPACES",
-		"show tables": "SHOW TABLES", "show storages": "SHOW STORAGES", "show jobs": "SHOW JOBS", "show columns from t": "SHOW COLUMNS", "show table stats t": "SHOW STATS",
-		"describe t": "DESCRIBE", "create user a with internal": "CREATE USER", "alter user a set role dba": "ALTER USER", "drop user a": "DROP USER",
-		"create storage s type s3 bucket 'b'": "CREATE STORAGE", "alter storage s set name 'n'": "ALTER STORAGE", "drop storage s": "DROP STORAGE",
-		"storage check s": "STORAGE CHECK", "storage flush table t": "STORAGE FLUSH TABLE", "storage flush all": "STORAGE FLUSH ALL",
-		"storage compact table t": "STORAGE COMPACT TABLE", "storage compact all": "STORAGE COMPACT ALL", "kill job x": "KILL JOB",
+		"alter namespace a set options ()": "ALTER NAMESPACE", "drop namespace a": "DROP NAMESPACE",
+		"show namespaces": "SHOW NAMESPACES",
+		"show tables":     "SHOW TABLES", "show storages": "SHOW STORAGES", "show jobs": "SHOW JOBS",
+		"show columns from t": "SHOW COLUMNS", "show table stats t": "SHOW STATS",
+		"describe t": "DESCRIBE", "create user a with internal": "CREATE USER",
+		"alter user a set role dba": "ALTER USER", "drop user a": "DROP USER",
+		"create storage s type s3 bucket 'b'": "CREATE STORAGE", "alter storage s set name 'n'": "ALTER STORAGE",
+		"drop storage s":  "DROP STORAGE",
+		"storage check s": "STORAGE CHECK", "storage flush table t": "STORAGE FLUSH TABLE",
+		"storage flush all":       "STORAGE FLUSH ALL",
+		"storage compact table t": "STORAGE COMPACT TABLE",
+		"storage compact all":     "STORAGE COMPACT ALL", "kill job x": "KILL JOB",
 		"kill live query x": "KILL LIVE QUERY", "clear cache": "CLEAR CACHE", "create table t (a int)": "CREATE TABLE",
 		"alter table t drop a": "ALTER TABLE", "drop table t": "DROP TABLE",
 	} {
@@ -173,9 +189,12 @@ func TestVerbs(t *testing.T) {
 
 func TestParamCount(t *testing.T) {
 	for sql, want := range map[string]int{
-		"SELECT $1, $2": 2, "INSERT INTO t VALUES ($1, $2, f($3))": 3, "UPDATE t SET a = $1 WHERE b = $2 RETURNING $3": 3, "DELETE FROM t WHERE a = $1": 1,
-		"EXPLAIN SELECT $1": 1, "SUBSCRIBE TO t WHERE a = $1": 1, "SHOW TABLES": 0, "SELECT '$1', \"$2\", $$ $3 $$ -- $4": 0,
-		"INSERT INTO t SELECT $1 ON CONFLICT (a) DO UPDATE SET b = $2 WHERE c = $3": 3, "SELECT " + strings.Repeat("$1,", 100) + "$2": 2,
+		"SELECT $1, $2": 2, "INSERT INTO t VALUES ($1, $2, f($3))": 3, "UPDATE t SET a = $1 WHERE b = $2 RETURNING $3": 3,
+		"DELETE FROM t WHERE a = $1": 1,
+		"EXPLAIN SELECT $1":          1, "SUBSCRIBE TO t WHERE a = $1": 1, "SHOW TABLES": 0,
+		"SELECT '$1', \"$2\", $$ $3 $$ -- $4":                                       0,
+		"INSERT INTO t SELECT $1 ON CONFLICT (a) DO UPDATE SET b = $2 WHERE c = $3": 3,
+		"SELECT " + strings.Repeat("$1,", 100) + "$2":                               2,
 	} {
 		if got := dialect.ParamCount(mustParse(t, sql)); got != want {
 			t.Errorf("%s: got %d, want %d", sql, got, want)

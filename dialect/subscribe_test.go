@@ -16,20 +16,25 @@ func TestSubscribe(t *testing.T) {
 			Query: "SELECT * FROM app.t WHERE a = $1 AND b > 2", Table: table("app", "t"), Pos: 13, Params: 1,
 		}},
 		{"SUBSCRIBE TO `app`.`T` WHERE `a` ? 'k' LAST 5", &dialect.SubscribeTo{
-			Query: `SELECT * FROM "app"."T" WHERE json_contains("a" , 'k')`, Table: table("app", "t"), Pos: 13, Options: &dialect.SubscribeOptions{LastRows: ptr(5)},
+			Query: `SELECT * FROM "app"."T" WHERE json_contains("a" , 'k')`, Table: table("app", "t"), Pos: 13,
+			Options: &dialect.SubscribeOptions{LastRows: ptr(5)},
 		}},
 		{"SUBSCRIBE TO app.t LAST 20", &dialect.SubscribeTo{
-			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13, Options: &dialect.SubscribeOptions{LastRows: ptr(20)},
+			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13,
+			Options: &dialect.SubscribeOptions{LastRows: ptr(20)},
 		}},
 		{"SUBSCRIBE TO app.t OPTIONS ()", &dialect.SubscribeTo{
 			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13, Options: &dialect.SubscribeOptions{},
 		}},
-		{"SUBSCRIBE TO app.t OPTIONS (last_rows = 5, BATCH_SIZE='1_000', buffer_size := 0, from = 9223372036854775807,)", &dialect.SubscribeTo{
-			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13,
-			Options: &dialect.SubscribeOptions{LastRows: ptr(5), BatchSize: ptr(1000), BufferSize: ptr(0), From: ptr(kalam.Seq(9223372036854775807))},
-		}},
+		{"SUBSCRIBE TO app.t OPTIONS (last_rows = 5, BATCH_SIZE='1_000', buffer_size := 0, from = 9223372036854775807,)",
+			&dialect.SubscribeTo{
+				Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13,
+				Options: &dialect.SubscribeOptions{LastRows: ptr(5), BatchSize: ptr(1000), BufferSize: ptr(0),
+					From: ptr(kalam.Seq(9223372036854775807))},
+			}},
 		{"SUBSCRIBE TO app.t LAST 5 OPTIONS (from_seq_id = 7, from = 7, last_rows = 5)", &dialect.SubscribeTo{
-			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13, Options: &dialect.SubscribeOptions{LastRows: ptr(5), From: ptr(kalam.Seq(7))},
+			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13,
+			Options: &dialect.SubscribeOptions{LastRows: ptr(5), From: ptr(kalam.Seq(7))},
 		}},
 		{"SUBSCRIBE TO SELECT a, b FROM app.t WHERE c = 'x;' OPTIONS (last_rows=1);", &dialect.SubscribeTo{
 			Query: "SELECT a, b FROM app.t WHERE c = 'x;'", Pos: 13, Options: &dialect.SubscribeOptions{LastRows: ptr(1)},
@@ -70,13 +75,17 @@ func TestSubscribeErrors(t *testing.T) {
 		{"SUBSCRIBE TO t OPTIONS (last_rows = -1)", sql, 37, "Syntax error at or near '-': expected a number for last_rows"},
 		{"SUBSCRIBE TO t OPTIONS (last_rows = '-1')", sql, 37, "last_rows must be an integer from 0 to 2147483647, got '-1'"},
 		{"SUBSCRIBE TO t OPTIONS (last_rows = E'\\u')", sql, 37, "Syntax error: invalid Unicode escape in the string"},
-		{"SUBSCRIBE TO t OPTIONS (from = 9223372036854775808)", sql, 32, "from must be an integer from 0 to 9223372036854775807, got '9223372036854775808'"},
-		{"SUBSCRIBE TO t OPTIONS (from = 1, from_seq_id = 2)", sql, 35, "Option 'from_seq_id' is given twice with different values"},
+		{"SUBSCRIBE TO t OPTIONS (from = 9223372036854775808)", sql, 32,
+			"from must be an integer from 0 to 9223372036854775807, got '9223372036854775808'"},
+		{"SUBSCRIBE TO t OPTIONS (from = 1, from_seq_id = 2)", sql, 35,
+			"Option 'from_seq_id' is given twice with different values"},
 		{"SUBSCRIBE TO t LAST 5 OPTIONS (last_rows = 6)", sql, 32, "Option 'last_rows' is given twice with different values"},
-		{"SUBSCRIBE TO t OPTIONS (colour = 1)", sql, 25, "Unknown subscription option 'colour' (expected last_rows, batch_size, buffer_size or from)"},
+		{"SUBSCRIBE TO t OPTIONS (colour = 1)", sql, 25,
+			"Unknown subscription option 'colour' (expected last_rows, batch_size, buffer_size or from)"},
 		{"SUBSCRIBE TO t OPTIONS ('last_rows' = 1)", sql, 25, "Syntax error at or near ''last_rows'': expected an option"},
 		{"SUBSCRIBE TO t OPTIONS (last_rows = 1", sql, 38, "Syntax error at end of statement: expected ')'"},
-		{"SUBSCRIBE TO t OPTIONS (last_rows = 1) WHERE a", sql, 40, "Syntax error at or near 'WHERE': expected end of statement"},
+		{"SUBSCRIBE TO t OPTIONS (last_rows = 1) WHERE a", sql, 40,
+			"Syntax error at or near 'WHERE': expected end of statement"},
 	} {
 		c.check(t)
 	}

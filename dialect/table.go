@@ -39,7 +39,8 @@ func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
 	}
 	if o.kind != 0 {
 		if kind != 0 && kind != o.kind {
-			return nil, syntaxError(st.Name.Pos, "TYPE '%s' does not agree with CREATE %s TABLE", strings.ToUpper(o.kind.String()), strings.ToUpper(kind.String()))
+			return nil, syntaxError(st.Name.Pos, "TYPE '%s' does not agree with CREATE %s TABLE",
+				strings.ToUpper(o.kind.String()), strings.ToUpper(kind.String()))
 		}
 		kind = o.kind
 	}
@@ -239,7 +240,8 @@ func (k *keySpec) resolve(st *CreateTable) error {
 // CodeInvalidSQL, without a position.
 func CheckKeyColumn(c *kalam.Column) error {
 	switch c.Type.Kind {
-	case kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID, kalam.KindDate, kalam.KindTimestamp:
+	case kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID,
+		kalam.KindDate, kalam.KindTimestamp:
 		return nil
 	}
 	return kalam.Errorf(kalam.CodeInvalidSQL,
@@ -253,7 +255,8 @@ func CheckKeyColumn(c *kalam.Column) error {
 func Validate(t *kalam.Table) error {
 	if t.HasHiddenKey() && t.Kind.NeedsKey() {
 		name := t.Kind.String()
-		return kalam.Errorf(kalam.CodeInvalidSQL, "%s tables require a PRIMARY KEY column", strings.ToUpper(name[:1])+name[1:])
+		return kalam.Errorf(kalam.CodeInvalidSQL, "%s tables require a PRIMARY KEY column",
+			strings.ToUpper(name[:1])+name[1:])
 	}
 	var given OptionSet
 	if t.Options.Access != kalam.AccessPrivate {

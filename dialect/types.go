@@ -86,7 +86,8 @@ func unsupportedType(pos int, column, name string) error {
 	for _, k := range kalam.Kinds() {
 		list = append(list, k.String())
 	}
-	return syntaxError(pos, "%sData type %s not supported. Supported types: %s", ofColumn(column), name, strings.Join(list, ", "))
+	return syntaxError(pos, "%sData type %s not supported. Supported types: %s", ofColumn(column),
+		name, strings.Join(list, ", "))
 }
 
 // ofColumn returns the prefix that names a column in a message.
@@ -183,7 +184,8 @@ func (p *parser) typeArguments(t kalam.DataType, args typeArgs, column string) (
 	case args != argsDecimal:
 		return t, nil
 	case n < 1 || n > kalam.MaxDecimalPrecision:
-		return t, syntaxError(pos, "%sDECIMAL precision must be between 1 and %d, got %d", ofColumn(column), kalam.MaxDecimalPrecision, n)
+		return t, syntaxError(pos, "%sDECIMAL precision must be between 1 and %d, got %d", ofColumn(column),
+			kalam.MaxDecimalPrecision, n)
 	case m > n:
 		return t, syntaxError(pos, "%sDECIMAL scale must be between 0 and the precision (%d), got %d", ofColumn(column), n, m)
 	}

@@ -85,8 +85,9 @@ func (p *parser) truncate() (Statement, error) {
 		st.Tables = append(st.Tables, t)
 	}
 	if p.is("RESTART") {
-		return nil, unsupported(p.tok.Pos, "TRUNCATE ... RESTART IDENTITY is not supported: a counter gives no value twice, and "+
-			"clients may hold ids of rows that are gone; DROP TABLE takes the counters along")
+		return nil, unsupported(p.tok.Pos,
+			"TRUNCATE ... RESTART IDENTITY is not supported: a counter gives no value twice, and "+
+				"clients may hold ids of rows that are gone; DROP TABLE takes the counters along")
 	}
 	p.accept("CONTINUE", "IDENTITY")
 	if !p.accept("RESTRICT") {
@@ -170,7 +171,8 @@ func (p *parser) setOne(out []Assign, table Name, alias string) ([]Assign, error
 		}
 	}
 	if !own.fits() {
-		return nil, syntaxError(first.Pos, "SET takes columns of the statement's own table, not '%s.'", sqltext.Short(first.Name))
+		return nil, syntaxError(first.Pos, "SET takes columns of the statement's own table, not '%s.'",
+			sqltext.Short(first.Name))
 	}
 	if err := p.expectAssign(); err != nil {
 		return nil, err

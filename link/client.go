@@ -136,11 +136,13 @@ func (c *core) do(ctx context.Context, r call) (answer, error) {
 	}
 	defer resp.Body.Close()
 	if to := resp.Header.Get("Location"); to != "" && resp.StatusCode/100 == 3 {
-		return answer{}, &Error{Kind: KindHTTP, Status: resp.StatusCode, Message: "the redirect to " + oneLine([]byte(to)) + " was not followed"}
+		return answer{}, &Error{Kind: KindHTTP, Status: resp.StatusCode,
+			Message: "the redirect to " + oneLine([]byte(to)) + " was not followed"}
 	}
 	text, err := readBody(resp)
 	if err != nil {
-		return answer{}, &Error{Kind: KindConnection, Message: "the answer broke off: " + err.Error(), Status: resp.StatusCode, Err: err}
+		return answer{}, &Error{Kind: KindConnection, Message: "the answer broke off: " + err.Error(),
+			Status: resp.StatusCode, Err: err}
 	}
 	return answer{status: resp.StatusCode, body: text}, nil
 }

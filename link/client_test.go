@@ -58,7 +58,8 @@ func TestJWTFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{fmt.Sprint(a), fmt.Sprintf("%#v", a), fmt.Sprintf("%+v", link.Password("u", "s3cret")), a.LogValue().String()} {
+	for _, s := range []string{fmt.Sprint(a), fmt.Sprintf("%#v", a),
+		fmt.Sprintf("%+v", link.Password("u", "s3cret")), a.LogValue().String()} {
 		if strings.Contains(s, "DEF") || strings.Contains(s, "s3cret") {
 			t.Errorf("the secret shows in %q", s)
 		}
@@ -67,11 +68,12 @@ func TestJWTFormat(t *testing.T) {
 
 func TestQuery(t *testing.T) {
 	f := newFake(t)
-	f.answer(200, `{"status":"success","results":[{"schema":[{"name":"id","data_type":"BigInt","index":0,"flags":["pk","nn","uq"]},`+
-		`{"name":"price","data_type":{"Decimal":{"precision":38,"scale":2}},"index":1},{"name":"x","data_type":{"Embedding":3},"index":2}],`+
-		`"rows":[["9223372036854775807","-0.50",[1,2,3]],["-1",null,null]],"row_count":2,"as_user":"alice","statement_index":1,"cache_hit":true},`+
-		`{"row_count":3,"message":"Inserted 3 row(s)","as_user":"alice","statement_index":2},`+
-		`{"schema":[{"name":"n","data_type":"Int","index":0}],"rows":[],"row_count":0,"as_user":"alice","truncated":true}],"took":1.234,"took_ms":1}`)
+	f.answer(200,
+		`{"status":"success","results":[{"schema":[{"name":"id","data_type":"BigInt","index":0,"flags":["pk","nn","uq"]},`+
+			`{"name":"price","data_type":{"Decimal":{"precision":38,"scale":2}},"index":1},{"name":"x","data_type":{"Embedding":3},"index":2}],`+
+			`"rows":[["9223372036854775807","-0.50",[1,2,3]],["-1",null,null]],"row_count":2,"as_user":"alice","statement_index":1,"cache_hit":true},`+
+			`{"row_count":3,"message":"Inserted 3 row(s)","as_user":"alice","statement_index":2},`+
+			`{"schema":[{"name":"n","data_type":"Int","index":0}],"rows":[],"row_count":0,"as_user":"alice","truncated":true}],"took":1.234,"took_ms":1}`)
 	res, err := f.alice().In("app").Query(within(t), "SELECT <1>; INSERT", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +87,8 @@ func TestQuery(t *testing.T) {
 	if d := cmp.Diff(want, r.Columns()); d != "" {
 		t.Error(d)
 	}
-	if !r.HasRows() || r.RowCount() != 2 || r.RowsAffected() != 0 || !r.CacheHit() || r.AsUser() != "alice" || r.Statement() != 1 {
+	if !r.HasRows() || r.RowCount() != 2 || r.RowsAffected() != 0 || !r.CacheHit() ||
+		r.AsUser() != "alice" || r.Statement() != 1 {
 		t.Errorf("result %+v", r)
 	}
 	if text, ok := r.Text(0, 0); !ok || text != "9223372036854775807" {
@@ -94,7 +97,8 @@ func TestQuery(t *testing.T) {
 	if _, ok := r.Text(1, 1); ok || string(r.Rows()[0][2]) != "[1,2,3]" {
 		t.Errorf("rows %s", r.Rows())
 	}
-	if m := res.Results[1]; m.HasRows() || m.RowsAffected() != 3 || m.RowCount() != 3 || m.Message() != "Inserted 3 row(s)" || m.Columns() != nil || m.CacheHit() {
+	if m := res.Results[1]; m.HasRows() || m.RowsAffected() != 3 || m.RowCount() != 3 ||
+		m.Message() != "Inserted 3 row(s)" || m.Columns() != nil || m.CacheHit() {
 		t.Errorf("message %+v", m)
 	}
 	if e := res.Results[2]; !e.HasRows() || e.RowCount() != 0 || !e.Truncated() {
@@ -103,14 +107,16 @@ func TestQuery(t *testing.T) {
 	if res.Took() != 1234*time.Microsecond || r.Took() != res.Took() {
 		t.Errorf("took %s", res.Took())
 	}
-	if w := res.Envelope(); w.Status != "success" || len(w.Results) != 3 || len(w.Results[0].Rows) != 2 || w.Results[1].RowCount != 3 {
+	if w := res.Envelope(); w.Status != "success" || len(w.Results) != 3 ||
+		len(w.Results[0].Rows) != 2 || w.Results[1].RowCount != 3 {
 		t.Errorf("envelope %+v", w)
 	}
 	req, body := f.last()
 	if body.SQL != "SELECT <1>; INSERT" || *body.NamespaceID != "app" || string(body.Params[0]) != "null" {
 		t.Errorf("request %+v", body)
 	}
-	if req.Header.Get("Content-Type") != "application/json" || req.Header.Get("Authorization") == "" || req.Header.Get("X-User-Id") != "" || req.Header.Get("X-Tenant-Id") != "" {
+	if req.Header.Get("Content-Type") != "application/json" || req.Header.Get("Authorization") == "" ||
+		req.Header.Get("X-User-Id") != "" || req.Header.Get("X-Tenant-Id") != "" {
 		t.Errorf("headers %v", req.Header)
 	}
 }
@@ -121,7 +127,8 @@ func TestParams(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 123456789, time.FixedZone("x", 3600))
 	f := newFake(t)
 	c := f.client(link.Options{})
-	_, err := c.Query(within(t), "SELECT $1", "ü\"\x00<", int64(-1<<63), 1.5, 3.0, 1e300, true, nil, at, 5, uint8(6), float32(0.1), myText("m"), &n, (*int)(nil), kalam.Seq(1<<62))
+	_, err := c.Query(within(t), "SELECT $1", "ü\"\x00<", int64(-1<<63), 1.5, 3.0, 1e300, true, nil, at, 5, uint8(6),
+		float32(0.1), myText("m"), &n, (*int)(nil), kalam.Seq(1<<62))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +138,8 @@ func TestParams(t *testing.T) {
 		got = append(got, string(p))
 	}
 	want := []string{
-		"\"ü\\\"\\u0000\\u003c\"", "-9223372036854775808", "1.5", "3.0", "1e+300", "true", "null", `"2026-01-02T02:04:05.123456Z"`,
+		"\"ü\\\"\\u0000\\u003c\"", "-9223372036854775808", "1.5", "3.0", "1e+300", "true", "null",
+		`"2026-01-02T02:04:05.123456Z"`,
 		"5", "6", "0.1", `"m"`, "7", "null", "4611686018427387904",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -156,12 +164,18 @@ func TestSQLErrors(t *testing.T) {
 		text       string
 	}{
 		{"sql", `{"status":"error","results":[],"took":1,"error":{"code":"INVALID_SQL","message":"Statement 1 failed: no","statement_index":1,"position":8}}`, 400, link.KindSQL, "SQL error: Statement 1 failed: no"},
-		{"sql in 200", `{"status":"error","results":[],"took":1,"error":{"code":"INVALID_SQL","message":"no"}}`, 200, link.KindSQL, "SQL error: no"},
-		{"permission", `{"status":"error","results":[],"took":1,"error":{"code":"PERMISSION_DENIED","message":"no"}}`, 403, link.KindSQL, "SQL error: no"},
-		{"authentication", `{"status":"error","error":{"code":"MISSING_AUTHORIZATION","message":"Authentication required"},"results":[],"took":0}`, 401, link.KindAuthentication, "Authentication failed: Authentication required"},
-		{"locked", `{"status":"error","error":{"code":"ACCOUNT_LOCKED","message":"Account locked"},"results":[],"took":0}`, 401, link.KindAuthentication, "Authentication failed: Account locked"},
+		{"sql in 200", `{"status":"error","results":[],"took":1,"error":{"code":"INVALID_SQL","message":"no"}}`, 200,
+			link.KindSQL, "SQL error: no"},
+		{"permission", `{"status":"error","results":[],"took":1,"error":{"code":"PERMISSION_DENIED","message":"no"}}`, 403,
+			link.KindSQL, "SQL error: no"},
+		{"authentication",
+			`{"status":"error","error":{"code":"MISSING_AUTHORIZATION","message":"Authentication required"},"results":[],"took":0}`, 401, link.KindAuthentication, "Authentication failed: Authentication required"},
+		{"locked", `{"status":"error","error":{"code":"ACCOUNT_LOCKED","message":"Account locked"},"results":[],"took":0}`,
+			401, link.KindAuthentication, "Authentication failed: Account locked"},
 		{"plain", `{"error":"RATE_LIMIT_EXCEEDED","message":"Too many requests from your IP address","retry_after_seconds":1}`, 429, link.KindHTTP, "HTTP error 429: Too many requests from your IP address"},
-		{"too large", `{"error":"BODY_TOO_LARGE","message":"Request body exceeds maximum allowed size","size_bytes":2,"max_bytes":1}`, 413, link.KindHTTP, "HTTP error 413: Request body exceeds maximum allowed size"},
+		{"too large",
+			`{"error":"BODY_TOO_LARGE","message":"Request body exceeds maximum allowed size","size_bytes":2,"max_bytes":1}`, 413,
+			link.KindHTTP, "HTTP error 413: Request body exceeds maximum allowed size"},
 		{"html", "<html>\n<h1>Bad gateway</h1>", 502, link.KindHTTP, "HTTP error 502: <html> <h1>Bad gateway</h1>"},
 		{"empty", "", 404, link.KindHTTP, "HTTP error 404: Not Found"},
 		{"no error", `{"status":"error","results":[]}`, 500, link.KindHTTP, "HTTP error 500: status error without an error"},
@@ -185,8 +199,10 @@ func TestMalformedAnswers(t *testing.T) {
 	for _, body := range []string{
 		"", "null", "[]", "{}", "{", `"x"`, `{"status":"success","results":5}`, `{"status":"success","results":[{"rows":5}]}`,
 		`{"status":"success","results":[{"rows":[5]}]}`, `{"status":"success","results":[{"rows":{"a":[1]}}]}`,
-		`{"status":"success","results":[{"schema":[{"name":"a"}],"rows":[[1,2]]}]}`, `{"status":"success","results":[{"schema":[{"name":"a"}],"rows":[[]]}]}`,
-		`{"status":"success","results":[{"rows":[[1]]}]}`, `{"status":"success","results":[{"schema":{},"rows":[]}]}`, `{"status":"success","results":[{"row_count":"x"}]}`,
+		`{"status":"success","results":[{"schema":[{"name":"a"}],"rows":[[1,2]]}]}`,
+		`{"status":"success","results":[{"schema":[{"name":"a"}],"rows":[[]]}]}`,
+		`{"status":"success","results":[{"rows":[[1]]}]}`, `{"status":"success","results":[{"schema":{},"rows":[]}]}`,
+		`{"status":"success","results":[{"row_count":"x"}]}`,
 	} {
 		t.Run(body, func(t *testing.T) {
 			f := newFake(t)
@@ -211,11 +227,13 @@ func TestMalformedAnswers(t *testing.T) {
 
 func TestBatch(t *testing.T) {
 	f := newFake(t)
-	f.answer(400, `{"status":"error","results":[{"row_count":1,"message":"Inserted 1 row(s)","as_user":"a","statement_index":1}],"took":1,`+
-		`"error":{"code":"SQL_EXECUTION_ERROR","message":"Statement 2 failed: no","statement_index":2}}`)
+	f.answer(400,
+		`{"status":"error","results":[{"row_count":1,"message":"Inserted 1 row(s)","as_user":"a","statement_index":1}],"took":1,`+
+			`"error":{"code":"SQL_EXECUTION_ERROR","message":"Statement 2 failed: no","statement_index":2}}`)
 	results, err := f.client(link.Options{}).Batch(within(t), "INSERT 1 -- one", "INSERT 2", "INSERT 3")
 	var be *link.BatchError
-	if !errors.As(err, &be) || be.Statement != 2 || link.KindOf(err) != link.KindSQL || err.Error() != "statement 2: SQL error: Statement 2 failed: no" {
+	if !errors.As(err, &be) || be.Statement != 2 || link.KindOf(err) != link.KindSQL ||
+		err.Error() != "statement 2: SQL error: Statement 2 failed: no" {
 		t.Errorf("error %v", err)
 	}
 	if len(results) != 1 || results[0].RowsAffected() != 1 {
@@ -249,7 +267,8 @@ func TestLogin(t *testing.T) {
 	t.Run("wrong password", func(t *testing.T) {
 		f := newFake(t)
 		c := f.client(link.Options{Auth: link.Password("alice", "x")})
-		if err := c.Login(within(t)); link.KindOf(err) != link.KindAuthentication || err.Error() != "Authentication failed: Invalid credentials" {
+		if err := c.Login(within(t)); link.KindOf(err) != link.KindAuthentication ||
+			err.Error() != "Authentication failed: Invalid credentials" {
 			t.Errorf("got %v", err)
 		}
 		if _, err := c.Query(within(t), "SELECT 1"); link.KindOf(err) != link.KindAuthentication {
@@ -296,7 +315,8 @@ func TestLogin(t *testing.T) {
 	t.Run("expired JWT", func(t *testing.T) {
 		f := newFake(t)
 		jwt, _ := link.JWT("a.b.c")
-		if _, err := f.client(link.Options{Auth: jwt}).Query(within(t), "SELECT 1"); link.CodeOf(err) != wire.CodeTokenExpired || link.KindOf(err) != link.KindAuthentication {
+		if _, err := f.client(link.Options{Auth: jwt}).Query(within(t),
+			"SELECT 1"); link.CodeOf(err) != wire.CodeTokenExpired || link.KindOf(err) != link.KindAuthentication {
 			t.Errorf("got %v", err)
 		}
 		if requests, _, _, _ := f.counts(); requests != 1 {
@@ -304,7 +324,10 @@ func TestLogin(t *testing.T) {
 		}
 	})
 	t.Run("garbage", func(t *testing.T) {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"access_token":"a\nb"}`) }))
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+			_ *http.Request) {
+			fmt.Fprint(w, `{"access_token":"a\nb"}`)
+		}))
 		defer s.Close()
 		c, err := link.New(link.Options{URL: s.URL, Auth: link.Password("a", "b")})
 		if err != nil {
@@ -323,7 +346,8 @@ func TestCredentialHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	req, _ := f.last()
-	if req.Header.Get("X-API-Key") != "k3y" || req.Header.Get("X-USER-ID") != "bob" || req.Header.Get("Authorization") != "" {
+	if req.Header.Get("X-API-Key") != "k3y" || req.Header.Get("X-USER-ID") != "bob" ||
+		req.Header.Get("Authorization") != "" {
 		t.Errorf("headers %v", req.Header)
 	}
 }
@@ -347,7 +371,8 @@ func TestRetries(t *testing.T) {
 		sql  string
 		max  int
 		want int
-	}{{"SELECT 1", 0, 4}, {"SELECT 1", 1, 2}, {"SELECT 1", -1, 1}, {"INSERT INTO t VALUES (1)", 0, 1}, {"SELECT 1; DELETE FROM t", 0, 1}} {
+	}{{"SELECT 1", 0, 4}, {"SELECT 1", 1, 2}, {"SELECT 1", -1, 1}, {"INSERT INTO t VALUES (1)", 0, 1},
+		{"SELECT 1; DELETE FROM t", 0, 1}} {
 		f := newFake(t)
 		f.onSQL(drop)
 		_, err := f.client(link.Options{MaxRetries: c.max}).Query(within(t), c.sql)
@@ -358,7 +383,8 @@ func TestRetries(t *testing.T) {
 	}
 	t.Run("server comes up", func(t *testing.T) {
 		f := newFake(t)
-		c := f.client(link.Options{URL: "http://127.0.0.1:1", HTTPClient: &http.Client{Transport: &refuseFirst{n: 2, to: f.Listener.Addr().String()}}})
+		c := f.client(link.Options{URL: "http://127.0.0.1:1",
+			HTTPClient: &http.Client{Transport: &refuseFirst{n: 2, to: f.Listener.Addr().String()}}})
 		if _, err := c.Query(within(t), "INSERT INTO t VALUES (1)"); err != nil {
 			t.Errorf("what was never sent may be sent again: %v", err)
 		}
@@ -389,7 +415,8 @@ func TestTimeoutAndCancel(t *testing.T) {
 	})
 	t.Run("timeout", func(t *testing.T) {
 		_, err := f.client(link.Options{Timeout: 30 * time.Millisecond}).Query(within(t), "SELECT 1")
-		if link.KindOf(err) != link.KindTimeout || err.Error() != "Timeout after 30ms" || !errors.Is(err, context.DeadlineExceeded) {
+		if link.KindOf(err) != link.KindTimeout || err.Error() != "Timeout after 30ms" ||
+			!errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 		<-arrived
@@ -412,7 +439,8 @@ func TestTimeoutAndCancel(t *testing.T) {
 			cancel()
 		}()
 		_, err := f.client(link.Options{Timeout: -1}).Query(ctx, "SELECT 1")
-		if link.KindOf(err) != link.KindCanceled || err.Error() != "Canceled: query canceled" || !errors.Is(err, context.Canceled) {
+		if link.KindOf(err) != link.KindCanceled || err.Error() != "Canceled: query canceled" ||
+			!errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		<-gone // The server learns of it.
@@ -439,7 +467,8 @@ func TestRedirects(t *testing.T) {
 	})
 	to = other.URL + "/v1/api/sql"
 	_, err := f.alice().Query(within(t), "SELECT secret")
-	if link.KindOf(err) != link.KindHTTP || !strings.HasPrefix(err.Error(), "HTTP error 307: the redirect to http://127.0.0.1:") {
+	if link.KindOf(err) != link.KindHTTP || !strings.HasPrefix(err.Error(),
+		"HTTP error 307: the redirect to http://127.0.0.1:") {
 		t.Errorf("got %v", err)
 	}
 	if requests, logins, _, _ := other.counts(); requests+logins != 0 {
@@ -457,7 +486,8 @@ func TestHealth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &link.Health{Status: "healthy", Version: "1.2.3", APIVersion: "v1", UptimeSeconds: 42, Metrics: &link.Metrics{ActiveConnections: 3, ActiveSubscriptions: 2, QueriesPerSecond: 1.5}}
+	want := &link.Health{Status: "healthy", Version: "1.2.3", APIVersion: "v1", UptimeSeconds: 42,
+		Metrics: &link.Metrics{ActiveConnections: 3, ActiveSubscriptions: 2, QueriesPerSecond: 1.5}}
 	if d := cmp.Diff(want, h); d != "" {
 		t.Error(d)
 	}
@@ -469,7 +499,8 @@ func TestHealth(t *testing.T) {
 		body   string
 		kind   link.Kind
 	}{
-		{503, `{"status":"shutting_down","version":"1"}`, 0}, {403, `{"error":"Access denied. Health endpoint is localhost-only."}`, link.KindAuthentication},
+		{503, `{"status":"shutting_down","version":"1"}`, 0},
+		{403, `{"error":"Access denied. Health endpoint is localhost-only."}`, link.KindAuthentication},
 		{404, "no", link.KindHTTP}, {200, "no", link.KindSerialization},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reply(w, c.status, c.body) }))
@@ -488,9 +519,11 @@ func TestHealth(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	for sql, want := range map[string]bool{
-		"SELECT 1": true, " select 1 ; ": true, "SHOW TABLES": true, "DESCRIBE t": true, "FROM t": true, "VALUES (1)": true, "SELECT(1)": true,
-		"": false, "SELECTED": false, "SELECT 1; DELETE FROM t": false, "WITH a AS (SELECT 1) SELECT 1": false, "INSERT INTO t VALUES (1)": false,
-		"/* x */ SELECT 1": false, "EXECUTE AS USER 'a' (SELECT 1)": false,
+		"SELECT 1": true, " select 1 ; ": true, "SHOW TABLES": true, "DESCRIBE t": true, "FROM t": true,
+		"VALUES (1)": true, "SELECT(1)": true,
+		"": false, "SELECTED": false, "SELECT 1; DELETE FROM t": false, "WITH a AS (SELECT 1) SELECT 1": false,
+		"INSERT INTO t VALUES (1)": false,
+		"/* x */ SELECT 1":         false, "EXECUTE AS USER 'a' (SELECT 1)": false,
 	} {
 		if got := link.ReadOnly(sql); got != want {
 			t.Errorf("ReadOnly(%q) = %t", sql, got)

@@ -51,7 +51,8 @@ func (cr *credentials) get(ctx context.Context) (*login, error) {
 // KindAuthentication when there is no way to get a new one.
 func (cr *credentials) renew(ctx context.Context, old *login) (*login, error) {
 	if cr.auth.kind != authPassword {
-		return nil, &Error{Kind: KindAuthentication, Code: wire.CodeTokenExpired, Message: "the token has expired; log in again"}
+		return nil, &Error{Kind: KindAuthentication, Code: wire.CodeTokenExpired,
+			Message: "the token has expired; log in again"}
 	}
 	select {
 	case cr.turn <- struct{}{}:

@@ -56,7 +56,8 @@ func newFake(t testing.TB) *fake {
 	mux.HandleFunc("POST /v1/api/auth/refresh", f.serveRefresh)
 	mux.HandleFunc("GET /v1/ws", f.serveSocket)
 	mux.HandleFunc("GET /v1/api/healthcheck", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, 200, `{"status":"healthy","version":"1.2.3","api_version":"v1","uptime_seconds":42,"active_connections":3,"active_subscriptions":2,"queries_per_second":1.5}`)
+		reply(w, 200,
+			`{"status":"healthy","version":"1.2.3","api_version":"v1","uptime_seconds":42,"active_connections":3,"active_subscriptions":2,"queries_per_second":1.5}`)
 	})
 	f.Server = httptest.NewUnstartedServer(mux)
 	f.Config.ConnState = func(_ net.Conn, s http.ConnState) {
@@ -104,7 +105,8 @@ func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 	h, token := f.sql, f.token
 	f.mu.Unlock()
 	if auth := r.Header.Get("Authorization"); auth != "" && auth != "Bearer "+token {
-		reply(w, 401, `{"status":"error","error":{"code":"TOKEN_EXPIRED","message":"Invalid credentials"},"results":[],"took":0.1}`)
+		reply(w, 401,
+			`{"status":"error","error":{"code":"TOKEN_EXPIRED","message":"Invalid credentials"},"results":[],"took":0.1}`)
 		return
 	}
 	h(w, r, q)

@@ -139,7 +139,8 @@ func (t *table) subscribe(f *fake, sock *fakeSocket, q wire.Subscribe) {
 	ack := wire.SubscriptionAck{
 		Type: wire.TypeSubscriptionAck, SubscriptionID: q.ID,
 		Schema: []wire.Field{
-			{Name: "id", DataType: kalam.TypeOf(kalam.KindBigInt), Flags: []string{"pk", "nn", "uq"}}, {Name: "v", DataType: kalam.TypeOf(kalam.KindInt), Index: 1},
+			{Name: "id", DataType: kalam.TypeOf(kalam.KindBigInt), Flags: []string{"pk", "nn", "uq"}},
+			{Name: "v", DataType: kalam.TypeOf(kalam.KindInt), Index: 1},
 		},
 	}
 	if !f.noSnapshot.Load() {
@@ -217,7 +218,8 @@ func (s *fakeSub) batch(f *fake) {
 // deletions sends the deletions of a resume.
 func (s *fakeSub) deletions() {
 	for _, row := range s.gone {
-		s.sock.send(wire.Change{Type: wire.TypeChange, SubscriptionID: s.id, ChangeType: "delete", OldValues: []wire.Row{row}})
+		s.sock.send(wire.Change{Type: wire.TypeChange, SubscriptionID: s.id,
+			ChangeType: "delete", OldValues: []wire.Row{row}})
 	}
 	s.gone = nil
 }
@@ -334,7 +336,8 @@ func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s := &fakeSocket{conn: conn, cancel: cancel, subs: map[string]*fakeSub{}, header: r.Header, query: r.URL.RawQuery, wake: make(chan struct{}, 1)}
+	s := &fakeSocket{conn: conn, cancel: cancel, subs: map[string]*fakeSub{}, header: r.Header, query: r.URL.RawQuery,
+		wake: make(chan struct{}, 1)}
 	f.sockets.mu.Lock()
 	if f.sockets.open == nil {
 		f.sockets.open = map[*fakeSocket]struct{}{}
@@ -380,7 +383,8 @@ func (f *fake) serveFrame(ctx context.Context, s *fakeSocket) bool {
 			return true // The client closes.
 		}
 		s.auth = q.Protocol
-		s.send(wire.AuthSuccess{Type: wire.TypeAuthSuccess, User: "alice", Role: "user", Protocol: *q.Protocol, ConnectionID: "c"})
+		s.send(wire.AuthSuccess{Type: wire.TypeAuthSuccess, User: "alice", Role: "user",
+			Protocol: *q.Protocol, ConnectionID: "c"})
 	case wire.TypeSubscribe:
 		if h := f.table.refusal(q.Subscription); h != nil {
 			h.SubscriptionID, h.Type = q.Subscription.ID, wire.TypeError

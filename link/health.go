@@ -52,9 +52,11 @@ func decodeHealth(a answer) (*Health, error) {
 	if err != nil {
 		return nil, wrap(KindSerialization, err, "health answer")
 	}
-	h := &Health{Status: w.Status, Version: w.Version, APIVersion: w.APIVersion, BuildDate: w.BuildDate, UptimeSeconds: w.UptimeSeconds}
+	h := &Health{Status: w.Status, Version: w.Version, APIVersion: w.APIVersion, BuildDate: w.BuildDate,
+		UptimeSeconds: w.UptimeSeconds}
 	if w.ActiveConnections != nil || w.ActiveSubscriptions != nil || w.QueriesPerSecond != nil {
-		h.Metrics = &Metrics{ActiveConnections: value(w.ActiveConnections), ActiveSubscriptions: value(w.ActiveSubscriptions), QueriesPerSecond: value(w.QueriesPerSecond)}
+		h.Metrics = &Metrics{ActiveConnections: value(w.ActiveConnections), ActiveSubscriptions: value(w.ActiveSubscriptions),
+			QueriesPerSecond: value(w.QueriesPerSecond)}
 	}
 	return h, nil
 }

@@ -125,7 +125,8 @@ func TestSubscribe(t *testing.T) {
 			if ev := receive(t, sub, link.StateConnected); ev.State != link.StateConnected {
 				t.Fatalf("first event is %v, want connected", ev)
 			}
-			if got := sub.Columns(); len(got) != 2 || got[0].Name != "id" || !got[0].PrimaryKey || got[0].Nullable || got[1].Type.Kind != kalam.KindInt {
+			if got := sub.Columns(); len(got) != 2 || got[0].Name != "id" || !got[0].PrimaryKey || got[0].Nullable ||
+				got[1].Type.Kind != kalam.KindInt {
 				t.Errorf("columns %+v", got)
 			}
 			if sub.ID() != "sub-1" || sub.LiveID() != "alice-c-sub-1" || !sub.Active() {
@@ -148,7 +149,8 @@ func TestSubscribe(t *testing.T) {
 			if upd.Kind != link.EventUpdate || string(upd.Old["v"]) != "1" || string(upd.New["v"]) != "2" {
 				t.Errorf("update %+v", upd)
 			}
-			if del.Kind != link.EventDelete || string(del.Old["v"]) != "2" || string(del.Old["_deleted"]) != "true" || del.New != nil {
+			if del.Kind != link.EventDelete || string(del.Old["v"]) != "2" ||
+				string(del.Old["_deleted"]) != "true" || del.New != nil {
 				t.Errorf("delete %+v", del)
 			}
 			eventually(t, "the last seq is handed over", func() bool { return sub.LastSeq() == del.Seq })
@@ -201,7 +203,8 @@ func TestExactAcrossDisconnects(t *testing.T) {
 		{name: "all rows", options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 3}},
 		{name: "deletions last", deletesLast: true, options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 3}},
 		{name: "one batch", deletesLast: true, options: link.SubscribeOptions{LastRows: link.AllRows}},
-		{name: "short queue", deletesLast: true, options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 2, BufferSize: 3}},
+		{name: "short queue", deletesLast: true, options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 2,
+			BufferSize: 3}},
 		{name: "no initial rows", deletesLast: true, options: link.SubscribeOptions{BatchSize: 2}},
 		{name: "snapshot not named", noSnapshot: true, options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 3}},
 	} {
@@ -271,7 +274,8 @@ func cutAndCompare(t *testing.T, f *fake, sub *link.Subscription, cuts int32) {
 // and connections are cut.
 func TestChurn(t *testing.T) {
 	f := newFake(t)
-	c := f.client(link.Options{Auth: link.Password("alice", "secret"), LiveRate: 1000000, MaxReconnects: -1, MaxRetries: 1000})
+	c := f.client(link.Options{Auth: link.Password("alice", "secret"), LiveRate: 1000000,
+		MaxReconnects: -1, MaxRetries: 1000})
 	stop := make(chan struct{})
 	var writer, readers sync.WaitGroup
 	writer.Go(func() {
@@ -293,7 +297,8 @@ func TestChurn(t *testing.T) {
 	for n := range 8 {
 		readers.Go(func() {
 			for i := range 10 {
-				sub, err := c.Subscribe(ctx, liveSQL, link.SubscribeOptions{LastRows: link.AllRows * (i % 2), BatchSize: 7, BufferSize: 20})
+				sub, err := c.Subscribe(ctx, liveSQL, link.SubscribeOptions{LastRows: link.AllRows * (i % 2), BatchSize: 7,
+					BufferSize: 20})
 				if err != nil {
 					t.Error(err)
 					return
@@ -373,11 +378,16 @@ func TestSubscribeErrors(t *testing.T) {
 		code      wire.Code
 		text      string
 	}{
-		{"too many rows", liveSQL, link.SubscribeOptions{LastRows: 10001}, link.KindInvalidOption, "", "Invalid option: LastRows must be from 0 to 10000, or AllRows, got 10001"},
-		{"buffer", liveSQL, link.SubscribeOptions{BufferSize: -1}, link.KindInvalidOption, "", "Invalid option: BufferSize must be at least 1, got -1"},
-		{"batch", liveSQL, link.SubscribeOptions{BatchSize: -1}, link.KindInvalidOption, "", "Invalid option: BatchSize must not be negative, got -1"},
-		{"refused", "REFUSE UNSUPPORTED", link.SubscribeOptions{}, link.KindSubscription, wire.CodeUnsupported, "Subscription error: refused with UNSUPPORTED"},
-		{"limit", "REFUSE SUBSCRIPTION_LIMIT_EXCEEDED", link.SubscribeOptions{}, link.KindSubscription, wire.CodeSubscriptionLimit, "Subscription error: refused with SUBSCRIPTION_LIMIT_EXCEEDED"},
+		{"too many rows", liveSQL, link.SubscribeOptions{LastRows: 10001}, link.KindInvalidOption, "",
+			"Invalid option: LastRows must be from 0 to 10000, or AllRows, got 10001"},
+		{"buffer", liveSQL, link.SubscribeOptions{BufferSize: -1}, link.KindInvalidOption, "",
+			"Invalid option: BufferSize must be at least 1, got -1"},
+		{"batch", liveSQL, link.SubscribeOptions{BatchSize: -1}, link.KindInvalidOption, "",
+			"Invalid option: BatchSize must not be negative, got -1"},
+		{"refused", "REFUSE UNSUPPORTED", link.SubscribeOptions{}, link.KindSubscription, wire.CodeUnsupported,
+			"Subscription error: refused with UNSUPPORTED"},
+		{"limit", "REFUSE SUBSCRIPTION_LIMIT_EXCEEDED", link.SubscribeOptions{}, link.KindSubscription,
+			wire.CodeSubscriptionLimit, "Subscription error: refused with SUBSCRIPTION_LIMIT_EXCEEDED"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			sub, err := c.Subscribe(ctx, tc.sql, tc.options)
@@ -398,7 +408,8 @@ func TestSubscriptionEnds(t *testing.T) {
 		sub, other := listen(t, c, link.SubscribeOptions{}), listen(t, c, link.SubscribeOptions{})
 		f.table.put(1, 1, false)
 		f.sockets.each(func(s *fakeSocket) {
-			s.send(wire.ErrorFrame{Type: wire.TypeError, SubscriptionID: sub.ID(), Code: wire.CodeSubscriptionKilled, Message: "killed"})
+			s.send(wire.ErrorFrame{Type: wire.TypeError, SubscriptionID: sub.ID(),
+				Code: wire.CodeSubscriptionKilled, Message: "killed"})
 		})
 		if receive(t, sub).Kind != link.EventInsert {
 			t.Error("what came before the end must be handed over")
@@ -451,7 +462,8 @@ func TestSubscriptionEnds(t *testing.T) {
 				attempts = ev.Attempt
 			}
 		}
-		if attempts != 3 || link.KindOf(sub.Err()) != link.KindHTTP || !strings.Contains(sub.Err().Error(), "HTTP error 503: Too many connections") {
+		if attempts != 3 || link.KindOf(sub.Err()) != link.KindHTTP ||
+			!strings.Contains(sub.Err().Error(), "HTTP error 503: Too many connections") {
 			t.Errorf("%d attempts, error %v", attempts, sub.Err())
 		}
 		f.refuseWS.Store(0)
@@ -499,7 +511,8 @@ func TestSubscribeAuthentication(t *testing.T) {
 		f := newFake(t)
 		listen(t, f.client(link.Options{Auth: link.APIKey("k3y"), User: "bob"}), link.SubscribeOptions{})
 		f.sockets.each(func(s *fakeSocket) {
-			if s.header.Get("X-API-Key") != "k3y" || s.header.Get("X-USER-ID") != "bob" || s.query != "compress=false&events=exact" || s.auth != nil {
+			if s.header.Get("X-API-Key") != "k3y" || s.header.Get("X-USER-ID") != "bob" ||
+				s.query != "compress=false&events=exact" || s.auth != nil {
 				t.Errorf("headers %v, query %q", s.header, s.query)
 			}
 		})
@@ -508,7 +521,8 @@ func TestSubscribeAuthentication(t *testing.T) {
 		f := newFake(t)
 		listen(t, f.alice(), link.SubscribeOptions{})
 		f.sockets.each(func(s *fakeSocket) {
-			if s.auth == nil || *s.auth != (wire.ProtocolOptions{Serialization: "json", Compression: "none", Events: "exact"}) || s.header.Get("Authorization") != "" {
+			if s.auth == nil || *s.auth != (wire.ProtocolOptions{Serialization: "json", Compression: "none", Events: "exact"}) ||
+				s.header.Get("Authorization") != "" {
 				t.Errorf("protocol %v, headers %v", s.auth, s.header)
 			}
 		})
@@ -531,13 +545,15 @@ func TestSubscribeParams(t *testing.T) {
 			t.Errorf("parameters %s", got)
 		}
 	}
-	if _, err := f.alice().Subscribe(t.Context(), "SELECT $1", link.SubscribeOptions{Params: []any{[]int{1}}}); link.CodeOf(err) != wire.CodeInvalidParameter {
+	if _, err := f.alice().Subscribe(t.Context(), "SELECT $1",
+		link.SubscribeOptions{Params: []any{[]int{1}}}); link.CodeOf(err) != wire.CodeInvalidParameter {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestMalformedFrames(t *testing.T) {
-	for _, text := range []string{"", "null", "[]", "{", `{"type":5}`, `{"type":"change","subscription_id":"sub-1","rows":5}`, `{"type":"change","rows":[{"_seq":}]}`} {
+	for _, text := range []string{"", "null", "[]", "{", `{"type":5}`,
+		`{"type":"change","subscription_id":"sub-1","rows":5}`, `{"type":"change","rows":[{"_seq":}]}`} {
 		t.Run(text, func(t *testing.T) {
 			f := newFake(t)
 			sub := listen(t, f.alice(), link.SubscribeOptions{})

@@ -55,7 +55,10 @@ func (o Options) withDefaults() (Options, *url.URL, error) {
 	if o.APIVersion == "" {
 		o.APIVersion = DefaultAPIVersion
 	}
-	if strings.ContainsFunc(o.APIVersion, func(r rune) bool { return r != '.' && r != '-' && r != '_' && !isWordRune(r) }) {
+	if strings.ContainsFunc(o.APIVersion, func(r rune) bool {
+		return r != '.' && r != '-' && r != '_' &&
+			!isWordRune(r)
+	}) {
 		return o, nil, errorf(KindInvalidOption, "APIVersion %q is not a path element", o.APIVersion)
 	}
 	if !isHeaderValue(o.User) {

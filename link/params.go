@@ -47,7 +47,8 @@ func encodeParams(params []any) ([]json.RawMessage, error) {
 	for i, p := range params {
 		cell, problem := encodeParam(p)
 		if problem != "" {
-			return nil, &Error{Kind: KindSQL, Code: wire.CodeInvalidParameter, Message: "parameter $" + strconv.Itoa(i+1) + ": " + problem}
+			return nil, &Error{Kind: KindSQL, Code: wire.CodeInvalidParameter,
+				Message: "parameter $" + strconv.Itoa(i+1) + ": " + problem}
 		}
 		cells = append(cells, cell)
 	}

@@ -18,7 +18,8 @@ import (
 func one(t testing.TB, schema, rows string) *link.Result {
 	t.Helper()
 	f := newFake(t)
-	f.answer(200, `{"status":"success","results":[{"schema":`+schema+`,"rows":`+rows+`,"row_count":1,"as_user":"a"}],"took":1}`)
+	f.answer(200,
+		`{"status":"success","results":[{"schema":`+schema+`,"rows":`+rows+`,"row_count":1,"as_user":"a"}],"took":1}`)
 	res, err := f.client(link.Options{}).Query(within(t), "SELECT 1")
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +75,8 @@ func TestFormatCell(t *testing.T) {
 func TestJSONAndCSV(t *testing.T) {
 	schema := `[{"name":"a","data_type":"BigInt"},{"name":"a","data_type":"Text"},{"name":"a_1","data_type":"Timestamp"},{"name":"<\"é>","data_type":"Text"}]`
 	r := one(t, schema, `[["1","x,\"y\"",0,null],["2","",null," b"]]`)
-	wantJSON := `[{"a":"1","a_1":"x,\"y\"","a_1_1":0,"<\"é>":null},` + "\n " + `{"a":"2","a_1":"","a_1_1":null,"<\"é>":" b"}]`
+	wantJSON := `[{"a":"1","a_1":"x,\"y\"","a_1_1":0,"<\"é>":null},` + "\n " +
+		`{"a":"2","a_1":"","a_1_1":null,"<\"é>":" b"}]`
 	if d := cmp.Diff(wantJSON, string(r.JSON())); d != "" {
 		t.Error(d)
 	}
@@ -114,7 +116,8 @@ func TestCSVReadsBack(t *testing.T) {
 
 // FuzzSplitRows compares the cells with those of encoding/json.
 func FuzzSplitRows(f *testing.F) {
-	for _, s := range []string{`[]`, ` [ [ 1 , "a" ] , [ null , {"b":[1,"]\"}"]} ] ] `, `[[],[]]`, `[[1],[2,3]]`, `null`, `5`, `[5]`, `[["\\"]]`, `[[-1.5e3,true]]`} {
+	for _, s := range []string{`[]`, ` [ [ 1 , "a" ] , [ null , {"b":[1,"]\"}"]} ] ] `, `[[],[]]`, `[[1],[2,3]]`, `null`,
+		`5`, `[5]`, `[["\\"]]`, `[[-1.5e3,true]]`} {
 		f.Add([]byte(s), 2)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, columns int) {

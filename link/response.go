@@ -166,7 +166,8 @@ func decodeResponse(a answer) (*Response, error) {
 	case raw.Error != nil:
 		return res, responseError(a.status, raw.Error)
 	case raw.Status != wire.StatusSuccess || a.status != http.StatusOK:
-		return nil, &Error{Kind: KindHTTP, Status: a.status, Message: "status " + oneLine([]byte(raw.Status)) + " without an error"}
+		return nil, &Error{Kind: KindHTTP, Status: a.status,
+			Message: "status " + oneLine([]byte(raw.Status)) + " without an error"}
 	}
 	return res, nil
 }

@@ -133,7 +133,8 @@ func (s *socket) authenticate(ctx context.Context) error {
 	}
 	err := s.write(ctx, wire.ClientFrame{
 		Type: wire.TypeAuthenticate, Method: "jwt", Token: s.login.access,
-		Protocol: &wire.ProtocolOptions{Serialization: wire.SerializationJSON, Compression: compression, Events: wire.EventsExact},
+		Protocol: &wire.ProtocolOptions{Serialization: wire.SerializationJSON,
+			Compression: compression, Events: wire.EventsExact},
 	})
 	if err != nil {
 		return err
@@ -208,7 +209,8 @@ func (s *socket) readError(err error) error {
 		}
 		return &Error{Kind: KindWebSocket, Message: text, Err: err}
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		return &Error{Kind: KindWebSocket, Code: wire.CodeMessageTooLarge, Message: fmt.Sprintf("a message of the server is larger than %d bytes", maxFrame), Err: err}
+		return &Error{Kind: KindWebSocket, Code: wire.CodeMessageTooLarge,
+			Message: fmt.Sprintf("a message of the server is larger than %d bytes", maxFrame), Err: err}
 	}
 	e := wrap(KindWebSocket, err, "receive")
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -14,7 +14,8 @@ import (
 // of ours.
 func dialOptions(_ *http.Client, h http.Header) (*websocket.DialOptions, error) {
 	if len(h) > 0 {
-		return nil, errorf(KindInvalidOption, "a browser's WebSocket carries no API key or user: subscribe with a JWT or a password")
+		return nil, errorf(KindInvalidOption,
+			"a browser's WebSocket carries no API key or user: subscribe with a JWT or a password")
 	}
 	return &websocket.DialOptions{}, nil
 }

@@ -30,9 +30,11 @@ func TestWasm(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFake(t)
-	f.answer(200, `{"status":"success","results":[{"schema":[{"name":"n","data_type":"BigInt","index":0}],"rows":[["1152921504606846976"]],"row_count":1,"as_user":"alice"}],"took":1}`)
+	f.answer(200,
+		`{"status":"success","results":[{"schema":[{"name":"n","data_type":"BigInt","index":0}],"rows":[["1152921504606846976"]],"row_count":1,"as_user":"alice"}],"took":1}`)
 	f.table.put(1, 1, false)
-	run := exec.CommandContext(within(t), node, "--experimental-websocket", filepath.Join(strings.TrimSpace(string(root)), "lib/wasm/wasm_exec_node.js"), program, f.URL)
+	run := exec.CommandContext(within(t), node, "--experimental-websocket",
+		filepath.Join(strings.TrimSpace(string(root)), "lib/wasm/wasm_exec_node.js"), program, f.URL)
 	run.Args[0] = "browser" // Under the name of node, Go would not use fetch.
 	run.Env = []string{}
 	var out bytes.Buffer

@@ -216,7 +216,8 @@ func (c Config) clientAs(auth link.Auth) (*link.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := link.Options{URL: address, Auth: auth, User: c.User, Namespace: kalam.NamespaceID(c.Namespace), Timeout: c.Timeout}
+	o := link.Options{URL: address, Auth: auth, User: c.User,
+		Namespace: kalam.NamespaceID(c.Namespace), Timeout: c.Timeout}
 	if auth.User() != "" {
 		o.User = "" // The login says who it is.
 	}

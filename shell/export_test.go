@@ -51,7 +51,8 @@ func Auth(c Config, ask func(string) (string, error)) (link.Auth, error) {
 
 // Interact is the prompt over an editor of the caller's, with tables of the given
 // width.
-func Interact(ctx context.Context, c Config, e Editor, interrupts chan struct{}, columns int, out, errOut io.Writer) int {
+func Interact(ctx context.Context, c Config, e Editor, interrupts chan struct{},
+	columns int, out, errOut io.Writer) int {
 	s, err := open(ctx, c, nil, out, errOut)
 	if err != nil {
 		return usage(err, errOut)

@@ -48,7 +48,8 @@ func newFake(t testing.TB) *fake {
 		reply(w, 200, `{"access_token":"to.ke.n"}`)
 	})
 	mux.HandleFunc("GET /v1/api/healthcheck", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, 200, `{"status":"healthy","version":"1.2.3","api_version":"v1","uptime_seconds":42,"active_connections":3,"active_subscriptions":2,"queries_per_second":1.5}`)
+		reply(w, 200,
+			`{"status":"healthy","version":"1.2.3","api_version":"v1","uptime_seconds":42,"active_connections":3,"active_subscriptions":2,"queries_per_second":1.5}`)
 	})
 	mux.HandleFunc("GET /v1/ws", f.serveSocket)
 	f.Server = httptest.NewServer(mux)
@@ -89,7 +90,8 @@ var answers = map[string]string{
 	"SELECT none": `{"schema":[{"name":"id","data_type":"BigInt","index":0},{"name":"body","data_type":"Text","index":1}],"rows":[],"row_count":0,"as_user":"alice"}`,
 	"SELECT cut":  `{"schema":[{"name":"n","data_type":"Int","index":0}],"rows":[[1],[2]],"row_count":2,"as_user":"alice","truncated":true,"message":"Result truncated to 2 rows (limits.max_result_rows)"}`,
 	"SELECT wide": `{"schema":[{"name":"id","data_type":"Int","index":0},{"name":"title","data_type":"Text","index":1},{"name":"body","data_type":"Text","index":2}],` +
-		`"rows":[[1,"short","` + strings.Repeat("長い文章", 20) + `"],[2,"` + strings.Repeat("title ", 12) + `","x"]],"row_count":2,"as_user":"alice"}`,
+		`"rows":[[1,"short","` + strings.Repeat("長い文章", 20) + `"],[2,"` + strings.Repeat("title ", 12) +
+		`","x"]],"row_count":2,"as_user":"alice"}`,
 	"INSERT": `{"row_count":2,"message":"Inserted 2 row(s)","as_user":"alice"}`,
 	"CREATE": `{"row_count":0,"message":"Table 'app.t' created","as_user":"alice"}`,
 	"USE":    `{"row_count":0,"message":"Current namespace: chat","as_user":"alice"}`,
@@ -125,8 +127,9 @@ func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 		}
 		if !ok {
 			message := fmt.Sprintf("Statement %d failed: Invalid SQL: syntax error at or near \"%s\"", i+1, word)
-			reply(w, 400, fmt.Sprintf(`{"status":"error","results":[%s],"took":1.5,"error":{"code":"INVALID_SQL","message":%q,"statement_index":%d,"position":%d}}`,
-				strings.Join(results, ","), message, i+1, part.Offset+1))
+			reply(w, 400,
+				fmt.Sprintf(`{"status":"error","results":[%s],"took":1.5,"error":{"code":"INVALID_SQL","message":%q,"statement_index":%d,"position":%d}}`,
+					strings.Join(results, ","), message, i+1, part.Offset+1))
 			return
 		}
 		results = append(results, strings.TrimSuffix(body, "}")+fmt.Sprintf(`,"statement_index":%d}`, i+1))
@@ -171,7 +174,8 @@ func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 			}
 			ack, err := json.Marshal(wire.SubscriptionAck{
 				Type: wire.TypeSubscriptionAck, SubscriptionID: id,
-				Schema: []wire.Field{{Name: "id", DataType: kalam.TypeOf(kalam.KindBigInt)}, {Name: "body", DataType: kalam.TypeOf(kalam.KindText), Index: 1}},
+				Schema: []wire.Field{{Name: "id", DataType: kalam.TypeOf(kalam.KindBigInt)},
+					{Name: "body", DataType: kalam.TypeOf(kalam.KindText), Index: 1}},
 			})
 			if err != nil {
 				f.t.Error(err)

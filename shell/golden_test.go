@@ -38,7 +38,8 @@ func within(t testing.TB) context.Context {
 // golden compares an outcome with testdata/name.golden.
 func golden(t *testing.T, f *fake, name string, code int, out, errOut string) {
 	t.Helper()
-	got := fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", code, out, strings.ReplaceAll(errOut, f.URL, "http://server"))
+	got := fmt.Sprintf("exit %d\n--- stdout\n%s--- stderr\n%s", code, out,
+		strings.ReplaceAll(errOut, f.URL, "http://server"))
 	path := filepath.Join("testdata", name+".golden")
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -111,7 +112,8 @@ func TestGolden(t *testing.T) {
 			f := newFake(t)
 			f.live = c.live
 			config := base(f)
-			config.Format, config.Verbose, config.Namespace, config.Subscribe, config.Count = c.format, c.verbose, c.namespace, c.subscribe, c.count
+			config.Format, config.Verbose, config.Namespace, config.Subscribe, config.Count = c.format, c.verbose,
+				c.namespace, c.subscribe, c.count
 			if c.color {
 				config.Color = &c.color
 			}

@@ -141,7 +141,8 @@ func TestSubmit(t *testing.T) {
 		{"paste that ends a statement", []string{"a", pasteBegin + ";\nb;\n" + pasteEnd}, outcomeSubmit, "a;\nb;", ""},
 		{"paste into a line", []string{"x;", "\x01", pasteBegin + "a;\nb" + pasteEnd}, outcomeSubmit, "a;", "bx;"},
 		{"paste of a command", []string{pasteBegin + "\\dt\na;\nexit\n" + pasteEnd}, outcomeSubmit, "\\dt\na;\nexit", ""},
-		{"paste with a word in a statement", []string{pasteBegin + "a\nexit\n;\n" + pasteEnd}, outcomeSubmit, "a\nexit\n;", ""},
+		{"paste with a word in a statement", []string{pasteBegin + "a\nexit\n;\n" + pasteEnd},
+			outcomeSubmit, "a\nexit\n;", ""},
 		{"Ctrl+C", []string{"a", "\x03"}, outcomeInterrupt, "a", ""},
 		{"Ctrl+D", []string{"\x04"}, outcomeEnd, "", ""},
 		{"Ctrl+D in a text", []string{"ab", "\x01", "\x04"}, outcomeNone, "b", ""},
@@ -168,7 +169,8 @@ func TestMenu(t *testing.T) {
 			start--
 		}
 		s := suggestions{start: start}
-		for _, i := range []suggestion{{text: "content", tier: 0}, {text: "contact", tier: 0}, {text: "unique", tier: 0}, {text: "union", tier: 1}, {text: "contains(", tier: 1}} {
+		for _, i := range []suggestion{{text: "content", tier: 0}, {text: "contact", tier: 0}, {text: "unique", tier: 0},
+			{text: "union", tier: 1}, {text: "contains(", tier: 1}} {
 			if hasPrefixFold(i.text, text[start:at]) {
 				s.items = append(s.items, i)
 			}
@@ -236,10 +238,13 @@ func TestLayout(t *testing.T) {
 		{"wrapped", view{prompt: "> ", text: []rune("123456789"), cursor: 8}, 10, 5, []string{"> 12345678", "9"}, 1, 0},
 		{"wide", view{prompt: "> ", text: []rune("1234567你"), cursor: 7}, 10, 5, []string{"> 1234567", "你"}, 1, 0},
 		{"two lines", view{prompt: "> ", next: "- ", text: []rune("a\nb"), cursor: 3}, 10, 5, []string{"> a", "- b"}, 1, 3},
-		{"end of a line", view{prompt: "> ", next: "- ", text: []rune("a\nb"), cursor: 1}, 10, 5, []string{"> a", "- b"}, 0, 3},
+		{"end of a line", view{prompt: "> ", next: "- ", text: []rune("a\nb"), cursor: 1}, 10, 5,
+			[]string{"> a", "- b"}, 0, 3},
 		{"control character", view{prompt: "> ", text: []rune("\x1b"), cursor: 1}, 10, 5, []string{`> \x1b`}, 0, 6},
-		{"menu", view{prompt: "> ", menu: menu, selected: 1, menuRows: 9}, 20, 5, []string{"> ", "  one    x", "> two  ", "  three"}, 0, 2},
-		{"menu cut", view{prompt: "> ", menu: menu, selected: 2, menuRows: 2}, 20, 5, []string{"> ", "> three", "   (1 of 3)"}, 0, 2},
+		{"menu", view{prompt: "> ", menu: menu, selected: 1, menuRows: 9}, 20, 5,
+			[]string{"> ", "  one    x", "> two  ", "  three"}, 0, 2},
+		{"menu cut", view{prompt: "> ", menu: menu, selected: 2, menuRows: 2}, 20, 5,
+			[]string{"> ", "> three", "   (1 of 3)"}, 0, 2},
 		{"menu without room", view{prompt: "> ", menu: menu, selected: -1, menuRows: 9}, 20, 2, []string{"> "}, 0, 2},
 		{
 			"more lines than rows", view{prompt: "> ", next: "- ", text: []rune("1\n2\n3\n4"), cursor: 2}, 10, 2,
@@ -282,7 +287,8 @@ func FuzzEditing(f *testing.F) {
 				menu: e.menu.items, selected: e.menu.selected(), menuRows: menuAfterTab,
 			}
 			frame := layout(v, int(columns), int(rows))
-			if len(frame.rows) > max(int(rows), 1) || frame.row < 0 || frame.row >= len(frame.rows) || frame.col > max(int(columns), 8) {
+			if len(frame.rows) > max(int(rows), 1) || frame.row < 0 || frame.row >= len(frame.rows) ||
+				frame.col > max(int(columns), 8) {
 				t.Fatalf("cursor at %d, %d of %d rows on %d by %d", frame.row, frame.col, len(frame.rows), columns, rows)
 			}
 		}

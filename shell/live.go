@@ -175,7 +175,8 @@ func (v *liveView) row(kind link.EventKind, old, row link.Row) {
 		word := kind.String()
 		if v.printer.color {
 			word = map[link.EventKind]string{
-				link.EventInsert: "\x1b[32m", link.EventUpdate: "\x1b[33m", link.EventDelete: "\x1b[31m", link.EventInitial: "\x1b[34m",
+				link.EventInsert: "\x1b[32m", link.EventUpdate: "\x1b[33m", link.EventDelete: "\x1b[31m",
+				link.EventInitial: "\x1b[34m",
 			}[kind] + word + "\x1b[0m"
 		}
 		fmt.Fprintf(v.out, "[%s] %s → %s\n", v.config.Now().Format("15:04:05"), word, body)

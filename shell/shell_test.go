@@ -54,7 +54,8 @@ func TestUsageErrors(t *testing.T) {
 			c := base(f)
 			change(&c)
 			code, out, errOut := run(t, c, "SELECT 1;")
-			if code != shell.ExitUsage || out != "" || !strings.HasPrefix(errOut, "kalam: ") || !strings.Contains(errOut, "--help") {
+			if code != shell.ExitUsage || out != "" || !strings.HasPrefix(errOut, "kalam: ") ||
+				!strings.Contains(errOut, "--help") {
 				t.Errorf("exit %d, stdout %q, stderr %q", code, out, errOut)
 			}
 		})
@@ -79,10 +80,13 @@ func TestExitCodes(t *testing.T) {
 		errOut string
 	}{
 		{"file", func(c *shell.Config) { c.File = file }, "", 0, "Completed 1 statements in 0.145s\n"},
-		{"standard input as file", func(c *shell.Config) { c.File = "-" }, "SELECT 1;", 0, "Completed 1 statements in 0.145s\n"},
+		{"standard input as file", func(c *shell.Config) { c.File = "-" }, "SELECT 1;", 0,
+			"Completed 1 statements in 0.145s\n"},
 		{"missing file", func(c *shell.Config) { c.File = file + "x" }, "", 1, "ERROR: File error: open "},
-		{"wrong password", func(c *shell.Config) { c.Password = &wrong }, "SELECT 1;", 1, "ERROR: Authentication failed: Invalid credentials"},
-		{"unreachable", func(c *shell.Config) { c.URL = "http://127.0.0.1:1" }, "SELECT 1;", 1, "ERROR: Connection failed: cannot reach http://127.0.0.1:1: "},
+		{"wrong password", func(c *shell.Config) { c.Password = &wrong }, "SELECT 1;", 1,
+			"ERROR: Authentication failed: Invalid credentials"},
+		{"unreachable", func(c *shell.Config) { c.URL = "http://127.0.0.1:1" }, "SELECT 1;", 1,
+			"ERROR: Connection failed: cannot reach http://127.0.0.1:1: "},
 		{"statement", func(c *shell.Config) {}, "FROB;", 1, "ERROR: Statement 1 failed: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -107,7 +111,8 @@ func TestOutputFails(t *testing.T) {
 		c := base(f)
 		c.Format = format
 		var errOut bytes.Buffer
-		if code := shell.Run(within(t), c, strings.NewReader("SELECT 1; SELECT 1;"), brokenPipe{}, &errOut); code != 1 || !strings.Contains(errOut.String(), "broken pipe") {
+		if code := shell.Run(within(t), c, strings.NewReader("SELECT 1; SELECT 1;"), brokenPipe{}, &errOut); code != 1 ||
+			!strings.Contains(errOut.String(), "broken pipe") {
 			t.Errorf("%s: exit %d, stderr %q", format, code, errOut.String())
 		}
 	}
@@ -133,14 +138,20 @@ func TestCredentials(t *testing.T) {
 	}{
 		{"none", shell.Config{}, map[string]string{"Authorization": "", "X-User-Id": "", "X-Api-Key": ""}},
 		{"user without credentials", shell.Config{User: "bob"}, map[string]string{"Authorization": "", "X-User-Id": "bob"}},
-		{"password", shell.Config{User: "alice", Password: &password}, map[string]string{"Authorization": "Bearer to.ke.n", "X-User-Id": ""}},
-		{"password of the environment", shell.Config{Getenv: env("KALAM_USER", "alice", "KALAM_PASSWORD", "secret")}, map[string]string{"Authorization": "Bearer to.ke.n"}},
+		{"password", shell.Config{User: "alice", Password: &password},
+			map[string]string{"Authorization": "Bearer to.ke.n", "X-User-Id": ""}},
+		{"password of the environment", shell.Config{Getenv: env("KALAM_USER", "alice", "KALAM_PASSWORD", "secret")},
+			map[string]string{"Authorization": "Bearer to.ke.n"}},
 		{"token", shell.Config{Token: "a.b.c"}, map[string]string{"Authorization": "Bearer a.b.c", "X-User-Id": ""}},
-		{"token of the environment", shell.Config{Getenv: env("KALAM_TOKEN", "a.b.c")}, map[string]string{"Authorization": "Bearer a.b.c"}},
-		{"token for a user", shell.Config{Token: "a.b.c", User: "bob"}, map[string]string{"Authorization": "Bearer a.b.c", "X-User-Id": "bob"}},
-		{"flag beats environment", shell.Config{User: "alice", Password: &password, Getenv: env("KALAM_TOKEN", "x.y.z")}, map[string]string{"Authorization": "Bearer to.ke.n"}},
+		{"token of the environment", shell.Config{Getenv: env("KALAM_TOKEN", "a.b.c")},
+			map[string]string{"Authorization": "Bearer a.b.c"}},
+		{"token for a user", shell.Config{Token: "a.b.c", User: "bob"},
+			map[string]string{"Authorization": "Bearer a.b.c", "X-User-Id": "bob"}},
+		{"flag beats environment", shell.Config{User: "alice", Password: &password, Getenv: env("KALAM_TOKEN", "x.y.z")},
+			map[string]string{"Authorization": "Bearer to.ke.n"}},
 		{"key", shell.Config{APIKey: "k"}, map[string]string{"X-Api-Key": "k", "Authorization": ""}},
-		{"key of the environment", shell.Config{Getenv: env("KALAM_APIKEY", "k", "KALAM_HOST", "unused")}, map[string]string{"X-Api-Key": "k"}},
+		{"key of the environment", shell.Config{Getenv: env("KALAM_APIKEY", "k", "KALAM_HOST", "unused")},
+			map[string]string{"X-Api-Key": "k"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := c.config
@@ -162,7 +173,8 @@ func TestCredentials(t *testing.T) {
 	}
 	t.Run("asked for", func(t *testing.T) {
 		prompt := ""
-		a, err := shell.Auth(shell.Config{User: "alice", Password: &empty, Getenv: env()}, func(p string) (string, error) { prompt = p; return "typed", nil })
+		a, err := shell.Auth(shell.Config{User: "alice", Password: &empty, Getenv: env()},
+			func(p string) (string, error) { prompt = p; return "typed", nil })
 		if err != nil || a.User() != "alice" || prompt != "Password for alice: " {
 			t.Errorf("%v, %v, prompt %q", a, err, prompt)
 		}
@@ -214,10 +226,14 @@ func TestPlan(t *testing.T) {
 	}{
 		{"empty", " -- x\n", nil},
 		{"statements", "A;\n\nB 'x;y'; C", []shell.Step{{"A", false, 1, 1}, {"B 'x;y'", false, 3, 1}, {"C", false, 3, 1}}},
-		{"transaction", "A; BEGIN;\nB;\nCOMMIT; C", []shell.Step{{"A", false, 1, 1}, {"BEGIN;\nB;\nCOMMIT", false, 1, 3}, {"C", false, 3, 1}}},
-		{"rollback", "START TRANSACTION; A; ROLLBACK; B", []shell.Step{{"START TRANSACTION; A; ROLLBACK", false, 1, 3}, {"B", false, 1, 1}}},
+		{"transaction", "A; BEGIN;\nB;\nCOMMIT; C", []shell.Step{{"A", false, 1, 1}, {"BEGIN;\nB;\nCOMMIT", false, 1, 3},
+			{"C", false, 3, 1}}},
+		{"rollback", "START TRANSACTION; A; ROLLBACK; B", []shell.Step{{"START TRANSACTION; A; ROLLBACK", false, 1, 3},
+			{"B", false, 1, 1}}},
 		{"transaction without end", "BEGIN; A", []shell.Step{{"BEGIN; A", false, 1, 2}}},
-		{"commands", "A;\n\\x\n  \\format json  \nB;\n\\q", []shell.Step{{"A", false, 1, 1}, {`\x`, true, 2, 0}, {`\format json`, true, 3, 0}, {"B", false, 4, 1}, {`\q`, true, 5, 0}}},
+		{"commands", "A;\n\\x\n  \\format json  \nB;\n\\q",
+			[]shell.Step{{"A", false, 1, 1}, {`\x`, true, 2, 0}, {`\format json`, true, 3, 0},
+				{"B", false, 4, 1}, {`\q`, true, 5, 0}}},
 		{"backslash in a string", "A '\n\\x\n'; B", []shell.Step{{"A '\n\\x\n'", false, 1, 1}, {"B", false, 3, 1}}},
 		{"backslash in a statement", "A\n\\x\n;B", []shell.Step{{"A\n\\x", false, 1, 1}, {"B", false, 3, 1}}},
 		{"backslash after a comment", "-- c\n\\x", []shell.Step{{`\x`, true, 2, 0}}},
@@ -268,7 +284,8 @@ func TestOutputIsValid(t *testing.T) {
 	c.Format = "csv"
 	_, out, _ = run(t, c, "SELECT * FROM types;")
 	records, err := csv.NewReader(strings.NewReader(out)).ReadAll()
-	if err != nil || len(records) != 4 || records[3][2] != "a,\"b\"\n\x1b[31mred\u202e" || records[1][3] != "2026-01-02T03:04:05.123456Z" {
+	if err != nil || len(records) != 4 || records[3][2] != "a,\"b\"\n\x1b[31mred\u202e" ||
+		records[1][3] != "2026-01-02T03:04:05.123456Z" {
 		t.Errorf("%v: %q", err, records)
 	}
 }
@@ -279,7 +296,8 @@ func TestAlignment(t *testing.T) {
 	for _, columns := range []int{0, 60, 40, 25} {
 		var out, errOut bytes.Buffer
 		c := base(f)
-		if code := shell.Interact(within(t), c, &typist{lines: []string{"SELECT * FROM types;", "SELECT wide;"}}, nil, columns, &out, &errOut); code != 0 {
+		if code := shell.Interact(within(t), c, &typist{lines: []string{"SELECT * FROM types;", "SELECT wide;"}}, nil,
+			columns, &out, &errOut); code != 0 {
 			t.Fatal(errOut.String())
 		}
 		want := 0
@@ -305,7 +323,8 @@ func TestAlignment(t *testing.T) {
 
 func TestEscape(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "", "héllo 你好 👍": "héllo 你好 👍", "a\tb\nc\r": `a\tb\nc\r`, "\x1b[0m\x00\x7f": `\x1b[0m\x00\x7f`, "\u0085\u202e\u2066": `\u0085\u202e\u2066`,
+		"": "", "héllo 你好 👍": "héllo 你好 👍", "a\tb\nc\r": `a\tb\nc\r`, "\x1b[0m\x00\x7f": `\x1b[0m\x00\x7f`,
+		"\u0085\u202e\u2066": `\u0085\u202e\u2066`,
 	} {
 		if got := shell.Escape(in); got != want {
 			t.Errorf("Escape(%q) = %q, want %q", in, got, want)
@@ -331,7 +350,8 @@ func TestExcerpt(t *testing.T) {
 	}
 	long := shell.Excerpt(strings.Repeat("é", 500)+"!"+strings.Repeat("x", 500), 1000, 7, 0)
 	lines := strings.Split(long, "\n")
-	if len(lines[0]) > 200 || text.StringWidthWithoutEscSequences(lines[0]) > 110 || []rune(lines[0])[len(lines[1])-1] != '!' {
+	if len(lines[0]) > 200 || text.StringWidthWithoutEscSequences(lines[0]) > 110 ||
+		[]rune(lines[0])[len(lines[1])-1] != '!' {
 		t.Errorf("long line:\n%s", long)
 	}
 }
@@ -362,13 +382,15 @@ func (e *typist) Close() error            { return nil }
 func TestPrompt(t *testing.T) {
 	f := newFake(t)
 	e := &typist{lines: []string{
-		"", "SELECT", "  1", "", ";", "SELECT 'a", ";b'; INSERT INTO t; SELECT", "2;", "^C", "SELECT", "^C", "-- only a comment", "SELECT 'x;", "'; ", `\format csv`, "SELECT 1;", "FROB;", `\q`, "SELECT 9;",
+		"", "SELECT", "  1", "", ";", "SELECT 'a", ";b'; INSERT INTO t; SELECT", "2;", "^C", "SELECT", "^C",
+		"-- only a comment", "SELECT 'x;", "'; ", `\format csv`, "SELECT 1;", "FROB;", `\q`, "SELECT 9;",
 	}}
 	var out, errOut bytes.Buffer
 	code := shell.Interact(within(t), base(f), e, nil, 0, &out, &errOut)
 	golden(t, f, "prompt", code, out.String(), errOut.String())
 	wantHistory := []string{
-		"SELECT\n  1;", "SELECT 'a\n;b';", "INSERT INTO t;", "SELECT\n2;", "SELECT 'x;\n';", `\format csv`, "SELECT 1;", "FROB;", `\q`,
+		"SELECT\n  1;", "SELECT 'a\n;b';", "INSERT INTO t;", "SELECT\n2;", "SELECT 'x;\n';",
+		`\format csv`, "SELECT 1;", "FROB;", `\q`,
 	}
 	if d := cmp.Diff(wantHistory, e.history); d != "" {
 		t.Error(d)
@@ -412,7 +434,8 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	<-f.gone
-	if !strings.Contains(errOut.String(), "ERROR: Canceled: query canceled\n") || !strings.Contains(out.String(), "(1 row)") {
+	if !strings.Contains(errOut.String(), "ERROR: Canceled: query canceled\n") ||
+		!strings.Contains(out.String(), "(1 row)") {
 		t.Errorf("stdout %s, stderr %s", out.String(), errOut.String())
 	}
 }
@@ -425,7 +448,8 @@ func TestCancelScript(t *testing.T) {
 		cancel()
 	}()
 	var out, errOut bytes.Buffer
-	if code := shell.Run(ctx, base(f), strings.NewReader("HANG; SELECT 1;"), &out, &errOut); code != 1 || len(f.sent()) != 1 {
+	if code := shell.Run(ctx, base(f), strings.NewReader("HANG; SELECT 1;"), &out, &errOut); code != 1 ||
+		len(f.sent()) != 1 {
 		t.Errorf("exit %d, sent %v", code, f.sent())
 	}
 	<-f.gone
@@ -478,7 +502,8 @@ func TestLive(t *testing.T) {
 		c := base(f)
 		c.Subscribe, c.Count, c.SubscriptionTimeout = "SELECT * FROM app.t", 2, 50*time.Millisecond
 		code, out, errOut := run(t, c, "")
-		if code != 1 || !strings.Contains(out, "INSERT") || !strings.HasSuffix(errOut, "Timeout after 50ms with 1 of 2 changes\n") {
+		if code != 1 || !strings.Contains(out, "INSERT") ||
+			!strings.HasSuffix(errOut, "Timeout after 50ms with 1 of 2 changes\n") {
 			t.Errorf("exit %d, stdout %s, stderr %s", code, out, errOut)
 		}
 	})
@@ -498,7 +523,8 @@ func TestLive(t *testing.T) {
 		for _, q := range []struct{ text, sql, options string }{
 			{"SELECT * FROM app.t WHERE id = 1", "SELECT * FROM app.t WHERE id = 1", "null"},
 			{"SUBSCRIBE TO app.t WHERE id = 1 LAST 5", "SELECT * FROM app.t WHERE id = 1", `{"last_rows":5}`},
-			{"SUBSCRIBE TO SELECT id FROM app.t OPTIONS (batch_size = 7, buffer_size = 3)", "SELECT id FROM app.t", `{"batch_size":7,"buffer_size":3}`},
+			{"SUBSCRIBE TO SELECT id FROM app.t OPTIONS (batch_size = 7, buffer_size = 3)", "SELECT id FROM app.t",
+				`{"batch_size":7,"buffer_size":3}`},
 			{"SUBSCRIBE TO app.t OPTIONS (from = 1152921504606846976);", "SELECT * FROM app.t", `{"from":1152921504606846976}`},
 			{"SUBSCRIBE TO app.t OPTIONS (frob = 1)", "SUBSCRIBE TO app.t OPTIONS (frob = 1)", "null"},
 		} {
@@ -524,7 +550,8 @@ func TestLive(t *testing.T) {
 			c.Subscribe, c.Count = "SELECT * FROM app.t", count
 			out := writerFunc(func([]byte) { cancel() })
 			var errOut bytes.Buffer
-			if code := shell.Run(ctx, c, strings.NewReader(""), out, &errOut); code != want || !strings.HasSuffix(errOut.String(), "Unsubscribed\n") {
+			if code := shell.Run(ctx, c, strings.NewReader(""), out, &errOut); code != want ||
+				!strings.HasSuffix(errOut.String(), "Unsubscribed\n") {
 				t.Errorf("count %d: exit %d, stderr %s", count, code, errOut.String())
 			}
 		}
@@ -542,7 +569,8 @@ func TestLive(t *testing.T) {
 		})
 		var errOut bytes.Buffer
 		e := &typist{lines: []string{"SUBSCRIBE TO app.t;", "SELECT 1;"}}
-		if code := shell.Interact(within(t), base(f), e, interrupts, 0, out, &errOut); code != 0 || !strings.Contains(errOut.String(), "Unsubscribed") || len(f.sent()) != 2 {
+		if code := shell.Interact(within(t), base(f), e, interrupts, 0, out, &errOut); code != 0 ||
+			!strings.Contains(errOut.String(), "Unsubscribed") || len(f.sent()) != 2 {
 			t.Errorf("exit %d, stderr %s", code, errOut.String())
 		}
 	})

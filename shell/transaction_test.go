@@ -31,23 +31,32 @@ func TestTransactionIsOneRequest(t *testing.T) {
 		sent  []string
 		said  string
 	}{
-		{"commit", []string{"BEGIN;", "INSERT a;", "INSERT INTO t VALUES (2);", "COMMIT;"}, []string{"BEGIN;\nINSERT INTO t VALUES (2);\nCOMMIT"}, "Added as statement 2."},
-		{"start and end", []string{"start transaction;", "SELECT 1;", "end;"}, []string{"start transaction;\nSELECT 1;\nend"}, ""},
-		{"on one line", []string{"BEGIN; SELECT 1;", "SELECT 2; COMMIT; SELECT 3;"}, []string{"BEGIN;\nSELECT 1;\nSELECT 2;\nCOMMIT", "SELECT 3"}, ""},
+		{"commit", []string{"BEGIN;", "INSERT a;", "INSERT INTO t VALUES (2);", "COMMIT;"},
+			[]string{"BEGIN;\nINSERT INTO t VALUES (2);\nCOMMIT"}, "Added as statement 2."},
+		{"start and end", []string{"start transaction;", "SELECT 1;", "end;"},
+			[]string{"start transaction;\nSELECT 1;\nend"}, ""},
+		{"on one line", []string{"BEGIN; SELECT 1;", "SELECT 2; COMMIT; SELECT 3;"},
+			[]string{"BEGIN;\nSELECT 1;\nSELECT 2;\nCOMMIT", "SELECT 3"}, ""},
 		{"complete at once", []string{"BEGIN; SELECT 1; COMMIT;"}, []string{"BEGIN; SELECT 1; COMMIT"}, ""},
-		{"rollback", []string{"BEGIN;", "SELECT 1;", "SELECT 2;", "ROLLBACK;", "SELECT 3;"}, []string{"SELECT 3"}, "Transaction rolled back: 2 statements were dropped, nothing was sent."},
+		{"rollback", []string{"BEGIN;", "SELECT 1;", "SELECT 2;", "ROLLBACK;", "SELECT 3;"}, []string{"SELECT 3"},
+			"Transaction rolled back: 2 statements were dropped, nothing was sent."},
 		{"abort", []string{"BEGIN;", "ABORT;"}, nil, "0 statements were dropped"},
 		{"left", []string{"BEGIN;", "SELECT 1;"}, nil, dropped + "1 statement was never sent."},
 		{"left with a command", []string{"BEGIN;", "SELECT 1;", `\q`}, nil, dropped},
-		{"a second BEGIN", []string{"BEGIN;", "BEGIN;", "SELECT 1;", "COMMIT;"}, []string{"BEGIN;\nSELECT 1;\nCOMMIT"}, "ERROR: a transaction is open already"},
-		{"a live query", []string{"BEGIN;", "SUBSCRIBE TO app.t;", "ROLLBACK;"}, nil, "ERROR: a live query cannot be part of a transaction"},
+		{"a second BEGIN", []string{"BEGIN;", "BEGIN;", "SELECT 1;", "COMMIT;"}, []string{"BEGIN;\nSELECT 1;\nCOMMIT"},
+			"ERROR: a transaction is open already"},
+		{"a live query", []string{"BEGIN;", "SUBSCRIBE TO app.t;", "ROLLBACK;"}, nil,
+			"ERROR: a live query cannot be part of a transaction"},
 		{"commands go on", []string{"BEGIN;", `\use chat`, "ROLLBACK;"}, []string{`USE "chat"`}, ""},
-		{"Ctrl+C keeps it", []string{"BEGIN;", "^C", "SELECT 1;", "COMMIT;"}, []string{"BEGIN;\nSELECT 1;\nCOMMIT"}, "A transaction is open: COMMIT; or ROLLBACK; ends it."},
+		{"Ctrl+C keeps it", []string{"BEGIN;", "^C", "SELECT 1;", "COMMIT;"}, []string{"BEGIN;\nSELECT 1;\nCOMMIT"},
+			"A transaction is open: COMMIT; or ROLLBACK; ends it."},
 		{
 			"an error says which statement", []string{"BEGIN;", "SELECT 1;", "FROM nowhere;", "COMMIT;"},
 			[]string{"BEGIN;\nSELECT 1;\nFROM nowhere;\nCOMMIT"}, "Statement 3 failed: ",
 		},
-		{"an error drops it", []string{"BEGIN;", "FROM nowhere;", "COMMIT;", "SELECT 1;"}, []string{"BEGIN;\nFROM nowhere;\nCOMMIT", "SELECT 1"}, "Transaction rolled back: none of its 1 statement took effect."},
+		{"an error drops it", []string{"BEGIN;", "FROM nowhere;", "COMMIT;", "SELECT 1;"},
+			[]string{"BEGIN;\nFROM nowhere;\nCOMMIT", "SELECT 1"},
+			"Transaction rolled back: none of its 1 statement took effect."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sent, _, said := typed(t, c.lines...)
@@ -66,7 +75,8 @@ func TestPromptTellsUserNamespaceAndTransaction(t *testing.T) {
 	e := &typist{lines: []string{"USE chat;", "BEGIN;", "SELECT 1", ";", "ROLLBACK;"}}
 	var out, errOut bytes.Buffer
 	shell.Interact(within(t), base(f), e, nil, 0, &out, &errOut)
-	want := []string{"alice@default kalam> ", "alice@chat kalam> ", "alice@chat kalam*> ", "                -> ", "alice@chat kalam*> ", "alice@chat kalam> "}
+	want := []string{"alice@default kalam> ", "alice@chat kalam> ", "alice@chat kalam*> ", "                -> ",
+		"alice@chat kalam*> ", "alice@chat kalam> "}
 	if d := cmp.Diff(want, e.prompts); d != "" {
 		t.Error(d)
 	}

@@ -45,7 +45,8 @@ func Lex(sql string) ([]Lexeme, error) {
 
 // lexemeKinds is a table of constants.
 var lexemeKinds = [...]LexemeKind{
-	Word: LexWord, Number: LexNumber, HexNumber: LexNumber, Quoted: LexQuoted, String: LexString, Escape: LexString, Hex: LexString,
+	Word: LexWord, Number: LexNumber, HexNumber: LexNumber, Quoted: LexQuoted, String: LexString,
+	Escape: LexString, Hex: LexString,
 	Dollar: LexString, Param: LexParam, Op: LexOther, Punct: LexOther,
 }
 

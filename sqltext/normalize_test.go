@@ -8,7 +8,8 @@ import (
 
 func TestNormalize(t *testing.T) {
 	same := [][]string{
-		{"SELECT a FROM t WHERE b = 'x  y'", "select a\n\tfrom  t -- c\nwhere /* d /* e */ */ b = 'x  y'  ", "Select a From t Where b = 'x  y' "},
+		{"SELECT a FROM t WHERE b = 'x  y'", "select a\n\tfrom  t -- c\nwhere /* d /* e */ */ b = 'x  y'  ",
+			"Select a From t Where b = 'x  y' "},
 		{"SELECT 'a' 'b'", "SELECT 'a' /*\n*/ 'b'", "select 'a' \t 'b'"},
 		{"SELECT X'00' AS x", "select X'00'  as x"},
 		{"SELECT a - -1", "SELECT a -/**/ -1"},
@@ -21,8 +22,10 @@ func TestNormalize(t *testing.T) {
 		}
 	}
 	different := []string{
-		"SELECT a", "SELECT A", "SELECT \"a\"", "SELECT 'a'", "SELECT 'A'", "SELECT 'a'\n'b'", "SELECT 'a' 'b'", "SELECT 'a''b'", "SELECT a AS all", "SELECT a AS ALL",
-		"SELECT t.all", "SELECT t.ALL", "SELECT {all: 1}", "SELECT {ALL: 1}", "SELECT - -a", "SELECT 1 2", "SELECT 12", "SELECT a b", "SELECT ab", "SELECT $1", "SELECT $2",
+		"SELECT a", "SELECT A", "SELECT \"a\"", "SELECT 'a'", "SELECT 'A'", "SELECT 'a'\n'b'", "SELECT 'a' 'b'",
+		"SELECT 'a''b'", "SELECT a AS all", "SELECT a AS ALL",
+		"SELECT t.all", "SELECT t.ALL", "SELECT {all: 1}", "SELECT {ALL: 1}", "SELECT - -a", "SELECT 1 2", "SELECT 12",
+		"SELECT a b", "SELECT ab", "SELECT $1", "SELECT $2",
 	}
 	seen := map[string]string{}
 	for _, sql := range different {
@@ -33,7 +36,8 @@ func TestNormalize(t *testing.T) {
 		seen[n] = sql
 	}
 	for sql, want := range map[string]string{
-		"select a from t": "SELECT a FROM t", "": "", " -- x": "", "select 'open": "select 'open", "select/* */1": "SELECT 1", "select(1)": "SELECT(1)",
+		"select a from t": "SELECT a FROM t", "": "", " -- x": "", "select 'open": "select 'open",
+		"select/* */1": "SELECT 1", "select(1)": "SELECT(1)",
 	} {
 		if got := sqltext.Normalize(sql); got != want {
 			t.Errorf("%q: got %q, want %q", sql, got, want)

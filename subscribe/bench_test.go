@@ -53,7 +53,8 @@ func reader(o *subscribe.Outbox, ended, work *sync.WaitGroup) {
 // BenchmarkFanOut measures one insert until every subscription has its event
 // encoded, each socket having a goroutine.
 func BenchmarkFanOut(b *testing.B) {
-	for _, bb := range []struct{ subs, sockets, filters int }{{1, 1, 1}, {5000, 5000, 1}, {5000, 5000, 5000}, {100_000, 1000, 1}} {
+	for _, bb := range []struct{ subs, sockets, filters int }{{1, 1, 1}, {5000, 5000, 1},
+		{5000, 5000, 5000}, {100_000, 1000, 1}} {
 		b.Run(fmt.Sprintf("subscriptions=%d/sockets=%d/filters=%d", bb.subs, bb.sockets, bb.filters), func(b *testing.B) {
 			h := subscribe.NewHub(subscribe.HubOptions{MaxPerUser: -1})
 			outboxes, t := crowd(b, h, bb.subs, bb.sockets, bb.filters)
@@ -67,7 +68,8 @@ func BenchmarkFanOut(b *testing.B) {
 			for b.Loop() {
 				seq++
 				work.Add(bb.subs)
-				h.Publish([]kalam.Change{{Scope: t.ScopeOf(""), Kind: kalam.ChangeInsert, New: kalam.Row{Seq: seq, Payload: payload}}})
+				h.Publish([]kalam.Change{{Scope: t.ScopeOf(""), Kind: kalam.ChangeInsert,
+					New: kalam.Row{Seq: seq, Payload: payload}}})
 				work.Wait()
 			}
 			for _, o := range outboxes {

@@ -269,7 +269,8 @@ func checkWatcher(t *testing.T, w *world, rd *readers, v *watcher) int {
 		lines = append(lines, describe(e))
 	}
 	if d := cmp.Diff(want, lines); d != "" {
-		t.Errorf("events of %s, exact %v, evaluator %v (-want +got):\n%s", v.spec.Subscription, v.spec.ExactEvents, v.spec.Evaluator != nil, d)
+		t.Errorf("events of %s, exact %v, evaluator %v (-want +got):\n%s", v.spec.Subscription,
+			v.spec.ExactEvents, v.spec.Evaluator != nil, d)
 	}
 	info, ok := w.hub.Lookup(v.sub.ID())
 	if !ok || info.Changes != int64(len(want)) || info.QueueDepth != 0 {

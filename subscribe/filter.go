@@ -265,7 +265,8 @@ func (c *compiler) in(e In) (predicate, error) {
 // inSet compiles a long list of constants that are equal exactly when their bits
 // are; nil when it is not one.
 func inSet(arg operand, list []operand) predicate {
-	if len(list) < manyConstants || !isInteger(arg.t.Kind) && arg.t.Kind != kalam.KindText && arg.t.Kind != kalam.KindUUID {
+	if len(list) < manyConstants || !isInteger(arg.t.Kind) && arg.t.Kind != kalam.KindText &&
+		arg.t.Kind != kalam.KindUUID {
 		return nil
 	}
 	set := make(map[kalam.Value]struct{}, len(list))
@@ -415,10 +416,12 @@ func typedText(s string) operand {
 func (c *compiler) column(name string) (operand, error) {
 	switch name {
 	case kalam.ColumnSeq:
-		return operand{t: kalam.TypeOf(kalam.KindBigInt), eval: func(r *row) kalam.Value { return kalam.BigInt(int64(r.seq)) }}, nil
+		return operand{t: kalam.TypeOf(kalam.KindBigInt),
+			eval: func(r *row) kalam.Value { return kalam.BigInt(int64(r.seq)) }}, nil
 	case kalam.ColumnDeleted:
 		c.usesDeleted = true
-		return operand{t: kalam.TypeOf(kalam.KindBoolean), eval: func(r *row) kalam.Value { return kalam.Bool(r.deleted) }}, nil
+		return operand{t: kalam.TypeOf(kalam.KindBoolean), eval: func(r *row) kalam.Value { return kalam.Bool(r.deleted) }},
+			nil
 	case kalam.ColumnUpdated:
 		return operand{t: kalam.TypeOf(kalam.KindTimestamp), eval: func(r *row) kalam.Value {
 			return kalam.Integer(kalam.KindTimestamp, r.seq.Time().UnixMicro())

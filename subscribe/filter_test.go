@@ -86,21 +86,23 @@ func parse(tb testing.TB, t kalam.DataType, s string) kalam.Value {
 
 // ascending holds values of each kind in rising order, as text.
 var ascending = map[kalam.Kind][]string{
-	kalam.KindBoolean:   {"false", "true"},
-	kalam.KindSmallInt:  {"-32768", "-1", "0", "32767"},
-	kalam.KindInt:       {"-2147483648", "-1", "0", "2147483647"},
-	kalam.KindBigInt:    {"-9223372036854775808", "-1", "0", "9007199254740993", "9223372036854775807"},
-	kalam.KindFloat:     {"-3.5", "0", "0.25", "1e30"},
-	kalam.KindDouble:    {"-1e300", "-0.5", "0", "1e300"},
-	kalam.KindDecimal:   {"-99999999.99", "-0.01", "0.00", "0.10", "99999999.99"},
-	kalam.KindText:      {"", "A", "Z", "a", "ab", "é", "日"},
-	kalam.KindTimestamp: {"1900-01-01 00:00:00", "1969-12-31 23:59:59.999999", "2024-02-29 12:00:00", "2024-02-29 12:00:00.000001"},
-	kalam.KindDateTime:  {"1969-12-31T23:59:59Z", "2024-06-01T00:00:00+02:00", "2024-06-01T00:00:00Z"},
-	kalam.KindDate:      {"0001-01-01", "1970-01-01", "9999-12-31"},
-	kalam.KindTime:      {"00:00:00", "00:00:00.000001", "23:59:59.999999"},
-	kalam.KindJSON:      {`"a"`, `[1]`, `{"a":1}`},
-	kalam.KindUUID:      {"00000000-0000-0000-0000-000000000001", "7fffffff-ffff-ffff-ffff-ffffffffffff", "80000000-0000-0000-0000-000000000000"},
-	kalam.KindBytes:     nil, // Below: they have no common text.
+	kalam.KindBoolean:  {"false", "true"},
+	kalam.KindSmallInt: {"-32768", "-1", "0", "32767"},
+	kalam.KindInt:      {"-2147483648", "-1", "0", "2147483647"},
+	kalam.KindBigInt:   {"-9223372036854775808", "-1", "0", "9007199254740993", "9223372036854775807"},
+	kalam.KindFloat:    {"-3.5", "0", "0.25", "1e30"},
+	kalam.KindDouble:   {"-1e300", "-0.5", "0", "1e300"},
+	kalam.KindDecimal:  {"-99999999.99", "-0.01", "0.00", "0.10", "99999999.99"},
+	kalam.KindText:     {"", "A", "Z", "a", "ab", "é", "日"},
+	kalam.KindTimestamp: {"1900-01-01 00:00:00", "1969-12-31 23:59:59.999999", "2024-02-29 12:00:00",
+		"2024-02-29 12:00:00.000001"},
+	kalam.KindDateTime: {"1969-12-31T23:59:59Z", "2024-06-01T00:00:00+02:00", "2024-06-01T00:00:00Z"},
+	kalam.KindDate:     {"0001-01-01", "1970-01-01", "9999-12-31"},
+	kalam.KindTime:     {"00:00:00", "00:00:00.000001", "23:59:59.999999"},
+	kalam.KindJSON:     {`"a"`, `[1]`, `{"a":1}`},
+	kalam.KindUUID: {"00000000-0000-0000-0000-000000000001", "7fffffff-ffff-ffff-ffff-ffffffffffff",
+		"80000000-0000-0000-0000-000000000000"},
+	kalam.KindBytes: nil, // Below: they have no common text.
 }
 
 func valuesOf(tb testing.TB, k kalam.Kind) (list []kalam.Value) {
@@ -249,15 +251,18 @@ func TestMoments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		row := rowOf(table, map[string]kalam.Value{
-			"c_timestamp": parse(t, kalam.TypeOf(kalam.KindTimestamp), tt.stamp), "c_date": parse(t, kalam.TypeOf(kalam.KindDate), tt.date),
+			"c_timestamp": parse(t, kalam.TypeOf(kalam.KindTimestamp), tt.stamp),
+			"c_date":      parse(t, kalam.TypeOf(kalam.KindDate), tt.date),
 		})
 		for _, o := range operators {
-			if got, want := truth(t, table, is(o.op, col("c_timestamp"), col("c_date")), row), fmt.Sprint(o.want(tt.want, 0)); got != want {
+			if got, want := truth(t, table, is(o.op, col("c_timestamp"), col("c_date")), row),
+				fmt.Sprint(o.want(tt.want, 0)); got != want {
 				t.Errorf("%s %s %s is %s, want %s", tt.stamp, o.name, tt.date, got, want)
 			}
 		}
 	}
-	far := rowOf(table, map[string]kalam.Value{"c_timestamp": kalam.Integer(kalam.KindTimestamp, 0), "c_date": kalam.Integer(kalam.KindDate, math.MaxInt32)})
+	far := rowOf(table, map[string]kalam.Value{"c_timestamp": kalam.Integer(kalam.KindTimestamp, 0),
+		"c_date": kalam.Integer(kalam.KindDate, math.MaxInt32)})
 	if got := truth(t, table, is(subscribe.Less, col("c_timestamp"), col("c_date")), far); got != "true" {
 		t.Errorf("TIMESTAMP < farthest DATE is %s", got)
 	}
@@ -280,15 +285,18 @@ func TestLogic(t *testing.T) {
 			e    subscribe.Expr
 			want string
 		}{
-			"a":                {b1, tt.a},
-			"NOT a":            {subscribe.Not{Arg: b1}, not[tt.a]},
-			"a AND b":          {subscribe.And{Args: []subscribe.Expr{b1, b2}}, tt.and},
-			"a OR b":           {subscribe.Or{Args: []subscribe.Expr{b1, b2}}, tt.or},
-			"NOT a OR NOT b":   {subscribe.Or{Args: []subscribe.Expr{subscribe.Not{Arg: b1}, subscribe.Not{Arg: b2}}}, not[tt.and]},
-			"(a AND b) = true": {is(subscribe.Equal, subscribe.And{Args: []subscribe.Expr{b1, b2}}, lit(kalam.Bool(true))), tt.and},
-			"a IS TRUE":        {is(subscribe.IsNotDistinct, b1, lit(kalam.Bool(true))), fmt.Sprint(tt.a == "true")},
-			"a IS NULL":        {subscribe.IsNull{Arg: b1}, fmt.Sprint(tt.a == "NULL")},
-			"a AND NULL":       {subscribe.And{Args: []subscribe.Expr{b1, lit(kalam.Null())}}, map[bool]string{true: "false", false: "NULL"}[tt.a == "false"]},
+			"a":       {b1, tt.a},
+			"NOT a":   {subscribe.Not{Arg: b1}, not[tt.a]},
+			"a AND b": {subscribe.And{Args: []subscribe.Expr{b1, b2}}, tt.and},
+			"a OR b":  {subscribe.Or{Args: []subscribe.Expr{b1, b2}}, tt.or},
+			"NOT a OR NOT b": {subscribe.Or{Args: []subscribe.Expr{subscribe.Not{Arg: b1}, subscribe.Not{Arg: b2}}},
+				not[tt.and]},
+			"(a AND b) = true": {is(subscribe.Equal, subscribe.And{Args: []subscribe.Expr{b1, b2}}, lit(kalam.Bool(true))),
+				tt.and},
+			"a IS TRUE": {is(subscribe.IsNotDistinct, b1, lit(kalam.Bool(true))), fmt.Sprint(tt.a == "true")},
+			"a IS NULL": {subscribe.IsNull{Arg: b1}, fmt.Sprint(tt.a == "NULL")},
+			"a AND NULL": {subscribe.And{Args: []subscribe.Expr{b1, lit(kalam.Null())}},
+				map[bool]string{true: "false", false: "NULL"}[tt.a == "false"]},
 		} {
 			if got := truth(t, table, c.e, row); got != c.want {
 				t.Errorf("a=%s b=%s: %s is %s, want %s", tt.a, tt.b, name, got, c.want)
@@ -413,8 +421,9 @@ func TestReadings(t *testing.T) {
 		{column: "c_int", literal: text("abc"), err: "Type mismatch: expected INT, got 'abc'"},
 		{column: "c_smallint", literal: text("99999"), err: "SMALLINT value out of range"},
 		{column: "c_timestamp", literal: text("soon"), err: "Type mismatch: expected TIMESTAMP, got 'soon'"},
-		{column: "c_timestamp", literal: num(1767225600000), err: "Type mismatch: expected TIMESTAMP, got 1767225600000, which looks like seconds or " +
-			"milliseconds since 1970; give microseconds or a text such as '2026-01-31T12:00:00Z'"},
+		{column: "c_timestamp", literal: num(1767225600000),
+			err: "Type mismatch: expected TIMESTAMP, got 1767225600000, which looks like seconds or " +
+				"milliseconds since 1970; give microseconds or a text such as '2026-01-31T12:00:00Z'"},
 	} {
 		for _, e := range []subscribe.Expr{
 			is(subscribe.Equal, col(tt.column), tt.literal), is(subscribe.Equal, tt.literal, col(tt.column)),
@@ -457,12 +466,14 @@ func TestNotCompilable(t *testing.T) {
 		{"LIKE of a number", subscribe.Like{Arg: col("c_int"), Pattern: text("1%")}},
 		{"long escape", subscribe.Like{Arg: col("c_text"), Pattern: text("a"), Escape: "ab"}},
 		{"pattern ends with its escape", subscribe.Like{Arg: col("c_text"), Pattern: text(`a\`), Escape: `\`}},
-		{"ILIKE with a letter as escape", subscribe.Like{Arg: col("c_text"), Pattern: text("aX%"), Escape: "X", Insensitive: true}},
+		{"ILIKE with a letter as escape", subscribe.Like{Arg: col("c_text"), Pattern: text("aX%"), Escape: "X",
+			Insensitive: true}},
 		{"mixed list", subscribe.In{Arg: col("c_int"), List: []subscribe.Expr{num(1), lit(kalam.Double(1))}}},
 		{"CASE of two types", is(subscribe.Equal, subscribe.Case{
 			Whens: []subscribe.When{{Cond: col("b1"), Then: num(1)}}, Else: text("x"),
 		}, num(1))},
-		{"wide DECIMAL", is(subscribe.Equal, col("c_decimal"), lit(kalam.Decimal(0x4B3B4CA85A86C47A, 0x098A223FFFFFFFFF, 38)))},
+		{"wide DECIMAL", is(subscribe.Equal, col("c_decimal"),
+			lit(kalam.Decimal(0x4B3B4CA85A86C47A, 0x098A223FFFFFFFFF, 38)))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -494,14 +505,18 @@ func TestFilterKeys(t *testing.T) {
 	n := col("c_int")
 	distinct := []subscribe.Expr{
 		nil, n2(n, 1), n2(n, 2), n2(col("c_int2"), 1), is(subscribe.Less, n, num(1)), is(subscribe.Equal, num(1), n),
-		is(subscribe.Equal, n, lit(kalam.BigInt(1))), is(subscribe.Equal, n, text("1")), is(subscribe.Equal, n, lit(kalam.Null())),
+		is(subscribe.Equal, n, lit(kalam.BigInt(1))), is(subscribe.Equal, n, text("1")),
+		is(subscribe.Equal, n, lit(kalam.Null())),
 		subscribe.Not{Arg: n2(n, 1)}, subscribe.IsNull{Arg: n},
 		subscribe.And{Args: []subscribe.Expr{n2(n, 1), n2(n, 2)}}, subscribe.Or{Args: []subscribe.Expr{n2(n, 1), n2(n, 2)}},
 		subscribe.And{Args: []subscribe.Expr{subscribe.And{Args: []subscribe.Expr{n2(n, 1)}}, n2(n, 2)}},
 		subscribe.In{Arg: n, List: []subscribe.Expr{num(1), num(2)}}, subscribe.Between{Arg: n, Low: num(1), High: num(2)},
-		subscribe.Like{Arg: col("c_text"), Pattern: text("a")}, subscribe.Like{Arg: col("c_text"), Pattern: text("a"), Insensitive: true},
-		subscribe.Like{Arg: col("c_text"), Pattern: text("a"), Escape: "b"}, subscribe.Like{Arg: col("c_text"), Pattern: text(`a")`)},
-		is(subscribe.Equal, col("c_decimal"), lit(kalam.Decimal(0, 10, 1))), is(subscribe.Equal, col("c_decimal"), lit(kalam.Decimal(0, 10, 0))),
+		subscribe.Like{Arg: col("c_text"), Pattern: text("a")},
+		subscribe.Like{Arg: col("c_text"), Pattern: text("a"), Insensitive: true},
+		subscribe.Like{Arg: col("c_text"), Pattern: text("a"), Escape: "b"},
+		subscribe.Like{Arg: col("c_text"), Pattern: text(`a")`)},
+		is(subscribe.Equal, col("c_decimal"), lit(kalam.Decimal(0, 10, 1))),
+		is(subscribe.Equal, col("c_decimal"), lit(kalam.Decimal(0, 10, 0))),
 		subscribe.Case{Whens: []subscribe.When{{Cond: col("b1"), Then: col("b2")}}},
 		subscribe.Case{Whens: []subscribe.When{{Cond: col("b1"), Then: col("b2")}}, Else: col("b3")},
 	}
@@ -520,11 +535,13 @@ func TestFilterKeys(t *testing.T) {
 		t.Error("the case of a name is in the key")
 	}
 	mine := is(subscribe.Equal, col("c_text"), subscribe.CurrentUser{})
-	if key(mine, "ann", kalam.RoleUser) == key(mine, "bob", kalam.RoleUser) || key(mine, "ann", kalam.RoleUser) != key(mine, "ann", kalam.RoleDBA) {
+	if key(mine, "ann", kalam.RoleUser) == key(mine, "bob", kalam.RoleUser) ||
+		key(mine, "ann", kalam.RoleUser) != key(mine, "ann", kalam.RoleDBA) {
 		t.Error("key of a condition on the user")
 	}
 	role := is(subscribe.Equal, col("c_text"), subscribe.CurrentRole{})
-	if key(role, "ann", kalam.RoleUser) == key(role, "ann", kalam.RoleDBA) || key(role, "ann", kalam.RoleUser) != key(role, "bob", kalam.RoleUser) {
+	if key(role, "ann", kalam.RoleUser) == key(role, "ann", kalam.RoleDBA) ||
+		key(role, "ann", kalam.RoleUser) != key(role, "bob", kalam.RoleUser) {
 		t.Error("key of a condition on the role")
 	}
 	for e, want := range map[subscribe.Expr]bool{

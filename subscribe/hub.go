@@ -37,12 +37,13 @@ const (
 
 // HubOptions configure NewHub. The zero value is usable.
 type HubOptions struct {
-	Logger     *slog.Logger     // nil discards.
-	Now        func() time.Time // nil is time.Now.
-	MaxQueue   int              // Events that may wait per subscription; 0 is DefaultMaxQueue.
-	MaxBytes   int64            // Bytes of rows that may wait per Outbox; 0 is DefaultMaxBytes.
-	MaxBacklog int64            // Bytes of changes that may wait to be matched, in all and per Evaluator; 0 is DefaultMaxBacklog.
-	MaxPerUser int              // Subscriptions of one user; 0 is DefaultMaxPerUser, negative any number.
+	Logger   *slog.Logger     // nil discards.
+	Now      func() time.Time // nil is time.Now.
+	MaxQueue int              // Events that may wait per subscription; 0 is DefaultMaxQueue.
+	MaxBytes int64            // Bytes of rows that may wait per Outbox; 0 is DefaultMaxBytes.
+	// Bytes of changes that may wait to be matched, in all and per Evaluator; 0 is DefaultMaxBacklog.
+	MaxBacklog int64
+	MaxPerUser int // Subscriptions of one user; 0 is DefaultMaxPerUser, negative any number.
 }
 
 // Hub takes committed changes and gives them to the subscriptions of their

@@ -39,7 +39,8 @@ func TestEventKinds(t *testing.T) {
 	}{
 		{"all", nil, false, []string{
 			"insert@1 {1 10 v10}", "update@2 {1 20 v20} was@1 {1 10 v10}", "update@3 {1 99 v99} was@2 {1 20 v20}",
-			"update@4 {1 98 v98} was@3 {1 99 v99}", "update@5 {1 11 v11} was@4 {1 98 v98}", "delete@6 tombstone {1 11 v11} was@5 {1 11 v11}",
+			"update@4 {1 98 v98} was@3 {1 99 v99}", "update@5 {1 11 v11} was@4 {1 98 v98}",
+			"delete@6 tombstone {1 11 v11} was@5 {1 11 v11}",
 			"insert@7 {2 99 v99}", "delete@8 tombstone {2 99 v99} was@7 {2 99 v99}",
 		}},
 		{"filter on the new row", below(50), false, []string{
@@ -174,7 +175,8 @@ func TestRegisterRefuses(t *testing.T) {
 	second := w.start(w.spec(1, "ann", "g"))
 	_, err := w.hub.Register(w.spec(1, "ann", "h"))
 	var e *kalam.Error
-	if !errors.Is(err, subscribe.ErrLimit) || !errors.As(err, &e) || e.Code != kalam.CodeResourceExhausted || e.Msg != "Maximum subscriptions reached" {
+	if !errors.Is(err, subscribe.ErrLimit) || !errors.As(err, &e) || e.Code != kalam.CodeResourceExhausted ||
+		e.Msg != "Maximum subscriptions reached" {
 		t.Errorf("over the limit: %v", err)
 	}
 	w.start(w.spec(1, "bob", "h")) // Another user has their own count.
@@ -223,7 +225,8 @@ func TestInfo(t *testing.T) {
 	w.start(w.spec(1, "ann", "later"))
 	want := subscribe.Info{
 		ID: "ann-c1-s", Connection: "c1", Subscription: "s", Table: kalam.TableID{Namespace: "app", Name: "notes"}, Number: 1,
-		User: "ann", SQL: "SELECT * FROM app.notes", Options: `{"last_rows":1}`, Status: subscribe.StatusActive, CreatedAt: time.Unix(100, 0),
+		User: "ann", SQL: "SELECT * FROM app.notes", Options: `{"last_rows":1}`, Status: subscribe.StatusActive,
+		CreatedAt: time.Unix(100, 0),
 	}
 	if d := cmp.Diff(want, w.hub.Subscriptions()[0]); d != "" {
 		t.Errorf("new (-want +got):\n%s", d)
@@ -296,7 +299,8 @@ func TestEventsOwnTheirMemory(t *testing.T) {
 	w := newWorld(t, subscribe.HubOptions{})
 	sub := w.start(w.spec(1, "ann", "s"))
 	payload := datatype.EncodeRow(nil, w.table(1), note{1, 2, "body"}.values())
-	w.hub.Publish([]kalam.Change{{Scope: sub.Spec().Scope, Kind: kalam.ChangeInsert, New: kalam.Row{Seq: 1, Payload: payload}}})
+	w.hub.Publish([]kalam.Change{{Scope: sub.Spec().Scope, Kind: kalam.ChangeInsert,
+		New: kalam.Row{Seq: 1, Payload: payload}}})
 	e := next(t, sub.Outbox()).Events[0]
 	for i := range payload {
 		payload[i] = 'x'

@@ -77,7 +77,8 @@ func (m *matcher) evaluate(d *decoder, changes []kalam.Change, hits []hit) ([]hi
 		return hits, err
 	}
 	if len(is) != len(rows) {
-		return hits, kalam.Errorf(kalam.CodeInternal, "evaluator decided %d of %d rows of table %s", len(is), len(rows), m.table.ID)
+		return hits, kalam.Errorf(kalam.CodeInternal, "evaluator decided %d of %d rows of table %s",
+			len(is), len(rows), m.table.ID)
 	}
 	for i := range changes {
 		c := &changes[i]

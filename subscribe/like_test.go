@@ -73,7 +73,8 @@ func TestLike(t *testing.T) {
 		}
 	}
 	null := lit(kalam.Null())
-	for _, e := range []subscribe.Like{{Arg: col("c_text"), Pattern: text("a")}, {Arg: null, Pattern: text("a")}, {Arg: text("a"), Pattern: null}} {
+	for _, e := range []subscribe.Like{{Arg: col("c_text"), Pattern: text("a")}, {Arg: null, Pattern: text("a")},
+		{Arg: text("a"), Pattern: null}} {
 		if got := truth(t, table, e, rowOf(table, nil)); got != "NULL" {
 			t.Errorf("%+v is %s", e, got)
 		}
@@ -105,7 +106,8 @@ func TestLikeModel(t *testing.T) {
 		s, p := word.Draw(t, "text"), word.Draw(t, "pattern")
 		escape := rapid.SampledFrom([]string{"", "!", "%", "_"}).Draw(t, "escape")
 		insensitive := rapid.Bool().Draw(t, "insensitive")
-		f, err := subscribe.Compile(table, subscribe.Like{Arg: col("c_text"), Pattern: text(p), Escape: escape, Insensitive: insensitive}, "", 0)
+		f, err := subscribe.Compile(table, subscribe.Like{Arg: col("c_text"), Pattern: text(p), Escape: escape,
+			Insensitive: insensitive}, "", 0)
 		var e rune
 		if escape != "" {
 			e = rune(escape[0])

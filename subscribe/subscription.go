@@ -48,13 +48,15 @@ func (s *Spec) check() error {
 	case s.Table == nil:
 		return kalam.Errorf(kalam.CodeInternal, "subscription '%s' has no table", s.ID)
 	case s.Scope.Table != s.Table.Number:
-		return kalam.Errorf(kalam.CodeInternal, "subscription '%s' to table %s has a scope of another table", s.ID, s.Table.ID)
+		return kalam.Errorf(kalam.CodeInternal, "subscription '%s' to table %s has a scope of another table", s.ID,
+			s.Table.ID)
 	case s.Filter != nil && s.Evaluator != nil:
 		return kalam.Errorf(kalam.CodeInternal, "subscription '%s' has a filter and an evaluator", s.ID)
 	}
 	for _, i := range s.Columns {
 		if i < 0 || i >= len(s.Table.Columns) {
-			return kalam.Errorf(kalam.CodeInternal, "subscription '%s' shows column %d, which table %s does not have", s.ID, i, s.Table.ID)
+			return kalam.Errorf(kalam.CodeInternal, "subscription '%s' shows column %d, which table %s does not have", s.ID, i,
+				s.Table.ID)
 		}
 	}
 	return nil

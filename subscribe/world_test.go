@@ -70,7 +70,8 @@ type world struct {
 
 func newWorld(t testing.TB, o subscribe.HubOptions) *world {
 	t.Helper()
-	w := &world{t: t, hub: subscribe.NewHub(o), tables: map[kalam.TableNumber]*kalam.Table{}, rows: map[kalam.Scope]map[int64]stored{}}
+	w := &world{t: t, hub: subscribe.NewHub(o), tables: map[kalam.TableNumber]*kalam.Table{},
+		rows: map[kalam.Scope]map[int64]stored{}}
 	t.Cleanup(func() {
 		if err := w.hub.Close(); err != nil {
 			t.Errorf("close hub: %v", err)

@@ -40,7 +40,8 @@ func (c *conn) Close() error { return c.c.Close() }
 
 // request returns the bytes of POST /v1/api/sql with the body.
 func (c *conn) request(body []byte) []byte {
-	b := append([]byte(nil), "POST /v1"+wire.PathSQL+" HTTP/1.1\r\nHost: "+c.host+"\r\nContent-Type: application/json\r\n"...)
+	b := append([]byte(nil),
+		"POST /v1"+wire.PathSQL+" HTTP/1.1\r\nHost: "+c.host+"\r\nContent-Type: application/json\r\n"...)
 	if c.bearer != "" {
 		b = append(b, "Authorization: Bearer "+c.bearer+"\r\n"...)
 	}

@@ -54,7 +54,9 @@ func (m *measurement) measureEvents(ctx context.Context) error {
 			all = append(all, time.Since(begin))
 		}
 	}
-	m.report.line("INSERT to live event at the client, p50", ms(all.at(0.5)), "", 0, "<= 0.8 ms", all.at(0.5) <= 800*time.Microsecond)
-	m.report.line("INSERT to live event at the client, p99", ms(all.at(0.99)), "", 0, "<= 3 ms", all.at(0.99) <= 3*time.Millisecond)
+	m.report.line("INSERT to live event at the client, p50", ms(all.at(0.5)), "", 0, "<= 0.8 ms",
+		all.at(0.5) <= 800*time.Microsecond)
+	m.report.line("INSERT to live event at the client, p99", ms(all.at(0.99)), "", 0, "<= 3 ms",
+		all.at(0.99) <= 3*time.Millisecond)
 	return nil
 }

@@ -74,7 +74,8 @@ func (m *measurement) measureFlush(ctx context.Context) error {
 		copies = append(copies, float64(rows)/d.Seconds())
 	}
 	rate, reference := float64(rows)/took.Seconds(), median(copies)
-	m.report.line("flush of 1M rows", perSecond(rate), perSecond(reference), rate/reference, ">= 0.79x raw COPY (500k of 635k)", rate/reference >= 0.79)
+	m.report.line("flush of 1M rows", perSecond(rate), perSecond(reference), rate/reference,
+		">= 0.79x raw COPY (500k of 635k)", rate/reference >= 0.79)
 	return nil
 }
 
@@ -104,7 +105,8 @@ func (m *measurement) measureBeside(ctx context.Context) error {
 		return err
 	}
 	ratio := float64(beside.at(0.99)) / float64(before.at(0.99))
-	m.report.line("INSERT by 4 writers beside a flush, p99", ms(beside.at(0.99)), ms(before.at(0.99)), ratio, "<= 2x without a flush", ratio <= 2)
+	m.report.line("INSERT by 4 writers beside a flush, p99", ms(beside.at(0.99)), ms(before.at(0.99)), ratio,
+		"<= 2x without a flush", ratio <= 2)
 	return nil
 }
 

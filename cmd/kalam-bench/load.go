@@ -71,14 +71,16 @@ func load(ctx context.Context, o loadOptions, users []userMessages) error {
 		return err
 	}
 	took := time.Since(start)
-	fmt.Fprintf(o.out, "loaded %d messages of %d users in %.1f s: %.0f rows/s\n", total, len(users), took.Seconds(), float64(total)/took.Seconds())
+	fmt.Fprintf(o.out, "loaded %d messages of %d users in %.1f s: %.0f rows/s\n", total, len(users), took.Seconds(),
+		float64(total)/took.Seconds())
 	return nil
 }
 
 // loadUser logs in as the user and inserts the user's messages. Nothing is sent
 // twice: a message that may have arrived is not repeated.
 func loadUser(ctx context.Context, o loadOptions, u userMessages, done *atomic.Int64) error {
-	client, err := link.New(link.Options{URL: o.url, Auth: link.Password(u.user, o.password), HTTPClient: o.http, MaxRetries: -1})
+	client, err := link.New(link.Options{URL: o.url, Auth: link.Password(u.user, o.password),
+		HTTPClient: o.http, MaxRetries: -1})
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,8 @@ func data(t *testing.T, zip bool) string {
 		if i == 7 {
 			content = strings.Repeat("x", 600<<10) // A statement of its own.
 		}
-		line, err := json.Marshal(message{User: fmt.Sprintf("u%d", i%3), Conversation: "c", ID: int64(i), Role: "user", Content: content, CreatedAt: "2026-01-02T03:04:05Z"})
+		line, err := json.Marshal(message{User: fmt.Sprintf("u%d", i%3), Conversation: "c", ID: int64(i), Role: "user",
+			Content: content, CreatedAt: "2026-01-02T03:04:05Z"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,12 +91,14 @@ func TestLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, progress bytes.Buffer
-		o := loadOptions{url: server.URL, table: "chat.messages", password: "pw", batch: 4, workers: 2, progress: &progress, out: &out}
+		o := loadOptions{url: server.URL, table: "chat.messages", password: "pw", batch: 4, workers: 2,
+			progress: &progress, out: &out}
 		if err := load(context.Background(), o, users); err != nil {
 			t.Fatal(err)
 		}
 		server.Close()
-		if !strings.HasPrefix(out.String(), "loaded 30 messages of 3 users in ") || !strings.HasSuffix(out.String(), " rows/s\n") {
+		if !strings.HasPrefix(out.String(), "loaded 30 messages of 3 users in ") ||
+			!strings.HasSuffix(out.String(), " rows/s\n") {
 			t.Errorf("printed %q", out.String())
 		}
 		for u := range 3 {

@@ -40,7 +40,8 @@ func runMeasure(ctx context.Context, args []string) error {
 	flags.StringVar(&m.server.binary, "kalamd", "bin/kalamd", "server binary")
 	flags.StringVar(&m.server.dir, "dir", "", "empty directory for the server's data, on the disk to measure")
 	flags.BoolVar(&m.quick, "quick", false, "a tenth of the rows: to see that everything runs, not to compare")
-	only := flags.String("only", "", "comma list of single, many, point, events, bulk, cached, flush, beside, users, mixed, restart, soak (point needs rows of single or many)")
+	only := flags.String("only", "",
+		"comma list of single, many, point, events, bulk, cached, flush, beside, users, mixed, restart, soak (point needs rows of single or many)")
 	if err := flags.Parse(args); err != nil || m.server.dir == "" {
 		return errUsage
 	}
@@ -110,8 +111,10 @@ func (m *measurement) setUp() error {
 		return err
 	}
 	defer root.Close()
-	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user", benchUser, benchPassword)}
-	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "users", "latest", "grouped", "restart"} {
+	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user",
+		benchUser, benchPassword)}
+	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "users",
+		"latest", "grouped", "restart"} {
 		statements = append(statements, "CREATE USER TABLE bench."+name+
 			" (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)"+
 			" FLUSH_POLICY 'manual'") // Each step says itself what is buffered and what is flushed.

@@ -45,13 +45,15 @@ func (m *measurement) measurePoint() error {
 		ours = append(ours, d)
 	}
 	p50, trip := ours.at(0.5), reference.at(0.5)
-	m.report.line("point read by primary key, p50 (against a TCP echo)", ms(p50), ms(trip), float64(p50)/float64(trip), "<= 0.15 ms", p50 <= 150*time.Microsecond)
+	m.report.line("point read by primary key, p50 (against a TCP echo)", ms(p50), ms(trip), float64(p50)/float64(trip),
+		"<= 0.15 ms", p50 <= 150*time.Microsecond)
 	return e.Close()
 }
 
 // versus times a query of the server against DuckDB's on the same Parquet files
 // alone, in turns, and returns both medians.
-func (m *measurement) versus(c *conn, sql string, raw *querytest.DB, rawSQL string) (ours, reference time.Duration, err error) {
+func (m *measurement) versus(c *conn, sql string, raw *querytest.DB,
+	rawSQL string) (ours, reference time.Duration, err error) {
 	request := c.request(sqlBody(sql))
 	var a, b samples
 	for i := range m.rounds(15) {
@@ -100,7 +102,8 @@ func (m *measurement) measureMixed(ctx context.Context) error {
 		return err
 	}
 	ratio := float64(ours) / float64(reference)
-	m.report.line("latest 20 of 1M flushed + 10k buffered rows", ms(ours), ms(reference), ratio, "<= 1.3x raw DuckDB", ratio <= 1.3)
+	m.report.line("latest 20 of 1M flushed + 10k buffered rows", ms(ours), ms(reference), ratio,
+		"<= 1.3x raw DuckDB", ratio <= 1.3)
 	if err := m.fill(ctx, "bench.grouped", m.scaled(200_000), 20); err != nil {
 		return err
 	}
@@ -116,7 +119,8 @@ func (m *measurement) measureMixed(ctx context.Context) error {
 		return err
 	}
 	ratio = float64(ours) / float64(reference)
-	m.report.line("GROUP BY over 200k rows in 20 files + 1k buffered", ms(ours), ms(reference), ratio, "<= 1.5x raw DuckDB", ratio <= 1.5)
+	m.report.line("GROUP BY over 200k rows in 20 files + 1k buffered", ms(ours), ms(reference), ratio,
+		"<= 1.5x raw DuckDB", ratio <= 1.5)
 	return nil
 }
 
@@ -152,12 +156,13 @@ func (m *measurement) measureCached() error {
 // filesOf returns read_parquet(...) over all segments of a table of the user.
 func (m *measurement) filesOf(name string) (string, error) {
 	var files []string
-	err := filepath.WalkDir(filepath.Join(m.server.dir, "data", "storage", "users"), func(p string, _ fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(p, ".parquet") && filepath.Base(filepath.Dir(p)) == name {
-			files = append(files, "'"+p+"'")
-		}
-		return err
-	})
+	err := filepath.WalkDir(filepath.Join(m.server.dir, "data", "storage", "users"),
+		func(p string, _ fs.DirEntry, err error) error {
+			if err == nil && strings.HasSuffix(p, ".parquet") && filepath.Base(filepath.Dir(p)) == name {
+				files = append(files, "'"+p+"'")
+			}
+			return err
+		})
 	return "read_parquet([" + strings.Join(files, ", ") + "])", err
 }
 

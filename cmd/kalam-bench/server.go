@@ -31,8 +31,10 @@ func (s *server) start() (took time.Duration, err error) {
 	}
 	defer log.Close()
 	s.cmd = exec.Command(s.binary, "serve", "--data", filepath.Join(s.dir, "data"), "--listen", "127.0.0.1:0")
-	s.cmd.Env = append(os.Environ(), "KALAM_ROOT_PASSWORD="+rootPassword, "KALAM_AUTH_BCRYPT_COST=4", "KALAM_FLUSH_ON_SHUTDOWN=false",
-		"KALAM_RATE_LIMIT_MAX_QUERIES_PER_SEC=0", "KALAM_RATE_LIMIT_MAX_REQUESTS_PER_IP_PER_SEC=0", // All clients are one here.
+	s.cmd.Env = append(os.Environ(), "KALAM_ROOT_PASSWORD="+rootPassword, "KALAM_AUTH_BCRYPT_COST=4",
+		"KALAM_FLUSH_ON_SHUTDOWN=false",
+		// All clients are one here.
+		"KALAM_RATE_LIMIT_MAX_QUERIES_PER_SEC=0", "KALAM_RATE_LIMIT_MAX_REQUESTS_PER_IP_PER_SEC=0",
 		"KALAM_LAKE_COMPACT_SEGMENTS=0", // What is measured over 20 files must stay 20 files.
 		"KALAM_BUFFER_MAX_BYTES=0")      // Steps leave millions of rows in the buffer.
 	s.cmd.Stderr = log

@@ -79,7 +79,8 @@ func (m *measurement) measureSoak(ctx context.Context) error {
 	slices.Sort(early)
 	slices.Sort(late)
 	then, now := early[len(early)/2], late[len(late)/2] // Between two collections of garbage it goes up and down.
-	m.report.line(fmt.Sprintf("private memory after %s of %d writers, %d listeners, against %s", whole, soakWriters, soakListeners, whole/5),
+	m.report.line(fmt.Sprintf("private memory after %s of %d writers, %d listeners, against %s", whole,
+		soakWriters, soakListeners, whole/5),
 		fmt.Sprintf("%.0f MB", now), fmt.Sprintf("%.0f MB", then), now/then, "<= 1.1x", now <= 1.1*then)
 	return nil
 }
@@ -107,7 +108,8 @@ func (m *measurement) listen(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	sub, err := client.Subscribe(ctx, "SELECT id, content FROM "+soakTable+" WHERE role = 'assistant'", link.SubscribeOptions{})
+	sub, err := client.Subscribe(ctx, "SELECT id, content FROM "+soakTable+" WHERE role = 'assistant'",
+		link.SubscribeOptions{})
 	if err != nil {
 		return err
 	}

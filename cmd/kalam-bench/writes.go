@@ -14,12 +14,14 @@ import (
 
 // rowSQL is an INSERT of one row of chat shape.
 func rowSQL(table string, id int64) string {
-	return fmt.Sprintf("INSERT INTO %s VALUES (%d, 'conversation_%06d', 'assistant', '%s', '2026-01-01T00:00:00Z')", table, id, id/20, content(id))
+	return fmt.Sprintf("INSERT INTO %s VALUES (%d, 'conversation_%06d', 'assistant', '%s', '2026-01-01T00:00:00Z')",
+		table, id, id/20, content(id))
 }
 
 // content is a text of about 200 bytes that compresses like prose, not to nothing.
 func content(id int64) string {
-	words := []string{"memory", "answer", "question", "river", "compile", "window", "garden", "signal", "agent", "reply", "orange", "bridge", "lantern", "market", "paper", "winter"}
+	words := []string{"memory", "answer", "question", "river", "compile", "window", "garden", "signal", "agent", "reply",
+		"orange", "bridge", "lantern", "market", "paper", "winter"}
 	var b strings.Builder
 	x := uint64(id)*0x9E3779B97F4A7C15 + 1
 	for b.Len() < 190 {
@@ -84,8 +86,10 @@ func (m *measurement) measureSingle() error {
 		}
 	}
 	ratio := float64(ours.at(0.5)) / float64(reference.at(0.5))
-	m.report.line("single INSERT, 1 client, p50", ms(ours.at(0.5)), ms(reference.at(0.5)), ratio, "<= 1.6x write+fsync", ratio <= 1.6)
-	m.report.line("single INSERT, 1 client, p99", ms(ours.at(0.99)), ms(reference.at(0.99)), float64(ours.at(0.99))/float64(reference.at(0.99)),
+	m.report.line("single INSERT, 1 client, p50", ms(ours.at(0.5)), ms(reference.at(0.5)), ratio,
+		"<= 1.6x write+fsync", ratio <= 1.6)
+	m.report.line("single INSERT, 1 client, p99", ms(ours.at(0.99)), ms(reference.at(0.99)),
+		float64(ours.at(0.99))/float64(reference.at(0.99)),
 		"<= 2 ms", ours.at(0.99) <= 2*time.Millisecond)
 	return nil
 }
@@ -101,7 +105,8 @@ func (m *measurement) measureMany(ctx context.Context, clients int) error {
 	}
 	rate := float64(len(all)) / time.Since(begin).Seconds()
 	m.report.line(fmt.Sprintf("single INSERT, %d clients", clients), perSecond(rate), "", 0, ">= 12,000/s", rate >= 12000)
-	m.report.line(fmt.Sprintf("single INSERT, %d clients, p99", clients), ms(all.at(0.99)), "", 0, "<= 15 ms", all.at(0.99) <= 15*time.Millisecond)
+	m.report.line(fmt.Sprintf("single INSERT, %d clients, p99", clients), ms(all.at(0.99)), "", 0, "<= 15 ms",
+		all.at(0.99) <= 15*time.Millisecond)
 	return nil
 }
 
@@ -187,6 +192,7 @@ func (m *measurement) measureBulk(ctx context.Context) error {
 		rates = append(rates, float64(rows*clients*m.count(50))/time.Since(begin).Seconds())
 	}
 	rate := median(rates)
-	m.report.line("bulk INSERT, 1,000 rows a statement, 4 clients", perSecond(rate), "", 0, ">= 300,000 rows/s", rate >= 300000)
+	m.report.line("bulk INSERT, 1,000 rows a statement, 4 clients", perSecond(rate), "", 0,
+		">= 300,000 rows/s", rate >= 300000)
 	return nil
 }

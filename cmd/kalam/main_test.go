@@ -39,7 +39,8 @@ func server(t *testing.T) string {
 			fmt.Fprint(w, `{"access_token":"a.b.c"}`)
 			return
 		}
-		fmt.Fprint(w, `{"status":"success","results":[{"schema":[{"name":"n","data_type":"Int","index":0}],"rows":[[7]],"row_count":1,"as_user":"a"}],"took":1}`)
+		fmt.Fprint(w,
+			`{"status":"success","results":[{"schema":[{"name":"n","data_type":"Int","index":0}],"rows":[[7]],"row_count":1,"as_user":"a"}],"took":1}`)
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
@@ -60,30 +61,38 @@ func TestRun(t *testing.T) {
 		code        int
 		out, errOut string // Prefixes; "" is nothing.
 	}{
-		{"command", []string{"--url", url, "-u", "a", "--password", "b", "--json", "-c", "SELECT 7"}, "", 0, "[{\"n\":7}]\n", ""},
+		{"command", []string{"--url", url, "-u", "a", "--password", "b", "--json", "-c", "SELECT 7"}, "", 0, "[{\"n\":7}]\n",
+			""},
 		{"host and port", []string{"-h", host, "-p", port, "--csv", "-c", "SELECT 7"}, "", 0, "n\n7\n", ""},
 		{"host with port", []string{"--host", address, "--format", "csv", "--command=SELECT 7"}, "", 0, "n\n7\n", ""},
-		{"file", []string{"--url", url, "--csv", "--file", file}, "", 0, "n\n7\nn\n7\n", "Statement 1:\nStatement 2:\nCompleted 2 statements in "},
-		{"standard input", []string{"--url", url, "--csv"}, "SELECT 7;", 0, "n\n7\n", "Statement 1:\nCompleted 1 statements in "},
+		{"file", []string{"--url", url, "--csv", "--file", file}, "", 0, "n\n7\nn\n7\n",
+			"Statement 1:\nStatement 2:\nCompleted 2 statements in "},
+		{"standard input", []string{"--url", url, "--csv"}, "SELECT 7;", 0, "n\n7\n",
+			"Statement 1:\nCompleted 1 statements in "},
 		{"colour", []string{"--url", url, "--color", "-c", "SELECT 7"}, "", 0, "┌───┐\n│ \x1b[1mn\x1b[0m │\n", ""},
 		{"no colour", []string{"--url", url, "--color=false", "-c", "SELECT 7"}, "", 0, "┌───┐\n│ n │\n", ""},
 		{"version", []string{"--version"}, "", 0, "kalam dev\nCommit: unknown (unknown)\nBuilt: unknown\n", ""},
-		{"help", []string{"--help"}, "", 0, "kalam runs SQL from its command line, a file, a pipe or a prompt.\n\nUsage:\n", ""},
-		{"no server", []string{"--url", "http://127.0.0.1:1", "-c", "SELECT 1"}, "", 1, "", "ERROR: Connection failed: cannot reach http://127.0.0.1:1: "},
+		{"help", []string{"--help"}, "", 0, "kalam runs SQL from its command line, a file, a pipe or a prompt.\n\nUsage:\n",
+			""},
+		{"no server", []string{"--url", "http://127.0.0.1:1", "-c", "SELECT 1"}, "", 1, "",
+			"ERROR: Connection failed: cannot reach http://127.0.0.1:1: "},
 		{"unknown flag", []string{"--tenant", "x"}, "", 2, "", "kalam: unknown flag: --tenant\nTry 'kalam --help'"},
 		{"argument", []string{"SELECT 1"}, "", 2, "", "kalam: "},
 		{"two formats", []string{"--json", "--format", "csv"}, "", 2, "", "kalam: "},
 		{"two modes", []string{"-c", "SELECT 1", "-f", file}, "", 2, "", "kalam: "},
-		{"bad colour", []string{"--color=red", "-c", "SELECT 1"}, "", 2, "", `kalam: --color must be true or false, got "red"`},
+		{"bad colour", []string{"--color=red", "-c", "SELECT 1"}, "", 2, "",
+			`kalam: --color must be true or false, got "red"`},
 		{"bad timeout", []string{"--timeout=-1", "-c", "SELECT 1"}, "", 2, "", "kalam: --timeout must be from 0 to "},
-		{"not a number", []string{"--subscription-timeout", "NaN", "-c", "SELECT 1"}, "", 2, "", "kalam: --subscription-timeout must be from 0 to "},
+		{"not a number", []string{"--subscription-timeout", "NaN", "-c", "SELECT 1"}, "", 2, "",
+			"kalam: --subscription-timeout must be from 0 to "},
 		{"empty file", []string{"--file", ""}, "", 2, "", "kalam: --file is empty"},
 		{"empty live query", []string{"--subscribe", ""}, "", 2, "", "kalam: --subscribe is empty"},
 		{"bad format", []string{"--format", "yaml", "-c", "SELECT 1"}, "", 2, "", `kalam: unknown format "yaml"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out, errOut bytes.Buffer
-			m := Main{Args: c.args, In: strings.NewReader(c.in), Out: &out, Err: &errOut, Getenv: func(string) string { return "" }}
+			m := Main{Args: c.args, In: strings.NewReader(c.in), Out: &out, Err: &errOut,
+				Getenv: func(string) string { return "" }}
 			code := m.Run(t.Context())
 			if code != c.code || !begins(out.String(), c.out) || !begins(errOut.String(), c.errOut) {
 				t.Errorf("exit %d, stdout %q, stderr %q", code, out.String(), errOut.String())

@@ -182,7 +182,8 @@ func TestEditingKeys(t *testing.T) {
 		{"backspace over wide characters", "'你好" + keyBackspace + "'", "'你'", ""},
 		{"left over wide characters", "'你好'" + keyLeft + keyLeft + "!", "'你!", "好'"},
 		{"unknown sequences", "a\x1b[99~\x1b[1;9Zb", "ab", ""},
-		{"beyond the width", strings.Repeat("0123456789", 9) + ctrlA + "x", "x", strings.Repeat("0123456789", 5) + "012345678"},
+		{"beyond the width", strings.Repeat("0123456789", 9) + ctrlA + "x", "x",
+			strings.Repeat("0123456789", 5) + "012345678"},
 	} {
 		x.typed(c.keys)
 		x.until(c.name, func(all, line string) bool {
@@ -400,7 +401,8 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		strings.Repeat("long ", 50) + "', 'NULL');")
 	x := s.prompt(t.TempDir())
 	out := x.run("SELECT * FROM app.messages ORDER BY id;")
-	if !strings.Contains(out, "│                   1 │ hello ") || !strings.Contains(out, "│ 9223372036854775807 │ long long ") ||
+	if !strings.Contains(out, "│                   1 │ hello ") ||
+		!strings.Contains(out, "│ 9223372036854775807 │ long long ") ||
 		!strings.Contains(out, "... │ 'NULL' │") || strings.Contains(out, "_seq") || strings.Contains(out, "_deleted") {
 		t.Errorf("the table is\n%s", out)
 	}
@@ -499,7 +501,8 @@ func TestCompletionOf500Tables(t *testing.T) {
 	best := patience
 	for _, c := range []struct{ typed, completed string }{
 		{"SELECT * FROM big.table_123", ""}, {"SELECT first_49", "SELECT first_49"},
-		{"SELECT firs", "SELECT first_"}, {"SELECT  FROM big.table_077 x WHERE x.sec", "SELECT  FROM big.table_077 x WHERE x.second_77"},
+		{"SELECT firs", "SELECT first_"}, {"SELECT  FROM big.table_077 x WHERE x.sec",
+			"SELECT  FROM big.table_077 x WHERE x.second_77"},
 		{"SELECT * FROM big.tab", "SELECT * FROM big.table_"},
 	} {
 		x.typed(keyEsc + ctrlU)

@@ -114,7 +114,8 @@ func TestComposeStartsAServer(t *testing.T) {
 		t.Errorf("ports %q, want %q", s.Ports, want)
 	}
 	health := strings.Join(append([]string{"CMD"}, s.Healthcheck.Test[1:]...), " ")
-	if want := regexp.MustCompile(`["\[\],]`).ReplaceAllString(image["HEALTHCHECK"], ""); !strings.HasSuffix(want, health) {
+	if want := regexp.MustCompile(`["\[\],]`).ReplaceAllString(image["HEALTHCHECK"],
+		""); !strings.HasSuffix(want, health) {
 		t.Errorf("health check %q, the image has %q", health, want)
 	}
 	if want := []string{"data:" + image["VOLUME"], "./config:/etc/kalam:ro"}; !slices.Equal(s.Volumes, want) {
@@ -130,10 +131,12 @@ func TestComposeStartsAServer(t *testing.T) {
 	}
 	want := engine.DefaultConfig()
 	want.Server.Host, want.Storage.DataPath = "0.0.0.0", image["VOLUME"]
-	if got := composeSettings(t, nil); got.Config.Server.Host != want.Server.Host || !slices.Equal(got.Changed, changed(&want)) {
+	if got := composeSettings(t, nil); got.Config.Server.Host != want.Server.Host ||
+		!slices.Equal(got.Changed, changed(&want)) {
 		t.Errorf("with the defaults of the stack these keys differ: %v, want %v", got.Changed, changed(&want))
 	}
-	got := composeSettings(t, map[string]string{"KALAM_QUERY_TIMEOUT_SECONDS": "7", "KALAM_ROOT_PASSWORD": "secret-of-root"})
+	got := composeSettings(t, map[string]string{"KALAM_QUERY_TIMEOUT_SECONDS": "7",
+		"KALAM_ROOT_PASSWORD": "secret-of-root"})
 	if got.Config.Query.TimeoutSeconds != 7 || got.RootPassword != "secret-of-root" {
 		t.Errorf("with variables: timeout %d, password %q", got.Config.Query.TimeoutSeconds, got.RootPassword)
 	}

@@ -38,10 +38,15 @@ func TestLoadPrecedence(t *testing.T) {
 		file    string
 	}{
 		{"default file", flags{}, nil, 1001, "default-file", "127.0.0.1", "./data", "config.toml"},
-		{"file of the environment", flags{}, []string{"KALAM_CONFIG=env.toml"}, 1002, "env-file", "127.0.0.1", "./data", "env.toml"},
-		{"file of the flag", flags{config: "flag.toml"}, []string{"KALAM_CONFIG=env.toml"}, 1003, "flag-file", "127.0.0.2", "/from/file", "flag.toml"},
-		{"environment over file", flags{config: "flag.toml"}, []string{"KALAM_SERVER_PORT=2000", "KALAM_STORAGE_DATA_PATH=/from/env"}, 2000, "flag-file", "127.0.0.2", "/from/env", "flag.toml"},
-		{"flags over all", flags{config: "flag.toml", data: "/from/flag", listen: "[::1]:0"}, []string{"KALAM_SERVER_PORT=2000", "KALAM_SERVER_HOST=x", "KALAM_STORAGE_DATA_PATH=/from/env"},
+		{"file of the environment", flags{}, []string{"KALAM_CONFIG=env.toml"}, 1002, "env-file",
+			"127.0.0.1", "./data", "env.toml"},
+		{"file of the flag", flags{config: "flag.toml"}, []string{"KALAM_CONFIG=env.toml"}, 1003, "flag-file",
+			"127.0.0.2", "/from/file", "flag.toml"},
+		{"environment over file", flags{config: "flag.toml"},
+			[]string{"KALAM_SERVER_PORT=2000", "KALAM_STORAGE_DATA_PATH=/from/env"}, 2000, "flag-file",
+			"127.0.0.2", "/from/env", "flag.toml"},
+		{"flags over all", flags{config: "flag.toml", data: "/from/flag", listen: "[::1]:0"},
+			[]string{"KALAM_SERVER_PORT=2000", "KALAM_SERVER_HOST=x", "KALAM_STORAGE_DATA_PATH=/from/env"},
 			0, "flag-file", "::1", "/from/flag", "flag.toml"},
 		{"any address", flags{listen: ":9999"}, nil, 9999, "default-file", "", "./data", "config.toml"},
 	}
@@ -52,8 +57,10 @@ func TestLoadPrecedence(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := s.Config
-			if c.Server.Port != tt.port || c.Server.Node != tt.node || c.Server.Host != tt.host || c.Storage.DataPath != tt.data || s.File != tt.file {
-				t.Errorf("got %d %s %s %s %s, want %+v", c.Server.Port, c.Server.Node, c.Server.Host, c.Storage.DataPath, s.File, tt)
+			if c.Server.Port != tt.port || c.Server.Node != tt.node || c.Server.Host != tt.host ||
+				c.Storage.DataPath != tt.data || s.File != tt.file {
+				t.Errorf("got %d %s %s %s %s, want %+v", c.Server.Port, c.Server.Node, c.Server.Host,
+					c.Storage.DataPath, s.File, tt)
 			}
 		})
 	}
@@ -61,11 +68,13 @@ func TestLoadPrecedence(t *testing.T) {
 
 func TestLoadDefaults(t *testing.T) {
 	inDir(t, nil)
-	s, err := load(flags{}, []string{"PATH=/bin", "KALAM_ROOT_PASSWORD=secret", "KALAM_PASSWORD=x", "KALAM_TEST_URL=y", "KALAM_DEMO_PORT=z"})
+	s, err := load(flags{}, []string{"PATH=/bin", "KALAM_ROOT_PASSWORD=secret", "KALAM_PASSWORD=x",
+		"KALAM_TEST_URL=y", "KALAM_DEMO_PORT=z"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(s.Config, engine.DefaultConfig()) || len(s.Changed) != 0 || s.File != "" || s.RootPassword != "secret" {
+	if !reflect.DeepEqual(s.Config, engine.DefaultConfig()) || len(s.Changed) != 0 ||
+		s.File != "" || s.RootPassword != "secret" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -76,7 +85,8 @@ func TestEveryKey(t *testing.T) {
 	defaults := engine.DefaultConfig()
 	for key, f := range fieldsOf(&defaults) {
 		section, name, _ := strings.Cut(key, ".")
-		value := map[reflect.Kind]string{reflect.Bool: "true", reflect.Int: "1", reflect.Int64: "1", reflect.String: `"x"`, reflect.Slice: `["x", "y"]`}[f.value.Kind()]
+		value := map[reflect.Kind]string{reflect.Bool: "true", reflect.Int: "1", reflect.Int64: "1", reflect.String: `"x"`,
+			reflect.Slice: `["x", "y"]`}[f.value.Kind()]
 		switch key { // Keys that take certain values only.
 		case "query.default_order":
 			value = `"pk"`
@@ -118,7 +128,8 @@ func TestEveryKey(t *testing.T) {
 		if !reflect.DeepEqual(fromFile.Config, fromEnv.Config) {
 			t.Errorf("%s: file gives %+v, environment %+v", key, fromFile.Config, fromEnv.Config)
 		}
-		if got := fieldsOf(&fromFile.Config)[key].value.Interface(); reflect.DeepEqual(got, f.value.Interface()) && value != "true" && value != "1" {
+		if got := fieldsOf(&fromFile.Config)[key].value.Interface(); reflect.DeepEqual(got, f.value.Interface()) &&
+			value != "true" && value != "1" {
 			t.Errorf("%s was not set", key)
 		}
 	}
@@ -131,31 +142,45 @@ func TestLoadErrors(t *testing.T) {
 		environ    []string
 		want       []string
 	}{
-		{name: "unknown key", file: "[server]\nport = 1\nprot = 2\n", want: []string{"unknown configuration key server.prot", "config.toml, line 3", "did you mean server.port?"}},
-		{name: "unknown section", file: "# comment\n\n[sever]\nport = 1\n", want: []string{"unknown configuration key sever.port", "line 4"}},
+		{name: "unknown key", file: "[server]\nport = 1\nprot = 2\n",
+			want: []string{"unknown configuration key server.prot", "config.toml, line 3", "did you mean server.port?"}},
+		{name: "unknown section", file: "# comment\n\n[sever]\nport = 1\n",
+			want: []string{"unknown configuration key sever.port", "line 4"}},
 		{name: "unknown empty section", file: "[extra]\n", want: []string{"unknown configuration key extra", "line 1"}},
 		{name: "key at the top", file: "port = 1\n", want: []string{"unknown configuration key port", "line 1"}},
 		{name: "deeper key", file: "[server.port]\nx = 1\n", want: []string{"unknown configuration key server.port.x"}},
 		{name: "section is a value", file: "server = 1\n", want: []string{"unknown configuration key server "}},
-		{name: "quoted key", file: "[server]\n\"port\" = \"x\"\n", want: []string{"server.port", "line 2", "expected an integer, got x"}},
-		{name: "wrong type", file: "[server]\nport = \"8080\"\n", want: []string{"configuration key server.port", "line 2", "expected an integer, got 8080"}},
+		{name: "quoted key", file: "[server]\n\"port\" = \"x\"\n",
+			want: []string{"server.port", "line 2", "expected an integer, got x"}},
+		{name: "wrong type", file: "[server]\nport = \"8080\"\n",
+			want: []string{"configuration key server.port", "line 2", "expected an integer, got 8080"}},
 		{name: "float", file: "[server]\nport = 1.5\n", want: []string{"server.port", "expected an integer, got 1.5"}},
 		{name: "bool", file: "[query]\ntiming = 1\n", want: []string{"query.timing", "expected true or false, got 1"}},
 		{name: "text", file: "[server]\nhost = 1\n", want: []string{"server.host", "expected a text, got 1"}},
-		{name: "list", file: "[server]\ncors_origins = \"x\"\n", want: []string{"server.cors_origins", "expected a list of texts, got x"}},
-		{name: "list of numbers", file: "[server]\ncors_origins = [1]\n", want: []string{"server.cors_origins", "expected a list of texts"}},
-		{name: "secret is not shown", file: "[auth]\njwt_secret = 123456\n", want: []string{"auth.jwt_secret", "expected a text"}},
-		{name: "out of range", file: "[server]\n\nport = 70000\n", want: []string{"server.port", "0 to 65535", "config.toml, line 3"}},
-		{name: "log level", file: "[log]\nlevel = \"loud\"\n", want: []string{"log.level", "debug, info, warn or error", "line 2"}},
+		{name: "list", file: "[server]\ncors_origins = \"x\"\n",
+			want: []string{"server.cors_origins", "expected a list of texts, got x"}},
+		{name: "list of numbers", file: "[server]\ncors_origins = [1]\n",
+			want: []string{"server.cors_origins", "expected a list of texts"}},
+		{name: "secret is not shown", file: "[auth]\njwt_secret = 123456\n",
+			want: []string{"auth.jwt_secret", "expected a text"}},
+		{name: "out of range", file: "[server]\n\nport = 70000\n",
+			want: []string{"server.port", "0 to 65535", "config.toml, line 3"}},
+		{name: "log level", file: "[log]\nlevel = \"loud\"\n",
+			want: []string{"log.level", "debug, info, warn or error", "line 2"}},
 		{name: "syntax", file: "[server]\nport = \n", want: []string{"config.toml, line 2"}},
 		{name: "twice", file: "[server]\nport = 1\nport = 2\n", want: []string{"config.toml"}},
 		{name: "missing file", flags: flags{config: "nothing.toml"}, want: []string{"nothing.toml"}},
-		{name: "missing file of the environment", environ: []string{"KALAM_CONFIG=nothing.toml"}, want: []string{"nothing.toml"}},
+		{name: "missing file of the environment", environ: []string{"KALAM_CONFIG=nothing.toml"},
+			want: []string{"nothing.toml"}},
 		{name: "unknown variable", environ: []string{"KALAM_SERVER_PROT=1"}, want: []string{"KALAM_SERVER_PROT"}},
-		{name: "variable of a longer section", environ: []string{"KALAM_QUERY_CACHE_SIZE=1"}, want: []string{"KALAM_QUERY_CACHE_SIZE"}},
-		{name: "bad variable", environ: []string{"KALAM_SERVER_PORT=x"}, want: []string{"server.port", "environment variable KALAM_SERVER_PORT", "expected an integer, got x"}},
-		{name: "bad boolean variable", environ: []string{"KALAM_QUERY_TIMING=maybe"}, want: []string{"KALAM_QUERY_TIMING", "true or false"}},
-		{name: "variable out of range", environ: []string{"KALAM_AUTH_BCRYPT_COST=3"}, want: []string{"auth.bcrypt_cost", "environment variable KALAM_AUTH_BCRYPT_COST"}},
+		{name: "variable of a longer section", environ: []string{"KALAM_QUERY_CACHE_SIZE=1"},
+			want: []string{"KALAM_QUERY_CACHE_SIZE"}},
+		{name: "bad variable", environ: []string{"KALAM_SERVER_PORT=x"},
+			want: []string{"server.port", "environment variable KALAM_SERVER_PORT", "expected an integer, got x"}},
+		{name: "bad boolean variable", environ: []string{"KALAM_QUERY_TIMING=maybe"},
+			want: []string{"KALAM_QUERY_TIMING", "true or false"}},
+		{name: "variable out of range", environ: []string{"KALAM_AUTH_BCRYPT_COST=3"},
+			want: []string{"auth.bcrypt_cost", "environment variable KALAM_AUTH_BCRYPT_COST"}},
 		{name: "listen without port", flags: flags{listen: "localhost"}, want: []string{"--listen localhost", "HOST:PORT"}},
 		{name: "listen with a name for a port", flags: flags{listen: "localhost:http"}, want: []string{"--listen", "number"}},
 		{name: "listen on a port too high", flags: flags{listen: "localhost:65536"}, want: []string{"--listen", "65535"}},
@@ -189,7 +214,8 @@ func TestChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"auth.jwt_secret=[redacted]", "log.level=debug", "server.cors_origins=[https://a.example https://b.example]"}
+	want := []string{"auth.jwt_secret=[redacted]", "log.level=debug",
+		"server.cors_origins=[https://a.example https://b.example]"}
 	if !reflect.DeepEqual(s.Changed, want) {
 		t.Errorf("%q, want %q", s.Changed, want)
 	}

@@ -21,7 +21,8 @@ func TestCounterSurvivesKills(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients + 2}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	token := p.login("root", testRootPassword)
-	mustPost(t, client, p.url, token, "CREATE NAMESPACE app; CREATE SHARED TABLE app.t (id INT PRIMARY KEY AUTO_INCREMENT, n SERIAL, v TEXT)")
+	mustPost(t, client, p.url, token,
+		"CREATE NAMESPACE app; CREATE SHARED TABLE app.t (id INT PRIMARY KEY AUTO_INCREMENT, n SERIAL, v TEXT)")
 	var mu sync.Mutex // guards acked and highest
 	acked := map[int]bool{}
 	highest := 0

@@ -227,7 +227,8 @@ func TestAckedIsDurable(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: *crashWriters + 2}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	rootToken := p.login("root", testRootPassword)
-	mustPost(t, client, p.url, rootToken, "CREATE NAMESPACE crash; CREATE USER TABLE crash.t (id BIGINT PRIMARY KEY, v TEXT NOT NULL) FLUSH ROWS 100")
+	mustPost(t, client, p.url, rootToken,
+		"CREATE NAMESPACE crash; CREATE USER TABLE crash.t (id BIGINT PRIMARY KEY, v TEXT NOT NULL) FLUSH ROWS 100")
 	ledgers := make([]*ledger, *crashWriters)
 	for i := range ledgers {
 		user := fmt.Sprintf("writer%02d", i)
@@ -249,7 +250,8 @@ func TestAckedIsDurable(t *testing.T) {
 		statements += l.updates
 		rows += len(l.acked)
 	}
-	t.Logf("%d kills survived, %d statements acknowledged, %d rows checked: 0 lost, 0 doubled", *crashRounds, statements, rows)
+	t.Logf("%d kills survived, %d statements acknowledged, %d rows checked: 0 lost, 0 doubled",
+		*crashRounds, statements, rows)
 }
 
 // runRound lets everybody write for a moment, with a flush or a compaction now and

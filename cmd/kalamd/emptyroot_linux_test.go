@@ -20,8 +20,10 @@ import (
 )
 
 var (
-	staticServer = flag.String("static-kalamd", "", "release binary that TestEmptyRoot runs; built by scripts/release when empty")
-	staticRoot   = flag.String("image-root", "", "directory that TestEmptyRoot takes for the root instead of an empty one; it has usr/local/bin/kalamd and data")
+	staticServer = flag.String("static-kalamd", "",
+		"release binary that TestEmptyRoot runs; built by scripts/release when empty")
+	staticRoot = flag.String("image-root", "",
+		"directory that TestEmptyRoot takes for the root instead of an empty one; it has usr/local/bin/kalamd and data")
 )
 
 // imageUser is the user and group that the server of TestEmptyRoot runs as; the
@@ -48,7 +50,8 @@ func TestEmptyRoot(t *testing.T) {
 	r.start()
 	root := r.client("root", testRootPassword)
 	r.query(root, "CREATE NAMESPACE app")
-	r.query(root, `CREATE USER TABLE app.notes (id BIGINT PRIMARY KEY, body TEXT NOT NULL, made TIMESTAMP NOT NULL, more JSON)`)
+	r.query(root,
+		`CREATE USER TABLE app.notes (id BIGINT PRIMARY KEY, body TEXT NOT NULL, made TIMESTAMP NOT NULL, more JSON)`)
 	r.query(root, "CREATE USER 'alice' WITH PASSWORD 'alice-secret' ROLE user")
 	r.query(root, "CREATE USER 'bob' WITH PASSWORD 'bob-secret' ROLE user")
 	alice, bob := r.client("alice", "alice-secret"), r.client("bob", "bob-secret")
@@ -113,9 +116,10 @@ func newEmptyRoot(t *testing.T) *emptyRoot {
 // mayNotConfine reports whether a process did not start because this system does
 // not let us change its root directory or give it a user namespace.
 func mayNotConfine(err error) bool {
-	return slices.ContainsFunc([]error{fs.ErrPermission, syscall.ENOSPC, syscall.EINVAL, syscall.ENOSYS}, func(refusal error) bool {
-		return errors.Is(err, refusal)
-	})
+	return slices.ContainsFunc([]error{fs.ErrPermission, syscall.ENOSPC, syscall.EINVAL, syscall.ENOSYS},
+		func(refusal error) bool {
+			return errors.Is(err, refusal)
+		})
 }
 
 // copyBinary puts the release's server at a path. A build takes half a minute,
@@ -221,7 +225,8 @@ func (r *emptyRoot) check(alice, bob *link.Client) {
 	}{
 		{alice, "SELECT count(*) AS n, min(body) AS first, max(id) AS last FROM app.notes", "n,first,last\n2,second,2\n"},
 		{bob, "SELECT id, body FROM app.notes", "id,body\n1,of bob\n"},
-		{alice, "SELECT upper(body) AS b FROM app.notes WHERE body LIKE 'stra_e' AND regexp_matches(body, 'ß')", "b\nSTRAẞE\n"},
+		{alice, "SELECT upper(body) AS b FROM app.notes WHERE body LIKE 'stra_e' AND regexp_matches(body, 'ß')",
+			"b\nSTRAẞE\n"},
 		{alice, "SELECT more->'n'->>1 AS second FROM app.notes WHERE id = 1", "second\n2\n"},
 		{
 			alice, "SELECT strftime(timezone('Europe/Berlin', timezone('UTC', made)), '%H:%M %b') AS t FROM app.notes ORDER BY id",
@@ -248,7 +253,8 @@ func (r *emptyRoot) flushed(root *link.Client) {
 			r.t.Fatalf("jobs: %s", rows)
 		}
 	}
-	if files, err := filepath.Glob(r.host(r.data) + "/storage/users/*/app/notes/*.parquet"); err != nil || len(files) != 2 {
+	if files, err := filepath.Glob(r.host(r.data) + "/storage/users/*/app/notes/*.parquet"); err != nil ||
+		len(files) != 2 {
 		r.t.Errorf("Parquet files %q, %v, want one of each user", files, err)
 	}
 }

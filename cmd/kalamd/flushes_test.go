@@ -250,7 +250,8 @@ func TestFullBufferIsFlushed(t *testing.T) {
 	if got := d.rows("SELECT count(*) FROM app.big")[0][0]; got != strconv.Itoa(writers*statements*rows) {
 		t.Errorf("%s rows", got)
 	}
-	if got := d.triggers("big"); !strings.HasPrefix(got, "buffer buffer") || strings.ReplaceAll(got, "buffer", "") != strings.Repeat(" ", strings.Count(got, " ")) {
+	if got := d.triggers("big"); !strings.HasPrefix(got, "buffer buffer") ||
+		strings.ReplaceAll(got, "buffer", "") != strings.Repeat(" ", strings.Count(got, " ")) {
 		t.Errorf("flushed by %q", got)
 	}
 	if got := d.triggers("small"); got != "" {
@@ -272,7 +273,8 @@ func TestFullBufferOfManualTables(t *testing.T) {
 			t.Errorf("%s: failed after %s", sql, took)
 		}
 		if status != http.StatusServiceUnavailable || resp.Error == nil || resp.Error.Code != wire.CodeResourceExhausted ||
-			!strings.Contains(resp.Error.Message, "write buffer full") || !strings.Contains(resp.Error.Message, "STORAGE FLUSH") {
+			!strings.Contains(resp.Error.Message, "write buffer full") ||
+			!strings.Contains(resp.Error.Message, "STORAGE FLUSH") {
 			t.Errorf("%s: status %d, %+v", sql, status, resp.Error)
 		}
 	}

@@ -42,7 +42,8 @@ func healthCommand() *cobra.Command {
 			return awaitHealth(ctx, url, wait, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&f.config, "config", "", "configuration file of the server (default $KALAM_CONFIG, then ./config.toml if there is one)")
+	cmd.Flags().StringVar(&f.config, "config", "",
+		"configuration file of the server (default $KALAM_CONFIG, then ./config.toml if there is one)")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "address of the server, HOST:PORT (server.host, server.port)")
 	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a server that starts, for instance 30s")
 	return cmd

@@ -17,7 +17,8 @@ func newLogger(c engine.LogConfig, w io.Writer) (log *slog.Logger, closeLog func
 	if c.File != "" {
 		const mib = 1 << 20 // lumberjack's unit.
 		f := &lumberjack.Logger{
-			Filename: c.File, MaxSize: int(max(1, (c.MaxFileSize+mib-1)/mib)), MaxAge: c.MaxAge, MaxBackups: c.MaxFiles, Compress: true,
+			Filename: c.File, MaxSize: int(max(1, (c.MaxFileSize+mib-1)/mib)), MaxAge: c.MaxAge,
+			MaxBackups: c.MaxFiles, Compress: true,
 		}
 		w, closeLog = f, f.Close
 	}

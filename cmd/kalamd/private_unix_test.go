@@ -46,7 +46,8 @@ func TestDataIsPrivate(t *testing.T) {
 	defer p.kill()
 	token := p.login("root", testRootPassword)
 	for _, sql := range []string{
-		"CREATE NAMESPACE app", "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT)", "INSERT INTO app.t VALUES (1, 'x')",
+		"CREATE NAMESPACE app", "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT)",
+		"INSERT INTO app.t VALUES (1, 'x')",
 		"STORAGE FLUSH TABLE app.t", "INSERT INTO app.t VALUES (2, '" + strings.Repeat("x", 100000) + "')",
 	} {
 		p.sql(token, sql)
@@ -75,7 +76,8 @@ func TestDataIsPrivate(t *testing.T) {
 	if info, err := os.Stat(data); err != nil || info.Mode().Perm() != 0o755 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	if log := p.log.String(); !strings.Contains(log, "other users of this machine can enter the data directory") || !strings.Contains(log, data) {
+	if log := p.log.String(); !strings.Contains(log, "other users of this machine can enter the data directory") ||
+		!strings.Contains(log, data) {
 		t.Errorf("no warning:\n%s", log)
 	}
 }

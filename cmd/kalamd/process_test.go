@@ -44,7 +44,8 @@ type process struct {
 // command prepares kalamd with arguments.
 func (p *process) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), serveInstead+"=1", "KALAM_ROOT_PASSWORD="+testRootPassword, "KALAM_AUTH_BCRYPT_COST=4", "KALAM_RATE_LIMIT_MAX_AUTH_REQUESTS_PER_IP_PER_SEC=0")
+	cmd.Env = append(os.Environ(), serveInstead+"=1", "KALAM_ROOT_PASSWORD="+testRootPassword, "KALAM_AUTH_BCRYPT_COST=4",
+		"KALAM_RATE_LIMIT_MAX_AUTH_REQUESTS_PER_IP_PER_SEC=0")
 	cmd.Env = append(cmd.Env, p.env...)
 	cmd.Dir = p.dir
 	return cmd

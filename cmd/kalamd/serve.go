@@ -64,7 +64,8 @@ func (m *Main) Run(ctx context.Context) (err error) {
 
 // serve runs the engine's background work and the server; the former goes on
 // until the latter has stopped.
-func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine, server *api.Server, ln net.Listener) error {
+func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
+	server *api.Server, ln net.Listener) error {
 	runCtx, stopRun := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRun()
 	ctx, stopServe := context.WithCancel(ctx)
@@ -111,7 +112,8 @@ func (m *Main) logStart(log *slog.Logger) {
 	log.Info("kalamd starts",
 		slog.String("version", m.Build.Version), slog.String("branch", m.Build.Branch), slog.String("commit", m.Build.Commit),
 		slog.String("built", m.Build.BuildDate), slog.String("go", runtime.Version()), slog.String("duckdb", duckDBVersion()),
-		slog.String("config", file), slog.Any("changed", m.Settings.Changed), slog.String("data", m.Settings.Config.Storage.DataPath))
+		slog.String("config", file), slog.Any("changed", m.Settings.Changed),
+		slog.String("data", m.Settings.Config.Storage.DataPath))
 }
 
 // logOpened tells what was found in the data directory.

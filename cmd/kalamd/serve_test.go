@@ -61,7 +61,8 @@ func launch(t *testing.T, args ...string) *daemon {
 func launchWith(t *testing.T, env []string, args ...string) *daemon {
 	t.Helper()
 	p := &daemon{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], args...), stderr: &syncBuffer{}}
-	p.cmd.Env = append(os.Environ(), serveInstead+"=1", "KALAM_ROOT_PASSWORD=root-password", "KALAM_AUTH_BCRYPT_COST=4", "KALAM_QUERY_MEMORY_LIMIT=500MB")
+	p.cmd.Env = append(os.Environ(), serveInstead+"=1", "KALAM_ROOT_PASSWORD=root-password", "KALAM_AUTH_BCRYPT_COST=4",
+		"KALAM_QUERY_MEMORY_LIMIT=500MB")
 	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stderr = p.stderr
@@ -138,7 +139,8 @@ var accessToken = regexp.MustCompile(`"access_token":"([^"]+)"`)
 
 func (p *daemon) login() string {
 	p.t.Helper()
-	m := accessToken.FindStringSubmatch(postJSON(p.t, p.url+"/v1/api/auth/login", "", `{"user":"root","password":"root-password"}`))
+	m := accessToken.FindStringSubmatch(postJSON(p.t, p.url+"/v1/api/auth/login", "",
+		`{"user":"root","password":"root-password"}`))
 	if m == nil {
 		p.t.Fatal("login failed")
 	}
@@ -153,13 +155,16 @@ func TestProcess(t *testing.T) {
 	first := launch(t, args...)
 	first.ready()
 	token := first.login()
-	for _, sql := range []string{"CREATE NAMESPACE app", "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY)", "INSERT INTO app.t VALUES (1), (2)"} {
-		if got := postJSON(t, first.url+"/v1/api/sql", token, fmt.Sprintf(`{"sql":%q}`, sql)); !strings.Contains(got, `"status":"success"`) {
+	for _, sql := range []string{"CREATE NAMESPACE app", "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY)",
+		"INSERT INTO app.t VALUES (1), (2)"} {
+		if got := postJSON(t, first.url+"/v1/api/sql", token,
+			fmt.Sprintf(`{"sql":%q}`, sql)); !strings.Contains(got, `"status":"success"`) {
 			t.Fatalf("%s: %s", sql, got)
 		}
 	}
 	second := launch(t, args...)
-	if status, out := second.exit(); status != 1 || out != "" || !strings.Contains(second.stderr.String(), "another process") {
+	if status, out := second.exit(); status != 1 || out != "" ||
+		!strings.Contains(second.stderr.String(), "another process") {
 		t.Errorf("a second server on the data directory: status %d, %q, log:\n%s", status, out, second.stderr)
 	}
 	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -168,7 +173,8 @@ func TestProcess(t *testing.T) {
 	if status, rest := first.exit(); status != 0 || rest != "" {
 		t.Errorf("SIGTERM: status %d, more output %q", status, rest)
 	}
-	for _, want := range []string{"kalamd starts", "version=dev", "branch=unknown", "duckdb=", "data directory opened", "buffer_bytes=", "tables=", "kalamd stopped", "auth.bcrypt_cost=4"} {
+	for _, want := range []string{"kalamd starts", "version=dev", "branch=unknown", "duckdb=", "data directory opened",
+		"buffer_bytes=", "tables=", "kalamd stopped", "auth.bcrypt_cost=4"} {
 		if !strings.Contains(first.stderr.String(), want) {
 			t.Errorf("the log does not say %q", want)
 		}
@@ -178,7 +184,8 @@ func TestProcess(t *testing.T) {
 	}
 	third := launch(t, args...)
 	third.ready()
-	if got := postJSON(t, third.url+"/v1/api/sql", token, `{"sql":"SELECT count(*) AS n FROM app.t"}`); !strings.Contains(got, `[["2"]]`) {
+	if got := postJSON(t, third.url+"/v1/api/sql", token,
+		`{"sql":"SELECT count(*) AS n FROM app.t"}`); !strings.Contains(got, `[["2"]]`) {
 		t.Errorf("after the restart: %s", got) // With the token of before, too.
 	}
 	if err := third.cmd.Process.Kill(); err != nil {
@@ -187,7 +194,8 @@ func TestProcess(t *testing.T) {
 	third.exit()
 	fourth := launch(t, args...)
 	fourth.ready()
-	if got := postJSON(t, fourth.url+"/v1/api/sql", token, `{"sql":"SELECT count(*) AS n FROM app.t"}`); !strings.Contains(got, `[["2"]]`) {
+	if got := postJSON(t, fourth.url+"/v1/api/sql", token,
+		`{"sql":"SELECT count(*) AS n FROM app.t"}`); !strings.Contains(got, `[["2"]]`) {
 		t.Errorf("after the kill: %s", got)
 	}
 	if err := fourth.cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -205,7 +213,8 @@ func TestPortInUse(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "untouched")
 	p := launch(t, "serve", "--data", data, "--listen", "127.0.0.1:"+holder.port())
 	status, out := p.exit()
-	want := fmt.Sprintf("kalamd: Port %s is already in use by %s (pid %d)\n", holder.port(), filepath.Base(os.Args[0])[:min(15, len(filepath.Base(os.Args[0])))], holder.cmd.Process.Pid)
+	want := fmt.Sprintf("kalamd: Port %s is already in use by %s (pid %d)\n", holder.port(),
+		filepath.Base(os.Args[0])[:min(15, len(filepath.Base(os.Args[0])))], holder.cmd.Process.Pid)
 	if status != 1 || out != "" || p.stderr.String() != want {
 		t.Errorf("status %d, stdout %q, stderr %q, want %q", status, out, p.stderr, want)
 	}
@@ -305,7 +314,8 @@ func TestListenFails(t *testing.T) {
 	}
 	defer ln.Close()
 	port := ln.Addr().(*net.TCPAddr).Port
-	if _, err := listen("127.0.0.1", port); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("Port %d is already in use by ", port)) {
+	if _, err := listen("127.0.0.1", port); err == nil ||
+		!strings.HasPrefix(err.Error(), fmt.Sprintf("Port %d is already in use by ", port)) {
 		t.Errorf("%v", err)
 	}
 }

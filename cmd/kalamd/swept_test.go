@@ -41,7 +41,8 @@ func TestNothingIsSwept(t *testing.T) {
 		"CREATE NAMESPACE app", "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY) WITH (FLUSH_POLICY = 'manual')",
 		"INSERT INTO app.t VALUES (1), (2)", "STORAGE FLUSH ALL",
 	} {
-		if got := postJSON(t, first.url+"/v1/api/sql", token, fmt.Sprintf(`{"sql":%q}`, sql)); !strings.Contains(got, `"status":"success"`) {
+		if got := postJSON(t, first.url+"/v1/api/sql", token,
+			fmt.Sprintf(`{"sql":%q}`, sql)); !strings.Contains(got, `"status":"success"`) {
 			t.Fatalf("%s: %s", sql, got)
 		}
 	}
@@ -77,7 +78,8 @@ func TestNothingIsSwept(t *testing.T) {
 		}
 	}
 	elsewhere := []string{"KALAM_STORAGE_BUFFER_PATH=" + other}
-	refused("another buffer while the first runs", elsewhere, "used by another process", storage, buffer, fmt.Sprint(first.cmd.Process.Pid))
+	refused("another buffer while the first runs", elsewhere, "used by another process", storage, buffer,
+		fmt.Sprint(first.cmd.Process.Pid))
 	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +118,10 @@ func TestNothingIsSwept(t *testing.T) {
 		damage func() error
 		words  []string
 	}{
-		"MANIFEST one byte short": {func() error { return os.Truncate(manifest, info.Size()-1) }, []string{"MANIFEST", "backup", buffer}},
-		"MANIFEST missing":        {func() error { return os.Remove(manifest) }, []string{"MANIFEST is missing", "backup", buffer}},
+		"MANIFEST one byte short": {func() error { return os.Truncate(manifest, info.Size()-1) },
+			[]string{"MANIFEST", "backup", buffer}},
+		"MANIFEST missing": {func() error { return os.Remove(manifest) },
+			[]string{"MANIFEST is missing", "backup", buffer}},
 		"buffer empty": {func() error {
 			if err := os.RemoveAll(buffer); err != nil {
 				return err
@@ -134,7 +138,8 @@ func TestNothingIsSwept(t *testing.T) {
 	restore()
 	last := launch(t, args...)
 	last.ready()
-	if got := postJSON(t, last.url+"/v1/api/sql", token, `{"sql":"SELECT count(*) AS n FROM app.t"}`); !strings.Contains(got, `[["2"]]`) {
+	if got := postJSON(t, last.url+"/v1/api/sql", token,
+		`{"sql":"SELECT count(*) AS n FROM app.t"}`); !strings.Contains(got, `[["2"]]`) {
 		t.Errorf("after all that: %s", got)
 	}
 }

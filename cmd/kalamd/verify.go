@@ -27,7 +27,8 @@ func verifyCommand() *cobra.Command {
 			return verifyLake(cmd.Context(), s.Config, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&f.config, "config", "", "configuration file of the server (default $KALAM_CONFIG, then ./config.toml if there is one)")
+	cmd.Flags().StringVar(&f.config, "config", "",
+		"configuration file of the server (default $KALAM_CONFIG, then ./config.toml if there is one)")
 	cmd.Flags().StringVar(&f.data, "data", "", "data directory (storage.data_path)")
 	return cmd
 }
@@ -41,7 +42,8 @@ func verifyLake(ctx context.Context, cfg engine.Config, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	_, err = fmt.Fprintf(out, "checked %d tables, %d segments, %d bytes: %d problems\n", r.Tables, r.Segments, r.Bytes, r.Problems)
+	_, err = fmt.Fprintf(out, "checked %d tables, %d segments, %d bytes: %d problems\n", r.Tables,
+		r.Segments, r.Bytes, r.Problems)
 	if r.Unnamed > 0 && err == nil {
 		_, err = fmt.Fprintf(out, "%d files are named by no manifest; the server moves them to .trash in time\n", r.Unnamed)
 	}

@@ -4,7 +4,8 @@ import "testing"
 
 func TestAtLeast(t *testing.T) {
 	for release, want := range map[string]bool{
-		"5.8.0": true, "5.8": true, "5.7.19": false, "4.19.0-27-amd64": false, "6.1.0-18-amd64": true, "10.0": true, "5": false, "": false, "x.y": false,
+		"5.8.0": true, "5.8": true, "5.7.19": false, "4.19.0-27-amd64": false, "6.1.0-18-amd64": true, "10.0": true,
+		"5": false, "": false, "x.y": false,
 	} {
 		if got := atLeast([]byte(release+"\x00\x00"), 5, 8); got != want {
 			t.Errorf("release %q: %t", release, got)

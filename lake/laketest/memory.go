@@ -225,7 +225,8 @@ func (m *Memory) List(ctx context.Context, prefix string, visit func(lake.Entry)
 		if prefix != "" && !strings.HasPrefix(p, prefix+"/") {
 			continue
 		}
-		if err := visit(lake.Entry{Path: p, Bytes: int64(len(objects[p].content)), Modified: objects[p].modified}); err != nil {
+		if err := visit(lake.Entry{Path: p, Bytes: int64(len(objects[p].content)),
+			Modified: objects[p].modified}); err != nil {
 			return err
 		}
 	}

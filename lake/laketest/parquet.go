@@ -79,7 +79,8 @@ func writeBatch(f *os.File, t *kalam.Table, batch arrow.RecordBatch, rows []kala
 		props = append(props, parquet.WithDataPageVersion(parquet.DataPageV2))
 	}
 	schema := arrow.NewSchema(fields, nil)
-	w, err := pqarrow.NewFileWriter(schema, onlyWriter{f}, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
+	w, err := pqarrow.NewFileWriter(schema, onlyWriter{f}, parquet.NewWriterProperties(props...),
+		pqarrow.DefaultWriterProps())
 	if err != nil {
 		return err
 	}
