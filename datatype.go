@@ -5,61 +5,6 @@ import (
 	"fmt"
 )
 
-// Kind is the kind of a data type and the tag of a Value. The numbers are the
-// tag bytes of the row encoding (docs/architecture/row-format.md) and must
-// never change.
-type Kind uint8
-
-// The kinds. KindNull is the kind of the NULL value, not of a column.
-const (
-	KindNull      Kind = 0x00
-	KindBoolean   Kind = 0x01
-	KindInt       Kind = 0x02
-	KindBigInt    Kind = 0x03
-	KindDouble    Kind = 0x04
-	KindText      Kind = 0x05
-	KindTimestamp Kind = 0x06
-	KindDate      Kind = 0x07
-	KindTime      Kind = 0x08
-	KindJSON      Kind = 0x09
-	KindBytes     Kind = 0x0A
-	KindSmallInt  Kind = 0x0B
-	KindFloat     Kind = 0x0C
-	KindDecimal   Kind = 0x0D
-	KindUUID      Kind = 0x0E
-	KindDateTime  Kind = 0x0F
-)
-
-// Kinds lists every kind of column in the order of the documentation.
-var kinds = [...]Kind{
-	KindBoolean, KindSmallInt, KindInt, KindBigInt, KindFloat, KindDouble, KindDecimal, KindText,
-	KindTimestamp, KindDateTime, KindDate, KindTime, KindJSON, KindBytes, KindUUID,
-}
-
-// Kinds returns every kind a column can have, in the order of the documentation.
-func Kinds() []Kind { return append([]Kind(nil), kinds[:]...) }
-
-type kindName struct{ sql, wire string }
-
-var kindNames = map[Kind]kindName{
-	KindBoolean: {"BOOLEAN", "Boolean"}, KindSmallInt: {"SMALLINT", "SmallInt"}, KindInt: {"INT", "Int"},
-	KindBigInt: {"BIGINT", "BigInt"}, KindFloat: {"FLOAT", "Float"}, KindDouble: {"DOUBLE", "Double"},
-	KindDecimal: {"DECIMAL", "Decimal"}, KindText: {"TEXT", "Text"}, KindTimestamp: {"TIMESTAMP", "Timestamp"},
-	KindDateTime: {"DATETIME", "DateTime"}, KindDate: {"DATE", "Date"}, KindTime: {"TIME", "Time"},
-	KindJSON: {"JSON", "Json"}, KindBytes: {"BYTES", "Bytes"}, KindUUID: {"UUID", "Uuid"},
-}
-
-// String returns the SQL name of k, "NULL" for KindNull.
-func (k Kind) String() string {
-	if n, ok := kindNames[k]; ok {
-		return n.sql
-	}
-	if k == KindNull {
-		return "NULL"
-	}
-	return fmt.Sprintf("kind(%d)", uint8(k))
-}
-
 // MaxDecimalPrecision is the largest precision of DECIMAL(p,s).
 const MaxDecimalPrecision = 38
 
@@ -98,19 +43,18 @@ func (t DataType) MarshalJSON() ([]byte, error) {
 	if t.Kind == KindDecimal {
 		return json.Marshal(map[string]wireDecimal{"Decimal": {t.Precision, t.Scale}})
 	}
-	n, ok := kindNames[t.Kind]
-	if !ok {
+	if !t.Kind.IsColumn() {
 		return nil, fmt.Errorf("data type %s has no wire name", t.Kind)
 	}
-	return json.Marshal(n.wire)
+	return json.Marshal(t.Kind.info().wire)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (t *DataType) UnmarshalJSON(b []byte) error {
 	var name string
 	if json.Unmarshal(b, &name) == nil {
-		for k, n := range kindNames {
-			if n.wire == name && k != KindDecimal {
+		for _, k := range kinds {
+			if k.info().wire == name && k != KindDecimal {
 				*t = DataType{Kind: k}
 				return nil
 			}

@@ -54,6 +54,9 @@ func JSON(s string) Value { return Value{kind: KindJSON, s: s} }
 // Bytes returns a BYTES value whose bytes are those of s.
 func Bytes(s string) Value { return Value{kind: KindBytes, s: s} }
 
+// StringOf returns the TEXT, JSON or BYTES value that s is; k is one of these kinds.
+func StringOf(k Kind, s string) Value { return Value{kind: k, s: s} }
+
 // UUID returns a UUID from its 16 bytes.
 func UUID(b [16]byte) Value {
 	return Value{kind: KindUUID, hi: binary.BigEndian.Uint64(b[:8]), lo: binary.BigEndian.Uint64(b[8:])}

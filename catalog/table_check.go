@@ -24,22 +24,6 @@ var reservedColumns = map[string]bool{
 // IsReservedColumn reports whether no table may have a column named name (lower case).
 func IsReservedColumn(name string) bool { return reservedColumns[name] }
 
-// keyKinds can be part of a primary key, in the order of the message.
-var keyKinds = [...]kalam.Kind{
-	kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID,
-	kalam.KindDate, kalam.KindTimestamp,
-}
-
-// CanBeKey reports whether a column of the kind can be part of a primary key.
-func CanBeKey(k kalam.Kind) bool {
-	for _, kind := range keyKinds {
-		if kind == k {
-			return true
-		}
-	}
-	return false
-}
-
 func invalid(format string, args ...any) error {
 	return kalam.Errorf(kalam.CodeInvalidOperation, format, args...)
 }
@@ -79,7 +63,7 @@ func checkColumns(t *kalam.Table) error {
 			return invalid("Column '%s' is defined twice", c.Name)
 		}
 		seen[c.Name] = true
-		if c.Type.Kind == kalam.KindNull || c.Type.Kind > kalam.KindDateTime {
+		if !c.Type.Kind.IsColumn() {
 			return invalid("Column '%s' has no type", c.Name)
 		}
 		if d := c.Type; d.Kind == kalam.KindDecimal && (d.Precision < 1 || d.Precision > kalam.MaxDecimalPrecision ||
@@ -103,10 +87,10 @@ func checkPrimaryKey(t *kalam.Table) error {
 		}
 		used[i] = true
 		c := &t.Columns[i]
-		if !CanBeKey(c.Type.Kind) {
-			names := make([]string, len(keyKinds))
-			for k, kind := range keyKinds {
-				names[k] = kind.String()
+		if !c.Type.Kind.CanBeKey() {
+			var names []string
+			for _, kind := range kalam.KeyKinds() {
+				names = append(names, kind.String())
 			}
 			return invalid("PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (possible types: %s)", c.Name,
 				c.Type, strings.Join(names, ", "))

@@ -22,25 +22,25 @@ type valueRecord struct {
 // recordOfValue returns the stored form of v.
 func recordOfValue(v kalam.Value) valueRecord {
 	r := valueRecord{Kind: v.Kind().String()}
-	switch v.Kind() {
-	case kalam.KindNull:
-	case kalam.KindBoolean:
+	switch family := v.Kind().Family(); family {
+	case kalam.FamilyNone:
+	case kalam.FamilyBoolean:
 		r.Text = strconv.FormatBool(v.Bool())
-	case kalam.KindFloat, kalam.KindDouble:
+	case kalam.FamilyFloat:
 		r.Text = strconv.FormatFloat(v.Float64(), 'g', -1, 64)
-	case kalam.KindText, kalam.KindJSON, kalam.KindBytes:
-		if v.Kind() != kalam.KindBytes && utf8.ValidString(v.Str()) {
+	case kalam.FamilyText, kalam.FamilyJSON, kalam.FamilyBytes:
+		if family != kalam.FamilyBytes && utf8.ValidString(v.Str()) {
 			r.Text = v.Str()
 		} else {
 			r.Hex = hex.EncodeToString([]byte(v.Str()))
 		}
-	case kalam.KindDecimal:
+	case kalam.FamilyDecimal:
 		hi, lo, scale := v.Decimal()
 		r.Hi, r.Text, r.Scale = hi, strconv.FormatUint(lo, 10), scale
-	case kalam.KindUUID:
+	case kalam.FamilyUUID:
 		b := v.UUID()
 		r.Hex = hex.EncodeToString(b[:])
-	default:
+	case kalam.FamilyInteger, kalam.FamilyInstant, kalam.FamilyDate, kalam.FamilyTime:
 		r.Text = strconv.FormatInt(v.Int(), 10)
 	}
 	return r
@@ -52,32 +52,34 @@ func (r valueRecord) value() (kalam.Value, error) {
 	if err != nil {
 		return kalam.Value{}, err
 	}
-	switch kind {
-	case kalam.KindNull:
+	switch kind.Family() {
+	case kalam.FamilyNone:
 		return kalam.Null(), nil
-	case kalam.KindBoolean:
+	case kalam.FamilyBoolean:
 		b, err := strconv.ParseBool(r.Text)
 		return kalam.Bool(b), err
-	case kalam.KindFloat:
+	case kalam.FamilyFloat:
 		f, err := strconv.ParseFloat(r.Text, 64)
-		return kalam.Float(float32(f)), err
-	case kalam.KindDouble:
-		f, err := strconv.ParseFloat(r.Text, 64)
+		if kind == kalam.KindFloat {
+			return kalam.Float(float32(f)), err
+		}
 		return kalam.Double(f), err
-	case kalam.KindText, kalam.KindJSON, kalam.KindBytes:
+	case kalam.FamilyText, kalam.FamilyJSON, kalam.FamilyBytes:
 		return r.text(kind)
-	case kalam.KindDecimal:
+	case kalam.FamilyDecimal:
 		lo, err := strconv.ParseUint(r.Text, 10, 64)
 		return kalam.Decimal(r.Hi, lo, r.Scale), err
-	case kalam.KindUUID:
+	case kalam.FamilyUUID:
 		var b [16]byte
 		if n, err := hex.Decode(b[:], []byte(r.Hex[:min(len(r.Hex), 32)])); err != nil || n != len(b) {
 			return kalam.Value{}, fmt.Errorf("uuid %.64q is not 16 bytes of hex", r.Hex)
 		}
 		return kalam.UUID(b), nil
+	case kalam.FamilyInteger, kalam.FamilyInstant, kalam.FamilyDate, kalam.FamilyTime:
+		n, err := strconv.ParseInt(r.Text, 10, 64)
+		return kalam.Integer(kind, n), err
 	}
-	n, err := strconv.ParseInt(r.Text, 10, 64)
-	return kalam.Integer(kind, n), err
+	return kalam.Value{}, fmt.Errorf("a value of kind %s has no stored form", kind)
 }
 
 func (r valueRecord) text(kind kalam.Kind) (kalam.Value, error) {
@@ -89,13 +91,7 @@ func (r valueRecord) text(kind kalam.Kind) (kalam.Value, error) {
 		}
 		s = string(b)
 	}
-	switch kind {
-	case kalam.KindJSON:
-		return kalam.JSON(s), nil
-	case kalam.KindBytes:
-		return kalam.Bytes(s), nil
-	}
-	return kalam.Text(s), nil
+	return kalam.StringOf(kind, s), nil
 }
 
 func kindNamed(name string) (kalam.Kind, error) {

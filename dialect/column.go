@@ -210,7 +210,7 @@ func (p *parser) defaultValue(c *kalam.Column) error {
 	typed := kalam.DataType{}
 	if p.tok.Kind == sqltext.Word && p.peek().Kind == sqltext.String { // DATE '2024-01-01'
 		if t, ok := findType(p.words(1)); ok {
-			typed = kalam.TypeOf(t.kind)
+			typed = kalam.TypeOf(t.Kind)
 			p.advance()
 		}
 	}
@@ -291,11 +291,7 @@ func CheckDefault(column string, t kalam.DataType, f kalam.DefaultFunc) error {
 	case kalam.DefaultLiteral:
 		return nil
 	case kalam.DefaultNow:
-		want = "TIMESTAMP, DATETIME, DATE or TIME"
-		switch t.Kind {
-		case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate, kalam.KindTime:
-			ok = true
-		}
+		want, ok = "TIMESTAMP, DATETIME, DATE or TIME", t.Kind.IsTemporal()
 	case kalam.DefaultSnowflakeID:
 		want, ok = "BIGINT", t.Kind == kalam.KindBigInt
 	case kalam.DefaultCounter:

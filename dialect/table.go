@@ -239,13 +239,11 @@ func (k *keySpec) resolve(st *CreateTable) error {
 // CheckKeyColumn reports why a column cannot be of a primary key. The error is
 // CodeInvalidSQL, without a position.
 func CheckKeyColumn(c *kalam.Column) error {
-	switch c.Type.Kind {
-	case kalam.KindBigInt, kalam.KindText, kalam.KindSmallInt, kalam.KindInt, kalam.KindUUID,
-		kalam.KindDate, kalam.KindTimestamp:
+	if c.Type.Kind.CanBeKey() {
 		return nil
 	}
-	return kalam.Errorf(kalam.CodeInvalidSQL,
-		"PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (allowed: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)", c.Name, c.Type)
+	return kalam.Errorf(kalam.CodeInvalidSQL, "PRIMARY KEY column '%s' must be BIGINT or TEXT, got %s (allowed: %s)",
+		c.Name, c.Type, kindList(kalam.KeyKinds()))
 }
 
 // Validate checks the rules of a table definition that need no catalog and

@@ -8,60 +8,25 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// typeArgs says what may stand in parentheses after the name of a type.
-type typeArgs uint8
-
-const (
-	argsNone    typeArgs = iota
-	argsLength           // (n): a length or display width, which has no effect.
-	argsDigits           // (p): digits of seconds; storage always keeps microseconds.
-	argsFloat            // (p): binary digits, more than 24 of which make a DOUBLE.
-	argsDecimal          // (p[, s])
-)
-
-type typeName struct {
-	kind   kalam.Kind
-	args   typeArgs
-	serial bool // Means AUTO_INCREMENT and NOT NULL.
-}
-
 // typeNames is a table of constants: the names of types and their aliases.
-var typeNames = map[string]typeName{
-	"BOOLEAN": {kind: kalam.KindBoolean}, "BOOL": {kind: kalam.KindBoolean},
-	"SMALLINT": {kalam.KindSmallInt, argsLength, false}, "INT2": {kind: kalam.KindSmallInt},
-	"INT": {kalam.KindInt, argsLength, false}, "INTEGER": {kalam.KindInt, argsLength, false},
-	"INT4": {kind: kalam.KindInt}, "MEDIUMINT": {kalam.KindInt, argsLength, false}, "SIGNED": {kind: kalam.KindInt},
-	"BIGINT": {kalam.KindBigInt, argsLength, false}, "INT8": {kind: kalam.KindBigInt}, "INT64": {kind: kalam.KindBigInt},
-	"SERIAL": {kalam.KindInt, argsNone, true}, "SERIAL4": {kalam.KindInt, argsNone, true},
-	"SERIAL8": {kalam.KindBigInt, argsNone, true}, "BIGSERIAL": {kalam.KindBigInt, argsNone, true},
-	"SERIAL2": {kalam.KindSmallInt, argsNone, true}, "SMALLSERIAL": {kalam.KindSmallInt, argsNone, true},
-	"FLOAT": {kalam.KindFloat, argsFloat, false}, "REAL": {kind: kalam.KindFloat}, "FLOAT4": {kind: kalam.KindFloat},
-	"DOUBLE": {kind: kalam.KindDouble}, "FLOAT8": {kind: kalam.KindDouble}, "FLOAT64": {kind: kalam.KindDouble},
-	"DECIMAL": {kalam.KindDecimal, argsDecimal, false}, "NUMERIC": {kalam.KindDecimal, argsDecimal, false},
-	"DEC":  {kalam.KindDecimal, argsDecimal, false},
-	"TEXT": {kalam.KindText, argsLength, false}, "CHAR": {kalam.KindText, argsLength, false},
-	"CHARACTER": {kalam.KindText, argsLength, false}, "VARCHAR": {kalam.KindText, argsLength, false},
-	"NVARCHAR": {kalam.KindText, argsLength, false}, "NCHAR": {kalam.KindText, argsLength, false},
-	"CLOB": {kalam.KindText, argsLength, false}, "STRING": {kalam.KindText, argsLength, false},
-	"JSON": {kind: kalam.KindJSON}, "JSONB": {kind: kalam.KindJSON}, "OBJECT": {kind: kalam.KindJSON},
-	"BINARY": {kalam.KindBytes, argsLength, false}, "VARBINARY": {kalam.KindBytes, argsLength, false},
-	"BLOB": {kalam.KindBytes, argsLength, false}, "BYTES": {kalam.KindBytes, argsLength, false},
-	"BYTEA": {kind: kalam.KindBytes}, "DATE": {kind: kalam.KindDate},
-	"TIME": {kalam.KindTime, argsDigits, false}, "TIMESTAMP": {kalam.KindTimestamp, argsDigits, false},
-	"TIMESTAMPTZ": {kalam.KindDateTime, argsDigits, false}, "DATETIME": {kalam.KindDateTime, argsDigits, false},
-	"UUID": {kind: kalam.KindUUID},
-}
+var typeNames = func() map[string]kalam.TypeName {
+	names := make(map[string]kalam.TypeName)
+	for _, n := range kalam.TypeNames() {
+		names[n.Name] = n
+	}
+	return names
+}()
 
 // findType returns the type named word (upper case). As in KalamDB, any name
 // that ends in TEXT or STRING is TEXT.
-func findType(word string) (typeName, bool) {
+func findType(word string) (kalam.TypeName, bool) {
 	if t, ok := typeNames[word]; ok {
 		return t, true
 	}
 	if len(word) <= sqltext.MaxShown && (strings.HasSuffix(word, "TEXT") || strings.HasSuffix(word, "STRING")) {
-		return typeName{kalam.KindText, argsLength, false}, true
+		return kalam.TypeName{Name: word, Kind: kalam.KindText, Args: kalam.ArgsLength}, true
 	}
-	return typeName{}, false
+	return kalam.TypeName{}, false
 }
 
 // ParseType returns the data type that text names, for instance "varchar(20)",
@@ -82,12 +47,16 @@ func ParseType(text string) (kalam.DataType, error) {
 
 // unsupportedType is the error of a type that columns cannot have.
 func unsupportedType(pos int, column, name string) error {
-	list := make([]string, 0, 16)
-	for _, k := range kalam.Kinds() {
-		list = append(list, k.String())
+	return syntaxError(pos, "%sData type %s not supported. Supported types: %s", ofColumn(column), name, kindList(kalam.Kinds()))
+}
+
+// kindList returns the names of kinds for a message.
+func kindList(kinds []kalam.Kind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.String()
 	}
-	return syntaxError(pos, "%sData type %s not supported. Supported types: %s", ofColumn(column),
-		name, strings.Join(list, ", "))
+	return strings.Join(names, ", ")
 }
 
 // ofColumn returns the prefix that names a column in a message.
@@ -118,9 +87,9 @@ func (p *parser) dataType(column string) (t kalam.DataType, serial bool, err err
 	case "SIGNED":
 		_ = p.accept("INTEGER") || p.accept("INT")
 	}
-	t = kalam.TypeOf(def.kind)
+	t = kalam.TypeOf(def.Kind)
 	if p.isPunct('(') {
-		if t, err = p.typeArguments(t, def.args, column); err != nil {
+		if t, err = p.typeArguments(t, def.Args, column); err != nil {
 			return t, false, err
 		}
 	}
@@ -138,7 +107,7 @@ func (p *parser) dataType(column string) (t kalam.DataType, serial bool, err err
 		return t, false, unsupportedType(pos, column, name+suffix)
 	}
 	p.accept("SIGNED")
-	return t, def.serial, nil
+	return t, def.Serial, nil
 }
 
 // typeSuffix returns what makes the type before the current token another one:
@@ -154,7 +123,7 @@ func (p *parser) typeSuffix() string {
 }
 
 // typeArguments consumes ( n [, m] ) after the name of type t.
-func (p *parser) typeArguments(t kalam.DataType, args typeArgs, column string) (kalam.DataType, error) {
+func (p *parser) typeArguments(t kalam.DataType, args kalam.TypeArgs, column string) (kalam.DataType, error) {
 	pos := p.tok.Pos
 	p.advance()
 	n, err := p.typeArgument(column)
@@ -162,7 +131,7 @@ func (p *parser) typeArguments(t kalam.DataType, args typeArgs, column string) (
 		return t, err
 	}
 	m := 0
-	if args == argsDecimal && p.acceptPunct(',') {
+	if args == kalam.ArgsDecimal && p.acceptPunct(',') {
 		if m, err = p.typeArgument(column); err != nil {
 			return t, err
 		}
@@ -171,17 +140,17 @@ func (p *parser) typeArguments(t kalam.DataType, args typeArgs, column string) (
 		return t, err
 	}
 	switch {
-	case args == argsNone:
+	case args == kalam.ArgsNone:
 		return t, syntaxError(pos, "%s%s takes no arguments", ofColumn(column), t)
-	case args == argsDigits && n > 9:
+	case args == kalam.ArgsDigits && n > 9:
 		return t, syntaxError(pos, "%s%s precision must be between 0 and 9, got %d", ofColumn(column), t, n)
-	case args == argsLength && n < 1:
+	case args == kalam.ArgsLength && n < 1:
 		return t, syntaxError(pos, "%s%s length must be at least 1", ofColumn(column), t)
-	case args == argsFloat && (n < 1 || n > 53):
+	case args == kalam.ArgsFloat && (n < 1 || n > 53):
 		return t, syntaxError(pos, "%sFLOAT precision must be between 1 and 53, got %d", ofColumn(column), n)
-	case args == argsFloat && n > 24:
+	case args == kalam.ArgsFloat && n > 24:
 		return kalam.TypeOf(kalam.KindDouble), nil
-	case args != argsDecimal:
+	case args != kalam.ArgsDecimal:
 		return t, nil
 	case n < 1 || n > kalam.MaxDecimalPrecision:
 		return t, syntaxError(pos, "%sDECIMAL precision must be between 1 and %d, got %d", ofColumn(column),

@@ -115,14 +115,6 @@ func (c *Config) Settings() []Setting {
 	return out
 }
 
-var datatypeDescriptions = map[kalam.Kind]string{
-	kalam.KindBoolean: "true or false", kalam.KindSmallInt: "16-bit integer", kalam.KindInt: "32-bit integer", kalam.KindBigInt: "64-bit integer",
-	kalam.KindFloat: "32-bit floating point", kalam.KindDouble: "64-bit floating point", kalam.KindDecimal: "exact decimal, DECIMAL(p,s), p up to 38",
-	kalam.KindText: "UTF-8 text", kalam.KindTimestamp: "microseconds since 1970, UTC", kalam.KindDateTime: "microseconds since 1970 with time zone UTC",
-	kalam.KindDate: "days since 1970", kalam.KindTime: "microseconds since midnight", kalam.KindJSON: "JSON document as text",
-	kalam.KindBytes: "bytes", kalam.KindUUID: "128-bit UUID",
-}
-
 func datatypeRows(context.Context, *session) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
 	for _, k := range kalam.Kinds() {
@@ -132,7 +124,7 @@ func datatypeRows(context.Context, *session) ([][]kalam.Value, error) {
 			return nil, err
 		}
 		rows = append(rows, []kalam.Value{
-			kalam.Text(datatype.ArrowType(t).String()), kalam.Text(unquoted(wire)), kalam.Text(t.String()), kalam.Text(datatypeDescriptions[k]),
+			kalam.Text(datatype.ArrowType(t).String()), kalam.Text(unquoted(wire)), kalam.Text(t.String()), kalam.Text(k.Description()),
 		})
 	}
 	return rows, nil

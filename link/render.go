@@ -152,16 +152,16 @@ func FormatCell(t kalam.DataType, cell json.RawMessage) (text string, ok bool) {
 	case cell[0] == '"':
 		return unquote(cell), true
 	}
-	switch t.Kind {
-	case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate, kalam.KindTime:
+	switch {
+	case t.Kind.IsTemporal():
 		if n, err := strconv.ParseInt(string(cell), 10, 64); err == nil {
 			return formatTime(t.Kind, n), true
 		}
-	case kalam.KindFloat:
+	case t.Kind == kalam.KindFloat:
 		if f, err := strconv.ParseFloat(string(cell), 32); err == nil {
 			return formatFloat(f), true
 		}
-	case kalam.KindBytes:
+	case t.Kind.Family() == kalam.FamilyBytes:
 		var b []byte
 		if cell[0] == '[' && json.Unmarshal(cell, &b) == nil {
 			return `\x` + hex.EncodeToString(b), true
@@ -199,10 +199,10 @@ func unquote(cell json.RawMessage) string {
 
 // formatTime returns ISO 8601 text.
 func formatTime(k kalam.Kind, n int64) string {
-	switch k {
-	case kalam.KindDate:
+	switch family := k.Family(); {
+	case family == kalam.FamilyDate:
 		return time.Unix(0, 0).UTC().AddDate(0, 0, int(n)).Format("2006-01-02")
-	case kalam.KindTime:
+	case family == kalam.FamilyTime:
 		return time.UnixMicro(n).UTC().Format("15:04:05.999999")
 	}
 	return time.UnixMicro(n).UTC().Format(timeLayout)

@@ -19,12 +19,9 @@ const (
 func wholeColumns(columns []link.Column) []bool {
 	whole := make([]bool, len(columns))
 	for i, c := range columns {
-		switch c.Type.Kind {
-		case kalam.KindText, kalam.KindJSON, kalam.KindBytes:
-			whole[i] = c.PrimaryKey
-		default:
-			whole[i] = true
-		}
+		family := c.Type.Kind.Family()
+		long := family == kalam.FamilyText || family == kalam.FamilyJSON || family == kalam.FamilyBytes
+		whole[i] = c.PrimaryKey || !long
 	}
 	return whole
 }

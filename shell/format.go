@@ -11,7 +11,6 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -231,8 +230,7 @@ func colored(cell string, name bool) string {
 func alignments(columns []link.Column) []table.ColumnConfig {
 	configs := make([]table.ColumnConfig, 0, len(columns))
 	for i, c := range columns {
-		switch c.Type.Kind {
-		case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindFloat, kalam.KindDouble, kalam.KindDecimal:
+		if c.Type.Kind.IsNumber() {
 			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
 		}
 	}
