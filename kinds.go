@@ -165,6 +165,9 @@ var kindInfos = [...]kindInfo{
 	},
 }
 
+// NumKinds is one more than the highest kind.
+const NumKinds = len(kindInfos)
+
 // kinds lists every kind of column in the order of the documentation.
 var kinds = [...]Kind{
 	KindBoolean, KindSmallInt, KindInt, KindBigInt, KindFloat, KindDouble, KindDecimal, KindText,

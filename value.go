@@ -91,6 +91,10 @@ func (v Value) Float64() float64 {
 // Str returns the text of TEXT and JSON, the bytes of BYTES.
 func (v Value) Str() string { return v.s }
 
+// Bits returns what a value of up to 64 bits is held as: integers and times in two's
+// complement, a FLOAT and a DOUBLE as IEEE bits, a BOOLEAN as 0 or 1.
+func (v Value) Bits() uint64 { return v.lo }
+
 // UUID returns the bytes of a UUID.
 func (v Value) UUID() (b [16]byte) {
 	binary.BigEndian.PutUint64(b[:8], v.hi)

@@ -2,7 +2,6 @@ package datatype
 
 import (
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/extensions"
 
 	"github.com/kalamlake/kalam"
 )
@@ -30,47 +29,18 @@ func marked(f arrow.Field, name string) arrow.Field {
 	return f
 }
 
-// timestampTypes are shared by all fields; Arrow types are immutable.
-var (
-	arrowTimestamp = &arrow.TimestampType{Unit: arrow.Microsecond}
-	arrowDateTime  = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
-	arrowUUID      = extensions.NewUUIDType()
-)
-
 // ArrowType returns the Arrow type in which values of t are held and written to
 // Parquet, nil for a kind that is no column's.
 func ArrowType(t kalam.DataType) arrow.DataType {
-	switch t.Kind {
-	case kalam.KindBoolean:
-		return arrow.FixedWidthTypes.Boolean
-	case kalam.KindSmallInt:
-		return arrow.PrimitiveTypes.Int16
-	case kalam.KindInt:
-		return arrow.PrimitiveTypes.Int32
-	case kalam.KindBigInt:
-		return arrow.PrimitiveTypes.Int64
-	case kalam.KindFloat:
-		return arrow.PrimitiveTypes.Float32
-	case kalam.KindDouble:
-		return arrow.PrimitiveTypes.Float64
-	case kalam.KindDecimal:
-		return &arrow.Decimal128Type{Precision: int32(t.Precision), Scale: int32(t.Scale)}
-	case kalam.KindText, kalam.KindJSON:
-		return arrow.BinaryTypes.String
-	case kalam.KindTimestamp:
-		return arrowTimestamp
-	case kalam.KindDateTime:
-		return arrowDateTime
-	case kalam.KindDate:
-		return arrow.FixedWidthTypes.Date32
-	case kalam.KindTime:
-		return arrow.FixedWidthTypes.Time64us
-	case kalam.KindBytes:
-		return arrow.BinaryTypes.Binary
-	case kalam.KindUUID:
-		return arrowUUID
+	if d := of(t.Kind); d.arrow != nil {
+		return d.arrow(t)
 	}
 	return nil
+}
+
+// arrowIs is the arrow of a type without parameters. Arrow types are immutable.
+func arrowIs(dt arrow.DataType) func(kalam.DataType) arrow.DataType {
+	return func(kalam.DataType) arrow.DataType { return dt }
 }
 
 // ArrowField returns the field of column c. It is nullable even for NOT NULL
@@ -125,32 +95,38 @@ func TypeOfArrow(f arrow.Field) kalam.DataType {
 
 // typeOfExtension returns the type of the canonical Arrow extension named name.
 func typeOfExtension(name string) (kalam.DataType, bool) {
-	switch name {
-	case "arrow.uuid":
-		return kalam.TypeOf(kalam.KindUUID), true
-	case "arrow.json":
-		return kalam.TypeOf(kalam.KindJSON), true
-	case "arrow.bool8":
-		return kalam.TypeOf(kalam.KindBoolean), true
+	for i := range types {
+		if name != "" && types[i].extension == name {
+			return kalam.TypeOf(types[i].kind), true
+		}
 	}
 	return kalam.DataType{}, false
 }
 
+// nearest are the kinds of Arrow types that no type of ours is held in.
+var nearest = map[arrow.Type]kalam.Kind{
+	arrow.INT8:              kalam.KindSmallInt,
+	arrow.UINT8:             kalam.KindSmallInt,
+	arrow.UINT16:            kalam.KindInt,
+	arrow.UINT32:            kalam.KindBigInt,
+	arrow.UINT64:            kalam.KindBigInt,
+	arrow.FLOAT16:           kalam.KindFloat,
+	arrow.DATE64:            kalam.KindDate,
+	arrow.TIME32:            kalam.KindTime,
+	arrow.LARGE_BINARY:      kalam.KindBytes,
+	arrow.BINARY_VIEW:       kalam.KindBytes,
+	arrow.FIXED_SIZE_BINARY: kalam.KindBytes,
+	arrow.MAP:               kalam.KindJSON,
+	arrow.STRUCT:            kalam.KindJSON,
+}
+
+// arrowKinds is a table of constants: the kinds of the Arrow types that tell the kind
+// alone, by their number; KindNull for the others.
+var arrowKinds [64]kalam.Kind
+
 // typeOfArrow is TypeOfArrow for a type without metadata.
 func typeOfArrow(dt arrow.DataType) kalam.DataType {
 	switch d := dt.(type) {
-	case *arrow.BooleanType:
-		return kalam.TypeOf(kalam.KindBoolean)
-	case *arrow.Int8Type, *arrow.Int16Type, *arrow.Uint8Type:
-		return kalam.TypeOf(kalam.KindSmallInt)
-	case *arrow.Int32Type, *arrow.Uint16Type:
-		return kalam.TypeOf(kalam.KindInt)
-	case *arrow.Int64Type, *arrow.Uint32Type, *arrow.Uint64Type:
-		return kalam.TypeOf(kalam.KindBigInt)
-	case *arrow.Float16Type, *arrow.Float32Type:
-		return kalam.TypeOf(kalam.KindFloat)
-	case *arrow.Float64Type:
-		return kalam.TypeOf(kalam.KindDouble)
 	case arrow.DecimalType:
 		return typeOfDecimal(d)
 	case *arrow.TimestampType:
@@ -158,12 +134,6 @@ func typeOfArrow(dt arrow.DataType) kalam.DataType {
 			return kalam.TypeOf(kalam.KindDateTime)
 		}
 		return kalam.TypeOf(kalam.KindTimestamp)
-	case *arrow.Date32Type, *arrow.Date64Type:
-		return kalam.TypeOf(kalam.KindDate)
-	case *arrow.Time32Type, *arrow.Time64Type:
-		return kalam.TypeOf(kalam.KindTime)
-	case *arrow.BinaryType, *arrow.LargeBinaryType, *arrow.BinaryViewType, *arrow.FixedSizeBinaryType:
-		return kalam.TypeOf(kalam.KindBytes)
 	case *arrow.DictionaryType:
 		return typeOfArrow(d.ValueType)
 	case *arrow.RunEndEncodedType:
@@ -173,8 +143,9 @@ func typeOfArrow(dt arrow.DataType) kalam.DataType {
 			return t
 		}
 		return typeOfArrow(d.StorageType())
-	case *arrow.MapType, *arrow.StructType:
-		return kalam.TypeOf(kalam.KindJSON)
+	}
+	if id := int(dt.ID()); id < len(arrowKinds) && arrowKinds[id] != kalam.KindNull {
+		return kalam.TypeOf(arrowKinds[id])
 	}
 	return kalam.TypeOf(kalam.KindText)
 }

@@ -1,12 +1,10 @@
 package datatype
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/kalamlake/kalam"
@@ -96,17 +94,15 @@ func (b *BatchBuilder) HasNegativeZero(payload []byte) (bool, error) {
 	}
 	for i := range b.cells {
 		c := &b.cells[i]
-		var f float64
-		switch kind := b.table.Columns[i].Type.Kind; {
-		case kind != kalam.KindFloat && kind != kalam.KindDouble || c.tag == tagNull:
+		d := of(b.table.Columns[i].Type.Kind)
+		if d.kind.Family() != kalam.FamilyFloat || c.tag == tagNull {
 			continue
-		case c.tag == tagValue:
-			f = c.value.Float64()
-		case kind == kalam.KindFloat:
-			f = float64(math.Float32frombits(binary.LittleEndian.Uint32(c.data)))
-		default:
-			f = math.Float64frombits(binary.LittleEndian.Uint64(c.data))
 		}
+		v := c.value
+		if c.tag != tagValue {
+			v = d.decode(d.kind, c.data)
+		}
+		f := v.Float64()
 		if f == 0 && math.Signbit(f) {
 			return true, nil
 		}
@@ -155,9 +151,12 @@ func (b *BatchBuilder) missing(at int) {
 // set takes the column that r stands on; t is the column's type.
 func (c *storedCell) set(r *rowReader, t kalam.DataType) (err error) {
 	c.tag, c.data = r.tag, r.data
-	if r.tag == tagNull || r.tag == byte(t.Kind) && t.Kind != kalam.KindDecimal {
-		if r.tag == byte(kalam.KindBoolean) && r.data[0] > 1 {
-			return damageBoolean
+	if r.tag == tagNull {
+		return nil
+	}
+	if d := of(t.Kind); r.tag == byte(t.Kind) && !d.parametric {
+		if d.validate != nil {
+			return d.validate(r.data)
 		}
 		return nil
 	}
@@ -207,75 +206,45 @@ func (b *BatchBuilder) Release() {
 	b.deleted.Release()
 }
 
-// columnBuilder builds the array of one column of a kind of ours. Exactly the
-// builder of its kind is set.
+// column adds values to a builder.
+type column interface {
+	appendData(d []byte)       // The data of a stored cell of the column's type.
+	appendValue(v kalam.Value) // A value of it that is not NULL.
+}
+
+// columnBuilder builds the array of one column of a type of ours.
 type columnBuilder struct {
-	kind    kalam.Kind
-	builder array.Builder // the one below, for what all builders do
-	bools   *array.BooleanBuilder
-	i16     *array.Int16Builder
-	i32     *array.Int32Builder
-	i64     *array.Int64Builder
-	f32     *array.Float32Builder
-	f64     *array.Float64Builder
-	dec     *array.Decimal128Builder
-	str     *array.StringBuilder
-	bin     *array.BinaryBuilder
-	fixed   *array.FixedSizeBinaryBuilder
-	date    *array.Date32Builder
-	clock   *array.Time64Builder
-	ts      *array.TimestampBuilder
-	wrap    arrow.ExtensionType // of the finished array, nil for none
-	last    int                 // bytes of strings in the last array
+	builder array.Builder
+	column  column              // Over builder.
+	strings stringBuilder       // The builder, when it has strings.
+	wrap    arrow.ExtensionType // Of the finished array, nil for none.
+	last    int                 // Bytes of strings in the last array.
+}
+
+// stringBuilder is what builders of strings have.
+type stringBuilder interface {
+	ReserveData(n int)
+	DataLen() int
 }
 
 // reserve makes room for rows with about as many bytes as the last array had.
 func (c *columnBuilder) reserve(rows int) {
 	c.builder.Reserve(rows)
-	switch room := min(c.last+c.last/16, maxReserve); {
-	case c.str != nil:
-		c.str.ReserveData(room)
-	case c.bin != nil:
-		c.bin.ReserveData(room)
+	if c.strings != nil {
+		c.strings.ReserveData(min(c.last+c.last/16, maxReserve))
 	}
 }
 
 // newColumnBuilder returns a builder for values of type t in arrays of type dt,
 // which is ArrowType(t).
 func newColumnBuilder(mem memory.Allocator, dt arrow.DataType, t kalam.DataType) columnBuilder {
-	c := columnBuilder{kind: t.Kind}
+	var c columnBuilder
 	if ext, ok := dt.(arrow.ExtensionType); ok {
 		c.wrap, dt = ext, ext.StorageType()
 	}
 	c.builder = array.NewBuilder(mem, dt)
-	switch b := c.builder.(type) {
-	case *array.BooleanBuilder:
-		c.bools = b
-	case *array.Int16Builder:
-		c.i16 = b
-	case *array.Int32Builder:
-		c.i32 = b
-	case *array.Int64Builder:
-		c.i64 = b
-	case *array.Float32Builder:
-		c.f32 = b
-	case *array.Float64Builder:
-		c.f64 = b
-	case *array.Decimal128Builder:
-		c.dec = b
-	case *array.StringBuilder:
-		c.str = b
-	case *array.BinaryBuilder:
-		c.bin = b
-	case *array.FixedSizeBinaryBuilder:
-		c.fixed = b
-	case *array.Date32Builder:
-		c.date = b
-	case *array.Time64Builder:
-		c.clock = b
-	case *array.TimestampBuilder:
-		c.ts = b
-	}
+	c.column = of(t.Kind).column(c.builder)
+	c.strings, _ = c.builder.(stringBuilder)
 	return c
 }
 
@@ -284,37 +253,10 @@ func (c *columnBuilder) appendStored(cell *storedCell) {
 	switch cell.tag {
 	case tagNull:
 		c.builder.AppendNull()
-		return
 	case tagValue:
 		c.appendValue(cell.value)
-		return
-	}
-	d := cell.data
-	switch c.kind {
-	case kalam.KindBoolean:
-		c.bools.Append(d[0] == 1)
-	case kalam.KindSmallInt:
-		c.i16.Append(int16(binary.LittleEndian.Uint16(d)))
-	case kalam.KindInt:
-		c.i32.Append(int32(binary.LittleEndian.Uint32(d)))
-	case kalam.KindBigInt:
-		c.i64.Append(int64(binary.LittleEndian.Uint64(d)))
-	case kalam.KindFloat:
-		c.f32.Append(math.Float32frombits(binary.LittleEndian.Uint32(d)))
-	case kalam.KindDouble:
-		c.f64.Append(math.Float64frombits(binary.LittleEndian.Uint64(d)))
-	case kalam.KindText, kalam.KindJSON:
-		c.str.BinaryBuilder.Append(d)
-	case kalam.KindBytes:
-		c.bin.Append(d)
-	case kalam.KindTimestamp, kalam.KindDateTime:
-		c.ts.Append(arrow.Timestamp(binary.LittleEndian.Uint64(d)))
-	case kalam.KindDate:
-		c.date.Append(arrow.Date32(binary.LittleEndian.Uint32(d)))
-	case kalam.KindTime:
-		c.clock.Append(arrow.Time64(binary.LittleEndian.Uint64(d)))
-	case kalam.KindUUID:
-		c.fixed.Append(d)
+	default:
+		c.column.appendData(cell.data)
 	}
 }
 
@@ -324,45 +266,13 @@ func (c *columnBuilder) appendValue(v kalam.Value) {
 		c.builder.AppendNull()
 		return
 	}
-	switch c.kind {
-	case kalam.KindBoolean:
-		c.bools.Append(v.Bool())
-	case kalam.KindSmallInt:
-		c.i16.Append(int16(v.Int()))
-	case kalam.KindInt:
-		c.i32.Append(int32(v.Int()))
-	case kalam.KindBigInt:
-		c.i64.Append(v.Int())
-	case kalam.KindFloat:
-		c.f32.Append(float32(v.Float64()))
-	case kalam.KindDouble:
-		c.f64.Append(v.Float64())
-	case kalam.KindDecimal:
-		hi, lo, _ := v.Decimal()
-		c.dec.Append(decimal128.New(hi, lo))
-	case kalam.KindText, kalam.KindJSON:
-		c.str.Append(v.Str())
-	case kalam.KindBytes:
-		c.bin.AppendString(v.Str())
-	case kalam.KindTimestamp, kalam.KindDateTime:
-		c.ts.Append(arrow.Timestamp(v.Int()))
-	case kalam.KindDate:
-		c.date.Append(arrow.Date32(v.Int()))
-	case kalam.KindTime:
-		c.clock.Append(arrow.Time64(v.Int()))
-	case kalam.KindUUID:
-		u := v.UUID()
-		c.fixed.Append(u[:])
-	}
+	c.column.appendValue(v)
 }
 
 // newArray returns the finished column and empties the builder.
 func (c *columnBuilder) newArray() arrow.Array {
-	switch {
-	case c.str != nil:
-		c.last = c.str.DataLen()
-	case c.bin != nil:
-		c.last = c.bin.DataLen()
+	if c.strings != nil {
+		c.last = c.strings.DataLen()
 	}
 	a := c.builder.NewArray()
 	if c.wrap == nil {

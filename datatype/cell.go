@@ -2,7 +2,6 @@ package datatype
 
 import (
 	"encoding/binary"
-	"math"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -79,93 +78,13 @@ func AppendCell(dst []byte, a arrow.Array, i int) []byte {
 
 // AppendValue appends v as the JSON cell that AppendCell makes of it.
 func AppendValue(dst []byte, v kalam.Value) []byte {
-	switch v.Kind() {
-	case kalam.KindNull:
-		return append(dst, "null"...)
-	case kalam.KindBoolean:
-		return strconv.AppendBool(dst, v.Bool())
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate, kalam.KindTime:
-		return strconv.AppendInt(dst, v.Int(), 10)
-	case kalam.KindBigInt:
-		return appendQuotedInt(dst, v.Int())
-	case kalam.KindFloat:
-		return appendFloatCell(dst, v.Float64(), 32)
-	case kalam.KindDouble:
-		return appendFloatCell(dst, v.Float64(), 64)
-	case kalam.KindDecimal:
-		hi, lo, scale := v.Decimal()
-		return append(appendDecimal(append(dst, '"'), hi, lo, int(scale)), '"')
-	case kalam.KindText, kalam.KindJSON:
-		return AppendJSONString(dst, v.Str())
-	case kalam.KindBytes:
-		return appendBytesCell(dst, v.Str())
-	case kalam.KindUUID:
-		return append(appendUUID(append(dst, '"'), v.UUID()), '"')
-	}
-	return append(dst, "null"...)
+	return of(v.Kind()).cell(dst, v)
 }
 
 // appendQuotedInt appends a BIGINT, a string because readers of JSON keep only 53
 // bits of a number.
 func appendQuotedInt(dst []byte, n int64) []byte {
 	return append(strconv.AppendInt(append(dst, '"'), n, 10), '"')
-}
-
-// appendFloatCell appends a number of so many bits: a FLOAT of 0.1 is 0.1, though
-// a reader that widens it has another number than 0.1.
-func appendFloatCell(dst []byte, f float64, bits int) []byte {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return append(appendFloatText(append(dst, '"'), f, bits), '"')
-	}
-	return appendFloatText(dst, f, bits)
-}
-
-// appendFloatText appends the shortest text that reads back as f among numbers
-// of bits bits, always with a point or an exponent: 3.0, 0.1, 1e21, 1.5e-7.
-func appendFloatText(dst []byte, f float64, bits int) []byte {
-	switch abs := math.Abs(f); {
-	case f != f:
-		return append(dst, "NaN"...)
-	case math.IsInf(f, 1):
-		return append(dst, "Infinity"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-Infinity"...)
-	case abs < 1e15 && f == math.Trunc(f) && (f != 0 || !math.Signbit(f)):
-		return append(strconv.AppendInt(dst, int64(f), 10), ".0"...)
-	case abs == 0 || abs >= 1e-5 && abs < 1e16:
-		start := len(dst)
-		dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
-		for _, c := range dst[start:] {
-			if c == '.' {
-				return dst
-			}
-		}
-		return append(dst, ".0"...)
-	}
-	start := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
-	return shortenExponent(dst, start)
-}
-
-// shortenExponent rewrites the exponent that strconv wrote after start, e+05 or
-// e-07, as e5 or e-7.
-func shortenExponent(dst []byte, start int) []byte {
-	for e := len(dst) - 1; e >= start; e-- {
-		if dst[e] != 'e' {
-			continue
-		}
-		out := e + 1
-		in := e + 1
-		if dst[in] == '-' {
-			out++
-		}
-		in++
-		for in < len(dst)-1 && dst[in] == '0' {
-			in++
-		}
-		return append(dst[:out], dst[in:]...)
-	}
-	return dst
 }
 
 // appendBytesCell appends the numbers of the bytes of b.

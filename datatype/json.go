@@ -249,3 +249,16 @@ func (c *jsonChecker) digits() int {
 	}
 	return c.i - start
 }
+
+// hexDigit returns the value of c, or 0xFF when it is no hexadecimal digit.
+func hexDigit(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 0xFF
+}

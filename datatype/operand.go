@@ -11,27 +11,25 @@ import "github.com/kalamlake/kalam"
 // text, and numbers that meet exact numbers, which are compared by value and not
 // rounded. Errors are those of FromText.
 func Operand(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool, err error) {
-	switch v.Kind() {
-	case kalam.KindText:
-		if t.Kind == kalam.KindNull || t.Kind == kalam.KindText {
+	switch from, to := v.Kind(), t.Kind; {
+	case from == kalam.KindText:
+		if to == kalam.KindNull || to == kalam.KindText {
 			return v, false, nil
 		}
 		out, err = FromText(t, v.Str())
 		return out, err == nil, err
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal, kalam.KindFloat, kalam.KindDouble:
-		switch t.Kind {
-		case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate, kalam.KindTime:
-			out, err = castNumber(t, v)
-			return out, err == nil, err
-		case kalam.KindFloat, kalam.KindDouble:
-			// A number beyond the range of FLOAT can still be compared with one.
-			if out, err = Cast(t, v); err == nil {
-				return out, true, nil
-			}
-		case kalam.KindDecimal:
-			if out, ok = exactDecimal(t, v); ok {
-				return out, true, nil
-			}
+	case !from.IsNumber():
+	case to.IsTemporal():
+		out, err = castNumber(t, v)
+		return out, err == nil, err
+	case to.Family() == kalam.FamilyFloat:
+		// A number beyond the range of FLOAT can still be compared with one.
+		if out, err = Cast(t, v); err == nil {
+			return out, true, nil
+		}
+	case to == kalam.KindDecimal:
+		if out, ok = exactDecimal(t, v); ok {
+			return out, true, nil
 		}
 	}
 	return v, false, nil
@@ -41,18 +39,21 @@ func Operand(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool, err err
 // the number that its digits show: 1.24 of a JSON parameter is 1.24. ok is false when
 // it has more digits than t.
 func exactDecimal(t kalam.DataType, v kalam.Value) (out kalam.Value, ok bool) {
-	if v.Kind() != kalam.KindFloat && v.Kind() != kalam.KindDouble {
+	if v.Kind().Family() != kalam.FamilyFloat {
 		return v, false
 	}
-	out, err := Cast(t, v)
-	return out, err == nil && decimalToFloat(kalam.TypeOf(v.Kind()), out).Float64() == v.Float64()
+	if out, err := Cast(t, v); err == nil {
+		again, err := Cast(kalam.TypeOf(v.Kind()), out)
+		return out, err == nil && again.Float64() == v.Float64()
+	}
+	return v, false
 }
 
 // castNumber casts a number to a temporal type: one without a fraction, whatever
 // its own type.
 func castNumber(t kalam.DataType, v kalam.Value) (kalam.Value, error) {
 	if n, err := Cast(kalam.TypeOf(kalam.KindBigInt), v); err == nil {
-		return castInteger(t, n.Int())
+		return Cast(t, n)
 	}
 	return Cast(t, v)
 }

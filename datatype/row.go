@@ -22,28 +22,7 @@ const (
 )
 
 // tagSizes holds the size of the data after each tag.
-var tagSizes = func() (sizes [256]uint8) {
-	for i := range sizes {
-		sizes[i] = sizeInvalid
-	}
-	sizes[tagNull] = 0
-	sizes[kalam.KindBoolean] = 1
-	sizes[kalam.KindSmallInt] = 2
-	sizes[kalam.KindInt] = 4
-	sizes[kalam.KindBigInt] = 8
-	sizes[kalam.KindFloat] = 4
-	sizes[kalam.KindDouble] = 8
-	sizes[kalam.KindDecimal] = 17 // scale, then 16 bytes
-	sizes[kalam.KindText] = sizePrefixed
-	sizes[kalam.KindTimestamp] = 8
-	sizes[kalam.KindDateTime] = 8
-	sizes[kalam.KindDate] = 4
-	sizes[kalam.KindTime] = 8
-	sizes[kalam.KindJSON] = sizePrefixed
-	sizes[kalam.KindBytes] = sizePrefixed
-	sizes[kalam.KindUUID] = 16
-	return sizes
-}()
+var tagSizes [256]uint8
 
 // EncodeRow appends the row encoding of vals, the values of t.Columns in order
 // and of their types, to dst and returns it. It allocates only when dst grows.
@@ -66,39 +45,21 @@ func appendTagged(dst []byte, v kalam.Value) []byte {
 		return append(dst, tagNull)
 	}
 	dst = append(dst, byte(k))
-	switch k {
-	case kalam.KindBoolean:
-		if v.Bool() {
-			return append(dst, 1)
-		}
-		return append(dst, 0)
-	case kalam.KindSmallInt:
-		return binary.LittleEndian.AppendUint16(dst, uint16(v.Int()))
-	case kalam.KindInt, kalam.KindDate:
-		return binary.LittleEndian.AppendUint32(dst, uint32(v.Int()))
-	case kalam.KindBigInt, kalam.KindTimestamp, kalam.KindDateTime, kalam.KindTime:
-		return binary.LittleEndian.AppendUint64(dst, uint64(v.Int()))
-	case kalam.KindFloat:
-		return binary.LittleEndian.AppendUint32(dst, float32Bits(v))
-	case kalam.KindDouble:
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float64()))
-	case kalam.KindDecimal:
-		hi, lo, scale := v.Decimal()
-		dst = append(dst, scale)
-		dst = binary.LittleEndian.AppendUint64(dst, lo)
-		return binary.LittleEndian.AppendUint64(dst, uint64(hi))
-	case kalam.KindText, kalam.KindJSON, kalam.KindBytes:
+	switch size := tagSizes[k]; size {
+	case 1:
+		return append(dst, byte(v.Bits()))
+	case 2:
+		return binary.LittleEndian.AppendUint16(dst, uint16(v.Bits()))
+	case 4:
+		return binary.LittleEndian.AppendUint32(dst, uint32(v.Bits()))
+	case 8:
+		return binary.LittleEndian.AppendUint64(dst, v.Bits())
+	case sizePrefixed:
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(v.Str())))
 		return append(dst, v.Str()...)
-	case kalam.KindUUID:
-		u := v.UUID()
-		return append(dst, u[:]...)
 	}
-	return dst
+	return of(k).encode(dst, v)
 }
-
-// float32Bits returns the bits of a FLOAT.
-func float32Bits(v kalam.Value) uint32 { return math.Float32bits(float32(v.Float64())) }
 
 // DecodeRow decodes payload into dst, reusing its memory, and returns one value
 // per column of t. A column that payload does not have gets its literal default,
@@ -279,49 +240,24 @@ func (r *rowReader) end() error {
 
 // value returns the column the reader stands on as a value of type t.
 func (r *rowReader) value(t kalam.DataType) (kalam.Value, error) {
-	v, err := taggedValue(r.tag, r.data)
-	if err != nil || r.tag == byte(t.Kind) && r.tag != byte(kalam.KindDecimal) || r.tag == tagNull {
-		return v, err
+	if r.tag == tagNull {
+		return kalam.Value{}, nil
 	}
-	if v, err = Cast(t, v); err != nil {
+	d := of(kalam.Kind(r.tag)) // next admits no tag without one.
+	if d.validate != nil {
+		if err := d.validate(r.data); err != nil {
+			return kalam.Value{}, err
+		}
+	}
+	v := d.decode(d.kind, r.data)
+	if d.kind == t.Kind && !d.parametric {
+		return v, nil
+	}
+	v, err := Cast(t, v)
+	if err != nil {
 		return kalam.Value{}, damageMismatch
 	}
 	return v, nil
-}
-
-// taggedValue returns the value of a known tag and data of its size.
-func taggedValue(tag byte, data []byte) (kalam.Value, error) {
-	switch k := kalam.Kind(tag); k {
-	case kalam.KindBoolean:
-		if data[0] > 1 {
-			return kalam.Value{}, damageBoolean
-		}
-		return kalam.Bool(data[0] == 1), nil
-	case kalam.KindSmallInt:
-		return kalam.Integer(k, int64(int16(binary.LittleEndian.Uint16(data)))), nil
-	case kalam.KindInt, kalam.KindDate:
-		return kalam.Integer(k, int64(int32(binary.LittleEndian.Uint32(data)))), nil
-	case kalam.KindBigInt, kalam.KindTimestamp, kalam.KindDateTime, kalam.KindTime:
-		return kalam.Integer(k, int64(binary.LittleEndian.Uint64(data))), nil
-	case kalam.KindFloat:
-		return kalam.Float(math.Float32frombits(binary.LittleEndian.Uint32(data))), nil
-	case kalam.KindDouble:
-		return kalam.Double(math.Float64frombits(binary.LittleEndian.Uint64(data))), nil
-	case kalam.KindDecimal:
-		if data[0] > kalam.MaxDecimalPrecision {
-			return kalam.Value{}, damageDecimal
-		}
-		return kalam.Decimal(int64(binary.LittleEndian.Uint64(data[9:])), binary.LittleEndian.Uint64(data[1:]), data[0]), nil
-	case kalam.KindText:
-		return kalam.Text(aliased(data)), nil
-	case kalam.KindJSON:
-		return kalam.JSON(aliased(data)), nil
-	case kalam.KindBytes:
-		return kalam.Bytes(aliased(data)), nil
-	case kalam.KindUUID:
-		return kalam.UUID([16]byte(data)), nil
-	}
-	return kalam.Value{}, nil // tagNull; next admits no other tag
 }
 
 // aliased returns b as a string that shares its memory.

@@ -17,17 +17,6 @@ const (
 	maxMicros = (maxDays+1)*microsPerDay - 1
 )
 
-// temporalFits reports whether n is in the range of the temporal kind k.
-func temporalFits(k kalam.Kind, n int64) bool {
-	switch k {
-	case kalam.KindDate:
-		return n >= minDays && n <= maxDays
-	case kalam.KindTime:
-		return n >= 0 && n < microsPerDay
-	}
-	return n >= minMicros && n <= maxMicros
-}
-
 // Limits of the integers that are refused as microseconds: as seconds they are the
 // years from 1973 to 2286, as milliseconds those from 1970 to 2286, as microseconds
 // the months up to April 1970.
@@ -59,7 +48,19 @@ func coarse(t kalam.DataType, n int64) error {
 //
 // A zone is converted to UTC, without one the text is UTC already. f has up to
 // nine digits, those beyond the microsecond are dropped.
-func parseTemporal(k kalam.Kind, s string) (n int64, ok, fits bool) {
+func parseTemporal(t kalam.DataType, s string) (kalam.Value, error) {
+	n, ok, fits := temporalText(t.Kind, trimBlanks(s))
+	switch {
+	case !ok:
+		return kalam.Value{}, mismatchText(t, s)
+	case !fits:
+		return kalam.Value{}, outOfRange(t)
+	}
+	return kalam.Integer(t.Kind, n), nil
+}
+
+// temporalText is parseTemporal without the error.
+func temporalText(k kalam.Kind, s string) (n int64, ok, fits bool) {
 	if k == kalam.KindTime {
 		n, rest, ok := parseClock(s)
 		return n, ok && rest == "", true
@@ -84,7 +85,7 @@ func parseTemporal(k kalam.Kind, s string) (n int64, ok, fits bool) {
 	}
 	offset, ok := parseZone(rest)
 	n += clock - offset
-	return n, ok, temporalFits(k, n)
+	return n, ok, n >= minMicros && n <= maxMicros
 }
 
 // parseDate reads YYYY-MM-DD and returns the days since the epoch and the rest.

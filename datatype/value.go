@@ -304,24 +304,16 @@ func (d document) append(dst []byte, a arrow.Array, i int) []byte {
 	case array.ListLike:
 		return d.appendList(dst, a, i)
 	}
-	switch v := ValueAt(a, i); v.Kind() {
-	case kalam.KindBigInt, kalam.KindDecimal:
-		if d.cell {
-			return AppendValue(dst, v)
-		}
-		return appendText(dst, v)
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBoolean:
-		return appendText(dst, v)
-	case kalam.KindNull, kalam.KindFloat, kalam.KindDouble:
+	v := ValueAt(a, i)
+	switch k := v.Kind(); {
+	case k.IsExact() && d.cell, k == kalam.KindNull, k.Family() == kalam.FamilyFloat:
 		return AppendValue(dst, v)
-	case kalam.KindJSON, kalam.KindText:
-		if (d.json || v.Kind() == kalam.KindJSON) && CheckJSON(v.Str()) == nil {
-			return append(dst, v.Str()...)
-		}
-		return AppendJSONString(dst, v.Str())
-	default:
-		return AppendJSONString(dst, Format(v))
+	case k.IsExact(), k == kalam.KindBoolean:
+		return appendText(dst, v)
+	case (d.json && k == kalam.KindText || k == kalam.KindJSON) && CheckJSON(v.Str()) == nil:
+		return append(dst, v.Str()...)
 	}
+	return AppendJSONString(dst, Format(v))
 }
 
 // appendList appends a list as an array.
