@@ -103,7 +103,7 @@ func typeOfExtension(name string) (kalam.DataType, bool) {
 	return kalam.DataType{}, false
 }
 
-// nearest are the kinds of Arrow types that no type of ours is held in.
+// nearest are the kinds of Arrow types that no type of ours is held in; one that is comes first.
 var nearest = map[arrow.Type]kalam.Kind{
 	arrow.INT8:              kalam.KindSmallInt,
 	arrow.UINT8:             kalam.KindSmallInt,

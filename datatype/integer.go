@@ -133,7 +133,7 @@ func widensIntegers(to kalam.Kind) func(*descriptor) bool {
 	}
 }
 
-// digitsOf returns the digits of an integer type.
+// integerDigits is the digits of an integer type of at most n digits.
 func integerDigits(n int) func(kalam.DataType) (int, int) {
 	return func(kalam.DataType) (whole, scale int) { return n, 0 }
 }

@@ -83,6 +83,14 @@ func Widens(from, to kalam.DataType) bool {
 	return d.widens != nil && d.widens(of(from.Kind))
 }
 
+// FromParquetInt returns the value of type t that an integer of a Parquet column stands for.
+func FromParquetInt(t kalam.DataType, n int64) kalam.Value {
+	if d := of(t.Kind); d.fromParquet != nil {
+		return d.fromParquet(t, n)
+	}
+	return kalam.Integer(t.Kind, n)
+}
+
 // storedPlain is the stored of a type that one physical type tells alone.
 func storedPlain(k kalam.Kind, p ParquetPhysical) func(ParquetColumn, bool) (kalam.DataType, bool) {
 	return func(c ParquetColumn, _ bool) (kalam.DataType, bool) {

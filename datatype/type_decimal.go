@@ -74,7 +74,10 @@ var decimalType = descriptor{
 		}
 		return kalam.DataType{Kind: kalam.KindDecimal, Precision: uint8(p), Scale: uint8(s)}, true
 	},
-	widens:  widensNumbers,
+	widens: widensNumbers,
+	fromParquet: func(t kalam.DataType, n int64) kalam.Value {
+		return kalam.Decimal(n>>63, uint64(n), t.Scale)
+	},
 	compare: CompareExact,
 	digits: func(t kalam.DataType) (whole, scale int) {
 		return int(t.Precision) - int(t.Scale), int(t.Scale)

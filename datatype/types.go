@@ -52,6 +52,9 @@ type descriptor struct {
 	parquet func(t kalam.DataType) ParquetColumn
 	stored  func(c ParquetColumn, asked bool) (kalam.DataType, bool)
 	widens  func(from *descriptor) bool
+	// fromParquet returns the value that an integer of the column stands for, when that is
+	// not the Int of the value.
+	fromParquet func(t kalam.DataType, n int64) kalam.Value
 
 	compare func(a, b kalam.Value) int
 	// digits returns how many decimal digits before and after the point the values have.

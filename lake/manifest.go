@@ -3,12 +3,10 @@ package lake
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path"
 	"strconv"
 	"strings"
@@ -226,46 +224,11 @@ func keyStats(t *kalam.Table, seg *kalam.Segment) map[string]columnStats {
 // maxStatBytes is the longest text that is given as a bound.
 const maxStatBytes = 256
 
-// taggedScalar returns v as {"Int64":"42"}: the tag is the Arrow type, and
-// numbers of 64 bits and more are strings. null stands for what has no such
-// form: NaN, infinities and long text.
+// taggedScalar returns v as a bound of a range, null for what has no such form: NaN,
+// infinities and long text.
 func taggedScalar(v kalam.Value) any {
-	tagged := func(tag string, x any) any { return map[string]any{tag: x} }
-	switch v.Kind() {
-	case kalam.KindBoolean:
-		return tagged("Boolean", v.Bool())
-	case kalam.KindSmallInt:
-		return tagged("Int16", v.Int())
-	case kalam.KindInt:
-		return tagged("Int32", v.Int())
-	case kalam.KindBigInt:
-		return tagged("Int64", strconv.FormatInt(v.Int(), 10))
-	case kalam.KindFloat, kalam.KindDouble:
-		if f := v.Float64(); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil
-		}
-		if v.Kind() == kalam.KindFloat {
-			return tagged("Float32", float32(v.Float64()))
-		}
-		return tagged("Float64", v.Float64())
-	case kalam.KindDecimal:
-		return tagged("Decimal128", v.DecimalText())
-	case kalam.KindTimestamp, kalam.KindDateTime:
-		return tagged("TimestampMicrosecond", strconv.FormatInt(v.Int(), 10))
-	case kalam.KindDate:
-		return tagged("Date32", v.Int())
-	case kalam.KindTime:
-		return tagged("Time64Microsecond", strconv.FormatInt(v.Int(), 10))
-	case kalam.KindUUID:
-		return tagged("Utf8", datatype.Format(v))
-	case kalam.KindText, kalam.KindJSON:
-		if len(v.Str()) <= maxStatBytes {
-			return tagged("Utf8", v.Str())
-		}
-	case kalam.KindBytes:
-		if len(v.Str()) <= maxStatBytes {
-			return tagged("Binary", base64.StdEncoding.EncodeToString([]byte(v.Str())))
-		}
+	if len(v.Str()) > maxStatBytes {
+		return nil
 	}
-	return nil
+	return datatype.Bound(v)
 }

@@ -3,19 +3,10 @@ package lake
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 
 	"github.com/kalamlake/kalam"
-)
-
-// The physical types of Parquet.
-const (
-	physicalBoolean = 0
-	physicalInt32   = 1
-	physicalInt64   = 2
-	physicalFloat   = 4
-	physicalDouble  = 5
-	physicalBytes   = 6
-	physicalFixed   = 7
+	"github.com/kalamlake/kalam/datatype"
 )
 
 // The converted types of Parquet, and none.
@@ -26,58 +17,42 @@ const (
 	convertedDate      = 6
 	convertedTime      = 8
 	convertedTimestamp = 10
-	convertedInt16     = 16
-	convertedInt32     = 17
-	convertedInt64     = 18
+	convertedUint8     = 11 // Followed by those of 16, 32 and 64 bits.
+	convertedInt8      = 15 // As well.
+	convertedJSON      = 19
 )
 
-// fixedBytes is the length of wide decimals and of UUIDs.
-const fixedBytes = 16
-
-// physicalOf returns how values of t are stored, which is as DuckDB does it.
-func physicalOf(t kalam.DataType) (physical, converted int32) {
-	switch t.Kind {
-	case kalam.KindBoolean:
-		return physicalBoolean, convertedNone
-	case kalam.KindSmallInt:
-		return physicalInt32, convertedInt16
-	case kalam.KindInt:
-		return physicalInt32, convertedInt32
-	case kalam.KindBigInt:
-		return physicalInt64, convertedInt64
-	case kalam.KindFloat:
-		return physicalFloat, convertedNone
-	case kalam.KindDouble:
-		return physicalDouble, convertedNone
-	case kalam.KindDecimal:
-		switch {
-		case t.Precision <= 9:
-			return physicalInt32, convertedDecimal
-		case t.Precision <= 18:
-			return physicalInt64, convertedDecimal
+// convertedOf returns the converted type of a column, which old readers go by.
+func convertedOf(c datatype.ParquetColumn) int32 {
+	switch c.Logical {
+	case datatype.LogicalText:
+		return convertedUTF8
+	case datatype.LogicalJSON:
+		return convertedJSON
+	case datatype.LogicalInteger:
+		steps := int32(bits.TrailingZeros(uint(c.Bits / 8)))
+		if c.Signed {
+			return convertedInt8 + steps
 		}
-		return physicalFixed, convertedDecimal
-	case kalam.KindText, kalam.KindJSON:
-		return physicalBytes, convertedUTF8
-	case kalam.KindTimestamp, kalam.KindDateTime:
-		return physicalInt64, convertedTimestamp
-	case kalam.KindDate:
-		return physicalInt32, convertedDate
-	case kalam.KindTime:
-		return physicalInt64, convertedTime
-	case kalam.KindUUID:
-		return physicalFixed, convertedNone
+		return convertedUint8 + steps
+	case datatype.LogicalDecimal:
+		return convertedDecimal
+	case datatype.LogicalDate:
+		return convertedDate
+	case datatype.LogicalTime:
+		return convertedTime
+	case datatype.LogicalTimestamp:
+		return convertedTimestamp
+	case datatype.LogicalUUID, datatype.LogicalNone:
 	}
-	return physicalBytes, convertedNone
+	return convertedNone
 }
 
 // parquetColumn collects one column of a Parquet file as one page.
 type parquetColumn struct {
-	name      string
-	id        kalam.ColumnID // 0: without a field id.
-	kind      kalam.DataType
-	physical  int32
-	converted int32
+	name string
+	id   kalam.ColumnID // 0: without a field id.
+	how  datatype.ParquetColumn
 
 	values  []byte // In the encoding PLAIN.
 	bits    int    // Values of a BOOLEAN.
@@ -87,9 +62,7 @@ type parquetColumn struct {
 }
 
 func newParquetColumn(name string, id kalam.ColumnID, t kalam.DataType) parquetColumn {
-	c := parquetColumn{name: name, id: id, kind: t}
-	c.physical, c.converted = physicalOf(t)
-	return c
+	return parquetColumn{name: name, id: id, how: datatype.ParquetOf(t)}
 }
 
 // add adds the value of the next row, which is NULL or of the column's type.
@@ -99,26 +72,28 @@ func (c *parquetColumn) add(v kalam.Value) {
 		c.nulls++
 		return
 	}
-	switch c.physical {
-	case physicalBoolean:
+	switch c.how.Physical {
+	case datatype.ParquetBoolean:
 		c.addBit(v.Bool())
-	case physicalInt32, physicalInt64:
+	case datatype.ParquetInt32, datatype.ParquetInt64:
 		c.addInt(v)
-	case physicalFloat:
+	case datatype.ParquetFloat:
 		f := float32(v.Float64())
 		c.bounds.float(float64(f))
 		c.values = binary.LittleEndian.AppendUint32(c.values, math.Float32bits(f))
-	case physicalDouble:
+	case datatype.ParquetDouble:
 		c.bounds.float(v.Float64())
 		c.values = binary.LittleEndian.AppendUint64(c.values, math.Float64bits(v.Float64()))
-	case physicalBytes:
+	case datatype.ParquetBytes:
 		c.bounds.bytes(v.Str())
 		c.values = binary.LittleEndian.AppendUint32(c.values, uint32(len(v.Str())))
 		c.values = append(c.values, v.Str()...)
-	case physicalFixed:
+	case datatype.ParquetFixed:
 		c.addFixed(v)
 	}
 }
+
+func (c *parquetColumn) isDecimal() bool { return c.how.Logical == datatype.LogicalDecimal }
 
 func (c *parquetColumn) addBit(v bool) {
 	if c.bits%8 == 0 {
@@ -134,13 +109,9 @@ func (c *parquetColumn) addBit(v bool) {
 }
 
 func (c *parquetColumn) addInt(v kalam.Value) {
-	n := v.Int()
-	if c.kind.Kind == kalam.KindDecimal {
-		_, lo, _ := v.Decimal()
-		n = int64(lo) // It has at most 18 digits.
-	}
+	n := int64(v.Bits()) // A DECIMAL has at most 18 digits.
 	c.bounds.int(n)
-	if c.physical == physicalInt32 {
+	if c.how.Physical == datatype.ParquetInt32 {
 		c.values = binary.LittleEndian.AppendUint32(c.values, uint32(n))
 	} else {
 		c.values = binary.LittleEndian.AppendUint64(c.values, uint64(n))
@@ -149,8 +120,8 @@ func (c *parquetColumn) addInt(v kalam.Value) {
 
 // addFixed adds a UUID, or a decimal as a number of 16 bytes, the highest first.
 func (c *parquetColumn) addFixed(v kalam.Value) {
-	var b [fixedBytes]byte
-	if c.kind.Kind == kalam.KindDecimal {
+	var b [16]byte
+	if c.isDecimal() {
 		hi, lo, _ := v.Decimal()
 		binary.BigEndian.PutUint64(b[:8], uint64(hi))
 		binary.BigEndian.PutUint64(b[8:], lo)
@@ -158,7 +129,7 @@ func (c *parquetColumn) addFixed(v kalam.Value) {
 		b = v.UUID()
 	}
 	c.values = append(c.values, b[:]...)
-	if c.kind.Kind == kalam.KindDecimal {
+	if c.isDecimal() {
 		b[0] ^= signBit // Now the bytes order as the numbers do.
 	}
 	c.bounds.bytes(string(b[:]))
@@ -195,22 +166,22 @@ func (c *parquetColumn) limits() (low, high []byte, ok bool) {
 		return nil, nil, false
 	}
 	le := binary.LittleEndian
-	switch c.physical {
-	case physicalBoolean:
+	switch c.how.Physical {
+	case datatype.ParquetBoolean:
 		return []byte{byte(b.minInt)}, []byte{byte(b.maxInt)}, true
-	case physicalInt32:
+	case datatype.ParquetInt32:
 		return le.AppendUint32(nil, uint32(b.minInt)), le.AppendUint32(nil, uint32(b.maxInt)), true
-	case physicalInt64:
+	case datatype.ParquetInt64:
 		return le.AppendUint64(nil, uint64(b.minInt)), le.AppendUint64(nil, uint64(b.maxInt)), true
-	case physicalFloat:
+	case datatype.ParquetFloat:
 		low, high := math.Float32bits(float32(b.minFloat)), math.Float32bits(float32(b.maxFloat))
 		return le.AppendUint32(nil, low), le.AppendUint32(nil, high), true
-	case physicalDouble:
+	case datatype.ParquetDouble:
 		low, high := math.Float64bits(b.minFloat), math.Float64bits(b.maxFloat)
 		return le.AppendUint64(nil, low), le.AppendUint64(nil, high), true
 	}
 	low, high = []byte(b.minBytes), []byte(b.maxBytes)
-	if c.physical == physicalFixed && c.kind.Kind == kalam.KindDecimal {
+	if c.how.Physical == datatype.ParquetFixed && c.isDecimal() {
 		low[0] ^= signBit
 		high[0] ^= signBit
 	}

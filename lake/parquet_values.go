@@ -63,7 +63,7 @@ func newCellReader(c *schema.Column, t kalam.DataType) (cellReader, error) {
 	if err != nil {
 		return cellReader{}, err
 	}
-	if !ok || !castable(r.stored, t) {
+	if !ok || !datatype.Widens(r.stored, t) {
 		return cellReader{}, fmt.Errorf("column %s is stored as %s %s, not as %s", c.Name(), c.PhysicalType(), c.LogicalType(), t)
 	}
 	return r, nil
@@ -75,58 +75,49 @@ func storedAs(c *schema.Column, t kalam.DataType) (r cellReader, ok bool, err er
 	if c.MaxRepetitionLevel() > 0 || c.MaxDefinitionLevel() > 1 {
 		return r, false, fmt.Errorf("column %s is nested", c.Name())
 	}
-	r = cellReader{target: t, unit: 1}
-	switch c.PhysicalType() {
-	case parquet.Types.Boolean:
-		r.stored, ok = kalam.TypeOf(kalam.KindBoolean), true
-	case parquet.Types.Int32:
-		r.stored, r.unit, ok = storedInt32(c.LogicalType())
-	case parquet.Types.Int64:
-		r.stored, r.unit, ok = storedInt64(c.LogicalType())
-	case parquet.Types.Float:
-		r.stored, ok = kalam.TypeOf(kalam.KindFloat), true
-	case parquet.Types.Double:
-		r.stored, ok = kalam.TypeOf(kalam.KindDouble), true
-	case parquet.Types.ByteArray:
-		r.stored, ok = storedBytes(c.LogicalType(), t)
-	case parquet.Types.FixedLenByteArray:
-		r.stored, ok = storedFixed(c, t)
+	how := howStored(c)
+	r = cellReader{target: t, unit: max(how.Unit, 1)}
+	if how.Unit < 0 {
+		r.unit = how.Unit
 	}
+	r.stored, ok = datatype.StoredAs(how, t)
 	return r, ok, nil
 }
 
-// castable reports whether a stored type can be what a column of type t was
-// written as, perhaps before it was widened.
-func castable(stored, t kalam.DataType) bool {
-	if stored.Kind == t.Kind {
-		return true
-	}
-	switch t.Kind {
-	case kalam.KindText:
-		return stored.Kind != kalam.KindBytes
-	case kalam.KindInt, kalam.KindBigInt:
-		return stored.Kind == kalam.KindSmallInt || stored.Kind == kalam.KindInt
-	case kalam.KindFloat, kalam.KindDouble, kalam.KindDecimal:
-		switch stored.Kind {
-		case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindFloat, kalam.KindDecimal:
-			return true
+// howStored returns what a file says of a column. A meaning that no column of ours has is
+// LogicalNone.
+func howStored(c *schema.Column) datatype.ParquetColumn {
+	how := datatype.ParquetColumn{Physical: datatype.ParquetPhysical(c.PhysicalType()), Length: c.TypeLength()}
+	// The library has the logical types with parameters as values and as pointers.
+	switch l := c.LogicalType().(type) {
+	case schema.StringLogicalType, schema.EnumLogicalType:
+		how.Logical = datatype.LogicalText
+	case schema.JSONLogicalType:
+		how.Logical = datatype.LogicalJSON
+	case schema.DateLogicalType:
+		how.Logical = datatype.LogicalDate
+	case schema.UUIDLogicalType:
+		how.Logical = datatype.LogicalUUID
+	case interface {
+		Precision() int32
+		Scale() int32
+	}:
+		how.Logical, how.Precision, how.Scale = datatype.LogicalDecimal, int(l.Precision()), int(l.Scale())
+	case interface {
+		TimeUnit() schema.TimeUnitType
+		IsAdjustedToUTC() bool
+	}:
+		how.Logical, how.Unit, how.UTC = datatype.LogicalTime, unitOf(l.TimeUnit()), l.IsAdjustedToUTC()
+		if isTimestamp(l.(schema.LogicalType)) {
+			how.Logical = datatype.LogicalTimestamp
 		}
-	case kalam.KindTimestamp, kalam.KindDateTime:
-		return stored.Kind == kalam.KindTimestamp || stored.Kind == kalam.KindDateTime || stored.Kind == kalam.KindDate
+	case interface {
+		BitWidth() int8
+		IsSigned() bool
+	}:
+		how.Logical, how.Bits, how.Signed = datatype.LogicalInteger, int(l.BitWidth()), l.IsSigned()
 	}
-	return false
-}
-
-// decimalLogical and timeLogical are met by the logical types that carry
-// parameters, which the library has as values and as pointers.
-type decimalLogical interface {
-	Precision() int32
-	Scale() int32
-}
-
-type timeLogical interface {
-	TimeUnit() schema.TimeUnitType
-	IsAdjustedToUTC() bool
+	return how
 }
 
 func isTimestamp(l schema.LogicalType) bool {
@@ -137,97 +128,17 @@ func isTimestamp(l schema.LogicalType) bool {
 	return false
 }
 
-func storedDecimal(d decimalLogical) (kalam.DataType, bool) {
-	p, s := d.Precision(), d.Scale()
-	if p < 1 || p > kalam.MaxDecimalPrecision || s < 0 || s > p {
-		return kalam.DataType{}, false
+// unitOf returns the unit of a time as ParquetColumn has it.
+func unitOf(u schema.TimeUnitType) int64 {
+	switch u {
+	case schema.TimeUnitMillis:
+		return 1000
+	case schema.TimeUnitMicros:
+		return 1
+	case schema.TimeUnitNanos:
+		return -1000
 	}
-	return kalam.DataType{Kind: kalam.KindDecimal, Precision: uint8(p), Scale: uint8(s)}, true
-}
-
-func storedInt32(l schema.LogicalType) (kalam.DataType, int64, bool) {
-	switch l := l.(type) {
-	case schema.DateLogicalType:
-		return kalam.TypeOf(kalam.KindDate), 1, true
-	case decimalLogical:
-		t, ok := storedDecimal(l)
-		return t, 1, ok
-	case timeLogical:
-		return kalam.TypeOf(kalam.KindTime), 1000, l.TimeUnit() == schema.TimeUnitMillis
-	case interface {
-		BitWidth() int8
-		IsSigned() bool
-	}:
-		if l.BitWidth() <= 16 {
-			return kalam.TypeOf(kalam.KindSmallInt), 1, l.IsSigned()
-		}
-		return kalam.TypeOf(kalam.KindInt), 1, l.IsSigned()
-	}
-	return kalam.TypeOf(kalam.KindInt), 1, true
-}
-
-func storedInt64(l schema.LogicalType) (kalam.DataType, int64, bool) {
-	switch l := l.(type) {
-	case decimalLogical:
-		t, ok := storedDecimal(l)
-		return t, 1, ok
-	case timeLogical:
-		unit, ok := int64(1), true
-		switch l.TimeUnit() {
-		case schema.TimeUnitMillis:
-			unit = 1000
-		case schema.TimeUnitMicros:
-		case schema.TimeUnitNanos:
-			unit = -1000
-		default:
-			ok = false
-		}
-		kind := kalam.KindTime
-		if isTimestamp(l.(schema.LogicalType)) {
-			kind = kalam.KindTimestamp
-			if l.IsAdjustedToUTC() {
-				kind = kalam.KindDateTime
-			}
-		}
-		return kalam.TypeOf(kind), unit, ok
-	case interface{ IsSigned() bool }:
-		return kalam.TypeOf(kalam.KindBigInt), 1, l.IsSigned()
-	}
-	return kalam.TypeOf(kalam.KindBigInt), 1, true
-}
-
-// storedBytes takes text for JSON and bytes for text where the column says so:
-// writers differ in what they annotate.
-func storedBytes(l schema.LogicalType, t kalam.DataType) (kalam.DataType, bool) {
-	switch l := l.(type) {
-	case schema.JSONLogicalType:
-		return kalam.TypeOf(kalam.KindJSON), true
-	case schema.StringLogicalType, schema.EnumLogicalType:
-		if t.Kind == kalam.KindJSON {
-			return kalam.TypeOf(kalam.KindJSON), true
-		}
-		return kalam.TypeOf(kalam.KindText), true
-	case decimalLogical:
-		return storedDecimal(l)
-	}
-	if t.Kind == kalam.KindText || t.Kind == kalam.KindJSON {
-		return t, true
-	}
-	return kalam.TypeOf(kalam.KindBytes), true
-}
-
-func storedFixed(c *schema.Column, t kalam.DataType) (kalam.DataType, bool) {
-	switch l := c.LogicalType().(type) {
-	case schema.UUIDLogicalType:
-		return kalam.TypeOf(kalam.KindUUID), c.TypeLength() == 16
-	case decimalLogical:
-		d, ok := storedDecimal(l)
-		return d, ok && c.TypeLength() <= 16
-	}
-	if t.Kind == kalam.KindUUID && c.TypeLength() == 16 {
-		return t, true
-	}
-	return kalam.TypeOf(kalam.KindBytes), true
+	return 0
 }
 
 // cast turns a stored value into one of the column's type.
@@ -244,8 +155,6 @@ func (r *cellReader) fromInt32(n int32) (kalam.Value, error) { return r.fromInt6
 
 func (r *cellReader) fromInt64(n int64) (kalam.Value, error) {
 	switch {
-	case r.stored.Kind == kalam.KindDecimal:
-		return r.cast(kalam.Decimal(n>>63, uint64(n), r.stored.Scale))
 	case r.unit < 0:
 		d := -r.unit
 		q := n / d
@@ -259,7 +168,7 @@ func (r *cellReader) fromInt64(n int64) (kalam.Value, error) {
 		}
 		n *= r.unit
 	}
-	return r.cast(kalam.Integer(r.stored.Kind, n))
+	return r.cast(datatype.FromParquetInt(r.stored, n))
 }
 
 func (r *cellReader) fromFloat32(f float32) (kalam.Value, error) { return r.cast(kalam.Float(f)) }
@@ -275,24 +184,18 @@ func (r *cellReader) fromBytes(b parquet.ByteArray) (kalam.Value, error) {
 	if err != nil {
 		return kalam.Value{}, err
 	}
-	switch r.stored.Kind {
-	case kalam.KindText:
-		return r.cast(kalam.Text(s))
-	case kalam.KindJSON:
-		return r.cast(kalam.JSON(s))
-	}
-	return r.cast(kalam.Bytes(s))
+	return r.cast(kalam.StringOf(r.stored.Kind, s))
 }
 
 func (r *cellReader) fromFixed(b parquet.FixedLenByteArray) (kalam.Value, error) {
-	switch r.stored.Kind {
-	case kalam.KindUUID:
+	if r.stored.Kind == kalam.KindDecimal {
+		return r.fromBigEndian(b)
+	}
+	if r.stored.Kind == kalam.KindUUID {
 		if len(b) != 16 {
 			return kalam.Value{}, fmt.Errorf("a UUID has %d bytes", len(b))
 		}
 		return r.cast(kalam.UUID([16]byte(b)))
-	case kalam.KindDecimal:
-		return r.fromBigEndian(b)
 	}
 	s, err := r.text.copy(b)
 	if err != nil {

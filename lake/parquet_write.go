@@ -158,18 +158,18 @@ func (w *parquetWriter) root(t *thriftWriter) {
 // element adds the column's SchemaElement.
 func (c *parquetColumn) element(t *thriftWriter) {
 	t.begin()
-	t.i32(1, c.physical)
-	if c.physical == physicalFixed {
-		t.i32(2, fixedBytes)
+	t.i32(1, int32(c.how.Physical))
+	if c.how.Physical == datatype.ParquetFixed {
+		t.i32(2, int32(c.how.Length))
 	}
 	t.i32(3, repetitionOptional)
 	t.text(4, c.name)
-	if c.converted != convertedNone {
-		t.i32(6, c.converted)
+	if converted := convertedOf(c.how); converted != convertedNone {
+		t.i32(6, converted)
 	}
-	if c.kind.Kind == kalam.KindDecimal {
-		t.i32(7, int32(c.kind.Scale))
-		t.i32(8, int32(c.kind.Precision))
+	if c.isDecimal() {
+		t.i32(7, int32(c.how.Scale))
+		t.i32(8, int32(c.how.Precision))
 	}
 	if c.id != 0 {
 		t.i32(9, int32(c.id))
@@ -189,24 +189,24 @@ func (c *parquetColumn) logical(t *thriftWriter) {
 		t.end()
 		t.end()
 	}
-	switch c.kind.Kind {
-	case kalam.KindDecimal:
+	switch c.how.Logical {
+	case datatype.LogicalDecimal:
 		t.structure(10)
 		t.structure(5)
-		t.i32(1, int32(c.kind.Scale))
-		t.i32(2, int32(c.kind.Precision))
+		t.i32(1, int32(c.how.Scale))
+		t.i32(2, int32(c.how.Precision))
 		t.end()
-	case kalam.KindTime:
+	case datatype.LogicalTime:
 		t.structure(10)
-		clock(7, false)
-	case kalam.KindTimestamp, kalam.KindDateTime:
+		clock(7, c.how.UTC)
+	case datatype.LogicalTimestamp:
 		t.structure(10)
-		clock(8, c.kind.Kind == kalam.KindDateTime)
-	case kalam.KindUUID:
+		clock(8, c.how.UTC)
+	case datatype.LogicalUUID:
 		t.structure(10)
 		t.structure(14)
 		t.end()
-	default:
+	case datatype.LogicalNone, datatype.LogicalText, datatype.LogicalJSON, datatype.LogicalInteger, datatype.LogicalDate:
 		return
 	}
 	t.end()
@@ -235,7 +235,7 @@ func (w *parquetWriter) rowGroup(t *thriftWriter, chunks []chunk) {
 
 // metadata adds the fields of the column's ColumnMetaData.
 func (c *parquetColumn) metadata(t *thriftWriter, at chunk, rows int64) {
-	t.i32(1, c.physical)
+	t.i32(1, int32(c.how.Physical))
 	t.list(2, thriftI32, 2)
 	t.number(encodingPlain)
 	t.number(encodingRLE)

@@ -1,7 +1,6 @@
 package subscribe
 
 import (
-	"bytes"
 	"cmp"
 	"math"
 	"math/bits"
@@ -66,7 +65,7 @@ func mixesLiteral(os []operand) bool {
 	for _, o := range os {
 		switch {
 		case o.isNull():
-		case o.konst != nil && (o.isLiteral() || isNumber(o.t.Kind)): // DATE '...' has its type.
+		case o.konst != nil && (o.isLiteral() || o.t.Kind.IsNumber()): // DATE '...' has its type.
 			constants = true
 		case t.Kind == kalam.KindNull:
 			t = o.t
@@ -92,29 +91,21 @@ func comparatorOf(a, b operand) (comparator, class, error) {
 	}
 	ka, kb := a.t.Kind, b.t.Kind
 	switch {
-	case isInteger(ka) && isInteger(kb):
-		return compareInts, classInteger, nil
-	case isExact(ka) && isExact(kb):
-		return compareExact, classExact, nil
-	case isNumber(ka) && isNumber(kb):
+	case ka.IsInteger() && kb.IsInteger():
+		return datatype.Compare(ka), classInteger, nil
+	case ka.IsExact() && kb.IsExact():
+		return datatype.CompareExact, classExact, nil
+	case ka.IsNumber() && kb.IsNumber():
 		return floatComparator(a, b)
 	case isMoment(ka) && isMoment(kb):
 		if ka == kb {
-			return compareInts, classMoment, nil
+			return datatype.Compare(ka), classMoment, nil
 		}
 		return compareMoments, classMoment, nil
 	case ka != kb:
 		return nil, 0, notCompilable("%s compared with %s", a.t, b.t)
 	}
-	switch ka {
-	case kalam.KindBoolean, kalam.KindTime, kalam.KindDateTime:
-		return compareInts, classBits, nil
-	case kalam.KindText, kalam.KindBytes, kalam.KindJSON:
-		return compareText, classBits, nil
-	case kalam.KindUUID:
-		return compareUUIDs, classBits, nil
-	}
-	return nil, 0, notCompilable("values of type %s", a.t)
+	return datatype.Compare(ka), classBits, nil
 }
 
 // literalComparator returns the comparator of a pair of which one is a string
@@ -126,7 +117,7 @@ func literalComparator(a, b operand) (comparator, class, error) {
 		lit, other = b, a
 	}
 	if other.t.Kind == kalam.KindText {
-		return compareText, classBits, nil
+		return datatype.Compare(kalam.KindText), classBits, nil
 	}
 	if other.konst != nil {
 		return nil, 0, notCompilable("a string literal beside another literal")
@@ -194,23 +185,11 @@ func typeOfConst(v kalam.Value) kalam.DataType {
 // digitsOf returns how many digits before and after the point the exact numbers
 // of o need.
 func digitsOf(o operand) (whole, scale int) {
-	switch o.t.Kind {
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
-		if o.konst != nil {
-			n := o.konst.Int()
-			return countDigits(n>>63, uint64(n)), 0
-		}
-		switch o.t.Kind {
-		case kalam.KindSmallInt:
-			return 5, 0
-		case kalam.KindInt:
-			return 10, 0
-		}
-		return 19, 0
-	case kalam.KindDecimal:
-		return int(o.t.Precision) - int(o.t.Scale), int(o.t.Scale)
+	if o.konst != nil && o.t.Kind.IsInteger() {
+		n := o.konst.Int()
+		return countDigits(n>>63, uint64(n)), 0
 	}
-	return 0, 0
+	return datatype.Digits(o.t)
 }
 
 // countDigits returns the number of decimal digits of a 128-bit number.
@@ -236,26 +215,8 @@ func magnitude(hi int64, lo uint64) (neg bool, h, l uint64) {
 	return true, h, l
 }
 
-func isInteger(k kalam.Kind) bool {
-	return k == kalam.KindSmallInt || k == kalam.KindInt || k == kalam.KindBigInt
-}
-
-func isExact(k kalam.Kind) bool { return isInteger(k) || k == kalam.KindDecimal }
-
-func isNumber(k kalam.Kind) bool {
-	return isExact(k) || k == kalam.KindFloat || k == kalam.KindDouble
-}
-
+// isMoment reports whether DuckDB compares the kind as a moment without time zone.
 func isMoment(k kalam.Kind) bool { return k == kalam.KindTimestamp || k == kalam.KindDate }
-
-func compareInts(a, b kalam.Value) int { return cmp.Compare(a.Int(), b.Int()) }
-
-func compareText(a, b kalam.Value) int { return strings.Compare(a.Str(), b.Str()) }
-
-func compareUUIDs(a, b kalam.Value) int {
-	x, y := a.UUID(), b.UUID()
-	return bytes.Compare(x[:], y[:])
-}
 
 // compareMoments orders a TIMESTAMP and a DATE, which is its midnight.
 func compareMoments(a, b kalam.Value) int { return cmp.Compare(micros(a), micros(b)) }
@@ -277,38 +238,6 @@ func micros(v kalam.Value) int64 {
 	}
 }
 
-// compareExact orders integers and DECIMALs by value.
-func compareExact(a, b kalam.Value) int {
-	ahi, alo, as := exact(a)
-	bhi, blo, bs := exact(b)
-	if as == bs {
-		return cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo))
-	}
-	// comparators has made sure that the larger scale does not overflow.
-	ahi, alo = scaleUp(ahi, alo, bs-as)
-	bhi, blo = scaleUp(bhi, blo, as-bs)
-	return cmp.Or(cmp.Compare(ahi, bhi), cmp.Compare(alo, blo))
-}
-
-// exact returns the unscaled value and scale of an integer or DECIMAL.
-func exact(v kalam.Value) (hi int64, lo uint64, scale int) {
-	if v.Kind() == kalam.KindDecimal {
-		h, l, s := v.Decimal()
-		return h, l, int(s)
-	}
-	return v.Int() >> 63, uint64(v.Int()), 0
-}
-
-// scaleUp multiplies a 128-bit number by 10^n; n at or below 0 leaves it.
-func scaleUp(hi int64, lo uint64, n int) (int64, uint64) {
-	h := uint64(hi)
-	for ; n > 0; n-- {
-		carry, l := bits.Mul64(lo, 10)
-		h, lo = h*10+carry, l
-	}
-	return int64(h), lo
-}
-
 // floatComparator returns the comparator of a pair with a FLOAT or DOUBLE. DuckDB
 // compares a FLOAT with exact numbers as FLOAT, everything else as DOUBLE.
 func floatComparator(a, b operand) (comparator, class, error) {
@@ -325,31 +254,9 @@ func floatComparator(a, b operand) (comparator, class, error) {
 		}
 	}
 	if single {
-		return func(x, y kalam.Value) int { return compareFloats(float64(toFloat(x)), float64(toFloat(y))) }, classFloat, nil
+		return func(x, y kalam.Value) int { return datatype.CompareFloats(float64(toFloat(x)), float64(toFloat(y))) }, classFloat, nil
 	}
-	return func(x, y kalam.Value) int { return compareFloats(toDouble(x), toDouble(y)) }, classDouble, nil
-}
-
-// compareFloats orders numbers as DuckDB does: NaN is equal to itself and above
-// everything else.
-func compareFloats(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	case a == b:
-		return 0
-	}
-	return cmp.Compare(nan(a), nan(b))
-}
-
-// nan returns 1 for NaN and 0 for numbers.
-func nan(f float64) int {
-	if f != f {
-		return 1
-	}
-	return 0
+	return func(x, y kalam.Value) int { return datatype.CompareFloats(toDouble(x), toDouble(y)) }, classDouble, nil
 }
 
 // powersOfTen are exact in a float64 and, up to 10^10, in a float32.
@@ -357,24 +264,24 @@ var powersOfTen = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1
 
 // toDouble returns the DOUBLE that DuckDB makes of a number.
 func toDouble(v kalam.Value) float64 {
-	switch v.Kind() {
-	case kalam.KindDouble, kalam.KindFloat:
-		return v.Float64()
-	case kalam.KindDecimal:
+	if v.Kind() == kalam.KindDecimal {
 		_, lo, scale := v.Decimal()
 		return float64(int64(lo)) / powersOfTen[scale]
 	}
-	return float64(v.Int())
+	if v.Kind().IsInteger() {
+		return float64(v.Int())
+	}
+	return v.Float64()
 }
 
 // toFloat returns the FLOAT that DuckDB makes of a number other than a DOUBLE.
 func toFloat(v kalam.Value) float32 {
-	switch v.Kind() {
-	case kalam.KindFloat:
-		return float32(v.Float64())
-	case kalam.KindDecimal:
+	if v.Kind() == kalam.KindDecimal {
 		_, lo, scale := v.Decimal()
 		return float32(int64(lo)) / float32(powersOfTen[scale])
 	}
-	return float32(v.Int())
+	if v.Kind().IsInteger() {
+		return float32(v.Int())
+	}
+	return float32(v.Float64())
 }

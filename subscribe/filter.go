@@ -265,8 +265,7 @@ func (c *compiler) in(e In) (predicate, error) {
 // inSet compiles a long list of constants that are equal exactly when their bits
 // are; nil when it is not one.
 func inSet(arg operand, list []operand) predicate {
-	if len(list) < manyConstants || !isInteger(arg.t.Kind) && arg.t.Kind != kalam.KindText &&
-		arg.t.Kind != kalam.KindUUID {
+	if len(list) < manyConstants || !arg.t.Kind.IsInteger() && arg.t.Kind != kalam.KindText && arg.t.Kind != kalam.KindUUID {
 		return nil
 	}
 	set := make(map[kalam.Value]struct{}, len(list))
@@ -279,7 +278,7 @@ func inSet(arg operand, list []operand) predicate {
 		case v.IsNull():
 			otherwise = isUnknown
 			continue
-		case isInteger(arg.t.Kind) && isInteger(v.Kind()):
+		case arg.t.Kind.IsInteger() && v.Kind().IsInteger():
 			v = kalam.Integer(arg.t.Kind, v.Int())
 		case v.Kind() != arg.t.Kind:
 			return nil
