@@ -47,7 +47,10 @@ var layers = map[string][]string{
 		"maintain/pair", "maintain/adopt", "maintain/verify",
 	},
 	"api":             {"", "sqltext", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
-	"shell":           {"", "sqltext", "dialect", "link", "link/wire"},
+	"shell/scan":      {},
+	"shell/complete":  {"", "sqltext", "link", "shell/scan"},
+	"shell/format":    {"", "sqltext", "link", "shell/scan"},
+	"shell":           {"", "sqltext", "dialect", "link", "link/wire", "shell/scan", "shell/complete", "shell/format"},
 	"cmd/kalamd":      {"", "api", "engine", "maintain/adopt", "maintain/verify"},
 	"cmd/kalam":       {"", "shell"},
 	"cmd/kalam-bench": {"", "sqltext", "dialect", "link", "link/wire", "query/querytest"},
@@ -86,7 +89,8 @@ var reserved = map[string]string{
 }
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.
-var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "jobs", "subscribe", "catalog", "cmd/kalam"}
+var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "shell/complete", "shell/format", "jobs",
+	"subscribe", "catalog", "cmd/kalam"}
 
 // goPackage is what `go list -json` prints of a package.
 type goPackage struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/format"
 )
 
 // Exit codes of Run.
@@ -55,7 +56,7 @@ type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+func usagef(words string, args ...any) error { return &usageError{fmt.Sprintf(words, args...)} }
 
 // withDefaults checks c and fills in what it does not say.
 func (c Config) withDefaults() (Config, error) {
@@ -89,16 +90,19 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if c.Format == "" {
-		c.Format = FormatTable
+		c.Format = format.Table
 	}
-	if !isFormat(c.Format) {
-		return c, usagef("unknown format %q (expected %s)", c.Format, strings.Join(Formats(), ", "))
+	if !format.IsFormat(c.Format) {
+		return c, usagef("unknown format %q (expected %s)", c.Format, strings.Join(format.Names(), ", "))
 	}
 	if c.User == "" {
 		c.User = c.Getenv("KALAM_USER")
 	}
 	return c, nil
 }
+
+// Formats returns the names of the output formats.
+func Formats() []string { return format.Names() }
 
 // serverURL returns the address of the server.
 func (c Config) serverURL() (string, error) {
@@ -175,7 +179,7 @@ func (c Config) auth(ask func(prompt string) (string, error)) (link.Auth, error)
 			return link.Auth{}, usagef("--password needs --user")
 		}
 		if *c.Password == "" && ask != nil {
-			password, err := ask("Password for " + escape(c.User) + ": ")
+			password, err := ask("Password for " + format.Escape(c.User) + ": ")
 			return link.Password(c.User, password), err
 		}
 		return link.Password(c.User, *c.Password), nil

@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	prompt "github.com/c-bata/go-prompt"
+
+	"github.com/kalamlake/kalam/shell/complete"
 )
 
 // outcome is what a stroke asks for beyond a change of the text.
@@ -26,7 +28,7 @@ type editing struct {
 	nav     *prompt.History
 	past    []string // Oldest first, for the search.
 	ready   func(text string) int
-	suggest func(text string, cursor int) suggestions
+	suggest func(text string, cursor int) complete.Suggestions
 
 	browsing bool    // The last stroke was one of history; the arrows stay with it.
 	search   *search // Ctrl+R, nil if not under way.
@@ -37,7 +39,7 @@ type editing struct {
 
 // newEditing returns an editing of a history. ready tells up to which byte a text
 // can be submitted, suggest what may stand at a byte of it.
-func newEditing(past []string, ready func(string) int, suggest func(string, int) suggestions) *editing {
+func newEditing(past []string, ready func(string) int, suggest func(string, int) complete.Suggestions) *editing {
 	e := &editing{buf: prompt.NewBuffer(), ready: ready, suggest: suggest}
 	e.menu.init()
 	e.setPast(past)

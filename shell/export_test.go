@@ -5,11 +5,12 @@ import (
 	"io"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/format"
 )
 
 // Names for tests of what a test cannot reach without a terminal.
 var (
-	Escape        = escape
+	Escape        = format.Escape
 	Excerpt       = excerpt
 	NewLineEditor = newLineEditor
 )
@@ -58,7 +59,7 @@ func Interact(ctx context.Context, c Config, e Editor, interrupts chan struct{},
 		return usage(err, errOut)
 	}
 	defer s.close()
-	s.printer.width = func() int { return columns }
+	s.printer.Width = func() int { return columns }
 	if !s.greet(ctx, nil) {
 		return ExitError
 	}

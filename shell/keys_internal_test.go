@@ -1,10 +1,13 @@
 package shell
 
 import (
+	"strings"
 	"testing"
 
 	prompt "github.com/c-bata/go-prompt"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kalamlake/kalam/shell/complete"
 )
 
 func TestNextStroke(t *testing.T) {
@@ -79,7 +82,7 @@ func edited(e *editing, strokes ...string) string {
 	return string(r[:at]) + "|" + string(r[at:])
 }
 
-func noSuggestions(string, int) suggestions { return suggestions{} }
+func noSuggestions(string, int) complete.Suggestions { return complete.Suggestions{} }
 
 func TestEditing(t *testing.T) {
 	const up, down, left = "\x1b[A", "\x1b[B", "\x1b[D"
@@ -160,19 +163,19 @@ func TestSubmit(t *testing.T) {
 }
 
 func TestMenu(t *testing.T) {
-	suggest := func(text string, at int) suggestions {
+	suggest := func(text string, at int) complete.Suggestions {
 		if text[:at] == "" {
-			return suggestions{items: []suggestion{{text: "SELECT", tier: 0}, {text: "SHOW", tier: 0}}}
+			return complete.Suggestions{Items: []complete.Suggestion{{Text: "SELECT", Tier: 0}, {Text: "SHOW", Tier: 0}}}
 		}
 		start := at
 		for start > 0 && text[start-1] != ' ' {
 			start--
 		}
-		s := suggestions{start: start}
-		for _, i := range []suggestion{{text: "content", tier: 0}, {text: "contact", tier: 0}, {text: "unique", tier: 0},
-			{text: "union", tier: 1}, {text: "contains(", tier: 1}} {
-			if hasPrefixFold(i.text, text[start:at]) {
-				s.items = append(s.items, i)
+		s := complete.Suggestions{Start: start}
+		for _, i := range []complete.Suggestion{{Text: "content", Tier: 0}, {Text: "contact", Tier: 0}, {Text: "unique", Tier: 0},
+			{Text: "union", Tier: 1}, {Text: "contains(", Tier: 1}} {
+			if word := text[start:at]; len(i.Text) >= len(word) && strings.EqualFold(i.Text[:len(word)], word) {
+				s.Items = append(s.Items, i)
 			}
 		}
 		return s
@@ -206,10 +209,19 @@ func TestMenu(t *testing.T) {
 	}
 }
 
+// sampleCompleter completes from a server of one table.
+func sampleCompleter() *complete.Completer {
+	names := complete.NewNames(nil, [][]string{{"app", "messages"}}, [][]string{
+		{"app", "messages", "id", "BIGINT"}, {"app", "messages", "content", "TEXT"}, {"app", "messages", "author", "TEXT"},
+	})
+	return &complete.Completer{Names: func() *complete.Names { return names }, Namespace: func() string { return "app" },
+		Commands: completions(), Pending: pending}
+}
+
 // TestMenuWhileTyping: it shows from two characters on, and not for a word that is
 // complete.
 func TestMenuWhileTyping(t *testing.T) {
-	e := newEditing(nil, readyPart, sampleCompleter(sample(), "app").complete)
+	e := newEditing(nil, readyPart, sampleCompleter().Complete)
 	e.begin()
 	for _, c := range []struct {
 		typed string
@@ -264,9 +276,9 @@ func FuzzEditing(f *testing.F) {
 	f.Add("SELECT con\t\t\x1b[A\x12le\r", uint8(20), uint8(5))
 	f.Add("a\r你好\x1b[A\x05\x0b\x19\x1bd\x17\x15", uint8(8), uint8(2))
 	f.Add(pasteBegin+"a;\nb\x1b[D"+pasteEnd+"\x1b[D\x04\x7f", uint8(3), uint8(1))
-	c := sampleCompleter(sample(), "app")
+	c := sampleCompleter()
 	f.Fuzz(func(t *testing.T, in string, columns, rows uint8) {
-		e := newEditing([]string{"one;", "SELECT\n'你';"}, readyPart, c.complete)
+		e := newEditing([]string{"one;", "SELECT\n'你';"}, readyPart, c.Complete)
 		e.begin()
 		for rest := []byte(in); len(rest) > 0; {
 			s := nextStroke(rest, true)

@@ -6,6 +6,8 @@ import (
 
 	prompt "github.com/c-bata/go-prompt"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/kalamlake/kalam/shell/format"
 )
 
 // view is what the line editor shows.
@@ -118,8 +120,8 @@ func cellOf(r rune) string {
 	switch {
 	case r == '\t':
 		return "    "
-	case isControl(r):
-		return escape(string(r))
+	case format.IsControl(r):
+		return format.Escape(string(r))
 	}
 	return string(r)
 }
@@ -142,7 +144,7 @@ func menuLines(v view, columns, most int) []menuLine {
 	first := min(max(v.selected-shown+1, 0), len(v.menu)-shown)
 	width := 0
 	for _, s := range v.menu[first : first+shown] {
-		width = max(width, text.StringWidthWithoutEscSequences(escape(s.Text)))
+		width = max(width, text.StringWidthWithoutEscSequences(format.Escape(s.Text)))
 	}
 	width = min(width, columns-4)
 	lines := make([]menuLine, 0, shown+1)
@@ -158,13 +160,13 @@ func menuLines(v view, columns, most int) []menuLine {
 
 // menuItem is the row of one suggestion, whose text takes width columns.
 func menuItem(s prompt.Suggest, width, columns int, selected, color bool) menuLine {
-	name := text.Pad(text.Snip(escape(s.Text), width, "..."), width, ' ')
+	name := text.Pad(text.Snip(format.Escape(s.Text), width, "..."), width, ' ')
 	mark := "  "
 	if selected {
 		mark = "> "
 	}
 	line := mark + name
-	kind := "  " + escape(s.Description)
+	kind := "  " + format.Escape(s.Description)
 	if s.Description == "" || width+2+text.StringWidthWithoutEscSequences(kind) > columns-1 {
 		kind = ""
 	}

@@ -8,6 +8,8 @@ import (
 	"os/signal"
 
 	prompt "github.com/c-bata/go-prompt"
+
+	"github.com/kalamlake/kalam/shell/complete"
 )
 
 // errTerminalGone is returned by promptEditor.ReadLine after a hang-up.
@@ -33,7 +35,7 @@ type promptEditor struct {
 
 // newPromptEditor returns the Editor of a terminal that draws on out. The terminal
 // is changed until Close.
-func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history, suggest func(string, int) suggestions,
+func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history, suggest func(string, int) complete.Suggestions,
 	interrupts <-chan struct{}, color bool) (*promptEditor, error) {
 	e := &promptEditor{
 		console: c, paint: painter{out: out}, past: past, cleared: past.cleared, interrupts: interrupts, color: color,

@@ -13,6 +13,8 @@ import (
 	prompt "github.com/c-bata/go-prompt"
 	"github.com/creack/pty"
 	"golang.org/x/term"
+
+	"github.com/kalamlake/kalam/shell/complete"
 )
 
 // nowhere draws nothing. It calls drawn when the editor draws for the first time:
@@ -70,7 +72,7 @@ func TestEditorGivesTheTerminalBack(t *testing.T) {
 						t.Errorf("recovered %v", r)
 					}
 				}()
-				suggest := func(string, int) suggestions { panic("suggest") }
+				suggest := func(string, int) complete.Suggestions { panic("suggest") }
 				if !c.panics {
 					suggest = noSuggestions
 				}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/format"
 )
 
 // errEnough ends a live query that has shown what was asked for.
@@ -158,22 +159,22 @@ func (v *liveView) state(ev link.Event) {
 // row prints a row: the new one of an update, with the old one before it.
 func (v *liveView) row(kind link.EventKind, old, row link.Row) {
 	columns := v.sub.Columns()
-	switch v.printer.format {
-	case FormatCSV:
+	switch v.printer.Format {
+	case format.CSV:
 		v.csv(columns, kind, row)
-	case FormatJSON, FormatEnvelope:
+	case format.JSON, format.Envelope:
 		fmt.Fprintf(v.out, `{"event":%q,`, kind)
 		if old != nil {
 			fmt.Fprintf(v.out, `"old":%s,`, rowJSON(columns, old))
 		}
 		fmt.Fprintf(v.out, "\"row\":%s}\n", rowJSON(columns, row))
 	default:
-		body := escape(rowJSON(columns, row))
+		body := format.Escape(rowJSON(columns, row))
 		if old != nil {
-			body = escape(rowJSON(columns, old)) + " ⇒ " + body
+			body = format.Escape(rowJSON(columns, old)) + " ⇒ " + body
 		}
 		word := kind.String()
-		if v.printer.color {
+		if v.printer.Color {
 			word = map[link.EventKind]string{
 				link.EventInsert: "\x1b[32m", link.EventUpdate: "\x1b[33m", link.EventDelete: "\x1b[31m",
 				link.EventInitial: "\x1b[34m",

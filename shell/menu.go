@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	prompt "github.com/c-bata/go-prompt"
+
+	"github.com/kalamlake/kalam/shell/complete"
 )
 
 // The largest number of completions shown, after TAB and while typing; and the
@@ -14,21 +16,6 @@ const (
 	menuTyping   = 6
 	menuFrom     = 2
 )
-
-// suggestion is one completion of a word.
-type suggestion struct {
-	text string // What is inserted.
-	kind string // What it is, for the menu.
-	tier int    // 0 for the most likely ones.
-	key  string // By which they are sorted.
-}
-
-// suggestions are the completions of the word that begins at byte start, the most
-// likely ones first.
-type suggestions struct {
-	start int
-	items []suggestion
-}
 
 // menu is the list of completions below the text. go-prompt's manager moves
 // through it.
@@ -89,25 +76,25 @@ func (e *editing) tab(back bool) {
 	}
 	text, at := e.buf.Text(), len(e.buf.Document().TextBeforeCursor())
 	found := e.suggest(text, at)
-	word := text[found.start:at]
+	word := text[found.Start:at]
 	e.menu.close()
-	if len(found.items) == 0 {
+	if len(found.Items) == 0 {
 		return
 	}
 	best := 0
-	for best < len(found.items) && found.items[best].tier == found.items[0].tier {
+	for best < len(found.Items) && found.Items[best].Tier == found.Items[0].Tier {
 		best++
 	}
-	insert := found.items[0].text
+	insert := found.Items[0].Text
 	if best > 1 {
-		insert = commonPrefix(found.items[:best])
+		insert = commonPrefix(found.Items[:best])
 		if len(insert) < len(word) || !strings.EqualFold(insert[:len(word)], word) {
 			insert = word
 		}
 	}
-	e.buf = replaced(text, found.start, at, insert)
-	if len(found.items) > 1 {
-		e.menu.set(bufferOf(e.buf.Text(), cursorOf(e.buf)), suggests(found.items), found.start, true)
+	e.buf = replaced(text, found.Start, at, insert)
+	if len(found.Items) > 1 {
+		e.menu.set(bufferOf(e.buf.Text(), cursorOf(e.buf)), suggests(found.Items), found.Start, true)
 		if best == 1 {
 			e.menu.manager.Next() // It stands in the text already.
 		}
@@ -136,19 +123,19 @@ func (e *editing) typing() {
 		return
 	}
 	found := e.suggest(text, at)
-	word := text[found.start:at]
-	isWord := func(s suggestion) bool { return strings.EqualFold(s.text, word) }
-	if len([]rune(word)) < menuFrom || slices.ContainsFunc(found.items, isWord) {
+	word := text[found.Start:at]
+	isWord := func(s complete.Suggestion) bool { return strings.EqualFold(s.Text, word) }
+	if len([]rune(word)) < menuFrom || slices.ContainsFunc(found.Items, isWord) {
 		return // Too little to go by, or a word that is complete.
 	}
-	e.menu.set(nil, suggests(found.items), found.start, false)
+	e.menu.set(nil, suggests(found.Items), found.Start, false)
 }
 
 // suggests converts to go-prompt's form.
-func suggests(items []suggestion) []prompt.Suggest {
+func suggests(items []complete.Suggestion) []prompt.Suggest {
 	out := make([]prompt.Suggest, len(items))
 	for i, s := range items {
-		out[i] = prompt.Suggest{Text: s.text, Description: s.kind}
+		out[i] = prompt.Suggest{Text: s.Text, Description: s.Kind}
 	}
 	return out
 }
@@ -160,11 +147,11 @@ func replaced(text string, start, end int, by string) *prompt.Buffer {
 }
 
 // commonPrefix is what all of items begin with, whatever the case.
-func commonPrefix(items []suggestion) string {
-	prefix := []rune(items[0].text)
+func commonPrefix(items []complete.Suggestion) string {
+	prefix := []rune(items[0].Text)
 	for _, s := range items[1:] {
 		n := 0
-		for _, r := range s.text {
+		for _, r := range s.Text {
 			if n == len(prefix) || !strings.EqualFold(string(prefix[n]), string(r)) {
 				break
 			}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/kalamlake/kalam/shell/complete"
+	"github.com/kalamlake/kalam/shell/format"
 )
 
 // errQuit is returned by \quit.
@@ -29,7 +32,7 @@ func metaCommands() []metaCommand {
 		{[]string{"du"}, "", "list the users, for dba and system", (*session).metaUsers},
 		{[]string{"use"}, "NS", "choose the namespace of unqualified names", (*session).metaUse},
 		{[]string{"x"}, "[on|off|all]", "a line per cell; all: _seq and _deleted too", (*session).metaExpanded},
-		{[]string{"format"}, "NAME", strings.Join(Formats(), ", "), (*session).metaFormat},
+		{[]string{"format"}, "FORMAT", strings.Join(format.Names(), ", "), (*session).metaFormat},
 		{[]string{"timing"}, "[on|off]", "tell how long each request took, from here", (*session).metaTiming},
 		{[]string{"history"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
 		{[]string{"refresh-tables", "refresh"}, "", "read the names for completion anew", (*session).metaRefresh},
@@ -38,12 +41,33 @@ func metaCommands() []metaCommand {
 	}
 }
 
-// metaNames returns the names of the backslash commands.
-func metaNames() (names []string) {
+// completions returns the backslash commands for completion.
+func completions() (commands []complete.Command) {
 	for _, c := range metaCommands() {
-		names = append(names, c.names...)
+		commands = append(commands, c.completion())
 	}
-	return names
+	return commands
+}
+
+// completion returns what completes a command: its argument as the help names it.
+func (c *metaCommand) completion() complete.Command {
+	out := complete.Command{Names: c.names}
+	argument := strings.Trim(c.args, "[]")
+	switch {
+	case strings.Contains(argument, "FILE"):
+		out.Argument = complete.File
+	case strings.HasSuffix(argument, "TABLE"):
+		out.Argument = complete.Table
+	case argument == "NS":
+		out.Argument = complete.Namespace
+	case strings.HasSuffix(argument, "SQL"):
+		out.Argument = complete.Query
+	case argument == "FORMAT":
+		out.Argument, out.Words = complete.Words, format.Names()
+	case argument != "" && argument == strings.ToLower(argument):
+		out.Argument, out.Words = complete.Words, strings.Split(argument, "|")
+	}
+	return out
 }
 
 // meta runs a backslash command and shows its error.
@@ -86,29 +110,29 @@ func (s *session) metaQuit(context.Context, string) error {
 
 func (s *session) metaFormat(_ context.Context, name string) error {
 	if name != "" {
-		if !isFormat(name) {
-			return fmt.Errorf("unknown format %q (expected %s)", name, strings.Join(Formats(), ", "))
+		if !format.IsFormat(name) {
+			return fmt.Errorf("unknown format %q (expected %s)", name, strings.Join(format.Names(), ", "))
 		}
-		s.printer.format = name
+		s.printer.Format = name
 	}
-	s.remark("Output format set to: %s", s.printer.format)
+	s.remark("Output format set to: %s", s.printer.Format)
 	return nil
 }
 
 func (s *session) metaExpanded(ctx context.Context, args string) error {
 	if strings.EqualFold(args, "all") {
-		s.printer.all = !s.printer.all
-		s.remark("_seq and _deleted in tables: %s.", onOff(s.printer.all))
+		s.printer.All = !s.printer.All
+		s.remark("_seq and _deleted in tables: %s.", onOff(s.printer.All))
 		return nil
 	}
-	on, err := switched(s.printer.format == FormatVertical, args)
+	on, err := switched(s.printer.Format == format.Vertical, args)
 	if err != nil {
 		return err
 	}
 	if on {
-		return s.metaFormat(ctx, FormatVertical)
+		return s.metaFormat(ctx, format.Vertical)
 	}
-	return s.metaFormat(ctx, FormatTable)
+	return s.metaFormat(ctx, format.Table)
 }
 
 func (s *session) metaHealth(ctx context.Context, _ string) error {

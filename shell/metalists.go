@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kalamlake/kalam/shell/format"
+	"github.com/kalamlake/kalam/shell/scan"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -90,7 +92,7 @@ func (s *session) metaHistory(_ context.Context, args string) error {
 		s.remark("History cleared")
 	case "":
 		for i, e := range s.past.entries {
-			fmt.Fprintf(s.out, "%5d  %s\n", i+1, strings.ReplaceAll(escapeLines(e), "\n", "\n       "))
+			fmt.Fprintf(s.out, "%5d  %s\n", i+1, strings.ReplaceAll(format.EscapeLines(e), "\n", "\n       "))
 		}
 		return s.out.Flush()
 	default:
@@ -113,7 +115,7 @@ func (s *session) metaTiming(_ context.Context, args string) error {
 // metaRefresh reads the names for completion anew.
 func (s *session) metaRefresh(context.Context, string) error {
 	if s.names != nil {
-		s.names.refresh()
+		s.names.Refresh()
 	}
 	s.remark("Names for completion are being read.")
 	return nil
@@ -141,7 +143,7 @@ func onOff(on bool) string {
 
 // tableName reads a table's name, with or without namespace.
 func (s *session) tableName(args string) (namespace, table string, err error) {
-	parts := nameParts(args)
+	parts := scan.NameParts(args)
 	switch len(parts) {
 	case 1:
 		return s.namespace(), parts[0], nil
@@ -153,25 +155,8 @@ func (s *session) tableName(args string) (namespace, table string, err error) {
 
 // oneName reads a name.
 func oneName(args string) (string, error) {
-	if parts := nameParts(args); len(parts) == 1 {
+	if parts := scan.NameParts(args); len(parts) == 1 {
 		return parts[0], nil
 	}
 	return "", fmt.Errorf("%q is not a name", args)
-}
-
-// nameParts returns the parts of a dotted name, nil for anything else.
-func nameParts(args string) (parts []string) {
-	tokens, _ := scan(strings.TrimRight(args, "; \t"), 0)
-	for i, t := range tokens {
-		if i%2 == 0 && !t.isName() || i%2 == 1 && t.text != "." {
-			return nil
-		}
-		if i%2 == 0 {
-			parts = append(parts, t.name())
-		}
-	}
-	if len(tokens)%2 == 0 {
-		return nil
-	}
-	return parts
 }

@@ -9,11 +9,18 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/complete"
+	"github.com/kalamlake/kalam/shell/format"
 )
+
+// namesWait is how long the first prompt waits for the names of the server, so that
+// what is typed at once is completed too.
+const namesWait = 500 * time.Millisecond
 
 // prompt greets and runs what is typed until the user leaves.
 func (s *session) prompt(ctx context.Context, in io.Reader) int {
@@ -25,9 +32,9 @@ func (s *session) prompt(ctx context.Context, in io.Reader) int {
 	interrupts, stop := relay(signals)
 	defer stop()
 	client := s.client // USE replaces that of the session.
-	s.names = newNameCache(func(ctx context.Context, sql string) (*link.Response, error) { return client.Query(ctx, sql) })
-	defer s.names.close()
-	s.names.ready(namesWait)
+	s.names = complete.NewNameCache(func(ctx context.Context, sql string) (*link.Response, error) { return client.Query(ctx, sql) })
+	defer s.names.Close()
+	s.names.Ready(namesWait)
 	editor := s.editor(in, interrupts)
 	defer editor.Close()
 	return s.interact(ctx, editor, interrupts)
@@ -55,8 +62,8 @@ func (s *session) editor(in io.Reader, interrupts <-chan struct{}) Editor {
 		s.remark("Warning: no line editing: %v", err)
 		return newLineEditor(in, s.err, interrupts)
 	}
-	complete := &completer{names: s.names.current.Load, namespace: s.namespace, commands: metaNames()}
-	e, err := newPromptEditor(c, out, s.past, complete.complete, interrupts, s.printer.color)
+	found := &complete.Completer{Names: s.names.Names, Namespace: s.namespace, Commands: completions(), Pending: pending}
+	e, err := newPromptEditor(c, out, s.past, found.Complete, interrupts, s.printer.Color)
 	if err != nil {
 		s.remark("Warning: no line editing: %v", err)
 		return newLineEditor(in, s.err, interrupts)
@@ -71,7 +78,7 @@ func (s *session) promptText() string {
 	if s.open != nil {
 		star = "*"
 	}
-	return fmt.Sprintf("%s@%s kalam%s> ", escape(s.user), s.namespace(), star)
+	return fmt.Sprintf("%s@%s kalam%s> ", format.Escape(s.user), s.namespace(), star)
 }
 
 // continuation is what stands before the further lines of a statement whose first
@@ -175,7 +182,7 @@ func (s *session) identify(ctx context.Context) error {
 
 // askPassword replaces the client by one that logs in.
 func (s *session) askPassword(ask func(string) (string, error)) error {
-	password, err := ask("Password for " + escape(s.config.User) + ": ")
+	password, err := ask("Password for " + format.Escape(s.config.User) + ": ")
 	if err != nil {
 		return err
 	}

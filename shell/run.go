@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/format"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -74,10 +75,10 @@ func (s *session) close() { s.client.Close() }
 func usage(err error, errOut io.Writer) int {
 	var u *usageError
 	if !errors.As(err, &u) {
-		fmt.Fprintf(errOut, "ERROR: %s\n", escapeLines(err.Error()))
+		fmt.Fprintf(errOut, "ERROR: %s\n", format.EscapeLines(err.Error()))
 		return ExitError
 	}
-	fmt.Fprintf(errOut, "kalam: %s\nTry 'kalam --help' for more information.\n", escapeLines(err.Error()))
+	fmt.Fprintf(errOut, "kalam: %s\nTry 'kalam --help' for more information.\n", format.EscapeLines(err.Error()))
 	return ExitUsage
 }
 

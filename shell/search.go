@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	prompt "github.com/c-bata/go-prompt"
+
+	"github.com/kalamlake/kalam/shell/format"
 )
 
 // search is the incremental search of the history, newest first, which go-prompt
@@ -51,7 +53,7 @@ func (s *search) prompt() string {
 	if s.failed {
 		word = "(failed reverse-i-search)"
 	}
-	return word + "`" + escape(s.query) + "': "
+	return word + "`" + format.Escape(s.query) + "': "
 }
 
 // searchKey does what a stroke means in a search. It reports false if the search

@@ -15,6 +15,8 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/complete"
+	"github.com/kalamlake/kalam/shell/format"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -28,15 +30,15 @@ type session struct {
 	out     *bufio.Writer
 	output  io.Writer // Below out.
 	err     io.Writer
-	printer *printer
+	printer *format.Printer
 	timing  bool // Tell how long each request took.
 
 	// Of the prompt.
-	user      string       // As whom the server knows the user.
-	open      *transaction // nil outside transactions.
-	past      *history     // nil without a prompt.
-	names     *nameCache   // nil without a prompt.
-	forgetful bool         // That the history is not kept was said.
+	user      string              // As whom the server knows the user.
+	open      *transaction        // nil outside transactions.
+	past      *history            // nil without a prompt.
+	names     *complete.NameCache // nil without a prompt.
+	forgetful bool                // That the history is not kept was said.
 }
 
 // newSession returns a session whose output is flushed after each statement.
@@ -49,9 +51,9 @@ func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
 	}
 	return &session{
 		config: c, client: client, chosen: c.Namespace, out: buffered, output: out, err: errOut,
-		printer: &printer{
-			out: buffered, err: errOut, format: c.Format, color: color,
-			width: func() int { return width(out) },
+		printer: &format.Printer{
+			Out: buffered, Err: errOut, Format: c.Format, Color: color,
+			Width: func() int { return width(out) },
 		},
 	}
 }
@@ -68,9 +70,9 @@ func (s *session) execute(ctx context.Context, sql string, name func(statement i
 // show prints what came of a request: its results, also those before an error,
 // which it returns.
 func (s *session) show(res *link.Response, err error, sql string, name func(statement int) string) error {
-	s.printer.sql = sql
+	s.printer.SQL = sql
 	if res != nil && (err == nil || len(res.Results) > 0) {
-		if perr := s.printer.response(res, name); err == nil {
+		if perr := s.printer.Response(res, name); err == nil {
 			err = perr
 		}
 	}
@@ -106,8 +108,8 @@ func (s *session) follow(sql string, worked bool) {
 		return
 	}
 	for _, f := range fragments {
-		if changesNames(f.Text) && s.names != nil {
-			s.names.refresh()
+		if complete.ChangesNames(f.Text) && s.names != nil {
+			s.names.Refresh()
 		}
 		if !worked || !startsWith(f.Text, "USE") && !startsWith(f.Text, "SET") {
 			continue
@@ -160,10 +162,10 @@ func (s *session) failAt(err error, sql string, first, line int) {
 		message += fmt.Sprintf(" (line %d)", line)
 	}
 	word := "ERROR"
-	if s.printer.color {
+	if s.printer.Color {
 		word = "\x1b[31mERROR\x1b[0m"
 	}
-	fmt.Fprintf(s.err, "%s: %s\n%s", word, escapeLines(message), shown)
+	fmt.Fprintf(s.err, "%s: %s\n%s", word, format.EscapeLines(message), shown)
 }
 
 // explain words an error for people.
@@ -225,21 +227,12 @@ func excerpt(sql string, offset, first, columns int) string {
 		}
 		line, before = line[cut:], before[cut:]
 	}
-	line = text.Trim(escape(strings.TrimRight(line, "\r")), most)
-	column := len(label) + text.StringWidthWithoutEscSequences(escape(before))
+	line = text.Trim(format.Escape(strings.TrimRight(line, "\r")), most)
+	column := len(label) + text.StringWidthWithoutEscSequences(format.Escape(before))
 	return label + line + "\n" + strings.Repeat(" ", column) + "^\n"
 }
 
-// escapeLines is escape for a text of several lines.
-func escapeLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = escape(lines[i])
-	}
-	return strings.Join(lines, "\n")
-}
-
 // remark prints what is neither data nor an error.
-func (s *session) remark(format string, args ...any) {
-	fmt.Fprintln(s.err, escapeLines(fmt.Sprintf(format, args...)))
+func (s *session) remark(words string, args ...any) {
+	fmt.Fprintln(s.err, format.EscapeLines(fmt.Sprintf(words, args...)))
 }

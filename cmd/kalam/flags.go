@@ -69,7 +69,7 @@ func (f *flags) define() {
 	p.StringVar(&c.Subscribe, "subscribe", "", "show a live query")
 	p.IntVar(&c.Count, "count", 0, "end a live query after so many changes")
 	p.Float64Var(&f.subscriptionExpiry, "subscription-timeout", 0, "end a live query after so many seconds")
-	p.StringVar(&c.Format, "format", shell.FormatTable, "output format: "+strings.Join(shell.Formats(), ", "))
+	p.StringVar(&c.Format, "format", "", "output format: "+strings.Join(shell.Formats(), ", ")+" (default table)")
 	p.BoolVar(&f.json, "json", false, "short for --format json")
 	p.BoolVar(&f.csv, "csv", false, "short for --format csv")
 	p.StringVar(&f.color, "color", "", "true or false; default: on a terminal, unless NO_COLOR is set")
@@ -100,9 +100,9 @@ func (f *flags) complete() error {
 	}
 	switch {
 	case f.json:
-		c.Format = shell.FormatJSON
+		c.Format = "json"
 	case f.csv:
-		c.Format = shell.FormatCSV
+		c.Format = "csv"
 	}
 	if f.noColor {
 		f.color = "false"

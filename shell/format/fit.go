@@ -1,4 +1,4 @@
-package shell
+package format
 
 import (
 	"github.com/jedib0t/go-pretty/v6/text"

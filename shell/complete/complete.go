@@ -1,102 +1,112 @@
-package shell
+package complete
 
 import (
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/kalamlake/kalam/shell/scan"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// completer finds what may stand at a place of a statement. It only looks at names
-// that are in memory; see nameCache for where they come from.
-type completer struct {
-	names     func() *names // Never nil.
-	namespace func() string // Of unqualified names.
-	commands  []string      // Backslash commands, without the backslash.
+// Completer finds what may stand at a place of a statement. It only looks at names
+// that are in memory; see NameCache for where they come from.
+type Completer struct {
+	Names     func() *Names // Never nil.
+	Namespace func() string // Of unqualified names.
+	Commands  []Command
+	Pending   func(text string) bool // Whether a text ends inside a statement.
 }
 
-// complete returns the completions at byte at of a text, the most likely ones
+// Complete returns the completions at byte at of a text, the most likely ones
 // first.
-func (c *completer) complete(text string, at int) suggestions {
+func (c *Completer) Complete(text string, at int) Suggestions {
 	if s, ok := c.command(text, at); ok {
 		return s
 	}
-	tokens, inside := scan(text, at)
+	tokens, inside := scan.Tokens(text, at)
 	if inside {
-		return suggestions{start: at} // In a string or comment.
+		return Suggestions{Start: at} // In a string or comment.
 	}
 	p := placeOf(text, tokens, at)
-	f := &finder{completer: c, place: p, names: c.names(), seen: map[string]bool{}}
+	f := &finder{Completer: c, place: p, names: c.Names(), seen: map[string]bool{}}
 	f.find()
-	return suggestions{start: p.start, items: f.sorted()}
+	return Suggestions{Start: p.start, Items: f.sorted()}
 }
 
 // command completes a backslash command and its argument.
-func (c *completer) command(text string, at int) (s suggestions, ok bool) {
+func (c *Completer) command(text string, at int) (s Suggestions, ok bool) {
 	line := text[strings.LastIndexByte(text[:at], '\n')+1 : at]
 	trimmed := strings.TrimLeft(line, " \t")
-	if !strings.HasPrefix(trimmed, `\`) {
-		return s, false
-	}
-	if before := text[:at-len(line)]; pending(before) {
+	if !strings.HasPrefix(trimmed, `\`) || c.Pending(text[:at-len(line)]) {
 		return s, false
 	}
 	word, argument, has := strings.Cut(trimmed, " ")
-	f := &finder{completer: c, names: c.names(), seen: map[string]bool{}}
+	f := &finder{Completer: c, names: c.Names(), seen: map[string]bool{}}
 	if !has {
 		f.place = place{start: at - len(word), partial: word}
-		for _, name := range c.commands {
-			f.add(`\`+name, `\`+name, "command", 0)
+		for _, command := range c.Commands {
+			for _, name := range command.Names {
+				f.add(`\`+name, `\`+name, "command", 0)
+			}
 		}
-		return suggestions{start: f.place.start, items: f.sorted()}, true
+		return Suggestions{Start: f.place.start, Items: f.sorted()}, true
+	}
+	i := slices.IndexFunc(c.Commands, func(c Command) bool { return slices.Contains(c.Names, word[1:]) })
+	if i < 0 {
+		return s, true
+	}
+	if c.Commands[i].Argument == File {
+		return files(argument, at), true
 	}
 	if strings.Contains(argument, " ") {
-		return s, word != `\subscribe` && word != `\watch` && word != `\live`
+		return s, c.Commands[i].Argument != Query
 	}
-	tokens, _ := scan(argument, len(argument))
+	tokens, _ := scan.Tokens(argument, len(argument))
 	f.place = placeOf(argument, tokens, len(argument))
-	switch word {
-	case `\d`:
+	f.argument(c.Commands[i])
+	f.place.start += at - len(argument)
+	return Suggestions{Start: f.place.start, Items: f.sorted()}, true
+}
+
+// argument suggests the argument of a command.
+func (f *finder) argument(c Command) {
+	switch c.Argument {
+	case Table:
 		if len(f.qualifier) > 0 {
 			f.qualified()
 		} else {
 			f.tables(0)
 		}
-	case `\use`, `\dt`:
+	case Namespace:
 		f.namespaces(0)
-	case `\format`:
-		f.words(0, Formats(), "format")
-	case `\subscribe`, `\watch`, `\live`:
-		f.words(0, []string{"SELECT", "SUBSCRIBE"}, "keyword")
-	case `\history`:
-		f.words(0, []string{"clear"}, "")
-	case `\x`:
-		f.words(0, []string{"all", "off", "on"}, "")
-	case `\timing`:
-		f.words(0, []string{"off", "on"}, "")
+	case Query:
+		f.words(0, queryWords, "keyword")
+	case Words:
+		f.words(0, c.Words, "")
 	}
-	f.place.start += at - len(argument)
-	return suggestions{start: f.place.start, items: f.sorted()}, true
 }
+
+// queryWords begin what the commands of a query take.
+var queryWords = []string{"SELECT", "SUBSCRIBE"}
 
 // place is where in a statement something is to be completed.
 type place struct {
-	start     int      // Byte of the text at which the word begins.
-	partial   string   // The word as far as it is typed, without quotes.
-	quoted    bool     // It begins with a quote.
-	qualifier []string // What stands before it with dots: n of n.t, m of m.c.
-	before    []token  // Of the statement, up to the word and its qualifier.
-	all       []token  // Of the statement.
+	start     int          // Byte of the text at which the word begins.
+	partial   string       // The word as far as it is typed, without quotes.
+	quoted    bool         // It begins with a quote.
+	qualifier []string     // What stands before it with dots: n of n.t, m of m.c.
+	before    []scan.Token // Of the statement, up to the word and its qualifier.
+	all       []scan.Token // Of the statement.
 }
 
 // placeOf finds the statement and the word at a byte.
-func placeOf(text string, tokens []token, at int) place {
+func placeOf(text string, tokens []scan.Token, at int) place {
 	p := place{start: at}
 	first, last := 0, len(tokens)
 	for i, t := range tokens {
-		if t.kind == tokenPunct && t.text == ";" {
-			if t.end <= at {
+		if t.Kind == scan.Punct && t.Text == ";" {
+			if t.End <= at {
 				first = i + 1
 			} else {
 				last = i
@@ -106,32 +116,32 @@ func placeOf(text string, tokens []token, at int) place {
 	}
 	p.all = tokens[first:last]
 	for _, t := range p.all {
-		if t.start < at && t.end >= at && t.isName() {
-			p.start, p.partial, p.quoted = t.start, text[t.start:at], t.kind == tokenQuoted
+		if t.Start < at && t.End >= at && t.IsName() {
+			p.start, p.partial, p.quoted = t.Start, text[t.Start:at], t.Kind == scan.Quoted
 			if p.quoted {
 				p.partial = strings.ReplaceAll(p.partial[1:], `""`, `"`)
 			}
 		}
 	}
 	for i, t := range p.all {
-		if t.start >= p.start {
+		if t.Start >= p.start {
 			break
 		}
 		p.before = p.all[:i+1]
 	}
-	for n := len(p.before); n >= 2 && p.before[n-1].text == "." && p.before[n-2].isName(); n -= 2 {
-		p.qualifier = append([]string{p.before[n-2].name()}, p.qualifier...)
+	for n := len(p.before); n >= 2 && p.before[n-1].Text == "." && p.before[n-2].IsName(); n -= 2 {
+		p.qualifier = append([]string{p.before[n-2].Name()}, p.qualifier...)
 		p.before = p.before[:n-2]
 	}
 	return p
 }
 
-// finder collects the suggestions for a place.
+// finder collects the Suggestions for a place.
 type finder struct {
-	*completer
+	*Completer
 	place
-	names *names
-	items []suggestion
+	names *Names
+	items []Suggestion
 	seen  map[string]bool
 }
 
@@ -141,18 +151,18 @@ func (f *finder) add(text, match, kind string, tier int) {
 		return
 	}
 	f.seen[text] = true
-	f.items = append(f.items, suggestion{text: text, kind: kind, tier: tier})
+	f.items = append(f.items, Suggestion{Text: text, Kind: kind, Tier: tier})
 }
 
-// sorted returns the suggestions by tier and by name, whatever their case and
+// sorted returns the Suggestions by tier and by name, whatever their case and
 // quotes.
-func (f *finder) sorted() []suggestion {
+func (f *finder) sorted() []Suggestion {
 	for i := range f.items {
-		f.items[i].key = strings.ToLower(strings.ReplaceAll(f.items[i].text, `"`, ""))
+		f.items[i].key = strings.ToLower(strings.ReplaceAll(f.items[i].Text, `"`, ""))
 	}
-	slices.SortStableFunc(f.items, func(a, b suggestion) int {
-		if a.tier != b.tier {
-			return a.tier - b.tier
+	slices.SortStableFunc(f.items, func(a, b Suggestion) int {
+		if a.Tier != b.Tier {
+			return a.Tier - b.Tier
 		}
 		return strings.Compare(a.key, b.key)
 	})
@@ -251,15 +261,15 @@ func (f *finder) clause() {
 	last := f.before[len(f.before)-1]
 	clause, paren := clauseOf(f.before)
 	switch {
-	case last.is("AS"): // A name of one's own.
-	case isTableClause(clause) && !paren && (last.is(clause) || clause == "FROM" && last.text == ","):
+	case last.Is("AS"): // A name of one's own.
+	case isTableClause(clause) && !paren && (last.Is(clause) || clause == "FROM" && last.Text == ","):
 		f.tables(0)
 	case clause == "INTO" && paren:
 		f.columns(f.references(), 0)
 	case clause == "TABLE" && paren:
 		f.words(0, typeWords, "type")
 		f.words(1, sqltext.Keywords(), "keyword")
-	case last.endsOperand():
+	case endsOperand(last):
 		f.words(0, sqltext.Keywords(), "keyword")
 	default:
 		refs := f.references()
@@ -291,7 +301,7 @@ func (f *finder) columns(refs []reference, tier int) {
 // tables suggests the tables of the namespace by their name, the others with their
 // namespace; of those only the namespaces as long as nothing is typed.
 func (f *finder) tables(tier int) {
-	current := f.namespace()
+	current := f.Namespace()
 	for _, ns := range f.names.namespaces {
 		tables := f.names.tablesOf(ns)
 		if ns == current {
@@ -331,15 +341,15 @@ type reference struct {
 // cursor.
 func (f *finder) references() (refs []reference) {
 	for i := 0; i < len(f.all); i++ {
-		clause := strings.ToUpper(f.all[i].text)
-		if !f.all[i].isWord() || !isTableClause(clause) {
+		clause := strings.ToUpper(f.all[i].Text)
+		if !f.all[i].IsWord() || !isTableClause(clause) {
 			continue
 		}
-		for i++; i < len(f.all) && f.all[i].isName(); {
+		for i++; i < len(f.all) && f.all[i].IsName(); {
 			var r reference
 			r, i = f.reference(i)
 			refs = append(refs, r)
-			if clause != "FROM" || i+1 >= len(f.all) || f.all[i].text != "," {
+			if clause != "FROM" || i+1 >= len(f.all) || f.all[i].Text != "," {
 				break
 			}
 			i++
@@ -352,20 +362,20 @@ func (f *finder) references() (refs []reference) {
 // reference reads the name of a table and its alias at index i, and returns the
 // index after them.
 func (f *finder) reference(i int) (reference, int) {
-	parts := []string{f.all[i].name()}
-	for i++; i+1 < len(f.all) && f.all[i].text == "." && f.all[i+1].isName(); i += 2 {
-		parts = append(parts, f.all[i+1].name())
+	parts := []string{f.all[i].Name()}
+	for i++; i+1 < len(f.all) && f.all[i].Text == "." && f.all[i+1].IsName(); i += 2 {
+		parts = append(parts, f.all[i+1].Name())
 	}
-	r := reference{namespace: f.namespace(), table: parts[len(parts)-1]}
+	r := reference{namespace: f.Namespace(), table: parts[len(parts)-1]}
 	if len(parts) > 1 {
 		r.namespace = parts[len(parts)-2]
 	}
 	r.alias = r.table
-	if i < len(f.all) && f.all[i].is("AS") {
+	if i < len(f.all) && f.all[i].Is("AS") {
 		i++
 	}
-	if i < len(f.all) && f.all[i].isName() && !(f.all[i].isWord() && isKeyword(f.all[i].text)) {
-		r.alias = f.all[i].name()
+	if i < len(f.all) && f.all[i].IsName() && !(f.all[i].IsWord() && isKeyword(f.all[i].Text)) {
+		r.alias = f.all[i].Name()
 		i++
 	}
 	return r, i

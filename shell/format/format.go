@@ -1,4 +1,4 @@
-package shell
+package format
 
 import (
 	"encoding/json"
@@ -12,53 +12,54 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/scan"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // The output formats.
 const (
-	FormatTable    = "table"
-	FormatVertical = "vertical" // One line per cell.
-	FormatJSON     = "json"     // An array of row objects per result.
-	FormatCSV      = "csv"
-	FormatEnvelope = "envelope" // The server's answer.
+	Table    = "table"
+	Vertical = "vertical" // One line per cell.
+	JSON     = "json"     // An array of row objects per result.
+	CSV      = "csv"
+	Envelope = "envelope" // The server's answer.
 )
 
-// Formats returns the names of the output formats.
-func Formats() []string {
-	return []string{FormatTable, FormatVertical, FormatJSON, FormatCSV, FormatEnvelope}
+// Names returns the names of the output formats.
+func Names() []string {
+	return []string{Table, Vertical, JSON, CSV, Envelope}
 }
 
-func isFormat(name string) bool { return slices.Contains(Formats(), name) }
+func IsFormat(name string) bool { return slices.Contains(Names(), name) }
 
-// printer writes results.
-type printer struct {
-	out, err io.Writer
-	format   string
-	color    bool
-	width    func() int // Of the terminal, asked anew for each table; 0 is unlimited.
-	sql      string     // Of the request whose results are printed.
-	all      bool       // Show the server's columns on a terminal too.
+// Printer writes results.
+type Printer struct {
+	Out, Err io.Writer
+	Format   string
+	Color    bool
+	Width    func() int // Of the terminal, asked anew for each table; 0 is unlimited.
+	SQL      string     // Of the request whose results are printed.
+	All      bool       // Show the server's columns on a terminal too.
 }
 
-// forPeople reports whether the format is one for people, in which messages are
+// ForPeople reports whether the format is one for people, in which messages are
 // part of the output.
-func (p *printer) forPeople() bool { return p.format == FormatTable || p.format == FormatVertical }
+func (p *Printer) ForPeople() bool { return p.Format == Table || p.Format == Vertical }
 
-// response prints the results of a request. name is put before the message of a
+// Response prints the results of a request. name is put before the message of a
 // statement: "Statement 3: " in a script, by its number in the request.
-func (p *printer) response(res *link.Response, name func(statement int) string) error {
-	if p.format == FormatEnvelope {
+func (p *Printer) Response(res *link.Response, name func(statement int) string) error {
+	if p.Format == Envelope {
 		b, err := json.MarshalIndent(res.Envelope(), "", "  ")
 		if err != nil {
 			return err
 		}
-		_, err = p.out.Write(append(b, '\n'))
+		_, err = p.Out.Write(append(b, '\n'))
 		return err
 	}
 	for i, r := range res.Results {
-		if i > 0 && r.HasRows() && p.format != FormatJSON {
-			fmt.Fprintln(p.out)
+		if i > 0 && r.HasRows() && p.Format != JSON {
+			fmt.Fprintln(p.Out)
 		}
 		n := r.Statement()
 		if n == 0 {
@@ -68,65 +69,65 @@ func (p *printer) response(res *link.Response, name func(statement int) string) 
 			return err
 		}
 	}
-	if !p.forPeople() {
+	if !p.ForPeople() {
 		return nil
 	}
-	_, err := fmt.Fprintf(p.out, "Took: %.3f ms\n", float64(res.Took().Nanoseconds())/1e6)
+	_, err := fmt.Fprintf(p.Out, "Took: %.3f ms\n", float64(res.Took().Nanoseconds())/1e6)
 	return err
 }
 
 // result prints one result.
-func (p *printer) result(r *link.Result, name string) error {
+func (p *Printer) result(r *link.Result, name string) error {
 	if !r.HasRows() {
 		return p.message(r, name)
 	}
 	if name != "" {
 		p.say(strings.TrimSpace(name))
 	}
-	if r.Message() != "" && !p.forPeople() {
-		fmt.Fprintln(p.err, escapeLines(r.Message()))
+	if r.Message() != "" && !p.ForPeople() {
+		fmt.Fprintln(p.Err, EscapeLines(r.Message()))
 	}
-	switch p.format {
-	case FormatJSON:
-		if err := r.WriteJSON(p.out); err != nil {
+	switch p.Format {
+	case JSON:
+		if err := r.WriteJSON(p.Out); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(p.out)
+		_, err := fmt.Fprintln(p.Out)
 		return err
-	case FormatCSV:
-		return r.WriteCSV(p.out)
-	case FormatVertical:
+	case CSV:
+		return r.WriteCSV(p.Out)
+	case Vertical:
 		p.vertical(r)
 	default:
 		p.table(r, p.hidden(r))
 	}
-	fmt.Fprintln(p.out, rowCount(len(r.Rows())))
+	fmt.Fprintln(p.Out, rowCount(len(r.Rows())))
 	if r.Message() != "" {
-		fmt.Fprintln(p.out, escapeLines(r.Message()))
+		fmt.Fprintln(p.Out, EscapeLines(r.Message()))
 	}
 	return nil
 }
 
 // message prints the result of a statement without rows. How many rows it wrote is
 // said only where that means something.
-func (p *printer) message(r *link.Result, name string) error {
+func (p *Printer) message(r *link.Result, name string) error {
 	if m := name + r.Message(); m != "" {
-		p.say(escapeLines(m))
+		p.say(EscapeLines(m))
 	}
-	if !p.forPeople() || r.Message() != "" && r.RowsAffected() == 0 && !strings.Contains(r.Message(), "row(s)") {
+	if !p.ForPeople() || r.Message() != "" && r.RowsAffected() == 0 && !strings.Contains(r.Message(), "row(s)") {
 		return nil
 	}
-	_, err := fmt.Fprintf(p.out, "Query OK, %d rows affected\n", r.RowsAffected())
+	_, err := fmt.Fprintf(p.Out, "Query OK, %d rows affected\n", r.RowsAffected())
 	return err
 }
 
 // say prints what is no data: in the formats for people among the output.
-func (p *printer) say(line string) {
-	if p.forPeople() {
-		fmt.Fprintln(p.out, line)
+func (p *Printer) say(line string) {
+	if p.ForPeople() {
+		fmt.Fprintln(p.Out, line)
 		return
 	}
-	fmt.Fprintln(p.err, line)
+	fmt.Fprintln(p.Err, line)
 }
 
 // rowCount returns "(n rows)".
@@ -147,23 +148,23 @@ func boxStyle() table.Style {
 
 // hidden reports for each column of a result whether it is left out: on a terminal
 // the server's own columns, of a statement that does not name them.
-func (p *printer) hidden(r *link.Result) []bool {
+func (p *Printer) hidden(r *link.Result) []bool {
 	columns := r.Columns()
 	hidden := make([]bool, len(columns))
-	if p.width() <= 0 || p.all {
+	if p.Width() <= 0 || p.All {
 		return hidden
 	}
-	sql := p.sql
+	sql := p.SQL
 	if fragments, err := sqltext.Split(sql); err == nil && r.Statement() > 0 && r.Statement() <= len(fragments) {
 		sql = fragments[r.Statement()-1].Text
 	}
-	tokens, _ := scan(sql, 0)
+	tokens, _ := scan.Tokens(sql, 0)
 	left := len(columns)
 	for i, c := range columns {
 		if c.Name != "_seq" && c.Name != "_deleted" || left == 1 {
 			continue
 		}
-		named := func(t token) bool { return t.isName() && t.name() == c.Name }
+		named := func(t scan.Token) bool { return t.IsName() && t.Name() == c.Name }
 		if hidden[i] = !slices.ContainsFunc(tokens, named); hidden[i] {
 			left--
 		}
@@ -173,7 +174,7 @@ func (p *printer) hidden(r *link.Result) []bool {
 
 // table prints a result in a box, fitted to the terminal, without its hidden
 // columns.
-func (p *printer) table(r *link.Result, hidden []bool) {
+func (p *Printer) table(r *link.Result, hidden []bool) {
 	var columns []link.Column
 	var index []int
 	for i, c := range r.Columns() {
@@ -184,7 +185,7 @@ func (p *printer) table(r *link.Result, hidden []bool) {
 	cells := make([][]string, 0, len(r.Rows())+1)
 	header := make([]string, len(columns))
 	for i, c := range columns {
-		header[i] = escape(c.Name)
+		header[i] = Escape(c.Name)
 	}
 	cells = append(cells, header)
 	for i := range r.Rows() {
@@ -194,14 +195,14 @@ func (p *printer) table(r *link.Result, hidden []bool) {
 		}
 		cells = append(cells, row)
 	}
-	cells, shown := fit(cells, wholeColumns(columns), p.width())
+	cells, shown := fit(cells, wholeColumns(columns), p.Width())
 	w := table.NewWriter()
 	w.SetStyle(boxStyle())
 	w.SetColumnConfigs(alignments(columns))
 	for i, row := range cells {
 		line := make(table.Row, len(row))
 		for j, cell := range row {
-			if p.color && (i == 0 || r.Rows()[i-1][index[j]][0] == 'n') {
+			if p.Color && (i == 0 || r.Rows()[i-1][index[j]][0] == 'n') {
 				cell = colored(cell, i == 0)
 			}
 			line[j] = cell
@@ -212,9 +213,9 @@ func (p *printer) table(r *link.Result, hidden []bool) {
 			w.AppendRow(line)
 		}
 	}
-	fmt.Fprintln(p.out, w.Render())
+	fmt.Fprintln(p.Out, w.Render())
 	if shown < len(columns) {
-		fmt.Fprintf(p.out, "%d of %d columns; \\x shows all\n", shown, len(columns))
+		fmt.Fprintf(p.Out, "%d of %d columns; \\x shows all\n", shown, len(columns))
 	}
 }
 
@@ -238,21 +239,21 @@ func alignments(columns []link.Column) []table.ColumnConfig {
 }
 
 // vertical prints each cell on a line of its own.
-func (p *printer) vertical(r *link.Result) {
+func (p *Printer) vertical(r *link.Result) {
 	columns := r.Columns()
 	most := 0
 	names := make([]string, len(columns))
 	for i, c := range columns {
-		names[i] = escape(c.Name)
+		names[i] = Escape(c.Name)
 		most = max(most, text.StringWidthWithoutEscSequences(names[i]))
 	}
 	for i := range r.Rows() {
-		fmt.Fprintf(p.out, "-[ %d ]-\n", i+1)
+		fmt.Fprintf(p.Out, "-[ %d ]-\n", i+1)
 		for j, name := range names {
-			if p.color {
+			if p.Color {
 				name = colored(name, true)
 			}
-			fmt.Fprintf(p.out, "%s | %s\n", text.Pad(name, most, ' '), cellText(r, i, j))
+			fmt.Fprintf(p.Out, "%s | %s\n", text.Pad(name, most, ' '), cellText(r, i, j))
 		}
 	}
 }
@@ -270,19 +271,19 @@ func cellText(r *link.Result, row, column int) string {
 	case s == null:
 		return "'" + null + "'"
 	}
-	return escape(s)
+	return Escape(s)
 }
 
-// escape replaces control characters, and those that change the direction of
+// Escape replaces control characters, and those that change the direction of
 // text, by their escapes, so that data cannot steer a terminal.
-func escape(s string) string {
-	if !strings.ContainsFunc(s, isControl) {
+func Escape(s string) string {
+	if !strings.ContainsFunc(s, IsControl) {
 		return s
 	}
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case !isControl(r):
+		case !IsControl(r):
 			b.WriteRune(r)
 		case r < 0x80:
 			q := strconv.QuoteRune(r)
@@ -294,7 +295,17 @@ func escape(s string) string {
 	return b.String()
 }
 
-func isControl(r rune) bool {
+// IsControl reports whether Escape replaces r.
+func IsControl(r rune) bool {
 	return r < ' ' || r >= 0x7F && r < 0xA0 || r == 0x200E || r == 0x200F || r >= 0x202A && r <= 0x202E ||
 		r >= 0x2028 && r <= 0x2029 || r >= 0x2066 && r <= 0x2069 || r == 0xFEFF
+}
+
+// EscapeLines is Escape for a text of several lines.
+func EscapeLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = Escape(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }

@@ -1,4 +1,4 @@
-package shell
+package complete
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 )
 
 // sample is a catalog of a few tables.
-func sample() *names {
-	n := &names{
+func sample() *Names {
+	n := &Names{
 		namespaces: []string{"app", "default", "empty", "information_schema", "odd ns", "system"},
 		tables: map[string][]string{
 			"app": {"messages", "models", "Odd Table"}, "default": {"notes"}, "odd ns": {"select"},
@@ -35,20 +35,28 @@ func sample() *names {
 	return n
 }
 
-func sampleCompleter(n *names, namespace string) *completer {
-	return &completer{
-		names: func() *names { return n }, namespace: func() string { return namespace }, commands: metaNames(),
+func sampleCompleter(n *Names, namespace string) *Completer {
+	return &Completer{
+		Names: func() *Names { return n }, Namespace: func() string { return namespace }, Commands: commands,
+		Pending: func(text string) bool { return strings.TrimSpace(text) != "" && !strings.HasSuffix(text, ";\n") },
 	}
+}
+
+var commands = []Command{
+	{Names: []string{"use"}, Argument: Namespace}, {Names: []string{"d"}, Argument: Table},
+	{Names: []string{"timing"}, Argument: Words, Words: []string{"off", "on"}},
+	{Names: []string{"format"}, Argument: Words, Words: []string{"table", "vertical"}},
+	{Names: []string{"subscribe", "live"}, Argument: Query}, {Names: []string{"i"}, Argument: File},
 }
 
 // texts are the completions at the | of a text, those of the first tier only if
 // likely.
-func texts(c *completer, text string, likely bool) (out []string) {
+func texts(c *Completer, text string, likely bool) (out []string) {
 	at := strings.IndexByte(text, '|')
-	found := c.complete(text[:at]+text[at+1:], at)
-	for _, i := range found.items {
-		if !likely || i.tier == found.items[0].tier {
-			out = append(out, i.text)
+	found := c.Complete(text[:at]+text[at+1:], at)
+	for _, i := range found.Items {
+		if !likely || i.Tier == found.Items[0].Tier {
+			out = append(out, i.Text)
 		}
 	}
 	return out
@@ -162,8 +170,8 @@ func TestEveryKeywordIsCompleted(t *testing.T) {
 }
 
 // large is a catalog of 500 tables of 30 columns.
-func large() *names {
-	n := &names{tables: map[string][]string{}, columns: map[string][]column{}}
+func large() *Names {
+	n := &Names{tables: map[string][]string{}, columns: map[string][]column{}}
 	for i := range 500 {
 		ns, table := fmt.Sprintf("ns%d", i%5), fmt.Sprintf("table_%d", i)
 		n.tables[ns] = append(n.tables[ns], table)
@@ -193,7 +201,7 @@ func BenchmarkComplete(b *testing.B) {
 		b.Run(text[:min(len(text), 30)], func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				c.complete(whole, at)
+				c.Complete(whole, at)
 			}
 		})
 	}
@@ -229,25 +237,25 @@ func FuzzComplete(f *testing.F) {
 		if at < 0 || at > len(text) {
 			return
 		}
-		found := c.complete(text, at)
-		if found.start < 0 || found.start > at {
-			t.Fatalf("the word of %q at %d begins at %d", text, at, found.start)
+		found := c.Complete(text, at)
+		if found.Start < 0 || found.Start > at {
+			t.Fatalf("the word of %q at %d begins at %d", text, at, found.Start)
 		}
 	})
 }
 
 func TestNameCacheKeepsWhatItHas(t *testing.T) {
 	asked := make(chan string, 16)
-	c := newNameCache(func(_ context.Context, sql string) (*link.Response, error) {
+	c := NewNameCache(func(_ context.Context, sql string) (*link.Response, error) {
 		asked <- sql
 		return nil, errors.New("denied")
 	})
-	defer c.close()
+	defer c.Close()
 	<-c.first
 	if c.current.Load() == nil || len(c.current.Load().namespaces) != 0 {
 		t.Error("a failure has left names")
 	}
-	c.refresh()
+	c.Refresh()
 	if first, second := <-asked, <-asked; first != sqlTables || second != sqlTables {
 		t.Errorf("asked for %q and %q", first, second)
 	}

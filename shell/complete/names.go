@@ -1,4 +1,4 @@
-package shell
+package complete
 
 import (
 	"context"
@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
-// names are the namespaces, tables and columns of a server at one time. They are
+// Names are the namespaces, tables and columns of a server at one time. They are
 // immutable.
-type names struct {
+type Names struct {
 	namespaces []string // Sorted.
 	tables     map[string][]string
 	columns    map[string][]column // By namespace, NUL and table.
@@ -24,14 +25,14 @@ type column struct{ name, kind string }
 
 func columnsKey(namespace, table string) string { return namespace + "\x00" + table }
 
-func (n *names) tablesOf(namespace string) []string { return n.tables[namespace] }
+func (n *Names) tablesOf(namespace string) []string { return n.tables[namespace] }
 
-func (n *names) columnsOf(namespace, table string) []column {
+func (n *Names) columnsOf(namespace, table string) []column {
 	return n.columns[columnsKey(namespace, table)]
 }
 
 // eachUserColumn calls f for the columns of all tables but the server's own.
-func (n *names) eachUserColumn(f func(column)) {
+func (n *Names) eachUserColumn(f func(column)) {
 	for _, ns := range n.namespaces {
 		if isServerNamespace(ns) {
 			continue
@@ -47,18 +48,14 @@ func (n *names) eachUserColumn(f func(column)) {
 // isServerNamespace reports whether the tables of a namespace are the server's.
 func isServerNamespace(ns string) bool { return ns == "system" || ns == "information_schema" }
 
-// namesTimeout bounds one refresh, and namesWait how long the first prompt waits
-// for the first one, so that what is typed at once is completed too.
-const (
-	namesTimeout = 30 * time.Second
-	namesWait    = 500 * time.Millisecond
-)
+// namesTimeout bounds one refresh.
+const namesTimeout = 30 * time.Second
 
-// nameCache keeps the names of a server for completion. They are read in the
+// NameCache keeps the names of a server for completion. They are read in the
 // background: at once, and again after each refresh. A failure keeps what there
 // is. It is safe for concurrent use.
-type nameCache struct {
-	current atomic.Pointer[names]
+type NameCache struct {
+	current atomic.Pointer[Names]
 	query   func(ctx context.Context, sql string) (*link.Response, error)
 	again   chan struct{} // Holds a value while a refresh is due.
 	first   chan struct{} // Closed after the first refresh, which may have failed.
@@ -66,27 +63,30 @@ type nameCache struct {
 	done    sync.WaitGroup
 }
 
-// newNameCache returns a cache that asks by query. The caller closes it.
-func newNameCache(query func(context.Context, string) (*link.Response, error)) *nameCache {
+// NewNameCache returns a cache that asks by query. The caller closes it.
+func NewNameCache(query func(context.Context, string) (*link.Response, error)) *NameCache {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &nameCache{query: query, again: make(chan struct{}, 1), first: make(chan struct{}), cancel: cancel}
-	c.current.Store(&names{})
-	c.refresh()
+	c := &NameCache{query: query, again: make(chan struct{}, 1), first: make(chan struct{}), cancel: cancel}
+	c.current.Store(&Names{})
+	c.Refresh()
 	c.done.Add(1)
 	go c.run(ctx)
 	return c
 }
 
-// refresh asks for the names anew, soon.
-func (c *nameCache) refresh() {
+// Names returns the names that were read last, never nil.
+func (c *NameCache) Names() *Names { return c.current.Load() }
+
+// Refresh asks for the names anew, soon.
+func (c *NameCache) Refresh() {
 	select {
 	case c.again <- struct{}{}:
 	default: // It is due already.
 	}
 }
 
-// ready waits until the names were read once, but not for long.
-func (c *nameCache) ready(limit time.Duration) {
+// Ready waits until the names were read once, but not for long.
+func (c *NameCache) Ready(limit time.Duration) {
 	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {
@@ -95,13 +95,13 @@ func (c *nameCache) ready(limit time.Duration) {
 	}
 }
 
-// close ends the work in the background and waits for its end.
-func (c *nameCache) close() {
+// Close ends the work in the background and waits for its end.
+func (c *NameCache) Close() {
 	c.cancel()
 	c.done.Wait()
 }
 
-func (c *nameCache) run(ctx context.Context) {
+func (c *NameCache) run(ctx context.Context) {
 	defer c.done.Done()
 	first := sync.OnceFunc(func() { close(c.first) })
 	for {
@@ -127,30 +127,36 @@ const (
 
 // load reads the names. information_schema shows each user what is theirs to see;
 // system.tables is for administrators only.
-func (c *nameCache) load(ctx context.Context) (*names, error) {
+func (c *NameCache) load(ctx context.Context) (*Names, error) {
 	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
 	defer cancel()
-	n := &names{tables: map[string][]string{}, columns: map[string][]column{}}
 	tables, err := c.rows(ctx, sqlTables, 2)
 	if err != nil {
 		return nil, err
-	}
-	for _, r := range tables {
-		n.tables[r[0]] = append(n.tables[r[0]], r[1])
 	}
 	columns, err := c.rows(ctx, sqlColumns, 4)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range columns {
-		k := columnsKey(r[0], r[1])
-		n.columns[k] = append(n.columns[k], column{r[2], strings.ToLower(r[3])})
-	}
 	spaces, err := c.rows(ctx, sqlNamespaces, 1)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range spaces {
+	return NewNames(spaces, tables, columns), nil
+}
+
+// NewNames returns names from rows: of namespaces their name; of tables their
+// namespace and name; of columns the namespace, the table, their name and data type.
+func NewNames(namespaces, tables, columns [][]string) *Names {
+	n := &Names{tables: map[string][]string{}, columns: map[string][]column{}}
+	for _, r := range tables {
+		n.tables[r[0]] = append(n.tables[r[0]], r[1])
+	}
+	for _, r := range columns {
+		k := columnsKey(r[0], r[1])
+		n.columns[k] = append(n.columns[k], column{r[2], strings.ToLower(r[3])})
+	}
+	for _, r := range namespaces {
 		n.namespaces = append(n.namespaces, r[0])
 	}
 	for ns, t := range n.tables {
@@ -159,11 +165,11 @@ func (c *nameCache) load(ctx context.Context) (*names, error) {
 	}
 	slices.Sort(n.namespaces)
 	n.namespaces = slices.Compact(n.namespaces)
-	return n, nil
+	return n
 }
 
 // rows runs a query and returns the first columns of its rows as texts.
-func (c *nameCache) rows(ctx context.Context, sql string, columns int) (rows [][]string, err error) {
+func (c *NameCache) rows(ctx context.Context, sql string, columns int) (rows [][]string, err error) {
 	res, err := c.query(ctx, sql)
 	if err != nil {
 		return nil, err
@@ -183,12 +189,21 @@ func (c *nameCache) rows(ctx context.Context, sql string, columns int) (rows [][
 	return rows, nil
 }
 
-// changesNames reports whether a statement may change what the cache holds.
-func changesNames(sql string) bool {
+// ChangesNames reports whether a statement may change what the cache holds.
+func ChangesNames(sql string) bool {
 	for _, w := range []string{"CREATE", "DROP", "ALTER"} {
-		if startsWith(strings.TrimSpace(sql), w) {
+		rest, ok := cutFold(strings.TrimSpace(sql), w)
+		if ok && rest != "" && !sqltext.IsWordByte(rest[0]) {
 			return true
 		}
 	}
 	return false
+}
+
+// cutFold cuts a prefix off, whatever the case.
+func cutFold(s, prefix string) (rest string, ok bool) {
+	if !hasPrefixFold(s, prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
 }

@@ -1,9 +1,10 @@
-package shell
+package complete
 
 import (
 	"slices"
 	"strings"
 
+	"github.com/kalamlake/kalam/shell/scan"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -90,7 +91,7 @@ func expand(texts ...string) (out []phrase) {
 
 // after returns what follows tokens in the phrase. ok is false if they are not its
 // begin, or all of it.
-func (p phrase) after(tokens []token) (next string, ok bool) {
+func (p phrase) after(tokens []scan.Token) (next string, ok bool) {
 	i := 0
 	for _, want := range p {
 		if i == len(tokens) {
@@ -98,15 +99,15 @@ func (p phrase) after(tokens []token) (next string, ok bool) {
 		}
 		switch {
 		case !strings.HasPrefix(want, "<"):
-			if !tokens[i].is(want) {
+			if !tokens[i].Is(want) {
 				return "", false
 			}
-		case tokens[i].isWord() && want == "<table>" && sqltext.IsReserved(tokens[i].text):
+		case tokens[i].IsWord() && want == "<table>" && sqltext.IsReserved(tokens[i].Text):
 			return "", false
-		case !tokens[i].isName() && (want != "<name>" || tokens[i].kind == tokenPunct):
+		case !tokens[i].IsName() && (want != "<name>" || tokens[i].Kind == scan.Punct):
 			return "", false
 		case want == "<table>":
-			for i+2 < len(tokens) && tokens[i+1].text == "." && tokens[i+2].isName() {
+			for i+2 < len(tokens) && tokens[i+1].Text == "." && tokens[i+2].IsName() {
 				i += 2
 			}
 		}
