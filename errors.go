@@ -72,6 +72,27 @@ func Wrap(code Code, cause error, format string, args ...any) *Error {
 // At returns e with the position set; offset is 0-based.
 func (e *Error) At(offset int) *Error { e.Position = offset + 1; return e }
 
+// Positioned returns err with the position offset, which is 0-based, if it has none.
+func Positioned(err error, offset int) error {
+	var e *Error
+	if errors.As(err, &e) && e.Position == 0 {
+		at := *e
+		return at.At(offset)
+	}
+	return err
+}
+
+// Unpositioned returns err without its position.
+func Unpositioned(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Position == 0 {
+		return err
+	}
+	plain := *e
+	plain.Position = 0
+	return &plain
+}
+
 // CodeOf returns the code of the first *Error in err's chain, CodeInternal if
 // there is none.
 func CodeOf(err error) Code {

@@ -3,7 +3,8 @@ package kalam
 import "fmt"
 
 // Role ranks what a principal may do. Higher roles include no rights on other
-// users' rows: those are reached only by acting for the user.
+// users' rows: those are reached only by acting for the user. What each role may do is in
+// package access.
 type Role uint8
 
 // The roles, in rising order.
@@ -43,30 +44,9 @@ func ParseRole(s string) (Role, error) {
 	return 0, Errorf(CodeInvalidInput, "unknown role '%s' (expected user, service, dba or system)", s)
 }
 
-// IsAdmin reports whether r is dba or system.
-func (r Role) IsAdmin() bool { return r >= RoleDBA }
-
 // Principal is who acts: the effective user and the role in force. It travels
 // as an argument, and every cache of user data is keyed by it.
 type Principal struct {
 	User UserID
 	Role Role
-}
-
-// CanActFor reports whether p may act for a user of the given role: everybody
-// for themselves, system for all, dba for dba and below, service for service
-// and user.
-func (p Principal) CanActFor(user UserID, role Role) bool {
-	if p.User == user {
-		return true
-	}
-	switch p.Role {
-	case RoleSystem:
-		return true
-	case RoleDBA:
-		return role <= RoleDBA
-	case RoleService:
-		return role <= RoleService
-	}
-	return false
 }

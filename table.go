@@ -166,6 +166,18 @@ func (t *Table) ScopeOf(user UserID) Scope {
 // stay in the buffer until they expire.
 func (t *Table) Flushable() bool { return t.Kind.IsFlushed() }
 
+// Expires reports whether rows of t become invisible once they are older than its TTL.
+func (t *Table) Expires() bool { return t.Options.TTL > 0 }
+
+// Updatable reports whether rows of t can be changed. Others are only inserted and deleted.
+func (t *Table) Updatable() bool { return t.Kind != KindStreamTable }
+
+// IsShared reports whether rows of t belong to nobody: it is one scope for all users.
+func (t *Table) IsShared() bool { return t.Kind == KindSharedTable }
+
+// IsComputed reports whether the server computes t's rows whenever it is read.
+func (t *Table) IsComputed() bool { return t.Kind == KindSystemTable }
+
 // HasScopePerUser reports whether rows of t belong to users.
 func (t *Table) HasScopePerUser() bool {
 	return t.Kind == KindUserTable || t.Kind == KindStreamTable

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/sqltext"
@@ -93,7 +94,7 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 		}
 	}
 	o := outcomeOf(code)
-	text := s.textOf(se.Err, p.Role.IsAdmin(), slog.String("user", string(p.User)), slog.String("request", requestID))
+	text := s.textOf(se.Err, access.Has(p, access.SeeFaults), slog.String("user", string(p.User)), slog.String("request", requestID))
 	e := wire.Error{Code: o.code, Message: text, StatementIndex: se.Statement}
 	if se.Statement > 0 {
 		e.Message = fmt.Sprintf("Statement %d failed: %s: %s", se.Statement, o.kind, text)
@@ -102,7 +103,7 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 	if errors.As(se.Err, &ke) && !o.hidden {
 		e.Position = ke.Position
 	}
-	if p.Role.IsAdmin() {
+	if access.Has(p, access.SeeFaults) {
 		e.Details = se.SQL
 		if sqltext.MayHoldSecret(se.SQL) {
 			e.Details = hiddenDetails

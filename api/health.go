@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -48,7 +49,7 @@ func (s *Server) mayInspect(c *fiber.Ctx) bool {
 		return true
 	}
 	p, err := s.authenticate(c)
-	return err == nil && p.Role.IsAdmin()
+	return err == nil && access.Has(p, access.Inspect)
 }
 
 // clusterHealth is what KalamDB's clients ask of a cluster; this is none.

@@ -13,6 +13,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -210,9 +211,10 @@ func (s *Server) actFor(p kalam.Principal, target string) (kalam.Principal, erro
 	if err != nil {
 		return p, badRequest(wire.CodeInvalidInput, "X-USER-ID: %s", err)
 	}
-	if !p.CanActFor(id, s.engine.Catalog().RankOf(id)) {
+	as, ok := access.ActFor(p, id, s.engine.Catalog().RankOf(id))
+	if !ok {
 		return p, &requestError{code: wire.CodePermissionDenied, status: fiber.StatusForbidden,
 			text: fmt.Sprintf("X-USER-ID: actor '%s' with role %s cannot act for '%s'", p.User, p.Role, id)}
 	}
-	return kalam.Principal{User: id, Role: kalam.RoleUser}, nil
+	return as, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/subscribe"
@@ -214,7 +215,7 @@ func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch engine
 		return batch, false // The connection is gone, or the server stops.
 	}
 	code, _ := frameError(err)
-	text := k.server.textOf(err, k.who.Load().principal.Role.IsAdmin(), k.userAttr())
+	text := k.server.textOf(err, access.Has(k.who.Load().principal, access.SeeFaults), k.userAttr())
 	if code != wire.CodeResumeWindowExceeded && kalam.CodeOf(err) != kalam.CodeInvalidOperation {
 		code = wire.CodeBatchFetch
 	}

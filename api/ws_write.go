@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/contrib/websocket"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -190,7 +191,7 @@ func (k *socket) sendError(about string, code wire.Code, message string) {
 // sendFailure writes the error frame of a failed call.
 func (k *socket) sendFailure(about string, err error) {
 	who := k.who.Load()
-	text := k.server.textOf(err, who.principal.Role.IsAdmin(), k.userAttr())
+	text := k.server.textOf(err, access.Has(who.principal, access.SeeFaults), k.userAttr())
 	code, prefix := frameError(err)
 	k.sendError(about, code, prefix+text)
 }

@@ -29,6 +29,7 @@ type Options struct {
 	Complexity bool
 	// MaxTablesPerUser is how many tables a user of role user may create; 0 is no limit.
 	MaxTablesPerUser int
+	Rules            Rules // Who may create tables and manage users; nil refuses both to everybody.
 }
 
 // Catalog is the catalog of one server. It is safe for concurrent use.
@@ -40,6 +41,7 @@ type Catalog struct {
 	guesses    *guesses
 	complexity bool
 	maxTables  int
+	rules      Rules
 
 	current atomic.Pointer[version]
 	// Holds one token; who has it may write. A channel, so that waiting respects a context.
@@ -65,12 +67,16 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 	if o.BcryptCost == 0 {
 		o.BcryptCost = DefaultBcryptCost
 	}
+	if o.Rules == nil {
+		o.Rules = noRules{}
+	}
 	if o.BcryptCost < bcrypt.MinCost || o.BcryptCost > bcrypt.MaxCost {
 		return nil, kalam.Errorf(kalam.CodeInvalidInput, "bcrypt cost %d is not between %d and %d", o.BcryptCost,
 			bcrypt.MinCost, bcrypt.MaxCost)
 	}
 	c := &Catalog{
 		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity, maxTables: o.MaxTablesPerUser,
+		rules:  o.Rules,
 		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), guesses: newGuesses(), writer: make(chan struct{}, 1),
 	}
 	ended := make(chan struct{})

@@ -12,7 +12,7 @@
 // are atomic: no table appears in a dropped namespace, and one of two concurrent
 // CREATE USER of a name wins.
 //
-// The permission functions (CanRead, CanWrite, CanCreateTable, ...) are pure.
+// Who may create tables and manage users is asked of Options.Rules, inside the write.
 //
 // # Guarantees
 //

@@ -102,8 +102,8 @@ func (c *Catalog) TableVersion(n kalam.TableNumber, version int) (*kalam.Table, 
 // CreateTable creates a table from spec on behalf of by and returns it with its
 // creator, number, column ids and schema version 1; those and the times of spec are
 // ignored, an empty storage is local. The right, the namespace and the storage are
-// checked in the same write. Errors: CodePermissionDenied as of CanCreateTable,
-// CodeResourceExhausted when a by of role user has Options.MaxTablesPerUser tables,
+// checked in the same write. Errors: CodePermissionDenied by Options.Rules,
+// CodeResourceExhausted when a by whom they limit has Options.MaxTablesPerUser tables,
 // CodeAlreadyExists, CodeNotFound (namespace, storage), CodeInvalidOperation and
 // CodeInvalidSQL (definition).
 func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kalam.Table) (*kalam.Table, error) {
@@ -120,14 +120,14 @@ func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kala
 	}
 	t.SchemaVersion = 1
 	err := c.write(ctx, func(tx *tx) error {
-		ns, err := tx.namespaceFor(by, t)
+		ns, err := tx.namespaceFor(c.rules, by, t)
 		if err != nil {
 			return err
 		}
 		if _, ok := ns.tables.get(t.ID.Name); ok {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", t.ID)
 		}
-		if n := tx.next.createdBy(by.User); by.Role < kalam.RoleService && c.maxTables > 0 && n >= c.maxTables {
+		if n := tx.next.createdBy(by.User); c.maxTables > 0 && n >= c.maxTables && c.rules.IsLimited(by) {
 			return kalam.Errorf(kalam.CodeResourceExhausted,
 				"user '%s' created %d tables, which is as many as a user may (limits.max_tables_per_user)", by.User, n)
 		}
@@ -152,13 +152,13 @@ func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kala
 
 // namespaceFor returns the namespace in which by is to create t. Whoever may not
 // create it does not learn whether the namespace exists.
-func (tx *tx) namespaceFor(by kalam.Principal, t *kalam.Table) (*namespaceEntry, error) {
+func (tx *tx) namespaceFor(rules Rules, by kalam.Principal, t *kalam.Table) (*namespaceEntry, error) {
 	e, ok := tx.next.namespaces.get(t.ID.Namespace)
 	ns := Namespace{ID: t.ID.Namespace}
 	if ok {
 		ns = e.namespace
 	}
-	if err := CanCreateTable(by, t.Kind, ns); err != nil {
+	if err := rules.CreateTable(by, t.Kind, ns); err != nil {
 		return nil, err
 	}
 	if !ok {

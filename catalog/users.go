@@ -104,10 +104,10 @@ func (c *Catalog) CreateUser(ctx context.Context, by kalam.Principal, n NewUser)
 		ID: n.ID, Username: n.Username, Role: n.Role, Email: n.Email, AuthType: n.AuthType, AuthData: n.AuthData,
 		Metadata: n.Metadata, StorageMode: n.StorageMode, StorageID: n.StorageID,
 	}
-	if err := CanAdmin(by.Role, "manage users"); err != nil {
+	if err := c.rules.ManageUsers(by); err != nil {
 		return User{}, err
 	}
-	if err := CanGrant(by.Role, u.Role); err != nil {
+	if err := c.rules.Grant(by, u.Role); err != nil {
 		return User{}, err
 	}
 	if err := checkUser(&u); err != nil {
@@ -159,14 +159,14 @@ func (c *Catalog) RankOf(id kalam.UserID) kalam.Role {
 // of role system or would grant that role; CodeInvalidOperation for a new role
 // of root; those of CreateUser for the fields.
 func (c *Catalog) AlterUser(ctx context.Context, by kalam.Principal, id kalam.UserID, ch UserChange) (User, error) {
-	if err := CanAdmin(by.Role, "manage users"); err != nil {
+	if err := c.rules.ManageUsers(by); err != nil {
 		return User{}, err
 	}
 	var hash Secret
 	if ch.Password != nil {
 		if u, ok := c.User(id); !ok {
 			return User{}, userNotFound(id)
-		} else if err := CanManageUser(by.Role, u.Role); err != nil {
+		} else if err := c.rules.ManageUser(by, u.Role); err != nil {
 			return User{}, err
 		}
 		var err error
@@ -180,11 +180,11 @@ func (c *Catalog) AlterUser(ctx context.Context, by kalam.Principal, id kalam.Us
 		if !ok {
 			return userNotFound(id)
 		}
-		if err := CanManageUser(by.Role, e.user.Role); err != nil {
+		if err := c.rules.ManageUser(by, e.user.Role); err != nil {
 			return err
 		}
 		changed = e.load()
-		return tx.alterUser(by, &changed, ch, hash)
+		return tx.alterUser(c.rules, by, &changed, ch, hash)
 	})
 	if err != nil {
 		return User{}, err
@@ -192,7 +192,7 @@ func (c *Catalog) AlterUser(ctx context.Context, by kalam.Principal, id kalam.Us
 	return changed, nil
 }
 
-func (tx *tx) alterUser(by kalam.Principal, u *User, ch UserChange, hash Secret) error {
+func (tx *tx) alterUser(rules Rules, by kalam.Principal, u *User, ch UserChange, hash Secret) error {
 	set(&u.Username, ch.Username)
 	set(&u.Email, ch.Email)
 	set(&u.Metadata, ch.Metadata)
@@ -202,7 +202,7 @@ func (tx *tx) alterUser(by kalam.Principal, u *User, ch UserChange, hash Secret)
 		if IsBuiltIn(u.ID) {
 			return kalam.Errorf(kalam.CodeInvalidOperation, "The role of user '%s' cannot be changed", u.ID)
 		}
-		if err := CanGrant(by.Role, *ch.Role); err != nil {
+		if err := rules.Grant(by, *ch.Role); err != nil {
 			return err
 		}
 		u.Role, u.TokenEpoch = *ch.Role, tx.epochAbove(u.TokenEpoch)
@@ -234,12 +234,15 @@ func set[T any](field *T, v *T) {
 // CodeInvalidOperation for root and system; since root stays, so does an
 // administrator.
 func (c *Catalog) DropUser(ctx context.Context, by kalam.Principal, id kalam.UserID) (User, error) {
-	return c.changeUser(ctx, by, func(tx *tx) (User, error) {
+	if err := c.rules.ManageUsers(by); err != nil {
+		return User{}, err
+	}
+	return c.changeUser(ctx, func(tx *tx) (User, error) {
 		e, ok := tx.next.activeUser(id)
 		if !ok {
 			return User{}, userNotFound(id)
 		}
-		if err := CanManageUser(by.Role, e.user.Role); err != nil {
+		if err := c.rules.ManageUser(by, e.user.Role); err != nil {
 			return User{}, err
 		}
 		if IsBuiltIn(id) {
@@ -254,12 +257,15 @@ func (c *Catalog) DropUser(ctx context.Context, by kalam.Principal, id kalam.Use
 // RestoreUser takes DropUser back, on behalf of by. A user that is not deleted is
 // left as it is. CodeNotFound when the user was purged, or is being purged.
 func (c *Catalog) RestoreUser(ctx context.Context, by kalam.Principal, id kalam.UserID) (User, error) {
-	return c.changeUser(ctx, by, func(tx *tx) (User, error) {
+	if err := c.rules.ManageUsers(by); err != nil {
+		return User{}, err
+	}
+	return c.changeUser(ctx, func(tx *tx) (User, error) {
 		e, ok := tx.next.users.get(id)
 		if !ok || !e.user.PurgingAt.IsZero() {
 			return User{}, userNotFound(id)
 		}
-		if err := CanManageUser(by.Role, e.user.Role); err != nil {
+		if err := c.rules.ManageUser(by, e.user.Role); err != nil {
 			return User{}, err
 		}
 		u := e.load()
@@ -272,8 +278,7 @@ func (c *Catalog) RestoreUser(ctx context.Context, by kalam.Principal, id kalam.
 
 // EndTokens ends every token of a user. CodeNotFound when there is none.
 func (c *Catalog) EndTokens(ctx context.Context, id kalam.UserID) error {
-	self := kalam.Principal{User: SystemUser, Role: kalam.RoleSystem}
-	_, err := c.changeUser(ctx, self, func(tx *tx) (User, error) {
+	_, err := c.changeUser(ctx, func(tx *tx) (User, error) {
 		e, ok := tx.next.activeUser(id)
 		if !ok {
 			return User{}, userNotFound(id)
@@ -286,10 +291,7 @@ func (c *Catalog) EndTokens(ctx context.Context, id kalam.UserID) error {
 }
 
 // changeUser stores the user that change returns.
-func (c *Catalog) changeUser(ctx context.Context, by kalam.Principal, change func(*tx) (User, error)) (User, error) {
-	if err := CanAdmin(by.Role, "manage users"); err != nil {
-		return User{}, err
-	}
+func (c *Catalog) changeUser(ctx context.Context, change func(*tx) (User, error)) (User, error) {
 	var changed User
 	err := c.write(ctx, func(tx *tx) (err error) {
 		if changed, err = change(tx); err != nil {

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/memory"
 	"github.com/kalamlake/kalam/catalog"
@@ -91,6 +92,7 @@ func open(t testing.TB, b buffer.Backend, o catalog.Options) *catalog.Catalog {
 	if o.BcryptCost == 0 {
 		o.BcryptCost = cheap
 	}
+	o.Rules = access.Rules{}
 	c, err := catalog.Open(t.Context(), b, o)
 	if err != nil {
 		t.Fatalf("open catalog: %v", err)

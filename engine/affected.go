@@ -189,7 +189,7 @@ func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, sets *assig
 				evaluated = evaluated[1:]
 			}
 			if err != nil {
-				return positioned(err, sets.exprs[i].Pos)
+				return kalam.Positioned(err, sets.exprs[i].Pos)
 			}
 			next[j] = v
 		}

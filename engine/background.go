@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
@@ -98,7 +98,7 @@ func (e *Engine) submitCleanup(ctx context.Context, t *kalam.Table) (kalam.Job, 
 
 // flushAll submits one flush per table with buffered rows.
 func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
-	if err := s.admin("flush all tables"); err != nil {
+	if err := access.Check(s.principal, access.FlushAll); err != nil {
 		return err
 	}
 	ns, where, err := s.maintained(st.Namespace)
@@ -139,10 +139,7 @@ func (s *session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where str
 // maintainedTable returns the table that STORAGE FLUSH or COMPACT TABLE, which verb
 // says, is to work on.
 func (s *session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, error) {
-	if err := catalog.CanMaintain(s.principal.Role); err != nil {
-		return nil, err
-	}
-	t, err := s.table(n)
+	t, err := s.table(n, access.Maintain)
 	if err != nil {
 		return nil, err
 	}
@@ -164,11 +161,11 @@ func jobList(ids []kalam.JobID) string {
 }
 
 func (s *session) killJob(ctx context.Context, st *dialect.KillJob) error {
-	if err := s.admin("kill jobs"); err != nil {
+	if err := access.Check(s.principal, access.KillJobs); err != nil {
 		return err
 	}
 	if err := s.e.runner.Cancel(ctx, st.Job); err != nil {
-		return positioned(err, st.Pos)
+		return kalam.Positioned(err, st.Pos)
 	}
 	return s.message(0, fmt.Sprintf("Job %s killed: cancelled", st.Job))
 }
@@ -200,7 +197,7 @@ func (e *Engine) recover(ctx context.Context) error {
 // eachManifest calls f for every scope of t that has something in the lake. A
 // scope whose manifest is damaged is logged and left out.
 func (e *Engine) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Scope, buffer.Manifest) error) error {
-	if t.Kind == kalam.KindStreamTable {
+	if !t.Flushable() {
 		return nil
 	}
 	for sc, err := range e.store.Scopes(ctx, t.Number) {

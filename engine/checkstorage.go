@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/lake"
 )
@@ -14,12 +15,12 @@ latency_ms BIGINT, total_bytes BIGINT?, used_bytes BIGINT?, error TEXT?, tested_
 
 // checkStorage probes a storage, and says whether segments in it are known to be damaged.
 func (s *session) checkStorage(ctx context.Context, st *dialect.CheckStorage) error {
-	if err := s.admin("check storages"); err != nil {
+	if err := access.Check(s.principal, access.CheckStorages); err != nil {
 		return err
 	}
 	h, err := s.e.lake.Check(ctx, st.Storage)
 	if err != nil {
-		return positioned(err, st.Pos)
+		return kalam.Positioned(err, st.Pos)
 	}
 	total, used, fault := kalam.Null(), kalam.Null(), kalam.Null()
 	if st.Extended && h.TotalBytes > 0 {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
@@ -181,7 +182,7 @@ func (s *session) compactTable(ctx context.Context, st *dialect.CompactTable) er
 
 // compactAll submits one compaction per table.
 func (s *session) compactAll(ctx context.Context, st *dialect.CompactAll) error {
-	if err := s.admin("compact all tables"); err != nil {
+	if err := access.Check(s.principal, access.CompactAll); err != nil {
 		return err
 	}
 	ns, where, err := s.maintained(st.Namespace)
@@ -190,7 +191,7 @@ func (s *session) compactAll(ctx context.Context, st *dialect.CompactAll) error 
 	}
 	var ids []kalam.JobID
 	for _, t := range s.e.catalog.Tables(ns) {
-		if t.Kind == kalam.KindStreamTable {
+		if !t.Flushable() {
 			continue
 		}
 		job, _, err := s.e.runner.Submit(ctx, newCompactJob(t, true, st.Retain))

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 )
@@ -134,7 +134,7 @@ func (s *session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value
 	w := &writer{session: s, table: t, rows: rows}
 	changes, err := w.insertions()
 	if err == nil {
-		err = catalog.CanWrite(s.principal, t)
+		err = s.e.access.May(s.principal, t, access.Insert)
 	}
 	if err == nil {
 		err = s.hold(t)

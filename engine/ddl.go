@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
 )
 
@@ -50,15 +50,13 @@ func (s *session) manage(ctx context.Context, st dialect.Statement) error {
 	return s.show(ctx, st)
 }
 
-func (s *session) admin(what string) error { return catalog.CanAdmin(s.principal.Role, what) }
-
 func (s *session) createNamespace(ctx context.Context, st *dialect.CreateNamespace) error {
-	if err := s.admin("create namespaces"); err != nil {
+	if err := access.Check(s.principal, access.CreateNamespaces); err != nil {
 		return err
 	}
 	created, err := s.e.catalog.CreateNamespace(ctx, st.Namespace, properties(st.Options), st.IfNotExists)
 	if err != nil {
-		return positioned(err, st.Pos)
+		return kalam.Positioned(err, st.Pos)
 	}
 	if !created {
 		return s.message(0, fmt.Sprintf("Namespace '%s' already exists", st.Namespace))
@@ -67,17 +65,17 @@ func (s *session) createNamespace(ctx context.Context, st *dialect.CreateNamespa
 }
 
 func (s *session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace) error {
-	if err := s.admin("alter namespaces"); err != nil {
+	if err := access.Check(s.principal, access.AlterNamespaces); err != nil {
 		return err
 	}
 	if err := s.e.catalog.AlterNamespace(ctx, kalam.NamespaceID(st.Namespace.Name), properties(st.Options)); err != nil {
-		return positioned(err, st.Namespace.Pos)
+		return kalam.Positioned(err, st.Namespace.Pos)
 	}
 	return s.message(0, fmt.Sprintf("Namespace '%s' altered successfully", st.Namespace.Name))
 }
 
 func (s *session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) error {
-	if err := s.admin("drop namespaces"); err != nil {
+	if err := access.Check(s.principal, access.DropNamespaces); err != nil {
 		return err
 	}
 	ns := kalam.NamespaceID(st.Namespace.Name)
@@ -123,7 +121,7 @@ func (s *session) blockTables(tables []*kalam.Table) (unblock func(), err error)
 // use sets the default namespace of the statements that follow in the request.
 func (s *session) use(st *dialect.Use) error {
 	ns := kalam.NamespaceID(st.Namespace.Name)
-	if _, ok := s.visibleNamespace(ns); !ok && !isSystemNamespace(ns) {
+	if !s.e.access.SeesNamespace(s.principal, ns) && !access.IsComputed(ns) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
 	}
 	s.namespace = ns
@@ -131,20 +129,20 @@ func (s *session) use(st *dialect.Use) error {
 }
 
 func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) error {
-	id, err := s.tableID(st.Name.Parts)
+	id, err := s.tableID(st.Name)
 	if err != nil {
-		return positioned(err, st.Name.Pos)
+		return err
 	}
 	spec := st.Table
 	spec.ID = id
 	if spec.Kind == 0 {
-		spec.Kind = s.defaultKind(id.Namespace)
+		spec.Kind = access.DefaultKind(s.principal, id.Namespace)
 	}
-	if isSystemNamespace(id.Namespace) {
+	if access.IsComputed(id.Namespace) {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a table in namespace '%s'", id.Namespace).At(st.Name.Pos)
 	}
-	if err := s.mayCreate(id.Namespace, spec.Kind); err != nil {
-		if _, known := s.table(st.Name); st.IfNotExists && known == nil {
+	if err := s.e.access.MayCreate(s.principal, spec.Kind, id.Namespace); err != nil {
+		if _, known := s.table(st.Name, access.See); st.IfNotExists && known == nil {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
 		}
 		return err
@@ -196,25 +194,6 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, id, noEffect))
 }
 
-// mayCreate checks that the principal may create a table of the kind in ns, whether
-// ns exists or not.
-func (s *session) mayCreate(ns kalam.NamespaceID, kind kalam.TableKind) error {
-	in, ok := s.e.catalog.Namespace(ns)
-	if !ok {
-		in = catalog.Namespace{ID: ns}
-	}
-	return catalog.CanCreateTable(s.principal, kind, in)
-}
-
-// defaultKind is the kind of CREATE TABLE without one: SHARED, but USER for a
-// user or service that creates it in the namespace of its own name.
-func (s *session) defaultKind(ns kalam.NamespaceID) kalam.TableKind {
-	if string(s.principal.User) == string(ns) && s.principal.Role < kalam.RoleDBA {
-		return kalam.KindUserTable
-	}
-	return kalam.KindSharedTable
-}
-
 // castDefaults turns literal defaults into values of their column's type, so
 // that a default that does not fit is refused now and not at an INSERT.
 func (s *session) castDefaults(t *kalam.Table) error {
@@ -240,9 +219,9 @@ func (s *session) castDefaults(t *kalam.Table) error {
 func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 	err := s.dropFoundTable(ctx, st.Name)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound { // It never was, or another statement was faster.
-		id, err := s.tableID(st.Name.Parts)
+		id, err := s.tableID(st.Name)
 		if err != nil {
-			return positioned(err, st.Name.Pos)
+			return err
 		}
 		return s.message(0, fmt.Sprintf("Table %s does not exist (skipped)", id))
 	}
@@ -250,11 +229,8 @@ func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 }
 
 func (s *session) dropFoundTable(ctx context.Context, name dialect.Name) error {
-	t, err := s.table(name)
+	t, err := s.table(name, access.Drop)
 	if err != nil {
-		return err
-	}
-	if err := catalog.CanDropTable(s.principal, t); err != nil {
 		return err
 	}
 	unblock, err := s.blockTables([]*kalam.Table{t})

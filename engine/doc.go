@@ -3,7 +3,7 @@
 // wires each of them to the small interfaces the others state.
 //
 // A request goes through Execute: its text is split and parsed by package
-// dialect, permissions come from package catalog, rows are read by package
+// dialect, permissions come from package access, rows are read by package
 // query out of one snapshot of package buffer, and written through the buffer's
 // committer. Between statements the engine holds no state of a request; every
 // committed change passes the one hook that feeds live queries.

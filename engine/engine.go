@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/jobs"
@@ -39,6 +40,7 @@ type Engine struct {
 	flushes  *jobs.FlushScheduler
 	rules    jobs.FlushRules
 	system   map[kalam.TableID]*systemTable
+	access   *access.Resolver
 	points   pointCache
 	refs     catalog.TableRefs
 
@@ -127,11 +129,14 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	}
 	e.catalog, err = catalog.Open(ctx, e.pair.Backend, catalog.Options{
 		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
-		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser,
+		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser, Rules: access.Rules{},
 	})
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
+	e.access = access.New(e.catalog, access.Options{
+		Computed: e.systemDefinitions(), FollowShared: e.config.Live.SharedTables == SharedAllow,
+	})
 	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy, Hook: func(point string) {
 		if err := e.faults(point); err != nil {
 			e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
@@ -252,7 +257,7 @@ func (e *Engine) tableSource(
 	if err != nil {
 		return src, err
 	}
-	if t.Kind == kalam.KindStreamTable {
+	if t.Expires() {
 		batches = unexpired(batches, kalam.SeqAt(now.Add(-t.Options.TTL)))
 	}
 	for _, b := range batches {

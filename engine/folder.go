@@ -13,7 +13,7 @@ func (e *Engine) prepareFolder(ctx context.Context, t *kalam.Table) error {
 	if err := e.lake.CheckStrategy(t.Options.ShardStrategy); err != nil {
 		return err
 	}
-	if t.Kind != kalam.KindSharedTable {
+	if !t.IsShared() {
 		return nil
 	}
 	if _, _, err := e.lake.Folder(t.Options.StorageID, t, ""); err != nil {

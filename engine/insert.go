@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
@@ -16,7 +17,7 @@ import (
 // insert runs INSERT ... VALUES, INSERT ... SELECT and their ON CONFLICT and
 // RETURNING forms.
 func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
-	t, err := s.writable(st.Table, "insert")
+	t, err := s.writable(st.Table, access.Insert)
 	if err != nil {
 		return err
 	}

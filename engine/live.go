@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
@@ -167,11 +167,11 @@ func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error
 	if err != nil {
 		return nil, placed(err, text.edits, text.pos)
 	}
-	if spec.table, err = s.liveTable(dialect.Name{Parts: plan.Table, Pos: plan.Position}); err != nil {
+	if spec.table, err = s.table(dialect.Name{Parts: plan.Table, Pos: plan.Position}, access.Follow); err != nil {
 		return nil, placed(err, text.edits, text.pos)
 	}
 	if plan.Namespace != "" && plan.Namespace != string(spec.table.ID.Namespace) {
-		err := positioned(notReferenced(plan.Namespace, spec.table.ID), plan.Position)
+		err := kalam.Positioned(notReferenced(plan.Namespace, spec.table.ID), plan.Position)
 		return nil, placed(err, text.edits, text.pos)
 	}
 	spec.alias, spec.where = plan.Alias, plan.Where
@@ -218,21 +218,6 @@ func liveOptions(o *dialect.SubscribeOptions) *LiveOptions {
 	return out
 }
 
-// liveTable resolves the table of a live query.
-func (s *session) liveTable(n dialect.Name) (*kalam.Table, error) {
-	if id, err := s.tableID(n.Parts); err == nil && isSystemNamespace(id.Namespace) {
-		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live query subscriptions not supported on system tables")
-	}
-	t, err := s.table(n)
-	if err != nil {
-		return nil, err
-	}
-	if t.Kind == kalam.KindSharedTable && s.e.config.Live.SharedTables != SharedAllow {
-		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live query subscriptions not supported on shared tables")
-	}
-	return t, catalog.CanRead(s.principal, t)
-}
-
 // liveColumnsOf maps column names to indexes; nil stays nil.
 func liveColumnsOf(t *kalam.Table, names []string) ([]int, error) {
 	if names == nil {
@@ -272,7 +257,7 @@ func (s *session) liveFilter(ctx context.Context, spec *liveSpec, plan *query.Li
 	spec.evaluator = ev
 	// A condition that cannot be evaluated is refused now, not at the first change.
 	_, err := ev.Match(ctx, spec.table, nil)
-	return unplaced(err)
+	return kalam.Unpositioned(err)
 }
 
 // LiveID returns the id for KILL LIVE QUERY.
@@ -395,7 +380,7 @@ func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.R
 // killLive ends a live query: one's own, or any for admins. Others learn nothing
 // of the live queries of another user, not even whether there is one.
 func (s *session) killLive(st *dialect.KillLive) error {
-	if !s.principal.Role.IsAdmin() && !kalam.IsLiveIDOf(st.ID, s.principal.User) {
+	if !access.Has(s.principal, access.KillLive) && !kalam.IsLiveIDOf(st.ID, s.principal.User) {
 		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID, s.principal.User).At(st.Pos)
 	}
 	if s.e.hub.Kill(st.ID) {

@@ -6,7 +6,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 )
@@ -66,7 +66,7 @@ func (s *session) pointRead(ctx context.Context, st *dialect.Select) (done bool,
 	if err != nil {
 		return true, err
 	}
-	if t.Kind == kalam.KindStreamTable && row.Seq < kalam.SeqAt(s.now.Add(-t.Options.TTL)) {
+	if t.Expires() && row.Seq < kalam.SeqAt(s.now.Add(-t.Options.TTL)) {
 		found = false
 	}
 	row.Seq = s.shownSeq(s.scope(t), row.Seq)
@@ -76,11 +76,8 @@ func (s *session) pointRead(ctx context.Context, st *dialect.Select) (done bool,
 // pointTable resolves the table of a point read if the principal may read it;
 // every other case is left to the query path and its errors.
 func (s *session) pointTable(p *dialect.Point) (*kalam.Table, bool) {
-	if id, err := s.tableID(p.Table.Parts); err != nil || isSystemNamespace(id.Namespace) {
-		return nil, false
-	}
-	t, err := s.table(p.Table)
-	if err != nil || catalog.CanRead(s.principal, t) != nil {
+	t, err := s.table(p.Table, access.Read)
+	if err != nil || t.IsComputed() {
 		return nil, false
 	}
 	return t, true

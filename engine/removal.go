@@ -64,7 +64,7 @@ func (e *Engine) RemoveRows(ctx context.Context, n kalam.TableNumber) error {
 	if e.refs.Busy(n) {
 		return errBusy(n)
 	}
-	if t, ok := e.catalog.DroppedTable(n); ok && t.Kind != kalam.KindStreamTable {
+	if t, ok := e.catalog.DroppedTable(n); ok && t.Flushable() {
 		if err := e.removeFolders(ctx, t); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (e *Engine) RemoveRows(ctx context.Context, n kalam.TableNumber) error {
 // removeFolders empties the folders of a dropped table, but for the segments of
 // a table that was created under the same name since.
 func (e *Engine) removeFolders(ctx context.Context, t *kalam.Table) error {
-	if t.Kind == kalam.KindSharedTable { // It has a folder from its creation on.
+	if t.IsShared() { // It has a folder from its creation on.
 		return e.removeFolder(ctx, t, "")
 	}
 	var failed []error
@@ -124,7 +124,7 @@ func (e *Engine) ForgetDropped(ctx context.Context, n kalam.TableNumber) error {
 func (e *Engine) StreamTables() []*kalam.Table {
 	var list []*kalam.Table
 	for _, t := range e.catalog.Tables("") {
-		if t.Kind == kalam.KindStreamTable {
+		if !t.Flushable() {
 			list = append(list, t)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
@@ -119,20 +119,9 @@ func (r *openRows) Close() {
 func (s *session) open(ctx context.Context, sql string, params []kalam.Value, o openOptions) (*openRows, error) {
 	res, err := s.openPlanned(ctx, sql, params, o)
 	if err != nil && o.composed {
-		return nil, unplaced(err)
+		return nil, kalam.Unpositioned(err)
 	}
 	return res, err
-}
-
-// unplaced removes the position from an error.
-func unplaced(err error) error {
-	var ke *kalam.Error
-	if !errors.As(err, &ke) || ke.Position == 0 {
-		return err
-	}
-	plain := *ke
-	plain.Position = 0
-	return &plain
 }
 
 func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Value, o openOptions) (*openRows, error) {
@@ -144,7 +133,7 @@ func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Va
 	if err != nil {
 		return nil, err
 	}
-	rels, err := s.resolve(plan.Tables(), o)
+	rels, err := s.relations(plan.Tables(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -173,8 +162,8 @@ func (s *session) openPlanned(ctx context.Context, sql string, params []kalam.Va
 	return res, nil
 }
 
-// resolve maps the table references of a plan to tables the principal may read.
-func (s *session) resolve(refs []query.TableRef, o openOptions) ([]*relation, error) {
+// relations maps the table references of a plan to tables the principal may read.
+func (s *session) relations(refs []query.TableRef, o openOptions) ([]*relation, error) {
 	rels := make([]*relation, len(refs))
 	for i, ref := range refs {
 		rel, err := s.relation(ref, o)
@@ -194,26 +183,26 @@ func (s *session) relation(ref query.TableRef, o openOptions) (*relation, error)
 	if target {
 		ref.Parts, ref.NamesDeleted = ref.Parts[1:], false
 	}
-	id, err := s.tableID(ref.Parts)
-	if err == nil && ref.Namespace != "" && ref.Namespace != string(id.Namespace) {
-		err = notReferenced(ref.Namespace, id)
-	}
-	if err != nil {
-		return nil, positioned(err, ref.Position)
-	}
-	if isSystemNamespace(id.Namespace) {
-		sys, err := s.systemTable(id, o.elevated)
-		if err != nil {
-			return nil, positioned(err, ref.Position)
+	name := dialect.Name{Parts: ref.Parts, Pos: ref.Position}
+	if ref.Namespace != "" {
+		id, err := s.tableID(name)
+		if err == nil && ref.Namespace != string(id.Namespace) {
+			err = kalam.Positioned(notReferenced(ref.Namespace, id), ref.Position)
 		}
-		return &relation{ref: ref, system: sys}, nil
+		if err != nil {
+			return nil, err
+		}
 	}
-	t, err := s.table(dialect.Name{Parts: ref.Parts, Pos: ref.Position})
+	want := access.Read
+	if o.elevated {
+		want = access.Serve
+	}
+	t, err := s.table(name, want)
 	if err != nil {
 		return nil, err
 	}
-	if err := catalog.CanRead(s.principal, t); err != nil {
-		return nil, err
+	if t.IsComputed() {
+		return &relation{ref: ref, system: s.e.system[t.ID]}, nil
 	}
 	return &relation{ref: ref, table: t, target: target}, s.hold(t)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -104,11 +105,12 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 	if err != nil {
 		return kalam.Principal{}, err
 	}
-	if !s.principal.CanActFor(target, s.e.catalog.RankOf(target)) {
+	p, ok := access.ActFor(s.principal, target, s.e.catalog.RankOf(target))
+	if !ok {
 		return kalam.Principal{}, kalam.Errorf(kalam.CodePermissionDenied,
 			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'", s.principal.User, s.principal.Role, target)
 	}
-	return kalam.Principal{User: target, Role: kalam.RoleUser}, nil
+	return p, nil
 }
 
 // run executes one statement under the statement timeout. rest are the
@@ -293,7 +295,7 @@ func (s *session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 	if err != nil {
 		return located(err, st.Offset)
 	}
-	if err := s.refuseSharedActing(inner); err != nil {
+	if err := s.mayActWith(inner); err != nil {
 		return err
 	}
 	saved := s.principal
@@ -302,9 +304,8 @@ func (s *session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 	return located(s.execute(ctx, inner, nil), st.Offset)
 }
 
-// refuseSharedActing refuses DML on a SHARED table under EXECUTE AS: its rows
-// belong to nobody, so acting for a user there would only blur who wrote.
-func (s *session) refuseSharedActing(st dialect.Statement) error {
+// mayActWith checks that the principal may run a statement as another user.
+func (s *session) mayActWith(st dialect.Statement) error {
 	var names []dialect.Name
 	switch st := st.(type) {
 	case *dialect.Insert:
@@ -321,13 +322,8 @@ func (s *session) refuseSharedActing(st dialect.Statement) error {
 		return nil
 	}
 	for _, name := range names {
-		t, err := s.table(name)
-		if err != nil {
+		if _, err := s.resolve(name, access.WriteAs); err != nil {
 			return err
-		}
-		if t.Kind == kalam.KindSharedTable {
-			return kalam.Errorf(kalam.CodeInvalidOperation,
-				"EXECUTE AS USER is not allowed on SHARED tables (table '%s'). AS USER impersonation is only supported for USER and STREAM tables.", t.ID)
 		}
 	}
 	return nil

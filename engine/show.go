@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
 )
 
@@ -34,7 +35,7 @@ func (s *session) show(ctx context.Context, st dialect.Statement) error {
 // showStorages lists the storages: all of them for admins, names and types for others,
 // who need them for STORAGE_ID and no more.
 func (s *session) showStorages(ctx context.Context) error {
-	if s.principal.Role.IsAdmin() {
+	if access.Has(s.principal, access.SeeStorages) {
 		return s.elevated(ctx, "SELECT * FROM system.storages")
 	}
 	return s.elevated(ctx, "SELECT storage_id, storage_name, storage_type FROM system.storages ORDER BY storage_id")
@@ -74,7 +75,7 @@ func (s *session) showTables(ctx context.Context, st *dialect.ShowTables) error 
 	if st.Namespace == nil {
 		return s.elevated(ctx, all+" ORDER BY namespace_id, table_name")
 	}
-	if _, ok := s.visibleNamespace(kalam.NamespaceID(st.Namespace.Name)); !ok {
+	if !s.e.access.SeesNamespace(s.principal, kalam.NamespaceID(st.Namespace.Name)) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", st.Namespace.Name).At(st.Namespace.Pos)
 	}
 	return s.elevated(ctx, all+" AND table_schema = $1 ORDER BY namespace_id, table_name", kalam.Text(st.Namespace.Name))
@@ -86,12 +87,12 @@ is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_versi
 // describe lists the columns of a table, the system columns last, or its
 // schema versions, newest first.
 func (s *session) describe(ctx context.Context, st *dialect.Describe) error {
-	if id, err := s.tableID(st.Table.Parts); err == nil && isSystemNamespace(id.Namespace) {
-		return s.describeSystem(id, st)
-	}
-	t, err := s.table(st.Table)
+	t, err := s.table(st.Table, access.See)
 	if err != nil {
 		return err
+	}
+	if t.IsComputed() {
+		return s.describeComputed(t)
 	}
 	if st.History {
 		return s.elevated(ctx, "SELECT schema_version, changes, schema_json, created_at FROM system.table_schemas WHERE namespace_id = $1 AND table_name = $2"+
@@ -135,13 +136,9 @@ var systemColumns = []kalam.Column{
 	{Name: kalam.ColumnDeleted, Type: kalam.TypeOf(kalam.KindBoolean), NotNull: true},
 }
 
-func (s *session) describeSystem(id kalam.TableID, st *dialect.Describe) error {
-	t, err := s.systemTable(id, false)
-	if err != nil {
-		return positioned(err, st.Table.Pos)
-	}
+func (s *session) describeComputed(t *kalam.Table) error {
 	var rows [][]kalam.Value
-	for i, c := range t.columns {
+	for i, c := range t.Columns {
 		rows = append(rows, []kalam.Value{
 			kalam.Text(c.Name), integer(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
 			kalam.Bool(false), kalam.Null(), kalam.Null(), integer(1), integer(1),
@@ -158,7 +155,10 @@ active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
 // own scope, an admin the whole table. When a USER table is flushed next depends on
 // the rows of all, so that is for admins.
 func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
-	t, err := s.table(st.Table)
+	t, err := s.table(st.Table, access.See)
+	if err == nil && t.IsComputed() {
+		err = access.NotFound(t.ID).At(st.Table.Pos)
+	}
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 	}
 	var next time.Time
 	var streams int
-	if s.principal.Role.IsAdmin() || !t.HasScopePerUser() {
+	if s.e.access.May(s.principal, t, access.Count) == nil {
 		next = s.e.nextFlush(t)
 		streams = s.e.hub.CountTable(t.Number)
 	} else {

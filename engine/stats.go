@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 )
 
@@ -14,7 +15,7 @@ import (
 // admins all scopes.
 func (s *session) tableStats(ctx context.Context, t *kalam.Table) (sum buffer.Counts, err error) {
 	since := s.e.visibleSince(t, s.e.now())
-	if t.HasScopePerUser() && !s.principal.Role.IsAdmin() {
+	if s.e.access.May(s.principal, t, access.Count) != nil {
 		return s.e.store.Counts(ctx, t, s.scope(t), since)
 	}
 	for sc, err := range s.e.store.Scopes(ctx, t.Number) {

@@ -2,60 +2,32 @@ package engine
 
 import (
 	"context"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 )
 
-// Namespaces whose tables the server computes.
-const (
-	systemNamespace      kalam.NamespaceID = "system"
-	informationNamespace kalam.NamespaceID = "information_schema"
-)
-
-func isSystemNamespace(ns kalam.NamespaceID) bool {
-	return ns == systemNamespace || ns == informationNamespace
-}
-
-// systemTable is one computed table: a column list and a row function. Adding
+// systemTable is one computed table: a definition and a row function. Adding
 // one is an entry of systemTables; scan, filter and projection are DuckDB's.
 type systemTable struct {
-	id      kalam.TableID
-	columns []kalam.Column
-	// open says that every role may read the table; rows then shows each
-	// principal only what is theirs.
-	open bool
+	*kalam.Table
 	rows func(ctx context.Context, s *session) ([][]kalam.Value, error)
 }
 
 // schema returns the Arrow schema of the table's rows.
 func (t *systemTable) schema() *arrow.Schema {
-	fields := make([]arrow.Field, len(t.columns))
-	for i := range t.columns {
-		fields[i] = datatype.ArrowField(&t.columns[i])
+	fields := make([]arrow.Field, len(t.Columns))
+	for i := range t.Columns {
+		fields[i] = datatype.ArrowField(&t.Columns[i])
 	}
 	return arrow.NewSchema(fields, nil)
-}
-
-// systemTable resolves a name in system or information_schema for the principal.
-func (s *session) systemTable(id kalam.TableID, elevated bool) (*systemTable, error) {
-	t, ok := s.e.system[id]
-	if !ok {
-		if id.Namespace == systemNamespace && id.Name == "storage_locations" {
-			return nil, kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist; use system.storages", id)
-		}
-		return nil, tableNotFound(id.String())
-	}
-	if !t.open && !elevated && !s.principal.Role.IsAdmin() {
-		return nil, kalam.Errorf(kalam.CodePermissionDenied, "Permission denied: %s is for the roles dba and system", id)
-	}
-	return t, nil
 }
 
 // systemSource computes the rows of a system table now.
@@ -104,28 +76,33 @@ func newSystemTables() map[kalam.TableID]*systemTable {
 	tables := map[kalam.TableID]*systemTable{}
 	for _, list := range [][]*systemTable{catalogTables(), operationTables(), informationTables()} {
 		for _, t := range list {
-			tables[t.id] = t
+			tables[t.ID] = t
 		}
 	}
 	return tables
 }
 
-// systemTableIDs lists the computed tables by name.
-func (e *Engine) systemTableIDs() []kalam.TableID {
-	ids := make([]kalam.TableID, 0, len(e.system))
-	for id := range e.system {
-		ids = append(ids, id)
+// systemDefinitions lists the computed tables.
+func (e *Engine) systemDefinitions() []*kalam.Table {
+	list := make([]*kalam.Table, 0, len(e.system))
+	for _, t := range e.system {
+		list = append(list, t.Table)
 	}
-	sort.Slice(ids, func(i, j int) bool { return ids[i].String() < ids[j].String() })
-	return ids
+	slices.SortFunc(list, func(a, b *kalam.Table) int { return strings.Compare(a.ID.String(), b.ID.String()) })
+	return list
 }
 
-func sysID(name kalam.TableName) kalam.TableID {
-	return kalam.TableID{Namespace: systemNamespace, Name: name}
+// closedTable defines a table of system that is about the whole server.
+func closedTable(name kalam.TableName, columns string) *kalam.Table {
+	return &kalam.Table{ID: kalam.TableID{Namespace: access.System, Name: name}, Kind: kalam.KindSystemTable, Columns: columnsOf(columns)}
 }
 
-func infoID(name kalam.TableName) kalam.TableID {
-	return kalam.TableID{Namespace: informationNamespace, Name: name}
+// openTable defines a table that every role may read; rows then shows each
+// principal only what is theirs.
+func openTable(ns kalam.NamespaceID, name kalam.TableName, columns string) *kalam.Table {
+	t := closedTable(name, columns)
+	t.ID.Namespace, t.Options.Access = ns, kalam.AccessPublic
+	return t
 }
 
 // Cells of system tables.

@@ -18,24 +18,24 @@ const masked = "***"
 // catalogTables are the system tables that show the catalog.
 func catalogTables() []*systemTable {
 	return []*systemTable{
-		{id: sysID("namespaces"), rows: namespaceRows, columns: columnsOf(`namespace_id TEXT, name TEXT, created_at TIMESTAMP, options JSON?, table_count INT`)},
-		{id: sysID("users"), rows: userRows, columns: columnsOf(`user_id TEXT, username TEXT, password_hash TEXT, role TEXT, email TEXT?, auth_type TEXT
+		{closedTable("namespaces", `namespace_id TEXT, name TEXT, created_at TIMESTAMP, options JSON?, table_count INT`), namespaceRows},
+		{closedTable("users", `user_id TEXT, username TEXT, password_hash TEXT, role TEXT, email TEXT?, auth_type TEXT
 auth_data JSON?, metadata JSON?, storage_mode TEXT, storage_id TEXT?, failed_login_attempts INT, locked_until TIMESTAMP?, last_login_at TIMESTAMP?
-last_seen TIMESTAMP?, created_at TIMESTAMP, updated_at TIMESTAMP, deleted_at TIMESTAMP?`)},
-		{id: sysID("storages"), rows: storageRows, columns: columnsOf(`storage_id TEXT, storage_name TEXT, description TEXT?, storage_type TEXT, uri TEXT
-base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT, created_at TIMESTAMP, updated_at TIMESTAMP`)},
-		{id: sysID("tables"), rows: tableRows, columns: columnsOf(`namespace_id TEXT, table_name TEXT, table_type TEXT, table_id TEXT, storage_id TEXT?
+last_seen TIMESTAMP?, created_at TIMESTAMP, updated_at TIMESTAMP, deleted_at TIMESTAMP?`), userRows},
+		{closedTable("storages", `storage_id TEXT, storage_name TEXT, description TEXT?, storage_type TEXT, uri TEXT
+base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT, created_at TIMESTAMP, updated_at TIMESTAMP`), storageRows},
+		{closedTable("tables", `namespace_id TEXT, table_name TEXT, table_type TEXT, table_id TEXT, storage_id TEXT?
 use_user_storage BOOLEAN, flush_row_limit INT?, flush_interval_seconds INT?, ttl_seconds INT?, deleted_retention_hours INT, shard_strategy TEXT?, access TEXT?
-version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP, created_by TEXT?`)},
-		{id: sysID("schemas"), rows: schemaRows, columns: columnsOf(`table_id TEXT, table_name TEXT, namespace_id TEXT, table_type TEXT, created_at TIMESTAMP
+version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP, created_by TEXT?`), tableRows},
+		{closedTable("schemas", `table_id TEXT, table_name TEXT, namespace_id TEXT, table_type TEXT, created_at TIMESTAMP
 schema_version INT, columns JSON, table_comment TEXT?, updated_at TIMESTAMP, options JSON?, access_level TEXT?, is_latest BOOLEAN, storage_id TEXT?
-use_user_storage BOOLEAN?`)},
-		{id: sysID("table_schemas"), rows: tableSchemaRows, columns: columnsOf(`schema_id TEXT, namespace_id TEXT, table_name TEXT, schema_version INT
-schema_json JSON, changes TEXT, created_at TIMESTAMP`)},
-		{id: sysID("columns"), rows: columnRows, columns: columnsOf(`namespace_id TEXT, table_name TEXT, version BIGINT, column_id BIGINT, column_name TEXT
-comment TEXT?, data_type TEXT, default_value TEXT?, ordinal BIGINT, nullable BOOLEAN, primary_key BOOLEAN, primary_key_pos BIGINT?`)},
-		{id: sysID("table_options"), rows: tableOptionRows, columns: columnsOf(`namespace_id TEXT, table_name TEXT, option_key TEXT, option_value TEXT
-value_type TEXT, description TEXT`)},
+use_user_storage BOOLEAN?`), schemaRows},
+		{closedTable("table_schemas", `schema_id TEXT, namespace_id TEXT, table_name TEXT, schema_version INT
+schema_json JSON, changes TEXT, created_at TIMESTAMP`), tableSchemaRows},
+		{closedTable("columns", `namespace_id TEXT, table_name TEXT, version BIGINT, column_id BIGINT, column_name TEXT
+comment TEXT?, data_type TEXT, default_value TEXT?, ordinal BIGINT, nullable BOOLEAN, primary_key BOOLEAN, primary_key_pos BIGINT?`), columnRows},
+		{closedTable("table_options", `namespace_id TEXT, table_name TEXT, option_key TEXT, option_value TEXT
+value_type TEXT, description TEXT`), tableOptionRows},
 	}
 }
 
@@ -50,13 +50,12 @@ func (e *Engine) allTables() []*kalam.Table {
 
 func namespaceRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, v := range s.visibleNamespaces() {
-		ns := v.namespace
+	for _, ns := range s.e.access.Namespaces(s.principal) {
 		options, err := valuesJSON(ns.Options)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []kalam.Value{text(ns.ID), text(ns.ID), timestamp(ns.CreatedAt), jsonOrNull(options), integer(v.tables)})
+		rows = append(rows, []kalam.Value{text(ns.ID), text(ns.ID), timestamp(ns.CreatedAt), jsonOrNull(options), integer(ns.TableCount)})
 	}
 	return rows, nil
 }
@@ -137,7 +136,8 @@ func tableRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 			jsonOrNull(optionsJSON(t)), kalam.Null(), timestamp(t.CreatedAt), timestamp(t.UpdatedAt), textOrNull(t.Creator),
 		})
 	}
-	for _, id := range s.e.systemTableIDs() {
+	for _, t := range s.e.systemDefinitions() {
+		id := t.ID
 		created := timestamp(s.e.started)
 		rows = append(rows, []kalam.Value{
 			text(id.Namespace), text(id.Name), kalam.Text("system"), kalam.Text(string(id.Namespace) + ":" + string(id.Name)), kalam.Null(), kalam.Bool(false),
@@ -151,14 +151,14 @@ func tableRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 func colonID(t *kalam.Table) string { return string(t.ID.Namespace) + ":" + string(t.ID.Name) }
 
 func storageOf(t *kalam.Table) kalam.Value {
-	if t.Kind == kalam.KindStreamTable {
+	if !t.Flushable() {
 		return kalam.Null()
 	}
 	return kalam.Text(orDefault(string(t.Options.StorageID), string(lake.LocalStorage)))
 }
 
 func accessOf(t *kalam.Table) kalam.Value {
-	if t.Kind != kalam.KindSharedTable {
+	if !t.IsShared() {
 		return kalam.Null()
 	}
 	return kalam.Text(t.Options.Access.String())
@@ -193,7 +193,7 @@ func optionsOf(t *kalam.Table) []option {
 	add(policy != "", "flush_policy", policy, "text", "what flushes the table by itself")
 	add(o.FlushCron != "", "flush_cron", o.FlushCron, "text", "flush at these times, in UTC")
 	add(o.TTL > 0, "ttl_seconds", strconv.Itoa(int(o.TTL.Seconds())), "int", "rows older than this are invisible")
-	add(t.Kind == kalam.KindSharedTable, "access_level", o.Access.String(), "text", "which roles read and write")
+	add(t.IsShared(), "access_level", o.Access.String(), "text", "which roles read and write")
 	add(o.ShardStrategy != "", "shard_strategy", o.ShardStrategy, "text", "how users are spread over folders")
 	add(o.DeletedRetentionHours > 0, "deleted_retention_hours", strconv.Itoa(o.DeletedRetentionHours), "int", "how long tombstones are kept")
 	return out

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 )
 
 // catalogName is table_catalog of information_schema.
@@ -13,15 +14,15 @@ const catalogName = "kalam"
 // them and sees what it may access.
 func informationTables() []*systemTable {
 	return []*systemTable{
-		{id: infoID("tables"), open: true, rows: infoTableRows, columns: columnsOf(`table_catalog TEXT, table_schema TEXT, table_name TEXT, table_type TEXT
+		{openTable(access.Information, "tables", `table_catalog TEXT, table_schema TEXT, table_name TEXT, table_type TEXT
 kalamdb_table_type TEXT?, storage_id TEXT?, use_user_storage BOOLEAN?, flush_row_threshold INT?, flush_interval_seconds INT?, ttl_seconds INT?
-schema_version INT, created_at TIMESTAMP, updated_at TIMESTAMP?`)},
-		{id: infoID("columns"), open: true, rows: infoColumnRows, columns: columnsOf(`table_catalog TEXT, table_schema TEXT, namespace_id TEXT, table_name TEXT
-column_name TEXT, ordinal_position INT, column_default TEXT?, is_nullable TEXT, data_type TEXT, is_primary_key BOOLEAN`)},
-		{id: infoID("schemata"), open: true, rows: infoSchemaRows, columns: columnsOf(`catalog_name TEXT, schema_name TEXT, schema_owner TEXT`)},
-		{id: infoID("views"), open: true, rows: noRows, columns: columnsOf(`table_catalog TEXT, table_schema TEXT, table_name TEXT, view_definition TEXT?`)},
-		{id: infoID("key_column_usage"), open: true, rows: infoKeyRows, columns: columnsOf(`constraint_catalog TEXT, constraint_schema TEXT
-constraint_name TEXT, table_catalog TEXT, table_schema TEXT, table_name TEXT, column_name TEXT, ordinal_position INT`)},
+schema_version INT, created_at TIMESTAMP, updated_at TIMESTAMP?`), infoTableRows},
+		{openTable(access.Information, "columns", `table_catalog TEXT, table_schema TEXT, namespace_id TEXT, table_name TEXT
+column_name TEXT, ordinal_position INT, column_default TEXT?, is_nullable TEXT, data_type TEXT, is_primary_key BOOLEAN`), infoColumnRows},
+		{openTable(access.Information, "schemata", `catalog_name TEXT, schema_name TEXT, schema_owner TEXT`), infoSchemaRows},
+		{openTable(access.Information, "views", `table_catalog TEXT, table_schema TEXT, table_name TEXT, view_definition TEXT?`), noRows},
+		{openTable(access.Information, "key_column_usage", `constraint_catalog TEXT, constraint_schema TEXT
+constraint_name TEXT, table_catalog TEXT, table_schema TEXT, table_name TEXT, column_name TEXT, ordinal_position INT`), infoKeyRows},
 	}
 }
 
@@ -33,7 +34,7 @@ var kindWords = map[kalam.TableKind]string{
 
 func infoTableRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, t := range s.visibleTables() {
+	for _, t := range s.e.access.Tables(s.principal) {
 		rows = append(rows, []kalam.Value{
 			kalam.Text(catalogName), text(t.ID.Namespace), text(t.ID.Name), kalam.Text("BASE TABLE"), kalam.Text(kindWords[t.Kind]), storageOf(t),
 			kalam.Bool(t.Options.UseUserStorage), positiveOrNull(t.Options.FlushRows), secondsOrNull(t.Options.FlushInterval), secondsOrNull(t.Options.TTL),
@@ -41,10 +42,10 @@ func infoTableRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 		})
 	}
 	created := timestamp(s.e.started)
-	for _, t := range s.visibleSystem() {
+	for _, t := range s.e.access.Computed(s.principal) {
 		null := kalam.Null()
 		rows = append(rows, []kalam.Value{
-			kalam.Text(catalogName), text(t.id.Namespace), text(t.id.Name), kalam.Text("SYSTEM TABLE"), null, null, null, null, null, null,
+			kalam.Text(catalogName), text(t.ID.Namespace), text(t.ID.Name), kalam.Text("SYSTEM TABLE"), null, null, null, null, null, null,
 			integer(1), created, created,
 		})
 	}
@@ -66,7 +67,7 @@ func infoColumnRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 			kalam.Text(nullable), kalam.Text(c.Type.String()), kalam.Bool(key),
 		})
 	}
-	for _, t := range s.visibleTables() {
+	for _, t := range s.e.access.Tables(s.principal) {
 		for i := range t.Columns {
 			add(t.ID, i+1, &t.Columns[i], t.IsKey(i))
 		}
@@ -74,9 +75,9 @@ func infoColumnRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 			add(t.ID, len(t.Columns)+i+1, &systemColumns[i], false)
 		}
 	}
-	for _, t := range s.visibleSystem() {
-		for i := range t.columns {
-			add(t.id, i+1, &t.columns[i], false)
+	for _, t := range s.e.access.Computed(s.principal) {
+		for i := range t.Columns {
+			add(t.ID, i+1, &t.Columns[i], false)
 		}
 	}
 	return rows, nil
@@ -87,17 +88,17 @@ func infoSchemaRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	add := func(ns kalam.NamespaceID) {
 		rows = append(rows, []kalam.Value{kalam.Text(catalogName), text(ns), kalam.Text(catalogName)})
 	}
-	for _, ns := range s.visibleNamespaces() {
-		add(ns.namespace.ID)
+	for _, ns := range s.e.access.Namespaces(s.principal) {
+		add(ns.ID)
 	}
-	add(informationNamespace)
-	add(systemNamespace)
+	add(access.Information)
+	add(access.System)
 	return rows, nil
 }
 
 func infoKeyRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, t := range s.visibleTables() {
+	for _, t := range s.e.access.Tables(s.principal) {
 		for k, j := range t.PrimaryKey {
 			name := kalam.Text(string(t.ID.Name) + "_pkey")
 			rows = append(rows, []kalam.Value{

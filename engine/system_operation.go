@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 )
 
@@ -17,21 +18,21 @@ queue_depth BIGINT, last_seq BIGINT?`
 // operationTables are the system tables that show the server at work.
 func operationTables() []*systemTable {
 	return []*systemTable{
-		{id: sysID("jobs"), open: true, rows: jobRows, columns: columnsOf(`job_id TEXT, job_type TEXT, status TEXT, namespace_id TEXT?, table_name TEXT?
+		{openTable(access.System, "jobs", `job_id TEXT, job_type TEXT, status TEXT, namespace_id TEXT?, table_name TEXT?
 parameters JSON?, progress TEXT?, result JSON?, trace TEXT?, error TEXT?, message TEXT?, exception_trace TEXT?, idempotency_key TEXT?, queue TEXT?
 priority INT?, retry_count SMALLINT, max_retries SMALLINT, memory_used BIGINT?, cpu_used BIGINT?, created_at TIMESTAMP, updated_at TIMESTAMP
-started_at TIMESTAMP?, finished_at TIMESTAMP?, completed_at TIMESTAMP?, node_id BIGINT, leader_status TEXT?, leader_node_id BIGINT?`)},
-		{id: sysID("live"), open: true, rows: liveRows, columns: columnsOf(liveColumns)},
-		{id: sysID("live_queries"), open: true, rows: liveRows, columns: columnsOf(liveColumns)},
-		{id: sysID("settings"), rows: settingRows, columns: columnsOf(`name TEXT, value TEXT, description TEXT, category TEXT`)},
-		{id: sysID("stats"), rows: statRows, columns: columnsOf(`metric_name TEXT, metric_value TEXT`)},
-		{id: sysID("datatypes"), rows: datatypeRows, columns: columnsOf(`arrow_type TEXT, kalam_type TEXT, sql_name TEXT, description TEXT`)},
+started_at TIMESTAMP?, finished_at TIMESTAMP?, completed_at TIMESTAMP?, node_id BIGINT, leader_status TEXT?, leader_node_id BIGINT?`), jobRows},
+		{openTable(access.System, "live", liveColumns), liveRows},
+		{openTable(access.System, "live_queries", liveColumns), liveRows},
+		{closedTable("settings", `name TEXT, value TEXT, description TEXT, category TEXT`), settingRows},
+		{closedTable("stats", `metric_name TEXT, metric_value TEXT`), statRows},
+		{closedTable("datatypes", `arrow_type TEXT, kalam_type TEXT, sql_name TEXT, description TEXT`), datatypeRows},
 	}
 }
 
 // jobRows lists all jobs for admins; other roles start none, and so see none.
 func jobRows(ctx context.Context, s *session) ([][]kalam.Value, error) {
-	if !s.principal.Role.IsAdmin() {
+	if !access.Has(s.principal, access.SeeJobs) {
 		return nil, nil
 	}
 	var rows [][]kalam.Value
@@ -61,7 +62,7 @@ func small(n int) kalam.Value { return kalam.Integer(kalam.KindSmallInt, int64(n
 func liveRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
 	for _, l := range s.e.hub.Subscriptions() {
-		if l.User != s.principal.User && !s.principal.Role.IsAdmin() {
+		if l.User != s.principal.User && !access.Has(s.principal, access.SeeLive) {
 			continue
 		}
 		last := kalam.Null()

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/sqltext"
@@ -54,7 +55,7 @@ func (s *session) begin(ctx context.Context, rest []sqltext.Fragment) error {
 func (s *session) scopesOf(ctx context.Context, rest []sqltext.Fragment) []buffer.TableScope {
 	var scopes []buffer.TableScope
 	add := func(n dialect.Name) {
-		if t, err := s.table(n); err == nil {
+		if t, err := s.table(n, access.See); err == nil && !t.IsComputed() {
 			scopes = append(scopes, s.tableScope(t))
 		}
 	}

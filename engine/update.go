@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
@@ -18,12 +19,12 @@ const maxAttempts = 100
 // update runs UPDATE. Rows are read, changed and committed under the version
 // that was read; when another commit was faster the statement starts again.
 func (s *session) update(ctx context.Context, st *dialect.Update) error {
-	t, err := s.writable(st.Table, "update")
+	t, err := s.writable(st.Table, access.Update)
 	if err != nil {
 		return err
 	}
-	if t.Kind == kalam.KindStreamTable {
-		return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
+	if !t.Updatable() {
+		return notUpdatable(t)
 	}
 	if st.Where == "" {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "UPDATE requires a WHERE clause")
@@ -51,9 +52,13 @@ func (s *session) update(ctx context.Context, st *dialect.Update) error {
 	})
 }
 
+func notUpdatable(t *kalam.Table) error {
+	return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
+}
+
 // delete runs DELETE in the same way.
 func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
-	t, err := s.writable(st.Table, "delete")
+	t, err := s.writable(st.Table, access.Delete)
 	if err != nil {
 		return err
 	}
@@ -79,7 +84,7 @@ func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
 func (s *session) truncate(ctx context.Context, st *dialect.Truncate) error {
 	var tables []*kalam.Table
 	for _, name := range st.Tables {
-		t, err := s.writable(name, "truncate")
+		t, err := s.writable(name, access.Truncate)
 		if err != nil {
 			return err
 		}

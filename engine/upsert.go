@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
@@ -28,8 +29,11 @@ const (
 // EXCLUDED, the row that was to be inserted.
 func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) error {
 	t := w.table
-	if t.Kind == kalam.KindStreamTable {
-		return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
+	if err := s.e.access.May(s.principal, t, access.Update); err != nil {
+		return err
+	}
+	if !t.Updatable() {
+		return notUpdatable(t)
 	}
 	sets, err := s.assignments(t, st.Conflict.Set)
 	if err != nil {

@@ -13,7 +13,7 @@ func (s *session) hold(t *kalam.Table) error {
 	s.e.refs.Acquire(t.Number)
 	if _, ok := s.e.catalog.TableByNumber(t.Number); !ok {
 		s.e.refs.Release(t.Number)
-		return tableNotFound(t.ID.String())
+		return tableNotFound(t.ID)
 	}
 	s.held = append(s.held, t.Number)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect"
 )
@@ -14,7 +15,7 @@ var authTypes = map[dialect.AuthKind]catalog.AuthType{
 }
 
 func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error {
-	if err := s.admin("manage users"); err != nil {
+	if err := access.Check(s.principal, access.ManageUsers); err != nil {
 		return err
 	}
 	if _, exists := s.e.catalog.AnyUser(st.User); exists && st.IfNotExists {
@@ -31,13 +32,13 @@ func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error 
 		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
 	}
 	if err != nil {
-		return positioned(err, st.Pos)
+		return kalam.Positioned(err, st.Pos)
 	}
 	return s.message(0, fmt.Sprintf("User '%s' created", st.User))
 }
 
 func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
-	if err := s.admin("manage users"); err != nil {
+	if err := access.Check(s.principal, access.ManageUsers); err != nil {
 		return err
 	}
 	change := catalog.UserChange{Role: st.Role, Email: st.Email}
@@ -46,7 +47,7 @@ func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 		change.Password = &password
 	}
 	if _, err := s.e.catalog.AlterUser(ctx, s.principal, st.User, change); err != nil {
-		return positioned(err, st.Pos)
+		return kalam.Positioned(err, st.Pos)
 	}
 	return s.message(0, fmt.Sprintf("User '%s' updated", st.User))
 }
@@ -54,7 +55,7 @@ func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 // dropUser deletes softly: logins and tokens end at once, live queries close,
 // rows stay for the grace period.
 func (s *session) dropUser(ctx context.Context, st *dialect.DropUser) error {
-	if err := s.admin("manage users"); err != nil {
+	if err := access.Check(s.principal, access.ManageUsers); err != nil {
 		return err
 	}
 	_, err := s.e.catalog.DropUser(ctx, s.principal, st.User)
@@ -62,7 +63,7 @@ func (s *session) dropUser(ctx context.Context, st *dialect.DropUser) error {
 		return s.message(0, fmt.Sprintf("User '%s' does not exist (skipped)", st.User))
 	}
 	if err != nil {
-		return positioned(err, st.Pos)
+		return kalam.Positioned(err, st.Pos)
 	}
 	s.e.hub.CloseUser(st.User, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
 	return s.message(0, fmt.Sprintf("User '%s' dropped (soft delete)", st.User))

@@ -32,7 +32,7 @@ func (s *session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, sim
 		v, err = datatype.Cast(c.Type, kalam.Bytes(x.Text))
 	case dialect.ExprParam:
 		v, err = s.param(x.Param, c)
-		return v, true, positioned(err, x.Pos)
+		return v, true, kalam.Positioned(err, x.Pos)
 	case dialect.ExprDefault:
 		v, err = s.defaultValue(c)
 		return v, true, err
@@ -48,7 +48,7 @@ func (s *session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, sim
 		return v, false, nil
 	}
 	if err != nil {
-		return v, true, positioned(datatype.ForColumn(err, c.Name), x.Pos)
+		return v, true, kalam.Positioned(datatype.ForColumn(err, c.Name), x.Pos)
 	}
 	return v, true, nil
 }
@@ -172,7 +172,7 @@ func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits s
 	}
 	for i, d := range list {
 		if err := set(d, vals[i]); err != nil {
-			return positioned(err, d.expr.Pos)
+			return kalam.Positioned(err, d.expr.Pos)
 		}
 	}
 	return nil
