@@ -169,6 +169,14 @@ func (t *Table) Flushable() bool { return t.Kind.IsFlushed() }
 // Expires reports whether rows of t become invisible once they are older than its TTL.
 func (t *Table) Expires() bool { return t.Options.TTL > 0 }
 
+// RetentionHours is how long tombstones of t are kept; standard is that of a table that does not say it.
+func (t *Table) RetentionHours(standard int) int {
+	if t.Options.DeletedRetentionHours > 0 {
+		return t.Options.DeletedRetentionHours
+	}
+	return standard
+}
+
 // Updatable reports whether rows of t can be changed. Others are only inserted and deleted.
 func (t *Table) Updatable() bool { return t.Kind != KindStreamTable }
 

@@ -7,10 +7,11 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/systables"
 )
 
 // checkColumns are the columns of STORAGE CHECK.
-var checkColumns = columnsOf(`storage_id TEXT, status TEXT, readable BOOLEAN, writable BOOLEAN, listable BOOLEAN, deletable BOOLEAN
+var checkColumns = systables.Columns(`storage_id TEXT, status TEXT, readable BOOLEAN, writable BOOLEAN, listable BOOLEAN, deletable BOOLEAN
 latency_ms BIGINT, total_bytes BIGINT?, used_bytes BIGINT?, error TEXT?, tested_at TIMESTAMP`)
 
 // checkStorage probes a storage, and says whether segments in it are known to be damaged.
@@ -34,7 +35,7 @@ func (s *session) checkStorage(ctx context.Context, st *dialect.CheckStorage) er
 		fault = kalam.Text(h.Err.Error())
 	}
 	return s.listing(checkColumns, [][]kalam.Value{{
-		text(st.Storage), kalam.Text(status), kalam.Bool(h.Readable), kalam.Bool(h.Writable), kalam.Bool(h.Listable), kalam.Bool(h.Deletable),
-		kalam.BigInt(h.Latency.Milliseconds()), total, used, fault, timestamp(h.TestedAt),
+		systables.Text(st.Storage), kalam.Text(status), kalam.Bool(h.Readable), kalam.Bool(h.Writable), kalam.Bool(h.Listable), kalam.Bool(h.Deletable),
+		kalam.BigInt(h.Latency.Milliseconds()), total, used, fault, systables.Timestamp(h.TestedAt),
 	}}, "")
 }

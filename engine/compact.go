@@ -128,7 +128,7 @@ func livingRows(segments []buffer.SegmentView) []int64 {
 // or, when retain is nil, as long as the table says. No hours keep none: the clock of the
 // seqs may be ahead of the time.
 func (e *Engine) keepFrom(t *kalam.Table, retain *int) kalam.Seq {
-	hours := e.retentionHours(t)
+	hours := t.RetentionHours(e.config.Retention.DefaultDeletedRetentionHours)
 	if retain != nil {
 		hours = *retain
 	}

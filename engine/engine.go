@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,6 +21,7 @@ import (
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/subscribe"
+	"github.com/kalamlake/kalam/systables"
 )
 
 // Engine executes statements over one data directory. It is safe for concurrent
@@ -39,7 +39,7 @@ type Engine struct {
 	runner   *jobs.Runner
 	flushes  *jobs.FlushScheduler
 	rules    jobs.FlushRules
-	system   map[kalam.TableID]*systemTable
+	computed *systables.Registry
 	access   *access.Resolver
 	points   pointCache
 	refs     catalog.TableRefs
@@ -57,19 +57,15 @@ type Engine struct {
 	stopping  chan struct{} // Closed when the server begins to stop.
 	stopOnce  sync.Once
 
-	counters Counters
-	cpu      cpuMeter
+	counters systables.Counters
 	build    Build
 	started  time.Time
 	now      func() time.Time
 	faults   func(point string) error
 }
 
-// Counters are the engine's gauges, read by system.stats and /health.
-type Counters struct {
-	Requests    atomic.Int64 // Requests since the start.
-	Connections atomic.Int64 // Open WebSocket connections, kept by package api.
-}
+// Build says what program this is.
+type Build = systables.Build
 
 // Options are what Open needs beside the configuration.
 type Options struct {
@@ -97,9 +93,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), system: newSystemTables(), faults: o.Faults, build: o.Build}
-	e.cpu.at = time.Now()
-	e.cpu.used = max(0, readProcess().cpu)
+	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), faults: o.Faults, build: o.Build}
 	e.retired.wake = make(chan struct{}, 1)
 	e.stopping = make(chan struct{})
 	e.preparing = make(chan struct{}, 1)
@@ -134,9 +128,6 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
-	e.access = access.New(e.catalog, access.Options{
-		Computed: e.systemDefinitions(), FollowShared: e.config.Live.SharedTables == SharedAllow,
-	})
 	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy, Hook: func(point string) {
 		if err := e.faults(point); err != nil {
 			e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
@@ -166,12 +157,31 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)
 	}
+	e.computed = e.systemTables()
+	e.access = access.New(e.catalog, access.Options{
+		Computed: e.computed.Definitions(), FollowShared: e.config.Live.SharedTables == SharedAllow,
+	})
 	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
 }
 
 func (e *Engine) nextID() (int64, error) {
 	id, err := e.store.NextID()
 	return int64(id), err
+}
+
+// systemTables collects the computed tables of all who have one.
+func (e *Engine) systemTables() *systables.Registry {
+	c := &e.config
+	shown := systables.Catalog{
+		Catalog: e.catalog, Location: e.pair.Storage.Properties().Location, Started: e.started,
+		Retention: c.Retention.DefaultDeletedRetentionHours, NodeID: c.Server.NodeID,
+	}
+	stats := systables.Stats{
+		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build, Started: e.started,
+		Now: e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
+	}
+	return systables.NewRegistry(shown.Tables(), systables.Information(e.started), systables.Live(e.hub, c.Server.Node, c.Server.NodeID),
+		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
 }
 
 // Run runs the background work: jobs, their schedules and what a crash left
@@ -230,7 +240,7 @@ func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
 func (e *Engine) Config() Config { return e.config }
 
 // Counters returns the gauges.
-func (e *Engine) Counters() *Counters { return &e.counters }
+func (e *Engine) Counters() *systables.Counters { return &e.counters }
 
 // Started returns when the engine was opened.
 func (e *Engine) Started() time.Time { return e.started }

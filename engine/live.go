@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
+	"github.com/kalamlake/kalam/systables"
 )
 
 // LiveRequest asks for a live query.
@@ -426,4 +427,4 @@ func paramsJSON(params []kalam.Value) []json.RawMessage {
 	return out
 }
 
-var subscribeColumns = columnsOf("status TEXT, ws_url TEXT, subscription JSON, message TEXT")
+var subscribeColumns = systables.Columns("status TEXT, ws_url TEXT, subscription JSON, message TEXT")

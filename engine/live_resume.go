@@ -18,7 +18,7 @@ import (
 // for less time than the table says (case D8). Who has seen nothing of the table, because
 // it is younger, misses nothing.
 func (s *session) checkWindow(t *kalam.Table, from kalam.Seq, view *buffer.View) error {
-	retention := time.Duration(s.e.retentionHours(t)) * time.Hour
+	retention := time.Duration(t.RetentionHours(s.e.config.Retention.DefaultDeletedRetentionHours)) * time.Hour
 	if t.Options.TTL > 0 { // Whatever a client has of it goes by itself.
 		return nil
 	}
@@ -33,7 +33,7 @@ func (s *session) checkWindow(t *kalam.Table, from kalam.Seq, view *buffer.View)
 		return nil
 	}
 	return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions are kept for %d hours)",
-		s.e.retentionHours(t))
+		t.RetentionHours(s.e.config.Retention.DefaultDeletedRetentionHours))
 }
 
 // resumedRow is the newest version of a key that was written since a client left.

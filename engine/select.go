@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/segments"
+	"github.com/kalamlake/kalam/systables"
 )
 
 // query runs a SELECT and streams its rows to the client.
@@ -34,7 +35,7 @@ func (s *session) query(ctx context.Context, st *dialect.Select) error {
 type relation struct {
 	ref    query.TableRef
 	table  *kalam.Table // nil for a system table or an overridden source.
-	system *systemTable
+	system *systables.Table
 	target bool          // The statement changes its rows, see targetRelation.
 	source *query.Source // Given by the caller instead of a stored table.
 }
@@ -202,7 +203,7 @@ func (s *session) relation(ref query.TableRef, o openOptions) (*relation, error)
 		return nil, err
 	}
 	if t.IsComputed() {
-		return &relation{ref: ref, system: s.e.system[t.ID]}, nil
+		return &relation{ref: ref, system: s.e.computed.Table(t.ID)}, nil
 	}
 	return &relation{ref: ref, table: t, target: target}, s.hold(t)
 }
@@ -301,6 +302,20 @@ func (s *session) source(ctx context.Context, r *relation, res *openRows) (query
 		s.cleanup = append(s.cleanup, done)
 	}
 	return src, err
+}
+
+// systemSource computes the rows of a system table now.
+func (s *session) systemSource(ctx context.Context, t *systables.Table) (query.Source, error) {
+	rows, err := t.Rows(ctx, systables.Viewer{Principal: s.principal, Access: s.e.access})
+	if err != nil {
+		return query.Source{}, err
+	}
+	src, release, err := rowsSource(t.Schema(), rows)
+	if err != nil {
+		return query.Source{}, err
+	}
+	s.cleanup = append(s.cleanup, release)
+	return src, nil
 }
 
 // ownWrites returns what the open transaction has written to t, nil for nothing.

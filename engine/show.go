@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/systables"
 )
 
 // show runs the statements that list what the catalog holds. They are SELECTs
@@ -81,7 +82,7 @@ func (s *session) showTables(ctx context.Context, st *dialect.ShowTables) error 
 	return s.elevated(ctx, all+" AND table_schema = $1 ORDER BY namespace_id, table_name", kalam.Text(st.Namespace.Name))
 }
 
-var describeColumns = columnsOf(`column_name TEXT, ordinal_position INT, column_id BIGINT, data_type TEXT, is_nullable BOOLEAN
+var describeColumns = systables.Columns(`column_name TEXT, ordinal_position INT, column_id BIGINT, data_type TEXT, is_nullable BOOLEAN
 is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_version INT, current_schema_version INT`)
 
 // describe lists the columns of a table, the system columns last, or its
@@ -96,10 +97,10 @@ func (s *session) describe(ctx context.Context, st *dialect.Describe) error {
 	}
 	if st.History {
 		return s.elevated(ctx, "SELECT schema_version, changes, schema_json, created_at FROM system.table_schemas WHERE namespace_id = $1 AND table_name = $2"+
-			" ORDER BY schema_version DESC LIMIT $3", text(t.ID.Namespace), text(t.ID.Name), kalam.BigInt(historyLimit(st.Limit)))
+			" ORDER BY schema_version DESC LIMIT $3", systables.Text(t.ID.Namespace), systables.Text(t.ID.Name), kalam.BigInt(historyLimit(st.Limit)))
 	}
 	var rows [][]kalam.Value
-	version := integer(t.SchemaVersion)
+	version := systables.Int(t.SchemaVersion)
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		def := kalam.Null()
@@ -107,13 +108,13 @@ func (s *session) describe(ctx context.Context, st *dialect.Describe) error {
 			def = kalam.Text(c.Default.SQL)
 		}
 		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), integer(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
+			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
 			kalam.Bool(t.IsKey(i)), def, kalam.Null(), version, version,
 		})
 	}
-	for i, c := range systemColumns {
+	for i, c := range systables.SystemColumns() {
 		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), integer(len(t.Columns) + i + 1), kalam.BigInt(0), kalam.Text(c.Type.String()), kalam.Bool(false),
+			kalam.Text(c.Name), systables.Int(len(t.Columns) + i + 1), kalam.BigInt(0), kalam.Text(c.Type.String()), kalam.Bool(false),
 			kalam.Bool(false), kalam.Null(), kalam.Null(), version, version,
 		})
 	}
@@ -130,24 +131,18 @@ func historyLimit(asked int) int64 {
 	return 100
 }
 
-// systemColumns are the columns that every stored table has beside its own.
-var systemColumns = []kalam.Column{
-	{Name: kalam.ColumnSeq, Type: kalam.TypeOf(kalam.KindBigInt), NotNull: true},
-	{Name: kalam.ColumnDeleted, Type: kalam.TypeOf(kalam.KindBoolean), NotNull: true},
-}
-
 func (s *session) describeComputed(t *kalam.Table) error {
 	var rows [][]kalam.Value
 	for i, c := range t.Columns {
 		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), integer(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
-			kalam.Bool(false), kalam.Null(), kalam.Null(), integer(1), integer(1),
+			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
+			kalam.Bool(false), kalam.Null(), kalam.Null(), systables.Int(1), systables.Int(1),
 		})
 	}
 	return s.listing(describeColumns, rows, "")
 }
 
-var statsColumns = columnsOf(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT, flushed_rows BIGINT, total_rows BIGINT
+var statsColumns = systables.Columns(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT, flushed_rows BIGINT, total_rows BIGINT
 storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT, flushed_segments BIGINT
 active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
 
@@ -175,11 +170,11 @@ func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 		streams = s.e.hub.CountScope(s.scope(t))
 	}
 	row := []kalam.Value{
-		text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion),
+		systables.Text(t.ID.Namespace), systables.Text(t.ID.Name), systables.Int(t.SchemaVersion),
 		kalam.BigInt(sum.Buffered), kalam.BigInt(sum.Flushed), kalam.BigInt(sum.Buffered + sum.Flushed),
-		kalam.BigInt(sum.FlushedBytes), timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
+		kalam.BigInt(sum.FlushedBytes), systables.Timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
 		kalam.Text(s.e.flushConfig(t)), kalam.BigInt(sum.Live), kalam.BigInt(sum.Segments),
-		kalam.BigInt(int64(streams)), kalam.BigInt(sum.BufferedBytes), timestamp(next),
+		kalam.BigInt(int64(streams)), kalam.BigInt(sum.BufferedBytes), systables.Timestamp(next),
 	}
 	return s.listing(statsColumns, [][]kalam.Value{row}, "")
 }

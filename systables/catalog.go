@@ -1,4 +1,4 @@
-package engine
+package systables
 
 import (
 	"context"
@@ -6,56 +6,71 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 )
 
-// masked is what every reader sees of a secret.
-const masked = "***"
+// Masked is what every reader sees of a secret.
+const Masked = "***"
 
-// catalogTables are the system tables that show the catalog.
-func catalogTables() []*systemTable {
-	return []*systemTable{
-		{closedTable("namespaces", `namespace_id TEXT, name TEXT, created_at TIMESTAMP, options JSON?, table_count INT`), namespaceRows},
-		{closedTable("users", `user_id TEXT, username TEXT, password_hash TEXT, role TEXT, email TEXT?, auth_type TEXT
+// Catalog is what the tables that show the catalog are computed from.
+type Catalog struct {
+	Catalog   *catalog.Catalog
+	Location  string    // Of the storage "local".
+	Retention int       // Hours that tombstones are kept, of a table that does not say it.
+	Started   time.Time // When the computed tables came to be.
+	NodeID    int
+}
+
+// Tables returns the tables.
+func (c *Catalog) Tables() []Table {
+	return []Table{
+		{Closed("namespaces", `namespace_id TEXT, name TEXT, created_at TIMESTAMP, options JSON?, table_count INT`), c.namespaceRows},
+		{Closed("users", `user_id TEXT, username TEXT, password_hash TEXT, role TEXT, email TEXT?, auth_type TEXT
 auth_data JSON?, metadata JSON?, storage_mode TEXT, storage_id TEXT?, failed_login_attempts INT, locked_until TIMESTAMP?, last_login_at TIMESTAMP?
-last_seen TIMESTAMP?, created_at TIMESTAMP, updated_at TIMESTAMP, deleted_at TIMESTAMP?`), userRows},
-		{closedTable("storages", `storage_id TEXT, storage_name TEXT, description TEXT?, storage_type TEXT, uri TEXT
-base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT, created_at TIMESTAMP, updated_at TIMESTAMP`), storageRows},
-		{closedTable("tables", `namespace_id TEXT, table_name TEXT, table_type TEXT, table_id TEXT, storage_id TEXT?
+last_seen TIMESTAMP?, created_at TIMESTAMP, updated_at TIMESTAMP, deleted_at TIMESTAMP?`), c.userRows},
+		{Closed("storages", `storage_id TEXT, storage_name TEXT, description TEXT?, storage_type TEXT, uri TEXT
+base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT, created_at TIMESTAMP, updated_at TIMESTAMP`), c.storageRows},
+		{Closed("tables", `namespace_id TEXT, table_name TEXT, table_type TEXT, table_id TEXT, storage_id TEXT?
 use_user_storage BOOLEAN, flush_row_limit INT?, flush_interval_seconds INT?, ttl_seconds INT?, deleted_retention_hours INT, shard_strategy TEXT?, access TEXT?
-version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP, created_by TEXT?`), tableRows},
-		{closedTable("schemas", `table_id TEXT, table_name TEXT, namespace_id TEXT, table_type TEXT, created_at TIMESTAMP
+version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP, created_by TEXT?`), c.tableRows},
+		{Closed("schemas", `table_id TEXT, table_name TEXT, namespace_id TEXT, table_type TEXT, created_at TIMESTAMP
 schema_version INT, columns JSON, table_comment TEXT?, updated_at TIMESTAMP, options JSON?, access_level TEXT?, is_latest BOOLEAN, storage_id TEXT?
-use_user_storage BOOLEAN?`), schemaRows},
-		{closedTable("table_schemas", `schema_id TEXT, namespace_id TEXT, table_name TEXT, schema_version INT
-schema_json JSON, changes TEXT, created_at TIMESTAMP`), tableSchemaRows},
-		{closedTable("columns", `namespace_id TEXT, table_name TEXT, version BIGINT, column_id BIGINT, column_name TEXT
-comment TEXT?, data_type TEXT, default_value TEXT?, ordinal BIGINT, nullable BOOLEAN, primary_key BOOLEAN, primary_key_pos BIGINT?`), columnRows},
-		{closedTable("table_options", `namespace_id TEXT, table_name TEXT, option_key TEXT, option_value TEXT
-value_type TEXT, description TEXT`), tableOptionRows},
+use_user_storage BOOLEAN?`), c.schemaRows},
+		{Closed("table_schemas", `schema_id TEXT, namespace_id TEXT, table_name TEXT, schema_version INT
+schema_json JSON, changes TEXT, created_at TIMESTAMP`), c.tableSchemaRows},
+		{Closed("columns", `namespace_id TEXT, table_name TEXT, version BIGINT, column_id BIGINT, column_name TEXT
+comment TEXT?, data_type TEXT, default_value TEXT?, ordinal BIGINT, nullable BOOLEAN, primary_key BOOLEAN, primary_key_pos BIGINT?`), c.columnRows},
+		{Closed("table_options", `namespace_id TEXT, table_name TEXT, option_key TEXT, option_value TEXT
+value_type TEXT, description TEXT`), c.tableOptionRows},
+		{Open(access.System, "jobs", `job_id TEXT, job_type TEXT, status TEXT, namespace_id TEXT?, table_name TEXT?
+parameters JSON?, progress TEXT?, result JSON?, trace TEXT?, error TEXT?, message TEXT?, exception_trace TEXT?, idempotency_key TEXT?, queue TEXT?
+priority INT?, retry_count SMALLINT, max_retries SMALLINT, memory_used BIGINT?, cpu_used BIGINT?, created_at TIMESTAMP, updated_at TIMESTAMP
+started_at TIMESTAMP?, finished_at TIMESTAMP?, completed_at TIMESTAMP?, node_id BIGINT, leader_status TEXT?, leader_node_id BIGINT?`), c.jobRows},
 	}
 }
 
 // allTables returns every stored table, by namespace and name.
-func (e *Engine) allTables() []*kalam.Table {
+func (c *Catalog) allTables() []*kalam.Table {
 	var out []*kalam.Table
-	for _, ns := range e.catalog.Namespaces() {
-		out = append(out, e.catalog.Tables(ns.ID)...)
+	for _, ns := range c.Catalog.Namespaces() {
+		out = append(out, c.Catalog.Tables(ns.ID)...)
 	}
 	return out
 }
 
-func namespaceRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) namespaceRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, ns := range s.e.access.Namespaces(s.principal) {
+	for _, ns := range v.Access.Namespaces(v.Principal) {
 		options, err := valuesJSON(ns.Options)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []kalam.Value{text(ns.ID), text(ns.ID), timestamp(ns.CreatedAt), jsonOrNull(options), integer(ns.TableCount)})
+		rows = append(rows, []kalam.Value{Text(ns.ID), Text(ns.ID), Timestamp(ns.CreatedAt), JSONOrNull(options), Int(ns.TableCount)})
 	}
 	return rows, nil
 }
@@ -82,38 +97,38 @@ func valuesJSON(options map[string]kalam.Value) (string, error) {
 	return string(b), err
 }
 
-func userRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) userRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	guesses := s.e.catalog.Guesses()
-	for _, u := range s.e.catalog.Users() {
+	guesses := c.Catalog.Guesses()
+	for _, u := range c.Catalog.Users() {
 		data := kalam.Null()
 		if !u.AuthData.IsEmpty() {
-			data = kalam.JSON(masked)
+			data = kalam.JSON(Masked)
 		}
 		rows = append(rows, []kalam.Value{
-			text(u.ID), kalam.Text(u.Username), kalam.Text(masked), kalam.Text(u.Role.String()), textOrNull(u.Email), kalam.Text(u.AuthType.String()),
-			data, jsonOrNull(u.Metadata), kalam.Text(u.StorageMode.String()), textOrNull(u.StorageID), integer(guesses[u.ID].Failed), timestamp(guesses[u.ID].LockedUntil),
-			timestamp(u.LastLogin), timestamp(u.LastSeen), timestamp(u.CreatedAt), timestamp(u.UpdatedAt), timestamp(u.DeletedAt),
+			Text(u.ID), kalam.Text(u.Username), kalam.Text(Masked), kalam.Text(u.Role.String()), TextOrNull(u.Email), kalam.Text(u.AuthType.String()),
+			data, JSONOrNull(u.Metadata), kalam.Text(u.StorageMode.String()), TextOrNull(u.StorageID), Int(guesses[u.ID].Failed), Timestamp(guesses[u.ID].LockedUntil),
+			Timestamp(u.LastLogin), Timestamp(u.LastSeen), Timestamp(u.CreatedAt), Timestamp(u.UpdatedAt), Timestamp(u.DeletedAt),
 		})
 	}
 	return rows, nil
 }
 
-func storageRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) storageRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, st := range s.e.catalog.Storages() {
+	for _, st := range c.Catalog.Storages() {
 		credentials := kalam.Null()
 		if st.Credentials != "" {
-			credentials = kalam.JSON(masked)
+			credentials = kalam.JSON(Masked)
 		}
 		directory := st.BaseDirectory
 		if st.ID == lake.LocalStorage {
-			directory = s.e.pair.Storage.Properties().Location
+			directory = c.Location
 		}
 		rows = append(rows, []kalam.Value{
-			text(st.ID), kalam.Text(st.Name), textOrNull(st.Description), text(st.Type), kalam.Text(st.URI), kalam.Text(directory),
-			credentials, jsonOrNull(st.Config), kalam.Text(orDefault(st.SharedTemplate, lake.DefaultSharedTemplate)),
-			kalam.Text(orDefault(st.UserTemplate, lake.DefaultUserTemplate)), timestamp(st.CreatedAt), timestamp(st.UpdatedAt),
+			Text(st.ID), kalam.Text(st.Name), TextOrNull(st.Description), Text(st.Type), kalam.Text(st.URI), kalam.Text(directory),
+			credentials, JSONOrNull(st.Config), kalam.Text(orDefault(st.SharedTemplate, lake.DefaultSharedTemplate)),
+			kalam.Text(orDefault(st.UserTemplate, lake.DefaultUserTemplate)), Timestamp(st.CreatedAt), Timestamp(st.UpdatedAt),
 		})
 	}
 	return rows, nil
@@ -126,22 +141,22 @@ func orDefault(s, def string) string {
 	return s
 }
 
-func tableRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) tableRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, t := range s.e.allTables() {
+	for _, t := range c.allTables() {
 		rows = append(rows, []kalam.Value{
-			text(t.ID.Namespace), text(t.ID.Name), kalam.Text(t.Kind.String()), kalam.Text(colonID(t)), storageOf(t),
-			kalam.Bool(t.Options.UseUserStorage), positiveOrNull(t.Options.FlushRows), secondsOrNull(t.Options.FlushInterval), secondsOrNull(t.Options.TTL),
-			integer(s.e.retentionHours(t)), textOrNull(t.Options.ShardStrategy), accessOf(t), kalam.BigInt(int64(t.SchemaVersion)), integer(t.SchemaVersion),
-			jsonOrNull(optionsJSON(t)), kalam.Null(), timestamp(t.CreatedAt), timestamp(t.UpdatedAt), textOrNull(t.Creator),
+			Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text(t.Kind.String()), kalam.Text(colonID(t)), storageOf(t),
+			kalam.Bool(t.Options.UseUserStorage), PositiveOrNull(t.Options.FlushRows), SecondsOrNull(t.Options.FlushInterval), SecondsOrNull(t.Options.TTL),
+			Int(t.RetentionHours(c.Retention)), TextOrNull(t.Options.ShardStrategy), accessOf(t), kalam.BigInt(int64(t.SchemaVersion)), Int(t.SchemaVersion),
+			JSONOrNull(optionsJSON(t)), kalam.Null(), Timestamp(t.CreatedAt), Timestamp(t.UpdatedAt), TextOrNull(t.Creator),
 		})
 	}
-	for _, t := range s.e.systemDefinitions() {
+	for _, t := range v.Access.Computed(v.Principal) {
 		id := t.ID
-		created := timestamp(s.e.started)
+		created := Timestamp(c.Started)
 		rows = append(rows, []kalam.Value{
-			text(id.Namespace), text(id.Name), kalam.Text("system"), kalam.Text(string(id.Namespace) + ":" + string(id.Name)), kalam.Null(), kalam.Bool(false),
-			kalam.Null(), kalam.Null(), kalam.Null(), integer(0), kalam.Null(), kalam.Null(), kalam.BigInt(1), integer(1), kalam.Null(), kalam.Null(), created, created, kalam.Null(),
+			Text(id.Namespace), Text(id.Name), kalam.Text("system"), kalam.Text(string(id.Namespace) + ":" + string(id.Name)), kalam.Null(), kalam.Bool(false),
+			kalam.Null(), kalam.Null(), kalam.Null(), Int(0), kalam.Null(), kalam.Null(), kalam.BigInt(1), Int(1), kalam.Null(), kalam.Null(), created, created, kalam.Null(),
 		})
 	}
 	return rows, nil
@@ -162,14 +177,6 @@ func accessOf(t *kalam.Table) kalam.Value {
 		return kalam.Null()
 	}
 	return kalam.Text(t.Options.Access.String())
-}
-
-// retentionHours is how long tombstones of t are kept.
-func (e *Engine) retentionHours(t *kalam.Table) int {
-	if t.Options.DeletedRetentionHours > 0 {
-		return t.Options.DeletedRetentionHours
-	}
-	return e.config.Retention.DefaultDeletedRetentionHours
 }
 
 // option is one clause of a table's definition as system.table_options shows it.
@@ -235,12 +242,12 @@ func optionsJSON(t *kalam.Table) string {
 	return string(b)
 }
 
-func tableOptionRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) tableOptionRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, t := range s.e.allTables() {
+	for _, t := range c.allTables() {
 		for _, o := range optionsOf(t) {
 			rows = append(rows, []kalam.Value{
-				text(t.ID.Namespace), text(t.ID.Name), kalam.Text(o.key), kalam.Text(o.value), kalam.Text(o.kind), kalam.Text(o.description),
+				Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text(o.key), kalam.Text(o.value), kalam.Text(o.kind), kalam.Text(o.description),
 			})
 		}
 	}
@@ -273,43 +280,43 @@ func columnsJSON(t *kalam.Table) string {
 }
 
 // eachVersion calls f for every schema version of every table, oldest first.
-func (e *Engine) eachVersion(f func(v catalog.SchemaVersion, latest bool)) {
-	for _, t := range e.allTables() {
-		history := e.catalog.SchemaHistory(t.ID)
+func (c *Catalog) eachVersion(f func(v catalog.SchemaVersion, latest bool)) {
+	for _, t := range c.allTables() {
+		history := c.Catalog.SchemaHistory(t.ID)
 		for i, v := range history {
 			f(v, i == len(history)-1)
 		}
 	}
 }
 
-func schemaRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) schemaRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	s.e.eachVersion(func(v catalog.SchemaVersion, latest bool) {
-		t := v.Table
+	c.eachVersion(func(of catalog.SchemaVersion, latest bool) {
+		t := of.Table
 		rows = append(rows, []kalam.Value{
-			kalam.Text(colonID(t)), text(t.ID.Name), text(t.ID.Namespace), kalam.Text(t.Kind.String()), timestamp(t.CreatedAt), integer(t.SchemaVersion),
-			kalam.JSON(columnsJSON(t)), kalam.Null(), timestamp(v.CreatedAt), jsonOrNull(optionsJSON(t)), accessOf(t), kalam.Bool(latest), storageOf(t),
+			kalam.Text(colonID(t)), Text(t.ID.Name), Text(t.ID.Namespace), kalam.Text(t.Kind.String()), Timestamp(t.CreatedAt), Int(t.SchemaVersion),
+			kalam.JSON(columnsJSON(t)), kalam.Null(), Timestamp(of.CreatedAt), JSONOrNull(optionsJSON(t)), accessOf(t), kalam.Bool(latest), storageOf(t),
 			kalam.Bool(t.Options.UseUserStorage),
 		})
 	})
 	return rows, nil
 }
 
-func tableSchemaRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) tableSchemaRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	s.e.eachVersion(func(v catalog.SchemaVersion, _ bool) {
-		t := v.Table
+	c.eachVersion(func(of catalog.SchemaVersion, _ bool) {
+		t := of.Table
 		rows = append(rows, []kalam.Value{
-			kalam.Text(fmt.Sprintf("%s:%d", colonID(t), t.SchemaVersion)), text(t.ID.Namespace), text(t.ID.Name), integer(t.SchemaVersion),
-			kalam.JSON(columnsJSON(t)), kalam.Text(v.Changes), timestamp(v.CreatedAt),
+			kalam.Text(fmt.Sprintf("%s:%d", colonID(t), t.SchemaVersion)), Text(t.ID.Namespace), Text(t.ID.Name), Int(t.SchemaVersion),
+			kalam.JSON(columnsJSON(t)), kalam.Text(of.Changes), Timestamp(of.CreatedAt),
 		})
 	})
 	return rows, nil
 }
 
-func columnRows(_ context.Context, s *session) ([][]kalam.Value, error) {
+func (c *Catalog) columnRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 	var rows [][]kalam.Value
-	for _, t := range s.e.allTables() {
+	for _, t := range c.allTables() {
 		for i := range t.Columns {
 			c := &t.Columns[i]
 			def, pos := kalam.Null(), kalam.Null()
@@ -322,7 +329,7 @@ func columnRows(_ context.Context, s *session) ([][]kalam.Value, error) {
 				}
 			}
 			rows = append(rows, []kalam.Value{
-				text(t.ID.Namespace), text(t.ID.Name), kalam.BigInt(int64(t.SchemaVersion)), kalam.BigInt(int64(c.ID)), kalam.Text(c.Name), kalam.Null(),
+				Text(t.ID.Namespace), Text(t.ID.Name), kalam.BigInt(int64(t.SchemaVersion)), kalam.BigInt(int64(c.ID)), kalam.Text(c.Name), kalam.Null(),
 				kalam.Text(c.Type.String()), def, kalam.BigInt(int64(i + 1)), kalam.Bool(!c.NotNull), kalam.Bool(t.IsKey(i)), pos,
 			})
 		}

@@ -1,4 +1,4 @@
-package engine
+package systables
 
 import (
 	"context"
@@ -7,10 +7,21 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/subscribe"
 )
+
+// Counters are gauges that no part keeps for itself.
+type Counters struct {
+	Requests    atomic.Int64 // Requests since the start.
+	Connections atomic.Int64 // Open WebSocket connections.
+}
 
 // Build says what program this is. Empty fields are unknown.
 type Build struct {
@@ -25,13 +36,36 @@ type stat struct{ name, value string }
 
 func number(name string, n int64) stat { return stat{name, strconv.FormatInt(n, 10)} }
 
-// statRows lists counters and gauges of the server: our own names, then those of
+// Stats is what system.stats is computed from.
+type Stats struct {
+	Catalog        *catalog.Catalog
+	Store          *buffer.Store
+	Query          func() query.Stats
+	Hub            *subscribe.Hub
+	Counters       *Counters
+	Build          Build
+	Started        time.Time
+	Now            func() time.Time
+	Threads        int // Of DuckDB, as configured.
+	MaxConnections int // Of one address.
+	NodeID         int
+
+	cpu cpuMeter
+}
+
+// Tables returns the table. From now on it measures the use of the processor.
+func (s *Stats) Tables() []Table {
+	s.cpu.start()
+	return []Table{{Closed("stats", `metric_name TEXT, metric_value TEXT`), s.rows}}
+}
+
+// rows lists counters and gauges of the server: our own names, then those of
 // KalamDB. What the operating system does not tell has no row.
-func statRows(ctx context.Context, s *session) ([][]kalam.Value, error) {
-	stats := append(s.e.ownStats(), s.e.processStats()...)
-	stats = append(stats, s.e.buildStats()...)
-	stats = append(stats, s.e.catalogStats()...)
-	jobs, err := s.e.jobStats(ctx)
+func (s *Stats) rows(ctx context.Context, _ Viewer) ([][]kalam.Value, error) {
+	stats := append(s.own(), s.process()...)
+	stats = append(stats, s.build()...)
+	stats = append(stats, s.catalog()...)
+	jobs, err := s.jobs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -40,18 +74,18 @@ func statRows(ctx context.Context, s *session) ([][]kalam.Value, error) {
 	for _, st := range stats {
 		rows = append(rows, []kalam.Value{kalam.Text(st.name), kalam.Text(st.value)})
 	}
-	return append(rows, s.e.lagRows()...), nil
+	return append(rows, s.lagRows()...), nil
 }
 
-func (e *Engine) ownStats() []stat {
-	b, q := e.store.Stats(), e.query.Stats()
+func (s *Stats) own() []stat {
+	b, q := s.Store.Stats(), s.Query()
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return []stat{
-		number("uptime_seconds", int64(e.now().Sub(e.started)/time.Second)),
-		number("requests", e.counters.Requests.Load()),
-		number("active_connections", e.counters.Connections.Load()),
-		number("active_subscriptions", int64(e.hub.Count())),
+		number("uptime_seconds", int64(s.Now().Sub(s.Started)/time.Second)),
+		number("requests", s.Counters.Requests.Load()),
+		number("active_connections", s.Counters.Connections.Load()),
+		number("active_subscriptions", int64(s.Hub.Count())),
 		number("buffer_rows", b.Buffered),
 		number("buffer_bytes", b.Bytes),
 		number("buffer_scopes_in_memory", int64(b.Scopes)),
@@ -63,10 +97,10 @@ func (e *Engine) ownStats() []stat {
 		number("query_plan_cache_size", int64(q.Plans)),
 		number("queries_running", q.Running),
 		number("queries_waiting", q.Waiting),
-		number("namespaces", int64(len(e.catalog.Namespaces()))),
-		number("tables", int64(len(e.catalog.Tables("")))),
-		number("users", int64(len(e.catalog.Users()))),
-		number("active_jobs", int64(len(e.catalog.ActiveJobs()))),
+		number("namespaces", int64(len(s.Catalog.Namespaces()))),
+		number("tables", int64(len(s.Catalog.Tables("")))),
+		number("users", int64(len(s.Catalog.Users()))),
+		number("active_jobs", int64(len(s.Catalog.ActiveJobs()))),
 		number("go_heap_bytes", int64(memory.HeapAlloc)),
 		number("goroutines", int64(runtime.NumGoroutine())),
 		number("plan_cache_size", int64(q.Plans)),
@@ -74,9 +108,9 @@ func (e *Engine) ownStats() []stat {
 	}
 }
 
-// processStats tells of the process, under KalamDB's names.
-func (e *Engine) processStats() []stat {
-	up, u := e.now().Sub(e.started).Truncate(time.Second), readProcess()
+// process tells of the process, under KalamDB's names.
+func (s *Stats) process() []stat {
+	up, u := s.Now().Sub(s.Started).Truncate(time.Second), readProcess()
 	stats := []stat{
 		number("server_uptime_seconds", int64(up/time.Second)),
 		{"server_uptime_human", humanDuration(up)},
@@ -92,7 +126,7 @@ func (e *Engine) processStats() []stat {
 		stats = append(stats, number("open_files_total", u.files))
 	}
 	if u.cpu >= 0 {
-		stats = append(stats, stat{"cpu_usage_percent", fmt.Sprintf("%.2f", e.cpu.percent(u.cpu, time.Now()))})
+		stats = append(stats, stat{"cpu_usage_percent", fmt.Sprintf("%.2f", s.cpu.percent(u.cpu, time.Now()))})
 	}
 	return stats
 }
@@ -121,6 +155,13 @@ type cpuMeter struct {
 	last float64
 }
 
+// start begins to measure.
+func (m *cpuMeter) start() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.at, m.used = time.Now(), max(0, readProcess().cpu)
+}
+
 // minCPUSpan is the shortest time over which processor time is averaged: the operating
 // system counts it in steps.
 const minCPUSpan = 100 * time.Millisecond
@@ -137,20 +178,20 @@ func (m *cpuMeter) percent(used time.Duration, now time.Time) float64 {
 	return m.last
 }
 
-// buildStats tells what program this is and how it is configured, under KalamDB's
+// build tells what program this is and how it is configured, under KalamDB's
 // names. max_connections is of one address: there is no limit for all.
-func (e *Engine) buildStats() []stat {
-	threads := e.config.Query.Threads
+func (s *Stats) build() []stat {
+	threads := s.Threads
 	stats := []stat{
 		number("server_workers_configured", int64(threads)),
-		number("server_workers_effective", int64(e.query.Stats().Threads)),
-		number("max_connections", int64(e.config.RateLimit.MaxConnectionsPerIP)),
-		number("node_id", int64(e.config.Server.NodeID)),
+		number("server_workers_effective", int64(s.Query().Threads)),
+		number("max_connections", int64(s.MaxConnections)),
+		number("node_id", int64(s.NodeID)),
 		{"cluster_mode", "false"},
 	}
 	for _, st := range []stat{
-		{"server_version", e.build.Version}, {"server_build_date", e.build.BuildDate},
-		{"server_git_branch", e.build.Branch}, {"server_git_commit", e.build.Commit},
+		{"server_version", s.Build.Version}, {"server_build_date", s.Build.BuildDate},
+		{"server_git_branch", s.Build.Branch}, {"server_git_commit", s.Build.Commit},
 	} {
 		if st.value != "" {
 			stats = append(stats, st)
@@ -159,33 +200,33 @@ func (e *Engine) buildStats() []stat {
 	return stats
 }
 
-// catalogStats counts what the catalog holds, under KalamDB's names. The definitions
+// catalog counts what the catalog holds, under KalamDB's names. The definitions
 // of all tables are in memory: the newest of each, and all versions.
-func (e *Engine) catalogStats() []stat {
+func (s *Stats) catalog() []stat {
 	users := 0
-	for _, u := range e.catalog.Users() {
+	for _, u := range s.Catalog.Users() {
 		if !u.IsDeleted() {
 			users++
 		}
 	}
-	tables, versions := e.catalog.Tables(""), 0
+	tables, versions := s.Catalog.Tables(""), 0
 	for _, t := range tables {
 		versions += t.SchemaVersion
 	}
 	return []stat{
 		number("total_users", int64(users)),
-		number("total_namespaces", int64(len(e.catalog.Namespaces()))),
+		number("total_namespaces", int64(len(s.Catalog.Namespaces()))),
 		number("total_tables", int64(len(tables))),
-		number("total_storages", int64(len(e.catalog.Storages()))),
+		number("total_storages", int64(len(s.Catalog.Storages()))),
 		number("schema_cache_size", int64(len(tables))),
 		number("schema_registry_size", int64(versions)),
 	}
 }
 
-// jobStats counts the jobs that are remembered, under KalamDB's names.
-func (e *Engine) jobStats(ctx context.Context) ([]stat, error) {
+// jobs counts the jobs that are remembered, under KalamDB's names.
+func (s *Stats) jobs(ctx context.Context) ([]stat, error) {
 	var total, running, queued, failed int64
-	for j, err := range e.catalog.Jobs(ctx) {
+	for j, err := range s.Catalog.Jobs(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -208,11 +249,11 @@ func (e *Engine) jobStats(ctx context.Context) ([]stat, error) {
 }
 
 // lagRows gives the age of the oldest buffered row of each table in seconds.
-func (e *Engine) lagRows() [][]kalam.Value {
+func (s *Stats) lagRows() [][]kalam.Value {
 	var rows [][]kalam.Value
-	for _, t := range e.catalog.Tables("") {
-		if n, _, oldest := e.store.TableStats(t.Number); n > 0 {
-			lag := max(0, int64(e.now().Sub(oldest.Time())/time.Second))
+	for _, t := range s.Catalog.Tables("") {
+		if n, _, oldest := s.Store.TableStats(t.Number); n > 0 {
+			lag := max(0, int64(s.Now().Sub(oldest.Time())/time.Second))
 			name := "flush_lag_seconds." + t.ID.String()
 			rows = append(rows, []kalam.Value{kalam.Text(name), kalam.Text(strconv.FormatInt(lag, 10))})
 		}
