@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/read"
 )
 
 const (
@@ -308,7 +309,7 @@ func appendMillis(dst []byte, d time.Duration) []byte {
 }
 
 // appendFields appends a schema.
-func appendFields(dst []byte, fields []engine.Field) []byte {
+func appendFields(dst []byte, fields []read.Field) []byte {
 	dst = append(dst, '[')
 	for i, f := range fields {
 		if i > 0 {

@@ -20,6 +20,7 @@ import (
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/read"
 )
 
 // raw is a connection to the server on which requests are written by hand.
@@ -124,7 +125,7 @@ func TestStreamManyRows(t *testing.T) {
 // rowsThen writes n rows of 100 bytes and then calls f.
 func rowsThen(n int, f func(ctx context.Context) error) api.ExecutorFunc {
 	return func(ctx context.Context, p kalam.Principal, _ engine.Request, out engine.Results) error {
-		header := engine.RowsHeader{Fields: []engine.Field{{Name: "body", Type: kalam.TypeOf(kalam.KindText)}}, AsUser: p.User, Statement: 1}
+		header := engine.RowsHeader{Fields: []read.Field{{Name: "body", Type: kalam.TypeOf(kalam.KindText)}}, AsUser: p.User, Statement: 1}
 		if err := out.StartRows(header); err != nil {
 			return err
 		}

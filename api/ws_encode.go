@@ -7,6 +7,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -58,7 +59,7 @@ func appendControl(dst []byte, number int, more bool, last kalam.Seq) []byte {
 
 // rowEncoder writes initial rows as objects.
 type rowEncoder struct {
-	fields []engine.Field
+	fields []read.Field
 	keys   [][]byte // `"name":` of each field.
 	addSeq bool     // The fields lack _seq.
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -26,22 +27,17 @@ type affectedRows struct {
 	edits sqltext.Edits
 }
 
-// targetRelation stands before the name of the table whose rows a statement changes.
-// Its live rows are read, also where a condition on _deleted would show others: what is
-// deleted can be neither changed nor deleted again.
-const targetRelation = "_target"
-
 // startWith takes the WITH list of a statement: each query that the statement is
 // evaluated by has it in front.
 func (s *session) startWith(ctx context.Context, with dialect.RawSQL, edits sqltext.Edits) error {
 	if with.SQL == "" {
 		return nil
 	}
-	if err := s.e.query.CheckWith(ctx, with.SQL); err != nil {
+	if err := s.Query.CheckWith(ctx, with.SQL); err != nil {
 		return placed(err, edits, with.Pos)
 	}
 	s.with = with.SQL
-	s.cleanup = append(s.cleanup, func() { s.with = "" })
+	s.AtEnd(func() { s.with = "" })
 	return nil
 }
 
@@ -64,11 +60,11 @@ func withQuery(with, sql string) string {
 // query composes the query for the rows: _seq, all columns, and then the new values of
 // an UPDATE.
 func (a *affectedRows) query(ctx context.Context, s *session, t *kalam.Table) (string, *paramSet, error) {
-	if err := s.e.query.CheckExpr(ctx, a.where.SQL); err != nil {
+	if err := s.Query.CheckExpr(ctx, a.where.SQL); err != nil {
 		return "", nil, placed(err, a.edits, a.where.Pos)
 	}
 	params := newParamSet(s.params)
-	from, q := standIn(targetRelation, t, a.alias)
+	from, q := standIn(read.Target, t, a.alias)
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
 	for i := range t.Columns {
@@ -79,14 +75,14 @@ func (a *affectedRows) query(ctx context.Context, s *session, t *kalam.Table) (s
 			if isSimple(x) {
 				continue
 			}
-			if err := s.e.query.CheckExpr(ctx, x.Text); err != nil {
+			if err := s.Query.CheckExpr(ctx, x.Text); err != nil {
 				return "", nil, placed(err, a.edits, x.Pos)
 			}
 			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
 		}
 	}
 	if a.from.SQL != "" {
-		if err := s.e.query.CheckFrom(ctx, a.from.SQL); err != nil {
+		if err := s.Query.CheckFrom(ctx, a.from.SQL); err != nil {
 			return "", nil, placed(err, a.edits, a.from.Pos)
 		}
 		from += ", " + params.rewrite(a.from.SQL)
@@ -110,12 +106,12 @@ func (a *affectedRows) each(ctx context.Context, s *session, t *kalam.Table, f f
 	if err != nil {
 		return err
 	}
-	res, err := s.open(ctx, sql, params.values(), openOptions{composed: true})
+	res, err := s.Open(ctx, sql, params.values(), read.Options{Composed: true})
 	if err != nil {
 		return err
 	}
 	defer res.Close()
-	view, err := s.viewOf(t, res.snapshot)
+	view, err := s.View(t, res.Snapshot())
 	if err != nil {
 		return err
 	}
@@ -150,8 +146,8 @@ func valuesText(list []kalam.Value) []byte {
 	return out
 }
 
-func eachAffected(ctx context.Context, t *kalam.Table, res *openRows, f func(affectedRow) error) error {
-	return res.eachBatch(ctx, func(batch arrow.RecordBatch) error { return affectedOf(t, batch, f) })
+func eachAffected(ctx context.Context, t *kalam.Table, res *read.Rows, f func(affectedRow) error) error {
+	return res.EachBatch(ctx, func(batch arrow.RecordBatch) error { return affectedOf(t, batch, f) })
 }
 
 func affectedOf(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) error) error {

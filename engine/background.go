@@ -98,7 +98,7 @@ func (e *Engine) submitCleanup(ctx context.Context, t *kalam.Table) (kalam.Job, 
 
 // flushAll submits one flush per table with buffered rows.
 func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
-	if err := access.Check(s.principal, access.FlushAll); err != nil {
+	if err := access.Check(s.Principal, access.FlushAll); err != nil {
 		return err
 	}
 	ns, where, err := s.maintained(st.Namespace)
@@ -120,7 +120,7 @@ func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
 	if len(ids) > 0 {
 		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.principal.User, Statement: s.statement, JobIDs: ids})
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
 }
 
 // maintained returns the namespace of STORAGE FLUSH or COMPACT ALL, "" for all, and
@@ -139,7 +139,7 @@ func (s *session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where str
 // maintainedTable returns the table that STORAGE FLUSH or COMPACT TABLE, which verb
 // says, is to work on.
 func (s *session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, error) {
-	t, err := s.table(n, access.Maintain)
+	t, err := s.Table(n, access.Maintain)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func jobList(ids []kalam.JobID) string {
 }
 
 func (s *session) killJob(ctx context.Context, st *dialect.KillJob) error {
-	if err := access.Check(s.principal, access.KillJobs); err != nil {
+	if err := access.Check(s.Principal, access.KillJobs); err != nil {
 		return err
 	}
 	if err := s.e.runner.Cancel(ctx, st.Job); err != nil {

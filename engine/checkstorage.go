@@ -16,7 +16,7 @@ latency_ms BIGINT, total_bytes BIGINT?, used_bytes BIGINT?, error TEXT?, tested_
 
 // checkStorage probes a storage, and says whether segments in it are known to be damaged.
 func (s *session) checkStorage(ctx context.Context, st *dialect.CheckStorage) error {
-	if err := access.Check(s.principal, access.CheckStorages); err != nil {
+	if err := access.Check(s.Principal, access.CheckStorages); err != nil {
 		return err
 	}
 	h, err := s.e.lake.Check(ctx, st.Storage)

@@ -177,12 +177,12 @@ func (s *session) compactTable(ctx context.Context, st *dialect.CompactTable) er
 	if existing {
 		text = fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table '%s'. Job ID: %s", t.ID, job.ID)
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
 }
 
 // compactAll submits one compaction per table.
 func (s *session) compactAll(ctx context.Context, st *dialect.CompactAll) error {
-	if err := access.Check(s.principal, access.CompactAll); err != nil {
+	if err := access.Check(s.Principal, access.CompactAll); err != nil {
 		return err
 	}
 	ns, where, err := s.maintained(st.Namespace)
@@ -204,5 +204,5 @@ func (s *session) compactAll(ctx context.Context, st *dialect.CompactAll) error 
 	if len(ids) > 0 {
 		text = fmt.Sprintf("Storage compaction started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.principal.User, Statement: s.statement, JobIDs: ids})
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
 }

@@ -50,7 +50,7 @@ func (w *writer) defaulted(column, row int) {
 func (w *writer) count(ctx context.Context) error {
 	for i := range w.counting {
 		k := &w.counting[i]
-		id := buffer.CounterID{Scope: w.session.scope(w.table), Column: w.table.Columns[k.column].ID}
+		id := buffer.CounterID{Scope: w.session.Scope(w.table), Column: w.table.Columns[k.column].ID}
 		floor := int64(0)
 		for r := range w.rows {
 			if !k.takes(r) && !w.rows[r][k.column].IsNull() {
@@ -115,7 +115,7 @@ func (w *writer) freeKeys(ctx context.Context, inserts []change) ([]change, erro
 			if !w.countsKey(i) {
 				continue
 			}
-			_, live, err := w.session.current(ctx, w.table, inserts[i].Key)
+			_, live, err := w.session.Current(ctx, w.table, inserts[i].Key)
 			if err != nil {
 				return nil, err
 			}

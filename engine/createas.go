@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/read"
 )
 
 // tableOfQuery runs the query of CREATE TABLE ... AS: its results give spec the columns
@@ -18,12 +19,12 @@ func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spe
 	if err := s.checkParams(st.Params); err != nil {
 		return nil, err
 	}
-	res, err := s.open(ctx, st.As.SQL, s.params, openOptions{inner: true})
+	res, err := s.Open(ctx, st.As.SQL, s.params, read.Options{Inner: true})
 	if err != nil {
 		return nil, placed(err, st.Edits, st.As.Pos)
 	}
 	defer res.Close()
-	fields := s.fields(res.rows.Schema(), res.tables)
+	fields := res.Fields()
 	for i, f := range fields {
 		c := kalam.Column{Name: strings.ToLower(f.Name), Type: f.Type}
 		if err := dialect.CheckColumnName(dialect.Ident{Name: c.Name, Quoted: true}); err != nil {
@@ -37,14 +38,14 @@ func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spe
 		}
 		spec.Columns = append(spec.Columns, c)
 	}
-	if err := keyOfResults(st, spec, keyAmong(fields, res.tables)); err != nil {
+	if err := keyOfResults(st, spec, keyAmong(fields, res.Table())); err != nil {
 		return nil, err
 	}
 	if st.NoData {
 		return nil, nil
 	}
 	var rows [][]kalam.Value
-	err = eachRow(ctx, res, func(vals []kalam.Value) error {
+	err = res.Each(ctx, func(vals []kalam.Value) error {
 		for i := range vals {
 			var err error
 			if vals[i], err = castTo(&spec.Columns[i], vals[i]); err != nil {
@@ -62,14 +63,14 @@ func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spe
 
 // keyAmong returns the results that are the primary key of the only table that is read,
 // nil if some of it is missing.
-func keyAmong(fields []Field, rels []*relation) []int {
+func keyAmong(fields []read.Field, t *kalam.Table) []int {
 	var key []int
 	for i := range fields {
 		if len(fields[i].Flags) > 0 && fields[i].Flags[0] == "pk" {
 			key = append(key, i)
 		}
 	}
-	if len(rels) != 1 || rels[0].table == nil || len(key) != len(rels[0].table.PrimaryKey) {
+	if t == nil || len(key) != len(t.PrimaryKey) {
 		return nil
 	}
 	return key
@@ -134,10 +135,10 @@ func (s *session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value
 	w := &writer{session: s, table: t, rows: rows}
 	changes, err := w.insertions()
 	if err == nil {
-		err = s.e.access.May(s.principal, t, access.Insert)
+		err = s.Access.May(s.Principal, t, access.Insert)
 	}
 	if err == nil {
-		err = s.hold(t)
+		err = s.Hold(t)
 	}
 	if err == nil {
 		_, err = s.apply(ctx, changes)

@@ -51,7 +51,7 @@ func (s *session) manage(ctx context.Context, st dialect.Statement) error {
 }
 
 func (s *session) createNamespace(ctx context.Context, st *dialect.CreateNamespace) error {
-	if err := access.Check(s.principal, access.CreateNamespaces); err != nil {
+	if err := access.Check(s.Principal, access.CreateNamespaces); err != nil {
 		return err
 	}
 	created, err := s.e.catalog.CreateNamespace(ctx, st.Namespace, properties(st.Options), st.IfNotExists)
@@ -65,7 +65,7 @@ func (s *session) createNamespace(ctx context.Context, st *dialect.CreateNamespa
 }
 
 func (s *session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace) error {
-	if err := access.Check(s.principal, access.AlterNamespaces); err != nil {
+	if err := access.Check(s.Principal, access.AlterNamespaces); err != nil {
 		return err
 	}
 	if err := s.e.catalog.AlterNamespace(ctx, kalam.NamespaceID(st.Namespace.Name), properties(st.Options)); err != nil {
@@ -75,7 +75,7 @@ func (s *session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace
 }
 
 func (s *session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) error {
-	if err := access.Check(s.principal, access.DropNamespaces); err != nil {
+	if err := access.Check(s.Principal, access.DropNamespaces); err != nil {
 		return err
 	}
 	ns := kalam.NamespaceID(st.Namespace.Name)
@@ -121,28 +121,28 @@ func (s *session) blockTables(tables []*kalam.Table) (unblock func(), err error)
 // use sets the default namespace of the statements that follow in the request.
 func (s *session) use(st *dialect.Use) error {
 	ns := kalam.NamespaceID(st.Namespace.Name)
-	if !s.e.access.SeesNamespace(s.principal, ns) && !access.IsComputed(ns) {
+	if !s.Access.SeesNamespace(s.Principal, ns) && !access.IsComputed(ns) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
 	}
-	s.namespace = ns
+	s.Namespace = ns
 	return s.message(0, fmt.Sprintf("Namespace switched to '%s'", ns))
 }
 
 func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) error {
-	id, err := s.tableID(st.Name)
+	id, err := access.TableID(s.Namespace, st.Name)
 	if err != nil {
 		return err
 	}
 	spec := st.Table
 	spec.ID = id
 	if spec.Kind == 0 {
-		spec.Kind = access.DefaultKind(s.principal, id.Namespace)
+		spec.Kind = access.DefaultKind(s.Principal, id.Namespace)
 	}
 	if access.IsComputed(id.Namespace) {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a table in namespace '%s'", id.Namespace).At(st.Name.Pos)
 	}
-	if err := s.e.access.MayCreate(s.principal, spec.Kind, id.Namespace); err != nil {
-		if _, known := s.table(st.Name, access.See); st.IfNotExists && known == nil {
+	if err := s.Access.MayCreate(s.Principal, spec.Kind, id.Namespace); err != nil {
+		if _, known := s.Table(st.Name, access.See); st.IfNotExists && known == nil {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
 		}
 		return err
@@ -181,7 +181,7 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 	if err := s.e.prepareFolder(ctx, &spec); err != nil {
 		return err
 	}
-	t, err := s.e.catalog.CreateTable(ctx, s.principal, spec)
+	t, err := s.e.catalog.CreateTable(ctx, s.Principal, spec)
 	if err != nil {
 		if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
@@ -219,7 +219,7 @@ func (s *session) castDefaults(t *kalam.Table) error {
 func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 	err := s.dropFoundTable(ctx, st.Name)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound { // It never was, or another statement was faster.
-		id, err := s.tableID(st.Name)
+		id, err := access.TableID(s.Namespace, st.Name)
 		if err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 }
 
 func (s *session) dropFoundTable(ctx context.Context, name dialect.Name) error {
-	t, err := s.table(name, access.Drop)
+	t, err := s.Table(name, access.Drop)
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (s *session) dropFoundTable(ctx context.Context, name dialect.Name) error {
 	}
 	return s.out.Done(Done{
 		Message: fmt.Sprintf("Table %s dropped successfully. Cleanup job: %s", t.ID, job.ID),
-		AsUser:  s.principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID},
+		AsUser:  s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID},
 	})
 }
 

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
-	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
@@ -19,6 +18,7 @@ import (
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
@@ -39,8 +39,7 @@ type Engine struct {
 	runner   *jobs.Runner
 	flushes  *jobs.FlushScheduler
 	rules    jobs.FlushRules
-	computed *systables.Registry
-	access   *access.Resolver
+	reader   *read.Reader
 	points   pointCache
 	refs     catalog.TableRefs
 
@@ -157,10 +156,13 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)
 	}
-	e.computed = e.systemTables()
-	e.access = access.New(e.catalog, access.Options{
-		Computed: e.computed.Definitions(), FollowShared: e.config.Live.SharedTables == SharedAllow,
-	})
+	computed := e.systemTables()
+	e.reader = &read.Reader{
+		Catalog: e.catalog, Computed: computed, Query: e.query, Store: e.store, Segments: e.segments, Refs: &e.refs,
+		Access: access.New(e.catalog, access.Options{
+			Computed: computed.Definitions(), FollowShared: e.config.Live.SharedTables == SharedAllow,
+		}),
+	}
 	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
 }
 
@@ -244,34 +246,3 @@ func (e *Engine) Counters() *systables.Counters { return &e.counters }
 
 // Started returns when the engine was opened.
 func (e *Engine) Started() time.Time { return e.started }
-
-// tableSource builds what a query reads of one table. The files of it are lent by
-// lent, also after an error.
-func (e *Engine) tableSource(
-	ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, now time.Time, lent *segments.Files,
-) (src query.Source, err error) {
-	src.Schema = e.schemaOf(t)
-	layouts := e.segments.Layouts(t)
-	for _, seg := range view.Segments() {
-		layout, err := layouts.Of(seg.Segment)
-		if err != nil {
-			return src, err
-		}
-		path, err := lent.Lend(ctx, e.segments, seg.Segment)
-		if err != nil {
-			return src, err
-		}
-		src.Files = append(src.Files, query.File{Path: path, Layout: layout, Dead: hidden(seg, withDeleted)})
-	}
-	batches, err := view.Batches(withDeleted)
-	if err != nil {
-		return src, err
-	}
-	if t.Expires() {
-		batches = unexpired(batches, kalam.SeqAt(now.Add(-t.Options.TTL)))
-	}
-	for _, b := range batches {
-		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live, ID: b.ID})
-	}
-	return src, nil
-}

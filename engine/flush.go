@@ -283,5 +283,5 @@ func (s *session) flushTable(ctx context.Context, st *dialect.FlushTable) error 
 	case !dirty:
 		text = fmt.Sprintf("Storage flush skipped: no pending writes for table '%s'", t.ID)
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
 }

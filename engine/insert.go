@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -222,15 +223,15 @@ func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []
 	s := w.session
 	params := newParamSet(s.params)
 	sql := s.compose(params, params.rewrite(st.Select)) // ON CONFLICT may have placeholders of its own.
-	res, err := s.open(ctx, sql, params.values(), openOptions{inner: true, composed: s.with != ""})
+	res, err := s.Open(ctx, sql, params.values(), read.Options{Inner: true, Composed: s.with != ""})
 	if err != nil {
 		return placed(err, st.Edits, st.SelectPos)
 	}
 	defer res.Close()
-	if got := res.rows.Schema().NumFields(); got != len(target) {
+	if got := res.Schema().NumFields(); got != len(target) {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT has %d target columns but the query gives %d", len(target), got).At(st.SelectPos)
 	}
-	return res.eachBatch(ctx, func(batch arrow.RecordBatch) error { return w.castRows(batch, target) })
+	return res.EachBatch(ctx, func(batch arrow.RecordBatch) error { return w.castRows(batch, target) })
 }
 
 // castRows adds the rows of a batch, cast to the columns of target.
@@ -270,7 +271,7 @@ func (w *writer) insertion(i int) (buffer.Mutation, error) {
 		return buffer.Mutation{}, err
 	}
 	return buffer.Mutation{
-		Table: w.table, Scope: w.session.scope(w.table), Kind: kalam.ChangeInsert, Key: key, Payload: payload,
+		Table: w.table, Scope: w.session.Scope(w.table), Kind: kalam.ChangeInsert, Key: key, Payload: payload,
 	}, nil
 }
 

@@ -10,10 +10,10 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
@@ -92,14 +92,12 @@ type liveSpec struct {
 // construct or table that live queries do not take), CodeTableNotFound,
 // CodePermissionDenied, CodeResourceExhausted (too many subscriptions).
 func (e *Engine) Subscribe(ctx context.Context, p kalam.Principal, r LiveRequest) (*LiveQuery, error) {
-	s := &session{e: e, principal: p, namespace: r.Namespace, params: r.Params, now: e.now()}
-	if s.namespace == "" {
-		s.namespace = kalam.DefaultNamespace
-	}
+	s := &session{Caller: e.caller(p, r.Namespace), e: e, params: r.Params}
+	s.Now = e.now()
 	q, err := s.subscribe(ctx, r)
 	if err != nil || q.load == nil {
-		s.endStatement()
-		s.letGo()
+		s.EndStatement()
+		s.Release()
 	}
 	return q, err
 }
@@ -109,7 +107,7 @@ func (s *session) subscribe(ctx context.Context, r LiveRequest) (*LiveQuery, err
 	if err != nil {
 		return nil, err
 	}
-	if err := s.hold(spec.table); err != nil {
+	if err := s.Hold(spec.table); err != nil {
 		return nil, err
 	}
 	options := spec.options
@@ -126,25 +124,25 @@ func (s *session) subscribe(ctx context.Context, r LiveRequest) (*LiveQuery, err
 	}
 	q := &LiveQuery{spec: spec}
 	q.sub, err = s.e.hub.Register(subscribe.Spec{
-		Table: spec.table, Scope: s.scope(spec.table), User: s.principal.User, Role: s.principal.Role, Filter: spec.filter, Evaluator: spec.evaluator,
+		Table: spec.table, Scope: s.Scope(spec.table), User: s.Principal.User, Role: s.Principal.Role, Filter: spec.filter, Evaluator: spec.evaluator,
 		Columns: spec.columns, ExactEvents: r.Exact, QueueLimit: limit, Outbox: r.Outbox, Connection: r.Connection, Subscription: r.ID,
 		SQL: r.SQL, Options: listed,
 	})
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := s.pin(ctx, []buffer.TableScope{s.tableScope(spec.table)})
+	snapshot, err := s.Pin(ctx, spec.table)
 	if err != nil {
 		q.sub.Close()
 		return nil, err
 	}
-	q.seq = snapshot.snap.Seq()
+	q.seq = snapshot.Seq()
 	if options == nil {
-		snapshot.release()
+		snapshot.Release()
 		return q, nil
 	}
-	if err := s.checkWindow(spec.table, options.From, snapshot.view(s.scope(spec.table))); err != nil {
-		snapshot.release()
+	if err := s.checkWindow(spec.table, options.From, snapshot.View(s.Scope(spec.table))); err != nil {
+		snapshot.Release()
 		q.sub.Close()
 		return nil, err
 	}
@@ -164,15 +162,15 @@ func (s *session) liveSpec(ctx context.Context, r LiveRequest) (*liveSpec, error
 			return nil, err
 		}
 	}
-	plan, err := s.e.query.LiveQuery(ctx, text.text, s.params)
+	plan, err := s.Query.LiveQuery(ctx, text.text, s.params)
 	if err != nil {
 		return nil, placed(err, text.edits, text.pos)
 	}
-	if spec.table, err = s.table(dialect.Name{Parts: plan.Table, Pos: plan.Position}, access.Follow); err != nil {
+	if spec.table, err = s.Table(dialect.Name{Parts: plan.Table, Pos: plan.Position}, access.Follow); err != nil {
 		return nil, placed(err, text.edits, text.pos)
 	}
 	if plan.Namespace != "" && plan.Namespace != string(spec.table.ID.Namespace) {
-		err := kalam.Positioned(notReferenced(plan.Namespace, spec.table.ID), plan.Position)
+		err := kalam.Positioned(read.NotReferenced(plan.Namespace, spec.table.ID), plan.Position)
 		return nil, placed(err, text.edits, text.pos)
 	}
 	spec.alias, spec.where = plan.Alias, plan.Where
@@ -243,7 +241,7 @@ func liveColumnsOf(t *kalam.Table, names []string) ([]int, error) {
 // knows the answer.
 func (s *session) liveFilter(ctx context.Context, spec *liveSpec, plan *query.LivePlan) error {
 	if plan.FilterErr == nil {
-		f, err := subscribe.Compile(spec.table, plan.Filter, s.principal.User, s.principal.Role)
+		f, err := subscribe.Compile(spec.table, plan.Filter, s.Principal.User, s.Principal.Role)
 		if err == nil {
 			spec.filter = f
 			return nil
@@ -254,7 +252,7 @@ func (s *session) liveFilter(ctx context.Context, spec *liveSpec, plan *query.Li
 	} else if !errors.Is(plan.FilterErr, subscribe.ErrNotCompilable) {
 		return plan.FilterErr
 	}
-	ev := &sqlEvaluator{engine: s.e, principal: s.principal, alias: spec.alias, where: spec.where, deleted: plan.NamesDeleted}
+	ev := &sqlEvaluator{engine: s.e, principal: s.Principal, alias: spec.alias, where: spec.where, deleted: plan.NamesDeleted}
 	spec.evaluator = ev
 	// A condition that cannot be evaluated is refused now, not at the first change.
 	_, err := ev.Match(ctx, spec.table, nil)
@@ -285,24 +283,24 @@ func (q *LiveQuery) HasInitial() bool { return q.load != nil }
 
 // Fields describes the columns of the initial rows: those of the select list,
 // or all with _seq and _deleted.
-func (q *LiveQuery) Fields() []Field {
-	var out []Field
+func (q *LiveQuery) Fields() []read.Field {
+	var out []read.Field
 	for _, c := range q.output() {
-		out = append(out, c.field)
+		out = append(out, c.Field)
 	}
 	return out
 }
 
 // output lists the columns of the initial rows.
-func (q *LiveQuery) output() []pointColumn {
+func (q *LiveQuery) output() []read.Column {
 	t := q.spec.table
 	if q.spec.columns == nil {
-		out, _ := pointOutput(t, &dialect.Point{}) // All columns always map.
+		out, _ := read.Columns(t, &dialect.Point{}) // All columns always map.
 		return out
 	}
-	out := make([]pointColumn, 0, len(q.spec.columns))
+	out := make([]read.Column, 0, len(q.spec.columns))
 	for _, i := range q.spec.columns {
-		out = append(out, columnOutput(t, i, t.Columns[i].Name))
+		out = append(out, read.ColumnOf(t, i, t.Columns[i].Name))
 	}
 	return out
 }
@@ -349,23 +347,24 @@ func (v *sqlEvaluator) NamesDeleted() bool { return v.deleted }
 
 // Match evaluates the condition over the rows in one query.
 func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.Row) ([]bool, error) {
-	batches, err := batchesOf(t, rows)
+	batches, err := read.BatchesOf(t, rows)
 	if err != nil {
 		return nil, err
 	}
-	defer releaseBatches(batches)
-	s := &session{e: v.engine, principal: v.principal, namespace: kalam.DefaultNamespace, now: v.engine.now()}
-	defer s.endStatement()
+	defer read.ReleaseBatches(batches)
+	s := v.engine.caller(v.principal, "")
+	s.Now = v.engine.now()
+	defer s.EndStatement()
 	q := sqltext.QuoteIdent(v.alias)
 	sql := fmt.Sprintf("SELECT %s.%s FROM %s AS %s WHERE (%s)", q, kalam.ColumnSeq, changesRelation, q, v.where)
 	source := &query.Source{Schema: datatype.TableSchema(t), Batches: batches}
-	res, err := s.open(ctx, sql, nil, openOptions{composed: true, sources: map[string]*query.Source{changesRelation: source}})
+	res, err := s.Open(ctx, sql, nil, read.Options{Composed: true, Given: map[string]read.Given{changesRelation: {Source: source}}})
 	if err != nil {
 		return nil, err
 	}
 	defer res.Close()
 	hit := make(map[kalam.Seq]bool, len(rows))
-	if err := eachRow(ctx, res, func(vals []kalam.Value) error {
+	if err := res.Each(ctx, func(vals []kalam.Value) error {
 		hit[kalam.Seq(vals[0].Int())] = true
 		return nil
 	}); err != nil {
@@ -381,8 +380,8 @@ func (v *sqlEvaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.R
 // killLive ends a live query: one's own, or any for admins. Others learn nothing
 // of the live queries of another user, not even whether there is one.
 func (s *session) killLive(st *dialect.KillLive) error {
-	if !access.Has(s.principal, access.KillLive) && !kalam.IsLiveIDOf(st.ID, s.principal.User) {
-		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID, s.principal.User).At(st.Pos)
+	if !access.Has(s.Principal, access.KillLive) && !kalam.IsLiveIDOf(st.ID, s.Principal.User) {
+		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID, s.Principal.User).At(st.Pos)
 	}
 	if s.e.hub.Kill(st.ID) {
 		return s.message(0, "Live query killed: "+st.ID)

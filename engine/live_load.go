@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -33,7 +31,7 @@ type LiveBatch struct {
 // snapshot that stays pinned until the last page.
 type liveLoad struct {
 	session  *session
-	snapshot *pinned
+	snapshot *read.Snapshot
 	spec     *liveSpec
 	number   int
 	last     kalam.Seq // Up to where rows were read.
@@ -47,10 +45,10 @@ type liveLoad struct {
 
 func (l *liveLoad) close() {
 	if l.snapshot != nil {
-		l.snapshot.release()
+		l.snapshot.Release()
 		l.snapshot = nil
-		l.session.endStatement()
-		l.session.letGo()
+		l.session.EndStatement()
+		l.session.Release()
 	}
 }
 
@@ -98,7 +96,7 @@ func (l *liveLoad) start(ctx context.Context) error {
 	}
 	q := sqltext.QuoteIdent(l.spec.alias)
 	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(), q)
-	vals, err := l.session.oneRowOf(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
+	vals, err := l.session.OneRow(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
 	if err != nil {
 		return err
 	}
@@ -120,14 +118,14 @@ func (l *liveLoad) from() string {
 }
 
 // page reads up to size rows after last into b.
-func (l *liveLoad) page(ctx context.Context, out []pointColumn, size int, b *LiveBatch) error {
+func (l *liveLoad) page(ctx context.Context, out []read.Column, size int, b *LiveBatch) error {
 	q := sqltext.QuoteIdent(l.spec.alias)
 	namesDeleted := l.spec.namesDeleted()
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s._seq", q)
 	for _, c := range out {
-		if c.column >= 0 {
-			fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(c.field.Name))
+		if c.Index >= 0 {
+			fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(c.Field.Name))
 		}
 	}
 	if namesDeleted {
@@ -135,13 +133,13 @@ func (l *liveLoad) page(ctx context.Context, out []pointColumn, size int, b *Liv
 	}
 	fmt.Fprintf(&sql, "%s AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", l.from(), q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
-	res, err := l.session.open(ctx, sql.String(), params, openOptions{composed: true, snapshot: l.snapshot})
+	res, err := l.session.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
 	if err != nil {
 		return err
 	}
-	defer l.session.endStatement()
+	defer l.session.EndStatement()
 	defer res.Close()
-	return eachRow(ctx, res, func(vals []kalam.Value) error {
+	return res.Each(ctx, func(vals []kalam.Value) error {
 		if len(b.Rows) == size {
 			b.HasMore = true
 			return nil
@@ -155,17 +153,17 @@ func (l *liveLoad) page(ctx context.Context, out []pointColumn, size int, b *Liv
 }
 
 // row arranges the values of page's query by the output columns.
-func (l *liveLoad) row(out []pointColumn, vals []kalam.Value, namesDeleted bool) ([]kalam.Value, error) {
+func (l *liveLoad) row(out []read.Column, vals []kalam.Value, namesDeleted bool) ([]kalam.Value, error) {
 	row := make([]kalam.Value, len(out))
 	next := 1
 	for i, c := range out {
-		switch c.column {
-		case pointSeq:
+		switch c.Index {
+		case read.SeqColumn:
 			row[i] = vals[0]
-		case pointDeleted:
+		case read.DeletedColumn:
 			row[i] = kalam.Bool(namesDeleted && vals[len(vals)-1].Bool())
 		default:
-			v, err := castTo(&l.spec.table.Columns[c.column], vals[next])
+			v, err := castTo(&l.spec.table.Columns[c.Index], vals[next])
 			if err != nil {
 				return nil, err
 			}
@@ -182,22 +180,4 @@ func (spec *liveSpec) namesDeleted() bool {
 		return spec.evaluator.NamesDeleted()
 	}
 	return spec.filter != nil && spec.filter.NamesDeleted()
-}
-
-// eachRow hands every row of a running query to f.
-func eachRow(ctx context.Context, rows *openRows, f func(vals []kalam.Value) error) error {
-	return rows.eachBatch(ctx, func(batch arrow.RecordBatch) error { return eachOf(batch, f) })
-}
-
-func eachOf(batch arrow.RecordBatch, f func(vals []kalam.Value) error) error {
-	for r := range int(batch.NumRows()) {
-		vals := make([]kalam.Value, batch.NumCols())
-		for i := range vals {
-			vals[i] = datatype.ValueAt(batch.Column(i), r)
-		}
-		if err := f(vals); err != nil {
-			return err
-		}
-	}
-	return nil
 }

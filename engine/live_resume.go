@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -29,7 +30,7 @@ func (s *session) checkWindow(t *kalam.Table, from kalam.Seq, view *buffer.View)
 		return kalam.Errorf(kalam.CodeResumeWindow,
 			"resume window exceeded: reload required (deletions since then were forgotten)")
 	}
-	if from >= kalam.SeqAt(s.now.Add(-retention)) {
+	if from >= kalam.SeqAt(s.Now.Add(-retention)) {
 		return nil
 	}
 	return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions are kept for %d hours)",
@@ -46,7 +47,7 @@ type resumedRow struct {
 // resumedBatch gives the next rows and then the next gone ones, in the order of their
 // seqs: at whatever point the client is cut off, it has everything up to the highest
 // seq that it has seen. So what was read at once may take several batches.
-func (l *liveLoad) resumedBatch(ctx context.Context, out []pointColumn, size int, b *LiveBatch) error {
+func (l *liveLoad) resumedBatch(ctx context.Context, out []read.Column, size int, b *LiveBatch) error {
 	if len(l.ahead) == 0 {
 		if err := l.readResumed(ctx, out, size); err != nil {
 			return err
@@ -70,7 +71,7 @@ func (l *liveLoad) resumedBatch(ctx context.Context, out []pointColumn, size int
 
 // readResumed reads up to size changes after last: the newest version of each key
 // that was written since.
-func (l *liveLoad) readResumed(ctx context.Context, out []pointColumn, size int) error {
+func (l *liveLoad) readResumed(ctx context.Context, out []read.Column, size int) error {
 	l.unread = false
 	t, q := l.spec.table, sqltext.QuoteIdent(l.spec.alias)
 	var sql strings.Builder
@@ -82,14 +83,14 @@ func (l *liveLoad) readResumed(ctx context.Context, out []pointColumn, size int)
 	fmt.Fprintf(&sql, ", %s._deleted, (%s) FROM %s.%s AS %s WHERE (%s) AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", q, shown,
 		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)), q, where, q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
-	res, err := l.session.open(ctx, sql.String(), params, openOptions{composed: true, snapshot: l.snapshot})
+	res, err := l.session.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
 	if err != nil {
 		return err
 	}
-	defer l.session.endStatement()
+	defer l.session.EndStatement()
 	defer res.Close()
 	entries := 0
-	return eachRow(ctx, res, func(vals []kalam.Value) error {
+	return res.Each(ctx, func(vals []kalam.Value) error {
 		if entries == size {
 			l.unread = true
 			return nil
@@ -121,7 +122,7 @@ func (l *liveLoad) resumedCondition() (looked, shown string) {
 }
 
 // resumed takes in a changed row: _seq, all columns, _deleted, whether it is shown.
-func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value) error {
+func (l *liveLoad) resumed(out []read.Column, vals []kalam.Value) error {
 	t, seq := l.spec.table, kalam.Seq(vals[0].Int())
 	stored, deleted, shown := vals[1:1+len(t.Columns)], vals[1+len(t.Columns)].Bool(), vals[2+len(t.Columns)].Bool()
 	l.last = seq
@@ -135,7 +136,7 @@ func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value) error {
 	if !shown {
 		// A row that was deleted before the client's last seq may be with it still: it may
 		// have been cut off between a later version, which hid the deletion, and that.
-		view := l.snapshot.view(l.session.scope(t))
+		view := l.snapshot.View(l.session.Scope(t))
 		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
 			return nil
 		}
@@ -146,13 +147,13 @@ func (l *liveLoad) resumed(out []pointColumn, vals []kalam.Value) error {
 	}
 	row := make([]kalam.Value, len(out))
 	for i, c := range out {
-		switch c.column {
-		case pointSeq:
+		switch c.Index {
+		case read.SeqColumn:
 			row[i] = kalam.BigInt(int64(seq))
-		case pointDeleted:
+		case read.DeletedColumn:
 			row[i] = kalam.Bool(deleted)
 		default:
-			row[i] = stored[c.column]
+			row[i] = stored[c.Index]
 		}
 	}
 	l.ahead = append(l.ahead, resumedRow{seq: seq, row: row})

@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/read"
 )
 
 // Request is one request of a client: one or more statements with their
@@ -18,16 +19,9 @@ type Request struct {
 	RequestID  string
 }
 
-// Field is one column of a result. Flags are among pk, nn and uq, in this order.
-type Field struct {
-	Name  string
-	Type  kalam.DataType
-	Flags []string
-}
-
 // RowsHeader begins a row result.
 type RowsHeader struct {
-	Fields    []Field
+	Fields    []read.Field
 	Arrow     *arrow.Schema // Of the batches that follow; nil when rows come by Values.
 	AsUser    kalam.UserID
 	Statement int // 1-based.

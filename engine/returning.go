@@ -6,20 +6,18 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // message reports a statement without rows.
 func (s *session) message(n int64, text string) error {
-	return s.out.Done(Done{RowCount: n, Message: text, AsUser: s.principal.User, Statement: s.statement})
+	return s.out.Done(Done{RowCount: n, Message: text, AsUser: s.Principal.User, Statement: s.statement})
 }
 
 func asDuplicate(err error, dup **buffer.DuplicateKeyError) bool { return errors.As(err, dup) }
@@ -64,19 +62,19 @@ func (s *session) rehearse(ctx context.Context, a *answer, changes []change) err
 	for i := range seqs {
 		seqs[i] = s.e.store.Clock().Last()
 	}
-	return s.returnRows(ctx, a, changes, seqs, func(ctx context.Context, res *openRows) error {
-		return eachRow(ctx, res, func([]kalam.Value) error { return nil })
+	return s.returnRows(ctx, a, changes, seqs, func(ctx context.Context, res *read.Rows) error {
+		return res.Each(ctx, func([]kalam.Value) error { return nil })
 	})
 }
 
 // returnedColumns maps a list of plain columns; ok is false when an item is
 // anything else, which DuckDB evaluates.
-func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []pointColumn, ok bool) {
+func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []read.Column, ok bool) {
 	p := &dialect.Point{}
 	for _, x := range list {
 		switch {
 		case x.SQL == "*" && len(list) == 1:
-			return pointOutput(t, p)
+			return read.Columns(t, p)
 		case x.Column == "":
 			return nil, false
 		}
@@ -86,17 +84,17 @@ func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []pointColu
 		}
 		p.Columns = append(p.Columns, dialect.PointColumn{Column: dialect.Ident{Name: x.Column}, As: as})
 	}
-	return pointOutput(t, p)
+	return read.Columns(t, p)
 }
 
 // returnColumns sends columns of the written rows.
-func (s *session) returnColumns(t *kalam.Table, out []pointColumn, changes []change, seqs []kalam.Seq) error {
+func (s *session) returnColumns(t *kalam.Table, out []read.Column, changes []change, seqs []kalam.Seq) error {
 	if err := s.out.StartRows(s.columnsHeader(out)); err != nil {
 		return err
 	}
 	rows := returnedRows(changes, seqs)
 	for _, row := range rows {
-		vals, err := columnValues(t, out, row)
+		vals, err := read.ColumnValues(t, out, row)
 		if err != nil {
 			return err
 		}
@@ -106,9 +104,6 @@ func (s *session) returnColumns(t *kalam.Table, out []pointColumn, changes []cha
 	}
 	return s.out.EndRows(RowsTrailer{RowCount: int64(len(rows))})
 }
-
-// maxBatchRows is the largest batch that DuckDB takes as one data chunk.
-const maxBatchRows = 2048
 
 // returnedRows are the rows of a statement, in its order: as they are now, a deleted one
 // as it was.
@@ -128,30 +123,25 @@ const writtenRelation = "_written"
 
 // returnRows evaluates the RETURNING list over the written rows and hands the
 // running query to use.
-func (s *session) returnRows(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq, use func(context.Context, *openRows) error) error {
+func (s *session) returnRows(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq, use func(context.Context, *read.Rows) error) error {
 	t := a.table
-	stored, err := batchesOf(t, returnedRows(changes, seqs))
+	stored, err := read.BatchesOf(t, returnedRows(changes, seqs))
 	if err != nil {
 		return err
 	}
-	defer releaseBatches(stored)
-	batches, release := withoutSeqs(stored, func(seq kalam.Seq) bool { return seq == unknownSeq })
+	defer read.ReleaseBatches(stored)
+	batches, release := read.WithoutSeqs(stored, func(seq kalam.Seq) bool { return seq == read.UnknownSeq })
 	defer release()
 	sql, params, err := s.returningQuery(ctx, a)
 	if err != nil {
 		return err
 	}
-	source := &query.Source{Schema: datatype.TableSchema(t), Batches: batches}
-	res, err := s.open(ctx, sql, params, openOptions{sources: map[string]*query.Source{writtenRelation: source}, composed: true})
+	written := read.Given{Source: &query.Source{Schema: datatype.TableSchema(t), Batches: batches}, Of: t}
+	res, err := s.Open(ctx, sql, params, read.Options{Given: map[string]read.Given{writtenRelation: written}, Composed: true})
 	if err != nil {
 		return err
 	}
 	defer res.Close()
-	for _, r := range res.tables {
-		if r.source == source {
-			r.table = t
-		}
-	}
 	return use(ctx, res)
 }
 
@@ -181,7 +171,7 @@ func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kala
 			sql.WriteString("*")
 			continue
 		}
-		if err := s.e.query.CheckExpr(ctx, x.SQL); err != nil {
+		if err := s.Query.CheckExpr(ctx, x.SQL); err != nil {
 			return "", nil, placed(err, a.edits, x.Pos)
 		}
 		sql.WriteString(params.rewrite(x.SQL))
@@ -193,55 +183,4 @@ func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kala
 	sql.WriteString(" FROM " + from)
 	text := s.compose(params, sql.String())
 	return text, params.values(), nil
-}
-
-// rowsSource builds a source from values, for relations that the server computes.
-func rowsSource(schema *arrow.Schema, rows [][]kalam.Value) (query.Source, func(), error) {
-	b, err := datatype.NewRowsBuilder(memory.DefaultAllocator, schema)
-	if err != nil {
-		return query.Source{}, nil, err
-	}
-	defer b.Release()
-	var batches []query.Batch
-	release := func() {
-		for _, x := range batches {
-			x.Record.Release()
-		}
-	}
-	for _, row := range rows {
-		if err := b.AppendValues(row); err != nil {
-			release()
-			return query.Source{}, nil, err
-		}
-		if b.Len() == maxBatchRows {
-			batches = append(batches, query.Batch{Record: b.NewBatch()})
-		}
-	}
-	if b.Len() > 0 {
-		batches = append(batches, query.Batch{Record: b.NewBatch()})
-	}
-	return query.Source{Schema: schema, Batches: batches}, release, nil
-}
-
-// batchesOf builds the Arrow batches of rows.
-func batchesOf(t *kalam.Table, rows []kalam.Row) ([]query.Batch, error) {
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
-	defer b.Release()
-	var batches []query.Batch
-	for i, row := range rows {
-		if err := b.Append(row); err != nil {
-			releaseBatches(batches)
-			return nil, err
-		}
-		if b.Len() == maxBatchRows || i == len(rows)-1 {
-			batches = append(batches, query.Batch{Record: b.NewBatch()})
-		}
-	}
-	return batches, nil
-}
-
-func releaseBatches(batches []query.Batch) {
-	for _, b := range batches {
-		b.Record.Release()
-	}
 }

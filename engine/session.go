@@ -9,26 +9,23 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // session is the execution of one request: its principal, its default
 // namespace, its parameters and its open transaction. It lives in one goroutine.
 type session struct {
+	read.Caller
 	e         *Engine
-	principal kalam.Principal
-	namespace kalam.NamespaceID
 	params    []kalam.Value
 	out       Results
 	statement int // 1-based number of the statement under way.
 	requestID string
-	now       time.Time
 	deadline  time.Time // Of the whole request; zero for none.
 	txn       *transaction
-	written   *kalam.Table        // That the statement writes to.
-	with      string              // The WITH list in front of the statement under way, "" for none.
-	cleanup   []func()            // Run when the statement ends: memory of computed relations.
-	held      []kalam.TableNumber // Tables that are kept from removal until the request ends.
+	written   *kalam.Table // That the statement writes to.
+	with      string       // The WITH list in front of the statement under way, "" for none.
 }
 
 // Execute runs the statements of r in order as p and reports each result to
@@ -48,14 +45,11 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 	if len(r.Params) > 0 && len(fragments) > 1 {
 		return &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch, "Parameters not supported with multi-statement batches")}
 	}
-	s := &session{e: e, principal: p, namespace: r.Namespace, params: r.Params, out: out, requestID: r.RequestID}
-	if s.namespace == "" {
-		s.namespace = kalam.DefaultNamespace
-	}
+	s := &session{Caller: e.caller(p, r.Namespace), e: e, params: r.Params, out: out, requestID: r.RequestID}
 	if err := s.checkActing(fragments); err != nil {
 		return err
 	}
-	defer s.letGo()
+	defer s.Release()
 	defer s.abandon()
 	if t := e.config.Query.RequestTimeout(); t > 0 {
 		s.deadline = time.Now().Add(t)
@@ -71,6 +65,24 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 		return &StatementError{Statement: len(fragments), SQL: fragments[len(fragments)-1].Text, Err: err}
 	}
 	return nil
+}
+
+// caller returns who runs statements with a default namespace, "" for the usual one.
+func (e *Engine) caller(p kalam.Principal, ns kalam.NamespaceID) read.Caller {
+	if ns == "" {
+		ns = kalam.DefaultNamespace
+	}
+	return read.Caller{Reader: e.reader, Principal: p, Namespace: ns}
+}
+
+// writable resolves the target of a statement that writes rows.
+func (s *session) writable(n dialect.Name, want access.Intent) (*kalam.Table, error) {
+	t, err := s.Table(n, want)
+	if err != nil {
+		return nil, err
+	}
+	s.written = t
+	return t, s.Hold(t)
 }
 
 // checkActing rejects the whole request, before anything runs, when one of its
@@ -105,10 +117,10 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 	if err != nil {
 		return kalam.Principal{}, err
 	}
-	p, ok := access.ActFor(s.principal, target, s.e.catalog.RankOf(target))
+	p, ok := access.ActFor(s.Principal, target, s.e.catalog.RankOf(target))
 	if !ok {
 		return kalam.Principal{}, kalam.Errorf(kalam.CodePermissionDenied,
-			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'", s.principal.User, s.principal.Role, target)
+			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'", s.Principal.User, s.Principal.Role, target)
 	}
 	return p, nil
 }
@@ -116,10 +128,10 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 // run executes one statement under the statement timeout. rest are the
 // statements that follow it in the request.
 func (s *session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fragment) error {
-	s.now = s.e.now()
+	s.Now = s.e.now()
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	defer s.endStatement()
+	defer s.EndStatement()
 	st, err := dialect.Parse(f.Text)
 	if err == nil {
 		err = ctx.Err() // Statements that are done at once don't look at it.
@@ -140,18 +152,10 @@ func (s *session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fr
 // noteSlow logs a statement that took long, without its text, which holds rows
 // of the user.
 func (s *session) noteSlow(st dialect.Statement, bytes int) {
-	took := s.e.now().Sub(s.now)
+	took := s.e.now().Sub(s.Now)
 	if limit := s.e.config.Log.SlowQueryMS; limit > 0 && took >= time.Duration(limit)*time.Millisecond {
-		s.e.log.Warn("slow statement", "user", string(s.principal.User), "statement", st.Verb(), "bytes", bytes, "took", took, "request", s.requestID)
+		s.e.log.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes, "took", took, "request", s.requestID)
 	}
-}
-
-// endStatement frees what lived as long as the statement.
-func (s *session) endStatement() {
-	for _, f := range s.cleanup {
-		f()
-	}
-	s.cleanup = s.cleanup[:0]
 }
 
 // The causes of contexts that end because a statement, or all of a request, took too
@@ -298,9 +302,9 @@ func (s *session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 	if err := s.mayActWith(inner); err != nil {
 		return err
 	}
-	saved := s.principal
-	s.principal = p
-	defer func() { s.principal = saved }()
+	saved := s.Principal
+	s.Principal = p
+	defer func() { s.Principal = saved }()
 	return located(s.execute(ctx, inner, nil), st.Offset)
 }
 
@@ -322,7 +326,7 @@ func (s *session) mayActWith(st dialect.Statement) error {
 		return nil
 	}
 	for _, name := range names {
-		if _, err := s.resolve(name, access.WriteAs); err != nil {
+		if _, err := s.Resolve(name, access.WriteAs); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -36,7 +37,7 @@ func (s *session) show(ctx context.Context, st dialect.Statement) error {
 // showStorages lists the storages: all of them for admins, names and types for others,
 // who need them for STORAGE_ID and no more.
 func (s *session) showStorages(ctx context.Context) error {
-	if access.Has(s.principal, access.SeeStorages) {
+	if access.Has(s.Principal, access.SeeStorages) {
 		return s.elevated(ctx, "SELECT * FROM system.storages")
 	}
 	return s.elevated(ctx, "SELECT storage_id, storage_name, storage_type FROM system.storages ORDER BY storage_id")
@@ -44,7 +45,7 @@ func (s *session) showStorages(ctx context.Context) error {
 
 // elevated streams a query of the server's own text over system tables.
 func (s *session) elevated(ctx context.Context, sql string, params ...kalam.Value) error {
-	res, err := s.open(ctx, sql, params, openOptions{elevated: true, composed: true})
+	res, err := s.Open(ctx, sql, params, read.Options{Serve: true, Composed: true})
 	if err != nil {
 		return err
 	}
@@ -54,9 +55,9 @@ func (s *session) elevated(ctx context.Context, sql string, params ...kalam.Valu
 
 // listing sends rows that were computed here.
 func (s *session) listing(columns []kalam.Column, rows [][]kalam.Value, message string) error {
-	header := RowsHeader{AsUser: s.principal.User, Statement: s.statement}
+	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement}
 	for _, c := range columns {
-		header.Fields = append(header.Fields, Field{Name: c.Name, Type: c.Type})
+		header.Fields = append(header.Fields, read.Field{Name: c.Name, Type: c.Type})
 	}
 	if err := s.out.StartRows(header); err != nil {
 		return err
@@ -76,7 +77,7 @@ func (s *session) showTables(ctx context.Context, st *dialect.ShowTables) error 
 	if st.Namespace == nil {
 		return s.elevated(ctx, all+" ORDER BY namespace_id, table_name")
 	}
-	if !s.e.access.SeesNamespace(s.principal, kalam.NamespaceID(st.Namespace.Name)) {
+	if !s.Access.SeesNamespace(s.Principal, kalam.NamespaceID(st.Namespace.Name)) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", st.Namespace.Name).At(st.Namespace.Pos)
 	}
 	return s.elevated(ctx, all+" AND table_schema = $1 ORDER BY namespace_id, table_name", kalam.Text(st.Namespace.Name))
@@ -88,7 +89,7 @@ is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_versi
 // describe lists the columns of a table, the system columns last, or its
 // schema versions, newest first.
 func (s *session) describe(ctx context.Context, st *dialect.Describe) error {
-	t, err := s.table(st.Table, access.See)
+	t, err := s.Table(st.Table, access.See)
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
 // own scope, an admin the whole table. When a USER table is flushed next depends on
 // the rows of all, so that is for admins.
 func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
-	t, err := s.table(st.Table, access.See)
+	t, err := s.Table(st.Table, access.See)
 	if err == nil && t.IsComputed() {
 		err = access.NotFound(t.ID).At(st.Table.Pos)
 	}
@@ -163,11 +164,11 @@ func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 	}
 	var next time.Time
 	var streams int
-	if s.e.access.May(s.principal, t, access.Count) == nil {
+	if s.Access.May(s.Principal, t, access.Count) == nil {
 		next = s.e.nextFlush(t)
 		streams = s.e.hub.CountTable(t.Number)
 	} else {
-		streams = s.e.hub.CountScope(s.scope(t))
+		streams = s.e.hub.CountScope(s.Scope(t))
 	}
 	row := []kalam.Value{
 		systables.Text(t.ID.Namespace), systables.Text(t.ID.Name), systables.Int(t.SchemaVersion),

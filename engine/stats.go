@@ -15,8 +15,8 @@ import (
 // admins all scopes.
 func (s *session) tableStats(ctx context.Context, t *kalam.Table) (sum buffer.Counts, err error) {
 	since := s.e.visibleSince(t, s.e.now())
-	if s.e.access.May(s.principal, t, access.Count) != nil {
-		return s.e.store.Counts(ctx, t, s.scope(t), since)
+	if s.Access.May(s.Principal, t, access.Count) != nil {
+		return s.e.store.Counts(ctx, t, s.Scope(t), since)
 	}
 	for sc, err := range s.e.store.Scopes(ctx, t.Number) {
 		if err != nil {

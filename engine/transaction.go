@@ -10,21 +10,21 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // transaction is BEGIN ... COMMIT inside one request: one snapshot, and the
 // writes that wait for the commit. It ends with the request.
 type transaction struct {
-	id       string
-	snapshot *pinned
-	muts     []buffer.Mutation
-	own      map[ownKey]struct{} // Keys that it has written.
-	writes   map[kalam.Scope]*buffer.Writes
-	counts   map[buffer.CounterID]int64 // The highest values of counters that it has written.
-	bytes    int
-	failed   bool
-	done     bool
+	read.Transaction
+	id     string
+	muts   []buffer.Mutation
+	own    map[ownKey]struct{}        // Keys that it has written.
+	counts map[buffer.CounterID]int64 // The highest values of counters that it has written.
+	bytes  int
+	failed bool
+	done   bool
 }
 
 type ownKey struct {
@@ -38,14 +38,15 @@ func (s *session) begin(ctx context.Context, rest []sqltext.Fragment) error {
 	if s.txn != nil {
 		return kalam.Errorf(kalam.CodeConflict, "Transaction '%s' is already open", s.txn.id)
 	}
-	p, err := s.pin(ctx, s.scopesOf(ctx, rest))
+	snapshot, err := s.PinScopes(ctx, s.scopesOf(ctx, rest))
 	if err != nil {
 		return err
 	}
 	s.txn = &transaction{
-		id: uuid.NewString(), snapshot: p,
-		own: map[ownKey]struct{}{}, counts: map[buffer.CounterID]int64{}, writes: map[kalam.Scope]*buffer.Writes{},
+		Transaction: read.Transaction{Snapshot: snapshot, Writes: map[kalam.Scope]*buffer.Writes{}},
+		id:          uuid.NewString(), own: map[ownKey]struct{}{}, counts: map[buffer.CounterID]int64{},
 	}
+	s.Txn = &s.txn.Transaction
 	return s.message(0, fmt.Sprintf("Transaction started (%s)", s.txn.id))
 }
 
@@ -55,8 +56,8 @@ func (s *session) begin(ctx context.Context, rest []sqltext.Fragment) error {
 func (s *session) scopesOf(ctx context.Context, rest []sqltext.Fragment) []buffer.TableScope {
 	var scopes []buffer.TableScope
 	add := func(n dialect.Name) {
-		if t, err := s.table(n, access.See); err == nil && !t.IsComputed() {
-			scopes = append(scopes, s.tableScope(t))
+		if a, err := s.Resolve(n, access.See); err == nil && !a.Table.IsComputed() {
+			scopes = append(scopes, buffer.TableScope{Table: a.Table, Scope: a.Scope})
 		}
 	}
 	for _, f := range rest {
@@ -108,9 +109,9 @@ func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(d
 		if err != nil || parseErr != nil {
 			return
 		}
-		saved := s.principal
-		s.principal = p
-		defer func() { s.principal = saved }()
+		saved := s.Principal
+		s.Principal = p
+		defer func() { s.Principal = saved }()
 		s.eachName(ctx, inner, add)
 	}
 }
@@ -157,7 +158,7 @@ func (s *session) namesOfReturning(ctx context.Context, with string, list []dial
 }
 
 func (s *session) namesOfQuery(ctx context.Context, sql string, add func(dialect.Name)) {
-	plan, err := s.e.query.Analyse(ctx, newParamSet(nil).rewrite(sql))
+	plan, err := s.Query.Analyse(ctx, newParamSet(nil).rewrite(sql))
 	if err != nil {
 		return
 	}
@@ -205,8 +206,8 @@ func (s *session) rollback() error {
 func (s *session) abandon() {
 	if s.txn != nil {
 		s.txn.done = true
-		s.txn.snapshot.release()
-		s.txn = nil
+		s.txn.Snapshot.Release()
+		s.txn, s.Txn = nil, nil
 	}
 }
 
@@ -214,7 +215,7 @@ func (s *session) abandon() {
 const maxTransactionBytes = 100 << 20
 
 // add checks the mutations of a statement against the transaction's view and
-// keeps them: all of them, or none. It returns unknownSeq for each, 0 for one that is
+// keeps them: all of them, or none. It returns read.UnknownSeq for each, 0 for one that is
 // skipped.
 func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutation) ([]kalam.Seq, error) {
 	seqs := make([]kalam.Seq, len(muts))
@@ -222,7 +223,7 @@ func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutatio
 	size := t.bytes
 	for i, m := range muts {
 		if m.Kind == kalam.ChangeInsert {
-			_, live, err := s.current(ctx, m.Table, m.Key)
+			_, live, err := s.Current(ctx, m.Table, m.Key)
 			if err != nil {
 				return nil, err
 			}
@@ -241,7 +242,7 @@ func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutatio
 			return nil, kalam.Errorf(kalam.CodeTooLarge, "transaction is larger than %d bytes", maxTransactionBytes)
 		}
 		kept = append(kept, m)
-		seqs[i] = unknownSeq
+		seqs[i] = read.UnknownSeq
 	}
 	counts, err := countsOf(kept)
 	if err != nil {
@@ -264,17 +265,17 @@ func (t *transaction) stage(ctx context.Context, muts []buffer.Mutation) error {
 		return nil
 	}
 	sc := muts[0].Scope
-	own := t.writes[sc]
+	own := t.Writes[sc]
 	if own == nil {
-		base := t.snapshot.view(sc)
+		base := t.Snapshot.View(sc)
 		if base == nil {
-			return createdLater(muts[0].Table)
+			return read.CreatedLater(muts[0].Table)
 		}
 		var err error
 		if own, err = base.Writes(); err != nil {
 			return err
 		}
-		t.writes[sc] = own
+		t.Writes[sc] = own
 	}
 	if err := own.Add(ctx, muts); err != nil {
 		return err
@@ -284,17 +285,4 @@ func (t *transaction) stage(ctx context.Context, muts []buffer.Mutation) error {
 	}
 	t.muts = append(t.muts, muts...)
 	return nil
-}
-
-// createdLater is the error of a table that the transaction's snapshot lacks.
-func createdLater(t *kalam.Table) error {
-	return kalam.Errorf(kalam.CodeInvalidOperation, "table '%s' cannot be read here: it was created after the transaction began", t.ID)
-}
-
-// overlay returns the view of a scope with the transaction's writes on top.
-func (t *transaction) overlay(sc kalam.Scope, base *buffer.View) *buffer.View {
-	if own := t.writes[sc]; own != nil {
-		return own.View()
-	}
-	return base
 }

@@ -280,20 +280,8 @@ func (s *session) operandOf(x *dialect.Expr) (v kalam.Value, ok bool) {
 	return v, false
 }
 
-// current reads the newest live version of a key, the transaction's own first.
-func (s *session) current(ctx context.Context, t *kalam.Table, key []byte) (kalam.Row, bool, error) {
-	if s.txn == nil {
-		return s.e.store.Get(ctx, t, s.scope(t), key)
-	}
-	view, err := s.viewOf(t, s.txn.snapshot)
-	if err != nil {
-		return kalam.Row{}, false, err
-	}
-	return view.Get(ctx, key)
-}
-
 func (s *session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, sets *assignments) ([]change, error) {
-	old, ok, err := s.current(ctx, t, key)
+	old, ok, err := s.Current(ctx, t, key)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -314,7 +302,7 @@ func (s *session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, s
 // replacement appends the update from one row to another, which is nothing to write
 // if they are equal.
 func (w *writer) replacement(changes []change, row, next []kalam.Value, old kalam.Row, number int) ([]change, error) {
-	m := buffer.Mutation{Table: w.table, Scope: w.session.scope(w.table), Kind: kalam.ChangeUpdate, Payload: old.Payload, Expect: old.Seq, Old: old}
+	m := buffer.Mutation{Table: w.table, Scope: w.session.Scope(w.table), Kind: kalam.ChangeUpdate, Payload: old.Payload, Expect: old.Seq, Old: old}
 	same := true
 	for i := range row {
 		same = same && row[i] == next[i]
@@ -330,7 +318,7 @@ func (w *writer) replacement(changes []change, row, next []kalam.Value, old kala
 }
 
 func (s *session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) ([]change, error) {
-	old, ok, err := s.current(ctx, t, key)
+	old, ok, err := s.Current(ctx, t, key)
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -339,7 +327,7 @@ func (s *session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) (
 
 func (s *session) deletion(t *kalam.Table, key []byte, old kalam.Row) buffer.Mutation {
 	return buffer.Mutation{
-		Table: t, Scope: s.scope(t), Kind: kalam.ChangeDelete,
+		Table: t, Scope: s.Scope(t), Kind: kalam.ChangeDelete,
 		Key: key, Payload: old.Payload, Expect: old.Seq, Old: old,
 	}
 }

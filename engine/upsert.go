@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -29,7 +30,7 @@ const (
 // EXCLUDED, the row that was to be inserted.
 func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) error {
 	t := w.table
-	if err := s.e.access.May(s.principal, t, access.Update); err != nil {
+	if err := s.Access.May(s.Principal, t, access.Update); err != nil {
 		return err
 	}
 	if !t.Updatable() {
@@ -91,7 +92,7 @@ type conflict struct {
 func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []change) ([]change, error) {
 	var taken []conflict
 	for i := range inserts {
-		old, ok, err := s.current(ctx, w.table, inserts[i].Key)
+		old, ok, err := s.Current(ctx, w.table, inserts[i].Key)
 		if err != nil {
 			return nil, err
 		}
@@ -156,14 +157,14 @@ func (s *session) resolveConflicts(ctx context.Context, w *writer, st *dialect.I
 	}
 	defer release()
 	sql = s.compose(params, sql)
-	res, err := s.open(ctx, sql, params.values(), openOptions{composed: true, sources: map[string]*query.Source{
-		storedRelation: &stored, excludedRelation: &excluded,
+	res, err := s.Open(ctx, sql, params.values(), read.Options{Composed: true, Given: map[string]read.Given{
+		storedRelation: {Source: &stored}, excludedRelation: {Source: &excluded},
 	}})
 	if err != nil {
 		return nil, err
 	}
 	defer res.Close()
-	err = eachRow(ctx, res, func(vals []kalam.Value) error {
+	err = res.Each(ctx, func(vals []kalam.Value) error {
 		i := int(vals[0].Int())
 		next := append([]kalam.Value(nil), taken[i].stored...)
 		vals = vals[1:]
@@ -235,7 +236,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect
 		if isSimple(x) {
 			continue
 		}
-		if err := s.e.query.CheckExpr(ctx, x.Text); err != nil {
+		if err := s.Query.CheckExpr(ctx, x.Text); err != nil {
 			return "", nil, placed(err, st.Edits, x.Pos)
 		}
 		fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
@@ -250,7 +251,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect
 	}
 	fmt.Fprintf(&sql, "} AS excluded FROM %s.rows) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
 	if oc.Where != "" {
-		if err := s.e.query.CheckExpr(ctx, oc.Where); err != nil {
+		if err := s.Query.CheckExpr(ctx, oc.Where); err != nil {
 			return "", nil, placed(err, st.Edits, oc.WherePos)
 		}
 		fmt.Fprintf(&sql, " WHERE (%s)", params.rewrite(oc.Where))
@@ -272,11 +273,11 @@ func conflictSources(w *writer, taken []conflict) (stored, excluded query.Source
 		old = append(old, append(append([]kalam.Value(nil), c.stored...), n))
 		next = append(next, append(append([]kalam.Value(nil), w.rows[c.row]...), n))
 	}
-	stored, first, err := rowsSource(schema, old)
+	stored, first, err := read.RowsSource(schema, old)
 	if err != nil {
 		return stored, excluded, nil, err
 	}
-	excluded, second, err := rowsSource(schema, next)
+	excluded, second, err := read.RowsSource(schema, next)
 	if err != nil {
 		first()
 		return stored, excluded, nil, err

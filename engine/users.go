@@ -15,7 +15,7 @@ var authTypes = map[dialect.AuthKind]catalog.AuthType{
 }
 
 func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error {
-	if err := access.Check(s.principal, access.ManageUsers); err != nil {
+	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
 	if _, exists := s.e.catalog.AnyUser(st.User); exists && st.IfNotExists {
@@ -27,7 +27,7 @@ func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error 
 	if st.OAuth != "" {
 		n.AuthData = catalog.NewSecret(string(st.OAuth))
 	}
-	_, err := s.e.catalog.CreateUser(ctx, s.principal, n)
+	_, err := s.e.catalog.CreateUser(ctx, s.Principal, n)
 	if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists { // Another statement was faster.
 		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
 	}
@@ -38,7 +38,7 @@ func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error 
 }
 
 func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
-	if err := access.Check(s.principal, access.ManageUsers); err != nil {
+	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
 	change := catalog.UserChange{Role: st.Role, Email: st.Email}
@@ -46,7 +46,7 @@ func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 		password := string(*st.Password)
 		change.Password = &password
 	}
-	if _, err := s.e.catalog.AlterUser(ctx, s.principal, st.User, change); err != nil {
+	if _, err := s.e.catalog.AlterUser(ctx, s.Principal, st.User, change); err != nil {
 		return kalam.Positioned(err, st.Pos)
 	}
 	return s.message(0, fmt.Sprintf("User '%s' updated", st.User))
@@ -55,10 +55,10 @@ func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 // dropUser deletes softly: logins and tokens end at once, live queries close,
 // rows stay for the grace period.
 func (s *session) dropUser(ctx context.Context, st *dialect.DropUser) error {
-	if err := access.Check(s.principal, access.ManageUsers); err != nil {
+	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
-	_, err := s.e.catalog.DropUser(ctx, s.principal, st.User)
+	_, err := s.e.catalog.DropUser(ctx, s.Principal, st.User)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeNotFound {
 		return s.message(0, fmt.Sprintf("User '%s' does not exist (skipped)", st.User))
 	}

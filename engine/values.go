@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"io"
 	"strings"
 
 	"github.com/google/uuid"
@@ -98,7 +97,7 @@ var defaultFuncs = map[string]kalam.DefaultFunc{
 func (s *session) function(f kalam.DefaultFunc) (kalam.Value, error) {
 	switch f {
 	case kalam.DefaultNow:
-		return kalam.Integer(kalam.KindTimestamp, s.now.UnixMicro()), nil
+		return kalam.Integer(kalam.KindTimestamp, s.Now.UnixMicro()), nil
 	case kalam.DefaultSnowflakeID:
 		id, err := s.e.store.NextID()
 		return kalam.BigInt(int64(id)), err
@@ -108,7 +107,7 @@ func (s *session) function(f kalam.DefaultFunc) (kalam.Value, error) {
 	case kalam.DefaultULID:
 		return kalam.Text(ulid.Make().String()), nil
 	case kalam.DefaultCurrentUser:
-		return kalam.Text(string(s.principal.User)), nil
+		return kalam.Text(string(s.Principal.User)), nil
 	}
 	return kalam.Value{}, kalam.Errorf(kalam.CodeInternal, "unknown default function %d", f)
 }
@@ -122,7 +121,7 @@ func (s *session) defaultValue(c *kalam.Column) (kalam.Value, error) {
 		return c.Default.Value, nil
 	}
 	if c.IsCounted() {
-		id := buffer.CounterID{Scope: s.scope(s.written), Column: c.ID}
+		id := buffer.CounterID{Scope: s.Scope(s.written), Column: c.ID}
 		return s.nextCount(context.Background(), id, c, 0)
 	}
 	v, err := s.function(c.Default.Func)
@@ -157,7 +156,7 @@ func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits s
 	sql.WriteString("SELECT ")
 	used := newParamSet(s.params)
 	for i, d := range list {
-		if err := s.e.query.CheckExpr(ctx, d.expr.Text); err != nil {
+		if err := s.Query.CheckExpr(ctx, d.expr.Text); err != nil {
 			return placed(err, edits, d.expr.Pos)
 		}
 		if i > 0 {
@@ -166,7 +165,7 @@ func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits s
 		sql.WriteString("(" + used.rewrite(d.expr.Text) + ")")
 	}
 	text := s.compose(used, sql.String())
-	vals, err := s.oneRow(ctx, text, used.values())
+	vals, err := s.OneRow(ctx, text, used.values(), nil)
 	if err != nil {
 		return err
 	}
@@ -176,31 +175,4 @@ func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits s
 		}
 	}
 	return nil
-}
-
-// oneRow runs a query that gives exactly one row.
-func (s *session) oneRow(ctx context.Context, sql string, params []kalam.Value) ([]kalam.Value, error) {
-	return s.oneRowOf(ctx, sql, params, nil)
-}
-
-// oneRowOf is oneRow over a given snapshot, nil for a fresh one.
-func (s *session) oneRowOf(ctx context.Context, sql string, params []kalam.Value, snapshot *pinned) ([]kalam.Value, error) {
-	res, err := s.open(ctx, sql, params, openOptions{composed: true, snapshot: snapshot})
-	if err != nil {
-		return nil, err
-	}
-	defer res.Close()
-	batch, err := res.next(ctx)
-	if errors.Is(err, io.EOF) {
-		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "expression gives no value")
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer batch.Release()
-	vals := make([]kalam.Value, batch.NumCols())
-	for i := range vals {
-		vals[i] = datatype.ValueAt(batch.Column(i), 0)
-	}
-	return vals, nil
 }

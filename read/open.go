@@ -1,0 +1,154 @@
+package read
+
+import (
+	"context"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/systables"
+)
+
+// Options change where a query reads from. The zero value is the usual case: a fresh snapshot, or the transaction's.
+type Options struct {
+	Given    map[string]Given // Relations that exist for this query only, by the first part of their name.
+	Snapshot *Snapshot        // Read this one, which stays the caller's.
+	Serve    bool             // The text is the server's own and says what is shown, see access.Serve.
+	Composed bool             // The text is put together by the server: positions in it mean nothing to the user.
+	Inner    bool             // Another statement takes the rows: * has no system columns.
+}
+
+// Given is a relation that a caller gives to its query.
+type Given struct {
+	Source *query.Source
+	Of     *kalam.Table // Whose rows these are: results are described as its columns. nil for none.
+}
+
+// Target stands, in the composed query of a statement, before the name of the table whose rows the statement changes. Its
+// live rows are read, also where a condition on _deleted would show others: what is deleted can be neither changed nor
+// deleted again.
+const Target = "_target"
+
+// relation is a table reference of a query, resolved for the caller.
+type relation struct {
+	ref      query.TableRef
+	table    *kalam.Table     // Stored; nil for any other.
+	computed *systables.Table // nil for any other.
+	given    Given
+	target   bool // See Target.
+}
+
+// Open analyses sql, resolves and authorises its tables, takes the snapshot and starts the query. The caller closes the
+// result.
+func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
+	rows, err := c.open(ctx, sql, params, o)
+	if err != nil && o.Composed {
+		return nil, kalam.Unpositioned(err)
+	}
+	return rows, err
+}
+
+func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
+	analyse := c.Query.Analyse
+	if o.Inner {
+		analyse = c.Query.AnalyseInner
+	}
+	plan, err := analyse(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	rels, err := c.relations(plan.Tables(), o)
+	if err != nil {
+		return nil, err
+	}
+	rows := &Rows{relations: rels, cacheHit: plan.CacheHit(), snapshot: o.Snapshot}
+	if rows.snapshot == nil {
+		rows.snapshot, rows.owned, err = c.snapshotFor(ctx, rels)
+		if err != nil {
+			return nil, err
+		}
+	}
+	sources, err := c.sources(ctx, rels, rows)
+	if err != nil {
+		rows.Close()
+		return nil, err
+	}
+	rows.rows, err = c.Query.Query(ctx, plan, sources, query.Args{
+		Params: params, User: c.Principal.User, Role: c.Principal.Role, Now: c.Now, Namespace: c.Namespace,
+	})
+	if err != nil {
+		if changed := rows.files.Changed(ctx, err); changed != nil {
+			err = changed
+		}
+		rows.Close()
+		return nil, err
+	}
+	return rows, nil
+}
+
+// relations resolves the table references of a plan.
+func (c *Caller) relations(refs []query.TableRef, o Options) ([]*relation, error) {
+	rels := make([]*relation, len(refs))
+	for i, ref := range refs {
+		rel, err := c.relation(ref, o)
+		if err != nil {
+			return nil, err
+		}
+		rels[i] = rel
+	}
+	return rels, nil
+}
+
+func (c *Caller) relation(ref query.TableRef, o Options) (*relation, error) {
+	if given, ok := o.Given[ref.Parts[0]]; ok {
+		return &relation{ref: ref, given: given}, nil
+	}
+	target := ref.Parts[0] == Target && o.Composed && len(ref.Parts) > 1
+	if target {
+		ref.Parts, ref.NamesDeleted = ref.Parts[1:], false
+	}
+	name := dialect.Name{Parts: ref.Parts, Pos: ref.Position}
+	if ref.Namespace != "" {
+		id, err := access.TableID(c.Namespace, name)
+		if err == nil && ref.Namespace != string(id.Namespace) {
+			err = kalam.Positioned(NotReferenced(ref.Namespace, id), ref.Position)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	want := access.Read
+	if o.Serve {
+		want = access.Serve
+	}
+	t, err := c.Table(name, want)
+	if err != nil {
+		return nil, err
+	}
+	if t.IsComputed() {
+		return &relation{ref: ref, computed: c.Computed.Table(t.ID)}, nil
+	}
+	return &relation{ref: ref, table: t, target: target}, c.Hold(t)
+}
+
+// NotReferenced is the error of ns.t.c where t is the table of another namespace.
+func NotReferenced(ns string, id kalam.TableID) error {
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Referenced table \"%s.%s\" not found: '%s' is read here", ns, id.Name, id)
+}
+
+// snapshotFor returns the transaction's snapshot, or a fresh one of the stored tables among rels; owned says whether the
+// query must release it.
+func (c *Caller) snapshotFor(ctx context.Context, rels []*relation) (s *Snapshot, owned bool, err error) {
+	if c.Txn != nil {
+		return c.Txn.Snapshot, false, nil
+	}
+	tables := make([]*kalam.Table, 0, len(rels))
+	for _, r := range rels {
+		if r.table != nil {
+			tables = append(tables, r.table)
+		}
+	}
+	s, err = c.Pin(ctx, tables...)
+	return s, true, err
+}

@@ -1,0 +1,144 @@
+package read
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/segments"
+)
+
+// Rows is a running query with what it keeps alive. It must be closed.
+type Rows struct {
+	rows      *query.Rows
+	snapshot  *Snapshot
+	owned     bool // The snapshot ends with the query.
+	cacheHit  bool
+	relations []*relation
+	files     segments.Files
+	checked   time.Time // When files were last found unchanged.
+}
+
+// Schema returns the Arrow schema of the batches.
+func (r *Rows) Schema() *arrow.Schema { return r.rows.Schema() }
+
+// CacheHit reports whether the text had been analysed before.
+func (r *Rows) CacheHit() bool { return r.cacheHit }
+
+// Snapshot returns what the query reads.
+func (r *Rows) Snapshot() *Snapshot { return r.snapshot }
+
+// Table returns the stored table, or that of a given relation, which the query reads and no other; nil if it reads none,
+// several, or a computed one.
+func (r *Rows) Table() *kalam.Table {
+	if len(r.relations) != 1 {
+		return nil
+	}
+	if t := r.relations[0].table; t != nil {
+		return t
+	}
+	return r.relations[0].given.Of
+}
+
+// recheckEvery is how long rows are handed on before it is looked again whether the files that they come from are still
+// the same.
+const recheckEvery = 20 * time.Millisecond
+
+// Next returns the next rows, which the caller releases; io.EOF after the last. Neither is told when a file that they come
+// from was changed meanwhile: what the query engine has read is then not what was checked.
+func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	batch, err := r.rows.Next(ctx)
+	now := time.Now()
+	if err == nil && now.Sub(r.checked) < recheckEvery {
+		return batch, nil
+	}
+	if changed := r.files.Changed(ctx, err); changed != nil {
+		if err == nil {
+			batch.Release()
+		}
+		return nil, changed
+	}
+	r.checked = now
+	return batch, err
+}
+
+// Check returns an error if rows that were handed on are not what was checked. Next does it by itself at the end; it is for
+// who stops before.
+func (r *Rows) Check(ctx context.Context) error { return r.files.Changed(ctx, nil) }
+
+// EachBatch hands the batches to f, which does not keep them.
+func (r *Rows) EachBatch(ctx context.Context, f func(arrow.RecordBatch) error) error {
+	for {
+		batch, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = f(batch)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Each hands every row to f.
+func (r *Rows) Each(ctx context.Context, f func(vals []kalam.Value) error) error {
+	return r.EachBatch(ctx, func(batch arrow.RecordBatch) error { return eachOf(batch, f) })
+}
+
+func eachOf(batch arrow.RecordBatch, f func(vals []kalam.Value) error) error {
+	for i := range int(batch.NumRows()) {
+		vals := make([]kalam.Value, batch.NumCols())
+		for j := range vals {
+			vals[j] = datatype.ValueAt(batch.Column(j), i)
+		}
+		if err := f(vals); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the query and lets go of its snapshot. It may be called twice.
+func (r *Rows) Close() {
+	if r.rows != nil {
+		r.rows.Close()
+		r.rows = nil
+	}
+	r.files.Release()
+	if r.owned && r.snapshot != nil {
+		r.snapshot.Release()
+		r.snapshot = nil
+	}
+}
+
+// OneRow runs a composed query that gives exactly one row, over a snapshot or, without one, as Open does.
+func (c *Caller) OneRow(ctx context.Context, sql string, params []kalam.Value, s *Snapshot) ([]kalam.Value, error) {
+	rows, err := c.Open(ctx, sql, params, Options{Composed: true, Snapshot: s})
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	batch, err := rows.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "expression gives no value")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer batch.Release()
+	vals := make([]kalam.Value, batch.NumCols())
+	for i := range vals {
+		vals[i] = datatype.ValueAt(batch.Column(i), 0)
+	}
+	return vals, nil
+}

@@ -1,0 +1,149 @@
+package read
+
+import (
+	"context"
+	"sort"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/segments"
+	"github.com/kalamlake/kalam/systables"
+)
+
+// sources builds what each table reference reads.
+func (c *Caller) sources(ctx context.Context, rels []*relation, rows *Rows) ([]query.Source, error) {
+	out := make([]query.Source, len(rels))
+	for i, r := range rels {
+		src, err := c.source(ctx, r, rows)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = src
+	}
+	return out, nil
+}
+
+func (c *Caller) source(ctx context.Context, r *relation, rows *Rows) (query.Source, error) {
+	switch {
+	case r.given.Source != nil:
+		return *r.given.Source, nil
+	case r.computed != nil:
+		return c.computedSource(ctx, r.computed)
+	}
+	view, err := c.View(r.table, rows.snapshot)
+	if err != nil {
+		return query.Source{}, err
+	}
+	src, err := c.tableSource(ctx, r.table, view, r.ref.NamesDeleted, &rows.files)
+	if own := c.ownWrites(c.Scope(r.table)); own != nil && !r.target {
+		var done func()
+		src.Batches, done = WithoutSeqs(src.Batches, own.Provisional)
+		c.AtEnd(done)
+	}
+	return src, err
+}
+
+// computedSource computes the rows of a computed table now.
+func (c *Caller) computedSource(ctx context.Context, t *systables.Table) (query.Source, error) {
+	rows, err := t.Rows(ctx, systables.Viewer{Principal: c.Principal, Access: c.Access})
+	if err != nil {
+		return query.Source{}, err
+	}
+	src, release, err := RowsSource(t.Schema(), rows)
+	if err != nil {
+		return query.Source{}, err
+	}
+	c.AtEnd(release)
+	return src, nil
+}
+
+// tableSource builds what a query reads of one table. The files of it are lent by
+// lent, also after an error.
+func (c *Caller) tableSource(
+	ctx context.Context, t *kalam.Table, view *buffer.View, withDeleted bool, lent *segments.Files,
+) (src query.Source, err error) {
+	src.Schema = datatype.TableSchema(t)
+	layouts := c.Segments.Layouts(t)
+	for _, seg := range view.Segments() {
+		layout, err := layouts.Of(seg.Segment)
+		if err != nil {
+			return src, err
+		}
+		path, err := lent.Lend(ctx, c.Segments, seg.Segment)
+		if err != nil {
+			return src, err
+		}
+		src.Files = append(src.Files, query.File{Path: path, Layout: layout, Dead: hidden(seg, withDeleted)})
+	}
+	batches, err := view.Batches(withDeleted)
+	if err != nil {
+		return src, err
+	}
+	if t.Expires() {
+		batches = unexpired(batches, kalam.SeqAt(c.Now.Add(-t.Options.TTL)))
+	}
+	for _, b := range batches {
+		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live, ID: b.ID})
+	}
+	return src, nil
+}
+
+// hidden returns the row positions of a segment that a reader skips: rows that
+// a later write replaced and, unless the query asks for them, tombstones.
+func hidden(seg buffer.SegmentView, withDeleted bool) *roaring.Bitmap {
+	switch {
+	case withDeleted || seg.Tombstones == nil || seg.Tombstones.IsEmpty():
+		return seg.Dead
+	case seg.Dead == nil || seg.Dead.IsEmpty():
+		return seg.Tombstones
+	}
+	return roaring.Or(seg.Dead, seg.Tombstones)
+}
+
+// unexpired cuts the rows of a STREAM table that are older than its TTL: those
+// below the Seq since. Rows of a batch are in Seq order.
+func unexpired(batches []buffer.Batch, since kalam.Seq) []buffer.Batch {
+	out := make([]buffer.Batch, 0, len(batches))
+	for _, b := range batches {
+		col := b.Record.Schema().FieldIndices(kalam.ColumnSeq)
+		if len(col) == 0 {
+			out = append(out, b)
+			continue
+		}
+		seqs, ok := b.Record.Column(col[0]).(*array.Int64)
+		if !ok {
+			out = append(out, b)
+			continue
+		}
+		first := sort.Search(seqs.Len(), func(i int) bool { return kalam.Seq(seqs.Value(i)) >= since })
+		switch {
+		case first == 0:
+			out = append(out, b)
+		case first < seqs.Len():
+			out = append(out, buffer.Batch{Record: b.Record, Live: liveFrom(b, first, seqs.Len()), ID: b.ID})
+		}
+	}
+	return out
+}
+
+// liveFrom returns the live rows of b from index first on; never nil.
+func liveFrom(b buffer.Batch, first, n int) []uint32 {
+	live := make([]uint32, 0, n-first)
+	if b.Live == nil {
+		for i := first; i < n; i++ {
+			live = append(live, uint32(i))
+		}
+		return live
+	}
+	for _, i := range b.Live {
+		if int(i) >= first {
+			live = append(live, i)
+		}
+	}
+	return live
+}
