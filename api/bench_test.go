@@ -133,7 +133,7 @@ func BenchmarkFanOut(b *testing.B) {
 					}
 				}()
 			}
-			waitFor(b, "all are subscribed", func() bool { return h.engine.LiveCount() == sockets })
+			waitFor(b, "all are subscribed", func() bool { return h.engine.Live().Count() == sockets })
 			p := kalam.Principal{User: "root", Role: kalam.RoleSystem}
 			i := 0
 			for b.Loop() {

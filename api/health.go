@@ -19,7 +19,7 @@ func (s *Server) handleHealth(c *fiber.Ctx) error {
 		UptimeSeconds: int64(s.now().Sub(s.engine.Started()).Seconds()),
 	}
 	if s.mayInspect(c) {
-		connections, subscriptions, rate := int64(s.limits.connections()), int64(s.engine.LiveCount()), s.meter.rate()
+		connections, subscriptions, rate := int64(s.limits.connections()), int64(s.engine.Live().Count()), s.meter.rate()
 		h.ActiveConnections, h.ActiveSubscriptions, h.QueriesPerSecond = &connections, &subscriptions, &rate
 		h.BuildDate, h.Build = s.version.BuildDate, s.build()
 		h.Reason = s.engine.Health().Reason

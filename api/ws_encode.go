@@ -5,15 +5,15 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
 // appendAck appends a subscription_ack frame. Its batch_control is that of the
 // first batch, the zero batch when no initial rows were asked for.
-func appendAck(dst []byte, sub *subscription, first *engine.LiveBatch) []byte {
+func appendAck(dst []byte, sub *subscription, first *live.Batch) []byte {
 	dst = appendHead(dst, wire.TypeSubscriptionAck, sub.id)
 	dst = append(dst, `,"total_rows":0,"batch_control":`...)
 	dst = appendControl(dst, first.Number, first.HasMore, first.LastSeq)
@@ -64,7 +64,7 @@ type rowEncoder struct {
 	addSeq bool     // The fields lack _seq.
 }
 
-func newRowEncoder(q *engine.LiveQuery) rowEncoder {
+func newRowEncoder(q *live.Query) rowEncoder {
 	r := rowEncoder{fields: q.Fields(), addSeq: q.Columns() != nil}
 	for _, f := range r.fields {
 		r.keys = append(r.keys, appendKey(nil, f.Name))
@@ -78,7 +78,7 @@ func appendKey(dst []byte, name string) []byte {
 }
 
 // appendBatch appends an initial_data_batch frame.
-func (r *rowEncoder) appendBatch(dst []byte, id string, b *engine.LiveBatch) []byte {
+func (r *rowEncoder) appendBatch(dst []byte, id string, b *live.Batch) []byte {
 	dst = appendHead(dst, wire.TypeInitialBatch, id)
 	dst = append(dst, `,"rows":[`...)
 	for i, row := range b.Rows {

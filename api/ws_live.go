@@ -9,8 +9,8 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -24,7 +24,7 @@ const (
 // subscription is a live query of a socket.
 type subscription struct {
 	id    string
-	query *engine.LiveQuery
+	query *live.Query
 	rows  rowEncoder
 
 	// busy is held while the query is used, which takes long when it reads rows.
@@ -74,7 +74,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 	}
 	ctx, stop := withWatch(k.ctx, k.conn)
 	defer stop()
-	q, err := k.server.engine.Subscribe(ctx, k.who.Load().principal, request)
+	q, err := k.server.engine.Live().Subscribe(ctx, k.who.Load().principal, request)
 	if err != nil {
 		k.sendFailure(m.ID, err)
 		return
@@ -86,7 +86,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 	k.subs[m.ID] = sub
 	k.mu.Unlock()
 	if !q.HasInitial() {
-		k.sendPlain(appendAck(nil, sub, &engine.LiveBatch{}))
+		k.sendPlain(appendAck(nil, sub, &live.Batch{}))
 		q.Activate()
 		return
 	}
@@ -99,8 +99,8 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 }
 
 // liveRequest turns a subscribe message into what the engine is asked for.
-func (k *socket) liveRequest(m *wire.Subscribe) (r engine.LiveRequest, err error) {
-	r = engine.LiveRequest{Connection: k.id, ID: m.ID, SQL: m.SQL, Outbox: k.outbox}
+func (k *socket) liveRequest(m *wire.Subscribe) (r live.Request, err error) {
+	r = live.Request{Connection: k.id, ID: m.ID, SQL: m.SQL, Outbox: k.outbox}
 	if r.Params, err = liveParams(m.Params); err != nil {
 		return r, err
 	}
@@ -156,11 +156,11 @@ func (k *socket) mayAdd(id string) error {
 }
 
 // liveOptions turns the options of a subscribe message into those of the engine.
-func liveOptions(o *wire.SubscribeOptions) (*engine.LiveOptions, error) {
+func liveOptions(o *wire.SubscribeOptions) (*live.Options, error) {
 	if o == nil || o.LastRows != nil && *o.LastRows == 0 && o.From == nil && o.FromSeqID == nil {
 		return nil, nil
 	}
-	out := &engine.LiveOptions{}
+	out := &live.Options{}
 	if o.LastRows != nil {
 		out.LastRows = *o.LastRows
 	}
@@ -206,7 +206,7 @@ func (k *socket) nextBatch(id string, after *wire.SeqID) {
 
 // readBatch reads the next batch of initial rows. An error is sent, and ends the
 // subscription: the client would wait for ever.
-func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch engine.LiveBatch, ok bool) {
+func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch live.Batch, ok bool) {
 	batch, err := sub.query.NextBatch(ctx)
 	if err == nil {
 		return batch, true
@@ -228,7 +228,7 @@ func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch engine
 
 // sendBatches sends a batch of initial rows and those that follow it unasked, and
 // after the last one lets events through.
-func (k *socket) sendBatches(ctx context.Context, sub *subscription, batch *engine.LiveBatch) {
+func (k *socket) sendBatches(ctx context.Context, sub *subscription, batch *live.Batch) {
 	for {
 		k.send(sub.rows.appendBatch(nil, sub.id, batch))
 		sub.last, sub.loaded = batch.LastSeq, !batch.HasMore

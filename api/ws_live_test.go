@@ -70,7 +70,7 @@ func TestUnsubscribe(t *testing.T) {
 	p.read()
 	p.send(map[string]any{"type": "unsubscribe", "subscription_id": "a"})
 	p.send(map[string]any{"type": "unsubscribe", "subscription_id": "unknown"})
-	waitFor(t, "one is left", func() bool { return h.engine.LiveCount() == 1 })
+	waitFor(t, "one is left", func() bool { return h.engine.Live().Count() == 1 })
 	h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'x', 1)")
 	if f := p.read(); f.SubscriptionID != "b" {
 		t.Errorf("%+v", f)
@@ -80,7 +80,7 @@ func TestUnsubscribe(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	p.c.CloseNow()
-	waitFor(t, "all are gone", func() bool { return h.engine.LiveCount() == 0 })
+	waitFor(t, "all are gone", func() bool { return h.engine.Live().Count() == 0 })
 }
 
 func TestKill(t *testing.T) {
@@ -172,7 +172,7 @@ func TestSlowConsumer(t *testing.T) {
 	p.read()
 	p.read()
 	body := strings.Repeat("x", 500<<10)
-	for i := 0; h.engine.LiveCount() > 0; i++ {
+	for i := 0; h.engine.Live().Count() > 0; i++ {
 		if i == 200 {
 			t.Fatal("100 MB were queued for a client that does not read")
 		}
@@ -368,7 +368,7 @@ func TestReconnects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitFor(t, "all live queries are gone", func() bool { return h.engine.LiveCount() == 0 })
+	waitFor(t, "all live queries are gone", func() bool { return h.engine.Live().Count() == 0 })
 	if h.connections() != 0 {
 		t.Error("sockets are left")
 	}

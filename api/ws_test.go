@@ -212,7 +212,7 @@ func TestSocketGolden(t *testing.T) {
 			exchangeFrames("subscribe without rows", sub("none", "SELECT n FROM app.notes WHERE n > 100", nil), 1)
 			exchangeFrames("the last row", sub("last", "SELECT id FROM app.notes WHERE n < 100", &wire.SubscribeOptions{LastRows: number(1)}), 2)
 			exchangeFrames("unsubscribe", map[string]any{"type": "unsubscribe", "subscription_id": "last"}, 0)
-			waitFor(t, "the last subscription is gone", func() bool { return h.engine.LiveCount() == 3 }) // Nothing answers it.
+			waitFor(t, "the last subscription is gone", func() bool { return h.engine.Live().Count() == 3 }) // Nothing answers it.
 			exchangeFrames("insert", sqlOf("INSERT INTO app.notes VALUES (4, 'four \"4\"', NULL)"), 2)
 			exchangeFrames("update", sqlOf("UPDATE app.notes SET body = NULL, n = 4 WHERE id = 4"), 2)
 			exchangeFrames("update into another filter", sqlOf("UPDATE app.notes SET n = 400 WHERE id = 4"), 3)
@@ -379,7 +379,7 @@ func TestAuthenticationEnds(t *testing.T) {
 			end(h, root)
 			idle.wantClose(websocket.StatusPolicyViolation, "Authentication expired")
 			subscribed.wantClose(websocket.StatusPolicyViolation, "Authentication expired")
-			waitFor(t, "the live query is gone", func() bool { return h.engine.LiveCount() == 0 })
+			waitFor(t, "the live query is gone", func() bool { return h.engine.Live().Count() == 0 })
 		})
 	}
 	t.Run("renewed", func(t *testing.T) {

@@ -34,7 +34,7 @@ func (s *session) startWith(ctx context.Context, with dialect.RawSQL, edits sqlt
 		return nil
 	}
 	if err := s.Query.CheckWith(ctx, with.SQL); err != nil {
-		return placed(err, edits, with.Pos)
+		return edits.Place(err, with.Pos)
 	}
 	s.with = with.SQL
 	s.AtEnd(func() { s.with = "" })
@@ -61,7 +61,7 @@ func withQuery(with, sql string) string {
 // an UPDATE.
 func (a *affectedRows) query(ctx context.Context, s *session, t *kalam.Table) (string, *paramSet, error) {
 	if err := s.Query.CheckExpr(ctx, a.where.SQL); err != nil {
-		return "", nil, placed(err, a.edits, a.where.Pos)
+		return "", nil, a.edits.Place(err, a.where.Pos)
 	}
 	params := newParamSet(s.params)
 	from, q := standIn(read.Target, t, a.alias)
@@ -76,14 +76,14 @@ func (a *affectedRows) query(ctx context.Context, s *session, t *kalam.Table) (s
 				continue
 			}
 			if err := s.Query.CheckExpr(ctx, x.Text); err != nil {
-				return "", nil, placed(err, a.edits, x.Pos)
+				return "", nil, a.edits.Place(err, x.Pos)
 			}
 			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
 		}
 	}
 	if a.from.SQL != "" {
 		if err := s.Query.CheckFrom(ctx, a.from.SQL); err != nil {
-			return "", nil, placed(err, a.edits, a.from.Pos)
+			return "", nil, a.edits.Place(err, a.from.Pos)
 		}
 		from += ", " + params.rewrite(a.from.SQL)
 	}
@@ -158,7 +158,7 @@ func affectedOf(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) err
 			vals[i] = datatype.ValueAt(batch.Column(i+1), r)
 		}
 		for i := range t.Columns {
-			v, err := castTo(&t.Columns[i], vals[i])
+			v, err := datatype.CastColumn(&t.Columns[i], vals[i])
 			if err != nil {
 				return err
 			}
@@ -181,7 +181,7 @@ func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, sets *assig
 		for i, j := range sets.columns {
 			v, simple, err := s.evaluate(sets.exprs[i], &t.Columns[j])
 			if err == nil && !simple {
-				v, err = castTo(&t.Columns[j], evaluated[0])
+				v, err = datatype.CastColumn(&t.Columns[j], evaluated[0])
 				evaluated = evaluated[1:]
 			}
 			if err != nil {

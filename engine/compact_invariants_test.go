@@ -17,6 +17,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // merge compacts every table while others write, and waits for the jobs.
@@ -422,7 +423,7 @@ func TestResumeAcrossCompaction(t *testing.T) {
 	s.notes()
 	alice := userOf("alice")
 	s.must(alice, "INSERT INTO app.t SELECT i, 'old' FROM range(20) r(i)")
-	f := s.follow(alice, "SELECT id, v FROM app.t", &engine.LiveOptions{}, false)
+	f := s.follow(alice, "SELECT id, v FROM app.t", &live.Options{}, false)
 	f.close()
 	for i := range 3 {
 		s.must(alice, fmt.Sprintf("UPDATE app.t SET v = 'new%d' WHERE id < 5", i))
@@ -431,7 +432,7 @@ func TestResumeAcrossCompaction(t *testing.T) {
 	}
 	s.must(alice, "UPDATE app.t SET v = 'buffered' WHERE id = 0")
 	resume := func() string {
-		from := s.follow(alice, "SELECT id, v FROM app.t", &engine.LiveOptions{From: f.last}, false)
+		from := s.follow(alice, "SELECT id, v FROM app.t", &live.Options{From: f.last}, false)
 		defer from.close()
 		return fmt.Sprint(sorted(from.rows))
 	}

@@ -21,7 +21,7 @@ func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spe
 	}
 	res, err := s.Open(ctx, st.As.SQL, s.params, read.Options{Inner: true})
 	if err != nil {
-		return nil, placed(err, st.Edits, st.As.Pos)
+		return nil, st.Edits.Place(err, st.As.Pos)
 	}
 	defer res.Close()
 	fields := res.Fields()
@@ -48,7 +48,7 @@ func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spe
 	err = res.Each(ctx, func(vals []kalam.Value) error {
 		for i := range vals {
 			var err error
-			if vals[i], err = castTo(&spec.Columns[i], vals[i]); err != nil {
+			if vals[i], err = datatype.CastColumn(&spec.Columns[i], vals[i]); err != nil {
 				return err
 			}
 		}

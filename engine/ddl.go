@@ -6,6 +6,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 )
 
@@ -202,7 +203,7 @@ func (s *session) castDefaults(t *kalam.Table) error {
 		if c.Default == nil || c.Default.Func != kalam.DefaultLiteral {
 			continue
 		}
-		v, err := castTo(c, c.Default.Value)
+		v, err := datatype.CastColumn(c, c.Default.Value)
 		if err != nil {
 			return err
 		}

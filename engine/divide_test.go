@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // TestDialectOfDivision is case A7: what 7 / 2 and the order of NULLs are is one choice
@@ -36,7 +37,7 @@ func TestDialectOfDivision(t *testing.T) {
 				s.flush()
 			}
 			last := 10
-			f := s.follow(alice, "SELECT * FROM app.t WHERE n / 2 = 3", &engine.LiveOptions{LastRows: last}, true)
+			f := s.follow(alice, "SELECT * FROM app.t WHERE n / 2 = 3", &live.Options{LastRows: last}, true)
 			defer f.close()
 			if _, ok := f.rows["1"]; ok != (c.found == "1") {
 				t.Errorf("a live query begins with %v", f.rows)

@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
@@ -40,6 +41,7 @@ type Engine struct {
 	flushes  *jobs.FlushScheduler
 	rules    jobs.FlushRules
 	reader   *read.Reader
+	live     *live.Queries
 	points   pointCache
 	refs     catalog.TableRefs
 
@@ -163,6 +165,9 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 			Computed: computed.Definitions(), FollowShared: e.config.Live.SharedTables == SharedAllow,
 		}),
 	}
+	e.live = &live.Queries{
+		Reader: e.reader, Hub: e.hub, Now: e.now, Retention: c.Retention.DefaultDeletedRetentionHours, QueueLimit: c.Live.BufferEvents,
+	}
 	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
 }
 
@@ -182,7 +187,7 @@ func (e *Engine) systemTables() *systables.Registry {
 		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build, Started: e.started,
 		Now: e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
 	}
-	return systables.NewRegistry(shown.Tables(), systables.Information(e.started), systables.Live(e.hub, c.Server.Node, c.Server.NodeID),
+	return systables.NewRegistry(shown.Tables(), systables.Information(e.started), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
 		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
 }
 
@@ -237,6 +242,9 @@ func (e *Engine) Close() error {
 
 // Catalog returns the catalog, for logins and permissions.
 func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
+
+// Live returns what starts live queries.
+func (e *Engine) Live() *live.Queries { return e.live }
 
 // Config returns the configuration in force.
 func (e *Engine) Config() Config { return e.config }

@@ -22,7 +22,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // holders returns the files below the data directory that hold text: as it is, or in a
@@ -244,11 +244,11 @@ func TestForgetByAge(t *testing.T) {
 
 // resumeFrom subscribes from a seq and ends at once.
 func (s *server) resumeFrom(p kalam.Principal, from kalam.Seq) error {
-	out := s.NewOutbox()
+	out := s.Live().NewOutbox()
 	defer out.Close()
-	q, err := s.Subscribe(context.Background(), p, engine.LiveRequest{
+	q, err := s.Live().Subscribe(context.Background(), p, live.Request{
 		Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: "SELECT * FROM app.t",
-		Options: &engine.LiveOptions{From: from}, Exact: true, Outbox: out,
+		Options: &live.Options{From: from}, Exact: true, Outbox: out,
 	})
 	if err == nil {
 		q.Close()
@@ -264,7 +264,7 @@ func TestForgottenEndsResume(t *testing.T) {
 	alice, bob := userOf("alice"), userOf("bob")
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) WITH (FLUSH_POLICY = 'manual')")
 	seen := func(p kalam.Principal) kalam.Seq {
-		f := s.follow(p, "SELECT * FROM app.t", &engine.LiveOptions{}, true)
+		f := s.follow(p, "SELECT * FROM app.t", &live.Options{}, true)
 		defer f.close()
 		return max(f.last, f.query.Seq())
 	}
@@ -340,7 +340,7 @@ func TestForgetCrashPoints(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) WITH (FLUSH_POLICY = 'manual')")
 	s.must(alice, "INSERT INTO app.t SELECT i, CASE WHEN i < 20 THEN '"+canary+"' ELSE 'v' END FROM range(100) r(i)")
 	s.flush()
-	f := s.follow(alice, "SELECT * FROM app.t", &engine.LiveOptions{}, true)
+	f := s.follow(alice, "SELECT * FROM app.t", &live.Options{}, true)
 	f.close()
 	s.must(alice, "UPDATE app.t SET v = 'new' WHERE id < 10")
 	s.flush()
@@ -457,11 +457,11 @@ func TestForgetBesideReaders(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) WITH (FLUSH_POLICY = 'manual')")
 	s.must(alice, "INSERT INTO app.t VALUES (1, '"+canary+"'), (2, 'v')")
 	s.flush()
-	out := s.NewOutbox()
+	out := s.Live().NewOutbox()
 	defer out.Close()
-	q, err := s.Subscribe(context.Background(), alice, engine.LiveRequest{
+	q, err := s.Live().Subscribe(context.Background(), alice, live.Request{
 		Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: "SELECT * FROM app.t",
-		Options: &engine.LiveOptions{}, Exact: true, Outbox: out,
+		Options: &live.Options{}, Exact: true, Outbox: out,
 	})
 	must(t, err)
 	defer q.Close()

@@ -205,7 +205,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, targe
 		w.rows = append(w.rows, row)
 	}
 	return w.session.evaluateLater(ctx, later, w.edits, func(d deferred, v kalam.Value) error {
-		cast, err := castTo(&w.table.Columns[d.column], v)
+		cast, err := datatype.CastColumn(&w.table.Columns[d.column], v)
 		w.rows[d.row][d.column] = cast
 		return err
 	})
@@ -225,7 +225,7 @@ func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []
 	sql := s.compose(params, params.rewrite(st.Select)) // ON CONFLICT may have placeholders of its own.
 	res, err := s.Open(ctx, sql, params.values(), read.Options{Inner: true, Composed: s.with != ""})
 	if err != nil {
-		return placed(err, st.Edits, st.SelectPos)
+		return st.Edits.Place(err, st.SelectPos)
 	}
 	defer res.Close()
 	if got := res.Schema().NumFields(); got != len(target) {
@@ -242,22 +242,13 @@ func (w *writer) castRows(batch arrow.RecordBatch, target []int) error {
 			return err
 		}
 		for i, j := range target {
-			if row[j], err = castTo(&w.table.Columns[j], datatype.ValueAt(batch.Column(i), r)); err != nil {
+			if row[j], err = datatype.CastColumn(&w.table.Columns[j], datatype.ValueAt(batch.Column(i), r)); err != nil {
 				return err
 			}
 		}
 		w.rows = append(w.rows, row)
 	}
 	return nil
-}
-
-// castTo casts v to the column's type and names the column in the error.
-func castTo(c *kalam.Column, v kalam.Value) (kalam.Value, error) {
-	out, err := datatype.Cast(c.Type, v)
-	if err != nil {
-		return kalam.Value{}, datatype.ForColumn(err, c.Name)
-	}
-	return out, nil
 }
 
 // insertion builds the mutation of row i after checking its constraints.

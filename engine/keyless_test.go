@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // TestKeylessStream has writers that insert equal rows into a STREAM table without
@@ -88,7 +89,7 @@ func TestKeylessLive(t *testing.T) {
 	s.must(root, "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
 	s.must(alice, "CREATE STREAM TABLE e (what TEXT, n INT) WITH (TTL_SECONDS = 3600)")
 	s.must(alice, "INSERT INTO e VALUES ('a', 1), ('a', 1), ('b', 0)")
-	f := s.follow(alice, "SELECT * FROM default.e WHERE n > 0", &engine.LiveOptions{BatchSize: 1}, false)
+	f := s.follow(alice, "SELECT * FROM default.e WHERE n > 0", &live.Options{BatchSize: 1}, false)
 	defer f.close()
 	from := f.last
 	s.must(bob, "INSERT INTO e VALUES ('of bob', 9)")
@@ -105,7 +106,7 @@ func TestKeylessLive(t *testing.T) {
 	if d := fmt.Sprint(got); d != `[insert "a" 1 insert "a" 1 insert "c" 3 insert "gone" 4 delete "gone" 4]` {
 		t.Errorf("events %s", d)
 	}
-	again := s.follow(alice, "SELECT what, n FROM e WHERE n > 0", &engine.LiveOptions{From: from}, false)
+	again := s.follow(alice, "SELECT what, n FROM e WHERE n > 0", &live.Options{From: from}, false)
 	defer again.close()
 	var rows []string
 	for row := range again.rows {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // unreadable has, by type, literals that INSERT refuses.
@@ -92,9 +93,9 @@ func (s *server) refuses(p kalam.Principal, sql, want string, params ...kalam.Va
 // refusesLive checks that a live query fails with a message.
 func (s *server) refusesLive(p kalam.Principal, sql, want string) {
 	s.t.Helper()
-	out := s.NewOutbox()
+	out := s.Live().NewOutbox()
 	defer out.Close()
-	q, err := s.Subscribe(s.t.Context(), p, engine.LiveRequest{
+	q, err := s.Live().Subscribe(s.t.Context(), p, live.Request{
 		Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: sql, Outbox: out,
 	})
 	if err == nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // form is one way to write a value: a literal of SQL, and a parameter that a client
@@ -255,7 +255,7 @@ func (w written) follow(s *server, p kalam.Principal, f form, state string) {
 	s.t.Helper()
 	for n, more := range []string{"", " AND abs(id) >= 0"} {
 		id := fmt.Sprint(10 + n)
-		live := s.follow(p, "SELECT * FROM app.t WHERE c = "+f.sql+more, &engine.LiveOptions{}, true)
+		live := s.follow(p, "SELECT * FROM app.t WHERE c = "+f.sql+more, &live.Options{}, true)
 		if len(live.rows) != 1 {
 			s.t.Errorf("%s %s: live by %s%s: initial rows %v", w.typ, state, f.sql, more, live.rows)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // TestResumeIsExact cuts clients off, changes rows in every way, in the log and in
@@ -32,7 +32,7 @@ func TestResumeIsExact(t *testing.T) {
 	}
 	followers := make([]*follower, len(queries))
 	for i, sql := range queries {
-		followers[i] = s.follow(alice, sql, &engine.LiveOptions{}, true)
+		followers[i] = s.follow(alice, sql, &live.Options{}, true)
 	}
 	roles := []string{"'user'", "'bot'", "NULL"}
 	change := func() {
@@ -69,7 +69,7 @@ func TestResumeIsExact(t *testing.T) {
 			s.restart()
 		}
 		for i, f := range followers {
-			o := &engine.LiveOptions{From: max(f.last, 1), BatchSize: 1 + rng.IntN(5)}
+			o := &live.Options{From: max(f.last, 1), BatchSize: 1 + rng.IntN(5)}
 			s.attach(f, alice, queries[i], o, true)
 			want := map[string]string{}
 			for _, row := range s.must(alice, queries[i]).rows {
@@ -100,7 +100,7 @@ func TestResumeTellsWhatIsGone(t *testing.T) {
 				alice := userOf("alice")
 				s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, role TEXT)")
 				s.must(alice, "INSERT INTO app.t VALUES (1, 'user'), (2, 'user'), (3, 'user')")
-				f := s.follow(alice, "SELECT * FROM app.t WHERE role = 'user'", &engine.LiveOptions{}, exact)
+				f := s.follow(alice, "SELECT * FROM app.t WHERE role = 'user'", &live.Options{}, exact)
 				f.close()
 				if state != "buffered" {
 					s.flush()
@@ -110,7 +110,7 @@ func TestResumeTellsWhatIsGone(t *testing.T) {
 					s.restart()
 				}
 				f.events = nil
-				s.attach(f, alice, "SELECT * FROM app.t WHERE role = 'user'", &engine.LiveOptions{From: f.last}, exact)
+				s.attach(f, alice, "SELECT * FROM app.t WHERE role = 'user'", &live.Options{From: f.last}, exact)
 				defer f.close()
 				got := strings.Join(f.events, "; ")
 				want := `delete "1" "user"; delete "2" "bot"`
@@ -137,17 +137,17 @@ func TestCutWithinAResume(t *testing.T) {
 		s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, role TEXT)")
 		s.must(alice, "INSERT INTO app.t VALUES (1, 'user'), (2, 'user')")
 		const sql = "SELECT * FROM app.t WHERE role = 'user'"
-		f := s.follow(alice, sql, &engine.LiveOptions{}, true)
+		f := s.follow(alice, sql, &live.Options{}, true)
 		f.close()
 		s.must(alice, "DELETE FROM app.t WHERE id = 1; UPDATE app.t SET role = 'user' WHERE id = 2")
 		if flushed {
 			s.flush()
 		}
 		s.must(alice, "INSERT INTO app.t VALUES (3, 'user'), (1, 'user')")
-		out := s.NewOutbox()
-		q, err := s.Subscribe(context.Background(), alice, engine.LiveRequest{
+		out := s.Live().NewOutbox()
+		q, err := s.Live().Subscribe(context.Background(), alice, live.Request{
 			Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: sql, Exact: true, Outbox: out,
-			Options: &engine.LiveOptions{From: f.last, BatchSize: 1},
+			Options: &live.Options{From: f.last, BatchSize: 1},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func TestCutWithinAResume(t *testing.T) {
 		out.Close()
 		s.must(alice, "DELETE FROM app.t WHERE id = 1")
 		f.events, f.last = nil, b.Seqs[0]
-		s.attach(f, alice, sql, &engine.LiveOptions{From: f.last}, true)
+		s.attach(f, alice, sql, &live.Options{From: f.last}, true)
 		f.close()
 		if got := strings.Join(f.events, "; "); got != `delete "1" "user"` {
 			t.Errorf("flushed %v: told %s", flushed, got)
@@ -180,14 +180,14 @@ func TestResumeWindow(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY) WITH (DELETED_RETENTION_HOURS = 24)")
 	since.Add(int64(time.Hour))
 	s.must(alice, "INSERT INTO app.t VALUES (1)")
-	f := s.follow(alice, "SELECT * FROM app.t", &engine.LiveOptions{}, true)
+	f := s.follow(alice, "SELECT * FROM app.t", &live.Options{}, true)
 	f.close()
 	resume := func(from kalam.Seq) error {
-		out := s.NewOutbox()
+		out := s.Live().NewOutbox()
 		defer out.Close()
-		q, err := s.Subscribe(context.Background(), alice, engine.LiveRequest{
+		q, err := s.Live().Subscribe(context.Background(), alice, live.Request{
 			Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: "SELECT * FROM app.t",
-			Options: &engine.LiveOptions{From: from}, Exact: true, Outbox: out,
+			Options: &live.Options{From: from}, Exact: true, Outbox: out,
 		})
 		if err == nil {
 			q.Close()
@@ -205,7 +205,7 @@ func TestResumeWindow(t *testing.T) {
 	if err := resume(1); err != nil {
 		t.Errorf("from before the table: %v", err)
 	}
-	if n := s.LiveCount(); n != 0 {
+	if n := s.Live().Count(); n != 0 {
 		t.Errorf("%d live queries are left", n)
 	}
 }

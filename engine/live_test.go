@@ -14,7 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -22,7 +22,7 @@ import (
 type follower struct {
 	t      testing.TB
 	out    *subscribe.Outbox
-	query  *engine.LiveQuery
+	query  *live.Query
 	rows   map[string]string // First column to the row as text.
 	last   kalam.Seq
 	events []string
@@ -32,7 +32,7 @@ type follower struct {
 var connections atomic.Int64
 
 // follow subscribes and reads all initial rows.
-func (s *server) follow(p kalam.Principal, sql string, o *engine.LiveOptions, exact bool) *follower {
+func (s *server) follow(p kalam.Principal, sql string, o *live.Options, exact bool) *follower {
 	s.t.Helper()
 	f := &follower{t: s.t, rows: map[string]string{}}
 	s.attach(f, p, sql, o, exact)
@@ -41,10 +41,10 @@ func (s *server) follow(p kalam.Principal, sql string, o *engine.LiveOptions, ex
 
 // attach subscribes for a follower, which may have rows of an earlier
 // subscription, and reads what comes before its live events.
-func (s *server) attach(f *follower, p kalam.Principal, sql string, o *engine.LiveOptions, exact bool) {
+func (s *server) attach(f *follower, p kalam.Principal, sql string, o *live.Options, exact bool) {
 	s.t.Helper()
-	f.out = s.NewOutbox()
-	q, err := s.Subscribe(context.Background(), p, engine.LiveRequest{
+	f.out = s.Live().NewOutbox()
+	q, err := s.Live().Subscribe(context.Background(), p, live.Request{
 		Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: sql, Options: o, Exact: exact, Outbox: f.out,
 	})
 	if err != nil {
@@ -131,7 +131,7 @@ func TestLiveEvents(t *testing.T) {
 	s.must(alice, "INSERT INTO app.t VALUES (1, 'user', 1), (2, 'bot', 2), (3, 'user', 3)")
 	for _, where := range []string{"role = 'user' AND n > 0", "regexp_matches(role, '^us') AND n > 0"} {
 		t.Run(where, func(t *testing.T) {
-			f := s.follow(alice, "SELECT * FROM app.t WHERE "+where, &engine.LiveOptions{BatchSize: 1}, false)
+			f := s.follow(alice, "SELECT * FROM app.t WHERE "+where, &live.Options{BatchSize: 1}, false)
 			defer f.close()
 			if len(f.rows) != 2 {
 				t.Fatalf("initial rows: %v", f.rows)
@@ -163,7 +163,7 @@ func TestLiveRefusals(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, n INT)")
 	s.must(root, "CREATE SHARED TABLE app.s (id BIGINT PRIMARY KEY) WITH (ACCESS_LEVEL = 'PUBLIC')")
-	out := s.NewOutbox()
+	out := s.Live().NewOutbox()
 	defer out.Close()
 	for sql, code := range map[string]kalam.Code{
 		"SELECT * FROM app.nope":                                    kalam.CodeTableNotFound,
@@ -186,7 +186,7 @@ func TestLiveRefusals(t *testing.T) {
 		"SELECT * FROM":                                             kalam.CodeInvalidSQL,
 		"INSERT INTO app.t VALUES (1, 1)":                           kalam.CodeUnsupported,
 	} {
-		q, err := s.Subscribe(context.Background(), userOf("alice"), engine.LiveRequest{Connection: "c", ID: "s", SQL: sql, Options: &engine.LiveOptions{}, Outbox: out})
+		q, err := s.Live().Subscribe(context.Background(), userOf("alice"), live.Request{Connection: "c", ID: "s", SQL: sql, Options: &live.Options{}, Outbox: out})
 		if err == nil {
 			_, err = q.NextBatch(context.Background())
 			q.Close()
@@ -195,7 +195,7 @@ func TestLiveRefusals(t *testing.T) {
 			t.Errorf("%s: code %d (%v), want %d", sql, got, err, code)
 		}
 	}
-	if n := s.LiveCount(); n != 0 {
+	if n := s.Live().Count(); n != 0 {
 		t.Errorf("%d live queries are left", n)
 	}
 }
@@ -250,7 +250,7 @@ func TestLiveIsExact(t *testing.T) {
 	})
 	var followers []*follower
 	for i := range 20 {
-		followers = append(followers, s.follow(alice, "SELECT * FROM app.t", &engine.LiveOptions{BatchSize: 1 + i}, false))
+		followers = append(followers, s.follow(alice, "SELECT * FROM app.t", &live.Options{BatchSize: 1 + i}, false))
 	}
 	cancel()
 	if err := g.Wait(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // spellings are ways to write the table t of the namespace default.
@@ -106,8 +106,8 @@ func TestPlacesInDefault(t *testing.T) {
 		{"SELECT * FROM t WHERE app.t.id = 1", "t WHERE"},
 		{"SUBSCRIBE TO default.gone WHERE id = 1", "default.gone"},
 	} {
-		out := s.NewOutbox()
-		_, err := s.Subscribe(context.Background(), alice, engine.LiveRequest{Connection: strings.Repeat("0", 32), ID: "a", SQL: c.sql, Outbox: out})
+		out := s.Live().NewOutbox()
+		_, err := s.Live().Subscribe(context.Background(), alice, live.Request{Connection: strings.Repeat("0", 32), ID: "a", SQL: c.sql, Outbox: out})
 		out.Close()
 		checkPlace(t, c.sql, err, c.at)
 	}
@@ -137,7 +137,7 @@ func TestLiveDefault(t *testing.T) {
 		"SELECT * FROM default.t WHERE length(repeat('x', 2)) + default.t.n > 3", "SELECT x.id, x.n FROM default.t AS x WHERE x.n > 1",
 	}
 	for _, sql := range forms {
-		f := s.follow(alice, sql, &engine.LiveOptions{}, false)
+		f := s.follow(alice, sql, &live.Options{}, false)
 		defer f.close()
 		followers = append(followers, f)
 	}
@@ -168,7 +168,7 @@ func TestLiveReservedColumns(t *testing.T) {
 		`SELECT * FROM default.w WHERE "end" > 1 AND "from" <> 'z'`, `SELECT "order", "end" FROM w WHERE default.w.end > 1`,
 		"SUBSCRIBE TO default.w WHERE w.end > 1 AND length(repeat('x', 2)) = length(`from`) + 1", "SELECT x.order, x.from FROM default.w AS x WHERE x.end > 1",
 	} {
-		f := s.follow(alice, sql, &engine.LiveOptions{}, false)
+		f := s.follow(alice, sql, &live.Options{}, false)
 		s.must(alice, "INSERT INTO default.w VALUES (3, 3, 'c'), (4, 0, 'd')")
 		s.must(alice, "DELETE FROM default.w WHERE w.order > 2")
 		f.read(2)

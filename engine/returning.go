@@ -172,7 +172,7 @@ func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kala
 			continue
 		}
 		if err := s.Query.CheckExpr(ctx, x.SQL); err != nil {
-			return "", nil, placed(err, a.edits, x.Pos)
+			return "", nil, a.edits.Place(err, x.Pos)
 		}
 		sql.WriteString(params.rewrite(x.SQL))
 		if x.Alias != "" {

@@ -16,7 +16,7 @@ func (s *session) query(ctx context.Context, st *dialect.Select) error {
 	}
 	res, err := s.Open(ctx, st.SQL, s.params, read.Options{})
 	if err != nil {
-		return placed(err, st.Edits, st.Pos)
+		return st.Edits.Place(err, st.Pos)
 	}
 	defer res.Close()
 	return s.stream(ctx, res)

@@ -232,25 +232,6 @@ func located(err error, offset int) error {
 	return &moved
 }
 
-// rawSQL is a piece of a statement's text that DuckDB reads, with where it stood.
-type rawSQL struct {
-	text  string
-	pos   int
-	edits sqltext.Edits
-}
-
-// placed returns err with its position moved from a piece of raw SQL, which
-// begins at pos, to the statement that it was cut from.
-func placed(err error, edits sqltext.Edits, pos int) error {
-	var ke *kalam.Error
-	if !errors.As(err, &ke) || ke.Position == 0 {
-		return err
-	}
-	moved, at := *ke, edits.Origin(pos, ke.Position-1)
-	moved.Msg = edits.Reword(ke.Msg, at)
-	return moved.At(at)
-}
-
 // execute runs one parsed statement.
 func (s *session) execute(ctx context.Context, st dialect.Statement, rest []sqltext.Fragment) error {
 	switch st := st.(type) {

@@ -171,7 +171,7 @@ func (s *session) resolveConflicts(ctx context.Context, w *writer, st *dialect.I
 		for k, j := range sets.columns {
 			v, simple, err := s.evaluate(sets.exprs[k], &w.table.Columns[j])
 			if err == nil && !simple {
-				v, err = castTo(&w.table.Columns[j], vals[0])
+				v, err = datatype.CastColumn(&w.table.Columns[j], vals[0])
 				vals = vals[1:]
 			}
 			if err != nil {
@@ -237,7 +237,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect
 			continue
 		}
 		if err := s.Query.CheckExpr(ctx, x.Text); err != nil {
-			return "", nil, placed(err, st.Edits, x.Pos)
+			return "", nil, st.Edits.Place(err, x.Pos)
 		}
 		fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
 	}
@@ -252,7 +252,7 @@ func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect
 	fmt.Fprintf(&sql, "} AS excluded FROM %s.rows) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
 	if oc.Where != "" {
 		if err := s.Query.CheckExpr(ctx, oc.Where); err != nil {
-			return "", nil, placed(err, st.Edits, oc.WherePos)
+			return "", nil, st.Edits.Place(err, oc.WherePos)
 		}
 		fmt.Fprintf(&sql, " WHERE (%s)", params.rewrite(oc.Where))
 	}

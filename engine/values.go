@@ -128,7 +128,7 @@ func (s *session) defaultValue(c *kalam.Column) (kalam.Value, error) {
 	if err != nil {
 		return v, err
 	}
-	return castTo(c, v)
+	return datatype.CastColumn(c, v)
 }
 
 // deferred is an expression of a VALUES list that DuckDB evaluates.
@@ -157,7 +157,7 @@ func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits s
 	used := newParamSet(s.params)
 	for i, d := range list {
 		if err := s.Query.CheckExpr(ctx, d.expr.Text); err != nil {
-			return placed(err, edits, d.expr.Pos)
+			return edits.Place(err, d.expr.Pos)
 		}
 		if i > 0 {
 			sql.WriteString(", ")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/live"
 )
 
 // levels are SHARED tables by who may see them, beside one that nobody made. Their
@@ -65,9 +66,9 @@ var tablePaths = []string{
 // answer renders all that a principal learns from a request; "LIVE" stands for a live
 // query.
 func (s *server) answer(p kalam.Principal, sql string) string {
-	if live, ok := strings.CutPrefix(sql, "LIVE "); ok {
-		q, err := s.Subscribe(context.Background(), p, engine.LiveRequest{
-			Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "v", SQL: live, Outbox: s.NewOutbox(),
+	if text, ok := strings.CutPrefix(sql, "LIVE "); ok {
+		q, err := s.Live().Subscribe(context.Background(), p, live.Request{
+			Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "v", SQL: text, Outbox: s.Live().NewOutbox(),
 		})
 		if err != nil {
 			return explained(err)

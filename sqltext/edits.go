@@ -1,8 +1,11 @@
 package sqltext
 
 import (
+	"errors"
 	"sort"
 	"strings"
+
+	"github.com/kalamlake/kalam"
 )
 
 // Edits are the places where the raw SQL of a statement differs from the text
@@ -45,6 +48,17 @@ func (e Edits) Reword(msg string, at int) string {
 		return msg
 	}
 	return strings.ReplaceAll(msg, strings.TrimSpace(e[i].Text), e[i].Word)
+}
+
+// Place returns err with its position moved from a piece of raw SQL, which begins at pos of the parsed text, to that text.
+func (e Edits) Place(err error, pos int) error {
+	var ke *kalam.Error
+	if !errors.As(err, &ke) || ke.Position == 0 {
+		return err
+	}
+	moved, at := *ke, e.Origin(pos, ke.Position-1)
+	moved.Msg = e.Reword(ke.Msg, at)
+	return moved.At(at)
 }
 
 // Apply returns src[start:end] with the edits, which lie inside, made.

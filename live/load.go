@@ -1,4 +1,4 @@
-package engine
+package live
 
 import (
 	"context"
@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
-// LiveBatch is one batch of initial rows, by rising _seq.
-type LiveBatch struct {
+// Batch is one batch of initial rows, by rising _seq.
+type Batch struct {
 	Number  int // From 0.
 	Rows    [][]kalam.Value
 	Seqs    []kalam.Seq // Of each row.
@@ -27,12 +28,12 @@ type LiveBatch struct {
 	Follows bool
 }
 
-// liveLoad reads the initial rows of a live query, page by page, out of one
+// initialLoad reads the initial rows of a live query, page by page, out of one
 // snapshot that stays pinned until the last page.
-type liveLoad struct {
-	session  *session
+type initialLoad struct {
+	caller   *read.Caller
 	snapshot *read.Snapshot
-	spec     *liveSpec
+	spec     *spec
 	number   int
 	last     kalam.Seq // Up to where rows were read.
 	started  bool
@@ -43,37 +44,37 @@ type liveLoad struct {
 	unread bool         // There may be more.
 }
 
-func (l *liveLoad) close() {
+func (l *initialLoad) close() {
 	if l.snapshot != nil {
 		l.snapshot.Release()
 		l.snapshot = nil
-		l.session.EndStatement()
-		l.session.Release()
+		l.caller.EndStatement()
+		l.caller.Release()
 	}
 }
 
 // NextBatch returns the next batch of initial rows; HasMore false marks the
 // last. It must not be called after that.
-func (q *LiveQuery) NextBatch(ctx context.Context) (LiveBatch, error) {
+func (q *Query) NextBatch(ctx context.Context) (Batch, error) {
 	l := q.load
 	if l == nil || l.done {
-		return LiveBatch{}, kalam.Errorf(kalam.CodeInvalidOperation, "subscription '%s' has no more initial data", q.ID())
+		return Batch{}, kalam.Errorf(kalam.CodeInvalidOperation, "subscription '%s' has no more initial data", q.ID())
 	}
 	if err := l.start(ctx); err != nil {
-		return LiveBatch{}, err
+		return Batch{}, err
 	}
 	size := l.spec.options.BatchSize
 	if size == 0 {
 		size = DefaultBatchSize
 	}
-	b := LiveBatch{Number: l.number}
+	b := Batch{Number: l.number}
 	if l.spec.options.From > 0 {
 		if err := l.resumedBatch(ctx, q.output(), size, &b); err != nil {
-			return LiveBatch{}, err
+			return Batch{}, err
 		}
 	} else {
 		if err := l.page(ctx, q.output(), size, &b); err != nil {
-			return LiveBatch{}, err
+			return Batch{}, err
 		}
 		if l.number > 0 || len(b.Seqs) > 0 {
 			b.LastSeq = l.last
@@ -85,7 +86,7 @@ func (q *LiveQuery) NextBatch(ctx context.Context) (LiveBatch, error) {
 }
 
 // start finds the seq after which the newest rows begin.
-func (l *liveLoad) start(ctx context.Context) error {
+func (l *initialLoad) start(ctx context.Context) error {
 	if l.started {
 		return nil
 	}
@@ -96,7 +97,7 @@ func (l *liveLoad) start(ctx context.Context) error {
 	}
 	q := sqltext.QuoteIdent(l.spec.alias)
 	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(), q)
-	vals, err := l.session.OneRow(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
+	vals, err := l.caller.OneRow(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (l *liveLoad) start(ctx context.Context) error {
 }
 
 // from returns " FROM t AS alias WHERE (condition)"; a condition follows with AND.
-func (l *liveLoad) from() string {
+func (l *initialLoad) from() string {
 	t := l.spec.table
 	where := l.spec.where
 	if where == "" {
@@ -118,7 +119,7 @@ func (l *liveLoad) from() string {
 }
 
 // page reads up to size rows after last into b.
-func (l *liveLoad) page(ctx context.Context, out []read.Column, size int, b *LiveBatch) error {
+func (l *initialLoad) page(ctx context.Context, out []read.Column, size int, b *Batch) error {
 	q := sqltext.QuoteIdent(l.spec.alias)
 	namesDeleted := l.spec.namesDeleted()
 	var sql strings.Builder
@@ -133,11 +134,11 @@ func (l *liveLoad) page(ctx context.Context, out []read.Column, size int, b *Liv
 	}
 	fmt.Fprintf(&sql, "%s AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", l.from(), q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
-	res, err := l.session.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
+	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
 	if err != nil {
 		return err
 	}
-	defer l.session.EndStatement()
+	defer l.caller.EndStatement()
 	defer res.Close()
 	return res.Each(ctx, func(vals []kalam.Value) error {
 		if len(b.Rows) == size {
@@ -153,7 +154,7 @@ func (l *liveLoad) page(ctx context.Context, out []read.Column, size int, b *Liv
 }
 
 // row arranges the values of page's query by the output columns.
-func (l *liveLoad) row(out []read.Column, vals []kalam.Value, namesDeleted bool) ([]kalam.Value, error) {
+func (l *initialLoad) row(out []read.Column, vals []kalam.Value, namesDeleted bool) ([]kalam.Value, error) {
 	row := make([]kalam.Value, len(out))
 	next := 1
 	for i, c := range out {
@@ -163,7 +164,7 @@ func (l *liveLoad) row(out []read.Column, vals []kalam.Value, namesDeleted bool)
 		case read.DeletedColumn:
 			row[i] = kalam.Bool(namesDeleted && vals[len(vals)-1].Bool())
 		default:
-			v, err := castTo(&l.spec.table.Columns[c.Index], vals[next])
+			v, err := datatype.CastColumn(&l.spec.table.Columns[c.Index], vals[next])
 			if err != nil {
 				return nil, err
 			}
@@ -175,7 +176,7 @@ func (l *liveLoad) row(out []read.Column, vals []kalam.Value, namesDeleted bool)
 }
 
 // namesDeleted reports whether the condition shows tombstones.
-func (spec *liveSpec) namesDeleted() bool {
+func (spec *spec) namesDeleted() bool {
 	if spec.evaluator != nil {
 		return spec.evaluator.NamesDeleted()
 	}

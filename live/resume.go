@@ -1,4 +1,4 @@
-package engine
+package live
 
 import (
 	"context"
@@ -18,9 +18,9 @@ import (
 // which the client may still have could be forgotten, or are: a compaction may keep them
 // for less time than the table says (case D8). Who has seen nothing of the table, because
 // it is younger, misses nothing.
-func (s *session) checkWindow(t *kalam.Table, from kalam.Seq, view *buffer.View) error {
-	retention := time.Duration(t.RetentionHours(s.e.config.Retention.DefaultDeletedRetentionHours)) * time.Hour
-	if t.Options.TTL > 0 { // Whatever a client has of it goes by itself.
+func (qs *Queries) checkWindow(now time.Time, t *kalam.Table, from kalam.Seq, view *buffer.View) error {
+	retention := time.Duration(t.RetentionHours(qs.Retention)) * time.Hour
+	if t.Expires() { // Whatever a client has of it goes by itself.
 		return nil
 	}
 	if from == 0 || from < kalam.SeqAt(t.CreatedAt) {
@@ -30,11 +30,11 @@ func (s *session) checkWindow(t *kalam.Table, from kalam.Seq, view *buffer.View)
 		return kalam.Errorf(kalam.CodeResumeWindow,
 			"resume window exceeded: reload required (deletions since then were forgotten)")
 	}
-	if from >= kalam.SeqAt(s.Now.Add(-retention)) {
+	if from >= kalam.SeqAt(now.Add(-retention)) {
 		return nil
 	}
 	return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions are kept for %d hours)",
-		t.RetentionHours(s.e.config.Retention.DefaultDeletedRetentionHours))
+		t.RetentionHours(qs.Retention))
 }
 
 // resumedRow is the newest version of a key that was written since a client left.
@@ -47,7 +47,7 @@ type resumedRow struct {
 // resumedBatch gives the next rows and then the next gone ones, in the order of their
 // seqs: at whatever point the client is cut off, it has everything up to the highest
 // seq that it has seen. So what was read at once may take several batches.
-func (l *liveLoad) resumedBatch(ctx context.Context, out []read.Column, size int, b *LiveBatch) error {
+func (l *initialLoad) resumedBatch(ctx context.Context, out []read.Column, size int, b *Batch) error {
 	if len(l.ahead) == 0 {
 		if err := l.readResumed(ctx, out, size); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (l *liveLoad) resumedBatch(ctx context.Context, out []read.Column, size int
 
 // readResumed reads up to size changes after last: the newest version of each key
 // that was written since.
-func (l *liveLoad) readResumed(ctx context.Context, out []read.Column, size int) error {
+func (l *initialLoad) readResumed(ctx context.Context, out []read.Column, size int) error {
 	l.unread = false
 	t, q := l.spec.table, sqltext.QuoteIdent(l.spec.alias)
 	var sql strings.Builder
@@ -83,11 +83,11 @@ func (l *liveLoad) readResumed(ctx context.Context, out []read.Column, size int)
 	fmt.Fprintf(&sql, ", %s._deleted, (%s) FROM %s.%s AS %s WHERE (%s) AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", q, shown,
 		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)), q, where, q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
-	res, err := l.session.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
+	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
 	if err != nil {
 		return err
 	}
-	defer l.session.EndStatement()
+	defer l.caller.EndStatement()
 	defer res.Close()
 	entries := 0
 	return res.Each(ctx, func(vals []kalam.Value) error {
@@ -104,7 +104,7 @@ func (l *liveLoad) readResumed(ctx context.Context, out []read.Column, size int)
 // among them, and which of those are rows of the result. Among KalamDB's events, as
 // for live ones, a row that leaves the condition is nothing, and a tombstone counts
 // if it meets the condition.
-func (l *liveLoad) resumedCondition() (looked, shown string) {
+func (l *initialLoad) resumedCondition() (looked, shown string) {
 	where := l.spec.where
 	if where == "" {
 		where = "true"
@@ -122,12 +122,12 @@ func (l *liveLoad) resumedCondition() (looked, shown string) {
 }
 
 // resumed takes in a changed row: _seq, all columns, _deleted, whether it is shown.
-func (l *liveLoad) resumed(out []read.Column, vals []kalam.Value) error {
+func (l *initialLoad) resumed(out []read.Column, vals []kalam.Value) error {
 	t, seq := l.spec.table, kalam.Seq(vals[0].Int())
 	stored, deleted, shown := vals[1:1+len(t.Columns)], vals[1+len(t.Columns)].Bool(), vals[2+len(t.Columns)].Bool()
 	l.last = seq
 	for i := range stored {
-		v, err := castTo(&t.Columns[i], stored[i])
+		v, err := datatype.CastColumn(&t.Columns[i], stored[i])
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (l *liveLoad) resumed(out []read.Column, vals []kalam.Value) error {
 	if !shown {
 		// A row that was deleted before the client's last seq may be with it still: it may
 		// have been cut off between a later version, which hid the deletion, and that.
-		view := l.snapshot.View(l.session.Scope(t))
+		view := l.snapshot.View(l.spec.scope)
 		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
 			return nil
 		}
