@@ -15,7 +15,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -26,7 +26,7 @@ const mimeArrow = "application/vnd.apache.arrow.stream"
 const arrowRows = 2048
 
 // arrowEncoder writes the rows of one SELECT as an Arrow IPC stream. It
-// implements engine.Results and is used from one goroutine.
+// implements session.Results and is used from one goroutine.
 type arrowEncoder struct {
 	send func([]byte) bool
 	buf  []byte // What ipc wrote and was not yet sent.
@@ -37,8 +37,8 @@ type arrowEncoder struct {
 }
 
 var (
-	_ engine.Results = (*arrowEncoder)(nil)
-	_ io.Writer      = (*arrowEncoder)(nil)
+	_ session.Results = (*arrowEncoder)(nil)
+	_ io.Writer       = (*arrowEncoder)(nil)
 )
 
 // Write collects what ipc writes and sends it in pieces.
@@ -56,7 +56,7 @@ func (e *arrowEncoder) Write(p []byte) (int, error) {
 }
 
 // StartRows begins the stream.
-func (e *arrowEncoder) StartRows(h engine.RowsHeader) (err error) {
+func (e *arrowEncoder) StartRows(h session.RowsHeader) (err error) {
 	schema := h.Arrow
 	if schema == nil {
 		fields := make([]arrow.Field, len(h.Fields))
@@ -98,7 +98,7 @@ func (e *arrowEncoder) flushRows() error {
 
 // EndRows ends the stream. A stream has no place for the mark of a result that
 // was cut, so such a result fails.
-func (e *arrowEncoder) EndRows(t engine.RowsTrailer) error {
+func (e *arrowEncoder) EndRows(t session.RowsTrailer) error {
 	if t.Truncated {
 		return kalam.Errorf(kalam.CodeResourceExhausted, "%s; an Arrow stream cannot say so: use LIMIT, or ask for JSON", t.Message)
 	}
@@ -109,7 +109,7 @@ func (e *arrowEncoder) EndRows(t engine.RowsTrailer) error {
 }
 
 // Done refuses a statement without rows; checkArrow has let none pass.
-func (e *arrowEncoder) Done(engine.Done) error { return errNotArrow }
+func (e *arrowEncoder) Done(session.Done) error { return errNotArrow }
 
 // release frees the memory of the builder.
 func (e *arrowEncoder) release() {

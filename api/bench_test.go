@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // roundTrips sends the same request over and over on one connection.
@@ -62,7 +63,7 @@ func BenchmarkHTTP(b *testing.B) {
 		b.ReportAllocs()
 		p := kalam.Principal{User: "root", Role: kalam.RoleSystem}
 		for b.Loop() {
-			if err := h.engine.Execute(context.Background(), p, engine.Request{SQL: "SELECT id, body FROM app.t WHERE id = 1"}, discard{}); err != nil {
+			if err := h.engine.Execute(context.Background(), p, session.Request{SQL: "SELECT id, body FROM app.t WHERE id = 1"}, discard{}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -139,7 +140,7 @@ func BenchmarkFanOut(b *testing.B) {
 			for b.Loop() {
 				i++
 				sql := fmt.Sprintf("INSERT INTO app.t VALUES (%d, 'some words ^')", i)
-				if err := h.engine.Execute(context.Background(), p, engine.Request{SQL: sql}, discard{}); err != nil {
+				if err := h.engine.Execute(context.Background(), p, session.Request{SQL: sql}, discard{}); err != nil {
 					b.Fatal(err)
 				}
 				for range sockets {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 var errAborted = errors.New("the response was given up")
 
 // encoder writes the results of a request as the JSON document of the SQL
-// endpoint. It implements engine.Results and is used from one goroutine.
+// endpoint. It implements session.Results and is used from one goroutine.
 type encoder struct {
 	timing bool // Write cache_hit and took_ms.
 	// send hands over a piece of the document, which is reused afterwards. It
@@ -50,13 +50,13 @@ type encoder struct {
 	open    bool   // A row result was begun and not ended.
 	single  bool   // The first result is a row result.
 
-	header  engine.RowsHeader
+	header  session.RowsHeader
 	cells   []datatype.CellWriter
 	columns []arrow.Array
 	rows    int64 // Of the result under way.
 }
 
-var _ engine.Results = (*encoder)(nil)
+var _ session.Results = (*encoder)(nil)
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
@@ -88,7 +88,7 @@ func (e *encoder) begin() {
 }
 
 // StartRows writes the schema of a row result.
-func (e *encoder) StartRows(h engine.RowsHeader) error {
+func (e *encoder) StartRows(h session.RowsHeader) error {
 	e.begin()
 	e.header, e.rows, e.open = h, 0, true
 	e.single = e.results == 1
@@ -171,7 +171,7 @@ func (e *encoder) flush() error {
 }
 
 // EndRows ends a row result.
-func (e *encoder) EndRows(t engine.RowsTrailer) error {
+func (e *encoder) EndRows(t session.RowsTrailer) error {
 	e.buf = append(e.buf, `],"row_count":`...)
 	e.buf = strconv.AppendInt(e.buf, t.RowCount, 10)
 	if t.Message != "" {
@@ -188,7 +188,7 @@ func (e *encoder) EndRows(t engine.RowsTrailer) error {
 }
 
 // Done writes the result of a statement without rows.
-func (e *encoder) Done(d engine.Done) error {
+func (e *encoder) Done(d session.Done) error {
 	e.begin()
 	e.buf = append(e.buf, `{"row_count":`...)
 	e.buf = strconv.AppendInt(e.buf, d.RowCount, 10)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/session"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -83,13 +83,13 @@ func (s *Server) textOf(err error, admin bool, attrs ...any) string {
 
 // sqlError turns what Execute returned into the error of a response.
 func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.Error, int) {
-	var se *engine.StatementError
+	var se *session.StatementError
 	if !errors.As(err, &se) {
-		se = &engine.StatementError{Err: err}
+		se = &session.StatementError{Err: err}
 	}
 	code := kalam.CodeOf(se.Err)
 	if code == kalam.CodeInternal && isEnd(se.Err) {
-		code, se = kalam.CodeCanceled, &engine.StatementError{
+		code, se = kalam.CodeCanceled, &session.StatementError{
 			Statement: se.Statement, SQL: se.SQL, Err: kalam.Wrap(kalam.CodeCanceled, se.Err, "the statement was cancelled"),
 		}
 	}

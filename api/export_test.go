@@ -5,14 +5,14 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // ExecutorFunc runs statements in place of the engine.
-type ExecutorFunc func(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error
+type ExecutorFunc func(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error
 
 // Execute calls f.
-func (f ExecutorFunc) Execute(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
+func (f ExecutorFunc) Execute(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {
 	return f(ctx, p, r, out)
 }
 

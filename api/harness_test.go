@@ -21,6 +21,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/session"
 )
 
 func TestMain(m *testing.M) {
@@ -141,11 +142,11 @@ func (h *harness) run() {
 // discard takes results and drops them.
 type discard struct{}
 
-func (discard) StartRows(engine.RowsHeader) error { return nil }
-func (discard) Batch(arrow.RecordBatch) error     { return nil }
-func (discard) Values([]kalam.Value) error        { return nil }
-func (discard) EndRows(engine.RowsTrailer) error  { return nil }
-func (discard) Done(engine.Done) error            { return nil }
+func (discard) StartRows(session.RowsHeader) error { return nil }
+func (discard) Batch(arrow.RecordBatch) error      { return nil }
+func (discard) Values([]kalam.Value) error         { return nil }
+func (discard) EndRows(session.RowsTrailer) error  { return nil }
+func (discard) Done(session.Done) error            { return nil }
 
 // lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // Version is what /health and the log say about the build.
@@ -49,7 +50,7 @@ const (
 
 // executor is what runs statements.
 type executor interface {
-	Execute(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error
+	Execute(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error
 }
 
 // Server answers HTTP and WebSocket requests. Serve is called once; everything

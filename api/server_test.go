@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 func TestHealth(t *testing.T) {
@@ -112,10 +113,10 @@ func TestShutdown(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	draining, drained := make(chan struct{}), make(chan struct{})
 	h := start(t, setup{drain: func(context.Context) error { close(draining); <-drained; return nil }})
-	h.server.SetExecutor(func(_ context.Context, p kalam.Principal, _ engine.Request, out engine.Results) error {
+	h.server.SetExecutor(func(_ context.Context, p kalam.Principal, _ session.Request, out session.Results) error {
 		entered <- struct{}{}
 		<-release
-		return out.Done(engine.Done{Message: "finished", AsUser: p.User, Statement: 1})
+		return out.Done(session.Done{Message: "finished", AsUser: p.User, Statement: 1})
 	})
 	root := h.root()
 	running, idle := h.dial(), h.dial()
@@ -185,7 +186,7 @@ func TestShutdownWithStuckClients(t *testing.T) {
 	h := start(t, setup{config: func(c *engine.Config) { c.Server.ShutdownGrace = 0 }})
 	root := h.root()
 	ended := make(chan error, 1)
-	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
+	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {
 		err := rowsThen(1<<20, func(context.Context) error { return nil })(ctx, p, r, out)
 		ended <- err
 		return err

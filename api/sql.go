@@ -11,8 +11,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/session"
 )
 
 // call is one request of the SQL endpoint.
@@ -23,7 +23,7 @@ type call struct {
 	requestID string
 	caller    kalam.Principal // Who sent it: decides which errors are told in full.
 	principal kalam.Principal // In force.
-	request   engine.Request
+	request   session.Request
 }
 
 // handleSQL answers POST /v1/api/sql.
@@ -78,7 +78,7 @@ func (q *call) prepare(c *fiber.Ctx) (err error) {
 	if err != nil {
 		return err
 	}
-	q.request = engine.Request{
+	q.request = session.Request{
 		SQL: r.sql, Params: r.params, Namespace: r.namespace, ClientAddr: q.client.addr.String(), RequestID: q.requestID,
 	}
 	return nil
@@ -167,7 +167,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 
 // execute runs the statements. A panic is an error of the server, whatever was sent
 // before.
-func (q *call) execute(ctx context.Context, out engine.Results) (err error) {
+func (q *call) execute(ctx context.Context, out session.Results) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			q.server.log.Error("panic in a statement", slog.Any("panic", r), slog.String("stack", string(debug.Stack())))

@@ -18,6 +18,7 @@ import (
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/session"
 )
 
 const everyType = `CREATE USER TABLE app.everything (
@@ -156,12 +157,12 @@ func TestActingUser(t *testing.T) {
 // the error, and the log both.
 func TestInternalErrors(t *testing.T) {
 	h := start(t, setup{server: func(s *api.Server) {
-		s.SetExecutor(func(_ context.Context, _ kalam.Principal, r engine.Request, _ engine.Results) error {
+		s.SetExecutor(func(_ context.Context, _ kalam.Principal, r session.Request, _ session.Results) error {
 			err := error(kalam.Wrap(kalam.CodeCorrupt, errors.New("open /data/canary"), "segment /data/canary is damaged"))
 			if r.SQL == "plain" {
 				err = errors.New("open /data/canary")
 			}
-			return &engine.StatementError{Statement: 1, SQL: r.SQL, Err: err}
+			return &session.StatementError{Statement: 1, SQL: r.SQL, Err: err}
 		})
 	}})
 	root, alice := h.root(), h.user("alice", kalam.RoleUser)

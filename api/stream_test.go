@@ -21,6 +21,7 @@ import (
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session"
 )
 
 // raw is a connection to the server on which requests are written by hand.
@@ -124,8 +125,8 @@ func TestStreamManyRows(t *testing.T) {
 
 // rowsThen writes n rows of 100 bytes and then calls f.
 func rowsThen(n int, f func(ctx context.Context) error) api.ExecutorFunc {
-	return func(ctx context.Context, p kalam.Principal, _ engine.Request, out engine.Results) error {
-		header := engine.RowsHeader{Fields: []read.Field{{Name: "body", Type: kalam.TypeOf(kalam.KindText)}}, AsUser: p.User, Statement: 1}
+	return func(ctx context.Context, p kalam.Principal, _ session.Request, out session.Results) error {
+		header := session.RowsHeader{Fields: []read.Field{{Name: "body", Type: kalam.TypeOf(kalam.KindText)}}, AsUser: p.User, Statement: 1}
 		if err := out.StartRows(header); err != nil {
 			return err
 		}
@@ -136,9 +137,9 @@ func rowsThen(n int, f func(ctx context.Context) error) api.ExecutorFunc {
 			}
 		}
 		if err := f(ctx); err != nil {
-			return &engine.StatementError{Statement: 1, Err: err}
+			return &session.StatementError{Statement: 1, Err: err}
 		}
-		return out.EndRows(engine.RowsTrailer{RowCount: int64(n)})
+		return out.EndRows(session.RowsTrailer{RowCount: int64(n)})
 	}
 }
 
@@ -146,7 +147,7 @@ func rowsThen(n int, f func(ctx context.Context) error) api.ExecutorFunc {
 func TestStreamSizes(t *testing.T) {
 	n := 0
 	h := start(t, setup{})
-	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
+	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {
 		return rowsThen(n, func(context.Context) error { return nil })(ctx, p, r, out)
 	})
 	root := h.root()
@@ -299,7 +300,7 @@ func TestDisconnectCancelsQuery(t *testing.T) {
 func TestPipelined(t *testing.T) {
 	h := start(t, setup{})
 	release := make(chan struct{})
-	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
+	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {
 		if r.SQL == "slow" {
 			select {
 			case <-release:
@@ -307,7 +308,7 @@ func TestPipelined(t *testing.T) {
 				return ctx.Err()
 			}
 		}
-		return out.Done(engine.Done{Message: r.SQL, AsUser: p.User, Statement: 1})
+		return out.Done(session.Done{Message: r.SQL, AsUser: p.User, Statement: 1})
 	})
 	root := h.root()
 	c := h.dial()
@@ -333,11 +334,11 @@ func TestPipelined(t *testing.T) {
 // TestKeepAlive sends slow and fast requests in turn over one connection.
 func TestKeepAlive(t *testing.T) {
 	h := start(t, setup{})
-	h.server.SetExecutor(func(_ context.Context, p kalam.Principal, r engine.Request, out engine.Results) error {
+	h.server.SetExecutor(func(_ context.Context, p kalam.Principal, r session.Request, out session.Results) error {
 		if r.SQL == "slow" {
 			<-time.After(80 * time.Millisecond)
 		}
-		return out.Done(engine.Done{Message: r.SQL, AsUser: p.User, Statement: 1})
+		return out.Done(session.Done{Message: r.SQL, AsUser: p.User, Statement: 1})
 	})
 	root := h.root()
 	c := h.dial()

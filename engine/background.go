@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
 )
@@ -94,80 +92,6 @@ func (e *Engine) submitCleanup(ctx context.Context, t *kalam.Table) (kalam.Job, 
 		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q}`, t.ID.String(), t.Kind),
 	})
 	return job, err
-}
-
-// flushAll submits one flush per table with buffered rows.
-func (s *session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
-	if err := access.Check(s.Principal, access.FlushAll); err != nil {
-		return err
-	}
-	ns, where, err := s.maintained(st.Namespace)
-	if err != nil {
-		return err
-	}
-	var ids []kalam.JobID
-	for _, t := range s.e.catalog.Tables(ns) {
-		if !t.Flushable() || !s.e.hasBufferedRows(t) {
-			continue
-		}
-		job, _, err := s.e.runner.Submit(ctx, flushJob(t, jobs.TriggerManual))
-		if err != nil {
-			return err
-		}
-		ids = append(ids, job.ID)
-	}
-	text := fmt.Sprintf("Storage flush skipped: no pending writes %s", where)
-	if len(ids) > 0 {
-		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
-	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
-}
-
-// maintained returns the namespace of STORAGE FLUSH or COMPACT ALL, "" for all, and
-// how the answer calls it.
-func (s *session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where string, err error) {
-	if in == nil {
-		return "", "in all namespaces", nil
-	}
-	ns = kalam.NamespaceID(in.Name)
-	if _, ok := s.e.catalog.Namespace(ns); !ok {
-		return "", "", kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).At(in.Pos)
-	}
-	return ns, fmt.Sprintf("in namespace '%s'", ns), nil
-}
-
-// maintainedTable returns the table that STORAGE FLUSH or COMPACT TABLE, which verb
-// says, is to work on.
-func (s *session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, error) {
-	t, err := s.Table(n, access.Maintain)
-	if err != nil {
-		return nil, err
-	}
-	if !t.Flushable() {
-		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE %s TABLE is not supported for STREAM tables", verb)
-	}
-	return t, nil
-}
-
-func jobList(ids []kalam.JobID) string {
-	out := "["
-	for i, id := range ids {
-		if i > 0 {
-			out += ", "
-		}
-		out += string(id)
-	}
-	return out + "]"
-}
-
-func (s *session) killJob(ctx context.Context, st *dialect.KillJob) error {
-	if err := access.Check(s.Principal, access.KillJobs); err != nil {
-		return err
-	}
-	if err := s.e.runner.Cancel(ctx, st.Job); err != nil {
-		return kalam.Positioned(err, st.Pos)
-	}
-	return s.message(0, fmt.Sprintf("Job %s killed: cancelled", st.Job))
 }
 
 // recover repeats what a crash may have interrupted: the removal of dropped

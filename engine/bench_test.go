@@ -9,7 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/memory"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // benchServer is a server whose commits cost no sync.
@@ -46,7 +46,7 @@ func BenchmarkInsert(b *testing.B) {
 				sql := "INSERT INTO app.t VALUES " + strings.Join(lists, ",")
 				b.StartTimer()
 				var c collector
-				if err := s.Execute(context.Background(), userOf("alice"), engine.Request{SQL: sql}, &c); err != nil {
+				if err := s.Execute(context.Background(), userOf("alice"), session.Request{SQL: sql}, &c); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -68,7 +68,7 @@ func BenchmarkSelect(b *testing.B) {
 			b.ReportAllocs()
 			for i := int64(0); b.Loop(); i++ {
 				var c collector
-				if err := s.Execute(context.Background(), userOf("alice"), engine.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(i % 10000)}}, &c); err != nil {
+				if err := s.Execute(context.Background(), userOf("alice"), session.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(i % 10000)}}, &c); err != nil {
 					b.Fatal(err)
 				}
 			}

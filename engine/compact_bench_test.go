@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // BenchmarkCompacted reads 200,000 rows of 64 segments, a tenth of them updated
@@ -37,7 +37,7 @@ func BenchmarkCompacted(b *testing.B) {
 				rng := rand.New(rand.NewPCG(1, 2))
 				for b.Loop() {
 					var c collector
-					if err := s.Execute(context.Background(), alice, engine.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(rng.Int64N(rows))}}, &c); err != nil {
+					if err := s.Execute(context.Background(), alice, session.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(rng.Int64N(rows))}}, &c); err != nil {
 						b.Fatal(err)
 					}
 				}

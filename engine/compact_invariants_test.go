@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/live"
+	"github.com/kalamlake/kalam/session"
 )
 
 // merge compacts every table while others write, and waits for the jobs.
@@ -289,7 +289,7 @@ func TestSnapshotOfCompactedFiles(t *testing.T) {
 	r := &slowReader{begun: make(chan struct{}), goOn: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Execute(context.Background(), alice, engine.Request{SQL: "SELECT id, v FROM app.t"}, r)
+		done <- s.Execute(context.Background(), alice, session.Request{SQL: "SELECT id, v FROM app.t"}, r)
 	}()
 	<-r.begun
 	s.must(alice, "DELETE FROM app.t WHERE id % 2 = 0")

@@ -7,9 +7,7 @@ import (
 	"sync"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 )
 
@@ -162,47 +160,3 @@ func newCompactJob(t *kalam.Table, all bool, retain *int) kalam.Job {
 }
 
 func dueKey(n kalam.TableNumber) string { return fmt.Sprintf("compact-due-%d", n) }
-
-// compactTable submits the compaction of one table and words the answer.
-func (s *session) compactTable(ctx context.Context, st *dialect.CompactTable) error {
-	t, err := s.maintainedTable(st.Table, "COMPACT")
-	if err != nil {
-		return err
-	}
-	job, existing, err := s.e.runner.Submit(ctx, newCompactJob(t, true, st.Retain))
-	if err != nil {
-		return err
-	}
-	text := fmt.Sprintf("Storage compaction started for table '%s'. Job ID: %s", t.ID, job.ID)
-	if existing {
-		text = fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table '%s'. Job ID: %s", t.ID, job.ID)
-	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
-}
-
-// compactAll submits one compaction per table.
-func (s *session) compactAll(ctx context.Context, st *dialect.CompactAll) error {
-	if err := access.Check(s.Principal, access.CompactAll); err != nil {
-		return err
-	}
-	ns, where, err := s.maintained(st.Namespace)
-	if err != nil {
-		return err
-	}
-	var ids []kalam.JobID
-	for _, t := range s.e.catalog.Tables(ns) {
-		if !t.Flushable() {
-			continue
-		}
-		job, _, err := s.e.runner.Submit(ctx, newCompactJob(t, true, st.Retain))
-		if err != nil {
-			return err
-		}
-		ids = append(ids, job.ID)
-	}
-	text := fmt.Sprintf("Storage compaction skipped: no tables %s", where)
-	if len(ids) > 0 {
-		text = fmt.Sprintf("Storage compaction started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
-	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
-}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
@@ -21,6 +22,7 @@ import (
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
+	"github.com/kalamlake/kalam/session"
 	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -42,7 +44,7 @@ type Engine struct {
 	rules    jobs.FlushRules
 	reader   *read.Reader
 	live     *live.Queries
-	points   pointCache
+	sessions *session.Server
 	refs     catalog.TableRefs
 
 	due        dueScopes
@@ -109,8 +111,8 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if err := e.openStorage(ctx, o); err != nil {
 		return nil, err
 	}
-	if e.points, err = newPointCache(cfg.QueryCache.MaxPlans); err != nil {
-		return nil, fmt.Errorf("make point cache: %w", err)
+	if err := e.openSessions(); err != nil {
+		return nil, err
 	}
 	return e, e.openJobs()
 }
@@ -242,6 +244,26 @@ func (e *Engine) Close() error {
 
 // Catalog returns the catalog, for logins and permissions.
 func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
+
+// openSessions makes what executes statements.
+func (e *Engine) openSessions() (err error) {
+	c := &e.config
+	e.sessions, err = session.New(session.Options{
+		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: orders{e}, Logger: e.log, Now: e.now, Plans: c.QueryCache.MaxPlans,
+		LiveURL: fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
+		Limits: session.Limits{
+			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(), SlowStatement: time.Duration(c.Log.SlowQueryMS) * time.Millisecond,
+			ResultRows: c.Limits.MaxResultRows, RowBytes: c.Limits.MaxRowBytes,
+		},
+	})
+	return err
+}
+
+// Execute runs the statements of r in order as p and reports each result to out, see session.Server.Execute.
+func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {
+	e.counters.Requests.Add(1)
+	return e.sessions.Execute(ctx, p, r, out)
+}
 
 // Live returns what starts live queries.
 func (e *Engine) Live() *live.Queries { return e.live }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/maintain/pair"
@@ -263,25 +262,4 @@ func (e *Engine) writeManifests(ctx context.Context, t *kalam.Table, scopes []ka
 	}
 	e.retired.unname(replaced)
 	return nil
-}
-
-// flushTable submits the flush job of one table and words the answer.
-func (s *session) flushTable(ctx context.Context, st *dialect.FlushTable) error {
-	t, err := s.maintainedTable(st.Table, "FLUSH")
-	if err != nil {
-		return err
-	}
-	dirty := s.e.hasBufferedRows(t)
-	job, existing, err := s.e.runner.Submit(ctx, flushJob(t, jobs.TriggerManual))
-	if err != nil {
-		return err
-	}
-	text := fmt.Sprintf("Storage flush started for table '%s'. Job ID: %s", t.ID, job.ID)
-	switch {
-	case existing:
-		text = fmt.Sprintf("Storage flush skipped: a flush is already queued or running for table '%s'. Job ID: %s", t.ID, job.ID)
-	case !dirty:
-		text = fmt.Sprintf("Storage flush skipped: no pending writes for table '%s'", t.ID)
-	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // fillUsers gives each of users three rows of a chat.
@@ -23,7 +23,7 @@ func (s *server) fillUsers(users int) {
 		g.Go(func() error {
 			var c collector
 			sql := fmt.Sprintf("INSERT INTO app.t VALUES %s, %s, %s", valuesOf(int64(3*i)), valuesOf(int64(3*i+1)), valuesOf(int64(3*i+2)))
-			return s.Execute(context.Background(), userOf(fmt.Sprintf("user%06d", i)), engine.Request{SQL: sql}, &c)
+			return s.Execute(context.Background(), userOf(fmt.Sprintf("user%06d", i)), session.Request{SQL: sql}, &c)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -62,7 +62,7 @@ func (s *server) beside() (stop func() (inserts, reads latencies)) {
 			} {
 				start := time.Now()
 				var c collector
-				if err := s.Execute(context.Background(), p, engine.Request{SQL: st.sql}, &c); err != nil {
+				if err := s.Execute(context.Background(), p, session.Request{SQL: st.sql}, &c); err != nil {
 					s.t.Error(err)
 					return
 				}

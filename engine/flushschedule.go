@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/jobs"
 )
 
@@ -97,28 +96,6 @@ func flushParameters(t *kalam.Table, by jobs.Trigger) string {
 func (e *Engine) hasBufferedRows(t *kalam.Table) bool {
 	rows, _, _ := e.store.TableStats(t.Number)
 	return rows > 0
-}
-
-// checkFlushCron refuses a FLUSH_CRON that names no times.
-func checkFlushCron(st *dialect.CreateTable) error {
-	if st.Table.Options.FlushCron == "" {
-		return nil
-	}
-	if _, err := jobs.ParseSchedule(st.Table.Options.FlushCron); err != nil {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON: %s", err).At(st.CronPos)
-	}
-	return nil
-}
-
-// withoutFlushOptions takes away the flush options of a table whose rows are not
-// flushed, and returns what the answer says about it, "" when there were none.
-func withoutFlushOptions(t *kalam.Table) string {
-	o := &t.Options
-	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" {
-		return ""
-	}
-	o.FlushManual, o.FlushRows, o.FlushInterval, o.FlushCron = false, 0, 0, ""
-	return ". FLUSH_POLICY has no effect: rows of a STREAM table are not flushed, they live for TTL_SECONDS"
 }
 
 // flushConfig describes what flushes t, as SHOW TABLE STATS shows it.

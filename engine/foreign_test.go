@@ -15,7 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // pair are two users whose segments have files of equal sizes and rows of equal keys.
@@ -204,7 +204,7 @@ func (p *pair) copyForeign(t *testing.T, suffixes ...string) {
 func (p *pair) during(t *testing.T, what string, damage func()) {
 	t.Helper()
 	c := &interrupted{at: damage}
-	err := p.Execute(context.Background(), p.own, engine.Request{SQL: "SELECT * FROM app.t ORDER BY id"}, c)
+	err := p.Execute(context.Background(), p.own, session.Request{SQL: "SELECT * FROM app.t ORDER BY id"}, c)
 	p.verdict(t, what+", while a query runs", err, err == nil && c.last().table() == p.rows.table())
 }
 

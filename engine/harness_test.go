@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 func TestMain(m *testing.M) {
@@ -107,7 +108,7 @@ type collector struct {
 	results []result
 }
 
-func (c *collector) StartRows(h engine.RowsHeader) error {
+func (c *collector) StartRows(h session.RowsHeader) error {
 	r := result{rows: [][]string{}}
 	for _, f := range h.Fields {
 		r.columns = append(r.columns, f.Name)
@@ -150,7 +151,7 @@ func (c *collector) Values(vals []kalam.Value) error {
 	return nil
 }
 
-func (c *collector) EndRows(t engine.RowsTrailer) error {
+func (c *collector) EndRows(t session.RowsTrailer) error {
 	c.last().count, c.last().message = t.RowCount, t.Message
 	if int64(len(c.last().rows)) != t.RowCount {
 		return fmt.Errorf("row_count is %d for %d rows", t.RowCount, len(c.last().rows))
@@ -158,7 +159,7 @@ func (c *collector) EndRows(t engine.RowsTrailer) error {
 	return nil
 }
 
-func (c *collector) Done(d engine.Done) error {
+func (c *collector) Done(d session.Done) error {
 	c.results = append(c.results, result{message: d.Message, count: d.RowCount, jobs: d.JobIDs})
 	return nil
 }
@@ -170,7 +171,7 @@ func (s *server) try(p kalam.Principal, sql string, params ...kalam.Value) ([]re
 
 func (s *server) tryCtx(ctx context.Context, p kalam.Principal, sql string, params ...kalam.Value) ([]result, error) {
 	var c collector
-	err := s.Execute(ctx, p, engine.Request{SQL: sql, Params: params}, &c)
+	err := s.Execute(ctx, p, session.Request{SQL: sql, Params: params}, &c)
 	return c.results, err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // TestBadInput runs statements that are wrong in every way they can be: each
@@ -94,7 +95,7 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
-	var stmt *engine.StatementError
+	var stmt *session.StatementError
 	_, err := s.try(alice, "SELECT 1; INSERT INTO app.t VALUES (7, 7, NULL, NULL); SELECT nope; INSERT INTO app.t VALUES (8, 8, NULL, NULL)")
 	if !errors.As(err, &stmt) || stmt.Statement != 3 {
 		t.Errorf("error of a batch: %v", err)
@@ -263,7 +264,7 @@ func TestRequestTimeout(t *testing.T) {
 	for i := range 100 {
 		sql += fmt.Sprintf("INSERT INTO app.t VALUES (%d, 'y');", 10+i)
 	}
-	err := s.Execute(t.Context(), ann, engine.Request{SQL: sql + "COMMIT"}, &slowCollector{})
+	err := s.Execute(t.Context(), ann, session.Request{SQL: sql + "COMMIT"}, &slowCollector{})
 	if kalam.CodeOf(err) != kalam.CodeTimeout {
 		t.Errorf("100 INSERTs: %v", err)
 	}
@@ -275,7 +276,7 @@ func TestRequestTimeout(t *testing.T) {
 // slowCollector takes 50 ms for each result.
 type slowCollector struct{ collector }
 
-func (c *slowCollector) Done(d engine.Done) error {
+func (c *slowCollector) Done(d session.Done) error {
 	<-time.After(50 * time.Millisecond)
 	return c.collector.Done(d)
 }

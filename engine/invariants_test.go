@@ -17,6 +17,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/session"
 )
 
 // model is what a user's table should hold.
@@ -308,7 +309,7 @@ func (r *slowReader) Batch(b arrow.RecordBatch) error {
 	return nil
 }
 
-func (r *slowReader) EndRows(engine.RowsTrailer) error { return nil }
+func (r *slowReader) EndRows(session.RowsTrailer) error { return nil }
 
 // TestSnapshotIsStable holds a query open while its rows are updated, deleted,
 // flushed and its table dropped: it must give what it began with.
@@ -324,7 +325,7 @@ func TestSnapshotIsStable(t *testing.T) {
 	r := &slowReader{begun: make(chan struct{}), goOn: make(chan struct{})}
 	done := make(chan error, 1)
 	go func() {
-		done <- s.Execute(context.Background(), alice, engine.Request{SQL: "SELECT id, v FROM app.t"}, r)
+		done <- s.Execute(context.Background(), alice, session.Request{SQL: "SELECT id, v FROM app.t"}, r)
 	}()
 	<-r.begun
 	s.must(alice, "UPDATE app.t SET v = 'changed' WHERE id % 2 = 0")

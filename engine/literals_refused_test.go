@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/live"
+	"github.com/kalamlake/kalam/session"
 )
 
 // unreadable has, by type, literals that INSERT refuses.
@@ -74,7 +74,7 @@ func TestUnreadableIsRefused(t *testing.T) {
 
 // messageIn returns what a user is told, without the number of the statement.
 func messageIn(err error) string {
-	var se *engine.StatementError
+	var se *session.StatementError
 	if errors.As(err, &se) {
 		err = se.Err
 	}

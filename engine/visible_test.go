@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/live"
+	"github.com/kalamlake/kalam/session"
 )
 
 // levels are SHARED tables by who may see them, beside one that nobody made. Their
@@ -86,7 +87,7 @@ func (s *server) answer(p kalam.Principal, sql string) string {
 		fmt.Fprintf(&b, "%s%s\n", r.table(), r.message)
 	}
 	if err != nil {
-		var se *engine.StatementError
+		var se *session.StatementError
 		b.WriteString(explained(err))
 		if errors.As(err, &se) {
 			fmt.Fprintf(&b, " in statement %d", se.Statement)

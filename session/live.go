@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"encoding/json"
@@ -16,11 +16,11 @@ import (
 
 // killLive ends a live query: one's own, or any for admins. Others learn nothing
 // of the live queries of another user, not even whether there is one.
-func (s *session) killLive(st *dialect.KillLive) error {
+func (s *Session) killLive(st *dialect.KillLive) error {
 	if !access.Has(s.Principal, access.KillLive) && !kalam.IsLiveIDOf(st.ID, s.Principal.User) {
 		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID, s.Principal.User).At(st.Pos)
 	}
-	if s.e.hub.Kill(st.ID) {
+	if s.server.Hub.Kill(st.ID) {
 		return s.message(0, "Live query killed: "+st.ID)
 	}
 	return kalam.Errorf(kalam.CodeNotFound, "Live query '%s' not found", st.ID).At(st.Pos)
@@ -28,11 +28,11 @@ func (s *session) killLive(st *dialect.KillLive) error {
 
 // subscribeTo answers SUBSCRIBE TO over HTTP with where to subscribe; it
 // registers nothing.
-func (s *session) subscribeTo(st *dialect.SubscribeTo) error {
+func (s *Session) subscribeTo(st *dialect.SubscribeTo) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
-	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"), uint64(s.e.store.Clock().Next())), "sql": st.Query}
+	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"), uint64(s.Store.Clock().Next())), "sql": st.Query}
 	if len(s.params) > 0 {
 		sub["params"] = paramsJSON(s.params)
 	}
@@ -43,9 +43,8 @@ func (s *session) subscribeTo(st *dialect.SubscribeTo) error {
 	if err != nil {
 		return err
 	}
-	url := fmt.Sprintf("ws://%s:%d/%s/ws", s.e.config.Server.Host, s.e.config.Server.Port, s.e.config.Server.APIVersion)
 	return s.listing(subscribeColumns, [][]kalam.Value{{
-		kalam.Text("active"), kalam.Text(url), kalam.JSON(string(b)),
+		kalam.Text("active"), kalam.Text(s.server.LiveURL), kalam.JSON(string(b)),
 		kalam.Text("WebSocket subscription created. Connect to ws_url to receive updates."),
 	}}, "")
 }

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -18,7 +18,7 @@ const maxAttempts = 100
 
 // update runs UPDATE. Rows are read, changed and committed under the version
 // that was read; when another commit was faster the statement starts again.
-func (s *session) update(ctx context.Context, st *dialect.Update) error {
+func (s *Session) update(ctx context.Context, st *dialect.Update) error {
 	t, err := s.writable(st.Table, access.Update)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func notUpdatable(t *kalam.Table) error {
 }
 
 // delete runs DELETE in the same way.
-func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
+func (s *Session) delete(ctx context.Context, st *dialect.Delete) error {
 	t, err := s.writable(st.Table, access.Delete)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (s *session) delete(ctx context.Context, st *dialect.Delete) error {
 
 // truncate runs TRUNCATE: DELETE of every row that the principal's scopes of the tables
 // have, in one commit.
-func (s *session) truncate(ctx context.Context, st *dialect.Truncate) error {
+func (s *Session) truncate(ctx context.Context, st *dialect.Truncate) error {
 	var tables []*kalam.Table
 	for _, name := range st.Tables {
 		t, err := s.writable(name, access.Truncate)
@@ -109,7 +109,7 @@ func (s *session) truncate(ctx context.Context, st *dialect.Truncate) error {
 }
 
 // retry evaluates and applies a statement until no concurrent commit interferes.
-func (s *session) retry(ctx context.Context, done *answer, evaluate func() ([]change, error)) error {
+func (s *Session) retry(ctx context.Context, done *answer, evaluate func() ([]change, error)) error {
 	for attempt := 1; ; attempt++ {
 		changes, err := evaluate()
 		if err != nil {
@@ -141,7 +141,7 @@ func keyAssigned(c dialect.Ident) error {
 	return kalam.Errorf(kalam.CodeInvalidOperation, "Primary key column '%s' cannot be updated", c.Name).At(c.Pos)
 }
 
-func (s *session) assignments(t *kalam.Table, set []dialect.Assign) (*assignments, error) {
+func (s *Session) assignments(t *kalam.Table, set []dialect.Assign) (*assignments, error) {
 	a := &assignments{simple: true}
 	seen := map[int]bool{}
 	for i := range set {
@@ -182,7 +182,7 @@ func isSimple(x *dialect.Expr) bool {
 // keyOf returns the encoded key when the WHERE clause is exactly an equality
 // of every primary key column with a literal or parameter that means a value of
 // the column's type. DuckDB evaluates every other condition.
-func (s *session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, bool) {
+func (s *Session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, bool) {
 	if t.HasHiddenKey() || len(terms) != len(t.PrimaryKey) {
 		return nil, false
 	}
@@ -204,7 +204,7 @@ func (s *session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, b
 // keyValue returns what a literal or parameter means in a comparison with the key
 // column, if that is a value of the column's type: the same as in a condition that
 // DuckDB evaluates.
-func (s *session) keyValue(x *dialect.Expr, c *kalam.Column) (kalam.Value, bool) {
+func (s *Session) keyValue(x *dialect.Expr, c *kalam.Column) (kalam.Value, bool) {
 	v, ok := s.operandOf(x)
 	if !ok || v.IsNull() || c.Type.Kind == kalam.KindJSON {
 		return kalam.Value{}, false
@@ -251,7 +251,7 @@ func isExact(k kalam.Kind) bool {
 
 // operandOf returns the value of a literal or parameter; ok is false for other
 // expressions and for numbers that only DuckDB's own types hold.
-func (s *session) operandOf(x *dialect.Expr) (v kalam.Value, ok bool) {
+func (s *Session) operandOf(x *dialect.Expr) (v kalam.Value, ok bool) {
 	var err error
 	switch x.Kind {
 	case dialect.ExprString:
@@ -280,7 +280,7 @@ func (s *session) operandOf(x *dialect.Expr) (v kalam.Value, ok bool) {
 	return v, false
 }
 
-func (s *session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, sets *assignments) ([]change, error) {
+func (s *Session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, sets *assignments) ([]change, error) {
 	old, ok, err := s.Current(ctx, t, key)
 	if err != nil || !ok {
 		return nil, err
@@ -317,7 +317,7 @@ func (w *writer) replacement(changes []change, row, next []kalam.Value, old kala
 	return append(changes, change{Mutation: m}), err
 }
 
-func (s *session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) ([]change, error) {
+func (s *Session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) ([]change, error) {
 	old, ok, err := s.Current(ctx, t, key)
 	if err != nil || !ok {
 		return nil, err
@@ -325,7 +325,7 @@ func (s *session) deleteByKey(ctx context.Context, t *kalam.Table, key []byte) (
 	return []change{{Mutation: s.deletion(t, key, old)}}, nil
 }
 
-func (s *session) deletion(t *kalam.Table, key []byte, old kalam.Row) buffer.Mutation {
+func (s *Session) deletion(t *kalam.Table, key []byte, old kalam.Row) buffer.Mutation {
 	return buffer.Mutation{
 		Table: t, Scope: s.Scope(t), Kind: kalam.ChangeDelete,
 		Key: key, Payload: old.Payload, Expect: old.Seq, Old: old,

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func mutationsOf(changes []change) []buffer.Mutation {
 
 // apply commits the changes, or adds them to the open transaction. It returns the seq
 // of each row: 0 for one that was skipped, read.UnknownSeq for one of the transaction's.
-func (s *session) apply(ctx context.Context, changes []change) ([]kalam.Seq, error) {
+func (s *Session) apply(ctx context.Context, changes []change) ([]kalam.Seq, error) {
 	muts := mutationsOf(changes)
 	var written []kalam.Seq
 	var err error
@@ -37,7 +37,7 @@ func (s *session) apply(ctx context.Context, changes []change) ([]kalam.Seq, err
 	default:
 		var counts map[buffer.CounterID]int64
 		if counts, err = countsOf(muts); err == nil {
-			written, err = s.e.store.Apply(ctx, muts, countList(counts)...)
+			written, err = s.Store.Apply(ctx, muts, countList(counts)...)
 		}
 	}
 	if err != nil {

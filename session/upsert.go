@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ const (
 // upsert runs INSERT ... ON CONFLICT DO UPDATE: rows whose key is free are
 // inserted, the others update the stored row with expressions over it and over
 // EXCLUDED, the row that was to be inserted.
-func (s *session) upsert(ctx context.Context, w *writer, st *dialect.Insert) error {
+func (s *Session) upsert(ctx context.Context, w *writer, st *dialect.Insert) error {
 	t := w.table
 	if err := s.Access.May(s.Principal, t, access.Update); err != nil {
 		return err
@@ -89,7 +89,7 @@ type conflict struct {
 	stored []kalam.Value
 }
 
-func (s *session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []change) ([]change, error) {
+func (s *Session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []change) ([]change, error) {
 	var taken []conflict
 	for i := range inserts {
 		old, ok, err := s.Current(ctx, w.table, inserts[i].Key)
@@ -142,7 +142,7 @@ func sameKey(t *kalam.Table, a, b []kalam.Value) bool {
 
 // resolveConflicts returns the new row of each conflict, nil where the WHERE of
 // DO UPDATE does not hold.
-func (s *session) resolveConflicts(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, taken []conflict) ([][]kalam.Value, error) {
+func (s *Session) resolveConflicts(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, taken []conflict) ([][]kalam.Value, error) {
 	out := make([][]kalam.Value, len(taken))
 	if rows, ok := s.resolveSimply(w, st.Conflict, sets, taken); ok {
 		return rows, nil
@@ -187,7 +187,7 @@ func (s *session) resolveConflicts(ctx context.Context, w *writer, st *dialect.I
 
 // resolveSimply covers the usual SET c = EXCLUDED.c, literals and parameters,
 // without DuckDB.
-func (s *session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool) {
+func (s *Session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool) {
 	if oc.Where != "" {
 		return nil, false
 	}
@@ -226,7 +226,7 @@ func (s *session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignm
 
 // conflictQuery composes the query that evaluates SET and WHERE. EXCLUDED is a
 // struct column, so that unqualified names mean the stored row.
-func (s *session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect.Insert, sets *assignments) (string, *paramSet, error) {
+func (s *Session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect.Insert, sets *assignments) (string, *paramSet, error) {
 	oc := st.Conflict
 	params := newParamSet(s.params)
 	from, q := standIn(storedRelation, t, st.Alias)

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // show runs the statements that list what the catalog holds. They are SELECTs
 // over system tables, or tables computed in the same way.
-func (s *session) show(ctx context.Context, st dialect.Statement) error {
+func (s *Session) show(ctx context.Context, st dialect.Statement) error {
 	switch st := st.(type) {
 	case *dialect.ShowNamespaces:
 		return s.elevated(ctx, "SELECT * FROM system.namespaces ORDER BY namespace_id")
@@ -36,7 +36,7 @@ func (s *session) show(ctx context.Context, st dialect.Statement) error {
 
 // showStorages lists the storages: all of them for admins, names and types for others,
 // who need them for STORAGE_ID and no more.
-func (s *session) showStorages(ctx context.Context) error {
+func (s *Session) showStorages(ctx context.Context) error {
 	if access.Has(s.Principal, access.SeeStorages) {
 		return s.elevated(ctx, "SELECT * FROM system.storages")
 	}
@@ -44,7 +44,7 @@ func (s *session) showStorages(ctx context.Context) error {
 }
 
 // elevated streams a query of the server's own text over system tables.
-func (s *session) elevated(ctx context.Context, sql string, params ...kalam.Value) error {
+func (s *Session) elevated(ctx context.Context, sql string, params ...kalam.Value) error {
 	res, err := s.Open(ctx, sql, params, read.Options{Serve: true, Composed: true})
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func (s *session) elevated(ctx context.Context, sql string, params ...kalam.Valu
 }
 
 // listing sends rows that were computed here.
-func (s *session) listing(columns []kalam.Column, rows [][]kalam.Value, message string) error {
+func (s *Session) listing(columns []kalam.Column, rows [][]kalam.Value, message string) error {
 	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement}
 	for _, c := range columns {
 		header.Fields = append(header.Fields, read.Field{Name: c.Name, Type: c.Type})
@@ -71,7 +71,7 @@ func (s *session) listing(columns []kalam.Column, rows [][]kalam.Value, message 
 }
 
 // showTables lists the tables the principal may read, of one namespace or all.
-func (s *session) showTables(ctx context.Context, st *dialect.ShowTables) error {
+func (s *Session) showTables(ctx context.Context, st *dialect.ShowTables) error {
 	const all = "SELECT table_schema AS namespace_id, table_name, lower(kalamdb_table_type) AS table_type, storage_id, schema_version, created_at, updated_at" +
 		" FROM information_schema.tables WHERE kalamdb_table_type IS NOT NULL"
 	if st.Namespace == nil {
@@ -88,7 +88,7 @@ is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_versi
 
 // describe lists the columns of a table, the system columns last, or its
 // schema versions, newest first.
-func (s *session) describe(ctx context.Context, st *dialect.Describe) error {
+func (s *Session) describe(ctx context.Context, st *dialect.Describe) error {
 	t, err := s.Table(st.Table, access.See)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func historyLimit(asked int) int64 {
 	return 100
 }
 
-func (s *session) describeComputed(t *kalam.Table) error {
+func (s *Session) describeComputed(t *kalam.Table) error {
 	var rows [][]kalam.Value
 	for i, c := range t.Columns {
 		rows = append(rows, []kalam.Value{
@@ -150,7 +150,7 @@ active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
 // showStats reports a table from counters, without reading a row. A user sees their
 // own scope, an admin the whole table. When a USER table is flushed next depends on
 // the rows of all, so that is for admins.
-func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
+func (s *Session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 	t, err := s.Table(st.Table, access.See)
 	if err == nil && t.IsComputed() {
 		err = access.NotFound(t.ID).At(st.Table.Pos)
@@ -165,16 +165,16 @@ func (s *session) showStats(ctx context.Context, st *dialect.ShowStats) error {
 	var next time.Time
 	var streams int
 	if s.Access.May(s.Principal, t, access.Count) == nil {
-		next = s.e.nextFlush(t)
-		streams = s.e.hub.CountTable(t.Number)
+		next = s.server.Maintenance.NextFlush(t)
+		streams = s.server.Hub.CountTable(t.Number)
 	} else {
-		streams = s.e.hub.CountScope(s.Scope(t))
+		streams = s.server.Hub.CountScope(s.Scope(t))
 	}
 	row := []kalam.Value{
 		systables.Text(t.ID.Namespace), systables.Text(t.ID.Name), systables.Int(t.SchemaVersion),
 		kalam.BigInt(sum.Buffered), kalam.BigInt(sum.Flushed), kalam.BigInt(sum.Buffered + sum.Flushed),
 		kalam.BigInt(sum.FlushedBytes), systables.Timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
-		kalam.Text(s.e.flushConfig(t)), kalam.BigInt(sum.Live), kalam.BigInt(sum.Segments),
+		kalam.Text(s.server.Maintenance.Policy(t)), kalam.BigInt(sum.Live), kalam.BigInt(sum.Segments),
 		kalam.BigInt(int64(streams)), kalam.BigInt(sum.BufferedBytes), systables.Timestamp(next),
 	}
 	return s.listing(statsColumns, [][]kalam.Value{row}, "")

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 // evaluate turns an expression of a VALUES list or SET into a value of column
 // c. simple is false when only DuckDB can evaluate it.
-func (s *session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, simple bool, err error) {
+func (s *Session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, simple bool, err error) {
 	switch x.Kind {
 	case dialect.ExprNull:
 		return kalam.Null(), true, nil
@@ -53,7 +53,7 @@ func (s *session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, sim
 }
 
 // param returns parameter n (from 1) cast to the column's type.
-func (s *session) param(n int, c *kalam.Column) (kalam.Value, error) {
+func (s *Session) param(n int, c *kalam.Column) (kalam.Value, error) {
 	if n < 1 || n > len(s.params) {
 		return kalam.Value{}, kalam.Errorf(kalam.CodeParameterMismatch,
 			"Parameter mismatch: statement needs parameter $%d but %d parameters were given", n, len(s.params))
@@ -79,7 +79,7 @@ func messageOf(err error) string {
 }
 
 // checkParams compares the placeholders of a statement with the parameters given.
-func (s *session) checkParams(highest int) error {
+func (s *Session) checkParams(highest int) error {
 	if highest != len(s.params) {
 		return kalam.Errorf(kalam.CodeParameterMismatch,
 			"Parameter mismatch: statement has %d placeholders but %d parameters were given", highest, len(s.params))
@@ -94,12 +94,12 @@ var defaultFuncs = map[string]kalam.DefaultFunc{
 }
 
 // function evaluates a server function: NOW once per statement, ids once per call.
-func (s *session) function(f kalam.DefaultFunc) (kalam.Value, error) {
+func (s *Session) function(f kalam.DefaultFunc) (kalam.Value, error) {
 	switch f {
 	case kalam.DefaultNow:
 		return kalam.Integer(kalam.KindTimestamp, s.Now.UnixMicro()), nil
 	case kalam.DefaultSnowflakeID:
-		id, err := s.e.store.NextID()
+		id, err := s.Store.NextID()
 		return kalam.BigInt(int64(id)), err
 	case kalam.DefaultUUIDV7:
 		id, err := uuid.NewV7()
@@ -113,7 +113,7 @@ func (s *session) function(f kalam.DefaultFunc) (kalam.Value, error) {
 }
 
 // defaultValue returns what an omitted column gets.
-func (s *session) defaultValue(c *kalam.Column) (kalam.Value, error) {
+func (s *Session) defaultValue(c *kalam.Column) (kalam.Value, error) {
 	if c.Default == nil {
 		return kalam.Null(), nil
 	}
@@ -139,7 +139,7 @@ type deferred struct {
 
 // evaluateLater evaluates expressions in queries of bounded width and hands
 // each value to set.
-func (s *session) evaluateLater(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
+func (s *Session) evaluateLater(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
 	const width = 100
 	for len(list) > 0 {
 		n := min(width, len(list))
@@ -151,7 +151,7 @@ func (s *session) evaluateLater(ctx context.Context, list []deferred, edits sqlt
 	return nil
 }
 
-func (s *session) evaluateTogether(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
+func (s *Session) evaluateTogether(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
 	var sql strings.Builder
 	sql.WriteString("SELECT ")
 	used := newParamSet(s.params)

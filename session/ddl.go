@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // manage runs the statements that neither read nor write rows of tables.
-func (s *session) manage(ctx context.Context, st dialect.Statement) error {
+func (s *Session) manage(ctx context.Context, st dialect.Statement) error {
 	switch st := st.(type) {
 	case *dialect.CreateNamespace:
 		return s.createNamespace(ctx, st)
@@ -51,11 +51,11 @@ func (s *session) manage(ctx context.Context, st dialect.Statement) error {
 	return s.show(ctx, st)
 }
 
-func (s *session) createNamespace(ctx context.Context, st *dialect.CreateNamespace) error {
+func (s *Session) createNamespace(ctx context.Context, st *dialect.CreateNamespace) error {
 	if err := access.Check(s.Principal, access.CreateNamespaces); err != nil {
 		return err
 	}
-	created, err := s.e.catalog.CreateNamespace(ctx, st.Namespace, properties(st.Options), st.IfNotExists)
+	created, err := s.Catalog.CreateNamespace(ctx, st.Namespace, properties(st.Options), st.IfNotExists)
 	if err != nil {
 		return kalam.Positioned(err, st.Pos)
 	}
@@ -65,27 +65,27 @@ func (s *session) createNamespace(ctx context.Context, st *dialect.CreateNamespa
 	return s.message(0, fmt.Sprintf("Namespace '%s' created successfully", st.Namespace))
 }
 
-func (s *session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace) error {
+func (s *Session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace) error {
 	if err := access.Check(s.Principal, access.AlterNamespaces); err != nil {
 		return err
 	}
-	if err := s.e.catalog.AlterNamespace(ctx, kalam.NamespaceID(st.Namespace.Name), properties(st.Options)); err != nil {
+	if err := s.Catalog.AlterNamespace(ctx, kalam.NamespaceID(st.Namespace.Name), properties(st.Options)); err != nil {
 		return kalam.Positioned(err, st.Namespace.Pos)
 	}
 	return s.message(0, fmt.Sprintf("Namespace '%s' altered successfully", st.Namespace.Name))
 }
 
-func (s *session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) error {
+func (s *Session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) error {
 	if err := access.Check(s.Principal, access.DropNamespaces); err != nil {
 		return err
 	}
 	ns := kalam.NamespaceID(st.Namespace.Name)
-	unblock, err := s.blockTables(s.e.catalog.Tables(ns))
+	unblock, err := s.blockTables(s.Catalog.Tables(ns))
 	if err != nil {
 		return err
 	}
 	defer unblock()
-	dropped, err := s.e.catalog.DropNamespace(ctx, ns, st.Cascade)
+	dropped, err := s.Catalog.DropNamespace(ctx, ns, st.Cascade)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeNotFound {
 		return s.message(0, fmt.Sprintf("Namespace '%s' does not exist", ns))
 	}
@@ -93,7 +93,7 @@ func (s *session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) 
 		return err
 	}
 	for _, t := range dropped {
-		if _, err := s.e.submitCleanup(ctx, t); err != nil {
+		if _, err := s.server.Maintenance.Remove(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -102,15 +102,15 @@ func (s *session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) 
 
 // blockTables keeps live queries from starting on tables that are about to be
 // dropped; it fails when one of them has live queries.
-func (s *session) blockTables(tables []*kalam.Table) (unblock func(), err error) {
+func (s *Session) blockTables(tables []*kalam.Table) (unblock func(), err error) {
 	var blocked []kalam.TableNumber
 	unblock = func() {
 		for _, n := range blocked {
-			s.e.hub.UnblockTable(n)
+			s.server.Hub.UnblockTable(n)
 		}
 	}
 	for _, t := range tables {
-		if n := s.e.hub.BlockTable(t.Number); n > 0 {
+		if n := s.server.Hub.BlockTable(t.Number); n > 0 {
 			unblock()
 			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop table '%s': %d active live query subscription(s)", t.ID, n)
 		}
@@ -120,7 +120,7 @@ func (s *session) blockTables(tables []*kalam.Table) (unblock func(), err error)
 }
 
 // use sets the default namespace of the statements that follow in the request.
-func (s *session) use(st *dialect.Use) error {
+func (s *Session) use(st *dialect.Use) error {
 	ns := kalam.NamespaceID(st.Namespace.Name)
 	if !s.Access.SeesNamespace(s.Principal, ns) && !access.IsComputed(ns) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
@@ -129,7 +129,7 @@ func (s *session) use(st *dialect.Use) error {
 	return s.message(0, fmt.Sprintf("Namespace switched to '%s'", ns))
 }
 
-func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) error {
+func (s *Session) createTable(ctx context.Context, st *dialect.CreateTable) error {
 	id, err := access.TableID(s.Namespace, st.Name)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 			return err
 		}
 	}
-	if _, exists := s.e.catalog.Table(id); exists {
+	if _, exists := s.Catalog.Table(id); exists {
 		if st.IfNotExists {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
 		}
@@ -179,10 +179,10 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 			return err
 		}
 	}
-	if err := s.e.prepareFolder(ctx, &spec); err != nil {
+	if err := s.server.Maintenance.Prepare(ctx, &spec); err != nil {
 		return err
 	}
-	t, err := s.e.catalog.CreateTable(ctx, s.Principal, spec)
+	t, err := s.Catalog.CreateTable(ctx, s.Principal, spec)
 	if err != nil {
 		if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists {
 			return s.message(0, fmt.Sprintf("Table %s already exists", id))
@@ -197,7 +197,7 @@ func (s *session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 
 // castDefaults turns literal defaults into values of their column's type, so
 // that a default that does not fit is refused now and not at an INSERT.
-func (s *session) castDefaults(t *kalam.Table) error {
+func (s *Session) castDefaults(t *kalam.Table) error {
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if c.Default == nil || c.Default.Func != kalam.DefaultLiteral {
@@ -217,7 +217,7 @@ func (s *session) castDefaults(t *kalam.Table) error {
 	return nil
 }
 
-func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
+func (s *Session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 	err := s.dropFoundTable(ctx, st.Name)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound { // It never was, or another statement was faster.
 		id, err := access.TableID(s.Namespace, st.Name)
@@ -229,7 +229,7 @@ func (s *session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 	return err
 }
 
-func (s *session) dropFoundTable(ctx context.Context, name dialect.Name) error {
+func (s *Session) dropFoundTable(ctx context.Context, name dialect.Name) error {
 	t, err := s.Table(name, access.Drop)
 	if err != nil {
 		return err
@@ -239,11 +239,11 @@ func (s *session) dropFoundTable(ctx context.Context, name dialect.Name) error {
 		return err
 	}
 	defer unblock()
-	dropped, err := s.e.catalog.DropTable(ctx, t.ID)
+	dropped, err := s.Catalog.DropTable(ctx, t.ID)
 	if err != nil {
 		return err
 	}
-	job, err := s.e.submitCleanup(ctx, dropped)
+	job, err := s.server.Maintenance.Remove(ctx, dropped)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // tableOfQuery runs the query of CREATE TABLE ... AS: its results give spec the columns
 // and the key, and the rows are those of the new table. What would keep them from being
 // rows of it is refused now, before there is a table.
-func (s *session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spec *kalam.Table) ([][]kalam.Value, error) {
+func (s *Session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spec *kalam.Table) ([][]kalam.Value, error) {
 	if err := s.checkParams(st.Params); err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func checkNewKeys(st *dialect.CreateTable, spec *kalam.Table, rows [][]kalam.Val
 
 // fill writes the rows into the table that was created for them, which is dropped again
 // if that fails.
-func (s *session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value, noEffect string) error {
+func (s *Session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value, noEffect string) error {
 	w := &writer{session: s, table: t, rows: rows}
 	changes, err := w.insertions()
 	if err == nil {
@@ -145,8 +145,8 @@ func (s *session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value
 	}
 	if err != nil {
 		ctx = context.WithoutCancel(ctx)
-		if dropped, dropErr := s.e.catalog.DropTable(ctx, t.ID); dropErr == nil {
-			_, _ = s.e.submitCleanup(ctx, dropped) // The job is tried again at the next start.
+		if dropped, dropErr := s.Catalog.DropTable(ctx, t.ID); dropErr == nil {
+			_, _ = s.server.Maintenance.Remove(ctx, dropped) // The job is tried again at the next start.
 		}
 		return err
 	}

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// session is the execution of one request: its principal, its default
+// Session is the execution of one request: its principal, its default
 // namespace, its parameters and its open transaction. It lives in one goroutine.
-type session struct {
+type Session struct {
 	read.Caller
-	e         *Engine
+	server    *Server
 	params    []kalam.Value
 	out       Results
 	statement int // 1-based number of the statement under way.
@@ -33,8 +33,7 @@ type session struct {
 // fails ends the request, what was committed before stays. The error is always
 // a *StatementError. Cancelling ctx stops the statement under way: a write then
 // either committed fully or not at all.
-func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out Results) error {
-	e.counters.Requests.Add(1)
+func (srv *Server) Execute(ctx context.Context, p kalam.Principal, r Request, out Results) error {
 	fragments, err := sqltext.Split(r.SQL)
 	if err != nil {
 		return &StatementError{Err: err}
@@ -45,13 +44,13 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 	if len(r.Params) > 0 && len(fragments) > 1 {
 		return &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch, "Parameters not supported with multi-statement batches")}
 	}
-	s := &session{Caller: e.caller(p, r.Namespace), e: e, params: r.Params, out: out, requestID: r.RequestID}
+	s := &Session{Caller: srv.caller(p, r.Namespace), server: srv, params: r.Params, out: out, requestID: r.RequestID}
 	if err := s.checkActing(fragments); err != nil {
 		return err
 	}
 	defer s.Release()
 	defer s.abandon()
-	if t := e.config.Query.RequestTimeout(); t > 0 {
+	if t := srv.Limits.Request; t > 0 {
 		s.deadline = time.Now().Add(t)
 	}
 	for i, f := range fragments {
@@ -67,16 +66,8 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r Request, out 
 	return nil
 }
 
-// caller returns who runs statements with a default namespace, "" for the usual one.
-func (e *Engine) caller(p kalam.Principal, ns kalam.NamespaceID) read.Caller {
-	if ns == "" {
-		ns = kalam.DefaultNamespace
-	}
-	return read.Caller{Reader: e.reader, Principal: p, Namespace: ns}
-}
-
 // writable resolves the target of a statement that writes rows.
-func (s *session) writable(n dialect.Name, want access.Intent) (*kalam.Table, error) {
+func (s *Session) writable(n dialect.Name, want access.Intent) (*kalam.Table, error) {
 	t, err := s.Table(n, want)
 	if err != nil {
 		return nil, err
@@ -87,7 +78,7 @@ func (s *session) writable(n dialect.Name, want access.Intent) (*kalam.Table, er
 
 // checkActing rejects the whole request, before anything runs, when one of its
 // statements would act for a user that the principal may not act for.
-func (s *session) checkActing(fragments []sqltext.Fragment) error {
+func (s *Session) checkActing(fragments []sqltext.Fragment) error {
 	for i, f := range fragments {
 		if !hasWord(f.Text, "execute") {
 			continue
@@ -112,12 +103,12 @@ func hasWord(text, word string) bool {
 }
 
 // actAs returns the principal of an EXECUTE AS: the target with role user.
-func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
+func (s *Session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 	target, err := kalam.ParseUserID(as.User)
 	if err != nil {
 		return kalam.Principal{}, err
 	}
-	p, ok := access.ActFor(s.Principal, target, s.e.catalog.RankOf(target))
+	p, ok := access.ActFor(s.Principal, target, s.Catalog.RankOf(target))
 	if !ok {
 		return kalam.Principal{}, kalam.Errorf(kalam.CodePermissionDenied,
 			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'", s.Principal.User, s.Principal.Role, target)
@@ -127,8 +118,8 @@ func (s *session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 
 // run executes one statement under the statement timeout. rest are the
 // statements that follow it in the request.
-func (s *session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fragment) error {
-	s.Now = s.e.now()
+func (s *Session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fragment) error {
+	s.Now = s.server.Now()
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	defer s.EndStatement()
@@ -151,10 +142,10 @@ func (s *session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fr
 
 // noteSlow logs a statement that took long, without its text, which holds rows
 // of the user.
-func (s *session) noteSlow(st dialect.Statement, bytes int) {
-	took := s.e.now().Sub(s.Now)
-	if limit := s.e.config.Log.SlowQueryMS; limit > 0 && took >= time.Duration(limit)*time.Millisecond {
-		s.e.log.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes, "took", took, "request", s.requestID)
+func (s *Session) noteSlow(st dialect.Statement, bytes int) {
+	took := s.server.Now().Sub(s.Now)
+	if limit := s.server.Limits.SlowStatement; limit > 0 && took >= limit {
+		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes, "took", took, "request", s.requestID)
 	}
 }
 
@@ -168,9 +159,9 @@ var (
 // bound bounds ctx by the timeout of a statement or the deadline of the request,
 // whichever comes first: one context, because a timer costs as much as an eighth of
 // an INSERT.
-func (s *session) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (s *Session) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, cause := s.deadline, errRequestTimeout
-	if t := s.e.config.Query.Timeout(); t > 0 {
+	if t := s.server.Limits.Statement; t > 0 {
 		if end := time.Now().Add(t); deadline.IsZero() || end.Before(deadline) {
 			deadline, cause = end, errStatementTimeout
 		}
@@ -183,15 +174,15 @@ func (s *session) bound(ctx context.Context) (context.Context, context.CancelFun
 
 // timedOut returns the error of a statement whose context ended, and says which limit
 // it met; err when it met none.
-func (s *session) timedOut(ctx context.Context, err error) error {
-	c := &s.e.config.Query
+func (s *Session) timedOut(ctx context.Context, err error) error {
+	limits := &s.server.Limits
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errStatementTimeout):
-		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", c.Timeout())
+		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", limits.Statement)
 	case errors.Is(cause, errRequestTimeout) && s.txn != nil && !s.txn.done:
-		return kalam.Errorf(kalam.CodeTimeout, "transaction rolled back: its request ran longer than %s (query.request_timeout_seconds)", c.RequestTimeout())
+		return kalam.Errorf(kalam.CodeTimeout, "transaction rolled back: its request ran longer than %s (query.request_timeout_seconds)", limits.Request)
 	case errors.Is(cause, errRequestTimeout):
-		return kalam.Errorf(kalam.CodeTimeout, "request ran longer than %s (query.request_timeout_seconds); statements before this one took effect", c.RequestTimeout())
+		return kalam.Errorf(kalam.CodeTimeout, "request ran longer than %s (query.request_timeout_seconds); statements before this one took effect", limits.Request)
 	}
 	return err
 }
@@ -233,7 +224,7 @@ func located(err error, offset int) error {
 }
 
 // execute runs one parsed statement.
-func (s *session) execute(ctx context.Context, st dialect.Statement, rest []sqltext.Fragment) error {
+func (s *Session) execute(ctx context.Context, st dialect.Statement, rest []sqltext.Fragment) error {
 	switch st := st.(type) {
 	case *dialect.Select:
 		return s.query(ctx, st)
@@ -262,7 +253,7 @@ func (s *session) execute(ctx context.Context, st dialect.Statement, rest []sqlt
 
 // inTransaction runs a statement that is neither DML nor a query inside a
 // transaction: only those that change nothing are allowed.
-func (s *session) inTransaction(ctx context.Context, st dialect.Statement) error {
+func (s *Session) inTransaction(ctx context.Context, st dialect.Statement) error {
 	switch st.(type) {
 	case *dialect.ShowNamespaces, *dialect.ShowTables, *dialect.Describe, *dialect.Use, *dialect.ShowColumns:
 		return s.manage(ctx, st)
@@ -271,7 +262,7 @@ func (s *session) inTransaction(ctx context.Context, st dialect.Statement) error
 }
 
 // executeAs runs the inner statement as another user with role user.
-func (s *session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
+func (s *Session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 	p, err := s.actAs(st)
 	if err != nil {
 		return err
@@ -290,7 +281,7 @@ func (s *session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 }
 
 // mayActWith checks that the principal may run a statement as another user.
-func (s *session) mayActWith(st dialect.Statement) error {
+func (s *Session) mayActWith(st dialect.Statement) error {
 	var names []dialect.Name
 	switch st := st.(type) {
 	case *dialect.Insert:

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -42,8 +42,8 @@ func (c pointCache) get(st *dialect.Select) (p *dialect.Point, hit bool) {
 // pointRead answers a SELECT of columns by the whole primary key from the key
 // index, without DuckDB; done is false when the statement is not one. It gives
 // exactly what DuckDB would.
-func (s *session) pointRead(ctx context.Context, st *dialect.Select) (done bool, err error) {
-	p, hit := s.e.points.get(st)
+func (s *Session) pointRead(ctx context.Context, st *dialect.Select) (done bool, err error) {
+	p, hit := s.server.points.get(st)
 	if p == nil {
 		return false, nil
 	}
@@ -75,7 +75,7 @@ func (s *session) pointRead(ctx context.Context, st *dialect.Select) (done bool,
 
 // pointTable resolves the table of a point read if the principal may read it;
 // every other case is left to the query path and its errors.
-func (s *session) pointTable(p *dialect.Point) (*kalam.Table, bool) {
+func (s *Session) pointTable(p *dialect.Point) (*kalam.Table, bool) {
 	t, err := s.Table(p.Table, access.Read)
 	if err != nil || t.IsComputed() {
 		return nil, false
@@ -84,7 +84,7 @@ func (s *session) pointTable(p *dialect.Point) (*kalam.Table, bool) {
 }
 
 // pointResult sends the row, or no row.
-func (s *session) pointResult(t *kalam.Table, out []read.Column, row kalam.Row, found, hit bool) error {
+func (s *Session) pointResult(t *kalam.Table, out []read.Column, row kalam.Row, found, hit bool) error {
 	var vals []kalam.Value
 	if found {
 		var err error
@@ -106,7 +106,7 @@ func (s *session) pointResult(t *kalam.Table, out []read.Column, row kalam.Row, 
 }
 
 // columnsHeader begins a result of columns.
-func (s *session) columnsHeader(out []read.Column) RowsHeader {
+func (s *Session) columnsHeader(out []read.Column) RowsHeader {
 	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: make([]read.Field, len(out))}
 	for i := range out {
 		header.Fields[i] = out[i].Field

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -15,11 +15,11 @@ var checkColumns = systables.Columns(`storage_id TEXT, status TEXT, readable BOO
 latency_ms BIGINT, total_bytes BIGINT?, used_bytes BIGINT?, error TEXT?, tested_at TIMESTAMP`)
 
 // checkStorage probes a storage, and says whether segments in it are known to be damaged.
-func (s *session) checkStorage(ctx context.Context, st *dialect.CheckStorage) error {
+func (s *Session) checkStorage(ctx context.Context, st *dialect.CheckStorage) error {
 	if err := access.Check(s.Principal, access.CheckStorages); err != nil {
 		return err
 	}
-	h, err := s.e.lake.Check(ctx, st.Storage)
+	h, err := s.server.Lake.Check(ctx, st.Storage)
 	if err != nil {
 		return kalam.Positioned(err, st.Pos)
 	}
@@ -28,7 +28,7 @@ func (s *session) checkStorage(ctx context.Context, st *dialect.CheckStorage) er
 		total, used = kalam.BigInt(h.TotalBytes), kalam.BigInt(h.UsedBytes)
 	}
 	status := h.Status()
-	if damage := s.e.segments.Damage().Reason(); damage != "" && status == "healthy" && (st.Storage == lake.LocalStorage || st.Storage == "") {
+	if damage := s.server.Maintenance.Damage(); damage != "" && status == "healthy" && (st.Storage == lake.LocalStorage || st.Storage == "") {
 		status, fault = "degraded", kalam.Text(damage)
 	}
 	if h.Err != nil {

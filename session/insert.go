@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 // insert runs INSERT ... VALUES, INSERT ... SELECT and their ON CONFLICT and
 // RETURNING forms.
-func (s *session) insert(ctx context.Context, st *dialect.Insert) error {
+func (s *Session) insert(ctx context.Context, st *dialect.Insert) error {
 	t, err := s.writable(st.Table, access.Insert)
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func unknownColumn(c dialect.Ident) error {
 
 // writer turns the rows of one INSERT into mutations.
 type writer struct {
-	session *session
+	session *Session
 	table   *kalam.Table
 	rows    [][]kalam.Value // In the order of table.Columns, complete.
 	given   []bool          // Columns that the statement names.
@@ -280,7 +280,7 @@ func (w *writer) encode(row []kalam.Value) (payload, key []byte, err error) {
 		return nil, nil, err
 	}
 	end := len(w.buf)
-	if limit := w.session.e.config.Limits.MaxRowBytes; limit > 0 && int64(mid-start) > limit {
+	if limit := w.session.server.Limits.RowBytes; limit > 0 && int64(mid-start) > limit {
 		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start, limit)
 	}
 	return w.buf[start:mid:mid], w.buf[mid:end:end], nil
@@ -291,7 +291,7 @@ func (w *writer) appendKey(dst []byte, row []kalam.Value) ([]byte, error) {
 	if !w.table.HasHiddenKey() {
 		return datatype.EncodeKey(dst, w.table, row), nil
 	}
-	id, err := w.session.e.store.NextID()
+	id, err := w.session.Store.NextID()
 	return datatype.AppendHiddenKey(dst, id), err
 }
 

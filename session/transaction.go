@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -34,7 +34,7 @@ type ownKey struct {
 
 // begin takes one snapshot of every table that the statements up to COMMIT
 // name. The whole transaction is in the request, so they are known now.
-func (s *session) begin(ctx context.Context, rest []sqltext.Fragment) error {
+func (s *Session) begin(ctx context.Context, rest []sqltext.Fragment) error {
 	if s.txn != nil {
 		return kalam.Errorf(kalam.CodeConflict, "Transaction '%s' is already open", s.txn.id)
 	}
@@ -53,7 +53,7 @@ func (s *session) begin(ctx context.Context, rest []sqltext.Fragment) error {
 // scopesOf returns what the statements before the next COMMIT or ROLLBACK read
 // and write. A statement that does not parse, or names what does not exist, is
 // left to fail when its turn comes.
-func (s *session) scopesOf(ctx context.Context, rest []sqltext.Fragment) []buffer.TableScope {
+func (s *Session) scopesOf(ctx context.Context, rest []sqltext.Fragment) []buffer.TableScope {
 	var scopes []buffer.TableScope
 	add := func(n dialect.Name) {
 		if a, err := s.Resolve(n, access.See); err == nil && !a.Table.IsComputed() {
@@ -76,7 +76,7 @@ func (s *session) scopesOf(ctx context.Context, rest []sqltext.Fragment) []buffe
 
 // eachName calls add for every table that a statement names; inside EXECUTE AS
 // the session acts as the target.
-func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(dialect.Name)) {
+func (s *Session) eachName(ctx context.Context, st dialect.Statement, add func(dialect.Name)) {
 	switch st := st.(type) {
 	case *dialect.Select:
 		s.namesOfQuery(ctx, st.SQL, add)
@@ -119,7 +119,7 @@ func (s *session) eachName(ctx context.Context, st dialect.Statement, add func(d
 // namesOfRows names the tables of FROM and WHERE. It leaves out a condition that is
 // nothing but column = value, which names no table: analysing the text of each would
 // cost more than running it.
-func (s *session) namesOfRows(ctx context.Context, with, from, where string, terms []dialect.ColumnEquals, add func(dialect.Name)) {
+func (s *Session) namesOfRows(ctx context.Context, with, from, where string, terms []dialect.ColumnEquals, add func(dialect.Name)) {
 	if from != "" {
 		s.namesOfQuery(ctx, withQuery(with, "SELECT 1 FROM "+from), add)
 	}
@@ -128,13 +128,13 @@ func (s *session) namesOfRows(ctx context.Context, with, from, where string, ter
 	}
 }
 
-func (s *session) namesOfSet(ctx context.Context, with string, set []dialect.Assign, add func(dialect.Name)) {
+func (s *Session) namesOfSet(ctx context.Context, with string, set []dialect.Assign, add func(dialect.Name)) {
 	for i := range set {
 		s.namesOfExprs(ctx, with, []dialect.Expr{set[i].Value}, add)
 	}
 }
 
-func (s *session) namesOfExprs(ctx context.Context, with string, list []dialect.Expr, add func(dialect.Name)) {
+func (s *Session) namesOfExprs(ctx context.Context, with string, list []dialect.Expr, add func(dialect.Name)) {
 	for i := range list {
 		if !isSimple(&list[i]) {
 			s.namesOfQuery(ctx, withQuery(with, "SELECT ("+list[i].Text+")"), add)
@@ -142,14 +142,14 @@ func (s *session) namesOfExprs(ctx context.Context, with string, list []dialect.
 	}
 }
 
-func (s *session) namesOfConflict(ctx context.Context, st *dialect.Insert, add func(dialect.Name)) {
+func (s *Session) namesOfConflict(ctx context.Context, st *dialect.Insert, add func(dialect.Name)) {
 	if st.Conflict != nil {
 		s.namesOfSet(ctx, st.With.SQL, st.Conflict.Set, add)
 		s.namesOfRows(ctx, st.With.SQL, "", st.Conflict.Where, nil, add)
 	}
 }
 
-func (s *session) namesOfReturning(ctx context.Context, with string, list []dialect.ReturnExpr, add func(dialect.Name)) {
+func (s *Session) namesOfReturning(ctx context.Context, with string, list []dialect.ReturnExpr, add func(dialect.Name)) {
 	for _, x := range list {
 		if x.Column == "" && x.SQL != "*" {
 			s.namesOfQuery(ctx, withQuery(with, "SELECT ("+x.SQL+")"), add)
@@ -157,7 +157,7 @@ func (s *session) namesOfReturning(ctx context.Context, with string, list []dial
 	}
 }
 
-func (s *session) namesOfQuery(ctx context.Context, sql string, add func(dialect.Name)) {
+func (s *Session) namesOfQuery(ctx context.Context, sql string, add func(dialect.Name)) {
 	plan, err := s.Query.Analyse(ctx, newParamSet(nil).rewrite(sql))
 	if err != nil {
 		return
@@ -168,21 +168,21 @@ func (s *session) namesOfQuery(ctx context.Context, sql string, add func(dialect
 }
 
 // commit makes the transaction's writes durable and visible together.
-func (s *session) commit(ctx context.Context) error {
+func (s *Session) commit(ctx context.Context) error {
 	t := s.txn
 	if t == nil {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "COMMIT without an open transaction")
 	}
 	defer s.abandon()
 	if len(t.muts) > 0 {
-		if _, err := s.e.store.Apply(ctx, t.muts, countList(t.counts)...); err != nil {
+		if _, err := s.Store.Apply(ctx, t.muts, countList(t.counts)...); err != nil {
 			return s.explainCommit(err, t.muts)
 		}
 	}
 	return s.message(0, fmt.Sprintf("Transaction committed (%s)", t.id))
 }
 
-func (s *session) explainCommit(err error, muts []buffer.Mutation) error {
+func (s *Session) explainCommit(err error, muts []buffer.Mutation) error {
 	if kalam.CodeOf(err) == kalam.CodeConflict {
 		return kalam.Errorf(kalam.CodeConflict, "Transaction rolled back: a row it read was changed by another statement; run it again")
 	}
@@ -193,7 +193,7 @@ func (s *session) explainCommit(err error, muts []buffer.Mutation) error {
 	return err
 }
 
-func (s *session) rollback() error {
+func (s *Session) rollback() error {
 	if s.txn == nil {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "ROLLBACK without an open transaction")
 	}
@@ -203,7 +203,7 @@ func (s *session) rollback() error {
 }
 
 // abandon ends the open transaction without committing it.
-func (s *session) abandon() {
+func (s *Session) abandon() {
 	if s.txn != nil {
 		s.txn.done = true
 		s.txn.Snapshot.Release()
@@ -217,7 +217,7 @@ const maxTransactionBytes = 100 << 20
 // add checks the mutations of a statement against the transaction's view and
 // keeps them: all of them, or none. It returns read.UnknownSeq for each, 0 for one that is
 // skipped.
-func (t *transaction) add(ctx context.Context, s *session, muts []buffer.Mutation) ([]kalam.Seq, error) {
+func (t *transaction) add(ctx context.Context, s *Session, muts []buffer.Mutation) ([]kalam.Seq, error) {
 	seqs := make([]kalam.Seq, len(muts))
 	kept := make([]buffer.Mutation, 0, len(muts))
 	size := t.bytes

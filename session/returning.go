@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 )
 
 // message reports a statement without rows.
-func (s *session) message(n int64, text string) error {
+func (s *Session) message(n int64, text string) error {
 	return s.out.Done(Done{RowCount: n, Message: text, AsUser: s.Principal.User, Statement: s.statement})
 }
 
@@ -33,7 +33,7 @@ type answer struct {
 
 // finishDML reports a write: "Inserted 2 row(s)", or the rows of RETURNING, those that
 // are as they were among them.
-func (s *session) finishDML(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq) error {
+func (s *Session) finishDML(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq) error {
 	if len(a.returning) == 0 {
 		var n int64
 		for i, seq := range seqs {
@@ -51,7 +51,7 @@ func (s *session) finishDML(ctx context.Context, a *answer, changes []change, se
 
 // rehearse evaluates RETURNING before the write, so that a list that fails
 // leaves nothing behind. Only _seq is not known yet.
-func (s *session) rehearse(ctx context.Context, a *answer, changes []change) error {
+func (s *Session) rehearse(ctx context.Context, a *answer, changes []change) error {
 	if len(a.returning) == 0 {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (s *session) rehearse(ctx context.Context, a *answer, changes []change) err
 	}
 	seqs := make([]kalam.Seq, len(changes))
 	for i := range seqs {
-		seqs[i] = s.e.store.Clock().Last()
+		seqs[i] = s.Store.Clock().Last()
 	}
 	return s.returnRows(ctx, a, changes, seqs, func(ctx context.Context, res *read.Rows) error {
 		return res.Each(ctx, func([]kalam.Value) error { return nil })
@@ -88,7 +88,7 @@ func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []read.Colu
 }
 
 // returnColumns sends columns of the written rows.
-func (s *session) returnColumns(t *kalam.Table, out []read.Column, changes []change, seqs []kalam.Seq) error {
+func (s *Session) returnColumns(t *kalam.Table, out []read.Column, changes []change, seqs []kalam.Seq) error {
 	if err := s.out.StartRows(s.columnsHeader(out)); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ const writtenRelation = "_written"
 
 // returnRows evaluates the RETURNING list over the written rows and hands the
 // running query to use.
-func (s *session) returnRows(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq, use func(context.Context, *read.Rows) error) error {
+func (s *Session) returnRows(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq, use func(context.Context, *read.Rows) error) error {
 	t := a.table
 	stored, err := read.BatchesOf(t, returnedRows(changes, seqs))
 	if err != nil {
@@ -159,7 +159,7 @@ func standIn(relation string, t *kalam.Table, alias string) (from, name string) 
 }
 
 // returningQuery composes the query of a RETURNING list.
-func (s *session) returningQuery(ctx context.Context, a *answer) (string, []kalam.Value, error) {
+func (s *Session) returningQuery(ctx context.Context, a *answer) (string, []kalam.Value, error) {
 	params := newParamSet(s.params)
 	var sql strings.Builder
 	sql.WriteString("SELECT ")

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ type affectedRows struct {
 
 // startWith takes the WITH list of a statement: each query that the statement is
 // evaluated by has it in front.
-func (s *session) startWith(ctx context.Context, with dialect.RawSQL, edits sqltext.Edits) error {
+func (s *Session) startWith(ctx context.Context, with dialect.RawSQL, edits sqltext.Edits) error {
 	if with.SQL == "" {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (s *session) startWith(ctx context.Context, with dialect.RawSQL, edits sqlt
 }
 
 // compose returns a query of the statement with its WITH list in front.
-func (s *session) compose(params *paramSet, sql string) string {
+func (s *Session) compose(params *paramSet, sql string) string {
 	return withQuery(params.rewrite(s.with), sql)
 }
 
@@ -59,7 +59,7 @@ func withQuery(with, sql string) string {
 
 // query composes the query for the rows: _seq, all columns, and then the new values of
 // an UPDATE.
-func (a *affectedRows) query(ctx context.Context, s *session, t *kalam.Table) (string, *paramSet, error) {
+func (a *affectedRows) query(ctx context.Context, s *Session, t *kalam.Table) (string, *paramSet, error) {
 	if err := s.Query.CheckExpr(ctx, a.where.SQL); err != nil {
 		return "", nil, a.edits.Place(err, a.where.Pos)
 	}
@@ -101,7 +101,7 @@ type affectedRow struct {
 // each hands every row to f, with the view that it was read from. A row that more than
 // one row of FROM meets comes once, with the least of the values to set, which does not
 // depend on how the query runs.
-func (a *affectedRows) each(ctx context.Context, s *session, t *kalam.Table, f func(*buffer.View, affectedRow) error) error {
+func (a *affectedRows) each(ctx context.Context, s *Session, t *kalam.Table, f func(*buffer.View, affectedRow) error) error {
 	sql, params, err := a.query(ctx, s, t)
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func affectedOf(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) err
 	return nil
 }
 
-func (s *session) updateByQuery(ctx context.Context, t *kalam.Table, sets *assignments, a *affectedRows) ([]change, error) {
+func (s *Session) updateByQuery(ctx context.Context, t *kalam.Table, sets *assignments, a *affectedRows) ([]change, error) {
 	w := &writer{session: s, table: t}
 	var changes []change
 	err := a.each(ctx, s, t, func(_ *buffer.View, r affectedRow) error {
@@ -203,7 +203,7 @@ func inOrder(changes []change) []change {
 	return changes
 }
 
-func (s *session) deleteByQuery(ctx context.Context, t *kalam.Table, a *affectedRows) ([]change, error) {
+func (s *Session) deleteByQuery(ctx context.Context, t *kalam.Table, a *affectedRows) ([]change, error) {
 	var changes []change
 	err := a.each(ctx, s, t, func(v *buffer.View, r affectedRow) error {
 		key, err := storedKey(t, v, r)

@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // query runs a SELECT and streams its rows to the client.
-func (s *session) query(ctx context.Context, st *dialect.Select) error {
+func (s *Session) query(ctx context.Context, st *dialect.Select) error {
 	if done, err := s.pointRead(ctx, st); done || err != nil {
 		return err
 	}
@@ -24,13 +24,13 @@ func (s *session) query(ctx context.Context, st *dialect.Select) error {
 
 // stream sends the rows of a running query to the client, cut at
 // limits.max_result_rows with a visible mark.
-func (s *session) stream(ctx context.Context, res *read.Rows) error {
+func (s *Session) stream(ctx context.Context, res *read.Rows) error {
 	schema := res.Schema()
 	header := RowsHeader{Fields: res.Fields(), Arrow: schema, AsUser: s.Principal.User, Statement: s.statement}
 	if err := s.out.StartRows(header); err != nil {
 		return err
 	}
-	limit := s.e.config.Limits.MaxResultRows
+	limit := s.server.Limits.ResultRows
 	var n int64
 	hit := res.CacheHit()
 	trailer := RowsTrailer{CacheHit: &hit}

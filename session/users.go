@@ -1,4 +1,4 @@
-package engine
+package session
 
 import (
 	"context"
@@ -14,11 +14,11 @@ var authTypes = map[dialect.AuthKind]catalog.AuthType{
 	dialect.AuthPassword: catalog.AuthPassword, dialect.AuthOAuth: catalog.AuthOAuth, dialect.AuthInternal: catalog.AuthInternal,
 }
 
-func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error {
+func (s *Session) createUser(ctx context.Context, st *dialect.CreateUser) error {
 	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
-	if _, exists := s.e.catalog.AnyUser(st.User); exists && st.IfNotExists {
+	if _, exists := s.Catalog.AnyUser(st.User); exists && st.IfNotExists {
 		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
 	}
 	n := catalog.NewUser{
@@ -27,7 +27,7 @@ func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error 
 	if st.OAuth != "" {
 		n.AuthData = catalog.NewSecret(string(st.OAuth))
 	}
-	_, err := s.e.catalog.CreateUser(ctx, s.Principal, n)
+	_, err := s.Catalog.CreateUser(ctx, s.Principal, n)
 	if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists { // Another statement was faster.
 		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
 	}
@@ -37,7 +37,7 @@ func (s *session) createUser(ctx context.Context, st *dialect.CreateUser) error 
 	return s.message(0, fmt.Sprintf("User '%s' created", st.User))
 }
 
-func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
+func (s *Session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 		password := string(*st.Password)
 		change.Password = &password
 	}
-	if _, err := s.e.catalog.AlterUser(ctx, s.Principal, st.User, change); err != nil {
+	if _, err := s.Catalog.AlterUser(ctx, s.Principal, st.User, change); err != nil {
 		return kalam.Positioned(err, st.Pos)
 	}
 	return s.message(0, fmt.Sprintf("User '%s' updated", st.User))
@@ -54,17 +54,17 @@ func (s *session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 
 // dropUser deletes softly: logins and tokens end at once, live queries close,
 // rows stay for the grace period.
-func (s *session) dropUser(ctx context.Context, st *dialect.DropUser) error {
+func (s *Session) dropUser(ctx context.Context, st *dialect.DropUser) error {
 	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
-	_, err := s.e.catalog.DropUser(ctx, s.Principal, st.User)
+	_, err := s.Catalog.DropUser(ctx, s.Principal, st.User)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeNotFound {
 		return s.message(0, fmt.Sprintf("User '%s' does not exist (skipped)", st.User))
 	}
 	if err != nil {
 		return kalam.Positioned(err, st.Pos)
 	}
-	s.e.hub.CloseUser(st.User, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
+	s.server.Hub.CloseUser(st.User, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
 	return s.message(0, fmt.Sprintf("User '%s' dropped (soft delete)", st.User))
 }

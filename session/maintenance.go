@@ -1,0 +1,201 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/jobs"
+)
+
+// Maintenance is what statements order of the work on the lake, and ask of it. Submitted work goes on when the statement
+// has ended.
+type Maintenance interface {
+	// Flush submits the flush of a table, or returns the one that is queued or runs.
+	Flush(ctx context.Context, t *kalam.Table) (job kalam.Job, existing bool, err error)
+	// Compact does so for the compaction of all scopes of a table. retain is for how many hours it keeps tombstones, nil
+	// for as long as the table says.
+	Compact(ctx context.Context, t *kalam.Table, retain *int) (job kalam.Job, existing bool, err error)
+	// Remove submits the removal of what a dropped table leaves.
+	Remove(ctx context.Context, t *kalam.Table) (kalam.Job, error)
+	// Cancel ends a job.
+	Cancel(ctx context.Context, id kalam.JobID) error
+	// Prepare makes, before a table becomes visible, what it needs in its storage.
+	Prepare(ctx context.Context, t *kalam.Table) error
+	// Policy describes what flushes a table by itself.
+	Policy(t *kalam.Table) string
+	// NextFlush returns when a table falls due if nothing more is written to it; zero is never.
+	NextFlush(t *kalam.Table) time.Time
+	// Damage returns what is known to be damaged in the storage local, "" for nothing.
+	Damage() string
+}
+
+// flushTable submits the flush job of one table and words the answer.
+func (s *Session) flushTable(ctx context.Context, st *dialect.FlushTable) error {
+	t, err := s.maintainedTable(st.Table, "FLUSH")
+	if err != nil {
+		return err
+	}
+	dirty := s.hasBufferedRows(t)
+	job, existing, err := s.server.Maintenance.Flush(ctx, t)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("Storage flush started for table '%s'. Job ID: %s", t.ID, job.ID)
+	switch {
+	case existing:
+		text = fmt.Sprintf("Storage flush skipped: a flush is already queued or running for table '%s'. Job ID: %s", t.ID, job.ID)
+	case !dirty:
+		text = fmt.Sprintf("Storage flush skipped: no pending writes for table '%s'", t.ID)
+	}
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
+}
+
+// flushAll submits one flush per table with buffered rows.
+func (s *Session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
+	if err := access.Check(s.Principal, access.FlushAll); err != nil {
+		return err
+	}
+	ns, where, err := s.maintained(st.Namespace)
+	if err != nil {
+		return err
+	}
+	var ids []kalam.JobID
+	for _, t := range s.Catalog.Tables(ns) {
+		if !t.Flushable() || !s.hasBufferedRows(t) {
+			continue
+		}
+		job, _, err := s.server.Maintenance.Flush(ctx, t)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, job.ID)
+	}
+	text := fmt.Sprintf("Storage flush skipped: no pending writes %s", where)
+	if len(ids) > 0 {
+		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
+	}
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
+}
+
+// maintained returns the namespace of STORAGE FLUSH or COMPACT ALL, "" for all, and
+// how the answer calls it.
+func (s *Session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where string, err error) {
+	if in == nil {
+		return "", "in all namespaces", nil
+	}
+	ns = kalam.NamespaceID(in.Name)
+	if _, ok := s.Catalog.Namespace(ns); !ok {
+		return "", "", kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).At(in.Pos)
+	}
+	return ns, fmt.Sprintf("in namespace '%s'", ns), nil
+}
+
+// maintainedTable returns the table that STORAGE FLUSH or COMPACT TABLE, which verb
+// says, is to work on.
+func (s *Session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, error) {
+	t, err := s.Table(n, access.Maintain)
+	if err != nil {
+		return nil, err
+	}
+	if !t.Flushable() {
+		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE %s TABLE is not supported for STREAM tables", verb)
+	}
+	return t, nil
+}
+
+func jobList(ids []kalam.JobID) string {
+	out := "["
+	for i, id := range ids {
+		if i > 0 {
+			out += ", "
+		}
+		out += string(id)
+	}
+	return out + "]"
+}
+
+func (s *Session) killJob(ctx context.Context, st *dialect.KillJob) error {
+	if err := access.Check(s.Principal, access.KillJobs); err != nil {
+		return err
+	}
+	if err := s.server.Maintenance.Cancel(ctx, st.Job); err != nil {
+		return kalam.Positioned(err, st.Pos)
+	}
+	return s.message(0, fmt.Sprintf("Job %s killed: cancelled", st.Job))
+}
+
+// compactTable submits the compaction of one table and words the answer.
+func (s *Session) compactTable(ctx context.Context, st *dialect.CompactTable) error {
+	t, err := s.maintainedTable(st.Table, "COMPACT")
+	if err != nil {
+		return err
+	}
+	job, existing, err := s.server.Maintenance.Compact(ctx, t, st.Retain)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("Storage compaction started for table '%s'. Job ID: %s", t.ID, job.ID)
+	if existing {
+		text = fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table '%s'. Job ID: %s", t.ID, job.ID)
+	}
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
+}
+
+// compactAll submits one compaction per table.
+func (s *Session) compactAll(ctx context.Context, st *dialect.CompactAll) error {
+	if err := access.Check(s.Principal, access.CompactAll); err != nil {
+		return err
+	}
+	ns, where, err := s.maintained(st.Namespace)
+	if err != nil {
+		return err
+	}
+	var ids []kalam.JobID
+	for _, t := range s.Catalog.Tables(ns) {
+		if !t.Flushable() {
+			continue
+		}
+		job, _, err := s.server.Maintenance.Compact(ctx, t, st.Retain)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, job.ID)
+	}
+	text := fmt.Sprintf("Storage compaction skipped: no tables %s", where)
+	if len(ids) > 0 {
+		text = fmt.Sprintf("Storage compaction started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
+	}
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
+}
+
+// checkFlushCron refuses a FLUSH_CRON that names no times.
+func checkFlushCron(st *dialect.CreateTable) error {
+	if st.Table.Options.FlushCron == "" {
+		return nil
+	}
+	if _, err := jobs.ParseSchedule(st.Table.Options.FlushCron); err != nil {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON: %s", err).At(st.CronPos)
+	}
+	return nil
+}
+
+// withoutFlushOptions takes away the flush options of a table whose rows are not
+// flushed, and returns what the answer says about it, "" when there were none.
+func withoutFlushOptions(t *kalam.Table) string {
+	o := &t.Options
+	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" {
+		return ""
+	}
+	o.FlushManual, o.FlushRows, o.FlushInterval, o.FlushCron = false, 0, 0, ""
+	return ". FLUSH_POLICY has no effect: rows of a STREAM table are not flushed, they live for TTL_SECONDS"
+}
+
+// hasBufferedRows reports whether a flush of t would have something to do.
+func (s *Session) hasBufferedRows(t *kalam.Table) bool {
+	rows, _, _ := s.Store.TableStats(t.Number)
+	return rows > 0
+}

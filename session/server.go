@@ -1,0 +1,57 @@
+package session
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/subscribe"
+)
+
+// Options are what New needs. All fields are to be set, but for Limits.
+type Options struct {
+	Reader      *read.Reader
+	Hub         *subscribe.Hub
+	Lake        *lake.Lake
+	Maintenance Maintenance
+	Logger      *slog.Logger
+	Now         func() time.Time
+	Limits      Limits
+	Plans       int    // SELECTs of which it is remembered whether they read one row by its key.
+	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.
+}
+
+// Limits bound statements; 0 is no limit.
+type Limits struct {
+	Statement     time.Duration // Longest run of one statement.
+	Request       time.Duration // Longest run of all statements of one request.
+	SlowStatement time.Duration // From which on a statement is logged.
+	ResultRows    int64         // After which a result is cut.
+	RowBytes      int64         // Of a stored row.
+}
+
+// Server is what the sessions of one server share. It is safe for concurrent use.
+type Server struct {
+	Options
+	points pointCache
+}
+
+// New returns a server.
+func New(o Options) (*Server, error) {
+	points, err := newPointCache(o.Plans)
+	if err != nil {
+		return nil, fmt.Errorf("make point cache: %w", err)
+	}
+	return &Server{Options: o, points: points}, nil
+}
+
+// caller returns who runs statements with a default namespace, "" for the usual one.
+func (srv *Server) caller(p kalam.Principal, ns kalam.NamespaceID) read.Caller {
+	if ns == "" {
+		ns = kalam.DefaultNamespace
+	}
+	return read.Caller{Reader: srv.Reader, Principal: p, Namespace: ns}
+}
