@@ -28,7 +28,8 @@ type Resolver struct {
 
 // New returns a resolver over a catalog, which stays the caller's.
 func New(c *catalog.Catalog, o Options) *Resolver {
-	r := &Resolver{catalog: c, computed: make(map[kalam.TableID]*kalam.Table, len(o.Computed)), followShared: o.FollowShared}
+	r := &Resolver{catalog: c, computed: make(map[kalam.TableID]*kalam.Table, len(o.Computed)),
+		followShared: o.FollowShared}
 	for _, t := range o.Computed {
 		r.computed[t.ID] = t
 	}
@@ -39,7 +40,9 @@ func New(c *catalog.Catalog, o Options) *Resolver {
 // Resolve returns the table that name means in the default namespace ns, for what p wants with it. Errors:
 // CodeTableNotFound, also for a table that p may not know of; CodePermissionDenied; CodeInvalidOperation and
 // CodeUnsupported for what no principal may do with such a table. Create is not asked here, see MayCreate.
-func (r *Resolver) Resolve(p kalam.Principal, ns kalam.NamespaceID, name dialect.Name, want Intent) (TableAccess, error) {
+func (r *Resolver) Resolve(
+	p kalam.Principal, ns kalam.NamespaceID, name dialect.Name, want Intent,
+) (TableAccess, error) {
 	if want == Maintain { // A refusal does not depend on what there is.
 		if err := Check(p, RunMaintenance); err != nil {
 			return TableAccess{}, err
@@ -58,7 +61,8 @@ func (r *Resolver) Resolve(p kalam.Principal, ns kalam.NamespaceID, name dialect
 		return TableAccess{}, NotFound(id).At(name.Pos)
 	}
 	if len(name.Parts) == 3 && !t.HasScopePerUser() {
-		return TableAccess{}, kalam.Errorf(kalam.CodeInvalidOperation, "The '.user.' qualifier is only valid for USER tables").At(name.Pos)
+		return TableAccess{}, kalam.Errorf(kalam.CodeInvalidOperation,
+			"The '.user.' qualifier is only valid for USER tables").At(name.Pos)
 	}
 	if err := r.May(p, t, want); err != nil {
 		return TableAccess{}, err
@@ -110,8 +114,8 @@ func (r *Resolver) allows(p kalam.Principal, t *kalam.Table, want Intent) bool {
 	return rules[want][classOf(t.Kind, t.Options.Access)].allows(p.Role, owns(p, t, want))
 }
 
-// owns reports whether a table is p's own: the right to alter it is that of its creator, and to drop it as well if it is
-// in the namespace of the creator's name.
+// owns reports whether a table is p's own: the right to alter it is that of its creator, and to drop it as well if it
+// is in the namespace of the creator's name.
 func owns(p kalam.Principal, t *kalam.Table, want Intent) bool {
 	switch want {
 	case Alter:
@@ -134,8 +138,9 @@ func refusal(p kalam.Principal, t *kalam.Table, want Intent) error {
 		return denied("role %s cannot write table '%s'", p.Role, t.ID)
 	case WriteAs:
 		if t.IsShared() { // Its rows belong to nobody: acting for a user there would only blur who wrote.
-			return kalam.Errorf(kalam.CodeInvalidOperation, "EXECUTE AS USER is not allowed on SHARED tables (table '%s')."+
-				" AS USER impersonation is only supported for USER and STREAM tables.", t.ID)
+			return kalam.Errorf(kalam.CodeInvalidOperation,
+				"EXECUTE AS USER is not allowed on SHARED tables (table '%s')."+
+					" AS USER impersonation is only supported for USER and STREAM tables.", t.ID)
 		}
 		return denied("role %s cannot write table '%s'", p.Role, t.ID)
 	case Count:
@@ -145,7 +150,8 @@ func refusal(p kalam.Principal, t *kalam.Table, want Intent) error {
 	case Alter:
 		return denied("role %s cannot alter %s table '%s'", p.Role, t.Kind, t.ID)
 	case Drop:
-		return denied("role %s cannot drop table '%s': only a dba may, or the user who created it, in the namespace of that user's name",
+		return denied("role %s cannot drop table '%s':"+
+			" only a dba may, or the user who created it, in the namespace of that user's name",
 			p.Role, t.ID)
 	}
 	return denied("role %s cannot read table '%s'", p.Role, t.ID)
@@ -158,7 +164,8 @@ func denied(format string, args ...any) *kalam.Error {
 // intentWords are the intents as statements call them.
 var intentWords = [intents]string{
 	See: "see", Read: "read", Serve: "read", Follow: "follow", Insert: "insert", Update: "update", Delete: "delete",
-	Truncate: "truncate", WriteAs: "write", Count: "count", Maintain: "maintain", Create: "create", Alter: "alter", Drop: "drop",
+	Truncate: "truncate", WriteAs: "write", Count: "count", Maintain: "maintain", Create: "create", Alter: "alter",
+	Drop: "drop",
 }
 
 // String returns the verb: "insert".

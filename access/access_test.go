@@ -30,8 +30,10 @@ func newResolver(t *testing.T, o access.Options) *access.Resolver {
 	for _, spec := range []kalam.Table{
 		{ID: kalam.TableID{Name: "mine"}, Kind: kalam.KindUserTable},
 		{ID: kalam.TableID{Name: "events"}, Kind: kalam.KindStreamTable, Options: kalam.TableOptions{TTL: 1e9}},
-		{ID: kalam.TableID{Name: "public"}, Kind: kalam.KindSharedTable, Options: kalam.TableOptions{Access: kalam.AccessPublic}},
-		{ID: kalam.TableID{Name: "admins"}, Kind: kalam.KindSharedTable, Options: kalam.TableOptions{Access: kalam.AccessDBA}},
+		{ID: kalam.TableID{Name: "public"}, Kind: kalam.KindSharedTable,
+			Options: kalam.TableOptions{Access: kalam.AccessPublic}},
+		{ID: kalam.TableID{Name: "admins"}, Kind: kalam.KindSharedTable,
+			Options: kalam.TableOptions{Access: kalam.AccessDBA}},
 	} {
 		spec.ID.Namespace = "app"
 		spec.Columns = []kalam.Column{{Name: "id", Type: kalam.TypeOf(kalam.KindBigInt), NotNull: true}}
@@ -42,7 +44,8 @@ func newResolver(t *testing.T, o access.Options) *access.Resolver {
 	}
 	o.Computed = []*kalam.Table{
 		{ID: kalam.TableID{Namespace: access.System, Name: "users"}, Kind: kalam.KindSystemTable},
-		{ID: kalam.TableID{Namespace: access.System, Name: "jobs"}, Kind: kalam.KindSystemTable, Options: kalam.TableOptions{Access: kalam.AccessPublic}},
+		{ID: kalam.TableID{Namespace: access.System, Name: "jobs"}, Kind: kalam.KindSystemTable,
+			Options: kalam.TableOptions{Access: kalam.AccessPublic}},
 	}
 	return access.New(c, o)
 }
@@ -51,7 +54,8 @@ func newResolver(t *testing.T, o access.Options) *access.Resolver {
 func TestResolve(t *testing.T) {
 	r := newResolver(t, access.Options{})
 	as := func(role kalam.Role) kalam.Principal { return kalam.Principal{User: "ann", Role: role} }
-	anonymous, user, service, dba := as(kalam.RoleAnonymous), as(kalam.RoleUser), as(kalam.RoleService), as(kalam.RoleDBA)
+	anonymous, user, service, dba := as(kalam.RoleAnonymous), as(kalam.RoleUser), as(kalam.RoleService),
+		as(kalam.RoleDBA)
 	for _, tt := range []struct {
 		p      kalam.Principal
 		name   string
@@ -64,15 +68,17 @@ func TestResolve(t *testing.T) {
 		{user, "app.mine", access.Insert, "ann", "", 0},
 		{user, "app.user.mine", access.Read, "ann", "", 0},
 		{user, "app.user.events", access.Read, "ann", "", 0},
-		{user, "app.user.public", access.Read, "", "The '.user.' qualifier is only valid for USER tables", kalam.CodeInvalidOperation},
+		{user, "app.user.public", access.Read, "", "The '.user.' qualifier is only valid for USER tables",
+			kalam.CodeInvalidOperation},
 		{user, "app.other.mine", access.Read, "", "relation 'app.other.mine' does not exist", kalam.CodeTableNotFound},
 		{user, "a.b.c.d", access.Read, "", "relation 'a.b.c.d' does not exist", kalam.CodeTableNotFound},
 		{anonymous, "mine", access.Read, "", "relation 'app.mine' does not exist", kalam.CodeTableNotFound},
 		{anonymous, "public", access.Read, "", "", 0},
 		{user, "public", access.Insert, "", "role user cannot write table 'app.public'", kalam.CodePermissionDenied},
 		{service, "public", access.Insert, "", "", 0},
-		{service, "public", access.WriteAs, "", "EXECUTE AS USER is not allowed on SHARED tables (table 'app.public')." +
-			" AS USER impersonation is only supported for USER and STREAM tables.", kalam.CodeInvalidOperation},
+		{service, "public", access.WriteAs, "",
+			"EXECUTE AS USER is not allowed on SHARED tables (table 'app.public')." +
+				" AS USER impersonation is only supported for USER and STREAM tables.", kalam.CodeInvalidOperation},
 		{service, "mine", access.WriteAs, "ann", "", 0},
 		{service, "admins", access.Read, "", "relation 'app.admins' does not exist", kalam.CodeTableNotFound},
 		{service, "absent", access.Read, "", "relation 'app.absent' does not exist", kalam.CodeTableNotFound},
@@ -82,17 +88,23 @@ func TestResolve(t *testing.T) {
 		{user, "absent", access.Maintain, "", "role user cannot run storage maintenance", kalam.CodePermissionDenied},
 		{service, "mine", access.Maintain, "ann", "", 0},
 		{user, "mine", access.Follow, "ann", "", 0},
-		{dba, "public", access.Follow, "", "Live query subscriptions not supported on shared tables", kalam.CodeUnsupported},
-		{dba, "system.jobs", access.Follow, "", "Live query subscriptions not supported on system tables", kalam.CodeUnsupported},
+		{dba, "public", access.Follow, "", "Live query subscriptions not supported on shared tables",
+			kalam.CodeUnsupported},
+		{dba, "system.jobs", access.Follow, "", "Live query subscriptions not supported on system tables",
+			kalam.CodeUnsupported},
 		{user, "system.jobs", access.Read, "", "", 0},
-		{user, "system.users", access.Read, "", "Permission denied: system.users is for the roles dba and system", kalam.CodePermissionDenied},
-		{user, "system.users", access.See, "", "Permission denied: system.users is for the roles dba and system", kalam.CodePermissionDenied},
+		{user, "system.users", access.Read, "", "Permission denied: system.users is for the roles dba and system",
+			kalam.CodePermissionDenied},
+		{user, "system.users", access.See, "", "Permission denied: system.users is for the roles dba and system",
+			kalam.CodePermissionDenied},
 		{user, "system.users", access.Serve, "", "", 0},
 		{dba, "system.users", access.Read, "", "", 0},
-		{dba, "system.users", access.Truncate, "", "Cannot truncate system table 'system.users'", kalam.CodeInvalidOperation},
+		{dba, "system.users", access.Truncate, "", "Cannot truncate system table 'system.users'",
+			kalam.CodeInvalidOperation},
 		{dba, "system.users", access.Drop, "", "relation 'system.users' does not exist", kalam.CodeTableNotFound},
 		{dba, "system.absent", access.Read, "", "relation 'system.absent' does not exist", kalam.CodeTableNotFound},
-		{dba, "system.storage_locations", access.Read, "", "relation 'system.storage_locations' does not exist; use system.storages", kalam.CodeTableNotFound},
+		{dba, "system.storage_locations", access.Read, "",
+			"relation 'system.storage_locations' does not exist; use system.storages", kalam.CodeTableNotFound},
 	} {
 		name := dialect.Name{Parts: strings.Split(tt.name, "."), Pos: 6}
 		a, err := r.Resolve(tt.p, "app", name, tt.intent)

@@ -16,8 +16,8 @@ func Check(p kalam.Principal, power Power) error {
 	return denied("role %s cannot %s", p.Role, powerRules[power].words)
 }
 
-// ActFor returns the principal in force when p acts for a user whose role counts as rank: that user with role user, or p
-// itself for its own name. ok is false when p may not.
+// ActFor returns the principal in force when p acts for a user whose role counts as rank: that user with role user, or
+// p itself for its own name. ok is false when p may not.
 func ActFor(p kalam.Principal, user kalam.UserID, rank kalam.Role) (as kalam.Principal, ok bool) {
 	if user != p.User && !actsFor.covers(p.Role, rank) {
 		return kalam.Principal{}, false
@@ -49,8 +49,10 @@ func (Rules) CreateTable(p kalam.Principal, kind kalam.TableKind, ns catalog.Nam
 	if !who.allows(p.Role, true) {
 		return denied("role %s cannot create %s tables", p.Role, kind)
 	}
-	return denied("role %s cannot create tables in namespace '%s': it is allowed in the namespace of the user's own name,"+
-		" and where a dba ran ALTER NAMESPACE %s SET OPTIONS (%s = true)", p.Role, ns.ID, ns.ID, catalog.OptionUserTables)
+	return denied("role %s cannot create tables in namespace '%s':"+
+		" it is allowed in the namespace of the user's own name,"+
+		" and where a dba ran ALTER NAMESPACE %s SET OPTIONS (%s = true)", p.Role, ns.ID, ns.ID,
+		catalog.OptionUserTables)
 }
 
 // IsLimited reports whether the number of tables that p creates has a limit.

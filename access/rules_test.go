@@ -56,7 +56,8 @@ drop      ---yy  ---yy  ---yy  ---yy   ---yy      ---yy  -----  -----  -----  --
 // intents are all but Create, which TestCreate is about.
 var intents = map[string]access.Intent{
 	"see": access.See, "read": access.Read, "serve": access.Serve, "follow": access.Follow, "insert": access.Insert,
-	"update": access.Update, "delete": access.Delete, "truncate": access.Truncate, "writeas": access.WriteAs, "count": access.Count,
+	"update": access.Update, "delete": access.Delete, "truncate": access.Truncate, "writeas": access.WriteAs,
+	"count":    access.Count,
 	"maintain": access.Maintain, "alter": access.Alter, "drop": access.Drop,
 }
 
@@ -103,9 +104,10 @@ func TestRules(t *testing.T) {
 			for i, cell := range fields[1:] {
 				table := tables[columns[i]]
 				table.ID, table.Creator = kalam.TableID{Namespace: set.namespace, Name: "t"}, set.creator
-				checkCell(t, fmt.Sprintf("%s %s %s", fields[0], columns[i], set.name), cell, func(p kalam.Principal) error {
-					return r.May(p, &table, intent)
-				})
+				checkCell(t, fmt.Sprintf("%s %s %s", fields[0], columns[i], set.name), cell,
+					func(p kalam.Principal) error {
+						return r.May(p, &table, intent)
+					})
 			}
 		}
 	}
@@ -152,7 +154,8 @@ system  -----  -----  -----  -----  -----  -----
 nokind  -----  -----  -----  -----  -----  -----`), "\n")[1:] {
 		fields := strings.Fields(line)
 		kind := map[string]kalam.TableKind{
-			"user": kalam.KindUserTable, "stream": kalam.KindStreamTable, "shared": kalam.KindSharedTable, "system": kalam.KindSystemTable,
+			"user": kalam.KindUserTable, "stream": kalam.KindStreamTable, "shared": kalam.KindSharedTable,
+			"system": kalam.KindSystemTable,
 		}[fields[0]]
 		for i, name := range []string{"plain", "open", "shut", "text", "own", "default"} {
 			checkCell(t, "create "+fields[0]+" in "+name, fields[i+1], func(p kalam.Principal) error {

@@ -36,8 +36,8 @@ type Namespace struct {
 	TableCount int // Of the tables that the principal may know of.
 }
 
-// Namespaces returns the namespaces that p may know of, by name: default, those that hold a table which p may know of, and
-// those in which p may create one.
+// Namespaces returns the namespaces that p may know of, by name: default, those that hold a table which p may know of,
+// and those in which p may create one.
 func (r *Resolver) Namespaces(p kalam.Principal) []Namespace {
 	count := map[kalam.NamespaceID]int{}
 	for _, t := range r.Tables(p) {
@@ -66,8 +66,8 @@ func (r *Resolver) SeesNamespace(p kalam.Principal, id kalam.NamespaceID) bool {
 	return slices.ContainsFunc(r.catalog.Tables(id), func(t *kalam.Table) bool { return r.allows(p, t, See) })
 }
 
-// MayCreate says whether p may create a table of a kind in a namespace, which need not exist. The catalog asks again when
-// it writes.
+// MayCreate says whether p may create a table of a kind in a namespace, which need not exist. The catalog asks again
+// when it writes.
 func (r *Resolver) MayCreate(p kalam.Principal, kind kalam.TableKind, ns kalam.NamespaceID) error {
 	in, ok := r.catalog.Namespace(ns)
 	if !ok {

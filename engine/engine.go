@@ -120,7 +120,8 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 // openStorage opens the buffer, the catalog and the lake, and the hub and the query
 // engine, which the buffer tells what it publishes and what it lets go of.
 func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
-	e.pair, err = pair.Open(ctx, e.config.Pair(), pair.Options{Logger: o.Logger, Now: o.Now, Backend: o.Backend, Faults: e.faults})
+	e.pair, err = pair.Open(ctx, e.config.Pair(),
+		pair.Options{Logger: o.Logger, Now: o.Now, Backend: o.Backend, Faults: e.faults})
 	if err != nil {
 		return err
 	}
@@ -131,17 +132,19 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
-	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy, Hook: func(point string) {
-		if err := e.faults(point); err != nil {
-			e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
-		}
-	}}, lake.Location{ID: lake.LocalStorage, Storage: e.pair.Storage})
+	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy,
+		Hook: func(point string) {
+			if err := e.faults(point); err != nil {
+				e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
+			}
+		}}, lake.Location{ID: lake.LocalStorage, Storage: e.pair.Storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
 	e.segments = segments.NewReader(e.lake, e.catalog, e.log)
 	e.hub = subscribe.NewHub(subscribe.HubOptions{
-		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents, MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
+		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents,
+		MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
 	})
 	c := &e.config
 	e.query, err = query.Open(query.Options{
@@ -168,7 +171,8 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 		}),
 	}
 	e.live = &live.Queries{
-		Reader: e.reader, Hub: e.hub, Now: e.now, Retention: c.Retention.DefaultDeletedRetentionHours, QueueLimit: c.Live.BufferEvents,
+		Reader: e.reader, Hub: e.hub, Now: e.now, Retention: c.Retention.DefaultDeletedRetentionHours,
+		QueueLimit: c.Live.BufferEvents,
 	}
 	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
 }
@@ -186,10 +190,12 @@ func (e *Engine) systemTables() *systables.Registry {
 		Retention: c.Retention.DefaultDeletedRetentionHours, NodeID: c.Server.NodeID,
 	}
 	stats := systables.Stats{
-		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build, Started: e.started,
-		Now: e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
+		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build,
+		Started: e.started,
+		Now:     e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
 	}
-	return systables.NewRegistry(shown.Tables(), systables.Information(e.started), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
+	return systables.NewRegistry(shown.Tables(), systables.Information(e.started),
+		live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
 		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
 }
 
@@ -249,11 +255,13 @@ func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
 func (e *Engine) openSessions() (err error) {
 	c := &e.config
 	e.sessions, err = session.New(session.Options{
-		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: orders{e}, Logger: e.log, Now: e.now, Plans: c.QueryCache.MaxPlans,
+		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: orders{e}, Logger: e.log, Now: e.now,
+		Plans:   c.QueryCache.MaxPlans,
 		LiveURL: fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
 		Limits: session.Limits{
-			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(), SlowStatement: time.Duration(c.Log.SlowQueryMS) * time.Millisecond,
-			ResultRows: c.Limits.MaxResultRows, RowBytes: c.Limits.MaxRowBytes,
+			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(),
+			SlowStatement: time.Duration(c.Log.SlowQueryMS) * time.Millisecond,
+			ResultRows:    c.Limits.MaxResultRows, RowBytes: c.Limits.MaxRowBytes,
 		},
 	})
 	return err

@@ -22,7 +22,8 @@ func (c *Config) Settings() []systables.Setting {
 				value = systables.Masked
 			}
 			out = append(out, systables.Setting{
-				Name: category + "." + f.Tag.Get("koanf"), Value: value, Description: f.Tag.Get("doc"), Category: category,
+				Name: category + "." + f.Tag.Get("koanf"), Value: value, Description: f.Tag.Get("doc"),
+				Category: category,
 			})
 		}
 	}

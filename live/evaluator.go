@@ -43,7 +43,8 @@ func (v *evaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.Row)
 	q := sqltext.QuoteIdent(v.alias)
 	sql := fmt.Sprintf("SELECT %s.%s FROM %s AS %s WHERE (%s)", q, kalam.ColumnSeq, changesRelation, q, v.where)
 	source := &query.Source{Schema: datatype.TableSchema(t), Batches: batches}
-	res, err := c.Open(ctx, sql, nil, read.Options{Composed: true, Given: map[string]read.Given{changesRelation: {Source: source}}})
+	res, err := c.Open(ctx, sql, nil, read.Options{Composed: true,
+		Given: map[string]read.Given{changesRelation: {Source: source}}})
 	if err != nil {
 		return nil, err
 	}

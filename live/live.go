@@ -116,9 +116,9 @@ func (qs *Queries) register(p kalam.Principal, spec *spec, r Request) (*subscrib
 		}
 	}
 	return qs.Hub.Register(subscribe.Spec{
-		Table: spec.table, Scope: spec.scope, User: p.User, Role: p.Role, Filter: spec.filter, Evaluator: spec.evaluator,
-		Columns: spec.columns, ExactEvents: r.Exact, QueueLimit: limit, Outbox: r.Outbox, Connection: r.Connection, Subscription: r.ID,
-		SQL: r.SQL, Options: listed,
+		Table: spec.table, Scope: spec.scope, User: p.User, Role: p.Role, Filter: spec.filter,
+		Evaluator: spec.evaluator, Columns: spec.columns, ExactEvents: r.Exact, QueueLimit: limit, Outbox: r.Outbox,
+		Connection: r.Connection, Subscription: r.ID, SQL: r.SQL, Options: listed,
 	})
 }
 

@@ -96,7 +96,8 @@ func (l *initialLoad) start(ctx context.Context) error {
 		return nil
 	}
 	q := sqltext.QuoteIdent(l.spec.alias)
-	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(), q)
+	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(),
+		q)
 	vals, err := l.caller.OneRow(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
 	if err != nil {
 		return err
@@ -115,7 +116,8 @@ func (l *initialLoad) from() string {
 		where = "true"
 	}
 	return fmt.Sprintf(" FROM %s.%s AS %s WHERE (%s)",
-		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)), sqltext.QuoteIdent(l.spec.alias), where)
+		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)),
+		sqltext.QuoteIdent(l.spec.alias), where)
 }
 
 // page reads up to size rows after last into b.

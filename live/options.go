@@ -7,10 +7,11 @@ import (
 
 // Options choose the initial data. The zero value is all rows.
 type Options struct {
-	LastRows   int       `json:"last_rows,omitempty"`   // The newest n rows only; 0 is all.
-	BatchSize  int       `json:"batch_size,omitempty"`  // Rows of a batch; 0 is DefaultBatchSize.
-	From       kalam.Seq `json:"from,omitempty"`        // Only rows with a higher seq; it wins over LastRows.
-	BufferSize int       `json:"buffer_size,omitempty"` // Undelivered events before the reader is closed; 0 is live.buffer_events.
+	LastRows  int       `json:"last_rows,omitempty"`  // The newest n rows only; 0 is all.
+	BatchSize int       `json:"batch_size,omitempty"` // Rows of a batch; 0 is DefaultBatchSize.
+	From      kalam.Seq `json:"from,omitempty"`       // Only rows with a higher seq; it wins over LastRows.
+	// Undelivered events before the reader is closed; 0 is live.buffer_events.
+	BufferSize int `json:"buffer_size,omitempty"`
 }
 
 // Bounds of Options.
@@ -23,9 +24,11 @@ const (
 func (o *Options) check() error {
 	switch {
 	case o.LastRows < 0 || o.LastRows > MaxLastRows:
-		return kalam.Errorf(kalam.CodeUnsupported, "last_rows must be between 0 and %d, got %d", MaxLastRows, o.LastRows)
+		return kalam.Errorf(kalam.CodeUnsupported, "last_rows must be between 0 and %d, got %d", MaxLastRows,
+			o.LastRows)
 	case o.BatchSize < 0 || o.BatchSize > MaxLastRows:
-		return kalam.Errorf(kalam.CodeUnsupported, "batch_size must be between 1 and %d, got %d", MaxLastRows, o.BatchSize)
+		return kalam.Errorf(kalam.CodeUnsupported, "batch_size must be between 1 and %d, got %d", MaxLastRows,
+			o.BatchSize)
 	case o.BufferSize < 0:
 		return kalam.Errorf(kalam.CodeUnsupported, "buffer_size must be at least 1, got %d", o.BufferSize)
 	}

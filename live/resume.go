@@ -33,7 +33,8 @@ func (qs *Queries) checkWindow(now time.Time, t *kalam.Table, from kalam.Seq, vi
 	if from >= kalam.SeqAt(now.Add(-retention)) {
 		return nil
 	}
-	return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (deletions are kept for %d hours)",
+	return kalam.Errorf(kalam.CodeResumeWindow,
+		"resume window exceeded: reload required (deletions are kept for %d hours)",
 		t.RetentionHours(qs.Retention))
 }
 
@@ -80,7 +81,8 @@ func (l *initialLoad) readResumed(ctx context.Context, out []read.Column, size i
 		fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(t.Columns[i].Name))
 	}
 	where, shown := l.resumedCondition()
-	fmt.Fprintf(&sql, ", %s._deleted, (%s) FROM %s.%s AS %s WHERE (%s) AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", q, shown,
+	fmt.Fprintf(&sql, ", %s._deleted, (%s) FROM %s.%s AS %s WHERE (%s) AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", q,
+		shown,
 		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)), q, where, q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
 	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
@@ -137,7 +139,8 @@ func (l *initialLoad) resumed(out []read.Column, vals []kalam.Value) error {
 		// A row that was deleted before the client's last seq may be with it still: it may
 		// have been cut off between a later version, which hid the deletion, and that.
 		view := l.snapshot.View(l.spec.scope)
-		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored), l.spec.options.From) {
+		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored),
+			l.spec.options.From) {
 			return nil
 		}
 		l.ahead = append(l.ahead, resumedRow{seq: seq, gone: &subscribe.Event{

@@ -98,7 +98,8 @@ func columnsOf(t *kalam.Table, names []string) ([]int, error) {
 		case i >= 0:
 			out = append(out, i)
 		case name == kalam.ColumnSeq || name == kalam.ColumnDeleted:
-			return nil, kalam.Errorf(kalam.CodeUnsupported, "Column '%s' comes with every event; leave it out of the select list", name)
+			return nil, kalam.Errorf(kalam.CodeUnsupported,
+				"Column '%s' comes with every event; leave it out of the select list", name)
 		default:
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' does not exist", name)
 		}

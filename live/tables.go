@@ -9,8 +9,10 @@ import (
 	"github.com/kalamlake/kalam/systables"
 )
 
-const columns = `live_id TEXT, connection_id TEXT, subscription_id TEXT, namespace_id TEXT, table_name TEXT, user_id TEXT, query TEXT
-options JSON?, status TEXT, changes BIGINT, node TEXT, node_id BIGINT, created_at TIMESTAMP, last_update TIMESTAMP?, last_ping_at TIMESTAMP?
+const columns = `live_id TEXT, connection_id TEXT, subscription_id TEXT, namespace_id TEXT, table_name TEXT
+user_id TEXT, query TEXT
+options JSON?, status TEXT, changes BIGINT, node TEXT, node_id BIGINT, created_at TIMESTAMP, last_update TIMESTAMP?
+last_ping_at TIMESTAMP?
 queue_depth BIGINT, last_seq BIGINT?`
 
 // Tables are the computed tables of live queries. node and its number say where they are.
@@ -41,9 +43,12 @@ func (l *list) rows(_ context.Context, v systables.Viewer) ([][]kalam.Value, err
 			last = kalam.BigInt(int64(q.LastSeq))
 		}
 		rows = append(rows, []kalam.Value{
-			kalam.Text(q.ID), kalam.Text(q.Connection), kalam.Text(q.Subscription), systables.Text(q.Table.Namespace), systables.Text(q.Table.Name), systables.Text(q.User),
-			kalam.Text(q.SQL), systables.JSONOrNull(q.Options), systables.Text(q.Status), kalam.BigInt(q.Changes), kalam.Text(l.node),
-			kalam.BigInt(int64(l.nodeID)), systables.Timestamp(q.CreatedAt), systables.Timestamp(q.LastUpdate), systables.Timestamp(q.LastUpdate),
+			kalam.Text(q.ID), kalam.Text(q.Connection), kalam.Text(q.Subscription), systables.Text(q.Table.Namespace),
+			systables.Text(q.Table.Name), systables.Text(q.User),
+			kalam.Text(q.SQL), systables.JSONOrNull(q.Options), systables.Text(q.Status), kalam.BigInt(q.Changes),
+			kalam.Text(l.node),
+			kalam.BigInt(int64(l.nodeID)), systables.Timestamp(q.CreatedAt), systables.Timestamp(q.LastUpdate),
+			systables.Timestamp(q.LastUpdate),
 			kalam.BigInt(int64(q.QueueDepth)), last,
 		})
 	}

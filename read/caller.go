@@ -127,7 +127,8 @@ func (c *Caller) ownWrites(sc kalam.Scope) *buffer.Writes {
 
 // CreatedLater is the error of a table that the transaction's snapshot lacks.
 func CreatedLater(t *kalam.Table) error {
-	return kalam.Errorf(kalam.CodeInvalidOperation, "table '%s' cannot be read here: it was created after the transaction began", t.ID)
+	return kalam.Errorf(kalam.CodeInvalidOperation,
+		"table '%s' cannot be read here: it was created after the transaction began", t.ID)
 }
 
 // ShownSeq returns the seq that users see of a row that was read in a scope.

@@ -3,9 +3,10 @@
 // # Basics
 //
 // A Caller is who reads, and what its request holds. Caller.Open analyses a text, asks package access for every table
-// that it names, takes a Snapshot of their scopes, or that of the open Transaction, builds what the query engine reads of
-// each (segments, buffered batches, the transaction's own writes, computed tables, relations that the caller gives) and
-// returns the running query, Rows. Statements, live queries and their conditions all read in this way and in no other.
+// that it names, takes a Snapshot of their scopes, or that of the open Transaction, builds what the query engine reads
+// of each (segments, buffered batches, the transaction's own writes, computed tables, relations that the caller gives)
+// and returns the running query, Rows. Statements, live queries and their conditions all read in this way and in no
+// other.
 //
 // # Guarantees
 //
@@ -15,5 +16,6 @@
 //
 // # Caveats
 //
-// A Caller belongs to one goroutine. Whoever has one calls EndStatement after each statement and Release after the last.
+// A Caller belongs to one goroutine. Whoever has one calls EndStatement after each statement and Release after the
+// last.
 package read

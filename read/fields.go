@@ -78,7 +78,8 @@ func Columns(t *kalam.Table, p *dialect.Point) ([]Column, bool) {
 		for i := range t.Columns {
 			out = append(out, ColumnOf(t, i, t.Columns[i].Name))
 		}
-		return append(out, systemOutput(t, kalam.ColumnSeq, kalam.ColumnSeq), systemOutput(t, kalam.ColumnDeleted, kalam.ColumnDeleted)), true
+		return append(out, systemOutput(t, kalam.ColumnSeq, kalam.ColumnSeq),
+			systemOutput(t, kalam.ColumnDeleted, kalam.ColumnDeleted)), true
 	}
 	out := make([]Column, 0, len(p.Columns))
 	for _, c := range p.Columns {

@@ -25,9 +25,9 @@ type Given struct {
 	Of     *kalam.Table // Whose rows these are: results are described as its columns. nil for none.
 }
 
-// Target stands, in the composed query of a statement, before the name of the table whose rows the statement changes. Its
-// live rows are read, also where a condition on _deleted would show others: what is deleted can be neither changed nor
-// deleted again.
+// Target stands, in the composed query of a statement, before the name of the table whose rows the statement changes.
+// Its live rows are read, also where a condition on _deleted would show others: what is deleted can be neither changed
+// nor deleted again.
 const Target = "_target"
 
 // relation is a table reference of a query, resolved for the caller.
@@ -134,11 +134,12 @@ func (c *Caller) relation(ref query.TableRef, o Options) (*relation, error) {
 
 // NotReferenced is the error of ns.t.c where t is the table of another namespace.
 func NotReferenced(ns string, id kalam.TableID) error {
-	return kalam.Errorf(kalam.CodeInvalidSQL, "Referenced table \"%s.%s\" not found: '%s' is read here", ns, id.Name, id)
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Referenced table \"%s.%s\" not found: '%s' is read here", ns, id.Name,
+		id)
 }
 
-// snapshotFor returns the transaction's snapshot, or a fresh one of the stored tables among rels; owned says whether the
-// query must release it.
+// snapshotFor returns the transaction's snapshot, or a fresh one of the stored tables among rels; owned says whether
+// the query must release it.
 func (c *Caller) snapshotFor(ctx context.Context, rels []*relation) (s *Snapshot, owned bool, err error) {
 	if c.Txn != nil {
 		return c.Txn.Snapshot, false, nil

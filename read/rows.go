@@ -34,8 +34,8 @@ func (r *Rows) CacheHit() bool { return r.cacheHit }
 // Snapshot returns what the query reads.
 func (r *Rows) Snapshot() *Snapshot { return r.snapshot }
 
-// Table returns the stored table, or that of a given relation, which the query reads and no other; nil if it reads none,
-// several, or a computed one.
+// Table returns the stored table, or that of a given relation, which the query reads and no other; nil if it reads
+// none, several, or a computed one.
 func (r *Rows) Table() *kalam.Table {
 	if len(r.relations) != 1 {
 		return nil
@@ -50,8 +50,8 @@ func (r *Rows) Table() *kalam.Table {
 // the same.
 const recheckEvery = 20 * time.Millisecond
 
-// Next returns the next rows, which the caller releases; io.EOF after the last. Neither is told when a file that they come
-// from was changed meanwhile: what the query engine has read is then not what was checked.
+// Next returns the next rows, which the caller releases; io.EOF after the last. Neither is told when a file that they
+// come from was changed meanwhile: what the query engine has read is then not what was checked.
 func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	batch, err := r.rows.Next(ctx)
 	now := time.Now()
@@ -68,8 +68,8 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	return batch, err
 }
 
-// Check returns an error if rows that were handed on are not what was checked. Next does it by itself at the end; it is for
-// who stops before.
+// Check returns an error if rows that were handed on are not what was checked. Next does it by itself at the end; it is
+// for who stops before.
 func (r *Rows) Check(ctx context.Context) error { return r.files.Changed(ctx, nil) }
 
 // EachBatch hands the batches to f, which does not keep them.

@@ -101,7 +101,9 @@ type affectedRow struct {
 // each hands every row to f, with the view that it was read from. A row that more than
 // one row of FROM meets comes once, with the least of the values to set, which does not
 // depend on how the query runs.
-func (a *affectedRows) each(ctx context.Context, s *Session, t *kalam.Table, f func(*buffer.View, affectedRow) error) error {
+func (a *affectedRows) each(
+	ctx context.Context, s *Session, t *kalam.Table, f func(*buffer.View, affectedRow) error,
+) error {
 	sql, params, err := a.query(ctx, s, t)
 	if err != nil {
 		return err
@@ -173,7 +175,9 @@ func affectedOf(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) err
 	return nil
 }
 
-func (s *Session) updateByQuery(ctx context.Context, t *kalam.Table, sets *assignments, a *affectedRows) ([]change, error) {
+func (s *Session) updateByQuery(
+	ctx context.Context, t *kalam.Table, sets *assignments, a *affectedRows,
+) ([]change, error) {
 	w := &writer{session: s, table: t}
 	var changes []change
 	err := a.each(ctx, s, t, func(_ *buffer.View, r affectedRow) error {

@@ -11,7 +11,8 @@ import (
 )
 
 // checkColumns are the columns of STORAGE CHECK.
-var checkColumns = systables.Columns(`storage_id TEXT, status TEXT, readable BOOLEAN, writable BOOLEAN, listable BOOLEAN, deletable BOOLEAN
+var checkColumns = systables.Columns(`storage_id TEXT, status TEXT, readable BOOLEAN, writable BOOLEAN
+listable BOOLEAN, deletable BOOLEAN
 latency_ms BIGINT, total_bytes BIGINT?, used_bytes BIGINT?, error TEXT?, tested_at TIMESTAMP`)
 
 // checkStorage probes a storage, and says whether segments in it are known to be damaged.
@@ -28,14 +29,16 @@ func (s *Session) checkStorage(ctx context.Context, st *dialect.CheckStorage) er
 		total, used = kalam.BigInt(h.TotalBytes), kalam.BigInt(h.UsedBytes)
 	}
 	status := h.Status()
-	if damage := s.server.Maintenance.Damage(); damage != "" && status == "healthy" && (st.Storage == lake.LocalStorage || st.Storage == "") {
+	if damage := s.server.Maintenance.Damage(); damage != "" && status == "healthy" &&
+		(st.Storage == lake.LocalStorage || st.Storage == "") {
 		status, fault = "degraded", kalam.Text(damage)
 	}
 	if h.Err != nil {
 		fault = kalam.Text(h.Err.Error())
 	}
 	return s.listing(checkColumns, [][]kalam.Value{{
-		systables.Text(st.Storage), kalam.Text(status), kalam.Bool(h.Readable), kalam.Bool(h.Writable), kalam.Bool(h.Listable), kalam.Bool(h.Deletable),
+		systables.Text(st.Storage), kalam.Text(status), kalam.Bool(h.Readable), kalam.Bool(h.Writable),
+		kalam.Bool(h.Listable), kalam.Bool(h.Deletable),
 		kalam.BigInt(h.Latency.Milliseconds()), total, used, fault, systables.Timestamp(h.TestedAt),
 	}}, "")
 }

@@ -73,7 +73,9 @@ func (w *writer) count(ctx context.Context) error {
 
 // nextCount takes a value of a column's counter, above floor and above what the
 // open transaction has written.
-func (s *Session) nextCount(ctx context.Context, id buffer.CounterID, c *kalam.Column, floor int64) (kalam.Value, error) {
+func (s *Session) nextCount(
+	ctx context.Context, id buffer.CounterID, c *kalam.Column, floor int64,
+) (kalam.Value, error) {
 	if s.txn != nil {
 		floor = max(floor, s.txn.counts[id])
 	}
@@ -81,7 +83,8 @@ func (s *Session) nextCount(ctx context.Context, id buffer.CounterID, c *kalam.C
 	n, err := s.Store.NextCount(ctx, id, floor, limit)
 	if errors.Is(err, buffer.ErrCounterSpent) {
 		return kalam.Value{}, kalam.Errorf(kalam.CodeConstraint,
-			"Column '%s': its counter is used up, %d is the highest %s; a BIGINT column is filled without a counter", c.Name, limit, c.Type)
+			"Column '%s': its counter is used up, %d is the highest %s; a BIGINT column is filled without a counter",
+			c.Name, limit, c.Type)
 	}
 	return kalam.Integer(c.Type.Kind, n), err
 }

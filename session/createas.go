@@ -15,7 +15,9 @@ import (
 // tableOfQuery runs the query of CREATE TABLE ... AS: its results give spec the columns
 // and the key, and the rows are those of the new table. What would keep them from being
 // rows of it is refused now, before there is a table.
-func (s *Session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spec *kalam.Table) ([][]kalam.Value, error) {
+func (s *Session) tableOfQuery(
+	ctx context.Context, st *dialect.CreateTable, spec *kalam.Table,
+) ([][]kalam.Value, error) {
 	if err := s.checkParams(st.Params); err != nil {
 		return nil, err
 	}
@@ -28,10 +30,12 @@ func (s *Session) tableOfQuery(ctx context.Context, st *dialect.CreateTable, spe
 	for i, f := range fields {
 		c := kalam.Column{Name: strings.ToLower(f.Name), Type: f.Type}
 		if err := dialect.CheckColumnName(dialect.Ident{Name: c.Name, Quoted: true}); err != nil {
-			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "%s: give column %d of the query a name with AS", messageOf(err), i+1).At(st.As.Pos)
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "%s: give column %d of the query a name with AS",
+				messageOf(err), i+1).At(st.As.Pos)
 		}
 		if spec.ColumnIndex(c.Name) >= 0 {
-			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' comes twice: give one of them another name with AS", c.Name).At(st.As.Pos)
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL,
+				"Column '%s' comes twice: give one of them another name with AS", c.Name).At(st.As.Pos)
 		}
 		if c.Type.Kind == kalam.KindNull {
 			c.Type = kalam.TypeOf(kalam.KindText)
@@ -82,7 +86,8 @@ func keyOfResults(st *dialect.CreateTable, spec *kalam.Table, known []int) error
 	for _, c := range st.Key {
 		i := spec.ColumnIndex(c.Name)
 		if i < 0 {
-			return kalam.Errorf(kalam.CodeInvalidSQL, "PRIMARY KEY column '%s' is no column of the query", c.Name).At(c.Pos)
+			return kalam.Errorf(kalam.CodeInvalidSQL, "PRIMARY KEY column '%s' is no column of the query",
+				c.Name).At(c.Pos)
 		}
 		spec.PrimaryKey = append(spec.PrimaryKey, i)
 	}
@@ -116,12 +121,14 @@ func checkNewKeys(st *dialect.CreateTable, spec *kalam.Table, rows [][]kalam.Val
 	for _, row := range rows {
 		for _, i := range spec.PrimaryKey {
 			if row[i].IsNull() {
-				return kalam.Errorf(kalam.CodeConstraint, "Primary key column '%s' is NULL in a row of the query; %s", spec.Columns[i].Name, nameTheKey(st, spec))
+				return kalam.Errorf(kalam.CodeConstraint, "Primary key column '%s' is NULL in a row of the query; %s",
+					spec.Columns[i].Name, nameTheKey(st, spec))
 			}
 		}
 		key := string(datatype.EncodeKey(nil, spec, row))
 		if _, twice := seen[key]; twice {
-			return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' comes twice in column '%s'; %s",
+			return kalam.Errorf(kalam.CodeAlreadyExists,
+				"Primary key violation: value '%s' comes twice in column '%s'; %s",
 				datatype.KeyText(spec, row), keyColumns(spec), nameTheKey(st, spec))
 		}
 		seen[key] = struct{}{}
@@ -154,5 +161,6 @@ func (s *Session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value
 	if !t.HasHiddenKey() {
 		key = fmt.Sprintf(", PRIMARY KEY (%s)", keyColumns(t))
 	}
-	return s.message(int64(len(rows)), fmt.Sprintf("%s table %s created successfully%s. Inserted %d row(s)%s", t.Kind, t.ID, noEffect, len(rows), key))
+	return s.message(int64(len(rows)), fmt.Sprintf("%s table %s created successfully%s. Inserted %d row(s)%s", t.Kind,
+		t.ID, noEffect, len(rows), key))
 }

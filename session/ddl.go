@@ -112,7 +112,8 @@ func (s *Session) blockTables(tables []*kalam.Table) (unblock func(), err error)
 	for _, t := range tables {
 		if n := s.server.Hub.BlockTable(t.Number); n > 0 {
 			unblock()
-			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop table '%s': %d active live query subscription(s)", t.ID, n)
+			return nil, kalam.Errorf(kalam.CodeInvalidOperation,
+				"Cannot drop table '%s': %d active live query subscription(s)", t.ID, n)
 		}
 		blocked = append(blocked, t.Number)
 	}
@@ -140,7 +141,8 @@ func (s *Session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 		spec.Kind = access.DefaultKind(s.Principal, id.Namespace)
 	}
 	if access.IsComputed(id.Namespace) {
-		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a table in namespace '%s'", id.Namespace).At(st.Name.Pos)
+		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a table in namespace '%s'",
+			id.Namespace).At(st.Name.Pos)
 	}
 	if err := s.Access.MayCreate(s.Principal, spec.Kind, id.Namespace); err != nil {
 		if _, known := s.Table(st.Name, access.See); st.IfNotExists && known == nil {
@@ -208,7 +210,8 @@ func (s *Session) castDefaults(t *kalam.Table) error {
 			return err
 		}
 		if v.IsNull() && c.NotNull {
-			return kalam.Errorf(kalam.CodeConstraint, "DEFAULT NULL does not fit column '%s', which is NOT NULL", c.Name)
+			return kalam.Errorf(kalam.CodeConstraint, "DEFAULT NULL does not fit column '%s', which is NOT NULL",
+				c.Name)
 		}
 		d := *c.Default
 		d.Value = v

@@ -63,7 +63,8 @@ func (s *Session) insert(ctx context.Context, st *dialect.Insert) error {
 			return s.finishDML(ctx, done, changes, seqs)
 		}
 		// Somebody has given a value of the counter to a row by hand meanwhile.
-		again := kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil && w.countsKeys()
+		again := kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil &&
+			w.countsKeys()
 		if !again {
 			return err
 		}
@@ -180,7 +181,8 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, targe
 	w.rows = make([][]kalam.Value, 0, len(lists))
 	for n, list := range lists {
 		if len(list) != len(target) {
-			return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT row %d has %d values for %d columns", n+1, len(list), len(target)).At(posOf(list))
+			return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT row %d has %d values for %d columns", n+1, len(list),
+				len(target)).At(posOf(list))
 		}
 		row, err := w.newRow(target)
 		if err != nil {
@@ -229,7 +231,8 @@ func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []
 	}
 	defer res.Close()
 	if got := res.Schema().NumFields(); got != len(target) {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT has %d target columns but the query gives %d", len(target), got).At(st.SelectPos)
+		return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT has %d target columns but the query gives %d", len(target),
+			got).At(st.SelectPos)
 	}
 	return res.EachBatch(ctx, func(batch arrow.RecordBatch) error { return w.castRows(batch, target) })
 }
@@ -242,7 +245,8 @@ func (w *writer) castRows(batch arrow.RecordBatch, target []int) error {
 			return err
 		}
 		for i, j := range target {
-			if row[j], err = datatype.CastColumn(&w.table.Columns[j], datatype.ValueAt(batch.Column(i), r)); err != nil {
+			v := datatype.ValueAt(batch.Column(i), r)
+			if row[j], err = datatype.CastColumn(&w.table.Columns[j], v); err != nil {
 				return err
 			}
 		}
@@ -281,7 +285,8 @@ func (w *writer) encode(row []kalam.Value) (payload, key []byte, err error) {
 	}
 	end := len(w.buf)
 	if limit := w.session.server.Limits.RowBytes; limit > 0 && int64(mid-start) > limit {
-		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start, limit)
+		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start,
+			limit)
 	}
 	return w.buf[start:mid:mid], w.buf[mid:end:end], nil
 }
@@ -312,7 +317,8 @@ func (w *writer) room(row []kalam.Value) int {
 func checkNotNull(t *kalam.Table, row []kalam.Value, number int) error {
 	for i := range t.Columns {
 		if t.Columns[i].NotNull && row[i].IsNull() {
-			return kalam.Errorf(kalam.CodeConstraint, "NOT NULL constraint violation: column '%s' cannot be NULL (row %d)", t.Columns[i].Name, number)
+			return kalam.Errorf(kalam.CodeConstraint,
+				"NOT NULL constraint violation: column '%s' cannot be NULL (row %d)", t.Columns[i].Name, number)
 		}
 	}
 	return nil
@@ -326,7 +332,8 @@ func (w *writer) checkRepeated(muts []change) error {
 	seen := make(map[string]struct{}, len(muts))
 	for i := range muts {
 		if _, twice := seen[string(muts[i].Key)]; twice {
-			return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' appears multiple times in the insert batch for column '%s'",
+			return kalam.Errorf(kalam.CodeAlreadyExists,
+				"Primary key violation: value '%s' appears multiple times in the insert batch for column '%s'",
 				datatype.KeyText(w.table, w.rows[i]), keyColumns(w.table))
 		}
 		seen[string(muts[i].Key)] = struct{}{}
@@ -361,7 +368,8 @@ func duplicateKey(t *kalam.Table, payload []byte) error {
 	if vals, err := datatype.DecodeRow(t, payload, nil); err == nil {
 		text = datatype.KeyText(t, vals)
 	}
-	return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' already exists in column '%s'", text, keyColumns(t))
+	return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' already exists in column '%s'",
+		text, keyColumns(t))
 }
 
 // keyColumns names the primary key's columns, "a, b".

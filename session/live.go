@@ -18,7 +18,8 @@ import (
 // of the live queries of another user, not even whether there is one.
 func (s *Session) killLive(st *dialect.KillLive) error {
 	if !access.Has(s.Principal, access.KillLive) && !kalam.IsLiveIDOf(st.ID, s.Principal.User) {
-		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID, s.Principal.User).At(st.Pos)
+		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID,
+			s.Principal.User).At(st.Pos)
 	}
 	if s.server.Hub.Kill(st.ID) {
 		return s.message(0, "Live query killed: "+st.ID)
@@ -32,7 +33,8 @@ func (s *Session) subscribeTo(st *dialect.SubscribeTo) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
-	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"), uint64(s.Store.Clock().Next())), "sql": st.Query}
+	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"),
+		uint64(s.Store.Clock().Next())), "sql": st.Query}
 	if len(s.params) > 0 {
 		sub["params"] = paramsJSON(s.params)
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/kalamlake/kalam/jobs"
 )
 
-// Maintenance is what statements order of the work on the lake, and ask of it. Submitted work goes on when the statement
-// has ended.
+// Maintenance is what statements order of the work on the lake, and ask of it. Submitted work goes on when the
+// statement has ended.
 type Maintenance interface {
 	// Flush submits the flush of a table, or returns the one that is queued or runs.
 	Flush(ctx context.Context, t *kalam.Table) (job kalam.Job, existing bool, err error)
-	// Compact does so for the compaction of all scopes of a table. retain is for how many hours it keeps tombstones, nil
-	// for as long as the table says.
+	// Compact does so for the compaction of all scopes of a table. retain is for how many hours it keeps tombstones,
+	// nil for as long as the table says.
 	Compact(ctx context.Context, t *kalam.Table, retain *int) (job kalam.Job, existing bool, err error)
 	// Remove submits the removal of what a dropped table leaves.
 	Remove(ctx context.Context, t *kalam.Table) (kalam.Job, error)
@@ -47,11 +47,13 @@ func (s *Session) flushTable(ctx context.Context, st *dialect.FlushTable) error 
 	text := fmt.Sprintf("Storage flush started for table '%s'. Job ID: %s", t.ID, job.ID)
 	switch {
 	case existing:
-		text = fmt.Sprintf("Storage flush skipped: a flush is already queued or running for table '%s'. Job ID: %s", t.ID, job.ID)
+		text = fmt.Sprintf("Storage flush skipped: a flush is already queued or running for table '%s'. Job ID: %s",
+			t.ID, job.ID)
 	case !dirty:
 		text = fmt.Sprintf("Storage flush skipped: no pending writes for table '%s'", t.ID)
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement,
+		JobIDs: []kalam.JobID{job.ID}})
 }
 
 // flushAll submits one flush per table with buffered rows.
@@ -102,7 +104,8 @@ func (s *Session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, er
 		return nil, err
 	}
 	if !t.Flushable() {
-		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE %s TABLE is not supported for STREAM tables", verb)
+		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "STORAGE %s TABLE is not supported for STREAM tables",
+			verb)
 	}
 	return t, nil
 }
@@ -140,9 +143,11 @@ func (s *Session) compactTable(ctx context.Context, st *dialect.CompactTable) er
 	}
 	text := fmt.Sprintf("Storage compaction started for table '%s'. Job ID: %s", t.ID, job.ID)
 	if existing {
-		text = fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table '%s'. Job ID: %s", t.ID, job.ID)
+		text = fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table '%s'."+
+			" Job ID: %s", t.ID, job.ID)
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID}})
+	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement,
+		JobIDs: []kalam.JobID{job.ID}})
 }
 
 // compactAll submits one compaction per table.

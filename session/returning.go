@@ -123,7 +123,9 @@ const writtenRelation = "_written"
 
 // returnRows evaluates the RETURNING list over the written rows and hands the
 // running query to use.
-func (s *Session) returnRows(ctx context.Context, a *answer, changes []change, seqs []kalam.Seq, use func(context.Context, *read.Rows) error) error {
+func (s *Session) returnRows(
+	ctx context.Context, a *answer, changes []change, seqs []kalam.Seq, use func(context.Context, *read.Rows) error,
+) error {
 	t := a.table
 	stored, err := read.BatchesOf(t, returnedRows(changes, seqs))
 	if err != nil {
@@ -137,7 +139,8 @@ func (s *Session) returnRows(ctx context.Context, a *answer, changes []change, s
 		return err
 	}
 	written := read.Given{Source: &query.Source{Schema: datatype.TableSchema(t), Batches: batches}, Of: t}
-	res, err := s.Open(ctx, sql, params, read.Options{Given: map[string]read.Given{writtenRelation: written}, Composed: true})
+	res, err := s.Open(ctx, sql, params, read.Options{Given: map[string]read.Given{writtenRelation: written},
+		Composed: true})
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ func (srv *Server) Execute(ctx context.Context, p kalam.Principal, r Request, ou
 		return &StatementError{Err: kalam.Errorf(kalam.CodeEmptySQL, "No SQL statements provided")}
 	}
 	if len(r.Params) > 0 && len(fragments) > 1 {
-		return &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch, "Parameters not supported with multi-statement batches")}
+		return &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch,
+			"Parameters not supported with multi-statement batches")}
 	}
 	s := &Session{Caller: srv.caller(p, r.Namespace), server: srv, params: r.Params, out: out, requestID: r.RequestID}
 	if err := s.checkActing(fragments); err != nil {
@@ -60,7 +61,8 @@ func (srv *Server) Execute(ctx context.Context, p kalam.Principal, r Request, ou
 		}
 	}
 	if s.txn != nil {
-		err := kalam.Errorf(kalam.CodeInvalidOperation, "Request completed with an open explicit transaction; rolled back automatically")
+		err := kalam.Errorf(kalam.CodeInvalidOperation,
+			"Request completed with an open explicit transaction; rolled back automatically")
 		return &StatementError{Statement: len(fragments), SQL: fragments[len(fragments)-1].Text, Err: err}
 	}
 	return nil
@@ -111,7 +113,8 @@ func (s *Session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 	p, ok := access.ActFor(s.Principal, target, s.Catalog.RankOf(target))
 	if !ok {
 		return kalam.Principal{}, kalam.Errorf(kalam.CodePermissionDenied,
-			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'", s.Principal.User, s.Principal.Role, target)
+			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'",
+			s.Principal.User, s.Principal.Role, target)
 	}
 	return p, nil
 }
@@ -145,7 +148,8 @@ func (s *Session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fr
 func (s *Session) noteSlow(st dialect.Statement, bytes int) {
 	took := s.server.Now().Sub(s.Now)
 	if limit := s.server.Limits.SlowStatement; limit > 0 && took >= limit {
-		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes, "took", took, "request", s.requestID)
+		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes,
+			"took", took, "request", s.requestID)
 	}
 }
 
@@ -180,9 +184,12 @@ func (s *Session) timedOut(ctx context.Context, err error) error {
 	case errors.Is(cause, errStatementTimeout):
 		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", limits.Statement)
 	case errors.Is(cause, errRequestTimeout) && s.txn != nil && !s.txn.done:
-		return kalam.Errorf(kalam.CodeTimeout, "transaction rolled back: its request ran longer than %s (query.request_timeout_seconds)", limits.Request)
+		return kalam.Errorf(kalam.CodeTimeout,
+			"transaction rolled back: its request ran longer than %s (query.request_timeout_seconds)", limits.Request)
 	case errors.Is(cause, errRequestTimeout):
-		return kalam.Errorf(kalam.CodeTimeout, "request ran longer than %s (query.request_timeout_seconds); statements before this one took effect", limits.Request)
+		return kalam.Errorf(kalam.CodeTimeout,
+			"request ran longer than %s (query.request_timeout_seconds); statements before this one took effect",
+			limits.Request)
 	}
 	return err
 }
@@ -293,7 +300,8 @@ func (s *Session) mayActWith(st dialect.Statement) error {
 	case *dialect.Truncate:
 		names = st.Tables
 	case *dialect.ExecuteAs, *dialect.Begin, *dialect.Commit, *dialect.Rollback:
-		return kalam.Errorf(kalam.CodeInvalidSQL, "EXECUTE AS USER takes exactly one statement that reads or writes rows")
+		return kalam.Errorf(kalam.CodeInvalidSQL,
+			"EXECUTE AS USER takes exactly one statement that reads or writes rows")
 	default:
 		return nil
 	}

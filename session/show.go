@@ -72,7 +72,8 @@ func (s *Session) listing(columns []kalam.Column, rows [][]kalam.Value, message 
 
 // showTables lists the tables the principal may read, of one namespace or all.
 func (s *Session) showTables(ctx context.Context, st *dialect.ShowTables) error {
-	const all = "SELECT table_schema AS namespace_id, table_name, lower(kalamdb_table_type) AS table_type, storage_id, schema_version, created_at, updated_at" +
+	const all = "SELECT table_schema AS namespace_id, table_name, lower(kalamdb_table_type) AS table_type," +
+		" storage_id, schema_version, created_at, updated_at" +
 		" FROM information_schema.tables WHERE kalamdb_table_type IS NOT NULL"
 	if st.Namespace == nil {
 		return s.elevated(ctx, all+" ORDER BY namespace_id, table_name")
@@ -80,10 +81,12 @@ func (s *Session) showTables(ctx context.Context, st *dialect.ShowTables) error 
 	if !s.Access.SeesNamespace(s.Principal, kalam.NamespaceID(st.Namespace.Name)) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", st.Namespace.Name).At(st.Namespace.Pos)
 	}
-	return s.elevated(ctx, all+" AND table_schema = $1 ORDER BY namespace_id, table_name", kalam.Text(st.Namespace.Name))
+	return s.elevated(ctx, all+" AND table_schema = $1 ORDER BY namespace_id, table_name",
+		kalam.Text(st.Namespace.Name))
 }
 
-var describeColumns = systables.Columns(`column_name TEXT, ordinal_position INT, column_id BIGINT, data_type TEXT, is_nullable BOOLEAN
+var describeColumns = systables.Columns(`column_name TEXT, ordinal_position INT, column_id BIGINT, data_type TEXT
+is_nullable BOOLEAN
 is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_version INT, current_schema_version INT`)
 
 // describe lists the columns of a table, the system columns last, or its
@@ -97,8 +100,11 @@ func (s *Session) describe(ctx context.Context, st *dialect.Describe) error {
 		return s.describeComputed(t)
 	}
 	if st.History {
-		return s.elevated(ctx, "SELECT schema_version, changes, schema_json, created_at FROM system.table_schemas WHERE namespace_id = $1 AND table_name = $2"+
-			" ORDER BY schema_version DESC LIMIT $3", systables.Text(t.ID.Namespace), systables.Text(t.ID.Name), kalam.BigInt(historyLimit(st.Limit)))
+		return s.elevated(ctx,
+			"SELECT schema_version, changes, schema_json, created_at FROM system.table_schemas"+
+				" WHERE namespace_id = $1 AND table_name = $2"+
+				" ORDER BY schema_version DESC LIMIT $3", systables.Text(t.ID.Namespace), systables.Text(t.ID.Name),
+			kalam.BigInt(historyLimit(st.Limit)))
 	}
 	var rows [][]kalam.Value
 	version := systables.Int(t.SchemaVersion)
@@ -109,17 +115,20 @@ func (s *Session) describe(ctx context.Context, st *dialect.Describe) error {
 			def = kalam.Text(c.Default.SQL)
 		}
 		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
+			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()),
+			kalam.Bool(!c.NotNull),
 			kalam.Bool(t.IsKey(i)), def, kalam.Null(), version, version,
 		})
 	}
 	for i, c := range systables.SystemColumns() {
 		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), systables.Int(len(t.Columns) + i + 1), kalam.BigInt(0), kalam.Text(c.Type.String()), kalam.Bool(false),
+			kalam.Text(c.Name), systables.Int(len(t.Columns) + i + 1), kalam.BigInt(0), kalam.Text(c.Type.String()),
+			kalam.Bool(false),
 			kalam.Bool(false), kalam.Null(), kalam.Null(), version, version,
 		})
 	}
-	message := fmt.Sprintf("Schema version: %d\nHistory: SELECT * FROM system.table_schemas WHERE namespace_id = '%s' AND table_name = '%s'",
+	message := fmt.Sprintf("Schema version: %d\nHistory: SELECT * FROM system.table_schemas"+
+		" WHERE namespace_id = '%s' AND table_name = '%s'",
 		t.SchemaVersion, t.ID.Namespace, t.ID.Name)
 	return s.listing(describeColumns, rows, message)
 }
@@ -136,15 +145,18 @@ func (s *Session) describeComputed(t *kalam.Table) error {
 	var rows [][]kalam.Value
 	for i, c := range t.Columns {
 		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()), kalam.Bool(!c.NotNull),
+			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()),
+			kalam.Bool(!c.NotNull),
 			kalam.Bool(false), kalam.Null(), kalam.Null(), systables.Int(1), systables.Int(1),
 		})
 	}
 	return s.listing(describeColumns, rows, "")
 }
 
-var statsColumns = systables.Columns(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT, flushed_rows BIGINT, total_rows BIGINT
-storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT, flushed_segments BIGINT
+var statsColumns = systables.Columns(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT
+flushed_rows BIGINT, total_rows BIGINT
+storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT
+flushed_segments BIGINT
 active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
 
 // showStats reports a table from counters, without reading a row. A user sees their

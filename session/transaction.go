@@ -119,7 +119,9 @@ func (s *Session) eachName(ctx context.Context, st dialect.Statement, add func(d
 // namesOfRows names the tables of FROM and WHERE. It leaves out a condition that is
 // nothing but column = value, which names no table: analysing the text of each would
 // cost more than running it.
-func (s *Session) namesOfRows(ctx context.Context, with, from, where string, terms []dialect.ColumnEquals, add func(dialect.Name)) {
+func (s *Session) namesOfRows(
+	ctx context.Context, with, from, where string, terms []dialect.ColumnEquals, add func(dialect.Name),
+) {
 	if from != "" {
 		s.namesOfQuery(ctx, withQuery(with, "SELECT 1 FROM "+from), add)
 	}
@@ -149,7 +151,9 @@ func (s *Session) namesOfConflict(ctx context.Context, st *dialect.Insert, add f
 	}
 }
 
-func (s *Session) namesOfReturning(ctx context.Context, with string, list []dialect.ReturnExpr, add func(dialect.Name)) {
+func (s *Session) namesOfReturning(
+	ctx context.Context, with string, list []dialect.ReturnExpr, add func(dialect.Name),
+) {
 	for _, x := range list {
 		if x.Column == "" && x.SQL != "*" {
 			s.namesOfQuery(ctx, withQuery(with, "SELECT ("+x.SQL+")"), add)
@@ -184,7 +188,8 @@ func (s *Session) commit(ctx context.Context) error {
 
 func (s *Session) explainCommit(err error, muts []buffer.Mutation) error {
 	if kalam.CodeOf(err) == kalam.CodeConflict {
-		return kalam.Errorf(kalam.CodeConflict, "Transaction rolled back: a row it read was changed by another statement; run it again")
+		return kalam.Errorf(kalam.CodeConflict,
+			"Transaction rolled back: a row it read was changed by another statement; run it again")
 	}
 	var dup *buffer.DuplicateKeyError
 	if asDuplicate(err, &dup) && dup.Index < len(muts) {

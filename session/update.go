@@ -42,14 +42,16 @@ func (s *Session) update(ctx context.Context, st *dialect.Update) error {
 	if sets.key != nil {
 		return keyAssigned(*sets.key)
 	}
-	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]change, error) {
-		if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple {
-			return s.updateByKey(ctx, t, key, sets)
-		}
-		return s.updateByQuery(ctx, t, sets, &affectedRows{
-			alias: st.Alias, set: sets, from: st.From, where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits,
+	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits},
+		func() ([]change, error) {
+			if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple {
+				return s.updateByKey(ctx, t, key, sets)
+			}
+			return s.updateByQuery(ctx, t, sets, &affectedRows{
+				alias: st.Alias, set: sets, from: st.From, where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos},
+				edits: st.Edits,
+			})
 		})
-	})
 }
 
 func notUpdatable(t *kalam.Table) error {
@@ -71,12 +73,14 @@ func (s *Session) delete(ctx context.Context, st *dialect.Delete) error {
 	if err := s.startWith(ctx, st.With, st.Edits); err != nil {
 		return err
 	}
-	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]change, error) {
-		if key, ok := s.keyOf(t, st.KeyEquals); ok {
-			return s.deleteByKey(ctx, t, key)
-		}
-		return s.deleteByQuery(ctx, t, &affectedRows{alias: st.Alias, from: st.Using, where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits})
-	})
+	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits},
+		func() ([]change, error) {
+			if key, ok := s.keyOf(t, st.KeyEquals); ok {
+				return s.deleteByKey(ctx, t, key)
+			}
+			return s.deleteByQuery(ctx, t, &affectedRows{alias: st.Alias, from: st.Using,
+				where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits})
+		})
 }
 
 // truncate runs TRUNCATE: DELETE of every row that the principal's scopes of the tables
@@ -153,7 +157,8 @@ func (s *Session) assignments(t *kalam.Table, set []dialect.Assign) (*assignment
 		case seen[j]:
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' is assigned twice", c.Name).At(c.Pos)
 		case t.Columns[j].Default != nil && t.Columns[j].Default.Always && set[i].Value.Kind != dialect.ExprDefault:
-			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' is GENERATED ALWAYS: it can only be set to DEFAULT", c.Name).At(c.Pos)
+			return nil, kalam.Errorf(kalam.CodeInvalidOperation,
+				"Column '%s' is GENERATED ALWAYS: it can only be set to DEFAULT", c.Name).At(c.Pos)
 		}
 		if seen[j] = true; t.IsKey(j) {
 			a.key = &set[i].Column
@@ -170,7 +175,8 @@ func (s *Session) assignments(t *kalam.Table, set []dialect.Assign) (*assignment
 // isSimple reports whether evaluate can handle the expression.
 func isSimple(x *dialect.Expr) bool {
 	switch x.Kind {
-	case dialect.ExprNull, dialect.ExprString, dialect.ExprNumber, dialect.ExprBool, dialect.ExprBytes, dialect.ExprParam, dialect.ExprDefault:
+	case dialect.ExprNull, dialect.ExprString, dialect.ExprNumber, dialect.ExprBool, dialect.ExprBytes,
+		dialect.ExprParam, dialect.ExprDefault:
 		return true
 	case dialect.ExprFunc:
 		_, ok := defaultFuncs[strings.ToUpper(x.Text)]
@@ -302,7 +308,8 @@ func (s *Session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, s
 // replacement appends the update from one row to another, which is nothing to write
 // if they are equal.
 func (w *writer) replacement(changes []change, row, next []kalam.Value, old kalam.Row, number int) ([]change, error) {
-	m := buffer.Mutation{Table: w.table, Scope: w.session.Scope(w.table), Kind: kalam.ChangeUpdate, Payload: old.Payload, Expect: old.Seq, Old: old}
+	m := buffer.Mutation{Table: w.table, Scope: w.session.Scope(w.table), Kind: kalam.ChangeUpdate,
+		Payload: old.Payload, Expect: old.Seq, Old: old}
 	same := true
 	for i := range row {
 		same = same && row[i] == next[i]

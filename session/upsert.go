@@ -47,12 +47,13 @@ func (s *Session) upsert(ctx context.Context, w *writer, st *dialect.Insert) err
 	if err := w.checkRepeated(inserts); err != nil {
 		return err
 	}
-	return s.retry(ctx, &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits}, func() ([]change, error) {
-		if inserts, err = w.freeKeys(ctx, inserts); err != nil {
-			return nil, err
-		}
-		return s.upsertOnce(ctx, w, st, sets, inserts)
-	})
+	return s.retry(ctx, &answer{table: t, verb: "Inserted", alias: st.Alias, returning: st.Returning, edits: st.Edits},
+		func() ([]change, error) {
+			if inserts, err = w.freeKeys(ctx, inserts); err != nil {
+				return nil, err
+			}
+			return s.upsertOnce(ctx, w, st, sets, inserts)
+		})
 }
 
 // conflictTarget checks that ON CONFLICT, nil for none, names the primary key or
@@ -72,7 +73,8 @@ func conflictTarget(t *kalam.Table, c *dialect.OnConflict) error {
 			return unknownColumn(col)
 		}
 		if !t.IsKey(j) {
-			return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes the primary key (%s), not column '%s'", keyColumns(t), col.Name).At(col.Pos)
+			return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes the primary key (%s), not column '%s'",
+				keyColumns(t), col.Name).At(col.Pos)
 		}
 		seen[j] = true
 	}
@@ -89,7 +91,9 @@ type conflict struct {
 	stored []kalam.Value
 }
 
-func (s *Session) upsertOnce(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []change) ([]change, error) {
+func (s *Session) upsertOnce(
+	ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []change,
+) ([]change, error) {
 	var taken []conflict
 	for i := range inserts {
 		old, ok, err := s.Current(ctx, w.table, inserts[i].Key)
@@ -142,7 +146,9 @@ func sameKey(t *kalam.Table, a, b []kalam.Value) bool {
 
 // resolveConflicts returns the new row of each conflict, nil where the WHERE of
 // DO UPDATE does not hold.
-func (s *Session) resolveConflicts(ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, taken []conflict) ([][]kalam.Value, error) {
+func (s *Session) resolveConflicts(
+	ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, taken []conflict,
+) ([][]kalam.Value, error) {
 	out := make([][]kalam.Value, len(taken))
 	if rows, ok := s.resolveSimply(w, st.Conflict, sets, taken); ok {
 		return rows, nil
@@ -187,7 +193,9 @@ func (s *Session) resolveConflicts(ctx context.Context, w *writer, st *dialect.I
 
 // resolveSimply covers the usual SET c = EXCLUDED.c, literals and parameters,
 // without DuckDB.
-func (s *Session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool) {
+func (s *Session) resolveSimply(
+	w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool,
+) {
 	if oc.Where != "" {
 		return nil, false
 	}
@@ -226,7 +234,9 @@ func (s *Session) resolveSimply(w *writer, oc *dialect.OnConflict, sets *assignm
 
 // conflictQuery composes the query that evaluates SET and WHERE. EXCLUDED is a
 // struct column, so that unqualified names mean the stored row.
-func (s *Session) conflictQuery(ctx context.Context, t *kalam.Table, st *dialect.Insert, sets *assignments) (string, *paramSet, error) {
+func (s *Session) conflictQuery(
+	ctx context.Context, t *kalam.Table, st *dialect.Insert, sets *assignments,
+) (string, *paramSet, error) {
 	oc := st.Conflict
 	params := newParamSet(s.params)
 	from, q := standIn(storedRelation, t, st.Alias)

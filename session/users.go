@@ -11,7 +11,8 @@ import (
 )
 
 var authTypes = map[dialect.AuthKind]catalog.AuthType{
-	dialect.AuthPassword: catalog.AuthPassword, dialect.AuthOAuth: catalog.AuthOAuth, dialect.AuthInternal: catalog.AuthInternal,
+	dialect.AuthPassword: catalog.AuthPassword, dialect.AuthOAuth: catalog.AuthOAuth,
+	dialect.AuthInternal: catalog.AuthInternal,
 }
 
 func (s *Session) createUser(ctx context.Context, st *dialect.CreateUser) error {

@@ -64,9 +64,11 @@ func (s *Session) param(n int, c *kalam.Column) (kalam.Value, error) {
 		return v, nil
 	}
 	if kalam.CodeOf(err) == kalam.CodeConstraint && p.Kind() != kalam.KindText {
-		return v, kalam.Errorf(kalam.CodeParameterMismatch, "Parameter $%d: expected %s for column '%s', got %s", n, c.Type, c.Name, p.Kind())
+		return v, kalam.Errorf(kalam.CodeParameterMismatch, "Parameter $%d: expected %s for column '%s', got %s", n,
+			c.Type, c.Name, p.Kind())
 	}
-	return v, kalam.Wrap(kalam.CodeOf(err), nil, "Parameter $%d: expected %s for column '%s', got %s (%s)", n, c.Type, c.Name, p.Kind(), messageOf(err))
+	return v, kalam.Wrap(kalam.CodeOf(err), nil, "Parameter $%d: expected %s for column '%s', got %s (%s)", n, c.Type,
+		c.Name, p.Kind(), messageOf(err))
 }
 
 // messageOf returns the user's part of an error.
@@ -139,7 +141,9 @@ type deferred struct {
 
 // evaluateLater evaluates expressions in queries of bounded width and hands
 // each value to set.
-func (s *Session) evaluateLater(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
+func (s *Session) evaluateLater(
+	ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error,
+) error {
 	const width = 100
 	for len(list) > 0 {
 		n := min(width, len(list))
@@ -151,7 +155,9 @@ func (s *Session) evaluateLater(ctx context.Context, list []deferred, edits sqlt
 	return nil
 }
 
-func (s *Session) evaluateTogether(ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error) error {
+func (s *Session) evaluateTogether(
+	ctx context.Context, list []deferred, edits sqltext.Edits, set func(deferred, kalam.Value) error,
+) error {
 	var sql strings.Builder
 	sql.WriteString("SELECT ")
 	used := newParamSet(s.params)

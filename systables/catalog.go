@@ -29,28 +29,38 @@ type Catalog struct {
 // Tables returns the tables.
 func (c *Catalog) Tables() []Table {
 	return []Table{
-		{Closed("namespaces", `namespace_id TEXT, name TEXT, created_at TIMESTAMP, options JSON?, table_count INT`), c.namespaceRows},
+		{Closed("namespaces", `namespace_id TEXT, name TEXT, created_at TIMESTAMP, options JSON?, table_count INT`),
+			c.namespaceRows},
 		{Closed("users", `user_id TEXT, username TEXT, password_hash TEXT, role TEXT, email TEXT?, auth_type TEXT
-auth_data JSON?, metadata JSON?, storage_mode TEXT, storage_id TEXT?, failed_login_attempts INT, locked_until TIMESTAMP?, last_login_at TIMESTAMP?
+auth_data JSON?, metadata JSON?, storage_mode TEXT, storage_id TEXT?, failed_login_attempts INT
+locked_until TIMESTAMP?, last_login_at TIMESTAMP?
 last_seen TIMESTAMP?, created_at TIMESTAMP, updated_at TIMESTAMP, deleted_at TIMESTAMP?`), c.userRows},
 		{Closed("storages", `storage_id TEXT, storage_name TEXT, description TEXT?, storage_type TEXT, uri TEXT
-base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT, created_at TIMESTAMP, updated_at TIMESTAMP`), c.storageRows},
+base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT
+created_at TIMESTAMP, updated_at TIMESTAMP`), c.storageRows},
 		{Closed("tables", `namespace_id TEXT, table_name TEXT, table_type TEXT, table_id TEXT, storage_id TEXT?
-use_user_storage BOOLEAN, flush_row_limit INT?, flush_interval_seconds INT?, ttl_seconds INT?, deleted_retention_hours INT, shard_strategy TEXT?, access TEXT?
-version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP, created_by TEXT?`), c.tableRows},
+use_user_storage BOOLEAN, flush_row_limit INT?, flush_interval_seconds INT?, ttl_seconds INT?
+deleted_retention_hours INT, shard_strategy TEXT?, access TEXT?
+version BIGINT, schema_version INT, options JSON?, comment TEXT?, created_at TIMESTAMP, updated_at TIMESTAMP
+created_by TEXT?`), c.tableRows},
 		{Closed("schemas", `table_id TEXT, table_name TEXT, namespace_id TEXT, table_type TEXT, created_at TIMESTAMP
-schema_version INT, columns JSON, table_comment TEXT?, updated_at TIMESTAMP, options JSON?, access_level TEXT?, is_latest BOOLEAN, storage_id TEXT?
+schema_version INT, columns JSON, table_comment TEXT?, updated_at TIMESTAMP, options JSON?, access_level TEXT?
+is_latest BOOLEAN, storage_id TEXT?
 use_user_storage BOOLEAN?`), c.schemaRows},
 		{Closed("table_schemas", `schema_id TEXT, namespace_id TEXT, table_name TEXT, schema_version INT
 schema_json JSON, changes TEXT, created_at TIMESTAMP`), c.tableSchemaRows},
 		{Closed("columns", `namespace_id TEXT, table_name TEXT, version BIGINT, column_id BIGINT, column_name TEXT
-comment TEXT?, data_type TEXT, default_value TEXT?, ordinal BIGINT, nullable BOOLEAN, primary_key BOOLEAN, primary_key_pos BIGINT?`), c.columnRows},
+comment TEXT?, data_type TEXT, default_value TEXT?, ordinal BIGINT, nullable BOOLEAN, primary_key BOOLEAN
+primary_key_pos BIGINT?`), c.columnRows},
 		{Closed("table_options", `namespace_id TEXT, table_name TEXT, option_key TEXT, option_value TEXT
 value_type TEXT, description TEXT`), c.tableOptionRows},
 		{Open(access.System, "jobs", `job_id TEXT, job_type TEXT, status TEXT, namespace_id TEXT?, table_name TEXT?
-parameters JSON?, progress TEXT?, result JSON?, trace TEXT?, error TEXT?, message TEXT?, exception_trace TEXT?, idempotency_key TEXT?, queue TEXT?
-priority INT?, retry_count SMALLINT, max_retries SMALLINT, memory_used BIGINT?, cpu_used BIGINT?, created_at TIMESTAMP, updated_at TIMESTAMP
-started_at TIMESTAMP?, finished_at TIMESTAMP?, completed_at TIMESTAMP?, node_id BIGINT, leader_status TEXT?, leader_node_id BIGINT?`), c.jobRows},
+parameters JSON?, progress TEXT?, result JSON?, trace TEXT?, error TEXT?, message TEXT?, exception_trace TEXT?
+idempotency_key TEXT?, queue TEXT?
+priority INT?, retry_count SMALLINT, max_retries SMALLINT, memory_used BIGINT?, cpu_used BIGINT?, created_at TIMESTAMP
+updated_at TIMESTAMP
+started_at TIMESTAMP?, finished_at TIMESTAMP?, completed_at TIMESTAMP?, node_id BIGINT, leader_status TEXT?
+leader_node_id BIGINT?`), c.jobRows},
 	}
 }
 
@@ -70,7 +80,8 @@ func (c *Catalog) namespaceRows(_ context.Context, v Viewer) ([][]kalam.Value, e
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []kalam.Value{Text(ns.ID), Text(ns.ID), Timestamp(ns.CreatedAt), JSONOrNull(options), Int(ns.TableCount)})
+		rows = append(rows, []kalam.Value{Text(ns.ID), Text(ns.ID), Timestamp(ns.CreatedAt), JSONOrNull(options),
+			Int(ns.TableCount)})
 	}
 	return rows, nil
 }
@@ -106,9 +117,12 @@ func (c *Catalog) userRows(_ context.Context, v Viewer) ([][]kalam.Value, error)
 			data = kalam.JSON(Masked)
 		}
 		rows = append(rows, []kalam.Value{
-			Text(u.ID), kalam.Text(u.Username), kalam.Text(Masked), kalam.Text(u.Role.String()), TextOrNull(u.Email), kalam.Text(u.AuthType.String()),
-			data, JSONOrNull(u.Metadata), kalam.Text(u.StorageMode.String()), TextOrNull(u.StorageID), Int(guesses[u.ID].Failed), Timestamp(guesses[u.ID].LockedUntil),
-			Timestamp(u.LastLogin), Timestamp(u.LastSeen), Timestamp(u.CreatedAt), Timestamp(u.UpdatedAt), Timestamp(u.DeletedAt),
+			Text(u.ID), kalam.Text(u.Username), kalam.Text(Masked), kalam.Text(u.Role.String()), TextOrNull(u.Email),
+			kalam.Text(u.AuthType.String()),
+			data, JSONOrNull(u.Metadata), kalam.Text(u.StorageMode.String()), TextOrNull(u.StorageID),
+			Int(guesses[u.ID].Failed), Timestamp(guesses[u.ID].LockedUntil),
+			Timestamp(u.LastLogin), Timestamp(u.LastSeen), Timestamp(u.CreatedAt), Timestamp(u.UpdatedAt),
+			Timestamp(u.DeletedAt),
 		})
 	}
 	return rows, nil
@@ -126,9 +140,11 @@ func (c *Catalog) storageRows(_ context.Context, v Viewer) ([][]kalam.Value, err
 			directory = c.Location
 		}
 		rows = append(rows, []kalam.Value{
-			Text(st.ID), kalam.Text(st.Name), TextOrNull(st.Description), Text(st.Type), kalam.Text(st.URI), kalam.Text(directory),
+			Text(st.ID), kalam.Text(st.Name), TextOrNull(st.Description), Text(st.Type), kalam.Text(st.URI),
+			kalam.Text(directory),
 			credentials, JSONOrNull(st.Config), kalam.Text(orDefault(st.SharedTemplate, lake.DefaultSharedTemplate)),
-			kalam.Text(orDefault(st.UserTemplate, lake.DefaultUserTemplate)), Timestamp(st.CreatedAt), Timestamp(st.UpdatedAt),
+			kalam.Text(orDefault(st.UserTemplate, lake.DefaultUserTemplate)), Timestamp(st.CreatedAt),
+			Timestamp(st.UpdatedAt),
 		})
 	}
 	return rows, nil
@@ -146,17 +162,22 @@ func (c *Catalog) tableRows(_ context.Context, v Viewer) ([][]kalam.Value, error
 	for _, t := range c.allTables() {
 		rows = append(rows, []kalam.Value{
 			Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text(t.Kind.String()), kalam.Text(colonID(t)), storageOf(t),
-			kalam.Bool(t.Options.UseUserStorage), PositiveOrNull(t.Options.FlushRows), SecondsOrNull(t.Options.FlushInterval), SecondsOrNull(t.Options.TTL),
-			Int(t.RetentionHours(c.Retention)), TextOrNull(t.Options.ShardStrategy), accessOf(t), kalam.BigInt(int64(t.SchemaVersion)), Int(t.SchemaVersion),
-			JSONOrNull(optionsJSON(t)), kalam.Null(), Timestamp(t.CreatedAt), Timestamp(t.UpdatedAt), TextOrNull(t.Creator),
+			kalam.Bool(t.Options.UseUserStorage), PositiveOrNull(t.Options.FlushRows),
+			SecondsOrNull(t.Options.FlushInterval), SecondsOrNull(t.Options.TTL),
+			Int(t.RetentionHours(c.Retention)), TextOrNull(t.Options.ShardStrategy), accessOf(t),
+			kalam.BigInt(int64(t.SchemaVersion)), Int(t.SchemaVersion),
+			JSONOrNull(optionsJSON(t)), kalam.Null(), Timestamp(t.CreatedAt), Timestamp(t.UpdatedAt),
+			TextOrNull(t.Creator),
 		})
 	}
 	for _, t := range v.Access.Computed(v.Principal) {
 		id := t.ID
 		created := Timestamp(c.Started)
 		rows = append(rows, []kalam.Value{
-			Text(id.Namespace), Text(id.Name), kalam.Text("system"), kalam.Text(string(id.Namespace) + ":" + string(id.Name)), kalam.Null(), kalam.Bool(false),
-			kalam.Null(), kalam.Null(), kalam.Null(), Int(0), kalam.Null(), kalam.Null(), kalam.BigInt(1), Int(1), kalam.Null(), kalam.Null(), created, created, kalam.Null(),
+			Text(id.Namespace), Text(id.Name), kalam.Text("system"),
+			kalam.Text(string(id.Namespace) + ":" + string(id.Name)), kalam.Null(), kalam.Bool(false),
+			kalam.Null(), kalam.Null(), kalam.Null(), Int(0), kalam.Null(), kalam.Null(), kalam.BigInt(1), Int(1),
+			kalam.Null(), kalam.Null(), created, created, kalam.Null(),
 		})
 	}
 	return rows, nil
@@ -194,15 +215,18 @@ func optionsOf(t *kalam.Table) []option {
 	add(true, "type", kindWords[t.Kind], "text", "whose rows it holds and where they live")
 	add(o.StorageID != "", "storage_id", string(o.StorageID), "text", "storage of the table's segments")
 	add(o.UseUserStorage, "use_user_storage", "true", "boolean", "look up each user's own storage at a flush")
-	add(o.FlushInterval > 0, "flush_interval_seconds", strconv.Itoa(int(o.FlushInterval.Seconds())), "int", "flush when the oldest buffered row is this old")
-	add(o.FlushRows > 0, "flush_row_limit", strconv.Itoa(o.FlushRows), "int", "flush when this many row versions are buffered")
+	add(o.FlushInterval > 0, "flush_interval_seconds", strconv.Itoa(int(o.FlushInterval.Seconds())), "int",
+		"flush when the oldest buffered row is this old")
+	add(o.FlushRows > 0, "flush_row_limit", strconv.Itoa(o.FlushRows), "int",
+		"flush when this many row versions are buffered")
 	policy := flushPolicyText(o)
 	add(policy != "", "flush_policy", policy, "text", "what flushes the table by itself")
 	add(o.FlushCron != "", "flush_cron", o.FlushCron, "text", "flush at these times, in UTC")
 	add(o.TTL > 0, "ttl_seconds", strconv.Itoa(int(o.TTL.Seconds())), "int", "rows older than this are invisible")
 	add(t.IsShared(), "access_level", o.Access.String(), "text", "which roles read and write")
 	add(o.ShardStrategy != "", "shard_strategy", o.ShardStrategy, "text", "how users are spread over folders")
-	add(o.DeletedRetentionHours > 0, "deleted_retention_hours", strconv.Itoa(o.DeletedRetentionHours), "int", "how long tombstones are kept")
+	add(o.DeletedRetentionHours > 0, "deleted_retention_hours", strconv.Itoa(o.DeletedRetentionHours), "int",
+		"how long tombstones are kept")
 	return out
 }
 
@@ -247,7 +271,8 @@ func (c *Catalog) tableOptionRows(_ context.Context, v Viewer) ([][]kalam.Value,
 	for _, t := range c.allTables() {
 		for _, o := range optionsOf(t) {
 			rows = append(rows, []kalam.Value{
-				Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text(o.key), kalam.Text(o.value), kalam.Text(o.kind), kalam.Text(o.description),
+				Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text(o.key), kalam.Text(o.value), kalam.Text(o.kind),
+				kalam.Text(o.description),
 			})
 		}
 	}
@@ -294,8 +319,10 @@ func (c *Catalog) schemaRows(_ context.Context, v Viewer) ([][]kalam.Value, erro
 	c.eachVersion(func(of catalog.SchemaVersion, latest bool) {
 		t := of.Table
 		rows = append(rows, []kalam.Value{
-			kalam.Text(colonID(t)), Text(t.ID.Name), Text(t.ID.Namespace), kalam.Text(t.Kind.String()), Timestamp(t.CreatedAt), Int(t.SchemaVersion),
-			kalam.JSON(columnsJSON(t)), kalam.Null(), Timestamp(of.CreatedAt), JSONOrNull(optionsJSON(t)), accessOf(t), kalam.Bool(latest), storageOf(t),
+			kalam.Text(colonID(t)), Text(t.ID.Name), Text(t.ID.Namespace), kalam.Text(t.Kind.String()),
+			Timestamp(t.CreatedAt), Int(t.SchemaVersion),
+			kalam.JSON(columnsJSON(t)), kalam.Null(), Timestamp(of.CreatedAt), JSONOrNull(optionsJSON(t)), accessOf(t),
+			kalam.Bool(latest), storageOf(t),
 			kalam.Bool(t.Options.UseUserStorage),
 		})
 	})
@@ -307,7 +334,8 @@ func (c *Catalog) tableSchemaRows(_ context.Context, v Viewer) ([][]kalam.Value,
 	c.eachVersion(func(of catalog.SchemaVersion, _ bool) {
 		t := of.Table
 		rows = append(rows, []kalam.Value{
-			kalam.Text(fmt.Sprintf("%s:%d", colonID(t), t.SchemaVersion)), Text(t.ID.Namespace), Text(t.ID.Name), Int(t.SchemaVersion),
+			kalam.Text(fmt.Sprintf("%s:%d", colonID(t), t.SchemaVersion)), Text(t.ID.Namespace), Text(t.ID.Name),
+			Int(t.SchemaVersion),
 			kalam.JSON(columnsJSON(t)), kalam.Text(of.Changes), Timestamp(of.CreatedAt),
 		})
 	})
@@ -329,8 +357,10 @@ func (c *Catalog) columnRows(_ context.Context, v Viewer) ([][]kalam.Value, erro
 				}
 			}
 			rows = append(rows, []kalam.Value{
-				Text(t.ID.Namespace), Text(t.ID.Name), kalam.BigInt(int64(t.SchemaVersion)), kalam.BigInt(int64(c.ID)), kalam.Text(c.Name), kalam.Null(),
-				kalam.Text(c.Type.String()), def, kalam.BigInt(int64(i + 1)), kalam.Bool(!c.NotNull), kalam.Bool(t.IsKey(i)), pos,
+				Text(t.ID.Namespace), Text(t.ID.Name), kalam.BigInt(int64(t.SchemaVersion)), kalam.BigInt(int64(c.ID)),
+				kalam.Text(c.Name), kalam.Null(),
+				kalam.Text(c.Type.String()), def, kalam.BigInt(int64(i + 1)), kalam.Bool(!c.NotNull),
+				kalam.Bool(t.IsKey(i)), pos,
 			})
 		}
 	}

@@ -9,7 +9,8 @@ import (
 
 // Datatypes is the table of the data types.
 func Datatypes() []Table {
-	return []Table{{Closed("datatypes", `arrow_type TEXT, kalam_type TEXT, sql_name TEXT, description TEXT`), datatypeRows}}
+	return []Table{{Closed("datatypes", `arrow_type TEXT, kalam_type TEXT, sql_name TEXT, description TEXT`),
+		datatypeRows}}
 }
 
 func datatypeRows(context.Context, Viewer) ([][]kalam.Value, error) {
@@ -21,7 +22,8 @@ func datatypeRows(context.Context, Viewer) ([][]kalam.Value, error) {
 			return nil, err
 		}
 		rows = append(rows, []kalam.Value{
-			kalam.Text(datatype.ArrowType(t).String()), kalam.Text(unquoted(wire)), kalam.Text(t.String()), kalam.Text(k.Description()),
+			kalam.Text(datatype.ArrowType(t).String()), kalam.Text(unquoted(wire)), kalam.Text(t.String()),
+			kalam.Text(k.Description()),
 		})
 	}
 	return rows, nil

@@ -3,8 +3,8 @@
 // # Basics
 //
 // A Table is a definition and a function that gives its rows now; everything else of a query over it is that of any
-// other table. Who owns data makes its tables, and NewRegistry takes those of all owners: a further table is an entry of
-// one list and its function, in one file.
+// other table. Who owns data makes its tables, and NewRegistry takes those of all owners: a further table is an entry
+// of one list and its function, in one file.
 //
 // # Guarantees
 //

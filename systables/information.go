@@ -11,20 +11,25 @@ import (
 // catalogName is table_catalog of information_schema.
 const catalogName = "kalam"
 
-// Information are the tables of information_schema. Every role may read them and sees what it may know of. started is when
-// the computed tables came to be.
+// Information are the tables of information_schema. Every role may read them and sees what it may know of. started is
+// when the computed tables came to be.
 func Information(started time.Time) []Table {
 	i := information{Timestamp(started)}
 	return []Table{
 		{Open(access.Information, "tables", `table_catalog TEXT, table_schema TEXT, table_name TEXT, table_type TEXT
-kalamdb_table_type TEXT?, storage_id TEXT?, use_user_storage BOOLEAN?, flush_row_threshold INT?, flush_interval_seconds INT?, ttl_seconds INT?
+kalamdb_table_type TEXT?, storage_id TEXT?, use_user_storage BOOLEAN?, flush_row_threshold INT?
+flush_interval_seconds INT?, ttl_seconds INT?
 schema_version INT, created_at TIMESTAMP, updated_at TIMESTAMP?`), i.tableRows},
 		{Open(access.Information, "columns", `table_catalog TEXT, table_schema TEXT, namespace_id TEXT, table_name TEXT
-column_name TEXT, ordinal_position INT, column_default TEXT?, is_nullable TEXT, data_type TEXT, is_primary_key BOOLEAN`), infoColumnRows},
-		{Open(access.Information, "schemata", `catalog_name TEXT, schema_name TEXT, schema_owner TEXT`), infoSchemaRows},
-		{Open(access.Information, "views", `table_catalog TEXT, table_schema TEXT, table_name TEXT, view_definition TEXT?`), noRows},
+column_name TEXT, ordinal_position INT, column_default TEXT?, is_nullable TEXT, data_type TEXT
+is_primary_key BOOLEAN`), infoColumnRows},
+		{Open(access.Information, "schemata", `catalog_name TEXT, schema_name TEXT, schema_owner TEXT`),
+			infoSchemaRows},
+		{Open(access.Information, "views",
+			`table_catalog TEXT, table_schema TEXT, table_name TEXT, view_definition TEXT?`), noRows},
 		{Open(access.Information, "key_column_usage", `constraint_catalog TEXT, constraint_schema TEXT
-constraint_name TEXT, table_catalog TEXT, table_schema TEXT, table_name TEXT, column_name TEXT, ordinal_position INT`), infoKeyRows},
+constraint_name TEXT, table_catalog TEXT, table_schema TEXT, table_name TEXT, column_name TEXT
+ordinal_position INT`), infoKeyRows},
 	}
 }
 
@@ -41,15 +46,18 @@ func (i information) tableRows(_ context.Context, v Viewer) ([][]kalam.Value, er
 	var rows [][]kalam.Value
 	for _, t := range v.Access.Tables(v.Principal) {
 		rows = append(rows, []kalam.Value{
-			kalam.Text(catalogName), Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text("BASE TABLE"), kalam.Text(kindWords[t.Kind]), storageOf(t),
-			kalam.Bool(t.Options.UseUserStorage), PositiveOrNull(t.Options.FlushRows), SecondsOrNull(t.Options.FlushInterval), SecondsOrNull(t.Options.TTL),
+			kalam.Text(catalogName), Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text("BASE TABLE"),
+			kalam.Text(kindWords[t.Kind]), storageOf(t),
+			kalam.Bool(t.Options.UseUserStorage), PositiveOrNull(t.Options.FlushRows),
+			SecondsOrNull(t.Options.FlushInterval), SecondsOrNull(t.Options.TTL),
 			Int(t.SchemaVersion), Timestamp(t.CreatedAt), Timestamp(t.UpdatedAt),
 		})
 	}
 	for _, t := range v.Access.Computed(v.Principal) {
 		null := kalam.Null()
 		rows = append(rows, []kalam.Value{
-			kalam.Text(catalogName), Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text("SYSTEM TABLE"), null, null, null, null, null, null,
+			kalam.Text(catalogName), Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text("SYSTEM TABLE"), null, null,
+			null, null, null, null,
 			Int(1), i.created, i.created,
 		})
 	}
@@ -67,7 +75,8 @@ func infoColumnRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 			nullable = "NO"
 		}
 		rows = append(rows, []kalam.Value{
-			kalam.Text(catalogName), Text(id.Namespace), Text(id.Namespace), Text(id.Name), kalam.Text(c.Name), Int(position), def,
+			kalam.Text(catalogName), Text(id.Namespace), Text(id.Namespace), Text(id.Name), kalam.Text(c.Name),
+			Int(position), def,
 			kalam.Text(nullable), kalam.Text(c.Type.String()), kalam.Bool(key),
 		})
 	}
@@ -107,7 +116,8 @@ func infoKeyRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 		for k, j := range t.PrimaryKey {
 			name := kalam.Text(string(t.ID.Name) + "_pkey")
 			rows = append(rows, []kalam.Value{
-				kalam.Text(catalogName), Text(t.ID.Namespace), name, kalam.Text(catalogName), Text(t.ID.Namespace), Text(t.ID.Name),
+				kalam.Text(catalogName), Text(t.ID.Namespace), name, kalam.Text(catalogName), Text(t.ID.Namespace),
+				Text(t.ID.Name),
 				kalam.Text(t.Columns[j].Name), Int(k + 1),
 			})
 		}

@@ -21,10 +21,14 @@ func (c *Catalog) jobRows(ctx context.Context, v Viewer) ([][]kalam.Value, error
 		}
 		finished := Timestamp(j.FinishedAt)
 		rows = append(rows, []kalam.Value{
-			Text(j.ID), kalam.Text(j.Kind.String()), Text(j.Status), TextOrNull(j.Namespace), TextOrNull(j.Table), JSONOrNull(j.Parameters),
-			TextOrNull(j.Progress), JSONOrNull(j.Result), TextOrNull(j.Trace), TextOrNull(j.Error), TextOrNull(j.Message), TextOrNull(j.Exception),
-			TextOrNull(j.Key), kalam.Null(), Int(j.Priority), small(j.Retries), small(j.MaxRetries), kalam.BigInt(j.MemoryUsed),
-			kalam.BigInt(j.CPUUsed), Timestamp(j.CreatedAt), Timestamp(j.UpdatedAt), Timestamp(j.StartedAt), finished, finished, node, kalam.Null(), kalam.Null(),
+			Text(j.ID), kalam.Text(j.Kind.String()), Text(j.Status), TextOrNull(j.Namespace), TextOrNull(j.Table),
+			JSONOrNull(j.Parameters),
+			TextOrNull(j.Progress), JSONOrNull(j.Result), TextOrNull(j.Trace), TextOrNull(j.Error),
+			TextOrNull(j.Message), TextOrNull(j.Exception),
+			TextOrNull(j.Key), kalam.Null(), Int(j.Priority), small(j.Retries), small(j.MaxRetries),
+			kalam.BigInt(j.MemoryUsed),
+			kalam.BigInt(j.CPUUsed), Timestamp(j.CreatedAt), Timestamp(j.UpdatedAt), Timestamp(j.StartedAt), finished,
+			finished, node, kalam.Null(), kalam.Null(),
 		})
 	}
 	slices.SortStableFunc(rows, func(a, b []kalam.Value) int { return int(a[jobCreated].Int() - b[jobCreated].Int()) })

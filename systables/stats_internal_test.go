@@ -7,7 +7,8 @@ import (
 
 func TestHumanDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0s", 59*time.Second + 999*time.Millisecond: "59s", time.Minute: "1m 0s", time.Hour + 5*time.Second: "1h 0m 5s",
+		0: "0s", 59*time.Second + 999*time.Millisecond: "59s", time.Minute: "1m 0s",
+		time.Hour + 5*time.Second:    "1h 0m 5s",
 		49*time.Hour + 3*time.Minute: "2d 1h 3m 0s",
 	} {
 		if got := humanDuration(d); got != want {

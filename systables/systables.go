@@ -36,7 +36,8 @@ func (t *Table) Schema() *arrow.Schema {
 
 // Closed defines a table of system that is about the whole server. columns are lines as Columns takes them.
 func Closed(name kalam.TableName, columns string) *kalam.Table {
-	return &kalam.Table{ID: kalam.TableID{Namespace: access.System, Name: name}, Kind: kalam.KindSystemTable, Columns: Columns(columns)}
+	return &kalam.Table{ID: kalam.TableID{Namespace: access.System, Name: name}, Kind: kalam.KindSystemTable,
+		Columns: Columns(columns)}
 }
 
 // Open defines a table that every role may read.
