@@ -12,14 +12,16 @@ const (
 	authJWT
 	authAPIKey
 	authPassword
+	authSession
 )
 
-// Auth is how a Client identifies itself: by JWT, APIKey or Password. The zero
+// Auth is how a Client identifies itself: by JWT, APIKey, Password or Session. The zero
 // Auth sends no credentials. It prints as its kind only.
 type Auth struct {
 	kind   authKind
 	user   string
 	secret string
+	tokens Tokens // Of authSession.
 }
 
 // JWT returns an Auth by access token. The error is KindInvalidJWT unless the
@@ -50,14 +52,31 @@ func Password(user, password string) Auth {
 	return Auth{kind: authPassword, user: user, secret: password}
 }
 
+// Session returns an Auth by the tokens of an earlier login. They are renewed when they
+// have expired, as long as the refresh token is good. The error is KindInvalidJWT for an
+// access token that JWT refuses.
+func Session(t Tokens) (Auth, error) {
+	if _, err := JWT(t.Access); err != nil {
+		return Auth{}, err
+	}
+	return Auth{kind: authSession, secret: t.Access, tokens: t}, nil
+}
+
 // IsZero reports whether a sends no credentials.
 func (a Auth) IsZero() bool { return a.kind == authNone }
 
 // User returns the user name of Password, "" for the others.
 func (a Auth) User() string { return a.user }
 
-// String returns none, jwt, apikey or password.
-func (a Auth) String() string { return [...]string{"none", "jwt", "apikey", "password"}[a.kind&3] }
+// renews reports whether there is a way to new tokens.
+func (a Auth) renews() bool {
+	return a.kind == authPassword || a.kind == authSession && a.tokens.Refresh != ""
+}
+
+var authNames = [...]string{"none", "jwt", "apikey", "password", "session"}
+
+// String returns none, jwt, apikey, password or session.
+func (a Auth) String() string { return authNames[a.kind] }
 
 // GoString returns what String returns, so that %#v shows no secret.
 func (a Auth) GoString() string { return "link.Auth(" + a.String() + ")" }

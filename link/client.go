@@ -48,7 +48,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &core{
 		options: o, base: base, prefix: base.String() + "/" + o.APIVersion, ownsHTTP: o.HTTPClient == nil,
-		firstWait: firstWait, keepalive: keepalive, pongWait: pongWait,
+		firstWait: o.FirstWait, keepalive: keepalive, pongWait: pongWait,
 	}
 	if o.HTTPClient != nil {
 		own := *o.HTTPClient
@@ -214,7 +214,7 @@ func (c *core) retry(parent, ctx context.Context, what string, f func() (again b
 		if !again || attempt >= c.options.MaxRetries {
 			return err
 		}
-		if !pause(ctx, backoff(c.firstWait, attempt)) {
+		if !pause(ctx, backoff(c.firstWait, c.options.LongestWait, attempt)) {
 			return c.endedBy(parent, ctx, what, start)
 		}
 	}
@@ -233,18 +233,12 @@ func (c *core) endedBy(parent, ctx context.Context, what string, start time.Time
 	return nil
 }
 
-// Bounds of the wait before a repetition.
-const (
-	firstWait = 100 * time.Millisecond
-	longWait  = 30 * time.Second
-)
-
 // backoff returns the wait after the given number of failed attempts, from 0: it
-// doubles from first to 30 s, less up to a fifth so that clients spread.
-func backoff(first time.Duration, attempt int) time.Duration {
-	d := longWait
+// doubles from first to longest, less up to a fifth so that clients spread.
+func backoff(first, longest time.Duration, attempt int) time.Duration {
+	d := longest
 	if attempt < 20 {
-		d = min(first<<attempt, longWait)
+		d = min(first<<attempt, longest)
 	}
 	return d - time.Duration(rand.Int64N(int64(d)/5+1))
 }

@@ -534,12 +534,12 @@ func TestReadOnly(t *testing.T) {
 func TestBackoffAndPace(t *testing.T) {
 	for n, most := range []time.Duration{100, 200, 400, 800, 1600} {
 		for range 50 {
-			if d := link.Backoff(100*time.Millisecond, n); d > most*time.Millisecond || d < most*time.Millisecond*4/5 {
+			if d := link.Backoff(100*time.Millisecond, 30*time.Second, n); d > most*time.Millisecond || d < most*time.Millisecond*4/5 {
 				t.Errorf("backoff %d is %s", n, d)
 			}
 		}
 	}
-	if d := link.Backoff(100*time.Millisecond, 1000); d > 30*time.Second || d < 24*time.Second {
+	if d := link.Backoff(100*time.Millisecond, 30*time.Second, 1000); d > 30*time.Second || d < 24*time.Second {
 		t.Errorf("backoff 1000 is %s", d)
 	}
 	const rate = 40

@@ -11,14 +11,11 @@ import (
 
 // login is one pair of tokens. It is immutable.
 type login struct {
-	access  string
-	refresh string
-	header  []string // "Bearer " + access, made once.
+	tokens Tokens
+	header []string // "Bearer " + tokens.Access, made once.
 }
 
-func newLogin(access, refresh string) *login {
-	return &login{access: access, refresh: refresh, header: []string{"Bearer " + access}}
-}
+func newLogin(t Tokens) *login { return &login{tokens: t, header: []string{"Bearer " + t.Access}} }
 
 // credentials keeps the tokens of a Client. One caller at a time logs in or
 // refreshes; the others wait for its result.
@@ -31,8 +28,11 @@ type credentials struct {
 
 func newCredentials(c *core, a Auth) *credentials {
 	cr := &credentials{core: c, auth: a, turn: make(chan struct{}, 1)}
-	if a.kind == authJWT {
-		cr.current.Store(newLogin(a.secret, ""))
+	switch a.kind {
+	case authJWT:
+		cr.current.Store(newLogin(Tokens{Access: a.secret}))
+	case authSession:
+		cr.current.Store(newLogin(a.tokens))
 	}
 	return cr
 }
@@ -50,9 +50,8 @@ func (cr *credentials) get(ctx context.Context) (*login, error) {
 // somebody else renewed it meanwhile, theirs is returned. The error is
 // KindAuthentication when there is no way to get a new one.
 func (cr *credentials) renew(ctx context.Context, old *login) (*login, error) {
-	if cr.auth.kind != authPassword {
-		return nil, &Error{Kind: KindAuthentication, Code: wire.CodeTokenExpired,
-			Message: "the token has expired; log in again"}
+	if !cr.auth.renews() {
+		return nil, errExpired()
 	}
 	select {
 	case cr.turn <- struct{}{}:
@@ -63,59 +62,87 @@ func (cr *credentials) renew(ctx context.Context, old *login) (*login, error) {
 	if l := cr.current.Load(); l != old {
 		return l, nil
 	}
-	if old != nil && old.refresh != "" {
-		if l, err := cr.refresh(ctx, old); err == nil {
-			cr.current.Store(l)
-			return l, nil
-		}
-	}
-	l, err := cr.logIn(ctx)
+	t, err := cr.renewed(ctx, old)
 	if err != nil {
 		return nil, err
 	}
+	l := newLogin(t)
 	cr.current.Store(l)
 	return l, nil
 }
 
-// refresh asks for new tokens by the refresh token.
-func (cr *credentials) refresh(ctx context.Context, old *login) (*login, error) {
-	a, err := cr.core.do(ctx, call{method: http.MethodPost, path: wire.PathRefresh, login: newLogin(old.refresh, "")})
+// renewed returns new tokens: by the refresh token, else by the password.
+func (cr *credentials) renewed(ctx context.Context, old *login) (Tokens, error) {
+	err := error(errExpired())
+	if old != nil && old.tokens.Refresh != "" {
+		var t Tokens
+		refresh := func(ctx context.Context) (Tokens, error) { return cr.refresh(ctx, old.tokens.Refresh) }
+		if hook := cr.core.options.Renew; hook != nil {
+			t, err = hook(ctx, old.tokens, refresh)
+		} else {
+			t, err = refresh(ctx)
+		}
+		if err == nil && !isHeaderValue(t.Access) {
+			err = errExpired()
+		}
+		if err == nil {
+			return t, nil
+		}
+	}
+	if cr.auth.kind == authPassword {
+		return cr.logIn(ctx)
+	}
+	if KindOf(err) == KindAuthentication {
+		err = errExpired()
+	}
+	return Tokens{}, err
+}
+
+// errExpired says that there is no way to a new token.
+func errExpired() *Error {
+	return &Error{Kind: KindAuthentication, Code: wire.CodeTokenExpired, Message: "the token has expired; log in again"}
+}
+
+// refresh asks for new tokens by a refresh token.
+func (cr *credentials) refresh(ctx context.Context, token string) (Tokens, error) {
+	l := newLogin(Tokens{Access: token})
+	a, err := cr.core.do(ctx, call{method: http.MethodPost, path: wire.PathRefresh, login: l})
 	if err != nil {
-		return nil, err
+		return Tokens{}, err
 	}
 	return decodeLogin(a)
 }
 
 // logIn asks for tokens by user and password.
-func (cr *credentials) logIn(ctx context.Context) (*login, error) {
+func (cr *credentials) logIn(ctx context.Context) (Tokens, error) {
 	body, err := json.Marshal(wire.LoginRequest{User: cr.auth.user, Password: cr.auth.secret})
 	if err != nil {
-		return nil, wrap(KindSerialization, err, "encode login")
+		return Tokens{}, wrap(KindSerialization, err, "encode login")
 	}
 	a, err := cr.core.do(ctx, call{method: http.MethodPost, path: wire.PathLogin, body: body})
 	if err != nil {
-		return nil, err
+		return Tokens{}, err
 	}
 	return decodeLogin(a)
 }
 
 // decodeLogin reads the answer of login and refresh.
-func decodeLogin(a answer) (*login, error) {
+func decodeLogin(a answer) (Tokens, error) {
 	if a.status != http.StatusOK {
-		return nil, plainError(a)
+		return Tokens{}, plainError(a)
 	}
 	var r wire.LoginResponse
 	if err := json.Unmarshal(a.body, &r); err != nil {
-		return nil, wrap(KindSerialization, err, "login answer")
+		return Tokens{}, wrap(KindSerialization, err, "login answer")
 	}
 	if r.AccessToken == "" || !isHeaderValue(r.AccessToken) || !isHeaderValue(r.RefreshToken) {
-		return nil, errorf(KindSerialization, "login answer without a usable token")
+		return Tokens{}, errorf(KindSerialization, "login answer without a usable token")
 	}
-	return newLogin(r.AccessToken, r.RefreshToken), nil
+	return tokensOf(r), nil
 }
 
 // Login logs in now instead of at the first request, so that wrong credentials
-// are known at once. It does nothing for a JWT, an API key or no credentials.
+// are known at once. It does nothing for what needs no login.
 func (c *Client) Login(ctx context.Context) error {
 	parent := ctx
 	ctx, cancel := c.deadline(ctx)

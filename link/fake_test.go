@@ -140,7 +140,9 @@ func (f *fake) serveRefresh(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fake) writeTokens(w http.ResponseWriter) {
-	if err := json.NewEncoder(w).Encode(wire.LoginResponse{AccessToken: f.token, RefreshToken: f.refresh}); err != nil {
+	answer := wire.LoginResponse{User: wire.User{ID: "alice"}, AccessToken: f.token, RefreshToken: f.refresh,
+		ExpiresAt: "2026-01-02T03:04:05Z", RefreshExpiresAt: "2026-02-02T03:04:05.5Z"}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
 		f.t.Error(err)
 	}
 }

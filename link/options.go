@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +18,8 @@ const (
 	DefaultMaxRetries    = 3
 	DefaultMaxReconnects = 10
 	DefaultLiveRate      = 40
+	DefaultFirstWait     = 100 * time.Millisecond
+	DefaultLongestWait   = 30 * time.Second
 )
 
 // Options configure a Client. Only URL is required.
@@ -39,6 +42,15 @@ type Options struct {
 	// LiveRate is the largest number of frames a second to the server, which drops
 	// what is above its own limit; 0 is DefaultLiveRate.
 	LiveRate int
+	// NoReconnect ends subscriptions when their connection is lost.
+	NoReconnect bool
+	// FirstWait and LongestWait bound the wait before a repetition or another connection,
+	// which doubles each time; 0 are DefaultFirstWait and DefaultLongestWait.
+	FirstWait, LongestWait time.Duration
+	// Renew, if not nil, renews tokens that are shared with other programs: it returns
+	// those that another has got meanwhile, or those that refresh gets, which works once
+	// for an old refresh token. There is one call at a time.
+	Renew func(ctx context.Context, old Tokens, refresh func(context.Context) (Tokens, error)) (Tokens, error)
 	// Compression asks the server to gzip large frames of live queries.
 	Compression bool
 	// HTTPClient makes the requests; nil is a client of its own with a connection
@@ -75,6 +87,12 @@ func (o Options) withDefaults() (Options, *url.URL, error) {
 	}
 	if o.MaxReconnects == 0 {
 		o.MaxReconnects = DefaultMaxReconnects
+	}
+	if o.FirstWait <= 0 {
+		o.FirstWait = DefaultFirstWait
+	}
+	if o.LongestWait <= 0 {
+		o.LongestWait = DefaultLongestWait
 	}
 	if o.LiveRate <= 0 {
 		o.LiveRate = DefaultLiveRate

@@ -60,7 +60,7 @@ func (c *core) execute(ctx context.Context, body []byte, repeatable bool) (*Resp
 			return isUnsent(err), err
 		}
 		res, err = c.post(ctx, l, body)
-		if CodeOf(err) == wire.CodeTokenExpired && c.options.Auth.kind == authPassword {
+		if CodeOf(err) == wire.CodeTokenExpired && c.options.Auth.renews() {
 			if l, err = c.credentials.renew(ctx, l); err == nil {
 				res, err = c.post(ctx, l, body)
 			}

@@ -58,7 +58,7 @@ func (c *core) dial(parent context.Context) (*socket, error) {
 	if err == nil {
 		sock, err = c.open(ctx, l)
 	}
-	if l != nil && KindOf(err) == KindAuthentication && c.options.Auth.kind == authPassword {
+	if l != nil && KindOf(err) == KindAuthentication && c.options.Auth.renews() {
 		if l, err = c.credentials.renew(ctx, l); err == nil {
 			sock, err = c.open(ctx, l)
 		}
@@ -132,7 +132,7 @@ func (s *socket) authenticate(ctx context.Context) error {
 		compression = wire.CompressionGzip
 	}
 	err := s.write(ctx, wire.ClientFrame{
-		Type: wire.TypeAuthenticate, Method: "jwt", Token: s.login.access,
+		Type: wire.TypeAuthenticate, Method: "jwt", Token: s.login.tokens.Access,
 		Protocol: &wire.ProtocolOptions{Serialization: wire.SerializationJSON,
 			Compression: compression, Events: wire.EventsExact},
 	})

@@ -187,7 +187,9 @@ func (st *stream) subscriptions() []*Subscription {
 // while no subscription has ever stood, somebody waits for the answer.
 func (st *stream) limit() int {
 	for _, s := range st.subscriptions() {
-		if started, _ := s.standing(); started {
+		if started, _ := s.standing(); started && st.core.options.NoReconnect {
+			return 0
+		} else if started {
 			return st.core.options.MaxReconnects
 		}
 	}
@@ -197,7 +199,7 @@ func (st *stream) limit() int {
 // wait is the pause before another attempt; it ends early when the stream is not
 // needed any more.
 func (st *stream) wait(attempt int) {
-	t := time.NewTimer(backoff(st.core.firstWait, attempt))
+	t := time.NewTimer(backoff(st.core.firstWait, st.core.options.LongestWait, attempt))
 	defer t.Stop()
 	select {
 	case <-t.C:
