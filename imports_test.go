@@ -55,11 +55,15 @@ var layers = map[string][]string{
 		"jobs", "segments",
 		"maintain/pair", "maintain/adopt", "maintain/verify",
 	},
-	"api":             {"", "access", "read", "live", "session", "sqltext", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
-	"shell/scan":      {},
-	"shell/complete":  {"", "sqltext", "link", "shell/scan"},
-	"shell/format":    {"", "sqltext", "link", "shell/scan"},
-	"shell":           {"", "sqltext", "dialect", "link", "link/wire", "shell/scan", "shell/complete", "shell/format"},
+	"api":            {"", "access", "read", "live", "session", "sqltext", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
+	"shell/scan":     {},
+	"shell/complete": {"", "sqltext", "link", "shell/scan"},
+	"shell/format":   {"", "sqltext", "link", "shell/scan"},
+	"shell/settings": {},
+	"shell": {
+		"", "sqltext", "dialect", "link", "link/wire",
+		"shell/scan", "shell/complete", "shell/format", "shell/settings",
+	},
 	"cmd/kalamd":      {"", "api", "engine", "maintain/adopt", "maintain/verify"},
 	"cmd/kalam":       {"", "shell"},
 	"cmd/kalam-bench": {"", "sqltext", "dialect", "link", "link/wire", "query/querytest"},
@@ -96,6 +100,8 @@ var reserved = map[string]string{
 	"github.com/golang-jwt/":        "api",
 	"github.com/knadh/koanf/":       "cmd/kalamd",
 	"gopkg.in/natefinch/lumberjack": "cmd/kalamd",
+	"github.com/pelletier/go-toml/": "shell/settings",
+	"github.com/agnivade/":          "shell/complete",
 }
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.

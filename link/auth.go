@@ -68,6 +68,9 @@ func (a Auth) IsZero() bool { return a.kind == authNone }
 // User returns the user name of Password, "" for the others.
 func (a Auth) User() string { return a.user }
 
+// IsSession reports whether a is a Session.
+func (a Auth) IsSession() bool { return a.kind == authSession }
+
 // renews reports whether there is a way to new tokens.
 func (a Auth) renews() bool {
 	return a.kind == authPassword || a.kind == authSession && a.tokens.Refresh != ""

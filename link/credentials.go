@@ -86,6 +86,9 @@ func (cr *credentials) renewed(ctx context.Context, old *login) (Tokens, error) 
 			err = errExpired()
 		}
 		if err == nil {
+			if t.User == "" {
+				t.User = old.tokens.User
+			}
 			return t, nil
 		}
 	}

@@ -1,17 +1,21 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell/format"
+	"github.com/kalamlake/kalam/shell/settings"
 )
 
 // Exit codes of Run.
@@ -36,19 +40,27 @@ type Config struct {
 	APIKey    string  // "" is KALAM_APIKEY.
 	Namespace string  // Of unqualified names.
 
+	ConfigFile      string // Settings; "" is ~/.kalam/config.toml, which the first run writes.
+	Instance        string // Name under which tokens are kept; "" is local.
+	SaveCredentials bool   // Keep the tokens of the login.
+
 	Command             *string       // Statements, or one backslash command, to run.
 	File                string        // Script to run; "-" is standard input.
 	Subscribe           string        // Live query to show.
 	Count               int           // Changes of Subscribe after which to end; 0 is none.
 	SubscriptionTimeout time.Duration // After which Subscribe ends; 0 is never.
 
-	Format  string        // table (the default), vertical, json, csv or envelope.
-	Color   *bool         // nil: if standard output is a terminal and NO_COLOR is not set.
-	Timeout time.Duration // Of one request; 0 is 30 s, below 0 none.
+	Format  string        // One of Formats; "" is that of the settings.
+	Color   *bool         // nil: if standard output is a terminal, NO_COLOR is not set and the settings do not forbid it.
+	Timeout time.Duration // Of one request; 0 is that of the settings, below 0 none.
 	Verbose bool          // Show codes and decisions on standard error.
 
 	Getenv func(string) string // nil is os.Getenv.
 	Now    func() time.Time    // nil is time.Now.
+
+	file     settings.File // What ConfigFile says.
+	warnings []string      // About it.
+	kept     *atomic.Bool  // The tokens in use are kept in a file.
 }
 
 // usageError is a mistake in the command line.
@@ -66,6 +78,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	c.kept = new(atomic.Bool)
 	modes := 0
 	for _, given := range []bool{c.Command != nil, c.File != "", c.Subscribe != ""} {
 		if given {
@@ -89,8 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 			return c, usagef("--namespace: %v", err)
 		}
 	}
-	if c.Format == "" {
-		c.Format = format.Table
+	c, err := c.withSettings()
+	if err != nil {
+		return c, err
 	}
 	if !format.IsFormat(c.Format) {
 		return c, usagef("unknown format %q (expected %s)", c.Format, strings.Join(format.Names(), ", "))
@@ -99,6 +113,50 @@ func (c Config) withDefaults() (Config, error) {
 		c.User = c.Getenv("KALAM_USER")
 	}
 	return c, nil
+}
+
+// withSettings reads the settings. Flags win over them.
+func (c Config) withSettings() (Config, error) {
+	var err error
+	switch dir := c.directory(); {
+	case c.ConfigFile != "":
+		c.file, c.warnings, err = settings.Load(c.ConfigFile, format.Names())
+		var wrong *settings.Error
+		if err != nil && !errors.As(err, &wrong) {
+			err = fmt.Errorf("Configuration error: %w", err)
+		}
+	case dir == "":
+		c.file, c.warnings = settings.Defaults(), []string{"HOME is not set: settings and history are not kept"}
+	default:
+		c.file, c.warnings, err = settings.LoadOrCreate(filepath.Join(dir, settings.ConfigName), format.Names())
+	}
+	if c.Format == "" {
+		c.Format = c.file.Format
+	}
+	if c.Timeout == 0 {
+		if c.Timeout = c.file.Timeout; c.Timeout == 0 {
+			c.Timeout = -1
+		}
+	}
+	return c, err
+}
+
+// directory is where the files of the user are, "" if the home is unknown.
+func (c Config) directory() string {
+	for _, name := range []string{"HOME", "USERPROFILE"} {
+		if home := c.Getenv(name); home != "" {
+			return filepath.Join(home, settings.Directory)
+		}
+	}
+	return ""
+}
+
+// loginUser is who logs in: the user that is named, else that of the settings.
+func (c Config) loginUser() string {
+	if c.User == "" {
+		return c.file.User
+	}
+	return c.User
 }
 
 // Formats returns the names of the output formats.
@@ -112,6 +170,12 @@ func (c Config) serverURL() (string, error) {
 	}
 	if address == "" {
 		address = c.Getenv("KALAM_HOST")
+	}
+	if address == "" {
+		address = c.storedURL()
+	}
+	if address == "" {
+		address = c.file.Host
 	}
 	switch {
 	case strings.Contains(address, "://"):
@@ -166,26 +230,29 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// auth returns the credentials: those of the command line, then those of the
-// environment. ask reads a password from the terminal; it is nil without one.
-func (c Config) auth(ask func(prompt string) (string, error)) (link.Auth, error) {
+// asker asks for a line on the terminal; what is typed is shown or not.
+type asker func(question string, shown bool) (string, error)
+
+// auth returns the credentials: those of the command line, of the environment, of the
+// settings, then the tokens that are kept. ask reads a password from the terminal; it is nil without one.
+func (c Config) auth(ask asker) (link.Auth, error) {
 	switch {
 	case c.Token != "":
 		return jwt("--token", c.Token)
 	case c.APIKey != "":
 		return link.APIKey(c.APIKey), nil
 	case c.Password != nil:
-		if c.User == "" {
+		if c.loginUser() == "" {
 			return link.Auth{}, usagef("--password needs --user")
 		}
 		if *c.Password == "" && ask != nil {
-			password, err := ask("Password for " + format.Escape(c.User) + ": ")
-			return link.Password(c.User, password), err
+			password, err := ask("Password for "+format.Escape(c.loginUser())+": ", false)
+			return link.Password(c.loginUser(), password), err
 		}
-		return link.Password(c.User, *c.Password), nil
+		return link.Password(c.loginUser(), *c.Password), nil
 	}
-	if p := c.Getenv("KALAM_PASSWORD"); p != "" && c.User != "" {
-		return link.Password(c.User, p), nil
+	if p := c.Getenv("KALAM_PASSWORD"); p != "" && c.loginUser() != "" {
+		return link.Password(c.loginUser(), p), nil
 	}
 	if t := c.Getenv("KALAM_TOKEN"); t != "" {
 		return jwt("KALAM_TOKEN", t)
@@ -193,7 +260,17 @@ func (c Config) auth(ask func(prompt string) (string, error)) (link.Auth, error)
 	if k := c.Getenv("KALAM_APIKEY"); k != "" {
 		return link.APIKey(k), nil
 	}
-	return link.Auth{}, nil
+	switch {
+	case c.file.Token != "":
+		return jwt("connection.token", c.file.Token)
+	case c.file.APIKey != "":
+		return link.APIKey(c.file.APIKey), nil
+	}
+	address, err := c.serverURL()
+	if err != nil {
+		return link.Auth{}, err
+	}
+	return c.stored(address)
 }
 
 func jwt(from, t string) (link.Auth, error) {
@@ -205,7 +282,7 @@ func jwt(from, t string) (link.Auth, error) {
 }
 
 // client returns the client that Config describes, and its credentials.
-func (c Config) client(ask func(prompt string) (string, error)) (*link.Client, link.Auth, error) {
+func (c Config) client(ask asker) (*link.Client, link.Auth, error) {
 	auth, err := c.auth(ask)
 	if err != nil {
 		return nil, auth, err
@@ -221,8 +298,13 @@ func (c Config) clientAs(auth link.Auth) (*link.Client, error) {
 		return nil, err
 	}
 	o := link.Options{URL: address, Auth: auth, User: c.User,
-		Namespace: kalam.NamespaceID(c.Namespace), Timeout: c.Timeout}
-	if auth.User() != "" {
+		Namespace: kalam.NamespaceID(c.Namespace), Timeout: c.Timeout, Renew: c.renew,
+		NoReconnect: !c.file.AutoReconnect, MaxReconnects: c.file.MaxReconnects,
+		FirstWait: c.file.ReconnectDelay, LongestWait: c.file.MaxReconnectDelay}
+	if o.MaxReconnects == 0 {
+		o.MaxReconnects = -1 // Without limit.
+	}
+	if auth.User() != "" || auth.IsSession() {
 		o.User = "" // The login says who it is.
 	}
 	client, err := link.New(o)

@@ -10,7 +10,7 @@
 // that is no terminal), a live query (Config.Subscribe), or the prompt. Text is
 // read through an Editor, so that another line editor can take its place. That of
 // a terminal is promptEditor: editing is what the keys do, layout what is shown,
-// console the terminal; completer and nameCache find completions.
+// console the terminal. Completion, output and settings are packages of their own.
 //
 // # Guarantees
 //
@@ -21,8 +21,8 @@
 //     the identity or a file failed, and 2 when the command line was wrong.
 //   - json and csv output is valid whatever the data; what goes to a terminal in the
 //     other formats holds no control character of the data.
-//   - Passwords and tokens are never stored and never shown; the history leaves out
-//     statements that may hold one.
+//   - Passwords are never stored, tokens only when asked for, and neither is shown; the
+//     history leaves out statements that may hold one.
 //   - The terminal is given back as it was found, whether Run returns, panics, or is
 //     ended through its context.
 //   - Completion looks only at what is in memory and never waits for the server.

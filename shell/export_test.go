@@ -42,7 +42,7 @@ func ServerURL(c Config) (string, error) {
 }
 
 // Auth is Config.auth with its defaults.
-func Auth(c Config, ask func(string) (string, error)) (link.Auth, error) {
+func Auth(c Config, ask func(string, bool) (string, error)) (link.Auth, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return link.Auth{}, err

@@ -25,6 +25,7 @@ type fake struct {
 	mu       sync.Mutex // guards the fields below
 	requests []wire.SQLRequest
 	headers  []http.Header
+	expired  bool          // The token of the login is not taken any more.
 	hang     chan struct{} // Told when a "HANG" has arrived.
 	gone     chan struct{} // Told when its client has gone.
 	live     []string      // Frames that follow an acknowledgement.
@@ -45,7 +46,15 @@ func newFake(t testing.TB) *fake {
 			reply(w, 401, `{"error":"unauthorized","message":"Invalid credentials"}`)
 			return
 		}
-		reply(w, 200, `{"access_token":"to.ke.n"}`)
+		reply(w, 200, `{"user":{"id":"alice"},"access_token":"to.ke.n","refresh_token":"re.fre.sh",`+
+			`"refresh_expires_at":"2099-01-02T03:04:05Z"}`)
+	})
+	mux.HandleFunc("POST /v1/api/auth/refresh", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer re.fre.sh" {
+			reply(w, 401, `{"error":"unauthorized","message":"Invalid credentials"}`)
+			return
+		}
+		reply(w, 200, `{"user":{"id":"alice"},"access_token":"ne.w.er","refresh_token":"re.fre.sh2"}`)
 	})
 	mux.HandleFunc("GET /v1/api/healthcheck", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, 200,
@@ -65,6 +74,13 @@ func reply(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	fmt.Fprint(w, body)
+}
+
+// expire refuses the token of the login from now on.
+func (f *fake) expire() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expired = true
 }
 
 // sent returns the SQL that came so far.
@@ -107,7 +123,12 @@ func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.requests = append(f.requests, q)
 	f.headers = append(f.headers, r.Header)
+	expired := f.expired
 	f.mu.Unlock()
+	if expired && r.Header.Get("Authorization") == "Bearer to.ke.n" {
+		reply(w, 401, `{"status":"error","results":[],"took":0,"error":{"code":"TOKEN_EXPIRED","message":"Token expired"}}`)
+		return
+	}
 	if q.SQL == "HANG" {
 		f.hang <- struct{}{}
 		<-r.Context().Done()

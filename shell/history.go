@@ -11,12 +11,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/kalamlake/kalam/shell/settings"
 	"github.com/kalamlake/kalam/sqltext"
 )
-
-// historySize is how many statements the history keeps. Its file may have more
-// while shells are open.
-const historySize = 1000
 
 // historyLine is the longest line of the file that is read, in bytes.
 const historyLine = 4 << 20
@@ -26,6 +23,7 @@ const historyLine = 4 << 20
 // file: each adds its statements under a lock. It is used by one goroutine.
 type history struct {
 	path    string // "" keeps it in memory only.
+	size    int    // Statements that are kept; the file may have more while shells are open.
 	entries []string
 	cleared int // How often clear was called.
 }
@@ -33,8 +31,8 @@ type history struct {
 // openHistory reads the history in a directory, which is made if it does not
 // exist. The warning, "" for none, is for the user; a history that cannot be read
 // or written is kept in memory.
-func openHistory(dir string) (h *history, warning string) {
-	h = &history{path: filepath.Join(dir, "history")}
+func openHistory(dir string, size int) (h *history, warning string) {
+	h = &history{path: filepath.Join(dir, "history"), size: size}
 	err := os.MkdirAll(dir, 0o700)
 	damaged := 0
 	if err == nil {
@@ -55,7 +53,7 @@ func openHistory(dir string) (h *history, warning string) {
 func (h *history) shorten() (entries []string, damaged int, err error) {
 	err = h.locked(func() error {
 		entries, damaged, err = readHistory(h.path)
-		n := len(entries) - historySize
+		n := len(entries) - h.size
 		if err != nil || n <= 0 {
 			return err
 		}
@@ -85,7 +83,7 @@ func (h *history) add(statement string) (added bool, err error) {
 		return false, nil
 	}
 	h.entries = append(h.entries, statement)
-	if n := len(h.entries) - historySize; n > 0 {
+	if n := len(h.entries) - h.size; n > 0 {
 		h.entries = h.entries[n:]
 	}
 	if h.path == "" {
@@ -128,17 +126,7 @@ func (h *history) clear() error {
 }
 
 // locked runs f while no other shell changes the file.
-func (h *history) locked(f func() error) error {
-	lock, err := os.OpenFile(h.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	defer lock.Close() // Unlocks.
-	if err := lockFile(lock); err != nil {
-		return fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
-	return f()
-}
+func (h *history) locked(f func() error) error { return settings.Locked(h.path, f) }
 
 // readHistory returns the statements of a file, oldest first, and how many of its
 // lines are damaged.
@@ -193,11 +181,7 @@ func writeHistory(path string, entries []string) error {
 	for _, e := range entries {
 		b.WriteString(encodeEntry(e) + "\n")
 	}
-	temporary := path + ".new"
-	if err := os.WriteFile(temporary, []byte(b.String()), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
+	return settings.Replace(path, []byte(b.String()))
 }
 
 // encodeEntry writes a statement as one line: a backslash is doubled, a line feed
@@ -242,7 +226,7 @@ func isDamage(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 func isFarewell(statement string) bool {
 	word, _, _ := strings.Cut(strings.TrimRight(strings.TrimSpace(statement), ";"), " ")
 	switch word {
-	case `\q`, `\quit`, `\history`:
+	case `\q`, `\quit`, `\history`, `\show-credentials`, `\credentials`, `\save-credentials`, `\delete-credentials`:
 		return true
 	}
 	return promptWord(statement) == `\quit`

@@ -11,9 +11,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+const historySize = 1000
+
 func TestHistoryFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), ".kalam")
-	h, warning := openHistory(dir)
+	h, warning := openHistory(dir, historySize)
 	if warning != "" {
 		t.Fatal(warning)
 	}
@@ -29,7 +31,7 @@ func TestHistoryFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again, warning := openHistory(dir)
+	again, warning := openHistory(dir, historySize)
 	if d := cmp.Diff(statements, again.entries); d != "" || warning != "" {
 		t.Errorf("%s %s", warning, d)
 	}
@@ -39,7 +41,7 @@ func TestHistoryFile(t *testing.T) {
 	if err := again.clear(); err != nil {
 		t.Fatal(err)
 	}
-	if h, _ := openHistory(dir); len(h.entries) != 0 {
+	if h, _ := openHistory(dir, historySize); len(h.entries) != 0 {
 		t.Errorf("after clear: %q", h.entries)
 	}
 }
@@ -52,7 +54,7 @@ func TestHistoryDamage(t *testing.T) {
 	if err := os.WriteFile(path, []byte(damaged), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	h, warning := openHistory(dir)
+	h, warning := openHistory(dir, historySize)
 	if d := cmp.Diff([]string{"SELECT 1;", "SELECT 2;"}, h.entries); d != "" {
 		t.Error(d)
 	}
@@ -66,7 +68,7 @@ func TestHistoryDamage(t *testing.T) {
 	if _, err := h.add("SELECT 3;"); err != nil {
 		t.Fatal(err)
 	}
-	if h, _ := openHistory(dir); h.entries[len(h.entries)-1] != "SELECT 3;" {
+	if h, _ := openHistory(dir, historySize); h.entries[len(h.entries)-1] != "SELECT 3;" {
 		t.Errorf("after an append: %q", h.entries)
 	}
 }
@@ -81,7 +83,7 @@ func TestHistoryIsShortened(t *testing.T) {
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h, warning := openHistory(dir)
+	h, warning := openHistory(dir, historySize)
 	last := len(h.entries) - 1
 	if last+1 != historySize || h.entries[0] != "SELECT 1000;" || h.entries[last] != "SELECT 1999;" || warning != "" {
 		t.Errorf("%d entries from %q, %s", len(h.entries), h.entries[0], warning)
@@ -114,7 +116,7 @@ func TestHistoryOfSeveralShells(t *testing.T) {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			h, warning := openHistory(dir)
+			h, warning := openHistory(dir, historySize)
 			if warning != "" {
 				t.Error(warning)
 			}
@@ -126,7 +128,7 @@ func TestHistoryOfSeveralShells(t *testing.T) {
 		}()
 	}
 	all.Wait()
-	h, warning := openHistory(dir)
+	h, warning := openHistory(dir, historySize)
 	seen := map[string]bool{}
 	for _, e := range h.entries {
 		seen[e] = true
@@ -141,7 +143,7 @@ func TestHistoryWithoutDirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h, warning := openHistory(filepath.Join(file, ".kalam"))
+	h, warning := openHistory(filepath.Join(file, ".kalam"), historySize)
 	if !strings.HasPrefix(warning, "Warning: the history is not kept: ") {
 		t.Errorf("warning %q", warning)
 	}

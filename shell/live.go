@@ -29,6 +29,9 @@ func (s *session) subscribe(ctx context.Context, text string) int {
 // shown, its time is over, or ctx ends. It fails if there were fewer changes, or
 // the server ended it.
 func (s *session) subscribeTo(ctx context.Context, q liveQuery) int {
+	if q.options.LastRows == 0 && q.options.From == 0 {
+		q.options.LastRows = s.config.file.LastRows
+	}
 	sub, err := s.client.Subscribe(ctx, q.sql, q.options)
 	if err != nil {
 		s.fail(err, q.sql)

@@ -36,6 +36,10 @@ func metaCommands() []metaCommand {
 		{[]string{"timing"}, "[on|off]", "tell how long each request took, from here", (*session).metaTiming},
 		{[]string{"history"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
 		{[]string{"refresh-tables", "refresh"}, "", "read the names for completion anew", (*session).metaRefresh},
+		{[]string{"show-credentials", "credentials"}, "", "show for which servers tokens are stored",
+			(*session).metaCredentials},
+		{[]string{"save-credentials"}, "", "store the tokens of this session", (*session).metaSaveCredentials},
+		{[]string{"delete-credentials"}, "[NAME]", "forget stored tokens", (*session).metaDeleteCredentials},
 		{[]string{"health"}, "", "show how the server is", (*session).metaHealth},
 		{[]string{"subscribe", "watch", "live"}, "SQL", "show a live query until Ctrl+C", (*session).metaSubscribe},
 	}
@@ -86,8 +90,20 @@ func (s *session) meta(ctx context.Context, text string) error {
 			}
 		}
 	}
-	s.remark(`Unknown command: \%s. Type \help for help.`, word)
+	s.remark(`Unknown command: \%s.%s Type \help for help.`, word, meant(word))
 	return errShown
+}
+
+// meant asks about the command for which another was probably mistyped.
+func meant(word string) string {
+	var names []string
+	for _, c := range metaCommands() {
+		names = append(names, c.names...)
+	}
+	if nearest := complete.Nearest(word, names); nearest != "" {
+		return ` Did you mean \` + nearest + `?`
+	}
+	return ""
 }
 
 func (s *session) metaHelp(context.Context, string) error {

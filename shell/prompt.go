@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,7 +23,8 @@ const namesWait = 500 * time.Millisecond
 
 // prompt greets and runs what is typed until the user leaves.
 func (s *session) prompt(ctx context.Context, in io.Reader) int {
-	if !s.greet(ctx, passwordAsker(ctx, in, s.err)) {
+	s.warn()
+	if !s.greet(ctx, terminalAsker(ctx, in, s.err)) {
 		return ExitError
 	}
 	signals := make(chan os.Signal, 1)
@@ -43,14 +43,12 @@ func (s *session) prompt(ctx context.Context, in io.Reader) int {
 // editor returns the line editor for a terminal, or one of plain lines for one
 // that cannot place its cursor.
 func (s *session) editor(in io.Reader, interrupts <-chan struct{}) Editor {
-	if home := s.config.Getenv("HOME"); home != "" {
+	s.past = &history{size: s.config.file.HistorySize}
+	if dir := s.config.directory(); dir != "" {
 		var warning string
-		if s.past, warning = openHistory(filepath.Join(home, ".kalam")); warning != "" {
+		if s.past, warning = openHistory(dir, s.config.file.HistorySize); warning != "" {
 			s.remark("%s", warning)
 		}
-	} else {
-		s.past = &history{}
-		s.remark("Warning: HOME is not set; the history is not kept")
 	}
 	fd, ok := terminal(in)
 	out := editorOutput(s.err, s.output)
@@ -118,7 +116,7 @@ func relay(signals chan os.Signal) (interrupts chan struct{}, stop func()) {
 // greet tells what the shell is connected to, after a statement has shown that
 // the credentials are good; ask, if not nil, reads a password that is missing. It
 // reports false, with advice, if there is nothing to work with.
-func (s *session) greet(ctx context.Context, ask func(string) (string, error)) bool {
+func (s *session) greet(ctx context.Context, ask asker) bool {
 	h, err := s.client.Health(ctx)
 	if unreachable(err) {
 		s.unreachable(err)
@@ -136,6 +134,11 @@ func (s *session) greet(ctx context.Context, ask func(string) (string, error)) b
 		}
 		return false
 	}
+	if s.config.SaveCredentials {
+		if err := s.save(); err != nil {
+			s.fail(err, "")
+		}
+	}
 	version := "unknown version"
 	if h != nil && h.Version != "" {
 		version = "version " + h.Version
@@ -144,12 +147,15 @@ func (s *session) greet(ctx context.Context, ask func(string) (string, error)) b
 	return true
 }
 
-// login shows that the credentials are good. If there are none but a user, and the
-// server wants some, ask, if not nil, reads a password.
-func (s *session) login(ctx context.Context, ask func(string) (string, error)) error {
+// login shows that the credentials are good. If there are none, or stored ones that
+// have expired, and the server wants some, ask, if not nil, reads them.
+func (s *session) login(ctx context.Context, ask asker) error {
 	err := s.identify(ctx)
-	if link.KindOf(err) != link.KindAuthentication || !s.auth.IsZero() || s.config.User == "" || ask == nil {
+	if link.KindOf(err) != link.KindAuthentication || !s.auth.IsZero() && !s.auth.IsSession() || ask == nil {
 		return err
+	}
+	if s.auth.IsSession() {
+		s.remark("The stored credentials are not good any more: %s", s.explain(err))
 	}
 	if err := s.askPassword(ask); err != nil {
 		return err
@@ -180,13 +186,25 @@ func (s *session) identify(ctx context.Context) error {
 	return nil
 }
 
-// askPassword replaces the client by one that logs in.
-func (s *session) askPassword(ask func(string) (string, error)) error {
-	password, err := ask("Password for " + format.Escape(s.config.User) + ": ")
+// askPassword replaces the client by one that logs in. A user that was not named is
+// asked for too.
+func (s *session) askPassword(ask asker) error {
+	user := s.config.User
+	if user == "" {
+		user = s.config.file.User
+		typed, err := ask("User ["+format.Escape(user)+"]: ", true)
+		if err != nil {
+			return err
+		}
+		if typed = strings.TrimSpace(typed); typed != "" {
+			user = typed
+		}
+	}
+	password, err := ask("Password for "+format.Escape(user)+": ", false)
 	if err != nil {
 		return err
 	}
-	auth := link.Password(s.config.User, password)
+	auth := link.Password(user, password)
 	client, err := s.config.clientAs(auth)
 	if err != nil {
 		return err

@@ -30,8 +30,12 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" {
 		return s.prompt(ctx, in)
 	}
-	if interactive && s.auth.IsZero() && c.User != "" {
-		if err := s.login(ctx, passwordAsker(ctx, in, errOut)); err != nil {
+	if interactive && s.auth.IsZero() && c.User != "" || c.SaveCredentials {
+		err := s.login(ctx, terminalAsker(ctx, in, errOut))
+		if err == nil && c.SaveCredentials {
+			err = s.save()
+		}
+		if err != nil {
 			s.fail(err, "")
 			return ExitError
 		}
@@ -55,7 +59,7 @@ func open(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	ask := passwordAsker(ctx, in, errOut)
+	ask := terminalAsker(ctx, in, errOut)
 	if c.Command != nil || c.File != "" {
 		ask = nil // What runs unattended must not wait for someone to type.
 	}
@@ -65,7 +69,18 @@ func open(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) (*
 	}
 	s := newSession(c, client, out, errOut)
 	s.auth = auth
+	if c.Verbose {
+		s.warn()
+	}
 	return s, nil
+}
+
+// warn tells what is wrong with the settings.
+func (s *session) warn() {
+	for _, w := range s.config.warnings {
+		s.remark("Warning: %s", w)
+	}
+	s.config.warnings = nil
 }
 
 // close ends the session's requests and connections.

@@ -45,7 +45,7 @@ type session struct {
 func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
 	buffered := bufio.NewWriterSize(out, 32<<10)
 	_, onTerminal := terminal(out)
-	color := onTerminal && c.Getenv("NO_COLOR") == ""
+	color := onTerminal && c.Getenv("NO_COLOR") == "" && c.file.Color
 	if c.Color != nil {
 		color = *c.Color
 	}
@@ -169,7 +169,11 @@ func (s *session) failAt(err error, sql string, first, line int) {
 }
 
 // explain words an error for people.
-func (s *session) explain(e *link.Error) string {
+func (s *session) explain(err error) string {
+	var e *link.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
 	text := e.Error()
 	switch e.Kind {
 	case link.KindSQL, link.KindSubscription:

@@ -32,20 +32,18 @@ func run(t *testing.T, c shell.Config, in string) (code int, out, errOut string)
 func TestUsageErrors(t *testing.T) {
 	f := newFake(t)
 	text := "SELECT 1"
-	empty := ""
 	for name, change := range map[string]func(*shell.Config){
-		"two modes":         func(c *shell.Config) { c.Command, c.File = &text, "x" },
-		"format":            func(c *shell.Config) { c.Format = "yaml" },
-		"port":              func(c *shell.Config) { c.Port = 70000 },
-		"count":             func(c *shell.Config) { c.Count = -1 },
-		"expiry":            func(c *shell.Config) { c.SubscriptionTimeout = -1 },
-		"token":             func(c *shell.Config) { c.Token = "nonsense" },
-		"token and key":     func(c *shell.Config) { c.Token, c.APIKey = "a.b.c", "k" },
-		"namespace":         func(c *shell.Config) { c.Namespace = "a b" },
-		"url":               func(c *shell.Config) { c.URL = "ftp://x" },
-		"host":              func(c *shell.Config) { c.URL, c.Host = "", "a/b" },
-		"password, no user": func(c *shell.Config) { c.User, c.Password = "", &empty },
-		"user":              func(c *shell.Config) { c.User, c.Password = "a\nb", nil },
+		"two modes":     func(c *shell.Config) { c.Command, c.File = &text, "x" },
+		"format":        func(c *shell.Config) { c.Format = "yaml" },
+		"port":          func(c *shell.Config) { c.Port = 70000 },
+		"count":         func(c *shell.Config) { c.Count = -1 },
+		"expiry":        func(c *shell.Config) { c.SubscriptionTimeout = -1 },
+		"token":         func(c *shell.Config) { c.Token = "nonsense" },
+		"token and key": func(c *shell.Config) { c.Token, c.APIKey = "a.b.c", "k" },
+		"namespace":     func(c *shell.Config) { c.Namespace = "a b" },
+		"url":           func(c *shell.Config) { c.URL = "ftp://x" },
+		"host":          func(c *shell.Config) { c.URL, c.Host = "", "a/b" },
+		"user":          func(c *shell.Config) { c.User, c.Password = "a\nb", nil },
 		"environment": func(c *shell.Config) {
 			c.Password, c.Getenv = nil, func(k string) string { return map[string]string{"KALAM_TOKEN": "x"}[k] }
 		},
@@ -174,7 +172,7 @@ func TestCredentials(t *testing.T) {
 	t.Run("asked for", func(t *testing.T) {
 		prompt := ""
 		a, err := shell.Auth(shell.Config{User: "alice", Password: &empty, Getenv: env()},
-			func(p string) (string, error) { prompt = p; return "typed", nil })
+			func(p string, _ bool) (string, error) { prompt = p; return "typed", nil })
 		if err != nil || a.User() != "alice" || prompt != "Password for alice: " {
 			t.Errorf("%v, %v, prompt %q", a, err, prompt)
 		}

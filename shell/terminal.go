@@ -10,7 +10,10 @@ import (
 	"strings"
 
 	prompt "github.com/c-bata/go-prompt"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"github.com/kalamlake/kalam/shell/format"
 )
 
 // terminal returns the descriptor of f if it is one, and whether it is.
@@ -36,15 +39,15 @@ func width(w io.Writer) int {
 	return columns
 }
 
-// passwordAsker returns a function that asks for a password without showing it,
-// nil if in is no terminal. Its error is ErrInterrupted after Ctrl+C, io.EOF after
+// terminalAsker returns a function that asks for a line, which is shown or, of a
+// password, not; nil if in is no terminal. Its error is ErrInterrupted after Ctrl+C, io.EOF after
 // Ctrl+D. The terminal is given back in any case.
-func passwordAsker(ctx context.Context, in io.Reader, out io.Writer) func(string) (string, error) {
+func terminalAsker(ctx context.Context, in io.Reader, out io.Writer) asker {
 	fd, ok := terminal(in)
 	if !ok {
 		return nil
 	}
-	return func(question string) (string, error) {
+	return func(question string, shown bool) (string, error) {
 		defer fmt.Fprintln(out)
 		c, err := openConsole(fd)
 		if err != nil {
@@ -55,30 +58,42 @@ func passwordAsker(ctx context.Context, in io.Reader, out io.Writer) func(string
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 		defer stop()
 		ended := context.AfterFunc(ctx, func() { c.Close() })
-		password, err := readPassword(c, func() { fmt.Fprint(out, question) })
+		line, err := readSecret(c, func() { fmt.Fprint(out, question) }, shownOn(out, shown))
 		if !ended() {
 			err = ErrInterrupted // The context was first.
 		}
-		return password, errors.Join(err, c.Close(), c.release())
+		return line, errors.Join(err, c.Close(), c.release())
 	}
 }
 
-// readPassword reads a line that is not shown. It calls ask when nothing that is
-// typed is shown any more.
-func readPassword(c *console, ask func()) (string, error) {
+// shownOn returns a function that shows a line anew when it has changed, nil if it is
+// not to be shown.
+func shownOn(out io.Writer, shown bool) func(before, now []rune) {
+	if !shown {
+		return nil
+	}
+	return func(before, now []rune) {
+		width := text.StringWidthWithoutEscSequences(string(before))
+		fmt.Fprint(out, strings.Repeat("\b \b", width), format.Escape(string(now)))
+	}
+}
+
+// readSecret reads a line. It calls ask when nothing that is typed is shown any more by
+// the terminal itself, and show, if not nil, after each change.
+func readSecret(c *console, ask func(), show func(before, now []rune)) (string, error) {
 	if err := c.Setup(); err != nil {
 		return "", err
 	}
 	ask()
 	var typed []rune
 	for {
+		before := typed
 		stroke, err := c.Read()
 		if err != nil {
 			return "", err
 		}
 		if strings.HasPrefix(string(stroke), pasteBegin) {
 			typed = append(typed, []rune(strings.TrimRight(unescaped(stroke), "\n"))...)
-			continue
 		}
 		switch key := keyOf(stroke); {
 		case isText(stroke):
@@ -93,6 +108,9 @@ func readPassword(c *console, ask func()) (string, error) {
 			typed = nil
 		case (key == prompt.Backspace || key == prompt.ControlH) && len(typed) > 0:
 			typed = typed[:len(typed)-1]
+		}
+		if show != nil && len(before) != len(typed) {
+			show(before, typed)
 		}
 	}
 }

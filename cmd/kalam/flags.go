@@ -64,12 +64,15 @@ func (f *flags) define() {
 	p.StringVar(&c.Token, "token", "", "JWT (KALAM_TOKEN)")
 	p.StringVar(&c.APIKey, "apikey", "", "API key (KALAM_APIKEY)")
 	p.StringVarP(&c.Namespace, "namespace", "n", "", "namespace of unqualified names")
+	p.StringVar(&c.ConfigFile, "config", "", "settings (default ~/.kalam/config.toml)")
+	p.StringVar(&c.Instance, "instance", "", "name of a server whose tokens are stored (default local)")
+	p.BoolVar(&c.SaveCredentials, "save-credentials", false, "store the tokens of this login, never the password")
 	p.StringVarP(&f.sql, "command", "c", "", "run these statements, or one backslash command, and exit")
 	p.StringVarP(&c.File, "file", "f", "", "run this script and exit; - is standard input")
 	p.StringVar(&c.Subscribe, "subscribe", "", "show a live query")
 	p.IntVar(&c.Count, "count", 0, "end a live query after so many changes")
 	p.Float64Var(&f.subscriptionExpiry, "subscription-timeout", 0, "end a live query after so many seconds")
-	p.StringVar(&c.Format, "format", "", "output format: "+strings.Join(shell.Formats(), ", ")+" (default table)")
+	p.StringVar(&c.Format, "format", "", "output format: "+strings.Join(shell.Formats(), ", ")+" (default: of the settings, table)")
 	p.BoolVar(&f.json, "json", false, "short for --format json")
 	p.BoolVar(&f.csv, "csv", false, "short for --format csv")
 	p.StringVar(&f.color, "color", "", "true or false; default: on a terminal, unless NO_COLOR is set")
@@ -118,7 +121,10 @@ func (f *flags) complete() error {
 	if c.Timeout, err = seconds("timeout", f.timeout); err != nil {
 		return err
 	}
-	if c.Timeout == 0 {
+	switch {
+	case !given("timeout"):
+		c.Timeout = 0 // That of the settings.
+	case c.Timeout == 0:
 		c.Timeout = -1
 	}
 	c.SubscriptionTimeout, err = seconds("subscription-timeout", f.subscriptionExpiry)

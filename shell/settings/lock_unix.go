@@ -1,6 +1,6 @@
 //go:build unix
 
-package shell
+package settings
 
 import (
 	"errors"
@@ -8,6 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// modesMatter says that the mode of a file tells who may read it.
+const modesMatter = true
 
 // lockFile locks a file until it is closed.
 func lockFile(f *os.File) error {
