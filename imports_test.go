@@ -49,11 +49,14 @@ var layers = map[string][]string{
 	"maintain/pair":   {"", "buffer", "buffer/badger", "catalog", "lake", "lake/file"},
 	"maintain/adopt":  {"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "maintain/pair"},
 	"maintain/verify": {"", "buffer", "catalog", "lake", "maintain/pair"},
+	"maintain": {
+		"", "datatype", "buffer", "lake", "catalog", "query", "jobs", "segments", "maintain/pair",
+	},
 	"engine": {
 		"access", "systables", "read", "live", "session",
 		"", "sqltext", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe",
 		"jobs", "segments",
-		"maintain/pair", "maintain/adopt", "maintain/verify",
+		"maintain", "maintain/pair", "maintain/adopt", "maintain/verify",
 	},
 	"api":            {"", "access", "read", "live", "session", "sqltext", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
 	"shell/scan":     {},
@@ -79,6 +82,7 @@ var testsMay = map[string][]string{
 	"lake":              {"lake/file", "lake/laketest"},
 	"lake/file":         {"lake/laketest"},
 	"access":            {"buffer/memory"},
+	"maintain":          {"buffer/memory"},
 	"catalog":           {"access", "buffer/memory", "buffer/buffertest", "buffer/badger"},
 	"engine":            {"buffer/memory", "buffer/buffertest", "lake/laketest", "link/wire"},
 	"api":               {"link"},

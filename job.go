@@ -2,46 +2,9 @@ package kalam
 
 import "time"
 
-// JobKind is the kind of a background job and the prefix of its id.
+// JobKind is the kind of a background job and the prefix of its id. Each kind is declared
+// beside its task.
 type JobKind string
-
-// The kinds of job.
-const (
-	JobFlush          JobKind = "FL"
-	JobCompact        JobKind = "CO"
-	JobCleanup        JobKind = "CL"
-	JobHistory        JobKind = "JC"
-	JobUserCleanup    JobKind = "UC"
-	JobRetention      JobKind = "RT"
-	JobStreamEviction JobKind = "SE"
-	JobOrphans        JobKind = "OR"
-	JobScrub          JobKind = "SC"
-)
-
-// String returns the word of system.jobs.job_type.
-func (k JobKind) String() string {
-	switch k {
-	case JobFlush:
-		return "flush"
-	case JobCompact:
-		return "compact"
-	case JobCleanup:
-		return "cleanup"
-	case JobHistory:
-		return "job_cleanup"
-	case JobUserCleanup:
-		return "user_cleanup"
-	case JobRetention:
-		return "retention"
-	case JobStreamEviction:
-		return "stream_eviction"
-	case JobOrphans:
-		return "orphan_cleanup"
-	case JobScrub:
-		return "scrub"
-	}
-	return string(k)
-}
 
 // JobStatus is the state of a job.
 type JobStatus string

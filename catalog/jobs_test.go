@@ -16,7 +16,7 @@ func TestJobs(t *testing.T) {
 	c := open(t, b, catalog.Options{Now: clk.now})
 	ctx := t.Context()
 	job := func(i int) kalam.Job {
-		return kalam.Job{ID: kalam.JobID(fmt.Sprintf("FL-%012x", i)), Kind: kalam.JobFlush,
+		return kalam.Job{ID: kalam.JobID(fmt.Sprintf("FL-%012x", i)), Kind: "FL",
 			Status: kalam.JobPending, CreatedAt: clk.now()}
 	}
 	for i := range 10 {

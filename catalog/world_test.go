@@ -357,7 +357,7 @@ func richJobs(t testing.TB, c *catalog.Catalog, clk *clock) {
 	t.Helper()
 	now := clk.now().UTC().Truncate(time.Microsecond)
 	full := kalam.Job{
-		ID: "FL-0123456789ab", Kind: kalam.JobFlush, Status: kalam.JobRunning, Namespace: "app", Table: "types", Number: 3,
+		ID: "FL-0123456789ab", Kind: "FL", Status: kalam.JobRunning, Namespace: "app", Table: "types", Number: 3,
 		Parameters: `{"k":"é\u0000"}`,
 		Key:        "flush:3", Progress: "1 of 2", Message: "m", Result: `{"r":1}`, Error: "e",
 		Exception: "stack\n\ttrace", Trace: "n:1", Priority: -3,
@@ -365,7 +365,7 @@ func richJobs(t testing.TB, c *catalog.Catalog, clk *clock) {
 	}
 	check(t, c.PutJob(t.Context(), full))
 	for i := range 5 {
-		j := kalam.Job{ID: kalam.JobID(fmt.Sprintf("CL-%012x", i)), Kind: kalam.JobCleanup,
+		j := kalam.Job{ID: kalam.JobID(fmt.Sprintf("CL-%012x", i)), Kind: "CL",
 			Status: kalam.JobPending, CreatedAt: now}
 		check(t, c.PutJob(t.Context(), j))
 		if i > 0 {

@@ -12,10 +12,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/maintain/adopt"
+	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/maintain/verify"
 )
 
@@ -72,19 +75,22 @@ func TestAdoptAfterCrash(t *testing.T) {
 	s := newServer(t, func(c *engine.Config) { c.Retention.DefaultDeletedRetentionHours = 0 })
 	storage := s.config.StoragePath()
 	s.stop()
-	s.opts.Faults = func(point string) error {
+	s.opts.Wrap = hook(func(point string) error {
 		if armed.Load() == 0 {
 			return nil
 		}
 		want := flushed
-		if armed.Load() == 1 && slices.Contains([]string{"segment", "committed", "trimmed"}, point) {
+		if armed.Load() == 1 && slices.Contains([]string{"segment", "committing", "committed", "trimming", "trimmed", "manifest"}, point) {
 			want = current
+		}
+		if armed.Load() == 2 {
+			point = "compact-" + point
 		}
 		c := lakeCopy{fmt.Sprintf("%02d-%02d-%s", round.Load(), len(copies), point), want}
 		copyTree(t, storage, filepath.Join(crashes, c.name))
 		copies = append(copies, c)
 		return nil
-	}
+	}).wrap()
 	s.start()
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) WITH (FLUSH_POLICY = 'manual')")
@@ -194,32 +200,26 @@ func TestAdoptIsInterrupted(t *testing.T) {
 		// As a kill between the first partition and the note of the adoption leaves it.
 		openBuffer(t, s.config, func(b *badger.Backend) { must(t, b.CreatePartition(t.Context(), catalog.Partition)) })
 		boom := errors.New("crash")
-		seen := 0
-		for stop := 1; ; stop++ {
-			n, at := 0, ""
-			_, err := adopt.Run(context.Background(), s.config.Adopt(), adopt.Options{Faults: func(point string) error {
-				if n++; n == stop {
-					at = point
-					return boom
-				}
-				return nil
-			}})
+		steps, finished := 0, false
+		for stop := 1; !finished; stop++ {
+			w := &killedWrites{stop: stop, err: boom}
+			_, err := adopt.Run(context.Background(), s.config.Adopt(), adopt.Options{Wrap: w.wrap()})
 			if err == nil {
-				break
+				break // An earlier one has marked the storage, so that there was less to do.
 			}
 			if !errors.Is(err, boom) {
 				t.Fatalf("marked %v, step %d: %v", marked, stop, err)
 			}
-			if seen = stop; at == "adopt-finished" {
+			if steps, finished = stop, w.finished; finished {
 				break
 			}
 			if _, err := engine.Open(context.Background(), s.config, engine.Options{}); err == nil ||
 				!strings.Contains(err.Error(), "repair --adopt") {
-				t.Fatalf("marked %v: a server started on an adoption that ended at %s: %v", marked, at, err)
+				t.Fatalf("marked %v: a server started on an adoption that ended after %s: %v", marked, w.last, err)
 			}
 		}
-		if seen < 8 {
-			t.Errorf("only %d steps", seen)
+		if steps < 8 {
+			t.Errorf("only %d steps", steps)
 		}
 		s.start()
 		sameAnswers(t, before, answersOf(s, adoptUsers, adoptTables))
@@ -229,4 +229,82 @@ func TestAdoptIsInterrupted(t *testing.T) {
 			t.Errorf("verify: %+v, %v", result, err)
 		}
 	}
+}
+
+// killedWrites lets an adoption write as often as stop says, and then nothing more: the last
+// write is done and fails all the same, as one of a process that was killed right after it.
+type killedWrites struct {
+	stop     int
+	err      error
+	writes   int
+	last     string
+	finished bool // The last write was the record of the lake.
+}
+
+func (w *killedWrites) wrap() pair.Wrap {
+	return pair.Wrap{
+		Backend: func(b buffer.Backend) buffer.Backend { return killedBackend{b, w} },
+		Storage: func(s lake.Storage) lake.Storage { return killedStorage{s, w} },
+	}
+}
+
+// do does a write, unless it comes after the last.
+func (w *killedWrites) do(name string, write func() error) error {
+	if w.writes++; w.writes > w.stop {
+		return w.err
+	}
+	if err := write(); err != nil || w.writes < w.stop {
+		return err
+	}
+	w.last = name
+	return w.err
+}
+
+type killedBackend struct {
+	buffer.Backend
+	writes *killedWrites
+}
+
+func (b killedBackend) Apply(ctx context.Context, ops []buffer.Op) error {
+	err := b.writes.do("Apply", func() error { return b.Backend.Apply(ctx, ops) })
+	_, point := pointsOf(ops)
+	b.writes.finished = b.writes.finished || point == "recorded" && b.writes.writes == b.writes.stop
+	return err
+}
+
+func (b killedBackend) Put(ctx context.Context, partition string, key, value []byte) error {
+	return b.writes.do("Put", func() error { return b.Backend.Put(ctx, partition, key, value) })
+}
+
+func (b killedBackend) Delete(ctx context.Context, partition string, key []byte) error {
+	return b.writes.do("Delete", func() error { return b.Backend.Delete(ctx, partition, key) })
+}
+
+func (b killedBackend) CreatePartition(ctx context.Context, name string) error {
+	return b.writes.do("CreatePartition", func() error { return b.Backend.CreatePartition(ctx, name) })
+}
+
+func (b killedBackend) DropPartition(ctx context.Context, name string) error {
+	return b.writes.do("DropPartition", func() error { return b.Backend.DropPartition(ctx, name) })
+}
+
+type killedStorage struct {
+	lake.Storage
+	writes *killedWrites
+}
+
+func (s killedStorage) Commit(ctx context.Context, drafts ...lake.Draft) error {
+	return s.writes.do("Commit", func() error { return s.Storage.Commit(ctx, drafts...) })
+}
+
+func (s killedStorage) Replace(ctx context.Context, p string, content []byte) error {
+	return s.writes.do("Replace", func() error { return s.Storage.Replace(ctx, p, content) })
+}
+
+func (s killedStorage) Move(ctx context.Context, from, to string) error {
+	return s.writes.do("Move", func() error { return s.Storage.Move(ctx, from, to) })
+}
+
+func (s killedStorage) Remove(ctx context.Context, p string) error {
+	return s.writes.do("Remove", func() error { return s.Storage.Remove(ctx, p) })
 }

@@ -202,7 +202,7 @@ func TestAdoptWithoutDamaged(t *testing.T) {
 	aWeekOld(t, data)
 	s.opts.Now = nextWeek
 	s.start()
-	if _, err := s.RemoveOrphans(t.Context()); err == nil {
+	if _, err := s.Maintain().RemoveOrphans(t.Context()); err == nil {
 		t.Error("orphans are removed beside a file that could not be read")
 	}
 	if _, err := os.Stat(list[1]); err != nil {

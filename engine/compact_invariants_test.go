@@ -39,18 +39,23 @@ func (s *server) merge() error {
 // exactly once, before and after another compaction, and no old file left where
 // the crash came after their removal.
 func TestCompactCrashPoints(t *testing.T) {
-	points := []string{"compact-collected", "compact-written", "verified", "sidecar", "compact-segment", "compact-committed", "compact-removed"}
+	points := []string{
+		"collected-1", "copied-1", "written-1", "prepared-1", "segment-1", "committing-1", "committed-1", "manifest-1",
+		"removing-1", "removed-1", "removed-2", "removed-6",
+	}
 	crashes := t.TempDir()
 	var armed atomic.Bool
 	s := newServer(t, manual)
 	data := s.config.Storage.DataPath
 	s.stop()
-	s.opts.Faults = func(point string) error {
+	hits := map[string]int{}
+	s.opts.Wrap = hook(func(point string) error {
 		if armed.Load() {
-			copyTree(t, data, filepath.Join(crashes, point))
+			hits[point]++
+			copyTree(t, data, filepath.Join(crashes, fmt.Sprintf("%s-%d", point, hits[point])))
 		}
 		return nil
-	}
+	}).wrap()
 	s.start()
 	alice := userOf("alice")
 	s.notes()
@@ -323,19 +328,19 @@ func TestSnapshotOfCompactedFiles(t *testing.T) {
 // TestDropDuringCompaction drops a table, and creates it again, while its
 // segments are compacted: nothing of the old one is left or seen.
 func TestDropDuringCompaction(t *testing.T) {
-	for _, point := range []string{"compact-collected", "compact-written", "compact-segment", "compact-committed"} {
+	for _, point := range []string{"collected", "copied", "prepared", "segment", "manifest"} {
 		t.Run(point, func(t *testing.T) {
 			begun, goOn := make(chan struct{}), make(chan struct{})
-			var once atomic.Bool
+			var armed, once atomic.Bool
 			s := newServer(t, manual)
 			s.stop()
-			s.opts.Faults = func(p string) error {
-				if p == point && !once.Swap(true) {
+			s.opts.Wrap = hook(func(p string) error {
+				if p == point && armed.Load() && !once.Swap(true) {
 					close(begun)
 					<-goOn
 				}
 				return nil
-			}
+			}).wrap()
 			s.start()
 			s.notes()
 			alice := userOf("alice")
@@ -343,6 +348,7 @@ func TestDropDuringCompaction(t *testing.T) {
 				s.must(alice, fmt.Sprintf("INSERT INTO app.t VALUES (%d, 'old')", i))
 				s.flush()
 			}
+			armed.Store(true)
 			compaction := s.must(root, "STORAGE COMPACT TABLE app.t").jobs[0]
 			<-begun
 			drop := s.must(root, "DROP TABLE app.t").jobs[0]
@@ -373,16 +379,16 @@ func TestDropDuringCompaction(t *testing.T) {
 // file stays, and the next one does the work.
 func TestKillCompaction(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	var once atomic.Bool
+	var armed, once atomic.Bool
 	s := newServer(t, manual)
 	s.stop()
-	s.opts.Faults = func(p string) error {
-		if p == "compact-collected" && !once.Swap(true) {
+	s.opts.Wrap = hook(func(p string) error {
+		if p == "collected" && armed.Load() && !once.Swap(true) {
 			close(begun)
 			<-goOn
 		}
 		return nil
-	}
+	}).wrap()
 	s.start()
 	s.notes()
 	alice := userOf("alice")
@@ -391,6 +397,7 @@ func TestKillCompaction(t *testing.T) {
 		s.flush()
 	}
 	files := s.files(".parquet")
+	armed.Store(true)
 	id := s.must(root, "STORAGE COMPACT TABLE app.t").jobs[0]
 	<-begun
 	killed := make(chan error, 1)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/adopt"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/maintain/verify"
@@ -17,26 +18,26 @@ import (
 // system.settings; secret:"true" hides a value there. DefaultConfig is the one
 // place of defaults.
 type Config struct {
-	Server       ServerConfig       `koanf:"server"`
-	Storage      StorageConfig      `koanf:"storage"`
-	Buffer       BufferConfig       `koanf:"buffer"`
-	Query        QueryConfig        `koanf:"query"`
-	QueryCache   QueryCacheConfig   `koanf:"query_cache"`
-	SessionCache SessionCacheConfig `koanf:"session_cache"`
-	Flush        FlushConfig        `koanf:"flush"`
-	Lake         LakeConfig         `koanf:"lake"`
-	Sharding     ShardingConfig     `koanf:"sharding"`
-	Jobs         JobsConfig         `koanf:"jobs"`
-	Users        UsersConfig        `koanf:"users"`
-	Retention    RetentionConfig    `koanf:"retention"`
-	Live         LiveConfig         `koanf:"live"`
-	Protocol     ProtocolConfig     `koanf:"protocol"`
-	WebSocket    WebSocketConfig    `koanf:"websocket"`
-	Auth         AuthConfig         `koanf:"auth"`
-	Limits       LimitsConfig       `koanf:"limits"`
-	RateLimit    RateLimitConfig    `koanf:"rate_limit"`
-	Log          LogConfig          `koanf:"log"`
-	Compat       CompatConfig       `koanf:"compat"`
+	Server       ServerConfig             `koanf:"server"`
+	Storage      StorageConfig            `koanf:"storage"`
+	Buffer       BufferConfig             `koanf:"buffer"`
+	Query        QueryConfig              `koanf:"query"`
+	QueryCache   QueryCacheConfig         `koanf:"query_cache"`
+	SessionCache SessionCacheConfig       `koanf:"session_cache"`
+	Flush        maintain.FlushConfig     `koanf:"flush"`
+	Lake         maintain.LakeConfig      `koanf:"lake"`
+	Sharding     ShardingConfig           `koanf:"sharding"`
+	Jobs         maintain.JobsConfig      `koanf:"jobs"`
+	Users        UsersConfig              `koanf:"users"`
+	Retention    maintain.RetentionConfig `koanf:"retention"`
+	Live         LiveConfig               `koanf:"live"`
+	Protocol     ProtocolConfig           `koanf:"protocol"`
+	WebSocket    WebSocketConfig          `koanf:"websocket"`
+	Auth         AuthConfig               `koanf:"auth"`
+	Limits       LimitsConfig             `koanf:"limits"`
+	RateLimit    RateLimitConfig          `koanf:"rate_limit"`
+	Log          LogConfig                `koanf:"log"`
+	Compat       CompatConfig             `koanf:"compat"`
 }
 
 // ServerConfig is the section [server].
@@ -125,42 +126,14 @@ type SessionCacheConfig struct {
 	TTLSeconds       int `koanf:"ttl_seconds" doc:"accepted, without effect in this version: idle time after which a session is dropped"`
 }
 
-// FlushConfig is the section [flush].
-type FlushConfig struct {
-	DefaultTimeInterval int    `koanf:"default_time_interval" doc:"age in seconds of the oldest buffered row at which a table without policy is flushed"`
-	DefaultRowLimit     int    `koanf:"default_row_limit" doc:"buffered row versions at which a table without policy is flushed"`
-	Schedule            string `koanf:"schedule" doc:"cron line, in UTC, at which every table with buffered rows is flushed that is not 'manual'; empty is none"`
-	MinRows             int    `koanf:"min_rows" doc:"a table with fewer buffered rows waits for its interval, whatever else would flush it; 0: only flush.schedule and a full buffer let a table below 1000 rows wait"`
-	OnShutdown          bool   `koanf:"on_shutdown" doc:"flush all tables when the server stops"`
-}
-
-// LakeConfig is the section [lake].
-type LakeConfig struct {
-	CompactSegments int `koanf:"compact_segments" doc:"small files of one user's table at which a flush has them merged; 0 leaves it to STORAGE COMPACT"`
-}
-
 // ShardingConfig is the section [sharding].
 type ShardingConfig struct {
 	DefaultStrategy string `koanf:"default_strategy" doc:"strategy that SHARD_STRATEGY 'default' means"`
 }
 
-// JobsConfig is the section [jobs].
-type JobsConfig struct {
-	MaxConcurrent          int    `koanf:"max_concurrent" doc:"jobs that run at a time"`
-	MaxRetries             int    `koanf:"max_retries" doc:"tries of a failed job after the first"`
-	RetentionDays          int    `koanf:"retention_days" doc:"age at which records of ended jobs are deleted"`
-	CleanupSchedule        string `koanf:"cleanup_schedule" doc:"cron line of the deletion of old job records"`
-	ShutdownTimeoutSeconds int    `koanf:"shutdown_timeout_seconds" doc:"how long a stop waits for jobs and the last flush"`
-}
-
 // UsersConfig is the section [users].
 type UsersConfig struct {
 	DeletionGraceDays int `koanf:"deletion_grace_days" doc:"accepted, without effect in this version: days in which a dropped user can be restored"`
-}
-
-// RetentionConfig is the section [retention].
-type RetentionConfig struct {
-	DefaultDeletedRetentionHours int `koanf:"default_deleted_retention_hours" doc:"how long tombstones are kept"`
 }
 
 // Values of LiveConfig.SharedTables.
@@ -258,14 +231,14 @@ func DefaultConfig() Config {
 		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none", Dialect: DialectPostgreSQL},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
 		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
-		Flush:        FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
-		Lake:         LakeConfig{CompactSegments: 8},
+		Flush:        maintain.FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
+		Lake:         maintain.LakeConfig{CompactSegments: 8},
 		Sharding:     ShardingConfig{DefaultStrategy: "alphabetic"},
-		Jobs: JobsConfig{
+		Jobs: maintain.JobsConfig{
 			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *", ShutdownTimeoutSeconds: 300,
 		},
 		Users:     UsersConfig{DeletionGraceDays: 30},
-		Retention: RetentionConfig{DefaultDeletedRetentionHours: 168},
+		Retention: maintain.RetentionConfig{DefaultDeletedRetentionHours: 168},
 		Live:      LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
 		WebSocket: WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10, HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
 		Auth:      AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true},
@@ -297,6 +270,16 @@ func (c *Config) StoragePath() string {
 func (c *Config) Pair() pair.Config {
 	return pair.Config{
 		DataPath: c.Storage.DataPath, BufferPath: c.BufferPath(), StoragePath: c.StoragePath(), Relaxed: c.Buffer.Relaxed(),
+	}
+}
+
+// Maintain returns the configuration of maintenance.
+func (c *Config) Maintain() maintain.Config {
+	return maintain.Config{
+		Node: c.Server.Node, MaxBytes: c.Buffer.MaxBytes,
+		TrashAge: c.Storage.TrashAge(), ScrubSchedule: c.Storage.ScrubSchedule,
+		ScrubBytesPerSecond: c.Storage.ScrubBytesPerSecond,
+		Flush:               c.Flush, Lake: c.Lake, Jobs: c.Jobs, Retention: c.Retention,
 	}
 }
 

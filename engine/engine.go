@@ -5,19 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
-	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/live"
+	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
@@ -39,32 +35,16 @@ type Engine struct {
 	segments *segments.Reader
 	query    *query.Engine
 	hub      *subscribe.Hub
-	runner   *jobs.Runner
-	flushes  *jobs.FlushScheduler
-	rules    jobs.FlushRules
+	maintain *maintain.Maintainer
 	reader   *read.Reader
 	live     *live.Queries
 	sessions *session.Server
 	refs     catalog.TableRefs
 
-	due        dueScopes
-	compacting turns
-	retired    retired
-	staged     staged
-	cleaning   sync.Mutex    // Held by who removes files that belong to nothing.
-	preparing  chan struct{} // Holds one element while the files of several users are written.
-
-	failing failing // Why the server is degraded.
-
-	scrubRate *rate.Limiter
-	stopping  chan struct{} // Closed when the server begins to stop.
-	stopOnce  sync.Once
-
 	counters systables.Counters
 	build    Build
 	started  time.Time
 	now      func() time.Time
-	faults   func(point string) error
 }
 
 // Build says what program this is.
@@ -77,13 +57,15 @@ type Options struct {
 	RootPassword string           // Of the user root at the first start; "" leaves it to setup.
 	Build        Build            // For system.stats.
 	Backend      buffer.Backend   // nil opens Badger in the configured directory.
-	// Faults is called at named points of a flush: collected, written, verified,
-	// sidecar, segment, committed, trimmed, and of a compaction: compact-collected,
-	// compact-written, verified, sidecar, compact-segment, compact-committed,
-	// compact-removed; forget-files of one with RETAIN; and of a first start: lake-recorded, lake-marked. Tests look at
-	// the disk there, as a crash would find it, or
-	// return an error to make the job fail.
-	Faults func(point string) error
+	Wrap         Wrap
+}
+
+// Wrap puts something around the parts that the engine writes through, for tests that look
+// at the disk at a call, or fail it. What is nil wraps nothing.
+type Wrap struct {
+	Backend func(buffer.Backend) buffer.Backend
+	Storage func(lake.Storage) lake.Storage
+	Copier  func(maintain.Copier) maintain.Copier
 }
 
 // Open opens the data directory, creating it at the first start. The directory
@@ -96,13 +78,7 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), faults: o.Faults, build: o.Build}
-	e.retired.wake = make(chan struct{}, 1)
-	e.stopping = make(chan struct{})
-	e.preparing = make(chan struct{}, 1)
-	if e.faults == nil {
-		e.faults = func(string) error { return nil }
-	}
+	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), build: o.Build}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -111,17 +87,19 @@ func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
 	if err := e.openStorage(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := e.openSessions(); err != nil {
+	if err := e.openMaintenance(o); err != nil {
 		return nil, err
 	}
-	return e, e.openJobs()
+	return e, e.openSessions()
 }
 
 // openStorage opens the buffer, the catalog and the lake, and the hub and the query
 // engine, which the buffer tells what it publishes and what it lets go of.
 func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
-	e.pair, err = pair.Open(ctx, e.config.Pair(),
-		pair.Options{Logger: o.Logger, Now: o.Now, Backend: o.Backend, Faults: e.faults})
+	e.pair, err = pair.Open(ctx, e.config.Pair(), pair.Options{
+		Logger: o.Logger, Now: o.Now, Backend: o.Backend,
+		Wrap: pair.Wrap{Backend: o.Wrap.Backend, Storage: o.Wrap.Storage},
+	})
 	if err != nil {
 		return err
 	}
@@ -132,12 +110,8 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
 	}
-	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy,
-		Hook: func(point string) {
-			if err := e.faults(point); err != nil {
-				e.log.Warn("a fault of a point that cannot fail", "point", point, "error", err)
-			}
-		}}, lake.Location{ID: lake.LocalStorage, Storage: e.pair.Storage})
+	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy},
+		lake.Location{ID: lake.LocalStorage, Storage: e.pair.Storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
@@ -188,6 +162,7 @@ func (e *Engine) systemTables() *systables.Registry {
 	shown := systables.Catalog{
 		Catalog: e.catalog, Location: e.pair.Storage.Properties().Location, Started: e.started,
 		Retention: c.Retention.DefaultDeletedRetentionHours, NodeID: c.Server.NodeID,
+		JobType: func(kind kalam.JobKind) string { return e.maintain.JobType(kind) },
 	}
 	stats := systables.Stats{
 		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build,
@@ -199,28 +174,26 @@ func (e *Engine) systemTables() *systables.Registry {
 		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
 }
 
+// openMaintenance makes what maintains the data.
+func (e *Engine) openMaintenance(o Options) (err error) {
+	var copier maintain.Copier = e.query
+	if o.Wrap.Copier != nil {
+		copier = o.Wrap.Copier(copier)
+	}
+	e.maintain, err = maintain.New(maintain.Options{
+		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Lake: e.lake, Store: e.store, Segments: e.segments,
+		Refs: &e.refs, Copier: copier, Logger: e.log, Now: e.now,
+	})
+	return err
+}
+
 // Run runs the background work: jobs, their schedules and what a crash left
 // unfinished. It returns nil when ctx ends.
-func (e *Engine) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		if err := e.recover(ctx); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("recover: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error { return e.runner.Run(ctx) })
-	g.Go(func() error { return e.flushes.Run(ctx) })
-	g.Go(func() error {
-		e.sweep(ctx)
-		return nil
-	})
-	g.Go(func() error {
-		e.watchDamage(ctx)
-		return nil
-	})
-	return g.Wait()
-}
+func (e *Engine) Run(ctx context.Context) error { return e.maintain.Run(ctx) }
+
+// Shutdown refuses new jobs, waits for the running ones and, unless flush.on_shutdown is
+// off, flushes every table, see maintain.Maintainer.Shutdown. Run must still be running.
+func (e *Engine) Shutdown(ctx context.Context) error { return e.maintain.Shutdown(ctx) }
 
 // Close ends live queries, then closes every part in the reverse order of Open.
 // Run must have returned.
@@ -239,7 +212,9 @@ func (e *Engine) Close() error {
 		errs = append(errs, e.store.Close())
 	}
 	if e.lake != nil {
-		e.removeRetired(context.Background()) // Nobody reads any more.
+		if e.maintain != nil {
+			e.maintain.Close() // Nobody reads any more.
+		}
 		errs = append(errs, e.lake.Close())
 	}
 	if e.pair != nil {
@@ -255,7 +230,7 @@ func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
 func (e *Engine) openSessions() (err error) {
 	c := &e.config
 	e.sessions, err = session.New(session.Options{
-		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: orders{e}, Logger: e.log, Now: e.now,
+		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: e.maintain, Logger: e.log, Now: e.now,
 		Plans:   c.QueryCache.MaxPlans,
 		LiveURL: fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
 		Limits: session.Limits{

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/maintain"
 )
 
 // Record returns the manifest of record of a scope.
@@ -12,10 +13,8 @@ func (e *Engine) Record(ctx context.Context, sc kalam.Scope) (buffer.Manifest, e
 	return e.store.Manifest(ctx, sc)
 }
 
-// SyncManifest is syncManifest.
-func (e *Engine) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope, m buffer.Manifest) error {
-	return e.syncManifest(ctx, t, sc, m)
-}
+// Maintain returns the maintenance.
+func (e *Engine) Maintain() *maintain.Maintainer { return e.maintain }
 
-// Restored is restored.
+// Restored is that of the pair.
 func (e *Engine) Restored() bool { return e.pair.Restored() }

@@ -17,12 +17,12 @@ func TestDegradedByTable(t *testing.T) {
 	s := newServer(t)
 	s.stop()
 	s.config.Jobs.MaxRetries = 0
-	s.opts.Faults = func(point string) error {
+	s.opts.Wrap = hook(func(point string) error {
 		if point == "written" && failing.Load() {
 			return errors.New("an injected fault")
 		}
 		return nil
-	}
+	}).wrap()
 	s.start()
 	s.must(root, "CREATE NAMESPACE app")
 	for _, table := range []string{"a", "b", "c"} {

@@ -19,7 +19,10 @@ func TestFlushOfAFewTogether(t *testing.T) {
 	for _, c := range []struct {
 		name, point string
 		failed      int
-	}{{"the rows of one", "written", 1}, {"the files of one", "sidecar", 0}, {"the commit", "segment", users}, {"the trim", "trimmed", users}} {
+	}{
+		{"the rows of one", "written", 1}, {"the files of one", "prepared", 0}, {"the names", "segment", 0},
+		{"the commit", "committing", users}, {"the answer of the commit", "committed", users}, {"the trim", "trimming", 0},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			var hits atomic.Int64
 			var data string
@@ -27,12 +30,12 @@ func TestFlushOfAFewTogether(t *testing.T) {
 			s := newServer(t)
 			s.stop()
 			s.config.Jobs.MaxRetries = 0
-			s.opts.Faults = func(point string) error {
+			s.opts.Wrap = hook(func(point string) error {
 				if point != c.point || fault == nil || hits.Add(1) != 1 {
 					return nil
 				}
 				return fault()
-			}
+			}).wrap()
 			s.start()
 			data = s.config.StoragePath()
 			s.must(root, "CREATE NAMESPACE app")
@@ -41,7 +44,7 @@ func TestFlushOfAFewTogether(t *testing.T) {
 				s.must(userOf(fmt.Sprintf("user%02d", i)), "INSERT INTO app.t VALUES (1, 'a'), (2, 'b'), (3, 'c')")
 			}
 			fault = func() error {
-				if c.point != "sidecar" {
+				if c.point != "prepared" {
 					return errors.New("an injected fault")
 				}
 				drafts, err := filepath.Glob(filepath.Join(data, "users", "user00", "app", "t", "*.tmp"))
@@ -58,7 +61,7 @@ func TestFlushOfAFewTogether(t *testing.T) {
 			case 1:
 				want = "Flushed app.t in part (27 rows, 9 files) to "
 			case users:
-				want = "Flush of app.t failed; its rows stay in the write buffer; flush of 10 of 10 users failed: user00: an injected fault"
+				want = "Flush of app.t failed; its rows stay in the write buffer; flush of 10 of 10 users failed: user00: commit flush of app.t: commit: an injected fault"
 			}
 			if (j.Status == kalam.JobFailed) != (c.failed > 0) || !strings.HasPrefix(j.Message, want) || (c.failed > 0) != strings.Contains(j.Message, "an injected fault") {
 				t.Errorf("job is %s: %q", j.Status, j.Message)

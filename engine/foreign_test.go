@@ -18,8 +18,8 @@ import (
 	"github.com/kalamlake/kalam/session"
 )
 
-// pair are two users whose segments have files of equal sizes and rows of equal keys.
-type pair struct {
+// twins are two users whose segments have files of equal sizes and rows of equal keys.
+type twins struct {
 	*server
 	own, foreign kalam.Principal
 	files        map[string][2]string // By suffix: the file of each.
@@ -29,7 +29,7 @@ type pair struct {
 
 // newPair writes rows of many users, whose texts have one length, until the files of
 // two have the same sizes.
-func newPair(t *testing.T, r *rand.Rand) *pair {
+func newPair(t *testing.T, r *rand.Rand) *twins {
 	t.Helper()
 	s := newServer(t)
 	s.must(root, "CREATE NAMESPACE app")
@@ -55,7 +55,7 @@ func newPair(t *testing.T, r *rand.Rand) *pair {
 		if !found {
 			continue
 		}
-		p := &pair{server: s, own: userOf(other), foreign: userOf(user), files: map[string][2]string{}, whole: map[string][]byte{}}
+		p := &twins{server: s, own: userOf(other), foreign: userOf(user), files: map[string][2]string{}, whole: map[string][]byte{}}
 		for suffix, name := range s.filesOf(t, other) {
 			content, err := os.ReadFile(name)
 			must(t, err)
@@ -100,7 +100,7 @@ func put(t *testing.T, name string, content []byte) {
 }
 
 // restore puts the own files back.
-func (p *pair) restore(t *testing.T) {
+func (p *twins) restore(t *testing.T) {
 	t.Helper()
 	for suffix, content := range p.whole {
 		must(t, os.WriteFile(p.files[suffix][0], content, 0o600))
@@ -109,7 +109,7 @@ func (p *pair) restore(t *testing.T) {
 
 // judge runs statements of every kind that reads files: each answers right, or names
 // the file. None of them changes anything, as far as it succeeds.
-func (p *pair) judge(t *testing.T, what string) {
+func (p *twins) judge(t *testing.T, what string) {
 	t.Helper()
 	row := p.rows.rows[123]
 	first := func(res []result) *result {
@@ -135,7 +135,7 @@ func (p *pair) judge(t *testing.T, what string) {
 }
 
 // verdict refuses what is neither right nor an error that names the file.
-func (p *pair) verdict(t *testing.T, what string, err error, right bool) {
+func (p *twins) verdict(t *testing.T, what string, err error, right bool) {
 	t.Helper()
 	stem := strings.TrimSuffix(filepath.Base(p.files[".parquet"][0]), ".parquet")
 	switch code := kalam.CodeOf(err); {
@@ -191,7 +191,7 @@ func TestForeignFilesInQueries(t *testing.T) {
 }
 
 // copyForeign copies files of the other user over the own ones.
-func (p *pair) copyForeign(t *testing.T, suffixes ...string) {
+func (p *twins) copyForeign(t *testing.T, suffixes ...string) {
 	t.Helper()
 	for _, suffix := range suffixes {
 		content, err := os.ReadFile(p.files[suffix][1])
@@ -201,7 +201,7 @@ func (p *pair) copyForeign(t *testing.T, suffixes ...string) {
 }
 
 // during damages the files when the first rows of a query arrive.
-func (p *pair) during(t *testing.T, what string, damage func()) {
+func (p *twins) during(t *testing.T, what string, damage func()) {
 	t.Helper()
 	c := &interrupted{at: damage}
 	err := p.Execute(context.Background(), p.own, session.Request{SQL: "SELECT * FROM app.t ORDER BY id"}, c)
@@ -230,12 +230,12 @@ func TestCompactionOfDamage(t *testing.T) {
 	s := newServer(t)
 	s.stop()
 	s.config.Jobs.MaxRetries = 0
-	s.opts.Faults = func(point string) error {
-		if point == "compact-collected" && damage != nil {
+	s.opts.Wrap = hook(func(point string) error {
+		if point == "collected" && damage != nil {
 			damage()
 		}
 		return nil
-	}
+	}).wrap()
 	s.start()
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT) FLUSH_POLICY 'manual'")

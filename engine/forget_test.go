@@ -320,8 +320,9 @@ func TestForgottenEndsResume(t *testing.T) {
 // and no tombstone is gone without the mark that ends the resume from before it. Case D8.
 func TestForgetCrashPoints(t *testing.T) {
 	points := []string{
-		"collected", "segment", "committed", "trimmed", "compact-collected", "compact-written", "compact-segment",
-		"compact-committed", "compact-removed", "forget-files",
+		"collected-1", "segment-1", "committed-1", "trimmed-1", "manifest-1", // Of the flush.
+		"collected-2", "copied-1", "prepared-2", "segment-2", "committed-2", "manifest-2", "removed-1", "removed-6",
+		"purging-1",
 	}
 	const canary = "canary-c0ffee77"
 	crashes := t.TempDir()
@@ -329,12 +330,17 @@ func TestForgetCrashPoints(t *testing.T) {
 	s := newServer(t, manual)
 	data := s.config.Storage.DataPath
 	s.stop()
-	s.opts.Faults = func(point string) error {
-		if armed.Load() && slices.Contains(points, point) {
+	hits := map[string]int{}
+	s.opts.Wrap = hook(func(point string) error {
+		if !armed.Load() {
+			return nil
+		}
+		hits[point]++
+		if point = fmt.Sprintf("%s-%d", point, hits[point]); slices.Contains(points, point) {
 			copyTree(t, data, filepath.Join(crashes, point))
 		}
 		return nil
-	}
+	}).wrap()
 	s.start()
 	alice := userOf("alice")
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT) WITH (FLUSH_POLICY = 'manual')")
@@ -359,12 +365,12 @@ func TestForgetCrashPoints(t *testing.T) {
 			resume := sync.OnceFunc(func() { close(release) })
 			c := &server{t: t, config: s.config}
 			c.config.Storage.DataPath = filepath.Join(crashes, point)
-			c.opts.Faults = func(p string) error { // The job that is taken up waits for the first looks.
-				if slices.Contains(points, p) {
+			c.opts.Wrap = hook(func(p string) error { // The job that is taken up waits for the first looks.
+				if p == "collected" || p == "purging" {
 					<-release
 				}
 				return nil
-			}
+			}).wrap()
 			c.start()
 			defer c.stop()
 			defer resume()
@@ -485,12 +491,12 @@ func TestForgetStatements(t *testing.T) {
 	var hold atomic.Pointer[chan struct{}]
 	s := newServer(t, manual)
 	s.stop()
-	s.opts.Faults = func(p string) error {
-		if c := hold.Load(); p == "compact-collected" && c != nil {
+	s.opts.Wrap = hook(func(p string) error {
+		if c := hold.Load(); p == "collected" && c != nil {
 			<-*c
 		}
 		return nil
-	}
+	}).wrap()
 	s.start()
 	alice := userOf("alice")
 	s.notes()

@@ -149,11 +149,7 @@ func TestKeylessExpiry(t *testing.T) {
 	}
 	evict := func() {
 		t.Helper()
-		for _, table := range s.StreamTables() {
-			if _, err := s.EvictBefore(t.Context(), table, s.opts.Now().Add(-table.Options.TTL)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		must(t, s.Maintain().EvictExpired(t.Context()))
 	}
 	evict()
 	stats := s.must(root, "SHOW TABLE STATS e")

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
-	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/maintain"
 )
 
 // litter writes files as crashes leave them into the folder of bob, and returns
@@ -37,12 +37,12 @@ func litter(t *testing.T, cfg engine.Config, written time.Time) []string {
 }
 
 // startAt starts a server at a time and returns what became of its orphans.
-func startAt(t *testing.T, cfg engine.Config, now time.Time) (*server, kalam.Job, jobs.OrphanResult) {
+func startAt(t *testing.T, cfg engine.Config, now time.Time) (*server, kalam.Job, maintain.OrphanResult) {
 	t.Helper()
 	s := &server{t: t, config: cfg, opts: engine.Options{Now: func() time.Time { return now }}}
 	s.start()
 	j := s.awaitOrphans()
-	var result jobs.OrphanResult
+	var result maintain.OrphanResult
 	if j.Result != "" {
 		must(t, json.Unmarshal([]byte(j.Result), &result))
 	}
@@ -70,7 +70,7 @@ func TestOrphansGoToTheTrash(t *testing.T) {
 	}
 	slices.Sort(moved)
 	if !slices.Equal(moved, litterPaths) || result.FilesTrashed != len(litterPaths) || j.Status != kalam.JobCompleted ||
-		j.Message != "Moved 6 file(s) to the trash, deleted 0 from it" || j.Kind.String() != "orphan_cleanup" {
+		j.Message != "Moved 6 file(s) to the trash, deleted 0 from it" || j.Kind != maintain.KindOrphans {
 		t.Errorf("job %s %q moved %v, want %v", j.Status, j.Message, moved, litterPaths)
 	}
 	must(t, os.Remove(filepath.Join(cfg.StoragePath(), young)))
@@ -160,7 +160,7 @@ func TestOrphansOfALostMark(t *testing.T) {
 	litter(t, cfg, time.Now().Add(-25*time.Hour))
 	must(t, os.Remove(filepath.Join(cfg.StoragePath(), ".kalam", "lake.json")))
 	before := treeOf(t, cfg.StoragePath())
-	if _, err := s.RemoveOrphans(t.Context()); err == nil || !strings.Contains(err.Error(), ".kalam/lake.json") {
+	if _, err := s.Maintain().RemoveOrphans(t.Context()); err == nil || !strings.Contains(err.Error(), ".kalam/lake.json") {
 		t.Errorf("RemoveOrphans = %v", err)
 	}
 	sameTree(t, "storage", withoutMark(before), withoutMark(treeOf(t, cfg.StoragePath())))
@@ -174,17 +174,17 @@ func TestOrphansWhileFilesAreWritten(t *testing.T) {
 	s.stop()
 	s.opts.Now = nextWeek
 	runs := 0
-	s.opts.Faults = func(point string) error {
+	s.opts.Wrap = hook(func(point string) error {
 		switch point {
-		case "written", "verified", "sidecar", "segment", "committed", "compact-written", "compact-segment", "compact-committed":
+		case "copied", "written", "prepared", "segment", "committing", "committed", "trimmed", "manifest":
 			runs++
-			result, err := s.RemoveOrphans(t.Context())
+			result, err := s.Maintain().RemoveOrphans(t.Context())
 			if err != nil || result.FilesTrashed > 0 {
 				t.Errorf("at %s: %+v, %v", point, result, err)
 			}
 		}
 		return nil
-	}
+	}).wrap()
 	s.start()
 	s.awaitOrphans()
 	s.must(root, "CREATE NAMESPACE app")

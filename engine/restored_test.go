@@ -94,7 +94,7 @@ func TestFlushBesideRecovery(t *testing.T) {
 	read, err := s.Record(t.Context(), scope)
 	must(t, err)
 	s.flush() // Of the row that fillLake leaves in the buffer.
-	must(t, s.SyncManifest(t.Context(), table, scope, read))
+	must(t, s.Maintain().SyncManifest(t.Context(), table, scope, read))
 	if s.Restored() {
 		t.Error("the buffer is taken for an older one")
 	}

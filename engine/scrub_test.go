@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/maintain"
 )
 
 // scrubbed makes a lake with a segment each of two users and one of a SHARED table.
@@ -37,7 +38,7 @@ func (s *server) awaitScrub(after time.Time) kalam.Job {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
 		for j, err := range s.Catalog().Jobs(context.Background()) {
 			must(s.t, err)
-			if j.Kind == kalam.JobScrub && j.Status.Done() && j.CreatedAt.After(after) {
+			if j.Kind == maintain.KindScrub && j.Status.Done() && j.CreatedAt.After(after) {
 				return j
 			}
 		}
@@ -79,7 +80,7 @@ func TestScrubFindsDamage(t *testing.T) {
 		s.start()
 		s.wantDegraded(true, pattern+" after a restart")
 		must(t, os.WriteFile(names[0], whole, 0o600))
-		_, err = s.Scrub(t.Context(), func(jobs.ScrubResult) {})
+		_, err = s.Maintain().Scrub(t.Context(), func(maintain.ScrubResult) {})
 		must(t, err)
 		s.wantDegraded(false, pattern+" restored")
 		s.stop()
@@ -124,7 +125,7 @@ func TestReadersTellOfDamage(t *testing.T) {
 		t.Errorf("STORAGE CHECK of no storage = %v", err)
 	}
 	s.must(root, "DROP TABLE app.t")
-	_, err = s.Scrub(t.Context(), func(jobs.ScrubResult) {})
+	_, err = s.Maintain().Scrub(t.Context(), func(maintain.ScrubResult) {})
 	must(t, err)
 }
 
@@ -136,7 +137,7 @@ func TestScrubRebuildsKeys(t *testing.T) {
 	whole, err := os.ReadFile(names[0])
 	must(t, err)
 	must(t, os.Remove(names[0]))
-	r, err := s.Scrub(t.Context(), func(jobs.ScrubResult) {})
+	r, err := s.Maintain().Scrub(t.Context(), func(maintain.ScrubResult) {})
 	if err != nil || r.Segments != 3 || r.Rebuilt != 1 || r.Damaged != 0 {
 		t.Errorf("Scrub = %+v, %v", r, err)
 	}
@@ -154,7 +155,7 @@ func TestScrubIsSlow(t *testing.T) {
 	s.must(userOf("alice"), "INSERT INTO app.t SELECT i, md5(i::TEXT) || md5((i + 1)::TEXT) FROM range(70000) AS r(i)")
 	s.flush()
 	begun := time.Now()
-	r, err := s.Scrub(t.Context(), func(jobs.ScrubResult) {})
+	r, err := s.Maintain().Scrub(t.Context(), func(maintain.ScrubResult) {})
 	took := time.Since(begun)
 	if err != nil || r.Bytes < 2<<20 {
 		t.Fatalf("Scrub = %+v, %v", r, err)
@@ -164,7 +165,7 @@ func TestScrubIsSlow(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.Scrub(context.Background(), func(jobs.ScrubResult) {})
+		_, err := s.Maintain().Scrub(context.Background(), func(maintain.ScrubResult) {})
 		done <- err
 	}()
 	<-time.After(50 * time.Millisecond)
@@ -183,7 +184,7 @@ func TestScrubBesideCompactions(t *testing.T) {
 	go func() {
 		n := 0
 		for ; ctx.Err() == nil; n++ {
-			if r, err := s.Scrub(ctx, func(jobs.ScrubResult) {}); ctx.Err() == nil && (err != nil || r.Damaged > 0) {
+			if r, err := s.Maintain().Scrub(ctx, func(maintain.ScrubResult) {}); ctx.Err() == nil && (err != nil || r.Damaged > 0) {
 				t.Errorf("Scrub = %+v, %v", r, err)
 			}
 		}
@@ -250,7 +251,7 @@ func TestEarlyRecords(t *testing.T) {
 	}
 	put(t, parquet, whole)
 	for i, recorded := range []int{1, 0} {
-		r, err := s.Scrub(t.Context(), func(jobs.ScrubResult) {})
+		r, err := s.Maintain().Scrub(t.Context(), func(maintain.ScrubResult) {})
 		if err != nil || r.Damaged > 0 || r.Recorded != recorded || r.Segments != 3 {
 			t.Errorf("scrub %d: %+v, %v", i, r, err)
 		}

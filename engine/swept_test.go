@@ -20,6 +20,7 @@ import (
 	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/maintain"
 )
 
 // treeOf returns the files below a directory and their contents.
@@ -281,7 +282,7 @@ func (s *server) awaitOrphans() kalam.Job {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			if j.Kind == kalam.JobOrphans && j.Status.Done() && !j.FinishedAt.Before(s.Started().UTC().Truncate(time.Microsecond)) {
+			if j.Kind == maintain.KindOrphans && j.Status.Done() && !j.FinishedAt.Before(s.Started().UTC().Truncate(time.Microsecond)) {
 				return j
 			}
 		}
@@ -357,7 +358,7 @@ func (s *server) awaitCleanupTry() {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			if j.Kind == kalam.JobCleanup && (j.Status.Done() || j.Retries > 0) {
+			if j.Kind == maintain.KindCleanup && (j.Status.Done() || j.Retries > 0) {
 				if j.Error == "" {
 					s.t.Errorf("the removal of the table is %s without an error", j.Status)
 				}
@@ -444,7 +445,7 @@ func TestOlderLakeIsAdopted(t *testing.T) {
 // TestCrashBetweenRecordAndMark ends a first start, the adoption of an older lake,
 // and the start of one that has its ids, after each step and twice in a row.
 func TestCrashBetweenRecordAndMark(t *testing.T) {
-	for _, point := range []string{"lake-recorded", "lake-marked"} {
+	for _, point := range []string{"recorded", "marked"} {
 		for _, which := range []string{"new", "older", "complete"} {
 			t.Run(which+" "+point, func(t *testing.T) {
 				cfg := sweptLake(t)
@@ -454,14 +455,14 @@ func TestCrashBetweenRecordAndMark(t *testing.T) {
 				case "older":
 					withoutID(t, cfg)
 				}
-				crash := func(p string) error {
+				crash := hook(func(p string) error {
 					if p == point {
 						return errors.New("a crash")
 					}
 					return nil
-				}
+				})
 				for range 2 {
-					_, err := engine.Open(context.Background(), cfg, engine.Options{Faults: crash})
+					_, err := engine.Open(context.Background(), cfg, engine.Options{Wrap: crash.wrap()})
 					if err == nil || !strings.Contains(err.Error(), "a crash") {
 						t.Fatalf("Open = %v", err)
 					}

@@ -249,7 +249,7 @@ func TestCancelRace(t *testing.T) {
 	for i := range 4 {
 		work.Go(func() {
 			for k := range 100 {
-				j, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush})
+				j, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kindFlush})
 				if err != nil {
 					t.Error(err)
 					return

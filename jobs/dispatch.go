@@ -340,11 +340,11 @@ func (r *Runner) storeEnd(job kalam.Job) bool {
 func (r *Runner) logEnd(job *kalam.Job) {
 	switch job.Status {
 	case kalam.JobFailed:
-		r.log.Error("job failed", "job", job.ID, "kind", job.Kind.String(), "error", job.Error)
+		r.log.Error("job failed", "job", job.ID, "kind", r.TypeName(job.Kind), "error", job.Error)
 	case kalam.JobRetrying:
-		r.log.Warn("job failed, it is tried again", "job", job.ID, "kind", job.Kind.String(), "retry", job.Retries, "error", job.Error)
+		r.log.Warn("job failed, it is tried again", "job", job.ID, "kind", r.TypeName(job.Kind), "retry", job.Retries, "error", job.Error)
 	default:
-		r.log.Debug("job ended", "job", job.ID, "kind", job.Kind.String(), "status", string(job.Status))
+		r.log.Debug("job ended", "job", job.ID, "kind", r.TypeName(job.Kind), "status", string(job.Status))
 	}
 }
 

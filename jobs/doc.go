@@ -1,15 +1,14 @@
-// Package jobs runs background work: flush, compaction, cleanup, eviction, scrubbing
-// and the removal of orphans and of old job records.
+// Package jobs runs background work. It knows no task: each kind of job is a Type that
+// others register.
 //
 // # Basics
 //
 // A Runner takes a job by Submit, stores its record, and runs the Task of its
-// kind on a bounded number of workers. A task sees its context and a Handle, by
+// Type on a bounded number of workers. A task sees its context and a Handle, by
 // which it reports progress and its result. Schedule runs a function at the times
-// of a cron line. A FlushScheduler submits flushes as the policies of tables and the
-// size of the write buffer ask for them. The tasks themselves (FlushTable,
-// CompactTable, CleanupTable, EvictStreams, RemoveOrphans, ScrubLake, DeleteHistory)
-// reach rows and files through the small interfaces they state.
+// of a cron line, until it is removed. A FlushScheduler submits flushes as the policies of
+// tables and the size of the write buffer ask for them. The tasks are those of package
+// maintain.
 //
 // # Guarantees
 //
@@ -26,6 +25,6 @@
 //
 // A task must end soon after its context does, and must stand being run again
 // from the start. The memory and CPU of a job are measured on the whole process,
-// so they include what else ran meanwhile. The states, the resume rules and when a table is flushed are
-// described in docs/architecture/jobs.md.
+// so they include what else ran meanwhile. The states, the resume rules and when a table is
+// flushed are described in docs/architecture/jobs.md.
 package jobs

@@ -40,7 +40,7 @@ func TestFullBuffer(t *testing.T) {
 	}
 	done := func(n kalam.TableNumber) {
 		b.flush(n, b.newest(n))
-		s.Ended(kalam.Job{ID: kalam.JobID(fmt.Sprint(n)), Kind: kalam.JobFlush, Number: n, Status: kalam.JobCompleted})
+		s.Ended(kalam.Job{ID: kalam.JobID(fmt.Sprint(n)), Kind: kindFlush, Number: n, Status: kalam.JobCompleted})
 	}
 	b.write(1, 3000, now)
 	b.write(2, 5000, now)

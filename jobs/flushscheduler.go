@@ -122,12 +122,9 @@ func (s *FlushScheduler) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ended tells the scheduler of the end of a job, of any kind: Options.Ended of the
-// runner calls it. It does not block and may be called from any goroutine.
+// Ended tells the scheduler of the end of a flush. It does not block and may be called from
+// any goroutine, so that Options.Ended of the runner may do it.
 func (s *FlushScheduler) Ended(j kalam.Job) {
-	if j.Kind != kalam.JobFlush {
-		return
-	}
 	s.mu.Lock()
 	s.ended = append(s.ended, j)
 	s.mu.Unlock()

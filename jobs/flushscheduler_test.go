@@ -56,7 +56,7 @@ func newOffice(t *testing.T, o jobs.FlushOptions) (f *office, stop func()) {
 	}
 	o.Submit = func(ctx context.Context, n kalam.TableNumber, by jobs.Trigger) (kalam.JobID, error) {
 		j, _, err := f.runner.Submit(ctx, kalam.Job{
-			Kind: kalam.JobFlush, Number: n, Key: fmt.Sprint("flush-", n), Parameters: string(by),
+			Kind: kindFlush, Number: n, Key: fmt.Sprint("flush-", n), Parameters: string(by),
 		})
 		return j.ID, err
 	}

@@ -152,7 +152,7 @@ func (m *simulation) start() {
 		Submit: func(_ context.Context, n kalam.TableNumber, by jobs.Trigger) (kalam.JobID, error) {
 			m.got[n] = append(m.got[n], simulatedFlush{m.now, by, m.backlog.flush(n, m.backlog.newest(n))})
 			id := kalam.JobID(fmt.Sprint(len(m.ended)))
-			m.ended = append(m.ended, kalam.Job{ID: id, Kind: kalam.JobFlush, Number: n, Status: kalam.JobCompleted})
+			m.ended = append(m.ended, kalam.Job{ID: id, Kind: kindFlush, Number: n, Status: kalam.JobCompleted})
 			return id, nil
 		},
 	})

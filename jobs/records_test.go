@@ -11,6 +11,12 @@ import (
 	"github.com/kalamlake/kalam/jobs"
 )
 
+// Kinds of jobs.
+const (
+	kindFlush   kalam.JobKind = "FL"
+	kindCompact kalam.JobKind = "CO"
+)
+
 var errDisk = errors.New("disk is gone")
 
 // records is a jobs.Records in memory that remembers every state of every job.
@@ -111,13 +117,13 @@ func tasks(f func(ctx context.Context, h *jobs.Handle) error) []jobs.Type {
 
 // only returns the type of flushes, with a task.
 func only(task jobs.Task) []jobs.Type {
-	return []jobs.Type{{Kind: kalam.JobFlush, Name: "flush", Task: func(kalam.Job) jobs.Task { return task }}}
+	return []jobs.Type{{Kind: kindFlush, Name: "flush", Task: func(kalam.Job) jobs.Task { return task }}}
 }
 
 func submit(t *testing.T, r *jobs.Runner, j kalam.Job) kalam.Job {
 	t.Helper()
 	if j.Kind == "" {
-		j.Kind = kalam.JobFlush
+		j.Kind = kindFlush
 	}
 	got, existing, err := r.Submit(t.Context(), j)
 	if err != nil || existing {

@@ -36,7 +36,7 @@ func TestResume(t *testing.T) {
 		if _, err := first.Wait(t.Context(), running.ID); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("wait at the end of the runner: %v", err)
 		}
-		if _, _, err := first.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
+		if _, _, err := first.Submit(t.Context(), kalam.Job{Kind: kindFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("submit at the end of the runner: %v", err)
 		}
 		if err := first.Run(t.Context()); err == nil {
@@ -55,7 +55,7 @@ func TestResume(t *testing.T) {
 		if list := second.Resumed(); len(list) != 1 || list[0].ID != running.ID {
 			t.Errorf("Resumed() = %+v", list)
 		}
-		if j, existing, err := second.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush, Key: "k"}); err != nil || !existing || j.ID != running.ID {
+		if j, existing, err := second.Submit(t.Context(), kalam.Job{Kind: kindFlush, Key: "k"}); err != nil || !existing || j.ID != running.ID {
 			t.Errorf("submit of a resumed key: %+v, %v, %v", j, existing, err)
 		}
 		defer runThis(t, second)()
@@ -83,11 +83,11 @@ func TestResumeAfterCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := func(minute int) time.Time { return time.Date(1999, 12, 31, 23, minute, 0, 0, time.UTC) }
 		rec := newRecords(
-			kalam.Job{ID: "FL-3", Kind: kalam.JobFlush, Status: kalam.JobPending, CreatedAt: at(3)},
-			kalam.Job{ID: "FL-2", Kind: kalam.JobFlush, Status: kalam.JobRetrying, Retries: 2, MaxRetries: 3, CreatedAt: at(2), StartedAt: at(2)},
-			kalam.Job{ID: "FL-1", Kind: kalam.JobFlush, Status: kalam.JobRunning, MaxRetries: 3, CreatedAt: at(1), StartedAt: at(1)},
+			kalam.Job{ID: "FL-3", Kind: kindFlush, Status: kalam.JobPending, CreatedAt: at(3)},
+			kalam.Job{ID: "FL-2", Kind: kindFlush, Status: kalam.JobRetrying, Retries: 2, MaxRetries: 3, CreatedAt: at(2), StartedAt: at(2)},
+			kalam.Job{ID: "FL-1", Kind: kindFlush, Status: kalam.JobRunning, MaxRetries: 3, CreatedAt: at(1), StartedAt: at(1)},
 			kalam.Job{ID: "XX-1", Kind: "XX", Status: kalam.JobRunning, MaxRetries: 3, CreatedAt: at(4)},
-			kalam.Job{ID: "FL-0", Kind: kalam.JobFlush, Status: kalam.JobCompleted, CreatedAt: at(0)},
+			kalam.Job{ID: "FL-0", Kind: kindFlush, Status: kalam.JobCompleted, CreatedAt: at(0)},
 		)
 		var order []kalam.JobID
 		runner, stop := run(t, rec, jobs.Options{Workers: 1, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
@@ -132,11 +132,11 @@ func TestDrain(t *testing.T) {
 		go func() {
 			drained <- runner.Drain(t.Context(), func() []kalam.Job {
 				order = append(order, "final")
-				return []kalam.Job{{Kind: kalam.JobFlush, Parameters: "last"}, {Kind: kalam.JobFlush, Parameters: "bad", MaxRetries: -1}}
+				return []kalam.Job{{Kind: kindFlush, Parameters: "last"}, {Kind: kindFlush, Parameters: "bad", MaxRetries: -1}}
 			})
 		}()
 		synctest.Wait()
-		if _, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
+		if _, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kindFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("submit during Drain: %v", err)
 		}
 		err := <-drained
@@ -182,7 +182,7 @@ func TestRecordsFail(t *testing.T) {
 		rec := newRecords()
 		rec.setFail(failing(kalam.JobPending))
 		runner := jobs.NewRunner(rec, jobs.Options{Types: tasks(nil)})
-		if _, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush, Key: "k"}); !errors.Is(err, errDisk) {
+		if _, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kindFlush, Key: "k"}); !errors.Is(err, errDisk) {
 			t.Errorf("submit: %v", err)
 		}
 		rec.setFail(nil)

@@ -52,7 +52,7 @@ func TestLife(t *testing.T) {
 		params := strings.Repeat(`{"k":"é\u0000'\""}`, 10_000)
 		start := time.Now().UTC()
 		j := submit(t, runner, kalam.Job{
-			Kind: kalam.JobFlush, Namespace: "app", Table: "t", Number: 7, Parameters: params,
+			Kind: kindFlush, Namespace: "app", Table: "t", Number: 7, Parameters: params,
 			ID: "mine", Status: kalam.JobFailed, Retries: 9, FinishedAt: start, // Not the caller's to set.
 		})
 		if !regexp.MustCompile(`^FL-[0-9a-f]{12}$`).MatchString(string(j.ID)) {
@@ -152,14 +152,14 @@ func TestBackoff(t *testing.T) {
 			tries = append(tries, time.Since(start))
 			return errors.New("boom")
 		})
-		all = append(all, jobs.Type{Kind: kalam.JobCompact, Name: "compact", Task: func(kalam.Job) jobs.Task {
+		all = append(all, jobs.Type{Kind: kindCompact, Name: "compact", Task: func(kalam.Job) jobs.Task {
 			return jobs.TaskFunc(func(context.Context, *jobs.Handle) error { other++; return nil })
 		}})
 		runner, stop := run(t, newRecords(), jobs.Options{Workers: 1, MaxRetries: 10, Types: all})
 		defer stop()
 		j := submit(t, runner, kalam.Job{})
 		synctest.Wait()
-		if got := wait(t, runner, submit(t, runner, kalam.Job{Kind: kalam.JobCompact}).ID); got.FinishedAt.Sub(start) > 50*time.Millisecond {
+		if got := wait(t, runner, submit(t, runner, kalam.Job{Kind: kindCompact}).ID); got.FinishedAt.Sub(start) > 50*time.Millisecond {
 			t.Errorf("the other job ended after %s", got.FinishedAt.Sub(start))
 		}
 		wait(t, runner, j.ID)
@@ -195,7 +195,7 @@ func TestIdempotencyKey(t *testing.T) {
 	ids := make([]kalam.JobID, 20)
 	for i := range ids {
 		work.Go(func() {
-			j, existing, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush, Key: "flush:7"})
+			j, existing, err := runner.Submit(t.Context(), kalam.Job{Kind: kindFlush, Key: "flush:7"})
 			if err != nil {
 				t.Error(err)
 			}
@@ -379,12 +379,12 @@ func TestSubmitWhileAnotherEnds(t *testing.T) {
 			return nil
 		})})
 		defer runThis(t, runner)()
-		first := submit(t, runner, kalam.Job{Kind: kalam.JobFlush, Key: "flush:7"})
+		first := submit(t, runner, kalam.Job{Kind: kindFlush, Key: "flush:7"})
 		time.Sleep(time.Second / 2)
 		if j, _, err := rec.Job(t.Context(), first.ID); err != nil || j.Status != kalam.JobCompleted {
 			t.Fatalf("the first job is %s, %v", j.Status, err)
 		}
-		second, existing, err := runner.Submit(t.Context(), kalam.Job{Kind: kalam.JobFlush, Key: "flush:7"})
+		second, existing, err := runner.Submit(t.Context(), kalam.Job{Kind: kindFlush, Key: "flush:7"})
 		if err != nil || existing || second.ID == first.ID {
 			t.Errorf("second job %s after %s: existing %v, %v", second.ID, first.ID, existing, err)
 		}

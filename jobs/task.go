@@ -29,6 +29,12 @@ func (e *skipError) Error() string { return e.reason }
 // Skip returns an error that ends the job as skipped, with reason as its message.
 func Skip(reason string) error { return &skipError{reason: reason} }
 
+// Skipped reports whether err ends a job as skipped.
+func Skipped(err error) bool {
+	var skip *skipError
+	return errors.As(err, &skip)
+}
+
 // permanentError ends a job as failed at once.
 type permanentError struct{ err error }
 

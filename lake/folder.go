@@ -113,3 +113,18 @@ func tableOfSidecar(ctx context.Context, at *location, p string) (_ kalam.TableN
 	err = s.loadTrailer()
 	return s.table, err
 }
+
+// PrepareTable makes the folder of a SHARED table in its storage, before the
+// table becomes visible. Folders of users are made by their first flush.
+func (l *Lake) PrepareTable(ctx context.Context, t *kalam.Table) error {
+	if err := l.CheckStrategy(t.Options.ShardStrategy); err != nil {
+		return err
+	}
+	if !t.IsShared() {
+		return nil
+	}
+	if _, _, err := l.Folder(t.Options.StorageID, t, ""); err != nil {
+		return err
+	}
+	return l.WriteManifest(ctx, t, "", Manifest{})
+}

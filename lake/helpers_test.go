@@ -41,6 +41,30 @@ type bed struct {
 	now   time.Time // of the lake's clock; tests move it
 }
 
+// watched is a storage that tells of the steps of a commit that are not its own: verified
+// (the Parquet file was checked), sidecar (the key index file is written, unsynced), and
+// committed.
+type watched struct {
+	*file.Storage
+	step func(string)
+}
+
+func (w watched) Create(ctx context.Context, p string) (lake.Draft, error) {
+	if strings.HasSuffix(p, ".keys") {
+		w.step("verified")
+	}
+	return w.Storage.Create(ctx, p)
+}
+
+func (w watched) Commit(ctx context.Context, drafts ...lake.Draft) error {
+	w.step("sidecar")
+	err := w.Storage.Commit(ctx, drafts...)
+	if err == nil {
+		w.step("committed")
+	}
+	return err
+}
+
 // newBed returns an empty lake. o.Now is the bed's own clock unless it is set.
 func newBed(t testing.TB, o lake.Options) *bed { return newBedIn(t, t.TempDir(), o) }
 

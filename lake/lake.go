@@ -55,17 +55,11 @@ type Options struct {
 	// HashShards is the number of shards of the strategy "hash"; 0 is 16. It
 	// must not change once files exist, or one user's files spread.
 	HashShards int
-
-	// Hook, when set, is called at named points of a commit: "verified" (the
-	// Parquet file was checked), "sidecar" (the sidecar is written, unsynced),
-	// "committed". Tests look at the disk there, as a crash would find it.
-	Hook func(point string)
 }
 
 // Lake reads and writes segments on its locations.
 type Lake struct {
 	now    func() time.Time
-	hook   func(point string)
 	shards strategies
 
 	compressor *zstd.Encoder // Of WriteRows.
@@ -113,7 +107,7 @@ func New(o Options, locations ...Location) (*Lake, error) {
 		o.RowCacheBytes = defaultRowCache
 	}
 	l := &Lake{
-		now: o.Now, hook: o.Hook, shards: shards,
+		now: o.Now, shards: shards,
 		sidecars: newHandleCache[*sidecar](o.OpenFiles, o.CacheBytes),
 		parquets: newHandleCache[*parquetFile](o.OpenFiles, o.CacheBytes),
 		groups:   newGroupCache(o.RowCacheBytes),
@@ -130,9 +124,6 @@ func New(o Options, locations ...Location) (*Lake, error) {
 	}
 	if l.now == nil {
 		l.now = time.Now
-	}
-	if l.hook == nil {
-		l.hook = func(string) {}
 	}
 	l.locations.Store(&map[kalam.StorageID]*location{})
 	for _, at := range locations {

@@ -254,7 +254,6 @@ func (l *Lake) CommitSegments(ctx context.Context, pendings ...*Pending) ([]kala
 	for _, p := range pendings {
 		p.close()
 	}
-	l.hook("committed")
 	return segments, nil
 }
 
@@ -286,7 +285,6 @@ func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (ka
 	if spec.sums, err = p.examine(ctx, &seg); err != nil {
 		return seg, err
 	}
-	p.lake.hook("verified")
 	spec.parquetBytes, spec.parquetRows = seg.Bytes, seg.Rows
 	if p.sidecar, err = p.at.Storage.Create(ctx, sidecarPath(p.path)); err != nil {
 		return seg, err
@@ -294,7 +292,6 @@ func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (ka
 	if seg.Sums.Keys, seg.Sums.KeysBytes, err = writeLocal(p.sidecar.LocalPath(), &spec); err != nil {
 		return seg, localError("write "+sidecarPath(p.path), err)
 	}
-	p.lake.hook("sidecar")
 	return seg, nil
 }
 

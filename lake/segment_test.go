@@ -296,11 +296,12 @@ func TestCancelledCommitLeavesNothing(t *testing.T) {
 	for _, at := range []string{"verified", "sidecar"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		b := newBed(t, lake.Options{Hook: func(point string) {
-			if point == at {
+		b := newBed(t, lake.Options{})
+		b.lake = newLake(t, watched{b.store, func(step string) {
+			if step == at {
 				cancel()
 			}
-		}})
+		}}, lake.Options{}, nowOf(b))
 		rows := noteRows(10, 0)
 		p, err := b.lake.NewSegment(t.Context(), notes(), "alice", rows[9].Seq)
 		if err != nil {

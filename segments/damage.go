@@ -58,6 +58,7 @@ func (d *Damage) Reason() string {
 	if len(d.segments) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d segment(s) of the lake are damaged: the log and the last scrub job in system.jobs name the files",
+	return fmt.Sprintf(
+		"%d segment(s) of the lake are damaged: the log and the last scrub job in system.jobs name the files",
 		len(d.segments))
 }

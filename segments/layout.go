@@ -52,7 +52,9 @@ func layoutOf(t, written *kalam.Table) *query.Layout {
 		at[written.Columns[i].ID] = i
 	}
 	n := len(written.Columns)
-	out := &query.Layout{Version: written.SchemaVersion, Width: n + 2, Columns: make([]query.FileColumn, 0, len(t.Columns)+2)}
+	out := &query.Layout{
+		Version: written.SchemaVersion, Width: n + 2, Columns: make([]query.FileColumn, 0, len(t.Columns)+2),
+	}
 	for i := range t.Columns {
 		c := query.FileColumn{Index: -1, Missing: datatype.LiteralDefault(&t.Columns[i])}
 		if found, ok := at[t.Columns[i].ID]; ok {

@@ -24,6 +24,7 @@ type Catalog struct {
 	Retention int       // Hours that tombstones are kept, of a table that does not say it.
 	Started   time.Time // When the computed tables came to be.
 	NodeID    int
+	JobType   func(kalam.JobKind) string // Names a kind of job.
 }
 
 // Tables returns the tables.

@@ -21,7 +21,7 @@ func (c *Catalog) jobRows(ctx context.Context, v Viewer) ([][]kalam.Value, error
 		}
 		finished := Timestamp(j.FinishedAt)
 		rows = append(rows, []kalam.Value{
-			Text(j.ID), kalam.Text(j.Kind.String()), Text(j.Status), TextOrNull(j.Namespace), TextOrNull(j.Table),
+			Text(j.ID), kalam.Text(c.JobType(j.Kind)), Text(j.Status), TextOrNull(j.Namespace), TextOrNull(j.Table),
 			JSONOrNull(j.Parameters),
 			TextOrNull(j.Progress), JSONOrNull(j.Result), TextOrNull(j.Trace), TextOrNull(j.Error),
 			TextOrNull(j.Message), TextOrNull(j.Exception),

@@ -37,10 +37,7 @@ type Options struct {
 	// WithoutDamaged adopts users whose files cannot all be read with what is left,
 	// instead of making their rows unavailable.
 	WithoutDamaged bool
-	// Faults is called at named points: adopt-begun, adopt-cleared, adopt-catalog,
-	// adopt-scopes (once per batch), adopt-marked, adopt-finished. An error ends Run
-	// there, as a crash would.
-	Faults func(point string) error
+	Wrap           pair.Wrap
 }
 
 // Run rebuilds the record of a lake whose write buffer is gone, in a new write
@@ -58,10 +55,10 @@ func Run(ctx context.Context, cfg Config, o Options) (_ *Report, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Faults == nil {
-		o.Faults = func(string) error { return nil }
+	a := &adopter{
+		config: cfg, opts: o,
+		bufferDir: pair.Absolute(cfg.Pair.BufferPath), storageDir: pair.Absolute(cfg.Pair.StoragePath),
 	}
-	a := &adopter{config: cfg, opts: o, bufferDir: pair.Absolute(cfg.Pair.BufferPath), storageDir: pair.Absolute(cfg.Pair.StoragePath)}
 	a.report.DryRun = o.DryRun
 	defer func() { err = errors.Join(err, a.opened.close()) }()
 	if err := a.open(ctx); err != nil {
@@ -92,7 +89,8 @@ type adopter struct {
 	opts                  Options
 	bufferDir, storageDir string // Absolute, for messages.
 
-	storage *file.Storage
+	storage lake.Storage
+	disk    *file.Storage // What storage is, or wraps.
 	lake    *lake.Lake
 	backend buffer.Backend // nil in a dry run.
 	opened  opened
@@ -125,7 +123,7 @@ func refuseAdoption(format string, args ...any) error {
 // open opens storage and buffer, and makes sure that the one has something to adopt
 // and the other nothing to lose.
 func (a *adopter) open(ctx context.Context) (err error) {
-	a.storage, err = file.Open(a.config.Pair.StoragePath, file.Options{Existing: true})
+	a.disk, err = file.Open(a.config.Pair.StoragePath, file.Options{Existing: true})
 	if errors.Is(err, lake.ErrNotExist) {
 		return refuseAdoption(
 			"The storage %s does not exist: point storage.default_storage_path to the directory with the files", a.storageDir)
@@ -133,11 +131,12 @@ func (a *adopter) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open storage local: %w", err)
 	}
-	a.opened = append(a.opened, a.storage)
+	a.storage = a.opts.Wrap.WrapStorage(a.disk)
+	a.opened = append(a.opened, a.disk)
 	if a.opts.DryRun {
-		err = a.storage.Locked()
+		err = a.disk.Locked()
 	} else {
-		err = a.storage.Lock(fmt.Sprintf("kalamd repair with pid %d and the write buffer %s", os.Getpid(), a.bufferDir))
+		err = a.disk.Lock(fmt.Sprintf("kalamd repair with pid %d and the write buffer %s", os.Getpid(), a.bufferDir))
 	}
 	if err != nil {
 		return err
@@ -210,7 +209,7 @@ func (a *adopter) openBuffer(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open buffer: %w", err)
 	}
-	a.backend, a.opened = b, append(a.opened, b)
+	a.backend, a.opened = a.opts.Wrap.WrapBackend(b), append(a.opened, b)
 	if isNew {
 		return nil
 	}
@@ -235,8 +234,9 @@ func (a *adopter) checkBuffer(ctx context.Context) error {
 		return refuseAdoption("The directory %s holds the write buffer of this very lake, %s: start the server with it. %s",
 			a.bufferDir, record.ID, moveAway)
 	case err == nil && recorded:
-		return refuseAdoption("The directory %s holds the write buffer of the lake %s, and the storage %s is of the lake %s. "+
-			"Give the adopted lake an empty directory (storage.buffer_path)",
+		return refuseAdoption(
+			"The directory %s holds the write buffer of the lake %s, and the storage %s is of the lake %s. "+
+				"Give the adopted lake an empty directory (storage.buffer_path)",
 			a.bufferDir, record.ID, a.storageDir, a.mark.LakeID)
 	}
 	return refuseAdoption("The directory %s holds a write buffer with a catalog of its own. %s", a.bufferDir, moveAway)
@@ -329,9 +329,6 @@ func (a *adopter) begin(ctx context.Context) error {
 	if err := catalog.BeginAdoption(ctx, a.backend, a.opts.Now()); err != nil {
 		return fmt.Errorf("begin the adoption: %w", err)
 	}
-	if err := a.opts.Faults("adopt-begun"); err != nil {
-		return err
-	}
 	names, err := a.backend.Partitions(ctx)
 	if err != nil {
 		return err
@@ -343,9 +340,6 @@ func (a *adopter) begin(ctx context.Context) error {
 		if err := a.backend.DropPartition(ctx, name); err != nil {
 			return fmt.Errorf("remove what an earlier adoption left: %w", err)
 		}
-	}
-	if err := a.opts.Faults("adopt-cleared"); err != nil {
-		return err
 	}
 	c, err := catalog.Open(ctx, a.backend, catalog.Options{Now: a.opts.Now, Logger: a.opts.Logger,
 		BcryptCost: a.config.BcryptCost})
@@ -359,7 +353,7 @@ func (a *adopter) begin(ctx context.Context) error {
 	if err := errors.Join(c.Adopt(ctx, tables, a.numbers), c.Close()); err != nil {
 		return fmt.Errorf("adopt tables: %w", err)
 	}
-	return a.opts.Faults("adopt-catalog")
+	return nil
 }
 
 // adoptBatch is how many users of a table are written at once.
@@ -410,10 +404,7 @@ func (a *adopter) adoptBatch(ctx context.Context, t *lake.FoundTable, found []*l
 	if a.opts.DryRun {
 		return nil
 	}
-	if err := buffer.Adopt(ctx, a.backend, records, a.last); err != nil {
-		return err
-	}
-	return a.opts.Faults("adopt-scopes")
+	return buffer.Adopt(ctx, a.backend, records, a.last)
 }
 
 // judge reports what was found of a scope and makes its manifest of record.
@@ -467,13 +458,10 @@ func (a *adopter) finish(ctx context.Context) error {
 			return fmt.Errorf("mark the storage %s: %w", a.storageDir, err)
 		}
 	}
-	if err := a.opts.Faults("adopt-marked"); err != nil {
-		return err
-	}
 	record := catalog.LakeRecord{ID: a.mark.LakeID, CreatedAt: a.mark.CreatedAt, Generation: a.mark.Generation,
 		Restored: a.unsure}
 	if err := catalog.FinishAdoption(ctx, a.backend, record); err != nil {
 		return fmt.Errorf("record the lake in the write buffer %s: %w", a.bufferDir, err)
 	}
-	return a.opts.Faults("adopt-finished")
+	return nil
 }

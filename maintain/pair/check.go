@@ -21,10 +21,10 @@ import (
 type check struct {
 	log        *slog.Logger
 	now        func() time.Time
-	faults     func(point string) error
 	bufferDir  string        // Absolute, for messages.
 	storageDir string        // Likewise.
-	storage    *file.Storage // nil while the directory is missing.
+	storage    lake.Storage  // nil while the directory is missing.
+	disk       *file.Storage // Likewise: what it is, or wraps.
 	backend    buffer.Backend
 
 	mark     lake.Mark
@@ -36,7 +36,7 @@ type check struct {
 
 func newCheck(cfg Config, o Options) *check {
 	return &check{
-		log: o.Logger, now: o.Now, faults: o.Faults,
+		log: o.Logger, now: o.Now,
 		bufferDir: Absolute(cfg.BufferPath), storageDir: Absolute(cfg.StoragePath),
 	}
 }
@@ -62,7 +62,7 @@ func (c *check) readMark(ctx context.Context) (err error) {
 	if c.storage == nil {
 		return nil
 	}
-	if err := c.storage.Locked(); err != nil {
+	if err := c.disk.Locked(); err != nil {
 		return err
 	}
 	if c.mark, c.marked, err = lake.ReadMark(ctx, c.storage); err != nil {
@@ -270,12 +270,12 @@ func (c *check) confirm(ctx context.Context) error {
 
 // write stores the record, then the mark, and confirms a first record.
 func (c *check) write(ctx context.Context) error {
-	err := errors.Join(catalog.WriteLake(ctx, c.backend, c.record), syncBackend(ctx, c.backend), c.faults("lake-recorded"))
+	err := errors.Join(catalog.WriteLake(ctx, c.backend, c.record), syncBackend(ctx, c.backend))
 	if err != nil {
 		return fmt.Errorf("record the lake in the write buffer %s: %w", c.bufferDir, err)
 	}
 	next := lake.Mark{LakeID: c.record.ID, CreatedAt: c.record.CreatedAt, Generation: c.record.Generation}
-	if err := errors.Join(lake.WriteMark(ctx, c.storage, next), c.faults("lake-marked")); err != nil {
+	if err := lake.WriteMark(ctx, c.storage, next); err != nil {
 		return fmt.Errorf("mark the storage %s: %w", c.storageDir, err)
 	}
 	if !c.record.Unconfirmed {

@@ -31,8 +31,30 @@ type Options struct {
 	Logger  *slog.Logger     // nil discards.
 	Now     func() time.Time // For the time at which a lake was made; nil is time.Now.
 	Backend buffer.Backend   // nil opens Badger in Config.BufferPath.
-	// Faults is called at lake-recorded and lake-marked of a first start.
-	Faults func(point string) error
+	Wrap    Wrap
+}
+
+// Wrap puts something around the halves of a lake, for tests that look at the disk at a
+// call, or fail it. What is nil wraps nothing.
+type Wrap struct {
+	Backend func(buffer.Backend) buffer.Backend
+	Storage func(lake.Storage) lake.Storage
+}
+
+// WrapBackend returns b, wrapped.
+func (w *Wrap) WrapBackend(b buffer.Backend) buffer.Backend {
+	if w.Backend == nil {
+		return b
+	}
+	return w.Backend(b)
+}
+
+// WrapStorage returns s, wrapped.
+func (w *Wrap) WrapStorage(s lake.Storage) lake.Storage {
+	if w.Storage == nil {
+		return s
+	}
+	return w.Storage(s)
 }
 
 func (o *Options) setDefaults() {
@@ -42,16 +64,14 @@ func (o *Options) setDefaults() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Faults == nil {
-		o.Faults = func(string) error { return nil }
-	}
 }
 
 // Pair is both halves of a lake, opened. It is safe for concurrent use.
 type Pair struct {
 	Backend buffer.Backend // nil if Open failed before it was opened.
-	Storage *file.Storage  // Likewise.
+	Storage lake.Storage   // Likewise.
 
+	disk      *file.Storage // What Storage is, or wraps.
 	log       *slog.Logger
 	bufferDir string // As configured.
 	opened    time.Time
@@ -72,7 +92,9 @@ func Open(ctx context.Context, cfg Config, o Options) (*Pair, error) {
 	storage, err := file.Open(cfg.StoragePath, file.Options{Existing: true})
 	switch {
 	case err == nil:
-		p.Storage, c.storage = storage, storage
+		p.disk = storage
+		p.Storage = o.Wrap.WrapStorage(storage)
+		c.storage, c.disk = p.Storage, storage
 	case !errors.Is(err, lake.ErrNotExist):
 		return p, fmt.Errorf("open storage local: %w", err)
 	}
@@ -84,19 +106,21 @@ func Open(ctx context.Context, cfg Config, o Options) (*Pair, error) {
 			return p, err
 		}
 	}
+	p.Backend = o.Wrap.WrapBackend(p.Backend)
 	c.backend = p.Backend
 	if err := c.check(ctx); err != nil {
 		return p, err
 	}
-	if p.Storage == nil {
-		if p.Storage, err = file.New(cfg.StoragePath); err != nil {
+	if p.disk == nil {
+		if p.disk, err = file.New(cfg.StoragePath); err != nil {
 			return p, fmt.Errorf("open storage local: %w", err)
 		}
+		p.Storage = o.Wrap.WrapStorage(p.disk)
 		c.storage = p.Storage
 	}
-	p.Storage.KeepFree(p.reserve)
+	p.disk.KeepFree(p.reserve)
 	holder := fmt.Sprintf("kalamd with pid %d and the write buffer %s", os.Getpid(), c.bufferDir)
-	if err := p.Storage.Lock(holder); err != nil {
+	if err := p.disk.Lock(holder); err != nil {
 		return p, err
 	}
 	if err := c.confirm(ctx); err != nil {
@@ -133,7 +157,8 @@ func Inspect(ctx context.Context, cfg Config, o Options) (*Pair, error) {
 	if err != nil {
 		return p, fmt.Errorf("open storage local: %w", err)
 	}
-	p.Storage, c.storage = storage, storage
+	p.disk, p.Storage = storage, storage
+	c.storage, c.disk = storage, storage
 	if err := c.readMark(ctx); err != nil {
 		return p, err
 	}
@@ -153,8 +178,8 @@ func Inspect(ctx context.Context, cfg Config, o Options) (*Pair, error) {
 
 // Close closes the storage, then the buffer.
 func (p *Pair) Close() (err error) {
-	if p.Storage != nil {
-		err = p.Storage.Close()
+	if p.disk != nil {
+		err = p.disk.Close()
 	}
 	if p.Backend != nil {
 		err = errors.Join(err, p.Backend.Close())

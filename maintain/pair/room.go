@@ -28,12 +28,12 @@ const (
 // reserve returns how many bytes of its disk the lake leaves free: what the write buffer
 // needs, where both are on one.
 func (p *Pair) reserve() int64 {
-	if teller, ok := p.Backend.(roomTeller); ok && p.Storage.SharesDisk(p.bufferDir) {
+	if teller, ok := p.Backend.(roomTeller); ok && p.disk.SharesDisk(p.bufferDir) {
 		if _, reserve, known := teller.Room(); known {
 			return reserve / lakeShare
 		}
 	}
-	total, _ := p.Storage.Space()
+	total, _ := p.disk.Space()
 	return min(total/ownDiskShare, ownDiskMost)
 }
 
@@ -46,7 +46,7 @@ func (p *Pair) ShortOfRoom() (reasons []string) {
 			reasons = append(reasons, fmt.Sprintf(form, "write buffer", mebibytes(free), mebibytes(need)))
 		}
 	}
-	total, free := p.Storage.Space()
+	total, free := p.disk.Space()
 	if need := p.reserve(); total > 0 && free < need {
 		reasons = append(reasons, fmt.Sprintf(form, "storage", mebibytes(free), mebibytes(need)))
 	}
@@ -68,7 +68,7 @@ var errNoRoom = errors.New("the writing was ended")
 // the lake leaves free: how large it gets is not known before. stop ends the watching.
 func (p *Pair) WatchRoom(ctx context.Context) (watched context.Context, stop func()) {
 	watched, cancel := context.WithCancelCause(ctx)
-	if total, _ := p.Storage.Space(); total == 0 {
+	if total, _ := p.disk.Space(); total == 0 {
 		return watched, func() { cancel(nil) }
 	}
 	done := make(chan struct{})
@@ -82,7 +82,7 @@ func (p *Pair) WatchRoom(ctx context.Context) (watched context.Context, stop fun
 				return
 			case <-wait.C:
 			}
-			_, free := p.Storage.Space()
+			_, free := p.disk.Space()
 			need := p.reserve()
 			switch {
 			case free < need:

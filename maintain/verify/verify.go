@@ -121,7 +121,8 @@ func (v *verifier) manifests(ctx context.Context) error {
 		for i := range m.Manifest.Segments {
 			seg := &m.Manifest.Segments[i]
 			if other, taken := v.named[seg.Path]; taken {
-				v.problem("%s: tables %d and %d, users '%s' and '%s' name it both", seg.Path, other.Table, m.Scope.Table, other.User, m.Scope.User)
+				v.problem("%s: tables %d and %d, users '%s' and '%s' name it both",
+					seg.Path, other.Table, m.Scope.Table, other.User, m.Scope.User)
 			}
 			v.named[seg.Path] = m.Scope
 			if !known {
@@ -160,7 +161,8 @@ func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.
 		return context.Cause(ctx)
 	}
 	if errors.Is(err, lake.ErrNoSidecar) {
-		v.problem("table %s, user '%s': %v; a server makes it anew when it needs it, if the Parquet file is whole", t.ID, seg.User, err)
+		v.problem("table %s, user '%s': %v; a server makes it anew when it needs it, if the Parquet file is whole",
+			t.ID, seg.User, err)
 	} else if err != nil {
 		v.problem("table %s, user '%s': %v", t.ID, seg.User, err)
 	}

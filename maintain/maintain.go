@@ -1,0 +1,260 @@
+package maintain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/maintain/pair"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/segments"
+)
+
+// Copier writes Parquet files; package query does.
+type Copier interface {
+	// CopyParquet writes the rows of the spec as one file and returns their number. On an
+	// error a part of the file may be left, which the caller removes.
+	CopyParquet(ctx context.Context, spec query.CopySpec) (rows int64, err error)
+}
+
+// Options are what a Maintainer works on. All but Logger and Now must be set.
+type Options struct {
+	Config   Config
+	Pair     *pair.Pair
+	Catalog  *catalog.Catalog
+	Lake     *lake.Lake
+	Store    *buffer.Store
+	Segments *segments.Reader
+	Refs     *catalog.TableRefs // Who uses a table: one that was dropped is removed afterwards.
+	Copier   Copier
+	Logger   *slog.Logger     // nil discards.
+	Now      func() time.Time // nil is time.Now.
+}
+
+// deps is what the tasks share.
+type deps struct {
+	config   Config
+	pair     *pair.Pair
+	catalog  *catalog.Catalog
+	lake     *lake.Lake
+	store    *buffer.Store
+	segments *segments.Reader
+	refs     *catalog.TableRefs
+	copier   Copier
+	log      *slog.Logger
+	now      func() time.Time
+	runner   *jobs.Runner // Made after the tasks that it runs.
+
+	staged   staged
+	obsolete obsoleteFiles
+}
+
+// Maintainer runs the jobs of a server. It is safe for concurrent use; New, Run and Close
+// are called once each, in this order.
+type Maintainer struct {
+	*deps
+	flushes     *flushes
+	compactions *compactions
+	cleaner     *cleaner
+	dropped     *droppedTables
+	streams     *streams
+	scrubs      *scrubs
+	stopOnce    sync.Once
+}
+
+// New returns a Maintainer that does nothing before Run.
+func New(o Options) (*Maintainer, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	d := &deps{
+		config: o.Config, pair: o.Pair, catalog: o.Catalog, lake: o.Lake, store: o.Store, segments: o.Segments,
+		refs: o.Refs, copier: o.Copier, log: o.Logger, now: o.Now,
+		obsolete: obsoleteFiles{wake: make(chan struct{}, 1)},
+	}
+	m := &Maintainer{
+		deps:        d,
+		compactions: &compactions{deps: d},
+		cleaner:     &cleaner{deps: d},
+		dropped:     &droppedTables{d},
+		streams:     &streams{d},
+		scrubs:      newScrubs(d),
+	}
+	flushes, err := newFlushes(d, m.compactions, m.streams)
+	if err != nil {
+		return nil, err
+	}
+	m.flushes = flushes
+	retries := o.Config.Jobs.MaxRetries
+	if retries == 0 {
+		retries = -1 // The runner's word for none.
+	}
+	d.runner = jobs.NewRunner(o.Catalog, jobs.Options{
+		Workers: o.Config.Jobs.MaxConcurrent, MaxRetries: retries, Node: o.Config.Node, Logger: o.Logger, Now: o.Now,
+		Ended: m.flushes.ended, Types: m.jobTypes(),
+	})
+	return m, d.runner.ScheduleTypes()
+}
+
+// jobTypes lists every kind of job, in the order in which a start recovers them.
+func (m *Maintainer) jobTypes() []jobs.Type {
+	return []jobs.Type{
+		m.dropped.jobType(),
+		m.flushes.jobType(),
+		m.compactions.jobType(m.flushes, m.cleaner),
+		m.streams.jobType(),
+		m.cleaner.jobType(),
+		m.scrubs.jobType(),
+		historyJobType(m.deps),
+	}
+}
+
+// submit submits a job of the server's own; a failure is logged, the next time of the
+// schedule tries again.
+func (d *deps) submit(ctx context.Context, j kalam.Job) {
+	if _, _, err := d.runner.Submit(ctx, j); err != nil && kalam.CodeOf(err) != kalam.CodeShuttingDown {
+		d.log.Error("scheduled job not submitted", "kind", string(j.Kind), "error", err)
+	}
+}
+
+// constantKey is the key of a kind of job of which one is active at a time.
+func constantKey(key string) func(kalam.Job) string { return func(kalam.Job) string { return key } }
+
+// Run runs the jobs, their schedules and what a crash left unfinished. It returns nil when
+// ctx ends.
+func (m *Maintainer) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := m.runner.Recover(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error { return m.runner.Run(ctx) })
+	g.Go(func() error { return m.flushes.scheduler.Run(ctx) })
+	g.Go(func() error {
+		m.sweep(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		m.scrubs.watchDamage(ctx)
+		return nil
+	})
+	return g.Wait()
+}
+
+// Shutdown refuses new jobs, ends a scrub, waits for the other running ones and, unless
+// flush.on_shutdown is off, flushes every table. What ctx cuts short stays
+// safely in the buffer. Run must still be running.
+func (m *Maintainer) Shutdown(ctx context.Context) error {
+	m.stopOnce.Do(func() { close(m.scrubs.stopping) })
+	if timeout := m.config.Jobs.ShutdownTimeoutSeconds; timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(timeout)*time.Second)
+		defer cancel()
+	}
+	var final func() []kalam.Job
+	if m.config.Flush.OnShutdown {
+		final = m.flushes.finalJobs
+	}
+	err := m.runner.Drain(ctx, final)
+	if errors.Is(err, context.DeadlineExceeded) {
+		m.log.Warn("stopping before all tables were flushed; their rows stay in the buffer")
+		return nil
+	}
+	return err
+}
+
+// Close removes the files of replaced segments that are left. Run must have returned, the
+// buffer must be closed, and the lake still open.
+func (m *Maintainer) Close() { m.removeObsolete(context.Background()) }
+
+// Flush submits the flush of a table; existing says that one was active already.
+func (m *Maintainer) Flush(ctx context.Context, t *kalam.Table) (job kalam.Job, existing bool, err error) {
+	return m.runner.Submit(ctx, flushJob(t, jobs.TriggerManual))
+}
+
+// Compact submits the compaction of all segments of a table; existing says that one was
+// active already. With retain, deleted rows are kept for that many hours and what is left of
+// older ones is removed.
+func (m *Maintainer) Compact(
+	ctx context.Context, t *kalam.Table, retain *int,
+) (job kalam.Job, existing bool, err error) {
+	return m.runner.Submit(ctx, compactJob(t, true, retain))
+}
+
+// Remove submits the removal of what a dropped table leaves.
+func (m *Maintainer) Remove(ctx context.Context, t *kalam.Table) (kalam.Job, error) {
+	return m.dropped.submitRemoval(ctx, t)
+}
+
+// Cancel ends a job, as jobs.Runner.Cancel does.
+func (m *Maintainer) Cancel(ctx context.Context, id kalam.JobID) error {
+	return m.runner.Cancel(ctx, id)
+}
+
+// JobType returns the name of a kind of job.
+func (m *Maintainer) JobType(kind kalam.JobKind) string { return m.runner.TypeName(kind) }
+
+// Scrub compares the files of the lake with the record now, as the job does, and calls
+// progress from time to time. An error means that not all files were looked at.
+func (m *Maintainer) Scrub(ctx context.Context, progress func(ScrubResult)) (ScrubResult, error) {
+	return m.scrubs.Scrub(ctx, progress)
+}
+
+// RemoveOrphans removes the files that belong to nothing now, as the job does.
+func (m *Maintainer) RemoveOrphans(ctx context.Context) (OrphanResult, error) {
+	return m.cleaner.RemoveOrphans(ctx)
+}
+
+// EvictExpired removes the expired rows of all STREAM tables now, as the job does.
+func (m *Maintainer) EvictExpired(ctx context.Context) error {
+	var failed []error
+	for _, t := range m.streams.StreamTables() {
+		_, err := m.streams.EvictBefore(ctx, t, m.now().Add(-t.Options.TTL))
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// Policy says what flushes t by itself, for people.
+func (m *Maintainer) Policy(t *kalam.Table) string { return m.flushes.describe(t) }
+
+// NextFlush returns when t falls due if nothing more is written to it; zero is never.
+// In the past: its flush runs, waits for its turn, or is tried again after a failure.
+func (m *Maintainer) NextFlush(t *kalam.Table) time.Time { return m.flushes.next(t) }
+
+// Prepare makes the folder of a SHARED table, before the table becomes visible.
+func (m *Maintainer) Prepare(ctx context.Context, t *kalam.Table) error {
+	return m.lake.PrepareTable(ctx, t)
+}
+
+// Damage says which segments are known to be damaged, "" when none is.
+func (m *Maintainer) Damage() string { return m.segments.Damage().Reason() }
+
+// Degraded says what does not work as it should: flushes that fail, damaged segments, disks
+// that are nearly full.
+func (m *Maintainer) Degraded() (reasons []string) {
+	for _, n := range m.flushes.failing.list() {
+		if t, ok := m.catalog.TableByNumber(n); ok { // A table that was dropped fails no longer.
+			reasons = append(reasons, fmt.Sprintf("flush of table %s fails", t.ID))
+		}
+	}
+	if reason := m.segments.Damage().Reason(); reason != "" {
+		reasons = append(reasons, reason)
+	}
+	return append(reasons, m.pair.ShortOfRoom()...)
+}

@@ -1,0 +1,83 @@
+package maintain
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/lake"
+)
+
+// eachManifest calls f for every scope of t that has something in the lake. A
+// scope whose manifest is damaged is logged and left out.
+func (d *deps) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Scope, buffer.Manifest) error) error {
+	if !t.Flushable() {
+		return nil
+	}
+	for sc, err := range d.store.Scopes(ctx, t.Number) {
+		if err != nil {
+			return err
+		}
+		m, err := d.store.Manifest(ctx, sc)
+		if err != nil {
+			d.log.Error("manifest cannot be read; the scope is not available", "table", t.ID.String(), "error", err)
+			continue
+		}
+		if m.Version == 0 {
+			continue
+		}
+		if err := f(sc, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SyncManifest makes manifest.json equal to the record, which is m or, when flushes
+// and compactions run beside, a later one. A commit is in the buffer before it is in
+// manifest.json: one that is newer than the record tells of an older buffer.
+func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope, m buffer.Manifest) error {
+	for {
+		_, err := d.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m))
+		if !errors.Is(err, lake.ErrNewerManifest) {
+			return err
+		}
+		now, readErr := d.store.Manifest(ctx, sc)
+		if readErr != nil {
+			return errors.Join(err, readErr)
+		}
+		if now.Version == m.Version {
+			return errors.Join(err, d.pair.NoteRestored(ctx))
+		}
+		m = now
+	}
+}
+
+func lakeManifest(m buffer.Manifest) lake.Manifest {
+	return lake.Manifest{Version: int64(m.Version), CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, Segments: m.Segments}
+}
+
+// writeManifest rewrites manifest.json beside the files of a scope from the
+// manifest of record.
+func (d *deps) writeManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope) error {
+	return d.writeManifests(ctx, t, []kalam.Scope{sc})
+}
+
+// writeManifests is writeManifest of several scopes.
+func (d *deps) writeManifests(ctx context.Context, t *kalam.Table, scopes []kalam.Scope) error {
+	replaced := d.obsolete.replacedIn(scopes)
+	manifests := make([]lake.ScopeManifest, len(scopes))
+	for i, sc := range scopes {
+		m, err := d.store.Manifest(ctx, sc)
+		if err != nil {
+			return err
+		}
+		manifests[i] = lake.ScopeManifest{Table: t, User: sc.User, Manifest: lakeManifest(m)}
+	}
+	if err := d.lake.WriteManifests(ctx, manifests); err != nil {
+		return err
+	}
+	d.obsolete.unname(replaced)
+	return nil
+}

@@ -1,0 +1,181 @@
+package maintain
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/segments"
+)
+
+// obsoleteFiles are the segments that compactions replaced and whose files are still
+// there: they go when nobody reads them any more. After a crash what is left of
+// them are orphans.
+type obsoleteFiles struct {
+	mu   sync.Mutex // guards list and the entries
+	list []*obsoleteNote
+	wake chan struct{} // Holds one token when the sweeper has something to look at.
+
+	removing sync.Mutex // Serialises removals, so that they keep the order of the compactions.
+}
+
+// obsoleteNote is what one compaction replaced.
+type obsoleteNote struct {
+	scope     kalam.Scope
+	segments  []kalam.Segment // Oldest first.
+	committed bool            // Their replacement is.
+	unread    bool
+	unnamed   bool // manifest.json does not name them any more.
+}
+
+// add notes segments whose replacement is about to be committed.
+func (r *obsoleteFiles) add(sc kalam.Scope, segments []kalam.Segment) *obsoleteNote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := &obsoleteNote{scope: sc, segments: segments}
+	r.list = append(r.list, n)
+	return n
+}
+
+// forget ends a note: the segments were not replaced.
+func (r *obsoleteFiles) forget(n *obsoleteNote) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.list {
+		if r.list[i] == n {
+			r.list = append(r.list[:i:i], r.list[i+1:]...)
+			return
+		}
+	}
+}
+
+// free says that nobody reads the segments any more.
+func (r *obsoleteFiles) free(n *obsoleteNote) {
+	r.mu.Lock()
+	n.unread = true
+	r.mu.Unlock()
+	r.awaken()
+}
+
+// commit says that the segments were replaced.
+func (r *obsoleteFiles) commit(n *obsoleteNote) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n.committed = true
+}
+
+// replacedIn returns the notes of scopes whose segments the manifests of record do not
+// name any more, but manifest.json may.
+func (r *obsoleteFiles) replacedIn(scopes []kalam.Scope) (notes []*obsoleteNote) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.list {
+		if n.committed && !n.unnamed && slices.Contains(scopes, n.scope) {
+			notes = append(notes, n)
+		}
+	}
+	return notes
+}
+
+// unname says that manifest.json does not name the segments of notes any more. Until
+// then they stay: who has only the files must find what it names.
+func (r *obsoleteFiles) unname(notes []*obsoleteNote) {
+	if len(notes) == 0 {
+		return
+	}
+	r.mu.Lock()
+	for _, n := range notes {
+		n.unnamed = true
+	}
+	r.mu.Unlock()
+	r.awaken()
+}
+
+func (r *obsoleteFiles) awaken() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take removes from the list, and returns, the segments that nobody reads or names.
+func (r *obsoleteFiles) take() (segments []kalam.Segment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var rest []*obsoleteNote
+	for _, n := range r.list {
+		if n.unread && n.unnamed {
+			segments = append(segments, n.segments...)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	r.list = rest
+	return segments
+}
+
+// of returns how many replaced segments of a table are still there.
+func (r *obsoleteFiles) of(n kalam.TableNumber) (segments int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, note := range r.list {
+		if note.scope.Table == n {
+			segments += len(note.segments)
+		}
+	}
+	return segments
+}
+
+// has reports whether a segment may still be read.
+func (r *obsoleteFiles) has(k segments.Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.list {
+		for i := range n.segments {
+			if segments.KeyOf(&n.segments[i]) == k {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sweep removes replaced segments as their last readers end, until ctx does.
+func (d *deps) sweep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.obsolete.wake:
+			d.removeObsolete(ctx)
+		}
+	}
+}
+
+// removeObsolete deletes the files of replaced segments that nobody reads. The
+// oldest go first: a reader of the folder that knows no manifest must not find a
+// row without the tombstone that came later. They stay while it is not certain that
+// a power cut cannot bring back the manifest that names them. Those that a restored
+// buffer shares with newer copies of it stay for good.
+func (d *deps) removeObsolete(ctx context.Context) {
+	d.obsolete.removing.Lock()
+	defer d.obsolete.removing.Unlock()
+	unread := d.obsolete.take()
+	if len(unread) == 0 {
+		return
+	}
+	if err := d.pair.Sync(context.WithoutCancel(ctx)); err != nil {
+		d.log.Warn("files of compacted segments not removed; they are removed as orphans later", "error", err)
+		return
+	}
+	for _, s := range unread {
+		if d.pair.Shares(&s) {
+			d.log.Info("file of a compacted segment kept: the write buffer is older than the storage", "path", s.Path)
+			continue
+		}
+		if err := d.lake.Remove(context.WithoutCancel(ctx), &s); err != nil {
+			d.log.Warn("file of a compacted segment not removed; it is removed as an orphan later", "path", s.Path, "error", err)
+		}
+	}
+}
