@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/spelling"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -13,7 +14,7 @@ const maxDepth = 1000
 // returns the SQL, rewritten for DuckDB, and its place in the source; blank
 // when there is none. The SQL is balanced in its brackets.
 func (p *parser) capture(stop func(p *parser) bool) (sql string, pos int, err error) {
-	var w watch
+	var w spelling.Watch
 	start, end := p.tok.Pos, p.tok.Pos
 	p.closers = p.closers[:0]
 	for {
@@ -33,14 +34,14 @@ func (p *parser) capture(stop func(p *parser) bool) (sql string, pos int, err er
 		if closed {
 			break
 		}
-		w.see(p.lex.Src, p.tok)
+		w.See(p.lex.Src, p.tok)
 		end = p.tok.End
 		p.advance()
 	}
-	if !w.needed {
+	if !w.Needed {
 		return p.lex.Src[start:end], start, nil
 	}
-	edits, err := rewrite(p.lex.Src, start, end)
+	edits, err := spelling.Rewrite(p.lex.Src, start, end)
 	if err != nil {
 		return "", start, err
 	}

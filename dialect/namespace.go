@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kalamlake/kalam/dialect/spelling"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -36,7 +38,7 @@ func CheckColumnName(id Ident) error {
 	case id.Quoted && !sqltext.IsValueWord(id.Name):
 		return kalam.CheckIdentifier("column", id.Name)
 	}
-	if sqltext.WordIn(id.Name, columnWords) {
+	if sqltext.WordIn(id.Name, spelling.ColumnWords) {
 		return nil
 	}
 	err := checkName("column", id.Name)

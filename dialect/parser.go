@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/kalamlake/kalam/dialect/spelling"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -239,7 +241,7 @@ func (p *parser) ident(what string) (Ident, error) {
 	text := p.text(p.tok)
 	switch p.tok.Kind {
 	case sqltext.Word:
-		if sqltext.IsReserved(text) && !sqltext.WordIn(text, softWords) && !p.dotted() {
+		if sqltext.IsReserved(text) && !sqltext.WordIn(text, spelling.SoftWords) && !p.dotted() {
 			return id, p.unexpectedWord(what)
 		}
 		id.Name = text

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/kalamlake/kalam/dialect/spelling"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -45,7 +47,7 @@ func (p *parser) tableQuery(st *SubscribeTo, pos int, where string) error {
 	if where == "" {
 		pos = p.prev.End // Of the table's name.
 	}
-	edits, err := rewrite(p.lex.Src, st.Pos, pos)
+	edits, err := spelling.Rewrite(p.lex.Src, st.Pos, pos)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
-package dialect
+package spelling
 
 import (
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -43,7 +44,7 @@ func jsonOperators(src string, toks []sqltext.Token) (calls, error) {
 				c.lambda[i] = true // Whatever it is, nothing that we know reaches across it.
 				continue
 			}
-			return out, syntaxError(t.Pos, sqltext.FlawPlaceholder+" '?'; placeholders are $1, $2, ...")
+			return out, kalam.Errorf(kalam.CodeInvalidSQL, sqltext.FlawPlaceholder+" '?'; placeholders are $1, $2, ...").At(t.Pos)
 		}
 		c.begin[i] = int32(left)
 		if arrow && c.isAlone(left, right) {

@@ -1,39 +1,41 @@
-package dialect
+package spelling
 
 import (
 	"strings"
 
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// watch notices, token by token, whether raw SQL needs a rewrite.
-type watch struct {
-	needed bool
+// Watch notices, token by token, whether raw SQL needs a rewrite.
+type Watch struct {
+	Needed bool             // Rewrite has something to do.
 	limit  uint8            // 1 after LIMIT, 2 after LIMIT n, 3 after LIMIT n,
 	last   [3]sqltext.Token // The tokens before, the nearest first.
 }
 
-func (w *watch) see(src string, t sqltext.Token) {
+// See takes the next token of src, in their order.
+func (w *Watch) See(src string, t sqltext.Token) {
 	switch t.Kind {
 	case sqltext.Backtick, sqltext.Hex, sqltext.HexNumber:
-		w.needed = true
+		w.Needed = true
 	case sqltext.String, sqltext.Escape, sqltext.Dollar:
 		s := src[t.Pos:t.End]
 		if strings.IndexByte(s, 0) >= 0 || t.Kind == sqltext.Escape && strings.IndexByte(s, '\\') >= 0 {
-			w.needed = true
+			w.Needed = true
 		}
 	case sqltext.Op:
-		w.needed = w.needed || isQuestion(t) || isArrow(src, t) || isStar(t) &&
+		w.Needed = w.Needed || isQuestion(t) || isArrow(src, t) || isStar(t) &&
 			sqltext.IsDot(w.last[0]) && sqltext.IsDot(w.last[2])
 	case sqltext.Word:
-		w.needed = w.needed || t.End-t.Pos == 2 && sqltext.WordIn(src[t.Pos:t.End], softWords)
+		w.Needed = w.Needed || t.End-t.Pos == 2 && sqltext.WordIn(src[t.Pos:t.End], SoftWords)
 	case sqltext.Punct:
-		w.needed = w.needed || sqltext.IsDot(t) && !sqltext.IsDot(w.last[1]) && isKeyword(src, w.last[0])
+		w.Needed = w.Needed || sqltext.IsDot(t) && !sqltext.IsDot(w.last[1]) && isKeyword(src, w.last[0])
 	}
 	w.last[0], w.last[1], w.last[2] = t, w.last[0], w.last[1]
 	w.limit = limitState(w.limit, src, t)
 	if w.limit == 4 {
-		w.needed = true
+		w.Needed = true
 	}
 }
 
@@ -106,13 +108,13 @@ func opensName(src string, toks []sqltext.Token, i int) bool {
 	return i+1 < len(toks) && sqltext.IsDot(toks[i+1]) && isKeyword(src, toks[i]) && (i == 0 || !sqltext.IsDot(toks[i-1]))
 }
 
-// rewrite returns the edits that turn src[start:end] into SQL that DuckDB
+// Rewrite returns the edits that turn src[start:end] into SQL that DuckDB
 // reads in the meaning of this dialect: `name` becomes "name", default.t becomes
 // "default".t and likewise every keyword before a dot, ns.t.* "ns.t".*, LIMIT n, m
 // becomes LIMIT m OFFSET n, a ? b becomes json_contains(a, b), a -> b (a -> b), hexadecimal
 // literals become BLOB literals, and strings are spelled so that DuckDB takes
 // them. The range has been lexed without error.
-func rewrite(src string, start, end int) (sqltext.Edits, error) {
+func Rewrite(src string, start, end int) (sqltext.Edits, error) {
 	toks := tokens(src, start, end)
 	calls, err := jsonOperators(src, toks)
 	if err != nil {
@@ -192,7 +194,7 @@ func respell(e sqltext.Edits, src string, toks []sqltext.Token, i int) (sqltext.
 	case sqltext.Hex, sqltext.HexNumber:
 		value, bad := sqltext.HexText(src[t.Pos:t.End])
 		if bad != "" {
-			return nil, syntaxError(t.Pos, "Syntax error: %s", bad)
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: %s", bad).At(t.Pos)
 		}
 		out = blobLiteral(value)
 	case sqltext.String, sqltext.Escape, sqltext.Dollar:
@@ -229,7 +231,7 @@ func respellString(src string, t sqltext.Token) (string, error) {
 	l := sqltext.NewLexer(src)
 	value, bad := l.Text(t)
 	if bad != "" {
-		return "", syntaxError(t.Pos, "Syntax error: %s", bad)
+		return "", kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: %s", bad).At(t.Pos)
 	}
 	if strings.IndexByte(value, 0) < 0 {
 		return sqltext.QuoteString(value), nil

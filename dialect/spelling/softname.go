@@ -1,21 +1,21 @@
-package dialect
+package spelling
 
 import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// softWords are reserved in DuckDB's grammar and names in PostgreSQL and KalamDB. Here
+// SoftWords are reserved in DuckDB's grammar and names in PostgreSQL and KalamDB. Here
 // they are names where the grammar has no use for them: see softName.
-const softWords = " AT BY "
+const SoftWords = " AT BY "
 
-// columnWords can name a column without quotes, though KalamDB takes them for no table.
-const columnWords = softWords + "INDEX "
+// ColumnWords can name a column without quotes, though KalamDB takes them for no table.
+const ColumnWords = SoftWords + "INDEX "
 
 // softName reports whether token i is one of softWords and stands for a name: BY is none
 // after GROUP, ORDER and PARTITION and before NAME, AT none before TIME and a parenthesis.
 func softName(src string, toks []sqltext.Token, i int) bool {
 	t := toks[i]
-	if t.Kind != sqltext.Word || t.End-t.Pos != 2 || !sqltext.WordIn(src[t.Pos:t.End], softWords) {
+	if t.Kind != sqltext.Word || t.End-t.Pos != 2 || !sqltext.WordIn(src[t.Pos:t.End], SoftWords) {
 		return false
 	}
 	text := func(i int) string {
