@@ -49,8 +49,11 @@ type Error struct {
 	Details   string // The statement's text, for admins only.
 	Statement int    // 1-based number of the statement that failed, 0 when none did.
 	Position  int    // 1-based byte offset of the fault in the SQL sent, 0 when unknown.
+	Hint      string // What to do about it, "" when the server does not say.
 	Status    int    // HTTP status, 0 when there was no answer.
 	Err       error  // Cause.
+
+	Suggestions []string // Names for which one was perhaps mistyped.
 
 	unsent bool // The request never left this side.
 }

@@ -46,6 +46,27 @@ func (r *Result) WriteJSON(w io.Writer) error {
 	return err
 }
 
+// WriteJSONLines writes the objects of JSON, one a line and nothing around them.
+func (r *Result) WriteJSONLines(w io.Writer) error {
+	keys := r.objectKeys()
+	b := make([]byte, 0, chunk)
+	for _, row := range r.rows {
+		if len(row) == 0 {
+			b = append(b, '{')
+		}
+		for j, cell := range row {
+			b = append(append(b, keys[j]...), cell...)
+		}
+		b = append(b, "}\n"...)
+		var err error
+		if b, err = spill(w, b); err != nil {
+			return err
+		}
+	}
+	_, err := w.Write(b)
+	return err
+}
+
 // chunk is the size from which output is written.
 const chunk = 32 << 10
 

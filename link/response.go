@@ -192,7 +192,7 @@ func decodeResult(raw *rawResult, took time.Duration) (*Result, error) {
 func responseError(status int, w *wire.Error) *Error {
 	e := &Error{
 		Kind: KindSQL, Code: w.Code, Message: w.Message, Details: w.Details,
-		Statement: w.StatementIndex, Position: w.Position, Status: status,
+		Statement: w.StatementIndex, Position: w.Position, Status: status, Hint: w.Hint, Suggestions: w.Suggestions,
 	}
 	switch w.Code {
 	case wire.CodeMissingAuthorization, wire.CodeTokenExpired, wire.CodeInvalidCredentials, wire.CodeAccountLocked,

@@ -55,6 +55,15 @@ type Config struct {
 	Timeout time.Duration // Of one request; 0 is that of the settings, below 0 none.
 	Verbose bool          // Show codes and decisions on standard error.
 
+	Variables []string // name=value, for :name in statements.
+	Params    []string // Values of $1 to $n in Command or Subscribe.
+	Null      *string  // How NULL is shown; nil is that of the settings for people, nothing for programs.
+	Quiet     bool     // Show results and errors only.
+	ReadOnly  bool     // Refuse statements that may write.
+
+	NoSpinner        bool          // Do not show how long a request takes.
+	LoadingThreshold time.Duration // After which that is shown.
+
 	Getenv func(string) string // nil is os.Getenv.
 	Now    func() time.Time    // nil is time.Now.
 
@@ -96,6 +105,14 @@ func (c Config) withDefaults() (Config, error) {
 		return c, usagef("--subscription-timeout must not be negative")
 	case c.Token != "" && c.APIKey != "":
 		return c, usagef("only one of --token and --apikey may be given")
+	}
+	if len(c.Params) > 0 && c.Command == nil && c.Subscribe == "" {
+		return c, usagef("--param needs --command or --subscribe")
+	}
+	for _, v := range c.Variables {
+		if _, _, err := parseVariable(v); err != nil {
+			return c, err
+		}
 	}
 	if c.Namespace != "" {
 		if err := kalam.CheckIdentifier("namespace", c.Namespace); err != nil {

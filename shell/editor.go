@@ -16,6 +16,9 @@ type Editor interface {
 	// the user typed Ctrl+C, or that of ctx. What is written next begins on a new
 	// line.
 	ReadLine(ctx context.Context, prompt string) (string, error)
+	// Ask shows a question and returns the line that answers it, which is no statement
+	// and no part of the history.
+	Ask(ctx context.Context, question string) (string, error)
 	// Remember adds a statement to the history, if the editor has one. Its error is
 	// that of the history's file.
 	Remember(statement string) error
@@ -79,6 +82,10 @@ func (e *lineEditor) ReadLine(ctx context.Context, prompt string) (string, error
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+}
+
+func (e *lineEditor) Ask(ctx context.Context, question string) (string, error) {
+	return e.ReadLine(ctx, question)
 }
 
 // newLine ends the line of a prompt to which nothing was typed.

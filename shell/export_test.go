@@ -63,5 +63,6 @@ func Interact(ctx context.Context, c Config, e Editor, interrupts chan struct{},
 	if !s.greet(ctx, nil) {
 		return ExitError
 	}
-	return s.interact(ctx, e, interrupts)
+	s.line = e
+	return s.interact(ctx, interrupts)
 }

@@ -30,6 +30,8 @@ type fake struct {
 	gone     chan struct{} // Told when its client has gone.
 	live     []string      // Frames that follow an acknowledgement.
 	liveSQL  []wire.Subscribe
+	socket   *websocket.Conn // The last one.
+	liveID   string          // Of the last subscription.
 	sockets  sync.WaitGroup
 	stop     context.Context
 }
@@ -108,12 +110,22 @@ var answers = map[string]string{
 	"SELECT wide": `{"schema":[{"name":"id","data_type":"Int","index":0},{"name":"title","data_type":"Text","index":1},{"name":"body","data_type":"Text","index":2}],` +
 		`"rows":[[1,"short","` + strings.Repeat("長い文章", 20) + `"],[2,"` + strings.Repeat("title ", 12) +
 		`","x"]],"row_count":2,"as_user":"alice"}`,
-	"INSERT": `{"row_count":2,"message":"Inserted 2 row(s)","as_user":"alice"}`,
-	"CREATE": `{"row_count":0,"message":"Table 'app.t' created","as_user":"alice"}`,
-	"USE":    `{"row_count":0,"message":"Current namespace: chat","as_user":"alice"}`,
-	"BEGIN":  `{"row_count":0,"message":"BEGIN","as_user":"alice"}`,
-	"COMMIT": `{"row_count":0,"message":"COMMIT","as_user":"alice"}`,
+	"SELECT many":       `{"schema":[{"name":"n","data_type":"Int","index":0}],"rows":[[1],[2],[3],[4],[5]],"row_count":5,"as_user":"alice"}`,
+	"STORAGE FLUSH ALL": `{"row_count":0,"message":"Storage flush started for 1 table(s)","as_user":"alice","job_ids":["FL-1","FL-2"]}`,
+	"SELECT job_id, status, coalesce(error, message, progress, '') FROM system.jobs WHERE job_id IN ('FL-1', 'FL-2')": jobStates,
+	"SELECT job_id, status, coalesce(error, message, progress, '') FROM system.jobs WHERE job_id IN ('FL-2', 'FL-1')": jobStates,
+	"EXECUTE": `{"row_count":1,"message":"Inserted 1 row(s)","as_user":"bob"}`,
+	"DELETE":  `{"row_count":1,"message":"Deleted 1 row(s)","as_user":"alice"}`,
+	"INSERT":  `{"row_count":2,"message":"Inserted 2 row(s)","as_user":"alice"}`,
+	"CREATE":  `{"row_count":0,"message":"Table 'app.t' created","as_user":"alice"}`,
+	"USE":     `{"row_count":0,"message":"Current namespace: chat","as_user":"alice"}`,
+	"BEGIN":   `{"row_count":0,"message":"BEGIN","as_user":"alice"}`,
+	"COMMIT":  `{"row_count":0,"message":"COMMIT","as_user":"alice"}`,
 }
+
+const jobStates = `{"schema":[{"name":"job_id","data_type":"Text","index":0},{"name":"status","data_type":"Text","index":1},` +
+	`{"name":"m","data_type":"Text","index":2}],"rows":[["FL-1","completed","Flushed app.t"],["FL-2","failed","no space"]],` +
+	`"row_count":2,"as_user":"alice"}`
 
 func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 	var q wire.SQLRequest
@@ -142,6 +154,11 @@ func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 	var results []string
 	for i, part := range fragments {
 		word := strings.Fields(part.Text)[0]
+		if word == "ADVISE" {
+			reply(w, 400, `{"status":"error","results":[],"took":1,"error":{"code":"INVALID_SQL","message":"column bdoy does not exist",`+
+				`"position":8,"hint":"\\d notes lists the columns","suggestions":["body","baby"]}}`)
+			return
+		}
 		body, ok := answers[part.Text]
 		if !ok {
 			body, ok = answers[word]
@@ -158,6 +175,14 @@ func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 	reply(w, 200, `{"status":"success","results":[`+strings.Join(results, ",")+`],"took":1.234,"took_ms":1}`)
 }
 
+// sendLive sends another frame to the last live query.
+func (f *fake) sendLive(frame string) {
+	f.mu.Lock()
+	conn, id := f.socket, f.liveID
+	f.mu.Unlock()
+	conn.Write(f.stop, websocket.MessageText, []byte(strings.ReplaceAll(frame, "$ID", id)))
+}
+
 // serveSocket acknowledges every subscription and sends the frames of live.
 func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 	f.sockets.Add(1)
@@ -167,6 +192,9 @@ func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.CloseNow()
+	f.mu.Lock()
+	f.socket = conn
+	f.mu.Unlock()
 	send := func(text string) {
 		conn.Write(f.stop, websocket.MessageText, []byte(text)) // The next read sees a broken connection.
 	}
@@ -189,6 +217,9 @@ func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request) {
 			frames := f.live
 			f.mu.Unlock()
 			id := q.Subscription.ID
+			f.mu.Lock()
+			f.liveID = id
+			f.mu.Unlock()
 			if strings.Contains(q.Subscription.SQL, "refused") {
 				send(fmt.Sprintf(`{"type":"error","subscription_id":%q,"code":"UNSUPPORTED","message":"Live query subscriptions not supported on shared tables"}`, id))
 				continue

@@ -70,6 +70,7 @@ func TestGolden(t *testing.T) {
 		name                 string
 		format, command, in  string
 		subscribe, namespace string
+		null                 string
 		verbose, color       bool
 		count                int
 		live                 []string
@@ -82,6 +83,12 @@ func TestGolden(t *testing.T) {
 		{name: "vertical", command: "SELECT * FROM types", format: "vertical"},
 		{name: "json", command: "SELECT * FROM types", format: "json"},
 		{name: "csv", command: "SELECT * FROM types", format: "csv"},
+		{name: "csv-null", command: "SELECT * FROM types", format: "csv", null: `\N`},
+		{name: "jsonl", command: "SELECT * FROM types", format: "jsonl"},
+		{name: "tsv", command: "SELECT * FROM types", format: "tsv"},
+		{name: "markdown", command: "SELECT * FROM types", format: "markdown"},
+		{name: "html", command: "SELECT * FROM types", format: "html"},
+		{name: "insert", command: "SELECT * FROM types", format: "insert"},
 		{name: "csv-empty", command: "SELECT none", format: "csv"},
 		{name: "envelope", command: "SELECT 1; INSERT INTO t", format: "envelope"},
 		{name: "dml", command: "INSERT INTO t VALUES (1), (2)"},
@@ -116,6 +123,9 @@ func TestGolden(t *testing.T) {
 				c.namespace, c.subscribe, c.count
 			if c.color {
 				config.Color = &c.color
+			}
+			if c.null != "" {
+				config.Null = &c.null
 			}
 			if c.command != "" {
 				config.Command = &c.command

@@ -233,7 +233,7 @@ func isFarewell(statement string) bool {
 }
 
 // secretWords mark statements that are not stored.
-var secretWords = []string{"password", "token", "secret", "api_key", "credentials", "bearer"}
+var secretWords = []string{"password", "token", "secret", "api_key", "apikey", "credentials", "bearer"}
 
 // isSecret reports whether a statement may hold a secret.
 func isSecret(statement string) bool {

@@ -35,8 +35,8 @@ type promptEditor struct {
 
 // newPromptEditor returns the Editor of a terminal that draws on out. The terminal
 // is changed until Close.
-func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history, suggest func(string, int) complete.Suggestions,
-	interrupts <-chan struct{}, color bool) (*promptEditor, error) {
+func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history,
+	suggest func(string, int) complete.Suggestions, interrupts <-chan struct{}, color bool) (*promptEditor, error) {
 	e := &promptEditor{
 		console: c, paint: painter{out: out}, past: past, cleared: past.cleared, interrupts: interrupts, color: color,
 		edit:    newEditing(past.entries, readyPart, suggest),
@@ -89,6 +89,19 @@ func (e *promptEditor) ReadLine(ctx context.Context, promptText string) (text st
 	e.edit.begin()
 	return e.loop(ctx, promptText)
 }
+
+// Ask returns a line as it is typed. What a paste left over waits.
+func (e *promptEditor) Ask(ctx context.Context, question string) (string, error) {
+	ready, suggest, rest := e.edit.ready, e.edit.suggest, e.edit.rest
+	e.edit.ready = func(text string) int { return len(text) }
+	e.edit.suggest = func(_ string, at int) complete.Suggestions { return complete.Suggestions{Start: at} }
+	e.edit.rest = ""
+	defer func() { e.edit.ready, e.edit.suggest, e.edit.rest = ready, suggest, rest }()
+	return e.ReadLine(ctx, question)
+}
+
+// Typed returns what is typed while no line is read.
+func (e *promptEditor) Typed() <-chan []byte { return e.strokes }
 
 // loop edits until a text is complete.
 func (e *promptEditor) loop(ctx context.Context, promptText string) (string, error) {

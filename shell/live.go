@@ -32,18 +32,33 @@ func (s *session) subscribeTo(ctx context.Context, q liveQuery) int {
 	if q.options.LastRows == 0 && q.options.From == 0 {
 		q.options.LastRows = s.config.file.LastRows
 	}
-	sub, err := s.client.Subscribe(ctx, q.sql, q.options)
+	q.options.Params = s.params
+	s.endPaused()
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx)) // A pause outlives ctx.
+	stop := context.AfterFunc(ctx, cancel)
+	sub, err := s.client.Subscribe(own, q.sql, q.options)
+	stop()
 	if err != nil {
+		cancel()
 		s.fail(err, q.sql)
 		return ExitError
 	}
-	defer sub.Close()
 	id := sub.LiveID()
 	if id == "" {
 		id = sub.ID()
 	}
-	s.remark("Subscription established (live_id: %s)", id)
-	v := &liveView{session: s, sub: sub, want: s.config.Count}
+	s.note("Subscription established (live_id: %s)", id)
+	return s.watch(ctx, &liveView{session: s, sub: sub, cancel: cancel, want: s.config.Count})
+}
+
+// watch shows the events of a live query until it ends or is paused.
+func (s *session) watch(ctx context.Context, v *liveView) int {
+	defer func() {
+		if s.paused != v {
+			v.end()
+		}
+	}()
+	keys := s.keys()
 	var timeout <-chan time.Time
 	if d := s.config.SubscriptionTimeout; d > 0 {
 		t := time.NewTimer(d)
@@ -52,7 +67,7 @@ func (s *session) subscribeTo(ctx context.Context, q liveQuery) int {
 	}
 	for {
 		select {
-		case ev, ok := <-sub.Events():
+		case ev, ok := <-v.sub.Events():
 			if !ok {
 				return s.liveEnd(ctx, v)
 			}
@@ -62,6 +77,16 @@ func (s *session) subscribeTo(ctx context.Context, q liveQuery) int {
 				s.fail(err, "")
 				return ExitError
 			}
+		case stroke := <-keys:
+			if v.typed(stroke) {
+				s.paused = v
+				v.sub.Pause()
+				s.remark(`Live query paused; \continue shows what was held, \pause off ends it.`)
+				return ExitOK
+			}
+		case <-ctx.Done():
+			v.end()
+			return s.liveEnd(ctx, v)
 		case <-timeout:
 			if v.want > 0 {
 				s.remark("Timeout after %s with %d of %d changes", s.config.SubscriptionTimeout, v.changes, v.want)
@@ -93,7 +118,9 @@ func (s *session) liveEnd(ctx context.Context, v *liveView) int {
 type liveView struct {
 	*session
 	sub     *link.Subscription
-	want    int // Changes after which it is enough; 0 for no end.
+	cancel  context.CancelFunc
+	line    []byte // Typed while it is shown.
+	want    int    // Changes after which it is enough; 0 for no end.
 	changes int
 	initial int
 	resumed bool // The connection was lost at least once.
@@ -135,7 +162,7 @@ func (v *liveView) show(ev link.Event) error {
 func (v *liveView) loaded(rows int) {
 	switch {
 	case !v.resumed:
-		v.remark("Initial data: %d rows", rows)
+		v.note("Initial data: %d rows", rows)
 	case rows > 0:
 		v.remark("%d rows changed meanwhile", rows)
 	}

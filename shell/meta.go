@@ -30,8 +30,24 @@ func metaCommands() []metaCommand {
 		{[]string{"dt", "tables"}, "[NS]", "list the tables, all or of a namespace", (*session).metaTables},
 		{[]string{"dn", "l"}, "", "list the namespaces", (*session).metaNamespaces},
 		{[]string{"du"}, "", "list the users, for dba and system", (*session).metaUsers},
+		{[]string{"df"}, "[PART]", "list functions", (*session).metaFunctions},
+		{[]string{"dv"}, "", "list views", (*session).metaViews},
 		{[]string{"use"}, "NS", "choose the namespace of unqualified names", (*session).metaUse},
-		{[]string{"x"}, "[on|off|all]", "a line per cell; all: _seq and _deleted too", (*session).metaExpanded},
+		{[]string{"connect", "c"}, "[URL] [-u USER]", "connect to another server, or as another user",
+			(*session).metaConnect},
+		{[]string{"as"}, "USER SQL", "run a statement as another user", (*session).metaAs},
+		{[]string{"g"}, "", "run the last statement again; behind a statement, run it", (*session).metaGo},
+		{[]string{"gx"}, "", "the same with a line per cell", (*session).metaGoExpanded},
+		{[]string{"watch"}, "[SECONDS|SQL]", "run it again and again; with a query, show it live", (*session).metaWatch},
+		{[]string{"e", "edit"}, "[FILE]", "edit the last statement in $EDITOR and run it", (*session).metaEdit},
+		{[]string{"i", "include"}, "FILE", "run a script", (*session).metaInclude},
+		{[]string{"o", "out"}, "[FILE]", "write results to a file, or here again", (*session).metaOutput},
+		{[]string{"!"}, "COMMAND", "run a command of the system", (*session).metaShell},
+		{[]string{"set"}, "[NAME VALUE]", "set a variable for :NAME, or list them", (*session).metaSet},
+		{[]string{"unset"}, "NAME", "forget a variable", (*session).metaUnset},
+		{[]string{"echo"}, "TEXT", "print a text", (*session).metaEcho},
+		{[]string{"x"}, "[on|off|auto|all]", "a line per cell; auto: if wide; all: _seq, _deleted", (*session).metaExpanded},
+		{[]string{"pset"}, "[OPTION VALUE]", "show or change how results look", (*session).metaPset},
 		{[]string{"format"}, "FORMAT", strings.Join(format.Names(), ", "), (*session).metaFormat},
 		{[]string{"timing"}, "[on|off]", "tell how long each request took, from here", (*session).metaTiming},
 		{[]string{"history"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
@@ -41,7 +57,14 @@ func metaCommands() []metaCommand {
 		{[]string{"save-credentials"}, "", "store the tokens of this session", (*session).metaSaveCredentials},
 		{[]string{"delete-credentials"}, "[NAME]", "forget stored tokens", (*session).metaDeleteCredentials},
 		{[]string{"health"}, "", "show how the server is", (*session).metaHealth},
-		{[]string{"subscribe", "watch", "live"}, "SQL", "show a live query until Ctrl+C", (*session).metaSubscribe},
+		{[]string{"config"}, "", "show what is connected and how results look", (*session).metaConfig},
+		{[]string{"info", "session"}, "", "the same and more of the server", (*session).metaInfo},
+		{[]string{"stats", "metrics"}, "", "show the figures of the server", (*session).metaStats},
+		{[]string{"jobs"}, "", "show the last jobs", (*session).metaJobs},
+		{[]string{"flush"}, "", "flush all tables and wait for it", (*session).metaFlush},
+		{[]string{"subscribe", "live"}, "SQL", "show a live query until Ctrl+C", (*session).metaSubscribe},
+		{[]string{"pause"}, "[off]", "pause the live query, also by p; off: end it", (*session).metaPause},
+		{[]string{"continue"}, "", "show it again, what was held first", (*session).metaContinue},
 	}
 }
 
@@ -66,6 +89,8 @@ func (c *metaCommand) completion() complete.Command {
 		out.Argument = complete.Namespace
 	case strings.HasSuffix(argument, "SQL"):
 		out.Argument = complete.Query
+	case argument == "OPTION VALUE":
+		out.Argument, out.Words = complete.Words, psetOptions
 	case argument == "FORMAT":
 		out.Argument, out.Words = complete.Words, format.Names()
 	case argument != "" && argument == strings.ToLower(argument):
@@ -76,7 +101,11 @@ func (c *metaCommand) completion() complete.Command {
 
 // meta runs a backslash command and shows its error.
 func (s *session) meta(ctx context.Context, text string) error {
-	word, args, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), `\`), " ")
+	text = strings.TrimPrefix(strings.TrimSpace(text), `\`)
+	word, args, _ := strings.Cut(text, " ")
+	if command, ok := strings.CutPrefix(text, "!"); ok {
+		word, args = "!", command
+	}
 	word = strings.TrimRight(word, ";")
 	args = strings.TrimSpace(args)
 	for _, c := range metaCommands() {
@@ -136,6 +165,11 @@ func (s *session) metaFormat(_ context.Context, name string) error {
 }
 
 func (s *session) metaExpanded(ctx context.Context, args string) error {
+	if strings.EqualFold(args, "auto") {
+		s.printer.Auto = !s.printer.Auto
+		s.remark("A line per cell where a table is too wide: %s.", onOff(s.printer.Auto))
+		return nil
+	}
 	if strings.EqualFold(args, "all") {
 		s.printer.All = !s.printer.All
 		s.remark("_seq and _deleted in tables: %s.", onOff(s.printer.All))

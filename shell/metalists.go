@@ -72,7 +72,7 @@ func (s *session) list(ctx context.Context, sql, none string) error {
 	if s.timing {
 		defer s.timed(s.config.Now())
 	}
-	res, err := s.client.Query(ctx, sql)
+	res, err := s.query(ctx, sql)
 	if err == nil && none != "" && len(res.Results) > 0 && len(res.Results[0].Rows()) == 0 {
 		return errors.New(none)
 	}

@@ -24,32 +24,43 @@ const namesWait = 500 * time.Millisecond
 // prompt greets and runs what is typed until the user leaves.
 func (s *session) prompt(ctx context.Context, in io.Reader) int {
 	s.warn()
-	if !s.greet(ctx, terminalAsker(ctx, in, s.err)) {
+	s.ask = terminalAsker(ctx, in, s.err)
+	if !s.greet(ctx, s.ask) {
 		return ExitError
 	}
+	s.server.Store(s.client)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt)
 	interrupts, stop := relay(signals)
 	defer stop()
-	client := s.client // USE replaces that of the session.
-	s.names = complete.NewNameCache(func(ctx context.Context, sql string) (*link.Response, error) { return client.Query(ctx, sql) })
+	s.names = complete.NewNameCache(func(ctx context.Context, sql string) (*link.Response, error) {
+		return s.server.Load().Query(ctx, sql) // \connect replaces it.
+	})
 	defer s.names.Close()
 	s.names.Ready(namesWait)
-	editor := s.editor(in, interrupts)
-	defer editor.Close()
-	return s.interact(ctx, editor, interrupts)
+	s.past = s.openHistory()
+	s.reopen = func() Editor { return s.editor(in, interrupts) }
+	s.line = s.reopen()
+	defer func() { s.line.Close() }()
+	return s.interact(ctx, interrupts)
+}
+
+// openHistory returns what was typed before, as far as it is kept.
+func (s *session) openHistory() *history {
+	dir := s.config.directory()
+	if dir == "" {
+		return &history{size: s.config.file.HistorySize}
+	}
+	past, warning := openHistory(dir, s.config.file.HistorySize)
+	if warning != "" {
+		s.remark("%s", warning)
+	}
+	return past
 }
 
 // editor returns the line editor for a terminal, or one of plain lines for one
 // that cannot place its cursor.
 func (s *session) editor(in io.Reader, interrupts <-chan struct{}) Editor {
-	s.past = &history{size: s.config.file.HistorySize}
-	if dir := s.config.directory(); dir != "" {
-		var warning string
-		if s.past, warning = openHistory(dir, s.config.file.HistorySize); warning != "" {
-			s.remark("%s", warning)
-		}
-	}
 	fd, ok := terminal(in)
 	out := editorOutput(s.err, s.output)
 	if !ok || out == nil || s.config.Getenv("TERM") == "dumb" {
@@ -139,11 +150,7 @@ func (s *session) greet(ctx context.Context, ask asker) bool {
 			s.fail(err, "")
 		}
 	}
-	version := "unknown version"
-	if h != nil && h.Version != "" {
-		version = "version " + h.Version
-	}
-	s.remark("Connected to %s (%s) as %s. Type \\help for help, \\quit to leave.", s.client.URL(), version, s.user)
+	s.note("Connected to %s (%s) as %s. Type \\help for help, \\quit to leave.", s.client.URL(), versionOf(h), s.user)
 	return true
 }
 
@@ -215,15 +222,16 @@ func (s *session) askPassword(ask asker) error {
 }
 
 // interact runs what the editor gives until its end or \quit.
-func (s *session) interact(ctx context.Context, editor Editor, interrupts <-chan struct{}) int {
+func (s *session) interact(ctx context.Context, interrupts <-chan struct{}) int {
 	defer s.dropOpen()
+	defer s.endPaused()
 	var text strings.Builder
 	for {
 		prompt := s.promptText()
 		if text.Len() > 0 {
 			prompt = continuation(prompt)
 		}
-		l, err := editor.ReadLine(ctx, prompt)
+		l, err := s.line.ReadLine(ctx, prompt)
 		switch {
 		case errors.Is(err, ErrInterrupted):
 			s.discarded(text.String() + l)
@@ -242,7 +250,7 @@ func (s *session) interact(ctx context.Context, editor Editor, interrupts <-chan
 			continue
 		}
 		text.WriteString(l + "\n")
-		if err := s.typed(ctx, &text, editor, interrupts); errors.Is(err, errQuit) {
+		if err := s.typed(ctx, &text, interrupts); errors.Is(err, errQuit) {
 			return ExitOK
 		}
 	}
@@ -261,27 +269,21 @@ func (s *session) discarded(text string) {
 }
 
 // typed runs the steps that are complete and leaves the rest in text.
-func (s *session) typed(ctx context.Context, text *strings.Builder, editor Editor, interrupts <-chan struct{}) error {
+func (s *session) typed(ctx context.Context, text *strings.Builder, interrupts <-chan struct{}) error {
 	whole := text.String()
 	if readyPart(whole) < len(whole) {
 		return nil
 	}
 	text.Reset()
-	steps, err := planLines(whole, isPromptLine)
+	sql, expanded, _ := cutGo(whole)
+	steps, err := planLines(sql, isPromptLine)
 	if err != nil {
 		s.fail(err, whole)
 		return nil
 	}
 	for i, st := range steps {
-		entry := st.text
-		if !st.command {
-			entry += ";"
-		}
-		if err := editor.Remember(entry); err != nil && !s.forgetful {
-			s.forgetful = true
-			s.remark("Warning: the history is not kept: %v", err)
-		}
-		err := s.attend(ctx, st, interrupts)
+		s.remember(st)
+		err := s.attend(ctx, st, expanded && i+1 == len(steps), interrupts)
 		if errors.Is(err, errQuit) {
 			return err
 		}
@@ -293,9 +295,21 @@ func (s *session) typed(ctx context.Context, text *strings.Builder, editor Edito
 	return nil
 }
 
+// remember adds a step to the history.
+func (s *session) remember(st step) {
+	entry := st.text
+	if !st.command {
+		entry += ";"
+	}
+	if err := s.line.Remember(entry); err != nil && !s.forgetful {
+		s.forgetful = true
+		s.remark("Warning: the history is not kept: %v", err)
+	}
+}
+
 // attend runs one step, which an interrupt cancels. Its error was shown, but for
 // errQuit.
-func (s *session) attend(ctx context.Context, st step, interrupts <-chan struct{}) error {
+func (s *session) attend(ctx context.Context, st step, expanded bool, interrupts <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	watched := make(chan struct{})
 	go func() {
@@ -307,6 +321,17 @@ func (s *session) attend(ctx context.Context, st step, interrupts <-chan struct{
 		}
 	}()
 	defer func() { cancel(); <-watched }()
+	if s.redirected == nil {
+		s.printer.More = func() bool { return s.more(ctx) }
+	}
+	if expanded {
+		defer s.expanded()()
+	}
+	return s.perform(ctx, st)
+}
+
+// perform runs one step that was typed, see attend.
+func (s *session) perform(ctx context.Context, st step) error {
 	if st.command {
 		text := st.text
 		if word := promptWord(text); word != "" {
@@ -315,7 +340,13 @@ func (s *session) attend(ctx context.Context, st step, interrupts <-chan struct{
 		if err := s.meta(ctx, text); errors.Is(err, errQuit) {
 			return err
 		}
-	} else if !s.collect(ctx, st) {
+		return ctx.Err()
+	}
+	st.text = s.interpolate(st.text)
+	if err := s.confirm(ctx, st.text); err != nil {
+		return err
+	}
+	if !s.collect(ctx, st) {
 		s.runShown(ctx, st.text)
 	}
 	return ctx.Err()

@@ -25,6 +25,7 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 		return usage(err, errOut)
 	}
 	defer s.close()
+	s.in = in
 	c = s.config
 	_, interactive := terminal(in)
 	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" {
@@ -84,7 +85,13 @@ func (s *session) warn() {
 }
 
 // close ends the session's requests and connections.
-func (s *session) close() { s.client.Close() }
+func (s *session) close() {
+	s.endPaused()
+	if err := s.closeOutput(); err != nil {
+		s.fail(err, "")
+	}
+	s.client.Close()
+}
 
 // usage shows an error from before the first request.
 func usage(err error, errOut io.Writer) int {
@@ -103,6 +110,7 @@ func (s *session) command(ctx context.Context, text string) int {
 	if strings.HasPrefix(text, `\`) {
 		return code(s.meta(ctx, text))
 	}
+	text = s.interpolate(text)
 	if q, ok := subscription(text); ok {
 		return s.subscribeTo(ctx, q)
 	}

@@ -42,7 +42,9 @@ func (s *session) script(ctx context.Context, text string) int {
 		}
 		done += st.statements
 	}
-	s.remark("Completed %d statements in %.3fs", done, s.config.Now().Sub(start).Seconds())
+	if s.nested == 0 {
+		s.note("Completed %d statements in %.3fs", done, s.config.Now().Sub(start).Seconds())
+	}
 	return ExitOK
 }
 
@@ -52,13 +54,23 @@ func (s *session) step(ctx context.Context, st step, first int) error {
 	if st.command {
 		return s.meta(ctx, st.text)
 	}
+	st.text = s.interpolate(st.text)
+	if s.open != nil {
+		s.collect(ctx, st)
+		return nil
+	}
 	if q, ok := subscription(st.text); ok {
 		if s.subscribeTo(ctx, q) != ExitOK {
 			return errShown
 		}
 		return nil
 	}
-	err := s.execute(ctx, st.text, func(n int) string { return fmt.Sprintf("Statement %d: ", first+n-1) })
+	err := s.execute(ctx, st.text, func(n int) string {
+		if s.config.Quiet {
+			return ""
+		}
+		return fmt.Sprintf("Statement %d: ", first+n-1)
+	})
 	if err != nil {
 		s.failAt(err, st.text, first, st.line)
 	}
@@ -128,6 +140,9 @@ func pending(text string) bool {
 // whole statements and commands: its length if nothing is missing, 0 if everything
 // is.
 func readyPart(text string) int {
+	if _, _, ok := cutGo(text); ok {
+		return len(text)
+	}
 	from := 0
 	for {
 		at, end := nextCommand(text, from, isPromptLine)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -33,7 +35,21 @@ type session struct {
 	printer *format.Printer
 	timing  bool // Tell how long each request took.
 
+	last      string            // The request that ran last, for \g.
+	variables map[string]string // For :name in statements.
+	params    []any             // Of the next requests.
+	nested    int               // How deep scripts run scripts.
+	server    atomic.Pointer[link.Client]
+	paused    *liveView // nil for none.
+
+	redirected *os.File        // Where \o sends results, nil for output.
+	atTerminal *format.Printer // How they are shown without it.
+
 	// Of the prompt.
+	in        io.Reader
+	line      Editor              // nil without a prompt.
+	reopen    func() Editor       // Opens it again after a program had the terminal.
+	ask       asker               // nil without a terminal.
 	user      string              // As whom the server knows the user.
 	open      *transaction        // nil outside transactions.
 	past      *history            // nil without a prompt.
@@ -49,13 +65,28 @@ func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
 	if c.Color != nil {
 		color = *c.Color
 	}
-	return &session{
+	s := &session{
 		config: c, client: client, chosen: c.Namespace, out: buffered, output: out, err: errOut,
+		variables: map[string]string{},
 		printer: &format.Printer{
 			Out: buffered, Err: errOut, Format: c.Format, Color: color,
 			Width: func() int { return width(out) },
+			Null:  c.file.Null, Times: c.file.TimestampFormat, Now: c.Now, MaxRows: c.file.MaxRows,
 		},
 	}
+	if c.Null != nil {
+		s.printer.Null, s.printer.NullGiven = *c.Null, true
+	}
+	for _, v := range c.Variables {
+		if name, value, err := parseVariable(v); err == nil { // withDefaults has refused others.
+			s.variables[name] = value
+		}
+	}
+	for _, p := range c.Params {
+		s.params = append(s.params, parseParam(p))
+	}
+	s.server.Store(client)
+	return s
 }
 
 // execute runs one request and prints its results, also those before an error.
@@ -63,7 +94,11 @@ func (s *session) execute(ctx context.Context, sql string, name func(statement i
 	if s.timing {
 		defer s.timed(s.config.Now())
 	}
-	res, err := s.client.Query(ctx, sql)
+	if err := s.allowed(sql); err != nil {
+		return err
+	}
+	s.last = sql
+	res, err := s.query(ctx, sql, s.params...)
 	return s.show(res, err, sql, name)
 }
 
@@ -131,6 +166,13 @@ func isWordByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
+// note is a remark that --quiet leaves out.
+func (s *session) note(words string, args ...any) {
+	if !s.config.Quiet {
+		s.remark(words, args...)
+	}
+}
+
 // fail shows an error. sql is what was sent, "" if that does not matter.
 func (s *session) fail(err error, sql string) {
 	s.failAt(err, sql, 0, 0)
@@ -166,6 +208,22 @@ func (s *session) failAt(err error, sql string, first, line int) {
 		word = "\x1b[31mERROR\x1b[0m"
 	}
 	fmt.Fprintf(s.err, "%s: %s\n%s", word, format.EscapeLines(message), shown)
+	if e != nil {
+		s.advise(e)
+	}
+}
+
+// advise shows what the server proposes.
+func (s *session) advise(e *link.Error) {
+	switch n := len(e.Suggestions); {
+	case n == 1:
+		s.remark("Did you mean %s?", e.Suggestions[0])
+	case n > 1:
+		s.remark("Did you mean %s or %s?", strings.Join(e.Suggestions[:n-1], ", "), e.Suggestions[n-1])
+	}
+	if e.Hint != "" {
+		s.remark("HINT: %s", e.Hint)
+	}
 }
 
 // explain words an error for people.

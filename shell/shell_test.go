@@ -374,6 +374,10 @@ func (e *typist) ReadLine(_ context.Context, prompt string) (string, error) {
 	return l, nil
 }
 
+func (e *typist) Ask(ctx context.Context, question string) (string, error) {
+	return e.ReadLine(ctx, question)
+}
+
 func (e *typist) Remember(s string) error { e.history = append(e.history, s); return nil }
 func (e *typist) Close() error            { return nil }
 

@@ -21,6 +21,8 @@ type flags struct {
 	json, csv, noColor          bool
 	version                     bool    // Not cobra's: see cmd/kalamd, command.
 	timeout, subscriptionExpiry float64 // Seconds.
+	threshold                   float64 // Milliseconds.
+	null                        string
 }
 
 const example = `  kalam -u alice --password secret -c "SELECT 1"
@@ -72,12 +74,20 @@ func (f *flags) define() {
 	p.StringVar(&c.Subscribe, "subscribe", "", "show a live query")
 	p.IntVar(&c.Count, "count", 0, "end a live query after so many changes")
 	p.Float64Var(&f.subscriptionExpiry, "subscription-timeout", 0, "end a live query after so many seconds")
-	p.StringVar(&c.Format, "format", "", "output format: "+strings.Join(shell.Formats(), ", ")+" (default: of the settings, table)")
+	p.StringVar(&c.Format, "format", "",
+		"output format: "+strings.Join(shell.Formats(), ", ")+" (default: of the settings, table)")
 	p.BoolVar(&f.json, "json", false, "short for --format json")
 	p.BoolVar(&f.csv, "csv", false, "short for --format csv")
 	p.StringVar(&f.color, "color", "", "true or false; default: on a terminal, unless NO_COLOR is set")
 	p.BoolVar(&f.noColor, "no-color", false, "short for --color=false")
 	p.Float64Var(&f.timeout, "timeout", 30, "seconds that a request may take; 0 is without end")
+	p.StringArrayVar(&c.Variables, "set", nil, "name=value for :name in statements; also -v name=value")
+	p.StringArrayVar(&c.Params, "param", nil, "value of $1, the next of $2, ... in -c or --subscribe")
+	p.StringVar(&f.null, "null", "", "how NULL is shown")
+	p.BoolVarP(&c.Quiet, "quiet", "q", false, "show results and errors only")
+	p.BoolVar(&c.ReadOnly, "read-only", false, "refuse statements that may write")
+	p.BoolVar(&c.NoSpinner, "no-spinner", false, "do not show how long a request takes")
+	p.Float64Var(&f.threshold, "loading-threshold-ms", 200, "milliseconds after which that is shown")
 	p.BoolVarP(&c.Verbose, "verbose", "v", false, "show error codes")
 	p.BoolVar(&f.version, "version", false, "show the version")
 	p.Bool("help", false, "show this help")
@@ -92,6 +102,9 @@ func (f *flags) complete() error {
 	c, given := &f.config, f.command.Flags().Changed
 	if given("command") {
 		c.Command = &f.sql
+	}
+	if given("null") {
+		c.Null = &f.null
 	}
 	if given("password") {
 		c.Password = &f.password
@@ -127,8 +140,35 @@ func (f *flags) complete() error {
 	case c.Timeout == 0:
 		c.Timeout = -1
 	}
-	c.SubscriptionTimeout, err = seconds("subscription-timeout", f.subscriptionExpiry)
+	if c.SubscriptionTimeout, err = seconds("subscription-timeout", f.subscriptionExpiry); err != nil {
+		return err
+	}
+	c.LoadingThreshold, err = seconds("loading-threshold-ms", f.threshold/1000)
 	return err
+}
+
+// variables turns "-v name=value" into "--set name=value": -v alone is --verbose.
+func variables(args []string) (out []string) {
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return append(out, args[i:]...)
+		}
+		if args[i] == "-v" && i+1 < len(args) && isAssignment(args[i+1]) {
+			out = append(out, "--set", args[i+1])
+			i++
+			continue
+		}
+		out = append(out, args[i])
+	}
+	return out
+}
+
+// isAssignment reports whether s is name=value.
+func isAssignment(s string) bool {
+	name, _, ok := strings.Cut(s, "=")
+	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 }
 
 // seconds converts the value of a flag.

@@ -42,7 +42,7 @@ func (m *Main) Run(ctx context.Context) int {
 		c.Getenv = m.Getenv
 		code = shell.Run(ctx, c, m.In, m.Out, m.Err)
 	})
-	f.command.SetArgs(m.Args)
+	f.command.SetArgs(variables(m.Args))
 	f.command.SetOut(m.Out)
 	f.command.SetErr(m.Err)
 	if err := f.command.ExecuteContext(ctx); err != nil {

@@ -92,6 +92,9 @@ type Error struct {
 	Details        string `json:"details,omitempty"`
 	StatementIndex int    `json:"statement_index,omitempty"`
 	Position       int    `json:"position,omitempty"`
+	// Hint says what to do about it, Suggestions for which names one was mistyped.
+	Hint        string   `json:"hint,omitempty"`
+	Suggestions []string `json:"suggestions,omitempty"`
 }
 
 // Response is the body of the answer to an SQLRequest. On an error Results holds

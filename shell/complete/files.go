@@ -14,7 +14,7 @@ const mostFiles = 1000
 func files(partial string, at int) Suggestions {
 	dir, begin := filepath.Split(partial)
 	s := Suggestions{Start: at - len(begin)}
-	entries, err := os.ReadDir(expandHome(dir))
+	entries, err := os.ReadDir(ExpandHome(dir))
 	if err != nil {
 		return s
 	}
@@ -34,20 +34,20 @@ func files(partial string, at int) Suggestions {
 
 // isDirectory reports whether an entry is a directory, or a link to one.
 func isDirectory(dir string, e os.DirEntry) bool {
-	info, err := os.Stat(filepath.Join(expandHome(dir), e.Name()))
+	info, err := os.Stat(filepath.Join(ExpandHome(dir), e.Name()))
 	return err == nil && info.IsDir()
 }
 
-// expandHome returns a directory as a path: "" is the current one, ~/ that of the
+// ExpandHome returns a path as the system knows it: "" is the current one, ~/ that of the
 // user.
-func expandHome(dir string) string {
-	if dir == "" {
+func ExpandHome(path string) string {
+	if path == "" {
 		return "."
 	}
-	if rest, ok := strings.CutPrefix(dir, "~/"); ok {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)
 		}
 	}
-	return dir
+	return path
 }

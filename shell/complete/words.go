@@ -43,6 +43,9 @@ reverse right round row_number rpad rtrim sign snowflake_id split_part sqrt star
 string_agg string_split strlen strptime struct_pack substring sum to_timestamp trim trunc typeof ulid unnest
 upper uuid_v7 variance year`)
 
+// Functions returns the names of the functions that are suggested.
+func Functions() []string { return slices.Clone(functionWords) }
+
 // phrase is a statement whose words come in a fixed order. <table> stands for a
 // name with or without namespace, <namespace> and <name> for one name.
 type phrase []string

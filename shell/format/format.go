@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -21,15 +22,21 @@ const (
 	Table    = "table"
 	Vertical = "vertical" // One line per cell.
 	JSON     = "json"     // An array of row objects per result.
+	JSONL    = "jsonl"    // A row object per line.
 	CSV      = "csv"
+	TSV      = "tsv"
+	Markdown = "markdown"
+	HTML     = "html"
+	Insert   = "insert"   // An INSERT per row.
 	Envelope = "envelope" // The server's answer.
 )
 
 // Names returns the names of the output formats.
 func Names() []string {
-	return []string{Table, Vertical, JSON, CSV, Envelope}
+	return []string{Table, Vertical, JSON, JSONL, CSV, TSV, Markdown, HTML, Insert, Envelope}
 }
 
+// IsFormat reports whether Names has name.
 func IsFormat(name string) bool { return slices.Contains(Names(), name) }
 
 // Printer writes results.
@@ -40,6 +47,15 @@ type Printer struct {
 	Width    func() int // Of the terminal, asked anew for each table; 0 is unlimited.
 	SQL      string     // Of the request whose results are printed.
 	All      bool       // Show the server's columns on a terminal too.
+	Auto     bool       // A table that is too wide for the terminal is shown vertically.
+
+	Null      string // How NULL is shown to people, and if NullGiven in text for programs.
+	NullGiven bool
+	Times     string           // How times are shown to people; see settings.TimestampFormats.
+	Now       func() time.Time // Of relative times.
+
+	MaxRows int         // Of a page on a terminal; 0 is without pages.
+	More    func() bool // Asks whether another page follows; nil never does.
 }
 
 // ForPeople reports whether the format is one for people, in which messages are
@@ -87,6 +103,14 @@ func (p *Printer) result(r *link.Result, name string) error {
 	if r.Message() != "" && !p.ForPeople() {
 		fmt.Fprintln(p.Err, EscapeLines(r.Message()))
 	}
+	if p.ForPeople() {
+		return p.people(r)
+	}
+	return p.program(r)
+}
+
+// program prints the rows of a result in a format for programs.
+func (p *Printer) program(r *link.Result) error {
 	switch p.Format {
 	case JSON:
 		if err := r.WriteJSON(p.Out); err != nil {
@@ -94,18 +118,48 @@ func (p *Printer) result(r *link.Result, name string) error {
 		}
 		_, err := fmt.Fprintln(p.Out)
 		return err
+	case JSONL:
+		return r.WriteJSONLines(p.Out)
 	case CSV:
-		return r.WriteCSV(p.Out)
-	case Vertical:
-		p.vertical(r)
-	default:
-		p.table(r, p.hidden(r))
-	}
-	fmt.Fprintln(p.Out, rowCount(len(r.Rows())))
-	if r.Message() != "" {
-		fmt.Fprintln(p.Out, EscapeLines(r.Message()))
+		return p.csv(r)
+	case TSV:
+		p.tsv(r)
+	case Markdown:
+		p.markdown(r)
+	case HTML:
+		p.html(r)
+	case Insert:
+		p.insert(r, p.statement(r))
 	}
 	return nil
+}
+
+// people prints the rows of a result for people.
+func (p *Printer) people(r *link.Result) error {
+	shown := len(r.Rows())
+	if p.Format == Vertical {
+		p.vertical(r)
+	} else {
+		shown = p.table(r, p.hidden(r))
+	}
+	count := rowCount(len(r.Rows()))
+	if shown < len(r.Rows()) {
+		count = fmt.Sprintf("(%d rows, %d shown)", len(r.Rows()), shown)
+	}
+	_, err := fmt.Fprintln(p.Out, count)
+	if r.Message() != "" {
+		_, err = fmt.Fprintln(p.Out, EscapeLines(r.Message()))
+	}
+	return err
+}
+
+// statement returns the text of the statement that a result is of.
+func (p *Printer) statement(r *link.Result) string {
+	fragments, err := sqltext.Split(p.SQL)
+	if err == nil && r.Statement() > 0 && r.Statement() <= len(fragments) {
+		return fragments[r.Statement()-1].Text
+	}
+	return p.SQL
 }
 
 // message prints the result of a statement without rows. How many rows it wrote is
@@ -154,11 +208,7 @@ func (p *Printer) hidden(r *link.Result) []bool {
 	if p.Width() <= 0 || p.All {
 		return hidden
 	}
-	sql := p.SQL
-	if fragments, err := sqltext.Split(sql); err == nil && r.Statement() > 0 && r.Statement() <= len(fragments) {
-		sql = fragments[r.Statement()-1].Text
-	}
-	tokens, _ := scan.Tokens(sql, 0)
+	tokens, _ := scan.Tokens(p.statement(r), 0)
 	left := len(columns)
 	for i, c := range columns {
 		if c.Name != "_seq" && c.Name != "_deleted" || left == 1 {
@@ -173,8 +223,8 @@ func (p *Printer) hidden(r *link.Result) []bool {
 }
 
 // table prints a result in a box, fitted to the terminal, without its hidden
-// columns.
-func (p *Printer) table(r *link.Result, hidden []bool) {
+// columns. It returns how many rows were shown.
+func (p *Printer) table(r *link.Result, hidden []bool) int {
 	var columns []link.Column
 	var index []int
 	for i, c := range r.Columns() {
@@ -191,11 +241,25 @@ func (p *Printer) table(r *link.Result, hidden []bool) {
 	for i := range r.Rows() {
 		row := make([]string, len(columns))
 		for j := range columns {
-			row[j] = cellText(r, i, index[j])
+			row[j] = p.cell(r, i, index[j])
 		}
 		cells = append(cells, row)
 	}
 	cells, shown := fit(cells, wholeColumns(columns), p.Width())
+	if p.Auto && shown < len(columns) {
+		p.vertical(r)
+		return len(r.Rows())
+	}
+	rows := p.pages(p.box(r, cells, columns, index))
+	if shown < len(columns) {
+		fmt.Fprintf(p.Out, "%d of %d columns; \\x shows all\n", shown, len(columns))
+	}
+	return rows
+}
+
+// box draws fitted cells, the first of which are names. index tells the columns of the
+// result.
+func (p *Printer) box(r *link.Result, cells [][]string, columns []link.Column, index []int) string {
 	w := table.NewWriter()
 	w.SetStyle(boxStyle())
 	w.SetColumnConfigs(alignments(columns))
@@ -213,10 +277,33 @@ func (p *Printer) table(r *link.Result, hidden []bool) {
 			w.AppendRow(line)
 		}
 	}
-	fmt.Fprintln(p.Out, w.Render())
-	if shown < len(columns) {
-		fmt.Fprintf(p.Out, "%d of %d columns; \\x shows all\n", shown, len(columns))
+	return w.Render()
+}
+
+// boxHead is the number of lines of a box before its first row.
+const boxHead = 3
+
+// pages prints a box page by page, as long as more is wanted, and returns how many rows
+// were shown.
+func (p *Printer) pages(box string) int {
+	lines := strings.Split(box, "\n")
+	rows := len(lines) - boxHead - 1
+	if p.MaxRows <= 0 || p.More == nil || p.Width() <= 0 || rows <= p.MaxRows {
+		fmt.Fprintln(p.Out, box)
+		return max(rows, 0)
 	}
+	for _, l := range lines[:boxHead] {
+		fmt.Fprintln(p.Out, l)
+	}
+	for i, l := range lines[boxHead : boxHead+rows] {
+		if i > 0 && i%p.MaxRows == 0 && !p.More() {
+			rows = i
+			break
+		}
+		fmt.Fprintln(p.Out, l)
+	}
+	fmt.Fprintln(p.Out, lines[len(lines)-1])
+	return rows
 }
 
 // colored is a column's name in bold, or NULL dimmed.
@@ -253,23 +340,26 @@ func (p *Printer) vertical(r *link.Result) {
 			if p.Color {
 				name = colored(name, true)
 			}
-			fmt.Fprintf(p.Out, "%s | %s\n", text.Pad(name, most, ' '), cellText(r, i, j))
+			fmt.Fprintf(p.Out, "%s | %s\n", text.Pad(name, most, ' '), p.cell(r, i, j))
 		}
 	}
 }
 
-// null is how NULL is shown to people.
-const null = "NULL"
-
-// cellText returns a cell as it is shown to people. A text that reads NULL is put
-// in quotes, to tell it from NULL.
-func cellText(r *link.Result, row, column int) string {
+// cell returns a cell as it is shown to people. A text that reads like NULL is put in
+// quotes, to tell it from NULL.
+func (p *Printer) cell(r *link.Result, row, column int) string {
 	s, ok := r.Text(row, column)
-	switch {
-	case !ok:
-		return null
-	case s == null:
-		return "'" + null + "'"
+	if !ok {
+		return p.Null
+	}
+	if s == p.Null {
+		return "'" + s + "'"
+	}
+	if p.Times != "" {
+		cell := r.Rows()[row][column]
+		if t, ok := timeText(r.Columns()[column].Type.Kind, string(cell), p.Times, p.Now); ok {
+			return t
+		}
 	}
 	return Escape(s)
 }
