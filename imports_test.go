@@ -53,13 +53,15 @@ var layers = map[string][]string{
 	"maintain": {
 		"", "datatype", "buffer", "lake", "catalog", "query", "jobs", "segments", "maintain/pair",
 	},
+	"config": {"", "maintain", "maintain/pair", "maintain/adopt", "maintain/verify", "systables"},
 	"engine": {
+		"config",
 		"access", "systables", "read", "live", "session",
 		"", "sqltext", "datatype", "dialect", "buffer", "buffer/badger", "lake", "lake/file", "catalog", "query", "subscribe",
 		"jobs", "segments",
 		"maintain", "maintain/pair", "maintain/adopt", "maintain/verify",
 	},
-	"api":            {"", "access", "read", "live", "session", "sqltext", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
+	"api":            {"", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect", "catalog", "engine", "subscribe", "link/wire"},
 	"shell/scan":     {},
 	"shell/complete": {"", "sqltext", "link", "shell/scan"},
 	"shell/format":   {"", "sqltext", "link", "shell/scan"},
@@ -68,7 +70,7 @@ var layers = map[string][]string{
 		"", "sqltext", "dialect", "link", "link/wire",
 		"shell/scan", "shell/complete", "shell/format", "shell/settings",
 	},
-	"cmd/kalamd":      {"", "api", "engine", "maintain/adopt", "maintain/verify"},
+	"cmd/kalamd":      {"", "api", "config", "engine", "maintain/adopt", "maintain/verify"},
 	"cmd/kalam":       {"", "shell"},
 	"cmd/kalam-bench": {"", "sqltext", "dialect", "link", "link/wire", "query/querytest"},
 }

@@ -22,7 +22,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -152,7 +152,7 @@ func hs256(key string) func(string) []byte {
 
 // TestTokenAttacks sends tokens that must not be taken.
 func TestTokenAttacks(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Auth.JWTSecret = secret }})
+	h := start(t, setup{config: func(c *config.Config) { c.Auth.JWTSecret = secret }})
 	alice := h.user("alice", kalam.RoleUser)
 	var real struct {
 		Epoch uint64 `json:"epoch"`
@@ -332,7 +332,7 @@ func TestSetupFromElsewhere(t *testing.T) {
 		}
 	})
 	t.Run("allowed", func(t *testing.T) {
-		h := start(t, setup{noRoot: true, config: func(c *engine.Config) { c.Auth.AllowRemoteSetup = true }})
+		h := start(t, setup{noRoot: true, config: func(c *config.Config) { c.Auth.AllowRemoteSetup = true }})
 		if res := h.do("POST", "/v1/api/auth/setup", "", setupBody, "X-Forwarded-For", "203.0.113.9"); res.status != http.StatusOK {
 			t.Errorf("%d %s", res.status, res.body)
 		}
@@ -379,9 +379,9 @@ func TestSetupOfAForeignPage(t *testing.T) {
 	servers := map[string]*harness{} // By their configuration.
 	for _, tt := range tests {
 		for allow, want := range map[bool]int{false: tt.local, true: tt.remote} {
-			config := fmt.Sprint(allow, tt.cors, tt.listenOn)
-			if servers[config] == nil {
-				servers[config] = start(t, setup{noRoot: true, config: func(c *engine.Config) {
+			key := fmt.Sprint(allow, tt.cors, tt.listenOn)
+			if servers[key] == nil {
+				servers[key] = start(t, setup{noRoot: true, config: func(c *config.Config) {
 					c.Auth.AllowRemoteSetup, c.RateLimit.MaxAuthPerIP = allow, 0
 					if tt.cors != "" {
 						c.Server.CORSOrigins = []string{tt.cors}
@@ -391,7 +391,7 @@ func TestSetupOfAForeignPage(t *testing.T) {
 					}
 				}})
 			}
-			h := servers[config]
+			h := servers[key]
 			t.Run(fmt.Sprint(tt.name, " ", allow), func(t *testing.T) {
 				_, port, err := net.SplitHostPort(h.addr)
 				if err != nil {
@@ -425,7 +425,7 @@ func TestSetupOfAForeignPage(t *testing.T) {
 }
 
 func TestTokenSecret(t *testing.T) {
-	c := engine.DefaultConfig()
+	c := config.Default()
 	c.Storage.DataPath = filepath.Join(t.TempDir(), "data")
 	first, err := api.TokenSecret(c)
 	if err != nil || len(first) < 32 {
@@ -468,7 +468,7 @@ func TestTokenSecret(t *testing.T) {
 
 // TestNoSecretsInTheLog looks for passwords and tokens in what was logged.
 func TestNoSecretsInTheLog(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Log.SlowQueryMS = 1 }})
+	h := start(t, setup{config: func(c *config.Config) { c.Log.SlowQueryMS = 1 }})
 	root := h.root()
 	in := h.login("root", rootPassword)
 	h.mustSQL(root, "CREATE USER 'bob' WITH PASSWORD 'canary-password' ROLE user")

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/session"
 )
 
@@ -46,7 +46,7 @@ func roundTrips(b *testing.B, h *harness, request func(i int) string) {
 // BenchmarkHTTP measures whole requests over a socket, beside what the work
 // without HTTP costs.
 func BenchmarkHTTP(b *testing.B) {
-	h := startFor(b, setup{config: func(c *engine.Config) { c.RateLimit = engine.RateLimitConfig{} }})
+	h := startFor(b, setup{config: func(c *config.Config) { c.RateLimit = config.RateLimitConfig{} }})
 	root := h.root()
 	h.mustSQL(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT)")
 	h.mustSQL(root, "INSERT INTO app.t VALUES (1, 'hello')")
@@ -112,8 +112,8 @@ func textFrame(s string) []byte {
 func BenchmarkFanOut(b *testing.B) {
 	for _, sockets := range []int{10, 500} {
 		b.Run(fmt.Sprint("sockets=", sockets), func(b *testing.B) {
-			h := startFor(b, setup{config: func(c *engine.Config) {
-				c.RateLimit = engine.RateLimitConfig{}
+			h := startFor(b, setup{config: func(c *config.Config) {
+				c.RateLimit = config.RateLimitConfig{}
 				c.Live.MaxSubscriptionsPerUser = sockets
 				c.WebSocket.ClientTimeoutSecs = 3600
 			}})

@@ -19,6 +19,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/session"
@@ -40,7 +41,7 @@ type harness struct {
 	t      testing.TB
 	server *api.Server
 	engine *engine.Engine
-	config engine.Config
+	config config.Config
 	addr   string
 	url    string
 	log    *lockedBuffer
@@ -51,7 +52,7 @@ type harness struct {
 
 // setup changes a harness before it starts.
 type setup struct {
-	config func(*engine.Config)
+	config func(*config.Config)
 	server func(*api.Server)
 	noRoot bool
 	drain  func(context.Context) error
@@ -66,7 +67,7 @@ func start(t *testing.T, s setup) *harness {
 // startFor is start for tests and benchmarks.
 func startFor(t testing.TB, s setup) *harness {
 	t.Helper()
-	cfg := engine.DefaultConfig()
+	cfg := config.Default()
 	cfg.Storage.DataPath = t.TempDir()
 	cfg.Auth.BcryptCost = 4
 	cfg.Server.ShutdownGrace = 5

@@ -10,7 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -25,7 +25,7 @@ func TestSocketsEndWithTheIdentity(t *testing.T) {
 		"role": func(h *harness, name, _ string) { h.mustSQL(h.root(), "ALTER USER '"+name+"' SET ROLE service") },
 		"drop": func(h *harness, name, _ string) { h.mustSQL(h.root(), "DROP USER '"+name+"'") },
 	}
-	h, _ := live(t, setup{config: func(c *engine.Config) { c.WebSocket.HeartbeatIntervalSecs = 3600 }})
+	h, _ := live(t, setup{config: func(c *config.Config) { c.WebSocket.HeartbeatIntervalSecs = 3600 }})
 	for way, end := range ways {
 		t.Run(way, func(t *testing.T) {
 			token := h.user(way, kalam.RoleUser)
@@ -140,7 +140,7 @@ func TestKillTellsNothing(t *testing.T) {
 // address that guesses is locked, for names that exist as for those that do not, and
 // the users log in from elsewhere. system.users shows it. Case N7.
 func TestGuessingLocksNobodyElse(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxAuthPerIP = 0 }})
+	h := start(t, setup{config: func(c *config.Config) { c.RateLimit.MaxAuthPerIP = 0 }})
 	h.user("ann", kalam.RoleUser)
 	login := func(user, password, from string) string {
 		var headers []string
@@ -188,7 +188,7 @@ func TestGuessingLocksNobodyElse(t *testing.T) {
 // after the first it ends everything that descends from the login, sockets too, and
 // nothing of other logins (case N7).
 func TestRefreshTokensRotate(t *testing.T) {
-	h, _ := live(t, setup{config: func(c *engine.Config) { c.WebSocket.HeartbeatIntervalSecs = 3600 }})
+	h, _ := live(t, setup{config: func(c *config.Config) { c.WebSocket.HeartbeatIntervalSecs = 3600 }})
 	h.user("ann", kalam.RoleUser)
 	refresh := func(token string) (wire.LoginResponse, int) {
 		var out wire.LoginResponse

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -34,7 +34,7 @@ const (
 // limits are the limits per address and per user (API-015). A limit of 0 is
 // none. It is safe for concurrent use.
 type limits struct {
-	config engine.RateLimitConfig
+	config config.RateLimitConfig
 	now    func() time.Time
 
 	peers *lru.Cache[netip.Addr, *peerLimits]
@@ -55,7 +55,7 @@ type peerLimits struct {
 	banned     time.Time // Until when.
 }
 
-func newLimits(config engine.RateLimitConfig, now func() time.Time) (*limits, error) {
+func newLimits(cfg config.RateLimitConfig, now func() time.Time) (*limits, error) {
 	peers, err := lru.New[netip.Addr, *peerLimits](maxTracked)
 	if err != nil {
 		return nil, fmt.Errorf("make rate limits: %w", err)
@@ -64,7 +64,7 @@ func newLimits(config engine.RateLimitConfig, now func() time.Time) (*limits, er
 	if err != nil {
 		return nil, fmt.Errorf("make rate limits: %w", err)
 	}
-	return &limits{config: config, now: now, peers: peers, users: users, open: map[netip.Addr]int{}}, nil
+	return &limits{config: cfg, now: now, peers: peers, users: users, open: map[netip.Addr]int{}}, nil
 }
 
 // perSecond returns a limiter of n per second, nil when there is no limit.

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 func TestQueryRate(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxQueriesPerSec = 5 }})
+	h := start(t, setup{config: func(c *config.Config) { c.RateLimit.MaxQueriesPerSec = 5 }})
 	alice, bob := h.user("alice", kalam.RoleUser), h.user("bob", kalam.RoleUser)
 	var refused response
 	for range 50 {
@@ -35,7 +35,7 @@ func TestQueryRate(t *testing.T) {
 }
 
 func TestAddressRateAndBan(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxRequestsPerIP = 3 }})
+	h := start(t, setup{config: func(c *config.Config) { c.RateLimit.MaxRequestsPerIP = 3 }})
 	ask := func(from string) response { return h.do("GET", "/health", "", nil, "X-Forwarded-For", from) }
 	statuses := map[int]int{}
 	var limited, banned response
@@ -77,7 +77,7 @@ func TestAddressRateAndBan(t *testing.T) {
 
 // TestAddressesV6 checks that a /64 counts as one address.
 func TestAddressesV6(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxRequestsPerIP = 3 }})
+	h := start(t, setup{config: func(c *config.Config) { c.RateLimit.MaxRequestsPerIP = 3 }})
 	ask := func(from string) int { return h.do("GET", "/health", "", nil, "X-Real-IP", from).status }
 	limited := false
 	for i := range 20 {
@@ -92,7 +92,7 @@ func TestAddressesV6(t *testing.T) {
 }
 
 func TestConnectionLimit(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxConnectionsPerIP = 2 }})
+	h := start(t, setup{config: func(c *config.Config) { c.RateLimit.MaxConnectionsPerIP = 2 }})
 	a, b := h.dial(), h.dial()
 	for _, c := range []*raw{a, b} {
 		c.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -116,7 +116,7 @@ func TestConnectionLimit(t *testing.T) {
 
 // TestAuthRate checks that guessing is slowed down and logging in is not.
 func TestAuthRate(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxAuthPerIP = 5 }})
+	h := start(t, setup{config: func(c *config.Config) { c.RateLimit.MaxAuthPerIP = 5 }})
 	for range 50 {
 		h.root()
 	}
@@ -142,7 +142,7 @@ func TestAuthRate(t *testing.T) {
 }
 
 func TestNoLimits(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.RateLimit = engine.RateLimitConfig{} }})
+	h := start(t, setup{config: func(c *config.Config) { c.RateLimit = config.RateLimitConfig{} }})
 	root := h.root()
 	for range 300 {
 		if res := h.sql(root, "SELECT 1"); res.status != http.StatusOK {

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 const (
@@ -25,15 +25,15 @@ const (
 // tokenSecret returns the secret that signs tokens: the configured one, or one
 // that is generated at the first start and kept, for the owner only, in the data
 // directory.
-func tokenSecret(config engine.Config) ([]byte, error) {
-	if configured := config.Auth.JWTSecret; configured != "" {
-		if len(configured) < minSecret && !isLoopbackHost(config.Server.Host) {
+func tokenSecret(cfg config.Config) ([]byte, error) {
+	if configured := cfg.Auth.JWTSecret; configured != "" {
+		if len(configured) < minSecret && !isLoopbackHost(cfg.Server.Host) {
 			return nil, fmt.Errorf("auth.jwt_secret is %d bytes long: a server that listens on %s needs at least %d, or none to have one generated",
-				len(configured), config.Server.Host, minSecret)
+				len(configured), cfg.Server.Host, minSecret)
 		}
 		return []byte(configured), nil
 	}
-	path := filepath.Join(config.Storage.DataPath, secretFile)
+	path := filepath.Join(cfg.Storage.DataPath, secretFile)
 	secret, err := readSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeSecret(path)

@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/cors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/session"
 )
@@ -58,7 +59,7 @@ type executor interface {
 type Server struct {
 	engine    *engine.Engine
 	exec      executor
-	config    engine.Config
+	config    config.Config
 	log       *slog.Logger
 	version   Version
 	now       func() time.Time
@@ -85,26 +86,26 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	config := o.Engine.Config()
-	if err := checkVersion(config.Server.APIVersion); err != nil {
+	cfg := o.Engine.Config()
+	if err := checkVersion(cfg.Server.APIVersion); err != nil {
 		return nil, err
 	}
-	if err := checkOrigins(config.Server.CORSOrigins); err != nil {
+	if err := checkOrigins(cfg.Server.CORSOrigins); err != nil {
 		return nil, err
 	}
-	secret, err := tokenSecret(config)
+	secret, err := tokenSecret(cfg)
 	if err != nil {
 		return nil, err
 	}
-	life := time.Duration(config.Auth.JWTExpiryHours) * time.Hour
+	life := time.Duration(cfg.Auth.JWTExpiryHours) * time.Hour
 	s := &Server{
-		engine: o.Engine, exec: o.Engine, config: config, log: o.Logger, version: o.Version, now: o.Now, drain: o.Drain,
-		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now), times: socketTimesOf(config.WebSocket),
+		engine: o.Engine, exec: o.Engine, config: cfg, log: o.Logger, version: o.Version, now: o.Now, drain: o.Drain,
+		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now), times: socketTimesOf(cfg.WebSocket),
 	}
-	if s.tokens, err = newTokens(secret, config.Auth.JWTIssuer, life, o.Now); err != nil {
+	if s.tokens, err = newTokens(secret, cfg.Auth.JWTIssuer, life, o.Now); err != nil {
 		return nil, err
 	}
-	if s.limits, err = newLimits(config.RateLimit, o.Now); err != nil {
+	if s.limits, err = newLimits(cfg.RateLimit, o.Now); err != nil {
 		return nil, err
 	}
 	s.base, s.cancel = context.WithCancelCause(context.Background())
@@ -135,7 +136,7 @@ func (s *Server) newApp() *fiber.App {
 }
 
 // bodyLimit is limits.max_body_bytes as an int.
-func bodyLimit(c engine.Config) int { return int(min(c.Limits.MaxBodyBytes, 1<<30)) }
+func bodyLimit(c config.Config) int { return int(min(c.Limits.MaxBodyBytes, 1<<30)) }
 
 // checkVersion reports a prefix that is no plain segment of a path.
 func checkVersion(v string) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/session"
 )
@@ -57,7 +58,7 @@ func TestQueriesPerSecond(t *testing.T) {
 }
 
 func TestAPIVersion(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Server.APIVersion = "v7" }})
+	h := start(t, setup{config: func(c *config.Config) { c.Server.APIVersion = "v7" }})
 	for path, status := range map[string]int{"/v7/health": http.StatusOK, "/v1/health": http.StatusNotFound, "/health": http.StatusOK, "/v7/api/sql": http.StatusMethodNotAllowed} {
 		if res := h.do("GET", path, "", nil); res.status != status {
 			t.Errorf("%s: %d, want %d", path, res.status, status)
@@ -78,7 +79,7 @@ func TestCORS(t *testing.T) {
 		}
 	})
 	t.Run("configured", func(t *testing.T) {
-		h := start(t, setup{config: func(c *engine.Config) {
+		h := start(t, setup{config: func(c *config.Config) {
 			c.Server.CORSOrigins = []string{"https://app.example", "http://localhost:3000"}
 		}})
 		res := preflight(h, "https://app.example")
@@ -91,7 +92,7 @@ func TestCORS(t *testing.T) {
 	})
 	t.Run("malformed", func(t *testing.T) {
 		for _, origins := range [][]string{{"app.example"}, {"https://app.example/path"}, {"ftp://app.example"}, {"*", "https://app.example"}, {"https://*.example"}, {""}} {
-			cfg := engine.DefaultConfig()
+			cfg := config.Default()
 			cfg.Storage.DataPath, cfg.Server.CORSOrigins, cfg.Query.MemoryLimit = t.TempDir(), origins, "500MB"
 			e, err := engine.Open(t.Context(), cfg, engine.Options{})
 			if err != nil {
@@ -163,7 +164,7 @@ func TestShutdown(t *testing.T) {
 // TestShutdownCutsOff checks that a request that does not end is cancelled after
 // the grace.
 func TestShutdownCutsOff(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Server.ShutdownGrace = 0 }})
+	h := start(t, setup{config: func(c *config.Config) { c.Server.ShutdownGrace = 0 }})
 	b := newBlocked()
 	h.server.SetExecutor(rowsThen(0, b.run))
 	c := h.dial()
@@ -183,7 +184,7 @@ func TestShutdownCutsOff(t *testing.T) {
 // TestShutdownWithStuckClients checks that clients that read nothing of a long
 // result, and ones that never finish their request, do not hold up a stop.
 func TestShutdownWithStuckClients(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Server.ShutdownGrace = 0 }})
+	h := start(t, setup{config: func(c *config.Config) { c.Server.ShutdownGrace = 0 }})
 	root := h.root()
 	ended := make(chan error, 1)
 	h.server.SetExecutor(func(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/session"
 )
@@ -73,7 +73,7 @@ func TestEnvelopeGolden(t *testing.T) {
 }
 
 func TestTimingOff(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Query.Timing = false }})
+	h := start(t, setup{config: func(c *config.Config) { c.Query.Timing = false }})
 	for _, sql := range []string{"SELECT 1 AS one", "SELEC"} {
 		res := h.sql(h.root(), sql)
 		if strings.Contains(res.body, "took_ms") || strings.Contains(res.body, "cache_hit") || !strings.Contains(res.body, `"took":`) {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/read"
@@ -286,7 +286,7 @@ func TestDisconnectCancels(t *testing.T) {
 
 // TestDisconnectCancelsQuery does the same to a real query.
 func TestDisconnectCancelsQuery(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Query.TimeoutSeconds = 0 }})
+	h := start(t, setup{config: func(c *config.Config) { c.Query.TimeoutSeconds = 0 }})
 	root := h.root()
 	c := h.dial()
 	c.write(sqlText(root, "SELECT count(*) AS n FROM range(100000000000) a"))
@@ -352,7 +352,7 @@ func TestKeepAlive(t *testing.T) {
 }
 
 func TestBodyLimits(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Limits.MaxBodyBytes = 2 << 20 }})
+	h := start(t, setup{config: func(c *config.Config) { c.Limits.MaxBodyBytes = 2 << 20 }})
 	root := h.root()
 	head := "POST /v1/api/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root + "\r\nContent-Type: application/json\r\n"
 	tooLarge := func(t *testing.T, res response, size bool) {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -36,7 +36,7 @@ type socketTimes struct {
 	heartbeat time.Duration // Between checks.
 }
 
-func socketTimesOf(c engine.WebSocketConfig) socketTimes {
+func socketTimesOf(c config.WebSocketConfig) socketTimes {
 	return socketTimes{
 		auth:      time.Duration(c.AuthTimeoutSecs) * time.Second,
 		client:    time.Duration(c.ClientTimeoutSecs) * time.Second,

@@ -12,7 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -105,7 +105,7 @@ func TestKill(t *testing.T) {
 }
 
 func TestSubscriptionLimits(t *testing.T) {
-	h, alice := live(t, setup{config: func(c *engine.Config) {
+	h, alice := live(t, setup{config: func(c *config.Config) {
 		c.Live.MaxSubscriptionsPerUser = 120
 		c.WebSocket.MaxMessagesPerSec = 0
 	}})
@@ -166,7 +166,7 @@ func TestCompression(t *testing.T) {
 // TestSlowConsumer fills the queue of a client that does not read. When it reads
 // again it gets what was sent, then the close, and a writer never waited.
 func TestSlowConsumer(t *testing.T) {
-	h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.ClientTimeoutSecs = 60 }})
+	h, alice := live(t, setup{config: func(c *config.Config) { c.WebSocket.ClientTimeoutSecs = 60 }})
 	p := h.enter(alice, wire.EventsExact)
 	p.subscribe("a", "SELECT id, body FROM app.notes", &wire.SubscribeOptions{BufferSize: number(5)})
 	p.read()
@@ -194,7 +194,7 @@ func TestSlowConsumer(t *testing.T) {
 // TestEvents checks that subscribers miss nothing and get nothing twice, however
 // the start of their subscriptions falls between the writes.
 func TestEvents(t *testing.T) {
-	h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
+	h, alice := live(t, setup{config: func(c *config.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
 	const total, subscribers = 300, 8
 	var work sync.WaitGroup
 	work.Go(func() {
@@ -357,7 +357,7 @@ func TestShutdownWithDeadSockets(t *testing.T) {
 
 // TestReconnects opens and drops many sockets; goleak looks for what is left.
 func TestReconnects(t *testing.T) {
-	h, alice := live(t, setup{config: func(c *engine.Config) { c.RateLimit.MaxAuthPerIP = 0 }})
+	h, alice := live(t, setup{config: func(c *config.Config) { c.RateLimit.MaxAuthPerIP = 0 }})
 	for i := range 200 {
 		p := h.enter(alice, "")
 		p.subscribe("a", "SELECT * FROM app.notes", all())

@@ -9,7 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -35,12 +35,12 @@ func leaving(h *harness, alice string, p *peer, events string) string {
 // gets exact ones, a delete for a row that leaves the filter (case A9).
 func TestEventsOfAClient(t *testing.T) {
 	const gone = `delete"1"true`
-	kalamdb := func(c *engine.Config) { c.Protocol.Events = engine.EventsKalamDB }
-	compat := func(c *engine.Config) { c.Compat.KalamDB = true }
-	both := func(c *engine.Config) { c.Compat.KalamDB, c.Protocol.Events = true, engine.EventsExact }
+	kalamdb := func(c *config.Config) { c.Protocol.Events = config.EventsKalamDB }
+	compat := func(c *config.Config) { c.Compat.KalamDB = true }
+	both := func(c *config.Config) { c.Compat.KalamDB, c.Protocol.Events = true, config.EventsExact }
 	for _, tt := range []struct {
 		name                 string
-		config               func(*engine.Config)
+		config               func(*config.Config)
 		connection, sub, url string
 		want                 string
 	}{
@@ -152,7 +152,7 @@ func TestCompressionIsAskedFor(t *testing.T) {
 // TestLiveParams binds parameters in the filter of a live query, in compiled ones
 // and in those that DuckDB decides (case A9).
 func TestLiveParams(t *testing.T) {
-	h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
+	h, alice := live(t, setup{config: func(c *config.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
 	h.mustSQL(h.root(), `CREATE USER TABLE app.p (id BIGINT PRIMARY KEY, n INT, d DOUBLE, c DECIMAL(10,2), t TEXT, ts TIMESTAMP,
 		day DATE, b BOOLEAN, u UUID, bin BYTES, small SMALLINT)`)
 	row := func(id, n int) string {

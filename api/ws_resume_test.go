@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -19,7 +19,7 @@ import (
 // those that are gone as deletes between them, in the order of their seqs.
 func TestResume(t *testing.T) {
 	for _, events := range []string{"", wire.EventsExact, wire.EventsKalamDB} {
-		h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
+		h, alice := live(t, setup{config: func(c *config.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
 		h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3), (4, 'd', 4)")
 		first := h.enter(alice, events)
 		const sql = "SELECT * FROM app.notes WHERE n > 0"
@@ -148,7 +148,7 @@ func TestCutsAnywhere(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
+	h, alice := live(t, setup{config: func(c *config.Config) { c.WebSocket.MaxMessagesPerSec = 0 }})
 	change := func() {
 		id, n := rng.IntN(40), rng.IntN(9)-4
 		switch rng.IntN(5) {

@@ -18,7 +18,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -514,7 +514,7 @@ func TestFrames(t *testing.T) {
 }
 
 func TestMessageRate(t *testing.T) {
-	h, alice := live(t, setup{config: func(c *engine.Config) { c.WebSocket.MaxMessagesPerSec = 5 }})
+	h, alice := live(t, setup{config: func(c *config.Config) { c.WebSocket.MaxMessagesPerSec = 5 }})
 	p := h.enter(alice, "")
 	for range 20 {
 		p.send(`{"type":"ping"}`)
@@ -523,7 +523,7 @@ func TestMessageRate(t *testing.T) {
 }
 
 func TestUpgradeRefused(t *testing.T) {
-	h := start(t, setup{config: func(c *engine.Config) { c.Server.CORSOrigins = []string{"https://app.example"} }})
+	h := start(t, setup{config: func(c *config.Config) { c.Server.CORSOrigins = []string{"https://app.example"} }})
 	if res := h.do("GET", "/v1/ws", "", nil); res.status != http.StatusUpgradeRequired {
 		t.Errorf("no upgrade: %d %s", res.status, res.body)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/maintain/adopt"
@@ -33,7 +34,7 @@ type lakeCopy struct {
 // report.
 func adopted(t *testing.T, data string, o adopt.Options) (*server, *adopt.Report) {
 	t.Helper()
-	cfg := engine.DefaultConfig()
+	cfg := config.Default()
 	cfg.Storage.DataPath, cfg.Auth.BcryptCost, cfg.Query.Threads = data, 4, 2
 	report := adoptAnew(t, cfg, o)
 	s := &server{t: t, config: cfg}
@@ -72,7 +73,7 @@ func TestAdoptAfterCrash(t *testing.T) {
 	var copies []lakeCopy
 	var flushed, current map[string]string
 	var armed, round atomic.Int64
-	s := newServer(t, func(c *engine.Config) { c.Retention.DefaultDeletedRetentionHours = 0 })
+	s := newServer(t, func(c *config.Config) { c.Retention.DefaultDeletedRetentionHours = 0 })
 	storage := s.config.StoragePath()
 	s.stop()
 	s.opts.Wrap = hook(func(point string) error {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/maintain/adopt"
 )
@@ -96,7 +97,7 @@ func (s *server) compactAll() {
 }
 
 // adoptAnew loses the buffer of a stopped server and adopts what is in the storage.
-func adoptAnew(t testing.TB, cfg engine.Config, o adopt.Options) *adopt.Report {
+func adoptAnew(t testing.TB, cfg config.Config, o adopt.Options) *adopt.Report {
 	t.Helper()
 	must(t, os.RemoveAll(cfg.BufferPath()))
 	report, err := adopt.Run(context.Background(), cfg.Adopt(), o)
@@ -175,7 +176,7 @@ func TestAdopt(t *testing.T) {
 func TestAdoptRefuses(t *testing.T) {
 	s := newServer(t)
 	fillLake(s)
-	refused := func(cfg engine.Config, words ...string) {
+	refused := func(cfg config.Config, words ...string) {
 		t.Helper()
 		_, err := adopt.Run(context.Background(), cfg.Adopt(), adopt.Options{})
 		if err == nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/buffertest"
 	"github.com/kalamlake/kalam/buffer/memory"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/maintain"
 )
@@ -163,7 +164,7 @@ func (s *server) notes() {
 }
 
 // manual turns the background rule off.
-func manual(c *engine.Config) { c.Lake.CompactSegments = 0 }
+func manual(c *config.Config) { c.Lake.CompactSegments = 0 }
 
 // TestCompactKeepsAnswers compares what queries of every form give before and
 // after a compaction, a restart, and another compaction, with rows in the log
@@ -226,7 +227,7 @@ func TestCompactKeepsAnswers(t *testing.T) {
 func TestCompactRetention(t *testing.T) {
 	var offset atomic.Int64
 	base := time.Now()
-	s := &server{t: t, config: engine.DefaultConfig(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
+	s := &server{t: t, config: config.Default(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
 	s.config.Storage.DataPath = t.TempDir()
 	s.config.Auth.BcryptCost = 4
 	s.start()

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // idsOf returns the first cells of the rows, joined.
@@ -214,7 +214,7 @@ func TestCounterTogether(t *testing.T) {
 	const clients, each = 16, 200
 	for _, kind := range []string{"USER", "SHARED"} {
 		t.Run(kind, func(t *testing.T) {
-			s := newServer(t, func(c *engine.Config) { c.Query.TimeoutSeconds = 0 })
+			s := newServer(t, func(c *config.Config) { c.Query.TimeoutSeconds = 0 })
 			who := root
 			s.must(root, "CREATE NAMESPACE app; CREATE "+kind+" TABLE app.t (id INT PRIMARY KEY AUTO_INCREMENT, body TEXT)")
 			var work sync.WaitGroup

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/live"
 )
 
@@ -12,11 +12,11 @@ import (
 // of the server's, the same in queries, conditions, key lookups and live queries.
 func TestDialectOfDivision(t *testing.T) {
 	for _, c := range []struct{ dialect, half, order, found string }{
-		{engine.DialectPostgreSQL, "3", "2; 1; 3", "1"},
-		{engine.DialectDuckDB, "3.5", "1; 3; 2", ""},
+		{config.DialectPostgreSQL, "3", "2; 1; 3", "1"},
+		{config.DialectDuckDB, "3.5", "1; 3; 2", ""},
 	} {
 		t.Run(c.dialect, func(t *testing.T) {
-			s := newServer(t, func(cfg *engine.Config) { cfg.Query.Dialect = c.dialect })
+			s := newServer(t, func(cfg *config.Config) { cfg.Query.Dialect = c.dialect })
 			alice := userOf("alice")
 			s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id INT PRIMARY KEY, n INT)")
 			s.must(alice, "INSERT INTO app.t VALUES (1, 7), (2, NULL), (3, 1)")

@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/maintain"
@@ -26,7 +27,7 @@ import (
 // Engine executes statements over one data directory. It is safe for concurrent
 // use; Open, Run and Close are called once each, in this order.
 type Engine struct {
-	config   Config
+	config   config.Config
 	log      *slog.Logger
 	pair     *pair.Pair
 	store    *buffer.Store
@@ -71,7 +72,7 @@ type Wrap struct {
 // Open opens the data directory, creating it at the first start. The directory
 // belongs to this process until Close; a directory that another process holds
 // is refused.
-func Open(ctx context.Context, cfg Config, o Options) (_ *Engine, err error) {
+func Open(ctx context.Context, cfg config.Config, o Options) (_ *Engine, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -124,7 +125,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	e.query, err = query.Open(query.Options{
 		MemoryLimit: c.Query.MemoryLimit, Threads: c.Query.Threads, MaxPlans: c.QueryCache.MaxPlans,
 		LakeDirs: []string{e.pair.Storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
-		PostgreSQL: c.Query.Dialect == DialectPostgreSQL,
+		PostgreSQL: c.Query.Dialect == config.DialectPostgreSQL,
 	})
 	if err != nil {
 		return fmt.Errorf("open query engine: %w", err)
@@ -141,7 +142,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	e.reader = &read.Reader{
 		Catalog: e.catalog, Computed: computed, Query: e.query, Store: e.store, Segments: e.segments, Refs: &e.refs,
 		Access: access.New(e.catalog, access.Options{
-			Computed: computed.Definitions(), FollowShared: e.config.Live.SharedTables == SharedAllow,
+			Computed: computed.Definitions(), FollowShared: e.config.Live.SharedTables == config.SharedAllow,
 		}),
 	}
 	e.live = &live.Queries{
@@ -252,7 +253,7 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r session.Reque
 func (e *Engine) Live() *live.Queries { return e.live }
 
 // Config returns the configuration in force.
-func (e *Engine) Config() Config { return e.config }
+func (e *Engine) Config() config.Config { return e.config }
 
 // Counters returns the gauges.
 func (e *Engine) Counters() *systables.Counters { return &e.counters }

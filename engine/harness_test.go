@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/session"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 // server is an engine over a data directory of the test, as kalamd runs it.
 type server struct {
 	t      testing.TB
-	config engine.Config
+	config config.Config
 	opts   engine.Options
 	*engine.Engine
 	cancel context.CancelFunc
@@ -44,9 +45,9 @@ func userOf(name string) kalam.Principal {
 }
 
 // newServer starts an engine in a temporary directory and stops it at the end.
-func newServer(t testing.TB, change ...func(*engine.Config)) *server {
+func newServer(t testing.TB, change ...func(*config.Config)) *server {
 	t.Helper()
-	cfg := engine.DefaultConfig()
+	cfg := config.Default()
 	cfg.Storage.DataPath = t.TempDir()
 	cfg.Auth.BcryptCost = 4
 	cfg.Query.Threads = 2

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/session"
 )
 
@@ -218,7 +218,7 @@ func TestDamagedManifestFile(t *testing.T) {
 // TestStatementTimeout ends a statement that runs too long, and one whose client
 // has gone; the server goes on.
 func TestStatementTimeout(t *testing.T) {
-	s := newServer(t, func(c *engine.Config) { c.Query.TimeoutSeconds = 1 })
+	s := newServer(t, func(c *config.Config) { c.Query.TimeoutSeconds = 1 })
 	const endless = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range % 7 = 3"
 	begin := time.Now()
 	_, err := s.try(root, endless)
@@ -240,7 +240,7 @@ func TestStatementTimeout(t *testing.T) {
 // TestRequestTimeout ends a request whose statements are quick but many, D6: what is
 // outside of a transaction stays, a transaction leaves nothing.
 func TestRequestTimeout(t *testing.T) {
-	s := newServer(t, func(c *engine.Config) { c.Query.RequestTimeoutSeconds = 1 })
+	s := newServer(t, func(c *config.Config) { c.Query.RequestTimeoutSeconds = 1 })
 	ann := userOf("ann")
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id INT PRIMARY KEY, v TEXT)")
 	const slow = "SELECT count(*) FROM range(20000) a, range(20000) b WHERE a.range * b.range % 7 = 3;"
@@ -283,7 +283,7 @@ func (c *slowCollector) Done(d session.Done) error {
 
 // TestMemoryLimit runs a query that needs more memory than it may have.
 func TestMemoryLimit(t *testing.T) {
-	s := newServer(t, func(c *engine.Config) { c.Query.MemoryLimit = "100MB" })
+	s := newServer(t, func(c *config.Config) { c.Query.MemoryLimit = "100MB" })
 	_, err := s.try(root, "SELECT count(*) FROM (SELECT DISTINCT a.range * 1000000 + b.range AS x, repeat('x', 50) || a.range AS y FROM range(5000) a, range(5000) b)")
 	if code := kalam.CodeOf(err); code != kalam.CodeResourceExhausted {
 		t.Errorf("code %d: %v", code, err)

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/session"
 )
@@ -350,7 +351,7 @@ func TestSnapshotIsStable(t *testing.T) {
 func TestSeqIsMonotonic(t *testing.T) {
 	var offset atomic.Int64
 	base := time.Now()
-	cfg := engine.DefaultConfig()
+	cfg := config.Default()
 	cfg.Storage.DataPath = t.TempDir()
 	cfg.Auth.BcryptCost = 4
 	s := &server{t: t, config: cfg, opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 const (
@@ -315,7 +315,7 @@ func TestCachesHoldNothingOfAUser(t *testing.T) {
 
 // TestUserIDsAreHarmless uses ids that try to be paths, keys or SQL.
 func TestUserIDsAreHarmless(t *testing.T) {
-	s := newServer(t, func(c *engine.Config) { c.Query.Threads = 1 })
+	s := newServer(t, func(c *config.Config) { c.Query.Threads = 1 })
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT)")
 	ids := []string{

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/live"
 )
@@ -123,7 +124,7 @@ func TestKeylessLive(t *testing.T) {
 func TestKeylessExpiry(t *testing.T) {
 	var offset atomic.Int64
 	base := time.Now()
-	s := &server{t: t, config: engine.DefaultConfig(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
+	s := &server{t: t, config: config.Default(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
 	s.config.Storage.DataPath = t.TempDir()
 	s.config.Auth.BcryptCost = 4
 	s.start()

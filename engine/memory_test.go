@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 var memoryStatements = flag.Int("memory-statements", 12_000, "statements of TestMemoryIsFlat; its memory after 50,000, or half of fewer, is what that at the end is held to")
@@ -18,7 +18,7 @@ var memoryStatements = flag.Int("memory-statements", 12_000, "statements of Test
 // rows, point reads, queries that group, each with texts and parameters that come back
 // and that do not. The live heap at the end is that of the warm server, within a tenth.
 func TestMemoryIsFlat(t *testing.T) {
-	s := newServer(t, func(c *engine.Config) { c.Flush.DefaultRowLimit = 2000 })
+	s := newServer(t, func(c *config.Config) { c.Flush.DefaultRowLimit = 2000 })
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id INT PRIMARY KEY, kind TEXT, n INT); CREATE SHARED TABLE app.s (id INT PRIMARY KEY, n INT)")
 	for u := range memoryUsers {
 		s.must(memoryUser(u), "INSERT INTO app.t SELECT i, 'k' || (i % 7), i FROM range(100) r(i)")

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/maintain"
 )
 
 // litter writes files as crashes leave them into the folder of bob, and returns
 // their paths in the storage, in order.
-func litter(t *testing.T, cfg engine.Config, written time.Time) []string {
+func litter(t *testing.T, cfg config.Config, written time.Time) []string {
 	t.Helper()
 	real := aFileOf(t, cfg.StoragePath(), "bob")
 	folder := filepath.Dir(real)
@@ -37,7 +38,7 @@ func litter(t *testing.T, cfg engine.Config, written time.Time) []string {
 }
 
 // startAt starts a server at a time and returns what became of its orphans.
-func startAt(t *testing.T, cfg engine.Config, now time.Time) (*server, kalam.Job, maintain.OrphanResult) {
+func startAt(t *testing.T, cfg config.Config, now time.Time) (*server, kalam.Job, maintain.OrphanResult) {
 	t.Helper()
 	s := &server{t: t, config: cfg, opts: engine.Options{Now: func() time.Time { return now }}}
 	s.start()

@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/maintain"
 )
 
 // scrubbed makes a lake with a segment each of two users and one of a SHARED table.
-func scrubbed(t *testing.T, change ...func(*engine.Config)) *server {
+func scrubbed(t *testing.T, change ...func(*config.Config)) *server {
 	s := newServer(t, change...)
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT) FLUSH_POLICY 'manual'")
@@ -51,7 +51,7 @@ func (s *server) awaitScrub(after time.Time) kalam.Job {
 // fails and names the file, and the server is degraded, also after a restart, until the
 // file is whole again.
 func TestScrubFindsDamage(t *testing.T) {
-	s := scrubbed(t, func(c *engine.Config) { c.Storage.ScrubSchedule = "@every 1s" })
+	s := scrubbed(t, func(c *config.Config) { c.Storage.ScrubSchedule = "@every 1s" })
 	if j := s.awaitScrub(time.Time{}); j.Status != kalam.JobCompleted {
 		t.Fatalf("the scrub of a whole lake is %s: %s", j.Status, j.Error)
 	}
@@ -149,7 +149,7 @@ func TestScrubRebuildsKeys(t *testing.T) {
 // TestScrubIsSlow: the rate of a scrub is bounded, and a server that stops does not
 // wait for it.
 func TestScrubIsSlow(t *testing.T) {
-	s := newServer(t, func(c *engine.Config) { c.Storage.ScrubBytesPerSecond = 1 << 20 })
+	s := newServer(t, func(c *config.Config) { c.Storage.ScrubBytesPerSecond = 1 << 20 })
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT) FLUSH_POLICY 'manual'")
 	s.must(userOf("alice"), "INSERT INTO app.t SELECT i, md5(i::TEXT) || md5((i + 1)::TEXT) FROM range(70000) AS r(i)")

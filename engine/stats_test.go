@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 )
 
@@ -143,7 +144,7 @@ func TestFlushConfig(t *testing.T) {
 			t.Errorf("%s: %v, want flush_config %q and a next flush: %v", tt.options, st, tt.config, tt.next)
 		}
 	}
-	scheduled := newServer(t, func(c *engine.Config) { c.Flush.Schedule, c.Flush.DefaultTimeInterval = "@daily", 60 })
+	scheduled := newServer(t, func(c *config.Config) { c.Flush.Schedule, c.Flush.DefaultTimeInterval = "@daily", 60 })
 	scheduled.must(root, "CREATE NAMESPACE app; CREATE SHARED TABLE app.t (id BIGINT PRIMARY KEY)")
 	if got := scheduled.stats(root, "app.t")["flush_config"]; got != "Auto (60s/10000 rows, schedule @daily)" {
 		t.Errorf("flush_config with a flush.schedule: %q", got)
@@ -155,7 +156,7 @@ func TestFlushConfig(t *testing.T) {
 func TestStreamStats(t *testing.T) {
 	base := time.Now()
 	var offset atomic.Int64
-	s := &server{t: t, config: engine.DefaultConfig(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
+	s := &server{t: t, config: config.Default(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
 	s.config.Storage.DataPath, s.config.Auth.BcryptCost = t.TempDir(), 4
 	s.start()
 	t.Cleanup(s.stop)

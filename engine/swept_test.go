@@ -19,6 +19,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/maintain"
 )
@@ -60,7 +61,7 @@ func must(t testing.TB, err error) {
 
 // sweptLake makes a lake with flushed and buffered rows of two users, ends its
 // server, and makes its files a week old.
-func sweptLake(t *testing.T) engine.Config {
+func sweptLake(t *testing.T) config.Config {
 	t.Helper()
 	s := newServer(t)
 	fillLake(s)
@@ -99,7 +100,7 @@ func nextWeek() time.Time { return time.Now().AddDate(0, 0, 7) }
 
 // wantRefused opens an engine and expects an error that holds words, and nothing
 // changed, neither in the buffer nor in the storage.
-func wantRefused(t *testing.T, cfg engine.Config, o engine.Options, words ...string) {
+func wantRefused(t *testing.T, cfg config.Config, o engine.Options, words ...string) {
 	t.Helper()
 	storage, wal := treeOf(t, cfg.StoragePath()), treeOf(t, cfg.BufferPath())
 	o.Now = nextWeek
@@ -133,47 +134,47 @@ func sameTree(t *testing.T, what string, want, got map[string]string) {
 // TestNothingIsSwept has a server start on half of a lake, or on a damaged one, in
 // every way that made it delete files once. It refuses and says why. Case D1.
 func TestNothingIsSwept(t *testing.T) {
-	cut := func(name string, n int64) func(*testing.T, *engine.Config) {
-		return func(t *testing.T, cfg *engine.Config) {
+	cut := func(name string, n int64) func(*testing.T, *config.Config) {
+		return func(t *testing.T, cfg *config.Config) {
 			name := filepath.Join(cfg.Storage.DataPath, name)
 			info, err := os.Stat(name)
 			must(t, err)
 			must(t, os.Truncate(name, info.Size()-n))
 		}
 	}
-	gone := func(name string) func(*testing.T, *engine.Config) {
-		return func(t *testing.T, cfg *engine.Config) {
+	gone := func(name string) func(*testing.T, *config.Config) {
+		return func(t *testing.T, cfg *config.Config) {
 			must(t, os.RemoveAll(filepath.Join(cfg.Storage.DataPath, name)))
 		}
 	}
-	emptied := func(name string) func(*testing.T, *engine.Config) {
-		return func(t *testing.T, cfg *engine.Config) {
+	emptied := func(name string) func(*testing.T, *config.Config) {
+		return func(t *testing.T, cfg *config.Config) {
 			gone(name)(t, cfg)
 			must(t, os.Mkdir(filepath.Join(cfg.Storage.DataPath, name), 0o750))
 		}
 	}
-	written := func(name, content string) func(*testing.T, *engine.Config) {
-		return func(t *testing.T, cfg *engine.Config) {
+	written := func(name, content string) func(*testing.T, *config.Config) {
+		return func(t *testing.T, cfg *config.Config) {
 			must(t, os.WriteFile(filepath.Join(cfg.Storage.DataPath, name), []byte(content), 0o640))
 		}
 	}
-	both := func(a, b func(*testing.T, *engine.Config)) func(*testing.T, *engine.Config) {
-		return func(t *testing.T, cfg *engine.Config) { a(t, cfg); b(t, cfg) }
+	both := func(a, b func(*testing.T, *config.Config)) func(*testing.T, *config.Config) {
+		return func(t *testing.T, cfg *config.Config) { a(t, cfg); b(t, cfg) }
 	}
-	anotherLake := func(t *testing.T, cfg *engine.Config) {
+	anotherLake := func(t *testing.T, cfg *config.Config) {
 		cfg.Storage.BufferPath = filepath.Join(sweptLake(t).Storage.DataPath, "buffer")
 	}
 	const mark = "storage/.kalam/lake.json"
 	tests := []struct {
 		name   string
-		damage func(*testing.T, *engine.Config)
+		damage func(*testing.T, *config.Config)
 		words  []string // BUFFER and STORAGE stand for the directories.
 	}{
 		{"MANIFEST one byte short", cut("buffer/MANIFEST", 1), []string{"BUFFER", "MANIFEST", "backup"}},
 		{"MANIFEST missing", gone("buffer/MANIFEST"), []string{"BUFFER", "MANIFEST is missing", "backup"}},
 		{"buffer folder empty", emptied("buffer"), []string{"BUFFER", "STORAGE", "is empty", "Mount the volume", "storage.buffer_path", "Nothing was removed"}},
 		{"buffer folder missing", gone("buffer"), []string{"BUFFER", "STORAGE", "is empty", "Mount the volume"}},
-		{"another buffer path", func(_ *testing.T, cfg *engine.Config) {
+		{"another buffer path", func(_ *testing.T, cfg *config.Config) {
 			cfg.Storage.BufferPath = filepath.Join(cfg.Storage.DataPath, "other")
 		},
 			[]string{"BUFFER", "STORAGE", "storage.buffer_path"}},
@@ -185,7 +186,7 @@ func TestNothingIsSwept(t *testing.T) {
 		{"mark cut", cut(mark, 9), []string{"STORAGE", ".kalam/lake.json", "damaged", "backup"}},
 		{"mark empty", written(mark, ""), []string{"STORAGE", ".kalam/lake.json", "damaged"}},
 		{"mark of a newer version", written(mark, `{"format":2}`), []string{"STORAGE", ".kalam/lake.json", "format 2", "newer"}},
-		{"mark that cannot be read", both(gone(mark), func(t *testing.T, cfg *engine.Config) {
+		{"mark that cannot be read", both(gone(mark), func(t *testing.T, cfg *config.Config) {
 			must(t, os.Symlink("/nowhere/else", filepath.Join(cfg.Storage.DataPath, mark)))
 		}), []string{"STORAGE"}},
 	}
@@ -221,7 +222,7 @@ func TestSecondServerOnTheStorage(t *testing.T) {
 }
 
 // openBuffer opens the buffer of a server that does not run.
-func openBuffer(t *testing.T, cfg engine.Config, f func(b *badger.Backend)) {
+func openBuffer(t *testing.T, cfg config.Config, f func(b *badger.Backend)) {
 	t.Helper()
 	b, err := badger.Open(cfg.BufferPath(), badger.Options{})
 	must(t, err)
@@ -230,7 +231,7 @@ func openBuffer(t *testing.T, cfg engine.Config, f func(b *badger.Backend)) {
 }
 
 // editManifest changes the manifest of record of alice.
-func editManifest(t *testing.T, cfg engine.Config, f func(raw []byte) []byte) {
+func editManifest(t *testing.T, cfg config.Config, f func(raw []byte) []byte) {
 	t.Helper()
 	openBuffer(t, cfg, func(b *badger.Backend) {
 		edited := false
@@ -371,7 +372,7 @@ func (s *server) awaitCleanupTry() {
 }
 
 // withoutID makes a lake one of a version that had no ids.
-func withoutID(t *testing.T, cfg engine.Config) {
+func withoutID(t *testing.T, cfg config.Config) {
 	t.Helper()
 	must(t, os.RemoveAll(filepath.Join(cfg.StoragePath(), ".kalam")))
 	openBuffer(t, cfg, func(b *badger.Backend) { must(t, b.Delete(t.Context(), catalog.Partition, []byte("lake"))) })

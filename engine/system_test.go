@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 )
 
@@ -55,7 +56,7 @@ func TestSystemSchemasOptions(t *testing.T) {
 // against what is known here (case B9).
 func TestSystemStatsOfKalamDB(t *testing.T) {
 	start := time.Now()
-	s := &server{t: t, config: engine.DefaultConfig(), opts: engine.Options{
+	s := &server{t: t, config: config.Default(), opts: engine.Options{
 		Build: engine.Build{Version: "1.2.3", Commit: "abc", Branch: "main", BuildDate: "today"},
 	}}
 	s.config.Storage.DataPath, s.config.Auth.BcryptCost = t.TempDir(), 4

@@ -9,12 +9,12 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/maintain/verify"
 )
 
 // verified runs Verify and returns the lines of what is wrong.
-func verified(t *testing.T, cfg engine.Config) (lines []string, r verify.Result, err error) {
+func verified(t *testing.T, cfg config.Config) (lines []string, r verify.Result, err error) {
 	t.Helper()
 	r, err = verify.Run(t.Context(), cfg.Verify(), verify.Options{Problem: func(line string) { lines = append(lines, line) }})
 	if len(lines) != r.Problems {

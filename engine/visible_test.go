@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/session"
 )
@@ -108,7 +108,7 @@ func principals() []kalam.Principal {
 // which only service and above may know.
 func newVisible(t *testing.T) *server {
 	s := newServer(t)
-	s.config.Live.SharedTables = engine.SharedAllow
+	s.config.Live.SharedTables = config.SharedAllow
 	s.restart()
 	s.must(root, "CREATE NAMESPACE app; CREATE NAMESPACE hid; CREATE USER TABLE app.mine (id BIGINT PRIMARY KEY, v TEXT)")
 	const create = "CREATE SHARED TABLE %s (id BIGINT PRIMARY KEY, v TEXT) WITH (ACCESS_LEVEL = '%s')"

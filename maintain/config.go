@@ -1,6 +1,11 @@
 package maintain
 
-import "time"
+import (
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/jobs"
+)
 
 // Config is the configuration of maintenance.
 type Config struct {
@@ -43,4 +48,59 @@ type JobsConfig struct {
 // RetentionConfig is the section [retention].
 type RetentionConfig struct {
 	DefaultDeletedRetentionHours int `koanf:"default_deleted_retention_hours" doc:"how long tombstones are kept"`
+}
+
+const (
+	// minScrubRate still reads a gigabyte in five hours.
+	minScrubRate = 64 << 10
+	// maxTrashAge is ten years.
+	maxTrashAge = 10 * 365 * 24 * time.Hour
+)
+
+// DefaultConfig returns the configuration of a server that was told nothing.
+func DefaultConfig() Config {
+	return Config{
+		TrashAge: 72 * time.Hour, ScrubSchedule: "0 3 * * 0", ScrubBytesPerSecond: 32 << 20,
+		Flush: FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
+		Lake:  LakeConfig{CompactSegments: 8},
+		Jobs: JobsConfig{
+			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *", ShutdownTimeoutSeconds: 300,
+		},
+		Retention: RetentionConfig{DefaultDeletedRetentionHours: 168},
+	}
+}
+
+// Validate reports the first value that cannot be used; the message names its key and what
+// is expected.
+func (c *Config) Validate() error {
+	for _, rule := range []struct {
+		bad       bool
+		key, want string
+	}{
+		{c.TrashAge < 0 || c.TrashAge > maxTrashAge, "storage.trash_hours", "0 to 87600"},
+		{c.ScrubBytesPerSecond < minScrubRate, "storage.scrub_bytes_per_second", "at least 65536"},
+		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval", "1 to 86399"},
+		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
+		{c.Flush.MinRows < 0, "flush.min_rows", "0 or more"},
+		{c.Lake.CompactSegments < 0, "lake.compact_segments", "0 or more"},
+		{c.Jobs.MaxConcurrent < 1, "jobs.max_concurrent", "at least 1"},
+		{c.Jobs.MaxRetries < 0, "jobs.max_retries", "0 or more"},
+		{c.Jobs.RetentionDays < 1, "jobs.retention_days", "at least 1"},
+		{c.Retention.DefaultDeletedRetentionHours < 0, "retention.default_deleted_retention_hours", "0 or more"},
+	} {
+		if rule.bad {
+			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", rule.key, rule.want)
+		}
+	}
+	for _, s := range []struct{ key, line string }{
+		{"flush.schedule", c.Flush.Schedule}, {"storage.scrub_schedule", c.ScrubSchedule},
+	} {
+		if s.line == "" {
+			continue
+		}
+		if _, err := jobs.ParseSchedule(s.line); err != nil {
+			return kalam.Wrap(kalam.CodeInvalidInput, err, "configuration key %s", s.key)
+		}
+	}
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // composeFile is what docker/docker-compose.yml holds; other members are faults.
@@ -129,7 +129,7 @@ func TestComposeStartsAServer(t *testing.T) {
 			t.Errorf("network %s is not declared", n)
 		}
 	}
-	want := engine.DefaultConfig()
+	want := config.Default()
 	want.Server.Host, want.Storage.DataPath = "0.0.0.0", image["VOLUME"]
 	if got := composeSettings(t, nil); got.Config.Server.Host != want.Server.Host ||
 		!slices.Equal(got.Changed, changed(&want)) {

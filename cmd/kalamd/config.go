@@ -16,7 +16,7 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 const (
@@ -34,7 +34,7 @@ type flags struct{ config, data, listen string }
 
 // Settings are the configuration of a server and what else it was told.
 type Settings struct {
-	Config       engine.Config
+	Config       config.Config
 	File         string   // Where the configuration was read, "" for none.
 	Changed      []string // "key=value" of the keys that differ from their defaults; secrets are hidden.
 	RootPassword string   // Of the user root at the first start, "" for none.
@@ -55,7 +55,7 @@ func load(f flags, environ []string) (Settings, error) {
 			env[name] = value
 		}
 	}
-	s := Settings{Config: engine.DefaultConfig(), RootPassword: env[envRootPassword]}
+	s := Settings{Config: config.Default(), RootPassword: env[envRootPassword]}
 	fields := fieldsOf(&s.Config)
 	l := layers{values: koanf.New("."), origin: map[string]string{}}
 	var err error

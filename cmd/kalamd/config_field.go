@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // field is one key of the configuration.
@@ -21,7 +21,7 @@ type field struct {
 type text string
 
 // fieldsOf returns the keys of a configuration, "section.key".
-func fieldsOf(c *engine.Config) map[string]field {
+func fieldsOf(c *config.Config) map[string]field {
 	fields := map[string]field{}
 	root := reflect.ValueOf(c).Elem()
 	for i := range root.NumField() {
@@ -125,8 +125,8 @@ func (f field) setText(s string) bool {
 }
 
 // changed lists the keys that differ from their defaults.
-func changed(c *engine.Config) []string {
-	defaults := engine.DefaultConfig()
+func changed(c *config.Config) []string {
+	defaults := config.Default()
 	standard := fieldsOf(&defaults)
 	var list []string
 	for key, f := range fieldsOf(c) {

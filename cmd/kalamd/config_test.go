@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // inDir runs a test in an empty directory, where files are written first.
@@ -73,7 +73,7 @@ func TestLoadDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(s.Config, engine.DefaultConfig()) || len(s.Changed) != 0 ||
+	if !reflect.DeepEqual(s.Config, config.Default()) || len(s.Changed) != 0 ||
 		s.File != "" || s.RootPassword != "secret" {
 		t.Errorf("%+v", s)
 	}
@@ -82,7 +82,7 @@ func TestLoadDefaults(t *testing.T) {
 // TestEveryKey sets every key, once in a file and once in the environment.
 func TestEveryKey(t *testing.T) {
 	inDir(t, nil)
-	defaults := engine.DefaultConfig()
+	defaults := config.Default()
 	for key, f := range fieldsOf(&defaults) {
 		section, name, _ := strings.Cut(key, ".")
 		value := map[reflect.Kind]string{reflect.Bool: "true", reflect.Int: "1", reflect.Int64: "1", reflect.String: `"x"`,

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // TestConfigurationIsDocumented checks that docs/reference/configuration.md has a
@@ -23,7 +23,7 @@ func TestConfigurationIsDocumented(t *testing.T) {
 			documented[strings.TrimSpace(line)] = true
 		}
 	}
-	defaults := engine.DefaultConfig()
+	defaults := config.Default()
 	root := reflect.ValueOf(defaults)
 	for i := range root.NumField() {
 		section := root.Field(i)

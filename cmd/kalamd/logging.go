@@ -6,13 +6,13 @@ import (
 
 	"gopkg.in/natefinch/lumberjack.v2"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // newLogger returns the log of the configuration: to a file that is rotated by
 // size, compressed, and kept for a number of days, or to w. closeLog closes the
 // file.
-func newLogger(c engine.LogConfig, w io.Writer) (log *slog.Logger, closeLog func() error) {
+func newLogger(c config.LogConfig, w io.Writer) (log *slog.Logger, closeLog func() error) {
 	closeLog = func() error { return nil }
 	if c.File != "" {
 		const mib = 1 << 20 // lumberjack's unit.

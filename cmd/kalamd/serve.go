@@ -29,8 +29,8 @@ type Main struct {
 // are awaited and tables flushed, everything is closed. It returns nil after such
 // a stop. The port is bound before the data directory is touched.
 func (m *Main) Run(ctx context.Context) (err error) {
-	config := m.Settings.Config
-	ln, err := listen(config.Server.Host, config.Server.Port)
+	cfg := m.Settings.Config
+	ln, err := listen(cfg.Server.Host, cfg.Server.Port)
 	if err != nil {
 		return err
 	}
@@ -40,10 +40,10 @@ func (m *Main) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, closeErr)
 		}
 	}()
-	log, closeLog := newLogger(config.Log, m.Stderr)
+	log, closeLog := newLogger(cfg.Log, m.Stderr)
 	defer func() { err = errors.Join(err, closeLog()) }()
 	m.logStart(log)
-	e, err := engine.Open(ctx, config, engine.Options{
+	e, err := engine.Open(ctx, cfg, engine.Options{
 		Logger: log, RootPassword: m.Settings.RootPassword, Build: engine.Build(m.Build),
 	})
 	if err != nil {
@@ -118,13 +118,13 @@ func (m *Main) logStart(log *slog.Logger) {
 
 // logOpened tells what was found in the data directory.
 func (m *Main) logOpened(log *slog.Logger, e *engine.Engine) {
-	config := e.Config()
-	log.Info("data directory opened", slog.Int64("buffer_bytes", sizeOf(config.BufferPath())),
+	cfg := e.Config()
+	log.Info("data directory opened", slog.Int64("buffer_bytes", sizeOf(cfg.BufferPath())),
 		slog.Int("tables", len(e.Catalog().Tables(""))), slog.Int("resumed_jobs", len(e.Catalog().ActiveJobs())))
-	if config.Buffer.Relaxed() {
+	if cfg.Buffer.Relaxed() {
 		log.Warn("buffer.durability is relaxed: a crash loses what was written in the last 100 ms")
 	}
-	if keys := config.WithoutEffect(); len(keys) > 0 {
+	if keys := cfg.WithoutEffect(); len(keys) > 0 {
 		log.Warn("these configuration keys have no effect in this version", slog.Any("keys", keys))
 	}
 	if e.Catalog().NeedsSetup() {

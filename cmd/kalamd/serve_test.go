@@ -22,7 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/kalamlake/kalam/api"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // daemon is a kalamd that runs as a process of its own.
@@ -259,7 +259,7 @@ func TestRun(t *testing.T) {
 		goleak.IgnoreAnyFunction("gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun"),
 	)
 	dir := t.TempDir()
-	s := Settings{Config: engine.DefaultConfig(), RootPassword: "root-password"}
+	s := Settings{Config: config.Default(), RootPassword: "root-password"}
 	s.Config.Server.Port = 0
 	s.Config.Storage.DataPath = filepath.Join(dir, "data")
 	s.Config.Auth.BcryptCost = 4

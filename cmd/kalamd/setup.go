@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // setupHint returns what to do when nobody can log in yet: the command that sets
 // the passwords of root and of a first dba, on the server's own machine.
-func setupHint(addr net.Addr, config *engine.ServerConfig) string {
+func setupHint(addr net.Addr, config *config.ServerConfig) string {
 	host := config.Host
 	port := config.Port
 	if tcp, ok := addr.(*net.TCPAddr); ok {

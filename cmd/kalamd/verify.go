@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/maintain/verify"
 )
 
@@ -35,7 +35,7 @@ func verifyCommand() *cobra.Command {
 
 // verifyLake prints what is wrong with a lake, a line each, and a summary. The error says
 // that something is, or that not all could be looked at.
-func verifyLake(ctx context.Context, cfg engine.Config, out io.Writer) error {
+func verifyLake(ctx context.Context, cfg config.Config, out io.Writer) error {
 	r, err := verify.Run(ctx, cfg.Verify(), verify.Options{Problem: func(line string) {
 		fmt.Fprintln(out, line) // The exit code says the same.
 	}})

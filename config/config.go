@@ -1,11 +1,10 @@
-package engine
+package config
 
 import (
 	"path/filepath"
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/adopt"
 	"github.com/kalamlake/kalam/maintain/pair"
@@ -15,7 +14,7 @@ import (
 // Config is the configuration of a server. The koanf tags are the keys of the
 // configuration file ("server.port") and, in upper case with '_', of the
 // environment (KALAM_SERVER_PORT); the doc tags describe them in
-// system.settings; secret:"true" hides a value there. DefaultConfig is the one
+// system.settings; secret:"true" hides a value there. Default is the one
 // place of defaults.
 type Config struct {
 	Server       ServerConfig             `koanf:"server"`
@@ -62,14 +61,11 @@ type StorageConfig struct {
 	ScrubBytesPerSecond int64  `koanf:"scrub_bytes_per_second" doc:"bytes per second that this reads at most"`
 }
 
-// TrashAge returns how long removed files stay in the trash.
-func (c StorageConfig) TrashAge() time.Duration { return time.Duration(c.TrashHours) * time.Hour }
-
-// minScrubRate still reads a gigabyte in five hours.
-const minScrubRate = 64 << 10
-
-// maxTrashHours is ten years.
-const maxTrashHours = 10 * 365 * 24
+// TrashAge returns how long removed files stay in the trash. Hours that make no sense stay
+// senseless, but do not overflow.
+func (c StorageConfig) TrashAge() time.Duration {
+	return time.Duration(max(-1, min(c.TrashHours, 1<<20))) * time.Hour
+}
 
 // Values of BufferConfig.Durability.
 const (
@@ -222,27 +218,29 @@ type CompatConfig struct {
 	KalamDB bool `koanf:"kalamdb" doc:"behaviours of KalamDB that kalam does not take by default: its live events"`
 }
 
-// DefaultConfig returns the configuration of a server that was told nothing.
-func DefaultConfig() Config {
+// Default returns the configuration of a server that was told nothing.
+func Default() Config {
+	m := maintain.DefaultConfig()
 	return Config{
-		Server:       ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
-		Storage:      StorageConfig{DataPath: "./data", TrashHours: 72, ScrubSchedule: "0 3 * * 0", ScrubBytesPerSecond: 32 << 20},
+		Server: ServerConfig{Host: "127.0.0.1", Port: 8080, APIVersion: "v1", Node: "localhost", ShutdownGrace: 10},
+		Storage: StorageConfig{
+			DataPath: "./data", TrashHours: int(m.TrashAge / time.Hour), ScrubSchedule: m.ScrubSchedule,
+			ScrubBytesPerSecond: m.ScrubBytesPerSecond,
+		},
 		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
 		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none", Dialect: DialectPostgreSQL},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
 		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
-		Flush:        maintain.FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
-		Lake:         maintain.LakeConfig{CompactSegments: 8},
+		Flush:        m.Flush,
+		Lake:         m.Lake,
 		Sharding:     ShardingConfig{DefaultStrategy: "alphabetic"},
-		Jobs: maintain.JobsConfig{
-			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *", ShutdownTimeoutSeconds: 300,
-		},
-		Users:     UsersConfig{DeletionGraceDays: 30},
-		Retention: maintain.RetentionConfig{DefaultDeletedRetentionHours: 168},
-		Live:      LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
-		WebSocket: WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10, HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
-		Auth:      AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true},
-		Limits:    LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20, MaxTablesPerUser: 100},
+		Jobs:         m.Jobs,
+		Users:        UsersConfig{DeletionGraceDays: 30},
+		Retention:    m.Retention,
+		Live:         LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
+		WebSocket:    WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10, HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
+		Auth:         AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true},
+		Limits:       LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20, MaxTablesPerUser: 100},
 		RateLimit: RateLimitConfig{
 			MaxQueriesPerSec: 10000, MaxRequestsPerIP: 20000, MaxConnectionsPerIP: 10000, MaxAuthPerIP: 20, BanSeconds: 300,
 		},
@@ -307,8 +305,6 @@ func (c *Config) Validate() error {
 		{c.Server.APIVersion == "", "server.api_version", "a path segment such as v1"},
 		{c.Server.NodeID < 0 || c.Server.NodeID > kalam.MaxWorker, "server.node_id", "0 to 1023"},
 		{c.Storage.DataPath == "", "storage.data_path", "a directory"},
-		{c.Storage.TrashHours < 0 || c.Storage.TrashHours > maxTrashHours, "storage.trash_hours", "0 to 87600"},
-		{c.Storage.ScrubBytesPerSecond < minScrubRate, "storage.scrub_bytes_per_second", "at least 65536"},
 		{c.Buffer.Durability != DurabilitySync && c.Buffer.Durability != DurabilityRelaxed, "buffer.durability", "sync or relaxed"},
 		{c.Buffer.MaxWALFiles < 1, "buffer.max_wal_files", "at least 1"},
 		{c.Buffer.MaxBytes < 0, "buffer.max_bytes", "0 or more"},
@@ -320,14 +316,6 @@ func (c *Config) Validate() error {
 		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},
 		{c.SessionCache.MaxRegistrations < 1, "session_cache.max_registrations_per_session", "at least 1"},
 		{c.SessionCache.TTLSeconds < 1 || c.SessionCache.TTLSeconds > 86400, "session_cache.ttl_seconds", "1 to 86400"},
-		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval", "1 to 86399"},
-		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
-		{c.Flush.MinRows < 0, "flush.min_rows", "0 or more"},
-		{c.Lake.CompactSegments < 0, "lake.compact_segments", "0 or more"},
-		{c.Jobs.MaxConcurrent < 1, "jobs.max_concurrent", "at least 1"},
-		{c.Jobs.MaxRetries < 0, "jobs.max_retries", "0 or more"},
-		{c.Jobs.RetentionDays < 1, "jobs.retention_days", "at least 1"},
-		{c.Retention.DefaultDeletedRetentionHours < 0, "retention.default_deleted_retention_hours", "0 or more"},
 		{c.Live.SharedTables != SharedDeny && c.Live.SharedTables != SharedAllow, "live.shared_tables", "deny or allow"},
 		{c.Live.MaxSubscriptionsPerUser < 1, "live.max_subscriptions_per_user", "at least 1"},
 		{c.Protocol.Events != "" && c.Protocol.Events != EventsExact && c.Protocol.Events != EventsKalamDB, "protocol.events", "exact or kalamdb"},
@@ -348,24 +336,15 @@ func (c *Config) Validate() error {
 			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", r.key, r.want)
 		}
 	}
-	for _, s := range []struct{ key, line string }{
-		{"flush.schedule", c.Flush.Schedule}, {"storage.scrub_schedule", c.Storage.ScrubSchedule},
-	} {
-		if s.line == "" {
-			continue
-		}
-		if _, err := jobs.ParseSchedule(s.line); err != nil {
-			return kalam.Wrap(kalam.CodeInvalidInput, err, "configuration key %s", s.key)
-		}
-	}
-	return nil
+	m := c.Maintain()
+	return m.Validate()
 }
 
 // WithoutEffect names the keys that were changed from their default but that
 // this version only accepts: what they steer comes with the session cache and the
 // removal of users.
 func (c *Config) WithoutEffect() []string {
-	d := DefaultConfig()
+	d := Default()
 	var out []string
 	for _, k := range []struct {
 		changed bool
