@@ -14,6 +14,9 @@ var (
 	ErrNotExist = errors.New("object does not exist")
 	// ErrExist means that an object of that name exists; it was not touched.
 	ErrExist = errors.New("object exists")
+	// ErrUnavailable means that the storage does not answer, or not now; the same may
+	// succeed later.
+	ErrUnavailable = errors.New("the storage does not answer")
 )
 
 // Storage keeps immutable objects under '/' separated paths. Implementations

@@ -1,0 +1,71 @@
+package s3
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
+)
+
+// draft is a local file that becomes an object.
+type draft struct {
+	s    *Storage
+	path string
+	file string // Absolute.
+	done atomic.Bool
+}
+
+// draftsDir returns the directory of drafts.
+func (s *Storage) draftsDir() string { return filepath.Join(s.opts.Dir, "drafts") }
+
+// openDrafts makes the directory of drafts and removes what a crash left in it.
+func (s *Storage) openDrafts() error {
+	err := makeDir(s.opts.Dir)
+	if err == nil {
+		err = os.RemoveAll(s.draftsDir())
+	}
+	if err == nil {
+		err = makeDir(s.draftsDir())
+	}
+	if err != nil {
+		return kalam.Wrap(kalam.CodeInvalidInput, err, "the directory of S3 storage %s cannot be used", s.opts.location())
+	}
+	return nil
+}
+
+// Create implements lake.Storage. The server is not asked.
+func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
+	if err := s.check(ctx, p); err != nil {
+		return nil, err
+	}
+	// A path may be longer than the name of a file.
+	sum := sha256.Sum256([]byte(p))
+	stem := filepath.Join(s.draftsDir(), hex.EncodeToString(sum[:8]))
+	file := lake.DraftName(stem)
+	for _, err := os.Lstat(file); err == nil; _, err = os.Lstat(file) {
+		file = lake.DraftName(stem)
+	}
+	return &draft{s: s, path: p, file: file}, nil
+}
+
+// Path implements lake.Draft.
+func (d *draft) Path() string { return d.path }
+
+// LocalPath implements lake.Draft.
+func (d *draft) LocalPath() string { return d.file }
+
+// Abort implements lake.Draft.
+func (d *draft) Abort() error {
+	if d.done.Swap(true) {
+		return nil
+	}
+	if err := os.Remove(d.file); err != nil && !isMissing(err) {
+		return kalam.Wrap(kalam.CodeInternal, local(err), "remove the draft of %s", d.path)
+	}
+	return nil
+}
