@@ -22,6 +22,7 @@ const touchEvery = time.Minute
 // go when the budget is met. A file that is lent stays. All is safe for concurrent use.
 type cache struct {
 	dir    string
+	place  string // Which objects they are: a path has another content in another bucket.
 	budget int64
 	now    func() time.Time
 
@@ -45,9 +46,9 @@ type entry struct {
 
 // openCache opens the cache in dir: it takes over the files that an earlier one left, and
 // removes those that are no whole ones.
-func openCache(dir string, budget int64, now func() time.Time) (*cache, error) {
+func openCache(dir, place string, budget int64, now func() time.Time) (*cache, error) {
 	c := &cache{
-		dir: dir, budget: budget, now: now,
+		dir: dir, place: place, budget: budget, now: now,
 		entries: make(map[string]*entry), recent: list.New(), flights: make(map[string]*flight),
 	}
 	if err := makeDir(dir); err != nil {
@@ -74,8 +75,8 @@ func openCache(dir string, budget int64, now func() time.Time) (*cache, error) {
 }
 
 // idOf returns the name of the object at p in the cache.
-func idOf(p string) string {
-	sum := sha256.Sum256([]byte(p))
+func (c *cache) idOf(p string) string {
+	sum := sha256.Sum256([]byte(c.place + "\x00" + p))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -159,7 +160,7 @@ func (c *cache) unreserve(n int64) {
 // drop removes the object at p from the cache. What a download of it brings that began
 // before is not cached.
 func (c *cache) drop(p string) {
-	id := idOf(p)
+	id := c.idOf(p)
 	c.mu.Lock()
 	for _, f := range c.flights {
 		f.stale = f.stale || f.id == id
@@ -200,7 +201,7 @@ func (c *cache) lend(p, etag string) (name string, release func(), ok bool) {
 func (c *cache) pin(p, etag string) (e *entry, checked, touch bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e = c.entries[idOf(p)]
+	e = c.entries[c.idOf(p)]
 	if e == nil || etag == "" && !e.fixed || etag != "" && e.etag != tagOf(etag) {
 		return nil, false, false
 	}
@@ -265,7 +266,7 @@ func (c *cache) adopt(p, etag, sum string, size int64, file string) {
 	if etag == "" || c.reserve(size) != nil {
 		return
 	}
-	n := cachedName{id: idOf(p), etag: tagOf(etag), size: size, sum: sum, fixed: true}
+	n := cachedName{id: c.idOf(p), etag: tagOf(etag), size: size, sum: sum, fixed: true}
 	e := &entry{cachedName: n, file: filepath.Join(c.dir, n.text()), checked: true, touched: c.now()}
 	if err := os.Rename(file, e.file); err != nil {
 		c.unreserve(size)

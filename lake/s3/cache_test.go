@@ -287,6 +287,21 @@ func TestRestartFindsTheCache(t *testing.T) {
 	}
 }
 
+// TestCacheOfAnotherPlace: a path is another object below another prefix.
+func TestCacheOfAnotherPlace(t *testing.T) {
+	t.Parallel()
+	s, f, o := filled(t, 3, "a")
+	local(t, s, "a")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := f.options(t)
+	elsewhere.Prefix, elsewhere.Dir, elsewhere.CacheBytes = "lake/b", o.Dir, o.CacheBytes
+	if _, _, err := open(t, elsewhere).LocalPath(t.Context(), "a"); !errors.Is(err, lake.ErrNotExist) {
+		t.Errorf("LocalPath below another prefix = %v", err)
+	}
+}
+
 // TestSmallerBudgetAfterRestart: the files used last stay.
 func TestSmallerBudgetAfterRestart(t *testing.T) {
 	t.Parallel()

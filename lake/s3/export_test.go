@@ -6,7 +6,7 @@ func Waiting(s *Storage, p string) int {
 	defer s.cache.mu.Unlock()
 	n := 0
 	for _, f := range s.cache.flights {
-		if f.id == idOf(p) {
+		if f.id == s.cache.idOf(p) {
 			n += f.waiting
 		}
 	}

@@ -55,12 +55,12 @@ func (s *Storage) LocalPath(ctx context.Context, p string) (string, func(), erro
 // fetch waits until the object at p was downloaded into the cache, by a download that all
 // who ask for it share. It goes on until the last of them has gone.
 func (s *Storage) fetch(ctx context.Context, p string, info minio.ObjectInfo) error {
-	c, name := s.cache, idOf(p)+nameSep+tagOf(info.ETag)
+	c, name := s.cache, s.cache.idOf(p)+nameSep+tagOf(info.ETag)
 	c.mu.Lock()
 	f := c.flights[name]
 	if f == nil {
 		work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		f = &flight{id: idOf(p), done: make(chan struct{}), cancel: cancel}
+		f = &flight{id: c.idOf(p), done: make(chan struct{}), cancel: cancel}
 		c.flights[name] = f
 		s.downloads.Go(func() {
 			err := s.download(work, p, info, f)
@@ -117,7 +117,7 @@ func (s *Storage) download(ctx context.Context, p string, info minio.ObjectInfo,
 
 func (s *Storage) downloadInto(ctx context.Context, p string, info minio.ObjectInfo, in *flight) (err error) {
 	n := cachedName{
-		id: idOf(p), etag: tagOf(info.ETag), size: info.Size,
+		id: s.cache.idOf(p), etag: tagOf(info.ETag), size: info.Size,
 		sum: info.UserMetadata[metaSum], fixed: info.UserMetadata[metaFixed] == "true",
 	}
 	f, err := os.CreateTemp(s.cache.dir, "*"+partialName)

@@ -67,7 +67,8 @@ func Open(o Options) (*Storage, error) {
 	if err := s.openDrafts(); err != nil {
 		return nil, err
 	}
-	s.cache, err = openCache(filepath.Join(o.Dir, "cache"), o.CacheBytes, o.Now)
+	place := s.core.EndpointURL().Host + " " + o.location()
+	s.cache, err = openCache(filepath.Join(o.Dir, "cache"), place, o.CacheBytes, o.Now)
 	if err != nil {
 		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "the directory of S3 storage %s cannot be used", o.location())
 	}
