@@ -5,7 +5,6 @@
 // # Basics
 //
 // New makes the tasks and registers them with a runner of package jobs; Run runs them, at
-
 // their times and when Flush, Compact or RemoveTable ask for one. Each kind of job is one
 // file: its task, its result, and the jobs.Type that says when it falls due and what a start
 // repeats of it. Maintainer.jobTypes lists them.
