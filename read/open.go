@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/systables"
@@ -144,12 +145,12 @@ func (c *Caller) snapshotFor(ctx context.Context, rels []*relation) (s *Snapshot
 	if c.Txn != nil {
 		return c.Txn.Snapshot, false, nil
 	}
-	tables := make([]*kalam.Table, 0, len(rels))
+	scopes := make([]buffer.TableScope, 0, len(rels))
 	for _, r := range rels {
 		if r.table != nil {
-			tables = append(tables, r.table)
+			scopes = append(scopes, buffer.TableScope{Table: r.table, Scope: c.Scope(r.table)})
 		}
 	}
-	s, err = c.Pin(ctx, tables...)
+	s, err = c.PinScopes(ctx, scopes)
 	return s, true, err
 }

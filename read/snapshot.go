@@ -13,13 +13,9 @@ type Snapshot struct {
 	views map[kalam.Scope]int
 }
 
-// Pin takes one snapshot of the scopes in which the caller reads the tables.
-func (c *Caller) Pin(ctx context.Context, tables ...*kalam.Table) (*Snapshot, error) {
-	scopes := make([]buffer.TableScope, 0, len(tables))
-	for _, t := range tables {
-		scopes = append(scopes, buffer.TableScope{Table: t, Scope: c.Scope(t)})
-	}
-	return c.PinScopes(ctx, scopes)
+// Pin takes a snapshot of the scope in which the caller reads a table.
+func (c *Caller) Pin(ctx context.Context, t *kalam.Table) (*Snapshot, error) {
+	return c.PinScopes(ctx, []buffer.TableScope{{Table: t, Scope: c.Scope(t)}})
 }
 
 // PinScopes takes one snapshot of scopes, which it may reorder.

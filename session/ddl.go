@@ -181,20 +181,28 @@ func (s *Session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 			return err
 		}
 	}
+	return s.createChecked(ctx, st, spec, rows, noEffect)
+}
+
+// createChecked creates a table and, if it comes from a query, fills it. noEffect is what the answer says about
+// options.
+func (s *Session) createChecked(
+	ctx context.Context, st *dialect.CreateTable, spec kalam.Table, rows [][]kalam.Value, noEffect string,
+) error {
 	if err := s.server.Maintenance.Prepare(ctx, &spec); err != nil {
 		return err
 	}
 	t, err := s.Catalog.CreateTable(ctx, s.Principal, spec)
 	if err != nil {
 		if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists {
-			return s.message(0, fmt.Sprintf("Table %s already exists", id))
+			return s.message(0, fmt.Sprintf("Table %s already exists", spec.ID))
 		}
 		return err
 	}
 	if st.As.SQL != "" {
 		return s.fill(ctx, t, rows, noEffect)
 	}
-	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, id, noEffect))
+	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, spec.ID, noEffect))
 }
 
 // castDefaults turns literal defaults into values of their column's type, so
