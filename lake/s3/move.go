@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"maps"
 	"strings"
 	"time"
 
@@ -68,9 +67,11 @@ func (s *Storage) move(ctx context.Context, from, to string) error {
 
 // movedMetadata returns the metadata of old after its move.
 func movedMetadata(old minio.ObjectInfo, from, id string, modified time.Time) map[string]string {
-	metadata := maps.Clone(map[string]string(old.UserMetadata))
-	if metadata == nil {
-		metadata = make(map[string]string)
+	metadata := make(map[string]string)
+	for k, v := range old.UserMetadata {
+		if !strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) { // Else no header can hold it.
+			metadata[k] = v
+		}
 	}
 	metadata[metaUpload] = id
 	metadata[metaMovedFrom] = base64.RawURLEncoding.EncodeToString([]byte(from))

@@ -2,15 +2,14 @@ package s3
 
 import (
 	"context"
+	"crypto/md5" // The protocol's Content-MD5.
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"io"
 	"os"
 	"time"
-
-	"crypto/md5" //nolint:gosec // the protocol's Content-MD5
-	"crypto/sha256"
-	"encoding/base64"
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
@@ -132,7 +131,7 @@ func (s *Storage) uploadParts(ctx context.Context, u *upload, id string) ([]mini
 func (s *Storage) uploadPart(
 	ctx context.Context, p, id string, number int, part *io.SectionReader,
 ) (minio.CompletePart, error) {
-	sum, sum5 := sha256.New(), md5.New() //nolint:gosec // see the import
+	sum, sum5 := sha256.New(), md5.New()
 	if _, err := io.Copy(io.MultiWriter(sum, sum5), &endingReader{ctx, part}); err != nil {
 		return minio.CompletePart{}, local(err)
 	}

@@ -94,7 +94,7 @@ func testRanges(t *testing.T, s *s3.Storage, f *front, content []byte) {
 			b := make([]byte, n)
 			got, err := object.ReadAt(b, off)
 			want := content[off:min(off+int64(n), int64(len(content)))]
-			if !bytes.Equal(b[:got], want) || (err != nil) != (len(want) < n) || err != nil && err != io.EOF {
+			if !bytes.Equal(b[:got], want) || (err != nil) != (len(want) < n) || err != nil && !errors.Is(err, io.EOF) {
 				t.Errorf("ReadAt(%d bytes at %d) = %d, %v", n, off, got, err)
 			}
 		}
@@ -156,7 +156,7 @@ func TestFaultsOfAnUpload(t *testing.T) {
 			o.Retries = 2
 			s := open(t, o)
 			put(t, s, "x", nil)
-			if c.want == lake.ErrExist {
+			if errors.Is(c.want, lake.ErrExist) {
 				if err := s.Replace(t.Context(), "large", []byte("faster")); err != nil {
 					t.Fatal(err)
 				}
@@ -173,7 +173,7 @@ func TestFaultsOfAnUpload(t *testing.T) {
 			case !errors.Is(err, c.want):
 				t.Errorf("Commit = %v, want %v", err, c.want)
 			default:
-				want := map[bool]string{true: "large x", false: "x"}[c.want == lake.ErrExist]
+				want := map[bool]string{true: "large x", false: "x"}[errors.Is(c.want, lake.ErrExist)]
 				if got := strings.Join(list(t, s, ""), " "); got != want {
 					t.Errorf("the storage holds %s, want %s", got, want)
 				}

@@ -32,6 +32,9 @@ const (
 	minPartBytes = 5 << 20 // The protocol's limit.
 	maxParts     = 10_000  // The protocol's limit.
 	maxKeyBytes  = 1024    // The protocol's limit.
+
+	// regionLetters are what a region may have: it becomes part of the server's name.
+	regionLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 )
 
 // Secret is a text that must not be shown.
@@ -145,6 +148,9 @@ func (o Options) check() error {
 	}
 	if _, _, err := o.host(); err != nil {
 		return err
+	}
+	if strings.Trim(o.Region, regionLetters) != "" {
+		return invalid("region", "%q is no name of a region", o.Region)
 	}
 	switch {
 	case (o.AccessKey == "") != (o.SecretKey == ""):

@@ -72,6 +72,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no boolean", "s3://bucket", `{"allow_http":"perhaps"}`, "", "allow_http:"},
 		{"two values", "s3://bucket", `{"secret_key":"hunter2"}`, `{"secret_access_key":"hunter3","access_key":"x"}`,
 			"CREDENTIALS: secret_key is given twice"},
+		{"a region that is another host", "s3://bucket", `{"region":"x.example/"}`, "", "region:"},
 		{"a secret alone", "s3://bucket", "", `{"secret_key":"hunter2"}`, "access_key:"},
 		{"a token alone", "s3://bucket", "", `{"session_token":"hunter2"}`, "session_token:"},
 		{"plain http", "s3://bucket", `{"endpoint":"http://localhost:9000"}`, "", "endpoint:"},
