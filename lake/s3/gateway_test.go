@@ -37,9 +37,9 @@ const (
 type gateway struct {
 	dir    string
 	socket string
-	input  io.Closer // The process ends with it.
-	cmd    *exec.Cmd
-	output bytes.Buffer
+	input  io.Closer     // The process ends with it.
+	ended  chan struct{} // Closed at its end.
+	output bytes.Buffer  // Read after its end.
 }
 
 var (
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if g := started.Load(); g != nil {
 		g.input.Close()
-		_ = g.cmd.Wait() // How it ends says nothing.
+		<-g.ended
 		os.RemoveAll(g.dir)
 	}
 	if code == 0 {
@@ -71,20 +71,19 @@ func startGateway() (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{dir: dir, socket: filepath.Join(dir, "s")}
-	g.cmd = exec.Command("go", "run", "-C", filepath.Join("internal", "gateway"), ".", dir, g.socket)
-	g.cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	g.cmd.Stdout, g.cmd.Stderr = &g.output, &g.output
-	if g.input, err = g.cmd.StdinPipe(); err != nil {
+	g := &gateway{dir: dir, socket: filepath.Join(dir, "s"), ended: make(chan struct{})}
+	cmd := exec.Command("go", "run", "-C", filepath.Join("internal", "gateway"), ".", dir, g.socket)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	cmd.Stdout, cmd.Stderr = &g.output, &g.output
+	if g.input, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	if err := g.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	ended := make(chan struct{})
 	go func() {
-		_ = g.cmd.Wait() // Its output says why.
-		close(ended)
+		_ = cmd.Wait() // Its output says why.
+		close(g.ended)
 	}()
 	for {
 		if c, err := net.Dial("unix", g.socket); err == nil {
@@ -93,7 +92,7 @@ func startGateway() (*gateway, error) {
 			return g, nil
 		}
 		select {
-		case <-ended:
+		case <-g.ended:
 			return nil, fmt.Errorf("the S3 server ended: %s", g.output.String())
 		case <-time.After(20 * time.Millisecond):
 		}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -318,9 +319,9 @@ func TestListPages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n := 0
+	var n atomic.Int64
 	broken, _ := times(1<<60, method("GET"), func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-		if n++; n%2 == 0 {
+		if n.Add(1)%2 == 0 {
 			cut(w, r, pass)
 		}
 		pass(w, r)
@@ -329,8 +330,8 @@ func TestListPages(t *testing.T) {
 	if got := list(t, s, ""); !slices.Equal(got, want) {
 		t.Errorf("%d objects, the first %q, the last %q", len(got), got[0], got[len(got)-1])
 	}
-	if n < 3 {
-		t.Errorf("%d requests", n)
+	if n.Load() < 3 {
+		t.Errorf("%d requests", n.Load())
 	}
 }
 
