@@ -125,6 +125,7 @@ func (c Config) authFor(address string, from *session) (link.Auth, error) {
 	case c.APIKey != "":
 		return link.APIKey(c.APIKey), nil
 	case same && (c.User == from.config.User || c.User == from.auth.User() && c.User != ""):
+		c.kept.Store(from.config.kept.Load())
 		return from.auth, nil
 	}
 	return c.stored(address)

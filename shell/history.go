@@ -243,5 +243,8 @@ func isSecret(statement string) bool {
 			return true
 		}
 	}
+	if strings.HasPrefix(statement, `\!`) {
+		return false // No SQL.
+	}
 	return sqltext.Redact(statement) != statement
 }

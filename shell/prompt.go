@@ -158,7 +158,18 @@ func (s *session) greet(ctx context.Context, ask asker) bool {
 // have expired, and the server wants some, ask, if not nil, reads them.
 func (s *session) login(ctx context.Context, ask asker) error {
 	err := s.identify(ctx)
-	if link.KindOf(err) != link.KindAuthentication || !s.auth.IsZero() && !s.auth.IsSession() || ask == nil {
+	if link.KindOf(err) != link.KindAuthentication || ask == nil {
+		return err
+	}
+	if s.auth.IsZero() || link.CodeOf(err) == codeSetup {
+		switch done, serr := s.setUp(ctx, ask); {
+		case serr != nil:
+			return serr
+		case done:
+			return s.identify(ctx)
+		}
+	}
+	if !s.auth.IsZero() && !s.auth.IsSession() {
 		return err
 	}
 	if s.auth.IsSession() {
@@ -211,6 +222,11 @@ func (s *session) askPassword(ask asker) error {
 	if err != nil {
 		return err
 	}
+	return s.loginAs(user, password)
+}
+
+// loginAs replaces the client by one that logs in.
+func (s *session) loginAs(user, password string) error {
 	auth := link.Password(user, password)
 	client, err := s.config.clientAs(auth)
 	if err != nil {

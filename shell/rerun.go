@@ -20,6 +20,9 @@ func (s *session) metaGo(ctx context.Context, _ string) error {
 	case s.open != nil:
 		return errors.New("a transaction is open; COMMIT or ROLLBACK ends it")
 	}
+	if s.confirm(ctx, s.last) != nil {
+		return errShown
+	}
 	if err := s.execute(ctx, s.last, unnamed); err != nil {
 		s.fail(err, s.last)
 		return errShown

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	prompt "github.com/c-bata/go-prompt"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
 	"github.com/kalamlake/kalam/shell/format"
@@ -58,7 +57,11 @@ func terminalAsker(ctx context.Context, in io.Reader, out io.Writer) asker {
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 		defer stop()
 		ended := context.AfterFunc(ctx, func() { c.Close() })
-		line, err := readSecret(c, func() { fmt.Fprint(out, question) }, shownOn(out, shown))
+		var show func([]rune)
+		if shown {
+			show = func(typed []rune) { fmt.Fprint(out, "\r", question, format.Escape(string(typed)), "\x1b[J") }
+		}
+		line, err := readSecret(c, func() { fmt.Fprint(out, question) }, show)
 		if !ended() {
 			err = ErrInterrupted // The context was first.
 		}
@@ -66,28 +69,16 @@ func terminalAsker(ctx context.Context, in io.Reader, out io.Writer) asker {
 	}
 }
 
-// shownOn returns a function that shows a line anew when it has changed, nil if it is
-// not to be shown.
-func shownOn(out io.Writer, shown bool) func(before, now []rune) {
-	if !shown {
-		return nil
-	}
-	return func(before, now []rune) {
-		width := text.StringWidthWithoutEscSequences(string(before))
-		fmt.Fprint(out, strings.Repeat("\b \b", width), format.Escape(string(now)))
-	}
-}
-
 // readSecret reads a line. It calls ask when nothing that is typed is shown any more by
 // the terminal itself, and show, if not nil, after each change.
-func readSecret(c *console, ask func(), show func(before, now []rune)) (string, error) {
+func readSecret(c *console, ask func(), show func(typed []rune)) (string, error) {
 	if err := c.Setup(); err != nil {
 		return "", err
 	}
 	ask()
 	var typed []rune
 	for {
-		before := typed
+		before := len(typed)
 		stroke, err := c.Read()
 		if err != nil {
 			return "", err
@@ -109,8 +100,8 @@ func readSecret(c *console, ask func(), show func(before, now []rune)) (string, 
 		case (key == prompt.Backspace || key == prompt.ControlH) && len(typed) > 0:
 			typed = typed[:len(typed)-1]
 		}
-		if show != nil && len(before) != len(typed) {
-			show(before, typed)
+		if show != nil && before != len(typed) {
+			show(typed)
 		}
 	}
 }

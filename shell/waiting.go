@@ -36,7 +36,7 @@ func (s *session) waiting() (stop func()) {
 				t.Reset(waitStep)
 			case <-done:
 				if shown {
-					fmt.Fprint(s.err, "\r\x1b[K")
+					fmt.Fprint(s.err, "\r\x1b[J")
 				}
 				return
 			}

@@ -21,7 +21,7 @@ var (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	m := Main{Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	m := Main{Args: arguments(), In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	code := m.Run(ctx)
 	stop()
 	os.Exit(code)

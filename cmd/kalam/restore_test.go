@@ -109,13 +109,24 @@ func TestPasswordIsAskedFor(t *testing.T) {
 			t.Errorf("exit %d", code)
 		}
 	})
+	t.Run("and the user", func(t *testing.T) {
+		x := open(t)
+		x.line("User [system]: ")
+		x.typed("root" + keyEnter)
+		x.line("Password for root: ")
+		x.typed(rootPassword + keyEnter)
+		x.line(first)
+		x.typed(ctrlD)
+		if code := x.ends(); code != 0 {
+			t.Errorf("exit %d", code)
+		}
+	})
 	for _, c := range []struct {
 		name, keys, want string
 		args             []string
 	}{
 		{"wrong", "nonsense" + keyEnter, "ERROR: Authentication failed: Invalid credentials", []string{"-u", "root"}},
 		{"Ctrl+C", ctrlC, "ERROR: interrupted", []string{"-u", "root"}},
-		{"no user", "", "Name a user with -u NAME", nil},
 		{
 			"wrong on the command line", "", "ERROR: Authentication failed: Invalid credentials",
 			[]string{"-u", "root", "--password", "nonsense"},

@@ -62,7 +62,8 @@ func startTerminal(t testing.TB, columns, rows int, home string, args ...string)
 		t.Fatal(err)
 	}
 	x.cmd = exec.Command(os.Args[0], args...)
-	x.cmd.Env = []string{shellInstead + "=1", "HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+	x.cmd.Env = []string{shellInstead + "=1", "HOME=" + home, "TERM=xterm", "PATH=" + os.Getenv("PATH"),
+		"EDITOR=" + os.Getenv("EDITOR")}
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = slave, slave, slave
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := x.cmd.Start(); err != nil {
