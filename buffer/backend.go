@@ -96,22 +96,14 @@ type Reader interface {
 	Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error
 }
 
-// BackendSnapshot is a Reader of the state at its creation. Release ends it.
-type BackendSnapshot interface {
-	Reader
-	Release()
-}
-
 // Backend stores bytes durably, in named partitions. It is the seam at which
 // another store, or a replicated one, takes Badger's place: Apply is the only
 // way to write rows. Implementations are safe for concurrent use and pass the
 // suite of package buffertest.
 type Backend interface {
 	Reader
-	// Put overwrites; Delete of a missing key is no error.
-	Put(ctx context.Context, partition string, key, value []byte) error
-	Delete(ctx context.Context, partition string, key []byte) error
-	// Apply writes all ops or none and returns when they are durable. A full disk
+	// Apply writes all ops or none and returns when they are durable. A value replaces
+	// the one of its key; a delete of a missing key is no error. A full disk
 	// is kalam.CodeResourceExhausted. A batch above MaxBatch is ErrNotSupported.
 	// The bytes may be reused after it returns. Of two ops on one key the later
 	// wins. After any other error the caller must not assume that nothing was
@@ -121,20 +113,14 @@ type Backend interface {
 	Keys(ctx context.Context, partition string, start, end []byte, f func(key []byte) error) error
 	// MaxBatch returns the limits of a batch. They do not change.
 	MaxBatch() Limits
-	// Snapshot fixes the present state. It takes place between two batches.
-	Snapshot(ctx context.Context) (BackendSnapshot, error)
 
 	// CreatePartition makes a partition, or returns ErrPartitionExists. A name is
 	// 1 to 64 of [A-Za-z0-9_]; those of the system begin with "sys_".
 	CreatePartition(ctx context.Context, name string) error
-	PartitionExists(ctx context.Context, name string) (bool, error)
+	// Partitions returns the names in their order.
 	Partitions(ctx context.Context) ([]string, error)
 	// DropPartition removes a partition and all its keys.
 	DropPartition(ctx context.Context, name string) error
-	// PartitionSize estimates the bytes a partition takes.
-	PartitionSize(ctx context.Context, name string) (int64, error)
-	// CompactPartition gives back space of overwritten and deleted keys.
-	CompactPartition(ctx context.Context, name string) error
 	// Close makes everything durable and ends the use of the store.
 	Close() error
 }

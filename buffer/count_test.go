@@ -184,7 +184,7 @@ func TestDamagedCounter(t *testing.T) {
 		bad := b.Clone()
 		broken := append([]byte(nil), raw...)
 		broken[i] ^= 0x10
-		if err := bad.Put(t.Context(), "sys_counts", key, broken); err != nil {
+		if err := buffertest.Put(t.Context(), bad, "sys_counts", key, broken); err != nil {
 			t.Fatal(err)
 		}
 		s := openStore(t, bad, f.lake, buffer.Options{})

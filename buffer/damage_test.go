@@ -12,6 +12,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 	"github.com/kalamlake/kalam/buffer/memory"
 )
 
@@ -136,7 +137,7 @@ func TestDamagedBytes(t *testing.T) {
 
 func put(t *testing.T, disk *memory.Backend, r record, v []byte) {
 	t.Helper()
-	if err := disk.Put(t.Context(), r.partition, r.key, v); err != nil {
+	if err := buffertest.Put(t.Context(), disk, r.partition, r.key, v); err != nil {
 		t.Fatalf("Put: %v", err)
 	}
 }
@@ -156,7 +157,7 @@ func TestMissingBlocks(t *testing.T) {
 	}
 	for i, r := range blocks[:2] {
 		bad := disk.Clone()
-		if err := bad.Delete(t.Context(), r.partition, r.key); err != nil {
+		if err := buffertest.Delete(t.Context(), bad, r.partition, r.key); err != nil {
 			t.Fatalf("Delete: %v", err)
 		}
 		f := &fixture{t: t, backend: bad, lake: lake}
@@ -225,7 +226,7 @@ func TestForeignKeysInTheLog(t *testing.T) {
 func TestDamagedClock(t *testing.T) {
 	table := notes(1)
 	disk, lake, _ := twoUsers(t, table)
-	if err := disk.Put(t.Context(), "sys_meta", []byte("clock"), []byte("what time is it")); err != nil {
+	if err := buffertest.Put(t.Context(), disk, "sys_meta", []byte("clock"), []byte("what time is it")); err != nil {
 		t.Fatalf("Put: %v", err)
 	}
 	if _, err := buffer.Open(t.Context(), disk, buffer.Options{Segments: lake}); kalam.CodeOf(err) != kalam.CodeCorrupt {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 	"github.com/kalamlake/kalam/buffer/memory"
 )
 
@@ -27,7 +28,7 @@ func TestOldLocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Put(ctx, Partition, []byte(key), raw); err != nil {
+		if err := buffertest.Put(ctx, b, Partition, []byte(key), raw); err != nil {
 			t.Fatal(err)
 		}
 	}

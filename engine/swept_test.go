@@ -18,6 +18,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
@@ -245,7 +246,7 @@ func editManifest(t *testing.T, cfg config.Config, f func(raw []byte) []byte) {
 		if !edited {
 			t.Fatal("alice has no manifest")
 		}
-		must(t, b.Put(t.Context(), "sys_manifest", key, value))
+		must(t, buffertest.Put(t.Context(), b, "sys_manifest", key, value))
 	})
 }
 
@@ -375,7 +376,7 @@ func (s *server) awaitCleanupTry() {
 func withoutID(t *testing.T, cfg config.Config) {
 	t.Helper()
 	must(t, os.RemoveAll(filepath.Join(cfg.StoragePath(), ".kalam")))
-	openBuffer(t, cfg, func(b *badger.Backend) { must(t, b.Delete(t.Context(), catalog.Partition, []byte("lake"))) })
+	openBuffer(t, cfg, func(b *badger.Backend) { must(t, buffertest.Delete(t.Context(), b, catalog.Partition, []byte("lake"))) })
 }
 
 // TestOlderLakeIsAdopted upgrades a data directory without ids: both halves get
@@ -500,7 +501,7 @@ func TestEmptyCatalogOfTheSameLake(t *testing.T) {
 				return nil
 			}))
 			for _, k := range keys {
-				must(t, b.Delete(t.Context(), catalog.Partition, k))
+				must(t, buffertest.Delete(t.Context(), b, catalog.Partition, k))
 			}
 		})
 		wantRefused(t, cfg, engine.Options{}, "knows no table", cfg.BufferPath(), cfg.StoragePath(), ".parquet", "backup")

@@ -42,7 +42,7 @@ func TestAllocationFails(t *testing.T) {
 	for round := range 8 {
 		full.Store(round%2 == 1)
 		compacted := make(chan error, 1)
-		go func() { compacted <- b.CompactPartition(t.Context(), "p") }()
+		go func() { compacted <- b.Compact(t.Context()) }()
 		for range 300 {
 			key, value := fmt.Appendf(nil, "key%04d", rng.IntN(2000)), bytes.Repeat([]byte{byte(rng.IntN(256))}, 12000)
 			err := b.Apply(t.Context(), []buffer.Op{{Partition: "p", Key: key, Value: value}})

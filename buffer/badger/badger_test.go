@@ -164,7 +164,7 @@ func TestReopen(t *testing.T) {
 			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 		}
 		for range 100 {
-			must(t, "Put", b.Put(t.Context(), part, keyOf(n), valueOf(n, mixed(n))))
+			must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(n), valueOf(n, mixed(n))))
 			n++
 		}
 		wantValues(t, b, n, mixed)
@@ -183,7 +183,7 @@ func TestKilled(t *testing.T) {
 			n := 0
 			for _, more := range []int{1, 10, 300, 1000} {
 				for range more {
-					must(t, "Put", b.Put(t.Context(), part, keyOf(n), valueOf(n, mixed(n))))
+					must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(n), valueOf(n, mixed(n))))
 					n++
 				}
 				killed := open(t, copyDir(t, dir), badger.Options{MemtableBytes: 4 << 20})
@@ -220,7 +220,7 @@ func TestReserve(t *testing.T) {
 	b, err := badger.Open(dir, badger.Options{})
 	must(t, "Open", err)
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
-	must(t, "Put", b.Put(t.Context(), part, []byte("a"), []byte("1")))
+	must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("a"), []byte("1")))
 	must(t, "Close", b.Close())
 	free, known := badger.FreeSpace(dir)
 	if !known {
@@ -239,8 +239,8 @@ func TestReserve(t *testing.T) {
 				refused bool
 			}{
 				"bulk":            {b.Apply(t.Context(), bulk), c.bulk},
-				"deletion":        {b.Delete(t.Context(), part, []byte("x")), false},
-				"put":             {b.Put(t.Context(), part, []byte("c"), []byte("3")), false},
+				"deletion":        {buffertest.Delete(t.Context(), b, part, []byte("x")), false},
+				"put":             {buffertest.Put(t.Context(), b, part, []byte("c"), []byte("3")), false},
 				"CreatePartition": {b.CreatePartition(t.Context(), fmt.Sprint("p", c.reserve)), false},
 			} {
 				if w.refused != (kalam.CodeOf(w.err) == kalam.CodeResourceExhausted) || !w.refused && w.err != nil {
@@ -262,13 +262,13 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 	const n, size = 1000, 250_000
 	for i := range n {
-		must(t, "Put", b.Put(t.Context(), part, keyOf(i), valueOf(i, size)))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), valueOf(i, size)))
 	}
 	before := diskUse(t, dir)
 	for i := range n - 10 {
-		must(t, "Delete", b.Delete(t.Context(), part, keyOf(i)))
+		must(t, "Delete", buffertest.Delete(t.Context(), b, part, keyOf(i)))
 	}
-	must(t, "CompactPartition", b.CompactPartition(t.Context(), part))
+	must(t, "Compact", b.Compact(t.Context()))
 	b.WaitRemoved()
 	if after := diskUse(t, dir); after > before/2 {
 		t.Errorf("%d MiB on disk after a compaction, %d before, %d MiB are live", after>>20, before>>20, 10*size>>20)
@@ -299,7 +299,7 @@ func TestDroppedPartitionLeavesNothing(t *testing.T) {
 	b := open(t, dir, badger.Options{})
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 	for i := range 100 {
-		must(t, "Put", b.Put(t.Context(), part, keyOf(i), nil))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), nil))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.OnDrop(cancel)
@@ -308,8 +308,8 @@ func TestDroppedPartitionLeavesNothing(t *testing.T) {
 	}
 	killed := open(t, copyDir(t, dir), badger.Options{})
 	for _, b := range []*badger.Backend{b, killed} {
-		if ok, err := b.PartitionExists(t.Context(), part); ok || err != nil {
-			t.Errorf("PartitionExists = %v, %v", ok, err)
+		if names, err := b.Partitions(t.Context()); len(names) != 0 || err != nil {
+			t.Errorf("Partitions = %v, %v", names, err)
 		}
 		must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 		must(t, "Scan", b.Scan(t.Context(), part, nil, nil, func(k, _ []byte) error { return fmt.Errorf("key %s is there", k) }))

@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 )
 
 // killedDir is the directory of a process that was killed, with tables, a log and
@@ -211,7 +212,7 @@ func TestCutFiles(t *testing.T) {
 	if _, err := b.Get(t.Context(), part, keyOf(7)); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("Get of a large value whose file is missing = %v, want CodeCorrupt", err)
 	}
-	must(t, "Put over it", b.Put(t.Context(), part, keyOf(7), valueOf(7, 50_000)))
+	must(t, "Put over it", buffertest.Put(t.Context(), b, part, keyOf(7), valueOf(7, 50_000)))
 	if v, err := b.Get(t.Context(), part, keyOf(7)); err != nil || !bytes.Equal(v, valueOf(7, 50_000)) {
 		t.Errorf("Get after a Put = %d bytes, %v", len(v), err)
 	}
@@ -243,6 +244,6 @@ func TestTornLogs(t *testing.T) {
 				t.Errorf("%d bytes torn off: value %d of the torn batch is there", cut, i)
 			}
 		}
-		must(t, "Put", b.Put(t.Context(), part, []byte("after"), []byte("x")))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("after"), []byte("x")))
 	}
 }

@@ -1,6 +1,10 @@
 package badger
 
-import badger "github.com/dgraph-io/badger/v4"
+import (
+	"context"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
 
 // FreeSpace is freeSpace.
 func FreeSpace(dir string) (int64, bool) { return freeSpace(dir) }
@@ -28,4 +32,14 @@ func (b *Backend) StoredKeys() int {
 		return nil
 	})
 	return n
+}
+
+// Compact gives back the space of everything that was overwritten and deleted.
+func (b *Backend) Compact(ctx context.Context) error {
+	if err := b.collect(ctx); err != nil {
+		return err
+	}
+	b.compacting.Lock()
+	defer b.compacting.Unlock()
+	return b.db.Flatten(1)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 )
 
 // largeFiles returns the files of large values.
@@ -29,33 +30,38 @@ func TestLargeValuesComeAndGo(t *testing.T) {
 		t.Errorf("%d files before the first large value", n)
 	}
 	const size = 16 << 20
-	set := func(key string, i int) { must(t, "Put", b.Put(t.Context(), part, []byte(key), big(i, size))) }
+	set := func(key string, i int) {
+		must(t, "Put", buffertest.Put(t.Context(), b, part, []byte(key), big(i, size)))
+	}
 	for i := range 5 { // The file is full after four.
 		set(fmt.Sprint("k", i), i)
 	}
 	if n := len(largeFiles(t, dir)); n != 2 {
 		t.Fatalf("%d files, want 2", n)
 	}
-	snap, err := b.Snapshot(t.Context())
-	must(t, "Snapshot", err)
-	set("k0", 10)
-	must(t, "Put", b.Put(t.Context(), part, []byte("k1"), []byte("small")))
-	must(t, "Delete", b.Delete(t.Context(), part, []byte("k2")))
-	must(t, "Delete", b.Delete(t.Context(), part, []byte("k3")))
-	if n := len(largeFiles(t, dir)); n != 2 {
-		t.Errorf("%d files under a snapshot, want 2", n)
-	}
-	for i := range 4 {
-		v, err := snap.Get(t.Context(), part, fmt.Append(nil, "k", i))
-		if err != nil || !bytes.Equal(v, big(i, size)) {
-			t.Errorf("snapshot: value %d has %d bytes, %v", i, len(v), err)
+	read := 0
+	must(t, "Scan", b.Scan(t.Context(), part, nil, nil, func(key, value []byte) error {
+		if read == 0 {
+			set("k0", 10)
+			must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("k1"), []byte("small")))
+			must(t, "Delete", buffertest.Delete(t.Context(), b, part, []byte("k2")))
+			must(t, "Delete", buffertest.Delete(t.Context(), b, part, []byte("k3")))
+			if n := len(largeFiles(t, dir)); n != 2 {
+				t.Errorf("%d files during a scan, want 2", n)
+			}
 		}
+		if !bytes.Equal(value, big(read, size)) {
+			t.Errorf("scan: %s has %d bytes", key, len(value))
+		}
+		read++
+		return nil
+	}))
+	if read != 5 {
+		t.Errorf("the scan read %d values, want 5", read)
 	}
-	snap.Release()
-	snap.Release()
 	b.WaitRemoved()
 	if n := len(largeFiles(t, dir)); n != 1 {
-		t.Errorf("%d files after the snapshot, want 1", n)
+		t.Errorf("%d files after the scan, want 1", n)
 	}
 	killed := open(t, copyDir(t, dir), badger.Options{})
 	for _, b := range []*badger.Backend{b, killed} {
@@ -77,7 +83,7 @@ func TestLeftLargeFiles(t *testing.T) {
 	b, err := badger.Open(dir, badger.Options{})
 	must(t, "Open", err)
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
-	must(t, "Put", b.Put(t.Context(), part, []byte("k"), big(1, 100_000)))
+	must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("k"), big(1, 100_000)))
 	must(t, "Close", b.Close())
 	for _, name := range []string{"00000000000000ff.large", "notes.large", "0000000000000001.txt"} {
 		must(t, "WriteFile", os.WriteFile(filepath.Join(dir, name), []byte("left"), 0o600))
@@ -89,7 +95,7 @@ func TestLeftLargeFiles(t *testing.T) {
 	if n := len(largeFiles(t, dir)); n != 2 {
 		t.Errorf("%d files, want the one in use and the one that is not ours", n)
 	}
-	must(t, "Put", b.Put(t.Context(), part, []byte("l"), big(2, 100_000)))
+	must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("l"), big(2, 100_000)))
 	for key, i := range map[string]int{"k": 1, "l": 2} {
 		if v, err := b.Get(t.Context(), part, []byte(key)); err != nil || !bytes.Equal(v, big(i, 100_000)) {
 			t.Errorf("%s has %d bytes, %v", key, len(v), err)
@@ -117,7 +123,7 @@ func TestOneKeyTwiceInABatch(t *testing.T) {
 			}
 		}
 	}
-	must(t, "Delete", b.Delete(t.Context(), part, key))
+	must(t, "Delete", buffertest.Delete(t.Context(), b, part, key))
 	if n := b.StoredKeys(); n != 2 {
 		t.Errorf("%d keys are stored, want the two records of partitions", n)
 	}
@@ -132,22 +138,22 @@ func TestCollectLeavesDamage(t *testing.T) {
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 	const n, size = 70, 1 << 20
 	for i := range n {
-		must(t, "Put", b.Put(t.Context(), part, keyOf(i), big(i, size)))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), big(i, size)))
 	}
 	for i := 3; i < n; i++ {
-		must(t, "Delete", b.Delete(t.Context(), part, keyOf(i)))
+		must(t, "Delete", buffertest.Delete(t.Context(), b, part, keyOf(i)))
 	}
 	must(t, "Close", b.Close())
 	flip(t, largeFiles(t, dir)[0], size+100, 3)
 	b = open(t, dir, small)
-	must(t, "CompactPartition", b.CompactPartition(t.Context(), part))
+	must(t, "Compact", b.Compact(t.Context()))
 	for i := range 3 {
 		v, err := b.Get(t.Context(), part, keyOf(i))
 		if i == 1 != (err != nil) || err == nil && !bytes.Equal(v, big(i, size)) {
 			t.Errorf("value %d has %d bytes, %v", i, len(v), err)
 		}
 	}
-	must(t, "Delete", b.Delete(t.Context(), part, keyOf(1)))
+	must(t, "Delete", buffertest.Delete(t.Context(), b, part, keyOf(1)))
 	b.WaitRemoved()
 	if use := diskUse(t, dir); use > 20*size {
 		t.Errorf("%d MiB on disk for 2", use>>20)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 )
 
 // filesOf returns the names and contents of a directory's files.
@@ -116,13 +117,13 @@ func TestManifestOfEarlier(t *testing.T) {
 	b, err := badger.Open(dir, small)
 	must(t, "Open", err)
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
-	must(t, "Put", b.Put(t.Context(), part, keyOf(1), valueOf(1, 10)))
+	must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(1), valueOf(1, 10)))
 	must(t, "Close", b.Close())
 	older, err := os.ReadFile(filepath.Join(dir, "MANIFEST"))
 	must(t, "ReadFile", err)
 	b, err = badger.Open(dir, small)
 	must(t, "Open", err)
-	must(t, "Put", b.Put(t.Context(), part, keyOf(2), valueOf(2, 10)))
+	must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(2), valueOf(2, 10)))
 	must(t, "Close", b.Close())
 	must(t, "WriteFile", os.WriteFile(filepath.Join(dir, "MANIFEST"), older, 0o600))
 	wantRefused(t, "an older MANIFEST", dir, kalam.CodeCorrupt, "MANIFEST", "older copy")
@@ -213,7 +214,7 @@ func TestTableAfterItsRemoval(t *testing.T) {
 	must(t, "Open", err)
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 	for i := range 500 {
-		must(t, "Put", b.Put(t.Context(), part, keyOf(i), valueOf(i, 100)))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), valueOf(i, 100)))
 	}
 	must(t, "Close", b.Close())
 	old := copyDir(t, dir)
@@ -222,13 +223,13 @@ func TestTableAfterItsRemoval(t *testing.T) {
 		b, err = badger.Open(dir, small)
 		must(t, "Open", err)
 		for i := part0; i < 500; i += tablesToCompact {
-			must(t, "Delete", b.Delete(t.Context(), part, keyOf(i)))
+			must(t, "Delete", buffertest.Delete(t.Context(), b, part, keyOf(i)))
 		}
 		must(t, "Close", b.Close())
 	}
 	b, err = badger.Open(dir, small)
 	must(t, "Open", err)
-	must(t, "CompactPartition", b.CompactPartition(t.Context(), part))
+	must(t, "Compact", b.Compact(t.Context()))
 	must(t, "Close", b.Close())
 	tables, err := filepath.Glob(filepath.Join(old, "*.sst"))
 	must(t, "Glob", err)
@@ -277,7 +278,7 @@ func TestSync(t *testing.T) {
 		b, err := badger.Open(t.TempDir(), badger.Options{Relaxed: relaxed, ReserveBytes: -1})
 		must(t, "Open", err)
 		must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
-		must(t, "Put", b.Put(t.Context(), part, keyOf(1), valueOf(1, 10)))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(1), valueOf(1, 10)))
 		must(t, "Sync", b.Sync(t.Context()))
 		must(t, "Close", b.Close())
 		if err := b.Sync(t.Context()); kalam.CodeOf(err) != kalam.CodeShuttingDown {

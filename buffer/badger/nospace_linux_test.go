@@ -29,7 +29,7 @@ func TestMappedFilesAreAllocated(t *testing.T) {
 	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 	seen := map[string]int{}
 	for i := range 3000 {
-		must(t, "Put", b.Put(t.Context(), part, keyOf(i), valueOf(i, 4000)))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), valueOf(i, 4000)))
 		if i%100 != 0 {
 			continue
 		}
@@ -119,7 +119,7 @@ func fillAndReturn(t *testing.T, disk string, leave, memtable int64) {
 	// for that.
 	value := valueOf(1, 1500)
 	for i := range 500 {
-		must(t, "Put", b.Put(t.Context(), part, []byte("small"), value))
+		must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("small"), value))
 		if i%500 == 0 {
 			compareStore(t, b, model, "small")
 		}

@@ -222,21 +222,6 @@ func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 	return nil
 }
 
-// PartitionExists implements buffer.Backend.
-func (b *Backend) PartitionExists(ctx context.Context, name string) (bool, error) {
-	if err := buffer.CheckPartition(name); err != nil {
-		return false, err
-	}
-	if err := b.enter(ctx); err != nil {
-		return false, err
-	}
-	defer b.leave()
-	b.partitions.mu.RLock()
-	defer b.partitions.mu.RUnlock()
-	_, ok := b.partitions.number[name]
-	return ok, nil
-}
-
 // Partitions implements buffer.Backend.
 func (b *Backend) Partitions(ctx context.Context) ([]string, error) {
 	if err := b.enter(ctx); err != nil {
@@ -272,58 +257,4 @@ func (b *Backend) DropPartition(ctx context.Context, name string) error {
 		b.onDrop()
 	}
 	return b.deleteAll(ctx, n)
-}
-
-// PartitionSize implements buffer.Backend: the sum of keys and values, without
-// reading the values.
-func (b *Backend) PartitionSize(ctx context.Context, name string) (total int64, err error) {
-	if err := b.enter(ctx); err != nil {
-		return 0, err
-	}
-	defer b.leave()
-	prefix, err := b.partitions.key(name, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { b.guard(recover(), &err) }()
-	err = b.db.View(func(txn *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.PrefetchValues = false
-		o.Prefix = prefix
-		it := txn.NewIterator(o)
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			total += it.Item().EstimatedSize() - prefixBytes
-			if it.Item().UserMeta() == metaLarge {
-				if p, ok := b.large.pointerOf(string(it.Item().Key())); ok {
-					total += int64(p.length)
-				}
-			}
-		}
-		return nil
-	})
-	return total, err
-}
-
-// CompactPartition implements buffer.Backend. It is for all partitions.
-func (b *Backend) CompactPartition(ctx context.Context, name string) error {
-	if err := b.enter(ctx); err != nil {
-		return err
-	}
-	defer b.leave()
-	if _, err := b.partitions.key(name, nil); err != nil {
-		return err
-	}
-	if err := b.collect(ctx); err != nil {
-		return err
-	}
-	b.compacting.Lock()
-	defer b.compacting.Unlock()
-	if err := b.db.Flatten(1); err != nil {
-		return fmt.Errorf("compact: %w", err)
-	}
-	return nil
 }

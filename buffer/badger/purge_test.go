@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/badger"
+	"github.com/kalamlake/kalam/buffer/buffertest"
 )
 
 // holders returns the files of a directory that hold text.
@@ -42,19 +43,19 @@ func TestPurge(t *testing.T) {
 			b := open(t, dir, o)
 			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
 			for i := range used * 20 {
-				must(t, "Put", b.Put(t.Context(), part, fmt.Appendf(nil, "before-%03d", i), valueOf(i, 20_000)))
+				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "before-%03d", i), valueOf(i, 20_000)))
 			}
 			const canary = "canary-5f1c9e"
 			sizes := []int{20, 5_000, 40_000, 900_000}
 			for i, size := range sizes {
 				gone := append([]byte(canary), valueOf(i, size)...)
-				must(t, "Put", b.Put(t.Context(), part, fmt.Appendf(nil, "deleted-%d", i), gone))
-				must(t, "Put", b.Put(t.Context(), part, fmt.Appendf(nil, "replaced-%d", i), gone))
-				must(t, "Put", b.Put(t.Context(), part, fmt.Appendf(nil, "kept-%d", i), valueOf(i, size)))
+				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "deleted-%d", i), gone))
+				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "replaced-%d", i), gone))
+				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "kept-%d", i), valueOf(i, size)))
 			}
 			for i, size := range sizes {
-				must(t, "Delete", b.Delete(t.Context(), part, fmt.Appendf(nil, "deleted-%d", i)))
-				must(t, "Put", b.Put(t.Context(), part, fmt.Appendf(nil, "replaced-%d", i), valueOf(i, size)))
+				must(t, "Delete", buffertest.Delete(t.Context(), b, part, fmt.Appendf(nil, "deleted-%d", i)))
+				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "replaced-%d", i), valueOf(i, size)))
 			}
 			if len(holders(t, dir, canary)) == 0 {
 				t.Fatal("no file holds the deleted values before: the test shows nothing")
@@ -120,10 +121,10 @@ func TestPurgeBesideWriters(t *testing.T) {
 		callers.Go(func() {
 			canary := fmt.Sprintf("canary-%d-77d0", i)
 			key := []byte(canary[:8])
-			if err := b.Put(t.Context(), part, key, []byte(canary)); err != nil {
+			if err := buffertest.Put(t.Context(), b, part, key, []byte(canary)); err != nil {
 				t.Errorf("Put: %v", err)
 			}
-			if err := b.Delete(t.Context(), part, key); err != nil {
+			if err := buffertest.Delete(t.Context(), b, part, key); err != nil {
 				t.Errorf("Delete: %v", err)
 			}
 			if err := b.Purge(t.Context()); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -177,46 +176,4 @@ func commonPrefix(start, end []byte) []byte {
 		n++
 	}
 	return start[:n]
-}
-
-// snapshot is a buffer.BackendSnapshot: a Badger transaction.
-type snapshot struct {
-	backend *Backend
-	txn     *badger.Txn
-	epoch   uint64
-	ended   sync.Once
-}
-
-// Snapshot implements buffer.Backend. No read of it may be running at its Release.
-func (b *Backend) Snapshot(ctx context.Context) (buffer.BackendSnapshot, error) {
-	if err := b.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer b.leave()
-	epoch := b.large.begin()
-	return &snapshot{backend: b, epoch: epoch, txn: b.db.NewTransaction(false)}, nil
-}
-
-func (s *snapshot) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
-	if err := s.backend.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer s.backend.leave()
-	return s.backend.get(s.txn, partition, key)
-}
-
-func (s *snapshot) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
-	if err := s.backend.enter(ctx); err != nil {
-		return err
-	}
-	defer s.backend.leave()
-	return s.backend.scan(ctx, s.txn, partition, start, end, f)
-}
-
-// Release may be called twice.
-func (s *snapshot) Release() {
-	s.ended.Do(func() {
-		s.txn.Discard()
-		s.backend.large.end(s.epoch)
-	})
 }

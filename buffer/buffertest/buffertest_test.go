@@ -26,7 +26,7 @@ func TestFaultyFails(t *testing.T) {
 		f.Fail(buffertest.FailAt(1, written, broken))
 		keys := []string{"a", "b", "c"}
 		for i, key := range keys {
-			err := f.Put(ctx, "p", []byte(key), nil)
+			err := buffertest.Put(ctx, f, "p", []byte(key), nil)
 			if (i >= 1) != errors.Is(err, broken) {
 				t.Errorf("Put %d = %v", i, err)
 			}
@@ -40,7 +40,7 @@ func TestFaultyFails(t *testing.T) {
 		}
 		f.Fail(nil)
 		for _, key := range keys {
-			if err := f.Delete(ctx, "p", []byte(key)); err != nil {
+			if err := buffertest.Delete(ctx, f, "p", []byte(key)); err != nil {
 				t.Errorf("Delete: %v", err)
 			}
 		}

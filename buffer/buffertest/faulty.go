@@ -92,13 +92,3 @@ func (f *Faulty) Apply(ctx context.Context, ops []buffer.Op) error {
 	}
 	return err
 }
-
-// Put implements buffer.Backend.
-func (f *Faulty) Put(ctx context.Context, partition string, key, value []byte) error {
-	return f.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Value: value}})
-}
-
-// Delete implements buffer.Backend.
-func (f *Faulty) Delete(ctx context.Context, partition string, key []byte) error {
-	return f.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Delete: true}})
-}

@@ -133,16 +133,6 @@ func (b *Backend) update(ctx context.Context, f func(partitions map[string]*node
 	return nil
 }
 
-// Put implements buffer.Backend.
-func (b *Backend) Put(ctx context.Context, partition string, key, value []byte) error {
-	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Value: value}})
-}
-
-// Delete implements buffer.Backend.
-func (b *Backend) Delete(ctx context.Context, partition string, key []byte) error {
-	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Delete: true}})
-}
-
 // Apply implements buffer.Backend.
 func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
 	if err := limits.Check(ops); err != nil {
@@ -171,31 +161,6 @@ func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
 // MaxBatch implements buffer.Backend.
 func (b *Backend) MaxBatch() buffer.Limits { return limits }
 
-// snapshot is a buffer.BackendSnapshot.
-type snapshot struct{ state *state }
-
-func (s snapshot) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return s.state.get(partition, key)
-}
-
-func (s snapshot) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
-	return s.state.scan(ctx, partition, start, end, f)
-}
-
-func (s snapshot) Release() {}
-
-// Snapshot implements buffer.Backend.
-func (b *Backend) Snapshot(ctx context.Context) (buffer.BackendSnapshot, error) {
-	s, err := b.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return snapshot{s}, nil
-}
-
 // CreatePartition implements buffer.Backend.
 func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 	if err := buffer.CheckPartition(name); err != nil {
@@ -208,19 +173,6 @@ func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 		partitions[name] = nil
 		return nil
 	})
-}
-
-// PartitionExists implements buffer.Backend.
-func (b *Backend) PartitionExists(ctx context.Context, name string) (bool, error) {
-	if err := buffer.CheckPartition(name); err != nil {
-		return false, err
-	}
-	s, err := b.current(ctx)
-	if err != nil {
-		return false, err
-	}
-	_, ok := s.partitions[name]
-	return ok, nil
 }
 
 // Partitions implements buffer.Backend.
@@ -241,26 +193,6 @@ func (b *Backend) DropPartition(ctx context.Context, name string) error {
 		delete(partitions, name)
 		return nil
 	})
-}
-
-// PartitionSize implements buffer.Backend: the sum of keys and values.
-func (b *Backend) PartitionSize(ctx context.Context, name string) (int64, error) {
-	var n int64
-	err := b.Scan(ctx, name, nil, nil, func(key, value []byte) error {
-		n += int64(len(key) + len(value))
-		return nil
-	})
-	return n, err
-}
-
-// CompactPartition implements buffer.Backend. There is nothing to give back.
-func (b *Backend) CompactPartition(ctx context.Context, name string) error {
-	s, err := b.current(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = s.partition(name)
-	return err
 }
 
 // Close implements buffer.Backend. What was written is lost, except to clones.
