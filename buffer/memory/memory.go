@@ -3,11 +3,12 @@ package memory
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tidwall/btree"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -18,28 +19,43 @@ var limits = buffer.Limits{Ops: 1 << 20, Bytes: 1 << 30, Value: 1 << 30}
 
 // Backend keeps partitions in memory.
 type Backend struct {
-	rank  priorities
-	mu    sync.Mutex // serialises writers
+	mu    sync.Mutex // serialises writers, and Clone
 	state atomic.Pointer[state]
 }
 
 var _ buffer.Backend = (*Backend)(nil)
 
-// state is one immutable state: the root of every partition.
-type state struct{ partitions map[string]*node }
+// tree has the values of a partition by their keys, ordered by the bytes of these.
+type tree = btree.Map[string, []byte]
+
+// state is one state: the tree of every partition. Readers of a tree never wait; a
+// writer changes a copy, which shares what it leaves alone.
+type state struct{ partitions map[string]*tree }
 
 // New returns an empty Backend.
 func New() *Backend {
-	b := &Backend{rank: priorities{maphash.MakeSeed()}}
-	b.state.Store(&state{partitions: map[string]*node{}})
+	b := &Backend{}
+	b.state.Store(&state{partitions: map[string]*tree{}})
 	return b
 }
 
 // Clone returns a Backend with the present content, which neither shares with
 // the other what is written from then on: the disk of a process that dies now.
 func (b *Backend) Clone() *Backend {
-	c := &Backend{rank: b.rank}
-	c.state.Store(b.state.Load())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := &Backend{}
+	s := b.state.Load()
+	if s == nil {
+		return c
+	}
+	// A copy marks the original, too: two backends cannot have one tree, of which each makes
+	// copies under its own lock.
+	partitions := make(map[string]*tree, len(s.partitions))
+	for name, t := range s.partitions {
+		partitions[name] = t.Copy()
+	}
+	c.state.Store(&state{partitions})
 	return c
 }
 
@@ -57,16 +73,16 @@ func (b *Backend) current(ctx context.Context) (*state, error) {
 
 func closed() error { return kalam.Errorf(kalam.CodeShuttingDown, "the write buffer is closed") }
 
-// partition returns the root of a partition.
-func (s *state) partition(name string) (*node, error) {
+// partition returns the tree of a partition.
+func (s *state) partition(name string) (*tree, error) {
 	if err := buffer.CheckPartition(name); err != nil {
 		return nil, err
 	}
-	root, ok := s.partitions[name]
+	t, ok := s.partitions[name]
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", buffer.ErrPartitionNotFound, name)
 	}
-	return root, nil
+	return t, nil
 }
 
 // Get implements buffer.Reader.
@@ -79,15 +95,15 @@ func (b *Backend) Get(ctx context.Context, partition string, key []byte) ([]byte
 }
 
 func (s *state) get(partition string, key []byte) ([]byte, error) {
-	root, err := s.partition(partition)
+	t, err := s.partition(partition)
 	if err != nil {
 		return nil, err
 	}
-	n := root.get(key)
-	if n == nil {
+	value, ok := t.Get(string(key))
+	if !ok {
 		return nil, buffer.ErrKeyNotFound
 	}
-	return append([]byte{}, n.value...), nil
+	return append([]byte{}, value...), nil
 }
 
 // Scan implements buffer.Reader. It sees the state at its start.
@@ -105,20 +121,24 @@ func (b *Backend) Keys(ctx context.Context, partition string, start, end []byte,
 }
 
 func (s *state) scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
-	root, err := s.partition(partition)
+	t, err := s.partition(partition)
 	if err != nil {
 		return err
 	}
-	return root.scan(start, end, func(key, value []byte) error {
-		if err := ctx.Err(); err != nil {
-			return err
+	t.Ascend(string(start), func(key string, value []byte) bool {
+		if end != nil && key >= string(end) {
+			return false
 		}
-		return f(key, value)
+		if err = ctx.Err(); err == nil {
+			err = f([]byte(key), value)
+		}
+		return err == nil
 	})
+	return err
 }
 
 // update replaces the state by what f makes of a copy of its partitions.
-func (b *Backend) update(ctx context.Context, f func(partitions map[string]*node) error) error {
+func (b *Backend) update(ctx context.Context, f func(partitions map[string]*tree) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, err := b.current(ctx)
@@ -138,21 +158,26 @@ func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
 	if err := limits.Check(ops); err != nil {
 		return err
 	}
-	return b.update(ctx, func(partitions map[string]*node) error {
+	return b.update(ctx, func(partitions map[string]*tree) error {
+		copied := map[string]bool{}
 		for _, op := range ops {
-			root, err := (&state{partitions}).partition(op.Partition)
+			t, err := (&state{partitions}).partition(op.Partition)
 			if err != nil {
 				return err
 			}
 			if len(op.Key) == 0 {
 				return fmt.Errorf("%w: empty key", buffer.ErrBatchFailed)
 			}
-			if op.Delete {
-				root = root.remove(op.Key)
-			} else {
-				root = root.set(append([]byte{}, op.Key...), append([]byte{}, op.Value...), b.rank.of(op.Key))
+			if !copied[op.Partition] {
+				copied[op.Partition] = true
+				t = t.Copy()
+				partitions[op.Partition] = t
 			}
-			partitions[op.Partition] = root
+			if op.Delete {
+				t.Delete(string(op.Key))
+			} else {
+				t.Set(string(op.Key), append([]byte{}, op.Value...))
+			}
 		}
 		return nil
 	})
@@ -166,11 +191,11 @@ func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 	if err := buffer.CheckPartition(name); err != nil {
 		return err
 	}
-	return b.update(ctx, func(partitions map[string]*node) error {
+	return b.update(ctx, func(partitions map[string]*tree) error {
 		if _, ok := partitions[name]; ok {
 			return fmt.Errorf("%w: %s", buffer.ErrPartitionExists, name)
 		}
-		partitions[name] = nil
+		partitions[name] = &tree{}
 		return nil
 	})
 }
@@ -186,7 +211,7 @@ func (b *Backend) Partitions(ctx context.Context) ([]string, error) {
 
 // DropPartition implements buffer.Backend.
 func (b *Backend) DropPartition(ctx context.Context, name string) error {
-	return b.update(ctx, func(partitions map[string]*node) error {
+	return b.update(ctx, func(partitions map[string]*tree) error {
 		if _, err := (&state{partitions}).partition(name); err != nil {
 			return err
 		}
