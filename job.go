@@ -26,6 +26,7 @@ func (s JobStatus) Done() bool {
 	switch s {
 	case JobCompleted, JobFailed, JobCancelled, JobSkipped:
 		return true
+	case JobPending, JobRunning, JobRetrying:
 	}
 	return false
 }

@@ -212,6 +212,8 @@ func (s *Server) endSockets() {
 }
 
 // stop ends everything but the listener, which it closes at the end.
+//
+//nolint:contextcheck // The context of the server has ended: that is why it stops.
 func (s *Server) stop(ln *listener) error {
 	err := s.finish(ln)
 	if s.drain != nil {

@@ -52,7 +52,7 @@ func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq
 		if err != nil {
 			return err
 		}
-		if err := w.add(ctx, Op{Partition: partitionManifest, Key: scopePrefix(nil, sc.Scope), Value: value}); err != nil {
+		if err := w.add(ctx, Op{Partition: partitionManifest, Key: scopePrefix(sc.Scope), Value: value}); err != nil {
 			return err
 		}
 		for column, n := range sc.Counts {

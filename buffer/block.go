@@ -79,7 +79,7 @@ func (w *blockWriter) seal() Op {
 	b[0] = blockFormat
 	binary.LittleEndian.PutUint32(b[sumHeader+8:], w.count)
 	binary.LittleEndian.PutUint32(b[1:], crc32.Checksum(b[sumHeader:], castagnoli))
-	return Op{Partition: partitionRows, Key: logKey(nil, w.scope, w.first), Value: b, Bulk: true}
+	return Op{Partition: partitionRows, Key: logKey(w.scope, w.first), Value: b, Bulk: true}
 }
 
 func uvarintLen(n int) int {

@@ -378,6 +378,8 @@ func (c *committer) fail(err error) {
 
 // fix applies the repair that a failure left. Rows go before the intent that
 // marks them.
+//
+//nolint:contextcheck // A group is of many requests: none of their contexts ends it.
 func (c *committer) fix() error {
 	for len(c.repair) > 0 {
 		n := batchLen(c.store.limits, c.repair)
@@ -410,6 +412,8 @@ func batchLen(l Limits, ops []Op) int {
 // ones. The intent in the first piece marks their rows as not committed; the last
 // piece removes it, which is the commit. The next start discards the rows of an
 // intent that is left.
+//
+//nolint:contextcheck // As that of fix.
 func (c *committer) applyInPieces() error {
 	s := c.store
 	intent := Op{Partition: partitionMeta, Key: intentKey(c.first, c.last), Value: []byte{}}

@@ -273,7 +273,7 @@ type manifestEdit struct {
 }
 
 func newManifestEdit(id kalam.Scope, from, to *lakeState) (e manifestEdit, err error) {
-	key := scopePrefix(nil, id)
+	key := scopePrefix(id)
 	e.op = Op{Partition: partitionManifest, Key: key}
 	e.undo = Op{Partition: partitionManifest, Key: key, Delete: from.Version == 0}
 	if e.op.Value, err = encodeManifest(to); err != nil {

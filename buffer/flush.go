@@ -55,7 +55,7 @@ func (s *Store) EvictBefore(ctx context.Context, t *kalam.Table, id kalam.Scope,
 	if err != nil {
 		return 0, err
 	}
-	n, err := s.evict(ctx, t, sc, seq)
+	n, err := s.evict(ctx, sc, seq)
 	s.release(sc)
 	if err != nil || n == 0 {
 		return n, err
@@ -64,7 +64,7 @@ func (s *Store) EvictBefore(ctx context.Context, t *kalam.Table, id kalam.Scope,
 	return n, err
 }
 
-func (s *Store) evict(ctx context.Context, t *kalam.Table, sc *scope, seq kalam.Seq) (int64, error) {
+func (s *Store) evict(ctx context.Context, sc *scope, seq kalam.Seq) (int64, error) {
 	sc.flushing.Lock()
 	defer sc.flushing.Unlock()
 	sh := s.shownOf(sc)

@@ -25,7 +25,7 @@ func FuzzScopePrefix(f *testing.F) {
 	f.Fuzz(func(t *testing.T, t1 uint64, u1 string, t2 uint64, u2 string, s1, s2 uint64) {
 		a := kalam.Scope{Table: kalam.TableNumber(t1), User: kalam.UserID(u1)}
 		b := kalam.Scope{Table: kalam.TableNumber(t2), User: kalam.UserID(u2)}
-		ka, kb := logKey(nil, a, kalam.Seq(s1)), logKey(nil, b, kalam.Seq(s2))
+		ka, kb := logKey(a, kalam.Seq(s1)), logKey(b, kalam.Seq(s2))
 		for _, c := range []struct {
 			sc  kalam.Scope
 			key []byte
@@ -36,12 +36,12 @@ func FuzzScopePrefix(f *testing.F) {
 				t.Errorf("splitLogKey(%x) = %v, %d, %v, want %v, %d", c.key, sc, seq, err, c.sc, c.seq)
 			}
 		}
-		start, end := scopePrefix(nil, a), prefixEnd(scopePrefix(nil, a))
+		start, end := scopePrefix(a), prefixEnd(scopePrefix(a))
 		inside := bytes.Compare(kb, start) >= 0 && bytes.Compare(kb, end) < 0
 		if inside != (a == b) {
 			t.Errorf("key %x of %v lies in the range of %v", kb, b, a)
 		}
-		table, tableEnd := tablePrefix(nil, a.Table), prefixEnd(tablePrefix(nil, a.Table))
+		table, tableEnd := tablePrefix(a.Table), prefixEnd(tablePrefix(a.Table))
 		if tableEnd != nil && (bytes.Compare(kb, table) >= 0 && bytes.Compare(kb, tableEnd) < 0) != (t1 == t2) {
 			t.Errorf("key %x of %v and the range of table %d", kb, b, t1)
 		}
@@ -60,7 +60,7 @@ func FuzzSplitKeys(f *testing.F) {
 	f.Add([]byte("intent/0123456789012345"))
 	f.Fuzz(func(t *testing.T, key []byte) {
 		if sc, seq, err := splitLogKey(key); err == nil {
-			if back := logKey(nil, sc, seq); !bytes.Equal(back, key) {
+			if back := logKey(sc, seq); !bytes.Equal(back, key) {
 				t.Errorf("splitLogKey(%x) = %v, %d, which is %x", key, sc, seq, back)
 			}
 		}

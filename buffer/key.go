@@ -31,8 +31,8 @@ const (
 //	table number, 8 bytes big endian | user id, 0x00 as 0x00 0xFF | 0x00 0x01
 //
 // The terminator makes no user's prefix a prefix of another's.
-func scopePrefix(dst []byte, sc kalam.Scope) []byte {
-	dst = tablePrefix(dst, sc.Table)
+func scopePrefix(sc kalam.Scope) []byte {
+	dst := tablePrefix(sc.Table)
 	for i := 0; i < len(sc.User); i++ {
 		dst = append(dst, sc.User[i])
 		if sc.User[i] == 0 {
@@ -43,19 +43,19 @@ func scopePrefix(dst []byte, sc kalam.Scope) []byte {
 }
 
 // tablePrefix returns the prefix of all keys of a table.
-func tablePrefix(dst []byte, n kalam.TableNumber) []byte {
-	return binary.BigEndian.AppendUint64(dst, uint64(n))
+func tablePrefix(n kalam.TableNumber) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(n))
 }
 
 // logKey returns the key of the block of a scope whose first version is seq.
-func logKey(dst []byte, sc kalam.Scope, seq kalam.Seq) []byte {
-	return binary.BigEndian.AppendUint64(scopePrefix(dst, sc), uint64(seq))
+func logKey(sc kalam.Scope, seq kalam.Seq) []byte {
+	return binary.BigEndian.AppendUint64(scopePrefix(sc), uint64(seq))
 }
 
 // countKey returns the key of a counter: its scope and its column, 4 bytes big
 // endian.
 func countKey(id CounterID) []byte {
-	return binary.BigEndian.AppendUint32(scopePrefix(nil, id.Scope), uint32(id.Column))
+	return binary.BigEndian.AppendUint32(scopePrefix(id.Scope), uint32(id.Column))
 }
 
 // intentKey returns the key of the intent of a large write: the range of its

@@ -52,7 +52,7 @@ func TestManifests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.keys, r.values = append(r.keys, scopePrefix(nil, sc)), append(r.values, raw)
+			r.keys, r.values = append(r.keys, scopePrefix(sc)), append(r.values, raw)
 		}
 		return r
 	}

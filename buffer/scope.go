@@ -144,7 +144,7 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 	}
 	mem := newMemtable(s.opts.Dropped)
 	last := l.Watermark
-	start, end := logKey(nil, sc.id, l.Watermark+1), prefixEnd(scopePrefix(nil, sc.id))
+	start, end := logKey(sc.id, l.Watermark+1), prefixEnd(scopePrefix(sc.id))
 	err = s.backend.Scan(ctx, partitionRows, start, end, func(key, value []byte) error {
 		_, first, err := splitLogKey(key)
 		if err != nil {
@@ -172,7 +172,7 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 }
 
 func (s *Store) readManifest(ctx context.Context, id kalam.Scope) (*lakeState, error) {
-	raw, err := s.backend.Get(ctx, partitionManifest, scopePrefix(nil, id))
+	raw, err := s.backend.Get(ctx, partitionManifest, scopePrefix(id))
 	if errors.Is(err, ErrKeyNotFound) {
 		return &lakeState{}, nil
 	}

@@ -197,6 +197,8 @@ func clockOp(ceiling kalam.Seq) Op {
 
 // Close commits what is queued, makes the exact clock durable and ends the
 // Store. Snapshots must be released before.
+//
+//nolint:contextcheck // A close is waited for.
 func (s *Store) Close() error {
 	var err error
 	s.closing.Do(func() {

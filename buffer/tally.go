@@ -129,7 +129,7 @@ func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 // enter begins the next scope.
 func (c *logCensus) enter(ctx context.Context, sc kalam.Scope) {
 	c.flush()
-	c.scope, c.prefix, c.watermark = sc, scopePrefix(nil, sc), 0
+	c.scope, c.prefix, c.watermark = sc, scopePrefix(sc), 0
 	l, err := c.store.readManifest(ctx, sc)
 	if err != nil {
 		c.store.log.Error("a manifest cannot be read; its scope is not available", "table", uint64(sc.Table), "user", string(sc.User), "error", err)

@@ -35,7 +35,7 @@ func (s *Store) TrimAll(ctx context.Context, ids []kalam.Scope) (int, error) {
 		if m.Watermark == 0 {
 			continue
 		}
-		if err := d.deleteRange(ctx, partitionRows, scopePrefix(nil, id), logKey(nil, id, m.Watermark+1)); err != nil {
+		if err := d.deleteRange(ctx, partitionRows, scopePrefix(id), logKey(id, m.Watermark+1)); err != nil {
 			return d.total, err
 		}
 	}
@@ -128,7 +128,7 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 	const page = 1000
 	return func(yield func(kalam.Scope, error) bool) {
 		dirty := s.Dirty(n)
-		start := tablePrefix(nil, n)
+		start := tablePrefix(n)
 		for {
 			found, err := s.manifestPage(ctx, n, start, page)
 			if err != nil {
@@ -151,7 +151,7 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 			if len(found) < page {
 				break
 			}
-			start = append(scopePrefix(nil, found[len(found)-1]), 0)
+			start = append(scopePrefix(found[len(found)-1]), 0)
 		}
 		for i := range dirty {
 			if !yield(dirty[i].Scope, nil) {
@@ -164,7 +164,7 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 // manifestPage returns the scopes of the first manifests of a table from start on.
 func (s *Store) manifestPage(ctx context.Context, n kalam.TableNumber, start []byte, page int) ([]kalam.Scope, error) {
 	var found []kalam.Scope
-	err := s.backend.Scan(ctx, partitionManifest, start, prefixEnd(tablePrefix(nil, n)), func(key, _ []byte) error {
+	err := s.backend.Scan(ctx, partitionManifest, start, prefixEnd(tablePrefix(n)), func(key, _ []byte) error {
 		sc, _, err := splitScope(key)
 		if err != nil {
 			return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of a scope of table %d is damaged", n)
@@ -198,7 +198,7 @@ func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 	if err := s.submit(ctx, &request{work: barrier{}, alone: true}); err != nil {
 		return err
 	}
-	start := tablePrefix(nil, n)
+	start := tablePrefix(n)
 	for _, p := range []string{partitionRows, partitionManifest, partitionCounts} {
 		if _, err := s.deleteRange(ctx, p, start, prefixEnd(start)); err != nil {
 			return err

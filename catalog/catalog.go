@@ -100,6 +100,8 @@ const closeBatch = 500
 
 // Close makes the times at which users last logged in and were seen durable. Reads go on to
 // work, writes are the caller's mistake.
+//
+//nolint:contextcheck // A close is waited for.
 func (c *Catalog) Close() error {
 	var seen []kalam.UserID
 	for id, e := range c.current.Load().users.all() {

@@ -173,7 +173,7 @@ func plainPrefix(s string) int {
 		ones  = 0x0101010101010101
 		highs = 0x80 * ones
 	)
-	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	b := unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // It is only read.
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])

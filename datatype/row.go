@@ -261,4 +261,6 @@ func (r *rowReader) value(t kalam.DataType) (kalam.Value, error) {
 }
 
 // aliased returns b as a string that shares its memory.
-func aliased(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func aliased(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // Payloads are immutable by contract.
+}

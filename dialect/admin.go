@@ -85,16 +85,16 @@ func (p *parser) show() (Statement, error) {
 		if !p.accept("FROM") && !p.accept("IN") {
 			return nil, p.unexpected("FROM")
 		}
-		t, err := p.name("table name")
+		t, err := p.tableName()
 		return &ShowColumns{Table: t}, err
 	case p.accept("SHOW", "TABLE", "STATS"):
-		t, err := p.name("table name")
+		t, err := p.tableName()
 		return &ShowStats{Table: t}, err
 	case p.accept("SHOW", "STATS"):
 		if err := p.expect("FOR", "TABLE"); err != nil {
 			return nil, err
 		}
-		t, err := p.name("table name")
+		t, err := p.tableName()
 		return &ShowStats{Table: t}, err
 	}
 	return nil, p.unknown()
@@ -109,7 +109,7 @@ func (p *parser) describe() (Statement, error) {
 	p.accept("TABLE")
 	st := &Describe{}
 	var err error
-	if st.Table, err = p.name("table name"); err != nil {
+	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
 	}
 	if st.History = p.accept("HISTORY"); st.History && p.accept("LIMIT") {
@@ -142,13 +142,13 @@ func (p *parser) kill() (Statement, error) {
 func (p *parser) storageCommand() (Statement, error) {
 	switch {
 	case p.accept("STORAGE", "FLUSH", "TABLE"):
-		t, err := p.name("table name")
+		t, err := p.tableName()
 		return &FlushTable{Table: t}, err
 	case p.accept("STORAGE", "FLUSH", "ALL"):
 		ns, err := p.namespaceClause()
 		return &FlushAll{Namespace: ns}, err
 	case p.accept("STORAGE", "COMPACT", "TABLE"):
-		t, err := p.name("table name")
+		t, err := p.tableName()
 		if err != nil {
 			return nil, err
 		}

@@ -11,7 +11,7 @@ import (
 func (p *parser) alterTable(kind kalam.TableKind) (Statement, error) {
 	st := &AlterTable{Kind: kind}
 	var err error
-	if st.Name, err = p.name("table name"); err != nil {
+	if st.Name, err = p.tableName(); err != nil {
 		return nil, err
 	}
 	switch {

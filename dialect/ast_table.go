@@ -112,6 +112,7 @@ func (a *AlterTable) Operation() string {
 		return "ALTER COLUMN " + c + " DROP DEFAULT"
 	case AlterSetAccess:
 		return "SET ACCESS LEVEL " + a.Options.Access.String()
+	case AlterSetProperties:
 	}
 	return "SET TBLPROPERTIES"
 }

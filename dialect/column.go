@@ -259,8 +259,9 @@ func literalValue(x Expr) kalam.Value {
 			return kalam.BigInt(n)
 		}
 		return kalam.Text(strings.Clone(x.Text))
+	default:
+		return kalam.Null()
 	}
-	return kalam.Null()
 }
 
 // endsDefault reports whether a DEFAULT may end before the current token.

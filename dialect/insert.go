@@ -16,7 +16,7 @@ func (p *parser) insert() (Statement, error) {
 	}
 	st := &Insert{}
 	var err error
-	if st.Table, err = p.name("table name"); err != nil {
+	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
 	}
 	if p.accept("AS") {

@@ -185,6 +185,7 @@ func propertyValue(e Expr) (kalam.Value, bool) {
 		}
 		f, err := strconv.ParseFloat(e.Text, 64)
 		return kalam.Double(f), err == nil
+	default:
+		return kalam.Value{}, false
 	}
-	return kalam.Value{}, false
 }

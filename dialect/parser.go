@@ -272,20 +272,20 @@ func (p *parser) stored(what string) (Ident, error) {
 	return id, err
 }
 
-// name consumes a table name of one to three parts.
-func (p *parser) name(what string) (Name, error) {
+// tableName consumes a table name of one to three parts.
+func (p *parser) tableName() (Name, error) {
 	n := Name{Pos: p.tok.Pos}
-	id, err := p.stored(what)
+	id, err := p.stored("table name")
 	if err != nil {
 		return n, err
 	}
 	n.Parts = append(make([]string, 0, 2), id.Name)
 	for p.isPunct('.') {
 		if len(n.Parts) == 3 {
-			return n, syntaxError(p.tok.Pos, "%s has more than three parts", what)
+			return n, syntaxError(p.tok.Pos, "table name has more than three parts")
 		}
 		p.advance()
-		if id, err = p.stored(what); err != nil {
+		if id, err = p.stored("table name"); err != nil {
 			return n, err
 		}
 		n.Parts = append(n.Parts, id.Name)

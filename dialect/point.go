@@ -41,7 +41,7 @@ func PointOf(q *Select) *Point {
 	if !p.accept("FROM") {
 		return nil
 	}
-	if pt.Table, err = p.name("table name"); err != nil {
+	if pt.Table, err = p.tableName(); err != nil {
 		return nil
 	}
 	if !p.is("WHERE") {

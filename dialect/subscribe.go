@@ -59,7 +59,7 @@ func (p *parser) tableQuery(st *SubscribeTo, pos int, where string) error {
 
 // subscribedTable consumes the table's name and checks what follows it.
 func (p *parser) subscribedTable(st *SubscribeTo) (err error) {
-	if st.Table, err = p.name("table name"); err != nil {
+	if st.Table, err = p.tableName(); err != nil {
 		return err
 	}
 	if p.tok.Kind != sqltext.EOF && !p.isPunct(';') && !p.is("WHERE") && !endsSubscription(p) {

@@ -289,6 +289,6 @@ func checkOptions(t *kalam.Table, given OptionSet) error {
 func (p *parser) dropTable(kind kalam.TableKind) (Statement, error) {
 	st := &DropTable{Kind: kind, IfExists: p.accept("IF", "EXISTS")}
 	var err error
-	st.Name, err = p.name("table name")
+	st.Name, err = p.tableName()
 	return st, err
 }

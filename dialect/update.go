@@ -12,7 +12,7 @@ func (p *parser) update() (Statement, error) {
 	p.advance()
 	st := &Update{}
 	var err error
-	if st.Table, err = p.name("table name"); err != nil {
+	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
 	}
 	if st.Alias, err = p.tableAlias("SET"); err != nil {
@@ -49,7 +49,7 @@ func (p *parser) delete() (Statement, error) {
 	}
 	st := &Delete{}
 	var err error
-	if st.Table, err = p.name("table name"); err != nil {
+	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
 	}
 	if st.Alias, err = p.tableAlias(""); err != nil {
@@ -78,7 +78,7 @@ func (p *parser) truncate() (Statement, error) {
 	p.accept("TABLE")
 	st := &Truncate{}
 	for more := true; more; more = p.acceptPunct(',') {
-		t, err := p.name("table name")
+		t, err := p.tableName()
 		if err != nil {
 			return nil, err
 		}
@@ -392,8 +392,9 @@ func (p *parser) keyValue() (Expr, bool) {
 		return x, isInteger(x.Text)
 	case ExprBool, ExprString, ExprBytes, ExprParam:
 		return x, true
+	default:
+		return x, false
 	}
-	return x, false
 }
 
 // isInteger reports whether the text of an ExprNumber is an integer literal.

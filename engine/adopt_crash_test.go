@@ -273,14 +273,6 @@ func (b killedBackend) Apply(ctx context.Context, ops []buffer.Op) error {
 	return err
 }
 
-func (b killedBackend) Put(ctx context.Context, partition string, key, value []byte) error {
-	return b.writes.do("Put", func() error { return b.Backend.Put(ctx, partition, key, value) })
-}
-
-func (b killedBackend) Delete(ctx context.Context, partition string, key []byte) error {
-	return b.writes.do("Delete", func() error { return b.Backend.Delete(ctx, partition, key) })
-}
-
 func (b killedBackend) CreatePartition(ctx context.Context, name string) error {
 	return b.writes.do("CreatePartition", func() error { return b.Backend.CreatePartition(ctx, name) })
 }

@@ -159,6 +159,8 @@ func (r *Runner) execute(ctx context.Context, e *entry, worker int) (again bool)
 
 // begin stores that the job runs. When that fails the job waits, and is not
 // started.
+//
+//nolint:contextcheck // A record is written whole, also when the job is stopped.
 func (r *Runner) begin(e *entry, worker int) (started, again bool) {
 	e.write <- struct{}{}
 	defer func() { <-e.write }()
@@ -240,7 +242,7 @@ func (r *Runner) end(ctx context.Context, e *entry, err error) (again bool) {
 		r.mu.Unlock()
 		r.log.Info("job interrupted, the next start resumes it", "job", job.ID)
 		// Its state is stored already; this keeps what it got done, and may fail.
-		_ = r.records.PutJob(context.Background(), job)
+		_ = r.records.PutJob(context.Background(), job) //nolint:contextcheck // The job was stopped.
 		return false
 	}
 	if e.resumed && to != kalam.JobRetrying {
@@ -320,6 +322,8 @@ func resumed(message string) string {
 // storeEnd stores the record of a task's end until that works. It gives up, and
 // returns false, when the runner ends: the job is then found as running by the
 // next one.
+//
+//nolint:contextcheck // The end of a job is written also when it was stopped.
 func (r *Runner) storeEnd(job kalam.Job) bool {
 	for try := 1; ; try++ {
 		err := r.records.PutJob(context.Background(), job)
@@ -350,6 +354,8 @@ func (r *Runner) logEnd(job *kalam.Job) {
 
 // saveProgress stores the record of a running job, unless somebody else is
 // storing it.
+//
+//nolint:contextcheck // What a job got done is written also when it is stopped.
 func (r *Runner) saveProgress(e *entry) {
 	select {
 	case e.write <- struct{}{}:

@@ -24,7 +24,7 @@ func (p *Pending) CheckOrder(ctx context.Context, keys []KeyRow) error {
 	if err != nil {
 		return localError("open "+p.path, err)
 	}
-	defer local.Close() // nothing was written to it
+	defer local.Close() //nolint:errcheck // It was only read.
 	info, err := local.Stat()
 	if err != nil {
 		return localError("open "+p.path, err)

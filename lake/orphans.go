@@ -85,6 +85,7 @@ func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err
 			if q.Known(owner) {
 				return nil
 			}
+		case OrphanDraft:
 		}
 		if owner != "" && l.isPending(objectKey{at.ID, owner}) {
 			return nil
@@ -205,6 +206,7 @@ func classify(p string) (OrphanKind, string) {
 		switch kind, owner := classify(final); kind {
 		case OrphanSegment, OrphanSidecar, OrphanManifest:
 			return OrphanDraft, owner
+		case OrphanDraft, notOurs:
 		}
 		return notOurs, ""
 	}

@@ -179,6 +179,7 @@ func (c *parquetColumn) limits() (low, high []byte, ok bool) {
 	case datatype.ParquetDouble:
 		low, high := math.Float64bits(b.minFloat), math.Float64bits(b.maxFloat)
 		return le.AppendUint64(nil, low), le.AppendUint64(nil, high), true
+	case datatype.ParquetBytes, datatype.ParquetFixed:
 	}
 	low, high = []byte(b.minBytes), []byte(b.maxBytes)
 	if c.how.Physical == datatype.ParquetFixed && c.isDecimal() {

@@ -53,6 +53,7 @@ func (a *textArena) copy(b []byte) (string, error) {
 	}
 	start := len(a.free)
 	a.free = append(a.free, b...)
+	//nolint:gosec // The bytes are written once, above.
 	return unsafe.String(&a.free[start], len(b)), nil
 }
 

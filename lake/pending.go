@@ -311,7 +311,7 @@ func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]byte, erro
 	if err != nil {
 		return nil, localError("open "+p.path, err)
 	}
-	defer local.Close() // nothing was written to it
+	defer local.Close() //nolint:errcheck // It was only read.
 	info, err := local.Stat()
 	if err != nil {
 		return nil, localError("open "+p.path, err)

@@ -240,7 +240,7 @@ func backoff(first, longest time.Duration, attempt int) time.Duration {
 	if attempt < 20 {
 		d = min(first<<attempt, longest)
 	}
-	return d - time.Duration(rand.Int64N(int64(d)/5+1))
+	return d - time.Duration(rand.Int64N(int64(d)/5+1)) //nolint:gosec // It spreads retries, no more.
 }
 
 // pause waits and reports false when ctx ends first.

@@ -118,6 +118,7 @@ func (cr *credentials) refresh(ctx context.Context, token string) (Tokens, error
 
 // logIn asks for tokens by user and password.
 func (cr *credentials) logIn(ctx context.Context) (Tokens, error) {
+	//nolint:gosec // The password is what a login sends.
 	body, err := json.Marshal(wire.LoginRequest{User: cr.auth.user, Password: cr.auth.secret})
 	if err != nil {
 		return Tokens{}, wrap(KindSerialization, err, "encode login")

@@ -259,6 +259,8 @@ func (s *socket) signal() {
 
 // serve hands every frame of the server to take until the connection ends, and
 // returns why. Its goroutines have ended by then.
+//
+//nolint:contextcheck // As that of expired.
 func (s *socket) serve(take func(*frame) error) error {
 	var helpers sync.WaitGroup
 	helpers.Go(s.writeAll)
@@ -281,6 +283,8 @@ func (s *socket) serve(take func(*frame) error) error {
 }
 
 // expired takes that the server ended the connection because of the token.
+//
+//nolint:contextcheck // The socket has a context of its own, which many subscriptions use.
 func (s *socket) expired(err error) error {
 	if s.login == nil {
 		return &Error{Kind: KindAuthentication, Message: err.Error(), Err: err}
@@ -345,6 +349,7 @@ func (s *socket) abort(why error) {
 func (s *socket) keepAlive() {
 	for {
 		interval := s.core.keepalive
+		//nolint:gosec // It spreads the pings of many clients, no more.
 		if !pause(s.ctx, interval-time.Duration(rand.Int64N(int64(interval)/10+1))) {
 			return
 		}

@@ -288,6 +288,7 @@ func (st *stream) dispatch(f *frame) error {
 		st.subscribeLocked(s)
 	case actionEnd:
 		delete(st.byID, id)
+	case actionGo, actionReconnect:
 	}
 	return nil
 }

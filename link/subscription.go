@@ -246,6 +246,7 @@ func (s *Subscription) pump() {
 			case <-s.ctx.Done():
 			}
 			continue
+		case pumpSend:
 		}
 		select {
 		case s.events <- ev:
@@ -302,17 +303,14 @@ func (s *Subscription) next() (Event, pumpAction) {
 	return Event{}, pumpWait
 }
 
-// pushLocked queues an event. It reports false when the queue is full of rows.
+// pushLocked queues an event; the caller has made sure that there is room for rows.
 // States always fit: beyond the limit they replace the last one.
-func (s *Subscription) pushLocked(ev Event) bool {
+func (s *Subscription) pushLocked(ev Event) {
 	n := len(s.queue) - s.head
-	switch {
-	case ev.Kind == EventState && n > 0 && s.queue[len(s.queue)-1].Kind == EventState &&
-		(n >= s.options.BufferSize || ev.State == StateConnecting && s.queue[len(s.queue)-1].State == StateConnecting):
+	if ev.Kind == EventState && n > 0 && s.queue[len(s.queue)-1].Kind == EventState &&
+		(n >= s.options.BufferSize || ev.State == StateConnecting && s.queue[len(s.queue)-1].State == StateConnecting) {
 		s.queue[len(s.queue)-1] = ev
-		return true
-	case ev.Kind != EventState && n >= s.options.BufferSize:
-		return false
+		return
 	}
 	if len(s.queue) == cap(s.queue) && s.head > len(s.queue)/2 {
 		s.queue = slices.Delete(s.queue, 0, s.head)
@@ -320,7 +318,6 @@ func (s *Subscription) pushLocked(ev Event) bool {
 	}
 	s.queue = append(s.queue, ev)
 	s.signal()
-	return true
 }
 
 // wireOptions are the options to subscribe with now, and whether they ask for

@@ -31,7 +31,7 @@ func (fs *Files) Lend(ctx context.Context, r *Reader, seg *kalam.Segment) (name 
 // nothing.
 func (fs Files) Changed(ctx context.Context, err error) error {
 	if err != nil && !errors.Is(err, io.EOF) && ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // The caller has err, which is the end of its context.
 	}
 	for _, f := range fs {
 		if err := f.Unchanged(ctx); err != nil {

@@ -138,7 +138,7 @@ func readHistory(path string) (entries []string, damaged int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // It was only read.
 	if err := f.Chmod(0o600); err != nil {
 		return nil, 0, err
 	}

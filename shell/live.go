@@ -183,6 +183,7 @@ func (v *liveView) state(ev link.Event) {
 	case link.StateReset:
 		v.resumed = false
 		v.remark("Reconnected after too long a time to resume: all rows follow anew")
+	case link.StateConnected:
 	}
 }
 

@@ -77,7 +77,7 @@ func WordIn(word, list string) bool {
 	return false
 }
 
-// maxShown is how many bytes of a user's token a message repeats.
+// MaxShown is how many bytes of a user's token a message repeats.
 const MaxShown = 32
 
 // Short returns s for a message: at most maxShown bytes, cut at a rune, what does

@@ -153,8 +153,9 @@ func not(t tri) tri {
 		return isTrue
 	case isTrue:
 		return isFalse
+	default:
+		return isUnknown
 	}
-	return isUnknown
 }
 
 // junction compiles AND (neutral isTrue) or OR (neutral isFalse).
@@ -175,6 +176,7 @@ func (c *compiler) junction(args []Expr, neutral tri) (predicate, error) {
 				return decisive
 			case isUnknown:
 				result = isUnknown
+			default:
 			}
 		}
 		return result
@@ -400,8 +402,9 @@ func (c *compiler) operand(e Expr) (operand, error) {
 			return kalam.Bool(true)
 		case isFalse:
 			return kalam.Bool(false)
+		default:
+			return kalam.Null()
 		}
-		return kalam.Null()
 	}}, nil
 }
 

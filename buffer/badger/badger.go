@@ -86,6 +86,8 @@ var _ buffer.Backend = (*Backend)(nil)
 // CodeInvalidOperation when another process uses it, and CodeCorrupt, with what
 // is damaged, when files that concern everything cannot be trusted. The caller
 // calls Close.
+//
+//nolint:contextcheck // What runs beside the requests ends by Close.
 func Open(dir string, o Options) (_ *Backend, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -224,8 +226,7 @@ func (b *Backend) leave() {
 }
 
 // Close waits for running operations and for the goroutines, makes everything
-// durable and unlocks the directory. Snapshots must be released before. A second
-// call does nothing.
+// durable and unlocks the directory. A second call does nothing.
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	if b.closed {

@@ -35,7 +35,7 @@ func checkFiles(dir string, relaxed bool) error {
 	if err != nil {
 		return unreadable(dir, err)
 	}
-	defer manifest.Close() // only read
+	defer manifest.Close() //nolint:errcheck // It was only read.
 	record, err := readManifest(manifest)
 	if err != nil {
 		return badFile(dir, badger.ManifestFilename, err)
@@ -179,7 +179,7 @@ func checkTable(name string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer f.Close() // only read
+	defer f.Close() //nolint:errcheck // It was only read.
 	info, err := f.Stat()
 	if err != nil {
 		return err

@@ -137,6 +137,8 @@ func (b *Backend) loadPartitions() (err error) {
 }
 
 // removeStrays deletes the keys of numbers that no partition has.
+//
+//nolint:contextcheck // The store opens, or does not.
 func (b *Backend) removeStrays() error {
 	known := map[uint32]bool{}
 	for _, n := range b.partitions.number {

@@ -112,7 +112,7 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, s
 		damage = item.Value(func(value []byte) error {
 			if item.UserMeta() == metaLarge {
 				if large, unreadable = b.readLarge(value, large); unreadable != nil {
-					return nil
+					return nil //nolint:nilerr // It is returned beside the error of Value.
 				}
 				value = large
 			}

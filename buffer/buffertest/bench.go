@@ -27,7 +27,7 @@ func BenchmarkBackend(b *testing.B, open func(b *testing.B) buffer.Backend) {
 // random returns bytes that do not compress.
 func random(n int) []byte {
 	out := make([]byte, n)
-	r := rand.New(rand.NewPCG(1, 2))
+	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // Benchmarks are to be repeatable.
 	for i := range out {
 		out[i] = byte(r.Uint32())
 	}

@@ -58,6 +58,7 @@ func mountExt4(t *testing.T, bytes int64) (string, error) {
 	for _, args := range [][]string{
 		{"mkfs.ext4", "-q", "-F", "-m", "0", image}, {"mount", "-o", "loop", image, dir},
 	} {
+		//nolint:gosec // The commands are those above.
 		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%s: %w: %s", args[0], err, out)
 		}
@@ -78,7 +79,7 @@ func unmount(t *testing.T, dir string) {
 func runInNamespace(t *testing.T) {
 	t.Helper()
 	args := append([]string{"-test.run", "^" + t.Name() + "$", "-test.count", "1"}, os.Args[1:]...)
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...) //nolint:gosec // The test itself.
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,

@@ -125,12 +125,14 @@ func (s *state) scan(ctx context.Context, partition string, start, end []byte, f
 	if err != nil {
 		return err
 	}
+	var buf []byte // A key is the callee's during the call only.
 	t.Ascend(string(start), func(key string, value []byte) bool {
 		if end != nil && key >= string(end) {
 			return false
 		}
 		if err = ctx.Err(); err == nil {
-			err = f([]byte(key), value)
+			buf = append(buf[:0], key...)
+			err = f(buf, value)
 		}
 		return err == nil
 	})

@@ -53,6 +53,7 @@ func startEcho() (*echo, error) {
 	if err != nil {
 		return nil, err
 	}
+	//nolint:gosec // The program itself.
 	e := &echo{cmd: exec.Command(self, "echo"), buf: make([]byte, echoBytes)}
 	out, err := e.cmd.StdoutPipe()
 	if err != nil {

@@ -48,7 +48,7 @@ func runMeasure(ctx context.Context, args []string) error {
 	if *only != "" {
 		m.only = strings.Split(*only, ",")
 	}
-	if err := os.MkdirAll(m.server.dir, 0o755); err != nil {
+	if err := os.MkdirAll(m.server.dir, 0o750); err != nil {
 		return err
 	}
 	if _, err := m.server.start(); err != nil {

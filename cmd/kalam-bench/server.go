@@ -25,11 +25,12 @@ type server struct {
 
 // start runs kalamd and waits until it serves; took is the time until then.
 func (s *server) start() (took time.Duration, err error) {
-	log, err := os.OpenFile(filepath.Join(s.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(filepath.Join(s.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, err
 	}
-	defer log.Close()
+	defer func() { err = errors.Join(err, log.Close()) }()
+	//nolint:gosec // Who measures names the binary.
 	s.cmd = exec.Command(s.binary, "serve", "--data", filepath.Join(s.dir, "data"), "--listen", "127.0.0.1:0")
 	s.cmd.Env = append(os.Environ(), "KALAM_ROOT_PASSWORD="+rootPassword, "KALAM_AUTH_BCRYPT_COST=4",
 		"KALAM_FLUSH_ON_SHUTDOWN=false",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func content(id int64) string {
 type rawSync struct{ f *os.File }
 
 func openRawSync(dir string) (*rawSync, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "raw-sync"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, "raw-sync"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +54,12 @@ func (r *rawSync) write(row []byte) error {
 }
 
 // measureSingle times one client's inserts against raw write+fsync, in turns.
-func (m *measurement) measureSingle() error {
+func (m *measurement) measureSingle() (err error) {
 	raw, err := openRawSync(m.server.dir)
 	if err != nil {
 		return err
 	}
-	defer raw.f.Close()
+	defer func() { err = errors.Join(err, raw.f.Close()) }()
 	c, err := m.connect()
 	if err != nil {
 		return err

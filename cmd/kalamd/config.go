@@ -25,7 +25,7 @@ const (
 	// envFile names the configuration file.
 	envFile = "KALAM_CONFIG"
 	// envRootPassword is the password of the user root at the first start.
-	envRootPassword = "KALAM_ROOT_PASSWORD"
+	envRootPassword = "KALAM_ROOT_PASSWORD" //nolint:gosec // A name, not a password.
 	envPrefix       = "KALAM_"
 )
 
@@ -159,7 +159,7 @@ func keyLines(path string) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // It was only read.
 	lines := map[string]int{}
 	section := ""
 	scan := bufio.NewScanner(f)

@@ -109,7 +109,7 @@ func (l *ledger) write(ctx context.Context, client *http.Client, url string, rng
 		l.pending = effect
 		resp, err := post(client, url, l.token, sql)
 		if err != nil {
-			return nil // The server is gone.
+			return nil //nolint:nilerr // The server is gone.
 		}
 		if resp.Status != wire.StatusSuccess {
 			if resp.Error != nil && resp.Error.Code == wire.CodeShuttingDown {

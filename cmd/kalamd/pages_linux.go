@@ -47,7 +47,7 @@ func unwrittenRanges(smaps, program string) ([]addresses, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // It was only read.
 	var ranges []addresses
 	var at addresses
 	var candidate bool

@@ -49,7 +49,7 @@ func listeners(table string, port int, inodes map[string]bool) {
 	if err != nil {
 		return
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // It was only read.
 	const (
 		local, state, inode = 1, 3, 9 // Columns.
 		listening           = "0A"

@@ -158,7 +158,7 @@ func sizeOf(dir string) (n int64) {
 	// The walk skips what it cannot read, and has no other error.
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil
+			return nil //nolint:nilerr // See above.
 		}
 		if info, err := d.Info(); err == nil {
 			n += info.Size()

@@ -103,7 +103,7 @@ func holderOf(name string) string {
 	if err != nil {
 		return "which does not say who it is"
 	}
-	defer f.Close() // only read
+	defer f.Close() //nolint:errcheck // It was only read.
 	b, err := io.ReadAll(io.LimitReader(f, maxHolder))
 	text := strings.TrimSpace(string(b))
 	if err != nil || text == "" {

@@ -48,7 +48,7 @@ const (
 	CodeResourceExhausted    Code = "RESOURCE_EXHAUSTED"
 	CodeMissingAuthorization Code = "MISSING_AUTHORIZATION"
 	CodeTokenExpired         Code = "TOKEN_EXPIRED"
-	CodeInvalidCredentials   Code = "INVALID_CREDENTIALS"
+	CodeInvalidCredentials   Code = "INVALID_CREDENTIALS" //nolint:gosec // The name of an error.
 	CodeAccountLocked        Code = "ACCOUNT_LOCKED"
 )
 

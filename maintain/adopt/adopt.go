@@ -310,7 +310,7 @@ func (a *adopter) chooseTable(t *lake.FoundTable) error {
 	if problem != nil {
 		a.unsure = true
 		a.report.Refused = append(a.report.Refused, RefusedTable{Table: newest.ID, Files: countFiles(t), Why: problem})
-		return nil
+		return nil //nolint:nilerr // It is in the report.
 	}
 	a.tables = append(a.tables, t)
 	return nil

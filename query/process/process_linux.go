@@ -71,7 +71,7 @@ func (s *Starter) Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a socket for a worker: %w", err)
 	}
-	cmd := exec.Command(self, spec.Args...)
+	cmd := exec.Command(self, spec.Args...) //nolint:gosec // The program itself, told what to do by its caller.
 	cmd.Env = append(append([]string{"GOTRACEBACK=none"}, spec.Env...), rules)
 	cmd.ExtraFiles, cmd.Stderr, cmd.Dir = []*os.File{theirs}, spec.Stderr, "/"
 	// A group of its own keeps a terminal's Ctrl-C away, and takes priorities whole.

@@ -23,6 +23,8 @@ type DB struct {
 }
 
 // Open opens an instance with the given number of threads.
+//
+//nolint:contextcheck // Tests wait for it.
 func Open(threads int) (*DB, error) {
 	connector, err := duckdb.NewConnector("", nil)
 	if err != nil {
@@ -39,6 +41,8 @@ func Open(threads int) (*DB, error) {
 }
 
 // Run runs a statement and fetches all of its rows through the driver.
+//
+//nolint:contextcheck // Tests wait for what they run.
 func (d *DB) Run(text string) error {
 	return d.conn.Raw(func(c any) error {
 		stmt, err := c.(driver.ConnPrepareContext).PrepareContext(context.Background(), text)

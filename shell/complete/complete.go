@@ -221,7 +221,7 @@ func (f *finder) qualified() {
 	if len(f.qualifier) == 1 {
 		for _, r := range f.references() {
 			if strings.EqualFold(r.alias, q) {
-				f.columns([]reference{r}, 0)
+				f.columns([]reference{r})
 			}
 		}
 		for _, t := range f.names.tablesOf(q) {
@@ -229,7 +229,7 @@ func (f *finder) qualified() {
 		}
 		return
 	}
-	f.columns([]reference{{namespace: f.qualifier[len(f.qualifier)-2], table: q}}, 0)
+	f.columns([]reference{{namespace: f.qualifier[len(f.qualifier)-2], table: q}})
 }
 
 // phrase follows the statements whose words come in a fixed order; see phrases.
@@ -247,7 +247,7 @@ func (f *finder) phrase() bool {
 		case "<namespace>":
 			f.namespaces(0)
 		case "<column>":
-			f.columns(f.references(), 0)
+			f.columns(f.references())
 		case "<name>":
 		default:
 			f.words(0, []string{next}, "keyword")
@@ -265,7 +265,7 @@ func (f *finder) clause() {
 	case isTableClause(clause) && !paren && (last.Is(clause) || clause == "FROM" && last.Text == ","):
 		f.tables(0)
 	case clause == "INTO" && paren:
-		f.columns(f.references(), 0)
+		f.columns(f.references())
 	case clause == "TABLE" && paren:
 		f.words(0, typeWords, "type")
 		f.words(1, sqltext.Keywords(), "keyword")
@@ -273,7 +273,7 @@ func (f *finder) clause() {
 		f.words(0, sqltext.Keywords(), "keyword")
 	default:
 		refs := f.references()
-		f.columns(refs, 0)
+		f.columns(refs)
 		for _, r := range refs {
 			f.identifier(r.alias, "table", 0)
 		}
@@ -286,14 +286,14 @@ func (f *finder) clause() {
 
 // columns suggests the columns of the tables that the statement names; without
 // any, those of all tables but the server's.
-func (f *finder) columns(refs []reference, tier int) {
+func (f *finder) columns(refs []reference) {
 	if len(refs) == 0 {
-		f.names.eachUserColumn(func(c column) { f.identifier(c.name, c.kind, tier) })
+		f.names.eachUserColumn(func(c column) { f.identifier(c.name, c.kind, 0) })
 		return
 	}
 	for _, r := range refs {
 		for _, c := range f.names.columnsOf(r.namespace, r.table) {
-			f.identifier(c.name, c.kind, tier)
+			f.identifier(c.name, c.kind, 0)
 		}
 	}
 }

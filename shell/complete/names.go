@@ -64,6 +64,8 @@ type NameCache struct {
 }
 
 // NewNameCache returns a cache that asks by query. The caller closes it.
+//
+//nolint:contextcheck // The cache ends by Close.
 func NewNameCache(query func(context.Context, string) (*link.Response, error)) *NameCache {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &NameCache{query: query, again: make(chan struct{}, 1), first: make(chan struct{}), cancel: cancel}
