@@ -223,3 +223,15 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("exit %d, stdout %q, stderr %q", code, out, errOut)
 	}
 }
+
+// TestExpandedIfWide: \x auto shows a line per cell only where columns do not fit.
+func TestExpandedIfWide(t *testing.T) {
+	f := newFake(t)
+	var out, errOut bytes.Buffer
+	e := &typist{lines: []string{`\x auto`, "SELECT * FROM types;", "SELECT 1;", `\x auto`, "SELECT * FROM types;"}}
+	shell.Interact(within(t), base(f), e, nil, 40, &out, &errOut)
+	got := out.String()
+	if strings.Count(got, "-[ 1 ]-") != 1 || !strings.Contains(got, "│ n │") || strings.Count(got, "columns; \\x shows all") != 1 {
+		t.Errorf("got\n%s", got)
+	}
+}
