@@ -36,6 +36,7 @@ const (
 	CodeRateLimited            // Too many requests.
 	CodeTooLarge               // A body, row or frame is over its limit.
 	CodeUnsupported            // Understood, but not offered.
+	CodeUnavailable            // A part of the server failed under the statement, which changed nothing: it may run again.
 	CodeResumeWindow           // A live query cannot be resumed from so far back; its client loads anew.
 )
 

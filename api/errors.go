@@ -49,6 +49,7 @@ var outcomes = map[kalam.Code]outcome{
 	kalam.CodeTimeout:           {wire.CodeTimeout, fiber.StatusBadRequest, kindExecution, wire.CodeBatchFetch, false},
 	kalam.CodeCanceled:          {wire.CodeSQLExecution, fiber.StatusBadRequest, kindExecution, wire.CodeSubscriptionFailed, false},
 	kalam.CodeResourceExhausted: {wire.CodeResourceExhausted, fiber.StatusServiceUnavailable, kindExecution, wire.CodeSubscriptionFailed, false},
+	kalam.CodeUnavailable:       {wire.CodeUnavailable, fiber.StatusServiceUnavailable, kindExecution, wire.CodeSubscriptionFailed, false},
 	kalam.CodeShuttingDown:      {wire.CodeShuttingDown, fiber.StatusServiceUnavailable, kindExecution, wire.CodeShuttingDown, false},
 	kalam.CodeUnauthenticated:   {wire.CodeInvalidCredentials, fiber.StatusUnauthorized, "Permission denied", wire.CodeUnauthorized, false},
 	kalam.CodeCorrupt:           {wire.CodeInternal, fiber.StatusInternalServerError, kindExecution, wire.CodeSubscriptionFailed, true},

@@ -28,6 +28,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"took":[0-9]+\.[0-9]+`), `"took":0.0`},
 	{regexp.MustCompile(`"took_ms":[0-9]+`), `"took_ms":0`},
 	{regexp.MustCompile(`"uptime_seconds":[0-9]+`), `"uptime_seconds":0`},
+	{regexp.MustCompile(`"isolation":"(none|process: [^"]+)"`), `"isolation":"ISOLATION"`},
 	{regexp.MustCompile(`"queries_per_second":[0-9.]+`), `"queries_per_second":0`},
 	{regexp.MustCompile(`"active_connections":[0-9]+`), `"active_connections":0`},
 	{regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`), `TOKEN`},

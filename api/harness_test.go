@@ -22,10 +22,12 @@ import (
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/query/worker"
 	"github.com/kalamlake/kalam/session"
 )
 
 func TestMain(m *testing.M) {
+	worker.Main()
 	goleak.VerifyTestMain(m,
 		// fasthttp keeps one clock for all servers, and the cleaner of a worker
 		// pool sleeps before it notices that the pool was stopped.

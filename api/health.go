@@ -22,7 +22,7 @@ func (s *Server) handleHealth(c *fiber.Ctx) error {
 		connections, subscriptions, rate := int64(s.limits.connections()), int64(s.engine.Live().Count()), s.meter.rate()
 		h.ActiveConnections, h.ActiveSubscriptions, h.QueriesPerSecond = &connections, &subscriptions, &rate
 		h.BuildDate, h.Build = s.version.BuildDate, s.build()
-		h.Reason = s.engine.Health().Reason
+		h.Reason, h.Isolation = s.engine.Health().Reason, s.engine.Isolation()
 	}
 	return c.Status(status).JSON(h)
 }

@@ -21,7 +21,7 @@ func TestHealth(t *testing.T) {
 	dba, user := h.user("dba", kalam.RoleDBA), h.user("user", kalam.RoleUser)
 	elsewhere := []string{"X-Forwarded-For", "203.0.113.1"}
 	const public = `{"status":"healthy","version":"0.0.0-test","api_version":"v1","uptime_seconds":0}`
-	full := strings.TrimSuffix(public, "}") + `,"build_date":"today","build":"0.0.0-test, abc (main)","active_connections":0,"active_subscriptions":0,"queries_per_second":0}`
+	full := strings.TrimSuffix(public, "}") + `,"build_date":"today","build":"0.0.0-test, abc (main)","isolation":"ISOLATION","active_connections":0,"active_subscriptions":0,"queries_per_second":0}`
 	for _, path := range []string{"/health", "/v1/health", "/v1/api/healthcheck"} {
 		for _, tt := range []struct {
 			name, token, want string

@@ -93,9 +93,18 @@ type QueryConfig struct {
 
 	DefaultOrder string `koanf:"default_order" doc:"accepted, without effect in this version: order of a SELECT without ORDER BY: none or pk"`
 	MemoryLimit  string `koanf:"memory_limit" doc:"memory of DuckDB, for instance 2GB; empty is chosen from the machine"`
+	Isolation    string `koanf:"isolation" doc:"process: DuckDB runs in worker processes; none: in the server's, where one user can hold up or end all; auto: process where the system allows it"`
+	Workers      int    `koanf:"workers" doc:"queries that compute at a time, and again that many large ones beside them; 0 is one more than there are CPUs; without isolation always one per CPU"`
 	Dialect      string `koanf:"dialect" doc:"postgresql: 7 / 2 is 3 and NULLs come first in ORDER BY ... DESC, as in KalamDB; duckdb: 3.5, and last"`
 	Threads      int    `koanf:"threads" doc:"threads of DuckDB; 0 is one per CPU"`
 }
+
+// Values of QueryConfig.Isolation.
+const (
+	IsolationAuto    = "auto"
+	IsolationProcess = "process"
+	IsolationNone    = "none"
+)
 
 // Values of QueryConfig.Dialect.
 const (
@@ -227,8 +236,11 @@ func Default() Config {
 			DataPath: "./data", TrashHours: int(m.TrashAge / time.Hour), ScrubSchedule: m.ScrubSchedule,
 			ScrubBytesPerSecond: m.ScrubBytesPerSecond,
 		},
-		Buffer:       BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
-		Query:        QueryConfig{Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none", Dialect: DialectPostgreSQL},
+		Buffer: BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
+		Query: QueryConfig{
+			Timing: true, TimeoutSeconds: 30, RequestTimeoutSeconds: 300, DefaultOrder: "none", Dialect: DialectPostgreSQL,
+			Isolation: IsolationAuto,
+		},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
 		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
 		Flush:        m.Flush,
@@ -312,6 +324,11 @@ func (c *Config) Validate() error {
 		{c.Query.RequestTimeoutSeconds < 0, "query.request_timeout_seconds", "0 or more"},
 		{c.Query.DefaultOrder != "none" && c.Query.DefaultOrder != "pk", "query.default_order", "none or pk"},
 		{c.Query.Dialect != DialectPostgreSQL && c.Query.Dialect != DialectDuckDB, "query.dialect", "postgresql or duckdb"},
+		{
+			c.Query.Isolation != IsolationAuto && c.Query.Isolation != IsolationProcess && c.Query.Isolation != IsolationNone,
+			"query.isolation", "auto, process or none",
+		},
+		{c.Query.Workers < 0, "query.workers", "0 or more"},
 		{c.Query.Threads < 0, "query.threads", "0 or more"},
 		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},
 		{c.SessionCache.MaxRegistrations < 1, "session_cache.max_registrations_per_session", "at least 1"},

@@ -122,12 +122,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 		MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
 	})
 	c := &e.config
-	e.query, err = query.Open(query.Options{
-		MemoryLimit: c.Query.MemoryLimit, Threads: c.Query.Threads, MaxPlans: c.QueryCache.MaxPlans,
-		LakeDirs: []string{e.pair.Storage.Properties().Location}, Logger: o.Logger, NextID: e.nextID,
-		PostgreSQL: c.Query.Dialect == config.DialectPostgreSQL,
-	})
-	if err != nil {
+	if err := e.openQuery(o.Logger); err != nil {
 		return fmt.Errorf("open query engine: %w", err)
 	}
 	e.store, err = buffer.Open(ctx, e.pair.Backend, buffer.Options{
@@ -147,14 +142,9 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	}
 	e.live = &live.Queries{
 		Reader: e.reader, Hub: e.hub, Now: e.now, Retention: c.Retention.DefaultDeletedRetentionHours,
-		QueueLimit: c.Live.BufferEvents,
+		QueueLimit: c.Live.BufferEvents, Timeout: c.Query.Timeout(),
 	}
 	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
-}
-
-func (e *Engine) nextID() (int64, error) {
-	id, err := e.store.NextID()
-	return int64(id), err
 }
 
 // systemTables collects the computed tables of all who have one.

@@ -17,10 +17,12 @@ import (
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/query/worker"
 	"github.com/kalamlake/kalam/session"
 )
 
 func TestMain(m *testing.M) {
+	worker.Main()
 	goleak.VerifyTestMain(m)
 }
 

@@ -31,8 +31,22 @@ func (v *evaluator) Key() string {
 // NamesDeleted reports whether the condition names _deleted.
 func (v *evaluator) NamesDeleted() bool { return v.deleted }
 
-// Match evaluates the condition over the rows in one query.
+// Match evaluates the condition over the rows in one query, which may take as long as a
+// statement may: what takes longer ends the subscriptions that have it, not those beside.
 func (v *evaluator) Match(ctx context.Context, t *kalam.Table, rows []kalam.Row) ([]bool, error) {
+	if limit := v.queries.Timeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	is, err := v.match(ctx, t, rows)
+	if kalam.CodeOf(err) == kalam.CodeUnavailable {
+		is, err = v.match(ctx, t, rows) // A process ended; no client is there to try again.
+	}
+	return is, err
+}
+
+func (v *evaluator) match(ctx context.Context, t *kalam.Table, rows []kalam.Row) ([]bool, error) {
 	batches, err := read.BatchesOf(t, rows)
 	if err != nil {
 		return nil, err

@@ -28,8 +28,9 @@ type Queries struct {
 	Reader     *read.Reader
 	Hub        *subscribe.Hub
 	Now        func() time.Time
-	Retention  int // Hours that tombstones are kept, of a table that does not say it.
-	QueueLimit int // Undelivered events before a reader is closed that does not ask for another limit.
+	Retention  int           // Hours that tombstones are kept, of a table that does not say it.
+	Timeout    time.Duration // Of what DuckDB evaluates of a condition at a time; 0 is none.
+	QueueLimit int           // Undelivered events before a reader is closed that does not ask for another limit.
 }
 
 // NewOutbox returns the queue of one connection's live events; its owner closes it.

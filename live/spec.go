@@ -38,7 +38,7 @@ func (qs *Queries) specOf(ctx context.Context, c *read.Caller, r Request) (*spec
 			return nil, err
 		}
 	}
-	plan, err := c.Query.LiveQuery(ctx, text.text, r.Params)
+	plan, err := c.Query.LiveQuery(ctx, c.Principal.User, text.text, r.Params)
 	if err != nil {
 		return nil, text.edits.Place(err, text.pos)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/worker"
 )
 
 // TestErrors checks the words and places of errors. Case N5.
@@ -273,7 +274,7 @@ func TestNamesDeleted(t *testing.T) {
 		{"SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND t._deleted)", "t+ u-"},
 		{"SELECT * FROM t WHERE '_deleted' = body", "t-"},
 	} {
-		p, err := e.Analyse(t.Context(), tt.sql)
+		p, err := e.Analyse(t.Context(), testUser, tt.sql)
 		if err != nil {
 			t.Errorf("%s: %v", tt.sql, err)
 			continue
@@ -298,7 +299,7 @@ func TestPlanCache(t *testing.T) {
 	e := newEngine(t)
 	src := map[string]query.Source{"t": source(t, "id BIGINT", row(big(1)))}
 	analyse := func(sql string) *query.Plan {
-		p, err := e.Analyse(t.Context(), sql)
+		p, err := e.Analyse(t.Context(), testUser, sql)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -428,7 +429,7 @@ func TestTopN(t *testing.T) {
 		{"SELECT id FROM t ORDER BY id LIMIT 5%", false},
 		{"SELECT id FROM t ORDER BY (SELECT 1) LIMIT 5", false},
 	} {
-		p, err := e.Analyse(t.Context(), tt.sql)
+		p, err := e.Analyse(t.Context(), testUser, tt.sql)
 		if err != nil {
 			t.Errorf("%s: %v", tt.sql, err)
 			continue
@@ -448,34 +449,10 @@ func TestTopN(t *testing.T) {
 	}
 }
 
-// TestDeadInstance: when DuckDB gives up on an instance, queries go on in a new
-// one.
-func TestDeadInstance(t *testing.T) {
-	e := newEngine(t)
-	src := map[string]query.Source{"t": e.chatSource(t, "dead", 5000, 1000)}
-	rows, err := e.run(t.Context(), "SELECT * FROM t", testArgs(), src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.KillInstance()
-	e.BreakParsers()
-	e.BreakCopier()
-	src["t"] = e.chatSource(t, "dead2", 5000, 1000)
-	rows.Close()
-	for range 3 {
-		if got := e.mustText(t, "SELECT count(*) AS n, snowflake_id() > 0 AS s FROM t GROUP BY ALL", src); !strings.Contains(got, `"4997"`) {
-			t.Error(got)
-		}
-	}
-}
-
 // TestClosed: an engine that is closed refuses everything.
 func TestClosed(t *testing.T) {
-	e, err := query.Open(query.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := e.Analyse(t.Context(), "SELECT 1")
+	e := openEngine(t, worker.Options{})
+	p, err := e.Analyse(t.Context(), testUser, "SELECT 1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -488,13 +465,13 @@ func TestClosed(t *testing.T) {
 	if _, err := e.Query(t.Context(), p, nil, query.Args{}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 		t.Errorf("Query: %v", err)
 	}
-	if _, err := e.Analyse(t.Context(), "SELECT 2"); kalam.CodeOf(err) != kalam.CodeShuttingDown {
+	if _, err := e.Analyse(t.Context(), testUser, "SELECT 2"); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 		t.Errorf("Analyse: %v", err)
 	}
 	if _, err := e.CopyParquet(t.Context(), query.CopySpec{}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 		t.Errorf("CopyParquet: %v", err)
 	}
-	if err := e.CheckExpr(t.Context(), "1"); kalam.CodeOf(err) != kalam.CodeShuttingDown {
+	if err := e.CheckExpr(t.Context(), testUser, "1"); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 		t.Errorf("CheckExpr: %v", err)
 	}
 }
@@ -529,7 +506,7 @@ func TestCopyFails(t *testing.T) {
 	if n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema}); n != 0 || err != nil {
 		t.Errorf("empty: %d rows, %v", n, err)
 	}
-	if n := query.LiveChunks(); n != 0 {
+	if n := e.Stats().Chunks; n != 0 {
 		t.Errorf("%d chunks are alive", n)
 	}
 }
@@ -567,7 +544,7 @@ func TestSandbox(t *testing.T) {
 func TestExplain(t *testing.T) {
 	e := newEngine(t)
 	src := e.chatSource(t, "explained", 100, 50)
-	p, err := e.Analyse(t.Context(), "SELECT role, count(*) FROM app.messages WHERE id > $1 GROUP BY role")
+	p, err := e.Analyse(t.Context(), testUser, "SELECT role, count(*) FROM app.messages WHERE id > $1 GROUP BY role")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -583,7 +560,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("the plan tells internals:\n%s", text)
 		}
 	}
-	if n := query.LiveSources(); n != 0 {
+	if n := e.Stats().InFlight; n != 0 {
 		t.Errorf("%d sources are alive", n)
 	}
 	if _, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(), false); kalam.CodeOf(err) != kalam.CodeParameterMismatch {

@@ -64,7 +64,7 @@ func BenchmarkQuery(b *testing.B) {
 			b.Run(name+"/"+q.name+"/cached", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					p, err := e.Analyse(context.Background(), q.sql)
+					p, err := e.Analyse(context.Background(), testUser, q.sql)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -75,7 +75,7 @@ func BenchmarkQuery(b *testing.B) {
 				i := 0
 				for b.Loop() {
 					i++
-					p, err := e.Analyse(context.Background(), q.sql+freshSuffix(q.name, i))
+					p, err := e.Analyse(context.Background(), testUser, q.sql+freshSuffix(q.name, i))
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -101,7 +101,7 @@ func BenchmarkAnalyse(b *testing.B) {
 	b.Run("cached", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := e.Analyse(context.Background(), sql); err != nil {
+			if _, err := e.Analyse(context.Background(), testUser, sql); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -110,7 +110,7 @@ func BenchmarkAnalyse(b *testing.B) {
 		i := 0
 		for b.Loop() {
 			i++
-			if _, err := e.Analyse(context.Background(), fmt.Sprintf("%s -- %d", sql, i)); err != nil {
+			if _, err := e.Analyse(context.Background(), testUser, fmt.Sprintf("%s -- %d", sql, i)); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -120,7 +120,7 @@ func BenchmarkAnalyse(b *testing.B) {
 		i := 0
 		for b.Loop() {
 			i++
-			if _, err := e.Analyse(context.Background(), fmt.Sprintf("%s OFFSET %d", sql, i)); err != nil {
+			if _, err := e.Analyse(context.Background(), testUser, fmt.Sprintf("%s OFFSET %d", sql, i)); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -129,7 +129,7 @@ func BenchmarkAnalyse(b *testing.B) {
 		i := 0
 		for b.Loop() {
 			i++
-			if err := e.CheckExpr(context.Background(), fmt.Sprintf("a = %d AND lower(b) = 'x'", i)); err != nil {
+			if err := e.CheckExpr(context.Background(), testUser, fmt.Sprintf("a = %d AND lower(b) = 'x'", i)); err != nil {
 				b.Fatal(err)
 			}
 		}

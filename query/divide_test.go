@@ -8,12 +8,13 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/worker"
 )
 
 // TestQuotients is case A7: in the dialect of PostgreSQL / of two integers of any type is
 // what // is in DuckDB, and of everything else, intervals too, what / is there.
 func TestQuotients(t *testing.T) {
-	pg := newEngine(t, func(o *query.Options) { o.PostgreSQL = true })
+	pg := newEngine(t, func(o *worker.Options) { o.PostgreSQL = true })
 	duck := newEngine(t)
 	var rows [][]kalam.Value
 	for i := range int64(3000) {

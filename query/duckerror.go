@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// duckError is an error of DuckDB, taken apart. The instances report errors as
+// DuckError is an error of DuckDB, taken apart. The instances report errors as
 // JSON, so no text needs to be understood.
-type duckError struct {
+type DuckError struct {
 	Type    string `json:"exception_type"`
 	Message string `json:"exception_message"`
 	Subtype string `json:"error_subtype"`
@@ -17,19 +17,19 @@ type duckError struct {
 }
 
 // Error returns the text for logs.
-func (e *duckError) Error() string { return e.Type + " Error: " + e.Message }
+func (e *DuckError) Error() string { return e.Type + " Error: " + e.Message }
 
-// parseDuckError reads the message of an error: JSON, or text where DuckDB does
+// ParseDuckError reads the message of an error: JSON, or text where DuckDB does
 // not go by the setting, as when it binds a prepared statement again.
-func parseDuckError(msg string) *duckError {
-	e := &duckError{}
+func ParseDuckError(msg string) *DuckError {
+	e := &DuckError{}
 	doc, said := msg, ""
 	if kind, text, ok := strings.Cut(msg, " Error: {"); ok && !strings.ContainsAny(kind, "\n{") {
 		doc, said = "{"+text, kind // "Parser Error: {...}"
 	}
 	// What follows a type is believed if it says the same.
 	if err := json.Unmarshal([]byte(doc), e); err != nil || e.Type == "" || said != "" && !strings.EqualFold(said, e.Type) {
-		*e = duckError{}
+		*e = DuckError{}
 		kind, text, ok := strings.Cut(msg, " Error: ")
 		if !ok || strings.ContainsAny(kind, "\n{") {
 			kind, text = "Unknown", msg
@@ -56,7 +56,7 @@ var unnamed = []struct {
 const subtypeColumn = "COLUMN_NOT_FOUND"
 
 // findName fills in what the message says.
-func (e *duckError) findName() {
+func (e *DuckError) findName() {
 	for _, u := range unnamed {
 		if m := u.pattern.FindStringSubmatch(e.Message); m != nil && e.Name == "" {
 			e.Name, e.Subtype = m[1], u.subtype

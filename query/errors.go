@@ -10,17 +10,35 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// canceled returns the error for a context that has ended. It wraps the
+// Canceled returns the error for a context that has ended. It wraps the
 // context's error.
-func canceled(ctx context.Context) error {
+func Canceled(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return kalam.Wrap(kalam.CodeTimeout, ctx.Err(), "statement ran longer than allowed")
 	}
 	return kalam.Wrap(kalam.CodeCanceled, ctx.Err(), "statement was canceled")
 }
 
-// errClosed is the error of an engine that is closed.
-func errClosed() error { return kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down") }
+// ErrClosed returns the error of an engine that is closed.
+func ErrClosed() error { return kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down") }
+
+// unprocessed words an error of writing a tree, unless it says nothing about the tree.
+func unprocessed(err error, what string) error {
+	if isCircumstance(err) {
+		return err
+	}
+	return kalam.Wrap(kalam.CodeUnsupported, err, "This %s cannot be processed", what)
+}
+
+// isCircumstance reports whether err is about when and where a text was read, not about
+// the text.
+func isCircumstance(err error) bool {
+	switch kalam.CodeOf(err) {
+	case kalam.CodeUnavailable, kalam.CodeTimeout, kalam.CodeCanceled, kalam.CodeResourceExhausted, kalam.CodeShuttingDown:
+		return true
+	}
+	return false
+}
 
 // translate words an error of a statement for its user. p may be nil.
 func translate(err error, p *analysed) error {
@@ -28,7 +46,7 @@ func translate(err error, p *analysed) error {
 	if errors.As(err, &ke) {
 		return err
 	}
-	var de *duckError
+	var de *DuckError
 	if !errors.As(err, &de) {
 		return kalam.Wrap(kalam.CodeInternal, err, "query failed")
 	}
@@ -52,7 +70,7 @@ func translate(err error, p *analysed) error {
 }
 
 // codeOf classifies an error by DuckDB's type of it.
-func codeOf(de *duckError) kalam.Code {
+func codeOf(de *DuckError) kalam.Code {
 	switch de.Type {
 	case "Parser", "Syntax", "Binder", "Catalog", "Parameter Not Resolved", "Parameter Not Allowed", "Expression", "Not implemented",
 		"Invalid type", "Dependency":
@@ -84,21 +102,14 @@ var corruptPattern = regexp.MustCompile(`^(?:[A-Z][A-Za-z ]* )?[Ff]ile ["']/[^"'
 // isCorrupt reports whether a message is about the bytes of a Parquet file.
 func isCorrupt(msg string) bool { return corruptPattern.MatchString(msg) }
 
-// invalidates reports whether the instance that gave err is, or may be, unusable:
+// Invalidates reports whether the instance that gave err is, or may be, unusable:
 // DuckDB gives up on an instance after an assertion of its own failed.
-func invalidates(err error) bool {
-	var de *duckError
+func Invalidates(err error) bool {
+	var de *DuckError
 	if !errors.As(err, &de) {
 		return false
 	}
 	return strings.EqualFold(de.Type, "fatal") || strings.EqualFold(de.Type, "internal")
-}
-
-// innocent reports whether err comes from an instance that another statement has
-// made unusable.
-func innocent(err error) bool {
-	var de *duckError
-	return errors.As(err, &de) && strings.EqualFold(de.Type, "fatal") && strings.Contains(de.Message, "previous fatal error")
 }
 
 var (
@@ -110,7 +121,7 @@ var (
 // wording returns the text of an error without what users must not or need not
 // see: names and paths of ours, and suggestions, which list relations of the
 // whole instance.
-func wording(de *duckError, p *analysed) string {
+func wording(de *DuckError, p *analysed) string {
 	switch de.Subtype {
 	case subtypeColumn:
 		return "Column '" + de.Name + "' does not exist"

@@ -10,11 +10,14 @@ import (
 // CheckExpr checks that fragment is exactly one expression that user SQL may
 // hold, so that it can be put into a larger text in parentheses and mean the
 // same there. Positions of errors are those in the fragment.
-func (e *Engine) CheckExpr(ctx context.Context, fragment string) error {
+func (e *Engine) CheckExpr(ctx context.Context, user kalam.UserID, fragment string) error {
 	if _, ok := e.exprs.Get(fragment); ok {
 		return nil
 	}
-	if _, err := e.parseExpr(ctx, fragment); err != nil {
+	if err := e.open(ctx); err != nil {
+		return err
+	}
+	if _, err := e.parserOf(user).parseExpr(ctx, fragment); err != nil {
 		return err
 	}
 	if len(fragment) <= maxCachedSQL {
@@ -26,16 +29,19 @@ func (e *Engine) CheckExpr(ctx context.Context, fragment string) error {
 // parseExpr returns the checked tree of an expression. It is parsed twice, in
 // parentheses and in brackets: what closes the one, or comments it out, does not
 // fit into the other.
-func (e *Engine) parseExpr(ctx context.Context, fragment string) (node, error) {
+func (p *parser) parseExpr(ctx context.Context, fragment string) (node, error) {
 	const before = "SELECT ("
 	if err := checkPlaceholders(fragment); err != nil {
 		return nil, err
 	}
-	q, err := e.parser.parse(ctx, before+fragment+")")
+	q, err := p.parse(ctx, before+fragment+")")
 	if err != nil {
 		return nil, moved(err, len(before), len(fragment))
 	}
-	again, err := e.parser.parse(ctx, "SELECT ["+fragment+"]")
+	again, err := p.parse(ctx, "SELECT ["+fragment+"]")
+	if isCircumstance(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, notOneExpression(err)
 	}
@@ -47,7 +53,7 @@ func (e *Engine) parseExpr(ctx context.Context, fragment string) (node, error) {
 	if star, _ := x["columns"].(bool); str(x, "class") == "STAR" && !star {
 		return nil, notOneExpression(nil)
 	}
-	c := newChecker(before+fragment+")", e.prefix)
+	c := newChecker(before+fragment+")", p.prefix)
 	original, _ := clone(x).(node)
 	c.query(q)
 	if c.err != nil {
@@ -58,8 +64,8 @@ func (e *Engine) parseExpr(ctx context.Context, fragment string) (node, error) {
 
 // CheckWith checks that with is WITH and its list, and nothing else, so that a query
 // after it means what it means. Positions of errors are those in with.
-func (e *Engine) CheckWith(ctx context.Context, with string) error {
-	q, err := e.parser.parse(ctx, with+" SELECT 1")
+func (e *Engine) CheckWith(ctx context.Context, user kalam.UserID, with string) error {
+	q, err := e.parserOf(user).parse(ctx, with+" SELECT 1")
 	if err != nil {
 		return moved(err, 0, len(with))
 	}
@@ -73,9 +79,9 @@ func (e *Engine) CheckWith(ctx context.Context, with string) error {
 
 // CheckFrom checks that from is what may stand after FROM, and no other clause, so that
 // it can be put behind a table and a comma. Positions of errors are those in from.
-func (e *Engine) CheckFrom(ctx context.Context, from string) error {
+func (e *Engine) CheckFrom(ctx context.Context, user kalam.UserID, from string) error {
 	const before = "SELECT 1 FROM "
-	q, err := e.parser.parse(ctx, before+from)
+	q, err := e.parserOf(user).parse(ctx, before+from)
 	if err != nil {
 		return moved(err, len(before), len(from))
 	}

@@ -86,7 +86,7 @@ func TestCopyFeed(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}
-	if n := query.LiveChunks(); n != 0 {
+	if n := e.Stats().Chunks; n != 0 {
 		t.Errorf("%d chunks are alive", n)
 	}
 }

@@ -14,8 +14,8 @@ import (
 // Filter returns the condition of a live query as an expression tree, from
 // DuckDB's own parser. Columns are unqualified. What the tree cannot express
 // gives an error that wraps subscribe.ErrNotCompilable.
-func (e *Engine) Filter(ctx context.Context, where string) (subscribe.Expr, error) {
-	x, err := e.parseExpr(ctx, where)
+func (e *Engine) Filter(ctx context.Context, user kalam.UserID, where string) (subscribe.Expr, error) {
+	x, err := e.parserOf(user).parseExpr(ctx, where)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 // query that reads such a batch still does not bring them back.
 func TestForget(t *testing.T) {
 	e := newEngine(t)
-	e.ClearChunks()
 	schema := columnsOf(t, "id BIGINT")
 	src := query.Source{Schema: schema}
 	for i := range 3 {
@@ -28,24 +27,24 @@ func TestForget(t *testing.T) {
 	}
 	ask()
 	ask() // A batch is kept from its second use on.
-	kept := query.LiveChunks()
+	kept := e.Stats().Chunks
 	if kept < 3 {
 		t.Fatalf("%d chunks are kept of three batches", kept)
 	}
 	e.Forget(1_000_002)
-	if n := query.LiveChunks(); n != kept-1 {
+	if n := e.Stats().Chunks; n != kept-1 {
 		t.Errorf("%d of %d chunks are left after one batch was forgotten", n, kept)
 	}
 	ask()
 	ask()
 	ask()
-	if n := query.LiveChunks(); n != kept-1 {
+	if n := e.Stats().Chunks; n != kept-1 {
 		t.Errorf("%d chunks instead of %d after queries that still had the batch", n, kept-1)
 	}
 	e.Forget(1_000_001)
 	e.Forget(1_000_003)
 	e.Forget(77) // Nobody knows it.
-	if n := query.LiveChunks(); n != kept-3 {
+	if n := e.Stats().Chunks; n != kept-3 {
 		t.Errorf("%d of %d chunks are left of forgotten batches", n, kept)
 	}
 }

@@ -214,7 +214,7 @@ func TestGuardRefuses(t *testing.T) {
 
 func checkRefused(t *testing.T, e *engine, sql string) {
 	t.Helper()
-	p, err := e.Analyse(context.Background(), sql)
+	p, err := e.Analyse(context.Background(), testUser, sql)
 	if err == nil {
 		t.Errorf("accepted: %s (tables %v)", sql, p.Tables())
 		return
@@ -408,7 +408,7 @@ func TestGuardAccepts(t *testing.T) {
 func (e *engine) plainText(t testing.TB, q string, src map[string]query.Source) (string, error) {
 	t.Helper()
 	q = strings.TrimSuffix(strings.TrimSpace(q), ";")
-	p, err := e.Analyse(context.Background(), q)
+	p, err := e.Analyse(context.Background(), testUser, q)
 	if err != nil {
 		return "", err
 	}
@@ -491,7 +491,7 @@ func TestGuardKnowsEveryFunction(t *testing.T) {
 				checkRefused(t, e, form)
 			}
 		} else if !inFrom {
-			if _, err := e.Analyse(t.Context(), "SELECT "+name+"(1)"); err != nil && strings.Contains(err.Error(), "not allowed") {
+			if _, err := e.Analyse(t.Context(), testUser, "SELECT "+name+"(1)"); err != nil && strings.Contains(err.Error(), "not allowed") {
 				t.Errorf("%s is allowed but refused: %v", name, err)
 			}
 		}
@@ -555,7 +555,7 @@ func TestEveryTableIsOurs(t *testing.T) {
 		{"SUMMARIZE pg_class", []string{"pg_class"}},
 		{"SELECT * FROM main.t", []string{"main.t"}},
 	} {
-		p, err := e.Analyse(t.Context(), tt.sql)
+		p, err := e.Analyse(t.Context(), testUser, tt.sql)
 		if err != nil {
 			if tt.want != nil {
 				t.Errorf("%s: %v", tt.sql, err)

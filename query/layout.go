@@ -26,7 +26,7 @@ type FileColumn struct {
 }
 
 // wholeLayout returns the layout of files that have the columns of s.
-func wholeLayout(s *schema) *Layout {
+func wholeLayout(s *Schema) *Layout {
 	for _, c := range s.columns {
 		if virtual.has(c.name) {
 			return placedLayout(s)
@@ -37,7 +37,7 @@ func wholeLayout(s *schema) *Layout {
 
 // placedLayout returns the layout of files that have the columns of s, found by
 // place.
-func placedLayout(s *schema) *Layout {
+func placedLayout(s *Schema) *Layout {
 	l := &Layout{Width: len(s.columns), Columns: make([]FileColumn, len(s.columns))}
 	for i := range l.Columns {
 		l.Columns[i].Index = i
@@ -49,7 +49,7 @@ func placedLayout(s *schema) *Layout {
 var virtual = newFunctionSet("file_index file_row_number filename")
 
 // check refuses a layout that is not one of s.
-func (l *Layout) check(s *schema) error {
+func (l *Layout) check(s *Schema) error {
 	if len(l.Columns) != len(s.columns) {
 		return kalam.Errorf(kalam.CodeInternal, "a layout of %d columns was given for %d", len(l.Columns), len(s.columns))
 	}
@@ -104,11 +104,11 @@ func (l *Layout) names() string {
 func (l *Layout) column(k int, c column) (value string, stored bool) {
 	switch {
 	case l == nil:
-		return "r." + quoteName(c.name), true
+		return "r." + QuoteName(c.name), true
 	case l.Columns[k].Index >= 0:
 		return "r.c" + strconv.Itoa(l.Columns[k].Index), true
 	case l.Columns[k].Missing.IsNull():
 		return "NULL", false
 	}
-	return quoteText(datatype.SQLText(l.Columns[k].Missing)), false
+	return QuoteText(datatype.SQLText(l.Columns[k].Missing)), false
 }

@@ -149,7 +149,7 @@ func TestTextsBelowTheLimits(t *testing.T) {
 			}
 			for try := 0; try < 3 && took > most; try++ { // What else runs on a core slows it down.
 				start := cpuTime()
-				_, _ = e.Analyse(t.Context(), text) // An error is as good as a plan.
+				_, _ = e.Analyse(t.Context(), testUser, text) // An error is as good as a plan.
 				took = min(took, cpuTime()-start)
 			}
 			if took > most {
@@ -173,7 +173,7 @@ func doublingCTEs(n int) string {
 // checkSurvives analyses and runs a text that ends with an error or rows.
 func checkSurvives(t *testing.T, e *engine, sql string) {
 	t.Helper()
-	p, err := e.Analyse(t.Context(), sql)
+	p, err := e.Analyse(t.Context(), testUser, sql)
 	if err != nil {
 		switch kalam.CodeOf(err) {
 		case kalam.CodeInvalidSQL, kalam.CodeUnsupported, kalam.CodeTooLarge:
@@ -210,7 +210,7 @@ func FuzzAnalyse(f *testing.F) {
 	src := query.Source{Schema: columnsOf(f, "id BIGINT, body TEXT")}
 	src.Batches = batchesOf(f, src.Schema, [][]kalam.Value{row(big(1), txt("a")), row(big(2), kalam.Null())}, 2048)
 	f.Fuzz(func(t *testing.T, sql string) {
-		p, err := e.Analyse(t.Context(), sql)
+		p, err := e.Analyse(t.Context(), testUser, sql)
 		if err != nil {
 			if kalam.CodeOf(err) == kalam.CodeInternal {
 				t.Errorf("%q: %v", sql, err)

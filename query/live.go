@@ -30,11 +30,15 @@ type LivePlan struct {
 // construct gives CodeUnsupported with its name, and the errors of Analyse are
 // possible. params are the values of its placeholders, each of which becomes a
 // literal: a TEXT one that is read like a string literal, any other of its own type.
-func (e *Engine) LiveQuery(ctx context.Context, sql string, params []kalam.Value) (*LivePlan, error) {
+func (e *Engine) LiveQuery(ctx context.Context, user kalam.UserID, sql string, params []kalam.Value) (*LivePlan, error) {
 	if err := checkPlaceholders(sql); err != nil {
 		return nil, err
 	}
-	q, err := e.parser.parse(ctx, sql)
+	if err := e.open(ctx); err != nil {
+		return nil, err
+	}
+	parser := e.parserOf(user)
+	q, err := parser.parse(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +77,13 @@ func (e *Engine) LiveQuery(ctx context.Context, sql string, params []kalam.Value
 		p.Filter = nil
 	}
 	p.shorten(where)
-	text, err := e.parser.unparse(ctx, selectOf(where))
+	text, err := parser.unparse(ctx, selectOf(where))
 	if err != nil {
-		return nil, kalam.Wrap(kalam.CodeUnsupported, err, "This condition cannot be processed")
+		return nil, unprocessed(err, "condition")
 	}
 	p.Where = strings.TrimPrefix(text, "SELECT ")
-	if _, err := e.parseExpr(ctx, p.Where); err != nil {
-		return nil, kalam.Wrap(kalam.CodeUnsupported, err, "This condition cannot be processed")
+	if _, err := parser.parseExpr(ctx, p.Where); err != nil {
+		return nil, unprocessed(err, "condition")
 	}
 	return p, nil
 }

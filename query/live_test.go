@@ -25,7 +25,7 @@ func TestCheckExpr(t *testing.T) {
 		"a BETWEEN 1 AND 2", "a ->> 'x'", "list_transform([1], lambda x: x + 1)", "excluded.v", "DATE '2025-01-01'", "TRUE", "NULL", "snowflake_id()",
 	} {
 		for range 2 { // The second time from the cache.
-			if err := e.CheckExpr(t.Context(), x); err != nil {
+			if err := e.CheckExpr(t.Context(), testUser, x); err != nil {
 				t.Errorf("refused: %s: %v", x, err)
 			}
 		}
@@ -37,7 +37,7 @@ func TestCheckExpr(t *testing.T) {
 		"(SELECT content FROM read_text('/etc/passwd'))", "getenv('HOME')", "a AS b, (c", "1) AS x, (2", "$0", "?", "a COLLATE", "1\x00", "\xff", "a := 1", "1 /* */ --",
 		"/*", "*/", "1 */ + /* 1", "WITH x AS (SELECT 1) SELECT 1", "CASE",
 	} {
-		err := e.CheckExpr(t.Context(), x)
+		err := e.CheckExpr(t.Context(), testUser, x)
 		if err == nil {
 			t.Errorf("accepted: %q", x)
 			continue
@@ -47,7 +47,7 @@ func TestCheckExpr(t *testing.T) {
 			t.Errorf("%q: %+v", x, err)
 		}
 	}
-	err := e.CheckExpr(t.Context(), "a + frob(1)")
+	err := e.CheckExpr(t.Context(), testUser, "a + frob(1)")
 	var ke *kalam.Error
 	if !asKalam(err, &ke) || ke.Position != 5 {
 		t.Errorf("position: %+v", err)
@@ -61,7 +61,7 @@ func FuzzCheckExpr(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if e.CheckExpr(t.Context(), s) != nil {
+		if e.CheckExpr(t.Context(), testUser, s) != nil {
 			return
 		}
 		seen := map[int]int{}
@@ -72,7 +72,7 @@ func FuzzCheckExpr(f *testing.F) {
 			return seen[n]
 		})
 		for _, sql := range []string{"SELECT 1, (" + s + "), 2", "SELECT " + s + " AS \"x\", 3", "SELECT 1 WHERE (" + s + ") AND true", "SELECT coalesce(" + s + ", 1)"} {
-			if _, err := e.Analyse(t.Context(), sql); err != nil {
+			if _, err := e.Analyse(t.Context(), testUser, sql); err != nil {
 				t.Errorf("%q is accepted, but not in %q: %v", s, sql, err)
 			}
 		}
@@ -98,7 +98,7 @@ func TestLiveQuery(t *testing.T) {
 		{"FROM t SELECT id WHERE id = 1", "t", "", "id", "(id = 1)", false, true},
 		{"SELECT id AS id FROM t", "t", "", "id", "", false, true},
 	} {
-		p, err := e.LiveQuery(t.Context(), tt.sql, nil)
+		p, err := e.LiveQuery(t.Context(), testUser, tt.sql, nil)
 		if tt.table == "" {
 			if err == nil {
 				t.Logf("%s: %+v", tt.sql, p)
@@ -152,13 +152,13 @@ func TestLiveQuery(t *testing.T) {
 		{"SELECT u.id FROM t", "expressions in the select list"},
 		{"SELECT current_user FROM t", "expressions in the select list"},
 	} {
-		_, err := e.LiveQuery(t.Context(), tt.sql, nil)
+		_, err := e.LiveQuery(t.Context(), testUser, tt.sql, nil)
 		if kalam.CodeOf(err) != kalam.CodeUnsupported || !strings.Contains(err.Error(), tt.what) {
 			t.Errorf("%s: %v", tt.sql, err)
 		}
 	}
 	for _, sql := range []string{"SELECT * FROM t WHERE getenv('x') = 1", "SELECT FROM t", "DELETE FROM t", "SELECT * FROM t WHERE id = ?", "SELECT * FROM t; SELECT 1"} {
-		if _, err := e.LiveQuery(t.Context(), sql, nil); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
+		if _, err := e.LiveQuery(t.Context(), testUser, sql, nil); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
@@ -181,13 +181,13 @@ func TestLiveQueryParams(t *testing.T) {
 		{"lower(t) = $1", []kalam.Value{kalam.Text("$1 OR 1=1 --")}, "(lower(t) = '$1 OR 1=1 --')", false},
 		{"t LIKE $1 ESCAPE $2", []kalam.Value{kalam.Text("a!%"), kalam.Text("!")}, "", true},
 	} {
-		p, err := e.LiveQuery(t.Context(), "SELECT * FROM t WHERE "+tt.where, tt.params)
+		p, err := e.LiveQuery(t.Context(), testUser, "SELECT * FROM t WHERE "+tt.where, tt.params)
 		if err != nil || tt.want != "" && p.Where != tt.want || (p.FilterErr == nil) != tt.compiled {
 			t.Errorf("%s: %+v, %v", tt.where, p, err)
 		}
 	}
 	for _, params := range [][]kalam.Value{nil, {kalam.BigInt(1), kalam.BigInt(2)}} {
-		if _, err := e.LiveQuery(t.Context(), "SELECT * FROM t WHERE id = $1", params); kalam.CodeOf(err) != kalam.CodeParameterMismatch {
+		if _, err := e.LiveQuery(t.Context(), testUser, "SELECT * FROM t WHERE id = $1", params); kalam.CodeOf(err) != kalam.CodeParameterMismatch {
 			t.Errorf("%d parameters: %v", len(params), err)
 		}
 	}
@@ -280,7 +280,7 @@ func TestFilterEqualsDuckDB(t *testing.T) {
 		src := map[string]query.Source{"t": {Schema: schema, Batches: batchesOf(t, schema, rows, 2048)}}
 		for range 10 {
 			where := drawFilter(rt, 2)
-			x, err := e.Filter(t.Context(), where)
+			x, err := e.Filter(t.Context(), testUser, where)
 			if err != nil {
 				if !errors.Is(err, subscribe.ErrNotCompilable) && kalam.CodeOf(err) != kalam.CodeConstraint {
 					rt.Fatalf("%s: %v", where, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -19,15 +20,48 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/pool"
+	"github.com/kalamlake/kalam/query/worker"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// isolation is where the tests run DuckDB.
+var isolation string
+
+// TestMain runs every test twice: with DuckDB in this process, and in workers.
+func TestMain(m *testing.M) {
+	worker.Main()
+	goleak.VerifyTestMain(everyIsolation{m})
+}
+
+// everyIsolation runs the tests with each isolation of KALAM_TEST_ISOLATION, which is
+// both of them.
+type everyIsolation struct{ m *testing.M }
+
+// Run implements goleak.TestingM.
+func (e everyIsolation) Run() int {
+	list := os.Getenv("KALAM_TEST_ISOLATION")
+	if list == "" {
+		list = "none"
+		if pool.Available {
+			list = "none process"
+		}
+	}
+	code := 0
+	for _, isolation = range strings.Fields(list) {
+		fmt.Println("isolation:", isolation)
+		code = max(code, e.m.Run())
+	}
+	return code
+}
+
+// testUser is on whose account the tests analyse texts.
+const testUser kalam.UserID = "alice"
 
 var testNow = time.Date(2025, 3, 4, 5, 6, 7, 891_234_000, time.UTC)
 
 // testArgs are the arguments of a query by alice.
 func testArgs(params ...kalam.Value) query.Args {
-	return query.Args{Params: params, User: "alice", Role: kalam.RoleUser, Now: testNow}
+	return query.Args{Params: params, User: testUser, Role: kalam.RoleUser, Now: testNow}
 }
 
 // engine is an Engine with a directory for files.
@@ -36,24 +70,57 @@ type engine struct {
 	dir string
 }
 
-func newEngine(t testing.TB, change ...func(*query.Options)) *engine {
+func newEngine(t testing.TB, change ...func(*worker.Options)) *engine {
 	t.Helper()
 	dir := t.TempDir()
-	var last int64
-	o := query.Options{LakeDirs: []string{dir}, NextID: func() (int64, error) { last++; return last, nil }}
+	var last atomic.Int64
+	o := worker.Options{LakeDirs: []string{dir}, TempDir: t.TempDir(), NextIDs: func(out []int64) error {
+		for i := range out {
+			out[i] = last.Add(1)
+		}
+		return nil
+	}}
 	for _, f := range change {
 		f(&o)
 	}
-	e, err := query.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := openEngine(t, o)
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return &engine{e, dir}
+}
+
+// openEngine opens an Engine, which the caller closes.
+func openEngine(t testing.TB, o worker.Options) *query.Engine {
+	t.Helper()
+	x, err := openExecutor(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := query.Open(query.Options{Executor: x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func openExecutor(o worker.Options) (query.Executor, error) {
+	if isolation != "process" {
+		return worker.Open(o)
+	}
+	return pool.Open(pool.Options{
+		MemoryLimit: o.MemoryLimit, Threads: o.Threads, LakeDirs: o.LakeDirs, TempDir: o.TempDir, PostgreSQL: o.PostgreSQL,
+		NextIDs: o.NextIDs,
+	})
+}
+
+// forgetBatches forgets every batch that tests have made.
+func (e *engine) forgetBatches() {
+	for id := range lastBatch.Load() {
+		e.Forget(id + 1)
+	}
 }
 
 // column makes a field from "name TYPE".
@@ -151,7 +218,7 @@ func (e *engine) file(t testing.TB, name string, schema *arrow.Schema, rows [][]
 
 // run runs sql; the sources are those of its tables in order, or by name.
 func (e *engine) run(ctx context.Context, sql string, args query.Args, sources map[string]query.Source) (*query.Rows, error) {
-	p, err := e.Analyse(ctx, sql)
+	p, err := e.Analyse(ctx, testUser, sql)
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,12 @@
 package query
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
@@ -60,7 +60,7 @@ func (a *analysed) slotOf(n int, types []kalam.DataType, files []fileArg) (s slo
 		return slot{}, "NULL", at(err, o.pos)
 	}
 	if ok {
-		return slot{}, "CAST(" + quoteText(datatype.SQLText(val)) + " AS " + sqlType(types[o.meet]) + ")", nil
+		return slot{}, "CAST(" + QuoteText(datatype.SQLText(val)) + " AS " + sqlType(types[o.meet]) + ")", nil
 	}
 	return slot{}, o.text, nil
 }
@@ -118,7 +118,7 @@ func replacePlaceholders(text string, by func(n int) string) string {
 // meetingTypes returns the types of the meetings, KindNull for those that are of no
 // type of ours or that only the values decide. It depends on the schemas, and on the
 // kinds of the parameters where an expression that is met is made of them.
-func (a *analysed) meetingTypes(c *conn, shapes []*shaped, params []kalam.Value) []kalam.DataType {
+func (e *Engine) meetingTypes(ctx context.Context, a *analysed, shapes []*shaped, args Args) ([]kalam.DataType, error) {
 	f := foundTypes{make([]kalam.DataType, len(a.meetings)), make([]bool, len(a.meetings))}
 	ask := false
 	for i := range a.meetings {
@@ -135,11 +135,15 @@ func (a *analysed) meetingTypes(c *conn, shapes []*shaped, params []kalam.Value)
 	for _, s := range shapes {
 		ask = ask && s.schema.isOurs()
 	}
-	// A placeholder that DuckDB finds no type for hides those of the others.
-	if ask && !a.askTypes(c, shapes, f, nil) && len(params) > 0 {
-		a.askTypes(c, shapes, f, params)
+	if !ask {
+		return f.types, nil
 	}
-	return f.types
+	// A placeholder that DuckDB finds no type for hides those of the others.
+	all, err := e.askTypes(ctx, args.User, a, shapes, f, nil)
+	if err == nil && !all && len(args.Params) > 0 {
+		_, err = e.askTypes(ctx, args.User, a, shapes, f, args.Params)
+	}
+	return f.types, err
 }
 
 // foundTypes are types of meetings. Those that are not known are DuckDB's to tell.
@@ -153,7 +157,7 @@ type foundTypes struct {
 func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
 	found := 0
 	for _, i := range m.tables {
-		s := shapes[i].schema.arrow
+		s := shapes[i].schema.Arrow
 		for k := range s.NumFields() {
 			if f := s.Field(k); strings.EqualFold(f.Name, m.column) {
 				t = datatype.TypeOfArrow(f)
@@ -169,7 +173,9 @@ func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
 // the query over relations without rows, with one placeholder for all operands of a
 // meeting. Other placeholders of the user's are NULLs of the kinds of params, if those
 // are given. It reports whether every type was found.
-func (a *analysed) askTypes(c *conn, shapes []*shaped, f foundTypes, params []kalam.Value) bool {
+func (e *Engine) askTypes(
+	ctx context.Context, user kalam.UserID, a *analysed, shapes []*shaped, f foundTypes, params []kalam.Value,
+) (bool, error) {
 	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.visible(i)) + ")" })
 	text = a.wholeRows(text, shapes)
 	numbers, asked := map[int]int{}, []int{}
@@ -193,20 +199,22 @@ func (a *analysed) askTypes(c *conn, shapes []*shaped, f foundTypes, params []ka
 		}
 		return "$" + strconv.Itoa(numbers[meet])
 	})
-	st, err := c.prepare(text)
-	if err != nil {
-		return true // The statement itself fails in the same way, and says why.
+	types, err := e.executor.ParamTypes(ctx, user, text)
+	var de *DuckError
+	if errors.As(err, &de) {
+		return true, nil // The statement itself fails in the same way, and says why.
 	}
-	defer st.close()
-	all := true
+	if err != nil {
+		return false, err
+	}
+	all := len(types) == len(asked)
 	for i, meet := range asked {
-		if meet >= 0 {
-			var found bool
-			f.types[meet], found = st.paramType(i + 1)
-			all = all && found
+		if meet >= 0 && i < len(types) {
+			f.types[meet] = types[i].Type
+			all = all && types[i].Known
 		}
 	}
-	return all
+	return all, nil
 }
 
 // nullOf is NULL of a type, which is text for JSON and no type for KindNull.
@@ -215,33 +223,4 @@ func nullOf(t kalam.DataType) string {
 		return "NULL"
 	}
 	return "CAST(NULL AS " + sqlType(t) + ")"
-}
-
-// paramType returns the type of placeholder i, from 1, KindNull if it is none of ours.
-// found is false when DuckDB has not decided.
-func (st *statement) paramType(i int) (typ kalam.DataType, found bool) {
-	t := mapping.ParamLogicalType(st.p, mapping.IdxT(i))
-	defer mapping.DestroyLogicalType(&t)
-	id := mapping.GetTypeId(t)
-	if id == mapping.TypeDecimal {
-		p, s := mapping.DecimalWidth(t), mapping.DecimalScale(t)
-		return kalam.DataType{Kind: kalam.KindDecimal, Precision: p, Scale: s}, true
-	}
-	return kalam.DataType{Kind: typeKinds[id]}, id != mapping.TypeInvalid
-}
-
-// typeKinds are our kinds of DuckDB's types, but for text, which no operand is read as.
-var typeKinds = map[mapping.Type]kalam.Kind{
-	mapping.TypeBoolean:     kalam.KindBoolean,
-	mapping.TypeSmallInt:    kalam.KindSmallInt,
-	mapping.TypeInteger:     kalam.KindInt,
-	mapping.TypeBigInt:      kalam.KindBigInt,
-	mapping.TypeFloat:       kalam.KindFloat,
-	mapping.TypeDouble:      kalam.KindDouble,
-	mapping.TypeTimestamp:   kalam.KindTimestamp,
-	mapping.TypeTimestampTZ: kalam.KindDateTime,
-	mapping.TypeDate:        kalam.KindDate,
-	mapping.TypeTime:        kalam.KindTime,
-	mapping.TypeBlob:        kalam.KindBytes,
-	mapping.TypeUUID:        kalam.KindUUID,
 }

@@ -35,13 +35,13 @@ func TestKeywordsBeforeDots(t *testing.T) {
 			"SELECT CAST(1 AS #.a)", "SELECT [#.a]", "SELECT {a: #.a}", "SELECT count(x #.a) FROM t", "SELECT 1 LIMIT #.a", "SELECT x FROM t ORDER BY x #.a", "#.a",
 		} {
 			sql := strings.ReplaceAll(form, "#", word)
-			_, err := e.Analyse(t.Context(), sql)
+			_, err := e.Analyse(t.Context(), testUser, sql)
 			if kalam.CodeOf(err) != kalam.CodeInvalidSQL || !strings.Contains(err.Error(), "yntax error") && !strings.Contains(err.Error(), "Only queries") {
 				t.Errorf("%s has a meaning of its own: %v", sql, err)
 			}
 		}
 		low := strings.ToLower(word)
-		plan, err := e.Analyse(t.Context(), rewritten(t, strings.ReplaceAll("SELECT #.a.b, #.b, c.# FROM #.a JOIN x.# ON #.a.b = x.#.c", "#", word)).SQL)
+		plan, err := e.Analyse(t.Context(), testUser, rewritten(t, strings.ReplaceAll("SELECT #.a.b, #.b, c.# FROM #.a JOIN x.# ON #.a.b = x.#.c", "#", word)).SQL)
 		if err != nil {
 			t.Errorf("%s: %v", word, err)
 			continue

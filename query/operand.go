@@ -217,10 +217,10 @@ func operandOf(n node) operand {
 	o := operand{value: k.Value}
 	switch {
 	case k.Value.Kind() == kalam.KindText:
-		o.text = quoteText(k.Value.Str())
+		o.text = QuoteText(k.Value.Str())
 	case exact:
 		text, _ := textOf(child(n, "child"))
-		o.text = "CAST(" + quoteText(text) + " AS " + castName(n) + ")"
+		o.text = "CAST(" + QuoteText(text) + " AS " + castName(n) + ")"
 	default:
 		o.text = datatype.Format(k.Value)
 	}

@@ -13,11 +13,9 @@ import (
 
 // Limits of what is parsed: DuckDB's parser and our walk recurse.
 const (
-	maxSQL    = 1 << 20 // Bytes of a statement.
-	maxNodes  = 200_000 // Nodes of its tree.
-	maxDepth  = 2_500   // Nesting of its tree: an expression takes two or three levels.
-	parsers   = 2       // Statements that are parsed at a time.
-	parserRAM = "256MB"
+	maxSQL   = 1 << 20 // Bytes of a statement.
+	maxNodes = 200_000 // Nodes of its tree.
+	maxDepth = 2_500   // Nesting of its tree: an expression takes two or three levels.
 	// Limits of what takes DuckDB's parser more than linear time, during which it
 	// cannot be interrupted.
 	maxLexemes   = 50_000
@@ -26,110 +24,12 @@ const (
 	maxParts     = 200    // Dots of one name.
 )
 
-// parser turns SQL into trees and trees into SQL, in DuckDB instances that
-// execute nothing of what they parse: texts and trees are values to them.
+// parser turns SQL of one user into trees and trees into SQL. What parses executes
+// nothing of it: texts and trees are values to it.
 type parser struct {
-	prefix string // Of names and values of ours.
-	conns  int
-	idle   chan *parserConn // capacity parsers; receiving waits for a free one
-	closed chan struct{}
-}
-
-// parserConn is one instance with its connection.
-type parserConn struct {
-	in   *instance
-	conn *conn
-	// SQL to tree, tree to SQL, and tree to SQL and back.
-	serialize, deserialize, both *statement
-}
-
-func openParser(prefix string) (*parser, error) {
-	p := &parser{prefix: prefix, idle: make(chan *parserConn, parsers), closed: make(chan struct{})}
-	for range parsers {
-		pc, err := openParserConn()
-		if err != nil {
-			p.close()
-			return nil, err
-		}
-		p.idle <- pc
-		p.conns++
-	}
-	return p, nil
-}
-
-func openParserConn() (*parserConn, error) {
-	in, err := openInstance(lockdown(nil, "", parserRAM, 1))
-	if err != nil {
-		return nil, err
-	}
-	pc := &parserConn{in: in}
-	pc.conn, err = in.connect()
-	for _, p := range []struct {
-		st  **statement
-		sql string
-	}{
-		{&pc.serialize, "SELECT CAST(json_serialize_sql(CAST($1 AS VARCHAR)) AS VARCHAR)"},
-		{&pc.deserialize, "SELECT json_deserialize_sql(CAST($1 AS JSON))"},
-		{&pc.both, "SELECT s, CAST(json_serialize_sql(s) AS VARCHAR) FROM (SELECT json_deserialize_sql(CAST($1 AS JSON)) AS s)"},
-	} {
-		if err == nil {
-			*p.st, err = pc.conn.prepare(p.sql)
-		}
-	}
-	if err != nil {
-		pc.close()
-		return nil, err
-	}
-	return pc, nil
-}
-
-func (pc *parserConn) close() {
-	for _, st := range []*statement{pc.serialize, pc.deserialize, pc.both} {
-		if st != nil {
-			st.close()
-		}
-	}
-	if pc.conn != nil {
-		pc.conn.close()
-	}
-	pc.in.close()
-}
-
-// close waits for what is being parsed and closes the instances.
-func (p *parser) close() {
-	close(p.closed)
-	for range p.conns {
-		(<-p.idle).close()
-	}
-}
-
-// release takes a connection back after a call that ended with err. An instance
-// that a text has broken is replaced.
-func (p *parser) release(pc *parserConn, err error) {
-	if invalidates(err) {
-		if fresh, err := openParserConn(); err == nil {
-			pc.close()
-			pc = fresh
-		}
-	}
-	p.idle <- pc
-}
-
-// acquire waits for a connection.
-func (p *parser) acquire(ctx context.Context) (*parserConn, error) {
-	select {
-	case <-p.closed:
-		return nil, errClosed()
-	default:
-	}
-	select {
-	case pc := <-p.idle:
-		return pc, nil
-	case <-p.closed:
-		return nil, errClosed()
-	case <-ctx.Done():
-		return nil, canceled(ctx)
-	}
+	prefix   string // Of names and values of ours.
+	executor Executor
+	user     kalam.UserID
 }
 
 // parse returns the query node of sql, which must be exactly one query.
@@ -149,6 +49,9 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 	}
 	folded := foldNames(sql, lexemes)
 	q, err := p.parseOne(ctx, folded)
+	if isCircumstance(err) {
+		return nil, err
+	}
 	if err != nil {
 		if q := p.parsePivots(ctx, folded, lexemes); q != nil {
 			return q, nil
@@ -185,17 +88,17 @@ func (p *parser) parsePivots(ctx context.Context, sql string, lexemes []sqltext.
 
 // parseOne is parse for a text that DuckDB can take.
 func (p *parser) parseOne(ctx context.Context, sql string) (node, error) {
-	texts, err := p.run(ctx, sql, func(pc *parserConn) *statement { return pc.serialize })
+	tree, err := p.executor.Parse(ctx, p.user, sql)
 	if err != nil {
 		return nil, parseFailure(err)
 	}
-	return statementOf(sql, texts[0])
+	return statementOf(sql, tree)
 }
 
 // parseFailure words an error of the parser itself rather than of the text.
 func parseFailure(err error) error {
-	var de *duckError
-	if errors.As(err, &de) && !invalidates(err) {
+	var de *DuckError
+	if errors.As(err, &de) && !Invalidates(err) {
 		return kalam.Wrap(kalam.CodeInvalidSQL, de, "Syntax error: the query is too deeply nested or too large")
 	}
 	return err
@@ -256,40 +159,26 @@ func syntaxError(sql string, ast node) error {
 	return e
 }
 
-// run runs one of the statements of a connection.
-func (p *parser) run(ctx context.Context, arg string, which func(*parserConn) *statement) (texts []string, err error) {
-	pc, err := p.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = pc.conn.call(ctx, func() (err error) {
-		texts, err = which(pc).textsOf(arg)
-		return err
-	})
-	p.release(pc, err)
-	return texts, err
-}
-
 // unparse returns the text of a query node.
 func (p *parser) unparse(ctx context.Context, q node) (string, error) {
 	doc, err := encodeAST(q)
 	if err != nil {
 		return "", err
 	}
-	texts, err := p.run(ctx, doc, func(pc *parserConn) *statement { return pc.deserialize })
+	text, err := p.executor.Write(ctx, p.user, doc)
 	if err != nil {
 		return "", fmt.Errorf("write query: %w", err)
 	}
-	return texts[0], nil
+	return text, nil
 }
 
 // rewritten returns the text of an encoded query node, and the node that the
 // text gives when it is parsed.
 func (p *parser) rewritten(ctx context.Context, doc string) (string, node, error) {
-	texts, err := p.run(ctx, doc, func(pc *parserConn) *statement { return pc.both })
+	text, again, err := p.executor.Rewrite(ctx, p.user, doc)
 	if err != nil {
 		return "", nil, fmt.Errorf("write query: %w", err)
 	}
-	q, err := statementOf(texts[0], texts[1])
-	return texts[0], q, err
+	q, err := statementOf(text, again)
+	return text, q, err
 }

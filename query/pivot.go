@@ -141,7 +141,7 @@ func (e *Engine) withValues(ctx context.Context, plan *Plan, sources []Source, a
 	}
 	var values [][]string
 	for _, l := range plan.pivoted.lists {
-		p, err := e.filled(ctx, plan, l.tree, l.ctes, values)
+		p, err := e.filled(ctx, args.User, plan, l.tree, l.ctes, values)
 		if err != nil {
 			return nil, err
 		}
@@ -157,11 +157,11 @@ func (e *Engine) withValues(ctx context.Context, plan *Plan, sources []Source, a
 		}
 		values = append(values, found)
 	}
-	return e.filled(ctx, plan, plan.pivoted.tree, plan.pivoted.ctes, values)
+	return e.filled(ctx, args.User, plan, plan.pivoted.tree, plan.pivoted.ctes, values)
 }
 
 // filled returns a plan for one run: that of a tree with values in the place of marks.
-func (e *Engine) filled(ctx context.Context, plan *Plan, tree string, ctes int, values [][]string) (*Plan, error) {
+func (e *Engine) filled(ctx context.Context, user kalam.UserID, plan *Plan, tree string, ctes int, values [][]string) (*Plan, error) {
 	doc, err := decodeAST(tree)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (e *Engine) filled(ctx context.Context, plan *Plan, tree string, ctes int, 
 		sql: of.sql, prefix: of.prefix, tables: of.tables, params: of.params, args: of.args, operands: of.operands,
 		meetings: of.meetings, names: of.names, system: of.system, rows: of.rows, variants: map[string]*variant{},
 	}
-	if a.whole, err = e.templateOf(ctx, tree, ctes); err != nil {
+	if a.whole, err = e.parserOf(user).templateOf(ctx, tree, ctes); err != nil {
 		return nil, err
 	}
 	return &Plan{analysed: a, refs: plan.refs, hit: plan.hit, at: plan.at, once: true}, nil
@@ -184,7 +184,7 @@ func (e *Engine) filled(ctx context.Context, plan *Plan, tree string, ctes int, 
 
 // valuesOf runs a query of one column of text.
 func (e *Engine) valuesOf(ctx context.Context, p *Plan, sources []Source, args Args) ([]string, error) {
-	r, err := e.tryQuery(ctx, p, sources, args)
+	r, err := e.start(ctx, p, sources, args)
 	if err != nil {
 		return nil, err
 	}

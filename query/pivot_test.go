@@ -17,22 +17,22 @@ func TestPivotKeepsNoValues(t *testing.T) {
 		"of_alice": "of_alice BIGINT, alice_w BIGINT\n1 1",
 		"of_bob":   "of_bob BIGINT, bob_w BIGINT\n1 1",
 	} {
-		_, before := e.KeptTexts()
+		before := e.Stats().Prepared
 		w := strings.TrimPrefix(user, "of_") + "_w"
 		src := source(t, "id INT, v TEXT, w TEXT", row(big(1), txt(user), txt(w)))
 		got := e.mustText(t, sql, map[string]query.Source{"t": src})
 		if got = strings.ReplaceAll(strings.ReplaceAll(got, "DECIMAL(38,0)", "BIGINT"), `"`, ""); got != want {
 			t.Errorf("%s: got %q, want %q", user, got, want)
 		}
-		p, err := e.Analyse(context.Background(), sql)
+		p, err := e.Analyse(context.Background(), testUser, sql)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if plan, err := e.Explain(context.Background(), p, []query.Source{src}, testArgs(), false); err != nil || !strings.Contains(plan, user) {
 			t.Errorf("EXPLAIN: %v\n%s", err, plan)
 		}
-		texts, prepared := e.KeptTexts()
-		if prepared != before {
+		texts := e.KeptTexts()
+		if prepared := e.Stats().Prepared; prepared != before {
 			t.Errorf("%d statements stay prepared, %d before", prepared, before)
 		}
 		for _, s := range texts {
@@ -41,7 +41,7 @@ func TestPivotKeepsNoValues(t *testing.T) {
 			}
 		}
 	}
-	p, err := e.Analyse(context.Background(), sql)
+	p, err := e.Analyse(context.Background(), testUser, sql)
 	if err != nil || !p.CacheHit() {
 		t.Errorf("the plan is not shared: %v", err)
 	}

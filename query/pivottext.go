@@ -50,7 +50,7 @@ func withPivotLists(sql, prefix string, lexemes []sqltext.Lexeme) (string, []piv
 	for i, end := range ends {
 		b.WriteString(sql[done:end])
 		lists[i].pos = b.Len()
-		b.WriteString(" IN (" + quoteText(pivotMark(prefix, i)) + ")")
+		b.WriteString(" IN (" + QuoteText(pivotMark(prefix, i)) + ")")
 		lists[i].length = b.Len() - lists[i].pos
 		done = end
 	}

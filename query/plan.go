@@ -99,21 +99,22 @@ func newPlanCache(size int) (*planCache, error) {
 // maxCachedSQL is the length of the longest text that the plan cache keeps.
 const maxCachedSQL = 16 << 10
 
-// Analyse parses, checks and rewrites a query, or finds it in the plan cache.
+// Analyse parses, checks and rewrites a query, or finds it in the plan cache. The plan
+// is the same for every user; user is on whose account it is computed.
 // The error has CodeInvalidSQL, CodeUnsupported, CodeTooLarge or CodeEmptySQL,
 // with the position when it is known.
-func (e *Engine) Analyse(ctx context.Context, sql string) (*Plan, error) {
-	return e.analyseAs(ctx, sql, "")
+func (e *Engine) Analyse(ctx context.Context, user kalam.UserID, sql string) (*Plan, error) {
+	return e.analyseAs(ctx, user, sql, "")
 }
 
 // AnalyseInner is Analyse for a query whose rows another statement takes, such as
 // INSERT: * has no system columns there.
-func (e *Engine) AnalyseInner(ctx context.Context, sql string) (*Plan, error) {
-	return e.analyseAs(ctx, sql, "inner\x00")
+func (e *Engine) AnalyseInner(ctx context.Context, user kalam.UserID, sql string) (*Plan, error) {
+	return e.analyseAs(ctx, user, sql, "inner\x00")
 }
 
 // analyseAs keeps plans of one text apart by kind, "" for a statement of its own.
-func (e *Engine) analyseAs(ctx context.Context, sql, kind string) (*Plan, error) {
+func (e *Engine) analyseAs(ctx context.Context, user kalam.UserID, sql, kind string) (*Plan, error) {
 	exact := kind + sql
 	if p, ok := e.plans.exact.Get(exact); ok {
 		e.plans.count.hits.Add(1)
@@ -128,7 +129,10 @@ func (e *Engine) analyseAs(ctx context.Context, sql, kind string) (*Plan, error)
 		return p, nil
 	}
 	e.plans.count.misses.Add(1)
-	a, err := e.analyse(ctx, sql, kind != "")
+	if err := e.open(ctx); err != nil {
+		return nil, err
+	}
+	a, err := e.parserOf(user).analyse(ctx, sql, kind != "")
 	if err != nil {
 		return nil, err
 	}
@@ -156,21 +160,22 @@ func planOf(a *analysed, sql string) *Plan {
 	return p
 }
 
-func (e *Engine) analyse(ctx context.Context, sql string, inner bool) (*analysed, error) {
+// analyse checks and rewrites a query.
+func (p *parser) analyse(ctx context.Context, sql string, inner bool) (*analysed, error) {
 	if err := checkPlaceholders(sql); err != nil {
 		return nil, err
 	}
-	q, err := e.parser.parse(ctx, sql)
+	q, err := p.parse(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
-	c := newChecker(sql, e.prefix)
+	c := newChecker(sql, p.prefix)
 	c.query(q)
-	a := &analysed{sql: sql, prefix: e.prefix, params: c.checkParams(), variants: map[string]*variant{}}
+	a := &analysed{sql: sql, prefix: p.prefix, params: c.checkParams(), variants: map[string]*variant{}}
 	if c.err != nil {
 		return nil, c.err
 	}
-	if err := e.keepNames(ctx, c); err != nil {
+	if err := p.keepNames(ctx, c); err != nil {
 		return nil, err
 	}
 	if !inner {
@@ -193,7 +198,7 @@ func (e *Engine) analyse(ctx context.Context, sql string, inner bool) (*analysed
 	if a.pivoted, err = c.pivotedOf(q, doc); err != nil {
 		return nil, err
 	}
-	if a.whole, err = e.templateOf(ctx, doc, c.ctes); err != nil {
+	if a.whole, err = p.templateOf(ctx, doc, c.ctes); err != nil {
 		return nil, err
 	}
 	if outer, branch := splitTop(q, c); outer != nil {
@@ -209,7 +214,7 @@ func (e *Engine) analyse(ctx context.Context, sql string, inner bool) (*analysed
 
 // writeTop writes the query that pushes a LIMIT down, if the sources call for one
 // and it is not written yet. The error is that of the context.
-func (e *Engine) writeTop(ctx context.Context, a *analysed, sources []Source) error {
+func (e *Engine) writeTop(ctx context.Context, user kalam.UserID, a *analysed, sources []Source) error {
 	if len(sources) != 1 || len(sources[0].Files) == 0 || len(sources[0].Batches) == 0 {
 		return nil
 	}
@@ -219,12 +224,13 @@ func (e *Engine) writeTop(ctx context.Context, a *analysed, sources []Source) er
 	if top.outerTree == "" {
 		return nil
 	}
+	p := e.parserOf(user)
 	var err error
-	if top.outer, err = e.templateOf(ctx, top.outerTree, 0); err == nil {
-		top.branch, err = e.templateOf(ctx, top.branchTree, 0)
+	if top.outer, err = p.templateOf(ctx, top.outerTree, 0); err == nil {
+		top.branch, err = p.templateOf(ctx, top.branchTree, 0)
 	}
 	if ctx.Err() != nil {
-		return canceled(ctx)
+		return Canceled(ctx)
 	}
 	if err != nil { // The whole query serves as well.
 		e.log.Warn("query not pushed down", "error", err)
@@ -254,7 +260,7 @@ func checkPlaceholders(sql string) error {
 
 // keepNames gives the result columns whose expression was rewritten the names
 // that they would have had.
-func (e *Engine) keepNames(ctx context.Context, c *checker) error {
+func (p *parser) keepNames(ctx context.Context, c *checker) error {
 	for _, it := range c.items {
 		if str(it.original, "class") == "COLUMN_REF" {
 			cols := names(it.original, "column_names")
@@ -265,7 +271,7 @@ func (e *Engine) keepNames(ctx context.Context, c *checker) error {
 			it.item["alias"] = str(it.original, "function_name") + "()"
 			continue
 		}
-		text, err := e.parser.unparse(ctx, selectOf(it.original))
+		text, err := p.unparse(ctx, selectOf(it.original))
 		if err != nil {
 			return err
 		}
@@ -285,18 +291,18 @@ func selectOf(x node) node {
 
 // templateOf writes an encoded tree as text and checks that text in turn: what
 // DuckDB will read has passed the guard, whatever writing it has changed.
-func (e *Engine) templateOf(ctx context.Context, doc string, ctes int) (template, error) {
-	text, again, err := e.parser.rewritten(ctx, doc)
+func (p *parser) templateOf(ctx context.Context, doc string, ctes int) (template, error) {
+	text, again, err := p.rewritten(ctx, doc)
 	if err != nil {
-		return template{}, kalam.Wrap(kalam.CodeUnsupported, err, "This query cannot be processed")
+		return template{}, unprocessed(err, "query")
 	}
-	c := newChecker(text, e.prefix)
+	c := newChecker(text, p.prefix)
 	c.generated = true
 	c.query(again)
 	if c.err != nil || c.ctes != ctes {
 		return template{}, kalam.Wrap(kalam.CodeUnsupported, fmt.Errorf("%s: %w", text, c.err), "This query cannot be processed")
 	}
-	return splitTemplate(text, e.prefix+"src_"), nil
+	return splitTemplate(text, p.prefix+"src_"), nil
 }
 
 // splitTemplate cuts text at the names of sources, which begin with mark and end
@@ -363,7 +369,7 @@ func (a *analysed) restoreNames(msg string) string {
 
 // placeOf returns the offset in the analysed text that an error is about, -1
 // when it is unknown: that of the first name that the error gives.
-func (a *analysed) placeOf(de *duckError) int {
+func (a *analysed) placeOf(de *DuckError) int {
 	if a == nil || de.Name == "" {
 		return -1
 	}

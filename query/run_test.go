@@ -19,6 +19,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/worker"
 )
 
 // chat returns n rows of a chat table.
@@ -129,8 +130,8 @@ func TestScanStress(t *testing.T) {
 	if done.Load() == 0 || cancelled.Load() == 0 {
 		t.Error("the test has not tested both")
 	}
-	e.ClearChunks()
-	if c, s := query.LiveChunks(), query.LiveSources(); c != 0 || s != 0 {
+	e.forgetBatches()
+	if c, s := e.Stats().Chunks, e.Stats().InFlight; c != 0 || s != 0 {
 		t.Errorf("%d chunks and %d sources are left", c, s)
 	}
 }
@@ -175,7 +176,7 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 			rows.Close()
 			rows.Close()
-			if n := query.LiveSources(); n != 0 {
+			if n := e.Stats().InFlight; n != 0 {
 				t.Errorf("%s after %d reads: %d sources are alive", q, reads, n)
 			}
 			if _, err := rows.Next(t.Context()); err == nil {
@@ -183,8 +184,8 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 		}
 	}
-	e.ClearChunks()
-	if n := query.LiveChunks(); n != 0 {
+	e.forgetBatches()
+	if n := e.Stats().Chunks; n != 0 {
 		t.Errorf("%d chunks are alive", n)
 	}
 }
@@ -232,7 +233,7 @@ func TestCancel(t *testing.T) {
 	if _, err := e.text(ctx, "SELECT 1", testArgs(), nil); kalam.CodeOf(err) != kalam.CodeCanceled {
 		t.Errorf("cancelled before the start: %v", err)
 	}
-	if n := query.LiveSources(); n != 0 {
+	if n := e.Stats().InFlight; n != 0 {
 		t.Errorf("%d sources are alive", n)
 	}
 }
@@ -288,7 +289,11 @@ func TestSlowReader(t *testing.T) {
 	if got := e.mustText(t, "SELECT count(*) AS n FROM t", src); got != "n BIGINT\n\"60000\"" {
 		t.Error(got)
 	}
-	if s := e.Stats(); s.Running != 0 || s.Waiting != 0 {
+	s := e.Stats()
+	for deadline := time.Now().Add(time.Minute); s.Running != 0 && time.Now().Before(deadline); s = e.Stats() {
+		time.Sleep(10 * time.Millisecond) // Processes compute what nobody reads.
+	}
+	if s.Running != 0 || s.Waiting != 0 {
 		t.Errorf("running %d, waiting %d", s.Running, s.Waiting)
 	}
 	for _, rows := range open {
@@ -302,7 +307,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestMemoryLimit: a query that needs too much fails, the next one works.
 func TestMemoryLimit(t *testing.T) {
-	e := newEngine(t, func(o *query.Options) { o.MemoryLimit = "64MB" })
+	e := newEngine(t, func(o *worker.Options) { o.MemoryLimit, o.TempDir = "64MB", "" })
 	for _, q := range []string{
 		"SELECT count(*) FROM (SELECT DISTINCT md5(x::TEXT) FROM range(20000000) r(x))",
 		"SELECT list(x) FROM range(100000000) r(x)",
@@ -371,7 +376,7 @@ func TestLastingBatchesAreKept(t *testing.T) {
 		for range 5 {
 			e.mustText(t, "SELECT sum(id) AS n FROM t", map[string]query.Source{"t": src})
 		}
-		if n, want := e.ClearChunks(), min(int(id), 1); n != want {
+		if n, want := e.Stats().Chunks, int64(min(id, 1)); n != want {
 			t.Errorf("id %d: %d batches are kept, want %d", id, n, want)
 		}
 	}

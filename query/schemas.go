@@ -1,8 +1,5 @@
 package query
 
-// #include "scan.h"
-import "C"
-
 import (
 	"strconv"
 	"strings"
@@ -15,52 +12,55 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 )
 
-// maxSchemas bounds the schemas that are kept converted.
+// maxSchemas bounds the schemas that are remembered.
 const maxSchemas = 2000
 
-// schemaCache keeps schemas in DuckDB's form, by what they say.
+// Schema is the schema of a source. It is immutable.
+type Schema struct {
+	Arrow   *arrow.Schema
+	ID      uint64   // Equal for schemas that DuckDB reads alike, and for no others; never given again.
+	columns []column // In the order of Arrow.
+}
+
+// column is one column of a source.
+type column struct {
+	name string
+	cast string // SQL type that a Parquet column is cast to, "" for none.
+	json bool   // Of type JSON in queries.
+	// unfiltered keeps conditions from the Parquet reader: it believes bloom filters
+	// that lack values which are there, of BLOB columns with values that repeat and
+	// of floats beside a NaN. Files of before we wrote none have them.
+	unfiltered bool
+}
+
+// schemaCache numbers schemas by what they say.
 type schemaCache struct {
 	mu   sync.Mutex // guards what follows
 	last uint64
-	lru  *simplelru.LRU[string, *schema]
+	lru  *simplelru.LRU[string, *Schema]
 }
 
 func newSchemaCache() *schemaCache {
-	lru, err := simplelru.NewLRU(maxSchemas, func(_ string, s *schema) { s.release() })
+	lru, err := simplelru.NewLRU[string, *Schema](maxSchemas, nil)
 	if err != nil {
 		panic(err) // The size is a constant.
 	}
 	return &schemaCache{lru: lru}
 }
 
-// get returns s in DuckDB's form, which the caller releases.
-func (sc *schemaCache) get(c *conn, s *arrow.Schema) (*schema, error) {
+// get returns the Schema that says what s says.
+func (sc *schemaCache) get(s *arrow.Schema) *Schema {
 	key := schemaKey(s)
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	if found, ok := sc.lru.Get(key); ok {
-		C.kalam_schema_retain(found.c)
-		return found, nil
+		return found
 	}
 	sc.last++
-	made, err := newSchema(c, s, sc.last)
-	if err != nil {
-		return nil, err
-	}
+	made := &Schema{Arrow: s, ID: sc.last, columns: columnsOf(s)}
 	sc.lru.Add(key, made)
-	C.kalam_schema_retain(made.c)
-	return made, nil
+	return made
 }
-
-// clear lets go of every schema.
-func (sc *schemaCache) clear() {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.lru.Purge()
-}
-
-// release ends one use of s.
-func (s *schema) release() { C.kalam_schema_release(s.c) }
 
 // schemaKey returns a text that is equal for schemas that DuckDB reads alike.
 func schemaKey(s *arrow.Schema) string {
@@ -117,7 +117,7 @@ func sqlType(t kalam.DataType) string {
 }
 
 // isOurs reports whether every column has a type of ours.
-func (s *schema) isOurs() bool {
+func (s *Schema) isOurs() bool {
 	for _, c := range s.columns {
 		if c.cast == "" {
 			return false
@@ -127,7 +127,7 @@ func (s *schema) isOurs() bool {
 }
 
 // nothing returns a SELECT of one row of NULLs with the columns of s that are visible.
-func (s *schema) nothing(visible func(column string) (string, bool)) string {
+func (s *Schema) nothing(visible func(column string) (string, bool)) string {
 	var items []string
 	for _, c := range s.columns {
 		if name, ok := visible(c.name); ok {
@@ -135,7 +135,7 @@ func (s *schema) nothing(visible func(column string) (string, bool)) string {
 			if c.json {
 				typ = "JSON"
 			}
-			items = append(items, "CAST(NULL AS "+typ+") AS "+quoteName(name))
+			items = append(items, "CAST(NULL AS "+typ+") AS "+QuoteName(name))
 		}
 	}
 	return "SELECT " + strings.Join(items, ", ")

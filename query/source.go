@@ -1,18 +1,12 @@
 package query
 
-// #include "scan.h"
-import "C"
-
 import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
-
-	"github.com/kalamlake/kalam"
 )
 
 // Source is what one table reference reads: the rows of its files, in their
@@ -26,7 +20,7 @@ type Source struct {
 
 // File is a Parquet file.
 type File struct {
-	Path string // Absolute, inside one of Options.LakeDirs.
+	Path string // Absolute, inside one of the lake's directories.
 	// Layout says where the file has the columns of the source. nil: it has them all,
 	// in their order and under their names.
 	Layout *Layout
@@ -46,7 +40,7 @@ type Batch struct {
 // shaped is a source as the text of a statement sees it: what decides the text
 // and nothing of the rows.
 type shaped struct {
-	schema *schema
+	schema *Schema
 	groups []fileGroup
 	scan   bool // The batches are read, if only to give no rows.
 	plain  bool // JSON stays text, as files hold it.
@@ -62,7 +56,7 @@ type fileGroup struct {
 
 // key returns a text that is equal for sources whose text is equal.
 func (s *shaped) key(b *strings.Builder) {
-	b.WriteString(strconv.FormatUint(s.schema.id, 36))
+	b.WriteString(strconv.FormatUint(s.schema.ID, 36))
 	for _, g := range s.groups {
 		fmt.Fprintf(b, "f%d,%t", g.first, g.dead)
 		g.layout.key(b)
@@ -74,7 +68,7 @@ func (s *shaped) key(b *strings.Builder) {
 }
 
 // shapeOf decides how src is read.
-func shapeOf(src *Source, s *schema) (*shaped, error) {
+func shapeOf(src *Source, s *Schema) (*shaped, error) {
 	out := &shaped{schema: s, scan: len(src.Batches) > 0 || len(src.Files) == 0}
 	whole := wholeLayout(s)
 	for i, f := range src.Files {
@@ -108,7 +102,7 @@ func (s *shaped) branches(i, param int, visible func(column string) (string, boo
 		var items []string
 		for _, c := range s.schema.columns {
 			if name, ok := visible(c.name); ok {
-				items = append(items, s.typed(c, quoteName(c.name))+" AS "+quoteName(name))
+				items = append(items, s.typed(c, QuoteName(c.name))+" AS "+QuoteName(name))
 			}
 		}
 		out = append(out, fmt.Sprintf("SELECT %s FROM kalam_scan(%d)", strings.Join(items, ", "), i))
@@ -133,7 +127,7 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int, visible func(string) (st
 		if c.cast != "" {
 			value = "CAST(" + value + " AS " + c.cast + ")"
 		}
-		items = append(items, s.typed(c, value)+" AS "+quoteName(name))
+		items = append(items, s.typed(c, value)+" AS "+QuoteName(name))
 	}
 	text := fmt.Sprintf("SELECT %s FROM read_parquet($%d) AS r%s", strings.Join(items, ", "), param, g.layout.names())
 	if g.dead {
@@ -151,105 +145,31 @@ func (s *shaped) typed(c column, value string) string {
 	return value
 }
 
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+// QuoteName returns a name as SQL has it.
+func QuoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// QuoteText returns a text literal.
+func QuoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// statementSources hands the sources of a statement to the functions in C. The
-// caller releases the result.
-func statementSources(c *conn, cache *chunkCache, sources []Source, shapes []*shaped) (*C.kalam_sources, error) {
-	out := C.kalam_sources_new(C.idx_t(len(sources)))
-	if out == nil {
-		return nil, errNoMemory
-	}
-	for i := range sources {
-		err := setBatches(out, i, c, cache, &sources[i], shapes[i])
-		if err == nil {
-			err = setDead(out, i, &sources[i], shapes[i])
-		}
-		if err != nil {
-			C.kalam_sources_release(out)
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// parts collects the arguments of kalam_sources_set.
-type parts struct {
-	chunks []*C.kalam_chunk
-	live   []uint32
-	end    []uint32
-	whole  []bool
-}
-
-func setBatches(out *C.kalam_sources, i int, c *conn, cache *chunkCache, src *Source, s *shaped) error {
-	if !s.scan {
-		return nil
-	}
-	p := parts{}
-	defer func() { releaseChunks(p.chunks) }()
-	for _, b := range src.Batches {
-		if b.Live != nil && len(b.Live) == 0 || b.Record.NumRows() == 0 {
-			continue
-		}
-		pieces, err := cache.chunksOf(c, s.schema, &b)
-		if err != nil {
-			return err
-		}
-		if err := p.add(pieces, b); err != nil {
-			return err
-		}
-	}
-	ok := C.kalam_sources_set(out, C.idx_t(i), s.schema.c, C.idx_t(len(p.chunks)),
-		first(p.chunks), (*C.uint32_t)(first(p.live)), (*C.uint32_t)(first(p.end)), (*C.bool)(first(p.whole)))
-	if !ok {
-		return errNoMemory
-	}
-	return nil
-}
-
-// add adds the pieces of a batch, which it takes over, with their shares of the
-// live rows.
-func (p *parts) add(pieces []*C.kalam_chunk, b Batch) error {
-	p.chunks = append(p.chunks, pieces...)
-	live, rows := b.Live, uint32(b.Record.NumRows())
-	for k := range pieces {
-		from := uint32(k * maxChunkRows)
-		end := min(from+maxChunkRows, rows)
-		for len(live) > 0 && live[0] >= from && live[0] < end {
-			p.live = append(p.live, live[0]-from)
-			live = live[1:]
-		}
-		p.end = append(p.end, uint32(len(p.live)))
-		p.whole = append(p.whole, b.Live == nil)
-	}
-	if len(live) > 0 { // The scan does not check them again.
-		return kalam.Errorf(kalam.CodeInternal, "live row %d of a batch of %d rows is out of order or range", live[0], rows)
-	}
-	return nil
-}
-
-func setDead(out *C.kalam_sources, i int, src *Source, s *shaped) error {
-	any := false
+// input returns what of src the text of its shape does not hold.
+func (s *shaped) input(src *Source) Input {
+	in := Input{Schema: s.schema, Scan: s.scan, Batches: src.Batches}
 	for _, g := range s.groups {
-		any = any || g.dead
-	}
-	if !any {
-		return nil
-	}
-	var dead, end []uint32
-	for _, f := range src.Files {
-		if f.Dead != nil {
-			dead = append(dead, f.Dead.ToArray()...)
+		if g.dead {
+			in.Dead = make([]*roaring.Bitmap, len(src.Files))
 		}
-		end = append(end, uint32(len(dead)))
 	}
-	if !C.kalam_sources_dead(out, C.idx_t(i), C.idx_t(len(end)), (*C.uint32_t)(first(dead)), (*C.uint32_t)(first(end))) {
-		return errNoMemory
+	for i := range in.Dead {
+		in.Dead[i] = src.Files[i].Dead
 	}
-	return nil
+	return in
 }
 
-// first returns the address of the first element, nil when there is none.
-func first[T any](s []T) *T { return unsafe.SliceData(s) }
+// paths returns the paths of a group's files.
+func (g *fileGroup) paths() []string {
+	out := make([]string, len(g.files))
+	for i, f := range g.files {
+		out[i] = f.Path
+	}
+	return out
+}

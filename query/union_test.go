@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/worker"
 )
 
 // modelColumns is the table of the random tests.
@@ -301,7 +302,7 @@ func (m *model) plain(q string) ([]string, error) {
 // TestNaturalOrder reads a large table whose rows must come in the order of
 // files and batches, with all threads that DuckDB has.
 func TestNaturalOrder(t *testing.T) {
-	e := newEngine(t, func(o *query.Options) { o.Threads = 4 })
+	e := newEngine(t, func(o *worker.Options) { o.Threads = 4 })
 	schema := columnsOf(t, "id BIGINT, body TEXT")
 	src := query.Source{Schema: schema}
 	id := int64(0)

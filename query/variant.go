@@ -1,7 +1,6 @@
 package query
 
 import (
-	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -35,28 +34,26 @@ const maxVariants = 8
 // lastVariant numbers the variants.
 type lastVariant struct{ atomic.Uint64 }
 
-// variant returns the text for sources of these shapes. casts are the result
-// columns that become text, nil for none. types tells the types of the meetings. The
-// error is that of an operand that is not of the type that it meets.
+// variant returns the text for sources of these shapes. types tells the types of the
+// meetings. The error is that of types, or of an operand that is not of the type that
+// it meets.
 func (a *analysed) variant(
-	shapes []*shaped, casts *resultCasts, last *lastVariant, types func() []kalam.DataType,
+	shapes []*shaped, last *lastVariant, types func() ([]kalam.DataType, error),
 ) (*variant, error) {
 	var key strings.Builder
 	for _, s := range shapes {
 		s.key(&key)
 	}
-	if casts != nil {
-		fmt.Fprint(&key, "text", casts.text)
-	}
 	if v, ok := a.variantOf(key.String()); ok {
 		return v, nil
 	}
-	v, err := a.compose(shapes, types())
+	found, err := types()
 	if err != nil {
 		return nil, err
 	}
-	if casts != nil {
-		v.sql = casts.around(v.sql)
+	v, err := a.compose(shapes, found)
+	if err != nil {
+		return nil, err
 	}
 	v.id = last.Add(1)
 	a.mu.Lock()
@@ -114,9 +111,9 @@ func (a *analysed) wholeRows(text string, shapes []*shaped) string {
 		var fields []string
 		row := ""
 		for _, c := range shapes[i].schema.columns {
-			value := quoteName(alias) + "." + quoteName(c.name)
+			value := QuoteName(alias) + "." + QuoteName(c.name)
 			if systemColumnOf(c.name) == 0 {
-				fields = append(fields, quoteName(c.name)+" := "+value)
+				fields = append(fields, QuoteName(c.name)+" := "+value)
 			}
 			if strings.EqualFold(c.name, alias) {
 				row = value // A column of that name comes before the row.
@@ -128,28 +125,4 @@ func (a *analysed) wholeRows(text string, shapes []*shaped) string {
 		text = strings.ReplaceAll(text, rowName(a.prefix, i), row)
 	}
 	return text
-}
-
-// resultCasts are the result columns and which of them become text.
-type resultCasts struct {
-	names []string
-	text  []bool
-}
-
-// around returns the query with those columns as text. Names and order stay.
-func (c *resultCasts) around(sql string) string {
-	var list, cols strings.Builder
-	for i, name := range c.names {
-		value := fmt.Sprintf("c%d", i)
-		if i > 0 {
-			list.WriteString(", ")
-			cols.WriteString(", ")
-		}
-		cols.WriteString(value)
-		if c.text[i] {
-			value = "CAST(" + value + " AS VARCHAR)"
-		}
-		list.WriteString(value + " AS " + quoteName(name))
-	}
-	return "SELECT " + list.String() + " FROM (" + sql + ") AS r(" + cols.String() + ")"
 }

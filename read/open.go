@@ -55,7 +55,7 @@ func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o O
 	if o.Inner {
 		analyse = c.Query.AnalyseInner
 	}
-	plan, err := analyse(ctx, sql)
+	plan, err := analyse(ctx, c.Principal.User, sql)
 	if err != nil {
 		return nil, err
 	}

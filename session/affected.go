@@ -33,7 +33,7 @@ func (s *Session) startWith(ctx context.Context, with dialect.RawSQL, edits sqlt
 	if with.SQL == "" {
 		return nil
 	}
-	if err := s.Query.CheckWith(ctx, with.SQL); err != nil {
+	if err := s.Query.CheckWith(ctx, s.Principal.User, with.SQL); err != nil {
 		return edits.Place(err, with.Pos)
 	}
 	s.with = with.SQL
@@ -60,7 +60,7 @@ func withQuery(with, sql string) string {
 // query composes the query for the rows: _seq, all columns, and then the new values of
 // an UPDATE.
 func (a *affectedRows) query(ctx context.Context, s *Session, t *kalam.Table) (string, *paramSet, error) {
-	if err := s.Query.CheckExpr(ctx, a.where.SQL); err != nil {
+	if err := s.Query.CheckExpr(ctx, s.Principal.User, a.where.SQL); err != nil {
 		return "", nil, a.edits.Place(err, a.where.Pos)
 	}
 	params := newParamSet(s.params)
@@ -75,14 +75,14 @@ func (a *affectedRows) query(ctx context.Context, s *Session, t *kalam.Table) (s
 			if isSimple(x) {
 				continue
 			}
-			if err := s.Query.CheckExpr(ctx, x.Text); err != nil {
+			if err := s.Query.CheckExpr(ctx, s.Principal.User, x.Text); err != nil {
 				return "", nil, a.edits.Place(err, x.Pos)
 			}
 			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
 		}
 	}
 	if a.from.SQL != "" {
-		if err := s.Query.CheckFrom(ctx, a.from.SQL); err != nil {
+		if err := s.Query.CheckFrom(ctx, s.Principal.User, a.from.SQL); err != nil {
 			return "", nil, a.edits.Place(err, a.from.Pos)
 		}
 		from += ", " + params.rewrite(a.from.SQL)

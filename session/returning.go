@@ -174,7 +174,7 @@ func (s *Session) returningQuery(ctx context.Context, a *answer) (string, []kala
 			sql.WriteString("*")
 			continue
 		}
-		if err := s.Query.CheckExpr(ctx, x.SQL); err != nil {
+		if err := s.Query.CheckExpr(ctx, s.Principal.User, x.SQL); err != nil {
 			return "", nil, a.edits.Place(err, x.Pos)
 		}
 		sql.WriteString(params.rewrite(x.SQL))

@@ -162,7 +162,7 @@ func (s *Session) namesOfReturning(
 }
 
 func (s *Session) namesOfQuery(ctx context.Context, sql string, add func(dialect.Name)) {
-	plan, err := s.Query.Analyse(ctx, newParamSet(nil).rewrite(sql))
+	plan, err := s.Query.Analyse(ctx, s.Principal.User, newParamSet(nil).rewrite(sql))
 	if err != nil {
 		return
 	}

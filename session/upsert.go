@@ -246,7 +246,7 @@ func (s *Session) conflictQuery(
 		if isSimple(x) {
 			continue
 		}
-		if err := s.Query.CheckExpr(ctx, x.Text); err != nil {
+		if err := s.Query.CheckExpr(ctx, s.Principal.User, x.Text); err != nil {
 			return "", nil, st.Edits.Place(err, x.Pos)
 		}
 		fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
@@ -261,7 +261,7 @@ func (s *Session) conflictQuery(
 	}
 	fmt.Fprintf(&sql, "} AS excluded FROM %s.rows) ON %s.%s = _excluded_row", excludedRelation, q, rowColumn)
 	if oc.Where != "" {
-		if err := s.Query.CheckExpr(ctx, oc.Where); err != nil {
+		if err := s.Query.CheckExpr(ctx, s.Principal.User, oc.Where); err != nil {
 			return "", nil, st.Edits.Place(err, oc.WherePos)
 		}
 		fmt.Fprintf(&sql, " WHERE (%s)", params.rewrite(oc.Where))

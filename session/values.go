@@ -162,7 +162,7 @@ func (s *Session) evaluateTogether(
 	sql.WriteString("SELECT ")
 	used := newParamSet(s.params)
 	for i, d := range list {
-		if err := s.Query.CheckExpr(ctx, d.expr.Text); err != nil {
+		if err := s.Query.CheckExpr(ctx, s.Principal.User, d.expr.Text); err != nil {
 			return edits.Place(err, d.expr.Pos)
 		}
 		if i > 0 {

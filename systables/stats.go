@@ -62,7 +62,8 @@ func (s *Stats) Tables() []Table {
 // rows lists counters and gauges of the server: our own names, then those of
 // KalamDB. What the operating system does not tell has no row.
 func (s *Stats) rows(ctx context.Context, _ Viewer) ([][]kalam.Value, error) {
-	stats := append(s.own(), s.process()...)
+	stats := append(s.own(), s.workers()...)
+	stats = append(stats, s.process()...)
 	stats = append(stats, s.build()...)
 	stats = append(stats, s.catalog()...)
 	jobs, err := s.jobs(ctx)
@@ -75,6 +76,23 @@ func (s *Stats) rows(ctx context.Context, _ Viewer) ([][]kalam.Value, error) {
 		rows = append(rows, []kalam.Value{kalam.Text(st.name), kalam.Text(st.value)})
 	}
 	return append(rows, s.lagRows()...), nil
+}
+
+// workers tells of the processes that run queries.
+func (s *Stats) workers() []stat {
+	q := s.Query()
+	return []stat{
+		{"query_isolation", q.Where()},
+		number("query_workers", int64(q.Workers)),
+		number("query_workers_busy", int64(q.Busy)),
+		number("query_workers_slow", int64(q.Slow)),
+		number("query_workers_started", q.Started),
+		number("query_workers_killed", q.Killed),
+		number("query_workers_died", q.Died),
+		number("query_workers_memory_bytes", q.Memory),
+		number("query_shared_bytes", q.Shared),
+		number("query_results_waiting_bytes", q.Spooled),
+	}
 }
 
 func (s *Stats) own() []stat {

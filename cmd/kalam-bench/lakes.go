@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kalamlake/kalam/query/querytest"
+	"github.com/kalamlake/kalam/query/worker/querytest"
 )
 
 // flush flushes a table and returns how long the job ran.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam/link/wire"
-	"github.com/kalamlake/kalam/query/querytest"
+	"github.com/kalamlake/kalam/query/worker/querytest"
 )
 
 // measurePoint times a read by primary key against a round trip over TCP to a

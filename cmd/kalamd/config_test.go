@@ -96,6 +96,8 @@ func TestEveryKey(t *testing.T) {
 			value = `"allow"`
 		case "protocol.events":
 			value = `"kalamdb"`
+		case "query.isolation":
+			value = `"none"`
 		case "query.dialect":
 			value = `"duckdb"`
 		case "log.format":

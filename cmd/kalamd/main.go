@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kalamlake/kalam/api"
+	"github.com/kalamlake/kalam/query/worker"
 )
 
 // Set by the linker (scripts/toolchain).
@@ -22,6 +23,7 @@ var (
 )
 
 func main() {
+	worker.Main()
 	keepPrivate()
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam/link/wire"
+	"github.com/kalamlake/kalam/query/worker"
 )
 
 // serveInstead makes the test binary be kalamd, so that tests can kill a server
@@ -22,6 +23,7 @@ import (
 const serveInstead = "KALAMD_TEST_SERVE"
 
 func TestMain(m *testing.M) {
+	worker.Main()
 	if os.Getenv(serveInstead) != "" {
 		main()
 		return

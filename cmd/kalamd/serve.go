@@ -120,7 +120,8 @@ func (m *Main) logStart(log *slog.Logger) {
 func (m *Main) logOpened(log *slog.Logger, e *engine.Engine) {
 	cfg := e.Config()
 	log.Info("data directory opened", slog.Int64("buffer_bytes", sizeOf(cfg.BufferPath())),
-		slog.Int("tables", len(e.Catalog().Tables(""))), slog.Int("resumed_jobs", len(e.Catalog().ActiveJobs())))
+		slog.Int("tables", len(e.Catalog().Tables(""))), slog.Int("resumed_jobs", len(e.Catalog().ActiveJobs())),
+		slog.String("query_isolation", e.Isolation()))
 	if cfg.Buffer.Relaxed() {
 		log.Warn("buffer.durability is relaxed: a crash loses what was written in the last 100 ms")
 	}

@@ -46,6 +46,7 @@ const (
 	CodeTimeout              Code = "TIMEOUT"
 	CodeBodyTooLarge         Code = "BODY_TOO_LARGE"
 	CodeResourceExhausted    Code = "RESOURCE_EXHAUSTED"
+	CodeUnavailable          Code = "UNAVAILABLE"
 	CodeMissingAuthorization Code = "MISSING_AUTHORIZATION"
 	CodeTokenExpired         Code = "TOKEN_EXPIRED"
 	CodeInvalidCredentials   Code = "INVALID_CREDENTIALS" //nolint:gosec // The name of an error.
@@ -179,7 +180,8 @@ type Health struct {
 	UptimeSeconds       int64    `json:"uptime_seconds"`
 	BuildDate           string   `json:"build_date,omitempty"`
 	Build               string   `json:"build,omitempty"`
-	Reason              string   `json:"reason,omitempty"` // Why Status is degraded.
+	Reason              string   `json:"reason,omitempty"`    // Why Status is degraded.
+	Isolation           string   `json:"isolation,omitempty"` // Where queries run, and what holds for them there.
 	ActiveConnections   *int64   `json:"active_connections,omitempty"`
 	ActiveSubscriptions *int64   `json:"active_subscriptions,omitempty"`
 	QueriesPerSecond    *float64 `json:"queries_per_second,omitempty"`

@@ -115,6 +115,15 @@ func (c *Conn) read() (f Frame, err error) {
 	return f, err
 }
 
+// Own returns the payload of f, the last frame that was read, as the caller's.
+func (c *Conn) Own(f Frame) []byte {
+	if len(f.Payload) > readSize {
+		c.frame = nil
+		return f.Payload
+	}
+	return append([]byte(nil), f.Payload...)
+}
+
 func closeFiles(files []*os.File) {
 	for _, f := range files {
 		_ = f.Close() // They were never read from.

@@ -191,3 +191,9 @@ func (p *Process) statm(field int) (int64, error) {
 // LowerPriority lets every other process go first. It cannot be taken back: whoever
 // wants a process of normal priority starts a new one.
 func (p *Process) LowerPriority() error { return unix.Setpriority(unix.PRIO_PGRP, p.PID(), 10) }
+
+// Pause stops the process until Continue. Kill ends it all the same.
+func (p *Process) Pause() error { return unix.Kill(-p.PID(), unix.SIGSTOP) }
+
+// Continue ends a pause.
+func (p *Process) Continue() error { return unix.Kill(-p.PID(), unix.SIGCONT) }

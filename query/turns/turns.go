@@ -69,6 +69,24 @@ func (q *Queue) Enter(ctx context.Context, user kalam.UserID) (leave func(), err
 	return func() { once.Do(func() { q.leave(user) }) }, nil
 }
 
+// TryEnter is Enter for one who does not wait; ok is false when it is not user's turn.
+func (q *Queue) TryEnter(user kalam.UserID) (leave func(), ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.users[user]
+	if s == nil {
+		s = &share{user: user}
+	}
+	if q.free == 0 || s.held >= q.perUser || s.waiting.Len() > 0 {
+		return nil, false
+	}
+	q.users[user] = s
+	q.free--
+	s.held++
+	var once sync.Once
+	return func() { once.Do(func() { q.leave(user) }) }, true
+}
+
 // ask takes a free place, or a place in the line; given is closed when its turn came.
 func (q *Queue) ask(user kalam.UserID) (given chan struct{}, waiting *list.Element, err error) {
 	q.mu.Lock()

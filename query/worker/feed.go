@@ -1,4 +1,4 @@
-package query
+package worker
 
 // #include <stdlib.h>
 // #include "scan.h"
@@ -10,6 +10,8 @@ import (
 	"runtime/cgo"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam/query"
 )
 
 // feedAhead is the number of chunks that are made before the scan asks for them.
@@ -58,7 +60,7 @@ func (f *feed) add(c *conn, s *schema, rec arrow.RecordBatch) error {
 		case f.chunks <- chunk:
 		case <-f.ctx.Done():
 			C.kalam_chunk_release(chunk)
-			return canceled(f.ctx)
+			return query.Canceled(f.ctx)
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package query
+package worker
 
 // #include <stdlib.h>
 // #include "scan.h"
@@ -15,33 +15,23 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query"
 )
 
 // maxChunkRows is the number of rows of DuckDB's data chunks.
 const maxChunkRows = 2048
 
-// schema is an Arrow schema in DuckDB's form. It is immutable.
+// schema is a schema in DuckDB's form. It is immutable.
 type schema struct {
-	c       *C.kalam_schema
-	arrow   *arrow.Schema
-	id      uint64   // Distinguishes schemas for the whole life of the process.
-	columns []column // In the order of arrow.
+	c     *C.kalam_schema
+	arrow *arrow.Schema
+	id    uint64 // Of the query.Schema.
 }
 
-// column is one column of a source.
-type column struct {
-	name string
-	cast string // SQL type that a Parquet column is cast to, "" for none.
-	json bool   // Of type JSON in queries.
-	// unfiltered keeps conditions from the Parquet reader: it believes bloom filters
-	// that lack values which are there, of BLOB columns with values that repeat and
-	// of floats beside a NaN. Files of before we wrote none have them.
-	unfiltered bool
-}
-
-// newSchema converts s on a connection. The caller closes it.
-func newSchema(c *conn, s *arrow.Schema, id uint64) (*schema, error) {
-	out := &schema{arrow: s, id: id, columns: columnsOf(s)}
+// newSchema converts a schema on a connection. The caller releases it.
+func newSchema(c *conn, from *query.Schema) (*schema, error) {
+	s := from.Arrow
+	out := &schema{arrow: s, id: from.ID}
 	names := make([]*C.char, s.NumFields()+1)
 	for i := range s.NumFields() {
 		names[i] = C.CString(s.Field(i).Name)
@@ -87,18 +77,18 @@ func takeError(msg *C.char) error {
 		return errors.New("out of memory")
 	}
 	defer C.free(unsafe.Pointer(msg))
-	return parseDuckError(C.GoString(msg))
+	return query.ParseDuckError(C.GoString(msg))
 }
 
 // newChunk converts a batch of at most maxChunkRows rows. The chunk shares the
 // batch's memory and keeps it alive.
 func newChunk(c *conn, s *schema, rec arrow.RecordBatch) (*C.kalam_chunk, error) {
-	if int(rec.NumCols()) != len(s.columns) {
-		return nil, kalam.Errorf(kalam.CodeInternal, "a batch has %d columns, its source %d", rec.NumCols(), len(s.columns))
+	if int(rec.NumCols()) != s.arrow.NumFields() {
+		return nil, kalam.Errorf(kalam.CodeInternal, "a batch has %d columns, its source %d", rec.NumCols(), s.arrow.NumFields())
 	}
 	for i, col := range rec.Columns() {
 		if !arrow.TypeEqual(col.DataType(), s.arrow.Field(i).Type) {
-			return nil, kalam.Errorf(kalam.CodeInternal, "column %s of a batch is %s, of its source %s", s.columns[i].name, col.DataType(), s.arrow.Field(i).Type)
+			return nil, kalam.Errorf(kalam.CodeInternal, "column %s of a batch is %s, of its source %s", s.arrow.Field(i).Name, col.DataType(), s.arrow.Field(i).Type)
 		}
 	}
 	p, release := exportBatch(rec)

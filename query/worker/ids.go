@@ -1,4 +1,4 @@
-package query
+package worker
 
 // #include <stdint.h>
 // #include <stdlib.h>
@@ -11,25 +11,20 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// nextID makes the values of SNOWFLAKE_ID(). The C functions reach it through a
-// cgo.Handle.
-type nextID func() (int64, error)
+// NextIDs fills out with new values of SNOWFLAKE_ID(). It is called from any thread.
+type NextIDs func(out []int64) error
 
 // kalamNextIDs fills out with n new ids. It returns the text of an error, which
 // the caller frees, or nil.
 //
 //export kalamNextIDs
 func kalamNextIDs(ids C.uintptr_t, out *C.int64_t, n C.size_t) *C.char {
-	next, _ := cgo.Handle(ids).Value().(nextID)
+	next, _ := cgo.Handle(ids).Value().(NextIDs)
 	if next == nil {
 		return C.CString("SNOWFLAKE_ID() is not available here")
 	}
-	for i := range unsafe.Slice((*int64)(out), int(n)) {
-		id, err := next()
-		if err != nil {
-			return C.CString(err.Error())
-		}
-		unsafe.Slice((*int64)(out), int(n))[i] = id
+	if err := next(unsafe.Slice((*int64)(out), int(n))); err != nil {
+		return C.CString(err.Error())
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package query
+package worker
 
 // #include <stdlib.h>
 // #include "scan.h"
@@ -19,6 +19,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/query"
 )
 
 // instance is one DuckDB database in memory.
@@ -81,7 +82,7 @@ func (c *conn) exec(sql string) error {
 	var res mapping.Result
 	defer mapping.DestroyResult(&res)
 	if mapping.Query(c.c, sql, &res) == mapping.StateError {
-		return parseDuckError(mapping.ResultError(&res))
+		return query.ParseDuckError(mapping.ResultError(&res))
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ const interruptPause = time.Millisecond
 // error is then ctx's.
 func (c *conn) call(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
-		return canceled(ctx)
+		return query.Canceled(ctx)
 	}
 	if ctx.Done() == nil {
 		return f()
@@ -119,7 +120,7 @@ func (c *conn) call(ctx context.Context, f func() error) error {
 		<-stopped // Otherwise it could interrupt the connection's next statement.
 	}
 	if err != nil && !errors.Is(err, io.EOF) && ctx.Err() != nil {
-		return canceled(ctx)
+		return query.Canceled(ctx)
 	}
 	return err
 }
@@ -137,14 +138,14 @@ func (c *conn) prepare(sql string) (*statement, error) {
 	defer mapping.DestroyExtracted(&extracted)
 	switch n {
 	case 0:
-		return nil, parseDuckError(mapping.ExtractStatementsError(extracted))
+		return nil, query.ParseDuckError(mapping.ExtractStatementsError(extracted))
 	case 1:
 	default:
 		return nil, fmt.Errorf("prepare: %d statements in one", n)
 	}
 	st := &statement{}
 	if mapping.PrepareExtractedStatement(c.c, extracted, 0, &st.p) == mapping.StateError {
-		err := parseDuckError(mapping.PrepareError(st.p))
+		err := query.ParseDuckError(mapping.PrepareError(st.p))
 		mapping.DestroyPrepare(&st.p)
 		return nil, err
 	}
@@ -161,14 +162,14 @@ func (st *statement) start(stream bool) (*result, error) {
 	if stream {
 		state := C.kalam_stream(C.duck(st.p.Ptr), (*C.duck)(unsafe.Pointer(&pending.Ptr)))
 		if state != 0 {
-			return nil, parseDuckError(mapping.PendingError(pending))
+			return nil, query.ParseDuckError(mapping.PendingError(pending))
 		}
 	} else if mapping.PendingPrepared(st.p, &pending) == mapping.StateError {
-		return nil, parseDuckError(mapping.PendingError(pending))
+		return nil, query.ParseDuckError(mapping.PendingError(pending))
 	}
 	r := &result{}
 	if mapping.ExecutePending(pending, &r.res) == mapping.StateError {
-		err := parseDuckError(mapping.ResultError(&r.res))
+		err := query.ParseDuckError(mapping.ResultError(&r.res))
 		r.close()
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func (r *result) describe() error {
 		names[i] = mapping.ColumnName(&r.res, i)
 		types[i] = mapping.ColumnLogicalType(&r.res, i)
 		r.types[i] = mapping.GetTypeId(types[i])
-		r.exotic[i] = isExotic(types[i])
+		r.exotic[i] = isExotic(types[i], maxNesting)
 	}
 	defer func() {
 		for i := range types {
@@ -245,8 +246,16 @@ func jsonMarked(f arrow.Field, t mapping.LogicalType) arrow.Field {
 	return f
 }
 
-// isExotic reports whether DuckDB's Arrow form of t loses values.
-func isExotic(t mapping.LogicalType) bool {
+// maxNesting is how deep the types of a result column are nested; those that are nested
+// deeper, which Arrow's streams do not take, become text.
+const maxNesting = 60
+
+// isExotic reports whether DuckDB's Arrow form of t loses values, or is nested deeper than
+// depth.
+func isExotic(t mapping.LogicalType, depth int) bool {
+	if depth == 0 {
+		return true
+	}
 	var inner []mapping.LogicalType
 	switch mapping.GetTypeId(t) {
 	case mapping.TypeUHugeInt, mapping.TypeBit, mapping.TypeBigNum, mapping.TypeTimeTZ, mapping.TypeVariant, mapping.TypeGeometry:
@@ -268,7 +277,7 @@ func isExotic(t mapping.LogicalType) bool {
 	}
 	exotic := false
 	for i := range inner {
-		exotic = exotic || isExotic(inner[i])
+		exotic = exotic || isExotic(inner[i], depth-1)
 		mapping.DestroyLogicalType(&inner[i])
 	}
 	return exotic
@@ -280,7 +289,7 @@ func (r *result) fetch() (arrow.RecordBatch, error) {
 	chunk := mapping.FetchChunk(r.res)
 	if chunk.Ptr == nil {
 		if msg := mapping.ResultError(&r.res); msg != "" {
-			return nil, parseDuckError(msg)
+			return nil, query.ParseDuckError(msg)
 		}
 		return nil, io.EOF
 	}
@@ -308,7 +317,7 @@ func errorOf(ed *mapping.ErrorData) error {
 	if !mapping.ErrorDataHasError(*ed) {
 		return nil
 	}
-	return parseDuckError(mapping.ErrorDataMessage(*ed))
+	return query.ParseDuckError(mapping.ErrorDataMessage(*ed))
 }
 
 // textsOf runs a prepared statement that takes one text and gives one row of

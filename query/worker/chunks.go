@@ -1,4 +1,4 @@
-package query
+package worker
 
 // #include "scan.h"
 import "C"
@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam/query"
 )
 
 // chunkCacheBytes bounds the batches that the chunk cache keeps alive.
@@ -35,6 +37,7 @@ type chunkCache struct {
 	gone    map[uint64]struct{} // Batches that were forgotten, which a query may still read.
 	hits    int64
 	misses  int64
+	eager   bool // Batches are kept from their first use on.
 }
 
 // chunkEntry holds a reference to the batch and one to each of its chunks.
@@ -52,7 +55,7 @@ func newChunkCache() *chunkCache {
 
 // chunksOf returns the chunks of b, one per maxChunkRows rows. The caller
 // releases each.
-func (cc *chunkCache) chunksOf(c *conn, s *schema, b *Batch) ([]*C.kalam_chunk, error) {
+func (cc *chunkCache) chunksOf(c *conn, s *schema, b *query.Batch) ([]*C.kalam_chunk, error) {
 	pieces, keep := cc.lookup(s, b.ID)
 	if pieces != nil {
 		return pieces, nil
@@ -106,6 +109,9 @@ func (cc *chunkCache) lookup(s *schema, id uint64) (pieces []*C.kalam_chunk, kee
 	if id == 0 {
 		return nil, false
 	}
+	if cc.eager {
+		return nil, true
+	}
 	if _, again := cc.seen[id]; again {
 		delete(cc.seen, id)
 		return nil, true
@@ -131,7 +137,9 @@ func (cc *chunkCache) forget(id uint64) {
 		cc.removeLocked(el)
 	}
 	delete(cc.seen, id)
-	note(cc.gone, id)
+	if !cc.eager { // Then whoever forgets may give the batch again.
+		note(cc.gone, id)
+	}
 }
 
 func retainChunks(pieces []*C.kalam_chunk) []*C.kalam_chunk {
@@ -141,7 +149,7 @@ func retainChunks(pieces []*C.kalam_chunk) []*C.kalam_chunk {
 	return append([]*C.kalam_chunk(nil), pieces...)
 }
 
-func (cc *chunkCache) add(s *schema, b *Batch, pieces []*C.kalam_chunk) {
+func (cc *chunkCache) add(s *schema, b *query.Batch, pieces []*C.kalam_chunk) {
 	size := sizeOf(b.Record) + int64(len(pieces))*(pieceBytes+columnBytes*b.Record.NumCols())
 	if size > chunkCacheBytes/4 || len(pieces) == 0 {
 		return
@@ -169,6 +177,13 @@ func (cc *chunkCache) removeLocked(el *list.Element) {
 	cc.bytes -= e.bytes
 	releaseChunks(e.pieces)
 	e.rec.Release()
+}
+
+// stats returns the counters and the bytes that are kept.
+func (cc *chunkCache) stats() (hits, misses, bytes int64) {
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	return cc.hits, cc.misses, cc.bytes
 }
 
 // clear lets go of every batch and returns how many there were.

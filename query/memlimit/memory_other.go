@@ -1,6 +1,6 @@
 //go:build !linux
 
-package query
+package memlimit
 
 // systemMemory returns 0: the bytes of memory of the machine are unknown.
 func systemMemory() int64 { return 0 }

@@ -1,0 +1,131 @@
+package query
+
+import (
+	"context"
+	"iter"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+)
+
+// Executor is DuckDB as an Engine sees it: it runs texts that the Engine has checked, in
+// this process or in others. Whoever computes is named, so that an Executor can share
+// its means among users. Errors are those of DuckDB, *DuckError, which the Engine words,
+// or *kalam.Error. Safe for concurrent use.
+type Executor interface {
+	// Parse returns the syntax tree of a text, which it does not run, as JSON.
+	Parse(ctx context.Context, user kalam.UserID, sql string) (tree string, err error)
+	// Write returns the text of a tree.
+	Write(ctx context.Context, user kalam.UserID, tree string) (sql string, err error)
+	// Rewrite returns the text of a tree and the tree of that text.
+	Rewrite(ctx context.Context, user kalam.UserID, tree string) (sql, again string, err error)
+	// ParamTypes returns the types of the placeholders of a text, $1 first.
+	ParamTypes(ctx context.Context, user kalam.UserID, sql string) ([]ParamType, error)
+	// Run starts a statement. The caller closes the Result.
+	Run(ctx context.Context, st *Statement) (Result, error)
+	// Explain returns DuckDB's plan of a statement, which runs with analyze.
+	Explain(ctx context.Context, st *Statement, analyze bool) (string, error)
+	// Copy writes a Parquet file and returns the number of its rows.
+	Copy(ctx context.Context, c *Copy) (int64, error)
+	// Forget lets go of what is kept of a batch.
+	Forget(id uint64)
+	// Stats returns the counters and gauges.
+	Stats() ExecutorStats
+	// Close waits for the Results that are open and ends DuckDB. Later calls fail with
+	// CodeShuttingDown.
+	Close() error
+}
+
+// Statement is a checked text with what it needs to run.
+type Statement struct {
+	User kalam.UserID // Who computes.
+	// ID is equal for statements of one text over sources of equal schemas, which may
+	// stay prepared; 0: it holds values of one run, after which nothing of it stays.
+	ID     uint64
+	SQL    string
+	Params []Param // Of $1, $2, ...
+	Inputs []Input // What the functions of ours in the text read, by their number.
+}
+
+// Param is the value of a placeholder.
+type Param struct {
+	Value kalam.Value
+	// Type is what a DECIMAL is bound as, if it has its scale; KindNull: as it is.
+	Type  kalam.DataType
+	Paths []string // The placeholder stands for a list of files; nil: for Value.
+}
+
+// Input is what of a Source does not stand in the text.
+type Input struct {
+	Schema  *Schema
+	Scan    bool // The text reads Batches, if only to find none.
+	Batches []Batch
+	Dead    []*roaring.Bitmap // Of each file, nil for none; nil when the text asks for none.
+}
+
+// ParamType is the type of a placeholder.
+type ParamType struct {
+	Type  kalam.DataType // KindNull when it is none of ours.
+	Known bool           // DuckDB has decided what it is.
+}
+
+// Copy is a Parquet file to be written.
+type Copy struct {
+	SQL     string
+	Params  []Param // Of the texts.
+	Input   Input   // 0 of the texts.
+	Batches iter.Seq2[arrow.RecordBatch, error]
+	// Unless it is "", Check gives a number, and when it is not 0 CheckedSQL runs instead of SQL.
+	Check, CheckedSQL string
+}
+
+// Result is a running statement. It is computed while it is read, or before. Not safe
+// for concurrent use.
+type Result interface {
+	// Schema returns the columns.
+	Schema() *arrow.Schema
+	// Next returns the next rows, io.EOF after the last. The caller releases them; they
+	// stay valid after Close.
+	Next(ctx context.Context) (arrow.RecordBatch, error)
+	// Close ends the statement; nothing of its sources is referenced afterwards. It may
+	// be called more than once.
+	Close()
+}
+
+// ExecutorStats are the counters and gauges of an Executor.
+type ExecutorStats struct {
+	Isolation string // "none" or "process".
+	Sandbox   string // What keeps the processes from the rest of the machine; "" without.
+
+	Running, Waiting int64 // Statements that compute, and that wait for their turn.
+	Sessions         int   // Connections that run statements.
+	Threads          int   // That a statement may use.
+	PreparedHits     int64 // Statements that were found prepared.
+	Prepared         int   // Statements that stay prepared while nobody runs them.
+	ChunkHits        int64 // Batches that were converted already.
+	ChunkMiss        int64 // Batches that were not.
+	ChunkBytes       int64 // Kept by the cache of converted batches.
+
+	Workers  int   // Processes that run, 0 without isolation.
+	Busy     int   // Of these, those that compute.
+	Slow     int   // Of these, those that have outlived their slice.
+	Started  int64 // Processes started since the beginning.
+	Killed   int64 // Ended by the server: out of time, out of memory, or used up.
+	Died     int64 // Ended by themselves.
+	Memory   int64 // Bytes that the processes hold for themselves, when last looked at.
+	Shared   int64 // Bytes of batches in shared memory.
+	Spooled  int64 // Bytes of results that wait for their readers.
+	Chunks   int64 // Pieces of batches that DuckDB holds, as last told.
+	InFlight int64 // Statements whose sources DuckDB holds, as last told.
+}
+
+// Where tells where statements run and what keeps them from the rest of the machine, as
+// in "process: landlock 7, seccomp".
+func (s *ExecutorStats) Where() string {
+	if s.Sandbox == "" {
+		return s.Isolation
+	}
+	return s.Isolation + ": " + s.Sandbox
+}

@@ -1,0 +1,349 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/memlimit"
+	"github.com/kalamlake/kalam/query/process"
+	"github.com/kalamlake/kalam/query/turns"
+	"github.com/kalamlake/kalam/query/wire"
+)
+
+// Available reports whether this platform has worker processes.
+const Available = true
+
+// Pool is the executor. Safe for concurrent use.
+type Pool struct {
+	options Options
+	memory  int64 // Of all workers.
+	share   int64 // Of one.
+	starter *process.Starter
+	fast    *turns.Queue // Places of calls within their slice.
+	slow    *turns.Queue // Places of those beyond it.
+	batches *batchStore
+	schemas encodedSchemas
+	spools  spoolBudget
+	sandbox string       // What holds for the first worker.
+	copying chan *worker // Holds the worker that writes files, nil for none, while nobody uses it.
+
+	closing  chan struct{}
+	working  chan struct{}  // Tells watch that there is something to watch; capacity 1.
+	running  sync.WaitGroup // The watch.
+	count    counters
+	lastOnce atomic.Uint64
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	last     int       // Number of the last worker.
+	idle     []*worker // The most recently used last.
+	busy     map[*worker]*call
+	spare    bool       // One is being started.
+	standing int        // Calls that stand still.
+	ending   int        // Workers that are being ended.
+	settled  *sync.Cond // busy, spare or ending became less.
+}
+
+// counters are the numbers behind Stats.
+type counters struct {
+	started, killed, died, prepared, hits, misses, spooled, memory atomic.Int64
+}
+
+// Open starts the first worker. The caller closes the Pool.
+func Open(o Options) (_ *Pool, err error) {
+	if !wire.Serves() {
+		return nil, kalam.Errorf(kalam.CodeInternal, "this program does not call worker.Main, so it has no query workers")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Places <= 0 {
+		o.Places = runtime.GOMAXPROCS(0) + 1
+	}
+	if o.Slice <= 0 {
+		o.Slice = defaultSlice
+	}
+	p := &Pool{
+		options: o, fast: turns.New(o.Places, maxWaiting), slow: turns.New(o.Places, maxWaiting), batches: newBatchStore(),
+		copying: make(chan *worker, 1), closing: make(chan struct{}), working: make(chan struct{}, 1),
+		busy: map[*worker]*call{},
+	}
+	p.settled = sync.NewCond(&p.mu)
+	if p.memory, err = memlimit.Parse(o.MemoryLimit); err != nil {
+		return nil, err
+	}
+	p.share = min(max(p.memory/shareUsers, leastShare), p.memory)
+	if err := emptyDir(o.TempDir); err != nil {
+		return nil, err
+	}
+	p.spools.dir = o.TempDir
+	p.copying <- nil
+	p.starter = process.NewStarter()
+	w, err := p.start(false)
+	if err != nil {
+		p.starter.Close()
+		return nil, err
+	}
+	p.sandbox = w.state
+	p.idle = append(p.idle, w)
+	p.running.Go(p.watch)
+	return p, nil
+}
+
+// emptyDir makes a private directory and removes what is in it.
+func emptyDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make a directory for temporary files: %w", err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read the directory for temporary files: %w", err)
+	}
+	for _, e := range left {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("remove a temporary file of before: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close ends every call and every worker.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	close(p.closing)
+	idle := p.idle
+	p.idle = nil
+	for _, c := range p.busy {
+		c.kill(query.ErrClosed())
+	}
+	p.mu.Unlock()
+	for _, w := range idle {
+		w.end()
+	}
+	if w := <-p.copying; w != nil { // Its call was killed by closing.
+		w.end()
+	}
+	p.mu.Lock()
+	for len(p.busy) > 0 || p.ending > 0 || p.spare {
+		p.settled.Wait()
+	}
+	p.mu.Unlock()
+	p.running.Wait()
+	p.starter.Close()
+	p.batches.clear()
+	return nil
+}
+
+// acquire waits for a place and takes a worker for a call, one that has the statement
+// prepared if there is one. The caller ends the call by finish.
+func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64) (*call, error) {
+	if ctx.Err() != nil {
+		return nil, query.Canceled(ctx)
+	}
+	leave, err := p.fast.Enter(ctx, user)
+	if err != nil {
+		return nil, orCanceled(ctx, err)
+	}
+	for {
+		w, err := p.worker(statement)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		c := &call{pool: p, w: w, ctx: ctx, user: user, leave: leave, began: time.Now(), number: w.lastCall + 1}
+		w.lastCall++
+		if w.alive() && p.begin(c) {
+			c.stop = context.AfterFunc(ctx, c.interrupt)
+			return c, nil
+		}
+		p.discard(w)
+		select {
+		case <-p.closing:
+			leave()
+			return nil, query.ErrClosed()
+		default: // It has died while nobody used it.
+		}
+	}
+}
+
+// orCanceled returns err, worded if it is that of ctx.
+func orCanceled(ctx context.Context, err error) error {
+	var ke *kalam.Error
+	if ctx.Err() != nil && !errors.As(err, &ke) {
+		return query.Canceled(ctx)
+	}
+	return err
+}
+
+// begin makes c a call that runs; false when the pool is closed.
+func (p *Pool) begin(c *call) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.busy[c.w] = c
+	if len(p.busy) == 1 {
+		select {
+		case p.working <- struct{}{}:
+		default:
+		}
+	}
+	p.keepSpare()
+	return true
+}
+
+// worker returns an idle worker, or a new one.
+func (p *Pool) worker(statement uint64) (*worker, error) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, query.ErrClosed()
+	}
+	if n := len(p.idle); n > 0 {
+		at := n - 1
+		for i := n - 1; i >= 0 && statement != 0; i-- {
+			if p.idle[i].knows(statement) {
+				at = i
+				break
+			}
+		}
+		w := p.idle[at]
+		p.idle = append(p.idle[:at], p.idle[at+1:]...)
+		p.mu.Unlock()
+		return w, nil
+	}
+	p.mu.Unlock()
+	return p.start(false)
+}
+
+// keepSpare has a worker started when none is idle. p.mu is held.
+func (p *Pool) keepSpare() {
+	if p.closed || p.spare || len(p.idle) > 0 || len(p.busy) > 2*p.options.Places {
+		return
+	}
+	p.spare = true
+	go func() {
+		w, err := p.start(false)
+		p.mu.Lock()
+		keep := err == nil && !p.closed
+		if keep {
+			w.since = time.Now()
+			p.idle = append([]*worker{w}, p.idle...)
+		}
+		p.mu.Unlock()
+		switch {
+		case err != nil:
+			p.options.Logger.Warn("query worker not started", "error", err)
+		case !keep:
+			w.end()
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.spare = false
+		p.settled.Broadcast()
+	}()
+}
+
+// release takes a worker back, or ends it.
+func (p *Pool) release(c *call, reusable bool) {
+	p.mu.Lock()
+	delete(p.busy, c.w)
+	if reusable && !p.closed && len(p.idle) < p.options.Places {
+		c.w.since = time.Now()
+		p.idle = append(p.idle, c.w)
+		p.settled.Broadcast()
+		p.mu.Unlock()
+		return
+	}
+	p.keepSpare()
+	p.ending++
+	p.mu.Unlock()
+	p.endSoon(c.w)
+}
+
+// discard ends a worker that nobody uses.
+func (p *Pool) discard(w *worker) {
+	p.mu.Lock()
+	p.ending++
+	p.mu.Unlock()
+	p.endSoon(w)
+}
+
+// endSoon ends a worker, and waits for it unless the kernel takes a while to free its
+// memory. It was counted by ending.
+func (p *Pool) endSoon(w *worker) {
+	done := make(chan struct{})
+	go func() {
+		w.end()
+		p.mu.Lock()
+		p.ending--
+		p.settled.Broadcast()
+		p.mu.Unlock()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Millisecond):
+	}
+}
+
+// Forget implements query.Executor.
+func (p *Pool) Forget(id uint64) {
+	p.batches.forget(id)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.idle {
+		w.forget(id)
+	}
+	for w := range p.busy {
+		w.forget(id)
+	}
+}
+
+// Stats implements query.Executor.
+func (p *Pool) Stats() query.ExecutorStats {
+	fast, slow := p.fast.Stats(), p.slow.Stats()
+	s := query.ExecutorStats{
+		Isolation: "process", Sandbox: p.sandbox, Threads: p.options.Threads, Waiting: int64(fast.Waiting + slow.Waiting),
+		PreparedHits: p.count.prepared.Load(), ChunkHits: p.count.hits.Load(), ChunkMiss: p.count.misses.Load(),
+		Started: p.count.started.Load(), Killed: p.count.killed.Load(), Died: p.count.died.Load(),
+		Spooled: p.spools.total.Load(), Shared: p.batches.bytes(),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.Busy = len(p.busy)
+	s.Running = int64(s.Busy - p.standing)
+	for w, c := range p.busy {
+		addWorker(&s, w)
+		if c.isSlow() {
+			s.Slow++
+		}
+	}
+	for _, w := range p.idle {
+		addWorker(&s, w)
+	}
+	s.Sessions = s.Workers
+	return s
+}

@@ -1,0 +1,231 @@
+package pool
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/memlimit"
+	"github.com/kalamlake/kalam/query/process"
+	"github.com/kalamlake/kalam/query/sandbox"
+	"github.com/kalamlake/kalam/query/wire"
+)
+
+// worker is a worker process. One call uses it at a time.
+type worker struct {
+	pool     *Pool
+	proc     *process.Process
+	dir      string // Its temporary directory; "" is none.
+	state    string // What sandbox holds for it.
+	said     *tail
+	since    time.Time // When it became idle.
+	lastCall uint32
+	memory   atomic.Int64 // Bytes, when last looked at.
+	report   atomic.Pointer[wire.Report]
+
+	mu       sync.Mutex // guards what follows
+	prepared *simplelru.LRU[uint64, struct{}]
+	has      *simplelru.LRU[uint64, int64] // Batches that it keeps, with their bytes.
+	bytes    int64
+}
+
+// start starts a worker; copies says that it writes files.
+func (p *Pool) start(copies bool) (_ *worker, err error) {
+	p.mu.Lock()
+	p.last++
+	number := p.last
+	p.mu.Unlock()
+	w := &worker{pool: p, said: &tail{}}
+	defer func() {
+		if err != nil {
+			w.end()
+		}
+	}()
+	// A program that breaks out of DuckDB holds what is readable here. DuckDB ends at
+	// once without the files of the control groups.
+	rules := sandbox.Rules{Read: append([]string{"/proc/self/cgroup", "/sys/fs/cgroup"}, p.options.LakeDirs...)}
+	if copies {
+		rules.Write = p.options.LakeDirs
+	} else if p.options.TempDir != "" {
+		w.dir = filepath.Join(p.options.TempDir, "worker-"+strconv.Itoa(number))
+		if err := os.Mkdir(w.dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make a directory for a query worker: %w", err)
+		}
+		rules.Write = []string{w.dir}
+	}
+	w.proc, err = p.starter.Start(process.Spec{Args: []string{wire.Argument}, Rules: rules, Stderr: w.said})
+	if err != nil {
+		return nil, err
+	}
+	p.count.started.Add(1)
+	w.prepared, _ = simplelru.NewLRU[uint64, struct{}](maxKnown, nil) // The sizes are constants.
+	w.has, _ = simplelru.NewLRU[uint64, int64](1<<20, nil)
+	if err := w.open(copies); err != nil {
+		return nil, err
+	}
+	return w, w.proc.LimitMemory(w.limit(copies) + addressRoom)
+}
+
+// limit returns the memory that the worker may hold.
+func (w *worker) limit(copies bool) int64 {
+	if copies {
+		return memlimit.Default()
+	}
+	return w.pool.share
+}
+
+// open has the worker open DuckDB.
+func (w *worker) open(copies bool) error {
+	o := &w.pool.options
+	var b wire.Buffer
+	b.PutOptions(wire.Options{
+		MemoryLimit: memlimit.Format(w.limit(copies)), Threads: o.Threads, LakeDirs: o.LakeDirs, TempDir: w.dir,
+		PostgreSQL: o.PostgreSQL && !copies, IDs: o.NextIDs != nil, Copies: copies,
+	})
+	late := time.AfterFunc(startTimeout, w.kill)
+	defer late.Stop()
+	if err := w.proc.Conn().Write(process.Frame{Kind: wire.Open, Payload: b.B}); err != nil {
+		return w.failedStart(err)
+	}
+	f, err := w.proc.Conn().Read()
+	if err != nil {
+		return w.failedStart(err)
+	}
+	r := wire.NewReader(f.Payload)
+	switch f.Kind {
+	case wire.Ready:
+		w.state = r.Text()
+		return r.Err()
+	case wire.Failure:
+		return fmt.Errorf("open DuckDB in a query worker: %w", r.Error())
+	}
+	return w.failedStart(kalam.Errorf(kalam.CodeInternal, "it answered %q", f.Kind))
+}
+
+func (w *worker) failedStart(err error) error {
+	w.kill()
+	return fmt.Errorf("start a query worker: %w (it said: %s)", err, w.said)
+}
+
+// kill ends the process; it does not wait for that.
+func (w *worker) kill() { go w.proc.Kill() }
+
+// end ends the process and removes its directory.
+func (w *worker) end() {
+	if w.proc != nil {
+		w.proc.Kill()
+	}
+	if w.dir == "" {
+		return
+	}
+	if err := os.RemoveAll(w.dir); err != nil {
+		w.pool.options.Logger.Warn("directory of a query worker not removed", "error", err)
+	}
+}
+
+// alive reports whether the process has not ended.
+func (w *worker) alive() bool {
+	select {
+	case <-w.proc.Ended():
+		return false
+	default:
+		return true
+	}
+}
+
+// knows reports whether the worker has a statement prepared.
+func (w *worker) knows(statement uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.prepared.Contains(statement)
+}
+
+// ran notes a statement that has run to its end, and what the worker says of itself.
+func (w *worker) ran(statement uint64, r wire.Report) {
+	before := w.report.Swap(&r)
+	if before == nil {
+		before = &wire.Report{}
+	}
+	w.pool.count.hits.Add(r.Hits - before.Hits)
+	w.pool.count.misses.Add(r.Misses - before.Misses)
+	if r.Found {
+		w.pool.count.prepared.Add(1)
+	}
+	if statement == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.prepared.Add(statement, struct{}{})
+}
+
+// forget has the worker let go of a batch that it keeps.
+func (w *worker) forget(id uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if size, ok := w.has.Peek(id); ok {
+		w.has.Remove(id)
+		w.bytes -= size
+		w.drop([]uint64{id})
+	}
+}
+
+// drop tells the worker which batches nobody names any more. An error shows with the
+// next call.
+func (w *worker) drop(ids []uint64) {
+	var b wire.Buffer
+	b.Uint(uint64(len(ids)))
+	for _, id := range ids {
+		b.Uint(id)
+	}
+	_ = w.proc.Conn().Write(process.Frame{Kind: wire.Drop, Payload: b.B})
+}
+
+// addWorker adds what a worker says of itself to the gauges.
+func addWorker(s *query.ExecutorStats, w *worker) {
+	s.Workers++
+	s.Memory += w.memory.Load()
+	if r := w.report.Load(); r != nil {
+		s.Prepared += r.Prepared
+		s.ChunkBytes += r.Bytes
+		s.InFlight += r.Sources
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.Chunks += int64(w.has.Len())
+}
+
+// tail keeps the end of what a worker prints. Safe for concurrent use.
+type tail struct {
+	mu  sync.Mutex // guards buf
+	buf []byte
+}
+
+// tailBytes is what is kept.
+const tailBytes = 2 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - tailBytes; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+// String returns what was kept.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf)
+}
