@@ -123,7 +123,7 @@ type ExecutorStats struct {
 
 // Where tells where statements run and what keeps them from the rest of the machine, as
 // in "process: landlock 7, seccomp".
-func (s *ExecutorStats) Where() string {
+func (s ExecutorStats) Where() string {
 	if s.Sandbox == "" {
 		return s.Isolation
 	}

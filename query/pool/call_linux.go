@@ -123,6 +123,16 @@ func (c *call) send(kind byte, payload []byte) error {
 	return c.w.proc.Conn().Write(process.Frame{Kind: kind, Call: c.number, Payload: payload})
 }
 
+// sendStatement sends the frame of a statement, which begins with b.
+func (c *call) sendStatement(kind byte, b *wire.Buffer, st *query.Statement) error {
+	return c.w.send(func() error {
+		if err := c.put(b, st); err != nil {
+			return err
+		}
+		return c.send(kind, b.B)
+	})
+}
+
 // unsent ends a call that could not be sent for err.
 func (c *call) unsent(err error) error {
 	var ke *kalam.Error
@@ -286,9 +296,9 @@ func (p *Pool) Explain(ctx context.Context, st *query.Statement, analyze bool) (
 	}
 	var b wire.Buffer
 	b.Bool(analyze)
-	if err = c.put(&b, st); err != nil {
+	if err = c.sendStatement(wire.Explain, &b, st); err != nil {
 		return "", c.unsent(err)
 	}
-	err = c.answered(c.send(wire.Explain, b.B), func(r *wire.Reader) { text = r.Text() })
+	err = c.answered(nil, func(r *wire.Reader) { text = r.Text() })
 	return text, err
 }

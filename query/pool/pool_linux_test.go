@@ -445,3 +445,44 @@ func TestSlowReaders(t *testing.T) {
 		t.Errorf("%d bytes wait for readers that are done", n)
 	}
 }
+
+// TestForgottenMeanwhile forgets batches while statements that read them are sent.
+func TestForgottenMeanwhile(t *testing.T) {
+	e := newEngine(t)
+	var stop atomic.Bool
+	var latest atomic.Pointer[query.Source]
+	first := numbers(t, 3000)
+	latest.Store(&first)
+	var readers sync.WaitGroup
+	for i := range 3 {
+		readers.Go(func() {
+			for !stop.Load() {
+				_, cell, err := e.ask(t.Context(), kalam.UserID(fmt.Sprint("user", i)), "SELECT count(*) FROM t", *latest.Load())
+				if err != nil || cell != "3000" {
+					t.Errorf("%s, %v", cell, err)
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		old := *latest.Load()
+		renamed := query.Source{Schema: old.Schema}
+		for _, b := range old.Batches {
+			renamed.Batches = append(renamed.Batches, query.Batch{Record: b.Record, ID: lastID.Add(1)})
+		}
+		latest.Store(&renamed)
+		for _, b := range old.Batches {
+			e.Forget(b.ID)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stop.Store(true)
+	readers.Wait()
+	for _, b := range latest.Load().Batches {
+		e.Forget(b.ID)
+	}
+	if s := e.Stats(); s.Chunks != 0 || s.Shared != 0 {
+		t.Errorf("forgotten batches are kept: %+v", s)
+	}
+}

@@ -37,10 +37,7 @@ func (p *Pool) Run(ctx context.Context, st *query.Statement) (query.Result, erro
 		return nil, err
 	}
 	var b wire.Buffer
-	if err = c.put(&b, st); err == nil {
-		err = c.send(wire.Run, b.B)
-	}
-	if err != nil {
+	if err = c.sendStatement(wire.Run, &b, st); err != nil {
 		return nil, c.unsent(err)
 	}
 	f, err := c.read()

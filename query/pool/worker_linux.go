@@ -35,6 +35,8 @@ type worker struct {
 	prepared *simplelru.LRU[uint64, struct{}]
 	has      *simplelru.LRU[uint64, int64] // Batches that it keeps, with their bytes.
 	bytes    int64
+	sending  bool     // A call is being sent, which may name any batch.
+	dropped  []uint64 // To be dropped when it was.
 }
 
 // start starts a worker; copies says that it writes files.
@@ -174,8 +176,28 @@ func (w *worker) forget(id uint64) {
 	if size, ok := w.has.Peek(id); ok {
 		w.has.Remove(id)
 		w.bytes -= size
+		if w.sending {
+			w.dropped = append(w.dropped, id)
+			return
+		}
 		w.drop([]uint64{id})
 	}
+}
+
+// send sends a call that names batches: none of them is dropped before the worker has it.
+func (w *worker) send(f func() error) error {
+	w.mu.Lock()
+	w.sending = true
+	w.mu.Unlock()
+	err := f()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sending = false
+	if len(w.dropped) > 0 {
+		w.drop(w.dropped)
+	}
+	w.dropped = nil
+	return err
 }
 
 // drop tells the worker which batches nobody names any more. An error shows with the
