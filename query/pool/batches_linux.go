@@ -19,7 +19,7 @@ const (
 	inlineBytes = 32 << 10
 	// sharedBytes and sharedFiles bound what is kept to be shared.
 	sharedBytes = 256 << 20
-	sharedFiles = 2000
+	sharedFiles = 500
 	// workerBytes bounds what a worker keeps of batches, beside those of one statement.
 	workerBytes = 64 << 20
 	// maxGone bounds the memory of which batches are gone.

@@ -89,6 +89,9 @@ func (c *call) finish(err error, broken bool) {
 		c.pool.count.killed.Add(1)
 	}
 	c.mu.Unlock()
+	if reusable {
+		c.w.done()
+	}
 	c.pool.release(c, reusable)
 	if leave != nil {
 		leave()
@@ -125,12 +128,10 @@ func (c *call) send(kind byte, payload []byte) error {
 
 // sendStatement sends the frame of a statement, which begins with b.
 func (c *call) sendStatement(kind byte, b *wire.Buffer, st *query.Statement) error {
-	return c.w.send(func() error {
-		if err := c.put(b, st); err != nil {
-			return err
-		}
-		return c.send(kind, b.B)
-	})
+	if err := c.put(b, st); err != nil {
+		return err
+	}
+	return c.send(kind, b.B)
 }
 
 // unsent ends a call that could not be sent for err.

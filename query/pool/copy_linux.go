@@ -31,8 +31,25 @@ func (p *Pool) Copy(ctx context.Context, spec *query.Copy) (int64, error) {
 		return 0, query.Canceled(ctx)
 	}
 	rows, w, err := p.copyBy(ctx, w, spec)
+	if w != nil {
+		w.since = time.Now()
+		p.copyIdle.Reset(idleFor)
+	}
 	p.copying <- w
 	return rows, err
+}
+
+// endIdleCopier ends the worker that writes files if it has written none for a while.
+func (p *Pool) endIdleCopier() {
+	select {
+	case w := <-p.copying:
+		if w != nil && time.Since(w.since) >= idleFor {
+			w.end()
+			w = nil
+		}
+		p.copying <- w
+	default: // It writes; the timer is set again afterwards.
+	}
 }
 
 // copyBy has w write the file, or a new worker if w is nil. It returns the worker for the

@@ -25,17 +25,18 @@ const Available = true
 
 // Pool is the executor. Safe for concurrent use.
 type Pool struct {
-	options Options
-	memory  int64 // Of all workers.
-	share   int64 // Of one.
-	starter *process.Starter
-	fast    *turns.Queue // Places of calls within their slice.
-	slow    *turns.Queue // Places of those beyond it.
-	batches *batchStore
-	schemas encodedSchemas
-	spools  spoolBudget
-	sandbox string       // What holds for the first worker.
-	copying chan *worker // Holds the worker that writes files, nil for none, while nobody uses it.
+	options  Options
+	memory   int64 // Of all workers.
+	share    int64 // Of one.
+	starter  *process.Starter
+	fast     *turns.Queue // Places of calls within their slice.
+	slow     *turns.Queue // Places of those beyond it.
+	batches  *batchStore
+	schemas  encodedSchemas
+	spools   spoolBudget
+	sandbox  string       // What holds for the first worker.
+	copyIdle *time.Timer  // Ends the worker that writes files when there are none.
+	copying  chan *worker // Holds the worker that writes files, nil for none, while nobody uses it.
 
 	closing  chan struct{}
 	working  chan struct{}  // Tells watch that there is something to watch; capacity 1.
@@ -91,6 +92,7 @@ func Open(o Options) (_ *Pool, err error) {
 	}
 	p.spools.dir = o.TempDir
 	p.copying <- nil
+	p.copyIdle = time.AfterFunc(idleFor, p.endIdleCopier)
 	p.starter = process.NewStarter()
 	w, err := p.start(false)
 	if err != nil {
@@ -141,6 +143,7 @@ func (p *Pool) Close() error {
 	for _, w := range idle {
 		w.end()
 	}
+	p.copyIdle.Stop()
 	if w := <-p.copying; w != nil { // Its call was killed by closing.
 		w.end()
 	}
@@ -203,6 +206,7 @@ func (p *Pool) begin(c *call) bool {
 	if p.closed {
 		return false
 	}
+	c.w.begin()
 	p.busy[c.w] = c
 	if len(p.busy) == 1 {
 		select {

@@ -19,8 +19,9 @@ const (
 	// spoolAll what all results may have there.
 	spoolMemory = 4 << 20
 	spoolAll    = 64 << 20
-	// spoolUser bounds the files of one user's results.
+	// spoolUser bounds the files of one user's results, spoolDisk those of all.
 	spoolUser = 1 << 30
+	spoolDisk = 8 << 30
 	// stallFor is how long a result that is full waits for its reader to take something.
 	stallFor = 30 * time.Second
 )
@@ -30,7 +31,8 @@ type spoolBudget struct {
 	dir    string // Of the files; "" for none.
 	total  atomic.Int64
 	memory atomic.Int64 // Of total, what is in memory.
-	mu     sync.Mutex   // guards byUser
+	mu     sync.Mutex   // guards what follows
+	disk   int64
 	byUser map[kalam.UserID]int64
 }
 
@@ -38,19 +40,21 @@ type spoolBudget struct {
 func (b *spoolBudget) take(user kalam.UserID, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.byUser[user]+n > spoolUser {
+	if b.byUser[user]+n > spoolUser || b.disk+n > spoolDisk {
 		return false
 	}
 	if b.byUser == nil {
 		b.byUser = map[kalam.UserID]int64{}
 	}
 	b.byUser[user] += n
+	b.disk += n
 	return true
 }
 
 func (b *spoolBudget) give(user kalam.UserID, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.disk -= n
 	if b.byUser[user] -= n; b.byUser[user] <= 0 {
 		delete(b.byUser, user)
 	}

@@ -35,8 +35,8 @@ type worker struct {
 	prepared *simplelru.LRU[uint64, struct{}]
 	has      *simplelru.LRU[uint64, int64] // Batches that it keeps, with their bytes.
 	bytes    int64
-	sending  bool     // A call is being sent, which may name any batch.
-	dropped  []uint64 // To be dropped when it was.
+	busy     bool     // A call uses it.
+	dropped  []uint64 // To be dropped after that.
 }
 
 // start starts a worker; copies says that it writes files.
@@ -73,6 +73,9 @@ func (p *Pool) start(copies bool) (_ *worker, err error) {
 	if err := w.open(copies); err != nil {
 		return nil, err
 	}
+	if err := w.proc.EndFirst(); err != nil {
+		p.options.Logger.Debug("a query worker does not end first when memory is short", "error", err)
+	}
 	return w, w.proc.LimitMemory(w.limit(copies) + addressRoom)
 }
 
@@ -90,6 +93,7 @@ func (w *worker) open(copies bool) error {
 	var b wire.Buffer
 	b.PutOptions(wire.Options{
 		MemoryLimit: memlimit.Format(w.limit(copies)), Threads: o.Threads, LakeDirs: o.LakeDirs, TempDir: w.dir,
+		TempLimit:  memlimit.Format(spillFactor * w.pool.share),
 		PostgreSQL: o.PostgreSQL && !copies, IDs: o.NextIDs != nil, Copies: copies,
 	})
 	late := time.AfterFunc(startTimeout, w.kill)
@@ -176,7 +180,7 @@ func (w *worker) forget(id uint64) {
 	if size, ok := w.has.Peek(id); ok {
 		w.has.Remove(id)
 		w.bytes -= size
-		if w.sending {
+		if w.busy {
 			w.dropped = append(w.dropped, id)
 			return
 		}
@@ -184,20 +188,23 @@ func (w *worker) forget(id uint64) {
 	}
 }
 
-// send sends a call that names batches: none of them is dropped before the worker has it.
-func (w *worker) send(f func() error) error {
-	w.mu.Lock()
-	w.sending = true
-	w.mu.Unlock()
-	err := f()
+// begin notes that a call uses the worker: what it names is not dropped meanwhile, and
+// nothing is sent that a worker which stands still would not take.
+func (w *worker) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sending = false
+	w.busy = true
+}
+
+// done ends begin.
+func (w *worker) done() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy = false
 	if len(w.dropped) > 0 {
 		w.drop(w.dropped)
+		w.dropped = nil
 	}
-	w.dropped = nil
-	return err
 }
 
 // drop tells the worker which batches nobody names any more. An error shows with the

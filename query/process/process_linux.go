@@ -192,6 +192,12 @@ func (p *Process) statm(field int) (int64, error) {
 // wants a process of normal priority starts a new one.
 func (p *Process) LowerPriority() error { return unix.Setpriority(unix.PRIO_PGRP, p.PID(), 10) }
 
+// EndFirst has the kernel end this process before others when the machine has no memory
+// left.
+func (p *Process) EndFirst() error {
+	return os.WriteFile("/proc/"+strconv.Itoa(p.PID())+"/oom_score_adj", []byte("800"), 0)
+}
+
 // Pause stops the process until Continue. Kill ends it all the same.
 func (p *Process) Pause() error { return unix.Kill(-p.PID(), unix.SIGSTOP) }
 

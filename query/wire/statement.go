@@ -189,6 +189,7 @@ type Options struct {
 	Threads     int
 	LakeDirs    []string
 	TempDir     string
+	TempLimit   string // Of the files in TempDir, as MemoryLimit.
 	PostgreSQL  bool
 	IDs         bool // SNOWFLAKE_ID() has values.
 	Copies      bool // It writes files and runs nothing else.
@@ -200,6 +201,7 @@ func (b *Buffer) PutOptions(o Options) {
 	b.Uint(uint64(o.Threads))
 	b.Texts(o.LakeDirs)
 	b.Text(o.TempDir)
+	b.Text(o.TempLimit)
 	for _, v := range []bool{o.PostgreSQL, o.IDs, o.Copies} {
 		b.Bool(v)
 	}
@@ -207,7 +209,7 @@ func (b *Buffer) PutOptions(o Options) {
 
 // Options reads options.
 func (r *Reader) Options() (o Options, err error) {
-	o = Options{MemoryLimit: r.Text(), Threads: int(r.Uint()), LakeDirs: r.Texts(), TempDir: r.Text()}
+	o = Options{MemoryLimit: r.Text(), Threads: int(r.Uint()), LakeDirs: r.Texts(), TempDir: r.Text(), TempLimit: r.Text()}
 	o.PostgreSQL, o.IDs, o.Copies = r.Bool(), r.Bool(), r.Bool()
 	return o, r.Err()
 }

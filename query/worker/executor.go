@@ -25,6 +25,7 @@ type Options struct {
 	Threads     int      // Of DuckDB, per instance; 0 is one per processor.
 	LakeDirs    []string // Directories of the files that statements read and Copy writes.
 	TempDir     string   // Private directory for what does not fit in memory; "" is none: such a query fails.
+	TempLimit   string   // Of the files in TempDir, as MemoryLimit; "" is most of the disk.
 	// PostgreSQL lets / of integers give an integer, and NULLs come first in a descending
 	// order, as there and in KalamDB; else they do as in DuckDB.
 	PostgreSQL bool
@@ -47,6 +48,9 @@ func (o Options) Complete() Options {
 // settings returns the settings of the instance for user SQL.
 func (o *Options) settings() []string {
 	s := lockdown(o.LakeDirs, o.TempDir, o.MemoryLimit, o.Threads)
+	if o.TempDir != "" && o.TempLimit != "" {
+		s = append([]string{"SET max_temp_directory_size = " + query.QuoteText(o.TempLimit)}, s...)
+	}
 	if o.PostgreSQL {
 		s = postgreSQL(s)
 	}

@@ -300,7 +300,7 @@ func (s *server) open(r *wire.Reader) (err error) {
 	}
 	o := Options{
 		MemoryLimit: s.options.MemoryLimit, Threads: s.options.Threads, LakeDirs: s.options.LakeDirs,
-		TempDir: s.options.TempDir, PostgreSQL: s.options.PostgreSQL, worker: true,
+		TempDir: s.options.TempDir, TempLimit: s.options.TempLimit, PostgreSQL: s.options.PostgreSQL, worker: true,
 	}
 	if s.options.IDs {
 		o.NextIDs = s.nextIDs
