@@ -82,6 +82,9 @@ func (s *batchStore) get(id uint64, rec arrow.RecordBatch) (*sharedBatch, error)
 		return nil, fmt.Errorf("share a batch: %w", err)
 	}
 	b := &sharedBatch{file: f, bytes: info.Size(), users: 1}
+	if _, b.out = s.gone[id]; b.out { // It was forgotten just now.
+		return b, nil
+	}
 	s.size += b.bytes
 	s.lru.Add(id, b)
 	for s.size > sharedBytes && s.lru.Len() > 1 {

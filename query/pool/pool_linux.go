@@ -49,6 +49,7 @@ type Pool struct {
 	last     int       // Number of the last worker.
 	idle     []*worker // The most recently used last.
 	busy     map[*worker]*call
+	workers  map[*worker]struct{} // All that run, but the one that writes files.
 	spare    bool       // One is being started.
 	standing int        // Calls that stand still.
 	ending   int        // Workers that are being ended.
@@ -80,7 +81,7 @@ func Open(o Options) (_ *Pool, err error) {
 	p := &Pool{
 		options: o, fast: turns.New(o.Places, maxWaiting), slow: turns.New(o.Places, maxWaiting), batches: newBatchStore(),
 		copying: make(chan *worker, 1), closing: make(chan struct{}), working: make(chan struct{}, 1),
-		busy: map[*worker]*call{},
+		busy: map[*worker]*call{}, workers: map[*worker]struct{}{},
 	}
 	p.settled = sync.NewCond(&p.mu)
 	if p.memory, err = memlimit.Parse(o.MemoryLimit); err != nil {
@@ -318,10 +319,7 @@ func (p *Pool) Forget(id uint64) {
 	p.batches.forget(id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, w := range p.idle {
-		w.forget(id)
-	}
-	for w := range p.busy {
+	for w := range p.workers {
 		w.forget(id)
 	}
 }
@@ -339,13 +337,12 @@ func (p *Pool) Stats() query.ExecutorStats {
 	defer p.mu.Unlock()
 	s.Busy = len(p.busy)
 	s.Running = int64(s.Busy - p.standing)
-	for w, c := range p.busy {
-		addWorker(&s, w)
+	for _, c := range p.busy {
 		if c.isSlow() {
 			s.Slow++
 		}
 	}
-	for _, w := range p.idle {
+	for w := range p.workers {
 		addWorker(&s, w)
 	}
 	s.Sessions = s.Workers

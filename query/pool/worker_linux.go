@@ -76,6 +76,11 @@ func (p *Pool) start(copies bool) (_ *worker, err error) {
 	if err := w.proc.EndFirst(); err != nil {
 		p.options.Logger.Debug("a query worker does not end first when memory is short", "error", err)
 	}
+	if !copies {
+		p.mu.Lock()
+		p.workers[w] = struct{}{}
+		p.mu.Unlock()
+	}
 	return w, w.proc.LimitMemory(w.limit(copies) + addressRoom)
 }
 
@@ -129,6 +134,9 @@ func (w *worker) end() {
 	if w.proc != nil {
 		w.proc.Kill()
 	}
+	w.pool.mu.Lock()
+	delete(w.pool.workers, w)
+	w.pool.mu.Unlock()
 	if w.dir == "" {
 		return
 	}
