@@ -50,10 +50,10 @@ type Pool struct {
 	idle     []*worker // The most recently used last.
 	busy     map[*worker]*call
 	workers  map[*worker]struct{} // All that run, but the one that writes files.
-	spare    bool       // One is being started.
-	standing int        // Calls that stand still.
-	ending   int        // Workers that are being ended.
-	settled  *sync.Cond // busy, spare or ending became less.
+	spare    bool                 // One is being started.
+	standing int                  // Calls that stand still.
+	ending   int                  // Workers that are being ended.
+	settled  *sync.Cond           // busy, spare or ending became less.
 }
 
 // counters are the numbers behind Stats.
