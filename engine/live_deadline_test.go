@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/config"
 )
 
 // TestLiveDeadline is case N6: a live condition that DuckDB does not come to an end with
 // ends its own subscription, by name; another user's live query goes on meanwhile.
 func TestLiveDeadline(t *testing.T) {
-	s := newServer(t, func(c *engine.Config) {
+	s := newServer(t, func(c *config.Config) {
 		c.Query.TimeoutSeconds = 1
-		c.Query.Isolation = engine.IsolationProcess
+		c.Query.Isolation = config.IsolationProcess
 	})
 	alice, bob := userOf("alice"), userOf("bob")
 	s.must(root, "CREATE NAMESPACE app")
