@@ -95,7 +95,7 @@ var testsMay = map[string][]string{
 	"lake/file":         {"lake/laketest"},
 	"lake/s3":           {"lake/laketest"},
 	"access":            {"buffer/memory"},
-	"read":              {"buffer/memory", "lake", "lake/file"},
+	"read":              {"buffer/memory", "lake", "lake/file", "query/worker"},
 	"maintain":          {"buffer/memory"},
 	"catalog":           {"access", "buffer/memory", "buffer/buffertest", "buffer/badger"},
 	"engine":            {"buffer/memory", "buffer/buffertest", "lake/laketest", "link/wire"},

@@ -20,6 +20,7 @@ import (
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/worker"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/systables"
@@ -52,8 +53,10 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	l, err := lake.New(lake.Options{Now: clock}, lake.Location{ID: lake.LocalStorage, Storage: storage})
 	must(t, err)
-	q, err := query.Open(query.Options{MemoryLimit: "256MB", Threads: 1,
+	x, err := worker.Open(worker.Options{MemoryLimit: "256MB", Threads: 1,
 		LakeDirs: []string{storage.Properties().Location}})
+	must(t, err)
+	q, err := query.Open(query.Options{Executor: x})
 	must(t, err)
 	files := segments.NewReader(l, c, slog.New(slog.DiscardHandler))
 	store, err := buffer.Open(t.Context(), backend, buffer.Options{
