@@ -140,5 +140,5 @@ func (s *Storage) once(ctx context.Context, verb, p string, request func(ctx con
 // which the second half is left to chance, so that many clients do not come back at once.
 func (s *Storage) wait(tries int) time.Duration {
 	wait := min(s.opts.RetryWait<<min(tries, 20), maxRetryWait)
-	return wait/2 + rand.N(wait/2+1)
+	return wait/2 + rand.N(wait/2+1) //nolint:gosec // It spreads retries, no more.
 }
