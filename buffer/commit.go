@@ -309,6 +309,8 @@ func (c *committer) took(seq kalam.Seq) {
 }
 
 // apply makes the group's ops durable.
+//
+//nolint:contextcheck // As that of fix.
 func (c *committer) apply() error {
 	s := c.store
 	highest := c.last

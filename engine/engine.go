@@ -188,6 +188,8 @@ func (e *Engine) Shutdown(ctx context.Context) error { return e.maintain.Shutdow
 
 // Close ends live queries, then closes every part in the reverse order of Open.
 // Run must have returned.
+//
+//nolint:contextcheck // A close is waited for.
 func (e *Engine) Close() error {
 	var errs []error
 	if e.hub != nil {

@@ -33,6 +33,7 @@ func newCredentials(c *core, a Auth) *credentials {
 		cr.current.Store(newLogin(Tokens{Access: a.secret}))
 	case authSession:
 		cr.current.Store(newLogin(a.tokens))
+	case authNone, authAPIKey, authPassword:
 	}
 	return cr
 }

@@ -188,6 +188,3 @@ func fieldIDs(t *kalam.Table) map[string]int {
 	}
 	return ids
 }
-
-// maxBatchRows is the largest batch that DuckDB takes as one data chunk.
-const maxBatchRows = 2048

@@ -76,7 +76,7 @@ func (s *session) outside(f func() error) error {
 // runProgram runs a program that has the terminal.
 func (s *session) runProgram(ctx context.Context, name string, args ...string) error {
 	return s.outside(func() error {
-		cmd := exec.CommandContext(ctx, name, args...)
+		cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // The program that the user set.
 		if in, ok := s.in.(*os.File); ok {
 			cmd.Stdin = in
 		}
@@ -114,7 +114,7 @@ func (s *session) metaEdit(ctx context.Context, args string) error {
 			return err
 		}
 		path = f.Name()
-		defer os.Remove(path)
+		defer os.Remove(path) //nolint:errcheck // It is in the temporary directory.
 		_, err = f.WriteString(s.last + "\n")
 		if err = errors.Join(err, f.Close()); err != nil {
 			return err

@@ -253,7 +253,7 @@ func sumOf(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // It was only read.
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
 		return "", err

@@ -84,6 +84,7 @@ func (f *finder) argument(c Command) {
 		f.words(0, queryWords, "keyword")
 	case Words:
 		f.words(0, c.Words, "")
+	case None, File:
 	}
 }
 

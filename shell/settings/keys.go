@@ -47,14 +47,14 @@ func keys(formats []string) []key {
 			as("connection.reconnect_delay_ms"),
 		duration(time.Millisecond, mostDelay, func(f *File) *time.Duration { return &f.MaxReconnectDelay }).
 			as("connection.max_reconnect_delay_ms"),
-		number(0, mostRows, func(f *File) *int { return &f.MaxReconnects }).as("connection.max_reconnect_attempts"),
+		number(mostRows, func(f *File) *int { return &f.MaxReconnects }).as("connection.max_reconnect_attempts"),
 		format.as("output.format"), format.as("ui.format"), color.as("output.color"), color.as("ui.color"),
-		number(0, mostRows, func(f *File) *int { return &f.MaxRows }).as("output.max_rows"),
+		number(mostRows, func(f *File) *int { return &f.MaxRows }).as("output.max_rows"),
 		text(func(f *File) *string { return &f.Null }).as("output.null"),
-		number(0, mostHistory, func(f *File) *int { return &f.HistorySize }).as("ui.history_size"),
+		number(mostHistory, func(f *File) *int { return &f.HistorySize }).as("ui.history_size"),
 		choice(TimestampFormats(), func(f *File) *string { return &f.TimestampFormat }).as("ui.timestamp_format"),
 		truth(func(f *File) *bool { return &f.ConfirmDestructive }).as("ui.confirm_destructive"),
-		number(0, mostLast, func(f *File) *int { return &f.LastRows }).as("subscription.last_rows"),
+		number(mostLast, func(f *File) *int { return &f.LastRows }).as("subscription.last_rows"),
 	}
 	return list
 }
@@ -78,11 +78,11 @@ func truth(field func(*File) *bool) key {
 	}}
 }
 
-func number(least, most int64, field func(*File) *int) key {
-	return key{allowed: fmt.Sprintf("a whole number from %d to %d", least, most), set: func(f *File, v any) bool {
+func number(most int64, field func(*File) *int) key {
+	return key{allowed: fmt.Sprintf("a whole number from 0 to %d", most), set: func(f *File, v any) bool {
 		n, ok := v.(int64)
 		*field(f) = int(n)
-		return ok && n >= least && n <= most
+		return ok && n >= 0 && n <= most
 	}}
 }
 

@@ -11,7 +11,7 @@ func Locked(path string, f func() error) error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close() // Unlocks.
+	defer lock.Close() //nolint:errcheck // It unlocks an empty file.
 	if err := lockFile(lock); err != nil {
 		return fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
