@@ -397,7 +397,7 @@ func TestAuthenticationEnds(t *testing.T) {
 }
 
 func TestHeartbeat(t *testing.T) {
-	h := start(t, setup{server: func(s *api.Server) { s.SetSocketTimes(time.Minute, 200*time.Millisecond, 40*time.Millisecond) }})
+	h := start(t, setup{server: func(s *api.Server) { s.SetSocketTimes(time.Minute, time.Second, 200*time.Millisecond) }})
 	root := h.root()
 	t.Run("silent", func(t *testing.T) {
 		// A client that reads nothing answers no ping. It is written by hand.
@@ -415,7 +415,7 @@ func TestHeartbeat(t *testing.T) {
 		p := h.enter(root, "")
 		// The client's library answers pings while it reads. The frame that is sent
 		// after many of them is still answered.
-		time.AfterFunc(600*time.Millisecond, func() {
+		time.AfterFunc(2500*time.Millisecond, func() {
 			if err := p.c.Write(t.Context(), websocket.MessageBinary, []byte("x")); err != nil {
 				t.Error(err)
 			}
