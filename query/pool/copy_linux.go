@@ -95,7 +95,9 @@ func (p *Pool) copyBy(ctx context.Context, w *worker, spec *query.Copy) (int64, 
 }
 
 // copy makes the call. broken says that the worker is of no use afterwards.
-func (c *call) copy(spec *query.Copy) (rows int64, err error, broken bool) { //nolint:revive // The flag is about the error.
+//
+//nolint:revive // The flag is about the error.
+func (c *call) copy(spec *query.Copy) (rows int64, err error, broken bool) {
 	var b wire.Buffer
 	if err := b.PutCopy(spec, &c.pool.schemas); err != nil {
 		return 0, err, false
