@@ -83,7 +83,8 @@ func CheckIdentifier(what, s string) error {
 	case s == "":
 		return Errorf(CodeInvalidSQL, "%s name is empty", what)
 	case len(s) > MaxIdentifier:
-		return Errorf(CodeInvalidSQL, "%s name '%s...' is %d bytes long (maximum %d)", what, abbreviate(s), len(s), MaxIdentifier)
+		return Errorf(CodeInvalidSQL, "%s name '%s...' is %d bytes long (maximum %d)", what,
+			abbreviate(s), len(s), MaxIdentifier)
 	case s[0] == '_' || s[0] >= '0' && s[0] <= '9':
 		return Errorf(CodeInvalidSQL, "%s name '%s' must not begin with '_' or a digit", what, s)
 	}

@@ -62,8 +62,9 @@ type Segment struct {
 	SchemaVersion int         `json:"schema_version"`
 	Table         TableNumber `json:"table"`
 	CreatedAt     time.Time   `json:"created_at"`
-	User          UserID      `json:"-"` // Of the scope, which the key of the manifest of record names; "" for a SHARED table.
-	Sums          SegmentSums `json:"sums,omitzero"`
+	// Of the scope, which the key of the manifest of record names; "" for a SHARED table.
+	User UserID      `json:"-"`
+	Sums SegmentSums `json:"sums,omitzero"`
 }
 
 // SegmentSums are checksums, CRC-32C, by which the files of a segment are known: a

@@ -100,7 +100,8 @@ func (e *arrowEncoder) flushRows() error {
 // was cut, so such a result fails.
 func (e *arrowEncoder) EndRows(t session.RowsTrailer) error {
 	if t.Truncated {
-		return kalam.Errorf(kalam.CodeResourceExhausted, "%s; an Arrow stream cannot say so: use LIMIT, or ask for JSON", t.Message)
+		return kalam.Errorf(kalam.CodeResourceExhausted, "%s; an Arrow stream cannot say so: use LIMIT, or ask for JSON",
+			t.Message)
 	}
 	if err := e.flushRows(); err != nil {
 		return err
@@ -144,7 +145,8 @@ func checkArrow(sql string) error {
 func (q *call) cut(failure error) error {
 	if !errors.Is(failure, errAborted) && !isEnd(failure) {
 		e, _ := q.server.sqlError(failure, q.caller, q.requestID)
-		q.server.log.Warn("a result was cut", slog.String("user", string(q.principal.User)), slog.String("code", string(e.Code)),
+		q.server.log.Warn("a result was cut", slog.String("user", string(q.principal.User)),
+			slog.String("code", string(e.Code)),
 			slog.String("request", q.requestID))
 	}
 	return failure

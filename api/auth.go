@@ -49,7 +49,8 @@ func (s *Server) guarded(c *fiber.Ctx, tooMany string, handle func(fail func()) 
 	peer := clientOf(c).addr
 	if !s.limits.mayAuthenticate(peer) {
 		skipBody(c)
-		return plain(c, fiber.StatusTooManyRequests, wire.PlainError{Error: "rate_limited", Message: tooMany, RetryAfterSeconds: 1})
+		return plain(c, fiber.StatusTooManyRequests, wire.PlainError{Error: "rate_limited", Message: tooMany,
+			RetryAfterSeconds: 1})
 	}
 	return handle(func() { s.limits.failedAuth(peer) })
 }
@@ -130,7 +131,8 @@ func (s *Server) handleLogin(c *fiber.Ctx) error {
 // loginFailed answers a login that did not succeed.
 func (s *Server) loginFailed(c *fiber.Ctx, name string, err error) error {
 	var locked *catalog.LockedError
-	s.log.Info("login failed", slog.String("user", name), slog.String("address", clientOf(c).addr.String()), slog.Any("reason", err))
+	s.log.Info("login failed", slog.String("user", name),
+		slog.String("address", clientOf(c).addr.String()), slog.Any("reason", err))
 	switch {
 	case errors.Is(err, catalog.ErrSetupRequired):
 		return authFailure(c, fiber.StatusPreconditionRequired, "setup_required", "%s", s.textOf(err, false))
@@ -139,7 +141,8 @@ func (s *Server) loginFailed(c *fiber.Ctx, name string, err error) error {
 	case errors.Is(err, catalog.ErrInvalidCredentials):
 		return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Invalid credentials")
 	case kalam.CodeOf(err) == kalam.CodeRateLimited:
-		return plain(c, fiber.StatusTooManyRequests, wire.PlainError{Error: "rate_limited", Message: tooManyLogins, RetryAfterSeconds: 1})
+		return plain(c, fiber.StatusTooManyRequests, wire.PlainError{Error: "rate_limited", Message: tooManyLogins,
+			RetryAfterSeconds: 1})
 	}
 	s.textOf(err, false, slog.String("user", name))
 	return authFailure(c, fiber.StatusInternalServerError, "internal_error", "Authentication failed")
@@ -277,7 +280,8 @@ func (s *Server) handleStatus(c *fiber.Ctx) error {
 	}
 	r := wire.StatusResponse{Message: "Server is configured and ready"}
 	if s.engine.Catalog().NeedsSetup() {
-		r = wire.StatusResponse{NeedsSetup: true, Message: "Server requires initial setup. The root password is not configured."}
+		r = wire.StatusResponse{NeedsSetup: true,
+			Message: "Server requires initial setup. The root password is not configured."}
 	}
 	return c.JSON(r)
 }

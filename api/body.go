@@ -93,7 +93,8 @@ func checkContent(c *fiber.Ctx) *requestError {
 // request says about it, below 0 when it says nothing.
 func refuseBody(c *fiber.Ctx, err error, limit int) error {
 	if !errors.Is(err, errBodyTooLarge) {
-		return plain(c, fiber.StatusBadRequest, wire.PlainError{Error: string(wire.CodeInvalidInput), Message: "The request body did not arrive"})
+		return plain(c, fiber.StatusBadRequest, wire.PlainError{Error: string(wire.CodeInvalidInput),
+			Message: "The request body did not arrive"})
 	}
 	return plain(c, fiber.StatusRequestEntityTooLarge, wire.PlainError{
 		Error: string(wire.CodeBodyTooLarge), Message: "Request body exceeds maximum allowed size",

@@ -31,32 +31,53 @@ const kindExecution = "Execution error"
 
 // outcomes has a line for every code of package kalam.
 var outcomes = map[kalam.Code]outcome{
-	kalam.CodeInternal:          {wire.CodeInternal, fiber.StatusInternalServerError, kindExecution, wire.CodeSubscriptionFailed, true},
-	kalam.CodeInvalidInput:      {wire.CodeInvalidInput, fiber.StatusBadRequest, "Invalid operation", wire.CodeInvalidSQL, false},
-	kalam.CodeEmptySQL:          {wire.CodeEmptySQL, fiber.StatusBadRequest, "Invalid SQL", wire.CodeInvalidSQL, false},
-	kalam.CodeBatchParse:        {wire.CodeBatchParse, fiber.StatusBadRequest, "Invalid SQL", wire.CodeInvalidSQL, false},
-	kalam.CodeInvalidSQL:        {wire.CodeInvalidSQL, fiber.StatusBadRequest, "Invalid SQL", wire.CodeInvalidSQL, false},
-	kalam.CodeInvalidParameter:  {wire.CodeInvalidParameter, fiber.StatusBadRequest, "Invalid operation", wire.CodeInvalidSQL, false},
-	kalam.CodeParamsWithBatch:   {wire.CodeParamsWithBatch, fiber.StatusBadRequest, "Invalid operation", wire.CodeInvalidSQL, false},
-	kalam.CodeParameterMismatch: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation", wire.CodeInvalidSQL, false},
-	kalam.CodeTableNotFound:     {wire.CodeSQLExecution, fiber.StatusBadRequest, "Table not found", wire.CodeNotFound, false},
-	kalam.CodeNotFound:          {wire.CodeSQLExecution, fiber.StatusBadRequest, "Not found", wire.CodeNotFound, false},
-	kalam.CodeAlreadyExists:     {wire.CodeSQLExecution, fiber.StatusBadRequest, "Already exists", wire.CodeSubscriptionFailed, false},
-	kalam.CodeConstraint:        {wire.CodeSQLExecution, fiber.StatusBadRequest, "Constraint violation", wire.CodeSubscriptionFailed, false},
-	kalam.CodeInvalidOperation:  {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation", wire.CodeUnsupported, false},
-	kalam.CodePermissionDenied:  {wire.CodePermissionDenied, fiber.StatusForbidden, "Permission denied", wire.CodeUnauthorized, false},
-	kalam.CodeConflict:          {wire.CodeSQLExecution, fiber.StatusBadRequest, kindExecution, wire.CodeSubscriptionFailed, false},
-	kalam.CodeTimeout:           {wire.CodeTimeout, fiber.StatusBadRequest, kindExecution, wire.CodeBatchFetch, false},
-	kalam.CodeCanceled:          {wire.CodeSQLExecution, fiber.StatusBadRequest, kindExecution, wire.CodeSubscriptionFailed, false},
-	kalam.CodeResourceExhausted: {wire.CodeResourceExhausted, fiber.StatusServiceUnavailable, kindExecution, wire.CodeSubscriptionFailed, false},
-	kalam.CodeUnavailable:       {wire.CodeUnavailable, fiber.StatusServiceUnavailable, kindExecution, wire.CodeSubscriptionFailed, false},
-	kalam.CodeShuttingDown:      {wire.CodeShuttingDown, fiber.StatusServiceUnavailable, kindExecution, wire.CodeShuttingDown, false},
-	kalam.CodeUnauthenticated:   {wire.CodeInvalidCredentials, fiber.StatusUnauthorized, "Permission denied", wire.CodeUnauthorized, false},
-	kalam.CodeCorrupt:           {wire.CodeInternal, fiber.StatusInternalServerError, kindExecution, wire.CodeSubscriptionFailed, true},
-	kalam.CodeRateLimited:       {wire.CodeRateLimit, fiber.StatusTooManyRequests, kindExecution, wire.CodeRateLimit, false},
-	kalam.CodeTooLarge:          {wire.CodeSQLExecution, fiber.StatusBadRequest, "Constraint violation", wire.CodeSubscriptionFailed, false},
-	kalam.CodeUnsupported:       {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation", wire.CodeUnsupported, false},
-	kalam.CodeResumeWindow:      {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation", wire.CodeResumeWindowExceeded, false},
+	kalam.CodeInternal: {wire.CodeInternal, fiber.StatusInternalServerError, kindExecution,
+		wire.CodeSubscriptionFailed, true},
+	kalam.CodeInvalidInput: {wire.CodeInvalidInput, fiber.StatusBadRequest,
+		"Invalid operation", wire.CodeInvalidSQL, false},
+	kalam.CodeEmptySQL:   {wire.CodeEmptySQL, fiber.StatusBadRequest, "Invalid SQL", wire.CodeInvalidSQL, false},
+	kalam.CodeBatchParse: {wire.CodeBatchParse, fiber.StatusBadRequest, "Invalid SQL", wire.CodeInvalidSQL, false},
+	kalam.CodeInvalidSQL: {wire.CodeInvalidSQL, fiber.StatusBadRequest, "Invalid SQL", wire.CodeInvalidSQL, false},
+	kalam.CodeInvalidParameter: {wire.CodeInvalidParameter, fiber.StatusBadRequest,
+		"Invalid operation", wire.CodeInvalidSQL, false},
+	kalam.CodeParamsWithBatch: {wire.CodeParamsWithBatch, fiber.StatusBadRequest,
+		"Invalid operation", wire.CodeInvalidSQL, false},
+	kalam.CodeParameterMismatch: {wire.CodeSQLExecution, fiber.StatusBadRequest,
+		"Invalid operation", wire.CodeInvalidSQL, false},
+	kalam.CodeTableNotFound: {wire.CodeSQLExecution, fiber.StatusBadRequest,
+		"Table not found", wire.CodeNotFound, false},
+	kalam.CodeNotFound: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Not found", wire.CodeNotFound, false},
+	kalam.CodeAlreadyExists: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Already exists",
+		wire.CodeSubscriptionFailed, false},
+	kalam.CodeConstraint: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Constraint violation",
+		wire.CodeSubscriptionFailed, false},
+	kalam.CodeInvalidOperation: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation",
+		wire.CodeUnsupported, false},
+	kalam.CodePermissionDenied: {wire.CodePermissionDenied, fiber.StatusForbidden, "Permission denied",
+		wire.CodeUnauthorized, false},
+	kalam.CodeConflict: {wire.CodeSQLExecution, fiber.StatusBadRequest, kindExecution,
+		wire.CodeSubscriptionFailed, false},
+	kalam.CodeTimeout: {wire.CodeTimeout, fiber.StatusBadRequest, kindExecution, wire.CodeBatchFetch, false},
+	kalam.CodeCanceled: {wire.CodeSQLExecution, fiber.StatusBadRequest, kindExecution,
+		wire.CodeSubscriptionFailed, false},
+	kalam.CodeResourceExhausted: {wire.CodeResourceExhausted, fiber.StatusServiceUnavailable, kindExecution,
+		wire.CodeSubscriptionFailed, false},
+	kalam.CodeUnavailable: {wire.CodeUnavailable, fiber.StatusServiceUnavailable, kindExecution,
+		wire.CodeSubscriptionFailed, false},
+	kalam.CodeShuttingDown: {wire.CodeShuttingDown, fiber.StatusServiceUnavailable, kindExecution,
+		wire.CodeShuttingDown, false},
+	kalam.CodeUnauthenticated: {wire.CodeInvalidCredentials, fiber.StatusUnauthorized, "Permission denied",
+		wire.CodeUnauthorized, false},
+	kalam.CodeCorrupt: {wire.CodeInternal, fiber.StatusInternalServerError, kindExecution,
+		wire.CodeSubscriptionFailed, true},
+	kalam.CodeRateLimited: {wire.CodeRateLimit, fiber.StatusTooManyRequests,
+		kindExecution, wire.CodeRateLimit, false},
+	kalam.CodeTooLarge: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Constraint violation",
+		wire.CodeSubscriptionFailed, false},
+	kalam.CodeUnsupported: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation",
+		wire.CodeUnsupported, false},
+	kalam.CodeResumeWindow: {wire.CodeSQLExecution, fiber.StatusBadRequest, "Invalid operation",
+		wire.CodeResumeWindowExceeded, false},
 }
 
 func outcomeOf(code kalam.Code) outcome {
@@ -95,7 +116,8 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 		}
 	}
 	o := outcomeOf(code)
-	text := s.textOf(se.Err, access.Has(p, access.SeeFaults), slog.String("user", string(p.User)), slog.String("request", requestID))
+	text := s.textOf(se.Err, access.Has(p, access.SeeFaults), slog.String("user", string(p.User)),
+		slog.String("request", requestID))
 	e := wire.Error{Code: o.code, Message: text, StatementIndex: se.Statement}
 	if se.Statement > 0 {
 		e.Message = fmt.Sprintf("Statement %d failed: %s: %s", se.Statement, o.kind, text)
@@ -155,13 +177,15 @@ func plain(c *fiber.Ctx, status int, e wire.PlainError) error {
 func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	var fe *fiber.Error
 	if !errors.As(err, &fe) {
-		return plain(c, fiber.StatusInternalServerError, wire.PlainError{Error: "internal_error", Message: s.textOf(err, false)})
+		return plain(c, fiber.StatusInternalServerError, wire.PlainError{Error: "internal_error",
+			Message: s.textOf(err, false)})
 	}
 	switch fe.Code {
 	case fiber.StatusNotFound:
 		return plain(c, fe.Code, wire.PlainError{Error: "not_found", Message: "There is no such endpoint"})
 	case fiber.StatusMethodNotAllowed:
-		return plain(c, fe.Code, wire.PlainError{Error: "method_not_allowed", Message: "This endpoint does not take the method"})
+		return plain(c, fe.Code, wire.PlainError{Error: "method_not_allowed",
+			Message: "This endpoint does not take the method"})
 	case fiber.StatusRequestTimeout:
 		return plain(c, fe.Code, wire.PlainError{Error: "request_timeout", Message: "The request did not arrive in time"})
 	case fiber.StatusRequestHeaderFieldsTooLarge:

@@ -39,7 +39,8 @@ func decodeRequest(body []byte) (sqlRequest, error) {
 		return sqlRequest{}, badRequest(wire.CodeInvalidInput, "Invalid JSON payload: missing field 'sql'")
 	}
 	if len(r.sql) > maxSQL {
-		return sqlRequest{}, badRequest(wire.CodeInvalidSQL, "SQL query too long: %d bytes (maximum %d bytes)", len(r.sql), maxSQL)
+		return sqlRequest{}, badRequest(wire.CodeInvalidSQL,
+			"SQL query too long: %d bytes (maximum %d bytes)", len(r.sql), maxSQL)
 	}
 	return r, nil
 }
@@ -226,9 +227,11 @@ func (d *decoder) param(n int) (kalam.Value, error) {
 		}
 		return kalam.Text(s), err
 	case c == '[':
-		return kalam.Value{}, badRequest(wire.CodeInvalidParameter, "Parameter $%d invalid: Array parameters not yet supported", n)
+		return kalam.Value{}, badRequest(wire.CodeInvalidParameter,
+			"Parameter $%d invalid: Array parameters not yet supported", n)
 	case c == '{':
-		return kalam.Value{}, badRequest(wire.CodeInvalidParameter, "Parameter $%d invalid: Object parameters not yet supported", n)
+		return kalam.Value{}, badRequest(wire.CodeInvalidParameter,
+			"Parameter $%d invalid: Object parameters not yet supported", n)
 	case c == 't' && d.word("true"):
 		return kalam.Bool(true), nil
 	case c == 'f' && d.word("false"):
@@ -248,7 +251,8 @@ func (d *decoder) number(n int) (kalam.Value, error) {
 		d.i++
 	}
 	if d.i-start > maxParamBytes {
-		return kalam.Value{}, badRequest(wire.CodeSQLExecution, "Parameter $%d is %d bytes long (maximum %d)", n, d.i-start, maxParamBytes)
+		return kalam.Value{}, badRequest(wire.CodeSQLExecution,
+			"Parameter $%d is %d bytes long (maximum %d)", n, d.i-start, maxParamBytes)
 	}
 	text := string(d.b[start:d.i])
 	if datatype.CheckJSON(text) != nil {
@@ -257,7 +261,8 @@ func (d *decoder) number(n int) (kalam.Value, error) {
 	}
 	v, ok := datatype.Number(text)
 	if !ok {
-		return v, badRequest(wire.CodeInvalidParameter, "Parameter $%d invalid: number out of range, or with more digits than DECIMAL(38) has; send it as a string", n)
+		return v, badRequest(wire.CodeInvalidParameter,
+			"Parameter $%d invalid: number out of range, or with more digits than DECIMAL(38) has; send it as a string", n)
 	}
 	return v, nil
 }

@@ -73,7 +73,8 @@ func (s *Server) enter(c *fiber.Ctx) (err error) {
 
 // refuseRate answers an address that sends too much.
 func refuseRate(c *fiber.Ctx, code string, wait time.Duration) error {
-	e := wire.PlainError{Error: code, Message: "Too many requests from your IP address", RetryAfterSeconds: retrySeconds(wait)}
+	e := wire.PlainError{Error: code, Message: "Too many requests from your IP address",
+		RetryAfterSeconds: retrySeconds(wait)}
 	if code == codeBanned {
 		e.Message = "Your IP has been temporarily banned due to excessive requests"
 	} else {

@@ -100,7 +100,8 @@ func New(o Options) (*Server, error) {
 	life := time.Duration(cfg.Auth.JWTExpiryHours) * time.Hour
 	s := &Server{
 		engine: o.Engine, exec: o.Engine, config: cfg, log: o.Logger, version: o.Version, now: o.Now, drain: o.Drain,
-		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now), times: socketTimesOf(cfg.WebSocket),
+		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now),
+		times: socketTimesOf(cfg.WebSocket),
 	}
 	if s.tokens, err = newTokens(secret, cfg.Auth.JWTIssuer, life, o.Now); err != nil {
 		return nil, err
@@ -142,7 +143,8 @@ func bodyLimit(c config.Config) int { return int(min(c.Limits.MaxBodyBytes, 1<<3
 func checkVersion(v string) error {
 	for _, c := range []byte(v) {
 		if !(c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
-			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key server.api_version: '%s' may only hold letters, digits, '-' and '_'", v)
+			return kalam.Errorf(kalam.CodeInvalidInput,
+				"configuration key server.api_version: '%s' may only hold letters, digits, '-' and '_'", v)
 		}
 	}
 	return nil
@@ -155,7 +157,8 @@ func checkOrigins(origins []string) error {
 			continue
 		}
 		u, err := url.Parse(o)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || strings.Contains(u.Host, "*") {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" ||
+			strings.Contains(u.Host, "*") {
 			return kalam.Errorf(kalam.CodeInvalidInput,
 				"configuration key server.cors_origins: '%s' is not an origin (expected scheme://host[:port], or *)", o)
 		}

@@ -32,7 +32,8 @@ func (s *Server) handleSQL(c *fiber.Ctx) error {
 	s.meter.add(began)
 	if !s.active.begin() {
 		c.Context().SetConnectionClose()
-		return s.refuseSQL(c, began, &requestError{code: wire.CodeShuttingDown, status: fiber.StatusServiceUnavailable, text: "Server is shutting down"})
+		return s.refuseSQL(c, began, &requestError{code: wire.CodeShuttingDown, status: fiber.StatusServiceUnavailable,
+			text: "Server is shutting down"})
 	}
 	streaming := false
 	defer func() {
@@ -60,7 +61,8 @@ func (q *call) prepare(c *fiber.Ctx) (err error) {
 	if !s.limits.query(q.caller.User) {
 		skipBody(c)
 		c.Response().Header.Set(fiber.HeaderRetryAfter, "1")
-		return &requestError{code: wire.CodeRateLimit, status: fiber.StatusTooManyRequests, text: "Too many queries per second. Please slow down."}
+		return &requestError{code: wire.CodeRateLimit, status: fiber.StatusTooManyRequests,
+			text: "Too many queries per second. Please slow down."}
 	}
 	if q.principal, err = s.actFor(q.caller, c.Get(headerActingUser)); err != nil {
 		skipBody(c)

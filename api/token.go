@@ -110,9 +110,12 @@ func emailOf(u *catalog.User) *string {
 // Reasons why a token is refused. Both look alike to users; the code of the
 // first makes clients ask for a new token.
 var (
-	errTokenExpired = &requestError{code: wire.CodeTokenExpired, status: fiber.StatusUnauthorized, text: "Invalid credentials"}
-	errBadToken     = &requestError{code: wire.CodeInvalidCredentials, status: fiber.StatusUnauthorized, text: "Invalid credentials"}
-	errNoToken      = &requestError{code: wire.CodeMissingAuthorization, status: fiber.StatusUnauthorized, text: "Authentication required"}
+	errTokenExpired = &requestError{code: wire.CodeTokenExpired,
+		status: fiber.StatusUnauthorized, text: "Invalid credentials"}
+	errBadToken = &requestError{code: wire.CodeInvalidCredentials,
+		status: fiber.StatusUnauthorized, text: "Invalid credentials"}
+	errNoToken = &requestError{code: wire.CodeMissingAuthorization, status: fiber.StatusUnauthorized,
+		text: "Authentication required"}
 )
 
 // verify checks a token's signature and its own claims, not its user. The

@@ -112,12 +112,14 @@ func (s *Server) handleWebSocket(c *fiber.Ctx) error {
 		return refuseStopping(c)
 	}
 	if !websocket.IsWebSocketUpgrade(c) {
-		return plain(c, fiber.StatusUpgradeRequired, wire.PlainError{Error: "upgrade_required", Message: "This endpoint speaks WebSocket"})
+		return plain(c, fiber.StatusUpgradeRequired, wire.PlainError{Error: "upgrade_required",
+			Message: "This endpoint speaks WebSocket"})
 	}
 	if !s.originAllowed(c) {
 		return plain(c, fiber.StatusForbidden, wire.PlainError{Error: "forbidden", Message: "Origin not allowed"})
 	}
-	u := &upgrade{client: clientOf(c), gzip: c.Query("compress") != "false" && c.Query("compression") != wire.CompressionNone}
+	u := &upgrade{client: clientOf(c), gzip: c.Query("compress") != "false" &&
+		c.Query("compression") != wire.CompressionNone}
 	u.conn, _ = c.Context().Conn().(*conn)
 	if c.Get(fiber.HeaderAuthorization) != "" {
 		protocol, reason := queryProtocol(c)

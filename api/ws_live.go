@@ -61,7 +61,8 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 		k.sendError(aboutSubscription, wire.CodeInvalidSubscriptionID, "Subscription ID cannot be empty")
 		return
 	case len(m.ID) > maxSubscriptionID:
-		k.sendError(aboutSubscription, wire.CodeInvalidSubscriptionID, fmt.Sprintf("Subscription ID is longer than %d bytes", maxSubscriptionID))
+		k.sendError(aboutSubscription, wire.CodeInvalidSubscriptionID,
+			fmt.Sprintf("Subscription ID is longer than %d bytes", maxSubscriptionID))
 		return
 	}
 	request, err := k.liveRequest(m)

@@ -81,7 +81,8 @@ func (k *socket) message(kind int, message []byte, tooLong bool) {
 	case k.rate != nil && !k.rate.Allow():
 		k.sendError(aboutRate, wire.CodeRateLimit, "Too many messages")
 	case tooLong:
-		k.sendError(aboutProtocol, wire.CodeMessageTooLarge, fmt.Sprintf("Message exceeds maximum size of %d bytes", maxFrame))
+		k.sendError(aboutProtocol, wire.CodeMessageTooLarge,
+			fmt.Sprintf("Message exceeds maximum size of %d bytes", maxFrame))
 	case kind != websocket.TextMessage:
 		k.sendError(aboutProtocol, wire.CodeUnsupportedData, "Binary not supported")
 	default:
@@ -196,7 +197,8 @@ func badOptions(p *wire.ProtocolOptions) string {
 func (k *socket) enter(who *login) {
 	k.who.Store(who)
 	k.sendJSON(wire.AuthSuccess{
-		Type: wire.TypeAuthSuccess, User: string(who.principal.User), Role: who.principal.Role.String(), Protocol: who.protocol,
+		Type: wire.TypeAuthSuccess, User: string(who.principal.User),
+		Role: who.principal.Role.String(), Protocol: who.protocol,
 		ConnectionID: k.id,
 	})
 }

@@ -41,7 +41,8 @@ func (w *write) scopeOf(i int) int {
 }
 
 // Apply commits mutations of any number of scopes and tables: all of them, or
-// none. counts are the values of counters that they hold, one of each counter. It returns the seq of each, in their order, 0 for a skipped insert. On
+// none. counts are the values of counters that they hold, one of each counter. It returns the seq of each, in their
+// order, 0 for a skipped insert. On
 // return the rows are durable and visible, and their changes were published.
 //
 // A canceled ctx ends the waiting for a place in a group; from then on the
@@ -90,7 +91,8 @@ func (s *Store) Apply(ctx context.Context, muts []Mutation, counts ...Count) ([]
 		}
 		return w.seqs, nil
 	}
-	return nil, kalam.Errorf(kalam.CodeConflict, "table '%s' was flushed or compacted %d times while a statement wrote to it", muts[0].Table.ID, maxRechecks)
+	return nil, kalam.Errorf(kalam.CodeConflict,
+		"table '%s' was flushed or compacted %d times while a statement wrote to it", muts[0].Table.ID, maxRechecks)
 }
 
 // pinScopes pins and loads the scopes of the mutations.
@@ -146,7 +148,8 @@ func (w *write) bound() {
 func (w *write) request(l Limits) *request {
 	r := &request{work: w, size: w.size, count: w.size, ops: w.blocks + len(w.counts)}
 	if l.Large > 0 && l.Large <= maxBlockBytes { // Closed blocks are large; an open one may be just below.
-		r.count = min(w.size, int64(w.blocks)*maxLogKey+int64(len(w.scopes))*l.Large+int64(len(w.counts))*(maxLogKey+countBytes))
+		r.count = min(w.size,
+			int64(w.blocks)*maxLogKey+int64(len(w.scopes))*l.Large+int64(len(w.counts))*(maxLogKey+countBytes))
 	}
 	r.alone = r.count > l.Bytes-spareBytes || r.ops > l.Ops-spareOps
 	return r

@@ -28,7 +28,8 @@ type DamageError struct {
 
 // NewDamageError returns the error of a damaged value; cause says what is wrong.
 func NewDamageError(partition string, key []byte, cause error) *DamageError {
-	return &DamageError{Partition: partition, Key: key, err: kalam.Wrap(kalam.CodeCorrupt, cause, "a record of partition %s is damaged", partition)}
+	return &DamageError{Partition: partition, Key: key,
+		err: kalam.Wrap(kalam.CodeCorrupt, cause, "a record of partition %s is damaged", partition)}
 }
 
 // Error says what is damaged.

@@ -130,7 +130,8 @@ func (m *memtable) batches(r *reading) ([]Batch, error) {
 		c.schema = r.table.SchemaVersion
 	}
 	usable := 0
-	for usable < len(c.chunks) && c.schema == r.table.SchemaVersion && c.chunks[usable].builtAt <= r.seq && c.chunks[usable].to <= r.shown.count() {
+	for usable < len(c.chunks) && c.schema == r.table.SchemaVersion && c.chunks[usable].builtAt <= r.seq &&
+		c.chunks[usable].to <= r.shown.count() {
 		usable++
 	}
 	if usable < len(c.chunks) { // An older snapshot or definition: what newer ones built it builds for itself.

@@ -133,7 +133,8 @@ func checkBlock(sc kalam.Scope, first kalam.Seq, raw []byte) (before kalam.Seq, 
 }
 
 func damagedBlock(sc kalam.Scope, first kalam.Seq, why string) error {
-	return kalam.Errorf(kalam.CodeCorrupt, "row log of table %d, user '%s', block %d is damaged: %s", sc.Table, sc.User, first, why)
+	return kalam.Errorf(kalam.CodeCorrupt, "row log of table %d, user '%s', block %d is damaged: %s",
+		sc.Table, sc.User, first, why)
 }
 
 // decodeBlock calls f for every version of a block and returns the seq of the

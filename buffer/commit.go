@@ -219,7 +219,8 @@ func (c *committer) collect() bool {
 		if r == nil {
 			return len(c.group) > 0
 		}
-		fits := !r.alone && size+r.size <= maxGroupBytes && count+r.count <= limits.Bytes-spareBytes && ops+r.ops <= limits.Ops-spareOps
+		fits := !r.alone && size+r.size <= maxGroupBytes && count+r.count <= limits.Bytes-spareBytes &&
+			ops+r.ops <= limits.Ops-spareOps
 		if len(c.group) > 0 && !fits {
 			c.carry = r
 			return true

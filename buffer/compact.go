@@ -120,7 +120,8 @@ func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
 	}
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
 	x.to = &lakeState{last: x.from.last}
-	x.to.Manifest = Manifest{Version: x.from.Version + 1, Watermark: x.from.Watermark, CreatedAt: x.from.CreatedAt, UpdatedAt: now}
+	x.to.Manifest = Manifest{Version: x.from.Version + 1, Watermark: x.from.Watermark,
+		CreatedAt: x.from.CreatedAt, UpdatedAt: now}
 	x.to.FlushedAt, x.to.Forgotten = x.from.lastFlush(), max(x.from.Forgotten, cc.Forgotten)
 	x.to.Segments = append([]kalam.Segment(nil), x.from.Segments[:x.at]...)
 	x.to.vectors = append([]vectors(nil), x.from.vectors[:x.at]...)
@@ -167,7 +168,8 @@ func (x *exchange) place(cc *CompactCommit) (tombstones *roaring.Bitmap, err err
 		if p.Removed != nil && !p.Removed.IsEmpty() {
 			removed = int64(p.Removed.GetCardinality())
 			if int64(p.Removed.Maximum()) >= old.Rows || !within(p.Removed, v) {
-				return nil, kalam.Errorf(kalam.CodeInternal, "a compaction of table '%s' would lose live rows of segment %s", cc.Table.ID, old.Path)
+				return nil, kalam.Errorf(kalam.CodeInternal, "a compaction of table '%s' would lose live rows of segment %s",
+					cc.Table.ID, old.Path)
 			}
 		}
 		rows += old.Rows - removed
@@ -180,7 +182,8 @@ func (x *exchange) place(cc *CompactCommit) (tombstones *roaring.Bitmap, err err
 		want = *cc.Segment
 	}
 	if rows != want.Rows || rows > 1<<32 || tombstones.GetCardinality() != uint64(want.Tombstones) {
-		return nil, kalam.Errorf(kalam.CodeInternal, "compacted segment '%s' of table '%s' has %d rows and %d tombstones instead of %d and %d",
+		return nil, kalam.Errorf(kalam.CodeInternal,
+			"compacted segment '%s' of table '%s' has %d rows and %d tombstones instead of %d and %d",
 			want.Path, cc.Table.ID, want.Rows, want.Tombstones, rows, tombstones.GetCardinality())
 	}
 	if tombstones.IsEmpty() {
@@ -233,7 +236,8 @@ func (x *exchange) stage(c *committer) error {
 		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", x.scope.id.Table)
 	}
 	if x.scope.lake != x.from || x.scope.mem != x.mem {
-		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime", x.scope.id.Table, x.scope.id.User)
+		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
+			x.scope.id.Table, x.scope.id.User)
 	}
 	x.take(&x.mem.shown)
 	if !x.dead.IsEmpty() {

@@ -228,8 +228,10 @@ func countOp(id CounterID, value int64) Op {
 }
 
 func decodeCount(id CounterID, raw []byte) (int64, error) {
-	if len(raw) != countBytes || raw[0] != countFormat || countSum(countKey(id), raw[sumHeader:]) != binary.LittleEndian.Uint32(raw[1:]) {
-		return 0, kalam.Errorf(kalam.CodeCorrupt, "the counter of column %d of table %d, user '%s', is damaged", id.Column, id.Scope.Table, id.Scope.User)
+	if len(raw) != countBytes || raw[0] != countFormat ||
+		countSum(countKey(id), raw[sumHeader:]) != binary.LittleEndian.Uint32(raw[1:]) {
+		return 0, kalam.Errorf(kalam.CodeCorrupt, "the counter of column %d of table %d, user '%s', is damaged", id.Column,
+			id.Scope.Table, id.Scope.User)
 	}
 	return int64(binary.LittleEndian.Uint64(raw[sumHeader:])), nil
 }

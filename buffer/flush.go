@@ -115,12 +115,15 @@ func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
 	sh := sc.mem.shown
 	s.visibility.RUnlock()
 	a.cut = sh.versions.search(watermark + 1)
-	if watermark <= a.from.Watermark || a.cut == 0 || sh.versions.at(a.cut-1).seq != watermark || a.cut < sh.count() && !sh.versions.at(a.cut).opens {
-		return nil, kalam.Errorf(kalam.CodeConflict, "watermark %d of table %d, user '%s' does not end a commit of its log", watermark, sc.id.Table, sc.id.User)
+	if watermark <= a.from.Watermark || a.cut == 0 || sh.versions.at(a.cut-1).seq != watermark ||
+		a.cut < sh.count() && !sh.versions.at(a.cut).opens {
+		return nil, kalam.Errorf(kalam.CodeConflict, "watermark %d of table %d, user '%s' does not end a commit of its log",
+			watermark, sc.id.Table, sc.id.User)
 	}
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
 	a.to = &lakeState{last: a.from.last}
-	a.to.Manifest = Manifest{Version: a.from.Version + 1, Watermark: watermark, CreatedAt: a.from.CreatedAt, UpdatedAt: now}
+	a.to.Manifest = Manifest{Version: a.from.Version + 1, Watermark: watermark,
+		CreatedAt: a.from.CreatedAt, UpdatedAt: now}
 	a.to.FlushedAt, a.to.Forgotten = a.from.lastFlush(), a.from.Forgotten
 	if a.to.CreatedAt.IsZero() {
 		a.to.CreatedAt = now
@@ -201,7 +204,8 @@ func (a *advance) take(sh *shown) {
 		if a.rows != nil && v.prev >= 0 && int(v.prev) < a.cut && a.rows[v.prev] >= 0 {
 			a.dead.Add(uint32(a.rows[v.prev]))
 		}
-		a.next.addHashed(version{seq: v.seq, tombstone: v.tombstone, opens: v.opens, key: v.key, payload: v.payload}, sh.baseOf(i), v.hash)
+		a.next.addHashed(version{seq: v.seq, tombstone: v.tombstone, opens: v.opens, key: v.key, payload: v.payload},
+			sh.baseOf(i), v.hash)
 	}
 	a.seen = sh.count()
 }
@@ -212,7 +216,8 @@ func (a *advance) stage(c *committer) error {
 		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", a.scope.id.Table)
 	}
 	if a.scope.lake != a.from {
-		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime", a.scope.id.Table, a.scope.id.User)
+		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
+			a.scope.id.Table, a.scope.id.User)
 	}
 	if sh := &a.old.shown; !a.edit.made || a.seen != sh.count() {
 		a.take(sh)

@@ -125,11 +125,13 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 	}
 	body := raw[sumHeader:]
 	if raw[0] == unavailableFormat && crc32.Checksum(body, castagnoli) == binary.LittleEndian.Uint32(raw[1:]) {
-		return nil, kalam.Errorf(kalam.CodeCorrupt, "rows of table %d, user '%s' are not available: %s", sc.Table, sc.User, body)
+		return nil, kalam.Errorf(kalam.CodeCorrupt, "rows of table %d, user '%s' are not available: %s", sc.Table, sc.User,
+			body)
 	}
 	if raw[0] != manifestFormat {
-		return nil, bad(nil, fmt.Sprintf("it has format %d and this program reads format %d; a newer kalam may have written it",
-			raw[0], manifestFormat))
+		return nil, bad(nil,
+			fmt.Sprintf("it has format %d and this program reads format %d; a newer kalam may have written it",
+				raw[0], manifestFormat))
 	}
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {
 		return nil, bad(nil, "checksum does not match")

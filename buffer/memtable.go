@@ -83,7 +83,8 @@ func (m *memtable) memory() int64 {
 		versionSize = int64(unsafe.Sizeof(version{}))
 		baseSize    = int64(unsafe.Sizeof(base{})) + 4
 	)
-	return m.bytes + m.versions.room()*versionSize + int64(len(m.index.slots))*4 + int64(cap(m.based.base))*baseSize + m.cache.size.Load()
+	return m.bytes + m.versions.room()*versionSize + int64(len(m.index.slots))*4 +
+		int64(cap(m.based.base))*baseSize + m.cache.size.Load()
 }
 
 // show makes all versions visible. The caller holds Store.visibility.

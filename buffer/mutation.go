@@ -43,7 +43,8 @@ func (e *DuplicateKeyError) Error() string { return e.err.Error() }
 func (e *DuplicateKeyError) Unwrap() error { return e.err }
 
 func duplicateKey(i int, t *kalam.Table) error {
-	return &DuplicateKeyError{Index: i, err: kalam.Errorf(kalam.CodeAlreadyExists, "row %d: its primary key already exists in table '%s'", i+1, t.ID)}
+	return &DuplicateKeyError{Index: i, err: kalam.Errorf(kalam.CodeAlreadyExists,
+		"row %d: its primary key already exists in table '%s'", i+1, t.ID)}
 }
 
 // conflict is the error of a mutation whose row is not what its writer read.
@@ -63,7 +64,8 @@ func checkMutations(muts []Mutation, limits Limits) error {
 		case m.Kind < kalam.ChangeInsert || m.Kind > kalam.ChangeDelete:
 			return fmt.Errorf("mutation %d: unknown kind %d", i, m.Kind)
 		case int64(versionSize(m)+maxBlockBytes+blockHeader) > limits.Value:
-			return kalam.Errorf(kalam.CodeTooLarge, "row %d: %d bytes are more than table '%s' can take", i+1, len(m.Payload), m.Table.ID)
+			return kalam.Errorf(kalam.CodeTooLarge, "row %d: %d bytes are more than table '%s' can take",
+				i+1, len(m.Payload), m.Table.ID)
 		}
 	}
 	return nil

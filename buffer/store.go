@@ -123,8 +123,9 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 		backend: b, limits: b.MaxBatch(), opts: o, log: o.Logger,
 		queue: make(chan *request, queueLength), turn: make(chan *committer, 1), handed: make(chan *committer, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
-		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{}, reading: map[kalam.TableNumber]int{},
-		tally: newTally(), counts: newCounts(),
+		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{},
+		reading: map[kalam.TableNumber]int{},
+		tally:   newTally(), counts: newCounts(),
 	}
 	if err := s.checkLimits(); err != nil {
 		return nil, err
@@ -181,7 +182,8 @@ func (s *Store) readCeiling(ctx context.Context) (kalam.Seq, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read clock: %w", err)
 	}
-	if len(raw) != clockBytes || raw[0] != clockFormat || crc32.Checksum(raw[sumHeader:], castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {
+	if len(raw) != clockBytes || raw[0] != clockFormat ||
+		crc32.Checksum(raw[sumHeader:], castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {
 		return 0, kalam.Errorf(kalam.CodeCorrupt, "the clock record of the write buffer is damaged")
 	}
 	return kalam.Seq(binary.LittleEndian.Uint64(raw[sumHeader:])), nil

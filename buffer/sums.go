@@ -8,7 +8,8 @@ import (
 
 // RecordSums adds the checksums of a segment to a record from before they were kept.
 // A segment that is not there any more, or has sums, is left alone.
-func (s *Store) RecordSums(ctx context.Context, t *kalam.Table, id kalam.Scope, segment kalam.SegmentID, sums kalam.SegmentSums) error {
+func (s *Store) RecordSums(ctx context.Context, t *kalam.Table, id kalam.Scope, segment kalam.SegmentID,
+	sums kalam.SegmentSums) error {
 	sc, err := s.acquire(ctx, t, id)
 	if err != nil {
 		return err
@@ -42,7 +43,8 @@ func (a *amendment) stage(c *committer) error {
 		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", a.scope.id.Table)
 	}
 	if a.scope.lake != a.from {
-		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime", a.scope.id.Table, a.scope.id.User)
+		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
+			a.scope.id.Table, a.scope.id.User)
 	}
 	edit, err := newManifestEdit(a.scope.id, a.from, a.to)
 	if err != nil {

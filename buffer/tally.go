@@ -112,7 +112,8 @@ func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 		size += v.size()
 	})
 	if err != nil {
-		c.store.log.Error("a block of the row log is damaged; its scope is not available", "table", uint64(c.scope.Table), "user", string(c.scope.User), "error", err)
+		c.store.log.Error("a block of the row log is damaged; its scope is not available", "table", uint64(c.scope.Table),
+			"user", string(c.scope.User), "error", err)
 		count, size = 0, 0
 	}
 	c.last = max(c.last, lastSeqBound(first, count))
@@ -132,7 +133,8 @@ func (c *logCensus) enter(ctx context.Context, sc kalam.Scope) {
 	c.scope, c.prefix, c.watermark = sc, scopePrefix(sc), 0
 	l, err := c.store.readManifest(ctx, sc)
 	if err != nil {
-		c.store.log.Error("a manifest cannot be read; its scope is not available", "table", uint64(sc.Table), "user", string(sc.User), "error", err)
+		c.store.log.Error("a manifest cannot be read; its scope is not available", "table", uint64(sc.Table), "user",
+			string(sc.User), "error", err)
 		return
 	}
 	c.watermark = l.Watermark

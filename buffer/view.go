@@ -62,7 +62,8 @@ func (v *View) Segments() []SegmentView {
 func (v *View) Stored() []SegmentView {
 	out := make([]SegmentView, len(v.lake.Segments))
 	for i := range out {
-		out[i] = SegmentView{Segment: &v.lake.Segments[i], Dead: v.lake.vectors[i].dead, Tombstones: v.lake.vectors[i].tombstones}
+		out[i] = SegmentView{Segment: &v.lake.Segments[i], Dead: v.lake.vectors[i].dead,
+			Tombstones: v.lake.vectors[i].tombstones}
 	}
 	return out
 }

@@ -67,7 +67,8 @@ func NewBatchBuilder(mem memory.Allocator, t *kalam.Table) *BatchBuilder {
 // nothing; see Bytes.
 func (b *BatchBuilder) Append(r kalam.Row) error {
 	if len(r.Payload) > maxBatchBytes-b.bytes {
-		return kalam.Errorf(kalam.CodeResourceExhausted, "a batch of rows of table %s exceeds %d bytes", b.table.ID, maxBatchBytes)
+		return kalam.Errorf(kalam.CodeResourceExhausted, "a batch of rows of table %s exceeds %d bytes", b.table.ID,
+			maxBatchBytes)
 	}
 	if err := b.find(r.Payload); err != nil {
 		return corruptRow(b.table, err)
@@ -309,7 +310,8 @@ func NewRowsBuilder(mem memory.Allocator, schema *arrow.Schema) (*RowsBuilder, e
 		t := TypeOfArrow(f)
 		if dt := ArrowType(t); dt == nil || !arrow.TypeEqual(dt, f.Type) {
 			b.Release()
-			return nil, kalam.Errorf(kalam.CodeInternal, "field %s has type %s, which rows of values cannot be built of", f.Name, f.Type)
+			return nil, kalam.Errorf(kalam.CodeInternal, "field %s has type %s, which rows of values cannot be built of", f.Name,
+				f.Type)
 		}
 		b.types = append(b.types, t)
 		b.columns = append(b.columns, newColumnBuilder(mem, f.Type, t))

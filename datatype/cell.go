@@ -218,7 +218,10 @@ type CellWriter struct {
 func NewCellWriter(f arrow.Field) CellWriter {
 	switch f.Type.ID() {
 	case arrow.INT64:
-		return CellWriter{writeTyped(func(dst []byte, a *array.Int64, i int) []byte { return appendQuotedInt(dst, a.Value(i)) })}
+		return CellWriter{writeTyped(func(dst []byte, a *array.Int64,
+			i int) []byte {
+			return appendQuotedInt(dst, a.Value(i))
+		})}
 	case arrow.INT32:
 		return CellWriter{writeTyped(func(dst []byte, a *array.Int32, i int) []byte {
 			return strconv.AppendInt(dst, int64(a.Value(i)), 10)
@@ -228,11 +231,20 @@ func NewCellWriter(f arrow.Field) CellWriter {
 			return strconv.AppendInt(dst, int64(a.Value(i)), 10)
 		})}
 	case arrow.FLOAT64:
-		return CellWriter{writeTyped(func(dst []byte, a *array.Float64, i int) []byte { return appendFloatCell(dst, a.Value(i), 64) })}
+		return CellWriter{writeTyped(func(dst []byte, a *array.Float64,
+			i int) []byte {
+			return appendFloatCell(dst, a.Value(i), 64)
+		})}
 	case arrow.STRING:
-		return CellWriter{writeTyped(func(dst []byte, a *array.String, i int) []byte { return AppendJSONString(dst, a.Value(i)) })}
+		return CellWriter{writeTyped(func(dst []byte, a *array.String,
+			i int) []byte {
+			return AppendJSONString(dst, a.Value(i))
+		})}
 	case arrow.BOOL:
-		return CellWriter{writeTyped(func(dst []byte, a *array.Boolean, i int) []byte { return strconv.AppendBool(dst, a.Value(i)) })}
+		return CellWriter{writeTyped(func(dst []byte, a *array.Boolean,
+			i int) []byte {
+			return strconv.AppendBool(dst, a.Value(i))
+		})}
 	case arrow.DATE32:
 		return CellWriter{writeTyped(func(dst []byte, a *array.Date32, i int) []byte {
 			return strconv.AppendInt(dst, int64(a.Value(i)), 10)

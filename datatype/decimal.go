@@ -265,7 +265,8 @@ func Number(s string) (v kalam.Value, ok bool) {
 	if scale > kalam.MaxDecimalPrecision {
 		return v, false
 	}
-	v, ok, err := parseDecimal(kalam.DataType{Kind: kalam.KindDecimal, Precision: kalam.MaxDecimalPrecision, Scale: uint8(scale)}, s)
+	v, ok, err := parseDecimal(kalam.DataType{Kind: kalam.KindDecimal,
+		Precision: kalam.MaxDecimalPrecision, Scale: uint8(scale)}, s)
 	return v, ok && err == nil
 }
 

@@ -36,8 +36,9 @@ func isCoarse(n int64) bool {
 
 // coarse is the error of such a number.
 func coarse(t kalam.DataType, n int64) error {
-	return kalam.Errorf(kalam.CodeConstraint, "Type mismatch: expected %s, got %d, which looks like seconds or milliseconds since 1970; "+
-		"give microseconds or a text such as '2026-01-31T12:00:00Z'", t, n)
+	return kalam.Errorf(kalam.CodeConstraint,
+		"Type mismatch: expected %s, got %d, which looks like seconds or milliseconds since 1970; "+
+			"give microseconds or a text such as '2026-01-31T12:00:00Z'", t, n)
 }
 
 // parseTemporal reads the text of a TIMESTAMP, DATETIME, DATE or TIME.

@@ -47,7 +47,8 @@ func ParseType(text string) (kalam.DataType, error) {
 
 // unsupportedType is the error of a type that columns cannot have.
 func unsupportedType(pos int, column, name string) error {
-	return syntaxError(pos, "%sData type %s not supported. Supported types: %s", ofColumn(column), name, kindList(kalam.Kinds()))
+	return syntaxError(pos, "%sData type %s not supported. Supported types: %s", ofColumn(column),
+		name, kindList(kalam.Kinds()))
 }
 
 // kindList returns the names of kinds for a message.

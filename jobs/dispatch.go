@@ -346,7 +346,8 @@ func (r *Runner) logEnd(job *kalam.Job) {
 	case kalam.JobFailed:
 		r.log.Error("job failed", "job", job.ID, "kind", r.TypeName(job.Kind), "error", job.Error)
 	case kalam.JobRetrying:
-		r.log.Warn("job failed, it is tried again", "job", job.ID, "kind", r.TypeName(job.Kind), "retry", job.Retries, "error", job.Error)
+		r.log.Warn("job failed, it is tried again", "job", job.ID, "kind", r.TypeName(job.Kind), "retry",
+			job.Retries, "error", job.Error)
 	default:
 		r.log.Debug("job ended", "job", job.ID, "kind", r.TypeName(job.Kind), "status", string(job.Status))
 	}

@@ -45,8 +45,9 @@ var _ Manager = (*Runner)(nil)
 
 // Options configure NewRunner. The zero value is usable but runs no task.
 type Options struct {
-	Workers    int                           // Jobs that run at a time; 0 is DefaultWorkers.
-	MaxRetries int                           // Tries after the first, unless the job says; 0 is DefaultMaxRetries, negative none.
+	Workers int // Jobs that run at a time; 0 is DefaultWorkers.
+	// Tries after the first, unless the job says; 0 is DefaultMaxRetries, negative none.
+	MaxRetries int
 	Backoff    func(retry int) time.Duration // Pause before try retry (from 1); nil doubles from 100 ms up to 30 s.
 	CancelWait time.Duration                 // How long Cancel waits for a task to end; 0 is DefaultCancelWait.
 	Now        func() time.Time              // For the times of records; nil is time.Now.
@@ -60,11 +61,12 @@ type Options struct {
 
 // Runner runs jobs. It is safe for concurrent use; Run is called once.
 type Runner struct {
-	records  Records
-	o        Options
-	log      *slog.Logger
-	cron     *cron.Cron
-	wakeup   chan struct{} // Holds one token when the dispatcher has something to look at; a second would tell it nothing new.
+	records Records
+	o       Options
+	log     *slog.Logger
+	cron    *cron.Cron
+	// Holds one token when the dispatcher has something to look at; a second would tell it nothing new.
+	wakeup   chan struct{}
 	stopping chan struct{} // Closed when Run begins to end.
 	stopped  chan struct{} // Closed when Run has returned.
 	tasks    sync.WaitGroup
@@ -138,7 +140,8 @@ func NewRunner(records Records, o Options) *Runner {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Runner{
-		records: records, o: o, log: o.Logger, cron: cron.New(cron.WithLocation(time.UTC), cron.WithLogger(cron.DiscardLogger)),
+		records: records, o: o, log: o.Logger, cron: cron.New(cron.WithLocation(time.UTC),
+			cron.WithLogger(cron.DiscardLogger)),
 		wakeup: make(chan struct{}, 1), stopping: make(chan struct{}), stopped: make(chan struct{}),
 		active: make(map[kalam.JobID]*entry), byKey: make(map[string]*entry), busyKeys: make(map[string]bool),
 		running: make(map[*entry]*meter),

@@ -45,7 +45,8 @@ func newHandleCache[T io.Closer](maxCount int, maxBytes int64) *handleCache[T] {
 // acquire returns the handle of key, opened by open if need be; open returns
 // the value and the bytes of memory it takes. The caller calls release. A
 // failed open is not kept.
-func (c *handleCache[T]) acquire(ctx context.Context, key objectKey, open func() (T, int64, error)) (*handle[T], error) {
+func (c *handleCache[T]) acquire(ctx context.Context, key objectKey,
+	open func() (T, int64, error)) (*handle[T], error) {
 	for {
 		h, mine := c.lookup(key)
 		if mine {

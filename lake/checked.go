@@ -49,7 +49,8 @@ func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (*LocalFile, e
 	}
 	if known, ok := l.checked.Get(objectKey{at.ID, seg.Path}); ok && at.Storage.Properties().Local {
 		if now, err := identify(known.name); err == nil && now == known.identity { // The storage would say the same.
-			return &LocalFile{Name: known.name, lake: l, at: at, segment: *seg, state: checkedFile{now, true}, release: func() {}}, nil
+			return &LocalFile{Name: known.name, lake: l, at: at, segment: *seg,
+				state: checkedFile{now, true}, release: func() {}}, nil
 		}
 	}
 	name, release, err := at.Storage.LocalPath(ctx, seg.Path)
@@ -147,7 +148,8 @@ func checkWhole(ctx context.Context, at *location, seg *kalam.Segment, name stri
 }
 
 // checkOpen compares an open file and returns how it was before and after.
-func checkOpen(ctx context.Context, at *location, seg *kalam.Segment, local *os.File) (state checkedFile, after identity, err error) {
+func checkOpen(ctx context.Context, at *location, seg *kalam.Segment,
+	local *os.File) (state checkedFile, after identity, err error) {
 	now := time.Now()
 	info, err := local.Stat()
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 // for whose path keep, which knows the manifest of the new table, returns true.
 // manifest.json stays when any of them does. It returns how many files it
 // removed.
-func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID, keep func(segmentPath string) bool) (int, error) {
+func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID,
+	keep func(segmentPath string) bool) (int, error) {
 	at, folder, err := l.folder(storage, t, user)
 	if err != nil {
 		return 0, err

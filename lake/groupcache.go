@@ -111,7 +111,8 @@ func (c *groupCache) forget(storage kalam.StorageID, p string) {
 
 // cachedGroup returns a group that is cached or shall be, nil otherwise. The
 // caller releases it.
-func (l *Lake) cachedGroup(ctx context.Context, f *parquetFile, plan *columnPlan, group int) (*handle[*decodedGroup], error) {
+func (l *Lake) cachedGroup(ctx context.Context, f *parquetFile, plan *columnPlan,
+	group int) (*handle[*decodedGroup], error) {
 	size := f.groupBytes(group)
 	if size > l.groups.maxGroup() || f.swollen[group].Load() {
 		return nil, nil

@@ -108,7 +108,8 @@ func replaceAll(ctx context.Context, s Storage, objects []Content) error {
 }
 
 // manifestContent returns what manifest.json in folder says for m.
-func (l *Lake) manifestContent(at *location, folder string, t *kalam.Table, user kalam.UserID, m Manifest) ([]byte, error) {
+func (l *Lake) manifestContent(at *location, folder string, t *kalam.Table, user kalam.UserID,
+	m Manifest) ([]byte, error) {
 	f := manifestFile{
 		TableID: t.ID.String(), Version: m.Version, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
 		Segments: make([]manifestSegment, len(m.Segments)),

@@ -74,7 +74,8 @@ func (f *parquetFile) compareSeqs(plan *columnPlan, group int, want []kalam.Seq)
 	}
 	for i := range cells {
 		if cells[i].IsNull() || kalam.Seq(cells[i].Int()) != want[i] {
-			return corrupt(f.path, "row %d has the _seq %s instead of %d", f.rowStart[group]+int64(i), seqText(cells[i]), want[i])
+			return corrupt(f.path, "row %d has the _seq %s instead of %d",
+				f.rowStart[group]+int64(i), seqText(cells[i]), want[i])
 		}
 	}
 	return nil

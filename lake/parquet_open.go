@@ -135,7 +135,8 @@ func (f *parquetFile) openAny(seg *kalam.Segment) error {
 		return err
 	}
 	if seg.Sums.Known() && f.footerSum != seg.Sums.Footer {
-		return corrupt(f.path, "its footer is another's, or wrong: it has the checksum %08x instead of %08x", f.footerSum, seg.Sums.Footer)
+		return corrupt(f.path, "its footer is another's, or wrong: it has the checksum %08x instead of %08x",
+			f.footerSum, seg.Sums.Footer)
 	}
 	if f.rows() != seg.Rows {
 		return corrupt(f.path, "it has %d rows instead of %d", f.rows(), seg.Rows)

@@ -157,7 +157,8 @@ func (l *Lake) readRows(ctx context.Context, f *parquetFile, t *kalam.Table, row
 
 // readGroup reads the rows at rows[order[...]], which rise and lie in one row
 // group, into out at the same indexes.
-func (l *Lake) readGroup(ctx context.Context, f *parquetFile, plan *columnPlan, group int, rows []int64, order []int, out []kalam.Row) error {
+func (l *Lake) readGroup(ctx context.Context, f *parquetFile, plan *columnPlan, group int, rows []int64,
+	order []int, out []kalam.Row) error {
 	h, err := l.cachedGroup(ctx, f, plan, group)
 	if err != nil {
 		return err
@@ -209,7 +210,8 @@ const maxPooledGroup = 4 << 20
 // readCells returns the cells of the given rows of a group, row by row: the
 // columns of the plan, then seq and deleted. When text meets its limit it is
 // errTooMuchText.
-func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64, text *textArena) (cells []kalam.Value, err error) {
+func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64,
+	text *textArena) (cells []kalam.Value, err error) {
 	defer recoverDamage(f.path, &err)
 	buf := groupBuffers.Get().(*[]byte)
 	defer func() {
@@ -295,7 +297,8 @@ func (f *parquetFile) readSpan(plan *columnPlan, group int, buf *[]byte) (*span,
 }
 
 // readColumn reads the cells of one column into out[0], out[stride], ...
-func (f *parquetFile) readColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64, text *textArena, out []kalam.Value, stride int) (err error) {
+func (f *parquetFile) readColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64, text *textArena,
+	out []kalam.Value, stride int) (err error) {
 	reader, err := g.Column(c.index)
 	if err != nil {
 		return err
@@ -343,7 +346,8 @@ const batchRows = 512
 
 // readCells reads the given rows, which rise, into out[0], out[stride], ...
 // Rows between them are skipped without being decoded.
-func readCells[T physical, R chunkReader[T]](r R, rows []int64, out []kalam.Value, stride int, convert func(T) (kalam.Value, error)) error {
+func readCells[T physical, R chunkReader[T]](r R, rows []int64, out []kalam.Value, stride int,
+	convert func(T) (kalam.Value, error)) error {
 	size := min(len(rows), batchRows)
 	values := make([]T, size)
 	levels := make([]int16, size)

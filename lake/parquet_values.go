@@ -65,7 +65,8 @@ func newCellReader(c *schema.Column, t kalam.DataType) (cellReader, error) {
 		return cellReader{}, err
 	}
 	if !ok || !datatype.Widens(r.stored, t) {
-		return cellReader{}, fmt.Errorf("column %s is stored as %s %s, not as %s", c.Name(), c.PhysicalType(), c.LogicalType(), t)
+		return cellReader{}, fmt.Errorf("column %s is stored as %s %s, not as %s", c.Name(),
+			c.PhysicalType(), c.LogicalType(), t)
 	}
 	return r, nil
 }

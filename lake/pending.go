@@ -57,12 +57,14 @@ func (l *Lake) NewSegment(ctx context.Context, t *kalam.Table, user kalam.UserID
 
 // NewSegmentIn is NewSegment in another storage than the table's own, for users
 // with a storage of theirs; "" is the table's own.
-func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID, maxSeq kalam.Seq) (*Pending, error) {
+func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID,
+	maxSeq kalam.Seq) (*Pending, error) {
 	at, folder, err := l.folder(storage, t, user)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pending{lake: l, at: at, table: t, user: ownerOf(t, user), maxSeq: maxSeq, created: l.now().UTC().Truncate(time.Millisecond)}
+	p := &Pending{lake: l, at: at, table: t, user: ownerOf(t, user), maxSeq: maxSeq,
+		created: l.now().UTC().Truncate(time.Millisecond)}
 	if err := p.reserve(ctx, folder); err != nil {
 		return nil, err
 	}
@@ -269,7 +271,8 @@ func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (ka
 		Storage: p.at.ID, Path: p.path, MinSeq: m.MinSeq, MaxSeq: m.MaxSeq, Rows: m.Rows, Tombstones: m.Tombstones,
 		SchemaVersion: p.table.SchemaVersion, Table: p.table.Number, CreatedAt: p.created, User: p.user,
 	}
-	if m.Rows < 1 || m.Rows > 1<<32 || m.Tombstones < 0 || m.Tombstones > m.Rows || m.MinSeq > m.MaxSeq || m.MaxSeq > p.maxSeq || int64(len(keys)) != m.Rows {
+	if m.Rows < 1 || m.Rows > 1<<32 || m.Tombstones < 0 || m.Tombstones > m.Rows || m.MinSeq > m.MaxSeq ||
+		m.MaxSeq > p.maxSeq || int64(len(keys)) != m.Rows {
 		return seg, fmt.Errorf("commit segment %s: %d keys, %+v", p.path, len(keys), m)
 	}
 	spec := sidecarSpec{table: seg.Table, blocks: p.keys.encoded(m)}
@@ -360,7 +363,8 @@ func (f *parquetFile) checkTable(t *kalam.Table) error {
 		return err
 	}
 	if version != uint64(t.SchemaVersion) || number != uint64(t.Number) {
-		return fmt.Errorf("%s was written for version %d of table %d, not for version %d of table %d", f.path, version, number, t.SchemaVersion, t.Number)
+		return fmt.Errorf("%s was written for version %d of table %d, not for version %d of table %d", f.path, version,
+			number, t.SchemaVersion, t.Number)
 	}
 	plan, err := f.planFor(t)
 	if err != nil {

@@ -158,7 +158,8 @@ func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ [
 
 // wholeColumn decodes all cells of a column and returns them if they are to be
 // kept.
-func (f *parquetFile) wholeColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64, keep bool) ([]kalam.Value, error) {
+func (f *parquetFile) wholeColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64,
+	keep bool) ([]kalam.Value, error) {
 	if !keep {
 		if c.index < 0 {
 			return nil, nil

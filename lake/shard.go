@@ -82,14 +82,16 @@ func newStrategies(o Options) (strategies, error) {
 		shards = DefaultHashShards
 	}
 	if shards < 1 || shards > maxHashShards {
-		return strategies{}, kalam.Errorf(kalam.CodeInvalidInput, "the number of hash shards is %d (expected 1 to %d)", shards, maxHashShards)
+		return strategies{}, kalam.Errorf(kalam.CodeInvalidInput,
+			"the number of hash shards is %d (expected 1 to %d)", shards, maxHashShards)
 	}
 	s := strategies{def: o.DefaultStrategy, byName: map[string]Sharder{
 		ShardAlphabetic: alphabeticSharder{}, ShardNumeric: numericSharder{}, ShardHash: hashSharder(shards),
 	}}
 	for name, sharder := range o.Strategies {
 		if name == "" || name == ShardDefault || sharder == nil {
-			return strategies{}, kalam.Errorf(kalam.CodeInvalidInput, "shard strategy '%s' has no name of its own or no code", name)
+			return strategies{}, kalam.Errorf(kalam.CodeInvalidInput,
+				"shard strategy '%s' has no name of its own or no code", name)
 		}
 		s.byName[name] = sharder
 	}

@@ -97,7 +97,8 @@ func (s *sidecar) load(seg *kalam.Segment) error {
 		return err
 	}
 	if s.table != seg.Table || s.parquetBytes != uint64(seg.Bytes) || s.parquetRows != uint64(seg.Rows) {
-		return corrupt(s.path, "it belongs to a file of table %d with %d bytes and %d rows, not to %s", s.table, s.parquetBytes, s.parquetRows, seg.Path)
+		return corrupt(s.path, "it belongs to a file of table %d with %d bytes and %d rows, not to %s", s.table,
+			s.parquetBytes, s.parquetRows, seg.Path)
 	}
 	if err := s.checkRecord(seg); err != nil {
 		return err

@@ -143,7 +143,8 @@ func (s *KeyStream) Add(k KeyRow) {
 	b := s.blocks
 	switch {
 	case b == nil:
-	case uint64(k.Row) != b.entries || k.Seq < s.minSeq || k.Seq > s.maxSeq || len(k.Key) > maxKeyBytes || b.entries > 0 && bytes.Compare(b.prev, k.Key) >= 0:
+	case uint64(k.Row) != b.entries || k.Seq < s.minSeq || k.Seq > s.maxSeq || len(k.Key) > maxKeyBytes ||
+		b.entries > 0 && bytes.Compare(b.prev, k.Key) >= 0:
 		s.blocks = nil
 	default:
 		if b.entries == 0 {

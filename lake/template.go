@@ -111,7 +111,8 @@ func parseTemplates(user, shared string) (template, template, error) {
 	}
 	if mayCollide(u, s) {
 		return nil, nil, kalam.Errorf(kalam.CodeInvalidInput,
-			"templates '%s' and '%s' can give a user table and a shared table the same folder; begin them with different words", user, shared)
+			"templates '%s' and '%s' can give a user table and a shared table the same folder; begin them with different words",
+			user, shared)
 	}
 	return u, s, nil
 }
@@ -160,7 +161,8 @@ func parseElement(kind templateKind, s string) (element, error) {
 			return nil, err
 		}
 		if e.variables() > 0 && !strings.ContainsAny(e[len(e)-1].literal, separators) {
-			return nil, kalam.Errorf(kalam.CodeInvalidInput, "%s template needs '/' or one of '.=@+' before %s", kind.word, displayNames[v])
+			return nil, kalam.Errorf(kalam.CodeInvalidInput, "%s template needs '/' or one of '.=@+' before %s", kind.word,
+				displayNames[v])
 		}
 		e = append(e, part{name: v})
 		rest = rest[end+1:]
@@ -185,7 +187,8 @@ func lookupVariable(kind templateKind, name string) (variable, error) {
 func checkLiteral(kind templateKind, s string) error {
 	for i := 0; i < len(s); i++ {
 		if !isTemplateLiteral(s[i]) {
-			return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the character %q, which cannot be in a path", kind.word, s[i])
+			return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the character %q, which cannot be in a path", kind.word,
+				s[i])
 		}
 	}
 	return nil
@@ -202,11 +205,14 @@ func checkElement(kind templateKind, e element, s string) error {
 	case strings.HasSuffix(last.literal, "."):
 		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which ends in '.'", kind.word, s)
 	case len(e) > 1 && (e.has(varShard) || e.has(varStorageLocation)) && e.variables() > 1:
-		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has '%s', where {shard} and {storageLocation} must stand alone", kind.word, s)
+		return kalam.Errorf(kalam.CodeInvalidInput,
+			"%s template has '%s', where {shard} and {storageLocation} must stand alone", kind.word, s)
 	case (len(e) == 1 || strings.Contains(e[0].literal, ".")) && opensDevice(e[0].literal):
-		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which is reserved on Windows", kind.word, s)
+		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which is reserved on Windows",
+			kind.word, s)
 	case e.maxLength() > maxElement:
-		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which can be %d bytes long (maximum %d)",
+		return kalam.Errorf(kalam.CodeInvalidInput,
+			"%s template has the path element '%s', which can be %d bytes long (maximum %d)",
 			kind.word, s, e.maxLength(), maxElement)
 	}
 	return nil
@@ -261,7 +267,8 @@ func (t template) check(kind templateKind, text string) error {
 			continue
 		}
 		if last != noVariable && at[v] < at[last] {
-			return kalam.Errorf(kalam.CodeInvalidInput, "%s template '%s' must have %s before %s", kind.word, text, displayNames[last], displayNames[v])
+			return kalam.Errorf(kalam.CodeInvalidInput, "%s template '%s' must have %s before %s", kind.word, text,
+				displayNames[last], displayNames[v])
 		}
 		last = v
 	}

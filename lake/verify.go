@@ -31,7 +31,8 @@ func (l *Lake) Scrub(ctx context.Context, seg *kalam.Segment, pace Pace) (kalam.
 
 // verify opens the files anew: what is cached may be older than the damage. The
 // Parquet file is looked at also without sidecar, to tell which of them is lost.
-func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool, pace Pace) (sums kalam.SegmentSums, err error) {
+func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool,
+	pace Pace) (sums kalam.SegmentSums, err error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
 		return sums, err

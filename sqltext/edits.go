@@ -50,7 +50,8 @@ func (e Edits) Reword(msg string, at int) string {
 	return strings.ReplaceAll(msg, strings.TrimSpace(e[i].Text), e[i].Word)
 }
 
-// Place returns err with its position moved from a piece of raw SQL, which begins at pos of the parsed text, to that text.
+// Place returns err with its position moved from a piece of raw SQL, which begins at pos of the parsed text, to that
+// text.
 func (e Edits) Place(err error, pos int) error {
 	var ke *kalam.Error
 	if !errors.As(err, &ke) || ke.Position == 0 {

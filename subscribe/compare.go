@@ -254,7 +254,8 @@ func floatComparator(a, b operand) (comparator, class, error) {
 		}
 	}
 	if single {
-		return func(x, y kalam.Value) int { return datatype.CompareFloats(float64(toFloat(x)), float64(toFloat(y))) }, classFloat, nil
+		return func(x, y kalam.Value) int { return datatype.CompareFloats(float64(toFloat(x)), float64(toFloat(y))) },
+			classFloat, nil
 	}
 	return func(x, y kalam.Value) int { return datatype.CompareFloats(toDouble(x), toDouble(y)) }, classDouble, nil
 }

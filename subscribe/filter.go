@@ -267,7 +267,8 @@ func (c *compiler) in(e In) (predicate, error) {
 // inSet compiles a long list of constants that are equal exactly when their bits
 // are; nil when it is not one.
 func inSet(arg operand, list []operand) predicate {
-	if len(list) < manyConstants || !arg.t.Kind.IsInteger() && arg.t.Kind != kalam.KindText && arg.t.Kind != kalam.KindUUID {
+	if len(list) < manyConstants || !arg.t.Kind.IsInteger() && arg.t.Kind != kalam.KindText &&
+		arg.t.Kind != kalam.KindUUID {
 		return nil
 	}
 	set := make(map[kalam.Value]struct{}, len(list))

@@ -193,7 +193,8 @@ func openError(dir string, err error) error {
 
 // damaged is the error of files that cannot be used at all.
 func damaged(dir string, err error) error {
-	return kalam.Wrap(kalam.CodeCorrupt, err, "data directory %s is damaged; keep its files and restore it from a backup", dir)
+	return kalam.Wrap(kalam.CodeCorrupt, err, "data directory %s is damaged; keep its files and restore it from a backup",
+		dir)
 }
 
 // isNoSpace reports whether the error is that of a full disk. Badger wraps
@@ -455,7 +456,8 @@ func (b *Backend) commit(txn *badger.Txn) error {
 // may have forgotten what it could not write, and a later sync would succeed.
 func (b *Backend) fail(err error) {
 	b.failed.Store(true)
-	b.log.Error("the write buffer cannot write; it takes nothing more until the next start", "directory", b.dir, "error", err)
+	b.log.Error("the write buffer cannot write; it takes nothing more until the next start",
+		"directory", b.dir, "error", err)
 }
 
 func batchError(err error) error {

@@ -21,7 +21,8 @@ func lockDir(dir string) (*dirLock, error) {
 	if err != nil {
 		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "data directory %s cannot be opened", dir)
 	}
-	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil, syscall.OPEN_ALWAYS,
+		syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if errors.Is(err, errSharingViolation) {
 		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "data directory %s is used by another process", dir)
 	}

@@ -59,7 +59,8 @@ func (l *logSync) changed() bool {
 	}
 	// It never blocks, so the scheduler need not hear of it.
 	//nolint:gosec // A system call that package syscall has no function for without the scheduler.
-	_, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(l.watch), uintptr(unsafe.Pointer(&l.events)), unsafe.Sizeof(l.events))
+	_, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(l.watch),
+		uintptr(unsafe.Pointer(&l.events)), unsafe.Sizeof(l.events))
 	return errno != syscall.EAGAIN
 }
 

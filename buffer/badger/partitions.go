@@ -214,7 +214,8 @@ func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 	if next == 0 {
 		return kalam.Errorf(kalam.CodeResourceExhausted, "no more partitions can be created")
 	}
-	err := b.write([]storedOp{{key: recordKey(name), value: recordValue(next)}, {key: recordKey(""), value: recordValue(next)}})
+	err := b.write([]storedOp{{key: recordKey(name), value: recordValue(next)},
+		{key: recordKey(""), value: recordValue(next)}})
 	if err != nil {
 		return err
 	}

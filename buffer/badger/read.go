@@ -77,7 +77,8 @@ func (b *Backend) readLarge(stored, buf []byte) ([]byte, error) {
 }
 
 // Scan implements buffer.Reader. It sees the state at its start.
-func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
+func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
+	f func(key, value []byte) error) error {
 	if err := b.enter(ctx); err != nil {
 		return err
 	}
@@ -105,7 +106,8 @@ func (b *Backend) Keys(ctx context.Context, partition string, start, end []byte,
 }
 
 // scan is Scan in a transaction.
-func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, start, end []byte, f func(key, value []byte) error) error {
+func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, start, end []byte,
+	f func(key, value []byte) error) error {
 	var large []byte
 	return b.walk(ctx, txn, partition, start, end, func(key []byte, item *badger.Item, inside *bool) (stop, damage error) {
 		var unreadable error
@@ -127,7 +129,8 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, s
 
 // walk calls visit for every key in [start, end). visit sets inside while it is in
 // its caller's code, whose panics are none of Badger's.
-func (b *Backend) walk(ctx context.Context, txn *badger.Txn, partition string, start, end []byte, visit func(key []byte, item *badger.Item, inside *bool) (stop, damage error)) (err error) {
+func (b *Backend) walk(ctx context.Context, txn *badger.Txn, partition string, start, end []byte,
+	visit func(key []byte, item *badger.Item, inside *bool) (stop, damage error)) (err error) {
 	prefix, err := b.partitions.key(partition, nil)
 	if err != nil {
 		return err

@@ -122,8 +122,10 @@ func wantContent(t *testing.T, b buffer.Backend, start, end []byte, want ...stri
 		t.Errorf("Scan(%q, %q) (-want +got):\n%s", start, end, diff)
 	}
 	scanned, keys := []string{}, []string{}
-	must(t, "Scan", b.Scan(t.Context(), part, start, end, func(k, _ []byte) error { scanned = append(scanned, string(k)); return nil }))
-	must(t, "Keys", b.Keys(t.Context(), part, start, end, func(k []byte) error { keys = append(keys, string(k)); return nil }))
+	must(t, "Scan", b.Scan(t.Context(), part, start, end,
+		func(k, _ []byte) error { scanned = append(scanned, string(k)); return nil }))
+	must(t, "Keys", b.Keys(t.Context(), part, start, end,
+		func(k []byte) error { keys = append(keys, string(k)); return nil }))
 	if diff := cmp.Diff(scanned, keys); diff != "" {
 		t.Errorf("Keys(%q, %q) (-Scan +Keys):\n%s", start, end, diff)
 	}
@@ -285,7 +287,8 @@ func testLimits(t *testing.T, b buffer.Backend) {
 		}
 		var ops []buffer.Op
 		for room := l.Bytes; room > 8; room -= int64(8 + len(ops[len(ops)-1].Value)) {
-			ops = append(ops, buffer.Op{Partition: part, Key: fmt.Appendf(nil, "%08d", len(ops)), Value: make([]byte, min(int64(size), room-8))})
+			ops = append(ops, buffer.Op{Partition: part, Key: fmt.Appendf(nil, "%08d", len(ops)),
+				Value: make([]byte, min(int64(size), room-8))})
 		}
 		must(t, "Apply of the most bytes", b.Apply(t.Context(), ops))
 		ops = append(ops, buffer.Op{Partition: part, Key: []byte("123456789")})
@@ -428,7 +431,8 @@ func testConcurrent(t *testing.T, b buffer.Backend) {
 				}
 				n := 0
 				prefix := fmt.Appendf(nil, "%d/", w)
-				if err := b.Scan(ctx, part, prefix, fmt.Appendf(nil, "%d0", w), func(_, _ []byte) error { n++; return nil }); err != nil {
+				if err := b.Scan(ctx, part, prefix, fmt.Appendf(nil, "%d0", w),
+					func(_, _ []byte) error { n++; return nil }); err != nil {
 					t.Errorf("Scan: %v", err)
 				}
 				if n != i+1 {

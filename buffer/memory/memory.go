@@ -107,7 +107,8 @@ func (s *state) get(partition string, key []byte) ([]byte, error) {
 }
 
 // Scan implements buffer.Reader. It sees the state at its start.
-func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
+func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
+	f func(key, value []byte) error) error {
 	s, err := b.current(ctx)
 	if err != nil {
 		return err

@@ -44,7 +44,8 @@ func jsonOperators(src string, toks []sqltext.Token) (calls, error) {
 				c.lambda[i] = true // Whatever it is, nothing that we know reaches across it.
 				continue
 			}
-			return out, kalam.Errorf(kalam.CodeInvalidSQL, sqltext.FlawPlaceholder+" '?'; placeholders are $1, $2, ...").At(t.Pos)
+			return out, kalam.Errorf(kalam.CodeInvalidSQL,
+				sqltext.FlawPlaceholder+" '?'; placeholders are $1, $2, ...").At(t.Pos)
 		}
 		c.begin[i] = int32(left)
 		if arrow && c.isAlone(left, right) {

@@ -31,7 +31,8 @@ func run(url string) error {
 		return err
 	}
 	fmt.Printf("rows %s\n", res.Results[0].JSON())
-	sub, err := client.Subscribe(ctx, "SELECT * FROM app.notes WHERE id > $1", link.SubscribeOptions{LastRows: link.AllRows, Params: []any{0}})
+	sub, err := client.Subscribe(ctx, "SELECT * FROM app.notes WHERE id > $1",
+		link.SubscribeOptions{LastRows: link.AllRows, Params: []any{0}})
 	if err != nil {
 		return err
 	}
