@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // A statement is handled as the JSON that DuckDB's parser gives: objects are
@@ -14,7 +15,7 @@ type node = map[string]any
 
 // decodeAST reads what json_serialize_sql gives.
 func decodeAST(doc string) (node, error) {
-	dec := json.NewDecoder(bytes.NewReader([]byte(doc)))
+	dec := json.NewDecoder(strings.NewReader(doc))
 	dec.UseNumber()
 	var n node
 	if err := dec.Decode(&n); err != nil {

@@ -15,7 +15,8 @@ type checker struct {
 	nodes, depth int
 	tables       []*tableUse
 	ctes         int
-	params       map[int]bool // Placeholders seen.
+	params       map[int]bool    // Placeholders seen.
+	marks        map[string]bool // Marks that nodes have.
 	added        []argKind
 	names        []nameUse // Column and function names, to place errors.
 	scopes       []*selectScope
@@ -55,7 +56,7 @@ type itemUse struct {
 
 func newChecker(sql, prefix string) *checker {
 	return &checker{
-		sql: sql, prefix: prefix, params: map[int]bool{}, rows: map[int]string{}, operandAt: map[string]int{}, meetingAt: map[string]int{},
+		sql: sql, prefix: prefix, params: map[int]bool{}, marks: map[string]bool{}, rows: map[int]string{}, operandAt: map[string]int{}, meetingAt: map[string]int{},
 	}
 }
 
@@ -88,7 +89,7 @@ func (c *checker) leave() { c.depth-- }
 
 // known refuses fields of n that are neither in its shape nor among the words
 // of common.
-func (c *checker) known(n node, what string, s shape, common string) {
+func (c *checker) known(n node, what string, s fieldKinds, common string) {
 	for key, v := range n {
 		if _, ok := s[key]; !ok && !wordOf(common, key) && !isEmpty(v) {
 			c.refuse(n, kalam.CodeUnsupported, "This form of %s is not supported (%s)", what, key)
@@ -99,19 +100,20 @@ func (c *checker) known(n node, what string, s shape, common string) {
 // fields walks the fields of n by its shape. common are fields that the caller
 // handles.
 func (c *checker) fields(n node, what string, s shape, common string) {
-	c.known(n, what, s, common)
-	for _, key := range fieldOrder {
-		if kind, ok := s[key]; ok {
-			c.field(n, n[key], kind)
-		}
+	c.known(n, what, s.kinds, common)
+	for _, key := range s.order {
+		c.field(n, n[key], s.kinds[key])
 	}
 }
 
+// wordOf reports whether w is one of words, which have a blank between them.
 func wordOf(words, w string) bool {
-	for _, x := range strings.Fields(words) {
-		if x == w {
+	for len(words) > 0 {
+		word, rest, _ := strings.Cut(words, " ")
+		if word == w && w != "" {
 			return true
 		}
+		words = rest
 	}
 	return false
 }

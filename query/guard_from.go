@@ -200,7 +200,7 @@ func (c *checker) baseTable(n node) {
 	use.alias, use.system.number = aliasOf(n, table), len(c.tables)
 	n["table_name"] = sourceName(c.prefix, len(c.tables))
 	n["schema_name"], n["catalog_name"] = "", ""
-	n[tableMark] = use
+	c.mark(n, tableMark, use)
 	c.tables = append(c.tables, use)
 	c.addItem(fromItem{
 		alias: strings.ToLower(use.alias), base: true, number: len(c.tables) - 1, width: 1, tables: []*tableUse{use},

@@ -21,19 +21,19 @@ func (c *checker) qualify(root node) {
 	for _, s := range c.scopes {
 		s.separate()
 	}
-	eachMarked(root, scopeMark, func(n node) { // Aliases first: the names depend on them.
+	c.eachMarked(root, scopeMark, func(n node) { // Aliases first: the names depend on them.
 		sel, _ := n[scopeMark].(*selectScope)
 		if it, at, _ := sel.tableOf(qualifiedName(n)); it != nil && sel.hides(at, it.tables[0].alias) {
 			it.rename()
 		}
 	})
-	eachMarked(root, scopeMark, func(n node) {
+	c.eachMarked(root, scopeMark, func(n node) {
 		if it, _ := meaning(n); it != nil && isStar(n) {
 			it.plainAlias()
 		}
 	})
-	eachMarked(root, scopeMark, c.applyAlias)
-	eachMarked(root, tableMark, func(n node) {
+	c.eachMarked(root, scopeMark, c.applyAlias)
+	c.eachMarked(root, tableMark, func(n node) {
 		use, _ := n[tableMark].(*tableUse)
 		delete(n, tableMark)
 		n["alias"] = use.alias
@@ -75,6 +75,20 @@ func qualifiedName(n node) []string {
 		return append(strings.Split(str(n, "relation_name"), "."), "*")
 	}
 	return names(n, "column_names")
+}
+
+// mark sets the field mark of n, for eachMarked.
+func (c *checker) mark(n node, mark string, v any) {
+	n[mark] = v
+	c.marks[mark] = true
+}
+
+// eachMarked calls f for every node below root that has the field mark, which mark has
+// set. It spares the walk where there is none.
+func (c *checker) eachMarked(root node, mark string, f func(node)) {
+	if c.marks[mark] {
+		eachMarked(root, mark, f)
+	}
 }
 
 // eachMarked calls f for every node below v that has the field mark.

@@ -63,9 +63,9 @@ func (c *checker) rewrite(n node) {
 		if c.generated {
 			return
 		}
-		n[starMark] = c.sel
+		c.mark(n, starMark, c.sel)
 		if str(n, "relation_name") != "" {
-			n[scopeMark] = c.sel
+			c.mark(n, scopeMark, c.sel)
 		}
 	case "FUNCTION":
 		if !c.generated && ownSchema(n) && serverFunctions.has(str(n, "function_name")) {
@@ -103,7 +103,7 @@ func (c *checker) columnRef(n node) {
 		return
 	}
 	if len(cols) > 1 {
-		n[scopeMark] = c.sel
+		c.mark(n, scopeMark, c.sel)
 	} else {
 		c.wholeRow(n, last)
 	}
@@ -150,10 +150,10 @@ func (c *checker) updated(n node, cols []string) {
 			seqCols := append(append([]string(nil), cols[:len(cols)-1]...), kalam.ColumnSeq)
 			seq := columnRef(seqCols...)
 			if len(cols) > 1 {
-				seq[scopeMark] = c.sel
+				c.mark(seq, scopeMark, c.sel)
 			}
 			it.tables[0].system.named |= seqColumn
-			seq[systemMark] = it.tables[0]
+			c.mark(seq, systemMark, it.tables[0])
 			// Microseconds of the moment that Seq.Time gives.
 			millis := operator("+", operator(">>", seq, intConst(seqShift)), intConst(kalam.Seq(0).Time().UnixMilli()))
 			become(n, call("make_timestamp", operator("*", millis, intConst(1000))))

@@ -28,11 +28,33 @@ const (
 	fPivots                     // The ON list of PIVOT.
 )
 
-type shape map[string]fieldKind
+// fieldKinds are fields with their kinds.
+type fieldKinds map[string]fieldKind
+
+// shape is what a kind of node may have.
+type shape struct {
+	kinds fieldKinds
+	order []string // The fields, in the order in which they are walked.
+}
+
+// shapesOf returns the shapes of kinds of nodes, which are tables of constants.
+func shapesOf(tables map[string]fieldKinds) map[string]shape {
+	out := make(map[string]shape, len(tables))
+	for name, kinds := range tables {
+		s := shape{kinds: kinds}
+		for _, field := range fieldOrder {
+			if _, ok := kinds[field]; ok {
+				s.order = append(s.order, field)
+			}
+		}
+		out[name] = s
+	}
+	return out
+}
 
 // exprShapes has the fields of expressions by class, beside class, type, alias
 // and query_location.
-var exprShapes = map[string]shape{
+var exprShapes = shapesOf(map[string]fieldKinds{
 	"BETWEEN":     {"input": fExpr, "lower": fExpr, "upper": fExpr},
 	"CASE":        {"case_checks": fChecks, "else_expr": fExpr},
 	"CAST":        {"child": fExpr, "cast_type": fType, "try_cast": fPlain},
@@ -59,7 +81,7 @@ var exprShapes = map[string]shape{
 		"start": fPlain, "end": fPlain, "start_expr": fExpr, "end_expr": fExpr, "offset_expr": fExpr, "default_expr": fExpr,
 		"ignore_nulls": fPlain, "filter_expr": fFilter, "exclude_clause": fPlain, "distinct": fPlain, "arg_orders": fOrders,
 	},
-}
+})
 
 // operatorTypes are the types of the class OPERATOR.
 var operatorTypes = newFunctionSet(`
@@ -68,7 +90,7 @@ var operatorTypes = newFunctionSet(`
 
 // refShapes has the fields of table references by type, beside type, alias,
 // sample and query_location.
-var refShapes = map[string]shape{
+var refShapes = shapesOf(map[string]fieldKinds{
 	"BASE_TABLE": {"schema_name": fPlain, "table_name": fPlain, "catalog_name": fPlain, "column_name_alias": fPlain, "at_clause": fNone},
 	"EMPTY":      {},
 	"EXPRESSION_LIST": {
@@ -85,18 +107,18 @@ var refShapes = map[string]shape{
 	"SHOW_REF":       {"query": fQuery, "show_type": fPlain, "table_name": fPlain, "schema_name": fPlain, "catalog_name": fPlain},
 	"SUBQUERY":       {"subquery": fStatement, "column_name_alias": fPlain},
 	"TABLE_FUNCTION": {"function": fExpr, "column_name_alias": fPlain, "with_ordinality": fPlain},
-}
+})
 
 // queryShapes has the fields of query nodes by type, beside type, cte_map and
 // modifiers. FROM comes before what refers to it, see queryOrder.
-var queryShapes = map[string]shape{
+var queryShapes = shapesOf(map[string]fieldKinds{
 	"SELECT_NODE": {
 		"from_table": fRef, "select_list": fExprs, "where_clause": fFilter, "group_expressions": fExprs, "group_sets": fPlain,
 		"aggregate_handling": fPlain, "sample": fPlain,
 	},
 	"SET_OPERATION_NODE": {"setop_type": fPlain, "setop_all": fPlain, "left": fQuery, "right": fQuery},
 	"RECURSIVE_CTE_NODE": {"cte_name": fPlain, "union_all": fPlain, "left": fQuery, "right": fQuery, "aliases": fPlain, "key_targets": fExprs},
-}
+})
 
 // fieldOrder is the order in which fields are walked: that of the text, except
 // that FROM comes before what refers to it.

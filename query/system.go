@@ -97,7 +97,7 @@ func (c *checker) systemRef(n node, cols []string) {
 	}
 	if it != nil {
 		it.tables[0].system.named |= column
-		n[systemMark] = it.tables[0]
+		c.mark(n, systemMark, it.tables[0])
 	}
 }
 
@@ -191,7 +191,7 @@ func (c *checker) wholeRow(n node, name string) {
 		for i := range s.items {
 			if it := &s.items[i]; it.alias == name {
 				if it.base {
-					n[rowMark] = it.tables[0]
+					c.mark(n, rowMark, it.tables[0])
 				}
 				return
 			}
@@ -240,7 +240,7 @@ func (c *checker) showSystem(q node) {
 // nameSystem gives the system columns below root the names that they have in the
 // text, and takes them out of the stars that do not give them. Aliases are settled.
 func (c *checker) nameSystem(root node) {
-	eachMarked(root, systemMark, func(n node) {
+	c.eachMarked(root, systemMark, func(n node) {
 		use, _ := n[systemMark].(*tableUse)
 		delete(n, systemMark)
 		cols := names(n, "column_names")
@@ -249,7 +249,7 @@ func (c *checker) nameSystem(root node) {
 			n["column_names"] = columnRef(cols...)["column_names"]
 		}
 	})
-	eachMarked(root, rowMark, func(n node) {
+	c.eachMarked(root, rowMark, func(n node) {
 		use, _ := n[rowMark].(*tableUse)
 		delete(n, rowMark)
 		if use.system.plain || use.system.named != 0 {
@@ -257,7 +257,7 @@ func (c *checker) nameSystem(root node) {
 			c.rows[use.system.number] = use.alias
 		}
 	})
-	eachMarked(root, starMark, func(n node) {
+	c.eachMarked(root, starMark, func(n node) {
 		sel, _ := n[starMark].(*selectScope)
 		delete(n, starMark)
 		if sel != nil {
