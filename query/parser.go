@@ -17,8 +17,8 @@ const (
 	maxNodes = 200_000 // Nodes of its tree.
 	maxDepth = 2_500   // Nesting of its tree: an expression takes two or three levels.
 	// Limits of what takes DuckDB's parser more than linear time, during which it
-	// cannot be interrupted.
-	maxLexemes   = 50_000
+	// cannot be interrupted, and our walk up to a second.
+	maxLexemes   = 40_000
 	maxJunctions = 2_000  // AND and OR.
 	maxQuotes    = 50_000 // Quotes inside strings.
 	maxParts     = 200    // Dots of one name.
