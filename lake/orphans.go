@@ -221,6 +221,3 @@ func classify(p string) (OrphanKind, string) {
 	}
 	return notOurs, ""
 }
-
-// ProbeFolder is the folder, in the root, of the objects that Storage.Check writes.
-const ProbeFolder = ".kalam-probe"

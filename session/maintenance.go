@@ -52,8 +52,7 @@ func (s *Session) flushTable(ctx context.Context, st *dialect.FlushTable) error 
 	case !dirty:
 		text = fmt.Sprintf("Storage flush skipped: no pending writes for table '%s'", t.ID)
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement,
-		JobIDs: []kalam.JobID{job.ID}})
+	return s.ordered(text, job.ID)
 }
 
 // flushAll submits one flush per table with buffered rows.
@@ -65,22 +64,40 @@ func (s *Session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
 	if err != nil {
 		return err
 	}
-	var ids []kalam.JobID
-	for _, t := range s.Catalog.Tables(ns) {
-		if !t.Flushable() || !s.hasBufferedRows(t) {
-			continue
-		}
-		job, _, err := s.server.Maintenance.Flush(ctx, t)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, job.ID)
+	ids, err := s.orderAll(ns, s.hasBufferedRows, func(t *kalam.Table) (kalam.Job, bool, error) {
+		return s.server.Maintenance.Flush(ctx, t)
+	})
+	if err != nil {
+		return err
 	}
 	text := fmt.Sprintf("Storage flush skipped: no pending writes %s", where)
 	if len(ids) > 0 {
 		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
 	}
+	return s.ordered(text, ids...)
+}
+
+// ordered answers a statement that ordered jobs.
+func (s *Session) ordered(text string, ids ...kalam.JobID) error {
 	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
+}
+
+// orderAll orders work on the tables of a namespace, "" for all, that have files and for
+// which due holds, and returns the jobs.
+func (s *Session) orderAll(
+	ns kalam.NamespaceID, due func(*kalam.Table) bool, order func(*kalam.Table) (kalam.Job, bool, error),
+) (ids []kalam.JobID, err error) {
+	for _, t := range s.Catalog.Tables(ns) {
+		if !t.Flushable() || !due(t) {
+			continue
+		}
+		job, _, err := order(t)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, job.ID)
+	}
+	return ids, nil
 }
 
 // maintained returns the namespace of STORAGE FLUSH or COMPACT ALL, "" for all, and
@@ -146,8 +163,7 @@ func (s *Session) compactTable(ctx context.Context, st *dialect.CompactTable) er
 		text = fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table '%s'."+
 			" Job ID: %s", t.ID, job.ID)
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement,
-		JobIDs: []kalam.JobID{job.ID}})
+	return s.ordered(text, job.ID)
 }
 
 // compactAll submits one compaction per table.
@@ -159,22 +175,18 @@ func (s *Session) compactAll(ctx context.Context, st *dialect.CompactAll) error 
 	if err != nil {
 		return err
 	}
-	var ids []kalam.JobID
-	for _, t := range s.Catalog.Tables(ns) {
-		if !t.Flushable() {
-			continue
-		}
-		job, _, err := s.server.Maintenance.Compact(ctx, t, st.Retain)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, job.ID)
+	every := func(*kalam.Table) bool { return true }
+	ids, err := s.orderAll(ns, every, func(t *kalam.Table) (kalam.Job, bool, error) {
+		return s.server.Maintenance.Compact(ctx, t, st.Retain)
+	})
+	if err != nil {
+		return err
 	}
 	text := fmt.Sprintf("Storage compaction skipped: no tables %s", where)
 	if len(ids) > 0 {
 		text = fmt.Sprintf("Storage compaction started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
 	}
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
+	return s.ordered(text, ids...)
 }
 
 // checkFlushCron refuses a FLUSH_CRON that names no times.

@@ -370,7 +370,7 @@ func explain(verb, p string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	err = bare(err)
+	err = lake.WithoutName(err)
 	switch {
 	case lake.IsNoSpace(err):
 		return kalam.Wrap(kalam.CodeResourceExhausted, err, "%s %s: no space left on the storage", verb, p)
@@ -380,20 +380,4 @@ func explain(verb, p string, err error) error {
 		return fmt.Errorf("%s %s: %w", verb, p, lake.ErrExist)
 	}
 	return fmt.Errorf("%s %s: %w", verb, p, err)
-}
-
-// bare strips the wrappers that carry absolute names.
-func bare(err error) error {
-	for {
-		switch e := err.(type) { //nolint:errorlint // each wrapper is peeled in turn
-		case *fs.PathError:
-			err = e.Err
-		case *os.LinkError:
-			err = e.Err
-		case *os.SyscallError:
-			err = e.Err
-		default:
-			return err
-		}
-	}
 }

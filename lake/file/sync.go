@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/kalamlake/kalam/lake"
 )
 
 const (
@@ -40,7 +42,7 @@ func (w *wholeSync) open(dir string) error {
 	}
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("storage directory %s: %w", dir, bare(err))
+		return fmt.Errorf("storage directory %s: %w", dir, lake.WithoutName(err))
 	}
 	w.root = d
 	w.device, _ = deviceOf(dir)
@@ -75,7 +77,7 @@ func (w *wholeSync) sync(mark int) error {
 	err := syncFileSystem(w.root)
 	if err != nil {
 		w.failures++
-		return bare(err)
+		return lake.WithoutName(err)
 	}
 	if w.failures != mark {
 		return errors.New("the file system could not write everything")

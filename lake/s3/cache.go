@@ -65,7 +65,7 @@ func openCache(dir, place string, budget int64, now func() time.Time) (*cache, e
 		c.used += e.size
 		c.insertLocked(e)
 		if old != nil {
-			_ = os.Remove(old.file) // As below.
+			_ = os.Remove(old.file) // A file that stays is found by the next start.
 		}
 	}
 	for _, e := range c.shrinkLocked(0) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/s3"
 )
@@ -182,9 +183,7 @@ func TestDownloadsAreShared(t *testing.T) {
 			names[i] = name
 		})
 	}
-	for s3.Waiting(s, "a") < 9 {
-		time.Sleep(time.Millisecond)
-	}
+	eventually.True(t, "nine wait for the download", func() bool { return s3.Waiting(s, "a") >= 9 })
 	cancel()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
 		t.Errorf("LocalPath of who went = %v", err)

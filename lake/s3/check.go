@@ -3,9 +3,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -17,56 +14,18 @@ import (
 // Check implements lake.Storage. A server that ignores the condition of a write is not
 // writable: ErrNoConditions. The sizes are unknown.
 func (s *Storage) Check(ctx context.Context) lake.Health {
-	start := time.Now()
-	h := lake.Health{TestedAt: s.opts.Now().UTC()}
-	name := lake.DraftName(lake.ProbeFolder + "/probe")
-	content := []byte(name)
-	note := func(ok *bool, err error) {
-		*ok = err == nil
-		if h.Err == nil {
-			h.Err = err
-		}
-	}
-	written := s.Replace(ctx, name, content)
-	note(&h.Writable, written)
-	if written == nil {
-		note(&h.Readable, s.probeRead(ctx, name, content))
-	} else {
-		note(&h.Readable, s.explain(ctx, "read", "the bucket", s.orNoBucket(ctx, "check", "", nil)))
-	}
-	note(&h.Listable, s.probeList(ctx, name, written == nil))
-	if written == nil {
-		note(&h.Deletable, s.Remove(ctx, name))
-		if err := s.ready(ctx); err != nil {
-			note(&h.Writable, s.explain(ctx, "write", name, err))
-		}
-	}
-	h.Latency = time.Since(start)
-	return h
-}
-
-func (s *Storage) probeRead(ctx context.Context, name string, want []byte) error {
-	o, err := s.Open(ctx, name)
-	if err != nil {
-		return err
-	}
-	got, err := io.ReadAll(io.NewSectionReader(o, 0, o.Size()))
-	if err == nil && !bytes.Equal(got, want) {
-		err = fmt.Errorf("read %s: not what was written", name)
-	}
-	return errors.Join(err, o.Close())
-}
-
-func (s *Storage) probeList(ctx context.Context, name string, written bool) error {
-	found := false
-	err := s.List(ctx, lake.ProbeFolder, func(e lake.Entry) error {
-		found = found || e.Path == name
-		return nil
+	h := lake.Probe(ctx, s, s.opts.Now(), func() error {
+		return s.explain(ctx, "read", "the bucket", s.orNoBucket(ctx, "check", "", nil))
 	})
-	if err == nil && written && !found {
-		err = fmt.Errorf("list %s: the probe is missing", lake.ProbeFolder)
+	if !h.Writable {
+		return h
 	}
-	return err
+	start := time.Now()
+	if err := s.ready(ctx); err != nil {
+		h.Note(&h.Writable, s.explain(ctx, "write", lake.ProbeFolder, err))
+	}
+	h.Latency += time.Since(start)
+	return h
 }
 
 // ready finds out, once, whether the server keeps to the condition that no object is

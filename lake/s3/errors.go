@@ -166,7 +166,7 @@ func local(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &localError{bare(err)}
+	return &localError{lake.WithoutName(err)}
 }
 
 // explain turns an error into one of the contract, which names the object by its path.

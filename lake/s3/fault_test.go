@@ -52,8 +52,8 @@ func cut(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 	}
 	w.WriteHeader(whole.Code)
 	body := whole.Body.Bytes()
-	_, _ = w.Write(body[:len(body)/2]) // The client sees it end.
-	_ = http.NewResponseController(w).Flush()
+	_, _ = w.Write(body[:len(body)/2])        // The client sees it end.
+	_ = http.NewResponseController(w).Flush() // Likewise.
 	panic(http.ErrAbortHandler)
 }
 
@@ -399,7 +399,7 @@ func TestEndOfContext(t *testing.T) {
 			if _, err := w.Write(body.Next(500)); err != nil {
 				return
 			}
-			_ = http.NewResponseController(w).Flush()
+			_ = http.NewResponseController(w).Flush() // A client that went ends the loop.
 			select {
 			case <-r.Context().Done():
 			case <-time.After(50 * time.Millisecond):

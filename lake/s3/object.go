@@ -34,7 +34,7 @@ func (o *localObject) Size() int64 { return o.size }
 func (o *localObject) ReadAt(b []byte, off int64) (int, error) {
 	n, err := o.file.ReadAt(b, off)
 	if err != nil && err != io.EOF { //nolint:errorlint // io.ReaderAt promises the bare value
-		err = fmt.Errorf("read %s: %w", o.path, bare(err))
+		err = fmt.Errorf("read %s: %w", o.path, lake.WithoutName(err))
 	}
 	return n, err
 }
@@ -44,7 +44,7 @@ func (o *localObject) Close() error {
 	err := o.file.Close()
 	o.release()
 	if err != nil {
-		return fmt.Errorf("close %s: %w", o.path, bare(err))
+		return fmt.Errorf("close %s: %w", o.path, lake.WithoutName(err))
 	}
 	return nil
 }

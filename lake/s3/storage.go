@@ -205,22 +205,6 @@ func makeDir(dir string) error {
 	return os.Chmod(dir, folderMode)
 }
 
-// bare strips the wrappers that carry names of files.
-func bare(err error) error {
-	for {
-		switch e := err.(type) { //nolint:errorlint // each wrapper is peeled in turn
-		case *fs.PathError:
-			err = e.Err
-		case *os.LinkError:
-			err = e.Err
-		case *os.SyscallError:
-			err = e.Err
-		default:
-			return err
-		}
-	}
-}
-
 // notOwn is the error for a draft that is not one of an open storage's.
 func notOwn(d lake.Draft) error {
 	return fmt.Errorf("commit %s: not an open draft of this storage", d.Path())

@@ -54,7 +54,7 @@ func run(root, socket string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
+		_, _ = io.Copy(io.Discard, os.Stdin) // However it ends, the tests have ended.
 		cancel()
 	}()
 	return embedgw.RunVersityGW(ctx, backend, &embedgw.Config{
