@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/session"
 )
 
@@ -134,7 +135,7 @@ func BenchmarkFanOut(b *testing.B) {
 					}
 				}()
 			}
-			waitFor(b, "all are subscribed", func() bool { return h.engine.Live().Count() == sockets })
+			eventually.True(b, "all are subscribed", func() bool { return h.engine.Live().Count() == sockets })
 			p := kalam.Principal{User: "root", Role: kalam.RoleSystem}
 			i := 0
 			for b.Loop() {

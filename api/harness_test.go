@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	worker.Main()
+	if code, ok := worker.Main(); ok {
+		os.Exit(code)
+	}
 	goleak.VerifyTestMain(m,
 		// fasthttp keeps one clock for all servers, and the cleaner of a worker
 		// pool sleeps before it notices that the pool was stopped.
@@ -296,21 +299,5 @@ func decode(t testing.TB, body string, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(body), v); err != nil {
 		t.Fatalf("decode %s: %v", body, err)
-	}
-}
-
-// waitFor waits until f is true.
-func waitFor(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(15 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !f() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("timed out waiting until %s", what)
-		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/internal/eventually"
 )
 
 func TestQueryRate(t *testing.T) {
@@ -106,7 +107,7 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("%d %s %s", res.status, res.header, res.body)
 	}
 	a.Close()
-	waitFor(t, "the closed connection no longer counts", func() bool {
+	eventually.True(t, "the closed connection no longer counts", func() bool {
 		d := h.dial()
 		defer d.Close()
 		d.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")

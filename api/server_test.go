@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/session"
 )
 
@@ -125,7 +126,7 @@ func TestShutdown(t *testing.T) {
 	<-entered
 	stopped := make(chan error, 1)
 	go func() { stopped <- h.stop() }()
-	waitFor(t, "health says that the server stops", func() bool { return h.do("GET", "/health", "", nil).status == http.StatusServiceUnavailable })
+	eventually.True(t, "health says that the server stops", func() bool { return h.do("GET", "/health", "", nil).status == http.StatusServiceUnavailable })
 	if res := h.do("GET", "/health", "", nil); !strings.Contains(res.body, `"status":"shutting down"`) {
 		t.Errorf("health: %s", res.body)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/read"
@@ -290,9 +291,9 @@ func TestDisconnectCancelsQuery(t *testing.T) {
 	root := h.root()
 	c := h.dial()
 	c.write(sqlText(root, "SELECT count(*) AS n FROM range(100000000000) a"))
-	waitFor(t, "the query runs", func() bool { return h.engine.Counters().Requests.Load() > 0 })
+	eventually.True(t, "the query runs", func() bool { return h.engine.Counters().Requests.Load() > 0 })
 	c.Close()
-	waitFor(t, "the query is cancelled", func() bool { return strings.Contains(h.log.String(), "client went away") })
+	eventually.True(t, "the query is cancelled", func() bool { return strings.Contains(h.log.String(), "client went away") })
 }
 
 // TestPipelined sends requests without waiting for the answers, while the first

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -70,7 +71,7 @@ func TestUnsubscribe(t *testing.T) {
 	p.read()
 	p.send(map[string]any{"type": "unsubscribe", "subscription_id": "a"})
 	p.send(map[string]any{"type": "unsubscribe", "subscription_id": "unknown"})
-	waitFor(t, "one is left", func() bool { return h.engine.Live().Count() == 1 })
+	eventually.True(t, "one is left", func() bool { return h.engine.Live().Count() == 1 })
 	h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'x', 1)")
 	if f := p.read(); f.SubscriptionID != "b" {
 		t.Errorf("%+v", f)
@@ -80,7 +81,7 @@ func TestUnsubscribe(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	p.c.CloseNow()
-	waitFor(t, "all are gone", func() bool { return h.engine.Live().Count() == 0 })
+	eventually.True(t, "all are gone", func() bool { return h.engine.Live().Count() == 0 })
 }
 
 func TestKill(t *testing.T) {
@@ -368,7 +369,7 @@ func TestReconnects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitFor(t, "all live queries are gone", func() bool { return h.engine.Live().Count() == 0 })
+	eventually.True(t, "all live queries are gone", func() bool { return h.engine.Live().Count() == 0 })
 	if h.connections() != 0 {
 		t.Error("sockets are left")
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -212,7 +213,7 @@ func TestSocketGolden(t *testing.T) {
 			exchangeFrames("subscribe without rows", sub("none", "SELECT n FROM app.notes WHERE n > 100", nil), 1)
 			exchangeFrames("the last row", sub("last", "SELECT id FROM app.notes WHERE n < 100", &wire.SubscribeOptions{LastRows: number(1)}), 2)
 			exchangeFrames("unsubscribe", map[string]any{"type": "unsubscribe", "subscription_id": "last"}, 0)
-			waitFor(t, "the last subscription is gone", func() bool { return h.engine.Live().Count() == 3 }) // Nothing answers it.
+			eventually.True(t, "the last subscription is gone", func() bool { return h.engine.Live().Count() == 3 }) // Nothing answers it.
 			exchangeFrames("insert", sqlOf("INSERT INTO app.notes VALUES (4, 'four \"4\"', NULL)"), 2)
 			exchangeFrames("update", sqlOf("UPDATE app.notes SET body = NULL, n = 4 WHERE id = 4"), 2)
 			exchangeFrames("update into another filter", sqlOf("UPDATE app.notes SET n = 400 WHERE id = 4"), 3)
@@ -280,7 +281,7 @@ func TestAuthenticationTimeout(t *testing.T) {
 
 func (h *harness) connections() int64 {
 	var n int64
-	waitFor(h.t, "sockets have ended", func() bool { n = h.engine.Counters().Connections.Load(); return n == 0 })
+	eventually.True(h.t, "sockets have ended", func() bool { n = h.engine.Counters().Connections.Load(); return n == 0 })
 	return n
 }
 
@@ -379,7 +380,7 @@ func TestAuthenticationEnds(t *testing.T) {
 			end(h, root)
 			idle.wantClose(websocket.StatusPolicyViolation, "Authentication expired")
 			subscribed.wantClose(websocket.StatusPolicyViolation, "Authentication expired")
-			waitFor(t, "the live query is gone", func() bool { return h.engine.Live().Count() == 0 })
+			eventually.True(t, "the live query is gone", func() bool { return h.engine.Live().Count() == 0 })
 		})
 	}
 	t.Run("renewed", func(t *testing.T) {

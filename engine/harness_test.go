@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	worker.Main()
+	if code, ok := worker.Main(); ok {
+		os.Exit(code)
+	}
 	goleak.VerifyTestMain(m)
 }
 

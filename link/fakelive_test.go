@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -419,22 +418,4 @@ func (t *table) refusal(q *wire.Subscribe) *wire.ErrorFrame {
 		return nil
 	}
 	return &wire.ErrorFrame{Code: wire.Code(code), Message: fmt.Sprintf("refused with %s", code)}
-}
-
-// eventually waits for a condition.
-func eventually(t interface {
-	Helper()
-	Fatal(...any)
-}, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("timed out waiting until " + what)
-		}
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -153,14 +154,14 @@ func TestSubscribe(t *testing.T) {
 				string(del.Old["_deleted"]) != "true" || del.New != nil {
 				t.Errorf("delete %+v", del)
 			}
-			eventually(t, "the last seq is handed over", func() bool { return sub.LastSeq() == del.Seq })
+			eventually.True(t, "the last seq is handed over", func() bool { return sub.LastSeq() == del.Seq })
 			if err := sub.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if _, open := <-sub.Events(); open || sub.Err() != nil || sub.Active() {
 				t.Errorf("after Close: open %t, error %v, active %t", open, sub.Err(), sub.Active())
 			}
-			eventually(t, "the server has no subscription", func() bool { return f.table.listeners() == 0 })
+			eventually.True(t, "the server has no subscription", func() bool { return f.table.listeners() == 0 })
 		})
 	}
 }
@@ -319,7 +320,7 @@ func TestChurn(t *testing.T) {
 	readers.Wait()
 	close(stop)
 	writer.Wait()
-	eventually(t, "the server has no subscription", func() bool { return f.table.listeners() == 0 })
+	eventually.True(t, "the server has no subscription", func() bool { return f.table.listeners() == 0 })
 }
 
 func TestSlowReader(t *testing.T) {
@@ -337,7 +338,7 @@ func TestSlowReader(t *testing.T) {
 			t.Fatalf("event %d is %v", i, ev)
 		}
 	}
-	eventually(t, "the server is rid of the slow one", func() bool { return f.table.listeners() == 1 })
+	eventually.True(t, "the server is rid of the slow one", func() bool { return f.table.listeners() == 1 })
 	slow.Resume()
 	m := newMirror(t)
 	for len(m.rows) < 500 {
@@ -434,7 +435,7 @@ func TestSubscriptionEnds(t *testing.T) {
 		if !errors.Is(sub.Err(), context.Canceled) || link.KindOf(sub.Err()) != link.KindCanceled {
 			t.Errorf("error %v", sub.Err())
 		}
-		eventually(t, "the server has no subscription", func() bool { return f.table.listeners() == 0 })
+		eventually.True(t, "the server has no subscription", func() bool { return f.table.listeners() == 0 })
 	})
 	t.Run("client", func(t *testing.T) {
 		f := newFake(t)

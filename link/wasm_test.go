@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kalamlake/kalam/internal/eventually"
 )
 
 // TestWasm runs a query and a live query from WebAssembly, over the fetch and
@@ -42,7 +44,7 @@ func TestWasm(t *testing.T) {
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the program listens", func() bool { return f.table.listeners() == 1 })
+	eventually.True(t, "the program listens", func() bool { return f.table.listeners() == 1 })
 	f.table.put(2, 22, false)
 	if err := run.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, out.String())

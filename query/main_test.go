@@ -29,7 +29,9 @@ var isolation string
 
 // TestMain runs every test twice: with DuckDB in this process, and in workers.
 func TestMain(m *testing.M) {
-	worker.Main()
+	if code, ok := worker.Main(); ok {
+		os.Exit(code)
+	}
 	goleak.VerifyTestMain(everyIsolation{m})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/worker"
 )
@@ -289,11 +290,9 @@ func TestSlowReader(t *testing.T) {
 	if got := e.mustText(t, "SELECT count(*) AS n FROM t", src); got != "n BIGINT\n\"60000\"" {
 		t.Error(got)
 	}
-	s := e.Stats()
-	for deadline := time.Now().Add(time.Minute); s.Running != 0 && time.Now().Before(deadline); s = e.Stats() {
-		time.Sleep(10 * time.Millisecond) // Processes compute what nobody reads.
-	}
-	if s.Running != 0 || s.Waiting != 0 {
+	// Processes compute what nobody reads.
+	eventually.True(t, "no statement runs", func() bool { return e.Stats().Running == 0 })
+	if s := e.Stats(); s.Running != 0 || s.Waiting != 0 {
 		t.Errorf("running %d, waiting %d", s.Running, s.Waiting)
 	}
 	for _, rows := range open {

@@ -179,8 +179,8 @@ func instanceOf(t link.Tokens, address string) settings.Instance {
 
 func tokensOf(i settings.Instance) link.Tokens {
 	t := link.Tokens{User: i.User, Access: string(i.Token), Refresh: string(i.RefreshToken)}
-	t.Expires, _ = time.Parse(time.RFC3339Nano, i.ExpiresAt) // Unknown if it cannot be read.
-	t.RefreshExpires, _ = time.Parse(time.RFC3339Nano, i.RefreshExpiresAt)
+	t.Expires, _ = time.Parse(time.RFC3339Nano, i.ExpiresAt)               // Unknown if it cannot be read.
+	t.RefreshExpires, _ = time.Parse(time.RFC3339Nano, i.RefreshExpiresAt) // As above.
 	return t
 }
 

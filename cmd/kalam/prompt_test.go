@@ -374,11 +374,15 @@ func TestTransactionAtThePrompt(t *testing.T) {
 
 const endless = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b;"
 
+// isRunning reports whether the cursor stands behind the indicator of a statement that
+// runs. An empty line would not tell: the editor leaves one while it draws.
+func isRunning(_, line string) bool { return strings.HasPrefix(line, "Running... ") }
+
 func TestCtrlCCancelsTheQuery(t *testing.T) {
 	s := startServer(t)
 	x := s.prompt(t.TempDir())
 	x.typed(endless + keyEnter)
-	x.line("") // It runs.
+	x.until("the indicator", isRunning)
 	x.typed(ctrlC)
 	x.shows("ERROR: Canceled")
 	x.line(first)
@@ -387,7 +391,7 @@ func TestCtrlCCancelsTheQuery(t *testing.T) {
 	}
 	// What follows in a paste is not run; what is typed meanwhile is not lost.
 	x.typed("\x1b[200~" + endless + "\nSELECT 8 AS eight;\n\x1b[201~")
-	x.line("")
+	x.until("the indicator", isRunning)
 	x.typed(ctrlC)
 	x.shows("1 further statement was not run")
 	x.line(first)

@@ -11,29 +11,32 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
-// slowServer is a server that wants credentials, answers "SLOW" late, and any other
+// slowServer is a server that wants credentials, answers "SLOW" when it is told to, and any other
 // statement with as many rows as it says: 8 for SELECT 8.
 type slowServer struct {
 	*httptest.Server
 	needsSetup atomic.Bool
-	setup      atomic.Value // The body of the request for it.
+	setup      atomic.Value  // The body of the request for it.
+	answer     chan struct{} // Closed to answer SLOW.
 }
 
 // slow returns the address of a slowServer.
 func slow(t *testing.T) string { return newSlow(t).URL }
 
 func newSlow(t *testing.T) *slowServer {
-	s := &slowServer{}
+	s := &slowServer{answer: make(chan struct{})}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body) // What is missing is no statement that is known.
 		var q struct{ SQL, User, Password string }
-		_ = json.Unmarshal(body, &q) // A health check has no body.
+		if err := json.Unmarshal(body, &q); err != nil && len(body) > 0 { // A health check has no body.
+			t.Errorf("%s: the body is no JSON: %v", r.URL.Path, err)
+		}
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/status"):
 			fmt.Fprintf(w, `{"needs_setup":%t,"message":""}`, s.needsSetup.Load())
@@ -59,10 +62,17 @@ func newSlow(t *testing.T) *slowServer {
 			fmt.Fprint(w, `{"status":"error","results":[],"took":0,"error":{"code":"MISSING_AUTHORIZATION","message":"log in"}}`)
 			return
 		case strings.HasPrefix(q.SQL, "SLOW"):
-			time.Sleep(400 * time.Millisecond) // What is tested shows after 200.
+			select {
+			case <-s.answer:
+			case <-r.Context().Done(): // The shell has gone: the test has failed.
+				return
+			}
 		}
 		rows := 1
-		_, _ = fmt.Sscanf(q.SQL, "SELECT %d", &rows)
+		text := strings.TrimPrefix(strings.TrimRight(q.SQL, "; "), "SELECT ")
+		if n, err := strconv.Atoi(text); err == nil { // Any other statement has one row.
+			rows = n
+		}
 		var cells []string
 		for i := range rows {
 			cells = append(cells, fmt.Sprintf("[%d]", i+1))
@@ -109,7 +119,8 @@ func TestPagesIndicatorAndConfirmation(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, ".kalam", "config.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x := startTerminal(t, 80, 40, home, "--url", slow(t), "-u", "ann", "--password", "s3cret")
+	server := newSlow(t)
+	x := startTerminal(t, 80, 40, home, "--url", server.URL, "-u", "ann", "--password", "s3cret")
 	x.line(annPrompt)
 	const more = "Press Enter for more, q to stop: "
 	x.typed("SELECT 8;" + keyEnter)
@@ -122,6 +133,7 @@ func TestPagesIndicatorAndConfirmation(t *testing.T) {
 	x.line(annPrompt)
 	x.typed("SLOW;" + keyEnter)
 	x.line("Running... 0.2 s")
+	close(server.answer)
 	x.line(annPrompt)
 	if all, _ := x.text(); strings.Contains(all, "Running") {
 		t.Errorf("the indicator stays:\n%s", all)

@@ -23,7 +23,9 @@ var (
 )
 
 func main() {
-	worker.Main()
+	if code, ok := worker.Main(); ok {
+		os.Exit(code)
+	}
 	keepPrivate()
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -23,7 +23,9 @@ import (
 const serveInstead = "KALAMD_TEST_SERVE"
 
 func TestMain(m *testing.M) {
-	worker.Main()
+	if code, ok := worker.Main(); ok {
+		os.Exit(code)
+	}
 	if os.Getenv(serveInstead) != "" {
 		main()
 		return

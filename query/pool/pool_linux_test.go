@@ -23,13 +23,16 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/pool"
 	"github.com/kalamlake/kalam/query/worker"
 )
 
 func TestMain(m *testing.M) {
-	worker.Main()
+	if code, ok := worker.Main(); ok {
+		os.Exit(code)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -233,6 +236,7 @@ func TestEnginesCrashAlone(t *testing.T) {
 	}
 	var stop atomic.Bool
 	var right, failed, files atomic.Int64
+	answered := make(chan struct{}) // Told after each answer, so that kills follow the load.
 	var load sync.WaitGroup
 	for i := range 4 {
 		load.Go(func() {
@@ -247,6 +251,7 @@ func TestEnginesCrashAlone(t *testing.T) {
 				default:
 					t.Errorf("%d rows, %s, %v", n, cell, err)
 				}
+				answered <- struct{}{}
 			}
 		})
 	}
@@ -262,11 +267,14 @@ func TestEnginesCrashAlone(t *testing.T) {
 			default:
 				t.Errorf("%d rows written, %v", n, err)
 			}
+			answered <- struct{}{}
 		}
 	})
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for killed := 0; killed < kills; {
-		time.Sleep(time.Duration(rnd.IntN(30)) * time.Millisecond)
+		for range 1 + rnd.IntN(8) { // The other four are anywhere in their statements.
+			<-answered
+		}
 		pids := e.pool.PIDs()
 		if pid := 0; len(pids) > 0 {
 			pid = pids[rnd.IntN(len(pids))]
@@ -280,7 +288,12 @@ func TestEnginesCrashAlone(t *testing.T) {
 		}
 	}
 	stop.Store(true)
-	load.Wait()
+	go func() {
+		load.Wait()
+		close(answered)
+	}()
+	for range answered { // Until the last of the load has ended.
+	}
 	t.Logf("%d right, %d failed by name, %d files, %+v", right.Load(), failed.Load(), files.Load(), e.Stats())
 	if right.Load() == 0 || files.Load() == 0 {
 		t.Error("nothing was computed")
@@ -352,9 +365,7 @@ func TestCloseEndsAll(t *testing.T) {
 			}
 		})
 	}
-	for e.Stats().Slow < 3 {
-		time.Sleep(5 * time.Millisecond)
-	}
+	eventually.True(t, "three statements are slow", func() bool { return e.Stats().Slow >= 3 })
 	start := time.Now()
 	if err := e.Close(); err != nil {
 		t.Error(err)
@@ -413,11 +424,7 @@ func TestSlowReaders(t *testing.T) {
 		defer r.Close()
 		open = append(open, r)
 	}
-	for deadline := time.Now().Add(time.Minute); e.Stats().Busy > 0; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("workers wait for readers: %+v", e.Stats())
-		}
-	}
+	eventually.True(t, "no worker waits for a reader", func() bool { return e.Stats().Busy == 0 })
 	if n := e.Stats().Spooled; n < 10<<20 {
 		t.Errorf("%d bytes wait for readers", n)
 	}
@@ -453,6 +460,7 @@ func TestForgottenMeanwhile(t *testing.T) {
 	var latest atomic.Pointer[query.Source]
 	first := numbers(t, 3000)
 	latest.Store(&first)
+	read := make(chan struct{}) // Told after each statement.
 	var readers sync.WaitGroup
 	for i := range 3 {
 		readers.Go(func() {
@@ -460,8 +468,8 @@ func TestForgottenMeanwhile(t *testing.T) {
 				_, cell, err := e.ask(t.Context(), kalam.UserID(fmt.Sprint("user", i)), "SELECT count(*) FROM t", *latest.Load())
 				if err != nil || cell != "3000" {
 					t.Errorf("%s, %v", cell, err)
-					return
 				}
+				read <- struct{}{}
 			}
 		})
 	}
@@ -475,10 +483,15 @@ func TestForgottenMeanwhile(t *testing.T) {
 		for _, b := range old.Batches {
 			e.Forget(b.ID)
 		}
-		time.Sleep(time.Millisecond)
+		<-read // The other two are anywhere in theirs.
 	}
 	stop.Store(true)
-	readers.Wait()
+	go func() {
+		readers.Wait()
+		close(read)
+	}()
+	for range read { // Until the last reader has ended.
+	}
 	for _, b := range latest.Load().Batches {
 		e.Forget(b.ID)
 	}

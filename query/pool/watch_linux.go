@@ -89,7 +89,7 @@ func (p *Pool) demote(c *call) {
 	c.slow = true
 	leave := c.leave
 	c.leave = nil
-	// An error shows when the call is read.
+	// It fails when the process is gone, which the call tells.
 	_ = c.w.proc.LowerPriority()
 	given, ok := p.slow.TryEnter(c.user)
 	if ok {

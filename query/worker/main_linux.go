@@ -7,16 +7,17 @@ import (
 	"github.com/kalamlake/kalam/query/wire"
 )
 
-// Main serves as a query worker if this process was started as one; otherwise it returns
-// at once. Every program that starts workers calls it first: it is its own worker.
-func Main() {
+// Main serves as a query worker if this process was started as one: served is then true
+// and the program ends with the exit code. Every program that starts workers calls it
+// first, since it is its own worker; otherwise it returns at once.
+func Main() (code int, served bool) {
 	wire.NoteServes()
 	if len(os.Args) != 2 || os.Args[1] != wire.Argument {
-		return
+		return 0, false
 	}
 	if err := Serve(); err != nil {
 		fmt.Fprintln(os.Stderr, "query worker:", err)
-		os.Exit(1)
+		return 1, true
 	}
-	os.Exit(0)
+	return 0, true
 }

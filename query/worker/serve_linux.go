@@ -79,7 +79,7 @@ func (s *server) receive() {
 	for {
 		f, err := s.conn.Read()
 		if err != nil {
-			os.Exit(0)
+			os.Exit(0) // Nothing else ends what runs within DuckDB.
 		}
 		switch f.Kind {
 		case wire.Cancel:
