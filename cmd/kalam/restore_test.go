@@ -26,7 +26,7 @@ func TestTerminalRestored(t *testing.T) {
 		{"SIGQUIT", 1, func(x *terminal) { x.cmd.Process.Signal(syscall.SIGQUIT) }},
 		{"SIGTERM while a query runs", 1, func(x *terminal) {
 			x.typed(endless + keyEnter)
-			x.line("")
+			x.until("the indicator", isRunning)
 			x.cmd.Process.Signal(syscall.SIGTERM)
 		}},
 		{"SIGINT", 0, func(x *terminal) {
