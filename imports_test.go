@@ -76,9 +76,10 @@ var layers = map[string][]string{
 	"shell/complete": {"", "sqltext", "link", "shell/scan"},
 	"shell/format":   {"", "sqltext", "link", "shell/scan"},
 	"shell/settings": {},
+	"shell/edit":     {"", "link", "shell/complete", "shell/format", "shell/settings"},
 	"shell": {
 		"", "sqltext", "dialect", "link", "link/wire",
-		"shell/scan", "shell/complete", "shell/format", "shell/settings",
+		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings",
 	},
 	"cmd/kalamd":      {"", "api", "config", "engine", "maintain/adopt", "maintain/verify", "query/worker"},
 	"cmd/kalam":       {"", "shell"},
@@ -116,7 +117,7 @@ var reserved = map[string]string{
 	"github.com/minio/minio-go/":    "lake/s3",
 	"github.com/gofiber/":           "api",
 	"github.com/valyala/fasthttp":   "api",
-	"github.com/c-bata/go-prompt":   "shell",
+	"github.com/c-bata/go-prompt":   "shell/edit",
 	"github.com/jedib0t/go-pretty/": "shell",
 	"github.com/robfig/cron/":       "jobs",
 	"github.com/golang-jwt/":        "api",
@@ -127,7 +128,7 @@ var reserved = map[string]string{
 }
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.
-var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "shell/complete", "shell/format", "jobs",
+var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "shell/complete", "shell/edit", "shell/format", "jobs",
 	"subscribe", "catalog", "cmd/kalam"}
 
 // goPackage is what `go list -json` prints of a package.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
 	"github.com/kalamlake/kalam/shell/settings"
 )
@@ -247,12 +248,9 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// asker asks for a line on the terminal; what is typed is shown or not.
-type asker func(question string, shown bool) (string, error)
-
 // auth returns the credentials: those of the command line, of the environment, of the
 // settings, then the tokens that are kept. ask reads a password from the terminal; it is nil without one.
-func (c Config) auth(ask asker) (link.Auth, error) {
+func (c Config) auth(ask edit.Asker) (link.Auth, error) {
 	switch {
 	case c.Token != "":
 		return jwt("--token", c.Token)
@@ -299,7 +297,7 @@ func jwt(from, t string) (link.Auth, error) {
 }
 
 // client returns the client that Config describes, and its credentials.
-func (c Config) client(ask asker) (*link.Client, link.Auth, error) {
+func (c Config) client(ask edit.Asker) (*link.Client, link.Auth, error) {
 	auth, err := c.auth(ask)
 	if err != nil {
 		return nil, auth, err

@@ -172,7 +172,7 @@ func (s *session) metaInfo(ctx context.Context, _ string) error {
 	s.remark("Version      %s (API %s)", h.Version, h.APIVersion)
 	s.remark("Status       %s, up %s", h.Status, time.Duration(h.UptimeSeconds)*time.Second)
 	if s.past != nil {
-		s.remark("History      %s", counted(len(s.past.entries), "entry", "entries"))
+		s.remark("History      %s", counted(len(s.past.Entries()), "entry", "entries"))
 	}
 	if len(s.variables) > 0 {
 		s.remark("Variables    %d", len(s.variables))

@@ -8,9 +8,8 @@
 // Run is the whole program but for the parsing of flags. It does one of four
 // things: a command (Config.Command), a script (Config.File, or standard input
 // that is no terminal), a live query (Config.Subscribe), or the prompt. Text is
-// read through an Editor, so that another line editor can take its place. That of
-// a terminal is promptEditor: editing is what the keys do, layout what is shown,
-// console the terminal. Completion, output and settings are packages of their own.
+// read through an edit.Editor, so that another line editor can take its place.
+// Editing, completion, output and settings are packages of their own.
 //
 // # Guarantees
 //

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
 )
 
@@ -12,7 +13,7 @@ import (
 var (
 	Escape        = format.Escape
 	Excerpt       = excerpt
-	NewLineEditor = newLineEditor
+	NewLineEditor = edit.NewLines
 )
 
 // Step is a step of a script.
@@ -52,7 +53,7 @@ func Auth(c Config, ask func(string, bool) (string, error)) (link.Auth, error) {
 
 // Interact is the prompt over an editor of the caller's, with tables of the given
 // width.
-func Interact(ctx context.Context, c Config, e Editor, interrupts chan struct{},
+func Interact(ctx context.Context, c Config, e edit.Editor, interrupts chan struct{},
 	columns int, out, errOut io.Writer) int {
 	s, err := open(ctx, c, nil, out, errOut)
 	if err != nil {

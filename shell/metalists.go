@@ -86,12 +86,12 @@ func (s *session) metaHistory(_ context.Context, args string) error {
 	}
 	switch args {
 	case "clear":
-		if err := s.past.clear(); err != nil {
+		if err := s.past.Clear(); err != nil {
 			return err
 		}
 		s.remark("History cleared")
 	case "":
-		for i, e := range s.past.entries {
+		for i, e := range s.past.Entries() {
 			fmt.Fprintf(s.out, "%5d  %s\n", i+1, strings.ReplaceAll(format.EscapeLines(e), "\n", "\n       "))
 		}
 		return s.out.Flush()

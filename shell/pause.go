@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	prompt "github.com/c-bata/go-prompt"
+	"github.com/kalamlake/kalam/shell/edit"
 )
 
 // keys returns what is typed while a live query is shown, nil if nobody can type.
@@ -19,12 +19,12 @@ func (s *session) keys() <-chan []byte {
 // typed takes a stroke and reports whether it pauses the view: the key p, or \pause
 // and Enter.
 func (v *liveView) typed(stroke []byte) (pause bool) {
-	if isText(stroke) {
+	if edit.IsText(stroke) {
 		v.line = append(v.line, stroke...)
 		return string(v.line) == "p" && !v.hasBackslash()
 	}
 	line := strings.TrimSpace(string(v.line))
-	if v.line = nil; keyOf(stroke) != prompt.Enter {
+	if v.line = nil; !edit.IsEnter(stroke) {
 		return false
 	}
 	return line == `\pause`

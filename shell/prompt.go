@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell/complete"
+	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
 )
 
@@ -24,7 +23,7 @@ const namesWait = 500 * time.Millisecond
 // prompt greets and runs what is typed until the user leaves.
 func (s *session) prompt(ctx context.Context, in io.Reader) int {
 	s.warn()
-	s.ask = terminalAsker(ctx, in, s.err)
+	s.ask = edit.NewAsker(ctx, in, s.err)
 	if !s.greet(ctx, s.ask) {
 		return ExitError
 	}
@@ -39,19 +38,19 @@ func (s *session) prompt(ctx context.Context, in io.Reader) int {
 	defer s.names.Close()
 	s.names.Ready(namesWait)
 	s.past = s.openHistory()
-	s.reopen = func() Editor { return s.editor(in, interrupts) }
+	s.reopen = func() edit.Editor { return s.editor(in, interrupts) }
 	s.line = s.reopen()
 	defer func() { s.line.Close() }()
 	return s.interact(ctx, interrupts)
 }
 
 // openHistory returns what was typed before, as far as it is kept.
-func (s *session) openHistory() *history {
+func (s *session) openHistory() *edit.History {
 	dir := s.config.directory()
 	if dir == "" {
-		return &history{size: s.config.file.HistorySize}
+		return edit.NewHistory(s.config.file.HistorySize, memorable)
 	}
-	past, warning := openHistory(dir, s.config.file.HistorySize)
+	past, warning := edit.OpenHistory(dir, s.config.file.HistorySize, memorable)
 	if warning != "" {
 		s.remark("%s", warning)
 	}
@@ -60,24 +59,23 @@ func (s *session) openHistory() *history {
 
 // editor returns the line editor for a terminal, or one of plain lines for one
 // that cannot place its cursor.
-func (s *session) editor(in io.Reader, interrupts <-chan struct{}) Editor {
-	fd, ok := terminal(in)
-	out := editorOutput(s.err, s.output)
-	if !ok || out == nil || s.config.Getenv("TERM") == "dumb" {
-		return newLineEditor(in, s.err, interrupts)
+func (s *session) editor(in io.Reader, interrupts <-chan struct{}) edit.Editor {
+	if s.config.Getenv("TERM") == "dumb" {
+		return edit.NewLines(in, s.err, interrupts)
 	}
-	c, err := openConsole(fd)
-	if err != nil {
+	found := &complete.Completer{
+		Names: s.names.Names, Namespace: s.namespace, Commands: completions(), Pending: pending,
+	}
+	e, err := edit.NewTerminal(in, []io.Writer{s.err, s.output}, edit.Options{
+		History: s.past, Ready: readyPart, Suggest: found.Complete, Interrupts: interrupts, Color: s.printer.Color,
+	})
+	if err == nil {
+		return e
+	}
+	if !errors.Is(err, edit.ErrNoTerminal) {
 		s.remark("Warning: no line editing: %v", err)
-		return newLineEditor(in, s.err, interrupts)
 	}
-	found := &complete.Completer{Names: s.names.Names, Namespace: s.namespace, Commands: completions(), Pending: pending}
-	e, err := newPromptEditor(c, out, s.past, found.Complete, interrupts, s.printer.Color)
-	if err != nil {
-		s.remark("Warning: no line editing: %v", err)
-		return newLineEditor(in, s.err, interrupts)
-	}
-	return e
+	return edit.NewLines(in, s.err, interrupts)
 }
 
 // promptText is what stands before a statement: who acts, in which namespace, and
@@ -88,13 +86,6 @@ func (s *session) promptText() string {
 		star = "*"
 	}
 	return fmt.Sprintf("%s@%s kalam%s> ", format.Escape(s.user), s.namespace(), star)
-}
-
-// continuation is what stands before the further lines of a statement whose first
-// one has the given prompt.
-func continuation(first string) string {
-	const arrow = "-> "
-	return text.Pad("", max(text.StringWidthWithoutEscSequences(first)-len(arrow), 0), ' ') + arrow
 }
 
 // relay passes signals on as what they mean here. A signal waits until the prompt
@@ -127,7 +118,7 @@ func relay(signals chan os.Signal) (interrupts chan struct{}, stop func()) {
 // greet tells what the shell is connected to, after a statement has shown that
 // the credentials are good; ask, if not nil, reads a password that is missing. It
 // reports false, with advice, if there is nothing to work with.
-func (s *session) greet(ctx context.Context, ask asker) bool {
+func (s *session) greet(ctx context.Context, ask edit.Asker) bool {
 	h, err := s.client.Health(ctx)
 	if unreachable(err) {
 		s.unreachable(err)
@@ -156,7 +147,7 @@ func (s *session) greet(ctx context.Context, ask asker) bool {
 
 // login shows that the credentials are good. If there are none, or stored ones that
 // have expired, and the server wants some, ask, if not nil, reads them.
-func (s *session) login(ctx context.Context, ask asker) error {
+func (s *session) login(ctx context.Context, ask edit.Asker) error {
 	err := s.identify(ctx)
 	if link.KindOf(err) != link.KindAuthentication || ask == nil {
 		return err
@@ -206,7 +197,7 @@ func (s *session) identify(ctx context.Context) error {
 
 // askPassword replaces the client by one that logs in. A user that was not named is
 // asked for too.
-func (s *session) askPassword(ask asker) error {
+func (s *session) askPassword(ask edit.Asker) error {
 	user := s.config.User
 	if user == "" {
 		user = s.config.file.User
@@ -245,11 +236,11 @@ func (s *session) interact(ctx context.Context, interrupts <-chan struct{}) int 
 	for {
 		prompt := s.promptText()
 		if text.Len() > 0 {
-			prompt = continuation(prompt)
+			prompt = edit.Continuation(prompt)
 		}
 		l, err := s.line.ReadLine(ctx, prompt)
 		switch {
-		case errors.Is(err, ErrInterrupted):
+		case errors.Is(err, edit.ErrInterrupted):
 			s.discarded(text.String() + l)
 			text.Reset()
 			continue

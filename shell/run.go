@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -27,12 +28,12 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 	defer s.close()
 	s.in = in
 	c = s.config
-	_, interactive := terminal(in)
+	interactive := edit.IsTerminal(in)
 	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" {
 		return s.prompt(ctx, in)
 	}
 	if interactive && s.auth.IsZero() && c.User != "" || c.SaveCredentials {
-		err := s.login(ctx, terminalAsker(ctx, in, errOut))
+		err := s.login(ctx, edit.NewAsker(ctx, in, errOut))
 		if err == nil && c.SaveCredentials {
 			err = s.save()
 		}
@@ -60,7 +61,7 @@ func open(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	ask := terminalAsker(ctx, in, errOut)
+	ask := edit.NewAsker(ctx, in, errOut)
 	if c.Command != nil || c.File != "" {
 		ask = nil // What runs unattended must not wait for someone to type.
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell/complete"
+	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -47,12 +48,12 @@ type session struct {
 
 	// Of the prompt.
 	in        io.Reader
-	line      Editor              // nil without a prompt.
-	reopen    func() Editor       // Opens it again after a program had the terminal.
-	ask       asker               // nil without a terminal.
+	line      edit.Editor         // nil without a prompt.
+	reopen    func() edit.Editor  // Opens it again after a program had the terminal.
+	ask       edit.Asker          // nil without a terminal.
 	user      string              // As whom the server knows the user.
 	open      *transaction        // nil outside transactions.
-	past      *history            // nil without a prompt.
+	past      *edit.History       // nil without a prompt.
 	names     *complete.NameCache // nil without a prompt.
 	forgetful bool                // That the history is not kept was said.
 }
@@ -60,7 +61,7 @@ type session struct {
 // newSession returns a session whose output is flushed after each statement.
 func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
 	buffered := bufio.NewWriterSize(out, 32<<10)
-	_, onTerminal := terminal(out)
+	onTerminal := edit.IsTerminal(out)
 	color := onTerminal && c.Getenv("NO_COLOR") == "" && c.file.Color
 	if c.Color != nil {
 		color = *c.Color
@@ -70,7 +71,7 @@ func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
 		variables: map[string]string{},
 		printer: &format.Printer{
 			Out: buffered, Err: errOut, Format: c.Format, Color: color,
-			Width: func() int { return width(out) },
+			Width: func() int { return edit.Width(out) },
 			Null:  c.file.Null, Times: c.file.TimestampFormat, Now: c.Now, MaxRows: c.file.MaxRows,
 		},
 	}
@@ -198,7 +199,7 @@ func (s *session) failAt(err error, sql string, first, line int) {
 	}
 	shown := ""
 	if position > 0 {
-		shown = excerpt(sql, position-1, max(line, 1), width(s.err))
+		shown = excerpt(sql, position-1, max(line, 1), edit.Width(s.err))
 	}
 	if shown == "" && line > 0 {
 		message += fmt.Sprintf(" (line %d)", line)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
 )
 
@@ -14,7 +15,7 @@ const codeSetup = "setup_required"
 
 // setUp offers to set up a server that has no passwords yet, and logs in as its first
 // administrator. done is false for a server that needs none, or does not say so here.
-func (s *session) setUp(ctx context.Context, ask asker) (done bool, err error) {
+func (s *session) setUp(ctx context.Context, ask edit.Asker) (done bool, err error) {
 	if needs, err := s.client.NeedsSetup(ctx); err != nil || !needs {
 		return false, nil // The error of the login says more.
 	}
@@ -44,7 +45,7 @@ func (s *session) setUp(ctx context.Context, ask asker) (done bool, err error) {
 }
 
 // newPassword asks for a password twice, until both are alike.
-func (s *session) newPassword(ask asker, user string) (string, error) {
+func (s *session) newPassword(ask edit.Asker, user string) (string, error) {
 	for {
 		first, err := ask("New password for "+format.Escape(user)+": ", false)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell"
+	"github.com/kalamlake/kalam/shell/edit"
 )
 
 // run is shell.Run with what it wrote.
@@ -354,7 +355,7 @@ func TestExcerpt(t *testing.T) {
 	}
 }
 
-// typist is an Editor that types lines.
+// typist is an edit.Editor that types lines.
 type typist struct {
 	lines   []string
 	prompts []string
@@ -369,7 +370,7 @@ func (e *typist) ReadLine(_ context.Context, prompt string) (string, error) {
 	l := e.lines[0]
 	e.lines = e.lines[1:]
 	if l == "^C" {
-		return "", shell.ErrInterrupted
+		return "", edit.ErrInterrupted
 	}
 	return l, nil
 }
@@ -470,7 +471,7 @@ func TestLineEditor(t *testing.T) {
 	}{
 		{func() { fmt.Fprint(w, "one\r\ntwo\n") }, "one", nil},
 		{func() {}, "two", nil},
-		{func() { interrupts <- struct{}{} }, "", shell.ErrInterrupted},
+		{func() { interrupts <- struct{}{} }, "", edit.ErrInterrupted},
 		{func() { fmt.Fprint(w, "last"); w.Close() }, "last", nil},
 		{func() {}, "", io.EOF},
 	} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam/link"
+	"github.com/kalamlake/kalam/shell/edit"
 )
 
 // waitStep is the time between two changes of the indicator.
@@ -20,7 +21,7 @@ func (s *session) query(ctx context.Context, sql string, params ...any) (*link.R
 
 // waiting shows, after a while, for how long the shell waits. stop erases it.
 func (s *session) waiting() (stop func()) {
-	if _, ok := terminal(s.err); !ok || s.config.NoSpinner || s.config.Getenv("TERM") == "dumb" {
+	if ok := edit.IsTerminal(s.err); !ok || s.config.NoSpinner || s.config.Getenv("TERM") == "dumb" {
 		return func() {}
 	}
 	done, ended := make(chan struct{}), make(chan struct{})

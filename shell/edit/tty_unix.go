@@ -1,6 +1,6 @@
 //go:build unix
 
-package shell
+package edit
 
 import (
 	"errors"
@@ -209,7 +209,7 @@ func notifyRedraw(c chan os.Signal) { signal.Notify(c, syscall.SIGWINCH, syscall
 
 // editorOutput returns go-prompt's writer for the first of the files that is a
 // terminal, nil if none is.
-func editorOutput(files ...any) prompt.ConsoleWriter {
+func editorOutput(files []io.Writer) prompt.ConsoleWriter {
 	for _, f := range files {
 		switch fd, ok := terminal(f); {
 		case ok && fd == syscall.Stderr:

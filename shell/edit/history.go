@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"bufio"
@@ -12,27 +12,35 @@ import (
 	"unicode/utf8"
 
 	"github.com/kalamlake/kalam/shell/settings"
-	"github.com/kalamlake/kalam/sqltext"
 )
 
 // historyLine is the longest line of the file that is read, in bytes.
 const historyLine = 4 << 20
 
-// history is what was typed, of this shell and, from its file, of those before.
+// History is what was typed, of this shell and, from its file, of those before.
 // A statement is one line of the file, see encodeEntry. Several shells may use one
 // file: each adds its statements under a lock. It is used by one goroutine.
-type history struct {
+type History struct {
 	path    string // "" keeps it in memory only.
 	size    int    // Statements that are kept; the file may have more while shells are open.
+	keep    func(statement string) bool
 	entries []string
 	cleared int // How often clear was called.
 }
 
-// openHistory reads the history in a directory, which is made if it does not
-// exist. The warning, "" for none, is for the user; a history that cannot be read
-// or written is kept in memory.
-func openHistory(dir string, size int) (h *history, warning string) {
-	h = &history{path: filepath.Join(dir, "history"), size: size}
+// NewHistory returns an empty history of at most size statements, in memory. Statements
+// for which keep is false are left out: those that may hold a secret, and commands that
+// nobody wants again.
+func NewHistory(size int, keep func(statement string) bool) *History {
+	return &History{size: size, keep: keep}
+}
+
+// OpenHistory is NewHistory with what the file in a directory holds, which is made if it
+// does not exist, and to which Add appends. The warning, "" for none, is for the user; a
+// history that cannot be read or written is kept in memory.
+func OpenHistory(dir string, size int, keep func(statement string) bool) (h *History, warning string) {
+	h = NewHistory(size, keep)
+	h.path = filepath.Join(dir, "history")
 	err := os.MkdirAll(dir, 0o700)
 	damaged := 0
 	if err == nil {
@@ -50,7 +58,7 @@ func openHistory(dir string, size int) (h *history, warning string) {
 
 // shorten leaves the newest statements in the file, and returns them and how many
 // of its lines are damaged.
-func (h *history) shorten() (entries []string, damaged int, err error) {
+func (h *History) shorten() (entries []string, damaged int, err error) {
 	err = h.locked(func() error {
 		entries, damaged, err = readHistory(h.path)
 		n := len(entries) - h.size
@@ -64,7 +72,7 @@ func (h *history) shorten() (entries []string, damaged int, err error) {
 }
 
 // close shortens the file.
-func (h *history) close() error {
+func (h *History) close() error {
 	if h.path == "" {
 		return nil
 	}
@@ -72,11 +80,13 @@ func (h *history) close() error {
 	return err
 }
 
-// add appends a statement unless it repeats the last one, may hold a secret, or is
-// a command that nobody wants again; added says whether it is in the history. The
-// error is that of the file.
-func (h *history) add(statement string) (added bool, err error) {
-	if statement == "" || isSecret(statement) || isFarewell(statement) {
+// Entries returns the statements, oldest first. The slice is the history's.
+func (h *History) Entries() []string { return h.entries }
+
+// Add appends a statement unless it repeats the last one or is not to be kept; added
+// says whether it is in the history. The error is that of the file.
+func (h *History) Add(statement string) (added bool, err error) {
+	if statement == "" || !h.keep(statement) {
 		return false, nil
 	}
 	if n := len(h.entries); n > 0 && h.entries[n-1] == statement {
@@ -115,8 +125,8 @@ func endsLine(f *os.File) bool {
 	return err != nil || last[0] == '\n'
 }
 
-// clear forgets everything, also what other shells have added.
-func (h *history) clear() error {
+// Clear forgets everything, also what other shells have added.
+func (h *History) Clear() error {
 	h.entries = nil
 	h.cleared++
 	if h.path == "" {
@@ -126,7 +136,7 @@ func (h *history) clear() error {
 }
 
 // locked runs f while no other shell changes the file.
-func (h *history) locked(f func() error) error { return settings.Locked(h.path, f) }
+func (h *History) locked(f func() error) error { return settings.Locked(h.path, f) }
 
 // readHistory returns the statements of a file, oldest first, and how many of its
 // lines are damaged.
@@ -220,31 +230,3 @@ func decodeEntry(line string) (s string, ok bool) {
 
 // isDamage reports whether a character cannot be typed into a statement.
 func isDamage(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
-
-// isFarewell reports whether a command leaves the shell or is about the history
-// itself.
-func isFarewell(statement string) bool {
-	word, _, _ := strings.Cut(strings.TrimRight(strings.TrimSpace(statement), ";"), " ")
-	switch word {
-	case `\q`, `\quit`, `\history`, `\show-credentials`, `\credentials`, `\save-credentials`, `\delete-credentials`:
-		return true
-	}
-	return promptWord(statement) == `\quit`
-}
-
-// secretWords mark statements that are not stored.
-var secretWords = []string{"password", "token", "secret", "api_key", "apikey", "credentials", "bearer"}
-
-// isSecret reports whether a statement may hold a secret.
-func isSecret(statement string) bool {
-	lower := strings.ToLower(statement)
-	for _, w := range secretWords {
-		if strings.Contains(lower, w) {
-			return true
-		}
-	}
-	if strings.HasPrefix(statement, `\!`) {
-		return false // No SQL.
-	}
-	return sqltext.Redact(statement) != statement
-}

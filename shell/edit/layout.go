@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"fmt"
@@ -113,6 +113,13 @@ func (b *frameBuilder) newRow() {
 	b.widths = append(b.widths, b.col)
 	b.line.Reset()
 	b.col = 0
+}
+
+// Continuation is what stands before the further lines of a statement whose first
+// one has the given prompt.
+func Continuation(first string) string {
+	const arrow = "-> "
+	return text.Pad("", max(text.StringWidthWithoutEscSequences(first)-len(arrow), 0), ' ') + arrow
 }
 
 // cellOf is a character as the editor shows it.

@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"context"
@@ -15,6 +15,15 @@ import (
 	"github.com/kalamlake/kalam/shell/format"
 )
 
+// Asker asks for a line on the terminal; what is typed is shown or not.
+type Asker func(question string, shown bool) (string, error)
+
+// IsTerminal reports whether f is a terminal.
+func IsTerminal(f any) bool {
+	_, ok := terminal(f)
+	return ok
+}
+
 // terminal returns the descriptor of f if it is one, and whether it is.
 func terminal(f any) (fd int, ok bool) {
 	file, ok := f.(*os.File)
@@ -25,8 +34,8 @@ func terminal(f any) (fd int, ok bool) {
 	return fd, term.IsTerminal(fd)
 }
 
-// width returns the columns of the terminal w, 0 if it is none.
-func width(w io.Writer) int {
+// Width returns the columns of the terminal w, 0 if it is none.
+func Width(w io.Writer) int {
 	fd, ok := terminal(w)
 	if !ok {
 		return 0
@@ -38,10 +47,10 @@ func width(w io.Writer) int {
 	return columns
 }
 
-// terminalAsker returns a function that asks for a line, which is shown or, of a
+// NewAsker returns a function that asks for a line, which is shown or, of a
 // password, not; nil if in is no terminal. Its error is ErrInterrupted after Ctrl+C, io.EOF after
 // Ctrl+D. The terminal is given back in any case.
-func terminalAsker(ctx context.Context, in io.Reader, out io.Writer) asker {
+func NewAsker(ctx context.Context, in io.Reader, out io.Writer) Asker {
 	fd, ok := terminal(in)
 	if !ok {
 		return nil
@@ -87,7 +96,7 @@ func readSecret(c *console, ask func(), show func(typed []rune)) (string, error)
 			typed = append(typed, []rune(strings.TrimRight(unescaped(stroke), "\n"))...)
 		}
 		switch key := keyOf(stroke); {
-		case isText(stroke):
+		case IsText(stroke):
 			typed = append(typed, []rune(string(stroke))...)
 		case key == prompt.Enter:
 			return string(typed), nil

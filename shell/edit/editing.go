@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"strings"
@@ -84,7 +84,7 @@ func (e *editing) feed(stroke []byte) outcome {
 		return outcomeNone
 	}
 	e.menu.close()
-	if isText(stroke) {
+	if IsText(stroke) {
 		e.browsing = false
 		e.buf.InsertText(strings.ToValidUTF8(string(stroke), "\uFFFD"), false, true)
 		return outcomeNone

@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"bytes"
@@ -139,5 +139,8 @@ func keyOf(stroke []byte) prompt.Key {
 	return prompt.GetKey(stroke)
 }
 
-// isText reports whether a stroke is text to insert.
-func isText(stroke []byte) bool { return len(stroke) > 0 && stroke[0] >= ' ' && stroke[0] != 0x7f }
+// IsText reports whether a stroke is text to insert.
+func IsText(stroke []byte) bool { return len(stroke) > 0 && stroke[0] >= ' ' && stroke[0] != 0x7f }
+
+// IsEnter reports whether a stroke is the key Enter.
+func IsEnter(stroke []byte) bool { return keyOf(stroke) == prompt.Enter }

@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"strings"
@@ -80,7 +80,7 @@ func (e *editing) searchKey(key prompt.Key, stroke []byte) bool {
 		e.buf, e.search = s.before, nil
 	case key == prompt.Escape:
 		e.endSearch()
-	case key == prompt.NotDefined && isText(stroke):
+	case key == prompt.NotDefined && IsText(stroke):
 		s.query += strings.ToValidUTF8(string(stroke), "\uFFFD")
 		s.find(min(s.at, len(s.past)-1), -1)
 	default:

@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type promptEditor struct {
 	console    *console
 	paint      painter
 	edit       *editing
-	past       *history
+	past       *History
 	cleared    int // Of past, when edit was given it.
 	interrupts <-chan struct{}
 	color      bool
@@ -33,13 +33,42 @@ type promptEditor struct {
 	ended   chan struct{} // The reader has ended.
 }
 
-// newPromptEditor returns the Editor of a terminal that draws on out. The terminal
-// is changed until Close.
-func newPromptEditor(c *console, out prompt.ConsoleWriter, past *history,
-	suggest func(string, int) complete.Suggestions, interrupts <-chan struct{}, color bool) (*promptEditor, error) {
+// Options are what the Editor of a terminal asks its owner.
+type Options struct {
+	History *History
+	// Ready returns the offset up to which a text consists of what can be run.
+	Ready func(text string) int
+	// Suggest returns what may stand at a byte of a text. It never waits.
+	Suggest func(text string, cursor int) complete.Suggestions
+	// Interrupts gives what Ctrl+C and SIGINT mean while no line is edited.
+	Interrupts <-chan struct{}
+	Color      bool
+}
+
+// ErrNoTerminal is returned by NewTerminal for what is no terminal.
+var ErrNoTerminal = errors.New("no terminal")
+
+// NewTerminal returns the Editor of the terminal in, drawn on the first of outs that is a
+// terminal too. It is changed until Close. The error is ErrNoTerminal without one.
+func NewTerminal(in io.Reader, outs []io.Writer, o Options) (Editor, error) {
+	fd, ok := terminal(in)
+	out := editorOutput(outs)
+	if !ok || out == nil {
+		return nil, ErrNoTerminal
+	}
+	c, err := openConsole(fd)
+	if err != nil {
+		return nil, err
+	}
+	return newPromptEditor(c, out, o)
+}
+
+// newPromptEditor returns the Editor of a terminal that draws on out.
+func newPromptEditor(c *console, out prompt.ConsoleWriter, o Options) (*promptEditor, error) {
 	e := &promptEditor{
-		console: c, paint: painter{out: out}, past: past, cleared: past.cleared, interrupts: interrupts, color: color,
-		edit:    newEditing(past.entries, readyPart, suggest),
+		console: c, paint: painter{out: out}, past: o.History, cleared: o.History.cleared,
+		interrupts: o.Interrupts, color: o.Color,
+		edit:    newEditing(o.History.entries, o.Ready, o.Suggest),
 		strokes: make(chan []byte, 1024), failed: make(chan error, 1), redraw: make(chan os.Signal, 1),
 		closing: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -163,7 +192,7 @@ func (e *promptEditor) stroke(stroke []byte, promptText string) (done bool, text
 	case outcomeSuspend:
 		return false, "", e.suspend(promptText)
 	default:
-		if len(e.strokes) == 0 && (isText(stroke) || keyOf(stroke) == prompt.Backspace) {
+		if len(e.strokes) == 0 && (IsText(stroke) || keyOf(stroke) == prompt.Backspace) {
 			e.edit.typing()
 		}
 	}
@@ -192,7 +221,7 @@ func (e *promptEditor) finish(promptText string) error {
 func (e *promptEditor) show(promptText string) error {
 	size := e.console.GetWinSize()
 	v := view{
-		prompt: promptText, next: continuation(promptText), color: e.color,
+		prompt: promptText, next: Continuation(promptText), color: e.color,
 		menu: e.edit.menu.items, selected: e.edit.menu.selected(), menuRows: menuTyping,
 	}
 	if e.edit.menu.tabbed {
@@ -219,7 +248,7 @@ func (e *promptEditor) suspend(promptText string) error {
 
 // Remember adds a statement to the history.
 func (e *promptEditor) Remember(statement string) error {
-	added, err := e.past.add(statement)
+	added, err := e.past.Add(statement)
 	if added {
 		e.edit.past = e.past.entries
 		e.edit.nav.Add(statement)

@@ -1,9 +1,10 @@
 //go:build !unix
 
-package shell
+package edit
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	prompt "github.com/c-bata/go-prompt"
@@ -28,4 +29,4 @@ func suspend() error { return nil }
 
 func notifyRedraw(chan os.Signal) {}
 
-func editorOutput(...any) prompt.ConsoleWriter { return nil }
+func editorOutput([]io.Writer) prompt.ConsoleWriter { return nil }

@@ -1,4 +1,4 @@
-package shell
+package edit
 
 import (
 	"bufio"
@@ -29,8 +29,8 @@ type Editor interface {
 // ErrInterrupted is returned by Editor.ReadLine when the user typed Ctrl+C.
 var ErrInterrupted = errors.New("interrupted")
 
-// lineEditor is the Editor that any input can be read with.
-type lineEditor struct {
+// Lines is the Editor that any input can be read with.
+type Lines struct {
 	out        io.Writer
 	lines      chan line // Unbuffered: a line is read when it is asked for.
 	ask        chan struct{}
@@ -43,16 +43,16 @@ type line struct {
 	err  error
 }
 
-// newLineEditor returns an Editor over in that shows its prompts on out. Its
+// NewLines returns an Editor over in that shows its prompts on out. Its
 // goroutine ends with Close, or, because a read of a terminal cannot be broken
 // off, with the line that is being read then.
-func newLineEditor(in io.Reader, out io.Writer, interrupts <-chan struct{}) *lineEditor {
-	e := &lineEditor{out: out, lines: make(chan line, 1), ask: make(chan struct{}, 1), interrupts: interrupts}
+func NewLines(in io.Reader, out io.Writer, interrupts <-chan struct{}) *Lines {
+	e := &Lines{out: out, lines: make(chan line, 1), ask: make(chan struct{}, 1), interrupts: interrupts}
 	go e.read(bufio.NewReader(in), e.ask)
 	return e
 }
 
-func (e *lineEditor) read(r *bufio.Reader, ask <-chan struct{}) {
+func (e *Lines) read(r *bufio.Reader, ask <-chan struct{}) {
 	for range ask {
 		text, err := r.ReadString('\n')
 		if text != "" {
@@ -62,7 +62,7 @@ func (e *lineEditor) read(r *bufio.Reader, ask <-chan struct{}) {
 	}
 }
 
-func (e *lineEditor) ReadLine(ctx context.Context, prompt string) (string, error) {
+func (e *Lines) ReadLine(ctx context.Context, prompt string) (string, error) {
 	if _, err := io.WriteString(e.out, prompt); err != nil {
 		return "", err
 	}
@@ -84,19 +84,19 @@ func (e *lineEditor) ReadLine(ctx context.Context, prompt string) (string, error
 	}
 }
 
-func (e *lineEditor) Ask(ctx context.Context, question string) (string, error) {
+func (e *Lines) Ask(ctx context.Context, question string) (string, error) {
 	return e.ReadLine(ctx, question)
 }
 
 // newLine ends the line of a prompt to which nothing was typed.
-func (e *lineEditor) newLine() error {
+func (e *Lines) newLine() error {
 	_, err := io.WriteString(e.out, "\n")
 	return err
 }
 
-func (e *lineEditor) Remember(string) error { return nil }
+func (e *Lines) Remember(string) error { return nil }
 
-func (e *lineEditor) Close() error {
+func (e *Lines) Close() error {
 	if e.ask != nil {
 		close(e.ask)
 		e.ask = nil

@@ -1,6 +1,6 @@
 //go:build unix
 
-package shell
+package edit
 
 import (
 	"context"
@@ -31,6 +31,9 @@ func (w *nowhere) Flush() error {
 	}
 	return nil
 }
+
+// whole lets any text be run.
+func whole(text string) int { return len(text) }
 
 // TestEditorGivesTheTerminalBack leaves ReadLine in every way, also by a panic.
 func TestEditorGivesTheTerminalBack(t *testing.T) {
@@ -80,7 +83,7 @@ func TestEditorGivesTheTerminalBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				e, err := newPromptEditor(console, out, &history{}, suggest, nil, false)
+				e, err := newPromptEditor(console, out, Options{History: &History{}, Ready: whole, Suggest: suggest})
 				if err != nil {
 					t.Fatal(err)
 				}
