@@ -156,18 +156,18 @@ func (q *call) cut(failure error) error {
 // the first piece is told as JSON.
 func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 	s := q.server
-	enc := &arrowEncoder{}
+	enc, packed := &arrowEncoder{}, packingOf(c)
 	ctx, release := withWatch(s.base, c.Context().Conn())
 	var failure error
 	doc := s.newDocument(func(send func([]byte) bool) error {
-		enc.send = send
+		enc.send = packed.pieces(send)
 		if failure = checkArrow(q.request.SQL); failure == nil {
 			failure = q.execute(ctx, enc)
 		}
 		switch {
 		case failure != nil && enc.sent:
 			return q.cut(failure)
-		case failure == nil && enc.sent && !send(enc.buf):
+		case failure == nil && enc.sent && !(enc.send(enc.buf) && packed.end(send)):
 			return errAborted
 		}
 		return nil
@@ -176,12 +176,14 @@ func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 		release()
 		q.finish(gone)
 		enc.release()
+		packed.free()
 		if *streaming {
 			s.active.end()
 		}
 	})
 	more, err := doc.start()
 	if *streaming = more; more {
+		packed.mark(c)
 		c.Response().Header.SetContentType(mimeArrow)
 		c.Response().SetBodyStream(doc, -1)
 		return nil
@@ -192,7 +194,7 @@ func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 	}
 	if failure == nil {
 		c.Response().Header.SetContentType(mimeArrow)
-		c.Response().SetBody(enc.buf)
+		c.Response().SetBody(packed.whole(c, enc.buf))
 		return nil
 	}
 	envelope := newEncoder(s.config.Query.Timing)

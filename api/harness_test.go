@@ -114,7 +114,7 @@ func (h *harness) run() {
 	}
 	h.addr = ln.Addr().String()
 	h.url = "http://" + h.addr
-	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	transport := &http.Transport{MaxIdleConnsPerHost: 16, DisableCompression: true}
 	h.client = &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	serveCtx, stopServe := context.WithCancel(context.Background())
 	runCtx, stopRun := context.WithCancel(context.Background())

@@ -119,7 +119,7 @@ func sendJSON(c *fiber.Ctx, status int, body []byte) error {
 // pieces while it is made otherwise, in which case streaming becomes true.
 func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	s := q.server
-	enc := newEncoder(s.config.Query.Timing)
+	enc, packed := newEncoder(s.config.Query.Timing), packingOf(c)
 	ctx, release := withWatch(s.base, c.Context().Conn())
 	var (
 		failure error
@@ -127,20 +127,17 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 		status  = fiber.StatusOK
 	)
 	doc := s.newDocument(func(send func([]byte) bool) error {
-		enc.send = send
+		enc.send = packed.pieces(send)
 		failure = q.execute(ctx, enc)
 		switch {
 		case failure == nil:
 			body = enc.succeed(s.now().Sub(q.began))
-			if enc.sent && !send(body) {
-				return errAborted
-			}
-			return nil
 		case errors.Is(failure, errAborted) || errors.Is(context.Cause(ctx), errGone):
 			return failure // Nobody takes it.
+		default:
+			body, status = q.fail(enc, failure)
 		}
-		body, status = q.fail(enc, failure)
-		if enc.sent && !send(body) {
+		if enc.sent && !(enc.send(body) && packed.end(send)) {
 			return errAborted
 		}
 		return nil
@@ -149,6 +146,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 		release()
 		q.finish(gone)
 		enc.free()
+		packed.free()
 		if *streaming {
 			s.active.end()
 		}
@@ -156,6 +154,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	more, err := doc.start()
 	*streaming = more
 	if more {
+		packed.mark(c)
 		c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
 		c.Response().SetBodyStream(doc, -1)
 		return nil
@@ -164,7 +163,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	if err != nil {
 		return err
 	}
-	return sendJSON(c, status, body)
+	return sendJSON(c, status, packed.whole(c, body))
 }
 
 // execute runs the statements. A panic is an error of the server, whatever was sent

@@ -1,14 +1,11 @@
 package api
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/gofiber/contrib/websocket"
@@ -212,27 +209,5 @@ func frameError(err error) (code wire.Code, prefix string) {
 	return code, ""
 }
 
-// packers compress frames.
-var packers = sync.Pool{New: func() any {
-	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-	if err != nil {
-		return gzip.NewWriter(nil) // The level is valid, so this does not happen.
-	}
-	return w
-}}
-
 // pack returns a compressed copy of frame.
-func pack(frame []byte) []byte {
-	w := packers.Get().(*gzip.Writer)
-	defer packers.Put(w)
-	var out bytes.Buffer
-	out.Grow(len(frame) / 2)
-	w.Reset(&out)
-	if _, err := w.Write(frame); err != nil {
-		return frame // A buffer takes everything, so this does not happen.
-	}
-	if err := w.Close(); err != nil {
-		return frame
-	}
-	return out.Bytes()
-}
+func pack(frame []byte) []byte { return compressed("gzip", frame) }
