@@ -23,7 +23,9 @@ var layers = map[string][]string{
 	"dialect":             {"", "sqltext", "dialect/spelling"},
 	"link/wire":           {""},
 	"link":                {"", "link/wire"},
-	"buffer":              {"", "datatype"},
+	"buffer/rowlog":       {""},
+	"buffer/memtable":     {"", "datatype", "buffer/rowlog"},
+	"buffer":              {"", "buffer/memtable", "buffer/rowlog"},
 	"buffer/badger":       {"", "buffer"},
 	"buffer/memory":       {"", "buffer"},
 	"buffer/buffertest":   {"", "buffer"},
@@ -89,7 +91,7 @@ var layers = map[string][]string{
 // testsMay is what the tests of a package import beyond its layer.
 var testsMay = map[string][]string{
 	"dialect":           {"datatype"},
-	"buffer":            {"buffer/badger", "buffer/memory", "buffer/buffertest"},
+	"buffer":            {"buffer/badger", "buffer/memory", "buffer/buffertest", "datatype"},
 	"buffer/badger":     {"buffer/buffertest", "datatype"},
 	"buffer/buffertest": {"buffer/memory"},
 	"buffer/memory":     {"buffer/buffertest"},

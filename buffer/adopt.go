@@ -8,6 +8,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // AdoptedScope is the manifest of record of a scope that was rebuilt from its files.
@@ -39,7 +40,7 @@ const adoptBatch = 256
 // Adopt writes the manifests of record of scopes into a backend that no Store uses, and
 // makes sure that later seqs are above all of theirs and above last.
 func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq) error {
-	for _, p := range []string{partitionRows, partitionManifest, partitionMeta, partitionCounts} {
+	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceManifest, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
 		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
 			return fmt.Errorf("create partition %s: %w", p, err)
 		}
@@ -52,7 +53,7 @@ func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq
 		if err != nil {
 			return err
 		}
-		if err := w.add(ctx, Op{Partition: partitionManifest, Key: scopePrefix(sc.Scope), Value: value}); err != nil {
+		if err := w.add(ctx, Op{Partition: rowlog.KeyspaceManifest, Key: rowlog.ScopePrefix(sc.Scope), Value: value}); err != nil {
 			return err
 		}
 		for column, n := range sc.Counts {
@@ -99,9 +100,7 @@ func (w *adoptWriter) flush(ctx context.Context) error {
 
 func (sc *AdoptedScope) encode() ([]byte, error) {
 	if sc.Unavailable != "" {
-		raw := sealManifest([]byte(sc.Unavailable))
-		raw[0] = unavailableFormat
-		return raw, nil
+		return rowlog.Seal(unavailableFormat, []byte(sc.Unavailable)), nil
 	}
 	l := &lakeState{Manifest: sc.Manifest, vectors: make([]vectors, len(sc.Manifest.Segments))}
 	for i := range l.Segments {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // maxRechecks bounds how often a write looks up its keys in the lake again
@@ -135,21 +136,21 @@ func (s *Store) pinScopes(ctx context.Context, w *write) error {
 func (w *write) bound() {
 	w.expect = make([]int, len(w.scopes))
 	for i := range w.muts {
-		w.size += int64(versionSize(&w.muts[i]))
-		w.expect[w.scopeOf(i)] += expectedSize(&w.muts[i])
+		w.size += int64(rowlog.MaxEntrySize(w.muts[i].Key, w.muts[i].Payload))
+		w.expect[w.scopeOf(i)] += rowlog.LikelyEntrySize(w.muts[i].Key, w.muts[i].Payload)
 	}
-	perBlock := int64(blockHeader + maxLogKey)
-	w.blocks = int(w.size/maxBlockBytes) + len(w.scopes)
-	w.size += int64(w.blocks)*perBlock + int64(len(w.counts))*(maxLogKey+countBytes)
+	perBlock := int64(rowlog.BlockHeader + rowlog.MaxKey)
+	w.blocks = int(w.size/rowlog.MaxBlockBytes) + len(w.scopes)
+	w.size += int64(w.blocks)*perBlock + int64(len(w.counts))*(rowlog.MaxKey+rowlog.CounterBytes)
 }
 
 // request wraps the write for the queue. A write that does not fit into one batch
 // of the backend is committed alone.
 func (w *write) request(l Limits) *request {
 	r := &request{work: w, size: w.size, count: w.size, ops: w.blocks + len(w.counts)}
-	if l.Large > 0 && l.Large <= maxBlockBytes { // Closed blocks are large; an open one may be just below.
+	if l.Large > 0 && l.Large <= rowlog.MaxBlockBytes { // Closed blocks are large; an open one may be just below.
 		r.count = min(w.size,
-			int64(w.blocks)*maxLogKey+int64(len(w.scopes))*l.Large+int64(len(w.counts))*(maxLogKey+countBytes))
+			int64(w.blocks)*rowlog.MaxKey+int64(len(w.scopes))*l.Large+int64(len(w.counts))*(rowlog.MaxKey+rowlog.CounterBytes))
 	}
 	r.alone = r.count > l.Bytes-spareBytes || r.ops > l.Ops-spareOps
 	return r
@@ -158,13 +159,13 @@ func (w *write) request(l Limits) *request {
 // lookUp finds in the lake the keys that the log does not hold. It runs before
 // the write is queued, so that the committer reads no file.
 func (s *Store) lookUp(ctx context.Context, w *write) error {
-	mems := make([]*memtable, len(w.scopes))
+	mems := make([]*memtable.Memtable, len(w.scopes))
 	shown := make([]int, len(w.scopes))
 	w.states = make([]*lakeState, len(w.scopes))
 	segments := 0
 	s.visibility.RLock()
 	for n, sc := range w.scopes {
-		mems[n], shown[n], w.states[n] = sc.mem, sc.mem.shown.count(), sc.lake
+		mems[n], shown[n], w.states[n] = sc.mem, sc.mem.Published.Len(), sc.lake
 		segments += len(sc.lake.Segments)
 		pinLake(sc.lake)
 	}
@@ -182,7 +183,7 @@ func (s *Store) lookUp(ctx context.Context, w *write) error {
 	which := make([][]int, len(w.scopes))
 	for i := range w.muts {
 		n := w.scopeOf(i)
-		if len(w.states[n].Segments) > 0 && mems[n].indexAt(w.muts[i].Key, shown[n]) < 0 {
+		if len(w.states[n].Segments) > 0 && mems[n].IndexAt(w.muts[i].Key, shown[n]) < 0 {
 			which[n] = append(which[n], i)
 		}
 	}
@@ -208,19 +209,19 @@ func (w *write) stage(c *committer) error {
 		if sc.lake != w.states[n] {
 			return errRecheck
 		}
-		w.marks = append(w.marks, sc.mem.versions.n)
+		w.marks = append(w.marks, sc.mem.Len())
 	}
-	writers := make([]blockWriter, len(w.scopes))
+	writers := make([]rowlog.BlockWriter, len(w.scopes))
 	for n, sc := range w.scopes {
-		writers[n] = blockWriter{scope: sc.id, last: sc.mem.versions.last(sc.lake.Watermark), expect: w.expect[n]}
+		writers[n] = rowlog.NewBlockWriter(sc.id, sc.mem.Last(sc.lake.Watermark), w.expect[n])
 	}
 	w.seqs = make([]kalam.Seq, len(w.muts))
 	seq := c.store.clock.Take(len(w.muts))
 	for i := range w.muts {
 		n := w.scopeOf(i)
 		mem := w.scopes[n].mem
-		hash := hashKey(w.muts[i].Key)
-		add, from, err := w.admit(i, mem, w.marks[n], hash)
+		hash := memtable.HashKey(w.muts[i].Key)
+		add, superseded, err := w.check(i, mem, w.marks[n], hash)
 		if err != nil {
 			w.unstage()
 			return err
@@ -229,55 +230,57 @@ func (w *write) stage(c *committer) error {
 			continue
 		}
 		m := &w.muts[i]
-		v, block, full := writers[n].append(version{
-			seq: seq, tombstone: m.Kind == kalam.ChangeDelete, key: m.Key, payload: m.Payload,
-		}, from)
-		mem.addHashed(v, from, hash)
+		e, block, full := writers[n].Append(rowlog.Entry{
+			Seq: seq, Tombstone: m.Kind == kalam.ChangeDelete, Key: m.Key, Payload: m.Payload,
+		}, superseded)
+		mem.AddHashed(e, superseded, hash)
 		if full {
-			c.put(block)
+			c.putBlock(block)
 		}
 		w.seqs[i] = seq
 		c.took(seq)
 		seq = c.store.clock.After(seq)
 	}
 	for n := range writers {
-		if writers[n].open() {
-			c.put(writers[n].seal())
+		if writers[n].Open() {
+			c.putBlock(writers[n].Seal())
 		}
 	}
 	c.count(w.counts)
 	return nil
 }
 
-// admit decides whether mutation i may be added to mem, of which the versions
-// from mark on are the write's own. from is the flushed row that it replaces.
-func (w *write) admit(i int, mem *memtable, mark int, hash uint32) (add bool, from base, err error) {
+// check decides whether mutation i may be added to mem, of which the versions from
+// mark on are the write's own. superseded is the flushed row that it replaces.
+func (w *write) check(
+	i int, mem *memtable.Memtable, mark int, hash uint32,
+) (add bool, superseded rowlog.RowRef, err error) {
 	m := &w.muts[i]
-	at := mem.newest(m.Key, hash)
+	at := mem.Newest(m.Key, hash)
 	live, seq := false, kalam.Seq(0)
 	switch {
 	case at >= 0:
-		cur := mem.versions.at(int(at))
-		live, seq = !cur.tombstone, cur.seq
+		cur := mem.At(int(at))
+		live, seq = !cur.Tombstone, cur.Seq
 	case w.lake != nil && w.lake[i].checked:
-		live, seq, from = w.lake[i].live, w.lake[i].seq, w.lake[i].base
+		live, seq, superseded = w.lake[i].live, w.lake[i].seq, w.lake[i].row
 	case len(w.states[w.scopeOf(i)].Segments) > 0:
-		return false, from, errRecheck // The log held the key when the lookups were made, and it was undone.
+		return false, superseded, errRecheck // The log held the key when the lookups were made, and it was undone.
 	}
 	if m.Own && int(at) < mark {
-		return false, from, conflict(i, m.Table)
+		return false, superseded, conflict(i, m.Table)
 	}
 	switch {
 	case m.Kind == kalam.ChangeInsert && !live:
-		return true, from, nil
+		return true, superseded, nil
 	case m.Kind == kalam.ChangeInsert && m.SkipExisting:
-		return false, from, nil
+		return false, superseded, nil
 	case m.Kind == kalam.ChangeInsert && !m.Free:
-		return false, from, duplicateKey(i, m.Table)
+		return false, superseded, duplicateKey(i, m.Table)
 	case m.Kind != kalam.ChangeInsert && live && (m.Own || seq == m.Expect):
-		return true, from, nil
+		return true, superseded, nil
 	}
-	return false, from, conflict(i, m.Table)
+	return false, superseded, conflict(i, m.Table)
 }
 
 // tableOf returns the table of scope n.
@@ -293,14 +296,14 @@ func (w *write) tableOf(n int) *kalam.Table {
 // unstage takes back what stage added.
 func (w *write) unstage() {
 	for n, sc := range w.scopes {
-		sc.mem.undo(w.marks[n])
+		sc.mem.Undo(w.marks[n])
 	}
 }
 
 // show makes the versions visible. The caller holds Store.visibility.
 func (w *write) show() {
 	for _, sc := range w.scopes {
-		sc.mem.show()
+		sc.mem.Publish()
 	}
 }
 
@@ -330,18 +333,18 @@ func (w *write) changes(dst []kalam.Change, interested func(kalam.Scope) bool) [
 			continue
 		}
 		mem := w.scopes[n].mem
-		v := mem.versions.at(at)
-		c := kalam.Change{Scope: w.scopes[n].id, Kind: w.muts[i].Kind, New: v.row()}
-		switch earlier, own := began[n][int(v.prev)]; {
+		v := mem.At(at)
+		c := kalam.Change{Scope: w.scopes[n].id, Kind: w.muts[i].Kind, New: v.Row()}
+		switch earlier, own := began[n][int(v.Prev)]; {
 		case own:
 			c.Kind, c.Old = afterwards(earlier.Kind, c.Kind), earlier.Old
 		case c.Kind != kalam.ChangeInsert:
 			c.Old = w.muts[i].Old
-			if v.prev >= 0 {
-				c.Old = mem.versions.at(int(v.prev)).row()
+			if v.Prev >= 0 {
+				c.Old = mem.At(int(v.Prev)).Row()
 			}
 		}
-		if died := kalam.Seq(atomic.LoadUint64(&v.died)); died != 0 && died <= last {
+		if !v.Alive(last) {
 			if began[n] == nil {
 				began[n] = map[int]kalam.Change{}
 			}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 const (
@@ -301,6 +302,16 @@ func (c *committer) commit() {
 // put adds an op to the group's batch.
 func (c *committer) put(op Op) { c.ops = append(c.ops, op) }
 
+// putBlock adds a block of the row log to the group's batch.
+func (c *committer) putBlock(b rowlog.Block) {
+	c.put(Op{Partition: rowlog.KeyspaceRows, Key: b.Key, Value: b.Value, Bulk: true})
+}
+
+// intentKey returns the key of the intent of the group.
+func (c *committer) intentKey() []byte {
+	return rowlog.IntentKey(rowlog.SeqRange{First: c.first, Last: c.last})
+}
+
 // took notes the seqs of a staged write.
 func (c *committer) took(seq kalam.Seq) {
 	if c.first == 0 {
@@ -369,13 +380,13 @@ func (c *committer) fail(err error) {
 		c.store.log.Error("the backend refused a batch within its limits", "ops", len(c.ops), "error", err)
 	}
 	for _, op := range c.ops {
-		if op.Partition == partitionRows {
-			c.repair = append(c.repair, Op{Partition: partitionRows, Key: op.Key, Delete: true})
+		if op.Partition == rowlog.KeyspaceRows {
+			c.repair = append(c.repair, Op{Partition: rowlog.KeyspaceRows, Key: op.Key, Delete: true})
 		}
 	}
 	c.repair = append(c.repair, c.restore...)
 	if c.store.limits.Check(c.ops) != nil { // It went in pieces.
-		c.repair = append(c.repair, Op{Partition: partitionMeta, Key: intentKey(c.first, c.last), Delete: true})
+		c.repair = append(c.repair, Op{Partition: rowlog.KeyspaceMeta, Key: c.intentKey(), Delete: true})
 	}
 }
 
@@ -419,11 +430,11 @@ func batchLen(l Limits, ops []Op) int {
 //nolint:contextcheck // As that of fix.
 func (c *committer) applyInPieces() error {
 	s := c.store
-	intent := Op{Partition: partitionMeta, Key: intentKey(c.first, c.last), Value: []byte{}}
+	intent := Op{Partition: rowlog.KeyspaceMeta, Key: c.intentKey(), Value: []byte{}}
 	piece := []Op{intent}
 	rest := make([]Op, 0, len(c.ops))
 	for _, op := range c.ops {
-		if op.Partition == partitionMeta { // The clock must not be behind the rows.
+		if op.Partition == rowlog.KeyspaceMeta { // The clock must not be behind the rows.
 			piece = append(piece, op)
 		} else {
 			rest = append(rest, op)
@@ -461,17 +472,17 @@ func (w *write) settle(c *committer) {
 	s := c.store
 	s.counters.commits.Add(1)
 	for n, sc := range w.scopes {
-		all := &sc.mem.versions
-		if all.n == w.marks[n] {
+		mem := sc.mem
+		if mem.Len() == w.marks[n] {
 			continue
 		}
 		var bytes int64
-		for i := w.marks[n]; i < all.n; i++ {
-			bytes += all.at(i).size()
+		for i := w.marks[n]; i < mem.Len(); i++ {
+			bytes += mem.At(i).Size()
 		}
-		added := int64(all.n - w.marks[n])
+		added := int64(mem.Len() - w.marks[n])
 		s.counters.rows.Add(added)
-		s.tally.add(sc.id, added, bytes, all.at(w.marks[n]).seq)
+		s.tally.add(sc.id, added, bytes, mem.At(w.marks[n]).Seq)
 	}
 	if s.opts.Publish != nil {
 		c.changes = w.changes(c.changes, s.opts.Interested)

@@ -9,6 +9,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // ErrRefused is in the chain of an error of CommitCompaction after which nothing
@@ -74,13 +76,13 @@ func refused(err error) error { return fmt.Errorf("%w: %w", ErrRefused, err) }
 type exchange struct {
 	store  *Store
 	scope  *scope
-	mem    *memtable
+	mem    *memtable.Memtable
 	from   *lakeState
 	to     *lakeState // Its vectors are the exchange's own.
 	at     int        // Index of the first old segment, and of the new one.
 	parts  []exchanged
 	dead   *roaring.Bitmap // Of the new segment.
-	seen   int             // Bases of mem that dead holds.
+	seen   int             // Superseded rows of mem that dead holds.
 	staged bool
 	unread func()
 }
@@ -109,7 +111,7 @@ func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
 	x := &exchange{store: s, scope: sc, dead: roaring.New(), unread: cc.Unread}
 	s.visibility.RLock()
 	x.from, x.mem = sc.lake, sc.mem
-	sh := sc.mem.shown
+	sh := sc.mem.Published
 	s.visibility.RUnlock()
 	if err := x.find(cc); err != nil {
 		return nil, err
@@ -216,18 +218,19 @@ func (p *exchanged) move(old, dst *roaring.Bitmap) {
 }
 
 // take marks the rows that versions of the log replaced.
-func (x *exchange) take(sh *shown) {
-	for _, b := range sh.based.base[x.seen:] {
+func (x *exchange) take(sh *memtable.Published) {
+	rows := sh.SupersededRows()
+	for _, r := range rows[x.seen:] {
 		for i := range x.parts {
-			if x.parts[i].ID != b.segment {
+			if x.parts[i].ID != r.Segment {
 				continue
 			}
-			if row, ok := x.parts[i].row(b.row); ok {
+			if row, ok := x.parts[i].row(r.Row); ok {
 				x.dead.Add(row)
 			}
 		}
 	}
-	x.seen = len(sh.based.base)
+	x.seen = len(rows)
 }
 
 // stage implements work.
@@ -239,7 +242,7 @@ func (x *exchange) stage(c *committer) error {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
 			x.scope.id.Table, x.scope.id.User)
 	}
-	x.take(&x.mem.shown)
+	x.take(&x.mem.Published)
 	if !x.dead.IsEmpty() {
 		x.to.vectors[x.at].dead = x.dead
 	}
@@ -277,9 +280,9 @@ type manifestEdit struct {
 }
 
 func newManifestEdit(id kalam.Scope, from, to *lakeState) (e manifestEdit, err error) {
-	key := scopePrefix(id)
-	e.op = Op{Partition: partitionManifest, Key: key}
-	e.undo = Op{Partition: partitionManifest, Key: key, Delete: from.Version == 0}
+	key := rowlog.ScopePrefix(id)
+	e.op = Op{Partition: rowlog.KeyspaceManifest, Key: key}
+	e.undo = Op{Partition: rowlog.KeyspaceManifest, Key: key, Delete: from.Version == 0}
 	if e.op.Value, err = encodeManifest(to); err != nil {
 		return manifestEdit{}, err
 	}

@@ -2,13 +2,12 @@ package buffer
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"sync"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // CounterID names a counter: that of a column in a scope.
@@ -67,12 +66,12 @@ func (c *counter) load(ctx context.Context, r Reader) error {
 	if c.loaded {
 		return nil
 	}
-	raw, err := r.Get(ctx, partitionCounts, countKey(c.id))
+	raw, err := r.Get(ctx, rowlog.KeyspaceCounts, rowlog.CounterKey(c.id.Scope, c.id.Column))
 	if err != nil && !errors.Is(err, ErrKeyNotFound) {
 		return fmt.Errorf("read counter: %w", err)
 	}
 	if err == nil {
-		if c.kept, err = decodeCount(c.id, raw); err != nil {
+		if c.kept, err = rowlog.DecodeCounter(c.id.Scope, c.id.Column, raw); err != nil {
 			return err
 		}
 	}
@@ -207,31 +206,7 @@ func (c *committer) endCounts(committed bool) {
 	c.counted = c.counted[:0]
 }
 
-// The record of a counter: format, 1 byte | crc32c of the rest and of the key, 4
-// bytes LE | value, 8 bytes LE.
-const (
-	countFormat = 0x01
-	countBytes  = sumHeader + 8
-)
-
-func countSum(key, value []byte) uint32 {
-	return crc32.Update(crc32.Checksum(value, castagnoli), castagnoli, key)
-}
-
 func countOp(id CounterID, value int64) Op {
-	raw := make([]byte, countBytes)
-	raw[0] = countFormat
-	key := countKey(id)
-	binary.LittleEndian.PutUint64(raw[sumHeader:], uint64(value))
-	binary.LittleEndian.PutUint32(raw[1:], countSum(key, raw[sumHeader:]))
-	return Op{Partition: partitionCounts, Key: key, Value: raw}
-}
-
-func decodeCount(id CounterID, raw []byte) (int64, error) {
-	if len(raw) != countBytes || raw[0] != countFormat ||
-		countSum(countKey(id), raw[sumHeader:]) != binary.LittleEndian.Uint32(raw[1:]) {
-		return 0, kalam.Errorf(kalam.CodeCorrupt, "the counter of column %d of table %d, user '%s', is damaged", id.Column,
-			id.Scope.Table, id.Scope.User)
-	}
-	return int64(binary.LittleEndian.Uint64(raw[sumHeader:])), nil
+	key := rowlog.CounterKey(id.Scope, id.Column)
+	return Op{Partition: rowlog.KeyspaceCounts, Key: key, Value: rowlog.EncodeCounter(key, value)}
 }

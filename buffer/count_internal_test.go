@@ -1,22 +1,10 @@
 package buffer
 
 import (
-	"encoding/hex"
 	"testing"
 
 	"github.com/kalamlake/kalam"
 )
-
-// TestCountBytes holds the record of a counter to docs/architecture/buffer-format.md.
-func TestCountBytes(t *testing.T) {
-	op := countOp(CounterID{Scope: kalam.Scope{Table: 2, User: "a"}, Column: 3}, 258)
-	if key := hex.EncodeToString(op.Key); key != "0000000000000002"+"610001"+"00000003" || op.Partition != "sys_counts" {
-		t.Errorf("key %s in %s", key, op.Partition)
-	}
-	if value := hex.EncodeToString(op.Value); value[:2] != "01" || value[10:] != "0201000000000000" {
-		t.Errorf("value %s", value)
-	}
-}
 
 // TestIdleCounters: counters in memory are dropped when there are many, but for those
 // that have given values that no committed write holds.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
 )
 
 // Counts are the figures of a scope, or of several summed.
@@ -42,7 +43,7 @@ func (s *Store) Counts(ctx context.Context, t *kalam.Table, id kalam.Scope, sinc
 		if err != nil {
 			return Counts{}, err
 		}
-		return l.counts(&memtable{}, &shown{}, since), nil
+		return l.counts(&memtable.Published{}, since), nil
 	}
 	sc, err := s.acquire(ctx, t, id)
 	if err != nil {
@@ -50,9 +51,9 @@ func (s *Store) Counts(ctx context.Context, t *kalam.Table, id kalam.Scope, sinc
 	}
 	defer s.release(sc)
 	s.visibility.RLock()
-	mem, sh, l := sc.mem, sc.mem.shown, sc.lake
+	sh, l := sc.mem.Published, sc.lake
 	s.visibility.RUnlock()
-	return l.counts(mem, &sh, since), nil
+	return l.counts(&sh, since), nil
 }
 
 // isHot reports whether a scope is in memory or has buffered versions: when it is
@@ -72,19 +73,19 @@ func (t *tally) has(id kalam.Scope) bool {
 }
 
 // counts returns the figures of a scope with the lake state l, of whose memtable
-// mem sh is shown.
-func (l *lakeState) counts(mem *memtable, sh *shown, since kalam.Seq) Counts {
+// sh is published.
+func (l *lakeState) counts(sh *memtable.Published, since kalam.Seq) Counts {
 	c := Counts{
-		Live:          int64(sh.live(since)),
-		Buffered:      int64(sh.count()),
-		BufferedBytes: sh.bytes,
+		Live:          int64(sh.Live(since)),
+		Buffered:      int64(sh.Len()),
+		BufferedBytes: sh.Bytes(),
 		Segments:      int64(len(l.Segments)),
 		LastFlush:     l.lastFlush(),
 	}
 	if c.Segments == 0 {
 		return c
 	}
-	dead := mem.deadRows(l, sh)
+	dead := l.deadRows(sh)
 	for i := range l.Segments {
 		seg := &l.Segments[i]
 		c.Flushed += seg.Rows
@@ -101,22 +102,4 @@ func (l *lakeState) counts(mem *memtable, sh *shown, since kalam.Seq) Counts {
 		}
 	}
 	return c
-}
-
-// live counts the keys whose newest version is a row, written at since or later.
-func (sh *shown) live(since kalam.Seq) int {
-	from := sh.versions.search(since)
-	if from == 0 {
-		return sh.count() - sh.deaths - sh.graves
-	}
-	if sh.deaths == 0 && sh.graves == 0 {
-		return sh.count() - from
-	}
-	last, n := sh.versions.last(0), 0
-	for i := from; i < sh.count(); i++ {
-		if v := sh.versions.at(i); !v.tombstone && v.alive(last) {
-			n++
-		}
-	}
-	return n
 }

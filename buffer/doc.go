@@ -17,7 +17,7 @@
 // time is the committer: a caller who finds nobody committing, or a goroutine of
 // the Store while there is a queue. It takes what is queued as a group: it checks
 // each request against the memtables of its scopes, adds its versions there
-// unseen, and encodes blocks (commit.go, block.go). After one atomic batch of the
+// unseen (buffer/memtable), and encodes blocks (commit.go, buffer/rowlog). After one atomic batch of the
 // backend the versions are shown, changes are published and callers wake up, in
 // commit order. When the batch fails the versions are taken back, and what it may
 // have left on the disk is removed before anything else is written.

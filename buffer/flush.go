@@ -8,6 +8,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // SegmentKey is a key of a new segment and the row that holds it.
@@ -68,14 +70,14 @@ func (s *Store) evict(ctx context.Context, sc *scope, seq kalam.Seq) (int64, err
 	sc.flushing.Lock()
 	defer sc.flushing.Unlock()
 	sh := s.shownOf(sc)
-	cut := sh.versions.search(seq)
-	for cut > 0 && cut < sh.count() && !sh.versions.at(cut).opens {
+	cut := sh.Search(seq)
+	for cut > 0 && cut < sh.Len() && !sh.At(cut).StartsBlock {
 		cut--
 	}
 	if cut == 0 {
 		return 0, nil
 	}
-	a, err := s.newAdvance(sc, sh.versions.at(cut-1).seq)
+	a, err := s.newAdvance(sc, sh.At(cut-1).Seq)
 	if err != nil {
 		return 0, err
 	}
@@ -83,10 +85,10 @@ func (s *Store) evict(ctx context.Context, sc *scope, seq kalam.Seq) (int64, err
 	return int64(cut), s.submit(ctx, &request{work: a, alone: true})
 }
 
-func (s *Store) shownOf(sc *scope) shown {
+func (s *Store) shownOf(sc *scope) memtable.Published {
 	s.visibility.RLock()
 	defer s.visibility.RUnlock()
-	return sc.mem.shown
+	return sc.mem.Published
 }
 
 // advance raises the watermark of a scope. It is prepared by the flush's
@@ -95,13 +97,13 @@ type advance struct {
 	store *Store
 	scope *scope
 	from  *lakeState
-	old   *memtable
+	old   *memtable.Memtable
 	cut   int // Versions of old up to the watermark.
 
-	to   *lakeState // Its vectors are the advance's own.
-	next *memtable  // The versions above the watermark.
-	seen int        // Versions of old that next was built from.
-	rows []int64    // Row in the new segment of each version below cut, -1 for none; nil without a segment.
+	to   *lakeState         // Its vectors are the advance's own.
+	next *memtable.Memtable // The versions above the watermark.
+	seen int                // Versions of old that next was built from.
+	rows []int64            // Row in the new segment of each version below cut, -1 for none; nil without a segment.
 	dead *roaring.Bitmap
 	edit manifestEdit // What stage puts into the batch, as of seen.
 }
@@ -109,14 +111,14 @@ type advance struct {
 // newAdvance prepares the raise of the watermark of a pinned scope. The caller
 // holds scope.flushing.
 func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
-	a := &advance{store: s, scope: sc, next: newMemtable(s.opts.Dropped), dead: roaring.New()}
+	a := &advance{store: s, scope: sc, next: memtable.New(s.opts.Dropped), dead: roaring.New()}
 	s.visibility.RLock()
 	a.from, a.old = sc.lake, sc.mem
-	sh := sc.mem.shown
+	sh := sc.mem.Published
 	s.visibility.RUnlock()
-	a.cut = sh.versions.search(watermark + 1)
-	if watermark <= a.from.Watermark || a.cut == 0 || sh.versions.at(a.cut-1).seq != watermark ||
-		a.cut < sh.count() && !sh.versions.at(a.cut).opens {
+	a.cut = sh.Search(watermark + 1)
+	if watermark <= a.from.Watermark || a.cut == 0 || sh.At(a.cut-1).Seq != watermark ||
+		a.cut < sh.Len() && !sh.At(a.cut).StartsBlock {
 		return nil, kalam.Errorf(kalam.CodeConflict, "watermark %d of table %d, user '%s' does not end a commit of its log",
 			watermark, sc.id.Table, sc.id.User)
 	}
@@ -136,9 +138,9 @@ func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
 }
 
 // fold adds to the delete vectors what the first cut versions replaced.
-func (a *advance) fold(sh *shown) {
+func (a *advance) fold(sh *memtable.Published) {
 	dead := a.to.deadVectors()
-	a.to.replaceBases(sh.based.base[:sh.based.below(a.cut)], dead)
+	a.to.markSuperseded(sh.SupersededBelow(a.cut), dead)
 	for i := range dead {
 		a.to.vectors[i].dead = dead[i]
 	}
@@ -154,21 +156,21 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 	}
 	next := 0
 	for _, k := range fc.Keys {
-		for next < a.cut && !sh.versions.at(next).alive(a.to.Watermark) {
+		for next < a.cut && !sh.At(next).Alive(a.to.Watermark) {
 			next++
 		}
 		i := int32(next)
-		if next < a.cut && bytes.Equal(sh.versions.at(next).key, k.Key) {
+		if next < a.cut && bytes.Equal(sh.At(next).Key, k.Key) {
 			next++
 		} else {
-			i = a.old.indexAt(k.Key, a.cut)
+			i = a.old.IndexAt(k.Key, a.cut)
 		}
 		if i < 0 || a.rows[i] >= 0 {
 			return staleFlush(fc.Table)
 		}
 		a.rows[i] = int64(k.Row)
 	}
-	if sh.alive(a.cut, a.to.Watermark) != len(fc.Keys) {
+	if sh.Alive(a.cut, a.to.Watermark) != len(fc.Keys) {
 		return staleFlush(fc.Table)
 	}
 	a.to.last++
@@ -188,7 +190,7 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 func (s *Store) catchUp(a *advance) {
 	for range 8 {
 		sh := s.shownOf(a.scope)
-		few := sh.count()-a.seen <= catchUpRows
+		few := sh.Len()-a.seen <= catchUpRows
 		a.take(&sh)
 		if few {
 			return
@@ -198,16 +200,17 @@ func (s *Store) catchUp(a *advance) {
 
 // take adds the versions that next does not have yet, and marks the rows of the
 // new segment that they replaced.
-func (a *advance) take(sh *shown) {
-	for i := a.seen; i < sh.count(); i++ {
-		v := sh.versions.at(i)
-		if a.rows != nil && v.prev >= 0 && int(v.prev) < a.cut && a.rows[v.prev] >= 0 {
-			a.dead.Add(uint32(a.rows[v.prev]))
+func (a *advance) take(sh *memtable.Published) {
+	for i := a.seen; i < sh.Len(); i++ {
+		v := sh.At(i)
+		if a.rows != nil && v.Prev >= 0 && int(v.Prev) < a.cut && a.rows[v.Prev] >= 0 {
+			a.dead.Add(uint32(a.rows[v.Prev]))
 		}
-		a.next.addHashed(version{seq: v.seq, tombstone: v.tombstone, opens: v.opens, key: v.key, payload: v.payload},
-			sh.baseOf(i), v.hash)
+		a.next.AddHashed(rowlog.Entry{
+			Seq: v.Seq, Tombstone: v.Tombstone, StartsBlock: v.StartsBlock, Key: v.Key, Payload: v.Payload,
+		}, sh.Superseded(i), v.Hash)
 	}
-	a.seen = sh.count()
+	a.seen = sh.Len()
 }
 
 // stage implements work.
@@ -219,7 +222,7 @@ func (a *advance) stage(c *committer) error {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
 			a.scope.id.Table, a.scope.id.User)
 	}
-	if sh := &a.old.shown; !a.edit.made || a.seen != sh.count() {
+	if sh := &a.old.Published; !a.edit.made || a.seen != sh.Len() {
 		a.take(sh)
 		if err := a.encode(); err != nil {
 			return err
@@ -242,19 +245,19 @@ func (a *advance) unstage() {}
 
 // show implements work.
 func (a *advance) show() {
-	a.next.show()
+	a.next.Publish()
 	a.scope.mem, a.scope.lake = a.next, a.to
 	a.store.supersede(a.scope, a.from)
 }
 
 // settle implements work.
 func (a *advance) settle(*committer) {
-	a.old.release()
-	rows, oldest := int64(a.next.versions.n), kalam.Seq(0)
+	a.old.Release()
+	rows, oldest := int64(a.next.Len()), kalam.Seq(0)
 	if rows > 0 {
-		oldest = a.next.versions.at(0).seq
+		oldest = a.next.At(0).Seq
 	}
-	a.store.tally.set(ScopeStats{Scope: a.scope.id, Rows: rows, Bytes: a.next.bytes, Oldest: oldest})
+	a.store.tally.set(ScopeStats{Scope: a.scope.id, Rows: rows, Bytes: a.next.Bytes(), Oldest: oldest})
 }
 
 func (a *advance) pinned() []*scope { return []*scope{a.scope} }

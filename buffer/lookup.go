@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // position is where the newest version of a key lies in the lake. Segment 0
@@ -117,8 +118,8 @@ func (s *Store) find(ctx context.Context, t *kalam.Table, l *lakeState, key []by
 type flushed struct {
 	checked bool
 	live    bool
-	seq     kalam.Seq // Of the live row, for updates and deletes.
-	base    base
+	seq     kalam.Seq     // Of the live row, for updates and deletes.
+	row     rowlog.RowRef // That the mutation would replace.
 }
 
 // checkLake looks up the mutations (indexes into muts) of one scope whose keys
@@ -138,7 +139,7 @@ func (s *Store) checkLake(ctx context.Context, l *lakeState, muts []Mutation, wh
 		f := flushed{checked: true}
 		if at[k].segment != 0 {
 			f.live = !at[k].tombstone
-			f.base = base{segment: at[k].segment, row: at[k].row}
+			f.row = rowlog.RowRef{Segment: at[k].segment, Row: at[k].row}
 			if f.live && muts[i].Kind != kalam.ChangeInsert && !muts[i].Own {
 				expecting[k], need = at[k], true
 			}

@@ -2,16 +2,14 @@ package buffer
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"hash/crc32"
-	"sync/atomic"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // Manifest is the manifest of record of a scope: what of it is in the lake.
@@ -25,12 +23,6 @@ type Manifest struct {
 	// Forgotten is the highest seq of a tombstone that a compaction has left out: who knows
 	// the scope as it was before that seq cannot learn everything that was deleted since.
 	Forgotten kalam.Seq
-}
-
-// vectors are the row positions of one segment that readers skip. They are
-// immutable; nil is none.
-type vectors struct {
-	dead, tombstones *roaring.Bitmap
 }
 
 // manifestFormat is the version byte of the stored manifest:
@@ -55,36 +47,6 @@ type segmentRecord struct {
 	Tombstones []byte `json:"tombstone_rows,omitempty"`
 }
 
-// lakeState is the flushed part of a scope: immutable, replaced as a whole.
-type lakeState struct {
-	Manifest
-	vectors []vectors       // One per segment.
-	last    kalam.SegmentID // Highest id given so far.
-
-	pins       atomic.Int32 // Who may read its files; see pins.go.
-	superseded atomic.Bool
-	waiting    []*retirement // Guarded by Store.retiring.
-}
-
-// lastFlush returns the time of the last flush, zero when there was none. A manifest
-// from before it was kept has that of its last commit, as near as one can know.
-func (l *lakeState) lastFlush() time.Time {
-	if l.FlushedAt.IsZero() && len(l.Segments) > 0 {
-		return l.UpdatedAt
-	}
-	return l.FlushedAt
-}
-
-// segmentIndex returns the index of a segment, -1 when there is none.
-func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
-	for i := range l.Segments {
-		if l.Segments[i].ID == id {
-			return i
-		}
-	}
-	return -1
-}
-
 func encodeManifest(l *lakeState) ([]byte, error) {
 	rec := manifestRecord{
 		Version: l.Version, Watermark: l.Watermark, Last: l.last,
@@ -105,26 +67,18 @@ func encodeManifest(l *lakeState) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode manifest: %w", err)
 	}
-	return sealManifest(body), nil
-}
-
-// sealManifest adds the header to an encoded manifest.
-func sealManifest(body []byte) []byte {
-	out := append(make([]byte, sumHeader, sumHeader+len(body)), body...)
-	out[0] = manifestFormat
-	binary.LittleEndian.PutUint32(out[1:], crc32.Checksum(body, castagnoli))
-	return out
+	return rowlog.Seal(manifestFormat, body), nil
 }
 
 func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 	bad := func(err error, why string) error {
 		return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of table %d, user '%s' is damaged: %s", sc.Table, sc.User, why)
 	}
-	if len(raw) < sumHeader {
+	if len(raw) < rowlog.SumHeader {
 		return nil, bad(nil, "it is too short")
 	}
-	body := raw[sumHeader:]
-	if raw[0] == unavailableFormat && crc32.Checksum(body, castagnoli) == binary.LittleEndian.Uint32(raw[1:]) {
+	body := raw[rowlog.SumHeader:]
+	if raw[0] == unavailableFormat && rowlog.SumFits(raw) {
 		return nil, kalam.Errorf(kalam.CodeCorrupt, "rows of table %d, user '%s' are not available: %s", sc.Table, sc.User,
 			body)
 	}
@@ -133,7 +87,7 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 			fmt.Sprintf("it has format %d and this program reads format %d; a newer kalam may have written it",
 				raw[0], manifestFormat))
 	}
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {
+	if !rowlog.SumFits(raw) {
 		return nil, bad(nil, "checksum does not match")
 	}
 	var rec manifestRecord

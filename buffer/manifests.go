@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // ScopeManifest is the manifest of record of a scope.
@@ -55,7 +56,7 @@ type manifestOrError struct {
 // manifestsFrom reads some manifests from start on, and returns where the next ones
 // begin, nil when there are none.
 func manifestsFrom(ctx context.Context, b Reader, start []byte) (page []manifestOrError, next []byte, err error) {
-	err = b.Scan(ctx, partitionManifest, start, nil, func(key, value []byte) error {
+	err = b.Scan(ctx, rowlog.KeyspaceManifest, start, nil, func(key, value []byte) error {
 		if len(page) == manifestsPage {
 			next = bytes.Clone(key)
 			return errStop
@@ -78,7 +79,7 @@ func manifestsFrom(ctx context.Context, b Reader, start []byte) (page []manifest
 }
 
 func readScopeManifest(key, value []byte) (m ScopeManifest, err error) {
-	sc, rest, err := splitScope(key)
+	sc, rest, err := rowlog.SplitScope(key)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes follow the scope", len(rest))
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // manifestReader is a Reader over manifests in key order, some of which cannot be read.
@@ -52,7 +53,7 @@ func TestManifests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.keys, r.values = append(r.keys, scopePrefix(sc)), append(r.values, raw)
+			r.keys, r.values = append(r.keys, rowlog.ScopePrefix(sc)), append(r.values, raw)
 		}
 		return r
 	}

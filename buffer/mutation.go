@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // Mutation is one write of one row.
@@ -63,7 +64,7 @@ func checkMutations(muts []Mutation, limits Limits) error {
 			return fmt.Errorf("mutation %d: it has no key", i)
 		case m.Kind < kalam.ChangeInsert || m.Kind > kalam.ChangeDelete:
 			return fmt.Errorf("mutation %d: unknown kind %d", i, m.Kind)
-		case int64(versionSize(m)+maxBlockBytes+blockHeader) > limits.Value:
+		case int64(rowlog.MaxEntrySize(m.Key, m.Payload)+rowlog.MaxBlockBytes+rowlog.BlockHeader) > limits.Value:
 			return kalam.Errorf(kalam.CodeTooLarge, "row %d: %d bytes are more than table '%s' can take",
 				i+1, len(m.Payload), m.Table.ID)
 		}

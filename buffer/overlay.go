@@ -6,6 +6,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // Writes are a transaction's own writes to one scope, on top of what a snapshot
@@ -19,13 +21,13 @@ type Writes struct {
 
 // overlay is what a view with own writes reads of them.
 type overlay struct {
-	mem    *memtable          // The own versions, under provisional seqs.
+	mem    *memtable.Memtable // The own versions, under provisional seqs.
 	hidden map[int32]struct{} // The view's versions that they replace.
 }
 
 // Writes returns an empty set of own writes on top of the view.
 func (v *View) Writes() (*Writes, error) {
-	mem := newMemtable(v.snap.store.opts.Dropped)
+	mem := memtable.New(v.snap.store.opts.Dropped)
 	if err := v.snap.own(mem); err != nil {
 		return nil, err
 	}
@@ -42,25 +44,25 @@ func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
 	if err := w.base.snap.live(); err != nil {
 		return err
 	}
-	bases, err := w.basesOf(ctx, muts)
+	rows, err := w.supersededBy(ctx, muts)
 	if err != nil {
 		return err
 	}
 	for i := range muts {
 		m := &muts[i]
-		var from base
-		if w.over.mem.indexAt(m.Key, w.over.mem.versions.n) < 0 {
-			from = bases[i]
+		var superseded rowlog.RowRef
+		if w.over.mem.IndexAt(m.Key, w.over.mem.Len()) < 0 {
+			superseded = rows[i]
 		}
-		if at := w.base.mem.indexAt(m.Key, w.base.shown.count()); at >= 0 {
+		if at := w.base.mem.IndexAt(m.Key, w.base.shown.Len()); at >= 0 {
 			w.over.hidden[at] = struct{}{}
 		}
-		w.over.mem.add(version{
-			seq:       w.first + kalam.Seq(w.over.mem.versions.n),
-			tombstone: m.Kind == kalam.ChangeDelete, key: m.Key, payload: m.Payload,
-		}, from)
+		w.over.mem.Add(rowlog.Entry{
+			Seq:       w.first + kalam.Seq(w.over.mem.Len()),
+			Tombstone: m.Kind == kalam.ChangeDelete, Key: m.Key, Payload: m.Payload,
+		}, superseded)
 	}
-	w.over.mem.show()
+	w.over.mem.Publish()
 	return nil
 }
 
@@ -71,15 +73,15 @@ func (w *Writes) Provisional(seq kalam.Seq) bool { return seq >= w.first }
 // any more once others were added.
 func (w *Writes) View() *View {
 	out := *w.base
-	if w.over.mem.versions.n > 0 {
+	if w.over.mem.Len() > 0 {
 		out.over = &w.over
 	}
 	return &out
 }
 
-// basesOf returns the flushed rows that the mutations replace.
-func (w *Writes) basesOf(ctx context.Context, muts []Mutation) ([]base, error) {
-	out := make([]base, len(muts))
+// supersededBy returns the flushed rows that the mutations replace.
+func (w *Writes) supersededBy(ctx context.Context, muts []Mutation) ([]rowlog.RowRef, error) {
+	out := make([]rowlog.RowRef, len(muts))
 	v := w.base
 	if len(v.lake.Segments) == 0 {
 		return out, nil
@@ -88,7 +90,7 @@ func (w *Writes) basesOf(ctx context.Context, muts []Mutation) ([]base, error) {
 	var which []int
 	for i := range muts {
 		key := muts[i].Key
-		if w.over.mem.indexAt(key, w.over.mem.versions.n) < 0 && v.mem.indexAt(key, v.shown.count()) < 0 {
+		if w.over.mem.IndexAt(key, w.over.mem.Len()) < 0 && v.mem.IndexAt(key, v.shown.Len()) < 0 {
 			keys, which = append(keys, key), append(which, i)
 		}
 	}
@@ -100,20 +102,20 @@ func (w *Writes) basesOf(ctx context.Context, muts []Mutation) ([]base, error) {
 		return nil, err
 	}
 	for k, i := range which {
-		out[i] = base{segment: at[k].segment, row: at[k].row}
+		out[i] = rowlog.RowRef{Segment: at[k].segment, Row: at[k].row}
 	}
 	return out, nil
 }
 
 // reading describes the own versions.
-func (o *overlay) reading(v *View) *reading {
+func (o *overlay) reading(v *View) *memtable.Reading {
 	const always = 1<<63 - 1
-	return &reading{table: v.table, shown: &o.mem.shown, seq: always, retain: v.snap.keep}
+	return &memtable.Reading{Table: v.table, Published: &o.mem.Published, Seq: always, Retain: v.snap.keep}
 }
 
 // deadOver returns the delete vectors with the rows that the own versions replace.
 func (o *overlay) deadOver(l *lakeState, dead []*roaring.Bitmap) []*roaring.Bitmap {
 	out := append([]*roaring.Bitmap(nil), dead...)
-	l.replaceBases(o.mem.shown.based.base, out)
+	l.markSuperseded(o.mem.Published.SupersededRows(), out)
 	return out
 }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // scope is one scope in memory.
@@ -20,10 +22,10 @@ type scope struct {
 
 	loading  sync.Mutex // Serialises loading; held while the log is read.
 	loaded   atomic.Bool
-	stale    atomic.Bool // Its table was dropped.
-	mem      *memtable   // Guarded by Store.visibility; replaced by flushes.
-	lake     *lakeState  // Guarded by Store.visibility; replaced by flushes and compactions.
-	flushing sync.Mutex  // One commit of a flush or compaction of a scope at a time; held until it is committed.
+	stale    atomic.Bool        // Its table was dropped.
+	mem      *memtable.Memtable // Guarded by Store.visibility; replaced by flushes.
+	lake     *lakeState         // Guarded by Store.visibility; replaced by flushes and compactions.
+	flushing sync.Mutex         // One commit of a flush or compaction of a scope at a time; held until it is committed.
 
 	old []*lakeState // States before lake that are still pinned; guarded by Store.retiring.
 }
@@ -92,7 +94,7 @@ func (s *Store) release(sc *scope) {
 	}
 	if s.scopes[sc.id] != sc { // Dropped: nobody can find it any more.
 		if sc.loaded.Load() {
-			sc.mem.release()
+			sc.mem.Release()
 		}
 		return
 	}
@@ -107,14 +109,14 @@ func (s *Store) release(sc *scope) {
 		old := s.lru.Back().Value.(*scope)
 		s.leaveLRULocked(old)
 		delete(s.scopes, old.id)
-		old.mem.release()
+		old.mem.Release()
 	}
 }
 
 // memory estimates what an unpinned scope takes. No commit can be running for it.
 func (sc *scope) memory() int64 {
 	const fixed = 1024
-	return fixed + sc.mem.memory()
+	return fixed + sc.mem.Memory()
 }
 
 // discardLocked takes a scope out of memory for good. The caller holds mu.
@@ -123,7 +125,7 @@ func (s *Store) discardLocked(sc *scope) {
 	delete(s.scopes, sc.id)
 	if sc.elem != nil {
 		s.leaveLRULocked(sc)
-		sc.mem.release()
+		sc.mem.Release()
 	}
 }
 
@@ -142,28 +144,28 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 	if err != nil {
 		return err
 	}
-	mem := newMemtable(s.opts.Dropped)
+	mem := memtable.New(s.opts.Dropped)
 	last := l.Watermark
-	start, end := logKey(sc.id, l.Watermark+1), prefixEnd(scopePrefix(sc.id))
-	err = s.backend.Scan(ctx, partitionRows, start, end, func(key, value []byte) error {
-		_, first, err := splitLogKey(key)
+	start, end := rowlog.BlockKey(sc.id, l.Watermark+1), rowlog.PrefixEnd(rowlog.ScopePrefix(sc.id))
+	err = s.backend.Scan(ctx, rowlog.KeyspaceRows, start, end, func(key, value []byte) error {
+		_, first, err := rowlog.SplitBlockKey(key)
 		if err != nil {
 			return kalam.Wrap(kalam.CodeCorrupt, err, "row log of table %d, user '%s' is damaged", sc.id.Table, sc.id.User)
 		}
-		before, err := decodeBlock(sc.id, first, append([]byte(nil), value...), mem.add)
+		before, err := rowlog.DecodeBlock(sc.id, first, append([]byte(nil), value...), mem.Add)
 		if err != nil {
 			return err
 		}
 		if before != last {
-			return damagedBlock(sc.id, first, fmt.Sprintf("it follows version %d, but the one before it is %d", before, last))
+			return rowlog.DamagedBlock(sc.id, first, fmt.Sprintf("it follows version %d, but the one before it is %d", before, last))
 		}
-		last = mem.versions.last(last)
+		last = mem.Last(last)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("load row log: %w", err)
 	}
-	mem.show()
+	mem.Publish()
 	s.visibility.Lock()
 	sc.mem, sc.lake = mem, l
 	s.visibility.Unlock()
@@ -172,7 +174,7 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 }
 
 func (s *Store) readManifest(ctx context.Context, id kalam.Scope) (*lakeState, error) {
-	raw, err := s.backend.Get(ctx, partitionManifest, scopePrefix(id))
+	raw, err := s.backend.Get(ctx, rowlog.KeyspaceManifest, rowlog.ScopePrefix(id))
 	if errors.Is(err, ErrKeyNotFound) {
 		return &lakeState{}, nil
 	}

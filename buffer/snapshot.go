@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
 )
 
 // TableScope is a scope to read, with the definition of its table to read it by.
@@ -26,7 +27,7 @@ type Snapshot struct {
 
 	mu       sync.Mutex // guards what follows
 	records  []arrow.RecordBatch
-	owned    []*memtable // Of the Writes on top of its views.
+	owned    []*memtable.Memtable // Of the Writes on top of its views.
 	released bool
 }
 
@@ -50,11 +51,11 @@ func (s *Store) Snapshot(ctx context.Context, scopes []TableScope) (*Snapshot, e
 	defer s.visibility.RUnlock()
 	snap.seq = s.visible
 	for i, sc := range snap.scopes {
-		sc.mem.retain()
+		sc.mem.Retain()
 		pinLake(sc.lake)
 		snap.views[i] = &View{
 			snap: snap, table: scopes[i].Table, scope: sc.id,
-			mem: sc.mem, shown: sc.mem.shown, lake: sc.lake,
+			mem: sc.mem, shown: sc.mem.Published, lake: sc.lake,
 		}
 	}
 	return snap, nil
@@ -101,11 +102,11 @@ func (s *Snapshot) Release() {
 		r.Release()
 	}
 	for _, m := range owned {
-		m.release()
+		m.Release()
 	}
 	scopes := make([]TableScope, len(s.views))
 	for i, v := range s.views {
-		v.mem.release()
+		v.mem.Release()
 		s.store.unpinLake(s.scopes[i], v.lake)
 		scopes[i] = TableScope{Table: v.table, Scope: v.scope}
 	}
@@ -127,7 +128,7 @@ func (s *Snapshot) keep(r arrow.RecordBatch) {
 }
 
 // own makes Release release a memtable.
-func (s *Snapshot) own(m *memtable) error {
+func (s *Snapshot) own(m *memtable.Memtable) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.released {

@@ -3,16 +3,15 @@ package buffer
 import (
 	"container/list"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // SegmentReader reads segments for the Store; package lake implements it.
@@ -130,7 +129,7 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 	if err := s.checkLimits(); err != nil {
 		return nil, err
 	}
-	for _, p := range []string{partitionRows, partitionManifest, partitionMeta, partitionCounts} {
+	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceManifest, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
 		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
 			return nil, fmt.Errorf("create partition %s: %w", p, err)
 		}
@@ -156,45 +155,30 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 // longest one.
 func (s *Store) checkLimits() error {
 	l := s.limits
-	if l.Large <= 0 || l.Large > maxBlockBytes {
-		l.Value = min(l.Value, l.Bytes-spareBytes-maxLogKey)
+	if l.Large <= 0 || l.Large > rowlog.MaxBlockBytes {
+		l.Value = min(l.Value, l.Bytes-spareBytes-rowlog.MaxKey)
 	}
-	if l.Value < 2*maxBlockBytes || l.Bytes < 4*spareBytes || l.Ops < 2*spareOps {
+	if l.Value < 2*rowlog.MaxBlockBytes || l.Bytes < 4*spareBytes || l.Ops < 2*spareOps {
 		return kalam.Errorf(kalam.CodeInvalidInput, "the backend's batches are too small: %+v", s.limits)
 	}
 	s.limits.Value = l.Value
 	return nil
 }
 
-// The clock record: format, 1 byte | crc32c of the rest, 4 bytes LE | ceiling, 8
-// bytes LE.
-const (
-	clockFormat = 0x01
-	clockBytes  = sumHeader + 8
-)
-
 // readCeiling returns the seq up to which seqs may have been given out.
 func (s *Store) readCeiling(ctx context.Context) (kalam.Seq, error) {
-	raw, err := s.backend.Get(ctx, partitionMeta, []byte(metaClock))
+	raw, err := s.backend.Get(ctx, rowlog.KeyspaceMeta, []byte(rowlog.ClockKey))
 	if errors.Is(err, ErrKeyNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read clock: %w", err)
 	}
-	if len(raw) != clockBytes || raw[0] != clockFormat ||
-		crc32.Checksum(raw[sumHeader:], castagnoli) != binary.LittleEndian.Uint32(raw[1:]) {
-		return 0, kalam.Errorf(kalam.CodeCorrupt, "the clock record of the write buffer is damaged")
-	}
-	return kalam.Seq(binary.LittleEndian.Uint64(raw[sumHeader:])), nil
+	return rowlog.DecodeClock(raw)
 }
 
 func clockOp(ceiling kalam.Seq) Op {
-	raw := make([]byte, clockBytes)
-	raw[0] = clockFormat
-	binary.LittleEndian.PutUint64(raw[sumHeader:], uint64(ceiling))
-	binary.LittleEndian.PutUint32(raw[1:], crc32.Checksum(raw[sumHeader:], castagnoli))
-	return Op{Partition: partitionMeta, Key: []byte(metaClock), Value: raw}
+	return Op{Partition: rowlog.KeyspaceMeta, Key: []byte(rowlog.ClockKey), Value: rowlog.EncodeClock(ceiling)}
 }
 
 // Close commits what is queued, makes the exact clock durable and ends the
@@ -211,7 +195,7 @@ func (s *Store) Close() error {
 		defer s.mu.Unlock()
 		for _, sc := range s.scopes {
 			if sc.loaded.Load() {
-				sc.mem.release()
+				sc.mem.Release()
 			}
 		}
 		clear(s.scopes)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // waitForRoom waits while the buffer is full, for a limited time.
@@ -41,9 +42,6 @@ func (s *Store) waitForRoom(ctx context.Context) error {
 	}
 }
 
-// seqRange is a range of seqs, both ends included.
-type seqRange struct{ first, last kalam.Seq }
-
 // readLog counts the buffered versions of every scope, removes what interrupted
 // large writes left, and returns a seq that is at or above every one in the log.
 // A damaged block or manifest is logged and passed over: its scope reports the
@@ -56,7 +54,7 @@ func (s *Store) readLog(ctx context.Context) (last kalam.Seq, err error) {
 	c := logCensus{store: s, intents: intents}
 	var start []byte
 	for {
-		err := s.backend.Scan(ctx, partitionRows, start, nil, func(key, value []byte) error {
+		err := s.backend.Scan(ctx, rowlog.KeyspaceRows, start, nil, func(key, value []byte) error {
 			c.visit(ctx, key, value)
 			return nil
 		})
@@ -77,7 +75,7 @@ func (s *Store) readLog(ctx context.Context) (last kalam.Seq, err error) {
 // logCensus walks the log in key order.
 type logCensus struct {
 	store   *Store
-	intents []seqRange
+	intents []rowlog.SeqRange
 	doomed  []Op // Deletes the blocks of the intents.
 	last    kalam.Seq
 
@@ -91,7 +89,7 @@ type logCensus struct {
 // whoever uses the scope from an error.
 func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 	if c.prefix == nil || !bytes.HasPrefix(key, c.prefix) || len(key) != len(c.prefix)+8 {
-		sc, _, err := splitLogKey(key)
+		sc, _, err := rowlog.SplitBlockKey(key)
 		if err != nil {
 			c.store.log.Error("the row log has a key that is not a block's", "error", err)
 			return
@@ -100,23 +98,23 @@ func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 	}
 	first := kalam.Seq(binary.BigEndian.Uint64(key[len(c.prefix):]))
 	for _, r := range c.intents {
-		if first >= r.first && first <= r.last {
-			c.doomed = append(c.doomed, Op{Partition: partitionRows, Key: append([]byte(nil), key...), Delete: true})
+		if r.Contains(first) {
+			c.doomed = append(c.doomed, Op{Partition: rowlog.KeyspaceRows, Key: append([]byte(nil), key...), Delete: true})
 			return
 		}
 	}
 	var count uint32
 	var size int64
-	_, err := decodeBlock(c.scope, first, value, func(v version, _ base) {
+	_, err := rowlog.DecodeBlock(c.scope, first, value, func(e rowlog.Entry, _ rowlog.RowRef) {
 		count++
-		size += v.size()
+		size += int64(len(e.Key) + len(e.Payload))
 	})
 	if err != nil {
 		c.store.log.Error("a block of the row log is damaged; its scope is not available", "table", uint64(c.scope.Table),
 			"user", string(c.scope.User), "error", err)
 		count, size = 0, 0
 	}
-	c.last = max(c.last, lastSeqBound(first, count))
+	c.last = max(c.last, rowlog.LastSeqBound(first, count))
 	if first <= c.watermark || count == 0 {
 		return
 	}
@@ -130,7 +128,7 @@ func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 // enter begins the next scope.
 func (c *logCensus) enter(ctx context.Context, sc kalam.Scope) {
 	c.flush()
-	c.scope, c.prefix, c.watermark = sc, scopePrefix(sc), 0
+	c.scope, c.prefix, c.watermark = sc, rowlog.ScopePrefix(sc), 0
 	l, err := c.store.readManifest(ctx, sc)
 	if err != nil {
 		c.store.log.Error("a manifest cannot be read; its scope is not available", "table", uint64(sc.Table), "user",
@@ -149,19 +147,12 @@ func (c *logCensus) flush() {
 	c.counted = ScopeStats{}
 }
 
-// lastSeqBound returns a seq at or above the last of count versions from first
-// on, however many milliseconds they took.
-func lastSeqBound(first kalam.Seq, count uint32) kalam.Seq {
-	const perMilli = 1 << 12
-	return first + kalam.SeqAt(kalam.Seq(0).Time().Add(time.Duration(count/perMilli+2)*time.Millisecond))
-}
-
 // readIntents returns the large writes that did not reach their commit.
-func (s *Store) readIntents(ctx context.Context) ([]seqRange, error) {
-	var out []seqRange
-	prefix := []byte(metaIntentPrefix)
-	err := s.backend.Scan(ctx, partitionMeta, prefix, prefixEnd(prefix), func(key, _ []byte) error {
-		r, err := splitIntentKey(key)
+func (s *Store) readIntents(ctx context.Context) ([]rowlog.SeqRange, error) {
+	var out []rowlog.SeqRange
+	prefix := []byte(rowlog.IntentPrefix)
+	err := s.backend.Scan(ctx, rowlog.KeyspaceMeta, prefix, rowlog.PrefixEnd(prefix), func(key, _ []byte) error {
+		r, err := rowlog.SplitIntentKey(key)
 		if err != nil {
 			return kalam.Wrap(kalam.CodeCorrupt, err, "an intent of the write buffer is damaged")
 		}
@@ -176,9 +167,9 @@ func (s *Store) readIntents(ctx context.Context) ([]seqRange, error) {
 
 // discardIntents removes the blocks of large writes that did not reach their
 // commit, and then their intents.
-func (s *Store) discardIntents(ctx context.Context, intents []seqRange, doomed []Op) error {
+func (s *Store) discardIntents(ctx context.Context, intents []rowlog.SeqRange, doomed []Op) error {
 	for _, r := range intents {
-		doomed = append(doomed, Op{Partition: partitionMeta, Key: intentKey(r.first, r.last), Delete: true})
+		doomed = append(doomed, Op{Partition: rowlog.KeyspaceMeta, Key: rowlog.IntentKey(r), Delete: true})
 	}
 	if len(intents) > 0 {
 		s.log.Warn("interrupted writes removed", "writes", len(intents), "blocks", len(doomed)-len(intents))

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // trimOps bounds the deletions of one batch, so that writers need not wait long:
@@ -35,7 +36,7 @@ func (s *Store) TrimAll(ctx context.Context, ids []kalam.Scope) (int, error) {
 		if m.Watermark == 0 {
 			continue
 		}
-		if err := d.deleteRange(ctx, partitionRows, scopePrefix(id), logKey(id, m.Watermark+1)); err != nil {
+		if err := d.deleteRange(ctx, rowlog.KeyspaceRows, rowlog.ScopePrefix(id), rowlog.BlockKey(id, m.Watermark+1)); err != nil {
 			return d.total, err
 		}
 	}
@@ -128,7 +129,7 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 	const page = 1000
 	return func(yield func(kalam.Scope, error) bool) {
 		dirty := s.Dirty(n)
-		start := tablePrefix(n)
+		start := rowlog.TablePrefix(n)
 		for {
 			found, err := s.manifestPage(ctx, n, start, page)
 			if err != nil {
@@ -151,7 +152,7 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 			if len(found) < page {
 				break
 			}
-			start = append(scopePrefix(found[len(found)-1]), 0)
+			start = append(rowlog.ScopePrefix(found[len(found)-1]), 0)
 		}
 		for i := range dirty {
 			if !yield(dirty[i].Scope, nil) {
@@ -164,8 +165,8 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 // manifestPage returns the scopes of the first manifests of a table from start on.
 func (s *Store) manifestPage(ctx context.Context, n kalam.TableNumber, start []byte, page int) ([]kalam.Scope, error) {
 	var found []kalam.Scope
-	err := s.backend.Scan(ctx, partitionManifest, start, prefixEnd(tablePrefix(n)), func(key, _ []byte) error {
-		sc, _, err := splitScope(key)
+	err := s.backend.Scan(ctx, rowlog.KeyspaceManifest, start, rowlog.PrefixEnd(rowlog.TablePrefix(n)), func(key, _ []byte) error {
+		sc, _, err := rowlog.SplitScope(key)
 		if err != nil {
 			return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of a scope of table %d is damaged", n)
 		}
@@ -198,9 +199,9 @@ func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 	if err := s.submit(ctx, &request{work: barrier{}, alone: true}); err != nil {
 		return err
 	}
-	start := tablePrefix(n)
-	for _, p := range []string{partitionRows, partitionManifest, partitionCounts} {
-		if _, err := s.deleteRange(ctx, p, start, prefixEnd(start)); err != nil {
+	start := rowlog.TablePrefix(n)
+	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceManifest, rowlog.KeyspaceCounts} {
+		if _, err := s.deleteRange(ctx, p, start, rowlog.PrefixEnd(start)); err != nil {
 			return err
 		}
 	}

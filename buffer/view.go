@@ -7,6 +7,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
 )
 
 // View is what a Snapshot shows of one scope, or that with a transaction's own
@@ -15,8 +16,8 @@ type View struct {
 	snap  *Snapshot
 	table *kalam.Table
 	scope kalam.Scope
-	mem   *memtable
-	shown shown
+	mem   *memtable.Memtable
+	shown memtable.Published
 	lake  *lakeState
 	over  *overlay // nil: no writes of its own.
 }
@@ -28,6 +29,9 @@ type SegmentView struct {
 	Dead       *roaring.Bitmap // Rows that a later write replaced, tombstones among them.
 	Tombstones *roaring.Bitmap // Rows that are tombstones.
 }
+
+// Batch is a run of rows of the log as Arrow.
+type Batch = memtable.Batch
 
 // Version is one version of a row in the log.
 type Version struct {
@@ -47,7 +51,7 @@ func (v *View) Segments() []SegmentView {
 	if len(out) == 0 {
 		return out
 	}
-	dead := v.mem.deadRows(v.lake, &v.shown)
+	dead := v.lake.deadRows(&v.shown)
 	if v.over != nil {
 		dead = v.over.deadOver(v.lake, dead)
 	}
@@ -80,9 +84,9 @@ func (v *View) Batches(withDeleted bool) ([]Batch, error) {
 	var out []Batch
 	var err error
 	if withDeleted {
-		out, err = allBatches(r, true)
+		out, err = r.Versions()
 	} else {
-		out, err = v.mem.batches(r)
+		out, err = v.mem.Batches(r)
 	}
 	if err != nil || v.over == nil {
 		return out, err
@@ -90,18 +94,18 @@ func (v *View) Batches(withDeleted bool) ([]Batch, error) {
 	own := v.over.reading(v)
 	var more []Batch
 	if withDeleted {
-		more, err = allBatches(own, true)
+		more, err = own.Versions()
 	} else {
-		more, err = v.over.mem.batches(own)
+		more, err = v.over.mem.Batches(own)
 	}
 	return append(out, more...), err
 }
 
 // reading describes what the view shows of the memtable.
-func (v *View) reading() *reading {
-	r := &reading{table: v.table, shown: &v.shown, seq: v.snap.seq, retain: v.snap.keep}
+func (v *View) reading() *memtable.Reading {
+	r := &memtable.Reading{Table: v.table, Published: &v.shown, Seq: v.snap.seq, Retain: v.snap.keep}
 	if v.over != nil {
-		r.hidden = v.over.hidden
+		r.Hidden = v.over.hidden
 	}
 	return r
 }
@@ -114,16 +118,16 @@ func (v *View) Versions() iter.Seq2[Version, error] {
 			yield(Version{}, err)
 			return
 		}
-		readings := []*reading{v.reading()}
+		readings := []*memtable.Reading{v.reading()}
 		if v.over != nil {
 			readings = append(readings, v.over.reading(v))
 		}
 		for _, r := range readings {
-			for i := range r.shown.count() {
-				if !r.shows(int32(i)) {
+			for i := range r.Published.Len() {
+				if !r.Shows(int32(i)) {
 					continue
 				}
-				if at := r.shown.versions.at(i); !yield(Version{Key: at.key, Row: at.row()}, nil) {
+				if at := r.Published.At(i); !yield(Version{Key: at.Key, Row: at.Row()}, nil) {
 					return
 				}
 			}
@@ -134,15 +138,15 @@ func (v *View) Versions() iter.Seq2[Version, error] {
 // Watermark returns the seq up to which a flush of the view covers the log: that
 // of the newest version, or the scope's watermark when the log is empty.
 func (v *View) Watermark() kalam.Seq {
-	return v.shown.versions.last(v.lake.Watermark)
+	return v.shown.Last(v.lake.Watermark)
 }
 
 // BufferedRows returns how many versions the view has in the log, replaced ones
 // and tombstones included.
 func (v *View) BufferedRows() int {
-	n := v.shown.count()
+	n := v.shown.Len()
 	if v.over != nil {
-		n += v.over.mem.shown.count()
+		n += v.over.mem.Published.Len()
 	}
 	return n
 }
@@ -150,13 +154,13 @@ func (v *View) BufferedRows() int {
 // KeyOf returns the key of the version in the log that has a seq, as the view or
 // its own writes have it; false when there is none. The key must not be changed.
 func (v *View) KeyOf(seq kalam.Seq) ([]byte, bool) {
-	lists := []versionList{v.shown.versions}
+	lists := []*memtable.Published{&v.shown}
 	if v.over != nil {
-		lists = append(lists, v.over.mem.shown.versions)
+		lists = append(lists, &v.over.mem.Published)
 	}
-	for i := range lists {
-		if n := lists[i].search(seq); n < lists[i].n && lists[i].at(n).seq == seq {
-			return lists[i].at(n).key, true
+	for _, list := range lists {
+		if n := list.Search(seq); n < list.Len() && list.At(n).Seq == seq {
+			return list.At(n).Key, true
 		}
 	}
 	return nil, false
@@ -168,13 +172,13 @@ func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 		return kalam.Row{}, false, err
 	}
 	if v.over != nil {
-		if i := v.over.mem.indexAt(key, v.over.mem.shown.count()); i >= 0 {
-			row, ok := live(v.over.mem.shown.versions.at(int(i)).row())
+		if i := v.over.mem.IndexAt(key, v.over.mem.Published.Len()); i >= 0 {
+			row, ok := live(v.over.mem.Published.At(int(i)).Row())
 			return row, ok, nil
 		}
 	}
-	if i := v.mem.indexAt(key, v.shown.count()); i >= 0 {
-		row, ok := live(v.shown.versions.at(int(i)).row())
+	if i := v.mem.IndexAt(key, v.shown.Len()); i >= 0 {
+		row, ok := live(v.shown.At(int(i)).Row())
 		return row, ok, nil
 	}
 	return v.snap.store.find(ctx, v.table, v.lake, key)
@@ -184,16 +188,16 @@ func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 // snapshot's, one that was deleted again included. False is certain: the log shows that
 // there was none. It reads memory only.
 func (v *View) MayHaveExisted(key []byte, at kalam.Seq) bool {
-	i := v.mem.indexAt(key, v.shown.count())
+	i := v.mem.IndexAt(key, v.shown.Len())
 	if i < 0 {
 		return true // The lake may know.
 	}
 	for i >= 0 {
-		ver := v.shown.versions.at(int(i))
-		if ver.seq <= at || ver.based {
+		ver := v.shown.At(int(i))
+		if ver.Seq <= at || ver.Supersedes {
 			return true
 		}
-		i = ver.prev
+		i = ver.Prev
 	}
 	return v.lake.Watermark > 0 // What was flushed, and deleted, may be forgotten.
 }
@@ -210,12 +214,12 @@ func (s *Store) Get(ctx context.Context, t *kalam.Table, id kalam.Scope, key []b
 	}
 	defer s.release(sc)
 	s.visibility.RLock()
-	mem, sh, lake := sc.mem, sc.mem.shown, sc.lake
+	mem, sh, lake := sc.mem, sc.mem.Published, sc.lake
 	pinLake(lake)
 	s.visibility.RUnlock()
 	defer s.unpinLake(sc, lake)
-	if i := mem.indexAt(key, sh.count()); i >= 0 {
-		row, ok := live(sh.versions.at(int(i)).row())
+	if i := mem.IndexAt(key, sh.Len()); i >= 0 {
+		row, ok := live(sh.At(int(i)).Row())
 		return row, ok, nil
 	}
 	return s.find(ctx, t, lake, key)

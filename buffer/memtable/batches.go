@@ -1,4 +1,4 @@
-package buffer
+package memtable
 
 import (
 	"slices"
@@ -20,12 +20,12 @@ const (
 )
 
 // Batch is a run of rows as Arrow. Live lists the rows that are visible, nil
-// means all. Both are immutable and valid until the Snapshot is released.
+// means all. Both are immutable and valid while the record is retained.
 type Batch struct {
 	Record arrow.RecordBatch
 	Live   []uint32
-	// ID is equal for the same record in several views and never given to another;
-	// 0 is a record that no other view will have.
+	// ID is equal for the same record in several readings and never given to another;
+	// 0 is a record that no other reading will have.
 	ID uint64
 }
 
@@ -40,8 +40,8 @@ type chunk struct {
 	builtAt  kalam.Seq
 	full     bool // Closed by a bound of a batch: it is not merged.
 
-	live   []uint32 // Rows that are alive after so many deaths; nil when not known.
-	deaths int
+	live     []uint32 // Rows that are alive after so many deaths; nil when not known.
+	replaced int
 }
 
 // batchCache holds the chunks of a memtable in order, without gaps from 0.
@@ -53,7 +53,7 @@ type batchCache struct {
 	chunks []chunk
 	size   atomic.Int64 // Estimated bytes of the records.
 
-	dropped func(id uint64) // Options.Dropped
+	dropped func(id uint64) // May be nil.
 }
 
 func (c *batchCache) release() {
@@ -65,13 +65,13 @@ func (c *batchCache) release() {
 // drop releases the chunks from index n on and returns the others.
 func (c *batchCache) drop(chunks []chunk, n int) []chunk {
 	for i := n; i < len(chunks); i++ {
-		c.letGo(&chunks[i])
+		c.dropChunk(&chunks[i])
 	}
 	return chunks[:n]
 }
 
-// letGo releases a chunk of the cache.
-func (c *batchCache) letGo(k *chunk) {
+// dropChunk releases a chunk of the cache.
+func (c *batchCache) dropChunk(k *chunk) {
 	c.size.Add(-k.bytes())
 	k.release()
 	if c.dropped != nil {
@@ -98,40 +98,39 @@ func (k *chunk) bytes() int64 {
 	return n
 }
 
-// reading says which versions of a memtable a view shows.
-type reading struct {
-	table  *kalam.Table
-	shown  *shown
-	seq    kalam.Seq
-	hidden map[int32]struct{} // Versions that a transaction's own writes replace.
-	retain func(arrow.RecordBatch)
+// Reading says which versions of a memtable a reader sees.
+type Reading struct {
+	Table     *kalam.Table
+	Published *Published
+	Seq       kalam.Seq
+	Hidden    map[int32]struct{}      // Versions that a transaction's own writes replace.
+	Retain    func(arrow.RecordBatch) // Takes a reference of every record that is handed out.
 }
 
-// shows reports whether version i is the newest of its key.
-func (r *reading) shows(i int32) bool {
-	if !r.shown.versions.at(int(i)).alive(r.seq) {
+// Shows reports whether version i is the newest of its key.
+func (r *Reading) Shows(i int32) bool {
+	if !r.Published.At(int(i)).Alive(r.Seq) {
 		return false
 	}
-	if r.hidden == nil {
+	if r.Hidden == nil {
 		return true
 	}
-	_, hidden := r.hidden[i]
+	_, hidden := r.Hidden[i]
 	return !hidden
 }
 
-// batches returns the live rows that r shows. r.retain is called for every
-// record that is handed out.
-func (m *memtable) batches(r *reading) ([]Batch, error) {
+// Batches returns the live rows that r shows, without tombstones.
+func (m *Memtable) Batches(r *Reading) ([]Batch, error) {
 	c := &m.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.chunks) == 0 || c.schema < r.table.SchemaVersion {
+	if len(c.chunks) == 0 || c.schema < r.Table.SchemaVersion {
 		c.chunks = c.drop(c.chunks, 0)
-		c.schema = r.table.SchemaVersion
+		c.schema = r.Table.SchemaVersion
 	}
 	usable := 0
-	for usable < len(c.chunks) && c.schema == r.table.SchemaVersion && c.chunks[usable].builtAt <= r.seq &&
-		c.chunks[usable].to <= r.shown.count() {
+	for usable < len(c.chunks) && c.schema == r.Table.SchemaVersion && c.chunks[usable].builtAt <= r.Seq &&
+		c.chunks[usable].to <= r.Published.Len() {
 		usable++
 	}
 	if usable < len(c.chunks) { // An older snapshot or definition: what newer ones built it builds for itself.
@@ -139,7 +138,7 @@ func (m *memtable) batches(r *reading) ([]Batch, error) {
 		if usable > 0 {
 			from = c.chunks[usable-1].to
 		}
-		own, err := buildChunks(r, from, r.shown.count())
+		own, err := buildChunks(r, from, r.Published.Len())
 		if err != nil {
 			return nil, err
 		}
@@ -156,16 +155,16 @@ func (m *memtable) batches(r *reading) ([]Batch, error) {
 }
 
 // extend covers the versions that no chunk covers yet.
-func (c *batchCache) extend(r *reading) error {
+func (c *batchCache) extend(r *Reading) error {
 	from := 0
 	if n := len(c.chunks); n > 0 {
 		from = c.chunks[n-1].to
 	}
-	if from == r.shown.count() {
+	if from == r.Published.Len() {
 		return nil
 	}
 	keep := len(c.chunks)
-	for pending := r.shown.count() - from; keep > 0; keep-- {
+	for pending := r.Published.Len() - from; keep > 0; keep-- {
 		last := &c.chunks[keep-1]
 		if last.full || len(last.index) > 2*pending {
 			break
@@ -173,7 +172,7 @@ func (c *batchCache) extend(r *reading) error {
 		from = last.from
 		pending += len(last.index)
 	}
-	built, err := buildChunks(r, from, r.shown.count())
+	built, err := buildChunks(r, from, r.Published.Len())
 	if err != nil {
 		return err
 	}
@@ -194,7 +193,7 @@ func (c *batchCache) count(chunks []chunk) []chunk {
 }
 
 // refresh rebuilds chunks of which more than half is dead.
-func (c *batchCache) refresh(r *reading) error {
+func (c *batchCache) refresh(r *Reading) error {
 	for i := 0; i < len(c.chunks); i++ {
 		k := &c.chunks[i]
 		if k.record == nil || len(k.alive(r))*2 >= len(k.index) {
@@ -204,7 +203,7 @@ func (c *batchCache) refresh(r *reading) error {
 		if err != nil {
 			return err
 		}
-		c.letGo(k)
+		c.dropChunk(k)
 		c.chunks = slices.Replace(c.chunks, i, i+1, c.count(built)...)
 		i += len(built) - 1
 	}
@@ -212,35 +211,35 @@ func (c *batchCache) refresh(r *reading) error {
 }
 
 // alive lists the rows of the chunk that are the newest of their key, and keeps
-// the list until another version dies.
-func (k *chunk) alive(r *reading) []uint32 {
-	if k.live == nil || k.deaths != r.shown.deaths {
-		k.live, k.deaths = liveRows(k, r, nil), r.shown.deaths
+// the list until another version is replaced.
+func (k *chunk) alive(r *Reading) []uint32 {
+	if k.live == nil || k.replaced != r.Published.replaced {
+		k.live, k.replaced = liveRows(k, r, nil), r.Published.replaced
 	}
 	return k.live
 }
 
 // buildChunks builds the visible rows of versions[from:to], what a transaction
 // hides included.
-func buildChunks(r *reading, from, to int) ([]chunk, error) {
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, r.table)
+func buildChunks(r *Reading, from, to int) ([]chunk, error) {
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, r.Table)
 	defer b.Release()
 	var out []chunk
-	cur := chunk{from: from, builtAt: r.seq}
+	cur := chunk{from: from, builtAt: r.Seq}
 	seal := func(end int, full bool) {
 		cur.to, cur.full = end, full
 		if b.Len() > 0 {
 			cur.record = b.NewBatch()
 		}
 		out = append(out, cur)
-		cur = chunk{from: end, builtAt: r.seq}
+		cur = chunk{from: end, builtAt: r.Seq}
 	}
 	for i := from; i < to; i++ {
-		v := r.shown.versions.at(i)
-		if v.tombstone || !v.alive(r.seq) {
+		v := r.Published.At(i)
+		if v.Tombstone || !v.Alive(r.Seq) {
 			continue
 		}
-		if err := b.Append(v.row()); err != nil {
+		if err := b.Append(v.Row()); err != nil {
 			for i := range out {
 				out[i].release()
 			}
@@ -258,8 +257,8 @@ func buildChunks(r *reading, from, to int) ([]chunk, error) {
 }
 
 // handOut turns chunks into batches. With owned the records' reference passes to
-// r.retain.
-func handOut(chunks []chunk, r *reading, owned bool) []Batch {
+// r.Retain.
+func handOut(chunks []chunk, r *Reading, owned bool) []Batch {
 	out := make([]Batch, 0, len(chunks))
 	for i := range chunks {
 		k := &chunks[i]
@@ -267,8 +266,8 @@ func handOut(chunks []chunk, r *reading, owned bool) []Batch {
 			continue
 		}
 		live := k.alive(r)
-		if len(r.hidden) > 0 {
-			live = liveRows(k, r, r.hidden)
+		if len(r.Hidden) > 0 {
+			live = liveRows(k, r, r.Hidden)
 		}
 		if len(live) == 0 {
 			if owned {
@@ -279,7 +278,7 @@ func handOut(chunks []chunk, r *reading, owned bool) []Batch {
 		if !owned {
 			k.record.Retain()
 		}
-		r.retain(k.record)
+		r.Retain(k.record)
 		if len(live) == len(k.index) {
 			live = nil // All of them.
 		}
@@ -290,33 +289,33 @@ func handOut(chunks []chunk, r *reading, owned bool) []Batch {
 
 // liveRows lists the rows of a chunk that are the newest of their key and not
 // hidden; it is not nil.
-func liveRows(k *chunk, r *reading, hidden map[int32]struct{}) []uint32 {
+func liveRows(k *chunk, r *Reading, hidden map[int32]struct{}) []uint32 {
 	live := make([]uint32, 0, len(k.index))
 	for i, v := range k.index {
-		if _, not := hidden[v]; !not && r.shown.versions.at(int(v)).alive(r.seq) {
+		if _, not := hidden[v]; !not && r.Published.At(int(v)).Alive(r.Seq) {
 			live = append(live, uint32(i))
 		}
 	}
 	return live
 }
 
-// allBatches builds the newest version of every key, with the tombstones if
-// deleted is set, without the cache.
-func allBatches(r *reading, deleted bool) ([]Batch, error) {
-	b := datatype.NewBatchBuilder(memory.DefaultAllocator, r.table)
+// Versions builds the newest version of every key, tombstones included, without
+// the cache.
+func (r *Reading) Versions() ([]Batch, error) {
+	b := datatype.NewBatchBuilder(memory.DefaultAllocator, r.Table)
 	defer b.Release()
 	var out []Batch
 	seal := func() {
 		record := b.NewBatch()
-		r.retain(record)
+		r.Retain(record)
 		out = append(out, Batch{Record: record})
 	}
-	for i := range r.shown.count() {
-		v := r.shown.versions.at(i)
-		if v.tombstone && !deleted || !r.shows(int32(i)) {
+	for i := range r.Published.Len() {
+		v := r.Published.At(i)
+		if !r.Shows(int32(i)) {
 			continue
 		}
-		if err := b.Append(v.row()); err != nil {
+		if err := b.Append(v.Row()); err != nil {
 			return nil, err
 		}
 		if b.Len() == maxBatchRows || b.Bytes() >= maxBatchBytes {

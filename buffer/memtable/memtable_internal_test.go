@@ -1,4 +1,4 @@
-package buffer
+package memtable
 
 import (
 	"bytes"
@@ -9,23 +9,24 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // TestMemtable adds and takes back versions at random and compares the index and
 // the chains with a plain list.
 func TestMemtable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMemtable(nil)
-		var want []version
+		m := New(nil)
+		var want []rowlog.Entry
 		seq := kalam.Seq(1)
 		add := func(t *rapid.T) {
 			for range rapid.IntRange(1, 40).Draw(t, "count") {
-				v := version{seq: seq, key: rapid.SliceOfN(rapid.ByteRange('a', 'c'), 1, 3).Draw(t, "key"), payload: []byte{1, 2}}
-				var from base
-				if rapid.Bool().Draw(t, "based") {
-					from = base{segment: 1, row: uint32(seq)}
+				v := rowlog.Entry{Seq: seq, Key: rapid.SliceOfN(rapid.ByteRange('a', 'c'), 1, 3).Draw(t, "key"), Payload: []byte{1, 2}}
+				var superseded rowlog.RowRef
+				if rapid.Bool().Draw(t, "superseded") {
+					superseded = rowlog.RowRef{Segment: 1, Row: uint32(seq)}
 				}
-				m.add(v, from)
+				m.Add(v, superseded)
 				want = append(want, v)
 				seq++
 			}
@@ -34,7 +35,7 @@ func TestMemtable(t *testing.T) {
 			"add": add,
 			"undo": func(t *rapid.T) {
 				n := rapid.IntRange(0, len(want)).Draw(t, "to")
-				m.undo(n)
+				m.Undo(n)
 				want = want[:n]
 			},
 			"": func(t *rapid.T) { checkMemtable(t, m, want) },
@@ -42,60 +43,60 @@ func TestMemtable(t *testing.T) {
 	})
 }
 
-func checkMemtable(t *rapid.T, m *memtable, want []version) {
+func checkMemtable(t *rapid.T, m *Memtable, want []rowlog.Entry) {
 	if m.versions.n != len(want) || m.bytes != bytesOf(want) {
 		t.Fatalf("%d versions of %d bytes, want %d of %d", m.versions.n, m.bytes, len(want), bytesOf(want))
 	}
-	newest, deaths := map[string]int{}, 0
+	newest, replaced := map[string]int{}, 0
 	for i := range want {
 		v := m.versions.at(i)
-		prev, ok := newest[string(want[i].key)]
+		prev, ok := newest[string(want[i].Key)]
 		if !ok {
 			prev = -1
 		} else {
-			deaths++
-			if m.versions.at(prev).died != uint64(v.seq) {
-				t.Errorf("version %d died at %d, want %d", prev, m.versions.at(prev).died, v.seq)
+			replaced++
+			if m.versions.at(prev).deletedSeq != uint64(v.Seq) {
+				t.Errorf("version %d was replaced at %d, want %d", prev, m.versions.at(prev).deletedSeq, v.Seq)
 			}
 		}
-		if v.seq != want[i].seq || !bytes.Equal(v.key, want[i].key) || int(v.prev) != prev {
-			t.Errorf("version %d = %+v, previous %d, want %+v, %d", i, v, v.prev, want[i], prev)
+		if v.Seq != want[i].Seq || !bytes.Equal(v.Key, want[i].Key) || int(v.Prev) != prev {
+			t.Errorf("version %d = %+v, previous %d, want %+v, %d", i, v, v.Prev, want[i], prev)
 		}
-		if v.based && m.based.of(i) != (base{segment: 1, row: uint32(v.seq)}) {
-			t.Errorf("base of version %d = %v", i, m.based.of(i))
+		if v.Supersedes && m.superseded.of(i) != (rowlog.RowRef{Segment: 1, Row: uint32(v.Seq)}) {
+			t.Errorf("superseded row of version %d = %v", i, m.superseded.of(i))
 		}
-		newest[string(want[i].key)] = i
-		if n := m.versions.search(v.seq); n != i {
-			t.Errorf("search(%d) = %d, want %d", v.seq, n, i)
+		newest[string(want[i].Key)] = i
+		if n := m.versions.search(v.Seq); n != i {
+			t.Errorf("search(%d) = %d, want %d", v.Seq, n, i)
 		}
 	}
-	if m.deaths != deaths || m.index.used != len(newest) {
-		t.Errorf("%d deaths and %d keys, want %d and %d", m.deaths, m.index.used, deaths, len(newest))
+	if m.replaced != replaced || m.index.used != len(newest) {
+		t.Errorf("%d replaced and %d keys, want %d and %d", m.replaced, m.index.used, replaced, len(newest))
 	}
 	for key, i := range newest {
-		if at := m.newest([]byte(key), hashKey([]byte(key))); int(at) != i || m.versions.at(i).died != 0 {
-			t.Errorf("newest(%s) = %d, died %d, want %d", key, at, m.versions.at(i).died, i)
+		if at := m.Newest([]byte(key), HashKey([]byte(key))); int(at) != i || m.versions.at(i).deletedSeq != 0 {
+			t.Errorf("Newest(%s) = %d, replaced at %d, want %d", key, at, m.versions.at(i).deletedSeq, i)
 		}
 		for n := range len(want) + 1 {
 			last := -1
 			for k := range n {
-				if string(want[k].key) == key {
+				if string(want[k].Key) == key {
 					last = k
 				}
 			}
-			if at := m.indexAt([]byte(key), n); int(at) != last {
-				t.Errorf("indexAt(%s, %d) = %d, want %d", key, n, at, last)
+			if at := m.IndexAt([]byte(key), n); int(at) != last {
+				t.Errorf("IndexAt(%s, %d) = %d, want %d", key, n, at, last)
 			}
 		}
 	}
-	if at := m.indexAt([]byte("missing"), len(want)); at != -1 {
-		t.Errorf("indexAt of a missing key = %d", at)
+	if at := m.IndexAt([]byte("missing"), len(want)); at != -1 {
+		t.Errorf("IndexAt of a missing key = %d", at)
 	}
 }
 
-func bytesOf(list []version) (n int64) {
+func bytesOf(list []rowlog.Entry) (n int64) {
 	for i := range list {
-		n += int64(len(list[i].key) + len(list[i].payload))
+		n += int64(len(list[i].Key) + len(list[i].Payload))
 	}
 	return n
 }
@@ -103,16 +104,16 @@ func bytesOf(list []version) (n int64) {
 // TestVersionListNeverMoves keeps pointers and copies while the list grows.
 func TestVersionListNeverMoves(t *testing.T) {
 	var l versionList
-	var all []*version
+	var all []*Version
 	var copies []versionList
 	for i := range 5000 {
-		all = append(all, l.push(version{seq: kalam.Seq(i + 1)}))
+		all = append(all, l.push(Version{Seq: kalam.Seq(i + 1)}))
 		if i%97 == 0 {
 			copies = append(copies, l)
 		}
 	}
 	for i, p := range all {
-		if l.at(i) != p || p.seq != kalam.Seq(i+1) {
+		if l.at(i) != p || p.Seq != kalam.Seq(i+1) {
 			t.Fatalf("version %d moved", i)
 		}
 	}
@@ -139,7 +140,7 @@ func TestIndexWithCollisions(t *testing.T) {
 				delete(there, n)
 			} else {
 				n := int32(l.n)
-				l.push(version{key: []byte{byte(n)}, hash: rapid.Uint32Range(0, 5).Draw(t, "hash")})
+				l.push(Version{Key: []byte{byte(n)}, Hash: rapid.Uint32Range(0, 5).Draw(t, "hash")})
 				x.set(&l, n)
 				there[n] = true
 			}
@@ -149,7 +150,7 @@ func TestIndexWithCollisions(t *testing.T) {
 				if !there[n] {
 					want = -1
 				}
-				if got := x.find(&l, v.hash, v.key); got != want {
+				if got := x.find(&l, v.Hash, v.Key); got != want {
 					t.Fatalf("find(%d) = %d, want %d", n, got, want)
 				}
 			}

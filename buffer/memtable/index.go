@@ -1,4 +1,4 @@
-package buffer
+package memtable
 
 import (
 	"bytes"
@@ -8,7 +8,8 @@ import (
 // keySeed makes the index unpredictable from the keys.
 var keySeed = maphash.MakeSeed()
 
-func hashKey(key []byte) uint32 { return uint32(maphash.Bytes(keySeed, key)) }
+// HashKey returns the hash of a key as Newest and AddHashed take it.
+func HashKey(key []byte) uint32 { return uint32(maphash.Bytes(keySeed, key)) }
 
 // keyIndex finds the newest version of a key: a hash table with linear probing
 // of version numbers, whose keys lie in the versions. It takes 8 bytes a key.
@@ -27,7 +28,7 @@ func (x *keyIndex) slot(l *versionList, hash uint32, key []byte) int {
 		if n == 0 {
 			return i
 		}
-		if v := l.at(int(n - 1)); v.hash == hash && bytes.Equal(v.key, key) {
+		if v := l.at(int(n - 1)); v.Hash == hash && bytes.Equal(v.Key, key) {
 			return i
 		}
 	}
@@ -47,7 +48,7 @@ func (x *keyIndex) set(l *versionList, n int32) {
 		x.grow(l)
 	}
 	v := l.at(int(n))
-	i := x.slot(l, v.hash, v.key)
+	i := x.slot(l, v.Hash, v.Key)
 	if x.slots[i] == 0 {
 		x.used++
 	}
@@ -62,7 +63,7 @@ func (x *keyIndex) grow(l *versionList) {
 		if n == 0 {
 			continue
 		}
-		i := int(l.at(int(n-1)).hash) & mask
+		i := int(l.at(int(n-1)).Hash) & mask
 		for x.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
@@ -74,11 +75,11 @@ func (x *keyIndex) grow(l *versionList) {
 func (x *keyIndex) remove(l *versionList, n int32) {
 	v := l.at(int(n))
 	mask := len(x.slots) - 1
-	hole := x.slot(l, v.hash, v.key)
+	hole := x.slot(l, v.Hash, v.Key)
 	x.used--
 	for i := (hole + 1) & mask; x.slots[i] != 0; i = (i + 1) & mask {
 		// What was displaced over the hole moves into it.
-		home := int(l.at(int(x.slots[i]-1)).hash) & mask
+		home := int(l.at(int(x.slots[i]-1)).Hash) & mask
 		if (i-home)&mask >= (i-hole)&mask {
 			x.slots[hole] = x.slots[i]
 			hole = i

@@ -1,0 +1,104 @@
+package buffer
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
+	"github.com/kalamlake/kalam/buffer/rowlog"
+)
+
+// vectors are the row positions of one segment that readers skip. They are
+// immutable; nil is none.
+type vectors struct {
+	dead, tombstones *roaring.Bitmap
+}
+
+// lakeState is the flushed part of a scope: immutable, replaced as a whole.
+type lakeState struct {
+	Manifest
+	vectors []vectors       // One per segment.
+	last    kalam.SegmentID // Highest id given so far.
+
+	pins       atomic.Int32 // Who may read its files; see pins.go.
+	superseded atomic.Bool
+	waiting    []*retirement // Guarded by Store.retiring.
+
+	deadMu sync.Mutex // guards dead
+	dead   deadRows
+}
+
+// lastFlush returns the time of the last flush, zero when there was none. A manifest
+// from before it was kept has that of its last commit, as near as one can know.
+func (l *lakeState) lastFlush() time.Time {
+	if l.FlushedAt.IsZero() && len(l.Segments) > 0 {
+		return l.UpdatedAt
+	}
+	return l.FlushedAt
+}
+
+// segmentIndex returns the index of a segment, -1 when there is none.
+func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
+	for i := range l.Segments {
+		if l.Segments[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// deadVectors returns the dead rows of each segment in the manifest.
+func (l *lakeState) deadVectors() []*roaring.Bitmap {
+	dead := make([]*roaring.Bitmap, len(l.Segments))
+	for i := range dead {
+		dead[i] = l.vectors[i].dead
+	}
+	return dead
+}
+
+// markSuperseded adds flushed rows that were replaced to the delete vectors. Bitmaps are
+// replaced, not changed. Segments that the scope has no more are passed over: the
+// compaction that replaced them has marked the rows in its own segment.
+func (l *lakeState) markSuperseded(rows []rowlog.RowRef, dead []*roaring.Bitmap) {
+	owned := make([]bool, len(dead))
+	for _, r := range rows {
+		n := l.segmentIndex(r.Segment)
+		if n < 0 {
+			continue
+		}
+		if !owned[n] {
+			owned[n] = true
+			if dead[n] == nil {
+				dead[n] = roaring.New()
+			} else {
+				dead[n] = dead[n].Clone()
+			}
+		}
+		dead[n].Add(r.Row)
+	}
+}
+
+// deadRows are the delete vectors of the newest snapshot of a lake state.
+type deadRows struct {
+	superseded int // Flushed rows that the log had replaced.
+	vectors    []*roaring.Bitmap
+}
+
+// deadRows returns the dead rows of each segment as of a snapshot: the manifest's
+// vectors and what the log, of which p is published, superseded since.
+func (l *lakeState) deadRows(p *memtable.Published) []*roaring.Bitmap {
+	l.deadMu.Lock()
+	defer l.deadMu.Unlock()
+	rows := p.SupersededRows()
+	if l.dead.vectors != nil && l.dead.superseded == len(rows) {
+		return l.dead.vectors
+	}
+	dead := l.deadVectors()
+	l.markSuperseded(rows, dead)
+	l.dead = deadRows{superseded: len(rows), vectors: dead}
+	return dead
+}
