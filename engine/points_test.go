@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/query"
 )
@@ -102,7 +103,7 @@ func (s hookedStorage) Replace(ctx context.Context, p string, content []byte) er
 			return err
 		}
 	}
-	if err := s.Storage.Replace(ctx, p, content); err != nil || p != lake.MarkPath {
+	if err := s.Storage.Replace(ctx, p, content); err != nil || p != layout.MarkPath {
 		return err
 	}
 	return s.hook("marked")

@@ -12,6 +12,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // AdoptedScope is the record of a scope, rebuilt from its files.
@@ -162,7 +163,7 @@ func (a *adoption) openSource(ctx context.Context, f *FoundSegment) (*keySource,
 	}
 	switch {
 	case s.damage == nil && s.side == nil:
-		a.note("%s: %v; it is made anew", sidecarPath(f.Segment.Path), sideErr)
+		a.note("%s: %v; it is made anew", layout.KeyIndexPath(f.Segment.Path), sideErr)
 	case s.side == nil:
 		f.Damage = s.damage
 		return nil, nil
@@ -199,12 +200,12 @@ func (a *adoption) openSide(ctx context.Context, f *FoundSegment) (_ *sidecar, s
 
 func (a *adoption) segmentOfSidecar(ctx context.Context, f *FoundSegment) (seg kalam.Segment, err error) {
 	seg = f.Segment
-	object, err := a.at.Storage.Open(ctx, sidecarPath(seg.Path))
+	object, err := a.at.Storage.Open(ctx, layout.KeyIndexPath(seg.Path))
 	if err != nil {
-		return seg, missingIsCorrupt(sidecarPath(seg.Path), err)
+		return seg, missingIsCorrupt(layout.KeyIndexPath(seg.Path), err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	s := &sidecar{path: sidecarPath(seg.Path), file: object}
+	s := &sidecar{path: layout.KeyIndexPath(seg.Path), file: object}
 	if err := s.loadTrailer(); err != nil {
 		return seg, err
 	}
@@ -392,7 +393,7 @@ func (a *adoption) replaced(n *namedSegment) bool {
 func (a *adoption) collect(ctx context.Context) error {
 	for _, s := range a.sources {
 		if s.file.Missing {
-			a.out.Unneeded = append(a.out.Unneeded, sidecarPath(s.file.Segment.Path))
+			a.out.Unneeded = append(a.out.Unneeded, layout.KeyIndexPath(s.file.Segment.Path))
 		}
 		if s.damage != nil {
 			continue
@@ -449,8 +450,8 @@ func (l *Lake) Restore(ctx context.Context, scope *AdoptedScope) error {
 		if err != nil {
 			return err
 		}
-		if err := at.Storage.Replace(ctx, sidecarPath(s.Path), s.sidecar); err != nil {
-			return fmt.Errorf("write %s: %w", path.Base(sidecarPath(s.Path)), err)
+		if err := at.Storage.Replace(ctx, layout.KeyIndexPath(s.Path), s.sidecar); err != nil {
+			return fmt.Errorf("write %s: %w", path.Base(layout.KeyIndexPath(s.Path)), err)
 		}
 		l.forget(at.ID, s.Path)
 	}

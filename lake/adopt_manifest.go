@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // namedScope is what a manifest.json that fits its files says of a scope.
@@ -74,7 +75,7 @@ func (a *adoption) chooseManifest(ctx context.Context) error {
 	if m == nil {
 		if len(a.found.Manifests) == 0 {
 			folder := path.Dir(a.found.Segments[0].Segment.Path)
-			a.note("%s is missing; the files decide without it", path.Join(folder, ManifestName))
+			a.note("%s is missing; the files decide without it", path.Join(folder, layout.ManifestName))
 		}
 		return nil
 	}
@@ -150,15 +151,14 @@ func (s *manifestSegment) named(folder string) (*namedSegment, error) {
 		rows: s.RowCount, bytes: s.SizeBytes, schema: s.SchemaVersion,
 	}
 	base := path.Base(s.Path)
-	if path.IsAbs(s.Path) || CheckPath(n.path) != nil || base != s.ID || !isSegmentName(base) {
+	if path.IsAbs(s.Path) || layout.CheckPath(n.path) != nil || base != s.ID || !layout.IsSegmentName(base) {
 		return nil, fmt.Errorf("it has the name %.200q and the path %.200q", s.ID, s.Path)
 	}
-	if n.min > n.max || n.max != seqOfName(base) || n.rows < 1 || n.bytes < 1 {
+	if n.min > n.max || n.max != layout.SeqOfName(base) || n.rows < 1 || n.bytes < 1 {
 		return nil, fmt.Errorf("%s has %d rows with the seqs %d to %d in %d bytes", base, n.rows, n.min, n.max, n.bytes)
 	}
-	created, err := time.Parse(nameTime, base[:len(nameTime)])
-	n.created = created
-	return n, err
+	n.created, _ = layout.TimeOfName(base) // It is the name of a segment.
+	return n, nil
 }
 
 // checkManifest compares a manifest.json with itself and with the files.

@@ -24,9 +24,7 @@
 // sidecar a segment gives no rows by key or position (ErrNoSidecar); Rebuild
 // makes a new one.
 //
-// A user id becomes a path only through EncodeUserID, and a path only by a
-// template that gives no two scopes the same folder, also on file systems that
-// fold case. RemoveFolder and Trash touch only files of the lake's own names, and
+// Paths are those of package layout. RemoveFolder and Trash touch only files of the lake's own names, and
 // no segment that is being written or says that it belongs to another table; Trash
 // touches no segment that a manifest.json names either, and deletes nothing.
 //

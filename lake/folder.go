@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // RemoveFolder deletes what lies directly in the folder of a scope and is not
@@ -30,8 +31,8 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 		if path.Dir(e.Path) != folder {
 			return nil
 		}
-		kind, owner := classify(e.Path)
-		if kind == notOurs || kind == OrphanManifest {
+		kind, owner := layout.Classify(e.Path)
+		if kind == layout.OtherFile || kind == layout.ManifestFile {
 			return nil
 		}
 		if owner != "" {
@@ -52,10 +53,10 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 		return 0, err
 	}
 	if !kept {
-		doomed = append(doomed, path.Join(folder, ManifestName))
+		doomed = append(doomed, path.Join(folder, layout.ManifestName))
 	}
 	for i, p := range doomed {
-		if _, owner := classify(p); owner != "" {
+		if _, owner := layout.Classify(p); owner != "" {
 			l.forget(at.ID, owner)
 		}
 		if err := at.Storage.Remove(ctx, p); err != nil {
@@ -77,7 +78,7 @@ func belongsToOther(ctx context.Context, at *location, p string, n kalam.TableNu
 	if !isLeftover(err) {
 		return true
 	}
-	have, err = tableOfSidecar(ctx, at, sidecarPath(p))
+	have, err = tableOfSidecar(ctx, at, layout.KeyIndexPath(p))
 	if err == nil {
 		return have != n
 	}

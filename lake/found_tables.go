@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // FoundTable is a table of which a survey found files.
@@ -122,7 +123,7 @@ func newGrouping(s *Survey) *grouping {
 }
 
 // scope returns the scope of a table at a place.
-func (g *grouping) scope(t *FoundTable, p Place) *FoundScope {
+func (g *grouping) scope(t *FoundTable, p layout.Place) *FoundScope {
 	sc := kalam.Scope{Table: t.Number, User: p.User}
 	if g.scopes[sc] == nil {
 		g.scopes[sc] = &FoundScope{Table: t.Newest(), User: p.User}
@@ -134,7 +135,7 @@ func (g *grouping) scope(t *FoundTable, p Place) *FoundScope {
 // tableOfDamaged returns the table of a file that does not tell: by its sidecar, or by
 // its folder.
 func (l *Lake) tableOfDamaged(ctx context.Context, s *Survey, f *FoundSegment, g *grouping) *FoundTable {
-	if n, err := tableOfSidecar(ctx, s.at, sidecarPath(f.Segment.Path)); err == nil && g.byNumber[n] != nil {
+	if n, err := tableOfSidecar(ctx, s.at, layout.KeyIndexPath(f.Segment.Path)); err == nil && g.byNumber[n] != nil {
 		if g.byNumber[n].Newest().ID == f.Place.Table {
 			return g.byNumber[n]
 		}

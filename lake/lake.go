@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // LocalStorage is the storage of tables that name none.
@@ -49,7 +50,7 @@ type Options struct {
 	RowCacheBytes int64
 
 	// Strategies are shard strategies beside the built-in ones, by name.
-	Strategies map[string]Sharder
+	Strategies map[string]layout.Sharder
 	// DefaultStrategy is what SHARD_STRATEGY 'default' means; "" is alphabetic.
 	DefaultStrategy string
 	// HashShards is the number of shards of the strategy "hash"; 0 is 16. It
@@ -60,7 +61,7 @@ type Options struct {
 // Lake reads and writes segments on its locations.
 type Lake struct {
 	now    func() time.Time
-	shards strategies
+	shards layout.Strategies
 
 	compressor *zstd.Encoder // Of WriteRows.
 
@@ -82,7 +83,7 @@ type Lake struct {
 // location is a Location with its templates parsed.
 type location struct {
 	Location
-	users, shared template
+	templates layout.Templates
 }
 
 // objectKey names an object across storages.
@@ -93,7 +94,7 @@ type objectKey struct {
 
 // New returns a Lake over the given locations. Close releases its open files.
 func New(o Options, locations ...Location) (*Lake, error) {
-	shards, err := newStrategies(o)
+	shards, err := layout.NewStrategies(o.Strategies, o.DefaultStrategy, o.HashShards)
 	if err != nil {
 		return nil, err
 	}
@@ -144,14 +145,14 @@ func (l *Lake) Close() error {
 // the new templates, and what was cached of the old one is dropped. It checks
 // the templates (CheckTemplates) and does no I/O.
 func (l *Lake) Register(at Location) error {
-	u, s, err := parseTemplates(at.UserTemplate, at.SharedTemplate)
+	templates, err := layout.ParseTemplates(at.UserTemplate, at.SharedTemplate)
 	if err != nil {
 		return err
 	}
 	l.registering.Lock()
 	defer l.registering.Unlock()
 	next := maps.Clone(*l.locations.Load())
-	next[at.ID] = &location{Location: at, users: u, shared: s}
+	next[at.ID] = &location{Location: at, templates: templates}
 	l.locations.Store(&next)
 	l.forgetStorage(at.ID)
 	return nil
@@ -187,12 +188,12 @@ func (l *Lake) Storages() []kalam.StorageID {
 // CheckStrategy reports whether a table may name strategy as its
 // SHARD_STRATEGY; "" and "default" always are. The error has CodeInvalidInput.
 func (l *Lake) CheckStrategy(strategy string) error {
-	_, err := l.shards.find(strategy)
+	_, err := l.shards.Find(strategy)
 	return err
 }
 
 // Strategies returns the names of the shard strategies in order.
-func (l *Lake) Strategies() []string { return l.shards.names() }
+func (l *Lake) Strategies() []string { return l.shards.Names() }
 
 // Check probes a storage.
 func (l *Lake) Check(ctx context.Context, id kalam.StorageID) (Health, error) {
@@ -233,11 +234,11 @@ func (l *Lake) folder(storage kalam.StorageID, t *kalam.Table, user kalam.UserID
 	if err != nil {
 		return nil, "", err
 	}
-	shard, err := l.shards.shardOf(t, user)
+	shard, err := l.shards.ShardOf(t, user)
 	if err != nil {
 		return nil, "", err
 	}
-	folder, err := renderFolder(at.users, at.shared, t, user, shard)
+	folder, err := at.templates.Folder(t, user, shard)
 	return at, folder, err
 }
 
@@ -254,13 +255,13 @@ func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
 	if err := at.Storage.Remove(ctx, seg.Path); err != nil {
 		return err
 	}
-	return at.Storage.Remove(ctx, sidecarPath(seg.Path))
+	return at.Storage.Remove(ctx, layout.KeyIndexPath(seg.Path))
 }
 
 // forget drops what is cached of a segment.
 func (l *Lake) forget(storage kalam.StorageID, p string) {
 	l.checked.Remove(objectKey{storage, p})
-	l.sidecars.drop(objectKey{storage, sidecarPath(p)})
+	l.sidecars.drop(objectKey{storage, layout.KeyIndexPath(p)})
 	l.parquets.drop(objectKey{storage, p})
 	l.groups.forget(storage, p)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Manifest is what WriteManifest tells outside readers of a scope. The manifest
@@ -85,7 +86,7 @@ func (l *Lake) WriteManifests(ctx context.Context, manifests []ScopeManifest) er
 		if err != nil {
 			return err
 		}
-		contents[at] = append(contents[at], Content{path.Join(folder, ManifestName), content})
+		contents[at] = append(contents[at], Content{path.Join(folder, layout.ManifestName), content})
 	}
 	for at, objects := range contents {
 		if err := replaceAll(ctx, at.Storage, objects); err != nil {
@@ -146,7 +147,7 @@ func (l *Lake) SyncManifest(ctx context.Context, t *kalam.Table, user kalam.User
 	if err != nil {
 		return false, err
 	}
-	p := path.Join(folder, ManifestName)
+	p := path.Join(folder, layout.ManifestName)
 	have, err := readObject(ctx, at.Storage, p)
 	if err != nil && !errors.Is(err, ErrNotExist) {
 		return false, err

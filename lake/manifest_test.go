@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/laketest"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // TestManifestExample is the example of docs/architecture/lake-format.md.
@@ -23,7 +25,7 @@ func TestManifestExample(t *testing.T) {
 	b := newBed(t, lake.Options{})
 	table := notes()
 	seg := func(at time.Time, seq kalam.Seq, low, high int64) kalam.Segment {
-		p, err := lake.SegmentPath(table, "user_1", at, seq)
+		p, err := layout.SegmentPath(table, "user_1", at, seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +95,7 @@ func TestManifestPathsLead(t *testing.T) {
 	}
 	rows := noteRows(3, 0)
 	home, sharded, away, renamed := notes(), notes(), notes(), notes()
-	sharded.Options.ShardStrategy = lake.ShardAlphabetic
+	sharded.Options.ShardStrategy = layout.ShardAlphabetic
 	away.Options.StorageID = "cold"
 	renamed.ID.Name = "memos"
 	m := lake.Manifest{Version: 1}
@@ -250,5 +252,33 @@ func TestSyncManifestOfAnOlderRecord(t *testing.T) {
 	}
 	if wrote, err = b.lake.SyncManifest(t.Context(), notes(), "alice", newer); wrote || err != nil {
 		t.Errorf("SyncManifest of version 3 over 3 = %v, %v", wrote, err)
+	}
+}
+
+// TestFolder is by the templates of the storage and the strategies of the lake.
+func TestFolder(t *testing.T) {
+	b := newBed(t, lake.Options{DefaultStrategy: layout.ShardHash, HashShards: 8})
+	table := notes()
+	table.Options.ShardStrategy = layout.ShardDefault
+	if err := b.lake.Register(lake.Location{ID: "x", Storage: b.store, UserTemplate: "u/{userId}/{namespace}/{tableName}/{shard}"}); err != nil {
+		t.Fatal(err)
+	}
+	for storage, want := range map[kalam.StorageID]string{
+		"":  "users/alice/app/notes/shard-0007",
+		"x": "u/alice/app/notes/shard-0007",
+	} {
+		if where, got, err := b.lake.Folder(storage, table, "alice"); err != nil || got != want || where != b.dir {
+			t.Errorf("folder in %q = %q in %q, %v; want %q", storage, got, where, err, want)
+		}
+	}
+	if _, _, err := b.lake.Folder("y", table, "alice"); kalam.CodeOf(err) != kalam.CodeNotFound {
+		t.Errorf("folder in a storage that does not exist: %v", err)
+	}
+	if got := b.lake.Strategies(); !slices.Equal(got, []string{"alphabetic", "hash", "numeric"}) {
+		t.Errorf("Strategies() = %v", got)
+	}
+	wantCode(t, "CheckStrategy", b.lake.CheckStrategy("zodiac"), kalam.CodeInvalidInput, "Unknown shard strategy 'zodiac'")
+	if _, err := lake.New(lake.Options{DefaultStrategy: "zodiac"}); kalam.CodeOf(err) != kalam.CodeInvalidInput {
+		t.Errorf("a lake with an unknown strategy: %v", err)
 	}
 }

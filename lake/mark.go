@@ -12,20 +12,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-)
-
-// Names in a storage's root that are not a table's.
-const (
-	// OwnFolder holds what a storage says of itself.
-	OwnFolder = ".kalam"
-	// MarkPath is the mark: which lake the storage belongs to.
-	MarkPath = OwnFolder + "/lake.json"
-	// LockPath is the file that a process locks as long as it uses the storage, in
-	// storages that have locks.
-	LockPath = OwnFolder + "/lock"
-	// TrashFolder holds orphans until they are purged, in a folder per time of
-	// removal: .trash/2026-01-31T12-00-00Z/{path}.
-	TrashFolder = ".trash"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // MarkFormat is the format of the mark that this program writes, and the newest
@@ -59,7 +46,7 @@ func (f *markFile) sum() string {
 // ReadMark returns the mark of a storage; found is false when it has none. A mark
 // that is damaged is CodeCorrupt, one of a newer format CodeUnsupported.
 func ReadMark(ctx context.Context, s Storage) (m Mark, found bool, err error) {
-	o, err := s.Open(ctx, MarkPath)
+	o, err := s.Open(ctx, layout.MarkPath)
 	if errors.Is(err, ErrNotExist) {
 		return m, false, nil
 	}
@@ -68,7 +55,7 @@ func ReadMark(ctx context.Context, s Storage) (m Mark, found bool, err error) {
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
 	if o.Size() > maxMarkBytes {
-		return m, true, corrupt(MarkPath, "it is %d bytes long", o.Size())
+		return m, true, corrupt(layout.MarkPath, "it is %d bytes long", o.Size())
 	}
 	raw, err := io.ReadAll(sectionOf(o))
 	if err != nil {
@@ -83,21 +70,21 @@ func decodeMark(raw []byte) (Mark, error) {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil {
-		return Mark{}, corrupt(MarkPath, "it is not JSON: %w", err)
+		return Mark{}, corrupt(layout.MarkPath, "it is not JSON: %w", err)
 	}
 	if head.Format > MarkFormat {
 		return Mark{}, kalam.Errorf(kalam.CodeUnsupported,
 			"%s has format %d, written by a newer kalam; this program reads up to format %d",
-			MarkPath, head.Format, MarkFormat)
+			layout.MarkPath, head.Format, MarkFormat)
 	}
 	var f markFile
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return Mark{}, corrupt(MarkPath, "%w", err)
+		return Mark{}, corrupt(layout.MarkPath, "%w", err)
 	}
 	if f.Format < 1 || f.LakeID == "" || f.Checksum != f.sum() {
-		return Mark{}, corrupt(MarkPath, "its checksum does not match")
+		return Mark{}, corrupt(layout.MarkPath, "its checksum does not match")
 	}
 	return Mark{LakeID: f.LakeID, CreatedAt: f.CreatedAt, Generation: f.Generation}, nil
 }
@@ -112,7 +99,7 @@ func encodeMark(m Mark) ([]byte, error) {
 	f.Checksum = f.sum()
 	raw, err := json.Marshal(f)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", MarkPath, err)
+		return nil, fmt.Errorf("encode %s: %w", layout.MarkPath, err)
 	}
 	return append(raw, '\n'), nil
 }
@@ -123,7 +110,7 @@ func WriteMark(ctx context.Context, s Storage, m Mark) error {
 	if err != nil {
 		return err
 	}
-	return s.Replace(ctx, MarkPath, raw)
+	return s.Replace(ctx, layout.MarkPath, raw)
 }
 
 // errFound ends a listing that has found what it looked for.
@@ -133,7 +120,7 @@ var errFound = errors.New("found")
 // What is in the trash does not count.
 func FindSegment(ctx context.Context, s Storage) (found string, err error) {
 	err = s.List(ctx, "", func(e Entry) error {
-		if kind, _ := classify(e.Path); kind == OrphanSegment {
+		if kind, _ := layout.Classify(e.Path); kind == layout.SegmentFile {
 			found = e.Path
 			return errFound
 		}
@@ -152,12 +139,12 @@ func FindNamedSegment(ctx context.Context, s Storage) (found string, err error) 
 	var folder string // A listing comes folder by folder, as a rule.
 	var named *namedSegments
 	err = s.List(ctx, "", func(e Entry) error {
-		if kind, _ := classify(e.Path); kind != OrphanSegment {
+		if kind, _ := layout.Classify(e.Path); kind != layout.SegmentFile {
 			return nil
 		}
 		if at := path.Dir(e.Path); named == nil || at != folder {
 			folder = at
-			if named, err = readNamed(ctx, s, path.Join(folder, ManifestName)); err != nil {
+			if named, err = readNamed(ctx, s, path.Join(folder, layout.ManifestName)); err != nil {
 				named = &namedSegments{everything: true}
 			}
 		}
@@ -221,7 +208,7 @@ func readNamed(ctx context.Context, s Storage, p string) (_ *namedSegments, err 
 			continue
 		}
 		at := path.Join(path.Dir(p), seg.Path)
-		if seg.Path == "" || CheckPath(at) != nil {
+		if seg.Path == "" || layout.CheckPath(at) != nil {
 			return nil, corrupt(p, "it names the segment %q", seg.Path)
 		}
 		named.inside[at] = true

@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/laketest"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // TestMarkExample holds docs/architecture/lake-format.md to the bytes.
@@ -23,7 +24,7 @@ func TestMarkExample(t *testing.T) {
 	if err := lake.WriteMark(t.Context(), s, m); err != nil {
 		t.Fatal(err)
 	}
-	raw := contentOf(t, s, lake.MarkPath)
+	raw := contentOf(t, s, layout.MarkPath)
 	doc := read(t, "../docs/architecture/lake-format.md")
 	if !strings.Contains(string(doc), "\n"+raw) {
 		t.Errorf("the page does not have %s", raw)
@@ -58,10 +59,10 @@ func TestDamagedMark(t *testing.T) {
 	if err := lake.WriteMark(t.Context(), s, m); err != nil {
 		t.Fatal(err)
 	}
-	whole := contentOf(t, s, lake.MarkPath)
+	whole := contentOf(t, s, layout.MarkPath)
 	check := func(what, content string) {
 		t.Helper()
-		if err := s.Replace(t.Context(), lake.MarkPath, []byte(content)); err != nil {
+		if err := s.Replace(t.Context(), layout.MarkPath, []byte(content)); err != nil {
 			t.Fatal(err)
 		}
 		got, found, err := lake.ReadMark(t.Context(), s)
@@ -78,11 +79,11 @@ func TestDamagedMark(t *testing.T) {
 		}
 	}
 	check("long", whole+strings.Repeat(" ", 5000))
-	if err := s.Replace(t.Context(), lake.MarkPath, []byte(`{"format":2,"something":"else"}`)); err != nil {
+	if err := s.Replace(t.Context(), layout.MarkPath, []byte(`{"format":2,"something":"else"}`)); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := lake.ReadMark(t.Context(), s)
-	wantCode(t, "a newer mark", err, kalam.CodeUnsupported, "newer kalam", lake.MarkPath)
+	wantCode(t, "a newer mark", err, kalam.CodeUnsupported, "newer kalam", layout.MarkPath)
 }
 
 func TestMarkThatCannotBeRead(t *testing.T) {
@@ -148,7 +149,7 @@ func TestManifestJSONProtects(t *testing.T) {
 		t.Helper()
 		var paths []string
 		for _, s := range segs {
-			paths = append(paths, "segment "+s.Path, "sidecar "+keysOf(s))
+			paths = append(paths, "segment "+s.Path, "key index "+keysOf(s))
 		}
 		got := orphans(t, b.lake, none)
 		for _, p := range paths {

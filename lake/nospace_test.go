@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/laketest"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 func TestIsNoSpace(t *testing.T) {
@@ -93,7 +94,7 @@ func TestDiskIsFull(t *testing.T) {
 	if err := l.WriteManifest(ctx, notes(), "alice", m); err != nil {
 		t.Fatal(err)
 	}
-	manifest := path.Dir(first.Path) + "/" + lake.ManifestName
+	manifest := path.Dir(first.Path) + "/" + layout.ManifestName
 	before := read(t, b.file(manifest))
 
 	p, err := l.NewSegment(ctx, notes(), "alice", rows[4999].Seq)
@@ -113,7 +114,7 @@ func TestDiskIsFull(t *testing.T) {
 	fill(t, b.file("filler2")) // what the failed commit gave back
 	wantFiles(t, b.files(t), "filler", "filler2", manifest, first.Path, keysOf(first))
 	m.Version = 2
-	wantCode(t, "WriteManifest on a full disk", l.WriteManifest(ctx, notes(), "alice", m), kalam.CodeResourceExhausted, lake.ManifestName)
+	wantCode(t, "WriteManifest on a full disk", l.WriteManifest(ctx, notes(), "alice", m), kalam.CodeResourceExhausted, layout.ManifestName)
 	if !bytes.Equal(read(t, b.file(manifest)), before) {
 		t.Error("manifest.json was lost on a full disk")
 	}

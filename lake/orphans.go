@@ -10,30 +10,14 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
-
-// OrphanKind says what an orphan is.
-type OrphanKind uint8
-
-// The kinds of file that the lake writes; notOurs is any other.
-const (
-	notOurs        OrphanKind = iota
-	OrphanDraft               // A file that was being written.
-	OrphanSegment             // A Parquet file that no manifest of record names.
-	OrphanSidecar             // The sidecar of such a file, or one without a Parquet file.
-	OrphanManifest            // A manifest.json; Orphans does not report it.
-)
-
-// String returns draft, segment, sidecar or manifest.
-func (k OrphanKind) String() string {
-	return [...]string{"other", "draft", "segment", "sidecar", "manifest"}[k]
-}
 
 // Orphan is a file of ours that belongs to nothing.
 type Orphan struct {
 	Storage  kalam.StorageID
 	Path     string
-	Kind     OrphanKind
+	Kind     layout.FileKind
 	MaxSeq   kalam.Seq // Highest seq in the segment, by its name; 0 for other kinds.
 	Bytes    int64
 	Modified time.Time
@@ -77,15 +61,15 @@ func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err
 	now := l.now()
 	var found []Orphan
 	err = at.Storage.List(ctx, "", func(e Entry) error {
-		kind, owner := classify(e.Path)
+		kind, owner := layout.Classify(e.Path)
 		switch kind {
-		case notOurs, OrphanManifest:
+		case layout.OtherFile, layout.ManifestFile:
 			return nil
-		case OrphanSegment, OrphanSidecar:
+		case layout.SegmentFile, layout.KeyIndexFile:
 			if q.Known(owner) {
 				return nil
 			}
-		case OrphanDraft:
+		case layout.StagedFile:
 		}
 		if owner != "" && l.isPending(objectKey{at.ID, owner}) {
 			return nil
@@ -93,7 +77,7 @@ func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err
 		age := now.Sub(e.Modified)
 		if age >= q.Age {
 			found = append(found, Orphan{
-				Storage: at.ID, Path: e.Path, Kind: kind, MaxSeq: seqOfName(e.Path),
+				Storage: at.ID, Path: e.Path, Kind: kind, MaxSeq: layout.SeqOfName(e.Path),
 				Bytes: e.Bytes, Modified: e.Modified, Age: age,
 			})
 		}
@@ -131,8 +115,8 @@ func (g *manifestGuard) protects(o *Orphan) bool {
 			return true
 		}
 	}
-	_, owner := classify(o.Path)
-	return o.Kind != OrphanDraft && g.named[owner]
+	_, owner := layout.Classify(o.Path)
+	return o.Kind != layout.StagedFile && g.named[owner]
 }
 
 // readGuard reads every manifest.json of every storage, which files of the storage
@@ -147,7 +131,7 @@ func (l *Lake) readGuard(ctx context.Context, at *location, orphans []Orphan) (*
 	root := strings.TrimSuffix(at.Storage.Properties().Location, "/") + "/"
 	for _, other := range *l.locations.Load() {
 		err := other.Storage.List(ctx, "", func(e Entry) error {
-			if kind, _ := classify(e.Path); kind != OrphanManifest {
+			if kind, _ := layout.Classify(e.Path); kind != layout.ManifestFile {
 				return nil
 			}
 			named, err := readNamed(ctx, other.Storage, e.Path)
@@ -187,37 +171,8 @@ func checkNamed(ctx context.Context, s Storage, named *namedSegments) error {
 		if ok, err := exists(ctx, s, p); err != nil {
 			return err
 		} else if !ok {
-			return corrupt(ManifestName, "it names %s, which is missing", p)
+			return corrupt(layout.ManifestName, "it names %s, which is missing", p)
 		}
 	}
 	return nil
-}
-
-// classify says what the file at p is by its name, and the path of the segment
-// that it belongs to, "" when it belongs to none.
-func classify(p string) (OrphanKind, string) {
-	if strings.HasPrefix(p, TrashFolder+"/") {
-		return notOurs, "" // Whatever it was.
-	}
-	if final, ok := draftOf(p); ok {
-		if path.Dir(final) == ProbeFolder || final == MarkPath { // also the draft of a draft
-			return OrphanDraft, ""
-		}
-		switch kind, owner := classify(final); kind {
-		case OrphanSegment, OrphanSidecar, OrphanManifest:
-			return OrphanDraft, owner
-		case OrphanDraft, notOurs:
-		}
-		return notOurs, ""
-	}
-	base := path.Base(p)
-	switch {
-	case isSegmentName(base):
-		return OrphanSegment, p
-	case path.Ext(base) == sidecarSuffix && isSegmentName(segmentPathOf(base)):
-		return OrphanSidecar, segmentPathOf(p)
-	case base == ManifestName:
-		return OrphanManifest, ""
-	}
-	return notOurs, ""
 }

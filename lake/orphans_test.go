@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/laketest"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // plant writes files behind the lake's back.
@@ -94,7 +95,8 @@ func TestOrphansAreOursOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"segment " + ours[0], "sidecar " + ours[1], "draft " + ours[2], "draft " + ours[3], "draft " + ours[4], "draft " + ours[5], "draft " + ours[6],
+		"segment " + ours[0], "key index " + ours[1], "staged " + ours[2], "staged " + ours[3], "staged " + ours[4],
+		"staged " + ours[5], "staged " + ours[6],
 	}
 	slices.Sort(want)
 	known := func(p string) bool { return p == seg.Path }
@@ -138,16 +140,16 @@ func TestOrphansSparePending(t *testing.T) {
 	if got := orphans(t, b.lake, none); len(got) != 0 {
 		t.Errorf("orphans while a segment is written: %v", got)
 	}
-	draft := strings.TrimPrefix(p.LocalTemp(), b.dir+string(os.PathSeparator))
-	moved, err := b.lake.Trash(ctx, lake.Orphan{Storage: lake.LocalStorage, Path: draft, Kind: lake.OrphanDraft}, none)
+	staged := strings.TrimPrefix(p.LocalTemp(), b.dir+string(os.PathSeparator))
+	moved, err := b.lake.Trash(ctx, lake.Orphan{Storage: lake.LocalStorage, Path: staged, Kind: layout.StagedFile}, none)
 	if err != nil || moved {
-		t.Fatalf("Trash of a draft = %v, %v", moved, err)
+		t.Fatalf("Trash of a staged object = %v, %v", moved, err)
 	}
 	seg, err := p.Commit(ctx, keys, metaOf(rows))
 	if err != nil {
 		t.Fatalf("Trash moved a file that is being written: %v", err)
 	}
-	want := []string{"segment " + seg.Path, "sidecar " + keysOf(seg)}
+	want := []string{"segment " + seg.Path, "key index " + keysOf(seg)}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, orphans(t, b.lake, none)); diff != "" {
 		t.Errorf("orphans after the commit (-want +got):\n%s", diff)
@@ -155,7 +157,7 @@ func TestOrphansSparePending(t *testing.T) {
 	// A crash between the two steps of publishing leaves a second name.
 	plant(t, b, seg.Path+".0123abcd.tmp")
 	known := func(p string) bool { return p == seg.Path }
-	if diff := cmp.Diff([]string{"draft " + seg.Path + ".0123abcd.tmp"}, orphans(t, b.lake, known)); diff != "" {
+	if diff := cmp.Diff([]string{"staged " + seg.Path + ".0123abcd.tmp"}, orphans(t, b.lake, known)); diff != "" {
 		t.Errorf("orphans beside a known segment (-want +got):\n%s", diff)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Pending is a segment that is being written. It belongs to one goroutine.
@@ -81,7 +82,7 @@ func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kal
 // by a second.
 func (p *Pending) reserve(ctx context.Context, folder string) error {
 	for at := p.created; ; at = at.Add(time.Second) {
-		p.path = path.Join(folder, segmentName(at, p.maxSeq))
+		p.path = path.Join(folder, layout.SegmentName(at, p.maxSeq))
 		if !p.lake.reserve(objectKey{p.at.ID, p.path}) {
 			continue
 		}
@@ -90,7 +91,7 @@ func (p *Pending) reserve(ctx context.Context, folder string) error {
 			taken, err = exists(ctx, p.at.Storage, p.path)
 		}
 		if err == nil && !taken {
-			taken, err = exists(ctx, p.at.Storage, sidecarPath(p.path))
+			taken, err = exists(ctx, p.at.Storage, layout.KeyIndexPath(p.path))
 		}
 		if err == nil && !taken {
 			return nil
@@ -289,11 +290,11 @@ func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (ka
 		return seg, err
 	}
 	spec.parquetBytes, spec.parquetRows = seg.Bytes, seg.Rows
-	if p.sidecar, err = p.at.Storage.Create(ctx, sidecarPath(p.path)); err != nil {
+	if p.sidecar, err = p.at.Storage.Create(ctx, layout.KeyIndexPath(p.path)); err != nil {
 		return seg, err
 	}
 	if seg.Sums.Keys, seg.Sums.KeysBytes, err = writeLocal(p.sidecar.LocalPath(), &spec); err != nil {
-		return seg, localError("write "+sidecarPath(p.path), err)
+		return seg, localError("write "+layout.KeyIndexPath(p.path), err)
 	}
 	return seg, nil
 }

@@ -9,10 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"time"
-)
 
-// ProbeFolder is the folder, in the root, of the objects that Storage.Check writes.
-const ProbeFolder = ".kalam-probe"
+	"github.com/kalamlake/kalam/lake/layout"
+)
 
 // Note records in h what was found of ok, one of its fields; the first error stays.
 func (h *Health) Note(ok *bool, err error) {
@@ -27,7 +26,7 @@ func (h *Health) Note(ok *bool, err error) {
 func Probe(ctx context.Context, s Storage, tested time.Time, read func() error) Health {
 	start := time.Now()
 	h := Health{TestedAt: tested.UTC()}
-	name := DraftName(ProbeFolder + "/probe")
+	name := layout.StagedName(layout.ProbeFolder + "/probe")
 	content := []byte(name)
 	h.Note(&h.Writable, s.Replace(ctx, name, content))
 	written := h.Writable
@@ -58,12 +57,12 @@ func probeRead(ctx context.Context, s Storage, name string, want []byte) error {
 
 func probeList(ctx context.Context, s Storage, name string, written bool) error {
 	found := false
-	err := s.List(ctx, ProbeFolder, func(e Entry) error {
+	err := s.List(ctx, layout.ProbeFolder, func(e Entry) error {
 		found = found || e.Path == name
 		return nil
 	})
 	if err == nil && written && !found {
-		err = fmt.Errorf("list %s: the probe is missing", ProbeFolder)
+		err = fmt.Errorf("list %s: the probe is missing", layout.ProbeFolder)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Rebuild writes the sidecar of seg anew from its Parquet file, for one that is
@@ -56,7 +57,7 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	if seg.Sums.Known() && (sums.Keys != seg.Sums.Keys || sums.KeysBytes != seg.Sums.KeysBytes) {
 		return corrupt(seg.Path, "its keys are not those of the record")
 	}
-	if err := at.Storage.Replace(ctx, sidecarPath(seg.Path), content); err != nil {
+	if err := at.Storage.Replace(ctx, layout.KeyIndexPath(seg.Path), content); err != nil {
 		return err
 	}
 	l.forget(at.ID, seg.Path)

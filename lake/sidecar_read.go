@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // ErrNoSidecar is in the chain of the CodeCorrupt error for a segment whose
@@ -46,7 +47,7 @@ func (s *sidecar) memory() int64 {
 // openSidecar reads the trailer and index of the sidecar of seg and checks that
 // it belongs to it.
 func openSidecar(ctx context.Context, at *location, seg *kalam.Segment) (*sidecar, error) {
-	p := sidecarPath(seg.Path)
+	p := layout.KeyIndexPath(seg.Path)
 	f, err := at.Storage.Open(ctx, p)
 	if errors.Is(err, ErrNotExist) {
 		return nil, kalam.Wrap(kalam.CodeCorrupt, ErrNoSidecar, "%s is missing", p)
@@ -296,7 +297,7 @@ func (l *Lake) sidecar(ctx context.Context, seg *kalam.Segment) (*handle[*sideca
 	if err != nil {
 		return nil, err
 	}
-	return l.sidecars.acquire(ctx, objectKey{at.ID, sidecarPath(seg.Path)}, func() (*sidecar, int64, error) {
+	return l.sidecars.acquire(ctx, objectKey{at.ID, layout.KeyIndexPath(seg.Path)}, func() (*sidecar, int64, error) {
 		s, err := openSidecar(ctx, at, seg)
 		if err != nil {
 			return nil, 0, err

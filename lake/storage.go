@@ -105,7 +105,7 @@ type Properties struct {
 type Draft interface {
 	// Path returns the path that the object will have.
 	Path() string
-	// LocalPath returns the absolute name of the file to write, one of DraftName.
+	// LocalPath returns the absolute name of the file to write, one of layout.StagedName.
 	// Its folder exists and the file does not.
 	LocalPath() string
 	// Abort removes what was written. After Commit or Abort it does nothing.

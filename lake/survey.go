@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Survey is what the files of a storage say of themselves: what is left of a lake
@@ -28,7 +27,7 @@ type Survey struct {
 
 // FoundSegment is a Parquet file that looks like a segment.
 type FoundSegment struct {
-	Place Place
+	Place layout.Place
 	// Segment is what the file says of itself; only Storage, Path, Bytes and CreatedAt,
 	// and MaxSeq by its name, when Damage is set. It has no key range yet.
 	Segment kalam.Segment
@@ -47,7 +46,7 @@ type FoundSegment struct {
 
 // FoundManifest is a manifest.json.
 type FoundManifest struct {
-	Place Place
+	Place layout.Place
 	Path  string
 	Bytes int64
 }
@@ -63,20 +62,20 @@ func (l *Lake) Survey(ctx context.Context, storage kalam.StorageID) (*Survey, er
 	var sidecars []string // Whose segments were not met yet.
 	present := map[string]bool{}
 	err = at.Storage.List(ctx, "", func(e Entry) error {
-		kind, owner := classify(e.Path)
-		place, ok := at.placeOf(path.Dir(e.Path))
+		kind, owner := layout.Classify(e.Path)
+		place, ok := at.templates.PlaceOf(path.Dir(e.Path))
 		switch {
-		case kind == notOurs:
-		case kind == OrphanDraft:
+		case kind == layout.OtherFile:
+		case kind == layout.StagedFile:
 			present[owner] = true
 		case !ok:
 			s.Loose = append(s.Loose, e.Path)
-		case kind == OrphanSegment:
+		case kind == layout.SegmentFile:
 			present[owner] = true
 			s.Segments = append(s.Segments, newFoundSegment(at, place, e))
-		case kind == OrphanSidecar:
+		case kind == layout.KeyIndexFile:
 			sidecars = append(sidecars, owner)
-		case kind == OrphanManifest:
+		case kind == layout.ManifestFile:
 			s.Manifests = append(s.Manifests, &FoundManifest{Place: place, Path: e.Path, Bytes: e.Bytes})
 		}
 		return nil
@@ -99,11 +98,11 @@ func (s *Survey) addMissing(sidecars []string, present map[string]bool) {
 		segments[f.Segment.Path] = true
 	}
 	for _, p := range sidecars {
-		place, ok := s.at.placeOf(path.Dir(p))
+		place, ok := s.at.templates.PlaceOf(path.Dir(p))
 		switch {
 		case segments[p] || !ok:
 		case present[p]:
-			s.Loose = append(s.Loose, sidecarPath(p))
+			s.Loose = append(s.Loose, layout.KeyIndexPath(p))
 		default:
 			f := newFoundSegment(s.at, place, Entry{Path: p})
 			f.Missing, f.Damage = true, corrupt(p, "only its sidecar is there")
@@ -112,12 +111,11 @@ func (s *Survey) addMissing(sidecars []string, present map[string]bool) {
 	}
 }
 
-func newFoundSegment(at *location, place Place, e Entry) *FoundSegment {
+func newFoundSegment(at *location, place layout.Place, e Entry) *FoundSegment {
 	f := &FoundSegment{Place: place, Segment: kalam.Segment{
-		Storage: at.ID, Path: e.Path, Bytes: e.Bytes, MaxSeq: seqOfName(e.Path),
+		Storage: at.ID, Path: e.Path, Bytes: e.Bytes, MaxSeq: layout.SeqOfName(e.Path),
 	}}
-	base := path.Base(e.Path)
-	if created, err := time.Parse(nameTime, base[:len(nameTime)]); err == nil { // classify has seen that it is a time.
+	if created, ok := layout.TimeOfName(e.Path); ok {
 		f.Segment.CreatedAt = created
 	}
 	return f
@@ -196,7 +194,7 @@ func (f *FoundSegment) checkPlace(p *parquetFile, seg *kalam.Segment) error {
 	switch name := meta.FindValue(MetaTable); {
 	case name == nil || *name != f.Place.Table.String():
 		return corrupt(p.path, "it is not of table %s, whose folder it is in", f.Place.Table)
-	case seg.MaxSeq != seqOfName(p.path):
+	case seg.MaxSeq != layout.SeqOfName(p.path):
 		return corrupt(p.path, "its highest _seq is %d, which is not that of its name: it belongs to another segment",
 			seg.MaxSeq)
 	case seg.MinSeq > seg.MaxSeq || seg.Rows < 1 || seg.Rows > 1<<32 || seg.SchemaVersion > maxSchemaVersion:
@@ -211,7 +209,7 @@ func (f *FoundSegment) checkPlace(p *parquetFile, seg *kalam.Segment) error {
 
 // tableIn returns the version of the table that the file was written for: as it is
 // defined in the file, or what its columns tell.
-func (f *parquetFile) tableIn(place Place, seg *kalam.Segment, tables map[string]*kalam.Table) (*kalam.Table,
+func (f *parquetFile) tableIn(place layout.Place, seg *kalam.Segment, tables map[string]*kalam.Table) (*kalam.Table,
 	bool, error) {
 	columns, err := f.columnsIn()
 	if err != nil {
@@ -295,8 +293,8 @@ func (f *parquetFile) columnsIn() (columns []kalam.Column, err error) {
 // not look at.
 func (s *Survey) IsTrash(ctx context.Context) (found bool, err error) {
 	errFound := errors.New("found")
-	err = s.at.Storage.List(ctx, TrashFolder, func(e Entry) error {
-		if strings.HasSuffix(e.Path, segmentSuffix) {
+	err = s.at.Storage.List(ctx, layout.TrashFolder, func(e Entry) error {
+		if layout.IsSegmentName(path.Base(e.Path)) {
 			return errFound
 		}
 		return nil

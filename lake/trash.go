@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // trashTime is the time in the name of a folder of the trash, UTC.
@@ -15,7 +16,7 @@ const trashTime = "2006-01-02T15-04-05Z"
 
 // TrashPath returns where an object that is removed at at goes.
 func TrashPath(at time.Time, p string) string {
-	return path.Join(TrashFolder, at.UTC().Format(trashTime), p)
+	return path.Join(layout.TrashFolder, at.UTC().Format(trashTime), p)
 }
 
 // Trash moves an orphan that Orphans found to the trash and reports whether it
@@ -27,17 +28,17 @@ func (l *Lake) Trash(ctx context.Context, o Orphan, known func(segmentPath strin
 	if err != nil {
 		return false, err
 	}
-	_, owner := classify(o.Path)
+	_, owner := layout.Classify(o.Path)
 	if owner != "" {
-		if known(owner) && o.Kind != OrphanDraft || l.isPending(objectKey{at.ID, owner}) {
+		if known(owner) && o.Kind != layout.StagedFile || l.isPending(objectKey{at.ID, owner}) {
 			return false, nil // Committed meanwhile, or its name is being written again.
 		}
 	}
-	named, err := readNamed(ctx, at.Storage, path.Join(path.Dir(o.Path), ManifestName))
+	named, err := readNamed(ctx, at.Storage, path.Join(path.Dir(o.Path), layout.ManifestName))
 	if err != nil {
 		return false, err
 	}
-	if o.Kind != OrphanDraft && named.has(owner) {
+	if o.Kind != layout.StagedFile && named.has(owner) {
 		return false, nil
 	}
 	if owner != "" {
@@ -80,8 +81,8 @@ func (l *Lake) purge(
 		return done, err
 	}
 	var old []Entry
-	err = at.Storage.List(ctx, TrashFolder, func(e Entry) error {
-		rest := strings.TrimPrefix(e.Path, TrashFolder+"/")
+	err = at.Storage.List(ctx, layout.TrashFolder, func(e Entry) error {
+		rest := strings.TrimPrefix(e.Path, layout.TrashFolder+"/")
 		folder, from, _ := strings.Cut(rest, "/")
 		if moved, err := time.Parse(trashTime, folder); err == nil && doomed(moved, from) {
 			old = append(old, e)

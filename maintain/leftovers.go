@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // readersWait is how long a job waits for queries that read replaced segments.
@@ -127,7 +128,7 @@ func (c *cleaner) trashLeftovers(
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if o.Kind == lake.OrphanDraft && !c.pair.BeforeStart(o.Modified) {
+		if o.Kind == layout.StagedFile && !c.pair.BeforeStart(o.Modified) {
 			continue // Its writer removes it.
 		}
 		if _, err := c.lake.Trash(ctx, o, ours); err != nil {

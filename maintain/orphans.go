@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/segments"
 )
 
@@ -174,7 +175,7 @@ func (c *cleaner) cleanStorage(
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if tight && id == lake.LocalStorage && o.Kind == lake.OrphanDraft && c.pair.BeforeStart(o.Modified) {
+		if tight && id == lake.LocalStorage && o.Kind == layout.StagedFile && c.pair.BeforeStart(o.Modified) {
 			failed = append(failed, c.removeDraft(ctx, o, result))
 			continue
 		}

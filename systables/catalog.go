@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Masked is what every reader sees of a secret.
@@ -143,8 +144,8 @@ func (c *Catalog) storageRows(_ context.Context, v Viewer) ([][]kalam.Value, err
 		rows = append(rows, []kalam.Value{
 			Text(st.ID), kalam.Text(st.Name), TextOrNull(st.Description), Text(st.Type), kalam.Text(st.URI),
 			kalam.Text(directory),
-			credentials, JSONOrNull(st.Config), kalam.Text(orDefault(st.SharedTemplate, lake.DefaultSharedTemplate)),
-			kalam.Text(orDefault(st.UserTemplate, lake.DefaultUserTemplate)), Timestamp(st.CreatedAt),
+			credentials, JSONOrNull(st.Config), kalam.Text(orDefault(st.SharedTemplate, layout.DefaultSharedTemplate)),
+			kalam.Text(orDefault(st.UserTemplate, layout.DefaultUserTemplate)), Timestamp(st.CreatedAt),
 			Timestamp(st.UpdatedAt),
 		})
 	}

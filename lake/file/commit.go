@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Commit implements lake.Storage.
@@ -265,5 +266,5 @@ func (s *Storage) replacement(p string) (replacement, error) {
 		s.folders.unpin(folder)
 		return replacement{}, explain("replace", p, err)
 	}
-	return replacement{p, at, path.Base(lake.DraftName(p))}, nil
+	return replacement{p, at, path.Base(layout.StagedName(p))}, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 const (
@@ -162,7 +163,7 @@ func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
 	if err := s.folders.pin(path.Dir(p)); err != nil {
 		return nil, err
 	}
-	return &draft{s: s, path: p, temp: lake.DraftName(p), mark: s.whole.mark()}, nil
+	return &draft{s: s, path: p, temp: layout.StagedName(p), mark: s.whole.mark()}, nil
 }
 
 // Replace implements lake.Storage.
@@ -175,7 +176,7 @@ func (s *Storage) Replace(ctx context.Context, p string, content []byte) error {
 		return err
 	}
 	defer s.folders.unpin(folder)
-	temp := lake.DraftName(p)
+	temp := layout.StagedName(p)
 	err := s.writeFile(temp, content)
 	if err == nil {
 		s.hook("synced", p)
@@ -326,7 +327,7 @@ func (s *Storage) List(ctx context.Context, prefix string, visit func(lake.Entry
 	start := prefix
 	if prefix == "" {
 		start = "."
-	} else if err := lake.CheckPath(prefix); err != nil {
+	} else if err := layout.CheckPath(prefix); err != nil {
 		return err
 	}
 	return fs.WalkDir(s.root.FS(), start, func(p string, d fs.DirEntry, err error) error {
@@ -357,7 +358,7 @@ func check(ctx context.Context, p string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return lake.CheckPath(p)
+	return layout.CheckPath(p)
 }
 
 // explain turns an error of the operating system into one of the contract: the

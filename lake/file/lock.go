@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // errLocked says that another process, or another Storage of this one, has the lock.
@@ -28,10 +28,10 @@ func (s *Storage) Lock(holder string) error {
 	if s.lock != nil {
 		return fmt.Errorf("storage directory %s is locked already", s.dir)
 	}
-	if err := s.root.Mkdir(lake.OwnFolder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := s.root.Mkdir(layout.OwnFolder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return s.cannotLock(err)
 	}
-	name := filepath.Join(s.dir, filepath.FromSlash(lake.LockPath))
+	name := filepath.Join(s.dir, filepath.FromSlash(layout.LockPath))
 	l, err := openLock(name)
 	if errors.Is(err, errLocked) {
 		return s.inUse(name)
@@ -49,7 +49,7 @@ func (s *Storage) Lock(holder string) error {
 // Locked reports whether another process, or another Storage of this one, has the
 // root locked, as Lock does, but makes no file.
 func (s *Storage) Locked() error {
-	name := filepath.Join(s.dir, filepath.FromSlash(lake.LockPath))
+	name := filepath.Join(s.dir, filepath.FromSlash(layout.LockPath))
 	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) || s.lock != nil {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Memory is a lake.Storage that keeps objects in memory and only drafts and
@@ -73,7 +74,7 @@ func (m *Memory) Create(ctx context.Context, p string) (lake.Draft, error) {
 	if err := check(ctx, p); err != nil {
 		return nil, err
 	}
-	return &memoryDraft{m: m, path: p, local: filepath.Join(m.dir, path.Base(lake.DraftName(p)))}, nil
+	return &memoryDraft{m: m, path: p, local: filepath.Join(m.dir, path.Base(layout.StagedName(p)))}, nil
 }
 
 // Commit implements lake.Storage.
@@ -171,7 +172,7 @@ func (m *Memory) LocalPath(ctx context.Context, p string) (string, func(), error
 	if err != nil {
 		return "", nil, err
 	}
-	name := filepath.Join(m.dir, path.Base(lake.DraftName(p)))
+	name := filepath.Join(m.dir, path.Base(layout.StagedName(p)))
 	if err := os.WriteFile(name, content, 0o600); err != nil {
 		return "", nil, err
 	}
@@ -211,7 +212,7 @@ func (m *Memory) Move(ctx context.Context, from, to string) error {
 // List implements lake.Storage.
 func (m *Memory) List(ctx context.Context, prefix string, visit func(lake.Entry) error) error {
 	if prefix != "" {
-		if err := lake.CheckPath(prefix); err != nil {
+		if err := layout.CheckPath(prefix); err != nil {
 			return err
 		}
 	}
@@ -245,5 +246,5 @@ func check(ctx context.Context, p string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return lake.CheckPath(p)
+	return layout.CheckPath(p)
 }

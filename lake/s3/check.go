@@ -9,6 +9,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Check implements lake.Storage. A server that ignores the condition of a write is not
@@ -22,7 +23,7 @@ func (s *Storage) Check(ctx context.Context) lake.Health {
 	}
 	start := time.Now()
 	if err := s.ready(ctx); err != nil {
-		h.Note(&h.Writable, s.explain(ctx, "write", lake.ProbeFolder, err))
+		h.Note(&h.Writable, s.explain(ctx, "write", layout.ProbeFolder, err))
 	}
 	h.Latency += time.Since(start)
 	return h
@@ -43,7 +44,7 @@ func (s *Storage) ready(ctx context.Context) error {
 	if s.conditions.Load() {
 		return nil
 	}
-	p := lake.DraftName(lake.ProbeFolder + "/conditions")
+	p := layout.StagedName(layout.ProbeFolder + "/conditions")
 	if err := s.replace(ctx, p, []byte("first")); err != nil {
 		return err
 	}

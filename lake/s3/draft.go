@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // draft is a local file that becomes an object.
@@ -46,9 +47,9 @@ func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
 	// A path may be longer than the name of a file.
 	sum := sha256.Sum256([]byte(p))
 	stem := filepath.Join(s.draftsDir(), hex.EncodeToString(sum[:8]))
-	file := lake.DraftName(stem)
+	file := layout.StagedName(stem)
 	for _, err := os.Lstat(file); err == nil; _, err = os.Lstat(file) {
-		file = lake.DraftName(stem)
+		file = layout.StagedName(stem)
 	}
 	return &draft{s: s, path: p, file: file}, nil
 }

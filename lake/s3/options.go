@@ -14,7 +14,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // The defaults of Options.
@@ -139,7 +139,7 @@ func (o Options) check() error {
 		return invalid("bucket", "%q is no name of a bucket: %s", o.Bucket, lower(err))
 	}
 	if o.Prefix != "" {
-		if err := lake.CheckPath(o.Prefix); err != nil || !utf8.ValidString(o.Prefix) {
+		if err := layout.CheckPath(o.Prefix); err != nil || !utf8.ValidString(o.Prefix) {
 			return invalid("prefix", "%q cannot be a prefix: it must be clean, relative and UTF-8", o.Prefix)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 const (
@@ -100,7 +101,7 @@ func (s *Storage) check(ctx context.Context, paths ...string) error {
 		return err
 	}
 	for _, p := range paths {
-		if err := lake.CheckPath(p); err != nil {
+		if err := layout.CheckPath(p); err != nil {
 			return err
 		}
 		if n := len(s.key(p)); n > maxKeyBytes {
@@ -216,7 +217,7 @@ func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 // pathOf returns the path of the object with the key, "" for a key that no path has.
 func (s *Storage) pathOf(key string) string {
 	p, ok := strings.CutPrefix(key, s.root)
-	if !ok || lake.CheckPath(p) != nil {
+	if !ok || layout.CheckPath(p) != nil {
 		return ""
 	}
 	return p

@@ -19,6 +19,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/maintain/pair"
 )
 
@@ -445,12 +446,12 @@ func (a *adopter) judge(t *lake.FoundTable, found *lake.FoundScope, scope *lake.
 }
 
 // damagedMark is where a mark goes that could not be read.
-const damagedMark = lake.OwnFolder + "/lake.json.damaged"
+const damagedMark = layout.OwnFolder + "/lake.json.damaged"
 
 // finish marks the storage where it has no mark, and makes the buffer that of the lake.
 func (a *adopter) finish(ctx context.Context) error {
 	if !a.marked {
-		err := a.storage.Move(ctx, lake.MarkPath, damagedMark)
+		err := a.storage.Move(ctx, layout.MarkPath, damagedMark)
 		if err != nil && !errors.Is(err, lake.ErrNotExist) {
 			return fmt.Errorf("keep the damaged mark of the storage as %s: %w", damagedMark, err)
 		}

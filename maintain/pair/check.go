@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // check is what a start knows of the two halves.
@@ -69,7 +70,7 @@ func (c *check) readMark(ctx context.Context) (err error) {
 		return kalam.Wrap(kalam.CodeOf(err), err,
 			"the storage %s does not tell which lake it belongs to. "+
 				"Nothing was removed and nothing was changed; keep the files. "+
-				"Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, lake.MarkPath)
+				"Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, layout.MarkPath)
 	}
 	return nil
 }
@@ -180,7 +181,7 @@ func (c *check) checkSame(ctx context.Context) error {
 func (c *check) checkUnmarked(ctx context.Context) error {
 	const do = "Mount the volume of the storage, or point storage.default_storage_path to the right directory"
 	what := fmt.Sprintf("The write buffer %s belongs to the lake %s, but the storage %s has no mark of it (%s)",
-		c.bufferDir, c.record.ID, c.storageDir, lake.MarkPath)
+		c.bufferDir, c.record.ID, c.storageDir, layout.MarkPath)
 	found, err := c.findSegment(ctx, lake.FindSegment)
 	if err != nil {
 		return err

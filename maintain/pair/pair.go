@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Config says where the halves of a lake are.
@@ -264,7 +265,7 @@ func (p *Pair) CheckMark(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("the mark of the storage cannot be read: %w", err)
 	case !found || mark.LakeID != p.record.ID || mark.Generation > p.record.Generation:
-		return fmt.Errorf("the mark %s of the storage is gone or another's", lake.MarkPath)
+		return fmt.Errorf("the mark %s of the storage is gone or another's", layout.MarkPath)
 	}
 	return nil
 }

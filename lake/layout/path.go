@@ -1,4 +1,4 @@
-package lake
+package layout
 
 import (
 	"crypto/rand"
@@ -11,14 +11,27 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
+// Names of files.
 const (
-	segmentSuffix = ".parquet"
-	sidecarSuffix = ".keys"
-	// draftSuffix ends the name of every file that is still being written.
-	draftSuffix = ".tmp"
+	segmentSuffix  = ".parquet"
+	keyIndexSuffix = ".keys"
+	// stagedSuffix ends the name of every file that is still being written.
+	stagedSuffix = ".tmp"
 	// ManifestName is the name of the manifest for outside readers, in the folder
 	// of its scope.
 	ManifestName = "manifest.json"
+	// OwnFolder holds what a storage says of itself.
+	OwnFolder = ".kalam"
+	// MarkPath is the mark: which lake the storage belongs to.
+	MarkPath = OwnFolder + "/lake.json"
+	// LockPath is the file that a process locks as long as it uses the storage, in
+	// storages that have locks.
+	LockPath = OwnFolder + "/lock"
+	// TrashFolder holds orphans until they are purged, in a folder per time of
+	// removal: .trash/2026-01-31T12-00-00Z/{path}.
+	TrashFolder = ".trash"
+	// ProbeFolder is the folder, in the root, of the objects that a check of a storage writes.
+	ProbeFolder = ".kalam-probe"
 	// nameTime is the time in the name of a segment, UTC.
 	nameTime = "2006-01-02T15-04-05"
 )
@@ -28,32 +41,33 @@ const (
 // relative to the storage's root and '/' separated; user is ignored for a
 // SHARED table. A stream or system table has no segments: CodeInvalidOperation.
 func SegmentPath(t *kalam.Table, user kalam.UserID, at time.Time, seq kalam.Seq) (string, error) {
-	u, s, err := parseTemplates("", "")
+	templates, err := ParseTemplates("", "")
 	if err != nil {
 		return "", err
 	}
-	folder, err := renderFolder(u, s, t, user, "")
+	folder, err := templates.Folder(t, user, "")
 	if err != nil {
 		return "", err
 	}
-	return path.Join(folder, segmentName(at, seq)), nil
+	return path.Join(folder, SegmentName(at, seq)), nil
 }
 
-// renderFolder returns the folder of a scope.
-func renderFolder(users, shared template, t *kalam.Table, user kalam.UserID, shard string) (string, error) {
+// Folder returns the folder of user's rows of t, "" being the user of a SHARED table. The
+// shard is what Strategies.ShardOf gives.
+func (p Templates) Folder(t *kalam.Table, user kalam.UserID, shard string) (string, error) {
 	v := values{
 		varNamespace: encodeIdentifier(string(t.ID.Namespace)),
 		varTableName: encodeIdentifier(string(t.ID.Name)),
 		varShard:     shard,
 	}
-	pattern := shared
+	pattern := p.shared
 	switch t.Kind {
 	case kalam.KindUserTable:
 		if user == "" {
 			return "", kalam.Errorf(kalam.CodeInternal, "a segment of user table %s needs a user", t.ID)
 		}
 		v[varUserID] = EncodeUserID(user)
-		pattern = users
+		pattern = p.users
 	case kalam.KindSharedTable:
 	default:
 		return "", kalam.Errorf(kalam.CodeInvalidOperation, "%s table %s has no files", t.Kind, t.ID)
@@ -85,12 +99,13 @@ func CheckPath(p string) error {
 	return nil
 }
 
-func segmentName(at time.Time, seq kalam.Seq) string {
+// SegmentName returns the name of a segment, written at at and holding no row above seq.
+func SegmentName(at time.Time, seq kalam.Seq) string {
 	return at.UTC().Format(nameTime) + "-" + strconv.FormatUint(uint64(seq), 10) + segmentSuffix
 }
 
-// isSegmentName reports whether name is one that segmentName makes.
-func isSegmentName(name string) bool {
+// IsSegmentName reports whether name is one that SegmentName makes.
+func IsSegmentName(name string) bool {
 	stem, ok := strings.CutSuffix(name, segmentSuffix)
 	if !ok || len(stem) < len(nameTime)+2 || stem[len(nameTime)] != '-' {
 		return false
@@ -100,45 +115,56 @@ func isSegmentName(name string) bool {
 		return false
 	}
 	seq, err := strconv.ParseUint(stem[len(nameTime)+1:], 10, 64)
-	return err == nil && segmentName(at, kalam.Seq(seq)) == name
+	return err == nil && SegmentName(at, kalam.Seq(seq)) == name
 }
 
-// seqOfName returns the seq in the name of the segment at p, 0 when it is none.
-func seqOfName(p string) kalam.Seq {
+// SeqOfName returns the seq in the name of the segment at p, 0 when it is none.
+func SeqOfName(p string) kalam.Seq {
 	base := path.Base(p)
-	if !isSegmentName(base) {
+	if !IsSegmentName(base) {
 		return 0
 	}
 	seq, err := strconv.ParseUint(strings.TrimSuffix(base[len(nameTime)+1:], segmentSuffix), 10, 64)
 	if err != nil {
-		return 0 // isSegmentName has read it.
+		return 0 // IsSegmentName has read it.
 	}
 	return kalam.Seq(seq)
 }
 
-// sidecarPath returns the path of the sidecar of the segment at p.
-func sidecarPath(p string) string { return strings.TrimSuffix(p, segmentSuffix) + sidecarSuffix }
+// TimeOfName returns the time in the name of the segment at p, to the second, false when it
+// is none.
+func TimeOfName(p string) (time.Time, bool) {
+	base := path.Base(p)
+	if !IsSegmentName(base) {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(nameTime, base[:len(nameTime)])
+	return at, err == nil
+}
 
-// segmentPathOf returns the path of the segment whose sidecar is at p.
-func segmentPathOf(p string) string { return strings.TrimSuffix(p, sidecarSuffix) + segmentSuffix }
+// KeyIndexPath returns the path of the key index file of the segment at p.
+func KeyIndexPath(p string) string { return strings.TrimSuffix(p, segmentSuffix) + keyIndexSuffix }
 
-// draftDigits is the number of random hexadecimal digits in the name of a draft.
-const draftDigits = 8
+// SegmentPathOf returns the path of the segment whose key index file is at p.
+func SegmentPathOf(p string) string { return strings.TrimSuffix(p, keyIndexSuffix) + segmentSuffix }
 
-// DraftName returns a new temporary name beside p, by which every Storage calls
+// stagedDigits is the number of random hexadecimal digits in the name of a staged object.
+const stagedDigits = 8
+
+// StagedName returns a new temporary name beside p, by which every Storage calls
 // what will become p: "p.1f2e3d4c.tmp". It ends unlike any object, so that
 // readers that list by suffix do not see it, and the collection of orphans knows
 // it.
-func DraftName(p string) string {
-	var b [draftDigits / 2]byte
+func StagedName(p string) string {
+	var b [stagedDigits / 2]byte
 	rand.Read(b[:]) // never fails
-	return p + "." + hex.EncodeToString(b[:]) + draftSuffix
+	return p + "." + hex.EncodeToString(b[:]) + stagedSuffix
 }
 
-// draftOf returns the path that the draft at p would have become.
-func draftOf(p string) (string, bool) {
-	stem, ok := strings.CutSuffix(p, draftSuffix)
-	n := len(stem) - draftDigits
+// stagedOf returns the path that the staged object at p would have become.
+func stagedOf(p string) (string, bool) {
+	stem, ok := strings.CutSuffix(p, stagedSuffix)
+	n := len(stem) - stagedDigits
 	if !ok || n < 2 || stem[n-1] != '.' || strings.Trim(stem[n:], hexDigits) != "" {
 		return "", false
 	}

@@ -1,4 +1,4 @@
-package lake
+package layout
 
 import (
 	"fmt"
@@ -70,27 +70,29 @@ func (n hashSharder) Shard(key string) string {
 
 func (n hashSharder) Count() int { return int(n) }
 
-// strategies is the registry of sharders by name.
-type strategies struct {
+// Strategies are sharders by name.
+type Strategies struct {
 	byName map[string]Sharder
 	def    string
 }
 
-func newStrategies(o Options) (strategies, error) {
-	shards := o.HashShards
+// NewStrategies returns the built-in strategies and own ones. standard is what
+// ShardDefault means, "" is ShardAlphabetic; shards is the number of those of ShardHash, 0
+// is DefaultHashShards. The error has CodeInvalidInput.
+func NewStrategies(own map[string]Sharder, standard string, shards int) (Strategies, error) {
 	if shards == 0 {
 		shards = DefaultHashShards
 	}
 	if shards < 1 || shards > maxHashShards {
-		return strategies{}, kalam.Errorf(kalam.CodeInvalidInput,
+		return Strategies{}, kalam.Errorf(kalam.CodeInvalidInput,
 			"the number of hash shards is %d (expected 1 to %d)", shards, maxHashShards)
 	}
-	s := strategies{def: o.DefaultStrategy, byName: map[string]Sharder{
+	s := Strategies{def: standard, byName: map[string]Sharder{
 		ShardAlphabetic: alphabeticSharder{}, ShardNumeric: numericSharder{}, ShardHash: hashSharder(shards),
 	}}
-	for name, sharder := range o.Strategies {
+	for name, sharder := range own {
 		if name == "" || name == ShardDefault || sharder == nil {
-			return strategies{}, kalam.Errorf(kalam.CodeInvalidInput,
+			return Strategies{}, kalam.Errorf(kalam.CodeInvalidInput,
 				"shard strategy '%s' has no name of its own or no code", name)
 		}
 		s.byName[name] = sharder
@@ -98,13 +100,13 @@ func newStrategies(o Options) (strategies, error) {
 	if s.def == "" {
 		s.def = ShardAlphabetic
 	}
-	_, err := s.find(s.def)
+	_, err := s.Find(s.def)
 	return s, err
 }
 
-// find returns the strategy of a table whose SHARD_STRATEGY is name, nil for a
+// Find returns the strategy of a table whose SHARD_STRATEGY is name, nil for a
 // table without one.
-func (s strategies) find(name string) (Sharder, error) {
+func (s Strategies) Find(name string) (Sharder, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -118,12 +120,12 @@ func (s strategies) find(name string) (Sharder, error) {
 	return sharder, nil
 }
 
-// names returns the registered names in order.
-func (s strategies) names() []string { return slices.Sorted(maps.Keys(s.byName)) }
+// Names returns the registered names in order.
+func (s Strategies) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 
-// shardOf returns the shard of user in t, "" when t has no strategy or no users.
-func (s strategies) shardOf(t *kalam.Table, user kalam.UserID) (string, error) {
-	sharder, err := s.find(t.Options.ShardStrategy)
+// ShardOf returns the shard of user in t, "" when t has no strategy or no users.
+func (s Strategies) ShardOf(t *kalam.Table, user kalam.UserID) (string, error) {
+	sharder, err := s.Find(t.Options.ShardStrategy)
 	if err != nil || sharder == nil || !t.HasScopePerUser() {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package lake
+package layout
 
 import (
 	"strings"
@@ -16,7 +16,7 @@ const (
 type variable uint8
 
 // The variables; noVariable marks a literal. A new one is added here, in
-// variableNames and where values are made (pathValues, fileValues).
+// variableNames and where values are made (Templates.Folder).
 const (
 	noVariable variable = iota
 	varStorageLocation
@@ -90,11 +90,15 @@ var displayNames = [variableCount]string{
 // rules of each template, the two must never give one folder to a user table
 // and a shared table. The error has CodeInvalidInput.
 func CheckTemplates(user, shared string) error {
-	_, _, err := parseTemplates(user, shared)
+	_, err := ParseTemplates(user, shared)
 	return err
 }
 
-func parseTemplates(user, shared string) (template, template, error) {
+// Templates are the two path templates of a storage, parsed. Its zero value has no folders.
+type Templates struct{ users, shared template }
+
+// ParseTemplates reads and checks the templates of a storage; see CheckTemplates.
+func ParseTemplates(user, shared string) (Templates, error) {
 	if user == "" {
 		user = DefaultUserTemplate
 	}
@@ -103,18 +107,18 @@ func parseTemplates(user, shared string) (template, template, error) {
 	}
 	u, err := parseTemplate(userTemplate, user)
 	if err != nil {
-		return nil, nil, err
+		return Templates{}, err
 	}
 	s, err := parseTemplate(sharedTemplate, shared)
 	if err != nil {
-		return nil, nil, err
+		return Templates{}, err
 	}
 	if mayCollide(u, s) {
-		return nil, nil, kalam.Errorf(kalam.CodeInvalidInput,
+		return Templates{}, kalam.Errorf(kalam.CodeInvalidInput,
 			"templates '%s' and '%s' can give a user table and a shared table the same folder; begin them with different words",
 			user, shared)
 	}
-	return u, s, nil
+	return Templates{users: u, shared: s}, nil
 }
 
 // parseTemplate reads text in one pass and checks it by the rules of kind.

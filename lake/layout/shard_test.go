@@ -1,4 +1,4 @@
-package lake_test
+package layout_test
 
 import (
 	"fmt"
@@ -9,14 +9,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // shardOf returns the shard of user by a strategy, "" for none.
-func shardOf(t interface{ Fatal(...any) }, l *lake.Lake, strategy string, user kalam.UserID) string {
+func shardOf(t interface{ Fatal(...any) }, f folders, strategy string, user kalam.UserID) string {
 	table := notes()
 	table.Options.ShardStrategy = strategy
-	_, folder, err := l.Folder("", table, user)
+	folder, err := f.folder(table, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func shardOf(t interface{ Fatal(...any) }, l *lake.Lake, strategy string, user k
 }
 
 func TestShards(t *testing.T) {
-	b := newBed(t, lake.Options{HashShards: 8})
+	f := newFolders(t, "", newStrategies(t, 8))
 	for _, c := range []struct {
 		strategy string
 		user     kalam.UserID
@@ -40,34 +40,35 @@ func TestShards(t *testing.T) {
 		{"hash", "alice", "shard-0007"}, {"hash", "bob", "shard-0004"},
 		{"default", "bob", "shard-b"},
 	} {
-		if got := shardOf(t, b.lake, c.strategy, c.user); got != c.want {
+		if got := shardOf(t, f, c.strategy, c.user); got != c.want {
 			t.Errorf("shard of %q by %q is %q, want %q", c.user, c.strategy, got, c.want)
 		}
 	}
 	shared := notes()
 	shared.Kind = kalam.KindSharedTable
 	shared.Options.ShardStrategy = "hash"
-	if _, folder, err := b.lake.Folder("", shared, ""); err != nil || folder != "shared/app/notes" {
+	if folder, err := f.folder(shared, ""); err != nil || folder != "shared/app/notes" {
 		t.Errorf("folder of a sharded SHARED table = %q, %v", folder, err)
 	}
-	if got := b.lake.Strategies(); !slices.Equal(got, []string{"alphabetic", "hash", "numeric"}) {
-		t.Errorf("Strategies() = %v", got)
+	if got := f.Names(); !slices.Equal(got, []string{"alphabetic", "hash", "numeric"}) {
+		t.Errorf("Names() = %v", got)
 	}
 	for _, name := range []string{"", "default", "hash"} {
-		if err := b.lake.CheckStrategy(name); err != nil {
-			t.Errorf("CheckStrategy(%q) = %v", name, err)
+		if _, err := f.Find(name); err != nil {
+			t.Errorf("Find(%q) = %v", name, err)
 		}
 	}
-	wantCode(t, "CheckStrategy", b.lake.CheckStrategy("zodiac"), kalam.CodeInvalidInput, "Unknown shard strategy 'zodiac'")
+	_, err := f.Find("zodiac")
+	wantCode(t, "Find", err, kalam.CodeInvalidInput, "Unknown shard strategy 'zodiac'")
 }
 
 // TestShardsSpread checks that a strategy stays within its count and uses it.
 func TestShardsSpread(t *testing.T) {
-	b := newBed(t, lake.Options{})
-	for strategy, count := range map[string]int{"hash": lake.DefaultHashShards, "numeric": 10, "alphabetic": 26} {
+	f := newFolders(t, "", newStrategies(t, 0))
+	for strategy, count := range map[string]int{"hash": layout.DefaultHashShards, "numeric": 10, "alphabetic": 26} {
 		seen := map[string]int{}
 		for i := range 10000 {
-			seen[shardOf(t, b.lake, strategy, kalam.UserID(fmt.Sprintf("%c%d", 'a'+i%26, i*7919)))]++
+			seen[shardOf(t, f, strategy, kalam.UserID(fmt.Sprintf("%c%d", 'a'+i%26, i*7919)))]++
 		}
 		if len(seen) > count || len(seen) < count-1 {
 			t.Errorf("%s uses %d of %d shards", strategy, len(seen), count)
@@ -83,11 +84,11 @@ func TestShardsSpread(t *testing.T) {
 }
 
 func TestShardsStayPut(t *testing.T) {
-	b, again := newBed(t, lake.Options{}), newBed(t, lake.Options{})
+	f, again := newFolders(t, "", newStrategies(t, 0)), newFolders(t, "", newStrategies(t, 0))
 	rapid.Check(t, func(t *rapid.T) {
 		user := userIDs().Draw(t, "user")
-		for _, strategy := range b.lake.Strategies() {
-			if one, two := shardOf(t, b.lake, strategy, user), shardOf(t, again.lake, strategy, user); one != two || one == "" {
+		for _, strategy := range f.Names() {
+			if one, two := shardOf(t, f, strategy, user), shardOf(t, again, strategy, user); one != two || one == "" {
 				t.Errorf("shard of %q by %s is %q and %q", user, strategy, one, two)
 			}
 		}
@@ -101,26 +102,43 @@ func (f fixed) Shard(string) string { return string(f) }
 func (f fixed) Count() int          { return 1 }
 
 func TestOwnStrategies(t *testing.T) {
-	o := lake.Options{DefaultStrategy: "one", Strategies: map[string]lake.Sharder{
-		"one": fixed("shard-1"), "empty": fixed(""), "up": fixed(".."), "slash": fixed("a/b"), "device": fixed("NUL"), "dot": fixed("a.b"), "underscore": fixed("a_b"),
-	}}
-	b := newBed(t, o)
-	if got := shardOf(t, b.lake, "default", "alice"); got != "shard-1" {
+	own, err := layout.NewStrategies(map[string]layout.Sharder{
+		"one":        fixed("shard-1"),
+		"empty":      fixed(""),
+		"up":         fixed(".."),
+		"slash":      fixed("a/b"),
+		"device":     fixed("NUL"),
+		"dot":        fixed("a.b"),
+		"underscore": fixed("a_b"),
+	}, "one", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFolders(t, "", own)
+	if got := shardOf(t, f, "default", "alice"); got != "shard-1" {
 		t.Errorf("the default strategy gives %q", got)
 	}
 	for _, name := range []string{"empty", "up", "slash", "device", "dot", "underscore"} {
 		table := notes()
 		table.Options.ShardStrategy = name
-		_, _, err := b.lake.Folder("", table, "alice")
+		_, err := f.folder(table, "alice")
 		wantCode(t, "folder by strategy "+name, err, kalam.CodeInternal, name)
 	}
-	for _, o := range []lake.Options{
-		{DefaultStrategy: "zodiac"}, {DefaultStrategy: "default"}, {HashShards: -1}, {HashShards: 10001},
-		{Strategies: map[string]lake.Sharder{"none": nil}}, {Strategies: map[string]lake.Sharder{"": fixed("a")}},
-		{Strategies: map[string]lake.Sharder{"default": fixed("a")}},
+	for _, c := range []struct {
+		own      map[string]layout.Sharder
+		standard string
+		shards   int
+	}{
+		{nil, "zodiac", 0},
+		{nil, "default", 0},
+		{nil, "", -1},
+		{nil, "", 10001},
+		{map[string]layout.Sharder{"none": nil}, "", 0},
+		{map[string]layout.Sharder{"": fixed("a")}, "", 0},
+		{map[string]layout.Sharder{"default": fixed("a")}, "", 0},
 	} {
-		if _, err := lake.New(o); kalam.CodeOf(err) != kalam.CodeInvalidInput {
-			t.Errorf("New(%+v) = %v, want InvalidInput", o, err)
+		if _, err := layout.NewStrategies(c.own, c.standard, c.shards); kalam.CodeOf(err) != kalam.CodeInvalidInput {
+			t.Errorf("NewStrategies(%v) = %v, want InvalidInput", c, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package lake_test
+package layout_test
 
 import (
 	"fmt"
@@ -9,10 +9,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
-const goodUser, goodShared = lake.DefaultUserTemplate, lake.DefaultSharedTemplate
+const goodUser, goodShared = layout.DefaultUserTemplate, layout.DefaultSharedTemplate
 
 // templatePairs are pairs of templates with a part of their error, "" for none.
 var templatePairs = []struct{ user, shared, want string }{
@@ -71,7 +71,7 @@ var templatePairs = []struct{ user, shared, want string }{
 
 func TestTemplatesThatAreRefused(t *testing.T) {
 	for _, c := range templatePairs {
-		err := lake.CheckTemplates(c.user, c.shared)
+		err := layout.CheckTemplates(c.user, c.shared)
 		if c.want == "" {
 			if err != nil {
 				t.Errorf("CheckTemplates(%q, %q) = %v", c.user, c.shared, err)
@@ -83,8 +83,9 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 }
 
 func TestFolder(t *testing.T) {
+	strategies := newStrategies(t, 0)
 	sharded := notes()
-	sharded.Options.ShardStrategy = lake.ShardAlphabetic
+	sharded.Options.ShardStrategy = layout.ShardAlphabetic
 	device := notes()
 	device.ID = kalam.TableID{Namespace: "com", Name: "on"}
 	for _, c := range []struct {
@@ -108,15 +109,21 @@ func TestFolder(t *testing.T) {
 		{"{userId}1/{namespace}1/c{tableName}", device, "com", "_63om1/_63om1/_63on"},
 		{"{userId}/{namespace}7.d/c{tableName}.x", device, "a", "a/_63om7.d/_63on.x"},
 		{"{userId}/{namespace}/C{tableName}", device, "a", "a/com/_43on"},
+		{"{userId}.d/{namespace}/{tableName}", notes(), "con", "_63on.d/app/notes"},
 	} {
-		b := newBed(t, lake.Options{})
-		if err := b.lake.Register(lake.Location{ID: "x", Storage: b.store, UserTemplate: c.template, SharedTemplate: "never/{namespace}/never/{tableName}/never"}); err != nil {
+		templates, err := layout.ParseTemplates(c.template, "never/{namespace}/never/{tableName}/never")
+		if err != nil {
 			t.Errorf("%q: %v", c.template, err)
 			continue
 		}
-		where, got, err := b.lake.Folder("x", c.table, c.user)
-		if err != nil || got != c.want || where != b.dir {
-			t.Errorf("folder of %q = %q in %q, %v; want %q", c.template, got, where, err, c.want)
+		got, err := folders{templates, strategies}.folder(c.table, c.user)
+		if err != nil || got != c.want {
+			t.Errorf("folder of %q = %q, %v; want %q", c.template, got, err, c.want)
+			continue
+		}
+		place, ok := templates.PlaceOf(got)
+		if !ok || place.Table != c.table.ID || place.User != c.user || place.Kind != c.table.Kind {
+			t.Errorf("%q belongs to %+v, %t", got, place, ok)
 		}
 	}
 }
@@ -147,12 +154,13 @@ func templates() *rapid.Generator[string] {
 // TestTemplatesAreInjective renders two scopes by one template: only equal ones
 // may have equal folders, also where case is folded.
 func TestTemplatesAreInjective(t *testing.T) {
-	b := newBed(t, lake.Options{})
+	strategies := newStrategies(t, 0)
 	identifiers := rapid.OneOf(rapid.SampledFrom([]string{"a", "aa", "con", "com", "om1", "on", "n", "x_", "a_b"}), rapid.StringMatching(`[a-z][a-z0-9_]{0,4}`))
 	accepted := 0
 	rapid.Check(t, func(t *rapid.T) {
 		template := templates().Draw(t, "template")
-		if err := b.lake.Register(lake.Location{ID: "x", Storage: b.store, UserTemplate: template, SharedTemplate: "1/2/3/4/5/6/7/8/9/{namespace}/{tableName}"}); err != nil {
+		parsed, err := layout.ParseTemplates(template, "1/2/3/4/5/6/7/8/9/{namespace}/{tableName}")
+		if err != nil {
 			t.Skip(err)
 		}
 		accepted++
@@ -163,12 +171,12 @@ func TestTemplatesAreInjective(t *testing.T) {
 		draw := func(which string) (scope, string) {
 			s := scope{
 				identifiers.Draw(t, which+" namespace"), identifiers.Draw(t, which+" table"),
-				rapid.SampledFrom([]string{"", lake.ShardHash, lake.ShardNumeric}).Draw(t, which+" strategy"), userIDs().Draw(t, which+" user"),
+				rapid.SampledFrom([]string{"", layout.ShardHash, layout.ShardNumeric}).Draw(t, which+" strategy"), userIDs().Draw(t, which+" user"),
 			}
 			table := notes()
 			table.ID = kalam.TableID{Namespace: kalam.NamespaceID(s.ns), Name: kalam.TableName(s.name)}
 			table.Options.ShardStrategy = s.strategy
-			_, folder, err := b.lake.Folder("x", table, s.user)
+			folder, err := folders{parsed, strategies}.folder(table, s.user)
 			if err != nil {
 				t.Fatalf("folder of %+v by %q: %v", s, template, err)
 			}
@@ -200,26 +208,26 @@ func FuzzTemplate(f *testing.F) {
 	f.Add("{storageLocation}/c{userId}/{namespace}=/{tableName}", "{namespace}/{tableName}", "on")
 	f.Fuzz(func(t *testing.T, user, shared, id string) {
 		owner, err := kalam.ParseUserID(id)
-		if err != nil || lake.CheckTemplates(user, shared) != nil {
+		if err != nil || layout.CheckTemplates(user, shared) != nil {
 			return
 		}
-		b := newBed(t, lake.Options{})
-		if err := b.lake.Register(lake.Location{ID: "x", Storage: b.store, UserTemplate: user, SharedTemplate: shared}); err != nil {
+		templates, err := layout.ParseTemplates(user, shared)
+		if err != nil {
 			t.Fatal(err)
 		}
 		all := notes()
 		all.Kind = kalam.KindSharedTable
-		var folders [2]string
+		var got [2]string
 		for i, table := range []*kalam.Table{notes(), all} {
-			if _, folders[i], err = b.lake.Folder("x", table, owner); err != nil {
+			if got[i], err = templates.Folder(table, owner, ""); err != nil {
 				t.Fatal(err)
 			}
-			if err := lake.CheckPath(folders[i]); err != nil {
+			if err := layout.CheckPath(got[i]); err != nil {
 				t.Error(err)
 			}
 		}
-		if strings.EqualFold(folders[0], folders[1]) {
-			t.Errorf("%q and %q give one folder: %q", user, shared, folders[0])
+		if strings.EqualFold(got[0], got[1]) {
+			t.Errorf("%q and %q give one folder: %q", user, shared, got[0])
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package lake
+package layout
 
 import (
 	"strings"
@@ -13,18 +13,18 @@ type Place struct {
 	User  kalam.UserID // "" for a SHARED table.
 }
 
-// placeOf returns whose folder it is; false when the templates give it to nobody.
-func (at *location) placeOf(folder string) (Place, bool) {
+// PlaceOf returns whose folder it is; false when the templates give it to nobody.
+func (t Templates) PlaceOf(folder string) (Place, bool) {
 	for _, k := range []struct {
 		kind     kalam.TableKind
 		template template
-	}{{kalam.KindUserTable, at.users}, {kalam.KindSharedTable, at.shared}} {
+	}{{kalam.KindUserTable, t.users}, {kalam.KindSharedTable, t.shared}} {
 		for _, form := range k.template.forms() {
-			v, ok := form.match(folder)
-			if !ok {
-				continue
-			}
-			if p, ok := v.place(k.kind); ok {
+			var p Place
+			if form.match(folder, func(v *values) (ok bool) {
+				p, ok = v.place(k.kind)
+				return ok
+			}) {
 				return p, true
 			}
 		}
@@ -32,20 +32,27 @@ func (at *location) placeOf(folder string) (Place, bool) {
 	return Place{}, false
 }
 
-// match returns the values with which t renders folder, where no variable of t is
-// empty.
-func (t template) match(folder string) (*values, bool) {
+// match calls accept with values with which t renders folder, none of them empty, until
+// it returns true. There may be several: the first byte of an element may be encoded because
+// a value is a device name, or because the whole element is.
+func (t template) match(folder string, accept func(*values) bool) bool {
 	elements := strings.Split(folder, "/")
 	if len(elements) != len(t) {
-		return nil, false
+		return false
 	}
-	v := new(values)
-	for i, e := range t {
-		if !e.match(elements[i], v) && !e.match(unescapeFirst(elements[i]), v) {
-			return nil, false
+	var walk func(i int, v values) bool
+	walk = func(i int, v values) bool {
+		if i == len(t) {
+			return t.render(&v) == folder && accept(&v)
 		}
+		plain := v
+		if t[i].match(elements[i], &plain) && walk(i+1, plain) {
+			return true
+		}
+		whole := unescapeFirst(elements[i])
+		return whole != elements[i] && t[i].match(whole, &v) && walk(i+1, v)
 	}
-	return v, t.render(v) == folder
+	return walk(0, values{})
 }
 
 // match sets the variables of e by the text that it rendered. No value holds what

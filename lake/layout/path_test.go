@@ -1,4 +1,4 @@
-package lake_test
+package layout_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // devices are the names that Windows gives to devices in every directory.
@@ -43,12 +43,12 @@ func TestEncodeUserID(t *testing.T) {
 		"con": "_63on", "CON": "_43_4f_4e", "con.txt": "con_2etxt", "com7": "_63om7", "com": "com", "com10": "com10", "lpt0": "_6cpt0",
 		"": "_", "user:1": "user_3a1", "~": "_7e", "a%2fb": "a_252fb",
 	} {
-		if got := lake.EncodeUserID(user); got != want {
+		if got := layout.EncodeUserID(user); got != want {
 			t.Errorf("EncodeUserID(%q) = %q, want %q", user, got, want)
 		}
 	}
 	for _, d := range devices {
-		name := lake.EncodeUserID(kalam.UserID(d))
+		name := layout.EncodeUserID(kalam.UserID(d))
 		if isDevice(name) {
 			t.Errorf("EncodeUserID(%q) = %q, a device", d, name)
 		}
@@ -60,7 +60,7 @@ func TestDecodeUserIDRefuses(t *testing.T) {
 		"", "_", ".", "..", "a.b", "A", "_4", "_4G", "_41_", "_61", "_5f", "_2d", "_30", "con", "com1", "_63onn", "_2e_2e", "a/b", "a_2fb", "a_00b",
 		"_ff", "_4C", "_c3", "_c3_28", strings.Repeat("a", 65), "é", "a b", "__41lice_", "user_1",
 	} {
-		if user, err := lake.DecodeUserID(name); kalam.CodeOf(err) != kalam.CodeInvalidInput || user != "" {
+		if user, err := layout.DecodeUserID(name); kalam.CodeOf(err) != kalam.CodeInvalidInput || user != "" {
 			t.Errorf("DecodeUserID(%q) = %q, %v", name, user, err)
 		}
 	}
@@ -68,15 +68,15 @@ func TestDecodeUserIDRefuses(t *testing.T) {
 
 // checkEncoded checks what must be true of the encoding of every user id.
 func checkEncoded(t interface{ Errorf(string, ...any) }, user kalam.UserID) {
-	name := lake.EncodeUserID(user)
-	back, err := lake.DecodeUserID(name)
+	name := layout.EncodeUserID(user)
+	back, err := layout.DecodeUserID(name)
 	if err != nil || back != user {
 		t.Errorf("DecodeUserID(%q) = %q, %v; want %q", name, back, err, user)
 	}
 	if strings.ToLower(name) != name || isDevice(name) || len(name) > 3*len(user) || path.Clean(name) != name || strings.ContainsAny(name, "./\\: ") {
 		t.Errorf("EncodeUserID(%q) = %q", user, name)
 	}
-	if err := lake.CheckPath(name); err != nil {
+	if err := layout.CheckPath(name); err != nil {
 		t.Errorf("EncodeUserID(%q) = %q, %v", user, name, err)
 	}
 }
@@ -105,15 +105,15 @@ func TestUserIDsAreInjective(t *testing.T) {
 		a, b := userIDs().Draw(t, "a"), userIDs().Draw(t, "b")
 		checkEncoded(t, a)
 		checkEncoded(t, b)
-		if a != b && strings.EqualFold(lake.EncodeUserID(a), lake.EncodeUserID(b)) {
-			t.Errorf("%q and %q are both called %q", a, b, lake.EncodeUserID(a))
+		if a != b && strings.EqualFold(layout.EncodeUserID(a), layout.EncodeUserID(b)) {
+			t.Errorf("%q and %q are both called %q", a, b, layout.EncodeUserID(a))
 		}
 	})
 	// Ids that differ in one byte, all of them.
 	seen := map[string]string{}
 	for i := range 1 << 16 {
 		id := string([]byte{byte(i >> 8), byte(i)})
-		name := strings.ToLower(lake.EncodeUserID(kalam.UserID(id)))
+		name := strings.ToLower(layout.EncodeUserID(kalam.UserID(id)))
 		if other, taken := seen[name]; taken {
 			t.Fatalf("%q and %q are both called %q", id, other, name)
 		}
@@ -137,14 +137,14 @@ func FuzzDecodeUserID(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		user, err := lake.DecodeUserID(name)
+		user, err := layout.DecodeUserID(name)
 		if err != nil {
 			if kalam.CodeOf(err) != kalam.CodeInvalidInput {
 				t.Errorf("DecodeUserID(%q) = %v", name, err)
 			}
 			return
 		}
-		if back := lake.EncodeUserID(user); back != name {
+		if back := layout.EncodeUserID(user); back != name {
 			t.Errorf("%q is read as %q, which is called %q", name, user, back)
 		}
 	})
@@ -152,18 +152,18 @@ func FuzzDecodeUserID(f *testing.F) {
 
 func TestCheckPath(t *testing.T) {
 	for _, p := range []string{"a", "a/b", "..a/b..", "a b", "é/ü", "a/...", strings.Repeat("a", 2048)} {
-		if err := lake.CheckPath(p); err != nil {
+		if err := layout.CheckPath(p); err != nil {
 			t.Errorf("CheckPath(%.40q) = %v", p, err)
 		}
 	}
 	for _, p := range []string{"", ".", "..", "/", "/a", "a/", "a//b", "a/../b", "../a", "./a", "a/.", "a/..", `a\b`, "c:", "a\x00", "a\x7f", "\n", strings.Repeat("a", 2049)} {
-		if err := lake.CheckPath(p); kalam.CodeOf(err) != kalam.CodeInvalidInput {
+		if err := layout.CheckPath(p); kalam.CodeOf(err) != kalam.CodeInvalidInput {
 			t.Errorf("CheckPath(%.40q) = %v, want InvalidInput", p, err)
 		}
 	}
 	inside := func(p string) bool {
 		joined := path.Join("root", p)
-		return lake.CheckPath(p) != nil || strings.HasPrefix(joined, "root/") && joined == "root/"+p
+		return layout.CheckPath(p) != nil || strings.HasPrefix(joined, "root/") && joined == "root/"+p
 	}
 	if err := quick.Check(inside, nil); err != nil {
 		t.Error(err)
@@ -184,21 +184,21 @@ func TestSegmentPath(t *testing.T) {
 		{shared, "ignored", "shared/app/notes/2026-01-31T13-30-00-42.parquet"},
 		{device, "nul", "users/_6eul/_61ux/_63om1/2026-01-31T13-30-00-42.parquet"},
 	} {
-		if got, err := lake.SegmentPath(c.t, c.user, at, 42); err != nil || got != c.want {
+		if got, err := layout.SegmentPath(c.t, c.user, at, 42); err != nil || got != c.want {
 			t.Errorf("SegmentPath(%s, %s) = %q, %v; want %q", c.t.ID, c.user, got, err, c.want)
 		}
 	}
 	stream := notes()
 	stream.Kind = kalam.KindStreamTable
-	_, err := lake.SegmentPath(stream, "alice", at, 1)
-	wantCode(t, "SegmentPath of a STREAM table", err, kalam.CodeInvalidOperation)
-	_, err = lake.SegmentPath(user, "", at, 1)
-	wantCode(t, "SegmentPath without user", err, kalam.CodeInternal)
+	_, err := layout.SegmentPath(stream, "alice", at, 1)
+	wantCode(t, "SegmentPath of a STREAM table", err, kalam.CodeInvalidOperation, "")
+	_, err = layout.SegmentPath(user, "", at, 1)
+	wantCode(t, "SegmentPath without user", err, kalam.CodeInternal, "")
 }
 
-func TestDraftName(t *testing.T) {
-	a, b := lake.DraftName("x/y.parquet"), lake.DraftName("x/y.parquet")
+func TestStagedName(t *testing.T) {
+	a, b := layout.StagedName("x/y.parquet"), layout.StagedName("x/y.parquet")
 	if a == b || path.Dir(a) != "x" || !strings.HasPrefix(a, "x/y.parquet.") || !strings.HasSuffix(a, ".tmp") {
-		t.Errorf("drafts %q and %q", a, b)
+		t.Errorf("staged names %q and %q", a, b)
 	}
 }
