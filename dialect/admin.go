@@ -97,7 +97,7 @@ func (p *parser) show() (Statement, error) {
 		t, err := p.tableName()
 		return &ShowStats{Table: t}, err
 	}
-	return nil, p.unknown()
+	return p.showSetting()
 }
 
 // describe parses DESCRIBE and DESC of a table or a query.
@@ -106,6 +106,11 @@ func (p *parser) describe() (Statement, error) {
 		return p.query()
 	}
 	p.advance()
+	if t := p.peek(); p.is("PREPARED") && (t.Kind == sqltext.Word || t.Kind == sqltext.Quoted) && !p.nextIs("HISTORY") {
+		p.advance()
+		id, err := p.statementName()
+		return &DescribePrepared{Name: id}, err
+	}
 	p.accept("TABLE")
 	st := &Describe{}
 	var err error

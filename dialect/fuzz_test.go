@@ -254,7 +254,7 @@ func TestTokenSoup(t *testing.T) {
 		"", "SELECT ", "SELECT a ? ", "INSERT INTO t VALUES (", "INSERT INTO t SELECT ", "INSERT INTO t VALUES (1) ",
 		"UPDATE t SET a = ", "DELETE FROM t WHERE ",
 		"DELETE FROM ns.t WHERE id = 1 ", "DELETE FROM t RETURNING ", "CREATE TABLE t (",
-		"SUBSCRIBE TO t ", "EXECUTE AS USER a (",
+		"SUBSCRIBE TO t ", "EXECUTE AS USER a (", "EXECUTE q(", "PREPARE q(", "SET a = ", "RESET ",
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		text := prefix.Draw(t, "prefix") + strings.Join(rapid.SliceOfN(token, 0, 12).Draw(t, "tokens"), "")

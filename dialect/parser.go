@@ -55,6 +55,8 @@ func ParamCount(st Statement) int {
 		return st.Params
 	case *SubscribeTo:
 		return st.Params
+	case *Execute:
+		return st.Params
 	}
 	return 0
 }

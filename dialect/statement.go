@@ -38,12 +38,20 @@ func (p *parser) statement() (Statement, error) {
 		return p.describe()
 	case "EXPLAIN":
 		return p.explain()
-	case "USE", "SET":
+	case "USE":
 		return p.use()
+	case "SET":
+		return p.set()
+	case "RESET":
+		return p.reset()
+	case "PREPARE":
+		return p.prepare()
+	case "DEALLOCATE":
+		return p.deallocate()
 	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT":
 		return p.transaction()
 	case "EXECUTE":
-		return p.executeAs()
+		return p.execute()
 	case "SUBSCRIBE":
 		return p.subscribe()
 	case "STORAGE":
@@ -162,9 +170,6 @@ func (p *parser) explain() (Statement, error) {
 // use parses USE [NAMESPACE] ns and SET NAMESPACE [=|TO] ns.
 func (p *parser) use() (Statement, error) {
 	set := p.is("SET")
-	if set && !p.nextIs("NAMESPACE") {
-		return nil, p.unknown()
-	}
 	p.advance()
 	if p.is("NAMESPACE") {
 		// USE namespace alone would name one called so, which cannot be: it is

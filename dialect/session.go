@@ -1,0 +1,223 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/sqltext"
+)
+
+// zoneSetting is the name of the setting that SET TIME ZONE means.
+const zoneSetting = "timezone"
+
+// set parses SET [SESSION] name {= | TO} {value {, value} | DEFAULT} and SET [SESSION] TIME ZONE value.
+func (p *parser) set() (Statement, error) {
+	if p.nextIs("NAMESPACE") {
+		return p.use()
+	}
+	if t := p.peek(); t.Kind != sqltext.Word && t.Kind != sqltext.Quoted {
+		return nil, p.unknown()
+	}
+	p.advance()
+	if p.is("LOCAL") && !p.peekAssigns() {
+		return nil, unsupported(p.tok.Pos, "SET LOCAL is not supported; SET in a transaction ends with its ROLLBACK")
+	}
+	if p.is("SESSION") && !p.peekAssigns() {
+		p.advance()
+	}
+	st := &SetSetting{}
+	var err error
+	if st.Name, err = p.settingName(); err != nil {
+		return nil, err
+	}
+	if st.Name.Name != zoneSetting || p.isOp("=") || p.is("TO") {
+		if !p.acceptOp("=") && !p.accept("TO") {
+			return nil, p.unexpected("'=' or TO")
+		}
+	}
+	st.ValuePos = p.tok.Pos
+	if p.accept("DEFAULT") || st.Name.Name == zoneSetting && p.accept("LOCAL") {
+		return st, nil
+	}
+	for {
+		value, err := p.settingValue()
+		if err != nil {
+			return nil, err
+		}
+		st.Values = append(st.Values, value)
+		if !p.acceptPunct(',') {
+			return st, nil
+		}
+	}
+}
+
+// peekAssigns reports whether the token after the current one is = or TO.
+func (p *parser) peekAssigns() bool {
+	t := p.peek()
+	return t.Kind == sqltext.Op && p.text(t) == "=" || p.nextIs("TO")
+}
+
+// settingName consumes the name of a setting; TIME ZONE is one.
+func (p *parser) settingName() (Ident, error) {
+	id := Ident{Name: zoneSetting, Pos: p.tok.Pos}
+	if p.accept("TIME", "ZONE") {
+		return id, nil
+	}
+	id, err := p.anyIdent("setting name")
+	return id, err
+}
+
+// settingValue consumes one value: a string, a word or a number.
+func (p *parser) settingValue() (string, error) {
+	x, ok, err := p.settingLiteral()
+	if err != nil || ok {
+		return x, err
+	}
+	return "", p.unexpected("a value")
+}
+
+func (p *parser) settingLiteral() (value string, ok bool, err error) {
+	sign := ""
+	if p.isOp("-") || p.isOp("+") {
+		sign = strings.TrimPrefix(p.text(p.tok), "+")
+		p.advance()
+		if p.tok.Kind != sqltext.Number {
+			return "", false, nil
+		}
+	}
+	text := p.text(p.tok)
+	switch {
+	case p.isString():
+		value, err = p.stringText()
+		return value, err == nil, err
+	case p.tok.Kind == sqltext.Quoted || p.tok.Kind == sqltext.Backtick:
+		text = sqltext.UnquoteIdent(text)
+	case p.tok.Kind == sqltext.Number:
+		text = sign + plainNumber(text)
+	case p.tok.Kind != sqltext.Word:
+		return "", false, nil
+	}
+	p.advance()
+	return text, true, nil
+}
+
+// showSetting parses SHOW ALL, SHOW TIME ZONE and SHOW name.
+func (p *parser) showSetting() (Statement, error) {
+	if p.accept("SHOW", "ALL") {
+		return &ShowSetting{All: true}, nil
+	}
+	l, t := p.lex, p.peek()
+	l.Next()
+	zone := p.nextIs("TIME")
+	if next := l.Next(); !zone && next.Kind != sqltext.EOF && !(next.Kind == sqltext.Punct && next.Ch == ';') ||
+		t.Kind != sqltext.Word && t.Kind != sqltext.Quoted {
+		return nil, p.unknown()
+	}
+	p.advance()
+	id, err := p.settingName()
+	return &ShowSetting{Name: id}, err
+}
+
+// reset parses RESET {ALL | TIME ZONE | name}.
+func (p *parser) reset() (Statement, error) {
+	p.advance()
+	if p.accept("ALL") {
+		return &ResetSetting{All: true}, nil
+	}
+	id, err := p.settingName()
+	return &ResetSetting{Name: id}, err
+}
+
+// prepare parses PREPARE name [(type, ...)] AS statement. The statement is left as text: it is read when it is
+// prepared.
+func (p *parser) prepare() (Statement, error) {
+	p.advance()
+	st := &Prepare{}
+	var err error
+	if st.Name, err = p.statementName(); err != nil {
+		return nil, err
+	}
+	if p.acceptPunct('(') {
+		if st.Types, err = p.typeList(); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.expect("AS"); err != nil {
+		return nil, err
+	}
+	st.Offset = p.tok.Pos
+	for p.tok.Kind != sqltext.EOF && !p.isPunct(';') {
+		if p.tok.Kind == sqltext.Invalid {
+			return nil, p.lexical()
+		}
+		p.advance()
+	}
+	if p.prev.End <= st.Offset {
+		return nil, p.unexpected("a statement")
+	}
+	st.Inner = p.lex.Src[st.Offset:p.prev.End]
+	return st, nil
+}
+
+// typeList consumes type {, type} ).
+func (p *parser) typeList() (types []kalam.DataType, err error) {
+	for {
+		t, _, err := p.dataType("")
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, t)
+		if !p.acceptPunct(',') {
+			return types, p.expectPunct(')')
+		}
+	}
+}
+
+// statementName consumes the name of a prepared statement.
+func (p *parser) statementName() (Ident, error) { return p.ident("statement name") }
+
+// execute parses EXECUTE name [(value, ...)] and EXECUTE AS USER.
+func (p *parser) execute() (Statement, error) {
+	if t := p.peek(); p.nextIs("AS") || t.Kind == sqltext.EOF {
+		return p.executeAs()
+	}
+	p.advance()
+	st := &Execute{}
+	var err error
+	if st.Name, err = p.statementName(); err != nil {
+		return nil, err
+	}
+	if !p.acceptPunct('(') {
+		return st, nil
+	}
+	for !p.isPunct(')') || len(st.Args) > 0 {
+		x, err := p.expr(atComma)
+		if err != nil {
+			return nil, err
+		}
+		st.Args = append(st.Args, x)
+		if !p.acceptPunct(',') {
+			break
+		}
+	}
+	if err := p.expectPunct(')'); err != nil {
+		return nil, err
+	}
+	st.Params, err = p.placeholders()
+	return st, err
+}
+
+func atComma(p *parser) bool { return p.isPunct(',') }
+
+// deallocate parses DEALLOCATE [PREPARE] {name | ALL}.
+func (p *parser) deallocate() (Statement, error) {
+	p.advance()
+	if p.is("PREPARE") && p.peek().Kind != sqltext.EOF && p.peek().Ch != ';' {
+		p.advance()
+	}
+	if p.accept("ALL") {
+		return &Deallocate{All: true}, nil
+	}
+	id, err := p.statementName()
+	return &Deallocate{Name: id}, err
+}
