@@ -81,7 +81,7 @@ func TestUnsupportedStatements(t *testing.T) {
 		"MERGE INTO t USING u": "MERGE", "VACUUM": "VACUUM", "PRAGMA x": "PRAGMA",
 		"COPY t TO 'x'": "COPY", "ATTACH 'x'": "ATTACH",
 		"INSTALL httpfs": "INSTALL", "LOAD x": "LOAD", "CALL f()": "CALL",
-		"EXECUTE": "EXECUTE",
+		"EXECUTE":                   "EXECUTE",
 		"CREATE VIEW v AS SELECT 1": "CREATE VIEW", "CREATE OR REPLACE TABLE t (a INT)": "CREATE OR REPLACE TABLE",
 		"CREATE TEMP TABLE t (a INT)": "CREATE TEMP",
 		"CREATE TOPIC t":              "CREATE TOPIC", "CREATE INDEX i ON t (a)": "CREATE INDEX", "CREATE": "CREATE",

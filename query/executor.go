@@ -21,8 +21,8 @@ type Executor interface {
 	Write(ctx context.Context, user kalam.UserID, tree string) (sql string, err error)
 	// Rewrite returns the text of a tree and the tree of that text.
 	Rewrite(ctx context.Context, user kalam.UserID, tree string) (sql, again string, err error)
-	// ParamTypes returns the types of the placeholders of a text, $1 first.
-	ParamTypes(ctx context.Context, user kalam.UserID, sql string) ([]ParamType, error)
+	// Describe prepares a text and returns what it takes and gives.
+	Describe(ctx context.Context, user kalam.UserID, sql string) (Description, error)
 	// Run starts a statement. The caller closes the Result.
 	Run(ctx context.Context, st *Statement) (Result, error)
 	// Explain returns DuckDB's plan of a statement, which runs with analyze.
@@ -45,6 +45,7 @@ type Statement struct {
 	// stay prepared; 0: it holds values of one run, after which nothing of it stays.
 	ID     uint64
 	SQL    string
+	Zone   string  // Of DATETIME, "" for UTC.
 	Params []Param // Of $1, $2, ...
 	Inputs []Input // What the functions of ours in the text read, by their number.
 }
@@ -63,6 +64,12 @@ type Input struct {
 	Scan    bool // The text reads Batches, if only to find none.
 	Batches []Batch
 	Dead    []*roaring.Bitmap // Of each file, nil for none; nil when the text asks for none.
+}
+
+// Description is what a text takes and gives.
+type Description struct {
+	Params  []ParamType // $1 first.
+	Columns []Column    // Of no type as long as a placeholder has none that decides it.
 }
 
 // ParamType is the type of a placeholder.

@@ -10,7 +10,8 @@ import (
 type checker struct {
 	sql    string
 	prefix string // Of generated table names; unguessable.
-	err    error  // The first refusal. Walking goes on as a no-op.
+	set    Settings
+	err    error // The first refusal. Walking goes on as a no-op.
 
 	nodes, depth int
 	tables       []*tableUse

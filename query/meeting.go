@@ -16,7 +16,7 @@ import (
 // settle turns a composed text into a variant: the operands get the types of what
 // they meet, and the placeholders new numbers, without gaps.
 func (a *analysed) settle(text string, types []kalam.DataType, files []fileArg) (*variant, error) {
-	v := &variant{}
+	v := &variant{set: a.set}
 	numbers := map[int]int{}
 	var err error
 	v.sql = replacePlaceholders(text, func(n int) string {
@@ -55,7 +55,7 @@ func (a *analysed) slotOf(n int, types []kalam.DataType, files []fileArg) (s slo
 	if isBoundless(types[o.meet], o.value) {
 		return slot{}, o.text, nil
 	}
-	val, ok, err := datatype.Operand(types[o.meet], o.value)
+	val, ok, err := a.set.operand(types[o.meet], o.value)
 	if err != nil {
 		return slot{}, "NULL", at(err, o.pos)
 	}
@@ -84,11 +84,11 @@ func messageOf(err error) string {
 }
 
 // valueOf returns the value of the slot's parameter.
-func (s *slot) valueOf(v kalam.Value) (kalam.Value, error) {
+func (s *slot) valueOf(v kalam.Value, set *Settings) (kalam.Value, error) {
 	if isBoundless(s.typ, v) {
 		return v, nil
 	}
-	out, _, err := datatype.Operand(s.typ, v)
+	out, _, err := set.operand(s.typ, v)
 	if err != nil && s.try {
 		return kalam.Null(), nil
 	}
@@ -186,7 +186,7 @@ func (e *Engine) askTypes(
 			if meet = a.operands[i-len(a.args)].meet; f.known[meet] {
 				return nullOf(f.types[meet])
 			}
-		case i >= 0 && a.args[i] == argNow:
+		case i >= 0 && (a.args[i] == argNow || a.args[i] == argLocal):
 			return nullOf(kalam.TypeOf(kalam.KindTimestamp))
 		case i >= 0:
 			return nullOf(kalam.TypeOf(kalam.KindText))
@@ -199,7 +199,8 @@ func (e *Engine) askTypes(
 		}
 		return "$" + strconv.Itoa(numbers[meet])
 	})
-	types, err := e.executor.ParamTypes(ctx, user, text)
+	found, err := e.executor.Describe(ctx, user, text)
+	types := found.Params
 	var de *DuckError
 	if errors.As(err, &de) {
 		return true, nil // The statement itself fails in the same way, and says why.

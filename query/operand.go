@@ -322,7 +322,12 @@ func (c *checker) castOperand(n node) {
 		c.replaceOperand(x, m)
 		return
 	}
-	v, ok, err := readCast(t, operandOf(x))
+	o := operandOf(x)
+	v, ok := datatype.InZone(c.set.Zone, t, o.value)
+	var err error
+	if !ok {
+		v, ok, err = readCast(t, o)
+	}
 	switch {
 	case err != nil && try:
 		n["child"] = nullConst()

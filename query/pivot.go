@@ -173,7 +173,7 @@ func (e *Engine) filled(ctx context.Context, user kalam.UserID, plan *Plan, tree
 	}
 	of := plan.analysed
 	a := &analysed{
-		sql: of.sql, prefix: of.prefix, tables: of.tables, params: of.params, args: of.args, operands: of.operands,
+		sql: of.sql, set: of.set, prefix: of.prefix, tables: of.tables, params: of.params, args: of.args, operands: of.operands,
 		meetings: of.meetings, names: of.names, system: of.system, rows: of.rows, variants: map[string]*variant{},
 	}
 	if a.whole, err = e.parserOf(user).templateOf(ctx, tree, ctes); err != nil {

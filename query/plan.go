@@ -49,6 +49,7 @@ func (p *Plan) Params() int { return p.params }
 // analysed is a checked and rewritten query.
 type analysed struct {
 	sql    string
+	set    Settings
 	prefix string
 	tables []TableRef // Positions are in sql.
 	params int
@@ -104,17 +105,12 @@ const maxCachedSQL = 16 << 10
 // The error has CodeInvalidSQL, CodeUnsupported, CodeTooLarge or CodeEmptySQL,
 // with the position when it is known.
 func (e *Engine) Analyse(ctx context.Context, user kalam.UserID, sql string) (*Plan, error) {
-	return e.analyseAs(ctx, user, sql, "")
+	return e.AnalyseWith(ctx, user, sql, Settings{})
 }
 
-// AnalyseInner is Analyse for a query whose rows another statement takes, such as
-// INSERT: * has no system columns there.
-func (e *Engine) AnalyseInner(ctx context.Context, user kalam.UserID, sql string) (*Plan, error) {
-	return e.analyseAs(ctx, user, sql, "inner\x00")
-}
-
-// analyseAs keeps plans of one text apart by kind, "" for a statement of its own.
-func (e *Engine) analyseAs(ctx context.Context, user kalam.UserID, sql, kind string) (*Plan, error) {
+// AnalyseWith is Analyse under settings.
+func (e *Engine) AnalyseWith(ctx context.Context, user kalam.UserID, sql string, set Settings) (*Plan, error) {
+	kind := set.key()
 	exact := kind + sql
 	if p, ok := e.plans.exact.Get(exact); ok {
 		e.plans.count.hits.Add(1)
@@ -132,7 +128,7 @@ func (e *Engine) analyseAs(ctx context.Context, user kalam.UserID, sql, kind str
 	if err := e.open(ctx); err != nil {
 		return nil, err
 	}
-	a, err := e.parserOf(user).analyse(ctx, sql, kind != "")
+	a, err := e.parserOf(user).analyse(ctx, sql, set)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +157,7 @@ func planOf(a *analysed, sql string) *Plan {
 }
 
 // analyse checks and rewrites a query.
-func (p *parser) analyse(ctx context.Context, sql string, inner bool) (*analysed, error) {
+func (p *parser) analyse(ctx context.Context, sql string, set Settings) (*analysed, error) {
 	if err := checkPlaceholders(sql); err != nil {
 		return nil, err
 	}
@@ -169,16 +165,18 @@ func (p *parser) analyse(ctx context.Context, sql string, inner bool) (*analysed
 	if err != nil {
 		return nil, err
 	}
+	set.orderNulls(q)
 	c := newChecker(sql, p.prefix)
+	c.set = set
 	c.query(q)
-	a := &analysed{sql: sql, prefix: p.prefix, params: c.checkParams(), variants: map[string]*variant{}}
+	a := &analysed{sql: sql, set: set, prefix: p.prefix, params: c.checkParams(), variants: map[string]*variant{}}
 	if c.err != nil {
 		return nil, c.err
 	}
 	if err := p.keepNames(ctx, c); err != nil {
 		return nil, err
 	}
-	if !inner {
+	if !set.Inner {
 		c.showSystem(q)
 	}
 	if a.args = c.finish(q, a.params+1); c.err != nil {

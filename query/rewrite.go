@@ -15,6 +15,7 @@ const (
 	argUser                     // Args.User as text.
 	argRole                     // Args.Role as text.
 	argNamespace                // Args.Namespace as text.
+	argLocal                    // Args.Now as the TIMESTAMP that clocks show in the zone of the settings.
 )
 
 // ownKind is the field of a placeholder of ours that holds its argKind until it
@@ -192,9 +193,11 @@ func (c *checker) serverFunction(n node, name string, args []any) {
 	case "current_database", "current_catalog":
 		become(n, textConst(catalogName))
 	case "current_date", "today":
-		become(n, castTo("DATE", c.param(argNow)))
+		become(n, castTo("DATE", c.param(c.localNow())))
 	case "current_time", "localtime", "current_localtime", "get_current_time":
-		become(n, castTo("TIME", c.param(argNow)))
+		become(n, castTo("TIME", c.param(c.localNow())))
+	case "localtimestamp", "current_localtimestamp":
+		become(n, c.param(c.localNow()))
 	case "snowflake_id":
 		become(n, call("kalam_snowflake_id"))
 	case "uuid_v7":
@@ -204,6 +207,14 @@ func (c *checker) serverFunction(n node, name string, args []any) {
 	default:
 		become(n, c.param(argNow))
 	}
+}
+
+// localNow is what stands for the time that clocks show.
+func (c *checker) localNow() argKind {
+	if c.set.Zone == nil {
+		return argNow
+	}
+	return argLocal
 }
 
 // param returns a placeholder for a value of ours. finish gives it its number.

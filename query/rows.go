@@ -83,7 +83,7 @@ func (e *Engine) statement(ctx context.Context, plan *Plan, sources []Source, ar
 		return nil, err
 	}
 	shapes := make([]*shaped, len(sources))
-	st := &Statement{User: args.User, Inputs: make([]Input, len(sources))}
+	st := &Statement{User: args.User, Zone: plan.set.zoneName(), Inputs: make([]Input, len(sources))}
 	for i := range sources {
 		var err error
 		if shapes[i], err = shapeOf(&sources[i], e.schemas.get(sources[i].Schema)); err != nil {
@@ -113,9 +113,9 @@ func (v *variant) bind(shapes []*shaped, args *Args) ([]Param, error) {
 		case slot.files != nil:
 			out[i].Paths = shapes[slot.files.source].groups[slot.files.group].paths()
 		case slot.arg != nil:
-			out[i].Value = args.value(*slot.arg)
+			out[i].Value = args.value(*slot.arg, v.set.Zone)
 		default:
-			val, err := slot.valueOf(args.Params[slot.param-1])
+			val, err := slot.valueOf(args.Params[slot.param-1], &v.set)
 			if err != nil {
 				return nil, err
 			}
@@ -126,8 +126,11 @@ func (v *variant) bind(shapes []*shaped, args *Args) ([]Param, error) {
 }
 
 // value returns the value of an argument.
-func (args *Args) value(kind argKind) kalam.Value {
+func (args *Args) value(kind argKind, zone *time.Location) kalam.Value {
 	switch kind {
+	case argLocal:
+		_, offset := args.Now.In(zone).Zone()
+		return kalam.Integer(kalam.KindTimestamp, args.Now.Add(time.Duration(offset)*time.Second).UnixMicro())
 	case argUser:
 		return kalam.Text(string(args.User))
 	case argRole:

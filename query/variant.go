@@ -13,6 +13,7 @@ import (
 type variant struct {
 	id    uint64 // Distinguishes variants for the whole life of the process.
 	sql   string
+	set   Settings
 	slots []slot // What the placeholders stand for, $1 first.
 }
 

@@ -31,6 +31,7 @@ type Caller struct {
 	Principal kalam.Principal
 	Namespace kalam.NamespaceID // Of names that have none.
 	Now       time.Time         // Of the statement: NOW(), and what has expired.
+	Settings  query.Settings    // Of the texts; Inner is Open's to say.
 	Txn       *Transaction      // The open one, nil for none.
 
 	held    []kalam.TableNumber // Tables that are kept from removal until Release.

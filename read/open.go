@@ -51,11 +51,9 @@ func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o O
 }
 
 func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
-	analyse := c.Query.Analyse
-	if o.Inner {
-		analyse = c.Query.AnalyseInner
-	}
-	plan, err := analyse(ctx, c.Principal.User, sql)
+	set := c.Settings
+	set.Inner = o.Inner
+	plan, err := c.Query.AnalyseWith(ctx, c.Principal.User, sql, set)
 	if err != nil {
 		return nil, err
 	}

@@ -281,12 +281,12 @@ func (p *Pool) translate(
 	return out, nil
 }
 
-// ParamTypes implements query.Executor.
-func (p *Pool) ParamTypes(ctx context.Context, user kalam.UserID, sql string) (types []query.ParamType, err error) {
+// Describe implements query.Executor.
+func (p *Pool) Describe(ctx context.Context, user kalam.UserID, sql string) (d query.Description, err error) {
 	var b wire.Buffer
 	b.Text(sql)
-	err = p.ask(ctx, user, wire.Types, b.B, func(r *wire.Reader) { types = r.Types() })
-	return types, err
+	err = p.ask(ctx, user, wire.Describe, b.B, func(r *wire.Reader) { d = r.Description() })
+	return d, err
 }
 
 // Explain implements query.Executor.

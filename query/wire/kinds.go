@@ -4,7 +4,7 @@ package wire
 const (
 	Open      = 'O' // Options; answered by Ready.
 	Translate = 'P' // A Translation and a text; answered by Answer, texts.
-	Types     = 'T' // A text; answered by Answer, types.
+	Describe  = 'T' // A text; answered by Answer, a description.
 	Run       = 'Q' // A statement; answered by Rows and End.
 	Explain   = 'E' // Whether it runs, and a statement; answered by Answer, one text.
 	Copy      = 'C' // A copy; answered by Answer, a number.

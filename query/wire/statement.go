@@ -24,6 +24,7 @@ type Batch struct {
 func (b *Buffer) PutStatement(st *query.Statement, loaded [][]Batch, schemas Schemas) error {
 	b.Uint(st.ID)
 	b.Text(st.SQL)
+	b.Text(st.Zone)
 	b.putParams(st.Params)
 	b.Uint(uint64(len(st.Inputs)))
 	for i := range st.Inputs {
@@ -96,7 +97,7 @@ func (b *Buffer) putNumbers(list []uint32) {
 
 // Statement reads a statement. Its batches have no records yet.
 func (r *Reader) Statement(schemas Schemas) (*query.Statement, [][]Batch, error) {
-	st := &query.Statement{ID: r.Uint(), SQL: r.Text(), Params: r.params()}
+	st := &query.Statement{ID: r.Uint(), SQL: r.Text(), Zone: r.Text(), Params: r.params()}
 	st.Inputs = make([]query.Input, r.Count())
 	loaded := make([][]Batch, len(st.Inputs))
 	for i := range st.Inputs {
@@ -241,22 +242,31 @@ func (r *Reader) Report() Report {
 	return p
 }
 
-// PutTypes appends types of placeholders.
-func (b *Buffer) PutTypes(types []query.ParamType) {
-	b.Uint(uint64(len(types)))
-	for _, t := range types {
+// PutDescription appends what a text takes and gives.
+func (b *Buffer) PutDescription(d query.Description) {
+	b.Uint(uint64(len(d.Params)))
+	for _, t := range d.Params {
 		b.Type(t.Type)
 		b.Bool(t.Known)
 	}
+	b.Uint(uint64(len(d.Columns)))
+	for _, c := range d.Columns {
+		b.Text(c.Name)
+		b.Type(c.Type)
+	}
 }
 
-// Types reads types of placeholders.
-func (r *Reader) Types() []query.ParamType {
-	out := make([]query.ParamType, r.Count())
-	for i := range out {
-		out[i].Type, out[i].Known = r.Type(), r.Bool()
+// Description reads what a text takes and gives.
+func (r *Reader) Description() (d query.Description) {
+	d.Params = make([]query.ParamType, r.Count())
+	for i := range d.Params {
+		d.Params[i].Type, d.Params[i].Known = r.Type(), r.Bool()
 	}
-	return out
+	d.Columns = make([]query.Column, r.Count())
+	for i := range d.Columns {
+		d.Columns[i].Name, d.Columns[i].Type = r.Text(), r.Type()
+	}
+	return d
 }
 
 // Forms of errors.

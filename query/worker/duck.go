@@ -189,19 +189,28 @@ type result struct {
 func (r *result) describe() error {
 	n := mapping.ColumnCount(&r.res)
 	names, types := make([]string, n), make([]mapping.LogicalType, n)
-	r.types, r.exotic = make([]mapping.Type, n), make([]bool, n)
+	defer destroyTypes(types)
 	for i := range n {
 		names[i] = mapping.ColumnName(&r.res, i)
 		types[i] = mapping.ColumnLogicalType(&r.res, i)
+	}
+	r.opts = arrowmapping.ResultGetArrowOptions(&r.res)
+	return r.columns(names, types)
+}
+
+func destroyTypes(types []mapping.LogicalType) {
+	for i := range types {
+		mapping.DestroyLogicalType(&types[i])
+	}
+}
+
+// columns sets the columns of the result.
+func (r *result) columns(names []string, types []mapping.LogicalType) error {
+	r.types, r.exotic = make([]mapping.Type, len(types)), make([]bool, len(types))
+	for i := range types {
 		r.types[i] = mapping.GetTypeId(types[i])
 		r.exotic[i] = isExotic(types[i], maxNesting)
 	}
-	defer func() {
-		for i := range types {
-			mapping.DestroyLogicalType(&types[i])
-		}
-	}()
-	r.opts = arrowmapping.ResultGetArrowOptions(&r.res)
 	schema, ed := arrowmapping.NewArrowSchema(r.opts, types, names)
 	if err := errorOf(&ed); err != nil {
 		return err

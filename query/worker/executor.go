@@ -181,18 +181,18 @@ func (e *Executor) Rewrite(ctx context.Context, _ kalam.UserID, tree string) (sq
 	return texts[0], texts[1], nil
 }
 
-// ParamTypes implements query.Executor.
-func (e *Executor) ParamTypes(ctx context.Context, _ kalam.UserID, sql string) (types []query.ParamType, err error) {
+// Describe implements query.Executor.
+func (e *Executor) Describe(ctx context.Context, _ kalam.UserID, sql string) (d query.Description, err error) {
 	s, err := e.pool.get(ctx)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	err = e.compute(ctx, s, func() (err error) {
-		types, err = s.paramTypes(sql)
+		d, err = s.description(sql)
 		return err
 	})
 	e.pool.put(s, err)
-	return types, err
+	return d, err
 }
 
 // Explain implements query.Executor.

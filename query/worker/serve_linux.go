@@ -274,12 +274,12 @@ func (s *server) do(f process.Frame, r *wire.Reader) (process.Frame, error) {
 			return process.Frame{}, err
 		}
 		b.Texts(texts)
-	case wire.Types:
-		types, err := s.types(r.Text())
+	case wire.Describe:
+		described, err := s.describe(r.Text())
 		if err != nil {
 			return process.Frame{}, err
 		}
-		b.PutTypes(types)
+		b.PutDescription(described)
 	case wire.Explain:
 		analyze := r.Bool()
 		text, err := s.explain(r, analyze)
@@ -321,12 +321,12 @@ func (s *server) open(r *wire.Reader) (err error) {
 	return err
 }
 
-func (s *server) types(sql string) (types []query.ParamType, err error) {
+func (s *server) describe(sql string) (d query.Description, err error) {
 	err = s.session.call(s.ctx, func() (err error) {
-		types, err = s.session.paramTypes(sql)
+		d, err = s.session.description(sql)
 		return err
 	})
-	return types, err
+	return d, err
 }
 
 // statement reads a statement with its batches.

@@ -68,6 +68,7 @@ type session struct {
 	statements *simplelru.LRU[uint64, *prepared]
 	chunks     *chunkCache
 	schemas    *schemaCache
+	zone       string // That the connection has, "" for UTC.
 }
 
 // prepared is a statement that stays prepared.
@@ -130,8 +131,27 @@ func (s *session) start(of *query.Statement) (*cursor, error) {
 	return c, nil
 }
 
+// inZone gives the connection the zone of its next statement, "" for UTC.
+func (s *session) inZone(zone string) error {
+	if s.zone == zone {
+		return nil
+	}
+	name := zone
+	if name == "" {
+		name = "UTC"
+	}
+	if err := s.exec("SET SESSION TimeZone = " + query.QuoteText(name)); err != nil {
+		return err
+	}
+	s.zone = zone
+	return nil
+}
+
 // open exposes the inputs, prepares, binds and executes.
 func (c *cursor) open() error {
+	if err := c.session.inZone(c.of.Zone); err != nil {
+		return err
+	}
 	schemas, err := c.session.expose(c.of)
 	defer releaseAll(schemas)
 	if err != nil {
@@ -264,6 +284,9 @@ func (c *cursor) close() (fault error) {
 // explain returns the plan of a statement.
 func (s *session) explain(of *query.Statement, analyze bool) (string, error) {
 	defer s.hide()
+	if err := s.inZone(of.Zone); err != nil {
+		return "", err
+	}
 	schemas, err := s.expose(of)
 	defer releaseAll(schemas)
 	if err != nil {

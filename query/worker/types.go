@@ -1,22 +1,57 @@
 package worker
 
 import (
+	"github.com/duckdb/duckdb-go/v2/arrowmapping"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 )
 
-// paramTypes returns the types of the placeholders of a text.
-func (c *conn) paramTypes(sql string) ([]query.ParamType, error) {
+// description prepares a text and returns what it takes and gives.
+func (c *conn) description(sql string) (d query.Description, err error) {
 	st, err := c.prepare(sql)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	defer st.close()
-	out := make([]query.ParamType, mapping.NParams(st.p))
+	d.Params = make([]query.ParamType, mapping.NParams(st.p))
+	for i := range d.Params {
+		d.Params[i].Type, d.Params[i].Known = st.paramType(i + 1)
+	}
+	d.Columns, err = c.columns(st)
+	return d, err
+}
+
+// columns returns the columns of a statement's result, of the types that its rows will have; nil when the values of
+// placeholders decide them.
+func (c *conn) columns(st *statement) ([]query.Column, error) {
+	n := mapping.PreparedStatementColumnCount(st.p)
+	out := make([]query.Column, n)
+	names, types := make([]string, n), make([]mapping.LogicalType, n)
+	defer destroyTypes(types)
+	decided := true
+	for i := range n {
+		names[i] = mapping.PreparedStatementColumnName(st.p, i)
+		types[i] = mapping.PreparedStatementColumnLogicalType(st.p, i)
+		decided = decided && mapping.GetTypeId(types[i]) != mapping.TypeInvalid
+	}
+	if !decided { // DuckDB names no column then.
+		return nil, nil
+	}
+	r := &result{}
+	defer r.close()
+	arrowmapping.ConnectionGetArrowOptions(c.c, &r.opts)
+	if err := r.columns(names, types); err != nil {
+		return nil, err
+	}
+	fields := newOutput(r).schema.Fields()
 	for i := range out {
-		out[i].Type, out[i].Known = st.paramType(i + 1)
+		out[i] = query.Column{Name: names[i], Type: datatype.TypeOfArrow(fields[i])}
+		if r.exotic[i] {
+			out[i].Type = kalam.TypeOf(kalam.KindText) // See cursor.again.
+		}
 	}
 	return out, nil
 }
