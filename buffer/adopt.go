@@ -13,12 +13,12 @@ import (
 
 // AdoptedScope is the manifest of record of a scope that was rebuilt from its files.
 type AdoptedScope struct {
-	Scope    kalam.Scope
-	Manifest Manifest
-	Rows     []AdoptedRows // One per segment.
+	Scope  kalam.Scope
+	Record ScopeRecord
+	Rows   []AdoptedRows // One per segment.
 	// Counts are the values above which the counters of columns go on.
 	Counts map[kalam.ColumnID]int64
-	// Unavailable, when set, says why the scope has no manifest: its rows can be neither
+	// Unavailable, when set, says why the scope has no record: its rows can be neither
 	// read nor written until it is adopted again. The rest is ignored then.
 	Unavailable string
 }
@@ -29,7 +29,7 @@ type AdoptedRows struct {
 	Tombstones *roaring.Bitmap
 }
 
-// unavailableFormat is the format byte of a manifest that only says why there is none:
+// unavailableFormat is the format byte of a record that only says why there is none:
 //
 //	format, 1 byte | crc32c of the rest, 4 bytes LE | text
 const unavailableFormat = 0x02
@@ -40,20 +40,20 @@ const adoptBatch = 256
 // Adopt writes the manifests of record of scopes into a backend that no Store uses, and
 // makes sure that later seqs are above all of theirs and above last.
 func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq) error {
-	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceManifest, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
-		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
-			return fmt.Errorf("create partition %s: %w", p, err)
+	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceRecords, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
+		if err := b.CreateKeyspace(ctx, p); err != nil && !errors.Is(err, ErrKeyspaceExists) {
+			return fmt.Errorf("create keyspace %s: %w", p, err)
 		}
 	}
 	w := adoptWriter{backend: b, limits: b.MaxBatch()}
 	for i := range scopes {
 		sc := &scopes[i]
-		last = max(last, sc.Manifest.Watermark)
+		last = max(last, sc.Record.Watermark)
 		value, err := sc.encode()
 		if err != nil {
 			return err
 		}
-		if err := w.add(ctx, Op{Partition: rowlog.KeyspaceManifest, Key: rowlog.ScopePrefix(sc.Scope), Value: value}); err != nil {
+		if err := w.add(ctx, Op{Keyspace: rowlog.KeyspaceRecords, Key: rowlog.ScopePrefix(sc.Scope), Value: value}); err != nil {
 			return err
 		}
 		for column, n := range sc.Counts {
@@ -92,7 +92,7 @@ func (w *adoptWriter) flush(ctx context.Context) error {
 		return nil
 	}
 	if err := w.backend.Apply(ctx, w.ops); err != nil {
-		return fmt.Errorf("write manifests: %w", err)
+		return fmt.Errorf("write manifests of record: %w", err)
 	}
 	w.ops, w.size = nil, 0
 	return nil
@@ -102,10 +102,10 @@ func (sc *AdoptedScope) encode() ([]byte, error) {
 	if sc.Unavailable != "" {
 		return rowlog.Seal(unavailableFormat, []byte(sc.Unavailable)), nil
 	}
-	l := &lakeState{Manifest: sc.Manifest, vectors: make([]vectors, len(sc.Manifest.Segments))}
+	l := &lakeState{ScopeRecord: sc.Record, vectors: make([]vectors, len(sc.Record.Segments))}
 	for i := range l.Segments {
 		l.last = max(l.last, l.Segments[i].ID)
 		l.vectors[i] = vectors{sc.Rows[i].Dead, sc.Rows[i].Tombstones}
 	}
-	return encodeManifest(l)
+	return encodeRecord(l)
 }

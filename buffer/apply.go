@@ -223,7 +223,7 @@ func (w *write) stage(c *committer) error {
 		hash := memtable.HashKey(w.muts[i].Key)
 		add, superseded, err := w.check(i, mem, w.marks[n], hash)
 		if err != nil {
-			w.unstage()
+			w.rollback()
 			return err
 		}
 		if !add {
@@ -293,15 +293,15 @@ func (w *write) tableOf(n int) *kalam.Table {
 	return w.muts[0].Table
 }
 
-// unstage takes back what stage added.
-func (w *write) unstage() {
+// rollback takes back what stage added.
+func (w *write) rollback() {
 	for n, sc := range w.scopes {
 		sc.mem.Undo(w.marks[n])
 	}
 }
 
 // show makes the versions visible. The caller holds Store.visibility.
-func (w *write) show() {
+func (w *write) publish() {
 	for _, sc := range w.scopes {
 		sc.mem.Publish()
 	}

@@ -10,26 +10,26 @@ import (
 
 // Errors of a Backend, for errors.Is.
 var (
-	ErrPartitionNotFound = errors.New("partition not found")
-	ErrPartitionExists   = errors.New("partition exists")
-	ErrInvalidPartition  = errors.New("invalid partition name")
-	ErrKeyNotFound       = errors.New("key not found")
-	ErrBatchFailed       = errors.New("batch failed")
-	ErrNotSupported      = errors.New("not supported")
+	ErrKeyspaceNotFound = errors.New("keyspace not found")
+	ErrKeyspaceExists   = errors.New("keyspace exists")
+	ErrInvalidKeyspace  = errors.New("invalid keyspace name")
+	ErrKeyNotFound      = errors.New("key not found")
+	ErrBatchFailed      = errors.New("batch failed")
+	ErrNotSupported     = errors.New("not supported")
 )
 
 // DamageError reports a stored value that cannot be read back. Its code is
 // kalam.CodeCorrupt.
 type DamageError struct {
-	Partition string
-	Key       []byte
-	err       *kalam.Error
+	Keyspace string
+	Key      []byte
+	err      *kalam.Error
 }
 
 // NewDamageError returns the error of a damaged value; cause says what is wrong.
-func NewDamageError(partition string, key []byte, cause error) *DamageError {
-	return &DamageError{Partition: partition, Key: key,
-		err: kalam.Wrap(kalam.CodeCorrupt, cause, "a record of partition %s is damaged", partition)}
+func NewDamageError(keyspace string, key []byte, cause error) *DamageError {
+	return &DamageError{Keyspace: keyspace, Key: key,
+		err: kalam.Wrap(kalam.CodeCorrupt, cause, "a record of keyspace %s is damaged", keyspace)}
 }
 
 // Error says what is damaged.
@@ -40,10 +40,10 @@ func (e *DamageError) Unwrap() error { return e.err }
 
 // Op is one write of a batch.
 type Op struct {
-	Partition string
-	Key       []byte
-	Value     []byte // Ignored by a delete.
-	Delete    bool
+	Keyspace string
+	Key      []byte
+	Value    []byte // Ignored by a delete.
+	Delete   bool
 	// Bulk marks data that users add. A Backend may keep a reserve of its disk
 	// from batches with such an op, so that what gives back space can be written.
 	Bulk bool
@@ -88,16 +88,16 @@ func (l Limits) Check(ops []Op) error {
 type Reader interface {
 	// Get returns the value of a key, or ErrKeyNotFound. The value is the
 	// caller's.
-	Get(ctx context.Context, partition string, key []byte) ([]byte, error)
+	Get(ctx context.Context, keyspace string, key []byte) ([]byte, error)
 	// Scan calls f for every key in [start, end) in byte order; a nil end is
 	// open. key and value are valid during the call only. f may read from the
 	// same backend, but not write. An error of f ends the scan and is returned. A
 	// value that cannot be read ends it with a *DamageError; a scan that starts
 	// behind its key passes it over.
-	Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error
+	Scan(ctx context.Context, keyspace string, start, end []byte, f func(key, value []byte) error) error
 }
 
-// Backend stores bytes durably, in named partitions. It is the seam at which
+// Backend stores bytes durably, in named keyspaces. It is the seam at which
 // another store, or a replicated one, takes Badger's place: Apply is the only
 // way to write rows. Implementations are safe for concurrent use and pass the
 // suite of package buffertest.
@@ -111,30 +111,30 @@ type Backend interface {
 	// written: the batch may be there after a restart, but then as a whole.
 	Apply(ctx context.Context, ops []Op) error
 	// Keys is Scan without the values, which it does not read.
-	Keys(ctx context.Context, partition string, start, end []byte, f func(key []byte) error) error
+	Keys(ctx context.Context, keyspace string, start, end []byte, f func(key []byte) error) error
 	// MaxBatch returns the limits of a batch. They do not change.
 	MaxBatch() Limits
 
-	// CreatePartition makes a partition, or returns ErrPartitionExists. A name is
+	// CreateKeyspace makes a keyspace, or returns ErrKeyspaceExists. A name is
 	// 1 to 64 of [A-Za-z0-9_]; those of the system begin with "sys_".
-	CreatePartition(ctx context.Context, name string) error
-	// Partitions returns the names in their order.
-	Partitions(ctx context.Context) ([]string, error)
-	// DropPartition removes a partition and all its keys.
-	DropPartition(ctx context.Context, name string) error
+	CreateKeyspace(ctx context.Context, name string) error
+	// Keyspaces returns the names in their order.
+	Keyspaces(ctx context.Context) ([]string, error)
+	// DropKeyspace removes a keyspace and all its keys.
+	DropKeyspace(ctx context.Context, name string) error
 	// Close makes everything durable and ends the use of the store.
 	Close() error
 }
 
-// CheckPartition returns ErrInvalidPartition unless name can name a partition.
-func CheckPartition(name string) error {
+// CheckKeyspace returns ErrInvalidKeyspace unless name can name a keyspace.
+func CheckKeyspace(name string) error {
 	if len(name) == 0 || len(name) > 64 {
-		return fmt.Errorf("%w: %d bytes long (1 to 64)", ErrInvalidPartition, len(name))
+		return fmt.Errorf("%w: %d bytes long (1 to 64)", ErrInvalidKeyspace, len(name))
 	}
 	for i := 0; i < len(name); i++ {
 		c := name[i]
 		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
-			return fmt.Errorf("%w: %q may only hold letters, digits and '_'", ErrInvalidPartition, name)
+			return fmt.Errorf("%w: %q may only hold letters, digits and '_'", ErrInvalidKeyspace, name)
 		}
 	}
 	return nil

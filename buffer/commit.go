@@ -27,15 +27,15 @@ type work interface {
 	// versions where only the committer sees them, and puts its ops into c. After
 	// an error it must have changed nothing.
 	stage(c *committer) error
-	// unstage takes back stage when the batch was not written.
-	unstage()
+	// rollback takes back stage when the batch was not written.
+	rollback()
 	// show makes the staged work visible. Store.visibility is held.
-	show()
+	publish()
 	// settle does what follows, outside of every lock.
-	settle(c *committer)
+	afterCommit(c *committer)
 	// pinned returns the scopes whose memory is the truth while the backend may
 	// hold something else after a failure.
-	pinned() []*scope
+	touched() []*scope
 }
 
 // request is work in the queue.
@@ -120,14 +120,14 @@ type committer struct {
 	first   kalam.Seq  // Lowest seq of the group, 0 when it has none.
 	last    kalam.Seq  // Highest.
 	reserve bool       // The clock's present value must be made durable.
-	restore []Op       // Put back the manifests that the group replaces.
+	restore []Op       // Put back the records that the group replaces.
 	counted []*counter // That the group moves.
 	changes []kalam.Change
 
 	// repair takes back what a failed batch may have left in the backend. Nothing
 	// new is written before it, and the scopes it concerns stay in memory.
-	repair []Op
-	held   []*scope
+	repair   []Op
+	retained []*scope
 }
 
 // lead commits r, which is not queued, with what is, in the caller's goroutine,
@@ -282,7 +282,7 @@ func (c *committer) commit() {
 	s.visibility.Lock()
 	for _, r := range c.group {
 		if r.staged {
-			r.work.show()
+			r.work.publish()
 		}
 	}
 	s.visible = max(s.visible, c.last)
@@ -290,7 +290,7 @@ func (c *committer) commit() {
 	c.changes = c.changes[:0]
 	for _, r := range c.group {
 		if r.staged {
-			r.work.settle(c)
+			r.work.afterCommit(c)
 		}
 	}
 	if len(c.changes) > 0 {
@@ -304,7 +304,7 @@ func (c *committer) put(op Op) { c.ops = append(c.ops, op) }
 
 // putBlock adds a block of the row log to the group's batch.
 func (c *committer) putBlock(b rowlog.Block) {
-	c.put(Op{Partition: rowlog.KeyspaceRows, Key: b.Key, Value: b.Value, Bulk: true})
+	c.put(Op{Keyspace: rowlog.KeyspaceRows, Key: b.Key, Value: b.Value, Bulk: true})
 }
 
 // intentKey returns the key of the intent of the group.
@@ -366,10 +366,10 @@ func (c *committer) fail(err error) {
 	for i := len(c.group) - 1; i >= 0; i-- {
 		r := c.group[i]
 		if r.staged {
-			r.work.unstage()
-			for _, sc := range r.work.pinned() {
-				c.store.hold(sc)
-				c.held = append(c.held, sc)
+			r.work.rollback()
+			for _, sc := range r.work.touched() {
+				c.store.retain(sc)
+				c.retained = append(c.retained, sc)
 			}
 		}
 		if !errors.Is(r.err, errRecheck) {
@@ -380,13 +380,13 @@ func (c *committer) fail(err error) {
 		c.store.log.Error("the backend refused a batch within its limits", "ops", len(c.ops), "error", err)
 	}
 	for _, op := range c.ops {
-		if op.Partition == rowlog.KeyspaceRows {
-			c.repair = append(c.repair, Op{Partition: rowlog.KeyspaceRows, Key: op.Key, Delete: true})
+		if op.Keyspace == rowlog.KeyspaceRows {
+			c.repair = append(c.repair, Op{Keyspace: rowlog.KeyspaceRows, Key: op.Key, Delete: true})
 		}
 	}
 	c.repair = append(c.repair, c.restore...)
 	if c.store.limits.Check(c.ops) != nil { // It went in pieces.
-		c.repair = append(c.repair, Op{Partition: rowlog.KeyspaceMeta, Key: c.intentKey(), Delete: true})
+		c.repair = append(c.repair, Op{Keyspace: rowlog.KeyspaceMeta, Key: c.intentKey(), Delete: true})
 	}
 }
 
@@ -403,10 +403,10 @@ func (c *committer) fix() error {
 		c.repair = c.repair[n:]
 	}
 	c.repair = nil
-	for _, sc := range c.held {
+	for _, sc := range c.retained {
 		c.store.release(sc)
 	}
-	c.held = nil
+	c.retained = nil
 	return nil
 }
 
@@ -430,11 +430,11 @@ func batchLen(l Limits, ops []Op) int {
 //nolint:contextcheck // As that of fix.
 func (c *committer) applyInPieces() error {
 	s := c.store
-	intent := Op{Partition: rowlog.KeyspaceMeta, Key: c.intentKey(), Value: []byte{}}
+	intent := Op{Keyspace: rowlog.KeyspaceMeta, Key: c.intentKey(), Value: []byte{}}
 	piece := []Op{intent}
 	rest := make([]Op, 0, len(c.ops))
 	for _, op := range c.ops {
-		if op.Partition == rowlog.KeyspaceMeta { // The clock must not be behind the rows.
+		if op.Keyspace == rowlog.KeyspaceMeta { // The clock must not be behind the rows.
 			piece = append(piece, op)
 		} else {
 			rest = append(rest, op)
@@ -462,13 +462,13 @@ func (c *committer) applyInPieces() error {
 type reservation struct{}
 
 func (reservation) stage(c *committer) error { c.reserve = true; return nil }
-func (reservation) unstage()                 {}
-func (reservation) show()                    {}
-func (reservation) settle(*committer)        {}
-func (reservation) pinned() []*scope         { return nil }
+func (reservation) rollback()                {}
+func (reservation) publish()                 {}
+func (reservation) afterCommit(*committer)   {}
+func (reservation) touched() []*scope        { return nil }
 
 // settle counts the write and collects its changes.
-func (w *write) settle(c *committer) {
+func (w *write) afterCommit(c *committer) {
 	s := c.store
 	s.counters.commits.Add(1)
 	for n, sc := range w.scopes {
@@ -482,11 +482,11 @@ func (w *write) settle(c *committer) {
 		}
 		added := int64(mem.Len() - w.marks[n])
 		s.counters.rows.Add(added)
-		s.tally.add(sc.id, added, bytes, mem.At(w.marks[n]).Seq)
+		s.stats.add(sc.id, added, bytes, mem.At(w.marks[n]).Seq)
 	}
 	if s.opts.Publish != nil {
 		c.changes = w.changes(c.changes, s.opts.Interested)
 	}
 }
 
-func (w *write) pinned() []*scope { return w.scopes }
+func (w *write) touched() []*scope { return w.scopes }

@@ -38,7 +38,7 @@ type gated struct {
 
 func (g *gated) Apply(ctx context.Context, ops []buffer.Op) error {
 	for i := range ops {
-		if ops[i].Partition == "sys_rows" {
+		if ops[i].Keyspace == "sys_rows" {
 			g.gate.entered <- struct{}{}
 			<-g.gate.opened
 			break

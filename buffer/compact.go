@@ -32,7 +32,7 @@ type CompactCommit struct {
 	Old     []CompactedSegment // In commit order, none left out between them.
 	Segment *kalam.Segment     // Its ID is assigned by the commit; nil when no row is left.
 	// Forgotten is the highest seq of the removed tombstones, 0 for none. It is in
-	// Manifest.Forgotten by the same commit.
+	// ScopeRecord.Forgotten by the same commit.
 	Forgotten kalam.Seq
 	// Unread is called once after the commit, when no snapshot and no lookup can
 	// read the old segments any more: their files may go. It must be quick. nil is
@@ -53,7 +53,7 @@ func (s *Store) CommitCompaction(ctx context.Context, cc CompactCommit) (kalam.S
 	defer s.release(sc)
 	sc.flushing.Lock()
 	defer sc.flushing.Unlock()
-	x, err := s.newExchange(sc, &cc)
+	x, err := s.newCompactionEdit(sc, &cc)
 	if err != nil {
 		return kalam.Segment{}, refused(err)
 	}
@@ -66,36 +66,36 @@ func (s *Store) CommitCompaction(ctx context.Context, cc CompactCommit) (kalam.S
 	if cc.Segment == nil {
 		return kalam.Segment{}, nil
 	}
-	return x.to.Segments[x.at], nil
+	return x.after.Segments[x.at], nil
 }
 
 func refused(err error) error { return fmt.Errorf("%w: %w", ErrRefused, err) }
 
-// exchange replaces segments of a scope. Like an advance it is prepared by its
+// compactionEdit replaces segments of a scope. Like a flush edit it is prepared by its
 // own goroutine and committed by the committer.
-type exchange struct {
+type compactionEdit struct {
 	store  *Store
 	scope  *scope
 	mem    *memtable.Memtable
-	from   *lakeState
-	to     *lakeState // Its vectors are the exchange's own.
+	before *lakeState
+	after  *lakeState // Its vectors are the edit's own.
 	at     int        // Index of the first old segment, and of the new one.
-	parts  []exchanged
+	parts  []compactedPart
 	dead   *roaring.Bitmap // Of the new segment.
 	seen   int             // Superseded rows of mem that dead holds.
 	staged bool
 	unread func()
 }
 
-// exchanged is an old segment and where its rows begin in the new one.
-type exchanged struct {
+// compactedPart is an old segment and where its rows begin in the new one.
+type compactedPart struct {
 	CompactedSegment
 	offset uint32
 }
 
 // row returns the position in the new segment of a row of the old one; false
 // when it was removed.
-func (p *exchanged) row(old uint32) (uint32, bool) {
+func (p *compactedPart) row(old uint32) (uint32, bool) {
 	if p.Removed == nil {
 		return p.offset + old, true
 	}
@@ -105,12 +105,12 @@ func (p *exchanged) row(old uint32) (uint32, bool) {
 	return p.offset + old - uint32(p.Removed.Rank(old)), true
 }
 
-// newExchange prepares the commit for a pinned scope. The caller holds
+// newCompactionEdit prepares the commit for a pinned scope. The caller holds
 // scope.flushing, so that the scope's lake and memtable stay.
-func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
-	x := &exchange{store: s, scope: sc, dead: roaring.New(), unread: cc.Unread}
+func (s *Store) newCompactionEdit(sc *scope, cc *CompactCommit) (*compactionEdit, error) {
+	x := &compactionEdit{store: s, scope: sc, dead: roaring.New(), unread: cc.Unread}
 	s.visibility.RLock()
-	x.from, x.mem = sc.lake, sc.mem
+	x.before, x.mem = sc.lake, sc.mem
 	sh := sc.mem.Published
 	s.visibility.RUnlock()
 	if err := x.find(cc); err != nil {
@@ -121,35 +121,35 @@ func (s *Store) newExchange(sc *scope, cc *CompactCommit) (*exchange, error) {
 		return nil, err
 	}
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
-	x.to = &lakeState{last: x.from.last}
-	x.to.Manifest = Manifest{Version: x.from.Version + 1, Watermark: x.from.Watermark,
-		CreatedAt: x.from.CreatedAt, UpdatedAt: now}
-	x.to.FlushedAt, x.to.Forgotten = x.from.lastFlush(), max(x.from.Forgotten, cc.Forgotten)
-	x.to.Segments = append([]kalam.Segment(nil), x.from.Segments[:x.at]...)
-	x.to.vectors = append([]vectors(nil), x.from.vectors[:x.at]...)
+	x.after = &lakeState{last: x.before.last}
+	x.after.ScopeRecord = ScopeRecord{Version: x.before.Version + 1, Watermark: x.before.Watermark,
+		CreatedAt: x.before.CreatedAt, UpdatedAt: now}
+	x.after.FlushedAt, x.after.Forgotten = x.before.lastFlush(), max(x.before.Forgotten, cc.Forgotten)
+	x.after.Segments = append([]kalam.Segment(nil), x.before.Segments[:x.at]...)
+	x.after.vectors = append([]vectors(nil), x.before.vectors[:x.at]...)
 	if cc.Segment != nil {
-		x.to.last++
+		x.after.last++
 		seg := *cc.Segment
-		seg.ID, seg.User = x.to.last, x.scope.id.User
-		x.to.Segments = append(x.to.Segments, seg)
-		x.to.vectors = append(x.to.vectors, vectors{tombstones: tombstones})
+		seg.ID, seg.User = x.after.last, x.scope.id.User
+		x.after.Segments = append(x.after.Segments, seg)
+		x.after.vectors = append(x.after.vectors, vectors{tombstones: tombstones})
 	}
 	after := x.at + len(cc.Old)
-	x.to.Segments = append(x.to.Segments, x.from.Segments[after:]...)
-	x.to.vectors = append(x.to.vectors, x.from.vectors[after:]...)
+	x.after.Segments = append(x.after.Segments, x.before.Segments[after:]...)
+	x.after.vectors = append(x.after.vectors, x.before.vectors[after:]...)
 	x.take(&sh)
 	return x, nil
 }
 
 // find finds the old segments in the scope.
-func (x *exchange) find(cc *CompactCommit) error {
+func (x *compactionEdit) find(cc *CompactCommit) error {
 	if len(cc.Old) == 0 {
 		return kalam.Errorf(kalam.CodeInternal, "a compaction of table '%s' without segments", cc.Table.ID)
 	}
-	x.at = x.from.segmentIndex(cc.Old[0].ID)
-	ok := x.at >= 0 && x.at+len(cc.Old) <= len(x.from.Segments)
+	x.at = x.before.segmentIndex(cc.Old[0].ID)
+	ok := x.at >= 0 && x.at+len(cc.Old) <= len(x.before.Segments)
 	for i := 0; ok && i < len(cc.Old); i++ {
-		ok = x.from.Segments[x.at+i].ID == cc.Old[i].ID
+		ok = x.before.Segments[x.at+i].ID == cc.Old[i].ID
 	}
 	if !ok {
 		return kalam.Errorf(kalam.CodeConflict, "table '%s' was compacted by somebody else in the meantime", cc.Table.ID)
@@ -159,13 +159,13 @@ func (x *exchange) find(cc *CompactCommit) error {
 
 // place computes where the rows of the old segments are in the new one, checks
 // that it holds what it must, and returns its tombstones. Of the dead rows those
-// of the manifest are noted.
-func (x *exchange) place(cc *CompactCommit) (tombstones *roaring.Bitmap, err error) {
+// of the record are noted.
+func (x *compactionEdit) place(cc *CompactCommit) (tombstones *roaring.Bitmap, err error) {
 	var rows int64
 	tombstones = roaring.New()
 	for i := range cc.Old {
-		old, v := &x.from.Segments[x.at+i], x.from.vectors[x.at+i]
-		p := exchanged{CompactedSegment: cc.Old[i], offset: uint32(rows)}
+		old, v := &x.before.Segments[x.at+i], x.before.vectors[x.at+i]
+		p := compactedPart{CompactedSegment: cc.Old[i], offset: uint32(rows)}
 		removed := int64(0)
 		if p.Removed != nil && !p.Removed.IsEmpty() {
 			removed = int64(p.Removed.GetCardinality())
@@ -206,7 +206,7 @@ func within(removed *roaring.Bitmap, v vectors) bool {
 }
 
 // move adds to dst the new positions of the rows in old.
-func (p *exchanged) move(old, dst *roaring.Bitmap) {
+func (p *compactedPart) move(old, dst *roaring.Bitmap) {
 	if old == nil {
 		return
 	}
@@ -218,7 +218,7 @@ func (p *exchanged) move(old, dst *roaring.Bitmap) {
 }
 
 // take marks the rows that versions of the log replaced.
-func (x *exchange) take(sh *memtable.Published) {
+func (x *compactionEdit) take(sh *memtable.Published) {
 	rows := sh.SupersededRows()
 	for _, r := range rows[x.seen:] {
 		for i := range x.parts {
@@ -234,69 +234,69 @@ func (x *exchange) take(sh *memtable.Published) {
 }
 
 // stage implements work.
-func (x *exchange) stage(c *committer) error {
+func (x *compactionEdit) stage(c *committer) error {
 	if x.scope.stale.Load() {
 		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", x.scope.id.Table)
 	}
-	if x.scope.lake != x.from || x.scope.mem != x.mem {
+	if x.scope.lake != x.before || x.scope.mem != x.mem {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
 			x.scope.id.Table, x.scope.id.User)
 	}
 	x.take(&x.mem.Published)
 	if !x.dead.IsEmpty() {
-		x.to.vectors[x.at].dead = x.dead
+		x.after.vectors[x.at].dead = x.dead
 	}
-	edit, err := newManifestEdit(x.scope.id, x.from, x.to)
+	edit, err := newRecordEdit(x.scope.id, x.before, x.after)
 	if err != nil {
 		return err
 	}
-	c.putManifest(&edit)
+	c.putRecord(&edit)
 	x.staged = true
 	return nil
 }
 
-func (x *exchange) unstage() {}
+func (x *compactionEdit) rollback() {}
 
-// show implements work.
-func (x *exchange) show() {
-	x.scope.lake = x.to
-	x.store.supersede(x.scope, x.from)
+// publish implements work.
+func (x *compactionEdit) publish() {
+	x.scope.lake = x.after
+	x.store.markObsolete(x.scope, x.before)
 }
 
-// settle implements work.
-func (x *exchange) settle(*committer) {
+// afterCommit implements work.
+func (x *compactionEdit) afterCommit(*committer) {
 	if x.unread != nil {
 		x.store.whenUnread(x.scope, x.unread)
 	}
 }
 
-func (x *exchange) pinned() []*scope { return []*scope{x.scope} }
+func (x *compactionEdit) touched() []*scope { return []*scope{x.scope} }
 
-// manifestEdit replaces the manifest of a scope.
-type manifestEdit struct {
+// recordEdit replaces the record of a scope.
+type recordEdit struct {
 	made bool
 	op   Op
 	undo Op // Puts the other one back should the batch fail.
 }
 
-func newManifestEdit(id kalam.Scope, from, to *lakeState) (e manifestEdit, err error) {
+func newRecordEdit(id kalam.Scope, from, to *lakeState) (e recordEdit, err error) {
 	key := rowlog.ScopePrefix(id)
-	e.op = Op{Partition: rowlog.KeyspaceManifest, Key: key}
-	e.undo = Op{Partition: rowlog.KeyspaceManifest, Key: key, Delete: from.Version == 0}
-	if e.op.Value, err = encodeManifest(to); err != nil {
-		return manifestEdit{}, err
+	e.op = Op{Keyspace: rowlog.KeyspaceRecords, Key: key}
+	e.undo = Op{Keyspace: rowlog.KeyspaceRecords, Key: key, Delete: from.Version == 0}
+	if e.op.Value, err = encodeRecord(to); err != nil {
+		return recordEdit{}, err
 	}
 	if from.Version > 0 {
-		if e.undo.Value, err = encodeManifest(from); err != nil {
-			return manifestEdit{}, err
+		if e.undo.Value, err = encodeRecord(from); err != nil {
+			return recordEdit{}, err
 		}
 	}
 	e.made = true
 	return e, nil
 }
 
-// putManifest adds an edit to the batch.
-func (c *committer) putManifest(e *manifestEdit) {
+// putRecord adds an edit to the batch.
+func (c *committer) putRecord(e *recordEdit) {
 	c.put(e.op)
 	c.restore = append(c.restore, e.undo)
 }

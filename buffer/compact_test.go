@@ -144,7 +144,7 @@ func TestWritesDuringACompaction(t *testing.T) {
 				t.Errorf("the open snapshot (-want +got):\n%s", diff)
 			}
 			held.Release()
-			m, err := f.store.Manifest(t.Context(), table.ScopeOf("ann"))
+			m, err := f.store.ScopeRecord(t.Context(), table.ScopeOf("ann"))
 			if err != nil || len(m.Segments) != segments || m.Segments[0].ID != seg.ID || f.lake.count() != segments {
 				t.Errorf("manifest %+v, %v; %d files", m, err, f.lake.count())
 			}
@@ -178,7 +178,7 @@ func TestCompactionOfNothing(t *testing.T) {
 	f.flush(table, "ann")
 	f.commitCompaction(f.compaction(table, "ann", true))
 	for range 2 {
-		m, err := f.store.Manifest(t.Context(), table.ScopeOf("ann"))
+		m, err := f.store.ScopeRecord(t.Context(), table.ScopeOf("ann"))
 		if err != nil || len(m.Segments) != 0 || m.Watermark == 0 || f.lake.count() != 0 {
 			t.Errorf("manifest %+v, %v; %d files", m, err, f.lake.count())
 		}
@@ -262,7 +262,7 @@ func TestFailedCompaction(t *testing.T) {
 		want[4] = "a"
 		f.reopen()
 		f.want(table, "ann", want)
-		m, err := f.store.Manifest(t.Context(), table.ScopeOf("ann"))
+		m, err := f.store.ScopeRecord(t.Context(), table.ScopeOf("ann"))
 		if err != nil || len(m.Segments) != 2 {
 			t.Errorf("written %v: manifest %+v, %v", written, m, err)
 		}
@@ -428,7 +428,7 @@ func (m *model) compact(t *rapid.T) {
 }
 
 // TestForgottenIsKept: the highest seq of the tombstones that compactions left out is in
-// the manifest by the commit that leaves them out, and stays there over later commits and
+// the record by the commit that leaves them out, and stays there over later commits and
 // a start. A commit that is refused leaves it as it was. Case D8.
 func TestForgottenIsKept(t *testing.T) {
 	table := notes(1)
@@ -436,7 +436,7 @@ func TestForgottenIsKept(t *testing.T) {
 	var want kalam.Seq
 	check := func(when string) {
 		t.Helper()
-		m, err := f.store.Manifest(t.Context(), table.ScopeOf("ann"))
+		m, err := f.store.ScopeRecord(t.Context(), table.ScopeOf("ann"))
 		snap := f.snapshot(table, "ann")
 		defer snap.Release()
 		if got := snap.View(0).Forgotten(); err != nil || m.Forgotten != want || got != want {

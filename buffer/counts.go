@@ -33,13 +33,13 @@ func (c *Counts) Add(o Counts) {
 }
 
 // Counts returns the exact figures of a scope at one moment. Buffered rows from
-// before since are not live; 0 counts all. It reads counters, the manifest and the
+// before since are not live; 0 counts all. It reads counters, the record and the
 // delete vectors, and no row: only a scope with buffered rows that nobody has used
 // since Open is loaded first. CodeTableNotFound when the table was dropped,
 // CodeCorrupt when the scope is damaged.
 func (s *Store) Counts(ctx context.Context, t *kalam.Table, id kalam.Scope, since kalam.Seq) (Counts, error) {
 	if !s.isHot(id) {
-		l, err := s.readManifest(ctx, id)
+		l, err := s.readRecord(ctx, id)
 		if err != nil {
 			return Counts{}, err
 		}
@@ -57,15 +57,15 @@ func (s *Store) Counts(ctx context.Context, t *kalam.Table, id kalam.Scope, sinc
 }
 
 // isHot reports whether a scope is in memory or has buffered versions: when it is
-// not, its manifest is all there is of it.
+// not, its record is all there is of it.
 func (s *Store) isHot(id kalam.Scope) bool {
 	s.mu.Lock()
 	sc := s.scopes[id]
 	s.mu.Unlock()
-	return sc != nil || s.tally.has(id)
+	return sc != nil || s.stats.has(id)
 }
 
-func (t *tally) has(id kalam.Scope) bool {
+func (t *bufferedStats) has(id kalam.Scope) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tt := t.tables[id.Table]

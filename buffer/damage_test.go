@@ -18,7 +18,7 @@ import (
 
 // record is a key and its value in the backend.
 type record struct {
-	partition  string
+	keyspace   string
 	key, value []byte
 }
 
@@ -112,7 +112,7 @@ func TestDamagedBytes(t *testing.T) {
 			continue
 		}
 		for i := range r.value {
-			if r.partition == "sys_manifest" && i > 40 && i%7 > 0 {
+			if r.keyspace == "sys_manifest" && i > 40 && i%7 > 0 {
 				continue
 			}
 			bad := disk.Clone()
@@ -120,7 +120,7 @@ func TestDamagedBytes(t *testing.T) {
 			v[i] ^= 1 << (i % 8)
 			put(t, bad, r, v)
 			if !checkDamaged(t, bad, lake, table, want) {
-				t.Errorf("byte %d of a record in %s: not noticed", i, r.partition)
+				t.Errorf("byte %d of a record in %s: not noticed", i, r.keyspace)
 			}
 			tried++
 		}
@@ -128,7 +128,7 @@ func TestDamagedBytes(t *testing.T) {
 			bad := disk.Clone()
 			put(t, bad, r, r.value[:n])
 			if !checkDamaged(t, bad, lake, table, want) {
-				t.Errorf("a record in %s of %d bytes cut to %d: not noticed", r.partition, len(r.value), n)
+				t.Errorf("a record in %s of %d bytes cut to %d: not noticed", r.keyspace, len(r.value), n)
 			}
 		}
 	}
@@ -137,7 +137,7 @@ func TestDamagedBytes(t *testing.T) {
 
 func put(t *testing.T, disk *memory.Backend, r record, v []byte) {
 	t.Helper()
-	if err := buffertest.Put(t.Context(), disk, r.partition, r.key, v); err != nil {
+	if err := buffertest.Put(t.Context(), disk, r.keyspace, r.key, v); err != nil {
 		t.Fatalf("Put: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestMissingBlocks(t *testing.T) {
 	disk, lake, want := twoUsers(t, table)
 	var blocks []record
 	for _, r := range records(t, disk) {
-		if ofAnn(r) && r.partition == "sys_rows" {
+		if ofAnn(r) && r.keyspace == "sys_rows" {
 			blocks = append(blocks, r)
 		}
 	}
@@ -157,7 +157,7 @@ func TestMissingBlocks(t *testing.T) {
 	}
 	for i, r := range blocks[:2] {
 		bad := disk.Clone()
-		if err := buffertest.Delete(t.Context(), bad, r.partition, r.key); err != nil {
+		if err := buffertest.Delete(t.Context(), bad, r.keyspace, r.key); err != nil {
 			t.Fatalf("Delete: %v", err)
 		}
 		f := &fixture{t: t, backend: bad, lake: lake}
@@ -179,10 +179,10 @@ type unreadable struct {
 	key []byte
 }
 
-func (u *unreadable) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
-	return u.Backend.Scan(ctx, partition, start, end, func(k, v []byte) error {
+func (u *unreadable) Scan(ctx context.Context, keyspace string, start, end []byte, f func(key, value []byte) error) error {
+	return u.Backend.Scan(ctx, keyspace, start, end, func(k, v []byte) error {
 		if bytes.Equal(k, u.key) {
-			return buffer.NewDamageError(partition, bytes.Clone(k), fmt.Errorf("bad sector"))
+			return buffer.NewDamageError(keyspace, bytes.Clone(k), fmt.Errorf("bad sector"))
 		}
 		return f(k, v)
 	})
@@ -193,7 +193,7 @@ func TestUnreadableBlocks(t *testing.T) {
 	table := notes(1)
 	disk, lake, want := twoUsers(t, table)
 	for _, r := range records(t, disk) {
-		if !ofAnn(r) || r.partition != "sys_rows" {
+		if !ofAnn(r) || r.keyspace != "sys_rows" {
 			continue
 		}
 		f := &fixture{t: t, lake: lake}
@@ -211,7 +211,7 @@ func TestForeignKeysInTheLog(t *testing.T) {
 	table := notes(1)
 	disk, lake, want := twoUsers(t, table)
 	for _, k := range [][]byte{{1}, []byte("0123456789"), append(binary.BigEndian.AppendUint64(nil, 1), 'x', 0, 7), bytes.Repeat([]byte{255}, 40)} {
-		put(t, disk, record{partition: "sys_rows", key: k}, []byte("rubbish"))
+		put(t, disk, record{keyspace: "sys_rows", key: k}, []byte("rubbish"))
 	}
 	f := &fixture{t: t, backend: disk, lake: lake}
 	f.store = openStore(t, disk, lake, buffer.Options{})

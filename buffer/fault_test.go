@@ -212,12 +212,12 @@ func runWithFault(t *testing.T, n int, written bool) (met bool) {
 	return met
 }
 
-// manifestsOf returns the versions of the users' manifests.
+// manifestsOf returns the versions of the users' records.
 func manifestsOf(t *testing.T, s *buffer.Store, table *kalam.Table, users []kalam.UserID) map[kalam.UserID]uint64 {
 	t.Helper()
 	out := map[kalam.UserID]uint64{}
 	for _, u := range users {
-		m, err := s.Manifest(context.Background(), table.ScopeOf(u))
+		m, err := s.ScopeRecord(context.Background(), table.ScopeOf(u))
 		if err != nil {
 			t.Fatalf("Manifest: %v", err)
 		}

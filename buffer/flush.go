@@ -77,7 +77,7 @@ func (s *Store) evict(ctx context.Context, sc *scope, seq kalam.Seq) (int64, err
 	if cut == 0 {
 		return 0, nil
 	}
-	a, err := s.newAdvance(sc, sh.At(cut-1).Seq)
+	a, err := s.newFlushEdit(sc, sh.At(cut-1).Seq)
 	if err != nil {
 		return 0, err
 	}
@@ -91,64 +91,64 @@ func (s *Store) shownOf(sc *scope) memtable.Published {
 	return sc.mem.Published
 }
 
-// advance raises the watermark of a scope. It is prepared by the flush's
+// flushEdit raises the watermark of a scope. It is prepared by the flush's
 // goroutine, so that little is left to the committer, and then committed.
-type advance struct {
-	store *Store
-	scope *scope
-	from  *lakeState
-	old   *memtable.Memtable
-	cut   int // Versions of old up to the watermark.
+type flushEdit struct {
+	store  *Store
+	scope  *scope
+	before *lakeState
+	old    *memtable.Memtable
+	cut    int // Versions of old up to the watermark.
 
-	to   *lakeState         // Its vectors are the advance's own.
-	next *memtable.Memtable // The versions above the watermark.
-	seen int                // Versions of old that next was built from.
-	rows []int64            // Row in the new segment of each version below cut, -1 for none; nil without a segment.
-	dead *roaring.Bitmap
-	edit manifestEdit // What stage puts into the batch, as of seen.
+	after  *lakeState         // Its vectors are the edit's own.
+	next   *memtable.Memtable // The versions above the watermark.
+	seen   int                // Versions of old that next was built from.
+	rows   []int64            // Row in the new segment of each version below cut, -1 for none; nil without a segment.
+	dead   *roaring.Bitmap
+	record recordEdit // What stage puts into the batch, as of seen.
 }
 
-// newAdvance prepares the raise of the watermark of a pinned scope. The caller
+// newFlushEdit prepares the raise of the watermark of a pinned scope. The caller
 // holds scope.flushing.
-func (s *Store) newAdvance(sc *scope, watermark kalam.Seq) (*advance, error) {
-	a := &advance{store: s, scope: sc, next: memtable.New(s.opts.Dropped), dead: roaring.New()}
+func (s *Store) newFlushEdit(sc *scope, watermark kalam.Seq) (*flushEdit, error) {
+	a := &flushEdit{store: s, scope: sc, next: memtable.New(s.opts.Dropped), dead: roaring.New()}
 	s.visibility.RLock()
-	a.from, a.old = sc.lake, sc.mem
+	a.before, a.old = sc.lake, sc.mem
 	sh := sc.mem.Published
 	s.visibility.RUnlock()
 	a.cut = sh.Search(watermark + 1)
-	if watermark <= a.from.Watermark || a.cut == 0 || sh.At(a.cut-1).Seq != watermark ||
+	if watermark <= a.before.Watermark || a.cut == 0 || sh.At(a.cut-1).Seq != watermark ||
 		a.cut < sh.Len() && !sh.At(a.cut).StartsBlock {
 		return nil, kalam.Errorf(kalam.CodeConflict, "watermark %d of table %d, user '%s' does not end a commit of its log",
 			watermark, sc.id.Table, sc.id.User)
 	}
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)
-	a.to = &lakeState{last: a.from.last}
-	a.to.Manifest = Manifest{Version: a.from.Version + 1, Watermark: watermark,
-		CreatedAt: a.from.CreatedAt, UpdatedAt: now}
-	a.to.FlushedAt, a.to.Forgotten = a.from.lastFlush(), a.from.Forgotten
-	if a.to.CreatedAt.IsZero() {
-		a.to.CreatedAt = now
+	a.after = &lakeState{last: a.before.last}
+	a.after.ScopeRecord = ScopeRecord{Version: a.before.Version + 1, Watermark: watermark,
+		CreatedAt: a.before.CreatedAt, UpdatedAt: now}
+	a.after.FlushedAt, a.after.Forgotten = a.before.lastFlush(), a.before.Forgotten
+	if a.after.CreatedAt.IsZero() {
+		a.after.CreatedAt = now
 	}
-	a.to.Segments = append([]kalam.Segment(nil), a.from.Segments...)
-	a.to.vectors = append([]vectors(nil), a.from.vectors...)
+	a.after.Segments = append([]kalam.Segment(nil), a.before.Segments...)
+	a.after.vectors = append([]vectors(nil), a.before.vectors...)
 	a.fold(&sh)
 	a.seen = a.cut
 	return a, nil
 }
 
 // fold adds to the delete vectors what the first cut versions replaced.
-func (a *advance) fold(sh *memtable.Published) {
-	dead := a.to.deadVectors()
-	a.to.markSuperseded(sh.SupersededBelow(a.cut), dead)
+func (a *flushEdit) fold(sh *memtable.Published) {
+	dead := a.after.deadVectors()
+	a.after.markSuperseded(sh.SupersededBelow(a.cut), dead)
 	for i := range dead {
-		a.to.vectors[i].dead = dead[i]
+		a.after.vectors[i].dead = dead[i]
 	}
 }
 
 // addSegment adds the segment and checks that it holds the newest version of
 // every key up to the watermark, and nothing else.
-func (a *advance) addSegment(fc *FlushCommit) error {
+func (a *flushEdit) addSegment(fc *FlushCommit) error {
 	sh := a.store.shownOf(a.scope)
 	a.rows = make([]int64, a.cut)
 	for i := range a.rows {
@@ -156,7 +156,7 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 	}
 	next := 0
 	for _, k := range fc.Keys {
-		for next < a.cut && !sh.At(next).Alive(a.to.Watermark) {
+		for next < a.cut && !sh.At(next).Alive(a.after.Watermark) {
 			next++
 		}
 		i := int32(next)
@@ -170,24 +170,24 @@ func (a *advance) addSegment(fc *FlushCommit) error {
 		}
 		a.rows[i] = int64(k.Row)
 	}
-	if sh.Alive(a.cut, a.to.Watermark) != len(fc.Keys) {
+	if sh.Alive(a.cut, a.after.Watermark) != len(fc.Keys) {
 		return staleFlush(fc.Table)
 	}
-	a.to.last++
+	a.after.last++
 	seg := fc.Segment
-	seg.ID, seg.User = a.to.last, a.scope.id.User
+	seg.ID, seg.User = a.after.last, a.scope.id.User
 	var v vectors
 	if fc.Tombstones != nil && !fc.Tombstones.IsEmpty() {
 		v.tombstones = fc.Tombstones.Clone()
 	}
-	a.to.FlushedAt = a.to.UpdatedAt
-	a.to.Segments = append(a.to.Segments, seg)
-	a.to.vectors = append(a.to.vectors, v)
+	a.after.FlushedAt = a.after.UpdatedAt
+	a.after.Segments = append(a.after.Segments, seg)
+	a.after.vectors = append(a.after.vectors, v)
 	return nil
 }
 
 // catchUp prepares what was committed since, as long as it is much.
-func (s *Store) catchUp(a *advance) {
+func (s *Store) catchUp(a *flushEdit) {
 	for range 8 {
 		sh := s.shownOf(a.scope)
 		few := sh.Len()-a.seen <= catchUpRows
@@ -200,7 +200,7 @@ func (s *Store) catchUp(a *advance) {
 
 // take adds the versions that next does not have yet, and marks the rows of the
 // new segment that they replaced.
-func (a *advance) take(sh *memtable.Published) {
+func (a *flushEdit) take(sh *memtable.Published) {
 	for i := a.seen; i < sh.Len(); i++ {
 		v := sh.At(i)
 		if a.rows != nil && v.Prev >= 0 && int(v.Prev) < a.cut && a.rows[v.Prev] >= 0 {
@@ -214,50 +214,50 @@ func (a *advance) take(sh *memtable.Published) {
 }
 
 // stage implements work.
-func (a *advance) stage(c *committer) error {
+func (a *flushEdit) stage(c *committer) error {
 	if a.scope.stale.Load() {
 		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", a.scope.id.Table)
 	}
-	if a.scope.lake != a.from {
+	if a.scope.lake != a.before {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
 			a.scope.id.Table, a.scope.id.User)
 	}
-	if sh := &a.old.Published; !a.edit.made || a.seen != sh.Len() {
+	if sh := &a.old.Published; !a.record.made || a.seen != sh.Len() {
 		a.take(sh)
 		if err := a.encode(); err != nil {
 			return err
 		}
 	}
-	c.putManifest(&a.edit)
+	c.putRecord(&a.record)
 	return nil
 }
 
-// encode makes the manifest's record from what was taken so far.
-func (a *advance) encode() (err error) {
+// encode makes the record of the scope from what was taken so far.
+func (a *flushEdit) encode() (err error) {
 	if !a.dead.IsEmpty() {
-		a.to.vectors[len(a.to.vectors)-1].dead = a.dead
+		a.after.vectors[len(a.after.vectors)-1].dead = a.dead
 	}
-	a.edit, err = newManifestEdit(a.scope.id, a.from, a.to)
+	a.record, err = newRecordEdit(a.scope.id, a.before, a.after)
 	return err
 }
 
-func (a *advance) unstage() {}
+func (a *flushEdit) rollback() {}
 
-// show implements work.
-func (a *advance) show() {
+// publish implements work.
+func (a *flushEdit) publish() {
 	a.next.Publish()
-	a.scope.mem, a.scope.lake = a.next, a.to
-	a.store.supersede(a.scope, a.from)
+	a.scope.mem, a.scope.lake = a.next, a.after
+	a.store.markObsolete(a.scope, a.before)
 }
 
-// settle implements work.
-func (a *advance) settle(*committer) {
+// afterCommit implements work.
+func (a *flushEdit) afterCommit(*committer) {
 	a.old.Release()
 	rows, oldest := int64(a.next.Len()), kalam.Seq(0)
 	if rows > 0 {
 		oldest = a.next.At(0).Seq
 	}
-	a.store.tally.set(ScopeStats{Scope: a.scope.id, Rows: rows, Bytes: a.next.Bytes(), Oldest: oldest})
+	a.store.stats.set(ScopeStats{Scope: a.scope.id, Rows: rows, Bytes: a.next.Bytes(), Oldest: oldest})
 }
 
-func (a *advance) pinned() []*scope { return []*scope{a.scope} }
+func (a *flushEdit) touched() []*scope { return []*scope{a.scope} }

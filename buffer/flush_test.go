@@ -29,7 +29,7 @@ func TestFlushAssignsSegments(t *testing.T) {
 	disk := memory.New()
 	f := newFixture(t, disk, buffer.Options{})
 	ctx := t.Context()
-	if m, err := f.store.Manifest(ctx, table.ScopeOf("ann")); err != nil || m.Version != 0 {
+	if m, err := f.store.ScopeRecord(ctx, table.ScopeOf("ann")); err != nil || m.Version != 0 {
 		t.Errorf("Manifest before a flush = %+v, %v", m, err)
 	}
 	var ids []kalam.SegmentID
@@ -41,7 +41,7 @@ func TestFlushAssignsSegments(t *testing.T) {
 		t.Errorf("segment ids (-want +got):\n%s", diff)
 	}
 	for range 2 {
-		m, err := f.store.Manifest(ctx, table.ScopeOf("ann"))
+		m, err := f.store.ScopeRecord(ctx, table.ScopeOf("ann"))
 		if err != nil || m.Version != 3 || len(m.Segments) != 3 || m.Watermark != m.Segments[2].MaxSeq || m.CreatedAt.IsZero() || m.UpdatedAt.Before(m.CreatedAt) {
 			t.Errorf("Manifest = %+v, %v", m, err)
 		}
@@ -226,7 +226,7 @@ func TestFlushesTogether(t *testing.T) {
 				}
 				f.reopen()
 			}
-			if m, err := f.store.Manifest(t.Context(), table.ScopeOf(users[3])); err != nil || m.Version != 0 {
+			if m, err := f.store.ScopeRecord(t.Context(), table.ScopeOf(users[3])); err != nil || m.Version != 0 {
 				t.Errorf("the stale flush has the manifest %+v, %v", m, err)
 			}
 		})

@@ -23,7 +23,7 @@ type FlushOutcome struct {
 // flushes of one scope the second is CodeConflict.
 func (s *Store) CommitFlushes(ctx context.Context, flushes []FlushCommit) []FlushOutcome {
 	out := make([]FlushOutcome, len(flushes))
-	e := &flushEdits{limits: s.limits}
+	e := &flushBatch{limits: s.limits}
 	// All take the scopes in one order, so that none waits for another in a circle.
 	order := make([]int, len(flushes))
 	for i := range order {
@@ -42,7 +42,7 @@ func (s *Store) CommitFlushes(ctx context.Context, flushes []FlushCommit) []Flus
 		}
 		defer s.release(a.scope)
 		defer a.scope.flushing.Unlock()
-		e.todo = append(e.todo, flushEdit{advance: a, outcome: &out[i]})
+		e.todo = append(e.todo, pendingFlush{edit: a, outcome: &out[i]})
 	}
 	for len(e.todo) > 0 {
 		err := s.submit(ctx, &request{work: e, alone: true})
@@ -60,7 +60,7 @@ func compareScopes(a, b kalam.Scope) int {
 
 // prepareFlush does all that can be done outside of the committer. It pins the
 // scope and holds scope.flushing unless it returns an error.
-func (s *Store) prepareFlush(ctx context.Context, fc *FlushCommit) (_ *advance, err error) {
+func (s *Store) prepareFlush(ctx context.Context, fc *FlushCommit) (_ *flushEdit, err error) {
 	sc, err := s.acquire(ctx, fc.Table, fc.Scope)
 	if err != nil {
 		return nil, err
@@ -72,11 +72,11 @@ func (s *Store) prepareFlush(ctx context.Context, fc *FlushCommit) (_ *advance, 
 			s.release(sc)
 		}
 	}()
-	a, err := s.newAdvance(sc, fc.Watermark)
+	a, err := s.newFlushEdit(sc, fc.Watermark)
 	if err != nil {
 		return nil, err
 	}
-	if fc.Segment.MinSeq <= a.from.Watermark {
+	if fc.Segment.MinSeq <= a.before.Watermark {
 		return nil, staleFlush(fc.Table)
 	}
 	if err := a.addSegment(fc); err != nil {
@@ -86,17 +86,17 @@ func (s *Store) prepareFlush(ctx context.Context, fc *FlushCommit) (_ *advance, 
 	return a, a.encode()
 }
 
-// flushEdits is the work of CommitFlushes: the flush edits of several scopes in
+// flushBatch is the work of CommitFlushes: the flush edits of several scopes in
 // one batch. What does not fit into the batch stays to do.
-type flushEdits struct {
+type flushBatch struct {
 	limits Limits
-	todo   []flushEdit
-	now    []flushEdit // The first of todo: those of this batch, refused ones among them.
-	staged []*advance
+	todo   []pendingFlush
+	now    []pendingFlush // The first of todo: those of this batch, refused ones among them.
+	staged []*flushEdit
 }
 
-type flushEdit struct {
-	advance *advance
+type pendingFlush struct {
+	edit    *flushEdit
 	outcome *FlushOutcome
 }
 
@@ -104,12 +104,12 @@ type flushEdit struct {
 var errAllRefused = errors.New("no flush edit could be staged")
 
 // stage implements work.
-func (e *flushEdits) stage(c *committer) error {
+func (e *flushBatch) stage(c *committer) error {
 	e.now, e.staged = e.todo[:0], e.staged[:0]
 	var size int64
 	for i := range e.todo {
 		ops, restore := len(c.ops), len(c.restore)
-		err := e.todo[i].advance.stage(c)
+		err := e.todo[i].edit.stage(c)
 		if err == nil {
 			op := &c.ops[ops]
 			size += e.limits.Size(len(op.Key), len(op.Value))
@@ -117,7 +117,7 @@ func (e *flushEdits) stage(c *committer) error {
 				c.ops, c.restore = c.ops[:ops], c.restore[:restore]
 				break
 			}
-			e.staged = append(e.staged, e.todo[i].advance)
+			e.staged = append(e.staged, e.todo[i].edit)
 		}
 		e.todo[i].outcome.Err = err
 		e.now = e.todo[:i+1]
@@ -129,7 +129,7 @@ func (e *flushEdits) stage(c *committer) error {
 }
 
 // finish notes the outcome of the batch, whose error is err.
-func (e *flushEdits) finish(err error) {
+func (e *flushBatch) finish(err error) {
 	done := e.now
 	if len(done) == 0 { // It was never begun; nor will the others be.
 		done = e.todo
@@ -140,29 +140,29 @@ func (e *flushEdits) finish(err error) {
 		case err != nil:
 			f.outcome.Err = err
 		default:
-			f.outcome.Segment = f.advance.to.Segments[len(f.advance.to.Segments)-1]
+			f.outcome.Segment = f.edit.after.Segments[len(f.edit.after.Segments)-1]
 		}
 	}
 	e.todo, e.now = e.todo[len(done):], nil
 }
 
-func (e *flushEdits) unstage() {}
+func (e *flushBatch) rollback() {}
 
-// show implements work.
-func (e *flushEdits) show() {
+// publish implements work.
+func (e *flushBatch) publish() {
 	for _, a := range e.staged {
-		a.show()
+		a.publish()
 	}
 }
 
-// settle implements work.
-func (e *flushEdits) settle(c *committer) {
+// afterCommit implements work.
+func (e *flushBatch) afterCommit(c *committer) {
 	for _, a := range e.staged {
-		a.settle(c)
+		a.afterCommit(c)
 	}
 }
 
-func (e *flushEdits) pinned() []*scope {
+func (e *flushBatch) touched() []*scope {
 	scopes := make([]*scope, len(e.staged))
 	for i, a := range e.staged {
 		scopes[i] = a.scope

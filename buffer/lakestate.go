@@ -20,19 +20,19 @@ type vectors struct {
 
 // lakeState is the flushed part of a scope: immutable, replaced as a whole.
 type lakeState struct {
-	Manifest
+	ScopeRecord
 	vectors []vectors       // One per segment.
 	last    kalam.SegmentID // Highest id given so far.
 
-	pins       atomic.Int32 // Who may read its files; see pins.go.
-	superseded atomic.Bool
-	waiting    []*retirement // Guarded by Store.retiring.
+	pins     atomic.Int32 // Who may read its files; see obsolete.go.
+	obsolete atomic.Bool
+	waiting  []*obsoleteFiles // Guarded by Store.obsoleteMu.
 
 	deadMu sync.Mutex // guards dead
 	dead   deadRows
 }
 
-// lastFlush returns the time of the last flush, zero when there was none. A manifest
+// lastFlush returns the time of the last flush, zero when there was none. A record
 // from before it was kept has that of its last commit, as near as one can know.
 func (l *lakeState) lastFlush() time.Time {
 	if l.FlushedAt.IsZero() && len(l.Segments) > 0 {
@@ -51,7 +51,7 @@ func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
 	return -1
 }
 
-// deadVectors returns the dead rows of each segment in the manifest.
+// deadVectors returns the dead rows of each segment in the record.
 func (l *lakeState) deadVectors() []*roaring.Bitmap {
 	dead := make([]*roaring.Bitmap, len(l.Segments))
 	for i := range dead {
@@ -88,7 +88,7 @@ type deadRows struct {
 	vectors    []*roaring.Bitmap
 }
 
-// deadRows returns the dead rows of each segment as of a snapshot: the manifest's
+// deadRows returns the dead rows of each segment as of a snapshot: the record's
 // vectors and what the log, of which p is published, superseded since.
 func (l *lakeState) deadRows(p *memtable.Published) []*roaring.Bitmap {
 	l.deadMu.Lock()

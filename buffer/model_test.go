@@ -37,7 +37,7 @@ func TestModel(t *testing.T) {
 			"reopen":      m.reopen,
 			"crash":       m.crash,
 			"hold":        m.hold,
-			"letGo":       m.letGo,
+			"release":     m.release,
 			"overlay":     m.overlay,
 			"":            m.check,
 		})
@@ -380,7 +380,7 @@ func (m *model) drop(t *rapid.T) {
 }
 
 func (m *model) reopen(t *rapid.T) {
-	m.letGoAll()
+	m.releaseAll()
 	before := m.backlog()
 	if err := m.store.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
@@ -437,7 +437,7 @@ func (m *model) checkCounts(t *rapid.T) {
 
 // crash goes on with the disk as it is, while the old process does not close.
 func (m *model) crash(t *rapid.T) {
-	m.letGoAll()
+	m.releaseAll()
 	disk := m.memory.Clone()
 	m.backend.Fail(nil)
 	if err := m.store.Close(); err != nil {
@@ -447,7 +447,7 @@ func (m *model) crash(t *rapid.T) {
 	m.open()
 }
 
-func (m *model) letGoAll() {
+func (m *model) releaseAll() {
 	for _, h := range m.held {
 		h.snap.Release()
 	}
@@ -471,7 +471,7 @@ func (m *model) hold(t *rapid.T) {
 	m.held = append(m.held, h)
 }
 
-func (m *model) letGo(t *rapid.T) {
+func (m *model) release(t *rapid.T) {
 	if len(m.held) == 0 {
 		return
 	}

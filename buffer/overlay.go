@@ -14,7 +14,7 @@ import (
 // shows of it. Adding to them costs what is added, however many there are. It
 // belongs to one goroutine and lives as long as the snapshot.
 type Writes struct {
-	base  *View
+	view  *View
 	first kalam.Seq // Provisional, of the first version.
 	over  overlay
 }
@@ -33,7 +33,7 @@ func (v *View) Writes() (*Writes, error) {
 	}
 	// The snapshot may be older than the rows of the table live.
 	first := max(v.snap.seq+1, v.snap.store.clock.Peek())
-	return &Writes{base: v, first: first, over: overlay{mem: mem, hidden: map[int32]struct{}{}}}, nil
+	return &Writes{view: v, first: first, over: overlay{mem: mem, hidden: map[int32]struct{}{}}}, nil
 }
 
 // Add appends mutations of the scope, as if they were committed, under
@@ -41,7 +41,7 @@ func (v *View) Writes() (*Writes, error) {
 // after those that were added before; the keys are not checked. After an error
 // nothing was added.
 func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
-	if err := w.base.snap.live(); err != nil {
+	if err := w.view.snap.live(); err != nil {
 		return err
 	}
 	rows, err := w.supersededBy(ctx, muts)
@@ -54,7 +54,7 @@ func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
 		if w.over.mem.IndexAt(m.Key, w.over.mem.Len()) < 0 {
 			superseded = rows[i]
 		}
-		if at := w.base.mem.IndexAt(m.Key, w.base.shown.Len()); at >= 0 {
+		if at := w.view.mem.IndexAt(m.Key, w.view.shown.Len()); at >= 0 {
 			w.over.hidden[at] = struct{}{}
 		}
 		w.over.mem.Add(rowlog.Entry{
@@ -72,7 +72,7 @@ func (w *Writes) Provisional(seq kalam.Seq) bool { return seq >= w.first }
 // View returns the snapshot's view with the writes on top. It is not to be read
 // any more once others were added.
 func (w *Writes) View() *View {
-	out := *w.base
+	out := *w.view
 	if w.over.mem.Len() > 0 {
 		out.over = &w.over
 	}
@@ -82,7 +82,7 @@ func (w *Writes) View() *View {
 // supersededBy returns the flushed rows that the mutations replace.
 func (w *Writes) supersededBy(ctx context.Context, muts []Mutation) ([]rowlog.RowRef, error) {
 	out := make([]rowlog.RowRef, len(muts))
-	v := w.base
+	v := w.view
 	if len(v.lake.Segments) == 0 {
 		return out, nil
 	}

@@ -27,7 +27,7 @@ type scope struct {
 	lake     *lakeState         // Guarded by Store.visibility; replaced by flushes and compactions.
 	flushing sync.Mutex         // One commit of a flush or compaction of a scope at a time; held until it is committed.
 
-	old []*lakeState // States before lake that are still pinned; guarded by Store.retiring.
+	old []*lakeState // States before lake that are still pinned; guarded by Store.obsoleteMu.
 }
 
 // acquire pins a scope and loads it. The caller calls release.
@@ -68,7 +68,7 @@ func (s *Store) pin(id kalam.Scope) (*scope, bool) {
 }
 
 // hold pins a scope that is pinned already.
-func (s *Store) hold(sc *scope) {
+func (s *Store) retain(sc *scope) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sc.pins++
@@ -129,7 +129,7 @@ func (s *Store) discardLocked(sc *scope) {
 	}
 }
 
-// loadScope reads the manifest and the log of a pinned scope. No commit can
+// loadScope reads the record and the log of a pinned scope. No commit can
 // touch the scope meanwhile: a writer pins and loads before it is queued.
 func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 	if sc.loaded.Load() {
@@ -140,7 +140,7 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 	if sc.loaded.Load() {
 		return nil
 	}
-	l, err := s.readManifest(ctx, sc.id)
+	l, err := s.readRecord(ctx, sc.id)
 	if err != nil {
 		return err
 	}
@@ -173,13 +173,13 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 	return nil
 }
 
-func (s *Store) readManifest(ctx context.Context, id kalam.Scope) (*lakeState, error) {
-	raw, err := s.backend.Get(ctx, rowlog.KeyspaceManifest, rowlog.ScopePrefix(id))
+func (s *Store) readRecord(ctx context.Context, id kalam.Scope) (*lakeState, error) {
+	raw, err := s.backend.Get(ctx, rowlog.KeyspaceRecords, rowlog.ScopePrefix(id))
 	if errors.Is(err, ErrKeyNotFound) {
 		return &lakeState{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read manifest: %w", err)
+		return nil, fmt.Errorf("read manifest of record: %w", err)
 	}
-	return decodeManifest(id, raw)
+	return decodeRecord(id, raw)
 }

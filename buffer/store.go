@@ -76,9 +76,9 @@ type Store struct {
 	visibility sync.RWMutex
 	visible    kalam.Seq
 
-	// retiring guards scope.old, lakeState.waiting and retirement.left. It is
+	// obsoleteMu guards scope.old, lakeState.waiting and obsoleteFiles.left. It is
 	// taken last.
-	retiring sync.Mutex
+	obsoleteMu sync.Mutex
 
 	mu      sync.Mutex // guards what follows
 	scopes  map[kalam.Scope]*scope
@@ -87,7 +87,7 @@ type Store struct {
 	dropped map[kalam.TableNumber]struct{}
 	reading map[kalam.TableNumber]int // Views of open snapshots.
 
-	tally  *tally
+	stats  *bufferedStats
 	counts *counts
 }
 
@@ -124,14 +124,14 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 		quit: make(chan struct{}), ended: make(chan struct{}),
 		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{},
 		reading: map[kalam.TableNumber]int{},
-		tally:   newTally(), counts: newCounts(),
+		stats:   newBufferedStats(), counts: newCounts(),
 	}
 	if err := s.checkLimits(); err != nil {
 		return nil, err
 	}
-	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceManifest, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
-		if err := b.CreatePartition(ctx, p); err != nil && !errors.Is(err, ErrPartitionExists) {
-			return nil, fmt.Errorf("create partition %s: %w", p, err)
+	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceRecords, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
+		if err := b.CreateKeyspace(ctx, p); err != nil && !errors.Is(err, ErrKeyspaceExists) {
+			return nil, fmt.Errorf("create keyspace %s: %w", p, err)
 		}
 	}
 	last, err := s.readLog(ctx)
@@ -178,7 +178,7 @@ func (s *Store) readCeiling(ctx context.Context) (kalam.Seq, error) {
 }
 
 func clockOp(ceiling kalam.Seq) Op {
-	return Op{Partition: rowlog.KeyspaceMeta, Key: []byte(rowlog.ClockKey), Value: rowlog.EncodeClock(ceiling)}
+	return Op{Keyspace: rowlog.KeyspaceMeta, Key: []byte(rowlog.ClockKey), Value: rowlog.EncodeClock(ceiling)}
 }
 
 // Close commits what is queued, makes the exact clock durable and ends the
@@ -226,7 +226,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	n := len(s.scopes)
 	s.mu.Unlock()
-	rows, bytes := s.tally.sum()
+	rows, bytes := s.stats.sum()
 	return Stats{
 		Commits: s.counters.commits.Load(), Groups: s.counters.groups.Load(), Rows: s.counters.rows.Load(),
 		Queued: len(s.queue), Scopes: n, Buffered: rows, Bytes: bytes,

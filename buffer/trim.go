@@ -29,7 +29,7 @@ func (s *Store) Trim(ctx context.Context, id kalam.Scope) (int, error) {
 func (s *Store) TrimAll(ctx context.Context, ids []kalam.Scope) (int, error) {
 	d := s.newDeleter()
 	for _, id := range ids {
-		m, err := s.Manifest(ctx, id)
+		m, err := s.ScopeRecord(ctx, id)
 		if err != nil {
 			return d.total, err
 		}
@@ -44,9 +44,9 @@ func (s *Store) TrimAll(ctx context.Context, ids []kalam.Scope) (int, error) {
 }
 
 // deleteRange deletes the keys in [start, end) in batches.
-func (s *Store) deleteRange(ctx context.Context, partition string, start, end []byte) (int, error) {
+func (s *Store) deleteRange(ctx context.Context, keyspace string, start, end []byte) (int, error) {
 	d := s.newDeleter()
-	if err := d.deleteRange(ctx, partition, start, end); err != nil {
+	if err := d.deleteRange(ctx, keyspace, start, end); err != nil {
 		return d.total, err
 	}
 	return d.total, d.flush(ctx)
@@ -65,13 +65,13 @@ func (s *Store) newDeleter() *deleter {
 }
 
 // deleteRange deletes the keys in [start, end); the last of them by the next flush.
-func (d *deleter) deleteRange(ctx context.Context, partition string, start, end []byte) error {
+func (d *deleter) deleteRange(ctx context.Context, keyspace string, start, end []byte) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := d.store.backend.Keys(ctx, partition, start, end, func(key []byte) error {
-			d.ops = append(d.ops, Op{Partition: partition, Key: append([]byte(nil), key...), Delete: true})
+		err := d.store.backend.Keys(ctx, keyspace, start, end, func(key []byte) error {
+			d.ops = append(d.ops, Op{Keyspace: keyspace, Key: append([]byte(nil), key...), Delete: true})
 			if len(d.ops) == d.most {
 				return errStop
 			}
@@ -81,7 +81,7 @@ func (d *deleter) deleteRange(ctx context.Context, partition string, start, end 
 			return nil
 		}
 		if !errors.Is(err, errStop) {
-			return fmt.Errorf("scan partition %s: %w", partition, err)
+			return fmt.Errorf("scan keyspace %s: %w", keyspace, err)
 		}
 		start = append(append([]byte(nil), d.ops[len(d.ops)-1].Key...), 0)
 		if err := d.flush(ctx); err != nil {
@@ -95,7 +95,7 @@ func (d *deleter) flush(ctx context.Context) error {
 	for len(d.ops) > 0 {
 		n := batchLen(d.store.limits, d.ops)
 		if err := d.store.backend.Apply(ctx, d.ops[:n]); err != nil {
-			return fmt.Errorf("delete from partition %s: %w", d.ops[0].Partition, err)
+			return fmt.Errorf("delete from keyspace %s: %w", d.ops[0].Keyspace, err)
 		}
 		d.total += n
 		d.ops = d.ops[n:]
@@ -104,26 +104,26 @@ func (d *deleter) flush(ctx context.Context) error {
 	return nil
 }
 
-// Manifest returns the manifest of record of a scope, zero when nothing was
+// ScopeRecord returns the manifest of record of a scope, zero when nothing was
 // flushed. Its slices must not be changed.
-func (s *Store) Manifest(ctx context.Context, id kalam.Scope) (Manifest, error) {
+func (s *Store) ScopeRecord(ctx context.Context, id kalam.Scope) (ScopeRecord, error) {
 	s.mu.Lock()
 	sc := s.scopes[id]
 	s.mu.Unlock()
 	if sc != nil && sc.loaded.Load() {
 		s.visibility.RLock()
 		defer s.visibility.RUnlock()
-		return sc.lake.Manifest, nil
+		return sc.lake.ScopeRecord, nil
 	}
-	l, err := s.readManifest(ctx, id)
+	l, err := s.readRecord(ctx, id)
 	if err != nil {
-		return Manifest{}, err
+		return ScopeRecord{}, err
 	}
-	return l.Manifest, nil
+	return l.ScopeRecord, nil
 }
 
 // Scopes lists, by user, the scopes of a table that have buffered rows or a
-// manifest. What is written or dropped meanwhile may be missing or there. After
+// record. What is written or dropped meanwhile may be missing or there. After
 // an error it ends.
 func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam.Scope, error] {
 	const page = 1000
@@ -131,7 +131,7 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 		dirty := s.Dirty(n)
 		start := rowlog.TablePrefix(n)
 		for {
-			found, err := s.manifestPage(ctx, n, start, page)
+			found, err := s.recordPage(ctx, n, start, page)
 			if err != nil {
 				yield(kalam.Scope{}, err)
 				return
@@ -162,13 +162,13 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 	}
 }
 
-// manifestPage returns the scopes of the first manifests of a table from start on.
-func (s *Store) manifestPage(ctx context.Context, n kalam.TableNumber, start []byte, page int) ([]kalam.Scope, error) {
+// recordPage returns the scopes of the first records of a table from start on.
+func (s *Store) recordPage(ctx context.Context, n kalam.TableNumber, start []byte, page int) ([]kalam.Scope, error) {
 	var found []kalam.Scope
-	err := s.backend.Scan(ctx, rowlog.KeyspaceManifest, start, rowlog.PrefixEnd(rowlog.TablePrefix(n)), func(key, _ []byte) error {
+	err := s.backend.Scan(ctx, rowlog.KeyspaceRecords, start, rowlog.PrefixEnd(rowlog.TablePrefix(n)), func(key, _ []byte) error {
 		sc, _, err := rowlog.SplitScope(key)
 		if err != nil {
-			return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of a scope of table %d is damaged", n)
+			return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of record of a scope of table %d is damaged", n)
 		}
 		found = append(found, sc)
 		if len(found) == page {
@@ -177,12 +177,12 @@ func (s *Store) manifestPage(ctx context.Context, n kalam.TableNumber, start []b
 		return nil
 	})
 	if err != nil && !errors.Is(err, errStop) {
-		return nil, fmt.Errorf("list manifests of table %d: %w", n, err)
+		return nil, fmt.Errorf("list manifests of record of table %d: %w", n, err)
 	}
 	return found, nil
 }
 
-// DropTable removes the rows and manifests of every scope of a table. From its
+// DropTable removes the rows and records of every scope of a table. From its
 // call on the table takes no writes and gives no new snapshots
 // (CodeTableNotFound); snapshots that are open keep what they saw. It may be
 // repeated after it failed or was interrupted.
@@ -200,12 +200,12 @@ func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 		return err
 	}
 	start := rowlog.TablePrefix(n)
-	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceManifest, rowlog.KeyspaceCounts} {
+	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceRecords, rowlog.KeyspaceCounts} {
 		if _, err := s.deleteRange(ctx, p, start, rowlog.PrefixEnd(start)); err != nil {
 			return err
 		}
 	}
-	s.tally.dropTable(n)
+	s.stats.dropTable(n)
 	s.counts.dropTable(n)
 	return nil
 }
@@ -214,10 +214,10 @@ func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 type barrier struct{}
 
 func (barrier) stage(*committer) error { return nil }
-func (barrier) unstage()               {}
-func (barrier) show()                  {}
-func (barrier) settle(*committer)      {}
-func (barrier) pinned() []*scope       { return nil }
+func (barrier) rollback()              {}
+func (barrier) publish()               {}
+func (barrier) afterCommit(*committer) {}
+func (barrier) touched() []*scope      { return nil }
 
 // dropped is the error of a table that DropTable removed.
 func dropped(t *kalam.Table) error {

@@ -202,7 +202,7 @@ func (v *View) MayHaveExisted(key []byte, at kalam.Seq) bool {
 	return v.lake.Watermark > 0 // What was flushed, and deleted, may be forgotten.
 }
 
-// Forgotten returns the highest seq of a tombstone that is left out: Manifest.Forgotten.
+// Forgotten returns the highest seq of a tombstone that is left out: ScopeRecord.Forgotten.
 func (v *View) Forgotten() kalam.Seq { return v.lake.Forgotten }
 
 // Get returns the live row of a key of a scope, from the log or the lake; false

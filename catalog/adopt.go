@@ -95,7 +95,7 @@ type adoptingRecord struct {
 // finished. It needs no Catalog.
 func IsAdopting(ctx context.Context, b buffer.Reader) (bool, error) {
 	_, found, err := reader{b}.get(ctx, keyAdopting)
-	if errors.Is(err, buffer.ErrPartitionNotFound) {
+	if errors.Is(err, buffer.ErrKeyspaceNotFound) {
 		return false, nil
 	}
 	return found, err
@@ -116,7 +116,7 @@ func BeginAdoption(ctx context.Context, b buffer.Backend, now time.Time) error {
 		return err
 	}
 	var ops []operation
-	err = b.Keys(ctx, Partition, nil, nil, func(key []byte) error {
+	err = b.Keys(ctx, Keyspace, nil, nil, func(key []byte) error {
 		if string(key) != keyAdopting {
 			ops = append(ops, operation{key: string(key)})
 		}

@@ -53,7 +53,7 @@ type Catalog struct {
 // tokens of a user end: a logout, another password or role, a drop.
 func (c *Catalog) TokensEnded() <-chan struct{} { return *c.ended.Load() }
 
-// Open reads the catalog from the partition sys_catalog of b. At the first start
+// Open reads the catalog from the keyspace sys_catalog of b. At the first start
 // it creates the namespace default, the users root and system, and the storage
 // local. A damaged record is CodeCorrupt and named; nothing is changed then. The
 // backend stays the caller's: it must outlive the Catalog.

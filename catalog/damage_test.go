@@ -43,7 +43,7 @@ func TestDamage(t *testing.T) {
 		kinds[strings.TrimRight(key[:strings.LastIndex("/"+key, "/")], "/")] = true
 		for name, bad := range damages(raw) {
 			b := base.Clone()
-			check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte(key), bad))
+			check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte(key), bad))
 			damagedIsFound(t, b, key, name)
 		}
 	}
@@ -97,7 +97,7 @@ func TestMisplacedRecord(t *testing.T) {
 	all := records(t, base)
 	move := func(from, to string) error {
 		b := base.Clone()
-		check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte(to), all[from]))
+		check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte(to), all[from]))
 		_, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap})
 		return err
 	}
@@ -111,7 +111,7 @@ func TestMisplacedRecord(t *testing.T) {
 	}
 	for _, missing := range []string{"meta", "namespace/app"} {
 		b := base.Clone()
-		check(t, buffertest.Delete(t.Context(), b, catalog.Partition, []byte(missing)))
+		check(t, buffertest.Delete(t.Context(), b, catalog.Keyspace, []byte(missing)))
 		if _, err := catalog.Open(t.Context(), b,
 			catalog.Options{BcryptCost: cheap}); kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("without %s: %v", missing, err)
@@ -126,7 +126,7 @@ func TestDamagedHistory(t *testing.T) {
 	c := open(t, b, catalog.Options{Now: clk.now})
 	richJobs(t, c, clk)
 	const bad = "job/done/CL-000000000002"
-	check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte(bad), []byte("garbage")))
+	check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte(bad), []byte("garbage")))
 	var last error
 	seen := 0
 	for _, err := range c.Jobs(t.Context()) {
@@ -150,7 +150,7 @@ func TestDamagedHistory(t *testing.T) {
 func TestNewerFormat(t *testing.T) {
 	b := memory.New()
 	open(t, b, catalog.Options{})
-	check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte("user/root"), sealed("user/root", "99", "{}")))
+	check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte("user/root"), sealed("user/root", "99", "{}")))
 	_, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap})
 	if kalam.CodeOf(err) != kalam.CodeUnsupported || !strings.Contains(err.Error(), `"user/root"`) {
 		t.Errorf("open: %v", err)
@@ -171,7 +171,7 @@ func TestOlderFormat(t *testing.T) {
 			continue
 		}
 		old++
-		check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte(key), sealed(key, "1", string(body))))
+		check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte(key), sealed(key, "1", string(body))))
 	}
 	got := dumpOf(t, open(t, b, catalog.Options{Now: clk.now}))
 	if diff := same(want, got); diff != "" || old < 10 {
@@ -253,7 +253,7 @@ func TestUnusableRecords(t *testing.T) {
 	}
 	openWith := func(key, body string) error {
 		b := base.Clone()
-		check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte(key), sealed(key, "1", body)))
+		check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte(key), sealed(key, "1", body)))
 		_, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap})
 		return err
 	}
@@ -270,8 +270,8 @@ func TestUnusableRecords(t *testing.T) {
 	}
 	b := base.Clone()
 	twin := strings.Replace(good, `"number":7`, `"number":8`, 1)
-	check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte(table), sealed(table, "1", good)))
-	check(t, buffertest.Put(t.Context(), b, catalog.Partition, []byte("table/0000000000000008"),
+	check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte(table), sealed(table, "1", good)))
+	check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte("table/0000000000000008"),
 		sealed("table/0000000000000008", "1", twin)))
 	if _, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap}); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("two tables of one name: %v", err)

@@ -4,7 +4,7 @@
 //
 // # Basics
 //
-// Open reads every record of the partition sys_catalog into an immutable version.
+// Open reads every record of the keyspace sys_catalog into an immutable version.
 // Reads look at the version through one atomic pointer and take no lock; a value
 // that a read returned never changes. A write builds the next version, makes its
 // records durable in one atomic batch of the backend, and then publishes the

@@ -28,7 +28,7 @@ func TestOldLocks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := buffertest.Put(ctx, b, Partition, []byte(key), raw); err != nil {
+		if err := buffertest.Put(ctx, b, Keyspace, []byte(key), raw); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// Partition is the partition of the backend that holds every record of the catalog.
-const Partition = "sys_catalog"
+// Keyspace is the keyspace of the backend that holds every record of the catalog.
+const Keyspace = "sys_catalog"
 
-// The keys of the partition. A key is a prefix and an identifier, which is the
+// The keys of the keyspace. A key is a prefix and an identifier, which is the
 // rest of the key; no prefix is the beginning of another. Stores of older versions
 // may hold a record "login/unknown", which nothing reads any more.
 const (

@@ -34,7 +34,7 @@ type LakeRecord struct {
 // there is none. A damaged record is CodeCorrupt, a newer one CodeUnsupported.
 func ReadLake(ctx context.Context, b buffer.Reader) (r LakeRecord, found bool, err error) {
 	raw, found, err := reader{b}.get(ctx, keyLake)
-	if errors.Is(err, buffer.ErrPartitionNotFound) {
+	if errors.Is(err, buffer.ErrKeyspaceNotFound) {
 		return r, false, nil
 	}
 	if err != nil || !found {
@@ -66,11 +66,11 @@ func WriteLake(ctx context.Context, b buffer.Backend, r LakeRecord) error {
 // that are dropped and not yet forgotten. It reads keys and checks no record.
 func CountTables(ctx context.Context, b buffer.Backend) (n int, err error) {
 	for _, prefix := range []string{prefixTable, prefixDropped} {
-		err := b.Keys(ctx, Partition, []byte(prefix), []byte(prefixEnd(prefix)), func([]byte) error {
+		err := b.Keys(ctx, Keyspace, []byte(prefix), []byte(prefixEnd(prefix)), func([]byte) error {
 			n++
 			return nil
 		})
-		if errors.Is(err, buffer.ErrPartitionNotFound) {
+		if errors.Is(err, buffer.ErrKeyspaceNotFound) {
 			return 0, nil
 		}
 		if err != nil {

@@ -45,16 +45,16 @@ func TestDamagedLakeRecord(t *testing.T) {
 	for i := range raw {
 		bad := append([]byte(nil), raw...)
 		bad[i] ^= 1
-		check(t, buffertest.Put(ctx, b, catalog.Partition, []byte("lake"), bad))
+		check(t, buffertest.Put(ctx, b, catalog.Keyspace, []byte("lake"), bad))
 		if _, _, err := catalog.ReadLake(ctx, b); kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("byte %d flipped: %v", i, err)
 		}
 	}
-	check(t, buffertest.Put(ctx, b, catalog.Partition, []byte("lake"), sealed("lake", "99", `{}`)))
+	check(t, buffertest.Put(ctx, b, catalog.Keyspace, []byte("lake"), sealed("lake", "99", `{}`)))
 	if _, _, err := catalog.ReadLake(ctx, b); kalam.CodeOf(err) != kalam.CodeUnsupported {
 		t.Errorf("a newer record: %v", err)
 	}
-	check(t, buffertest.Put(ctx, b, catalog.Partition, []byte("lake"), sealed("lake", "1", `{}`)))
+	check(t, buffertest.Put(ctx, b, catalog.Keyspace, []byte("lake"), sealed("lake", "1", `{}`)))
 	if _, _, err := catalog.ReadLake(ctx, b); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("a record without id: %v", err)
 	}

@@ -11,14 +11,14 @@ import (
 )
 
 // store is the catalog's view of the backend: records under text keys in one
-// partition.
+// keyspace.
 type store struct{ backend buffer.Backend }
 
-// create makes the partition at the first start.
+// create makes the keyspace at the first start.
 func (s store) create(ctx context.Context) error {
-	err := s.backend.CreatePartition(ctx, Partition)
-	if err != nil && !errors.Is(err, buffer.ErrPartitionExists) {
-		return fmt.Errorf("create partition %s: %w", Partition, err)
+	err := s.backend.CreateKeyspace(ctx, Keyspace)
+	if err != nil && !errors.Is(err, buffer.ErrKeyspaceExists) {
+		return fmt.Errorf("create keyspace %s: %w", Keyspace, err)
 	}
 	return nil
 }
@@ -32,7 +32,7 @@ func (s store) get(ctx context.Context, key string) ([]byte, bool, error) {
 type reader struct{ from buffer.Reader }
 
 func (r reader) get(ctx context.Context, key string) ([]byte, bool, error) {
-	raw, err := r.from.Get(ctx, Partition, []byte(key))
+	raw, err := r.from.Get(ctx, Keyspace, []byte(key))
 	if errors.Is(err, buffer.ErrKeyNotFound) {
 		return nil, false, nil
 	}
@@ -45,7 +45,7 @@ func (r reader) get(ctx context.Context, key string) ([]byte, bool, error) {
 // scan calls f for every record whose key begins with prefix, by key. raw is
 // valid during the call only.
 func (s store) scan(ctx context.Context, prefix string, f func(key string, raw []byte) error) error {
-	return s.backend.Scan(ctx, Partition, []byte(prefix), []byte(prefixEnd(prefix)), func(key, value []byte) error {
+	return s.backend.Scan(ctx, Keyspace, []byte(prefix), []byte(prefixEnd(prefix)), func(key, value []byte) error {
 		return f(string(key), value)
 	})
 }
@@ -54,13 +54,13 @@ func (s store) scan(ctx context.Context, prefix string, f func(key string, raw [
 func (s store) apply(ctx context.Context, ops []operation) error {
 	batch := make([]buffer.Op, len(ops))
 	for i, op := range ops {
-		batch[i] = buffer.Op{Partition: Partition, Key: []byte(op.key), Value: op.value, Delete: op.value == nil}
+		batch[i] = buffer.Op{Keyspace: Keyspace, Key: []byte(op.key), Value: op.value, Delete: op.value == nil}
 	}
 	return s.backend.Apply(ctx, batch)
 }
 
 // load reads every record but those of finished jobs into a version. Its
-// nextTable is 0 when the partition is empty.
+// nextTable is 0 when the keyspace is empty.
 func (s store) load(ctx context.Context) (*version, error) {
 	v := &version{epoch: 1}
 	var meta metaRecord

@@ -379,7 +379,7 @@ func richJobs(t testing.TB, c *catalog.Catalog, clk *clock) {
 func records(t testing.TB, b buffer.Backend) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
-	check(t, b.Scan(t.Context(), catalog.Partition, nil, nil, func(key, value []byte) error {
+	check(t, b.Scan(t.Context(), catalog.Keyspace, nil, nil, func(key, value []byte) error {
 		all[string(key)] = slices.Clone(value)
 		return nil
 	}))

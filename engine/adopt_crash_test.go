@@ -198,8 +198,8 @@ func TestAdoptIsInterrupted(t *testing.T) {
 			must(t, os.RemoveAll(filepath.Join(s.config.StoragePath(), ".kalam")))
 		}
 		must(t, os.RemoveAll(s.config.BufferPath()))
-		// As a kill between the first partition and the note of the adoption leaves it.
-		openBuffer(t, s.config, func(b *badger.Backend) { must(t, b.CreatePartition(t.Context(), catalog.Partition)) })
+		// As a kill between the first keyspace and the note of the adoption leaves it.
+		openBuffer(t, s.config, func(b *badger.Backend) { must(t, b.CreateKeyspace(t.Context(), catalog.Keyspace)) })
 		boom := errors.New("crash")
 		steps, finished := 0, false
 		for stop := 1; !finished; stop++ {
@@ -273,12 +273,12 @@ func (b killedBackend) Apply(ctx context.Context, ops []buffer.Op) error {
 	return err
 }
 
-func (b killedBackend) CreatePartition(ctx context.Context, name string) error {
-	return b.writes.do("CreatePartition", func() error { return b.Backend.CreatePartition(ctx, name) })
+func (b killedBackend) CreateKeyspace(ctx context.Context, name string) error {
+	return b.writes.do("CreateKeyspace", func() error { return b.Backend.CreateKeyspace(ctx, name) })
 }
 
-func (b killedBackend) DropPartition(ctx context.Context, name string) error {
-	return b.writes.do("DropPartition", func() error { return b.Backend.DropPartition(ctx, name) })
+func (b killedBackend) DropKeyspace(ctx context.Context, name string) error {
+	return b.writes.do("DropKeyspace", func() error { return b.Backend.DropKeyspace(ctx, name) })
 }
 
 type killedStorage struct {

@@ -418,7 +418,7 @@ func TestCompactFailures(t *testing.T) {
 			failing.Store(true)
 			if point == "record" {
 				faulty.Fail(func(_ int, ops []buffer.Op) (bool, error) {
-					if slices.ContainsFunc(ops, func(op buffer.Op) bool { return op.Partition == "sys_manifest" }) && failing.Swap(false) {
+					if slices.ContainsFunc(ops, func(op buffer.Op) bool { return op.Keyspace == "sys_manifest" }) && failing.Swap(false) {
 						return false, buffertest.DiskFull()
 					}
 					return true, nil

@@ -9,8 +9,8 @@ import (
 )
 
 // Record returns the manifest of record of a scope.
-func (e *Engine) Record(ctx context.Context, sc kalam.Scope) (buffer.Manifest, error) {
-	return e.store.Manifest(ctx, sc)
+func (e *Engine) Record(ctx context.Context, sc kalam.Scope) (buffer.ScopeRecord, error) {
+	return e.store.ScopeRecord(ctx, sc)
 }
 
 // Maintain returns the maintenance.

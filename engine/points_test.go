@@ -147,9 +147,9 @@ func (b hookedBackend) Apply(ctx context.Context, ops []buffer.Op) error {
 
 // pointsOf returns the points before and after a batch, "" for none.
 func pointsOf(ops []buffer.Op) (before, after string) {
-	edits := func(op buffer.Op) bool { return op.Partition == "sys_manifest" && !op.Delete }
-	keeps := func(op buffer.Op) bool { return op.Partition != "sys_rows" || !op.Delete }
-	records := func(op buffer.Op) bool { return op.Partition == catalog.Partition && string(op.Key) == "lake" }
+	edits := func(op buffer.Op) bool { return op.Keyspace == "sys_manifest" && !op.Delete }
+	keeps := func(op buffer.Op) bool { return op.Keyspace != "sys_rows" || !op.Delete }
+	records := func(op buffer.Op) bool { return op.Keyspace == catalog.Keyspace && string(op.Key) == "lake" }
 	switch {
 	case slices.ContainsFunc(ops, edits):
 		return "committing", "committed"

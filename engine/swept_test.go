@@ -256,18 +256,18 @@ type readFaults struct {
 	fail func(key []byte) error
 }
 
-func (r *readFaults) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
-	if partition == "sys_manifest" {
+func (r *readFaults) Get(ctx context.Context, keyspace string, key []byte) ([]byte, error) {
+	if keyspace == "sys_manifest" {
 		if err := r.fail(key); err != nil {
 			return nil, err
 		}
 	}
-	return r.Backend.Get(ctx, partition, key)
+	return r.Backend.Get(ctx, keyspace, key)
 }
 
-func (r *readFaults) Scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
-	return r.Backend.Scan(ctx, partition, start, end, func(key, value []byte) error {
-		if partition == "sys_manifest" {
+func (r *readFaults) Scan(ctx context.Context, keyspace string, start, end []byte, f func(key, value []byte) error) error {
+	return r.Backend.Scan(ctx, keyspace, start, end, func(key, value []byte) error {
+		if keyspace == "sys_manifest" {
 			if err := r.fail(key); err != nil {
 				return err
 			}
@@ -376,7 +376,7 @@ func (s *server) awaitCleanupTry() {
 func withoutID(t *testing.T, cfg config.Config) {
 	t.Helper()
 	must(t, os.RemoveAll(filepath.Join(cfg.StoragePath(), ".kalam")))
-	openBuffer(t, cfg, func(b *badger.Backend) { must(t, buffertest.Delete(t.Context(), b, catalog.Partition, []byte("lake"))) })
+	openBuffer(t, cfg, func(b *badger.Backend) { must(t, buffertest.Delete(t.Context(), b, catalog.Keyspace, []byte("lake"))) })
 }
 
 // TestOlderLakeIsAdopted upgrades a data directory without ids: both halves get
@@ -494,14 +494,14 @@ func TestEmptyCatalogOfTheSameLake(t *testing.T) {
 		cfg := sweptLake(t)
 		openBuffer(t, cfg, func(b *badger.Backend) {
 			var keys [][]byte
-			must(t, b.Keys(t.Context(), catalog.Partition, nil, nil, func(k []byte) error {
+			must(t, b.Keys(t.Context(), catalog.Keyspace, nil, nil, func(k []byte) error {
 				if bytes.HasPrefix(k, []byte("table/")) {
 					keys = append(keys, bytes.Clone(k))
 				}
 				return nil
 			}))
 			for _, k := range keys {
-				must(t, buffertest.Delete(t.Context(), b, catalog.Partition, k))
+				must(t, buffertest.Delete(t.Context(), b, catalog.Keyspace, k))
 			}
 		})
 		wantRefused(t, cfg, engine.Options{}, "knows no table", cfg.BufferPath(), cfg.StoragePath(), ".parquet", "backup")

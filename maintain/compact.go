@@ -29,7 +29,7 @@ func (c *compactions) CompactableScopes(ctx context.Context, n kalam.TableNumber
 		return c.due.users(n), nil
 	}
 	var users []kalam.UserID
-	err := c.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.Manifest) error {
+	err := c.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.ScopeRecord) error {
 		if len(m.Segments) > 0 {
 			users = append(users, sc.User)
 		}
@@ -79,7 +79,7 @@ func (c *compactions) compactScope(
 		}
 	}
 	c.due.remove(sc)
-	m, err := c.store.Manifest(ctx, sc)
+	m, err := c.store.ScopeRecord(ctx, sc)
 	done.SegmentsAfter = len(m.Segments)
 	return done, err
 }

@@ -86,7 +86,7 @@ func (c *compactions) noteDue(ctx context.Context, t *kalam.Table, sc kalam.Scop
 	if most == 0 {
 		return
 	}
-	m, err := c.store.Manifest(ctx, sc)
+	m, err := c.store.ScopeRecord(ctx, sc)
 	if err != nil || len(m.Segments) < most {
 		return
 	}

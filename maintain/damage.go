@@ -46,7 +46,7 @@ func (s *scrubs) names(ctx context.Context, seg *kalam.Segment) bool {
 	if _, ok := s.catalog.TableByNumber(seg.Table); !ok {
 		return false
 	}
-	m, err := s.store.Manifest(ctx, kalam.Scope{Table: seg.Table, User: seg.User})
+	m, err := s.store.ScopeRecord(ctx, kalam.Scope{Table: seg.Table, User: seg.User})
 	if err != nil {
 		return true
 	}

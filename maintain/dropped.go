@@ -66,7 +66,7 @@ func (d *droppedTables) Segments(ctx context.Context, n kalam.TableNumber) ([]ka
 		if err != nil {
 			return nil, err
 		}
-		m, err := d.store.Manifest(ctx, sc)
+		m, err := d.store.ScopeRecord(ctx, sc)
 		if err != nil {
 			err = fmt.Errorf("nothing of dropped table %d is removed: %w", n, err)
 			if kalam.CodeOf(err) == kalam.CodeCorrupt {
@@ -131,7 +131,7 @@ func (d *droppedTables) namedBySuccessor(ctx context.Context, t *kalam.Table, us
 	if !ok {
 		return false
 	}
-	m, err := d.store.Manifest(ctx, next.ScopeOf(user))
+	m, err := d.store.ScopeRecord(ctx, next.ScopeOf(user))
 	if err != nil {
 		return true
 	}

@@ -108,7 +108,7 @@ func (f *flushes) recover(ctx context.Context) error {
 }
 
 func (f *flushes) recoverTable(ctx context.Context, t *kalam.Table) error {
-	return f.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.Manifest) error {
+	return f.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.ScopeRecord) error {
 		if _, err := f.store.Trim(ctx, sc); err != nil {
 			f.log.Warn("log not trimmed; the next flush repeats it", "table", t.ID.String(), "error", err)
 		}

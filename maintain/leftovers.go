@@ -112,7 +112,7 @@ func (c *cleaner) trashLeftovers(
 	if len(list.Protected) > 0 {
 		for _, o := range list.Protected {
 			sc := folders[path.Dir(o.Path)]
-			m, err := c.store.Manifest(ctx, sc)
+			m, err := c.store.ScopeRecord(ctx, sc)
 			if err == nil {
 				err = c.SyncManifest(ctx, t, sc, m)
 			}

@@ -11,7 +11,7 @@ import (
 
 // eachManifest calls f for every scope of t that has something in the lake. A
 // scope whose manifest is damaged is logged and left out.
-func (d *deps) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Scope, buffer.Manifest) error) error {
+func (d *deps) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Scope, buffer.ScopeRecord) error) error {
 	if !t.Flushable() {
 		return nil
 	}
@@ -19,7 +19,7 @@ func (d *deps) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Sc
 		if err != nil {
 			return err
 		}
-		m, err := d.store.Manifest(ctx, sc)
+		m, err := d.store.ScopeRecord(ctx, sc)
 		if err != nil {
 			d.log.Error("manifest cannot be read; the scope is not available", "table", t.ID.String(), "error", err)
 			continue
@@ -37,13 +37,13 @@ func (d *deps) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Sc
 // SyncManifest makes manifest.json equal to the record, which is m or, when flushes
 // and compactions run beside, a later one. A commit is in the buffer before it is in
 // manifest.json: one that is newer than the record tells of an older buffer.
-func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope, m buffer.Manifest) error {
+func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope, m buffer.ScopeRecord) error {
 	for {
 		_, err := d.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m))
 		if !errors.Is(err, lake.ErrNewerManifest) {
 			return err
 		}
-		now, readErr := d.store.Manifest(ctx, sc)
+		now, readErr := d.store.ScopeRecord(ctx, sc)
 		if readErr != nil {
 			return errors.Join(err, readErr)
 		}
@@ -54,7 +54,7 @@ func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope,
 	}
 }
 
-func lakeManifest(m buffer.Manifest) lake.Manifest {
+func lakeManifest(m buffer.ScopeRecord) lake.Manifest {
 	return lake.Manifest{Version: int64(m.Version), CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, Segments: m.Segments}
 }
 
@@ -69,7 +69,7 @@ func (d *deps) writeManifests(ctx context.Context, t *kalam.Table, scopes []kala
 	replaced := d.obsolete.replacedIn(scopes)
 	manifests := make([]lake.ScopeManifest, len(scopes))
 	for i, sc := range scopes {
-		m, err := d.store.Manifest(ctx, sc)
+		m, err := d.store.ScopeRecord(ctx, sc)
 		if err != nil {
 			return err
 		}

@@ -111,7 +111,7 @@ func (c *cleaner) namedSegments(ctx context.Context) (map[segments.Key]struct{},
 	named := map[segments.Key]struct{}{}
 	unread := 0
 	var first error
-	for m, err := range buffer.Manifests(ctx, c.pair.Backend) {
+	for m, err := range buffer.ScopeRecords(ctx, c.pair.Backend) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -121,8 +121,8 @@ func (c *cleaner) namedSegments(ctx context.Context) (map[segments.Key]struct{},
 			}
 			continue
 		}
-		for i := range m.Manifest.Segments {
-			named[segments.KeyOf(&m.Manifest.Segments[i])] = struct{}{}
+		for i := range m.Record.Segments {
+			named[segments.KeyOf(&m.Record.Segments[i])] = struct{}{}
 		}
 	}
 	if unread > 0 {

@@ -67,7 +67,7 @@ func (s *scrubs) pace(ctx context.Context, bytes int) error {
 func (s *scrubs) Scrub(ctx context.Context, progress func(ScrubResult)) (result ScrubResult, err error) {
 	said := time.Now()
 	var unread []error
-	for m, err := range buffer.Manifests(ctx, s.pair.Backend) {
+	for m, err := range buffer.ScopeRecords(ctx, s.pair.Backend) {
 		if ctx.Err() != nil {
 			return result, context.Cause(ctx)
 		}
@@ -76,8 +76,8 @@ func (s *scrubs) Scrub(ctx context.Context, progress func(ScrubResult)) (result 
 			unread = append(unread, err)
 			continue
 		}
-		for i := range m.Manifest.Segments {
-			if err := s.scrubOne(ctx, &m.Manifest.Segments[i], &result); err != nil {
+		for i := range m.Record.Segments {
+			if err := s.scrubOne(ctx, &m.Record.Segments[i], &result); err != nil {
 				return result, err
 			}
 			if now := time.Now(); now.Sub(said) > scrubProgress {
@@ -136,7 +136,7 @@ func (s *scrubs) recallDamage(ctx context.Context) {
 		return
 	}
 	for _, f := range found.Files {
-		m, err := s.store.Manifest(ctx, kalam.Scope{Table: f.Table, User: f.User})
+		m, err := s.store.ScopeRecord(ctx, kalam.Scope{Table: f.Table, User: f.User})
 		if err != nil {
 			continue // It says itself that it cannot be read.
 		}

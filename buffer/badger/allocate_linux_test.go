@@ -31,7 +31,7 @@ func TestAllocationFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.CreatePartition(t.Context(), "p"); err != nil {
+	if err := b.CreateKeyspace(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
 	seed := uint64(time.Now().UnixNano())
@@ -45,7 +45,7 @@ func TestAllocationFails(t *testing.T) {
 		go func() { compacted <- b.Compact(t.Context()) }()
 		for range 300 {
 			key, value := fmt.Appendf(nil, "key%04d", rng.IntN(2000)), bytes.Repeat([]byte{byte(rng.IntN(256))}, 12000)
-			err := b.Apply(t.Context(), []buffer.Op{{Partition: "p", Key: key, Value: value}})
+			err := b.Apply(t.Context(), []buffer.Op{{Keyspace: "p", Key: key, Value: value}})
 			if err == nil {
 				model[string(key)] = value
 			} else if refused++; kalam.CodeOf(err) != kalam.CodeResourceExhausted {
@@ -76,7 +76,7 @@ func TestAllocationFails(t *testing.T) {
 	}
 }
 
-// compare reads all keys of partition p.
+// compare reads all keys of keyspace p.
 func compare(t *testing.T, b *Backend, model map[string][]byte) {
 	t.Helper()
 	found := 0

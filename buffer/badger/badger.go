@@ -71,8 +71,8 @@ type Backend struct {
 	work       sync.WaitGroup // The goroutines of collecting and of the relaxed sync.
 	writing    sync.Mutex     // Serialises batches; held until they are durable.
 
-	partitions partitions
-	onDrop     func() // Set by tests: a partition's record is gone, its keys are not.
+	keyspaces keyspaces
+	onDrop    func() // Set by tests: a keyspace's record is gone, its keys are not.
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -258,13 +258,13 @@ func (b *Backend) closeFiles() error {
 }
 
 // Put implements buffer.Backend.
-func (b *Backend) Put(ctx context.Context, partition string, key, value []byte) error {
-	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Value: value}})
+func (b *Backend) Put(ctx context.Context, keyspace string, key, value []byte) error {
+	return b.Apply(ctx, []buffer.Op{{Keyspace: keyspace, Key: key, Value: value}})
 }
 
 // Delete implements buffer.Backend.
-func (b *Backend) Delete(ctx context.Context, partition string, key []byte) error {
-	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Delete: true}})
+func (b *Backend) Delete(ctx context.Context, keyspace string, key []byte) error {
+	return b.Apply(ctx, []buffer.Op{{Keyspace: keyspace, Key: key, Delete: true}})
 }
 
 // MaxBatch implements buffer.Backend.
@@ -283,7 +283,7 @@ func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
 	stored := make([]storedOp, len(ops))
 	last := make(map[string]int, len(ops)) // Of two ops on a key the later counts.
 	for i := range ops {
-		key, err := b.partitions.key(ops[i].Partition, ops[i].Key)
+		key, err := b.keyspaces.key(ops[i].Keyspace, ops[i].Key)
 		if err != nil {
 			return err
 		}
@@ -353,7 +353,7 @@ func (b *Backend) writeLocked(ops []storedOp) error {
 			b.large.forget(string(ops[i].key))
 		}
 	}
-	b.large.retire(false)
+	b.large.endObsolete(false)
 	return nil
 }
 

@@ -130,7 +130,7 @@ func valueOf(i, size int) []byte {
 
 func keyOf(i int) []byte { return fmt.Appendf(nil, "%06d", i) }
 
-// wantValues checks that the partition holds exactly values 0 to n-1.
+// wantValues checks that the keyspace holds exactly values 0 to n-1.
 func wantValues(t *testing.T, b buffer.Backend, n int, size func(i int) int) {
 	t.Helper()
 	i := 0
@@ -161,7 +161,7 @@ func TestReopen(t *testing.T) {
 		b, err := badger.Open(dir, badger.Options{})
 		must(t, "Open", err)
 		if n == 0 {
-			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+			must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 		}
 		for range 100 {
 			must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(n), valueOf(n, mixed(n))))
@@ -179,7 +179,7 @@ func TestKilled(t *testing.T) {
 		t.Run(fmt.Sprintf("relaxed=%v", relaxed), func(t *testing.T) {
 			dir := t.TempDir()
 			b := open(t, dir, badger.Options{Relaxed: relaxed, MemtableBytes: 4 << 20})
-			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+			must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 			n := 0
 			for _, more := range []int{1, 10, 300, 1000} {
 				for range more {
@@ -200,7 +200,7 @@ func TestOneProcessOnly(t *testing.T) {
 	if kalam.CodeOf(err) != kalam.CodeInvalidOperation || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "used by another process") {
 		t.Errorf("Open of a directory in use = %v", err)
 	}
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	must(t, "Close", b.Close())
 	open(t, dir, badger.Options{})
 }
@@ -219,14 +219,14 @@ func TestReserve(t *testing.T) {
 	dir := t.TempDir()
 	b, err := badger.Open(dir, badger.Options{})
 	must(t, "Open", err)
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("a"), []byte("1")))
 	must(t, "Close", b.Close())
 	free, known := badger.FreeSpace(dir)
 	if !known {
 		return // Nothing is kept free on this system.
 	}
-	bulk := []buffer.Op{{Partition: part, Key: []byte("b"), Value: []byte("2"), Bulk: true}}
+	bulk := []buffer.Op{{Keyspace: part, Key: []byte("b"), Value: []byte("2"), Bulk: true}}
 	for _, c := range []struct {
 		name    string
 		reserve int64
@@ -238,10 +238,10 @@ func TestReserve(t *testing.T) {
 				err     error
 				refused bool
 			}{
-				"bulk":            {b.Apply(t.Context(), bulk), c.bulk},
-				"deletion":        {buffertest.Delete(t.Context(), b, part, []byte("x")), false},
-				"put":             {buffertest.Put(t.Context(), b, part, []byte("c"), []byte("3")), false},
-				"CreatePartition": {b.CreatePartition(t.Context(), fmt.Sprint("p", c.reserve)), false},
+				"bulk":           {b.Apply(t.Context(), bulk), c.bulk},
+				"deletion":       {buffertest.Delete(t.Context(), b, part, []byte("x")), false},
+				"put":            {buffertest.Put(t.Context(), b, part, []byte("c"), []byte("3")), false},
+				"CreateKeyspace": {b.CreateKeyspace(t.Context(), fmt.Sprint("p", c.reserve)), false},
 			} {
 				if w.refused != (kalam.CodeOf(w.err) == kalam.CodeResourceExhausted) || !w.refused && w.err != nil {
 					t.Errorf("%s: %v, want it refused: %v", what, w.err, w.refused)
@@ -259,7 +259,7 @@ func TestReserve(t *testing.T) {
 func TestSpaceIsGivenBack(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, badger.Options{MemtableBytes: 4 << 20})
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	const n, size = 1000, 250_000
 	for i := range n {
 		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), valueOf(i, size)))
@@ -292,29 +292,29 @@ func diskUse(t *testing.T, dir string) int64 {
 	return n
 }
 
-// TestDroppedPartitionLeavesNothing drops a partition while the process dies
+// TestDroppedKeyspaceLeavesNothing drops a keyspace while the process dies
 // before its keys are gone.
-func TestDroppedPartitionLeavesNothing(t *testing.T) {
+func TestDroppedKeyspaceLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, badger.Options{})
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	for i := range 100 {
 		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), nil))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.OnDrop(cancel)
-	if err := b.DropPartition(ctx, part); !errors.Is(err, context.Canceled) {
-		t.Errorf("DropPartition = %v, want context.Canceled", err)
+	if err := b.DropKeyspace(ctx, part); !errors.Is(err, context.Canceled) {
+		t.Errorf("DropKeyspace = %v, want context.Canceled", err)
 	}
 	killed := open(t, copyDir(t, dir), badger.Options{})
 	for _, b := range []*badger.Backend{b, killed} {
-		if names, err := b.Partitions(t.Context()); len(names) != 0 || err != nil {
-			t.Errorf("Partitions = %v, %v", names, err)
+		if names, err := b.Keyspaces(t.Context()); len(names) != 0 || err != nil {
+			t.Errorf("Keyspaces = %v, %v", names, err)
 		}
-		must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+		must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 		must(t, "Scan", b.Scan(t.Context(), part, nil, nil, func(k, _ []byte) error { return fmt.Errorf("key %s is there", k) }))
 	}
 	if n := killed.StoredKeys(); n > 3 {
-		t.Errorf("%d keys are stored after a start, want the records of partitions", n)
+		t.Errorf("%d keys are stored after a start, want the records of keyspaces", n)
 	}
 }

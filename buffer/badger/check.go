@@ -111,7 +111,7 @@ func isSystemError(err error) bool {
 	return errors.As(err, &at) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// readManifest returns what MANIFEST says of the tables. A record that was cut off
+// readRecord returns what MANIFEST says of the tables. A record that was cut off
 // by a crash ends it, as for Badger; one in the middle is damage.
 func readManifest(f *os.File) (record *tableRecord, err error) {
 	defer func() {

@@ -22,11 +22,11 @@ func killedDir(t *testing.T, n int) string {
 	t.Helper()
 	dir := t.TempDir()
 	b := open(t, dir, small)
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	for i := 0; i < n; i += 20 {
 		var ops []buffer.Op
 		for j := i; j < min(i+20, n); j++ {
-			ops = append(ops, buffer.Op{Partition: part, Key: keyOf(j), Value: valueOf(j, damageSize(j))})
+			ops = append(ops, buffer.Op{Keyspace: part, Key: keyOf(j), Value: valueOf(j, damageSize(j))})
 		}
 		must(t, "Apply", b.Apply(t.Context(), ops))
 	}

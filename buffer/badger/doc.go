@@ -4,7 +4,7 @@
 // # Basics
 //
 // Open locks the directory, checks the files that Badger trusts, and opens them.
-// A partition is a key prefix. Apply is one Badger transaction and, unless
+// A keyspace is a key prefix. Apply is one Badger transaction and, unless
 // Options.Relaxed is set, returns after its sync.
 //
 // # Guarantees

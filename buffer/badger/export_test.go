@@ -12,7 +12,7 @@ func FreeSpace(dir string) (int64, bool) { return freeSpace(dir) }
 // NoteOpening is noteOpening.
 func NoteOpening(dir string) error { return noteOpening(dir) }
 
-// OnDrop sets what is called when a partition's record is gone and its keys are
+// OnDrop sets what is called when a keyspace's record is gone and its keys are
 // not.
 func (b *Backend) OnDrop(f func()) { b.onDrop = f }
 
@@ -20,7 +20,7 @@ func (b *Backend) OnDrop(f func()) { b.onDrop = f }
 // write meanwhile.
 func (b *Backend) WaitRemoved() { b.large.removing.Wait() }
 
-// StoredKeys counts the keys of all partitions.
+// StoredKeys counts the keys of all keyspaces.
 func (b *Backend) StoredKeys() int {
 	n := 0
 	_ = b.db.View(func(txn *badger.Txn) error { // it returns what f returns

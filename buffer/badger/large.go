@@ -69,14 +69,14 @@ type largeValues struct {
 	dir      string
 	removing sync.WaitGroup // Removals of files.
 
-	mu      sync.Mutex // guards what follows
-	files   map[uint64]*largeFile
-	live    map[string]pointer // By stored key.
-	current *largeFile         // Is appended to; nil before the first value.
-	last    uint64             // Highest id.
-	doomed  []*largeFile       // Wait for the readers that may still refer to them.
-	epoch   uint64             // Rises when a file is doomed.
-	readers map[uint64]int     // Running reads by the epoch they began in.
+	mu       sync.Mutex // guards what follows
+	files    map[uint64]*largeFile
+	live     map[string]pointer // By stored key.
+	current  *largeFile         // Is appended to; nil before the first value.
+	last     uint64             // Highest id.
+	obsolete []*largeFile       // Wait for the readers that may still refer to them.
+	epoch    uint64             // Rises when a file is obsolete.
+	readers  map[uint64]int     // Running reads by the epoch they began in.
 }
 
 // open opens the files that the references need and removes the others.
@@ -236,9 +236,9 @@ func (l *largeValues) unref(p pointer) {
 // in it is referred to any more.
 const mostLeft = 1 << 20
 
-// retire ends the writing to a file of which nothing is left, or, when there is no room
+// endObsolete ends the writing to a file of which nothing is left, or, when there is no room
 // for it, the smaller part. Nothing may be appended at the moment.
-func (l *largeValues) retire(sparse bool) {
+func (l *largeValues) endObsolete(sparse bool) {
 	l.mu.Lock()
 	f := l.current
 	if f == nil || f.size < mostLeft || f.live > 0 && !(sparse && f.live*2 < f.size) {
@@ -272,7 +272,7 @@ func (l *largeValues) refers(key []byte) bool {
 	return ok
 }
 
-// sweep dooms f if nothing refers to it, and removes doomed files that no reader
+// sweep notes f as obsolete if nothing refers to it, and removes obsolete files that no reader
 // can refer to. A file that cannot be removed is removed by the next start.
 func (l *largeValues) sweep(f *largeFile) {
 	l.mu.Lock()
@@ -280,22 +280,22 @@ func (l *largeValues) sweep(f *largeFile) {
 		delete(l.files, f.id)
 		f.gone = l.epoch
 		l.epoch++
-		l.doomed = append(l.doomed, f)
+		l.obsolete = append(l.obsolete, f)
 	}
 	oldest := l.epoch
 	for e := range l.readers {
 		oldest = min(oldest, e)
 	}
 	var dead []*largeFile
-	kept := l.doomed[:0]
-	for _, d := range l.doomed {
+	kept := l.obsolete[:0]
+	for _, d := range l.obsolete {
 		if d.gone < oldest {
 			dead = append(dead, d)
 		} else {
 			kept = append(kept, d)
 		}
 	}
-	l.doomed = kept
+	l.obsolete = kept
 	l.mu.Unlock()
 	if len(dead) > 0 {
 		// Giving back the space of a file can take the system many milliseconds, for
@@ -324,7 +324,7 @@ func (l *largeValues) end(epoch uint64) {
 	if last {
 		delete(l.readers, epoch)
 	}
-	sweep := last && len(l.doomed) > 0
+	sweep := last && len(l.obsolete) > 0
 	l.mu.Unlock()
 	if sweep {
 		l.sweep(nil)
@@ -335,9 +335,9 @@ func (l *largeValues) end(epoch uint64) {
 func (l *largeValues) read(p pointer, buf []byte) ([]byte, error) {
 	l.mu.Lock()
 	f := l.files[p.file]
-	for i := 0; f == nil && i < len(l.doomed); i++ {
-		if l.doomed[i].id == p.file {
-			f = l.doomed[i]
+	for i := 0; f == nil && i < len(l.obsolete); i++ {
+		if l.obsolete[i].id == p.file {
+			f = l.obsolete[i]
 		}
 	}
 	l.mu.Unlock()
@@ -404,9 +404,9 @@ func (l *largeValues) close() error {
 	for _, f := range l.files {
 		errs = append(errs, f.file.Close())
 	}
-	for _, f := range l.doomed {
+	for _, f := range l.obsolete {
 		errs = append(errs, f.file.Close(), os.Remove(f.file.Name()))
 	}
-	l.files, l.doomed, l.current = nil, nil, nil
+	l.files, l.obsolete, l.current = nil, nil, nil
 	return errors.Join(errs...)
 }

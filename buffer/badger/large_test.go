@@ -25,7 +25,7 @@ func largeFiles(t *testing.T, dir string) []string {
 func TestLargeValuesComeAndGo(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, badger.Options{})
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	if n := len(largeFiles(t, dir)); n != 0 {
 		t.Errorf("%d files before the first large value", n)
 	}
@@ -82,7 +82,7 @@ func TestLeftLargeFiles(t *testing.T) {
 	dir := t.TempDir()
 	b, err := badger.Open(dir, badger.Options{})
 	must(t, "Open", err)
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	must(t, "Put", buffertest.Put(t.Context(), b, part, []byte("k"), big(1, 100_000)))
 	must(t, "Close", b.Close())
 	for _, name := range []string{"00000000000000ff.large", "notes.large", "0000000000000001.txt"} {
@@ -108,11 +108,11 @@ func TestLeftLargeFiles(t *testing.T) {
 func TestOneKeyTwiceInABatch(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, badger.Options{})
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	key := []byte("k")
 	ops := map[string]buffer.Op{
-		"large": {Partition: part, Key: key, Value: big(1, 100_000)}, "small": {Partition: part, Key: key, Value: []byte("s")},
-		"other": {Partition: part, Key: key, Value: big(2, 100_000)}, "delete": {Partition: part, Key: key, Delete: true},
+		"large": {Keyspace: part, Key: key, Value: big(1, 100_000)}, "small": {Keyspace: part, Key: key, Value: []byte("s")},
+		"other": {Keyspace: part, Key: key, Value: big(2, 100_000)}, "delete": {Keyspace: part, Key: key, Delete: true},
 	}
 	for first, a := range ops {
 		for second, c := range ops {
@@ -125,7 +125,7 @@ func TestOneKeyTwiceInABatch(t *testing.T) {
 	}
 	must(t, "Delete", buffertest.Delete(t.Context(), b, part, key))
 	if n := b.StoredKeys(); n != 2 {
-		t.Errorf("%d keys are stored, want the two records of partitions", n)
+		t.Errorf("%d keys are stored, want the two records of keyspaces", n)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestCollectLeavesDamage(t *testing.T) {
 	dir := t.TempDir()
 	b, err := badger.Open(dir, small)
 	must(t, "Open", err)
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	const n, size = 70, 1 << 20
 	for i := range n {
 		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), big(i, size)))

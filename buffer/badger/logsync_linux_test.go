@@ -22,12 +22,12 @@ func TestSyncFollowsTheLogs(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := b.CreatePartition(context.Background(), "p"); err != nil {
+	if err := b.CreateKeyspace(context.Background(), "p"); err != nil {
 		t.Fatal(err)
 	}
 	first := b.logs.id
 	for i := range 2000 {
-		op := buffer.Op{Partition: "p", Key: fmt.Appendf(nil, "%08d", i), Value: make([]byte, 8<<10)}
+		op := buffer.Op{Keyspace: "p", Key: fmt.Appendf(nil, "%08d", i), Value: make([]byte, 8<<10)}
 		if err := b.Apply(context.Background(), []buffer.Op{op}); err != nil {
 			t.Fatal(err)
 		}

@@ -116,7 +116,7 @@ func TestManifestOfEarlier(t *testing.T) {
 	dir := t.TempDir()
 	b, err := badger.Open(dir, small)
 	must(t, "Open", err)
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(1), valueOf(1, 10)))
 	must(t, "Close", b.Close())
 	older, err := os.ReadFile(filepath.Join(dir, "MANIFEST"))
@@ -169,7 +169,7 @@ func TestTableBeforeItsRecord(t *testing.T) {
 	live := t.TempDir()
 	writing, err := badger.Open(live, small)
 	must(t, "Open", err)
-	must(t, "CreatePartition", writing.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", writing.CreateKeyspace(t.Context(), part))
 	for i := range n {
 		must(t, "Put", writing.Put(t.Context(), part, keyOf(i), valueOf(i, 100)))
 	}
@@ -212,7 +212,7 @@ func TestTableAfterItsRemoval(t *testing.T) {
 	dir := t.TempDir()
 	b, err := badger.Open(dir, small)
 	must(t, "Open", err)
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	for i := range 500 {
 		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), valueOf(i, 100)))
 	}
@@ -277,7 +277,7 @@ func TestSync(t *testing.T) {
 	for _, relaxed := range []bool{false, true} {
 		b, err := badger.Open(t.TempDir(), badger.Options{Relaxed: relaxed, ReserveBytes: -1})
 		must(t, "Open", err)
-		must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+		must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(1), valueOf(1, 10)))
 		must(t, "Sync", b.Sync(t.Context()))
 		must(t, "Close", b.Close())

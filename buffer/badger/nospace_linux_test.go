@@ -26,7 +26,7 @@ func TestMappedFilesAreAllocated(t *testing.T) {
 	dir := t.TempDir()
 	const memtable = 1 << 20
 	b := open(t, dir, badger.Options{MemtableBytes: memtable})
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	seen := map[string]int{}
 	for i := range 3000 {
 		must(t, "Put", buffertest.Put(t.Context(), b, part, keyOf(i), valueOf(i, 4000)))
@@ -86,8 +86,8 @@ func fillAndReturn(t *testing.T, disk string, leave, memtable int64) {
 	o := badger.Options{MemtableBytes: memtable, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	b, err := badger.Open(dir, o)
 	must(t, "Open", err)
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), "dropped"))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), "dropped"))
 	model := map[string][]byte{}
 	rng := rand.New(rand.NewPCG(uint64(leave), 7))
 	withDropped := true
@@ -98,7 +98,7 @@ func fillAndReturn(t *testing.T, disk string, leave, memtable int64) {
 				p = "dropped"
 			}
 			key, value := keyOf(rng.IntN(5000)), valueOf(rng.IntN(1000), 100+rng.IntN(8000))
-			err := b.Apply(t.Context(), []buffer.Op{{Partition: p, Key: key, Value: value, Bulk: true}})
+			err := b.Apply(t.Context(), []buffer.Op{{Keyspace: p, Key: key, Value: value, Bulk: true}})
 			switch {
 			case err == nil && p == part:
 				model[string(key)] = value
@@ -125,7 +125,7 @@ func fillAndReturn(t *testing.T, disk string, leave, memtable int64) {
 		}
 	}
 	model["small"] = value
-	must(t, "DropPartition", b.DropPartition(t.Context(), "dropped"))
+	must(t, "DropKeyspace", b.DropKeyspace(t.Context(), "dropped"))
 	withDropped = false
 	compareStore(t, b, model)
 	must(t, "Remove", os.Remove(filepath.Join(disk, "other")))

@@ -41,7 +41,7 @@ func TestPurge(t *testing.T) {
 			dir := t.TempDir()
 			o := badger.Options{MemtableBytes: 2 << 20}
 			b := open(t, dir, o)
-			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+			must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 			for i := range used * 20 {
 				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "before-%03d", i), valueOf(i, 20_000)))
 			}
@@ -99,7 +99,7 @@ func TestPurge(t *testing.T) {
 func TestPurgeBesideWriters(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, badger.Options{MemtableBytes: 2 << 20})
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	stop := make(chan struct{})
 	var writers, callers sync.WaitGroup
 	written := 0
@@ -110,7 +110,7 @@ func TestPurgeBesideWriters(t *testing.T) {
 				return
 			default:
 			}
-			op := buffer.Op{Partition: part, Key: fmt.Appendf(nil, "w-%06d", written), Value: valueOf(written, 3_000)}
+			op := buffer.Op{Keyspace: part, Key: fmt.Appendf(nil, "w-%06d", written), Value: valueOf(written, 3_000)}
 			if err := b.Apply(t.Context(), []buffer.Op{op}); err != nil {
 				t.Errorf("Apply: %v", err)
 				return

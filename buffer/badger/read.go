@@ -24,7 +24,7 @@ func (b *Backend) guard(p any, err *error) {
 }
 
 // Get implements buffer.Reader.
-func (b *Backend) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
+func (b *Backend) Get(ctx context.Context, keyspace string, key []byte) ([]byte, error) {
 	if err := b.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -32,13 +32,13 @@ func (b *Backend) Get(ctx context.Context, partition string, key []byte) ([]byte
 	defer b.large.end(b.large.begin())
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
-	return b.get(txn, partition, key)
+	return b.get(txn, keyspace, key)
 }
 
-func (b *Backend) get(txn *badger.Txn, partition string, key []byte) (_ []byte, err error) {
+func (b *Backend) get(txn *badger.Txn, keyspace string, key []byte) (_ []byte, err error) {
 	defer func() { b.guard(recover(), &err) }()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	k, err := b.partitions.key(partition, key)
+	k, err := b.keyspaces.key(keyspace, key)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (b *Backend) get(txn *badger.Txn, partition string, key []byte) (_ []byte, 
 		return nil, buffer.ErrKeyNotFound
 	}
 	if err != nil {
-		return nil, buffer.NewDamageError(partition, key, err)
+		return nil, buffer.NewDamageError(keyspace, key, err)
 	}
 	var value []byte
 	err = item.Value(func(stored []byte) error {
@@ -62,7 +62,7 @@ func (b *Backend) get(txn *badger.Txn, partition string, key []byte) (_ []byte, 
 		return err
 	})
 	if err != nil {
-		return nil, buffer.NewDamageError(partition, key, err)
+		return nil, buffer.NewDamageError(keyspace, key, err)
 	}
 	return value, nil
 }
@@ -77,7 +77,7 @@ func (b *Backend) readLarge(stored, buf []byte) ([]byte, error) {
 }
 
 // Scan implements buffer.Reader. It sees the state at its start.
-func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
+func (b *Backend) Scan(ctx context.Context, keyspace string, start, end []byte,
 	f func(key, value []byte) error) error {
 	if err := b.enter(ctx); err != nil {
 		return err
@@ -86,18 +86,18 @@ func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
 	defer b.large.end(b.large.begin())
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
-	return b.scan(ctx, txn, partition, start, end, f)
+	return b.scan(ctx, txn, keyspace, start, end, f)
 }
 
 // Keys implements buffer.Backend.
-func (b *Backend) Keys(ctx context.Context, partition string, start, end []byte, f func(key []byte) error) error {
+func (b *Backend) Keys(ctx context.Context, keyspace string, start, end []byte, f func(key []byte) error) error {
 	if err := b.enter(ctx); err != nil {
 		return err
 	}
 	defer b.leave()
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
-	return b.walk(ctx, txn, partition, start, end, func(key []byte, _ *badger.Item, inside *bool) (stop, damage error) {
+	return b.walk(ctx, txn, keyspace, start, end, func(key []byte, _ *badger.Item, inside *bool) (stop, damage error) {
 		*inside = true
 		stop = f(key)
 		*inside = false
@@ -106,10 +106,10 @@ func (b *Backend) Keys(ctx context.Context, partition string, start, end []byte,
 }
 
 // scan is Scan in a transaction.
-func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, start, end []byte,
+func (b *Backend) scan(ctx context.Context, txn *badger.Txn, keyspace string, start, end []byte,
 	f func(key, value []byte) error) error {
 	var large []byte
-	return b.walk(ctx, txn, partition, start, end, func(key []byte, item *badger.Item, inside *bool) (stop, damage error) {
+	return b.walk(ctx, txn, keyspace, start, end, func(key []byte, item *badger.Item, inside *bool) (stop, damage error) {
 		var unreadable error
 		damage = item.Value(func(value []byte) error {
 			if item.UserMeta() == metaLarge {
@@ -129,9 +129,9 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, partition string, s
 
 // walk calls visit for every key in [start, end). visit sets inside while it is in
 // its caller's code, whose panics are none of Badger's.
-func (b *Backend) walk(ctx context.Context, txn *badger.Txn, partition string, start, end []byte,
+func (b *Backend) walk(ctx context.Context, txn *badger.Txn, keyspace string, start, end []byte,
 	visit func(key []byte, item *badger.Item, inside *bool) (stop, damage error)) (err error) {
-	prefix, err := b.partitions.key(partition, nil)
+	prefix, err := b.keyspaces.key(keyspace, nil)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (b *Backend) walk(ctx context.Context, txn *badger.Txn, partition string, s
 			return stop
 		}
 		if damage != nil {
-			return buffer.NewDamageError(partition, bytes.Clone(key), damage)
+			return buffer.NewDamageError(keyspace, bytes.Clone(key), damage)
 		}
 	}
 	return nil

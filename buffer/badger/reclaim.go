@@ -48,7 +48,7 @@ func (b *Backend) reclaim() {
 	removed := b.removed.Swap(0)
 	before, _ := freeSpace(b.dir)
 	b.writing.Lock()
-	b.large.retire(true)
+	b.large.endObsolete(true)
 	b.writing.Unlock()
 	err := errors.Join(b.collect(context.Background()), b.rotate(false))
 	if err == nil {

@@ -35,12 +35,12 @@ func random(n int) []byte {
 }
 
 func benchmarkApply(b *testing.B, s buffer.Backend, size int, parallel bool) {
-	must(b, "CreatePartition", s.CreatePartition(b.Context(), part))
+	must(b, "CreateKeyspace", s.CreateKeyspace(b.Context(), part))
 	value := random(size)
 	var n atomic.Uint64
 	apply := func() {
 		key := binary.BigEndian.AppendUint64(nil, n.Add(1))
-		if err := s.Apply(context.Background(), []buffer.Op{{Partition: part, Key: key, Value: value}}); err != nil {
+		if err := s.Apply(context.Background(), []buffer.Op{{Keyspace: part, Key: key, Value: value}}); err != nil {
 			b.Error(err)
 		}
 	}
@@ -62,11 +62,11 @@ func benchmarkApply(b *testing.B, s buffer.Backend, size int, parallel bool) {
 
 // fill writes n keys with 300 bytes each.
 func fill(b *testing.B, s buffer.Backend, n int) {
-	must(b, "CreatePartition", s.CreatePartition(b.Context(), part))
+	must(b, "CreateKeyspace", s.CreateKeyspace(b.Context(), part))
 	value := random(300)
 	ops := make([]buffer.Op, 0, 1000)
 	for i := range n {
-		ops = append(ops, buffer.Op{Partition: part, Key: binary.BigEndian.AppendUint64(nil, uint64(i)), Value: value})
+		ops = append(ops, buffer.Op{Keyspace: part, Key: binary.BigEndian.AppendUint64(nil, uint64(i)), Value: value})
 		if len(ops) == cap(ops) || i == n-1 {
 			must(b, "Apply", s.Apply(b.Context(), ops))
 			ops = ops[:0]

@@ -16,7 +16,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 )
 
-// part is the partition that most checks use.
+// part is the keyspace that most checks use.
 const part = "sys_test"
 
 // TestBackend checks that a Backend keeps its contract. open returns an empty
@@ -36,9 +36,9 @@ func TestBackend(t *testing.T, open func(t *testing.T) buffer.Backend) {
 		{"LaterOpWins", testLaterOp},
 		{"Limits", testLimits},
 		{"LargeValues", testLargeValues},
-		{"Partitions", testPartitions},
-		{"PartitionNames", testNames},
-		{"PartitionsAreDisjoint", testDisjoint},
+		{"Keyspaces", testKeyspaces},
+		{"KeyspaceNames", testNames},
+		{"KeyspacesAreDisjoint", testDisjoint},
 		{"DropForgetsKeys", testDrop},
 		{"ManyOverwrites", testOverwrites},
 		{"CanceledContext", testCanceled},
@@ -48,7 +48,7 @@ func TestBackend(t *testing.T, open func(t *testing.T) buffer.Backend) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := open(t)
-			must(t, "CreatePartition", b.CreatePartition(t.Context(), part))
+			must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 			c.run(t, b)
 		})
 	}
@@ -70,13 +70,13 @@ func wantIs(t *testing.T, what string, err, target error) {
 }
 
 // Put writes one value.
-func Put(ctx context.Context, b buffer.Backend, partition string, key, value []byte) error {
-	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Value: value}})
+func Put(ctx context.Context, b buffer.Backend, keyspace string, key, value []byte) error {
+	return b.Apply(ctx, []buffer.Op{{Keyspace: keyspace, Key: key, Value: value}})
 }
 
 // Delete removes one key.
-func Delete(ctx context.Context, b buffer.Backend, partition string, key []byte) error {
-	return b.Apply(ctx, []buffer.Op{{Partition: partition, Key: key, Delete: true}})
+func Delete(ctx context.Context, b buffer.Backend, keyspace string, key []byte) error {
+	return b.Apply(ctx, []buffer.Op{{Keyspace: keyspace, Key: key, Delete: true}})
 }
 
 func put(t testing.TB, b buffer.Backend, key, value string) {
@@ -103,10 +103,10 @@ func wantGet(t *testing.T, r buffer.Reader, key, want string) {
 }
 
 // content returns "key=value" of everything in [start, end).
-func content(t *testing.T, r buffer.Reader, partition string, start, end []byte) []string {
+func content(t *testing.T, r buffer.Reader, keyspace string, start, end []byte) []string {
 	t.Helper()
 	out := []string{}
-	must(t, "Scan", r.Scan(t.Context(), partition, start, end, func(k, v []byte) error {
+	must(t, "Scan", r.Scan(t.Context(), keyspace, start, end, func(k, v []byte) error {
 		out = append(out, string(k)+"="+string(v))
 		return nil
 	}))
@@ -231,37 +231,37 @@ func testScanReads(t *testing.T, b buffer.Backend) {
 func testAllOrNothing(t *testing.T, b buffer.Backend) {
 	put(t, b, "a", "1")
 	err := b.Apply(t.Context(), []buffer.Op{
-		{Partition: part, Key: []byte("a"), Delete: true},
-		{Partition: part, Key: []byte("b"), Value: []byte("2")},
-		{Partition: "missing", Key: []byte("c"), Value: []byte("3")},
+		{Keyspace: part, Key: []byte("a"), Delete: true},
+		{Keyspace: part, Key: []byte("b"), Value: []byte("2")},
+		{Keyspace: "missing", Key: []byte("c"), Value: []byte("3")},
 	})
-	wantIs(t, "Apply with a missing partition", err, buffer.ErrPartitionNotFound)
+	wantIs(t, "Apply with a missing keyspace", err, buffer.ErrKeyspaceNotFound)
 	wantContent(t, b, nil, nil, "a=1")
 	must(t, "Apply of nothing", b.Apply(t.Context(), nil))
-	must(t, "CreatePartition", b.CreatePartition(t.Context(), "other"))
+	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), "other"))
 	must(t, "Apply", b.Apply(t.Context(), []buffer.Op{
-		{Partition: part, Key: []byte("a"), Delete: true},
-		{Partition: part, Key: []byte("b"), Value: []byte("2")},
-		{Partition: "other", Key: []byte("b"), Value: []byte("3")},
+		{Keyspace: part, Key: []byte("a"), Delete: true},
+		{Keyspace: part, Key: []byte("b"), Value: []byte("2")},
+		{Keyspace: "other", Key: []byte("b"), Value: []byte("3")},
 	}))
 	wantContent(t, b, nil, nil, "b=2")
 	if diff := cmp.Diff([]string{"b=3"}, content(t, b, "other", nil, nil)); diff != "" {
-		t.Errorf("other partition (-want +got):\n%s", diff)
+		t.Errorf("other keyspace (-want +got):\n%s", diff)
 	}
 }
 
 func testLaterOp(t *testing.T, b buffer.Backend) {
 	a, c := []byte("a"), []byte("c")
 	must(t, "Apply", b.Apply(t.Context(), []buffer.Op{
-		{Partition: part, Key: a, Value: []byte("1")},
-		{Partition: part, Key: a, Value: []byte("2")},
-		{Partition: part, Key: c, Value: []byte("3")},
-		{Partition: part, Key: c, Delete: true},
+		{Keyspace: part, Key: a, Value: []byte("1")},
+		{Keyspace: part, Key: a, Value: []byte("2")},
+		{Keyspace: part, Key: c, Value: []byte("3")},
+		{Keyspace: part, Key: c, Delete: true},
 	}))
 	wantContent(t, b, nil, nil, "a=2")
 	must(t, "Apply", b.Apply(t.Context(), []buffer.Op{
-		{Partition: part, Key: a, Delete: true},
-		{Partition: part, Key: a, Value: []byte("4")},
+		{Keyspace: part, Key: a, Delete: true},
+		{Keyspace: part, Key: a, Value: []byte("4")},
 	}))
 	wantContent(t, b, nil, nil, "a=4")
 }
@@ -275,7 +275,7 @@ func testLimits(t *testing.T, b buffer.Backend) {
 	if l.Ops <= 1<<16 {
 		ops := make([]buffer.Op, l.Ops)
 		for i := range ops {
-			ops[i] = buffer.Op{Partition: part, Key: fmt.Appendf(nil, "%08d", i), Value: []byte{1}}
+			ops[i] = buffer.Op{Keyspace: part, Key: fmt.Appendf(nil, "%08d", i), Value: []byte{1}}
 		}
 		must(t, "Apply of the most ops", b.Apply(t.Context(), ops))
 		wantIs(t, "Apply of one op more", b.Apply(t.Context(), append(ops, ops[0])), buffer.ErrNotSupported)
@@ -287,11 +287,11 @@ func testLimits(t *testing.T, b buffer.Backend) {
 		}
 		var ops []buffer.Op
 		for room := l.Bytes; room > 8; room -= int64(8 + len(ops[len(ops)-1].Value)) {
-			ops = append(ops, buffer.Op{Partition: part, Key: fmt.Appendf(nil, "%08d", len(ops)),
+			ops = append(ops, buffer.Op{Keyspace: part, Key: fmt.Appendf(nil, "%08d", len(ops)),
 				Value: make([]byte, min(int64(size), room-8))})
 		}
 		must(t, "Apply of the most bytes", b.Apply(t.Context(), ops))
-		ops = append(ops, buffer.Op{Partition: part, Key: []byte("123456789")})
+		ops = append(ops, buffer.Op{Keyspace: part, Key: []byte("123456789")})
 		wantIs(t, "Apply of more bytes", b.Apply(t.Context(), ops), buffer.ErrNotSupported)
 	}
 	if l.Value <= 64<<20 {
@@ -307,7 +307,7 @@ func testLargeValues(t *testing.T, b buffer.Backend) {
 		v := bytes.Repeat([]byte{byte(i + 1)}, n)
 		k := fmt.Sprintf("k%d", i)
 		want[k] = v
-		ops = append(ops, buffer.Op{Partition: part, Key: []byte(k), Value: v})
+		ops = append(ops, buffer.Op{Keyspace: part, Key: []byte(k), Value: v})
 	}
 	must(t, "Apply", b.Apply(t.Context(), ops))
 	must(t, "Scan", b.Scan(t.Context(), part, nil, nil, func(k, v []byte) error {
@@ -322,65 +322,65 @@ func testLargeValues(t *testing.T, b buffer.Backend) {
 	}
 }
 
-func testPartitions(t *testing.T, b buffer.Backend) {
+func testKeyspaces(t *testing.T, b buffer.Backend) {
 	ctx := t.Context()
-	must(t, "CreatePartition", b.CreatePartition(ctx, "Zz9_"))
-	wantIs(t, "CreatePartition twice", b.CreatePartition(ctx, "Zz9_"), buffer.ErrPartitionExists)
-	names, err := b.Partitions(ctx)
-	must(t, "Partitions", err)
+	must(t, "CreateKeyspace", b.CreateKeyspace(ctx, "Zz9_"))
+	wantIs(t, "CreateKeyspace twice", b.CreateKeyspace(ctx, "Zz9_"), buffer.ErrKeyspaceExists)
+	names, err := b.Keyspaces(ctx)
+	must(t, "Keyspaces", err)
 	if diff := cmp.Diff([]string{"Zz9_", part}, names); diff != "" {
-		t.Errorf("Partitions (-want +got):\n%s", diff)
+		t.Errorf("Keyspaces (-want +got):\n%s", diff)
 	}
 	_, err = b.Get(ctx, "other", []byte("k"))
-	wantIs(t, "Get", err, buffer.ErrPartitionNotFound)
-	wantIs(t, "Scan", b.Scan(ctx, "other", nil, nil, nil), buffer.ErrPartitionNotFound)
-	wantIs(t, "Keys", b.Keys(ctx, "other", nil, nil, nil), buffer.ErrPartitionNotFound)
-	wantIs(t, "Put", Put(ctx, b, "other", []byte("k"), nil), buffer.ErrPartitionNotFound)
-	wantIs(t, "DropPartition", b.DropPartition(ctx, "other"), buffer.ErrPartitionNotFound)
+	wantIs(t, "Get", err, buffer.ErrKeyspaceNotFound)
+	wantIs(t, "Scan", b.Scan(ctx, "other", nil, nil, nil), buffer.ErrKeyspaceNotFound)
+	wantIs(t, "Keys", b.Keys(ctx, "other", nil, nil, nil), buffer.ErrKeyspaceNotFound)
+	wantIs(t, "Put", Put(ctx, b, "other", []byte("k"), nil), buffer.ErrKeyspaceNotFound)
+	wantIs(t, "DropKeyspace", b.DropKeyspace(ctx, "other"), buffer.ErrKeyspaceNotFound)
 }
 
 func testNames(t *testing.T, b buffer.Backend) {
 	ctx := t.Context()
 	for _, name := range []string{"", "a b", "a/b", "ä", "a\x00", "..", string(bytes.Repeat([]byte("n"), 65))} {
-		wantIs(t, fmt.Sprintf("CreatePartition(%q)", name), b.CreatePartition(ctx, name), buffer.ErrInvalidPartition)
+		wantIs(t, fmt.Sprintf("CreateKeyspace(%q)", name), b.CreateKeyspace(ctx, name), buffer.ErrInvalidKeyspace)
 		_, err := b.Get(ctx, name, []byte("k"))
-		wantIs(t, fmt.Sprintf("Get(%q)", name), err, buffer.ErrInvalidPartition)
+		wantIs(t, fmt.Sprintf("Get(%q)", name), err, buffer.ErrInvalidKeyspace)
 	}
-	must(t, "CreatePartition of 64 bytes", b.CreatePartition(ctx, string(bytes.Repeat([]byte("n"), 64))))
+	must(t, "CreateKeyspace of 64 bytes", b.CreateKeyspace(ctx, string(bytes.Repeat([]byte("n"), 64))))
 }
 
 func testDisjoint(t *testing.T, b buffer.Backend) {
 	ctx := t.Context()
 	names := []string{"a", "ab", "b", "A"}
 	for _, n := range names {
-		must(t, "CreatePartition", b.CreatePartition(ctx, n))
+		must(t, "CreateKeyspace", b.CreateKeyspace(ctx, n))
 		must(t, "Put", Put(ctx, b, n, []byte("b"), []byte(n)))
 		must(t, "Put", Put(ctx, b, n, []byte("\xff\xff\xff\xff\xff\xff"), []byte(n)))
 	}
 	for _, n := range names {
 		want := []string{"b=" + n, "\xff\xff\xff\xff\xff\xff=" + n}
 		if diff := cmp.Diff(want, content(t, b, n, nil, nil)); diff != "" {
-			t.Errorf("partition %s (-want +got):\n%s", n, diff)
+			t.Errorf("keyspace %s (-want +got):\n%s", n, diff)
 		}
 	}
 }
 
 func testDrop(t *testing.T, b buffer.Backend) {
 	ctx := t.Context()
-	must(t, "CreatePartition", b.CreatePartition(ctx, "gone"))
+	must(t, "CreateKeyspace", b.CreateKeyspace(ctx, "gone"))
 	for i := range 2500 {
-		must(t, "Put", b.Apply(ctx, []buffer.Op{{Partition: "gone", Key: fmt.Appendf(nil, "%d", i)}}))
+		must(t, "Put", b.Apply(ctx, []buffer.Op{{Keyspace: "gone", Key: fmt.Appendf(nil, "%d", i)}}))
 		if i == 10 && testing.Short() {
 			break
 		}
 	}
 	put(t, b, "stays", "1")
-	must(t, "DropPartition", b.DropPartition(ctx, "gone"))
+	must(t, "DropKeyspace", b.DropKeyspace(ctx, "gone"))
 	_, err := b.Get(ctx, "gone", []byte("1"))
-	wantIs(t, "Get", err, buffer.ErrPartitionNotFound)
-	must(t, "CreatePartition again", b.CreatePartition(ctx, "gone"))
+	wantIs(t, "Get", err, buffer.ErrKeyspaceNotFound)
+	must(t, "CreateKeyspace again", b.CreateKeyspace(ctx, "gone"))
 	if got := content(t, b, "gone", nil, nil); len(got) != 0 {
-		t.Errorf("a partition that was created again holds %d keys", len(got))
+		t.Errorf("a keyspace that was created again holds %d keys", len(got))
 	}
 	wantContent(t, b, nil, nil, "stays=1")
 }
@@ -453,7 +453,7 @@ func testWholeBatches(t *testing.T, b buffer.Backend) {
 	batch := func(round int) []buffer.Op {
 		ops := make([]buffer.Op, keys)
 		for i := range ops {
-			ops[i] = buffer.Op{Partition: part, Key: fmt.Appendf(nil, "%d", i), Value: fmt.Append(nil, round)}
+			ops[i] = buffer.Op{Keyspace: part, Key: fmt.Appendf(nil, "%d", i), Value: fmt.Append(nil, round)}
 		}
 		return ops
 	}
@@ -492,10 +492,10 @@ func testClosed(t *testing.T, b buffer.Backend) {
 	must(t, "Close", b.Close())
 	_, err := b.Get(ctx, part, []byte("a"))
 	errs := map[string]error{
-		"Get": err, "Put": Put(ctx, b, part, []byte("a"), nil), "CreatePartition": b.CreatePartition(ctx, "n"),
+		"Get": err, "Put": Put(ctx, b, part, []byte("a"), nil), "CreateKeyspace": b.CreateKeyspace(ctx, "n"),
 		"Scan": b.Scan(ctx, part, nil, nil, func(_, _ []byte) error { return nil }),
 	}
-	_, errs["Partitions"] = b.Partitions(ctx)
+	_, errs["Keyspaces"] = b.Keyspaces(ctx)
 	for what, err := range errs {
 		if kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("%s after Close = %v, want CodeShuttingDown", what, err)

@@ -18,8 +18,8 @@ func TestFaultyPasses(t *testing.T) {
 func TestFaultyFails(t *testing.T) {
 	ctx := context.Background()
 	f := &buffertest.Faulty{Backend: memory.New()}
-	if err := f.CreatePartition(ctx, "p"); err != nil {
-		t.Fatalf("CreatePartition: %v", err)
+	if err := f.CreateKeyspace(ctx, "p"); err != nil {
+		t.Fatalf("CreateKeyspace: %v", err)
 	}
 	broken := errors.New("broken")
 	for _, written := range []bool{false, true} {

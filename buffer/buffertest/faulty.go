@@ -58,8 +58,8 @@ func DiskFull() error {
 	return kalam.Wrap(kalam.CodeResourceExhausted, syscall.ENOSPC, "the disk is full")
 }
 
-// verdict counts a batch and decides over it.
-func (f *Faulty) verdict(ops []buffer.Op) (written bool, err error) {
+// decide counts a batch and says what becomes of it.
+func (f *Faulty) decide(ops []buffer.Op) (written bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	step := f.step
@@ -83,7 +83,7 @@ func (f *Faulty) Apply(ctx context.Context, ops []buffer.Op) error {
 	if err := f.MaxBatch().Check(ops); err != nil {
 		return err
 	}
-	written, err := f.verdict(ops)
+	written, err := f.decide(ops)
 	if err != nil && !written {
 		return err
 	}

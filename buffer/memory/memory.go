@@ -17,7 +17,7 @@ import (
 // limits are generous: what bounds a batch in memory is memory.
 var limits = buffer.Limits{Ops: 1 << 20, Bytes: 1 << 30, Value: 1 << 30}
 
-// Backend keeps partitions in memory.
+// Backend keeps keyspaces in memory.
 type Backend struct {
 	mu    sync.Mutex // serialises writers, and Clone
 	state atomic.Pointer[state]
@@ -25,17 +25,17 @@ type Backend struct {
 
 var _ buffer.Backend = (*Backend)(nil)
 
-// tree has the values of a partition by their keys, ordered by the bytes of these.
+// tree has the values of a keyspace by their keys, ordered by the bytes of these.
 type tree = btree.Map[string, []byte]
 
-// state is one state: the tree of every partition. Readers of a tree never wait; a
+// state is one state: the tree of every keyspace. Readers of a tree never wait; a
 // writer changes a copy, which shares what it leaves alone.
-type state struct{ partitions map[string]*tree }
+type state struct{ keyspaces map[string]*tree }
 
 // New returns an empty Backend.
 func New() *Backend {
 	b := &Backend{}
-	b.state.Store(&state{partitions: map[string]*tree{}})
+	b.state.Store(&state{keyspaces: map[string]*tree{}})
 	return b
 }
 
@@ -51,11 +51,11 @@ func (b *Backend) Clone() *Backend {
 	}
 	// A copy marks the original, too: two backends cannot have one tree, of which each makes
 	// copies under its own lock.
-	partitions := make(map[string]*tree, len(s.partitions))
-	for name, t := range s.partitions {
-		partitions[name] = t.Copy()
+	keyspaces := make(map[string]*tree, len(s.keyspaces))
+	for name, t := range s.keyspaces {
+		keyspaces[name] = t.Copy()
 	}
-	c.state.Store(&state{partitions})
+	c.state.Store(&state{keyspaces})
 	return c
 }
 
@@ -73,29 +73,29 @@ func (b *Backend) current(ctx context.Context) (*state, error) {
 
 func closed() error { return kalam.Errorf(kalam.CodeShuttingDown, "the write buffer is closed") }
 
-// partition returns the tree of a partition.
-func (s *state) partition(name string) (*tree, error) {
-	if err := buffer.CheckPartition(name); err != nil {
+// keyspace returns the tree of a keyspace.
+func (s *state) keyspace(name string) (*tree, error) {
+	if err := buffer.CheckKeyspace(name); err != nil {
 		return nil, err
 	}
-	t, ok := s.partitions[name]
+	t, ok := s.keyspaces[name]
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", buffer.ErrPartitionNotFound, name)
+		return nil, fmt.Errorf("%w: %s", buffer.ErrKeyspaceNotFound, name)
 	}
 	return t, nil
 }
 
 // Get implements buffer.Reader.
-func (b *Backend) Get(ctx context.Context, partition string, key []byte) ([]byte, error) {
+func (b *Backend) Get(ctx context.Context, keyspace string, key []byte) ([]byte, error) {
 	s, err := b.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.get(partition, key)
+	return s.get(keyspace, key)
 }
 
-func (s *state) get(partition string, key []byte) ([]byte, error) {
-	t, err := s.partition(partition)
+func (s *state) get(keyspace string, key []byte) ([]byte, error) {
+	t, err := s.keyspace(keyspace)
 	if err != nil {
 		return nil, err
 	}
@@ -107,22 +107,22 @@ func (s *state) get(partition string, key []byte) ([]byte, error) {
 }
 
 // Scan implements buffer.Reader. It sees the state at its start.
-func (b *Backend) Scan(ctx context.Context, partition string, start, end []byte,
+func (b *Backend) Scan(ctx context.Context, keyspace string, start, end []byte,
 	f func(key, value []byte) error) error {
 	s, err := b.current(ctx)
 	if err != nil {
 		return err
 	}
-	return s.scan(ctx, partition, start, end, f)
+	return s.scan(ctx, keyspace, start, end, f)
 }
 
 // Keys implements buffer.Backend.
-func (b *Backend) Keys(ctx context.Context, partition string, start, end []byte, f func(key []byte) error) error {
-	return b.Scan(ctx, partition, start, end, func(key, _ []byte) error { return f(key) })
+func (b *Backend) Keys(ctx context.Context, keyspace string, start, end []byte, f func(key []byte) error) error {
+	return b.Scan(ctx, keyspace, start, end, func(key, _ []byte) error { return f(key) })
 }
 
-func (s *state) scan(ctx context.Context, partition string, start, end []byte, f func(key, value []byte) error) error {
-	t, err := s.partition(partition)
+func (s *state) scan(ctx context.Context, keyspace string, start, end []byte, f func(key, value []byte) error) error {
+	t, err := s.keyspace(keyspace)
 	if err != nil {
 		return err
 	}
@@ -140,19 +140,19 @@ func (s *state) scan(ctx context.Context, partition string, start, end []byte, f
 	return err
 }
 
-// update replaces the state by what f makes of a copy of its partitions.
-func (b *Backend) update(ctx context.Context, f func(partitions map[string]*tree) error) error {
+// update replaces the state by what f makes of a copy of its keyspaces.
+func (b *Backend) update(ctx context.Context, f func(keyspaces map[string]*tree) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, err := b.current(ctx)
 	if err != nil {
 		return err
 	}
-	next := maps.Clone(s.partitions)
+	next := maps.Clone(s.keyspaces)
 	if err := f(next); err != nil {
 		return err
 	}
-	b.state.Store(&state{partitions: next})
+	b.state.Store(&state{keyspaces: next})
 	return nil
 }
 
@@ -161,20 +161,20 @@ func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
 	if err := limits.Check(ops); err != nil {
 		return err
 	}
-	return b.update(ctx, func(partitions map[string]*tree) error {
+	return b.update(ctx, func(keyspaces map[string]*tree) error {
 		copied := map[string]bool{}
 		for _, op := range ops {
-			t, err := (&state{partitions}).partition(op.Partition)
+			t, err := (&state{keyspaces}).keyspace(op.Keyspace)
 			if err != nil {
 				return err
 			}
 			if len(op.Key) == 0 {
 				return fmt.Errorf("%w: empty key", buffer.ErrBatchFailed)
 			}
-			if !copied[op.Partition] {
-				copied[op.Partition] = true
+			if !copied[op.Keyspace] {
+				copied[op.Keyspace] = true
 				t = t.Copy()
-				partitions[op.Partition] = t
+				keyspaces[op.Keyspace] = t
 			}
 			if op.Delete {
 				t.Delete(string(op.Key))
@@ -189,36 +189,36 @@ func (b *Backend) Apply(ctx context.Context, ops []buffer.Op) error {
 // MaxBatch implements buffer.Backend.
 func (b *Backend) MaxBatch() buffer.Limits { return limits }
 
-// CreatePartition implements buffer.Backend.
-func (b *Backend) CreatePartition(ctx context.Context, name string) error {
-	if err := buffer.CheckPartition(name); err != nil {
+// CreateKeyspace implements buffer.Backend.
+func (b *Backend) CreateKeyspace(ctx context.Context, name string) error {
+	if err := buffer.CheckKeyspace(name); err != nil {
 		return err
 	}
-	return b.update(ctx, func(partitions map[string]*tree) error {
-		if _, ok := partitions[name]; ok {
-			return fmt.Errorf("%w: %s", buffer.ErrPartitionExists, name)
+	return b.update(ctx, func(keyspaces map[string]*tree) error {
+		if _, ok := keyspaces[name]; ok {
+			return fmt.Errorf("%w: %s", buffer.ErrKeyspaceExists, name)
 		}
-		partitions[name] = &tree{}
+		keyspaces[name] = &tree{}
 		return nil
 	})
 }
 
-// Partitions implements buffer.Backend.
-func (b *Backend) Partitions(ctx context.Context) ([]string, error) {
+// Keyspaces implements buffer.Backend.
+func (b *Backend) Keyspaces(ctx context.Context) ([]string, error) {
 	s, err := b.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Sorted(maps.Keys(s.partitions)), nil
+	return slices.Sorted(maps.Keys(s.keyspaces)), nil
 }
 
-// DropPartition implements buffer.Backend.
-func (b *Backend) DropPartition(ctx context.Context, name string) error {
-	return b.update(ctx, func(partitions map[string]*tree) error {
-		if _, err := (&state{partitions}).partition(name); err != nil {
+// DropKeyspace implements buffer.Backend.
+func (b *Backend) DropKeyspace(ctx context.Context, name string) error {
+	return b.update(ctx, func(keyspaces map[string]*tree) error {
+		if _, err := (&state{keyspaces}).keyspace(name); err != nil {
 			return err
 		}
-		delete(partitions, name)
+		delete(keyspaces, name)
 		return nil
 	})
 }

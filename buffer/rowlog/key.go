@@ -9,10 +9,10 @@ import (
 
 // Keyspaces of the buffer. This file is the one place of names and keys.
 const (
-	KeyspaceRows     = "sys_rows"     // Row log: BlockKey -> block.
-	KeyspaceManifest = "sys_manifest" // ScopePrefix -> manifest of record.
-	KeyspaceMeta     = "sys_meta"     // Clock ceiling, intents of large writes.
-	KeyspaceCounts   = "sys_counts"   // CounterKey -> value of a counter.
+	KeyspaceRows    = "sys_rows"     // Row log: BlockKey -> block.
+	KeyspaceRecords = "sys_manifest" // ScopePrefix -> manifest of record.
+	KeyspaceMeta    = "sys_meta"     // Clock ceiling, intents of large writes.
+	KeyspaceCounts  = "sys_counts"   // CounterKey -> value of a counter.
 )
 
 // ClockKey is the key of the clock record in KeyspaceMeta.

@@ -224,7 +224,7 @@ func (a *adopter) checkBuffer(ctx context.Context) error {
 	if err != nil || adopting {
 		return err
 	}
-	// An adoption that was killed at its very beginning leaves partitions without a key.
+	// An adoption that was killed at its very beginning leaves keyspaces without a key.
 	empty, err := a.holdsNothing(ctx)
 	if err != nil || empty {
 		return err
@@ -243,9 +243,9 @@ func (a *adopter) checkBuffer(ctx context.Context) error {
 	return refuseAdoption("The directory %s holds a write buffer with a catalog of its own. %s", a.bufferDir, moveAway)
 }
 
-// holdsNothing reports whether no partition of the buffer has a key.
+// holdsNothing reports whether no keyspace of the buffer has a key.
 func (a *adopter) holdsNothing(ctx context.Context) (bool, error) {
-	names, err := a.backend.Partitions(ctx)
+	names, err := a.backend.Keyspaces(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -330,15 +330,15 @@ func (a *adopter) begin(ctx context.Context) error {
 	if err := catalog.BeginAdoption(ctx, a.backend, a.opts.Now()); err != nil {
 		return fmt.Errorf("begin the adoption: %w", err)
 	}
-	names, err := a.backend.Partitions(ctx)
+	names, err := a.backend.Keyspaces(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name == catalog.Partition {
+		if name == catalog.Keyspace {
 			continue
 		}
-		if err := a.backend.DropPartition(ctx, name); err != nil {
+		if err := a.backend.DropKeyspace(ctx, name); err != nil {
 			return fmt.Errorf("remove what an earlier adoption left: %w", err)
 		}
 	}
@@ -429,14 +429,14 @@ func (a *adopter) judge(t *lake.FoundTable, found *lake.FoundScope, scope *lake.
 			return record
 		}
 	}
-	record.Manifest = buffer.Manifest{
+	record.Record = buffer.ScopeRecord{
 		Version: scope.Version, Watermark: scope.Watermark,
 		CreatedAt: scope.CreatedAt, UpdatedAt: scope.UpdatedAt, FlushedAt: scope.UpdatedAt,
 		Forgotten: scope.Watermark, // Which tombstones were left out, the files do not tell.
 	}
 	for i := range scope.Segments {
 		s := &scope.Segments[i]
-		record.Manifest.Segments = append(record.Manifest.Segments, s.Segment)
+		record.Record.Segments = append(record.Record.Segments, s.Segment)
 		record.Rows = append(record.Rows, buffer.AdoptedRows{Dead: s.Dead, Tombstones: s.Tombstones})
 	}
 	sum.Scopes++

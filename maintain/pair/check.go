@@ -189,12 +189,12 @@ func (c *check) checkUnmarked(ctx context.Context) error {
 	if found != "" {
 		return c.refuse(what+" and holds rows of tables, among others in "+found, do+", or restore the mark from a backup")
 	}
-	for m, err := range buffer.Manifests(ctx, c.backend) {
+	for m, err := range buffer.ScopeRecords(ctx, c.backend) {
 		if err != nil {
 			return c.refuse(fmt.Sprintf("%s, and a manifest of the write buffer cannot be read: %v", what, err), do)
 		}
-		if len(m.Manifest.Segments) > 0 {
-			return c.refuse(fmt.Sprintf("%s and lacks %s, which holds rows", what, m.Manifest.Segments[0].Path), do)
+		if len(m.Record.Segments) > 0 {
+			return c.refuse(fmt.Sprintf("%s and lacks %s, which holds rows", what, m.Record.Segments[0].Path), do)
 		}
 	}
 	return nil
@@ -206,16 +206,16 @@ func (c *check) checkAdoption(ctx context.Context) error {
 	const do = "Point storage.buffer_path and storage.default_storage_path to the directories of one lake, " +
 		"mount what is missing, or restore it from a backup"
 	named := 0
-	for m, err := range buffer.Manifests(ctx, c.backend) {
+	for m, err := range buffer.ScopeRecords(ctx, c.backend) {
 		if err != nil {
 			return c.refuse(fmt.Sprintf("The write buffer %s has no lake id yet and a manifest of it cannot be read: %v",
 				c.bufferDir, err), do)
 		}
-		for i := range m.Manifest.Segments {
+		for i := range m.Record.Segments {
 			named++
-			if err := c.checkSegment(ctx, &m.Manifest.Segments[i]); err != nil {
+			if err := c.checkSegment(ctx, &m.Record.Segments[i]); err != nil {
 				return c.refuse(fmt.Sprintf("The write buffer %s names the segment %s, which the storage %s does not have: %v",
-					c.bufferDir, m.Manifest.Segments[i].Path, c.storageDir, err), do)
+					c.bufferDir, m.Record.Segments[i].Path, c.storageDir, err), do)
 			}
 		}
 	}

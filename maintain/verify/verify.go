@@ -105,7 +105,7 @@ func (v *verifier) close() (err error) {
 // manifests checks every manifest of record and the segments that it names. Those of
 // dropped tables are only names: their files may be gone.
 func (v *verifier) manifests(ctx context.Context) error {
-	for m, err := range buffer.Manifests(ctx, v.pair.Backend) {
+	for m, err := range buffer.ScopeRecords(ctx, v.pair.Backend) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -118,8 +118,8 @@ func (v *verifier) manifests(ctx context.Context) error {
 			v.result.Users++
 			v.checkOrder(t, &m)
 		}
-		for i := range m.Manifest.Segments {
-			seg := &m.Manifest.Segments[i]
+		for i := range m.Record.Segments {
+			seg := &m.Record.Segments[i]
 			if other, taken := v.named[seg.Path]; taken {
 				v.problem("%s: tables %d and %d, users '%s' and '%s' name it both",
 					seg.Path, other.Table, m.Scope.Table, other.User, m.Scope.User)
@@ -137,16 +137,16 @@ func (v *verifier) manifests(ctx context.Context) error {
 }
 
 // checkOrder checks that the segments of a manifest follow each other.
-func (v *verifier) checkOrder(t *kalam.Table, m *buffer.ScopeManifest) {
+func (v *verifier) checkOrder(t *kalam.Table, m *buffer.StoredRecord) {
 	last := kalam.Seq(0)
-	for i := range m.Manifest.Segments {
-		seg := &m.Manifest.Segments[i]
+	for i := range m.Record.Segments {
+		seg := &m.Record.Segments[i]
 		if seg.Table != m.Scope.Table {
 			v.problem("%s: the manifest of table %s says that it belongs to table %d", seg.Path, t.ID, seg.Table)
 		}
-		if seg.MinSeq > seg.MaxSeq || seg.MinSeq <= last || seg.MaxSeq > m.Manifest.Watermark {
+		if seg.MinSeq > seg.MaxSeq || seg.MinSeq <= last || seg.MaxSeq > m.Record.Watermark {
 			v.problem("%s: the manifest of table %s, user '%s' says that its seqs are %d to %d, after %d and up to %d at most",
-				seg.Path, t.ID, m.Scope.User, seg.MinSeq, seg.MaxSeq, last, m.Manifest.Watermark)
+				seg.Path, t.ID, m.Scope.User, seg.MinSeq, seg.MaxSeq, last, m.Record.Watermark)
 		}
 		last = seg.MaxSeq
 	}

@@ -20,7 +20,7 @@ func TestRecordSums(t *testing.T) {
 	first := f.flush(table, "ann")
 	f.apply(update(table, "ann", 1, "uno", seqs[0]))
 	f.flush(table, "ann")
-	before, err := f.store.Manifest(ctx, scope)
+	before, err := f.store.ScopeRecord(ctx, scope)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestRecordSums(t *testing.T) {
 	f.apply(insert(table, "ann", 3, "three"))
 	snap.Release()
 	for range 2 {
-		m, err := f.store.Manifest(ctx, scope)
+		m, err := f.store.ScopeRecord(ctx, scope)
 		if err != nil || len(m.Segments) != 2 {
 			t.Fatalf("Manifest = %+v, %v", m, err)
 		}

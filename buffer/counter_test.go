@@ -91,9 +91,9 @@ func TestCounter(t *testing.T) {
 	}
 }
 
-func keysOf(t *testing.T, b buffer.Backend, partition string) (keys []string) {
+func keysOf(t *testing.T, b buffer.Backend, keyspace string) (keys []string) {
 	t.Helper()
-	if err := b.Keys(t.Context(), partition, nil, nil, func(k []byte) error { keys = append(keys, string(k)); return nil }); err != nil {
+	if err := b.Keys(t.Context(), keyspace, nil, nil, func(k []byte) error { keys = append(keys, string(k)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return keys

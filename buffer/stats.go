@@ -2,10 +2,13 @@ package buffer
 
 import (
 	"container/heap"
+	"context"
+	"fmt"
 	"math"
 	"sort"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kalamlake/kalam"
 )
@@ -18,14 +21,14 @@ type ScopeStats struct {
 	Oldest kalam.Seq // The oldest buffered version's.
 }
 
-// tally counts the buffered versions of every scope, in memory or not, and tells
+// bufferedStats counts the buffered versions of every scope, in memory or not, and tells
 // who watches it when a table, or the whole, has grown to a mark.
-type tally struct {
+type bufferedStats struct {
 	bytes atomic.Int64  // Of all tables. Written with mu held.
 	grown chan struct{} // Holds a token when a mark was reached.
 
 	mu     sync.Mutex // guards what follows
-	tables map[kalam.TableNumber]*tableTally
+	tables map[kalam.TableNumber]*tableStats
 	rows   int64
 	freed  chan struct{} // Closed when bytes gets less; nil when nobody waits for that.
 	mark   int64         // Bytes at which grown is told; 0 is never.
@@ -33,23 +36,23 @@ type tally struct {
 	reached map[kalam.TableNumber]struct{}
 }
 
-// tableTally sums a table. There is one for every table with buffered versions.
-type tableTally struct {
-	users map[kalam.UserID]*scopeTally
+// tableStats sums a table. There is one for every table with buffered versions.
+type tableStats struct {
+	users map[kalam.UserID]*scopeEntry
 	ages  ageHeap // Every scope of users.
 	rows  int64
 	bytes int64
 	mark  int64 // Rows at which grown is told. 0, the mark of a new one, is the first row.
 }
 
-type scopeTally struct {
+type scopeEntry struct {
 	ScopeStats
-	place int // In tableTally.ages.
+	place int // In tableStats.ages.
 }
 
 // ageHeap has the scope with the oldest version first. A scope that gets its first
 // version has the youngest and stays at the end; only flushes and evictions sift.
-type ageHeap []*scopeTally
+type ageHeap []*scopeEntry
 
 func (h ageHeap) Len() int           { return len(h) }
 func (h ageHeap) Less(i, j int) bool { return h[i].Oldest < h[j].Oldest }
@@ -61,7 +64,7 @@ func (h ageHeap) Swap(i, j int) {
 
 // Push implements heap.Interface.
 func (h *ageHeap) Push(x any) {
-	st := x.(*scopeTally) // The heap holds nothing else.
+	st := x.(*scopeEntry) // The heap holds nothing else.
 	st.place = len(*h)
 	*h = append(*h, st)
 }
@@ -75,33 +78,33 @@ func (h *ageHeap) Pop() any {
 	return st
 }
 
-func newTally() *tally {
-	return &tally{
+func newBufferedStats() *bufferedStats {
+	return &bufferedStats{
 		grown:   make(chan struct{}, 1),
-		tables:  map[kalam.TableNumber]*tableTally{},
+		tables:  map[kalam.TableNumber]*tableStats{},
 		reached: map[kalam.TableNumber]struct{}{},
 	}
 }
 
 // add counts versions; the oldest seq stays when there were some. It is called for
 // every commit, so it compares with marks and looks at nothing else.
-func (t *tally) add(sc kalam.Scope, rows, bytes int64, first kalam.Seq) {
+func (t *bufferedStats) add(sc kalam.Scope, rows, bytes int64, first kalam.Seq) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.addLocked(ScopeStats{Scope: sc, Rows: rows, Bytes: bytes, Oldest: first})
 }
 
-func (t *tally) addLocked(s ScopeStats) {
+func (t *bufferedStats) addLocked(s ScopeStats) {
 	tt := t.tables[s.Scope.Table]
 	if tt == nil {
-		tt = &tableTally{users: map[kalam.UserID]*scopeTally{}}
+		tt = &tableStats{users: map[kalam.UserID]*scopeEntry{}}
 		t.tables[s.Scope.Table] = tt
 	}
 	if st := tt.users[s.Scope.User]; st != nil {
 		st.Rows += s.Rows
 		st.Bytes += s.Bytes
 	} else {
-		st = &scopeTally{ScopeStats: s}
+		st = &scopeEntry{ScopeStats: s}
 		tt.users[s.Scope.User] = st
 		heap.Push(&tt.ages, st)
 	}
@@ -119,13 +122,13 @@ func (t *tally) addLocked(s ScopeStats) {
 }
 
 // reachLocked notes that a table reached its mark, and takes the mark away.
-func (t *tally) reachLocked(n kalam.TableNumber, tt *tableTally) {
+func (t *bufferedStats) reachLocked(n kalam.TableNumber, tt *tableStats) {
 	tt.mark = math.MaxInt64
 	t.reached[n] = struct{}{}
 	t.tell()
 }
 
-func (t *tally) tell() {
+func (t *bufferedStats) tell() {
 	select {
 	case t.grown <- struct{}{}:
 	default: // A second token would tell nothing new.
@@ -134,7 +137,7 @@ func (t *tally) tell() {
 
 // set replaces the counters of a scope; rows 0 forgets it. No mark is reached by
 // that: what is left of a scope after a flush is less than before.
-func (t *tally) set(s ScopeStats) {
+func (t *bufferedStats) set(s ScopeStats) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tt := t.tables[s.Scope.Table]
@@ -149,7 +152,7 @@ func (t *tally) set(s ScopeStats) {
 }
 
 // forgetLocked removes the counters of a scope. The caller holds mu.
-func (t *tally) forgetLocked(tt *tableTally, st *scopeTally) {
+func (t *bufferedStats) forgetLocked(tt *tableStats, st *scopeEntry) {
 	heap.Remove(&tt.ages, st.place)
 	delete(tt.users, st.Scope.User)
 	tt.rows -= st.Rows
@@ -159,14 +162,14 @@ func (t *tally) forgetLocked(tt *tableTally, st *scopeTally) {
 	t.freeLocked()
 }
 
-func (t *tally) freeLocked() {
+func (t *bufferedStats) freeLocked() {
 	if t.freed != nil {
 		close(t.freed)
 		t.freed = nil
 	}
 }
 
-func (t *tally) dropTable(n kalam.TableNumber) {
+func (t *bufferedStats) dropTable(n kalam.TableNumber) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.reached, n)
@@ -180,7 +183,7 @@ func (t *tally) dropTable(n kalam.TableNumber) {
 	t.freeLocked()
 }
 
-func (t *tally) sum() (rows, bytes int64) {
+func (t *bufferedStats) sum() (rows, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.rows, t.bytes.Load()
@@ -188,7 +191,7 @@ func (t *tally) sum() (rows, bytes int64) {
 
 // over returns nil when there are fewer than most bytes, and otherwise a channel
 // that is closed when there may be.
-func (t *tally) over(most int64) <-chan struct{} {
+func (t *bufferedStats) over(most int64) <-chan struct{} {
 	if t.bytes.Load() < most {
 		return nil
 	}
@@ -206,9 +209,9 @@ func (t *tally) over(most int64) <-chan struct{} {
 // TableStats returns the buffered versions of a table, their bytes, and the seq
 // of the oldest, 0 when there is none. It reads counters and scans nothing.
 func (s *Store) TableStats(n kalam.TableNumber) (rows, bytes int64, oldest kalam.Seq) {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	tt := s.tally.tables[n]
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	tt := s.stats.tables[n]
 	if tt == nil {
 		return 0, 0, 0
 	}
@@ -216,15 +219,15 @@ func (s *Store) TableStats(n kalam.TableNumber) (rows, bytes int64, oldest kalam
 }
 
 // BufferedBytes returns the bytes of all buffered keys and payloads.
-func (s *Store) BufferedBytes() int64 { return s.tally.bytes.Load() }
+func (s *Store) BufferedBytes() int64 { return s.stats.bytes.Load() }
 
 // BufferedTables returns the bytes of every table with buffered versions, in no
 // order. It reads one counter per table.
 func (s *Store) BufferedTables() map[kalam.TableNumber]int64 {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	out := make(map[kalam.TableNumber]int64, len(s.tally.tables))
-	for n, tt := range s.tally.tables {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	out := make(map[kalam.TableNumber]int64, len(s.stats.tables))
+	for n, tt := range s.stats.tables {
 		out[n] = tt.bytes
 	}
 	return out
@@ -233,13 +236,13 @@ func (s *Store) BufferedTables() map[kalam.TableNumber]int64 {
 // Dirty returns the scopes of a table with buffered versions, by user. It reads
 // counters and scans nothing.
 func (s *Store) Dirty(n kalam.TableNumber) []ScopeStats {
-	out := s.tally.scopes(n)
+	out := s.stats.scopes(n)
 	sort.Slice(out, func(i, j int) bool { return out[i].Scope.User < out[j].Scope.User }) // Commits do not wait for it.
 	return out
 }
 
 // scopes returns the counters of the scopes of a table, in no order.
-func (t *tally) scopes(n kalam.TableNumber) []ScopeStats {
+func (t *bufferedStats) scopes(n kalam.TableNumber) []ScopeStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tt := t.tables[n]
@@ -256,22 +259,22 @@ func (t *tally) scopes(n kalam.TableNumber) []ScopeStats {
 // Grown returns a channel that holds a token when a table has reached the rows of
 // MarkRows, or got its first after it had none, or when all together have reached
 // the bytes of MarkBytes. It is for one reader.
-func (s *Store) Grown() <-chan struct{} { return s.tally.grown }
+func (s *Store) Grown() <-chan struct{} { return s.stats.grown }
 
 // TakeGrown returns the tables that have reached their mark since it was called
 // last; after Open, every table with buffered versions. A table is named once and
 // then has no mark until MarkRows.
 func (s *Store) TakeGrown() []kalam.TableNumber {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	if len(s.tally.reached) == 0 {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	if len(s.stats.reached) == 0 {
 		return nil
 	}
-	out := make([]kalam.TableNumber, 0, len(s.tally.reached))
-	for n := range s.tally.reached {
+	out := make([]kalam.TableNumber, 0, len(s.stats.reached))
+	for n := range s.stats.reached {
 		out = append(out, n)
 	}
-	clear(s.tally.reached)
+	clear(s.stats.reached)
 	return out
 }
 
@@ -279,9 +282,9 @@ func (s *Store) TakeGrown() []kalam.TableNumber {
 // versions, at once when it has them already; 0 asks for none. A table that was
 // empty in between tells at its first version, whatever the mark was.
 func (s *Store) MarkRows(n kalam.TableNumber, rows int64) {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	tt := s.tally.tables[n]
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	tt := s.stats.tables[n]
 	if tt == nil {
 		return
 	}
@@ -289,18 +292,48 @@ func (s *Store) MarkRows(n kalam.TableNumber, rows int64) {
 		rows = math.MaxInt64
 	}
 	if tt.mark = rows; tt.rows >= rows {
-		s.tally.reachLocked(n, tt)
+		s.stats.reachLocked(n, tt)
 	}
 }
 
 // MarkBytes asks for one token of Grown when all tables have at least so many
 // buffered bytes, at once when they have them already; 0 asks for none.
 func (s *Store) MarkBytes(bytes int64) {
-	s.tally.mu.Lock()
-	defer s.tally.mu.Unlock()
-	s.tally.mark = max(bytes, 0)
-	if bytes > 0 && s.tally.bytes.Load() >= bytes {
-		s.tally.mark = 0
-		s.tally.tell()
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	s.stats.mark = max(bytes, 0)
+	if bytes > 0 && s.stats.bytes.Load() >= bytes {
+		s.stats.mark = 0
+		s.stats.tell()
+	}
+}
+
+// waitForRoom waits while the buffer is full, for a limited time.
+func (s *Store) waitForRoom(ctx context.Context) error {
+	if s.opts.MaxBytes == 0 {
+		return nil
+	}
+	var timeout <-chan time.Time
+	for {
+		freed := s.stats.over(s.opts.MaxBytes)
+		if freed == nil {
+			return nil
+		}
+		if timeout == nil {
+			timer := time.NewTimer(fullWait)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		select {
+		case <-freed:
+		case <-timeout:
+			return kalam.Errorf(kalam.CodeResourceExhausted,
+				"write buffer full: buffered rows take %d bytes, the limit buffer.max_bytes is %d; nothing was written. "+
+					"STORAGE FLUSH makes room; then try again", s.stats.bytes.Load(), s.opts.MaxBytes)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for room in the write buffer: %w", context.Cause(ctx))
+		case <-s.quit:
+			return shuttingDown()
+		}
 	}
 }

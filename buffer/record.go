@@ -12,25 +12,25 @@ import (
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
-// Manifest is the manifest of record of a scope: what of it is in the lake.
-type Manifest struct {
+// ScopeRecord is the manifest of record of a scope: what of it is in the lake.
+type ScopeRecord struct {
 	Version   uint64 // Rises with every commit of a flush or compaction, from 1; 0: nothing was flushed.
 	Watermark kalam.Seq
 	Segments  []kalam.Segment // In commit order: their seqs rise and do not overlap.
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	FlushedAt time.Time // Of the last flush; zero in a manifest without one, or from before it was kept.
+	FlushedAt time.Time // Of the last flush; zero in a record without one, or from before it was kept.
 	// Forgotten is the highest seq of a tombstone that a compaction has left out: who knows
 	// the scope as it was before that seq cannot learn everything that was deleted since.
 	Forgotten kalam.Seq
 }
 
-// manifestFormat is the version byte of the stored manifest:
+// recordFormat is the version byte of the stored record:
 //
 //	format, 1 byte | crc32c of the rest, 4 bytes LE | JSON
-const manifestFormat = 0x01
+const recordFormat = 0x01
 
-type manifestRecord struct {
+type recordJSON struct {
 	Version   uint64          `json:"version"`
 	Watermark kalam.Seq       `json:"watermark"`
 	Last      kalam.SegmentID `json:"last_segment"`
@@ -38,17 +38,17 @@ type manifestRecord struct {
 	UpdatedAt time.Time       `json:"updated_at"`
 	FlushedAt time.Time       `json:"flushed_at,omitzero"`
 	Forgotten kalam.Seq       `json:"forgotten,omitempty"`
-	Segments  []segmentRecord `json:"segments"`
+	Segments  []segmentJSON   `json:"segments"`
 }
 
-type segmentRecord struct {
+type segmentJSON struct {
 	kalam.Segment
 	Dead       []byte `json:"dead,omitempty"` // Roaring bitmaps in their portable form.
 	Tombstones []byte `json:"tombstone_rows,omitempty"`
 }
 
-func encodeManifest(l *lakeState) ([]byte, error) {
-	rec := manifestRecord{
+func encodeRecord(l *lakeState) ([]byte, error) {
+	rec := recordJSON{
 		Version: l.Version, Watermark: l.Watermark, Last: l.last,
 		CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, FlushedAt: l.FlushedAt, Forgotten: l.Forgotten,
 	}
@@ -61,18 +61,18 @@ func encodeManifest(l *lakeState) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		rec.Segments = append(rec.Segments, segmentRecord{Segment: l.Segments[i], Dead: dead, Tombstones: tombstones})
+		rec.Segments = append(rec.Segments, segmentJSON{Segment: l.Segments[i], Dead: dead, Tombstones: tombstones})
 	}
 	body, err := json.Marshal(rec)
 	if err != nil {
-		return nil, fmt.Errorf("encode manifest: %w", err)
+		return nil, fmt.Errorf("encode manifest of record: %w", err)
 	}
-	return rowlog.Seal(manifestFormat, body), nil
+	return rowlog.Seal(recordFormat, body), nil
 }
 
-func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
+func decodeRecord(sc kalam.Scope, raw []byte) (*lakeState, error) {
 	bad := func(err error, why string) error {
-		return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of table %d, user '%s' is damaged: %s", sc.Table, sc.User, why)
+		return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of record of table %d, user '%s' is damaged: %s", sc.Table, sc.User, why)
 	}
 	if len(raw) < rowlog.SumHeader {
 		return nil, bad(nil, "it is too short")
@@ -82,20 +82,20 @@ func decodeManifest(sc kalam.Scope, raw []byte) (*lakeState, error) {
 		return nil, kalam.Errorf(kalam.CodeCorrupt, "rows of table %d, user '%s' are not available: %s", sc.Table, sc.User,
 			body)
 	}
-	if raw[0] != manifestFormat {
+	if raw[0] != recordFormat {
 		return nil, bad(nil,
 			fmt.Sprintf("it has format %d and this program reads format %d; a newer kalam may have written it",
-				raw[0], manifestFormat))
+				raw[0], recordFormat))
 	}
 	if !rowlog.SumFits(raw) {
 		return nil, bad(nil, "checksum does not match")
 	}
-	var rec manifestRecord
+	var rec recordJSON
 	if err := json.Unmarshal(body, &rec); err != nil {
 		return nil, bad(err, "it cannot be read")
 	}
 	l := &lakeState{last: rec.Last}
-	l.Manifest = Manifest{
+	l.ScopeRecord = ScopeRecord{
 		Version: rec.Version, Watermark: rec.Watermark,
 		CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt, FlushedAt: rec.FlushedAt, Forgotten: rec.Forgotten,
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 )
 
-// Keys of the directory: a partition's record is keyRecord and its name, with
+// Keys of the directory: a keyspace's record is keyRecord and its name, with
 // its number as the value; its keys are keyData, the number, 4 bytes big endian,
-// and the key. A number is given once, so that what a dropped partition left can
+// and the key. A number is given once, so that what a dropped keyspace left can
 // never show in a new one of its name. The highest is under keyRecord alone. A key
 // whose value is large is a second time under keyReference.
 const (
@@ -29,8 +29,8 @@ const (
 	deleteOps   = 1000
 )
 
-// partitions are the partitions in memory.
-type partitions struct {
+// keyspaces are the keyspaces in memory.
+type keyspaces struct {
 	mu     sync.RWMutex // guards what follows
 	number map[string]uint32
 	last   uint32
@@ -39,15 +39,15 @@ type partitions struct {
 }
 
 // key returns the stored form of a key.
-func (p *partitions) key(partition string, key []byte) ([]byte, error) {
+func (p *keyspaces) key(keyspace string, key []byte) ([]byte, error) {
 	p.mu.RLock()
-	n, ok := p.number[partition]
+	n, ok := p.number[keyspace]
 	p.mu.RUnlock()
 	if !ok {
-		if err := buffer.CheckPartition(partition); err != nil {
+		if err := buffer.CheckKeyspace(keyspace); err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%w: %s", buffer.ErrPartitionNotFound, partition)
+		return nil, fmt.Errorf("%w: %s", buffer.ErrKeyspaceNotFound, keyspace)
 	}
 	return append(dataPrefix(n, len(key)), key...), nil
 }
@@ -65,10 +65,10 @@ func recordKey(name string) []byte { return append([]byte{keyRecord}, name...) }
 
 func recordValue(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// load reads the partitions and the references of large values, and removes what
+// load reads the keyspaces and the references of large values, and removes what
 // interrupted removals left.
 func (b *Backend) load() error {
-	if err := b.loadPartitions(); err != nil {
+	if err := b.loadKeyspaces(); err != nil {
 		return err
 	}
 	if err := b.loadReferences(); err != nil {
@@ -107,9 +107,9 @@ func (b *Backend) loadReferences() (err error) {
 	return nil
 }
 
-func (b *Backend) loadPartitions() (err error) {
+func (b *Backend) loadKeyspaces() (err error) {
 	defer func() { b.guard(recover(), &err) }()
-	p := &b.partitions
+	p := &b.keyspaces
 	p.number = map[string]uint32{}
 	err = b.db.View(func(txn *badger.Txn) error {
 		o := badger.DefaultIteratorOptions
@@ -120,7 +120,7 @@ func (b *Backend) loadPartitions() (err error) {
 			name := string(it.Item().Key()[1:])
 			value, err := it.Item().ValueCopy(nil)
 			if err != nil || len(value) != 4 {
-				return fmt.Errorf("record of partition %q is damaged", name)
+				return fmt.Errorf("record of keyspace %q is damaged", name)
 			}
 			n := binary.BigEndian.Uint32(value)
 			p.last = max(p.last, n)
@@ -136,26 +136,26 @@ func (b *Backend) loadPartitions() (err error) {
 	return nil
 }
 
-// removeStrays deletes the keys of numbers that no partition has.
+// removeStrays deletes the keys of numbers that no keyspace has.
 //
 //nolint:contextcheck // The store opens, or does not.
 func (b *Backend) removeStrays() error {
 	known := map[uint32]bool{}
-	for _, n := range b.partitions.number {
+	for _, n := range b.keyspaces.number {
 		known[n] = true
 	}
-	for n := uint32(1); n <= b.partitions.last; n++ {
+	for n := uint32(1); n <= b.keyspaces.last; n++ {
 		if known[n] {
 			continue
 		}
 		if err := b.deleteAll(context.Background(), n); err != nil {
-			return fmt.Errorf("remove what a dropped partition left: %w", err)
+			return fmt.Errorf("remove what a dropped keyspace left: %w", err)
 		}
 	}
 	return nil
 }
 
-// deleteAll deletes the keys of a partition in batches.
+// deleteAll deletes the keys of a keyspace in batches.
 func (b *Backend) deleteAll(ctx context.Context, n uint32) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -192,16 +192,16 @@ func (b *Backend) someKeys(prefix []byte, most int) (keys [][]byte, err error) {
 	return keys, err
 }
 
-// CreatePartition implements buffer.Backend.
-func (b *Backend) CreatePartition(ctx context.Context, name string) error {
-	if err := buffer.CheckPartition(name); err != nil {
+// CreateKeyspace implements buffer.Backend.
+func (b *Backend) CreateKeyspace(ctx context.Context, name string) error {
+	if err := buffer.CheckKeyspace(name); err != nil {
 		return err
 	}
 	if err := b.enter(ctx); err != nil {
 		return err
 	}
 	defer b.leave()
-	p := &b.partitions
+	p := &b.keyspaces
 	p.change.Lock()
 	defer p.change.Unlock()
 	p.mu.RLock()
@@ -209,10 +209,10 @@ func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 	next := p.last + 1
 	p.mu.RUnlock()
 	if exists {
-		return fmt.Errorf("%w: %s", buffer.ErrPartitionExists, name)
+		return fmt.Errorf("%w: %s", buffer.ErrKeyspaceExists, name)
 	}
 	if next == 0 {
-		return kalam.Errorf(kalam.CodeResourceExhausted, "no more partitions can be created")
+		return kalam.Errorf(kalam.CodeResourceExhausted, "no more keyspaces can be created")
 	}
 	err := b.write([]storedOp{{key: recordKey(name), value: recordValue(next)},
 		{key: recordKey(""), value: recordValue(next)}})
@@ -225,25 +225,25 @@ func (b *Backend) CreatePartition(ctx context.Context, name string) error {
 	return nil
 }
 
-// Partitions implements buffer.Backend.
-func (b *Backend) Partitions(ctx context.Context) ([]string, error) {
+// Keyspaces implements buffer.Backend.
+func (b *Backend) Keyspaces(ctx context.Context) ([]string, error) {
 	if err := b.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer b.leave()
-	b.partitions.mu.RLock()
-	defer b.partitions.mu.RUnlock()
-	return slices.Sorted(maps.Keys(b.partitions.number)), nil
+	b.keyspaces.mu.RLock()
+	defer b.keyspaces.mu.RUnlock()
+	return slices.Sorted(maps.Keys(b.keyspaces.number)), nil
 }
 
-// DropPartition implements buffer.Backend. The partition is gone with its
+// DropKeyspace implements buffer.Backend. The keyspace is gone with its
 // record; its keys follow in batches, or at the next start.
-func (b *Backend) DropPartition(ctx context.Context, name string) error {
+func (b *Backend) DropKeyspace(ctx context.Context, name string) error {
 	if err := b.enter(ctx); err != nil {
 		return err
 	}
 	defer b.leave()
-	p := &b.partitions
+	p := &b.keyspaces
 	p.change.Lock()
 	defer p.change.Unlock()
 	if _, err := p.key(name, nil); err != nil {

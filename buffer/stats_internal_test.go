@@ -12,15 +12,15 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// tallyModel is what a tally must know, kept without any cleverness.
-type tallyModel struct {
+// statsModel is what the stats must know, kept without any cleverness.
+type statsModel struct {
 	scopes  map[kalam.Scope]ScopeStats
 	marks   map[kalam.TableNumber]int64 // Of tables with rows; absent is none, 0 the first row.
 	reached map[kalam.TableNumber]bool
 }
 
 // table sums the scopes of a table.
-func (m *tallyModel) table(n kalam.TableNumber) (sum ScopeStats) {
+func (m *statsModel) table(n kalam.TableNumber) (sum ScopeStats) {
 	for sc, st := range m.scopes {
 		if sc.Table != n {
 			continue
@@ -35,7 +35,7 @@ func (m *tallyModel) table(n kalam.TableNumber) (sum ScopeStats) {
 }
 
 // grew notes that a table reached its mark, if it has.
-func (m *tallyModel) grew(n kalam.TableNumber) {
+func (m *statsModel) grew(n kalam.TableNumber) {
 	mark, marked := m.marks[n]
 	if rows := m.table(n).Rows; marked && rows > 0 && rows >= mark {
 		delete(m.marks, n)
@@ -43,12 +43,12 @@ func (m *tallyModel) grew(n kalam.TableNumber) {
 	}
 }
 
-// TestTally compares the counters of tables, which are kept while scopes come,
+// TestBufferedStats compares the counters of tables, which are kept while scopes come,
 // grow, shrink and go, with sums over all scopes, and the marks with a model.
-func TestTally(t *testing.T) {
+func TestBufferedStats(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := &Store{tally: newTally()}
-		m := tallyModel{map[kalam.Scope]ScopeStats{}, map[kalam.TableNumber]int64{}, map[kalam.TableNumber]bool{}}
+		s := &Store{stats: newBufferedStats()}
+		m := statsModel{map[kalam.Scope]ScopeStats{}, map[kalam.TableNumber]int64{}, map[kalam.TableNumber]bool{}}
 		seq := kalam.Seq(0)
 		table := rapid.Map(rapid.IntRange(1, 3), func(n int) kalam.TableNumber { return kalam.TableNumber(n) })
 		user := rapid.Map(rapid.IntRange(0, 9), func(n int) kalam.UserID { return kalam.UserID(rune('a' + n)) })
@@ -59,7 +59,7 @@ func TestTally(t *testing.T) {
 			"add": func(t *rapid.T) {
 				sc, rows, bytes := scope(t), rapid.Int64Range(1, 5).Draw(t, "rows"), rapid.Int64Range(0, 50).Draw(t, "bytes")
 				seq++
-				s.tally.add(sc, rows, bytes, seq)
+				s.stats.add(sc, rows, bytes, seq)
 				if m.table(sc.Table).Rows == 0 {
 					m.marks[sc.Table] = 0
 				}
@@ -82,7 +82,7 @@ func TestTally(t *testing.T) {
 				if left.Rows > 0 {
 					left.Bytes, left.Oldest = rapid.Int64Range(0, st.Bytes).Draw(t, "bytes"), kalam.Seq(rapid.Uint64Range(uint64(st.Oldest), uint64(seq)).Draw(t, "oldest"))
 				}
-				s.tally.set(left)
+				s.stats.set(left)
 				delete(m.scopes, sc)
 				if left.Rows > 0 {
 					m.scopes[sc] = left
@@ -90,7 +90,7 @@ func TestTally(t *testing.T) {
 			},
 			"drop": func(t *rapid.T) {
 				n := table.Draw(t, "table")
-				s.tally.dropTable(n)
+				s.stats.dropTable(n)
 				maps.DeleteFunc(m.scopes, func(sc kalam.Scope, _ ScopeStats) bool { return sc.Table == n })
 				delete(m.reached, n)
 			},
@@ -144,17 +144,17 @@ func TestTally(t *testing.T) {
 	})
 }
 
-// BenchmarkTally is what the counters cost a commit: 100,000 users of one table
+// BenchmarkBufferedStats is what the counters cost a commit: 100,000 users of one table
 // write in turns, and nobody is at a mark.
-func BenchmarkTally(b *testing.B) {
-	t := newTally()
+func BenchmarkBufferedStats(b *testing.B) {
+	t := newBufferedStats()
 	const users = 100_000
 	scopes := make([]kalam.Scope, users)
 	for i := range scopes {
 		scopes[i] = kalam.Scope{Table: 1, User: kalam.UserID(string(rune(i)))}
 		t.add(scopes[i], 1, 100, kalam.Seq(i+1))
 	}
-	s := &Store{tally: t}
+	s := &Store{stats: t}
 	b.Run("add", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			t.add(scopes[i%users], 1, 100, kalam.Seq(users+i))

@@ -208,5 +208,5 @@ func (c *committer) endCounts(committed bool) {
 
 func countOp(id CounterID, value int64) Op {
 	key := rowlog.CounterKey(id.Scope, id.Column)
-	return Op{Partition: rowlog.KeyspaceCounts, Key: key, Value: rowlog.EncodeCounter(key, value)}
+	return Op{Keyspace: rowlog.KeyspaceCounts, Key: key, Value: rowlog.EncodeCounter(key, value)}
 }

@@ -24,45 +24,45 @@ func (s *Store) RecordSums(ctx context.Context, t *kalam.Table, id kalam.Scope, 
 	if i < 0 || from.Segments[i].Sums.Known() {
 		return nil
 	}
-	to := &lakeState{Manifest: from.Manifest, vectors: from.vectors, last: from.last}
+	to := &lakeState{ScopeRecord: from.ScopeRecord, vectors: from.vectors, last: from.last}
 	to.Segments = append([]kalam.Segment(nil), from.Segments...)
 	to.Segments[i].Sums = sums
-	return s.submit(ctx, &request{work: &amendment{store: s, scope: sc, from: from, to: to}, alone: true})
+	return s.submit(ctx, &request{work: &sumsEdit{store: s, scope: sc, before: from, after: to}, alone: true})
 }
 
-// amendment puts in place of a manifest one that says the same of more.
-type amendment struct {
-	store    *Store
-	scope    *scope
-	from, to *lakeState
+// sumsEdit puts in place of a record one that says the same of more.
+type sumsEdit struct {
+	store         *Store
+	scope         *scope
+	before, after *lakeState
 }
 
 // stage implements work.
-func (a *amendment) stage(c *committer) error {
+func (a *sumsEdit) stage(c *committer) error {
 	if a.scope.stale.Load() {
 		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", a.scope.id.Table)
 	}
-	if a.scope.lake != a.from {
+	if a.scope.lake != a.before {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",
 			a.scope.id.Table, a.scope.id.User)
 	}
-	edit, err := newManifestEdit(a.scope.id, a.from, a.to)
+	edit, err := newRecordEdit(a.scope.id, a.before, a.after)
 	if err != nil {
 		return err
 	}
-	c.putManifest(&edit)
+	c.putRecord(&edit)
 	return nil
 }
 
-func (a *amendment) unstage() {}
+func (a *sumsEdit) rollback() {}
 
-// show implements work.
-func (a *amendment) show() {
-	a.scope.lake = a.to
-	a.store.supersede(a.scope, a.from)
+// publish implements work.
+func (a *sumsEdit) publish() {
+	a.scope.lake = a.after
+	a.store.markObsolete(a.scope, a.before)
 }
 
-// settle implements work.
-func (a *amendment) settle(*committer) {}
+// afterCommit implements work.
+func (a *sumsEdit) afterCommit(*committer) {}
 
-func (a *amendment) pinned() []*scope { return []*scope{a.scope} }
+func (a *sumsEdit) touched() []*scope { return []*scope{a.scope} }

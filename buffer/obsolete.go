@@ -5,9 +5,9 @@ package buffer
 // they read by. The states of a scope follow each other, so the files that a
 // state lacks may go when no state before it is pinned.
 
-// retirement waits for the pins of the states before a compaction.
-type retirement struct {
-	left int // States that are still pinned; guarded by Store.retiring.
+// obsoleteFiles waits for the pins of the states before a compaction.
+type obsoleteFiles struct {
+	left int // States that are still pinned; guarded by Store.obsoleteMu.
 	done func()
 }
 
@@ -17,11 +17,11 @@ func pinLake(l *lakeState) { l.pins.Add(1) }
 
 // unpinLake ends a pin.
 func (s *Store) unpinLake(sc *scope, l *lakeState) {
-	if l.pins.Add(-1) > 0 || !l.superseded.Load() {
+	if l.pins.Add(-1) > 0 || !l.obsolete.Load() {
 		return
 	}
 	var due []func()
-	s.retiring.Lock()
+	s.obsoleteMu.Lock()
 	for i, old := range sc.old {
 		if old == l {
 			sc.old = append(sc.old[:i:i], sc.old[i+1:]...)
@@ -34,7 +34,7 @@ func (s *Store) unpinLake(sc *scope, l *lakeState) {
 		}
 	}
 	l.waiting = nil
-	s.retiring.Unlock()
+	s.obsoleteMu.Unlock()
 	for _, done := range due {
 		done()
 	}
@@ -42,10 +42,10 @@ func (s *Store) unpinLake(sc *scope, l *lakeState) {
 
 // supersede notes that l is not the newest state of the scope any more. The
 // caller holds Store.visibility, so that it gets no more pins.
-func (s *Store) supersede(sc *scope, l *lakeState) {
-	s.retiring.Lock()
-	defer s.retiring.Unlock()
-	l.superseded.Store(true)
+func (s *Store) markObsolete(sc *scope, l *lakeState) {
+	s.obsoleteMu.Lock()
+	defer s.obsoleteMu.Unlock()
+	l.obsolete.Store(true)
 	if l.pins.Load() > 0 {
 		sc.old = append(sc.old, l)
 	}
@@ -54,13 +54,13 @@ func (s *Store) supersede(sc *scope, l *lakeState) {
 // whenUnread calls done, once, when no superseded state of the scope is pinned:
 // now, or in the goroutine that ends the last pin.
 func (s *Store) whenUnread(sc *scope, done func()) {
-	s.retiring.Lock()
-	r := &retirement{left: len(sc.old), done: done}
+	s.obsoleteMu.Lock()
+	r := &obsoleteFiles{left: len(sc.old), done: done}
 	for _, l := range sc.old {
 		l.waiting = append(l.waiting, r)
 	}
 	unread := r.left == 0
-	s.retiring.Unlock()
+	s.obsoleteMu.Unlock()
 	if unread {
 		done()
 	}

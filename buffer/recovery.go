@@ -6,52 +6,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
-// waitForRoom waits while the buffer is full, for a limited time.
-func (s *Store) waitForRoom(ctx context.Context) error {
-	if s.opts.MaxBytes == 0 {
-		return nil
-	}
-	var timeout <-chan time.Time
-	for {
-		freed := s.tally.over(s.opts.MaxBytes)
-		if freed == nil {
-			return nil
-		}
-		if timeout == nil {
-			timer := time.NewTimer(fullWait)
-			defer timer.Stop()
-			timeout = timer.C
-		}
-		select {
-		case <-freed:
-		case <-timeout:
-			return kalam.Errorf(kalam.CodeResourceExhausted,
-				"write buffer full: buffered rows take %d bytes, the limit buffer.max_bytes is %d; nothing was written. "+
-					"STORAGE FLUSH makes room; then try again", s.tally.bytes.Load(), s.opts.MaxBytes)
-		case <-ctx.Done():
-			return fmt.Errorf("wait for room in the write buffer: %w", context.Cause(ctx))
-		case <-s.quit:
-			return shuttingDown()
-		}
-	}
-}
-
 // readLog counts the buffered versions of every scope, removes what interrupted
 // large writes left, and returns a seq that is at or above every one in the log.
-// A damaged block or manifest is logged and passed over: its scope reports the
+// A damaged block or record is logged and passed over: its scope reports the
 // damage when it is used, the others are not concerned.
 func (s *Store) readLog(ctx context.Context) (last kalam.Seq, err error) {
 	intents, err := s.readIntents(ctx)
 	if err != nil {
 		return 0, err
 	}
-	c := logCensus{store: s, intents: intents}
+	c := recoveryScan{store: s, intents: intents}
 	var start []byte
 	for {
 		err := s.backend.Scan(ctx, rowlog.KeyspaceRows, start, nil, func(key, value []byte) error {
@@ -69,15 +38,15 @@ func (s *Store) readLog(ctx context.Context) (last kalam.Seq, err error) {
 		start = append(damage.Key, 0)
 	}
 	c.flush()
-	return c.last, s.discardIntents(ctx, intents, c.doomed)
+	return c.last, s.discardIntents(ctx, intents, c.toDelete)
 }
 
-// logCensus walks the log in key order.
-type logCensus struct {
-	store   *Store
-	intents []rowlog.SeqRange
-	doomed  []Op // Deletes the blocks of the intents.
-	last    kalam.Seq
+// recoveryScan walks the log in key order.
+type recoveryScan struct {
+	store    *Store
+	intents  []rowlog.SeqRange
+	toDelete []Op // Deletes the blocks of the intents.
+	last     kalam.Seq
 
 	prefix    []byte
 	scope     kalam.Scope
@@ -87,7 +56,7 @@ type logCensus struct {
 
 // visit counts one block. Whoever opens the store learns of damage from the log,
 // whoever uses the scope from an error.
-func (c *logCensus) visit(ctx context.Context, key, value []byte) {
+func (c *recoveryScan) visit(ctx context.Context, key, value []byte) {
 	if c.prefix == nil || !bytes.HasPrefix(key, c.prefix) || len(key) != len(c.prefix)+8 {
 		sc, _, err := rowlog.SplitBlockKey(key)
 		if err != nil {
@@ -99,7 +68,7 @@ func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 	first := kalam.Seq(binary.BigEndian.Uint64(key[len(c.prefix):]))
 	for _, r := range c.intents {
 		if r.Contains(first) {
-			c.doomed = append(c.doomed, Op{Partition: rowlog.KeyspaceRows, Key: append([]byte(nil), key...), Delete: true})
+			c.toDelete = append(c.toDelete, Op{Keyspace: rowlog.KeyspaceRows, Key: append([]byte(nil), key...), Delete: true})
 			return
 		}
 	}
@@ -126,12 +95,12 @@ func (c *logCensus) visit(ctx context.Context, key, value []byte) {
 }
 
 // enter begins the next scope.
-func (c *logCensus) enter(ctx context.Context, sc kalam.Scope) {
+func (c *recoveryScan) enter(ctx context.Context, sc kalam.Scope) {
 	c.flush()
 	c.scope, c.prefix, c.watermark = sc, rowlog.ScopePrefix(sc), 0
-	l, err := c.store.readManifest(ctx, sc)
+	l, err := c.store.readRecord(ctx, sc)
 	if err != nil {
-		c.store.log.Error("a manifest cannot be read; its scope is not available", "table", uint64(sc.Table), "user",
+		c.store.log.Error("a manifest of record cannot be read; its scope is not available", "table", uint64(sc.Table), "user",
 			string(sc.User), "error", err)
 		return
 	}
@@ -139,10 +108,10 @@ func (c *logCensus) enter(ctx context.Context, sc kalam.Scope) {
 	c.last = max(c.last, l.Watermark)
 }
 
-// flush hands the counts of the scope to the tally.
-func (c *logCensus) flush() {
+// flush hands the counts of the scope to the stats.
+func (c *recoveryScan) flush() {
 	if c.counted.Rows > 0 {
-		c.store.tally.add(c.scope, c.counted.Rows, c.counted.Bytes, c.counted.Oldest)
+		c.store.stats.add(c.scope, c.counted.Rows, c.counted.Bytes, c.counted.Oldest)
 	}
 	c.counted = ScopeStats{}
 }
@@ -167,19 +136,19 @@ func (s *Store) readIntents(ctx context.Context) ([]rowlog.SeqRange, error) {
 
 // discardIntents removes the blocks of large writes that did not reach their
 // commit, and then their intents.
-func (s *Store) discardIntents(ctx context.Context, intents []rowlog.SeqRange, doomed []Op) error {
+func (s *Store) discardIntents(ctx context.Context, intents []rowlog.SeqRange, toDelete []Op) error {
 	for _, r := range intents {
-		doomed = append(doomed, Op{Partition: rowlog.KeyspaceMeta, Key: rowlog.IntentKey(r), Delete: true})
+		toDelete = append(toDelete, Op{Keyspace: rowlog.KeyspaceMeta, Key: rowlog.IntentKey(r), Delete: true})
 	}
 	if len(intents) > 0 {
-		s.log.Warn("interrupted writes removed", "writes", len(intents), "blocks", len(doomed)-len(intents))
+		s.log.Warn("interrupted writes removed", "writes", len(intents), "blocks", len(toDelete)-len(intents))
 	}
-	for len(doomed) > 0 {
-		n := batchLen(s.limits, doomed)
-		if err := s.backend.Apply(ctx, doomed[:n]); err != nil {
+	for len(toDelete) > 0 {
+		n := batchLen(s.limits, toDelete)
+		if err := s.backend.Apply(ctx, toDelete[:n]); err != nil {
 			return fmt.Errorf("remove interrupted writes: %w", err)
 		}
-		doomed = doomed[n:]
+		toDelete = toDelete[n:]
 	}
 	return nil
 }
