@@ -90,6 +90,8 @@ const (
 	SeeStorages // Where they are, not only that they are.
 	SeeLive     // Live queries of others.
 	KillLive    // Likewise.
+	SeeQueries  // Queries of others that are under way.
+	KillQueries // Likewise.
 	SeeFaults   // The causes of internal errors, and the text of the statements that failed.
 	Inspect     // The build and the state of the server.
 	Unlimited   // To create any number of tables.
@@ -114,6 +116,8 @@ var powerRules = [powers]struct {
 	SeeStorages:      {admins, "see storages"},
 	SeeLive:          {admins, "see live queries of other users"},
 	KillLive:         {admins, "end live queries of other users"},
+	SeeQueries:       {admins, "see queries of other users"},
+	KillQueries:      {admins, "end queries of other users"},
 	SeeFaults:        {admins, "see internal errors"},
 	Inspect:          {admins, "inspect the server"},
 	Unlimited:        {services, "create any number of tables"},

@@ -204,6 +204,8 @@ func TestPowers(t *testing.T) {
 		{"see storages", power(access.SeeStorages), "---yy"},
 		{"see live queries", power(access.SeeLive), "---yy"},
 		{"kill live queries", power(access.KillLive), "---yy"},
+		{"see queries", power(access.SeeQueries), "---yy"},
+		{"kill queries", power(access.KillQueries), "---yy"},
 		{"see faults", power(access.SeeFaults), "---yy"},
 		{"inspect", power(access.Inspect), "---yy"},
 		{"create any number of tables", power(access.Unlimited), "--yyy"},

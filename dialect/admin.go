@@ -128,13 +128,17 @@ func (p *parser) describe() (Statement, error) {
 	return st, err
 }
 
-// kill parses KILL JOB and KILL LIVE QUERY.
+// kill parses KILL JOB, KILL QUERY and KILL LIVE QUERY.
 func (p *parser) kill() (Statement, error) {
 	switch {
 	case p.accept("KILL", "JOB"):
 		pos := p.tok.Pos
 		id, err := p.bare("job id")
 		return &KillJob{Job: kalam.JobID(id), Pos: pos}, err
+	case p.accept("KILL", "QUERY"):
+		pos := p.tok.Pos
+		id, err := p.bare("query id")
+		return &KillQuery{ID: id, Pos: pos}, err
 	case p.accept("KILL", "LIVE", "QUERY"):
 		pos := p.tok.Pos
 		id, err := p.bare("live query id")

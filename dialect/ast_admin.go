@@ -185,6 +185,12 @@ type KillJob struct {
 	Pos int
 }
 
+// KillQuery is KILL QUERY id.
+type KillQuery struct {
+	ID  string
+	Pos int // Of the id in the text, in bytes.
+}
+
 // KillLive is KILL LIVE QUERY id.
 type KillLive struct {
 	ID  string
@@ -259,6 +265,9 @@ func (*CompactAll) Verb() string { return "STORAGE COMPACT ALL" }
 
 // Verb returns "KILL JOB".
 func (*KillJob) Verb() string { return "KILL JOB" }
+
+// Verb returns "KILL QUERY".
+func (*KillQuery) Verb() string { return "KILL QUERY" }
 
 // Verb returns "KILL LIVE QUERY".
 func (*KillLive) Verb() string { return "KILL LIVE QUERY" }

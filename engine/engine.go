@@ -17,6 +17,7 @@ import (
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/session"
@@ -41,6 +42,7 @@ type Engine struct {
 	live     *live.Queries
 	sessions *session.Server
 	refs     catalog.TableRefs
+	activity activity.Registry // The queries under way.
 
 	counters systables.Counters
 	build    Build
@@ -136,6 +138,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	computed := e.systemTables()
 	e.reader = &read.Reader{
 		Catalog: e.catalog, Computed: computed, Query: e.query, Store: e.store, Segments: e.segments, Refs: &e.refs,
+		Activity: &e.activity,
 		Access: access.New(e.catalog, access.Options{
 			Computed: computed.Definitions(), FollowShared: e.config.Live.SharedTables == config.SharedAllow,
 		}),
@@ -161,7 +164,7 @@ func (e *Engine) systemTables() *systables.Registry {
 		Now:     e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
 	}
 	return systables.NewRegistry(shown.Tables(), systables.Information(e.started),
-		live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
+		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
 		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
 }
 

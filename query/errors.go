@@ -10,9 +10,13 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// Canceled returns the error for a context that has ended. It wraps the
-// context's error.
+// Canceled returns the error for a context that has ended: its cause if that is worded, else
+// one that wraps the context's error.
 func Canceled(ctx context.Context) error {
+	var cause *kalam.Error
+	if errors.As(context.Cause(ctx), &cause) {
+		return cause
+	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return kalam.Wrap(kalam.CodeTimeout, ctx.Err(), "statement ran longer than allowed")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -20,6 +21,7 @@ type Reader struct {
 	Access   *access.Resolver
 	Computed *systables.Registry
 	Query    *query.Engine
+	Activity *activity.Registry // Of the queries under way.
 	Store    *buffer.Store
 	Segments *segments.Reader
 	Refs     *catalog.TableRefs // Of the tables that requests use.

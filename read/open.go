@@ -43,11 +43,17 @@ type relation struct {
 // Open analyses sql, resolves and authorises its tables, takes the snapshot and starts the query. The caller closes the
 // result.
 func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
+	ctx, seen := c.Activity.Begin(ctx, c.Principal, c.Namespace, sql)
 	rows, err := c.open(ctx, sql, params, o)
-	if err != nil && o.Composed {
-		return nil, kalam.Unpositioned(err)
+	if err != nil {
+		seen.End()
+		if o.Composed {
+			err = kalam.Unpositioned(err)
+		}
+		return nil, err
 	}
-	return rows, err
+	rows.seen = seen
+	return rows, nil
 }
 
 func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {

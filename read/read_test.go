@@ -20,6 +20,7 @@ import (
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/query/worker"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
@@ -74,7 +75,8 @@ func newWorld(t *testing.T) *world {
 	computed := systables.NewRegistry(shown.Tables(), systables.Information(w.now))
 	w.Reader = &read.Reader{
 		Catalog: c, Computed: computed, Query: q, Store: store, Segments: files, Refs: &catalog.TableRefs{},
-		Access: access.New(c, access.Options{Computed: computed.Definitions()}),
+		Activity: &activity.Registry{},
+		Access:   access.New(c, access.Options{Computed: computed.Definitions()}),
 	}
 	_, err = c.CreateNamespace(t.Context(), "app", nil, false)
 	must(t, err)

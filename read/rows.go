@@ -11,12 +11,14 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/segments"
 )
 
 // Rows is a running query with what it keeps alive. It must be closed.
 type Rows struct {
 	rows      *query.Rows
+	seen      *activity.Query
 	snapshot  *Snapshot
 	owned     bool // The snapshot ends with the query.
 	cacheHit  bool
@@ -53,6 +55,9 @@ const recheckEvery = 20 * time.Millisecond
 // Next returns the next rows, which the caller releases; io.EOF after the last. Neither is told when a file that they
 // come from was changed meanwhile: what the query engine has read is then not what was checked.
 func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	if err := r.seen.Err(); err != nil {
+		return nil, err
+	}
 	batch, err := r.rows.Next(ctx)
 	now := time.Now()
 	if err == nil && now.Sub(r.checked) < recheckEvery {
@@ -115,6 +120,7 @@ func (r *Rows) Close() {
 		r.rows = nil
 	}
 	r.files.Release()
+	r.seen.End()
 	if r.owned && r.snapshot != nil {
 		r.snapshot.Release()
 		r.snapshot = nil

@@ -43,6 +43,8 @@ func (s *Session) manage(ctx context.Context, st dialect.Statement) error {
 		return s.checkStorage(ctx, st)
 	case *dialect.KillJob:
 		return s.killJob(ctx, st)
+	case *dialect.KillQuery:
+		return s.killQuery(st)
 	case *dialect.KillLive:
 		return s.killLive(st)
 	case *dialect.SubscribeTo:

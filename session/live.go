@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/live"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -25,6 +26,18 @@ func (s *Session) killLive(st *dialect.KillLive) error {
 		return s.message(0, "Live query killed: "+st.ID)
 	}
 	return kalam.Errorf(kalam.CodeNotFound, "Live query '%s' not found", st.ID).At(st.Pos)
+}
+
+// killQuery ends a query that is under way: one of the principal's own, or for admins any. One
+// that is not theirs to end is answered for as if there were none.
+func (s *Session) killQuery(st *dialect.KillQuery) error {
+	may := func(q activity.Info) bool {
+		return q.User == s.Principal.User || access.Has(s.Principal, access.KillQueries)
+	}
+	if s.Activity.Kill(st.ID, may) {
+		return s.message(0, "Query killed: "+st.ID)
+	}
+	return kalam.Errorf(kalam.CodeNotFound, "Query '%s' not found: it has ended, or it is not yours", st.ID).At(st.Pos)
 }
 
 // subscribeTo answers SUBSCRIBE TO over HTTP with where to subscribe; it

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/query/process"
 	"github.com/kalamlake/kalam/query/wire"
 )
@@ -18,6 +19,7 @@ type call struct {
 	w      *worker
 	ctx    context.Context
 	user   kalam.UserID
+	seen   *activity.Query // That the call is part of, nil for none.
 	began  time.Time
 	number uint32
 	stop   func() bool // Ends the watch of ctx.

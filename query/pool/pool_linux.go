@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/query/memlimit"
 	"github.com/kalamlake/kalam/query/process"
 	"github.com/kalamlake/kalam/query/turns"
@@ -165,6 +166,8 @@ func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64)
 	if ctx.Err() != nil {
 		return nil, query.Canceled(ctx)
 	}
+	seen := activity.Of(ctx)
+	seen.Waits()
 	leave, err := p.fast.Enter(ctx, user)
 	if err != nil {
 		return nil, orCanceled(ctx, err)
@@ -175,9 +178,12 @@ func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64)
 			leave()
 			return nil, err
 		}
-		c := &call{pool: p, w: w, ctx: ctx, user: user, leave: leave, began: time.Now(), number: w.lastCall + 1}
+		c := &call{
+			pool: p, w: w, ctx: ctx, user: user, seen: seen, leave: leave, began: time.Now(), number: w.lastCall + 1,
+		}
 		w.lastCall++
 		if w.alive() && p.begin(c) {
+			seen.Runs(w.proc.PID())
 			c.stop = context.AfterFunc(ctx, c.interrupt)
 			return c, nil
 		}

@@ -85,6 +85,7 @@ func (c *call) take(to *spool, statement uint64, f process.Frame, err error) (la
 		}
 		c.w.ran(statement, report)
 		c.finish(nil, false) // The worker is free before the result is read.
+		c.seen.Sends()
 		if err := to.writeLast(rest); err != nil {
 			return true, err
 		}

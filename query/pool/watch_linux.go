@@ -49,6 +49,7 @@ func (p *Pool) look(now time.Time) (busy, surplus bool) {
 			continue // It has ended; its call will see.
 		}
 		c.w.memory.Store(n)
+		c.seen.Holds(n)
 		sum += n
 		if largest == nil || n > largest.w.memory.Load() {
 			largest = c

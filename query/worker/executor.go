@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/query/memlimit"
 )
 
@@ -260,7 +262,9 @@ func (e *Executor) compute(ctx context.Context, s *session, f func() error) erro
 	if e.closed.Load() {
 		return query.ErrClosed()
 	}
+	seen := activity.Of(ctx)
 	if !e.gate.TryAcquire(1) {
+		seen.Waits()
 		e.waiting.Add(1)
 		err := e.gate.Acquire(ctx, 1)
 		e.waiting.Add(-1)
@@ -269,7 +273,9 @@ func (e *Executor) compute(ctx context.Context, s *session, f func() error) erro
 		}
 	}
 	e.running.Add(1)
+	seen.Runs(os.Getpid())
 	defer func() {
+		seen.Sends()
 		e.running.Add(-1)
 		e.gate.Release(1)
 	}()
