@@ -37,15 +37,23 @@ var layers = map[string][]string{
 	"subscribe":           {"", "datatype"},
 	"jobs":                {""},
 	"catalog":             {"", "buffer", "datatype", "dialect"},
-	"query":               {"", "sqltext", "datatype", "dialect", "subscribe"},
+	"query/tree":          {},
+	"query/duckerr":       {},
+	"query/guard":         {"", "sqltext", "datatype", "dialect", "query/tree", "query/duckerr"},
+	"query/filter":        {"", "datatype", "subscribe", "query/tree", "query/guard"},
+	"query": {
+		"", "sqltext", "datatype", "dialect", "subscribe", "query/tree", "query/duckerr", "query/guard", "query/filter",
+	},
 	"query/worker": {
-		"", "datatype", "query", "query/activity", "query/memlimit", "query/process", "query/sandbox", "query/shm", "query/wire",
+		"", "sqltext", "datatype", "query", "query/activity", "query/duckerr", "query/memlimit", "query/process",
+		"query/sandbox", "query/shm", "query/wire",
 	},
 	"query/pool": {
-		"", "query", "query/activity", "query/memlimit", "query/process", "query/sandbox", "query/shm", "query/turns", "query/wire",
+		"", "query", "query/activity", "query/duckerr", "query/memlimit", "query/process", "query/sandbox", "query/shm",
+		"query/turns", "query/wire",
 	},
 	"query/activity":         {""},
-	"query/wire":             {"", "query"},
+	"query/wire":             {"", "query", "query/duckerr"},
 	"query/memlimit":         {""},
 	"query/worker/querytest": {},
 	"query/sandbox":          {},
@@ -57,7 +65,9 @@ var layers = map[string][]string{
 	"read": {
 		"", "sqltext", "access", "systables", "datatype", "dialect", "buffer", "catalog", "query", "query/activity", "segments",
 	},
-	"live": {"", "sqltext", "access", "read", "systables", "datatype", "dialect", "buffer", "query", "subscribe"},
+	"live": {
+		"", "sqltext", "access", "read", "systables", "datatype", "dialect", "buffer", "query", "query/filter", "subscribe",
+	},
 	"session": {
 		"", "sqltext", "access", "live", "read", "systables", "datatype", "dialect", "buffer", "catalog", "query", "query/activity",
 		"subscribe", "jobs", "lake",

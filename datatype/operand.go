@@ -1,6 +1,10 @@
 package datatype
 
-import "github.com/kalamlake/kalam"
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam"
+)
 
 // Operand returns what v, a literal or a parameter, means where a condition
 // compares it with an expression of type t. A string is read as a t by FromText,
@@ -71,4 +75,20 @@ func SQLText(v kalam.Value) string {
 		out = append(out, '\\', 'x', digits[b[i]>>4], digits[b[i]&15])
 	}
 	return string(out)
+}
+
+// IsBoundless reports whether v is the text of a moment before or after all others,
+// which no row can have but a condition may name.
+func IsBoundless(t kalam.DataType, v kalam.Value) bool {
+	if v.Kind() != kalam.KindText {
+		return false
+	}
+	switch t.Kind {
+	case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate:
+		switch strings.ToLower(strings.TrimSpace(v.Str())) {
+		case "infinity", "-infinity":
+			return true
+		}
+	}
+	return false
 }

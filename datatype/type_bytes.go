@@ -14,6 +14,7 @@ import (
 
 var bytesType = descriptor{
 	kind: kalam.KindBytes,
+	duck: "BLOB",
 	parse: func(t kalam.DataType, s string) (kalam.Value, error) {
 		b, ok := parseBytes(s)
 		if !ok {

@@ -9,6 +9,7 @@ import (
 
 var dateTimeType = descriptor{
 	kind:   kalam.KindDateTime,
+	duck:   "TIMESTAMP WITH TIME ZONE",
 	min:    minMicros,
 	max:    maxMicros,
 	parse:  parseTemporal,

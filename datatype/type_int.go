@@ -12,6 +12,7 @@ import (
 
 var intType = descriptor{
 	kind:      kalam.KindInt,
+	duck:      "INTEGER",
 	min:       math.MinInt32,
 	max:       math.MaxInt32,
 	parse:     parseNumeric,

@@ -11,6 +11,7 @@ import (
 
 var textType = descriptor{
 	kind: kalam.KindText,
+	duck: "VARCHAR",
 	parse: func(t kalam.DataType, s string) (kalam.Value, error) {
 		if !utf8.ValidString(s) {
 			return kalam.Value{}, mismatchText(t, s)

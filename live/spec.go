@@ -7,7 +7,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
-	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/filter"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
@@ -109,7 +109,7 @@ func columnsOf(t *kalam.Table, names []string) ([]int, error) {
 
 // setFilter compiles the condition, or leaves it to DuckDB where only DuckDB
 // knows the answer.
-func (qs *Queries) setFilter(ctx context.Context, p kalam.Principal, spec *spec, plan *query.LivePlan) error {
+func (qs *Queries) setFilter(ctx context.Context, p kalam.Principal, spec *spec, plan *filter.Plan) error {
 	if plan.FilterErr == nil {
 		f, err := subscribe.Compile(spec.table, plan.Filter, p.User, p.Role)
 		if err == nil {

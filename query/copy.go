@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // CopySpec is a Parquet file to be written.
@@ -61,7 +63,7 @@ func (e *Engine) copyOf(spec *CopySpec) (*Copy, error) {
 	for i := range shape.groups {
 		c.Params = append(c.Params, Param{Paths: shape.groups[i].paths()})
 	}
-	text := "COPY (" + shape.copyText() + ") TO " + QuoteText(spec.Path)
+	text := "COPY (" + shape.copyText() + ") TO " + sqltext.QuoteString(spec.Path)
 	c.SQL, c.CheckedSQL = text+" ("+spec.options(false)+")", text+" ("+spec.options(true)+")"
 	return c, nil
 }
@@ -76,7 +78,7 @@ func (s *shaped) negativeZeroText() string {
 	var terms []string
 	for _, f := range s.schema.Arrow.Fields() {
 		if id := f.Type.ID(); id == arrow.FLOAT32 || id == arrow.FLOAT64 {
-			name := QuoteName(f.Name)
+			name := sqltext.QuoteIdent(f.Name)
 			terms = append(terms, "("+name+" = 0 AND signbit("+name+"))")
 		}
 	}
@@ -98,7 +100,7 @@ func (s *CopySpec) options(negativeZero bool) string {
 	if len(s.FieldIDs) > 0 {
 		var ids []string
 		for name, id := range s.FieldIDs {
-			ids = append(ids, QuoteText(name)+": "+strconv.Itoa(id))
+			ids = append(ids, sqltext.QuoteString(name)+": "+strconv.Itoa(id))
 		}
 		sort.Strings(ids)
 		opts = append(opts, "FIELD_IDS {"+strings.Join(ids, ", ")+"}")
@@ -106,7 +108,7 @@ func (s *CopySpec) options(negativeZero bool) string {
 	if len(s.Metadata) > 0 {
 		var pairs []string
 		for key, value := range s.Metadata {
-			pairs = append(pairs, QuoteText(key)+": "+QuoteText(value))
+			pairs = append(pairs, sqltext.QuoteString(key)+": "+sqltext.QuoteString(value))
 		}
 		sort.Strings(pairs)
 		opts = append(opts, "KV_METADATA {"+strings.Join(pairs, ", ")+"}")

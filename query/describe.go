@@ -8,6 +8,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/duckerr"
+	"github.com/kalamlake/kalam/query/guard"
 )
 
 // Column is a column of a result.
@@ -27,9 +29,9 @@ type Described struct {
 func (e *Engine) Describe(
 	ctx context.Context, plan *Plan, schemas []*arrow.Schema, declared []kalam.DataType, args Args,
 ) (Described, error) {
-	out := Described{Params: make([]kalam.DataType, plan.params)}
-	if len(schemas) != len(plan.tables) || len(declared) > plan.params {
-		return out, mismatch(plan.params, len(declared))
+	out := Described{Params: make([]kalam.DataType, plan.Query.Params)}
+	if len(schemas) != len(plan.tables) || len(declared) > plan.Query.Params {
+		return out, guard.Mismatch(plan.Query.Params, len(declared))
 	}
 	if err := e.open(ctx); err != nil {
 		return out, err
@@ -46,9 +48,9 @@ func (e *Engine) Describe(
 	if err != nil {
 		return out, e.worded(err, plan)
 	}
-	for _, o := range plan.operands {
-		if o.param > 0 && out.Params[o.param-1].Kind == kalam.KindNull {
-			out.Params[o.param-1] = types[o.meet]
+	for _, o := range plan.Operands {
+		if o.Param > 0 && out.Params[o.Param-1].Kind == kalam.KindNull {
+			out.Params[o.Param-1] = types[o.Meeting]
 		}
 	}
 	if err := e.describe(ctx, plan.analysed, shapes, types, &out, args.User); err != nil {
@@ -77,7 +79,7 @@ func (e *Engine) describe(
 		}
 	}
 	err = e.describe(ctx, a, shapes, types, &as, user)
-	var de *DuckError
+	var de *duckerr.Error
 	if errors.As(err, &de) {
 		return nil
 	}
@@ -88,23 +90,23 @@ func (e *Engine) describe(
 // describing returns the query over relations without rows, with NULLs of their types in the place of placeholders;
 // asked are the parameters, from 0, of its own placeholders: those of no type yet.
 func (a *analysed) describing(shapes []*shaped, types, params []kalam.DataType) (text string, asked []int) {
-	text = a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.visible(i)) + ")" })
-	text = a.wholeRows(text, shapes)
+	text = a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.Visible(i)) + ")" })
+	text = a.WholeRows(text, columnNames(shapes))
 	numbers := map[int]int{}
 	text = replacePlaceholders(text, func(n int) string {
 		n--
-		if i := n - a.params - len(a.args); i >= 0 {
-			o := &a.operands[i]
-			if o.param == 0 {
-				if types[o.meet].Kind == kalam.KindNull {
-					return o.text
+		if i := n - a.Params - len(a.Args); i >= 0 {
+			o := &a.Operands[i]
+			if o.Param == 0 {
+				if types[o.Meeting].Kind == kalam.KindNull {
+					return o.Text
 				}
-				return nullOf(types[o.meet])
+				return nullOf(types[o.Meeting])
 			}
-			n = o.param - 1
+			n = o.Param - 1
 		}
-		if n >= a.params {
-			if kind := a.args[n-a.params]; kind == argNow || kind == argLocal {
+		if n >= a.Params {
+			if kind := a.Args[n-a.Params]; kind == guard.ArgNow || kind == guard.ArgLocal {
 				return nullOf(kalam.TypeOf(kalam.KindTimestamp))
 			}
 			return nullOf(kalam.TypeOf(kalam.KindText))

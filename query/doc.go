@@ -4,11 +4,11 @@
 //
 // # Basics
 //
-// Analyse parses a text with DuckDB's own parser, checks it against an allow-list
-// and rewrites it; the Plan names the tables. Query takes one Source per table and
-// gives Rows, Arrow batches. CheckExpr checks a fragment that the caller will put into
-// a larger text. CopyParquet writes batches as a Parquet file. LiveQuery and Filter turn
-// the text of a live query into what package subscribe evaluates by itself.
+// Analyse has package guard parse, check and rewrite a text; the Plan names the tables.
+// Query takes one Source per table, composes the text that reads them, and gives Rows,
+// Arrow batches. CheckExpr checks a fragment that the caller will put into a larger text.
+// CopyParquet writes batches as a Parquet file. LiveQuery and Filter turn the text of a
+// live query into what package subscribe evaluates by itself, see package filter.
 //
 // # Guarantees
 //

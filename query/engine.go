@@ -11,6 +11,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/guard"
 )
 
 // Options configure an Engine.
@@ -107,8 +108,8 @@ func (e *Engine) ClearPlans() int {
 }
 
 // parserOf returns the parser for texts of a user.
-func (e *Engine) parserOf(user kalam.UserID) *parser {
-	return &parser{prefix: e.prefix, executor: e.executor, user: user}
+func (e *Engine) parserOf(user kalam.UserID) *guard.Parser {
+	return &guard.Parser{Prefix: e.prefix, Grammar: e.executor, User: user}
 }
 
 // open fails when the engine is closed.

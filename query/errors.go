@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/duckerr"
+	"github.com/kalamlake/kalam/query/guard"
 )
 
 // Canceled returns the error for a context that has ended: its cause if that is worded, else
@@ -26,31 +28,13 @@ func Canceled(ctx context.Context) error {
 // ErrClosed returns the error of an engine that is closed.
 func ErrClosed() error { return kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down") }
 
-// unprocessed words an error of writing a tree, unless it says nothing about the tree.
-func unprocessed(err error, what string) error {
-	if isCircumstance(err) {
-		return err
-	}
-	return kalam.Wrap(kalam.CodeUnsupported, err, "This %s cannot be processed", what)
-}
-
-// isCircumstance reports whether err is about when and where a text was read, not about
-// the text.
-func isCircumstance(err error) bool {
-	switch kalam.CodeOf(err) {
-	case kalam.CodeUnavailable, kalam.CodeTimeout, kalam.CodeCanceled, kalam.CodeResourceExhausted, kalam.CodeShuttingDown:
-		return true
-	}
-	return false
-}
-
-// translate words an error of a statement for its user. p may be nil.
-func translate(err error, p *analysed) error {
+// translate words an error of a statement for its user. q may be nil.
+func translate(err error, q *guard.Query) error {
 	var ke *kalam.Error
 	if errors.As(err, &ke) {
 		return err
 	}
-	var de *DuckError
+	var de *duckerr.Error
 	if !errors.As(err, &de) {
 		return kalam.Wrap(kalam.CodeInternal, err, "query failed")
 	}
@@ -66,15 +50,15 @@ func translate(err error, p *analysed) error {
 	case kalam.CodeCorrupt:
 		return kalam.Wrap(code, de, "cannot read segment %s", fileIn(de.Message))
 	}
-	e := kalam.Wrap(code, nil, "%s", wording(de, p))
-	if pos := p.placeOf(de); pos >= 0 {
+	e := kalam.Wrap(code, nil, "%s", wording(de, q))
+	if pos := q.PlaceOf(de.Name); pos >= 0 {
 		e = e.At(pos)
 	}
 	return e
 }
 
 // codeOf classifies an error by DuckDB's type of it.
-func codeOf(de *DuckError) kalam.Code {
+func codeOf(de *duckerr.Error) kalam.Code {
 	switch de.Type {
 	case "Parser", "Syntax", "Binder", "Catalog", "Parameter Not Resolved", "Parameter Not Allowed", "Expression", "Not implemented",
 		"Invalid type", "Dependency":
@@ -106,36 +90,25 @@ var corruptPattern = regexp.MustCompile(`^(?:[A-Z][A-Za-z ]* )?[Ff]ile ["']/[^"'
 // isCorrupt reports whether a message is about the bytes of a Parquet file.
 func isCorrupt(msg string) bool { return corruptPattern.MatchString(msg) }
 
-// Invalidates reports whether the instance that gave err is, or may be, unusable:
-// DuckDB gives up on an instance after an assertion of its own failed.
-func Invalidates(err error) bool {
-	var de *DuckError
-	if !errors.As(err, &de) {
-		return false
-	}
-	return strings.EqualFold(de.Type, "fatal") || strings.EqualFold(de.Type, "internal")
-}
-
 var (
-	pathPattern  = regexp.MustCompile(`[^\s'"]*/[^\s'"]*`)
-	ownPattern   = regexp.MustCompile(`\bkalam_[0-9a-z_]*`)
-	addedPattern = regexp.MustCompile(`^\s*(Candidate|Did you mean|LINE |Possible solutions|$)`)
+	pathPattern = regexp.MustCompile(`[^\s'"]*/[^\s'"]*`)
+	ownPattern  = regexp.MustCompile(`\bkalam_[0-9a-z_]*`)
 )
 
 // wording returns the text of an error without what users must not or need not
 // see: names and paths of ours, and suggestions, which list relations of the
 // whole instance.
-func wording(de *DuckError, p *analysed) string {
+func wording(de *duckerr.Error, q *guard.Query) string {
 	switch de.Subtype {
-	case subtypeColumn:
+	case duckerr.ColumnNotFound:
 		return "Column '" + de.Name + "' does not exist"
 	case "MISSING_ENTRY":
 		if de.Kind == "Table" {
-			return "relation '" + p.tableName(de.Name) + "' does not exist"
+			return "relation '" + q.TableName(de.Name) + "' does not exist"
 		}
 		return de.Kind + " '" + de.Name + "' does not exist"
 	}
-	msg := p.restoreNames(firstLine(strings.TrimPrefix(de.Message, ownMessage)))
+	msg := q.RestoreNames(duckerr.FirstLine(strings.TrimPrefix(de.Message, guard.OwnMessage)))
 	msg = ownPattern.ReplaceAllString(msg, "the table")
 	return pathPattern.ReplaceAllStringFunc(msg, func(s string) string {
 		if strings.HasSuffix(s, ".parquet") || strings.Count(s, "/") > 1 {
@@ -143,16 +116,6 @@ func wording(de *DuckError, p *analysed) string {
 		}
 		return s
 	})
-}
-
-// firstLine returns the part of a message before its suggestions.
-func firstLine(msg string) string {
-	lines := strings.Split(msg, "\n")
-	n := 0
-	for n < len(lines) && !addedPattern.MatchString(lines[n]) {
-		n++
-	}
-	return strings.Join(lines[:max(n, 1)], " ")
 }
 
 // fileIn returns the base name of the first path in a message, without which the

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/guard"
 )
 
 // Executor is DuckDB as an Engine sees it: it runs texts that the Engine has checked, in
@@ -15,12 +16,7 @@ import (
 // its means among users. Errors are those of DuckDB, *DuckError, which the Engine words,
 // or *kalam.Error. Safe for concurrent use.
 type Executor interface {
-	// Parse returns the syntax tree of a text, which it does not run, as JSON.
-	Parse(ctx context.Context, user kalam.UserID, sql string) (tree string, err error)
-	// Write returns the text of a tree.
-	Write(ctx context.Context, user kalam.UserID, tree string) (sql string, err error)
-	// Rewrite returns the text of a tree and the tree of that text.
-	Rewrite(ctx context.Context, user kalam.UserID, tree string) (sql, again string, err error)
+	guard.Grammar
 	// Describe prepares a text and returns what it takes and gives.
 	Describe(ctx context.Context, user kalam.UserID, sql string) (Description, error)
 	// Run starts a statement. The caller closes the Result.

@@ -19,7 +19,7 @@ func (e *Engine) Explain(ctx context.Context, plan *Plan, sources []Source, args
 	if err != nil {
 		return "", e.worded(err, plan)
 	}
-	return cleanPlan(plan.restoreNames(text)), nil
+	return cleanPlan(plan.RestoreNames(text)), nil
 }
 
 func (e *Engine) explain(ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool) (string, error) {

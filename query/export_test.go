@@ -2,21 +2,11 @@ package query
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 
 	"github.com/kalamlake/kalam"
 )
-
-// FunctionLists are the allow-lists: functions of values, aggregates, and
-// functions of FROM.
-func FunctionLists() (scalar, aggregate, table string) {
-	return scalarFunctions, aggregateFunctions, tableFunctions
-}
-
-// ServerFunctions reports whether the rewrite replaces a function.
-func ServerFunctions(name string) bool { return serverFunctions.has(name) }
 
 // Raw runs SQL in the instance for user SQL, past the guard.
 func (e *Engine) Raw(sql string) error {
@@ -38,57 +28,17 @@ func (e *Engine) Raw(sql string) error {
 
 // FinalSQL returns the text that runs for a plan over sources.
 func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
-	st, err := e.statement(context.Background(), p, sources, Args{Params: make([]kalam.Value, p.params)})
+	st, err := e.statement(context.Background(), p, sources, Args{Params: make([]kalam.Value, p.Query.Params)})
 	if err != nil {
 		return "", err
 	}
 	return st.SQL, nil
 }
 
-// Trees returns the tree of a query as it is after the rewrite, and the tree that its
-// text gives when it is parsed.
-func (e *Engine) Trees(sql string) (edited, again any, text string, err error) {
-	ctx := context.Background()
-	p := e.parserOf("alice")
-	q, err := p.parse(ctx, sql)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	c := newChecker(sql, e.prefix)
-	c.query(q)
-	c.checkParams()
-	if c.err != nil {
-		return nil, nil, "", c.err
-	}
-	if err := p.keepNames(ctx, c); err != nil {
-		return nil, nil, "", err
-	}
-	if c.finish(q, 1000); c.err != nil {
-		return nil, nil, "", c.err
-	}
-	doc, err := encodeAST(q)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	var whole any
-	if err := json.Unmarshal([]byte(doc), &whole); err != nil {
-		return nil, nil, "", err
-	}
-	text, parsed, err := p.rewritten(ctx, doc)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	if doc, err = encodeAST(parsed); err != nil {
-		return nil, nil, "", err
-	}
-	err = json.Unmarshal([]byte(doc), &again)
-	return whole, again, text, err
-}
-
 // KeptTexts returns every text that plans keep.
 func (e *Engine) KeptTexts() (texts []string) {
 	for _, a := range e.plans.normal.Values() {
-		texts = append(append(texts, a.sql), a.whole.texts...)
+		texts = append(append(texts, a.Text), a.whole.texts...)
 		for _, v := range a.variants {
 			texts = append(texts, v.sql)
 		}

@@ -2,9 +2,10 @@ package query
 
 import (
 	"context"
-	"errors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/filter"
+	"github.com/kalamlake/kalam/subscribe"
 )
 
 // CheckExpr checks that fragment is exactly one expression that user SQL may
@@ -17,7 +18,7 @@ func (e *Engine) CheckExpr(ctx context.Context, user kalam.UserID, fragment stri
 	if err := e.open(ctx); err != nil {
 		return err
 	}
-	if _, err := e.parserOf(user).parseExpr(ctx, fragment); err != nil {
+	if _, err := e.parserOf(user).Expr(ctx, fragment); err != nil {
 		return err
 	}
 	if len(fragment) <= maxCachedSQL {
@@ -26,115 +27,32 @@ func (e *Engine) CheckExpr(ctx context.Context, user kalam.UserID, fragment stri
 	return nil
 }
 
-// parseExpr returns the checked tree of an expression. It is parsed twice, in
-// parentheses and in brackets: what closes the one, or comments it out, does not
-// fit into the other.
-func (p *parser) parseExpr(ctx context.Context, fragment string) (node, error) {
-	const before = "SELECT ("
-	if err := checkPlaceholders(fragment); err != nil {
-		return nil, err
-	}
-	q, err := p.parse(ctx, before+fragment+")")
-	if err != nil {
-		return nil, moved(err, len(before), len(fragment))
-	}
-	again, err := p.parse(ctx, "SELECT ["+fragment+"]")
-	if isCircumstance(err) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, notOneExpression(err)
-	}
-	x, ok := onlyItem(q)
-	inList, isList := onlyItem(again)
-	if !ok || !isList || str(inList, "function_name") != "list_value" || len(elems(inList, "children")) != 1 || !same(elems(inList, "children")[0], x) {
-		return nil, notOneExpression(nil)
-	}
-	if star, _ := x["columns"].(bool); str(x, "class") == "STAR" && !star {
-		return nil, notOneExpression(nil)
-	}
-	c := newChecker(before+fragment+")", p.prefix)
-	original, _ := clone(x).(node)
-	c.query(q)
-	if c.err != nil {
-		return nil, moved(c.err, len(before), len(fragment))
-	}
-	return original, nil
-}
-
 // CheckWith checks that with is WITH and its list, and nothing else, so that a query
 // after it means what it means. Positions of errors are those in with.
 func (e *Engine) CheckWith(ctx context.Context, user kalam.UserID, with string) error {
-	q, err := e.parserOf(user).parse(ctx, with+" SELECT 1")
-	if err != nil {
-		return moved(err, 0, len(with))
-	}
-	list := elems(child(q, "cte_map"), "map")
-	q["cte_map"] = node{"map": []any{}}
-	if x, ok := onlyItem(q); !ok || len(list) == 0 || !isOne(x) {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: expected WITH name AS (query)")
-	}
-	return nil
+	return e.parserOf(user).With(ctx, with)
 }
 
 // CheckFrom checks that from is what may stand after FROM, and no other clause, so that
 // it can be put behind a table and a comma. Positions of errors are those in from.
 func (e *Engine) CheckFrom(ctx context.Context, user kalam.UserID, from string) error {
-	const before = "SELECT 1 FROM "
-	q, err := e.parserOf(user).parse(ctx, before+from)
-	if err != nil {
-		return moved(err, len(before), len(from))
-	}
-	items := elems(q, "select_list")
-	relation := str(child(q, "from_table"), "type")
-	if len(items) == 1 && isSimpleShape(q) && relation != "EMPTY" && relation != "SHOW_REF" {
-		if x, _ := items[0].(node); isOne(x) {
-			return nil
-		}
-	}
-	return kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: expected tables and joins")
+	return e.parserOf(user).From(ctx, from)
 }
 
-// isOne reports whether n is the literal 1.
-func isOne(n node) bool {
-	i, ok := intOf(n)
-	return ok && i == 1 && str(n, "alias") == ""
+// LiveQuery analyses SELECT columns FROM table [WHERE condition]. Every other
+// construct gives CodeUnsupported with its name, and the errors of Analyse are
+// possible. params are the values of its placeholders, each of which becomes a
+// literal: a TEXT one that is read like a string literal, any other of its own type.
+func (e *Engine) LiveQuery(ctx context.Context, user kalam.UserID, sql string, params []kalam.Value) (*filter.Plan, error) {
+	if err := e.open(ctx); err != nil {
+		return nil, err
+	}
+	return filter.Analyse(ctx, e.parserOf(user), sql, params)
 }
 
-func notOneExpression(cause error) error {
-	return kalam.Wrap(kalam.CodeInvalidSQL, cause, "Syntax error: expected one expression")
-}
-
-// onlyItem returns the only result column of a SELECT that has nothing else.
-func onlyItem(q node) (node, bool) {
-	items := elems(q, "select_list")
-	if len(items) != 1 || !isSimpleShape(q) || str(child(q, "from_table"), "type") != "EMPTY" {
-		return nil, false
-	}
-	x, ok := items[0].(node)
-	return x, ok && str(x, "alias") == ""
-}
-
-// isSimpleShape reports whether a SELECT has no clause beside its list and FROM.
-func isSimpleShape(q node) bool {
-	if str(q, "type") != "SELECT_NODE" || str(q, "aggregate_handling") != "STANDARD_HANDLING" {
-		return false
-	}
-	for _, key := range []string{"where_clause", "group_expressions", "group_sets", "having", "qualify", "sample", "modifiers"} {
-		if !isEmpty(q[key]) {
-			return false
-		}
-	}
-	return len(elems(child(q, "cte_map"), "map")) == 0
-}
-
-// moved returns err with its position counted from n bytes later, inside a text
-// of the given length.
-func moved(err error, n, length int) error {
-	var ke *kalam.Error
-	if !errors.As(err, &ke) || ke.Position == 0 {
-		return err
-	}
-	at := *ke
-	return at.At(min(max(at.Position-1-n, 0), length))
+// Filter returns the condition of a live query as an expression tree, from
+// DuckDB's own parser. Columns are unqualified. What the tree cannot express
+// gives an error that wraps subscribe.ErrNotCompilable.
+func (e *Engine) Filter(ctx context.Context, user kalam.UserID, where string) (subscribe.Expr, error) {
+	return filter.Condition(ctx, e.parserOf(user), where)
 }

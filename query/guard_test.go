@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/guard"
 )
 
 // attacks are texts that must not reach DuckDB, or only in a form without harm.
@@ -462,9 +463,9 @@ func duckText(db *sql.DB, q string) (string, error) {
 func TestGuardKnowsEveryFunction(t *testing.T) {
 	e := newEngine(t)
 	db := plainDuckDB(t)
-	scalar, aggregate, table := query.FunctionLists()
+	values, table := guard.Functions()
 	allowed := map[string]bool{}
-	for _, f := range strings.Fields(scalar + " " + aggregate + " " + table) {
+	for _, f := range append(values, table...) {
 		allowed[f] = true
 	}
 	rows, err := db.Query("SELECT DISTINCT lower(function_name), function_type FROM duckdb_functions() ORDER BY ALL")
@@ -484,7 +485,7 @@ func TestGuardKnowsEveryFunction(t *testing.T) {
 			continue
 		}
 		inFrom := kind == "table" || kind == "table_macro" || kind == "pragma"
-		if inFrom && !slices.Contains(strings.Fields(table), name) && !allowed[name] || !inFrom && !allowed[name] && !query.ServerFunctions(name) {
+		if inFrom && !slices.Contains(table, name) && !allowed[name] || !inFrom && !allowed[name] && !guard.IsServerFunction(name) {
 			refused++
 			for _, form := range forms(name, inFrom) {
 				cases++

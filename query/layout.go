@@ -6,6 +6,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Layout says where files of one schema version have the columns of a source.
@@ -28,7 +29,7 @@ type FileColumn struct {
 // wholeLayout returns the layout of files that have the columns of s.
 func wholeLayout(s *Schema) *Layout {
 	for _, c := range s.columns {
-		if virtual.has(c.name) {
+		if virtual(c.name) {
 			return placedLayout(s)
 		}
 	}
@@ -45,8 +46,14 @@ func placedLayout(s *Schema) *Layout {
 	return l
 }
 
-// virtual are the columns that read_parquet adds to those of a file.
-var virtual = newFunctionSet("file_index file_row_number filename")
+// virtual reports whether read_parquet adds a column of that name to those of a file.
+func virtual(column string) bool {
+	switch strings.ToLower(column) {
+	case "file_index", "file_row_number", "filename":
+		return true
+	}
+	return false
+}
 
 // check refuses a layout that is not one of s.
 func (l *Layout) check(s *Schema) error {
@@ -104,11 +111,11 @@ func (l *Layout) names() string {
 func (l *Layout) column(k int, c column) (value string, stored bool) {
 	switch {
 	case l == nil:
-		return "r." + QuoteName(c.name), true
+		return "r." + sqltext.QuoteIdent(c.name), true
 	case l.Columns[k].Index >= 0:
 		return "r.c" + strconv.Itoa(l.Columns[k].Index), true
 	case l.Columns[k].Missing.IsNull():
 		return "NULL", false
 	}
-	return QuoteText(datatype.SQLText(l.Columns[k].Missing)), false
+	return sqltext.QuoteString(datatype.SQLText(l.Columns[k].Missing)), false
 }

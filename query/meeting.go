@@ -10,6 +10,8 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/query/duckerr"
+	"github.com/kalamlake/kalam/query/guard"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -41,28 +43,28 @@ func (a *analysed) settle(text string, types []kalam.DataType, files []fileArg) 
 func (a *analysed) slotOf(n int, types []kalam.DataType, files []fileArg) (s slot, literal string, err error) {
 	n--
 	switch {
-	case n < a.params:
+	case n < a.Params:
 		return slot{param: n + 1}, "", nil
-	case n < a.params+len(a.args):
-		return slot{arg: &a.args[n-a.params]}, "", nil
-	case n >= a.params+len(a.args)+len(a.operands):
-		return slot{files: &files[n-a.params-len(a.args)-len(a.operands)]}, "", nil
+	case n < a.Params+len(a.Args):
+		return slot{arg: &a.Args[n-a.Params]}, "", nil
+	case n >= a.Params+len(a.Args)+len(a.Operands):
+		return slot{files: &files[n-a.Params-len(a.Args)-len(a.Operands)]}, "", nil
 	}
-	o := &a.operands[n-a.params-len(a.args)]
-	if o.param > 0 {
-		return slot{param: o.param, typ: types[o.meet], try: a.meetings[o.meet].try}, "", nil
+	o := &a.Operands[n-a.Params-len(a.Args)]
+	if o.Param > 0 {
+		return slot{param: o.Param, typ: types[o.Meeting], try: a.Meetings[o.Meeting].Try}, "", nil
 	}
-	if isBoundless(types[o.meet], o.value) {
-		return slot{}, o.text, nil
+	if datatype.IsBoundless(types[o.Meeting], o.Value) {
+		return slot{}, o.Text, nil
 	}
-	val, ok, err := a.set.operand(types[o.meet], o.value)
+	val, ok, err := a.set.operand(types[o.Meeting], o.Value)
 	if err != nil {
-		return slot{}, "NULL", at(err, o.pos)
+		return slot{}, "NULL", at(err, o.Position)
 	}
 	if ok {
-		return slot{}, "CAST(" + QuoteText(datatype.SQLText(val)) + " AS " + sqlType(types[o.meet]) + ")", nil
+		return slot{}, "CAST(" + sqltext.QuoteString(datatype.SQLText(val)) + " AS " + datatype.DuckName(types[o.Meeting]) + ")", nil
 	}
-	return slot{}, o.text, nil
+	return slot{}, o.Text, nil
 }
 
 // at returns err with its position in the text, if that is known.
@@ -74,18 +76,9 @@ func at(err error, pos int) error {
 	return ke.At(pos)
 }
 
-// messageOf returns the user's part of an error.
-func messageOf(err error) string {
-	var ke *kalam.Error
-	if errors.As(err, &ke) {
-		return ke.Msg
-	}
-	return err.Error()
-}
-
 // valueOf returns the value of the slot's parameter.
 func (s *slot) valueOf(v kalam.Value, set *Settings) (kalam.Value, error) {
-	if isBoundless(s.typ, v) {
+	if datatype.IsBoundless(s.typ, v) {
 		return v, nil
 	}
 	out, _, err := set.operand(s.typ, v)
@@ -99,7 +92,8 @@ func (s *slot) valueOf(v kalam.Value, set *Settings) (kalam.Value, error) {
 func replacePlaceholders(text string, by func(n int) string) string {
 	var b strings.Builder
 	end := 0
-	for _, l := range lexemesOf(text) {
+	lexemes, _ := sqltext.Lex(text) // DuckDB has written it.
+	for _, l := range lexemes {
 		if l.Kind != sqltext.LexParam {
 			continue
 		}
@@ -119,13 +113,13 @@ func replacePlaceholders(text string, by func(n int) string) string {
 // type of ours or that only the values decide. It depends on the schemas, and on the
 // kinds of the parameters where an expression that is met is made of them.
 func (e *Engine) meetingTypes(ctx context.Context, a *analysed, shapes []*shaped, args Args) ([]kalam.DataType, error) {
-	f := foundTypes{make([]kalam.DataType, len(a.meetings)), make([]bool, len(a.meetings))}
+	f := foundTypes{make([]kalam.DataType, len(a.Meetings)), make([]bool, len(a.Meetings))}
 	ask := false
-	for i := range a.meetings {
-		t := a.meetings[i].typ
+	for i := range a.Meetings {
+		t := a.Meetings[i].Type
 		known := t.Kind != kalam.KindNull
 		if !known {
-			t, known = a.meetings[i].columnType(shapes)
+			t, known = columnType(&a.Meetings[i], shapes)
 		}
 		if known {
 			f.types[i], f.known[i] = t, true
@@ -154,12 +148,12 @@ type foundTypes struct {
 
 // columnType returns the type of a meeting that is a column of exactly one of its
 // tables.
-func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
+func columnType(m *guard.Meeting, shapes []*shaped) (t kalam.DataType, known bool) {
 	found := 0
-	for _, i := range m.tables {
+	for _, i := range m.Tables {
 		s := shapes[i].schema.Arrow
 		for k := range s.NumFields() {
-			if f := s.Field(k); strings.EqualFold(f.Name, m.column) {
+			if f := s.Field(k); strings.EqualFold(f.Name, m.Column) {
 				t = datatype.TypeOfArrow(f)
 				known = arrow.TypeEqual(datatype.ArrowType(t), f.Type)
 				found++
@@ -176,17 +170,17 @@ func (m *meeting) columnType(shapes []*shaped) (t kalam.DataType, known bool) {
 func (e *Engine) askTypes(
 	ctx context.Context, user kalam.UserID, a *analysed, shapes []*shaped, f foundTypes, params []kalam.Value,
 ) (bool, error) {
-	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.visible(i)) + ")" })
-	text = a.wholeRows(text, shapes)
+	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.Visible(i)) + ")" })
+	text = a.WholeRows(text, columnNames(shapes))
 	numbers, asked := map[int]int{}, []int{}
 	text = replacePlaceholders(text, func(n int) string {
 		meet := -n // Of a placeholder that is no operand.
-		switch i := n - 1 - a.params; {
-		case i >= len(a.args):
-			if meet = a.operands[i-len(a.args)].meet; f.known[meet] {
+		switch i := n - 1 - a.Params; {
+		case i >= len(a.Args):
+			if meet = a.Operands[i-len(a.Args)].Meeting; f.known[meet] {
 				return nullOf(f.types[meet])
 			}
-		case i >= 0 && (a.args[i] == argNow || a.args[i] == argLocal):
+		case i >= 0 && (a.Args[i] == guard.ArgNow || a.Args[i] == guard.ArgLocal):
 			return nullOf(kalam.TypeOf(kalam.KindTimestamp))
 		case i >= 0:
 			return nullOf(kalam.TypeOf(kalam.KindText))
@@ -201,7 +195,7 @@ func (e *Engine) askTypes(
 	})
 	found, err := e.executor.Describe(ctx, user, text)
 	types := found.Params
-	var de *DuckError
+	var de *duckerr.Error
 	if errors.As(err, &de) {
 		return true, nil // The statement itself fails in the same way, and says why.
 	}
@@ -223,5 +217,5 @@ func nullOf(t kalam.DataType) string {
 	if t.Kind == kalam.KindNull {
 		return "NULL"
 	}
-	return "CAST(NULL AS " + sqlType(t) + ")"
+	return "CAST(NULL AS " + datatype.DuckName(t) + ")"
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/guard"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // maxPivotValues is how many columns an element of PIVOT's ON may find.
@@ -32,13 +34,13 @@ type pivotValues struct {
 	pos  int // Of the element in the user's text, -1 when it is unknown.
 }
 
-// pivotedOf returns what the finished tree q of a query with PIVOTs needs, nil when
-// none is to be found.
-func (c *checker) pivotedOf(q node, doc string) (*pivoted, error) {
-	p := &pivoted{tree: doc, ctes: c.ctes}
+// pivotedOf returns what root, the finished tree of a query with PIVOTs needs, nil
+// when none is to be found. doc is the tree, encoded.
+func pivotedOf(q *guard.Query, root tree.Node, doc string) (*pivoted, error) {
+	p := &pivoted{tree: doc, ctes: q.Withs}
 	var err error
-	if c.pivots {
-		err = p.collect(q, nil, c.prefix)
+	if q.Pivots {
+		err = p.collect(root, nil, q.Prefix)
 	}
 	if err != nil || len(p.lists) == 0 {
 		return nil, err
@@ -55,15 +57,15 @@ func (p *pivoted) collect(v any, with []any, prefix string) error {
 				return err
 			}
 		}
-	case node:
+	case tree.Node:
 		with = slices.Clip(with)
-		for _, e := range elems(child(v, "cte_map"), "map") {
+		for _, e := range tree.Elems(tree.Child(v, "cte_map"), "map") {
 			if err := p.collect(e, with, prefix); err != nil {
 				return err
 			}
 			with = append(with, e)
 		}
-		recursive := str(v, "type") == "RECURSIVE_CTE_NODE"
+		recursive := tree.Str(v, "type") == "RECURSIVE_CTE_NODE"
 		for key, x := range v {
 			if key == "cte_map" {
 				continue
@@ -77,9 +79,9 @@ func (p *pivoted) collect(v any, with []any, prefix string) error {
 					"PIVOT in the recursive part of WITH RECURSIVE needs its values after IN")
 			}
 		}
-		for _, x := range elems(v, "pivots") {
-			pivot, _ := x.(node)
-			if n := pivotNumber(pivot, prefix); n >= 0 {
+		for _, x := range tree.Elems(v, "pivots") {
+			pivot, _ := x.(tree.Node)
+			if n := guard.PivotNumber(pivot, prefix); n >= 0 {
 				if err := p.add(n, pivot, v["source"], with); err != nil {
 					return err
 				}
@@ -91,20 +93,20 @@ func (p *pivoted) collect(v any, with []any, prefix string) error {
 
 // add notes list n: SELECT DISTINCT x FROM source, as text and in its order, is what
 // DuckDB takes. One more value than is allowed tells that there are too many.
-func (p *pivoted) add(n int, pivot node, source any, with []any) error {
-	x, _ := elems(pivot, "pivot_expressions")[0].(node)
-	q := selectOf(castTo("VARCHAR", clone(x)))
-	q["from_table"] = clone(source)
-	q["cte_map"] = node{"map": clone(with)}
-	q["where_clause"] = node{"class": "OPERATOR", "type": "OPERATOR_IS_NOT_NULL", "alias": "", "children": []any{clone(x)}}
+func (p *pivoted) add(n int, pivot tree.Node, source any, with []any) error {
+	x, _ := tree.Elems(pivot, "pivot_expressions")[0].(tree.Node)
+	q := tree.Select(tree.Cast("VARCHAR", tree.Clone(x)))
+	q["from_table"] = tree.Clone(source)
+	q["cte_map"] = tree.Node{"map": tree.Clone(with)}
+	q["where_clause"] = tree.Node{"class": "OPERATOR", "type": "OPERATOR_IS_NOT_NULL", "alias": "", "children": []any{tree.Clone(x)}}
 	q["modifiers"] = []any{
-		node{"type": "DISTINCT_MODIFIER", "distinct_on_targets": []any{}},
-		node{"type": "ORDER_MODIFIER", "orders": []any{
-			node{"type": "ASCENDING", "null_order": "ORDER_DEFAULT", "expression": intConst(1)},
+		tree.Node{"type": "DISTINCT_MODIFIER", "distinct_on_targets": []any{}},
+		tree.Node{"type": "ORDER_MODIFIER", "orders": []any{
+			tree.Node{"type": "ASCENDING", "null_order": "ORDER_DEFAULT", "expression": tree.IntConst(1)},
 		}},
-		node{"type": "LIMIT_MODIFIER", "limit": intConst(maxPivotValues + 1), "offset": nil},
+		tree.Node{"type": "LIMIT_MODIFIER", "limit": tree.IntConst(maxPivotValues + 1), "offset": nil},
 	}
-	tree, err := encodeAST(q)
+	doc, err := tree.Encode(q)
 	if err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ func (p *pivoted) add(n int, pivot node, source any, with []any) error {
 		p.lists = append(p.lists, pivotValues{})
 	}
 	p.found++
-	p.lists[n] = pivotValues{tree: tree, ctes: countNames(q), pos: offsetOf(x)}
+	p.lists[n] = pivotValues{tree: doc, ctes: countNames(q), pos: tree.Offset(x)}
 	return nil
 }
 
@@ -124,8 +126,8 @@ func countNames(v any) int {
 		for _, x := range v {
 			n += countNames(x)
 		}
-	case node:
-		n = len(elems(child(v, "cte_map"), "map"))
+	case tree.Node:
+		n = len(tree.Elems(tree.Child(v, "cte_map"), "map"))
 		for _, x := range v {
 			n += countNames(x)
 		}
@@ -160,23 +162,22 @@ func (e *Engine) withValues(ctx context.Context, plan *Plan, sources []Source, a
 	return e.filled(ctx, args.User, plan, plan.pivoted.tree, plan.pivoted.ctes, values)
 }
 
-// filled returns a plan for one run: that of a tree with values in the place of marks.
-func (e *Engine) filled(ctx context.Context, user kalam.UserID, plan *Plan, tree string, ctes int, values [][]string) (*Plan, error) {
-	doc, err := decodeAST(tree)
+// filled returns a plan for one run: that of an encoded tree with values in the place of
+// marks.
+func (e *Engine) filled(
+	ctx context.Context, user kalam.UserID, plan *Plan, doc string, withs int, values [][]string,
+) (*Plan, error) {
+	root, err := tree.Decode(doc)
 	if err != nil {
 		return nil, err
 	}
-	st, _ := elems(doc, "statements")[0].(node)
+	st, _ := tree.Elems(root, "statements")[0].(tree.Node)
 	fillPivots(st, e.prefix, values)
-	if tree, err = encodeAST(child(st, "node")); err != nil {
+	if doc, err = tree.Encode(tree.Child(st, "node")); err != nil {
 		return nil, err
 	}
-	of := plan.analysed
-	a := &analysed{
-		sql: of.sql, set: of.set, prefix: of.prefix, tables: of.tables, params: of.params, args: of.args, operands: of.operands,
-		meetings: of.meetings, names: of.names, system: of.system, rows: of.rows, variants: map[string]*variant{},
-	}
-	if a.whole, err = e.parserOf(user).templateOf(ctx, tree, ctes); err != nil {
+	a := &analysed{Query: plan.Query, set: plan.set, tables: plan.tables, variants: map[string]*variant{}}
+	if a.whole, err = templateOf(ctx, e.parserOf(user), doc, withs); err != nil {
 		return nil, err
 	}
 	return &Plan{analysed: a, refs: plan.refs, hit: plan.hit, at: plan.at, once: true}, nil
@@ -218,14 +219,14 @@ func fillPivots(v any, prefix string, values [][]string) {
 		for _, x := range v {
 			fillPivots(x, prefix, values)
 		}
-	case node:
+	case tree.Node:
 		for _, x := range v {
 			fillPivots(x, prefix, values)
 		}
-		from := child(v, "from_table")
-		for _, x := range elems(from, "pivots") {
-			pivot, _ := x.(node)
-			n := pivotNumber(pivot, prefix)
+		from := tree.Child(v, "from_table")
+		for _, x := range tree.Elems(from, "pivots") {
+			pivot, _ := x.(tree.Node)
+			n := guard.PivotNumber(pivot, prefix)
 			switch {
 			case n < 0:
 			case len(values[n]) == 0:
@@ -241,19 +242,19 @@ func fillPivots(v any, prefix string, values [][]string) {
 func entriesOf(values []string) []any {
 	out := make([]any, len(values))
 	for i, s := range values {
-		out[i] = node{"alias": "", "star_expr": nil, "values": []any{textConst(s)["value"]}}
+		out[i] = tree.Node{"alias": "", "star_expr": nil, "values": []any{tree.TextConst(s)["value"]}}
 	}
 	return out
 }
 
 // withoutColumns makes the SELECT of a PIVOT that finds no value one of its groups:
 // those that it names, or all columns that it does not use.
-func withoutColumns(sel, pivot node) {
+func withoutColumns(sel, pivot tree.Node) {
 	sel["from_table"], sel["aggregate_handling"] = pivot["source"], "FORCE_AGGREGATES"
-	if groups := names(pivot, "groups"); len(groups) > 0 {
+	if groups := tree.Names(pivot, "groups"); len(groups) > 0 {
 		list := make([]any, len(groups))
 		for i, g := range groups {
-			list[i] = columnRef(g)
+			list[i] = tree.Column(g)
 		}
 		sel["select_list"] = list
 		return
@@ -262,8 +263,8 @@ func withoutColumns(sel, pivot node) {
 	for _, name := range columnsIn([]any{pivot["aggregates"], pivot["pivots"]}, nil) {
 		used = append(used, name)
 	}
-	for _, v := range elems(sel, "select_list") {
-		if star, _ := v.(node); used != nil {
+	for _, v := range tree.Elems(sel, "select_list") {
+		if star, _ := v.(tree.Node); used != nil {
 			star["exclude_list"] = used
 		}
 	}
@@ -276,8 +277,8 @@ func columnsIn(v any, to []string) []string {
 		for _, x := range v {
 			to = columnsIn(x, to)
 		}
-	case node:
-		cols := names(v, "column_names")
+	case tree.Node:
+		cols := tree.Names(v, "column_names")
 		if n := len(cols); n > 0 {
 			same := func(s string) bool { return strings.EqualFold(s, cols[n-1]) }
 			if !slices.ContainsFunc(to, same) {

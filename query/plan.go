@@ -2,13 +2,14 @@ package query
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/guard"
+	"github.com/kalamlake/kalam/query/tree"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -44,24 +45,15 @@ func (p *Plan) Tables() []TableRef { return p.refs }
 func (p *Plan) CacheHit() bool { return p.hit }
 
 // Params returns the number of placeholders, which are $1 to $Params.
-func (p *Plan) Params() int { return p.params }
+func (p *Plan) Params() int { return p.Query.Params }
 
 // analysed is a checked and rewritten query.
 type analysed struct {
-	sql    string
-	set    Settings
-	prefix string
-	tables []TableRef // Positions are in sql.
-	params int
-	args   []argKind // What the placeholders after the user's stand for.
-	// operands are what the placeholders after those stand for, meetings what they meet.
-	operands []operand
-	meetings []meeting
-	names    []nameUse
-	system   []systemUse    // Of the tables.
-	rows     map[int]string // See checker.
-	whole    template       // The query.
-	pivoted  *pivoted       // PIVOTs that find their columns among the rows, nil for none.
+	*guard.Query
+	set     Settings
+	tables  []TableRef // Positions are in Text.
+	whole   template   // The query.
+	pivoted *pivoted   // PIVOTs that find their columns among the rows, nil for none.
 
 	mu       sync.Mutex // guards what follows
 	variants map[string]*variant
@@ -128,7 +120,7 @@ func (e *Engine) AnalyseWith(ctx context.Context, user kalam.UserID, sql string,
 	if err := e.open(ctx); err != nil {
 		return nil, err
 	}
-	a, err := e.parserOf(user).analyse(ctx, sql, set)
+	a, err := analyse(ctx, e.parserOf(user), sql, set)
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +138,8 @@ func (e *Engine) AnalyseWith(ctx context.Context, user kalam.UserID, sql string,
 // space and comments at most.
 func planOf(a *analysed, sql string) *Plan {
 	p := &Plan{analysed: a, refs: a.tables}
-	if sql != a.sql {
-		p.at = newPlaces(a.sql, sql)
+	if sql != a.Text {
+		p.at = newPlaces(a.Text, sql)
 		p.refs = append([]TableRef(nil), a.tables...)
 		for i := range p.refs {
 			p.refs[i].Position = p.at.of(p.refs[i].Position)
@@ -157,53 +149,37 @@ func planOf(a *analysed, sql string) *Plan {
 }
 
 // analyse checks and rewrites a query.
-func (p *parser) analyse(ctx context.Context, sql string, set Settings) (*analysed, error) {
-	if err := checkPlaceholders(sql); err != nil {
-		return nil, err
-	}
-	q, err := p.parse(ctx, sql)
+func analyse(ctx context.Context, p *guard.Parser, sql string, set Settings) (*analysed, error) {
+	root, err := p.Parse(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
-	set.orderNulls(q)
-	c := newChecker(sql, p.prefix)
-	c.set = set
-	c.query(q)
-	a := &analysed{sql: sql, set: set, prefix: p.prefix, params: c.checkParams(), variants: map[string]*variant{}}
-	if c.err != nil {
-		return nil, c.err
-	}
-	if err := p.keepNames(ctx, c); err != nil {
+	set.orderNulls(root)
+	q, err := p.Check(ctx, sql, root, set.Inner, set.Zone)
+	if err != nil {
 		return nil, err
 	}
-	if !set.Inner {
-		c.showSystem(q)
-	}
-	if a.args = c.finish(q, a.params+1); c.err != nil {
-		return nil, c.err
-	}
-	a.names, a.operands, a.meetings, a.rows = c.names, c.operands, c.meetings, c.rows
-	for _, t := range c.tables {
+	a := &analysed{Query: q, set: set, variants: map[string]*variant{}}
+	for _, t := range q.Tables {
 		a.tables = append(a.tables, TableRef{
-			Parts: t.parts, Position: t.pos, Namespace: t.namespace, NamesDeleted: t.withDeleted,
+			Parts: t.Parts, Position: t.Position, Namespace: t.Namespace, NamesDeleted: t.NamesDeleted,
 		})
-		a.system = append(a.system, t.system)
 	}
-	doc, err := encodeAST(q)
+	doc, err := tree.Encode(root)
 	if err != nil {
 		return nil, err
 	}
-	if a.pivoted, err = c.pivotedOf(q, doc); err != nil {
+	if a.pivoted, err = pivotedOf(q, root, doc); err != nil {
 		return nil, err
 	}
-	if a.whole, err = p.templateOf(ctx, doc, c.ctes); err != nil {
+	if a.whole, err = templateOf(ctx, p, doc, q.Withs); err != nil {
 		return nil, err
 	}
-	if outer, branch := splitTop(q, c); outer != nil {
-		if a.top.outerTree, err = encodeAST(outer); err != nil {
+	if outer, branch := splitTop(q, root); outer != nil {
+		if a.top.outerTree, err = tree.Encode(outer); err != nil {
 			return nil, err
 		}
-		if a.top.branchTree, err = encodeAST(branch); err != nil {
+		if a.top.branchTree, err = tree.Encode(branch); err != nil {
 			return nil, err
 		}
 	}
@@ -224,8 +200,8 @@ func (e *Engine) writeTop(ctx context.Context, user kalam.UserID, a *analysed, s
 	}
 	p := e.parserOf(user)
 	var err error
-	if top.outer, err = p.templateOf(ctx, top.outerTree, 0); err == nil {
-		top.branch, err = p.templateOf(ctx, top.branchTree, 0)
+	if top.outer, err = templateOf(ctx, p, top.outerTree, 0); err == nil {
+		top.branch, err = templateOf(ctx, p, top.branchTree, 0)
 	}
 	if ctx.Err() != nil {
 		return Canceled(ctx)
@@ -241,66 +217,13 @@ func (e *Engine) writeTop(ctx context.Context, user kalam.UserID, a *analysed, s
 	return nil
 }
 
-// checkPlaceholders refuses $0 and ?, which DuckDB's parser takes for the next
-// placeholder.
-func checkPlaceholders(sql string) error {
-	if !strings.ContainsAny(sql, "$?") {
-		return nil
-	}
-	for _, l := range lexemesOf(sql) {
-		text := sql[l.Pos:l.End]
-		if l.Kind == sqltext.LexParam && (text[0] == '?' || text == "$" || text[1] == '0') {
-			return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder '%s'", text).At(l.Pos)
-		}
-	}
-	return nil
-}
-
-// keepNames gives the result columns whose expression was rewritten the names
-// that they would have had.
-func (p *parser) keepNames(ctx context.Context, c *checker) error {
-	for _, it := range c.items {
-		if str(it.original, "class") == "COLUMN_REF" {
-			cols := names(it.original, "column_names")
-			it.item["alias"] = cols[len(cols)-1]
-			continue
-		}
-		if len(elems(it.original, "children")) == 0 && str(it.original, "class") == "FUNCTION" && str(it.original, "schema") == "" {
-			it.item["alias"] = str(it.original, "function_name") + "()"
-			continue
-		}
-		text, err := p.unparse(ctx, selectOf(it.original))
-		if err != nil {
-			return err
-		}
-		it.item["alias"] = strings.TrimPrefix(text, "SELECT ")
-	}
-	return nil
-}
-
-// selectOf is SELECT x.
-func selectOf(x node) node {
-	return node{
-		"type": "SELECT_NODE", "modifiers": []any{}, "cte_map": node{"map": []any{}}, "select_list": []any{x},
-		"from_table": node{"type": "EMPTY", "alias": "", "sample": nil}, "where_clause": nil, "group_expressions": []any{},
-		"group_sets": []any{}, "aggregate_handling": "STANDARD_HANDLING", "having": nil, "sample": nil, "qualify": nil,
-	}
-}
-
-// templateOf writes an encoded tree as text and checks that text in turn: what
-// DuckDB will read has passed the guard, whatever writing it has changed.
-func (p *parser) templateOf(ctx context.Context, doc string, ctes int) (template, error) {
-	text, again, err := p.rewritten(ctx, doc)
+// templateOf returns the checked text of an encoded tree.
+func templateOf(ctx context.Context, p *guard.Parser, doc string, withs int) (template, error) {
+	text, err := p.Written(ctx, doc, withs)
 	if err != nil {
-		return template{}, unprocessed(err, "query")
+		return template{}, err
 	}
-	c := newChecker(text, p.prefix)
-	c.generated = true
-	c.query(again)
-	if c.err != nil || c.ctes != ctes {
-		return template{}, kalam.Wrap(kalam.CodeUnsupported, fmt.Errorf("%s: %w", text, c.err), "This query cannot be processed")
-	}
-	return splitTemplate(text, p.prefix+"src_"), nil
+	return splitTemplate(text, guard.SourceMark(p.Prefix)), nil
 }
 
 // splitTemplate cuts text at the names of sources, which begin with mark and end
@@ -334,48 +257,4 @@ func (t *template) fill(relation func(i int) string) string {
 		b.WriteString(t.texts[k+1])
 	}
 	return b.String()
-}
-
-// The rest serves errors, and takes a nil receiver.
-
-// tableName returns the name in the user's text of a relation in ours.
-func (a *analysed) tableName(name string) string {
-	if a == nil {
-		return name
-	}
-	for i, t := range a.tables {
-		if name == sourceName(a.prefix, i) {
-			return strings.Join(t.Parts, ".")
-		}
-	}
-	return name
-}
-
-// restoreNames replaces our names of tables in a message by the user's.
-func (a *analysed) restoreNames(msg string) string {
-	if a == nil || !strings.Contains(msg, a.prefix) {
-		return msg
-	}
-	for i, t := range a.tables {
-		msg = strings.ReplaceAll(msg, sourceName(a.prefix, i), strings.Join(t.Parts, "."))
-		for _, column := range systemNames {
-			msg = strings.ReplaceAll(msg, systemName(a.prefix, i, systemColumnOf(column)), column)
-		}
-	}
-	return msg
-}
-
-// placeOf returns the offset in the analysed text that an error is about, -1
-// when it is unknown: that of the first name that the error gives.
-func (a *analysed) placeOf(de *DuckError) int {
-	if a == nil || de.Name == "" {
-		return -1
-	}
-	name := a.restoreNames(de.Name)
-	for _, n := range a.names {
-		if strings.EqualFold(n.name, name) {
-			return n.pos
-		}
-	}
-	return -1
 }

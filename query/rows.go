@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/guard"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -71,8 +72,8 @@ func (p *Plan) check(sources []Source, args Args) error {
 	if len(sources) != len(p.tables) {
 		return kalam.Errorf(kalam.CodeInternal, "query has %d tables but %d sources were given", len(p.tables), len(sources))
 	}
-	if len(args.Params) != p.params {
-		return mismatch(p.params, len(args.Params))
+	if len(args.Params) != p.Query.Params {
+		return guard.Mismatch(p.Query.Params, len(args.Params))
 	}
 	return nil
 }
@@ -126,16 +127,16 @@ func (v *variant) bind(shapes []*shaped, args *Args) ([]Param, error) {
 }
 
 // value returns the value of an argument.
-func (args *Args) value(kind argKind, zone *time.Location) kalam.Value {
+func (args *Args) value(kind guard.ArgKind, zone *time.Location) kalam.Value {
 	switch kind {
-	case argLocal:
+	case guard.ArgLocal:
 		_, offset := args.Now.In(zone).Zone()
 		return kalam.Integer(kalam.KindTimestamp, args.Now.Add(time.Duration(offset)*time.Second).UnixMicro())
-	case argUser:
+	case guard.ArgUser:
 		return kalam.Text(string(args.User))
-	case argRole:
+	case guard.ArgRole:
 		return kalam.Text(args.Role.String())
-	case argNamespace:
+	case guard.ArgNamespace:
 		return kalam.Text(string(args.Namespace))
 	}
 	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
@@ -165,13 +166,13 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 
 // worded translates an error for the user, with its place in the text of p.
 func (e *Engine) worded(err error, p *Plan) error {
-	err = translate(err, p.analysed)
+	err = translate(err, p.Query)
 	var ke *kalam.Error
 	if p.at != nil && errors.As(err, &ke) && ke.Position > 0 {
 		return ke.At(p.at.of(ke.Position - 1))
 	}
 	if kalam.CodeOf(err) == kalam.CodeInternal {
-		e.log.Error("query failed", "sql", sqltext.Redact(p.sql), "error", err)
+		e.log.Error("query failed", "sql", sqltext.Redact(p.Text), "error", err)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // maxSchemas bounds the schemas that are remembered.
@@ -98,22 +99,7 @@ func storedType(t kalam.DataType) string {
 	if t.Kind == kalam.KindJSON {
 		return "VARCHAR"
 	}
-	return sqlType(t)
-}
-
-// sqlType returns DuckDB's name of t.
-func sqlType(t kalam.DataType) string {
-	switch t.Kind {
-	case kalam.KindText:
-		return "VARCHAR"
-	case kalam.KindBytes:
-		return "BLOB"
-	case kalam.KindDateTime:
-		return "TIMESTAMP WITH TIME ZONE"
-	case kalam.KindInt:
-		return "INTEGER"
-	}
-	return t.String()
+	return datatype.DuckName(t)
 }
 
 // isOurs reports whether every column has a type of ours.
@@ -135,7 +121,7 @@ func (s *Schema) nothing(visible func(column string) (string, bool)) string {
 			if c.json {
 				typ = "JSON"
 			}
-			items = append(items, "CAST(NULL AS "+typ+") AS "+QuoteName(name))
+			items = append(items, "CAST(NULL AS "+typ+") AS "+sqltext.QuoteIdent(name))
 		}
 	}
 	return "SELECT " + strings.Join(items, ", ")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // Settings are what the meaning of a text depends on beside the text: plans of other settings are other plans. The zero
@@ -64,9 +65,9 @@ func (s *Settings) orderNulls(v any) {
 		return
 	}
 	switch v := v.(type) {
-	case node:
-		if str(v, "null_order") == "ORDER_DEFAULT" {
-			v["null_order"] = s.nullsOf(str(v, "type") == "DESCENDING")
+	case tree.Node:
+		if tree.Str(v, "null_order") == "ORDER_DEFAULT" {
+			v["null_order"] = s.nullsOf(tree.Str(v, "type") == "DESCENDING")
 		}
 		for _, x := range v {
 			s.orderNulls(x)

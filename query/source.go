@@ -7,6 +7,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Source is what one table reference reads: the rows of its files, in their
@@ -102,7 +104,7 @@ func (s *shaped) branches(i, param int, visible func(column string) (string, boo
 		var items []string
 		for _, c := range s.schema.columns {
 			if name, ok := visible(c.name); ok {
-				items = append(items, s.typed(c, QuoteName(c.name))+" AS "+QuoteName(name))
+				items = append(items, s.typed(c, sqltext.QuoteIdent(c.name))+" AS "+sqltext.QuoteIdent(name))
 			}
 		}
 		out = append(out, fmt.Sprintf("SELECT %s FROM kalam_scan(%d)", strings.Join(items, ", "), i))
@@ -127,7 +129,7 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int, visible func(string) (st
 		if c.cast != "" {
 			value = "CAST(" + value + " AS " + c.cast + ")"
 		}
-		items = append(items, s.typed(c, value)+" AS "+QuoteName(name))
+		items = append(items, s.typed(c, value)+" AS "+sqltext.QuoteIdent(name))
 	}
 	text := fmt.Sprintf("SELECT %s FROM read_parquet($%d) AS r%s", strings.Join(items, ", "), param, g.layout.names())
 	if g.dead {
@@ -144,12 +146,6 @@ func (s *shaped) typed(c column, value string) string {
 	}
 	return value
 }
-
-// QuoteName returns a name as SQL has it.
-func QuoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-
-// QuoteText returns a text literal.
-func QuoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // input returns what of src the text of its shape does not hold.
 func (s *shaped) input(src *Source) Input {

@@ -1,6 +1,11 @@
 package query
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kalamlake/kalam/query/guard"
+	"github.com/kalamlake/kalam/query/tree"
+)
 
 // A UNION ALL of Parquet and buffered rows keeps DuckDB from reading only the
 // columns of the sort key first, which makes ORDER BY ... LIMIT several times
@@ -18,14 +23,14 @@ import "strings"
 
 // splitTop returns the outer query and the branch, or nil when the rewrite does
 // not apply to q.
-func splitTop(q node, c *checker) (outer, branch node) {
-	if !isSimpleSelect(q) || len(c.tables) != 1 || str(child(q, "from_table"), "type") != "BASE_TABLE" || c.ctes > 0 {
+func splitTop(of *guard.Query, q tree.Node) (outer, branch tree.Node) {
+	if !isSimpleSelect(q) || len(of.Tables) != 1 || tree.Str(tree.Child(q, "from_table"), "type") != "BASE_TABLE" || of.Withs > 0 {
 		return nil, nil
 	}
-	var order, limit node
-	for _, m := range elems(q, "modifiers") {
-		m, _ := m.(node)
-		switch str(m, "type") {
+	var order, limit tree.Node
+	for _, m := range tree.Elems(q, "modifiers") {
+		m, _ := m.(tree.Node)
+		switch tree.Str(m, "type") {
 		case "ORDER_MODIFIER":
 			order = m
 		case "LIMIT_MODIFIER":
@@ -34,10 +39,10 @@ func splitTop(q node, c *checker) (outer, branch node) {
 			return nil, nil
 		}
 	}
-	if order == nil || limit == nil || len(elems(child(q, "from_table"), "column_name_alias")) > 0 {
+	if order == nil || limit == nil || len(tree.Elems(tree.Child(q, "from_table"), "column_name_alias")) > 0 {
 		return nil, nil
 	}
-	alias := aliases(elems(q, "select_list"))
+	alias := aliases(tree.Elems(q, "select_list"))
 	keys, ok := sortKeys(q, order, alias)
 	// WHERE may name result columns, which the branch does not have.
 	if !ok || !isSteady(q["where_clause"]) || usesAlias(q["where_clause"], alias) {
@@ -47,47 +52,47 @@ func splitTop(q node, c *checker) (outer, branch node) {
 	if !ok {
 		return nil, nil
 	}
-	outer, _ = clone(q).(node)
+	outer, _ = tree.Clone(q).(tree.Node)
 	outer["where_clause"] = nil
-	branch, _ = clone(q).(node)
-	branch["select_list"] = []any{node{
+	branch, _ = tree.Clone(q).(tree.Node)
+	branch["select_list"] = []any{tree.Node{
 		"class": "STAR", "type": "STAR", "alias": "", "relation_name": "", "exclude_list": []any{}, "replace_list": []any{}, "columns": false,
 		"expr": nil, "qualified_exclude_list": []any{}, "rename_list": []any{},
 	}}
 	branch["modifiers"] = []any{
-		node{"type": "ORDER_MODIFIER", "orders": keys},
-		node{"type": "LIMIT_MODIFIER", "limit": count, "offset": nil},
+		tree.Node{"type": "ORDER_MODIFIER", "orders": keys},
+		tree.Node{"type": "LIMIT_MODIFIER", "limit": count, "offset": nil},
 	}
 	return outer, branch
 }
 
 // isSimpleSelect reports whether q gives one row per row of its table.
-func isSimpleSelect(q node) bool {
-	if str(q, "type") != "SELECT_NODE" || str(q, "aggregate_handling") != "STANDARD_HANDLING" {
+func isSimpleSelect(q tree.Node) bool {
+	if tree.Str(q, "type") != "SELECT_NODE" || tree.Str(q, "aggregate_handling") != "STANDARD_HANDLING" {
 		return false
 	}
 	for _, key := range []string{"group_expressions", "group_sets", "having", "qualify", "sample"} {
-		if !isEmpty(q[key]) {
+		if !tree.IsEmpty(q[key]) {
 			return false
 		}
 	}
-	return isEmpty(child(q, "from_table")["sample"]) && isSteady(q["select_list"])
+	return tree.IsEmpty(tree.Child(q, "from_table")["sample"]) && isSteady(q["select_list"])
 }
 
 // isSteady reports whether v holds no aggregate, window, subquery or volatile
 // function, so that it can be evaluated per row, and twice.
 func isSteady(v any) bool {
 	switch v := v.(type) {
-	case node:
-		switch str(v, "class") {
+	case tree.Node:
+		switch tree.Str(v, "class") {
 		case "WINDOW", "SUBQUERY":
 			return false
 		case "FUNCTION":
-			if name := str(v, "function_name"); reducerFunctions.has(name) || changingFuncs.has(name) {
+			if name := tree.Str(v, "function_name"); guard.IsReducer(name) || guard.IsChanging(name) {
 				return false
 			}
 		case "OPERATOR":
-			if str(v, "type") == "GROUPING_FUNCTION" {
+			if tree.Str(v, "type") == "GROUPING_FUNCTION" {
 				return false
 			}
 		}
@@ -108,12 +113,12 @@ func isSteady(v any) bool {
 
 // sortKeys returns the sort keys of q as expressions over the columns of its
 // table. ok is false when they cannot be told from the text.
-func sortKeys(q, order node, alias map[string]node) (keys []any, ok bool) {
-	items := elems(q, "select_list")
-	for _, v := range elems(order, "orders") {
-		o, _ := clone(v).(node)
-		x := child(o, "expression")
-		if i, isNumber := intOf(x); isNumber {
+func sortKeys(q, order tree.Node, alias map[string]tree.Node) (keys []any, ok bool) {
+	items := tree.Elems(q, "select_list")
+	for _, v := range tree.Elems(order, "orders") {
+		o, _ := tree.Clone(v).(tree.Node)
+		x := tree.Child(o, "expression")
+		if i, isNumber := tree.Int(x); isNumber {
 			if x, ok = itemAt(items, i); !ok {
 				return nil, false
 			}
@@ -121,7 +126,7 @@ func sortKeys(q, order node, alias map[string]node) (keys []any, ok bool) {
 		} else if x, ok = resolveKey(x, alias); !ok {
 			return nil, false
 		}
-		if !isSteady(x) || str(x, "class") == "STAR" || str(x, "class") == "CONSTANT" || str(x, "class") == "PARAMETER" {
+		if !isSteady(x) || tree.Str(x, "class") == "STAR" || tree.Str(x, "class") == "CONSTANT" || tree.Str(x, "class") == "PARAMETER" {
 			return nil, false
 		}
 		o["expression"] = x
@@ -132,7 +137,7 @@ func sortKeys(q, order node, alias map[string]node) (keys []any, ok bool) {
 
 // itemAt returns a copy of the i-th result column, counted from 1, when no star
 // stands before it.
-func itemAt(items []any, i int64) (node, bool) {
+func itemAt(items []any, i int64) (tree.Node, bool) {
 	if i < 1 || i > int64(len(items)) {
 		return nil, false
 	}
@@ -141,21 +146,21 @@ func itemAt(items []any, i int64) (node, bool) {
 			return nil, false
 		}
 	}
-	x, ok := clone(items[i-1]).(node)
+	x, ok := tree.Clone(items[i-1]).(tree.Node)
 	return x, ok
 }
 
 func hasStar(v any) bool {
-	n, ok := v.(node)
+	n, ok := v.(tree.Node)
 	if !ok {
 		return false
 	}
-	if str(n, "class") == "STAR" {
+	if tree.Str(n, "class") == "STAR" {
 		return true
 	}
 	for _, x := range n {
 		switch x := x.(type) {
-		case node:
+		case tree.Node:
 			if hasStar(x) {
 				return true
 			}
@@ -171,13 +176,13 @@ func hasStar(v any) bool {
 }
 
 // aliases returns the result columns that have one by their alias in lower case.
-func aliases(items []any) map[string]node {
-	m := map[string]node{}
+func aliases(items []any) map[string]tree.Node {
+	m := map[string]tree.Node{}
 	for _, v := range items {
-		n, _ := v.(node)
-		a := strings.ToLower(str(n, "alias"))
+		n, _ := v.(tree.Node)
+		a := strings.ToLower(tree.Str(n, "alias"))
 		if _, twice := m[a]; twice {
-			n = node{} // Ambiguous: equal to no column.
+			n = tree.Node{} // Ambiguous: equal to no column.
 		}
 		if a != "" {
 			m[a] = n
@@ -188,13 +193,13 @@ func aliases(items []any) map[string]node {
 
 // resolveKey replaces a sort key that is the alias of a result column by its
 // expression. A larger expression must not use such an alias.
-func resolveKey(key node, alias map[string]node) (node, bool) {
-	if cols := names(key, "column_names"); str(key, "class") == "COLUMN_REF" && len(cols) == 1 {
+func resolveKey(key tree.Node, alias map[string]tree.Node) (tree.Node, bool) {
+	if cols := tree.Names(key, "column_names"); tree.Str(key, "class") == "COLUMN_REF" && len(cols) == 1 {
 		n, ok := alias[strings.ToLower(cols[0])]
 		if !ok {
 			return key, true
 		}
-		x, _ := clone(n).(node)
+		x, _ := tree.Clone(n).(tree.Node)
 		x["alias"] = ""
 		return x, len(n) > 0 && !hasStar(x) && !usesAlias(x, alias)
 	}
@@ -203,12 +208,12 @@ func resolveKey(key node, alias map[string]node) (node, bool) {
 
 // usesAlias reports whether x names a result column that is not simply a column
 // of that name.
-func usesAlias(v any, alias map[string]node) bool {
+func usesAlias(v any, alias map[string]tree.Node) bool {
 	switch v := v.(type) {
-	case node:
-		if cols := names(v, "column_names"); str(v, "class") == "COLUMN_REF" && len(cols) == 1 {
+	case tree.Node:
+		if cols := tree.Names(v, "column_names"); tree.Str(v, "class") == "COLUMN_REF" && len(cols) == 1 {
 			n, ok := alias[strings.ToLower(cols[0])]
-			return ok && !(str(n, "class") == "COLUMN_REF" && lastIs(n, cols[0]))
+			return ok && !(tree.Str(n, "class") == "COLUMN_REF" && lastIs(n, cols[0]))
 		}
 		for _, x := range v {
 			if usesAlias(x, alias) {
@@ -225,29 +230,29 @@ func usesAlias(v any, alias map[string]node) bool {
 	return false
 }
 
-func lastIs(ref node, name string) bool {
-	cols := names(ref, "column_names")
+func lastIs(ref tree.Node, name string) bool {
+	cols := tree.Names(ref, "column_names")
 	return len(cols) > 0 && strings.EqualFold(cols[len(cols)-1], name)
 }
 
 // rowCount returns the expression of LIMIT plus OFFSET, when both are integers
 // or placeholders.
-func rowCount(limit node) (node, bool) {
-	n, ok := limit["limit"].(node)
+func rowCount(limit tree.Node) (tree.Node, bool) {
+	n, ok := limit["limit"].(tree.Node)
 	if !ok || !isCount(n) {
 		return nil, false
 	}
-	m, ok := limit["offset"].(node)
+	m, ok := limit["offset"].(tree.Node)
 	if !ok {
 		return n, limit["offset"] == nil
 	}
 	if !isCount(m) {
 		return nil, false
 	}
-	return operator("+", castTo("BIGINT", clone(n)), castTo("BIGINT", clone(m))), true
+	return tree.Operator("+", tree.Cast("BIGINT", tree.Clone(n)), tree.Cast("BIGINT", tree.Clone(m))), true
 }
 
-func isCount(n node) bool {
-	i, ok := intOf(n)
-	return ok && i >= 0 && i < 1<<40 || str(n, "class") == "PARAMETER"
+func isCount(n tree.Node) bool {
+	i, ok := tree.Int(n)
+	return ok && i >= 0 && i < 1<<40 || tree.Str(n, "class") == "PARAMETER"
 }

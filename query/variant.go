@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/guard"
 )
 
 // variant is the text of a query for sources of certain shapes: which have files,
@@ -22,7 +23,7 @@ type slot struct {
 	param int            // A parameter of the user's.
 	typ   kalam.DataType // That of what the parameter meets; KindNull when nothing says it.
 	try   bool           // What is not of that type is NULL.
-	arg   *argKind
+	arg   *guard.ArgKind
 	files *fileArg
 }
 
@@ -79,10 +80,10 @@ func (a *analysed) variantOf(key string) (*variant, bool) {
 // compose writes the text. types are those of the meetings.
 func (a *analysed) compose(shapes []*shaped, types []kalam.DataType) (*variant, error) {
 	var files []fileArg
-	param := a.params + len(a.args) + len(a.operands) + 1
+	param := a.Params + len(a.Args) + len(a.Operands) + 1
 	branches := make([][]string, len(shapes))
 	for i, s := range shapes {
-		branches[i] = s.branches(i, param, a.visible(i))
+		branches[i] = s.branches(i, param, a.Visible(i))
 		for g := range s.groups {
 			files = append(files, fileArg{i, g})
 			param++
@@ -94,36 +95,19 @@ func (a *analysed) compose(shapes []*shaped, types []kalam.DataType) (*variant, 
 			firsts = append(firsts, "("+a.top.branch.fill(func(int) string { return "(" + b + ")" })+")")
 		}
 		text := a.top.outer.fill(func(int) string { return "(" + strings.Join(firsts, " UNION ALL ") + ")" })
-		return a.settle(a.wholeRows(text, shapes), types, files)
+		return a.settle(a.WholeRows(text, columnNames(shapes)), types, files)
 	}
 	text := a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" })
-	return a.settle(a.wholeRows(text, shapes), types, files)
+	return a.settle(a.WholeRows(text, columnNames(shapes)), types, files)
 }
 
-// visible tells which columns of table i the text has, and by which names.
-func (a *analysed) visible(i int) func(column string) (string, bool) {
-	return func(column string) (string, bool) { return a.system[i].visible(a.prefix, column) }
-}
-
-// wholeRows writes the rows of tables that text names as a whole: without the system
-// columns that the text has of them beside.
-func (a *analysed) wholeRows(text string, shapes []*shaped) string {
-	for i, alias := range a.rows {
-		var fields []string
-		row := ""
+// columnNames gives the names of the columns of sources by their number.
+func columnNames(shapes []*shaped) func(i int) []string {
+	return func(i int) []string {
+		var out []string
 		for _, c := range shapes[i].schema.columns {
-			value := QuoteName(alias) + "." + QuoteName(c.name)
-			if systemColumnOf(c.name) == 0 {
-				fields = append(fields, QuoteName(c.name)+" := "+value)
-			}
-			if strings.EqualFold(c.name, alias) {
-				row = value // A column of that name comes before the row.
-			}
+			out = append(out, c.name)
 		}
-		if row == "" {
-			row = "struct_pack(" + strings.Join(fields, ", ") + ")"
-		}
-		text = strings.ReplaceAll(text, rowName(a.prefix, i), row)
+		return out
 	}
-	return text
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
+	"github.com/kalamlake/kalam/query/duckerr"
 	"github.com/kalamlake/kalam/query/process"
 	"github.com/kalamlake/kalam/query/wire"
 )
@@ -86,7 +87,7 @@ func (c *call) finish(err error, broken bool) {
 	if c.resume != nil {
 		c.resume()
 	}
-	reusable := !broken && c.reason == nil && !c.slow && !query.Invalidates(err) && c.w.memory.Load() < idleMemory
+	reusable := !broken && c.reason == nil && !c.slow && !duckerr.Invalidates(err) && c.w.memory.Load() < idleMemory
 	if c.reason != nil || !broken && !reusable {
 		c.pool.count.killed.Add(1)
 	}
@@ -243,7 +244,7 @@ func (c *call) ended(err error) error {
 
 // isInterrupt reports whether err is DuckDB's answer to an interrupt.
 func isInterrupt(err error) bool {
-	var de *query.DuckError
+	var de *duckerr.Error
 	return errors.As(err, &de) && (de.Type == "INTERRUPT" || de.Type == "Interrupt")
 }
 

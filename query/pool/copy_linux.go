@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/duckerr"
 	"github.com/kalamlake/kalam/query/process"
 	"github.com/kalamlake/kalam/query/wire"
 )
@@ -82,7 +83,7 @@ func (p *Pool) copyBy(ctx context.Context, w *worker, spec *query.Copy) (int64, 
 	c.stop()
 	c.mu.Lock()
 	c.over = true
-	broken = broken || c.reason != nil || query.Invalidates(err)
+	broken = broken || c.reason != nil || duckerr.Invalidates(err)
 	if c.timer != nil {
 		c.timer.Stop()
 	}

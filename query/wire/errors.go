@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/duckerr"
 )
 
 // Error reads an error.
@@ -21,14 +21,14 @@ func (r *Reader) Error() error {
 		if len(t) != 5 {
 			return kalam.Errorf(kalam.CodeInternal, "an error of a query worker is damaged")
 		}
-		return &query.DuckError{Type: t[0], Message: t[1], Subtype: t[2], Name: t[3], Kind: t[4]}
+		return &duckerr.Error{Type: t[0], Message: t[1], Subtype: t[2], Name: t[3], Kind: t[4]}
 	}
 	return errors.New(r.Text())
 }
 
 // Outermost returns the first error in err's chain whose form is kept, else err.
 func Outermost(err error) error {
-	var de *query.DuckError
+	var de *duckerr.Error
 	var ke *kalam.Error
 	switch {
 	case errors.As(err, &ke):

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/duckerr"
 )
 
 // Schemas keeps the encoded form of schemas, or what it says, by their ids.
@@ -285,7 +286,7 @@ func (b *Buffer) PutError(err error) {
 		b.Text(e.Msg)
 		b.Uint(uint64(e.Position))
 		b.Text(causeOf(e))
-	case *query.DuckError:
+	case *duckerr.Error:
 		b.B = append(b.B, duckError)
 		b.Texts([]string{e.Type, e.Message, e.Subtype, e.Name, e.Kind})
 	default:

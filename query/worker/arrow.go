@@ -16,6 +16,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/duckerr"
 )
 
 // maxChunkRows is the number of rows of DuckDB's data chunks.
@@ -77,7 +78,7 @@ func takeError(msg *C.char) error {
 		return errors.New("out of memory")
 	}
 	defer C.free(unsafe.Pointer(msg))
-	return query.ParseDuckError(C.GoString(msg))
+	return duckerr.Parse(C.GoString(msg))
 }
 
 // newChunk converts a batch of at most maxChunkRows rows. The chunk shares the

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // resultCasts are the result columns and which of them become text.
@@ -26,7 +26,7 @@ func (c *resultCasts) around(sql string) string {
 		if c.text[i] {
 			value = "CAST(" + value + " AS VARCHAR)"
 		}
-		list.WriteString(value + " AS " + query.QuoteName(name))
+		list.WriteString(value + " AS " + sqltext.QuoteIdent(name))
 	}
 	return "SELECT " + list.String() + " FROM (" + sql + ") AS r(" + cols.String() + ")"
 }

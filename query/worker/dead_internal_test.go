@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // rowsOf runs a text and returns the number of its rows.
@@ -46,7 +47,7 @@ func TestDeadInstance(t *testing.T) {
 	write := func(name string) {
 		t.Helper()
 		schema := arrow.NewSchema([]arrow.Field{datatype.FieldOf("x", kalam.TypeOf(kalam.KindBigInt))}, nil)
-		text := "COPY (SELECT 1::BIGINT AS x) TO " + query.QuoteText(filepath.Join(dir, name)) + " (FORMAT parquet)"
+		text := "COPY (SELECT 1::BIGINT AS x) TO " + sqltext.QuoteString(filepath.Join(dir, name)) + " (FORMAT parquet)"
 		n, err := e.Copy(t.Context(), &query.Copy{SQL: text, Input: query.Input{Schema: &query.Schema{Arrow: schema, ID: 1}}})
 		if err != nil || n != 1 {
 			t.Fatalf("%d rows, %v", n, err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/duckerr"
 )
 
 // instance is one DuckDB database in memory.
@@ -82,7 +83,7 @@ func (c *conn) exec(sql string) error {
 	var res mapping.Result
 	defer mapping.DestroyResult(&res)
 	if mapping.Query(c.c, sql, &res) == mapping.StateError {
-		return query.ParseDuckError(mapping.ResultError(&res))
+		return duckerr.Parse(mapping.ResultError(&res))
 	}
 	return nil
 }
@@ -138,14 +139,14 @@ func (c *conn) prepare(sql string) (*statement, error) {
 	defer mapping.DestroyExtracted(&extracted)
 	switch n {
 	case 0:
-		return nil, query.ParseDuckError(mapping.ExtractStatementsError(extracted))
+		return nil, duckerr.Parse(mapping.ExtractStatementsError(extracted))
 	case 1:
 	default:
 		return nil, fmt.Errorf("prepare: %d statements in one", n)
 	}
 	st := &statement{}
 	if mapping.PrepareExtractedStatement(c.c, extracted, 0, &st.p) == mapping.StateError {
-		err := query.ParseDuckError(mapping.PrepareError(st.p))
+		err := duckerr.Parse(mapping.PrepareError(st.p))
 		mapping.DestroyPrepare(&st.p)
 		return nil, err
 	}
@@ -162,14 +163,14 @@ func (st *statement) start(stream bool) (*result, error) {
 	if stream {
 		state := C.kalam_stream(C.duck(st.p.Ptr), (*C.duck)(unsafe.Pointer(&pending.Ptr)))
 		if state != 0 {
-			return nil, query.ParseDuckError(mapping.PendingError(pending))
+			return nil, duckerr.Parse(mapping.PendingError(pending))
 		}
 	} else if mapping.PendingPrepared(st.p, &pending) == mapping.StateError {
-		return nil, query.ParseDuckError(mapping.PendingError(pending))
+		return nil, duckerr.Parse(mapping.PendingError(pending))
 	}
 	r := &result{}
 	if mapping.ExecutePending(pending, &r.res) == mapping.StateError {
-		err := query.ParseDuckError(mapping.ResultError(&r.res))
+		err := duckerr.Parse(mapping.ResultError(&r.res))
 		r.close()
 		return nil, err
 	}
@@ -298,7 +299,7 @@ func (r *result) fetch() (arrow.RecordBatch, error) {
 	chunk := mapping.FetchChunk(r.res)
 	if chunk.Ptr == nil {
 		if msg := mapping.ResultError(&r.res); msg != "" {
-			return nil, query.ParseDuckError(msg)
+			return nil, duckerr.Parse(msg)
 		}
 		return nil, io.EOF
 	}
@@ -326,7 +327,7 @@ func errorOf(ed *mapping.ErrorData) error {
 	if !mapping.ErrorDataHasError(*ed) {
 		return nil
 	}
-	return query.ParseDuckError(mapping.ErrorDataMessage(*ed))
+	return duckerr.Parse(mapping.ErrorDataMessage(*ed))
 }
 
 // textsOf runs a prepared statement that takes one text and gives one row of

@@ -15,7 +15,9 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
+	"github.com/kalamlake/kalam/query/duckerr"
 	"github.com/kalamlake/kalam/query/memlimit"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Options configure DuckDB. The zero value works, without files.
@@ -51,7 +53,7 @@ func (o Options) Complete() Options {
 func (o *Options) settings() []string {
 	s := lockdown(o.LakeDirs, o.TempDir, o.MemoryLimit, o.Threads)
 	if o.TempDir != "" && o.TempLimit != "" {
-		s = append([]string{"SET max_temp_directory_size = " + query.QuoteText(o.TempLimit)}, s...)
+		s = append([]string{"SET max_temp_directory_size = " + sqltext.QuoteString(o.TempLimit)}, s...)
 	}
 	if o.PostgreSQL {
 		s = postgreSQL(s)
@@ -146,7 +148,7 @@ func (e *Executor) translate(ctx context.Context, what translation, arg string) 
 		return nil, query.Canceled(ctx)
 	}
 	texts, err := p.run(ctx, what, arg)
-	if query.Invalidates(err) { // A text has broken it.
+	if duckerr.Invalidates(err) { // A text has broken it.
 		if fresh, err := openOwnParser(); err == nil {
 			p.close()
 			p = fresh
@@ -227,7 +229,7 @@ func (e *Executor) Run(ctx context.Context, st *query.Statement) (query.Result, 
 // innocent reports whether err comes from an instance that another statement has
 // made unusable.
 func innocent(err error) bool {
-	var de *query.DuckError
+	var de *duckerr.Error
 	return errors.As(err, &de) && strings.EqualFold(de.Type, "fatal") && strings.Contains(de.Message, "previous fatal error")
 }
 
@@ -359,7 +361,7 @@ func (e *Executor) Copy(ctx context.Context, spec *query.Copy) (int64, error) {
 		c = opened
 	}
 	rows, err := c.write(ctx, spec)
-	if query.Invalidates(err) {
+	if duckerr.Invalidates(err) {
 		c.close()
 		c = nil
 	}

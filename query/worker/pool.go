@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/query/duckerr"
 )
 
 var errNoMemory = errors.New("out of memory")
@@ -100,7 +101,7 @@ func (p *pool) reopenLocked() error {
 // put takes a session back after a query that ended with err.
 func (p *pool) put(s *session, err error) {
 	p.mu.Lock()
-	if query.Invalidates(err) {
+	if duckerr.Invalidates(err) {
 		p.killLocked(s.gen)
 	}
 	if s.gen == p.gen && !s.gen.dead {

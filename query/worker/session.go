@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // maxStatements bounds the prepared statements of a session.
@@ -140,7 +141,7 @@ func (s *session) inZone(zone string) error {
 	if name == "" {
 		name = "UTC"
 	}
-	if err := s.exec("SET SESSION TimeZone = " + query.QuoteText(name)); err != nil {
+	if err := s.exec("SET SESSION TimeZone = " + sqltext.QuoteString(name)); err != nil {
 		return err
 	}
 	s.zone = zone

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // lockdown returns the settings of an instance that can read and write dirs and
@@ -14,7 +14,7 @@ import (
 func lockdown(dirs []string, temp, memory string, threads int) []string {
 	quoted := make([]string, len(dirs))
 	for i, d := range dirs {
-		quoted[i] = query.QuoteText(strings.TrimSuffix(d, "/") + "/")
+		quoted[i] = sqltext.QuoteString(strings.TrimSuffix(d, "/") + "/")
 	}
 	return []string{
 		"SET autoinstall_known_extensions = false",
@@ -27,8 +27,8 @@ func lockdown(dirs []string, temp, memory string, threads int) []string {
 		"SET enable_progress_bar = false",
 		"SET enable_external_file_cache = false", // The system caches the lake already.
 		"SET threads = " + strconv.Itoa(threads),
-		"SET memory_limit = " + query.QuoteText(memory),
-		"SET temp_directory = " + query.QuoteText(temp),
+		"SET memory_limit = " + sqltext.QuoteString(memory),
+		"SET temp_directory = " + sqltext.QuoteString(temp),
 		"SET allowed_directories = [" + strings.Join(quoted, ", ") + "]",
 		"SET enable_external_access = false",
 		"SET allowed_configs = ['TimeZone']", // Every statement says its own, see session.inZone.

@@ -1,4 +1,6 @@
-package query
+package guard
+
+import "github.com/kalamlake/kalam/query/tree"
 
 // The guard walks the tree of a statement and refuses everything that is not
 // explicitly allowed: each kind of node has a shape, which lists the fields it
@@ -42,7 +44,7 @@ func shapesOf(tables map[string]fieldKinds) map[string]shape {
 	out := make(map[string]shape, len(tables))
 	for name, kinds := range tables {
 		s := shape{kinds: kinds}
-		for _, field := range fieldOrder {
+		for _, field := range tree.FieldOrder {
 			if _, ok := kinds[field]; ok {
 				s.order = append(s.order, field)
 			}
@@ -119,18 +121,3 @@ var queryShapes = shapesOf(map[string]fieldKinds{
 	"SET_OPERATION_NODE": {"setop_type": fPlain, "setop_all": fPlain, "left": fQuery, "right": fQuery},
 	"RECURSIVE_CTE_NODE": {"cte_name": fPlain, "union_all": fPlain, "left": fQuery, "right": fQuery, "aliases": fPlain, "key_targets": fExprs},
 })
-
-// fieldOrder is the order in which fields are walked: that of the text, except
-// that FROM comes before what refers to it.
-var fieldOrder = []string{
-	"from_table", "source", "left", "right", "condition", "function", "query", "subquery", "values", "expected_types",
-	"select_list", "where_clause", "group_expressions", "group_sets", "having", "qualify", "sample",
-	"aggregates", "pivots", "input", "lower", "upper", "case_checks", "else_expr", "lhs", "expr", "child", "children", "cast_type",
-	"partitions", "orders", "order_bys", "arg_orders", "start_expr", "end_expr", "offset_expr", "default_expr", "filter", "filter_expr",
-	"replace_list", "at_clause", "duplicate_eliminated_columns", "key_targets",
-	"value", "column_names", "relation_name", "exclude_list", "qualified_exclude_list", "rename_list", "columns", "index", "identifier",
-	"collation", "try_cast", "function_name", "schema", "catalog", "distinct", "is_operator", "export_state", "subquery_type",
-	"comparison_type", "start", "end", "ignore_nulls", "exclude_clause", "schema_name", "table_name", "catalog_name", "column_name_alias",
-	"expected_names", "join_type", "ref_type", "using_columns", "delim_flipped", "unpivot_names", "groups", "include_nulls", "show_type",
-	"with_ordinality", "aggregate_handling", "setop_type", "setop_all", "cte_name", "union_all", "aliases",
-}

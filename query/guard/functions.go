@@ -1,4 +1,4 @@
-package query
+package guard
 
 import "strings"
 
@@ -115,3 +115,15 @@ var allowedTypes = newFunctionSet(`
 
 // namedTypes are the types that DuckDB's parser knows by name only.
 var namedTypes = newFunctionSet("json enum")
+
+// IsReducer reports whether a function makes one value of many rows.
+func IsReducer(name string) bool { return reducerFunctions.has(name) }
+
+// IsChanging reports whether a function gives other values when it is called again, or
+// other numbers of rows.
+func IsChanging(name string) bool { return changingFuncs.has(name) }
+
+// Functions returns the functions that user SQL may call, as values and in FROM.
+func Functions() (values, from []string) {
+	return strings.Fields(scalarFunctions + " " + aggregateFunctions), strings.Fields(tableFunctions)
+}

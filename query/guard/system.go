@@ -1,10 +1,11 @@
-package query
+package guard
 
 import (
 	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // The system columns of a table, _seq and _deleted, are there when they are named,
@@ -86,7 +87,7 @@ func systemName(prefix string, i int, c systemColumn) string {
 func rowName(prefix string, i int) string { return prefix + "row_" + strconv.Itoa(i) + "_" }
 
 // systemRef notes that n names a system column. Which table has it must be clear.
-func (c *checker) systemRef(n node, cols []string) {
+func (c *checker) systemRef(n tree.Node, cols []string) {
 	column := systemColumnOf(cols[len(cols)-1])
 	if column == 0 || len(cols) == 1 && c.meansResult(cols[0]) {
 		return
@@ -157,16 +158,16 @@ func (s *selectScope) systemTable(cols []string, column systemColumn) (it *fromI
 
 // exportsOf returns the system columns that a SELECT has among its results, under
 // their names.
-func (c *checker) exportsOf(n node) systemColumn {
+func (c *checker) exportsOf(n tree.Node) systemColumn {
 	var out systemColumn
-	for _, v := range elems(n, "select_list") {
-		item, _ := v.(node)
-		name := str(item, "alias")
-		if cols := names(item, "column_names"); name == "" && str(item, "class") == "COLUMN_REF" {
+	for _, v := range tree.Elems(n, "select_list") {
+		item, _ := v.(tree.Node)
+		name := tree.Str(item, "alias")
+		if cols := tree.Names(item, "column_names"); name == "" && tree.Str(item, "class") == "COLUMN_REF" {
 			name = cols[len(cols)-1]
 		}
 		out |= systemColumnOf(name)
-		if str(item, "class") == "STAR" {
+		if tree.Str(item, "class") == "STAR" {
 			for i := range c.sel.items {
 				out |= c.sel.items[i].exports
 			}
@@ -177,16 +178,16 @@ func (c *checker) exportsOf(n node) systemColumn {
 
 // columnAliases returns the system columns that a reference has by the names that it
 // gives its columns itself.
-func columnAliases(n node) systemColumn {
+func columnAliases(n tree.Node) systemColumn {
 	var out systemColumn
-	for _, name := range names(n, "column_name_alias") {
+	for _, name := range tree.Names(n, "column_name_alias") {
 		out |= systemColumnOf(name)
 	}
 	return out
 }
 
 // wholeRow notes that n, one name, may mean the row of a table.
-func (c *checker) wholeRow(n node, name string) {
+func (c *checker) wholeRow(n tree.Node, name string) {
 	for s := c.sel; s != nil; s = s.outer {
 		for i := range s.items {
 			if it := &s.items[i]; it.alias == name {
@@ -200,9 +201,9 @@ func (c *checker) wholeRow(n node, name string) {
 }
 
 // usingColumns refuses a system column in USING, where it has no name of its own.
-func (c *checker) usingColumns(n node, items []fromItem) {
+func (c *checker) usingColumns(n tree.Node, items []fromItem) {
 	var column systemColumn
-	for _, name := range names(n, "using_columns") {
+	for _, name := range tree.Names(n, "using_columns") {
 		column |= systemColumnOf(name)
 	}
 	for i := range items {
@@ -214,24 +215,24 @@ func (c *checker) usingColumns(n node, items []fromItem) {
 
 // showSystem lets a star over one table in the SELECT list of q, the statement itself,
 // give the system columns.
-func (c *checker) showSystem(q node) {
-	from := child(q, "from_table")
-	if str(from, "type") == "SHOW_REF" && str(from, "show_type") == "DESCRIBE" {
-		q = child(from, "query")
-		from = child(q, "from_table")
+func (c *checker) showSystem(q tree.Node) {
+	from := tree.Child(q, "from_table")
+	if tree.Str(from, "type") == "SHOW_REF" && tree.Str(from, "show_type") == "DESCRIBE" {
+		q = tree.Child(from, "query")
+		from = tree.Child(q, "from_table")
 	}
 	use, isTable := from[tableMark].(*tableUse)
-	if !isTable || str(q, "type") != "SELECT_NODE" || str(q, "aggregate_handling") != "STANDARD_HANDLING" ||
-		!isEmpty(q["group_expressions"]) || !isEmpty(q["group_sets"]) || !isEmpty(q["having"]) {
+	if !isTable || tree.Str(q, "type") != "SELECT_NODE" || tree.Str(q, "aggregate_handling") != "STANDARD_HANDLING" ||
+		!tree.IsEmpty(q["group_expressions"]) || !tree.IsEmpty(q["group_sets"]) || !tree.IsEmpty(q["having"]) {
 		return
 	}
-	for _, v := range elems(q, "modifiers") {
-		if m, _ := v.(node); str(m, "type") == "DISTINCT_MODIFIER" {
+	for _, v := range tree.Elems(q, "modifiers") {
+		if m, _ := v.(tree.Node); tree.Str(m, "type") == "DISTINCT_MODIFIER" {
 			return
 		}
 	}
-	for _, v := range elems(q, "select_list") {
-		if item, _ := v.(node); isPlainStar(item) {
+	for _, v := range tree.Elems(q, "select_list") {
+		if item, _ := v.(tree.Node); tree.IsPlainStar(item) {
 			use.system.plain = true
 		}
 	}
@@ -239,25 +240,25 @@ func (c *checker) showSystem(q node) {
 
 // nameSystem gives the system columns below root the names that they have in the
 // text, and takes them out of the stars that do not give them. Aliases are settled.
-func (c *checker) nameSystem(root node) {
-	c.eachMarked(root, systemMark, func(n node) {
+func (c *checker) nameSystem(root tree.Node) {
+	c.eachMarked(root, systemMark, func(n tree.Node) {
 		use, _ := n[systemMark].(*tableUse)
 		delete(n, systemMark)
-		cols := names(n, "column_names")
+		cols := tree.Names(n, "column_names")
 		if name, ok := use.system.visible(c.prefix, cols[len(cols)-1]); ok && !use.system.plain {
 			cols[len(cols)-1] = name
-			n["column_names"] = columnRef(cols...)["column_names"]
+			n["column_names"] = tree.Column(cols...)["column_names"]
 		}
 	})
-	c.eachMarked(root, rowMark, func(n node) {
+	c.eachMarked(root, rowMark, func(n tree.Node) {
 		use, _ := n[rowMark].(*tableUse)
 		delete(n, rowMark)
 		if use.system.plain || use.system.named != 0 {
-			n["column_names"] = columnRef(rowName(c.prefix, use.system.number))["column_names"]
+			n["column_names"] = tree.Column(rowName(c.prefix, use.system.number))["column_names"]
 			c.rows[use.system.number] = use.alias
 		}
 	})
-	c.eachMarked(root, starMark, func(n node) {
+	c.eachMarked(root, starMark, func(n tree.Node) {
 		sel, _ := n[starMark].(*selectScope)
 		delete(n, starMark)
 		if sel != nil {
@@ -267,20 +268,20 @@ func (c *checker) nameSystem(root node) {
 }
 
 // leaveOut takes the system columns of the scope's tables out of a star in it.
-func (s *selectScope) leaveOut(n node, prefix string) {
+func (s *selectScope) leaveOut(n tree.Node, prefix string) {
 	var out []string
 	exported := systemColumn(0)
 	for i := range s.items {
 		it := &s.items[i]
 		exported |= it.exports
-		if it.base && (str(n, "relation_name") == "" || strings.EqualFold(str(n, "relation_name"), it.tables[0].alias)) {
-			if use := &it.tables[0].system; !use.plain || !isPlainStar(n) {
+		if it.base && (tree.Str(n, "relation_name") == "" || strings.EqualFold(tree.Str(n, "relation_name"), it.tables[0].alias)) {
+			if use := &it.tables[0].system; !use.plain || !tree.IsPlainStar(n) {
 				out = append(out, use.shows(prefix)...)
 			}
 		}
 	}
 	excluded := make([]any, 0, len(out))
-	for _, name := range names(n, "exclude_list") {
+	for _, name := range tree.Names(n, "exclude_list") {
 		if c := systemColumnOf(name); c == 0 || exported&c != 0 {
 			excluded = append(excluded, name)
 		}
@@ -290,9 +291,9 @@ func (s *selectScope) leaveOut(n node, prefix string) {
 	}
 	n["exclude_list"] = excluded
 	var qualified []any
-	for _, v := range elems(n, "qualified_exclude_list") {
-		column, _ := v.(node)
-		if it := s.named(str(column, "table")); it == nil || !it.base || systemColumnOf(str(column, "column")) == 0 {
+	for _, v := range tree.Elems(n, "qualified_exclude_list") {
+		column, _ := v.(tree.Node)
+		if it := s.named(tree.Str(column, "table")); it == nil || !it.base || systemColumnOf(tree.Str(column, "column")) == 0 {
 			qualified = append(qualified, v)
 		}
 	}
@@ -314,22 +315,22 @@ func (s *selectScope) named(alias string) *fromItem {
 
 // excludeFromColumns gives COLUMNS('pattern') a form that takes an EXCLUDE list: that
 // of COLUMNS(lambda).
-func excludeFromColumns(n node, excluded []any) {
-	pattern := child(n, "expr")
+func excludeFromColumns(n tree.Node, excluded []any) {
+	pattern := tree.Child(n, "expr")
 	if pattern == nil {
 		return
 	}
 	n["exclude_list"] = []any{}
-	if str(pattern, "class") == "FUNCTION" { // Of a lambda: the star inside has its own list.
+	if tree.Str(pattern, "class") == "FUNCTION" { // Of a lambda: the star inside has its own list.
 		return
 	}
-	star, _ := clone(n).(node)
+	star, _ := tree.Clone(n).(tree.Node)
 	star["columns"], star["expr"], star["exclude_list"] = false, nil, excluded
 	const name = "kalam_column"
-	lambda := node{
-		"class": "LAMBDA", "type": "LAMBDA", "alias": "", "lhs": columnRef(name),
-		"expr": call("regexp_matches", columnRef(name), pattern),
+	lambda := tree.Node{
+		"class": "LAMBDA", "type": "LAMBDA", "alias": "", "lhs": tree.Column(name),
+		"expr": tree.Call("regexp_matches", tree.Column(name), pattern),
 	}
-	n["expr"] = call("list_filter", star, lambda)
+	n["expr"] = tree.Call("list_filter", star, lambda)
 	n["relation_name"] = ""
 }

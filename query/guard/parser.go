@@ -1,4 +1,4 @@
-package query
+package guard
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/duckerr"
+	"github.com/kalamlake/kalam/query/tree"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -24,16 +26,26 @@ const (
 	maxParts     = 200    // Dots of one name.
 )
 
-// parser turns SQL of one user into trees and trees into SQL. What parses executes
-// nothing of it: texts and trees are values to it.
-type parser struct {
-	prefix   string // Of names and values of ours.
-	executor Executor
-	user     kalam.UserID
+// Grammar is DuckDB's own parser. It executes nothing: texts and trees are values to it.
+// Errors are those of DuckDB, *duckerr.Error, or *kalam.Error.
+type Grammar interface {
+	// Parse returns the syntax tree of a text as JSON.
+	Parse(ctx context.Context, user kalam.UserID, sql string) (tree string, err error)
+	// Write returns the text of a tree.
+	Write(ctx context.Context, user kalam.UserID, tree string) (sql string, err error)
+	// Rewrite returns the text of a tree and the tree of that text.
+	Rewrite(ctx context.Context, user kalam.UserID, tree string) (sql, again string, err error)
+}
+
+// Parser turns SQL of one user into checked trees, and trees into SQL.
+type Parser struct {
+	Prefix  string // Of names and values of ours.
+	Grammar Grammar
+	User    kalam.UserID // On whose account texts are parsed.
 }
 
 // parse returns the query node of sql, which must be exactly one query.
-func (p *parser) parse(ctx context.Context, sql string) (node, error) {
+func (p *Parser) parse(ctx context.Context, sql string) (tree.Node, error) {
 	if len(sql) > maxSQL {
 		return nil, kalam.Errorf(kalam.CodeTooLarge, "query is %d bytes long (maximum %d)", len(sql), maxSQL)
 	}
@@ -74,39 +86,39 @@ func (p *parser) parse(ctx context.Context, sql string) (node, error) {
 
 // parsePivots is parse for a text that DuckDB takes for several statements because
 // PIVOTs in it have no lists, nil for any other.
-func (p *parser) parsePivots(ctx context.Context, sql string, lexemes []sqltext.Lexeme) node {
-	text, lists := withPivotLists(sql, p.prefix, lexemes)
+func (p *Parser) parsePivots(ctx context.Context, sql string, lexemes []sqltext.Lexeme) tree.Node {
+	text, lists := withPivotLists(sql, p.Prefix, lexemes)
 	if len(lists) == 0 {
 		return nil
 	}
 	q, err := p.parseOne(ctx, text)
-	if err != nil || !withoutPivotLists(q, p.prefix, lists) {
+	if err != nil || !withoutPivotLists(q, p.Prefix, lists) {
 		return nil // What is wrong is told of the text as it is.
 	}
 	return q
 }
 
 // parseOne is parse for a text that DuckDB can take.
-func (p *parser) parseOne(ctx context.Context, sql string) (node, error) {
-	tree, err := p.executor.Parse(ctx, p.user, sql)
+func (p *Parser) parseOne(ctx context.Context, sql string) (tree.Node, error) {
+	doc, err := p.Grammar.Parse(ctx, p.User, sql)
 	if err != nil {
 		return nil, parseFailure(err)
 	}
-	return statementOf(sql, tree)
+	return statementOf(sql, doc)
 }
 
 // parseFailure words an error of the parser itself rather than of the text.
 func parseFailure(err error) error {
-	var de *DuckError
-	if errors.As(err, &de) && !Invalidates(err) {
+	var de *duckerr.Error
+	if errors.As(err, &de) && !duckerr.Invalidates(err) {
 		return kalam.Wrap(kalam.CodeInvalidSQL, de, "Syntax error: the query is too deeply nested or too large")
 	}
 	return err
 }
 
 // statementOf reads the parser's answer.
-func statementOf(sql, doc string) (node, error) {
-	ast, err := decodeAST(doc)
+func statementOf(sql, doc string) (tree.Node, error) {
+	ast, err := tree.Decode(doc)
 	if err != nil && strings.Contains(doc, `"value":Infinity`) {
 		return nil, kalam.Wrap(kalam.CodeInvalidSQL, err, "Syntax error: a number is out of the range of DOUBLE")
 	}
@@ -116,7 +128,7 @@ func statementOf(sql, doc string) (node, error) {
 	if failed, _ := ast["error"].(bool); failed {
 		return nil, syntaxError(sql, ast)
 	}
-	statements := elems(ast, "statements")
+	statements := tree.Elems(ast, "statements")
 	switch len(statements) {
 	case 0:
 		return nil, kalam.Errorf(kalam.CodeEmptySQL, "SQL text is empty")
@@ -124,8 +136,8 @@ func statementOf(sql, doc string) (node, error) {
 	default:
 		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Only one statement is allowed here")
 	}
-	st, _ := statements[0].(node)
-	q := child(st, "node")
+	st, _ := statements[0].(tree.Node)
+	q := tree.Child(st, "node")
 	if q == nil {
 		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Only queries are allowed here")
 	}
@@ -136,15 +148,15 @@ func statementOf(sql, doc string) (node, error) {
 var errNoQuery = errors.New("not one query")
 
 // syntaxError words what the parser found wrong.
-func syntaxError(sql string, ast node) error {
-	msg := str(ast, "error_message")
-	if str(ast, "error_type") == "not implemented" && strings.Contains(msg, "SELECT") {
+func syntaxError(sql string, ast tree.Node) error {
+	msg := tree.Str(ast, "error_message")
+	if tree.Str(ast, "error_type") == "not implemented" && strings.Contains(msg, "SELECT") {
 		return kalam.Wrap(kalam.CodeInvalidSQL, errNoQuery, "Only queries (SELECT, WITH, VALUES, FROM) are allowed here")
 	}
 	if strings.Contains(msg, "Mixing named and positional") {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Invalid parameter placeholder: placeholders are $1, $2, ...")
 	}
-	msg = firstLine(msg)
+	msg = duckerr.FirstLine(msg)
 	if _, near, ok := strings.Cut(msg, "at or near \""); ok {
 		if word := strings.TrimSuffix(near, "\""); sqltext.IsReserved(word) {
 			msg += fmt.Sprintf("; as a name it needs quotes: \"%s\"", strings.ToLower(word))
@@ -152,33 +164,9 @@ func syntaxError(sql string, ast node) error {
 	}
 	e := kalam.Errorf(kalam.CodeInvalidSQL, "Syntax error: %s", msg)
 	var pos int
-	if _, err := fmt.Sscan(str(ast, "position"), &pos); err == nil {
+	if _, err := fmt.Sscan(tree.Str(ast, "position"), &pos); err == nil {
 		// The parser counts characters.
 		return e.At(byteOffset(sql, pos))
 	}
 	return e
-}
-
-// unparse returns the text of a query node.
-func (p *parser) unparse(ctx context.Context, q node) (string, error) {
-	doc, err := encodeAST(q)
-	if err != nil {
-		return "", err
-	}
-	text, err := p.executor.Write(ctx, p.user, doc)
-	if err != nil {
-		return "", fmt.Errorf("write query: %w", err)
-	}
-	return text, nil
-}
-
-// rewritten returns the text of an encoded query node, and the node that the
-// text gives when it is parsed.
-func (p *parser) rewritten(ctx context.Context, doc string) (string, node, error) {
-	text, again, err := p.executor.Rewrite(ctx, p.user, doc)
-	if err != nil {
-		return "", nil, fmt.Errorf("write query: %w", err)
-	}
-	q, err := statementOf(text, again)
-	return text, q, err
 }

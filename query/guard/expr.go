@@ -1,4 +1,4 @@
-package query
+package guard
 
 import (
 	"strconv"
@@ -6,11 +6,13 @@ import (
 	"unicode"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // typ checks a type: built-in ones and those made of them.
-func (c *checker) typ(n node) {
+func (c *checker) typ(n tree.Node) {
 	if !c.enter(n) {
 		return
 	}
@@ -18,24 +20,24 @@ func (c *checker) typ(n node) {
 	if !c.generated {
 		ourType(n)
 	}
-	id, info := str(n, "id"), child(n, "type_info")
+	id, info := tree.Str(n, "id"), tree.Child(n, "type_info")
 	name := strings.ToLower(id)
 	if id == "UNBOUND" {
-		name = strings.ToLower(str(info, "name"))
-		if str(info, "schema") != "" || str(info, "catalog") != "" || !namedTypes.has(name) {
-			c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' does not exist", str(info, "name"))
+		name = strings.ToLower(tree.Str(info, "name"))
+		if tree.Str(info, "schema") != "" || tree.Str(info, "catalog") != "" || !namedTypes.has(name) {
+			c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' does not exist", tree.Str(info, "name"))
 			return
 		}
-	} else if !allowedTypes.has(strings.NewReplacer(" with time zone", "").Replace(name)) || str(info, "type") == "GENERIC_TYPE_INFO" {
+	} else if !allowedTypes.has(strings.NewReplacer(" with time zone", "").Replace(name)) || tree.Str(info, "type") == "GENERIC_TYPE_INFO" {
 		c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' is not supported", id)
 		return
 	}
-	if t := child(info, "child_type"); t != nil {
+	if t := tree.Child(info, "child_type"); t != nil {
 		c.typ(t)
 	}
-	for _, v := range elems(info, "child_types") {
-		member, _ := v.(node)
-		if t := child(member, "second"); t != nil {
+	for _, v := range tree.Elems(info, "child_types") {
+		member, _ := v.(tree.Node)
+		if t := tree.Child(member, "second"); t != nil {
 			c.typ(t)
 		}
 	}
@@ -44,14 +46,14 @@ func (c *checker) typ(n node) {
 
 // ourType replaces a name that CREATE TABLE has for a type, and DuckDB has not, such as
 // BYTES, by DuckDB's.
-func ourType(n node) {
-	info := child(n, "type_info")
-	name := str(info, "name")
-	if str(n, "id") != "UNBOUND" || str(info, "schema") != "" || str(info, "catalog") != "" || namedTypes.has(name) {
+func ourType(n tree.Node) {
+	info := tree.Child(n, "type_info")
+	name := tree.Str(info, "name")
+	if tree.Str(n, "id") != "UNBOUND" || tree.Str(info, "schema") != "" || tree.Str(info, "catalog") != "" || namedTypes.has(name) {
 		return
 	}
 	if t, err := dialect.ParseType(name); err == nil && t.Kind != kalam.KindDecimal && t.Kind != kalam.KindJSON {
-		n["id"], n["type_info"] = sqlType(t), nil
+		n["id"], n["type_info"] = datatype.DuckName(t), nil
 	}
 }
 
@@ -65,12 +67,12 @@ type surroundings struct {
 }
 
 // expr checks an expression.
-func (c *checker) expr(n node) {
+func (c *checker) expr(n tree.Node) {
 	if !c.enter(n) {
 		return
 	}
 	defer c.leave()
-	class := str(n, "class")
+	class := tree.Str(n, "class")
 	s, ok := exprShapes[class]
 	if !ok {
 		c.refuse(n, kalam.CodeUnsupported, "%s is not supported in an expression", class)
@@ -88,7 +90,7 @@ func (c *checker) expr(n node) {
 	if class == "LAMBDA" && !lambda {
 		// DuckDB tries each arrow as a lambda first, which doubles the work for
 		// every one in a chain.
-		become(n, call("json_extract", n["lhs"], n["expr"]))
+		tree.Become(n, tree.Call("json_extract", n["lhs"], n["expr"]))
 	}
 	if c.err == nil {
 		c.rewrite(n)
@@ -96,7 +98,7 @@ func (c *checker) expr(n node) {
 }
 
 // class checks what is special to a class, before the fields of the node.
-func (c *checker) class(n node, class string, lambda bool) {
+func (c *checker) class(n tree.Node, class string, lambda bool) {
 	switch class {
 	case "LAMBDA":
 		if lambda {
@@ -107,9 +109,9 @@ func (c *checker) class(n node, class string, lambda bool) {
 			c.refuse(n, kalam.CodeUnsupported, "This query cannot be processed")
 		}
 	case "CONJUNCTION":
-		c.in.disjoint = c.in.disjoint || str(n, "type") == "CONJUNCTION_OR"
+		c.in.disjoint = c.in.disjoint || tree.Str(n, "type") == "CONJUNCTION_OR"
 	case "OPERATOR":
-		t := str(n, "type")
+		t := tree.Str(n, "type")
 		if !operatorTypes.has(t) {
 			c.refuse(n, kalam.CodeUnsupported, "%s is not supported in an expression", t)
 		}
@@ -126,7 +128,7 @@ func (c *checker) class(n node, class string, lambda bool) {
 			c.refuse(n, kalam.CodeUnsupported, "Subqueries in expressions may be nested %d deep", maxSubqueries)
 		}
 		// A subquery without a query has a form that the parser does not give.
-		if child(n, "subquery") == nil {
+		if tree.Child(n, "subquery") == nil {
 			c.refuse(n, kalam.CodeUnsupported, "This form of subquery is not supported")
 		}
 	}
@@ -137,12 +139,12 @@ func (c *checker) class(n node, class string, lambda bool) {
 const lambdaMark = "kalam_lambda"
 
 // markLambdas marks the lambdas among the arguments of a function.
-func (c *checker) markLambdas(n node, name string) {
+func (c *checker) markLambdas(n tree.Node, name string) {
 	if !lambdaFunctions.has(name) {
 		return
 	}
-	for i, v := range elems(n, "children") {
-		if arg, _ := v.(node); i > 0 && str(arg, "class") == "LAMBDA" {
+	for i, v := range tree.Elems(n, "children") {
+		if arg, _ := v.(tree.Node); i > 0 && tree.Str(arg, "class") == "LAMBDA" {
 			arg[lambdaMark] = true
 		}
 	}
@@ -152,27 +154,27 @@ func (c *checker) markLambdas(n node, name string) {
 var ownSchemas = newFunctionSet("main pg_catalog information_schema system temp duckdb")
 
 // methodCall turns column.f(x) into f(column, x), which is what it means.
-func (c *checker) methodCall(n node) {
-	name := str(n, "function_name")
-	if c.generated || str(n, "class") != "FUNCTION" || str(n, "schema") == "" || ownSchemas.has(str(n, "schema")) ||
+func (c *checker) methodCall(n tree.Node) {
+	name := tree.Str(n, "function_name")
+	if c.generated || tree.Str(n, "class") != "FUNCTION" || tree.Str(n, "schema") == "" || ownSchemas.has(tree.Str(n, "schema")) ||
 		!valueFunctions.has(name) && !serverFunctions.has(name) {
 		return
 	}
 	var cols []string
 	for _, key := range []string{"catalog", "schema"} {
-		if s := str(n, key); s != "" {
+		if s := tree.Str(n, key); s != "" {
 			cols = append(cols, s)
 		}
 	}
-	column := columnRef(cols...)
+	column := tree.Column(cols...)
 	column["query_location"] = n["query_location"]
-	n["children"] = append([]any{column}, elems(n, "children")...)
+	n["children"] = append([]any{column}, tree.Elems(n, "children")...)
 	n["catalog"], n["schema"] = "", ""
 }
 
 // function checks the name of a function.
-func (c *checker) function(n node) {
-	name, inFrom := str(n, "function_name"), c.inFrom
+func (c *checker) function(n tree.Node) {
+	name, inFrom := tree.Str(n, "function_name"), c.inFrom
 	c.inFrom = false // The arguments are values again.
 	if c.generated {
 		if strings.HasPrefix(name, "kalam_") {
@@ -181,15 +183,15 @@ func (c *checker) function(n node) {
 			}
 			return
 		}
-	} else if serverFunctions.has(name) && str(n, "class") == "FUNCTION" && ownSchema(n) {
+	} else if serverFunctions.has(name) && tree.Str(n, "class") == "FUNCTION" && OwnSchema(n) {
 		return
 	}
-	if export, _ := n["export_state"].(bool); export || !ownSchema(n) || !valueFunctions.has(name) && !fromFunctions.has(name) {
+	if export, _ := n["export_state"].(bool); export || !OwnSchema(n) || !valueFunctions.has(name) && !fromFunctions.has(name) {
 		c.refuseFunction(n, "Function", name)
 		return
 	}
 	c.markLambdas(n, name)
-	if reducerFunctions.has(name) && str(n, "class") == "FUNCTION" {
+	if reducerFunctions.has(name) && tree.Str(n, "class") == "FUNCTION" {
 		c.in.results = columnsFirst
 	}
 	if doublingMacros.has(name) {
@@ -197,29 +199,29 @@ func (c *checker) function(n node) {
 			c.refuse(n, kalam.CodeUnsupported, "Function '%s' may be nested %d deep", name, maxMacros)
 		}
 	}
-	c.names = append(c.names, nameUse{strings.ToLower(name), offsetOf(n)})
-	if args := elems(n, "children"); strings.EqualFold(name, "error") && len(args) == 1 && !c.generated {
+	c.names = append(c.names, nameUse{strings.ToLower(name), tree.Offset(n)})
+	if args := tree.Elems(n, "children"); strings.EqualFold(name, "error") && len(args) == 1 && !c.generated {
 		c.markMessage(args)
 	}
 	c.checkAmplifier(n, strings.ToLower(name), inFrom)
 }
 
-// ownMessage begins the message that a user gives to error(). DuckDB takes a
+// OwnMessage begins the message that a user gives to error(). DuckDB takes a
 // message that begins like a JSON object for an error of its own, of any type.
-const ownMessage = "\u2060"
+const OwnMessage = "\u2060"
 
 func (c *checker) markMessage(args []any) {
-	if x, ok := args[0].(node); ok {
-		args[0] = operator("||", textConst(ownMessage), x)
+	if x, ok := args[0].(tree.Node); ok {
+		args[0] = tree.Operator("||", tree.TextConst(OwnMessage), x)
 	}
 }
 
 // sourceName is the name that stands for table i in the text of a statement.
-func sourceName(prefix string, i int) string { return prefix + "src_" + strconv.Itoa(i) + "_" }
+func sourceName(prefix string, i int) string { return SourceMark(prefix) + strconv.Itoa(i) + "_" }
 
 // placeholder checks $n.
-func (c *checker) placeholder(n node) {
-	id := str(n, "identifier")
+func (c *checker) placeholder(n tree.Node) {
+	id := tree.Str(n, "identifier")
 	i, err := strconv.Atoi(id)
 	if err != nil || i < 1 || i > maxParams && !c.generated || strconv.Itoa(i) != id {
 		c.refuse(n, kalam.CodeInvalidSQL, "Invalid parameter placeholder '$%s'", id)
@@ -232,8 +234,8 @@ func (c *checker) placeholder(n node) {
 const maxParams = 65535
 
 // collation checks the name of a collation.
-func (c *checker) collation(n node) {
-	name := str(n, "collation")
+func (c *checker) collation(n tree.Node) {
+	name := tree.Str(n, "collation")
 	for _, r := range name {
 		if r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
 			c.refuse(n, kalam.CodeInvalidSQL, "Collation '%s' does not exist", name)

@@ -1,4 +1,4 @@
-package query
+package guard
 
 import (
 	"strings"
@@ -83,25 +83,6 @@ func nameAt(sql string, pos int) (parts []string, ok bool) {
 
 // maxNameText is the length of the longest text of a name of several parts.
 const maxNameText = 4096
-
-// places translates offsets in one text of a statement to offsets in another
-// that differs only in white space, comments and the case of keywords.
-type places struct {
-	from, to []sqltext.Lexeme
-}
-
-func newPlaces(from, to string) *places { return &places{lexemesOf(from), lexemesOf(to)} }
-
-// of returns where the lexeme that holds offset pos is in the other text, 0 when
-// the texts have nothing in common there.
-func (p *places) of(pos int) int {
-	for i, l := range p.from {
-		if pos < l.End && i < len(p.to) {
-			return p.to[i].Pos + min(max(pos-l.Pos, 0), p.to[i].End-p.to[i].Pos)
-		}
-	}
-	return 0
-}
 
 // byteOffset returns the offset in bytes of the n-th character of s.
 func byteOffset(s string, n int) int {

@@ -1,29 +1,31 @@
-package query
+package guard
 
 import (
 	"strings"
+	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // checker checks and rewrites one statement.
 type checker struct {
 	sql    string
-	prefix string // Of generated table names; unguessable.
-	set    Settings
-	err    error // The first refusal. Walking goes on as a no-op.
+	prefix string         // Of generated table names; unguessable.
+	zone   *time.Location // Of moments that are written without one; nil is UTC.
+	err    error          // The first refusal. Walking goes on as a no-op.
 
 	nodes, depth int
 	tables       []*tableUse
 	ctes         int
 	params       map[int]bool    // Placeholders seen.
 	marks        map[string]bool // Marks that nodes have.
-	added        []argKind
+	added        []ArgKind
 	names        []nameUse // Column and function names, to place errors.
 	scopes       []*selectScope
 	items        []itemUse // Result columns whose text was changed.
-	operands     []operand
-	meetings     []meeting
+	operands     []Operand
+	meetings     []Meeting
 	operandAt    map[string]int // Index of an operand by what makes it equal to another.
 	meetingAt    map[string]int // The same of a meeting.
 	inFrom       bool           // Inside the function of a table reference.
@@ -51,8 +53,8 @@ type nameUse struct {
 
 // itemUse is an element of a SELECT list whose name the rewrite would change.
 type itemUse struct {
-	item     node // As rewritten.
-	original node // As written.
+	item     tree.Node // As rewritten.
+	original tree.Node // As written.
 }
 
 func newChecker(sql, prefix string) *checker {
@@ -62,19 +64,19 @@ func newChecker(sql, prefix string) *checker {
 }
 
 // refuse records the first refusal.
-func (c *checker) refuse(n node, code kalam.Code, format string, args ...any) {
+func (c *checker) refuse(n tree.Node, code kalam.Code, format string, args ...any) {
 	if c.err != nil {
 		return
 	}
 	e := kalam.Errorf(code, format, args...)
-	if pos := offsetOf(n); pos >= 0 && pos <= len(c.sql) && !c.generated {
+	if pos := tree.Offset(n); pos >= 0 && pos <= len(c.sql) && !c.generated {
 		e = e.At(pos)
 	}
 	c.err = e
 }
 
 // enter counts a node; it is false when the walk must stop.
-func (c *checker) enter(n node) bool {
+func (c *checker) enter(n tree.Node) bool {
 	c.nodes++
 	c.depth++
 	if c.nodes > maxNodes {
@@ -90,9 +92,9 @@ func (c *checker) leave() { c.depth-- }
 
 // known refuses fields of n that are neither in its shape nor among the words
 // of common.
-func (c *checker) known(n node, what string, s fieldKinds, common string) {
+func (c *checker) known(n tree.Node, what string, s fieldKinds, common string) {
 	for key, v := range n {
-		if _, ok := s[key]; !ok && !wordOf(common, key) && !isEmpty(v) {
+		if _, ok := s[key]; !ok && !wordOf(common, key) && !tree.IsEmpty(v) {
 			c.refuse(n, kalam.CodeUnsupported, "This form of %s is not supported (%s)", what, key)
 		}
 	}
@@ -100,7 +102,7 @@ func (c *checker) known(n node, what string, s fieldKinds, common string) {
 
 // fields walks the fields of n by its shape. common are fields that the caller
 // handles.
-func (c *checker) fields(n node, what string, s shape, common string) {
+func (c *checker) fields(n tree.Node, what string, s shape, common string) {
 	c.known(n, what, s.kinds, common)
 	for _, key := range s.order {
 		c.field(n, n[key], s.kinds[key])
@@ -119,25 +121,8 @@ func wordOf(words, w string) bool {
 	return false
 }
 
-// isEmpty reports whether a field says nothing.
-func isEmpty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case bool:
-		return !v
-	case string:
-		return v == ""
-	case []any:
-		return len(v) == 0
-	case node:
-		return len(v) == 0
-	}
-	return false
-}
-
 // field walks one field.
-func (c *checker) field(parent node, v any, kind fieldKind) {
+func (c *checker) field(parent tree.Node, v any, kind fieldKind) {
 	if c.err != nil {
 		return
 	}
@@ -146,7 +131,7 @@ func (c *checker) field(parent node, v any, kind fieldKind) {
 		c.plain(parent, v)
 		return
 	case fNone:
-		if !isEmpty(v) {
+		if !tree.IsEmpty(v) {
 			c.refuse(parent, kalam.CodeUnsupported, "This form of the clause is not supported")
 		}
 		return
@@ -155,7 +140,7 @@ func (c *checker) field(parent node, v any, kind fieldKind) {
 		return
 	}
 	switch v := v.(type) {
-	case node:
+	case tree.Node:
 		c.object(v, kind)
 	case []any:
 		c.elements(parent, v, kind)
@@ -165,7 +150,7 @@ func (c *checker) field(parent node, v any, kind fieldKind) {
 }
 
 // object walks a field that holds one object.
-func (c *checker) object(n node, kind fieldKind) {
+func (c *checker) object(n tree.Node, kind fieldKind) {
 	switch kind {
 	case fExpr:
 		c.expr(n)
@@ -179,9 +164,9 @@ func (c *checker) object(n node, kind fieldKind) {
 	case fQuery:
 		c.query(n)
 	case fStatement:
-		c.query(child(n, "node"))
+		c.query(tree.Child(n, "node"))
 	case fOrderBy:
-		c.elements(n, elems(n, "orders"), fOrders)
+		c.elements(n, tree.Elems(n, "orders"), fOrders)
 	case fType:
 		c.typ(n)
 	default:
@@ -190,13 +175,13 @@ func (c *checker) object(n node, kind fieldKind) {
 }
 
 // elements walks a field that holds a list.
-func (c *checker) elements(parent node, l []any, kind fieldKind) {
+func (c *checker) elements(parent tree.Node, l []any, kind fieldKind) {
 	for _, v := range l {
 		if inner, ok := v.([]any); ok && kind == fExprLists {
 			c.elements(parent, inner, fExprs)
 			continue
 		}
-		n, ok := v.(node)
+		n, ok := v.(tree.Node)
 		if !ok {
 			c.refuse(parent, kalam.CodeUnsupported, "This construct is not supported")
 			return
@@ -227,9 +212,9 @@ func (c *checker) elements(parent node, l []any, kind fieldKind) {
 }
 
 // plain checks that v holds no nodes that the walk would miss.
-func (c *checker) plain(parent node, v any) {
+func (c *checker) plain(parent tree.Node, v any) {
 	switch v := v.(type) {
-	case node:
+	case tree.Node:
 		for key, x := range v {
 			switch key {
 			case "class", "node", "function_name", "select_list", "from_table":
@@ -246,34 +231,34 @@ func (c *checker) plain(parent node, v any) {
 }
 
 // modifier checks ORDER BY, LIMIT or DISTINCT of a query.
-func (c *checker) modifier(n node) {
-	switch t := str(n, "type"); t {
+func (c *checker) modifier(n tree.Node) {
+	switch t := tree.Str(n, "type"); t {
 	case "ORDER_MODIFIER":
 		c.known(n, "ORDER BY", nil, "type orders")
-		c.elements(n, elems(n, "orders"), fOrders)
+		c.elements(n, tree.Elems(n, "orders"), fOrders)
 	case "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER":
 		c.known(n, "LIMIT", nil, "type limit offset")
 		c.field(n, n["limit"], fExpr)
 		c.field(n, n["offset"], fExpr)
 	case "DISTINCT_MODIFIER":
 		c.known(n, "DISTINCT", nil, "type distinct_on_targets")
-		c.elements(n, elems(n, "distinct_on_targets"), fExprs)
+		c.elements(n, tree.Elems(n, "distinct_on_targets"), fExprs)
 	default:
 		c.refuse(n, kalam.CodeUnsupported, "%s is not supported", t)
 	}
 }
 
 // pivot checks one element of the ON list of PIVOT.
-func (c *checker) pivot(n node) {
+func (c *checker) pivot(n tree.Node) {
 	c.known(n, "PIVOT", nil, "pivot_expressions unpivot_names entries pivot_enum")
-	if str(n, "pivot_enum") != "" {
+	if tree.Str(n, "pivot_enum") != "" {
 		c.refuse(n, kalam.CodeUnsupported, "PIVOT without an IN list is not supported")
 	}
 	c.pivots = true
-	c.elements(n, elems(n, "pivot_expressions"), fExprs)
+	c.elements(n, tree.Elems(n, "pivot_expressions"), fExprs)
 	c.plain(n, n["unpivot_names"])
-	for _, v := range elems(n, "entries") {
-		e, _ := v.(node)
+	for _, v := range tree.Elems(n, "entries") {
+		e, _ := v.(tree.Node)
 		c.known(e, "PIVOT", nil, "alias star_expr values")
 		c.plain(n, e["values"])
 		c.field(n, e["star_expr"], fExpr)
@@ -281,7 +266,7 @@ func (c *checker) pivot(n node) {
 }
 
 // query checks a query node.
-func (c *checker) query(n node) {
+func (c *checker) query(n tree.Node) {
 	if n == nil {
 		c.refuse(n, kalam.CodeUnsupported, "This form of subquery is not supported")
 		return
@@ -290,9 +275,9 @@ func (c *checker) query(n node) {
 		return
 	}
 	defer c.leave()
-	s, ok := queryShapes[str(n, "type")]
+	s, ok := queryShapes[tree.Str(n, "type")]
 	if !ok {
-		c.refuse(n, kalam.CodeUnsupported, "%s is not supported", str(n, "type"))
+		c.refuse(n, kalam.CodeUnsupported, "%s is not supported", tree.Str(n, "type"))
 		return
 	}
 	outer := *c
@@ -300,8 +285,8 @@ func (c *checker) query(n node) {
 		c.scope, c.sel, c.filter, c.in = outer.scope, outer.sel, outer.filter, outer.in
 	}()
 	c.filter, c.in.nesting, c.in.disjoint, c.in.results = false, 0, false, columnsFirst
-	c.with(child(n, "cte_map"))
-	if str(n, "type") == "SELECT_NODE" {
+	c.with(tree.Child(n, "cte_map"))
+	if tree.Str(n, "type") == "SELECT_NODE" {
 		c.sel = &selectScope{outer: outer.sel, number: len(c.scopes), aliases: aliasesOf(n)}
 		c.scopes = append(c.scopes, c.sel)
 		c.selectNode(n, s)
@@ -312,15 +297,15 @@ func (c *checker) query(n node) {
 		c.fields(n, "Query", s, "type cte_map modifiers")
 		c.in.results = resultsOnly
 	}
-	c.elements(n, elems(n, "modifiers"), fModifiers)
+	c.elements(n, tree.Elems(n, "modifiers"), fModifiers)
 }
 
 // aliasesOf returns the names that a SELECT gives to its results, in lower case.
-func aliasesOf(n node) map[string]bool {
+func aliasesOf(n tree.Node) map[string]bool {
 	out := map[string]bool{}
-	for _, v := range elems(n, "select_list") {
-		item, _ := v.(node)
-		if alias := str(item, "alias"); alias != "" {
+	for _, v := range tree.Elems(n, "select_list") {
+		item, _ := v.(tree.Node)
+		if alias := tree.Str(item, "alias"); alias != "" {
 			out[strings.ToLower(alias)] = true
 		}
 	}
@@ -329,12 +314,12 @@ func aliasesOf(n node) map[string]bool {
 
 // selectNode checks a SELECT. The elements of its list keep their names when
 // the rewrite changes their text.
-func (c *checker) selectNode(n node, s shape) {
-	var before []node
-	items := elems(n, "select_list")
+func (c *checker) selectNode(n tree.Node, s shape) {
+	var before []tree.Node
+	items := tree.Elems(n, "select_list")
 	if !c.generated {
 		for _, v := range items {
-			original, _ := clone(v).(node)
+			original, _ := tree.Clone(v).(tree.Node)
 			before = append(before, original)
 		}
 	}
@@ -344,8 +329,8 @@ func (c *checker) selectNode(n node, s shape) {
 	c.field(n, n["qualify"], fFilter)
 	c.in.results = columnsFirst
 	for i, original := range before {
-		item, _ := items[i].(node)
-		if str(item, "alias") == "" && str(item, "class") != "STAR" && !same(item, original) {
+		item, _ := items[i].(tree.Node)
+		if tree.Str(item, "alias") == "" && tree.Str(item, "class") != "STAR" && !same(item, original) {
 			c.items = append(c.items, itemUse{item, original})
 		}
 	}

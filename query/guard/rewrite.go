@@ -1,24 +1,25 @@
-package query
+package guard
 
 import (
 	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
-// argKind is what a parameter that the rewrite adds stands for.
-type argKind uint8
+// ArgKind is what a parameter that the rewrite adds stands for.
+type ArgKind uint8
 
 const (
-	argNow       argKind = iota // Args.Now as TIMESTAMP.
-	argUser                     // Args.User as text.
-	argRole                     // Args.Role as text.
-	argNamespace                // Args.Namespace as text.
-	argLocal                    // Args.Now as the TIMESTAMP that clocks show in the zone of the settings.
+	ArgNow       ArgKind = iota // Args.Now as TIMESTAMP.
+	ArgUser                     // Args.User as text.
+	ArgRole                     // Args.Role as text.
+	ArgNamespace                // Args.Namespace as text.
+	ArgLocal                    // Args.Now as the TIMESTAMP that clocks show in the zone of the settings.
 )
 
-// ownKind is the field of a placeholder of ours that holds its argKind until it
+// ownKind is the field of a placeholder of ours that holds its ArgKind until it
 // has a number.
 const ownKind = "kalam_kind"
 
@@ -34,24 +35,11 @@ var serverFunctions = newFunctionSet(`
 var valueKeywords = newFunctionSet(`
 	current_timestamp localtimestamp current_date current_time localtime current_user session_user current_role current_catalog current_schema`)
 
-// become makes n the node m, but for its place and alias.
-func become(n, m node) {
-	alias, pos := n["alias"], n["query_location"]
-	clear(n)
-	for k, v := range m {
-		n[k] = v
-	}
-	n["alias"] = alias
-	if pos != nil {
-		n["query_location"] = pos
-	}
-}
-
 // rewrite replaces what stands for something of ours. The children of n are
 // done.
-func (c *checker) rewrite(n node) {
-	c.typeMeetings(n, str(n, "class"))
-	switch str(n, "class") {
+func (c *checker) rewrite(n tree.Node) {
+	c.typeMeetings(n, tree.Str(n, "class"))
+	switch tree.Str(n, "class") {
 	case "CONSTANT":
 		c.exactNumber(n)
 	case "COMPARISON":
@@ -65,12 +53,12 @@ func (c *checker) rewrite(n node) {
 			return
 		}
 		c.mark(n, starMark, c.sel)
-		if str(n, "relation_name") != "" {
+		if tree.Str(n, "relation_name") != "" {
 			c.mark(n, scopeMark, c.sel)
 		}
 	case "FUNCTION":
-		if !c.generated && ownSchema(n) && serverFunctions.has(str(n, "function_name")) {
-			c.serverFunction(n, strings.ToLower(str(n, "function_name")), elems(n, "children"))
+		if !c.generated && OwnSchema(n) && serverFunctions.has(tree.Str(n, "function_name")) {
+			c.serverFunction(n, strings.ToLower(tree.Str(n, "function_name")), tree.Elems(n, "children"))
 		}
 	}
 }
@@ -79,26 +67,26 @@ func (c *checker) rewrite(n node) {
 // it stands below an OR: it then loses the rows with NULL as soon as statistics
 // rule the other side out. coalesce changes nothing, because the comparison is
 // never NULL.
-func (c *checker) distinctFrom(n node) {
-	t := str(n, "type")
+func (c *checker) distinctFrom(n tree.Node) {
+	t := tree.Str(n, "type")
 	if c.generated || !c.in.disjoint || t != "COMPARE_DISTINCT_FROM" && t != "COMPARE_NOT_DISTINCT_FROM" {
 		return
 	}
-	comparison, _ := clone(n).(node)
+	comparison, _ := tree.Clone(n).(tree.Node)
 	comparison["alias"] = ""
-	become(n, node{
+	tree.Become(n, tree.Node{
 		"class": "OPERATOR", "type": "OPERATOR_COALESCE", "alias": "",
-		"children": []any{comparison, castTo("BOOLEAN", textConst("f"))},
+		"children": []any{comparison, tree.Cast("BOOLEAN", tree.TextConst("f"))},
 	})
 }
 
-func (c *checker) columnRef(n node) {
-	cols := names(n, "column_names")
+func (c *checker) columnRef(n tree.Node) {
+	cols := tree.Names(n, "column_names")
 	if len(cols) == 0 || c.generated {
 		return
 	}
 	last := strings.ToLower(cols[len(cols)-1])
-	c.names = append(c.names, nameUse{last, offsetOf(n)})
+	c.names = append(c.names, nameUse{last, tree.Offset(n)})
 	if len(cols) == 1 && valueKeywords.has(last) {
 		c.serverFunction(n, last, nil)
 		return
@@ -139,7 +127,7 @@ func (c *checker) markDeleted(cols []string) {
 
 // updated turns _updated of a table into an expression over its _seq. Of a
 // subquery it is an ordinary column.
-func (c *checker) updated(n node, cols []string) {
+func (c *checker) updated(n tree.Node, cols []string) {
 	for s := c.sel; s != nil; s = s.outer {
 		for _, it := range s.items {
 			if len(cols) > 1 && it.alias != strings.ToLower(cols[len(cols)-2]) {
@@ -149,15 +137,15 @@ func (c *checker) updated(n node, cols []string) {
 				return
 			}
 			seqCols := append(append([]string(nil), cols[:len(cols)-1]...), kalam.ColumnSeq)
-			seq := columnRef(seqCols...)
+			seq := tree.Column(seqCols...)
 			if len(cols) > 1 {
 				c.mark(seq, scopeMark, c.sel)
 			}
 			it.tables[0].system.named |= seqColumn
 			c.mark(seq, systemMark, it.tables[0])
 			// Microseconds of the moment that Seq.Time gives.
-			millis := operator("+", operator(">>", seq, intConst(seqShift)), intConst(kalam.Seq(0).Time().UnixMilli()))
-			become(n, call("make_timestamp", operator("*", millis, intConst(1000))))
+			millis := tree.Operator("+", tree.Operator(">>", seq, tree.IntConst(seqShift)), tree.IntConst(kalam.Seq(0).Time().UnixMilli()))
+			tree.Become(n, tree.Call("make_timestamp", tree.Operator("*", millis, tree.IntConst(1000))))
 			return
 		}
 	}
@@ -170,13 +158,13 @@ const catalogName = "kalam"
 const seqShift = 22
 
 // serverFunction replaces a call of a function of ours.
-func (c *checker) serverFunction(n node, name string, args []any) {
+func (c *checker) serverFunction(n tree.Node, name string, args []any) {
 	if strings.HasPrefix(name, "json_") {
 		c.jsonFunction(n, name, args)
 		return
 	}
 	if name == "current_schemas" && len(args) == 1 { // Whether those of the system are wanted.
-		become(n, call("list_value", c.param(argNamespace)))
+		tree.Become(n, tree.Call("list_value", c.param(ArgNamespace)))
 		return
 	}
 	if len(args) > 0 {
@@ -185,41 +173,41 @@ func (c *checker) serverFunction(n node, name string, args []any) {
 	}
 	switch name {
 	case "current_user", "current_user_id", "session_user":
-		become(n, c.param(argUser))
+		tree.Become(n, c.param(ArgUser))
 	case "current_role":
-		become(n, c.param(argRole))
+		tree.Become(n, c.param(ArgRole))
 	case "current_schema":
-		become(n, c.param(argNamespace))
+		tree.Become(n, c.param(ArgNamespace))
 	case "current_database", "current_catalog":
-		become(n, textConst(catalogName))
+		tree.Become(n, tree.TextConst(catalogName))
 	case "current_date", "today":
-		become(n, castTo("DATE", c.param(c.localNow())))
+		tree.Become(n, tree.Cast("DATE", c.param(c.localNow())))
 	case "current_time", "localtime", "current_localtime", "get_current_time":
-		become(n, castTo("TIME", c.param(c.localNow())))
+		tree.Become(n, tree.Cast("TIME", c.param(c.localNow())))
 	case "localtimestamp", "current_localtimestamp":
-		become(n, c.param(c.localNow()))
+		tree.Become(n, c.param(c.localNow()))
 	case "snowflake_id":
-		become(n, call("kalam_snowflake_id"))
+		tree.Become(n, tree.Call("kalam_snowflake_id"))
 	case "uuid_v7":
-		become(n, call("uuidv7"))
+		tree.Become(n, tree.Call("uuidv7"))
 	case "ulid":
-		become(n, call("kalam_ulid"))
+		tree.Become(n, tree.Call("kalam_ulid"))
 	default:
-		become(n, c.param(argNow))
+		tree.Become(n, c.param(ArgNow))
 	}
 }
 
 // localNow is what stands for the time that clocks show.
-func (c *checker) localNow() argKind {
-	if c.set.Zone == nil {
-		return argNow
+func (c *checker) localNow() ArgKind {
+	if c.zone == nil {
+		return ArgNow
 	}
-	return argLocal
+	return ArgLocal
 }
 
 // param returns a placeholder for a value of ours. finish gives it its number.
-func (c *checker) param(kind argKind) node {
-	p := param(0)
+func (c *checker) param(kind ArgKind) tree.Node {
+	p := tree.Param(0)
 	p[ownKind] = kind
 	c.added = append(c.added, kind)
 	return p
@@ -228,9 +216,9 @@ func (c *checker) param(kind argKind) node {
 // finish settles what needs the whole statement: the numbers of our
 // placeholders, from first on, and qualified names. It returns what the
 // placeholders stand for; those of the operands follow them.
-func (c *checker) finish(root node, first int) []argKind {
-	var kinds []argKind
-	number := map[argKind]int{}
+func (c *checker) finish(root tree.Node, first int) []ArgKind {
+	var kinds []ArgKind
+	number := map[ArgKind]int{}
 	for _, kind := range c.added {
 		if _, ok := number[kind]; !ok {
 			number[kind] = first + len(kinds)
@@ -246,16 +234,16 @@ func (c *checker) finish(root node, first int) []argKind {
 // setNumbers numbers the placeholders of ours below v, wherever they have been
 // copied to. operands is the number of the first operand's. It removes the marks of
 // constants.
-func setNumbers(v any, number map[argKind]int, operands int) {
+func setNumbers(v any, number map[ArgKind]int, operands int) {
 	switch v := v.(type) {
-	case node:
+	case tree.Node:
 		if i, ok := v[operandMark].(int); ok {
 			delete(v, operandMark)
 			v["identifier"] = strconv.Itoa(operands + i)
 			return
 		}
 		delete(v, constantMark)
-		if kind, ok := v[ownKind].(argKind); ok {
+		if kind, ok := v[ownKind].(ArgKind); ok {
 			delete(v, ownKind)
 			v["identifier"] = strconv.Itoa(number[kind])
 			return
@@ -269,3 +257,11 @@ func setNumbers(v any, number map[argKind]int, operands int) {
 		}
 	}
 }
+
+// IsValueKeyword reports whether a name, which DuckDB's parser takes for a column, is a
+// value of ours, such as current_user.
+func IsValueKeyword(name string) bool { return valueKeywords.has(name) }
+
+// IsServerFunction reports whether a function is one of ours, which DuckDB does not get to
+// see.
+func IsServerFunction(name string) bool { return serverFunctions.has(name) }

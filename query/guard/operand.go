@@ -1,7 +1,8 @@
-package query
+package guard
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -9,7 +10,8 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/subscribe"
+	"github.com/kalamlake/kalam/query/tree"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // A literal or placeholder that meets an expression of one of our types, in a
@@ -20,28 +22,28 @@ import (
 // from DuckDB, which tells the types of the placeholders of a statement. The text that
 // runs then has the value itself, cast to that type, or the user's placeholder.
 
-// operand is a literal or placeholder of the user's that meets an expression.
-type operand struct {
-	value kalam.Value // Of a literal.
-	text  string      // The literal in SQL as long as nothing gives it a type.
-	param int         // The number of a placeholder, 0 for a literal.
-	meet  int         // Its meeting.
-	pos   int         // In the analysed text, -1 when it is unknown.
+// Operand is a literal or placeholder of the user's that meets an expression.
+type Operand struct {
+	Value    kalam.Value // Of a literal.
+	Text     string      // The literal in SQL as long as nothing gives it a type.
+	Param    int         // The number of a placeholder, 0 for a literal.
+	Meeting  int         // Its meeting.
+	Position int         // In the analysed text, -1 when it is unknown.
 }
 
-// meeting is an expression, or several of one type, that operands meet.
-type meeting struct {
-	column string // When it is a column of one of tables, in lower case; else "".
-	tables []int
-	typ    kalam.DataType // When the text alone tells it, as that of a cast; else KindNull.
-	try    bool           // Of a cast that gives NULL for what is not of its type.
+// Meeting is an expression, or several of one type, that operands meet.
+type Meeting struct {
+	Column string // When it is a column of one of tables, in lower case; else "".
+	Tables []int
+	Type   kalam.DataType // When the text alone tells it, as that of a cast; else KindNull.
+	Try    bool           // Of a cast that gives NULL for what is not of its type.
 }
 
 // operandMark is the field of a placeholder that stands for an operand: its index.
 const operandMark = "kalam_operand"
 
 // typeMeetings notes the operands that an expression has beside others.
-func (c *checker) typeMeetings(n node, class string) {
+func (c *checker) typeMeetings(n tree.Node, class string) {
 	if c.generated || c.err != nil {
 		return
 	}
@@ -51,18 +53,18 @@ func (c *checker) typeMeetings(n node, class string) {
 	case "BETWEEN":
 		c.meet([]any{n["input"], n["lower"], n["upper"]})
 	case "SUBQUERY":
-		if x := child(n, "child"); x != nil {
+		if x := tree.Child(n, "child"); x != nil {
 			c.meet([]any{x, n["subquery"]})
 		}
 	case "OPERATOR":
-		switch str(n, "type") {
+		switch tree.Str(n, "type") {
 		case "COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_COALESCE":
-			c.meet(elems(n, "children"))
+			c.meet(tree.Elems(n, "children"))
 		}
 	case "CASE":
 		results := []any{n["else_expr"]}
-		for _, v := range elems(n, "case_checks") {
-			check, _ := v.(node)
+		for _, v := range tree.Elems(n, "case_checks") {
+			check, _ := v.(tree.Node)
 			results = append(results, check["then_expr"])
 		}
 		c.meet(results)
@@ -75,17 +77,17 @@ func (c *checker) typeMeetings(n node, class string) {
 
 // equalArguments returns the arguments of a call that are of one type, as far as they
 // can be told from the name.
-func equalArguments(n node) []any {
-	args := elems(n, "children")
-	switch strings.ToLower(str(n, "function_name")) {
+func equalArguments(n tree.Node) []any {
+	args := tree.Elems(n, "children")
+	switch strings.ToLower(tree.Str(n, "function_name")) {
 	case "nullif", "greatest", "least", "age":
 		return args
 	case "date_diff", "datediff", "date_sub", "datesub":
 		return args[min(1, len(args)):]
 	case "contains", "list_contains", "list_has", "array_contains", "array_has":
 		if len(args) == 2 {
-			if list, _ := args[0].(node); strings.EqualFold(str(list, "function_name"), "list_value") {
-				return append(append([]any(nil), elems(list, "children")...), args[1])
+			if list, _ := args[0].(tree.Node); strings.EqualFold(tree.Str(list, "function_name"), "list_value") {
+				return append(append([]any(nil), tree.Elems(list, "children")...), args[1])
 			}
 		}
 	}
@@ -101,11 +103,11 @@ func (c *checker) meetIn(list []any, inRow bool) {
 	for _, column := range columnsOfRows(list) {
 		c.meetIn(column, true)
 	}
-	var operands, others []node
+	var operands, others []tree.Node
 	for _, v := range list {
-		n, ok := v.(node)
+		n, ok := v.(tree.Node)
 		switch {
-		case !ok || isNull(n):
+		case !ok || tree.IsNull(n):
 		case isOperand(n):
 			operands = append(operands, n)
 		default:
@@ -123,18 +125,18 @@ func (c *checker) meetIn(list []any, inRow bool) {
 	for _, n := range others {
 		key += string(appendTree(nil, n)) + "\x00"
 	}
-	m := c.addMeeting(key, func() meeting { return c.meetingOf(others) })
+	m := c.addMeeting(key, func() Meeting { return c.meetingOf(others) })
 	for _, n := range operands {
 		c.replaceOperand(n, m)
-		if inRow && c.meetings[m].column == "" {
+		if inRow && c.meetings[m].Column == "" {
 			// DuckDB finds no type for a placeholder in a row, but for one beside a value.
-			become(n, when(castTo("BOOLEAN", textConst("f")), clone(others[0]).(node), clone(n).(node)))
+			tree.Become(n, tree.When(tree.Cast("BOOLEAN", tree.TextConst("f")), tree.Clone(others[0]).(tree.Node), tree.Clone(n).(tree.Node)))
 		}
 	}
 }
 
 // addMeeting returns the number of the meeting that key is different for.
-func (c *checker) addMeeting(key string, of func() meeting) int {
+func (c *checker) addMeeting(key string, of func() Meeting) int {
 	m, ok := c.meetingAt[key]
 	if !ok {
 		m = len(c.meetings)
@@ -149,9 +151,9 @@ func (c *checker) addMeeting(key string, of func() meeting) int {
 func columnsOfRows(list []any) [][]any {
 	var columns [][]any
 	for i, v := range list {
-		n, _ := v.(node)
-		elements := elems(n, "children")
-		isRow := str(n, "class") == "FUNCTION" && strings.EqualFold(str(n, "function_name"), "row")
+		n, _ := v.(tree.Node)
+		elements := tree.Elems(n, "children")
+		isRow := tree.Str(n, "class") == "FUNCTION" && strings.EqualFold(tree.Str(n, "function_name"), "row")
 		if !isRow || i > 0 && len(elements) != len(columns) {
 			return nil
 		}
@@ -166,36 +168,30 @@ func columnsOfRows(list []any) [][]any {
 }
 
 // replaceOperand puts a placeholder in the place of an operand of meeting m.
-func (c *checker) replaceOperand(n node, m int) {
+func (c *checker) replaceOperand(n tree.Node, m int) {
 	o := operandOf(n)
-	o.meet, o.pos = m, offsetOf(n)
-	key := fmt.Sprintf("%d %d %s", m, o.param, o.text)
+	o.Meeting, o.Position = m, tree.Offset(n)
+	key := fmt.Sprintf("%d %d %s", m, o.Param, o.Text)
 	i, ok := c.operandAt[key]
 	if !ok {
 		i = len(c.operands)
 		c.operands = append(c.operands, o)
 		c.operandAt[key] = i
 	}
-	p := param(0)
+	p := tree.Param(0)
 	p[operandMark] = i
-	become(n, p)
-}
-
-func isNull(n node) bool {
-	null, _ := child(n, "value")["is_null"].(bool)
-	return str(n, "class") == "CONSTANT" && null
+	tree.Become(n, p)
 }
 
 // isOperand reports whether n is a literal or a placeholder of the user's.
-func isOperand(n node) bool {
-	if constant, ok := n[constantMark].(node); ok {
+func isOperand(n tree.Node) bool {
+	if constant, ok := n[constantMark].(tree.Node); ok {
 		n = constant
 	}
-	switch str(n, "class") {
+	switch tree.Str(n, "class") {
 	case "CONSTANT":
-		x, err := constOf(n)
-		k, ok := x.(subscribe.Const)
-		return err == nil && ok && k.Value.Kind() != kalam.KindBoolean
+		v, err := ConstantOf(n)
+		return err == nil && v.Kind() != kalam.KindBoolean
 	case "PARAMETER":
 		return n[ownKind] == nil && n[operandMark] == nil
 	}
@@ -203,32 +199,31 @@ func isOperand(n node) bool {
 }
 
 // operandOf reads an operand.
-func operandOf(n node) operand {
-	if str(n, "class") == "PARAMETER" {
-		number, _ := strconv.Atoi(str(n, "identifier")) // placeholder has checked it.
-		return operand{param: number}
+func operandOf(n tree.Node) Operand {
+	if tree.Str(n, "class") == "PARAMETER" {
+		number, _ := strconv.Atoi(tree.Str(n, "identifier")) // placeholder has checked it.
+		return Operand{Param: number}
 	}
-	constant, exact := n[constantMark].(node)
+	constant, exact := n[constantMark].(tree.Node)
 	if !exact {
 		constant = n
 	}
-	x, _ := constOf(constant) // isOperand has seen that it is one.
-	k, _ := x.(subscribe.Const)
-	o := operand{value: k.Value}
+	v, _ := ConstantOf(constant) // isOperand has seen that it is one.
+	o := Operand{Value: v}
 	switch {
-	case k.Value.Kind() == kalam.KindText:
-		o.text = QuoteText(k.Value.Str())
+	case v.Kind() == kalam.KindText:
+		o.Text = sqltext.QuoteString(v.Str())
 	case exact:
-		text, _ := textOf(child(n, "child"))
-		o.text = "CAST(" + QuoteText(text) + " AS " + castName(n) + ")"
+		text, _ := tree.Text(tree.Child(n, "child"))
+		o.Text = "CAST(" + sqltext.QuoteString(text) + " AS " + castName(n) + ")"
 	default:
-		o.text = datatype.Format(k.Value)
+		o.Text = datatype.Format(v)
 	}
 	return o
 }
 
 // castName returns the type that the cast of a number constant names.
-func castName(n node) string {
+func castName(n tree.Node) string {
 	if t := castType(n); t.Kind == kalam.KindDecimal {
 		return t.String()
 	}
@@ -241,37 +236,37 @@ var countFunctions = newFunctionSet("count count_star row_number rank dense_rank
 
 // meetingOf returns the meeting with others, with the column that it is if the
 // text alone tells its table, up to which of several tables has it.
-func (c *checker) meetingOf(others []node) meeting {
+func (c *checker) meetingOf(others []tree.Node) Meeting {
 	if len(others) != 1 {
-		return meeting{}
+		return Meeting{}
 	}
 	n := others[0]
-	switch class := str(n, "class"); {
-	case (class == "FUNCTION" || class == "WINDOW") && ownSchema(n) && countFunctions.has(str(n, "function_name")):
-		return meeting{typ: kalam.TypeOf(kalam.KindBigInt)}
+	switch class := tree.Str(n, "class"); {
+	case (class == "FUNCTION" || class == "WINDOW") && OwnSchema(n) && countFunctions.has(tree.Str(n, "function_name")):
+		return Meeting{Type: kalam.TypeOf(kalam.KindBigInt)}
 	case class != "COLUMN_REF" || c.sel == nil || c.in.lambdas > 0:
-		return meeting{}
+		return Meeting{}
 	}
-	return c.sel.columnMeeting(names(n, "column_names"))
+	return c.sel.columnMeeting(tree.Names(n, "column_names"))
 }
 
 // columnMeeting is meetingOf for a column of the scope.
-func (s *selectScope) columnMeeting(cols []string) meeting {
-	m := meeting{column: strings.ToLower(cols[len(cols)-1])}
-	if len(cols) > 2 || s.aliases[m.column] {
-		return meeting{}
+func (s *selectScope) columnMeeting(cols []string) Meeting {
+	m := Meeting{Column: strings.ToLower(cols[len(cols)-1])}
+	if len(cols) > 2 || s.aliases[m.Column] {
+		return Meeting{}
 	}
 	for _, it := range s.items {
 		if len(cols) == 2 && it.alias != strings.ToLower(cols[0]) {
 			continue
 		}
 		if !it.base || it.renamed {
-			return meeting{}
+			return Meeting{}
 		}
-		m.tables = append(m.tables, it.number)
+		m.Tables = append(m.Tables, it.number)
 	}
-	if len(m.tables) == 0 {
-		return meeting{}
+	if len(m.Tables) == 0 {
+		return Meeting{}
 	}
 	return m
 }
@@ -280,7 +275,7 @@ func (s *selectScope) columnMeeting(cols []string) meeting {
 // the statement.
 func appendTree(dst []byte, v any) []byte {
 	switch v := v.(type) {
-	case node:
+	case tree.Node:
 		keys := make([]string, 0, len(v))
 		for k := range v {
 			switch k {
@@ -311,71 +306,55 @@ func appendTree(dst []byte, v any) []byte {
 
 // castOperand reads a literal that is cast to one of our types: TIMESTAMP '...' is
 // such a cast, as is '...'::TIMESTAMP. A parameter is read when it is bound.
-func (c *checker) castOperand(n node) {
-	x, t := child(n, "child"), castType(n)
+func (c *checker) castOperand(n tree.Node) {
+	x, t := tree.Child(n, "child"), castType(n)
 	if t.Kind == kalam.KindNull || !isOperand(x) {
 		return
 	}
 	try, _ := n["try_cast"].(bool)
-	if str(x, "class") == "PARAMETER" {
-		m := c.addMeeting(fmt.Sprint("cast ", t, try), func() meeting { return meeting{typ: t, try: try} })
+	if tree.Str(x, "class") == "PARAMETER" {
+		m := c.addMeeting(fmt.Sprint("cast ", t, try), func() Meeting { return Meeting{Type: t, Try: try} })
 		c.replaceOperand(x, m)
 		return
 	}
 	o := operandOf(x)
-	v, ok := datatype.InZone(c.set.Zone, t, o.value)
+	v, ok := datatype.InZone(c.zone, t, o.Value)
 	var err error
 	if !ok {
 		v, ok, err = readCast(t, o)
 	}
 	switch {
 	case err != nil && try:
-		n["child"] = nullConst()
+		n["child"] = tree.Null()
 	case err != nil:
 		c.refuse(x, kalam.CodeOf(err), "%s", messageOf(err))
 	case ok:
-		n["child"] = textConst(datatype.SQLText(v))
+		n["child"] = tree.TextConst(datatype.SQLText(v))
 	}
 }
 
 // readCast reads the literal o of a cast to t. ok is false for what DuckDB casts: a
 // number to a number, and the words that SQL has for TRUE, FALSE and no moment.
-func readCast(t kalam.DataType, o operand) (v kalam.Value, ok bool, err error) {
+func readCast(t kalam.DataType, o Operand) (v kalam.Value, ok bool, err error) {
 	switch t.Kind {
 	case kalam.KindBoolean:
-		ok = o.text != "'t'" && o.text != "'f'"
+		ok = o.Text != "'t'" && o.Text != "'f'"
 	case kalam.KindFloat, kalam.KindDouble:
-		ok = o.value.Kind() == kalam.KindText
+		ok = o.Value.Kind() == kalam.KindText
 	default:
 		ok = true
 	}
-	if !ok || isBoundless(t, o.value) {
+	if !ok || datatype.IsBoundless(t, o.Value) {
 		return v, false, nil
 	}
-	return datatype.Operand(t, o.value)
-}
-
-// isBoundless reports whether v is the text of a moment before or after all others,
-// which no row can have but a condition may name.
-func isBoundless(t kalam.DataType, v kalam.Value) bool {
-	if v.Kind() != kalam.KindText {
-		return false
-	}
-	switch t.Kind {
-	case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate:
-		switch strings.ToLower(strings.TrimSpace(v.Str())) {
-		case "infinity", "-infinity":
-			return true
-		}
-	}
-	return false
+	return datatype.Operand(t, o.Value)
 }
 
 // castType returns the type of ours that a CAST names, KindNull for any other.
-func castType(n node) kalam.DataType {
-	typ := child(n, "cast_type")
-	info := child(typ, "type_info")
-	switch id := str(typ, "id"); id {
+func castType(n tree.Node) kalam.DataType {
+	typ := tree.Child(n, "cast_type")
+	info := tree.Child(typ, "type_info")
+	switch id := tree.Str(typ, "id"); id {
 	case "DECIMAL":
 		width, errWidth := strconv.ParseUint(fmt.Sprint(info["width"]), 10, 8)
 		scale, errScale := strconv.ParseUint(fmt.Sprint(info["scale"]), 10, 8)
@@ -387,10 +366,19 @@ func castType(n node) kalam.DataType {
 		}
 	default:
 		for _, k := range kalam.Kinds() {
-			if t := kalam.TypeOf(k); k != kalam.KindText && k != kalam.KindJSON && k != kalam.KindDecimal && sqlType(t) == id {
+			if t := kalam.TypeOf(k); k != kalam.KindText && k != kalam.KindJSON && k != kalam.KindDecimal && datatype.DuckName(t) == id {
 				return t
 			}
 		}
 	}
 	return kalam.DataType{}
+}
+
+// messageOf returns the user's part of an error.
+func messageOf(err error) string {
+	var ke *kalam.Error
+	if errors.As(err, &ke) {
+		return ke.Msg
+	}
+	return err.Error()
 }

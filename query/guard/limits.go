@@ -1,6 +1,9 @@
-package query
+package guard
 
-import "github.com/kalamlake/kalam"
+import (
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/tree"
+)
 
 // Limits of what DuckDB plans in more than linear time, or memory, without
 // looking at interrupts.
@@ -13,7 +16,7 @@ const (
 )
 
 // relation counts one of the things that DuckDB orders and plans.
-func (c *checker) relation(n node) {
+func (c *checker) relation(n tree.Node) {
 	if c.relations++; c.relations > maxRelations {
 		c.refuse(n, kalam.CodeInvalidSQL, "Query is too large: it combines more than %d relations", maxRelations)
 	}
@@ -21,7 +24,7 @@ func (c *checker) relation(n node) {
 
 // starWidth returns how often the result of a SELECT repeats the columns of a
 // table, and refuses those that repeat them too often.
-func (c *checker) starWidth(n node) int {
+func (c *checker) starWidth(n tree.Node) int {
 	if c.err != nil {
 		return 1
 	}
@@ -29,7 +32,7 @@ func (c *checker) starWidth(n node) int {
 	if w > maxWidth {
 		c.refuse(n, kalam.CodeUnsupported, "Query is too large: * repeats columns more than %d times", maxWidth)
 	}
-	if len(elems(n, "group_sets")) > maxGroupSets {
+	if len(tree.Elems(n, "group_sets")) > maxGroupSets {
 		c.refuse(n, kalam.CodeUnsupported, "Query is too large: it has more than %d grouping sets", maxGroupSets)
 	}
 	return w
@@ -39,8 +42,8 @@ func (c *checker) starWidth(n node) int {
 func countStars(v any) int {
 	count := 0
 	switch v := v.(type) {
-	case node:
-		switch str(v, "class") {
+	case tree.Node:
+		switch tree.Str(v, "class") {
 		case "STAR":
 			return 1
 		case "SUBQUERY":

@@ -1,4 +1,4 @@
-package query
+package guard
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // DuckDB writes a syntax tree as text that does not always give the tree again.
@@ -19,20 +20,20 @@ const constantMark = "kalam_constant"
 
 // exactNumber keeps the type of a number constant: 1e0 is written as 1.0, which is a
 // DECIMAL, and 5. as 5, which is an INTEGER.
-func (c *checker) exactNumber(n node) {
-	value := child(n, "value")
-	typ := child(value, "type")
+func (c *checker) exactNumber(n tree.Node) {
+	value := tree.Child(n, "value")
+	typ := tree.Child(value, "type")
 	num, ok := value["value"].(json.Number)
 	if c.generated || !ok {
 		return
 	}
-	constant, _ := clone(n).(node)
-	switch str(typ, "id") {
+	constant, _ := tree.Clone(n).(tree.Node)
+	switch tree.Str(typ, "id") {
 	case "DOUBLE":
-		become(n, castTo("DOUBLE", textConst(num.String())))
+		tree.Become(n, tree.Cast("DOUBLE", tree.TextConst(num.String())))
 		n[constantMark] = constant
 	case "DECIMAL":
-		info := child(typ, "type_info")
+		info := tree.Child(typ, "type_info")
 		scale, err := strconv.Atoi(fmt.Sprint(info["scale"]))
 		if err != nil {
 			return
@@ -41,9 +42,9 @@ func (c *checker) exactNumber(n node) {
 		if scale > 0 && fmt.Sprint(len(strings.Trim(text, "-"))-1) == fmt.Sprint(info["width"]) {
 			return
 		}
-		cast := castTo("DECIMAL", textConst(text))
-		cast["cast_type"] = clone(typ)
-		become(n, cast)
+		cast := tree.Cast("DECIMAL", tree.TextConst(text))
+		cast["cast_type"] = tree.Clone(typ)
+		tree.Become(n, cast)
 		n[constantMark] = constant
 	}
 }
@@ -68,16 +69,16 @@ func decimalText(digits string, scale int) string {
 // exactPrefix keeps the brackets around x in (-x)[1], (-x).k and (-x) COLLATE c, where n
 // is what follows it: the operator in front, written without them, would come last. As a
 // function it is written with its argument in brackets.
-func (c *checker) exactPrefix(n node) {
+func (c *checker) exactPrefix(n tree.Node) {
 	var first any = n["child"] // Of COLLATE.
-	switch str(n, "type") {
+	switch tree.Str(n, "type") {
 	case "ARRAY_EXTRACT", "ARRAY_SLICE", "STRUCT_EXTRACT":
-		if args := elems(n, "children"); len(args) > 0 {
+		if args := tree.Elems(n, "children"); len(args) > 0 {
 			first = args[0]
 		}
 	}
-	f, _ := first.(node)
-	if operator, _ := f["is_operator"].(bool); operator && !c.generated && len(elems(f, "children")) == 1 {
+	f, _ := first.(tree.Node)
+	if operator, _ := f["is_operator"].(bool); operator && !c.generated && len(tree.Elems(f, "children")) == 1 {
 		f["is_operator"] = false
 	}
 }
@@ -85,27 +86,27 @@ func (c *checker) exactPrefix(n node) {
 // exactJoin keeps the brackets of joins. A CROSS JOIN is written as a comma, which
 // binds weaker than any other join: below one it becomes a join ON TRUE. What stands
 // in brackets to the right of a join without a condition has no form at all.
-func (c *checker) exactJoin(n node) {
-	kind := str(n, "ref_type")
+func (c *checker) exactJoin(n tree.Node) {
+	kind := tree.Str(n, "ref_type")
 	if c.generated || kind == "CROSS" {
 		return
 	}
-	crossToInner(child(n, "left"))
-	right := child(n, "right")
+	crossToInner(tree.Child(n, "left"))
+	right := tree.Child(n, "right")
 	crossToInner(right)
-	if (kind == "NATURAL" || kind == "POSITIONAL") && str(right, "type") == "JOIN" {
+	if (kind == "NATURAL" || kind == "POSITIONAL") && tree.Str(right, "type") == "JOIN" {
 		c.refuse(n, kalam.CodeUnsupported, "%s JOIN takes no join in brackets on its right: write it as a subquery", kind)
 	}
 }
 
 // crossToInner turns the CROSS JOINs among the joins of n into joins ON TRUE.
-func crossToInner(n node) {
-	if str(n, "type") != "JOIN" {
+func crossToInner(n tree.Node) {
+	if tree.Str(n, "type") != "JOIN" {
 		return
 	}
-	if str(n, "ref_type") == "CROSS" {
-		n["ref_type"], n["join_type"], n["condition"] = "REGULAR", "INNER", castTo("BOOLEAN", textConst("t"))
+	if tree.Str(n, "ref_type") == "CROSS" {
+		n["ref_type"], n["join_type"], n["condition"] = "REGULAR", "INNER", tree.Cast("BOOLEAN", tree.TextConst("t"))
 	}
-	crossToInner(child(n, "left"))
-	crossToInner(child(n, "right"))
+	crossToInner(tree.Child(n, "left"))
+	crossToInner(tree.Child(n, "right"))
 }

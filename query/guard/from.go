@@ -1,15 +1,16 @@
-package query
+package guard
 
 import (
 	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // tableUse is one occurrence of a table.
 type tableUse struct {
-	node        node
+	node        tree.Node
 	parts       []string
 	pos         int
 	alias       string // The name that columns are qualified with.
@@ -61,53 +62,53 @@ type fromItem struct {
 // with checks the WITH list of a query. A name is visible to the elements after
 // it, and to itself when it is recursive. Every element gets a name of ours, so
 // that a mistake here would lead to a relation that does not exist.
-func (c *checker) with(m node) {
+func (c *checker) with(m tree.Node) {
 	c.known(m, "WITH", nil, "map")
-	for _, v := range elems(m, "map") {
-		e, _ := v.(node)
-		def := child(e, "value")
+	for _, v := range tree.Elems(m, "map") {
+		e, _ := v.(tree.Node)
+		def := tree.Child(e, "value")
 		c.known(e, "WITH", nil, "key value")
 		c.known(def, "WITH", nil, "aliases query materialized key_targets")
-		c.elements(def, elems(def, "key_targets"), fExprs)
+		c.elements(def, tree.Elems(def, "key_targets"), fExprs)
 		c.plain(e, def["aliases"])
-		q := child(child(def, "query"), "node")
-		s := &cteScope{outer: c.scope, name: strings.ToLower(str(e, "key")), unique: c.prefix + "cte_" + strconv.Itoa(c.ctes) + "_"}
+		q := tree.Child(tree.Child(def, "query"), "node")
+		s := &cteScope{outer: c.scope, name: strings.ToLower(tree.Str(e, "key")), unique: c.prefix + "cte_" + strconv.Itoa(c.ctes) + "_"}
 		c.ctes++
 		first := len(c.tables)
-		if str(q, "type") == "RECURSIVE_CTE_NODE" {
+		if tree.Str(q, "type") == "RECURSIVE_CTE_NODE" {
 			c.scope = s
 			if !c.generated {
 				q["cte_name"] = s.unique
 			}
 		}
 		if c.generated {
-			s.unique = str(e, "key")
+			s.unique = tree.Str(e, "key")
 		}
 		c.exports = 0
 		c.query(q)
 		s.tables, s.width = c.tables[first:len(c.tables):len(c.tables)], c.width
-		s.exports = c.exports | columnAliases(node{"column_name_alias": def["aliases"]})
+		s.exports = c.exports | columnAliases(tree.Node{"column_name_alias": def["aliases"]})
 		c.scope = s
 		e["key"] = s.unique
 	}
 }
 
 // ref checks a table reference.
-func (c *checker) ref(n node) {
+func (c *checker) ref(n tree.Node) {
 	if !c.enter(n) {
 		return
 	}
 	defer c.leave()
-	t := str(n, "type")
+	t := tree.Str(n, "type")
 	s, ok := refShapes[t]
 	if !ok {
 		c.refuse(n, kalam.CodeUnsupported, "%s in FROM is not supported", t)
 		return
 	}
 	if t == "TABLE_FUNCTION" {
-		c.tableFunction(child(n, "function"))
+		c.tableFunction(tree.Child(n, "function"))
 	}
-	if t == "SHOW_REF" && (child(n, "query") == nil || !wordOf("SUMMARY DESCRIBE", str(n, "show_type"))) {
+	if t == "SHOW_REF" && (tree.Child(n, "query") == nil || !wordOf("SUMMARY DESCRIBE", tree.Str(n, "show_type"))) {
 		c.refuse(n, kalam.CodeInvalidSQL, "Only DESCRIBE and SUMMARIZE of a query are allowed here")
 		return
 	}
@@ -140,26 +141,28 @@ func (c *checker) ref(n node) {
 			below = append(below, it.tables...)
 		}
 		c.sel.items = append(c.sel.items[:items], fromItem{
-			alias: strings.ToLower(str(n, "alias")), width: c.width, tables: below, exports: c.exports | columnAliases(n),
+			alias: strings.ToLower(tree.Str(n, "alias")), width: c.width, tables: below, exports: c.exports | columnAliases(n),
 		})
 	}
 }
 
 // tableFunction checks the function of a table reference.
-func (c *checker) tableFunction(f node) {
-	name := str(f, "function_name")
-	if !fromFunctions.has(name) || str(f, "class") != "FUNCTION" || !ownSchema(f) {
+func (c *checker) tableFunction(f tree.Node) {
+	name := tree.Str(f, "function_name")
+	if !fromFunctions.has(name) || tree.Str(f, "class") != "FUNCTION" || !OwnSchema(f) {
 		c.refuseFunction(f, "Table function", name)
 	}
 }
 
-func ownSchema(f node) bool {
-	s := str(f, "schema")
-	return str(f, "catalog") == "" && (s == "" || s == "main")
+// OwnSchema reports whether f is a call of a function without a schema, or with the one
+// that user SQL may name.
+func OwnSchema(f tree.Node) bool {
+	s := tree.Str(f, "schema")
+	return tree.Str(f, "catalog") == "" && (s == "" || s == "main")
 }
 
-func (c *checker) refuseFunction(f node, kind, name string) {
-	if s := str(f, "schema"); s != "" && s != "main" {
+func (c *checker) refuseFunction(f tree.Node, kind, name string) {
+	if s := tree.Str(f, "schema"); s != "" && s != "main" {
 		name = s + "." + name
 	}
 	c.refuse(f, kalam.CodeInvalidSQL, "%s '%s' does not exist or is not allowed", kind, name)
@@ -171,16 +174,16 @@ const recurring = "recurring"
 
 // baseTable resolves a name in FROM: a WITH name, or a table, which gets a name
 // of ours.
-func (c *checker) baseTable(n node) {
-	table := str(n, "table_name")
+func (c *checker) baseTable(n tree.Node) {
+	table := tree.Str(n, "table_name")
 	if c.generated {
-		schema := str(n, "schema_name")
-		if schema != "" && schema != recurring || str(n, "catalog_name") != "" || !strings.HasPrefix(table, c.prefix) {
+		schema := tree.Str(n, "schema_name")
+		if schema != "" && schema != recurring || tree.Str(n, "catalog_name") != "" || !strings.HasPrefix(table, c.prefix) {
 			c.refuse(n, kalam.CodeUnsupported, "This query cannot be processed")
 		}
 		return
 	}
-	if schema := str(n, "schema_name"); (schema == "" || schema == recurring) && str(n, "catalog_name") == "" {
+	if schema := tree.Str(n, "schema_name"); (schema == "" || schema == recurring) && tree.Str(n, "catalog_name") == "" {
 		for s := c.scope; s != nil; s = s.outer {
 			if s.name == strings.ToLower(table) {
 				n["table_name"] = s.unique
@@ -192,7 +195,7 @@ func (c *checker) baseTable(n node) {
 			}
 		}
 	}
-	use := &tableUse{node: n, parts: c.partsOf(n), pos: max(offsetOf(n), 0), named: str(n, "alias") != ""}
+	use := &tableUse{node: n, parts: c.partsOf(n), pos: max(tree.Offset(n), 0), named: tree.Str(n, "alias") != ""}
 	if table == "" {
 		c.refuse(n, kalam.CodeInvalidSQL, "Syntax error: the name of a table is empty")
 		return
@@ -204,16 +207,16 @@ func (c *checker) baseTable(n node) {
 	c.tables = append(c.tables, use)
 	c.addItem(fromItem{
 		alias: strings.ToLower(use.alias), base: true, number: len(c.tables) - 1, width: 1, tables: []*tableUse{use},
-		renamed: len(elems(n, "column_name_alias")) > 0,
+		renamed: len(tree.Elems(n, "column_name_alias")) > 0,
 	})
 }
 
 // aliasOf returns the alias of n, which becomes name when it has none.
-func aliasOf(n node, name string) string {
-	if str(n, "alias") == "" {
+func aliasOf(n tree.Node, name string) string {
+	if tree.Str(n, "alias") == "" {
 		n["alias"] = name
 	}
-	return str(n, "alias")
+	return tree.Str(n, "alias")
 }
 
 func (c *checker) addItem(it fromItem) {
@@ -223,14 +226,14 @@ func (c *checker) addItem(it fromItem) {
 }
 
 // partsOf returns the parts of a table's name, in lower case.
-func (c *checker) partsOf(n node) []string {
+func (c *checker) partsOf(n tree.Node) []string {
 	var parts []string
 	for _, key := range []string{"catalog_name", "schema_name", "table_name"} {
-		if s := str(n, key); s != "" {
+		if s := tree.Str(n, key); s != "" {
 			parts = append(parts, strings.ToLower(s))
 		}
 	}
-	if pos := offsetOf(n); pos >= 0 && pos < len(c.sql) {
+	if pos := tree.Offset(n); pos >= 0 && pos < len(c.sql) {
 		if c.sql[pos] == '\'' {
 			return parts // FROM 'name': as written.
 		}

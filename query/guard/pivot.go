@@ -1,4 +1,4 @@
-package query
+package guard
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kalamlake/kalam/query/tree"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -50,7 +51,7 @@ func withPivotLists(sql, prefix string, lexemes []sqltext.Lexeme) (string, []piv
 	for i, end := range ends {
 		b.WriteString(sql[done:end])
 		lists[i].pos = b.Len()
-		b.WriteString(" IN (" + QuoteText(pivotMark(prefix, i)) + ")")
+		b.WriteString(" IN (" + sqltext.QuoteString(pivotMark(prefix, i)) + ")")
 		lists[i].length = b.Len() - lists[i].pos
 		done = end
 	}
@@ -123,17 +124,17 @@ func nesting(word string) int {
 
 // withoutPivotLists moves the places in a tree to where they are without the lists, and
 // reports whether each of them became the list of a PIVOT.
-func withoutPivotLists(q node, prefix string, lists []pivotList) bool {
+func withoutPivotLists(q tree.Node, prefix string, lists []pivotList) bool {
 	found := 0
 	var walk func(v any)
 	walk = func(v any) {
 		switch v := v.(type) {
-		case node:
-			if pos := offsetOf(v); pos >= 0 {
+		case tree.Node:
+			if pos := tree.Offset(v); pos >= 0 {
 				v["query_location"] = json.Number(strconv.Itoa(withoutLists(pos, lists)))
 			}
-			for _, p := range elems(v, "pivots") {
-				if pivot, _ := p.(node); pivotNumber(pivot, prefix) >= 0 {
+			for _, p := range tree.Elems(v, "pivots") {
+				if pivot, _ := p.(tree.Node); PivotNumber(pivot, prefix) >= 0 {
 					found++
 				}
 			}
@@ -160,20 +161,20 @@ func withoutLists(pos int, lists []pivotList) int {
 	return out
 }
 
-// pivotNumber returns the number of the mark in an element of a PIVOT's ON, -1 if it has
+// PivotNumber returns the number of the mark in an element of a PIVOT's ON, -1 if it has
 // a list of its own.
-func pivotNumber(pivot node, prefix string) int {
-	entries := elems(pivot, "entries")
+func PivotNumber(pivot tree.Node, prefix string) int {
+	entries := tree.Elems(pivot, "entries")
 	if len(entries) != 1 {
 		return -1
 	}
-	entry, _ := entries[0].(node)
-	values := elems(entry, "values")
+	entry, _ := entries[0].(tree.Node)
+	values := tree.Elems(entry, "values")
 	if len(values) != 1 {
 		return -1
 	}
-	value, _ := values[0].(node)
-	rest, ok := strings.CutPrefix(str(value, "value"), prefix+"pivot_")
+	value, _ := values[0].(tree.Node)
+	rest, ok := strings.CutPrefix(tree.Str(value, "value"), prefix+"pivot_")
 	if !ok {
 		return -1
 	}

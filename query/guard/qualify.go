@@ -1,9 +1,10 @@
-package query
+package guard
 
 import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/query/tree"
 )
 
 // Fields of nodes that hold what a name means until all of the statement is
@@ -17,23 +18,23 @@ const (
 // table is known by its whole name too: columns get the alias that their table
 // has now. Tables of one name in different namespaces get different aliases where
 // one alias would mean the wrong one.
-func (c *checker) qualify(root node) {
+func (c *checker) qualify(root tree.Node) {
 	for _, s := range c.scopes {
 		s.separate()
 	}
-	c.eachMarked(root, scopeMark, func(n node) { // Aliases first: the names depend on them.
+	c.eachMarked(root, scopeMark, func(n tree.Node) { // Aliases first: the names depend on them.
 		sel, _ := n[scopeMark].(*selectScope)
 		if it, at, _ := sel.tableOf(qualifiedName(n)); it != nil && sel.hides(at, it.tables[0].alias) {
 			it.rename()
 		}
 	})
-	c.eachMarked(root, scopeMark, func(n node) {
+	c.eachMarked(root, scopeMark, func(n tree.Node) {
 		if it, _ := meaning(n); it != nil && isStar(n) {
 			it.plainAlias()
 		}
 	})
 	c.eachMarked(root, scopeMark, c.applyAlias)
-	c.eachMarked(root, tableMark, func(n node) {
+	c.eachMarked(root, tableMark, func(n tree.Node) {
 		use, _ := n[tableMark].(*tableUse)
 		delete(n, tableMark)
 		n["alias"] = use.alias
@@ -41,23 +42,23 @@ func (c *checker) qualify(root node) {
 }
 
 // applyAlias writes a qualified name with the alias of its table.
-func (c *checker) applyAlias(n node) {
+func (c *checker) applyAlias(n tree.Node) {
 	it, parts := meaning(n)
 	delete(n, scopeMark)
 	switch name := qualifiedName(n); {
 	case it == nil && isStar(n) && len(name) > 2:
-		c.refuse(n, kalam.CodeInvalidSQL, "Referenced table \"%s\" not found!", str(n, "relation_name"))
+		c.refuse(n, kalam.CodeInvalidSQL, "Referenced table \"%s\" not found!", tree.Str(n, "relation_name"))
 	case it == nil:
 	case isStar(n):
 		n["relation_name"] = it.tables[0].alias
 	default:
-		n["column_names"] = columnRef(append([]string{it.tables[0].alias}, name[parts:]...)...)["column_names"]
+		n["column_names"] = tree.Column(append([]string{it.tables[0].alias}, name[parts:]...)...)["column_names"]
 	}
 }
 
 // meaning returns the table that a marked name means, if its whole name or an alias
 // that has changed says so, and how many parts of the name that takes.
-func meaning(n node) (it *fromItem, parts int) {
+func meaning(n tree.Node) (it *fromItem, parts int) {
 	sel, _ := n[scopeMark].(*selectScope)
 	name := qualifiedName(n)
 	if it, _, parts = sel.tableOf(name); it == nil && (len(name) == 2 || !isStar(n)) {
@@ -66,35 +67,35 @@ func meaning(n node) (it *fromItem, parts int) {
 	return it, parts
 }
 
-func isStar(n node) bool { return str(n, "class") == "STAR" }
+func isStar(n tree.Node) bool { return tree.Str(n, "class") == "STAR" }
 
 // qualifiedName returns the parts of the name of a column, or of ns.t.*: the grammar
 // has one part before a star, so that package dialect writes ns.t as one.
-func qualifiedName(n node) []string {
+func qualifiedName(n tree.Node) []string {
 	if isStar(n) {
-		return append(strings.Split(str(n, "relation_name"), "."), "*")
+		return append(strings.Split(tree.Str(n, "relation_name"), "."), "*")
 	}
-	return names(n, "column_names")
+	return tree.Names(n, "column_names")
 }
 
 // mark sets the field mark of n, for eachMarked.
-func (c *checker) mark(n node, mark string, v any) {
+func (c *checker) mark(n tree.Node, mark string, v any) {
 	n[mark] = v
 	c.marks[mark] = true
 }
 
 // eachMarked calls f for every node below root that has the field mark, which mark has
 // set. It spares the walk where there is none.
-func (c *checker) eachMarked(root node, mark string, f func(node)) {
+func (c *checker) eachMarked(root tree.Node, mark string, f func(tree.Node)) {
 	if c.marks[mark] {
 		eachMarked(root, mark, f)
 	}
 }
 
 // eachMarked calls f for every node below v that has the field mark.
-func eachMarked(v any, mark string, f func(node)) {
+func eachMarked(v any, mark string, f func(tree.Node)) {
 	switch v := v.(type) {
-	case node:
+	case tree.Node:
 		for _, x := range v {
 			eachMarked(x, mark, f)
 		}
@@ -226,4 +227,45 @@ func (s *selectScope) renamed(name string) *fromItem {
 		}
 	}
 	return nil
+}
+
+// same reports whether two trees are equal but for where they stand in the text.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case tree.Node:
+		b, ok := b.(tree.Node)
+		return ok && sameFields(a, b)
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !same(a[i], b[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return a == b
+}
+
+func sameFields(a, b tree.Node) bool {
+	isPlace := func(key string) bool { return key == "query_location" || key == scopeMark || key == starMark }
+	fields := 0
+	for k, x := range a {
+		if isPlace(k) {
+			continue
+		}
+		fields++
+		if y, ok := b[k]; !ok || !same(x, y) {
+			return false
+		}
+	}
+	for k := range b {
+		if !isPlace(k) {
+			fields--
+		}
+	}
+	return fields == 0
 }
