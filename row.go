@@ -74,7 +74,7 @@ type Segment struct {
 type SegmentSums struct {
 	File      uint32 `json:"file"`       // Of the Parquet file.
 	Footer    uint32 `json:"footer"`     // Of its footer.
-	Keys      uint32 `json:"keys"`       // Of the sidecar.
+	Keys      uint32 `json:"keys"`       // Of the key index file.
 	KeysBytes int64  `json:"keys_bytes"` // Its size.
 }
 

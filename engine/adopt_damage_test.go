@@ -62,7 +62,7 @@ func damageLake(t *testing.T) (data string, users, tables []string, want map[str
 
 // TestAdoptDamage damages one file of a lake in every way and adopts it (case D1). The
 // answers are those of before, or an error that names the file; other users' are always
-// those of before. manifest.json and sidecars are never needed. No file is removed, and a
+// those of before. manifest.json and key index files are never needed. No file is removed, and a
 // damaged Parquet file stays as it is.
 func TestAdoptDamage(t *testing.T) {
 	from, users, tables, want := damageLake(t)
@@ -211,7 +211,7 @@ func TestAdoptWithoutDamaged(t *testing.T) {
 }
 
 // TestAdoptLostFile loses a Parquet file and manifest.json, which would tell that it was
-// there: its sidecar tells. A sidecar of a file that was never finished tells nothing.
+// there: its key index file tells. A key index file of a file that was never finished tells nothing.
 func TestAdoptLostFile(t *testing.T) {
 	from, users, tables, want := damageLake(t)
 	for _, draft := range []bool{false, true} {
@@ -319,7 +319,7 @@ func TestAdoptSchemaVersions(t *testing.T) {
 }
 
 // TestAdoptOldFiles adopts a segment of the first version, which does not define its
-// table: columns and key are found in the file and its sidecar.
+// table: columns and key are found in the file and its key index file.
 func TestAdoptOldFiles(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	copyTree(t, "../lake/testdata/v1/users", filepath.Join(data, "storage", "users"))
@@ -338,7 +338,7 @@ func TestAdoptOldFiles(t *testing.T) {
 	}
 	s.stop()
 
-	// Without the sidecar nothing tells the key.
+	// Without the key index file nothing tells the key.
 	must(t, os.RemoveAll(filepath.Join(data, "storage", "users")))
 	copyTree(t, "../lake/testdata/v1/users", filepath.Join(data, "storage", "users"))
 	sides, err := filepath.Glob(filepath.Join(data, "storage/users/alice/a/t/*.keys"))

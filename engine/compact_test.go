@@ -411,7 +411,7 @@ func TestCompactFailures(t *testing.T) {
 					t.Errorf("%s: row 2 is %s", when, got)
 				}
 				if got := s.files(".parquet"); len(got) != files || len(s.files(".keys")) != files || len(s.files(".tmp")) != 0 {
-					t.Errorf("%s: %d files, %d sidecars, %d drafts, want %d: %v", when, len(got), len(s.files(".keys")), len(s.files(".tmp")), files, got)
+					t.Errorf("%s: %d files, %d key index files, %d drafts, want %d: %v", when, len(got), len(s.files(".keys")), len(s.files(".tmp")), files, got)
 				}
 			}
 			check("before", 4)
@@ -449,7 +449,7 @@ func TestCompactFailures(t *testing.T) {
 }
 
 // TestCompactDamage compacts a segment of which a byte was flipped, and one whose
-// sidecar is lost: damage is not copied into a new file, a sidecar is made anew.
+// key index file is lost: damage is not copied into a new file, a key index file is made anew.
 func TestCompactDamage(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		s := newServer(t, manual)
@@ -481,7 +481,7 @@ func TestCompactDamage(t *testing.T) {
 		j, r := s.compactTable("app.t")
 		if lost {
 			if j.Status != kalam.JobCompleted || r.SegmentsAfter != 1 || s.single(alice, "SELECT v FROM app.t WHERE id = 1500") != `"v1500"` {
-				t.Errorf("with a lost sidecar: %s, %+v", j.Status, r)
+				t.Errorf("with a lost key index file: %s, %+v", j.Status, r)
 			}
 			continue
 		}

@@ -132,14 +132,14 @@ func TestTextsAreKept(t *testing.T) {
 // queries name the file, everything of bob works, and so do her writes.
 func TestDamagedSegment(t *testing.T) {
 	for name, damage := range map[string]func(path string, content []byte) error{
-		"truncated":    func(p string, b []byte) error { return os.WriteFile(p, b[:len(b)/2], 0o644) },
-		"empty":        func(p string, _ []byte) error { return os.WriteFile(p, nil, 0o644) },
-		"removed":      func(p string, _ []byte) error { return os.Remove(p) },
-		"footer":       func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)-20), 0o644) },
-		"data":         func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)/3), 0o644) },
-		"early data":   func(p string, b []byte) error { return os.WriteFile(p, flipped(b, 40), 0o644) },
-		"other file":   func(p string, _ []byte) error { return os.WriteFile(p, []byte("not a Parquet file at all"), 0o644) },
-		"sidecar lost": func(p string, _ []byte) error { return os.Remove(strings.TrimSuffix(p, ".parquet") + ".parquet.keys") },
+		"truncated":           func(p string, b []byte) error { return os.WriteFile(p, b[:len(b)/2], 0o644) },
+		"empty":               func(p string, _ []byte) error { return os.WriteFile(p, nil, 0o644) },
+		"removed":             func(p string, _ []byte) error { return os.Remove(p) },
+		"footer":              func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)-20), 0o644) },
+		"data":                func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)/3), 0o644) },
+		"early data":          func(p string, b []byte) error { return os.WriteFile(p, flipped(b, 40), 0o644) },
+		"other file":          func(p string, _ []byte) error { return os.WriteFile(p, []byte("not a Parquet file at all"), 0o644) },
+		"key index file lost": func(p string, _ []byte) error { return os.Remove(strings.TrimSuffix(p, ".parquet") + ".parquet.keys") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
@@ -151,7 +151,7 @@ func TestDamagedSegment(t *testing.T) {
 			}
 			s.stop() // What was read before may be in memory.
 			if err := damage(file, content); err != nil {
-				if name != "sidecar lost" {
+				if name != "key index file lost" {
 					t.Fatal(err)
 				}
 				if err := os.Remove(strings.TrimSuffix(file, ".parquet") + ".keys"); err != nil {
@@ -160,12 +160,12 @@ func TestDamagedSegment(t *testing.T) {
 			}
 			s.start()
 			_, err = s.try(userOf("alice"), "SELECT count(*) AS n, max(body) AS m FROM app.secrets")
-			if name == "sidecar lost" {
+			if name == "key index file lost" {
 				if err != nil {
-					t.Errorf("a query that needs no sidecar: %v", err)
+					t.Errorf("a query that needs no key index file: %v", err)
 				}
 				if _, err := s.try(userOf("alice"), "INSERT INTO app.secrets VALUES (1, 'twice')"); kalam.CodeOf(err) != kalam.CodeAlreadyExists {
-					t.Errorf("a key whose sidecar was lost: %v", err)
+					t.Errorf("a key whose key index file was lost: %v", err)
 				}
 			} else if kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(messageOf(err), filepath.Base(file)) {
 				t.Errorf("alice's query gives %v, want CodeCorrupt naming %s", err, filepath.Base(file))

@@ -12,6 +12,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -35,7 +37,7 @@ type AdoptedScope struct {
 	// Lacking says what is needed and cannot be read. The segments are not the whole
 	// scope then: without the rest rows are missing and deleted ones may come back.
 	Lacking []string
-	Notes   []string // What was decided about a manifest.json, sidecars and overlaps.
+	Notes   []string // What was decided about a manifest.json, key index files and overlaps.
 }
 
 // AdoptedSegment is a segment with the rows that readers skip.
@@ -44,13 +46,13 @@ type AdoptedSegment struct {
 	Dead       *roaring.Bitmap // Replaced by later rows.
 	Tombstones *roaring.Bitmap
 
-	sidecar []byte // That is to be written.
+	keyIndex []byte // That is to be written.
 }
 
 // AdoptScope rebuilds the record of a scope from its files: which of them are its
 // segments, and of each the rows that a later one replaced. The newest version of each
 // key counts, so the answer is that of the last flush. It changes nothing; Restore
-// writes the sidecars that were missing or damaged.
+// writes the key index files that were missing or damaged.
 //
 // A manifest.json that fits its files decides about rows up to its last seq: what it
 // does not name was replaced, or deleted so long ago that even the tombstone is gone.
@@ -91,12 +93,12 @@ type adoption struct {
 	compactions []int // Sources that say what they replace.
 }
 
-// keySource is a file whose keys are known, perhaps only by its sidecar.
+// keySource is a file whose keys are known, perhaps only by its key index file.
 type keySource struct {
 	file   *FoundSegment
-	side   *sidecar // nil: see keys.
-	keys   []KeyRow // Read from the Parquet file.
-	pieces []byte   // The checksums of its pieces, likewise.
+	side   *keyindex.File   // nil: see keys.
+	keys   []keyindex.Entry // Read from the Parquet file.
+	pieces integrity.Blocks // Likewise.
 	sums   kalam.SegmentSums
 	named  bool // By the manifest.json that is trusted.
 
@@ -143,7 +145,7 @@ func (a *adoption) openSources(ctx context.Context) error {
 	return nil
 }
 
-// openSource verifies the file against the checksums of its sidecar, or reads its keys
+// openSource verifies the file against the checksums of its key index file, or reads its keys
 // anew. It returns nil when not even the keys are known; then the file has Damage.
 func (a *adoption) openSource(ctx context.Context, f *FoundSegment) (*keySource, error) {
 	s := &keySource{file: f, damage: f.Damage}
@@ -152,7 +154,7 @@ func (a *adoption) openSource(ctx context.Context, f *FoundSegment) (*keySource,
 		return nil, sideErr
 	}
 	if s.side = side; side != nil {
-		s.sums = kalam.SegmentSums{File: side.sumsSum, Keys: keysSum, KeysBytes: side.file.Size()}
+		s.sums = kalam.SegmentSums{File: side.Checksums().Sum(), Keys: keysSum, KeysBytes: side.Size()}
 	}
 	if s.damage == nil {
 		err := a.examine(ctx, s)
@@ -178,46 +180,46 @@ func (s *keySource) closeSide() error {
 	return s.side.Close()
 }
 
-// openSide opens and verifies the sidecar of a file, and returns its checksum. That of
+// openSide opens and verifies the key index file of a file, and returns its checksum. That of
 // a file whose footer cannot be read tells its rows, size and table itself.
-func (a *adoption) openSide(ctx context.Context, f *FoundSegment) (_ *sidecar, sum uint32, err error) {
+func (a *adoption) openSide(ctx context.Context, f *FoundSegment) (_ *keyindex.File, sum uint32, err error) {
 	seg := f.Segment
 	if f.Damage != nil {
-		if seg, err = a.segmentOfSidecar(ctx, f); err != nil {
+		if seg, err = a.segmentOfKeyIndex(ctx, f); err != nil {
 			return nil, 0, err
 		}
 	}
-	side, err := openSidecar(ctx, a.at, &seg)
+	side, err := openKeyIndex(ctx, a.at, &seg)
 	if err != nil {
 		return nil, 0, err
 	}
-	sum, err = side.scrub(ctx, &seg, nil)
-	if err := errors.Join(side.checkHead(), err); err != nil {
+	sum, err = side.Scrub(ctx, &seg, nil)
+	if err := errors.Join(side.CheckHead(), err); err != nil {
 		return nil, sum, errors.Join(err, side.Close())
 	}
 	return side, sum, nil
 }
 
-func (a *adoption) segmentOfSidecar(ctx context.Context, f *FoundSegment) (seg kalam.Segment, err error) {
+func (a *adoption) segmentOfKeyIndex(ctx context.Context, f *FoundSegment) (seg kalam.Segment, err error) {
 	seg = f.Segment
 	object, err := a.at.Storage.Open(ctx, layout.KeyIndexPath(seg.Path))
 	if err != nil {
 		return seg, missingIsCorrupt(layout.KeyIndexPath(seg.Path), err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	s := &sidecar{path: layout.KeyIndexPath(seg.Path), file: object}
-	if err := s.loadTrailer(); err != nil {
+	head, err := keyindex.ReadHead(layout.KeyIndexPath(seg.Path), object)
+	if err != nil {
 		return seg, err
 	}
-	if s.table != a.found.Table.Number {
-		return seg, corrupt(s.path, "it belongs to table %d", s.table)
+	if head.Table != a.found.Table.Number {
+		return seg, integrity.Corrupt(layout.KeyIndexPath(seg.Path), "it belongs to table %d", head.Table)
 	}
-	seg.Table, seg.Bytes, seg.Rows, seg.MinSeq = s.table, int64(s.parquetBytes), int64(s.parquetRows), s.baseSeq
+	seg.Table, seg.Bytes, seg.Rows, seg.MinSeq = head.Table, head.Bytes, head.Rows, head.LowestSeq
 	return seg, nil
 }
 
 // examine verifies all bytes of a Parquet file and reads which rows are tombstones;
-// without sidecar it decodes everything, and the keys with it.
+// without key index file it decodes everything, and the keys with it.
 func (a *adoption) examine(ctx context.Context, s *keySource) (err error) {
 	seg := &s.file.Segment
 	object, err := a.at.Storage.Open(ctx, seg.Path)
@@ -234,12 +236,12 @@ func (a *adoption) examine(ctx context.Context, s *keySource) (err error) {
 		if err != nil {
 			return err
 		}
-		if s.keys, err = prepareKeys(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
-			return corrupt(seg.Path, "%w", err)
+		if s.keys, err = keyindex.Prepare(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
+			return integrity.Corrupt(seg.Path, "%w", err)
 		}
 		s.pieces = f.sums
 	} else {
-		f.sums, f.sumBlock = s.side.sums, int64(s.side.sumBlock)
+		f.sums = s.side.Checksums()
 		if err := errors.Join(f.open(seg), f.checkHead()); err != nil {
 			return err
 		}
@@ -283,7 +285,7 @@ func (a *adoption) readRows(ctx context.Context, f *parquetFile, seg *kalam.Segm
 		for i := range rows {
 			row := cells[i*(len(counted)+2):][:len(counted)+2]
 			if seq := kalam.Seq(row[len(counted)].Int()); seq < seg.MinSeq || seq > seg.MaxSeq {
-				return nil, corrupt(f.path, "row %d has the _seq %d, outside %d to %d",
+				return nil, integrity.Corrupt(f.path, "row %d has the _seq %d, outside %d to %d",
 					f.rowStart[group]+int64(i), seq, seg.MinSeq, seg.MaxSeq)
 			}
 			if row[len(counted)+1].Bool() {
@@ -411,7 +413,7 @@ func (a *adoption) collect(ctx context.Context) error {
 			return err
 		}
 		if seg.Segment.Sums = s.sums; s.side == nil {
-			if seg.sidecar, seg.Segment.Sums, err = encodeSidecar(&seg.Segment, s.keys, s.pieces); err != nil {
+			if seg.keyIndex, seg.Segment.Sums, err = encodeKeyIndex(&seg.Segment, s.keys, s.pieces); err != nil {
 				return err
 			}
 			seg.Segment.Sums.Footer = s.sums.Footer
@@ -439,18 +441,18 @@ func (a *adoption) collect(ctx context.Context) error {
 	return nil
 }
 
-// Restore writes the sidecars of a scope that were missing or damaged.
+// Restore writes the key index files of a scope that were missing or damaged.
 func (l *Lake) Restore(ctx context.Context, scope *AdoptedScope) error {
 	for i := range scope.Segments {
 		s := &scope.Segments[i]
-		if s.sidecar == nil {
+		if s.keyIndex == nil {
 			continue
 		}
 		at, err := l.location(s.Storage)
 		if err != nil {
 			return err
 		}
-		if err := at.Storage.Replace(ctx, layout.KeyIndexPath(s.Path), s.sidecar); err != nil {
+		if err := at.Storage.Replace(ctx, layout.KeyIndexPath(s.Path), s.keyIndex); err != nil {
 			return fmt.Errorf("write %s: %w", path.Base(layout.KeyIndexPath(s.Path)), err)
 		}
 		l.forget(at.ID, s.Path)

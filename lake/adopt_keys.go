@@ -10,11 +10,13 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/keyindex"
 )
 
 // each yields the keys of a source in their order. A key is valid until the next.
-func (s *keySource) each(ctx context.Context) iter.Seq2[KeyRow, error] {
-	return func(yield func(KeyRow, error) bool) {
+func (s *keySource) each(ctx context.Context) iter.Seq2[keyindex.Entry, error] {
+	return func(yield func(keyindex.Entry, error) bool) {
 		if s.side == nil {
 			for _, k := range s.keys {
 				if !yield(k, nil) {
@@ -24,7 +26,7 @@ func (s *keySource) each(ctx context.Context) iter.Seq2[KeyRow, error] {
 			return
 		}
 		stopped := false
-		_, err := s.side.each(ctx, nil, func(k KeyRow) error {
+		_, err := s.side.Each(ctx, nil, func(k keyindex.Entry) error {
 			if !yield(k, nil) {
 				stopped = true
 				return context.Canceled
@@ -32,12 +34,12 @@ func (s *keySource) each(ctx context.Context) iter.Seq2[KeyRow, error] {
 			return nil
 		})
 		if err != nil && !stopped {
-			yield(KeyRow{}, err)
+			yield(keyindex.Entry{}, err)
 		}
 	}
 }
 
-// keyRange returns the lowest and the highest key.
+// Range returns the lowest and the highest key.
 func (s *keySource) keyRange(ctx context.Context) (low, high []byte, err error) {
 	first := true
 	for k, err := range s.each(ctx) {
@@ -50,7 +52,7 @@ func (s *keySource) keyRange(ctx context.Context) (low, high []byte, err error) 
 		high = append(high[:0], k.Key...)
 	}
 	if first {
-		return nil, nil, corrupt(s.file.Segment.Path, "it has no keys")
+		return nil, nil, integrity.Corrupt(s.file.Segment.Path, "it has no keys")
 	}
 	return low, high, nil
 }
@@ -65,8 +67,8 @@ type version struct {
 // cursor is where a merge is in one source.
 type cursor struct {
 	source int
-	at     KeyRow
-	next   func() (KeyRow, error, bool)
+	at     keyindex.Entry
+	next   func() (keyindex.Entry, error, bool)
 	stop   func()
 }
 
@@ -103,7 +105,7 @@ func eachKey(ctx context.Context, sources []*keySource, visit func([]version)) e
 		if ok, err := c.advance(); err != nil {
 			return err
 		} else if !ok {
-			return corrupt(s.file.Segment.Path, "it has no keys")
+			return integrity.Corrupt(s.file.Segment.Path, "it has no keys")
 		}
 	}
 	heap.Init(&open)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -113,14 +114,14 @@ func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedSc
 	}
 	var file manifestFile
 	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, corrupt(f.Path, "%w", err)
+		return nil, integrity.Corrupt(f.Path, "%w", err)
 	}
 	m := &namedScope{
 		path: f.Path, created: time.UnixMilli(file.CreatedAt).UTC(), last: kalam.Seq(file.LastSequenceNumber),
 		segments: make(map[string]*namedSegment, len(file.Segments)),
 	}
 	if file.Version < 1 || file.Version > maxManifestVersion {
-		return nil, corrupt(f.Path, "its version is %d", file.Version)
+		return nil, integrity.Corrupt(f.Path, "its version is %d", file.Version)
 	}
 	m.version = uint64(file.Version)
 	owner := ""
@@ -129,15 +130,15 @@ func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedSc
 	}
 	if file.TableID != f.Place.Table.String() || owner != string(f.Place.User) ||
 		(file.UserID == nil) != (f.Place.Kind == kalam.KindSharedTable) {
-		return nil, corrupt(f.Path, "it is of another table or user")
+		return nil, integrity.Corrupt(f.Path, "it is of another table or user")
 	}
 	for i := range file.Segments {
 		n, err := file.Segments[i].named(path.Dir(f.Path))
 		if err != nil {
-			return m, corrupt(f.Path, "segment %d: %w", i, err)
+			return m, integrity.Corrupt(f.Path, "segment %d: %w", i, err)
 		}
 		if m.segments[n.path] != nil {
-			return m, corrupt(f.Path, "it names %s twice", n.path)
+			return m, integrity.Corrupt(f.Path, "it names %s twice", n.path)
 		}
 		m.segments[n.path] = n
 	}
@@ -166,12 +167,12 @@ func (a *adoption) checkManifest(m *namedScope, file *manifestFile) error {
 	var last kalam.Seq
 	for i := range file.Segments {
 		if min := kalam.Seq(file.Segments[i].MinSeq); i > 0 && min <= last {
-			return corrupt(m.path, "the seqs of its segments overlap")
+			return integrity.Corrupt(m.path, "the seqs of its segments overlap")
 		}
 		last = kalam.Seq(file.Segments[i].MaxSeq)
 	}
 	if last != m.last {
-		return corrupt(m.path, "its last_sequence_number is %d instead of %d", m.last, last)
+		return integrity.Corrupt(m.path, "its last_sequence_number is %d instead of %d", m.last, last)
 	}
 	for _, s := range a.sources {
 		seg := &s.file.Segment
@@ -181,7 +182,7 @@ func (a *adoption) checkManifest(m *namedScope, file *manifestFile) error {
 		}
 		if n.rows != seg.Rows || n.bytes != seg.Bytes || n.min != seg.MinSeq || n.max != seg.MaxSeq ||
 			n.schema != seg.SchemaVersion {
-			return corrupt(m.path, "what it says of %s is not what is there", path.Base(seg.Path))
+			return integrity.Corrupt(m.path, "what it says of %s is not what is there", path.Base(seg.Path))
 		}
 	}
 	return nil

@@ -110,7 +110,7 @@ func eachSegment(b *testing.B, f func(b *testing.B, s *benchSegment)) {
 	}
 }
 
-// BenchmarkFind is one key through the sidecar: "warm" with the index in
+// BenchmarkFind is one key through the key index file: "warm" with the index in
 // memory, "cold" with a lake that opens the file for it.
 func BenchmarkFind(b *testing.B) {
 	eachSegment(b, func(b *testing.B, s *benchSegment) {
@@ -159,7 +159,7 @@ func BenchmarkFindMany(b *testing.B) {
 	})
 }
 
-// scanner finds keys without sidecar: by the ranges of the row groups in the
+// scanner finds keys without key index file: by the ranges of the row groups in the
 // footer, and then by decoding the key column of each group that may hold it.
 type scanner struct {
 	file *os.File
@@ -257,7 +257,7 @@ func scanColumn(b *testing.B, column file.ColumnChunkReader, n int64, key kalam.
 	return -1
 }
 
-// BenchmarkScan is BenchmarkFind without sidecar.
+// BenchmarkScan is BenchmarkFind without key index file.
 func BenchmarkScan(b *testing.B) {
 	eachSegment(b, func(b *testing.B, s *benchSegment) {
 		name := filepath.Clean(s.file(s.seg.Path))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 )
 
 // maxChecked bounds how many segments are remembered as checked, and as removed.
@@ -27,28 +28,28 @@ type LocalFile struct {
 
 // checkedFile is how a file was while all of it was compared with its checksums.
 type checkedFile struct {
-	identity
+	integrity.Identity
 	settled bool // A change since must show in the identity.
 }
 
 // wholeFile is a local file that was found whole, and how it was then.
 type wholeFile struct {
-	identity
+	integrity.Identity
 	name string
 }
 
 // LocalPath lends the segment's Parquet file to read_parquet, until Release. A file
 // that is missing, or is not the one that the record describes, byte for byte, gives
 // CodeCorrupt. All of it is read only if that was not yet done in this process, or if
-// it was changed or replaced since. A segment of an early version whose sidecar is
-// missing gives ErrNoSidecar: nothing vouches for its file before Rebuild.
+// it was changed or replaced since. A segment of an early version whose key index file is
+// missing gives ErrNoKeyIndex: nothing vouches for its file before Rebuild.
 func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (*LocalFile, error) {
 	at, err := l.location(seg.Storage)
 	if err != nil {
 		return nil, err
 	}
 	if known, ok := l.checked.Get(objectKey{at.ID, seg.Path}); ok && at.Storage.Properties().Local {
-		if now, err := identify(known.name); err == nil && now == known.identity { // The storage would say the same.
+		if now, err := identify(known.name); err == nil && now == known.Identity { // The storage would say the same.
 			return &LocalFile{Name: known.name, lake: l, at: at, segment: *seg,
 				state: checkedFile{now, true}, release: func() {}}, nil
 		}
@@ -73,26 +74,26 @@ func (f *LocalFile) Release() { f.release() }
 // reads the file asks after reading it, and before anything that was read counts.
 func (f *LocalFile) Unchanged(ctx context.Context) error {
 	now, err := identify(f.Name)
-	if err == nil && now == f.state.identity && f.state.settled {
+	if err == nil && now == f.state.Identity && f.state.settled {
 		return nil
 	}
 	state, err := f.lake.checkLocal(ctx, f.at, &f.segment, f.Name)
 	if err != nil {
 		return err
 	}
-	if state.identity != f.state.identity {
-		return changed(f.segment.Path) // It is whole again, which says nothing of what was read.
+	if state.Identity != f.state.Identity {
+		return integrity.Changed(f.segment.Path) // It is whole again, which says nothing of what was read.
 	}
 	return nil
 }
 
 // identify returns the identity of the file of that name.
-func identify(name string) (identity, error) {
+func identify(name string) (integrity.Identity, error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return identity{}, err
+		return integrity.Identity{}, err
 	}
-	return identityOf(info), nil
+	return integrity.IdentityOf(info), nil
 }
 
 // checkLocal compares the local file name with the record and the checksums of seg,
@@ -110,7 +111,7 @@ func (l *Lake) checkLocal(ctx context.Context, at *location, seg *kalam.Segment,
 	state, err, _ := l.checking.Do(string(k.storage)+"\x00"+k.path+"\x00"+name, func() (any, error) {
 		state, err := checkWhole(context.WithoutCancel(ctx), at, seg, name)
 		if err == nil && state.settled {
-			l.checked.Add(k, wholeFile{state.identity, name})
+			l.checked.Add(k, wholeFile{state.Identity, name})
 		}
 		return state, err
 	})
@@ -138,9 +139,9 @@ func checkWhole(ctx context.Context, at *location, seg *kalam.Segment, name stri
 		}
 		state, after, err := checkOpen(ctx, at, seg, local)
 		_ = local.Close() // It was only read.
-		if state.identity == after || try == maxTries {
-			if err == nil && state.identity != after {
-				err = changed(seg.Path)
+		if state.Identity == after || try == maxTries {
+			if err == nil && state.Identity != after {
+				err = integrity.Changed(seg.Path)
 			}
 			return state, err
 		}
@@ -149,34 +150,34 @@ func checkWhole(ctx context.Context, at *location, seg *kalam.Segment, name stri
 
 // checkOpen compares an open file and returns how it was before and after.
 func checkOpen(ctx context.Context, at *location, seg *kalam.Segment,
-	local *os.File) (state checkedFile, after identity, err error) {
+	local *os.File) (state checkedFile, after integrity.Identity, err error) {
 	now := time.Now()
 	info, err := local.Stat()
 	if err != nil {
 		return state, after, localError("open "+seg.Path, err)
 	}
-	state.identity = identityOf(info)
-	state.settled = state.identity.settled(now)
+	state.Identity = integrity.IdentityOf(info)
+	state.settled = state.Identity.Settled(now)
 	checkErr := checkContent(ctx, at, seg, &localObject{local, info.Size()})
 	if info, err = local.Stat(); err != nil {
 		return state, after, localError("open "+seg.Path, err)
 	}
-	return state, identityOf(info), checkErr
+	return state, integrity.IdentityOf(info), checkErr
 }
 
 // checkContent compares all bytes of the Parquet file o of seg with the sums of the
-// record, or for want of them with those of the sidecar, and its footer with the record.
+// record, or for want of them with those of the key index file, and its footer with the record.
 func checkContent(ctx context.Context, at *location, seg *kalam.Segment, o Object) (err error) {
 	f := &parquetFile{path: seg.Path, file: o}
 	if seg.Sums.Known() {
 		return f.checkSums(ctx, seg)
 	}
-	s, err := openSidecar(ctx, at, seg)
+	s, err := openKeyIndex(ctx, at, seg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	f.sums, f.sumBlock = s.sums, int64(s.sumBlock)
+	f.sums = s.Checksums()
 	if err := f.open(seg); err != nil {
 		return err
 	}
@@ -187,15 +188,15 @@ func checkContent(ctx context.Context, at *location, seg *kalam.Segment, o Objec
 // on, and compares their checksum, and the footer, with the record of seg.
 func (f *parquetFile) checkSums(ctx context.Context, seg *kalam.Segment) error {
 	if f.file.Size() != seg.Bytes {
-		return corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
+		return integrity.Corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
 	}
-	sums, err := sumFile(ctx, sectionOf(f.file), f.file.Size())
+	sums, err := integrity.SumBlocks(ctx, integrity.ReaderOf(f.file), f.file.Size())
 	if err != nil {
 		return err
 	}
-	f.sums, f.sumBlock = encodeSums(sums), sumBlockSize
-	if sum := checksum(f.sums); seg.Sums.Known() && sum != seg.Sums.File {
-		return corrupt(f.path, "it has the checksum %08x instead of %08x", sum, seg.Sums.File)
+	f.sums = sums
+	if sum := f.sums.Sum(); seg.Sums.Known() && sum != seg.Sums.File {
+		return integrity.Corrupt(f.path, "it has the checksum %08x instead of %08x", sum, seg.Sums.File)
 	}
 	return f.open(seg)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
@@ -346,7 +347,7 @@ func (c *crowd) step(t *testing.T, r *rand.Rand, user kalam.UserID) error {
 	case 1:
 		return scrub(ctx, c.lake, &seg)
 	case 2:
-		return c.lake.EachKey(ctx, &seg, func(lake.KeyRow) error { return nil })
+		return c.lake.EachKey(ctx, &seg, func(keyindex.Entry) error { return nil })
 	case 3:
 		f, err := c.lake.LocalPath(ctx, &seg)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
@@ -59,7 +60,7 @@ func TestCrashInACommit(t *testing.T) {
 		point, _, _ := strings.Cut(s, " ")
 		points = append(points, point)
 	}
-	want := []string{"verified", "sidecar", "synced", "synced", "published", "published", "settled", "committed"}
+	want := []string{"verified", "written", "synced", "synced", "published", "published", "settled", "committed"}
 	if !slices.Equal(points, want) {
 		t.Errorf("steps %v, want %v", points, want)
 	}
@@ -120,7 +121,7 @@ func TestCrashInAManifest(t *testing.T) {
 	}
 }
 
-// TestCrashInARebuild restarts from every step of replacing a sidecar.
+// TestCrashInARebuild restarts from every step of replacing a key index file.
 func TestCrashInARebuild(t *testing.T) {
 	rows := noteRows(500, 0)
 	var seg kalam.Segment
@@ -194,7 +195,7 @@ func TestReadsFail(t *testing.T) {
 			}}, lake.Options{}, nowOf(b))
 			for what, call := range map[string]func() error{
 				"Find":     func() error { _, err := l.Find(ctx, &seg, [][]byte{noteKey(7)}); return err },
-				"EachKey":  func() error { return l.EachKey(ctx, &seg, func(lake.KeyRow) error { return nil }) },
+				"EachKey":  func() error { return l.EachKey(ctx, &seg, func(keyindex.Entry) error { return nil }) },
 				"ReadRows": func() error { _, err := l.ReadRows(ctx, notes(), &seg, []int64{7}); return err },
 				"Verify":   func() error { return l.Verify(ctx, &seg) },
 				"Scrub":    func() error { return scrub(ctx, l, &seg) },

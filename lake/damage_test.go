@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
@@ -24,7 +25,7 @@ const flips = 60
 // reading is everything that a lake says about a segment.
 type reading struct {
 	positions []int64
-	keys      []lake.KeyRow
+	keys      []keyindex.Entry
 	rows      []kalam.Row
 }
 
@@ -50,7 +51,7 @@ func readAll(t *testing.T, l *lake.Lake, table *kalam.Table, seg *kalam.Segment,
 	judge("Find", slices.Equal(positions, want.positions), err)
 	i := 0
 	same := true
-	err = l.EachKey(ctx, seg, func(k lake.KeyRow) error {
+	err = l.EachKey(ctx, seg, func(k keyindex.Entry) error {
 		same = same && i < len(want.keys) && k.Row == want.keys[i].Row && k.Seq == want.keys[i].Seq && bytes.Equal(k.Key, want.keys[i].Key)
 		i++
 		return nil
@@ -225,7 +226,7 @@ func TestSwappedSegments(t *testing.T) {
 	wantCode(t, "Find in another's keys", err, kalam.CodeCorrupt, keysOf(one))
 }
 
-// TestRebuildOfDamagedFiles has no sidecar to vouch for the file: what Rebuild
+// TestRebuildOfDamagedFiles has no key index file to vouch for the file: what Rebuild
 // accepts must be the rows as they were, as far as the file itself can tell.
 func TestRebuildOfDamagedFiles(t *testing.T) {
 	r := seeded(t)
@@ -265,7 +266,7 @@ func keysWithoutSums(t *testing.T, l *lake.Lake, s *specimen) []byte {
 	return keysBytes(collect(t, l, &s.seg))
 }
 
-func keysBytes(keys []lake.KeyRow) []byte {
+func keysBytes(keys []keyindex.Entry) []byte {
 	var b []byte
 	for _, k := range keys {
 		b = fmt.Appendf(b, "%x %d %d\n", k.Key, k.Row, k.Seq)
@@ -314,8 +315,8 @@ func versionOf(content []byte) int64 {
 	return head.Version
 }
 
-// FuzzSidecar gives any bytes as the sidecar of a segment.
-func FuzzSidecar(f *testing.F) {
+// FuzzKeyIndexFile gives any bytes as the key index file of a segment.
+func FuzzKeyIndexFile(f *testing.F) {
 	b := newBed(f, lake.Options{})
 	rows := keyRows("a", "b", "c", strings.Repeat("d", 5000), "e")
 	seg := write(f, b.lake, keyed(), "alice", rows, laketest.ParquetOptions{})
@@ -333,13 +334,13 @@ func FuzzSidecar(f *testing.F) {
 				t.Errorf("Find gives row %d of %d", row, seg.Rows)
 			}
 		}
-		if err := l.EachKey(t.Context(), &seg, func(lake.KeyRow) error { return nil }); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
+		if err := l.EachKey(t.Context(), &seg, func(keyindex.Entry) error { return nil }); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("EachKey = %v", err)
 		}
 	})
 }
 
-// FuzzParquet gives any bytes as the Parquet file of a segment without sidecar.
+// FuzzParquet gives any bytes as the Parquet file of a segment without key index file.
 func FuzzParquet(f *testing.F) {
 	b := newBed(f, lake.Options{})
 	rows := noteRows(5, 0)
@@ -393,13 +394,13 @@ func TestLocalPathOfDamagedFiles(t *testing.T) {
 	wantCode(t, "LocalPath in a storage registered anew", local(later), kalam.CodeCorrupt, seg.Path)
 	remove(t, b.file(keysOf(seg)))
 	bare := newLake(t, b.store, lake.Options{}, nowOf(b))
-	wantCode(t, "LocalPath without sidecar", local(bare), kalam.CodeCorrupt, seg.Path)
+	wantCode(t, "LocalPath without key index file", local(bare), kalam.CodeCorrupt, seg.Path)
 	overwrite(t, b.file(seg.Path), whole)
 	if err := local(bare); err != nil {
-		t.Errorf("LocalPath of the whole file without sidecar = %v", err)
+		t.Errorf("LocalPath of the whole file without key index file = %v", err)
 	}
 	seg.Sums = kalam.SegmentSums{} // As an early version recorded it: nothing vouches for the file.
-	if err := local(newLake(t, b.store, lake.Options{}, nowOf(b))); !errors.Is(err, lake.ErrNoSidecar) {
-		t.Errorf("LocalPath without sidecar and sums = %v, want ErrNoSidecar", err)
+	if err := local(newLake(t, b.store, lake.Options{}, nowOf(b))); !errors.Is(err, lake.ErrNoKeyIndex) {
+		t.Errorf("LocalPath without key index file and sums = %v, want ErrNoKeyIndex", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/integrity"
 )
 
 // MetaDefinition is the key of the key-value metadata with the definition of the
@@ -88,7 +89,7 @@ func encodeDefinition(t *kalam.Table) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode the definition of table %s: %w", t.ID, err)
 	}
-	return fmt.Sprintf("%d %08x %s", definitionFormat, checksum(body), body), nil
+	return fmt.Sprintf("%d %08x %s", definitionFormat, integrity.Checksum(body), body), nil
 }
 
 // tableOfColumn returns a table of nothing but a column.
@@ -123,23 +124,23 @@ func decodeDefinition(text string) (*kalam.Table, error) {
 	sum, body, ok := strings.Cut(rest, " ")
 	format, err := strconv.Atoi(head)
 	if err != nil || !ok || format < 1 {
-		return nil, corrupt(MetaDefinition, "it does not begin as a definition")
+		return nil, integrity.Corrupt(MetaDefinition, "it does not begin as a definition")
 	}
 	if format > definitionFormat {
 		return nil, kalam.Errorf(kalam.CodeUnsupported,
 			"%s has format %d, written by a newer kalam; this program reads up to format %d",
 			MetaDefinition, format, definitionFormat)
 	}
-	if want := fmt.Sprintf("%08x", checksum([]byte(body))); sum != want {
-		return nil, corrupt(MetaDefinition, "its checksum does not match")
+	if want := fmt.Sprintf("%08x", integrity.Checksum([]byte(body))); sum != want {
+		return nil, integrity.Corrupt(MetaDefinition, "its checksum does not match")
 	}
 	var d definitionFile
 	if err := json.Unmarshal([]byte(body), &d); err != nil {
-		return nil, corrupt(MetaDefinition, "%w", err)
+		return nil, integrity.Corrupt(MetaDefinition, "%w", err)
 	}
 	t, err := d.table()
 	if err != nil {
-		return nil, corrupt(MetaDefinition, "%w", err)
+		return nil, integrity.Corrupt(MetaDefinition, "%w", err)
 	}
 	return t, nil
 }

@@ -6,11 +6,12 @@ import (
 	"path"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // RemoveFolder deletes what lies directly in the folder of a scope and is not
-// kept: segments, sidecars, temporary files and manifest.json, but nothing of
+// kept: segments, key index files, temporary files and manifest.json, but nothing of
 // another name and nothing in folders below. It is the last step of dropping a
 // table, after its segments were removed one by one. A table created again under
 // the old name has the same folder: a segment that says that it belongs to
@@ -78,7 +79,7 @@ func belongsToOther(ctx context.Context, at *location, p string, n kalam.TableNu
 	if !isLeftover(err) {
 		return true
 	}
-	have, err = tableOfSidecar(ctx, at, layout.KeyIndexPath(p))
+	have, err = tableOfKeyIndex(ctx, at, layout.KeyIndexPath(p))
 	if err == nil {
 		return have != n
 	}
@@ -105,15 +106,14 @@ func tableOfParquet(ctx context.Context, at *location, p string) (_ kalam.TableN
 	return kalam.TableNumber(n), err
 }
 
-func tableOfSidecar(ctx context.Context, at *location, p string) (_ kalam.TableNumber, err error) {
+func tableOfKeyIndex(ctx context.Context, at *location, p string) (_ kalam.TableNumber, err error) {
 	object, err := at.Storage.Open(ctx, p)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	s := &sidecar{path: p, file: object}
-	err = s.loadTrailer()
-	return s.table, err
+	head, err := keyindex.ReadHead(p, object)
+	return head.Table, err
 }
 
 // PrepareTable makes the folder of a SHARED table in its storage, before the

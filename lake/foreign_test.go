@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
@@ -128,13 +129,13 @@ var readings = map[string]func(ctx context.Context, w *twins, l *lake.Lake, mean
 		at, err := l.Locate(ctx, &w.own, w.keys)
 		right := len(at) == len(w.rows)
 		for i := range at {
-			right = right && at[i] == lake.Position{Row: int64(i), Seq: w.rows[i].Seq}
+			right = right && at[i] == keyindex.Position{Row: int64(i), Seq: w.rows[i].Seq}
 		}
 		return right, err
 	},
 	"EachKey": func(ctx context.Context, w *twins, l *lake.Lake, meanwhile func()) (bool, error) {
 		n, right := 0, true
-		err := l.EachKey(ctx, &w.own, func(k lake.KeyRow) error {
+		err := l.EachKey(ctx, &w.own, func(k keyindex.Entry) error {
 			if n == len(w.rows)/2 {
 				meanwhile()
 			}
@@ -196,7 +197,7 @@ func TestForeignFiles(t *testing.T) {
 						w.checkForeign(t, how, parts, fmt.Sprintf("%s %s, early %t", parts, how, early))
 					}
 				}
-				w.checkWithoutSidecar(t, early)
+				w.checkWithoutKeyIndex(t, early)
 			}
 		})
 	}
@@ -235,11 +236,11 @@ func (w *twins) checkForeign(t *testing.T, how, parts, what string) {
 	}
 }
 
-// checkWithoutSidecar takes the sidecar away and puts the twin's Parquet file in
+// checkWithoutKeyIndex takes the key index file away and puts the twin's Parquet file in
 // place: nothing vouches for it, and Rebuild does not make keys for it.
-func (w *twins) checkWithoutSidecar(t *testing.T, early bool) {
+func (w *twins) checkWithoutKeyIndex(t *testing.T, early bool) {
 	t.Helper()
-	what := fmt.Sprintf("no sidecar, early %t", early)
+	what := fmt.Sprintf("no key index file, early %t", early)
 	remove(t, w.file(keysOf(w.own)))
 	replace(t, replacements["written over"], w.file(w.own.Path), read(t, w.file(w.foreign.Path)))
 	l := newLake(t, w.store, lake.Options{}, nowOf(w.bed))

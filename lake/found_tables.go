@@ -10,6 +10,8 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -132,10 +134,10 @@ func (g *grouping) scope(t *FoundTable, p layout.Place) *FoundScope {
 	return g.scopes[sc]
 }
 
-// tableOfDamaged returns the table of a file that does not tell: by its sidecar, or by
+// tableOfDamaged returns the table of a file that does not tell: by its key index file, or by
 // its folder.
 func (l *Lake) tableOfDamaged(ctx context.Context, s *Survey, f *FoundSegment, g *grouping) *FoundTable {
-	if n, err := tableOfSidecar(ctx, s.at, layout.KeyIndexPath(f.Segment.Path)); err == nil && g.byNumber[n] != nil {
+	if n, err := tableOfKeyIndex(ctx, s.at, layout.KeyIndexPath(f.Segment.Path)); err == nil && g.byNumber[n] != nil {
 		if g.byNumber[n].Newest().ID == f.Place.Table {
 			return g.byNumber[n]
 		}
@@ -181,7 +183,7 @@ func newFoundTable(n kalam.TableNumber, files []*FoundSegment) *FoundTable {
 			return a.ID == b.ID &&
 				a.Name == b.Name
 		}) {
-			f.Damage = corrupt(f.Segment.Path, "it has other columns than the other files of version %d of table %s",
+			f.Damage = integrity.Corrupt(f.Segment.Path, "it has other columns than the other files of version %d of table %s",
 				version.SchemaVersion, version.ID)
 		}
 	}
@@ -262,7 +264,7 @@ const (
 )
 
 // inferKey finds the columns of the primary key as those whose values make the keys in
-// the sidecars: nil when there is none, or no sidecar can be read.
+// the key index files: nil when there is none, or no key index file can be read.
 func (l *Lake) inferKey(ctx context.Context, t *FoundTable) ([]kalam.ColumnID, error) {
 	newest := t.Newest()
 	var candidates [][]int
@@ -307,7 +309,7 @@ func (l *Lake) inferKey(ctx context.Context, t *FoundTable) ([]kalam.ColumnID, e
 func (l *Lake) sampleKeys(ctx context.Context, t *kalam.Table, f *FoundSegment) (keys [][]byte,
 	rows [][]kalam.Value, err error) {
 	var at []int64
-	err = l.EachKey(ctx, &f.Segment, func(k KeyRow) error {
+	err = l.EachKey(ctx, &f.Segment, func(k keyindex.Entry) error {
 		if len(keys) < keySampleRows {
 			keys, at = append(keys, bytes.Clone(k.Key)), append(at, int64(k.Row))
 		}

@@ -42,7 +42,7 @@ type bed struct {
 }
 
 // watched is a storage that tells of the steps of a commit that are not its own: verified
-// (the Parquet file was checked), sidecar (the key index file is written, unsynced), and
+// (the Parquet file was checked), written (the key index file is written, unsynced), and
 // committed.
 type watched struct {
 	*file.Storage
@@ -57,7 +57,7 @@ func (w watched) Create(ctx context.Context, p string) (lake.Draft, error) {
 }
 
 func (w watched) Commit(ctx context.Context, drafts ...lake.Draft) error {
-	w.step("sidecar")
+	w.step("written")
 	err := w.Storage.Commit(ctx, drafts...)
 	if err == nil {
 		w.step("committed")
@@ -140,7 +140,7 @@ func wantFiles(t testing.TB, got []string, want ...string) {
 	}
 }
 
-// keysOf returns the path of the sidecar of a segment.
+// keysOf returns the path of the key index file of a segment.
 func keysOf(seg kalam.Segment) string { return strings.TrimSuffix(seg.Path, ".parquet") + ".keys" }
 
 // write makes a segment of user's rows.

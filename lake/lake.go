@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -41,7 +42,7 @@ type Options struct {
 	Now func() time.Time // nil means time.Now.
 
 	// OpenFiles bounds the files kept open between reads, separately for
-	// sidecars and for Parquet files; CacheBytes bounds the memory of their
+	// key index files and for Parquet files; CacheBytes bounds the memory of their
 	// indexes and footers likewise. 0 means 256 files and 64 MiB.
 	OpenFiles  int
 	CacheBytes int64
@@ -65,9 +66,9 @@ type Lake struct {
 
 	compressor *zstd.Encoder // Of WriteRows.
 
-	sidecars *handleCache[*sidecar]
-	parquets *handleCache[*parquetFile]
-	groups   *groupCache
+	keyIndexes *handleCache[*keyindex.File]
+	parquets   *handleCache[*parquetFile]
+	groups     *groupCache
 
 	registering sync.Mutex // serialises changes of locations
 	locations   atomic.Pointer[map[kalam.StorageID]*location]
@@ -109,10 +110,10 @@ func New(o Options, locations ...Location) (*Lake, error) {
 	}
 	l := &Lake{
 		now: o.Now, shards: shards,
-		sidecars: newHandleCache[*sidecar](o.OpenFiles, o.CacheBytes),
-		parquets: newHandleCache[*parquetFile](o.OpenFiles, o.CacheBytes),
-		groups:   newGroupCache(o.RowCacheBytes),
-		pending:  make(map[objectKey]struct{}),
+		keyIndexes: newHandleCache[*keyindex.File](o.OpenFiles, o.CacheBytes),
+		parquets:   newHandleCache[*parquetFile](o.OpenFiles, o.CacheBytes),
+		groups:     newGroupCache(o.RowCacheBytes),
+		pending:    make(map[objectKey]struct{}),
 	}
 	if l.compressor, err = newCompressor(); err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
@@ -138,7 +139,7 @@ func New(o Options, locations ...Location) (*Lake, error) {
 // Close closes the files that were kept open. Reads that still run finish; no
 // other method may be called afterwards. The storages stay open.
 func (l *Lake) Close() error {
-	return errors.Join(l.sidecars.close(), l.parquets.close(), l.groups.handles.close())
+	return errors.Join(l.keyIndexes.close(), l.parquets.close(), l.groups.handles.close())
 }
 
 // Register adds a storage, or replaces the one of its id: later segments follow
@@ -177,7 +178,7 @@ func (l *Lake) forgetStorage(id kalam.StorageID) {
 			l.checked.Remove(k)
 		}
 	}
-	_ = errors.Join(l.sidecars.dropAll(own), l.parquets.dropAll(own), l.groups.handles.dropAll(own))
+	_ = errors.Join(l.keyIndexes.dropAll(own), l.parquets.dropAll(own), l.groups.handles.dropAll(own))
 }
 
 // Storages returns the ids of the registered storages in order.
@@ -261,7 +262,7 @@ func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
 // forget drops what is cached of a segment.
 func (l *Lake) forget(storage kalam.StorageID, p string) {
 	l.checked.Remove(objectKey{storage, p})
-	l.sidecars.drop(objectKey{storage, layout.KeyIndexPath(p)})
+	l.keyIndexes.drop(objectKey{storage, layout.KeyIndexPath(p)})
 	l.parquets.drop(objectKey{storage, p})
 	l.groups.forget(storage, p)
 }
@@ -280,9 +281,4 @@ func missingIsCorrupt(p string, err error) error {
 		return kalam.Wrap(kalam.CodeCorrupt, err, "%s is missing", p)
 	}
 	return err
-}
-
-// corrupt returns the error of a damaged file.
-func corrupt(p, format string, args ...any) error {
-	return kalam.Wrap(kalam.CodeCorrupt, fmt.Errorf(format, args...), "%s is damaged", p)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 )
 
 // column is what a foreign writer made of a column.
@@ -174,7 +175,7 @@ func TestForeignLayouts(t *testing.T) {
 				t.Fatal(err)
 			}
 			writeForeign(t, p.LocalTemp(), c.have)
-			keys := []lake.KeyRow{{Key: noteKey(0), Row: 0, Seq: firstSeq}, {Key: noteKey(1), Row: 1, Seq: firstSeq + 1}}
+			keys := []keyindex.Entry{{Key: noteKey(0), Row: 0, Seq: firstSeq}, {Key: noteKey(1), Row: 1, Seq: firstSeq + 1}}
 			meta := lake.SegmentMeta{MinSeq: firstSeq, MaxSeq: firstSeq + 1, Rows: 2, Tombstones: 1}
 			seg, err := p.Commit(t.Context(), keys, meta)
 			var got []kalam.Row
@@ -234,7 +235,7 @@ func TestFileWithoutSystemColumns(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Commit(t.Context(), []lake.KeyRow{{Key: noteKey(1), Seq: firstSeq}}, lake.SegmentMeta{MinSeq: firstSeq, MaxSeq: firstSeq, Rows: 1})
+	_, err = p.Commit(t.Context(), []keyindex.Entry{{Key: noteKey(1), Seq: firstSeq}}, lake.SegmentMeta{MinSeq: firstSeq, MaxSeq: firstSeq, Rows: 1})
 	wantCode(t, "Commit", err, kalam.CodeCorrupt, kalam.ColumnSeq)
 	wantFiles(t, b.files(t))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -176,7 +177,7 @@ func readObject(ctx context.Context, s Storage, p string) (_ []byte, err error) 
 	if o.Size() > maxManifestBytes {
 		return nil, nil
 	}
-	return io.ReadAll(sectionOf(o))
+	return io.ReadAll(integrity.ReaderOf(o))
 }
 
 func millis(t time.Time) int64 {

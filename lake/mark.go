@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -40,7 +41,7 @@ type markFile struct {
 
 func (f *markFile) sum() string {
 	text := fmt.Sprintf("%d %s %s %d", f.Format, f.LakeID, f.CreatedAt.Format(time.RFC3339Nano), f.Generation)
-	return fmt.Sprintf("%08x", checksum([]byte(text)))
+	return fmt.Sprintf("%08x", integrity.Checksum([]byte(text)))
 }
 
 // ReadMark returns the mark of a storage; found is false when it has none. A mark
@@ -55,9 +56,9 @@ func ReadMark(ctx context.Context, s Storage) (m Mark, found bool, err error) {
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
 	if o.Size() > maxMarkBytes {
-		return m, true, corrupt(layout.MarkPath, "it is %d bytes long", o.Size())
+		return m, true, integrity.Corrupt(layout.MarkPath, "it is %d bytes long", o.Size())
 	}
-	raw, err := io.ReadAll(sectionOf(o))
+	raw, err := io.ReadAll(integrity.ReaderOf(o))
 	if err != nil {
 		return m, true, err
 	}
@@ -70,7 +71,7 @@ func decodeMark(raw []byte) (Mark, error) {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil {
-		return Mark{}, corrupt(layout.MarkPath, "it is not JSON: %w", err)
+		return Mark{}, integrity.Corrupt(layout.MarkPath, "it is not JSON: %w", err)
 	}
 	if head.Format > MarkFormat {
 		return Mark{}, kalam.Errorf(kalam.CodeUnsupported,
@@ -81,10 +82,10 @@ func decodeMark(raw []byte) (Mark, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return Mark{}, corrupt(layout.MarkPath, "%w", err)
+		return Mark{}, integrity.Corrupt(layout.MarkPath, "%w", err)
 	}
 	if f.Format < 1 || f.LakeID == "" || f.Checksum != f.sum() {
-		return Mark{}, corrupt(layout.MarkPath, "its checksum does not match")
+		return Mark{}, integrity.Corrupt(layout.MarkPath, "its checksum does not match")
 	}
 	return Mark{LakeID: f.LakeID, CreatedAt: f.CreatedAt, Generation: f.Generation}, nil
 }
@@ -184,9 +185,9 @@ func readNamed(ctx context.Context, s Storage, p string) (_ *namedSegments, err 
 	}
 	defer func() { err = errors.Join(err, o.Close()) }()
 	if o.Size() > maxManifestBytes {
-		return nil, corrupt(p, "it is %d bytes long", o.Size())
+		return nil, integrity.Corrupt(p, "it is %d bytes long", o.Size())
 	}
-	raw, err := io.ReadAll(sectionOf(o))
+	raw, err := io.ReadAll(integrity.ReaderOf(o))
 	if err != nil {
 		return nil, err
 	}
@@ -196,10 +197,10 @@ func readNamed(ctx context.Context, s Storage, p string) (_ *namedSegments, err 
 		} `json:"segments"`
 	}
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, corrupt(p, "%w", err)
+		return nil, integrity.Corrupt(p, "%w", err)
 	}
 	if f.Segments == nil {
-		return nil, corrupt(p, "it has no list of segments")
+		return nil, integrity.Corrupt(p, "it has no list of segments")
 	}
 	named := &namedSegments{inside: map[string]bool{}}
 	for _, seg := range *f.Segments {
@@ -209,7 +210,7 @@ func readNamed(ctx context.Context, s Storage, p string) (_ *namedSegments, err 
 		}
 		at := path.Join(path.Dir(p), seg.Path)
 		if seg.Path == "" || layout.CheckPath(at) != nil {
-			return nil, corrupt(p, "it names the segment %q", seg.Path)
+			return nil, integrity.Corrupt(p, "it names the segment %q", seg.Path)
 		}
 		named.inside[at] = true
 	}

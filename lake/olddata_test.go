@@ -87,6 +87,6 @@ func TestFilesOfVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(read(t, b.file(keysOf(seg))), want) {
-		t.Error("the sidecar is not written as version 1 did")
+		t.Error("the key index file is not written as version 1 did")
 	}
 }

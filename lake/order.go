@@ -6,13 +6,15 @@ import (
 	"os"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/keyindex"
 )
 
 // CheckOrder compares the _seq of every row of the written file with keys, which
 // Commit will take: each key must lie in its row. A compaction calls it before
 // Commit, because the rows were arranged by a query over several files, and a row
 // in another place than its key says would be read, and deleted, as another one.
-func (p *Pending) CheckOrder(ctx context.Context, keys []KeyRow) error {
+func (p *Pending) CheckOrder(ctx context.Context, keys []keyindex.Entry) error {
 	want := make([]kalam.Seq, len(keys))
 	for i := range keys {
 		if int(keys[i].Row) >= len(keys) {
@@ -34,7 +36,7 @@ func (p *Pending) CheckOrder(ctx context.Context, keys []KeyRow) error {
 		return err
 	}
 	if f.rows() != int64(len(keys)) {
-		return corrupt(f.path, "it has %d rows instead of %d", f.rows(), len(keys))
+		return integrity.Corrupt(f.path, "it has %d rows instead of %d", f.rows(), len(keys))
 	}
 	all, err := f.planFor(p.table)
 	if err != nil {
@@ -66,15 +68,15 @@ func (f *parquetFile) compareSeqs(plan *columnPlan, group int, want []kalam.Seq)
 	}
 	reader, err := f.newReader(s)
 	if err != nil {
-		return corrupt(f.path, "%w", err)
+		return integrity.Corrupt(f.path, "%w", err)
 	}
 	cells, err := f.wholeColumn(reader.RowGroup(group), &plan.seq, rows, true)
 	if err != nil {
-		return corrupt(f.path, "_seq of row group %d: %w", group, err)
+		return integrity.Corrupt(f.path, "_seq of row group %d: %w", group, err)
 	}
 	for i := range cells {
 		if cells[i].IsNull() || kalam.Seq(cells[i].Int()) != want[i] {
-			return corrupt(f.path, "row %d has the _seq %s instead of %d",
+			return integrity.Corrupt(f.path, "row %d has the _seq %s instead of %d",
 				f.rowStart[group]+int64(i), seqText(cells[i]), want[i])
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -47,7 +48,7 @@ type OrphanList struct {
 }
 
 // Orphans lists the files of a storage that crashes and failures left behind:
-// drafts, and segments and sidecars whose segment no manifest names, neither one
+// drafts, and segments and key index files whose segment no manifest names, neither one
 // of record nor a manifest.json of any storage. Files that this Lake is writing
 // at the moment are not among them. A segment that was committed but not yet
 // adopted by the manifest of record is: callers remove only orphans of some age
@@ -171,7 +172,7 @@ func checkNamed(ctx context.Context, s Storage, named *namedSegments) error {
 		if ok, err := exists(ctx, s, p); err != nil {
 			return err
 		} else if !ok {
-			return corrupt(layout.ManifestName, "it names %s, which is missing", p)
+			return integrity.Corrupt(layout.ManifestName, "it names %s, which is missing", p)
 		}
 	}
 	return nil

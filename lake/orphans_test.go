@@ -211,7 +211,7 @@ func TestRemoveFolderSparesTheSuccessor(t *testing.T) {
 	known := write(t, b.lake, next, "alice", rows, laketest.ParquetOptions{})
 	committed := write(t, b.lake, next, "alice", rows, laketest.ParquetOptions{}) // not adopted yet, so that keep does not know it
 	lone := write(t, b.lake, next, "alice", rows, laketest.ParquetOptions{})
-	remove(t, b.file(lone.Path)) // only its sidecar is left to tell
+	remove(t, b.file(lone.Path)) // only its key index file is left to tell
 	pending, err := b.lake.NewSegment(ctx, next, "alice", rows[2].Seq)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/metadata"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 )
 
 // Keys of the key-value metadata of a segment's Parquet file.
@@ -71,14 +72,13 @@ const (
 type parquetFile struct {
 	storage kalam.StorageID
 	path    string
-	file    Object
+	file    integrity.File
 	meta    *metadata.FileMetaData
 	// rowStart holds the first row of each row group, and one more: all rows.
 	rowStart      []int64
 	schemaVersion int
 	footerSum     uint32
-	sums          []byte // of the sidecar; nil where the file is read unchecked
-	sumBlock      int64
+	sums          integrity.Blocks // those of the key index file; none where the file is read unchecked
 
 	plan atomic.Pointer[columnPlan] // of the table version last asked for
 	// swollen marks the row groups that take too much memory decoded.
@@ -91,7 +91,7 @@ func (f *parquetFile) Close() error { return f.file.Close() }
 func (f *parquetFile) rows() int64 { return f.rowStart[len(f.rowStart)-1] }
 
 // parquet returns the open Parquet file of seg, with the checksums of its
-// sidecar. Without a sidecar nothing is read: bytes that nobody vouches for are
+// key index file. Without a key index file nothing is read: bytes that nobody vouches for are
 // for Rebuild, which checks what it can.
 func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parquetFile], error) {
 	at, err := l.location(seg.Storage)
@@ -99,21 +99,21 @@ func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parque
 		return nil, err
 	}
 	return l.parquets.acquire(ctx, objectKey{at.ID, seg.Path}, func() (*parquetFile, int64, error) {
-		side, err := l.sidecar(ctx, seg)
+		side, err := l.keyIndex(ctx, seg)
 		if err != nil {
 			return nil, 0, err
 		}
-		sums, sumBlock := side.value.sums, int64(side.value.sumBlock)
-		l.sidecars.release(side)
+		sums := side.value.Checksums()
+		l.keyIndexes.release(side)
 		object, err := at.Storage.Open(ctx, seg.Path)
 		if err != nil {
 			return nil, 0, missingIsCorrupt(seg.Path, err)
 		}
-		f := &parquetFile{storage: at.ID, path: seg.Path, file: object, sums: sums, sumBlock: sumBlock}
+		f := &parquetFile{storage: at.ID, path: seg.Path, file: object, sums: sums}
 		if err := f.open(seg); err != nil {
 			return nil, 0, errors.Join(err, object.Close())
 		}
-		return f, footerFactor*int64(f.meta.Size()) + int64(len(sums)), nil
+		return f, footerFactor*int64(f.meta.Size()) + int64(len(sums.Sums)), nil
 	})
 }
 
@@ -129,17 +129,17 @@ func (f *parquetFile) open(seg *kalam.Segment) error {
 // openAny is open of a file that may be another's.
 func (f *parquetFile) openAny(seg *kalam.Segment) error {
 	if f.file.Size() != seg.Bytes {
-		return corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
+		return integrity.Corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
 	}
 	if err := f.readFooter(); err != nil {
 		return err
 	}
 	if seg.Sums.Known() && f.footerSum != seg.Sums.Footer {
-		return corrupt(f.path, "its footer is another's, or wrong: it has the checksum %08x instead of %08x",
+		return integrity.Corrupt(f.path, "its footer is another's, or wrong: it has the checksum %08x instead of %08x",
 			f.footerSum, seg.Sums.Footer)
 	}
 	if f.rows() != seg.Rows {
-		return corrupt(f.path, "it has %d rows instead of %d", f.rows(), seg.Rows)
+		return integrity.Corrupt(f.path, "it has %d rows instead of %d", f.rows(), seg.Rows)
 	}
 	f.schemaVersion = seg.SchemaVersion
 	if v, err := f.number(MetaSchemaVersion); err != nil {
@@ -165,11 +165,11 @@ func (f *parquetFile) checkOwner(seg *kalam.Segment) error {
 		case err != nil:
 			return err
 		case n != 0 && n != m.want:
-			return corrupt(f.path, "it belongs to another segment: its %s is %d instead of %d", m.what, n, m.want)
+			return integrity.Corrupt(f.path, "it belongs to another segment: its %s is %d instead of %d", m.what, n, m.want)
 		}
 	}
 	if user := f.meta.KeyValueMetadata().FindValue(MetaUser); user != nil && *user != string(seg.User) {
-		return corrupt(f.path, "it belongs to another user")
+		return integrity.Corrupt(f.path, "it belongs to another user")
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (f *parquetFile) number(key string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(*v, 10, 63)
 	if err != nil {
-		return 0, corrupt(f.path, "%s is %q", key, *v)
+		return 0, integrity.Corrupt(f.path, "%s is %q", key, *v)
 	}
 	return n, nil
 }
@@ -193,7 +193,7 @@ func (f *parquetFile) readFooter() (err error) {
 	defer recoverDamage(f.path, &err)
 	size := f.file.Size()
 	if size < 12 {
-		return corrupt(f.path, "it is only %d bytes long", size)
+		return integrity.Corrupt(f.path, "it is only %d bytes long", size)
 	}
 	tail := make([]byte, 8)
 	if err := f.readAt(tail, size-8); err != nil {
@@ -201,7 +201,7 @@ func (f *parquetFile) readFooter() (err error) {
 	}
 	length := int64(binary.LittleEndian.Uint32(tail))
 	if string(tail[4:]) != parquetMagic || length > size-12 || length > maxFooter {
-		return corrupt(f.path, "it does not end as a Parquet file")
+		return integrity.Corrupt(f.path, "it does not end as a Parquet file")
 	}
 	footer := make([]byte, length)
 	if err := f.readAt(footer, size-8-length); err != nil {
@@ -209,9 +209,9 @@ func (f *parquetFile) readFooter() (err error) {
 	}
 	f.meta, err = metadata.NewFileMetaData(footer, nil)
 	if err != nil {
-		return corrupt(f.path, "its footer: %w", err)
+		return integrity.Corrupt(f.path, "its footer: %w", err)
 	}
-	f.footerSum = checksum(append(footer, tail...))
+	f.footerSum = integrity.Checksum(append(footer, tail...))
 	f.meta.SetSourceFileSize(size)
 	f.meta.WriterVersion() // computed on first use; afterwards only read
 	return f.checkFooter(size - 8 - length)
@@ -223,16 +223,16 @@ func (f *parquetFile) checkFooter(end int64) error {
 	total := int64(0)
 	for i, group := range f.meta.RowGroups {
 		if group.NumRows < 0 || len(group.Columns) != f.meta.NumColumns() {
-			return corrupt(f.path, "row group %d is malformed", i)
+			return integrity.Corrupt(f.path, "row group %d is malformed", i)
 		}
 		for c, column := range group.Columns {
 			m := column.MetaData
 			if m == nil {
-				return corrupt(f.path, "row group %d has no column %d", i, c)
+				return integrity.Corrupt(f.path, "row group %d has no column %d", i, c)
 			}
 			start, length := columnSpan(m)
 			if start < 4 || length < 0 || length > end || start > end-length || m.NumValues != group.NumRows {
-				return corrupt(f.path, "column %d of row group %d is malformed", c, i)
+				return integrity.Corrupt(f.path, "column %d of row group %d is malformed", c, i)
 			}
 		}
 		total += group.NumRows
@@ -240,7 +240,7 @@ func (f *parquetFile) checkFooter(end int64) error {
 	}
 	f.swollen = make([]atomic.Bool, len(f.meta.RowGroups))
 	if total != f.meta.NumRows {
-		return corrupt(f.path, "its row groups have %d rows instead of %d", total, f.meta.NumRows)
+		return integrity.Corrupt(f.path, "its row groups have %d rows instead of %d", total, f.meta.NumRows)
 	}
 	return nil
 }
@@ -266,11 +266,10 @@ func columnSpan(m chunkMeta) (start, length int64) {
 // readAt fills b from offset off and verifies every checksum block it touches;
 // anything less is damage.
 func (f *parquetFile) readAt(b []byte, off int64) error {
-	if f.sums == nil {
+	if !f.sums.Known() {
 		return f.readRaw(b, off)
 	}
-	start := off / f.sumBlock * f.sumBlock
-	end := min((off+int64(len(b))+f.sumBlock-1)/f.sumBlock*f.sumBlock, f.file.Size())
+	start, end := f.sums.Around(off, off+int64(len(b)), f.file.Size())
 	whole := b
 	if start != off || end != off+int64(len(b)) {
 		whole = make([]byte, end-start)
@@ -278,7 +277,7 @@ func (f *parquetFile) readAt(b []byte, off int64) error {
 	if err := f.readRaw(whole, start); err != nil {
 		return err
 	}
-	if err := f.verify(whole, start); err != nil {
+	if err := f.sums.Check(f.path, whole, start); err != nil {
 		return err
 	}
 	if start != off || end != off+int64(len(b)) {
@@ -288,27 +287,7 @@ func (f *parquetFile) readAt(b []byte, off int64) error {
 }
 
 func (f *parquetFile) readRaw(b []byte, off int64) error {
-	if n, err := f.file.ReadAt(b, off); n < len(b) {
-		if err == nil || errors.Is(err, io.EOF) {
-			return corrupt(f.path, "it ends early")
-		}
-		return err
-	}
-	return nil
-}
-
-// verify checks the blocks of b, which begins at the block boundary off and
-// ends at one or at the end of the file.
-func (f *parquetFile) verify(b []byte, off int64) error {
-	for len(b) > 0 {
-		n := min(f.sumBlock, int64(len(b)))
-		i := off / f.sumBlock * 4
-		if i+4 > int64(len(f.sums)) || checksum(b[:n]) != binary.LittleEndian.Uint32(f.sums[i:]) {
-			return corrupt(f.path, "wrong checksum at offset %d", off)
-		}
-		b, off = b[n:], off+n
-	}
-	return nil
+	return integrity.ReadFull(f.file, f.path, b, off)
 }
 
 // groupOf returns the row group of a row that exists.
@@ -317,10 +296,10 @@ func (f *parquetFile) groupOf(row int64) int {
 }
 
 // recoverDamage turns a panic of the Parquet decoder into CodeCorrupt. Bytes
-// that passed their checksum do not make it panic; a file without sidecar may.
+// that passed their checksum do not make it panic; a file without key index file may.
 func recoverDamage(p string, err *error) {
 	if r := recover(); r != nil {
-		*err = corrupt(p, "the decoder stopped: %v", r)
+		*err = integrity.Corrupt(p, "the decoder stopped: %v", r)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/integrity"
 )
 
 // columnPlan says where the columns of one version of a table lie in a file.
@@ -69,7 +70,7 @@ func (f *parquetFile) plannedColumn(at int, t kalam.DataType) (plannedColumn, er
 	}
 	cell, err := newCellReader(f.meta.Schema.Column(at), t)
 	if err != nil {
-		return plannedColumn{}, corrupt(f.path, "%w", err)
+		return plannedColumn{}, integrity.Corrupt(f.path, "%w", err)
 	}
 	return plannedColumn{index: at, cell: cell}, nil
 }
@@ -77,7 +78,7 @@ func (f *parquetFile) plannedColumn(at int, t kalam.DataType) (plannedColumn, er
 func (f *parquetFile) systemColumn(name string, k kalam.Kind) (plannedColumn, error) {
 	at := findColumn(f.meta.Schema, name, -1)
 	if at < 0 {
-		return plannedColumn{}, corrupt(f.path, "it has no column %s", name)
+		return plannedColumn{}, integrity.Corrupt(f.path, "it has no column %s", name)
 	}
 	return f.plannedColumn(at, kalam.TypeOf(k))
 }
@@ -101,8 +102,8 @@ func findColumn(s *schema.Schema, name string, id int32) int {
 // ReadRows returns the rows of seg at the given positions, in that order, with
 // their values as t has its columns: a column that the file is too old for has
 // its literal default or NULL. Positions may repeat. Only the row groups that
-// hold them are read. A damaged file gives CodeCorrupt, one without sidecar also
-// ErrNoSidecar, one with a newer schema than t CodeUnsupported; all name the file.
+// hold them are read. A damaged file gives CodeCorrupt, one without key index file also
+// ErrNoKeyIndex, one with a newer schema than t CodeUnsupported; all name the file.
 func (l *Lake) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) ([]kalam.Row, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -225,7 +226,7 @@ func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64,
 	}
 	reader, err := f.newReader(s)
 	if err != nil {
-		return nil, corrupt(f.path, "%w", err)
+		return nil, integrity.Corrupt(f.path, "%w", err)
 	}
 	width := len(plan.columns) + 2
 	cells = make([]kalam.Value, len(rows)*width)
@@ -243,7 +244,7 @@ func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64,
 			return nil, err
 		}
 		if err != nil {
-			return nil, corrupt(f.path, "column %s of row group %d: %w", f.meta.Schema.Column(c.index).Name(), group, err)
+			return nil, integrity.Corrupt(f.path, "column %s of row group %d: %w", f.meta.Schema.Column(c.index).Name(), group, err)
 		}
 	}
 	return cells, f.checkSystemCells(cells, width, group)
@@ -252,7 +253,7 @@ func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64,
 func (f *parquetFile) checkSystemCells(cells []kalam.Value, width, group int) error {
 	for at := 0; at < len(cells); at += width {
 		if cells[at+width-2].IsNull() || cells[at+width-1].IsNull() {
-			return corrupt(f.path, "row group %d has a row without %s or %s", group, kalam.ColumnSeq, kalam.ColumnDeleted)
+			return integrity.Corrupt(f.path, "row group %d has a row without %s or %s", group, kalam.ColumnSeq, kalam.ColumnDeleted)
 		}
 	}
 	return nil
@@ -285,9 +286,8 @@ func (f *parquetFile) readSpan(plan *columnPlan, group int, buf *[]byte) (*span,
 		}
 		end = max(end, from+length)
 	}
-	if f.sums != nil { // whole checksum blocks are read, so that none is read twice
-		start = start / f.sumBlock * f.sumBlock
-		end = min((end+f.sumBlock-1)/f.sumBlock*f.sumBlock, f.file.Size())
+	if f.sums.Known() { // whole blocks are read, so that none is read twice
+		start, end = f.sums.Around(start, end, f.file.Size())
 	}
 	*buf = slices.Grow((*buf)[:0], int(end-start))[:end-start]
 	if err := f.readAt(*buf, start); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
@@ -33,9 +34,9 @@ func writeRows(t testing.TB, b *bed, table *kalam.Table, user kalam.UserID, rows
 	if err != nil {
 		t.Fatal(err)
 	}
-	var keys []lake.KeyRow
+	var keys []keyindex.Entry
 	for i, k := range encodedKeys(t, table, rows) {
-		keys = append(keys, lake.KeyRow{Key: k, Row: uint32(i), Seq: rows[i].Seq})
+		keys = append(keys, keyindex.Entry{Key: k, Row: uint32(i), Seq: rows[i].Seq})
 	}
 	seg, err := p.Commit(t.Context(), keys, meta)
 	if err != nil {

@@ -13,25 +13,27 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
 // Pending is a segment that is being written. It belongs to one goroutine.
 type Pending struct {
-	lake    *Lake
-	at      *location
-	table   *kalam.Table
-	user    kalam.UserID // "" for a SHARED table.
-	path    string
-	created time.Time
-	maxSeq  kalam.Seq
-	parquet Draft
-	sidecar Draft          // nil until Prepare
-	keys    *KeyStream     // nil unless asked for
-	content []byte         // Of the Parquet file, until Prepare, when WriteRows wrote it.
-	written int64          // Its rows.
-	segment *kalam.Segment // nil until Prepare
-	closed  bool
+	lake     *Lake
+	at       *location
+	table    *kalam.Table
+	user     kalam.UserID // "" for a SHARED table.
+	path     string
+	created  time.Time
+	maxSeq   kalam.Seq
+	parquet  Draft
+	keyIndex Draft            // nil until Prepare
+	keys     *keyindex.Stream // nil unless asked for
+	content  []byte           // Of the Parquet file, until Prepare, when WriteRows wrote it.
+	written  int64            // Its rows.
+	segment  *kalam.Segment   // nil until Prepare
+	closed   bool
 }
 
 // A segment with at most SmallRows rows, whose values take at most about SmallBytes,
@@ -144,8 +146,8 @@ func (p *Pending) Metadata(minSeq kalam.Seq) map[string]string {
 
 // Keys returns what the caller may add the keys of all rows to, in the order of
 // the rows, before Commit, which then has less to do. minSeq is the lowest seq.
-func (p *Pending) Keys(minSeq kalam.Seq) *KeyStream {
-	p.keys = &KeyStream{blocks: newKeyBlocks(minSeq), minSeq: minSeq, maxSeq: p.maxSeq}
+func (p *Pending) Keys(minSeq kalam.Seq) *keyindex.Stream {
+	p.keys = keyindex.NewStream(minSeq, p.maxSeq)
 	return p.keys
 }
 
@@ -156,8 +158,8 @@ func (p *Pending) Abort() error {
 	}
 	p.close()
 	err := p.parquet.Abort()
-	if p.sidecar != nil {
-		err = errors.Join(err, p.sidecar.Abort())
+	if p.keyIndex != nil {
+		err = errors.Join(err, p.keyIndex.Abort())
 	}
 	return err
 }
@@ -197,7 +199,7 @@ func (p *Pending) WriteRows(minSeq kalam.Seq, rows iter.Seq2[kalam.Row, error]) 
 }
 
 // Commit is Prepare and CommitSegments of one segment.
-func (p *Pending) Commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
+func (p *Pending) Commit(ctx context.Context, keys []keyindex.Entry, m SegmentMeta) (kalam.Segment, error) {
 	if err := p.Prepare(ctx, keys, m); err != nil {
 		return kalam.Segment{}, err
 	}
@@ -208,10 +210,10 @@ func (p *Pending) Commit(ctx context.Context, keys []KeyRow, m SegmentMeta) (kal
 	return segments[0], nil
 }
 
-// Prepare checks the written file and writes its sidecar from keys. keys holds one
+// Prepare checks the written file and writes its key index file from keys. keys holds one
 // entry for every row, in any order; Prepare reorders it. Of a key that is there
-// twice the sidecar names the newest version. On an error both files are removed.
-func (p *Pending) Prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) error {
+// twice the key index file names the newest version. On an error both files are removed.
+func (p *Pending) Prepare(ctx context.Context, keys []keyindex.Entry, m SegmentMeta) error {
 	if p.closed || p.segment != nil {
 		return fmt.Errorf("commit segment %s: it is closed", p.path)
 	}
@@ -226,7 +228,7 @@ func (p *Pending) Prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) err
 }
 
 // CommitSegments makes prepared segments durable under their names, each after its
-// sidecar; those of one storage share its syncs. The segments it returns belong to
+// key index file; those of one storage share its syncs. The segments it returns belong to
 // nothing yet: the manifest of record adopts them, or they are orphans. On an error
 // the files of all are removed.
 func (l *Lake) CommitSegments(ctx context.Context, pendings ...*Pending) ([]kalam.Segment, error) {
@@ -240,7 +242,7 @@ func (l *Lake) CommitSegments(ctx context.Context, pendings ...*Pending) ([]kala
 		if drafts[p.at] == nil {
 			places = append(places, p.at)
 		}
-		drafts[p.at] = append(drafts[p.at], p.sidecar, p.parquet)
+		drafts[p.at] = append(drafts[p.at], p.keyIndex, p.parquet)
 		segments[i] = *p.segment
 	}
 	for n, at := range places {
@@ -267,7 +269,7 @@ func abortAll(pendings []*Pending) (err error) {
 	return err
 }
 
-func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (kalam.Segment, error) {
+func (p *Pending) prepare(ctx context.Context, keys []keyindex.Entry, m SegmentMeta) (kalam.Segment, error) {
 	seg := kalam.Segment{
 		Storage: p.at.ID, Path: p.path, MinSeq: m.MinSeq, MaxSeq: m.MaxSeq, Rows: m.Rows, Tombstones: m.Tombstones,
 		SchemaVersion: p.table.SchemaVersion, Table: p.table.Number, CreatedAt: p.created, User: p.user,
@@ -276,24 +278,26 @@ func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (ka
 		m.MaxSeq > p.maxSeq || int64(len(keys)) != m.Rows {
 		return seg, fmt.Errorf("commit segment %s: %d keys, %+v", p.path, len(keys), m)
 	}
-	spec := sidecarSpec{table: seg.Table, blocks: p.keys.encoded(m)}
+	spec := keyindex.Contents{Table: seg.Table}
 	var err error
-	if spec.blocks != nil {
-		seg.MinKey, seg.MaxKey = bytes.Clone(p.keys.first), bytes.Clone(spec.blocks.prev)
+	if p.keys.Complete(m.Rows, m.MinSeq, m.MaxSeq) {
+		spec.Stream = p.keys
+		low, high := p.keys.Range()
+		seg.MinKey, seg.MaxKey = bytes.Clone(low), bytes.Clone(high)
 	} else {
-		if spec.keys, err = prepareKeys(keys, m.Rows, m.MinSeq, m.MaxSeq); err != nil {
+		if spec.Keys, err = keyindex.Prepare(keys, m.Rows, m.MinSeq, m.MaxSeq); err != nil {
 			return seg, fmt.Errorf("commit segment %s: %w", p.path, err)
 		}
-		seg.MinKey, seg.MaxKey = bytes.Clone(spec.keys[0].Key), bytes.Clone(spec.keys[len(spec.keys)-1].Key)
+		seg.MinKey, seg.MaxKey = bytes.Clone(spec.Keys[0].Key), bytes.Clone(spec.Keys[len(spec.Keys)-1].Key)
 	}
-	if spec.sums, err = p.examine(ctx, &seg); err != nil {
+	if spec.Parquet, err = p.examine(ctx, &seg); err != nil {
 		return seg, err
 	}
-	spec.parquetBytes, spec.parquetRows = seg.Bytes, seg.Rows
-	if p.sidecar, err = p.at.Storage.Create(ctx, layout.KeyIndexPath(p.path)); err != nil {
+	spec.ParquetBytes, spec.ParquetRows = seg.Bytes, seg.Rows
+	if p.keyIndex, err = p.at.Storage.Create(ctx, layout.KeyIndexPath(p.path)); err != nil {
 		return seg, err
 	}
-	if seg.Sums.Keys, seg.Sums.KeysBytes, err = writeLocal(p.sidecar.LocalPath(), &spec); err != nil {
+	if seg.Sums.Keys, seg.Sums.KeysBytes, err = writeLocal(p.keyIndex.LocalPath(), &spec); err != nil {
 		return seg, localError("write "+layout.KeyIndexPath(p.path), err)
 	}
 	return seg, nil
@@ -301,41 +305,38 @@ func (p *Pending) prepare(ctx context.Context, keys []KeyRow, m SegmentMeta) (ka
 
 // examine checks that the written file is what seg says, sets its size and sums and
 // returns the checksums of its blocks.
-func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) ([]byte, error) {
+func (p *Pending) examine(ctx context.Context, seg *kalam.Segment) (sums integrity.Blocks, err error) {
 	if p.content != nil { // WriteRows wrote it for this table and segment.
 		if p.written != seg.Rows {
-			return nil, fmt.Errorf("commit segment %s: it has %d rows instead of %d", p.path, p.written, seg.Rows)
+			return sums, fmt.Errorf("commit segment %s: it has %d rows instead of %d", p.path, p.written, seg.Rows)
 		}
 		seg.Bytes = int64(len(p.content))
 		footer := int(binary.LittleEndian.Uint32(p.content[len(p.content)-8:])) + 8
-		seg.Sums.Footer = checksum(p.content[len(p.content)-footer:])
+		seg.Sums.Footer = integrity.Checksum(p.content[len(p.content)-footer:])
 		return p.sumOf(ctx, seg, bytes.NewReader(p.content))
 	}
 	local, err := os.Open(p.parquet.LocalPath())
 	if err != nil {
-		return nil, localError("open "+p.path, err)
+		return sums, localError("open "+p.path, err)
 	}
 	defer local.Close() //nolint:errcheck // It was only read.
 	info, err := local.Stat()
 	if err != nil {
-		return nil, localError("open "+p.path, err)
+		return sums, localError("open "+p.path, err)
 	}
-	if err := p.check(seg, &localObject{local, info.Size()}); err != nil {
-		return nil, err
+	o := &localObject{local, info.Size()}
+	if err := p.check(seg, o); err != nil {
+		return sums, err
 	}
-	return p.sumOf(ctx, seg, local)
+	return p.sumOf(ctx, seg, integrity.ReaderOf(o))
 }
 
 // sumOf returns the checksums of the blocks of the Parquet file, and sets that of
 // the whole.
-func (p *Pending) sumOf(ctx context.Context, seg *kalam.Segment, content io.Reader) ([]byte, error) {
-	sums, err := sumFile(ctx, content, seg.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	encoded := encodeSums(sums)
-	seg.Sums.File = checksum(encoded)
-	return encoded, nil
+func (p *Pending) sumOf(ctx context.Context, seg *kalam.Segment, content io.Reader) (integrity.Blocks, error) {
+	sums, err := integrity.SumBlocks(ctx, content, seg.Bytes)
+	seg.Sums.File = sums.Sum()
+	return sums, err
 }
 
 // check compares the footer of the Parquet file o with seg, whose size it sets, and
@@ -381,8 +382,17 @@ func (f *parquetFile) checkTable(t *kalam.Table) error {
 
 // localObject is a local file as an Object.
 type localObject struct {
-	io.ReaderAt
+	file *os.File
 	size int64
+}
+
+// ReadAt implements Object.
+func (o *localObject) ReadAt(b []byte, off int64) (int, error) {
+	n, err := o.file.ReadAt(b, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = localError("read", err)
+	}
+	return n, err
 }
 
 // Size implements Object.
@@ -391,47 +401,13 @@ func (o *localObject) Size() int64 { return o.size }
 // Close implements Object; the file belongs to the caller.
 func (o *localObject) Close() error { return nil }
 
-// sumFile returns the checksum of each block of r, which has size bytes.
-func sumFile(ctx context.Context, r io.Reader, size int64) ([]uint32, error) {
-	blocks := min((size+sumBlockSize-1)/sumBlockSize, 64)
-	buf := make([]byte, max(blocks, 1)*sumBlockSize)
-	var sums []uint32
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n, err := io.ReadFull(r, buf)
-		for b := buf[:n]; len(b) > 0; {
-			k := min(sumBlockSize, len(b))
-			sums = append(sums, checksum(b[:k]))
-			b = b[k:]
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return sums, nil
-		}
-		if err != nil {
-			return nil, localError("read", err)
-		}
-	}
-}
-
-// encodeSums returns the checksums of the blocks of a file as the sidecar has them. The
-// checksum of that is the checksum of the file.
-func encodeSums(sums []uint32) []byte {
-	b := make([]byte, 0, 4*len(sums))
-	for _, sum := range sums {
-		b = binary.LittleEndian.AppendUint32(b, sum)
-	}
-	return b
-}
-
-// writeLocal writes a sidecar to the local file name and returns its checksum and
+// writeLocal writes a key index file to the local file name and returns its checksum and
 // size.
-func writeLocal(name string, s *sidecarSpec) (sum uint32, size int64, err error) {
+func writeLocal(name string, s *keyindex.Contents) (sum uint32, size int64, err error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, 0, err
 	}
-	sum, size, err = writeSidecar(f, s)
+	sum, size, err = keyindex.Write(f, s)
 	return sum, size, errors.Join(err, f.Close())
 }

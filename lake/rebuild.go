@@ -10,11 +10,13 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
-// Rebuild writes the sidecar of seg anew from its Parquet file, for one that is
-// missing or damaged. The new sidecar vouches for the bytes as they are now, so they
+// Rebuild writes the key index file of seg anew from its Parquet file, for one that is
+// missing or damaged. The new key index file vouches for the bytes as they are now, so they
 // are compared with the checksum of the record before. Every column of t is decoded,
 // and rows, seqs, tombstones and the range of the keys are compared, too: of a segment
 // of an early version, whose record has no checksum, damage that none of this shows,
@@ -39,23 +41,23 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 		return err
 	}
 	if tombstones != seg.Tombstones {
-		return corrupt(seg.Path, "it has %d tombstones instead of %d", tombstones, seg.Tombstones)
+		return integrity.Corrupt(seg.Path, "it has %d tombstones instead of %d", tombstones, seg.Tombstones)
 	}
 	if low, high := seqRange(keys); low != seg.MinSeq || high != seg.MaxSeq {
-		return corrupt(seg.Path, "its seqs are %d to %d instead of %d to %d", low, high, seg.MinSeq, seg.MaxSeq)
+		return integrity.Corrupt(seg.Path, "its seqs are %d to %d instead of %d to %d", low, high, seg.MinSeq, seg.MaxSeq)
 	}
-	if keys, err = prepareKeys(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
-		return corrupt(seg.Path, "%w", err)
+	if keys, err = keyindex.Prepare(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
+		return integrity.Corrupt(seg.Path, "%w", err)
 	}
 	if len(keys) == 0 || !bytes.Equal(keys[0].Key, seg.MinKey) || !bytes.Equal(keys[len(keys)-1].Key, seg.MaxKey) {
-		return corrupt(seg.Path, "its keys are not those of the manifest")
+		return integrity.Corrupt(seg.Path, "its keys are not those of the manifest")
 	}
-	content, sums, err := encodeSidecar(seg, keys, f.sums)
+	content, sums, err := encodeKeyIndex(seg, keys, f.sums)
 	if err != nil {
 		return err
 	}
 	if seg.Sums.Known() && (sums.Keys != seg.Sums.Keys || sums.KeysBytes != seg.Sums.KeysBytes) {
-		return corrupt(seg.Path, "its keys are not those of the record")
+		return integrity.Corrupt(seg.Path, "its keys are not those of the record")
 	}
 	if err := at.Storage.Replace(ctx, layout.KeyIndexPath(seg.Path), content); err != nil {
 		return err
@@ -64,19 +66,19 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	return nil
 }
 
-// encodeSidecar returns the content of the sidecar of seg, and its sums; sums are the
-// checksums of the Parquet file's pieces.
-func encodeSidecar(seg *kalam.Segment, keys []KeyRow, sums []byte) (content []byte, made kalam.SegmentSums, err error) {
+// encodeKeyIndex returns the content of the key index file of seg, and its sums; sums are those
+// of the Parquet file.
+func encodeKeyIndex(seg *kalam.Segment, keys []keyindex.Entry, sums integrity.Blocks) (content []byte, made kalam.SegmentSums, err error) {
 	var b bytes.Buffer
-	made.File = checksum(sums)
-	made.Keys, made.KeysBytes, err = writeSidecar(&b, &sidecarSpec{
-		table: seg.Table, keys: keys, parquetBytes: seg.Bytes, parquetRows: seg.Rows, sums: sums,
+	made.File = sums.Sum()
+	made.Keys, made.KeysBytes, err = keyindex.Write(&b, &keyindex.Contents{
+		Table: seg.Table, Keys: keys, ParquetBytes: seg.Bytes, ParquetRows: seg.Rows, Parquet: sums,
 	})
 	return b.Bytes(), made, err
 }
 
 // seqRange returns the lowest and the highest seq of keys.
-func seqRange(keys []KeyRow) (low, high kalam.Seq) {
+func seqRange(keys []keyindex.Entry) (low, high kalam.Seq) {
 	for i := range keys {
 		if i == 0 || keys[i].Seq < low {
 			low = keys[i].Seq
@@ -88,12 +90,12 @@ func seqRange(keys []KeyRow) (low, high kalam.Seq) {
 
 // extractKeys decodes the whole file and returns the key of each row and how
 // many are tombstones.
-func (f *parquetFile) extractKeys(ctx context.Context, t *kalam.Table) (keys []KeyRow, tombstones int64, err error) {
+func (f *parquetFile) extractKeys(ctx context.Context, t *kalam.Table) (keys []keyindex.Entry, tombstones int64, err error) {
 	plan, err := f.planFor(t)
 	if err != nil {
 		return nil, 0, err
 	}
-	keys = make([]KeyRow, 0, f.rows())
+	keys = make([]keyindex.Entry, 0, f.rows())
 	for group := range len(f.rowStart) - 1 {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
@@ -109,7 +111,7 @@ func (f *parquetFile) extractKeys(ctx context.Context, t *kalam.Table) (keys []K
 
 // groupKeys appends the keys of one row group, decoding column by column, and
 // counts its tombstones.
-func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ []KeyRow, tombstones int64, err error) {
+func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []keyindex.Entry) (_ []keyindex.Entry, tombstones int64, err error) {
 	defer recoverDamage(f.path, &err)
 	n := int(f.rowStart[group+1] - f.rowStart[group])
 	rows := make([]int64, n)
@@ -123,7 +125,7 @@ func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ [
 	}
 	reader, err := f.newReader(s)
 	if err != nil {
-		return nil, 0, corrupt(f.path, "%w", err)
+		return nil, 0, integrity.Corrupt(f.path, "%w", err)
 	}
 	g := reader.RowGroup(group)
 	kept := make(map[int][]kalam.Value) // key columns, _seq and _deleted
@@ -131,11 +133,11 @@ func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ [
 		keep := i >= len(plan.columns) || plan.table.IsKey(i)
 		cells, err := f.wholeColumn(g, plan.at(i), rows, keep)
 		if err != nil {
-			return nil, 0, corrupt(f.path, "column %d of row group %d: %w", i, group, err)
+			return nil, 0, integrity.Corrupt(f.path, "column %d of row group %d: %w", i, group, err)
 		}
 		if keep {
 			if slices.ContainsFunc(cells, kalam.Value.IsNull) {
-				return nil, 0, corrupt(f.path, "column %d of row group %d has a NULL", i, group)
+				return nil, 0, integrity.Corrupt(f.path, "column %d of row group %d has a NULL", i, group)
 			}
 			kept[i] = cells
 		}
@@ -145,7 +147,7 @@ func (f *parquetFile) groupKeys(plan *columnPlan, group int, keys []KeyRow) (_ [
 		for _, k := range plan.table.PrimaryKey {
 			values[k] = kept[k][r]
 		}
-		keys = append(keys, KeyRow{
+		keys = append(keys, keyindex.Entry{
 			Key: datatype.EncodeKey(nil, plan.table, values),
 			Row: uint32(f.rowStart[group] + int64(r)),
 			Seq: kalam.Seq(kept[len(plan.columns)][r].Int()),

@@ -12,8 +12,8 @@ import (
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
-// TestRebuildWritesTheSameSidecar loses and damages sidecars of every layout.
-func TestRebuildWritesTheSameSidecar(t *testing.T) {
+// TestRebuildWritesTheSameKeyIndexFile loses and damages key index files of every layout.
+func TestRebuildWritesTheSameKeyIndexFile(t *testing.T) {
 	table := everyType()
 	for name, o := range layouts {
 		t.Run(name, func(t *testing.T) {
@@ -31,13 +31,13 @@ func TestRebuildWritesTheSameSidecar(t *testing.T) {
 			} {
 				damage()
 				if err := b.lake.Verify(t.Context(), &seg); kalam.CodeOf(err) != kalam.CodeCorrupt {
-					t.Errorf("Verify of a lost sidecar = %v", err)
+					t.Errorf("Verify of a lost key index file = %v", err)
 				}
 				if err := b.lake.Rebuild(t.Context(), table, &seg); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(read(t, keys), want) {
-					t.Error("the sidecar is not what it was")
+					t.Error("the key index file is not what it was")
 				}
 				wantSegment(t, b.lake, table, seg, rows)
 			}
@@ -57,12 +57,12 @@ func TestRebuildKeepsTheNewestVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(read(t, b.file(keysOf(seg))), want) {
-		t.Error("the sidecar is not what it was")
+		t.Error("the key index file is not what it was")
 	}
 }
 
 // TestRebuildRefuses has files that are not what the manifest of record says:
-// the new sidecar would vouch for them.
+// the new key index file would vouch for them.
 func TestRebuildRefuses(t *testing.T) {
 	rows := noteRows(100, 0)
 	rows[3].Deleted = true

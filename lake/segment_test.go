@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
@@ -29,7 +30,7 @@ func TestCommitMakesASegment(t *testing.T) {
 		SchemaVersion: 1, Table: 7, CreatedAt: noon, User: "alice", Sums: seg.Sums,
 	}
 	if keys := int64(len(read(t, b.file(keysOf(seg))))); seg.Sums.KeysBytes != keys || !seg.Sums.Known() {
-		t.Errorf("sums %+v of a sidecar of %d bytes", seg.Sums, keys)
+		t.Errorf("sums %+v of a key index file of %d bytes", seg.Sums, keys)
 	}
 	if diff := cmp.Diff(want, seg); diff != "" {
 		t.Errorf("segment (-want +got):\n%s", diff)
@@ -85,7 +86,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 
 // call is what a caller gives to Commit.
 type call struct {
-	keys []lake.KeyRow
+	keys []keyindex.Entry
 	meta lake.SegmentMeta
 	name string // of the written file
 }
@@ -116,7 +117,7 @@ func mistakes() []mistake {
 		{name: "huge key", spoil: func(c *call) { c.keys[3].Key = make([]byte, 33<<20) }, want: "bytes long"},
 		{name: "more rows than the file", spoil: func(c *call) {
 			c.meta.Rows++
-			c.keys = append(c.keys, lake.KeyRow{Key: noteKey(1000), Row: 100, Seq: firstSeq + 50})
+			c.keys = append(c.keys, keyindex.Entry{Key: noteKey(1000), Row: 100, Seq: firstSeq + 50})
 		}, want: "100 rows instead of 101"},
 		{name: "fewer rows than the file", spoil: func(c *call) { c.meta.Rows--; c.keys = c.keys[:99] }, want: "100 rows instead of 99"},
 		{name: "no rows", spoil: func(c *call) { c.meta.Rows = 0 }, want: "Rows:0"},
@@ -170,9 +171,9 @@ func TestCommitRefuses(t *testing.T) {
 	}
 }
 
-// TestSidecarNamesTheNewestVersion commits a segment with several versions of
+// TestKeyIndexFileNamesTheNewestVersion commits a segment with several versions of
 // keys, as a compaction that keeps history would.
-func TestSidecarNamesTheNewestVersion(t *testing.T) {
+func TestKeyIndexFileNamesTheNewestVersion(t *testing.T) {
 	b := newBed(t, lake.Options{})
 	rows := keyRows("b", "a", "b", "c", "a", "b")
 	seg := write(t, b.lake, keyed(), "alice", rows, laketest.ParquetOptions{})
@@ -180,7 +181,7 @@ func TestSidecarNamesTheNewestVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []lake.Position{{Row: 3, Seq: firstSeq + 3}, {Row: 4, Seq: firstSeq + 4}, {Row: 5, Seq: firstSeq + 5}, {Row: -1}}
+	want := []keyindex.Position{{Row: 3, Seq: firstSeq + 3}, {Row: 4, Seq: firstSeq + 4}, {Row: 5, Seq: firstSeq + 5}, {Row: -1}}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("positions (-want +got):\n%s", diff)
 	}
@@ -221,9 +222,9 @@ func TestNamesAreNotTaken(t *testing.T) {
 	}
 }
 
-// TestNameOfAnOrphanedSidecar has the sidecar of a commit that crashed before
+// TestNameOfAnOrphanedKeyIndexFile has the key index file of a commit that crashed before
 // its Parquet file appeared; a retry within the second must not trip over it.
-func TestNameOfAnOrphanedSidecar(t *testing.T) {
+func TestNameOfAnOrphanedKeyIndexFile(t *testing.T) {
 	b := newBed(t, lake.Options{})
 	rows := noteRows(3, 0)
 	seg := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{})
@@ -293,7 +294,7 @@ func TestNewSegmentRefuses(t *testing.T) {
 }
 
 func TestCancelledCommitLeavesNothing(t *testing.T) {
-	for _, at := range []string{"verified", "sidecar"} {
+	for _, at := range []string{"verified", "written"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		b := newBed(t, lake.Options{})
@@ -394,15 +395,15 @@ func TestMissingFiles(t *testing.T) {
 	remove(t, b.file(keysOf(seg)))
 	for what, call := range map[string]func() error{
 		"Find":     func() error { _, err := b.lake.Find(ctx, &seg, [][]byte{noteKey(1)}); return err },
-		"EachKey":  func() error { return b.lake.EachKey(ctx, &seg, func(lake.KeyRow) error { return nil }) },
+		"EachKey":  func() error { return b.lake.EachKey(ctx, &seg, func(keyindex.Entry) error { return nil }) },
 		"ReadRows": func() error { _, err := b.lake.ReadRows(ctx, notes(), &seg, []int64{1}); return err },
 		"Verify":   func() error { return b.lake.Verify(ctx, &seg) },
 		"Scrub":    func() error { return scrub(ctx, b.lake, &seg) },
 	} {
 		err := call()
-		wantCode(t, what+" without sidecar", err, kalam.CodeCorrupt, keysOf(seg), "missing")
-		if !errors.Is(err, lake.ErrNoSidecar) {
-			t.Errorf("%s = %v, which is not ErrNoSidecar", what, err)
+		wantCode(t, what+" without key index file", err, kalam.CodeCorrupt, keysOf(seg), "missing")
+		if !errors.Is(err, lake.ErrNoKeyIndex) {
+			t.Errorf("%s = %v, which is not ErrNoKeyIndex", what, err)
 		}
 	}
 	if err := b.lake.Rebuild(ctx, notes(), &seg); err != nil {
@@ -422,8 +423,8 @@ func TestMissingFiles(t *testing.T) {
 	}
 }
 
-// TestKeysOutOfRangeNeedNoSidecar is what makes an INSERT of a rising key cheap.
-func TestKeysOutOfRangeNeedNoSidecar(t *testing.T) {
+// TestKeysOutOfRangeNeedNoKeyIndexFile is what makes an INSERT of a rising key cheap.
+func TestKeysOutOfRangeNeedNoKeyIndexFile(t *testing.T) {
 	b := newBed(t, lake.Options{})
 	seg := write(t, b.lake, notes(), "alice", noteRows(100, 0), laketest.ParquetOptions{})
 	remove(t, b.file(keysOf(seg)))

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -19,7 +20,7 @@ type Survey struct {
 	Segments  []*FoundSegment  // By path.
 	Manifests []*FoundManifest // Likewise.
 	// Loose are files of ours in folders that the templates give to no table, and
-	// sidecars whose Parquet file a crash kept from getting its name.
+	// key index files whose Parquet file a crash kept from getting its name.
 	Loose []string
 
 	at *location
@@ -37,7 +38,7 @@ type FoundSegment struct {
 	// are in the file, the rest of Table is not known.
 	Derived bool
 	Damage  error // Why the file cannot be used.
-	// Missing says that only the sidecar is there: the file was lost, or it was being
+	// Missing says that only the key index file is there: the file was lost, or it was being
 	// removed when the server ended.
 	Missing bool
 
@@ -59,7 +60,7 @@ func (l *Lake) Survey(ctx context.Context, storage kalam.StorageID) (*Survey, er
 		return nil, err
 	}
 	s := &Survey{at: at}
-	var sidecars []string // Whose segments were not met yet.
+	var keyIndexes []string // Whose segments were not met yet.
 	present := map[string]bool{}
 	err = at.Storage.List(ctx, "", func(e Entry) error {
 		kind, owner := layout.Classify(e.Path)
@@ -74,7 +75,7 @@ func (l *Lake) Survey(ctx context.Context, storage kalam.StorageID) (*Survey, er
 			present[owner] = true
 			s.Segments = append(s.Segments, newFoundSegment(at, place, e))
 		case kind == layout.KeyIndexFile:
-			sidecars = append(sidecars, owner)
+			keyIndexes = append(keyIndexes, owner)
 		case kind == layout.ManifestFile:
 			s.Manifests = append(s.Manifests, &FoundManifest{Place: place, Path: e.Path, Bytes: e.Bytes})
 		}
@@ -83,21 +84,21 @@ func (l *Lake) Survey(ctx context.Context, storage kalam.StorageID) (*Survey, er
 	if err != nil {
 		return nil, err
 	}
-	s.addMissing(sidecars, present)
+	s.addMissing(keyIndexes, present)
 	slices.Sort(s.Loose)
 	slices.SortFunc(s.Segments, func(a, b *FoundSegment) int { return cmp.Compare(a.Segment.Path, b.Segment.Path) })
 	slices.SortFunc(s.Manifests, func(a, b *FoundManifest) int { return cmp.Compare(a.Path, b.Path) })
 	return s, s.readFooters(ctx)
 }
 
-// addMissing adds the segments of which only the sidecar is there. A file gets its name
-// after its sidecar: what is still a draft was never part of the lake.
-func (s *Survey) addMissing(sidecars []string, present map[string]bool) {
+// addMissing adds the segments of which only the key index file is there. A file gets its name
+// after its key index file: what is still a draft was never part of the lake.
+func (s *Survey) addMissing(keyIndexes []string, present map[string]bool) {
 	segments := make(map[string]bool, len(s.Segments))
 	for _, f := range s.Segments {
 		segments[f.Segment.Path] = true
 	}
-	for _, p := range sidecars {
+	for _, p := range keyIndexes {
 		place, ok := s.at.templates.PlaceOf(path.Dir(p))
 		switch {
 		case segments[p] || !ok:
@@ -105,7 +106,7 @@ func (s *Survey) addMissing(sidecars []string, present map[string]bool) {
 			s.Loose = append(s.Loose, layout.KeyIndexPath(p))
 		default:
 			f := newFoundSegment(s.at, place, Entry{Path: p})
-			f.Missing, f.Damage = true, corrupt(p, "only its sidecar is there")
+			f.Missing, f.Damage = true, integrity.Corrupt(p, "only its key index file is there")
 			s.Segments = append(s.Segments, f)
 		}
 	}
@@ -167,7 +168,7 @@ func (f *FoundSegment) read(ctx context.Context, at *location, tables map[string
 			return err
 		}
 		if v == 0 {
-			return corrupt(p.path, "it does not say its %s", n.key)
+			return integrity.Corrupt(p.path, "it does not say its %s", n.key)
 		}
 		n.set(v)
 	}
@@ -193,16 +194,16 @@ func (f *FoundSegment) checkPlace(p *parquetFile, seg *kalam.Segment) error {
 	meta := p.meta.KeyValueMetadata()
 	switch name := meta.FindValue(MetaTable); {
 	case name == nil || *name != f.Place.Table.String():
-		return corrupt(p.path, "it is not of table %s, whose folder it is in", f.Place.Table)
+		return integrity.Corrupt(p.path, "it is not of table %s, whose folder it is in", f.Place.Table)
 	case seg.MaxSeq != layout.SeqOfName(p.path):
-		return corrupt(p.path, "its highest _seq is %d, which is not that of its name: it belongs to another segment",
+		return integrity.Corrupt(p.path, "its highest _seq is %d, which is not that of its name: it belongs to another segment",
 			seg.MaxSeq)
 	case seg.MinSeq > seg.MaxSeq || seg.Rows < 1 || seg.Rows > 1<<32 || seg.SchemaVersion > maxSchemaVersion:
-		return corrupt(p.path, "it says that it has %d rows with the seqs %d to %d of schema version %d",
+		return integrity.Corrupt(p.path, "it says that it has %d rows with the seqs %d to %d of schema version %d",
 			seg.Rows, seg.MinSeq, seg.MaxSeq, seg.SchemaVersion)
 	}
 	if user := meta.FindValue(MetaUser); user != nil && *user != string(f.Place.User) {
-		return corrupt(p.path, "it belongs to another user than that of its folder")
+		return integrity.Corrupt(p.path, "it belongs to another user than that of its folder")
 	}
 	return nil
 }
@@ -223,7 +224,7 @@ func (f *parquetFile) tableIn(place layout.Place, seg *kalam.Segment, tables map
 	if derived {
 		raw, err := json.Marshal(columns)
 		if err != nil {
-			return nil, true, corrupt(f.path, "its columns: %w", err)
+			return nil, true, integrity.Corrupt(f.path, "its columns: %w", err)
 		}
 		text = string(raw)
 	}
@@ -237,7 +238,7 @@ func (f *parquetFile) tableIn(place layout.Place, seg *kalam.Segment, tables map
 			return nil, false, kalam.Wrap(kalam.CodeOf(err), err, "%s does not define its table", f.path)
 		}
 		if t.Kind != place.Kind || !f.hasColumns(t) {
-			return nil, false, corrupt(f.path, "its columns are not those of its definition")
+			return nil, false, integrity.Corrupt(f.path, "its columns are not those of its definition")
 		}
 	}
 	t.ID, t.Number, t.SchemaVersion = place.Table, seg.Table, seg.SchemaVersion
@@ -279,12 +280,12 @@ func (f *parquetFile) columnsIn() (columns []kalam.Column, err error) {
 		}
 		cell, ok, err := storedAs(c, kalam.TypeOf(kalam.KindBytes))
 		if err != nil || !ok {
-			return nil, corrupt(f.path, "column %s is of no type that a table has", c.Name())
+			return nil, integrity.Corrupt(f.path, "column %s is of no type that a table has", c.Name())
 		}
 		columns = append(columns, kalam.Column{ID: kalam.ColumnID(id), Name: c.Name(), Type: cell.stored})
 	}
 	if system != 2 || f.meta.Schema.NumColumns() < 3 {
-		return nil, corrupt(f.path, "it has not the columns %s and %s", kalam.ColumnSeq, kalam.ColumnDeleted)
+		return nil, integrity.Corrupt(f.path, "it has not the columns %s and %s", kalam.ColumnSeq, kalam.ColumnDeleted)
 	}
 	return columns, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/segments"
@@ -189,7 +190,7 @@ type compaction struct {
 	run         []buffer.SegmentView
 	old         []kalam.Segment           // Of the run.
 	removed     []buffer.CompactedSegment // Likewise: the rows that are left out.
-	keys        []lake.KeyRow             // Of the new file; the lake sorts them.
+	keys        []keyindex.Entry          // Of the new file; the lake sorts them.
 	minSeq      kalam.Seq                 // Of the new file's rows.
 	maxSeq      kalam.Seq                 // Likewise.
 	tombstones  int64                     // In the new file.
@@ -289,7 +290,7 @@ func (c *compaction) forget(ctx context.Context, s buffer.SegmentView) (*roaring
 	var keys [][]byte
 	var rows []uint32
 	var seqs []kalam.Seq
-	err := c.work.segments.EachKey(ctx, s.Segment, func(k lake.KeyRow) error {
+	err := c.work.segments.EachKey(ctx, s.Segment, func(k keyindex.Entry) error {
 		if k.Seq < c.keep && living.Contains(k.Row) {
 			keys, rows, seqs = append(keys, append([]byte(nil), k.Key...)), append(rows, k.Row), append(seqs, k.Seq)
 		}
@@ -328,7 +329,7 @@ func (c *compaction) collect(ctx context.Context) error {
 		}
 		first := uint32(total)
 		total += s.Segment.Rows - int64(removed.GetCardinality())
-		err := c.work.segments.EachKey(ctx, s.Segment, func(k lake.KeyRow) error {
+		err := c.work.segments.EachKey(ctx, s.Segment, func(k keyindex.Entry) error {
 			if removed.Contains(k.Row) {
 				return nil
 			}
@@ -337,7 +338,7 @@ func (c *compaction) collect(ctx context.Context) error {
 			}
 			c.maxSeq = max(c.maxSeq, k.Seq)
 			row := first + k.Row - uint32(removed.Rank(k.Row))
-			c.keys = append(c.keys, lake.KeyRow{Key: arena.copy(k.Key), Row: row, Seq: k.Seq})
+			c.keys = append(c.keys, keyindex.Entry{Key: arena.copy(k.Key), Row: row, Seq: k.Seq})
 			return nil
 		})
 		if err != nil {

@@ -62,7 +62,7 @@ func (s *scrubs) names(ctx context.Context, seg *kalam.Segment) bool {
 // scrub, and makes a key file that is missing anew. rebuilt says that it did.
 func (s *scrubs) scrubSegment(ctx context.Context, seg *kalam.Segment) (rebuilt bool, err error) {
 	sums, err := s.lake.Scrub(ctx, seg, s.pace)
-	if errors.Is(err, lake.ErrNoSidecar) && s.damageOf(ctx, seg, err) {
+	if errors.Is(err, lake.ErrNoKeyIndex) && s.damageOf(ctx, seg, err) {
 		if err = s.segments.Rebuild(ctx, seg); err != nil {
 			return false, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/segments"
 )
@@ -42,8 +43,8 @@ type scopeFlush struct {
 	done         *flushedScope
 
 	// What follows is collected while the rows are written.
-	stream     *lake.KeyStream
-	keys       []lake.KeyRow       // The lake sorts them.
+	stream     *keyindex.Stream
+	keys       []keyindex.Entry    // The lake sorts them.
 	log        []buffer.SegmentKey // The same in the order of the log.
 	tombstones *roaring.Bitmap
 }
@@ -102,7 +103,7 @@ func hasFloats(t *kalam.Table) bool {
 func (f *scopeFlush) versions(yield func(kalam.Row, error) bool) {
 	n := f.view.BufferedRows()
 	f.tombstones = roaring.New()
-	f.keys, f.log = make([]lake.KeyRow, 0, n), make([]buffer.SegmentKey, 0, n)
+	f.keys, f.log = make([]keyindex.Entry, 0, n), make([]buffer.SegmentKey, 0, n)
 	for v, err := range f.view.Versions() {
 		if err != nil {
 			yield(kalam.Row{}, err)
@@ -112,7 +113,7 @@ func (f *scopeFlush) versions(yield func(kalam.Row, error) bool) {
 		if v.Row.Deleted {
 			f.tombstones.Add(row)
 		}
-		key := lake.KeyRow{Key: v.Key, Row: row, Seq: v.Row.Seq}
+		key := keyindex.Entry{Key: v.Key, Row: row, Seq: v.Row.Seq}
 		f.keys = append(f.keys, key)
 		f.stream.Add(key)
 		f.log = append(f.log, buffer.SegmentKey{Key: v.Key, Row: row})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 )
 
 // Key names a segment: a path means nothing without its storage.
@@ -72,14 +73,14 @@ func (r *Reader) ReadRows(
 }
 
 // EachKey calls visit for every key of the segment.
-func (r *Reader) EachKey(ctx context.Context, seg *kalam.Segment, visit func(lake.KeyRow) error) error {
+func (r *Reader) EachKey(ctx context.Context, seg *kalam.Segment, visit func(keyindex.Entry) error) error {
 	return r.withKeys(ctx, seg, func() error { return r.lake.EachKey(ctx, seg, visit) })
 }
 
 // withKeys runs read, and once more when it found that the key index file is lost.
 func (r *Reader) withKeys(ctx context.Context, seg *kalam.Segment, read func() error) error {
 	err := read()
-	if errors.Is(err, lake.ErrNoSidecar) {
+	if errors.Is(err, lake.ErrNoKeyIndex) {
 		if err = r.Rebuild(ctx, seg); err == nil {
 			err = read()
 		}

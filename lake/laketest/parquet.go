@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 )
 
 // ParquetOptions tune WriteParquet.
@@ -30,7 +31,7 @@ type ParquetOptions struct {
 // WriteParquet writes rows of t to the file name as a flush does: the columns in
 // order, then _seq and _deleted, zstd, field ids. It returns the key of every
 // row for Pending.Commit.
-func WriteParquet(name string, t *kalam.Table, rows []kalam.Row, o ParquetOptions) (_ []lake.KeyRow, err error) {
+func WriteParquet(name string, t *kalam.Table, rows []kalam.Row, o ParquetOptions) (_ []keyindex.Entry, err error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func WriteParquet(name string, t *kalam.Table, rows []kalam.Row, o ParquetOption
 	defer func() { err = errors.Join(err, f.Close()) }()
 	b := datatype.NewBatchBuilder(memory.DefaultAllocator, t)
 	defer b.Release()
-	keys := make([]lake.KeyRow, len(rows))
+	keys := make([]keyindex.Entry, len(rows))
 	var values []kalam.Value
 	for i, r := range rows {
 		if err := b.Append(r); err != nil {
@@ -47,7 +48,7 @@ func WriteParquet(name string, t *kalam.Table, rows []kalam.Row, o ParquetOption
 		if values, err = datatype.DecodeRow(t, r.Payload, values); err != nil {
 			return nil, err
 		}
-		keys[i] = lake.KeyRow{Key: datatype.EncodeKey(nil, t, values), Row: uint32(i), Seq: r.Seq}
+		keys[i] = keyindex.Entry{Key: datatype.EncodeKey(nil, t, values), Row: uint32(i), Seq: r.Seq}
 	}
 	batch := b.NewBatch()
 	defer batch.Release()

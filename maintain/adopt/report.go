@@ -24,7 +24,7 @@ type Report struct {
 	Dropped  []DroppedFiles // Of tables whose name another one has since.
 	Empty    []string       // manifest.json of tables of which nothing was flushed.
 	Stray    []string       // Files of tables none of whose files can be read.
-	Loose    []string       // Files in folders that are no table's, and sidecars of what was never finished.
+	Loose    []string       // Files in folders that are no table's, and key index files of what was never finished.
 	Notes    []string
 }
 

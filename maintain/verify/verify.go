@@ -160,7 +160,7 @@ func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if errors.Is(err, lake.ErrNoSidecar) {
+	if errors.Is(err, lake.ErrNoKeyIndex) {
 		v.problem("table %s, user '%s': %v; a server makes it anew when it needs it, if the Parquet file is whole",
 			t.ID, seg.User, err)
 	} else if err != nil {

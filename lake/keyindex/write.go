@@ -1,67 +1,69 @@
-package lake
+package keyindex
 
 import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"slices"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 )
 
-// KeyRow says in which row of a segment a key lies.
-type KeyRow struct {
+// Entry says in which row of a segment a key lies.
+type Entry struct {
 	Key []byte // Of datatype.EncodeKey.
 	Row uint32 // Position in the file, from 0.
 	Seq kalam.Seq
 }
 
-// sidecarSpec is all that a sidecar holds.
-type sidecarSpec struct {
-	table        kalam.TableNumber
-	keys         []KeyRow   // sorted, unique
-	blocks       *keyBlocks // of keys, when they were encoded already
-	parquetBytes int64
-	parquetRows  int64
-	sums         []byte // Of the blocks of the Parquet file; see encodeSums.
+// Contents is all that a key index file holds.
+type Contents struct {
+	Table        kalam.TableNumber
+	Keys         []Entry // Of Prepare.
+	Stream       *Stream // What has encoded the keys already, instead of them.
+	ParquetBytes int64
+	ParquetRows  int64
+	Parquet      integrity.Blocks // Of the Parquet file.
 }
 
-// writeSidecar writes the sidecar to w and returns its checksum and size.
-func writeSidecar(w io.Writer, s *sidecarSpec) (sum uint32, size int64, err error) {
-	b := s.blocks
-	if b == nil {
-		b = newKeyBlocks(baseSeq(s.keys))
-		for i := range s.keys {
-			b.add(&s.keys[i])
+// Write writes a key index file to w and returns its checksum and size.
+func Write(w io.Writer, s *Contents) (sum uint32, size int64, err error) {
+	var b *keyBlocks
+	if s.Stream != nil {
+		b = s.Stream.blocks
+	} else {
+		b = newKeyBlocks(baseSeq(s.Keys))
+		for i := range s.Keys {
+			b.add(&s.Keys[i])
 		}
 	}
 	b.close()
 	t := trailer{
-		entries: b.entries, blocks: b.blocks, parquetBytes: uint64(s.parquetBytes), parquetRows: uint64(s.parquetRows),
-		table: s.table, baseSeq: b.base, sumBlock: sumBlockSize,
+		entries: b.entries, blocks: b.blocks, parquetBytes: uint64(s.ParquetBytes), parquetRows: uint64(s.ParquetRows),
+		table: s.Table, baseSeq: b.base, sumBlock: uint32(s.Parquet.Size),
 	}
-	head := append(make([]byte, 0, headerSize), sidecarMagic...)
-	head = binary.LittleEndian.AppendUint32(head, sidecarVersion)
+	head := append(make([]byte, 0, headerSize), formatMagic...)
+	head = binary.LittleEndian.AppendUint32(head, formatVersion)
 	head = binary.LittleEndian.AppendUint32(head, 0)
 	t.indexOffset, t.indexLength = headerSize+uint64(b.data.Len()), uint64(len(b.index))
-	t.indexSum = checksum(b.index)
-	t.sumsOffset, t.sumsLength = t.indexOffset+t.indexLength, uint64(len(s.sums))
-	t.sumsSum = checksum(s.sums)
+	t.indexSum = integrity.Checksum(b.index)
+	t.sumsOffset, t.sumsLength = t.indexOffset+t.indexLength, uint64(len(s.Parquet.Sums))
+	t.sumsSum = s.Parquet.Sum()
 	tail := t.append(nil)
-	for _, part := range [][]byte{head, b.data.Bytes(), b.index, s.sums, tail} {
+	for _, part := range [][]byte{head, b.data.Bytes(), b.index, s.Parquet.Sums, tail} {
 		n, err := w.Write(part)
 		if err != nil {
 			return 0, 0, err
 		}
 		size += int64(n)
 	}
-	return crc32.Update(b.sum, castagnoli, tail), size, nil
+	return integrity.AddChecksum(b.sum, tail), size, nil
 }
 
-func baseSeq(keys []KeyRow) kalam.Seq {
+func baseSeq(keys []Entry) kalam.Seq {
 	if len(keys) == 0 {
 		return 0
 	}
@@ -96,7 +98,7 @@ type keyBlocks struct {
 func newKeyBlocks(base kalam.Seq) *keyBlocks { return &keyBlocks{base: base} }
 
 // add adds a key, which must be above all before, and keeps a reference to it.
-func (b *keyBlocks) add(k *KeyRow) {
+func (b *keyBlocks) add(k *Entry) {
 	if b.inBlock > 0 && (len(b.block) >= keyBlockSize+len(b.first) || b.inBlock >= keyBlockEntries) {
 		b.close()
 		b.separator = sharedPrefix(b.prev, k.Key) + 1
@@ -118,8 +120,8 @@ func (b *keyBlocks) close() {
 	if b.inBlock == 0 {
 		return
 	}
-	b.block = binary.LittleEndian.AppendUint32(b.block, checksum(b.block))
-	b.sum = crc32.Update(b.sum, castagnoli, b.block[len(b.block)-4:])
+	b.block = binary.LittleEndian.AppendUint32(b.block, integrity.Checksum(b.block))
+	b.sum = integrity.AddChecksum(b.sum, b.block[len(b.block)-4:])
 	b.data.Write(b.block)
 	b.index = binary.AppendUvarint(b.index, uint64(b.separator))
 	b.index = append(b.index, b.first[:b.separator]...)
@@ -129,17 +131,22 @@ func (b *keyBlocks) close() {
 	b.block, b.inBlock = b.block[:0], 0
 }
 
-// KeyStream encodes the keys of a segment while its rows are written, which is
+// Stream encodes the keys of a segment while its rows are written, which is
 // done when the file is: keys mostly rise with the rows. If they do not, it gives
-// up, and Commit sorts the list. It is not safe for concurrent use.
-type KeyStream struct {
+// up, and the list of keys is to be sorted. It is not safe for concurrent use.
+type Stream struct {
 	blocks         *keyBlocks // nil once it has given up.
 	first          []byte
 	minSeq, maxSeq kalam.Seq
 }
 
+// NewStream returns a stream of keys whose rows have seqs from minSeq to maxSeq.
+func NewStream(minSeq, maxSeq kalam.Seq) *Stream {
+	return &Stream{blocks: newKeyBlocks(minSeq), minSeq: minSeq, maxSeq: maxSeq}
+}
+
 // Add adds the key of the next row and keeps a reference to it.
-func (s *KeyStream) Add(k KeyRow) {
+func (s *Stream) Add(k Entry) {
 	b := s.blocks
 	switch {
 	case b == nil:
@@ -154,19 +161,20 @@ func (s *KeyStream) Add(k KeyRow) {
 	}
 }
 
-// encoded returns the blocks of all rows of a segment, nil if it has not got them.
-func (s *KeyStream) encoded(m SegmentMeta) *keyBlocks {
-	if s == nil || s.blocks == nil || s.blocks.entries != uint64(m.Rows) || s.minSeq != m.MinSeq || s.maxSeq < m.MaxSeq {
-		return nil
-	}
-	return s.blocks
+// Complete reports whether it has encoded the keys of all rows of a segment, with these
+// seqs. It is false for nil.
+func (s *Stream) Complete(rows int64, minSeq, maxSeq kalam.Seq) bool {
+	return s != nil && s.blocks != nil && s.blocks.entries == uint64(rows) && s.minSeq == minSeq && s.maxSeq >= maxSeq
 }
 
-// prepareKeys sorts keys in place by key and keeps the newest version of each.
+// Range returns the lowest and the highest key of a stream that is complete.
+func (s *Stream) Range() (low, high []byte) { return s.first, s.blocks.prev }
+
+// Prepare sorts keys in place by key and keeps the newest version of each.
 // There must be one entry for each of the rows, with a seq in the given range,
 // and no two versions of a key with one seq: anything else would let a key lead
 // to a row that is not its own.
-func prepareKeys(keys []KeyRow, rows int64, minSeq, maxSeq kalam.Seq) ([]KeyRow, error) {
+func Prepare(keys []Entry, rows int64, minSeq, maxSeq kalam.Seq) ([]Entry, error) {
 	taken := make([]uint64, (rows+63)/64)
 	for i := range keys {
 		k := &keys[i]
@@ -182,8 +190,8 @@ func prepareKeys(keys []KeyRow, rows int64, minSeq, maxSeq kalam.Seq) ([]KeyRow,
 		}
 		taken[k.Row/64] |= 1 << (k.Row % 64)
 	}
-	if !slices.IsSortedFunc(keys, compareKeys) {
-		sortKeys(keys)
+	if !slices.IsSortedFunc(keys, compare) {
+		sortEntries(keys)
 	}
 	n := 0
 	for i := range keys {
@@ -199,20 +207,20 @@ func prepareKeys(keys []KeyRow, rows int64, minSeq, maxSeq kalam.Seq) ([]KeyRow,
 	return keys[:n], nil
 }
 
-// compareKeys orders by key and then newest first.
-func compareKeys(a, b KeyRow) int {
+// compare orders by key and then newest first.
+func compare(a, b Entry) int {
 	if c := bytes.Compare(a.Key, b.Key); c != 0 {
 		return c
 	}
 	return cmp.Compare(b.Seq, a.Seq)
 }
 
-// sortKeys sorts by compareKeys. It compares the first eight bytes as a number,
+// sortEntries sorts by compare. It compares the first eight bytes as a number,
 // which decides nearly always and follows no pointer.
-func sortKeys(keys []KeyRow) {
+func sortEntries(keys []Entry) {
 	type entry struct {
 		prefix uint64
-		KeyRow
+		Entry
 	}
 	all := make([]entry, len(keys))
 	for i := range keys {
@@ -225,10 +233,10 @@ func sortKeys(keys []KeyRow) {
 			}
 			return 1
 		}
-		return compareKeys(a.KeyRow, b.KeyRow)
+		return compare(a.Entry, b.Entry)
 	})
 	for i := range all {
-		keys[i] = all[i].KeyRow
+		keys[i] = all[i].Entry
 	}
 }
 

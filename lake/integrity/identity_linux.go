@@ -1,13 +1,13 @@
-package lake
+package integrity
 
 import (
 	"io/fs"
 	"syscall"
 )
 
-// identityOf returns the identity of a file.
-func identityOf(info fs.FileInfo) identity {
-	id := identity{bytes: info.Size(), modified: info.ModTime().UnixNano()}
+// IdentityOf returns the identity of a file.
+func IdentityOf(info fs.FileInfo) Identity {
+	id := Identity{bytes: info.Size(), modified: info.ModTime().UnixNano()}
 	id.changed = id.modified
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		id.changed = st.Ctim.Nano()

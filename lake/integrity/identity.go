@@ -1,4 +1,4 @@
-package lake
+package integrity
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// identity is what the system notes of a local file. As long as it stays the same
+// Identity is what the system notes of a local file. As long as it stays the same
 // the file is the same and so is its content: who writes into a file, or puts another
 // in its place, cannot keep all of it.
-type identity struct {
+type Identity struct {
 	bytes, modified, changed int64
 	device, inode            uint64
 }
@@ -26,9 +26,9 @@ const (
 	clockAhead = 2 * time.Second
 )
 
-// settled reports whether a change after the time now, at which the identity was not
+// Settled reports whether a change after the time now, at which the identity was not
 // yet read, must show in it.
-func (id identity) settled(now time.Time) bool {
+func (id Identity) Settled(now time.Time) bool {
 	tick := fileTick
 	if id.changed%int64(time.Second) == 0 && id.modified%int64(time.Second) == 0 {
 		tick = coarseTick
@@ -37,28 +37,29 @@ func (id identity) settled(now time.Time) bool {
 	return age > tick || age < -clockAhead
 }
 
-// errChanged is in the chain of the CodeCorrupt error for a file that was changed or
+// ErrChanged is in the chain of the CodeCorrupt error for a file that was changed or
 // replaced while it was read.
-var errChanged = errors.New("it was changed or replaced while it was read; check what writes there, and run the statement again")
+var ErrChanged = errors.New("it was changed or replaced while it was read; check what writes there, and run the statement again")
 
-func changed(p string) error {
-	return kalam.Wrap(kalam.CodeCorrupt, errChanged, "%s is not to be trusted", p)
+// Changed returns the error of a file that was changed while it was read.
+func Changed(p string) error {
+	return kalam.Wrap(kalam.CodeCorrupt, ErrChanged, "%s is not to be trusted", p)
 }
 
-// statter is an open object that knows what the system notes of it.
+// statter is an open file that knows what the system notes of it.
 type statter interface{ Stat() (fs.FileInfo, error) }
 
-// watch notices when an open object is changed.
-type watch struct {
-	object Object
-	id     identity
-	known  bool        // id is that of the object; not every storage has one.
+// Watch notices when an open file is changed.
+type Watch struct {
+	file   File
+	id     Identity
+	known  bool        // id is that of the file; not every storage has one.
 	settle atomic.Bool // id shows every change since.
 }
 
-// begin notes how the object is, before anything of it is read.
-func (w *watch) begin(o Object) error {
-	w.object = o
+// Begin notes how the file is, before anything of it is read.
+func (w *Watch) Begin(o File) error {
+	w.file = o
 	s, ok := o.(statter)
 	if !ok {
 		return nil
@@ -68,21 +69,21 @@ func (w *watch) begin(o Object) error {
 	if err != nil {
 		return err
 	}
-	w.id, w.known = identityOf(info), true
-	w.settle.Store(w.id.settled(now))
+	w.id, w.known = IdentityOf(info), true
+	w.settle.Store(w.id.Settled(now))
 	return nil
 }
 
-// unchanged reports whether the object is as it was at begin. While the times of the
+// Unchanged reports whether the file is as it was at begin. While the times of the
 // file cannot tell, sameContent decides.
-func (w *watch) unchanged(sameContent func() (bool, error)) (bool, error) {
+func (w *Watch) Unchanged(sameContent func() (bool, error)) (bool, error) {
 	settled, now := w.settle.Load(), time.Now()
 	if w.known {
-		info, err := w.object.(statter).Stat()
+		info, err := w.file.(statter).Stat()
 		if err != nil {
 			return false, err
 		}
-		if identityOf(info) != w.id {
+		if IdentityOf(info) != w.id {
 			return false, nil
 		}
 		if settled {
@@ -90,7 +91,7 @@ func (w *watch) unchanged(sameContent func() (bool, error)) (bool, error) {
 		}
 	}
 	same, err := sameContent()
-	if same && w.known && w.id.settled(now) {
+	if same && w.known && w.id.Settled(now) {
 		w.settle.Store(true)
 	}
 	return same, err

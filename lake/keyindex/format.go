@@ -1,21 +1,21 @@
-package lake
+package keyindex
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 )
 
-// The layout of a sidecar, all numbers little endian (docs/architecture/
+// The layout of a key index file, all numbers little endian (docs/architecture/
 // lake-format.md has the tables):
 //
 //	header | key blocks | index of the key blocks | checksums of the Parquet file | trailer
 //
 // It is written front to back and never changed.
 const (
-	sidecarMagic   = "KALAMKEY"
-	sidecarVersion = 1
+	formatMagic   = "KALAMKEY"
+	formatVersion = 1
 
 	headerSize  = 16 // magic, version, zero
 	trailerSize = 112
@@ -26,8 +26,6 @@ const (
 	// keyBlockEntries is the number of keys at which it is closed, too: a lookup
 	// walks half of them.
 	keyBlockEntries = 128
-	// sumBlockSize is the piece of the Parquet file under one checksum.
-	sumBlockSize = 16 << 10
 
 	// maxKeyBytes bounds the key of one entry; a longer one is damage. Rows are
 	// limited to 8 MiB, keys escape at most to the double.
@@ -36,11 +34,7 @@ const (
 	maxKeyBlock = keyBlockSize + 2*maxKeyBytes + 128
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
-
-// trailer is the fixed end of a sidecar.
+// trailer is the fixed end of a key index file.
 type trailer struct {
 	entries      uint64 // keys
 	blocks       uint64
@@ -71,23 +65,23 @@ func (t *trailer) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, t.indexSum)
 	b = binary.LittleEndian.AppendUint32(b, t.sumsSum)
 	b = binary.LittleEndian.AppendUint32(b, 0)
-	b = binary.LittleEndian.AppendUint32(b, sidecarVersion)
-	b = binary.LittleEndian.AppendUint32(b, checksum(b[start:]))
-	return append(b, sidecarMagic...)
+	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, integrity.Checksum(b[start:]))
+	return append(b, formatMagic...)
 }
 
-// parseTrailer reads the trailer of the sidecar at p, whose length is size, and
+// parseTrailer reads the trailer of the key index file at p, whose length is size, and
 // checks that what it describes fits the file.
 func parseTrailer(p string, b []byte, size int64) (trailer, error) {
 	var t trailer
-	if string(b[trailerSize-8:]) != sidecarMagic {
-		return t, corrupt(p, "it does not end as a sidecar")
+	if string(b[trailerSize-8:]) != formatMagic {
+		return t, integrity.Corrupt(p, "it does not end as a key index file")
 	}
-	if v := binary.LittleEndian.Uint32(b[trailerSize-16:]); v != sidecarVersion {
-		return t, kalam.Errorf(kalam.CodeCorrupt, "%s has the unknown sidecar version %d", p, v)
+	if v := binary.LittleEndian.Uint32(b[trailerSize-16:]); v != formatVersion {
+		return t, kalam.Errorf(kalam.CodeCorrupt, "%s has the unknown key index file version %d", p, v)
 	}
-	if checksum(b[:trailerSize-12]) != binary.LittleEndian.Uint32(b[trailerSize-12:]) {
-		return t, corrupt(p, "wrong checksum of the trailer")
+	if integrity.Checksum(b[:trailerSize-12]) != binary.LittleEndian.Uint32(b[trailerSize-12:]) {
+		return t, integrity.Corrupt(p, "wrong checksum of the trailer")
 	}
 	for i, field := range []*uint64{
 		&t.entries, &t.blocks, &t.indexOffset, &t.indexLength, &t.sumsOffset, &t.sumsLength,
@@ -103,13 +97,13 @@ func parseTrailer(p string, b []byte, size int64) (trailer, error) {
 		t.sumsOffset != t.indexOffset+t.indexLength || t.sumsLength != end-t.sumsOffset ||
 		t.sumBlock == 0 || t.sumsLength%4 != 0 ||
 		t.sumsLength/4 != (t.parquetBytes+uint64(t.sumBlock)-1)/uint64(t.sumBlock) {
-		return t, corrupt(p, "its parts do not fit together")
+		return t, integrity.Corrupt(p, "its parts do not fit together")
 	}
 	return t, nil
 }
 
 // appendEntry encodes one key after prev in the same block.
-func appendEntry(b, prev []byte, e *KeyRow, base kalam.Seq) []byte {
+func appendEntry(b, prev []byte, e *Entry, base kalam.Seq) []byte {
 	shared := sharedPrefix(prev, e.Key)
 	b = binary.AppendUvarint(b, uint64(shared))
 	b = binary.AppendUvarint(b, uint64(len(e.Key)-shared))

@@ -15,14 +15,15 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
 )
 
 // collect returns all keys of a segment with copies of their bytes.
-func collect(t testing.TB, l *lake.Lake, seg *kalam.Segment) []lake.KeyRow {
+func collect(t testing.TB, l *lake.Lake, seg *kalam.Segment) []keyindex.Entry {
 	t.Helper()
-	var all []lake.KeyRow
-	err := l.EachKey(t.Context(), seg, func(k lake.KeyRow) error {
+	var all []keyindex.Entry
+	err := l.EachKey(t.Context(), seg, func(k keyindex.Entry) error {
 		k.Key = bytes.Clone(k.Key)
 		all = append(all, k)
 		return nil
@@ -53,13 +54,13 @@ func TestKeysAgainstAMap(t *testing.T) {
 		asked := rapid.SliceOfN(hardKeys(), 0, 50).Draw(rt, "asked")
 		b := newBed(t, lake.Options{})
 		seg := write(t, b.lake, keyed(), "alice", keyRows(names...), laketest.ParquetOptions{})
-		newest := map[string]lake.Position{}
+		newest := map[string]keyindex.Position{}
 		for i, k := range names {
-			newest[k] = lake.Position{Row: int64(i), Seq: firstSeq + kalam.Seq(i)}
+			newest[k] = keyindex.Position{Row: int64(i), Seq: firstSeq + kalam.Seq(i)}
 		}
 		asked = append(asked, names...)
 		keys := make([][]byte, len(asked))
-		want := make([]lake.Position, len(asked))
+		want := make([]keyindex.Position, len(asked))
 		for i, k := range asked {
 			keys[i] = textKey(k)
 			p, ok := newest[k]
@@ -82,7 +83,7 @@ func TestKeysAgainstAMap(t *testing.T) {
 			}
 		}
 		all := collect(t, b.lake, &seg)
-		if len(all) != len(newest) || !slices.IsSortedFunc(all, func(a, b lake.KeyRow) int { return bytes.Compare(a.Key, b.Key) }) {
+		if len(all) != len(newest) || !slices.IsSortedFunc(all, func(a, b keyindex.Entry) int { return bytes.Compare(a.Key, b.Key) }) {
 			rt.Fatalf("EachKey visits %d keys, want %d in order", len(all), len(newest))
 		}
 		for _, k := range all {
@@ -97,7 +98,7 @@ func TestKeysAgainstAMap(t *testing.T) {
 }
 
 // TestHugeKeys has keys of megabytes with a long common start: the index of the
-// sidecar must stay small and every key be found.
+// key index file must stay small and every key be found.
 func TestHugeKeys(t *testing.T) {
 	b := newBed(t, lake.Options{})
 	start := strings.Repeat("x", 1<<20)
@@ -123,7 +124,7 @@ func TestHugeKeys(t *testing.T) {
 	}
 	// The common start is stored a few times, not once per key.
 	if n := len(read(t, b.file(keysOf(seg)))); n > 12<<20 {
-		t.Errorf("the sidecar has %d bytes", n)
+		t.Errorf("the key index file has %d bytes", n)
 	}
 }
 
@@ -154,7 +155,7 @@ func TestManyKeys(t *testing.T) {
 		t.Error("the positions are not those of the keys")
 	}
 	next := 0
-	err = b.lake.EachKey(t.Context(), &seg, func(k lake.KeyRow) error {
+	err = b.lake.EachKey(t.Context(), &seg, func(k keyindex.Entry) error {
 		for at[next] < 0 {
 			next++
 		}
@@ -168,7 +169,7 @@ func TestManyKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	if size := len(read(t, b.file(keysOf(seg)))); size > 12*n {
-		t.Errorf("the sidecar has %d bytes, over 12 a key", size)
+		t.Errorf("the key index file has %d bytes, over 12 a key", size)
 	}
 	for range 100 {
 		id := r.IntN(2 * n)
@@ -187,12 +188,12 @@ func TestEachKeyStops(t *testing.T) {
 	seg := write(t, b.lake, notes(), "alice", noteRows(5000, 0), laketest.ParquetOptions{})
 	enough := errors.New("enough")
 	n := 0
-	if err := b.lake.EachKey(t.Context(), &seg, func(lake.KeyRow) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
+	if err := b.lake.EachKey(t.Context(), &seg, func(keyindex.Entry) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
 		t.Errorf("EachKey = %v after %d keys", err, n)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	n = 0
-	if err := b.lake.EachKey(ctx, &seg, func(lake.KeyRow) error { n++; cancel(); return nil }); !errors.Is(err, context.Canceled) || n >= 5000 {
+	if err := b.lake.EachKey(ctx, &seg, func(keyindex.Entry) error { n++; cancel(); return nil }); !errors.Is(err, context.Canceled) || n >= 5000 {
 		t.Errorf("EachKey with a cancelled context = %v after %d keys", err, n)
 	}
 	if _, err := b.lake.Locate(ctx, &seg, [][]byte{noteKey(0), noteKey(4000)}); !errors.Is(err, context.Canceled) {
