@@ -57,6 +57,33 @@ func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o O
 }
 
 func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
+	p, err := c.prepare(ctx, sql, o)
+	if err != nil {
+		return nil, err
+	}
+	p.rows.rows, err = c.Query.Query(ctx, p.plan, p.sources, c.args(params))
+	if err != nil {
+		return nil, p.failed(ctx, err)
+	}
+	return p.rows, nil
+}
+
+// args returns what a query gets beside its sources.
+func (c *Caller) args(params []kalam.Value) query.Args {
+	return query.Args{
+		Params: params, User: c.Principal.User, Role: c.Principal.Role, Now: c.Now, Namespace: c.Namespace,
+	}
+}
+
+// prepared is a query before it starts: what it reads is fixed, authorised, and lent to rows.
+type prepared struct {
+	plan    *query.Plan
+	sources []query.Source
+	rows    *Rows
+}
+
+// prepare analyses a query, resolves and authorises its tables, and takes the snapshot.
+func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared, error) {
 	set := c.Settings
 	set.Inner = o.Inner
 	plan, err := c.Query.AnalyseWith(ctx, c.Principal.User, sql, set)
@@ -79,17 +106,17 @@ func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o O
 		rows.Close()
 		return nil, err
 	}
-	rows.rows, err = c.Query.Query(ctx, plan, sources, query.Args{
-		Params: params, User: c.Principal.User, Role: c.Principal.Role, Now: c.Now, Namespace: c.Namespace,
-	})
-	if err != nil {
-		if changed := rows.files.Changed(ctx, err); changed != nil {
-			err = changed
-		}
-		rows.Close()
-		return nil, err
+	return &prepared{plan: plan, sources: sources, rows: rows}, nil
+}
+
+// failed lets go of a query that did not start for err. It returns why: a file that was
+// changed meanwhile says more than err.
+func (p *prepared) failed(ctx context.Context, err error) error {
+	if changed := p.rows.files.Changed(ctx, err); changed != nil {
+		err = changed
 	}
-	return rows, nil
+	p.rows.Close()
+	return err
 }
 
 // relations resolves the table references of a plan.

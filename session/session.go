@@ -235,6 +235,8 @@ func (s *Session) execute(ctx context.Context, st dialect.Statement, rest []sqlt
 	switch st := st.(type) {
 	case *dialect.Select:
 		return s.query(ctx, st)
+	case *dialect.Explain:
+		return s.explain(ctx, st)
 	case *dialect.Insert:
 		return s.insert(ctx, st)
 	case *dialect.Update:
