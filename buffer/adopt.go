@@ -2,7 +2,6 @@ package buffer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -40,10 +39,8 @@ const adoptBatch = 256
 // Adopt writes the manifests of record of scopes into a backend that no Store uses, and
 // makes sure that later seqs are above all of theirs and above last.
 func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq) error {
-	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceRecords, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
-		if err := b.CreateKeyspace(ctx, p); err != nil && !errors.Is(err, ErrKeyspaceExists) {
-			return fmt.Errorf("create keyspace %s: %w", p, err)
-		}
+	if err := createKeyspaces(ctx, b); err != nil {
+		return err
 	}
 	w := adoptWriter{backend: b, limits: b.MaxBatch()}
 	for i := range scopes {
@@ -53,7 +50,8 @@ func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq
 		if err != nil {
 			return err
 		}
-		if err := w.add(ctx, Op{Keyspace: rowlog.KeyspaceRecords, Key: rowlog.ScopePrefix(sc.Scope), Value: value}); err != nil {
+		op := Op{Keyspace: rowlog.KeyspaceRecords, Key: rowlog.ScopePrefix(sc.Scope), Value: value}
+		if err := w.add(ctx, op); err != nil {
 			return err
 		}
 		for column, n := range sc.Counts {

@@ -149,8 +149,8 @@ func (w *write) bound() {
 func (w *write) request(l Limits) *request {
 	r := &request{work: w, size: w.size, count: w.size, ops: w.blocks + len(w.counts)}
 	if l.Large > 0 && l.Large <= rowlog.MaxBlockBytes { // Closed blocks are large; an open one may be just below.
-		r.count = min(w.size,
-			int64(w.blocks)*rowlog.MaxKey+int64(len(w.scopes))*l.Large+int64(len(w.counts))*(rowlog.MaxKey+rowlog.CounterBytes))
+		keys, counters := int64(w.blocks)*rowlog.MaxKey, int64(len(w.counts))*(rowlog.MaxKey+rowlog.CounterBytes)
+		r.count = min(w.size, keys+int64(len(w.scopes))*l.Large+counters)
 	}
 	r.alone = r.count > l.Bytes-spareBytes || r.ops > l.Ops-spareOps
 	return r

@@ -53,10 +53,12 @@ var benchBody = strings.Repeat("a message of the usual length ", 7)
 func BenchmarkApply(b *testing.B) {
 	backends(b, func(b *testing.B, open func() buffer.Backend) {
 		for _, clients := range []int{1, 16, 64} {
-			b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) { benchmarkApply(b, benchStore(b, open()), clients, 1) })
+			b.Run(fmt.Sprintf("clients=%d", clients),
+				func(b *testing.B) { benchmarkApply(b, benchStore(b, open()), clients, 1) })
 		}
 		for _, clients := range []int{1, 4} {
-			b.Run(fmt.Sprintf("rows=1000,clients=%d", clients), func(b *testing.B) { benchmarkApply(b, benchStore(b, open()), clients, 1000) })
+			b.Run(fmt.Sprintf("rows=1000,clients=%d", clients),
+				func(b *testing.B) { benchmarkApply(b, benchStore(b, open()), clients, 1000) })
 		}
 	})
 }
@@ -122,7 +124,8 @@ func BenchmarkSnapshot(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			b.StopTimer()
-			if _, err := s.Apply(context.Background(), []buffer.Mutation{insert(table, "ann", next, benchBody)}); err != nil {
+			if _, err := s.Apply(context.Background(),
+				[]buffer.Mutation{insert(table, "ann", next, benchBody)}); err != nil {
 				b.Fatal(err)
 			}
 			next++

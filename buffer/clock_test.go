@@ -41,7 +41,8 @@ func TestSeqIsMonotonic(t *testing.T) {
 		}
 	}
 	use()
-	for i, step := range []time.Duration{0, time.Hour, -2 * time.Hour, time.Millisecond, -time.Second, 10 * time.Second, -24 * time.Hour} {
+	for i, step := range []time.Duration{0, time.Hour, -2 * time.Hour, time.Millisecond, -time.Second, 10 * time.Second,
+		-24 * time.Hour} {
 		clock.step(step)
 		use()
 		if i%2 == 0 {

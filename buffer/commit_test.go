@@ -312,7 +312,8 @@ func TestTurns(t *testing.T) {
 		wg.Go(func() {
 			user := kalam.UserID(fmt.Sprint("u", w))
 			for i := range each {
-				if _, err := f.store.Apply(context.Background(), []buffer.Mutation{insert(notes(1), user, int64(i), "x")}); err != nil {
+				if _, err := f.store.Apply(context.Background(),
+					[]buffer.Mutation{insert(notes(1), user, int64(i), "x")}); err != nil {
 					t.Errorf("%s: %v", user, err)
 					return
 				}

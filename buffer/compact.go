@@ -152,7 +152,8 @@ func (x *compactionEdit) find(cc *CompactCommit) error {
 		ok = x.before.Segments[x.at+i].ID == cc.Old[i].ID
 	}
 	if !ok {
-		return kalam.Errorf(kalam.CodeConflict, "table '%s' was compacted by somebody else in the meantime", cc.Table.ID)
+		return kalam.Errorf(kalam.CodeConflict, "table '%s' was compacted by somebody else in the meantime",
+			cc.Table.ID)
 	}
 	return nil
 }
@@ -170,7 +171,8 @@ func (x *compactionEdit) place(cc *CompactCommit) (tombstones *roaring.Bitmap, e
 		if p.Removed != nil && !p.Removed.IsEmpty() {
 			removed = int64(p.Removed.GetCardinality())
 			if int64(p.Removed.Maximum()) >= old.Rows || !within(p.Removed, v) {
-				return nil, kalam.Errorf(kalam.CodeInternal, "a compaction of table '%s' would lose live rows of segment %s",
+				return nil, kalam.Errorf(kalam.CodeInternal,
+					"a compaction of table '%s' would lose live rows of segment %s",
 					cc.Table.ID, old.Path)
 			}
 		}

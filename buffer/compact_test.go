@@ -114,16 +114,19 @@ func TestWritesDuringACompaction(t *testing.T) {
 		t.Run(fmt.Sprintf("flushed=%v", flushed), func(t *testing.T) {
 			table := notes(1)
 			f := newFixture(t, memory.New(), buffer.Options{})
-			s := f.apply(insert(table, "ann", 1, "a"), insert(table, "ann", 2, "a"), insert(table, "ann", 3, "a"), insert(table, "ann", 4, "a"), insert(table, "ann", 5, "a"))
+			s := f.apply(insert(table, "ann", 1, "a"), insert(table, "ann", 2, "a"), insert(table, "ann", 3, "a"),
+				insert(table, "ann", 4, "a"), insert(table, "ann", 5, "a"))
 			f.flush(table, "ann")
-			s2 := f.apply(update(table, "ann", 1, "b", s[0]), remove(table, "ann", 2, "a", s[1]), insert(table, "ann", 6, "b"))
+			s2 := f.apply(update(table, "ann", 1, "b", s[0]), remove(table, "ann", 2, "a", s[1]),
+				insert(table, "ann", 6, "b"))
 			f.flush(table, "ann")
 			f.apply(update(table, "ann", 6, "c", s2[2])) // In the log only when the compaction begins.
 			cc := f.compaction(table, "ann", false)
 			if n := cc.Segment.Rows; n != 6 {
 				t.Errorf("the new segment has %d rows, want 6: 3, 4, 5 and 1, 2, 6", n)
 			}
-			f.apply(remove(table, "ann", 3, "a", s[2]), update(table, "ann", 4, "d", s[3]), insert(table, "ann", 2, "again"), insert(table, "ann", 7, "new"))
+			f.apply(remove(table, "ann", 3, "a", s[2]), update(table, "ann", 4, "d", s[3]),
+				insert(table, "ann", 2, "again"), insert(table, "ann", 7, "new"))
 			if flushed {
 				f.flush(table, "ann")
 				f.trim(table, "ann")
@@ -233,7 +236,8 @@ func TestCompactionRefusals(t *testing.T) {
 	if err := f.store.DropTable(t.Context(), table.Number); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.store.CommitCompaction(t.Context(), whole); kalam.CodeOf(err) != kalam.CodeTableNotFound || !errors.Is(err, buffer.ErrRefused) {
+	if _, err := f.store.CommitCompaction(t.Context(), whole); kalam.CodeOf(err) != kalam.CodeTableNotFound ||
+		!errors.Is(err, buffer.ErrRefused) {
 		t.Errorf("of a dropped table: %v", err)
 	}
 }
@@ -366,7 +370,8 @@ func TestCompactionRace(t *testing.T) {
 	})
 	g.Go(func() error {
 		for ; !done.Load(); compactions++ {
-			snap, err := f.store.Snapshot(context.Background(), []buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
+			snap, err := f.store.Snapshot(context.Background(),
+				[]buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,8 @@ func (f *fixture) next(id buffer.CounterID, floor int64) int64 {
 
 // note inserts a note under an id that counts.
 func (f *fixture) note(t *kalam.Table, user kalam.UserID, n int64) error {
-	_, err := f.store.Apply(context.Background(), []buffer.Mutation{insert(t, user, n, "x")}, buffer.Count{ID: counterOf(t, user), Value: n})
+	_, err := f.store.Apply(context.Background(), []buffer.Mutation{insert(t, user, n, "x")},
+		buffer.Count{ID: counterOf(t, user), Value: n})
 	return err
 }
 
@@ -93,7 +94,8 @@ func TestCounter(t *testing.T) {
 
 func keysOf(t *testing.T, b buffer.Backend, keyspace string) (keys []string) {
 	t.Helper()
-	if err := b.Keys(t.Context(), keyspace, nil, nil, func(k []byte) error { keys = append(keys, string(k)); return nil }); err != nil {
+	if err := b.Keys(t.Context(), keyspace, nil, nil,
+		func(k []byte) error { keys = append(keys, string(k)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return keys
@@ -157,7 +159,8 @@ func TestCountersOfAGroup(t *testing.T) {
 			t.Errorf("%s has %d rows", user, got)
 		}
 		crashed := openStore(t, b.Clone(), f.lake, buffer.Options{})
-		if got, err := crashed.NextCount(t.Context(), counterOf(table, user), 0, 1<<40); err != nil || got != writers*each/2+1 {
+		if got, err := crashed.NextCount(t.Context(), counterOf(table, user), 0, 1<<40); err != nil ||
+			got != writers*each/2+1 {
 			t.Errorf("%s: after a crash %d, %v", user, got, err)
 		}
 		if err := crashed.Close(); err != nil {

@@ -63,7 +63,8 @@ func twoUsers(t *testing.T, table *kalam.Table) (*memory.Backend, *lakeFake, map
 
 // checkDamaged opens a damaged disk: bob is not concerned, and ann's rows are
 // right or CodeCorrupt names her and the table.
-func checkDamaged(t *testing.T, disk *memory.Backend, lake *lakeFake, table *kalam.Table, want map[int64]string) (noticed bool) {
+func checkDamaged(t *testing.T, disk *memory.Backend, lake *lakeFake, table *kalam.Table,
+	want map[int64]string) (noticed bool) {
 	t.Helper()
 	var log bytes.Buffer
 	f := &fixture{t: t, backend: disk, lake: lake}
@@ -75,7 +76,8 @@ func checkDamaged(t *testing.T, disk *memory.Backend, lake *lakeFake, table *kal
 	}()
 	f.want(table, "bob", want)
 	f.apply(insert(table, "bob", 9, "new"))
-	snap, err := f.store.Snapshot(context.Background(), []buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
+	snap, err := f.store.Snapshot(context.Background(),
+		[]buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
 	if err == nil {
 		defer snap.Release()
 		if diff := cmp.Diff(want, bodiesOf(lake.read(t, snap.View(0)))); diff != "" {
@@ -83,13 +85,16 @@ func checkDamaged(t *testing.T, disk *memory.Backend, lake *lakeFake, table *kal
 		}
 		return false
 	}
-	if kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(err.Error(), "'ann'") || !strings.Contains(err.Error(), table.ID.String()) {
+	if kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(err.Error(), "'ann'") ||
+		!strings.Contains(err.Error(), table.ID.String()) {
 		t.Errorf("Snapshot = %v, want CodeCorrupt that names the user and the table", err)
 	}
-	if _, err := f.store.Apply(context.Background(), []buffer.Mutation{insert(table, "ann", 9, "x")}); kalam.CodeOf(err) != kalam.CodeCorrupt {
+	if _, err := f.store.Apply(context.Background(),
+		[]buffer.Mutation{insert(table, "ann", 9, "x")}); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("Apply to a damaged scope = %v, want CodeCorrupt", err)
 	}
-	if _, _, err := f.store.Get(context.Background(), table, table.ScopeOf("ann"), keyOf(table, 1)); kalam.CodeOf(err) != kalam.CodeCorrupt {
+	if _, _, err := f.store.Get(context.Background(), table, table.ScopeOf("ann"),
+		keyOf(table, 1)); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("Get from a damaged scope = %v, want CodeCorrupt", err)
 	}
 	if log.Len() == 0 {
@@ -179,7 +184,8 @@ type unreadable struct {
 	key []byte
 }
 
-func (u *unreadable) Scan(ctx context.Context, keyspace string, start, end []byte, f func(key, value []byte) error) error {
+func (u *unreadable) Scan(ctx context.Context, keyspace string, start, end []byte,
+	f func(key, value []byte) error) error {
 	return u.Backend.Scan(ctx, keyspace, start, end, func(k, v []byte) error {
 		if bytes.Equal(k, u.key) {
 			return buffer.NewDamageError(keyspace, bytes.Clone(k), fmt.Errorf("bad sector"))
@@ -210,7 +216,8 @@ func TestUnreadableBlocks(t *testing.T) {
 func TestForeignKeysInTheLog(t *testing.T) {
 	table := notes(1)
 	disk, lake, want := twoUsers(t, table)
-	for _, k := range [][]byte{{1}, []byte("0123456789"), append(binary.BigEndian.AppendUint64(nil, 1), 'x', 0, 7), bytes.Repeat([]byte{255}, 40)} {
+	for _, k := range [][]byte{{1}, []byte("0123456789"), append(binary.BigEndian.AppendUint64(nil, 1), 'x', 0, 7),
+		bytes.Repeat([]byte{255}, 40)} {
 		put(t, disk, record{keyspace: "sys_rows", key: k}, []byte("rubbish"))
 	}
 	f := &fixture{t: t, backend: disk, lake: lake}
@@ -229,15 +236,18 @@ func TestDamagedClock(t *testing.T) {
 	if err := buffertest.Put(t.Context(), disk, "sys_meta", []byte("clock"), []byte("what time is it")); err != nil {
 		t.Fatalf("Put: %v", err)
 	}
-	if _, err := buffer.Open(t.Context(), disk, buffer.Options{Segments: lake}); kalam.CodeOf(err) != kalam.CodeCorrupt {
+	if _, err := buffer.Open(t.Context(), disk,
+		buffer.Options{Segments: lake}); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("Open = %v, want CodeCorrupt", err)
 	}
 }
 
 // TestBackendWithTooSmallBatches is refused, instead of failing later.
 func TestBackendWithTooSmallBatches(t *testing.T) {
-	for _, l := range []buffer.Limits{{Ops: 3, Bytes: 4 << 20, Value: 1 << 20}, {Ops: 100, Bytes: 1000, Value: 1 << 20}, {Ops: 100, Bytes: 4 << 20, Value: 1000}} {
-		if _, err := buffer.Open(t.Context(), &limited{memory.New(), l}, buffer.Options{}); kalam.CodeOf(err) != kalam.CodeInvalidInput {
+	for _, l := range []buffer.Limits{{Ops: 3, Bytes: 4 << 20, Value: 1 << 20}, {Ops: 100, Bytes: 1000, Value: 1 << 20},
+		{Ops: 100, Bytes: 4 << 20, Value: 1000}} {
+		if _, err := buffer.Open(t.Context(), &limited{memory.New(), l},
+			buffer.Options{}); kalam.CodeOf(err) != kalam.CodeInvalidInput {
 			t.Errorf("Open with %+v = %v, want CodeInvalidInput", l, err)
 		}
 	}
@@ -253,7 +263,8 @@ func (l *limited) MaxBatch() buffer.Limits { return l.limits }
 // TestRowsThatAreTooLong are refused before they are queued.
 func TestRowsThatAreTooLong(t *testing.T) {
 	table := notes(1)
-	f := newFixture(t, &limited{memory.New(), buffer.Limits{Ops: 100, Bytes: 4 << 20, Value: 1 << 20}}, buffer.Options{})
+	f := newFixture(t, &limited{memory.New(), buffer.Limits{Ops: 100, Bytes: 4 << 20, Value: 1 << 20}},
+		buffer.Options{})
 	f.refused(kalam.CodeTooLarge, insert(table, "ann", 1, strings.Repeat("x", 1<<20)))
 	f.apply(insert(table, "ann", 1, strings.Repeat("x", 700<<10)))
 }

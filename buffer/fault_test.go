@@ -149,7 +149,8 @@ func TestFaults(t *testing.T) {
 	for _, written := range []bool{false, true} {
 		for n := 0; ; n++ {
 			met := false
-			t.Run(fmt.Sprintf("batch=%d,written=%v", n, written), func(t *testing.T) { met = runWithFault(t, n, written) })
+			t.Run(fmt.Sprintf("batch=%d,written=%v", n, written),
+				func(t *testing.T) { met = runWithFault(t, n, written) })
 			if !met {
 				break
 			}
@@ -227,7 +228,8 @@ func manifestsOf(t *testing.T, s *buffer.Store, table *kalam.Table, users []kala
 }
 
 // checkCrash opens a disk as it was when an operation failed.
-func checkCrash(t *testing.T, lake *lakeFake, disk *memory.Backend, table *kalam.Table, users []kalam.UserID, name string, before, after content) {
+func checkCrash(t *testing.T, lake *lakeFake, disk *memory.Backend, table *kalam.Table, users []kalam.UserID,
+	name string, before, after content) {
 	t.Helper()
 	f := &fixture{t: t, backend: disk, lake: lake}
 	f.store = openStore(t, disk, lake, buffer.Options{})
@@ -238,7 +240,8 @@ func checkCrash(t *testing.T, lake *lakeFake, disk *memory.Backend, table *kalam
 	}()
 	got := contentOf(f, table, users)
 	if !cmp.Equal(before, got) && !cmp.Equal(after, got) {
-		t.Errorf("a restart after the failure of %s finds neither the state before (-want +got):\n%s\nnor that after:\n%s",
+		t.Errorf("a restart after the failure of %s finds neither the state before (-want +got):\n%s\nnor that "+
+			"after:\n%s",
 			name, cmp.Diff(before, got), cmp.Diff(after, got))
 	}
 	// What is there works.

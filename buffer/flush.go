@@ -119,7 +119,8 @@ func (s *Store) newFlushEdit(sc *scope, watermark kalam.Seq) (*flushEdit, error)
 	a.cut = sh.Search(watermark + 1)
 	if watermark <= a.before.Watermark || a.cut == 0 || sh.At(a.cut-1).Seq != watermark ||
 		a.cut < sh.Len() && !sh.At(a.cut).StartsBlock {
-		return nil, kalam.Errorf(kalam.CodeConflict, "watermark %d of table %d, user '%s' does not end a commit of its log",
+		return nil, kalam.Errorf(kalam.CodeConflict,
+			"watermark %d of table %d, user '%s' does not end a commit of its log",
 			watermark, sc.id.Table, sc.id.User)
 	}
 	now := s.opts.Now().UTC().Truncate(time.Microsecond)

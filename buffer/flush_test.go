@@ -42,7 +42,8 @@ func TestFlushAssignsSegments(t *testing.T) {
 	}
 	for range 2 {
 		m, err := f.store.ScopeRecord(ctx, table.ScopeOf("ann"))
-		if err != nil || m.Version != 3 || len(m.Segments) != 3 || m.Watermark != m.Segments[2].MaxSeq || m.CreatedAt.IsZero() || m.UpdatedAt.Before(m.CreatedAt) {
+		if err != nil || m.Version != 3 || len(m.Segments) != 3 || m.Watermark != m.Segments[2].MaxSeq ||
+			m.CreatedAt.IsZero() || m.UpdatedAt.Before(m.CreatedAt) {
 			t.Errorf("Manifest = %+v, %v", m, err)
 		}
 		f.reopen()
@@ -67,7 +68,8 @@ func TestFlushAssignsSegments(t *testing.T) {
 func TestWritesDuringAFlush(t *testing.T) {
 	table := notes(1)
 	f := newFixture(t, memory.New(), buffer.Options{})
-	s := f.apply(insert(table, "ann", 1, "old"), insert(table, "ann", 2, "old"), insert(table, "ann", 3, "old"), insert(table, "ann", 4, "old"))
+	s := f.apply(insert(table, "ann", 1, "old"), insert(table, "ann", 2, "old"), insert(table, "ann", 3, "old"),
+		insert(table, "ann", 4, "old"))
 	f.flush(table, "ann")
 	s2 := f.apply(update(table, "ann", 1, "mid", s[0]), remove(table, "ann", 2, "old", s[1]))
 	snap := f.snapshot(table, "ann")
@@ -76,7 +78,8 @@ func TestWritesDuringAFlush(t *testing.T) {
 	if err != nil {
 		t.Fatalf("write: %v", err)
 	}
-	s3 := f.apply(update(table, "ann", 1, "new", s2[0]), insert(table, "ann", 2, "again"), remove(table, "ann", 3, "old", s[2]), insert(table, "ann", 5, "new"))
+	s3 := f.apply(update(table, "ann", 1, "new", s2[0]), insert(table, "ann", 2, "again"),
+		remove(table, "ann", 3, "old", s[2]), insert(table, "ann", 5, "new"))
 	f.apply(update(table, "ann", 1, "newest", s3[0]))
 	want := map[int64]string{1: "newest", 2: "again", 4: "old", 5: "new"}
 	f.want(table, "ann", want)
@@ -144,14 +147,23 @@ func TestStaleFlushesAreRefused(t *testing.T) {
 	}
 	f.apply(insert(table, "ann", 3, "x"))
 	for name, spoil := range map[string]func(fc *buffer.FlushCommit){
-		"watermark above the log":   func(fc *buffer.FlushCommit) { fc.Watermark += 100 },
-		"watermark in a commit":     func(fc *buffer.FlushCommit) { fc.Watermark-- },
-		"no watermark":              func(fc *buffer.FlushCommit) { fc.Watermark = 0 },
-		"a row is missing":          func(fc *buffer.FlushCommit) { fc.Keys = fc.Keys[:1] },
-		"a row twice":               func(fc *buffer.FlushCommit) { fc.Keys = append(slices.Clone(fc.Keys), fc.Keys[0]) },
-		"a row of somebody else":    func(fc *buffer.FlushCommit) { fc.Keys = []buffer.SegmentKey{fc.Keys[0], {Key: keyOf(table, 9)}} },
-		"a row above the watermark": func(fc *buffer.FlushCommit) { fc.Keys = []buffer.SegmentKey{fc.Keys[0], {Key: keyOf(table, 3)}} },
-		"flushed before":            func(fc *buffer.FlushCommit) { fc.Segment.MinSeq = 0 },
+		"watermark above the log": func(fc *buffer.FlushCommit) { fc.Watermark += 100 },
+		"watermark in a commit":   func(fc *buffer.FlushCommit) { fc.Watermark-- },
+		"no watermark":            func(fc *buffer.FlushCommit) { fc.Watermark = 0 },
+		"a row is missing":        func(fc *buffer.FlushCommit) { fc.Keys = fc.Keys[:1] },
+		"a row twice": func(fc *buffer.FlushCommit) {
+			fc.Keys = append(slices.Clone(fc.Keys),
+				fc.Keys[0])
+		},
+		"a row of somebody else": func(fc *buffer.FlushCommit) {
+			fc.Keys = []buffer.SegmentKey{fc.Keys[0],
+				{Key: keyOf(table, 9)}}
+		},
+		"a row above the watermark": func(fc *buffer.FlushCommit) {
+			fc.Keys = []buffer.SegmentKey{fc.Keys[0],
+				{Key: keyOf(table, 3)}}
+		},
+		"flushed before": func(fc *buffer.FlushCommit) { fc.Segment.MinSeq = 0 },
 		"another scope": func(fc *buffer.FlushCommit) {
 			fc.Scope = table.ScopeOf("bob")
 		},
@@ -212,7 +224,8 @@ func TestFlushesTogether(t *testing.T) {
 				t.Errorf("%d batches, want %d", n, c.batches)
 			}
 			for i := range out {
-				if stale := i == 3 || i == 20; stale != (kalam.CodeOf(out[i].Err) == kalam.CodeConflict) || !stale && (out[i].Err != nil || out[i].Segment.ID != 1) {
+				if stale := i == 3 || i == 20; stale != (kalam.CodeOf(out[i].Err) == kalam.CodeConflict) || !stale &&
+					(out[i].Err != nil || out[i].Segment.ID != 1) {
 					t.Errorf("flush %d: %+v", i, out[i])
 				}
 			}
@@ -245,7 +258,8 @@ func TestFlushesTogetherEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.store.Close()
-	if out := f.store.CommitFlushes(t.Context(), []buffer.FlushCommit{fc}); kalam.CodeOf(out[0].Err) != kalam.CodeShuttingDown {
+	if out := f.store.CommitFlushes(t.Context(),
+		[]buffer.FlushCommit{fc}); kalam.CodeOf(out[0].Err) != kalam.CodeShuttingDown {
 		t.Errorf("after Close: %+v", out)
 	}
 	if out := f.store.CommitFlushes(t.Context(), nil); len(out) != 0 {
@@ -494,7 +508,8 @@ func TestDropWhileWriting(t *testing.T) {
 	for w := range 4 {
 		go func() {
 			for i := int64(0); ; i++ {
-				_, err := f.store.Apply(context.Background(), []buffer.Mutation{insert(table, kalam.UserID(fmt.Sprint(w)), i, "x")})
+				_, err := f.store.Apply(context.Background(),
+					[]buffer.Mutation{insert(table, kalam.UserID(fmt.Sprint(w)), i, "x")})
 				if err != nil {
 					ended <- err
 					return

@@ -113,7 +113,8 @@ func (e *flushBatch) stage(c *committer) error {
 		if err == nil {
 			op := &c.ops[ops]
 			size += e.limits.Size(len(op.Key), len(op.Value))
-			if len(e.staged) > 0 && (ops+1 > e.limits.Ops-spareOps || size > min(maxGroupBytes, e.limits.Bytes-spareBytes)) {
+			if len(e.staged) > 0 &&
+				(ops+1 > e.limits.Ops-spareOps || size > min(maxGroupBytes, e.limits.Bytes-spareBytes)) {
 				c.ops, c.restore = c.ops[:ops], c.restore[:restore]
 				break
 			}

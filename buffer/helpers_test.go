@@ -36,7 +36,8 @@ type tb interface {
 // notes returns a table of users' notes: id BIGINT PRIMARY KEY, body TEXT.
 func notes(n kalam.TableNumber) *kalam.Table {
 	return &kalam.Table{
-		ID: kalam.TableID{Namespace: "app", Name: kalam.TableName(fmt.Sprintf("notes%d", n))}, Number: n, Kind: kalam.KindUserTable,
+		ID: kalam.TableID{Namespace: "app", Name: kalam.TableName(fmt.Sprintf("notes%d", n))}, Number: n,
+		Kind: kalam.KindUserTable,
 		Columns: []kalam.Column{
 			{ID: 1, Name: "id", Type: kalam.TypeOf(kalam.KindBigInt), NotNull: true},
 			{ID: 2, Name: "body", Type: kalam.TypeOf(kalam.KindText)},
@@ -176,15 +177,17 @@ func (l *lakeFake) write(v *buffer.View) (fc buffer.FlushCommit, ok bool, err er
 	l.files++
 	fc.Segment = kalam.Segment{
 		Path: fmt.Sprintf("%d", l.files), Table: v.Table().Number, SchemaVersion: 1,
-		MinSeq: s.rows[0].Seq, MaxSeq: s.rows[len(s.rows)-1].Seq, Rows: int64(len(s.rows)), Tombstones: int64(fc.Tombstones.GetCardinality()),
-		MinKey: keys[0], MaxKey: keys[len(keys)-1],
+		MinSeq: s.rows[0].Seq, MaxSeq: s.rows[len(s.rows)-1].Seq, Rows: int64(len(s.rows)),
+		Tombstones: int64(fc.Tombstones.GetCardinality()),
+		MinKey:     keys[0], MaxKey: keys[len(keys)-1],
 	}
 	l.segments[fc.Segment.Path] = s
 	return fc, true, nil
 }
 
 // flush moves the log of a scope to the lake, without trimming.
-func (l *lakeFake) flush(ctx context.Context, s *buffer.Store, t *kalam.Table, user kalam.UserID) (kalam.Segment, error) {
+func (l *lakeFake) flush(ctx context.Context, s *buffer.Store, t *kalam.Table, user kalam.UserID) (kalam.Segment,
+	error) {
 	snap, err := s.Snapshot(ctx, []buffer.TableScope{{Table: t, Scope: t.ScopeOf(user)}})
 	if err != nil {
 		return kalam.Segment{}, err
@@ -245,7 +248,8 @@ func (l *lakeFake) read(t tb, v *buffer.View) rows {
 			t.Fatalf("read: %v", err)
 		}
 		for i, r := range s.rows {
-			if seg.Dead != nil && seg.Dead.Contains(uint32(i)) || seg.Tombstones != nil && seg.Tombstones.Contains(uint32(i)) {
+			if seg.Dead != nil && seg.Dead.Contains(uint32(i)) || seg.Tombstones != nil &&
+				seg.Tombstones.Contains(uint32(i)) {
 				continue
 			}
 			id, body := decode(t, v.Table(), r.Payload)
@@ -257,7 +261,9 @@ func (l *lakeFake) read(t tb, v *buffer.View) rows {
 		t.Fatalf("Batches: %v", err)
 	}
 	eachLive(batches, func(rec arrow.RecordBatch, i int) {
-		add(rec.Column(0).(*array.Int64).Value(i), row{rec.Column(1).(*array.String).Value(i), kalam.Seq(rec.Column(int(rec.NumCols()) - 2).(*array.Int64).Value(i))})
+		add(rec.Column(0).(*array.Int64).Value(i),
+			row{rec.Column(1).(*array.String).Value(i),
+				kalam.Seq(rec.Column(int(rec.NumCols()) - 2).(*array.Int64).Value(i))})
 	})
 	return out
 }

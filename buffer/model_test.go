@@ -240,11 +240,13 @@ func (m *model) scopes() []buffer.TableScope {
 	var out []buffer.TableScope
 	for _, table := range []*kalam.Table{m.notes, m.stream} {
 		for u := range modelUsers {
-			out = append(out, buffer.TableScope{Table: table, Scope: table.ScopeOf(kalam.UserID(fmt.Sprint("user", u)))})
+			out = append(out, buffer.TableScope{Table: table,
+				Scope: table.ScopeOf(kalam.UserID(fmt.Sprint("user", u)))})
 		}
 	}
 	for u := range wideUsers {
-		out = append(out, buffer.TableScope{Table: m.notes, Scope: m.notes.ScopeOf(kalam.UserID(fmt.Sprint("wide", u)))})
+		out = append(out, buffer.TableScope{Table: m.notes,
+			Scope: m.notes.ScopeOf(kalam.UserID(fmt.Sprint("wide", u)))})
 	}
 	return out
 }
@@ -264,7 +266,8 @@ func (m *model) large(t *rapid.T) {
 			muts = append(muts, insert(m.notes, user, 0, body))
 		}
 	}
-	at, after, crash := rapid.IntRange(0, widePieces).Draw(t, "fails at"), rapid.Bool().Draw(t, "after"), rapid.Bool().Draw(t, "crash")
+	at, after, crash := rapid.IntRange(0, widePieces).Draw(t, "fails at"), rapid.Bool().Draw(t, "after"),
+		rapid.Bool().Draw(t, "crash")
 	if at == widePieces {
 		m.commit(t, muts)
 		return

@@ -72,15 +72,16 @@ func encodeRecord(l *lakeState) ([]byte, error) {
 
 func decodeRecord(sc kalam.Scope, raw []byte) (*lakeState, error) {
 	bad := func(err error, why string) error {
-		return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of record of table %d, user '%s' is damaged: %s", sc.Table, sc.User, why)
+		return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of record of table %d, user '%s' is damaged: %s",
+			sc.Table, sc.User, why)
 	}
 	if len(raw) < rowlog.SumHeader {
 		return nil, bad(nil, "it is too short")
 	}
 	body := raw[rowlog.SumHeader:]
 	if raw[0] == unavailableFormat && rowlog.SumFits(raw) {
-		return nil, kalam.Errorf(kalam.CodeCorrupt, "rows of table %d, user '%s' are not available: %s", sc.Table, sc.User,
-			body)
+		return nil, kalam.Errorf(kalam.CodeCorrupt, "rows of table %d, user '%s' are not available: %s",
+			sc.Table, sc.User, body)
 	}
 	if raw[0] != recordFormat {
 		return nil, bad(nil,

@@ -15,9 +15,11 @@ func TestRecordRoundTrip(t *testing.T) {
 	sc := kalam.Scope{Table: 7, User: "ann"}
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	l := &lakeState{last: 9}
-	l.ScopeRecord = ScopeRecord{Version: 3, Watermark: 77, CreatedAt: now, UpdatedAt: now.Add(time.Second), FlushedAt: now.Add(time.Minute), Forgotten: 70}
+	l.ScopeRecord = ScopeRecord{Version: 3, Watermark: 77, CreatedAt: now, UpdatedAt: now.Add(time.Second),
+		FlushedAt: now.Add(time.Minute), Forgotten: 70}
 	l.Segments = []kalam.Segment{
-		{ID: 4, Storage: "local", Path: "users/ann/x.parquet", MinSeq: 1, MaxSeq: 70, Rows: 5, Tombstones: 1, MinKey: []byte{1}, MaxKey: []byte{9}, SchemaVersion: 2, Table: 7, CreatedAt: now, User: "ann",
+		{ID: 4, Storage: "local", Path: "users/ann/x.parquet", MinSeq: 1, MaxSeq: 70, Rows: 5, Tombstones: 1,
+			MinKey: []byte{1}, MaxKey: []byte{9}, SchemaVersion: 2, Table: 7, CreatedAt: now, User: "ann",
 			Sums: kalam.SegmentSums{File: 1, Footer: 2, Keys: 3, KeysBytes: 4}},
 		{ID: 9, Path: "b", User: "ann"},
 	}
@@ -34,7 +36,8 @@ func TestRecordRoundTrip(t *testing.T) {
 		t.Errorf("manifest (-want +got):\n%s", diff)
 	}
 	for i := range l.vectors {
-		for _, pair := range [][2]*roaring.Bitmap{{l.vectors[i].dead, back.vectors[i].dead}, {l.vectors[i].tombstones, back.vectors[i].tombstones}} {
+		for _, pair := range [][2]*roaring.Bitmap{{l.vectors[i].dead, back.vectors[i].dead},
+			{l.vectors[i].tombstones, back.vectors[i].tombstones}} {
 			if (pair[0] == nil) != (pair[1] == nil) || pair[0] != nil && !pair[0].Equals(pair[1]) {
 				t.Errorf("vectors of segment %d: %v, want %v", i, pair[1], pair[0])
 			}
@@ -61,7 +64,8 @@ func TestRecordWithoutFlushTime(t *testing.T) {
 // FuzzDecodeRecord reads arbitrary bytes, with a checksum that fits, as a
 // record.
 func FuzzDecodeRecord(f *testing.F) {
-	raw, err := encodeRecord(&lakeState{ScopeRecord: ScopeRecord{Version: 1, Segments: []kalam.Segment{{ID: 1}}}, vectors: []vectors{{dead: roaring.BitmapOf(1)}}})
+	raw, err := encodeRecord(&lakeState{ScopeRecord: ScopeRecord{Version: 1, Segments: []kalam.Segment{{ID: 1}}},
+		vectors: []vectors{{dead: roaring.BitmapOf(1)}}})
 	if err != nil {
 		f.Fatal(err)
 	}

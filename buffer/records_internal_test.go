@@ -21,7 +21,8 @@ func (r *recordReader) Get(context.Context, string, []byte) ([]byte, error) {
 	return nil, errors.ErrUnsupported
 }
 
-func (r *recordReader) Scan(_ context.Context, keyspace string, start, _ []byte, f func(key, value []byte) error) error {
+func (r *recordReader) Scan(_ context.Context, keyspace string, start, _ []byte,
+	f func(key, value []byte) error) error {
 	for i := range r.keys {
 		if string(r.keys[i]) < string(start) {
 			continue
@@ -85,7 +86,8 @@ func TestScopeRecords(t *testing.T) {
 					continue
 				}
 				read++
-				if seen[m.Scope.User] || len(m.Record.Segments) != 1 || m.Record.Segments[0].Path != string(m.Scope.User)+".parquet" {
+				if seen[m.Scope.User] || len(m.Record.Segments) != 1 ||
+					m.Record.Segments[0].Path != string(m.Scope.User)+".parquet" {
 					t.Fatalf("manifest %+v", m)
 				}
 				seen[m.Scope.User] = true

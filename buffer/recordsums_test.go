@@ -42,7 +42,8 @@ func TestRecordSums(t *testing.T) {
 		if err != nil || len(m.Segments) != 2 {
 			t.Fatalf("Manifest = %+v, %v", m, err)
 		}
-		if m.Version != before.Version || m.Watermark != before.Watermark || m.Segments[0].Sums != sums || m.Segments[1].Sums.Known() {
+		if m.Version != before.Version || m.Watermark != before.Watermark || m.Segments[0].Sums != sums ||
+			m.Segments[1].Sums.Known() {
 			t.Errorf("Manifest = %+v, before %+v", m, before)
 		}
 		f.want(table, "ann", map[int64]string{1: "uno", 2: "two", 3: "three"})

@@ -68,7 +68,8 @@ func (c *recoveryScan) visit(ctx context.Context, key, value []byte) {
 	first := kalam.Seq(binary.BigEndian.Uint64(key[len(c.prefix):]))
 	for _, r := range c.intents {
 		if r.Contains(first) {
-			c.toDelete = append(c.toDelete, Op{Keyspace: rowlog.KeyspaceRows, Key: append([]byte(nil), key...), Delete: true})
+			c.toDelete = append(c.toDelete,
+				Op{Keyspace: rowlog.KeyspaceRows, Key: append([]byte(nil), key...), Delete: true})
 			return
 		}
 	}
@@ -79,8 +80,8 @@ func (c *recoveryScan) visit(ctx context.Context, key, value []byte) {
 		size += int64(len(e.Key) + len(e.Payload))
 	})
 	if err != nil {
-		c.store.log.Error("a block of the row log is damaged; its scope is not available", "table", uint64(c.scope.Table),
-			"user", string(c.scope.User), "error", err)
+		c.store.log.Error("a block of the row log is damaged; its scope is not available",
+			"table", uint64(c.scope.Table), "user", string(c.scope.User), "error", err)
 		count, size = 0, 0
 	}
 	c.last = max(c.last, rowlog.LastSeqBound(first, count))
@@ -100,8 +101,8 @@ func (c *recoveryScan) enter(ctx context.Context, sc kalam.Scope) {
 	c.scope, c.prefix, c.watermark = sc, rowlog.ScopePrefix(sc), 0
 	l, err := c.store.readRecord(ctx, sc)
 	if err != nil {
-		c.store.log.Error("a manifest of record cannot be read; its scope is not available", "table", uint64(sc.Table), "user",
-			string(sc.User), "error", err)
+		c.store.log.Error("a manifest of record cannot be read; its scope is not available",
+			"table", uint64(sc.Table), "user", string(sc.User), "error", err)
 		return
 	}
 	c.watermark = l.Watermark

@@ -150,14 +150,16 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 	err = s.backend.Scan(ctx, rowlog.KeyspaceRows, start, end, func(key, value []byte) error {
 		_, first, err := rowlog.SplitBlockKey(key)
 		if err != nil {
-			return kalam.Wrap(kalam.CodeCorrupt, err, "row log of table %d, user '%s' is damaged", sc.id.Table, sc.id.User)
+			return kalam.Wrap(kalam.CodeCorrupt, err, "row log of table %d, user '%s' is damaged", sc.id.Table,
+				sc.id.User)
 		}
 		before, err := rowlog.DecodeBlock(sc.id, first, append([]byte(nil), value...), mem.Add)
 		if err != nil {
 			return err
 		}
 		if before != last {
-			return rowlog.DamagedBlock(sc.id, first, fmt.Sprintf("it follows version %d, but the one before it is %d", before, last))
+			return rowlog.DamagedBlock(sc.id, first,
+				fmt.Sprintf("it follows version %d, but the one before it is %d", before, last))
 		}
 		last = mem.Last(last)
 		return nil

@@ -328,8 +328,9 @@ func (s *Store) waitForRoom(ctx context.Context) error {
 		case <-freed:
 		case <-timeout:
 			return kalam.Errorf(kalam.CodeResourceExhausted,
-				"write buffer full: buffered rows take %d bytes, the limit buffer.max_bytes is %d; nothing was written. "+
-					"STORAGE FLUSH makes room; then try again", s.stats.bytes.Load(), s.opts.MaxBytes)
+				"write buffer full: buffered rows take %d bytes, the limit buffer.max_bytes is %d; "+
+					"nothing was written. STORAGE FLUSH makes room; then try again", s.stats.bytes.Load(),
+				s.opts.MaxBytes)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for room in the write buffer: %w", context.Cause(ctx))
 		case <-s.quit:

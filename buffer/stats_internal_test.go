@@ -57,7 +57,8 @@ func TestBufferedStats(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				sc, rows, bytes := scope(t), rapid.Int64Range(1, 5).Draw(t, "rows"), rapid.Int64Range(0, 50).Draw(t, "bytes")
+				sc, rows, bytes := scope(t), rapid.Int64Range(1, 5).Draw(t, "rows"),
+					rapid.Int64Range(0, 50).Draw(t, "bytes")
 				seq++
 				s.stats.add(sc, rows, bytes, seq)
 				if m.table(sc.Table).Rows == 0 {
@@ -80,7 +81,8 @@ func TestBufferedStats(t *testing.T) {
 				}
 				left := ScopeStats{Scope: sc, Rows: rapid.Int64Range(0, st.Rows-1).Draw(t, "left")}
 				if left.Rows > 0 {
-					left.Bytes, left.Oldest = rapid.Int64Range(0, st.Bytes).Draw(t, "bytes"), kalam.Seq(rapid.Uint64Range(uint64(st.Oldest), uint64(seq)).Draw(t, "oldest"))
+					left.Bytes, left.Oldest = rapid.Int64Range(0, st.Bytes).Draw(t, "bytes"),
+						kalam.Seq(rapid.Uint64Range(uint64(st.Oldest), uint64(seq)).Draw(t, "oldest"))
 				}
 				s.stats.set(left)
 				delete(m.scopes, sc)

@@ -129,10 +129,8 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 	if err := s.checkLimits(); err != nil {
 		return nil, err
 	}
-	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceRecords, rowlog.KeyspaceMeta, rowlog.KeyspaceCounts} {
-		if err := b.CreateKeyspace(ctx, p); err != nil && !errors.Is(err, ErrKeyspaceExists) {
-			return nil, fmt.Errorf("create keyspace %s: %w", p, err)
-		}
+	if err := createKeyspaces(ctx, b); err != nil {
+		return nil, err
 	}
 	last, err := s.readLog(ctx)
 	if err != nil {
@@ -149,6 +147,16 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 	s.turn <- &committer{store: s}
 	go s.commitLoop()
 	return s, nil
+}
+
+// createKeyspaces creates the keyspaces that are not there yet.
+func createKeyspaces(ctx context.Context, b Backend) error {
+	for _, name := range rowlog.Keyspaces() {
+		if err := b.CreateKeyspace(ctx, name); err != nil && !errors.Is(err, ErrKeyspaceExists) {
+			return fmt.Errorf("create keyspace %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // checkLimits makes sure that every block can be written, and works out the

@@ -23,7 +23,8 @@ func inFourStates(t *testing.T, check func(t *testing.T, f *fixture, settle func
 	for _, c := range []struct {
 		name           string
 		flush, restart bool
-	}{{"Buffered", false, false}, {"Flushed", true, false}, {"FlushedRestarted", true, true}, {"BufferedRestarted", false, true}} {
+	}{{"Buffered", false, false}, {"Flushed", true, false}, {"FlushedRestarted", true, true},
+		{"BufferedRestarted", false, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			var f *fixture
 			f = newFixture(t, memory.New(), buffer.Options{
@@ -105,7 +106,8 @@ func TestTransactionsOwnWrites(t *testing.T) {
 
 		f.refused(kalam.CodeConflict, own(update(table, "ann", 1, "d", 0)))
 		f.refused(kalam.CodeAlreadyExists, insert(table, "ann", 3, "x"), own(insert(table, "ann", 3, "y")))
-		f.refused(kalam.CodeConflict, insert(table, "ann", 3, "x"), own(remove(table, "ann", 3, "x", 0)), own(update(table, "ann", 3, "y", 0)))
+		f.refused(kalam.CodeConflict, insert(table, "ann", 3, "x"), own(remove(table, "ann", 3, "x", 0)),
+			own(update(table, "ann", 3, "y", 0)))
 		f.want(table, "ann", map[int64]string{1: "c"})
 	})
 }
@@ -158,7 +160,8 @@ func TestRefusedRequestLeavesNothing(t *testing.T) {
 	f := newFixture(t, disk, buffer.Options{})
 	f.apply(insert(table, "ann", 1, "x"))
 	large := strings.Repeat("l", 300<<10)
-	f.refused(kalam.CodeAlreadyExists, insert(table, "ann", 2, large), insert(table, "ann", 3, large), insert(table, "ann", 1, "y"))
+	f.refused(kalam.CodeAlreadyExists, insert(table, "ann", 2, large), insert(table, "ann", 3, large),
+		insert(table, "ann", 1, "y"))
 	if n := logKeys(t, disk); n != 1 {
 		t.Errorf("%d blocks, want 1", n)
 	}
@@ -180,7 +183,8 @@ func TestOneInsertWins(t *testing.T) {
 		var won, lost [writers]bool
 		for w := range writers {
 			wg.Go(func() {
-				_, err := f.store.Apply(context.Background(), []buffer.Mutation{insert(table, "ann", id, fmt.Sprint(w))})
+				_, err := f.store.Apply(context.Background(),
+					[]buffer.Mutation{insert(table, "ann", id, fmt.Sprint(w))})
 				won[w], lost[w] = err == nil, kalam.CodeOf(err) == kalam.CodeAlreadyExists
 			})
 		}
@@ -215,7 +219,8 @@ func TestCountersUnderContention(t *testing.T) {
 		wg.Go(func() {
 			for n := 0; n < times; {
 				old, _ := f.get(table, "ann", 1)
-				_, err := f.store.Apply(context.Background(), []buffer.Mutation{update(table, "ann", 1, old.Body+"+", old.Seq)})
+				_, err := f.store.Apply(context.Background(),
+					[]buffer.Mutation{update(table, "ann", 1, old.Body+"+", old.Seq)})
 				switch {
 				case err == nil:
 					n++
@@ -444,7 +449,8 @@ func TestFullBufferWaits(t *testing.T) {
 		f.refused(kalam.CodeResourceExhausted, insert(table, "ann", 2, "x"))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := f.store.Apply(ctx, []buffer.Mutation{insert(table, "ann", 2, "x")}); !errors.Is(err, context.Canceled) {
+		if _, err := f.store.Apply(ctx, []buffer.Mutation{insert(table, "ann", 2, "x")}); !errors.Is(err,
+			context.Canceled) {
 			t.Errorf("Apply with a canceled context = %v", err)
 		}
 		done := make(chan error)

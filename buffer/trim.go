@@ -36,7 +36,8 @@ func (s *Store) TrimAll(ctx context.Context, ids []kalam.Scope) (int, error) {
 		if m.Watermark == 0 {
 			continue
 		}
-		if err := d.deleteRange(ctx, rowlog.KeyspaceRows, rowlog.ScopePrefix(id), rowlog.BlockKey(id, m.Watermark+1)); err != nil {
+		start, end := rowlog.ScopePrefix(id), rowlog.BlockKey(id, m.Watermark+1)
+		if err := d.deleteRange(ctx, rowlog.KeyspaceRows, start, end); err != nil {
 			return d.total, err
 		}
 	}
@@ -165,17 +166,18 @@ func (s *Store) Scopes(ctx context.Context, n kalam.TableNumber) iter.Seq2[kalam
 // recordPage returns the scopes of the first records of a table from start on.
 func (s *Store) recordPage(ctx context.Context, n kalam.TableNumber, start []byte, page int) ([]kalam.Scope, error) {
 	var found []kalam.Scope
-	err := s.backend.Scan(ctx, rowlog.KeyspaceRecords, start, rowlog.PrefixEnd(rowlog.TablePrefix(n)), func(key, _ []byte) error {
-		sc, _, err := rowlog.SplitScope(key)
-		if err != nil {
-			return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of record of a scope of table %d is damaged", n)
-		}
-		found = append(found, sc)
-		if len(found) == page {
-			return errStop
-		}
-		return nil
-	})
+	err := s.backend.Scan(ctx, rowlog.KeyspaceRecords, start, rowlog.PrefixEnd(rowlog.TablePrefix(n)),
+		func(key, _ []byte) error {
+			sc, _, err := rowlog.SplitScope(key)
+			if err != nil {
+				return kalam.Wrap(kalam.CodeCorrupt, err, "manifest of record of a scope of table %d is damaged", n)
+			}
+			found = append(found, sc)
+			if len(found) == page {
+				return errStop
+			}
+			return nil
+		})
 	if err != nil && !errors.Is(err, errStop) {
 		return nil, fmt.Errorf("list manifests of record of table %d: %w", n, err)
 	}

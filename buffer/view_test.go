@@ -62,7 +62,8 @@ func deletedBodies(t *testing.T, v *buffer.View) map[int64]string {
 	out := map[int64]string{}
 	eachLive(batches, func(rec arrow.RecordBatch, i int) {
 		deleted := rec.Column(int(rec.NumCols()) - 1).(*array.Boolean).Value(i)
-		out[rec.Column(0).(*array.Int64).Value(i)] = fmt.Sprintf("%s/%v", rec.Column(1).(*array.String).Value(i), deleted)
+		out[rec.Column(0).(*array.Int64).Value(i)] = fmt.Sprintf("%s/%v", rec.Column(1).(*array.String).Value(i),
+			deleted)
 	})
 	return out
 }
@@ -186,12 +187,14 @@ func TestBatchesGrow(t *testing.T) {
 func TestBatchesFollowTheTable(t *testing.T) {
 	old := notes(1)
 	altered := *old
-	altered.Columns = append(append([]kalam.Column(nil), old.Columns...), kalam.Column{ID: 3, Name: "extra", Type: kalam.TypeOf(kalam.KindInt)})
+	altered.Columns = append(append([]kalam.Column(nil), old.Columns...),
+		kalam.Column{ID: 3, Name: "extra", Type: kalam.TypeOf(kalam.KindInt)})
 	altered.SchemaVersion = 2
 	f := newFixture(t, memory.New(), buffer.Options{})
 	f.apply(insert(old, "ann", 1, "x"))
 	sc := old.ScopeOf("ann")
-	snap, err := f.store.Snapshot(t.Context(), []buffer.TableScope{{Table: old, Scope: sc}, {Table: &altered, Scope: sc}})
+	snap, err := f.store.Snapshot(t.Context(),
+		[]buffer.TableScope{{Table: old, Scope: sc}, {Table: &altered, Scope: sc}})
 	if err != nil {
 		t.Fatalf("Snapshot: %v", err)
 	}

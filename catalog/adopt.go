@@ -30,7 +30,8 @@ func (c *Catalog) Adopt(ctx context.Context, tables []AdoptedTable, next kalam.T
 			t := &tables[i]
 			id := t.Versions[len(t.Versions)-1].ID
 			if _, ok := tx.next.namespaces.get(id.Namespace); !ok {
-				if err := tx.putNamespace(Namespace{ID: id.Namespace, CreatedAt: tx.now, UpdatedAt: tx.now}); err != nil {
+				n := Namespace{ID: id.Namespace, CreatedAt: tx.now, UpdatedAt: tx.now}
+				if err := tx.putNamespace(n); err != nil {
 					return err
 				}
 			}

@@ -209,12 +209,14 @@ func (c *Catalog) bootstrap(ctx context.Context) error {
 		if err := tx.putMeta(); err != nil {
 			return err
 		}
-		if err := tx.putNamespace(Namespace{ID: kalam.DefaultNamespace, CreatedAt: tx.now, UpdatedAt: tx.now}); err != nil {
+		n := Namespace{ID: kalam.DefaultNamespace, CreatedAt: tx.now, UpdatedAt: tx.now}
+		if err := tx.putNamespace(n); err != nil {
 			return err
 		}
 		local := Storage{
-			ID: LocalStorage, Name: "Local file system", Description: "The directory storage.default_storage_path of the server",
-			Type: StorageFilesystem, CreatedAt: tx.now, UpdatedAt: tx.now,
+			ID: LocalStorage, Name: "Local file system",
+			Description: "The directory storage.default_storage_path of the server",
+			Type:        StorageFilesystem, CreatedAt: tx.now, UpdatedAt: tx.now,
 		}
 		if err := tx.putStorage(local); err != nil {
 			return err

@@ -58,8 +58,10 @@ func TestDamage(t *testing.T) {
 // damages returns broken forms of a record.
 func damages(raw []byte) map[string][]byte {
 	m := map[string][]byte{
-		"empty": {}, "garbage": []byte("garbage"), "head only": raw[:bytes.IndexByte(raw, '\n')], "cut": raw[:len(raw)-1],
-		"longer": append(bytes.Clone(raw), ' '), "version 0": bytes.Replace(raw, []byte("kalam 4 "), []byte("kalam 0 "), 1),
+		"empty": {}, "garbage": []byte("garbage"), "head only": raw[:bytes.IndexByte(raw, '\n')],
+		"cut":       raw[:len(raw)-1],
+		"longer":    append(bytes.Clone(raw), ' '),
+		"version 0": bytes.Replace(raw, []byte("kalam 4 "), []byte("kalam 0 "), 1),
 	}
 	for _, at := range []int{0, 6, 8, 12, len(raw) / 2, len(raw) - 2, len(raw) - 1} {
 		for _, bit := range []byte{0x01, 0x80} {
@@ -202,7 +204,8 @@ func TestUnusableRecords(t *testing.T) {
 	const table, user = "table/0000000000000007", "user/x"
 	column := `{"id":1,"name":"id","type":"BigInt"}`
 	version := func(columns, rest string) string {
-		return `{"number":7,"namespace":"default","name":"t","kind":"user","next_column":2,"created_at":"2025-01-01T00:00:00Z","versions":[` +
+		return `{"number":7,"namespace":"default","name":"t","kind":"user","next_column":2,` +
+			`"created_at":"2025-01-01T00:00:00Z","versions":[` +
 			`{"version":1,"columns":[` + columns + `],"changes":"","created_at":"2025-01-01T00:00:00Z",` + rest + `}]}`
 	}
 	good := version(column, `"primary_key":[1],"options":{}`)
@@ -213,17 +216,20 @@ func TestUnusableRecords(t *testing.T) {
 		{"table without namespace", table, strings.Replace(good, `"default"`, `"nowhere"`, 1)},
 		{"table number not given yet", table, strings.Replace(good, `"number":7`, `"number":70`, 1)},
 		{"no versions", table,
-			`{"number":7,"namespace":"default","name":"t","kind":"user","next_column":2,"created_at":"2025-01-01T00:00:00Z","versions":[]}`},
+			`{"number":7,"namespace":"default","name":"t","kind":"user","next_column":2,` +
+				`"created_at":"2025-01-01T00:00:00Z","versions":[]}`},
 		{"version missing", table, strings.Replace(good, `"version":1`, `"version":2`, 1)},
 		{"key of no column", table, version(column, `"primary_key":[9],"options":{}`)},
-		{"unknown type", table, version(strings.Replace(column, "BigInt", "Huge", 1), `"primary_key":[1],"options":{}`)},
+		{"unknown type", table,
+			version(strings.Replace(column, "BigInt", "Huge", 1), `"primary_key":[1],"options":{}`)},
 		{"unknown access", table, version(column, `"primary_key":[1],"options":{"access":"odd"}`)},
 		{"unknown default", table, version(strings.Replace(column, `}`, `,"default":{"func":"RAND()","sql":""}}`, 1),
 			`"primary_key":[1],"options":{}`)},
 		{"default without value", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1"}}`, 1),
 			`"primary_key":[1],"options":{}`)},
-		{"default of no kind", table, version(strings.Replace(column, `}`, `,"default":{"sql":"1","value":{"kind":"ODD"}}}`,
-			1), `"primary_key":[1],"options":{}`)},
+		{"default of no kind", table,
+			version(strings.Replace(column, `}`, `,"default":{"sql":"1","value":{"kind":"ODD"}}}`,
+				1), `"primary_key":[1],"options":{}`)},
 		{"default that is no number", table, version(strings.Replace(column, `}`,
 			`,"default":{"sql":"1","value":{"kind":"INT","text":"x"}}}`, 1), `"primary_key":[1],"options":{}`)},
 		{"default that is no uuid", table, version(strings.Replace(column, `}`,
@@ -238,7 +244,8 @@ func TestUnusableRecords(t *testing.T) {
 		{"user of no storage mode", user,
 			`{"id":"x","username":"x","role":"user","auth_type":"password","storage_mode":"odd","token_epoch":1}`},
 		{"namespace option of no kind", "namespace/n",
-			`{"id":"n","options":{"a":{"kind":"ODD"}},"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
+			`{"id":"n","options":{"a":{"kind":"ODD"}},"created_at":"2025-01-01T00:00:00Z",` +
+				`"updated_at":"2025-01-01T00:00:00Z"}`},
 	}
 	base := memory.New()
 	c := open(t, base, catalog.Options{})
@@ -273,7 +280,8 @@ func TestUnusableRecords(t *testing.T) {
 	check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte(table), sealed(table, "1", good)))
 	check(t, buffertest.Put(t.Context(), b, catalog.Keyspace, []byte("table/0000000000000008"),
 		sealed("table/0000000000000008", "1", twin)))
-	if _, err := catalog.Open(t.Context(), b, catalog.Options{BcryptCost: cheap}); kalam.CodeOf(err) != kalam.CodeCorrupt {
+	if _, err := catalog.Open(t.Context(), b,
+		catalog.Options{BcryptCost: cheap}); kalam.CodeOf(err) != kalam.CodeCorrupt {
 		t.Errorf("two tables of one name: %v", err)
 	}
 }

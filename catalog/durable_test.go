@@ -55,7 +55,8 @@ func TestReopen(t *testing.T) {
 func checkRich(t *testing.T, c *catalog.Catalog) {
 	t.Helper()
 	ns, _ := c.Namespace("app")
-	if len(ns.Options) != 5 || ns.Options["owner"] != kalam.Text("é\x00'\"") || ns.Options["ratio"] != kalam.Double(0.1) ||
+	if len(ns.Options) != 5 || ns.Options["owner"] != kalam.Text("é\x00'\"") ||
+		ns.Options["ratio"] != kalam.Double(0.1) ||
 		ns.Options["more"] != kalam.Text("") {
 		t.Errorf("namespace %+v", ns)
 	}
@@ -82,7 +83,8 @@ func checkRich(t *testing.T, c *catalog.Catalog) {
 	for _, v := range history {
 		changes = append(changes, fmt.Sprint(v.Table.SchemaVersion, " ", v.Changes))
 	}
-	if got := strings.Join(changes, ", "); got != "4 ADD COLUMN body, 3 DROP COLUMN body, 2 ADD COLUMN c, 1 CREATE TABLE" {
+	if got := strings.Join(changes,
+		", "); got != "4 ADD COLUMN body, 3 DROP COLUMN body, 2 ADD COLUMN c, 1 CREATE TABLE" {
 		t.Errorf("history %s", got)
 	}
 	if len(c.Dropped()) != 2 {
@@ -150,7 +152,10 @@ func TestWritesAreAtomic(t *testing.T) {
 			return c.PutSecret(ctx, "jwt",
 				catalog.NewSecret("other"))
 		}},
-		{"remove secret", func(c *catalog.Catalog, _ *clock) error { return c.PutSecret(ctx, "jwt", catalog.Secret{}) }},
+		{"remove secret", func(c *catalog.Catalog,
+			_ *clock) error {
+			return c.PutSecret(ctx, "jwt", catalog.Secret{})
+		}},
 		{"CreateUser", func(c *catalog.Catalog, _ *clock) error {
 			_, err := c.CreateUser(ctx, system, catalog.NewUser{ID: "fresh"})
 			return err

@@ -55,7 +55,8 @@ func TestLogin(t *testing.T) {
 			clk.add(time.Second)
 			u, err := c.Login(ctx, tt.id, tt.password, home)
 			if !tt.ok {
-				if !errors.Is(err, catalog.ErrInvalidCredentials) || err.Error() != "Invalid credentials" || u.ID != "" {
+				if !errors.Is(err, catalog.ErrInvalidCredentials) || err.Error() != "Invalid credentials" ||
+					u.ID != "" {
 					t.Errorf("%+v, %v", u, err)
 				}
 				return

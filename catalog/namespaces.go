@@ -214,7 +214,8 @@ func mergeOptions(old, change map[string]kalam.Value) (map[string]kalam.Value, e
 		case kalam.KindBoolean, kalam.KindBigInt, kalam.KindDouble, kalam.KindText:
 			merged[k] = v
 		default:
-			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option '%s' must be a string, boolean or number", k)
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option '%s' must be a string, boolean or number",
+				k)
 		}
 	}
 	if len(merged) == 0 {

@@ -17,7 +17,8 @@ import (
 func TestNamespaces(t *testing.T) {
 	c := open(t, memory.New(), catalog.Options{})
 	ctx := t.Context()
-	for _, name := range strings.Fields("system sys root kalamdb kalam main sql admin internal information_schema pg_catalog datafusion duckdb temp memory") {
+	for _, name := range strings.Fields("system sys root kalamdb kalam main sql admin internal information_schema " +
+		"pg_catalog datafusion duckdb temp memory") {
 		_, err := c.CreateNamespace(ctx, kalam.NamespaceID(name), nil, true)
 		refused(t, err, kalam.CodeInvalidOperation, "Namespace name '"+name+"' is reserved")
 	}
@@ -112,7 +113,8 @@ func TestTableRules(t *testing.T) {
 		}, kalam.CodeInvalidOperation, ""},
 		{"no key", func(x *kalam.Table) { x.PrimaryKey = nil }, kalam.CodeInvalidOperation,
 			"User tables require a PRIMARY KEY column"},
-		{"no key, stream", func(x *kalam.Table) { x.Kind, x.Options.TTL, x.PrimaryKey = stream, time.Second, nil }, 0, ""},
+		{"no key, stream", func(x *kalam.Table) { x.Kind, x.Options.TTL, x.PrimaryKey = stream, time.Second, nil }, 0,
+			""},
 		{"no key, shared", func(x *kalam.Table) { x.Kind, x.PrimaryKey = shared, nil }, kalam.CodeInvalidOperation,
 			"Shared tables require a PRIMARY KEY column"},
 		{"key twice", func(x *kalam.Table) { x.PrimaryKey = []int{0, 0} }, kalam.CodeInvalidOperation, ""},
@@ -120,7 +122,8 @@ func TestTableRules(t *testing.T) {
 		{"key below 0", func(x *kalam.Table) { x.PrimaryKey = []int{-1} }, kalam.CodeInvalidOperation, ""},
 		{"key of a DOUBLE", func(x *kalam.Table) { x.Columns[0] = column("id", kalam.KindDouble) },
 			kalam.CodeInvalidOperation,
-			"PRIMARY KEY column 'id' must be BIGINT or TEXT, got DOUBLE (possible types: BIGINT, TEXT, SMALLINT, INT, UUID, DATE, TIMESTAMP)"},
+			"PRIMARY KEY column 'id' must be BIGINT or TEXT, got DOUBLE (possible types: BIGINT, TEXT, SMALLINT, " +
+				"INT, UUID, DATE, TIMESTAMP)"},
 		{"composite key", func(x *kalam.Table) { x.PrimaryKey = []int{1, 0} }, 0, ""},
 		{"interval too short", options(user, kalam.TableOptions{FlushInterval: time.Second - 1}),
 			kalam.CodeInvalidOperation, ""},
@@ -135,7 +138,8 @@ func TestTableRules(t *testing.T) {
 		{"manual and cron", options(user, kalam.TableOptions{FlushManual: true, FlushCron: "@hourly"}),
 			kalam.CodeInvalidOperation,
 			"FLUSH_POLICY 'manual' cannot be combined with FLUSH_CRON"},
-		{"long cron", options(user, kalam.TableOptions{FlushCron: strings.Repeat("1,", 101)}), kalam.CodeInvalidOperation,
+		{"long cron", options(user, kalam.TableOptions{FlushCron: strings.Repeat("1,", 101)}),
+			kalam.CodeInvalidOperation,
 			"FLUSH_CRON is longer than 200 bytes"},
 		{"cron, rows and interval", options(user, kalam.TableOptions{FlushCron: "@hourly", FlushRows: 5,
 			FlushInterval: time.Minute}), 0, ""},
@@ -144,7 +148,8 @@ func TestTableRules(t *testing.T) {
 		{"stream", options(stream, kalam.TableOptions{TTL: time.Second}), 0, ""},
 		{"TTL of a user table", options(user, kalam.TableOptions{TTL: time.Second}), kalam.CodeInvalidOperation,
 			"TTL_SECONDS is only valid for STREAM tables"},
-		{"access of a user table", options(user, kalam.TableOptions{Access: kalam.AccessPublic}), kalam.CodeInvalidOperation,
+		{"access of a user table", options(user, kalam.TableOptions{Access: kalam.AccessPublic}),
+			kalam.CodeInvalidOperation,
 			"ACCESS_LEVEL is only valid for SHARED tables"},
 		{"unknown access", options(shared, kalam.TableOptions{Access: 9}), kalam.CodeInvalidOperation, ""},
 		{"user storage of a shared table", options(shared, kalam.TableOptions{UseUserStorage: true}),
@@ -275,7 +280,8 @@ func TestNoOrphanTable(t *testing.T) {
 					t.Error(err)
 				}
 				gone, err := c.DropNamespace(ctx, "busy", k%2 == i)
-				if code := kalam.CodeOf(err); err != nil && code != kalam.CodeNotFound && code != kalam.CodeInvalidOperation {
+				if code := kalam.CodeOf(err); err != nil && code != kalam.CodeNotFound &&
+					code != kalam.CodeInvalidOperation {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -296,7 +302,8 @@ func TestNoOrphanTable(t *testing.T) {
 			current, exists := x.TableByNumber(n)
 			_, noted := x.DroppedTable(n)
 			if exists == dropped[n] || noted != dropped[n] || exists && current.ID != id {
-				t.Errorf("table %d %s: exists %v, noted as dropped %v, was dropped %v", n, id, exists, noted, dropped[n])
+				t.Errorf("table %d %s: exists %v, noted as dropped %v, was dropped %v", n, id, exists, noted,
+					dropped[n])
 			}
 		}
 		for _, table := range x.Tables("") {
@@ -312,7 +319,8 @@ func TestStorages(t *testing.T) {
 	c := open(t, memory.New(), catalog.Options{})
 	ctx := t.Context()
 	create := func(id kalam.StorageID, name string) error {
-		return c.CreateStorage(ctx, catalog.Storage{ID: id, Name: name, Type: catalog.StorageFilesystem, URI: "file:///x"})
+		return c.CreateStorage(ctx,
+			catalog.Storage{ID: id, Name: name, Type: catalog.StorageFilesystem, URI: "file:///x"})
 	}
 	check(t, create("zeta", "a name"))
 	check(t, create("alpha", ""))

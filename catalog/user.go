@@ -164,7 +164,8 @@ func (r *userRecord) user() (User, error) {
 		return User{}, err
 	}
 	return User{
-		ID: r.ID, Username: r.Username, PasswordHash: NewSecret(r.PasswordHash), Role: role, Email: r.Email, AuthType: auth,
+		ID: r.ID, Username: r.Username, PasswordHash: NewSecret(r.PasswordHash), Role: role, Email: r.Email,
+		AuthType: auth,
 		AuthData: NewSecret(r.AuthData), Metadata: r.Metadata, StorageMode: mode, StorageID: r.StorageID,
 		LastLogin: r.LastLogin, LastSeen: r.LastSeen, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		DeletedAt: r.DeletedAt, PurgingAt: r.PurgingAt, TokenEpoch: r.TokenEpoch,
@@ -180,13 +181,15 @@ func checkUser(u *User) error {
 	case u.Username == "":
 		return kalam.Errorf(kalam.CodeConstraint, "NOT NULL constraint violation: column 'username' cannot be NULL")
 	case len(u.Username) > MaxUsername:
-		return kalam.Errorf(kalam.CodeConstraint, "username is %d bytes long (maximum %d)", len(u.Username), MaxUsername)
+		return kalam.Errorf(kalam.CodeConstraint, "username is %d bytes long (maximum %d)", len(u.Username),
+			MaxUsername)
 	case len(u.Email) > MaxEmail:
 		return kalam.Errorf(kalam.CodeConstraint, "email is %d bytes long (maximum %d)", len(u.Email), MaxEmail)
 	case !utf8.ValidString(u.Username) || !utf8.ValidString(u.Email):
 		return kalam.Errorf(kalam.CodeConstraint, "username or email is not valid UTF-8")
 	case len(u.Metadata) > MaxMetadata:
-		return kalam.Errorf(kalam.CodeConstraint, "metadata is %d bytes long (maximum %d)", len(u.Metadata), MaxMetadata)
+		return kalam.Errorf(kalam.CodeConstraint, "metadata is %d bytes long (maximum %d)", len(u.Metadata),
+			MaxMetadata)
 	case u.Metadata != "" && (!json.Valid([]byte(u.Metadata)) || !utf8.ValidString(u.Metadata)):
 		return kalam.Errorf(kalam.CodeConstraint, "Invalid JSON value for column 'metadata'")
 	case u.Role < kalam.RoleUser || u.Role > kalam.RoleSystem:

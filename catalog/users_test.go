@@ -58,7 +58,8 @@ func TestCreateUserRules(t *testing.T) {
 			kalam.CodeNotFound, "Storage 'none' does not exist"},
 		{"oauth without subject", system, oauth(`{"provider":"p"}`), kalam.CodeInvalidInput, ""},
 		{"oauth without JSON", system, oauth(""), kalam.CodeInvalidInput, ""},
-		{"long password", system, catalog.NewUser{ID: "x", Password: strings.Repeat("x", 73)}, kalam.CodeInvalidInput, ""},
+		{"long password", system, catalog.NewUser{ID: "x", Password: strings.Repeat("x", 73)}, kalam.CodeInvalidInput,
+			""},
 		{"good", dba, catalog.NewUser{ID: "good", StorageMode: catalog.StorageModeRegion, StorageID: "eu"}, 0, ""},
 		{"good oauth", system, oauth(`{"provider":"p","subject":"s"}`), 0, ""},
 	}
@@ -67,7 +68,8 @@ func TestCreateUserRules(t *testing.T) {
 			u, err := c.CreateUser(t.Context(), tt.by, tt.user)
 			if tt.code == 0 {
 				check(t, err)
-				if u.Username != string(tt.user.ID) || u.Role != kalam.RoleUser || u.TokenEpoch == 0 || u.CreatedAt.IsZero() {
+				if u.Username != string(tt.user.ID) || u.Role != kalam.RoleUser || u.TokenEpoch == 0 ||
+					u.CreatedAt.IsZero() {
 					t.Errorf("user %+v", u)
 				}
 				return

@@ -175,8 +175,9 @@ var secretNames = []string{"jwt", "other"}
 func dumpOf(t testing.TB, c *catalog.Catalog) dump {
 	t.Helper()
 	d := dump{
-		Namespaces: c.Namespaces(), Tables: c.Tables(""), History: map[string][]catalog.SchemaVersion{}, Dropped: c.Dropped(),
-		Users: c.Users(), Storages: c.Storages(), Secrets: map[string]string{},
+		Namespaces: c.Namespaces(), Tables: c.Tables(""), History: map[string][]catalog.SchemaVersion{},
+		Dropped: c.Dropped(),
+		Users:   c.Users(), Storages: c.Storages(), Secrets: map[string]string{},
 		Active: len(c.ActiveJobs()), NeedsSetup: c.NeedsSetup(),
 	}
 	for _, table := range d.Tables {
@@ -280,9 +281,11 @@ func literals() map[kalam.Kind]kalam.Value {
 		kalam.KindFloat:  kalam.Float(0.1),
 		kalam.KindDouble: kalam.Double(-1e-300), kalam.KindDecimal: kalam.Decimal(-1, 1<<63, 10),
 		kalam.KindText:      kalam.Text("a\x00é\xff"),
-		kalam.KindTimestamp: kalam.Integer(kalam.KindTimestamp, -1), kalam.KindDateTime: kalam.Integer(kalam.KindDateTime, 1),
-		kalam.KindDate: kalam.Integer(kalam.KindDate, -719162), kalam.KindTime: kalam.Integer(kalam.KindTime, 86399999999),
-		kalam.KindJSON: kalam.JSON(`{"a": [1, null]}`), kalam.KindBytes: kalam.Bytes("\x00\xff"),
+		kalam.KindTimestamp: kalam.Integer(kalam.KindTimestamp, -1),
+		kalam.KindDateTime:  kalam.Integer(kalam.KindDateTime, 1),
+		kalam.KindDate:      kalam.Integer(kalam.KindDate, -719162),
+		kalam.KindTime:      kalam.Integer(kalam.KindTime, 86399999999),
+		kalam.KindJSON:      kalam.JSON(`{"a": [1, null]}`), kalam.KindBytes: kalam.Bytes("\x00\xff"),
 		kalam.KindUUID: kalam.UUID([16]byte{1, 15: 255}),
 	}
 }

@@ -310,7 +310,8 @@ func NewRowsBuilder(mem memory.Allocator, schema *arrow.Schema) (*RowsBuilder, e
 		t := TypeOfArrow(f)
 		if dt := ArrowType(t); dt == nil || !arrow.TypeEqual(dt, f.Type) {
 			b.Release()
-			return nil, kalam.Errorf(kalam.CodeInternal, "field %s has type %s, which rows of values cannot be built of", f.Name,
+			return nil, kalam.Errorf(kalam.CodeInternal,
+				"field %s has type %s, which rows of values cannot be built of", f.Name,
 				f.Type)
 		}
 		b.types = append(b.types, t)

@@ -40,7 +40,8 @@ func TestHasNegativeZero(t *testing.T) {
 		{"NULL", kalam.Null(), kalam.Null(), false},
 		{"-0 in DOUBLE", kalam.Double(minus), kalam.Null(), true},
 		{"-0 in FLOAT", kalam.Null(), kalam.Float(float32(minus)), true},
-		{"the smallest negative", kalam.Double(-math.SmallestNonzeroFloat64), kalam.Float(-math.SmallestNonzeroFloat32), false},
+		{"the smallest negative", kalam.Double(-math.SmallestNonzeroFloat64), kalam.Float(-math.SmallestNonzeroFloat32),
+			false},
 	} {
 		payload := datatype.EncodeRow(nil, table, []kalam.Value{kalam.BigInt(0), c.d, c.f, kalam.Text("-0")})
 		if got, err := b.HasNegativeZero(payload); got != c.want || err != nil {
@@ -66,7 +67,8 @@ func TestBatchesOfChangingSize(t *testing.T) {
 	for n, size := range sizes {
 		for i := range size.rows {
 			payload := datatype.EncodeRow(nil, table, []kalam.Value{
-				kalam.BigInt(int64(i)), kalam.Double(float64(n)), kalam.Null(), kalam.Text(strings.Repeat(string(rune('a'+n)), size.bytes)),
+				kalam.BigInt(int64(i)), kalam.Double(float64(n)), kalam.Null(),
+				kalam.Text(strings.Repeat(string(rune('a'+n)), size.bytes)),
 			})
 			if err := b.Append(kalam.Row{Seq: kalam.Seq(i + 1), Payload: payload}); err != nil {
 				t.Fatal(err)
@@ -80,8 +82,10 @@ func TestBatchesOfChangingSize(t *testing.T) {
 			t.Fatalf("batch %d has %d rows, want %d", n, rec.NumRows(), size.rows)
 		}
 		for i := range size.rows {
-			id, d, s := rec.Column(0).(*array.Int64).Value(i), rec.Column(1).(*array.Float64).Value(i), rec.Column(3).(*array.String).Value(i)
-			if id != int64(i) || d != float64(n) || s != strings.Repeat(string(rune('a'+n)), size.bytes) || !rec.Column(2).IsNull(i) {
+			id, d, s := rec.Column(0).(*array.Int64).Value(i), rec.Column(1).(*array.Float64).Value(i),
+				rec.Column(3).(*array.String).Value(i)
+			if id != int64(i) || d != float64(n) || s != strings.Repeat(string(rune('a'+n)), size.bytes) ||
+				!rec.Column(2).IsNull(i) {
 				t.Fatalf("batch %d, row %d is %d, %v, %.20q", n, i, id, d, s)
 			}
 		}

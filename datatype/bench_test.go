@@ -15,13 +15,16 @@ import (
 // text.
 func chatTable() (*kalam.Table, []kalam.Value) {
 	ty := kalam.TypeOf
-	t := &kalam.Table{ID: kalam.TableID{Namespace: "ns", Name: "messages"}, Number: 1, Kind: kalam.KindUserTable, PrimaryKey: []int{0}, Columns: []kalam.Column{
-		{ID: 1, Name: "id", Type: ty(kalam.KindBigInt)}, {ID: 2, Name: "conversation_id", Type: ty(kalam.KindText)},
-		{ID: 3, Name: "role", Type: ty(kalam.KindText)}, {ID: 4, Name: "content", Type: ty(kalam.KindText)},
-		{ID: 5, Name: "created_at", Type: ty(kalam.KindTimestamp)}, {ID: 6, Name: "score", Type: ty(kalam.KindDouble)},
-	}}
+	t := &kalam.Table{ID: kalam.TableID{Namespace: "ns", Name: "messages"}, Number: 1, Kind: kalam.KindUserTable,
+		PrimaryKey: []int{0}, Columns: []kalam.Column{
+			{ID: 1, Name: "id", Type: ty(kalam.KindBigInt)}, {ID: 2, Name: "conversation_id", Type: ty(kalam.KindText)},
+			{ID: 3, Name: "role", Type: ty(kalam.KindText)}, {ID: 4, Name: "content", Type: ty(kalam.KindText)},
+			{ID: 5, Name: "created_at", Type: ty(kalam.KindTimestamp)},
+			{ID: 6, Name: "score", Type: ty(kalam.KindDouble)},
+		}}
 	return t, []kalam.Value{
-		kalam.BigInt(1234567), kalam.Text("conv_0123456789"), kalam.Text("assistant"), kalam.Text(strings.Repeat("lorem ipsum ", 17)),
+		kalam.BigInt(1234567), kalam.Text("conv_0123456789"), kalam.Text("assistant"),
+		kalam.Text(strings.Repeat("lorem ipsum ", 17)),
 		kalam.Integer(kalam.KindTimestamp, 1700000000000000), kalam.Double(0.75),
 	}
 }
@@ -125,7 +128,8 @@ func BenchmarkFromText(b *testing.B) {
 		s string
 	}{
 		{kalam.KindText, strings.Repeat("lorem ipsum ", 17)}, {kalam.KindTimestamp, "2024-01-31T12:34:56.789012+01:00"},
-		{kalam.KindDecimal, "12345.6789"}, {kalam.KindUUID, "01234567-89ab-cdef-fedc-ba9876543210"}, {kalam.KindJSON, `{"a":[1,2,3],"b":{"c":"text"},"d":null}`},
+		{kalam.KindDecimal, "12345.6789"}, {kalam.KindUUID, "01234567-89ab-cdef-fedc-ba9876543210"},
+		{kalam.KindJSON, `{"a":[1,2,3],"b":{"c":"text"},"d":null}`},
 	} {
 		b.Run(c.k.String(), func(b *testing.B) {
 			b.ReportAllocs()

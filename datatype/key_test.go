@@ -50,19 +50,23 @@ func TestKeyEquality(t *testing.T) {
 	if !bytes.Equal(key(double, kalam.Double(0)), key(double, kalam.Double(math.Copysign(0, -1)))) {
 		t.Error("0.0 and -0.0 are two keys")
 	}
-	if !bytes.Equal(key(double, kalam.Double(math.NaN())), key(double, kalam.Double(math.Float64frombits(0xFFF8000000000001)))) {
+	if !bytes.Equal(key(double, kalam.Double(math.NaN())),
+		key(double, kalam.Double(math.Float64frombits(0xFFF8000000000001)))) {
 		t.Error("two NaNs are two keys")
 	}
-	if !bytes.Equal(key(float, kalam.Float(float32(math.NaN()))), key(float, kalam.Float(math.Float32frombits(0xFFC00001)))) {
+	if !bytes.Equal(key(float, kalam.Float(float32(math.NaN()))),
+		key(float, kalam.Float(math.Float32frombits(0xFFC00001)))) {
 		t.Error("two FLOAT NaNs are two keys")
 	}
 }
 
 func compositeTable() *kalam.Table {
 	ty := kalam.TypeOf
-	return &kalam.Table{ID: kalam.TableID{Namespace: "ns", Name: "t"}, PrimaryKey: []int{2, 0, 1}, Columns: []kalam.Column{
-		{ID: 1, Name: "n", Type: ty(kalam.KindBigInt)}, {ID: 2, Name: "b", Type: ty(kalam.KindBytes)}, {ID: 3, Name: "s", Type: ty(kalam.KindText)},
-	}}
+	return &kalam.Table{ID: kalam.TableID{Namespace: "ns", Name: "t"}, PrimaryKey: []int{2, 0, 1},
+		Columns: []kalam.Column{
+			{ID: 1, Name: "n", Type: ty(kalam.KindBigInt)}, {ID: 2, Name: "b", Type: ty(kalam.KindBytes)},
+			{ID: 3, Name: "s", Type: ty(kalam.KindText)},
+		}}
 }
 
 func TestKeyText(t *testing.T) {
@@ -109,16 +113,19 @@ func FuzzKeyOrderNumbers(f *testing.F) {
 			return -cmp.Compare(-a, -b)
 		}
 		double := columnTable(kalam.TypeOf(kalam.KindDouble))
-		if got, want := bytes.Compare(key(double, kalam.Double(f1)), key(double, kalam.Double(f2))), orderFloat(f1, f2); got != want {
+		if got, want := bytes.Compare(key(double, kalam.Double(f1)), key(double, kalam.Double(f2))),
+			orderFloat(f1, f2); got != want {
 			t.Errorf("DOUBLE order of %v and %v is %d, want %d", f1, f2, got, want)
 		}
 		float := columnTable(kalam.TypeOf(kalam.KindFloat))
-		if got, want := bytes.Compare(key(float, kalam.Float(float32(f1))), key(float, kalam.Float(float32(f2)))), orderFloat(float64(float32(f1)), float64(float32(f2))); got != want {
+		if got, want := bytes.Compare(key(float, kalam.Float(float32(f1))), key(float, kalam.Float(float32(f2)))),
+			orderFloat(float64(float32(f1)), float64(float32(f2))); got != want {
 			t.Errorf("FLOAT order of %v and %v is %d, want %d", f1, f2, got, want)
 		}
 		for _, k := range []kalam.Kind{kalam.KindBigInt, kalam.KindTimestamp, kalam.KindDateTime, kalam.KindTime} {
 			table := columnTable(kalam.TypeOf(k))
-			if got, want := bytes.Compare(key(table, kalam.Integer(k, n1)), key(table, kalam.Integer(k, n2))), cmp.Compare(n1, n2); got != want {
+			if got, want := bytes.Compare(key(table, kalam.Integer(k, n1)), key(table, kalam.Integer(k, n2))),
+				cmp.Compare(n1, n2); got != want {
 				t.Errorf("%s order of %d and %d is %d, want %d", k, n1, n2, got, want)
 			}
 		}

@@ -24,7 +24,8 @@ func runs(inner arrow.Array, n int32) arrow.Array {
 
 // denseUnion builds a union of an INT and a text.
 func denseUnion() arrow.Array {
-	fields := []arrow.Field{{Name: "n", Type: arrow.PrimitiveTypes.Int32, Nullable: true}, {Name: "s", Type: arrow.BinaryTypes.String, Nullable: true}}
+	fields := []arrow.Field{{Name: "n", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
+		{Name: "s", Type: arrow.BinaryTypes.String, Nullable: true}}
 	b := array.NewDenseUnionBuilder(memory.DefaultAllocator, arrow.DenseUnionOf(fields, []arrow.UnionTypeCode{0, 1}))
 	b.Append(1)
 	b.Child(1).(*array.StringBuilder).Append("first")
@@ -50,7 +51,8 @@ func TestEncodedArrays(t *testing.T) {
 		{"dense union text", union, 0, `"first"`, "first", kalam.KindText},
 		{"dense union number", union, 1, "7", "7", kalam.KindText},
 		{"uint64", fromJSON(t, arrow.PrimitiveTypes.Uint64, `[5]`), 0, `"5"`, "5", kalam.KindBigInt},
-		{"seconds before the calendar", fromJSON(t, arrow.FixedWidthTypes.Timestamp_s, `[-9223372036854775808]`), 0, "-9223372036854775808", "-290308-12-21 19:59:05.224192+00", kalam.KindDateTime},
+		{"seconds before the calendar", fromJSON(t, arrow.FixedWidthTypes.Timestamp_s, `[-9223372036854775808]`), 0,
+			"-9223372036854775808", "-290308-12-21 19:59:05.224192+00", kalam.KindDateTime},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := string(datatype.AppendCell(nil, c.a, c.i)); got != c.cell {
@@ -89,7 +91,8 @@ func TestDocuments(t *testing.T) {
 		a    arrow.Array
 		want string
 	}{
-		{"json", array.NewExtensionArrayWithStorage(jsonType, fromJSON(t, str, `["{\"a\": [1]}"]`)), `{"f":{"a": [1]}}`},
+		{"json", array.NewExtensionArrayWithStorage(jsonType, fromJSON(t, str, `["{\"a\": [1]}"]`)),
+			`{"f":{"a": [1]}}`},
 		{"broken json", array.NewExtensionArrayWithStorage(jsonType, fromJSON(t, str, `["{"]`)), `{"f":"{"}`},
 		{"enum", fromJSON(t, enum, `["red"]`), `{"f":"red"}`},
 		{"runs", runs(fromJSON(t, arrow.FixedWidthTypes.Boolean, `[true]`), 1), `{"f":true}`},
@@ -112,7 +115,8 @@ func TestDocuments(t *testing.T) {
 }
 
 func TestJSONEscapes(t *testing.T) {
-	if got, want := string(datatype.AppendJSONString(nil, "\"\\\n\r\t\b\f\x01\x1f/é")), `"\"\\\n\r\t\b\f\u0001\u001f/é"`; got != want {
+	if got, want := string(datatype.AppendJSONString(nil, "\"\\\n\r\t\b\f\x01\x1f/é")),
+		`"\"\\\n\r\t\b\f\u0001\u001f/é"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -125,12 +129,15 @@ func TestNumbersInDocuments(t *testing.T) {
 		cell, stored string
 	}{
 		{fromJSON(t, arrow.PrimitiveTypes.Int64, `[9007199254740993]`), `"9007199254740993"`, `9007199254740993`},
-		{fromJSON(t, arrow.PrimitiveTypes.Uint64, `[18446744073709551615]`), `"18446744073709551615"`, `18446744073709551615`},
-		{fromJSON(t, &arrow.Decimal128Type{Precision: 20, Scale: 2}, `["123456789012345678.90"]`), `"123456789012345678.90"`, `123456789012345678.90`},
+		{fromJSON(t, arrow.PrimitiveTypes.Uint64, `[18446744073709551615]`), `"18446744073709551615"`,
+			`18446744073709551615`},
+		{fromJSON(t, &arrow.Decimal128Type{Precision: 20, Scale: 2}, `["123456789012345678.90"]`),
+			`"123456789012345678.90"`, `123456789012345678.90`},
 		{fromJSON(t, arrow.PrimitiveTypes.Int32, `[7]`), `7`, `7`},
 		{fromJSON(t, arrow.PrimitiveTypes.Float32, `[0.1]`), `0.1`, `0.1`},
 		{fromJSON(t, arrow.ListOf(arrow.PrimitiveTypes.Int64), `[[1]]`), `["1"]`, `[1]`},
-		{fromJSON(t, arrow.MapOf(arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64), `[[{"key": "k", "value": 1}]]`), `{"k":"1"}`, `{"k":1}`},
+		{fromJSON(t, arrow.MapOf(arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64), `[[{"key": "k", "value": 1}]]`),
+			`{"k":"1"}`, `{"k":1}`},
 	} {
 		s := structOf(t, c.a)
 		cell := string(datatype.AppendJSONString(nil, `{"f":`+c.cell+`}`))
@@ -146,7 +153,8 @@ func TestNumbersInDocuments(t *testing.T) {
 // TestJSONInDocuments: JSON inside a STRUCT is part of its document.
 func TestJSONInDocuments(t *testing.T) {
 	f := datatype.JSONField(arrow.Field{Name: "j", Type: arrow.BinaryTypes.String, Nullable: true})
-	a := fromJSON(t, arrow.StructOf(f, arrow.Field{Name: "l", Type: arrow.ListOfField(f)}), `[{"j": "{\"a\":1}", "l": ["[2]", null]}]`)
+	a := fromJSON(t, arrow.StructOf(f, arrow.Field{Name: "l", Type: arrow.ListOfField(f)}),
+		`[{"j": "{\"a\":1}", "l": ["[2]", null]}]`)
 	if got, want := datatype.ValueAt(a, 0).Str(), `{"j":{"a":1},"l":[[2],null]}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

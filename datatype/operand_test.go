@@ -41,7 +41,8 @@ func TestOperand(t *testing.T) {
 		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text("[222, 173]"), want: kalam.Bytes("\xde\xad")},
 		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text("[]"), want: kalam.Bytes("")},
 		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text(`\xDE\xAD`), want: kalam.Bytes("\xde\xad")},
-		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text(`\xDE\xA\xDB`), err: `Type mismatch: expected BYTES, got '\xDE\xA\xDB'`},
+		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text(`\xDE\xA\xDB`),
+			err: `Type mismatch: expected BYTES, got '\xDE\xA\xDB'`},
 		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text("[1,]"), err: "Type mismatch: expected BYTES, got '[1,]'"},
 		{t: kalam.TypeOf(kalam.KindBytes), v: kalam.Text("[-1]"), err: "Type mismatch: expected BYTES, got '[-1]'"},
 		{t: dec, v: kalam.Text("1.239"), want: kalam.Decimal(0, 124, 2)},
@@ -53,7 +54,8 @@ func TestOperand(t *testing.T) {
 		{t: kalam.TypeOf(kalam.KindInt), v: kalam.Text("1.5"), err: "Type mismatch: expected INT, got '1.5'"},
 		{t: kalam.TypeOf(kalam.KindFloat), v: kalam.Double(0.1), want: kalam.Float(0.1)},
 		{t: kalam.TypeOf(kalam.KindFloat), v: kalam.Double(1e300), want: kalam.Double(1e300), keeps: true},
-		{t: kalam.TypeOf(kalam.KindDouble), v: kalam.Decimal(0, 30000000000000004, 17), want: kalam.Double(0.30000000000000004)},
+		{t: kalam.TypeOf(kalam.KindDouble), v: kalam.Decimal(0, 30000000000000004, 17),
+			want: kalam.Double(0.30000000000000004)},
 	} {
 		got, typed, err := datatype.Operand(tt.t, tt.v)
 		switch {

@@ -71,8 +71,10 @@ func TestRowLayout(t *testing.T) {
 		{ID: 300, Name: "b", Type: kalam.TypeOf(kalam.KindText)},
 		{ID: 301, Name: "c", Type: kalam.TypeOf(kalam.KindBoolean)},
 	}}
-	got := datatype.EncodeRow(nil, table, []kalam.Value{kalam.Integer(kalam.KindInt, -2), kalam.Text("hé"), kalam.Null()})
-	want := []byte{0xF1, 3, 1, 0x02, 0xFE, 0xFF, 0xFF, 0xFF, 0xAC, 0x02, 0x05, 3, 0, 0, 0, 'h', 0xC3, 0xA9, 0xAD, 0x02, 0xFF}
+	got := datatype.EncodeRow(nil, table,
+		[]kalam.Value{kalam.Integer(kalam.KindInt, -2), kalam.Text("hé"), kalam.Null()})
+	want := []byte{0xF1, 3, 1, 0x02, 0xFE, 0xFF, 0xFF, 0xFF, 0xAC, 0x02, 0x05, 3, 0, 0, 0, 'h', 0xC3, 0xA9, 0xAD, 0x02,
+		0xFF}
 	if !bytes.Equal(got, want) {
 		t.Errorf("got  % x\nwant % x", got, want)
 	}
@@ -116,7 +118,8 @@ func TestSchemaChange(t *testing.T) {
 		{ID: 5, Name: "with_func", Type: ty(kalam.KindText), Default: &kalam.Default{Func: kalam.DefaultULID}},
 		{ID: 6, Name: "without", Type: ty(kalam.KindUUID)},
 	}}
-	payload := datatype.EncodeRow(nil, old, []kalam.Value{kalam.Integer(kalam.KindInt, -7), kalam.Text("x"), kalam.Decimal(0, 15, 1)})
+	payload := datatype.EncodeRow(nil, old,
+		[]kalam.Value{kalam.Integer(kalam.KindInt, -7), kalam.Text("x"), kalam.Decimal(0, 15, 1)})
 	want := []kalam.Value{kalam.BigInt(-7), kalam.Decimal(0, 1500, 3), kalam.Text("d"), kalam.Null(), kalam.Null()}
 	got, err := datatype.DecodeRow(now, payload, nil)
 	if err != nil {
@@ -254,7 +257,8 @@ func TestRowsBuilder(t *testing.T) {
 	rec := b.NewBatch()
 	defer rec.Release()
 	checkColumns(t, ss, rec)
-	if _, err := datatype.NewRowsBuilder(mem, arrow.NewSchema([]arrow.Field{{Name: "l", Type: arrow.ListOf(arrow.Null)}}, nil)); err == nil {
+	if _, err := datatype.NewRowsBuilder(mem,
+		arrow.NewSchema([]arrow.Field{{Name: "l", Type: arrow.ListOf(arrow.Null)}}, nil)); err == nil {
 		t.Error("a list field was taken")
 	}
 }

@@ -104,16 +104,20 @@ func samples(tb testing.TB) []sample {
 		{ty(kalam.KindBytes), kalam.Bytes("\x00"), `\x00`, "[0]"},
 		{ty(kalam.KindBytes), kalam.Bytes("\x00\x01\xff"), `\x0001ff`, "[0,1,255]"},
 		{ty(kalam.KindBytes), kalam.Bytes("\xff"), `\xff`, "[255]"},
-		{ty(kalam.KindUUID), kalam.UUID([16]byte{}), "00000000-0000-0000-0000-000000000000", `"00000000-0000-0000-0000-000000000000"`},
-		{ty(kalam.KindUUID), kalam.UUID([16]byte{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10}),
+		{ty(kalam.KindUUID), kalam.UUID([16]byte{}), "00000000-0000-0000-0000-000000000000",
+			`"00000000-0000-0000-0000-000000000000"`},
+		{ty(kalam.KindUUID), kalam.UUID([16]byte{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98,
+			0x76, 0x54, 0x32, 0x10}),
 			"01234567-89ab-cdef-fedc-ba9876543210", `"01234567-89ab-cdef-fedc-ba9876543210"`},
-		{ty(kalam.KindUUID), kalam.UUID([16]byte{0xff}), "ff000000-0000-0000-0000-000000000000", `"ff000000-0000-0000-0000-000000000000"`},
+		{ty(kalam.KindUUID), kalam.UUID([16]byte{0xff}), "ff000000-0000-0000-0000-000000000000",
+			`"ff000000-0000-0000-0000-000000000000"`},
 	}
 }
 
 // wideTable has one column per sample, the first being the key.
 func wideTable(ss []sample) (*kalam.Table, []kalam.Value) {
-	t := &kalam.Table{ID: kalam.TableID{Namespace: "ns", Name: "t"}, Number: 1, Kind: kalam.KindUserTable, PrimaryKey: []int{0}, SchemaVersion: 1}
+	t := &kalam.Table{ID: kalam.TableID{Namespace: "ns", Name: "t"}, Number: 1, Kind: kalam.KindUserTable,
+		PrimaryKey: []int{0}, SchemaVersion: 1}
 	var vals []kalam.Value
 	for i, s := range ss {
 		t.Columns = append(t.Columns, kalam.Column{ID: kalam.ColumnID(i*3 + 1), Name: fmt.Sprintf("c%d", i), Type: s.t})

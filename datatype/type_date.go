@@ -29,7 +29,9 @@ var dateType = descriptor{
 	readKey:   readKeyInt32,
 	arrow:     arrowIs(arrow.FixedWidthTypes.Date32),
 	column:    func(b array.Builder) column { return dateColumn{b.(*array.Date32Builder)} },
-	parquet:   func(kalam.DataType) ParquetColumn { return ParquetColumn{Physical: ParquetInt32, Logical: LogicalDate} },
+	parquet: func(kalam.DataType) ParquetColumn {
+		return ParquetColumn{Physical: ParquetInt32, Logical: LogicalDate}
+	},
 	stored: func(c ParquetColumn, _ bool) (kalam.DataType, bool) {
 		return kalam.TypeOf(kalam.KindDate), c.Physical == ParquetInt32 && c.Logical == LogicalDate
 	},

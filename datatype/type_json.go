@@ -34,7 +34,9 @@ var jsonType = descriptor{
 	arrow:     arrowIs(arrow.BinaryTypes.String),
 	extension: "arrow.json",
 	column:    func(b array.Builder) column { return textColumn{b.(*array.StringBuilder)} },
-	parquet:   func(kalam.DataType) ParquetColumn { return ParquetColumn{Physical: ParquetBytes, Logical: LogicalText} },
+	parquet: func(kalam.DataType) ParquetColumn {
+		return ParquetColumn{Physical: ParquetBytes, Logical: LogicalText}
+	},
 	stored: func(c ParquetColumn, asked bool) (kalam.DataType, bool) {
 		text := asked && (c.Logical == LogicalText || c.Logical == LogicalNone)
 		return kalam.TypeOf(kalam.KindJSON), c.Physical == ParquetBytes && (c.Logical == LogicalJSON || text)

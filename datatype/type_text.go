@@ -42,7 +42,9 @@ var textType = descriptor{
 	readKey:   readKeyStr,
 	arrow:     arrowIs(arrow.BinaryTypes.String),
 	column:    func(b array.Builder) column { return textColumn{b.(*array.StringBuilder)} },
-	parquet:   func(kalam.DataType) ParquetColumn { return ParquetColumn{Physical: ParquetBytes, Logical: LogicalText} },
+	parquet: func(kalam.DataType) ParquetColumn {
+		return ParquetColumn{Physical: ParquetBytes, Logical: LogicalText}
+	},
 	// Writers differ in what they annotate: bytes are text where the table says so.
 	stored: func(c ParquetColumn, asked bool) (kalam.DataType, bool) {
 		text := c.Logical == LogicalText || asked && c.Logical == LogicalNone

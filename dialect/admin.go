@@ -26,7 +26,9 @@ func (p *parser) tableKindWord() kalam.TableKind {
 }
 
 // dispatch tries the second word of CREATE, ALTER and DROP.
-func (p *parser) dispatch(table func(kalam.TableKind) (Statement, error), namespace, user, storage func() (Statement, error)) (Statement, error) {
+func (p *parser) dispatch(
+	table func(kalam.TableKind) (Statement, error), namespace, user, storage func() (Statement, error),
+) (Statement, error) {
 	l, tok, prev := p.lex, p.tok, p.prev
 	p.advance()
 	kind := p.tableKindWord()

@@ -60,7 +60,8 @@ func TestAdminErrors(t *testing.T) {
 		{"DESCRIBE t HISTORY LIMIT", sql, 25, "Syntax error at end of statement: expected a number for LIMIT"},
 		{"DESCRIBE t HISTORY LIMIT 0", sql, 26, "LIMIT of DESCRIBE ... HISTORY must be at least 1"},
 		{"DESCRIBE t HISTORY LIMIT 1.5", sql, 26, "LIMIT must be an integer from 0 to 2147483647, got '1.5'"},
-		{"DESCRIBE t HISTORY LIMIT 2147483648", sql, 26, "LIMIT must be an integer from 0 to 2147483647, got '2147483648'"},
+		{"DESCRIBE t HISTORY LIMIT 2147483648", sql, 26,
+			"LIMIT must be an integer from 0 to 2147483647, got '2147483648'"},
 		{"DESCRIBE t LIMIT 5", sql, 12, "Syntax error at or near 'LIMIT': expected end of statement"},
 		{"KILL", sql, 1, "Unsupported statement type: KILL"},
 		{"KILL QUERIES 5", sql, 1, "Unsupported statement type: KILL QUERIES"},
@@ -108,7 +109,8 @@ func TestUnsupportedStatements(t *testing.T) {
 		{"/* SELECT 1", kalam.CodeInvalidSQL, 1, "Unterminated comment"},
 		{"SHOW JOBS \x00", kalam.CodeInvalidSQL, 11, "NUL byte outside a string literal"},
 		{"SHOW\u2028JOBS", kalam.CodeInvalidSQL, 1, "Unsupported statement type: SHOW JOBS"},
-		{"\ufeff SHOW\u00a0JOBS\u3000x", kalam.CodeInvalidSQL, 18, "Syntax error at or near 'x': expected end of statement"},
+		{"\ufeff SHOW\u00a0JOBS\u3000x", kalam.CodeInvalidSQL, 18,
+			"Syntax error at or near 'x': expected end of statement"},
 	} {
 		c.check(t)
 	}

@@ -113,7 +113,8 @@ func (p *parser) modifyColumn(st *AlterTable) (err error) {
 	case p.accept("NULL"):
 		st.Null = NullAllowed
 	case p.is("DEFAULT"):
-		return unsupported(p.tok.Pos, "MODIFY COLUMN does not take DEFAULT; use ALTER COLUMN %s SET DEFAULT", st.Column.Name)
+		return unsupported(p.tok.Pos, "MODIFY COLUMN does not take DEFAULT; use ALTER COLUMN %s SET DEFAULT",
+			st.Column.Name)
 	}
 	return nil
 }

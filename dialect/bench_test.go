@@ -18,7 +18,8 @@ func insertText(n int) string {
 			b.WriteString(", ")
 		}
 		fmt.Fprintf(&b,
-			"(%d, 'conv-%04d', 'assistant', 'The quick brown fox jumps over the lazy dog, message number %d', -%d.25, '2026-01-31T12:%02d:00Z')",
+			"(%d, 'conv-%04d', 'assistant', 'The quick brown fox jumps over the lazy dog, message number %d', "+
+				"-%d.25, '2026-01-31T12:%02d:00Z')",
 			1700000000000+i, i%997, i, i%100, i%60)
 	}
 	return b.String()
@@ -56,7 +57,8 @@ func BenchmarkParse(b *testing.B) {
 		{"update", "UPDATE app.messages SET content = $1, score = score + 1 WHERE id = $2"},
 		{"delete", "DELETE FROM app.messages WHERE id = 42"},
 		{"create-table",
-			"CREATE USER TABLE app.messages (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), content TEXT NOT NULL, created TIMESTAMP DEFAULT NOW()) FLUSH ROWS 1000 FLUSH INTERVAL 60s"},
+			"CREATE USER TABLE app.messages (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), content TEXT NOT NULL, " +
+				"created TIMESTAMP DEFAULT NOW()) FLUSH ROWS 1000 FLUSH INTERVAL 60s"},
 		{"rewritten-select", "SELECT `a`.`b` FROM `t` WHERE data ? 'k' LIMIT 5, 10"},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -90,7 +90,8 @@ func (p *parser) bracket() (closed bool, err error) {
 
 // clauseWords cannot stand in an expression outside brackets: they would begin a
 // clause of the query that the raw SQL is put into.
-const clauseWords = " GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCEPT WINDOW QUALIFY SELECT FROM WHERE INTO USING "
+const clauseWords = " GROUP HAVING ORDER LIMIT OFFSET FETCH UNION INTERSECT EXCEPT WINDOW QUALIFY SELECT FROM " +
+	"WHERE INTO USING "
 
 // atClause reports whether the current token begins a clause, which ends the
 // expression before it.

@@ -134,7 +134,8 @@ func (c *columnSpec) identity(what string, pos int, o identityOptions) error {
 		return syntaxError(pos, "Column '%s': %s needs SMALLINT, INT or BIGINT, not %s", c.def.Name, what, c.def.Type)
 	case f == kalam.DefaultCounter && o.numbers:
 		return unsupported(o.pos,
-			"Column '%s': a counter begins at 1 and steps by 1; other starts, steps and bounds are not supported", c.def.Name)
+			"Column '%s': a counter begins at 1 and steps by 1; other starts, steps and bounds are not supported",
+			c.def.Name)
 	}
 	c.def.NotNull = c.def.NotNull || f == kalam.DefaultCounter
 	c.def.Default = &kalam.Default{Func: f, SQL: f.String(), Always: o.always}
@@ -272,14 +273,16 @@ func (p *parser) endsDefault() bool {
 	case sqltext.Punct:
 		return p.tok.Ch == ',' || p.tok.Ch == ')' || p.tok.Ch == ';'
 	case sqltext.Word:
-		return p.isAny(" PRIMARY NOT NULL DEFAULT CONSTRAINT AUTO_INCREMENT AUTOINCREMENT AUTO IDENTITY GENERATED FIRST AFTER " + constraintWords)
+		return p.isAny(" PRIMARY NOT NULL DEFAULT CONSTRAINT AUTO_INCREMENT AUTOINCREMENT AUTO IDENTITY GENERATED " +
+			"FIRST AFTER " + constraintWords)
 	}
 	return false
 }
 
 func defaultError(pos int, column string) error {
 	return syntaxError(pos,
-		"%sDEFAULT must be a literal or one of NOW(), CURRENT_TIMESTAMP, SNOWFLAKE_ID(), UUID_V7(), ULID(), CURRENT_USER()",
+		"%sDEFAULT must be a literal or one of NOW(), CURRENT_TIMESTAMP, SNOWFLAKE_ID(), UUID_V7(), ULID(), "+
+			"CURRENT_USER()",
 		ofColumn(column))
 }
 
@@ -305,6 +308,7 @@ func CheckDefault(column string, t kalam.DataType, f kalam.DefaultFunc) error {
 	if ok {
 		return nil
 	}
-	return kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s': DEFAULT %s needs a column of type %s, not %s", column, f, want,
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s': DEFAULT %s needs a column of type %s, not %s", column, f,
+		want,
 		t)
 }

@@ -13,10 +13,18 @@ func TestCreateTableAs(t *testing.T) {
 		key    int
 		noData bool
 	}{
-		"CREATE USER TABLE a.t AS SELECT * FROM b":                                                           {"SELECT * FROM b", 0, false},
-		"CREATE TABLE t (PRIMARY KEY (x, \"Y\")) AS (SELECT 1 AS x, 2 AS y) WITH DATA;":                      {"(SELECT 1 AS x, 2 AS y)", 2, false},
-		"create shared table if not exists t flush rows 5 as with data as (select 1) from data with no data": {"with data as (select 1) from data", 0, true},
-		"CREATE STREAM TABLE t WITH (TTL_SECONDS = 5) AS VALUES ($1, 'as')":                                  {"VALUES ($1, 'as')", 0, false},
+		"CREATE USER TABLE a.t AS SELECT * FROM b": {
+			"SELECT * FROM b", 0, false,
+		},
+		"CREATE TABLE t (PRIMARY KEY (x, \"Y\")) AS (SELECT 1 AS x, 2 AS y) WITH DATA;": {
+			"(SELECT 1 AS x, 2 AS y)", 2, false,
+		},
+		"create shared table if not exists t flush rows 5 as with data as (select 1) from data with no data": {
+			"with data as (select 1) from data", 0, true,
+		},
+		"CREATE STREAM TABLE t WITH (TTL_SECONDS = 5) AS VALUES ($1, 'as')": {
+			"VALUES ($1, 'as')", 0, false,
+		},
 	} {
 		st, err := dialect.Parse(sql)
 		if err != nil {
@@ -24,11 +32,13 @@ func TestCreateTableAs(t *testing.T) {
 			continue
 		}
 		got := st.(*dialect.CreateTable)
-		if got.As.SQL != want.query || len(got.Key) != want.key || got.NoData != want.noData || len(got.Table.Columns) != 0 {
+		if got.As.SQL != want.query || len(got.Key) != want.key || got.NoData != want.noData ||
+			len(got.Table.Columns) != 0 {
 			t.Errorf("%s: %+v", sql, got)
 		}
 	}
-	if st, err := dialect.Parse("CREATE TABLE t (id BIGINT PRIMARY KEY, n INT GENERATED ALWAYS AS IDENTITY)"); err == nil && st.(*dialect.CreateTable).As.SQL != "" {
+	const identity = "CREATE TABLE t (id BIGINT PRIMARY KEY, n INT GENERATED ALWAYS AS IDENTITY)"
+	if st, err := dialect.Parse(identity); err == nil && st.(*dialect.CreateTable).As.SQL != "" {
 		t.Error("AS inside parentheses begins a query")
 	}
 }

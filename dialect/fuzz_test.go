@@ -16,12 +16,15 @@ import (
 var seeds = []string{
 	"SELECT `a` ? 'k', X'0a', E'\\n\\u00e9', $$x$$ FROM t WHERE b = $1 LIMIT 5, 10 -- c",
 	"WITH x AS (SELECT 1) SELECT * FROM x", "(SELECT 1)",
-	"INSERT INTO ns.t (a, \"b\") VALUES (1, 'it''s'), (f(2), $1), (NULL, DEFAULT) ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b WHERE t.b < 3 RETURNING *, a AS x",
+	"INSERT INTO ns.t (a, \"b\") VALUES (1, 'it''s'), (f(2), $1), (NULL, DEFAULT) ON CONFLICT (a) DO UPDATE SET b = " +
+		"EXCLUDED.b WHERE t.b < 3 RETURNING *, a AS x",
 	"INSERT INTO t DEFAULT VALUES", "INSERT INTO t SELECT * FROM u ON CONFLICT DO NOTHING",
 	"UPDATE t x SET (a, b) = (1, NOW()), c = c + 1 WHERE x.id = 1 AND k = 'y' RETURNING x.*",
 	"DELETE FROM ns.t WHERE ns.t.id = -1",
-	"CREATE USER TABLE IF NOT EXISTS a.b (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), v DECIMAL(5,2) NOT NULL DEFAULT -1.5, PRIMARY KEY (id)) FLUSH ROWS 5 WITH (STORAGE = s, TTL = 60s)",
-	"CREATE TABLE t (a SERIAL, b TEXT DEFAULT ('x'), c TIMESTAMP(3) WITH TIME ZONE, d INT GENERATED ALWAYS AS IDENTITY)",
+	"CREATE USER TABLE IF NOT EXISTS a.b (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), v DECIMAL(5,2) NOT NULL " +
+		"DEFAULT -1.5, PRIMARY KEY (id)) FLUSH ROWS 5 WITH (STORAGE = s, TTL = 60s)",
+	"CREATE TABLE t (a SERIAL, b TEXT DEFAULT ('x'), c TIMESTAMP(3) WITH TIME ZONE, d INT GENERATED ALWAYS AS " +
+		"IDENTITY)",
 	"ALTER TABLE t ALTER COLUMN c SET DEFAULT 'x'",
 	"ALTER TABLE t SET TBLPROPERTIES (ACCESS_LEVEL = 'dba', FLUSH_CRON = '@every 2s')", "DROP STREAM TABLE IF EXISTS t",
 	"CREATE NAMESPACE n WITH OPTIONS (a = 1, b = 'x')", "DROP NAMESPACE n CASCADE", "USE n",
@@ -242,9 +245,12 @@ type tester interface {
 
 // soup are the tokens of TestTokenSoup, so chosen that neighbours run into each
 // other.
-var soup = strings.Fields("a e x E X id NULL TRUE DEFAULT NOT AND OR AS FROM WHERE RETURNING ON CONFLICT DO NOTHING UPDATE SET SELECT VALUES LIMIT DISTINCT IS GROUP WITHIN CASE END " +
-	"t.b \"c\" `d` `e\"f` 'g' 'h''i' E'j\\n' E'' X'0a' x'' 0x0b 0x $$k$$ $l$m$l$ $1 $2 1 .5 2. 3e4 1_0 + - * / % ^ = <> < -> ->> ? ?| :: || == := => . : , ; ( ) [ ] { } ( ) ( ) -- /* */ /**/ ' \" ` $ \\ " +
-	"default. default.t .default order .from ns.t t INTO INSERT DELETE USER TABLE CREATE INT TEXT PRIMARY KEY DATE now() NOW() CURRENT_USER f( 'a\x00b' é \u00a0 \u2028")
+var soup = strings.Fields("a e x E X id NULL TRUE DEFAULT NOT AND OR AS FROM WHERE RETURNING ON CONFLICT DO NOTHING " +
+	"UPDATE SET SELECT VALUES LIMIT DISTINCT IS GROUP WITHIN CASE END " +
+	"t.b \"c\" `d` `e\"f` 'g' 'h''i' E'j\\n' E'' X'0a' x'' 0x0b 0x $$k$$ $l$m$l$ $1 $2 1 .5 2. 3e4 1_0 + - * / % ^ " +
+	"= <> < -> ->> ? ?| :: || == := => . : , ; ( ) [ ] { } ( ) ( ) -- /* */ /**/ ' \" ` $ \\ " +
+	"default. default.t .default order .from ns.t t INTO INSERT DELETE USER TABLE CREATE INT TEXT PRIMARY KEY DATE " +
+	"now() NOW() CURRENT_USER f( 'a\x00b' é \u00a0 \u2028")
 
 // TestTokenSoup is the fuzz targets on texts of whole tokens, of which more
 // are nearly statements.
@@ -281,7 +287,8 @@ func conditions(depth int) *rapid.Generator[condition] {
 		}
 		column := rapid.SampledFrom([]string{"a", "t.b", "ns.t.c", `"d"`, "`e`"}).Draw(t, "column")
 		name := strings.Trim(column[strings.LastIndexByte(column, '.')+1:], "\"`")
-		value := rapid.SampledFrom([][2]string{{"1", "n:1"}, {"-2", "n:-2"}, {"'x'", "s:x"}, {"$1", "$1"}, {"TRUE", "true"},
+		value := rapid.SampledFrom([][2]string{{"1", "n:1"}, {"-2", "n:-2"}, {"'x'", "s:x"}, {"$1", "$1"},
+			{"TRUE", "true"},
 			{"X'0a'", "b:0a"}}).Draw(t, "value")
 		switch kind {
 		case 0, 1:
@@ -296,14 +303,17 @@ func conditions(depth int) *rapid.Generator[condition] {
 				"LIKE", "+ 1 ="}).Draw(t, "op")
 			return condition{sql: column + " " + op + " " + value[0]}
 		case 4:
-			return condition{sql: rapid.SampledFrom([]string{"a = NULL", "b = 1.5", "c = 1e3", "a = b", "d", "a IS NULL",
+			return condition{sql: rapid.SampledFrom([]string{"a = NULL", "b = 1.5", "c = 1e3", "a = b", "d",
+				"a IS NULL",
 				"u.a = 1", "ns.a = 1", "a = f(1)", "b IN (1)"}).Draw(t, "other")}
 		case 5, 6:
 			x, y := conditions(depth-1).Draw(t, "x"), conditions(depth-1).Draw(t, "y")
-			return condition{x.sql + " AND " + y.sql, x.plain && y.plain, append(append([]string(nil), x.terms...), y.terms...)}
+			return condition{x.sql + " AND " + y.sql, x.plain && y.plain,
+				append(append([]string(nil), x.terms...), y.terms...)}
 		case 7:
 			x, y := conditions(depth-1).Draw(t, "x"), conditions(depth-1).Draw(t, "y")
-			return condition{sql: x.sql + rapid.SampledFrom([]string{" OR ", " = ", " IS NOT DISTINCT FROM "}).Draw(t, "op") +
+			return condition{sql: x.sql +
+				rapid.SampledFrom([]string{" OR ", " = ", " IS NOT DISTINCT FROM "}).Draw(t, "op") +
 				y.sql}
 		case 8:
 			return condition{sql: "NOT " + conditions(depth-1).Draw(t, "x").sql}

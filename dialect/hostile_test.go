@@ -33,7 +33,8 @@ func numbered(n int, format string) string {
 var hostilePieces = []string{
 	"(", "((", "[", "{", ")", "(1),", "(f(1)),", "('a''b'),", "(E'a'),", "a ? ", "(a ? b) ? ", "a ? b + ", "a::b", "- ",
 	"x[1]", "[1] ? ", "a.", "a. ", "f(", "f(x)[1]::t ? ",
-	"/*", "/* */", "-- x\n", "--", "'a'\n", "'a' ", "'", "\"", "`", "\"a\"", "`a`", "$", "$a", "$a$", "$$", "E'\\'", "E'",
+	"/*", "/* */", "-- x\n", "--", "'a'\n", "'a' ", "'", "\"", "`", "\"a\"", "`a`", "$", "$a", "$a$", "$$", "E'\\'",
+	"E'",
 	"X'00'", "0x00 ", ";", "\\", "?", "? ",
 	"\u00a0", "\u2028", "\u200b", "\ufeff", "\x00", "\xff", "é", "日本", "a", "1", "1e", "1_", ".", "..", ":", "::", "->",
 	"->>", "/", "/*/", "*/", "=", "!=", ",", "a,", "1, ",
@@ -118,7 +119,8 @@ func TestNesting(t *testing.T) {
 	if len(st.KeyEquals) != 1 {
 		t.Errorf("got %v", st.KeyEquals)
 	}
-	for _, prefix := range []string{"DELETE FROM t WHERE ", "SELECT ", "INSERT INTO t VALUES (", "SUBSCRIBE TO t WHERE "} {
+	for _, prefix := range []string{"DELETE FROM t WHERE ", "SELECT ", "INSERT INTO t VALUES (",
+		"SUBSCRIBE TO t WHERE "} {
 		_, err := dialect.Parse(prefix + nested(100000))
 		checkError(t, err, kalam.CodeInvalidSQL, len(prefix)+1001, "Brackets are nested more than 1000 levels deep")
 	}

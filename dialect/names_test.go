@@ -57,12 +57,14 @@ func TestReservedNamespace(t *testing.T) {
 	for _, form := range []string{
 		"SELECT a FROM # WHERE id = 1", "SELECT * FROM # WHERE #.id = $1",
 		"INSERT INTO # VALUES (1, DEFAULT)",
-		"INSERT INTO # (id, a) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET a = #.a, #.b = DEFAULT WHERE #.a <> 'y' RETURNING #.id",
+		"INSERT INTO # (id, a) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET a = #.a, #.b = DEFAULT WHERE #.a <> " +
+			"'y' RETURNING #.id",
 		"INSERT INTO # AS x SELECT * FROM #", "INSERT INTO # DEFAULT VALUES RETURNING *",
 		"UPDATE # SET a = DEFAULT WHERE id = 1",
 		"UPDATE # AS x SET a = (SELECT max(#.a) FROM #) WHERE id IN (SELECT id FROM #) RETURNING id",
 		"DELETE FROM # WHERE #.id = 1 RETURNING #.id, a", "DELETE FROM # x WHERE x.id = 1",
-		"CREATE TABLE # (id INT PRIMARY KEY, a TEXT DEFAULT 'x')", "CREATE USER TABLE IF NOT EXISTS # (id INT PRIMARY KEY)",
+		"CREATE TABLE # (id INT PRIMARY KEY, a TEXT DEFAULT 'x')",
+		"CREATE USER TABLE IF NOT EXISTS # (id INT PRIMARY KEY)",
 		"ALTER TABLE # ADD COLUMN b TEXT DEFAULT 'x'", "ALTER TABLE # ALTER COLUMN b DROP DEFAULT", "DROP TABLE #",
 		"DROP USER TABLE IF EXISTS #",
 		"DESCRIBE #", "DESC TABLE # HISTORY", "SHOW COLUMNS FROM #", "SHOW TABLE STATS #", "SHOW STATS FOR TABLE #",
@@ -96,7 +98,8 @@ func TestNamesInRawSQL(t *testing.T) {
 	for _, c := range []struct{ name, sql, want string }{
 		{"table", "SELECT a FROM default.t", `SELECT a FROM "default".t`},
 		{"upper case", "SELECT a FROM DEFAULT.T", `SELECT a FROM "default".T`},
-		{"blanks and comments", "SELECT a FROM default /* . */ . -- .\n t", "SELECT a FROM \"default\" /* . */ . -- .\n t"},
+		{"blanks and comments", "SELECT a FROM default /* . */ . -- .\n t",
+			"SELECT a FROM \"default\" /* . */ . -- .\n t"},
 		{"column", "SELECT default.t.a, default.t.b + 1 AS x", `SELECT "default".t.a, "default".t.b + 1 AS x`},
 		{"join", "FROM default.a JOIN default.b ON default.a.id=default.b.id",
 			`FROM "default".a JOIN "default".b ON "default".a.id="default".b.id`},
@@ -114,7 +117,8 @@ func TestNamesInRawSQL(t *testing.T) {
 			`SELECT json_contains("default".t.j , 'k'), json_contains(t.order , 'k')`},
 		{"contains in parentheses", "SELECT (order.j)?'k' = order.k ? 'l'",
 			`SELECT json_contains(("order".j),'k') = json_contains("order".k , 'l')`},
-		{"subscription", "SELECT 1 WHERE default.t.a=1AND default.t.b", `SELECT 1 WHERE "default".t.a=1AND "default".t.b`},
+		{"subscription", "SELECT 1 WHERE default.t.a=1AND default.t.b",
+			`SELECT 1 WHERE "default".t.a=1AND "default".t.b`},
 		{"unicode name", "SELECT U&default.t", `SELECT U& "default".t`},
 		{"end of CASE", "SELECT CASE WHEN a THEN b END.c, CASE 1 WHEN 1 THEN 'x' END . upper()",
 			"SELECT CASE WHEN a THEN b END.c, CASE 1 WHEN 1 THEN 'x' END . upper()"},
@@ -141,7 +145,8 @@ func TestNamesInRawSQL(t *testing.T) {
 // expression nor begins a clause, and that DEFAULT alone stays the default.
 func TestNamesEndNoClause(t *testing.T) {
 	u := mustParse(t,
-		"UPDATE default.t SET a = DEFAULT, b = default.t.c, c = returning.x + from . y WHERE order.id = 1 AND t.returning RETURNING where.id, group.x y").(*dialect.Update)
+		"UPDATE default.t SET a = DEFAULT, b = default.t.c, c = returning.x + from . y WHERE order.id = 1 AND "+
+			"t.returning RETURNING where.id, group.x y").(*dialect.Update)
 	if u.Set[0].Value.Kind != dialect.ExprDefault || u.Set[1].Value.Text != `"default".t.c` ||
 		u.Set[2].Value.Text != `"returning".x + "from" . y` {
 		t.Errorf("SET is %+v", u.Set)
@@ -175,7 +180,8 @@ func TestNamesEndNoClause(t *testing.T) {
 // place in the user's text.
 func TestNamePositions(t *testing.T) {
 	for _, c := range []errorCase{
-		{"SELECT * FROM default.t WHERE (a", kalam.CodeInvalidSQL, 33, "Syntax error at end of statement: expected ')'"},
+		{"SELECT * FROM default.t WHERE (a", kalam.CodeInvalidSQL, 33,
+			"Syntax error at end of statement: expected ')'"},
 		{"DELETE FROM default.", kalam.CodeInvalidSQL, 21, "Syntax error at end of statement: expected table name"},
 		{"DELETE FROM default WHERE id = 1", kalam.CodeInvalidSQL, 13,
 			"Syntax error at or near 'default': expected table name; as a name it needs quotes: \"default\""},
@@ -185,7 +191,8 @@ func TestNamePositions(t *testing.T) {
 			"Syntax error at or near 'x': expected end of statement"},
 		{"UPDATE default.t SET default.t.a.b = 1 WHERE id = 1", kalam.CodeInvalidSQL, 22,
 			"SET takes columns of the statement's own table, not 'default.'"},
-		{"CREATE TABLE default (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 14, "table name 'default' is a reserved word"},
+		{"CREATE TABLE default (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 14,
+			"table name 'default' is a reserved word"},
 		{"CREATE TABLE default.order (id INT PRIMARY KEY)", kalam.CodeInvalidSQL, 14,
 			"table name 'order' is a reserved word"},
 	} {
@@ -206,7 +213,8 @@ func TestNamePositions(t *testing.T) {
 
 // plainTokens are tokens of which no sequence has a keyword before a dot, nor
 // anything else that is spelled differently for DuckDB.
-var plainTokens = strings.Fields("a b1 t.b x.y.z \"c\" \"default.t\" 'default.t' $$order.x$$ SELECT default FROM WHERE order END CASE NULL DEFAULT 12 1.5 .5 + - , ( ) = <> :: " +
+var plainTokens = strings.Fields("a b1 t.b x.y.z \"c\" \"default.t\" 'default.t' $$order.x$$ SELECT default FROM " +
+	"WHERE order END CASE NULL DEFAULT 12 1.5 .5 + - , ( ) = <> :: " +
 	"a.default b.order.c /*default.t*/ t.* END.x user.t values.v")
 
 // TestOtherTextStays checks that raw SQL without a keyword before a dot reaches

@@ -11,7 +11,8 @@ import (
 )
 
 // reservedNamespaces cannot be created.
-const reservedNamespaces = ` SYSTEM SYS ROOT KALAMDB KALAM MAIN DEFAULT SQL ADMIN INTERNAL INFORMATION_SCHEMA PG_CATALOG DATAFUSION DUCKDB TEMP MEMORY `
+const reservedNamespaces = " SYSTEM SYS ROOT KALAMDB KALAM MAIN DEFAULT SQL ADMIN INTERNAL " +
+	"INFORMATION_SCHEMA PG_CATALOG DATAFUSION DUCKDB TEMP MEMORY "
 
 // CheckNamespaceName reports why id, already folded to lower case, cannot name
 // a new namespace: its form, a reserved word, or a reserved name. The error is
@@ -43,7 +44,8 @@ func CheckColumnName(id Ident) error {
 	}
 	err := checkName("column", id.Name)
 	if err != nil && !id.Quoted && sqltext.IsReservedName(id.Name) && !sqltext.IsValueWord(id.Name) {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "column name '%s' is a reserved word: it needs quotes, \"%s\"", id.Name,
+		return kalam.Errorf(kalam.CodeInvalidSQL, "column name '%s' is a reserved word: it needs quotes, \"%s\"",
+			id.Name,
 			id.Name)
 	}
 	return err

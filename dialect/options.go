@@ -211,7 +211,8 @@ func (o *options) setInterval(pos int, value string) error {
 	if o.given.Has(OptionFlushManual) {
 		return manualConflict(pos)
 	}
-	return set(o, OptionFlushInterval, "FLUSH_POLICY interval", pos, &o.table.FlushInterval, time.Duration(n)*time.Second)
+	return set(o, OptionFlushInterval, "FLUSH_POLICY interval", pos, &o.table.FlushInterval,
+		time.Duration(n)*time.Second)
 }
 
 func manualConflict(pos int) error {
@@ -232,7 +233,8 @@ func (o *options) setCron(pos int, value string) error {
 }
 
 func cronConflict(pos int) error {
-	return syntaxError(pos, "FLUSH_CRON and FLUSH_POLICY 'manual' exclude each other: the second means no automatic flush")
+	return syntaxError(pos,
+		"FLUSH_CRON and FLUSH_POLICY 'manual' exclude each other: the second means no automatic flush")
 }
 
 // setPolicy reads 'rows:N', 'interval:S', both with a comma, or 'manual'.
@@ -271,7 +273,8 @@ func (o *options) setPolicy(pos int, value string) error {
 }
 
 func policyError(pos int, value string) error {
-	return syntaxError(pos, "Invalid FLUSH_POLICY '%s' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')",
+	return syntaxError(pos,
+		"Invalid FLUSH_POLICY '%s' (expected 'rows:N', 'interval:S', 'rows:N,interval:S' or 'manual')",
 		sqltext.Short(value))
 }
 

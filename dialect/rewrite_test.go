@@ -14,7 +14,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // TestRewrite checks the spellings that DuckDB does not know. Case A1.
 func TestRewrite(t *testing.T) {
 	for _, c := range []struct{ name, sql, want string }{
-		{"nothing", "SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5", "SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5"},
+		{"nothing", "SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5",
+			"SELECT a, \"b\", 'c', $$d$$, E'e' FROM t LIMIT 5"},
 		{"backticks", "SELECT `a`.`B c` FROM `t`", `SELECT "a"."B c" FROM "t"`},
 		{"backtick in backticks", "SELECT `a``b`", "SELECT \"a`b\""},
 		{"quote in backticks", "SELECT `a\"b`", `SELECT "a""b"`},
@@ -23,7 +24,8 @@ func TestRewrite(t *testing.T) {
 		{"limit with placeholders", "SELECT * FROM t limit $1 , $2", "SELECT * FROM t limit $2  OFFSET $1"},
 		{"limit in a subquery", "SELECT (SELECT a LIMIT 1, 2), 3", "SELECT (SELECT a LIMIT 2 OFFSET 1), 3"},
 		{"limit of one", "SELECT (SELECT a LIMIT 1), 2", "SELECT (SELECT a LIMIT 1), 2"},
-		{"limit with comments", "SELECT 1 LIMIT /* a */ 5 /* b */, /* c */ 10", "SELECT 1 LIMIT /* a */ 10 /* b */ OFFSET 5"},
+		{"limit with comments", "SELECT 1 LIMIT /* a */ 5 /* b */, /* c */ 10",
+			"SELECT 1 LIMIT /* a */ 10 /* b */ OFFSET 5"},
 		{"limit of a fraction", "SELECT 1 LIMIT.5,1", "SELECT 1 LIMIT.5,1"},
 		{"limit of an expression", "SELECT 1 LIMIT 1 + 1, 5", "SELECT 1 LIMIT 1 + 1, 5"},
 		{"hexadecimal", "SELECT X'0aFF', 0x0a, x''", `SELECT '\x0A\xFF'::BLOB, '\x0A'::BLOB, ''::BLOB`},
@@ -47,7 +49,8 @@ func TestRewrite(t *testing.T) {
 		{"arrow binds tighter than ||", "SELECT 'p' || j->>'t' || 'q'", "SELECT 'p' || (j->>'t') || 'q'"},
 		{"arrow and arithmetic", "SELECT a + j -> 'b' * 2, x", "SELECT (a + j -> 'b' * 2), x"},
 		{"arrow chain", "SELECT j->'a'->0->>-1 = 'x'", "SELECT (((j->'a')->0)->>-1) = 'x'"},
-		{"arrow and a cast", "SELECT (j->>'n')::INT, j->>'n'::TEXT FROM t", "SELECT (j->>'n')::INT, (j->>'n'::TEXT) FROM t"},
+		{"arrow and a cast", "SELECT (j->>'n')::INT, j->>'n'::TEXT FROM t",
+			"SELECT (j->>'n')::INT, (j->>'n'::TEXT) FROM t"},
 		{"arrow of a call", "SELECT f(a, g(b))->>'t' AS x", "SELECT (f(a, g(b))->>'t') AS x"},
 		{"arrow of a window", "SELECT first(j) FILTER (WHERE b) OVER (ORDER BY a) ->> 't' x",
 			"SELECT (first(j) FILTER (WHERE b) OVER (ORDER BY a) ->> 't') x"},
@@ -168,7 +171,8 @@ func TestOriginOfPieces(t *testing.T) {
 		{st.Returning[0].SQL, "oops3", st.Returning[0].Pos},
 		{st.Returning[1].SQL, "oops4", st.Returning[1].Pos},
 	} {
-		if got, want := st.Edits.Origin(p.pos, strings.Index(p.piece, p.mark)), strings.Index(sql, p.mark); got != want {
+		if got, want := st.Edits.Origin(p.pos, strings.Index(p.piece, p.mark)),
+			strings.Index(sql, p.mark); got != want {
 			t.Errorf("%s of %s comes from %d, want %d", p.mark, p.piece, got, want)
 		}
 	}
@@ -186,7 +190,8 @@ func TestQuote(t *testing.T) {
 		if err != nil || len(f) != 1 {
 			t.Fatalf("%q: %v, %v", s, f, err)
 		}
-		if got := mustParse(t, f[0].Text).(*dialect.Insert).Rows[0][0]; got.Kind != dialect.ExprString || got.Text != s {
+		if got := mustParse(t, f[0].Text).(*dialect.Insert).Rows[0][0]; got.Kind != dialect.ExprString ||
+			got.Text != s {
 			t.Errorf("%q is read back as %s", s, show(got))
 		}
 	}

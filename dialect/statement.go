@@ -67,7 +67,8 @@ func (p *parser) statement() (Statement, error) {
 }
 
 // twoWords are the verbs whose second word says what the statement is.
-const twoWords = " CREATE ALTER DROP SHOW SET STORAGE KILL CLEAR EXECUTE START FLUSH SUBSCRIBE BACKUP RESTORE EXPORT CLUSTER "
+const twoWords = " CREATE ALTER DROP SHOW SET STORAGE KILL CLEAR EXECUTE START FLUSH SUBSCRIBE BACKUP RESTORE " +
+	"EXPORT CLUSTER "
 
 // unknown says that the statement at the current token is none of ours.
 func (p *parser) unknown() error {
@@ -235,7 +236,8 @@ func (p *parser) isolation() error {
 			return unsupported(p.tok.Pos, "READ ONLY transactions are not supported")
 		case p.accept("ISOLATION", "LEVEL"):
 			if p.is("SERIALIZABLE") {
-				return unsupported(p.tok.Pos, "ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot")
+				return unsupported(p.tok.Pos,
+					"ISOLATION LEVEL SERIALIZABLE is not supported; a transaction reads one snapshot")
 			}
 			if !p.accept("READ", "UNCOMMITTED") && !p.accept("READ", "COMMITTED") && !p.accept("REPEATABLE", "READ") {
 				return p.unexpected("REPEATABLE READ")

@@ -19,7 +19,8 @@ func TestTransactions(t *testing.T) {
 		{"BEGIN ISOLATION LEVEL READ UNCOMMITTED", &dialect.Begin{}},
 		{"COMMIT", &dialect.Commit{}}, {"COMMIT TRANSACTION", &dialect.Commit{}},
 		{"commit work;", &dialect.Commit{}}, {"END", &dialect.Commit{}},
-		{"ROLLBACK", &dialect.Rollback{}}, {"ROLLBACK TRANSACTION", &dialect.Rollback{}}, {"ABORT WORK", &dialect.Rollback{}},
+		{"ROLLBACK", &dialect.Rollback{}}, {"ROLLBACK TRANSACTION", &dialect.Rollback{}},
+		{"ABORT WORK", &dialect.Rollback{}},
 	} {
 		c.check(t)
 	}
@@ -77,7 +78,8 @@ func TestExecuteAs(t *testing.T) {
 		{"EXECUTE AS USER 'a' (SELECT 'x)", input, 29, "Unterminated quoted string"},
 		{"EXECUTE AS USER 'a/b' (SELECT 1)", input, 17, `user id "a/b" contains the character '/'`},
 		{"EXECUTE AS USER '' (SELECT 1)", input, 17, "user id is empty"},
-		{"EXECUTE AS USER '" + strings.Repeat("a", 65) + "' (SELECT 1)", input, 17, "user id is 65 bytes long (maximum 64)"},
+		{"EXECUTE AS USER '" + strings.Repeat("a", 65) + "' (SELECT 1)", input, 17,
+			"user id is 65 bytes long (maximum 64)"},
 	} {
 		c.check(t)
 	}
@@ -86,8 +88,9 @@ func TestExecuteAs(t *testing.T) {
 func TestQueries(t *testing.T) {
 	for _, c := range []statementCase{
 		{"SELECT 1", &dialect.Select{SQL: "SELECT 1"}},
-		{" select a from t where b = $2 and c = $1; ", &dialect.Select{SQL: "select a from t where b = $2 and c = $1", Pos: 1,
-			Params: 2}},
+		{" select a from t where b = $2 and c = $1; ",
+			&dialect.Select{SQL: "select a from t where b = $2 and c = $1", Pos: 1,
+				Params: 2}},
 		{"WITH x AS (SELECT 1) SELECT * FROM x", &dialect.Select{SQL: "WITH x AS (SELECT 1) SELECT * FROM x"}},
 		{"WITH RECURSIVE insert AS (SELECT 1), y AS (SELECT 2) SELECT * FROM insert", &dialect.Select{
 			SQL: "WITH RECURSIVE insert AS (SELECT 1), y AS (SELECT 2) SELECT * FROM insert",
@@ -189,9 +192,10 @@ func TestVerbs(t *testing.T) {
 
 func TestParamCount(t *testing.T) {
 	for sql, want := range map[string]int{
-		"SELECT $1, $2": 2, "INSERT INTO t VALUES ($1, $2, f($3))": 3, "UPDATE t SET a = $1 WHERE b = $2 RETURNING $3": 3,
-		"DELETE FROM t WHERE a = $1": 1,
-		"EXPLAIN SELECT $1":          1, "SUBSCRIBE TO t WHERE a = $1": 1, "SHOW TABLES": 0,
+		"SELECT $1, $2": 2, "INSERT INTO t VALUES ($1, $2, f($3))": 3,
+		"UPDATE t SET a = $1 WHERE b = $2 RETURNING $3": 3,
+		"DELETE FROM t WHERE a = $1":                    1,
+		"EXPLAIN SELECT $1":                             1, "SUBSCRIBE TO t WHERE a = $1": 1, "SHOW TABLES": 0,
 		"SELECT '$1', \"$2\", $$ $3 $$ -- $4":                                       0,
 		"INSERT INTO t SELECT $1 ON CONFLICT (a) DO UPDATE SET b = $2 WHERE c = $3": 3,
 		"SELECT " + strings.Repeat("$1,", 100) + "$2":                               2,

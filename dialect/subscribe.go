@@ -138,7 +138,8 @@ func (p *parser) subscribeOption(o *SubscribeOptions) error {
 	case "buffer_size":
 		target = &o.BufferSize
 	default:
-		return syntaxError(pos, "Unknown subscription option '%s' (expected last_rows, batch_size, buffer_size or from)", key)
+		return syntaxError(pos,
+			"Unknown subscription option '%s' (expected last_rows, batch_size, buffer_size or from)", key)
 	}
 	n, err := p.count(key)
 	if err == nil && *target != nil && **target != n {

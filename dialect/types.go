@@ -157,7 +157,8 @@ func (p *parser) typeArguments(t kalam.DataType, args kalam.TypeArgs, column str
 		return t, syntaxError(pos, "%sDECIMAL precision must be between 1 and %d, got %d", ofColumn(column),
 			kalam.MaxDecimalPrecision, n)
 	case m > n:
-		return t, syntaxError(pos, "%sDECIMAL scale must be between 0 and the precision (%d), got %d", ofColumn(column), n, m)
+		return t, syntaxError(pos, "%sDECIMAL scale must be between 0 and the precision (%d), got %d", ofColumn(column),
+			n, m)
 	}
 	return kalam.DataType{Kind: kalam.KindDecimal, Precision: uint8(n), Scale: uint8(m)}, nil
 }

@@ -19,13 +19,17 @@ func TestUsers(t *testing.T) {
 		{"CREATE USER 'Alice B' WITH PASSWORD 'p''w' ROLE admin EMAIL 'a@b.c'", &dialect.CreateUser{
 			User: "Alice B", Auth: dialect.AuthPassword, Password: secret, Role: dba, Email: mail, Pos: 12,
 		}},
-		{"create user if not exists \"a\" password = E'p\\'w' with role = 'developer' email = 'a@b.c';", &dialect.CreateUser{
-			User: "a", IfNotExists: true, Auth: dialect.AuthPassword, Password: secret, Role: service, Email: mail, Pos: 26,
-		}},
-		{"CREATE USER `a` IDENTIFIED BY $$p'w$$", &dialect.CreateUser{User: "a", Auth: dialect.AuthPassword, Password: secret,
-			Role: kalam.RoleUser, Pos: 12}},
-		{"CREATE USER a.b-c@x ROLE viewer WITH INTERNAL", &dialect.CreateUser{User: "a.b-c@x", Auth: dialect.AuthInternal,
-			Role: kalam.RoleUser, Pos: 12}},
+		{"create user if not exists \"a\" password = E'p\\'w' with role = 'developer' email = 'a@b.c';",
+			&dialect.CreateUser{
+				User: "a", IfNotExists: true, Auth: dialect.AuthPassword, Password: secret, Role: service, Email: mail,
+				Pos: 26,
+			}},
+		{"CREATE USER `a` IDENTIFIED BY $$p'w$$",
+			&dialect.CreateUser{User: "a", Auth: dialect.AuthPassword, Password: secret,
+				Role: kalam.RoleUser, Pos: 12}},
+		{"CREATE USER a.b-c@x ROLE viewer WITH INTERNAL",
+			&dialect.CreateUser{User: "a.b-c@x", Auth: dialect.AuthInternal,
+				Role: kalam.RoleUser, Pos: 12}},
 		{"CREATE USER 007 WITH OAUTH '{\"provider\": \"x\"}'",
 			&dialect.CreateUser{User: "007", Auth: dialect.AuthOAuth, OAuth: `{"provider": "x"}`,
 				Role: kalam.RoleUser, Pos: 12}},
@@ -52,9 +56,11 @@ func TestUserErrors(t *testing.T) {
 		{"CREATE USER", sql, 12, "Syntax error at end of statement: expected user name"},
 		{"CREATE USER (", sql, 13, "Syntax error at or near '(': expected user name"},
 		{"CREATE USER a", sql, 14,
-			"Syntax error at end of statement: expected WITH PASSWORD 'password', WITH OAUTH '{json}' or WITH INTERNAL"},
+			"Syntax error at end of statement: expected WITH PASSWORD 'password', WITH OAUTH '{json}' or WITH " +
+				"INTERNAL"},
 		{"CREATE USER a ROLE user", sql, 24,
-			"Syntax error at end of statement: expected WITH PASSWORD 'password', WITH OAUTH '{json}' or WITH INTERNAL"},
+			"Syntax error at end of statement: expected WITH PASSWORD 'password', WITH OAUTH '{json}' or WITH " +
+				"INTERNAL"},
 		{"CREATE USER a WITH", sql, 19, "Syntax error at end of statement: expected PASSWORD, OAUTH or INTERNAL"},
 		{"CREATE USER a WITH KEY", sql, 20, "Syntax error at or near 'KEY': expected PASSWORD, OAUTH or INTERNAL"},
 		{"CREATE USER a WITH PASSWORD", sql, 28, "Syntax error at end of statement: expected a quoted password"},
@@ -75,9 +81,11 @@ func TestUserErrors(t *testing.T) {
 		{"CREATE USER a WITH INTERNAL ROLE user ROLE dba", sql, 39, "CREATE USER takes one ROLE"},
 		{"CREATE USER a WITH INTERNAL EMAIL 'x' EMAIL 'y'", sql, 39, "CREATE USER takes one EMAIL"},
 		{"CREATE USER a WITH INTERNAL ROLE", sql, 33, "Syntax error at end of statement: expected role"},
-		{"CREATE USER a WITH INTERNAL ROLE king", input, 34, "unknown role 'king' (expected user, service, dba or system)"},
+		{"CREATE USER a WITH INTERNAL ROLE king", input, 34,
+			"unknown role 'king' (expected user, service, dba or system)"},
 		{"CREATE USER a WITH INTERNAL ROLE anonymous", input, 34, "role 'anonymous' cannot be given to a user"},
-		{"CREATE USER a WITH INTERNAL EMAIL x", sql, 35, "Syntax error at or near 'x': expected a quoted email address"},
+		{"CREATE USER a WITH INTERNAL EMAIL x", sql, 35,
+			"Syntax error at or near 'x': expected a quoted email address"},
 		{"CREATE USER a WITH INTERNAL OWNER_ID 'x'", sql, 29,
 			"OWNER_ID is not supported. A user owns the rows that the user writes."},
 		{"CREATE USER a WITH OAUTH 'x'", sql, 26, "OAUTH must be a JSON object in quotes"},
@@ -99,9 +107,11 @@ func TestUserErrors(t *testing.T) {
 		{"ALTER USER a SET PASSWORD 'x' 'hunter2'", sql, 31, "Syntax error: expected end of statement"},
 		{"ALTER USER a SET EMAIL 'x' SET EMAIL 'y'", sql, 32, "ALTER USER takes each of PASSWORD, ROLE and EMAIL once"},
 		{"ALTER USER a SET ROLE dba, ROLE user", sql, 28, "ALTER USER takes each of PASSWORD, ROLE and EMAIL once"},
-		{"ALTER USER a SET PASSWORD 'x', PASSWORD 'x'", sql, 32, "ALTER USER takes each of PASSWORD, ROLE and EMAIL once"},
+		{"ALTER USER a SET PASSWORD 'x', PASSWORD 'x'", sql, 32,
+			"ALTER USER takes each of PASSWORD, ROLE and EMAIL once"},
 		{"ALTER USER a SET ROLE king", input, 23, "unknown role 'king' (expected user, service, dba or system)"},
-		{"ALTER USER a SET OWNER_ID 'x'", sql, 18, "OWNER_ID is not supported. A user owns the rows that the user writes."},
+		{"ALTER USER a SET OWNER_ID 'x'", sql, 18,
+			"OWNER_ID is not supported. A user owns the rows that the user writes."},
 		{"DROP USER", sql, 10, "Syntax error at end of statement: expected user name"},
 		{"DROP USER a b", sql, 13, "Syntax error at or near 'b': expected end of statement"},
 	} {
@@ -111,7 +121,8 @@ func TestUserErrors(t *testing.T) {
 
 func TestAuthKinds(t *testing.T) {
 	for kind, want := range map[dialect.AuthKind]string{
-		dialect.AuthNone: "", dialect.AuthPassword: "password", dialect.AuthOAuth: "oauth", dialect.AuthInternal: "internal",
+		dialect.AuthNone: "", dialect.AuthPassword: "password", dialect.AuthOAuth: "oauth",
+		dialect.AuthInternal: "internal",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -22,7 +22,8 @@ type backlog struct {
 
 func newBacklog() *backlog {
 	return &backlog{
-		rows: map[kalam.TableNumber][]kalam.Seq{}, rowSize: 1, marks: map[kalam.TableNumber]int64{}, grown: make(chan struct{}, 1),
+		rows: map[kalam.TableNumber][]kalam.Seq{}, rowSize: 1, marks: map[kalam.TableNumber]int64{},
+		grown: make(chan struct{}, 1),
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 func TestCancelWaiting(t *testing.T) {
 	rec := newRecords()
 	ran := false
-	runner := jobs.NewRunner(rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran = true; return nil })})
+	runner := jobs.NewRunner(rec,
+		jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran = true; return nil })})
 	j := submit(t, runner, kalam.Job{Key: "k"})
 	if err := runner.Cancel(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
@@ -36,7 +37,8 @@ func TestCancelWaiting(t *testing.T) {
 	if ran {
 		t.Error("a cancelled job ran")
 	}
-	if err := runner.Cancel(t.Context(), j.ID); kalam.CodeOf(err) != kalam.CodeInvalidOperation || err.Error() != "Cannot cancel job in status 'cancelled'" {
+	if err := runner.Cancel(t.Context(), j.ID); kalam.CodeOf(err) != kalam.CodeInvalidOperation ||
+		err.Error() != "Cannot cancel job in status 'cancelled'" {
 		t.Errorf("second Cancel: %v", err)
 	}
 }
@@ -69,7 +71,8 @@ func TestCancelRunning(t *testing.T) {
 			t.Errorf("Cancel took %s", took)
 		}
 		got := wait(t, runner, j.ID)
-		if got.Status != kalam.JobCancelled || got.Result != `{"half":true}` || got.Error != "" || !errors.Is(cause, jobs.ErrCancelled) {
+		if got.Status != kalam.JobCancelled || got.Result != `{"half":true}` || got.Error != "" ||
+			!errors.Is(cause, jobs.ErrCancelled) {
 			t.Errorf("job %+v, cause %v", got, cause)
 		}
 		if o, _ := runner.Status(t.Context(), other.ID); o.Status != kalam.JobRunning {
@@ -106,7 +109,8 @@ func TestCancelStubborn(t *testing.T) {
 		if took := time.Since(start); took != jobs.DefaultCancelWait {
 			t.Errorf("Cancel took %s", took)
 		}
-		if got := wait(t, runner, j.ID); got.Status != kalam.JobCancelled || got.FinishedAt.Sub(start) != jobs.DefaultCancelWait {
+		if got := wait(t, runner, j.ID); got.Status != kalam.JobCancelled ||
+			got.FinishedAt.Sub(start) != jobs.DefaultCancelWait {
 			t.Errorf("job %+v", got)
 		}
 		next := submit(t, runner, kalam.Job{Key: "k"})
@@ -210,7 +214,8 @@ func TestCancelLosesToTheEnd(t *testing.T) {
 func TestCancelObeysItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		runner, stop := run(t, newRecords(), jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { <-gate; return nil })})
+		runner, stop := run(t, newRecords(),
+			jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { <-gate; return nil })})
 		defer stop()
 		defer close(gate)
 		j := submit(t, runner, kalam.Job{})

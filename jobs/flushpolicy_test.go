@@ -76,7 +76,8 @@ func TestParseSchedule(t *testing.T) {
 	}
 	for _, tt := range bad {
 		_, err := jobs.ParseSchedule(tt.line)
-		if kalam.CodeOf(err) != kalam.CodeInvalidInput || !strings.Contains(err.Error(), tt.says) || len(err.Error()) > 600 {
+		if kalam.CodeOf(err) != kalam.CodeInvalidInput || !strings.Contains(err.Error(), tt.says) ||
+			len(err.Error()) > 600 {
 			t.Errorf("ParseSchedule(%.40q) = %v, want an error with %q", tt.line, err, tt.says)
 		}
 	}
@@ -110,24 +111,30 @@ func TestDue(t *testing.T) {
 		{"rows, too few", rules, jobs.FlushPolicy{Rows: 50}, 49, never, "", 50},
 		{"rows", rules, jobs.FlushPolicy{Rows: 50}, 50, 0, "rows", 0},
 		{"interval", rules, jobs.FlushPolicy{Interval: 2 * time.Second}, 1e9, 2 * time.Second, "interval", 0},
-		{"rows or interval: interval", rules, jobs.FlushPolicy{Rows: 50, Interval: 2 * time.Second}, 49, 2 * time.Second, "interval", 50},
+		{"rows or interval: interval", rules, jobs.FlushPolicy{Rows: 50, Interval: 2 * time.Second}, 49,
+			2 * time.Second, "interval", 50},
 		{"rows or interval: rows", rules, jobs.FlushPolicy{Rows: 50, Interval: 2 * time.Second}, 51, 0, "rows", 0},
 		{"cron", rules, jobs.FlushPolicy{Cron: nightly}, 1e9, 17 * time.Hour, "cron", 0},
 		{"cron or interval", rules, jobs.FlushPolicy{Cron: nightly, Interval: time.Hour}, 1, time.Hour, "interval", 0},
 		{"cron or rows", rules, jobs.FlushPolicy{Cron: nightly, Rows: 5}, 1, 17 * time.Hour, "cron", 5},
 
-		{"least: rows wait for the interval", least, jobs.FlushPolicy{Rows: 50, Interval: 9 * time.Second}, 50, 9 * time.Second, "interval", 100},
-		{"least: rows wait for the server's interval", least, jobs.FlushPolicy{Rows: 50}, 50, 300 * time.Second, "interval", 100},
+		{"least: rows wait for the interval", least, jobs.FlushPolicy{Rows: 50, Interval: 9 * time.Second}, 50,
+			9 * time.Second, "interval", 100},
+		{"least: rows wait for the server's interval", least, jobs.FlushPolicy{Rows: 50}, 50, 300 * time.Second,
+			"interval", 100},
 		{"least: below the table's rows nothing waits", least, jobs.FlushPolicy{Rows: 50}, 49, never, "", 50},
 		{"least: rows", least, jobs.FlushPolicy{Rows: 50}, 100, 0, "rows", 0},
 		{"least: cron after the interval", least, jobs.FlushPolicy{Cron: nightly}, 1, 17 * time.Hour, "cron", 0},
-		{"least: cron before the interval", least, jobs.FlushPolicy{Cron: schedule(t, "* * * * *")}, 1, 300 * time.Second, "interval", 100},
+		{"least: cron before the interval", least, jobs.FlushPolicy{Cron: schedule(t, "* * * * *")}, 1,
+			300 * time.Second, "interval", 100},
 		{"least: cron", least, jobs.FlushPolicy{Cron: schedule(t, "* * * * *")}, 100, time.Minute, "cron", 0},
 
 		{"schedule, no policy", scheduled, jobs.FlushPolicy{}, 1, 300 * time.Second, "interval", 10_000},
 		{"schedule, few rows of long ago", scheduled, jobs.FlushPolicy{Rows: 50}, 1, time.Hour, "schedule", 50},
-		{"schedule before the interval, few rows", scheduled, jobs.FlushPolicy{Interval: 2 * time.Hour}, 999, 2 * time.Hour, "interval", 1000},
-		{"schedule before the interval", scheduled, jobs.FlushPolicy{Interval: 2 * time.Hour}, 1000, time.Hour, "schedule", 0},
+		{"schedule before the interval, few rows", scheduled, jobs.FlushPolicy{Interval: 2 * time.Hour}, 999,
+			2 * time.Hour, "interval", 1000},
+		{"schedule before the interval", scheduled, jobs.FlushPolicy{Interval: 2 * time.Hour}, 1000, time.Hour,
+			"schedule", 0},
 		{"schedule, least", both, jobs.FlushPolicy{Interval: 2 * time.Hour}, 100, time.Hour, "schedule", 0},
 	}
 	for _, tt := range tests {
@@ -138,7 +145,8 @@ func TestDue(t *testing.T) {
 				after = got.At.Sub(since)
 			}
 			if after != tt.after || got.Trigger != tt.by || got.AskAt != tt.ask {
-				t.Errorf("due after %s by %q, ask at %d; want %s, %q, %d", after, got.Trigger, got.AskAt, tt.after, tt.by, tt.ask)
+				t.Errorf("due after %s by %q, ask at %d; want %s, %q, %d", after, got.Trigger, got.AskAt, tt.after,
+					tt.by, tt.ask)
 			}
 		})
 	}

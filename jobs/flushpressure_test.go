@@ -22,7 +22,8 @@ func TestFullBuffer(t *testing.T) {
 	var fail error
 	evicted := 0
 	s := jobs.NewFlushScheduler(jobs.FlushOptions{
-		Rules: jobs.FlushRules{Rows: 1e6, Interval: time.Hour}, Counters: b, Marks: b, MaxBytes: 20_000, Now: func() time.Time { return now },
+		Rules: jobs.FlushRules{Rows: 1e6, Interval: time.Hour}, Counters: b, Marks: b, MaxBytes: 20_000,
+		Now:    func() time.Time { return now },
 		Policy: func(n kalam.TableNumber) (jobs.FlushPolicy, bool) { p, ok := policies[n]; return p, ok },
 		Submit: func(_ context.Context, n kalam.TableNumber, by jobs.Trigger) (kalam.JobID, error) {
 			submitted = append(submitted, fmt.Sprint(n, by))

@@ -303,7 +303,8 @@ func TestScheduledFlushes(t *testing.T) {
 			f.records.setFail(nil)
 			f.after(2*time.Second, 1, "rows")
 		}},
-		{"few rows wait for the interval", jobs.FlushOptions{Rules: jobs.FlushRules{Rows: 10_000, Interval: 300 * time.Second, MinRows: 1000}},
+		{"few rows wait for the interval",
+			jobs.FlushOptions{Rules: jobs.FlushRules{Rows: 10_000, Interval: 300 * time.Second, MinRows: 1000}},
 			func(t *testing.T, f *office) {
 				f.policy(1, jobs.FlushPolicy{Rows: 10})
 				for range 600 { // 10 rows a second for ten minutes.
@@ -317,7 +318,9 @@ func TestScheduledFlushes(t *testing.T) {
 				f.after(299*time.Second, 1, "rows rows rows rows rows rows")
 				f.after(2*time.Second, 1, "rows rows rows rows rows rows interval")
 			}},
-		{"flush.schedule flushes what is worth it", jobs.FlushOptions{Rules: jobs.FlushRules{Rows: 1e6, Interval: 2 * time.Hour, Schedule: schedule(t, "@hourly")}},
+		{"flush.schedule flushes what is worth it",
+			jobs.FlushOptions{Rules: jobs.FlushRules{Rows: 1e6, Interval: 2 * time.Hour,
+				Schedule: schedule(t, "@hourly")}},
 			func(_ *testing.T, f *office) {
 				f.policy(1, jobs.FlushPolicy{})
 				f.policy(2, jobs.FlushPolicy{})
@@ -354,7 +357,8 @@ func thirtyDays(t *testing.T, f *office) {
 		}
 		return time.Duration(luck.Int64N(int64(slowest))), nil
 	})
-	within := map[kalam.TableNumber]time.Duration{1: 300 * time.Second, 2: 0, 3: time.Minute, 4: 24 * time.Hour, 5: time.Hour}
+	within := map[kalam.TableNumber]time.Duration{1: 300 * time.Second, 2: 0, 3: time.Minute, 4: 24 * time.Hour,
+		5: time.Hour}
 	f.policy(1, jobs.FlushPolicy{})
 	f.policy(2, jobs.FlushPolicy{Rows: 7})
 	f.policy(3, jobs.FlushPolicy{Interval: time.Minute})

@@ -57,7 +57,8 @@ func simulatedTables(t *testing.T) []simulatedTable {
 		{"first of the month or rows", jobs.FlushPolicy{Cron: cron("0 0 1 * *"), Rows: 300}, func(at time.Time) bool {
 			return clock(0, 0)(at) && at.Day() == 1
 		}, 45 * time.Minute},
-		{"all", jobs.FlushPolicy{Cron: cron("*/5 * * * *"), Rows: 30, Interval: 4 * time.Minute}, minute(5), 70 * time.Second},
+		{"all", jobs.FlushPolicy{Cron: cron("*/5 * * * *"), Rows: 30, Interval: 4 * time.Minute}, minute(5),
+			70 * time.Second},
 	}
 }
 
@@ -221,7 +222,8 @@ func TestThirtyDays(t *testing.T) {
 		}
 		for i := range max(len(got), len(want)) {
 			if i >= len(got) || i >= len(want) || !got[i].at.Equal(want[i].at) || got[i].rows != want[i].rows {
-				t.Errorf("%s: flush %d of %d differs:\ngot  %s\nwant %s", st.name, i, len(want), nth(got, i), nth(want, i))
+				t.Errorf("%s: flush %d of %d differs:\ngot  %s\nwant %s", st.name, i, len(want), nth(got, i),
+					nth(want, i))
 				break
 			}
 		}

@@ -19,12 +19,13 @@ func TestResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var cause error
-		first, stop := run(t, rec, jobs.Options{Workers: 1, Node: "a", Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
-			h.SetResult(`{"files":1}`, "one file")
-			<-ctx.Done()
-			cause = context.Cause(ctx)
-			return ctx.Err()
-		})})
+		first, stop := run(t, rec,
+			jobs.Options{Workers: 1, Node: "a", Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
+				h.SetResult(`{"files":1}`, "one file")
+				<-ctx.Done()
+				cause = context.Cause(ctx)
+				return ctx.Err()
+			})})
 		running := submit(t, first, kalam.Job{Key: "k"})
 		time.Sleep(time.Second)
 		waiting := submit(t, first, kalam.Job{})
@@ -36,7 +37,8 @@ func TestResume(t *testing.T) {
 		if _, err := first.Wait(t.Context(), running.ID); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("wait at the end of the runner: %v", err)
 		}
-		if _, _, err := first.Submit(t.Context(), kalam.Job{Kind: kindFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
+		if _, _, err := first.Submit(t.Context(),
+			kalam.Job{Kind: kindFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("submit at the end of the runner: %v", err)
 		}
 		if err := first.Run(t.Context()); err == nil {
@@ -47,20 +49,23 @@ func TestResume(t *testing.T) {
 		}
 
 		var results []string
-		second := jobs.NewRunner(rec, jobs.Options{Node: "b", Workers: 1, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
-			results = append(results, h.Job().Result)
-			h.SetResult(h.Job().Result, "two files")
-			return nil
-		})})
+		second := jobs.NewRunner(rec,
+			jobs.Options{Node: "b", Workers: 1, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
+				results = append(results, h.Job().Result)
+				h.SetResult(h.Job().Result, "two files")
+				return nil
+			})})
 		if list := second.Resumed(); len(list) != 1 || list[0].ID != running.ID {
 			t.Errorf("Resumed() = %+v", list)
 		}
-		if j, existing, err := second.Submit(t.Context(), kalam.Job{Kind: kindFlush, Key: "k"}); err != nil || !existing || j.ID != running.ID {
+		if j, existing, err := second.Submit(t.Context(), kalam.Job{Kind: kindFlush, Key: "k"}); err != nil ||
+			!existing || j.ID != running.ID {
 			t.Errorf("submit of a resumed key: %+v, %v, %v", j, existing, err)
 		}
 		defer runThis(t, second)()
 		a, b := wait(t, second, running.ID), wait(t, second, waiting.ID)
-		if a.Status != kalam.JobCompleted || a.Message != "two files; resumed after restart" || a.Trace != "b:1" || a.Retries != 0 {
+		if a.Status != kalam.JobCompleted || a.Message != "two files; resumed after restart" || a.Trace != "b:1" ||
+			a.Retries != 0 {
 			t.Errorf("resumed job %+v", a)
 		}
 		if b.Status != kalam.JobCompleted || strings.Contains(b.Message, "resumed") {
@@ -84,16 +89,19 @@ func TestResumeAfterCrash(t *testing.T) {
 		at := func(minute int) time.Time { return time.Date(1999, 12, 31, 23, minute, 0, 0, time.UTC) }
 		rec := newRecords(
 			kalam.Job{ID: "FL-3", Kind: kindFlush, Status: kalam.JobPending, CreatedAt: at(3)},
-			kalam.Job{ID: "FL-2", Kind: kindFlush, Status: kalam.JobRetrying, Retries: 2, MaxRetries: 3, CreatedAt: at(2), StartedAt: at(2)},
-			kalam.Job{ID: "FL-1", Kind: kindFlush, Status: kalam.JobRunning, MaxRetries: 3, CreatedAt: at(1), StartedAt: at(1)},
+			kalam.Job{ID: "FL-2", Kind: kindFlush, Status: kalam.JobRetrying, Retries: 2, MaxRetries: 3,
+				CreatedAt: at(2), StartedAt: at(2)},
+			kalam.Job{ID: "FL-1", Kind: kindFlush, Status: kalam.JobRunning, MaxRetries: 3, CreatedAt: at(1),
+				StartedAt: at(1)},
 			kalam.Job{ID: "XX-1", Kind: "XX", Status: kalam.JobRunning, MaxRetries: 3, CreatedAt: at(4)},
 			kalam.Job{ID: "FL-0", Kind: kindFlush, Status: kalam.JobCompleted, CreatedAt: at(0)},
 		)
 		var order []kalam.JobID
-		runner, stop := run(t, rec, jobs.Options{Workers: 1, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
-			order = append(order, h.Job().ID)
-			return errors.New("boom")
-		})})
+		runner, stop := run(t, rec,
+			jobs.Options{Workers: 1, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
+				order = append(order, h.Job().ID)
+				return errors.New("boom")
+			})})
 		defer stop()
 		for _, id := range []kalam.JobID{"FL-1", "FL-2", "FL-3"} {
 			if j := wait(t, runner, id); j.Status != kalam.JobFailed {
@@ -103,7 +111,8 @@ func TestResumeAfterCrash(t *testing.T) {
 		if len(order) < 3 || order[0] != "FL-1" || order[1] != "FL-2" || order[2] != "FL-3" {
 			t.Errorf("order %v, want the oldest first", order)
 		}
-		if j := wait(t, runner, "FL-2"); j.Retries != 3 || !j.StartedAt.Equal(at(2)) || j.Message != "resumed after restart" {
+		if j := wait(t, runner, "FL-2"); j.Retries != 3 || !j.StartedAt.Equal(at(2)) ||
+			j.Message != "resumed after restart" {
 			t.Errorf("job that waited for a retry %+v", j)
 		}
 		if j := wait(t, runner, "XX-1"); j.Status != kalam.JobFailed || j.Error == "" {
@@ -116,15 +125,16 @@ func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var order []string
-		runner, stop := run(t, rec, jobs.Options{Workers: 1, Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
-			j := h.Job()
-			order = append(order, fmt.Sprintf("%s/%d", j.Parameters, j.Retries))
-			time.Sleep(time.Second)
-			if j.Parameters == "retried" && j.Retries == 0 || j.Parameters == "bad" {
-				return errors.New("boom")
-			}
-			return nil
-		})})
+		runner, stop := run(t, rec,
+			jobs.Options{Workers: 1, Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
+				j := h.Job()
+				order = append(order, fmt.Sprintf("%s/%d", j.Parameters, j.Retries))
+				time.Sleep(time.Second)
+				if j.Parameters == "retried" && j.Retries == 0 || j.Parameters == "bad" {
+					return errors.New("boom")
+				}
+				return nil
+			})})
 		defer stop()
 		submit(t, runner, kalam.Job{Parameters: "active"})
 		submit(t, runner, kalam.Job{Parameters: "retried"})
@@ -132,11 +142,13 @@ func TestDrain(t *testing.T) {
 		go func() {
 			drained <- runner.Drain(t.Context(), func() []kalam.Job {
 				order = append(order, "final")
-				return []kalam.Job{{Kind: kindFlush, Parameters: "last"}, {Kind: kindFlush, Parameters: "bad", MaxRetries: -1}}
+				return []kalam.Job{{Kind: kindFlush, Parameters: "last"},
+					{Kind: kindFlush, Parameters: "bad", MaxRetries: -1}}
 			})
 		}()
 		synctest.Wait()
-		if _, _, err := runner.Submit(t.Context(), kalam.Job{Kind: kindFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
+		if _, _, err := runner.Submit(t.Context(),
+			kalam.Job{Kind: kindFlush}); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("submit during Drain: %v", err)
 		}
 		err := <-drained
@@ -156,7 +168,12 @@ func TestDrain(t *testing.T) {
 func TestDrainTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
-		runner, stop := run(t, rec, jobs.Options{Types: tasks(func(ctx context.Context, _ *jobs.Handle) error { <-ctx.Done(); return ctx.Err() })})
+		runner, stop := run(t, rec,
+			jobs.Options{Types: tasks(func(ctx context.Context,
+				_ *jobs.Handle) error {
+				<-ctx.Done()
+				return ctx.Err()
+			})})
 		j := submit(t, runner, kalam.Job{})
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Second)
 		defer cancel()
@@ -193,7 +210,8 @@ func TestRecordsFail(t *testing.T) {
 			rec := newRecords()
 			rec.setFail(failing(kalam.JobRunning))
 			ran := 0
-			runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
+			runner, stop := run(t, rec,
+				jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
 			defer stop()
 			j := submit(t, runner, kalam.Job{})
 			time.Sleep(time.Second)
@@ -211,7 +229,8 @@ func TestRecordsFail(t *testing.T) {
 			rec := newRecords()
 			rec.setFail(failing(kalam.JobCompleted))
 			ran := 0
-			runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
+			runner, stop := run(t, rec,
+				jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
 			defer stop()
 			j := submit(t, runner, kalam.Job{})
 			time.Sleep(time.Minute)
@@ -228,7 +247,8 @@ func TestRecordsFail(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rec := newRecords()
 			rec.setFail(failing(kalam.JobCompleted))
-			runner, stop := run(t, rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
+			runner, stop := run(t, rec,
+				jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
 			j := submit(t, runner, kalam.Job{})
 			synctest.Wait()
 			stop()
@@ -239,7 +259,8 @@ func TestRecordsFail(t *testing.T) {
 	})
 	t.Run("at Cancel", func(t *testing.T) {
 		rec := newRecords()
-		runner := jobs.NewRunner(rec, jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
+		runner := jobs.NewRunner(rec,
+			jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
 		j := submit(t, runner, kalam.Job{})
 		rec.setFail(failing(kalam.JobCancelled))
 		if err := runner.Cancel(t.Context(), j.ID); !errors.Is(err, errDisk) {

@@ -19,10 +19,12 @@ import (
 
 func TestCanChange(t *testing.T) {
 	all := []kalam.JobStatus{
-		kalam.JobPending, kalam.JobRunning, kalam.JobRetrying, kalam.JobCompleted, kalam.JobFailed, kalam.JobCancelled, kalam.JobSkipped,
+		kalam.JobPending, kalam.JobRunning, kalam.JobRetrying, kalam.JobCompleted, kalam.JobFailed, kalam.JobCancelled,
+		kalam.JobSkipped,
 	}
 	possible := map[string]bool{
-		"pending>running": true, "running>completed": true, "running>failed": true, "running>cancelled": true, "running>skipped": true,
+		"pending>running": true, "running>completed": true, "running>failed": true, "running>cancelled": true,
+		"running>skipped":  true,
 		"running>retrying": true, "retrying>running": true, "pending>cancelled": true,
 	}
 	for _, from := range all {
@@ -40,14 +42,15 @@ func TestLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var seen kalam.Job
-		runner, stop := run(t, rec, jobs.Options{Node: "n1", Workers: 1, Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
-			seen, _, _ = rec.Job(ctx, h.Job().ID)
-			time.Sleep(time.Minute)
-			h.SetProgress("half")
-			time.Sleep(time.Minute)
-			h.SetResult(`{"n":1}`, "done")
-			return nil
-		})})
+		runner, stop := run(t, rec,
+			jobs.Options{Node: "n1", Workers: 1, Types: tasks(func(ctx context.Context, h *jobs.Handle) error {
+				seen, _, _ = rec.Job(ctx, h.Job().ID)
+				time.Sleep(time.Minute)
+				h.SetProgress("half")
+				time.Sleep(time.Minute)
+				h.SetResult(`{"n":1}`, "done")
+				return nil
+			})})
 		defer stop()
 		params := strings.Repeat(`{"k":"é\u0000'\""}`, 10_000)
 		start := time.Now().UTC()
@@ -58,7 +61,8 @@ func TestLife(t *testing.T) {
 		if !regexp.MustCompile(`^FL-[0-9a-f]{12}$`).MatchString(string(j.ID)) {
 			t.Errorf("id %q", j.ID)
 		}
-		if j.Status != kalam.JobPending || j.Retries != 0 || !j.FinishedAt.IsZero() || !j.CreatedAt.Equal(start) || j.MaxRetries != jobs.DefaultMaxRetries {
+		if j.Status != kalam.JobPending || j.Retries != 0 || !j.FinishedAt.IsZero() || !j.CreatedAt.Equal(start) ||
+			j.MaxRetries != jobs.DefaultMaxRetries {
 			t.Errorf("submitted job %+v", j)
 		}
 		got := wait(t, runner, j.ID)
@@ -66,8 +70,10 @@ func TestLife(t *testing.T) {
 			t.Errorf("record while the task runs: %+v", seen)
 		}
 		end := start.Add(2 * time.Minute)
-		if got.Status != kalam.JobCompleted || got.Result != `{"n":1}` || got.Message != "done" || got.Progress != "half" ||
-			!got.FinishedAt.Equal(end) || !got.UpdatedAt.Equal(end) || got.Parameters != params || got.Number != 7 || got.Error != "" {
+		if got.Status != kalam.JobCompleted || got.Result != `{"n":1}` || got.Message != "done" ||
+			got.Progress != "half" ||
+			!got.FinishedAt.Equal(end) || !got.UpdatedAt.Equal(end) || got.Parameters != params || got.Number != 7 ||
+			got.Error != "" {
 			t.Errorf("finished job %+v", got)
 		}
 		if got.CPUUsed <= 0 || got.MemoryUsed < 0 {
@@ -92,8 +98,10 @@ func TestOutcomes(t *testing.T) {
 		states  string
 		check   func(j kalam.Job) bool
 	}{
-		{"success", 0, func(int) error { return nil }, "pending running completed", func(j kalam.Job) bool { return j.Retries == 0 }},
-		{"skip", 0, func(int) error { return fmt.Errorf("wrapped: %w", jobs.Skip("nothing to do")) }, "pending running skipped",
+		{"success", 0, func(int) error { return nil }, "pending running completed",
+			func(j kalam.Job) bool { return j.Retries == 0 }},
+		{"skip", 0, func(int) error { return fmt.Errorf("wrapped: %w", jobs.Skip("nothing to do")) },
+			"pending running skipped",
 			func(j kalam.Job) bool { return j.Message == "nothing to do" && j.Error == "" }},
 		{"permanent", 0, func(int) error { return jobs.Permanent(boom) }, "pending running failed",
 			func(j kalam.Job) bool { return j.Error == "boom" && j.Retries == 0 }},
@@ -105,7 +113,8 @@ func TestOutcomes(t *testing.T) {
 				return boom
 			}
 			return nil
-		}, "pending running retrying running completed", func(j kalam.Job) bool { return j.Retries == 1 && j.Error == "" }},
+		}, "pending running retrying running completed",
+			func(j kalam.Job) bool { return j.Retries == 1 && j.Error == "" }},
 		{"all tries", 0, func(int) error { return boom },
 			"pending running retrying running retrying running retrying running failed",
 			func(j kalam.Job) bool { return j.Retries == 3 && j.MaxRetries == 3 && j.Error == "boom" }},
@@ -159,11 +168,13 @@ func TestBackoff(t *testing.T) {
 		defer stop()
 		j := submit(t, runner, kalam.Job{})
 		synctest.Wait()
-		if got := wait(t, runner, submit(t, runner, kalam.Job{Kind: kindCompact}).ID); got.FinishedAt.Sub(start) > 50*time.Millisecond {
+		if got := wait(t, runner,
+			submit(t, runner, kalam.Job{Kind: kindCompact}).ID); got.FinishedAt.Sub(start) > 50*time.Millisecond {
 			t.Errorf("the other job ended after %s", got.FinishedAt.Sub(start))
 		}
 		wait(t, runner, j.ID)
-		want := []time.Duration{0, 100, 300, 700, 1500, 3100, 6300, 12_700, 25_500, 55_500, 85_500} // Milliseconds; a pause is at most 30 s.
+		// Milliseconds; a pause is at most 30 s.
+		want := []time.Duration{0, 100, 300, 700, 1500, 3100, 6300, 12_700, 25_500, 55_500, 85_500}
 		if len(tries) != len(want) {
 			t.Fatalf("tries at %v", tries)
 		}
@@ -235,16 +246,18 @@ func TestWorkersAndPriority(t *testing.T) {
 		gate := make(chan struct{})
 		var mu sync.Mutex
 		var order []string
-		runner := jobs.NewRunner(newRecords(), jobs.Options{Workers: 2, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
-			mu.Lock()
-			order = append(order, h.Job().Parameters)
-			mu.Unlock()
-			<-gate
-			return nil
-		})})
+		runner := jobs.NewRunner(newRecords(),
+			jobs.Options{Workers: 2, Types: tasks(func(_ context.Context, h *jobs.Handle) error {
+				mu.Lock()
+				order = append(order, h.Job().Parameters)
+				mu.Unlock()
+				<-gate
+				return nil
+			})})
 		var ids []kalam.JobID
 		for i, priority := range []int{0, 0, 5, 0, 9, 5} { // Before Run: nothing starts yet.
-			ids = append(ids, submit(t, runner, kalam.Job{Priority: priority, Parameters: fmt.Sprintf("%d#%d", priority, i)}).ID)
+			ids = append(ids, submit(t, runner,
+				kalam.Job{Priority: priority, Parameters: fmt.Sprintf("%d#%d", priority, i)}).ID)
 			time.Sleep(time.Second)
 		}
 		stop := runThis(t, runner)
@@ -288,7 +301,8 @@ func TestSchedule(t *testing.T) {
 		})
 		schedule("@every 20h", func(context.Context) { panic("oops") })
 		for _, spec := range []string{"", "nonsense", "61 * * * *", "* * * * * *"} {
-			if _, err := runner.Schedule(spec, func(context.Context) {}); kalam.CodeOf(err) != kalam.CodeInvalidInput || !strings.Contains(err.Error(), "'"+spec+"'") {
+			if _, err := runner.Schedule(spec, func(context.Context) {}); kalam.CodeOf(err) != kalam.CodeInvalidInput ||
+				!strings.Contains(err.Error(), "'"+spec+"'") {
 				t.Errorf("schedule %q: %v", spec, err)
 			}
 		}
@@ -374,10 +388,11 @@ func TestSubmitWhileAnotherEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := newRecords()
 		var runs atomic.Int64
-		runner := jobs.NewRunner(slowEnds{rec}, jobs.Options{Workers: 2, Types: tasks(func(context.Context, *jobs.Handle) error {
-			runs.Add(1)
-			return nil
-		})})
+		runner := jobs.NewRunner(slowEnds{rec},
+			jobs.Options{Workers: 2, Types: tasks(func(context.Context, *jobs.Handle) error {
+				runs.Add(1)
+				return nil
+			})})
 		defer runThis(t, runner)()
 		first := submit(t, runner, kalam.Job{Kind: kindFlush, Key: "flush:7"})
 		time.Sleep(time.Second / 2)

@@ -38,7 +38,8 @@ func ParseSchedule(line string) (*Schedule, error) {
 		if len(shown) > maxScheduleLine {
 			shown = shown[:maxScheduleLine] + "..."
 		}
-		return kalam.Errorf(kalam.CodeInvalidInput, "invalid schedule '%s': %s (expected %s)", shown, why, scheduleForms)
+		return kalam.Errorf(kalam.CodeInvalidInput, "invalid schedule '%s': %s (expected %s)", shown, why,
+			scheduleForms)
 	}
 	switch {
 	case s.line == "":

@@ -75,7 +75,8 @@ func TestTypesThatFail(t *testing.T) {
 	r := jobs.NewRunner(newRecords(), jobs.Options{Types: []jobs.Type{
 		{Kind: "AA", Name: "first", Schedule: "nonsense", Recover: func(context.Context) error { return broken }},
 	}})
-	if err := r.ScheduleTypes(); kalam.CodeOf(err) != kalam.CodeInvalidInput || !strings.Contains(err.Error(), "type first") {
+	if err := r.ScheduleTypes(); kalam.CodeOf(err) != kalam.CodeInvalidInput ||
+		!strings.Contains(err.Error(), "type first") {
 		t.Errorf("schedule: %v", err)
 	}
 	if err := r.Recover(t.Context()); !errors.Is(err, broken) || !strings.Contains(err.Error(), "type first") {

@@ -55,31 +55,32 @@ func reader(o *subscribe.Outbox, ended, work *sync.WaitGroup) {
 func BenchmarkFanOut(b *testing.B) {
 	for _, bb := range []struct{ subs, sockets, filters int }{{1, 1, 1}, {5000, 5000, 1},
 		{5000, 5000, 5000}, {100_000, 1000, 1}} {
-		b.Run(fmt.Sprintf("subscriptions=%d/sockets=%d/filters=%d", bb.subs, bb.sockets, bb.filters), func(b *testing.B) {
-			h := subscribe.NewHub(subscribe.HubOptions{MaxPerUser: -1})
-			outboxes, t := crowd(b, h, bb.subs, bb.sockets, bb.filters)
-			var ended, work sync.WaitGroup
-			for _, o := range outboxes {
-				reader(o, &ended, &work)
-			}
-			payload := datatype.EncodeRow(nil, t, note{1, 1, "a body of some length"}.values())
-			seq := kalam.Seq(0)
-			b.ReportAllocs()
-			for b.Loop() {
-				seq++
-				work.Add(bb.subs)
-				h.Publish([]kalam.Change{{Scope: t.ScopeOf(""), Kind: kalam.ChangeInsert,
-					New: kalam.Row{Seq: seq, Payload: payload}}})
-				work.Wait()
-			}
-			for _, o := range outboxes {
-				o.Close()
-			}
-			ended.Wait()
-			if err := h.Close(); err != nil {
-				b.Fatal(err)
-			}
-		})
+		b.Run(fmt.Sprintf("subscriptions=%d/sockets=%d/filters=%d", bb.subs, bb.sockets, bb.filters),
+			func(b *testing.B) {
+				h := subscribe.NewHub(subscribe.HubOptions{MaxPerUser: -1})
+				outboxes, t := crowd(b, h, bb.subs, bb.sockets, bb.filters)
+				var ended, work sync.WaitGroup
+				for _, o := range outboxes {
+					reader(o, &ended, &work)
+				}
+				payload := datatype.EncodeRow(nil, t, note{1, 1, "a body of some length"}.values())
+				seq := kalam.Seq(0)
+				b.ReportAllocs()
+				for b.Loop() {
+					seq++
+					work.Add(bb.subs)
+					h.Publish([]kalam.Change{{Scope: t.ScopeOf(""), Kind: kalam.ChangeInsert,
+						New: kalam.Row{Seq: seq, Payload: payload}}})
+					work.Wait()
+				}
+				for _, o := range outboxes {
+					o.Close()
+				}
+				ended.Wait()
+				if err := h.Close(); err != nil {
+					b.Fatal(err)
+				}
+			})
 	}
 }
 
@@ -91,7 +92,8 @@ func BenchmarkPublish(b *testing.B) {
 			// Nobody reads, and the filter is never true.
 			_, t := crowd(b, h, subs, 1, 1)
 			payload := datatype.EncodeRow(nil, t, note{1, 1000, "a body of some length"}.values())
-			changes := []kalam.Change{{Scope: t.ScopeOf(""), Kind: kalam.ChangeInsert, New: kalam.Row{Seq: 1, Payload: payload}}}
+			changes := []kalam.Change{{Scope: t.ScopeOf(""), Kind: kalam.ChangeInsert,
+				New: kalam.Row{Seq: 1, Payload: payload}}}
 			b.ReportAllocs()
 			for b.Loop() {
 				h.Publish(changes)

@@ -38,7 +38,8 @@ type readers struct {
 }
 
 func newReaders() *readers {
-	r := &readers{bySub: map[*subscribe.Subscription]*watcher{}, early: map[*subscribe.Subscription][]*subscribe.Event{}}
+	r := &readers{bySub: map[*subscribe.Subscription]*watcher{},
+		early: map[*subscribe.Subscription][]*subscribe.Event{}}
 	r.cond.L = &r.mu
 	return r
 }
@@ -145,7 +146,8 @@ func apply(rows map[int64]stored, events []*subscribe.Event) {
 func randomWrites(r *rand.Rand, scopes []kalam.Scope) (list []write) {
 	for range 1 + r.IntN(6) {
 		list = append(list, write{
-			scope: scopes[r.IntN(len(scopes))], row: note{id: r.Int64N(20), n: r.Int64N(100), body: "b"}, remove: r.IntN(4) == 0,
+			scope: scopes[r.IntN(len(scopes))], row: note{id: r.Int64N(20), n: r.Int64N(100), body: "b"},
+			remove: r.IntN(4) == 0,
 		})
 	}
 	return list
@@ -167,10 +169,11 @@ func watch(w *world, r *rand.Rand, scopes []kalam.Scope, out *subscribe.Outbox, 
 	v.spec.Filter = f
 	if r.IntN(3) == 0 {
 		v.spec.Filter = nil
-		v.spec.Evaluator = &goEvaluator{key: fmt.Sprint("below ", v.limit), filter: f, before: func(context.Context) error {
-			runtime.Gosched()
-			return nil
-		}}
+		v.spec.Evaluator = &goEvaluator{key: fmt.Sprint("below ", v.limit), filter: f,
+			before: func(context.Context) error {
+				runtime.Gosched()
+				return nil
+			}}
 	}
 	if v.sub, err = w.hub.Register(v.spec); err != nil {
 		return nil, err

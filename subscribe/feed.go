@@ -76,7 +76,8 @@ func (h *Hub) joinLocked(s *Subscription, m *matcher, groupKey string) {
 // newMatcher returns a matcher without subscriptions.
 func newMatcher(spec *Spec) *matcher {
 	m := &matcher{
-		key: spec.matcherKey(), table: spec.Table, filter: spec.Filter, evaluator: spec.Evaluator, exact: spec.ExactEvents,
+		key: spec.matcherKey(), table: spec.Table, filter: spec.Filter, evaluator: spec.Evaluator,
+		exact:  spec.ExactEvents,
 		groups: map[string]*group{},
 	}
 	switch {

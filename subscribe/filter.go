@@ -423,7 +423,8 @@ func (c *compiler) column(name string) (operand, error) {
 			eval: func(r *row) kalam.Value { return kalam.BigInt(int64(r.seq)) }}, nil
 	case kalam.ColumnDeleted:
 		c.usesDeleted = true
-		return operand{t: kalam.TypeOf(kalam.KindBoolean), eval: func(r *row) kalam.Value { return kalam.Bool(r.deleted) }},
+		return operand{t: kalam.TypeOf(kalam.KindBoolean),
+				eval: func(r *row) kalam.Value { return kalam.Bool(r.deleted) }},
 			nil
 	case kalam.ColumnUpdated:
 		return operand{t: kalam.TypeOf(kalam.KindTimestamp), eval: func(r *row) kalam.Value {

@@ -26,7 +26,8 @@ func typeOf(k kalam.Kind) kalam.DataType {
 
 // wide has two columns for every kind, as nameOf says, and b1 to b3.
 func wide() *kalam.Table {
-	t := &kalam.Table{ID: kalam.TableID{Namespace: "app", Name: "wide"}, Number: 1, SchemaVersion: 1, PrimaryKey: []int{0}}
+	t := &kalam.Table{ID: kalam.TableID{Namespace: "app", Name: "wide"}, Number: 1, SchemaVersion: 1,
+		PrimaryKey: []int{0}}
 	add := func(name string, ty kalam.DataType) {
 		t.Columns = append(t.Columns, kalam.Column{ID: kalam.ColumnID(len(t.Columns) + 1), Name: name, Type: ty})
 	}
@@ -145,8 +146,10 @@ func TestCompare(t *testing.T) {
 			for j, b := range append(values, kalam.Null()) {
 				row := rowOf(table, map[string]kalam.Value{name: a, name + "2": b})
 				sides := [][2]subscribe.Expr{{col(name), col(name + "2")}}
-				if k != kalam.KindDecimal || i < len(values) && j < len(values) { // A DECIMAL literal is of its own type.
-					sides = append(sides, [2]subscribe.Expr{col(name), lit(b)}, [2]subscribe.Expr{lit(a), col(name + "2")})
+				// A DECIMAL literal is of its own type.
+				if k != kalam.KindDecimal || i < len(values) && j < len(values) {
+					sides = append(sides, [2]subscribe.Expr{col(name), lit(b)},
+						[2]subscribe.Expr{lit(a), col(name + "2")})
 				}
 				for _, o := range operators {
 					want := fmt.Sprint(o.want(i, j))
@@ -155,7 +158,8 @@ func TestCompare(t *testing.T) {
 					}
 					for s, side := range sides {
 						if got := truth(t, table, is(o.op, side[0], side[1]), row); got != want {
-							t.Errorf("%s: value %d %s value %d (sides %d) is %s, want %s", k, i, o.name, j, s, got, want)
+							t.Errorf("%s: value %d %s value %d (sides %d) is %s, want %s", k, i, o.name, j, s, got,
+								want)
 						}
 					}
 				}
@@ -179,10 +183,12 @@ func TestStringLiterals(t *testing.T) {
 			for j, v := range valuesOf(t, k) {
 				row := rowOf(table, map[string]kalam.Value{name: v})
 				for _, o := range operators {
-					if got, want := truth(t, table, is(o.op, col(name), text(s)), row), fmt.Sprint(o.want(j, i)); got != want {
+					if got, want := truth(t, table, is(o.op, col(name), text(s)), row),
+						fmt.Sprint(o.want(j, i)); got != want {
 						t.Errorf("%s: value %d %s '%s' is %s, want %s", k, j, o.name, s, got, want)
 					}
-					if got, want := truth(t, table, is(o.op, text(s), col(name)), row), fmt.Sprint(o.want(i, j)); got != want {
+					if got, want := truth(t, table, is(o.op, text(s), col(name)), row),
+						fmt.Sprint(o.want(i, j)); got != want {
 						t.Errorf("%s: '%s' %s value %d is %s, want %s", k, s, o.name, j, got, want)
 					}
 				}
@@ -227,10 +233,12 @@ func TestMixedNumbers(t *testing.T) {
 		}
 		row := rowOf(table, map[string]kalam.Value{a: tt.a, b: tt.b})
 		for _, o := range operators {
-			if got, want := truth(t, table, is(o.op, col(a), col(b)), row), fmt.Sprint(o.want(tt.want, 0)); got != want {
+			if got, want := truth(t, table, is(o.op, col(a), col(b)), row),
+				fmt.Sprint(o.want(tt.want, 0)); got != want {
 				t.Errorf("%s %v %s %s %v is %s, want %s", a, tt.a, o.name, b, tt.b, got, want)
 			}
-			if got, want := truth(t, table, is(o.op, col(b), col(a)), row), fmt.Sprint(o.want(0, tt.want)); got != want {
+			if got, want := truth(t, table, is(o.op, col(b), col(a)), row),
+				fmt.Sprint(o.want(0, tt.want)); got != want {
 				t.Errorf("%s %v %s %s %v is %s, want %s", b, tt.b, o.name, a, tt.a, got, want)
 			}
 		}
@@ -291,7 +299,8 @@ func TestLogic(t *testing.T) {
 			"a OR b":  {subscribe.Or{Args: []subscribe.Expr{b1, b2}}, tt.or},
 			"NOT a OR NOT b": {subscribe.Or{Args: []subscribe.Expr{subscribe.Not{Arg: b1}, subscribe.Not{Arg: b2}}},
 				not[tt.and]},
-			"(a AND b) = true": {is(subscribe.Equal, subscribe.And{Args: []subscribe.Expr{b1, b2}}, lit(kalam.Bool(true))),
+			"(a AND b) = true": {is(subscribe.Equal, subscribe.And{Args: []subscribe.Expr{b1, b2}},
+				lit(kalam.Bool(true))),
 				tt.and},
 			"a IS TRUE": {is(subscribe.IsNotDistinct, b1, lit(kalam.Bool(true))), fmt.Sprint(tt.a == "true")},
 			"a IS NULL": {subscribe.IsNull{Arg: b1}, fmt.Sprint(tt.a == "NULL")},
@@ -408,7 +417,8 @@ func TestReadings(t *testing.T) {
 		err     string
 	}{
 		{column: "c_double", literal: text("1e3"), value: kalam.Double(1000)},
-		{column: "c_double", literal: lit(kalam.Decimal(0, 30000000000000004, 17)), value: kalam.Double(0.30000000000000004)},
+		{column: "c_double", literal: lit(kalam.Decimal(0, 30000000000000004, 17)),
+			value: kalam.Double(0.30000000000000004)},
 		{column: "c_timestamp", literal: text("2024-01-01T01:00:00+01:00"), value: moment(1704067200000000)},
 		{column: "c_timestamp", literal: text("2024-01-01 00:00Z"), value: moment(1704067200000000)},
 		{column: "c_timestamp", literal: num(1704067200000000), value: moment(1704067200000000)},
@@ -478,13 +488,16 @@ func TestNotCompilable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, e := range []subscribe.Expr{
-				tt.e, subscribe.And{Args: []subscribe.Expr{col("b1"), tt.e}}, subscribe.IsNull{Arg: subscribe.Not{Arg: tt.e}},
+				tt.e, subscribe.And{Args: []subscribe.Expr{col("b1"), tt.e}},
+				subscribe.IsNull{Arg: subscribe.Not{Arg: tt.e}},
 			} {
-				if _, err := subscribe.Compile(table, e, "ann", kalam.RoleUser); !errors.Is(err, subscribe.ErrNotCompilable) {
+				if _, err := subscribe.Compile(table, e, "ann", kalam.RoleUser); !errors.Is(err,
+					subscribe.ErrNotCompilable) {
 					t.Errorf("compile: %v", err)
 				}
 			}
-			_, err := subscribe.Compile(table, subscribe.And{Args: []subscribe.Expr{missing, tt.e}}, "ann", kalam.RoleUser)
+			_, err := subscribe.Compile(table, subscribe.And{Args: []subscribe.Expr{missing, tt.e}}, "ann",
+				kalam.RoleUser)
 			if kalam.CodeOf(err) != kalam.CodeInvalidSQL || errors.Is(err, subscribe.ErrNotCompilable) {
 				t.Errorf("missing column: %v", err)
 			}
@@ -508,9 +521,11 @@ func TestFilterKeys(t *testing.T) {
 		is(subscribe.Equal, n, lit(kalam.BigInt(1))), is(subscribe.Equal, n, text("1")),
 		is(subscribe.Equal, n, lit(kalam.Null())),
 		subscribe.Not{Arg: n2(n, 1)}, subscribe.IsNull{Arg: n},
-		subscribe.And{Args: []subscribe.Expr{n2(n, 1), n2(n, 2)}}, subscribe.Or{Args: []subscribe.Expr{n2(n, 1), n2(n, 2)}},
+		subscribe.And{Args: []subscribe.Expr{n2(n, 1), n2(n, 2)}},
+		subscribe.Or{Args: []subscribe.Expr{n2(n, 1), n2(n, 2)}},
 		subscribe.And{Args: []subscribe.Expr{subscribe.And{Args: []subscribe.Expr{n2(n, 1)}}, n2(n, 2)}},
-		subscribe.In{Arg: n, List: []subscribe.Expr{num(1), num(2)}}, subscribe.Between{Arg: n, Low: num(1), High: num(2)},
+		subscribe.In{Arg: n, List: []subscribe.Expr{num(1), num(2)}},
+		subscribe.Between{Arg: n, Low: num(1), High: num(2)},
 		subscribe.Like{Arg: col("c_text"), Pattern: text("a")},
 		subscribe.Like{Arg: col("c_text"), Pattern: text("a"), Insensitive: true},
 		subscribe.Like{Arg: col("c_text"), Pattern: text("a"), Escape: "b"},

@@ -155,7 +155,8 @@ func (h *Hub) admitLocked(spec *Spec) error {
 	case spec.Outbox.isClosed():
 		return ErrClosed
 	case h.blocked[spec.Table.Number] > 0:
-		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot subscribe to table '%s': it is being dropped", spec.Table.ID)
+		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot subscribe to table '%s': it is being dropped",
+			spec.Table.ID)
 	case h.byID[spec.ID] != nil:
 		return kalam.Errorf(kalam.CodeAlreadyExists, "Live query '%s' already exists", spec.ID)
 	case h.o.MaxPerUser > 0 && h.users[spec.User] >= h.o.MaxPerUser:

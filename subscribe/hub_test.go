@@ -154,7 +154,8 @@ func TestRegisterRefuses(t *testing.T) {
 		text string
 	}{
 		{"live id taken", taken, kalam.CodeAlreadyExists, "Live query 'ann-c1-a' already exists"},
-		{"table blocked", blocked, kalam.CodeInvalidOperation, "Cannot subscribe to table 'app.notes': it is being dropped"},
+		{"table blocked", blocked, kalam.CodeInvalidOperation,
+			"Cannot subscribe to table 'app.notes': it is being dropped"},
 		{"scope of another table", foreign, kalam.CodeInternal, ""},
 		{"filter and evaluator", both, kalam.CodeInternal, ""},
 		{"no such column", column, kalam.CodeInternal, ""},
@@ -224,8 +225,9 @@ func TestInfo(t *testing.T) {
 	clock.Store(200)
 	w.start(w.spec(1, "ann", "later"))
 	want := subscribe.Info{
-		ID: "ann-c1-s", Connection: "c1", Subscription: "s", Table: kalam.TableID{Namespace: "app", Name: "notes"}, Number: 1,
-		User: "ann", SQL: "SELECT * FROM app.notes", Options: `{"last_rows":1}`, Status: subscribe.StatusActive,
+		ID: "ann-c1-s", Connection: "c1", Subscription: "s", Table: kalam.TableID{Namespace: "app", Name: "notes"},
+		Number: 1,
+		User:   "ann", SQL: "SELECT * FROM app.notes", Options: `{"last_rows":1}`, Status: subscribe.StatusActive,
 		CreatedAt: time.Unix(100, 0),
 	}
 	if d := cmp.Diff(want, w.hub.Subscriptions()[0]); d != "" {

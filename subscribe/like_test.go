@@ -65,9 +65,11 @@ func TestLike(t *testing.T) {
 			}
 			row := rowOf(table, map[string]kalam.Value{"c_text": kalam.Text(tt.text), "c_json": kalam.JSON(tt.text)})
 			for _, name := range []string{"c_text", "c_json"} {
-				e := subscribe.Like{Arg: col(name), Pattern: text(tt.pattern), Escape: tt.escape, Insensitive: insensitive}
+				e := subscribe.Like{Arg: col(name), Pattern: text(tt.pattern), Escape: tt.escape,
+					Insensitive: insensitive}
 				if got := truth(t, table, e, row); (got == "true") != want || got == "NULL" {
-					t.Errorf("%q LIKE %q ESCAPE %q, insensitive %v: %s", tt.text, tt.pattern, tt.escape, insensitive, got)
+					t.Errorf("%q LIKE %q ESCAPE %q, insensitive %v: %s", tt.text, tt.pattern, tt.escape, insensitive,
+						got)
 				}
 			}
 		}
@@ -169,14 +171,16 @@ func TestEquivalences(t *testing.T) {
 		}{
 			{"IN is OR of =", subscribe.In{Arg: a, List: list}, subscribe.Or{Args: ors}},
 			{"BETWEEN is AND of >= and <=", subscribe.Between{Arg: a, Low: lo, High: hi},
-				subscribe.And{Args: []subscribe.Expr{is(subscribe.GreaterOrEqual, a, lo), is(subscribe.LessOrEqual, a, hi)}}},
+				subscribe.And{Args: []subscribe.Expr{is(subscribe.GreaterOrEqual, a, lo),
+					is(subscribe.LessOrEqual, a, hi)}}},
 			{"De Morgan", subscribe.Not{Arg: subscribe.And{Args: []subscribe.Expr{p, q}}},
 				subscribe.Or{Args: []subscribe.Expr{subscribe.Not{Arg: p}, subscribe.Not{Arg: q}}}},
 			{"NOT (a = b) is a <> b", subscribe.Not{Arg: is(subscribe.Equal, a, b)}, is(subscribe.NotEqual, a, b)},
 			{"NOT (a < b) is a >= b", subscribe.Not{Arg: p}, is(subscribe.GreaterOrEqual, a, b)},
 			{"a < b is b > a", p, is(subscribe.Greater, b, a)},
 			{"CASE WHEN p THEN true ELSE false END is p IS TRUE",
-				subscribe.Case{Whens: []subscribe.When{{Cond: p, Then: lit(kalam.Bool(true))}}, Else: lit(kalam.Bool(false))},
+				subscribe.Case{Whens: []subscribe.When{{Cond: p, Then: lit(kalam.Bool(true))}},
+					Else: lit(kalam.Bool(false))},
 				is(subscribe.IsNotDistinct, p, lit(kalam.Bool(true)))},
 		} {
 			if l, r := truth(t, table, law.left, row), truth(t, table, law.right, row); l != r {

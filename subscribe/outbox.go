@@ -23,10 +23,11 @@ type Delivery struct {
 // and that those of an Evaluator come when it has decided. It has one reader at a
 // time; all else is safe for concurrent use.
 type Outbox struct {
-	hub   *Hub
-	subs  map[*Subscription]struct{} // Guarded by Hub.mu.
-	ready chan struct{}              // Holds one token when the queue may have something; a second would tell nothing new.
-	done  chan struct{}              // Closed by Close.
+	hub  *Hub
+	subs map[*Subscription]struct{} // Guarded by Hub.mu.
+	// Holds one token when the queue may have something; a second would tell nothing new.
+	ready chan struct{}
+	done  chan struct{} // Closed by Close.
 
 	mu     sync.Mutex // guards the fields below and those of the subscriptions
 	queue  []Delivery // From head on; bounded by the limits of the subscriptions and MaxBytes.

@@ -46,7 +46,8 @@ func TestEvaluatorFails(t *testing.T) {
 	t.Run("error", func(t *testing.T) {
 		w := newWorld(t, subscribe.HubOptions{})
 		spec := w.spec(1, "ann", "s")
-		spec.Evaluator = &goEvaluator{key: "k", filter: compile(t, nil), before: func(context.Context) error { return boom }}
+		spec.Evaluator = &goEvaluator{key: "k", filter: compile(t, nil),
+			before: func(context.Context) error { return boom }}
 		sub, other := w.start(spec), w.start(w.spec(1, "ann", "t"))
 		w.put("ann", 1, 1)
 		if err := ended(t, sub); !errors.Is(err, boom) {

@@ -55,7 +55,8 @@ func (s *Spec) check() error {
 	}
 	for _, i := range s.Columns {
 		if i < 0 || i >= len(s.Table.Columns) {
-			return kalam.Errorf(kalam.CodeInternal, "subscription '%s' shows column %d, which table %s does not have", s.ID, i,
+			return kalam.Errorf(kalam.CodeInternal, "subscription '%s' shows column %d, which table %s does not have",
+				s.ID, i,
 				s.Table.ID)
 		}
 	}

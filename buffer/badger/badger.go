@@ -193,7 +193,8 @@ func openError(dir string, err error) error {
 
 // damaged is the error of files that cannot be used at all.
 func damaged(dir string, err error) error {
-	return kalam.Wrap(kalam.CodeCorrupt, err, "data directory %s is damaged; keep its files and restore it from a backup",
+	return kalam.Wrap(kalam.CodeCorrupt, err,
+		"data directory %s is damaged; keep its files and restore it from a backup",
 		dir)
 }
 

@@ -197,7 +197,8 @@ func TestOneProcessOnly(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir, badger.Options{})
 	_, err := badger.Open(dir, badger.Options{})
-	if kalam.CodeOf(err) != kalam.CodeInvalidOperation || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "used by another process") {
+	if kalam.CodeOf(err) != kalam.CodeInvalidOperation || !strings.Contains(err.Error(), dir) ||
+		!strings.Contains(err.Error(), "used by another process") {
 		t.Errorf("Open of a directory in use = %v", err)
 	}
 	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
@@ -208,7 +209,8 @@ func TestOneProcessOnly(t *testing.T) {
 func TestDirectoryThatCannotBeMade(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, "WriteFile", os.WriteFile(file, nil, 0o600))
-	if _, err := badger.Open(filepath.Join(file, "dir"), badger.Options{}); kalam.CodeOf(err) != kalam.CodeInvalidInput {
+	if _, err := badger.Open(filepath.Join(file, "dir"),
+		badger.Options{}); kalam.CodeOf(err) != kalam.CodeInvalidInput {
 		t.Errorf("Open = %v, want CodeInvalidInput", err)
 	}
 }
@@ -312,7 +314,8 @@ func TestDroppedKeyspaceLeavesNothing(t *testing.T) {
 			t.Errorf("Keyspaces = %v, %v", names, err)
 		}
 		must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
-		must(t, "Scan", b.Scan(t.Context(), part, nil, nil, func(k, _ []byte) error { return fmt.Errorf("key %s is there", k) }))
+		must(t, "Scan", b.Scan(t.Context(), part, nil, nil,
+			func(k, _ []byte) error { return fmt.Errorf("key %s is there", k) }))
 	}
 	if n := killed.StoredKeys(); n > 3 {
 		t.Errorf("%d keys are stored after a start, want the records of keyspaces", n)

@@ -101,7 +101,8 @@ func badFile(dir, name string, err error) error {
 // says that they are damaged.
 func unreadable(dir string, err error) error {
 	return kalam.Wrap(kalam.CodeInvalidInput, err,
-		"data directory %s cannot be read; nothing was changed; check the permissions and the disk, then start again", dir)
+		"data directory %s cannot be read; nothing was changed; check the permissions and the disk, then start again",
+		dir)
 }
 
 // isSystemError reports whether err is the system's about a file that exists, as a

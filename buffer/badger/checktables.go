@@ -217,7 +217,8 @@ func eachLogged(name string, f func(entry)) error {
 				return nil
 			}
 			if key := logKey(data[at:]); len(key) > 8 && !ends {
-				pending = append(pending, entry{key: y.ParseKey(key), version: y.ParseTs(key), deleted: data[at]&metaDelete != 0})
+				pending = append(pending,
+					entry{key: y.ParseKey(key), version: y.ParseTs(key), deleted: data[at]&metaDelete != 0})
 			}
 			if ends {
 				for _, e := range pending {

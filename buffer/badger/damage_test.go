@@ -195,7 +195,8 @@ func TestCutFiles(t *testing.T) {
 			}
 			for i := range n {
 				v, err := b.Get(t.Context(), part, keyOf(i))
-				if err == nil && !bytes.Equal(v, valueOf(i, damageSize(i))) || err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
+				if err == nil && !bytes.Equal(v, valueOf(i, damageSize(i))) || err != nil &&
+					kalam.CodeOf(err) != kalam.CodeCorrupt {
 					t.Errorf("%s cut to %d: value %d: %d bytes, %v", e.Name(), to, i, len(v), err)
 				}
 			}

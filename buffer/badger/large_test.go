@@ -111,7 +111,8 @@ func TestOneKeyTwiceInABatch(t *testing.T) {
 	must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 	key := []byte("k")
 	ops := map[string]buffer.Op{
-		"large": {Keyspace: part, Key: key, Value: big(1, 100_000)}, "small": {Keyspace: part, Key: key, Value: []byte("s")},
+		"large": {Keyspace: part, Key: key, Value: big(1, 100_000)},
+		"small": {Keyspace: part, Key: key, Value: []byte("s")},
 		"other": {Keyspace: part, Key: key, Value: big(2, 100_000)}, "delete": {Keyspace: part, Key: key, Delete: true},
 	}
 	for first, a := range ops {

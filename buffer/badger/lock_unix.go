@@ -26,8 +26,8 @@ func lockDir(dir string) (*dirLock, error) {
 		return &dirLock{f}, nil
 	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, errors.Join(kalam.Errorf(kalam.CodeInvalidOperation, "data directory %s is used by another process", dir),
-			f.Close())
+		return nil, errors.Join(
+			kalam.Errorf(kalam.CodeInvalidOperation, "data directory %s is used by another process", dir), f.Close())
 	}
 	return nil, errors.Join(fmt.Errorf("lock data directory %s: %w", dir, err), f.Close())
 }

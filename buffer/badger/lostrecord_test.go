@@ -50,7 +50,8 @@ func wantRefused(t *testing.T, what, dir string, code kalam.Code, words ...strin
 	delete(before, "kalam.lock")
 	delete(after, "kalam.lock")
 	if !maps.Equal(before, after) {
-		t.Errorf("%s: the files changed from %v to %v", what, slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
+		t.Errorf("%s: the files changed from %v to %v", what, slices.Sorted(maps.Keys(before)),
+			slices.Sorted(maps.Keys(after)))
 	}
 }
 
@@ -157,7 +158,8 @@ func TestUnreadableIsNotDamaged(t *testing.T) {
 	if err == nil {
 		must(t, "Close", b.Close())
 	}
-	if kalam.CodeOf(err) != kalam.CodeInvalidInput || strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), dir) {
+	if kalam.CodeOf(err) != kalam.CodeInvalidInput || strings.Contains(err.Error(), "damaged") ||
+		!strings.Contains(err.Error(), dir) {
 		t.Errorf("Open = %v", err)
 	}
 }

@@ -43,7 +43,8 @@ func TestPurge(t *testing.T) {
 			b := open(t, dir, o)
 			must(t, "CreateKeyspace", b.CreateKeyspace(t.Context(), part))
 			for i := range used * 20 {
-				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "before-%03d", i), valueOf(i, 20_000)))
+				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "before-%03d", i),
+					valueOf(i, 20_000)))
 			}
 			const canary = "canary-5f1c9e"
 			sizes := []int{20, 5_000, 40_000, 900_000}
@@ -55,13 +56,15 @@ func TestPurge(t *testing.T) {
 			}
 			for i, size := range sizes {
 				must(t, "Delete", buffertest.Delete(t.Context(), b, part, fmt.Appendf(nil, "deleted-%d", i)))
-				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "replaced-%d", i), valueOf(i, size)))
+				must(t, "Put", buffertest.Put(t.Context(), b, part, fmt.Appendf(nil, "replaced-%d", i),
+					valueOf(i, size)))
 			}
 			if len(holders(t, dir, canary)) == 0 {
 				t.Fatal("no file holds the deleted values before: the test shows nothing")
 			}
 			must(t, "Purge", b.Purge(t.Context()))
-			for end := time.Now().Add(5 * time.Second); len(holders(t, dir, canary)) > 0; <-time.After(5 * time.Millisecond) {
+			for end := time.Now().Add(5 * time.Second); len(holders(t, dir,
+				canary)) > 0; <-time.After(5 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("deleted values are in %v", holders(t, dir, canary))
 				}

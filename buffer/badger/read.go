@@ -109,22 +109,23 @@ func (b *Backend) Keys(ctx context.Context, keyspace string, start, end []byte, 
 func (b *Backend) scan(ctx context.Context, txn *badger.Txn, keyspace string, start, end []byte,
 	f func(key, value []byte) error) error {
 	var large []byte
-	return b.walk(ctx, txn, keyspace, start, end, func(key []byte, item *badger.Item, inside *bool) (stop, damage error) {
-		var unreadable error
-		damage = item.Value(func(value []byte) error {
-			if item.UserMeta() == metaLarge {
-				if large, unreadable = b.readLarge(value, large); unreadable != nil {
-					return nil //nolint:nilerr // It is returned beside the error of Value.
+	return b.walk(ctx, txn, keyspace, start, end,
+		func(key []byte, item *badger.Item, inside *bool) (stop, damage error) {
+			var unreadable error
+			damage = item.Value(func(value []byte) error {
+				if item.UserMeta() == metaLarge {
+					if large, unreadable = b.readLarge(value, large); unreadable != nil {
+						return nil //nolint:nilerr // It is returned beside the error of Value.
+					}
+					value = large
 				}
-				value = large
-			}
-			*inside = true
-			stop = f(key, value)
-			*inside = false
-			return nil
+				*inside = true
+				stop = f(key, value)
+				*inside = false
+				return nil
+			})
+			return stop, errors.Join(damage, unreadable)
 		})
-		return stop, errors.Join(damage, unreadable)
-	})
 }
 
 // walk calls visit for every key in [start, end). visit sets inside while it is in

@@ -335,8 +335,9 @@ func (r *room) place(free int64) error {
 }
 
 func errFull(free, need int64) error {
-	return kalam.Errorf(kalam.CodeResourceExhausted, "the disk of the write buffer is full: %s are free, %s are needed; "+
-		"drop a table or free space on the disk, then try again", mebibytes(free), mebibytes(need))
+	return kalam.Errorf(kalam.CodeResourceExhausted,
+		"the disk of the write buffer is full: %s are free, %s are needed; "+
+			"drop a table or free space on the disk, then try again", mebibytes(free), mebibytes(need))
 }
 
 // mebibytes words a number of bytes.

@@ -42,7 +42,8 @@ func removeUnusedLogs(dir string, log *slog.Logger) error {
 		return badFile(dir, logNote, err)
 	}
 	if logs.memtable != "" && logs.lost(note, noted) {
-		return damaged(dir, fmt.Errorf("%s is empty, and the store was not closed: what it held is missing", logs.memtable))
+		return damaged(dir, fmt.Errorf("%s is empty, and the store was not closed: what it held is missing",
+			logs.memtable))
 	}
 	for _, name := range logs.empty {
 		log.Info("an empty log, left by a kill, is removed", "directory", dir, "file", name)

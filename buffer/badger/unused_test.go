@@ -105,7 +105,8 @@ func TestEmptiedLog(t *testing.T) {
 func TestIsNewSaysWhatToDo(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	must(t, "WriteFile", os.WriteFile(name, nil, 0o600))
-	if _, err := badger.IsNew(name); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "check the permissions") {
+	if _, err := badger.IsNew(name); err == nil || !strings.Contains(err.Error(), name) ||
+		!strings.Contains(err.Error(), "check the permissions") {
 		t.Errorf("IsNew of a file = %v", err)
 	}
 }

@@ -464,7 +464,8 @@ func testWholeBatches(t *testing.T, b buffer.Backend) {
 		wg.Go(func() {
 			for {
 				seen := map[string]bool{}
-				err := b.Scan(context.Background(), part, nil, nil, func(_, v []byte) error { seen[string(v)] = true; return nil })
+				err := b.Scan(context.Background(), part, nil, nil,
+					func(_, v []byte) error { seen[string(v)] = true; return nil })
 				if err != nil || len(seen) != 1 {
 					t.Errorf("a scan saw the batches %v, error %v", slices.Collect(maps.Keys(seen)), err)
 					return

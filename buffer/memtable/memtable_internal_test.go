@@ -21,7 +21,8 @@ func TestMemtable(t *testing.T) {
 		seq := kalam.Seq(1)
 		add := func(t *rapid.T) {
 			for range rapid.IntRange(1, 40).Draw(t, "count") {
-				v := rowlog.Entry{Seq: seq, Key: rapid.SliceOfN(rapid.ByteRange('a', 'c'), 1, 3).Draw(t, "key"), Payload: []byte{1, 2}}
+				v := rowlog.Entry{Seq: seq, Key: rapid.SliceOfN(rapid.ByteRange('a', 'c'), 1, 3).Draw(t, "key"),
+					Payload: []byte{1, 2}}
 				var superseded rowlog.RowRef
 				if rapid.Bool().Draw(t, "superseded") {
 					superseded = rowlog.RowRef{Segment: 1, Row: uint32(seq)}

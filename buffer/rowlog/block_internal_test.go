@@ -42,11 +42,13 @@ func drawEntries(t *rapid.T) []replacing {
 	for i := range out {
 		out[i].Entry = Entry{
 			Seq: seq, Tombstone: rapid.Bool().Draw(t, "tombstone"),
-			Key:     rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "key"),
-			Payload: bytes.Repeat([]byte{byte(i)}, rapid.SampledFrom([]int{0, 1, 127, 128, 300, 20_000, 300_000}).Draw(t, "payload")),
+			Key: rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "key"),
+			Payload: bytes.Repeat([]byte{byte(i)},
+				rapid.SampledFrom([]int{0, 1, 127, 128, 300, 20_000, 300_000}).Draw(t, "payload")),
 		}
 		if rapid.Bool().Draw(t, "superseded") {
-			out[i].superseded = RowRef{Segment: kalam.SegmentID(rapid.Uint64Range(1, 1<<63).Draw(t, "segment")), Row: rapid.Uint32().Draw(t, "row")}
+			out[i].superseded = RowRef{Segment: kalam.SegmentID(rapid.Uint64Range(1, 1<<63).Draw(t, "segment")),
+				Row: rapid.Uint32().Draw(t, "row")}
 		}
 		seq += kalam.Seq(rapid.Uint64Range(1, 1<<40).Draw(t, "step"))
 	}
@@ -80,7 +82,8 @@ func TestBlocksRoundTrip(t *testing.T) {
 				t.Fatalf("SplitBlockKey: %v", err)
 			}
 			begin := len(read)
-			chained, err := DecodeBlock(sc, first, op.Value, func(v Entry, superseded RowRef) { read = append(read, replacing{v, superseded}) })
+			chained, err := DecodeBlock(sc, first, op.Value,
+				func(v Entry, superseded RowRef) { read = append(read, replacing{v, superseded}) })
 			if err != nil || chained != before {
 				t.Fatalf("DecodeBlock = %d, %v, want %d", chained, err, before)
 			}
@@ -93,7 +96,8 @@ func TestBlocksRoundTrip(t *testing.T) {
 			read[i].StartsBlock = false
 		}
 		same := cmp.Comparer(func(a, b replacing) bool {
-			return a.Seq == b.Seq && a.Tombstone == b.Tombstone && a.superseded == b.superseded && bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Payload, b.Payload)
+			return a.Seq == b.Seq && a.Tombstone == b.Tombstone && a.superseded == b.superseded &&
+				bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Payload, b.Payload)
 		})
 		if diff := cmp.Diff(versions, read, same); diff != "" {
 			t.Errorf("versions (-want +got):\n%s", diff)
@@ -119,7 +123,8 @@ func FuzzDecodeBlock(f *testing.F) {
 		}
 		fixed := append([]byte(nil), raw...)
 		(&BlockWriter{buf: fixed, count: uint32(fixed[13])}).Seal()
-		if _, err := DecodeBlock(sc, 1, fixed, func(Entry, RowRef) { n++ }); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
+		if _, err := DecodeBlock(sc, 1, fixed, func(Entry, RowRef) { n++ }); err != nil &&
+			kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("DecodeBlock = %v", err)
 		}
 	})

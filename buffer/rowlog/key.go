@@ -15,6 +15,11 @@ const (
 	KeyspaceCounts  = "sys_counts"   // CounterKey -> value of a counter.
 )
 
+// Keyspaces returns the names of all keyspaces of the buffer.
+func Keyspaces() []string {
+	return []string{KeyspaceRows, KeyspaceRecords, KeyspaceMeta, KeyspaceCounts}
+}
+
 // ClockKey is the key of the clock record in KeyspaceMeta.
 const ClockKey = "clock"
 

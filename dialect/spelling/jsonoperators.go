@@ -31,7 +31,8 @@ func jsonOperators(src string, toks []sqltext.Token) (calls, error) {
 			continue
 		}
 		if c == nil {
-			c = &operands{src: src, toks: toks, match: brackets(toks), begin: make([]int32, len(toks)), lambda: map[int]bool{}}
+			c = &operands{src: src, toks: toks, match: brackets(toks), begin: make([]int32, len(toks)),
+				lambda: map[int]bool{}}
 			out = calls{make([][]int32, len(toks)), make([]int32, len(toks))}
 		}
 		if arrow && c.isLambda(i) {

@@ -105,7 +105,8 @@ func isKeyword(src string, t sqltext.Token) bool {
 // opensName reports whether token i is the first part of a dotted name and a
 // keyword, as in default.t. After a dot DuckDB takes every word for a name.
 func opensName(src string, toks []sqltext.Token, i int) bool {
-	return i+1 < len(toks) && sqltext.IsDot(toks[i+1]) && isKeyword(src, toks[i]) && (i == 0 || !sqltext.IsDot(toks[i-1]))
+	return i+1 < len(toks) && sqltext.IsDot(toks[i+1]) && isKeyword(src, toks[i]) &&
+		(i == 0 || !sqltext.IsDot(toks[i-1]))
 }
 
 // Rewrite returns the edits that turn src[start:end] into SQL that DuckDB
