@@ -124,3 +124,23 @@ func nan(f float64) int {
 }
 
 func compareFloatValues(a, b kalam.Value) int { return CompareFloats(a.Float64(), b.Float64()) }
+
+// floating adds to d what FLOAT and DOUBLE, numbers of so many bits, have in common.
+// of makes a value of a number in the range of the type.
+func floating(bits int, physical ParquetPhysical, of func(float64) kalam.Value, d descriptor) descriptor {
+	d.parse = parseNumeric
+	d.number = func(t kalam.DataType, s string) (v kalam.Value, ok bool, err error) {
+		f, ok, err := parseDigits(t, s, bits)
+		if !ok || err != nil {
+			return v, ok, err
+		}
+		return of(f), true, nil
+	}
+	d.format = func(dst []byte, v kalam.Value) []byte { return appendFloatText(dst, v.Float64(), bits) }
+	d.cell = func(dst []byte, v kalam.Value) []byte { return appendFloatCell(dst, v.Float64(), bits) }
+	d.size = uint8(bits / 8)
+	d.parquet = func(kalam.DataType) ParquetColumn { return ParquetColumn{Physical: physical} }
+	d.stored = storedPlain(d.kind, physical)
+	d.widens, d.compare = widensNumbers, compareFloatValues
+	return d
+}

@@ -83,12 +83,9 @@ func IsBoundless(t kalam.DataType, v kalam.Value) bool {
 	if v.Kind() != kalam.KindText {
 		return false
 	}
-	switch t.Kind {
-	case kalam.KindTimestamp, kalam.KindDateTime, kalam.KindDate:
-		switch strings.ToLower(strings.TrimSpace(v.Str())) {
-		case "infinity", "-infinity":
-			return true
-		}
+	if t.Kind != kalam.KindTimestamp && t.Kind != kalam.KindDateTime && t.Kind != kalam.KindDate {
+		return false
 	}
-	return false
+	text := strings.ToLower(strings.TrimSpace(v.Str()))
+	return text == "infinity" || text == "-infinity"
 }

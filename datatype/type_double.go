@@ -10,10 +10,8 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-var doubleType = descriptor{
-	kind:   kalam.KindDouble,
-	parse:  parseNumeric,
-	number: parseDouble,
+var doubleType = floating(64, ParquetDouble, kalam.Double, descriptor{
+	kind: kalam.KindDouble,
 	from: [kalam.Families]caster{
 		kalam.FamilyInteger: func(_ kalam.DataType, v kalam.Value) (kalam.Value, error) {
 			return kalam.Double(float64(v.Int())), nil
@@ -26,9 +24,6 @@ var doubleType = descriptor{
 			return kalam.Double(f), nil
 		},
 	},
-	format: func(dst []byte, v kalam.Value) []byte { return appendFloatText(dst, v.Float64(), 64) },
-	cell:   func(dst []byte, v kalam.Value) []byte { return appendFloatCell(dst, v.Float64(), 64) },
-	size:   8,
 	decode: func(_ kalam.Kind, data []byte) kalam.Value {
 		return kalam.Double(math.Float64frombits(binary.LittleEndian.Uint64(data)))
 	},
@@ -43,27 +38,15 @@ var doubleType = descriptor{
 		}
 		return kalam.Double(math.Float64frombits(b ^ (^uint64(int64(b)>>63) | 1<<63))), 8
 	},
-	arrow:   arrowIs(arrow.PrimitiveTypes.Float64),
-	column:  func(b array.Builder) column { return doubleColumn{b.(*array.Float64Builder)} },
-	parquet: func(kalam.DataType) ParquetColumn { return ParquetColumn{Physical: ParquetDouble} },
-	stored:  storedPlain(kalam.KindDouble, ParquetDouble),
-	widens:  widensNumbers,
-	compare: compareFloatValues,
+	arrow:  arrowIs(arrow.PrimitiveTypes.Float64),
+	column: func(b array.Builder) column { return doubleColumn{b.(*array.Float64Builder)} },
 	bound: func(v kalam.Value) (string, any) {
 		if !isFinite(v.Float64()) {
 			return "", nil
 		}
 		return "Float64", v.Float64()
 	},
-}
-
-func parseDouble(t kalam.DataType, s string) (v kalam.Value, ok bool, err error) {
-	f, ok, err := parseDigits(t, s, 64)
-	if !ok || err != nil {
-		return v, ok, err
-	}
-	return kalam.Double(f), true, nil
-}
+})
 
 // appendKeyDouble is appendKeyFloat for DOUBLE.
 func appendKeyDouble(dst []byte, v kalam.Value) []byte {

@@ -10,10 +10,8 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-var floatType = descriptor{
-	kind:   kalam.KindFloat,
-	parse:  parseNumeric,
-	number: parseFloat,
+var floatType = floating(32, ParquetFloat, func(f float64) kalam.Value { return kalam.Float(float32(f)) }, descriptor{
+	kind: kalam.KindFloat,
 	from: [kalam.Families]caster{
 		kalam.FamilyInteger: func(_ kalam.DataType, v kalam.Value) (kalam.Value, error) {
 			return kalam.Float(float32(v.Int())), nil
@@ -30,9 +28,6 @@ var floatType = descriptor{
 			return kalam.Float(f), nil
 		},
 	},
-	format: func(dst []byte, v kalam.Value) []byte { return appendFloatText(dst, v.Float64(), 32) },
-	cell:   func(dst []byte, v kalam.Value) []byte { return appendFloatCell(dst, v.Float64(), 32) },
-	size:   4,
 	decode: func(_ kalam.Kind, data []byte) kalam.Value {
 		return kalam.Float(math.Float32frombits(binary.LittleEndian.Uint32(data)))
 	},
@@ -47,27 +42,15 @@ var floatType = descriptor{
 		}
 		return kalam.Float(math.Float32frombits(b ^ (^uint32(int32(b)>>31) | 1<<31))), 4
 	},
-	arrow:   arrowIs(arrow.PrimitiveTypes.Float32),
-	column:  func(b array.Builder) column { return floatColumn{b.(*array.Float32Builder)} },
-	parquet: func(kalam.DataType) ParquetColumn { return ParquetColumn{Physical: ParquetFloat} },
-	stored:  storedPlain(kalam.KindFloat, ParquetFloat),
-	widens:  widensNumbers,
-	compare: compareFloatValues,
+	arrow:  arrowIs(arrow.PrimitiveTypes.Float32),
+	column: func(b array.Builder) column { return floatColumn{b.(*array.Float32Builder)} },
 	bound: func(v kalam.Value) (string, any) {
 		if !isFinite(v.Float64()) {
 			return "", nil
 		}
 		return "Float32", float32(v.Float64())
 	},
-}
-
-func parseFloat(t kalam.DataType, s string) (v kalam.Value, ok bool, err error) {
-	f, ok, err := parseDigits(t, s, 32)
-	if !ok || err != nil {
-		return v, ok, err
-	}
-	return kalam.Float(float32(f)), true, nil
-}
+})
 
 // appendKeyFloat appends the bits of a FLOAT in the order of the numbers. All NaNs are one
 // key, as are the zeros of both signs.
