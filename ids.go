@@ -26,6 +26,9 @@ type TableName string
 // StorageID names a storage, under the rules of NamespaceID.
 type StorageID string
 
+// LocalStorage is the storage of tables that name none. It exists from the first start.
+const LocalStorage StorageID = "local"
+
 // JobID is "{PREFIX}-{12 hex}", for instance FL-0123456789ab.
 type JobID string
 

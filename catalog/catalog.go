@@ -214,7 +214,7 @@ func (c *Catalog) bootstrap(ctx context.Context) error {
 			return err
 		}
 		local := Storage{
-			ID: LocalStorage, Name: "Local file system",
+			ID: kalam.LocalStorage, Name: "Local file system",
 			Description: "The directory storage.default_storage_path of the server",
 			Type:        StorageFilesystem, CreatedAt: tx.now, UpdatedAt: tx.now,
 		}

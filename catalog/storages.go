@@ -10,9 +10,6 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// LocalStorage is the storage that exists from the first start.
-const LocalStorage kalam.StorageID = "local"
-
 // StorageType is the kind of a storage.
 type StorageType string
 
@@ -48,9 +45,9 @@ func (c *Catalog) Storages() []Storage {
 		switch {
 		case a.ID == b.ID:
 			return 0
-		case a.ID == LocalStorage:
+		case a.ID == kalam.LocalStorage:
 			return -1
-		case b.ID == LocalStorage:
+		case b.ID == kalam.LocalStorage:
 			return 1
 		}
 		return strings.Compare(a.Name+"\x00"+string(a.ID), b.Name+"\x00"+string(b.ID))
@@ -113,7 +110,7 @@ func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 		if _, ok := tx.next.storages.get(id); !ok {
 			return storageNotFound(id)
 		}
-		if id == LocalStorage {
+		if id == kalam.LocalStorage {
 			return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot delete storage '%s': it is the default storage", id)
 		}
 		if err := tx.checkUnused(id); err != nil {

@@ -110,7 +110,7 @@ func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kala
 	t := cloneTable(&spec)
 	t.Creator = by.User
 	if t.Options.StorageID == "" && t.Kind != kalam.KindStreamTable {
-		t.Options.StorageID = LocalStorage
+		t.Options.StorageID = kalam.LocalStorage
 	}
 	if err := checkTable(t); err != nil {
 		return nil, err

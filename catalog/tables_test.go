@@ -187,7 +187,7 @@ func TestCreateTableCopies(t *testing.T) {
 	s.Number, s.SchemaVersion, s.Columns[0].ID = 77, 9, 5 // Not the caller's to set.
 	got := createTable(t, c, s)
 	if got.Number == 77 || got.SchemaVersion != 1 || got.Columns[0].ID != 1 ||
-		got.Options.StorageID != catalog.LocalStorage {
+		got.Options.StorageID != kalam.LocalStorage {
 		t.Errorf("table %+v", got)
 	}
 	s.Columns[1].Name, s.Columns[1].Default.SQL, s.PrimaryKey[0] = "changed", "changed", 1

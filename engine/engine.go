@@ -114,7 +114,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("open catalog: %w", err)
 	}
 	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy},
-		lake.Location{ID: lake.LocalStorage, Storage: e.pair.Storage})
+		lake.Location{ID: kalam.LocalStorage, Storage: e.pair.Storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}

@@ -132,7 +132,7 @@ func BenchmarkFind(b *testing.B) {
 			b.Run(map[bool]string{true: "hit", false: "miss"}[hit]+"/cold", func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					l, err := lake.New(lake.Options{}, lake.Location{ID: lake.LocalStorage, Storage: s.store})
+					l, err := lake.New(lake.Options{}, lake.Location{ID: kalam.LocalStorage, Storage: s.store})
 					if err != nil {
 						b.Fatal(err)
 					}

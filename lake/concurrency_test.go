@@ -83,7 +83,7 @@ func TestOpenFilesAreBounded(t *testing.T) {
 				segs = append(segs, write(t, b.lake, notes(), kalam.UserID(fmt.Sprint(i)), rows, laketest.ParquetOptions{}))
 			}
 			o.Now = nowOf(b)
-			l, err := lake.New(o, lake.Location{ID: lake.LocalStorage, Storage: store})
+			l, err := lake.New(o, lake.Location{ID: kalam.LocalStorage, Storage: store})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,7 +32,7 @@ func crashes(t *testing.T, rows []kalam.Row, work func(*lake.Lake)) (adopted kal
 		t.Fatal(err)
 	}
 	b := &bed{dir: dir, store: store, now: noon}
-	l, err := lake.New(lake.Options{Now: nowOf(b)}, lake.Location{ID: lake.LocalStorage, Storage: watched{store, snapshot}})
+	l, err := lake.New(lake.Options{Now: nowOf(b)}, lake.Location{ID: kalam.LocalStorage, Storage: watched{store, snapshot}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func newSpecimen(t *testing.T, r *rand.Rand, o laketest.ParquetOptions) *specime
 // fresh returns a lake that has cached nothing.
 func (s *specimen) fresh(t *testing.T) *lake.Lake {
 	t.Helper()
-	l, err := lake.New(lake.Options{}, lake.Location{ID: lake.LocalStorage, Storage: s.store})
+	l, err := lake.New(lake.Options{}, lake.Location{ID: kalam.LocalStorage, Storage: s.store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -387,7 +387,7 @@ func TestLocalPathOfDamagedFiles(t *testing.T) {
 	if err := local(later); err != nil {
 		t.Errorf("LocalPath of the restored file = %v", err)
 	}
-	if err := later.Register(lake.Location{ID: lake.LocalStorage, Storage: b.store}); err != nil {
+	if err := later.Register(lake.Location{ID: kalam.LocalStorage, Storage: b.store}); err != nil {
 		t.Fatal(err)
 	}
 	overwrite(t, b.file(seg.Path), damaged)

@@ -104,7 +104,7 @@ func optionsOf(t *kalam.Table) *definitionOptions {
 		FlushManual: o.FlushManual, FlushCron: o.FlushCron, ShardStrategy: o.ShardStrategy,
 		DeletedRetentionHours: o.DeletedRetentionHours,
 	}
-	if o.StorageID != LocalStorage {
+	if o.StorageID != kalam.LocalStorage {
 		d.Storage = o.StorageID
 	}
 	if o.Access != kalam.AccessPrivate {
@@ -201,12 +201,12 @@ func (d *definitionColumn) column() (kalam.Column, error) {
 }
 
 func (d *definitionOptions) apply(t *kalam.Table) error {
-	t.Options.StorageID = LocalStorage
+	t.Options.StorageID = kalam.LocalStorage
 	if d == nil {
 		return nil
 	}
 	t.Options = kalam.TableOptions{
-		StorageID: LocalStorage, UseUserStorage: d.UseUserStorage,
+		StorageID: kalam.LocalStorage, UseUserStorage: d.UseUserStorage,
 		FlushInterval: time.Duration(d.FlushIntervalNanos), FlushRows: d.FlushRows,
 		FlushManual: d.FlushManual, FlushCron: d.FlushCron, ShardStrategy: d.ShardStrategy,
 		DeletedRetentionHours: d.DeletedRetentionHours,

@@ -94,7 +94,7 @@ func newLake(t testing.TB, s lake.Storage, o lake.Options, now func() time.Time)
 	if o.Now == nil {
 		o.Now = now
 	}
-	l, err := lake.New(o, lake.Location{ID: lake.LocalStorage, Storage: s})
+	l, err := lake.New(o, lake.Location{ID: kalam.LocalStorage, Storage: s})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,6 @@ import (
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
-// LocalStorage is the storage of tables that name none.
-const LocalStorage kalam.StorageID = "local"
-
 // Defaults of Options.
 const (
 	defaultOpenFiles  = 256
@@ -207,7 +204,7 @@ func (l *Lake) Check(ctx context.Context, id kalam.StorageID) (Health, error) {
 
 func (l *Lake) location(id kalam.StorageID) (*location, error) {
 	if id == "" {
-		id = LocalStorage
+		id = kalam.LocalStorage
 	}
 	at, ok := (*l.locations.Load())[id]
 	if !ok {

@@ -191,7 +191,7 @@ func millis(t time.Time) int64 {
 func (l *Lake) manifestPath(storage kalam.StorageID, folder string, seg *kalam.Segment) string {
 	home := seg.Storage
 	if home == "" {
-		home = LocalStorage
+		home = kalam.LocalStorage
 	}
 	if home != storage {
 		if at, err := l.location(home); err == nil {

@@ -30,7 +30,7 @@ func TestManifestExample(t *testing.T) {
 			t.Fatal(err)
 		}
 		return kalam.Segment{
-			Storage: lake.LocalStorage, Path: p, MinSeq: seq - 9, MaxSeq: seq, Rows: 10, Bytes: 2048,
+			Storage: kalam.LocalStorage, Path: p, MinSeq: seq - 9, MaxSeq: seq, Rows: 10, Bytes: 2048,
 			MinKey: noteKey(low), MaxKey: noteKey(high), SchemaVersion: 1, Table: table.Number, CreatedAt: at,
 		}
 	}

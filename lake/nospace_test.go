@@ -119,7 +119,7 @@ func TestDiskIsFull(t *testing.T) {
 		t.Error("manifest.json was lost on a full disk")
 	}
 	wantCode(t, "Rebuild on a full disk", l.Rebuild(ctx, notes(), &first), kalam.CodeResourceExhausted, keysOf(first))
-	health, err := l.Check(ctx, lake.LocalStorage)
+	health, err := l.Check(ctx, kalam.LocalStorage)
 	if err != nil || health.Status() != "degraded" || kalam.CodeOf(health.Err) != kalam.CodeResourceExhausted || health.TotalBytes != size || health.UsedBytes != size {
 		t.Errorf("Check of a full disk = %+v, %v", health, err)
 	}
@@ -131,7 +131,7 @@ func TestDiskIsFull(t *testing.T) {
 	if did, err := l.SyncManifest(ctx, notes(), "alice", m); err != nil || !did {
 		t.Errorf("SyncManifest = %v, %v", did, err)
 	}
-	if health, err = l.Check(ctx, lake.LocalStorage); err != nil || health.Status() != "healthy" {
+	if health, err = l.Check(ctx, kalam.LocalStorage); err != nil || health.Status() != "healthy" {
 		t.Errorf("Check with space again = %+v, %v", health, err)
 	}
 }

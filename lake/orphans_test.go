@@ -46,7 +46,7 @@ func none(string) bool { return false }
 // query finds orphans of every age.
 func query(t *testing.T, l *lake.Lake, known func(string) bool) lake.OrphanList {
 	t.Helper()
-	list, err := l.Orphans(t.Context(), lake.OrphanQuery{Storage: lake.LocalStorage, Age: -1 << 62, Known: known})
+	list, err := l.Orphans(t.Context(), lake.OrphanQuery{Storage: kalam.LocalStorage, Age: -1 << 62, Known: known})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func discard(t *testing.T, l *lake.Lake, known func(string) bool) {
 
 func emptyTrash(t *testing.T, l *lake.Lake) {
 	t.Helper()
-	if _, err := l.PurgeTrash(t.Context(), lake.LocalStorage, time.Now().AddDate(1000, 0, 0)); err != nil {
+	if _, err := l.PurgeTrash(t.Context(), kalam.LocalStorage, time.Now().AddDate(1000, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -104,7 +104,7 @@ func TestOrphansAreOursOnly(t *testing.T) {
 		t.Errorf("orphans (-want +got):\n%s", diff)
 	}
 	for _, o := range query(t, b.lake, known).Orphans {
-		if o.Bytes != int64(len(o.Path)) || o.Storage != lake.LocalStorage || o.Age != noon.Sub(o.Modified) {
+		if o.Bytes != int64(len(o.Path)) || o.Storage != kalam.LocalStorage || o.Age != noon.Sub(o.Modified) {
 			t.Errorf("orphan %+v", o)
 		}
 		if moved, err := b.lake.Trash(t.Context(), o, known); err != nil || !moved {
@@ -141,7 +141,7 @@ func TestOrphansSparePending(t *testing.T) {
 		t.Errorf("orphans while a segment is written: %v", got)
 	}
 	staged := strings.TrimPrefix(p.LocalTemp(), b.dir+string(os.PathSeparator))
-	moved, err := b.lake.Trash(ctx, lake.Orphan{Storage: lake.LocalStorage, Path: staged, Kind: layout.StagedFile}, none)
+	moved, err := b.lake.Trash(ctx, lake.Orphan{Storage: kalam.LocalStorage, Path: staged, Kind: layout.StagedFile}, none)
 	if err != nil || moved {
 		t.Fatalf("Trash of a staged object = %v, %v", moved, err)
 	}

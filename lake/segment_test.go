@@ -25,7 +25,7 @@ func TestCommitMakesASegment(t *testing.T) {
 	rows[4999].Deleted = true
 	seg := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{})
 	want := kalam.Segment{
-		Storage: lake.LocalStorage, Path: seg.Path, MinSeq: rows[0].Seq, MaxSeq: rows[4999].Seq, Rows: 5000, Tombstones: 2,
+		Storage: kalam.LocalStorage, Path: seg.Path, MinSeq: rows[0].Seq, MaxSeq: rows[4999].Seq, Rows: 5000, Tombstones: 2,
 		Bytes: int64(len(read(t, b.file(seg.Path)))), MinKey: noteKey(100), MaxKey: noteKey(5099),
 		SchemaVersion: 1, Table: 7, CreatedAt: noon, User: "alice", Sums: seg.Sums,
 	}

@@ -232,7 +232,7 @@ func (f *parquetFile) tableIn(place layout.Place, seg *kalam.Segment, tables map
 	if t, ok := tables[key]; ok {
 		return t, derived, nil
 	}
-	t := &kalam.Table{Kind: place.Kind, Columns: columns, Options: kalam.TableOptions{StorageID: LocalStorage}}
+	t := &kalam.Table{Kind: place.Kind, Columns: columns, Options: kalam.TableOptions{StorageID: kalam.LocalStorage}}
 	if !derived {
 		if t, err = decodeDefinition(text); err != nil {
 			return nil, false, kalam.Wrap(kalam.CodeOf(err), err, "%s does not define its table", f.path)

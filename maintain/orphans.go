@@ -175,7 +175,7 @@ func (c *cleaner) cleanStorage(
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if tight && id == lake.LocalStorage && o.Kind == layout.StagedFile && c.pair.BeforeStart(o.Modified) {
+		if tight && id == kalam.LocalStorage && o.Kind == layout.StagedFile && c.pair.BeforeStart(o.Modified) {
 			failed = append(failed, c.removeDraft(ctx, o, result))
 			continue
 		}

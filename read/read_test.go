@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	storage, err := file.New(t.TempDir())
 	must(t, err)
-	l, err := lake.New(lake.Options{Now: clock}, lake.Location{ID: lake.LocalStorage, Storage: storage})
+	l, err := lake.New(lake.Options{Now: clock}, lake.Location{ID: kalam.LocalStorage, Storage: storage})
 	must(t, err)
 	x, err := worker.Open(worker.Options{MemoryLimit: "256MB", Threads: 1,
 		LakeDirs: []string{storage.Properties().Location}})

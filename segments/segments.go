@@ -23,7 +23,7 @@ func KeyOf(s *kalam.Segment) Key { return NewKey(s.Storage, s.Path) }
 // NewKey returns the key of the segment at a path; no storage is the local one.
 func NewKey(storage kalam.StorageID, path string) Key {
 	if storage == "" {
-		storage = lake.LocalStorage
+		storage = kalam.LocalStorage
 	}
 	return Key{Storage: storage, Path: path}
 }

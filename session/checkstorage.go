@@ -6,7 +6,6 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
-	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -30,7 +29,7 @@ func (s *Session) checkStorage(ctx context.Context, st *dialect.CheckStorage) er
 	}
 	status := h.Status()
 	if damage := s.server.Maintenance.Damage(); damage != "" && status == "healthy" &&
-		(st.Storage == lake.LocalStorage || st.Storage == "") {
+		(st.Storage == kalam.LocalStorage || st.Storage == "") {
 		status, fault = "degraded", kalam.Text(damage)
 	}
 	if h.Err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
-	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
@@ -138,7 +137,7 @@ func (c *Catalog) storageRows(_ context.Context, v Viewer) ([][]kalam.Value, err
 			credentials = kalam.JSON(Masked)
 		}
 		directory := st.BaseDirectory
-		if st.ID == lake.LocalStorage {
+		if st.ID == kalam.LocalStorage {
 			directory = c.Location
 		}
 		rows = append(rows, []kalam.Value{
@@ -192,7 +191,7 @@ func storageOf(t *kalam.Table) kalam.Value {
 	if !t.Flushable() {
 		return kalam.Null()
 	}
-	return kalam.Text(orDefault(string(t.Options.StorageID), string(lake.LocalStorage)))
+	return kalam.Text(orDefault(string(t.Options.StorageID), string(kalam.LocalStorage)))
 }
 
 func accessOf(t *kalam.Table) kalam.Value {

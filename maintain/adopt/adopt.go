@@ -149,7 +149,7 @@ func (a *adopter) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.lake, err = lake.New(lake.Options{Now: a.opts.Now, DefaultStrategy: a.config.DefaultStrategy},
-		lake.Location{ID: lake.LocalStorage, Storage: a.storage})
+		lake.Location{ID: kalam.LocalStorage, Storage: a.storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
@@ -264,7 +264,7 @@ func (a *adopter) holdsNothing(ctx context.Context) (bool, error) {
 
 // survey finds the tables in the storage.
 func (a *adopter) survey(ctx context.Context) error {
-	s, err := a.lake.Survey(ctx, lake.LocalStorage)
+	s, err := a.lake.Survey(ctx, kalam.LocalStorage)
 	if err != nil {
 		return fmt.Errorf("the storage %s cannot be read; nothing was changed: %w", a.storageDir, err)
 	}
@@ -301,7 +301,7 @@ func (a *adopter) chooseTable(t *lake.FoundTable) error {
 	case t.Successor != 0:
 		a.report.Dropped = append(a.report.Dropped, DroppedFiles{Table: newest.ID, Number: t.Number, Files: countFiles(t)})
 		return nil
-	case problem == nil && newest.Options.StorageID != lake.LocalStorage:
+	case problem == nil && newest.Options.StorageID != kalam.LocalStorage:
 		problem = kalam.Errorf(kalam.CodeUnsupported,
 			"table %s has the storage '%s', which only the lost write buffer knew", newest.ID, newest.Options.StorageID)
 	}

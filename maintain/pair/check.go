@@ -232,7 +232,7 @@ func (c *check) checkAdoption(ctx context.Context) error {
 
 // checkSegment reports that a segment is not in the storage.
 func (c *check) checkSegment(ctx context.Context, seg *kalam.Segment) error {
-	if id := seg.Storage; id != lake.LocalStorage && id != "" {
+	if id := seg.Storage; id != kalam.LocalStorage && id != "" {
 		return kalam.Errorf(kalam.CodeNotFound, "there is no storage '%s'", id)
 	}
 	if c.storage == nil {

@@ -84,7 +84,7 @@ func (v *verifier) open(ctx context.Context) (err error) {
 	}
 	v.result.Tables = len(v.catalog.Tables(""))
 	v.lake, err = lake.New(lake.Options{DefaultStrategy: v.config.DefaultStrategy},
-		lake.Location{ID: lake.LocalStorage, Storage: v.pair.Storage})
+		lake.Location{ID: kalam.LocalStorage, Storage: v.pair.Storage})
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
@@ -173,7 +173,7 @@ func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.
 // readers cannot use.
 func (v *verifier) files(ctx context.Context) error {
 	list, err := v.lake.Orphans(ctx, lake.OrphanQuery{
-		Storage: lake.LocalStorage, Age: lake.AnyAge,
+		Storage: kalam.LocalStorage, Age: lake.AnyAge,
 		Known: func(path string) bool { _, ok := v.named[path]; return ok },
 	})
 	if err != nil {
