@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // AdoptedScope is the record of a scope, rebuilt from its files.
@@ -227,83 +228,41 @@ func (a *adoption) examine(ctx context.Context, s *keySource) (err error) {
 		return missingIsCorrupt(seg.Path, err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	f := &parquetFile{path: seg.Path, file: object}
+	var blocks integrity.Blocks
+	if s.side != nil {
+		blocks = s.side.Checksums()
+	}
+	f := parquet.New(seg.Path, object, blocks)
 	if s.side == nil {
-		if err := f.checkSums(ctx, seg); err != nil { // It makes them.
+		if err := f.CheckSums(ctx, seg); err != nil { // It makes them.
 			return err
 		}
-		keys, _, err := f.extractKeys(ctx, a.found.Table)
+		keys, _, err := f.Keys(ctx, a.found.Table)
 		if err != nil {
 			return err
 		}
 		if s.keys, err = keyindex.Prepare(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
 			return integrity.Corrupt(seg.Path, "%w", err)
 		}
-		s.pieces = f.sums
+		s.pieces = f.Checksums()
 	} else {
-		f.sums = s.side.Checksums()
-		if err := errors.Join(f.open(seg), f.checkHead()); err != nil {
+		if err := errors.Join(f.Open(seg), f.CheckHead()); err != nil {
 			return err
 		}
-		if err := f.scrub(ctx, nil); err != nil {
+		if err := f.Scrub(ctx, nil); err != nil {
 			return err
 		}
 	}
-	s.sums.Footer = f.footerSum
-	s.tombstones, err = a.readRows(ctx, f, seg)
-	return err
-}
-
-// readRows returns the rows that are tombstones, checks that every seq is within the
-// range of seg, and notes the highest values in the columns that counters fill.
-func (a *adoption) readRows(ctx context.Context, f *parquetFile, seg *kalam.Segment) (*roaring.Bitmap, error) {
-	whole, err := f.planFor(a.found.Table)
+	s.sums.Footer = f.FooterChecksum()
+	summary, err := f.Summarize(ctx, a.found.Table, seg)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	plan := &columnPlan{table: &kalam.Table{}, seq: whole.seq, deleted: whole.deleted}
-	var counted []kalam.ColumnID
-	for i := range a.found.Table.Columns {
-		if c := &a.found.Table.Columns[i]; c.IsCounted() && whole.columns[i].index >= 0 {
-			counted = append(counted, c.ID)
-			plan.columns = append(plan.columns, whole.columns[i])
-		}
+	s.tombstones = summary.Tombstones
+	for id, n := range summary.Counts {
+		a.out.Counts[id] = max(a.out.Counts[id], n)
 	}
-	out := roaring.New()
-	for group := range len(f.rowStart) - 1 {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
-		rows := make([]int64, f.rowStart[group+1]-f.rowStart[group])
-		for i := range rows {
-			rows[i] = int64(i)
-		}
-		cells, err := f.readCells(plan, group, rows, new(textArena))
-		if err != nil {
-			return nil, err
-		}
-		for i := range rows {
-			row := cells[i*(len(counted)+2):][:len(counted)+2]
-			if seq := kalam.Seq(row[len(counted)].Int()); seq < seg.MinSeq || seq > seg.MaxSeq {
-				return nil, integrity.Corrupt(f.path, "row %d has the _seq %d, outside %d to %d",
-					f.rowStart[group]+int64(i), seq, seg.MinSeq, seg.MaxSeq)
-			}
-			if row[len(counted)+1].Bool() {
-				out.Add(uint32(f.rowStart[group] + int64(i)))
-			}
-			a.count(counted, row)
-		}
-	}
-	return out, nil
-}
-
-// count notes the values of counted columns, which row begins with.
-func (a *adoption) count(columns []kalam.ColumnID, row []kalam.Value) {
-	for i, id := range columns {
-		if v := row[i]; !v.IsNull() && v.Int() > a.out.Counts[id] {
-			a.out.Counts[id] = v.Int()
-		}
-	}
+	return nil
 }
 
 // decide chooses the segments and finds their dead rows.
@@ -379,7 +338,7 @@ func (a *adoption) replaced(n *namedSegment) bool {
 		if s.damage != nil || seg.Path == n.path {
 			continue
 		}
-		if s.file.replaces.has(n.min) && s.file.replaces.has(n.max) {
+		if s.file.replaces.Has(n.min) && s.file.replaces.Has(n.max) {
 			return true
 		}
 		later := seg.CreatedAt.After(n.created) ||

@@ -167,7 +167,7 @@ func (a *adoption) isDead(v version, versions []version) bool {
 		}
 	}
 	for _, c := range a.compactions {
-		if !a.sources[c].file.replaces.has(v.seq) {
+		if !a.sources[c].file.replaces.Has(v.seq) {
 			continue
 		}
 		if !slices.ContainsFunc(versions, func(o version) bool { return o.source == c && o.seq >= v.seq }) {
@@ -182,7 +182,7 @@ func (a *adoption) weigh(ctx context.Context) (*choice, error) {
 	c := newChoice(len(a.sources))
 	a.compactions = a.compactions[:0]
 	for i, s := range a.sources {
-		if s.file.replaces.to > 0 {
+		if s.file.replaces.To > 0 {
 			a.compactions = append(a.compactions, i)
 		}
 	}

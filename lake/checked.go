@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // maxChecked bounds how many segments are remembered as checked, and as removed.
@@ -168,35 +169,17 @@ func checkOpen(ctx context.Context, at *location, seg *kalam.Segment,
 // checkContent compares all bytes of the Parquet file o of seg with the sums of the
 // record, or for want of them with those of the key index file, and its footer with the record.
 func checkContent(ctx context.Context, at *location, seg *kalam.Segment, o Object) (err error) {
-	f := &parquetFile{path: seg.Path, file: o}
 	if seg.Sums.Known() {
-		return f.checkSums(ctx, seg)
+		return parquet.New(seg.Path, o, integrity.Blocks{}).CheckSums(ctx, seg)
 	}
 	s, err := openKeyIndex(ctx, at, seg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	f.sums = s.Checksums()
-	if err := f.open(seg); err != nil {
+	f := parquet.New(seg.Path, o, s.Checksums())
+	if err := f.Open(seg); err != nil {
 		return err
 	}
-	return f.scrub(ctx, nil)
-}
-
-// checkSums computes the checksums of the blocks of f, by which it is read from then
-// on, and compares their checksum, and the footer, with the record of seg.
-func (f *parquetFile) checkSums(ctx context.Context, seg *kalam.Segment) error {
-	if f.file.Size() != seg.Bytes {
-		return integrity.Corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
-	}
-	sums, err := integrity.SumBlocks(ctx, integrity.ReaderOf(f.file), f.file.Size())
-	if err != nil {
-		return err
-	}
-	f.sums = sums
-	if sum := f.sums.Sum(); seg.Sums.Known() && sum != seg.Sums.File {
-		return integrity.Corrupt(f.path, "it has the checksum %08x instead of %08x", sum, seg.Sums.File)
-	}
-	return f.open(seg)
+	return f.Scrub(ctx, nil)
 }

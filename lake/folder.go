@@ -6,8 +6,10 @@ import (
 	"path"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // RemoveFolder deletes what lies directly in the folder of a scope and is not
@@ -98,11 +100,11 @@ func tableOfParquet(ctx context.Context, at *location, p string) (_ kalam.TableN
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	f := &parquetFile{path: p, file: object}
-	if err := f.readFooter(); err != nil {
+	f := parquet.New(p, object, integrity.Blocks{})
+	if err := f.ReadFooter(); err != nil {
 		return 0, err
 	}
-	n, err := f.number(MetaTableNumber)
+	n, err := f.Number(parquet.MetaTableNumber)
 	return kalam.TableNumber(n), err
 }
 

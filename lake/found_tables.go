@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // FoundTable is a table of which a survey found files.
@@ -192,7 +193,7 @@ func newFoundTable(n kalam.TableNumber, files []*FoundSegment) *FoundTable {
 
 // describe orders definitions, so that the choice between them is the same each time.
 func describe(t *kalam.Table) string {
-	text, err := encodeDefinition(t)
+	text, err := parquet.EncodeDefinition(t)
 	if err != nil {
 		return t.ID.String()
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // Defaults of Options.
@@ -64,7 +65,7 @@ type Lake struct {
 	compressor *zstd.Encoder // Of WriteRows.
 
 	keyIndexes *handleCache[*keyindex.File]
-	parquets   *handleCache[*parquetFile]
+	parquets   *handleCache[*parquet.File]
 	groups     *groupCache
 
 	registering sync.Mutex // serialises changes of locations
@@ -108,11 +109,11 @@ func New(o Options, locations ...Location) (*Lake, error) {
 	l := &Lake{
 		now: o.Now, shards: shards,
 		keyIndexes: newHandleCache[*keyindex.File](o.OpenFiles, o.CacheBytes),
-		parquets:   newHandleCache[*parquetFile](o.OpenFiles, o.CacheBytes),
+		parquets:   newHandleCache[*parquet.File](o.OpenFiles, o.CacheBytes),
 		groups:     newGroupCache(o.RowCacheBytes),
 		pending:    make(map[objectKey]struct{}),
 	}
-	if l.compressor, err = newCompressor(); err != nil {
+	if l.compressor, err = parquet.NewCompressor(); err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
 	}
 	if l.checked, err = lru.New[objectKey, wholeFile](maxChecked); err != nil {

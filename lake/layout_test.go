@@ -8,13 +8,14 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
+	pq "github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/keyindex"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // column is what a foreign writer made of a column.
@@ -95,12 +96,12 @@ func writeForeign(t *testing.T, name string, c column) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	props := parquet.NewWriterProperties(parquet.WithStoreDecimalAsInteger(true), parquet.WithVersion(parquet.V2_LATEST))
+	props := pq.NewWriterProperties(pq.WithStoreDecimalAsInteger(true), pq.WithVersion(pq.V2_LATEST))
 	w, err := pqarrow.NewFileWriter(schema, f, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range lake.FileMetadata(notes(), "alice", firstSeq, firstSeq+1) {
+	for k, v := range parquet.FileMetadata(notes(), "alice", firstSeq, firstSeq+1) {
 		if err := w.AppendKeyValueMetadata(k, v); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +216,7 @@ func TestFileWithoutSystemColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+	w, err := pqarrow.NewFileWriter(schema, f, pq.NewWriterProperties(), pqarrow.DefaultWriterProps())
 	if err != nil {
 		t.Fatal(err)
 	}

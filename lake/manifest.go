@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // Manifest is what WriteManifest tells outside readers of a scope. The manifest
@@ -224,13 +225,10 @@ func keyStats(t *kalam.Table, seg *kalam.Segment) map[string]columnStats {
 	return stats
 }
 
-// maxStatBytes is the longest text that is given as a bound.
-const maxStatBytes = 256
-
 // taggedScalar returns v as a bound of a range, null for what has no such form: NaN,
 // infinities and long text.
 func taggedScalar(v kalam.Value) any {
-	if len(v.Str()) > maxStatBytes {
+	if len(v.Str()) > parquet.MaxStatBytes {
 		return nil
 	}
 	return datatype.Bound(v)

@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // CheckOrder compares the _seq of every row of the written file with keys, which
@@ -31,61 +32,9 @@ func (p *Pending) CheckOrder(ctx context.Context, keys []keyindex.Entry) error {
 	if err != nil {
 		return localError("open "+p.path, err)
 	}
-	f := &parquetFile{path: p.path, file: &localObject{local, info.Size()}}
-	if err := f.readFooter(); err != nil {
+	f := parquet.New(p.path, &localObject{local, info.Size()}, integrity.Blocks{})
+	if err := f.ReadFooter(); err != nil {
 		return err
 	}
-	if f.rows() != int64(len(keys)) {
-		return integrity.Corrupt(f.path, "it has %d rows instead of %d", f.rows(), len(keys))
-	}
-	all, err := f.planFor(p.table)
-	if err != nil {
-		return err
-	}
-	plan := &columnPlan{table: p.table, seq: all.seq, deleted: all.deleted}
-	for group := range len(f.rowStart) - 1 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := f.compareSeqs(plan, group, want[f.rowStart[group]:f.rowStart[group+1]]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// compareSeqs compares the seqs of a row group with want.
-func (f *parquetFile) compareSeqs(plan *columnPlan, group int, want []kalam.Seq) (err error) {
-	defer recoverDamage(f.path, &err)
-	rows := make([]int64, len(want))
-	for i := range rows {
-		rows[i] = int64(i)
-	}
-	var buf []byte
-	s, err := f.readSpan(plan, group, &buf)
-	if err != nil {
-		return err
-	}
-	reader, err := f.newReader(s)
-	if err != nil {
-		return integrity.Corrupt(f.path, "%w", err)
-	}
-	cells, err := f.wholeColumn(reader.RowGroup(group), &plan.seq, rows, true)
-	if err != nil {
-		return integrity.Corrupt(f.path, "_seq of row group %d: %w", group, err)
-	}
-	for i := range cells {
-		if cells[i].IsNull() || kalam.Seq(cells[i].Int()) != want[i] {
-			return integrity.Corrupt(f.path, "row %d has the _seq %s instead of %d",
-				f.rowStart[group]+int64(i), seqText(cells[i]), want[i])
-		}
-	}
-	return nil
-}
-
-func seqText(v kalam.Value) string {
-	if v.IsNull() {
-		return "NULL"
-	}
-	return fmt.Sprint(v.Int())
+	return f.CheckSeqs(ctx, p.table, want)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // Pending is a segment that is being written. It belongs to one goroutine.
@@ -66,7 +67,7 @@ func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kal
 	if err != nil {
 		return nil, err
 	}
-	p := &Pending{lake: l, at: at, table: t, user: ownerOf(t, user), maxSeq: maxSeq,
+	p := &Pending{lake: l, at: at, table: t, user: parquet.OwnerOf(t, user), maxSeq: maxSeq,
 		created: l.now().UTC().Truncate(time.Millisecond)}
 	if err := p.reserve(ctx, folder); err != nil {
 		return nil, err
@@ -141,7 +142,7 @@ func (p *Pending) Path() string { return p.path }
 
 // Metadata returns the key-value metadata to write into the file.
 func (p *Pending) Metadata(minSeq kalam.Seq) map[string]string {
-	return FileMetadata(p.table, p.user, minSeq, p.maxSeq)
+	return parquet.FileMetadata(p.table, p.user, minSeq, p.maxSeq)
 }
 
 // Keys returns what the caller may add the keys of all rows to, in the order of
@@ -173,20 +174,20 @@ func (p *Pending) close() {
 // their order: at most SmallRows, which take about SmallBytes. For them it is a
 // hundred times faster than a query engine. minSeq is the lowest seq.
 func (p *Pending) WriteRows(minSeq kalam.Seq, rows iter.Seq2[kalam.Row, error]) error {
-	w := newParquetWriter(p.table)
+	w := parquet.NewWriter(p.table)
 	for r, err := range rows {
 		if err != nil {
 			return err
 		}
-		if err := w.add(&r); err != nil {
+		if err := w.Add(&r); err != nil {
 			return err
 		}
 	}
-	if w.rows == 0 || w.rows > SmallRows {
-		return fmt.Errorf("write segment %s: %d rows", p.path, w.rows)
+	if w.Rows == 0 || w.Rows > SmallRows {
+		return fmt.Errorf("write segment %s: %d rows", p.path, w.Rows)
 	}
-	p.written = w.rows
-	p.content = w.file(p.lake.compressor, p.Metadata(minSeq))
+	p.written = w.Rows
+	p.content = w.Finish(p.lake.compressor, p.Metadata(minSeq))
 	f, err := os.OpenFile(p.parquet.LocalPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return localError("write "+p.path, err)
@@ -343,41 +344,15 @@ func (p *Pending) sumOf(ctx context.Context, seg *kalam.Segment, content io.Read
 // with the table.
 func (p *Pending) check(seg *kalam.Segment, o *localObject) error {
 	seg.Bytes = o.size
-	f := &parquetFile{path: p.path, file: o}
-	if err := f.openAny(seg); err != nil {
+	f := parquet.New(p.path, o, integrity.Blocks{})
+	if err := f.OpenAny(seg); err != nil {
 		return err
 	}
-	seg.Sums.Footer = f.footerSum
-	if err := f.checkTable(p.table); err != nil {
+	seg.Sums.Footer = f.FooterChecksum()
+	if err := f.CheckTable(p.table); err != nil {
 		return err
 	}
-	return f.checkOwner(seg)
-}
-
-// checkTable refuses a file that was not written for this version of t.
-func (f *parquetFile) checkTable(t *kalam.Table) error {
-	version, err := f.number(MetaSchemaVersion)
-	if err != nil {
-		return err
-	}
-	number, err := f.number(MetaTableNumber)
-	if err != nil {
-		return err
-	}
-	if version != uint64(t.SchemaVersion) || number != uint64(t.Number) {
-		return fmt.Errorf("%s was written for version %d of table %d, not for version %d of table %d", f.path, version,
-			number, t.SchemaVersion, t.Number)
-	}
-	plan, err := f.planFor(t)
-	if err != nil {
-		return err
-	}
-	for i, c := range plan.columns {
-		if c.index < 0 {
-			return fmt.Errorf("%s lacks column %s", f.path, t.Columns[i].Name)
-		}
-	}
-	return nil
+	return f.CheckOwner(seg)
 }
 
 // localObject is a local file as an Object.

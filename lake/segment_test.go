@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/laketest"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 func TestCommitMakesASegment(t *testing.T) {
@@ -129,7 +130,7 @@ func mistakes() []mistake {
 		{name: "file empty", spoil: func(c *call) { _ = os.Truncate(c.name, 0) }, want: "only 0 bytes"},
 		{name: "file cut", spoil: func(c *call) { _ = os.Truncate(c.name, 500) }, want: "does not end as a Parquet file"},
 		{name: "no metadata", o: laketest.ParquetOptions{Metadata: map[string]string{}}, want: "version 0 of table 0"},
-		{name: "metadata is no number", o: laketest.ParquetOptions{Metadata: map[string]string{lake.MetaSchemaVersion: "one"}}, want: `"one"`},
+		{name: "metadata is no number", o: laketest.ParquetOptions{Metadata: map[string]string{parquet.MetaSchemaVersion: "one"}}, want: `"one"`},
 		{name: "other version", table: newer, want: "not for version 2"},
 		{name: "other table", table: other, want: "of table 99"},
 		{name: "column missing", table: wider, want: "lacks column late"},

@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // Survey is what the files of a storage say of themselves: what is left of a lake
@@ -42,7 +43,7 @@ type FoundSegment struct {
 	// removed when the server ended.
 	Missing bool
 
-	replaces seqSpan // Of a compaction.
+	replaces parquet.SeqSpan // Of a compaction.
 }
 
 // FoundManifest is a manifest.json.
@@ -148,8 +149,8 @@ func (f *FoundSegment) read(ctx context.Context, at *location, tables map[string
 		return missingIsCorrupt(f.Segment.Path, err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	p := &parquetFile{path: f.Segment.Path, file: object}
-	if err := p.readFooter(); err != nil {
+	p := parquet.New(f.Segment.Path, object, integrity.Blocks{})
+	if err := p.ReadFooter(); err != nil {
 		return err
 	}
 	seg := f.Segment
@@ -158,28 +159,28 @@ func (f *FoundSegment) read(ctx context.Context, at *location, tables map[string
 		key string
 		set func(uint64)
 	}{
-		{MetaTableNumber, func(n uint64) { seg.Table = kalam.TableNumber(n) }},
-		{MetaSchemaVersion, func(n uint64) { seg.SchemaVersion = int(n) }},
-		{MetaMinSeq, func(n uint64) { seg.MinSeq = kalam.Seq(n) }},
-		{MetaMaxSeq, func(n uint64) { seg.MaxSeq = kalam.Seq(n) }},
+		{parquet.MetaTableNumber, func(n uint64) { seg.Table = kalam.TableNumber(n) }},
+		{parquet.MetaSchemaVersion, func(n uint64) { seg.SchemaVersion = int(n) }},
+		{parquet.MetaMinSeq, func(n uint64) { seg.MinSeq = kalam.Seq(n) }},
+		{parquet.MetaMaxSeq, func(n uint64) { seg.MaxSeq = kalam.Seq(n) }},
 	} {
-		v, err := p.number(n.key)
+		v, err := p.Number(n.key)
 		if err != nil {
 			return err
 		}
 		if v == 0 {
-			return integrity.Corrupt(p.path, "it does not say its %s", n.key)
+			return integrity.Corrupt(seg.Path, "it does not say its %s", n.key)
 		}
 		n.set(v)
 	}
-	seg.Bytes, seg.Rows = object.Size(), p.rows()
+	seg.Bytes, seg.Rows = object.Size(), p.Rows()
 	if err := f.checkPlace(p, &seg); err != nil {
 		return err
 	}
-	if f.replaces, err = p.replaces(); err != nil {
+	if f.replaces, err = p.Replaces(); err != nil {
 		return err
 	}
-	if f.Table, f.Derived, err = p.tableIn(f.Place, &seg, tables); err != nil {
+	if f.Table, f.Derived, err = tableIn(p, f.Place, &seg, tables); err != nil {
 		return err
 	}
 	f.Segment = seg
@@ -190,41 +191,38 @@ func (f *FoundSegment) read(ctx context.Context, at *location, tables map[string
 const maxSchemaVersion = 1 << 20
 
 // checkPlace refuses a file that belongs elsewhere, by what it says and by its name.
-func (f *FoundSegment) checkPlace(p *parquetFile, seg *kalam.Segment) error {
-	meta := p.meta.KeyValueMetadata()
-	switch name := meta.FindValue(MetaTable); {
-	case name == nil || *name != f.Place.Table.String():
-		return integrity.Corrupt(p.path, "it is not of table %s, whose folder it is in", f.Place.Table)
-	case seg.MaxSeq != layout.SeqOfName(p.path):
-		return integrity.Corrupt(p.path, "its highest _seq is %d, which is not that of its name: it belongs to another segment",
+func (f *FoundSegment) checkPlace(p *parquet.File, seg *kalam.Segment) error {
+	at := f.Segment.Path
+	switch name, _ := p.Text(parquet.MetaTable); {
+	case name != f.Place.Table.String():
+		return integrity.Corrupt(at, "it is not of table %s, whose folder it is in", f.Place.Table)
+	case seg.MaxSeq != layout.SeqOfName(at):
+		return integrity.Corrupt(at, "its highest _seq is %d, which is not that of its name: it belongs to another segment",
 			seg.MaxSeq)
 	case seg.MinSeq > seg.MaxSeq || seg.Rows < 1 || seg.Rows > 1<<32 || seg.SchemaVersion > maxSchemaVersion:
-		return integrity.Corrupt(p.path, "it says that it has %d rows with the seqs %d to %d of schema version %d",
+		return integrity.Corrupt(at, "it says that it has %d rows with the seqs %d to %d of schema version %d",
 			seg.Rows, seg.MinSeq, seg.MaxSeq, seg.SchemaVersion)
 	}
-	if user := meta.FindValue(MetaUser); user != nil && *user != string(f.Place.User) {
-		return integrity.Corrupt(p.path, "it belongs to another user than that of its folder")
+	if user, ok := p.Text(parquet.MetaUser); ok && user != string(f.Place.User) {
+		return integrity.Corrupt(at, "it belongs to another user than that of its folder")
 	}
 	return nil
 }
 
 // tableIn returns the version of the table that the file was written for: as it is
 // defined in the file, or what its columns tell.
-func (f *parquetFile) tableIn(place layout.Place, seg *kalam.Segment, tables map[string]*kalam.Table) (*kalam.Table,
+func tableIn(f *parquet.File, place layout.Place, seg *kalam.Segment, tables map[string]*kalam.Table) (*kalam.Table,
 	bool, error) {
-	columns, err := f.columnsIn()
+	columns, err := f.ColumnsIn()
 	if err != nil {
 		return nil, false, err
 	}
-	text := ""
-	if v := f.meta.KeyValueMetadata().FindValue(MetaDefinition); v != nil {
-		text = *v
-	}
+	text, _ := f.Text(parquet.MetaDefinition)
 	derived := text == ""
 	if derived {
 		raw, err := json.Marshal(columns)
 		if err != nil {
-			return nil, true, integrity.Corrupt(f.path, "its columns: %w", err)
+			return nil, true, integrity.Corrupt(seg.Path, "its columns: %w", err)
 		}
 		text = string(raw)
 	}
@@ -234,60 +232,16 @@ func (f *parquetFile) tableIn(place layout.Place, seg *kalam.Segment, tables map
 	}
 	t := &kalam.Table{Kind: place.Kind, Columns: columns, Options: kalam.TableOptions{StorageID: kalam.LocalStorage}}
 	if !derived {
-		if t, err = decodeDefinition(text); err != nil {
-			return nil, false, kalam.Wrap(kalam.CodeOf(err), err, "%s does not define its table", f.path)
+		if t, err = parquet.DecodeDefinition(text); err != nil {
+			return nil, false, kalam.Wrap(kalam.CodeOf(err), err, "%s does not define its table", seg.Path)
 		}
-		if t.Kind != place.Kind || !f.hasColumns(t) {
-			return nil, false, integrity.Corrupt(f.path, "its columns are not those of its definition")
+		if t.Kind != place.Kind || !f.HasColumns(t) {
+			return nil, false, integrity.Corrupt(seg.Path, "its columns are not those of its definition")
 		}
 	}
 	t.ID, t.Number, t.SchemaVersion = place.Table, seg.Table, seg.SchemaVersion
 	tables[key] = t
 	return t, derived, nil
-}
-
-// hasColumns reports whether the columns of the file are those of t, in their order.
-func (f *parquetFile) hasColumns(t *kalam.Table) bool {
-	if f.meta.Schema.NumColumns() != len(t.Columns)+2 {
-		return false
-	}
-	for i := range t.Columns {
-		c, have := &t.Columns[i], f.meta.Schema.Column(i)
-		r, ok, err := storedAs(have, c.Type)
-		if err != nil || !ok || r.stored.Kind != c.Type.Kind || have.Name() != c.Name {
-			return false
-		}
-		if id := have.SchemaNode().FieldID(); id >= 0 && kalam.ColumnID(id) != c.ID {
-			return false
-		}
-	}
-	return true
-}
-
-// columnsIn returns the columns that the file has, without the system columns. What
-// is stored alike, as JSON and TEXT are, is not told apart.
-func (f *parquetFile) columnsIn() (columns []kalam.Column, err error) {
-	system := 0
-	for i := range f.meta.Schema.NumColumns() {
-		c := f.meta.Schema.Column(i)
-		if c.Name() == kalam.ColumnSeq || c.Name() == kalam.ColumnDeleted {
-			system++
-			continue
-		}
-		id := c.SchemaNode().FieldID()
-		if id < 0 {
-			id = int32(i + 1)
-		}
-		cell, ok, err := storedAs(c, kalam.TypeOf(kalam.KindBytes))
-		if err != nil || !ok {
-			return nil, integrity.Corrupt(f.path, "column %s is of no type that a table has", c.Name())
-		}
-		columns = append(columns, kalam.Column{ID: kalam.ColumnID(id), Name: c.Name(), Type: cell.stored})
-	}
-	if system != 2 || f.meta.Schema.NumColumns() < 3 {
-		return nil, integrity.Corrupt(f.path, "it has not the columns %s and %s", kalam.ColumnSeq, kalam.ColumnDeleted)
-	}
-	return columns, nil
 }
 
 // IsTrash reports whether the storage has files in its trash, which a survey does

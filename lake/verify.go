@@ -6,6 +6,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/integrity"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // Verify checks that both files of a segment exist, have their sizes, begin and
@@ -42,47 +43,22 @@ func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool,
 		return sums, errors.Join(missingIsCorrupt(seg.Path, err), keyIndexErr)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	f := &parquetFile{path: seg.Path, file: object}
+	var blocks integrity.Blocks
 	if s != nil {
-		f.sums = s.Checksums()
+		blocks = s.Checksums()
 	}
-	err = f.open(seg)
+	f := parquet.New(seg.Path, object, blocks)
+	err = f.Open(seg)
 	if err == nil {
-		err = f.checkHead()
+		err = f.CheckHead()
 	}
 	if err != nil || !deep {
 		return sums, errors.Join(err, keyIndexErr)
 	}
 	if s == nil { // It can still be told whether the file is whole.
-		return sums, errors.Join(f.checkSums(ctx, seg), keyIndexErr)
+		return sums, errors.Join(f.CheckSums(ctx, seg), keyIndexErr)
 	}
 	keysSum, keysErr := s.Scrub(ctx, seg, pace)
-	sums = kalam.SegmentSums{File: f.sums.Sum(), Footer: f.footerSum, Keys: keysSum, KeysBytes: s.Size()}
-	return sums, errors.Join(f.scrub(ctx, pace), keysErr, keyIndexErr)
-}
-
-func (f *parquetFile) checkHead() error {
-	head := make([]byte, len(parquetMagic))
-	if err := f.readAt(head, 0); err != nil {
-		return err
-	}
-	if string(head) != parquetMagic {
-		return integrity.Corrupt(f.path, "it does not begin as a Parquet file")
-	}
-	return nil
-}
-
-// scrub verifies all checksums of the file.
-func (f *parquetFile) scrub(ctx context.Context, pace integrity.Pace) error {
-	buf := make([]byte, 64*f.sums.Size)
-	for off := int64(0); off < f.file.Size(); off += int64(len(buf)) {
-		b := buf[:min(int64(len(buf)), f.file.Size()-off)]
-		if err := pace.Wait(ctx, len(b)); err != nil {
-			return err
-		}
-		if err := f.readAt(b, off); err != nil {
-			return err
-		}
-	}
-	return nil
+	sums = kalam.SegmentSums{File: f.Checksums().Sum(), Footer: f.FooterChecksum(), Keys: keysSum, KeysBytes: s.Size()}
+	return sums, errors.Join(f.Scrub(ctx, pace), keysErr, keyIndexErr)
 }

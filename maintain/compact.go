@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/keyindex"
+	"github.com/kalamlake/kalam/lake/parquet"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/segments"
@@ -387,7 +388,7 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: fieldIDs(c.table),
 		RowGroup: flushRowGroup, Metadata: pending.Metadata(c.minSeq),
 	}
-	lake.AddReplaced(spec.Metadata, c.after(), c.old[len(c.old)-1].MaxSeq)
+	parquet.AddReplaced(spec.Metadata, c.after(), c.old[len(c.old)-1].MaxSeq)
 	layouts := w.segments.Layouts(c.table)
 	var lent segments.Files
 	defer lent.Release()

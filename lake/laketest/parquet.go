@@ -8,14 +8,14 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
+	pq "github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/keyindex"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // ParquetOptions tune WriteParquet.
@@ -69,25 +69,25 @@ func writeBatch(f *os.File, t *kalam.Table, batch arrow.RecordBatch, rows []kala
 	if rowGroup == 0 {
 		rowGroup = 2048
 	}
-	props := []parquet.WriterProperty{
-		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup),
-		parquet.WithDictionaryDefault(!o.NoDictionary), parquet.WithStats(true),
+	props := []pq.WriterProperty{
+		pq.WithCompression(compress.Codecs.Zstd), pq.WithMaxRowGroupLength(rowGroup),
+		pq.WithDictionaryDefault(!o.NoDictionary), pq.WithStats(true),
 	}
 	if o.PageBytes > 0 {
-		props = append(props, parquet.WithDataPageSize(o.PageBytes), parquet.WithBatchSize(64))
+		props = append(props, pq.WithDataPageSize(o.PageBytes), pq.WithBatchSize(64))
 	}
 	if o.V2Pages {
-		props = append(props, parquet.WithDataPageVersion(parquet.DataPageV2))
+		props = append(props, pq.WithDataPageVersion(pq.DataPageV2))
 	}
 	schema := arrow.NewSchema(fields, nil)
-	w, err := pqarrow.NewFileWriter(schema, onlyWriter{f}, parquet.NewWriterProperties(props...),
+	w, err := pqarrow.NewFileWriter(schema, onlyWriter{f}, pq.NewWriterProperties(props...),
 		pqarrow.DefaultWriterProps())
 	if err != nil {
 		return err
 	}
 	metadata := o.Metadata
 	if metadata == nil && len(rows) > 0 {
-		metadata = lake.FileMetadata(t, "", rows[0].Seq, rows[len(rows)-1].Seq)
+		metadata = parquet.FileMetadata(t, "", rows[0].Seq, rows[len(rows)-1].Seq)
 	}
 	for k, v := range metadata {
 		if err := w.AppendKeyValueMetadata(k, v); err != nil {

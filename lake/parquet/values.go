@@ -1,4 +1,4 @@
-package lake
+package parquet
 
 import (
 	"encoding/binary"
@@ -31,8 +31,8 @@ type textArena struct {
 	limit int64 // of used; 0 means none
 }
 
-// errTooMuchText means that a textArena met its limit.
-var errTooMuchText = errors.New("the rows hold more text than is wanted")
+// ErrTooMuchText means that a textArena met its limit.
+var ErrTooMuchText = errors.New("the rows hold more text than is wanted")
 
 const (
 	minArenaChunk = 1 << 10
@@ -45,7 +45,7 @@ func (a *textArena) copy(b []byte) (string, error) {
 		return "", nil
 	}
 	if a.used += int64(len(b)); a.limit > 0 && a.used > a.limit {
-		return "", errTooMuchText
+		return "", ErrTooMuchText
 	}
 	if len(b) > cap(a.free)-len(a.free) {
 		next := min(max(2*cap(a.free), minArenaChunk), maxArenaChunk)

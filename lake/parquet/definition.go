@@ -1,4 +1,4 @@
-package lake
+package parquet
 
 import (
 	"encoding/json"
@@ -62,8 +62,8 @@ type definitionOptions struct {
 	DeletedRetentionHours int             `json:"deleted_retention_hours,omitempty"`
 }
 
-// encodeDefinition returns the value of MetaDefinition for t.
-func encodeDefinition(t *kalam.Table) (string, error) {
+// EncodeDefinition returns the value of MetaDefinition for t.
+func EncodeDefinition(t *kalam.Table) (string, error) {
 	d := definitionFile{
 		Kind: t.Kind.String(), Columns: make([]definitionColumn, len(t.Columns)), Key: make([]kalam.ColumnID,
 			len(t.PrimaryKey)),
@@ -116,10 +116,10 @@ func optionsOf(t *kalam.Table) *definitionOptions {
 	return &d
 }
 
-// decodeDefinition rebuilds the table from the value of MetaDefinition; its id,
+// DecodeDefinition rebuilds the table from the value of MetaDefinition; its id,
 // number and schema version are not part of it. A later format is CodeUnsupported,
 // damage CodeCorrupt.
-func decodeDefinition(text string) (*kalam.Table, error) {
+func DecodeDefinition(text string) (*kalam.Table, error) {
 	head, rest, _ := strings.Cut(text, " ")
 	sum, body, ok := strings.Cut(rest, " ")
 	format, err := strconv.Atoi(head)

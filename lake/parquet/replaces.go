@@ -1,4 +1,4 @@
-package lake
+package parquet
 
 import (
 	"strconv"
@@ -22,20 +22,20 @@ func AddReplaced(metadata map[string]string, after, last kalam.Seq) {
 	metadata[MetaReplacesTo] = strconv.FormatUint(uint64(last), 10)
 }
 
-// seqSpan is a range of seqs, ends included; empty when to is 0.
-type seqSpan struct{ from, to kalam.Seq }
+// SeqSpan is a range of seqs, ends included; empty when to is 0.
+type SeqSpan struct{ from, To kalam.Seq }
 
-func (r seqSpan) has(s kalam.Seq) bool { return s >= r.from && s <= r.to }
+func (r SeqSpan) Has(s kalam.Seq) bool { return s >= r.from && s <= r.To }
 
-// replaces returns what the file says that it takes the place of.
-func (f *parquetFile) replaces() (r seqSpan, err error) {
-	from, err := f.number(MetaReplacesFrom)
+// Replaces returns what the file says that it takes the place of.
+func (f *File) Replaces() (r SeqSpan, err error) {
+	from, err := f.Number(MetaReplacesFrom)
 	if err != nil {
 		return r, err
 	}
-	to, err := f.number(MetaReplacesTo)
+	to, err := f.Number(MetaReplacesTo)
 	if err != nil || from > to {
 		return r, err
 	}
-	return seqSpan{kalam.Seq(from), kalam.Seq(to)}, nil
+	return SeqSpan{kalam.Seq(from), kalam.Seq(to)}, nil
 }

@@ -1,4 +1,4 @@
-package lake
+package parquet
 
 import (
 	"encoding/binary"
@@ -16,7 +16,7 @@ const createdBy = "kalam"
 
 // Values of the enumerations of Parquet's metadata.
 const (
-	parquetVersion     = 1
+	formatVersion      = 1
 	repetitionRequired = 0
 	repetitionOptional = 1
 	encodingPlain      = 0
@@ -25,38 +25,38 @@ const (
 	pageData           = 0
 )
 
-// newCompressor returns what compresses the pages of small files. Its memory is
+// NewCompressor returns what compresses the pages of small files. Its memory is
 // taken when it is first used.
-func newCompressor() (*zstd.Encoder, error) {
+func NewCompressor() (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
 		zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
 }
 
-// parquetWriter makes a Parquet file of few rows in memory: one row group with one
+// Writer makes a Parquet file of few rows in memory: one row group with one
 // page per column. A reader finds in it what it finds in the files that DuckDB
 // writes: the same schema, types, field ids, compression and statistics, and no
 // bloom filter. See docs/architecture/adrs/013-flush-of-many-users.md.
-type parquetWriter struct {
+type Writer struct {
 	table   *kalam.Table
-	columns []parquetColumn // Those of the table, _seq, _deleted.
+	columns []columnWriter // Those of the table, _seq, _deleted.
 	row     []kalam.Value
-	rows    int64
+	Rows    int64
 }
 
-func newParquetWriter(t *kalam.Table) *parquetWriter {
-	w := &parquetWriter{table: t, columns: make([]parquetColumn, 0, len(t.Columns)+2)}
+func NewWriter(t *kalam.Table) *Writer {
+	w := &Writer{table: t, columns: make([]columnWriter, 0, len(t.Columns)+2)}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		w.columns = append(w.columns, newParquetColumn(c.Name, c.ID, c.Type))
+		w.columns = append(w.columns, newColumnWriter(c.Name, c.ID, c.Type))
 	}
 	w.columns = append(w.columns,
-		newParquetColumn(kalam.ColumnSeq, 0, kalam.TypeOf(kalam.KindBigInt)),
-		newParquetColumn(kalam.ColumnDeleted, 0, kalam.TypeOf(kalam.KindBoolean)))
+		newColumnWriter(kalam.ColumnSeq, 0, kalam.TypeOf(kalam.KindBigInt)),
+		newColumnWriter(kalam.ColumnDeleted, 0, kalam.TypeOf(kalam.KindBoolean)))
 	return w
 }
 
-// add adds the next row. A damaged payload is CodeCorrupt.
-func (w *parquetWriter) add(r *kalam.Row) (err error) {
+// Add adds the next row. A damaged payload is CodeCorrupt.
+func (w *Writer) Add(r *kalam.Row) (err error) {
 	if w.row, err = datatype.DecodeRow(w.table, r.Payload, w.row); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (w *parquetWriter) add(r *kalam.Row) (err error) {
 	n := len(w.row)
 	w.columns[n].add(kalam.BigInt(int64(r.Seq)))
 	w.columns[n+1].add(kalam.Bool(r.Deleted))
-	w.rows++
+	w.Rows++
 	return nil
 }
 
@@ -77,16 +77,16 @@ type chunk struct {
 	compressed   int64
 }
 
-// file returns the content of the file.
-func (w *parquetWriter) file(z *zstd.Encoder, metadata map[string]string) []byte {
-	out := []byte(parquetMagic)
+// Finish returns the content of the file.
+func (w *Writer) Finish(z *zstd.Encoder, metadata map[string]string) []byte {
+	out := []byte(magic)
 	chunks := make([]chunk, len(w.columns))
 	var raw, packed []byte
 	for i := range w.columns {
 		raw = w.columns[i].page(raw[:0])
 		packed = z.EncodeAll(raw, packed[:0])
 		start := len(out)
-		out = append(out, pageHeader(len(raw), len(packed), w.rows)...)
+		out = append(out, pageHeader(len(raw), len(packed), w.Rows)...)
 		header := len(out) - start
 		out = append(out, packed...)
 		chunks[i] = chunk{int64(start), int64(header + len(raw)), int64(header + len(packed))}
@@ -94,7 +94,7 @@ func (w *parquetWriter) file(z *zstd.Encoder, metadata map[string]string) []byte
 	footer := w.footer(chunks, metadata)
 	out = append(out, footer...)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(footer)))
-	return append(out, parquetMagic...)
+	return append(out, magic...)
 }
 
 // pageHeader returns a struct PageHeader with a DataPageHeader.
@@ -115,16 +115,16 @@ func pageHeader(raw, packed int, rows int64) []byte {
 }
 
 // footer returns a struct FileMetaData.
-func (w *parquetWriter) footer(chunks []chunk, metadata map[string]string) []byte {
+func (w *Writer) footer(chunks []chunk, metadata map[string]string) []byte {
 	var t thriftWriter
 	t.begin()
-	t.i32(1, parquetVersion)
+	t.i32(1, formatVersion)
 	t.list(2, thriftStruct, len(w.columns)+1)
 	w.root(&t)
 	for i := range w.columns {
 		w.columns[i].element(&t)
 	}
-	t.i64(3, w.rows)
+	t.i64(3, w.Rows)
 	t.list(4, thriftStruct, 1)
 	w.rowGroup(&t, chunks)
 	t.list(5, thriftStruct, len(metadata))
@@ -147,7 +147,7 @@ func (w *parquetWriter) footer(chunks []chunk, metadata map[string]string) []byt
 }
 
 // root adds the SchemaElement that holds the columns.
-func (w *parquetWriter) root(t *thriftWriter) {
+func (w *Writer) root(t *thriftWriter) {
 	t.begin()
 	t.i32(3, repetitionRequired)
 	t.text(4, "kalam_schema")
@@ -156,7 +156,7 @@ func (w *parquetWriter) root(t *thriftWriter) {
 }
 
 // element adds the column's SchemaElement.
-func (c *parquetColumn) element(t *thriftWriter) {
+func (c *columnWriter) element(t *thriftWriter) {
 	t.begin()
 	t.i32(1, int32(c.how.Physical))
 	if c.how.Physical == datatype.ParquetFixed {
@@ -179,7 +179,7 @@ func (c *parquetColumn) element(t *thriftWriter) {
 }
 
 // logical adds the LogicalType where the converted type does not say it all.
-func (c *parquetColumn) logical(t *thriftWriter) {
+func (c *columnWriter) logical(t *thriftWriter) {
 	clock := func(id int16, utc bool) {
 		t.structure(id)
 		t.bool(1, utc)
@@ -213,7 +213,7 @@ func (c *parquetColumn) logical(t *thriftWriter) {
 }
 
 // rowGroup adds the one RowGroup.
-func (w *parquetWriter) rowGroup(t *thriftWriter, chunks []chunk) {
+func (w *Writer) rowGroup(t *thriftWriter, chunks []chunk) {
 	var raw, packed int64
 	t.begin()
 	t.list(1, thriftStruct, len(chunks))
@@ -221,20 +221,20 @@ func (w *parquetWriter) rowGroup(t *thriftWriter, chunks []chunk) {
 		t.begin()
 		t.i64(2, 0)
 		t.structure(3)
-		w.columns[i].metadata(t, chunks[i], w.rows)
+		w.columns[i].metadata(t, chunks[i], w.Rows)
 		t.end()
 		t.end()
 		raw, packed = raw+chunks[i].uncompressed, packed+chunks[i].compressed
 	}
 	t.i64(2, raw)
-	t.i64(3, w.rows)
+	t.i64(3, w.Rows)
 	t.i64(5, chunks[0].offset)
 	t.i64(6, packed)
 	t.end()
 }
 
 // metadata adds the fields of the column's ColumnMetaData.
-func (c *parquetColumn) metadata(t *thriftWriter, at chunk, rows int64) {
+func (c *columnWriter) metadata(t *thriftWriter, at chunk, rows int64) {
 	t.i32(1, int32(c.how.Physical))
 	t.list(2, thriftI32, 2)
 	t.number(encodingPlain)

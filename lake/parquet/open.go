@@ -1,9 +1,7 @@
-package lake
+package parquet
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -39,17 +37,17 @@ func FileMetadata(t *kalam.Table, user kalam.UserID, minSeq, maxSeq kalam.Seq) m
 		MetaMinSeq:        strconv.FormatUint(uint64(minSeq), 10),
 		MetaMaxSeq:        strconv.FormatUint(uint64(maxSeq), 10),
 	}
-	if user = ownerOf(t, user); user != "" {
+	if user = OwnerOf(t, user); user != "" {
 		m[MetaUser] = string(user)
 	}
-	if d, err := encodeDefinition(t); err == nil { // That of a table which the catalog accepted has no error.
+	if d, err := EncodeDefinition(t); err == nil { // That of a table which the catalog accepted has no error.
 		m[MetaDefinition] = d
 	}
 	return m
 }
 
-// ownerOf returns the user whose rows a segment of t holds, "" for a SHARED table.
-func ownerOf(t *kalam.Table, user kalam.UserID) kalam.UserID {
+// OwnerOf returns the user whose rows a segment of t holds, "" for a SHARED table.
+func OwnerOf(t *kalam.Table, user kalam.UserID) kalam.UserID {
 	if t.Kind == kalam.KindSharedTable {
 		return ""
 	}
@@ -57,7 +55,7 @@ func ownerOf(t *kalam.Table, user kalam.UserID) kalam.UserID {
 }
 
 const (
-	parquetMagic = "PAR1"
+	magic = "PAR1"
 	// maxFooter bounds the footer that is parsed: beyond it a length is damage.
 	maxFooter = 256 << 20
 	// maxPage bounds a page: rows have up to 8 MiB and writers close a page after
@@ -68,81 +66,93 @@ const (
 	footerFactor = 8
 )
 
-// parquetFile is an open Parquet file with its footer parsed and checked.
-type parquetFile struct {
-	storage kalam.StorageID
-	path    string
-	file    integrity.File
-	meta    *metadata.FileMetaData
+// File is an open Parquet file with its footer parsed and checked.
+type File struct {
+	path string
+	file integrity.File
+	meta *metadata.FileMetaData
 	// rowStart holds the first row of each row group, and one more: all rows.
 	rowStart      []int64
 	schemaVersion int
 	footerSum     uint32
 	sums          integrity.Blocks // those of the key index file; none where the file is read unchecked
 
-	plan atomic.Pointer[columnPlan] // of the table version last asked for
+	plan atomic.Pointer[Plan] // of the table version last asked for
 	// swollen marks the row groups that take too much memory decoded.
 	swollen []atomic.Bool
 }
 
 // Close closes the file.
-func (f *parquetFile) Close() error { return f.file.Close() }
+func (f *File) Close() error { return f.file.Close() }
 
-func (f *parquetFile) rows() int64 { return f.rowStart[len(f.rowStart)-1] }
-
-// parquet returns the open Parquet file of seg, with the checksums of its
-// key index file. Without a key index file nothing is read: bytes that nobody vouches for are
-// for Rebuild, which checks what it can.
-func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parquetFile], error) {
-	at, err := l.location(seg.Storage)
-	if err != nil {
-		return nil, err
-	}
-	return l.parquets.acquire(ctx, objectKey{at.ID, seg.Path}, func() (*parquetFile, int64, error) {
-		side, err := l.keyIndex(ctx, seg)
-		if err != nil {
-			return nil, 0, err
-		}
-		sums := side.value.Checksums()
-		l.keyIndexes.release(side)
-		object, err := at.Storage.Open(ctx, seg.Path)
-		if err != nil {
-			return nil, 0, missingIsCorrupt(seg.Path, err)
-		}
-		f := &parquetFile{storage: at.ID, path: seg.Path, file: object, sums: sums}
-		if err := f.open(seg); err != nil {
-			return nil, 0, errors.Join(err, object.Close())
-		}
-		return f, footerFactor*int64(f.meta.Size()) + int64(len(sums.Sums)), nil
-	})
+// New returns the Parquet file at p, open as f, whose bytes are compared with sums. Its
+// footer is yet to be read. It closes f.
+func New(p string, f integrity.File, sums integrity.Blocks) *File {
+	return &File{path: p, file: f, sums: sums}
 }
 
-// open reads the footer and checks that it is that of the segment which the record
+// Memory returns about how many bytes f takes.
+func (f *File) Memory() int64 {
+	return footerFactor*int64(f.meta.Size()) + int64(len(f.sums.Sums))
+}
+
+// groups returns how many row groups there are.
+func (f *File) groups() int { return len(f.rowStart) - 1 }
+
+// GroupStart returns the first row of a row group, and for one more the number of rows.
+func (f *File) GroupStart(group int) int64 { return f.rowStart[group] }
+
+// IsSwollen reports whether a row group takes too much memory decoded, by what SetSwollen
+// has noted.
+func (f *File) IsSwollen(group int) bool { return f.swollen[group].Load() }
+
+// SetSwollen notes that a row group takes too much memory decoded.
+func (f *File) SetSwollen(group int) { f.swollen[group].Store(true) }
+
+// Checksums returns the checksums of the file by which it is read.
+func (f *File) Checksums() integrity.Blocks { return f.sums }
+
+// FooterChecksum returns the checksum of the footer, which was read.
+func (f *File) FooterChecksum() uint32 { return f.footerSum }
+
+// Text returns a text of the key-value metadata, false when it is not there.
+func (f *File) Text(key string) (string, bool) {
+	v := f.meta.KeyValueMetadata().FindValue(key)
+	if v == nil {
+		return "", false
+	}
+	return *v, true
+}
+
+// Rows returns the number of rows.
+func (f *File) Rows() int64 { return f.rowStart[len(f.rowStart)-1] }
+
+// Open reads the footer and checks that it is that of the segment which the record
 // describes.
-func (f *parquetFile) open(seg *kalam.Segment) error {
-	if err := f.openAny(seg); err != nil {
+func (f *File) Open(seg *kalam.Segment) error {
+	if err := f.OpenAny(seg); err != nil {
 		return err
 	}
-	return f.checkOwner(seg)
+	return f.CheckOwner(seg)
 }
 
-// openAny is open of a file that may be another's.
-func (f *parquetFile) openAny(seg *kalam.Segment) error {
+// OpenAny is open of a file that may be another's.
+func (f *File) OpenAny(seg *kalam.Segment) error {
 	if f.file.Size() != seg.Bytes {
 		return integrity.Corrupt(f.path, "it is %d bytes long instead of %d", f.file.Size(), seg.Bytes)
 	}
-	if err := f.readFooter(); err != nil {
+	if err := f.ReadFooter(); err != nil {
 		return err
 	}
 	if seg.Sums.Known() && f.footerSum != seg.Sums.Footer {
 		return integrity.Corrupt(f.path, "its footer is another's, or wrong: it has the checksum %08x instead of %08x",
 			f.footerSum, seg.Sums.Footer)
 	}
-	if f.rows() != seg.Rows {
-		return integrity.Corrupt(f.path, "it has %d rows instead of %d", f.rows(), seg.Rows)
+	if f.Rows() != seg.Rows {
+		return integrity.Corrupt(f.path, "it has %d rows instead of %d", f.Rows(), seg.Rows)
 	}
 	f.schemaVersion = seg.SchemaVersion
-	if v, err := f.number(MetaSchemaVersion); err != nil {
+	if v, err := f.Number(MetaSchemaVersion); err != nil {
 		return err
 	} else if v != 0 {
 		f.schemaVersion = int(v)
@@ -150,9 +160,9 @@ func (f *parquetFile) openAny(seg *kalam.Segment) error {
 	return nil
 }
 
-// checkOwner compares what the footer says of the file's table, user and rows with
+// CheckOwner compares what the footer says of the file's table, user and rows with
 // the record. Files of early versions do not say all of it.
-func (f *parquetFile) checkOwner(seg *kalam.Segment) error {
+func (f *File) CheckOwner(seg *kalam.Segment) error {
 	for _, m := range []struct {
 		key, what string
 		want      uint64
@@ -161,7 +171,7 @@ func (f *parquetFile) checkOwner(seg *kalam.Segment) error {
 		{MetaMinSeq, "lowest _seq", uint64(seg.MinSeq)},
 		{MetaMaxSeq, "highest _seq", uint64(seg.MaxSeq)},
 	} {
-		switch n, err := f.number(m.key); {
+		switch n, err := f.Number(m.key); {
 		case err != nil:
 			return err
 		case n != 0 && n != m.want:
@@ -174,8 +184,8 @@ func (f *parquetFile) checkOwner(seg *kalam.Segment) error {
 	return nil
 }
 
-// number returns a number of the key-value metadata, 0 when it is not there.
-func (f *parquetFile) number(key string) (uint64, error) {
+// Number returns a number of the key-value metadata, 0 when it is not there.
+func (f *File) Number(key string) (uint64, error) {
 	v := f.meta.KeyValueMetadata().FindValue(key)
 	if v == nil {
 		return 0, nil
@@ -187,9 +197,9 @@ func (f *parquetFile) number(key string) (uint64, error) {
 	return n, nil
 }
 
-// readFooter parses the footer. What it says about offsets and sizes is checked
+// ReadFooter parses the footer. What it says about offsets and sizes is checked
 // before anything is read or allocated by it.
-func (f *parquetFile) readFooter() (err error) {
+func (f *File) ReadFooter() (err error) {
 	defer recoverDamage(f.path, &err)
 	size := f.file.Size()
 	if size < 12 {
@@ -200,7 +210,7 @@ func (f *parquetFile) readFooter() (err error) {
 		return err
 	}
 	length := int64(binary.LittleEndian.Uint32(tail))
-	if string(tail[4:]) != parquetMagic || length > size-12 || length > maxFooter {
+	if string(tail[4:]) != magic || length > size-12 || length > maxFooter {
 		return integrity.Corrupt(f.path, "it does not end as a Parquet file")
 	}
 	footer := make([]byte, length)
@@ -218,7 +228,7 @@ func (f *parquetFile) readFooter() (err error) {
 }
 
 // checkFooter checks the row groups; data ends at end.
-func (f *parquetFile) checkFooter(end int64) error {
+func (f *File) checkFooter(end int64) error {
 	f.rowStart = []int64{0}
 	total := int64(0)
 	for i, group := range f.meta.RowGroups {
@@ -265,7 +275,7 @@ func columnSpan(m chunkMeta) (start, length int64) {
 
 // readAt fills b from offset off and verifies every checksum block it touches;
 // anything less is damage.
-func (f *parquetFile) readAt(b []byte, off int64) error {
+func (f *File) readAt(b []byte, off int64) error {
 	if !f.sums.Known() {
 		return f.readRaw(b, off)
 	}
@@ -286,12 +296,12 @@ func (f *parquetFile) readAt(b []byte, off int64) error {
 	return nil
 }
 
-func (f *parquetFile) readRaw(b []byte, off int64) error {
+func (f *File) readRaw(b []byte, off int64) error {
 	return integrity.ReadFull(f.file, f.path, b, off)
 }
 
-// groupOf returns the row group of a row that exists.
-func (f *parquetFile) groupOf(row int64) int {
+// GroupOf returns the row group of a row that exists.
+func (f *File) GroupOf(row int64) int {
 	return sort.Search(len(f.rowStart)-1, func(i int) bool { return f.rowStart[i+1] > row })
 }
 
@@ -334,7 +344,7 @@ func (s *span) Seek(offset int64, whence int) (int64, error) {
 var _ parquet.ReaderAtSeeker = (*span)(nil)
 
 // newReader returns a reader over the bytes of s.
-func (f *parquetFile) newReader(s *span) (*file.Reader, error) {
+func (f *File) newReader(s *span) (*file.Reader, error) {
 	props := parquet.NewReaderProperties(nil)
 	props.MaxCompressedPageSize, props.MaxUncompressedPageSize = maxPage, maxPage
 	return file.NewParquetReader(s, file.WithMetadata(f.meta), file.WithReadProps(props))

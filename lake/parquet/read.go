@@ -1,9 +1,7 @@
-package lake
+package parquet
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,9 +16,9 @@ import (
 	"github.com/kalamlake/kalam/lake/integrity"
 )
 
-// columnPlan says where the columns of one version of a table lie in a file.
-type columnPlan struct {
-	table        *kalam.Table
+// Plan says where the columns of one version of a table lie in a file.
+type Plan struct {
+	Table        *kalam.Table
 	columns      []plannedColumn // in the order of table.Columns
 	seq, deleted plannedColumn
 }
@@ -32,17 +30,17 @@ type plannedColumn struct {
 	missing kalam.Value // for index -1
 }
 
-// planFor returns the plan of t, remembered as long as one version is asked for.
+// PlanFor returns the plan of t, remembered as long as one version is asked for.
 // A file that was written for a newer version than t is refused.
-func (f *parquetFile) planFor(t *kalam.Table) (*columnPlan, error) {
+func (f *File) PlanFor(t *kalam.Table) (*Plan, error) {
 	if f.schemaVersion > t.SchemaVersion {
 		return nil, kalam.Errorf(kalam.CodeUnsupported, "%s has schema version %d; table %s is only known up to version %d",
 			f.path, f.schemaVersion, t.ID, t.SchemaVersion)
 	}
-	if p := f.plan.Load(); p != nil && p.table == t {
+	if p := f.plan.Load(); p != nil && p.Table == t {
 		return p, nil
 	}
-	p := &columnPlan{table: t, columns: make([]plannedColumn, len(t.Columns))}
+	p := &Plan{Table: t, columns: make([]plannedColumn, len(t.Columns))}
 	var err error
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -64,7 +62,7 @@ func (f *parquetFile) planFor(t *kalam.Table) (*columnPlan, error) {
 	return p, nil
 }
 
-func (f *parquetFile) plannedColumn(at int, t kalam.DataType) (plannedColumn, error) {
+func (f *File) plannedColumn(at int, t kalam.DataType) (plannedColumn, error) {
 	if at < 0 {
 		return plannedColumn{index: at}, nil
 	}
@@ -75,7 +73,7 @@ func (f *parquetFile) plannedColumn(at int, t kalam.DataType) (plannedColumn, er
 	return plannedColumn{index: at, cell: cell}, nil
 }
 
-func (f *parquetFile) systemColumn(name string, k kalam.Kind) (plannedColumn, error) {
+func (f *File) systemColumn(name string, k kalam.Kind) (plannedColumn, error) {
 	at := findColumn(f.meta.Schema, name, -1)
 	if at < 0 {
 		return plannedColumn{}, integrity.Corrupt(f.path, "it has no column %s", name)
@@ -99,83 +97,8 @@ func findColumn(s *schema.Schema, name string, id int32) int {
 	return named
 }
 
-// ReadRows returns the rows of seg at the given positions, in that order, with
-// their values as t has its columns: a column that the file is too old for has
-// its literal default or NULL. Positions may repeat. Only the row groups that
-// hold them are read. A damaged file gives CodeCorrupt, one without key index file also
-// ErrNoKeyIndex, one with a newer schema than t CodeUnsupported; all name the file.
-func (l *Lake) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) ([]kalam.Row, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	for try := 1; ; try++ {
-		h, err := l.parquet(ctx, seg)
-		if err != nil {
-			return nil, err
-		}
-		found, err := l.readRows(ctx, h.value, t, rows)
-		damaged := kalam.CodeOf(err) == kalam.CodeCorrupt
-		if damaged {
-			l.parquets.dropHandle(h) // The file may have been mended since it was opened.
-		}
-		l.parquets.release(h)
-		if !damaged || try == 2 {
-			return found, err
-		}
-	}
-}
-
-func (l *Lake) readRows(ctx context.Context, f *parquetFile, t *kalam.Table, rows []int64) ([]kalam.Row, error) {
-	plan, err := f.planFor(t)
-	if err != nil {
-		return nil, err
-	}
-	order := make([]int, len(rows))
-	for i, row := range rows {
-		if row < 0 || row >= f.rows() {
-			return nil, fmt.Errorf("row %d of %s: it has %d rows", row, f.path, f.rows())
-		}
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(rows[a], rows[b]) })
-	out := make([]kalam.Row, len(rows))
-	for len(order) > 0 {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		group := f.groupOf(rows[order[0]])
-		n := 1
-		for n < len(order) && rows[order[n]] < f.rowStart[group+1] {
-			n++
-		}
-		if err := l.readGroup(ctx, f, plan, group, rows, order[:n], out); err != nil {
-			return nil, err
-		}
-		order = order[n:]
-	}
-	return out, nil
-}
-
-// readGroup reads the rows at rows[order[...]], which rise and lie in one row
-// group, into out at the same indexes.
-func (l *Lake) readGroup(ctx context.Context, f *parquetFile, plan *columnPlan, group int, rows []int64,
-	order []int, out []kalam.Row) error {
-	h, err := l.cachedGroup(ctx, f, plan, group)
-	if err != nil {
-		return err
-	}
-	if h == nil {
-		return f.readGroup(plan, group, rows, order, out)
-	}
-	defer l.groups.handles.release(h)
-	for _, i := range order {
-		out[i] = h.value.row(rows[i] - f.rowStart[group])
-	}
-	return nil
-}
-
-// readGroup is Lake.readGroup from the file, decoding nothing but these rows.
-func (f *parquetFile) readGroup(plan *columnPlan, group int, rows []int64, order []int, out []kalam.Row) error {
+// ReadGroup is Lake.ReadGroup from the file, decoding nothing but these rows.
+func (f *File) ReadGroup(plan *Plan, group int, rows []int64, order []int, out []kalam.Row) error {
 	local := make([]int64, 0, len(order)) // positions in the group, each once
 	for _, i := range order {
 		if row := rows[i] - f.rowStart[group]; len(local) == 0 || local[len(local)-1] != row {
@@ -194,7 +117,7 @@ func (f *parquetFile) readGroup(plan *columnPlan, group int, rows []int64, order
 		if at < 0 || local[at] != rows[i]-f.rowStart[group] {
 			at++
 			values := cells[at*width : (at+1)*width]
-			buf = datatype.EncodeRow(buf[:0], plan.table, values[:width-2])
+			buf = datatype.EncodeRow(buf[:0], plan.Table, values[:width-2])
 			last = kalam.Row{Seq: kalam.Seq(values[width-2].Int()), Deleted: values[width-1].Bool(), Payload: bytes.Clone(buf)}
 		}
 		out[i] = last
@@ -210,8 +133,8 @@ const maxPooledGroup = 4 << 20
 
 // readCells returns the cells of the given rows of a group, row by row: the
 // columns of the plan, then seq and deleted. When text meets its limit it is
-// errTooMuchText.
-func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64,
+// ErrTooMuchText.
+func (f *File) readCells(plan *Plan, group int, rows []int64,
 	text *textArena) (cells []kalam.Value, err error) {
 	defer recoverDamage(f.path, &err)
 	buf := groupBuffers.Get().(*[]byte)
@@ -240,7 +163,7 @@ func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64,
 			continue
 		}
 		err := f.readColumn(g, c, rows, text, cells[i:], width)
-		if errors.Is(err, errTooMuchText) {
+		if errors.Is(err, ErrTooMuchText) {
 			return nil, err
 		}
 		if err != nil {
@@ -250,7 +173,7 @@ func (f *parquetFile) readCells(plan *columnPlan, group int, rows []int64,
 	return cells, f.checkSystemCells(cells, width, group)
 }
 
-func (f *parquetFile) checkSystemCells(cells []kalam.Value, width, group int) error {
+func (f *File) checkSystemCells(cells []kalam.Value, width, group int) error {
 	for at := 0; at < len(cells); at += width {
 		if cells[at+width-2].IsNull() || cells[at+width-1].IsNull() {
 			return integrity.Corrupt(f.path, "row group %d has a row without %s or %s", group, kalam.ColumnSeq, kalam.ColumnDeleted)
@@ -260,7 +183,7 @@ func (f *parquetFile) checkSystemCells(cells []kalam.Value, width, group int) er
 }
 
 // at returns the column of cell i of a row.
-func (p *columnPlan) at(i int) *plannedColumn {
+func (p *Plan) at(i int) *plannedColumn {
 	switch i - len(p.columns) {
 	case 0:
 		return &p.seq
@@ -272,7 +195,7 @@ func (p *columnPlan) at(i int) *plannedColumn {
 
 // readSpan reads the bytes of the columns of plan in one group, in one piece:
 // they lie together but for columns that were dropped.
-func (f *parquetFile) readSpan(plan *columnPlan, group int, buf *[]byte) (*span, error) {
+func (f *File) readSpan(plan *Plan, group int, buf *[]byte) (*span, error) {
 	var start, end int64
 	columns := f.meta.RowGroups[group].Columns
 	for i := range len(plan.columns) + 2 {
@@ -297,7 +220,7 @@ func (f *parquetFile) readSpan(plan *columnPlan, group int, buf *[]byte) (*span,
 }
 
 // readColumn reads the cells of one column into out[0], out[stride], ...
-func (f *parquetFile) readColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64, text *textArena,
+func (f *File) readColumn(g *file.RowGroupReader, c *plannedColumn, rows []int64, text *textArena,
 	out []kalam.Value, stride int) (err error) {
 	reader, err := g.Column(c.index)
 	if err != nil {

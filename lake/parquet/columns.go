@@ -1,4 +1,4 @@
-package lake
+package parquet
 
 import (
 	"encoding/binary"
@@ -48,8 +48,11 @@ func convertedOf(c datatype.ParquetColumn) int32 {
 	return convertedNone
 }
 
-// parquetColumn collects one column of a Parquet file as one page.
-type parquetColumn struct {
+// MaxStatBytes is the longest text that is given as a bound.
+const MaxStatBytes = 256
+
+// columnWriter collects one column of a Parquet file as one page.
+type columnWriter struct {
 	name string
 	id   kalam.ColumnID // 0: without a field id.
 	how  datatype.ParquetColumn
@@ -61,12 +64,12 @@ type parquetColumn struct {
 	bounds  bounds
 }
 
-func newParquetColumn(name string, id kalam.ColumnID, t kalam.DataType) parquetColumn {
-	return parquetColumn{name: name, id: id, how: datatype.ParquetOf(t)}
+func newColumnWriter(name string, id kalam.ColumnID, t kalam.DataType) columnWriter {
+	return columnWriter{name: name, id: id, how: datatype.ParquetOf(t)}
 }
 
 // add adds the value of the next row, which is NULL or of the column's type.
-func (c *parquetColumn) add(v kalam.Value) {
+func (c *columnWriter) add(v kalam.Value) {
 	c.present = append(c.present, !v.IsNull())
 	if v.IsNull() {
 		c.nulls++
@@ -93,9 +96,9 @@ func (c *parquetColumn) add(v kalam.Value) {
 	}
 }
 
-func (c *parquetColumn) isDecimal() bool { return c.how.Logical == datatype.LogicalDecimal }
+func (c *columnWriter) isDecimal() bool { return c.how.Logical == datatype.LogicalDecimal }
 
-func (c *parquetColumn) addBit(v bool) {
+func (c *columnWriter) addBit(v bool) {
 	if c.bits%8 == 0 {
 		c.values = append(c.values, 0)
 	}
@@ -108,7 +111,7 @@ func (c *parquetColumn) addBit(v bool) {
 	c.bounds.int(int64(bit))
 }
 
-func (c *parquetColumn) addInt(v kalam.Value) {
+func (c *columnWriter) addInt(v kalam.Value) {
 	n := int64(v.Bits()) // A DECIMAL has at most 18 digits.
 	c.bounds.int(n)
 	if c.how.Physical == datatype.ParquetInt32 {
@@ -119,7 +122,7 @@ func (c *parquetColumn) addInt(v kalam.Value) {
 }
 
 // addFixed adds a UUID, or a decimal as a number of 16 bytes, the highest first.
-func (c *parquetColumn) addFixed(v kalam.Value) {
+func (c *columnWriter) addFixed(v kalam.Value) {
 	var b [16]byte
 	if c.isDecimal() {
 		hi, lo, _ := v.Decimal()
@@ -138,7 +141,7 @@ func (c *parquetColumn) addFixed(v kalam.Value) {
 const signBit = 0x80
 
 // page appends the page: which rows have a value, as runs, then the values.
-func (c *parquetColumn) page(buf []byte) []byte {
+func (c *columnWriter) page(buf []byte) []byte {
 	start := len(buf)
 	buf = append(buf, 0, 0, 0, 0)
 	for i := 0; i < len(c.present); {
@@ -160,7 +163,7 @@ func (c *parquetColumn) page(buf []byte) []byte {
 
 // limits returns the least and the greatest value as statistics have them; ok is
 // false when there are none.
-func (c *parquetColumn) limits() (low, high []byte, ok bool) {
+func (c *columnWriter) limits() (low, high []byte, ok bool) {
 	b := &c.bounds
 	if !b.any || b.unordered {
 		return nil, nil, false
@@ -186,7 +189,7 @@ func (c *parquetColumn) limits() (low, high []byte, ok bool) {
 		low[0] ^= signBit
 		high[0] ^= signBit
 	}
-	return low, high, len(low) <= maxStatBytes && len(high) <= maxStatBytes
+	return low, high, len(low) <= MaxStatBytes && len(high) <= MaxStatBytes
 }
 
 // bounds are the least and the greatest of the values that one of its methods got.
