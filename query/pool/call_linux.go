@@ -134,6 +134,9 @@ func (c *call) sendStatement(kind byte, b *wire.Buffer, st *query.Statement) err
 	if err := c.put(b, st); err != nil {
 		return err
 	}
+	if err := c.lend(st.Params); err != nil {
+		return err
+	}
 	return c.send(kind, b.B)
 }
 

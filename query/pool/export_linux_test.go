@@ -1,5 +1,7 @@
 package pool
 
+import "github.com/kalamlake/kalam/query/sandbox"
+
 // PIDs returns the processes of the workers, the one that writes files not among them.
 func (p *Pool) PIDs() (pids []int) {
 	p.mu.Lock()
@@ -22,3 +24,6 @@ func (p *Pool) CopyPID() int {
 	}
 	return w.proc.PID()
 }
+
+// Rules are those of a worker whose temporary directory is dir.
+func (p *Pool) Rules(dir string) sandbox.Rules { return (&worker{pool: p, dir: dir}).rules(false) }

@@ -33,6 +33,13 @@ func TestMain(m *testing.M) {
 	if code, ok := worker.Main(); ok {
 		os.Exit(code)
 	}
+	if dir := os.Getenv(insideVariable); dir != "" {
+		if err := tryInside(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -51,19 +51,13 @@ func (p *Pool) start(copies bool) (_ *worker, err error) {
 			w.end()
 		}
 	}()
-	// A program that breaks out of DuckDB holds what is readable here. DuckDB ends at
-	// once without the files of the control groups.
-	rules := sandbox.Rules{Read: append([]string{"/proc/self/cgroup", "/sys/fs/cgroup"}, p.options.LakeDirs...)}
-	if copies {
-		rules.Write = p.options.LakeDirs
-	} else if p.options.TempDir != "" {
+	if !copies && p.options.TempDir != "" {
 		w.dir = filepath.Join(p.options.TempDir, "worker-"+strconv.Itoa(number))
 		if err := os.Mkdir(w.dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make a directory for a query worker: %w", err)
 		}
-		rules.Write = []string{w.dir}
 	}
-	w.proc, err = p.starter.Start(process.Spec{Args: []string{wire.Argument}, Rules: rules, Stderr: w.said})
+	w.proc, err = p.starter.Start(process.Spec{Args: []string{wire.Argument}, Rules: w.rules(copies), Stderr: w.said})
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +76,20 @@ func (p *Pool) start(copies bool) (_ *worker, err error) {
 		p.mu.Unlock()
 	}
 	return w, w.proc.LimitMemory(w.limit(copies) + addressRoom)
+}
+
+// rules are what of the file system stays open to the worker. A program that breaks out of
+// DuckDB holds that, and the files that its call was lent. DuckDB ends at once without the
+// files of the control groups.
+func (w *worker) rules(copies bool) sandbox.Rules {
+	r := sandbox.Rules{Read: []string{"/proc/self/cgroup", "/sys/fs/cgroup"}}
+	switch {
+	case copies:
+		r.Write = w.pool.options.LakeDirs
+	case w.dir != "":
+		r.Write = []string{w.dir}
+	}
+	return r
 }
 
 // limit returns the memory that the worker may hold.

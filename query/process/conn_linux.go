@@ -17,8 +17,8 @@ import (
 const (
 	// MaxFrame bounds the payload of a frame.
 	MaxFrame = 64 << 20
-	// maxFiles bounds the files of a frame, and those that wait to be taken.
-	maxFiles   = 64
+	// MaxFiles bounds the files of a frame, and those that wait to be taken.
+	MaxFiles   = 64
 	headerSize = 10 // Length, kind, number of files, call.
 	readSize   = 64 << 10
 )
@@ -47,7 +47,7 @@ type Conn struct {
 }
 
 func newConn(c *net.UnixConn) *Conn {
-	return &Conn{conn: c, buf: make([]byte, 0, readSize), oob: make([]byte, unix.CmsgSpace(4*maxFiles))}
+	return &Conn{conn: c, buf: make([]byte, 0, readSize), oob: make([]byte, unix.CmsgSpace(4*MaxFiles))}
 }
 
 // Close closes the connection. A Read or Write under way fails.
@@ -56,7 +56,7 @@ func (c *Conn) Close() error { return c.conn.Close() }
 // Write sends a frame, whole or with an error, after which the connection is of no
 // use. The files stay the caller's. The payload is not kept.
 func (c *Conn) Write(f Frame) error {
-	if len(f.Payload) > MaxFrame || len(f.Files) > maxFiles {
+	if len(f.Payload) > MaxFrame || len(f.Files) > MaxFiles {
 		return kalam.Errorf(kalam.CodeTooLarge, "a message of %d bytes and %d files is larger than a worker takes", len(f.Payload), len(f.Files))
 	}
 	c.writing.Lock()
@@ -199,7 +199,7 @@ func (c *Conn) receive(b []byte) (int, error) {
 		for _, fd := range fds {
 			c.files = append(c.files, os.NewFile(uintptr(fd), "shared"))
 		}
-		if len(c.files) > 2*maxFiles {
+		if len(c.files) > 2*MaxFiles {
 			return 0, kalam.Errorf(kalam.CodeInternal, "a worker sent %d files that no message has", len(c.files))
 		}
 	}

@@ -9,6 +9,7 @@ const (
 	Explain   = 'E' // Whether it runs, and a statement; answered by Answer, one text.
 	Copy      = 'C' // A copy; answered by Answer, a number.
 	Load      = 'L' // A batch, in the frame or in its file, for later calls. Not answered.
+	Lend      = 'F' // Open files of the next call's paths, in their order. Not answered.
 	Drop      = 'D' // Ids of batches that no later call names. Not answered.
 	Feed      = 'B' // The next batch of a copy, in the frame or in its file. Not answered.
 	FeedEnd   = 'Z' // There are no more, or they failed.

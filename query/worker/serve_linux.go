@@ -58,6 +58,7 @@ type server struct {
 	copier  *copier
 	schemas decodedSchemas
 	batches map[uint64]*loaded
+	lent    lent
 }
 
 // wantedIDs are the server's answer to a call for ids.
@@ -188,6 +189,8 @@ func (s *server) answer(f process.Frame) error {
 	switch f.Kind {
 	case wire.Load:
 		return s.load(f)
+	case wire.Lend:
+		return s.lent.take(f)
 	case wire.Drop:
 		r := wire.NewReader(f.Payload)
 		for range r.Count() {
@@ -214,8 +217,9 @@ func (s *server) answer(f process.Frame) error {
 		}
 	}
 	if err != nil {
-		out = process.Frame{Kind: wire.Failure, Payload: failure(err)}
+		out = process.Frame{Kind: wire.Failure, Payload: failure(s.lent.failed(err))}
 	}
+	s.lent.giveBack()
 	out.Call = f.Call
 	return s.conn.Write(out)
 }
@@ -286,7 +290,7 @@ func (s *server) do(f process.Frame, r *wire.Reader) (process.Frame, error) {
 		if err != nil {
 			return process.Frame{}, err
 		}
-		b.Text(text)
+		b.Text(s.lent.named(text))
 	default:
 		return process.Frame{}, kalam.Errorf(kalam.CodeInternal, "a query worker knows no call %q", f.Kind)
 	}
@@ -344,7 +348,7 @@ func (s *server) statement(r *wire.Reader) (*query.Statement, error) {
 			st.Inputs[i].Batches = append(st.Inputs[i].Batches, query.Batch{Record: l.rec, Live: b.Live, ID: b.ID})
 		}
 	}
-	return st, nil
+	return st, s.lent.place(st.Params)
 }
 
 func (s *server) explain(r *wire.Reader, analyze bool) (text string, err error) {
