@@ -18,9 +18,9 @@
 // with less priority and leaves its place to others; there is a bounded number of such
 // statements that run, the others stand still until it is their turn.
 //
-// A worker reads the lake and its own temporary directory, as far as the kernel has
-// sandboxes; only the one that writes files of the lake can do that, and no user's SQL
-// reaches it.
+// A worker opens nothing but what is in its own temporary directory, as far as the kernel
+// has sandboxes: the files of its statement are lent to it, open. Only the one that writes
+// files of the lake can open the lake, and no user's SQL reaches it.
 //
 // # Caveats
 //
