@@ -42,12 +42,18 @@ func TestAuthGolden(t *testing.T) {
 	}
 	ask("status before setup", "GET", "status", "", "")
 	ask("login before setup", "POST", "login", "", `{"user":"root","password":""}`)
-	ask("setup with a weak password", "POST", "setup", "", `{"user":"admin","password":"password","root_password":"a-good-password"}`)
-	ask("setup with a weak root password", "POST", "setup", "", `{"user":"admin","password":"a-good-password","root_password":"short"}`)
-	ask("setup of a bad user", "POST", "setup", "", `{"user":"a/b","password":"a-good-password","root_password":"another-good-one"}`)
-	ask("setup of root", "POST", "setup", "", `{"user":"root","password":"a-good-password","root_password":"another-good-one"}`)
-	ask("setup", "POST", "setup", "", `{"username":"admin","password":"a-good-password","root_password":"another-good-one","email":"a@example.org"}`)
-	ask("setup again", "POST", "setup", "", `{"user":"admin2","password":"a-good-password","root_password":"another-good-one"}`)
+	ask("setup with a weak password", "POST", "setup", "",
+		`{"user":"admin","password":"password","root_password":"a-good-password"}`)
+	ask("setup with a weak root password", "POST", "setup", "",
+		`{"user":"admin","password":"a-good-password","root_password":"short"}`)
+	ask("setup of a bad user", "POST", "setup", "",
+		`{"user":"a/b","password":"a-good-password","root_password":"another-good-one"}`)
+	ask("setup of root", "POST", "setup", "",
+		`{"user":"root","password":"a-good-password","root_password":"another-good-one"}`)
+	ask("setup", "POST", "setup", "",
+		`{"username":"admin","password":"a-good-password","root_password":"another-good-one","email":"a@example.org"}`)
+	ask("setup again", "POST", "setup", "",
+		`{"user":"admin2","password":"a-good-password","root_password":"another-good-one"}`)
 	ask("status after setup", "GET", "status", "", "")
 	ask("wrong password", "POST", "login", "", `{"user":"admin","password":"wrong"}`)
 	ask("unknown user", "POST", "login", "", `{"user":"nobody","password":"wrong"}`)
@@ -86,12 +92,14 @@ func TestLockout(t *testing.T) {
 	}
 	for _, user := range []string{"alice", "nobody"} { // A name that does not exist is locked alike.
 		for range 5 {
-			if res := try(user, "wrong"); res.status != http.StatusUnauthorized || !strings.Contains(res.body, `"error":"unauthorized"`) {
+			if res := try(user, "wrong"); res.status != http.StatusUnauthorized ||
+				!strings.Contains(res.body, `"error":"unauthorized"`) {
 				t.Fatalf("%s: %d %s", user, res.status, res.body)
 			}
 		}
 		res := try(user, user+"-password")
-		if res.status != http.StatusUnauthorized || !strings.Contains(res.body, `"error":"account_locked"`) || !strings.Contains(res.body, "15 minute(s)") {
+		if res.status != http.StatusUnauthorized || !strings.Contains(res.body, `"error":"account_locked"`) ||
+			!strings.Contains(res.body, "15 minute(s)") {
 			t.Errorf("%s: %d %s", user, res.status, res.body)
 		}
 	}
@@ -110,11 +118,13 @@ func TestCookies(t *testing.T) {
 	}
 	for i, name := range []string{"kalamdb_auth=", "kalamdb_refresh="} {
 		c := strings.ToLower(cookies[i])
-		if !strings.HasPrefix(c, name) || !strings.Contains(c, "httponly") || !strings.Contains(c, "samesite=strict") || !strings.Contains(c, "path=/") || !strings.Contains(c, "expires=") || strings.Contains(c, "secure") {
+		if !strings.HasPrefix(c, name) || !strings.Contains(c, "httponly") || !strings.Contains(c, "samesite=strict") ||
+			!strings.Contains(c, "path=/") || !strings.Contains(c, "expires=") || strings.Contains(c, "secure") {
 			t.Errorf("cookie %s", cookies[i])
 		}
 	}
-	res = h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": "root", "password": rootPassword}, "X-Forwarded-Proto", "https")
+	res = h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": "root", "password": rootPassword},
+		"X-Forwarded-Proto", "https")
 	if c := res.header.Get("Set-Cookie"); !strings.Contains(c, "secure") {
 		t.Errorf("cookie over https: %s", c)
 	}
@@ -122,7 +132,8 @@ func TestCookies(t *testing.T) {
 		t.Errorf("headers %v", res.header)
 	}
 	access, _, _ := strings.Cut(strings.TrimPrefix(res.header.Get("Set-Cookie"), "kalamdb_auth="), ";")
-	if res := h.do("POST", "/v1/api/sql", "", `{"sql":"SELECT 1"}`, "Cookie", "kalamdb_auth="+access); res.status != http.StatusUnauthorized {
+	if res := h.do("POST", "/v1/api/sql", "", `{"sql":"SELECT 1"}`, "Cookie",
+		"kalamdb_auth="+access); res.status != http.StatusUnauthorized {
 		t.Errorf("the SQL endpoint took a cookie: %d", res.status)
 	}
 }
@@ -167,7 +178,8 @@ func TestTokenAttacks(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now().Unix()
-	good := map[string]any{"iss": "kalamdb", "sub": "alice", "iat": now, "exp": now + 3600, "email": nil, "role": "user", "token_type": "access", "epoch": real.Epoch}
+	good := map[string]any{"iss": "kalamdb", "sub": "alice", "iat": now, "exp": now + 3600, "email": nil, "role": "user",
+		"token_type": "access", "epoch": real.Epoch}
 	header := map[string]any{"alg": "HS256", "typ": "JWT"}
 	with := func(changes ...any) map[string]any {
 		c := map[string]any{}
@@ -202,13 +214,16 @@ func TestTokenAttacks(t *testing.T) {
 			return sig
 		}), invalid},
 		{"kid traversal", forge(map[string]any{"alg": "HS256", "kid": "../../dev/null"}, good, hs256("")), invalid},
-		{"jwk in the header", forge(map[string]any{"alg": "HS256", "jwk": map[string]any{"kty": "oct", "k": "AA"}}, good, hs256("\x00")), invalid},
+		{"jwk in the header", forge(map[string]any{"alg": "HS256", "jwk": map[string]any{"kty": "oct", "k": "AA"}},
+			good, hs256("\x00")), invalid},
 		{"other secret", forge(header, good, hs256("CHANGE_ME_IN_PRODUCTION")), invalid},
 		{"empty secret", forge(header, good, hs256("")), invalid},
 		{"no signature", strings.Join(strings.Split(alice, ".")[:2], ".") + ".", invalid},
 		{"two parts", strings.Join(strings.Split(alice, ".")[:2], "."), invalid},
 		{"four parts", alice + ".x", invalid},
-		{"claims changed", strings.Split(alice, ".")[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"root","role":"system"}`)) + "." + strings.Split(alice, ".")[2], invalid},
+		{"claims changed", strings.Split(alice, ".")[0] + "." +
+			base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"root","role":"system"}`)) + "." + strings.Split(alice, ".")[2],
+			invalid},
 		{"role forged", hs(with("role", "system")), invalid},
 		{"role in upper case", hs(with("role", "User")), invalid},
 		{"no role", hs(with("role", nil)), invalid},
@@ -256,11 +271,13 @@ func TestAuthorizationHeader(t *testing.T) {
 	h := start(t, setup{})
 	root := h.root()
 	for header, code := range map[string]string{
-		"Bearer " + root: "", "bearer " + root: "", "Basic cm9vdDpyb290": "INVALID_CREDENTIALS", root: "INVALID_CREDENTIALS", "Bearer": "INVALID_CREDENTIALS",
-		"": "MISSING_AUTHORIZATION",
+		"Bearer " + root: "", "bearer " + root: "", "Basic cm9vdDpyb290": "INVALID_CREDENTIALS", root: "INVALID_CREDENTIALS",
+		"Bearer": "INVALID_CREDENTIALS",
+		"":       "MISSING_AUTHORIZATION",
 	} {
 		res := h.do("POST", "/v1/api/sql", "", `{"sql":"SELECT 1"}`, "Authorization", header)
-		if code == "" && res.status != http.StatusOK || code != "" && (res.status != http.StatusUnauthorized || !strings.Contains(res.body, code)) {
+		if code == "" && res.status != http.StatusOK || code != "" &&
+			(res.status != http.StatusUnauthorized || !strings.Contains(res.body, code)) {
 			t.Errorf("%.20q: %d %s", header, res.status, res.body)
 		}
 	}
@@ -302,7 +319,8 @@ func TestTokensEnd(t *testing.T) {
 		}
 		h.clock.move(time.Minute)
 		for range 2 {
-			if res := h.sql(in.AccessToken, "SELECT 1"); res.status != http.StatusUnauthorized || !strings.Contains(res.body, "TOKEN_EXPIRED") {
+			if res := h.sql(in.AccessToken, "SELECT 1"); res.status != http.StatusUnauthorized ||
+				!strings.Contains(res.body, "TOKEN_EXPIRED") {
 				t.Errorf("access token: %d %s", res.status, res.body)
 			}
 		}
@@ -322,7 +340,8 @@ func TestSetupFromElsewhere(t *testing.T) {
 		h := start(t, setup{noRoot: true})
 		for _, header := range []string{"X-Forwarded-For", "X-Real-IP", "Forwarded"} {
 			for _, value := range []string{"203.0.113.9", "127.0.0.1"} {
-				if res := h.do("POST", "/v1/api/auth/setup", "", setupBody, header, value); res.status != http.StatusForbidden || !strings.Contains(res.body, `"error":"forbidden"`) {
+				if res := h.do("POST", "/v1/api/auth/setup", "", setupBody, header, value); res.status != http.StatusForbidden ||
+					!strings.Contains(res.body, `"error":"forbidden"`) {
 					t.Errorf("%s %s: %d %s", header, value, res.status, res.body)
 				}
 				if res := h.do("GET", "/v1/api/auth/status", "", nil, header, value); res.status != http.StatusForbidden {
@@ -333,7 +352,8 @@ func TestSetupFromElsewhere(t *testing.T) {
 	})
 	t.Run("allowed", func(t *testing.T) {
 		h := start(t, setup{noRoot: true, config: func(c *config.Config) { c.Auth.AllowRemoteSetup = true }})
-		if res := h.do("POST", "/v1/api/auth/setup", "", setupBody, "X-Forwarded-For", "203.0.113.9"); res.status != http.StatusOK {
+		if res := h.do("POST", "/v1/api/auth/setup", "", setupBody, "X-Forwarded-For",
+			"203.0.113.9"); res.status != http.StatusOK {
 			t.Errorf("%d %s", res.status, res.body)
 		}
 	})
@@ -454,7 +474,8 @@ func TestTokenSecret(t *testing.T) {
 		host, secret string
 		ok           bool
 	}{
-		{"127.0.0.1", "short", true}, {"localhost", "short", true}, {"::1", "short", true}, {"0.0.0.0", "short", false}, {"", "short", false},
+		{"127.0.0.1", "short", true}, {"localhost", "short", true}, {"::1", "short", true},
+		{"0.0.0.0", "short", false}, {"", "short", false},
 		{"192.0.2.1", "short", false}, {"0.0.0.0", strings.Repeat("x", 32), true},
 	} {
 		c.Server.Host, c.Auth.JWTSecret = tt.host, tt.secret

@@ -64,7 +64,8 @@ func BenchmarkHTTP(b *testing.B) {
 		b.ReportAllocs()
 		p := kalam.Principal{User: "root", Role: kalam.RoleSystem}
 		for b.Loop() {
-			if err := h.engine.Execute(context.Background(), p, session.Request{SQL: "SELECT id, body FROM app.t WHERE id = 1"}, discard{}); err != nil {
+			if err := h.engine.Execute(context.Background(), p,
+				session.Request{SQL: "SELECT id, body FROM app.t WHERE id = 1"}, discard{}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -123,7 +124,8 @@ func BenchmarkFanOut(b *testing.B) {
 			got := make(chan error, sockets)
 			for range sockets {
 				c := h.dial()
-				c.write("GET /v1/ws?compress=false HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+				c.write("GET /v1/ws?compress=false HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root +
+					"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 				c.write(string(textFrame(`{"type":"subscribe","subscription":{"id":"s","sql":"SELECT * FROM app.t"}}`)))
 				go func() {
 					for {

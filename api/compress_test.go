@@ -105,7 +105,8 @@ func TestContentEncodingOfFailures(t *testing.T) {
 		if !strings.Contains(body, `"status":"error"`) || !strings.Contains(body, "late") {
 			t.Errorf("%s: status %d, ends with %s", accept, res.status, body[max(0, len(body)-300):])
 		}
-		if res := h.do("POST", "/v1/api/sql", root, map[string]string{"sql": "SELEC"}, "Accept-Encoding", accept); res.status != 400 {
+		if res := h.do("POST", "/v1/api/sql", root, map[string]string{"sql": "SELEC"},
+			"Accept-Encoding", accept); res.status != 400 {
 			t.Errorf("%s: %d", accept, res.status)
 		}
 	}

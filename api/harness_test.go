@@ -264,9 +264,10 @@ func (h *harness) root() string {
 // user creates a user and returns an access token.
 func (h *harness) user(name string, role kalam.Role) string {
 	h.t.Helper()
-	_, err := h.engine.Catalog().CreateUser(h.t.Context(), kalam.Principal{User: "root", Role: kalam.RoleSystem}, catalog.NewUser{
-		ID: kalam.UserID(name), Password: name + "-password", Role: role,
-	})
+	_, err := h.engine.Catalog().CreateUser(h.t.Context(),
+		kalam.Principal{User: "root", Role: kalam.RoleSystem}, catalog.NewUser{
+			ID: kalam.UserID(name), Password: name + "-password", Role: role,
+		})
 	if err != nil {
 		h.t.Fatal(err)
 	}

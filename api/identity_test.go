@@ -155,7 +155,8 @@ func TestGuessingLocksNobodyElse(t *testing.T) {
 		decode(t, res.body, &out)
 		return fmt.Sprint(res.status, " ", out.Error, ": ", out.Message)
 	}
-	const wrong, locked = "401 unauthorized: Invalid credentials", "401 account_locked: Account locked. Try again in 15 minute(s)"
+	const wrong, locked = "401 unauthorized: Invalid credentials",
+		"401 account_locked: Account locked. Try again in 15 minute(s)"
 	for _, user := range []string{"ann", "nobody", "root"} {
 		for range 5 {
 			if got := login(user, "wrong", "203.0.113.9"); got != wrong {
@@ -178,7 +179,8 @@ func TestGuessingLocksNobodyElse(t *testing.T) {
 			}
 		}
 	}
-	out := h.mustSQL(h.root(), "SELECT failed_login_attempts, locked_until IS NULL, last_login_at IS NULL FROM system.users WHERE user_id IN ('ann', 'system') ORDER BY user_id")
+	out := h.mustSQL(h.root(),
+		"SELECT failed_login_attempts, locked_until IS NULL, last_login_at IS NULL FROM system.users WHERE user_id IN ('ann', 'system') ORDER BY user_id")
 	if got := fmt.Sprintf("%s", out.Results[0].Rows); got != "[[5 false false] [0 true true]]" {
 		t.Errorf("system.users: %s", got)
 	}

@@ -23,7 +23,8 @@ func TestQueryRate(t *testing.T) {
 		}
 	}
 	want := `{"status":"error","results":[],"took":0.0,"took_ms":0,"error":{"code":"RATE_LIMIT_EXCEEDED","message":"Too many queries per second. Please slow down."}}`
-	if refused.status != http.StatusTooManyRequests || normal(refused.body) != want || refused.header.Get("Retry-After") != "1" {
+	if refused.status != http.StatusTooManyRequests || normal(refused.body) != want ||
+		refused.header.Get("Retry-After") != "1" {
 		t.Errorf("%d %s %s", refused.status, refused.header, refused.body)
 	}
 	if res := h.sql(bob, "SELECT 1"); res.status != http.StatusOK {
@@ -103,7 +104,8 @@ func TestConnectionLimit(t *testing.T) {
 	}
 	c := h.dial()
 	res := c.read()
-	if res.status != http.StatusServiceUnavailable || res.body != `{"error":"TOO_MANY_CONNECTIONS","message":"Too many connections from your IP address","current":2,"max":2}` || res.header.Get("Retry-After") != "5" {
+	if res.status != http.StatusServiceUnavailable ||
+		res.body != `{"error":"TOO_MANY_CONNECTIONS","message":"Too many connections from your IP address","current":2,"max":2}` || res.header.Get("Retry-After") != "5" {
 		t.Errorf("%d %s %s", res.status, res.header, res.body)
 	}
 	a.Close()
@@ -129,13 +131,16 @@ func TestAuthRate(t *testing.T) {
 			break
 		}
 	}
-	if refused.status != http.StatusTooManyRequests || refused.body != `{"error":"rate_limited","message":"Too many authentication attempts. Please retry shortly.","retry_after_seconds":1}` || refused.header.Get("Retry-After") != "1" {
+	if refused.status != http.StatusTooManyRequests ||
+		refused.body != `{"error":"rate_limited","message":"Too many authentication attempts. Please retry shortly.","retry_after_seconds":1}` || refused.header.Get("Retry-After") != "1" {
 		t.Errorf("%d %s %s", refused.status, refused.header, refused.body)
 	}
-	if res := h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": "root", "password": rootPassword}); res.status != http.StatusTooManyRequests {
+	if res := h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": "root",
+		"password": rootPassword}); res.status != http.StatusTooManyRequests {
 		t.Errorf("right after: %d %s", res.status, res.body)
 	}
-	if res := h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": "root", "password": rootPassword}, "X-Forwarded-For", "203.0.113.7"); res.status != http.StatusOK {
+	if res := h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": "root", "password": rootPassword},
+		"X-Forwarded-For", "203.0.113.7"); res.status != http.StatusOK {
 		t.Errorf("another address: %d %s", res.status, res.body)
 	}
 	h.clock.move(2 * time.Second)

@@ -57,7 +57,8 @@ func TestProducers(t *testing.T) {
 			}
 		}
 		if !returned || closed != 1 || len(s.producers.idle) != c.idle {
-			t.Errorf("%s: returned %v, closed %d times, %d idle; want true, once, %d", c.name, returned, closed, len(s.producers.idle), c.idle)
+			t.Errorf("%s: returned %v, closed %d times, %d idle; want true, once, %d", c.name, returned, closed,
+				len(s.producers.idle), c.idle)
 		}
 	}
 	late := s.newDocument(func(func([]byte) bool) error { return nil }, func() {})

@@ -23,15 +23,19 @@ func TestDecodeRequest(t *testing.T) {
 	}{
 		{name: "sql only", body: `{"sql":"SELECT 1"}`, sql: "SELECT 1"},
 		{name: "blanks", body: " {\n\t\"sql\" : \"SELECT 1\" \r} \n", sql: "SELECT 1"},
-		{name: "all members", body: `{"namespace_id":"App","params":[null,true,false,1,-2,1.5,"x"],"sql":"S"}`, sql: "S", ns: "app",
-			params: []kalam.Value{kalam.Null(), kalam.Bool(true), kalam.Bool(false), kalam.BigInt(1), kalam.BigInt(-2), kalam.Double(1.5), kalam.Text("x")}},
+		{name: "all members", body: `{"namespace_id":"App","params":[null,true,false,1,-2,1.5,"x"],"sql":"S"}`, sql: "S",
+			ns: "app",
+			params: []kalam.Value{kalam.Null(), kalam.Bool(true), kalam.Bool(false), kalam.BigInt(1), kalam.BigInt(-2),
+				kalam.Double(1.5), kalam.Text("x")}},
 		{name: "nulls", body: `{"sql":"S","params":null,"namespace_id":null}`, sql: "S"},
 		{name: "no params", body: `{"sql":"S","params":[ ]}`, sql: "S"},
 		{name: "unknown members", body: `{"a":{"sql":"no","b":[1,{"c":"]}"}]},"sql":"S","z":null,"n":-1.5e3}`, sql: "S"},
 		{name: "largest integer", body: `{"sql":"S","params":[9223372036854775807,-9223372036854775808]}`, sql: "S",
 			params: []kalam.Value{kalam.BigInt(9223372036854775807), kalam.BigInt(-9223372036854775808)}},
-		{name: "beyond bigint", body: `{"sql":"S","params":[9223372036854775808]}`, sql: "S", params: []kalam.Value{kalam.Decimal(0, 9223372036854775808, 0)}},
-		{name: "exponent is a float", body: `{"sql":"S","params":[1e3]}`, sql: "S", params: []kalam.Value{kalam.Double(1000)}},
+		{name: "beyond bigint", body: `{"sql":"S","params":[9223372036854775808]}`, sql: "S",
+			params: []kalam.Value{kalam.Decimal(0, 9223372036854775808, 0)}},
+		{name: "exponent is a float", body: `{"sql":"S","params":[1e3]}`, sql: "S",
+			params: []kalam.Value{kalam.Double(1000)}},
 		{name: "escapes", body: `{"sql":"a\"\\\/\b\f\n\r\t\u0041\ud83d\ude00é"}`, sql: "a\"\\/\b\f\n\r\tA😀é"},
 		{name: "escaped name", body: `{"\u0073ql":"S"}`, sql: "S"},
 		{name: "empty sql", body: `{"sql":""}`, sql: ""},
@@ -62,8 +66,10 @@ func TestDecodeRequest(t *testing.T) {
 		{name: "plus", body: `{"sql":"S","params":[+1]}`, err: "expected a parameter"},
 		{name: "hex", body: `{"sql":"S","params":[0x1]}`, err: "expected ',' or ']'"},
 		{name: "infinite", body: `{"sql":"S","params":[1e999]}`, err: "Parameter $1 invalid: number out of range"},
-		{name: "array parameter", body: `{"sql":"S","params":[1,[2]]}`, err: "Parameter $2 invalid: Array parameters not yet supported"},
-		{name: "object parameter", body: `{"sql":"S","params":[{}]}`, err: "Parameter $1 invalid: Object parameters not yet supported"},
+		{name: "array parameter", body: `{"sql":"S","params":[1,[2]]}`,
+			err: "Parameter $2 invalid: Array parameters not yet supported"},
+		{name: "object parameter", body: `{"sql":"S","params":[{}]}`,
+			err: "Parameter $1 invalid: Object parameters not yet supported"},
 		{name: "params object", body: `{"sql":"S","params":{}}`, err: "'params' must be an array"},
 		{name: "bad skipped value", body: `{"x":tru,"sql":"S"}`, err: "malformed value"},
 		{name: "bad skipped array", body: `{"x":[1,,2],"sql":"S"}`, err: "malformed value"},
@@ -71,11 +77,16 @@ func TestDecodeRequest(t *testing.T) {
 		{name: "namespace", body: `{"sql":"S","namespace_id":"a-b"}`, err: "namespace_id"},
 		{name: "empty namespace", body: `{"sql":"S","namespace_id":""}`, err: "namespace_id"},
 		{name: "namespace number", body: `{"sql":"S","namespace_id":1}`, err: "'namespace_id' must be a string"},
-		{name: "too many parameters", body: `{"sql":"S","params":[` + strings.Repeat("1,", 50) + `1]}`, err: "Too many parameters (maximum 50)"},
-		{name: "long parameter", body: `{"sql":"S","params":["` + strings.Repeat("x", 512<<10+1) + `"]}`, err: "Parameter $1 is 524289 bytes long"},
-		{name: "long number", body: `{"sql":"S","params":[` + strings.Repeat("1", 512<<10+1) + `]}`, err: "Parameter $1 is 524289 bytes long"},
-		{name: "long sql", body: `{"sql":"` + strings.Repeat("x", 1<<20+1) + `"}`, err: "SQL query too long: 1048577 bytes (maximum 1048576 bytes)"},
-		{name: "deep", body: `{"x":` + strings.Repeat("[", 1<<20) + strings.Repeat("]", 1<<20) + `,"sql":"S"}`, err: "malformed value"},
+		{name: "too many parameters", body: `{"sql":"S","params":[` + strings.Repeat("1,", 50) + `1]}`,
+			err: "Too many parameters (maximum 50)"},
+		{name: "long parameter", body: `{"sql":"S","params":["` + strings.Repeat("x", 512<<10+1) + `"]}`,
+			err: "Parameter $1 is 524289 bytes long"},
+		{name: "long number", body: `{"sql":"S","params":[` + strings.Repeat("1", 512<<10+1) + `]}`,
+			err: "Parameter $1 is 524289 bytes long"},
+		{name: "long sql", body: `{"sql":"` + strings.Repeat("x", 1<<20+1) + `"}`,
+			err: "SQL query too long: 1048577 bytes (maximum 1048576 bytes)"},
+		{name: "deep", body: `{"x":` + strings.Repeat("[", 1<<20) + strings.Repeat("]", 1<<20) + `,"sql":"S"}`,
+			err: "malformed value"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,7 +111,8 @@ func TestDecodeRequest(t *testing.T) {
 // encoding/json takes, with the same SQL.
 func FuzzDecodeRequest(f *testing.F) {
 	for _, seed := range []string{
-		`{"sql":"SELECT 1"}`, `{"sql":"a\"\\\u00e9\ud83d\ude00","params":[1,null,true,"x",1.5e3],"namespace_id":"app","x":{"y":[1,2]}}`,
+		`{"sql":"SELECT 1"}`,
+		`{"sql":"a\"\\\u00e9\ud83d\ude00","params":[1,null,true,"x",1.5e3],"namespace_id":"app","x":{"y":[1,2]}}`,
 		`{"x":tru}`, `{"sql":"\ud800"}`, `{"sql":"é","z":-0}`, `{`, `{"sql":"`, "{\"sql\":\"\xff\"}",
 	} {
 		f.Add([]byte(seed))

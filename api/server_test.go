@@ -22,13 +22,15 @@ func TestHealth(t *testing.T) {
 	dba, user := h.user("dba", kalam.RoleDBA), h.user("user", kalam.RoleUser)
 	elsewhere := []string{"X-Forwarded-For", "203.0.113.1"}
 	const public = `{"status":"healthy","version":"0.0.0-test","api_version":"v1","uptime_seconds":0}`
-	full := strings.TrimSuffix(public, "}") + `,"build_date":"today","build":"0.0.0-test, abc (main)","isolation":"ISOLATION","active_connections":0,"active_subscriptions":0,"queries_per_second":0}`
+	full := strings.TrimSuffix(public, "}") +
+		`,"build_date":"today","build":"0.0.0-test, abc (main)","isolation":"ISOLATION","active_connections":0,"active_subscriptions":0,"queries_per_second":0}`
 	for _, path := range []string{"/health", "/v1/health", "/v1/api/healthcheck"} {
 		for _, tt := range []struct {
 			name, token, want string
 			headers           []string
 		}{
-			{"here", "", full, nil}, {"elsewhere", "", public, elsewhere}, {"a user elsewhere", user, public, elsewhere}, {"an admin elsewhere", dba, full, elsewhere},
+			{"here", "", full, nil}, {"elsewhere", "", public, elsewhere}, {"a user elsewhere", user, public, elsewhere},
+			{"an admin elsewhere", dba, full, elsewhere},
 			{"a bad token elsewhere", "nonsense", public, elsewhere},
 		} {
 			res := h.do("GET", path, tt.token, nil, tt.headers...)
@@ -37,7 +39,8 @@ func TestHealth(t *testing.T) {
 			}
 		}
 	}
-	if res := h.do("GET", "/v1/api/cluster/health", "", nil, elsewhere...); res.status != http.StatusOK || !strings.Contains(res.body, `"is_cluster_mode":false`) || strings.Contains(res.body, "today") {
+	if res := h.do("GET", "/v1/api/cluster/health", "", nil, elsewhere...); res.status != http.StatusOK ||
+		!strings.Contains(res.body, `"is_cluster_mode":false`) || strings.Contains(res.body, "today") {
 		t.Errorf("%d %s", res.status, res.body)
 	}
 }
@@ -60,7 +63,8 @@ func TestQueriesPerSecond(t *testing.T) {
 
 func TestAPIVersion(t *testing.T) {
 	h := start(t, setup{config: func(c *config.Config) { c.Server.APIVersion = "v7" }})
-	for path, status := range map[string]int{"/v7/health": http.StatusOK, "/v1/health": http.StatusNotFound, "/health": http.StatusOK, "/v7/api/sql": http.StatusMethodNotAllowed} {
+	for path, status := range map[string]int{"/v7/health": http.StatusOK, "/v1/health": http.StatusNotFound,
+		"/health": http.StatusOK, "/v7/api/sql": http.StatusMethodNotAllowed} {
 		if res := h.do("GET", path, "", nil); res.status != status {
 			t.Errorf("%s: %d, want %d", path, res.status, status)
 		}
@@ -69,11 +73,13 @@ func TestAPIVersion(t *testing.T) {
 
 func TestCORS(t *testing.T) {
 	preflight := func(h *harness, origin string) response {
-		return h.do("OPTIONS", "/v1/api/sql", "", nil, "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type")
+		return h.do("OPTIONS", "/v1/api/sql", "", nil, "Origin", origin, "Access-Control-Request-Method", "POST",
+			"Access-Control-Request-Headers", "authorization,content-type")
 	}
 	t.Run("default", func(t *testing.T) {
 		h := start(t, setup{})
-		for _, res := range []response{preflight(h, "https://app.example"), h.do("GET", "/health", "", nil, "Origin", "https://app.example")} {
+		for _, res := range []response{preflight(h, "https://app.example"),
+			h.do("GET", "/health", "", nil, "Origin", "https://app.example")} {
 			if got := res.header.Get("Access-Control-Allow-Origin"); got != "" {
 				t.Errorf("allowed %q", got)
 			}
@@ -84,7 +90,8 @@ func TestCORS(t *testing.T) {
 			c.Server.CORSOrigins = []string{"https://app.example", "http://localhost:3000"}
 		}})
 		res := preflight(h, "https://app.example")
-		if res.status != http.StatusNoContent || res.header.Get("Access-Control-Allow-Origin") != "https://app.example" || res.header.Get("Access-Control-Max-Age") != "3600" {
+		if res.status != http.StatusNoContent || res.header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
+			res.header.Get("Access-Control-Max-Age") != "3600" {
 			t.Errorf("%d %v", res.status, res.header)
 		}
 		if got := preflight(h, "https://evil.example").header.Get("Access-Control-Allow-Origin"); got != "" {
@@ -92,7 +99,8 @@ func TestCORS(t *testing.T) {
 		}
 	})
 	t.Run("malformed", func(t *testing.T) {
-		for _, origins := range [][]string{{"app.example"}, {"https://app.example/path"}, {"ftp://app.example"}, {"*", "https://app.example"}, {"https://*.example"}, {""}} {
+		for _, origins := range [][]string{{"app.example"}, {"https://app.example/path"}, {"ftp://app.example"},
+			{"*", "https://app.example"}, {"https://*.example"}, {""}} {
 			cfg := config.Default()
 			cfg.Storage.DataPath, cfg.Server.CORSOrigins, cfg.Query.MemoryLimit = t.TempDir(), origins, "500MB"
 			e, err := engine.Open(t.Context(), cfg, engine.Options{})
@@ -126,17 +134,21 @@ func TestShutdown(t *testing.T) {
 	<-entered
 	stopped := make(chan error, 1)
 	go func() { stopped <- h.stop() }()
-	eventually.True(t, "health says that the server stops", func() bool { return h.do("GET", "/health", "", nil).status == http.StatusServiceUnavailable })
+	eventually.True(t, "health says that the server stops",
+		func() bool { return h.do("GET", "/health", "", nil).status == http.StatusServiceUnavailable })
 	if res := h.do("GET", "/health", "", nil); !strings.Contains(res.body, `"status":"shutting down"`) {
 		t.Errorf("health: %s", res.body)
 	}
 	idle.write(sqlText(root, "y"))
 	res := idle.read()
-	if res.status != http.StatusServiceUnavailable || !res.closes || !strings.Contains(res.body, `"code":"SHUTTING_DOWN","message":"Server is shutting down"`) {
+	if res.status != http.StatusServiceUnavailable || !res.closes ||
+		!strings.Contains(res.body, `"code":"SHUTTING_DOWN","message":"Server is shutting down"`) {
 		t.Errorf("new request: %d %s", res.status, res.body)
 	}
 	for _, path := range []string{"login", "refresh", "logout"} {
-		if res := h.do("POST", "/v1/api/auth/"+path, "", `{"user":"root","password":"x"}`); res.status != http.StatusServiceUnavailable || !strings.Contains(res.body, `"error":"SHUTTING_DOWN"`) {
+		if res := h.do("POST", "/v1/api/auth/"+path, "",
+			`{"user":"root","password":"x"}`); res.status != http.StatusServiceUnavailable ||
+			!strings.Contains(res.body, `"error":"SHUTTING_DOWN"`) {
 			t.Errorf("%s: %d %s", path, res.status, res.body)
 		}
 	}
@@ -198,7 +210,8 @@ func TestShutdownWithStuckClients(t *testing.T) {
 	if _, err := stuck.r.ReadByte(); err != nil {
 		t.Fatal(err)
 	}
-	unfinished.write("POST /v1/api/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root + "\r\nContent-Type: application/json\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("{", 10000))
+	unfinished.write("POST /v1/api/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root +
+		"\r\nContent-Type: application/json\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("{", 10000))
 	began := time.Now()
 	if err := h.stop(); err != nil {
 		t.Error(err)

@@ -33,16 +33,21 @@ func TestEnvelopeGolden(t *testing.T) {
 	h.mustSQL(root, everyType)
 	h.mustSQL(root, "CREATE SHARED TABLE app.secret (id BIGINT PRIMARY KEY) WITH (ACCESS_LEVEL = 'DBA')")
 	tests := []struct{ name, token, body string }{
-		{"insert", alice, `{"sql":"INSERT INTO app.everything VALUES (1, true, -2, 3, 0.1, 3, -0.50, 'text \"quoted\"', '2024-01-02T03:04:05.678901Z', '2024-01-02T03:04:05Z', '2024-01-02', '03:04:05', '{\"a\":1}', X'00ff', '01234567-89ab-cdef-0123-456789abcdef')"}`},
-		{"insert with parameters", alice, `{"sql":"INSERT INTO app.everything (id, body, flag, d) VALUES ($1, $2, $3, $4)","params":[2,"two",null,1e21]}`},
+		{"insert", alice,
+			`{"sql":"INSERT INTO app.everything VALUES (1, true, -2, 3, 0.1, 3, -0.50, 'text \"quoted\"', '2024-01-02T03:04:05.678901Z', '2024-01-02T03:04:05Z', '2024-01-02', '03:04:05', '{\"a\":1}', X'00ff', '01234567-89ab-cdef-0123-456789abcdef')"}`},
+		{"insert with parameters", alice,
+			`{"sql":"INSERT INTO app.everything (id, body, flag, d) VALUES ($1, $2, $3, $4)","params":[2,"two",null,1e21]}`},
 		{"select every type", alice, `{"sql":"SELECT * FROM app.everything ORDER BY id"}`},
-		{"point read", alice, `{"sql":"SELECT id, amount FROM everything WHERE id = $1","params":["1"],"namespace_id":"app"}`},
+		{"point read", alice,
+			`{"sql":"SELECT id, amount FROM everything WHERE id = $1","params":["1"],"namespace_id":"app"}`},
 		{"no rows", alice, `{"sql":"SELECT id FROM app.everything WHERE id > 99"}`},
 		{"update", alice, `{"sql":"UPDATE app.everything SET n = 4 WHERE id = 1"}`},
 		{"delete nothing", alice, `{"sql":"DELETE FROM app.everything WHERE id = 99"}`},
 		{"returning", alice, `{"sql":"INSERT INTO app.everything (id, body) VALUES (3, 'x') RETURNING id, body"}`},
-		{"batch", alice, `{"sql":"SELECT 1 AS one; INSERT INTO app.everything (id, body) VALUES (4, 'x'); SELECT count(*) AS n FROM app.everything;"}`},
-		{"batch that fails", alice, `{"sql":"SELECT 1 AS one; INSERT INTO app.everything (id, body) VALUES (4, 'x'); SELECT 2"}`},
+		{"batch", alice,
+			`{"sql":"SELECT 1 AS one; INSERT INTO app.everything (id, body) VALUES (4, 'x'); SELECT count(*) AS n FROM app.everything;"}`},
+		{"batch that fails", alice,
+			`{"sql":"SELECT 1 AS one; INSERT INTO app.everything (id, body) VALUES (4, 'x'); SELECT 2"}`},
 		{"execute as", root, `{"sql":"EXECUTE AS USER 'alice' (SELECT count(*) AS n FROM app.everything)"}`},
 		{"unknown table", alice, `{"sql":"SELECT * FROM app.nothing"}`},
 		{"unknown table as admin", root, `{"sql":"SELECT 1; SELECT * FROM app.nothing"}`},
@@ -76,7 +81,8 @@ func TestTimingOff(t *testing.T) {
 	h := start(t, setup{config: func(c *config.Config) { c.Query.Timing = false }})
 	for _, sql := range []string{"SELECT 1 AS one", "SELEC"} {
 		res := h.sql(h.root(), sql)
-		if strings.Contains(res.body, "took_ms") || strings.Contains(res.body, "cache_hit") || !strings.Contains(res.body, `"took":`) {
+		if strings.Contains(res.body, "took_ms") || strings.Contains(res.body, "cache_hit") ||
+			!strings.Contains(res.body, `"took":`) {
 			t.Errorf("%s: %s", sql, res.body)
 		}
 	}
@@ -139,8 +145,10 @@ func TestActingUser(t *testing.T) {
 		{"self", alice, "alice", http.StatusOK, `"rows":[["2"]],"row_count":1,"as_user":"alice"`},
 		{"a user, by a service", service, "alice", http.StatusOK, `"rows":[["2"]],"row_count":1,"as_user":"alice"`},
 		{"nobody yet, by a service", service, "newcomer", http.StatusOK, `"rows":[["0"]],"row_count":1,"as_user":"newcomer"`},
-		{"root, by a service", service, "root", http.StatusForbidden, "X-USER-ID: actor 'worker' with role service cannot act for 'root'"},
-		{"another user, by a user", alice, "worker", http.StatusForbidden, "X-USER-ID: actor 'alice' with role user cannot act for 'worker'"},
+		{"root, by a service", service, "root", http.StatusForbidden,
+			"X-USER-ID: actor 'worker' with role service cannot act for 'root'"},
+		{"another user, by a user", alice, "worker", http.StatusForbidden,
+			"X-USER-ID: actor 'alice' with role user cannot act for 'worker'"},
 		{"no user id", service, "../x", http.StatusBadRequest, "X-USER-ID"},
 	}
 	for _, tt := range tests {
@@ -168,13 +176,15 @@ func TestInternalErrors(t *testing.T) {
 	root, alice := h.root(), h.user("alice", kalam.RoleUser)
 	for _, sql := range []string{"plain", "coded"} {
 		res := h.sql(alice, sql)
-		if res.status != http.StatusInternalServerError || strings.Contains(res.body, "canary") || strings.Contains(res.body, "details") {
+		if res.status != http.StatusInternalServerError || strings.Contains(res.body, "canary") ||
+			strings.Contains(res.body, "details") {
 			t.Errorf("%s: user got %d %s", sql, res.status, res.body)
 		}
 		var out wire.Response
 		decode(t, res.body, &out)
 		_, id, ok := strings.Cut(out.Error.Message, "(id ")
-		if !ok || !strings.Contains(h.log.String(), "id="+strings.TrimSuffix(id, ")")) || !strings.Contains(h.log.String(), "canary") {
+		if !ok || !strings.Contains(h.log.String(), "id="+strings.TrimSuffix(id, ")")) ||
+			!strings.Contains(h.log.String(), "canary") {
 			t.Errorf("%s: %q is not in the log", sql, out.Error.Message)
 		}
 		if res := h.sql(root, sql); !strings.Contains(res.body, "canary") {
@@ -205,8 +215,10 @@ func TestAppendMillis(t *testing.T) {
 		took time.Duration
 		want string
 	}{
-		{0, "0.0"}, {499 * time.Nanosecond, "0.0"}, {time.Microsecond, "0.001"}, {10 * time.Microsecond, "0.01"}, {100 * time.Microsecond, "0.1"},
-		{1500 * time.Microsecond, "1.5"}, {12345 * time.Microsecond, "12.345"}, {3 * time.Millisecond, "3.0"}, {time.Hour + time.Microsecond, "3600000.001"},
+		{0, "0.0"}, {499 * time.Nanosecond, "0.0"}, {time.Microsecond, "0.001"}, {10 * time.Microsecond, "0.01"},
+		{100 * time.Microsecond, "0.1"},
+		{1500 * time.Microsecond, "1.5"}, {12345 * time.Microsecond, "12.345"}, {3 * time.Millisecond, "3.0"},
+		{time.Hour + time.Microsecond, "3600000.001"},
 	}
 	for _, tt := range tests {
 		if got := api.AppendMillis(tt.took); got != tt.want {
@@ -221,11 +233,14 @@ func TestArrowStream(t *testing.T) {
 	h.mustSQL(root, "CREATE NAMESPACE app; CREATE USER TABLE app.n (id BIGINT PRIMARY KEY, body TEXT)")
 	h.mustSQL(root, "INSERT INTO app.n VALUES (1, 'one'), (2, NULL)")
 	ask := func(sql string) response {
-		return h.do("POST", "/v1/api/sql", root, map[string]string{"sql": sql}, "Accept", "application/vnd.apache.arrow.stream")
+		return h.do("POST", "/v1/api/sql", root, map[string]string{"sql": sql}, "Accept",
+			"application/vnd.apache.arrow.stream")
 	}
-	for _, sql := range []string{"SELECT id, body FROM app.n ORDER BY id", "SELECT id, body FROM app.n WHERE id = 2", "SELECT range AS id, 'x' AS body FROM range(200000)"} {
+	for _, sql := range []string{"SELECT id, body FROM app.n ORDER BY id", "SELECT id, body FROM app.n WHERE id = 2",
+		"SELECT range AS id, 'x' AS body FROM range(200000)"} {
 		res := ask(sql)
-		if res.status != http.StatusOK || res.header.Get("Content-Type") != "application/vnd.apache.arrow.stream" || res.err != nil {
+		if res.status != http.StatusOK || res.header.Get("Content-Type") != "application/vnd.apache.arrow.stream" ||
+			res.err != nil {
 			t.Fatalf("%s: %d %s %v", sql, res.status, res.header, res.err)
 		}
 		rows := readArrow(t, res.body)
@@ -237,10 +252,12 @@ func TestArrowStream(t *testing.T) {
 		}
 	}
 	for sql, want := range map[string]string{
-		"SELECT 1; SELECT 2": "exactly one SELECT", "INSERT INTO app.n VALUES (3, 'x')": "exactly one SELECT", "SELECT * FROM app.nothing": "does not exist", "SELEC": "",
+		"SELECT 1; SELECT 2": "exactly one SELECT", "INSERT INTO app.n VALUES (3, 'x')": "exactly one SELECT",
+		"SELECT * FROM app.nothing": "does not exist", "SELEC": "",
 	} {
 		res := ask(sql)
-		if res.status != http.StatusBadRequest || res.header.Get("Content-Type") != "application/json" || !strings.Contains(res.body, want) {
+		if res.status != http.StatusBadRequest || res.header.Get("Content-Type") != "application/json" ||
+			!strings.Contains(res.body, want) {
 			t.Errorf("%s: %d %s", sql, res.status, res.body)
 		}
 	}

@@ -105,7 +105,8 @@ func TestStreamManyRows(t *testing.T) {
 		runtime.ReadMemStats(&now)
 		peak = max(peak, now.HeapInuse)
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasSuffix(string(tail), `,"error":null}`) {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) ||
+				!strings.HasSuffix(string(tail), `,"error":null}`) {
 				t.Fatalf("after %d rows: %v, %q", n, err, tail)
 			}
 			break
@@ -127,7 +128,8 @@ func TestStreamManyRows(t *testing.T) {
 // rowsThen writes n rows of 100 bytes and then calls f.
 func rowsThen(n int, f func(ctx context.Context) error) api.ExecutorFunc {
 	return func(ctx context.Context, p kalam.Principal, _ session.Request, out session.Results) error {
-		header := session.RowsHeader{Fields: []read.Field{{Name: "body", Type: kalam.TypeOf(kalam.KindText)}}, AsUser: p.User, Statement: 1}
+		header := session.RowsHeader{Fields: []read.Field{{Name: "body", Type: kalam.TypeOf(kalam.KindText)}},
+			AsUser: p.User, Statement: 1}
 		if err := out.StartRows(header); err != nil {
 			return err
 		}
@@ -156,7 +158,8 @@ func TestStreamSizes(t *testing.T) {
 		res := h.sql(root, "x")
 		var out wire.Response
 		decode(t, res.body, &out)
-		if res.status != http.StatusOK || len(out.Results) != 1 || len(out.Results[0].Rows) != n || out.Results[0].RowCount != int64(n) || !strings.HasSuffix(res.body, `,"error":null}`) {
+		if res.status != http.StatusOK || len(out.Results) != 1 || len(out.Results[0].Rows) != n ||
+			out.Results[0].RowCount != int64(n) || !strings.HasSuffix(res.body, `,"error":null}`) {
 			t.Errorf("%d rows: status %d, %d bytes", n, res.status, len(res.body))
 		}
 		if streamed := res.header.Get("Content-Length") == ""; streamed != (len(res.body) >= 1<<20) {
@@ -181,7 +184,8 @@ func TestFailureInStream(t *testing.T) {
 		res := h.sql(root, "x")
 		var out wire.Response
 		decode(t, res.body, &out)
-		if res.status != http.StatusOK || res.err != nil || out.Status != wire.StatusError || out.Error == nil || out.Error.Code == "" {
+		if res.status != http.StatusOK || res.err != nil || out.Status != wire.StatusError ||
+			out.Error == nil || out.Error.Code == "" {
 			t.Errorf("status %d, %v, ends with %s", res.status, res.err, res.body[len(res.body)-300:])
 		}
 		if len(out.Results) != 1 || !out.Results[0].Truncated || len(out.Results[0].Rows) != rows {
@@ -208,7 +212,8 @@ func TestFailureBeforeStream(t *testing.T) {
 	root := h.root()
 	h.server.SetExecutor(rowsThen(10, func(context.Context) error { return kalam.Errorf(kalam.CodeTimeout, "too slow") }))
 	res := h.sql(root, "x")
-	if res.status != http.StatusBadRequest || !strings.HasPrefix(res.body, `{"status":"error","results":[],"took":`) || !strings.Contains(res.body, "Statement 1 failed: Execution error: too slow") {
+	if res.status != http.StatusBadRequest || !strings.HasPrefix(res.body, `{"status":"error","results":[],"took":`) ||
+		!strings.Contains(res.body, "Statement 1 failed: Execution error: too slow") {
 		t.Errorf("%d %s", res.status, res.body)
 	}
 	h.server.SetExecutor(rowsThen(10, func(context.Context) error { panic("boom") }))
@@ -293,7 +298,10 @@ func TestDisconnectCancelsQuery(t *testing.T) {
 	c.write(sqlText(root, "SELECT count(*) AS n FROM range(100000000000) a"))
 	eventually.True(t, "the query runs", func() bool { return h.engine.Counters().Requests.Load() > 0 })
 	c.Close()
-	eventually.True(t, "the query is cancelled", func() bool { return strings.Contains(h.log.String(), "client went away") })
+	eventually.True(t, "the query is cancelled", func() bool {
+		return strings.Contains(h.log.String(),
+			"client went away")
+	})
 }
 
 // TestPipelined sends requests without waiting for the answers, while the first
@@ -355,11 +363,13 @@ func TestKeepAlive(t *testing.T) {
 func TestBodyLimits(t *testing.T) {
 	h := start(t, setup{config: func(c *config.Config) { c.Limits.MaxBodyBytes = 2 << 20 }})
 	root := h.root()
-	head := "POST /v1/api/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root + "\r\nContent-Type: application/json\r\n"
+	head := "POST /v1/api/sql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root +
+		"\r\nContent-Type: application/json\r\n"
 	tooLarge := func(t *testing.T, res response, size bool) {
 		t.Helper()
 		want := `{"error":"BODY_TOO_LARGE","message":"Request body exceeds maximum allowed size",`
-		if res.status != http.StatusRequestEntityTooLarge || !strings.HasPrefix(res.body, want) || strings.Contains(res.body, "size_bytes") != size || !strings.Contains(res.body, `"max_bytes":2097152`) {
+		if res.status != http.StatusRequestEntityTooLarge || !strings.HasPrefix(res.body, want) ||
+			strings.Contains(res.body, "size_bytes") != size || !strings.Contains(res.body, `"max_bytes":2097152`) {
 			t.Errorf("%d %s", res.status, res.body)
 		}
 	}

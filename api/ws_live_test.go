@@ -39,7 +39,8 @@ func TestBatches(t *testing.T) {
 		}
 		f := p.read()
 		c := f.BatchControl
-		if f.Type != wire.TypeInitialBatch || c.BatchNum != n || c.Status != status || c.HasMore != (n < 2) || c.LastSeqID == nil || fmt.Sprint(uint64(*c.LastSeqID)) != c.LastSeq {
+		if f.Type != wire.TypeInitialBatch || c.BatchNum != n || c.Status != status || c.HasMore != (n < 2) ||
+			c.LastSeqID == nil || fmt.Sprint(uint64(*c.LastSeqID)) != c.LastSeq {
 			t.Fatalf("batch %d: %+v", n, f)
 		}
 		if last := f.Rows[len(f.Rows)-1]; strings.Trim(string(last["_seq"]), `"`) != c.LastSeq {
@@ -154,7 +155,8 @@ func TestCompression(t *testing.T) {
 			p.read()
 			h.mustSQL(alice, "DELETE FROM app.notes WHERE id = 2")
 			p.read()
-			if !strings.Contains(string(batch.Rows[0]["body"]), body) || !strings.Contains(string(change.Rows[0]["body"]), body) {
+			if !strings.Contains(string(batch.Rows[0]["body"]), body) ||
+				!strings.Contains(string(change.Rows[0]["body"]), body) {
 				t.Error("the texts differ")
 			}
 			if want := map[string]int{wire.CompressionGzip: 2, wire.CompressionNone: 0}[compression]; p.packed != want {
@@ -221,7 +223,8 @@ func TestEvents(t *testing.T) {
 				}
 				got = append(got, ids(f.Rows)...)
 				if f.Type == wire.TypeInitialBatch && f.BatchControl.HasMore {
-					if err := p.c.Write(t.Context(), websocket.MessageText, []byte(`{"type":"next_batch","subscription_id":"a"}`)); err != nil {
+					if err := p.c.Write(t.Context(), websocket.MessageText,
+						[]byte(`{"type":"next_batch","subscription_id":"a"}`)); err != nil {
 						t.Error(err)
 						return
 					}
@@ -244,12 +247,14 @@ func TestDefaultOverSocket(t *testing.T) {
 	h, alice := live(t, setup{})
 	bob := h.user("bob", kalam.RoleUser)
 	h.mustSQL(h.root(), "ALTER NAMESPACE default SET OPTIONS (user_tables = true)")
-	h.mustSQL(alice, "CREATE USER TABLE default.t (id BIGINT PRIMARY KEY, n INT); CREATE STREAM TABLE default.e (id BIGINT, what TEXT) WITH (TTL_SECONDS = 600)")
+	h.mustSQL(alice,
+		"CREATE USER TABLE default.t (id BIGINT PRIMARY KEY, n INT); CREATE STREAM TABLE default.e (id BIGINT, what TEXT) WITH (TTL_SECONDS = 600)")
 	h.mustSQL(alice, "INSERT INTO default.t VALUES ($1, $2), (2, 0)", 1, 5)
 	h.mustSQL(alice, "INSERT INTO default.e VALUES (1, 'same'), (1, 'same')")
 	p := h.enter(alice, "")
 	for id, sql := range map[string]string{
-		"a": "SELECT * FROM default.t WHERE default.t.n > 1", "b": "SUBSCRIBE TO DEFAULT . t WHERE default.t.n > 1", "c": `SELECT id, n FROM "default".t WHERE n > 1`,
+		"a": "SELECT * FROM default.t WHERE default.t.n > 1", "b": "SUBSCRIBE TO DEFAULT . t WHERE default.t.n > 1",
+		"c": `SELECT id, n FROM "default".t WHERE n > 1`,
 	} {
 		p.subscribe(id, sql, all())
 		if f := p.read(); f.Type != wire.TypeSubscriptionAck || f.SubscriptionID != id {
@@ -342,7 +347,8 @@ func TestShutdownWithDeadSockets(t *testing.T) {
 	h, alice := live(t, setup{})
 	for range 3 {
 		c := h.dial()
-		c.write("GET /v1/ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + alice + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		c.write("GET /v1/ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + alice +
+			"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 		if res, err := http.ReadResponse(c.r, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 			t.Fatalf("%v %v", res, err)
 		}

@@ -17,7 +17,8 @@ import (
 // a client gets for it, "" for none.
 func leaving(h *harness, alice string, p *peer, events string) string {
 	h.t.Helper()
-	p.send(map[string]any{"type": "subscribe", "subscription": wire.Subscribe{ID: "s", SQL: "SELECT id, n FROM app.notes WHERE n > 0", Events: events}})
+	p.send(map[string]any{"type": "subscribe", "subscription": wire.Subscribe{ID: "s",
+		SQL: "SELECT id, n FROM app.notes WHERE n > 0", Events: events}})
 	p.read()
 	h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'a', 1)")
 	p.read()
@@ -77,13 +78,15 @@ func TestEventsOfAClient(t *testing.T) {
 func TestUnknownEvents(t *testing.T) {
 	h, alice := live(t, setup{})
 	p := h.enter(alice, "")
-	p.send(map[string]any{"type": "subscribe", "subscription": wire.Subscribe{ID: "s", SQL: "SELECT * FROM app.notes", Events: "some"}})
+	p.send(map[string]any{"type": "subscribe", "subscription": wire.Subscribe{ID: "s", SQL: "SELECT * FROM app.notes",
+		Events: "some"}})
 	p.wantError("s", wire.CodeUnsupported, "unknown events 'some'; there are exact and kalamdb")
 	p = h.connect("")
 	p.send(authenticate(alice, wire.CompressionNone, "some"))
 	p.wantClose(wire.CloseInternal, "unknown events")
 	for _, query := range []string{"?events=some", "?compression=zip", "?serialization=msgpack"} {
-		if _, res, err := h.tryConnect(query, "Authorization", "Bearer "+alice); err == nil || res.StatusCode != http.StatusBadRequest {
+		if _, res, err := h.tryConnect(query, "Authorization", "Bearer "+alice); err == nil ||
+			res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %v, %v", query, res, err)
 		}
 	}
@@ -114,7 +117,8 @@ func TestAcknowledgement(t *testing.T) {
 		t.Errorf("an empty table: %s", c)
 	}
 	first := p.read().BatchControl
-	if len(members) != 6 || string(members["snapshot_seq"]) == "" || first.HasMore || first.Status != wire.BatchReady || first.BatchNum != 0 || first.LastSeqID != nil {
+	if len(members) != 6 || string(members["snapshot_seq"]) == "" || first.HasMore || first.Status != wire.BatchReady ||
+		first.BatchNum != 0 || first.LastSeqID != nil {
 		t.Errorf("an empty table: %v, then %+v", members, first)
 	}
 	h.mustSQL(h.root(), "KILL LIVE QUERY 'alice-"+success.ConnectionID+"-a'")
@@ -124,7 +128,8 @@ func TestAcknowledgement(t *testing.T) {
 		p.subscribe(fmt.Sprint(size), "SELECT id FROM app.notes", &wire.SubscribeOptions{BatchSize: number(size)})
 		ack, batch := p.read(), p.read()
 		a, b := ack.BatchControl, batch.BatchControl
-		if a.HasMore != more || a.Status != b.Status || a.LastSeq != b.LastSeq || b.HasMore != more || a.LastSeqID == nil || ack.SnapshotSeq < b.LastSeq {
+		if a.HasMore != more || a.Status != b.Status || a.LastSeq != b.LastSeq || b.HasMore != more || a.LastSeqID == nil ||
+			ack.SnapshotSeq < b.LastSeq {
 			t.Errorf("batches of %d: %+v, %+v", size, ack, batch)
 		}
 	}
@@ -196,7 +201,8 @@ func TestLiveParams(t *testing.T) {
 			h.mustSQL(alice, "DELETE FROM app.p WHERE id >= 0")
 			p := h.enter(alice, "")
 			p.t = t
-			p.send(fmt.Sprintf(`{"type":"subscribe","subscription":{"id":"s","sql":%q,"params":%s,"options":{}}}`, "SELECT id FROM app.p WHERE "+tt.where, tt.params))
+			p.send(fmt.Sprintf(`{"type":"subscribe","subscription":{"id":"s","sql":%q,"params":%s,"options":{}}}`,
+				"SELECT id FROM app.p WHERE "+tt.where, tt.params))
 			f := p.read()
 			if tt.refused != "" {
 				if f.Type != wire.TypeError || f.Code != tt.refused {

@@ -202,8 +202,10 @@ func TestBatchesAskedForOnce(t *testing.T) {
 			c.subscribe(p, 10)
 			c.take(p)
 			c.take(p)
-			for _, sql := range []string{"DELETE FROM app.notes WHERE id = 1", "INSERT INTO app.notes VALUES (4, 'd', 1)", "DELETE FROM app.notes WHERE id = 2",
-				"INSERT INTO app.notes VALUES (5, 'e', 1)", "DELETE FROM app.notes WHERE id = 3", "INSERT INTO app.notes VALUES (6, 'f', 1)"} {
+			for _, sql := range []string{"DELETE FROM app.notes WHERE id = 1", "INSERT INTO app.notes VALUES (4, 'd', 1)",
+				"DELETE FROM app.notes WHERE id = 2",
+				"INSERT INTO app.notes VALUES (5, 'e', 1)", "DELETE FROM app.notes WHERE id = 3",
+				"INSERT INTO app.notes VALUES (6, 'f', 1)"} {
 				h.mustSQL(alice, sql)
 			}
 			q := h.enter(alice, "")

@@ -43,7 +43,8 @@ func (h *harness) connect(query string, headers ...string) *peer {
 
 func (h *harness) tryConnect(query string, headers ...string) (*peer, *http.Response, error) {
 	h.t.Helper()
-	o := &websocket.DialOptions{HTTPHeader: http.Header{}, HTTPClient: h.client, CompressionMode: websocket.CompressionDisabled}
+	o := &websocket.DialOptions{HTTPHeader: http.Header{}, HTTPClient: h.client,
+		CompressionMode: websocket.CompressionDisabled}
 	for i := 0; i+1 < len(headers); i += 2 {
 		o.HTTPHeader.Set(headers[i], headers[i+1])
 	}
@@ -171,7 +172,8 @@ func number(n int) *int { return &n }
 func live(t *testing.T, s setup) (h *harness, alice string) {
 	t.Helper()
 	h = start(t, s)
-	h.mustSQL(h.root(), "CREATE NAMESPACE app; CREATE USER TABLE app.notes (id BIGINT PRIMARY KEY, body TEXT, n INT); CREATE SHARED TABLE app.shared (id BIGINT PRIMARY KEY) WITH (ACCESS_LEVEL = 'PUBLIC')")
+	h.mustSQL(h.root(),
+		"CREATE NAMESPACE app; CREATE USER TABLE app.notes (id BIGINT PRIMARY KEY, body TEXT, n INT); CREATE SHARED TABLE app.shared (id BIGINT PRIMARY KEY) WITH (ACCESS_LEVEL = 'PUBLIC')")
 	return h, h.user("alice", kalam.RoleUser)
 }
 
@@ -208,12 +210,15 @@ func TestSocketGolden(t *testing.T) {
 			exchangeFrames("subscribe before authenticate", sub("a", "SELECT * FROM app.notes", nil), 1)
 			exchangeFrames("authenticate", authenticate(alice, wire.CompressionGzip, events), 1)
 			exchangeFrames("subscribe to all", sub("all", "SELECT * FROM app.notes", all()), 2)
-			exchangeFrames("subscribe in batches", sub("some", "SELECT id, body FROM app.notes WHERE n IS NULL OR n > 0", &wire.SubscribeOptions{BatchSize: number(2)}), 2)
+			exchangeFrames("subscribe in batches", sub("some", "SELECT id, body FROM app.notes WHERE n IS NULL OR n > 0",
+				&wire.SubscribeOptions{BatchSize: number(2)}), 2)
 			exchangeFrames("next batch", map[string]any{"type": "next_batch", "subscription_id": "some", "last_seq_id": nil}, 1)
 			exchangeFrames("subscribe without rows", sub("none", "SELECT n FROM app.notes WHERE n > 100", nil), 1)
-			exchangeFrames("the last row", sub("last", "SELECT id FROM app.notes WHERE n < 100", &wire.SubscribeOptions{LastRows: number(1)}), 2)
+			exchangeFrames("the last row", sub("last", "SELECT id FROM app.notes WHERE n < 100",
+				&wire.SubscribeOptions{LastRows: number(1)}), 2)
 			exchangeFrames("unsubscribe", map[string]any{"type": "unsubscribe", "subscription_id": "last"}, 0)
-			eventually.True(t, "the last subscription is gone", func() bool { return h.engine.Live().Count() == 3 }) // Nothing answers it.
+			// Nothing answers it.
+			eventually.True(t, "the last subscription is gone", func() bool { return h.engine.Live().Count() == 3 })
 			exchangeFrames("insert", sqlOf("INSERT INTO app.notes VALUES (4, 'four \"4\"', NULL)"), 2)
 			exchangeFrames("update", sqlOf("UPDATE app.notes SET body = NULL, n = 4 WHERE id = 4"), 2)
 			exchangeFrames("update into another filter", sqlOf("UPDATE app.notes SET n = 400 WHERE id = 4"), 3)
@@ -233,7 +238,8 @@ func TestSocketGolden(t *testing.T) {
 			exchangeFrames("empty id", sub("", "SELECT * FROM app.notes", nil), 1)
 			exchangeFrames("taken id", sub("all", "SELECT * FROM app.notes", nil), 1)
 			exchangeFrames("unknown id", map[string]any{"type": "next_batch", "subscription_id": "x"}, 1)
-			exchangeFrames("bad options", sub("x", "SELECT * FROM app.notes", &wire.SubscribeOptions{LastRows: number(10001)}), 1)
+			exchangeFrames("bad options", sub("x", "SELECT * FROM app.notes", &wire.SubscribeOptions{LastRows: number(10001)}),
+				1)
 			exchangeFrames("batch size 0", sub("x", "SELECT * FROM app.notes", &wire.SubscribeOptions{BatchSize: number(0)}), 1)
 			exchangeFrames("kill", sqlOf("KILL LIVE QUERY '"+h.liveID(alice, "some")+"'"), 1)
 			golden(t, "socket_"+cmp.Or(events, "default"), sortFrames(got))
@@ -268,10 +274,14 @@ func (h *harness) liveID(_ string, subscription string) string {
 }
 
 func TestAuthenticationTimeout(t *testing.T) {
-	h := start(t, setup{server: func(s *api.Server) { s.SetSocketTimes(100*time.Millisecond, time.Minute, 30*time.Millisecond) }})
+	h := start(t, setup{server: func(s *api.Server) {
+		s.SetSocketTimes(100*time.Millisecond,
+			time.Minute, 30*time.Millisecond)
+	}})
 	p := h.connect("")
 	frames := p.wantClose(websocket.StatusPolicyViolation, "Authentication timeout")
-	if len(frames) != 1 || frames[0] != `{"type":"auth_error","message":"Authentication timeout - no auth message received within 0.1 seconds"}` {
+	if len(frames) != 1 ||
+		frames[0] != `{"type":"auth_error","message":"Authentication timeout - no auth message received within 0.1 seconds"}` {
 		t.Errorf("frames %q", frames)
 	}
 	if h.connections() != 0 {
@@ -289,7 +299,8 @@ func TestAuthentication(t *testing.T) {
 	h, alice := live(t, setup{})
 	t.Run("header", func(t *testing.T) {
 		p := h.connect("", "Authorization", "Bearer "+alice)
-		if got, want := normal(p.text()), `{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none"},"connection_id":"CONNECTION"}`; got != want {
+		if got, want := normal(p.text()),
+			`{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none"},"connection_id":"CONNECTION"}`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 		p.subscribe("a", "SELECT * FROM app.notes", all())
@@ -332,7 +343,8 @@ func TestAuthentication(t *testing.T) {
 		}
 		p := h.enter(alice, wire.EventsExact)
 		p.send(authenticate(alice, wire.CompressionGzip, ""))
-		if got, want := normal(p.text()), `{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none","events":"exact"},"connection_id":"CONNECTION"}`; got != want {
+		if got, want := normal(p.text()),
+			`{"type":"auth_success","user":"alice","role":"user","protocol":{"serialization":"json","compression":"none","events":"exact"},"connection_id":"CONNECTION"}`; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})
@@ -403,7 +415,8 @@ func TestHeartbeat(t *testing.T) {
 	t.Run("silent", func(t *testing.T) {
 		// A client that reads nothing answers no ping. It is written by hand.
 		c := h.dial()
-		c.write("GET /v1/ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		c.write("GET /v1/ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + root +
+			"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 		raw, err := io.ReadAll(c.r)
 		if err != nil {
 			t.Fatal(err)
@@ -461,8 +474,10 @@ func TestFrames(t *testing.T) {
 		"no type":         {`{}`, "Invalid message: unknown type ''"},
 		"no subscription": {`{"type":"subscribe"}`, "Invalid message: missing field 'subscription'"},
 		"wrong type":      {`{"type":"subscribe","subscription":[]}`, "Invalid message: "},
-		"bad seq":         {`{"type":"subscribe","subscription":{"id":"a","sql":"x","options":{"from":-1}}}`, "Invalid message: "},
-		"no protocol":     {`{"type":"authenticate","method":"jwt","token":"x"}`, "Invalid message: missing field 'protocol'"},
+		"bad seq": {`{"type":"subscribe","subscription":{"id":"a","sql":"x","options":{"from":-1}}}`,
+			"Invalid message: "},
+		"no protocol": {`{"type":"authenticate","method":"jwt","token":"x"}`,
+			"Invalid message: missing field 'protocol'"},
 		"bad compression": {`{"type":"authenticate","method":"jwt","token":"x","protocol":{"serialization":"json","compression":"br"}}`, "Invalid message: unknown compression"},
 		"bad method":      {`{"type":"authenticate","method":"basic","token":"x","protocol":{"serialization":"json","compression":"gzip"}}`, "Invalid message: unknown method"},
 		"deep":            {strings.Repeat(`{"a":`, 20000) + "1" + strings.Repeat("}", 20000), "Invalid message: "},

@@ -534,7 +534,8 @@ func TestReadOnly(t *testing.T) {
 func TestBackoffAndPace(t *testing.T) {
 	for n, most := range []time.Duration{100, 200, 400, 800, 1600} {
 		for range 50 {
-			if d := link.Backoff(100*time.Millisecond, 30*time.Second, n); d > most*time.Millisecond || d < most*time.Millisecond*4/5 {
+			if d := link.Backoff(100*time.Millisecond, 30*time.Second, n); d > most*time.Millisecond ||
+				d < most*time.Millisecond*4/5 {
 				t.Errorf("backoff %d is %s", n, d)
 			}
 		}

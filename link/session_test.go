@@ -26,7 +26,8 @@ func TestTokensOfALogin(t *testing.T) {
 	if !ok || got != want {
 		t.Errorf("got %s %s", got.User, got.Expires)
 	}
-	if shown := fmt.Sprintf("%v %+v %#v", got, got, &got); strings.Contains(shown, "tok.en") || strings.Contains(shown, "refresh.1") {
+	if shown := fmt.Sprintf("%v %+v %#v", got, got, &got); strings.Contains(shown, "tok.en") ||
+		strings.Contains(shown, "refresh.1") {
 		t.Errorf("printed as %s", shown)
 	}
 }
@@ -90,7 +91,8 @@ func TestRenewHook(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seen []string
-	hook := func(ctx context.Context, old link.Tokens, refresh func(context.Context) (link.Tokens, error)) (link.Tokens, error) {
+	hook := func(ctx context.Context, old link.Tokens,
+		refresh func(context.Context) (link.Tokens, error)) (link.Tokens, error) {
 		got, err := refresh(ctx)
 		seen = append(seen, old.Access+" "+got.Access)
 		return got, err

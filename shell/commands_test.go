@@ -35,7 +35,8 @@ func TestCommands(t *testing.T) {
 		{"inside a string", []string{`SELECT '\gx`, "';"}, []string{"SELECT '\\gx\n'"}, nil, nil},
 		{"watch", []string{"SELECT 1;", `\watch i=0.1 c=3`}, slices.Repeat([]string{"SELECT 1"}, 4), nil,
 			[]string{"(every 0.1s)"}},
-		{"watch too often", []string{"SELECT 1;", `\watch 0`}, []string{"SELECT 1"}, nil, []string{`ERROR: \watch takes from 0.1`}},
+		{"watch too often", []string{"SELECT 1;", `\watch 0`}, []string{"SELECT 1"}, nil,
+			[]string{`ERROR: \watch takes from 0.1`}},
 		{"as", []string{`\as 'bob' INSERT INTO t VALUES (1);`}, []string{"EXECUTE AS USER 'bob' (INSERT INTO t VALUES (1))"},
 			[]string{"Inserted 1 row(s)"}, nil},
 		{"as nobody", []string{`\as bob`}, nil, nil, []string{`ERROR: \as needs a user and a statement`}},
@@ -46,19 +47,25 @@ func TestCommands(t *testing.T) {
 			[]string{`SELECT 7, 'o''neil', "o'neil", x::int, 'a:id', :other`}, nil, nil},
 		{"list and forget", []string{`\set a 1`, `\set`, `\unset a`, `\unset a`, "SELECT :a;"}, []string{"SELECT :a"}, nil,
 			[]string{"a = '1'\n", `ERROR: there is no variable "a"`}},
-		{"echo", []string{`\set who world`, `\echo 'hello, :who'`, `\echo hello, :who`}, nil, []string{"hello, :who\nhello, world\n"}, nil},
+		{"echo", []string{`\set who world`, `\echo 'hello, :who'`, `\echo hello, :who`}, nil,
+			[]string{"hello, :who\nhello, world\n"}, nil},
 		{"shell", []string{`\! exit 3`, `\!exit 4`}, nil, nil, []string{"ERROR: exit code 3", "ERROR: exit code 4"}},
-		{"null", []string{`\pset null ∅`, "SELECT * FROM types;"}, []string{"SELECT * FROM types"}, []string{"│     ∅ │"}, nil},
-		{"times", []string{`\pset times unix-sec`, "SELECT * FROM types;"}, []string{"SELECT * FROM types"}, []string{"1767323045 "}, nil},
-		{"wrong option", []string{`\pset border 3`}, nil, nil, []string{`ERROR: \pset takes format, null, max_rows or times`}},
+		{"null", []string{`\pset null ∅`, "SELECT * FROM types;"},
+			[]string{"SELECT * FROM types"}, []string{"│     ∅ │"}, nil},
+		{"times", []string{`\pset times unix-sec`, "SELECT * FROM types;"}, []string{"SELECT * FROM types"},
+			[]string{"1767323045 "}, nil},
+		{"wrong option", []string{`\pset border 3`}, nil, nil,
+			[]string{`ERROR: \pset takes format, null, max_rows or times`}},
 		{"flush", []string{`\flush`}, []string{"STORAGE FLUSH ALL", "?"}, []string{"Storage flush started"},
 			[]string{"FL-1 completed: Flushed app.t\n", "FL-2 failed: no space\n", "ERROR: 1 job failed"}},
 		{"functions", []string{`\df json_g`}, nil, []string{"json_get  json_get_bool"}, nil},
 		{"views", []string{`\dv`}, nil, nil, []string{"no views"}},
 		{"nearest", []string{`\conect`}, nil, nil, []string{`Unknown command: \conect. Did you mean \connect? Type \help`}},
-		{"config", []string{`\config`}, nil, nil, []string{"User         alice\n", "Credentials  password\n", "Format       table\n"}},
+		{"config", []string{`\config`}, nil, nil, []string{"User         alice\n", "Credentials  password\n",
+			"Format       table\n"}},
 		{"info", []string{`\info`}, nil, nil, []string{"Version      1.2.3 (API v1)\n", "Status       healthy, up 42s\n"}},
-		{"pause without", []string{`\pause`, `\continue`}, nil, nil, []string{"no live query is shown", "no live query is paused"}},
+		{"pause without", []string{`\pause`, `\continue`}, nil, nil,
+			[]string{"no live query is shown", "no live query is paused"}},
 		{"advice", []string{"ADVISE bdoy;"}, []string{"ADVISE bdoy"}, nil,
 			[]string{"ERROR: column bdoy does not exist\nLINE 1: ADVISE bdoy\n               ^\nDid you mean body or baby?\n" +
 				"HINT: \\d notes lists the columns\n"}},
@@ -165,7 +172,8 @@ func TestConfirmDestructive(t *testing.T) {
 	f := newFake(t)
 	c := base(f)
 	c.Getenv = environment("HOME", home(t, "[ui]\nconfirm_destructive = true\n"))
-	e := &typist{lines: []string{"DELETE FROM t;", "n", "DELETE FROM t;", "", "DELETE FROM t; SELECT 1;", "y", "SELECT 2;"}}
+	e := &typist{lines: []string{"DELETE FROM t;", "n", "DELETE FROM t;", "",
+		"DELETE FROM t; SELECT 1;", "y", "SELECT 2;"}}
 	var out, errOut bytes.Buffer
 	shell.Interact(within(t), c, e, nil, 0, &out, &errOut)
 	if d := cmp.Diff([]string{"SELECT 1", "DELETE FROM t", "SELECT 1", "SELECT 2"}, f.sent()); d != "" {
@@ -231,7 +239,8 @@ func TestExpandedIfWide(t *testing.T) {
 	e := &typist{lines: []string{`\x auto`, "SELECT * FROM types;", "SELECT 1;", `\x auto`, "SELECT * FROM types;"}}
 	shell.Interact(within(t), base(f), e, nil, 40, &out, &errOut)
 	got := out.String()
-	if strings.Count(got, "-[ 1 ]-") != 1 || !strings.Contains(got, "│ n │") || strings.Count(got, "columns; \\x shows all") != 1 {
+	if strings.Count(got, "-[ 1 ]-") != 1 || !strings.Contains(got, "│ n │") ||
+		strings.Count(got, "columns; \\x shows all") != 1 {
 		t.Errorf("got\n%s", got)
 	}
 }

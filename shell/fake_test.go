@@ -155,8 +155,9 @@ func (f *fake) serveSQL(w http.ResponseWriter, r *http.Request) {
 	for i, part := range fragments {
 		word := strings.Fields(part.Text)[0]
 		if word == "ADVISE" {
-			reply(w, 400, `{"status":"error","results":[],"took":1,"error":{"code":"INVALID_SQL","message":"column bdoy does not exist",`+
-				`"position":8,"hint":"\\d notes lists the columns","suggestions":["body","baby"]}}`)
+			reply(w, 400,
+				`{"status":"error","results":[],"took":1,"error":{"code":"INVALID_SQL","message":"column bdoy does not exist",`+
+					`"position":8,"hint":"\\d notes lists the columns","suggestions":["body","baby"]}}`)
 			return
 		}
 		body, ok := answers[part.Text]

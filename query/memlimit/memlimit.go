@@ -47,7 +47,8 @@ func machineMemory() int64 {
 		if err != nil {
 			continue
 		}
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && (total == 0 || n < total) {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil &&
+			n > 0 && (total == 0 || n < total) {
 			total = n
 		}
 	}

@@ -9,7 +9,8 @@ import (
 // TestParse reads what DuckDB reads.
 func TestParse(t *testing.T) {
 	for text, want := range map[string]int64{
-		"1": 1, "64MB": 64e6, "64 mb": 64e6, "1.5GiB": 3 << 29, "2GB": 2e9, "100KiB": 100 << 10, "1t": 1e12, "": memlimit.Default(),
+		"1": 1, "64MB": 64e6, "64 mb": 64e6, "1.5GiB": 3 << 29, "2GB": 2e9, "100KiB": 100 << 10,
+		"1t": 1e12, "": memlimit.Default(),
 	} {
 		if got, err := memlimit.Parse(text); err != nil || got != want {
 			t.Errorf("%q: %d, %v; want %d", text, got, err, want)

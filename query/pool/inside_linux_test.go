@@ -130,7 +130,8 @@ func (e *engine) lakeFiles(t *testing.T, n int) query.Source {
 	out := query.Source{Schema: src.Schema}
 	for i := range n {
 		path := filepath.Join(e.lake, fmt.Sprintf("%d.parquet", i))
-		if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: src.Schema, Batches: each(src.Batches)}); err != nil {
+		if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: src.Schema,
+			Batches: each(src.Batches)}); err != nil {
 			t.Fatal(err)
 		}
 		out.Files = append(out.Files, query.File{Path: path})
@@ -152,8 +153,10 @@ func TestLentFiles(t *testing.T) {
 		t.Fatalf("%s, %v", got, err)
 	}
 	missing := src
-	missing.Files = append(append([]query.File(nil), src.Files...), query.File{Path: filepath.Join(e.lake, "gone.parquet")})
-	if _, err := count(missing); kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(err.Error(), "segment gone.parquet") {
+	missing.Files = append(append([]query.File(nil), src.Files...),
+		query.File{Path: filepath.Join(e.lake, "gone.parquet")})
+	if _, err := count(missing); kalam.CodeOf(err) != kalam.CodeCorrupt ||
+		!strings.Contains(err.Error(), "segment gone.parquet") {
 		t.Errorf("a missing file: %v", err)
 	}
 	if got, err := count(src); got != want || err != nil {

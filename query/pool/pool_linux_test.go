@@ -98,7 +98,8 @@ var lastID atomic.Uint64
 
 // ask runs a query of a user and returns the number of its rows, and the first cell of
 // the last.
-func (e *engine) ask(ctx context.Context, user kalam.UserID, sql string, src query.Source, params ...kalam.Value) (rows int64, cell string, err error) {
+func (e *engine) ask(ctx context.Context, user kalam.UserID, sql string, src query.Source,
+	params ...kalam.Value) (rows int64, cell string, err error) {
 	p, err := e.Analyse(ctx, user, sql)
 	if err != nil {
 		return 0, "", err
@@ -145,19 +146,22 @@ func attacks() map[string]struct {
 	}
 	long := func(s string, n int) kalam.Value { return text(strings.Repeat(s, n)) }
 	return map[string]attack{
-		"levenshtein":         {"SELECT levenshtein($1, $2)", []kalam.Value{long("ab", 100_000), long("ba", 100_000)}},
-		"like":                {"SELECT $1 LIKE $2", []kalam.Value{long("a", 12_000), text(strings.Repeat("%a", 60) + "b")}},
-		"join of 100":         {"SELECT count(*) FROM " + strings.Join(aliases, ", "), nil},
-		"regexp_replace":      {"SELECT length(regexp_replace($1, 'a', $2, 'g'))", []kalam.Value{long("a", 512<<10), long("b", 20<<10)}},
-		"jaro_winkler":        {"SELECT jaro_winkler_similarity($1, $2)", []kalam.Value{long("ab", 200_000), long("ba", 200_000)}},
+		"levenshtein": {"SELECT levenshtein($1, $2)", []kalam.Value{long("ab", 100_000), long("ba", 100_000)}},
+		"like":        {"SELECT $1 LIKE $2", []kalam.Value{long("a", 12_000), text(strings.Repeat("%a", 60) + "b")}},
+		"join of 100": {"SELECT count(*) FROM " + strings.Join(aliases, ", "), nil},
+		"regexp_replace": {"SELECT length(regexp_replace($1, 'a', $2, 'g'))",
+			[]kalam.Value{long("a", 512<<10), long("b", 20<<10)}},
+		"jaro_winkler": {"SELECT jaro_winkler_similarity($1, $2)",
+			[]kalam.Value{long("ab", 200_000), long("ba", 200_000)}},
 		"damerau_levenshtein": {"SELECT damerau_levenshtein($1, $2)", []kalam.Value{long("ab", 16<<10), long("ba", 16<<10)}},
 		"range":               {"SELECT len(range(1000000000))", nil},
 		"array_to_string":     {"SELECT length(array_to_string(range(100000), $1))", []kalam.Value{long("x", 100_000)}},
 		"replace":             {"SELECT length(replace($1, 'a', $2))", []kalam.Value{long("a", 200_000), long("b", 50_000)}},
-		"list_transform":      {"SELECT length(to_json(list_transform(range(100000), lambda x: $1))::TEXT)", []kalam.Value{long("x", 100_000)}},
-		"cross join":          {"SELECT count(*) FROM t a, t b, t c WHERE a.id + b.id + c.id = -1", nil},
-		"sort":                {"SELECT x FROM range(2000000000) r(x) ORDER BY hash(x) LIMIT 1 OFFSET 1000000000", nil},
-		"fatal":               {`SELECT error('{"exception_type":"FATAL","exception_message":"x"}')`, nil},
+		"list_transform": {"SELECT length(to_json(list_transform(range(100000), lambda x: $1))::TEXT)",
+			[]kalam.Value{long("x", 100_000)}},
+		"cross join": {"SELECT count(*) FROM t a, t b, t c WHERE a.id + b.id + c.id = -1", nil},
+		"sort":       {"SELECT x FROM range(2000000000) r(x) ORDER BY hash(x) LIMIT 1 OFFSET 1000000000", nil},
+		"fatal":      {`SELECT error('{"exception_type":"FATAL","exception_message":"x"}')`, nil},
 	}
 }
 
@@ -249,7 +253,8 @@ func TestEnginesCrashAlone(t *testing.T) {
 		load.Go(func() {
 			user := kalam.UserID(fmt.Sprint("user", i))
 			for k := 0; !stop.Load(); k++ {
-				n, cell, err := e.ask(t.Context(), user, fmt.Sprintf("SELECT sum(id), %d FROM t WHERE id >= $1", k%50), src, kalam.BigInt(5000))
+				n, cell, err := e.ask(t.Context(), user, fmt.Sprintf("SELECT sum(id), %d FROM t WHERE id >= $1", k%50), src,
+					kalam.BigInt(5000))
 				switch {
 				case err == nil && n == 1 && cell == "37497500":
 					right.Add(1)
@@ -329,17 +334,18 @@ func TestCopyCrashes(t *testing.T) {
 	path := filepath.Join(e.lake, "x.parquet")
 	write := func(f func()) error {
 		n := 0
-		_, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: src.Schema, Batches: func(yield func(arrow.RecordBatch, error) bool) {
-			for range 200 {
-				src.Batches[0].Record.Retain()
-				if n++; n == 100 {
-					f()
+		_, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: src.Schema,
+			Batches: func(yield func(arrow.RecordBatch, error) bool) {
+				for range 200 {
+					src.Batches[0].Record.Retain()
+					if n++; n == 100 {
+						f()
+					}
+					if !yield(src.Batches[0].Record, nil) {
+						return
+					}
 				}
-				if !yield(src.Batches[0].Record, nil) {
-					return
-				}
-			}
-		}})
+			}})
 		return err
 	}
 	if err := write(func() {}); err != nil {
@@ -367,7 +373,8 @@ func TestCloseEndsAll(t *testing.T) {
 	for _, name := range []string{"levenshtein", "cross join", "sort"} {
 		a := attacks()[name]
 		running.Go(func() {
-			if _, _, err := e.ask(t.Context(), kalam.UserID(name), a.sql, src, a.params...); kalam.CodeOf(err) != kalam.CodeShuttingDown {
+			if _, _, err := e.ask(t.Context(), kalam.UserID(name), a.sql, src,
+				a.params...); kalam.CodeOf(err) != kalam.CodeShuttingDown {
 				t.Errorf("%s: %v", name, err)
 			}
 		})

@@ -57,7 +57,8 @@ func (c *Conn) Close() error { return c.conn.Close() }
 // use. The files stay the caller's. The payload is not kept.
 func (c *Conn) Write(f Frame) error {
 	if len(f.Payload) > MaxFrame || len(f.Files) > MaxFiles {
-		return kalam.Errorf(kalam.CodeTooLarge, "a message of %d bytes and %d files is larger than a worker takes", len(f.Payload), len(f.Files))
+		return kalam.Errorf(kalam.CodeTooLarge, "a message of %d bytes and %d files is larger than a worker takes",
+			len(f.Payload), len(f.Files))
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -104,7 +105,8 @@ func (c *Conn) read() (f Frame, err error) {
 	// Files are received with the first byte of their frame; with them may come what
 	// was sent before.
 	if n > MaxFrame || files > len(c.files) {
-		return f, kalam.Errorf(kalam.CodeInternal, "a worker sent a message of %d bytes and %d files, of which %d came", n, files, len(c.files))
+		return f, kalam.Errorf(kalam.CodeInternal, "a worker sent a message of %d bytes and %d files, of which %d came", n,
+			files, len(c.files))
 	}
 	if files > 0 {
 		f.Files, c.files = c.files[:files:files], c.files[files:]

@@ -104,7 +104,8 @@ func beParent() error {
 }
 
 func spec(stderr io.Writer) process.Spec {
-	return process.Spec{Env: []string{roleVariable + "=helper"}, Rules: sandbox.Rules{Read: []string{"/proc/self"}}, Stderr: stderr}
+	return process.Spec{Env: []string{roleVariable + "=helper"},
+		Rules: sandbox.Rules{Read: []string{"/proc/self"}}, Stderr: stderr}
 }
 
 func start(t *testing.T) *process.Process {
@@ -183,7 +184,8 @@ func TestFrames(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if err := c.Write(process.Frame{Kind: 'e', Payload: make([]byte, process.MaxFrame+1)}); kalam.CodeOf(err) != kalam.CodeTooLarge {
+	if err := c.Write(process.Frame{Kind: 'e', Payload: make([]byte,
+		process.MaxFrame+1)}); kalam.CodeOf(err) != kalam.CodeTooLarge {
 		t.Errorf("a frame that is too large: %v", err)
 	}
 	if got := call(t, c, process.Frame{Kind: 'e', Call: 77, Payload: []byte("after")}); string(got.Payload) != "after" {

@@ -58,7 +58,8 @@ func probe(dir, only string) report {
 		}
 	}
 	for fd := 4; fd < 64; fd++ {
-		if path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil && !strings.HasPrefix(path, "anon_inode:") {
+		if path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil &&
+			!strings.HasPrefix(path, "anon_inode:") {
 			r.Open = append(r.Open, path)
 		}
 	}
@@ -74,45 +75,56 @@ func attempts(dir string) map[string]func() error {
 		return func() error { return os.WriteFile(path, []byte("x"), 0o600) }
 	}
 	return map[string]func() error{
-		"may: read the lake":           read(filepath.Join(lake, "a")),
-		"may: write temp":              write(filepath.Join(temp, "b")),
-		"may: make a folder in temp":   func() error { return os.MkdirAll(filepath.Join(temp, "c/d"), 0o700) },
-		"may: rename in temp":          func() error { return os.Rename(filepath.Join(temp, "old"), filepath.Join(temp, "new")) },
-		"may: truncate in temp":        func() error { return os.Truncate(filepath.Join(temp, "long"), 0) },
-		"may: remove in temp":          func() error { return os.Remove(filepath.Join(temp, "gone")) },
-		"may: run threads":             runThreads,
-		"read passwd":                  read("/etc/passwd"),
-		"read beside":                  read(filepath.Join(other, "a")),
-		"read through ..":              read(lake + "/../other/a"),
-		"read by a link in temp":       read(filepath.Join(temp, "link")),
-		"list beside":                  func() error { _, err := os.ReadDir(other); return err },
-		"read the parent's memory":     read(fmt.Sprintf("/proc/%d/mem", os.Getppid())),
-		"read the parent's arguments":  read(fmt.Sprintf("/proc/%d/environ", os.Getppid())),
-		"write the lake":               write(filepath.Join(lake, "a")),
-		"truncate the lake":            func() error { return os.Truncate(filepath.Join(lake, "a"), 0) },
-		"remove from the lake":         func() error { return os.Remove(filepath.Join(lake, "a")) },
-		"write beside":                 write(filepath.Join(other, "new")),
-		"link beside into temp":        func() error { return os.Link(filepath.Join(other, "a"), filepath.Join(temp, "hard")) },
+		"may: read the lake":         read(filepath.Join(lake, "a")),
+		"may: write temp":            write(filepath.Join(temp, "b")),
+		"may: make a folder in temp": func() error { return os.MkdirAll(filepath.Join(temp, "c/d"), 0o700) },
+		"may: rename in temp": func() error {
+			return os.Rename(filepath.Join(temp, "old"),
+				filepath.Join(temp, "new"))
+		},
+		"may: truncate in temp":       func() error { return os.Truncate(filepath.Join(temp, "long"), 0) },
+		"may: remove in temp":         func() error { return os.Remove(filepath.Join(temp, "gone")) },
+		"may: run threads":            runThreads,
+		"read passwd":                 read("/etc/passwd"),
+		"read beside":                 read(filepath.Join(other, "a")),
+		"read through ..":             read(lake + "/../other/a"),
+		"read by a link in temp":      read(filepath.Join(temp, "link")),
+		"list beside":                 func() error { _, err := os.ReadDir(other); return err },
+		"read the parent's memory":    read(fmt.Sprintf("/proc/%d/mem", os.Getppid())),
+		"read the parent's arguments": read(fmt.Sprintf("/proc/%d/environ", os.Getppid())),
+		"write the lake":              write(filepath.Join(lake, "a")),
+		"truncate the lake":           func() error { return os.Truncate(filepath.Join(lake, "a"), 0) },
+		"remove from the lake":        func() error { return os.Remove(filepath.Join(lake, "a")) },
+		"write beside":                write(filepath.Join(other, "new")),
+		"link beside into temp": func() error {
+			return os.Link(filepath.Join(other, "a"),
+				filepath.Join(temp, "hard"))
+		},
 		"rename from the lake to temp": func() error { return os.Rename(filepath.Join(lake, "a"), filepath.Join(temp, "a")) },
 		"symlink in temp":              func() error { return os.Symlink("/etc/passwd", filepath.Join(temp, "soft")) },
 		"make a fifo":                  func() error { return unix.Mkfifo(filepath.Join(temp, "fifo"), 0o600) },
 		"change a mode":                func() error { return os.Chmod(filepath.Join(temp, "b"), 0o777) },
-		"connect":                      func() error { c, err := net.Dial("tcp", "127.0.0.1:1"); closeQuietly(c); return err },
-		"listen":                       func() error { _, err := net.Listen("tcp", "127.0.0.1:0"); return err },
-		"make a socket":                func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err },
-		"make a raw socket":            func() error { _, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, 0); return err },
-		"run a program":                func() error { return exec.Command("/bin/true").Run() },
-		"signal the parent":            func() error { return syscall.Kill(os.Getppid(), 0) },
-		"signal a thread of another":   func() error { return unix.Tgkill(os.Getppid(), os.Getppid(), 0) },
-		"trace the parent":             func() error { return syscall.PtraceAttach(os.Getppid()) },
-		"make namespaces":              func() error { return unix.Unshare(unix.CLONE_NEWUSER) },
-		"mount":                        func() error { return unix.Mount("none", temp, "tmpfs", 0, "") },
-		"change the root":              func() error { return unix.Chroot(temp) },
-		"load a filter":                func() error { return errnoOf(unix.SYS_BPF, 0, 0, 0) },
-		"use io_uring":                 func() error { return errnoOf(unix.SYS_IO_URING_SETUP, 1, 0, 0) },
-		"count events":                 func() error { return errnoOf(unix.SYS_PERF_EVENT_OPEN, 0, 0, 0) },
-		"fork":                         func() error { return errnoOf(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0) },
-		"become another user":          func() error { return errnoOf(unix.SYS_SETUID, 65534, 0, 0) },
+		"connect": func() error {
+			c, err := net.Dial("tcp",
+				"127.0.0.1:1")
+			closeQuietly(c)
+			return err
+		},
+		"listen":                     func() error { _, err := net.Listen("tcp", "127.0.0.1:0"); return err },
+		"make a socket":              func() error { _, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0); return err },
+		"make a raw socket":          func() error { _, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, 0); return err },
+		"run a program":              func() error { return exec.Command("/bin/true").Run() },
+		"signal the parent":          func() error { return syscall.Kill(os.Getppid(), 0) },
+		"signal a thread of another": func() error { return unix.Tgkill(os.Getppid(), os.Getppid(), 0) },
+		"trace the parent":           func() error { return syscall.PtraceAttach(os.Getppid()) },
+		"make namespaces":            func() error { return unix.Unshare(unix.CLONE_NEWUSER) },
+		"mount":                      func() error { return unix.Mount("none", temp, "tmpfs", 0, "") },
+		"change the root":            func() error { return unix.Chroot(temp) },
+		"load a filter":              func() error { return errnoOf(unix.SYS_BPF, 0, 0, 0) },
+		"use io_uring":               func() error { return errnoOf(unix.SYS_IO_URING_SETUP, 1, 0, 0) },
+		"count events":               func() error { return errnoOf(unix.SYS_PERF_EVENT_OPEN, 0, 0, 0) },
+		"fork":                       func() error { return errnoOf(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0) },
+		"become another user":        func() error { return errnoOf(unix.SYS_SETUID, 65534, 0, 0) },
 	}
 }
 
@@ -198,7 +210,8 @@ func folders(t *testing.T) string {
 // attempts is not judged, and the log says so.
 func TestSandbox(t *testing.T) {
 	dir := folders(t)
-	env, err := sandbox.Rules{Read: []string{filepath.Join(dir, "lake"), filepath.Join(dir, "missing")}, Write: []string{filepath.Join(dir, "temp")}}.Env()
+	env, err := sandbox.Rules{Read: []string{filepath.Join(dir, "lake"), filepath.Join(dir, "missing")},
+		Write: []string{filepath.Join(dir, "temp")}}.Env()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,16 +235,21 @@ func TestSandbox(t *testing.T) {
 
 // bySeccomp are the attempts that seccomp alone stops.
 var bySeccomp = map[string]bool{
-	"symlink in temp": true, "make a fifo": true, "change a mode": true, "connect": true, "listen": true, "make a socket": true, "make a raw socket": true,
-	"run a program": true, "signal the parent": true, "signal a thread of another": true, "trace the parent": true, "make namespaces": true, "mount": true,
-	"change the root": true, "load a filter": true, "use io_uring": true, "count events": true, "fork": true, "become another user": true,
+	"symlink in temp": true, "make a fifo": true, "change a mode": true, "connect": true, "listen": true,
+	"make a socket": true, "make a raw socket": true,
+	"run a program": true, "signal the parent": true, "signal a thread of another": true, "trace the parent": true,
+	"make namespaces": true, "mount": true,
+	"change the root": true, "load a filter": true, "use io_uring": true, "count events": true,
+	"fork": true, "become another user": true,
 }
 
 // TestWithoutRules is that harmless attempts succeed outside of a sandbox: what stops
 // them inside is the sandbox.
 func TestWithoutRules(t *testing.T) {
-	names := []string{"may: read the lake", "read passwd", "read beside", "write the lake", "write beside", "listen", "make a socket", "run a program",
-		"signal the parent", "symlink in temp", "change a mode", "rename from the lake to temp", "make a fifo", "may: write temp"}
+	names := []string{"may: read the lake", "read passwd", "read beside", "write the lake", "write beside", "listen",
+		"make a socket", "run a program",
+		"signal the parent", "symlink in temp", "change a mode", "rename from the lake to temp",
+		"make a fifo", "may: write temp"}
 	r := start(t, folders(t), onlyVariable+"=|"+strings.Join(names, "|")+"|")
 	if r.State.Entered || r.State.Seccomp || r.State.Landlock != 0 {
 		t.Errorf("in force is %+v", r.State)

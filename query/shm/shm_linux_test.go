@@ -133,7 +133,8 @@ func TestForeign(t *testing.T) {
 		if _, err := shm.Map(f); err == nil {
 			t.Errorf("%q is taken for a batch before it is sealed", content)
 		}
-		if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE|unix.F_SEAL_SEAL); err != nil {
+		if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS,
+			unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE|unix.F_SEAL_SEAL); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := shm.Map(f); err == nil {

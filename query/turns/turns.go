@@ -41,7 +41,8 @@ type share struct {
 // and has at most maxWait requests waiting.
 func New(places, maxWait int) *Queue {
 	places = max(places, 1)
-	return &Queue{places: places, perUser: max(places-1, 1), maxWait: maxWait, free: places, users: map[kalam.UserID]*share{}}
+	return &Queue{places: places, perUser: max(places-1, 1), maxWait: maxWait, free: places,
+		users: map[kalam.UserID]*share{}}
 }
 
 // Enter takes a place for user and returns what gives it back, to be called once. It
@@ -102,7 +103,8 @@ func (q *Queue) ask(user kalam.UserID) (given chan struct{}, waiting *list.Eleme
 		return nil, nil, nil
 	}
 	if s.waiting.Len() >= q.maxWait {
-		return nil, nil, kalam.Errorf(kalam.CodeResourceExhausted, "%d statements of user '%s' wait already; try again when some have ended", q.maxWait, user)
+		return nil, nil, kalam.Errorf(kalam.CodeResourceExhausted,
+			"%d statements of user '%s' wait already; try again when some have ended", q.maxWait, user)
 	}
 	given = make(chan struct{})
 	q.waited++

@@ -85,11 +85,13 @@ func takeError(msg *C.char) error {
 // batch's memory and keeps it alive.
 func newChunk(c *conn, s *schema, rec arrow.RecordBatch) (*C.kalam_chunk, error) {
 	if int(rec.NumCols()) != s.arrow.NumFields() {
-		return nil, kalam.Errorf(kalam.CodeInternal, "a batch has %d columns, its source %d", rec.NumCols(), s.arrow.NumFields())
+		return nil, kalam.Errorf(kalam.CodeInternal, "a batch has %d columns, its source %d",
+			rec.NumCols(), s.arrow.NumFields())
 	}
 	for i, col := range rec.Columns() {
 		if !arrow.TypeEqual(col.DataType(), s.arrow.Field(i).Type) {
-			return nil, kalam.Errorf(kalam.CodeInternal, "column %s of a batch is %s, of its source %s", s.arrow.Field(i).Name, col.DataType(), s.arrow.Field(i).Type)
+			return nil, kalam.Errorf(kalam.CodeInternal, "column %s of a batch is %s, of its source %s", s.arrow.Field(i).Name,
+				col.DataType(), s.arrow.Field(i).Type)
 		}
 	}
 	p, release := exportBatch(rec)

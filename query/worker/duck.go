@@ -268,7 +268,8 @@ func isExotic(t mapping.LogicalType, depth int) bool {
 	}
 	var inner []mapping.LogicalType
 	switch mapping.GetTypeId(t) {
-	case mapping.TypeUHugeInt, mapping.TypeBit, mapping.TypeBigNum, mapping.TypeTimeTZ, mapping.TypeVariant, mapping.TypeGeometry:
+	case mapping.TypeUHugeInt, mapping.TypeBit, mapping.TypeBigNum, mapping.TypeTimeTZ,
+		mapping.TypeVariant, mapping.TypeGeometry:
 		return true
 	case mapping.TypeList:
 		inner = append(inner, mapping.ListTypeChildType(t))

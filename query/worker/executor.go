@@ -230,7 +230,8 @@ func (e *Executor) Run(ctx context.Context, st *query.Statement) (query.Result, 
 // made unusable.
 func innocent(err error) bool {
 	var de *duckerr.Error
-	return errors.As(err, &de) && strings.EqualFold(de.Type, "fatal") && strings.Contains(de.Message, "previous fatal error")
+	return errors.As(err, &de) && strings.EqualFold(de.Type, "fatal") &&
+		strings.Contains(de.Message, "previous fatal error")
 }
 
 func (e *Executor) run(ctx context.Context, st *query.Statement) (*rows, error) {

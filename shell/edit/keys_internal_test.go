@@ -175,7 +175,8 @@ func TestMenu(t *testing.T) {
 			start--
 		}
 		s := complete.Suggestions{Start: start}
-		for _, i := range []complete.Suggestion{{Text: "content", Tier: 0}, {Text: "contact", Tier: 0}, {Text: "unique", Tier: 0},
+		for _, i := range []complete.Suggestion{{Text: "content", Tier: 0},
+			{Text: "contact", Tier: 0}, {Text: "unique", Tier: 0},
 			{Text: "union", Tier: 1}, {Text: "contains(", Tier: 1}} {
 			if word := text[start:at]; len(i.Text) >= len(word) && strings.EqualFold(i.Text[:len(word)], word) {
 				s.Items = append(s.Items, i)

@@ -32,7 +32,8 @@ func TestTimeText(t *testing.T) {
 
 func TestRelative(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "now", 900 * time.Millisecond: "now", 59 * time.Second: "59s ago", 3 * time.Hour: "3h ago", 49 * time.Hour: "2d ago",
+		0: "now", 900 * time.Millisecond: "now", 59 * time.Second: "59s ago",
+		3 * time.Hour: "3h ago", 49 * time.Hour: "2d ago",
 		70 * 24 * time.Hour: "2mo ago", 800 * 24 * time.Hour: "2y ago", -90 * time.Second: "in 1m",
 	} {
 		if got := relative(d); got != want {

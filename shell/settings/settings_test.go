@@ -119,9 +119,12 @@ func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"value", "[output]\n\nformat = \"yaml\"", `line 3: output.format: "yaml" is not allowed (expected table, json)`},
 		{"type", "[output]\ncolor = \"yes\"", `line 2: output.color: "yes" is not allowed (expected true or false)`},
-		{"bound", "output.max_rows = -1", `line 1: output.max_rows: -1 is not allowed (expected a whole number from 0 to 1000000)`},
-		{"fraction", "[ui]\nhistory_size = 1.5", `line 2: ui.history_size: 1.5 is not allowed (expected a whole number from 0 to 100000)`},
-		{"host", "[connection]\nhost = \"ftp://x\"", `line 2: connection.host: "ftp://x" is not allowed (expected a URL with http:// or https://, or host[:port])`},
+		{"bound", "output.max_rows = -1",
+			`line 1: output.max_rows: -1 is not allowed (expected a whole number from 0 to 1000000)`},
+		{"fraction", "[ui]\nhistory_size = 1.5",
+			`line 2: ui.history_size: 1.5 is not allowed (expected a whole number from 0 to 100000)`},
+		{"host", "[connection]\nhost = \"ftp://x\"",
+			`line 2: connection.host: "ftp://x" is not allowed (expected a URL with http:// or https://, or host[:port])`},
 		{"secret", "[connection]\ntoken = 12345", `line 2: connection.token: the value is not allowed (expected text)`},
 		{"time", "[ui]\ntimestamp_format = \"swatch\"", `line 2: ui.timestamp_format: "swatch" is not allowed (expected ` +
 			`iso8601, iso8601-date, iso8601-datetime, rfc3339, rfc2822, unix-ms, unix-sec, relative)`},
@@ -163,7 +166,8 @@ func TestCredentials(t *testing.T) {
 	if got, ok, err := c.Get("local"); got != want || !ok || err != nil {
 		t.Errorf("got %v, %v, %v", got, ok, err)
 	}
-	if shown := fmt.Sprintf("%v %+v %#v", want, want, want); strings.Contains(shown, "a.b.c") || strings.Contains(shown, "d.e.f") {
+	if shown := fmt.Sprintf("%v %+v %#v", want, want, want); strings.Contains(shown, "a.b.c") ||
+		strings.Contains(shown, "d.e.f") {
 		t.Errorf("printed as %s", shown)
 	}
 	refused := errors.New("refused")
@@ -193,9 +197,10 @@ func TestCredentialsOfSeveralShells(t *testing.T) {
 	var shells sync.WaitGroup
 	for i := range 20 {
 		shells.Go(func() {
-			err := settings.OpenCredentials(path).Update(fmt.Sprint("server", i), func(i settings.Instance) (settings.Instance, error) {
-				return i, nil
-			})
+			err := settings.OpenCredentials(path).Update(fmt.Sprint("server", i),
+				func(i settings.Instance) (settings.Instance, error) {
+					return i, nil
+				})
 			if err != nil {
 				t.Error(err)
 			}
