@@ -165,7 +165,7 @@ func attacks() map[string]struct {
 	}
 }
 
-// TestNobodyWaits: whatever one user sends, four times at once, it ends soon after its
+// TestNobodyWaits (cases N1 and N2): whatever one user sends, four times at once, it ends soon after its
 // time or for its memory, and another user's small statements go on.
 func TestNobodyWaits(t *testing.T) {
 	const limit = 1 << 30
@@ -420,7 +420,7 @@ func TestTurnsOfLargeStatements(t *testing.T) {
 	}
 }
 
-// TestSlowReaders: results that nobody reads hold no worker, also when they are large,
+// TestSlowReaders (case N3): results that nobody reads hold no worker, also when they are large,
 // and are whole when they are read at last.
 func TestSlowReaders(t *testing.T) {
 	e := newEngine(t)
