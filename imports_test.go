@@ -18,6 +18,7 @@ var layers = map[string][]string{
 	"":                    {},
 	"sqltext":             {""},
 	"internal/eventually": {},
+	"internal/nearest":    {},
 	"datatype":            {""},
 	"dialect/spelling":    {"", "sqltext"},
 	"dialect":             {"", "sqltext", "dialect/spelling"},
@@ -74,7 +75,7 @@ var layers = map[string][]string{
 		"", "sqltext", "access", "read", "systables", "datatype", "dialect", "buffer", "query", "query/filter", "subscribe",
 	},
 	"session": {
-		"", "sqltext", "access", "live", "read", "systables", "datatype", "dialect", "buffer", "catalog", "query", "query/activity",
+		"", "sqltext", "internal/nearest", "access", "live", "read", "systables", "datatype", "dialect", "buffer", "catalog", "query", "query/activity",
 		"subscribe", "jobs", "lake",
 	},
 	"segments":      {"", "datatype", "lake", "lake/keyindex", "query"},
@@ -102,7 +103,7 @@ var layers = map[string][]string{
 	"shell/settings": {},
 	"shell/edit":     {"", "link", "shell/complete", "shell/format", "shell/settings"},
 	"shell": {
-		"", "sqltext", "dialect", "link", "link/wire",
+		"", "sqltext", "dialect", "link", "link/wire", "internal/nearest",
 		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings",
 	},
 	"cmd/kalamd":      {"", "api", "config", "engine", "maintain/adopt", "maintain/verify", "query/worker"},

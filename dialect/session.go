@@ -174,7 +174,7 @@ func (p *parser) typeList() (types []kalam.DataType, err error) {
 }
 
 // statementName consumes the name of a prepared statement.
-func (p *parser) statementName() (Ident, error) { return p.ident("statement name") }
+func (p *parser) statementName() (Ident, error) { return p.stored("statement name") }
 
 // execute parses EXECUTE name [(value, ...)] and EXECUTE AS USER.
 func (p *parser) execute() (Statement, error) {

@@ -227,7 +227,7 @@ func (e *Engine) openSessions() (err error) {
 	c := &e.config
 	e.sessions, err = session.New(session.Options{
 		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: e.maintain, Logger: e.log, Now: e.now,
-		Plans:   c.QueryCache.MaxPlans,
+		Plans: c.QueryCache.MaxPlans, Nulls: e.nulls(),
 		LiveURL: fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
 		Limits: session.Limits{
 			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(),

@@ -52,6 +52,14 @@ func (e *Engine) openExecutor(log *slog.Logger) (query.Executor, error) {
 	})
 }
 
+// nulls returns where the executor puts NULLs.
+func (e *Engine) nulls() query.NullOrder {
+	if e.config.Query.Dialect == config.DialectPostgreSQL {
+		return query.NullsHigh
+	}
+	return query.NullsLast
+}
+
 // Isolation tells where queries run and what keeps them from the rest of the machine, as
 // in "process: landlock 7, seccomp".
 func (e *Engine) Isolation() string { return e.query.Stats().Where() }

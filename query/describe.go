@@ -96,14 +96,13 @@ func (a *analysed) describing(shapes []*shaped, types, params []kalam.DataType) 
 	text = replacePlaceholders(text, func(n int) string {
 		n--
 		if i := n - a.Params - len(a.Args); i >= 0 {
-			o := &a.Operands[i]
-			if o.Param == 0 {
-				if types[o.Meeting].Kind == kalam.KindNull {
-					return o.Text
-				}
-				return nullOf(types[o.Meeting])
+			if o := &a.Operands[i]; o.Param > 0 {
+				n = o.Param - 1
+			} else if _, literal, err := a.slotOf(n+1, types, nil); err == nil {
+				return literal
+			} else { // The statement itself fails, and says why.
+				return "NULL"
 			}
-			n = o.Param - 1
 		}
 		if n >= a.Params {
 			if kind := a.Args[n-a.Params]; kind == guard.ArgNow || kind == guard.ArgLocal {

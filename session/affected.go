@@ -185,7 +185,7 @@ func (s *Session) updateByQuery(
 		for i, j := range sets.columns {
 			v, simple, err := s.evaluate(sets.exprs[i], &t.Columns[j])
 			if err == nil && !simple {
-				v, err = datatype.CastColumn(&t.Columns[j], evaluated[0])
+				v, err = s.castColumn(&t.Columns[j], evaluated[0])
 				evaluated = evaluated[1:]
 			}
 			if err != nil {

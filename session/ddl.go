@@ -128,7 +128,9 @@ func (s *Session) use(st *dialect.Use) error {
 	if !s.Access.SeesNamespace(s.Principal, ns) && !access.IsComputed(ns) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
 	}
-	s.Namespace = ns
+	next := s.settings
+	next.namespace = ns
+	s.adopt(next)
 	return s.message(0, fmt.Sprintf("Namespace switched to '%s'", ns))
 }
 

@@ -207,7 +207,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, targe
 		w.rows = append(w.rows, row)
 	}
 	return w.session.evaluateLater(ctx, later, w.edits, func(d deferred, v kalam.Value) error {
-		cast, err := datatype.CastColumn(&w.table.Columns[d.column], v)
+		cast, err := w.session.castColumn(&w.table.Columns[d.column], v)
 		w.rows[d.row][d.column] = cast
 		return err
 	})
@@ -246,7 +246,7 @@ func (w *writer) castRows(batch arrow.RecordBatch, target []int) error {
 		}
 		for i, j := range target {
 			v := datatype.ValueAt(batch.Column(i), r)
-			if row[j], err = datatype.CastColumn(&w.table.Columns[j], v); err != nil {
+			if row[j], err = w.session.castColumn(&w.table.Columns[j], v); err != nil {
 				return err
 			}
 		}

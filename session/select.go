@@ -26,7 +26,11 @@ func (s *Session) query(ctx context.Context, st *dialect.Select) error {
 // limits.max_result_rows with a visible mark.
 func (s *Session) stream(ctx context.Context, res *read.Rows) error {
 	schema := res.Schema()
-	header := RowsHeader{Fields: res.Fields(), Arrow: schema, AsUser: s.Principal.User, Statement: s.statement}
+	fields := res.Fields()
+	if err := s.checkFixed(fields); err != nil {
+		return err
+	}
+	header := RowsHeader{Fields: fields, Arrow: schema, AsUser: s.Principal.User, Statement: s.statement}
 	if err := s.out.StartRows(header); err != nil {
 		return err
 	}

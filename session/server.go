@@ -3,10 +3,12 @@ package session
 import (
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -21,6 +23,7 @@ type Options struct {
 	Now         func() time.Time
 	Limits      Limits
 	Plans       int    // SELECTs of which it is remembered whether they read one row by its key.
+	Nulls       query.NullOrder // Where the executor puts NULLs.
 	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.
 }
 
@@ -37,6 +40,7 @@ type Limits struct {
 type Server struct {
 	Options
 	points pointCache
+	zones  sync.Map // Of time zones that exist, *time.Location by name.
 }
 
 // New returns a server.

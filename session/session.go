@@ -13,59 +13,99 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// Session is the execution of one request: its principal, its default
-// namespace, its parameters and its open transaction. It lives in one goroutine.
+// Session is what a connection has: its principal, settings, prepared statements and open transaction. It lives in one
+// goroutine, as long as its connection; over HTTP as long as a request.
 type Session struct {
 	read.Caller
-	server    *Server
+	server   *Server
+	initial  settings // To which RESET goes back.
+	settings settings
+	prepared map[string]*Stmt
+	txn      *transaction
+
+	// Of the request under way.
 	params    []kalam.Value
 	out       Results
 	statement int // 1-based number of the statement under way.
 	requestID string
-	deadline  time.Time // Of the whole request; zero for none.
-	txn       *transaction
+	deadline  time.Time    // Of the whole request; zero for none.
 	written   *kalam.Table // That the statement writes to.
 	with      string       // The WITH list in front of the statement under way, "" for none.
+	fixed     []read.Field // What the statement under way was prepared to give, nil for anything.
 }
 
-// Execute runs the statements of r in order as p and reports each result to
-// out. Statements outside BEGIN ... COMMIT commit one by one; the first that
-// fails ends the request, what was committed before stays. The error is always
-// a *StatementError. Cancelling ctx stops the statement under way: a write then
-// either committed fully or not at all.
+// Open begins a session of p with a default namespace, "" for the usual one. The caller closes it.
+func (srv *Server) Open(p kalam.Principal, ns kalam.NamespaceID) *Session {
+	s := &Session{Caller: srv.caller(p, ns), server: srv, prepared: map[string]*Stmt{}}
+	s.initial = settings{namespace: s.Namespace, nulls: srv.Nulls}
+	s.adopt(s.initial)
+	return s
+}
+
+// Close ends the session. An open transaction is rolled back.
+func (s *Session) Close() {
+	s.abandon()
+	s.Release()
+}
+
+// Execute runs a request in a session of its own, see Session.Run. A transaction that the request leaves open is rolled
+// back, which is an error.
 func (srv *Server) Execute(ctx context.Context, p kalam.Principal, r Request, out Results) error {
-	fragments, err := sqltext.Split(r.SQL)
-	if err != nil {
-		return &StatementError{Err: err}
-	}
-	if len(fragments) == 0 {
-		return &StatementError{Err: kalam.Errorf(kalam.CodeEmptySQL, "No SQL statements provided")}
-	}
-	if len(r.Params) > 0 && len(fragments) > 1 {
-		return &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch,
-			"Parameters not supported with multi-statement batches")}
-	}
-	s := &Session{Caller: srv.caller(p, r.Namespace), server: srv, params: r.Params, out: out, requestID: r.RequestID}
-	if err := s.checkActing(fragments); err != nil {
+	s := srv.Open(p, r.Namespace)
+	defer s.Close()
+	fragments, err := s.run(ctx, r, out)
+	if err != nil || s.txn == nil {
 		return err
 	}
-	defer s.Release()
-	defer s.abandon()
-	if t := srv.Limits.Request; t > 0 {
+	last := len(fragments)
+	return &StatementError{Statement: last, SQL: fragments[last-1].Text, Err: kalam.Errorf(kalam.CodeInvalidOperation,
+		"Request completed with an open explicit transaction; rolled back automatically")}
+}
+
+// Run runs the statements of r in order and reports each result to out. Statements outside BEGIN ... COMMIT commit one
+// by one; the first that fails ends the request, what was committed before stays. The error is always a
+// *StatementError. Cancelling ctx stops the statement under way: a write then either committed fully or not at all. The
+// namespace of r is not looked at.
+func (s *Session) Run(ctx context.Context, r Request, out Results) error {
+	_, err := s.run(ctx, r, out)
+	return err
+}
+
+func (s *Session) run(ctx context.Context, r Request, out Results) ([]sqltext.Fragment, error) {
+	fragments, err := sqltext.Split(r.SQL)
+	if err != nil {
+		return nil, &StatementError{Err: err}
+	}
+	if len(fragments) == 0 {
+		return nil, &StatementError{Err: kalam.Errorf(kalam.CodeEmptySQL, "No SQL statements provided")}
+	}
+	if len(r.Params) > 0 && len(fragments) > 1 {
+		return nil, &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch,
+			"Parameters not supported with multi-statement batches")}
+	}
+	s.params, s.out, s.requestID = r.Params, out, r.RequestID
+	if err := s.checkActing(fragments); err != nil {
+		return nil, err
+	}
+	defer s.endRequest()
+	if t := s.server.Limits.Request; t > 0 {
 		s.deadline = time.Now().Add(t)
 	}
 	for i, f := range fragments {
 		s.statement = i + 1
-		if err := s.run(ctx, f, fragments[i+1:]); err != nil {
-			return &StatementError{Statement: i + 1, SQL: f.Text, Err: brief(located(err, f.Offset))}
+		if err := s.runFragment(ctx, f, fragments[i+1:]); err != nil {
+			return nil, &StatementError{Statement: i + 1, SQL: f.Text, Err: brief(located(err, f.Offset))}
 		}
 	}
-	if s.txn != nil {
-		err := kalam.Errorf(kalam.CodeInvalidOperation,
-			"Request completed with an open explicit transaction; rolled back automatically")
-		return &StatementError{Statement: len(fragments), SQL: fragments[len(fragments)-1].Text, Err: err}
+	return fragments, nil
+}
+
+// endRequest lets go of what a request had.
+func (s *Session) endRequest() {
+	s.params, s.out, s.deadline = nil, nil, time.Time{}
+	if s.txn == nil {
+		s.Release()
 	}
-	return nil
 }
 
 // writable resolves the target of a statement that writes rows.
@@ -119,28 +159,55 @@ func (s *Session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 	return p, nil
 }
 
-// run executes one statement under the statement timeout. rest are the
-// statements that follow it in the request.
-func (s *Session) run(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fragment) error {
+// runFragment executes one statement of a request. rest are those that follow it.
+func (s *Session) runFragment(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fragment) error {
+	st, err := dialect.Parse(f.Text)
+	if err != nil {
+		s.failTransaction()
+		return err
+	}
+	return s.guarded(ctx, st, len(f.Text), func(ctx context.Context) error { return s.execute(ctx, st, rest) })
+}
+
+// guarded runs a statement under the statement timeout. In a transaction that has failed only its end is run.
+func (s *Session) guarded(
+	ctx context.Context, st dialect.Statement, bytes int, execute func(context.Context) error,
+) error {
+	if s.txn != nil && s.txn.failed && !endsTransaction(st) {
+		return kalam.Errorf(kalam.CodeInvalidOperation,
+			"transaction '%s' has failed: statements are refused until ROLLBACK", s.txn.id)
+	}
 	s.Now = s.server.Now()
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	defer s.EndStatement()
-	st, err := dialect.Parse(f.Text)
+	defer s.noteSlow(st, bytes)
+	err := ctx.Err() // Statements that are done at once don't look at it.
 	if err == nil {
-		err = ctx.Err() // Statements that are done at once don't look at it.
-	}
-	if err == nil {
-		defer s.noteSlow(st, len(f.Text))
-		err = s.execute(ctx, st, rest)
+		err = execute(ctx)
 	}
 	if err != nil && isCancel(err) {
 		err = s.timedOut(ctx, err)
 	}
-	if err != nil && s.txn != nil && !s.txn.done {
-		s.txn.failed = true
+	if err != nil {
+		s.failTransaction()
 	}
 	return err
+}
+
+// failTransaction lets the open transaction, if there is one, end with its rollback only.
+func (s *Session) failTransaction() {
+	if s.txn != nil && !s.txn.done {
+		s.txn.failed = true
+	}
+}
+
+func endsTransaction(st dialect.Statement) bool {
+	switch st.(type) {
+	case *dialect.Commit, *dialect.Rollback:
+		return true
+	}
+	return false
 }
 
 // noteSlow logs a statement that took long, without its text, which holds rows
@@ -149,7 +216,7 @@ func (s *Session) noteSlow(st dialect.Statement, bytes int) {
 	took := s.server.Now().Sub(s.Now)
 	if limit := s.server.Limits.SlowStatement; limit > 0 && took >= limit {
 		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes,
-			"took", took, "request", s.requestID)
+			"took", took, "request", s.requestID, "application", s.settings.application)
 	}
 }
 
@@ -165,9 +232,9 @@ var (
 // an INSERT.
 func (s *Session) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, cause := s.deadline, errRequestTimeout
-	if t := s.server.Limits.Statement; t > 0 {
+	if t, why := s.limit(); t > 0 {
 		if end := time.Now().Add(t); deadline.IsZero() || end.Before(deadline) {
-			deadline, cause = end, errStatementTimeout
+			deadline, cause = end, why
 		}
 	}
 	if deadline.IsZero() {
@@ -183,6 +250,8 @@ func (s *Session) timedOut(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errStatementTimeout):
 		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", limits.Statement)
+	case errors.Is(cause, errOwnTimeout):
+		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (statement_timeout)", s.settings.timeout)
 	case errors.Is(cause, errRequestTimeout) && s.txn != nil && !s.txn.done:
 		return kalam.Errorf(kalam.CodeTimeout,
 			"transaction rolled back: its request ran longer than %s (query.request_timeout_seconds)", limits.Request)
@@ -253,11 +322,35 @@ func (s *Session) execute(ctx context.Context, st dialect.Statement, rest []sqlt
 		return s.rollback()
 	case *dialect.ExecuteAs:
 		return s.executeAs(ctx, st)
+	case *dialect.Execute:
+		return s.executePrepared(ctx, st)
+	}
+	if done, err := s.ofSession(ctx, st); done {
+		return err
 	}
 	if s.txn != nil {
 		return s.inTransaction(ctx, st)
 	}
 	return s.manage(ctx, st)
+}
+
+// ofSession runs a statement that concerns the session alone; done is false for any other.
+func (s *Session) ofSession(ctx context.Context, st dialect.Statement) (done bool, err error) {
+	switch st := st.(type) {
+	case *dialect.SetSetting:
+		return true, s.set(ctx, st)
+	case *dialect.ShowSetting:
+		return true, s.showSetting(st)
+	case *dialect.ResetSetting:
+		return true, s.reset(st)
+	case *dialect.Prepare:
+		return true, s.prepare(ctx, st)
+	case *dialect.Deallocate:
+		return true, s.deallocate(st)
+	case *dialect.DescribePrepared:
+		return true, s.describePrepared(st)
+	}
+	return false, nil
 }
 
 // inTransaction runs a statement that is neither DML nor a query inside a
@@ -301,7 +394,8 @@ func (s *Session) mayActWith(st dialect.Statement) error {
 		names = []dialect.Name{st.Table}
 	case *dialect.Truncate:
 		names = st.Tables
-	case *dialect.ExecuteAs, *dialect.Begin, *dialect.Commit, *dialect.Rollback:
+	case *dialect.ExecuteAs, *dialect.Begin, *dialect.Commit, *dialect.Rollback, *dialect.Execute, *dialect.Prepare,
+		*dialect.SetSetting, *dialect.ResetSetting, *dialect.Deallocate:
 		return kalam.Errorf(kalam.CodeInvalidSQL,
 			"EXECUTE AS USER takes exactly one statement that reads or writes rows")
 	default:

@@ -21,6 +21,7 @@ type transaction struct {
 	id     string
 	muts   []buffer.Mutation
 	own    map[ownKey]struct{}        // Keys that it has written.
+	before settings                   // Those before it.
 	counts map[buffer.CounterID]int64 // The highest values of counters that it has written.
 	bytes  int
 	failed bool
@@ -44,7 +45,7 @@ func (s *Session) begin(ctx context.Context, rest []sqltext.Fragment) error {
 	}
 	s.txn = &transaction{
 		Transaction: read.Transaction{Snapshot: snapshot, Writes: map[kalam.Scope]*buffer.Writes{}},
-		id:          uuid.NewString(), own: map[ownKey]struct{}{}, counts: map[buffer.CounterID]int64{},
+		id:          uuid.NewString(), before: s.settings, own: map[ownKey]struct{}{}, counts: map[buffer.CounterID]int64{},
 	}
 	s.Txn = &s.txn.Transaction
 	return s.message(0, fmt.Sprintf("Transaction started (%s)", s.txn.id))
@@ -103,6 +104,15 @@ func (s *Session) eachName(ctx context.Context, st dialect.Statement, add func(d
 		for _, t := range st.Tables {
 			add(t)
 		}
+	case *dialect.Prepare:
+		if inner, err := dialect.Parse(st.Inner); err == nil {
+			s.eachName(ctx, inner, add)
+		}
+	case *dialect.Execute:
+		if p, ok := s.prepared[st.Name.Name]; ok {
+			s.eachName(ctx, p.st, add)
+		}
+		s.namesOfExprs(ctx, "", st.Args, add)
 	case *dialect.ExecuteAs:
 		p, err := s.actAs(st)
 		inner, parseErr := dialect.Parse(st.Inner)
@@ -177,6 +187,9 @@ func (s *Session) commit(ctx context.Context) error {
 	if t == nil {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "COMMIT without an open transaction")
 	}
+	if t.failed {
+		return s.rollback()
+	}
 	defer s.abandon()
 	if len(t.muts) > 0 {
 		if _, err := s.Store.Apply(ctx, t.muts, countList(t.counts)...); err != nil {
@@ -202,8 +215,9 @@ func (s *Session) rollback() error {
 	if s.txn == nil {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "ROLLBACK without an open transaction")
 	}
-	id := s.txn.id
+	id, before := s.txn.id, s.txn.before
 	s.abandon()
+	s.adopt(before)
 	return s.message(0, fmt.Sprintf("Transaction rolled back (%s)", id))
 }
 

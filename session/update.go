@@ -215,6 +215,9 @@ func (s *Session) keyValue(x *dialect.Expr, c *kalam.Column) (kalam.Value, bool)
 	if !ok || v.IsNull() || c.Type.Kind == kalam.KindJSON {
 		return kalam.Value{}, false
 	}
+	if moment, ok := datatype.InZone(s.Settings.Zone, c.Type, v); ok {
+		return moment, true
+	}
 	read, typed, err := datatype.Operand(c.Type, v)
 	if err != nil {
 		return kalam.Value{}, false

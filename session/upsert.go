@@ -177,7 +177,7 @@ func (s *Session) resolveConflicts(
 		for k, j := range sets.columns {
 			v, simple, err := s.evaluate(sets.exprs[k], &w.table.Columns[j])
 			if err == nil && !simple {
-				v, err = datatype.CastColumn(&w.table.Columns[j], vals[0])
+				v, err = w.session.castColumn(&w.table.Columns[j], vals[0])
 				vals = vals[1:]
 			}
 			if err != nil {

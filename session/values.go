@@ -22,6 +22,9 @@ func (s *Session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, sim
 	case dialect.ExprNull:
 		return kalam.Null(), true, nil
 	case dialect.ExprString:
+		if moment, ok := datatype.InZone(s.Settings.Zone, c.Type, kalam.Text(x.Text)); ok {
+			return moment, true, nil
+		}
 		v, err = datatype.FromText(c.Type, x.Text)
 	case dialect.ExprNumber:
 		v, err = datatype.FromNumber(c.Type, x.Text)
@@ -59,7 +62,7 @@ func (s *Session) param(n int, c *kalam.Column) (kalam.Value, error) {
 			"Parameter mismatch: statement needs parameter $%d but %d parameters were given", n, len(s.params))
 	}
 	p := s.params[n-1]
-	v, err := datatype.Cast(c.Type, p)
+	v, err := s.castTo(c.Type, p)
 	if err == nil {
 		return v, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kalamlake/kalam/internal/nearest"
 	"github.com/kalamlake/kalam/shell/complete"
 	"github.com/kalamlake/kalam/shell/format"
 )
@@ -129,8 +130,8 @@ func meant(word string) string {
 	for _, c := range metaCommands() {
 		names = append(names, c.names...)
 	}
-	if nearest := complete.Nearest(word, names); nearest != "" {
-		return ` Did you mean \` + nearest + `?`
+	if found := nearest.Word(word, names); found != "" {
+		return ` Did you mean \` + found + `?`
 	}
 	return ""
 }

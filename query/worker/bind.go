@@ -52,7 +52,11 @@ func (st *statement) bind(i int, v kalam.Value) error {
 		state = mapping.BindNull(p, at)
 	case kalam.KindBoolean:
 		state = mapping.BindBoolean(p, at, v.Bool())
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
+	case kalam.KindSmallInt:
+		state = mapping.BindInt16(p, at, int16(v.Int()))
+	case kalam.KindInt:
+		state = mapping.BindInt32(p, at, int32(v.Int()))
+	case kalam.KindBigInt:
 		state = mapping.BindInt64(p, at, v.Int())
 	case kalam.KindFloat:
 		state = mapping.BindFloat(p, at, float32(v.Float64()))

@@ -1,4 +1,4 @@
-package complete
+package nearest
 
 import (
 	"strings"
@@ -6,16 +6,16 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Bounds of what Nearest compares: longer words are no slips of a finger, and the
+// Bounds of what Word compares: longer words are no slips of a finger, and the
 // distance takes time that grows with their square.
 const (
 	longestWord  = 64
 	mostDistance = 3
 )
 
-// Nearest returns the word for which another was probably mistyped, whatever the case;
+// Word returns the word for which another was probably mistyped, whatever the case;
 // "" if none is like it.
-func Nearest(typed string, words []string) (nearest string) {
+func Word(typed string, words []string) (found string) {
 	if typed == "" || len(typed) > longestWord {
 		return ""
 	}
@@ -26,8 +26,8 @@ func Nearest(typed string, words []string) (nearest string) {
 			continue
 		}
 		if d := levenshtein.ComputeDistance(lower, strings.ToLower(w)); d < best {
-			nearest, best = w, d
+			found, best = w, d
 		}
 	}
-	return nearest
+	return found
 }

@@ -1,0 +1,59 @@
+package read
+
+import (
+	"context"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/query"
+)
+
+// Description is what a query takes and gives.
+type Description struct {
+	Params []kalam.DataType // Of $1, $2, ...; KindNull when the values decide.
+	Fields []Field          // nil when they depend on such values.
+}
+
+// Describe finds out what Open would give, without reading a row. declared are the types of the first placeholders,
+// KindNull for none.
+func (c *Caller) Describe(
+	ctx context.Context, sql string, declared []kalam.DataType, o Options,
+) (out Description, err error) {
+	set := c.Settings
+	set.Inner = o.Inner
+	plan, err := c.Query.AnalyseWith(ctx, c.Principal.User, sql, set)
+	if err != nil {
+		return out, err
+	}
+	rels, err := c.relations(plan.Tables(), o)
+	if err != nil {
+		return out, err
+	}
+	schemas := make([]*arrow.Schema, len(rels))
+	for i, r := range rels {
+		switch {
+		case r.given.Source != nil:
+			schemas[i] = r.given.Source.Schema
+		case r.computed != nil:
+			schemas[i] = r.computed.Schema()
+		default:
+			schemas[i] = datatype.TableSchema(r.table)
+		}
+	}
+	d, err := c.Query.Describe(ctx, plan, schemas, declared, query.Args{User: c.Principal.User})
+	if err != nil {
+		return out, err
+	}
+	out.Params = d.Params
+	table := (&Rows{relations: rels}).Table()
+	for _, column := range d.Columns {
+		f := Field{Name: column.Name, Type: column.Type}
+		if table != nil {
+			f = tableField(table, f)
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	return out, nil
+}
