@@ -86,6 +86,7 @@ const (
 	CompactAll
 	CheckStorages
 	KillJobs
+	ClearCaches
 	SeeJobs
 	SeeStorages // Where they are, not only that they are.
 	SeeLive     // Live queries of others.
@@ -112,6 +113,7 @@ var powerRules = [powers]struct {
 	CompactAll:       {admins, "compact all tables"},
 	CheckStorages:    {admins, "check storages"},
 	KillJobs:         {admins, "kill jobs"},
+	ClearCaches:      {admins, "clear caches"},
 	SeeJobs:          {admins, "see jobs"},
 	SeeStorages:      {admins, "see storages"},
 	SeeLive:          {admins, "see live queries of other users"},

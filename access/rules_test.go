@@ -200,6 +200,7 @@ func TestPowers(t *testing.T) {
 		{"compact all", power(access.CompactAll), "---yy"},
 		{"check storages", power(access.CheckStorages), "---yy"},
 		{"kill jobs", power(access.KillJobs), "---yy"},
+		{"clear caches", power(access.ClearCaches), "---yy"},
 		{"see jobs", power(access.SeeJobs), "---yy"},
 		{"see storages", power(access.SeeStorages), "---yy"},
 		{"see live queries", power(access.SeeLive), "---yy"},

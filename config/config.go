@@ -127,8 +127,9 @@ type QueryCacheConfig struct {
 
 // SessionCacheConfig is the section [session_cache].
 type SessionCacheConfig struct {
-	MaxRegistrations int `koanf:"max_registrations_per_session" doc:"accepted, without effect in this version: prepared statements kept per connection to DuckDB"`
-	TTLSeconds       int `koanf:"ttl_seconds" doc:"accepted, without effect in this version: idle time after which a session is dropped"`
+	MaxRegistrations int `koanf:"max_registrations_per_session" doc:"statements that are kept, read and resolved, for a user in a role"`
+	TTLSeconds       int `koanf:"ttl_seconds" doc:"idle time after which what is kept for a user is dropped, 1 to 86400"`
+	MaxSessions      int `koanf:"max_sessions" doc:"users with a role for whom something is kept"`
 }
 
 // ShardingConfig is the section [sharding].
@@ -242,7 +243,7 @@ func Default() Config {
 			Isolation: IsolationAuto,
 		},
 		QueryCache:   QueryCacheConfig{MaxPlans: 1000},
-		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800},
+		SessionCache: SessionCacheConfig{MaxRegistrations: 100, TTLSeconds: 1800, MaxSessions: 1000},
 		Flush:        m.Flush,
 		Lake:         m.Lake,
 		Sharding:     ShardingConfig{DefaultStrategy: "alphabetic"},
@@ -334,6 +335,7 @@ func (c *Config) Validate() error {
 		{c.Query.Threads < 0, "query.threads", "0 or more"},
 		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},
 		{c.SessionCache.MaxRegistrations < 1, "session_cache.max_registrations_per_session", "at least 1"},
+		{c.SessionCache.MaxSessions < 1, "session_cache.max_sessions", "at least 1"},
 		{c.SessionCache.TTLSeconds < 1 || c.SessionCache.TTLSeconds > 86400, "session_cache.ttl_seconds", "1 to 86400"},
 		{c.Live.SharedTables != SharedDeny && c.Live.SharedTables != SharedAllow, "live.shared_tables", "deny or allow"},
 		{c.Live.MaxSubscriptionsPerUser < 1, "live.max_subscriptions_per_user", "at least 1"},
@@ -361,7 +363,7 @@ func (c *Config) Validate() error {
 }
 
 // WithoutEffect names the keys that were changed from their default but that
-// this version only accepts: what they steer comes with the session cache and the
+// this version only accepts: what they steer comes with the
 // removal of users.
 func (c *Config) WithoutEffect() []string {
 	d := Default()
@@ -372,7 +374,6 @@ func (c *Config) WithoutEffect() []string {
 	}{
 		{c.Query.DefaultOrder != d.Query.DefaultOrder, "query.default_order"},
 		{c.Buffer.MaxWALFiles != d.Buffer.MaxWALFiles, "buffer.max_wal_files"},
-		{c.SessionCache != d.SessionCache, "session_cache"},
 		{c.Users != d.Users, "users.deletion_grace_days"},
 	} {
 		if k.changed {

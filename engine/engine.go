@@ -160,8 +160,9 @@ func (e *Engine) systemTables() *systables.Registry {
 	}
 	stats := systables.Stats{
 		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build,
-		Started: e.started,
-		Now:     e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
+		Sessions: func() systables.SessionCache { return systables.SessionCache(e.sessions.CacheStats()) },
+		Started:  e.started,
+		Now:      e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
 	}
 	return systables.NewRegistry(shown.Tables(), systables.Information(e.started),
 		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
@@ -228,6 +229,10 @@ func (e *Engine) openSessions() (err error) {
 	e.sessions, err = session.New(session.Options{
 		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: e.maintain, Logger: e.log, Now: e.now,
 		Plans: c.QueryCache.MaxPlans, Nulls: e.nulls(),
+		Cache: session.CacheOptions{
+			Sessions: c.SessionCache.MaxSessions, Registrations: c.SessionCache.MaxRegistrations,
+			TTL: time.Duration(c.SessionCache.TTLSeconds) * time.Second,
+		},
 		LiveURL: fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
 		Limits: session.Limits{
 			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(),
@@ -243,6 +248,9 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r session.Reque
 	e.counters.Requests.Add(1)
 	return e.sessions.Execute(ctx, p, r, out)
 }
+
+// Open begins a session of p, see session.Server.Open.
+func (e *Engine) Open(p kalam.Principal, ns kalam.NamespaceID) *session.Session { return e.sessions.Open(p, ns) }
 
 // Live returns what starts live queries.
 func (e *Engine) Live() *live.Queries { return e.live }

@@ -183,3 +183,11 @@ func checkContent(ctx context.Context, at *location, seg *kalam.Segment, o Objec
 	}
 	return f.Scrub(ctx, nil)
 }
+
+// ForgetChecks forgets which files were found whole, so that each is compared with its checksums again before it is
+// read next. It returns how many there were.
+func (l *Lake) ForgetChecks() int {
+	n := l.checked.Len()
+	l.checked.Purge()
+	return n
+}

@@ -338,7 +338,7 @@ func TestPlanCache(t *testing.T) {
 	if hits := e.Stats().PreparedHits - before; hits != 4 {
 		t.Errorf("%d prepared hits", hits)
 	}
-	if n := e.ClearPlans(); n == 0 || e.Stats().Plans != 0 {
+	if n, _ := e.ClearPlans(); n == 0 || e.Stats().Plans != 0 {
 		t.Errorf("cleared %d, left %d", n, e.Stats().Plans)
 	}
 	if analyse("SELECT id FROM t WHERE id = $1").CacheHit() {

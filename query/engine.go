@@ -97,14 +97,14 @@ func (e *Engine) Stats() Stats {
 // may be called while queries read the batch, and from any goroutine.
 func (e *Engine) Forget(id uint64) { e.executor.Forget(id) }
 
-// ClearPlans empties the plan cache and returns how many queries it held.
+// ClearPlans empties the caches of analysed queries and of checked conditions and returns how many they held.
 // Running queries are not disturbed.
-func (e *Engine) ClearPlans() int {
-	n := e.plans.normal.Len()
+func (e *Engine) ClearPlans() (plans, conditions int) {
+	plans, conditions = e.plans.normal.Len(), e.exprs.Len()
 	e.plans.normal.Purge()
 	e.plans.exact.Purge()
 	e.exprs.Purge()
-	return n
+	return plans, conditions
 }
 
 // parserOf returns the parser for texts of a user.

@@ -47,6 +47,8 @@ func (s *Session) manage(ctx context.Context, st dialect.Statement) error {
 		return s.killQuery(st)
 	case *dialect.KillLive:
 		return s.killLive(st)
+	case *dialect.ClearCache:
+		return s.clearCache()
 	case *dialect.SubscribeTo:
 		return s.subscribeTo(st)
 	}

@@ -39,23 +39,23 @@ func (c pointCache) get(st *dialect.Select) (p *dialect.Point, hit bool) {
 	return p, false
 }
 
+// clear empties the cache and returns how many texts it held.
+func (c pointCache) clear() int {
+	n := c.cache.Len()
+	c.cache.Purge()
+	return n
+}
+
 // pointRead answers a SELECT of columns by the whole primary key from the key
 // index, without DuckDB; done is false when the statement is not one. It gives
 // exactly what DuckDB would.
 func (s *Session) pointRead(ctx context.Context, st *dialect.Select) (done bool, err error) {
-	p, hit := s.server.points.get(st)
-	if p == nil {
-		return false, nil
-	}
-	t, ok := s.pointTable(p)
-	if !ok {
-		return false, nil
-	}
-	out, ok := read.Columns(t, p)
+	p, hit, ok := s.resolvedPoint(st)
 	if !ok || s.checkParams(st.Params) != nil {
 		return false, nil
 	}
-	key, ok := s.keyOf(t, p.Key)
+	t := p.table
+	key, ok := s.keyOf(t, p.point.Key)
 	if !ok {
 		return false, nil
 	}
@@ -70,7 +70,41 @@ func (s *Session) pointRead(ctx context.Context, st *dialect.Select) (done bool,
 		found = false
 	}
 	row.Seq = s.ShownSeq(s.Scope(t), row.Seq)
-	return true, s.pointResult(t, out, row, found, hit)
+	return true, s.pointResult(p, row, found, hit)
+}
+
+// resolvedPoint returns the point read that st is, resolved for the principal: as it was for the same request before,
+// if the schemas are still the same. hit says that its text was known. What the principal may not read, or what is no
+// point read, is left to the query path and its errors.
+func (s *Session) resolvedPoint(st *dialect.Select) (p *resolvedPoint, hit, ok bool) {
+	epoch := s.Catalog.SchemaEpoch() // Before the table is looked up.
+	known := s.known
+	if known != nil {
+		if p = known.point.Load(); p != nil && p.epoch == epoch && p.ns == s.Namespace {
+			return p, true, p.table != nil
+		}
+	}
+	p = &resolvedPoint{epoch: epoch, ns: s.Namespace}
+	p.point, hit = s.server.points.get(st)
+	if p.point != nil {
+		if t, found := s.pointTable(p.point); found {
+			if p.out, ok = read.Columns(t, p.point); ok {
+				p.table, p.fields = t, fieldsOf(p.out)
+			}
+		}
+	}
+	if known != nil {
+		known.point.Store(p)
+	}
+	return p, hit, ok
+}
+
+func fieldsOf(out []read.Column) []read.Field {
+	fields := make([]read.Field, len(out))
+	for i := range out {
+		fields[i] = out[i].Field
+	}
+	return fields
 }
 
 // pointTable resolves the table of a point read if the principal may read it;
@@ -84,15 +118,16 @@ func (s *Session) pointTable(p *dialect.Point) (*kalam.Table, bool) {
 }
 
 // pointResult sends the row, or no row.
-func (s *Session) pointResult(t *kalam.Table, out []read.Column, row kalam.Row, found, hit bool) error {
+func (s *Session) pointResult(p *resolvedPoint, row kalam.Row, found, hit bool) error {
 	var vals []kalam.Value
 	if found {
 		var err error
-		if vals, err = read.ColumnValues(t, out, row); err != nil {
+		if vals, err = read.ColumnValues(p.table, p.out, row); err != nil {
 			return err
 		}
 	}
-	if err := s.out.StartRows(s.columnsHeader(out)); err != nil {
+	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: p.fields}
+	if err := s.out.StartRows(header); err != nil {
 		return err
 	}
 	trailer := RowsTrailer{CacheHit: &hit}
@@ -107,9 +142,5 @@ func (s *Session) pointResult(t *kalam.Table, out []read.Column, row kalam.Row, 
 
 // columnsHeader begins a result of columns.
 func (s *Session) columnsHeader(out []read.Column) RowsHeader {
-	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: make([]read.Field, len(out))}
-	for i := range out {
-		header.Fields[i] = out[i].Field
-	}
-	return header
+	return RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: fieldsOf(out)}
 }

@@ -38,6 +38,9 @@ func (s *Session) prepare(ctx context.Context, st *dialect.Prepare) error {
 	if err != nil {
 		return located(err, st.Offset)
 	}
+	if s.prepared == nil {
+		s.prepared = map[string]*Stmt{}
+	}
 	s.prepared[name] = p
 	return s.message(0, fmt.Sprintf("Statement '%s' prepared", name))
 }

@@ -24,6 +24,7 @@ type Options struct {
 	Limits      Limits
 	Plans       int    // SELECTs of which it is remembered whether they read one row by its key.
 	Nulls       query.NullOrder // Where the executor puts NULLs.
+	Cache       CacheOptions
 	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.
 }
 
@@ -40,6 +41,7 @@ type Limits struct {
 type Server struct {
 	Options
 	points pointCache
+	cache  *cache
 	zones  sync.Map // Of time zones that exist, *time.Location by name.
 }
 
@@ -49,7 +51,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make point cache: %w", err)
 	}
-	return &Server{Options: o, points: points}, nil
+	kept, err := newCache(o.Cache, o.Now)
+	if err != nil {
+		return nil, fmt.Errorf("make session cache: %w", err)
+	}
+	return &Server{Options: o, points: points, cache: kept}, nil
 }
 
 // caller returns who runs statements with a default namespace, "" for the usual one.

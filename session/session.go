@@ -22,6 +22,7 @@ type Session struct {
 	settings settings
 	prepared map[string]*Stmt
 	txn      *transaction
+	kept     *userContext // What is kept of the user between sessions, nil for nothing.
 
 	// Of the request under way.
 	params    []kalam.Value
@@ -31,12 +32,13 @@ type Session struct {
 	deadline  time.Time    // Of the whole request; zero for none.
 	written   *kalam.Table // That the statement writes to.
 	with      string       // The WITH list in front of the statement under way, "" for none.
+	known     *registration // Of the statement under way, nil when it is none that is kept.
 	fixed     []read.Field // What the statement under way was prepared to give, nil for anything.
 }
 
 // Open begins a session of p with a default namespace, "" for the usual one. The caller closes it.
 func (srv *Server) Open(p kalam.Principal, ns kalam.NamespaceID) *Session {
-	s := &Session{Caller: srv.caller(p, ns), server: srv, prepared: map[string]*Stmt{}}
+	s := &Session{Caller: srv.caller(p, ns), server: srv, kept: srv.cache.of(p)}
 	s.initial = settings{namespace: s.Namespace, nulls: srv.Nulls}
 	s.adopt(s.initial)
 	return s
@@ -72,6 +74,15 @@ func (s *Session) Run(ctx context.Context, r Request, out Results) error {
 }
 
 func (s *Session) run(ctx context.Context, r Request, out Results) ([]sqltext.Fragment, error) {
+	s.params, s.out, s.requestID = r.Params, out, r.RequestID
+	defer s.endRequest()
+	if t := s.server.Limits.Request; t > 0 {
+		s.deadline = time.Now().Add(t)
+	}
+	if known := s.kept.statement(r.SQL); known != nil {
+		s.statement = 1
+		return known.fragments, s.failed(known.fragments, s.runKnown(ctx, known))
+	}
 	fragments, err := sqltext.Split(r.SQL)
 	if err != nil {
 		return nil, &StatementError{Err: err}
@@ -83,21 +94,34 @@ func (s *Session) run(ctx context.Context, r Request, out Results) ([]sqltext.Fr
 		return nil, &StatementError{Err: kalam.Errorf(kalam.CodeParamsWithBatch,
 			"Parameters not supported with multi-statement batches")}
 	}
-	s.params, s.out, s.requestID = r.Params, out, r.RequestID
 	if err := s.checkActing(fragments); err != nil {
 		return nil, err
 	}
-	defer s.endRequest()
-	if t := s.server.Limits.Request; t > 0 {
-		s.deadline = time.Now().Add(t)
-	}
-	for i, f := range fragments {
+	for i := range fragments {
 		s.statement = i + 1
-		if err := s.runFragment(ctx, f, fragments[i+1:]); err != nil {
-			return nil, &StatementError{Statement: i + 1, SQL: f.Text, Err: brief(located(err, f.Offset))}
+		if err := s.failed(fragments, s.runFragment(ctx, r.SQL, fragments)); err != nil {
+			return nil, err
 		}
 	}
 	return fragments, nil
+}
+
+// failed returns the error of the statement under way for the client, nil for none.
+func (s *Session) failed(fragments []sqltext.Fragment, err error) error {
+	if err == nil {
+		return nil
+	}
+	f := fragments[s.statement-1]
+	return &StatementError{Statement: s.statement, SQL: f.Text, Err: brief(located(err, f.Offset))}
+}
+
+// runKnown executes the statement of a request that came before.
+func (s *Session) runKnown(ctx context.Context, known *registration) error {
+	s.known = known
+	defer func() { s.known = nil }()
+	return s.guarded(ctx, known.st, len(known.fragments[0].Text), func(ctx context.Context) error {
+		return s.execute(ctx, known.st, nil)
+	})
 }
 
 // endRequest lets go of what a request had.
@@ -159,12 +183,16 @@ func (s *Session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 	return p, nil
 }
 
-// runFragment executes one statement of a request. rest are those that follow it.
-func (s *Session) runFragment(ctx context.Context, f sqltext.Fragment, rest []sqltext.Fragment) error {
+// runFragment executes the statement under way of a request.
+func (s *Session) runFragment(ctx context.Context, sql string, fragments []sqltext.Fragment) error {
+	f, rest := fragments[s.statement-1], fragments[s.statement:]
 	st, err := dialect.Parse(f.Text)
 	if err != nil {
 		s.failTransaction()
 		return err
+	}
+	if known := s.kept.register(sql, fragments, st); known != nil {
+		return s.runKnown(ctx, known)
 	}
 	return s.guarded(ctx, st, len(f.Text), func(ctx context.Context) error { return s.execute(ctx, st, rest) })
 }

@@ -23,6 +23,13 @@ type Counters struct {
 	Connections atomic.Int64 // Open WebSocket connections.
 }
 
+// SessionCache are the counters and gauges of the session cache.
+type SessionCache struct {
+	Hits, Misses int64
+	Sessions     int
+	Statements   int
+}
+
 // Build says what program this is. Empty fields are unknown.
 type Build struct {
 	Version   string
@@ -42,6 +49,7 @@ type Stats struct {
 	Store          *buffer.Store
 	Query          func() query.Stats
 	Hub            *subscribe.Hub
+	Sessions       func() SessionCache
 	Counters       *Counters
 	Build          Build
 	Started        time.Time
@@ -96,7 +104,7 @@ func (s *Stats) workers() []stat {
 }
 
 func (s *Stats) own() []stat {
-	b, q := s.Store.Stats(), s.Query()
+	b, q, c := s.Store.Stats(), s.Query(), s.Sessions()
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return []stat{
@@ -113,6 +121,10 @@ func (s *Stats) own() []stat {
 		number("query_plan_cache_hits", q.PlanHits),
 		number("query_plan_cache_misses", q.PlanMisses),
 		number("query_plan_cache_size", int64(q.Plans)),
+		number("session_cache_hits", c.Hits),
+		number("session_cache_misses", c.Misses),
+		number("session_cache_size", int64(c.Sessions)),
+		number("session_cache_statements", int64(c.Statements)),
 		number("queries_running", q.Running),
 		number("queries_waiting", q.Waiting),
 		number("namespaces", int64(len(s.Catalog.Namespaces()))),
