@@ -250,7 +250,9 @@ func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r session.Reque
 }
 
 // Open begins a session of p, see session.Server.Open.
-func (e *Engine) Open(p kalam.Principal, ns kalam.NamespaceID) *session.Session { return e.sessions.Open(p, ns) }
+func (e *Engine) Open(p kalam.Principal, ns kalam.NamespaceID) *session.Session {
+	return e.sessions.Open(p, ns)
+}
 
 // Live returns what starts live queries.
 func (e *Engine) Live() *live.Queries { return e.live }

@@ -11,8 +11,8 @@ import (
 	"github.com/kalamlake/kalam/session"
 )
 
-// BenchmarkSessionCache runs requests of one user with and without the session cache, and with a text of their own each:
-// what the caches save is the reading and resolving of a text, and for a query its analysis and plan.
+// BenchmarkSessionCache runs requests of one user with and without the session cache, and with a text of their own
+// each: what the caches save is the reading and resolving of a text, and for a query its analysis and plan.
 func BenchmarkSessionCache(b *testing.B) {
 	alice := userOf("alice")
 	for _, c := range []struct{ name, sql, fresh string }{

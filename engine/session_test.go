@@ -10,8 +10,8 @@ import (
 	"github.com/kalamlake/kalam/session"
 )
 
-// TestSessionCache uses what it kept of a request only while it is true: for the same user in the same role, and for the
-// schemas as they are. CACHE-005, CACHE-006.
+// TestSessionCache uses what it kept of a request only while it is true: for the same user in the same role, and for
+// the schemas as they are. CACHE-005, CACHE-006.
 func TestSessionCache(t *testing.T) {
 	s := newServer(t)
 	ann, bob := userOf("ann"), userOf("bob")
@@ -46,7 +46,8 @@ func TestSessionCache(t *testing.T) {
 	}
 	s.must(root, "DROP TABLE app.t")
 	for _, sql := range []string{read, write} {
-		if _, err := s.try(ann, sql, one); err == nil || !strings.Contains(messageOf(err), "relation 'app.t' does not exist") {
+		_, err := s.try(ann, sql, one)
+		if err == nil || !strings.Contains(messageOf(err), "relation 'app.t' does not exist") {
 			t.Errorf("after DROP: %s: %v", sql, err)
 		}
 	}

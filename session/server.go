@@ -22,7 +22,7 @@ type Options struct {
 	Logger      *slog.Logger
 	Now         func() time.Time
 	Limits      Limits
-	Plans       int    // SELECTs of which it is remembered whether they read one row by its key.
+	Plans       int             // SELECTs of which it is remembered whether they read one row by its key.
 	Nulls       query.NullOrder // Where the executor puts NULLs.
 	Cache       CacheOptions
 	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.

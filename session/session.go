@@ -29,11 +29,11 @@ type Session struct {
 	out       Results
 	statement int // 1-based number of the statement under way.
 	requestID string
-	deadline  time.Time    // Of the whole request; zero for none.
-	written   *kalam.Table // That the statement writes to.
-	with      string       // The WITH list in front of the statement under way, "" for none.
+	deadline  time.Time     // Of the whole request; zero for none.
+	written   *kalam.Table  // That the statement writes to.
+	with      string        // The WITH list in front of the statement under way, "" for none.
 	known     *registration // Of the statement under way, nil when it is none that is kept.
-	fixed     []read.Field // What the statement under way was prepared to give, nil for anything.
+	fixed     []read.Field  // What the statement under way was prepared to give, nil for anything.
 }
 
 // Open begins a session of p with a default namespace, "" for the usual one. The caller closes it.
