@@ -149,7 +149,7 @@ var reserved = map[string]string{
 	"github.com/knadh/koanf/":       "cmd/kalamd",
 	"gopkg.in/natefinch/lumberjack": "cmd/kalamd",
 	"github.com/pelletier/go-toml/": "shell/settings",
-	"github.com/agnivade/":          "shell/complete",
+	"github.com/agnivade/":          "internal/nearest",
 }
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.
