@@ -118,7 +118,7 @@ var testsMay = map[string][]string{
 	"buffer/badger":     {"buffer/buffertest", "datatype"},
 	"buffer/buffertest": {"buffer/memory"},
 	"buffer/memory":     {"buffer/buffertest"},
-	"lake":              {"lake/file", "lake/laketest"},
+	"lake":              {"lake/file", "lake/laketest", "lake/parquet"},
 	"lake/file":         {"lake/laketest"},
 	"lake/s3":           {"lake/laketest", "internal/eventually"},
 	"access":            {"buffer/memory"},

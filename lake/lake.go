@@ -67,6 +67,7 @@ type Lake struct {
 	keyIndexes *handleCache[*keyindex.File]
 	parquets   *handleCache[*parquet.File]
 	groups     *groupCache
+	bounds     *handleCache[*parquet.Bounds]
 
 	registering sync.Mutex // serialises changes of locations
 	locations   atomic.Pointer[map[kalam.StorageID]*location]
@@ -111,6 +112,7 @@ func New(o Options, locations ...Location) (*Lake, error) {
 		keyIndexes: newHandleCache[*keyindex.File](o.OpenFiles, o.CacheBytes),
 		parquets:   newHandleCache[*parquet.File](o.OpenFiles, o.CacheBytes),
 		groups:     newGroupCache(o.RowCacheBytes),
+		bounds:     newHandleCache[*parquet.Bounds](maxChecked, boundsBytes),
 		pending:    make(map[objectKey]struct{}),
 	}
 	if l.compressor, err = parquet.NewCompressor(); err != nil {
@@ -137,7 +139,7 @@ func New(o Options, locations ...Location) (*Lake, error) {
 // Close closes the files that were kept open. Reads that still run finish; no
 // other method may be called afterwards. The storages stay open.
 func (l *Lake) Close() error {
-	return errors.Join(l.keyIndexes.close(), l.parquets.close(), l.groups.handles.close())
+	return errors.Join(l.keyIndexes.close(), l.parquets.close(), l.groups.handles.close(), l.bounds.close())
 }
 
 // Register adds a storage, or replaces the one of its id: later segments follow
@@ -176,7 +178,8 @@ func (l *Lake) forgetStorage(id kalam.StorageID) {
 			l.checked.Remove(k)
 		}
 	}
-	_ = errors.Join(l.keyIndexes.dropAll(own), l.parquets.dropAll(own), l.groups.handles.dropAll(own))
+	_ = errors.Join(l.keyIndexes.dropAll(own), l.parquets.dropAll(own), l.groups.handles.dropAll(own),
+		l.bounds.dropAll(own))
 }
 
 // Storages returns the ids of the registered storages in order.
@@ -262,6 +265,7 @@ func (l *Lake) forget(storage kalam.StorageID, p string) {
 	l.checked.Remove(objectKey{storage, p})
 	l.keyIndexes.drop(objectKey{storage, layout.KeyIndexPath(p)})
 	l.parquets.drop(objectKey{storage, p})
+	l.bounds.drop(objectKey{storage, p})
 	l.groups.forget(storage, p)
 }
 
