@@ -27,7 +27,9 @@ func (e *Engine) explain(ctx context.Context, plan *Plan, sources []Source, args
 	if err != nil {
 		return "", err
 	}
-	st, err := e.statement(ctx, plan, sources, args)
+	n := e.narrowed(plan, sources, &args)
+	sources, within, _ := n.within(n.want())
+	st, err := e.statement(ctx, plan, sources, args, within)
 	if err != nil {
 		return "", err
 	}

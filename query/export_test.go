@@ -28,7 +28,7 @@ func (e *Engine) Raw(sql string) error {
 
 // FinalSQL returns the text that runs for a plan over sources.
 func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
-	st, err := e.statement(context.Background(), p, sources, Args{Params: make([]kalam.Value, p.Query.Params)})
+	st, err := e.statement(context.Background(), p, sources, Args{Params: make([]kalam.Value, p.Query.Params)}, nil)
 	if err != nil {
 		return "", err
 	}

@@ -54,6 +54,7 @@ type analysed struct {
 	tables  []TableRef // Positions are in Text.
 	whole   template   // The query.
 	pivoted *pivoted   // PIVOTs that find their columns among the rows, nil for none.
+	narrow  *narrowing // Which rows of its table it needs, nil when the text does not tell.
 
 	mu       sync.Mutex // guards what follows
 	variants map[string]*variant
@@ -175,6 +176,7 @@ func analyse(ctx context.Context, p *guard.Parser, sql string, set Settings) (*a
 	if a.whole, err = templateOf(ctx, p, doc, q.Withs); err != nil {
 		return nil, err
 	}
+	a.narrow = narrowingOf(q, root)
 	if outer, branch := splitTop(q, root); outer != nil {
 		if a.top.outerTree, err = tree.Encode(outer); err != nil {
 			return nil, err

@@ -30,6 +30,8 @@ type Rows struct {
 	plan *Plan
 	res  Result // nil once the Rows are closed.
 	err  error  // Of the last Next.
+
+	reads Reads
 }
 
 // Query runs a plan over one source per element of plan.Tables, in that order.
@@ -54,19 +56,6 @@ func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args A
 	return r, nil
 }
 
-// start starts a query. Its errors are not worded yet.
-func (e *Engine) start(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
-	st, err := e.statement(ctx, plan, sources, args)
-	if err != nil {
-		return nil, err
-	}
-	res, err := e.executor.Run(ctx, st)
-	if err != nil {
-		return nil, err
-	}
-	return &Rows{e: e, plan: plan, res: res}, nil
-}
-
 // check compares what a plan needs with what is given.
 func (p *Plan) check(sources []Source, args Args) error {
 	if len(sources) != len(p.tables) {
@@ -78,10 +67,13 @@ func (p *Plan) check(sources []Source, args Args) error {
 	return nil
 }
 
-// statement composes what an executor runs.
-func (e *Engine) statement(ctx context.Context, plan *Plan, sources []Source, args Args) (*Statement, error) {
-	if err := e.writeTop(ctx, args.User, plan.analysed, sources); err != nil {
-		return nil, err
+// statement composes what an executor runs. within is a bound of the only source, nil for
+// none.
+func (e *Engine) statement(ctx context.Context, plan *Plan, sources []Source, args Args, within *bound) (*Statement, error) {
+	if within == nil {
+		if err := e.writeTop(ctx, args.User, plan.analysed, sources); err != nil {
+			return nil, err
+		}
 	}
 	shapes := make([]*shaped, len(sources))
 	st := &Statement{User: args.User, Zone: plan.set.zoneName(), Inputs: make([]Input, len(sources))}
@@ -89,6 +81,9 @@ func (e *Engine) statement(ctx context.Context, plan *Plan, sources []Source, ar
 		var err error
 		if shapes[i], err = shapeOf(&sources[i], e.schemas.get(sources[i].Schema)); err != nil {
 			return nil, err
+		}
+		if shapes[i].bound = within; within != nil {
+			shapes[i].scan = true // As long as it may be empty, texts with and without batches are one.
 		}
 		st.Inputs[i] = shapes[i].input(&sources[i])
 	}
@@ -112,7 +107,12 @@ func (v *variant) bind(shapes []*shaped, args *Args) ([]Param, error) {
 	for i, slot := range v.slots {
 		switch {
 		case slot.files != nil:
-			out[i].Paths = shapes[slot.files.source].groups[slot.files.group].paths()
+			s := shapes[slot.files.source]
+			if slot.files.group == len(s.groups) {
+				out[i].Value = s.bound.value
+				continue
+			}
+			out[i].Paths = s.groups[slot.files.group].paths()
 		case slot.arg != nil:
 			out[i].Value = args.value(*slot.arg, v.set.Zone)
 		default:
@@ -141,6 +141,9 @@ func (args *Args) value(kind guard.ArgKind, zone *time.Location) kalam.Value {
 	}
 	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
 }
+
+// Reads returns what the query has read.
+func (r *Rows) Reads() Reads { return r.reads }
 
 // Schema returns the result columns. datatype.TypeOfArrow gives their SQL types.
 func (r *Rows) Schema() *arrow.Schema { return r.res.Schema() }

@@ -8,6 +8,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -27,6 +29,21 @@ type File struct {
 	// in their order and under their names.
 	Layout *Layout
 	Dead   *roaring.Bitmap // Positions of rows that are not to be read; nil: none.
+	Rows   int64           // Those of Dead included; 0: unknown.
+	// Bounds tells what the columns of the file lie between, nil for nothing. It is asked
+	// when that may spare reading the file, and may be nil itself.
+	Bounds func() Bounds
+}
+
+// Bounds are the ranges of the columns of a file, row group by row group. They are
+// immutable.
+type Bounds interface {
+	// Groups returns the number of row groups, and Rows that of the rows of one.
+	Groups() int
+	Rows(group int) int64
+	// Range returns what a column, by its place in the file, lies between. Its values are
+	// of the type that the file has.
+	Range(group, column int) datatype.Range
 }
 
 // Batch is a record batch with the columns of the source's schema.
@@ -45,7 +62,16 @@ type shaped struct {
 	schema *Schema
 	groups []fileGroup
 	scan   bool // The batches are read, if only to give no rows.
+	bound  *bound
 	plain  bool // JSON stays text, as files hold it.
+}
+
+// bound leaves out the rows of a source whose value of a column lies beyond one, or is
+// NULL.
+type bound struct {
+	column     int // Of the schema.
+	descending bool
+	value      kalam.Value // Itself it is not left out.
 }
 
 // fileGroup is a run of files of one layout, which one call of read_parquet reads.
@@ -65,6 +91,9 @@ func (s *shaped) key(b *strings.Builder) {
 	}
 	if s.scan {
 		b.WriteByte('s')
+	}
+	if s.bound != nil { // Its column and direction are the query's.
+		b.WriteByte('b')
 	}
 	b.WriteByte(';')
 }
@@ -93,12 +122,13 @@ func shapeOf(src *Source, s *Schema) (*shaped, error) {
 }
 
 // branches returns the SELECTs whose rows, one after the other, are those of
-// source i. param is the number of the placeholder of the first group's files;
-// visible tells which columns they give, and by which names.
+// source i. param is the number of the placeholder of the first group's files, which those
+// of the others and that of the bound follow; visible tells which columns they give, and by
+// which names.
 func (s *shaped) branches(i, param int, visible func(column string) (string, bool)) []string {
 	var out []string
 	for n, g := range s.groups {
-		out = append(out, s.fileBranch(&g, i, param+n, visible))
+		out = append(out, s.fileBranch(&g, i, param+n, visible)+s.boundText(&g, param))
 	}
 	if s.scan {
 		var items []string
@@ -107,9 +137,30 @@ func (s *shaped) branches(i, param int, visible func(column string) (string, boo
 				items = append(items, s.typed(c, sqltext.QuoteIdent(c.name))+" AS "+sqltext.QuoteIdent(name))
 			}
 		}
-		out = append(out, fmt.Sprintf("SELECT %s FROM kalam_scan(%d)", strings.Join(items, ", "), i))
+		out = append(out, fmt.Sprintf("SELECT %s FROM kalam_scan(%d)", strings.Join(items, ", "), i)+s.boundText(nil, param))
 	}
 	return out
+}
+
+// boundText returns what follows the text of a branch, that of g or of the batches, because
+// of the bound.
+func (s *shaped) boundText(g *fileGroup, param int) string {
+	if s.bound == nil {
+		return ""
+	}
+	k := s.bound.column
+	c := s.schema.columns[k]
+	value, word, op := sqltext.QuoteIdent(c.name), " WHERE ", "<="
+	if g != nil {
+		if value, _ = g.layout.column(k, c); g.dead {
+			word = " AND "
+		}
+		value = "CAST(" + value + " AS " + c.cast + ")"
+	}
+	if s.bound.descending {
+		op = ">="
+	}
+	return fmt.Sprintf("%s%s %s CAST($%d AS %s)", word, value, op, param+len(s.groups), c.cast)
 }
 
 // everything is what branches takes to give every column.

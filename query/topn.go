@@ -21,35 +21,52 @@ import (
 // A row of the result is among the first n + m of its own branch, or as good as
 // one that is; so the answer is one that the original query may give.
 
-// splitTop returns the outer query and the branch, or nil when the rewrite does
-// not apply to q.
-func splitTop(of *guard.Query, q tree.Node) (outer, branch tree.Node) {
+// topParts are the clauses of a query that gives the first rows of one table.
+type topParts struct {
+	keys  []any     // Of ORDER BY, as expressions over the columns of the table.
+	limit tree.Node // LIMIT and OFFSET: integers or placeholders.
+	count tree.Node // The sum of both.
+}
+
+// topOf returns the clauses of q, nil when it is no such query or they cannot be told
+// from the text.
+func topOf(of *guard.Query, q tree.Node) *topParts {
 	if !isSimpleSelect(q) || len(of.Tables) != 1 || tree.Str(tree.Child(q, "from_table"), "type") != "BASE_TABLE" || of.Withs > 0 {
-		return nil, nil
+		return nil
 	}
-	var order, limit tree.Node
+	var order tree.Node
+	var top topParts
 	for _, m := range tree.Elems(q, "modifiers") {
 		m, _ := m.(tree.Node)
 		switch tree.Str(m, "type") {
 		case "ORDER_MODIFIER":
 			order = m
 		case "LIMIT_MODIFIER":
-			limit = m
+			top.limit = m
 		default:
-			return nil, nil
+			return nil
 		}
 	}
-	if order == nil || limit == nil || len(tree.Elems(tree.Child(q, "from_table"), "column_name_alias")) > 0 {
-		return nil, nil
+	if order == nil || top.limit == nil || len(tree.Elems(tree.Child(q, "from_table"), "column_name_alias")) > 0 {
+		return nil
 	}
 	alias := aliases(tree.Elems(q, "select_list"))
-	keys, ok := sortKeys(q, order, alias)
+	var ok bool
 	// WHERE may name result columns, which the branch does not have.
-	if !ok || !isSteady(q["where_clause"]) || usesAlias(q["where_clause"], alias) {
-		return nil, nil
+	if top.keys, ok = sortKeys(q, order, alias); !ok || !isSteady(q["where_clause"]) || usesAlias(q["where_clause"], alias) {
+		return nil
 	}
-	count, ok := rowCount(limit)
-	if !ok {
+	if top.count, ok = rowCount(top.limit); !ok {
+		return nil
+	}
+	return &top
+}
+
+// splitTop returns the outer query and the branch, or nil when the rewrite does
+// not apply to q.
+func splitTop(of *guard.Query, q tree.Node) (outer, branch tree.Node) {
+	top := topOf(of, q)
+	if top == nil {
 		return nil, nil
 	}
 	outer, _ = tree.Clone(q).(tree.Node)
@@ -60,8 +77,8 @@ func splitTop(of *guard.Query, q tree.Node) (outer, branch tree.Node) {
 		"expr": nil, "qualified_exclude_list": []any{}, "rename_list": []any{},
 	}}
 	branch["modifiers"] = []any{
-		tree.Node{"type": "ORDER_MODIFIER", "orders": keys},
-		tree.Node{"type": "LIMIT_MODIFIER", "limit": count, "offset": nil},
+		tree.Node{"type": "ORDER_MODIFIER", "orders": top.keys},
+		tree.Node{"type": "LIMIT_MODIFIER", "limit": top.count, "offset": nil},
 	}
 	return outer, branch
 }

@@ -27,11 +27,12 @@ type slot struct {
 	files *fileArg
 }
 
-// fileArg is a placeholder for the paths of one group of a source's files.
+// fileArg is a placeholder for the paths of one group of a source's files; the group after
+// the last stands for the value of the source's bound.
 type fileArg struct{ source, group int }
 
 // maxVariants bounds the variants of one query.
-const maxVariants = 8
+const maxVariants = 16
 
 // lastVariant numbers the variants.
 type lastVariant struct{ atomic.Uint64 }
@@ -88,8 +89,14 @@ func (a *analysed) compose(shapes []*shaped, types []kalam.DataType) (*variant, 
 			files = append(files, fileArg{i, g})
 			param++
 		}
+		if s.bound != nil {
+			files = append(files, fileArg{i, len(s.groups)})
+			param++
+		}
 	}
-	if len(shapes) == 1 && len(branches[0]) > 1 && len(a.top.outer.texts) > 0 {
+	// With a bound few rows are left: to read the columns of the sort key before the others,
+	// which a branch of its own calls for, would cost more than it saves.
+	if len(shapes) == 1 && shapes[0].bound == nil && len(branches[0]) > 1 && len(a.top.outer.texts) > 0 {
 		var firsts []string
 		for _, b := range branches[0] {
 			firsts = append(firsts, "("+a.top.branch.fill(func(int) string { return "(" + b + ")" })+")")

@@ -78,7 +78,10 @@ func (c *Caller) tableSource(
 		if err != nil {
 			return src, err
 		}
-		src.Files = append(src.Files, query.File{Path: path, Layout: layout, Dead: hidden(seg, withDeleted)})
+		src.Files = append(src.Files, query.File{
+			Path: path, Layout: layout, Dead: hidden(seg, withDeleted), Rows: seg.Segment.Rows,
+			Bounds: lent.Bounds(ctx, c.Segments, seg.Segment),
+		})
 	}
 	batches, err := view.Batches(withDeleted)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/query"
 )
 
 // Files are the Parquet files that a query or a copy reads. The zero value has none. Files
@@ -24,6 +25,20 @@ func (fs *Files) Lend(ctx context.Context, r *Reader, seg *kalam.Segment) (name 
 		return err
 	})
 	return name, err
+}
+
+// Bounds returns what tells the bounds of the file that was lent last, which is that of
+// seg; nil if they cannot be told. It may be called until Release.
+func (fs Files) Bounds(ctx context.Context, r *Reader, seg *kalam.Segment) func() query.Bounds {
+	f := fs[len(fs)-1]
+	return func() query.Bounds {
+		b, err := f.Bounds(ctx)
+		if err != nil {
+			r.NoteDamage(seg, err) // Whoever reads the file finds out by itself.
+			return nil
+		}
+		return b
+	}
 }
 
 // Changed returns an error with CodeCorrupt if a file is not what was checked when it
