@@ -300,7 +300,7 @@ func (w *write) rollback() {
 	}
 }
 
-// show makes the versions visible. The caller holds Store.visibility.
+// publish makes the versions visible. The caller holds Store.visibility.
 func (w *write) publish() {
 	for _, sc := range w.scopes {
 		sc.mem.Publish()

@@ -29,11 +29,11 @@ type work interface {
 	stage(c *committer) error
 	// rollback takes back stage when the batch was not written.
 	rollback()
-	// show makes the staged work visible. Store.visibility is held.
+	// publish makes the staged work visible. Store.visibility is held.
 	publish()
-	// settle does what follows, outside of every lock.
+	// afterCommit does what follows, outside of every lock.
 	afterCommit(c *committer)
-	// pinned returns the scopes whose memory is the truth while the backend may
+	// touched returns the scopes whose memory is the truth while the backend may
 	// hold something else after a failure.
 	touched() []*scope
 }
@@ -467,7 +467,7 @@ func (reservation) publish()                 {}
 func (reservation) afterCommit(*committer)   {}
 func (reservation) touched() []*scope        { return nil }
 
-// settle counts the write and collects its changes.
+// afterCommit counts the write and collects its changes.
 func (w *write) afterCommit(c *committer) {
 	s := c.store
 	s.counters.commits.Add(1)

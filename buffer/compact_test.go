@@ -99,7 +99,7 @@ func (f *fixture) commitCompaction(cc buffer.CompactCommit) kalam.Segment {
 	return seg
 }
 
-// files returns how many segments the lake holds.
+// count returns how many segments the lake holds.
 func (l *lakeFake) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

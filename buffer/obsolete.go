@@ -40,7 +40,7 @@ func (s *Store) unpinLake(sc *scope, l *lakeState) {
 	}
 }
 
-// supersede notes that l is not the newest state of the scope any more. The
+// markObsolete notes that l is not the newest state of the scope any more. The
 // caller holds Store.visibility, so that it gets no more pins.
 func (s *Store) markObsolete(sc *scope, l *lakeState) {
 	s.obsoleteMu.Lock()

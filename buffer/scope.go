@@ -67,7 +67,7 @@ func (s *Store) pin(id kalam.Scope) (*scope, bool) {
 	return sc, true
 }
 
-// hold pins a scope that is pinned already.
+// retain pins a scope that is pinned already.
 func (s *Store) retain(sc *scope) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

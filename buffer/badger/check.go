@@ -112,7 +112,7 @@ func isSystemError(err error) bool {
 	return errors.As(err, &at) && !errors.Is(err, fs.ErrNotExist)
 }
 
-// readRecord returns what MANIFEST says of the tables. A record that was cut off
+// readManifest returns what MANIFEST says of the tables. A record that was cut off
 // by a crash ends it, as for Badger; one in the middle is damage.
 func readManifest(f *os.File) (record *tableRecord, err error) {
 	defer func() {
