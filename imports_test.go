@@ -37,6 +37,9 @@ var layers = map[string][]string{
 	"lake": {
 		"", "datatype", "lake/layout", "lake/integrity", "lake/keyindex", "lake/parquet",
 	},
+	"lake/recovery": {
+		"", "datatype", "lake", "lake/layout", "lake/integrity", "lake/keyindex", "lake/parquet",
+	},
 	"lake/file":     {"", "lake", "lake/layout"},
 	"lake/s3":       {"", "lake", "lake/layout"},
 	"lake/laketest": {"", "lake", "lake/layout", "lake/keyindex", "lake/parquet", "datatype"},
@@ -81,7 +84,8 @@ var layers = map[string][]string{
 	"segments":      {"", "datatype", "lake", "lake/keyindex", "query"},
 	"maintain/pair": {"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout"},
 	"maintain/adopt": {
-		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "maintain/pair",
+		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "lake/recovery",
+		"maintain/pair",
 	},
 	"maintain/verify": {"", "buffer", "catalog", "lake", "maintain/pair"},
 	"maintain": {

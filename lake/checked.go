@@ -57,7 +57,7 @@ func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (*LocalFile, e
 	}
 	name, release, err := at.Storage.LocalPath(ctx, seg.Path)
 	if err != nil {
-		return nil, missingIsCorrupt(seg.Path, err)
+		return nil, MissingIsCorrupt(seg.Path, err)
 	}
 	f := &LocalFile{Name: name, lake: l, at: at, segment: *seg, release: release}
 	if f.state, err = l.checkLocal(ctx, at, seg, name); err != nil {
@@ -122,12 +122,12 @@ func (l *Lake) checkLocal(ctx context.Context, at *location, seg *kalam.Segment,
 	return state.(checkedFile), nil //nolint:forcetypeassert // it is what the function above returns
 }
 
-// localMissing is missingIsCorrupt of a local file, whose name it hides.
+// localMissing is MissingIsCorrupt of a local file, whose name it hides.
 func localMissing(p string, err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("open %s: %w", p, ErrNotExist)
 	}
-	return missingIsCorrupt(p, localError("open "+p, err))
+	return MissingIsCorrupt(p, localError("open "+p, err))
 }
 
 // checkWhole reads all of a local file and compares it. A file that is changed
@@ -172,7 +172,7 @@ func checkContent(ctx context.Context, at *location, seg *kalam.Segment, o Objec
 	if seg.Sums.Known() {
 		return parquet.New(seg.Path, o, integrity.Blocks{}).CheckSums(ctx, seg)
 	}
-	s, err := openKeyIndex(ctx, at, seg)
+	s, err := OpenKeyIndex(ctx, at.Storage, seg)
 	if err != nil {
 		return err
 	}

@@ -108,14 +108,14 @@ func TestCrashInAManifest(t *testing.T) {
 	}
 	for i, dir := range copies {
 		b := newBedIn(t, dir, lake.Options{})
-		w := readManifest(t, b.file("users/alice/app/notes/manifest.json"))
+		w := ReadManifest(t, b.file("users/alice/app/notes/manifest.json"))
 		if w.Version == 1 != (len(w.Segments) == 1) {
 			t.Errorf("at %s the manifest is %+v", steps[i], w)
 		}
 		if _, err := b.lake.SyncManifest(t.Context(), notes(), "alice", next); err != nil {
 			t.Fatal(err)
 		}
-		if w = readManifest(t, b.file("users/alice/app/notes/manifest.json")); w.Version != 2 {
+		if w = ReadManifest(t, b.file("users/alice/app/notes/manifest.json")); w.Version != 2 {
 			t.Errorf("after SyncManifest the manifest is %+v", w)
 		}
 	}

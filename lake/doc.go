@@ -1,6 +1,11 @@
 // Package lake keeps flushed rows: immutable Parquet files ("segments") on a
-// pluggable storage, each with a key index file of its keys, and a manifest.json per
-// scope for outside readers.
+// pluggable storage, each with a key index file, and a manifest.json per scope for outside
+// readers.
+//
+// It says what a Storage is, commits segments, finds and lends them, keeps files open, and
+// collects orphans. Below it are the rooms that know no storage: layout (where files lie), parquet
+// and keyindex (the two files of a segment), integrity (what is damaged). Above it are
+// the storages, file and s3, and recovery, which rebuilds a lost record.
 //
 // # Basics
 //

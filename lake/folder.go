@@ -7,7 +7,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/integrity"
-	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/lake/parquet"
 )
@@ -81,9 +80,9 @@ func belongsToOther(ctx context.Context, at *location, p string, n kalam.TableNu
 	if !isLeftover(err) {
 		return true
 	}
-	have, err = tableOfKeyIndex(ctx, at, layout.KeyIndexPath(p))
+	head, err := ReadKeyIndexHead(ctx, at.Storage, layout.KeyIndexPath(p))
 	if err == nil {
-		return have != n
+		return head.Table != n
 	}
 	return !isLeftover(err)
 }
@@ -106,16 +105,6 @@ func tableOfParquet(ctx context.Context, at *location, p string) (_ kalam.TableN
 	}
 	n, err := f.Number(parquet.MetaTableNumber)
 	return kalam.TableNumber(n), err
-}
-
-func tableOfKeyIndex(ctx context.Context, at *location, p string) (_ kalam.TableNumber, err error) {
-	object, err := at.Storage.Open(ctx, p)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, object.Close()) }()
-	head, err := keyindex.ReadHead(p, object)
-	return head.Table, err
 }
 
 // PrepareTable makes the folder of a SHARED table in its storage, before the

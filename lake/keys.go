@@ -15,11 +15,11 @@ import (
 // key index file is missing. Rebuild makes a new one.
 var ErrNoKeyIndex = errors.New("the key index file is missing")
 
-// openKeyIndex reads the trailer and index of the key index file of seg and checks that
+// OpenKeyIndex reads the trailer and index of the key index file of seg and checks that
 // it belongs to it.
-func openKeyIndex(ctx context.Context, at *location, seg *kalam.Segment) (*keyindex.File, error) {
+func OpenKeyIndex(ctx context.Context, s Storage, seg *kalam.Segment) (*keyindex.File, error) {
 	p := layout.KeyIndexPath(seg.Path)
-	f, err := at.Storage.Open(ctx, p)
+	f, err := s.Open(ctx, p)
 	if errors.Is(err, ErrNotExist) {
 		return nil, kalam.Wrap(kalam.CodeCorrupt, ErrNoKeyIndex, "%s is missing", p)
 	}
@@ -27,6 +27,16 @@ func openKeyIndex(ctx context.Context, at *location, seg *kalam.Segment) (*keyin
 		return nil, err
 	}
 	return keyindex.Open(p, f, seg)
+}
+
+// ReadKeyIndexHead returns what the key index file at p says of its segment.
+func ReadKeyIndexHead(ctx context.Context, s Storage, p string) (head keyindex.Head, err error) {
+	object, err := s.Open(ctx, p)
+	if err != nil {
+		return head, err
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	return keyindex.ReadHead(p, object)
 }
 
 // Find returns the position of each key in seg, -1 for a key that it does not
@@ -109,7 +119,7 @@ func (l *Lake) keyIndex(ctx context.Context, seg *kalam.Segment) (*handle[*keyin
 		return nil, err
 	}
 	return l.keyIndexes.acquire(ctx, objectKey{at.ID, layout.KeyIndexPath(seg.Path)}, func() (*keyindex.File, int64, error) {
-		s, err := openKeyIndex(ctx, at, seg)
+		s, err := OpenKeyIndex(ctx, at.Storage, seg)
 		if err != nil {
 			return nil, 0, err
 		}

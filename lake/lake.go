@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -206,6 +207,15 @@ func (l *Lake) Check(ctx context.Context, id kalam.StorageID) (Health, error) {
 	return at.Storage.Check(ctx), nil
 }
 
+// Storage returns a registered storage, "" being the local one, and its templates.
+func (l *Lake) Storage(id kalam.StorageID) (Storage, layout.Templates, error) {
+	at, err := l.location(id)
+	if err != nil {
+		return nil, layout.Templates{}, err
+	}
+	return at.Location.Storage, at.templates, nil
+}
+
 func (l *Lake) location(id kalam.StorageID) (*location, error) {
 	if id == "" {
 		id = kalam.LocalStorage
@@ -260,7 +270,12 @@ func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
 	return at.Storage.Remove(ctx, layout.KeyIndexPath(seg.Path))
 }
 
-// forget drops what is cached of a segment.
+// Forget drops what is cached of a segment whose files were changed by others.
+func (l *Lake) Forget(seg *kalam.Segment) {
+	l.forget(cmp.Or(seg.Storage, kalam.LocalStorage), seg.Path)
+}
+
+// forget drops what is cached of the segment at p, whose files were changed or removed.
 func (l *Lake) forget(storage kalam.StorageID, p string) {
 	l.checked.Remove(objectKey{storage, p})
 	l.keyIndexes.drop(objectKey{storage, layout.KeyIndexPath(p)})
@@ -276,9 +291,9 @@ func (l *Lake) isPending(k objectKey) bool {
 	return ok
 }
 
-// missingIsCorrupt turns the absence of a file that a manifest names into
+// MissingIsCorrupt turns the absence of a file that a manifest names into
 // damage; other errors pass.
-func missingIsCorrupt(p string, err error) error {
+func MissingIsCorrupt(p string, err error) error {
 	if errors.Is(err, ErrNotExist) {
 		return kalam.Wrap(kalam.CodeCorrupt, err, "%s is missing", p)
 	}

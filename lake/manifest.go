@@ -28,20 +28,21 @@ type Manifest struct {
 	Segments  []kalam.Segment // In commit order.
 }
 
-// manifestFile is the content of manifest.json.
-type manifestFile struct {
+// ManifestJSON is the content of manifest.json.
+type ManifestJSON struct {
 	TableID            string            `json:"table_id"`
 	UserID             *string           `json:"user_id"` // null for a SHARED table
 	Version            int64             `json:"version"`
 	CreatedAt          int64             `json:"created_at"` // Unix milliseconds, as below
 	UpdatedAt          int64             `json:"updated_at"`
-	Segments           []manifestSegment `json:"segments"`
+	Segments           []ManifestSegment `json:"segments"`
 	LastSequenceNumber uint64            `json:"last_sequence_number"` // highest seq of the segments
 	Files              *struct{}         `json:"files"`
 	VectorIndexes      struct{}          `json:"vector_indexes"`
 }
 
-type manifestSegment struct {
+// ManifestSegment is a segment in a manifest.json.
+type ManifestSegment struct {
 	MinSeq        uint64                 `json:"min_seq"`
 	MaxSeq        uint64                 `json:"max_seq"`
 	RowCount      int64                  `json:"row_count"`
@@ -54,6 +55,7 @@ type manifestSegment struct {
 	Status        string                 `json:"status"`
 }
 
+// columnStats is the range of a column in a segment.
 type columnStats struct {
 	Min       any   `json:"min"`
 	Max       any   `json:"max"`
@@ -113,9 +115,9 @@ func replaceAll(ctx context.Context, s Storage, objects []Content) error {
 // manifestContent returns what manifest.json in folder says for m.
 func (l *Lake) manifestContent(at *location, folder string, t *kalam.Table, user kalam.UserID,
 	m Manifest) ([]byte, error) {
-	f := manifestFile{
+	f := ManifestJSON{
 		TableID: t.ID.String(), Version: m.Version, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
-		Segments: make([]manifestSegment, len(m.Segments)),
+		Segments: make([]ManifestSegment, len(m.Segments)),
 	}
 	if t.HasScopePerUser() {
 		id := string(user)
@@ -124,7 +126,7 @@ func (l *Lake) manifestContent(at *location, folder string, t *kalam.Table, user
 	for i := range m.Segments {
 		seg := &m.Segments[i]
 		f.LastSequenceNumber = max(f.LastSequenceNumber, uint64(seg.MaxSeq))
-		f.Segments[i] = manifestSegment{
+		f.Segments[i] = ManifestSegment{
 			MinSeq: uint64(seg.MinSeq), MaxSeq: uint64(seg.MaxSeq), RowCount: seg.Rows, SizeBytes: seg.Bytes,
 			CreatedAt: millis(seg.CreatedAt), ID: path.Base(seg.Path), Path: l.manifestPath(at.ID, folder, seg),
 			ColumnStats: keyStats(t, seg), SchemaVersion: seg.SchemaVersion, Status: "committed",
@@ -165,6 +167,19 @@ func (l *Lake) SyncManifest(ctx context.Context, t *kalam.Table, user kalam.User
 		return false, fmt.Errorf("%s has version %d, the record %d: %w", p, head.Version, m.Version, ErrNewerManifest)
 	}
 	return true, at.Storage.Replace(ctx, p, want)
+}
+
+// ReadManifest reads the manifest.json at p. What cannot be understood is CodeCorrupt.
+func ReadManifest(ctx context.Context, s Storage, p string) (*ManifestJSON, error) {
+	raw, err := readObject(ctx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	var f ManifestJSON
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return nil, integrity.Corrupt(p, "%w", err)
+	}
+	return &f, nil
 }
 
 // readObject returns the content of an object, nil for one that is too long to be

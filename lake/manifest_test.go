@@ -60,7 +60,7 @@ type written struct {
 	} `json:"segments"`
 }
 
-func readManifest(t *testing.T, name string) written {
+func ReadManifest(t *testing.T, name string) written {
 	t.Helper()
 	var w written
 	if err := json.Unmarshal(read(t, name), &w); err != nil {
@@ -76,7 +76,7 @@ func TestManifestOfSharedTable(t *testing.T) {
 	if err := b.lake.WriteManifest(t.Context(), table, "", lake.Manifest{}); err != nil {
 		t.Fatal(err)
 	}
-	w := readManifest(t, b.file("shared/app/notes/manifest.json"))
+	w := ReadManifest(t, b.file("shared/app/notes/manifest.json"))
 	if w.UserID != nil || w.TableID != "app.notes" || w.Created != 0 || w.Segments == nil || len(w.Segments) != 0 {
 		t.Errorf("manifest %+v", w)
 	}
@@ -111,7 +111,7 @@ func TestManifestPathsLead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, s := range readManifest(t, b.file(folder+"/manifest.json")).Segments {
+		for i, s := range ReadManifest(t, b.file(folder+"/manifest.json")).Segments {
 			name := s.Path
 			if !path.IsAbs(name) {
 				name = b.file(folder + "/" + name)
@@ -227,7 +227,7 @@ func TestManifestStats(t *testing.T) {
 			if err := b.lake.WriteManifest(t.Context(), table, "alice", lake.Manifest{Segments: []kalam.Segment{seg, broken}}); err != nil {
 				t.Fatal(err)
 			}
-			w := readManifest(t, b.file("users/alice/app/notes/manifest.json"))
+			w := ReadManifest(t, b.file("users/alice/app/notes/manifest.json"))
 			want := map[string]json.RawMessage{"41": json.RawMessage(`{"min":` + c.min + `,"max":` + c.max + `,"null_count":0}`)}
 			if diff := cmp.Diff(want, w.Segments[0].Stats); diff != "" {
 				t.Errorf("column_stats (-want +got):\n%s", diff)

@@ -26,7 +26,7 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	}
 	object, err := at.Storage.Open(ctx, seg.Path)
 	if err != nil {
-		return missingIsCorrupt(seg.Path, err)
+		return MissingIsCorrupt(seg.Path, err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
 	f := parquet.New(seg.Path, object, integrity.Blocks{})
@@ -49,7 +49,7 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	if len(keys) == 0 || !bytes.Equal(keys[0].Key, seg.MinKey) || !bytes.Equal(keys[len(keys)-1].Key, seg.MaxKey) {
 		return integrity.Corrupt(seg.Path, "its keys are not those of the manifest")
 	}
-	content, sums, err := encodeKeyIndex(seg, keys, f.Checksums())
+	content, sums, err := keyindex.Encode(seg, keys, f.Checksums())
 	if err != nil {
 		return err
 	}
@@ -61,17 +61,6 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	}
 	l.forget(at.ID, seg.Path)
 	return nil
-}
-
-// encodeKeyIndex returns the content of the key index file of seg, and its sums; sums are those
-// of the Parquet file.
-func encodeKeyIndex(seg *kalam.Segment, keys []keyindex.Entry, sums integrity.Blocks) (content []byte, made kalam.SegmentSums, err error) {
-	var b bytes.Buffer
-	made.File = sums.Sum()
-	made.Keys, made.KeysBytes, err = keyindex.Write(&b, &keyindex.Contents{
-		Table: seg.Table, Keys: keys, ParquetBytes: seg.Bytes, ParquetRows: seg.Rows, Parquet: sums,
-	})
-	return b.Bytes(), made, err
 }
 
 // seqRange returns the lowest and the highest seq of keys.

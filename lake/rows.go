@@ -28,7 +28,7 @@ func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parque
 		l.keyIndexes.release(side)
 		object, err := at.Storage.Open(ctx, seg.Path)
 		if err != nil {
-			return nil, 0, missingIsCorrupt(seg.Path, err)
+			return nil, 0, MissingIsCorrupt(seg.Path, err)
 		}
 		f := parquet.New(seg.Path, object, sums)
 		if err := f.Open(seg); err != nil {

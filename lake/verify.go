@@ -33,14 +33,14 @@ func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool,
 	if err != nil {
 		return sums, err
 	}
-	s, keyIndexErr := openKeyIndex(ctx, at, seg)
+	s, keyIndexErr := OpenKeyIndex(ctx, at.Storage, seg)
 	if keyIndexErr == nil {
 		defer func() { err = errors.Join(err, s.Close()) }()
 		keyIndexErr = s.CheckHead()
 	}
 	object, err := at.Storage.Open(ctx, seg.Path)
 	if err != nil {
-		return sums, errors.Join(missingIsCorrupt(seg.Path, err), keyIndexErr)
+		return sums, errors.Join(MissingIsCorrupt(seg.Path, err), keyIndexErr)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
 	var blocks integrity.Blocks

@@ -63,6 +63,17 @@ func Write(w io.Writer, s *Contents) (sum uint32, size int64, err error) {
 	return integrity.AddChecksum(b.sum, tail), size, nil
 }
 
+// Encode returns the content of the key index file of seg, and its sums; sums are those
+// of the Parquet file.
+func Encode(seg *kalam.Segment, keys []Entry, sums integrity.Blocks) (content []byte, made kalam.SegmentSums, err error) {
+	var b bytes.Buffer
+	made.File = sums.Sum()
+	made.Keys, made.KeysBytes, err = Write(&b, &Contents{
+		Table: seg.Table, Keys: keys, ParquetBytes: seg.Bytes, ParquetRows: seg.Rows, Parquet: sums,
+	})
+	return b.Bytes(), made, err
+}
+
 func baseSeq(keys []Entry) kalam.Seq {
 	if len(keys) == 0 {
 		return 0

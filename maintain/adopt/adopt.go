@@ -20,6 +20,7 @@ import (
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
 	"github.com/kalamlake/kalam/lake/layout"
+	"github.com/kalamlake/kalam/lake/recovery"
 	"github.com/kalamlake/kalam/maintain/pair"
 )
 
@@ -98,10 +99,11 @@ type adopter struct {
 	mark    lake.Mark
 	marked  bool
 
-	tables  []*lake.FoundTable // Those that are adopted.
-	numbers kalam.TableNumber  // Above all that were given.
-	last    kalam.Seq          // At or above all that were given, as far as files tell.
-	unsure  bool               // Something was found that nothing may remove.
+	found   *recovery.Survey
+	tables  []*recovery.FoundTable // Those that are adopted.
+	numbers kalam.TableNumber      // Above all that were given.
+	last    kalam.Seq              // At or above all that were given, as far as files tell.
+	unsure  bool                   // Something was found that nothing may remove.
 	report  Report
 }
 
@@ -264,11 +266,12 @@ func (a *adopter) holdsNothing(ctx context.Context) (bool, error) {
 
 // survey finds the tables in the storage.
 func (a *adopter) survey(ctx context.Context) error {
-	s, err := a.lake.Survey(ctx, kalam.LocalStorage)
+	s, err := recovery.NewSurvey(ctx, a.lake, kalam.LocalStorage)
 	if err != nil {
 		return fmt.Errorf("the storage %s cannot be read; nothing was changed: %w", a.storageDir, err)
 	}
-	found, err := a.lake.Tables(ctx, s)
+	a.found = s
+	found, err := s.Tables(ctx)
 	if err != nil {
 		return err
 	}
@@ -294,7 +297,7 @@ func (a *adopter) survey(ctx context.Context) error {
 }
 
 // chooseTable decides whether a table is adopted.
-func (a *adopter) chooseTable(t *lake.FoundTable) error {
+func (a *adopter) chooseTable(t *recovery.FoundTable) error {
 	newest := t.Newest()
 	problem := t.Problem
 	switch {
@@ -317,7 +320,7 @@ func (a *adopter) chooseTable(t *lake.FoundTable) error {
 	return nil
 }
 
-func countFiles(t *lake.FoundTable) (n int) {
+func countFiles(t *recovery.FoundTable) (n int) {
 	for _, sc := range t.Scopes {
 		n += len(sc.Segments)
 	}
@@ -386,17 +389,17 @@ func (a *adopter) adoptScopes(ctx context.Context) error {
 }
 
 // adoptBatch rebuilds and writes some scopes of a table.
-func (a *adopter) adoptBatch(ctx context.Context, t *lake.FoundTable, found []*lake.FoundScope,
+func (a *adopter) adoptBatch(ctx context.Context, t *recovery.FoundTable, found []*recovery.FoundScope,
 	sum *Table) error {
 	records := make([]buffer.AdoptedScope, 0, len(found))
 	for _, sc := range found {
-		scope, err := a.lake.AdoptScope(ctx, sc)
+		scope, err := a.found.AdoptScope(ctx, sc)
 		if err != nil {
 			return err
 		}
 		record := a.judge(t, sc, scope, sum)
 		if !a.opts.DryRun && record.Unavailable == "" {
-			if err := a.lake.Restore(ctx, scope); err != nil {
+			if err := a.found.Restore(ctx, scope); err != nil {
 				return err
 			}
 		}
@@ -409,7 +412,7 @@ func (a *adopter) adoptBatch(ctx context.Context, t *lake.FoundTable, found []*l
 }
 
 // judge reports what was found of a scope and makes its manifest of record.
-func (a *adopter) judge(t *lake.FoundTable, found *lake.FoundScope, scope *lake.AdoptedScope,
+func (a *adopter) judge(t *recovery.FoundTable, found *recovery.FoundScope, scope *recovery.AdoptedScope,
 	sum *Table) buffer.AdoptedScope {
 	a.last = max(a.last, scope.Watermark)
 	a.report.Notes = append(a.report.Notes, scope.Notes...)

@@ -1,4 +1,4 @@
-package lake
+package recovery
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/lake/parquet"
@@ -24,7 +25,10 @@ type Survey struct {
 	// key index files whose Parquet file a crash kept from getting its name.
 	Loose []string
 
-	at *location
+	lake      *lake.Lake
+	id        kalam.StorageID
+	storage   lake.Storage
+	templates layout.Templates
 }
 
 // FoundSegment is a Parquet file that looks like a segment.
@@ -53,19 +57,19 @@ type FoundManifest struct {
 	Bytes int64
 }
 
-// Survey reads the footers of all segments of a storage. It changes nothing, and
+// NewSurvey reads the footers of all segments of a storage. It changes nothing, and
 // needs neither the write buffer nor the catalog.
-func (l *Lake) Survey(ctx context.Context, storage kalam.StorageID) (*Survey, error) {
-	at, err := l.location(storage)
+func NewSurvey(ctx context.Context, l *lake.Lake, storage kalam.StorageID) (*Survey, error) {
+	found, templates, err := l.Storage(storage)
 	if err != nil {
 		return nil, err
 	}
-	s := &Survey{at: at}
+	s := &Survey{lake: l, id: cmp.Or(storage, kalam.LocalStorage), storage: found, templates: templates}
 	var keyIndexes []string // Whose segments were not met yet.
 	present := map[string]bool{}
-	err = at.Storage.List(ctx, "", func(e Entry) error {
+	err = s.storage.List(ctx, "", func(e lake.Entry) error {
 		kind, owner := layout.Classify(e.Path)
-		place, ok := at.templates.PlaceOf(path.Dir(e.Path))
+		place, ok := s.templates.PlaceOf(path.Dir(e.Path))
 		switch {
 		case kind == layout.OtherFile:
 		case kind == layout.StagedFile:
@@ -74,7 +78,7 @@ func (l *Lake) Survey(ctx context.Context, storage kalam.StorageID) (*Survey, er
 			s.Loose = append(s.Loose, e.Path)
 		case kind == layout.SegmentFile:
 			present[owner] = true
-			s.Segments = append(s.Segments, newFoundSegment(at, place, e))
+			s.Segments = append(s.Segments, s.newFoundSegment(place, e))
 		case kind == layout.KeyIndexFile:
 			keyIndexes = append(keyIndexes, owner)
 		case kind == layout.ManifestFile:
@@ -100,22 +104,22 @@ func (s *Survey) addMissing(keyIndexes []string, present map[string]bool) {
 		segments[f.Segment.Path] = true
 	}
 	for _, p := range keyIndexes {
-		place, ok := s.at.templates.PlaceOf(path.Dir(p))
+		place, ok := s.templates.PlaceOf(path.Dir(p))
 		switch {
 		case segments[p] || !ok:
 		case present[p]:
 			s.Loose = append(s.Loose, layout.KeyIndexPath(p))
 		default:
-			f := newFoundSegment(s.at, place, Entry{Path: p})
+			f := s.newFoundSegment(place, lake.Entry{Path: p})
 			f.Missing, f.Damage = true, integrity.Corrupt(p, "only its key index file is there")
 			s.Segments = append(s.Segments, f)
 		}
 	}
 }
 
-func newFoundSegment(at *location, place layout.Place, e Entry) *FoundSegment {
+func (s *Survey) newFoundSegment(place layout.Place, e lake.Entry) *FoundSegment {
 	f := &FoundSegment{Place: place, Segment: kalam.Segment{
-		Storage: at.ID, Path: e.Path, Bytes: e.Bytes, MaxSeq: layout.SeqOfName(e.Path),
+		Storage: s.id, Path: e.Path, Bytes: e.Bytes, MaxSeq: layout.SeqOfName(e.Path),
 	}}
 	if created, ok := layout.TimeOfName(e.Path); ok {
 		f.Segment.CreatedAt = created
@@ -133,7 +137,7 @@ func (s *Survey) readFooters(ctx context.Context) error {
 		if f.Missing {
 			continue
 		}
-		err := f.read(ctx, s.at, tables)
+		err := f.read(ctx, s.storage, tables)
 		if err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt && kalam.CodeOf(err) != kalam.CodeUnsupported {
 			return fmt.Errorf("read %s: %w", f.Segment.Path, err)
 		}
@@ -143,10 +147,10 @@ func (s *Survey) readFooters(ctx context.Context) error {
 }
 
 // read reads the footer of the file.
-func (f *FoundSegment) read(ctx context.Context, at *location, tables map[string]*kalam.Table) (err error) {
-	object, err := at.Storage.Open(ctx, f.Segment.Path)
+func (f *FoundSegment) read(ctx context.Context, s lake.Storage, tables map[string]*kalam.Table) (err error) {
+	object, err := s.Open(ctx, f.Segment.Path)
 	if err != nil {
-		return missingIsCorrupt(f.Segment.Path, err)
+		return lake.MissingIsCorrupt(f.Segment.Path, err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
 	p := parquet.New(f.Segment.Path, object, integrity.Blocks{})
@@ -248,7 +252,7 @@ func tableIn(f *parquet.File, place layout.Place, seg *kalam.Segment, tables map
 // not look at.
 func (s *Survey) IsTrash(ctx context.Context) (found bool, err error) {
 	errFound := errors.New("found")
-	err = s.at.Storage.List(ctx, layout.TrashFolder, func(e Entry) error {
+	err = s.storage.List(ctx, layout.TrashFolder, func(e lake.Entry) error {
 		if layout.IsSegmentName(path.Base(e.Path)) {
 			return errFound
 		}

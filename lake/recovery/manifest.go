@@ -1,9 +1,8 @@
-package lake
+package recovery
 
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/layout"
 )
@@ -102,19 +102,15 @@ func (a *adoption) chooseManifest(ctx context.Context) error {
 	return nil
 }
 
-// readManifest reads a manifest.json and compares it with the files. With an error it
+// ReadManifest reads a manifest.json and compares it with the files. With an error it
 // may still return the version.
 func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedScope, error) {
-	raw, err := readObject(ctx, a.at.Storage, f.Path)
+	file, err := lake.ReadManifest(ctx, a.storage, f.Path)
 	if err != nil {
-		if errors.Is(err, ErrNotExist) {
-			return nil, missingIsCorrupt(f.Path, err)
+		if errors.Is(err, lake.ErrNotExist) {
+			return nil, lake.MissingIsCorrupt(f.Path, err)
 		}
 		return nil, err
-	}
-	var file manifestFile
-	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, integrity.Corrupt(f.Path, "%w", err)
 	}
 	m := &namedScope{
 		path: f.Path, created: time.UnixMilli(file.CreatedAt).UTC(), last: kalam.Seq(file.LastSequenceNumber),
@@ -133,7 +129,7 @@ func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedSc
 		return nil, integrity.Corrupt(f.Path, "it is of another table or user")
 	}
 	for i := range file.Segments {
-		n, err := file.Segments[i].named(path.Dir(f.Path))
+		n, err := named(&file.Segments[i], path.Dir(f.Path))
 		if err != nil {
 			return m, integrity.Corrupt(f.Path, "segment %d: %w", i, err)
 		}
@@ -142,11 +138,11 @@ func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedSc
 		}
 		m.segments[n.path] = n
 	}
-	return m, a.checkManifest(m, &file)
+	return m, a.checkManifest(m, file)
 }
 
 // named checks what can be checked of an entry alone.
-func (s *manifestSegment) named(folder string) (*namedSegment, error) {
+func named(s *lake.ManifestSegment, folder string) (*namedSegment, error) {
 	n := &namedSegment{
 		path: path.Join(folder, s.Path), min: kalam.Seq(s.MinSeq), max: kalam.Seq(s.MaxSeq),
 		rows: s.RowCount, bytes: s.SizeBytes, schema: s.SchemaVersion,
@@ -163,7 +159,7 @@ func (s *manifestSegment) named(folder string) (*namedSegment, error) {
 }
 
 // checkManifest compares a manifest.json with itself and with the files.
-func (a *adoption) checkManifest(m *namedScope, file *manifestFile) error {
+func (a *adoption) checkManifest(m *namedScope, file *lake.ManifestJSON) error {
 	var last kalam.Seq
 	for i := range file.Segments {
 		if min := kalam.Seq(file.Segments[i].MinSeq); i > 0 && min <= last {

@@ -1,4 +1,4 @@
-package lake
+package recovery
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
@@ -52,12 +53,12 @@ type FoundTables struct {
 }
 
 // Tables sorts what the survey found into tables and scopes.
-func (l *Lake) Tables(ctx context.Context, s *Survey) (out FoundTables, err error) {
+func (s *Survey) Tables(ctx context.Context) (out FoundTables, err error) {
 	g := newGrouping(s)
 	for _, f := range s.Segments {
 		t := g.byNumber[f.Segment.Table]
 		if t == nil { // It does not say, or nothing that can be read is of its table.
-			t = l.tableOfDamaged(ctx, s, f, g)
+			t = s.tableOfDamaged(ctx, f, g)
 		}
 		if t == nil {
 			out.Stray = append(out.Stray, f.Segment.Path)
@@ -73,7 +74,7 @@ func (l *Lake) Tables(ctx context.Context, s *Survey) (out FoundTables, err erro
 			sc.Manifests = append(sc.Manifests, m)
 			continue
 		}
-		if namesNothing(ctx, s.at, m) {
+		if s.namesNothing(ctx, m) {
 			out.Empty = append(out.Empty, m.Path)
 		} else {
 			out.Stray = append(out.Stray, m.Path)
@@ -81,7 +82,7 @@ func (l *Lake) Tables(ctx context.Context, s *Survey) (out FoundTables, err erro
 	}
 	for _, t := range g.tables {
 		slices.SortFunc(t.Scopes, func(a, b *FoundScope) int { return cmp.Compare(a.User, b.User) })
-		if err := l.completeTable(ctx, t); err != nil {
+		if err := s.completeTable(ctx, t); err != nil {
 			return out, err
 		}
 	}
@@ -90,9 +91,9 @@ func (l *Lake) Tables(ctx context.Context, s *Survey) (out FoundTables, err erro
 }
 
 // namesNothing reports whether a manifest.json names no segment.
-func namesNothing(ctx context.Context, at *location, m *FoundManifest) bool {
-	named, err := readNamed(ctx, at.Storage, m.Path)
-	return err == nil && len(named.inside)+len(named.outside) == 0
+func (s *Survey) namesNothing(ctx context.Context, m *FoundManifest) bool {
+	f, err := lake.ReadManifest(ctx, s.storage, m.Path)
+	return err == nil && f.Segments != nil && len(f.Segments) == 0
 }
 
 // grouping sorts what was found.
@@ -137,11 +138,10 @@ func (g *grouping) scope(t *FoundTable, p layout.Place) *FoundScope {
 
 // tableOfDamaged returns the table of a file that does not tell: by its key index file, or by
 // its folder.
-func (l *Lake) tableOfDamaged(ctx context.Context, s *Survey, f *FoundSegment, g *grouping) *FoundTable {
-	if n, err := tableOfKeyIndex(ctx, s.at, layout.KeyIndexPath(f.Segment.Path)); err == nil && g.byNumber[n] != nil {
-		if g.byNumber[n].Newest().ID == f.Place.Table {
-			return g.byNumber[n]
-		}
+func (s *Survey) tableOfDamaged(ctx context.Context, f *FoundSegment, g *grouping) *FoundTable {
+	head, err := lake.ReadKeyIndexHead(ctx, s.storage, layout.KeyIndexPath(f.Segment.Path))
+	if t := g.byNumber[head.Table]; err == nil && t != nil && t.Newest().ID == f.Place.Table {
+		return t
 	}
 	if t := g.living[f.Place.Table]; t != nil && t.Newest().Kind == f.Place.Kind {
 		return t
@@ -202,7 +202,7 @@ func describe(t *kalam.Table) string {
 
 // completeTable gives the versions the name, and those that no file defines the key,
 // of the table.
-func (l *Lake) completeTable(ctx context.Context, t *FoundTable) error {
+func (s *Survey) completeTable(ctx context.Context, t *FoundTable) error {
 	newest := t.Newest()
 	var key []kalam.ColumnID
 	for i := len(t.Versions) - 1; i >= 0 && key == nil; i-- {
@@ -212,7 +212,7 @@ func (l *Lake) completeTable(ctx context.Context, t *FoundTable) error {
 	}
 	if key == nil {
 		var err error
-		if key, err = l.inferKey(ctx, t); err != nil {
+		if key, err = s.inferKey(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -266,7 +266,7 @@ const (
 
 // inferKey finds the columns of the primary key as those whose values make the keys in
 // the key index files: nil when there is none, or no key index file can be read.
-func (l *Lake) inferKey(ctx context.Context, t *FoundTable) ([]kalam.ColumnID, error) {
+func (s *Survey) inferKey(ctx context.Context, t *FoundTable) ([]kalam.ColumnID, error) {
 	newest := t.Newest()
 	var candidates [][]int
 	seen := 0
@@ -275,7 +275,7 @@ func (l *Lake) inferKey(ctx context.Context, t *FoundTable) ([]kalam.ColumnID, e
 			if f.Damage != nil || seen == keySampleFiles {
 				continue
 			}
-			keys, rows, err := l.sampleKeys(ctx, newest, f)
+			keys, rows, err := s.sampleKeys(ctx, newest, f)
 			if err != nil {
 				if ctx.Err() != nil {
 					return nil, context.Cause(ctx)
@@ -307,10 +307,10 @@ func (l *Lake) inferKey(ctx context.Context, t *FoundTable) ([]kalam.ColumnID, e
 }
 
 // sampleKeys returns some keys of a segment and the values of their rows.
-func (l *Lake) sampleKeys(ctx context.Context, t *kalam.Table, f *FoundSegment) (keys [][]byte,
+func (s *Survey) sampleKeys(ctx context.Context, t *kalam.Table, f *FoundSegment) (keys [][]byte,
 	rows [][]kalam.Value, err error) {
 	var at []int64
-	err = l.EachKey(ctx, &f.Segment, func(k keyindex.Entry) error {
+	err = s.lake.EachKey(ctx, &f.Segment, func(k keyindex.Entry) error {
 		if len(keys) < keySampleRows {
 			keys, at = append(keys, bytes.Clone(k.Key)), append(at, int64(k.Row))
 		}
@@ -319,7 +319,7 @@ func (l *Lake) sampleKeys(ctx context.Context, t *kalam.Table, f *FoundSegment) 
 	if err != nil {
 		return nil, nil, err
 	}
-	stored, err := l.ReadRows(ctx, t, &f.Segment, at)
+	stored, err := s.lake.ReadRows(ctx, t, &f.Segment, at)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,4 +1,4 @@
-package lake
+package recovery
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
@@ -59,12 +60,8 @@ type AdoptedSegment struct {
 // does not name was replaced, or deleted so long ago that even the tombstone is gone.
 // Files that it does not name add what is newer. Without one that can be trusted all
 // files count, which is the same unless an old file outlived a newer one.
-func (l *Lake) AdoptScope(ctx context.Context, found *FoundScope) (*AdoptedScope, error) {
-	at, err := l.location("")
-	if err != nil {
-		return nil, err
-	}
-	a := &adoption{lake: l, at: at, found: found, out: &AdoptedScope{
+func (s *Survey) AdoptScope(ctx context.Context, found *FoundScope) (*AdoptedScope, error) {
+	a := &adoption{storage: s.storage, found: found, out: &AdoptedScope{
 		Damaged: map[string]error{}, Counts: map[kalam.ColumnID]int64{},
 	}}
 	defer a.close()
@@ -82,10 +79,9 @@ func (l *Lake) AdoptScope(ctx context.Context, found *FoundScope) (*AdoptedScope
 
 // adoption is the work of AdoptScope.
 type adoption struct {
-	lake  *Lake
-	at    *location
-	found *FoundScope
-	out   *AdoptedScope
+	storage lake.Storage
+	found   *FoundScope
+	out     *AdoptedScope
 
 	sources  []*keySource // Files whose keys are known.
 	opaque   []*FoundSegment
@@ -190,7 +186,7 @@ func (a *adoption) openSide(ctx context.Context, f *FoundSegment) (_ *keyindex.F
 			return nil, 0, err
 		}
 	}
-	side, err := openKeyIndex(ctx, a.at, &seg)
+	side, err := lake.OpenKeyIndex(ctx, a.storage, &seg)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -203,14 +199,9 @@ func (a *adoption) openSide(ctx context.Context, f *FoundSegment) (_ *keyindex.F
 
 func (a *adoption) segmentOfKeyIndex(ctx context.Context, f *FoundSegment) (seg kalam.Segment, err error) {
 	seg = f.Segment
-	object, err := a.at.Storage.Open(ctx, layout.KeyIndexPath(seg.Path))
+	head, err := lake.ReadKeyIndexHead(ctx, a.storage, layout.KeyIndexPath(seg.Path))
 	if err != nil {
-		return seg, missingIsCorrupt(layout.KeyIndexPath(seg.Path), err)
-	}
-	defer func() { err = errors.Join(err, object.Close()) }()
-	head, err := keyindex.ReadHead(layout.KeyIndexPath(seg.Path), object)
-	if err != nil {
-		return seg, err
+		return seg, lake.MissingIsCorrupt(layout.KeyIndexPath(seg.Path), err)
 	}
 	if head.Table != a.found.Table.Number {
 		return seg, integrity.Corrupt(layout.KeyIndexPath(seg.Path), "it belongs to table %d", head.Table)
@@ -223,9 +214,9 @@ func (a *adoption) segmentOfKeyIndex(ctx context.Context, f *FoundSegment) (seg 
 // without key index file it decodes everything, and the keys with it.
 func (a *adoption) examine(ctx context.Context, s *keySource) (err error) {
 	seg := &s.file.Segment
-	object, err := a.at.Storage.Open(ctx, seg.Path)
+	object, err := a.storage.Open(ctx, seg.Path)
 	if err != nil {
-		return missingIsCorrupt(seg.Path, err)
+		return lake.MissingIsCorrupt(seg.Path, err)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
 	var blocks integrity.Blocks
@@ -372,7 +363,7 @@ func (a *adoption) collect(ctx context.Context) error {
 			return err
 		}
 		if seg.Segment.Sums = s.sums; s.side == nil {
-			if seg.keyIndex, seg.Segment.Sums, err = encodeKeyIndex(&seg.Segment, s.keys, s.pieces); err != nil {
+			if seg.keyIndex, seg.Segment.Sums, err = keyindex.Encode(&seg.Segment, s.keys, s.pieces); err != nil {
 				return err
 			}
 			seg.Segment.Sums.Footer = s.sums.Footer
@@ -401,20 +392,17 @@ func (a *adoption) collect(ctx context.Context) error {
 }
 
 // Restore writes the key index files of a scope that were missing or damaged.
-func (l *Lake) Restore(ctx context.Context, scope *AdoptedScope) error {
+func (s *Survey) Restore(ctx context.Context, scope *AdoptedScope) error {
 	for i := range scope.Segments {
-		s := &scope.Segments[i]
-		if s.keyIndex == nil {
+		seg := &scope.Segments[i]
+		if seg.keyIndex == nil {
 			continue
 		}
-		at, err := l.location(s.Storage)
-		if err != nil {
-			return err
+		p := layout.KeyIndexPath(seg.Path)
+		if err := s.storage.Replace(ctx, p, seg.keyIndex); err != nil {
+			return fmt.Errorf("write %s: %w", path.Base(p), err)
 		}
-		if err := at.Storage.Replace(ctx, layout.KeyIndexPath(s.Path), s.keyIndex); err != nil {
-			return fmt.Errorf("write %s: %w", path.Base(layout.KeyIndexPath(s.Path)), err)
-		}
-		l.forget(at.ID, s.Path)
+		s.lake.Forget(&seg.Segment)
 	}
 	return nil
 }
