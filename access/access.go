@@ -122,8 +122,9 @@ func owns(p kalam.Principal, t *kalam.Table, want Intent) bool {
 		return t.Creator == p.User
 	case Drop:
 		return t.Creator == p.User && ownsNamespace(p, t.ID.Namespace)
+	default:
+		return false
 	}
-	return false
 }
 
 // ownsNamespace reports whether ns is the namespace of p's own name.
@@ -153,8 +154,9 @@ func refusal(p kalam.Principal, t *kalam.Table, want Intent) error {
 		return denied("role %s cannot drop table '%s':"+
 			" only a dba may, or the user who created it, in the namespace of that user's name",
 			p.Role, t.ID)
+	default:
+		return denied("role %s cannot read table '%s'", p.Role, t.ID)
 	}
-	return denied("role %s cannot read table '%s'", p.Role, t.ID)
 }
 
 func denied(format string, args ...any) *kalam.Error {

@@ -165,6 +165,7 @@ func (c cell) allows(role kalam.Role, owner bool) bool {
 		return role >= kalam.RoleService || owner && role >= kalam.RoleUser
 	case dbaOwner:
 		return role >= kalam.RoleDBA || owner && role >= kalam.RoleUser
+	case nobody:
 	}
 	return false
 }

@@ -207,11 +207,10 @@ func mergeOptions(old, change map[string]kalam.Value) (map[string]kalam.Value, e
 		if k == OptionUserTables && !v.IsNull() && v.Kind() != kalam.KindBoolean {
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option '%s' must be true or false", k)
 		}
-		switch v.Kind() {
-		case kalam.KindNull:
+		switch {
+		case v.IsNull():
 			delete(merged, k)
-			continue
-		case kalam.KindBoolean, kalam.KindBigInt, kalam.KindDouble, kalam.KindText:
+		case isLiteral(v):
 			merged[k] = v
 		default:
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "namespace option '%s' must be a string, boolean or number",
@@ -222,4 +221,14 @@ func mergeOptions(old, change map[string]kalam.Value) (map[string]kalam.Value, e
 		return nil, nil
 	}
 	return merged, nil
+}
+
+// isLiteral reports whether v is of a kind that literals have.
+func isLiteral(v kalam.Value) bool {
+	switch v.Kind() {
+	case kalam.KindBoolean, kalam.KindBigInt, kalam.KindDouble, kalam.KindText:
+		return true
+	default:
+		return false
+	}
 }

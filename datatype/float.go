@@ -128,7 +128,7 @@ func compareFloatValues(a, b kalam.Value) int { return CompareFloats(a.Float64()
 // floating adds to d what FLOAT and DOUBLE, numbers of so many bits, have in common.
 // of makes a value of a number in the range of the type.
 func floating(bits int, physical ParquetPhysical, of func(float64) kalam.Value, d descriptor) descriptor {
-	d.parse = parseNumeric
+	d.parse, d.duckReads = parseNumeric, isNoText
 	d.number = func(t kalam.DataType, s string) (v kalam.Value, ok bool, err error) {
 		f, ok, err := parseDigits(t, s, bits)
 		if !ok || err != nil {

@@ -1,8 +1,6 @@
 package datatype
 
 import (
-	"strings"
-
 	"github.com/kalamlake/kalam"
 )
 
@@ -75,17 +73,4 @@ func SQLText(v kalam.Value) string {
 		out = append(out, '\\', 'x', digits[b[i]>>4], digits[b[i]&15])
 	}
 	return string(out)
-}
-
-// IsBoundless reports whether v is the text of a moment before or after all others,
-// which no row can have but a condition may name.
-func IsBoundless(t kalam.DataType, v kalam.Value) bool {
-	if v.Kind() != kalam.KindText {
-		return false
-	}
-	if t.Kind != kalam.KindTimestamp && t.Kind != kalam.KindDateTime && t.Kind != kalam.KindDate {
-		return false
-	}
-	text := strings.ToLower(strings.TrimSpace(v.Str()))
-	return text == "infinity" || text == "-infinity"
 }

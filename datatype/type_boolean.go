@@ -11,9 +11,10 @@ import (
 )
 
 var booleanType = descriptor{
-	kind:   kalam.KindBoolean,
-	parse:  parseBoolean,
-	number: numberThenCast,
+	kind:      kalam.KindBoolean,
+	duckReads: isTruthWord,
+	parse:     parseBoolean,
+	number:    numberThenCast,
 	from: [kalam.Families]caster{
 		kalam.FamilyInteger: func(t kalam.DataType, v kalam.Value) (kalam.Value, error) {
 			if n := v.Int(); n == 0 || n == 1 {

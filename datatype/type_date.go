@@ -10,11 +10,12 @@ import (
 )
 
 var dateType = descriptor{
-	kind:   kalam.KindDate,
-	min:    minDays,
-	max:    maxDays,
-	parse:  parseTemporal,
-	number: numberThenCast,
+	kind:      kalam.KindDate,
+	boundless: true,
+	min:       minDays,
+	max:       maxDays,
+	parse:     parseTemporal,
+	number:    numberThenCast,
 	from: [kalam.Families]caster{
 		kalam.FamilyInteger: castIntegerToInteger,
 		kalam.FamilyInstant: func(t kalam.DataType, v kalam.Value) (kalam.Value, error) {

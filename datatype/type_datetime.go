@@ -8,13 +8,14 @@ import (
 )
 
 var dateTimeType = descriptor{
-	kind:   kalam.KindDateTime,
-	duck:   "TIMESTAMP WITH TIME ZONE",
-	min:    minMicros,
-	max:    maxMicros,
-	parse:  parseTemporal,
-	number: numberThenCast,
-	from:   instantCasts,
+	kind:      kalam.KindDateTime,
+	boundless: true,
+	duck:      "TIMESTAMP WITH TIME ZONE",
+	min:       minMicros,
+	max:       maxMicros,
+	parse:     parseTemporal,
+	number:    numberThenCast,
+	from:      instantCasts,
 	format: func(dst []byte, v kalam.Value) []byte {
 		return append(appendTimestamp(dst, v.Int()), "+00"...)
 	},

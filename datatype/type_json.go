@@ -8,8 +8,9 @@ import (
 )
 
 var jsonType = descriptor{
-	kind:  kalam.KindJSON,
-	parse: parseJSON,
+	kind:       kalam.KindJSON,
+	duckStored: "VARCHAR",
+	parse:      parseJSON,
 	number: func(t kalam.DataType, s string) (v kalam.Value, ok bool, err error) {
 		v, err = parseJSON(t, s)
 		return v, true, err

@@ -11,6 +11,7 @@ import (
 
 var timestampType = descriptor{
 	kind:      kalam.KindTimestamp,
+	boundless: true,
 	min:       minMicros,
 	max:       maxMicros,
 	parse:     parseTemporal,

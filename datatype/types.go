@@ -15,8 +15,14 @@ type caster func(t kalam.DataType, v kalam.Value) (kalam.Value, error)
 // Adding a type is described in docs/development/add-a-data-type.md.
 type descriptor struct {
 	kind       kalam.Kind
-	parametric bool   // The kind alone does not tell the type: a DECIMAL may need a cast to another one.
-	duck       string // DuckDB's name of the type; "" when it is that of kalam.
+	parametric bool // The kind alone does not tell the type: a DECIMAL may need a cast to another one.
+
+	// DuckDB: its name of the type, "" when it is that of kalam, and of the type in which
+	// files hold it, "" when it is the same; the literals of a cast that it reads itself;
+	// whether conditions may name moments before or after all others.
+	duck, duckStored string
+	duckReads        func(v kalam.Value) bool
+	boundless        bool
 
 	min, max int64 // Range of the kinds whose Value is an Int.
 
@@ -119,14 +125,6 @@ func Digits(t kalam.DataType) (whole, scale int) {
 		return d.digits(t)
 	}
 	return 0, 0
-}
-
-// DuckName returns DuckDB's name of t, as queries see it.
-func DuckName(t kalam.DataType) string {
-	if d := of(t.Kind); d.duck != "" {
-		return d.duck
-	}
-	return t.String()
 }
 
 // Bound returns v as manifest.json writes a bound of a range: {"Int64":"42"}. The tag is

@@ -35,7 +35,7 @@ type Engine struct {
 	catalog  *catalog.Catalog
 	lake     *lake.Lake
 	segments *segments.Reader
-	query    *query.Engine
+	query    *query.Planner
 	hub      *subscribe.Hub
 	maintain *maintain.Maintainer
 	reader   *read.Reader

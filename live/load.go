@@ -39,9 +39,9 @@ type initialLoad struct {
 	started  bool
 	done     bool
 
-	ahead  []resumedRow // Of a resume: read, but not given.
-	given  kalam.Seq    // Up to where they were given.
-	unread bool         // There may be more.
+	lookAhead []resumedRow // Of a resume: read, but not given.
+	given     kalam.Seq    // Up to where they were given.
+	unread    bool         // There may be more.
 }
 
 func (l *initialLoad) close() {

@@ -49,23 +49,23 @@ type resumedRow struct {
 // seqs: at whatever point the client is cut off, it has everything up to the highest
 // seq that it has seen. So what was read at once may take several batches.
 func (l *initialLoad) resumedBatch(ctx context.Context, out []read.Column, size int, b *Batch) error {
-	if len(l.ahead) == 0 {
+	if len(l.lookAhead) == 0 {
 		if err := l.readResumed(ctx, out, size); err != nil {
 			return err
 		}
 	}
 	l.given = max(l.given, l.spec.options.From)
-	for len(l.ahead) > 0 && l.ahead[0].gone == nil {
-		r := l.ahead[0]
+	for len(l.lookAhead) > 0 && l.lookAhead[0].gone == nil {
+		r := l.lookAhead[0]
 		b.Rows, b.Seqs = append(b.Rows, r.row), append(b.Seqs, r.seq)
-		l.given, l.ahead = r.seq, l.ahead[1:]
+		l.given, l.lookAhead = r.seq, l.lookAhead[1:]
 	}
 	b.LastSeq = l.given
-	for len(l.ahead) > 0 && l.ahead[0].gone != nil {
-		b.Gone = append(b.Gone, l.ahead[0].gone)
-		l.given, l.ahead = l.ahead[0].seq, l.ahead[1:]
+	for len(l.lookAhead) > 0 && l.lookAhead[0].gone != nil {
+		b.Gone = append(b.Gone, l.lookAhead[0].gone)
+		l.given, l.lookAhead = l.lookAhead[0].seq, l.lookAhead[1:]
 	}
-	b.Follows = len(l.ahead) > 0
+	b.Follows = len(l.lookAhead) > 0
 	b.HasMore = b.Follows || l.unread
 	return nil
 }
@@ -143,7 +143,7 @@ func (l *initialLoad) resumed(out []read.Column, vals []kalam.Value) error {
 			l.spec.options.From) {
 			return nil
 		}
-		l.ahead = append(l.ahead, resumedRow{seq: seq, gone: &subscribe.Event{
+		l.lookAhead = append(l.lookAhead, resumedRow{seq: seq, gone: &subscribe.Event{
 			Kind: kalam.ChangeDelete, Table: t, New: stored, NewSeq: seq, Deleted: deleted,
 		}})
 		return nil
@@ -159,6 +159,6 @@ func (l *initialLoad) resumed(out []read.Column, vals []kalam.Value) error {
 			row[i] = stored[c.Index]
 		}
 	}
-	l.ahead = append(l.ahead, resumedRow{seq: seq, row: row})
+	l.lookAhead = append(l.lookAhead, resumedRow{seq: seq, row: row})
 	return nil
 }

@@ -34,7 +34,7 @@ type CopySpec struct {
 // of the file may be left, which the caller removes. It fails whenever ctx ended
 // before the file did: the batches may have stopped early because of that. One file
 // is written at a time; others wait as long as ctx allows.
-func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, err error) {
+func (e *Planner) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, err error) {
 	if err := e.open(ctx); err != nil {
 		return 0, err
 	}
@@ -52,29 +52,31 @@ func (e *Engine) CopyParquet(ctx context.Context, spec CopySpec) (rows int64, er
 }
 
 // copyOf composes what an executor runs.
-func (e *Engine) copyOf(spec *CopySpec) (*Copy, error) {
+func (e *Planner) copyOf(spec *CopySpec) (*Copy, error) {
 	src := Source{Schema: spec.Schema, Files: spec.Files}
-	shape, err := shapeOf(&src, e.schemas.get(spec.Schema))
+	physical, err := physicalOf(&src, e.schemas.get(spec.Schema))
 	if err != nil {
 		return nil, err
 	}
-	shape.scan, shape.plain = shape.scan || spec.Batches != nil, true
-	c := &Copy{Input: shape.input(&src), Batches: spec.Batches, Check: shape.negativeZeroText()}
-	for i := range shape.groups {
-		c.Params = append(c.Params, Param{Paths: shape.groups[i].paths()})
+	physical.scan, physical.plain = physical.scan || spec.Batches != nil, true
+	c := &Copy{Input: physical.input(&src), Batches: spec.Batches, Check: physical.negativeZeroText()}
+	for i := range physical.groups {
+		c.Params = append(c.Params, Param{Paths: physical.groups[i].paths()})
 	}
-	text := "COPY (" + shape.copyText() + ") TO " + sqltext.QuoteString(spec.Path)
+	text := "COPY (" + physical.copyText() + ") TO " + sqltext.QuoteString(spec.Path)
 	c.SQL, c.CheckedSQL = text+" ("+spec.options(false)+")", text+" ("+spec.options(true)+")"
 	return c, nil
 }
 
 // copyText returns the query of a COPY. The files of each group are a parameter.
-func (s *shaped) copyText() string { return strings.Join(s.branches(0, 1, everything), " UNION ALL ") }
+func (s *physicalSource) copyText() string {
+	return strings.Join(s.branches(0, 1, everything), " UNION ALL ")
+}
 
 // negativeZeroText returns a query that counts at least one row if a FLOAT or DOUBLE
 // column of the files holds -0, "" if none can. The ranges in the files decide it for
 // nearly all row groups.
-func (s *shaped) negativeZeroText() string {
+func (s *physicalSource) negativeZeroText() string {
 	var terms []string
 	for _, f := range s.schema.Arrow.Fields() {
 		if id := f.Type.ID(); id == arrow.FLOAT32 || id == arrow.FLOAT64 {

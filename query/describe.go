@@ -26,7 +26,7 @@ type Described struct {
 
 // Describe tells what a plan takes and gives over tables of these schemas, one per element of plan.Tables. It runs
 // nothing. declared are the types that the caller gives the first placeholders, KindNull for those it leaves open.
-func (e *Engine) Describe(
+func (e *Planner) Describe(
 	ctx context.Context, plan *Plan, schemas []*arrow.Schema, declared []kalam.DataType, args Args,
 ) (Described, error) {
 	out := Described{Params: make([]kalam.DataType, plan.Query.Params)}
@@ -37,14 +37,14 @@ func (e *Engine) Describe(
 		return out, err
 	}
 	copy(out.Params, declared)
-	shapes := make([]*shaped, len(schemas))
+	physical := make([]*physicalSource, len(schemas))
 	for i := range schemas {
 		var err error
-		if shapes[i], err = shapeOf(&Source{Schema: schemas[i]}, e.schemas.get(schemas[i])); err != nil {
+		if physical[i], err = physicalOf(&Source{Schema: schemas[i]}, e.schemas.get(schemas[i])); err != nil {
 			return out, err
 		}
 	}
-	types, err := e.meetingTypes(ctx, plan.analysed, shapes, Args{User: args.User})
+	types, err := e.meetingTypes(ctx, plan.analysed, physical, Args{User: args.User})
 	if err != nil {
 		return out, e.worded(err, plan)
 	}
@@ -53,7 +53,7 @@ func (e *Engine) Describe(
 			out.Params[o.Param-1] = types[o.Meeting]
 		}
 	}
-	if err := e.describe(ctx, plan.analysed, shapes, types, &out, args.User); err != nil {
+	if err := e.describe(ctx, plan.analysed, physical, types, &out, args.User); err != nil {
 		return out, e.worded(err, plan)
 	}
 	return out, nil
@@ -61,10 +61,10 @@ func (e *Engine) Describe(
 
 // describe completes out, of which the parameters of known type are set. A parameter that nothing gives a type is TEXT,
 // as in PostgreSQL, where the text allows it; otherwise the values decide.
-func (e *Engine) describe(
-	ctx context.Context, a *analysed, shapes []*shaped, types []kalam.DataType, out *Described, user kalam.UserID,
+func (e *Planner) describe(
+	ctx context.Context, a *analysed, physical []*physicalSource, types []kalam.DataType, out *Described, user kalam.UserID,
 ) error {
-	text, asked := a.describing(shapes, types, out.Params)
+	text, asked := a.describing(physical, types, out.Params)
 	found, err := e.executor.Describe(ctx, user, text)
 	if len(asked) == 0 || err != nil {
 		out.Columns = found.Columns
@@ -78,7 +78,7 @@ func (e *Engine) describe(
 			as.Params[n] = found.Params[i].Type
 		}
 	}
-	err = e.describe(ctx, a, shapes, types, &as, user)
+	err = e.describe(ctx, a, physical, types, &as, user)
 	var de *duckerr.Error
 	if errors.As(err, &de) {
 		return nil
@@ -89,9 +89,9 @@ func (e *Engine) describe(
 
 // describing returns the query over relations without rows, with NULLs of their types in the place of placeholders;
 // asked are the parameters, from 0, of its own placeholders: those of no type yet.
-func (a *analysed) describing(shapes []*shaped, types, params []kalam.DataType) (text string, asked []int) {
-	text = a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.Visible(i)) + ")" })
-	text = a.WholeRows(text, columnNames(shapes))
+func (a *analysed) describing(physical []*physicalSource, types, params []kalam.DataType) (text string, asked []int) {
+	text = a.whole.fill(func(i int) string { return "(" + physical[i].schema.nothing(a.Visible(i)) + ")" })
+	text = a.WholeRows(text, columnNames(physical))
 	numbers := map[int]int{}
 	text = replacePlaceholders(text, func(n int) string {
 		n--

@@ -25,7 +25,7 @@ func Canceled(ctx context.Context) error {
 	return kalam.Wrap(kalam.CodeCanceled, ctx.Err(), "statement was canceled")
 }
 
-// ErrClosed returns the error of an engine that is closed.
+// ErrClosed returns the error of a planner that is closed.
 func ErrClosed() error { return kalam.Errorf(kalam.CodeShuttingDown, "the server is shutting down") }
 
 // translate words an error of a statement for its user. q may be nil.

@@ -11,9 +11,9 @@ import (
 	"github.com/kalamlake/kalam/query/guard"
 )
 
-// Executor is DuckDB as an Engine sees it: it runs texts that the Engine has checked, in
+// Executor is DuckDB as a Planner sees it: it runs texts that the Planner has checked, in
 // this process or in others. Whoever computes is named, so that an Executor can share
-// its means among users. Errors are those of DuckDB, *DuckError, which the Engine words,
+// its means among users. Errors are those of DuckDB, *duckerr.Error, which the Planner words,
 // or *kalam.Error. Safe for concurrent use.
 type Executor interface {
 	guard.Grammar

@@ -8,7 +8,7 @@ import (
 // Explain returns DuckDB's plan of a query as text, with the names of tables and
 // without the folders of files. With analyze the query runs, and the plan has the
 // rows and times of each step. Sources and arguments are those of Query.
-func (e *Engine) Explain(ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool) (string, error) {
+func (e *Planner) Explain(ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool) (string, error) {
 	if err := plan.check(sources, args); err != nil {
 		return "", err
 	}
@@ -22,7 +22,7 @@ func (e *Engine) Explain(ctx context.Context, plan *Plan, sources []Source, args
 	return cleanPlan(plan.RestoreNames(text)), nil
 }
 
-func (e *Engine) explain(ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool) (string, error) {
+func (e *Planner) explain(ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool) (string, error) {
 	plan, err := e.withValues(ctx, plan, sources, args)
 	if err != nil {
 		return "", err

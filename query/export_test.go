@@ -9,7 +9,7 @@ import (
 )
 
 // Raw runs SQL in the instance for user SQL, past the guard.
-func (e *Engine) Raw(sql string) error {
+func (e *Planner) Raw(sql string) error {
 	ctx := context.Background()
 	res, err := e.executor.Run(ctx, &Statement{User: "alice", SQL: sql})
 	if err != nil {
@@ -27,7 +27,7 @@ func (e *Engine) Raw(sql string) error {
 }
 
 // FinalSQL returns the text that runs for a plan over sources.
-func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
+func (e *Planner) FinalSQL(p *Plan, sources []Source) (string, error) {
 	st, err := e.statement(context.Background(), p, sources, Args{Params: make([]kalam.Value, p.Query.Params)}, nil)
 	if err != nil {
 		return "", err
@@ -36,10 +36,10 @@ func (e *Engine) FinalSQL(p *Plan, sources []Source) (string, error) {
 }
 
 // KeptTexts returns every text that plans keep.
-func (e *Engine) KeptTexts() (texts []string) {
+func (e *Planner) KeptTexts() (texts []string) {
 	for _, a := range e.plans.normal.Values() {
 		texts = append(append(texts, a.Text), a.whole.texts...)
-		for _, v := range a.variants {
+		for _, v := range a.composed {
 			texts = append(texts, v.sql)
 		}
 		if a.pivoted != nil {

@@ -11,7 +11,7 @@ import (
 // CheckExpr checks that fragment is exactly one expression that user SQL may
 // hold, so that it can be put into a larger text in parentheses and mean the
 // same there. Positions of errors are those in the fragment.
-func (e *Engine) CheckExpr(ctx context.Context, user kalam.UserID, fragment string) error {
+func (e *Planner) CheckExpr(ctx context.Context, user kalam.UserID, fragment string) error {
 	if _, ok := e.exprs.Get(fragment); ok {
 		return nil
 	}
@@ -29,13 +29,13 @@ func (e *Engine) CheckExpr(ctx context.Context, user kalam.UserID, fragment stri
 
 // CheckWith checks that with is WITH and its list, and nothing else, so that a query
 // after it means what it means. Positions of errors are those in with.
-func (e *Engine) CheckWith(ctx context.Context, user kalam.UserID, with string) error {
+func (e *Planner) CheckWith(ctx context.Context, user kalam.UserID, with string) error {
 	return e.parserOf(user).With(ctx, with)
 }
 
 // CheckFrom checks that from is what may stand after FROM, and no other clause, so that
 // it can be put behind a table and a comma. Positions of errors are those in from.
-func (e *Engine) CheckFrom(ctx context.Context, user kalam.UserID, from string) error {
+func (e *Planner) CheckFrom(ctx context.Context, user kalam.UserID, from string) error {
 	return e.parserOf(user).From(ctx, from)
 }
 
@@ -43,7 +43,7 @@ func (e *Engine) CheckFrom(ctx context.Context, user kalam.UserID, from string) 
 // construct gives CodeUnsupported with its name, and the errors of Analyse are
 // possible. params are the values of its placeholders, each of which becomes a
 // literal: a TEXT one that is read like a string literal, any other of its own type.
-func (e *Engine) LiveQuery(ctx context.Context, user kalam.UserID, sql string, params []kalam.Value) (*filter.Plan, error) {
+func (e *Planner) LiveQuery(ctx context.Context, user kalam.UserID, sql string, params []kalam.Value) (*filter.Plan, error) {
 	if err := e.open(ctx); err != nil {
 		return nil, err
 	}
@@ -53,6 +53,6 @@ func (e *Engine) LiveQuery(ctx context.Context, user kalam.UserID, sql string, p
 // Filter returns the condition of a live query as an expression tree, from
 // DuckDB's own parser. Columns are unqualified. What the tree cannot express
 // gives an error that wraps subscribe.ErrNotCompilable.
-func (e *Engine) Filter(ctx context.Context, user kalam.UserID, where string) (subscribe.Expr, error) {
+func (e *Planner) Filter(ctx context.Context, user kalam.UserID, where string) (subscribe.Expr, error) {
 	return filter.Condition(ctx, e.parserOf(user), where)
 }

@@ -42,7 +42,7 @@ type narrowed struct {
 }
 
 // narrowed looks at what the text of a plan tells of its table.
-func (e *Engine) narrowed(plan *Plan, sources []Source, args *Args) *narrowed {
+func (e *Planner) narrowed(plan *Plan, sources []Source, args *Args) *narrowed {
 	n := &narrowed{sources: sources}
 	for i := range sources {
 		n.reads.Files += len(sources[i].Files)
@@ -91,7 +91,7 @@ func (n *narrowed) within(want int64) ([]Source, *bound, Reads) {
 }
 
 // start starts a query. Its errors are not worded yet.
-func (e *Engine) start(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
+func (e *Planner) start(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
 	if n, ok := plan.counted(sources); ok {
 		reads := Reads{Files: len(sources[0].Files), Pruned: len(sources[0].Files)}
 		return &Rows{e: e, plan: plan, res: countResult(plan.narrow.count, n), reads: reads}, nil
@@ -143,7 +143,7 @@ func (n *narrowed) more(want, rows int64) int64 {
 // held runs a query within a bound and returns its rows and their number. The result is nil,
 // without an error, when only a run without a bound can tell: DuckDB may have come upon
 // a value that it does not get to otherwise, or the rows are too large to be held.
-func (e *Engine) held(
+func (e *Planner) held(
 	ctx context.Context, plan *Plan, sources []Source, args Args, within *bound,
 ) (_ *heldResult, rows int64, err error) {
 	st, err := e.statement(ctx, plan, sources, args, within)

@@ -68,7 +68,7 @@ func testArgs(params ...kalam.Value) query.Args {
 
 // engine is an Engine with a directory for files.
 type engine struct {
-	*query.Engine
+	*query.Planner
 	dir string
 }
 
@@ -95,7 +95,7 @@ func newEngine(t testing.TB, change ...func(*worker.Options)) *engine {
 }
 
 // openEngine opens an Engine, which the caller closes.
-func openEngine(t testing.TB, o worker.Options) *query.Engine {
+func openEngine(t testing.TB, o worker.Options) *query.Planner {
 	t.Helper()
 	x, err := openExecutor(o)
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// settle turns a composed text into a variant: the operands get the types of what
+// settle completes a composed text: the operands get the types of what
 // they meet, and the placeholders new numbers, without gaps.
-func (a *analysed) settle(text string, types []kalam.DataType, files []fileArg) (*variant, error) {
-	v := &variant{set: a.set}
+func (a *analysed) settle(text string, types []kalam.DataType, files []fileArg) (*composedSQL, error) {
+	v := &composedSQL{set: a.set}
 	numbers := map[int]int{}
 	var err error
 	v.sql = replacePlaceholders(text, func(n int) string {
@@ -112,30 +112,30 @@ func replacePlaceholders(text string, by func(n int) string) string {
 // meetingTypes returns the types of the meetings, KindNull for those that are of no
 // type of ours or that only the values decide. It depends on the schemas, and on the
 // kinds of the parameters where an expression that is met is made of them.
-func (e *Engine) meetingTypes(ctx context.Context, a *analysed, shapes []*shaped, args Args) ([]kalam.DataType, error) {
+func (e *Planner) meetingTypes(ctx context.Context, a *analysed, physical []*physicalSource, args Args) ([]kalam.DataType, error) {
 	f := foundTypes{make([]kalam.DataType, len(a.Meetings)), make([]bool, len(a.Meetings))}
 	ask := false
 	for i := range a.Meetings {
 		t := a.Meetings[i].Type
 		known := t.Kind != kalam.KindNull
 		if !known {
-			t, known = columnType(&a.Meetings[i], shapes)
+			t, known = columnType(&a.Meetings[i], physical)
 		}
 		if known {
 			f.types[i], f.known[i] = t, true
 		}
 		ask = ask || !known
 	}
-	for _, s := range shapes {
+	for _, s := range physical {
 		ask = ask && s.schema.isOurs()
 	}
 	if !ask {
 		return f.types, nil
 	}
 	// A placeholder that DuckDB finds no type for hides those of the others.
-	all, err := e.askTypes(ctx, args.User, a, shapes, f, nil)
+	all, err := e.askTypes(ctx, args.User, a, physical, f, nil)
 	if err == nil && !all && len(args.Params) > 0 {
-		_, err = e.askTypes(ctx, args.User, a, shapes, f, args.Params)
+		_, err = e.askTypes(ctx, args.User, a, physical, f, args.Params)
 	}
 	return f.types, err
 }
@@ -148,10 +148,10 @@ type foundTypes struct {
 
 // columnType returns the type of a meeting that is a column of exactly one of its
 // tables.
-func columnType(m *guard.Meeting, shapes []*shaped) (t kalam.DataType, known bool) {
+func columnType(m *guard.Meeting, physical []*physicalSource) (t kalam.DataType, known bool) {
 	found := 0
 	for _, i := range m.Tables {
-		s := shapes[i].schema.Arrow
+		s := physical[i].schema.Arrow
 		for k := range s.NumFields() {
 			if f := s.Field(k); strings.EqualFold(f.Name, m.Column) {
 				t = datatype.TypeOfArrow(f)
@@ -167,11 +167,11 @@ func columnType(m *guard.Meeting, shapes []*shaped) (t kalam.DataType, known boo
 // the query over relations without rows, with one placeholder for all operands of a
 // meeting. Other placeholders of the user's are NULLs of the kinds of params, if those
 // are given. It reports whether every type was found.
-func (e *Engine) askTypes(
-	ctx context.Context, user kalam.UserID, a *analysed, shapes []*shaped, f foundTypes, params []kalam.Value,
+func (e *Planner) askTypes(
+	ctx context.Context, user kalam.UserID, a *analysed, physical []*physicalSource, f foundTypes, params []kalam.Value,
 ) (bool, error) {
-	text := a.whole.fill(func(i int) string { return "(" + shapes[i].schema.nothing(a.Visible(i)) + ")" })
-	text = a.WholeRows(text, columnNames(shapes))
+	text := a.whole.fill(func(i int) string { return "(" + physical[i].schema.nothing(a.Visible(i)) + ")" })
+	text = a.WholeRows(text, columnNames(physical))
 	numbers, asked := map[int]int{}, []int{}
 	text = replacePlaceholders(text, func(n int) string {
 		meet := -n // Of a placeholder that is no operand.

@@ -137,7 +137,7 @@ func countNames(v any) int {
 
 // withValues returns the plan to run instead of one that has PIVOTs whose columns are
 // to be found: with the values that they have in sources.
-func (e *Engine) withValues(ctx context.Context, plan *Plan, sources []Source, args Args) (*Plan, error) {
+func (e *Planner) withValues(ctx context.Context, plan *Plan, sources []Source, args Args) (*Plan, error) {
 	if plan.pivoted == nil {
 		return plan, nil
 	}
@@ -164,7 +164,7 @@ func (e *Engine) withValues(ctx context.Context, plan *Plan, sources []Source, a
 
 // filled returns a plan for one run: that of an encoded tree with values in the place of
 // marks.
-func (e *Engine) filled(
+func (e *Planner) filled(
 	ctx context.Context, user kalam.UserID, plan *Plan, doc string, withs int, values [][]string,
 ) (*Plan, error) {
 	root, err := tree.Decode(doc)
@@ -176,7 +176,7 @@ func (e *Engine) filled(
 	if doc, err = tree.Encode(tree.Child(st, "node")); err != nil {
 		return nil, err
 	}
-	a := &analysed{Query: plan.Query, set: plan.set, tables: plan.tables, variants: map[string]*variant{}}
+	a := &analysed{Query: plan.Query, set: plan.set, tables: plan.tables, composed: map[string]*composedSQL{}}
 	if a.whole, err = templateOf(ctx, e.parserOf(user), doc, withs); err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (e *Engine) filled(
 }
 
 // valuesOf runs a query of one column of text.
-func (e *Engine) valuesOf(ctx context.Context, p *Plan, sources []Source, args Args) ([]string, error) {
+func (e *Planner) valuesOf(ctx context.Context, p *Plan, sources []Source, args Args) ([]string, error) {
 	r, err := e.start(ctx, p, sources, args)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ type analysed struct {
 	narrow  *narrowing // Which rows of its table it needs, nil when the text does not tell.
 
 	mu       sync.Mutex // guards what follows
-	variants map[string]*variant
+	composed map[string]*composedSQL
 	top      topQuery
 }
 
@@ -97,12 +97,12 @@ const maxCachedSQL = 16 << 10
 // is the same for every user; user is on whose account it is computed.
 // The error has CodeInvalidSQL, CodeUnsupported, CodeTooLarge or CodeEmptySQL,
 // with the position when it is known.
-func (e *Engine) Analyse(ctx context.Context, user kalam.UserID, sql string) (*Plan, error) {
+func (e *Planner) Analyse(ctx context.Context, user kalam.UserID, sql string) (*Plan, error) {
 	return e.AnalyseWith(ctx, user, sql, Settings{})
 }
 
 // AnalyseWith is Analyse under settings.
-func (e *Engine) AnalyseWith(ctx context.Context, user kalam.UserID, sql string, set Settings) (*Plan, error) {
+func (e *Planner) AnalyseWith(ctx context.Context, user kalam.UserID, sql string, set Settings) (*Plan, error) {
 	kind := set.key()
 	exact := kind + sql
 	if p, ok := e.plans.exact.Get(exact); ok {
@@ -160,7 +160,7 @@ func analyse(ctx context.Context, p *guard.Parser, sql string, set Settings) (*a
 	if err != nil {
 		return nil, err
 	}
-	a := &analysed{Query: q, set: set, variants: map[string]*variant{}}
+	a := &analysed{Query: q, set: set, composed: map[string]*composedSQL{}}
 	for _, t := range q.Tables {
 		a.tables = append(a.tables, TableRef{
 			Parts: t.Parts, Position: t.Position, Namespace: t.Namespace, NamesDeleted: t.NamesDeleted,
@@ -190,7 +190,7 @@ func analyse(ctx context.Context, p *guard.Parser, sql string, set Settings) (*a
 
 // writeTop writes the query that pushes a LIMIT down, if the sources call for one
 // and it is not written yet. The error is that of the context.
-func (e *Engine) writeTop(ctx context.Context, user kalam.UserID, a *analysed, sources []Source) error {
+func (e *Planner) writeTop(ctx context.Context, user kalam.UserID, a *analysed, sources []Source) error {
 	if len(sources) != 1 || len(sources[0].Files) == 0 || len(sources[0].Batches) == 0 {
 		return nil
 	}

@@ -26,7 +26,7 @@ type Args struct {
 // Rows are the result of a query. They are computed while they are read, or before. Not
 // safe for concurrent use.
 type Rows struct {
-	e    *Engine
+	e    *Planner
 	plan *Plan
 	res  Result // nil once the Rows are closed.
 	err  error  // Of the last Next.
@@ -37,7 +37,7 @@ type Rows struct {
 // Query runs a plan over one source per element of plan.Tables, in that order.
 // It waits for its turn behind queries that came before, as long as ctx allows.
 // The caller closes the Rows.
-func (e *Engine) Query(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
+func (e *Planner) Query(ctx context.Context, plan *Plan, sources []Source, args Args) (*Rows, error) {
 	if err := plan.check(sources, args); err != nil {
 		return nil, err
 	}
@@ -69,26 +69,26 @@ func (p *Plan) check(sources []Source, args Args) error {
 
 // statement composes what an executor runs. within is a bound of the only source, nil for
 // none.
-func (e *Engine) statement(ctx context.Context, plan *Plan, sources []Source, args Args, within *bound) (*Statement, error) {
+func (e *Planner) statement(ctx context.Context, plan *Plan, sources []Source, args Args, within *bound) (*Statement, error) {
 	if within == nil {
 		if err := e.writeTop(ctx, args.User, plan.analysed, sources); err != nil {
 			return nil, err
 		}
 	}
-	shapes := make([]*shaped, len(sources))
+	physical := make([]*physicalSource, len(sources))
 	st := &Statement{User: args.User, Zone: plan.set.zoneName(), Inputs: make([]Input, len(sources))}
 	for i := range sources {
 		var err error
-		if shapes[i], err = shapeOf(&sources[i], e.schemas.get(sources[i].Schema)); err != nil {
+		if physical[i], err = physicalOf(&sources[i], e.schemas.get(sources[i].Schema)); err != nil {
 			return nil, err
 		}
-		if shapes[i].bound = within; within != nil {
-			shapes[i].scan = true // As long as it may be empty, texts with and without batches are one.
+		if physical[i].bound = within; within != nil {
+			physical[i].scan = true // As long as it may be empty, texts with and without batches are one.
 		}
-		st.Inputs[i] = shapes[i].input(&sources[i])
+		st.Inputs[i] = physical[i].input(&sources[i])
 	}
-	v, err := plan.variant(shapes, &e.variants, func() ([]kalam.DataType, error) {
-		return e.meetingTypes(ctx, plan.analysed, shapes, args)
+	v, err := plan.composedFor(physical, &e.composed, func() ([]kalam.DataType, error) {
+		return e.meetingTypes(ctx, plan.analysed, physical, args)
 	})
 	if err != nil {
 		return nil, err
@@ -96,18 +96,18 @@ func (e *Engine) statement(ctx context.Context, plan *Plan, sources []Source, ar
 	if st.SQL = v.sql; !plan.once {
 		st.ID = v.id
 	}
-	st.Params, err = v.bind(shapes, &args)
+	st.Params, err = v.bind(physical, &args)
 	return st, err
 }
 
 // bind returns the values of the placeholders. One that meets an expression of one of
 // our types is read as that type; the error says when it is none.
-func (v *variant) bind(shapes []*shaped, args *Args) ([]Param, error) {
+func (v *composedSQL) bind(physical []*physicalSource, args *Args) ([]Param, error) {
 	out := make([]Param, len(v.slots))
 	for i, slot := range v.slots {
 		switch {
 		case slot.files != nil:
-			s := shapes[slot.files.source]
+			s := physical[slot.files.source]
 			if slot.files.group == len(s.groups) {
 				out[i].Value = s.bound.value
 				continue
@@ -138,6 +138,7 @@ func (args *Args) value(kind guard.ArgKind, zone *time.Location) kalam.Value {
 		return kalam.Text(args.Role.String())
 	case guard.ArgNamespace:
 		return kalam.Text(string(args.Namespace))
+	case guard.ArgNow:
 	}
 	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
 }
@@ -168,7 +169,7 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 }
 
 // worded translates an error for the user, with its place in the text of p.
-func (e *Engine) worded(err error, p *Plan) error {
+func (e *Planner) worded(err error, p *Plan) error {
 	err = translate(err, p.Query)
 	var ke *kalam.Error
 	if p.at != nil && errors.As(err, &ke) && ke.Position > 0 {

@@ -25,13 +25,10 @@ type Schema struct {
 
 // column is one column of a source.
 type column struct {
-	name string
-	cast string // SQL type that a Parquet column is cast to, "" for none.
-	json bool   // Of type JSON in queries.
-	// unfiltered keeps conditions from the Parquet reader: it believes bloom filters
-	// that lack values which are there, of BLOB columns with values that repeat and
-	// of floats beside a NaN. Files of before we wrote none have them.
-	unfiltered bool
+	name       string
+	cast       string // SQL type that a Parquet column is cast to, "" for none.
+	json       bool   // Of type JSON in queries.
+	unfiltered bool   // Conditions are kept from the Parquet reader, see datatype.FiltersWrong.
 }
 
 // schemaCache numbers schemas by what they say.
@@ -86,20 +83,12 @@ func columnsOf(s *arrow.Schema) []column {
 		f := s.Field(i)
 		cols[i].name = f.Name
 		if t := datatype.TypeOfArrow(f); arrow.TypeEqual(datatype.ArrowType(t), f.Type) {
-			cols[i].cast = storedType(t)
-			cols[i].json = t.Kind == kalam.KindJSON
-			cols[i].unfiltered = t.Kind == kalam.KindBytes || t.Kind == kalam.KindFloat || t.Kind == kalam.KindDouble
+			cols[i].cast = datatype.StoredDuckName(t)
+			cols[i].json = t.Kind.Family() == kalam.FamilyJSON
+			cols[i].unfiltered = datatype.FiltersWrong(t)
 		}
 	}
 	return cols
-}
-
-// storedType returns DuckDB's name of the type in which files hold a t.
-func storedType(t kalam.DataType) string {
-	if t.Kind == kalam.KindJSON {
-		return "VARCHAR"
-	}
-	return datatype.DuckName(t)
 }
 
 // isOurs reports whether every column has a type of ours.

@@ -95,7 +95,7 @@ func (s *Settings) nullsOf(descending bool) string {
 var candidatePattern = regexp.MustCompile(`"([^"]+)"`)
 
 // CheckZone asks DuckDB for a time zone: nil when it has one of this name, else those whose names are like it.
-func (e *Engine) CheckZone(ctx context.Context, user kalam.UserID, name string) (candidates []string, err error) {
+func (e *Planner) CheckZone(ctx context.Context, user kalam.UserID, name string) (candidates []string, err error) {
 	if err := e.open(ctx); err != nil {
 		return nil, err
 	}

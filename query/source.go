@@ -51,14 +51,14 @@ type Batch struct {
 	Record arrow.RecordBatch
 	Live   []uint32 // Rows to be read, ascending; nil: all.
 	// ID is equal for the same record in several queries and never given to
-	// another: what DuckDB makes of it is kept for the next, until Engine.Forget. 0: it
+	// another: what DuckDB makes of it is kept for the next, until Planner.Forget. 0: it
 	// is read once.
 	ID uint64
 }
 
-// shaped is a source as the text of a statement sees it: what decides the text
+// physicalSource is a source as the text of a statement sees it: what decides the text
 // and nothing of the rows.
-type shaped struct {
+type physicalSource struct {
 	schema *Schema
 	groups []fileGroup
 	scan   bool // The batches are read, if only to give no rows.
@@ -83,7 +83,7 @@ type fileGroup struct {
 }
 
 // key returns a text that is equal for sources whose text is equal.
-func (s *shaped) key(b *strings.Builder) {
+func (s *physicalSource) key(b *strings.Builder) {
 	b.WriteString(strconv.FormatUint(s.schema.ID, 36))
 	for _, g := range s.groups {
 		fmt.Fprintf(b, "f%d,%t", g.first, g.dead)
@@ -98,9 +98,9 @@ func (s *shaped) key(b *strings.Builder) {
 	b.WriteByte(';')
 }
 
-// shapeOf decides how src is read.
-func shapeOf(src *Source, s *Schema) (*shaped, error) {
-	out := &shaped{schema: s, scan: len(src.Batches) > 0 || len(src.Files) == 0}
+// physicalOf decides how src is read.
+func physicalOf(src *Source, s *Schema) (*physicalSource, error) {
+	out := &physicalSource{schema: s, scan: len(src.Batches) > 0 || len(src.Files) == 0}
 	whole := wholeLayout(s)
 	for i, f := range src.Files {
 		layout := f.Layout
@@ -125,7 +125,7 @@ func shapeOf(src *Source, s *Schema) (*shaped, error) {
 // source i. param is the number of the placeholder of the first group's files, which those
 // of the others and that of the bound follow; visible tells which columns they give, and by
 // which names.
-func (s *shaped) branches(i, param int, visible func(column string) (string, bool)) []string {
+func (s *physicalSource) branches(i, param int, visible func(column string) (string, bool)) []string {
 	var out []string
 	for n, g := range s.groups {
 		out = append(out, s.fileBranch(&g, i, param+n, visible)+s.boundText(&g, param))
@@ -144,7 +144,7 @@ func (s *shaped) branches(i, param int, visible func(column string) (string, boo
 
 // boundText returns what follows the text of a branch, that of g or of the batches, because
 // of the bound.
-func (s *shaped) boundText(g *fileGroup, param int) string {
+func (s *physicalSource) boundText(g *fileGroup, param int) string {
 	if s.bound == nil {
 		return ""
 	}
@@ -166,7 +166,7 @@ func (s *shaped) boundText(g *fileGroup, param int) string {
 // everything is what branches takes to give every column.
 func everything(column string) (string, bool) { return column, true }
 
-func (s *shaped) fileBranch(g *fileGroup, i, param int, visible func(string) (string, bool)) string {
+func (s *physicalSource) fileBranch(g *fileGroup, i, param int, visible func(string) (string, bool)) string {
 	var items []string
 	for k, c := range s.schema.columns {
 		name, ok := visible(c.name)
@@ -191,15 +191,15 @@ func (s *shaped) fileBranch(g *fileGroup, i, param int, visible func(string) (st
 
 // typed returns the expression of a column's value, which is text for a JSON column, as
 // queries see it: of type JSON.
-func (s *shaped) typed(c column, value string) string {
+func (s *physicalSource) typed(c column, value string) string {
 	if c.json && !s.plain {
 		return "kalam_json(" + value + ")"
 	}
 	return value
 }
 
-// input returns what of src the text of its shape does not hold.
-func (s *shaped) input(src *Source) Input {
+// input returns what of src its text does not hold.
+func (s *physicalSource) input(src *Source) Input {
 	in := Input{Schema: s.schema, Scan: s.scan, Batches: src.Batches}
 	for _, g := range s.groups {
 		if g.dead {

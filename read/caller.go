@@ -20,7 +20,7 @@ type Reader struct {
 	Catalog  *catalog.Catalog
 	Access   *access.Resolver
 	Computed *systables.Registry
-	Query    *query.Engine
+	Query    *query.Planner
 	Activity *activity.Registry // Of the queries under way.
 	Store    *buffer.Store
 	Segments *segments.Reader

@@ -268,6 +268,7 @@ func (s *Stats) jobs(ctx context.Context) ([]stat, error) {
 			queued++
 		case kalam.JobFailed:
 			failed++
+		case kalam.JobCompleted, kalam.JobCancelled, kalam.JobSkipped: // Counted in the total alone.
 		}
 	}
 	return []stat{

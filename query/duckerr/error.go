@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// DuckError is an error of DuckDB, taken apart. The instances report errors as
+// Error is an error of DuckDB, taken apart. The instances report errors as
 // JSON, so no text needs to be understood.
 type Error struct {
 	Type    string `json:"exception_type"`
@@ -20,7 +20,7 @@ type Error struct {
 // Error returns the text for logs.
 func (e *Error) Error() string { return e.Type + " Error: " + e.Message }
 
-// ParseDuckError reads the message of an error: JSON, or text where DuckDB does
+// Parse reads the message of an error: JSON, or text where DuckDB does
 // not go by the setting, as when it binds a prepared statement again.
 func Parse(msg string) *Error {
 	e := &Error{}

@@ -98,19 +98,20 @@ func bind(v any, params []kalam.Value) {
 
 // literalOf returns a parameter as a literal of its type.
 func literalOf(v kalam.Value) tree.Node {
-	switch v.Kind() {
-	case kalam.KindNull:
+	switch v.Kind().Family() {
+	case kalam.FamilyNone:
 		return tree.Null()
-	case kalam.KindText:
+	case kalam.FamilyText:
 		return tree.TextConst(v.Str())
-	case kalam.KindBoolean:
+	case kalam.FamilyBoolean:
 		return tree.Cast("BOOLEAN", tree.TextConst(strconv.FormatBool(v.Bool())[:1]))
-	case kalam.KindDouble:
+	case kalam.FamilyFloat:
 		return tree.Cast("DOUBLE", tree.TextConst(strconv.FormatFloat(v.Float64(), 'g', -1, 64)))
-	case kalam.KindBigInt:
+	case kalam.FamilyInteger:
 		return tree.IntConst(v.Int())
+	default:
+		return tree.TextConst(strings.Trim(string(datatype.AppendValue(nil, v)), `"`))
 	}
-	return tree.TextConst(strings.Trim(string(datatype.AppendValue(nil, v)), `"`))
 }
 
 // means reports whether parts name the table of the query.

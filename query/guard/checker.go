@@ -135,6 +135,7 @@ func (c *checker) field(parent tree.Node, v any, kind fieldKind) {
 			c.refuse(parent, kalam.CodeUnsupported, "This form of the clause is not supported")
 		}
 		return
+	default:
 	}
 	if v == nil {
 		return

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query/tree"
 )
 
@@ -86,5 +87,5 @@ func CastConstant(n tree.Node) (v kalam.Value, ok bool, err error) {
 	if t.Kind == kalam.KindNull || t.Kind == kalam.KindDecimal { // A constant does not keep the digits of its type.
 		return v, false, nil
 	}
-	return readCast(t, o)
+	return datatype.CastLiteral(t, o.Value)
 }

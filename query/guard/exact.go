@@ -70,7 +70,7 @@ func decimalText(digits string, scale int) string {
 // is what follows it: the operator in front, written without them, would come last. As a
 // function it is written with its argument in brackets.
 func (c *checker) exactPrefix(n tree.Node) {
-	var first any = n["child"] // Of COLLATE.
+	first := n["child"] // Of COLLATE.
 	switch tree.Str(n, "type") {
 	case "ARRAY_EXTRACT", "ARRAY_SLICE", "STRUCT_EXTRACT":
 		if args := tree.Elems(n, "children"); len(args) > 0 {

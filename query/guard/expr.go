@@ -52,7 +52,7 @@ func ourType(n tree.Node) {
 	if tree.Str(n, "id") != "UNBOUND" || tree.Str(info, "schema") != "" || tree.Str(info, "catalog") != "" || namedTypes.has(name) {
 		return
 	}
-	if t, err := dialect.ParseType(name); err == nil && t.Kind != kalam.KindDecimal && t.Kind != kalam.KindJSON {
+	if t, err := dialect.ParseType(name); err == nil && hasPlainName(t) {
 		n["id"], n["type_info"] = datatype.DuckName(t), nil
 	}
 }
@@ -255,4 +255,10 @@ func (c *checker) checkParams() int {
 		}
 	}
 	return highest
+}
+
+// hasPlainName reports whether DuckDB's name of t is the whole type, which its parser knows.
+func hasPlainName(t kalam.DataType) bool {
+	f := t.Kind.Family()
+	return f != kalam.FamilyDecimal && f != kalam.FamilyJSON
 }

@@ -321,7 +321,7 @@ func (c *checker) castOperand(n tree.Node) {
 	v, ok := datatype.InZone(c.zone, t, o.Value)
 	var err error
 	if !ok {
-		v, ok, err = readCast(t, o)
+		v, ok, err = datatype.CastLiteral(t, o.Value)
 	}
 	switch {
 	case err != nil && try:
@@ -331,23 +331,6 @@ func (c *checker) castOperand(n tree.Node) {
 	case ok:
 		n["child"] = tree.TextConst(datatype.SQLText(v))
 	}
-}
-
-// readCast reads the literal o of a cast to t. ok is false for what DuckDB casts: a
-// number to a number, and the words that SQL has for TRUE, FALSE and no moment.
-func readCast(t kalam.DataType, o Operand) (v kalam.Value, ok bool, err error) {
-	switch t.Kind {
-	case kalam.KindBoolean:
-		ok = o.Text != "'t'" && o.Text != "'f'"
-	case kalam.KindFloat, kalam.KindDouble:
-		ok = o.Value.Kind() == kalam.KindText
-	default:
-		ok = true
-	}
-	if !ok || datatype.IsBoundless(t, o.Value) {
-		return v, false, nil
-	}
-	return datatype.Operand(t, o.Value)
 }
 
 // castType returns the type of ours that a CAST names, KindNull for any other.
@@ -365,11 +348,7 @@ func castType(n tree.Node) kalam.DataType {
 			return kalam.DataType{Kind: kalam.KindDecimal, Precision: uint8(width), Scale: uint8(scale)}
 		}
 	default:
-		for _, k := range kalam.Kinds() {
-			if t := kalam.TypeOf(k); k != kalam.KindText && k != kalam.KindJSON && k != kalam.KindDecimal && datatype.DuckName(t) == id {
-				return t
-			}
-		}
+		return datatype.OfDuckName(id)
 	}
 	return kalam.DataType{}
 }

@@ -123,6 +123,7 @@ func (c *checker) meansResult(name string) bool {
 		if c.in.nesting > 0 {
 			return false
 		}
+	case resultsFirst:
 	}
 	return c.sel != nil && c.sel.aliases[strings.ToLower(name)]
 }

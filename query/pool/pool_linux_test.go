@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // engine is an Engine over a Pool, with a lake.
 type engine struct {
-	*query.Engine
+	*query.Planner
 	pool *pool.Pool
 	lake string
 	temp string
@@ -62,7 +62,7 @@ func newEngine(t testing.TB, change ...func(*pool.Options)) *engine {
 	if e.pool, err = pool.Open(o); err != nil {
 		t.Fatal(err)
 	}
-	if e.Engine, err = query.Open(query.Options{Executor: e.pool}); err != nil {
+	if e.Planner, err = query.Open(query.Options{Executor: e.pool}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

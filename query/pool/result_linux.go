@@ -86,7 +86,7 @@ func (c *call) take(to *spool, statement uint64, f process.Frame, err error) (la
 		c.w.ran(statement, report)
 		c.finish(nil, false) // The worker is free before the result is read.
 		c.seen.Sends()
-		if err := to.writeLast(rest); err != nil {
+		if err := to.writeLast(context.WithoutCancel(c.ctx), rest); err != nil {
 			return true, err
 		}
 		return true, nil
@@ -96,8 +96,8 @@ func (c *call) take(to *spool, statement uint64, f process.Frame, err error) (la
 	return true, c.ended(err)
 }
 
-// writeLast adds the last frame, for which there is always room.
-func (s *spool) writeLast(p []byte) error {
+// writeLast adds the last frame, for which there is always room. The call has ended.
+func (s *spool) writeLast(ctx context.Context, p []byte) error {
 	s.mu.Lock()
 	inFile := len(s.lengths) > 0
 	if !s.dropped && !inFile && len(p) > 0 {
@@ -105,7 +105,7 @@ func (s *spool) writeLast(p []byte) error {
 	}
 	s.mu.Unlock()
 	if inFile && len(p) > 0 {
-		if err := s.write(context.Background(), p); err != nil {
+		if err := s.write(ctx, p); err != nil {
 			return err
 		}
 	}

@@ -136,12 +136,10 @@ func closeQuietly(c net.Conn) {
 
 // errnoOf makes a system call that is refused before it looks at its arguments.
 func errnoOf(nr uintptr, a, b, c uintptr) error {
-	if _, _, e := syscall.RawSyscall(nr, a, b, c); e != syscall.EPERM && e != 0 {
-		return nil // The kernel looked at the arguments.
-	} else if e != 0 {
+	if _, _, e := syscall.RawSyscall(nr, a, b, c); e == syscall.EPERM {
 		return e
 	}
-	return nil
+	return nil // The kernel looked at the arguments, or did it.
 }
 
 // runThreads makes threads of the system, and collects garbage, which stops them all

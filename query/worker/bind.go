@@ -47,37 +47,37 @@ func (st *statement) bindAs(i int, v kalam.Value, t kalam.DataType) error {
 func (st *statement) bind(i int, v kalam.Value) error {
 	p, at := st.p, mapping.IdxT(i)
 	state := mapping.State(mapping.StateError)
-	switch v.Kind() {
-	case kalam.KindNull:
+	switch v.Kind().Family() {
+	case kalam.FamilyNone:
 		state = mapping.BindNull(p, at)
-	case kalam.KindBoolean:
+	case kalam.FamilyBoolean:
 		state = mapping.BindBoolean(p, at, v.Bool())
-	case kalam.KindSmallInt:
-		state = mapping.BindInt16(p, at, int16(v.Int()))
-	case kalam.KindInt:
-		state = mapping.BindInt32(p, at, int32(v.Int()))
-	case kalam.KindBigInt:
-		state = mapping.BindInt64(p, at, v.Int())
-	case kalam.KindFloat:
-		state = mapping.BindFloat(p, at, float32(v.Float64()))
-	case kalam.KindDouble:
-		state = mapping.BindDouble(p, at, v.Float64())
-	case kalam.KindText, kalam.KindJSON:
+	case kalam.FamilyInteger:
+		state = bindInteger(p, at, v)
+	case kalam.FamilyFloat:
+		if v.Kind() == kalam.KindFloat {
+			state = mapping.BindFloat(p, at, float32(v.Float64()))
+		} else {
+			state = mapping.BindDouble(p, at, v.Float64())
+		}
+	case kalam.FamilyText, kalam.FamilyJSON:
 		state = mapping.BindVarchar(p, at, v.Str())
-	case kalam.KindBytes:
+	case kalam.FamilyBytes:
 		state = mapping.BindBlob(p, at, []byte(v.Str()))
-	case kalam.KindTimestamp:
-		state = mapping.BindTimestamp(p, at, mapping.NewTimestamp(v.Int()))
-	case kalam.KindDateTime:
-		state = mapping.BindTimestampTZ(p, at, mapping.NewTimestamp(v.Int()))
-	case kalam.KindDate:
+	case kalam.FamilyInstant:
+		if v.Kind() == kalam.KindDateTime {
+			state = mapping.BindTimestampTZ(p, at, mapping.NewTimestamp(v.Int()))
+		} else {
+			state = mapping.BindTimestamp(p, at, mapping.NewTimestamp(v.Int()))
+		}
+	case kalam.FamilyDate:
 		state = mapping.BindDate(p, at, mapping.NewDate(int32(v.Int())))
-	case kalam.KindTime:
+	case kalam.FamilyTime:
 		state = mapping.BindTime(p, at, mapping.NewTime(v.Int()))
-	case kalam.KindDecimal:
+	case kalam.FamilyDecimal:
 		hi, lo, scale := v.Decimal()
 		state = mapping.BindDecimal(p, at, mapping.NewDecimal(kalam.MaxDecimalPrecision, scale, mapping.NewHugeInt(lo, hi)))
-	case kalam.KindUUID:
+	case kalam.FamilyUUID:
 		u := v.UUID()
 		val := mapping.CreateUUID(mapping.NewUHugeInt(binary.BigEndian.Uint64(u[8:]), binary.BigEndian.Uint64(u[:8])))
 		defer mapping.DestroyValue(&val)
@@ -87,6 +87,18 @@ func (st *statement) bind(i int, v kalam.Value) error {
 		return kalam.Errorf(kalam.CodeInvalidParameter, "Parameter $%d cannot be bound", i)
 	}
 	return nil
+}
+
+// bindInteger binds an integer as DuckDB has columns of its type: nothing needs a cast then.
+func bindInteger(p mapping.PreparedStatement, at mapping.IdxT, v kalam.Value) mapping.State {
+	switch v.Kind() {
+	case kalam.KindSmallInt:
+		return mapping.BindInt16(p, at, int16(v.Int()))
+	case kalam.KindInt:
+		return mapping.BindInt32(p, at, int32(v.Int()))
+	default:
+		return mapping.BindInt64(p, at, v.Int())
+	}
 }
 
 // bindPaths sets parameter i to the list of paths.

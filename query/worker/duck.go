@@ -179,11 +179,11 @@ func (st *statement) start(stream bool) (*result, error) {
 
 // result is the result of a statement.
 type result struct {
-	res    mapping.Result
-	opts   arrowmapping.ArrowOptions
-	schema *arrow.Schema
-	types  []mapping.Type // DuckDB's types of the columns.
-	exotic []bool         // Columns whose values Arrow has no form for.
+	res      mapping.Result
+	opts     arrowmapping.ArrowOptions
+	schema   *arrow.Schema
+	types    []mapping.Type // DuckDB's types of the columns.
+	nonArrow []bool         // Columns whose values Arrow has no form for.
 }
 
 // describe finds out the schema; it comes before fetch.
@@ -207,10 +207,10 @@ func destroyTypes(types []mapping.LogicalType) {
 
 // columns sets the columns of the result.
 func (r *result) columns(names []string, types []mapping.LogicalType) error {
-	r.types, r.exotic = make([]mapping.Type, len(types)), make([]bool, len(types))
+	r.types, r.nonArrow = make([]mapping.Type, len(types)), make([]bool, len(types))
 	for i := range types {
 		r.types[i] = mapping.GetTypeId(types[i])
-		r.exotic[i] = isExotic(types[i], maxNesting)
+		r.nonArrow[i] = isNonArrow(types[i], maxNesting)
 	}
 	schema, ed := arrowmapping.NewArrowSchema(r.opts, types, names)
 	if err := errorOf(&ed); err != nil {
@@ -260,9 +260,9 @@ func jsonMarked(f arrow.Field, t mapping.LogicalType) arrow.Field {
 // deeper, which Arrow's streams do not take, become text.
 const maxNesting = 60
 
-// isExotic reports whether DuckDB's Arrow form of t loses values, or is nested deeper than
+// isNonArrow reports whether DuckDB's Arrow form of t loses values, or is nested deeper than
 // depth.
-func isExotic(t mapping.LogicalType, depth int) bool {
+func isNonArrow(t mapping.LogicalType, depth int) bool {
 	if depth == 0 {
 		return true
 	}
@@ -286,12 +286,12 @@ func isExotic(t mapping.LogicalType, depth int) bool {
 			inner = append(inner, mapping.UnionTypeMemberType(t, i))
 		}
 	}
-	exotic := false
+	nonArrow := false
 	for i := range inner {
-		exotic = exotic || isExotic(inner[i], depth-1)
+		nonArrow = nonArrow || isNonArrow(inner[i], depth-1)
 		mapping.DestroyLogicalType(&inner[i])
 	}
-	return exotic
+	return nonArrow
 }
 
 // fetch returns the next piece of the result, io.EOF after the last. The caller

@@ -216,7 +216,7 @@ func (e *Executor) Explain(ctx context.Context, st *query.Statement, analyze boo
 // Run implements query.Executor.
 func (e *Executor) Run(ctx context.Context, st *query.Statement) (query.Result, error) {
 	r, err := e.run(ctx, st)
-	if innocent(err) {
+	if isCollateral(err) {
 		// Another statement broke the instance. No row was given yet, so begin anew.
 		r, err = e.run(ctx, st)
 	}
@@ -226,9 +226,9 @@ func (e *Executor) Run(ctx context.Context, st *query.Statement) (query.Result, 
 	return r, nil
 }
 
-// innocent reports whether err comes from an instance that another statement has
+// isCollateral reports whether err comes from an instance that another statement has
 // made unusable.
-func innocent(err error) bool {
+func isCollateral(err error) bool {
 	var de *duckerr.Error
 	return errors.As(err, &de) && strings.EqualFold(de.Type, "fatal") &&
 		strings.Contains(de.Message, "previous fatal error")

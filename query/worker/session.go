@@ -123,7 +123,7 @@ func (s *session) start(of *query.Statement) (*cursor, error) {
 	if err := c.open(); err != nil {
 		return c, err
 	}
-	if !c.st.casts && slices.Contains(c.res.exotic, true) {
+	if !c.st.casts && slices.Contains(c.res.nonArrow, true) {
 		if err := c.again(); err != nil {
 			return c, err
 		}
@@ -237,7 +237,7 @@ func (c *cursor) drop() {
 
 // again runs the statement with the columns that Arrow has no form for as text.
 func (c *cursor) again() error {
-	casts := &resultCasts{text: c.res.exotic}
+	casts := &resultCasts{text: c.res.nonArrow}
 	for _, f := range c.res.schema.Fields() {
 		casts.names = append(casts.names, f.Name)
 	}

@@ -49,7 +49,7 @@ func (c *conn) columns(st *statement) ([]query.Column, error) {
 	fields := newOutput(r).schema.Fields()
 	for i := range out {
 		out[i] = query.Column{Name: names[i], Type: datatype.TypeOfArrow(fields[i])}
-		if r.exotic[i] {
+		if r.nonArrow[i] {
 			out[i].Type = kalam.TypeOf(kalam.KindText) // See cursor.again.
 		}
 	}

@@ -14,22 +14,22 @@ import (
 	"github.com/kalamlake/kalam/query/guard"
 )
 
-// Options configure an Engine.
+// Options configure a Planner.
 type Options struct {
-	Executor Executor // What runs DuckDB. It becomes the Engine's, which closes it.
+	Executor Executor // What runs DuckDB. It becomes the Planner's, which closes it.
 	MaxPlans int      // Queries whose analysis is kept; 0 is 1000.
 	Logger   *slog.Logger
 }
 
-// Engine checks queries and has them run. It is safe for concurrent use.
-type Engine struct {
+// Planner checks queries, composes what runs and has an Executor run it. It is safe for concurrent use.
+type Planner struct {
 	log      *slog.Logger
 	prefix   string
 	executor Executor
 	plans    *planCache
 	exprs    *lru.Cache[string, struct{}]
 	schemas  *schemaCache
-	variants lastVariant
+	composed lastComposed
 	count    counters
 	closed   atomic.Bool
 }
@@ -45,16 +45,16 @@ const (
 	maxExprs        = 1000
 )
 
-// Open returns an engine over an executor. The caller closes it, also the executor when
+// Open returns a planner over an executor. The caller closes it, also the executor when
 // Open fails.
-func Open(o Options) (*Engine, error) {
+func Open(o Options) (*Planner, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.MaxPlans <= 0 {
 		o.MaxPlans = defaultMaxPlans
 	}
-	e := &Engine{log: o.Logger, executor: o.Executor, schemas: newSchemaCache()}
+	e := &Planner{log: o.Logger, executor: o.Executor, schemas: newSchemaCache()}
 	random := make([]byte, 8)
 	if _, err := rand.Read(random); err != nil {
 		return nil, fmt.Errorf("make table prefix: %w", err)
@@ -70,14 +70,14 @@ func Open(o Options) (*Engine, error) {
 
 // Close waits for the Rows that are open and ends DuckDB. Later calls of any method
 // fail with CodeShuttingDown.
-func (e *Engine) Close() error {
+func (e *Planner) Close() error {
 	if e.closed.Swap(true) {
 		return nil
 	}
 	return e.executor.Close()
 }
 
-// Stats are the engine's counters and gauges.
+// Stats are the planner's counters and gauges.
 type Stats struct {
 	ExecutorStats
 	PlanHits, PlanMisses int64
@@ -86,7 +86,7 @@ type Stats struct {
 }
 
 // Stats returns the counters and gauges.
-func (e *Engine) Stats() Stats {
+func (e *Planner) Stats() Stats {
 	return Stats{
 		ExecutorStats: e.executor.Stats(), Plans: e.plans.normal.Len(), Statements: e.count.statements.Load(),
 		PlanHits: e.plans.count.hits.Load(), PlanMisses: e.plans.count.misses.Load(),
@@ -95,11 +95,11 @@ func (e *Engine) Stats() Stats {
 
 // Forget lets go of what is kept of a batch with this id, which is not given again. It
 // may be called while queries read the batch, and from any goroutine.
-func (e *Engine) Forget(id uint64) { e.executor.Forget(id) }
+func (e *Planner) Forget(id uint64) { e.executor.Forget(id) }
 
 // ClearPlans empties the caches of analysed queries and of checked conditions and returns how many they held.
 // Running queries are not disturbed.
-func (e *Engine) ClearPlans() (plans, conditions int) {
+func (e *Planner) ClearPlans() (plans, conditions int) {
 	plans, conditions = e.plans.normal.Len(), e.exprs.Len()
 	e.plans.normal.Purge()
 	e.plans.exact.Purge()
@@ -108,12 +108,12 @@ func (e *Engine) ClearPlans() (plans, conditions int) {
 }
 
 // parserOf returns the parser for texts of a user.
-func (e *Engine) parserOf(user kalam.UserID) *guard.Parser {
+func (e *Planner) parserOf(user kalam.UserID) *guard.Parser {
 	return &guard.Parser{Prefix: e.prefix, Grammar: e.executor, User: user}
 }
 
-// open fails when the engine is closed.
-func (e *Engine) open(ctx context.Context) error {
+// open fails when the planner is closed.
+func (e *Planner) open(ctx context.Context) error {
 	if e.closed.Load() {
 		return ErrClosed()
 	}
