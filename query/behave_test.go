@@ -45,7 +45,11 @@ func TestErrors(t *testing.T) {
 		{"SELECT 'ä', nosuch FROM t", kalam.CodeInvalidSQL, "Column 'nosuch' does not exist", 14},
 		{"SELECT id FROM t WHERE nope > 1", kalam.CodeInvalidSQL, "Column 'nope' does not exist", 24},
 		{"SELECT id FROM app.nosuch", kalam.CodeTableNotFound, "relation 'app.nosuch' does not exist", 16},
-		{"SELECT sum(body) FROM t", kalam.CodeInvalidSQL, "No function matches the given name and argument types 'sum(VARCHAR)'. You might need to add explicit type casts.", 8},
+		{
+			"SELECT sum(body) FROM t", kalam.CodeInvalidSQL,
+			"No function matches the given name and argument types 'sum(VARCHAR)'. You might need to add explicit type casts.",
+			8,
+		},
 		{"SELECT frob(1)", kalam.CodeInvalidSQL, "Function 'frob' does not exist or is not allowed", 8},
 		{"SELECT id FORM t", kalam.CodeInvalidSQL, `Syntax error: syntax error at or near "t"`, 16},
 		{"SELECT 'ö' +", kalam.CodeInvalidSQL, "Syntax error: syntax error at end of input", 14},
@@ -55,8 +59,14 @@ func TestErrors(t *testing.T) {
 		{"SELECT id FROM t GROUP BY body", kalam.CodeInvalidSQL, "", 0},
 		{"SELECT error('custom message')", kalam.CodeConstraint, "custom message", 0},
 		{"SELECT * FROM t WHERE body = 5", kalam.CodeConstraint, "", 0},
-		{`SELECT error('{"exception_type":"FATAL","exception_message":"x"}')`, kalam.CodeConstraint, `{"exception_type":"FATAL","exception_message":"x"}`, 0},
-		{`SELECT error('{"exception_type":"Out of Memory","exception_message":"No space left"}') FROM t`, kalam.CodeConstraint, "", 0},
+		{
+			`SELECT error('{"exception_type":"FATAL","exception_message":"x"}')`, kalam.CodeConstraint,
+			`{"exception_type":"FATAL","exception_message":"x"}`, 0,
+		},
+		{
+			`SELECT error('{"exception_type":"Out of Memory","exception_message":"No space left"}') FROM t`,
+			kalam.CodeConstraint, "", 0,
+		},
 		{`SELECT "error"(body || '{"exception_type":"INTERRUPT"}') FROM t LIMIT 1`, kalam.CodeConstraint, "", 0},
 		{`SELECT error('IO Error: No space left')`, kalam.CodeConstraint, "IO Error: No space left", 0},
 		{`SELECT error('Fatal Error: {"exception_type":"FATAL"}')`, kalam.CodeConstraint, "", 0},
@@ -72,14 +82,18 @@ func TestErrors(t *testing.T) {
 		{"SELECT * FROM app.gone", kalam.CodeCorrupt, "cannot read segment gone.parquet", 0},
 		{"SELECT * FROM outside", kalam.CodeInternal, "query failed", 0},
 		{"", kalam.CodeEmptySQL, "SQL text is empty", 0},
-		{"SELECT $1", kalam.CodeParameterMismatch, "Parameter mismatch: statement has 1 placeholders but 0 parameters were given", 0},
+		{
+			"SELECT $1", kalam.CodeParameterMismatch,
+			"Parameter mismatch: statement has 1 placeholders but 0 parameters were given", 0,
+		},
 		{"SELECT $2", kalam.CodeInvalidSQL, "Invalid parameter placeholder '$2': there is no $1", 0},
 		{"SELECT $0", kalam.CodeInvalidSQL, "Invalid parameter placeholder '$0'", 8},
 		{"SELECT CURRENT_USER(1)", kalam.CodeInvalidSQL, "Function 'current_user' takes no arguments", 8},
 	} {
 		_, err := e.text(t.Context(), tt.sql, testArgs(), src)
 		var ke *kalam.Error
-		if !asKalam(err, &ke) || ke.Code != tt.code || tt.msg != "" && ke.Msg != tt.msg || tt.at != 0 && ke.Position != tt.at {
+		if !asKalam(err, &ke) || ke.Code != tt.code || tt.msg != "" && ke.Msg != tt.msg ||
+			tt.at != 0 && ke.Position != tt.at {
 			t.Errorf("%s:\ngot  %+v\nwant code %d, %q at %d", tt.sql, err, tt.code, tt.msg, tt.at)
 			if ke != nil {
 				t.Logf("code %d at %d: %s", ke.Code, ke.Position, ke.Msg)
@@ -104,7 +118,9 @@ func TestErrors(t *testing.T) {
 func TestParams(t *testing.T) {
 	e := newEngine(t)
 	schema := columnsOf(t, everyType)
-	src := map[string]query.Source{"t": {Schema: schema, Batches: batchesOf(t, schema, rowsOfEveryType(t, schema, 60), 2048)}}
+	src := map[string]query.Source{
+		"t": {Schema: schema, Batches: batchesOf(t, schema, rowsOfEveryType(t, schema, 60), 2048)},
+	}
 	for _, tt := range []struct {
 		where  string
 		params []kalam.Value
@@ -151,7 +167,8 @@ func TestParams(t *testing.T) {
 			t.Errorf("%s finds no row", tt.where)
 		}
 	}
-	if got := e.mustText(t, "SELECT count(*) > 0 AS n FROM t WHERE t = $1", src, txt("nul\x00inside")); got != "n BOOLEAN\ntrue" {
+	got := e.mustText(t, "SELECT count(*) > 0 AS n FROM t WHERE t = $1", src, txt("nul\x00inside"))
+	if got != "n BOOLEAN\ntrue" {
 		t.Errorf("text with NUL: %s", got)
 	}
 	for _, tt := range []struct {
@@ -166,7 +183,10 @@ func TestParams(t *testing.T) {
 		{"SELECT $1 AS x", row(kalam.Bool(true)), "x BOOLEAN\ntrue"},
 		{"SELECT $1 IS NULL AS x", row(kalam.Null()), "x BOOLEAN\ntrue"},
 		{"SELECT $2 || $1 AS x", row(txt("a"), txt("b")), "x TEXT\n\"ba\""},
-		{"SELECT $1 AS x, $1 AS y, now() AS z, CURRENT_USER AS w", row(txt("a")), "x TEXT, y TEXT, z TIMESTAMP, w TEXT\n\"a\" \"a\" 1741064767891234 \"alice\""},
+		{
+			"SELECT $1 AS x, $1 AS y, now() AS z, CURRENT_USER AS w", row(txt("a")),
+			"x TEXT, y TEXT, z TIMESTAMP, w TEXT\n\"a\" \"a\" 1741064767891234 \"alice\"",
+		},
 		{"SELECT x FROM range(10) r(x) ORDER BY x LIMIT $1 OFFSET $2", row(big(2), big(3)), "x BIGINT\n\"3\"\n\"4\""},
 		{"SELECT $1::TIMESTAMP AS x", row(txt("2025-01-02 03:04:05")), "x TIMESTAMP\n1735787045000000"},
 		{"SELECT $1 AS x", row(kalam.Bytes("\x00\xff")), "x BYTES\n[0,255]"},
@@ -189,28 +209,68 @@ func TestServerFunctions(t *testing.T) {
 		row(big(3), kalam.Null(), big(7<<22), kalam.Bool(true)))}
 	const doc = "FROM app.t WHERE id = 1"
 	for _, tt := range []struct{ sql, want string }{
-		{"SELECT CURRENT_USER, current_user(), CURRENT_USER_ID(), CURRENT_ROLE, current_role(), session_user", "current_user TEXT, current_user() TEXT, current_user_id() TEXT, current_role TEXT, current_role() TEXT, session_user TEXT\n\"alice\" \"alice\" \"alice\" \"user\" \"user\" \"alice\""},
-		{"SELECT now() = CURRENT_TIMESTAMP AND now() = transaction_timestamp() AND now() = current_timestamp() AS same, NOW()", "same BOOLEAN, now() TIMESTAMP\ntrue 1741064767891234"},
-		{"SELECT CURRENT_DATE, today() AS t, current_time AS c", "current_date DATE, t DATE, c TIME\n20151 20151 18367891234"},
+		{
+			"SELECT CURRENT_USER, current_user(), CURRENT_USER_ID(), CURRENT_ROLE, current_role(), session_user",
+			"current_user TEXT, current_user() TEXT, current_user_id() TEXT, current_role TEXT, current_role() TEXT, " +
+				"session_user TEXT\n\"alice\" \"alice\" \"alice\" \"user\" \"user\" \"alice\"",
+		},
+		{
+			"SELECT now() = CURRENT_TIMESTAMP AND now() = transaction_timestamp() AND now() = current_timestamp() AS " +
+				"same, NOW()",
+			"same BOOLEAN, now() TIMESTAMP\ntrue 1741064767891234",
+		},
+		{
+			"SELECT CURRENT_DATE, today() AS t, current_time AS c", "current_date DATE, t DATE, c TIME\n20151 20151 18367891234",
+		},
 		{"SELECT current_user || '!' AS x", "x TEXT\n\"alice!\""},
 		{"SELECT upper(current_user)", "upper(current_user) TEXT\n\"ALICE\""},
 		{"SELECT snowflake_id() AS a FROM range(3)", "a BIGINT\n\"1\"\n\"2\"\n\"3\""},
-		{"SELECT count(DISTINCT ulid()) AS a, max(length(ulid())) AS b, count(DISTINCT uuid_v7()) AS c FROM range(5000)", "a BIGINT, b BIGINT, c BIGINT\n\"5000\" \"26\" \"5000\""},
+		{
+			"SELECT count(DISTINCT ulid()) AS a, max(length(ulid())) AS b, count(DISTINCT uuid_v7()) AS c FROM range(5000)",
+			"a BIGINT, b BIGINT, c BIGINT\n\"5000\" \"26\" \"5000\"",
+		},
 		{"SELECT count(DISTINCT snowflake_id()) AS n FROM range(10000)", "n BIGINT\n\"10000\""},
 		{"SELECT typeof(uuid_v7()) AS x", "x TEXT\n\"UUID\""},
-		{"SELECT id, _updated FROM app.t ORDER BY _updated DESC LIMIT 1", "id BIGINT, _updated TIMESTAMP\n\"3\" 1704067200007000"},
-		{"SELECT max(t._updated) AS m FROM app.t WHERE _updated < TIMESTAMP '2024-01-01 00:00:00.007'", "m TIMESTAMP\n1704067200006000"},
-		{"SELECT _updated AS u, app.t._updated FROM app.t WHERE id = 1", "u TIMESTAMP, _updated TIMESTAMP\n1704067200005000 1704067200005000"},
+		{
+			"SELECT id, _updated FROM app.t ORDER BY _updated DESC LIMIT 1",
+			"id BIGINT, _updated TIMESTAMP\n\"3\" 1704067200007000",
+		},
+		{
+			"SELECT max(t._updated) AS m FROM app.t WHERE _updated < TIMESTAMP '2024-01-01 00:00:00.007'",
+			"m TIMESTAMP\n1704067200006000",
+		},
+		{
+			"SELECT _updated AS u, app.t._updated FROM app.t WHERE id = 1",
+			"u TIMESTAMP, _updated TIMESTAMP\n1704067200005000 1704067200005000",
+		},
 		{"SELECT s._updated FROM (SELECT _updated FROM app.t WHERE id = 1) s", "_updated TIMESTAMP\n1704067200005000"},
-		{"SELECT json_get(doc, 'a', 'b/c', 0) AS a, json_get_int(doc, 'n') AS b, json_get_str(doc, 'a', 'b/c', 1) AS c, json_get_bool(doc, 'a', 'b/c', 2) AS d, json_get_float(doc, 'a', 'b/c', 3) AS e " + doc,
+		{
+			"SELECT json_get(doc, 'a', 'b/c', 0) AS a, json_get_int(doc, 'n') AS b, json_get_str(doc, 'a', 'b/c', 1) AS c, " +
+				"json_get_bool(doc, 'a', 'b/c', 2) AS d, json_get_float(doc, 'a', 'b/c', 3) AS e " + doc,
 			"a JSON, b BIGINT, c TEXT, d BOOLEAN, e DOUBLE\n\"10\" \"7\" \"x\" true 1.5"},
-		{"SELECT json_get_int(doc, 'a') AS a, json_get_str(doc, 'n') AS b, json_get_bool(doc, 'n') AS c, json_get(doc, 'zz') AS d, json_get_int(doc, '') AS e " + doc, "a BIGINT, b TEXT, c BOOLEAN, d JSON, e BIGINT\nnull null null null \"1\""},
-		{"SELECT json_contains(doc, 'a') AS a, json_contains(doc, 'b') AS b, json_contains(doc, 'a', 'b/c', 4) AS c, json_length(doc) AS d, json_length(doc, 'a', 'b/c') AS e, json_length(doc, 'n') AS f " + doc,
+		{
+			"SELECT json_get_int(doc, 'a') AS a, json_get_str(doc, 'n') AS b, json_get_bool(doc, 'n') AS c, " +
+				"json_get(doc, 'zz') AS d, json_get_int(doc, '') AS e " + doc,
+			"a BIGINT, b TEXT, c BOOLEAN, d JSON, e BIGINT\nnull null null null \"1\"",
+		},
+		{
+			"SELECT json_contains(doc, 'a') AS a, json_contains(doc, 'b') AS b, json_contains(doc, 'a', 'b/c', 4) AS c, " +
+				"json_length(doc) AS d, json_length(doc, 'a', 'b/c') AS e, json_length(doc, 'n') AS f " + doc,
 			"a BOOLEAN, b BOOLEAN, c BOOLEAN, d BIGINT, e BIGINT, f BIGINT\ntrue false true \"3\" \"5\" null"},
-		{"SELECT json_object_keys(doc) AS k, json_as_text(doc, 'a', 'b/c', 1) AS t, json_as_text(doc, 'n') AS n, json_get_json(doc, 'a', 'b/c', 1) AS j " + doc, "k TEXT, t TEXT, n TEXT, j JSON\n[\"a\",\"n\",\"\"] \"x\" \"7\" \"\\\"x\\\"\""},
-		{"SELECT id, json_get_int(doc, 'n') AS n, json_contains(doc, 'n') AS c FROM app.t ORDER BY id", "id BIGINT, n BIGINT, c BOOLEAN\n\"1\" \"7\" true\n\"2\" null null\n\"3\" null null"},
+		{
+			"SELECT json_object_keys(doc) AS k, json_as_text(doc, 'a', 'b/c', 1) AS t, json_as_text(doc, 'n') AS n, " +
+				"json_get_json(doc, 'a', 'b/c', 1) AS j " + doc,
+			"k TEXT, t TEXT, n TEXT, j JSON\n[\"a\",\"n\",\"\"] \"x\" \"7\" \"\\\"x\\\"\"",
+		},
+		{
+			"SELECT id, json_get_int(doc, 'n') AS n, json_contains(doc, 'n') AS c FROM app.t ORDER BY id",
+			"id BIGINT, n BIGINT, c BOOLEAN\n\"1\" \"7\" true\n\"2\" null null\n\"3\" null null",
+		},
 		{"SELECT json_get_str(doc, k) AS v FROM app.t, (VALUES ('n'), ('a')) x(k) WHERE id = 1", "v TEXT\nnull\nnull"},
-		{"SELECT doc -> 'n' AS a, doc ->> 'n' AS b, doc -> 'a' -> 'b/c' ->> 1 AS c " + doc, "a JSON, b TEXT, c TEXT\n\"7\" \"7\" \"x\""},
+		{
+			"SELECT doc -> 'n' AS a, doc ->> 'n' AS b, doc -> 'a' -> 'b/c' ->> 1 AS c " + doc,
+			"a JSON, b TEXT, c TEXT\n\"7\" \"7\" \"x\"",
+		},
 		{"SELECT doc -> 'n' " + doc, "(doc -> 'n') JSON\n\"7\""},
 		{"SELECT json_get_int(doc, 'n') " + doc, "json_get_int(doc, 'n') BIGINT\n\"7\""},
 		{"SELECT (SELECT max(id) FROM app.t)", "(SELECT max(id) FROM app.t) BIGINT\n\"3\""},
@@ -223,7 +283,9 @@ func TestServerFunctions(t *testing.T) {
 			t.Errorf("%s:\ngot  %q, %v\nwant %q", tt.sql, got, err, tt.want)
 		}
 	}
-	if _, err := e.text(t.Context(), "SELECT json_get(doc) FROM app.t", testArgs(), src); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
+	if _, err := e.text(t.Context(), "SELECT json_get(doc) FROM app.t", testArgs(), src); kalam.CodeOf(
+		err,
+	) != kalam.CodeInvalidSQL {
 		t.Errorf("json_get without key: %v", err)
 	}
 }
@@ -361,10 +423,19 @@ func TestChangingSources(t *testing.T) {
 	}
 	// And under a third, with the columns in turn renamed, dropped and added with a default.
 	swapped := file
-	swapped.Layout = &query.Layout{Version: 1, Width: 2, Columns: []query.FileColumn{{Index: -1, Missing: big(9)}, {Index: 0}}}
+	swapped.Layout = &query.Layout{
+		Version: 1,
+		Width:   2,
+		Columns: []query.FileColumn{{Index: -1, Missing: big(9)}, {Index: 0}},
+	}
 	wideFile := e.file(t, "wide.parquet", wide, [][]kalam.Value{row(big(3), txt("x"), kalam.Double(1.5))})
 	odd := columnsOf(t, "id BIGINT, file_row_number TEXT, filename TEXT, file_index BIGINT")
-	oddFile := e.file(t, "odd.parquet", odd, [][]kalam.Value{row(big(1), txt("a"), txt("b"), big(7)), row(big(2), txt("c"), txt("d"), big(8))})
+	oddFile := e.file(
+		t,
+		"odd.parquet",
+		odd,
+		[][]kalam.Value{row(big(1), txt("a"), txt("b"), big(7)), row(big(2), txt("c"), txt("d"), big(8))},
+	)
 	oddFile.Dead = roaring.BitmapOf(0)
 	for i, tt := range []struct {
 		src  query.Source
@@ -373,16 +444,31 @@ func TestChangingSources(t *testing.T) {
 		{query.Source{Schema: narrow}, "id BIGINT, v INT"},
 		{query.Source{Schema: narrow, Files: []query.File{file}}, "id BIGINT, v INT\n\"1\" 5\n\"2\" 6"},
 		{query.Source{Schema: narrow, Files: []query.File{dead}}, "id BIGINT, v INT\n\"1\" 5"},
-		{query.Source{Schema: narrow, Files: []query.File{file, dead, file}}, "id BIGINT, v INT\n\"1\" 5\n\"2\" 6\n\"1\" 5\n\"1\" 5\n\"2\" 6"},
+		{
+			query.Source{Schema: narrow, Files: []query.File{file, dead, file}},
+			"id BIGINT, v INT\n\"1\" 5\n\"2\" 6\n\"1\" 5\n\"1\" 5\n\"2\" 6",
+		},
 		{query.Source{Schema: narrow, Batches: batchesOf(t, narrow, rows, 1)}, "id BIGINT, v INT\n\"1\" 5\n\"2\" 6"},
-		{query.Source{Schema: narrow, Files: []query.File{dead}, Batches: batchesOf(t, narrow, rows[1:], 1)}, "id BIGINT, v INT\n\"1\" 5\n\"2\" 6"},
+		{
+			query.Source{Schema: narrow, Files: []query.File{dead}, Batches: batchesOf(t, narrow, rows[1:], 1)},
+			"id BIGINT, v INT\n\"1\" 5\n\"2\" 6",
+		},
 		// A column was added, and one widened to TEXT.
-		{query.Source{Schema: wide, Files: []query.File{older(file), wideFile, older(dead)}}, "id BIGINT, v TEXT, extra DOUBLE\n\"1\" \"5\" null\n\"2\" \"6\" null\n\"3\" \"x\" 1.5\n\"1\" \"5\" null"},
-		{query.Source{Schema: wide, Files: []query.File{older(file)}}, "id BIGINT, v TEXT, extra DOUBLE\n\"1\" \"5\" null\n\"2\" \"6\" null"},
+		{
+			query.Source{Schema: wide, Files: []query.File{older(file), wideFile, older(dead)}},
+			"id BIGINT, v TEXT, extra DOUBLE\n\"1\" \"5\" null\n\"2\" \"6\" null\n\"3\" \"x\" 1.5\n\"1\" \"5\" null",
+		},
+		{
+			query.Source{Schema: wide, Files: []query.File{older(file)}},
+			"id BIGINT, v TEXT, extra DOUBLE\n\"1\" \"5\" null\n\"2\" \"6\" null",
+		},
 		{query.Source{Schema: narrow, Files: []query.File{swapped, dead}}, "id BIGINT, v INT\n\"9\" 1\n\"9\" 2\n\"1\" 5"},
 		{query.Source{Schema: narrow, Files: []query.File{older(file)}}, ""}, // A layout of another schema.
 		// Names of DuckDB's own columns.
-		{query.Source{Schema: odd, Files: []query.File{oddFile}}, "id BIGINT, file_row_number TEXT, filename TEXT, file_index BIGINT\n\"2\" \"c\" \"d\" \"8\""},
+		{
+			query.Source{Schema: odd, Files: []query.File{oddFile}},
+			"id BIGINT, file_row_number TEXT, filename TEXT, file_index BIGINT\n\"2\" \"c\" \"d\" \"8\"",
+		},
 	} {
 		got, err := e.text(t.Context(), "SELECT * FROM t", testArgs(), map[string]query.Source{"t": tt.src})
 		if tt.want == "" {
@@ -487,20 +573,29 @@ func TestCopyFails(t *testing.T) {
 	}
 	batches := batchesOf(t, schema, rows, 2048)
 	for _, path := range []string{"/tmp/outside.parquet", e.dir + "/nosuch/x.parquet", e.dir + "/../x.parquet", ""} {
-		if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Batches: each(batches)}); err == nil {
+		if _, err := e.CopyParquet(t.Context(), query.CopySpec{
+			Path: path, Schema: schema, Batches: each(batches),
+		}); err == nil {
 			t.Errorf("wrote %q", path)
 		}
 	}
 	path := e.dir + "/cancelled.parquet"
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
-	if _, err := e.CopyParquet(ctx, query.CopySpec{Path: path, Schema: schema, Batches: each(batches)}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := e.CopyParquet(ctx, query.CopySpec{Path: path, Schema: schema, Batches: each(batches)}); !errors.Is(
+		err,
+		context.DeadlineExceeded,
+	) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // A part may be left, for the caller to remove.
+	if err := os.Remove(path); err != nil &&
+		!errors.Is(err, os.ErrNotExist) { // A part may be left, for the caller to remove.
 		t.Error(err)
 	}
-	if n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Batches: each(batches)}); n != 200_000 || err != nil {
+	if n, err := e.CopyParquet(t.Context(), query.CopySpec{
+		Path: path, Schema: schema, Batches: each(batches),
+	}); n != 200_000 ||
+		err != nil {
 		t.Errorf("%d rows, %v", n, err)
 	}
 	if n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema}); n != 0 || err != nil {
@@ -553,7 +648,8 @@ func TestExplain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(text, "UNION") || !strings.Contains(text, "READ_PARQUET") || analyze != strings.Contains(text, "Total Time") {
+		if !strings.Contains(text, "UNION") || !strings.Contains(text, "READ_PARQUET") ||
+			analyze != strings.Contains(text, "Total Time") {
 			t.Errorf("plan:\n%s", text)
 		}
 		if strings.Contains(text, e.dir) || strings.Contains(strings.ToLower(text), "kalam") {
@@ -563,7 +659,9 @@ func TestExplain(t *testing.T) {
 	if n := e.Stats().InFlight; n != 0 {
 		t.Errorf("%d sources are alive", n)
 	}
-	if _, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(), false); kalam.CodeOf(err) != kalam.CodeParameterMismatch {
+	if _, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(), false); kalam.CodeOf(
+		err,
+	) != kalam.CodeParameterMismatch {
 		t.Errorf("without parameter: %v", err)
 	}
 }

@@ -97,7 +97,8 @@ func freshSuffix(name string, i int) string {
 // BenchmarkAnalyse is the cost of a text alone.
 func BenchmarkAnalyse(b *testing.B) {
 	e := newEngine(b)
-	const sql = "SELECT m.id, m.content, u.name FROM app.messages m JOIN app.users u ON u.id = m.user_id WHERE m.conv = $1 AND m.created_at > $2 ORDER BY m.created_at DESC LIMIT 50"
+	const sql = "SELECT m.id, m.content, u.name FROM app.messages m JOIN app.users u ON u.id = m.user_id " +
+		"WHERE m.conv = $1 AND m.created_at > $2 ORDER BY m.created_at DESC LIMIT 50"
 	b.Run("cached", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -144,7 +145,9 @@ func BenchmarkCopyParquet(b *testing.B) {
 		batches := batchesOf(b, schema, chat(n), 2048)
 		b.Run(fmt.Sprintf("rows=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := e.CopyParquet(context.Background(), query.CopySpec{Path: e.dir + "/copy.parquet", Schema: schema, Batches: each(batches), RowGroup: 16384}); err != nil {
+				if _, err := e.CopyParquet(context.Background(), query.CopySpec{
+					Path: e.dir + "/copy.parquet", Schema: schema, Batches: each(batches), RowGroup: 16384,
+				}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -37,7 +37,11 @@ func TestEqualityOverOldFiles(t *testing.T) {
 		{"DECIMAL(38,4)", "DECIMAL(38,4)", []string{"1.25", "-3.5"}},
 		{"TEXT", "VARCHAR", []string{"'a'", "''", "'long text that is not inlined'"}},
 		{"BYTES", "BLOB", []string{`'\x00\xFF'::BLOB`, `''::BLOB`, `'\xAA'::BLOB`}},
-		{"UUID", "UUID", []string{"'6ba7b810-9dad-11d1-80b4-00c04fd430c8'::UUID", "'00000000-0000-0000-0000-000000000000'::UUID"}},
+		{
+			"UUID",
+			"UUID",
+			[]string{"'6ba7b810-9dad-11d1-80b4-00c04fd430c8'::UUID", "'00000000-0000-0000-0000-000000000000'::UUID"},
+		},
 		{"DATE", "DATE", []string{"DATE '2026-01-01'", "DATE '1960-02-03'"}},
 		{"TIME", "TIME", []string{"TIME '10:11:12.000013'", "TIME '00:00:00'"}},
 		{"TIMESTAMP", "TIMESTAMP", []string{"TIMESTAMP '2026-01-01 10:11:12.5'", "TIMESTAMP '1960-01-01 00:00:00'"}},
@@ -59,7 +63,9 @@ func TestEqualityOverOldFiles(t *testing.T) {
 			}
 			schema := columnsOf(t, "id BIGINT, v "+strings.ReplaceAll(typ.name, ",", ";"))
 			own := filepath.Join(e.dir, fmt.Sprintf("own%d.parquet", i))
-			if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: own, Schema: schema, Files: []query.File{{Path: old}}}); err != nil {
+			if _, err := e.CopyParquet(t.Context(), query.CopySpec{
+				Path: own, Schema: schema, Files: []query.File{{Path: old}},
+			}); err != nil {
 				t.Fatal(err)
 			}
 			for _, path := range []string{old, own} {

@@ -89,7 +89,10 @@ func (s *physicalSource) negativeZeroText() string {
 	}
 	files := *s
 	files.scan = false // The batches come only once.
-	return "SELECT count(*) FROM (SELECT 1 FROM (" + files.copyText() + ") WHERE " + strings.Join(terms, " OR ") + " LIMIT 1)"
+	return "SELECT count(*) FROM (SELECT 1 FROM (" + files.copyText() + ") WHERE " + strings.Join(
+		terms,
+		" OR ",
+	) + " LIMIT 1)"
 }
 
 // options returns the options of COPY. negativeZero says that the files hold -0.

@@ -26,13 +26,31 @@ func TestCopyFiles(t *testing.T) {
 	files[1].Dead = nil
 	from := query.Source{Schema: schema, Files: files, Batches: batchesOf(t, schema, rowsOfEveryType(t, schema, 7), 2048)}
 	path := filepath.Join(e.dir, "all.parquet")
-	n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Files: files, Batches: each(from.Batches), NegativeZero: true, RowGroup: 2048})
+	n, err := e.CopyParquet(
+		t.Context(),
+		query.CopySpec{
+			Path:         path,
+			Schema:       schema,
+			Files:        files,
+			Batches:      each(from.Batches),
+			NegativeZero: true,
+			RowGroup:     2048,
+		},
+	)
 	if want := int64(100 + 101 + 102 - 6 + 7); err != nil || n != want {
 		t.Fatalf("%d rows, %v; want %d", n, err, want)
 	}
 	to := query.Source{Schema: schema, Files: []query.File{{Path: path}}}
 	for _, sql := range []string{"SELECT * FROM t", "SELECT signbit(f) AS x, signbit(d) AS y FROM t"} {
-		got, want := e.mustText(t, sql, map[string]query.Source{"t": to}), e.mustText(t, sql, map[string]query.Source{"t": from})
+		got, want := e.mustText(
+			t,
+			sql,
+			map[string]query.Source{"t": to},
+		), e.mustText(
+			t,
+			sql,
+			map[string]query.Source{"t": from},
+		)
 		if got != want {
 			t.Errorf("%s: the copy gives\n%.2000s\nwant\n%.2000s", sql, got, want)
 		}
@@ -51,10 +69,17 @@ func TestCopyFilesKeepsNegativeZero(t *testing.T) {
 	}
 	from := e.file(t, "from.parquet", schema, rows)
 	path := filepath.Join(e.dir, "to.parquet")
-	if n, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Files: []query.File{from}}); err != nil || n != 500 {
+	if n, err := e.CopyParquet(t.Context(), query.CopySpec{
+		Path: path, Schema: schema, Files: []query.File{from},
+	}); err != nil ||
+		n != 500 {
 		t.Fatalf("%d rows, %v", n, err)
 	}
-	got := e.mustText(t, "SELECT count(*) FILTER (signbit(d)) AS d, count(*) FILTER (signbit(f)) AS f FROM t", map[string]query.Source{"t": {Schema: schema, Files: []query.File{{Path: path}}}})
+	got := e.mustText(
+		t,
+		"SELECT count(*) FILTER (signbit(d)) AS d, count(*) FILTER (signbit(f)) AS f FROM t",
+		map[string]query.Source{"t": {Schema: schema, Files: []query.File{{Path: path}}}},
+	)
 	if want := "d BIGINT, f BIGINT\n\"166\" \"166\""; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -102,8 +127,17 @@ func TestCopyFilesInOrder(t *testing.T) {
 // its name.
 func TestCopyFilesOfOldSchemas(t *testing.T) {
 	e := newEngine(t)
-	old := e.file(t, "old.parquet", columnsOf(t, "id BIGINT, body TEXT, at TEXT"), [][]kalam.Value{row(big(1), txt("x"), txt("z"))})
-	old.Layout = &query.Layout{Version: 1, Width: 3, Columns: []query.FileColumn{{Index: 0}, {Index: -1, Missing: txt("it's")}, {Index: 1}}}
+	old := e.file(
+		t,
+		"old.parquet",
+		columnsOf(t, "id BIGINT, body TEXT, at TEXT"),
+		[][]kalam.Value{row(big(1), txt("x"), txt("z"))},
+	)
+	old.Layout = &query.Layout{
+		Version: 1,
+		Width:   3,
+		Columns: []query.FileColumn{{Index: 0}, {Index: -1, Missing: txt("it's")}, {Index: 1}},
+	}
 	schema := columnsOf(t, "id BIGINT, body TEXT, at TEXT")
 	newer := e.file(t, "new.parquet", schema, [][]kalam.Value{row(big(2), txt("y"), txt("w"))})
 	path := filepath.Join(e.dir, "all.parquet")
@@ -111,11 +145,17 @@ func TestCopyFilesOfOldSchemas(t *testing.T) {
 	if err != nil || n != 2 {
 		t.Fatalf("%d rows, %v", n, err)
 	}
-	got := e.mustText(t, "SELECT * FROM t", map[string]query.Source{"t": {Schema: schema, Files: []query.File{{Path: path}}}})
+	got := e.mustText(
+		t,
+		"SELECT * FROM t",
+		map[string]query.Source{"t": {Schema: schema, Files: []query.File{{Path: path}}}},
+	)
 	if want := "id BIGINT, body TEXT, at TEXT\n\"1\" \"it's\" \"x\"\n\"2\" \"y\" \"w\""; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if _, err := e.CopyParquet(t.Context(), query.CopySpec{Path: path, Schema: schema, Files: []query.File{{Path: filepath.Join(e.dir, "missing.parquet")}}}); err == nil {
+	if _, err := e.CopyParquet(t.Context(), query.CopySpec{
+		Path: path, Schema: schema, Files: []query.File{{Path: filepath.Join(e.dir, "missing.parquet")}},
+	}); err == nil {
 		t.Error("a missing file was copied")
 	}
 }

@@ -62,7 +62,12 @@ func (e *Planner) Describe(
 // describe completes out, of which the parameters of known type are set. A parameter that nothing gives a type is TEXT,
 // as in PostgreSQL, where the text allows it; otherwise the values decide.
 func (e *Planner) describe(
-	ctx context.Context, a *analysed, physical []*physicalSource, types []kalam.DataType, out *Described, user kalam.UserID,
+	ctx context.Context,
+	a *analysed,
+	physical []*physicalSource,
+	types []kalam.DataType,
+	out *Described,
+	user kalam.UserID,
 ) error {
 	text, asked := a.describing(physical, types, out.Params)
 	found, err := e.executor.Describe(ctx, user, text)

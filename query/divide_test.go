@@ -31,12 +31,14 @@ func TestQuotients(t *testing.T) {
 			t.Errorf("%s: %.300s\nwant %.300s", own, got, want)
 		}
 	}
-	for _, typ := range strings.Fields("TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT") {
+	const integers = "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT"
+	for _, typ := range strings.Fields(integers) {
 		n, low := "n", "-120"
 		if typ[0] == 'U' {
 			n, low = "abs(n)", "120"
 		}
-		const form = "SELECT id, (id %% 100)::%[1]s %[4]s (%[2]s)::%[1]s AS q, (%[3]s)::%[1]s %[4]s (%[2]s)::%[1]s AS r FROM t ORDER BY id"
+		const form = "SELECT id, (id %% 100)::%[1]s %[4]s (%[2]s)::%[1]s AS q, " +
+			"(%[3]s)::%[1]s %[4]s (%[2]s)::%[1]s AS r FROM t ORDER BY id"
 		same(fmt.Sprintf(form, typ, n, low, "/"), fmt.Sprintf(form, typ, n, low, "//"))
 	}
 	for _, items := range []string{
@@ -50,7 +52,8 @@ func TestQuotients(t *testing.T) {
 	same("SELECT count(*) AS c FROM range(600000) AS r(i) WHERE i % 3 <> 0 AND 100 / (i % 3) > 30",
 		"SELECT count(*) AS c FROM range(600000) AS r(i) WHERE i % 3 <> 0 AND 100 // (i % 3) > 30")
 	for _, typ := range []string{"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"} {
-		lowest := map[string]string{"TINYINT": "-128", "SMALLINT": "-32768", "INTEGER": "-2147483648", "BIGINT": "-9223372036854775808",
+		lowest := map[string]string{
+			"TINYINT": "-128", "SMALLINT": "-32768", "INTEGER": "-2147483648", "BIGINT": "-9223372036854775808",
 			"HUGEINT": "-170141183460469231731687303715884105728"}[typ]
 		for divisor, code := range map[string]kalam.Code{"-1": kalam.CodeConstraint, "1": 0} {
 			sql := fmt.Sprintf("SELECT ('%s'::%s) / (%s)::%s AS q", lowest, typ, divisor, typ)

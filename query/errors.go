@@ -60,8 +60,16 @@ func translate(err error, q *guard.Query) error {
 // codeOf classifies an error by DuckDB's type of it.
 func codeOf(de *duckerr.Error) kalam.Code {
 	switch de.Type {
-	case "Parser", "Syntax", "Binder", "Catalog", "Parameter Not Resolved", "Parameter Not Allowed", "Expression", "Not implemented",
-		"Invalid type", "Dependency":
+	case "Parser",
+		"Syntax",
+		"Binder",
+		"Catalog",
+		"Parameter Not Resolved",
+		"Parameter Not Allowed",
+		"Expression",
+		"Not implemented",
+		"Invalid type",
+		"Dependency":
 		return kalam.CodeInvalidSQL
 	case "Conversion", "Out of Range", "Invalid Input", "Mismatch Type", "Decimal", "Divide by Zero", "Constraint":
 		if isCorrupt(de.Message) {

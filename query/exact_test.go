@@ -77,7 +77,10 @@ func TestTextOfTheTree(t *testing.T) {
 		for i := 1; i <= leaves; i++ {
 			cols = append(cols, fmt.Sprintf("coalesce(%c.x%d::VARCHAR, '-')", 'a'+i-1, i))
 		}
-		q := "SELECT string_agg(r, ';' ORDER BY r) AS all FROM (SELECT concat_ws(',', " + strings.Join(cols, ", ") + ") AS r FROM " + from + ")"
+		q := "SELECT string_agg(r, ';' ORDER BY r) AS all FROM (SELECT concat_ws(',', " + strings.Join(
+			cols,
+			", ",
+		) + ") AS r FROM " + from + ")"
 		want, err := stock(t, db, strings.Replace(q, "AS all", `AS "all"`, 1))
 		if err != nil {
 			t.Fatalf("%s: %v", q, err)
@@ -98,10 +101,14 @@ func TestExactExpressions(t *testing.T) {
 	}
 	defer db.Close()
 	for _, x := range []string{
-		"1e0", "0.1e0 + 0.2e0 = 0.3e0", "0.1 + 0.2 = 0.3", "5. // 2", "5.", "1 / -0e0", "1/0e0", ".5", "1_000", "1e300", "1.50", "00.10", "-00.50", "000", "0.000", "12345678901234567890.5", "-.5",
-		"-1e0", "- -1e0", "1e-5", "123456789012345678901234567890", "1234567890123456789012345678901234567890", "-9223372036854775808",
-		"170141183460469231731687303715884105727", "2 ** 3", "-2 ** 2", "7 // 2", "7 / 2", "7 % 4", "0.1::FLOAT", "1e0::DECIMAL(5,2)",
-		"[1, 2.5, 1e0]", "{'a': 1e0}", "CASE WHEN true THEN 1 ELSE 1e0 END", "INTERVAL 1 DAY", "INTERVAL '1.5' HOURS", "1 IN (1e0, 2)",
+		"1e0", "0.1e0 + 0.2e0 = 0.3e0", "0.1 + 0.2 = 0.3", "5. // 2", "5.", "1 / -0e0", "1/0e0", ".5", "1_000", "1e300",
+		"1.50", "00.10", "-00.50", "000", "0.000", "12345678901234567890.5", "-.5",
+		"-1e0", "- -1e0", "1e-5", "123456789012345678901234567890", "1234567890123456789012345678901234567890",
+		"-9223372036854775808",
+		"170141183460469231731687303715884105727", "2 ** 3", "-2 ** 2", "7 // 2", "7 / 2", "7 % 4", "0.1::FLOAT",
+		"1e0::DECIMAL(5,2)",
+		"[1, 2.5, 1e0]", "{'a': 1e0}", "CASE WHEN true THEN 1 ELSE 1e0 END", "INTERVAL 1 DAY", "INTERVAL '1.5' HOURS",
+		"1 IN (1e0, 2)",
 		"NOT true AND false", "(1, 2e0)", "MAP {1e0: 2}", "round(2.5e0)", "1e0 BETWEEN 0 AND 2", "'x' || 1e0",
 	} {
 		q := "SELECT typeof(v) || ' ' || v::VARCHAR FROM (SELECT " + x + " AS v)"
@@ -114,13 +121,16 @@ func TestExactExpressions(t *testing.T) {
 			t.Errorf("%s gives %s, want %s", x, got, want)
 		}
 	}
-	for q, name := range map[string]string{"SELECT 1e0": "1.0", "SELECT 5. + x AS y FROM (SELECT 1 AS x)": "y", "SELECT 0.5 * 2e0": "(0.5 * 2.0)"} {
+	for q, name := range map[string]string{
+		"SELECT 1e0": "1.0", "SELECT 5. + x AS y FROM (SELECT 1 AS x)": "y", "SELECT 0.5 * 2e0": "(0.5 * 2.0)",
+	} {
 		if head, _, _ := strings.Cut(e.mustText(t, q, nil), "\n"); !strings.HasPrefix(head, name+" ") {
 			t.Errorf("%s names its column %q, want %q", q, head, name)
 		}
 	}
 	var ke *kalam.Error
-	if _, err := e.text(t.Context(), "SELECT 1e400", testArgs(), nil); !asKalam(err, &ke) || !strings.Contains(ke.Msg, "out of the range of DOUBLE") {
+	if _, err := e.text(t.Context(), "SELECT 1e400", testArgs(), nil); !asKalam(err, &ke) ||
+		!strings.Contains(ke.Msg, "out of the range of DOUBLE") {
 		t.Errorf("1e400: %v", err)
 	}
 	const nested = "SELECT * FROM (SELECT 1 AS x) a NATURAL JOIN ((SELECT 1 AS x) b JOIN (SELECT 2 AS y) c ON true)"

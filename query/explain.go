@@ -39,5 +39,6 @@ func (e *Planner) explain(ctx context.Context, plan *Plan, sources []Source, arg
 // cleanPlan removes folders and names of ours from the text of a plan.
 func cleanPlan(text string) string {
 	text = pathPattern.ReplaceAllStringFunc(text, func(s string) string { return s[strings.LastIndexByte(s, '/')+1:] })
-	return strings.NewReplacer("KALAM_SCAN", "BUFFER    ", "kalam_scan", "buffer    ", "kalam_alive", "alive      ").Replace(text)
+	return strings.NewReplacer("KALAM_SCAN", "BUFFER    ", "kalam_scan", "buffer    ", "kalam_alive", "alive      ").
+		Replace(text)
 }

@@ -43,7 +43,12 @@ func (e *Planner) CheckFrom(ctx context.Context, user kalam.UserID, from string)
 // construct gives CodeUnsupported with its name, and the errors of Analyse are
 // possible. params are the values of its placeholders, each of which becomes a
 // literal: a TEXT one that is read like a string literal, any other of its own type.
-func (e *Planner) LiveQuery(ctx context.Context, user kalam.UserID, sql string, params []kalam.Value) (*filter.Plan, error) {
+func (e *Planner) LiveQuery(
+	ctx context.Context,
+	user kalam.UserID,
+	sql string,
+	params []kalam.Value,
+) (*filter.Plan, error) {
 	if err := e.open(ctx); err != nil {
 		return nil, err
 	}

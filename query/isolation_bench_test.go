@@ -42,7 +42,12 @@ func BenchmarkIsolation(b *testing.B) {
 			for isolation, e := range engines {
 				start := time.Now()
 				params := benchQueries[0].params[:cases[isolation].plan.Params()]
-				r, err := e.Query(context.Background(), cases[isolation].plan, []query.Source{cases[isolation].src}, testArgs(params...))
+				r, err := e.Query(
+					context.Background(),
+					cases[isolation].plan,
+					[]query.Source{cases[isolation].src},
+					testArgs(params...),
+				)
 				if err != nil {
 					b.Fatal(err)
 				}

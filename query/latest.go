@@ -246,7 +246,10 @@ func countResult(name string, n int64) *heldResult {
 	b.Append(n)
 	column := b.NewArray()
 	defer column.Release()
-	return &heldResult{schema: schema, batches: []arrow.RecordBatch{array.NewRecordBatch(schema, []arrow.Array{column}, 1)}}
+	return &heldResult{
+		schema:  schema,
+		batches: []arrow.RecordBatch{array.NewRecordBatch(schema, []arrow.Array{column}, 1)},
+	}
 }
 
 var _ Result = (*heldResult)(nil)

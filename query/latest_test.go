@@ -67,7 +67,8 @@ func rangesOf(rows [][]kalam.Value) []datatype.Range {
 	return out
 }
 
-const latestColumns = "id BIGINT, ts TIMESTAMP, conv TEXT, n INT, sm SMALLINT, d DATE, tm TIME, dt DATETIME, u UUID, name TEXT, " +
+const latestColumns = "id BIGINT, ts TIMESTAMP, conv TEXT, n INT, sm SMALLINT, d DATE, tm TIME, dt DATETIME, " +
+	"u UUID, name TEXT, " +
 	"x DOUBLE, m DECIMAL(10;2), b BOOLEAN, late INT, _seq BIGINT, _deleted BOOLEAN"
 
 // lateColumn is the place of the column that the oldest file lacks.
@@ -113,10 +114,16 @@ func (m *latestModel) row(i int) []kalam.Value {
 		x = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[m.IntN(3)] // Of -0 a sort of DuckDB's may make 0.
 	}
 	r := []kalam.Value{
-		big(int64(i)), kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+p(1)*1_000_000), txt("c" + strconv.Itoa(m.IntN(12))),
-		kalam.Integer(kalam.KindInt, p(3)), kalam.Integer(kalam.KindSmallInt, p(4)), kalam.Integer(kalam.KindDate, 19_000+p(5)),
+		big(
+			int64(i),
+		), kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+p(1)*1_000_000), txt("c" + strconv.Itoa(m.IntN(12))),
+		kalam.Integer(
+			kalam.KindInt,
+			p(3),
+		), kalam.Integer(kalam.KindSmallInt, p(4)), kalam.Integer(kalam.KindDate, 19_000+p(5)),
 		kalam.Integer(kalam.KindTime, p(6)*1_000_000), kalam.Integer(kalam.KindDateTime, 1_700_000_000_000_000+p(7)),
-		kalam.UUID(uuid), txt(fmt.Sprintf("%c%06d", "aé"[p(9)%2], p(9))), kalam.Double(x), kalam.Decimal(0, uint64(p(11)), 2),
+		kalam.UUID(uuid), txt(fmt.Sprintf("%c%06d", "aé"[p(9)%2], p(9))), kalam.Double(x),
+		kalam.Decimal(0, uint64(p(11)), 2),
 		kalam.Bool(i%2 == 0), kalam.Integer(kalam.KindInt, p(13)), big(int64(5000 + i)), kalam.Bool(false),
 	}
 	for c := 1; c < 14; c++ {
@@ -166,7 +173,14 @@ func (m *latestModel) source(t testing.TB, e *engine, number int) (narrow, plain
 }
 
 // file writes a file; an old one lacks a column.
-func (m *latestModel) file(t testing.TB, e *engine, name string, schema *arrow.Schema, rows [][]kalam.Value, old bool) query.File {
+func (m *latestModel) file(
+	t testing.TB,
+	e *engine,
+	name string,
+	schema *arrow.Schema,
+	rows [][]kalam.Value,
+	old bool,
+) query.File {
 	var layout *query.Layout
 	written, wrote := schema, rows
 	if old && m.IntN(2) == 0 {
@@ -235,7 +249,9 @@ func (m *latestModel) query() (sql string, params []kalam.Value) {
 	var b strings.Builder
 	b.WriteString("SELECT " + list + " FROM t")
 	for i := range m.IntN(3) {
-		b.WriteString([]string{" WHERE ", []string{" AND ", " AND ", " OR "}[m.IntN(3)]}[min(i, 1)] + m.condition(columns, param))
+		b.WriteString(
+			[]string{" WHERE ", []string{" AND ", " AND ", " OR "}[m.IntN(3)]}[min(i, 1)] + m.condition(columns, param),
+		)
 	}
 	if strings.HasPrefix(list, "count") {
 		return b.String(), params
@@ -247,7 +263,10 @@ func (m *latestModel) query() (sql string, params []kalam.Value) {
 			key = "id"
 		}
 	}
-	b.WriteString(" ORDER BY " + key + []string{"", " DESC", " ASC", " DESC"}[m.IntN(4)] + []string{"", "", " NULLS LAST", " NULLS FIRST"}[m.IntN(4)])
+	b.WriteString(
+		" ORDER BY " + key + []string{"", " DESC", " ASC", " DESC"}[m.IntN(4)] +
+			[]string{"", "", " NULLS LAST", " NULLS FIRST"}[m.IntN(4)],
+	)
 	for range m.IntN(2) {
 		b.WriteString(", " + columns[m.IntN(len(columns))])
 	}
@@ -379,7 +398,14 @@ func TestLatestDifferential(t *testing.T) {
 			e.forgetBatches()
 		})
 	}
-	t.Logf("of %d queries %d left out files and %d row groups, %d ran more than once, %d not at all", total, pruned, bounded, again, known)
+	t.Logf(
+		"of %d queries %d left out files and %d row groups, %d ran more than once, %d not at all",
+		total,
+		pruned,
+		bounded,
+		again,
+		known,
+	)
 	if pruned < total/20 || bounded < total/20 || again == 0 || known == 0 {
 		t.Error("too little is left out to be tested")
 	}

@@ -126,7 +126,8 @@ func oddities(text string, lexemes []sqltext.Lexeme) bool {
 // glued reports whether a blank between two lexemes changes what they mean: that of a
 // prefix and its string, as in U&'x' and B'1', and the dots of numbers and names.
 func glued(text string, a, b sqltext.Lexeme) bool {
-	return b.Kind == sqltext.LexString || b.Kind == sqltext.LexQuoted || strings.Contains(":.", text[a.End-1:a.End]) || strings.Contains(":.=eE", text[b.Pos:b.Pos+1])
+	return b.Kind == sqltext.LexString || b.Kind == sqltext.LexQuoted || strings.Contains(":.", text[a.End-1:a.End]) ||
+		strings.Contains(":.=eE", text[b.Pos:b.Pos+1])
 }
 
 // checkLexer compares what our lexer sees in text with what DuckDB's sees. It reports whether DuckDB takes the text.
@@ -147,7 +148,13 @@ func (p *duckParser) check(text string) bool {
 	}
 	for how, same := range map[string]string{"blanked": sqltext.Blank(text, lexemes), "spaced": spaced(text, lexemes)} {
 		if got := p.tree(same); fmt.Sprint(got) != fmt.Sprint(want) {
-			p.t.Errorf("%q: %s as %q it is another text:\n%s", text, how, same, firstDifference(fmt.Sprint(want), fmt.Sprint(got)))
+			p.t.Errorf(
+				"%q: %s as %q it is another text:\n%s",
+				text,
+				how,
+				same,
+				firstDifference(fmt.Sprint(want), fmt.Sprint(got)),
+			)
 		}
 	}
 	return true
@@ -187,7 +194,9 @@ func TestLexerOfEveryPair(t *testing.T) {
 	taken := 0
 	for a := byte(1); a < 0x80; a++ {
 		for b := byte(1); b < 0x80; b++ {
-			for _, form := range []string{"SELECT 1%[1]sAND%[1]s1", "SELECT a %[1]s b AND 'x'", "SELECT a%[1]s'x' AND 1 OR 2 --\n'"} {
+			for _, form := range []string{
+				"SELECT 1%[1]sAND%[1]s1", "SELECT a %[1]s b AND 'x'", "SELECT a%[1]s'x' AND 1 OR 2 --\n'",
+			} {
 				if p.check(fmt.Sprintf(form, string([]byte{a, b}))) {
 					taken++
 				}
@@ -199,9 +208,13 @@ func TestLexerOfEveryPair(t *testing.T) {
 
 // lexerParts are pieces of SQL on whose borders lexers differ.
 var lexerParts = []string{
-	"'", "''", "'a'", "'a''b'", `"`, `"n"`, `"a""b"`, "E'", `E'\''`, `e'a\\'`, `E'\x41'`, `\`, `\'`, "$$", "$t$", "$a", "$1", "$", "$ä$", "x'", "X'41'", "b'1'", "N'x'", "U&'a'", "u&", "--", "--x\n", "/*", "*/",
-	"/**/", "/*'*/", "/*/**/", "\n", "\r", " ", "\t", "\f", "\v", "\u00a0", "\u2003", "\u200b", "\ufeff", "\u3000", "ä", "AND", "OR", "a", "e", "E", "x", "1", "1.", ".5", "1e", "1e5", "1_0", "0x1F", "0b1", "_", "a$b", "a$",
-	"+", "-", "*", "/", "//", "%", "=", "==", "<", ">", "->", "->>", "::", ":", ":=", "=>", "@", "#", "#1", "~", "!", "?", "`", "^", "&", "|", "||", "(", ")", "[", "]", "{", "}", ",", ";", ".", "'a'\n'b'", "'a' --c\n 'b'", "'a'\u00a0\n'b'", "1 AND 2",
+	"'", "''", "'a'", "'a''b'", `"`, `"n"`, `"a""b"`, "E'", `E'\''`, `e'a\\'`, `E'\x41'`, `\`, `\'`, "$$", "$t$", "$a",
+	"$1", "$", "$ä$", "x'", "X'41'", "b'1'", "N'x'", "U&'a'", "u&", "--", "--x\n", "/*", "*/",
+	"/**/", "/*'*/", "/*/**/", "\n", "\r", " ", "\t", "\f", "\v", "\u00a0", "\u2003", "\u200b", "\ufeff", "\u3000", "ä",
+	"AND", "OR", "a", "e", "E", "x", "1", "1.", ".5", "1e", "1e5", "1_0", "0x1F", "0b1", "_", "a$b", "a$",
+	"+", "-", "*", "/", "//", "%", "=", "==", "<", ">", "->", "->>", "::", ":", ":=", "=>", "@", "#", "#1", "~", "!", "?",
+	"`", "^", "&", "|", "||", "(", ")", "[", "]", "{", "}", ",", ";", ".", "'a'\n'b'", "'a' --c\n 'b'",
+	"'a'\u00a0\n'b'", "1 AND 2",
 }
 
 // TestLexerOfRandomTexts: the same of random texts, of which those that DuckDB takes

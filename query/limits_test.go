@@ -204,7 +204,8 @@ func FuzzAnalyse(f *testing.F) {
 	if err := os.WriteFile(canary, []byte("secret\nCANARY-7f3a\n"), 0o600); err != nil {
 		f.Fatal(err)
 	}
-	for _, sql := range slices.Concat(attacks, legitimate, []string{"SELECT * FROM '" + canary + "'", "SELECT * FROM read_csv('" + canary + "')"}) {
+	files := []string{"SELECT * FROM '" + canary + "'", "SELECT * FROM read_csv('" + canary + "')"}
+	for _, sql := range slices.Concat(attacks, legitimate, files) {
 		f.Add(sql)
 	}
 	src := query.Source{Schema: columnsOf(f, "id BIGINT, body TEXT")}

@@ -23,7 +23,8 @@ type formed struct {
 
 // formKinds are the kinds that drawFormed draws values of.
 var formKinds = []kalam.Kind{
-	kalam.KindBoolean, kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDouble, kalam.KindTimestamp, kalam.KindDateTime,
+	kalam.KindBoolean, kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDouble, kalam.KindTimestamp,
+	kalam.KindDateTime,
 	kalam.KindDate, kalam.KindTime, kalam.KindBytes, kalam.KindUUID, kalam.KindText,
 }
 
@@ -40,17 +41,33 @@ func drawFormed(t *rapid.T, k kalam.Kind) formed {
 		return formed{kalam.Bool(false), blanks + pick("false", "f", "no", "n", "off", "0", "FALSE")}
 	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt:
 		n = (n - 3) * 100
-		return formed{kalam.Integer(k, n), blanks + pick(fmt.Sprint(n), fmt.Sprintf("%d.00", n), fmt.Sprintf("%de2", n/100)) + blanks}
+		return formed{
+			kalam.Integer(k, n),
+			blanks + pick(fmt.Sprint(n), fmt.Sprintf("%d.00", n), fmt.Sprintf("%de2", n/100)) + blanks,
+		}
 	case kalam.KindDouble:
-		return formed{kalam.Double(float64(n) / 4), blanks + pick(fmt.Sprint(float64(n)/4), fmt.Sprintf("%de-2", n*25), fmt.Sprintf("%.5f", float64(n)/4))}
+		return formed{
+			kalam.Double(float64(n) / 4),
+			blanks + pick(fmt.Sprint(float64(n)/4), fmt.Sprintf("%de-2", n*25), fmt.Sprintf("%.5f", float64(n)/4)),
+		}
 	case kalam.KindTimestamp, kalam.KindDateTime:
 		at := time.UnixMicro(1767225600_000000 + n*37*60_000000).UTC()
 		offset := rapid.IntRange(-12, 14).Draw(t, "offset")
 		local := at.Add(time.Duration(offset) * time.Hour)
 		zone := fmt.Sprintf("%+03d", offset)
 		return formed{kalam.Integer(k, at.UnixMicro()), blanks + pick(
-			at.Format("2006-01-02T15:04:05Z"), at.Format("2006-01-02 15:04Z"), at.Format("2006-01-02 15:04:05.000000"), at.Format("2006-01-02T15:04 UTC"),
-			local.Format("2006-01-02T15:04")+zone, local.Format("2006-01-02 15:04:05 ")+zone+":00", local.Format("2006-01-02 15:04:05.000")+zone+"00")}
+			at.Format(
+				"2006-01-02T15:04:05Z",
+			),
+			at.Format("2006-01-02 15:04Z"),
+			at.Format("2006-01-02 15:04:05.000000"),
+			at.Format("2006-01-02T15:04 UTC"),
+			local.Format(
+				"2006-01-02T15:04",
+			)+zone,
+			local.Format("2006-01-02 15:04:05 ")+zone+":00",
+			local.Format("2006-01-02 15:04:05.000")+zone+"00",
+		)}
 	case kalam.KindDate:
 		return formed{kalam.Integer(k, 20454+n), blanks + time.Unix((20454+n)*86400, 0).UTC().Format("2006-01-02") + blanks}
 	case kalam.KindTime:
@@ -58,22 +75,33 @@ func drawFormed(t *rapid.T, k kalam.Kind) formed {
 		return formed{kalam.Integer(k, n*3600_000000), blanks + at.Format(pick("15:04", "15:04:05", "15:04:05.000"))}
 	case kalam.KindBytes:
 		b := []byte{byte(n), 0xFE, byte(n)}
-		return formed{kalam.Bytes(string(b)), pick("0x"+hex.EncodeToString(b), `\x`+hex.EncodeToString(b), base64.StdEncoding.EncodeToString(b),
-			fmt.Sprintf("[%d, 254,%d]", n, n), fmt.Sprintf(`\x%02X\xFE\x%02X`, n, n))}
+		return formed{
+			kalam.Bytes(string(b)),
+			pick("0x"+hex.EncodeToString(b), `\x`+hex.EncodeToString(b), base64.StdEncoding.EncodeToString(b),
+				fmt.Sprintf("[%d, 254,%d]", n, n), fmt.Sprintf(`\x%02X\xFE\x%02X`, n, n)),
+		}
 	case kalam.KindUUID:
 		u := [16]byte{0: byte(n), 15: 0xAB}
 		text := datatype.Format(kalam.UUID(u))
-		return formed{kalam.UUID(u), blanks + pick(text, strings.ToUpper(text), "{"+text+"}", strings.ReplaceAll(text, "-", ""))}
+		return formed{
+			kalam.UUID(u),
+			blanks + pick(text, strings.ToUpper(text), "{"+text+"}", strings.ReplaceAll(text, "-", "")),
+		}
 	}
 	return formed{kalam.Text(fmt.Sprint("0x0", n)), fmt.Sprint("0x0", n)}
 }
 
 // conditions have literals in the place of each @.
 var conditions = []string{
-	"c = @", "@ = c", "c <> @", "c < @", "c >= @", "@ > c", "c IN (@, @)", "c NOT IN (@, NULL)", "c BETWEEN @ AND @", "c NOT BETWEEN @ AND @", "c IS DISTINCT FROM @",
-	"NOT (c IS NOT DISTINCT FROM @ OR c IS NULL)", "coalesce(c, @) = @", "CASE c WHEN @ THEN id > 3 WHEN @ THEN true END", "nullif(c, @) IS NULL", "(c, id) = (@, 2)",
-	"(id, c) IN ((1, @), (2, @))", "(coalesce(c, c), id) = (@, 2)", "(id, (greatest(c, c), id)) IN ((1, (@, 1)), (2, (@, 2)))", "(SELECT max(x.c) FROM t AS x) > @", "EXISTS (SELECT 1 FROM t AS x WHERE x.c = @ AND x.id >= t.id)", "@ IN (SELECT c FROM t)",
-	"c = CAST(@ AS TYPE)", "c = @ OR id = 1", "greatest(c, @) = @", "id IN (SELECT y.id FROM (SELECT id, c AS d FROM t) AS y WHERE y.d >= @)",
+	"c = @", "@ = c", "c <> @", "c < @", "c >= @", "@ > c", "c IN (@, @)", "c NOT IN (@, NULL)", "c BETWEEN @ AND @",
+	"c NOT BETWEEN @ AND @", "c IS DISTINCT FROM @",
+	"NOT (c IS NOT DISTINCT FROM @ OR c IS NULL)", "coalesce(c, @) = @", "CASE c WHEN @ THEN id > 3 WHEN @ THEN true END",
+	"nullif(c, @) IS NULL", "(c, id) = (@, 2)",
+	"(id, c) IN ((1, @), (2, @))", "(coalesce(c, c), id) = (@, 2)",
+	"(id, (greatest(c, c), id)) IN ((1, (@, 1)), (2, (@, 2)))", "(SELECT max(x.c) FROM t AS x) > @",
+	"EXISTS (SELECT 1 FROM t AS x WHERE x.c = @ AND x.id >= t.id)", "@ IN (SELECT c FROM t)",
+	"c = CAST(@ AS TYPE)", "c = @ OR id = 1", "greatest(c, @) = @",
+	"id IN (SELECT y.id FROM (SELECT id, c AS d FROM t) AS y WHERE y.d >= @)",
 }
 
 // TestFormsAreEqual: a condition with values in any of their forms, as literals or

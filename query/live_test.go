@@ -19,10 +19,14 @@ import (
 func TestCheckExpr(t *testing.T) {
 	e := newEngine(t)
 	for _, x := range []string{
-		"1", "a", "a + 1", "a = 1 AND b LIKE 'x%'", "(a)", "((1))", "CASE WHEN a THEN 1 END", "$1", "$1 + $2", "now()", "CURRENT_USER", "a IN (1, 2)",
-		"a IN (SELECT id FROM t)", "(SELECT max(id) FROM t)", "EXISTS (SELECT 1 FROM t)", "a -- comment\n", "/* c */ a", "'a) b'", "'--'", `"a)"`, "$$)$$", "E'\\')'",
-		"[1, 2]", "{'a': 1}", "(1, 2)", "t.a", "ns.t.a", "a::TEXT", "-1", "NOT a", "a IS NULL", "json_get(doc, 'a')", "sum(a)", "row_number() OVER (ORDER BY a)",
-		"a BETWEEN 1 AND 2", "a ->> 'x'", "list_transform([1], lambda x: x + 1)", "excluded.v", "DATE '2025-01-01'", "TRUE", "NULL", "snowflake_id()",
+		"1", "a", "a + 1", "a = 1 AND b LIKE 'x%'", "(a)", "((1))", "CASE WHEN a THEN 1 END", "$1", "$1 + $2", "now()",
+		"CURRENT_USER", "a IN (1, 2)",
+		"a IN (SELECT id FROM t)", "(SELECT max(id) FROM t)", "EXISTS (SELECT 1 FROM t)", "a -- comment\n", "/* c */ a",
+		"'a) b'", "'--'", `"a)"`, "$$)$$", "E'\\')'",
+		"[1, 2]", "{'a': 1}", "(1, 2)", "t.a", "ns.t.a", "a::TEXT", "-1", "NOT a", "a IS NULL", "json_get(doc, 'a')",
+		"sum(a)", "row_number() OVER (ORDER BY a)",
+		"a BETWEEN 1 AND 2", "a ->> 'x'", "list_transform([1], lambda x: x + 1)", "excluded.v", "DATE '2025-01-01'", "TRUE",
+		"NULL", "snowflake_id()",
 	} {
 		for range 2 { // The second time from the cache.
 			if err := e.CheckExpr(t.Context(), testUser, x); err != nil {
@@ -31,10 +35,14 @@ func TestCheckExpr(t *testing.T) {
 		}
 	}
 	for _, x := range []string{
-		"", " ", "1, 2", "a b", "a AS b", "*", "t.*", "1) + (2", "1) UNION SELECT (2", "1) FROM t WHERE (true", "1), (2", "1); DROP TABLE t; SELECT (1", "1;",
-		"1 --", "1 -- x", "1 /*", "1 /* x", "--", "'", `"`, "$$", "(1", "1)", ")(", "1) OR (true", "SELECT 1", "a FROM t", "a WHERE b", "a ORDER BY b", "a LIMIT 1",
-		"1 UNION SELECT 2", "x for x in [1]", "1] + [2", "1], [2", "a, b FROM (VALUES (1)) x(a", "DISTINCT a", "ALL a", "read_text('x')",
-		"(SELECT content FROM read_text('/etc/passwd'))", "getenv('HOME')", "a AS b, (c", "1) AS x, (2", "$0", "?", "a COLLATE", "1\x00", "\xff", "a := 1", "1 /* */ --",
+		"", " ", "1, 2", "a b", "a AS b", "*", "t.*", "1) + (2", "1) UNION SELECT (2", "1) FROM t WHERE (true", "1), (2",
+		"1); DROP TABLE t; SELECT (1", "1;",
+		"1 --", "1 -- x", "1 /*", "1 /* x", "--", "'", `"`, "$$", "(1", "1)", ")(", "1) OR (true", "SELECT 1", "a FROM t",
+		"a WHERE b", "a ORDER BY b", "a LIMIT 1",
+		"1 UNION SELECT 2", "x for x in [1]", "1] + [2", "1], [2", "a, b FROM (VALUES (1)) x(a", "DISTINCT a", "ALL a",
+		"read_text('x')",
+		"(SELECT content FROM read_text('/etc/passwd'))", "getenv('HOME')", "a AS b, (c", "1) AS x, (2", "$0", "?",
+		"a COLLATE", "1\x00", "\xff", "a := 1", "1 /* */ --",
 		"/*", "*/", "1 */ + /* 1", "WITH x AS (SELECT 1) SELECT 1", "CASE",
 	} {
 		err := e.CheckExpr(t.Context(), testUser, x)
@@ -57,7 +65,9 @@ func TestCheckExpr(t *testing.T) {
 // FuzzCheckExpr: what CheckExpr accepts is one expression wherever it is put.
 func FuzzCheckExpr(f *testing.F) {
 	e := newEngine(f)
-	for _, s := range []string{"a", "1) + (2", "1 --", "/* */ 1", "'a' || \"b\"", "$1", "(1", "E'\\'' || 'x'", "1] + [2", "a AS b"} {
+	for _, s := range []string{
+		"a", "1) + (2", "1 --", "/* */ 1", "'a' || \"b\"", "$1", "(1", "E'\\'' || 'x'", "1] + [2", "a AS b",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -71,7 +81,10 @@ func FuzzCheckExpr(f *testing.F) {
 			}
 			return seen[n]
 		})
-		for _, sql := range []string{"SELECT 1, (" + s + "), 2", "SELECT " + s + " AS \"x\", 3", "SELECT 1 WHERE (" + s + ") AND true", "SELECT coalesce(" + s + ", 1)"} {
+		for _, sql := range []string{
+			"SELECT 1, (" + s + "), 2", "SELECT " + s + " AS \"x\", 3", "SELECT 1 WHERE (" + s + ") AND true",
+			"SELECT coalesce(" + s + ", 1)",
+		} {
 			if _, err := e.Analyse(t.Context(), testUser, sql); err != nil {
 				t.Errorf("%q is accepted, but not in %q: %v", s, sql, err)
 			}
@@ -89,12 +102,21 @@ func TestLiveQuery(t *testing.T) {
 		{"SELECT id, Body FROM T", "t", "", "id,body", "", false, true},
 		{`SELECT t.id FROM "T" t WHERE t.id > 5`, "t", "t", "id", "(t.id > 5)", false, true},
 		{"SELECT app.t.* FROM app.t", "", "", "", "", false, false},
-		{"SELECT t.* FROM app.t WHERE app.t.id = 1 AND t.body LIKE 'x%'", "app.t", "", "*", "((t.id = 1) AND (t.body ~~ 'x%'))", false, true},
-		{"SELECT * FROM app.user.t WHERE user_id = CURRENT_USER()", "app.user.t", "", "*", "(user_id = current_user())", false, true},
+		{
+			"SELECT t.* FROM app.t WHERE app.t.id = 1 AND t.body LIKE 'x%'", "app.t", "", "*",
+			"((t.id = 1) AND (t.body ~~ 'x%'))", false, true,
+		},
+		{
+			"SELECT * FROM app.user.t WHERE user_id = CURRENT_USER()", "app.user.t", "", "*", "(user_id = current_user())",
+			false, true,
+		},
 		{"SELECT * FROM t WHERE _deleted = true", "t", "", "*", "(_deleted = CAST('t' AS BOOLEAN))", true, true},
 		{"SELECT * FROM t WHERE lower(body) = 'x'", "t", "", "*", "(lower(body) = 'x')", false, false},
 		{"SELECT * FROM t WHERE doc -> 'a' = '1'", "t", "", "*", "", false, false},
-		{"SELECT * FROM t WHERE id IN (1, 2) OR role IS NULL", "t", "", "*", "((id IN (1, 2)) OR (\"role\" IS NULL))", false, true},
+		{
+			"SELECT * FROM t WHERE id IN (1, 2) OR role IS NULL", "t", "", "*", "((id IN (1, 2)) OR (\"role\" IS NULL))", false,
+			true,
+		},
 		{"FROM t SELECT id WHERE id = 1", "t", "", "id", "(id = 1)", false, true},
 		{"SELECT id AS id FROM t", "t", "", "id", "", false, true},
 	} {
@@ -113,7 +135,9 @@ func TestLiveQuery(t *testing.T) {
 		if p.Columns != nil {
 			columns = strings.Join(p.Columns, ",")
 		}
-		if strings.Join(p.Table, ".") != tt.table || p.Alias != tt.alias || columns != tt.columns || p.NamesDeleted != tt.deleted || tt.where != "" && p.Where != tt.where {
+		if strings.Join(p.Table, ".") != tt.table || p.Alias != tt.alias || columns != tt.columns ||
+			p.NamesDeleted != tt.deleted ||
+			tt.where != "" && p.Where != tt.where {
 			t.Errorf("%s: %+v", tt.sql, p)
 		}
 		if (p.FilterErr == nil) != tt.compiled || p.FilterErr != nil && !errors.Is(p.FilterErr, subscribe.ErrNotCompilable) {
@@ -157,7 +181,10 @@ func TestLiveQuery(t *testing.T) {
 			t.Errorf("%s: %v", tt.sql, err)
 		}
 	}
-	for _, sql := range []string{"SELECT * FROM t WHERE getenv('x') = 1", "SELECT FROM t", "DELETE FROM t", "SELECT * FROM t WHERE id = ?", "SELECT * FROM t; SELECT 1"} {
+	for _, sql := range []string{
+		"SELECT * FROM t WHERE getenv('x') = 1", "SELECT FROM t", "DELETE FROM t", "SELECT * FROM t WHERE id = ?",
+		"SELECT * FROM t; SELECT 1",
+	} {
 		if _, err := e.LiveQuery(t.Context(), testUser, sql, nil); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
 			t.Errorf("%s: %v", sql, err)
 		}
@@ -187,7 +214,9 @@ func TestLiveQueryParams(t *testing.T) {
 		}
 	}
 	for _, params := range [][]kalam.Value{nil, {kalam.BigInt(1), kalam.BigInt(2)}} {
-		if _, err := e.LiveQuery(t.Context(), testUser, "SELECT * FROM t WHERE id = $1", params); kalam.CodeOf(err) != kalam.CodeParameterMismatch {
+		if _, err := e.LiveQuery(t.Context(), testUser, "SELECT * FROM t WHERE id = $1", params); kalam.CodeOf(
+			err,
+		) != kalam.CodeParameterMismatch {
 			t.Errorf("%d parameters: %v", len(params), err)
 		}
 	}
@@ -214,29 +243,57 @@ func drawFilter(t *rapid.T, depth int) string {
 		case 2:
 			return "NOT (" + drawFilter(t, depth-1) + ")"
 		case 3:
-			return "(" + drawFilter(t, depth-1) + ") IS " + rapid.SampledFrom([]string{"TRUE", "FALSE", "NOT TRUE", "NULL", "NOT NULL", "UNKNOWN"}).Draw(t, "is")
+			return "(" + drawFilter(
+				t,
+				depth-1,
+			) + ") IS " + rapid.SampledFrom([]string{"TRUE", "FALSE", "NOT TRUE", "NULL", "NOT NULL", "UNKNOWN"}).
+				Draw(t, "is")
 		case 4:
-			return "CASE WHEN " + drawFilter(t, depth-1) + " THEN " + drawFilter(t, depth-1) + " ELSE " + drawFilter(t, depth-1) + " END"
+			return "CASE WHEN " + drawFilter(
+				t,
+				depth-1,
+			) + " THEN " + drawFilter(
+				t,
+				depth-1,
+			) + " ELSE " + drawFilter(
+				t,
+				depth-1,
+			) + " END"
 		}
 	}
 	n := rapid.IntRange(-6, 12).Draw(t, "n")
-	cmp := rapid.SampledFrom([]string{"=", "<>", "!=", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"}).Draw(t, "cmp")
+	cmp := rapid.SampledFrom([]string{"=", "<>", "!=", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"}).
+		Draw(t, "cmp")
 	operand := func() string {
 		return rapid.SampledFrom([]string{
-			"id", "k", "v", "s", "d", "ts", "b", "u", "_seq", "_deleted", "NULL", "true", fmt.Sprint(n), fmt.Sprintf("%d.%d", n, n*n), fmt.Sprintf("'%d'", n),
-			fmt.Sprintf("'s%d'", n), fmt.Sprintf("%d.0e0", n), "'2023-11-14 22:13:2" + fmt.Sprint((n+6)%10) + "'", "TIMESTAMP '2023-11-14 22:13:24'", "DATE '2023-11-15'",
-			"CURRENT_USER", "current_role()", "'alice'", "'00000000-0000-0000-0000-000000000000'", "'true'", "1e2", "123456789012345678901234.5",
+			"id", "k", "v", "s", "d", "ts", "b", "u", "_seq", "_deleted", "NULL", "true", fmt.Sprint(n),
+			fmt.Sprintf("%d.%d", n, n*n), fmt.Sprintf("'%d'", n),
+			fmt.Sprintf(
+				"'s%d'",
+				n,
+			), fmt.Sprintf("%d.0e0", n), "'2023-11-14 22:13:2" + fmt.Sprint((n+6)%10) + "'",
+			"TIMESTAMP '2023-11-14 22:13:24'", "DATE '2023-11-15'",
+			"CURRENT_USER", "current_role()", "'alice'", "'00000000-0000-0000-0000-000000000000'", "'true'", "1e2",
+			"123456789012345678901234.5",
 		}).Draw(t, "operand")
 	}
 	switch rapid.IntRange(0, 5).Draw(t, "kind") {
 	case 0:
-		return operand() + " " + rapid.SampledFrom([]string{"", "NOT "}).Draw(t, "not") + "IN (" + operand() + ", " + operand() + ")"
+		return operand() + " " + rapid.SampledFrom([]string{"", "NOT "}).
+			Draw(t, "not") +
+			"IN (" + operand() + ", " + operand() + ")"
 	case 1:
-		return operand() + rapid.SampledFrom([]string{"", " NOT"}).Draw(t, "not") + " BETWEEN " + operand() + " AND " + operand()
+		return operand() + rapid.SampledFrom([]string{"", " NOT"}).
+			Draw(t, "not") +
+			" BETWEEN " + operand() + " AND " + operand()
 	case 2:
 		pattern := rapid.SampledFrom([]string{"'s1%'", "'%x'", "'S_'", "'s%x%'", "'s!%'", "''", "'%'"}).Draw(t, "pattern")
 		escape := rapid.SampledFrom([]string{"", "", " ESCAPE '!'"}).Draw(t, "escape")
-		return rapid.SampledFrom([]string{"s", "s", "k", "NULL", "'s1'"}).Draw(t, "arg") + " " + rapid.SampledFrom([]string{"LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE"}).Draw(t, "like") + " " + pattern + escape
+		return rapid.SampledFrom([]string{"s", "s", "k", "NULL", "'s1'"}).
+			Draw(t, "arg") +
+			" " + rapid.SampledFrom([]string{"LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE"}).
+			Draw(t, "like") +
+			" " + pattern + escape
 	case 3:
 		return operand() + " IS " + rapid.SampledFrom([]string{"NULL", "NOT NULL"}).Draw(t, "null")
 	}
@@ -249,8 +306,10 @@ func drawFilter(t *rapid.T, depth int) string {
 
 // filterPairs are comparisons of operands that go together.
 var filterPairs = []string{
-	"id %s 3", "k %s -2", "v %s 0.5", "s %s 's1xxx'", "d %s 0.37", "ts %s '2023-11-14 22:13:24'", "ts %s DATE '2023-11-15'", "b %s true", "_seq %s 1005",
-	"u %s '28000000-0000-0000-0000-000000000001'", "id %s k", "k %s v", "d %s v", "d %s id", "_deleted %s b", "s %s CURRENT_USER", "id %s 3.5", "v %s 1e0", "k %s '3'",
+	"id %s 3", "k %s -2", "v %s 0.5", "s %s 's1xxx'", "d %s 0.37", "ts %s '2023-11-14 22:13:24'",
+	"ts %s DATE '2023-11-15'", "b %s true", "_seq %s 1005",
+	"u %s '28000000-0000-0000-0000-000000000001'", "id %s k", "k %s v", "d %s v", "d %s id", "_deleted %s b",
+	"s %s CURRENT_USER", "id %s 3.5", "v %s 1e0", "k %s '3'",
 }
 
 // modelTable is the table of the model as the catalog has it.
@@ -259,7 +318,10 @@ func modelTable(t testing.TB) *kalam.Table {
 	table := &kalam.Table{ID: kalam.TableID{Namespace: "app", Name: "t"}, Kind: kalam.KindUserTable, PrimaryKey: []int{0}}
 	for i, f := range columnsOf(t, modelColumns).Fields() {
 		if !strings.HasPrefix(f.Name, "_") {
-			table.Columns = append(table.Columns, kalam.Column{ID: kalam.ColumnID(i + 1), Name: f.Name, Type: datatype.TypeOfArrow(f)})
+			table.Columns = append(
+				table.Columns,
+				kalam.Column{ID: kalam.ColumnID(i + 1), Name: f.Name, Type: datatype.TypeOfArrow(f)},
+			)
 		}
 	}
 	return table

@@ -219,7 +219,12 @@ func (e *engine) file(t testing.TB, name string, schema *arrow.Schema, rows [][]
 }
 
 // run runs sql; the sources are those of its tables in order, or by name.
-func (e *engine) run(ctx context.Context, sql string, args query.Args, sources map[string]query.Source) (*query.Rows, error) {
+func (e *engine) run(
+	ctx context.Context,
+	sql string,
+	args query.Args,
+	sources map[string]query.Source,
+) (*query.Rows, error) {
 	p, err := e.Analyse(ctx, testUser, sql)
 	if err != nil {
 		return nil, err
@@ -228,7 +233,8 @@ func (e *engine) run(ctx context.Context, sql string, args query.Args, sources m
 	for _, ref := range p.Tables() {
 		src, ok := sources[strings.Join(ref.Parts, ".")]
 		if !ok {
-			return nil, kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist", strings.Join(ref.Parts, ".")).At(ref.Position)
+			return nil, kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist", strings.Join(ref.Parts, ".")).
+				At(ref.Position)
 		}
 		list = append(list, src)
 	}
@@ -236,7 +242,12 @@ func (e *engine) run(ctx context.Context, sql string, args query.Args, sources m
 }
 
 // text returns the result as lines of JSON cells, the first with the columns.
-func (e *engine) text(ctx context.Context, sql string, args query.Args, sources map[string]query.Source) (string, error) {
+func (e *engine) text(
+	ctx context.Context,
+	sql string,
+	args query.Args,
+	sources map[string]query.Source,
+) (string, error) {
 	rows, err := e.run(ctx, sql, args, sources)
 	if err != nil {
 		return "", err

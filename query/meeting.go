@@ -62,7 +62,11 @@ func (a *analysed) slotOf(n int, types []kalam.DataType, files []fileArg) (s slo
 		return slot{}, "NULL", at(err, o.Position)
 	}
 	if ok {
-		return slot{}, "CAST(" + sqltext.QuoteString(datatype.SQLText(val)) + " AS " + datatype.DuckName(types[o.Meeting]) + ")", nil
+		return slot{}, "CAST(" + sqltext.QuoteString(
+			datatype.SQLText(val),
+		) + " AS " + datatype.DuckName(
+			types[o.Meeting],
+		) + ")", nil
 	}
 	return slot{}, o.Text, nil
 }
@@ -112,7 +116,12 @@ func replacePlaceholders(text string, by func(n int) string) string {
 // meetingTypes returns the types of the meetings, KindNull for those that are of no
 // type of ours or that only the values decide. It depends on the schemas, and on the
 // kinds of the parameters where an expression that is met is made of them.
-func (e *Planner) meetingTypes(ctx context.Context, a *analysed, physical []*physicalSource, args Args) ([]kalam.DataType, error) {
+func (e *Planner) meetingTypes(
+	ctx context.Context,
+	a *analysed,
+	physical []*physicalSource,
+	args Args,
+) ([]kalam.DataType, error) {
 	f := foundTypes{make([]kalam.DataType, len(a.Meetings)), make([]bool, len(a.Meetings))}
 	ask := false
 	for i := range a.Meetings {

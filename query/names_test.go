@@ -30,18 +30,26 @@ func TestKeywordsBeforeDots(t *testing.T) {
 			continue
 		}
 		for _, form := range []string{
-			"SELECT #.a", "SELECT x #.a FROM t", "SELECT x # .a FROM t", "SELECT x, #.* FROM t", "SELECT 1 FROM #.a", "SELECT 1 FROM t #.a", "SELECT 1 FROM t, # . a",
-			"SELECT CASE WHEN x THEN y #.a FROM t", "SELECT (1, #.a)", "SELECT #.upper()", "SELECT x #.upper() FROM t", "SELECT 1 WHERE 1 IS #.a", "SELECT 1 NOT #.a",
-			"SELECT CAST(1 AS #.a)", "SELECT [#.a]", "SELECT {a: #.a}", "SELECT count(x #.a) FROM t", "SELECT 1 LIMIT #.a", "SELECT x FROM t ORDER BY x #.a", "#.a",
+			"SELECT #.a", "SELECT x #.a FROM t", "SELECT x # .a FROM t", "SELECT x, #.* FROM t", "SELECT 1 FROM #.a",
+			"SELECT 1 FROM t #.a", "SELECT 1 FROM t, # . a",
+			"SELECT CASE WHEN x THEN y #.a FROM t", "SELECT (1, #.a)", "SELECT #.upper()", "SELECT x #.upper() FROM t",
+			"SELECT 1 WHERE 1 IS #.a", "SELECT 1 NOT #.a",
+			"SELECT CAST(1 AS #.a)", "SELECT [#.a]", "SELECT {a: #.a}", "SELECT count(x #.a) FROM t", "SELECT 1 LIMIT #.a",
+			"SELECT x FROM t ORDER BY x #.a", "#.a",
 		} {
 			sql := strings.ReplaceAll(form, "#", word)
 			_, err := e.Analyse(t.Context(), testUser, sql)
-			if kalam.CodeOf(err) != kalam.CodeInvalidSQL || !strings.Contains(err.Error(), "yntax error") && !strings.Contains(err.Error(), "Only queries") {
+			if kalam.CodeOf(err) != kalam.CodeInvalidSQL ||
+				!strings.Contains(err.Error(), "yntax error") && !strings.Contains(err.Error(), "Only queries") {
 				t.Errorf("%s has a meaning of its own: %v", sql, err)
 			}
 		}
 		low := strings.ToLower(word)
-		plan, err := e.Analyse(t.Context(), testUser, rewritten(t, strings.ReplaceAll("SELECT #.a.b, #.b, c.# FROM #.a JOIN x.# ON #.a.b = x.#.c", "#", word)).SQL)
+		plan, err := e.Analyse(
+			t.Context(),
+			testUser,
+			rewritten(t, strings.ReplaceAll("SELECT #.a.b, #.b, c.# FROM #.a JOIN x.# ON #.a.b = x.#.c", "#", word)).SQL,
+		)
 		if err != nil {
 			t.Errorf("%s: %v", word, err)
 			continue
@@ -52,7 +60,9 @@ func TestKeywordsBeforeDots(t *testing.T) {
 		}
 	}
 	// END before a dot does have one.
-	for _, sql := range []string{"SELECT CASE WHEN true THEN {a: 1} END.a AS v", "SELECT CASE WHEN true THEN 'X' END.lower().length() AS v"} {
+	for _, sql := range []string{
+		"SELECT CASE WHEN true THEN {a: 1} END.a AS v", "SELECT CASE WHEN true THEN 'X' END.lower().length() AS v",
+	} {
 		if got := e.mustText(t, rewritten(t, sql).SQL, nil); got != "v INT\n1" && got != "v BIGINT\n\"1\"" {
 			t.Errorf("%s gives %s", sql, got)
 		}
@@ -64,9 +74,24 @@ func TestKeywordsBeforeDots(t *testing.T) {
 func TestNamesResolve(t *testing.T) {
 	e := newEngine(t)
 	src := map[string]query.Source{
-		"t":         source(t, "id BIGINT, v TEXT, j TEXT", row(big(1), txt("m1"), txt(`{"k":1}`)), row(big(2), txt("m2"), txt(`{}`))),
-		"app.t":     source(t, "id BIGINT, v TEXT, j TEXT", row(big(2), txt("a2"), txt(`{"k":2}`)), row(big(3), txt("a3"), txt(`{}`))),
-		"default.t": source(t, "id BIGINT, v TEXT, j TEXT", row(big(3), txt("d3"), txt(`{"k":3}`)), row(big(1), txt("d1"), txt(`{}`))),
+		"t": source(
+			t,
+			"id BIGINT, v TEXT, j TEXT",
+			row(big(1), txt("m1"), txt(`{"k":1}`)),
+			row(big(2), txt("m2"), txt(`{}`)),
+		),
+		"app.t": source(
+			t,
+			"id BIGINT, v TEXT, j TEXT",
+			row(big(2), txt("a2"), txt(`{"k":2}`)),
+			row(big(3), txt("a3"), txt(`{}`)),
+		),
+		"default.t": source(
+			t,
+			"id BIGINT, v TEXT, j TEXT",
+			row(big(3), txt("d3"), txt(`{"k":3}`)),
+			row(big(1), txt("d1"), txt(`{}`)),
+		),
 		"default.u": source(t, "id BIGINT, t TEXT", row(big(3), txt("u3"))),
 	}
 	db := plainDuckDB(t)
@@ -102,8 +127,10 @@ func TestNamesResolve(t *testing.T) {
 		"SELECT l.w FROM default.t, LATERAL (SELECT upper(default.t.v) AS w) l ORDER BY 1",
 		"WITH t AS (SELECT 9 AS id) SELECT t.id, (SELECT max(default.t.id) FROM default.t) AS m FROM t",
 		"SELECT x.v FROM (SELECT app.t.v FROM app.t WHERE app.t.id = 2) x",
-		"SELECT default.t.v, count(*) AS n FROM default.t GROUP BY default.t.v HAVING max(default.t.id) > 0 ORDER BY default.t.v",
-		"SELECT t.v, (SELECT count(*) FROM app.t WHERE app.t.id >= (SELECT min(default.t.id) FROM default.t WHERE default.t.id <= app.t.id)) AS n FROM t ORDER BY t.id",
+		"SELECT default.t.v, count(*) AS n FROM default.t GROUP BY default.t.v HAVING max(default.t.id) > 0 ORDER BY " +
+			"default.t.v",
+		"SELECT t.v, (SELECT count(*) FROM app.t WHERE app.t.id >= (SELECT min(default.t.id) FROM default.t WHERE " +
+			"default.t.id <= app.t.id)) AS n FROM t ORDER BY t.id",
 	} {
 		got, err := e.plainText(t, rewritten(t, sql).SQL, src)
 		if err != nil {
@@ -120,10 +147,14 @@ func TestNamesResolve(t *testing.T) {
 	}
 	// What DuckDB's own grammar does not have.
 	for sql, want := range map[string]string{
-		"SELECT default.t.* FROM default.t WHERE id = 3":                                         "SELECT t.* FROM \"default\".t WHERE id = 3",
-		"SELECT app.t.*, default.t.id AS d FROM app.t JOIN default.t ON app.t.id = default.t.id": "SELECT a.*, d.id AS d FROM app.t a JOIN \"default\".t d ON a.id = d.id",
-		"SELECT main.t.* FROM t WHERE main.t.id = 1":                                             "SELECT * FROM t WHERE id = 1",
-		"SELECT default.u.*, x.* FROM default.u, (SELECT app.t.* FROM app.t WHERE id = 2) x":     "SELECT u.*, x.* FROM \"default\".u, (SELECT * FROM app.t WHERE id = 2) x",
+		"SELECT default.t.* FROM default.t WHERE id = 3": "SELECT t.* FROM " +
+			"\"default\".t WHERE id = 3",
+		"SELECT app.t.*, default.t.id AS d FROM app.t JOIN default.t ON app.t.id = default.t.id": "SELECT a.*, d.id AS " +
+			"d FROM app.t a JOIN \"default\".t d ON a.id = d.id",
+		"SELECT main.t.* FROM t WHERE main.t.id = 1": "SELECT * FROM t " +
+			"WHERE id = 1",
+		"SELECT default.u.*, x.* FROM default.u, (SELECT app.t.* FROM app.t WHERE id = 2) x": "SELECT u.*, x.* " +
+			"FROM \"default\".u, (SELECT * FROM app.t WHERE id = 2) x",
 	} {
 		got, err := e.plainText(t, rewritten(t, sql).SQL, src)
 		plain, plainErr := duckText(db, want)
@@ -133,9 +164,12 @@ func TestNamesResolve(t *testing.T) {
 	}
 	// A name that means no table of the statement, or two of them.
 	for _, sql := range []string{
-		"SELECT default.t.v FROM app.t", "SELECT default.t.* FROM app.t", "SELECT app.u.t FROM default.u", "SELECT a.t.v, b.t.v FROM t", "SELECT default.t.v FROM default.t AS x", "SELECT t.v FROM app.t, default.t",
+		"SELECT default.t.v FROM app.t", "SELECT default.t.* FROM app.t", "SELECT app.u.t FROM default.u",
+		"SELECT a.t.v, b.t.v FROM t", "SELECT default.t.v FROM default.t AS x", "SELECT t.v FROM app.t, default.t",
 	} {
-		if got, err := e.text(t.Context(), rewritten(t, sql).SQL, testArgs(), src); kalam.CodeOf(err) != kalam.CodeInvalidSQL {
+		if got, err := e.text(t.Context(), rewritten(t, sql).SQL, testArgs(), src); kalam.CodeOf(
+			err,
+		) != kalam.CodeInvalidSQL {
 			t.Errorf("%s gives %s, %v", sql, got, err)
 		}
 	}

@@ -73,8 +73,10 @@ type testValue struct {
 // narrowingOf reads the finished tree q, nil when it tells nothing.
 func narrowingOf(of *guard.Query, q tree.Node) *narrowing {
 	from := tree.Child(q, "from_table")
-	if tree.Str(q, "type") != "SELECT_NODE" || len(of.Tables) != 1 || of.Withs > 0 || tree.Str(from, "type") != "BASE_TABLE" ||
-		!tree.IsEmpty(from["column_name_alias"]) || !tree.IsEmpty(from["sample"]) || !tree.IsEmpty(q["sample"]) {
+	if tree.Str(q, "type") != "SELECT_NODE" || len(of.Tables) != 1 || of.Withs > 0 ||
+		tree.Str(from, "type") != "BASE_TABLE" ||
+		!tree.IsEmpty(from["column_name_alias"]) || !tree.IsEmpty(from["sample"]) ||
+		!tree.IsEmpty(q["sample"]) {
 		return nil
 	}
 	r := textReader{of: of, alias: tree.Str(from, "alias"), results: aliases(tree.Elems(q, "select_list"))}
@@ -94,8 +96,10 @@ func narrowingOf(of *guard.Query, q tree.Node) *narrowing {
 // query.
 func countOf(q tree.Node) string {
 	items := tree.Elems(q, "select_list")
-	if len(items) != 1 || !tree.IsEmpty(q["where_clause"]) || !tree.IsEmpty(q["modifiers"]) || !tree.IsEmpty(q["having"]) ||
-		!tree.IsEmpty(q["qualify"]) || !tree.IsEmpty(q["group_expressions"]) || !tree.IsEmpty(q["group_sets"]) ||
+	if len(items) != 1 || !tree.IsEmpty(q["where_clause"]) || !tree.IsEmpty(q["modifiers"]) ||
+		!tree.IsEmpty(q["having"]) ||
+		!tree.IsEmpty(q["qualify"]) || !tree.IsEmpty(q["group_expressions"]) ||
+		!tree.IsEmpty(q["group_sets"]) ||
 		tree.Str(q, "aggregate_handling") != "STANDARD_HANDLING" {
 		return ""
 	}

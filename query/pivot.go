@@ -98,7 +98,12 @@ func (p *pivoted) add(n int, pivot tree.Node, source any, with []any) error {
 	q := tree.Select(tree.Cast("VARCHAR", tree.Clone(x)))
 	q["from_table"] = tree.Clone(source)
 	q["cte_map"] = tree.Node{"map": tree.Clone(with)}
-	q["where_clause"] = tree.Node{"class": "OPERATOR", "type": "OPERATOR_IS_NOT_NULL", "alias": "", "children": []any{tree.Clone(x)}}
+	q["where_clause"] = tree.Node{
+		"class":    "OPERATOR",
+		"type":     "OPERATOR_IS_NOT_NULL",
+		"alias":    "",
+		"children": []any{tree.Clone(x)},
+	}
 	q["modifiers"] = []any{
 		tree.Node{"type": "DISTINCT_MODIFIER", "distinct_on_targets": []any{}},
 		tree.Node{"type": "ORDER_MODIFIER", "orders": []any{

@@ -69,7 +69,13 @@ func (p *Plan) check(sources []Source, args Args) error {
 
 // statement composes what an executor runs. within is a bound of the only source, nil for
 // none.
-func (e *Planner) statement(ctx context.Context, plan *Plan, sources []Source, args Args, within *bound) (*Statement, error) {
+func (e *Planner) statement(
+	ctx context.Context,
+	plan *Plan,
+	sources []Source,
+	args Args,
+	within *bound,
+) (*Statement, error) {
 	if within == nil {
 		if err := e.writeTop(ctx, args.User, plan.analysed, sources); err != nil {
 			return nil, err

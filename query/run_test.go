@@ -27,8 +27,15 @@ import (
 func chat(n int) [][]kalam.Value {
 	rows := make([][]kalam.Value, n)
 	for i := range rows {
-		rows[i] = row(big(int64(i)), txt(fmt.Sprintf("conv_%05d", i%50)), txt([]string{"user", "assistant", "system"}[i%3]),
-			txt(fmt.Sprintf("message %d %s", i, strings.Repeat("lorem ipsum ", i%20))), kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+int64(i)*1_000_000))
+		rows[i] = row(
+			big(int64(i)),
+			txt(fmt.Sprintf("conv_%05d", i%50)),
+			txt([]string{"user", "assistant", "system"}[i%3]),
+			txt(
+				fmt.Sprintf("message %d %s", i, strings.Repeat("lorem ipsum ", i%20)),
+			),
+			kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+int64(i)*1_000_000),
+		)
 	}
 	return rows
 }
@@ -159,7 +166,10 @@ func releaseSliced(used, original []query.Batch) {
 func TestNothingIsLeft(t *testing.T) {
 	e := newEngine(t)
 	src := e.chatSource(t, "left", 60_000, 20_000)
-	for _, q := range []string{"SELECT * FROM t", "SELECT * FROM t ORDER BY id", "SELECT count(*) FROM t a JOIN t b USING (id)", "SELECT id FROM t WHERE id < 0"} {
+	for _, q := range []string{
+		"SELECT * FROM t", "SELECT * FROM t ORDER BY id", "SELECT count(*) FROM t a JOIN t b USING (id)",
+		"SELECT id FROM t WHERE id < 0",
+	} {
 		for _, reads := range []int{0, 1, 2, 1000} {
 			rows, err := e.run(t.Context(), q, testArgs(), map[string]query.Source{"t": src})
 			if err != nil {
@@ -334,13 +344,18 @@ func TestBadSources(t *testing.T) {
 	other := source(t, "id BIGINT, body BIGINT", row(big(1), big(2)))
 	narrow := source(t, "id BIGINT", row(big(1)))
 	for name, src := range map[string]query.Source{
-		"live row beyond the batch": {Schema: good.Schema, Batches: []query.Batch{{Record: good.Batches[0].Record, Live: []uint32{0, 2}}}},
-		"live rows out of order":    {Schema: good.Schema, Batches: []query.Batch{{Record: good.Batches[0].Record, Live: []uint32{1, 1 << 31}}}},
-		"other type":                {Schema: good.Schema, Batches: other.Batches},
-		"fewer columns":             {Schema: good.Schema, Batches: narrow.Batches},
-		"more columns":              {Schema: narrow.Schema, Batches: good.Batches},
+		"live row beyond the batch": {
+			Schema: good.Schema, Batches: []query.Batch{{Record: good.Batches[0].Record, Live: []uint32{0, 2}}},
+		},
+		"live rows out of order": {
+			Schema: good.Schema, Batches: []query.Batch{{Record: good.Batches[0].Record, Live: []uint32{1, 1 << 31}}},
+		},
+		"other type":    {Schema: good.Schema, Batches: other.Batches},
+		"fewer columns": {Schema: good.Schema, Batches: narrow.Batches},
+		"more columns":  {Schema: narrow.Schema, Batches: good.Batches},
 	} {
-		if _, err := e.text(t.Context(), "SELECT * FROM t", testArgs(), map[string]query.Source{"t": src}); err == nil || kalam.CodeOf(err) != kalam.CodeInternal {
+		if _, err := e.text(t.Context(), "SELECT * FROM t", testArgs(), map[string]query.Source{"t": src}); err == nil ||
+			kalam.CodeOf(err) != kalam.CodeInternal {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -354,11 +369,13 @@ func TestBadSources(t *testing.T) {
 		rows = append(rows, row(big(int64(i))))
 	}
 	large := query.Source{Schema: schema, Batches: batchesOf(t, schema, rows, 5000)}
-	if got := e.mustText(t, "SELECT count(*) AS n, sum(id) AS s FROM t", map[string]query.Source{"t": large}); got != "n BIGINT, s BIGINT\n\"5000\" \"12497500\"" {
+	got := e.mustText(t, "SELECT count(*) AS n, sum(id) AS s FROM t", map[string]query.Source{"t": large})
+	if got != "n BIGINT, s BIGINT\n\"5000\" \"12497500\"" {
 		t.Error(got)
 	}
 	large.Batches[0].Live = []uint32{1, 2047, 2048, 4095, 4096, 4999}
-	if got := e.mustText(t, "SELECT string_agg(id::TEXT, ',') AS s FROM t", map[string]query.Source{"t": large}); got != "s TEXT\n\"1,2047,2048,4095,4096,4999\"" {
+	got = e.mustText(t, "SELECT string_agg(id::TEXT, ',') AS s FROM t", map[string]query.Source{"t": large})
+	if got != "s TEXT\n\"1,2047,2048,4095,4096,4999\"" {
 		t.Error(got)
 	}
 }

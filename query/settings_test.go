@@ -54,7 +54,10 @@ func TestSettings(t *testing.T) {
 	}
 	schema := columnsOf(t, "n BIGINT, dt DATETIME")
 	at := kalam.Integer(kalam.KindDateTime, time.Date(2025, 6, 30, 22, 30, 0, 0, time.UTC).UnixMicro())
-	src := query.Source{Schema: schema, Batches: batchesOf(t, schema, [][]kalam.Value{{big(1), at}, {kalam.Null(), at}}, 10)}
+	src := query.Source{
+		Schema:  schema,
+		Batches: batchesOf(t, schema, [][]kalam.Value{{big(1), at}, {kalam.Null(), at}}, 10),
+	}
 	utc, east, far := query.Settings{}, query.Settings{Zone: berlin}, query.Settings{Zone: tokyo}
 	for _, tt := range []struct {
 		sql  string

@@ -160,7 +160,8 @@ func (f *File) rangeOf(b Bounds, group, column int, s *Schema) datatype.Range {
 		v := f.Layout.Columns[column].Missing
 		return datatype.Range{Min: v, Max: v, Nulls: v.IsNull(), Known: true}
 	}
-	if kind := s.kind(column); r.Known && !r.Min.IsNull() && !(comparable(r.Min.Kind(), kind) && comparable(r.Max.Kind(), kind)) {
+	if kind := s.kind(column); r.Known && !r.Min.IsNull() &&
+		!(comparable(r.Min.Kind(), kind) && comparable(r.Max.Kind(), kind)) {
 		return datatype.Range{} // The column was widened since.
 	}
 	return r
@@ -255,7 +256,12 @@ func orderOf(w *surveyor, pieces []piece, batches []Batch, exact bool) *order {
 			return nil
 		}
 	}
-	o := &order{pieces: pieces, compare: datatype.Compare(w.schema.kind(w.key)), descending: w.first.descending, exact: exact}
+	o := &order{
+		pieces:     pieces,
+		compare:    datatype.Compare(w.schema.kind(w.key)),
+		descending: w.first.descending,
+		exact:      exact,
+	}
 	for i := range pieces {
 		o.rows += pieces[i].rows
 	}

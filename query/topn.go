@@ -31,7 +31,8 @@ type topParts struct {
 // topOf returns the clauses of q, nil when it is no such query or they cannot be told
 // from the text.
 func topOf(of *guard.Query, q tree.Node) *topParts {
-	if !isSimpleSelect(q) || len(of.Tables) != 1 || tree.Str(tree.Child(q, "from_table"), "type") != "BASE_TABLE" || of.Withs > 0 {
+	if !isSimpleSelect(q) || len(of.Tables) != 1 || tree.Str(tree.Child(q, "from_table"), "type") != "BASE_TABLE" ||
+		of.Withs > 0 {
 		return nil
 	}
 	var order tree.Node
@@ -53,7 +54,8 @@ func topOf(of *guard.Query, q tree.Node) *topParts {
 	alias := aliases(tree.Elems(q, "select_list"))
 	var ok bool
 	// WHERE may name result columns, which the branch does not have.
-	if top.keys, ok = sortKeys(q, order, alias); !ok || !isSteady(q["where_clause"]) || usesAlias(q["where_clause"], alias) {
+	if top.keys, ok = sortKeys(q, order, alias); !ok || !isSteady(q["where_clause"]) ||
+		usesAlias(q["where_clause"], alias) {
 		return nil
 	}
 	if top.count, ok = rowCount(top.limit); !ok {
@@ -73,8 +75,9 @@ func splitTop(of *guard.Query, q tree.Node) (outer, branch tree.Node) {
 	outer["where_clause"] = nil
 	branch, _ = tree.Clone(q).(tree.Node)
 	branch["select_list"] = []any{tree.Node{
-		"class": "STAR", "type": "STAR", "alias": "", "relation_name": "", "exclude_list": []any{}, "replace_list": []any{}, "columns": false,
-		"expr": nil, "qualified_exclude_list": []any{}, "rename_list": []any{},
+		"class": "STAR", "type": "STAR", "alias": "", "relation_name": "", "exclude_list": []any{}, "replace_list": []any{},
+		"columns": false,
+		"expr":    nil, "qualified_exclude_list": []any{}, "rename_list": []any{},
 	}}
 	branch["modifiers"] = []any{
 		tree.Node{"type": "ORDER_MODIFIER", "orders": top.keys},
@@ -143,7 +146,8 @@ func sortKeys(q, order tree.Node, alias map[string]tree.Node) (keys []any, ok bo
 		} else if x, ok = resolveKey(x, alias); !ok {
 			return nil, false
 		}
-		if !isSteady(x) || tree.Str(x, "class") == "STAR" || tree.Str(x, "class") == "CONSTANT" || tree.Str(x, "class") == "PARAMETER" {
+		if !isSteady(x) || tree.Str(x, "class") == "STAR" || tree.Str(x, "class") == "CONSTANT" ||
+			tree.Str(x, "class") == "PARAMETER" {
 			return nil, false
 		}
 		o["expression"] = x

@@ -20,7 +20,8 @@ import (
 )
 
 // modelColumns is the table of the random tests.
-const modelColumns = "id BIGINT, k INT, v DOUBLE, s TEXT, d DECIMAL(10;2), ts TIMESTAMP, b BOOLEAN, u UUID, _seq BIGINT, _deleted BOOLEAN"
+const modelColumns = "id BIGINT, k INT, v DOUBLE, s TEXT, d DECIMAL(10;2), ts TIMESTAMP, b BOOLEAN, " +
+	"u UUID, _seq BIGINT, _deleted BOOLEAN"
 
 // model is one table twice: cut into files, delete vectors, batches and live
 // lists, and as an ordinary table of a plain DuckDB.
@@ -45,8 +46,14 @@ func drawRow(t *rapid.T, id int64) []kalam.Value {
 	d := kalam.Decimal(0, uint64(n*37), 2)
 	u := [16]byte{15: byte(n), 0: byte(n * 40)}
 	return []kalam.Value{
-		big(id), null(kalam.Integer(kalam.KindInt, n-4)), null(kalam.Double(float64(n)/4 - 1)), null(txt(fmt.Sprintf("s%d%s", n%4, strings.Repeat("x", int(n)*3)))),
-		null(d), null(kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+n*1_000_000)), null(kalam.Bool(n%2 == 0)), null(kalam.UUID(u)),
+		big(
+			id,
+		), null(kalam.Integer(kalam.KindInt, n-4)), null(kalam.Double(float64(n)/4 - 1)),
+		null(txt(fmt.Sprintf("s%d%s", n%4, strings.Repeat("x", int(n)*3)))),
+		null(
+			d,
+		), null(kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+n*1_000_000)), null(kalam.Bool(n%2 == 0)),
+		null(kalam.UUID(u)),
 		big(1000 + id), kalam.Bool(false),
 	}
 }
@@ -114,7 +121,10 @@ func (m *model) load(tb testing.TB, rows [][]kalam.Value) {
 			tb.Fatalf("%s: %v", s, err)
 		}
 	}
-	exec("CREATE OR REPLACE TABLE t (id BIGINT, k INTEGER, v DOUBLE, s VARCHAR, d DECIMAL(10,2), ts TIMESTAMP, b BOOLEAN, u UUID, _seq BIGINT, _deleted BOOLEAN)")
+	exec(
+		"CREATE OR REPLACE TABLE t (id BIGINT, k INTEGER, v DOUBLE, s VARCHAR, d DECIMAL(10,2), ts TIMESTAMP, b " +
+			"BOOLEAN, u UUID, _seq BIGINT, _deleted BOOLEAN)",
+	)
 	var values []string
 	for _, r := range rows {
 		cells := make([]string, len(r))
@@ -165,7 +175,11 @@ func drawCondition(t *rapid.T, depth int) string {
 	case 5:
 		return fmt.Sprintf("ts %s make_timestamp(%d)", cmp, 1_700_000_000_000_000+n*1_000_000)
 	case 6:
-		return rapid.SampledFrom([]string{"b", "NOT b", "b IS NULL", "s IS NOT NULL", "k IS DISTINCT FROM 2", "k IS NOT DISTINCT FROM 2", "s IS DISTINCT FROM 's1'", "s LIKE 's1%'", "_deleted"}).Draw(t, "plain")
+		return rapid.SampledFrom([]string{
+			"b", "NOT b", "b IS NULL", "s IS NOT NULL", "k IS DISTINCT FROM 2", "k IS NOT DISTINCT FROM 2",
+			"s IS DISTINCT FROM 's1'", "s LIKE 's1%'", "_deleted",
+		}).
+			Draw(t, "plain")
 	case 7:
 		return fmt.Sprintf("k IN (%d, %d, 3)", n-4, n-2)
 	case 8:
@@ -193,21 +207,44 @@ func drawQuery(t *rapid.T) (q string, ordered bool) {
 	case 0: // Natural order.
 		return "SELECT CAST(COLUMNS(*) AS TEXT) FROM t" + where, true
 	case 1: // Top-N with a total order.
-		return fmt.Sprintf("SELECT CAST(id AS TEXT), CAST(%s AS TEXT), CAST(s AS TEXT) FROM t%s ORDER BY %s%s, id%s", key(), where, key(), dir, limit), true
+		return fmt.Sprintf(
+			"SELECT CAST(id AS TEXT), CAST(%s AS TEXT), CAST(s AS TEXT) FROM t%s ORDER BY %s%s, id%s",
+			key(),
+			where,
+			key(),
+			dir,
+			limit,
+		), true
 	case 2: // Top-N with ties: only the keys are defined.
 		k := key()
 		return fmt.Sprintf("SELECT CAST(%s AS TEXT) FROM t%s ORDER BY %s%s%s", k, where, k, dir, limit), true
 	case 3: // Alias and position as keys.
-		return fmt.Sprintf("SELECT CAST(id AS TEXT) AS x, %s AS y FROM t%s ORDER BY y%s, t.id%s", "CAST("+key()+" AS TEXT)", where, dir, limit), true
+		return fmt.Sprintf(
+			"SELECT CAST(id AS TEXT) AS x, %s AS y FROM t%s ORDER BY y%s, t.id%s",
+			"CAST("+key()+" AS TEXT)",
+			where,
+			dir,
+			limit,
+		), true
 	case 4:
 		return fmt.Sprintf("SELECT CAST(id AS TEXT) FROM t AS a%s ORDER BY 1%s%s", where, dir, limit), true
 	case 5:
 		k := key()
-		return fmt.Sprintf("SELECT CAST(%s AS TEXT) AS g, CAST(count(*) AS TEXT), CAST(sum(id) AS TEXT), CAST(max(s) AS TEXT), CAST(sum(d) AS TEXT) FROM t%s GROUP BY %s ORDER BY g NULLS LAST", k, where, k), true
+		return fmt.Sprintf(
+			"SELECT CAST(%s AS TEXT) AS g, CAST(count(*) AS TEXT), CAST(sum(id) AS TEXT), CAST(max(s) AS TEXT), "+
+				"CAST(sum(d) AS TEXT) FROM t%s GROUP BY %s ORDER BY g NULLS LAST",
+			k,
+			where,
+			k,
+		), true
 	case 6:
-		return "SELECT CAST(count(*) AS TEXT), CAST(min(v) AS TEXT), CAST(max(u) AS TEXT), CAST(count(DISTINCT s) AS TEXT), CAST(bool_or(b) AS TEXT) FROM t" + where, true
+		return "SELECT CAST(count(*) AS TEXT), CAST(min(v) AS TEXT), CAST(max(u) AS TEXT), " +
+			"CAST(count(DISTINCT s) AS TEXT), CAST(bool_or(b) AS TEXT) FROM t" + where, true
 	case 7:
-		return fmt.Sprintf("SELECT CAST(x.id AS TEXT), CAST(y.id AS TEXT) FROM t x JOIN t y ON x.k = y.k AND x.id < y.id%s", strings.NewReplacer(" id ", " x.id ", "(id ", "(x.id ").Replace(qualified(where))), false
+		return fmt.Sprintf(
+			"SELECT CAST(x.id AS TEXT), CAST(y.id AS TEXT) FROM t x JOIN t y ON x.k = y.k AND x.id < y.id%s",
+			strings.NewReplacer(" id ", " x.id ", "(id ", "(x.id ").Replace(qualified(where)),
+		), false
 	}
 	return "SELECT CAST(s AS TEXT), CAST(row_number() OVER (PARTITION BY s ORDER BY id) AS TEXT) FROM t" + where, false
 }
@@ -320,7 +357,10 @@ func TestNaturalOrder(t *testing.T) {
 		src.Files = append(src.Files, f)
 	}
 	src.Batches = batchesOf(t, schema, rows(100_000), 2048)
-	for _, q := range []string{"SELECT id FROM t", "SELECT id, upper(body) FROM t WHERE id % 3 = 0", "SELECT * FROM (SELECT id FROM t WHERE id > 5) LIMIT 200000"} {
+	for _, q := range []string{
+		"SELECT id FROM t", "SELECT id, upper(body) FROM t WHERE id % 3 = 0",
+		"SELECT * FROM (SELECT id FROM t WHERE id > 5) LIMIT 200000",
+	} {
 		last, n := int64(-1), 0
 		for _, r := range e.values(t, q, map[string]query.Source{"t": src}) {
 			if r[0].Int() <= last {

@@ -52,7 +52,8 @@ func TestKill(t *testing.T) {
 	ctx, q := r.Begin(t.Context(), alice, "app", "SELECT 1")
 	defer q.End()
 	mine := func(i activity.Info) bool { return i.User == "alice" }
-	if r.Kill(q.Info().ID, func(i activity.Info) bool { return i.User == "bob" }) || r.Kill("Q-x", mine) || ctx.Err() != nil {
+	if r.Kill(q.Info().ID, func(i activity.Info) bool { return i.User == "bob" }) || r.Kill("Q-x", mine) ||
+		ctx.Err() != nil {
 		t.Error("a query was killed that must not be")
 	}
 	if !r.Kill(q.Info().ID, mine) {

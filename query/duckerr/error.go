@@ -29,7 +29,8 @@ func Parse(msg string) *Error {
 		doc, said = "{"+text, kind // "Parser Error: {...}"
 	}
 	// What follows a type is believed if it says the same.
-	if err := json.Unmarshal([]byte(doc), e); err != nil || e.Type == "" || said != "" && !strings.EqualFold(said, e.Type) {
+	if err := json.Unmarshal([]byte(doc), e); err != nil || e.Type == "" ||
+		said != "" && !strings.EqualFold(said, e.Type) {
 		*e = Error{}
 		kind, text, ok := strings.Cut(msg, " Error: ")
 		if !ok || strings.ContainsAny(kind, "\n{") {

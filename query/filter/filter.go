@@ -127,7 +127,8 @@ func (f filterBuilder) comparison(n tree.Node) (subscribe.Expr, error) {
 	left := tree.Child(n, "left")
 	if op == subscribe.IsDistinct || op == subscribe.IsNotDistinct {
 		// x IS TRUE comes with a cast of x to BOOLEAN, which a BOOLEAN does not need.
-		if value := tree.Child(tree.Child(n, "right"), "value"); tree.Str(tree.Child(value, "type"), "id") == "BOOLEAN" && isCastTo(left, "BOOLEAN") {
+		if value := tree.Child(tree.Child(n, "right"), "value"); tree.Str(tree.Child(value, "type"), "id") == "BOOLEAN" &&
+			isCastTo(left, "BOOLEAN") {
 			left = tree.Child(left, "child")
 		}
 	}
@@ -139,7 +140,8 @@ func (f filterBuilder) comparison(n tree.Node) (subscribe.Expr, error) {
 }
 
 func isCastTo(n tree.Node, typ string) bool {
-	return tree.Str(n, "class") == "CAST" && tree.Str(tree.Child(n, "cast_type"), "id") == typ && tree.Str(tree.Child(n, "child"), "class") != "CONSTANT"
+	return tree.Str(n, "class") == "CAST" && tree.Str(tree.Child(n, "cast_type"), "id") == typ &&
+		tree.Str(tree.Child(n, "child"), "class") != "CONSTANT"
 }
 
 func (f filterBuilder) operator(n tree.Node) (subscribe.Expr, error) {
@@ -187,7 +189,8 @@ func (f filterBuilder) caseOf(n tree.Node) (subscribe.Expr, error) {
 
 func (f filterBuilder) function(n tree.Node) (subscribe.Expr, error) {
 	name := strings.ToLower(tree.Str(n, "function_name"))
-	if !guard.OwnSchema(n) || !tree.IsEmpty(n["filter"]) || !tree.IsEmpty(tree.Child(n, "order_bys")["orders"]) || !tree.IsEmpty(n["distinct"]) {
+	if !guard.OwnSchema(n) || !tree.IsEmpty(n["filter"]) || !tree.IsEmpty(tree.Child(n, "order_bys")["orders"]) ||
+		!tree.IsEmpty(n["distinct"]) {
 		return nil, notCompilable("the function %s", name)
 	}
 	args := tree.Elems(n, "children")

@@ -38,7 +38,11 @@ func Analyse(ctx context.Context, parser *guard.Parser, sql string, params []kal
 		return nil, err
 	}
 	if what := notLive(q); what != "" {
-		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live queries do not support %s; they take SELECT columns FROM table [WHERE condition]", what)
+		return nil, kalam.Errorf(
+			kalam.CodeUnsupported,
+			"Live queries do not support %s; they take SELECT columns FROM table [WHERE condition]",
+			what,
+		)
 	}
 	original, _ := tree.Clone(q).(tree.Node)
 	checked, err := parser.CheckTree(sql, q)
@@ -123,7 +127,8 @@ func (p *Plan) means(parts []string) bool {
 	if p.Namespace != "" {
 		whole = p.Namespace + "." + whole
 	}
-	return len(parts) == 1 && strings.EqualFold(parts[0], p.Table[len(p.Table)-1]) || strings.EqualFold(strings.Join(parts, "."), whole)
+	return len(parts) == 1 && strings.EqualFold(parts[0], p.Table[len(p.Table)-1]) ||
+		strings.EqualFold(strings.Join(parts, "."), whole)
 }
 
 // shorten reduces ns.table.column to table.column below v.
@@ -166,7 +171,8 @@ func notLive(q tree.Node) string {
 		}
 	}
 	for _, clause := range []struct{ key, name string }{
-		{"group_expressions", "GROUP BY"}, {"group_sets", "GROUP BY"}, {"having", "HAVING"}, {"qualify", "QUALIFY"}, {"sample", "USING SAMPLE"},
+		{"group_expressions", "GROUP BY"}, {"group_sets", "GROUP BY"}, {"having", "HAVING"}, {"qualify", "QUALIFY"},
+		{"sample", "USING SAMPLE"},
 	} {
 		if !tree.IsEmpty(q[clause.key]) {
 			return clause.name
@@ -245,7 +251,8 @@ func notLiveExpr(v any) string {
 func liveColumns(items []any, qualified func(parts []string) bool) ([]string, error) {
 	if len(items) == 1 {
 		star, _ := items[0].(tree.Node)
-		if tree.IsPlainStar(star) && (tree.Str(star, "relation_name") == "" || qualified([]string{tree.Str(star, "relation_name")})) {
+		if tree.IsPlainStar(star) &&
+			(tree.Str(star, "relation_name") == "" || qualified([]string{tree.Str(star, "relation_name")})) {
 			return nil, nil
 		}
 	}
@@ -254,8 +261,12 @@ func liveColumns(items []any, qualified func(parts []string) bool) ([]string, er
 		n, _ := v.(tree.Node)
 		cols := tree.Names(n, "column_names")
 		last := len(cols) - 1
-		if tree.Str(n, "class") != "COLUMN_REF" || last > 0 && !qualified(cols[:last]) || last == 0 && guard.IsValueKeyword(cols[0]) {
-			return nil, kalam.Errorf(kalam.CodeUnsupported, "Live queries do not support expressions in the select list; name columns, or * alone")
+		if tree.Str(n, "class") != "COLUMN_REF" || last > 0 && !qualified(cols[:last]) ||
+			last == 0 && guard.IsValueKeyword(cols[0]) {
+			return nil, kalam.Errorf(
+				kalam.CodeUnsupported,
+				"Live queries do not support expressions in the select list; name columns, or * alone",
+			)
 		}
 		name := strings.ToLower(cols[last])
 		if alias := tree.Str(n, "alias"); alias != "" && !strings.EqualFold(alias, name) {

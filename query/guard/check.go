@@ -274,7 +274,8 @@ func (p *Parser) keepNames(ctx context.Context, c *checker) error {
 			it.item["alias"] = cols[len(cols)-1]
 			continue
 		}
-		if len(tree.Elems(it.original, "children")) == 0 && tree.Str(it.original, "class") == "FUNCTION" && tree.Str(it.original, "schema") == "" {
+		if len(tree.Elems(it.original, "children")) == 0 && tree.Str(it.original, "class") == "FUNCTION" &&
+			tree.Str(it.original, "schema") == "" {
 			it.item["alias"] = tree.Str(it.original, "function_name") + "()"
 			continue
 		}

@@ -59,7 +59,8 @@ type itemUse struct {
 
 func newChecker(sql, prefix string) *checker {
 	return &checker{
-		sql: sql, prefix: prefix, params: map[int]bool{}, marks: map[string]bool{}, rows: map[int]string{}, operandAt: map[string]int{}, meetingAt: map[string]int{},
+		sql: sql, prefix: prefix, params: map[int]bool{}, marks: map[string]bool{}, rows: map[int]string{},
+		operandAt: map[string]int{}, meetingAt: map[string]int{},
 	}
 }
 

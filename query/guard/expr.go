@@ -28,7 +28,8 @@ func (c *checker) typ(n tree.Node) {
 			c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' does not exist", tree.Str(info, "name"))
 			return
 		}
-	} else if !allowedTypes.has(strings.NewReplacer(" with time zone", "").Replace(name)) || tree.Str(info, "type") == "GENERIC_TYPE_INFO" {
+	} else if !allowedTypes.has(strings.ReplaceAll(name, " with time zone", "")) ||
+		tree.Str(info, "type") == "GENERIC_TYPE_INFO" {
 		c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' is not supported", id)
 		return
 	}
@@ -49,7 +50,8 @@ func (c *checker) typ(n tree.Node) {
 func ourType(n tree.Node) {
 	info := tree.Child(n, "type_info")
 	name := tree.Str(info, "name")
-	if tree.Str(n, "id") != "UNBOUND" || tree.Str(info, "schema") != "" || tree.Str(info, "catalog") != "" || namedTypes.has(name) {
+	if tree.Str(n, "id") != "UNBOUND" || tree.Str(info, "schema") != "" || tree.Str(info, "catalog") != "" ||
+		namedTypes.has(name) {
 		return
 	}
 	if t, err := dialect.ParseType(name); err == nil && hasPlainName(t) {
@@ -80,7 +82,12 @@ func (c *checker) expr(n tree.Node) {
 	}
 	outer := c.in
 	if c.in.nesting++; c.in.nesting > maxNesting {
-		c.refuse(n, kalam.CodeInvalidSQL, "Expression is nested more than %d deep; each operator of a chain counts", maxNesting)
+		c.refuse(
+			n,
+			kalam.CodeInvalidSQL,
+			"Expression is nested more than %d deep; each operator of a chain counts",
+			maxNesting,
+		)
 	}
 	_, lambda := n[lambdaMark]
 	delete(n, lambdaMark)
@@ -156,7 +163,8 @@ var ownSchemas = newFunctionSet("main pg_catalog information_schema system temp 
 // methodCall turns column.f(x) into f(column, x), which is what it means.
 func (c *checker) methodCall(n tree.Node) {
 	name := tree.Str(n, "function_name")
-	if c.generated || tree.Str(n, "class") != "FUNCTION" || tree.Str(n, "schema") == "" || ownSchemas.has(tree.Str(n, "schema")) ||
+	if c.generated || tree.Str(n, "class") != "FUNCTION" || tree.Str(n, "schema") == "" ||
+		ownSchemas.has(tree.Str(n, "schema")) ||
 		!valueFunctions.has(name) && !serverFunctions.has(name) {
 		return
 	}
@@ -186,7 +194,8 @@ func (c *checker) function(n tree.Node) {
 	} else if serverFunctions.has(name) && tree.Str(n, "class") == "FUNCTION" && OwnSchema(n) {
 		return
 	}
-	if export, _ := n["export_state"].(bool); export || !OwnSchema(n) || !valueFunctions.has(name) && !fromFunctions.has(name) {
+	if export, _ := n["export_state"].(bool); export || !OwnSchema(n) ||
+		!valueFunctions.has(name) && !fromFunctions.has(name) {
 		c.refuseFunction(n, "Function", name)
 		return
 	}

@@ -29,7 +29,8 @@ func (p *Parser) Expr(ctx context.Context, fragment string) (tree.Node, error) {
 	}
 	x, ok := onlyItem(q)
 	inList, isList := onlyItem(again)
-	if !ok || !isList || tree.Str(inList, "function_name") != "list_value" || len(tree.Elems(inList, "children")) != 1 || !same(tree.Elems(inList, "children")[0], x) {
+	if !ok || !isList || tree.Str(inList, "function_name") != "list_value" || len(tree.Elems(inList, "children")) != 1 ||
+		!same(tree.Elems(inList, "children")[0], x) {
 		return nil, notOneExpression(nil)
 	}
 	if star, _ := x["columns"].(bool); tree.Str(x, "class") == "STAR" && !star {
@@ -102,7 +103,9 @@ func isSimpleShape(q tree.Node) bool {
 	if tree.Str(q, "type") != "SELECT_NODE" || tree.Str(q, "aggregate_handling") != "STANDARD_HANDLING" {
 		return false
 	}
-	for _, key := range []string{"where_clause", "group_expressions", "group_sets", "having", "qualify", "sample", "modifiers"} {
+	for _, key := range []string{
+		"where_clause", "group_expressions", "group_sets", "having", "qualify", "sample", "modifiers",
+	} {
 		if !tree.IsEmpty(q[key]) {
 			return false
 		}

@@ -72,7 +72,11 @@ func (c *checker) with(m tree.Node) {
 		c.elements(def, tree.Elems(def, "key_targets"), fExprs)
 		c.plain(e, def["aliases"])
 		q := tree.Child(tree.Child(def, "query"), "node")
-		s := &cteScope{outer: c.scope, name: strings.ToLower(tree.Str(e, "key")), unique: c.prefix + "cte_" + strconv.Itoa(c.ctes) + "_"}
+		s := &cteScope{
+			outer:  c.scope,
+			name:   strings.ToLower(tree.Str(e, "key")),
+			unique: c.prefix + "cte_" + strconv.Itoa(c.ctes) + "_",
+		}
 		c.ctes++
 		first := len(c.tables)
 		if tree.Str(q, "type") == "RECURSIVE_CTE_NODE" {
@@ -237,7 +241,8 @@ func (c *checker) partsOf(n tree.Node) []string {
 		if c.sql[pos] == '\'' {
 			return parts // FROM 'name': as written.
 		}
-		if written, ok := nameAt(c.sql, pos); ok && strings.EqualFold(strings.Join(written, "\x00"), strings.Join(parts, "\x00")) {
+		if written, ok := nameAt(c.sql, pos); ok &&
+			strings.EqualFold(strings.Join(written, "\x00"), strings.Join(parts, "\x00")) {
 			return written
 		}
 	}

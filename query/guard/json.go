@@ -46,7 +46,11 @@ func (c *checker) jsonFunction(n tree.Node, name string, args []any) {
 	case "json_contains":
 		value = at("json_exists")
 	case "json_length":
-		value = tree.When(is("ARRAY"), tree.Cast("BIGINT", at("json_array_length")), tree.When(is("OBJECT"), tree.Call("len", at("json_keys")), tree.Null()))
+		value = tree.When(
+			is("ARRAY"),
+			tree.Cast("BIGINT", at("json_array_length")),
+			tree.When(is("OBJECT"), tree.Call("len", at("json_keys")), tree.Null()),
+		)
 	case "json_object_keys":
 		value = tree.When(is("OBJECT"), at("json_keys"), tree.Null())
 	}
@@ -73,7 +77,12 @@ func jsonPointer(keys []any) tree.Node {
 			continue
 		}
 		text := tree.Cast("VARCHAR", n)
-		text = tree.Call("replace", tree.Call("replace", text, tree.TextConst("~"), tree.TextConst("~0")), tree.TextConst("/"), tree.TextConst("~1"))
+		text = tree.Call(
+			"replace",
+			tree.Call("replace", text, tree.TextConst("~"), tree.TextConst("~0")),
+			tree.TextConst("/"),
+			tree.TextConst("~1"),
+		)
 		parts = append(parts, tree.TextConst(fixed+"/"), text)
 		fixed = ""
 	}
@@ -135,7 +144,11 @@ func capped(x any, limit int64) tree.Node {
 	if i, ok := tree.Int(n); ok && i <= limit {
 		return n
 	}
-	return tree.When(tree.Compare("COMPARE_GREATERTHAN", tree.Clone(n), tree.IntConst(limit)), tree.Call("error", tree.TextConst(fmt.Sprintf("a value may be filled up to %d here", limit))), n)
+	return tree.When(
+		tree.Compare("COMPARE_GREATERTHAN", tree.Clone(n), tree.IntConst(limit)),
+		tree.Call("error", tree.TextConst(fmt.Sprintf("a value may be filled up to %d here", limit))),
+		n,
+	)
 }
 
 // maxSeries is the number of elements of a list that range makes.
@@ -155,7 +168,13 @@ func (c *checker) checkSeries(n tree.Node, args []any) {
 	}
 	only, _ := args[0].(tree.Node)
 	if i, ok := tree.Int(only); ok && len(args) == 1 && i > maxSeries {
-		c.refuse(n, kalam.CodeUnsupported, "Function '%s' makes lists of up to %d elements here; use it in FROM", tree.Str(n, "function_name"), maxSeries)
+		c.refuse(
+			n,
+			kalam.CodeUnsupported,
+			"Function '%s' makes lists of up to %d elements here; use it in FROM",
+			tree.Str(n, "function_name"),
+			maxSeries,
+		)
 		return
 	}
 	if c.nodes += 2 * tree.Count(args); c.nodes > maxNodes {
@@ -173,15 +192,28 @@ func (c *checker) checkSeries(n tree.Node, args []any) {
 	elements := tree.Operator("/", tree.Operator("-", measure(args[stop]), measure(start)), measure(step))
 	if isInterval(step) {
 		moment := func(x any) tree.Node { return tree.Call("epoch", tree.Cast("TIMESTAMP", tree.Clone(x))) }
-		elements = tree.Operator("/", tree.Operator("-", moment(args[stop]), moment(start)), tree.Call("epoch", tree.Clone(step)))
+		elements = tree.Operator(
+			"/",
+			tree.Operator("-", moment(args[stop]), moment(start)),
+			tree.Call("epoch", tree.Clone(step)),
+		)
 	}
-	text := fmt.Sprintf("%s makes lists of up to %d elements; use it in FROM", strings.ToLower(tree.Str(n, "function_name")), maxSeries)
-	args[stop] = tree.When(tree.Compare("COMPARE_GREATERTHAN", elements, tree.IntConst(maxSeries)), tree.Call("error", tree.TextConst(text)), args[stop])
+	text := fmt.Sprintf(
+		"%s makes lists of up to %d elements; use it in FROM",
+		strings.ToLower(tree.Str(n, "function_name")),
+		maxSeries,
+	)
+	args[stop] = tree.When(
+		tree.Compare("COMPARE_GREATERTHAN", elements, tree.IntConst(maxSeries)),
+		tree.Call("error", tree.TextConst(text)),
+		args[stop],
+	)
 }
 
 // intervalFunctions give intervals.
 var intervalFunctions = newFunctionSet(`
-	to_centuries to_days to_decades to_hours to_microseconds to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds to_weeks to_years`)
+	to_centuries to_days to_decades to_hours to_microseconds to_millennia to_milliseconds to_minutes to_months
+	to_quarters to_seconds to_weeks to_years`)
 
 // isInterval reports whether the text of x says that it is an interval.
 func isInterval(x any) bool {
@@ -217,6 +249,11 @@ func (c *checker) checkFormat(n tree.Node, args []any) {
 		ok = digits < 4 && s[i] != '*' && !strings.HasPrefix(s[i:], ":{")
 	}
 	if !ok {
-		c.refuse(n, kalam.CodeUnsupported, "Function '%s' takes a string literal with widths below 1000 as format", tree.Str(n, "function_name"))
+		c.refuse(
+			n,
+			kalam.CodeUnsupported,
+			"Function '%s' takes a string literal with widths below 1000 as format",
+			tree.Str(n, "function_name"),
+		)
 	}
 }

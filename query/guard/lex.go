@@ -47,9 +47,17 @@ func checkSize(sql string, lexemes []sqltext.Lexeme) error {
 	case len(lexemes) > maxLexemes:
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: it has more than %d words", maxLexemes)
 	case junctions > maxJunctions:
-		return kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: it has more than %d ANDs and ORs; use IN", maxJunctions)
+		return kalam.Errorf(
+			kalam.CodeInvalidSQL,
+			"Query is too large: it has more than %d ANDs and ORs; use IN",
+			maxJunctions,
+		)
 	case quotes > maxQuotes:
-		return kalam.Errorf(kalam.CodeInvalidSQL, "Query is too large: its strings hold more than %d quotes; use parameters", maxQuotes)
+		return kalam.Errorf(
+			kalam.CodeInvalidSQL,
+			"Query is too large: its strings hold more than %d quotes; use parameters",
+			maxQuotes,
+		)
 	}
 	return nil
 }

@@ -130,7 +130,10 @@ func (c *checker) meetIn(list []any, inRow bool) {
 		c.replaceOperand(n, m)
 		if inRow && c.meetings[m].Column == "" {
 			// DuckDB finds no type for a placeholder in a row, but for one beside a value.
-			tree.Become(n, tree.When(tree.Cast("BOOLEAN", tree.TextConst("f")), tree.Clone(others[0]).(tree.Node), tree.Clone(n).(tree.Node)))
+			tree.Become(
+				n,
+				tree.When(tree.Cast("BOOLEAN", tree.TextConst("f")), tree.Clone(others[0]).(tree.Node), tree.Clone(n).(tree.Node)),
+			)
 		}
 	}
 }

@@ -123,7 +123,11 @@ func statementOf(sql, doc string) (tree.Node, error) {
 		return nil, kalam.Wrap(kalam.CodeInvalidSQL, err, "Syntax error: a number is out of the range of DOUBLE")
 	}
 	if err != nil {
-		return nil, kalam.Wrap(kalam.CodeInvalidSQL, err, "Syntax error: a number is out of range or the query is too deeply nested")
+		return nil, kalam.Wrap(
+			kalam.CodeInvalidSQL,
+			err,
+			"Syntax error: a number is out of range or the query is too deeply nested",
+		)
 	}
 	if failed, _ := ast["error"].(bool); failed {
 		return nil, syntaxError(sql, ast)

@@ -173,7 +173,8 @@ func (s *selectScope) tableOf(cols []string) (it *fromItem, at *selectScope, par
 	}
 	it, at = s.find(func(it *fromItem) bool {
 		use := it.tables[0]
-		return len(use.parts) == 1 && strings.EqualFold(use.parts[0], cols[1]) && (use.namespace == "" || use.namespace == cols[0])
+		return len(use.parts) == 1 && strings.EqualFold(use.parts[0], cols[1]) &&
+			(use.namespace == "" || use.namespace == cols[0])
 	})
 	if it != nil {
 		it.tables[0].namespace = cols[0]

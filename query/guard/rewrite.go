@@ -25,15 +25,19 @@ const ownKind = "kalam_kind"
 
 // serverFunctions are the functions that the rewrite replaces.
 var serverFunctions = newFunctionSet(`
-	now current_timestamp transaction_timestamp get_current_timestamp localtimestamp current_localtimestamp statement_timestamp
+	now current_timestamp transaction_timestamp get_current_timestamp localtimestamp current_localtimestamp
+	statement_timestamp
 	current_date today current_time localtime current_localtime get_current_time
-	current_user current_user_id session_user current_role current_database current_catalog current_schema current_schemas snowflake_id uuid_v7 ulid
-	json_get json_get_str json_get_int json_get_float json_get_bool json_get_json json_as_text json_contains json_length json_object_keys`)
+	current_user current_user_id session_user current_role current_database current_catalog current_schema
+	current_schemas snowflake_id uuid_v7 ulid
+	json_get json_get_str json_get_int json_get_float json_get_bool json_get_json json_as_text json_contains
+	json_length json_object_keys`)
 
 // valueKeywords are those of them that SQL writes without parentheses. DuckDB's
 // parser gives them as column names.
 var valueKeywords = newFunctionSet(`
-	current_timestamp localtimestamp current_date current_time localtime current_user session_user current_role current_catalog current_schema`)
+	current_timestamp localtimestamp current_date current_time localtime current_user session_user current_role
+	current_catalog current_schema`)
 
 // rewrite replaces what stands for something of ours. The children of n are
 // done.
@@ -144,7 +148,11 @@ func (c *checker) updated(n tree.Node, cols []string) {
 			it.tables[0].system.named |= seqColumn
 			c.mark(seq, systemMark, it.tables[0])
 			// Microseconds of the moment that Seq.Time gives.
-			millis := tree.Operator("+", tree.Operator(">>", seq, tree.IntConst(seqShift)), tree.IntConst(kalam.Seq(0).Time().UnixMilli()))
+			millis := tree.Operator(
+				"+",
+				tree.Operator(">>", seq, tree.IntConst(seqShift)),
+				tree.IntConst(kalam.Seq(0).Time().UnixMilli()),
+			)
 			tree.Become(n, tree.Call("make_timestamp", tree.Operator("*", millis, tree.IntConst(1000))))
 			return
 		}

@@ -66,8 +66,9 @@ var exprShapes = shapesOf(map[string]fieldKinds{
 	"CONJUNCTION": {"children": fExprs},
 	"CONSTANT":    {"value": fPlain},
 	"FUNCTION": {
-		"function_name": fPlain, "schema": fPlain, "catalog": fPlain, "children": fExprs, "filter": fFilter, "order_bys": fOrderBy,
-		"distinct": fPlain, "is_operator": fPlain, "export_state": fPlain,
+		"function_name": fPlain, "schema": fPlain, "catalog": fPlain, "children": fExprs, "filter": fFilter,
+		"order_bys": fOrderBy,
+		"distinct":  fPlain, "is_operator": fPlain, "export_state": fPlain,
 	},
 	"LAMBDA":               {"lhs": fExpr, "expr": fExpr},
 	"OPERATOR":             {"children": fExprs},
@@ -79,22 +80,30 @@ var exprShapes = shapesOf(map[string]fieldKinds{
 	},
 	"SUBQUERY": {"subquery_type": fPlain, "subquery": fStatement, "child": fExpr, "comparison_type": fPlain},
 	"WINDOW": {
-		"function_name": fPlain, "schema": fPlain, "catalog": fPlain, "children": fExprs, "partitions": fExprs, "orders": fOrders,
-		"start": fPlain, "end": fPlain, "start_expr": fExpr, "end_expr": fExpr, "offset_expr": fExpr, "default_expr": fExpr,
+		"function_name": fPlain, "schema": fPlain, "catalog": fPlain, "children": fExprs, "partitions": fExprs,
+		"orders": fOrders,
+		"start":  fPlain, "end": fPlain, "start_expr": fExpr, "end_expr": fExpr, "offset_expr": fExpr, "default_expr": fExpr,
 		"ignore_nulls": fPlain, "filter_expr": fFilter, "exclude_clause": fPlain, "distinct": fPlain, "arg_orders": fOrders,
 	},
 })
 
 // operatorTypes are the types of the class OPERATOR.
 var operatorTypes = newFunctionSet(`
-	operator_not operator_is_null operator_is_not_null operator_coalesce operator_nullif operator_try operator_unpack compare_in
+	operator_not operator_is_null operator_is_not_null operator_coalesce operator_nullif operator_try
+	operator_unpack compare_in
 	compare_not_in array_extract array_slice struct_extract array_constructor arrow grouping_function`)
 
 // refShapes has the fields of table references by type, beside type, alias,
 // sample and query_location.
 var refShapes = shapesOf(map[string]fieldKinds{
-	"BASE_TABLE": {"schema_name": fPlain, "table_name": fPlain, "catalog_name": fPlain, "column_name_alias": fPlain, "at_clause": fNone},
-	"EMPTY":      {},
+	"BASE_TABLE": {
+		"schema_name":       fPlain,
+		"table_name":        fPlain,
+		"catalog_name":      fPlain,
+		"column_name_alias": fPlain,
+		"at_clause":         fNone,
+	},
+	"EMPTY": {},
 	"EXPRESSION_LIST": {
 		"expected_names": fPlain, "expected_types": fTypes, "values": fExprLists,
 	},
@@ -103,10 +112,17 @@ var refShapes = shapesOf(map[string]fieldKinds{
 		"delim_flipped": fPlain, "duplicate_eliminated_columns": fNone,
 	},
 	"PIVOT": {
-		"source": fRef, "aggregates": fExprs, "unpivot_names": fPlain, "pivots": fPivots, "groups": fPlain, "column_name_alias": fPlain,
-		"include_nulls": fPlain,
+		"source": fRef, "aggregates": fExprs, "unpivot_names": fPlain, "pivots": fPivots, "groups": fPlain,
+		"column_name_alias": fPlain,
+		"include_nulls":     fPlain,
 	},
-	"SHOW_REF":       {"query": fQuery, "show_type": fPlain, "table_name": fPlain, "schema_name": fPlain, "catalog_name": fPlain},
+	"SHOW_REF": {
+		"query":        fQuery,
+		"show_type":    fPlain,
+		"table_name":   fPlain,
+		"schema_name":  fPlain,
+		"catalog_name": fPlain,
+	},
 	"SUBQUERY":       {"subquery": fStatement, "column_name_alias": fPlain},
 	"TABLE_FUNCTION": {"function": fExpr, "column_name_alias": fPlain, "with_ordinality": fPlain},
 })
@@ -119,5 +135,12 @@ var queryShapes = shapesOf(map[string]fieldKinds{
 		"aggregate_handling": fPlain, "sample": fPlain,
 	},
 	"SET_OPERATION_NODE": {"setop_type": fPlain, "setop_all": fPlain, "left": fQuery, "right": fQuery},
-	"RECURSIVE_CTE_NODE": {"cte_name": fPlain, "union_all": fPlain, "left": fQuery, "right": fQuery, "aliases": fPlain, "key_targets": fExprs},
+	"RECURSIVE_CTE_NODE": {
+		"cte_name":    fPlain,
+		"union_all":   fPlain,
+		"left":        fQuery,
+		"right":       fQuery,
+		"aliases":     fPlain,
+		"key_targets": fExprs,
+	},
 })

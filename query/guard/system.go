@@ -94,7 +94,13 @@ func (c *checker) systemRef(n tree.Node, cols []string) {
 	}
 	it, several := c.sel.systemTable(cols, column)
 	if several {
-		c.refuse(n, kalam.CodeInvalidSQL, "Ambiguous reference to column name \"%s\": write the table before it, as in t.%s", cols[0], cols[0])
+		c.refuse(
+			n,
+			kalam.CodeInvalidSQL,
+			"Ambiguous reference to column name \"%s\": write the table before it, as in t.%s",
+			cols[0],
+			cols[0],
+		)
 	}
 	if it != nil {
 		it.tables[0].system.named |= column
@@ -275,7 +281,8 @@ func (s *selectScope) leaveOut(n tree.Node, prefix string) {
 	for i := range s.items {
 		it := &s.items[i]
 		exported |= it.exports
-		if it.base && (tree.Str(n, "relation_name") == "" || strings.EqualFold(tree.Str(n, "relation_name"), it.tables[0].alias)) {
+		if it.base &&
+			(tree.Str(n, "relation_name") == "" || strings.EqualFold(tree.Str(n, "relation_name"), it.tables[0].alias)) {
 			if use := &it.tables[0].system; !use.plain || !tree.IsPlainStar(n) {
 				out = append(out, use.shows(prefix)...)
 			}
@@ -294,7 +301,8 @@ func (s *selectScope) leaveOut(n tree.Node, prefix string) {
 	var qualified []any
 	for _, v := range tree.Elems(n, "qualified_exclude_list") {
 		column, _ := v.(tree.Node)
-		if it := s.named(tree.Str(column, "table")); it == nil || !it.base || systemColumnOf(tree.Str(column, "column")) == 0 {
+		if it := s.named(tree.Str(column, "table")); it == nil || !it.base ||
+			systemColumnOf(tree.Str(column, "column")) == 0 {
 			qualified = append(qualified, v)
 		}
 	}

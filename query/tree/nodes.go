@@ -35,7 +35,12 @@ func Operator(name string, left, right any) Node {
 
 // TextConst is a string literal.
 func TextConst(s string) Node {
-	return Node{"class": "CONSTANT", "type": "VALUE_CONSTANT", "alias": "", "value": Node{"type": Type("VARCHAR"), "is_null": false, "value": s}}
+	return Node{
+		"class": "CONSTANT",
+		"type":  "VALUE_CONSTANT",
+		"alias": "",
+		"value": Node{"type": Type("VARCHAR"), "is_null": false, "value": s},
+	}
 }
 
 // IntConst is a number of type BIGINT.
@@ -47,7 +52,12 @@ func IntConst(i int64) Node {
 
 // Null is NULL.
 func Null() Node {
-	return Node{"class": "CONSTANT", "type": "VALUE_CONSTANT", "alias": "", "value": Node{"type": Type("NULL"), "is_null": true}}
+	return Node{
+		"class": "CONSTANT",
+		"type":  "VALUE_CONSTANT",
+		"alias": "",
+		"value": Node{"type": Type("NULL"), "is_null": true},
+	}
 }
 
 // Type is a type without arguments.
@@ -55,7 +65,14 @@ func Type(id string) Node { return Node{"id": id, "type_info": nil} }
 
 // Cast is CAST(x AS typ).
 func Cast(typ string, x any) Node {
-	return Node{"class": "CAST", "type": "OPERATOR_CAST", "alias": "", "child": x, "cast_type": Type(typ), "try_cast": false}
+	return Node{
+		"class":     "CAST",
+		"type":      "OPERATOR_CAST",
+		"alias":     "",
+		"child":     x,
+		"cast_type": Type(typ),
+		"try_cast":  false,
+	}
 }
 
 // TryCast is TRY_CAST(x AS typ).

@@ -45,7 +45,10 @@ func openParser(in *instance) (*parser, error) {
 	}{
 		{&p.serialize, "SELECT CAST(json_serialize_sql(CAST($1 AS VARCHAR)) AS VARCHAR)"},
 		{&p.deserialize, "SELECT json_deserialize_sql(CAST($1 AS JSON))"},
-		{&p.both, "SELECT s, CAST(json_serialize_sql(s) AS VARCHAR) FROM (SELECT json_deserialize_sql(CAST($1 AS JSON)) AS s)"},
+		{
+			&p.both,
+			"SELECT s, CAST(json_serialize_sql(s) AS VARCHAR) FROM (SELECT json_deserialize_sql(CAST($1 AS JSON)) AS s)",
+		},
 	} {
 		if *s.st, err = c.prepare(s.sql); err != nil {
 			p.close()
