@@ -21,11 +21,7 @@ type Range struct {
 // orders as Compare does, and of which a file's statistics leave nothing out. FLOAT and
 // DOUBLE have a NaN, which statistics are silent about.
 func HasRange(k kalam.Kind) bool {
-	switch k {
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindText, kalam.KindUUID:
-		return true
-	}
-	return k.IsTemporal()
+	return k.IsInteger() || k.IsTemporal() || k == kalam.KindText || k == kalam.KindUUID
 }
 
 // Extremes returns where the least and the greatest value of a column of kind k lie, of a

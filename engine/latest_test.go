@@ -25,7 +25,8 @@ func fillLatest(s *server, segments, rows, buffered int) int {
 	s.must(root, `CREATE USER TABLE app.m (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL,
 		content TEXT NOT NULL, created_at TIMESTAMP NOT NULL, seen TIMESTAMP)`)
 	insert := func(from, to int) {
-		s.must(alice, fmt.Sprintf(`INSERT INTO app.m SELECT i, 'c' || (i * 7919 %% 500), CASE WHEN i %% 2 = 0 THEN 'user' ELSE 'assistant' END,
+		s.must(alice, fmt.Sprintf(`INSERT INTO app.m SELECT i, 'c' || (i * 7919 %% 500),
+			CASE WHEN i %% 2 = 0 THEN 'user' ELSE 'assistant' END,
 			repeat('some words ', 18) || i, TIMESTAMP '2026-01-01' + i * INTERVAL 1 SECOND,
 			CASE WHEN i %% 50 > 0 THEN TIMESTAMP '2026-01-01' + i * INTERVAL 1 MINUTE END FROM range(%d, %d) r(i)`, from, to))
 	}
@@ -64,12 +65,20 @@ func TestLatestOverSegments(t *testing.T) {
 func sameLatest(s *server, rng *rand.Rand, total int) {
 	s.t.Helper()
 	alice := userOf("alice")
-	where := []string{"", "", " WHERE conversation_id = 'c7'", " WHERE id < $1", " WHERE created_at >= TIMESTAMP '2026-01-01' + $1 * INTERVAL 1 SECOND",
-		" WHERE id BETWEEN $1 AND $1 + 5000 AND role = 'user'", " WHERE id IN ($1, 5, 60100)", " WHERE content = 'changed' AND id >= $1"}
-	keys := []string{"id", "id DESC", "created_at DESC", "created_at", "_seq DESC", "_seq", "seen DESC NULLS LAST", "seen DESC", "seen", "conversation_id DESC"}
+	where := []string{
+		"", "", " WHERE conversation_id = 'c7'", " WHERE id < $1",
+		" WHERE created_at >= TIMESTAMP '2026-01-01' + $1 * INTERVAL 1 SECOND",
+		" WHERE id BETWEEN $1 AND $1 + 5000 AND role = 'user'", " WHERE id IN ($1, 5, 60100)",
+		" WHERE content = 'changed' AND id >= $1",
+	}
+	keys := []string{
+		"id", "id DESC", "created_at DESC", "created_at", "_seq DESC", "_seq", "seen DESC NULLS LAST", "seen DESC", "seen",
+		"conversation_id DESC",
+	}
 	for range 12 {
 		cond := where[rng.IntN(len(where))]
-		tail := fmt.Sprintf("%s ORDER BY %s, id LIMIT %d OFFSET %d", cond, keys[rng.IntN(len(keys))], rng.IntN(50), max(0, rng.IntN(60)-40))
+		tail := fmt.Sprintf("%s ORDER BY %s, id LIMIT %d OFFSET %d", cond, keys[rng.IntN(len(keys))], rng.IntN(50),
+			max(0, rng.IntN(60)-40))
 		var params []kalam.Value
 		if strings.Contains(cond, "$1") {
 			params = []kalam.Value{kalam.BigInt(rng.Int64N(int64(total)))}
@@ -80,7 +89,9 @@ func sameLatest(s *server, rng *rand.Rand, total int) {
 			s.t.Fatalf("%s %v\n%s\ninstead of\n%s", tail, params, got, want)
 		}
 	}
-	if got, want := s.single(alice, "SELECT count(*) FROM app.m"), s.single(alice, "SELECT count(*) FROM (SELECT id FROM app.m) AS m"); got != want {
+	got := s.single(alice, "SELECT count(*) FROM app.m")
+	want := s.single(alice, "SELECT count(*) FROM (SELECT id FROM app.m) AS m")
+	if got != want {
 		s.t.Fatalf("%s rows instead of %s", got, want)
 	}
 }

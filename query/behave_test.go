@@ -644,7 +644,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, analyze := range []bool{false, true} {
-		text, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(big(3)), analyze)
+		text, _, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(big(3)), analyze)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -659,7 +659,7 @@ func TestExplain(t *testing.T) {
 	if n := e.Stats().InFlight; n != 0 {
 		t.Errorf("%d sources are alive", n)
 	}
-	if _, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(), false); kalam.CodeOf(
+	if _, _, err := e.Explain(t.Context(), p, []query.Source{src}, testArgs(), false); kalam.CodeOf(
 		err,
 	) != kalam.CodeParameterMismatch {
 		t.Errorf("without parameter: %v", err)

@@ -7,33 +7,38 @@ import (
 
 // Explain returns DuckDB's plan of a query as text, with the names of tables and
 // without the folders of files. With analyze the query runs, and the plan has the
-// rows and times of each step. Sources and arguments are those of Query.
-func (e *Planner) Explain(ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool) (string, error) {
+// rows and times of each step. Sources and arguments are those of Query. Of a query that
+// may run more than once it is the first run.
+func (e *Planner) Explain(
+	ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool,
+) (text string, reads Reads, err error) {
 	if err := plan.check(sources, args); err != nil {
-		return "", err
+		return "", reads, err
 	}
 	if err := e.open(ctx); err != nil {
-		return "", err
+		return "", reads, err
 	}
-	text, err := e.explain(ctx, plan, sources, args, analyze)
+	text, reads, err = e.explain(ctx, plan, sources, args, analyze)
 	if err != nil {
-		return "", e.worded(err, plan)
+		return "", reads, e.worded(err, plan)
 	}
-	return cleanPlan(plan.RestoreNames(text)), nil
+	return cleanPlan(plan.RestoreNames(text)), reads, nil
 }
 
-func (e *Planner) explain(ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool) (string, error) {
-	plan, err := e.withValues(ctx, plan, sources, args)
-	if err != nil {
-		return "", err
+func (e *Planner) explain(
+	ctx context.Context, plan *Plan, sources []Source, args Args, analyze bool,
+) (text string, reads Reads, err error) {
+	if plan, err = e.withValues(ctx, plan, sources, args); err != nil {
+		return "", reads, err
 	}
 	n := e.narrowed(plan, sources, &args)
-	sources, within, _ := n.within(n.want())
+	sources, within, reads := n.within(n.want())
 	st, err := e.statement(ctx, plan, sources, args, within)
 	if err != nil {
-		return "", err
+		return "", reads, err
 	}
-	return e.executor.Explain(ctx, st, analyze)
+	text, err = e.executor.Explain(ctx, st, analyze)
+	return text, reads, err
 }
 
 // cleanPlan removes folders and names of ours from the text of a plan.

@@ -67,9 +67,8 @@ func rangesOf(rows [][]kalam.Value) []datatype.Range {
 	return out
 }
 
-const latestColumns = "id BIGINT, ts TIMESTAMP, conv TEXT, n INT, sm SMALLINT, d DATE, tm TIME, dt DATETIME, " +
-	"u UUID, name TEXT, " +
-	"x DOUBLE, m DECIMAL(10;2), b BOOLEAN, late INT, _seq BIGINT, _deleted BOOLEAN"
+const latestColumns = "id BIGINT, ts TIMESTAMP, conv TEXT, n INT, sm SMALLINT, d DATE, tm TIME, dt DATETIME, u UUID, " +
+	"name TEXT, x DOUBLE, m DECIMAL(10;2), b BOOLEAN, late INT, _seq BIGINT, _deleted BOOLEAN"
 
 // lateColumn is the place of the column that the oldest file lacks.
 const lateColumn = 13
@@ -114,13 +113,9 @@ func (m *latestModel) row(i int) []kalam.Value {
 		x = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[m.IntN(3)] // Of -0 a sort of DuckDB's may make 0.
 	}
 	r := []kalam.Value{
-		big(
-			int64(i),
-		), kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+p(1)*1_000_000), txt("c" + strconv.Itoa(m.IntN(12))),
-		kalam.Integer(
-			kalam.KindInt,
-			p(3),
-		), kalam.Integer(kalam.KindSmallInt, p(4)), kalam.Integer(kalam.KindDate, 19_000+p(5)),
+		big(int64(i)), kalam.Integer(kalam.KindTimestamp, 1_700_000_000_000_000+p(1)*1_000_000),
+		txt("c" + strconv.Itoa(m.IntN(12))), kalam.Integer(kalam.KindInt, p(3)),
+		kalam.Integer(kalam.KindSmallInt, p(4)), kalam.Integer(kalam.KindDate, 19_000+p(5)),
 		kalam.Integer(kalam.KindTime, p(6)*1_000_000), kalam.Integer(kalam.KindDateTime, 1_700_000_000_000_000+p(7)),
 		kalam.UUID(uuid), txt(fmt.Sprintf("%c%06d", "aé"[p(9)%2], p(9))), kalam.Double(x),
 		kalam.Decimal(0, uint64(p(11)), 2),
@@ -174,12 +169,7 @@ func (m *latestModel) source(t testing.TB, e *engine, number int) (narrow, plain
 
 // file writes a file; an old one lacks a column.
 func (m *latestModel) file(
-	t testing.TB,
-	e *engine,
-	name string,
-	schema *arrow.Schema,
-	rows [][]kalam.Value,
-	old bool,
+	t testing.TB, e *engine, name string, schema *arrow.Schema, rows [][]kalam.Value, old bool,
 ) query.File {
 	var layout *query.Layout
 	written, wrote := schema, rows
@@ -249,9 +239,11 @@ func (m *latestModel) query() (sql string, params []kalam.Value) {
 	var b strings.Builder
 	b.WriteString("SELECT " + list + " FROM t")
 	for i := range m.IntN(3) {
-		b.WriteString(
-			[]string{" WHERE ", []string{" AND ", " AND ", " OR "}[m.IntN(3)]}[min(i, 1)] + m.condition(columns, param),
-		)
+		word := " WHERE "
+		if i > 0 {
+			word = []string{" AND ", " AND ", " OR "}[m.IntN(3)]
+		}
+		b.WriteString(word + m.condition(columns, param))
 	}
 	if strings.HasPrefix(list, "count") {
 		return b.String(), params
@@ -263,10 +255,8 @@ func (m *latestModel) query() (sql string, params []kalam.Value) {
 			key = "id"
 		}
 	}
-	b.WriteString(
-		" ORDER BY " + key + []string{"", " DESC", " ASC", " DESC"}[m.IntN(4)] +
-			[]string{"", "", " NULLS LAST", " NULLS FIRST"}[m.IntN(4)],
-	)
+	b.WriteString(" ORDER BY " + key + []string{"", " DESC", " ASC", " DESC"}[m.IntN(4)])
+	b.WriteString([]string{"", "", " NULLS LAST", " NULLS FIRST"}[m.IntN(4)])
 	for range m.IntN(2) {
 		b.WriteString(", " + columns[m.IntN(len(columns))])
 	}
@@ -398,15 +388,124 @@ func TestLatestDifferential(t *testing.T) {
 			e.forgetBatches()
 		})
 	}
-	t.Logf(
-		"of %d queries %d left out files and %d row groups, %d ran more than once, %d not at all",
-		total,
-		pruned,
-		bounded,
-		again,
-		known,
-	)
+	t.Logf("of %d queries %d left out files and %d row groups, %d ran more than once, %d not at all",
+		total, pruned, bounded, again, known)
 	if pruned < total/20 || bounded < total/20 || again == 0 || known == 0 {
 		t.Error("too little is left out to be tested")
+	}
+}
+
+// readCases are queries of TestReads.
+var readCases = []struct {
+	sql  string
+	want query.Reads
+}{
+	{
+		"SELECT * FROM t ORDER BY id DESC LIMIT 20",
+		query.Reads{Files: 4, Pruned: 4, Groups: 40, Skipped: 40, Runs: 1},
+	},
+	{
+		"SELECT * FROM t ORDER BY id LIMIT 20",
+		query.Reads{Files: 4, Pruned: 3, Groups: 40, Skipped: 39, Runs: 1},
+	},
+	{
+		"SELECT * FROM t ORDER BY _seq DESC LIMIT 20 OFFSET 150",
+		query.Reads{Files: 4, Pruned: 3, Groups: 40, Skipped: 39, Runs: 1},
+	},
+	{
+		"SELECT id AS x FROM t WHERE conv = 'a' ORDER BY t.id DESC LIMIT 20",
+		query.Reads{Files: 4, Pruned: 4, Groups: 40, Skipped: 40, Runs: 1},
+	},
+	{
+		"SELECT id FROM t WHERE conv = 'a' ORDER BY id DESC LIMIT 100",
+		query.Reads{Files: 4, Pruned: 3, Groups: 40, Skipped: 37, Runs: 2},
+	},
+	{
+		"SELECT id FROM t WHERE conv = 'c' ORDER BY id DESC LIMIT 20",
+		query.Reads{Files: 4, Pruned: 4, Groups: 40, Skipped: 40, Runs: 1},
+	},
+	{
+		"SELECT id FROM t WHERE x = 1234 ORDER BY id DESC LIMIT 2",
+		query.Reads{Files: 4, Groups: 40, Runs: 4},
+	},
+	{
+		"SELECT id FROM t WHERE id < 2050 ORDER BY id DESC LIMIT 2",
+		query.Reads{Files: 4, Pruned: 2, Groups: 40, Skipped: 38, Runs: 1},
+	},
+	{
+		"SELECT count(*) FROM t WHERE id >= 3990",
+		query.Reads{Files: 4, Pruned: 3, Groups: 40, Skipped: 39, Runs: 1},
+	},
+	{
+		"SELECT max(x) FROM t WHERE _seq IN (1001, 5200) GROUP BY conv",
+		query.Reads{Files: 4, Pruned: 3, Groups: 40, Skipped: 39, Runs: 1},
+	},
+	{
+		"SELECT count(*) FROM t WHERE id BETWEEN 1500 AND 1700 OR conv = 'a'",
+		query.Reads{Files: 4, Runs: 1},
+	},
+	{
+		"SELECT count(*) FROM t",
+		query.Reads{Files: 4, Pruned: 4},
+	},
+	{
+		"SELECT count(*) FROM t LIMIT 1",
+		query.Reads{Files: 4, Runs: 1},
+	},
+	{
+		"SELECT id FROM t ORDER BY n DESC NULLS LAST LIMIT 5",
+		query.Reads{Files: 4, Pruned: 4, Groups: 40, Skipped: 40, Runs: 1},
+	},
+	{
+		"SELECT id FROM t ORDER BY n DESC LIMIT 5",
+		query.Reads{Files: 4, Groups: 40, Runs: 1},
+	},
+	{
+		"SELECT id FROM t ORDER BY x DESC LIMIT 5",
+		query.Reads{Files: 4, Runs: 1},
+	},
+	{
+		"SELECT -id AS id FROM t ORDER BY id DESC LIMIT 5",
+		query.Reads{Files: 4, Runs: 1},
+	},
+	{
+		"SELECT id FROM t ORDER BY id DESC LIMIT 5000",
+		query.Reads{Files: 4, Groups: 40, Runs: 1},
+	},
+	{
+		"SELECT DISTINCT conv FROM t ORDER BY id DESC LIMIT 5",
+		query.Reads{Files: 4, Runs: 1},
+	},
+	{
+		"SELECT sum(id) OVER () FROM t ORDER BY id DESC LIMIT 5",
+		query.Reads{Files: 4, Runs: 1},
+	},
+}
+
+// TestReads tells what is read of four files of 1,000 rows in groups of 100, and of 100
+// buffered rows; b is every other row's, and n is NULL in the last file.
+func TestReads(t *testing.T) {
+	e := newEngine(t)
+	schema := columnsOf(t, "id BIGINT, conv TEXT, n INT, x DOUBLE, _seq BIGINT")
+	var rows [][]kalam.Value
+	for i := range int64(4100) {
+		n := kalam.Integer(kalam.KindInt, i)
+		if i >= 3000 && i < 4000 {
+			n = kalam.Null()
+		}
+		rows = append(rows, row(big(i), txt(string(rune('a'+i%2))), n, kalam.Double(float64(i)), big(1000+i)))
+	}
+	src := query.Source{Schema: schema, Batches: batchesOf(t, schema, rows[4000:], 2048)}
+	for k := range 4 {
+		part := rows[1000*k : 1000*k+1000]
+		bounds := boundsOf(part, 100)
+		f := e.file(t, fmt.Sprintf("reads%d.parquet", k), schema, part)
+		f.Rows, f.Bounds = 1000, func() query.Bounds { return bounds }
+		src.Files = append(src.Files, f)
+	}
+	for _, test := range readCases {
+		if _, got := e.result(test.sql, src, nil); got != test.want {
+			t.Errorf("%s reads %+v, want %+v", test.sql, got, test.want)
+		}
 	}
 }

@@ -28,7 +28,7 @@ func TestPivotKeepsNoValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if plan, err := e.Explain(context.Background(), p, []query.Source{src}, testArgs(), false); err != nil ||
+		if plan, _, err := e.Explain(context.Background(), p, []query.Source{src}, testArgs(), false); err != nil ||
 			!strings.Contains(plan, user) {
 			t.Errorf("EXPLAIN: %v\n%s", err, plan)
 		}

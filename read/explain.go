@@ -21,7 +21,7 @@ func (c *Caller) Explain(ctx context.Context, sql string, params []kalam.Value, 
 		return nil, err
 	}
 	began := time.Now()
-	text, err := c.Query.Explain(ctx, p.plan, p.sources, c.args(params), analyze)
+	text, narrowed, err := c.Query.Explain(ctx, p.plan, p.sources, c.args(params), analyze)
 	if err != nil {
 		return nil, p.failed(ctx, err)
 	}
@@ -30,6 +30,10 @@ func (c *Caller) Explain(ctx context.Context, sql string, params []kalam.Value, 
 	var lines []string
 	for i, r := range p.rows.relations {
 		lines = append(lines, reads(r, &p.sources[i]))
+	}
+	if narrowed.Pruned > 0 || narrowed.Skipped > 0 {
+		lines = append(lines, fmt.Sprintf("Leaves out %d of %d segments and %d of %d row groups",
+			narrowed.Pruned, narrowed.Files, narrowed.Skipped, narrowed.Groups))
 	}
 	analysis := "made now"
 	if p.plan.CacheHit() {

@@ -176,7 +176,7 @@ func TestLentFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	src.Files = src.Files[:3]
-	text, err := e.Explain(t.Context(), plan, []query.Source{src}, query.Args{User: "alice"}, true)
+	text, _, err := e.Explain(t.Context(), plan, []query.Source{src}, query.Args{User: "alice"}, true)
 	if err != nil || strings.Contains(text, "/proc") || strings.Contains(text, e.lake) {
 		t.Errorf("%v, %s", err, text)
 	}
