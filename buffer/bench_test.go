@@ -109,7 +109,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 	scopes := []buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}}
 	read := func() {
-		snap, err := s.Snapshot(context.Background(), scopes)
+		snap, err := viewsOf(s, context.Background(), scopes)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -282,10 +282,14 @@ func (c *committer) commit() {
 	s.visibility.Lock()
 	for _, r := range c.group {
 		if r.staged {
+			for _, sc := range r.work.touched() {
+				s.keepPast(sc)
+			}
 			r.work.publish()
 		}
 	}
 	s.visible = max(s.visible, c.last)
+	s.edition++
 	s.visibility.Unlock()
 	c.changes = c.changes[:0]
 	for _, r := range c.group {

@@ -34,7 +34,7 @@ type CompactCommit struct {
 	// Forgotten is the highest seq of the removed tombstones, 0 for none. It is in
 	// ScopeRecord.Forgotten by the same commit.
 	Forgotten kalam.Seq
-	// Unread is called once after the commit, when no snapshot and no lookup can
+	// Unread is called once after the commit, when no read point and no lookup can
 	// read the old segments any more: their files may go. It must be quick. nil is
 	// nothing.
 	Unread func()

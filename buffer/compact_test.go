@@ -370,7 +370,7 @@ func TestCompactionRace(t *testing.T) {
 	})
 	g.Go(func() error {
 		for ; !done.Load(); compactions++ {
-			snap, err := f.store.Snapshot(context.Background(),
+			snap, err := viewsOf(f.store, context.Background(),
 				[]buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
 			if err != nil {
 				return err
@@ -404,7 +404,7 @@ func TestCompactionRace(t *testing.T) {
 func (m *model) compact(t *rapid.T) {
 	user := kalam.UserID(fmt.Sprint("user", rapid.IntRange(0, modelUsers-1).Draw(t, "user")))
 	ts := buffer.TableScope{Table: m.notes, Scope: m.notes.ScopeOf(user)}
-	snap, err := m.store.Snapshot(context.Background(), []buffer.TableScope{ts})
+	snap, err := viewsOf(m.store, context.Background(), []buffer.TableScope{ts})
 	if err != nil {
 		t.Fatalf("Snapshot: %v", err)
 	}

@@ -76,7 +76,7 @@ func checkDamaged(t *testing.T, disk *memory.Backend, lake *lakeFake, table *kal
 	}()
 	f.want(table, "bob", want)
 	f.apply(insert(table, "bob", 9, "new"))
-	snap, err := f.store.Snapshot(context.Background(),
+	snap, err := viewsOf(f.store, context.Background(),
 		[]buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
 	if err == nil {
 		defer snap.Release()
@@ -168,7 +168,7 @@ func TestMissingBlocks(t *testing.T) {
 		f := &fixture{t: t, backend: bad, lake: lake}
 		f.store = openStore(t, bad, lake, buffer.Options{})
 		f.want(table, "bob", want)
-		_, err := f.store.Snapshot(t.Context(), []buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
+		_, _, err := f.store.Views(t.Context(), []buffer.TableScope{{Table: table, Scope: table.ScopeOf("ann")}})
 		if kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("block %d is missing: Snapshot = %v, want CodeCorrupt", i, err)
 		}

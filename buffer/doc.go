@@ -5,7 +5,7 @@
 // # Basics
 //
 // Open starts a Store. Apply commits mutations: all of one call or none, with
-// one shared fsync. Snapshot reads one consistent state of any number of scopes,
+// one shared fsync. A ReadPoint is one consistent state of all scopes,
 // rows of the lake included. CommitFlush moves rows of a scope from the log to a
 // segment; CommitCompaction replaces segments by one; Trim removes rows from the log; EvictBefore removes old rows of a
 // STREAM table; DropTable removes everything of a table.
@@ -27,7 +27,7 @@
 //   - When Apply returns nil the rows are on disk, unless the backend is relaxed;
 //     when it returns an error none of them is.
 //   - Seqs rise in commit order, across restarts and steps of the wall clock.
-//   - What a Snapshot shows never changes, whatever is written, flushed or
+//   - What a ReadPoint shows never changes, whatever is written, flushed or
 //     dropped meanwhile.
 //   - A primary key is live at most once per scope, over log and lake.
 //   - Damage is an error that names its scope; other scopes are not concerned.
@@ -39,7 +39,7 @@
 // its writer got an error and cannot know.
 //
 // Payloads and keys handed to Apply must not be changed afterwards. Batches and
-// rows of a View are immutable and shared; records live until the Snapshot's
+// rows of a View are immutable and shared; records live until the ReadPoint's
 // Release. A scope is in memory while it is used: its buffered rows, which the
 // flush bounds, must fit. docs/architecture/buffer-format.md describes the bytes.
 package buffer

@@ -462,7 +462,7 @@ func TestDropTable(t *testing.T) {
 		t.Errorf("Readers = %d, want 0", n)
 	}
 	f.refused(kalam.CodeTableNotFound, insert(table, "ann", 3, "x"))
-	_, err := f.store.Snapshot(t.Context(), []buffer.TableScope{{Table: table, Scope: table.ScopeOf("new")}})
+	_, _, err := f.store.Views(t.Context(), []buffer.TableScope{{Table: table, Scope: table.ScopeOf("new")}})
 	if kalam.CodeOf(err) != kalam.CodeTableNotFound {
 		t.Errorf("Snapshot of a dropped table = %v, want CodeTableNotFound", err)
 	}

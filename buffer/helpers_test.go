@@ -188,7 +188,7 @@ func (l *lakeFake) write(v *buffer.View) (fc buffer.FlushCommit, ok bool, err er
 // flush moves the log of a scope to the lake, without trimming.
 func (l *lakeFake) flush(ctx context.Context, s *buffer.Store, t *kalam.Table, user kalam.UserID) (kalam.Segment,
 	error) {
-	snap, err := s.Snapshot(ctx, []buffer.TableScope{{Table: t, Scope: t.ScopeOf(user)}})
+	snap, err := viewsOf(s, ctx, []buffer.TableScope{{Table: t, Scope: t.ScopeOf(user)}})
 	if err != nil {
 		return kalam.Segment{}, err
 	}
@@ -365,13 +365,27 @@ func (f *fixture) trim(t *kalam.Table, user kalam.UserID) int {
 	return n
 }
 
-func (f *fixture) snapshot(t *kalam.Table, users ...kalam.UserID) *buffer.Snapshot {
+// fixedViews is a read point whose views were taken at once.
+type fixedViews struct {
+	*buffer.ReadPoint
+	views []*buffer.View
+}
+
+// View returns the view of the scope at an index.
+func (p *fixedViews) View(i int) *buffer.View { return p.views[i] }
+
+func viewsOf(s *buffer.Store, ctx context.Context, scopes []buffer.TableScope) (*fixedViews, error) {
+	p, views, err := s.Views(ctx, scopes)
+	return &fixedViews{p, views}, err
+}
+
+func (f *fixture) snapshot(t *kalam.Table, users ...kalam.UserID) *fixedViews {
 	f.t.Helper()
 	var scopes []buffer.TableScope
 	for _, u := range users {
 		scopes = append(scopes, buffer.TableScope{Table: t, Scope: t.ScopeOf(u)})
 	}
-	snap, err := f.store.Snapshot(context.Background(), scopes)
+	snap, err := viewsOf(f.store, context.Background(), scopes)
 	if err != nil {
 		f.t.Fatalf("Snapshot: %v", err)
 	}

@@ -1,7 +1,7 @@
 package buffer
 
 // Segments that a compaction replaced must stay as long as somebody may read
-// their files: a snapshot, or a lookup outside of one. Both pin the lake state
+// their files: a read point, or a lookup outside of one. Both pin the lake state
 // they read by. The states of a scope follow each other, so the files that a
 // state lacks may go when no state before it is pinned.
 

@@ -10,9 +10,9 @@ import (
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
-// Writes are a transaction's own writes to one scope, on top of what a snapshot
+// Writes are a transaction's own writes to one scope, on top of what a read point
 // shows of it. Adding to them costs what is added, however many there are. It
-// belongs to one goroutine and lives as long as the snapshot.
+// belongs to one goroutine and lives as long as the point.
 type Writes struct {
 	view  *View
 	first kalam.Seq // Provisional, of the first version.
@@ -27,21 +27,21 @@ type overlay struct {
 
 // Writes returns an empty set of own writes on top of the view.
 func (v *View) Writes() (*Writes, error) {
-	mem := memtable.New(v.snap.store.opts.Dropped)
-	if err := v.snap.own(mem); err != nil {
+	mem := memtable.New(v.point.store.opts.Dropped)
+	if err := v.point.own(mem); err != nil {
 		return nil, err
 	}
-	// The snapshot may be older than the rows of the table live.
-	first := max(v.snap.seq+1, v.snap.store.clock.Peek())
+	// The point may be older than the rows of the table live.
+	first := max(v.point.seq+1, v.point.store.clock.Peek())
 	return &Writes{view: v, first: first, over: overlay{mem: mem, hidden: map[int32]struct{}{}}}, nil
 }
 
 // Add appends mutations of the scope, as if they were committed, under
-// provisional seqs above the snapshot's, of the time of Writes. They must be what Apply would take
+// provisional seqs above the point's, of the time of Writes. They must be what Apply would take
 // after those that were added before; the keys are not checked. After an error
 // nothing was added.
 func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
-	if err := w.view.snap.live(); err != nil {
+	if err := w.view.point.live(); err != nil {
 		return err
 	}
 	rows, err := w.supersededBy(ctx, muts)
@@ -69,7 +69,7 @@ func (w *Writes) Add(ctx context.Context, muts []Mutation) error {
 // Provisional reports whether seq is of one of these writes: no commit has it.
 func (w *Writes) Provisional(seq kalam.Seq) bool { return seq >= w.first }
 
-// View returns the snapshot's view with the writes on top. It is not to be read
+// View returns the point's view with the writes on top. It is not to be read
 // any more once others were added.
 func (w *Writes) View() *View {
 	out := *w.view
@@ -97,7 +97,7 @@ func (w *Writes) supersededBy(ctx context.Context, muts []Mutation) ([]rowlog.Ro
 	if len(keys) == 0 {
 		return out, nil
 	}
-	at, err := v.snap.store.locate(ctx, v.lake, keys)
+	at, err := v.point.store.locate(ctx, v.lake, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (w *Writes) supersededBy(ctx context.Context, muts []Mutation) ([]rowlog.Ro
 // reading describes the own versions.
 func (o *overlay) reading(v *View) *memtable.Reading {
 	const always = 1<<63 - 1
-	return &memtable.Reading{Table: v.table, Published: &o.mem.Published, Seq: always, Retain: v.snap.keep}
+	return &memtable.Reading{Table: v.table, Published: &o.mem.Published, Seq: always, Retain: v.point.keep}
 }
 
 // deadOver returns the delete vectors with the rows that the own versions replace.

@@ -27,6 +27,8 @@ type scope struct {
 	lake     *lakeState         // Guarded by Store.visibility; replaced by flushes and compactions.
 	flushing sync.Mutex         // One commit of a flush or compaction of a scope at a time; held until it is committed.
 
+	past []pastState // For read points, the oldest first; guarded by Store.visibility.
+
 	old []*lakeState // States before lake that are still pinned; guarded by Store.obsoleteMu.
 }
 

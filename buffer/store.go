@@ -75,6 +75,9 @@ type Store struct {
 	// committer publishes a group under the write lock.
 	visibility sync.RWMutex
 	visible    kalam.Seq
+	edition    edition             // How many groups were published.
+	changed    map[*scope]struct{} // Scopes with past states, which are pinned; guarded by visibility.
+	points     openPoints
 
 	// obsoleteMu guards scope.old, lakeState.waiting and obsoleteFiles.left. It is
 	// taken last.
@@ -85,7 +88,7 @@ type Store struct {
 	lru     *list.List // Unpinned scopes, most recently used first.
 	hot     int64      // Bytes of the scopes in lru.
 	dropped map[kalam.TableNumber]struct{}
-	reading map[kalam.TableNumber]int // Views of open snapshots.
+	reading map[kalam.TableNumber]int // Views of open read points.
 
 	stats  *bufferedStats
 	counts *counts
@@ -123,8 +126,8 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 		queue: make(chan *request, queueLength), turn: make(chan *committer, 1), handed: make(chan *committer, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{},
-		reading: map[kalam.TableNumber]int{},
-		stats:   newBufferedStats(), counts: newCounts(),
+		reading: map[kalam.TableNumber]int{}, changed: map[*scope]struct{}{},
+		stats: newBufferedStats(), counts: newCounts(),
 	}
 	if err := s.checkLimits(); err != nil {
 		return nil, err
@@ -190,7 +193,7 @@ func clockOp(ceiling kalam.Seq) Op {
 }
 
 // Close commits what is queued, makes the exact clock durable and ends the
-// Store. Snapshots must be released before.
+// Store. Read points must be released before.
 //
 //nolint:contextcheck // A close is waited for.
 func (s *Store) Close() error {

@@ -185,8 +185,8 @@ func (s *Store) recordPage(ctx context.Context, n kalam.TableNumber, start []byt
 }
 
 // DropTable removes the rows and records of every scope of a table. From its
-// call on the table takes no writes and gives no new snapshots
-// (CodeTableNotFound); snapshots that are open keep what they saw. It may be
+// call on the table takes no writes and gives no new views
+// (CodeTableNotFound); read points that are open keep their views. It may be
 // repeated after it failed or was interrupted.
 func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 	s.mu.Lock()

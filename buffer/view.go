@@ -10,10 +10,11 @@ import (
 	"github.com/kalamlake/kalam/buffer/memtable"
 )
 
-// View is what a Snapshot shows of one scope, or that with a transaction's own
-// writes on top. It is valid until the Snapshot's Release.
+// View is what a ReadPoint shows of one scope, or that with a transaction's own
+// writes on top. It is valid until the Release of the point.
 type View struct {
-	snap  *Snapshot
+	point *ReadPoint
+	held  *scope
 	table *kalam.Table
 	scope kalam.Scope
 	mem   *memtable.Memtable
@@ -74,10 +75,10 @@ func (v *View) Stored() []SegmentView {
 
 // Batches returns the rows of the log as Arrow: the newest version of each key,
 // without tombstones unless withDeleted is set. The records have the columns of
-// datatype.TableSchema; they live until the snapshot's Release and must not be
+// datatype.TableSchema; they live until the Release of the point and must not be
 // released by the caller.
 func (v *View) Batches(withDeleted bool) ([]Batch, error) {
-	if err := v.snap.live(); err != nil {
+	if err := v.point.live(); err != nil {
 		return nil, err
 	}
 	r := v.reading()
@@ -103,7 +104,7 @@ func (v *View) Batches(withDeleted bool) ([]Batch, error) {
 
 // reading describes what the view shows of the memtable.
 func (v *View) reading() *memtable.Reading {
-	r := &memtable.Reading{Table: v.table, Published: &v.shown, Seq: v.snap.seq, Retain: v.snap.keep}
+	r := &memtable.Reading{Table: v.table, Published: &v.shown, Seq: v.point.seq, Retain: v.point.keep}
 	if v.over != nil {
 		r.Hidden = v.over.hidden
 	}
@@ -114,7 +115,7 @@ func (v *View) reading() *memtable.Reading {
 // included, in the order of the log. What it yields is immutable.
 func (v *View) Versions() iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
-		if err := v.snap.live(); err != nil {
+		if err := v.point.live(); err != nil {
 			yield(Version{}, err)
 			return
 		}
@@ -168,7 +169,7 @@ func (v *View) KeyOf(seq kalam.Seq) ([]byte, bool) {
 
 // Get returns the live row of a key; false when there is none.
 func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
-	if err := v.snap.live(); err != nil {
+	if err := v.point.live(); err != nil {
 		return kalam.Row{}, false, err
 	}
 	if v.over != nil {
@@ -181,7 +182,7 @@ func (v *View) Get(ctx context.Context, key []byte) (kalam.Row, bool, error) {
 		row, ok := live(v.shown.At(int(i)).Row())
 		return row, ok, nil
 	}
-	return v.snap.store.find(ctx, v.table, v.lake, key)
+	return v.point.store.find(ctx, v.table, v.lake, key)
 }
 
 // MayHaveExisted reports whether a key may have had a row at or before a seq below the

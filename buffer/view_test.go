@@ -129,7 +129,7 @@ func TestBatchesGrow(t *testing.T) {
 	f := newFixture(t, memory.New(), buffer.Options{})
 	next, want := int64(0), map[int64]string{}
 	type held struct {
-		snap *buffer.Snapshot
+		snap *fixedViews
 		want map[int64]string
 	}
 	var all []held
@@ -193,7 +193,7 @@ func TestBatchesFollowTheTable(t *testing.T) {
 	f := newFixture(t, memory.New(), buffer.Options{})
 	f.apply(insert(old, "ann", 1, "x"))
 	sc := old.ScopeOf("ann")
-	snap, err := f.store.Snapshot(t.Context(),
+	snap, err := viewsOf(f.store, t.Context(),
 		[]buffer.TableScope{{Table: old, Scope: sc}, {Table: &altered, Scope: sc}})
 	if err != nil {
 		t.Fatalf("Snapshot: %v", err)

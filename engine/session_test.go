@@ -157,3 +157,58 @@ func TestKeptSession(t *testing.T) {
 		t.Errorf("another session of the user has its zone: %v", other.rows)
 	}
 }
+
+// TestTransactionMeetsTablesLate: the requests of a transaction read every table as it was at
+// BEGIN, whichever they come to name, and whatever was written, deleted, flushed and compacted
+// before they do.
+func TestTransactionMeetsTablesLate(t *testing.T) {
+	s := newServer(t)
+	ctx, ann := context.Background(), userOf("ann")
+	s.must(root, "CREATE NAMESPACE app")
+	const tables = 4
+	for i := range tables {
+		s.must(root, fmt.Sprintf("CREATE USER TABLE app.t%d (id BIGINT PRIMARY KEY, v TEXT)", i))
+		s.must(ann, fmt.Sprintf("INSERT INTO app.t%d VALUES (1, 'flushed'), (2, 'flushed')", i))
+	}
+	s.flush()
+	for i := range tables {
+		s.must(ann, fmt.Sprintf("INSERT INTO app.t%d VALUES (3, 'buffered')", i))
+	}
+	c := s.Open(ann, "app")
+	defer c.Close()
+	run := func(sql string) string {
+		t.Helper()
+		var out collector
+		if err := c.Run(ctx, session.Request{SQL: sql}, &out); err != nil {
+			t.Fatalf("%s: %v", sql, explained(err))
+		}
+		return fmt.Sprint(out.results[len(out.results)-1].rows)
+	}
+	run("BEGIN")
+	for i := range tables {
+		s.must(ann, fmt.Sprintf("UPDATE app.t%d SET v = 'later' WHERE id = 1; DELETE FROM app.t%d WHERE id = 2;"+
+			" INSERT INTO app.t%d VALUES (4, 'later')", i, i, i))
+		switch i {
+		case 1:
+			s.flush()
+		case 2:
+			s.flush()
+			s.compactAll()
+		case 3:
+			s.flush()
+			s.must(ann, "UPDATE app.t3 SET v = 'once more' WHERE id > 0")
+		}
+		const want = `[["1" "flushed"] ["2" "flushed"] ["3" "buffered"]]`
+		if got := run(fmt.Sprintf("SELECT id, v FROM t%d ORDER BY id", i)); got != want {
+			t.Errorf("t%d: %s, want %s", i, got, want)
+		}
+	}
+	run("UPDATE t0 SET v = 'own' WHERE id = 3")
+	if got := run("SELECT v FROM t0 ORDER BY id"); got != `[["flushed"] ["flushed"] ["own"]]` {
+		t.Errorf("with its own writes: %s", got)
+	}
+	run("COMMIT")
+	if got := run("SELECT id, v FROM t0 ORDER BY id"); got != `[["1" "later"] ["3" "own"] ["4" "later"]]` {
+		t.Errorf("after COMMIT: %s", got)
+	}
+}

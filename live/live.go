@@ -54,11 +54,11 @@ type Query struct {
 	sub  *subscribe.Subscription
 	load *initialLoad // nil when no initial data was asked for.
 	spec *spec
-	seq  kalam.Seq // Of the snapshot: later changes are events.
+	seq  kalam.Seq // Of the read point: later changes are events.
 }
 
 // Subscribe registers a live query for p. Registration comes first, then the
-// snapshot of the initial rows at some seq, then events above it: nothing is
+// read point of the initial rows at some seq, then events above it: nothing is
 // lost and nothing comes twice. Errors: CodeInvalidSQL, CodeUnsupported (a
 // construct or table that live queries do not take), CodeTableNotFound,
 // CodePermissionDenied, CodeResourceExhausted (too many subscriptions).
@@ -84,22 +84,22 @@ func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Q
 	if q.sub, err = qs.register(c.Principal, spec, r); err != nil {
 		return nil, err
 	}
-	snapshot, err := c.Pin(ctx, spec.table)
+	point, view, err := c.Pin(ctx, spec.table)
 	if err != nil {
 		q.sub.Close()
 		return nil, err
 	}
-	q.seq = snapshot.Seq()
+	q.seq = point.Seq()
 	if spec.options == nil {
-		snapshot.Release()
+		point.Release()
 		return q, nil
 	}
-	if err := qs.checkWindow(c.Now, spec.table, spec.options.From, snapshot.View(spec.scope)); err != nil {
-		snapshot.Release()
+	if err := qs.checkWindow(c.Now, spec.table, spec.options.From, view); err != nil {
+		point.Release()
 		q.sub.Close()
 		return nil, err
 	}
-	q.load = &initialLoad{caller: c, snapshot: snapshot, spec: spec, last: spec.options.From}
+	q.load = &initialLoad{caller: c, point: point, view: view, spec: spec, last: spec.options.From}
 	return q, nil
 }
 
@@ -132,7 +132,7 @@ func (q *Query) ID() string { return q.sub.Spec().Subscription }
 // Subscription returns the subscription that deliveries of the outbox name.
 func (q *Query) Subscription() *subscribe.Subscription { return q.sub }
 
-// Seq returns the seq of the snapshot: initial rows are not newer, events are.
+// Seq returns the seq of the read point: initial rows are not newer, events are.
 // A client that has received nothing yet resumes from it.
 func (q *Query) Seq() kalam.Seq { return q.seq }
 

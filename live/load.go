@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
@@ -29,15 +30,16 @@ type Batch struct {
 }
 
 // initialLoad reads the initial rows of a live query, page by page, out of one
-// snapshot that stays pinned until the last page.
+// read point that stays pinned until the last page.
 type initialLoad struct {
-	caller   *read.Caller
-	snapshot *read.Snapshot
-	spec     *spec
-	number   int
-	last     kalam.Seq // Up to where rows were read.
-	started  bool
-	done     bool
+	caller  *read.Caller
+	point   *buffer.ReadPoint
+	view    *buffer.View
+	spec    *spec
+	number  int
+	last    kalam.Seq // Up to where rows were read.
+	started bool
+	done    bool
 
 	lookAhead []resumedRow // Of a resume: read, but not given.
 	given     kalam.Seq    // Up to where they were given.
@@ -45,9 +47,9 @@ type initialLoad struct {
 }
 
 func (l *initialLoad) close() {
-	if l.snapshot != nil {
-		l.snapshot.Release()
-		l.snapshot = nil
+	if l.point != nil {
+		l.point.Release()
+		l.point = nil
 		l.caller.EndStatement()
 		l.caller.Release()
 	}
@@ -98,7 +100,7 @@ func (l *initialLoad) start(ctx context.Context) error {
 	q := sqltext.QuoteIdent(l.spec.alias)
 	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(),
 		q)
-	vals, err := l.caller.OneRow(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.snapshot)
+	vals, err := l.caller.OneRow(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.point)
 	if err != nil {
 		return err
 	}
@@ -136,7 +138,7 @@ func (l *initialLoad) page(ctx context.Context, out []read.Column, size int, b *
 	}
 	fmt.Fprintf(&sql, "%s AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", l.from(), q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
-	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
+	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Point: l.point})
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (l *initialLoad) readResumed(ctx context.Context, out []read.Column, size i
 		shown,
 		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)), q, where, q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
-	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Snapshot: l.snapshot})
+	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Point: l.point})
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (l *initialLoad) resumed(out []read.Column, vals []kalam.Value) error {
 	if !shown {
 		// A row that was deleted before the client's last seq may be with it still: it may
 		// have been cut off between a later version, which hid the deletion, and that.
-		view := l.snapshot.View(l.spec.scope)
+		view := l.view
 		if view != nil && !t.HasHiddenKey() && !view.MayHaveExisted(datatype.EncodeKey(nil, t, stored),
 			l.spec.options.From) {
 			return nil

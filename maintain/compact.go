@@ -104,12 +104,12 @@ func (f forgetting) CompactScope(
 func (c *compactions) compactRuns(
 	ctx context.Context, t *kalam.Table, sc kalam.Scope, all bool,
 ) (runs [][]kalam.SegmentID, segments int, err error) {
-	snap, err := c.store.Snapshot(ctx, []buffer.TableScope{{Table: t, Scope: sc}})
+	point, views, err := c.store.Views(ctx, []buffer.TableScope{{Table: t, Scope: sc}})
 	if err != nil {
 		return nil, 0, err
 	}
-	defer snap.Release()
-	stored := snap.View(0).Stored()
+	defer point.Release()
+	stored := views[0].Stored()
 	rows := livingRows(stored)
 	var chosen []segmentRun
 	if all {
@@ -206,12 +206,12 @@ type compaction struct {
 func (c *compaction) prepare(
 	ctx context.Context, ids []kalam.SegmentID,
 ) (segment *kalam.Segment, gain bool, err error) {
-	snap, err := c.work.store.Snapshot(ctx, []buffer.TableScope{{Table: c.table, Scope: c.scope}})
+	point, views, err := c.work.store.Views(ctx, []buffer.TableScope{{Table: c.table, Scope: c.scope}})
 	if err != nil {
 		return nil, false, err
 	}
-	defer snap.Release() // Before the commit, so that it alone keeps no file.
-	if !c.find(snap.View(0).Stored(), ids) {
+	defer point.Release() // Before the commit, so that it alone keeps no file.
+	if !c.find(views[0].Stored(), ids) {
 		return nil, false, nil
 	}
 	if err := c.choose(ctx); err != nil {

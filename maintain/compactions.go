@@ -90,12 +90,12 @@ func (c *compactions) noteDue(ctx context.Context, t *kalam.Table, sc kalam.Scop
 	if err != nil || len(m.Segments) < most {
 		return
 	}
-	snap, err := c.store.Snapshot(ctx, []buffer.TableScope{{Table: t, Scope: sc}})
+	point, views, err := c.store.Views(ctx, []buffer.TableScope{{Table: t, Scope: sc}})
 	if err != nil {
 		return
 	}
-	defer snap.Release()
-	if _, ok := tierRun(livingRows(snap.View(0).Stored()), most); ok {
+	defer point.Release()
+	if _, ok := tierRun(livingRows(views[0].Stored()), most); ok {
 		c.due.add(sc)
 	}
 }

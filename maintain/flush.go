@@ -107,14 +107,14 @@ func (b *flushBatch) run(ctx context.Context) {
 	for i, f := range b.scopes {
 		requests[i] = buffer.TableScope{Table: b.table, Scope: f.scope}
 	}
-	snap, err := b.work.store.Snapshot(ctx, requests)
+	point, views, err := b.work.store.Views(ctx, requests)
 	if err != nil {
 		b.alone(ctx, err)
 		return
 	}
-	defer snap.Release()
+	defer point.Release()
 	for i, f := range b.scopes {
-		f.view = snap.View(i)
+		f.view = views[i]
 	}
 	if ready := b.prepare(ctx); len(ready.scopes) > 0 {
 		ready.commit(ctx)

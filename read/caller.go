@@ -42,8 +42,8 @@ type Caller struct {
 
 // Transaction is an open transaction, as its queries see it.
 type Transaction struct {
-	Snapshot *Snapshot
-	Writes   map[kalam.Scope]*buffer.Writes // Its own.
+	Point  *buffer.ReadPoint
+	Writes map[kalam.Scope]*buffer.Writes // Its own.
 }
 
 // Resolve returns what a name means for the caller, if they may do with it what they want.
@@ -100,24 +100,29 @@ func (c *Caller) Current(ctx context.Context, t *kalam.Table, key []byte) (kalam
 	if c.Txn == nil {
 		return c.Store.Get(ctx, t, c.Scope(t), key)
 	}
-	view, err := c.View(t, c.Txn.Snapshot)
+	view, err := c.View(ctx, t, c.Txn.Point)
 	if err != nil {
 		return kalam.Row{}, false, err
 	}
 	return view.Get(ctx, key)
 }
 
-// View returns what the caller reads of t in a snapshot, with the transaction's own writes on top.
-func (c *Caller) View(t *kalam.Table, s *Snapshot) (*buffer.View, error) {
+// View returns what the caller reads of t at a read point, with the transaction's own writes on top.
+func (c *Caller) View(ctx context.Context, t *kalam.Table, p *buffer.ReadPoint) (*buffer.View, error) {
 	sc := c.Scope(t)
-	view := s.View(sc)
-	if view == nil {
-		return nil, CreatedLater(t)
-	}
 	if own := c.ownWrites(sc); own != nil {
 		return own.View(), nil
 	}
-	return view, nil
+	return p.View(ctx, buffer.TableScope{Table: t, Scope: sc})
+}
+
+// Pin fixes a read point for the scope in which the caller reads a table, and no other.
+func (c *Caller) Pin(ctx context.Context, t *kalam.Table) (*buffer.ReadPoint, *buffer.View, error) {
+	p, views, err := c.Store.Views(ctx, []buffer.TableScope{{Table: t, Scope: c.Scope(t)}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, views[0], nil
 }
 
 // ownWrites returns what the open transaction has written to a scope, nil for nothing.
@@ -126,12 +131,6 @@ func (c *Caller) ownWrites(sc kalam.Scope) *buffer.Writes {
 		return nil
 	}
 	return c.Txn.Writes[sc]
-}
-
-// CreatedLater is the error of a table that the transaction's snapshot lacks.
-func CreatedLater(t *kalam.Table) error {
-	return kalam.Errorf(kalam.CodeInvalidOperation,
-		"table '%s' cannot be read here: it was created after the transaction began", t.ID)
 }
 
 // ShownSeq returns the seq that users see of a row that was read in a scope.

@@ -11,13 +11,13 @@ import (
 	"github.com/kalamlake/kalam/systables"
 )
 
-// Options change where a query reads from. The zero value is the usual case: a fresh snapshot, or the transaction's.
+// Options change where a query reads from. The zero value is the usual case: a fresh read point, or the transaction's.
 type Options struct {
-	Given    map[string]Given // Relations that exist for this query only, by the first part of their name.
-	Snapshot *Snapshot        // Read this one, which stays the caller's.
-	Serve    bool             // The text is the server's own and says what is shown, see access.Serve.
-	Composed bool             // The text is put together by the server: positions in it mean nothing to the user.
-	Inner    bool             // Another statement takes the rows: * has no system columns.
+	Given    map[string]Given  // Relations that exist for this query only, by the first part of their name.
+	Point    *buffer.ReadPoint // Read at this one, which stays the caller's.
+	Serve    bool              // The text is the server's own and says what is shown, see access.Serve.
+	Composed bool              // The text is put together by the server: positions in it mean nothing to the user.
+	Inner    bool              // Another statement takes the rows: * has no system columns.
 }
 
 // Given is a relation that a caller gives to its query.
@@ -40,7 +40,7 @@ type relation struct {
 	target   bool // See Target.
 }
 
-// Open analyses sql, resolves and authorises its tables, takes the snapshot and starts the query. The caller closes the
+// Open analyses sql, resolves and authorises its tables, fixes the read point and starts the query. The caller closes the
 // result.
 func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
 	ctx, seen := c.Activity.Begin(ctx, c.Principal, c.Namespace, sql)
@@ -82,7 +82,7 @@ type prepared struct {
 	rows    *Rows
 }
 
-// prepare analyses a query, resolves and authorises its tables, and takes the snapshot.
+// prepare analyses a query, resolves and authorises its tables, and takes their views.
 func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared, error) {
 	set := c.Settings
 	set.Inner = o.Inner
@@ -94,17 +94,20 @@ func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared,
 	if err != nil {
 		return nil, err
 	}
-	rows := &Rows{relations: rels, cacheHit: plan.CacheHit(), snapshot: o.Snapshot}
-	if rows.snapshot == nil {
-		rows.snapshot, rows.owned, err = c.snapshotFor(ctx, rels)
-		if err != nil {
-			return nil, err
-		}
+	rows := &Rows{relations: rels, cacheHit: plan.CacheHit(), point: o.Point}
+	if rows.point == nil && c.Txn != nil {
+		rows.point = c.Txn.Point
+	}
+	if rows.point == nil {
+		rows.point, rows.owned = c.Store.Begin(), true
 	}
 	sources, err := c.sources(ctx, rels, rows)
 	if err != nil {
 		rows.Close()
 		return nil, err
+	}
+	if rows.owned {
+		rows.point.Seal()
 	}
 	return &prepared{plan: plan, sources: sources, rows: rows}, nil
 }
@@ -168,20 +171,4 @@ func (c *Caller) relation(ref query.TableRef, o Options) (*relation, error) {
 func NotReferenced(ns string, id kalam.TableID) error {
 	return kalam.Errorf(kalam.CodeInvalidSQL, "Referenced table \"%s.%s\" not found: '%s' is read here", ns, id.Name,
 		id)
-}
-
-// snapshotFor returns the transaction's snapshot, or a fresh one of the stored tables among rels; owned says whether
-// the query must release it.
-func (c *Caller) snapshotFor(ctx context.Context, rels []*relation) (s *Snapshot, owned bool, err error) {
-	if c.Txn != nil {
-		return c.Txn.Snapshot, false, nil
-	}
-	scopes := make([]buffer.TableScope, 0, len(rels))
-	for _, r := range rels {
-		if r.table != nil {
-			scopes = append(scopes, buffer.TableScope{Table: r.table, Scope: c.Scope(r.table)})
-		}
-	}
-	s, err = c.PinScopes(ctx, scopes)
-	return s, true, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
@@ -19,8 +20,8 @@ import (
 type Rows struct {
 	rows      *query.Rows
 	seen      *activity.Query
-	snapshot  *Snapshot
-	owned     bool // The snapshot ends with the query.
+	point     *buffer.ReadPoint
+	owned     bool // The point ends with the query.
 	cacheHit  bool
 	relations []*relation
 	files     segments.Files
@@ -33,8 +34,8 @@ func (r *Rows) Schema() *arrow.Schema { return r.rows.Schema() }
 // CacheHit reports whether the text had been analysed before.
 func (r *Rows) CacheHit() bool { return r.cacheHit }
 
-// Snapshot returns what the query reads.
-func (r *Rows) Snapshot() *Snapshot { return r.snapshot }
+// Point returns the point at which the query reads.
+func (r *Rows) Point() *buffer.ReadPoint { return r.point }
 
 // Table returns the stored table, or that of a given relation, which the query reads and no other; nil if it reads
 // none, several, or a computed one.
@@ -113,7 +114,7 @@ func eachOf(batch arrow.RecordBatch, f func(vals []kalam.Value) error) error {
 	return nil
 }
 
-// Close ends the query and lets go of its snapshot. It may be called twice.
+// Close ends the query and lets go of its read point. It may be called twice.
 func (r *Rows) Close() {
 	if r.rows != nil {
 		r.rows.Close()
@@ -121,15 +122,15 @@ func (r *Rows) Close() {
 	}
 	r.files.Release()
 	r.seen.End()
-	if r.owned && r.snapshot != nil {
-		r.snapshot.Release()
-		r.snapshot = nil
+	if r.owned && r.point != nil {
+		r.point.Release()
+		r.point = nil
 	}
 }
 
-// OneRow runs a composed query that gives exactly one row, over a snapshot or, without one, as Open does.
-func (c *Caller) OneRow(ctx context.Context, sql string, params []kalam.Value, s *Snapshot) ([]kalam.Value, error) {
-	rows, err := c.Open(ctx, sql, params, Options{Composed: true, Snapshot: s})
+// OneRow runs a composed query that gives exactly one row, at a read point or, without one, as Open does.
+func (c *Caller) OneRow(ctx context.Context, sql string, params []kalam.Value, p *buffer.ReadPoint) ([]kalam.Value, error) {
+	rows, err := c.Open(ctx, sql, params, Options{Composed: true, Point: p})
 	if err != nil {
 		return nil, err
 	}

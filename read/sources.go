@@ -35,7 +35,7 @@ func (c *Caller) source(ctx context.Context, r *relation, rows *Rows) (query.Sou
 	case r.computed != nil:
 		return c.computedSource(ctx, r.computed)
 	}
-	view, err := c.View(r.table, rows.snapshot)
+	view, err := c.View(ctx, r.table, rows.point)
 	if err != nil {
 		return query.Source{}, err
 	}

@@ -113,7 +113,7 @@ func (a *affectedRows) each(
 		return err
 	}
 	defer res.Close()
-	view, err := s.View(t, res.Snapshot())
+	view, err := s.View(ctx, t, res.Point())
 	if err != nil {
 		return err
 	}

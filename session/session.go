@@ -120,7 +120,7 @@ func (s *Session) runKnown(ctx context.Context, known *registration) error {
 	s.known = known
 	defer func() { s.known = nil }()
 	return s.guarded(ctx, known.st, len(known.fragments[0].Text), func(ctx context.Context) error {
-		return s.execute(ctx, known.st, nil)
+		return s.execute(ctx, known.st)
 	})
 }
 
@@ -185,7 +185,7 @@ func (s *Session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
 
 // runFragment executes the statement under way of a request.
 func (s *Session) runFragment(ctx context.Context, sql string, fragments []sqltext.Fragment) error {
-	f, rest := fragments[s.statement-1], fragments[s.statement:]
+	f := fragments[s.statement-1]
 	st, err := dialect.Parse(f.Text)
 	if err != nil {
 		s.failTransaction()
@@ -194,7 +194,7 @@ func (s *Session) runFragment(ctx context.Context, sql string, fragments []sqlte
 	if known := s.kept.register(sql, fragments, st); known != nil {
 		return s.runKnown(ctx, known)
 	}
-	return s.guarded(ctx, st, len(f.Text), func(ctx context.Context) error { return s.execute(ctx, st, rest) })
+	return s.guarded(ctx, st, len(f.Text), func(ctx context.Context) error { return s.execute(ctx, st) })
 }
 
 // guarded runs a statement under the statement timeout. In a transaction that has failed only its end is run.
@@ -328,7 +328,7 @@ func located(err error, offset int) error {
 }
 
 // execute runs one parsed statement.
-func (s *Session) execute(ctx context.Context, st dialect.Statement, rest []sqltext.Fragment) error {
+func (s *Session) execute(ctx context.Context, st dialect.Statement) error {
 	switch st := st.(type) {
 	case *dialect.Select:
 		return s.query(ctx, st)
@@ -343,7 +343,7 @@ func (s *Session) execute(ctx context.Context, st dialect.Statement, rest []sqlt
 	case *dialect.Truncate:
 		return s.truncate(ctx, st)
 	case *dialect.Begin:
-		return s.begin(ctx, rest)
+		return s.begin()
 	case *dialect.Commit:
 		return s.commit(ctx)
 	case *dialect.Rollback:
@@ -407,7 +407,7 @@ func (s *Session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 	saved := s.Principal
 	s.Principal = p
 	defer func() { s.Principal = saved }()
-	return located(s.execute(ctx, inner, nil), st.Offset)
+	return located(s.execute(ctx, inner), st.Offset)
 }
 
 // mayActWith checks that the principal may run a statement as another user.

@@ -78,7 +78,7 @@ func (p *Stmt) run(ctx context.Context, args []kalam.Value) error {
 	params, fixed := s.params, s.fixed
 	s.params, s.fixed = values, p.fields
 	defer func() { s.params, s.fixed = params, fixed }()
-	return s.execute(ctx, p.st, nil)
+	return s.execute(ctx, p.st)
 }
 
 // describeAgain looks whether the statement still gives what it was prepared for.

@@ -136,19 +136,19 @@ func checkKilled(t *testing.T, dir string, acked map[int64]int) (last int64) {
 		must(t, "Scopes", err)
 		scopes = append(scopes, buffer.TableScope{Table: events, Scope: sc})
 	}
-	snap, err := s.Snapshot(t.Context(), scopes)
-	must(t, "Snapshot", err)
+	point, views, err := s.Views(t.Context(), scopes)
+	must(t, "Views", err)
 	found := map[kalam.UserID]map[int64]bool{}
 	for i, ts := range scopes {
 		ids := map[int64]bool{}
-		for v, err := range snap.View(i).Versions() {
+		for v, err := range views[i].Versions() {
 			must(t, "Versions", err)
 			vals, err := datatype.DecodeRow(events, v.Row.Payload, nil)
 			must(t, "DecodeRow", err)
 			ids[vals[0].Int()] = true
 		}
-		if len(ids) != snap.View(i).BufferedRows() {
-			t.Errorf("%s: %d versions of %d rows", ts.Scope.User, snap.View(i).BufferedRows(), len(ids))
+		if len(ids) != views[i].BufferedRows() {
+			t.Errorf("%s: %d versions of %d rows", ts.Scope.User, views[i].BufferedRows(), len(ids))
 		}
 		found[ts.Scope.User] = ids
 	}
@@ -172,7 +172,7 @@ func checkKilled(t *testing.T, dir string, acked map[int64]int) (last int64) {
 			t.Errorf("row %d was acknowledged and is lost", id)
 		}
 	}
-	snap.Release()
+	point.Release()
 	must(t, "close store", s.Close())
 	must(t, "Close", b.Close())
 	return last
