@@ -14,7 +14,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
-	"github.com/kalamlake/kalam/query/guard"
 )
 
 // attacks are texts that must not reach DuckDB, or only in a form without harm.
@@ -466,96 +465,6 @@ func duckText(db *sql.DB, q string) (string, error) {
 		lines = append(lines, strings.Join(line, " "))
 	}
 	return out + strings.Join(lines, "\n"), rows.Err()
-}
-
-// TestGuardKnowsEveryFunction compares the allow-lists with what DuckDB has:
-// every name in them exists, and every function that is not in them is refused,
-// in all the places where a function can stand.
-func TestGuardKnowsEveryFunction(t *testing.T) {
-	e := newEngine(t)
-	db := plainDuckDB(t)
-	values, table := guard.Functions()
-	allowed := map[string]bool{}
-	for _, f := range append(values, table...) {
-		allowed[f] = true
-	}
-	rows, err := db.Query("SELECT DISTINCT lower(function_name), function_type FROM duckdb_functions() ORDER BY ALL")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	exists := map[string]bool{"unnest": true, "->": true, "list_value": true}
-	refused, cases := 0, 0
-	for rows.Next() {
-		var name, kind string
-		if err := rows.Scan(&name, &kind); err != nil {
-			t.Fatal(err)
-		}
-		exists[name] = true
-		if !isName(name) {
-			continue
-		}
-		inFrom := kind == "table" || kind == "table_macro" || kind == "pragma"
-		if inFrom && !slices.Contains(table, name) && !allowed[name] ||
-			!inFrom && !allowed[name] && !guard.IsServerFunction(name) {
-			refused++
-			for _, form := range forms(name, inFrom) {
-				cases++
-				checkRefused(t, e, form)
-			}
-		} else if !inFrom {
-			_, err := e.Analyse(t.Context(), testUser, "SELECT "+name+"(1)")
-			if err != nil && strings.Contains(err.Error(), "not allowed") {
-				t.Errorf("%s is allowed but refused: %v", name, err)
-			}
-		}
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	for name := range allowed {
-		if !exists[name] {
-			t.Errorf("%s is allowed but DuckDB does not have it", name)
-		}
-	}
-	t.Logf("%d functions are refused, in %d statements", refused, cases)
-}
-
-func isName(s string) bool {
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_0123456789") == ""
-}
-
-// forms are statements that call a function.
-func forms(name string, inFrom bool) []string {
-	calls := []string{
-		name + "('/etc/passwd')",
-		`"` + name + `"()`,
-		"system.main." + name + "('x', 1)",
-		strings.ToUpper(name) + "(['a'], b := 1)",
-	}
-	shapes := []string{
-		"SELECT %s",
-		"SELECT 1 FROM t WHERE %s",
-		"SELECT sum(1) OVER (ORDER BY %s)",
-		"SELECT * FROM t ORDER BY %s LIMIT 1",
-	}
-	if inFrom {
-		shapes = []string{
-			"SELECT * FROM %s",
-			"SELECT 1 FROM t, LATERAL %s",
-			"WITH c AS (FROM %s) SELECT 1",
-			"SELECT (SELECT 1 FROM %s)",
-			"SELECT %s",
-			"FROM %s AS x(a) UNION ALL SELECT 1",
-		}
-	}
-	var out []string
-	for _, c := range calls {
-		for _, s := range shapes {
-			out = append(out, fmt.Sprintf(s, c))
-		}
-	}
-	return out
 }
 
 // TestEveryTableIsOurs shows that no name in FROM reaches DuckDB: system views,
