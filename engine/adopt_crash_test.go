@@ -286,8 +286,8 @@ type killedStorage struct {
 	writes *killedWrites
 }
 
-func (s killedStorage) Commit(ctx context.Context, drafts ...lake.Draft) error {
-	return s.writes.do("Commit", func() error { return s.Storage.Commit(ctx, drafts...) })
+func (s killedStorage) Commit(ctx context.Context, staged ...lake.Staged) error {
+	return s.writes.do("Commit", func() error { return s.Storage.Commit(ctx, staged...) })
 }
 
 func (s killedStorage) Replace(ctx context.Context, p string, content []byte) error {

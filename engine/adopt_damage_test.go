@@ -214,28 +214,28 @@ func TestAdoptWithoutDamaged(t *testing.T) {
 // there: its key index file tells. A key index file of a file that was never finished tells nothing.
 func TestAdoptLostFile(t *testing.T) {
 	from, users, tables, want := damageLake(t)
-	for _, draft := range []bool{false, true} {
+	for _, staged := range []bool{false, true} {
 		data := filepath.Join(t.TempDir(), "data")
 		copyTree(t, from, filepath.Join(data, "storage"))
 		must(t, os.Remove(filepath.Join(data, "storage/users/ann/app/t/manifest.json")))
 		list, err := filepath.Glob(filepath.Join(data, "storage/users/ann/app/t/*.parquet"))
 		must(t, err)
 		last := list[len(list)-1]
-		if draft {
+		if staged {
 			must(t, os.Rename(last, last+".0123abcd.tmp"))
 		} else {
 			must(t, os.Remove(last))
 		}
 		s, report := adopted(t, data, adopt.Options{})
-		if report.Complete() != draft || !strings.Contains(textOf(t, report), filepath.Base(strings.TrimSuffix(last,
+		if report.Complete() != staged || !strings.Contains(textOf(t, report), filepath.Base(strings.TrimSuffix(last,
 			".parquet"))) {
-			t.Errorf("draft %v: the report is\n%s", draft, textOf(t, report))
+			t.Errorf("staged object %v: the report is\n%s", staged, textOf(t, report))
 		}
 		got := want
-		if draft {
+		if staged {
 			got = answersOf(s, users, tables)
 			if got["app.t of ann"] == want["app.t of ann"] {
-				t.Error("the rows of a draft are there")
+				t.Error("the rows of a staged object are there")
 			}
 			got["app.t of ann"] = want["app.t of ann"]
 		} else if _, err := s.try(userOf("ann"), "SELECT * FROM app.t"); kalam.CodeOf(err) != kalam.CodeCorrupt {

@@ -411,7 +411,7 @@ func TestCompactFailures(t *testing.T) {
 					t.Errorf("%s: row 2 is %s", when, got)
 				}
 				if got := s.files(".parquet"); len(got) != files || len(s.files(".keys")) != files || len(s.files(".tmp")) != 0 {
-					t.Errorf("%s: %d files, %d key index files, %d drafts, want %d: %v", when, len(got), len(s.files(".keys")), len(s.files(".tmp")), files, got)
+					t.Errorf("%s: %d files, %d key index files, %d staged objects, want %d: %v", when, len(got), len(s.files(".keys")), len(s.files(".tmp")), files, got)
 				}
 			}
 			check("before", 4)

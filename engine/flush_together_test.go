@@ -47,12 +47,12 @@ func TestFlushOfAFewTogether(t *testing.T) {
 				if c.point != "prepared" {
 					return errors.New("an injected fault")
 				}
-				drafts, err := filepath.Glob(filepath.Join(data, "users", "user00", "app", "t", "*.tmp"))
+				staged, err := filepath.Glob(filepath.Join(data, "users", "user00", "app", "t", "*.tmp"))
 				must(t, err)
-				if len(drafts) != 2 {
-					t.Errorf("drafts are %v", drafts)
+				if len(staged) != 2 {
+					t.Errorf("staged objects are %v", staged)
 				}
-				must(t, os.Remove(drafts[0]))
+				must(t, os.Remove(staged[0]))
 				return nil
 			}
 			j := s.await(s.must(root, "STORAGE FLUSH TABLE app.t").jobs[0])
@@ -83,7 +83,7 @@ func TestFlushOfAFewTogether(t *testing.T) {
 			left, err := filepath.Glob(filepath.Join(data, "users", "*", "app", "t", "*.tmp"))
 			must(t, err)
 			if len(left) > 0 {
-				t.Errorf("drafts are left: %v", left)
+				t.Errorf("staged objects are left: %v", left)
 			}
 		})
 	}

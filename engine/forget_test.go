@@ -433,10 +433,10 @@ func TestForgetLeftovers(t *testing.T) {
 			must(t, os.MkdirAll(filepath.Dir(to), 0o700))
 			must(t, os.WriteFile(to, raw, 0o600))
 		}
-		draft := name + ".0123abcd.tmp" // What a server was writing that was killed.
-		must(t, os.WriteFile(draft, raw, 0o600))
+		staged := name + ".0123abcd.tmp" // What a server was writing that was killed.
+		must(t, os.WriteFile(staged, raw, 0o600))
 		old := time.Now().Add(-time.Hour)
-		must(t, os.Chtimes(draft, old, old))
+		must(t, os.Chtimes(staged, old, old))
 	}
 	s.forget("app.t", 0)
 	s.wantForgotten("after the job", canary+" of t")

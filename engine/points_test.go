@@ -19,7 +19,7 @@ import (
 // that change the disk. Tests look at the disk there, as a crash would find it, or wait, or
 // return an error, which the call returns then. The points, in their order:
 //
-//	collected   before the draft of a segment is made: its rows are known
+//	collected   before the staged object of a segment is made: its rows are known
 //	copied      after the query engine wrote a Parquet file
 //	written     the Parquet file is written, the key index file is not
 //	prepared    both are written, and neither is durable or has its name
@@ -67,7 +67,7 @@ type hookedStorage struct {
 	hook hook
 }
 
-func (s hookedStorage) Create(ctx context.Context, p string) (lake.Draft, error) {
+func (s hookedStorage) Create(ctx context.Context, p string) (lake.Staged, error) {
 	point := "collected"
 	if strings.HasSuffix(p, ".keys") {
 		point = "written"
@@ -78,19 +78,19 @@ func (s hookedStorage) Create(ctx context.Context, p string) (lake.Draft, error)
 	return s.Storage.Create(ctx, p)
 }
 
-func (s hookedStorage) Commit(ctx context.Context, drafts ...lake.Draft) error {
+func (s hookedStorage) Commit(ctx context.Context, staged ...lake.Staged) error {
 	if err := s.hook("prepared"); err != nil {
-		for _, d := range drafts {
+		for _, d := range staged {
 			_ = d.Abort() // The injected error is the one to see.
 		}
 		return err
 	}
-	if err := s.Storage.Commit(ctx, drafts...); err != nil {
+	if err := s.Storage.Commit(ctx, staged...); err != nil {
 		return err
 	}
 	err := s.hook("segment")
 	if err != nil {
-		for _, d := range drafts {
+		for _, d := range staged {
 			_ = s.Storage.Remove(ctx, d.Path()) // As above.
 		}
 	}

@@ -27,7 +27,7 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 		return 0, err
 	}
 	owners := make(map[string]bool) // whether to keep the files of a segment
-	var doomed []string
+	var toDelete []string
 	kept := false
 	err = at.Storage.List(ctx, folder, func(e Entry) error {
 		if path.Dir(e.Path) != folder {
@@ -48,16 +48,16 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 				return ctx.Err()
 			}
 		}
-		doomed = append(doomed, e.Path)
+		toDelete = append(toDelete, e.Path)
 		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
 	if !kept {
-		doomed = append(doomed, path.Join(folder, layout.ManifestName))
+		toDelete = append(toDelete, path.Join(folder, layout.ManifestName))
 	}
-	for i, p := range doomed {
+	for i, p := range toDelete {
 		if _, owner := layout.Classify(p); owner != "" {
 			l.forget(at.ID, owner)
 		}
@@ -65,7 +65,7 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 			return i, err
 		}
 	}
-	return len(doomed), nil
+	return len(toDelete), nil
 }
 
 // belongsToOther reports whether the segment at p was written for another table

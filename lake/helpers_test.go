@@ -49,16 +49,16 @@ type watched struct {
 	step func(string)
 }
 
-func (w watched) Create(ctx context.Context, p string) (lake.Draft, error) {
+func (w watched) Create(ctx context.Context, p string) (lake.Staged, error) {
 	if strings.HasSuffix(p, ".keys") {
 		w.step("verified")
 	}
 	return w.Storage.Create(ctx, p)
 }
 
-func (w watched) Commit(ctx context.Context, drafts ...lake.Draft) error {
+func (w watched) Commit(ctx context.Context, staged ...lake.Staged) error {
 	w.step("written")
-	err := w.Storage.Commit(ctx, drafts...)
+	err := w.Storage.Commit(ctx, staged...)
 	if err == nil {
 		w.step("committed")
 	}

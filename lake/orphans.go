@@ -48,7 +48,7 @@ type OrphanList struct {
 }
 
 // Orphans lists the files of a storage that crashes and failures left behind:
-// drafts, and segments and key index files whose segment no manifest names, neither one
+// staged objects, and segments and key index files whose segment no manifest names, neither one
 // of record nor a manifest.json of any storage. Files that this Lake is writing
 // at the moment are not among them. A segment that was committed but not yet
 // adopted by the manifest of record is: callers remove only orphans of some age
@@ -109,7 +109,7 @@ type manifestGuard struct {
 	untrusted map[string]error // By path: those that cannot be trusted, in this storage.
 }
 
-// protects reports whether o must stay. A draft is not what a manifest names.
+// protects reports whether o must stay. A staged object is not what a manifest names.
 func (g *manifestGuard) protects(o *Orphan) bool {
 	for p := range g.untrusted {
 		if folder := path.Dir(p); folder == "." || strings.HasPrefix(o.Path, folder+"/") {

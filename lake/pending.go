@@ -28,8 +28,8 @@ type Pending struct {
 	path     string
 	created  time.Time
 	maxSeq   kalam.Seq
-	parquet  Draft
-	keyIndex Draft            // nil until Prepare
+	parquet  Staged
+	keyIndex Staged           // nil until Prepare
 	keys     *keyindex.Stream // nil unless asked for
 	content  []byte           // Of the Parquet file, until Prepare, when WriteRows wrote it.
 	written  int64            // Its rows.
@@ -233,23 +233,23 @@ func (p *Pending) Prepare(ctx context.Context, keys []keyindex.Entry, m SegmentM
 // nothing yet: the manifest of record adopts them, or they are orphans. On an error
 // the files of all are removed.
 func (l *Lake) CommitSegments(ctx context.Context, pendings ...*Pending) ([]kalam.Segment, error) {
-	drafts := make(map[*location][]Draft)
+	staged := make(map[*location][]Staged)
 	var places []*location
 	segments := make([]kalam.Segment, len(pendings))
 	for i, p := range pendings {
 		if p.closed || p.segment == nil {
 			return nil, errors.Join(fmt.Errorf("commit segment %s: it is not prepared", p.path), abortAll(pendings))
 		}
-		if drafts[p.at] == nil {
+		if staged[p.at] == nil {
 			places = append(places, p.at)
 		}
-		drafts[p.at] = append(drafts[p.at], p.keyIndex, p.parquet)
+		staged[p.at] = append(staged[p.at], p.keyIndex, p.parquet)
 		segments[i] = *p.segment
 	}
 	for n, at := range places {
-		if err := at.Storage.Commit(ctx, drafts[at]...); err != nil {
+		if err := at.Storage.Commit(ctx, staged[at]...); err != nil {
 			for _, at := range places[:n] { // They belong to nothing.
-				for _, d := range drafts[at] {
+				for _, d := range staged[at] {
 					_ = at.Storage.Remove(ctx, d.Path()) // the first error tells more; what stays is an orphan
 				}
 			}

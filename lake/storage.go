@@ -33,18 +33,18 @@ type Storage interface {
 	Properties() Properties
 
 	// Create prepares a new object at path. The caller writes the file
-	// Draft.LocalPath, closes it, and then calls Commit or Draft.Abort.
+	// Staged.LocalPath, closes it, and then calls Commit or Staged.Abort.
 	// Nothing is seen at path before Commit. Missing folders are made.
-	Create(ctx context.Context, path string) (Draft, error)
+	Create(ctx context.Context, path string) (Staged, error)
 
-	// Commit makes drafts of this storage into objects, in order: first the
+	// Commit makes staged objects of this storage into objects, in order: first the
 	// content of all is made durable, then they appear one after the other, then
 	// their names are made durable. An object that exists is never overwritten:
-	// ErrExist. On an error none of the drafts is left as an object, as far as
-	// the storage still answers, and the drafts are gone; after a crash the
-	// objects that appeared are a prefix of drafts. A committed draft must not
+	// ErrExist. On an error none of the staged objects is left as an object, as far as
+	// the storage still answers, and the staged objects are gone; after a crash the
+	// objects that appeared are a prefix of staged objects. A committed staged object must not
 	// be used again.
-	Commit(ctx context.Context, drafts ...Draft) error
+	Commit(ctx context.Context, staged ...Staged) error
 
 	// Replace makes content the object at path, whether or not one exists. A
 	// reader sees the old or the new content, whole; so does a crash.
@@ -70,7 +70,7 @@ type Storage interface {
 	// modified stays as it is where the storage can keep that.
 	Move(ctx context.Context, from, to string) error
 
-	// List calls visit for every object and draft below the folder prefix (""
+	// List calls visit for every object and staged object below the folder prefix (""
 	// is the root), in an order of the storage's choice, and stops at visit's
 	// first error, which it returns. What appears or vanishes meanwhile may or
 	// may not be visited. A missing folder is empty.
@@ -101,8 +101,8 @@ type Properties struct {
 	Local    bool   // Objects are files of this machine: LocalPath copies nothing.
 }
 
-// Draft is an object that is being written.
-type Draft interface {
+// Staged is an object that is being written.
+type Staged interface {
 	// Path returns the path that the object will have.
 	Path() string
 	// LocalPath returns the absolute name of the file to write, one of layout.StagedName.

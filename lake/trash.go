@@ -63,18 +63,17 @@ func (l *Lake) PurgeTrash(ctx context.Context, storage kalam.StorageID, before t
 	return l.purge(ctx, storage, func(moved time.Time, _ string) bool { return !moved.After(before) })
 }
 
-// PurgeTrashOf deletes what was moved to the trash from a path that doomed returns true
-// for.
+// PurgeTrashOf deletes what was moved to the trash from a path that match accepts.
 func (l *Lake) PurgeTrashOf(
-	ctx context.Context, storage kalam.StorageID, doomed func(from string) bool,
+	ctx context.Context, storage kalam.StorageID, match func(from string) bool,
 ) (Purged, error) {
-	return l.purge(ctx, storage, func(_ time.Time, from string) bool { return doomed(from) })
+	return l.purge(ctx, storage, func(_ time.Time, from string) bool { return match(from) })
 }
 
-// purge deletes of the trash what is doomed by the time it was moved there and its path
+// purge deletes of the trash what match accepts, by the time it was moved there and its path
 // before.
 func (l *Lake) purge(
-	ctx context.Context, storage kalam.StorageID, doomed func(moved time.Time, from string) bool,
+	ctx context.Context, storage kalam.StorageID, match func(moved time.Time, from string) bool,
 ) (done Purged, err error) {
 	at, err := l.location(storage)
 	if err != nil {
@@ -84,7 +83,7 @@ func (l *Lake) purge(
 	err = at.Storage.List(ctx, layout.TrashFolder, func(e Entry) error {
 		rest := strings.TrimPrefix(e.Path, layout.TrashFolder+"/")
 		folder, from, _ := strings.Cut(rest, "/")
-		if moved, err := time.Parse(trashTime, folder); err == nil && doomed(moved, from) {
+		if moved, err := time.Parse(trashTime, folder); err == nil && match(moved, from) {
 			old = append(old, e)
 		}
 		return nil

@@ -176,7 +176,7 @@ func (c *cleaner) cleanStorage(
 			return context.Cause(ctx)
 		}
 		if tight && id == kalam.LocalStorage && o.Kind == layout.StagedFile && c.pair.BeforeStart(o.Modified) {
-			failed = append(failed, c.removeDraft(ctx, o, result))
+			failed = append(failed, c.removeStaged(ctx, o, result))
 			continue
 		}
 		if o.Age < orphanAge {
@@ -195,10 +195,10 @@ func (c *cleaner) cleanStorage(
 	return errors.Join(failed...)
 }
 
-// removeDraft deletes a file that a server before this one was writing. Only one server
-// writes to a storage, and nothing reads a draft. While the disk is nearly full it does
+// removeStaged deletes a file that a server before this one was writing. Only one server
+// writes to a storage, and nothing reads a staged object. While the disk is nearly full it does
 // not wait in the trash.
-func (c *cleaner) removeDraft(ctx context.Context, o lake.Orphan, result *OrphanResult) error {
+func (c *cleaner) removeStaged(ctx context.Context, o lake.Orphan, result *OrphanResult) error {
 	if err := c.pair.Storage.Remove(ctx, o.Path); err != nil {
 		return fmt.Errorf("remove %s: %w", o.Path, err)
 	}

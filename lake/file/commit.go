@@ -14,12 +14,12 @@ import (
 )
 
 // Commit implements lake.Storage.
-func (s *Storage) Commit(ctx context.Context, drafts ...lake.Draft) error {
-	own := make([]*draft, len(drafts))
-	for i, d := range drafts {
-		f, ok := d.(*draft)
+func (s *Storage) Commit(ctx context.Context, staged ...lake.Staged) error {
+	own := make([]*stagedObject, len(staged))
+	for i, d := range staged {
+		f, ok := d.(*stagedObject)
 		if !ok || f.s != s || f.done {
-			return fmt.Errorf("commit %s: not an open draft of this storage", d.Path())
+			return fmt.Errorf("commit %s: not an open staged object of this storage", d.Path())
 		}
 		own[i] = f
 	}
@@ -42,32 +42,32 @@ func (s *Storage) Commit(ctx context.Context, drafts ...lake.Draft) error {
 	return err
 }
 
-// commit returns how many drafts got their name.
-func (s *Storage) commit(ctx context.Context, drafts []*draft) (int, error) {
-	folders := foldersOf(drafts)
-	together := s.together(len(drafts), folders)
-	if err := s.syncContents(ctx, drafts, together); err != nil {
+// commit returns how many staged objects got their name.
+func (s *Storage) commit(ctx context.Context, staged []*stagedObject) (int, error) {
+	folders := foldersOf(staged)
+	together := s.together(len(staged), folders)
+	if err := s.syncContents(ctx, staged, together); err != nil {
 		return 0, err
 	}
-	for _, d := range drafts {
+	for _, d := range staged {
 		s.hook("synced", d.path)
 	}
-	if n, err := s.publishAll(drafts); err != nil {
+	if n, err := s.publishAll(staged); err != nil {
 		return n, err
 	}
-	if err := s.settle(drafts, folders, together); err != nil {
-		return len(drafts), err
+	if err := s.syncNames(staged, folders, together); err != nil {
+		return len(staged), err
 	}
-	for _, d := range drafts {
+	for _, d := range staged {
 		d.close()
 	}
-	return len(drafts), nil
+	return len(staged), nil
 }
 
-// together reports whether a number of drafts in some folders are synced by syncs of
+// together reports whether a number of staged objects in some folders are synced by syncs of
 // the whole file system. A folder may be the mount point of another one.
-func (s *Storage) together(drafts int, folders []string) bool {
-	if drafts < syncTogether || s.whole.root == nil {
+func (s *Storage) together(staged int, folders []string) bool {
+	if staged < syncTogether || s.whole.root == nil {
 		return false
 	}
 	for _, folder := range folders {
@@ -78,11 +78,11 @@ func (s *Storage) together(drafts int, folders []string) bool {
 	return true
 }
 
-// foldersOf returns the folders of drafts, each once.
-func foldersOf(drafts []*draft) []string {
+// foldersOf returns the folders of staged objects, each once.
+func foldersOf(staged []*stagedObject) []string {
 	var folders []string
-	seen := make(map[string]struct{}, len(drafts))
-	for _, d := range drafts {
+	seen := make(map[string]struct{}, len(staged))
+	for _, d := range staged {
 		folder := path.Dir(d.path)
 		if _, ok := seen[folder]; !ok {
 			seen[folder] = struct{}{}
@@ -92,17 +92,17 @@ func foldersOf(drafts []*draft) []string {
 	return folders
 }
 
-// syncContents makes the content of drafts durable.
-func (s *Storage) syncContents(ctx context.Context, drafts []*draft, together bool) error {
+// syncContents makes the content of staged objects durable.
+func (s *Storage) syncContents(ctx context.Context, staged []*stagedObject, together bool) error {
 	if together {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return explain("sync", drafts[0].path, s.whole.sync(oldest(drafts)))
+		return explain("sync", staged[0].path, s.whole.sync(oldest(staged)))
 	}
-	temps := make([]string, len(drafts))
-	paths := make(map[string]string, len(drafts))
-	for i, d := range drafts {
+	temps := make([]string, len(staged))
+	paths := make(map[string]string, len(staged))
+	for i, d := range staged {
 		temps[i], paths[d.temp] = d.temp, d.path
 	}
 	return syncEach(temps, func(temp string) error {
@@ -113,22 +113,22 @@ func (s *Storage) syncContents(ctx context.Context, drafts []*draft, together bo
 	})
 }
 
-// oldest returns the lowest mark of drafts.
-func oldest(drafts []*draft) int {
-	mark := drafts[0].mark
-	for _, d := range drafts {
+// oldest returns the lowest mark of staged objects.
+func oldest(staged []*stagedObject) int {
+	mark := staged[0].mark
+	for _, d := range staged {
 		mark = min(mark, d.mark)
 	}
 	return mark
 }
 
-// settle makes the names of drafts durable, and those of their folders.
-func (s *Storage) settle(drafts []*draft, folders []string, together bool) error {
+// syncNames makes the names of staged objects durable, and those of their folders.
+func (s *Storage) syncNames(staged []*stagedObject, folders []string, together bool) error {
 	if !together {
-		return s.folders.settle(folders, func(names []string) error { return syncEach(names, s.folders.sync) })
+		return s.folders.syncNames(folders, func(names []string) error { return syncEach(names, s.folders.sync) })
 	}
-	return s.folders.settle(folders, func(names []string) error {
-		if err := s.whole.sync(oldest(drafts)); err != nil {
+	return s.folders.syncNames(folders, func(names []string) error {
+		if err := s.whole.sync(oldest(staged)); err != nil {
 			return explain("sync folder", names[0], err)
 		}
 		for _, name := range names {
@@ -148,10 +148,10 @@ func (s *Storage) syncFile(temp string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// publishAll gives drafts their names and returns how many got theirs. A folder is
-// opened once for the drafts in it that follow one another: to walk to it costs more
+// publishAll gives staged objects their names and returns how many got theirs. A folder is
+// opened once for the staged objects in it that follow one another: to walk to it costs more
 // than all the rest.
-func (s *Storage) publishAll(drafts []*draft) (n int, err error) {
+func (s *Storage) publishAll(staged []*stagedObject) (n int, err error) {
 	var at *os.Root
 	folder := ""
 	defer func() {
@@ -159,7 +159,7 @@ func (s *Storage) publishAll(drafts []*draft) (n int, err error) {
 			_ = at.Close() // nothing was written through it
 		}
 	}()
-	for n, d := range drafts {
+	for n, d := range staged {
 		if next := path.Dir(d.path); next != folder {
 			if at != nil {
 				_ = at.Close() // as above
@@ -175,7 +175,7 @@ func (s *Storage) publishAll(drafts []*draft) (n int, err error) {
 		}
 		s.hook("published", d.path)
 	}
-	return len(drafts), nil
+	return len(staged), nil
 }
 
 // publish gives the file temp the name p in its folder, unless that exists. A hard

@@ -115,9 +115,9 @@ func (s *Storage) Properties() lake.Properties {
 	return lake.Properties{Kind: "filesystem", Location: s.dir, Local: true}
 }
 
-// draft is an object being written, in the folder of its final name. While it
+// stagedObject is an object being written, in the folder of its final name. While it
 // is open its folder is pinned.
-type draft struct {
+type stagedObject struct {
 	s    *Storage
 	path string // final
 	temp string // relative to the root
@@ -125,14 +125,14 @@ type draft struct {
 	done bool
 }
 
-// Path implements lake.Draft.
-func (d *draft) Path() string { return d.path }
+// Path implements lake.Staged.
+func (d *stagedObject) Path() string { return d.path }
 
-// LocalPath implements lake.Draft.
-func (d *draft) LocalPath() string { return filepath.Join(d.s.dir, filepath.FromSlash(d.temp)) }
+// LocalPath implements lake.Staged.
+func (d *stagedObject) LocalPath() string { return filepath.Join(d.s.dir, filepath.FromSlash(d.temp)) }
 
-// Abort implements lake.Draft.
-func (d *draft) Abort() error {
+// Abort implements lake.Staged.
+func (d *stagedObject) Abort() error {
 	if d.done {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (d *draft) Abort() error {
 	return nil
 }
 
-func (d *draft) close() {
+func (d *stagedObject) close() {
 	if !d.done {
 		d.done = true
 		d.s.folders.unpin(path.Dir(d.path))
@@ -153,7 +153,7 @@ func (d *draft) close() {
 }
 
 // Create implements lake.Storage.
-func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
+func (s *Storage) Create(ctx context.Context, p string) (lake.Staged, error) {
 	if err := check(ctx, p); err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (s *Storage) Create(ctx context.Context, p string) (lake.Draft, error) {
 	if err := s.folders.pin(path.Dir(p)); err != nil {
 		return nil, err
 	}
-	return &draft{s: s, path: p, temp: layout.StagedName(p), mark: s.whole.mark()}, nil
+	return &stagedObject{s: s, path: p, temp: layout.StagedName(p), mark: s.whole.mark()}, nil
 }
 
 // Replace implements lake.Storage.
@@ -187,7 +187,7 @@ func (s *Storage) Replace(ctx context.Context, p string, content []byte) error {
 		return explain("replace", p, err)
 	}
 	s.hook("published", p)
-	return s.folders.settleOne(folder)
+	return s.folders.syncNamesOf(folder)
 }
 
 // writeFile creates the file name with content, synced.
@@ -315,7 +315,7 @@ func (s *Storage) Move(ctx context.Context, from, to string) error {
 		return explain("move", from, err)
 	}
 	s.hook("published", to)
-	if err := s.folders.settleOne(folder); err != nil {
+	if err := s.folders.syncNamesOf(folder); err != nil {
 		return err
 	}
 	s.folders.prune(path.Dir(from))

@@ -50,7 +50,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, s lake.Storage, p, content string) lake.Draft {
+func write(t *testing.T, s lake.Storage, p, content string) lake.Staged {
 	t.Helper()
 	d, err := s.Create(t.Context(), p)
 	if err != nil {
@@ -87,11 +87,11 @@ func TestStepsAreInOrder(t *testing.T) {
 	s, _ := open(t, file.Options{Hook: func(step, p string) { steps = append(steps, step+" "+p) }})
 	commit := func(names ...string) {
 		t.Helper()
-		drafts := make([]lake.Draft, len(names))
+		staged := make([]lake.Staged, len(names))
 		for i, n := range names {
-			drafts[i] = write(t, s, n, n)
+			staged[i] = write(t, s, n, n)
 		}
-		if err := s.Commit(t.Context(), drafts...); err != nil {
+		if err := s.Commit(t.Context(), staged...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestStepsAreInOrder(t *testing.T) {
 	}
 }
 
-// TestStepsOfManyAreInOrder is the same for a commit whose drafts are synced together,
+// TestStepsOfManyAreInOrder is the same for a commit whose staged objects are synced together,
 // by one sync or side by side.
 func TestStepsOfManyAreInOrder(t *testing.T) {
 	for name, each := range map[string]bool{"together": false, "each": true} {
@@ -132,17 +132,17 @@ func TestStepsOfManyAreInOrder(t *testing.T) {
 				defer mu.Unlock()
 				steps = append(steps, step+" "+p)
 			}})
-			var drafts []lake.Draft
+			var staged []lake.Staged
 			var want []string
 			for i := range 20 {
 				p := fmt.Sprintf("users/u%02d/t/1", i)
-				drafts = append(drafts, write(t, s, p, p))
+				staged = append(staged, write(t, s, p, p))
 				want = append(want, "synced "+p)
 			}
-			for _, d := range drafts {
+			for _, d := range staged {
 				want = append(want, "published "+d.Path())
 			}
-			if err := s.Commit(t.Context(), drafts...); err != nil {
+			if err := s.Commit(t.Context(), staged...); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, steps[:min(len(want), len(steps))]); diff != "" {
@@ -246,7 +246,7 @@ func TestEmptyFoldersVanish(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "users", "a")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("users/a: %v", err)
 	}
-	// A folder that a draft is about to be written to stays.
+	// A folder that a staged object is about to be written to stays.
 	open, err := s.Create(ctx, "users/c/ns/t/1")
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestEmptyFoldersVanish(t *testing.T) {
 	if err := os.WriteFile(open.LocalPath(), nil, 0o640); err != nil {
 		t.Error(err)
 	}
-	for _, d := range []lake.Draft{pinned, open} {
+	for _, d := range []lake.Staged{pinned, open} {
 		if err := d.Abort(); err != nil {
 			t.Fatal(err)
 		}

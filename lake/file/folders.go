@@ -18,7 +18,7 @@ type folders struct {
 	// mu serialises making and pruning folders, the system calls included: a
 	// folder must not vanish between being made and being pinned.
 	mu sync.Mutex
-	// pinned counts the open drafts of each folder; a pinned folder is not pruned.
+	// pinned counts the open staged objects of each folder; a pinned folder is not pruned.
 	pinned map[string]int
 	// durable holds folders whose own name is known to be on disk. It is
 	// bounded; forgetting only costs a sync.
@@ -28,7 +28,7 @@ type folders struct {
 const maxDurableFolders = 4096
 
 // pin creates folder and what is missing above it and keeps it until unpin. Its
-// name is made durable by the settle of the commit that follows.
+// name is made durable by the syncNames of the commit that follows.
 func (f *folders) pin(folder string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,10 +64,10 @@ func (f *folders) prune(folder string) {
 	}
 }
 
-// settle makes the names inside folders durable and, the first time that this
+// syncNames makes the names inside folders durable and, the first time that this
 // process uses one, its own name and those above it too: an earlier process may
 // have made the folder without a sync. sync syncs folders.
-func (f *folders) settle(folders []string, sync func(folders []string) error) error {
+func (f *folders) syncNames(folders []string, sync func(folders []string) error) error {
 	var all, fresh []string
 	seen := make(map[string]struct{}, len(folders))
 	for _, folder := range folders {
@@ -98,9 +98,9 @@ func (f *folders) settle(folders []string, sync func(folders []string) error) er
 	return nil
 }
 
-// settleOne is settle of one folder.
-func (f *folders) settleOne(folder string) error {
-	return f.settle([]string{folder}, func(folders []string) error { return syncEach(folders, f.sync) })
+// syncNamesOf is syncNames of one folder.
+func (f *folders) syncNamesOf(folder string) error {
+	return f.syncNames([]string{folder}, func(folders []string) error { return syncEach(folders, f.sync) })
 }
 
 func (f *folders) isDurable(folder string) bool {

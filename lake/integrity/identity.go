@@ -51,10 +51,10 @@ type statter interface{ Stat() (fs.FileInfo, error) }
 
 // Watch notices when an open file is changed.
 type Watch struct {
-	file   File
-	id     Identity
-	known  bool        // id is that of the file; not every storage has one.
-	settle atomic.Bool // id shows every change since.
+	file  File
+	id    Identity
+	known bool        // id is that of the file; not every storage has one.
+	sure  atomic.Bool // id shows every change since.
 }
 
 // Begin notes how the file is, before anything of it is read.
@@ -70,14 +70,14 @@ func (w *Watch) Begin(o File) error {
 		return err
 	}
 	w.id, w.known = IdentityOf(info), true
-	w.settle.Store(w.id.Settled(now))
+	w.sure.Store(w.id.Settled(now))
 	return nil
 }
 
 // Unchanged reports whether the file is as it was at begin. While the times of the
 // file cannot tell, sameContent decides.
 func (w *Watch) Unchanged(sameContent func() (bool, error)) (bool, error) {
-	settled, now := w.settle.Load(), time.Now()
+	settled, now := w.sure.Load(), time.Now()
 	if w.known {
 		info, err := w.file.(statter).Stat()
 		if err != nil {
@@ -92,7 +92,7 @@ func (w *Watch) Unchanged(sameContent func() (bool, error)) (bool, error) {
 	}
 	same, err := sameContent()
 	if same && w.known && w.id.Settled(now) {
-		w.settle.Store(true)
+		w.sure.Store(true)
 	}
 	return same, err
 }

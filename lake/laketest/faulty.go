@@ -15,7 +15,7 @@ type Faulty struct {
 }
 
 // Create implements lake.Storage.
-func (f *Faulty) Create(ctx context.Context, p string) (lake.Draft, error) {
+func (f *Faulty) Create(ctx context.Context, p string) (lake.Staged, error) {
 	if err := f.Fail("Create", p); err != nil {
 		return nil, err
 	}
@@ -24,16 +24,16 @@ func (f *Faulty) Create(ctx context.Context, p string) (lake.Draft, error) {
 
 // Commit implements lake.Storage. A failing commit leaves nothing, as the
 // contract asks.
-func (f *Faulty) Commit(ctx context.Context, drafts ...lake.Draft) error {
-	for _, d := range drafts {
+func (f *Faulty) Commit(ctx context.Context, staged ...lake.Staged) error {
+	for _, d := range staged {
 		if err := f.Fail("Commit", d.Path()); err != nil {
-			for _, d := range drafts {
+			for _, d := range staged {
 				_ = d.Abort() // the injected error is the one to see
 			}
 			return err
 		}
 	}
-	return f.Storage.Commit(ctx, drafts...)
+	return f.Storage.Commit(ctx, staged...)
 }
 
 // Replace implements lake.Storage.

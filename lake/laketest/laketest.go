@@ -31,7 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) lake.Storage) {
 		{"CommitIsAllOrNothing", testAllOrNothing},
 		{"CommitWithoutFile", testCommitWithoutFile},
 		{"CommitOfMany", testCommitMany},
-		{"CommitOfForeignDraft", testForeignDraft},
+		{"CommitOfForeignStaged", testForeignStaged},
 		{"AbortLeavesNothing", testAbort},
 		{"ReplaceCreatesAndReplaces", testReplace},
 		{"ReplaceOfMany", testReplaceAll},
@@ -54,14 +54,14 @@ func Run(t *testing.T, open func(t *testing.T) lake.Storage) {
 // put commits content at p.
 func put(t *testing.T, s lake.Storage, p, content string) {
 	t.Helper()
-	d := draft(t, s, p, content)
+	d := stage(t, s, p, content)
 	if err := s.Commit(t.Context(), d); err != nil {
 		t.Fatalf("Commit(%q): %v", p, err)
 	}
 }
 
-// draft returns a written draft.
-func draft(t *testing.T, s lake.Storage, p, content string) lake.Draft {
+// stage object returns a written staged object.
+func stage(t *testing.T, s lake.Storage, p, content string) lake.Staged {
 	t.Helper()
 	d, err := s.Create(t.Context(), p)
 	if err != nil {
@@ -71,7 +71,7 @@ func draft(t *testing.T, s lake.Storage, p, content string) lake.Draft {
 		t.Errorf("Path() = %q, want %q", d.Path(), p)
 	}
 	if err := os.WriteFile(d.LocalPath(), []byte(content), 0o600); err != nil {
-		t.Fatalf("write draft of %q: %v", p, err)
+		t.Fatalf("write staged object of %q: %v", p, err)
 	}
 	return d
 }
@@ -125,7 +125,7 @@ func wantIs(t *testing.T, s lake.Storage, what string, err, target error) {
 
 func testCommit(t *testing.T, s lake.Storage) {
 	large := strings.Repeat("0123456789abcdef", 200_000)
-	a, b, c := draft(t, s, "users/alice/app/notes/a", "one"), draft(t, s, "b", large), draft(t, s, "users/alice/empty", "")
+	a, b, c := stage(t, s, "users/alice/app/notes/a", "one"), stage(t, s, "b", large), stage(t, s, "users/alice/empty", "")
 	if err := s.Commit(t.Context(), a, b, c); err != nil {
 		t.Fatal(err)
 	}
@@ -145,18 +145,18 @@ func testCommit(t *testing.T, s lake.Storage) {
 	}
 	wantList(t, s, "", "b", "users/alice/app/notes/a", "users/alice/empty")
 	if err := s.Commit(t.Context(), a); err == nil {
-		t.Error("a draft was committed twice")
+		t.Error("a staged object was committed twice")
 	}
 	if err := a.Abort(); err != nil {
 		t.Errorf("Abort after Commit = %v", err)
 	}
 	if got := get(t, s, "users/alice/app/notes/a"); got != "one" {
-		t.Errorf("after Abort of a committed draft the object is %q", got)
+		t.Errorf("after Abort of a committed staged object the object is %q", got)
 	}
 }
 
 func testBeforeCommit(t *testing.T, s lake.Storage) {
-	d := draft(t, s, "x/y.parquet", "half")
+	d := stage(t, s, "x/y.parquet", "half")
 	_, err := s.Open(t.Context(), "x/y.parquet")
 	wantIs(t, s, "Open before Commit", err, lake.ErrNotExist)
 	for _, p := range list(t, s, "") {
@@ -165,7 +165,7 @@ func testBeforeCommit(t *testing.T, s lake.Storage) {
 		}
 	}
 	if !strings.HasSuffix(d.LocalPath(), ".tmp") {
-		t.Errorf("the draft is written to %q", d.LocalPath())
+		t.Errorf("the staged object is written to %q", d.LocalPath())
 	}
 	if err := d.Abort(); err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func testBeforeCommit(t *testing.T, s lake.Storage) {
 
 func testNoOverwrite(t *testing.T, s lake.Storage) {
 	put(t, s, "d/a", "first")
-	err := s.Commit(t.Context(), draft(t, s, "d/a", "second"))
+	err := s.Commit(t.Context(), stage(t, s, "d/a", "second"))
 	wantIs(t, s, "Commit over an object", err, lake.ErrExist)
 	if got := get(t, s, "d/a"); got != "first" {
 		t.Errorf("the object is now %q", got)
@@ -184,7 +184,7 @@ func testNoOverwrite(t *testing.T, s lake.Storage) {
 
 func testAllOrNothing(t *testing.T, s lake.Storage) {
 	put(t, s, "d/b", "first")
-	err := s.Commit(t.Context(), draft(t, s, "d/a", "new"), draft(t, s, "d/b", "second"))
+	err := s.Commit(t.Context(), stage(t, s, "d/a", "new"), stage(t, s, "d/b", "second"))
 	wantIs(t, s, "Commit over an object", err, lake.ErrExist)
 	if got := get(t, s, "d/b"); got != "first" {
 		t.Errorf("the object is now %q", got)
@@ -192,17 +192,17 @@ func testAllOrNothing(t *testing.T, s lake.Storage) {
 	wantList(t, s, "", "d/b")
 }
 
-// testCommitMany commits drafts in many folders at once, all of them or none.
+// testCommitMany commits staged objects in many folders at once, all of them or none.
 func testCommitMany(t *testing.T, s lake.Storage) {
 	const n = 40
-	drafts := make([]lake.Draft, 0, 2*n)
+	staged := make([]lake.Staged, 0, 2*n)
 	var paths []string
 	for i := range n {
 		folder := fmt.Sprintf("users/u%02d/app/t/", i)
-		drafts = append(drafts, draft(t, s, folder+"a", folder), draft(t, s, folder+"b", ""))
+		staged = append(staged, stage(t, s, folder+"a", folder), stage(t, s, folder+"b", ""))
 		paths = append(paths, folder+"a", folder+"b")
 	}
-	if err := s.Commit(t.Context(), drafts...); err != nil {
+	if err := s.Commit(t.Context(), staged...); err != nil {
 		t.Fatal(err)
 	}
 	wantList(t, s, "", paths...)
@@ -212,12 +212,12 @@ func testCommitMany(t *testing.T, s lake.Storage) {
 			t.Errorf("%sa is %q", folder, got)
 		}
 	}
-	drafts = drafts[:0]
+	staged = staged[:0]
 	for i := range n {
-		drafts = append(drafts, draft(t, s, fmt.Sprintf("users/v%02d/a", i), "new"))
+		staged = append(staged, stage(t, s, fmt.Sprintf("users/v%02d/a", i), "new"))
 	}
-	drafts = append(drafts, draft(t, s, "users/u07/app/t/a", "again"))
-	wantIs(t, s, "Commit over an object", s.Commit(t.Context(), drafts...), lake.ErrExist)
+	staged = append(staged, stage(t, s, "users/u07/app/t/a", "again"))
+	wantIs(t, s, "Commit over an object", s.Commit(t.Context(), staged...), lake.ErrExist)
 	wantList(t, s, "", paths...)
 	if got := get(t, s, "users/u07/app/t/a"); got != "users/u07/app/t/" {
 		t.Errorf("the object is %q", got)
@@ -269,17 +269,17 @@ func testCommitWithoutFile(t *testing.T, s lake.Storage) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Commit(t.Context(), draft(t, s, "d/a", "new"), d)
+	err = s.Commit(t.Context(), stage(t, s, "d/a", "new"), d)
 	wantIs(t, s, "Commit without a file", err, lake.ErrNotExist)
 	wantList(t, s, "")
 }
 
-type otherDraft struct{ lake.Draft }
+type otherStaged struct{ lake.Staged }
 
-func testForeignDraft(t *testing.T, s lake.Storage) {
-	d := draft(t, s, "d/a", "new")
-	if err := s.Commit(t.Context(), otherDraft{d}); err == nil {
-		t.Error("a draft of another storage was committed")
+func testForeignStaged(t *testing.T, s lake.Storage) {
+	d := stage(t, s, "d/a", "new")
+	if err := s.Commit(t.Context(), otherStaged{d}); err == nil {
+		t.Error("a staged object of another storage was committed")
 	}
 	if err := d.Abort(); err != nil {
 		t.Fatal(err)
@@ -288,17 +288,17 @@ func testForeignDraft(t *testing.T, s lake.Storage) {
 }
 
 func testAbort(t *testing.T, s lake.Storage) {
-	d := draft(t, s, "d/e/a", "new")
+	d := stage(t, s, "d/e/a", "new")
 	for range 2 {
 		if err := d.Abort(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := os.Stat(d.LocalPath()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the file of an aborted draft: %v", err)
+		t.Errorf("the file of an aborted staged object: %v", err)
 	}
 	if err := s.Commit(t.Context(), d); err == nil {
-		t.Error("an aborted draft was committed")
+		t.Error("an aborted staged object was committed")
 	}
 	unwritten, err := s.Create(t.Context(), "d/e/b")
 	if err != nil {
@@ -483,7 +483,7 @@ func testPaths(t *testing.T, s lake.Storage) {
 
 func testCancelled(t *testing.T, s lake.Storage) {
 	put(t, s, "d/a", "x")
-	d := draft(t, s, "d/b", "y")
+	d := stage(t, s, "d/b", "y")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, call := range map[string]func() error{
@@ -511,14 +511,14 @@ func testCancelled(t *testing.T, s lake.Storage) {
 
 func testRace(t *testing.T, s lake.Storage) {
 	const writers = 8
-	drafts := make([]lake.Draft, writers)
-	for i := range drafts {
-		drafts[i] = draft(t, s, "d/same", fmt.Sprint(i))
+	staged := make([]lake.Staged, writers)
+	for i := range staged {
+		staged[i] = stage(t, s, "d/same", fmt.Sprint(i))
 	}
 	errs := make([]error, writers)
 	var wg sync.WaitGroup
-	for i := range drafts {
-		wg.Go(func() { errs[i] = s.Commit(t.Context(), drafts[i]) })
+	for i := range staged {
+		wg.Go(func() { errs[i] = s.Commit(t.Context(), staged[i]) })
 	}
 	wg.Wait()
 	winner := -1

@@ -18,10 +18,10 @@ import (
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
-// Memory is a lake.Storage that keeps objects in memory and only drafts and
+// Memory is a lake.Storage that keeps objects in memory and only staged objects and
 // local copies in files, as a remote storage does.
 type Memory struct {
-	dir string // of drafts and local copies
+	dir string // of staged objects and local copies
 
 	mu      sync.Mutex // guards objects
 	objects map[string]memoryObject
@@ -44,21 +44,21 @@ func (m *Memory) Properties() lake.Properties {
 	return lake.Properties{Kind: "memory", Location: "memory://lake"}
 }
 
-type memoryDraft struct {
+type memoryStaged struct {
 	m     *Memory
 	path  string
 	local string
 	done  bool
 }
 
-// Path implements lake.Draft.
-func (d *memoryDraft) Path() string { return d.path }
+// Path implements lake.Staged.
+func (d *memoryStaged) Path() string { return d.path }
 
-// LocalPath implements lake.Draft.
-func (d *memoryDraft) LocalPath() string { return d.local }
+// LocalPath implements lake.Staged.
+func (d *memoryStaged) LocalPath() string { return d.local }
 
-// Abort implements lake.Draft.
-func (d *memoryDraft) Abort() error {
+// Abort implements lake.Staged.
+func (d *memoryStaged) Abort() error {
 	if d.done {
 		return nil
 	}
@@ -70,25 +70,25 @@ func (d *memoryDraft) Abort() error {
 }
 
 // Create implements lake.Storage.
-func (m *Memory) Create(ctx context.Context, p string) (lake.Draft, error) {
+func (m *Memory) Create(ctx context.Context, p string) (lake.Staged, error) {
 	if err := check(ctx, p); err != nil {
 		return nil, err
 	}
-	return &memoryDraft{m: m, path: p, local: filepath.Join(m.dir, path.Base(layout.StagedName(p)))}, nil
+	return &memoryStaged{m: m, path: p, local: filepath.Join(m.dir, path.Base(layout.StagedName(p)))}, nil
 }
 
 // Commit implements lake.Storage.
-func (m *Memory) Commit(ctx context.Context, drafts ...lake.Draft) error {
+func (m *Memory) Commit(ctx context.Context, staged ...lake.Staged) error {
 	defer func() {
-		for _, d := range drafts {
-			_ = d.Abort() // drafts are gone after a commit, whatever became of it
+		for _, d := range staged {
+			_ = d.Abort() // staged objects are gone after a commit, whatever became of it
 		}
 	}()
 	contents := make(map[string]memoryObject)
-	for _, d := range drafts {
-		own, ok := d.(*memoryDraft)
+	for _, d := range staged {
+		own, ok := d.(*memoryStaged)
 		if !ok || own.m != m || own.done {
-			return fmt.Errorf("commit %s: not an open draft of this storage", d.Path())
+			return fmt.Errorf("commit %s: not an open staged object of this storage", d.Path())
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -14,18 +14,18 @@ type Place struct {
 }
 
 // PlaceOf returns whose folder it is; false when the templates give it to nobody.
-func (t Templates) PlaceOf(folder string) (Place, bool) {
+func (p Templates) PlaceOf(folder string) (Place, bool) {
 	for _, k := range []struct {
 		kind     kalam.TableKind
 		template template
-	}{{kalam.KindUserTable, t.users}, {kalam.KindSharedTable, t.shared}} {
+	}{{kalam.KindUserTable, p.users}, {kalam.KindSharedTable, p.shared}} {
 		for _, form := range k.template.forms() {
-			var p Place
+			var place Place
 			if form.match(folder, func(v *values) (ok bool) {
-				p, ok = v.place(k.kind)
+				place, ok = v.place(k.kind)
 				return ok
 			}) {
-				return p, true
+				return place, true
 			}
 		}
 	}

@@ -97,7 +97,7 @@ func NewSurvey(ctx context.Context, l *lake.Lake, storage kalam.StorageID) (*Sur
 }
 
 // addMissing adds the segments of which only the key index file is there. A file gets its name
-// after its key index file: what is still a draft was never part of the lake.
+// after its key index file: what is still a staged object was never part of the lake.
 func (s *Survey) addMissing(keyIndexes []string, present map[string]bool) {
 	segments := make(map[string]bool, len(s.Segments))
 	for _, f := range s.Segments {

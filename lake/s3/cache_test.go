@@ -304,10 +304,10 @@ func TestCacheOfAnotherPlace(t *testing.T) {
 // TestSmallerBudgetAfterRestart: the files used last stay.
 func TestSmallerBudgetAfterRestart(t *testing.T) {
 	t.Parallel()
-	s, f, o := filled(t, 3, "a", "b", "c")
+	_, f, o := filled(t, 3, "a", "b", "c")
 	now := time.Now()
 	o.Now = func() time.Time { now = now.Add(time.Hour); return now }
-	s = open(t, o)
+	s := open(t, o)
 	for _, p := range []string{"a", "b", "c", "a"} {
 		local(t, s, p)
 	}
@@ -474,6 +474,6 @@ func TestDirectoriesArePrivate(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a draft of before: %v", err)
+		t.Errorf("a staged object of before: %v", err)
 	}
 }

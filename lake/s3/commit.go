@@ -50,10 +50,10 @@ type upload struct {
 func newID() string { return rand.Text() }
 
 // Commit implements lake.Storage.
-func (s *Storage) Commit(ctx context.Context, drafts ...lake.Draft) error {
-	own := make([]*draft, len(drafts))
-	for i, d := range drafts {
-		f, ok := d.(*draft)
+func (s *Storage) Commit(ctx context.Context, staged ...lake.Staged) error {
+	own := make([]*stagedObject, len(staged))
+	for i, d := range staged {
+		f, ok := d.(*stagedObject)
 		if !ok || f.s != s || f.done.Load() {
 			return notOwn(d)
 		}
@@ -107,8 +107,8 @@ func (s *Storage) takeBack(ctx context.Context, uploads []*upload) {
 	_ = work.Wait() // No error is returned to it.
 }
 
-// prepare computes the checksums of a draft.
-func (s *Storage) prepare(ctx context.Context, d *draft) (*upload, error) {
+// prepare computes the checksums of a staged object.
+func (s *Storage) prepare(ctx context.Context, d *stagedObject) (*upload, error) {
 	u := &upload{path: d.path, id: newID(), open: func() (io.ReadSeekCloser, error) { return os.Open(d.file) }}
 	f, err := u.open()
 	if isMissing(err) {

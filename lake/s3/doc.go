@@ -7,7 +7,7 @@
 // from the URI and the JSON of CREATE STORAGE. Open asks the server for nothing: it may
 // be away while kalam starts.
 //
-// A draft is a local file. Commit uploads drafts in order, each with its checksums: one
+// A staged object is a local file. Commit uploads staged objects in order, each with its checksums: one
 // request for a small one, a multipart upload for a large one. LocalPath downloads the
 // whole object into a cache of local files and lends the file; Open reads ranges. What
 // Commit wrote goes into the cache, as the newest segments are read the most.
@@ -39,7 +39,7 @@
 // is lent without asking the server. An object that another program removed may thus
 // still be read for a while.
 //
-// Objects appear one request after the other: a commit of many small drafts takes as many
+// Objects appear one request after the other: a commit of many small staged objects takes as many
 // round trips.
 //
 // A crash in the middle of a multipart upload, or of a Move, leaves an upload that no one

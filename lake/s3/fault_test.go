@@ -113,7 +113,7 @@ func move(_ *testing.T, ctx context.Context, s *s3.Storage) error { return s.Mov
 
 var operations = []operation{
 	{"Commit", method("PUT"), func(t *testing.T, ctx context.Context, s *s3.Storage) error {
-		return s.Commit(ctx, draft(t, s, "new", []byte("content")))
+		return s.Commit(ctx, stagedObject(t, s, "new", []byte("content")))
 	}},
 	{"Replace", method("PUT"), func(t *testing.T, ctx context.Context, s *s3.Storage) error {
 		return s.Replace(ctx, "old", []byte("content"))
@@ -296,7 +296,7 @@ func TestUnreachable(t *testing.T) {
 		Endpoint: "http://" + listener.Addr().String(), AllowHTTP: true, Bucket: "bucket", PathStyle: true,
 		Dir: t.TempDir(), Retries: 1, RetryWait: time.Millisecond,
 	})
-	d := draft(t, s, "a", []byte("x"))
+	d := stagedObject(t, s, "a", []byte("x"))
 	for name, err := range map[string]error{
 		"Commit":  s.Commit(t.Context(), d),
 		"Replace": s.Replace(t.Context(), "a", nil),
@@ -353,8 +353,8 @@ func TestFailedCommitLeavesNothing(t *testing.T) {
 				}
 				pass(w, r)
 			})
-			drafts := []lake.Draft{draft(t, s, "d/a", []byte("1")), draft(t, s, "d/b", nil), draft(t, s, "d/c", []byte("3"))}
-			err := s.Commit(t.Context(), drafts...)
+			staged := []lake.Staged{stagedObject(t, s, "d/a", []byte("1")), stagedObject(t, s, "d/b", nil), stagedObject(t, s, "d/c", []byte("3"))}
+			err := s.Commit(t.Context(), staged...)
 			if err == nil || !strings.Contains(err.Error(), "commit d/c: ") {
 				t.Fatalf("Commit = %v", err)
 			}
@@ -366,9 +366,9 @@ func TestFailedCommitLeavesNothing(t *testing.T) {
 			if got := strings.Join(list(t, s, ""), " "); got != want {
 				t.Errorf("the storage holds %s, want %s", got, want)
 			}
-			for _, d := range drafts {
+			for _, d := range staged {
 				if _, err := os.Stat(d.LocalPath()); !errors.Is(err, os.ErrNotExist) {
-					t.Errorf("the file of a draft: %v", err)
+					t.Errorf("the file of a staged object: %v", err)
 				}
 			}
 		})
@@ -428,7 +428,7 @@ func TestEndOfContext(t *testing.T) {
 	})
 	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	err := s.Commit(ctx, draft(t, s, "a", []byte("1")), draft(t, s, "b", []byte("2")))
+	err := s.Commit(ctx, stagedObject(t, s, "a", []byte("1")), stagedObject(t, s, "b", []byte("2")))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Commit = %v", err)
 	}
@@ -539,7 +539,7 @@ func TestServerWithoutConditions(t *testing.T) {
 			s, front := openFront(t)
 			broken, _ := times(1<<60, f.match, f.fault)
 			front.breakWith(broken)
-			if err := s.Commit(t.Context(), draft(t, s, "a", []byte("x"))); !errors.Is(err, s3.ErrNoConditions) {
+			if err := s.Commit(t.Context(), stagedObject(t, s, "a", []byte("x"))); !errors.Is(err, s3.ErrNoConditions) {
 				t.Errorf("Commit = %v", err)
 			}
 			if h := s.Check(t.Context()); !errors.Is(h.Err, s3.ErrNoConditions) || h.Writable || h.Status() != "degraded" {

@@ -258,8 +258,8 @@ func openFront(t *testing.T) (*s3.Storage, *front) {
 	return open(t, f.options(t)), f
 }
 
-// draft returns a written draft.
-func draft(t *testing.T, s lake.Storage, p string, content []byte) lake.Draft {
+// stagedObject returns a written staged object.
+func stagedObject(t *testing.T, s lake.Storage, p string, content []byte) lake.Staged {
 	t.Helper()
 	d, err := s.Create(t.Context(), p)
 	if err != nil {
@@ -274,7 +274,7 @@ func draft(t *testing.T, s lake.Storage, p string, content []byte) lake.Draft {
 // put commits content at p.
 func put(t *testing.T, s lake.Storage, p string, content []byte) {
 	t.Helper()
-	if err := s.Commit(t.Context(), draft(t, s, p, content)); err != nil {
+	if err := s.Commit(t.Context(), stagedObject(t, s, p, content)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 const pageKeys = 1000 // The protocol's most.
 
-// List implements lake.Storage, in the order of the bytes of the paths. Drafts are local
+// List implements lake.Storage, in the order of the bytes of the paths. Staged objects are local
 // and not among them; nor are keys that no path has.
 func (s *Storage) List(ctx context.Context, prefix string, visit func(lake.Entry) error) error {
 	if err := ctx.Err(); err != nil {

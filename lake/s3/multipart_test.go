@@ -58,7 +58,7 @@ func TestLargeObject(t *testing.T) {
 	if err := errors.Join(err, o.Close()); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("another client reads %d bytes, %v", len(got), err)
 	}
-	small, again := draft(t, s, "small", []byte("x")), draft(t, s, "users/a/large", slices.Concat(content, content))
+	small, again := stagedObject(t, s, "small", []byte("x")), stagedObject(t, s, "users/a/large", slices.Concat(content, content))
 	err = s.Commit(t.Context(), small, again)
 	if !errors.Is(err, lake.ErrExist) {
 		t.Errorf("Commit over it = %v", err)
@@ -164,7 +164,7 @@ func TestFaultsOfAnUpload(t *testing.T) {
 			}
 			broken, _ := times(c.n, c.match, c.fault)
 			f.breakWith(broken)
-			err := s.Commit(t.Context(), draft(t, s, "large", content))
+			err := s.Commit(t.Context(), stagedObject(t, s, "large", content))
 			f.breakWith(nil)
 			switch {
 			case c.want == nil && err == nil:
@@ -224,7 +224,7 @@ func TestKilledUpload(t *testing.T) {
 	_ = cmd.Wait() // It was killed.
 	close(release)
 	f.breakWith(nil)
-	// What was before it is a prefix of the drafts.
+	// What was before it is a prefix of the staged objects.
 	if got := list(t, s, ""); !slices.Equal(got, []string{"d/first", "d/x"}) {
 		t.Errorf("the storage holds %q", got)
 	}
@@ -236,7 +236,7 @@ func TestKilledUpload(t *testing.T) {
 	o.Dir = dir
 	put(t, open(t, o), "d/large", []byte("again"))
 	if left, err := os.ReadDir(dir + "/drafts"); err != nil || len(left) != 0 {
-		t.Errorf("drafts left: %v, %v", left, err)
+		t.Errorf("staged objects left: %v, %v", left, err)
 	}
 }
 
@@ -261,8 +261,8 @@ func testAbortUploads(t *testing.T, s *s3.Storage) {
 func uploadForever(t *testing.T, given []string) {
 	s := open(t, s3.Options{Endpoint: given[0], AllowHTTP: true, PathStyle: true, Bucket: given[1], Prefix: "lake/a",
 		AccessKey: accessKey, SecretKey: secretKey, Dir: given[2], PartBytes: 5 << 20})
-	first, large := draft(t, s, "d/first", []byte("1")), draft(t, s, "d/large", randomBytes())
-	t.Error("it ended: ", s.Commit(t.Context(), first, large, draft(t, s, "d/last", nil)))
+	first, large := stagedObject(t, s, "d/first", []byte("1")), stagedObject(t, s, "d/large", randomBytes())
+	t.Error("it ended: ", s.Commit(t.Context(), first, large, stagedObject(t, s, "d/last", nil)))
 }
 
 // TestMoveGoesOn: a move that stopped before the old object was removed ends when it is
@@ -394,7 +394,7 @@ func TestEncryptionIsAskedFor(t *testing.T) {
 			}
 			pass(w, r)
 		})
-		err := s.Commit(t.Context(), draft(t, s, "a", nil), draft(t, s, "large", randomBytes()))
+		err := s.Commit(t.Context(), stagedObject(t, s, "a", nil), stagedObject(t, s, "large", randomBytes()))
 		if err == nil {
 			err = s.Move(t.Context(), "a", "b")
 		}

@@ -82,7 +82,7 @@ type Options struct {
 	KMSKey     string // Of EncryptKMS; "" is the server's default.
 
 	// Dir is a local directory that this Storage alone uses, created with mode 0700. It
-	// holds drafts and the cache. Required.
+	// holds staged objects and the cache. Required.
 	Dir        string
 	CacheBytes int64 // The most that cached files take, DefaultCacheBytes when 0.
 
@@ -90,7 +90,7 @@ type Options struct {
 	RequestTimeout time.Duration // For one request with its body, DefaultRequestTimeout when 0.
 	Retries        int           // After the first try, DefaultRetries when 0, none when below.
 	RetryWait      time.Duration // Before the first retry, DefaultRetryWait when 0; it doubles.
-	PartBytes      int64         // Of a multipart upload; larger drafts use one. DefaultPartBytes when 0.
+	PartBytes      int64         // Of a multipart upload; larger staged objects use one. DefaultPartBytes when 0.
 
 	Now    func() time.Time // time.Now when nil.
 	Logger *slog.Logger     // Discards when nil.

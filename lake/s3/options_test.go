@@ -128,7 +128,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"%v": fmt.Sprintf("%v", o), "%+v": fmt.Sprintf("%+v", o), "%#v": fmt.Sprintf("%#v", o),
-		"%s": fmt.Sprintf("%s", o.SecretKey), "%q": fmt.Sprintf("%q", o.SecretKey), "JSON": string(encoded),
+		"%s": fmt.Sprintf("key %s", o.SecretKey), "%q": fmt.Sprintf("%q", o.SecretKey), "JSON": string(encoded),
 		"log": log.String(), "String": s.String(),
 		"Properties": fmt.Sprintf("%+v", s.Properties()),
 	} {

@@ -48,7 +48,7 @@ var (
 	_ lake.BatchReplacer = (*Storage)(nil)
 )
 
-// Open returns the storage that o describes. It creates o.Dir, removes drafts that a crash
+// Open returns the storage that o describes. It creates o.Dir, removes staged objects that a crash
 // left there and takes over its cache; the server is not asked. Close releases it.
 func Open(o Options) (*Storage, error) {
 	o, err := o.withDefaults()
@@ -65,7 +65,7 @@ func Open(o Options) (*Storage, error) {
 	if s.core, s.transport, err = newClient(o); err != nil {
 		return nil, err
 	}
-	if err := s.openDrafts(); err != nil {
+	if err := s.openStaged(); err != nil {
 		return nil, err
 	}
 	place := s.core.EndpointURL().Host + " " + o.location()
@@ -206,9 +206,9 @@ func makeDir(dir string) error {
 	return os.Chmod(dir, folderMode)
 }
 
-// notOwn is the error for a draft that is not one of an open storage's.
-func notOwn(d lake.Draft) error {
-	return fmt.Errorf("commit %s: not an open draft of this storage", d.Path())
+// notOwn is the error for a staged object that is not one of an open storage's.
+func notOwn(d lake.Staged) error {
+	return fmt.Errorf("commit %s: not an open staged object of this storage", d.Path())
 }
 
 // isMissing reports whether an error of the file system says that there is no file.
