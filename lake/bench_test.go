@@ -45,12 +45,14 @@ func spread(i int) uint64 { return uint64(i)*0x9E3779B97F4A7C15 + 0x1234567 }
 
 func benchKinds() []benchKind {
 	uuid := func(hi uint64) kalam.Value {
-		return kalam.Text(fmt.Sprintf("%08x-%04x-4%03x-8000-%012x", hi>>32, hi>>16&0xffff, hi&0xfff, hi>>12&0xfffffffff))
+		return kalam.Text(fmt.Sprintf("%08x-%04x-4%03x-8000-%012x", hi>>32, hi>>16&0xffff, hi&0xfff,
+			hi>>12&0xfffffffff))
 	}
 	return []benchKind{
 		{"key=rising", notes(), func(i int) kalam.Value { return kalam.BigInt(int64(firstSeq) + int64(i)*4096) },
 			func(i int) kalam.Value { return kalam.BigInt(int64(firstSeq) + int64(i)*4096 + 7) }},
-		{"key=uuid", keyed(), func(i int) kalam.Value { return uuid(spread(i)) }, func(i int) kalam.Value { return uuid(spread(i + 1<<40)) }},
+		{"key=uuid", keyed(), func(i int) kalam.Value { return uuid(spread(i)) },
+			func(i int) kalam.Value { return uuid(spread(i + 1<<40)) }},
 	}
 }
 

@@ -73,14 +73,16 @@ func descriptors() int {
 // is within the bounds however long it goes on, and nothing after Close.
 func TestOpenFilesAreBounded(t *testing.T) {
 	const segments, workers, bound = 24, 6, 4
-	for name, o := range map[string]lake.Options{"by number": {OpenFiles: bound}, "by bytes": {CacheBytes: bound << 10}} {
+	for name, o := range map[string]lake.Options{"by number": {OpenFiles: bound},
+		"by bytes": {CacheBytes: bound << 10}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, lake.Options{})
 			store := &counting{Storage: b.store}
 			rows := noteRows(200, 0)
 			var segs []kalam.Segment
 			for i := range segments {
-				segs = append(segs, write(t, b.lake, notes(), kalam.UserID(fmt.Sprint(i)), rows, laketest.ParquetOptions{}))
+				segs = append(segs, write(t, b.lake, notes(), kalam.UserID(fmt.Sprint(i)), rows,
+					laketest.ParquetOptions{}))
 			}
 			o.Now = nowOf(b)
 			l, err := lake.New(o, lake.Location{ID: kalam.LocalStorage, Storage: store})

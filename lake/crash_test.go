@@ -16,7 +16,8 @@ import (
 // crashes runs work over a directory that holds one adopted segment and copies
 // the directory at every step of the lake and of the storage, as a crash there
 // would leave it. It returns the adopted segment and the copies by step.
-func crashes(t *testing.T, rows []kalam.Row, work func(*lake.Lake)) (adopted kalam.Segment, steps []string, copies []string) {
+func crashes(t *testing.T, rows []kalam.Row, work func(*lake.Lake)) (adopted kalam.Segment, steps []string,
+	copies []string) {
 	t.Helper()
 	dir := t.TempDir()
 	take := false
@@ -32,12 +33,14 @@ func crashes(t *testing.T, rows []kalam.Row, work func(*lake.Lake)) (adopted kal
 		t.Fatal(err)
 	}
 	b := &bed{dir: dir, store: store, now: noon}
-	l, err := lake.New(lake.Options{Now: nowOf(b)}, lake.Location{ID: kalam.LocalStorage, Storage: watched{store, snapshot}})
+	l, err := lake.New(lake.Options{Now: nowOf(b)},
+		lake.Location{ID: kalam.LocalStorage, Storage: watched{store, snapshot}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	adopted = write(t, l, notes(), "alice", rows, laketest.ParquetOptions{})
-	if err := l.WriteManifest(t.Context(), notes(), "alice", lake.Manifest{Version: 1, Segments: []kalam.Segment{adopted}}); err != nil {
+	if err := l.WriteManifest(t.Context(), notes(), "alice",
+		lake.Manifest{Version: 1, Segments: []kalam.Segment{adopted}}); err != nil {
 		t.Fatal(err)
 	}
 	take = true
@@ -77,7 +80,8 @@ func TestCrashInACommit(t *testing.T) {
 			for _, o := range leftover {
 				if p, ok := strings.CutPrefix(o, "segment "); ok { // then it is whole
 					seg := kalam.Segment{
-						Path: p, Table: 7, Rows: 700, Bytes: int64(len(read(t, b.file(p)))), MinSeq: firstSeq, MaxSeq: firstSeq + 699,
+						Path: p, Table: 7, Rows: 700, Bytes: int64(len(read(t, b.file(p)))), MinSeq: firstSeq,
+						MaxSeq:        firstSeq + 699,
 						SchemaVersion: 1, MinKey: noteKey(1000), MaxKey: noteKey(1699),
 					}
 					wantSegment(t, b.lake, notes(), seg, rows)
@@ -132,7 +136,8 @@ func TestCrashInARebuild(t *testing.T) {
 		}
 	})
 	for i, dir := range copies {
-		if !strings.HasSuffix(steps[i], keysOf(seg)) || !strings.HasPrefix(steps[i], "synced") && !strings.HasPrefix(steps[i], "published") {
+		if !strings.HasSuffix(steps[i], keysOf(seg)) ||
+			!strings.HasPrefix(steps[i], "synced") && !strings.HasPrefix(steps[i], "published") {
 			continue
 		}
 		b := newBedIn(t, dir, lake.Options{})

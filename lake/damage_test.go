@@ -31,7 +31,8 @@ type reading struct {
 
 // readAll asks for everything, each part with its error. Every part must be the
 // one of want or fail with CodeCorrupt; it returns whether one failed.
-func readAll(t *testing.T, l *lake.Lake, table *kalam.Table, seg *kalam.Segment, keys [][]byte, want *reading, what string) bool {
+func readAll(t *testing.T, l *lake.Lake, table *kalam.Table, seg *kalam.Segment, keys [][]byte, want *reading,
+	what string) bool {
 	t.Helper()
 	ctx := t.Context()
 	failed := false
@@ -52,7 +53,8 @@ func readAll(t *testing.T, l *lake.Lake, table *kalam.Table, seg *kalam.Segment,
 	i := 0
 	same := true
 	err = l.EachKey(ctx, seg, func(k keyindex.Entry) error {
-		same = same && i < len(want.keys) && k.Row == want.keys[i].Row && k.Seq == want.keys[i].Seq && bytes.Equal(k.Key, want.keys[i].Key)
+		same = same && i < len(want.keys) && k.Row == want.keys[i].Row && k.Seq == want.keys[i].Seq &&
+			bytes.Equal(k.Key, want.keys[i].Key)
 		i++
 		return nil
 	})
@@ -138,7 +140,8 @@ func TestBitFlips(t *testing.T) {
 					wantCode(t, "Scrub with "+what, err, kalam.CodeCorrupt, p)
 				}
 				overwrite(t, s.file(p), whole)
-				t.Logf("%s of %d bytes: %d bits turned over, %d met by reads, all found by Scrub", path.Ext(p), len(whole), flips, noticed)
+				t.Logf("%s of %d bytes: %d bits turned over, %d met by reads, all found by Scrub", path.Ext(p),
+					len(whole), flips, noticed)
 			}
 			if failed, err := s.examine(t, "no damage"); failed || err != nil {
 				t.Errorf("the restored segment is damaged: %v", err)
@@ -178,7 +181,8 @@ func TestOtherDamage(t *testing.T) {
 		whole := read(t, s.file(p))
 		foreign := read(t, other.file(strings.TrimSuffix(other.seg.Path, ".parquet")+path.Ext(p)))
 		cases := map[string][]byte{
-			"empty": nil, "one byte": whole[:1], "longer by a byte": append(slices.Clone(whole), 0), "doubled": append(slices.Clone(whole), whole...),
+			"empty": nil, "one byte": whole[:1], "longer by a byte": append(slices.Clone(whole), 0),
+			"doubled":                append(slices.Clone(whole), whole...),
 			"without its first byte": whole[1:], "all zeros": make([]byte, len(whole)), "of another segment": foreign,
 			"half another's": append(slices.Clone(whole[:len(whole)/2]), foreign[len(foreign)/2:]...),
 		}
@@ -334,7 +338,8 @@ func FuzzKeyIndexFile(f *testing.F) {
 				t.Errorf("Find gives row %d of %d", row, seg.Rows)
 			}
 		}
-		if err := l.EachKey(t.Context(), &seg, func(keyindex.Entry) error { return nil }); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt {
+		if err := l.EachKey(t.Context(), &seg, func(keyindex.Entry) error { return nil }); err != nil &&
+			kalam.CodeOf(err) != kalam.CodeCorrupt {
 			t.Errorf("EachKey = %v", err)
 		}
 	})
@@ -351,7 +356,8 @@ func FuzzParquet(f *testing.F) {
 		overwrite(t, b.file(seg.Path), content)
 		seg := seg
 		seg.Bytes, seg.Sums = int64(len(content)), kalam.SegmentSums{} // They would tell at once.
-		if err := b.lake.Rebuild(t.Context(), notes(), &seg); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt && kalam.CodeOf(err) != kalam.CodeUnsupported {
+		if err := b.lake.Rebuild(t.Context(), notes(), &seg); err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt &&
+			kalam.CodeOf(err) != kalam.CodeUnsupported {
 			t.Errorf("Rebuild = %v", err)
 		}
 	})

@@ -64,7 +64,8 @@ func newTwins(t *testing.T, r *rand.Rand, of twinOf, o laketest.ParquetOptions) 
 	}
 	for range 6000 { // One in some dozens to hundreds fits.
 		w.foreign = write(t, b.lake, other, of.user, rows(firstSeq+1), o)
-		if w.foreign.Bytes == w.own.Bytes && len(read(t, b.file(keysOf(w.foreign)))) == len(read(t, b.file(keysOf(w.own)))) {
+		if w.foreign.Bytes == w.own.Bytes &&
+			len(read(t, b.file(keysOf(w.foreign)))) == len(read(t, b.file(keysOf(w.own)))) {
 			for _, p := range []string{w.own.Path, keysOf(w.own)} {
 				w.saved[p] = read(t, b.file(p))
 			}
@@ -171,7 +172,8 @@ func (w *twins) judge(t *testing.T, l *lake.Lake, what string, meanwhile func())
 		switch {
 		case err == nil && !right:
 			t.Errorf("%s: %s gives what is not the segment's", what, name)
-		case err != nil && (kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(err.Error(), strings.TrimSuffix(w.own.Path, ".parquet"))):
+		case err != nil && (kalam.CodeOf(err) != kalam.CodeCorrupt ||
+			!strings.Contains(err.Error(), strings.TrimSuffix(w.own.Path, ".parquet"))):
 			t.Errorf("%s: %s = %v", what, name, err)
 		}
 	}

@@ -144,7 +144,8 @@ func wantFiles(t testing.TB, got []string, want ...string) {
 func keysOf(seg kalam.Segment) string { return strings.TrimSuffix(seg.Path, ".parquet") + ".keys" }
 
 // write makes a segment of user's rows.
-func write(t testing.TB, l *lake.Lake, table *kalam.Table, user kalam.UserID, rows []kalam.Row, o laketest.ParquetOptions) kalam.Segment {
+func write(t testing.TB, l *lake.Lake, table *kalam.Table, user kalam.UserID, rows []kalam.Row,
+	o laketest.ParquetOptions) kalam.Segment {
 	t.Helper()
 	seg, err := tryWrite(t, l, table, user, rows, o)
 	if err != nil {
@@ -153,7 +154,8 @@ func write(t testing.TB, l *lake.Lake, table *kalam.Table, user kalam.UserID, ro
 	return seg
 }
 
-func tryWrite(t testing.TB, l *lake.Lake, table *kalam.Table, user kalam.UserID, rows []kalam.Row, o laketest.ParquetOptions) (kalam.Segment, error) {
+func tryWrite(t testing.TB, l *lake.Lake, table *kalam.Table, user kalam.UserID, rows []kalam.Row,
+	o laketest.ParquetOptions) (kalam.Segment, error) {
 	t.Helper()
 	meta := metaOf(rows)
 	p, err := l.NewSegment(t.Context(), table, user, meta.MaxSeq)

@@ -118,20 +118,22 @@ func (l *Lake) keyIndex(ctx context.Context, seg *kalam.Segment) (*handle[*keyin
 	if err != nil {
 		return nil, err
 	}
-	return l.keyIndexes.acquire(ctx, objectKey{at.ID, layout.KeyIndexPath(seg.Path)}, func() (*keyindex.File, int64, error) {
-		s, err := OpenKeyIndex(ctx, at.Storage, seg)
-		if err != nil {
-			return nil, 0, err
-		}
-		return s, s.Memory(), nil
-	})
+	return l.keyIndexes.acquire(ctx, objectKey{at.ID, layout.KeyIndexPath(seg.Path)},
+		func() (*keyindex.File, int64, error) {
+			s, err := OpenKeyIndex(ctx, at.Storage, seg)
+			if err != nil {
+				return nil, 0, err
+			}
+			return s, s.Memory(), nil
+		})
 }
 
 // EachKey calls visit for every key of seg in key order, for compaction and for
 // clients that resume. Key is valid only during the call. It stops at visit's
 // first error, which it returns.
 func (l *Lake) EachKey(ctx context.Context, seg *kalam.Segment, visit func(keyindex.Entry) error) error {
-	if err := l.withKeyIndex(ctx, seg, (*keyindex.File).Unchanged); err != nil { // Once visit was called it is too late.
+	// Once visit was called it is too late.
+	if err := l.withKeyIndex(ctx, seg, (*keyindex.File).Unchanged); err != nil {
 		return err
 	}
 	h, err := l.keyIndex(ctx, seg)

@@ -83,11 +83,13 @@ func TestKeysAgainstAMap(t *testing.T) {
 			}
 		}
 		all := collect(t, b.lake, &seg)
-		if len(all) != len(newest) || !slices.IsSortedFunc(all, func(a, b keyindex.Entry) int { return bytes.Compare(a.Key, b.Key) }) {
+		if len(all) != len(newest) || !slices.IsSortedFunc(all,
+			func(a, b keyindex.Entry) int { return bytes.Compare(a.Key, b.Key) }) {
 			rt.Fatalf("EachKey visits %d keys, want %d in order", len(all), len(newest))
 		}
 		for _, k := range all {
-			if p := newest[names[k.Row]]; p.Row != int64(k.Row) || p.Seq != k.Seq || !bytes.Equal(k.Key, textKey(names[k.Row])) {
+			if p := newest[names[k.Row]]; p.Row != int64(k.Row) || p.Seq != k.Seq ||
+				!bytes.Equal(k.Key, textKey(names[k.Row])) {
 				rt.Fatalf("EachKey visits %+v", k)
 			}
 		}
@@ -112,7 +114,8 @@ func TestHugeKeys(t *testing.T) {
 	for i := range names {
 		keys[i] = textKey(names[i])
 	}
-	at, err := b.lake.Find(t.Context(), &seg, append(keys, textKey(start+"0005"), textKey(start), textKey("w"), textKey(start[:100])))
+	at, err := b.lake.Find(t.Context(), &seg,
+		append(keys, textKey(start+"0005"), textKey(start), textKey("w"), textKey(start[:100])))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,12 +191,14 @@ func TestEachKeyStops(t *testing.T) {
 	seg := write(t, b.lake, notes(), "alice", noteRows(5000, 0), laketest.ParquetOptions{})
 	enough := errors.New("enough")
 	n := 0
-	if err := b.lake.EachKey(t.Context(), &seg, func(keyindex.Entry) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
+	err := b.lake.EachKey(t.Context(), &seg, func(keyindex.Entry) error { n++; return enough })
+	if !errors.Is(err, enough) || n != 1 {
 		t.Errorf("EachKey = %v after %d keys", err, n)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	n = 0
-	if err := b.lake.EachKey(ctx, &seg, func(keyindex.Entry) error { n++; cancel(); return nil }); !errors.Is(err, context.Canceled) || n >= 5000 {
+	err = b.lake.EachKey(ctx, &seg, func(keyindex.Entry) error { n++; cancel(); return nil })
+	if !errors.Is(err, context.Canceled) || n >= 5000 {
 		t.Errorf("EachKey with a cancelled context = %v after %d keys", err, n)
 	}
 	if _, err := b.lake.Locate(ctx, &seg, [][]byte{noteKey(0), noteKey(4000)}); !errors.Is(err, context.Canceled) {

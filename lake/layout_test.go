@@ -80,8 +80,10 @@ func decimals(precision, scale int32, values ...int64) column {
 func writeForeign(t *testing.T, name string, c column) {
 	t.Helper()
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "id", Type: arrow.PrimitiveTypes.Int64}, {Name: "score", Type: c.t, Nullable: true}, {Name: "body", Type: arrow.BinaryTypes.String, Nullable: true},
-		{Name: kalam.ColumnSeq, Type: arrow.PrimitiveTypes.Int64}, {Name: kalam.ColumnDeleted, Type: arrow.FixedWidthTypes.Boolean, Nullable: true},
+		{Name: "id", Type: arrow.PrimitiveTypes.Int64}, {Name: "score", Type: c.t, Nullable: true},
+		{Name: "body", Type: arrow.BinaryTypes.String, Nullable: true},
+		{Name: kalam.ColumnSeq, Type: arrow.PrimitiveTypes.Int64},
+		{Name: kalam.ColumnDeleted, Type: arrow.FixedWidthTypes.Boolean, Nullable: true},
 	}, nil)
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	defer b.Release()
@@ -133,21 +135,36 @@ func foreignLayouts() []foreignLayout {
 	}
 	uuid := "0123456789abcdef"
 	return []foreignLayout{
-		{"decimal in 4 bytes", decimals(9, 2, -150, 999999999), dec(9, 2), [2]kalam.Value{kalam.Decimal(-1, ^uint64(149), 2), kalam.Decimal(0, 999999999, 2)}},
-		{"decimal in 8 bytes", decimals(18, 4, -1, 1<<50), dec(18, 4), [2]kalam.Value{kalam.Decimal(-1, ^uint64(0), 4), kalam.Decimal(0, 1<<50, 4)}},
-		{"decimal in 9 bytes", decimals(20, 0, -7, 7), dec(20, 0), [2]kalam.Value{kalam.Decimal(-1, ^uint64(6), 0), kalam.Decimal(0, 7, 0)}},
-		{"decimal of less scale", decimals(9, 1, -15, 15), dec(12, 3), [2]kalam.Value{kalam.Decimal(-1, ^uint64(1499), 3), kalam.Decimal(0, 1500, 3)}},
-		{"milliseconds", integers64(unit(arrow.Millisecond, ""), -1, 5), ty(kalam.KindTimestamp), [2]kalam.Value{in(kalam.KindTimestamp, -1000), in(kalam.KindTimestamp, 5000)}},
-		{"nanoseconds", integers64(unit(arrow.Nanosecond, ""), -1001, 5999), ty(kalam.KindTimestamp), [2]kalam.Value{in(kalam.KindTimestamp, -2), in(kalam.KindTimestamp, 5)}},
-		{"whole nanoseconds", integers64(unit(arrow.Nanosecond, ""), -2000, 2000), ty(kalam.KindTimestamp), [2]kalam.Value{in(kalam.KindTimestamp, -2), in(kalam.KindTimestamp, 2)}},
-		{"microseconds in a zone", integers64(unit(arrow.Microsecond, "UTC"), -1, 5), ty(kalam.KindDateTime), [2]kalam.Value{in(kalam.KindDateTime, -1), in(kalam.KindDateTime, 5)}},
-		{"milliseconds out of range", integers64(unit(arrow.Millisecond, ""), 1<<62, 0), ty(kalam.KindTimestamp), [2]kalam.Value{}},
-		{"milliseconds far below", integers64(unit(arrow.Millisecond, ""), -1<<62, 0), ty(kalam.KindTimestamp), [2]kalam.Value{}},
-		{"time in milliseconds", integers32(arrow.FixedWidthTypes.Time32ms, 0, 86399999), ty(kalam.KindTime), [2]kalam.Value{in(kalam.KindTime, 0), in(kalam.KindTime, 86399999000)}},
-		{"time in nanoseconds", integers64(arrow.FixedWidthTypes.Time64ns, 0, 86399999999999), ty(kalam.KindTime), [2]kalam.Value{in(kalam.KindTime, 0), in(kalam.KindTime, 86399999999)}},
-		{"small integers", integers32(arrow.PrimitiveTypes.Int8, -128, 127), ty(kalam.KindSmallInt), [2]kalam.Value{in(kalam.KindSmallInt, -128), in(kalam.KindSmallInt, 127)}},
-		{"bare 16 bytes as UUID", fixedBytes(16, uuid, uuid), ty(kalam.KindUUID), [2]kalam.Value{kalam.UUID([16]byte([]byte(uuid))), kalam.UUID([16]byte([]byte(uuid)))}},
-		{"fixed bytes", fixedBytes(3, "abc", "\x00\xff\x00"), ty(kalam.KindBytes), [2]kalam.Value{kalam.Bytes("abc"), kalam.Bytes("\x00\xff\x00")}},
+		{"decimal in 4 bytes", decimals(9, 2, -150, 999999999), dec(9, 2),
+			[2]kalam.Value{kalam.Decimal(-1, ^uint64(149), 2), kalam.Decimal(0, 999999999, 2)}},
+		{"decimal in 8 bytes", decimals(18, 4, -1, 1<<50), dec(18, 4),
+			[2]kalam.Value{kalam.Decimal(-1, ^uint64(0), 4), kalam.Decimal(0, 1<<50, 4)}},
+		{"decimal in 9 bytes", decimals(20, 0, -7, 7), dec(20, 0),
+			[2]kalam.Value{kalam.Decimal(-1, ^uint64(6), 0), kalam.Decimal(0, 7, 0)}},
+		{"decimal of less scale", decimals(9, 1, -15, 15), dec(12, 3),
+			[2]kalam.Value{kalam.Decimal(-1, ^uint64(1499), 3), kalam.Decimal(0, 1500, 3)}},
+		{"milliseconds", integers64(unit(arrow.Millisecond, ""), -1, 5), ty(kalam.KindTimestamp),
+			[2]kalam.Value{in(kalam.KindTimestamp, -1000), in(kalam.KindTimestamp, 5000)}},
+		{"nanoseconds", integers64(unit(arrow.Nanosecond, ""), -1001, 5999), ty(kalam.KindTimestamp),
+			[2]kalam.Value{in(kalam.KindTimestamp, -2), in(kalam.KindTimestamp, 5)}},
+		{"whole nanoseconds", integers64(unit(arrow.Nanosecond, ""), -2000, 2000), ty(kalam.KindTimestamp),
+			[2]kalam.Value{in(kalam.KindTimestamp, -2), in(kalam.KindTimestamp, 2)}},
+		{"microseconds in a zone", integers64(unit(arrow.Microsecond, "UTC"), -1, 5), ty(kalam.KindDateTime),
+			[2]kalam.Value{in(kalam.KindDateTime, -1), in(kalam.KindDateTime, 5)}},
+		{"milliseconds out of range", integers64(unit(arrow.Millisecond, ""), 1<<62, 0), ty(kalam.KindTimestamp),
+			[2]kalam.Value{}},
+		{"milliseconds far below", integers64(unit(arrow.Millisecond, ""), -1<<62, 0), ty(kalam.KindTimestamp),
+			[2]kalam.Value{}},
+		{"time in milliseconds", integers32(arrow.FixedWidthTypes.Time32ms, 0, 86399999), ty(kalam.KindTime),
+			[2]kalam.Value{in(kalam.KindTime, 0), in(kalam.KindTime, 86399999000)}},
+		{"time in nanoseconds", integers64(arrow.FixedWidthTypes.Time64ns, 0, 86399999999999), ty(kalam.KindTime),
+			[2]kalam.Value{in(kalam.KindTime, 0), in(kalam.KindTime, 86399999999)}},
+		{"small integers", integers32(arrow.PrimitiveTypes.Int8, -128, 127), ty(kalam.KindSmallInt),
+			[2]kalam.Value{in(kalam.KindSmallInt, -128), in(kalam.KindSmallInt, 127)}},
+		{"bare 16 bytes as UUID", fixedBytes(16, uuid, uuid), ty(kalam.KindUUID),
+			[2]kalam.Value{kalam.UUID([16]byte([]byte(uuid))), kalam.UUID([16]byte([]byte(uuid)))}},
+		{"fixed bytes", fixedBytes(3, "abc", "\x00\xff\x00"), ty(kalam.KindBytes),
+			[2]kalam.Value{kalam.Bytes("abc"), kalam.Bytes("\x00\xff\x00")}},
 		{"bare bytes as TEXT", column{arrow.BinaryTypes.Binary, func(b array.Builder) {
 			b.(*array.BinaryBuilder).Append([]byte("é"))
 			b.(*array.BinaryBuilder).AppendNull()
@@ -158,7 +175,8 @@ func foreignLayouts() []foreignLayout {
 		{"unsigned 32 bits", integers32(arrow.PrimitiveTypes.Uint32, 1, 2), ty(kalam.KindInt), [2]kalam.Value{}},
 		{"unsigned 64 bits", integers64(arrow.PrimitiveTypes.Uint64, 1, 2), ty(kalam.KindBigInt), [2]kalam.Value{}},
 		{"12 bytes as UUID", fixedBytes(12, uuid[:12], uuid[:12]), ty(kalam.KindUUID), [2]kalam.Value{}},
-		{"time as TIMESTAMP", integers64(arrow.FixedWidthTypes.Time64us, 0, 1), ty(kalam.KindTimestamp), [2]kalam.Value{}},
+		{"time as TIMESTAMP", integers64(arrow.FixedWidthTypes.Time64us, 0, 1), ty(kalam.KindTimestamp),
+			[2]kalam.Value{}},
 		{"integers as UUID", integers64(arrow.PrimitiveTypes.Int64, 0, 1), ty(kalam.KindUUID), [2]kalam.Value{}},
 	}
 }
@@ -176,7 +194,8 @@ func TestForeignLayouts(t *testing.T) {
 				t.Fatal(err)
 			}
 			writeForeign(t, p.LocalTemp(), c.have)
-			keys := []keyindex.Entry{{Key: noteKey(0), Row: 0, Seq: firstSeq}, {Key: noteKey(1), Row: 1, Seq: firstSeq + 1}}
+			keys := []keyindex.Entry{{Key: noteKey(0), Row: 0, Seq: firstSeq},
+				{Key: noteKey(1), Row: 1, Seq: firstSeq + 1}}
 			meta := lake.SegmentMeta{MinSeq: firstSeq, MaxSeq: firstSeq + 1, Rows: 2, Tombstones: 1}
 			seg, err := p.Commit(t.Context(), keys, meta)
 			var got []kalam.Row
@@ -191,7 +210,8 @@ func TestForeignLayouts(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, body := range []string{"x", "y"} {
-				want := datatype.EncodeRow(nil, table, []kalam.Value{kalam.BigInt(int64(i)), kalam.Text(body), c.want[i]})
+				want := datatype.EncodeRow(nil, table,
+					[]kalam.Value{kalam.BigInt(int64(i)), kalam.Text(body), c.want[i]})
 				if !sameRow(got[i], kalam.Row{Seq: firstSeq + kalam.Seq(i), Deleted: i == 1, Payload: want}) {
 					values, err := datatype.DecodeRow(table, got[i].Payload, nil)
 					t.Errorf("row %d is %+v, %v; want %v", i, values, err, c.want[i])
@@ -236,7 +256,8 @@ func TestFileWithoutSystemColumns(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Commit(t.Context(), []keyindex.Entry{{Key: noteKey(1), Seq: firstSeq}}, lake.SegmentMeta{MinSeq: firstSeq, MaxSeq: firstSeq, Rows: 1})
+	_, err = p.Commit(t.Context(), []keyindex.Entry{{Key: noteKey(1), Seq: firstSeq}},
+		lake.SegmentMeta{MinSeq: firstSeq, MaxSeq: firstSeq, Rows: 1})
 	wantCode(t, "Commit", err, kalam.CodeCorrupt, kalam.ColumnSeq)
 	wantFiles(t, b.files(t))
 }

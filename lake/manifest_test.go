@@ -196,26 +196,36 @@ func TestManifestStats(t *testing.T) {
 		min, max  string
 	}{
 		{ty(kalam.KindBoolean), kalam.Bool(false), kalam.Bool(true), `{"Boolean":false}`, `{"Boolean":true}`},
-		{ty(kalam.KindSmallInt), kalam.Integer(kalam.KindSmallInt, -3), kalam.Integer(kalam.KindSmallInt, 4), `{"Int16":-3}`, `{"Int16":4}`},
-		{ty(kalam.KindInt), kalam.Integer(kalam.KindInt, -3), kalam.Integer(kalam.KindInt, 4), `{"Int32":-3}`, `{"Int32":4}`},
-		{ty(kalam.KindBigInt), kalam.BigInt(math.MinInt64), kalam.BigInt(math.MaxInt64), `{"Int64":"-9223372036854775808"}`, `{"Int64":"9223372036854775807"}`},
+		{ty(kalam.KindSmallInt), kalam.Integer(kalam.KindSmallInt, -3), kalam.Integer(kalam.KindSmallInt, 4),
+			`{"Int16":-3}`, `{"Int16":4}`},
+		{ty(kalam.KindInt), kalam.Integer(kalam.KindInt, -3), kalam.Integer(kalam.KindInt, 4), `{"Int32":-3}`,
+			`{"Int32":4}`},
+		{ty(kalam.KindBigInt), kalam.BigInt(math.MinInt64), kalam.BigInt(math.MaxInt64),
+			`{"Int64":"-9223372036854775808"}`, `{"Int64":"9223372036854775807"}`},
 		{ty(kalam.KindFloat), kalam.Float(-0.1), kalam.Float(float32(math.NaN())), `{"Float32":-0.1}`, `null`},
 		{ty(kalam.KindDouble), kalam.Double(math.Inf(-1)), kalam.Double(0.1), `null`, `{"Float64":0.1}`},
-		{dec, kalam.Decimal(-1, ^uint64(149), 2), kalam.Decimal(0, 5, 2), `{"Decimal128":"-1.50"}`, `{"Decimal128":"0.05"}`},
+		{dec, kalam.Decimal(-1, ^uint64(149), 2), kalam.Decimal(0, 5, 2), `{"Decimal128":"-1.50"}`,
+			`{"Decimal128":"0.05"}`},
 		{ty(kalam.KindText), kalam.Text(`a"b`), kalam.Text(long), `{"Utf8":"a\"b"}`, `null`},
 		{ty(kalam.KindJSON), kalam.JSON(`[1]`), kalam.JSON(`{}`), `{"Utf8":"[1]"}`, `{"Utf8":"{}"}`},
 		{ty(kalam.KindBytes), kalam.Bytes("\x00\xff"), kalam.Bytes("\x01" + long), `{"Binary":"AP8="}`, `null`},
-		{ty(kalam.KindTimestamp), kalam.Integer(kalam.KindTimestamp, -1), kalam.Integer(kalam.KindTimestamp, 1), `{"TimestampMicrosecond":"-1"}`, `{"TimestampMicrosecond":"1"}`},
-		{ty(kalam.KindDateTime), kalam.Integer(kalam.KindDateTime, -1), kalam.Integer(kalam.KindDateTime, 1), `{"TimestampMicrosecond":"-1"}`, `{"TimestampMicrosecond":"1"}`},
-		{ty(kalam.KindDate), kalam.Integer(kalam.KindDate, -1), kalam.Integer(kalam.KindDate, 1), `{"Date32":-1}`, `{"Date32":1}`},
-		{ty(kalam.KindTime), kalam.Integer(kalam.KindTime, 0), kalam.Integer(kalam.KindTime, 1), `{"Time64Microsecond":"0"}`, `{"Time64Microsecond":"1"}`},
-		{ty(kalam.KindUUID), kalam.UUID([16]byte{1}), kalam.UUID([16]byte{0xff}), `{"Utf8":"01000000-0000-0000-0000-000000000000"}`, `{"Utf8":"ff000000-0000-0000-0000-000000000000"}`},
+		{ty(kalam.KindTimestamp), kalam.Integer(kalam.KindTimestamp, -1), kalam.Integer(kalam.KindTimestamp, 1),
+			`{"TimestampMicrosecond":"-1"}`, `{"TimestampMicrosecond":"1"}`},
+		{ty(kalam.KindDateTime), kalam.Integer(kalam.KindDateTime, -1), kalam.Integer(kalam.KindDateTime, 1),
+			`{"TimestampMicrosecond":"-1"}`, `{"TimestampMicrosecond":"1"}`},
+		{ty(kalam.KindDate), kalam.Integer(kalam.KindDate, -1), kalam.Integer(kalam.KindDate, 1), `{"Date32":-1}`,
+			`{"Date32":1}`},
+		{ty(kalam.KindTime), kalam.Integer(kalam.KindTime, 0), kalam.Integer(kalam.KindTime, 1),
+			`{"Time64Microsecond":"0"}`, `{"Time64Microsecond":"1"}`},
+		{ty(kalam.KindUUID), kalam.UUID([16]byte{1}), kalam.UUID([16]byte{0xff}),
+			`{"Utf8":"01000000-0000-0000-0000-000000000000"}`, `{"Utf8":"ff000000-0000-0000-0000-000000000000"}`},
 	} {
 		t.Run(c.t.String(), func(t *testing.T) {
 			b := newBed(t, lake.Options{})
 			// The second key column has a range that is not known.
 			table := notes()
-			table.Columns = []kalam.Column{{ID: 41, Name: "k", Type: c.t, NotNull: true}, {ID: 42, Name: "n", Type: ty(kalam.KindBigInt), NotNull: true}}
+			table.Columns = []kalam.Column{{ID: 41, Name: "k", Type: c.t, NotNull: true},
+				{ID: 42, Name: "n", Type: ty(kalam.KindBigInt), NotNull: true}}
 			table.PrimaryKey = []int{0, 1}
 			seg := kalam.Segment{
 				Path: "users/alice/app/notes/x.parquet", Rows: 1,
@@ -224,11 +234,13 @@ func TestManifestStats(t *testing.T) {
 			}
 			broken := seg
 			broken.MaxKey = broken.MaxKey[:len(broken.MaxKey)-1]
-			if err := b.lake.WriteManifest(t.Context(), table, "alice", lake.Manifest{Segments: []kalam.Segment{seg, broken}}); err != nil {
+			if err := b.lake.WriteManifest(t.Context(), table, "alice",
+				lake.Manifest{Segments: []kalam.Segment{seg, broken}}); err != nil {
 				t.Fatal(err)
 			}
 			w := ReadManifest(t, b.file("users/alice/app/notes/manifest.json"))
-			want := map[string]json.RawMessage{"41": json.RawMessage(`{"min":` + c.min + `,"max":` + c.max + `,"null_count":0}`)}
+			want := map[string]json.RawMessage{"41": json.RawMessage(`{"min":` + c.min + `,"max":` + c.max +
+				`,"null_count":0}`)}
 			if diff := cmp.Diff(want, w.Segments[0].Stats); diff != "" {
 				t.Errorf("column_stats (-want +got):\n%s", diff)
 			}
@@ -260,7 +272,8 @@ func TestFolder(t *testing.T) {
 	b := newBed(t, lake.Options{DefaultStrategy: layout.ShardHash, HashShards: 8})
 	table := notes()
 	table.Options.ShardStrategy = layout.ShardDefault
-	if err := b.lake.Register(lake.Location{ID: "x", Storage: b.store, UserTemplate: "u/{userId}/{namespace}/{tableName}/{shard}"}); err != nil {
+	if err := b.lake.Register(lake.Location{ID: "x", Storage: b.store,
+		UserTemplate: "u/{userId}/{namespace}/{tableName}/{shard}"}); err != nil {
 		t.Fatal(err)
 	}
 	for storage, want := range map[kalam.StorageID]string{
@@ -277,7 +290,8 @@ func TestFolder(t *testing.T) {
 	if got := b.lake.Strategies(); !slices.Equal(got, []string{"alphabetic", "hash", "numeric"}) {
 		t.Errorf("Strategies() = %v", got)
 	}
-	wantCode(t, "CheckStrategy", b.lake.CheckStrategy("zodiac"), kalam.CodeInvalidInput, "Unknown shard strategy 'zodiac'")
+	wantCode(t, "CheckStrategy", b.lake.CheckStrategy("zodiac"), kalam.CodeInvalidInput,
+		"Unknown shard strategy 'zodiac'")
 	if _, err := lake.New(lake.Options{DefaultStrategy: "zodiac"}); kalam.CodeOf(err) != kalam.CodeInvalidInput {
 		t.Errorf("a lake with an unknown strategy: %v", err)
 	}

@@ -67,7 +67,8 @@ func TestDamagedMark(t *testing.T) {
 		}
 		got, found, err := lake.ReadMark(t.Context(), s)
 		code := kalam.CodeOf(err)
-		if !found || err == nil && !got.CreatedAt.Equal(m.CreatedAt) || err == nil && (got.LakeID != m.LakeID || got.Generation != 7) ||
+		if !found || err == nil && !got.CreatedAt.Equal(m.CreatedAt) ||
+			err == nil && (got.LakeID != m.LakeID || got.Generation != 7) ||
 			err != nil && code != kalam.CodeCorrupt && code != kalam.CodeUnsupported {
 			t.Errorf("%s: %+v, %v, %v", what, got, found, err)
 		}
@@ -113,11 +114,13 @@ func TestFindSegment(t *testing.T) {
 		}
 	}
 	want("nothing", "", "")
-	plant(t, b, ".trash/2026-01-01T00-00-00Z/users/a/app/t/2026-01-01T00-00-00-1.parquet", "users/a/app/t/photo.parquet", "users/a/app/t/2026-01-01T00-00-00-1.keys")
+	plant(t, b, ".trash/2026-01-01T00-00-00Z/users/a/app/t/2026-01-01T00-00-00-1.parquet",
+		"users/a/app/t/photo.parquet", "users/a/app/t/2026-01-01T00-00-00-1.keys")
 	want("no segment", "", "")
 	seg := write(t, b.lake, notes(), "alice", noteRows(3, 0), laketest.ParquetOptions{})
 	want("an unnamed one", seg.Path, "")
-	if err := b.lake.WriteManifest(ctx, notes(), "alice", lake.Manifest{Version: 1, Segments: []kalam.Segment{seg}}); err != nil {
+	if err := b.lake.WriteManifest(ctx, notes(), "alice",
+		lake.Manifest{Version: 1, Segments: []kalam.Segment{seg}}); err != nil {
 		t.Fatal(err)
 	}
 	want("a named one", seg.Path, seg.Path)
@@ -171,8 +174,10 @@ func TestManifestJSONProtects(t *testing.T) {
 	missing := named
 	missing.Path = folder + "/2026-01-01T00-00-00-5.parquet"
 	for what, content := range map[string]string{
-		"not JSON": "{", "another JSON": `{"version":1}`, "leads out": `{"segments":[{"path":"../../../../../x.parquet"}]}`,
-		"names nothing": `{"segments":[{"path":""}]}`, "names what is missing": `{"segments":[{"path":"2026-01-01T00-00-00-5.parquet"}]}`,
+		"not JSON": "{", "another JSON": `{"version":1}`,
+		"leads out":             `{"segments":[{"path":"../../../../../x.parquet"}]}`,
+		"names nothing":         `{"segments":[{"path":""}]}`,
+		"names what is missing": `{"segments":[{"path":"2026-01-01T00-00-00-5.parquet"}]}`,
 	} {
 		if err := os.WriteFile(b.file(manifest), []byte(content), 0o640); err != nil {
 			t.Fatal(err)
@@ -226,7 +231,8 @@ func TestNamedFromAnotherStorage(t *testing.T) {
 	if n := count(); n != 2 {
 		t.Errorf("%d orphans before it is named", n)
 	}
-	if err := b.lake.WriteManifest(t.Context(), notes(), "alice", lake.Manifest{Version: 1, Segments: []kalam.Segment{seg}}); err != nil {
+	if err := b.lake.WriteManifest(t.Context(), notes(), "alice",
+		lake.Manifest{Version: 1, Segments: []kalam.Segment{seg}}); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(); n != 0 {

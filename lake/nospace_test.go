@@ -107,20 +107,23 @@ func TestDiskIsFull(t *testing.T) {
 	}
 	fill(t, b.file("filler"))
 	_, err = p.Commit(ctx, keys, metaOf(rows))
-	wantCode(t, "Commit on a full disk", err, kalam.CodeResourceExhausted, "no space left", keysOf(kalam.Segment{Path: p.Path()}))
+	wantCode(t, "Commit on a full disk", err, kalam.CodeResourceExhausted, "no space left",
+		keysOf(kalam.Segment{Path: p.Path()}))
 	if strings.Contains(err.Error(), b.dir) {
 		t.Errorf("the error %q names the directory", err)
 	}
 	fill(t, b.file("filler2")) // what the failed commit gave back
 	wantFiles(t, b.files(t), "filler", "filler2", manifest, first.Path, keysOf(first))
 	m.Version = 2
-	wantCode(t, "WriteManifest on a full disk", l.WriteManifest(ctx, notes(), "alice", m), kalam.CodeResourceExhausted, layout.ManifestName)
+	wantCode(t, "WriteManifest on a full disk", l.WriteManifest(ctx, notes(), "alice", m), kalam.CodeResourceExhausted,
+		layout.ManifestName)
 	if !bytes.Equal(read(t, b.file(manifest)), before) {
 		t.Error("manifest.json was lost on a full disk")
 	}
 	wantCode(t, "Rebuild on a full disk", l.Rebuild(ctx, notes(), &first), kalam.CodeResourceExhausted, keysOf(first))
 	health, err := l.Check(ctx, kalam.LocalStorage)
-	if err != nil || health.Status() != "degraded" || kalam.CodeOf(health.Err) != kalam.CodeResourceExhausted || health.TotalBytes != size || health.UsedBytes != size {
+	if err != nil || health.Status() != "degraded" || kalam.CodeOf(health.Err) != kalam.CodeResourceExhausted ||
+		health.TotalBytes != size || health.UsedBytes != size {
 		t.Errorf("Check of a full disk = %+v, %v", health, err)
 	}
 	wantSegment(t, l, notes(), first, rows)

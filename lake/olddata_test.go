@@ -17,7 +17,8 @@ import (
 // recorded is the table of testdata/v1: a column per kind, then DECIMALs that
 // DuckDB stores in 2, 4, 8 and 16 bytes.
 func recorded() *kalam.Table {
-	t := &kalam.Table{ID: kalam.TableID{Namespace: "a", Name: "t"}, Number: 5, Kind: kalam.KindUserTable, SchemaVersion: 1, PrimaryKey: []int{0}}
+	t := &kalam.Table{ID: kalam.TableID{Namespace: "a", Name: "t"}, Number: 5, Kind: kalam.KindUserTable,
+		SchemaVersion: 1, PrimaryKey: []int{0}}
 	add := func(name string, dt kalam.DataType) {
 		t.Columns = append(t.Columns, kalam.Column{ID: kalam.ColumnID(len(t.Columns) + 1), Name: name, Type: dt})
 	}

@@ -76,15 +76,18 @@ func TestOrphansAreOursOnly(t *testing.T) {
 	seg := write(t, b.lake, notes(), "alice", noteRows(3, 0), laketest.ParquetOptions{})
 	const stem = "users/bob/app/notes/2026-01-01T00-00-00-77"
 	ours := []string{
-		stem + ".parquet", "shared/app/t/2026-01-01T00-00-00-78.keys", stem + ".parquet.0123abcd.tmp", stem + ".keys.0123abcd.tmp",
-		"users/bob/app/notes/manifest.json.0123abcd.tmp", ".kalam-probe/probe.0123abcd.tmp", ".kalam-probe/probe.0123abcd.tmp.89abcdef.tmp",
+		stem + ".parquet", "shared/app/t/2026-01-01T00-00-00-78.keys", stem + ".parquet.0123abcd.tmp",
+		stem + ".keys.0123abcd.tmp",
+		"users/bob/app/notes/manifest.json.0123abcd.tmp", ".kalam-probe/probe.0123abcd.tmp",
+		".kalam-probe/probe.0123abcd.tmp.89abcdef.tmp",
 	}
 	foreign := []string{
 		"users/bob/app/notes/manifest.json", "users/bob/app/notes/photo.parquet", "users/bob/app/notes/photo.keys",
 		"users/bob/app/notes/notes.tmp", "users/bob/app/notes/x.0123abcd.tmp", "README",
 		"users/bob/app/notes/2026-01-01T00-00-00-77.parquet.bak", "users/bob/app/notes/2026-01-01T00-00-00-.parquet",
 		"users/bob/app/notes/2026-01-01T00-00-00-007.parquet", "users/bob/app/notes/2026-01-01T00-00-00-+7.parquet",
-		"users/bob/app/notes/2026-01-01T00-00-00-18446744073709551616.parquet", "users/bob/app/notes/2026-13-01T00-00-00-7.parquet",
+		"users/bob/app/notes/2026-01-01T00-00-00-18446744073709551616.parquet",
+		"users/bob/app/notes/2026-13-01T00-00-00-7.parquet",
 		"users/bob/app/notes/2026-02-30T00-00-00-7.parquet", "users/bob/app/notes/2026-01-01T24-00-00-7.parquet",
 		stem + ".parquet.0123ABCD.tmp", stem + ".parquet.0123abc.tmp", stem + ".parquet0123abcd.tmp",
 		"users/bob/.kalam-probe/mine.0123abcd.tmp",
@@ -141,7 +144,8 @@ func TestOrphansSparePending(t *testing.T) {
 		t.Errorf("orphans while a segment is written: %v", got)
 	}
 	staged := strings.TrimPrefix(p.LocalTemp(), b.dir+string(os.PathSeparator))
-	moved, err := b.lake.Trash(ctx, lake.Orphan{Storage: kalam.LocalStorage, Path: staged, Kind: layout.StagedFile}, none)
+	moved, err := b.lake.Trash(ctx, lake.Orphan{Storage: kalam.LocalStorage, Path: staged, Kind: layout.StagedFile},
+		none)
 	if err != nil || moved {
 		t.Fatalf("Trash of a staged object = %v, %v", moved, err)
 	}
@@ -181,12 +185,14 @@ func TestRemoveFolder(t *testing.T) {
 	folder := path.Dir(gone.Path)
 	bob := write(t, b.lake, notes(), "bob", noteRows(3, 0), laketest.ParquetOptions{})
 	sibling := write(t, b.lake, other, "alice", noteRows(3, 0), laketest.ParquetOptions{})
-	if err := b.lake.WriteManifest(ctx, notes(), "alice", lake.Manifest{Version: 1, Segments: []kalam.Segment{gone}}); err != nil {
+	if err := b.lake.WriteManifest(ctx, notes(), "alice",
+		lake.Manifest{Version: 1, Segments: []kalam.Segment{gone}}); err != nil {
 		t.Fatal(err)
 	}
 	stay := []string{folder + "/readme.txt", folder + "/shard-a/2026-01-01T00-00-00-77.parquet"}
 	plant(t, b, stay...)
-	plant(t, b, folder+"/2026-01-01T00-00-00-77.parquet.0123abcd.tmp", folder+"/2026-01-01T00-00-00-78.keys", folder+"/2026-01-01T00-00-00-79.parquet")
+	plant(t, b, folder+"/2026-01-01T00-00-00-77.parquet.0123abcd.tmp", folder+"/2026-01-01T00-00-00-78.keys",
+		folder+"/2026-01-01T00-00-00-79.parquet")
 	n, err := b.lake.RemoveFolder(ctx, "", notes(), "alice", none)
 	if err != nil || n != 6 {
 		t.Errorf("RemoveFolder = %d, %v; want 6 files", n, err)
@@ -209,7 +215,8 @@ func TestRemoveFolderSparesTheSuccessor(t *testing.T) {
 	rows := noteRows(3, 0)
 	old := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{})
 	known := write(t, b.lake, next, "alice", rows, laketest.ParquetOptions{})
-	committed := write(t, b.lake, next, "alice", rows, laketest.ParquetOptions{}) // not adopted yet, so that keep does not know it
+	// not adopted yet, so that keep does not know it
+	committed := write(t, b.lake, next, "alice", rows, laketest.ParquetOptions{})
 	lone := write(t, b.lake, next, "alice", rows, laketest.ParquetOptions{})
 	remove(t, b.file(lone.Path)) // only its key index file is left to tell
 	pending, err := b.lake.NewSegment(ctx, next, "alice", rows[2].Seq)
@@ -220,7 +227,8 @@ func TestRemoveFolderSparesTheSuccessor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.lake.WriteManifest(ctx, next, "alice", lake.Manifest{Version: 1, Segments: []kalam.Segment{known}}); err != nil {
+	if err := b.lake.WriteManifest(ctx, next, "alice",
+		lake.Manifest{Version: 1, Segments: []kalam.Segment{known}}); err != nil {
 		t.Fatal(err)
 	}
 	asked := map[string]bool{}
@@ -239,7 +247,8 @@ func TestRemoveFolderSparesTheSuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := path.Dir(old.Path)
-	wantFiles(t, b.files(t), known.Path, keysOf(known), committed.Path, keysOf(committed), keysOf(lone), seg.Path, keysOf(seg), folder+"/manifest.json")
+	wantFiles(t, b.files(t), known.Path, keysOf(known), committed.Path, keysOf(committed), keysOf(lone), seg.Path,
+		keysOf(seg), folder+"/manifest.json")
 	wantSegment(t, b.lake, next, committed, rows)
 }
 

@@ -65,7 +65,8 @@ func TestWriteRows(t *testing.T) {
 				}
 				for i := range rows {
 					want, have := decoded(t, table, rows[i]), decoded(t, table, got[i])
-					if diff := cmp.Diff(want, have); diff != "" || got[i].Seq != rows[i].Seq || got[i].Deleted != rows[i].Deleted {
+					if diff := cmp.Diff(want, have); diff != "" || got[i].Seq != rows[i].Seq ||
+						got[i].Deleted != rows[i].Deleted {
 						t.Fatalf("row %d (-want +got):\n%s", i, diff)
 					}
 				}
@@ -119,7 +120,8 @@ func compareFiles(t *testing.T, one, two string) {
 			t.Fatal(err)
 		}
 		sa, sb := a.MetaData().Schema.Column(i), b.MetaData().Schema.Column(i)
-		if sa.Name() != sb.Name() || i < len(everyType().Columns) && sa.SchemaNode().FieldID() != sb.SchemaNode().FieldID() {
+		if sa.Name() != sb.Name() || i < len(everyType().Columns) &&
+			sa.SchemaNode().FieldID() != sb.SchemaNode().FieldID() {
 			t.Errorf("column %d is %s, not %s", i, sa.SchemaNode(), sb.SchemaNode())
 		}
 		if ca.Compression() != compress.Codecs.Zstd || ca.HasDictionaryPage() || ca.NumValues() != a.NumRows() {
@@ -144,7 +146,8 @@ func compareFiles(t *testing.T, one, two string) {
 			continue // It leaves NaN out of the bounds.
 		}
 		if string(ta.EncodeMin()) != string(tb.EncodeMin()) || string(ta.EncodeMax()) != string(tb.EncodeMax()) {
-			t.Errorf("column %s lies in %x to %x, not %x to %x", sa.Name(), ta.EncodeMin(), ta.EncodeMax(), tb.EncodeMin(), tb.EncodeMax())
+			t.Errorf("column %s lies in %x to %x, not %x to %x", sa.Name(), ta.EncodeMin(), ta.EncodeMax(),
+				tb.EncodeMin(), tb.EncodeMax())
 		}
 	}
 }

@@ -41,7 +41,8 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 		return integrity.Corrupt(seg.Path, "it has %d tombstones instead of %d", tombstones, seg.Tombstones)
 	}
 	if low, high := seqRange(keys); low != seg.MinSeq || high != seg.MaxSeq {
-		return integrity.Corrupt(seg.Path, "its seqs are %d to %d instead of %d to %d", low, high, seg.MinSeq, seg.MaxSeq)
+		return integrity.Corrupt(seg.Path, "its seqs are %d to %d instead of %d to %d", low, high, seg.MinSeq,
+			seg.MaxSeq)
 	}
 	if keys, err = keyindex.Prepare(keys, seg.Rows, seg.MinSeq, seg.MaxSeq); err != nil {
 		return integrity.Corrupt(seg.Path, "%w", err)

@@ -73,7 +73,8 @@ func TestRebuildRefuses(t *testing.T) {
 	}
 	alive := noteRows(100, 0)
 	for name, other := range map[string][]kalam.Row{
-		"other keys": noteRows(100, 1), "fewer rows": rows[:99], "other seqs": later, "a row that came back to life": alive,
+		"other keys": noteRows(100, 1), "fewer rows": rows[:99], "other seqs": later,
+		"a row that came back to life": alive,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, lake.Options{})
@@ -109,7 +110,8 @@ func TestRebuildStops(t *testing.T) {
 			}
 			return nil
 		}}, lake.Options{}, time.Now)
-		if err := l.Rebuild(t.Context(), notes(), &seg); !errors.Is(err, broken) || kalam.CodeOf(err) == kalam.CodeCorrupt {
+		if err := l.Rebuild(t.Context(), notes(), &seg); !errors.Is(err, broken) ||
+			kalam.CodeOf(err) == kalam.CodeCorrupt {
 			t.Errorf("Rebuild when %s fails = %v", fail, err)
 		}
 	}

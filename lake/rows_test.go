@@ -19,7 +19,8 @@ import (
 // everyType returns a table with a column of each kind, several DECIMALs, and a
 // key of two columns that are not the first.
 func everyType() *kalam.Table {
-	t := &kalam.Table{ID: kalam.TableID{Namespace: "app", Name: "every"}, Number: 11, Kind: kalam.KindUserTable, SchemaVersion: 3}
+	t := &kalam.Table{ID: kalam.TableID{Namespace: "app", Name: "every"}, Number: 11, Kind: kalam.KindUserTable,
+		SchemaVersion: 3}
 	add := func(name string, dt kalam.DataType) {
 		t.Columns = append(t.Columns, kalam.Column{ID: kalam.ColumnID(2*len(t.Columns) + 1), Name: name, Type: dt})
 	}
@@ -27,7 +28,8 @@ func everyType() *kalam.Table {
 		add(strings.ToLower(k.String()), kalam.TypeOf(k))
 	}
 	for _, d := range [][2]uint8{{4, 2}, {9, 0}, {18, 18}, {38, 38}, {38, 0}} {
-		add(fmt.Sprintf("decimal_%d_%d", d[0], d[1]), kalam.DataType{Kind: kalam.KindDecimal, Precision: d[0], Scale: d[1]})
+		add(fmt.Sprintf("decimal_%d_%d", d[0], d[1]),
+			kalam.DataType{Kind: kalam.KindDecimal, Precision: d[0], Scale: d[1]})
 	}
 	add("k1", kalam.TypeOf(kalam.KindText))
 	add("k2", kalam.TypeOf(kalam.KindInt))
@@ -39,7 +41,8 @@ func everyType() *kalam.Table {
 }
 
 // texts are what text-like values are made of.
-var texts = []string{"", "a", "a\x00b", "\x00", "line\n\"\\</é\U0001F600", "  ", strings.Repeat("é", 200), "x", "y", "z"}
+var texts = []string{"", "a", "a\x00b", "\x00", "line\n\"\\</é\U0001F600", "  ", strings.Repeat("é", 200), "x", "y",
+	"z"}
 
 // randomValue returns a value of type dt, often an extreme one.
 func randomValue(r *rand.Rand, dt kalam.DataType) kalam.Value {
@@ -66,9 +69,11 @@ func randomValue(r *rand.Rand, dt kalam.DataType) kalam.Value {
 	case kalam.KindBigInt:
 		return pick(math.MinInt64, math.MaxInt64)
 	case kalam.KindFloat:
-		return kalam.Float([]float32{0, float32(math.Copysign(0, -1)), math.MaxFloat32, float32(math.Inf(1)), float32(math.NaN()), r.Float32()}[r.IntN(6)])
+		return kalam.Float([]float32{0, float32(math.Copysign(0, -1)), math.MaxFloat32, float32(math.Inf(1)),
+			float32(math.NaN()), r.Float32()}[r.IntN(6)])
 	case kalam.KindDouble:
-		return kalam.Double([]float64{0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, math.Inf(-1), math.NaN(), r.NormFloat64()}[r.IntN(6)])
+		return kalam.Double([]float64{0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, math.Inf(-1), math.NaN(),
+			r.NormFloat64()}[r.IntN(6)])
 	case kalam.KindDecimal:
 		return randomDecimal(r, dt)
 	case kalam.KindText:
@@ -236,8 +241,10 @@ func altered() (before, after *kalam.Table) {
 	after.SchemaVersion = 4
 	after.Columns = append([]kalam.Column{after.Columns[0], after.Columns[2]},
 		kalam.Column{ID: 4, Name: "body", Type: kalam.TypeOf(kalam.KindText)},
-		kalam.Column{ID: 5, Name: "flag", Type: kalam.TypeOf(kalam.KindInt), Default: &kalam.Default{Value: kalam.Integer(kalam.KindInt, 42)}},
-		kalam.Column{ID: 6, Name: "born", Type: kalam.TypeOf(kalam.KindTimestamp), Default: &kalam.Default{Func: kalam.DefaultNow}})
+		kalam.Column{ID: 5, Name: "flag", Type: kalam.TypeOf(kalam.KindInt),
+			Default: &kalam.Default{Value: kalam.Integer(kalam.KindInt, 42)}},
+		kalam.Column{ID: 6, Name: "born", Type: kalam.TypeOf(kalam.KindTimestamp),
+			Default: &kalam.Default{Func: kalam.DefaultNow}})
 	return before, after
 }
 
@@ -250,7 +257,8 @@ func TestReadRowsUnderANewerSchema(t *testing.T) {
 	}
 	rows := rowsOf(before, 50, values)
 	want := rowsOf(after, 50, func(i int) []kalam.Value {
-		return []kalam.Value{kalam.BigInt(int64(i)), kalam.Double(float64(i) / 4), {}, kalam.Integer(kalam.KindInt, 42), {}}
+		return []kalam.Value{kalam.BigInt(int64(i)), kalam.Double(float64(i) / 4), {},
+			kalam.Integer(kalam.KindInt, 42), {}}
 	})
 	seg := write(t, b.lake, before, "alice", rows, laketest.ParquetOptions{})
 	for range 3 { // from the file and from the cache
@@ -286,7 +294,8 @@ func TestReadRowsRefusesANewerFile(t *testing.T) {
 func TestReadRowsOfTheWrongType(t *testing.T) {
 	b := newBed(t, lake.Options{})
 	seg := write(t, b.lake, notes(), "alice", noteRows(5, 0), laketest.ParquetOptions{})
-	for _, k := range []kalam.Kind{kalam.KindBoolean, kalam.KindInt, kalam.KindDate, kalam.KindTimestamp, kalam.KindUUID, kalam.KindBytes} {
+	for _, k := range []kalam.Kind{kalam.KindBoolean, kalam.KindInt, kalam.KindDate, kalam.KindTimestamp,
+		kalam.KindUUID, kalam.KindBytes} {
 		wrong := notes()
 		wrong.Columns[2].Type = kalam.TypeOf(k)
 		_, err := b.lake.ReadRows(t.Context(), wrong, &seg, []int64{0})
@@ -303,18 +312,23 @@ func TestWidenedColumns(t *testing.T) {
 		from, to  kalam.DataType
 		value, as kalam.Value
 	}{
-		{ty(kalam.KindSmallInt), ty(kalam.KindInt), kalam.Integer(kalam.KindSmallInt, -5), kalam.Integer(kalam.KindInt, -5)},
+		{ty(kalam.KindSmallInt), ty(kalam.KindInt), kalam.Integer(kalam.KindSmallInt, -5),
+			kalam.Integer(kalam.KindInt, -5)},
 		{ty(kalam.KindSmallInt), ty(kalam.KindBigInt), kalam.Integer(kalam.KindSmallInt, -5), kalam.BigInt(-5)},
-		{ty(kalam.KindInt), ty(kalam.KindBigInt), kalam.Integer(kalam.KindInt, math.MinInt32), kalam.BigInt(math.MinInt32)},
+		{ty(kalam.KindInt), ty(kalam.KindBigInt), kalam.Integer(kalam.KindInt, math.MinInt32),
+			kalam.BigInt(math.MinInt32)},
 		{ty(kalam.KindInt), ty(kalam.KindDouble), kalam.Integer(kalam.KindInt, 3), kalam.Double(3)},
 		{ty(kalam.KindBigInt), dec, kalam.BigInt(7), kalam.Decimal(0, 700, 2)},
 		{ty(kalam.KindFloat), ty(kalam.KindDouble), kalam.Float(0.5), kalam.Double(0.5)},
 		{dec, wide, kalam.Decimal(-1, ^uint64(149), 2), kalam.Decimal(-1, ^uint64(14999), 4)},
-		{ty(kalam.KindDate), ty(kalam.KindTimestamp), kalam.Integer(kalam.KindDate, 1), kalam.Integer(kalam.KindTimestamp, 86400000000)},
-		{ty(kalam.KindTimestamp), ty(kalam.KindDateTime), kalam.Integer(kalam.KindTimestamp, -1), kalam.Integer(kalam.KindDateTime, -1)},
+		{ty(kalam.KindDate), ty(kalam.KindTimestamp), kalam.Integer(kalam.KindDate, 1),
+			kalam.Integer(kalam.KindTimestamp, 86400000000)},
+		{ty(kalam.KindTimestamp), ty(kalam.KindDateTime), kalam.Integer(kalam.KindTimestamp, -1),
+			kalam.Integer(kalam.KindDateTime, -1)},
 		{ty(kalam.KindInt), ty(kalam.KindText), kalam.Integer(kalam.KindInt, 12), kalam.Text("12")},
 		{ty(kalam.KindBoolean), ty(kalam.KindText), kalam.Bool(true), kalam.Text("true")},
-		{ty(kalam.KindUUID), ty(kalam.KindText), kalam.UUID([16]byte{15: 1}), kalam.Text("00000000-0000-0000-0000-000000000001")},
+		{ty(kalam.KindUUID), ty(kalam.KindText), kalam.UUID([16]byte{15: 1}),
+			kalam.Text("00000000-0000-0000-0000-000000000001")},
 	} {
 		t.Run(c.from.String()+" to "+c.to.String(), func(t *testing.T) {
 			before, after := notes(), notes()

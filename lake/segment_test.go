@@ -26,8 +26,9 @@ func TestCommitMakesASegment(t *testing.T) {
 	rows[4999].Deleted = true
 	seg := write(t, b.lake, notes(), "alice", rows, laketest.ParquetOptions{})
 	want := kalam.Segment{
-		Storage: kalam.LocalStorage, Path: seg.Path, MinSeq: rows[0].Seq, MaxSeq: rows[4999].Seq, Rows: 5000, Tombstones: 2,
-		Bytes: int64(len(read(t, b.file(seg.Path)))), MinKey: noteKey(100), MaxKey: noteKey(5099),
+		Storage: kalam.LocalStorage, Path: seg.Path, MinSeq: rows[0].Seq, MaxSeq: rows[4999].Seq, Rows: 5000,
+		Tombstones: 2,
+		Bytes:      int64(len(read(t, b.file(seg.Path)))), MinKey: noteKey(100), MaxKey: noteKey(5099),
 		SchemaVersion: 1, Table: 7, CreatedAt: noon, User: "alice", Sums: seg.Sums,
 	}
 	if keys := int64(len(read(t, b.file(keysOf(seg))))); seg.Sums.KeysBytes != keys || !seg.Sums.Known() {
@@ -112,7 +113,10 @@ func mistakes() []mistake {
 		{name: "a row without key", spoil: func(c *call) { c.keys = c.keys[1:] }, want: "99 keys"},
 		{name: "one row twice", spoil: func(c *call) { c.keys[3].Row = 4 }, want: "row 4"},
 		{name: "row beyond the file", spoil: func(c *call) { c.keys[3].Row = 100 }, want: "row 100 of 100"},
-		{name: "one version twice", spoil: func(c *call) { c.keys[3].Key, c.keys[3].Seq = c.keys[4].Key, c.keys[4].Seq }, want: "same key"},
+		{name: "one version twice", spoil: func(c *call) {
+			c.keys[3].Key, c.keys[3].Seq = c.keys[4].Key,
+				c.keys[4].Seq
+		}, want: "same key"},
 		{name: "seq below the range", spoil: func(c *call) { c.keys[3].Seq = firstSeq - 1 }, want: "seq"},
 		{name: "seq above the range", spoil: func(c *call) { c.keys[3].Seq = firstSeq + 100 }, want: "seq"},
 		{name: "huge key", spoil: func(c *call) { c.keys[3].Key = make([]byte, 33<<20) }, want: "bytes long"},
@@ -120,7 +124,8 @@ func mistakes() []mistake {
 			c.meta.Rows++
 			c.keys = append(c.keys, keyindex.Entry{Key: noteKey(1000), Row: 100, Seq: firstSeq + 50})
 		}, want: "100 rows instead of 101"},
-		{name: "fewer rows than the file", spoil: func(c *call) { c.meta.Rows--; c.keys = c.keys[:99] }, want: "100 rows instead of 99"},
+		{name: "fewer rows than the file", spoil: func(c *call) { c.meta.Rows--; c.keys = c.keys[:99] },
+			want: "100 rows instead of 99"},
 		{name: "no rows", spoil: func(c *call) { c.meta.Rows = 0 }, want: "Rows:0"},
 		{name: "more tombstones than rows", spoil: func(c *call) { c.meta.Tombstones = 101 }, want: "Tombstones:101"},
 		{name: "negative tombstones", spoil: func(c *call) { c.meta.Tombstones = -1 }, want: "Tombstones:-1"},
@@ -128,9 +133,11 @@ func mistakes() []mistake {
 		{name: "seq above the name's", spoil: func(c *call) { c.meta.MaxSeq++ }, want: "MaxSeq"},
 		{name: "file missing", spoil: func(c *call) { _ = os.Remove(c.name) }, want: "no such file"},
 		{name: "file empty", spoil: func(c *call) { _ = os.Truncate(c.name, 0) }, want: "only 0 bytes"},
-		{name: "file cut", spoil: func(c *call) { _ = os.Truncate(c.name, 500) }, want: "does not end as a Parquet file"},
+		{name: "file cut", spoil: func(c *call) { _ = os.Truncate(c.name, 500) },
+			want: "does not end as a Parquet file"},
 		{name: "no metadata", o: laketest.ParquetOptions{Metadata: map[string]string{}}, want: "version 0 of table 0"},
-		{name: "metadata is no number", o: laketest.ParquetOptions{Metadata: map[string]string{parquet.MetaSchemaVersion: "one"}}, want: `"one"`},
+		{name: "metadata is no number",
+			o: laketest.ParquetOptions{Metadata: map[string]string{parquet.MetaSchemaVersion: "one"}}, want: `"one"`},
 		{name: "other version", table: newer, want: "not for version 2"},
 		{name: "other table", table: other, want: "of table 99"},
 		{name: "column missing", table: wider, want: "lacks column late"},
@@ -182,7 +189,8 @@ func TestKeyIndexFileNamesTheNewestVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []keyindex.Position{{Row: 3, Seq: firstSeq + 3}, {Row: 4, Seq: firstSeq + 4}, {Row: 5, Seq: firstSeq + 5}, {Row: -1}}
+	want := []keyindex.Position{{Row: 3, Seq: firstSeq + 3}, {Row: 4, Seq: firstSeq + 4}, {Row: 5, Seq: firstSeq + 5},
+		{Row: -1}}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("positions (-want +got):\n%s", diff)
 	}
@@ -201,7 +209,8 @@ func TestNamesAreNotTaken(t *testing.T) {
 			t.Errorf("created at %s", seg.CreatedAt)
 		}
 	}
-	if want := []string{"2026-01-31T12-00-00", "2026-01-31T12-00-01", "2026-01-31T12-00-02"}; !slices.Equal(names, want) {
+	if want := []string{"2026-01-31T12-00-00", "2026-01-31T12-00-01", "2026-01-31T12-00-02"}; !slices.Equal(names,
+		want) {
 		t.Errorf("names %v, want %v", names, want)
 	}
 	// One that is being written has its name, too.
@@ -324,7 +333,8 @@ func TestCancelledCommitLeavesNothing(t *testing.T) {
 func TestSegmentsInOtherStorages(t *testing.T) {
 	b := newBed(t, lake.Options{Now: func() time.Time { return noon }})
 	other := laketest.NewMemory(t.TempDir())
-	if err := b.lake.Register(lake.Location{ID: "cold", Storage: other, UserTemplate: "{userId}/{namespace}/{tableName}"}); err != nil {
+	if err := b.lake.Register(lake.Location{ID: "cold", Storage: other,
+		UserTemplate: "{userId}/{namespace}/{tableName}"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.lake.Storages(); !slices.Equal(got, []kalam.StorageID{"cold", "local"}) {

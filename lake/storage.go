@@ -96,9 +96,10 @@ type BatchReplacer interface {
 
 // Properties describes a Storage.
 type Properties struct {
-	Kind     string // "filesystem", "s3".
-	Location string // Where it is, for people and for manifest.json: an absolute directory or a URL without credentials.
-	Local    bool   // Objects are files of this machine: LocalPath copies nothing.
+	Kind string // "filesystem", "s3".
+	// Where it is, for people and for manifest.json: an absolute directory or a URL without credentials.
+	Location string
+	Local    bool // Objects are files of this machine: LocalPath copies nothing.
 }
 
 // Staged is an object that is being written.

@@ -125,8 +125,10 @@ func compactJob(t *kalam.Table, all bool, retain *int) kalam.Job {
 		retained = fmt.Sprintf(`,"retain_hours":%d`, *retain)
 	}
 	return kalam.Job{
-		Kind: KindCompact, Namespace: t.ID.Namespace, Table: t.ID.Name, Number: t.Number, Key: key, Priority: compactPriority,
-		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q,"scopes":%q%s}`, t.ID.String(), t.Kind, scopes, retained),
+		Kind: KindCompact, Namespace: t.ID.Namespace, Table: t.ID.Name, Number: t.Number, Key: key,
+		Priority: compactPriority,
+		Parameters: fmt.Sprintf(`{"table_id":%q,"table_type":%q,"scopes":%q%s}`, t.ID.String(), t.Kind, scopes,
+			retained),
 	}
 }
 

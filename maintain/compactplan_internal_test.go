@@ -40,7 +40,8 @@ func TestTierRun(t *testing.T) {
 		{"full ones do not count", []int64{full, full, 1, 1, 1, 1, 1, 1, 1}, segmentRun{}},
 		{"after full ones", []int64{full, 1, 1, 1, 1, 1, 1, 1, 1}, segmentRun{1, 9}},
 		{"before full ones", []int64{1, 1, 1, 1, 1, 1, 1, 1, full, 1}, segmentRun{0, 8}},
-		{"no larger than a file", []int64{full - 1, full - 1, full - 1, full - 1, full - 1, full - 1, full - 1, full - 1}, segmentRun{6, 8}},
+		{"no larger than a file", []int64{full - 1, full - 1, full - 1, full - 1, full - 1, full - 1, full - 1,
+			full - 1}, segmentRun{6, 8}},
 		{"all dead", []int64{0, 0, 0, 0, 0, 0, 0, 0}, segmentRun{0, 8}},
 	} {
 		got, ok := tierRun(tt.rows, 8)
@@ -99,7 +100,8 @@ func TestTierRunKeepsScopesSmall(t *testing.T) {
 				t.Fatalf("%s: %d segments, %d of them small, after %d rows: %v", name, len(rows), small, written, rows)
 			}
 		}
-		t.Logf("%s: %d rows in %d segments, each rewritten %.1f times", name, written, len(rows), float64(rewritten)/float64(written))
+		t.Logf("%s: %d rows in %d segments, each rewritten %.1f times", name, written, len(rows),
+			float64(rewritten)/float64(written))
 		if rewritten > 12*written {
 			t.Errorf("%s: a row was rewritten %.1f times", name, float64(rewritten)/float64(written))
 		}

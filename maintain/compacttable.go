@@ -101,7 +101,8 @@ func (c *compactTable) Run(ctx context.Context, h *jobs.Handle) error {
 	if setErr := run.report(); setErr != nil {
 		err = errors.Join(err, setErr)
 	}
-	log.InfoContext(ctx, "table compacted", "job", string(job.ID), "table", run.table.String(), "users", run.result.Scopes,
+	log.InfoContext(ctx, "table compacted", "job", string(job.ID), "table", run.table.String(), "users",
+		run.result.Scopes,
 		"segments_before", run.result.SegmentsBefore, "segments_after", run.result.SegmentsAfter,
 		"failed_users", run.result.FailedUsers,
 		"took", now().Sub(start))
@@ -183,7 +184,8 @@ func (r *compactRun) message() string {
 	}
 	return fmt.Sprintf(
 		"%s for table %s: %d segments of %d user(s) became %d, %d overwritten rows and %d tombstones dropped",
-		outcome, r.table, res.SegmentsBefore, res.Scopes, res.SegmentsAfter, res.OverwrittenDropped, res.TombstonesDropped)
+		outcome, r.table, res.SegmentsBefore, res.Scopes, res.SegmentsAfter, res.OverwrittenDropped,
+		res.TombstonesDropped)
 }
 
 // failure returns the error of the users that failed, nil when none did.

@@ -23,7 +23,8 @@ type lakeFake struct {
 	fail     func(ctx context.Context, user kalam.UserID) error
 }
 
-func (l *lakeFake) CompactableScopes(_ context.Context, _ kalam.TableNumber, all bool) (users []kalam.UserID, err error) {
+func (l *lakeFake) CompactableScopes(_ context.Context, _ kalam.TableNumber, all bool) (users []kalam.UserID,
+	err error) {
 	for u, n := range l.segments {
 		if all || n >= 8 {
 			users = append(users, u)
@@ -33,7 +34,8 @@ func (l *lakeFake) CompactableScopes(_ context.Context, _ kalam.TableNumber, all
 	return users, nil
 }
 
-func (l *lakeFake) CompactScope(ctx context.Context, _ kalam.TableNumber, user kalam.UserID, _ bool) (compactedScope, error) {
+func (l *lakeFake) CompactScope(ctx context.Context, _ kalam.TableNumber, user kalam.UserID, _ bool) (compactedScope,
+	error) {
 	l.looked = append(l.looked, user)
 	if l.fail != nil {
 		if err := l.fail(ctx, user); err != nil {
@@ -46,7 +48,8 @@ func (l *lakeFake) CompactScope(ctx context.Context, _ kalam.TableNumber, user k
 	}
 	l.segments[user] = 1
 	return compactedScope{
-		SegmentsBefore: n, SegmentsAfter: 1, Merged: n, Written: 1, Rows: 10, Overwritten: 2, Tombstones: 1, BytesRead: int64(100 * n), BytesWritten: 90,
+		SegmentsBefore: n, SegmentsAfter: 1, Merged: n, Written: 1, Rows: 10, Overwritten: 2, Tombstones: 1,
+		BytesRead: int64(100 * n), BytesWritten: 90,
 	}, nil
 }
 
@@ -61,16 +64,20 @@ func compactionResult(t *testing.T, j kalam.Job) (r CompactResult) {
 func TestCompactTable(t *testing.T) {
 	l := &lakeFake{segments: map[kalam.UserID]int{"ann": 3, "bob": 1, "carol": 9}}
 	j := one(t, &compactTable{compactor: l, All: true}, aJob())
-	if j.Status != kalam.JobCompleted || j.Message != "Compaction completed for table app.t: 12 segments of 2 user(s) became 2, 4 overwritten rows and 2 tombstones dropped" {
+	if j.Status != kalam.JobCompleted ||
+		j.Message != "Compaction completed for table app.t: 12 segments of 2 user(s) became 2, 4 overwritten "+
+			"rows and 2 tombstones dropped" {
 		t.Errorf("job is %s: %s", j.Status, j.Message)
 	}
 	want := CompactResult{
-		Scopes: 2, SegmentsBefore: 12, SegmentsAfter: 2, SegmentsMerged: 12, Files: 2, Rows: 20, OverwrittenDropped: 4, TombstonesDropped: 2, BytesBefore: 1200, BytesAfter: 180,
+		Scopes: 2, SegmentsBefore: 12, SegmentsAfter: 2, SegmentsMerged: 12, Files: 2, Rows: 20, OverwrittenDropped: 4,
+		TombstonesDropped: 2, BytesBefore: 1200, BytesAfter: 180,
 	}
 	if diff := cmp.Diff(want, compactionResult(t, j)); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
-	if j = one(t, &compactTable{compactor: l, All: true}, aJob()); j.Message != "Compaction completed for table app.t: nothing to merge" {
+	if j = one(t, &compactTable{compactor: l, All: true},
+		aJob()); j.Message != "Compaction completed for table app.t: nothing to merge" {
 		t.Errorf("a second time: %s", j.Message)
 	}
 	l = &lakeFake{segments: map[kalam.UserID]int{"ann": 3, "bob": 1, "carol": 9}}
@@ -94,23 +101,27 @@ func TestCompactTableFailures(t *testing.T) {
 		return nil
 	}
 	j := one(t, &compactTable{compactor: l, All: true}, aJob())
-	if r := compactionResult(t, j); j.Status != kalam.JobCompleted || r.Scopes != 3 || r.SegmentsBefore != 9 || r.FailedUsers != 0 {
+	if r := compactionResult(t, j); j.Status != kalam.JobCompleted || r.Scopes != 3 || r.SegmentsBefore != 9 ||
+		r.FailedUsers != 0 {
 		t.Errorf("job is %s: %+v", j.Status, r)
 	}
 	last := aJob()
 	last.MaxRetries = -1
-	l = &lakeFake{segments: map[kalam.UserID]int{"ann": 3, "": 4}, fail: func(_ context.Context, user kalam.UserID) error {
-		if user == "" {
-			return errors.New("no space")
-		}
-		return nil
-	}}
+	l = &lakeFake{segments: map[kalam.UserID]int{"ann": 3, "": 4},
+		fail: func(_ context.Context, user kalam.UserID) error {
+			if user == "" {
+				return errors.New("no space")
+			}
+			return nil
+		}}
 	j = one(t, &compactTable{compactor: l, All: true}, last)
-	if j.Status != kalam.JobFailed || j.Error != "compaction of 1 of 2 users failed: shared: no space" || !strings.HasPrefix(j.Message, "Compaction completed in part for table app.t: 3 segments") {
+	if j.Status != kalam.JobFailed || j.Error != "compaction of 1 of 2 users failed: shared: no space" ||
+		!strings.HasPrefix(j.Message, "Compaction completed in part for table app.t: 3 segments") {
 		t.Errorf("job is %s: %s; %s", j.Status, j.Error, j.Message)
 	}
 	l.fail = func(context.Context, kalam.UserID) error { return kalam.Errorf(kalam.CodeTableNotFound, "gone") }
-	if j = one(t, &compactTable{compactor: l, All: true}, aJob()); j.Status != kalam.JobSkipped || j.Message != "Table app.t was dropped" {
+	if j = one(t, &compactTable{compactor: l, All: true}, aJob()); j.Status != kalam.JobSkipped ||
+		j.Message != "Table app.t was dropped" {
 		t.Errorf("of a dropped table: %s, %s", j.Status, j.Message)
 	}
 }
@@ -119,8 +130,11 @@ func TestCompactTableFailures(t *testing.T) {
 // each try of a job, and one who gets new segments between two tries. Case D8.
 func TestRetriedCompactionCountsUsersOnce(t *testing.T) {
 	steps := map[kalam.UserID][]compactedScope{
-		"ann": {{SegmentsBefore: 20, SegmentsAfter: 12, Merged: 9, Written: 1}, {SegmentsBefore: 12, SegmentsAfter: 5, Merged: 8, Written: 1}, {SegmentsBefore: 5, SegmentsAfter: 1, Merged: 5, Written: 1}},
-		"bob": {{SegmentsBefore: 3, SegmentsAfter: 1, Merged: 3, Written: 1}, {SegmentsBefore: 2, SegmentsAfter: 1, Merged: 2, Written: 1}, {SegmentsBefore: 1, SegmentsAfter: 1}},
+		"ann": {{SegmentsBefore: 20, SegmentsAfter: 12, Merged: 9, Written: 1},
+			{SegmentsBefore: 12, SegmentsAfter: 5, Merged: 8, Written: 1},
+			{SegmentsBefore: 5, SegmentsAfter: 1, Merged: 5, Written: 1}},
+		"bob": {{SegmentsBefore: 3, SegmentsAfter: 1, Merged: 3, Written: 1},
+			{SegmentsBefore: 2, SegmentsAfter: 1, Merged: 2, Written: 1}, {SegmentsBefore: 1, SegmentsAfter: 1}},
 	}
 	c := &steppedCompactor{steps: steps, fails: map[kalam.UserID]int{"ann": 2}}
 	j := one(t, &compactTable{compactor: c, All: true}, aJob())
@@ -141,7 +155,8 @@ func (c *steppedCompactor) CompactableScopes(context.Context, kalam.TableNumber,
 	return slices.Sorted(maps.Keys(c.steps)), nil
 }
 
-func (c *steppedCompactor) CompactScope(_ context.Context, _ kalam.TableNumber, user kalam.UserID, _ bool) (compactedScope, error) {
+func (c *steppedCompactor) CompactScope(_ context.Context, _ kalam.TableNumber, user kalam.UserID,
+	_ bool) (compactedScope, error) {
 	done := c.steps[user][0]
 	c.steps[user] = c.steps[user][1:]
 	if c.fails[user]--; c.fails[user] >= 0 {

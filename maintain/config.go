@@ -64,7 +64,8 @@ func DefaultConfig() Config {
 		Flush: FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
 		Lake:  LakeConfig{CompactSegments: 8},
 		Jobs: JobsConfig{
-			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *", ShutdownTimeoutSeconds: 300,
+			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *",
+			ShutdownTimeoutSeconds: 300,
 		},
 		Retention: RetentionConfig{DefaultDeletedRetentionHours: 168},
 	}
@@ -79,7 +80,8 @@ func (c *Config) Validate() error {
 	}{
 		{c.TrashAge < 0 || c.TrashAge > maxTrashAge, "storage.trash_hours", "0 to 87600"},
 		{c.ScrubBytesPerSecond < minScrubRate, "storage.scrub_bytes_per_second", "at least 65536"},
-		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval", "1 to 86399"},
+		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval",
+			"1 to 86399"},
 		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
 		{c.Flush.MinRows < 0, "flush.min_rows", "0 or more"},
 		{c.Lake.CompactSegments < 0, "lake.compact_segments", "0 or more"},

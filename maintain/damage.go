@@ -36,7 +36,8 @@ func (s *scrubs) recheckDamaged(ctx context.Context) {
 			continue
 		}
 		if _, err := s.scrubSegment(ctx, &seg); err == nil && s.segments.Damage().Clear(&seg) {
-			s.log.Info("a damaged segment is whole again", "table", s.segments.TableName(seg.Table), "segment", seg.Path)
+			s.log.Info("a damaged segment is whole again", "table", s.segments.TableName(seg.Table), "segment",
+				seg.Path)
 		}
 	}
 }

@@ -43,7 +43,8 @@ func flushBatches(dirty []buffer.ScopeStats) (batches [][]kalam.UserID) {
 	for i := range dirty {
 		st := &dirty[i]
 		small := st.Rows <= lake.SmallRows && st.Bytes <= lake.SmallBytes
-		if !small || len(batch) == flushBatchScopes || rows+st.Rows > flushBatchRows || bytes+st.Bytes > flushSmallBytes {
+		if !small || len(batch) == flushBatchScopes || rows+st.Rows > flushBatchRows ||
+			bytes+st.Bytes > flushSmallBytes {
 			end()
 		}
 		batch = append(batch, st.Scope.User)

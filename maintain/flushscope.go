@@ -175,8 +175,9 @@ func (f *scopeFlush) write(ctx context.Context) error {
 // copy writes the Parquet file through the query engine.
 func (f *scopeFlush) copy(ctx context.Context, pending *lake.Pending) error {
 	_, err := f.work.copier.CopyParquet(ctx, query.CopySpec{
-		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches, NegativeZero: f.negativeZero,
-		FieldIDs: fieldIDs(f.table), RowGroup: flushRowGroup, Metadata: pending.Metadata(f.minSeq),
+		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches,
+		NegativeZero: f.negativeZero,
+		FieldIDs:     fieldIDs(f.table), RowGroup: flushRowGroup, Metadata: pending.Metadata(f.minSeq),
 	})
 	return err
 }

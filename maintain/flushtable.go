@@ -115,8 +115,9 @@ func (f *flushTable) Run(ctx context.Context, h *jobs.Handle) error {
 		"table", run.table.String(), "rows", run.result.RecordsFlushed,
 		"files", run.result.Files, "failed_users", run.result.FailedUsers, "took", now().Sub(start))
 	if log.Enabled(ctx, slog.LevelDebug) {
-		log.DebugContext(ctx, fmt.Sprintf("Flush job completed: job_id=%s, table=%s, records_flushed=%d, duration_ms=%d",
-			job.ID, job.Table, run.result.RecordsFlushed, now().Sub(start).Milliseconds()))
+		log.DebugContext(ctx,
+			fmt.Sprintf("Flush job completed: job_id=%s, table=%s, records_flushed=%d, duration_ms=%d",
+				job.ID, job.Table, run.result.RecordsFlushed, now().Sub(start).Milliseconds()))
 	}
 	return err
 }

@@ -34,8 +34,11 @@ func TestForgetTable(t *testing.T) {
 		text       string // Of the message and the error.
 		calls      int
 	}{
-		{"all well", nil, nil, kalam.JobCompleted, "became 1, 2 overwritten rows and 1 tombstones dropped; 3 files of before removed; 2 segments are still read by queries", 1},
-		{"a user fails", errors.New("no space"), nil, kalam.JobFailed, "compaction of 1 of 1 users failed: ann: no space", 1},
+		{"all well", nil, nil, kalam.JobCompleted,
+			"became 1, 2 overwritten rows and 1 tombstones dropped; 3 files of before removed; 2 segments are " +
+				"still read by queries", 1},
+		{"a user fails", errors.New("no space"), nil, kalam.JobFailed,
+			"compaction of 1 of 1 users failed: ann: no space", 1},
 		{"the rest fails", nil, errors.New("no room"), kalam.JobFailed, "no room", 1},
 		{"dropped before the compaction", gone, nil, kalam.JobSkipped, "Table app.t was dropped", 0},
 		{"dropped after it", nil, gone, kalam.JobSkipped, "Table app.t was dropped", 1},

@@ -17,7 +17,10 @@ func historyJobType(d *deps) jobs.Type {
 	retention := time.Duration(d.config.Jobs.RetentionDays) * 24 * time.Hour
 	return jobs.Type{
 		Kind: KindHistory, Name: "job_cleanup", Key: constantKey("job-cleanup"),
-		Task:     func(kalam.Job) jobs.Task { return &deleteHistory{history: d.catalog, Retention: retention, Now: d.now} },
+		Task: func(kalam.Job) jobs.Task {
+			return &deleteHistory{history: d.catalog, Retention: retention,
+				Now: d.now}
+		},
 		Schedule: d.config.Jobs.CleanupSchedule,
 		Due:      func(ctx context.Context) { d.submit(ctx, kalam.Job{Kind: KindHistory}) },
 	}

@@ -55,7 +55,8 @@ func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope,
 }
 
 func lakeManifest(m buffer.ScopeRecord) lake.Manifest {
-	return lake.Manifest{Version: int64(m.Version), CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt, Segments: m.Segments}
+	return lake.Manifest{Version: int64(m.Version), CreatedAt: m.CreatedAt, UpdatedAt: m.UpdatedAt,
+		Segments: m.Segments}
 }
 
 // writeManifest rewrites manifest.json beside the files of a scope from the

@@ -175,7 +175,8 @@ func (d *deps) removeObsolete(ctx context.Context) {
 			continue
 		}
 		if err := d.lake.Remove(context.WithoutCancel(ctx), &s); err != nil {
-			d.log.Warn("file of a compacted segment not removed; it is removed as an orphan later", "path", s.Path, "error", err)
+			d.log.Warn("file of a compacted segment not removed; it is removed as an orphan later", "path", s.Path,
+				"error", err)
 		}
 	}
 }

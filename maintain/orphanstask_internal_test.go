@@ -30,10 +30,15 @@ func TestRemoveOrphans(t *testing.T) {
 		message string
 		says    string // In the error or the result.
 	}{
-		{"done", done, nil, kalam.JobCompleted, "Moved 1500 file(s) to the trash, deleted 2 from it, left 1 that a manifest.json protects", `"files_trashed":1500,"bytes_trashed":3000,"files_protected":1,"files_purged":2,"bytes_purged":20`},
-		{"nothing to do", OrphanResult{}, nil, kalam.JobCompleted, "Moved 0 file(s) to the trash, deleted 0 from it", `"files_trashed":0`},
-		{"not everything known", OrphanResult{}, fmt.Errorf("%w: bad manifest", errIncompleteRecord), kalam.JobSkipped, "Nothing was removed: which files are in use cannot be known: bad manifest", ""},
-		{"in part", OrphanResult{FilesPurged: 3}, errors.New("disk"), kalam.JobFailed, "Moved 0 file(s) to the trash, deleted 3 from it", "remove orphans: disk"},
+		{"done", done, nil, kalam.JobCompleted,
+			"Moved 1500 file(s) to the trash, deleted 2 from it, left 1 that a manifest.json protects",
+			`"files_trashed":1500,"bytes_trashed":3000,"files_protected":1,"files_purged":2,"bytes_purged":20`},
+		{"nothing to do", OrphanResult{}, nil, kalam.JobCompleted, "Moved 0 file(s) to the trash, deleted 0 from it",
+			`"files_trashed":0`},
+		{"not everything known", OrphanResult{}, fmt.Errorf("%w: bad manifest", errIncompleteRecord), kalam.JobSkipped,
+			"Nothing was removed: which files are in use cannot be known: bad manifest", ""},
+		{"in part", OrphanResult{FilesPurged: 3}, errors.New("disk"), kalam.JobFailed,
+			"Moved 0 file(s) to the trash, deleted 3 from it", "remove orphans: disk"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -68,7 +68,8 @@ func (s *scrubLake) Run(ctx context.Context, h *jobs.Handle) error {
 	}
 	if result.Damaged > 0 {
 		f := result.Files[0]
-		err = errors.Join(fmt.Errorf("%d segment(s) are damaged; the first, %s: %s", result.Damaged, f.Path, f.Error), err)
+		err = errors.Join(fmt.Errorf("%d segment(s) are damaged; the first, %s: %s", result.Damaged, f.Path, f.Error),
+			err)
 	} else if errors.Is(err, jobs.ErrStopping) {
 		return jobs.Skip("The server stops; the next scrub begins anew")
 	}

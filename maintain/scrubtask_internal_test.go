@@ -38,7 +38,8 @@ func TestScrubLake(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			j := one(t, &scrubLake{scrubber: scrubFake(func() (ScrubResult, error) { return tt.result, tt.err })}, kalam.Job{MaxRetries: 3})
+			j := one(t, &scrubLake{scrubber: scrubFake(func() (ScrubResult, error) { return tt.result, tt.err })},
+				kalam.Job{MaxRetries: 3})
 			if j.Status != tt.status || !strings.Contains(j.Message+j.Error, tt.says) || j.Retries != 0 {
 				t.Errorf("job %s after %d retries: %q, %q", j.Status, j.Retries, j.Message, j.Error)
 			}

@@ -103,7 +103,8 @@ func TestFlush(t *testing.T) {
 	if d := cmp.Diff(want, flushResult(t, j)); d != "" {
 		t.Errorf("result (-want +got):\n%s", d)
 	}
-	if j.Status != kalam.JobCompleted || j.Message != "Flushed app.t successfully (7 rows, 2 files) to /lake/users/" || j.Progress != "3 of 3 users flushed" {
+	if j.Status != kalam.JobCompleted || j.Message != "Flushed app.t successfully (7 rows, 2 files) to /lake/users/" ||
+		j.Progress != "3 of 3 users flushed" {
 		t.Errorf("job %+v", j)
 	}
 	if d := cmp.Diff([]kalam.UserID{"ann", "bob", "cid"}, b.flushed); d != "" {
@@ -113,11 +114,13 @@ func TestFlush(t *testing.T) {
 
 func TestFlushNothing(t *testing.T) {
 	j := one(t, &flushTable{flusher: &table{}}, aJob())
-	if j.Status != kalam.JobCompleted || j.Message != "Flushed app.t successfully (0 rows, 0 files)" || !strings.Contains(j.Result, `"storage_locations":[]`) {
+	if j.Status != kalam.JobCompleted || j.Message != "Flushed app.t successfully (0 rows, 0 files)" ||
+		!strings.Contains(j.Result, `"storage_locations":[]`) {
 		t.Errorf("job %+v", j)
 	}
 	shared := &table{rows: map[kalam.UserID]int64{"": 3}}
-	if r := flushResult(t, one(t, &flushTable{flusher: shared}, aJob())); r.StorageLocation != "/lake/users//app/t/1.parquet" {
+	if r := flushResult(t, one(t, &flushTable{flusher: shared},
+		aJob())); r.StorageLocation != "/lake/users//app/t/1.parquet" {
 		t.Errorf("location of the one file: %s", r.StorageLocation)
 	}
 }
@@ -140,10 +143,12 @@ func TestFlushPartly(t *testing.T) {
 			t.Errorf("job %+v", j)
 		}
 		r := flushResult(t, j)
-		if r.RecordsFlushed != 1+4+8 || r.Files != 3 || r.FailedUsers != 1 || r.Errors["bad"] != "disk full" || len(r.Errors) != 1 {
+		if r.RecordsFlushed != 1+4+8 || r.Files != 3 || r.FailedUsers != 1 || r.Errors["bad"] != "disk full" ||
+			len(r.Errors) != 1 {
 			t.Errorf("result %+v", r)
 		}
-		if j.Message != "Flushed app.t in part (13 rows, 3 files) to /lake/users/; flush of 1 of 1 users failed: bad: disk full" {
+		if j.Message != "Flushed app.t in part (13 rows, 3 files) to /lake/users/; flush of 1 of 1 users "+
+			"failed: bad: disk full" {
 			t.Errorf("message %s", j.Message)
 		}
 		if tries["ann"] != 1 || tries["cid"] != 1 || tries["bad"] != 4 {
@@ -157,7 +162,8 @@ func TestFlushPartly(t *testing.T) {
 
 // TestFlushManyFailures checks that result and error stay small.
 func TestFlushManyFailures(t *testing.T) {
-	b := &table{rows: map[kalam.UserID]int64{"": 1}, before: func(context.Context, kalam.UserID) error { return errors.New("disk full") }}
+	b := &table{rows: map[kalam.UserID]int64{"": 1},
+		before: func(context.Context, kalam.UserID) error { return errors.New("disk full") }}
 	for i := range 3000 {
 		b.rows[kalam.UserID(fmt.Sprintf("u%04d", i))] = 1
 	}
@@ -168,7 +174,8 @@ func TestFlushManyFailures(t *testing.T) {
 	if r.FailedUsers != 3001 || len(r.Errors) != 1000 || r.Errors["shared"] == "" {
 		t.Errorf("%d failed, %d listed", r.FailedUsers, len(r.Errors))
 	}
-	if len(j.Error) > 500 || !strings.Contains(j.Error, "...") || !strings.HasPrefix(j.Error, "flush of 3001 of 3001 users failed: ") {
+	if len(j.Error) > 500 || !strings.Contains(j.Error, "...") ||
+		!strings.HasPrefix(j.Error, "flush of 3001 of 3001 users failed: ") {
 		t.Errorf("error %s", j.Error)
 	}
 	good := &table{rows: map[kalam.UserID]int64{}}
@@ -183,23 +190,27 @@ func TestFlushManyFailures(t *testing.T) {
 
 // TestFlushInBatches has users of one batch fail: the others count as flushed.
 func TestFlushInBatches(t *testing.T) {
-	b := &table{rows: map[kalam.UserID]int64{"ann": 1, "bob": 2, "cid": 4, "dan": 8, "eve": 16}, batch: 3, before: func(_ context.Context, u kalam.UserID) error {
-		if u == "bob" || u == "eve" {
-			return errors.New("disk full")
-		}
-		return nil
-	}}
+	b := &table{rows: map[kalam.UserID]int64{"ann": 1, "bob": 2, "cid": 4, "dan": 8, "eve": 16}, batch: 3,
+		before: func(_ context.Context, u kalam.UserID) error {
+			if u == "bob" || u == "eve" {
+				return errors.New("disk full")
+			}
+			return nil
+		}}
 	job := aJob()
 	job.MaxRetries = -1
 	j := one(t, &flushTable{flusher: b, Parallel: 2}, job)
 	if r := flushResult(t, j); r.RecordsFlushed != 1+4+8 || r.Files != 3 || r.FailedUsers != 2 {
 		t.Errorf("result %+v", r)
 	}
-	if want := "Flushed app.t in part (13 rows, 3 files) to /lake/users/; flush of 2 of 5 users failed: bob: disk full; eve: disk full"; j.Message != want || j.Progress != "3 of 5 users flushed, 2 failed" {
+	if want := "Flushed app.t in part (13 rows, 3 files) to /lake/users/; flush of 2 of 5 users failed: bob: " +
+		"disk full; eve: disk full"; j.Message != want || j.Progress != "3 of 5 users flushed, 2 failed" {
 		t.Errorf("message %q, progress %q", j.Message, j.Progress)
 	}
 	b.rows = map[kalam.UserID]int64{"bob": 2}
-	if j = one(t, &flushTable{flusher: b}, job); j.Message != "Flush of app.t failed; its rows stay in the write buffer; flush of 1 of 1 users failed: bob: disk full" {
+	if j = one(t, &flushTable{flusher: b},
+		job); j.Message != "Flush of app.t failed; its rows stay in the write buffer; flush of 1 of 1 users "+
+		"failed: bob: disk full" {
 		t.Errorf("message %q", j.Message)
 	}
 }
@@ -224,12 +235,13 @@ func TestFlushParallel(t *testing.T) {
 // what they did.
 func TestFlushOfADroppedTable(t *testing.T) {
 	gone := kalam.Errorf(kalam.CodeTableNotFound, "gone")
-	b := &table{rows: map[kalam.UserID]int64{"ann": 1, "bob": 1}, before: func(_ context.Context, u kalam.UserID) error {
-		if u == "bob" {
-			return fmt.Errorf("flush: %w", gone)
-		}
-		return nil
-	}}
+	b := &table{rows: map[kalam.UserID]int64{"ann": 1, "bob": 1},
+		before: func(_ context.Context, u kalam.UserID) error {
+			if u == "bob" {
+				return fmt.Errorf("flush: %w", gone)
+			}
+			return nil
+		}}
 	j := one(t, &flushTable{flusher: b}, aJob())
 	if j.Status != kalam.JobSkipped || j.Message != "Table app.t was dropped" || flushResult(t, j).RecordsFlushed != 1 {
 		t.Errorf("job %+v", j)
@@ -257,7 +269,8 @@ func TestFlushCancelled(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := wait(t, runner, j.ID)
-		if r := flushResult(t, got); got.Status != kalam.JobCancelled || r.RecordsFlushed != 1 || r.Files != 1 || !strings.Contains(got.Message, "in part") {
+		if r := flushResult(t, got); got.Status != kalam.JobCancelled || r.RecordsFlushed != 1 || r.Files != 1 ||
+			!strings.Contains(got.Message, "in part") {
 			t.Errorf("job %+v", got)
 		}
 		if b.rows["bob"] != 2 || b.rows["cid"] != 4 {
@@ -267,7 +280,8 @@ func TestFlushCancelled(t *testing.T) {
 }
 
 func TestFlushWithABrokenResult(t *testing.T) {
-	rec := newRecords(t, kalam.Job{ID: "FL-1", Kind: KindFlush, Status: kalam.JobRunning, Result: "no JSON", MaxRetries: 3})
+	rec := newRecords(t, kalam.Job{ID: "FL-1", Kind: KindFlush, Status: kalam.JobRunning, Result: "no JSON",
+		MaxRetries: 3})
 	runner, stop := run(t, rec, jobs.Options{Types: only(&flushTable{flusher: &table{}})})
 	defer stop()
 	if j := wait(t, runner, "FL-1"); j.Status != kalam.JobFailed || !strings.Contains(j.Error, "FL-1") {
@@ -312,14 +326,18 @@ func TestCleanup(t *testing.T) {
 		result string
 		err    string
 	}{
-		{"all", nil, kalam.JobCompleted, "segments 7, remove a, remove b, rows 7, forget 7", `{"files_removed":2,"bytes_removed":30}`, ""},
+		{"all", nil, kalam.JobCompleted, "segments 7, remove a, remove b, rows 7, forget 7",
+			`{"files_removed":2,"bytes_removed":30}`, ""},
 		{"file in use", map[string]error{"remove a": busy}, kalam.JobFailed, "segments 7, remove a, remove b",
 			`{"files_removed":1,"files_in_use":1,"bytes_removed":20}`, "1 file(s) are still read by queries"},
-		{"list fails", map[string]error{"segments 7": boom}, kalam.JobFailed, "segments 7", "", "list files of dropped table: boom"},
-		{"file fails", map[string]error{"remove a": boom}, kalam.JobFailed, "segments 7, remove a", "", "remove file a: boom"},
+		{"list fails", map[string]error{"segments 7": boom}, kalam.JobFailed, "segments 7", "",
+			"list files of dropped table: boom"},
+		{"file fails", map[string]error{"remove a": boom}, kalam.JobFailed, "segments 7, remove a", "",
+			"remove file a: boom"},
 		{"rows fail", map[string]error{"rows 7": boom}, kalam.JobFailed, "segments 7, remove a, remove b, rows 7",
 			`{"files_removed":2,"bytes_removed":30}`, "remove rows of dropped table: boom"},
-		{"note stays", map[string]error{"forget 7": boom}, kalam.JobFailed, "segments 7, remove a, remove b, rows 7, forget 7",
+		{"note stays", map[string]error{"forget 7": boom}, kalam.JobFailed,
+			"segments 7, remove a, remove b, rows 7, forget 7",
 			`{"files_removed":2,"bytes_removed":30}`, "forget dropped table: boom"},
 	}
 	for _, tt := range tests {
@@ -373,14 +391,18 @@ func TestEvictStreams(t *testing.T) {
 		result string
 		err    string
 	}{
-		{"all", 0, 0, map[kalam.TableNumber]time.Time{2: now.Add(-time.Hour), 3: now.Add(-2 * time.Hour)}, kalam.JobCompleted, `{"rows_evicted":50,"tables":2}`, ""},
-		{"one", 3, 0, map[kalam.TableNumber]time.Time{3: now.Add(-2 * time.Hour)}, kalam.JobCompleted, `{"rows_evicted":30,"tables":1}`, ""},
-		{"one fails", 0, 2, map[kalam.TableNumber]time.Time{3: now.Add(-2 * time.Hour)}, kalam.JobFailed, `{"rows_evicted":30,"tables":1}`, "evict rows of app.s2: boom"},
+		{"all", 0, 0, map[kalam.TableNumber]time.Time{2: now.Add(-time.Hour), 3: now.Add(-2 * time.Hour)},
+			kalam.JobCompleted, `{"rows_evicted":50,"tables":2}`, ""},
+		{"one", 3, 0, map[kalam.TableNumber]time.Time{3: now.Add(-2 * time.Hour)}, kalam.JobCompleted,
+			`{"rows_evicted":30,"tables":1}`, ""},
+		{"one fails", 0, 2, map[kalam.TableNumber]time.Time{3: now.Add(-2 * time.Hour)}, kalam.JobFailed,
+			`{"rows_evicted":30,"tables":1}`, "evict rows of app.s2: boom"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			e := &evictor{before: map[kalam.TableNumber]time.Time{}, fail: tt.fail}
-			j := one(t, &evictStreams{evictor: e, Now: func() time.Time { return now }}, kalam.Job{Number: tt.number, MaxRetries: -1})
+			j := one(t, &evictStreams{evictor: e, Now: func() time.Time { return now }},
+				kalam.Job{Number: tt.number, MaxRetries: -1})
 			if d := cmp.Diff(tt.want, e.before); d != "" {
 				t.Errorf("evicted (-want +got):\n%s", d)
 			}
@@ -407,7 +429,8 @@ func TestDeleteHistory(t *testing.T) {
 	clock := func() time.Time { return now }
 	h := &history{}
 	j := one(t, &deleteHistory{history: h, Retention: 30 * 24 * time.Hour, Now: clock}, kalam.Job{})
-	if !h.before.Equal(now.AddDate(0, 0, -30)) || j.Status != kalam.JobCompleted || j.Result != `{"records_deleted":4}` {
+	if !h.before.Equal(now.AddDate(0, 0, -30)) || j.Status != kalam.JobCompleted ||
+		j.Result != `{"records_deleted":4}` {
 		t.Errorf("before %s, job %+v", h.before, j)
 	}
 	h.err = errors.New("boom")

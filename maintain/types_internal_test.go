@@ -16,7 +16,8 @@ func TestJobTypes(t *testing.T) {
 		dropped: &droppedTables{d}, streams: &streams{d}, scrubs: newScrubs(d),
 	}
 	want := map[kalam.JobKind]struct{ name, key string }{
-		"FL": {"flush", "flush-7"}, "CO": {"compact", ""}, "CL": {"cleanup", "cleanup-7"}, "SE": {"stream_eviction", "stream-eviction"},
+		"FL": {"flush", "flush-7"}, "CO": {"compact", ""}, "CL": {"cleanup", "cleanup-7"},
+		"SE": {"stream_eviction", "stream-eviction"},
 		"OR": {"orphan_cleanup", "orphans"}, "SC": {"scrub", "scrub"}, "JC": {"job_cleanup", "job-cleanup"},
 	}
 	for _, jt := range m.jobTypes() {

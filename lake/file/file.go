@@ -71,7 +71,8 @@ func Open(dir string, o Options) (*Storage, error) {
 	root, err := os.OpenRoot(abs)
 	if err != nil {
 		return nil, kalam.Wrap(kalam.CodeInvalidInput, err,
-			"storage directory %s cannot be opened; nothing was changed; check its permissions and what is mounted there", dir)
+			"storage directory %s cannot be opened; nothing was changed; check its permissions and what is "+
+				"mounted there", dir)
 	}
 	hook := o.Hook
 	if hook == nil {

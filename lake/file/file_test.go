@@ -114,7 +114,8 @@ func TestStepsAreInOrder(t *testing.T) {
 	if err := s.Replace(t.Context(), "users/b/manifest.json", nil); err != nil {
 		t.Fatal(err)
 	}
-	want = []string{"synced users/b/manifest.json", "published users/b/manifest.json", "settled users/b", "settled users"}
+	want = []string{"synced users/b/manifest.json", "published users/b/manifest.json", "settled users/b",
+		"settled users"}
 	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Errorf("replace (-want +got):\n%s", diff)
 	}
@@ -150,7 +151,8 @@ func TestStepsOfManyAreInOrder(t *testing.T) {
 			}
 			folders := []string{"settled .", "settled users"}
 			for i := range 20 {
-				folders = append(folders, fmt.Sprintf("settled users/u%02d", i), fmt.Sprintf("settled users/u%02d/t", i))
+				folders = append(folders, fmt.Sprintf("settled users/u%02d", i),
+					fmt.Sprintf("settled users/u%02d/t", i))
 			}
 			slices.Sort(folders)
 			if diff := cmp.Diff(folders, slices.Sorted(slices.Values(steps[len(want):]))); diff != "" {

@@ -73,7 +73,8 @@ func (s *Storage) inUse(name string) error {
 // cannotLock is the error of a root in which the lock file cannot be made or locked.
 func (s *Storage) cannotLock(err error) error {
 	return kalam.Wrap(kalam.CodeInvalidInput, err,
-		"storage directory %s cannot be locked; a server needs to write to it: check its permissions and its mount", s.dir)
+		"storage directory %s cannot be locked; a server needs to write to it: check its permissions and its mount",
+		s.dir)
 }
 
 func (s *Storage) unlock() error {

@@ -103,7 +103,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, err := range map[string]error{"Lock": s.Lock("a test"), "Locked": s.Locked()} {
-		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "check its permissions") {
+		if err == nil || !strings.Contains(err.Error(), dir) ||
+			!strings.Contains(err.Error(), "check its permissions") {
 			t.Errorf("%s without a place for the lock = %v", what, err)
 		}
 	}

@@ -39,7 +39,8 @@ func (id Identity) Settled(now time.Time) bool {
 
 // ErrChanged is in the chain of the CodeCorrupt error for a file that was changed or
 // replaced while it was read.
-var ErrChanged = errors.New("it was changed or replaced while it was read; check what writes there, and run the statement again")
+var ErrChanged = errors.New("it was changed or replaced while it was read; check what writes there, and run " +
+	"the statement again")
 
 // Changed returns the error of a file that was changed while it was read.
 func Changed(p string) error {

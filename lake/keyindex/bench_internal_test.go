@@ -20,7 +20,8 @@ func benchKeys(kind string, n int) []Entry {
 		if kind == "rising" {
 			k.Key = binary.BigEndian.AppendUint64(nil, 1<<63|uint64(k.Seq))
 		} else {
-			k.Key = fmt.Appendf(nil, "%08x-%04x-4%03x-8000-%012x\x00\x01", r.Uint32(), r.Uint32()&0xffff, r.Uint32()&0xfff, r.Uint64()&(1<<48-1))
+			k.Key = fmt.Appendf(nil, "%08x-%04x-4%03x-8000-%012x\x00\x01", r.Uint32(), r.Uint32()&0xffff,
+				r.Uint32()&0xfff, r.Uint64()&(1<<48-1))
 		}
 		keys[i] = k
 	}
@@ -44,7 +45,8 @@ func BenchmarkBuildKeyIndexFile(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					if _, _, err := Write(&w, &Contents{Keys: sorted, ParquetRows: int64(n), Parquet: blocks()}); err != nil {
+					if _, _, err := Write(&w,
+						&Contents{Keys: sorted, ParquetRows: int64(n), Parquet: blocks()}); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -33,7 +33,8 @@ func TestKeyIndexFileLayout(t *testing.T) {
 		{Key: []byte("abc\x00\x01"), Row: 0, Seq: 1000},
 		{Key: []byte("b\x00\x01"), Row: 300, Seq: 1300},
 	}
-	spec := &Contents{Table: 7, Keys: keys, ParquetBytes: 20000, ParquetRows: 301, Parquet: blocks(0x11223344, 0x55667788)}
+	spec := &Contents{Table: 7, Keys: keys, ParquetBytes: 20000, ParquetRows: 301,
+		Parquet: blocks(0x11223344, 0x55667788)}
 	var b bytes.Buffer
 	if _, _, err := Write(&b, spec); err != nil {
 		t.Fatal(err)
@@ -44,7 +45,8 @@ func TestKeyIndexFileLayout(t *testing.T) {
 	}
 	_, example, _ := strings.Cut(string(doc), "seqs from 1000 on:\n\n```\n")
 	example, _, _ = strings.Cut(example, "```")
-	if diff := cmp.Diff(strings.ToLower(strings.Join(strings.Fields(example), "")), hex.EncodeToString(b.Bytes())); diff != "" {
+	if diff := cmp.Diff(strings.ToLower(strings.Join(strings.Fields(example), "")),
+		hex.EncodeToString(b.Bytes())); diff != "" {
 		t.Errorf("key index file (-document +got):\n%s", diff)
 	}
 	// CRC-32C of "123456789", so that the checksum is the one that the document names.
@@ -57,14 +59,16 @@ func TestKeyIndexFileLayout(t *testing.T) {
 // later release would be.
 func TestKeyIndexFileOfAnotherVersion(t *testing.T) {
 	var b bytes.Buffer
-	if _, _, err := Write(&b, &Contents{Keys: []Entry{{Key: []byte("a")}}, ParquetRows: 1, Parquet: blocks()}); err != nil {
+	if _, _, err := Write(&b, &Contents{Keys: []Entry{{Key: []byte("a")}}, ParquetRows: 1,
+		Parquet: blocks()}); err != nil {
 		t.Fatal(err)
 	}
 	content := b.Bytes()
 	content[len(content)-16] = 2
 	s := &File{path: "x.keys", file: bufferObject{bytes.NewReader(content)}}
 	err := s.load(&kalam.Segment{Rows: 1})
-	if kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(err.Error(), "x.keys has the unknown key index file version 2") {
+	if kalam.CodeOf(err) != kalam.CodeCorrupt ||
+		!strings.Contains(err.Error(), "x.keys has the unknown key index file version 2") {
 		t.Errorf("load = %v", err)
 	}
 }
@@ -117,7 +121,8 @@ func TestMillionKeys(t *testing.T) {
 // not the segment's.
 func TestStream(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		all := rapid.SliceOfNDistinct(rapid.SliceOfN(rapid.Byte(), 1, 40), 1, 3000, func(k []byte) string { return string(k) }).Draw(t, "keys")
+		all := rapid.SliceOfNDistinct(rapid.SliceOfN(rapid.Byte(), 1, 40), 1, 3000,
+			func(k []byte) string { return string(k) }).Draw(t, "keys")
 		slices.SortFunc(all, bytes.Compare)
 		min := kalam.Seq(rapid.Uint64Range(1, 1<<40).Draw(t, "min"))
 		keys := make([]Entry, len(all))
@@ -141,7 +146,8 @@ func TestStream(t *testing.T) {
 		if _, _, err := Write(&got, &Contents{Table: 3, Stream: s, ParquetRows: rows, Parquet: blocks(7)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := Write(&want, &Contents{Table: 3, Keys: keys, ParquetRows: rows, Parquet: blocks(7)}); err != nil {
+		if _, _, err := Write(&want, &Contents{Table: 3, Keys: keys, ParquetRows: rows,
+			Parquet: blocks(7)}); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), want.Bytes()) {

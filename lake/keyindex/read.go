@@ -107,7 +107,8 @@ func (s *File) load(seg *kalam.Segment) error {
 		return err
 	}
 	if s.table != seg.Table || s.parquetBytes != uint64(seg.Bytes) || s.parquetRows != uint64(seg.Rows) {
-		return integrity.Corrupt(s.path, "it belongs to a file of table %d with %d bytes and %d rows, not to %s", s.table,
+		return integrity.Corrupt(s.path, "it belongs to a file of table %d with %d bytes and %d rows, not to %s",
+			s.table,
 			s.parquetBytes, s.parquetRows, seg.Path)
 	}
 	if err := s.checkRecord(seg); err != nil {
@@ -130,10 +131,12 @@ func (s *File) load(seg *kalam.Segment) error {
 func (s *File) checkRecord(seg *kalam.Segment) error {
 	switch {
 	case seg.Sums.Known() && (s.file.Size() != seg.Sums.KeysBytes || s.sumsSum != seg.Sums.File):
-		return integrity.Corrupt(s.path, "it has %d bytes and is of a Parquet file with the checksum %08x, instead of %d and %08x",
+		return integrity.Corrupt(s.path,
+			"it has %d bytes and is of a Parquet file with the checksum %08x, instead of %d and %08x",
 			s.file.Size(), s.sumsSum, seg.Sums.KeysBytes, seg.Sums.File)
 	case s.baseSeq < seg.MinSeq || s.baseSeq > seg.MaxSeq || s.entries == s.parquetRows && s.baseSeq != seg.MinSeq:
-		return integrity.Corrupt(s.path, "it belongs to another segment: its lowest _seq is %d instead of %d", s.baseSeq, seg.MinSeq)
+		return integrity.Corrupt(s.path, "it belongs to another segment: its lowest _seq is %d instead of %d",
+			s.baseSeq, seg.MinSeq)
 	}
 	return nil
 }

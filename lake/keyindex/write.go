@@ -65,7 +65,8 @@ func Write(w io.Writer, s *Contents) (sum uint32, size int64, err error) {
 
 // Encode returns the content of the key index file of seg, and its sums; sums are those
 // of the Parquet file.
-func Encode(seg *kalam.Segment, keys []Entry, sums integrity.Blocks) (content []byte, made kalam.SegmentSums, err error) {
+func Encode(seg *kalam.Segment, keys []Entry, sums integrity.Blocks) (content []byte, made kalam.SegmentSums,
+	err error) {
 	var b bytes.Buffer
 	made.File = sums.Sum()
 	made.Keys, made.KeysBytes, err = Write(&b, &Contents{
@@ -208,7 +209,8 @@ func Prepare(keys []Entry, rows int64, minSeq, maxSeq kalam.Seq) ([]Entry, error
 	for i := range keys {
 		if n > 0 && bytes.Equal(keys[i].Key, keys[n-1].Key) {
 			if keys[i].Seq == keys[n-1].Seq {
-				return nil, fmt.Errorf("rows %d and %d have the same key and seq %d", keys[n-1].Row, keys[i].Row, keys[i].Seq)
+				return nil, fmt.Errorf("rows %d and %d have the same key and seq %d", keys[n-1].Row, keys[i].Row,
+					keys[i].Seq)
 			}
 			continue // an older version
 		}

@@ -125,7 +125,8 @@ func wantIs(t *testing.T, s lake.Storage, what string, err, target error) {
 
 func testCommit(t *testing.T, s lake.Storage) {
 	large := strings.Repeat("0123456789abcdef", 200_000)
-	a, b, c := stage(t, s, "users/alice/app/notes/a", "one"), stage(t, s, "b", large), stage(t, s, "users/alice/empty", "")
+	a, b, c := stage(t, s, "users/alice/app/notes/a", "one"), stage(t, s, "b", large),
+		stage(t, s, "users/alice/empty", "")
 	if err := s.Commit(t.Context(), a, b, c); err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,8 @@ func (s Strategies) ShardOf(t *kalam.Table, user kalam.UserID) (string, error) {
 	}
 	shard := sharder.Shard(string(user))
 	if !isShardName(shard) {
-		return "", kalam.Errorf(kalam.CodeInternal, "shard strategy '%s' gave the name %q", t.Options.ShardStrategy, shard)
+		return "", kalam.Errorf(kalam.CodeInternal, "shard strategy '%s' gave the name %q", t.Options.ShardStrategy,
+			shard)
 	}
 	return shard, nil
 }

@@ -115,7 +115,8 @@ func ParseTemplates(user, shared string) (Templates, error) {
 	}
 	if mayCollide(u, s) {
 		return Templates{}, kalam.Errorf(kalam.CodeInvalidInput,
-			"templates '%s' and '%s' can give a user table and a shared table the same folder; begin them with different words",
+			"templates '%s' and '%s' can give a user table and a shared table the same folder; begin them with "+
+				"different words",
 			user, shared)
 	}
 	return Templates{users: u, shared: s}, nil
@@ -124,7 +125,8 @@ func ParseTemplates(user, shared string) (Templates, error) {
 // parseTemplate reads text in one pass and checks it by the rules of kind.
 func parseTemplate(kind templateKind, text string) (template, error) {
 	if len(text) > 512 {
-		return nil, kalam.Errorf(kalam.CodeInvalidInput, "%s template is %d bytes long (maximum 512)", kind.word, len(text))
+		return nil, kalam.Errorf(kalam.CodeInvalidInput, "%s template is %d bytes long (maximum 512)", kind.word,
+			len(text))
 	}
 	var t template
 	for _, s := range strings.Split(text, "/") {
@@ -165,7 +167,8 @@ func parseElement(kind templateKind, s string) (element, error) {
 			return nil, err
 		}
 		if e.variables() > 0 && !strings.ContainsAny(e[len(e)-1].literal, separators) {
-			return nil, kalam.Errorf(kalam.CodeInvalidInput, "%s template needs '/' or one of '.=@+' before %s", kind.word,
+			return nil, kalam.Errorf(kalam.CodeInvalidInput, "%s template needs '/' or one of '.=@+' before %s",
+				kind.word,
 				displayNames[v])
 		}
 		e = append(e, part{name: v})
@@ -191,7 +194,8 @@ func lookupVariable(kind templateKind, name string) (variable, error) {
 func checkLiteral(kind templateKind, s string) error {
 	for i := 0; i < len(s); i++ {
 		if !isTemplateLiteral(s[i]) {
-			return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the character %q, which cannot be in a path", kind.word,
+			return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the character %q, which cannot be in a path",
+				kind.word,
 				s[i])
 		}
 	}
@@ -207,12 +211,14 @@ func checkElement(kind templateKind, e element, s string) error {
 	last := e[len(e)-1]
 	switch {
 	case strings.HasSuffix(last.literal, "."):
-		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which ends in '.'", kind.word, s)
+		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which ends in '.'",
+			kind.word, s)
 	case len(e) > 1 && (e.has(varShard) || e.has(varStorageLocation)) && e.variables() > 1:
 		return kalam.Errorf(kalam.CodeInvalidInput,
 			"%s template has '%s', where {shard} and {storageLocation} must stand alone", kind.word, s)
 	case (len(e) == 1 || strings.Contains(e[0].literal, ".")) && opensDevice(e[0].literal):
-		return kalam.Errorf(kalam.CodeInvalidInput, "%s template has the path element '%s', which is reserved on Windows",
+		return kalam.Errorf(kalam.CodeInvalidInput,
+			"%s template has the path element '%s', which is reserved on Windows",
 			kind.word, s)
 	case e.maxLength() > maxElement:
 		return kalam.Errorf(kalam.CodeInvalidInput,
@@ -252,11 +258,13 @@ func (t template) check(kind templateKind, text string) error {
 				continue
 			}
 			if at[p.name] != 0 {
-				return kalam.Errorf(kalam.CodeInvalidInput, "%s template '%s' has %s twice", kind.word, text, displayNames[p.name])
+				return kalam.Errorf(kalam.CodeInvalidInput, "%s template '%s' has %s twice", kind.word, text,
+					displayNames[p.name])
 			}
 			at[p.name] = n
 			if p.name == varStorageLocation && (i != 0 || len(e) != 1) {
-				return kalam.Errorf(kalam.CodeInvalidInput, "%s template '%s' must begin with {storageLocation}", kind.word, text)
+				return kalam.Errorf(kalam.CodeInvalidInput, "%s template '%s' must begin with {storageLocation}",
+					kind.word, text)
 			}
 		}
 	}

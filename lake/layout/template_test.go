@@ -61,7 +61,8 @@ var templatePairs = []struct{ user, shared, want string }{
 	{"{namespace}/{tableName}/{userId}", "{namespace}/{tableName}/shared", ""},
 	{"{namespace}/{userId}/{tableName}", "{namespace}/x/{tableName}", ""},
 	{"x/{userId}/{namespace}/{tableName}", "X/{namespace}/{tableName}", ""},
-	{"{userId}/{namespace}/{tableName}", "{namespace}/{tableName}/x", "can give a user table and a shared table the same folder"},
+	{"{userId}/{namespace}/{tableName}", "{namespace}/{tableName}/x",
+		"can give a user table and a shared table the same folder"},
 	{"users/{userId}/{namespace}/{tableName}", "users/{namespace}/{tableName}/y", "the same folder"},
 	{"users/{userId}/{namespace}/{tableName}", "USERS/{namespace}/{tableName}/y", "the same folder"},
 	{"{userId}/{namespace}/{tableName}", "{namespace}/{tableName}/{shard}", "the same folder"},
@@ -155,7 +156,8 @@ func templates() *rapid.Generator[string] {
 // may have equal folders, also where case is folded.
 func TestTemplatesAreInjective(t *testing.T) {
 	strategies := newStrategies(t, 0)
-	identifiers := rapid.OneOf(rapid.SampledFrom([]string{"a", "aa", "con", "com", "om1", "on", "n", "x_", "a_b"}), rapid.StringMatching(`[a-z][a-z0-9_]{0,4}`))
+	identifiers := rapid.OneOf(rapid.SampledFrom([]string{"a", "aa", "con", "com", "om1", "on", "n", "x_", "a_b"}),
+		rapid.StringMatching(`[a-z][a-z0-9_]{0,4}`))
 	accepted := 0
 	rapid.Check(t, func(t *rapid.T) {
 		template := templates().Draw(t, "template")
@@ -171,7 +173,8 @@ func TestTemplatesAreInjective(t *testing.T) {
 		draw := func(which string) (scope, string) {
 			s := scope{
 				identifiers.Draw(t, which+" namespace"), identifiers.Draw(t, which+" table"),
-				rapid.SampledFrom([]string{"", layout.ShardHash, layout.ShardNumeric}).Draw(t, which+" strategy"), userIDs().Draw(t, which+" user"),
+				rapid.SampledFrom([]string{"", layout.ShardHash, layout.ShardNumeric}).Draw(t, which+" strategy"),
+				userIDs().Draw(t, which+" user"),
 			}
 			table := notes()
 			table.ID = kalam.TableID{Namespace: kalam.NamespaceID(s.ns), Name: kalam.TableName(s.name)}

@@ -60,7 +60,8 @@ func (f *File) Bounds() (_ *Bounds, err error) {
 	cells := make([]cellReader, n)
 	for c := range cells {
 		r, ok, err := storedAs(f.meta.Schema.Column(c), kalam.DataType{})
-		if err != nil || !ok || r.unit < 0 || !datatype.HasRange(r.stored.Kind) { // Of no type of ours, or too fine a time.
+		// Of no type of ours, or too fine a time.
+		if err != nil || !ok || r.unit < 0 || !datatype.HasRange(r.stored.Kind) {
 			continue
 		}
 		r.target, r.text = r.stored, new(textArena)

@@ -35,7 +35,8 @@ func (f *File) Keys(ctx context.Context, t *kalam.Table) (keys []keyindex.Entry,
 
 // groupKeys appends the keys of one row group, decoding column by column, and
 // counts its tombstones.
-func (f *File) groupKeys(plan *Plan, group int, keys []keyindex.Entry) (_ []keyindex.Entry, tombstones int64, err error) {
+func (f *File) groupKeys(plan *Plan, group int, keys []keyindex.Entry) (_ []keyindex.Entry, tombstones int64,
+	err error) {
 	defer recoverDamage(f.path, &err)
 	n := int(f.rowStart[group+1] - f.rowStart[group])
 	rows := make([]int64, n)

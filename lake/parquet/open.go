@@ -175,7 +175,8 @@ func (f *File) CheckOwner(seg *kalam.Segment) error {
 		case err != nil:
 			return err
 		case n != 0 && n != m.want:
-			return integrity.Corrupt(f.path, "it belongs to another segment: its %s is %d instead of %d", m.what, n, m.want)
+			return integrity.Corrupt(f.path, "it belongs to another segment: its %s is %d instead of %d", m.what, n,
+				m.want)
 		}
 	}
 	if user := f.meta.KeyValueMetadata().FindValue(MetaUser); user != nil && *user != string(seg.User) {

@@ -34,7 +34,8 @@ type plannedColumn struct {
 // A file that was written for a newer version than t is refused.
 func (f *File) PlanFor(t *kalam.Table) (*Plan, error) {
 	if f.schemaVersion > t.SchemaVersion {
-		return nil, kalam.Errorf(kalam.CodeUnsupported, "%s has schema version %d; table %s is only known up to version %d",
+		return nil, kalam.Errorf(kalam.CodeUnsupported,
+			"%s has schema version %d; table %s is only known up to version %d",
 			f.path, f.schemaVersion, t.ID, t.SchemaVersion)
 	}
 	if p := f.plan.Load(); p != nil && p.Table == t {
@@ -118,7 +119,8 @@ func (f *File) ReadGroup(plan *Plan, group int, rows []int64, order []int, out [
 			at++
 			values := cells[at*width : (at+1)*width]
 			buf = datatype.EncodeRow(buf[:0], plan.Table, values[:width-2])
-			last = kalam.Row{Seq: kalam.Seq(values[width-2].Int()), Deleted: values[width-1].Bool(), Payload: bytes.Clone(buf)}
+			last = kalam.Row{Seq: kalam.Seq(values[width-2].Int()), Deleted: values[width-1].Bool(),
+				Payload: bytes.Clone(buf)}
 		}
 		out[i] = last
 	}
@@ -167,7 +169,8 @@ func (f *File) readCells(plan *Plan, group int, rows []int64,
 			return nil, err
 		}
 		if err != nil {
-			return nil, integrity.Corrupt(f.path, "column %s of row group %d: %w", f.meta.Schema.Column(c.index).Name(), group, err)
+			return nil, integrity.Corrupt(f.path, "column %s of row group %d: %w",
+				f.meta.Schema.Column(c.index).Name(), group, err)
 		}
 	}
 	return cells, f.checkSystemCells(cells, width, group)
@@ -176,7 +179,8 @@ func (f *File) readCells(plan *Plan, group int, rows []int64,
 func (f *File) checkSystemCells(cells []kalam.Value, width, group int) error {
 	for at := 0; at < len(cells); at += width {
 		if cells[at+width-2].IsNull() || cells[at+width-1].IsNull() {
-			return integrity.Corrupt(f.path, "row group %d has a row without %s or %s", group, kalam.ColumnSeq, kalam.ColumnDeleted)
+			return integrity.Corrupt(f.path, "row group %d has a row without %s or %s", group, kalam.ColumnSeq,
+				kalam.ColumnDeleted)
 		}
 	}
 	return nil

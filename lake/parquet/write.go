@@ -206,7 +206,8 @@ func (c *columnWriter) logical(t *thriftWriter) {
 		t.structure(10)
 		t.structure(14)
 		t.end()
-	case datatype.LogicalNone, datatype.LogicalText, datatype.LogicalJSON, datatype.LogicalInteger, datatype.LogicalDate:
+	case datatype.LogicalNone, datatype.LogicalText, datatype.LogicalJSON, datatype.LogicalInteger,
+		datatype.LogicalDate:
 		return
 	}
 	t.end()

@@ -201,7 +201,8 @@ func (f *FoundSegment) checkPlace(p *parquet.File, seg *kalam.Segment) error {
 	case name != f.Place.Table.String():
 		return integrity.Corrupt(at, "it is not of table %s, whose folder it is in", f.Place.Table)
 	case seg.MaxSeq != layout.SeqOfName(at):
-		return integrity.Corrupt(at, "its highest _seq is %d, which is not that of its name: it belongs to another segment",
+		return integrity.Corrupt(at,
+			"its highest _seq is %d, which is not that of its name: it belongs to another segment",
 			seg.MaxSeq)
 	case seg.MinSeq > seg.MaxSeq || seg.Rows < 1 || seg.Rows > 1<<32 || seg.SchemaVersion > maxSchemaVersion:
 		return integrity.Corrupt(at, "it says that it has %d rows with the seqs %d to %d of schema version %d",

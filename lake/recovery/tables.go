@@ -168,7 +168,8 @@ func newFoundTable(n kalam.TableNumber, files []*FoundSegment) *FoundTable {
 		best := byVersion[candidate.SchemaVersion]
 		better := best == nil || derived[best] && !derived[candidate]
 		if best != nil && derived[best] == derived[candidate] {
-			better = cmp.Or(cmp.Compare(votes[candidate], votes[best]), cmp.Compare(describe(candidate), describe(best))) > 0
+			better = cmp.Or(cmp.Compare(votes[candidate], votes[best]),
+				cmp.Compare(describe(candidate), describe(best))) > 0
 		}
 		if better {
 			byVersion[candidate.SchemaVersion] = candidate
@@ -184,7 +185,8 @@ func newFoundTable(n kalam.TableNumber, files []*FoundSegment) *FoundTable {
 			return a.ID == b.ID &&
 				a.Name == b.Name
 		}) {
-			f.Damage = integrity.Corrupt(f.Segment.Path, "it has other columns than the other files of version %d of table %s",
+			f.Damage = integrity.Corrupt(f.Segment.Path,
+				"it has other columns than the other files of version %d of table %s",
 				version.SchemaVersion, version.ID)
 		}
 	}
@@ -218,7 +220,8 @@ func (s *Survey) completeTable(ctx context.Context, t *FoundTable) error {
 	}
 	if key == nil {
 		t.Problem = kalam.Errorf(kalam.CodeCorrupt,
-			"the primary key of table %s is not known: no file defines the table, and none of its .keys files can be read",
+			"the primary key of table %s is not known: no file defines the table, and none of its .keys files "+
+				"can be read",
 			newest.ID)
 		return nil
 	}
@@ -230,7 +233,8 @@ func (s *Survey) completeTable(ctx context.Context, t *FoundTable) error {
 		for _, id := range key {
 			at := slices.IndexFunc(v.Columns, func(c kalam.Column) bool { return c.ID == id })
 			if at < 0 {
-				t.Problem = kalam.Errorf(kalam.CodeCorrupt, "version %d of table %s has no column %d, which is part of the key",
+				t.Problem = kalam.Errorf(kalam.CodeCorrupt,
+					"version %d of table %s has no column %d, which is part of the key",
 					v.SchemaVersion, v.ID, id)
 				return nil
 			}

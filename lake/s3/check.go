@@ -86,7 +86,8 @@ func (s *Storage) tryConditions(ctx context.Context, p string) error {
 	var ending minio.PutObjectOptions
 	ending.SetMatchETagExcept("*")
 	err = s.once(ctx, "check", p, func(ctx context.Context) error {
-		part, err := s.core.PutObjectPart(ctx, s.opts.Bucket, s.key(p), id, 1, bytes.NewReader([]byte("second")), second.size,
+		part, err := s.core.PutObjectPart(ctx, s.opts.Bucket, s.key(p), id, 1, bytes.NewReader([]byte("second")),
+			second.size,
 			minio.PutObjectPartOptions{Md5Base64: second.md5, Sha256Hex: second.sum, DisableContentSha256: true})
 		if err != nil {
 			return err

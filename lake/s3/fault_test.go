@@ -179,7 +179,8 @@ func TestTransientFailuresAreRepeated(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]fault{
 		"SlowDown": answer(503, "SlowDown"), "500": answer(500, "InternalError"), "429": answer(429, "TooManyRequests"),
-		"conflict": answer(409, "ConditionalRequestConflict"), "reset": reset, "lost": lost, "cut": cut, "no time": hang,
+		"conflict": answer(409, "ConditionalRequestConflict"), "reset": reset, "lost": lost, "cut": cut,
+		"no time": hang,
 	} {
 		for _, op := range operations {
 			if name == "conflict" && op.name == "Open" {
@@ -322,7 +323,8 @@ func TestMissingBucket(t *testing.T) {
 	o.Bucket = "no-such-bucket"
 	s := open(t, o)
 	_, err := s.Open(t.Context(), "a")
-	if err == nil || errors.Is(err, lake.ErrNotExist) || !strings.Contains(err.Error(), "no-such-bucket does not exist") {
+	if err == nil || errors.Is(err, lake.ErrNotExist) ||
+		!strings.Contains(err.Error(), "no-such-bucket does not exist") {
 		t.Errorf("Open = %v", err)
 	}
 	if h := s.Check(t.Context()); h.Status() != "unreachable" || h.Err == nil {
@@ -353,7 +355,8 @@ func TestFailedCommitLeavesNothing(t *testing.T) {
 				}
 				pass(w, r)
 			})
-			staged := []lake.Staged{stagedObject(t, s, "d/a", []byte("1")), stagedObject(t, s, "d/b", nil), stagedObject(t, s, "d/c", []byte("3"))}
+			staged := []lake.Staged{stagedObject(t, s, "d/a", []byte("1")), stagedObject(t, s, "d/b", nil),
+				stagedObject(t, s, "d/c", []byte("3"))}
 			err := s.Commit(t.Context(), staged...)
 			if err == nil || !strings.Contains(err.Error(), "commit d/c: ") {
 				t.Fatalf("Commit = %v", err)
@@ -542,7 +545,8 @@ func TestServerWithoutConditions(t *testing.T) {
 			if err := s.Commit(t.Context(), stagedObject(t, s, "a", []byte("x"))); !errors.Is(err, s3.ErrNoConditions) {
 				t.Errorf("Commit = %v", err)
 			}
-			if h := s.Check(t.Context()); !errors.Is(h.Err, s3.ErrNoConditions) || h.Writable || h.Status() != "degraded" {
+			if h := s.Check(t.Context()); !errors.Is(h.Err, s3.ErrNoConditions) || h.Writable ||
+				h.Status() != "degraded" {
 				t.Errorf("Check() = %+v", h)
 			}
 			front.breakWith(nil)

@@ -96,7 +96,8 @@ func (s *Storage) abort(ctx context.Context, p, id string) {
 		return s.core.AbortMultipartUpload(ctx, s.opts.Bucket, s.key(p), id)
 	})
 	if err != nil && !notFound(err) {
-		s.opts.Logger.WarnContext(ctx, "a multipart upload stays; AbortUploads removes it", "path", p, "err", err.Error())
+		s.opts.Logger.WarnContext(ctx, "a multipart upload stays; AbortUploads removes it", "path", p, "err",
+			err.Error())
 	}
 }
 

@@ -58,7 +58,8 @@ func TestLargeObject(t *testing.T) {
 	if err := errors.Join(err, o.Close()); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("another client reads %d bytes, %v", len(got), err)
 	}
-	small, again := stagedObject(t, s, "small", []byte("x")), stagedObject(t, s, "users/a/large", slices.Concat(content, content))
+	small, again := stagedObject(t, s, "small", []byte("x")),
+		stagedObject(t, s, "users/a/large", slices.Concat(content, content))
 	err = s.Commit(t.Context(), small, again)
 	if !errors.Is(err, lake.ErrExist) {
 		t.Errorf("Commit over it = %v", err)
@@ -385,7 +386,8 @@ func TestEncryptionIsAskedFor(t *testing.T) {
 		seen := make(chan error, 100)
 		f.breakWith(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 			begins := r.Method == "PUT" && !r.URL.Query().Has("partNumber") || r.URL.Query().Has("uploads")
-			got, key := r.Header.Get("X-Amz-Server-Side-Encryption"), r.Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
+			got, key := r.Header.Get("X-Amz-Server-Side-Encryption"),
+				r.Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
 			if begins && (got != string(c.encryption) || key != c.key) {
 				seen <- fmt.Errorf("%s %s asks for %q with key %q", r.Method, r.URL, got, key)
 			}

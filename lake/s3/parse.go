@@ -127,7 +127,8 @@ func parseSettings(part, text string, given map[*setting]string) error {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		s, ok := settings[strings.ToLower(key)]
 		if !ok {
-			return invalid(part, "unknown key %q; there are %s", key, strings.Join(slices.Sorted(maps.Keys(settings)), ", "))
+			return invalid(part, "unknown key %q; there are %s", key,
+				strings.Join(slices.Sorted(maps.Keys(settings)), ", "))
 		}
 		value, err := settingText(object[key])
 		if err != nil {

@@ -34,7 +34,8 @@ func (s *Storage) openStaged() error {
 		err = makeDir(s.stagedDir())
 	}
 	if err != nil {
-		return kalam.Wrap(kalam.CodeInvalidInput, err, "the directory of S3 storage %s cannot be used", s.opts.location())
+		return kalam.Wrap(kalam.CodeInvalidInput, err, "the directory of S3 storage %s cannot be used",
+			s.opts.location())
 	}
 	return nil
 }

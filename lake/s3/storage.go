@@ -71,7 +71,8 @@ func Open(o Options) (*Storage, error) {
 	place := s.core.EndpointURL().Host + " " + o.location()
 	s.cache, err = openCache(filepath.Join(o.Dir, "cache"), place, o.CacheBytes, o.Now)
 	if err != nil {
-		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "the directory of S3 storage %s cannot be used", o.location())
+		return nil, kalam.Wrap(kalam.CodeInvalidInput, err, "the directory of S3 storage %s cannot be used",
+			o.location())
 	}
 	return s, nil
 }

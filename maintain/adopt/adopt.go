@@ -129,7 +129,8 @@ func (a *adopter) open(ctx context.Context) (err error) {
 	a.disk, err = file.Open(a.config.Pair.StoragePath, file.Options{Existing: true})
 	if errors.Is(err, lake.ErrNotExist) {
 		return refuseAdoption(
-			"The storage %s does not exist: point storage.default_storage_path to the directory with the files", a.storageDir)
+			"The storage %s does not exist: point storage.default_storage_path to the directory with the files",
+			a.storageDir)
 	}
 	if err != nil {
 		return fmt.Errorf("open storage local: %w", err)
@@ -234,7 +235,8 @@ func (a *adopter) checkBuffer(ctx context.Context) error {
 	record, recorded, err := catalog.ReadLake(ctx, a.backend)
 	switch {
 	case err == nil && recorded && a.marked && record.ID == a.mark.LakeID:
-		return refuseAdoption("The directory %s holds the write buffer of this very lake, %s: start the server with it. %s",
+		return refuseAdoption("The directory %s holds the write buffer of this very lake, %s: start the server "+
+			"with it. %s",
 			a.bufferDir, record.ID, moveAway)
 	case err == nil && recorded:
 		return refuseAdoption(
@@ -302,7 +304,8 @@ func (a *adopter) chooseTable(t *recovery.FoundTable) error {
 	problem := t.Problem
 	switch {
 	case t.Successor != 0:
-		a.report.Dropped = append(a.report.Dropped, DroppedFiles{Table: newest.ID, Number: t.Number, Files: countFiles(t)})
+		a.report.Dropped = append(a.report.Dropped,
+			DroppedFiles{Table: newest.ID, Number: t.Number, Files: countFiles(t)})
 		return nil
 	case problem == nil && newest.Options.StorageID != kalam.LocalStorage:
 		problem = kalam.Errorf(kalam.CodeUnsupported,
@@ -424,9 +427,11 @@ func (a *adopter) judge(t *recovery.FoundTable, found *recovery.FoundScope, scop
 	record := buffer.AdoptedScope{Scope: t.Newest().ScopeOf(found.User), Counts: scope.Counts}
 	if len(scope.Lacking) > 0 {
 		a.unsure = true
-		a.report.Lacking = append(a.report.Lacking, LackingScope{Table: sum.Table, User: found.User, Why: scope.Lacking})
+		a.report.Lacking = append(a.report.Lacking,
+			LackingScope{Table: sum.Table, User: found.User, Why: scope.Lacking})
 		if !a.opts.WithoutDamaged {
-			record.Unavailable = fmt.Sprintf("when the lake was adopted, this was not: %s. Put it back, or give it up: "+
+			record.Unavailable = fmt.Sprintf("when the lake was adopted, this was not: %s. Put it back, or "+
+				"give it up: "+
 				"stop the server, move the directory of the write buffer away and run kalamd repair --adopt again, "+
 				"with --without-damaged to give it up", strings.Join(scope.Lacking, "; "))
 			return record

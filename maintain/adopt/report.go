@@ -109,7 +109,8 @@ func (t *Table) write(b *strings.Builder) {
 	fmt.Fprintf(b, "  %s: %s table, schema version %d, %d user(s) or scope(s), %d segment(s), %d row(s)\n",
 		t.Table, strings.ToUpper(t.Kind.String()), t.SchemaVersion, t.Scopes, t.Segments, t.Rows)
 	if t.Derived {
-		b.WriteString("    an older version wrote its files: NOT NULL, defaults, options and access level are not known, " +
+		b.WriteString("    an older version wrote its files: NOT NULL, defaults, options and access level are " +
+			"not known, " +
 			"and JSON columns came back as TEXT\n")
 	}
 }

@@ -70,7 +70,8 @@ func (c *check) readMark(ctx context.Context) (err error) {
 		return kalam.Wrap(kalam.CodeOf(err), err,
 			"the storage %s does not tell which lake it belongs to. "+
 				"Nothing was removed and nothing was changed; keep the files. "+
-				"Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir, layout.MarkPath)
+				"Restore %s in it from a backup, or start the version of kalamd that wrote it", c.storageDir,
+			layout.MarkPath)
 	}
 	return nil
 }
@@ -171,7 +172,8 @@ func (c *check) checkSame(ctx context.Context) error {
 	if err != nil || found == "" {
 		return err
 	}
-	what := fmt.Sprintf("The write buffer %s knows no table, but the storage %s of the same lake holds rows of tables, "+
+	what := fmt.Sprintf("The write buffer %s knows no table, but the storage %s of the same lake holds rows of "+
+		"tables, "+
 		"among others in %s", c.bufferDir, c.storageDir, found)
 	return c.refuse(what, "Restore the directory of the write buffer from a backup. "+adoptAdvice)
 }
@@ -187,7 +189,8 @@ func (c *check) checkUnmarked(ctx context.Context) error {
 		return err
 	}
 	if found != "" {
-		return c.refuse(what+" and holds rows of tables, among others in "+found, do+", or restore the mark from a backup")
+		return c.refuse(what+" and holds rows of tables, among others in "+found,
+			do+", or restore the mark from a backup")
 	}
 	for m, err := range buffer.ScopeRecords(ctx, c.backend) {
 		if err != nil {
@@ -208,13 +211,15 @@ func (c *check) checkAdoption(ctx context.Context) error {
 	named := 0
 	for m, err := range buffer.ScopeRecords(ctx, c.backend) {
 		if err != nil {
-			return c.refuse(fmt.Sprintf("The write buffer %s has no lake id yet and a manifest of it cannot be read: %v",
+			return c.refuse(fmt.Sprintf("The write buffer %s has no lake id yet and a manifest of it cannot be "+
+				"read: %v",
 				c.bufferDir, err), do)
 		}
 		for i := range m.Record.Segments {
 			named++
 			if err := c.checkSegment(ctx, &m.Record.Segments[i]); err != nil {
-				return c.refuse(fmt.Sprintf("The write buffer %s names the segment %s, which the storage %s does not have: %v",
+				return c.refuse(fmt.Sprintf("The write buffer %s names the segment %s, which the storage %s "+
+					"does not have: %v",
 					c.bufferDir, m.Record.Segments[i].Path, c.storageDir, err), do)
 			}
 		}

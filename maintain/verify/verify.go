@@ -145,7 +145,8 @@ func (v *verifier) checkOrder(t *kalam.Table, m *buffer.StoredRecord) {
 			v.problem("%s: the manifest of table %s says that it belongs to table %d", seg.Path, t.ID, seg.Table)
 		}
 		if seg.MinSeq > seg.MaxSeq || seg.MinSeq <= last || seg.MaxSeq > m.Record.Watermark {
-			v.problem("%s: the manifest of table %s, user '%s' says that its seqs are %d to %d, after %d and up to %d at most",
+			v.problem("%s: the manifest of table %s, user '%s' says that its seqs are %d to %d, after %d and "+
+				"up to %d at most",
 				seg.Path, t.ID, m.Scope.User, seg.MinSeq, seg.MaxSeq, last, m.Record.Watermark)
 		}
 		last = seg.MaxSeq
