@@ -3,7 +3,7 @@ package access
 import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/catalog"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // TableAccess is what Resolve grants.
@@ -41,7 +41,7 @@ func New(c *catalog.Catalog, o Options) *Resolver {
 // CodeTableNotFound, also for a table that p may not know of; CodePermissionDenied; CodeInvalidOperation and
 // CodeUnsupported for what no principal may do with such a table. Create is not asked here, see MayCreate.
 func (r *Resolver) Resolve(
-	p kalam.Principal, ns kalam.NamespaceID, name dialect.Name, want Intent,
+	p kalam.Principal, ns kalam.NamespaceID, name ast.Name, want Intent,
 ) (TableAccess, error) {
 	if want == Maintain { // A refusal does not depend on what there is.
 		if err := Check(p, RunMaintenance); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer/memory"
 	"github.com/kalamlake/kalam/catalog"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 var root = kalam.Principal{User: "root", Role: kalam.RoleSystem}
@@ -106,7 +106,7 @@ func TestResolve(t *testing.T) {
 		{dba, "system.storage_locations", access.Read, "",
 			"relation 'system.storage_locations' does not exist; use system.storages", kalam.CodeTableNotFound},
 	} {
-		name := dialect.Name{Parts: strings.Split(tt.name, "."), Pos: 6}
+		name := ast.Name{Parts: strings.Split(tt.name, "."), Pos: 6}
 		a, err := r.Resolve(tt.p, "app", name, tt.intent)
 		if tt.err == "" {
 			if err != nil || a.Scope.User != tt.user || string(a.Table.ID.Name) != name.Parts[len(name.Parts)-1] ||
@@ -120,7 +120,7 @@ func TestResolve(t *testing.T) {
 		}
 	}
 	shared := newResolver(t, access.Options{FollowShared: true})
-	if _, err := shared.Resolve(anonymous, "app", dialect.Name{Parts: []string{"public"}}, access.Follow); err != nil {
+	if _, err := shared.Resolve(anonymous, "app", ast.Name{Parts: []string{"public"}}, access.Follow); err != nil {
 		t.Errorf("follow a shared table where it is allowed: %v", err)
 	}
 }

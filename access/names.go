@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // The namespaces whose tables the server computes.
@@ -20,7 +20,7 @@ func IsComputed(ns kalam.NamespaceID) bool { return ns == System || ns == Inform
 const userQualifier = "user"
 
 // TableID turns a name into a table id under the default namespace ns. Parts are folded already.
-func TableID(ns kalam.NamespaceID, name dialect.Name) (kalam.TableID, error) {
+func TableID(ns kalam.NamespaceID, name ast.Name) (kalam.TableID, error) {
 	parts := name.Parts
 	for _, part := range parts {
 		if len(part) > kalam.MaxIdentifier {

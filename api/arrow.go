@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/session"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -134,7 +135,7 @@ func checkArrow(sql string) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := st.(*dialect.Select); !ok {
+	if _, ok := st.(*ast.Select); !ok {
 		return errNotArrow
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -27,8 +28,8 @@ func (p *parser) tableKindWord() kalam.TableKind {
 
 // dispatch tries the second word of CREATE, ALTER and DROP.
 func (p *parser) dispatch(
-	table func(kalam.TableKind) (Statement, error), namespace, user, storage func() (Statement, error),
-) (Statement, error) {
+	table func(kalam.TableKind) (ast.Statement, error), namespace, user, storage func() (ast.Statement, error),
+) (ast.Statement, error) {
 	l, tok, prev := p.lex, p.tok, p.prev
 	p.advance()
 	kind := p.tableKindWord()
@@ -49,20 +50,20 @@ func (p *parser) dispatch(
 	return nil, p.unknown()
 }
 
-func (p *parser) create() (Statement, error) {
+func (p *parser) create() (ast.Statement, error) {
 	return p.dispatch(p.createTable, p.createNamespace, p.createUser, p.createStorage)
 }
 
-func (p *parser) alter() (Statement, error) {
+func (p *parser) alter() (ast.Statement, error) {
 	return p.dispatch(p.alterTable, p.alterNamespace, p.alterUser, p.alterStorage)
 }
 
-func (p *parser) drop() (Statement, error) {
+func (p *parser) drop() (ast.Statement, error) {
 	return p.dispatch(p.dropTable, p.dropNamespace, p.dropUser, p.dropStorage)
 }
 
 // namespaceClause consumes [IN|FROM [NAMESPACE] ns]; nil if there is none.
-func (p *parser) namespaceClause() (*Ident, error) {
+func (p *parser) namespaceClause() (*ast.Ident, error) {
 	if !p.accept("IN") && !p.accept("FROM") {
 		return nil, nil
 	}
@@ -72,38 +73,38 @@ func (p *parser) namespaceClause() (*Ident, error) {
 }
 
 // show parses SHOW; the current token is the word.
-func (p *parser) show() (Statement, error) {
+func (p *parser) show() (ast.Statement, error) {
 	switch {
 	case p.accept("SHOW", "NAMESPACES"), p.accept("SHOW", "DATABASES"), p.accept("SHOW", "SCHEMAS"):
-		return &ShowNamespaces{}, nil
+		return &ast.ShowNamespaces{}, nil
 	case p.accept("SHOW", "TABLES"):
 		ns, err := p.namespaceClause()
-		return &ShowTables{Namespace: ns}, err
+		return &ast.ShowTables{Namespace: ns}, err
 	case p.accept("SHOW", "STORAGES"):
-		return &ShowStorages{}, nil
+		return &ast.ShowStorages{}, nil
 	case p.accept("SHOW", "JOBS"):
-		return &ShowJobs{}, nil
+		return &ast.ShowJobs{}, nil
 	case p.accept("SHOW", "COLUMNS"):
 		if !p.accept("FROM") && !p.accept("IN") {
 			return nil, p.unexpected("FROM")
 		}
 		t, err := p.tableName()
-		return &ShowColumns{Table: t}, err
+		return &ast.ShowColumns{Table: t}, err
 	case p.accept("SHOW", "TABLE", "STATS"):
 		t, err := p.tableName()
-		return &ShowStats{Table: t}, err
+		return &ast.ShowStats{Table: t}, err
 	case p.accept("SHOW", "STATS"):
 		if err := p.expect("FOR", "TABLE"); err != nil {
 			return nil, err
 		}
 		t, err := p.tableName()
-		return &ShowStats{Table: t}, err
+		return &ast.ShowStats{Table: t}, err
 	}
 	return p.showSetting()
 }
 
 // describe parses DESCRIBE and DESC of a table or a query.
-func (p *parser) describe() (Statement, error) {
+func (p *parser) describe() (ast.Statement, error) {
 	if t := p.peek(); isQueryStart(p.src(), t) && !(t.Kind == sqltext.Word && sqltext.IsWord(p.text(t), "TABLE")) {
 		return p.query()
 	}
@@ -111,10 +112,10 @@ func (p *parser) describe() (Statement, error) {
 	if t := p.peek(); p.is("PREPARED") && (t.Kind == sqltext.Word || t.Kind == sqltext.Quoted) && !p.nextIs("HISTORY") {
 		p.advance()
 		id, err := p.statementName()
-		return &DescribePrepared{Name: id}, err
+		return &ast.DescribePrepared{Name: id}, err
 	}
 	p.accept("TABLE")
-	st := &Describe{}
+	st := &ast.Describe{}
 	var err error
 	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
@@ -131,54 +132,54 @@ func (p *parser) describe() (Statement, error) {
 }
 
 // kill parses KILL JOB, KILL QUERY and KILL LIVE QUERY.
-func (p *parser) kill() (Statement, error) {
+func (p *parser) kill() (ast.Statement, error) {
 	switch {
 	case p.accept("KILL", "JOB"):
 		pos := p.tok.Pos
 		id, err := p.bare("job id")
-		return &KillJob{Job: kalam.JobID(id), Pos: pos}, err
+		return &ast.KillJob{Job: kalam.JobID(id), Pos: pos}, err
 	case p.accept("KILL", "QUERY"):
 		pos := p.tok.Pos
 		id, err := p.bare("query id")
-		return &KillQuery{ID: id, Pos: pos}, err
+		return &ast.KillQuery{ID: id, Pos: pos}, err
 	case p.accept("KILL", "LIVE", "QUERY"):
 		pos := p.tok.Pos
 		id, err := p.bare("live query id")
-		return &KillLive{ID: id, Pos: pos}, err
+		return &ast.KillLive{ID: id, Pos: pos}, err
 	}
 	return nil, p.unknown()
 }
 
 // storageCommand parses STORAGE FLUSH, COMPACT and CHECK.
-func (p *parser) storageCommand() (Statement, error) {
+func (p *parser) storageCommand() (ast.Statement, error) {
 	switch {
 	case p.accept("STORAGE", "FLUSH", "TABLE"):
 		t, err := p.tableName()
-		return &FlushTable{Table: t}, err
+		return &ast.FlushTable{Table: t}, err
 	case p.accept("STORAGE", "FLUSH", "ALL"):
 		ns, err := p.namespaceClause()
-		return &FlushAll{Namespace: ns}, err
+		return &ast.FlushAll{Namespace: ns}, err
 	case p.accept("STORAGE", "COMPACT", "TABLE"):
 		t, err := p.tableName()
 		if err != nil {
 			return nil, err
 		}
 		hours, err := p.retainClause()
-		return &CompactTable{Table: t, Retain: hours}, err
+		return &ast.CompactTable{Table: t, Retain: hours}, err
 	case p.accept("STORAGE", "COMPACT", "ALL"):
 		ns, err := p.namespaceClause()
 		if err != nil {
 			return nil, err
 		}
 		hours, err := p.retainClause()
-		return &CompactAll{Namespace: ns, Retain: hours}, err
+		return &ast.CompactAll{Namespace: ns, Retain: hours}, err
 	case p.accept("STORAGE", "CHECK"):
 		pos := p.tok.Pos
 		id, err := p.storageID()
 		if err != nil {
 			return nil, err
 		}
-		return &CheckStorage{Storage: id, Extended: p.accept("EXTENDED"), Pos: pos}, nil
+		return &ast.CheckStorage{Storage: id, Extended: p.accept("EXTENDED"), Pos: pos}, nil
 	case p.accept("STORAGE", "FLUSH"), p.accept("STORAGE", "COMPACT"):
 		return nil, p.unexpected("TABLE or ALL")
 	}

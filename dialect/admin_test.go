@@ -4,39 +4,39 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 func TestShowAndDescribe(t *testing.T) {
-	table := func(pos int, parts ...string) dialect.Name { return dialect.Name{Parts: parts, Pos: pos} }
+	table := func(pos int, parts ...string) ast.Name { return ast.Name{Parts: parts, Pos: pos} }
 	for _, c := range []statementCase{
-		{"SHOW TABLES", &dialect.ShowTables{}},
-		{"SHOW TABLES IN app", &dialect.ShowTables{Namespace: ptr(ident("app", 15))}},
-		{"show tables in namespace app;", &dialect.ShowTables{Namespace: ptr(ident("app", 25))}},
-		{"SHOW TABLES FROM 'App'", &dialect.ShowTables{Namespace: ptr(ident("app", 17))}},
-		{"SHOW JOBS", &dialect.ShowJobs{}},
-		{"SHOW COLUMNS FROM app.t", &dialect.ShowColumns{Table: table(18, "app", "t")}},
-		{"SHOW COLUMNS IN t", &dialect.ShowColumns{Table: table(16, "t")}},
-		{"SHOW TABLE STATS app.t", &dialect.ShowStats{Table: table(17, "app", "t")}},
-		{"SHOW STATS FOR TABLE T", &dialect.ShowStats{Table: table(21, "t")}},
-		{"DESCRIBE app.t", &dialect.Describe{Table: table(9, "app", "t")}},
-		{"DESC t", &dialect.Describe{Table: table(5, "t")}},
-		{"describe table system.users", &dialect.Describe{Table: table(15, "system", "users")}},
-		{"DESCRIBE t HISTORY", &dialect.Describe{Table: table(9, "t"), History: true}},
-		{"DESCRIBE TABLE t HISTORY LIMIT 5;", &dialect.Describe{Table: table(15, "t"), History: true, Limit: 5}},
-		{"DESCRIBE history", &dialect.Describe{Table: table(9, "history")}},
-		{"DESCRIBE `t`", &dialect.Describe{Table: table(9, "t")}},
-		{"DESCRIBE SELECT 1 AS a", &dialect.Select{SQL: "DESCRIBE SELECT 1 AS a"}},
-		{"DESC (SELECT `a` FROM t)", &dialect.Select{SQL: `DESC (SELECT "a" FROM t)`}},
-		{"KILL JOB FL-0123456789ab", &dialect.KillJob{Job: "FL-0123456789ab", Pos: 9}},
-		{"KILL JOB 'FL-0123456789AB';", &dialect.KillJob{Job: "FL-0123456789AB", Pos: 9}},
-		{"kill query 'Q-1a'", &dialect.KillQuery{ID: "Q-1a", Pos: 11}},
-		{"KILL QUERY Q-1a2b", &dialect.KillQuery{ID: "Q-1a2b", Pos: 11}},
-		{"kill live query alice-0a1b-s1", &dialect.KillLive{ID: "alice-0a1b-s1", Pos: 16}},
-		{"KILL LIVE QUERY 'a b-0a1b-s 1'", &dialect.KillLive{ID: "a b-0a1b-s 1", Pos: 16}},
-		{"KILL LIVE QUERY \"x\"", &dialect.KillLive{ID: "x", Pos: 16}},
-		{"KILL LIVE QUERY 1e5:0x1f.z", &dialect.KillLive{ID: "1e5:0x1f.z", Pos: 16}},
-		{"CLEAR CACHE", &dialect.ClearCache{}},
+		{"SHOW TABLES", &ast.ShowTables{}},
+		{"SHOW TABLES IN app", &ast.ShowTables{Namespace: ptr(ident("app", 15))}},
+		{"show tables in namespace app;", &ast.ShowTables{Namespace: ptr(ident("app", 25))}},
+		{"SHOW TABLES FROM 'App'", &ast.ShowTables{Namespace: ptr(ident("app", 17))}},
+		{"SHOW JOBS", &ast.ShowJobs{}},
+		{"SHOW COLUMNS FROM app.t", &ast.ShowColumns{Table: table(18, "app", "t")}},
+		{"SHOW COLUMNS IN t", &ast.ShowColumns{Table: table(16, "t")}},
+		{"SHOW TABLE STATS app.t", &ast.ShowStats{Table: table(17, "app", "t")}},
+		{"SHOW STATS FOR TABLE T", &ast.ShowStats{Table: table(21, "t")}},
+		{"DESCRIBE app.t", &ast.Describe{Table: table(9, "app", "t")}},
+		{"DESC t", &ast.Describe{Table: table(5, "t")}},
+		{"describe table system.users", &ast.Describe{Table: table(15, "system", "users")}},
+		{"DESCRIBE t HISTORY", &ast.Describe{Table: table(9, "t"), History: true}},
+		{"DESCRIBE TABLE t HISTORY LIMIT 5;", &ast.Describe{Table: table(15, "t"), History: true, Limit: 5}},
+		{"DESCRIBE history", &ast.Describe{Table: table(9, "history")}},
+		{"DESCRIBE `t`", &ast.Describe{Table: table(9, "t")}},
+		{"DESCRIBE SELECT 1 AS a", &ast.Select{SQL: "DESCRIBE SELECT 1 AS a"}},
+		{"DESC (SELECT `a` FROM t)", &ast.Select{SQL: `DESC (SELECT "a" FROM t)`}},
+		{"KILL JOB FL-0123456789ab", &ast.KillJob{Job: "FL-0123456789ab", Pos: 9}},
+		{"KILL JOB 'FL-0123456789AB';", &ast.KillJob{Job: "FL-0123456789AB", Pos: 9}},
+		{"kill query 'Q-1a'", &ast.KillQuery{ID: "Q-1a", Pos: 11}},
+		{"KILL QUERY Q-1a2b", &ast.KillQuery{ID: "Q-1a2b", Pos: 11}},
+		{"kill live query alice-0a1b-s1", &ast.KillLive{ID: "alice-0a1b-s1", Pos: 16}},
+		{"KILL LIVE QUERY 'a b-0a1b-s 1'", &ast.KillLive{ID: "a b-0a1b-s 1", Pos: 16}},
+		{"KILL LIVE QUERY \"x\"", &ast.KillLive{ID: "x", Pos: 16}},
+		{"KILL LIVE QUERY 1e5:0x1f.z", &ast.KillLive{ID: "1e5:0x1f.z", Pos: 16}},
+		{"CLEAR CACHE", &ast.ClearCache{}},
 	} {
 		c.check(t)
 	}

@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // alterTable parses what follows ALTER [kind] TABLE.
-func (p *parser) alterTable(kind kalam.TableKind) (Statement, error) {
-	st := &AlterTable{Kind: kind}
+func (p *parser) alterTable(kind kalam.TableKind) (ast.Statement, error) {
+	st := &ast.AlterTable{Kind: kind}
 	var err error
 	if st.Name, err = p.tableName(); err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (p *parser) vectorIndex() error {
 
 // existingColumn consumes the name of a column that is to be changed. System
 // columns cannot be.
-func (p *parser) existingColumn() (Ident, error) {
+func (p *parser) existingColumn() (ast.Ident, error) {
 	id, err := p.stored("column name")
 	if err == nil && sqltext.WordIn(id.Name, reservedColumns) {
 		err = syntaxError(id.Pos, "Column '%s' is a system column and cannot be changed", id.Name)
@@ -62,8 +63,8 @@ func (p *parser) existingColumn() (Ident, error) {
 	return id, err
 }
 
-func (p *parser) addColumn(st *AlterTable) error {
-	st.Op = AlterAddColumn
+func (p *parser) addColumn(st *ast.AlterTable) error {
+	st.Op = ast.AlterAddColumn
 	if p.isAny(" CONSTRAINT PRIMARY UNIQUE FOREIGN CHECK ") {
 		return unsupported(p.tok.Pos, "ALTER TABLE ADD %s is not supported", p.words(1))
 	}
@@ -78,13 +79,13 @@ func (p *parser) addColumn(st *AlterTable) error {
 	if c.primary {
 		return unsupported(pos, "A PRIMARY KEY column cannot be added; the key is declared in CREATE TABLE")
 	}
-	st.Column = Ident{Name: c.def.Name, Pos: pos}
+	st.Column = ast.Ident{Name: c.def.Name, Pos: pos}
 	st.Def = &c.def
 	return nil
 }
 
-func (p *parser) dropColumn(st *AlterTable) (err error) {
-	st.Op = AlterDropColumn
+func (p *parser) dropColumn(st *ast.AlterTable) (err error) {
+	st.Op = ast.AlterDropColumn
 	switch {
 	case p.is("VECTOR"), p.is("INDEX"):
 		return p.vectorIndex()
@@ -98,8 +99,8 @@ func (p *parser) dropColumn(st *AlterTable) (err error) {
 }
 
 // modifyColumn consumes c type [NULL | NOT NULL].
-func (p *parser) modifyColumn(st *AlterTable) (err error) {
-	st.Op = AlterModifyColumn
+func (p *parser) modifyColumn(st *ast.AlterTable) (err error) {
+	st.Op = ast.AlterModifyColumn
 	if st.Column, err = p.existingColumn(); err != nil {
 		return err
 	}
@@ -108,10 +109,10 @@ func (p *parser) modifyColumn(st *AlterTable) (err error) {
 	}
 	switch {
 	case p.accept("NOT", "NULL"):
-		st.Null = NullRefused
+		st.Null = ast.NullRefused
 		st.Def.NotNull = true
 	case p.accept("NULL"):
-		st.Null = NullAllowed
+		st.Null = ast.NullAllowed
 	case p.is("DEFAULT"):
 		return unsupported(p.tok.Pos, "MODIFY COLUMN does not take DEFAULT; use ALTER COLUMN %s SET DEFAULT",
 			st.Column.Name)
@@ -120,7 +121,7 @@ func (p *parser) modifyColumn(st *AlterTable) (err error) {
 }
 
 // newType consumes the type that a column is to get.
-func (p *parser) newType(st *AlterTable) error {
+func (p *parser) newType(st *ast.AlterTable) error {
 	pos := p.tok.Pos
 	t, serial, err := p.dataType(st.Column.Name)
 	if err != nil {
@@ -133,8 +134,8 @@ func (p *parser) newType(st *AlterTable) error {
 	return nil
 }
 
-func (p *parser) renameColumn(st *AlterTable) (err error) {
-	st.Op = AlterRenameColumn
+func (p *parser) renameColumn(st *ast.AlterTable) (err error) {
+	st.Op = ast.AlterRenameColumn
 	if p.is("TO") {
 		return unsupported(p.tok.Pos, "A table cannot be renamed")
 	}
@@ -153,23 +154,23 @@ func (p *parser) renameColumn(st *AlterTable) (err error) {
 
 // alterColumn consumes c {SET NOT NULL | DROP NOT NULL | SET DEFAULT e |
 // DROP DEFAULT | [SET DATA] TYPE t}.
-func (p *parser) alterColumn(st *AlterTable) (err error) {
+func (p *parser) alterColumn(st *ast.AlterTable) (err error) {
 	if st.Column, err = p.existingColumn(); err != nil {
 		return err
 	}
 	switch {
 	case p.accept("SET", "NOT", "NULL"):
-		st.Op = AlterSetNotNull
+		st.Op = ast.AlterSetNotNull
 	case p.accept("DROP", "NOT", "NULL"):
-		st.Op = AlterDropNotNull
+		st.Op = ast.AlterDropNotNull
 	case p.accept("DROP", "DEFAULT"):
-		st.Op = AlterDropDefault
+		st.Op = ast.AlterDropDefault
 	case p.accept("SET", "DEFAULT"):
-		st.Op = AlterSetDefault
+		st.Op = ast.AlterSetDefault
 		st.Def = &kalam.Column{Name: strings.Clone(st.Column.Name)}
 		return p.defaultValue(st.Def)
 	case p.accept("SET", "DATA", "TYPE"), p.accept("TYPE"):
-		st.Op = AlterModifyColumn
+		st.Op = ast.AlterModifyColumn
 		if err := p.newType(st); err != nil {
 			return err
 		}
@@ -182,8 +183,8 @@ func (p *parser) alterColumn(st *AlterTable) (err error) {
 	return nil
 }
 
-func (p *parser) setAccess(st *AlterTable) error {
-	st.Op = AlterSetAccess
+func (p *parser) setAccess(st *ast.AlterTable) error {
+	st.Op = ast.AlterSetAccess
 	o := options{}
 	if err := p.optionValue(&o, "ACCESS_LEVEL", p.tok.Pos, false); err != nil {
 		return err
@@ -192,8 +193,8 @@ func (p *parser) setAccess(st *AlterTable) error {
 	return nil
 }
 
-func (p *parser) setProperties(st *AlterTable) error {
-	st.Op = AlterSetProperties
+func (p *parser) setProperties(st *ast.AlterTable) error {
+	st.Op = ast.AlterSetProperties
 	o := options{}
 	pos := p.tok.Pos
 	if err := p.optionList(&o); err != nil {
@@ -202,7 +203,7 @@ func (p *parser) setProperties(st *AlterTable) error {
 	if o.given == 0 {
 		return syntaxError(pos, "SET TBLPROPERTIES names no option")
 	}
-	if o.given.Has(OptionType) || o.kind != kalam.TableKind(0) {
+	if o.given.Has(ast.OptionType) || o.kind != kalam.TableKind(0) {
 		return unsupported(pos, "The type of a table cannot be changed")
 	}
 	st.Options, st.Given, st.CronPos = o.table, o.given, o.cronPos

@@ -6,86 +6,86 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
-func ident(name string, pos int) dialect.Ident { return dialect.Ident{Name: name, Pos: pos} }
+func ident(name string, pos int) ast.Ident { return ast.Ident{Name: name, Pos: pos} }
 
 func TestAlterTable(t *testing.T) {
-	name := dialect.Name{Parts: []string{"t"}, Pos: 12}
+	name := ast.Name{Parts: []string{"t"}, Pos: 12}
 	typed := func(kind kalam.Kind) *kalam.Column { return &kalam.Column{Name: "c", Type: kalam.TypeOf(kind)} }
 	for _, c := range []struct {
 		sql, operation string
-		want           dialect.AlterTable
+		want           ast.AlterTable
 	}{
-		{"ALTER TABLE t ADD c TEXT", "ADD COLUMN c TEXT", dialect.AlterTable{
-			Name: name, Op: dialect.AlterAddColumn, Column: ident("c", 18), Def: typed(kalam.KindText),
+		{"ALTER TABLE t ADD c TEXT", "ADD COLUMN c TEXT", ast.AlterTable{
+			Name: name, Op: ast.AlterAddColumn, Column: ident("c", 18), Def: typed(kalam.KindText),
 		}},
-		{"ALTER TABLE t ADD COLUMN IF NOT EXISTS C INT NOT NULL DEFAULT 5", "ADD COLUMN c INT", dialect.AlterTable{
-			Name: name, Op: dialect.AlterAddColumn, Column: ident("c", 39), IfExists: true,
+		{"ALTER TABLE t ADD COLUMN IF NOT EXISTS C INT NOT NULL DEFAULT 5", "ADD COLUMN c INT", ast.AlterTable{
+			Name: name, Op: ast.AlterAddColumn, Column: ident("c", 39), IfExists: true,
 			Def: &kalam.Column{Name: "c", Type: kalam.TypeOf(kalam.KindInt), NotNull: true,
 				Default: &kalam.Default{SQL: "5", Value: kalam.BigInt(5)}},
 		}},
-		{"ALTER USER TABLE ns.t ADD c DECIMAL(5,2)", "ADD COLUMN c DECIMAL(5,2)", dialect.AlterTable{
-			Name: dialect.Name{Parts: []string{"ns", "t"}, Pos: 17}, Kind: kalam.KindUserTable,
-			Op: dialect.AlterAddColumn, Column: ident("c", 26),
+		{"ALTER USER TABLE ns.t ADD c DECIMAL(5,2)", "ADD COLUMN c DECIMAL(5,2)", ast.AlterTable{
+			Name: ast.Name{Parts: []string{"ns", "t"}, Pos: 17}, Kind: kalam.KindUserTable,
+			Op: ast.AlterAddColumn, Column: ident("c", 26),
 			Def: &kalam.Column{Name: "c", Type: kalam.DataType{Kind: kalam.KindDecimal, Precision: 5, Scale: 2}},
 		}},
-		{"ALTER TABLE t DROP c", "DROP COLUMN c", dialect.AlterTable{Name: name, Op: dialect.AlterDropColumn,
+		{"ALTER TABLE t DROP c", "DROP COLUMN c", ast.AlterTable{Name: name, Op: ast.AlterDropColumn,
 			Column: ident("c", 19)}},
 		{"ALTER TABLE t DROP COLUMN IF EXISTS c;", "DROP COLUMN c",
-			dialect.AlterTable{Name: name, Op: dialect.AlterDropColumn, Column: ident("c", 36), IfExists: true}},
-		{"ALTER TABLE t MODIFY c BIGINT", "MODIFY COLUMN c BIGINT", dialect.AlterTable{
-			Name: name, Op: dialect.AlterModifyColumn, Column: ident("c", 21), Def: typed(kalam.KindBigInt),
+			ast.AlterTable{Name: name, Op: ast.AlterDropColumn, Column: ident("c", 36), IfExists: true}},
+		{"ALTER TABLE t MODIFY c BIGINT", "MODIFY COLUMN c BIGINT", ast.AlterTable{
+			Name: name, Op: ast.AlterModifyColumn, Column: ident("c", 21), Def: typed(kalam.KindBigInt),
 		}},
-		{"ALTER TABLE t MODIFY COLUMN c BIGINT NOT NULL", "MODIFY COLUMN c BIGINT", dialect.AlterTable{
-			Name: name, Op: dialect.AlterModifyColumn, Column: ident("c", 28), Null: dialect.NullRefused,
+		{"ALTER TABLE t MODIFY COLUMN c BIGINT NOT NULL", "MODIFY COLUMN c BIGINT", ast.AlterTable{
+			Name: name, Op: ast.AlterModifyColumn, Column: ident("c", 28), Null: ast.NullRefused,
 			Def: &kalam.Column{Name: "c", Type: kalam.TypeOf(kalam.KindBigInt), NotNull: true},
 		}},
-		{"ALTER TABLE t MODIFY COLUMN c TEXT NULL", "MODIFY COLUMN c TEXT", dialect.AlterTable{
-			Name: name, Op: dialect.AlterModifyColumn, Column: ident("c", 28),
-			Null: dialect.NullAllowed, Def: typed(kalam.KindText),
+		{"ALTER TABLE t MODIFY COLUMN c TEXT NULL", "MODIFY COLUMN c TEXT", ast.AlterTable{
+			Name: name, Op: ast.AlterModifyColumn, Column: ident("c", 28),
+			Null: ast.NullAllowed, Def: typed(kalam.KindText),
 		}},
-		{"ALTER TABLE t ALTER COLUMN c TYPE BIGINT", "MODIFY COLUMN c BIGINT", dialect.AlterTable{
-			Name: name, Op: dialect.AlterModifyColumn, Column: ident("c", 27), Def: typed(kalam.KindBigInt),
+		{"ALTER TABLE t ALTER COLUMN c TYPE BIGINT", "MODIFY COLUMN c BIGINT", ast.AlterTable{
+			Name: name, Op: ast.AlterModifyColumn, Column: ident("c", 27), Def: typed(kalam.KindBigInt),
 		}},
-		{"ALTER TABLE t ALTER c SET DATA TYPE DOUBLE PRECISION", "MODIFY COLUMN c DOUBLE", dialect.AlterTable{
-			Name: name, Op: dialect.AlterModifyColumn, Column: ident("c", 20), Def: typed(kalam.KindDouble),
+		{"ALTER TABLE t ALTER c SET DATA TYPE DOUBLE PRECISION", "MODIFY COLUMN c DOUBLE", ast.AlterTable{
+			Name: name, Op: ast.AlterModifyColumn, Column: ident("c", 20), Def: typed(kalam.KindDouble),
 		}},
-		{"ALTER TABLE t RENAME COLUMN c TO d", "RENAME COLUMN c TO d", dialect.AlterTable{
-			Name: name, Op: dialect.AlterRenameColumn, Column: ident("c", 28), To: ident("d", 33),
+		{"ALTER TABLE t RENAME COLUMN c TO d", "RENAME COLUMN c TO d", ast.AlterTable{
+			Name: name, Op: ast.AlterRenameColumn, Column: ident("c", 28), To: ident("d", 33),
 		}},
-		{"ALTER TABLE t RENAME `c` TO d", "RENAME COLUMN c TO d", dialect.AlterTable{
-			Name: name, Op: dialect.AlterRenameColumn, Column: dialect.Ident{Name: "c", Quoted: true, Pos: 21},
+		{"ALTER TABLE t RENAME `c` TO d", "RENAME COLUMN c TO d", ast.AlterTable{
+			Name: name, Op: ast.AlterRenameColumn, Column: ast.Ident{Name: "c", Quoted: true, Pos: 21},
 			To: ident("d", 28),
 		}},
 		{"ALTER TABLE t ALTER COLUMN c SET NOT NULL", "ALTER COLUMN c SET NOT NULL",
-			dialect.AlterTable{Name: name, Op: dialect.AlterSetNotNull, Column: ident("c", 27)}},
+			ast.AlterTable{Name: name, Op: ast.AlterSetNotNull, Column: ident("c", 27)}},
 		{"ALTER TABLE t ALTER COLUMN c DROP NOT NULL", "ALTER COLUMN c DROP NOT NULL",
-			dialect.AlterTable{Name: name, Op: dialect.AlterDropNotNull, Column: ident("c", 27)}},
-		{"ALTER TABLE t ALTER COLUMN c SET DEFAULT 'x'", "ALTER COLUMN c SET DEFAULT 'x'", dialect.AlterTable{
-			Name: name, Op: dialect.AlterSetDefault, Column: ident("c", 27),
+			ast.AlterTable{Name: name, Op: ast.AlterDropNotNull, Column: ident("c", 27)}},
+		{"ALTER TABLE t ALTER COLUMN c SET DEFAULT 'x'", "ALTER COLUMN c SET DEFAULT 'x'", ast.AlterTable{
+			Name: name, Op: ast.AlterSetDefault, Column: ident("c", 27),
 			Def: &kalam.Column{Name: "c", Default: &kalam.Default{SQL: "'x'", Value: kalam.Text("x")}},
 		}},
-		{"ALTER TABLE t ALTER COLUMN c SET DEFAULT NOW()", "ALTER COLUMN c SET DEFAULT NOW()", dialect.AlterTable{
-			Name: name, Op: dialect.AlterSetDefault, Column: ident("c", 27),
+		{"ALTER TABLE t ALTER COLUMN c SET DEFAULT NOW()", "ALTER COLUMN c SET DEFAULT NOW()", ast.AlterTable{
+			Name: name, Op: ast.AlterSetDefault, Column: ident("c", 27),
 			Def: &kalam.Column{Name: "c", Default: &kalam.Default{SQL: "NOW()", Func: kalam.DefaultNow}},
 		}},
 		{"ALTER TABLE t ALTER COLUMN c DROP DEFAULT", "ALTER COLUMN c DROP DEFAULT",
-			dialect.AlterTable{Name: name, Op: dialect.AlterDropDefault, Column: ident("c", 27)}},
-		{"ALTER TABLE t SET ACCESS LEVEL public", "SET ACCESS LEVEL public", dialect.AlterTable{
-			Name: name, Op: dialect.AlterSetAccess, Options: kalam.TableOptions{Access: kalam.AccessPublic},
-			Given: dialect.OptionAccess,
+			ast.AlterTable{Name: name, Op: ast.AlterDropDefault, Column: ident("c", 27)}},
+		{"ALTER TABLE t SET ACCESS LEVEL public", "SET ACCESS LEVEL public", ast.AlterTable{
+			Name: name, Op: ast.AlterSetAccess, Options: kalam.TableOptions{Access: kalam.AccessPublic},
+			Given: ast.OptionAccess,
 		}},
 		{"ALTER TABLE t SET TBLPROPERTIES (ACCESS_LEVEL = 'DBA', FLUSH_POLICY = 'rows:5')",
-			"SET TBLPROPERTIES", dialect.AlterTable{
-				Name: name, Op: dialect.AlterSetProperties,
+			"SET TBLPROPERTIES", ast.AlterTable{
+				Name: name, Op: ast.AlterSetProperties,
 				Options: kalam.TableOptions{Access: kalam.AccessDBA, FlushRows: 5},
-				Given:   dialect.OptionAccess | dialect.OptionFlushRows,
+				Given:   ast.OptionAccess | ast.OptionFlushRows,
 			}},
 	} {
 		t.Run(c.sql, func(t *testing.T) {
-			got := mustParse(t, c.sql).(*dialect.AlterTable)
+			got := mustParse(t, c.sql).(*ast.AlterTable)
 			if d := cmp.Diff(&c.want, got, options); d != "" {
 				t.Error(d)
 			}

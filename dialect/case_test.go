@@ -8,12 +8,13 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // statementCase is a statement and what it parses into.
 type statementCase struct {
 	sql  string
-	want dialect.Statement
+	want ast.Statement
 }
 
 func (c statementCase) check(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -226,14 +227,14 @@ func (p *parser) defaultValue(c *kalam.Column) error {
 	}
 	for ; depth > 0 && p.acceptPunct(')'); depth-- {
 	}
-	if !ok || depth > 0 || x.Kind == ExprParam || x.Kind == ExprDefault || !p.endsDefault() {
+	if !ok || depth > 0 || x.Kind == ast.ExprParam || x.Kind == ast.ExprDefault || !p.endsDefault() {
 		return defaultError(pos, c.Name)
 	}
 	if typed.Kind != 0 && c.Type.Kind != 0 && typed.Kind != c.Type.Kind {
 		return syntaxError(pos, "%sDEFAULT is cast to %s but the column is %s", ofColumn(c.Name), typed, c.Type)
 	}
 	c.Default = &kalam.Default{SQL: strings.Clone(p.lex.Src[start:p.prev.End])}
-	if x.Kind != ExprFunc {
+	if x.Kind != ast.ExprFunc {
 		c.Default.Value = literalValue(x)
 		return nil
 	}
@@ -247,15 +248,15 @@ func (p *parser) defaultValue(c *kalam.Column) error {
 
 // literalValue returns a literal as a value of the kind it is written in;
 // numbers beyond BIGINT are TEXT, which loses nothing.
-func literalValue(x Expr) kalam.Value {
+func literalValue(x ast.Expr) kalam.Value {
 	switch x.Kind {
-	case ExprBool:
+	case ast.ExprBool:
 		return kalam.Bool(x.Bool)
-	case ExprString:
+	case ast.ExprString:
 		return kalam.Text(strings.Clone(x.Text))
-	case ExprBytes:
+	case ast.ExprBytes:
 		return kalam.Bytes(x.Text)
-	case ExprNumber:
+	case ast.ExprNumber:
 		if n, err := strconv.ParseInt(x.Text, 10, 64); err == nil {
 			return kalam.BigInt(n)
 		}

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -23,7 +24,7 @@ func (p *parser) createsFromQuery() bool {
 }
 
 // keyOfQuery consumes ( PRIMARY KEY ( column {, column} ) ), if it follows.
-func (p *parser) keyOfQuery(st *CreateTable) (err error) {
+func (p *parser) keyOfQuery(st *ast.CreateTable) (err error) {
 	if !p.isPunct('(') {
 		return nil
 	}
@@ -42,7 +43,7 @@ func (p *parser) keyOfQuery(st *CreateTable) (err error) {
 }
 
 // sourceOfTable consumes AS query [WITH [NO] DATA].
-func (p *parser) sourceOfTable(st *CreateTable) (err error) {
+func (p *parser) sourceOfTable(st *ast.CreateTable) (err error) {
 	if err := p.expect("AS"); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // TestCreateTableAs: the columns are the query's, the key may be named (case A7).
@@ -31,14 +32,14 @@ func TestCreateTableAs(t *testing.T) {
 			t.Errorf("%s: %v", sql, err)
 			continue
 		}
-		got := st.(*dialect.CreateTable)
+		got := st.(*ast.CreateTable)
 		if got.As.SQL != want.query || len(got.Key) != want.key || got.NoData != want.noData ||
 			len(got.Table.Columns) != 0 {
 			t.Errorf("%s: %+v", sql, got)
 		}
 	}
 	const identity = "CREATE TABLE t (id BIGINT PRIMARY KEY, n INT GENERATED ALWAYS AS IDENTITY)"
-	if st, err := dialect.Parse(identity); err == nil && st.(*dialect.CreateTable).As.SQL != "" {
+	if st, err := dialect.Parse(identity); err == nil && st.(*ast.CreateTable).As.SQL != "" {
 		t.Error("AS inside parentheses begins a query")
 	}
 }

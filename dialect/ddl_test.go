@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // columnText renders a column: name type [NOT NULL] [DEFAULT sql=value].
@@ -30,28 +31,28 @@ func columnText(c kalam.Column) string {
 }
 
 // optionText renders the options that were given, in a fixed order.
-func optionText(o kalam.TableOptions, given dialect.OptionSet) string {
+func optionText(o kalam.TableOptions, given ast.OptionSet) string {
 	var out []string
-	add := func(bit dialect.OptionSet, format string, v any) {
+	add := func(bit ast.OptionSet, format string, v any) {
 		if given.Has(bit) {
 			out = append(out, fmt.Sprintf(format, v))
 		}
 	}
-	add(dialect.OptionStorage, "storage=%s", o.StorageID)
-	add(dialect.OptionUserStorage, "user_storage=%v", o.UseUserStorage)
-	add(dialect.OptionFlushInterval, "interval=%s", o.FlushInterval)
-	add(dialect.OptionFlushRows, "rows=%d", o.FlushRows)
-	add(dialect.OptionFlushManual, "manual=%v", o.FlushManual)
-	add(dialect.OptionFlushCron, "cron=%s", o.FlushCron)
-	add(dialect.OptionTTL, "ttl=%s", o.TTL)
-	add(dialect.OptionAccess, "access=%s", o.Access)
-	add(dialect.OptionShard, "shard=%s", o.ShardStrategy)
-	add(dialect.OptionRetention, "retention=%dh", o.DeletedRetentionHours)
+	add(ast.OptionStorage, "storage=%s", o.StorageID)
+	add(ast.OptionUserStorage, "user_storage=%v", o.UseUserStorage)
+	add(ast.OptionFlushInterval, "interval=%s", o.FlushInterval)
+	add(ast.OptionFlushRows, "rows=%d", o.FlushRows)
+	add(ast.OptionFlushManual, "manual=%v", o.FlushManual)
+	add(ast.OptionFlushCron, "cron=%s", o.FlushCron)
+	add(ast.OptionTTL, "ttl=%s", o.TTL)
+	add(ast.OptionAccess, "access=%s", o.Access)
+	add(ast.OptionShard, "shard=%s", o.ShardStrategy)
+	add(ast.OptionRetention, "retention=%dh", o.DeletedRetentionHours)
 	return strings.Join(out, " ")
 }
 
 // tableText renders a CREATE TABLE.
-func tableText(st *dialect.CreateTable) string {
+func tableText(st *ast.CreateTable) string {
 	kind := "?"
 	if st.Table.Kind != 0 {
 		kind = st.Table.Kind.String()
@@ -77,7 +78,7 @@ func checkTables(t *testing.T, cases []struct{ sql, want string }) {
 	t.Helper()
 	for _, c := range cases {
 		t.Run(c.sql, func(t *testing.T) {
-			st, ok := mustParse(t, c.sql).(*dialect.CreateTable)
+			st, ok := mustParse(t, c.sql).(*ast.CreateTable)
 			if !ok {
 				t.Fatal("not a CREATE TABLE")
 			}
@@ -186,7 +187,7 @@ func TestTableOptions(t *testing.T) {
 			if strings.Contains(strings.ToUpper(c.options), "TYPE") {
 				kind = ""
 			}
-			st := mustParse(t, "CREATE "+kind+"TABLE t (id INT PRIMARY KEY) "+c.options).(*dialect.CreateTable)
+			st := mustParse(t, "CREATE "+kind+"TABLE t (id INT PRIMARY KEY) "+c.options).(*ast.CreateTable)
 			if d := cmp.Diff(c.want, tableText(st)); d != "" {
 				t.Error(d)
 			}
@@ -218,7 +219,7 @@ func TestColumnTypes(t *testing.T) {
 		"DATETIME(6)": "DATETIME", "UUID": "UUID",
 	} {
 		t.Run(typ, func(t *testing.T) {
-			st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c "+typ+")").(*dialect.CreateTable)
+			st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c "+typ+")").(*ast.CreateTable)
 			if got := st.Table.Columns[1].Type.String(); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
@@ -334,7 +335,7 @@ func TestColumnDefaults(t *testing.T) {
 		{"SERIAL8 AUTO_INCREMENT", "c BIGINT NOT NULL DEFAULT SNOWFLAKE_ID()=SNOWFLAKE_ID()"},
 	} {
 		t.Run(c.column, func(t *testing.T) {
-			st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c "+c.column+")").(*dialect.CreateTable)
+			st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c "+c.column+")").(*ast.CreateTable)
 			if d := cmp.Diff(c.want, columnText(st.Table.Columns[1])); d != "" {
 				t.Error(d)
 			}
@@ -344,7 +345,7 @@ func TestColumnDefaults(t *testing.T) {
 
 // TestDefaultOutlivesText: a table is kept for ever, the request is not.
 func TestDefaultOutlivesText(t *testing.T) {
-	st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c TEXT DEFAULT 'x')").(*dialect.CreateTable)
+	st := mustParse(t, "CREATE USER TABLE t (id INT PRIMARY KEY, c TEXT DEFAULT 'x')").(*ast.CreateTable)
 	if got := st.Table.Columns[1].Default.Value; got != kalam.Text("x") {
 		t.Errorf("got %v", got)
 	}

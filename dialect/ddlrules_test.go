@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 func TestTableOptionErrors(t *testing.T) {
@@ -138,7 +139,7 @@ func TestValidate(t *testing.T) {
 		{kalam.KindUserTable, "CREATE TABLE t (id INT PRIMARY KEY) TTL 5",
 			"TTL_SECONDS is only supported for STREAM tables"},
 	} {
-		st := mustParse(t, c.sql).(*dialect.CreateTable)
+		st := mustParse(t, c.sql).(*ast.CreateTable)
 		st.Table.Kind = c.kind
 		got := ""
 		if err := dialect.Validate(&st.Table); err != nil {
@@ -168,16 +169,16 @@ func TestNames(t *testing.T) {
 		{"table", dialect.CheckTableName(long[:64]), ""},
 		{"table", dialect.CheckTableName(long), "table name '" + long[:32] + "...' is 65 bytes long (maximum 64)"},
 		{"table", dialect.CheckTableName("a\x00"), `table name "a\x00" may only hold letters, digits and '_'`},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "id"}), ""},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "_updated", Quoted: true}),
+		{"column", dialect.CheckColumnName(ast.Ident{Name: "id"}), ""},
+		{"column", dialect.CheckColumnName(ast.Ident{Name: "_updated", Quoted: true}),
 			"Column name '_updated' is reserved for the system"},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "Upper", Quoted: true}),
+		{"column", dialect.CheckColumnName(ast.Ident{Name: "Upper", Quoted: true}),
 			`column name "Upper" may only hold letters, digits and '_'`},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "order"}),
+		{"column", dialect.CheckColumnName(ast.Ident{Name: "order"}),
 			"column name 'order' is a reserved word: it needs quotes, \"order\""},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "order", Quoted: true}), ""},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "index", Quoted: true}), ""},
-		{"column", dialect.CheckColumnName(dialect.Ident{Name: "current_user", Quoted: true}),
+		{"column", dialect.CheckColumnName(ast.Ident{Name: "order", Quoted: true}), ""},
+		{"column", dialect.CheckColumnName(ast.Ident{Name: "index", Quoted: true}), ""},
+		{"column", dialect.CheckColumnName(ast.Ident{Name: "current_user", Quoted: true}),
 			"column name 'current_user' is a reserved word"},
 	} {
 		got := ""
@@ -196,7 +197,7 @@ func TestNames(t *testing.T) {
 	}
 	for _, c := range strings.Fields("_seq _deleted _id _row_id _rowid _key _updated _created _timestamp _version " +
 		"_hash") {
-		if dialect.CheckColumnName(dialect.Ident{Name: c}) == nil {
+		if dialect.CheckColumnName(ast.Ident{Name: c}) == nil {
 			t.Errorf("column %s is not reserved", c)
 		}
 	}
@@ -205,14 +206,14 @@ func TestNames(t *testing.T) {
 func TestDropTable(t *testing.T) {
 	for _, c := range []struct {
 		sql  string
-		want dialect.DropTable
+		want ast.DropTable
 	}{
-		{"DROP TABLE t", dialect.DropTable{Name: dialect.Name{Parts: []string{"t"}, Pos: 11}}},
-		{"drop user table if exists ns.T;", dialect.DropTable{Name: dialect.Name{Parts: []string{"ns", "t"}, Pos: 26},
+		{"DROP TABLE t", ast.DropTable{Name: ast.Name{Parts: []string{"t"}, Pos: 11}}},
+		{"drop user table if exists ns.T;", ast.DropTable{Name: ast.Name{Parts: []string{"ns", "t"}, Pos: 26},
 			Kind: kalam.KindUserTable, IfExists: true}},
-		{"DROP SHARED TABLE t", dialect.DropTable{Name: dialect.Name{Parts: []string{"t"}, Pos: 18},
+		{"DROP SHARED TABLE t", ast.DropTable{Name: ast.Name{Parts: []string{"t"}, Pos: 18},
 			Kind: kalam.KindSharedTable}},
-		{"DROP STREAM TABLE `t`", dialect.DropTable{Name: dialect.Name{Parts: []string{"t"}, Pos: 18},
+		{"DROP STREAM TABLE `t`", ast.DropTable{Name: ast.Name{Parts: []string{"t"}, Pos: 18},
 			Kind: kalam.KindStreamTable}},
 	} {
 		if d := cmp.Diff(&c.want, mustParse(t, c.sql)); d != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -19,7 +20,7 @@ var options = cmp.Options{
 	cmp.Comparer(func(a, b kalam.Value) bool { return a == b }),
 }
 
-func mustParse(t *testing.T, sql string) dialect.Statement {
+func mustParse(t *testing.T, sql string) ast.Statement {
 	t.Helper()
 	st, err := dialect.Parse(sql)
 	if err != nil {
@@ -29,29 +30,29 @@ func mustParse(t *testing.T, sql string) dialect.Statement {
 }
 
 // show renders expressions shortly: kind:text.
-func show(x dialect.Expr) string {
+func show(x ast.Expr) string {
 	switch x.Kind {
-	case dialect.ExprNull:
+	case ast.ExprNull:
 		return "NULL"
-	case dialect.ExprBool:
+	case ast.ExprBool:
 		return fmt.Sprint(x.Bool)
-	case dialect.ExprNumber:
+	case ast.ExprNumber:
 		return "n:" + x.Text
-	case dialect.ExprString:
+	case ast.ExprString:
 		return "s:" + x.Text
-	case dialect.ExprBytes:
+	case ast.ExprBytes:
 		return fmt.Sprintf("b:%x", x.Text)
-	case dialect.ExprParam:
+	case ast.ExprParam:
 		return fmt.Sprintf("$%d", x.Param)
-	case dialect.ExprDefault:
+	case ast.ExprDefault:
 		return "DEFAULT"
-	case dialect.ExprFunc:
+	case ast.ExprFunc:
 		return "f:" + x.Text
 	}
 	return "o:" + x.Text
 }
 
-func showRows(rows [][]dialect.Expr) []string {
+func showRows(rows [][]ast.Expr) []string {
 	var out []string
 	for _, r := range rows {
 		var cells []string
@@ -98,7 +99,7 @@ func TestInsertValues(t *testing.T) {
 		{"rewrites", "(data ? 'k', `c`, f(X'0a'))", []string{`o:json_contains(data , 'k')|o:"c"|o:f('\x0A'::BLOB)`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := mustParse(t, "INSERT INTO t VALUES "+c.values).(*dialect.Insert)
+			st := mustParse(t, "INSERT INTO t VALUES "+c.values).(*ast.Insert)
 			if d := cmp.Diff(c.want, showRows(st.Rows)); d != "" {
 				t.Error(d)
 			}
@@ -108,72 +109,72 @@ func TestInsertValues(t *testing.T) {
 
 func TestInsertLarge(t *testing.T) {
 	sql := insertText(5000)
-	st := mustParse(t, sql).(*dialect.Insert)
+	st := mustParse(t, sql).(*ast.Insert)
 	if len(st.Rows) != 5000 {
 		t.Fatalf("got %d rows", len(st.Rows))
 	}
 	for i, r := range st.Rows {
 		if len(r) != 6 || r[0].Text != fmt.Sprint(1700000000000+i) || sql[r[5].Pos] != '\'' ||
-			r[5].Kind != dialect.ExprString {
+			r[5].Kind != ast.ExprString {
 			t.Fatalf("row %d is %v", i, r)
 		}
 	}
 }
 
 func TestInsert(t *testing.T) {
-	name := func(pos int, parts ...string) dialect.Name { return dialect.Name{Parts: parts, Pos: pos} }
+	name := func(pos int, parts ...string) ast.Name { return ast.Name{Parts: parts, Pos: pos} }
 	for _, c := range []struct {
 		name, sql string
-		want      dialect.Insert
+		want      ast.Insert
 	}{
-		{"columns", `INSERT INTO ns.T (A, "B", c) VALUES (1, 2, 3)`, dialect.Insert{
-			Table: name(12, "ns", "t"), Columns: []dialect.Ident{{Name: "a", Pos: 18},
+		{"columns", `INSERT INTO ns.T (A, "B", c) VALUES (1, 2, 3)`, ast.Insert{
+			Table: name(12, "ns", "t"), Columns: []ast.Ident{{Name: "a", Pos: 18},
 				{Name: "b", Quoted: true, Pos: 21}, {Name: "c", Pos: 26}},
 		}},
-		{"overriding", "INSERT INTO t (a) overriding SYSTEM value SELECT 1", dialect.Insert{
-			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}}, Overriding: true,
+		{"overriding", "INSERT INTO t (a) overriding SYSTEM value SELECT 1", ast.Insert{
+			Table: name(12, "t"), Columns: []ast.Ident{{Name: "a", Pos: 15}}, Overriding: true,
 			Select: "SELECT 1", SelectPos: 42,
 		}},
-		{"user qualifier", "INSERT INTO ns.user.t VALUES (1)", dialect.Insert{Table: name(12, "ns", "user", "t")}},
-		{"alias", "INSERT INTO t AS x VALUES (1)", dialect.Insert{Table: name(12, "t"), Alias: "x"}},
-		{"backticks", "INSERT INTO `n`.`T` VALUES (1)", dialect.Insert{Table: name(12, "n", "t")}},
-		{"default values", "INSERT INTO t DEFAULT VALUES RETURNING *", dialect.Insert{
-			Table: name(12, "t"), Defaults: true, Returning: []dialect.ReturnExpr{{SQL: "*", Pos: 39}},
+		{"user qualifier", "INSERT INTO ns.user.t VALUES (1)", ast.Insert{Table: name(12, "ns", "user", "t")}},
+		{"alias", "INSERT INTO t AS x VALUES (1)", ast.Insert{Table: name(12, "t"), Alias: "x"}},
+		{"backticks", "INSERT INTO `n`.`T` VALUES (1)", ast.Insert{Table: name(12, "n", "t")}},
+		{"default values", "INSERT INTO t DEFAULT VALUES RETURNING *", ast.Insert{
+			Table: name(12, "t"), Defaults: true, Returning: []ast.ReturnExpr{{SQL: "*", Pos: 39}},
 		}},
-		{"select", "INSERT INTO t SELECT a FROM u JOIN v ON conflict = 1 WHERE x = $1", dialect.Insert{
+		{"select", "INSERT INTO t SELECT a FROM u JOIN v ON conflict = 1 WHERE x = $1", ast.Insert{
 			Table: name(12, "t"), Select: "SELECT a FROM u JOIN v ON conflict = 1 WHERE x = $1", SelectPos: 14,
 			Params: 1,
 		}},
 		{"select in parentheses", "INSERT INTO t (SELECT 1)",
-			dialect.Insert{Table: name(12, "t"), Select: "(SELECT 1)", SelectPos: 14}},
-		{"with", "INSERT INTO t (a) WITH x AS (SELECT 1) SELECT * FROM x ON CONFLICT DO NOTHING", dialect.Insert{
-			Table: name(12, "t"), Columns: []dialect.Ident{{Name: "a", Pos: 15}},
+			ast.Insert{Table: name(12, "t"), Select: "(SELECT 1)", SelectPos: 14}},
+		{"with", "INSERT INTO t (a) WITH x AS (SELECT 1) SELECT * FROM x ON CONFLICT DO NOTHING", ast.Insert{
+			Table: name(12, "t"), Columns: []ast.Ident{{Name: "a", Pos: 15}},
 			Select: "WITH x AS (SELECT 1) SELECT * FROM x", SelectPos: 18,
-			Conflict: &dialect.OnConflict{DoNothing: true, Pos: 55},
+			Conflict: &ast.OnConflict{DoNothing: true, Pos: 55},
 		}},
 		{"column named values", "INSERT INTO t (values) VALUES (1)",
-			dialect.Insert{Table: name(12, "t"), Columns: []dialect.Ident{{Name: "values", Pos: 15}}}},
+			ast.Insert{Table: name(12, "t"), Columns: []ast.Ident{{Name: "values", Pos: 15}}}},
 		{"do update",
 			"INSERT INTO t VALUES (1) ON CONFLICT (id, k) DO UPDATE SET a = EXCLUDED.a, b = 2 WHERE t.a < $1 " +
 				"RETURNING id",
-			dialect.Insert{
+			ast.Insert{
 				Table: name(12, "t"), Params: 1,
-				Conflict: &dialect.OnConflict{
-					Columns: []dialect.Ident{{Name: "id", Pos: 38}, {Name: "k", Pos: 42}}, Pos: 25, Where: "t.a < $1",
+				Conflict: &ast.OnConflict{
+					Columns: []ast.Ident{{Name: "id", Pos: 38}, {Name: "k", Pos: 42}}, Pos: 25, Where: "t.a < $1",
 					WherePos: 87,
-					Set: []dialect.Assign{
-						{Column: dialect.Ident{Name: "a", Pos: 59},
-							Value: dialect.Expr{Kind: dialect.ExprOther, Text: "EXCLUDED.a",
+					Set: []ast.Assign{
+						{Column: ast.Ident{Name: "a", Pos: 59},
+							Value: ast.Expr{Kind: ast.ExprOther, Text: "EXCLUDED.a",
 								Pos: 63}},
-						{Column: dialect.Ident{Name: "b", Pos: 75},
-							Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "2", Pos: 79}},
+						{Column: ast.Ident{Name: "b", Pos: 75},
+							Value: ast.Expr{Kind: ast.ExprNumber, Text: "2", Pos: 79}},
 					},
 				},
-				Returning: []dialect.ReturnExpr{{SQL: "id", Column: "id", Pos: 106}},
+				Returning: []ast.ReturnExpr{{SQL: "id", Column: "id", Pos: 106}},
 			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := mustParse(t, c.sql).(*dialect.Insert)
+			got := mustParse(t, c.sql).(*ast.Insert)
 			got.Rows = nil
 			if d := cmp.Diff(&c.want, got, options); d != "" {
 				t.Error(d)
@@ -185,52 +186,52 @@ func TestInsert(t *testing.T) {
 func TestUpdateAndDelete(t *testing.T) {
 	for _, c := range []struct {
 		name, sql string
-		want      dialect.Statement
+		want      ast.Statement
 	}{
-		{"update by key", "UPDATE ns.t SET a = 1, b = $1 WHERE id = $2", &dialect.Update{
-			Table: dialect.Name{Parts: []string{"ns", "t"}, Pos: 7},
-			Set: []dialect.Assign{
-				{Column: dialect.Ident{Name: "a", Pos: 16},
-					Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "1", Pos: 20}},
-				{Column: dialect.Ident{Name: "b", Pos: 23},
-					Value: dialect.Expr{Kind: dialect.ExprParam, Param: 1, Pos: 27}},
+		{"update by key", "UPDATE ns.t SET a = 1, b = $1 WHERE id = $2", &ast.Update{
+			Table: ast.Name{Parts: []string{"ns", "t"}, Pos: 7},
+			Set: []ast.Assign{
+				{Column: ast.Ident{Name: "a", Pos: 16},
+					Value: ast.Expr{Kind: ast.ExprNumber, Text: "1", Pos: 20}},
+				{Column: ast.Ident{Name: "b", Pos: 23},
+					Value: ast.Expr{Kind: ast.ExprParam, Param: 1, Pos: 27}},
 			},
 			Where: "id = $2", WherePos: 36, Params: 2,
-			KeyEquals: []dialect.ColumnEquals{{Column: dialect.Ident{Name: "id", Pos: 36},
-				Value: dialect.Expr{Kind: dialect.ExprParam, Param: 2, Pos: 41}}},
+			KeyEquals: []ast.ColumnEquals{{Column: ast.Ident{Name: "id", Pos: 36},
+				Value: ast.Expr{Kind: ast.ExprParam, Param: 2, Pos: 41}}},
 		}},
-		{"no where", "UPDATE t SET a = upper(b)", &dialect.Update{
-			Table: dialect.Name{Parts: []string{"t"}, Pos: 7},
-			Set: []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 13},
-				Value: dialect.Expr{Kind: dialect.ExprOther, Text: "upper(b)", Pos: 17}}},
+		{"no where", "UPDATE t SET a = upper(b)", &ast.Update{
+			Table: ast.Name{Parts: []string{"t"}, Pos: 7},
+			Set: []ast.Assign{{Column: ast.Ident{Name: "a", Pos: 13},
+				Value: ast.Expr{Kind: ast.ExprOther, Text: "upper(b)", Pos: 17}}},
 		}},
 		{"alias and distinct from",
 			"UPDATE t AS x SET x.a = b IS DISTINCT FROM c WHERE x.a > 1 RETURNING x.*, a + 1 AS Sum, count",
-			&dialect.Update{
-				Table: dialect.Name{Parts: []string{"t"}, Pos: 7}, Alias: "x", Where: "x.a > 1", WherePos: 51,
-				Set: []dialect.Assign{{Column: dialect.Ident{Name: "a", Pos: 20},
-					Value: dialect.Expr{Kind: dialect.ExprOther, Text: "b IS DISTINCT FROM c", Pos: 24}}},
-				Returning: []dialect.ReturnExpr{
+			&ast.Update{
+				Table: ast.Name{Parts: []string{"t"}, Pos: 7}, Alias: "x", Where: "x.a > 1", WherePos: 51,
+				Set: []ast.Assign{{Column: ast.Ident{Name: "a", Pos: 20},
+					Value: ast.Expr{Kind: ast.ExprOther, Text: "b IS DISTINCT FROM c", Pos: 24}}},
+				Returning: []ast.ReturnExpr{
 					{SQL: "*", Pos: 69}, {SQL: "a + 1", Alias: "sum", Pos: 74},
 					{SQL: "count", Column: "count", Pos: 88},
 				},
 			}},
-		{"tuple", "UPDATE t SET (a, b) = (1, NOW()), c = DEFAULT WHERE true", &dialect.Update{
-			Table: dialect.Name{Parts: []string{"t"}, Pos: 7}, Where: "true", WherePos: 52,
-			Set: []dialect.Assign{
-				{Column: dialect.Ident{Name: "a", Pos: 14},
-					Value: dialect.Expr{Kind: dialect.ExprNumber, Text: "1", Pos: 23}},
-				{Column: dialect.Ident{Name: "b", Pos: 17},
-					Value: dialect.Expr{Kind: dialect.ExprFunc, Text: "NOW", Pos: 26}},
-				{Column: dialect.Ident{Name: "c", Pos: 34}, Value: dialect.Expr{Kind: dialect.ExprDefault, Pos: 38}},
+		{"tuple", "UPDATE t SET (a, b) = (1, NOW()), c = DEFAULT WHERE true", &ast.Update{
+			Table: ast.Name{Parts: []string{"t"}, Pos: 7}, Where: "true", WherePos: 52,
+			Set: []ast.Assign{
+				{Column: ast.Ident{Name: "a", Pos: 14},
+					Value: ast.Expr{Kind: ast.ExprNumber, Text: "1", Pos: 23}},
+				{Column: ast.Ident{Name: "b", Pos: 17},
+					Value: ast.Expr{Kind: ast.ExprFunc, Text: "NOW", Pos: 26}},
+				{Column: ast.Ident{Name: "c", Pos: 34}, Value: ast.Expr{Kind: ast.ExprDefault, Pos: 38}},
 			},
 		}},
-		{"delete", "DELETE FROM t x WHERE `a` = 'x' OR b ? 'k';", &dialect.Delete{
-			Table: dialect.Name{Parts: []string{"t"}, Pos: 12}, Alias: "x",
+		{"delete", "DELETE FROM t x WHERE `a` = 'x' OR b ? 'k';", &ast.Delete{
+			Table: ast.Name{Parts: []string{"t"}, Pos: 12}, Alias: "x",
 			Where: `"a" = 'x' OR json_contains(b , 'k')`, WherePos: 22,
 		}},
-		{"delete without where", "delete from t returning *", &dialect.Delete{
-			Table: dialect.Name{Parts: []string{"t"}, Pos: 12}, Returning: []dialect.ReturnExpr{{SQL: "*", Pos: 24}},
+		{"delete without where", "delete from t returning *", &ast.Delete{
+			Table: ast.Name{Parts: []string{"t"}, Pos: 12}, Returning: []ast.ReturnExpr{{SQL: "*", Pos: 24}},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -323,11 +324,11 @@ func TestKeyEquals(t *testing.T) {
 				}
 				continue
 			}
-			terms := []dialect.ColumnEquals{}
+			terms := []ast.ColumnEquals{}
 			switch st := st.(type) {
-			case *dialect.Delete:
+			case *ast.Delete:
 				terms = st.KeyEquals
-			case *dialect.Update:
+			case *ast.Update:
 				terms = st.KeyEquals
 			}
 			var got []string
@@ -339,7 +340,7 @@ func TestKeyEquals(t *testing.T) {
 			}
 		}
 	}
-	if st := mustParse(t, "UPDATE t x SET a = 1 WHERE t.id = 1").(*dialect.Update); st.KeyEquals != nil {
+	if st := mustParse(t, "UPDATE t x SET a = 1 WHERE t.id = 1").(*ast.Update); st.KeyEquals != nil {
 		t.Error("the table's own name qualifies a column although there is an alias")
 	}
 }
@@ -508,7 +509,7 @@ func TestDMLErrors(t *testing.T) {
 // TestOtherRelations: what a statement that writes rows reads beside its table is left
 // to the query engine, word for word (case A7).
 func TestOtherRelations(t *testing.T) {
-	parse := func(sql string) dialect.Statement {
+	parse := func(sql string) ast.Statement {
 		t.Helper()
 		st, err := dialect.Parse(sql)
 		if err != nil {
@@ -517,27 +518,27 @@ func TestOtherRelations(t *testing.T) {
 		return st
 	}
 	u := parse("WITH x(a) AS (SELECT $1), y AS (SELECT (1)) UPDATE t AS q SET n = b.n, v = $2 FROM b JOIN x ON " +
-		"(b.id = x.a) WHERE q.id = 1 RETURNING n").(*dialect.Update)
+		"(b.id = x.a) WHERE q.id = 1 RETURNING n").(*ast.Update)
 	if u.With.SQL != "WITH x(a) AS (SELECT $1), y AS (SELECT (1))" || u.From.SQL != "b JOIN x ON (b.id = x.a)" ||
 		u.Where != "q.id = 1" || u.KeyEquals != nil || u.Params != 2 {
 		t.Errorf("UPDATE: %+v", u)
 	}
-	d := parse("with x as (select 1) delete from t using x, `b`.c as d where true").(*dialect.Delete)
+	d := parse("with x as (select 1) delete from t using x, `b`.c as d where true").(*ast.Delete)
 	if d.With.SQL != "with x as (select 1)" || d.Using.SQL != `x, "b".c as d` || d.Alias != "" {
 		t.Errorf("DELETE: %+v", d)
 	}
-	i := parse("WITH x AS (SELECT 1) INSERT INTO t WITH y AS (FROM x) SELECT * FROM y").(*dialect.Insert)
+	i := parse("WITH x AS (SELECT 1) INSERT INTO t WITH y AS (FROM x) SELECT * FROM y").(*ast.Insert)
 	if i.With.SQL != "WITH x AS (SELECT 1)" || i.Select != "WITH y AS (FROM x) SELECT * FROM y" {
 		t.Errorf("INSERT: %+v", i)
 	}
 	for _, sql := range []string{"TRUNCATE a.b", "truncate table a.b",
 		"TRUNCATE TABLE a.b CONTINUE IDENTITY CASCADE;", "TRUNCATE a.b RESTRICT"} {
-		if st, ok := parse(sql).(*dialect.Truncate); !ok || len(st.Tables) != 1 ||
+		if st, ok := parse(sql).(*ast.Truncate); !ok || len(st.Tables) != 1 ||
 			st.Tables[0].String() != "a.b" || st.Verb() != "TRUNCATE" {
 			t.Errorf("%s: %+v", sql, st)
 		}
 	}
-	if _, ok := parse("WITH x AS (SELECT 1) SELECT insert FROM x").(*dialect.Select); !ok {
+	if _, ok := parse("WITH x AS (SELECT 1) SELECT insert FROM x").(*ast.Select); !ok {
 		t.Error("a query is taken for an INSERT")
 	}
 }

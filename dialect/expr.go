@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -28,7 +29,7 @@ var serverFuncs = [...]serverFunc{
 // expr consumes one expression, up to a token outside brackets at which stop
 // reports true or a closing bracket. What is not a literal, a placeholder or a
 // function of the server becomes ExprOther.
-func (p *parser) expr(stop func(p *parser) bool) (Expr, error) {
+func (p *parser) expr(stop func(p *parser) bool) (ast.Expr, error) {
 	start, tok, prev := p.lex, p.tok, p.prev
 	x, ok, err := p.simple()
 	if err != nil {
@@ -42,18 +43,18 @@ func (p *parser) expr(stop func(p *parser) bool) (Expr, error) {
 	if err == nil && sql == "" {
 		err = p.unexpected("a value")
 	}
-	return Expr{Kind: ExprOther, Text: sql, Pos: pos}, err
+	return ast.Expr{Kind: ast.ExprOther, Text: sql, Pos: pos}, err
 }
 
 // simple consumes a literal, a placeholder or a function of the server. ok is
 // false, and nothing is said about the parser's place, if there is none.
-func (p *parser) simple() (x Expr, ok bool, err error) {
+func (p *parser) simple() (x ast.Expr, ok bool, err error) {
 	x.Pos = p.tok.Pos
 	switch p.tok.Kind {
 	case sqltext.Invalid:
 		return x, false, p.lexical()
 	case sqltext.String, sqltext.Escape, sqltext.Dollar:
-		x.Kind = ExprString
+		x.Kind = ast.ExprString
 		x.Text, err = p.stringText()
 		return x, err == nil, err
 	case sqltext.Hex, sqltext.HexNumber:
@@ -61,11 +62,11 @@ func (p *parser) simple() (x Expr, ok bool, err error) {
 		if bad != "" {
 			return x, false, syntaxError(p.tok.Pos, "Syntax error: %s", bad)
 		}
-		x.Kind, x.Text = ExprBytes, value
+		x.Kind, x.Text = ast.ExprBytes, value
 	case sqltext.Number:
-		x.Kind, x.Text = ExprNumber, plainNumber(p.text(p.tok))
+		x.Kind, x.Text = ast.ExprNumber, plainNumber(p.text(p.tok))
 	case sqltext.Param:
-		x.Kind = ExprParam
+		x.Kind = ast.ExprParam
 		if x.Param, err = p.param(p.tok); err != nil {
 			return x, false, err
 		}
@@ -81,7 +82,7 @@ func (p *parser) simple() (x Expr, ok bool, err error) {
 }
 
 // signed consumes a sign and a number.
-func (p *parser) signed(x Expr) (Expr, bool, error) {
+func (p *parser) signed(x ast.Expr) (ast.Expr, bool, error) {
 	sign := p.tok
 	if sign.End != sign.Pos+1 || sign.Ch != '-' && sign.Ch != '+' {
 		return x, false, nil
@@ -90,7 +91,7 @@ func (p *parser) signed(x Expr) (Expr, bool, error) {
 	if p.tok.Kind != sqltext.Number {
 		return x, false, nil
 	}
-	x.Kind, x.Text = ExprNumber, plainNumber(p.text(p.tok))
+	x.Kind, x.Text = ast.ExprNumber, plainNumber(p.text(p.tok))
 	if sign.Ch == '-' {
 		if p.tok.Pos == sign.End && len(x.Text) == p.tok.End-p.tok.Pos {
 			x.Text = p.lex.Src[sign.Pos:p.tok.End]
@@ -118,18 +119,18 @@ func plainNumber(s string) string {
 }
 
 // wordExpr consumes NULL, TRUE, FALSE, DEFAULT or a function of the server.
-func (p *parser) wordExpr(x Expr) (Expr, bool, error) {
+func (p *parser) wordExpr(x ast.Expr) (ast.Expr, bool, error) {
 	word := p.text(p.tok)
 	switch {
 	case sqltext.IsWord(word, "NULL"):
-		x.Kind = ExprNull
+		x.Kind = ast.ExprNull
 	case sqltext.IsWord(word, "TRUE"), sqltext.IsWord(word, "FALSE"):
-		x.Kind, x.Bool = ExprBool, len(word) == 4
+		x.Kind, x.Bool = ast.ExprBool, len(word) == 4
 	case sqltext.IsWord(word, "DEFAULT"):
-		x.Kind = ExprDefault
+		x.Kind = ast.ExprDefault
 	default:
 		f, ok := p.serverFunc()
-		x.Kind, x.Text = ExprFunc, f.name
+		x.Kind, x.Text = ast.ExprFunc, f.name
 		return x, ok, nil
 	}
 	p.advance()
@@ -155,7 +156,7 @@ func (p *parser) serverFunc() (serverFunc, bool) {
 // tokens. next is the offset of the ',' or ')' after it; ok is false when the
 // value is none of the plain forms or anything else follows it, and nothing has
 // happened then.
-func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
+func (p *parser) quick(x *ast.Expr, i int) (next int, ok bool) {
 	s := p.lex.Src
 	if i >= len(s) {
 		return i, false
@@ -170,7 +171,7 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 		if n < 0 {
 			return i, false
 		}
-		x.Kind, x.Text = ExprString, s[i+1:i+1+n]
+		x.Kind, x.Text = ast.ExprString, s[i+1:i+1+n]
 		next = i + n + 2
 		if next < len(s) && s[next] == '\'' {
 			return i, false
@@ -179,7 +180,7 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 		if next = quickNumber(s, i); next < 0 {
 			return i, false
 		}
-		x.Kind, x.Text = ExprNumber, s[i:next]
+		x.Kind, x.Text = ast.ExprNumber, s[i:next]
 	case sqltext.ClassOp:
 		if c != '-' || i+1 >= len(s) || sqltext.ClassOf(s[i+1]) != sqltext.ClassDigit {
 			return i, false
@@ -187,7 +188,7 @@ func (p *parser) quick(x *Expr, i int) (next int, ok bool) {
 		if next = quickNumber(s, i+1); next < 0 {
 			return i, false
 		}
-		x.Kind, x.Text = ExprNumber, s[i:next]
+		x.Kind, x.Text = ast.ExprNumber, s[i:next]
 	case sqltext.ClassWord:
 		if next = quickWord(x, s, i); next < 0 {
 			return i, false
@@ -222,7 +223,7 @@ func quickNumber(s string, i int) int {
 }
 
 // quickWord reads NULL, TRUE, FALSE or DEFAULT.
-func quickWord(x *Expr, s string, i int) int {
+func quickWord(x *ast.Expr, s string, i int) int {
 	end := i
 	for end < len(s) && end < i+8 && (sqltext.ClassOf(s[end]) == sqltext.ClassWord ||
 		sqltext.ClassOf(s[end]) == sqltext.ClassDigit || s[end] == '$') {
@@ -230,13 +231,13 @@ func quickWord(x *Expr, s string, i int) int {
 	}
 	switch word := s[i:end]; {
 	case sqltext.IsWord(word, "NULL"):
-		x.Kind = ExprNull
+		x.Kind = ast.ExprNull
 	case sqltext.IsWord(word, "TRUE"):
-		x.Kind, x.Bool = ExprBool, true
+		x.Kind, x.Bool = ast.ExprBool, true
 	case sqltext.IsWord(word, "FALSE"):
-		x.Kind, x.Bool = ExprBool, false
+		x.Kind, x.Bool = ast.ExprBool, false
 	case sqltext.IsWord(word, "DEFAULT"):
-		x.Kind = ExprDefault
+		x.Kind = ast.ExprDefault
 	default:
 		return -1
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -104,7 +105,7 @@ func parseHolds(t tester, text string) {
 }
 
 // rawSQL returns the pieces of a statement that engines put between parentheses.
-func rawSQL(st dialect.Statement) []string {
+func rawSQL(st ast.Statement) []string {
 	var out []string
 	add := func(list ...string) {
 		for _, s := range list {
@@ -113,29 +114,29 @@ func rawSQL(st dialect.Statement) []string {
 			}
 		}
 	}
-	exprs := func(list []dialect.Expr) {
+	exprs := func(list []ast.Expr) {
 		for _, x := range list {
-			if x.Kind == dialect.ExprOther {
+			if x.Kind == ast.ExprOther {
 				add(x.Text)
 			}
 		}
 	}
-	sets := func(list []dialect.Assign) {
+	sets := func(list []ast.Assign) {
 		for _, a := range list {
-			exprs([]dialect.Expr{a.Value})
+			exprs([]ast.Expr{a.Value})
 		}
 	}
-	returning := func(list []dialect.ReturnExpr) {
+	returning := func(list []ast.ReturnExpr) {
 		for _, r := range list {
 			add(r.SQL)
 		}
 	}
 	switch st := st.(type) {
-	case *dialect.Select:
+	case *ast.Select:
 		if dialect.IsQuery(st.SQL) { // Not DESCRIBE.
 			add(st.SQL)
 		}
-	case *dialect.Insert:
+	case *ast.Insert:
 		for _, row := range st.Rows {
 			exprs(row)
 		}
@@ -145,14 +146,14 @@ func rawSQL(st dialect.Statement) []string {
 			add(st.Conflict.Where)
 		}
 		returning(st.Returning)
-	case *dialect.Update:
+	case *ast.Update:
 		sets(st.Set)
 		add(st.Where)
 		returning(st.Returning)
-	case *dialect.Delete:
+	case *ast.Delete:
 		add(st.Where)
 		returning(st.Returning)
-	case *dialect.SubscribeTo:
+	case *ast.SubscribeTo:
 		add(st.Query)
 	}
 	return out
@@ -170,7 +171,7 @@ func checkClosed(t tester, text, piece string) {
 		return
 	}
 	st, err := dialect.Parse(sql)
-	q, ok := st.(*dialect.Select)
+	q, ok := st.(*ast.Select)
 	if err != nil || !ok || !strings.HasPrefix(q.SQL, before) || !strings.HasSuffix(q.SQL, after) {
 		t.Errorf("%q has the raw SQL %q, which is not closed: %v, %v", text, piece, st, err)
 	}
@@ -189,7 +190,7 @@ func rewriteHolds(t tester, text string) {
 	if err != nil {
 		return
 	}
-	q, ok := st.(*dialect.Select)
+	q, ok := st.(*ast.Select)
 	if !ok {
 		t.Fatalf("%q is a %s", text, st.Verb())
 	}
@@ -205,7 +206,7 @@ func rewriteHolds(t tester, text string) {
 		t.Errorf("%q becomes %q without an edit", text, q.SQL)
 	}
 	again, err := dialect.Parse(q.SQL)
-	if err != nil || again.(*dialect.Select).SQL != q.SQL || again.(*dialect.Select).Params != q.Params {
+	if err != nil || again.(*ast.Select).SQL != q.SQL || again.(*ast.Select).Params != q.Params {
 		t.Errorf("%q becomes %q, which becomes %v, %v", text, q.SQL, again, err)
 	}
 }
@@ -333,7 +334,7 @@ func TestKeyEqualsModel(t *testing.T) {
 			t.Fatalf("%s: %v", c.sql, err)
 		}
 		var got []string
-		for _, k := range st.(*dialect.Delete).KeyEquals {
+		for _, k := range st.(*ast.Delete).KeyEquals {
 			got = append(got, k.Column.Name+"="+show(k.Value))
 		}
 		want := ""
@@ -355,7 +356,7 @@ func TestQuoteModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := st.(*dialect.Insert).Rows[0][0]; got.Kind != dialect.ExprString || got.Text != s {
+		if got := st.(*ast.Insert).Rows[0][0]; got.Kind != ast.ExprString || got.Text != s {
 			t.Fatalf("%q is read back as %v", s, got)
 		}
 		secret := "5ecret" + strings.ReplaceAll(s, "'", "")

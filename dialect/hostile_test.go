@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -91,7 +92,7 @@ func checkHostile(t *testing.T, text string, limit time.Duration) {
 	for name, f := range map[string]func(){
 		"Split": func() { checkSplit(t, text) },
 		"Parse": func() {
-			if q, ok := checkParse(t, text).(*dialect.Select); ok {
+			if q, ok := checkParse(t, text).(*ast.Select); ok {
 				dialect.PointOf(q)
 			}
 		},
@@ -115,7 +116,7 @@ func checkHostile(t *testing.T, text string, limit time.Duration) {
 // TestNesting checks the limit of raw SQL's brackets.
 func TestNesting(t *testing.T) {
 	nested := func(n int) string { return strings.Repeat("(", n) + "a = 1" + strings.Repeat(")", n) }
-	st := mustParse(t, "DELETE FROM t WHERE "+nested(1000)).(*dialect.Delete)
+	st := mustParse(t, "DELETE FROM t WHERE "+nested(1000)).(*ast.Delete)
 	if len(st.KeyEquals) != 1 {
 		t.Errorf("got %v", st.KeyEquals)
 	}
@@ -167,7 +168,7 @@ func checkGap(t tester, text, gap string) {
 }
 
 // checkParse checks what holds for every text: a statement or an error.
-func checkParse(t tester, text string) dialect.Statement {
+func checkParse(t tester, text string) ast.Statement {
 	t.Helper()
 	st, err := dialect.Parse(text)
 	if err == nil {

@@ -2,11 +2,12 @@ package dialect
 
 import (
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // insert parses INSERT; the current token is the word.
-func (p *parser) insert() (Statement, error) {
+func (p *parser) insert() (ast.Statement, error) {
 	p.advance()
 	if p.is("OR") || p.is("IGNORE") || p.is("OVERWRITE") {
 		return nil, unsupported(p.tok.Pos, "INSERT %s is not supported; use INSERT ... ON CONFLICT", p.words(2))
@@ -14,7 +15,7 @@ func (p *parser) insert() (Statement, error) {
 	if err := p.expect("INTO"); err != nil {
 		return nil, err
 	}
-	st := &Insert{}
+	st := &ast.Insert{}
 	var err error
 	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (p *parser) insert() (Statement, error) {
 }
 
 // insertColumns consumes the list of columns, unless the parenthesis begins a query.
-func (p *parser) insertColumns(st *Insert) (err error) {
+func (p *parser) insertColumns(st *ast.Insert) (err error) {
 	if !p.isPunct('(') || p.opensQuery() {
 		return nil
 	}
@@ -71,11 +72,11 @@ func (p *parser) opensQuery() bool {
 }
 
 // columnList consumes ( name {, name} ).
-func (p *parser) columnList() ([]Ident, error) {
+func (p *parser) columnList() ([]ast.Ident, error) {
 	if err := p.expectPunct('('); err != nil {
 		return nil, err
 	}
-	var out []Ident
+	var out []ast.Ident
 	for {
 		id, err := p.stored("column name")
 		if err != nil {
@@ -89,7 +90,7 @@ func (p *parser) columnList() ([]Ident, error) {
 }
 
 // insertSource consumes VALUES, DEFAULT VALUES or the source query.
-func (p *parser) insertSource(st *Insert) (err error) {
+func (p *parser) insertSource(st *ast.Insert) (err error) {
 	switch {
 	case p.accept("DEFAULT", "VALUES"):
 		if len(st.Columns) > 0 {
@@ -133,7 +134,7 @@ func (p *parser) atConflict() bool {
 
 // values consumes the VALUES lists. It works on offsets: p.tok is only
 // meaningful inside slowValue and at the end.
-func (p *parser) values(st *Insert) error {
+func (p *parser) values(st *ast.Insert) error {
 	p.advance()
 	if !p.isPunct('(') {
 		return p.unexpected("'('")
@@ -182,7 +183,7 @@ func (p *parser) gap(i int) (int, error) {
 // valueReader gathers the VALUES lists of one statement in one array.
 type valueReader struct {
 	*parser
-	flat  []Expr
+	flat  []ast.Expr
 	width int // Values per row; 0 until the first row tells.
 	count int // Rows.
 }
@@ -193,7 +194,7 @@ func (v *valueReader) reserve(rowBytes, restBytes int) {
 	left := restBytes/max(rowBytes, 4) + 2
 	n := min(v.width*(left+left/8), most)
 	if n > cap(v.flat) {
-		v.flat = append(make([]Expr, 0, n), v.flat...)
+		v.flat = append(make([]ast.Expr, 0, n), v.flat...)
 	}
 }
 
@@ -201,7 +202,7 @@ func (v *valueReader) reserve(rowBytes, restBytes int) {
 func (v *valueReader) row(i int) (int, error) {
 	start, before := i, len(v.flat)
 	for {
-		var x Expr
+		var x ast.Expr
 		at := i + 1
 		for at < len(v.lex.Src) && sqltext.ClassOf(v.lex.Src[at]) == sqltext.ClassSpace {
 			at++
@@ -231,7 +232,7 @@ func (v *valueReader) row(i int) (int, error) {
 func endsItem(p *parser) bool { return p.isPunct(',') || atClause(p) }
 
 // slowValue consumes the value at offset i with the lexer.
-func (v *valueReader) slowValue(i int) (x Expr, next int, err error) {
+func (v *valueReader) slowValue(i int) (x ast.Expr, next int, err error) {
 	v.lex.Pos = i
 	v.advance()
 	x, err = v.expr(endsItem)
@@ -241,8 +242,8 @@ func (v *valueReader) slowValue(i int) (x Expr, next int, err error) {
 	return x, v.tok.Pos, err
 }
 
-func (v *valueReader) rows() [][]Expr {
-	out := make([][]Expr, v.count)
+func (v *valueReader) rows() [][]ast.Expr {
+	out := make([][]ast.Expr, v.count)
 	for i := range out {
 		out[i] = v.flat[i*v.width : (i+1)*v.width : (i+1)*v.width]
 	}
@@ -250,11 +251,11 @@ func (v *valueReader) rows() [][]Expr {
 }
 
 // onConflict consumes the ON CONFLICT clause; nil if there is none.
-func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
+func (p *parser) onConflict(table ast.Name, alias string) (*ast.OnConflict, error) {
 	if !p.is("ON") {
 		return nil, nil
 	}
-	c := &OnConflict{Pos: p.tok.Pos}
+	c := &ast.OnConflict{Pos: p.tok.Pos}
 	if p.nextIs("DUPLICATE") {
 		return nil, unsupported(c.Pos,
 			"ON DUPLICATE KEY is not supported; use ON CONFLICT (key) DO UPDATE SET c = EXCLUDED.c")
@@ -294,7 +295,7 @@ func (p *parser) onConflict(table Name, alias string) (*OnConflict, error) {
 }
 
 // replace refuses REPLACE INTO.
-func (p *parser) replace() (Statement, error) {
+func (p *parser) replace() (ast.Statement, error) {
 	return nil, kalam.Errorf(kalam.CodeUnsupported,
 		"REPLACE is not supported; use INSERT ... ON CONFLICT (key) DO UPDATE").At(p.tok.Pos)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // defaultTable are spellings of one table name that begin with a reserved word.
@@ -17,38 +18,38 @@ var defaultTable = []string{
 }
 
 // tableOf returns the table that a statement names.
-func tableOf(st dialect.Statement) dialect.Name {
+func tableOf(st ast.Statement) ast.Name {
 	switch st := st.(type) {
-	case *dialect.Insert:
+	case *ast.Insert:
 		return st.Table
-	case *dialect.Update:
+	case *ast.Update:
 		return st.Table
-	case *dialect.Delete:
+	case *ast.Delete:
 		return st.Table
-	case *dialect.CreateTable:
+	case *ast.CreateTable:
 		return st.Name
-	case *dialect.AlterTable:
+	case *ast.AlterTable:
 		return st.Name
-	case *dialect.DropTable:
+	case *ast.DropTable:
 		return st.Name
-	case *dialect.Describe:
+	case *ast.Describe:
 		return st.Table
-	case *dialect.ShowColumns:
+	case *ast.ShowColumns:
 		return st.Table
-	case *dialect.ShowStats:
+	case *ast.ShowStats:
 		return st.Table
-	case *dialect.FlushTable:
+	case *ast.FlushTable:
 		return st.Table
-	case *dialect.CompactTable:
+	case *ast.CompactTable:
 		return st.Table
-	case *dialect.SubscribeTo:
+	case *ast.SubscribeTo:
 		return st.Table
-	case *dialect.Select:
+	case *ast.Select:
 		if p := dialect.PointOf(st); p != nil {
 			return p.Table
 		}
 	}
-	return dialect.Name{}
+	return ast.Name{}
 }
 
 // TestReservedNamespace has every statement that names a table, with a namespace
@@ -81,12 +82,12 @@ func TestReservedNamespace(t *testing.T) {
 	}
 	for _, sql := range []string{"SHOW TABLES IN default", "SHOW TABLES FROM NAMESPACE DEFAULT",
 		`SHOW TABLES IN "default"`, "SHOW TABLES IN 'Default'"} {
-		if got := mustParse(t, sql).(*dialect.ShowTables); got.Namespace == nil || got.Namespace.Name != "default" {
+		if got := mustParse(t, sql).(*ast.ShowTables); got.Namespace == nil || got.Namespace.Name != "default" {
 			t.Errorf("%s names %+v", sql, got.Namespace)
 		}
 	}
-	flush, compact := mustParse(t, "STORAGE FLUSH ALL IN default").(*dialect.FlushAll),
-		mustParse(t, "STORAGE COMPACT ALL IN NAMESPACE default;").(*dialect.CompactAll)
+	flush, compact := mustParse(t, "STORAGE FLUSH ALL IN default").(*ast.FlushAll),
+		mustParse(t, "STORAGE COMPACT ALL IN NAMESPACE default;").(*ast.CompactAll)
 	if flush.Namespace.Name != "default" || compact.Namespace.Name != "default" {
 		t.Errorf("got %+v and %+v", flush.Namespace, compact.Namespace)
 	}
@@ -130,11 +131,11 @@ func TestNamesInRawSQL(t *testing.T) {
 			"SELECT {default: 1}, {'a': 2}.default, x::DECIMAL(5,2), DATE '2024-01-01'"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := mustParse(t, c.sql).(*dialect.Select)
+			st := mustParse(t, c.sql).(*ast.Select)
 			if st.SQL != c.want {
 				t.Errorf("%s\ngot  %s\nwant %s", c.sql, st.SQL, c.want)
 			}
-			if again := mustParse(t, st.SQL).(*dialect.Select); again.SQL != st.SQL {
+			if again := mustParse(t, st.SQL).(*ast.Select); again.SQL != st.SQL {
 				t.Errorf("a second rewrite gives %s", again.SQL)
 			}
 		})
@@ -146,25 +147,25 @@ func TestNamesInRawSQL(t *testing.T) {
 func TestNamesEndNoClause(t *testing.T) {
 	u := mustParse(t,
 		"UPDATE default.t SET a = DEFAULT, b = default.t.c, c = returning.x + from . y WHERE order.id = 1 AND "+
-			"t.returning RETURNING where.id, group.x y").(*dialect.Update)
-	if u.Set[0].Value.Kind != dialect.ExprDefault || u.Set[1].Value.Text != `"default".t.c` ||
+			"t.returning RETURNING where.id, group.x y").(*ast.Update)
+	if u.Set[0].Value.Kind != ast.ExprDefault || u.Set[1].Value.Text != `"default".t.c` ||
 		u.Set[2].Value.Text != `"returning".x + "from" . y` {
 		t.Errorf("SET is %+v", u.Set)
 	}
 	if u.Where != `"order".id = 1 AND t.returning` || len(u.Returning) != 2 || u.Returning[0].SQL != `"where".id` {
 		t.Errorf("WHERE is %s, RETURNING is %+v", u.Where, u.Returning)
 	}
-	i := mustParse(t, "INSERT INTO default.t VALUES (DEFAULT, default.t.a, DEFAULT.x + 1, (DEFAULT))").(*dialect.Insert)
-	if r := i.Rows[0]; r[0].Kind != dialect.ExprDefault || r[1].Text != `"default".t.a` ||
-		r[2].Text != `"default".x + 1` || r[3].Kind != dialect.ExprOther {
+	i := mustParse(t, "INSERT INTO default.t VALUES (DEFAULT, default.t.a, DEFAULT.x + 1, (DEFAULT))").(*ast.Insert)
+	if r := i.Rows[0]; r[0].Kind != ast.ExprDefault || r[1].Text != `"default".t.a` ||
+		r[2].Text != `"default".x + 1` || r[3].Kind != ast.ExprOther {
 		t.Errorf("VALUES is %+v", r)
 	}
 	s := mustParse(t,
-		"INSERT INTO t SELECT on.conflict FROM default.t WHERE on . conflict ON CONFLICT DO NOTHING").(*dialect.Insert)
+		"INSERT INTO t SELECT on.conflict FROM default.t WHERE on . conflict ON CONFLICT DO NOTHING").(*ast.Insert)
 	if s.Select != `SELECT "on".conflict FROM "default".t WHERE "on" . conflict` || s.Conflict == nil {
 		t.Errorf("the query is %s", s.Select)
 	}
-	d := mustParse(t, "DELETE FROM default.t WHERE (default.t.id = 1) AND \"default\".t.k = 'x'").(*dialect.Delete)
+	d := mustParse(t, "DELETE FROM default.t WHERE (default.t.id = 1) AND \"default\".t.k = 'x'").(*ast.Delete)
 	if len(d.KeyEquals) != 2 {
 		t.Errorf("the key is %+v", d.KeyEquals)
 	}
@@ -199,7 +200,7 @@ func TestNamePositions(t *testing.T) {
 		c.check(t)
 	}
 	const sql = "SELECT default.t.a, oops FROM\n DEFAULT . t, default.u, last"
-	q := mustParse(t, sql).(*dialect.Select)
+	q := mustParse(t, sql).(*ast.Select)
 	for _, mark := range []string{"oops", "t, ", "u, last", "last"} {
 		if got, want := q.Edits.Origin(q.Pos, strings.Index(q.SQL, mark)), strings.Index(sql, mark); got != want {
 			t.Errorf("%q comes from %d, want %d", mark, got, want)
@@ -227,7 +228,7 @@ func TestOtherTextStays(t *testing.T) {
 		if err != nil {
 			return
 		}
-		if q := st.(*dialect.Select); !strings.HasPrefix(text, q.SQL) || len(q.Edits) > 0 {
+		if q := st.(*ast.Select); !strings.HasPrefix(text, q.SQL) || len(q.Edits) > 0 {
 			t.Fatalf("%q becomes %q", text, q.SQL)
 		}
 	})

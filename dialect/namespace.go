@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/dialect/spelling"
 
 	"github.com/kalamlake/kalam"
@@ -32,7 +33,7 @@ const reservedColumns = ` _SEQ _DELETED _ID _ROW_ID _ROWID _KEY _UPDATED _CREATE
 
 // CheckColumnName is CheckNamespaceName for columns. In quotes a column may be
 // called by a reserved word, but by those that are functions.
-func CheckColumnName(id Ident) error {
+func CheckColumnName(id ast.Ident) error {
 	switch {
 	case sqltext.WordIn(id.Name, reservedColumns):
 		return kalam.Errorf(kalam.CodeInvalidSQL, "Column name '%s' is reserved for the system", id.Name)
@@ -62,9 +63,9 @@ func checkName(what, name string) error {
 }
 
 // anyIdent consumes an identifier for a check that words reserved names itself.
-func (p *parser) anyIdent(what string) (Ident, error) {
+func (p *parser) anyIdent(what string) (ast.Ident, error) {
 	if p.tok.Kind == sqltext.Word && len(p.text(p.tok)) <= maxName {
-		id := Ident{Name: sqltext.Fold(p.text(p.tok)), Pos: p.tok.Pos}
+		id := ast.Ident{Name: sqltext.Fold(p.text(p.tok)), Pos: p.tok.Pos}
 		p.advance()
 		return id, nil
 	}
@@ -73,15 +74,15 @@ func (p *parser) anyIdent(what string) (Ident, error) {
 
 // namespaceName consumes the name of a namespace where nothing else can stand:
 // any word, or a name that is quoted in any way.
-func (p *parser) namespaceName() (Ident, error) {
+func (p *parser) namespaceName() (ast.Ident, error) {
 	if p.isString() {
 		return p.looseIdent("namespace name")
 	}
 	return p.anyIdent("namespace name")
 }
 
-func (p *parser) createNamespace() (Statement, error) {
-	st := &CreateNamespace{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
+func (p *parser) createNamespace() (ast.Statement, error) {
+	st := &ast.CreateNamespace{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
 	id, err := p.anyIdent("namespace name")
 	if err != nil {
 		return nil, err
@@ -102,8 +103,8 @@ func (p *parser) createNamespace() (Statement, error) {
 	return st, err
 }
 
-func (p *parser) alterNamespace() (Statement, error) {
-	st := &AlterNamespace{}
+func (p *parser) alterNamespace() (ast.Statement, error) {
+	st := &ast.AlterNamespace{}
 	var err error
 	if st.Namespace, err = p.anyIdent("namespace name"); err != nil {
 		return nil, err
@@ -115,8 +116,8 @@ func (p *parser) alterNamespace() (Statement, error) {
 	return st, err
 }
 
-func (p *parser) dropNamespace() (Statement, error) {
-	st := &DropNamespace{IfExists: p.accept("IF", "EXISTS")}
+func (p *parser) dropNamespace() (ast.Statement, error) {
+	st := &ast.DropNamespace{IfExists: p.accept("IF", "EXISTS")}
 	id, err := p.anyIdent("namespace name")
 	if err != nil {
 		return nil, err
@@ -129,11 +130,11 @@ func (p *parser) dropNamespace() (Statement, error) {
 }
 
 // properties consumes ( key = value {, key = value} ).
-func (p *parser) properties() ([]Property, error) {
+func (p *parser) properties() ([]ast.Property, error) {
 	if err := p.expectPunct('('); err != nil {
 		return nil, err
 	}
-	var out []Property
+	var out []ast.Property
 	seen := map[string]int{}
 	for !p.isPunct(')') {
 		x, err := p.property()
@@ -153,7 +154,7 @@ func (p *parser) properties() ([]Property, error) {
 	return out, p.expectPunct(')')
 }
 
-func (p *parser) property() (x Property, err error) {
+func (p *parser) property() (x ast.Property, err error) {
 	key, err := p.looseIdent("option name")
 	if err != nil {
 		return x, err
@@ -175,13 +176,13 @@ func (p *parser) property() (x Property, err error) {
 }
 
 // propertyValue returns a literal as a value of the kind it is written in.
-func propertyValue(e Expr) (kalam.Value, bool) {
+func propertyValue(e ast.Expr) (kalam.Value, bool) {
 	switch e.Kind {
-	case ExprString:
+	case ast.ExprString:
 		return kalam.Text(strings.Clone(e.Text)), true
-	case ExprBool:
+	case ast.ExprBool:
 		return kalam.Bool(e.Bool), true
-	case ExprNumber:
+	case ast.ExprNumber:
 		if n, err := strconv.ParseInt(e.Text, 10, 64); err == nil {
 			return kalam.BigInt(n), true
 		}

@@ -4,55 +4,55 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 func TestNamespaces(t *testing.T) {
 	for _, c := range []statementCase{
-		{"CREATE NAMESPACE app", &dialect.CreateNamespace{Namespace: "app", Pos: 17}},
-		{"create namespace if not exists App;", &dialect.CreateNamespace{Namespace: "app", IfNotExists: true, Pos: 31}},
-		{"CREATE NAMESPACE `app`", &dialect.CreateNamespace{Namespace: "app", Pos: 17}},
+		{"CREATE NAMESPACE app", &ast.CreateNamespace{Namespace: "app", Pos: 17}},
+		{"create namespace if not exists App;", &ast.CreateNamespace{Namespace: "app", IfNotExists: true, Pos: 31}},
+		{"CREATE NAMESPACE `app`", &ast.CreateNamespace{Namespace: "app", Pos: 17}},
 		{"CREATE NAMESPACE app WITH OPTIONS (a = 'x', b = TRUE, c = -5, d = 1.5, 'E' = E'a\\tb')",
-			&dialect.CreateNamespace{Namespace: "app", Pos: 17, Options: []dialect.Property{
+			&ast.CreateNamespace{Namespace: "app", Pos: 17, Options: []ast.Property{
 				{Key: "a", Value: kalam.Text("x"), Pos: 35}, {Key: "b", Value: kalam.Bool(true), Pos: 44},
 				{Key: "c", Value: kalam.BigInt(-5), Pos: 54},
 				{Key: "d", Value: kalam.Double(1.5), Pos: 62}, {Key: "e", Value: kalam.Text("a\tb"), Pos: 71},
 			}}},
-		{"CREATE NAMESPACE app OPTIONS ()", &dialect.CreateNamespace{Namespace: "app", Pos: 17}},
-		{"ALTER NAMESPACE app SET OPTIONS (a = 1, A = 1,)", &dialect.AlterNamespace{
-			Namespace: ident("app", 16), Options: []dialect.Property{{Key: "a", Value: kalam.BigInt(1), Pos: 33}},
+		{"CREATE NAMESPACE app OPTIONS ()", &ast.CreateNamespace{Namespace: "app", Pos: 17}},
+		{"ALTER NAMESPACE app SET OPTIONS (a = 1, A = 1,)", &ast.AlterNamespace{
+			Namespace: ident("app", 16), Options: []ast.Property{{Key: "a", Value: kalam.BigInt(1), Pos: 33}},
 		}},
-		{"ALTER NAMESPACE app SET OPTIONS (a = 99999999999999999999)", &dialect.AlterNamespace{
-			Namespace: ident("app", 16), Options: []dialect.Property{{Key: "a", Value: kalam.Double(1e20), Pos: 33}},
+		{"ALTER NAMESPACE app SET OPTIONS (a = 99999999999999999999)", &ast.AlterNamespace{
+			Namespace: ident("app", 16), Options: []ast.Property{{Key: "a", Value: kalam.Double(1e20), Pos: 33}},
 		}},
-		{"DROP NAMESPACE app", &dialect.DropNamespace{Namespace: ident("app", 15)}},
-		{"DROP NAMESPACE IF EXISTS app CASCADE", &dialect.DropNamespace{Namespace: ident("app", 25), IfExists: true,
+		{"DROP NAMESPACE app", &ast.DropNamespace{Namespace: ident("app", 15)}},
+		{"DROP NAMESPACE IF EXISTS app CASCADE", &ast.DropNamespace{Namespace: ident("app", 25), IfExists: true,
 			Cascade: true}},
-		{"DROP NAMESPACE app RESTRICT;", &dialect.DropNamespace{Namespace: ident("app", 15)}},
-		{"DROP NAMESPACE select", &dialect.DropNamespace{Namespace: ident("select", 15)}},
-		{"CREATE NAMESPACE default", &dialect.CreateNamespace{Namespace: "default", Pos: 17}},
-		{"CREATE NAMESPACE IF NOT EXISTS DEFAULT", &dialect.CreateNamespace{Namespace: "default", IfNotExists: true,
+		{"DROP NAMESPACE app RESTRICT;", &ast.DropNamespace{Namespace: ident("app", 15)}},
+		{"DROP NAMESPACE select", &ast.DropNamespace{Namespace: ident("select", 15)}},
+		{"CREATE NAMESPACE default", &ast.CreateNamespace{Namespace: "default", Pos: 17}},
+		{"CREATE NAMESPACE IF NOT EXISTS DEFAULT", &ast.CreateNamespace{Namespace: "default", IfNotExists: true,
 			Pos: 31}},
-		{"ALTER NAMESPACE default SET OPTIONS ()", &dialect.AlterNamespace{Namespace: ident("default", 16)}},
-		{"DROP NAMESPACE IF EXISTS default", &dialect.DropNamespace{Namespace: ident("default", 25), IfExists: true}},
-		{"USE app", &dialect.Use{Namespace: ident("app", 4)}},
-		{"USE default", &dialect.Use{Namespace: ident("default", 4)}},
-		{"USE NAMESPACE Default;", &dialect.Use{Namespace: ident("default", 14)}},
-		{"USE select", &dialect.Use{Namespace: ident("select", 4)}},
-		{"SET NAMESPACE = default", &dialect.Use{Namespace: ident("default", 16)}},
-		{"SET NAMESPACE TO 'Default'", &dialect.Use{Namespace: ident("default", 17)}},
-		{"USE NAMESPACE app", &dialect.Use{Namespace: ident("app", 14)}},
-		{"USE 'App'", &dialect.Use{Namespace: ident("app", 4)}},
-		{"USE NAMESPACE \"App\"", &dialect.Use{Namespace: dialect.Ident{Name: "app", Quoted: true, Pos: 14}}},
-		{"USE `app`;", &dialect.Use{Namespace: dialect.Ident{Name: "app", Quoted: true, Pos: 4}}},
-		{"USE namespace", &dialect.Use{Namespace: ident("namespace", 4)}},
-		{"USE namespace;", &dialect.Use{Namespace: ident("namespace", 4)}},
-		{"SET NAMESPACE app", &dialect.Use{Namespace: ident("app", 14)}},
-		{"SET NAMESPACE = app", &dialect.Use{Namespace: ident("app", 16)}},
-		{"SET NAMESPACE TO 'app'", &dialect.Use{Namespace: ident("app", 17)}},
-		{"SHOW NAMESPACES", &dialect.ShowNamespaces{}},
-		{"show databases", &dialect.ShowNamespaces{}},
-		{"SHOW SCHEMAS;", &dialect.ShowNamespaces{}},
+		{"ALTER NAMESPACE default SET OPTIONS ()", &ast.AlterNamespace{Namespace: ident("default", 16)}},
+		{"DROP NAMESPACE IF EXISTS default", &ast.DropNamespace{Namespace: ident("default", 25), IfExists: true}},
+		{"USE app", &ast.Use{Namespace: ident("app", 4)}},
+		{"USE default", &ast.Use{Namespace: ident("default", 4)}},
+		{"USE NAMESPACE Default;", &ast.Use{Namespace: ident("default", 14)}},
+		{"USE select", &ast.Use{Namespace: ident("select", 4)}},
+		{"SET NAMESPACE = default", &ast.Use{Namespace: ident("default", 16)}},
+		{"SET NAMESPACE TO 'Default'", &ast.Use{Namespace: ident("default", 17)}},
+		{"USE NAMESPACE app", &ast.Use{Namespace: ident("app", 14)}},
+		{"USE 'App'", &ast.Use{Namespace: ident("app", 4)}},
+		{"USE NAMESPACE \"App\"", &ast.Use{Namespace: ast.Ident{Name: "app", Quoted: true, Pos: 14}}},
+		{"USE `app`;", &ast.Use{Namespace: ast.Ident{Name: "app", Quoted: true, Pos: 4}}},
+		{"USE namespace", &ast.Use{Namespace: ident("namespace", 4)}},
+		{"USE namespace;", &ast.Use{Namespace: ident("namespace", 4)}},
+		{"SET NAMESPACE app", &ast.Use{Namespace: ident("app", 14)}},
+		{"SET NAMESPACE = app", &ast.Use{Namespace: ident("app", 16)}},
+		{"SET NAMESPACE TO 'app'", &ast.Use{Namespace: ident("app", 17)}},
+		{"SHOW NAMESPACES", &ast.ShowNamespaces{}},
+		{"show databases", &ast.ShowNamespaces{}},
+		{"SHOW SCHEMAS;", &ast.ShowNamespaces{}},
 	} {
 		c.check(t)
 	}

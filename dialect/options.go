@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -23,7 +24,7 @@ const (
 type options struct {
 	kind    kalam.TableKind // Of TYPE.
 	table   kalam.TableOptions
-	given   OptionSet
+	given   ast.OptionSet
 	cronPos int // Of the value of FLUSH_CRON.
 }
 
@@ -85,7 +86,7 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 		if err := kalam.CheckIdentifier("storage", string(id)); err != nil {
 			return located(err, at)
 		}
-		return set(o, OptionStorage, name, pos, &o.table.StorageID, kalam.StorageID(strings.Clone(string(id))))
+		return set(o, ast.OptionStorage, name, pos, &o.table.StorageID, kalam.StorageID(strings.Clone(string(id))))
 	case "USE_USER_STORAGE":
 		return o.setBool(at, value)
 	case "FLUSH_POLICY":
@@ -103,19 +104,19 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 		if err != nil {
 			return located(err, at)
 		}
-		return set(o, OptionAccess, name, pos, &o.table.Access, access)
+		return set(o, ast.OptionAccess, name, pos, &o.table.Access, access)
 	case "SHARD_STRATEGY":
 		strategy := sqltext.Fold(value)
 		if err := kalam.CheckIdentifier("shard strategy", strategy); err != nil {
 			return located(err, at)
 		}
-		return set(o, OptionShard, name, pos, &o.table.ShardStrategy, strings.Clone(strategy))
+		return set(o, ast.OptionShard, name, pos, &o.table.ShardStrategy, strings.Clone(strategy))
 	}
 	hours, err := bounded(at, name, value, "", maxRetentionHour)
 	if err != nil {
 		return err
 	}
-	return set(o, OptionRetention, name, pos, &o.table.DeletedRetentionHours, int(hours))
+	return set(o, ast.OptionRetention, name, pos, &o.table.DeletedRetentionHours, int(hours))
 }
 
 // optionText consumes the value of an option: a string, a number with an
@@ -152,7 +153,7 @@ func (p *parser) optionText(name string) (string, error) {
 }
 
 // set stores a value of an option; a second one must be equal.
-func set[T comparable](o *options, bit OptionSet, name string, pos int, target *T, value T) error {
+func set[T comparable](o *options, bit ast.OptionSet, name string, pos int, target *T, value T) error {
 	if o.given.Has(bit) && *target != value {
 		return syntaxError(pos, "Table option '%s' is given twice with different values", name)
 	}
@@ -173,7 +174,7 @@ func (o *options) setKind(pos int, value string) error {
 	default:
 		return syntaxError(pos, "Unknown table type '%s' (expected USER, SHARED or STREAM)", sqltext.Short(value))
 	}
-	return set(o, OptionType, "TYPE", pos, &o.kind, kind)
+	return set(o, ast.OptionType, "TYPE", pos, &o.kind, kind)
 }
 
 func (o *options) setBool(pos int, value string) error {
@@ -181,7 +182,7 @@ func (o *options) setBool(pos int, value string) error {
 	if !yes && !sqltext.IsWord(value, "FALSE") {
 		return syntaxError(pos, "USE_USER_STORAGE must be TRUE or FALSE, got '%s'", sqltext.Short(value))
 	}
-	return set(o, OptionUserStorage, "USE_USER_STORAGE", pos, &o.table.UseUserStorage, yes)
+	return set(o, ast.OptionUserStorage, "USE_USER_STORAGE", pos, &o.table.UseUserStorage, yes)
 }
 
 func (o *options) setSeconds(pos int, value string) error {
@@ -189,7 +190,7 @@ func (o *options) setSeconds(pos int, value string) error {
 	if err != nil {
 		return err
 	}
-	return set(o, OptionTTL, "TTL_SECONDS", pos, &o.table.TTL, time.Duration(n)*time.Second)
+	return set(o, ast.OptionTTL, "TTL_SECONDS", pos, &o.table.TTL, time.Duration(n)*time.Second)
 }
 
 func (o *options) setRows(pos int, value string) error {
@@ -197,10 +198,10 @@ func (o *options) setRows(pos int, value string) error {
 	if err != nil {
 		return err
 	}
-	if o.given.Has(OptionFlushManual) {
+	if o.given.Has(ast.OptionFlushManual) {
 		return manualConflict(pos)
 	}
-	return set(o, OptionFlushRows, "FLUSH_POLICY rows", pos, &o.table.FlushRows, int(n))
+	return set(o, ast.OptionFlushRows, "FLUSH_POLICY rows", pos, &o.table.FlushRows, int(n))
 }
 
 func (o *options) setInterval(pos int, value string) error {
@@ -208,10 +209,10 @@ func (o *options) setInterval(pos int, value string) error {
 	if err != nil {
 		return err
 	}
-	if o.given.Has(OptionFlushManual) {
+	if o.given.Has(ast.OptionFlushManual) {
 		return manualConflict(pos)
 	}
-	return set(o, OptionFlushInterval, "FLUSH_POLICY interval", pos, &o.table.FlushInterval,
+	return set(o, ast.OptionFlushInterval, "FLUSH_POLICY interval", pos, &o.table.FlushInterval,
 		time.Duration(n)*time.Second)
 }
 
@@ -225,11 +226,11 @@ func (o *options) setCron(pos int, value string) error {
 	if value == "" {
 		return syntaxError(pos, "FLUSH_CRON is empty (expected for instance '0 3 * * *' or '@every 10m')")
 	}
-	if o.given.Has(OptionFlushManual) {
+	if o.given.Has(ast.OptionFlushManual) {
 		return cronConflict(pos)
 	}
 	o.cronPos = pos
-	return set(o, OptionFlushCron, "FLUSH_CRON", pos, &o.table.FlushCron, strings.Clone(value))
+	return set(o, ast.OptionFlushCron, "FLUSH_CRON", pos, &o.table.FlushCron, strings.Clone(value))
 }
 
 func cronConflict(pos int) error {
@@ -240,13 +241,13 @@ func cronConflict(pos int) error {
 // setPolicy reads 'rows:N', 'interval:S', both with a comma, or 'manual'.
 func (o *options) setPolicy(pos int, value string) error {
 	if sqltext.IsWord(strings.TrimSpace(value), "MANUAL") {
-		if o.given.Has(OptionFlushRows | OptionFlushInterval) {
+		if o.given.Has(ast.OptionFlushRows | ast.OptionFlushInterval) {
 			return manualConflict(pos)
 		}
-		if o.given.Has(OptionFlushCron) {
+		if o.given.Has(ast.OptionFlushCron) {
 			return cronConflict(pos)
 		}
-		return set(o, OptionFlushManual, "FLUSH_POLICY", pos, &o.table.FlushManual, true)
+		return set(o, ast.OptionFlushManual, "FLUSH_POLICY", pos, &o.table.FlushManual, true)
 	}
 	if strings.Count(value, ",") > 1 {
 		return policyError(pos, value)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/dialect/spelling"
 
 	"github.com/kalamlake/kalam"
@@ -16,7 +17,7 @@ import (
 // CodeInvalidInput for a malformed EXECUTE AS USER envelope, CodeUnsupported
 // for what is understood and not offered. Queries are not checked beyond their
 // quotes, brackets and placeholders.
-func Parse(text string) (Statement, error) {
+func Parse(text string) (ast.Statement, error) {
 	if at := sqltext.InvalidUTF8(text); at >= 0 {
 		return nil, syntaxError(at, sqltext.FlawUTF8)
 	}
@@ -39,23 +40,23 @@ func Parse(text string) (Statement, error) {
 
 // ParamCount returns the highest placeholder number of a statement, 0 if it has
 // none. Placeholders have no gaps.
-func ParamCount(st Statement) int {
+func ParamCount(st ast.Statement) int {
 	switch st := st.(type) {
-	case *Select:
+	case *ast.Select:
 		return st.Params
-	case *Insert:
+	case *ast.Insert:
 		return st.Params
-	case *Update:
+	case *ast.Update:
 		return st.Params
-	case *Delete:
+	case *ast.Delete:
 		return st.Params
-	case *Explain:
+	case *ast.Explain:
 		return st.Params
-	case *CreateTable:
+	case *ast.CreateTable:
 		return st.Params
-	case *SubscribeTo:
+	case *ast.SubscribeTo:
 		return st.Params
-	case *Execute:
+	case *ast.Execute:
 		return st.Params
 	}
 	return 0
@@ -238,8 +239,8 @@ const maxName = kalam.MaxIdentifier
 
 // ident consumes an identifier; what names it in messages. A reserved word is one
 // next to a dot only.
-func (p *parser) ident(what string) (Ident, error) {
-	id := Ident{Pos: p.tok.Pos}
+func (p *parser) ident(what string) (ast.Ident, error) {
+	id := ast.Ident{Pos: p.tok.Pos}
 	text := p.text(p.tok)
 	switch p.tok.Kind {
 	case sqltext.Word:
@@ -268,15 +269,15 @@ func (p *parser) ident(what string) (Ident, error) {
 
 // stored consumes the identifier of something that is kept under its name, which is in
 // lower case however it is written.
-func (p *parser) stored(what string) (Ident, error) {
+func (p *parser) stored(what string) (ast.Ident, error) {
 	id, err := p.ident(what)
 	id.Name = sqltext.Fold(id.Name)
 	return id, err
 }
 
 // tableName consumes a table name of one to three parts.
-func (p *parser) tableName() (Name, error) {
-	n := Name{Pos: p.tok.Pos}
+func (p *parser) tableName() (ast.Name, error) {
+	n := ast.Name{Pos: p.tok.Pos}
 	id, err := p.stored("table name")
 	if err != nil {
 		return n, err

@@ -3,6 +3,7 @@ package dialect
 import (
 	"strings"
 
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -10,14 +11,14 @@ import (
 // WHERE is a conjunction of `column = literal or placeholder`. Whether those
 // columns are the primary key is for the caller to see.
 type Point struct {
-	Table   Name
+	Table   ast.Name
 	Columns []PointColumn // nil for *.
-	Key     []ColumnEquals
+	Key     []ast.ColumnEquals
 }
 
 // PointColumn is one item of a Point's select list. As is the result's name.
 type PointColumn struct {
-	Column Ident
+	Column ast.Ident
 	As     string
 }
 
@@ -25,7 +26,7 @@ type PointColumn struct {
 // else, and any doubt, is nil: so are two results of one name and an alias that
 // is not in lower case, whose names are for the query engine to make. It makes the reads that applications repeat most
 // independent of the query planner.
-func PointOf(q *Select) *Point {
+func PointOf(q *ast.Select) *Point {
 	p := &parser{lex: sqltext.NewLexer(q.SQL)}
 	p.advance()
 	if !p.accept("SELECT") {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // pointText renders a Point: table: columns; key. "" is nil.
@@ -101,7 +102,7 @@ func TestPointOf(t *testing.T) {
 		{"SELECT * FROM t WHERE id IS NULL", ""},
 		{"SELECT * FROM t WHERE id = NULL", ""},
 	} {
-		if got := pointText(dialect.PointOf(mustParse(t, c.sql).(*dialect.Select))); got != c.want {
+		if got := pointText(dialect.PointOf(mustParse(t, c.sql).(*ast.Select))); got != c.want {
 			t.Errorf("%s\ngot  %q\nwant %q", c.sql, got, c.want)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -101,11 +101,11 @@ func TestRewrite(t *testing.T) {
 			"SELECT json_contains(\"a\" , '\\x0A'::BLOB), '\n' FROM \"t\" LIMIT 2 OFFSET 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := mustParse(t, c.sql).(*dialect.Select)
+			st := mustParse(t, c.sql).(*ast.Select)
 			if st.SQL != c.want {
 				t.Errorf("%s\ngot  %s\nwant %s", c.sql, st.SQL, c.want)
 			}
-			again := mustParse(t, st.SQL).(*dialect.Select)
+			again := mustParse(t, st.SQL).(*ast.Select)
 			if again.SQL != st.SQL {
 				t.Errorf("a second rewrite gives %s", again.SQL)
 			}
@@ -137,11 +137,11 @@ func TestOrigin(t *testing.T) {
 			var pos int
 			var edits sqltext.Edits
 			switch st := mustParse(t, c.sql).(type) {
-			case *dialect.Select:
+			case *ast.Select:
 				piece, pos, edits = st.SQL, st.Pos, st.Edits
-			case *dialect.Explain:
+			case *ast.Explain:
 				piece, pos, edits = st.SQL, st.Pos, st.Edits
-			case *dialect.SubscribeTo:
+			case *ast.SubscribeTo:
 				piece, pos, edits = st.Query, st.Pos, st.Edits
 			}
 			for _, p := range c.pairs {
@@ -160,7 +160,7 @@ func TestOrigin(t *testing.T) {
 // TestOriginOfPieces has several pieces of raw SQL in one statement.
 func TestOriginOfPieces(t *testing.T) {
 	const sql = "UPDATE t SET a = `b` ? 'k', c = f(`d`, oops1) WHERE `e` = 1 AND oops2 RETURNING `f` || oops3, oops4"
-	st := mustParse(t, sql).(*dialect.Update)
+	st := mustParse(t, sql).(*ast.Update)
 	for _, p := range []struct {
 		piece, mark string
 		pos         int
@@ -190,7 +190,7 @@ func TestQuote(t *testing.T) {
 		if err != nil || len(f) != 1 {
 			t.Fatalf("%q: %v, %v", s, f, err)
 		}
-		if got := mustParse(t, f[0].Text).(*dialect.Insert).Rows[0][0]; got.Kind != dialect.ExprString ||
+		if got := mustParse(t, f[0].Text).(*ast.Insert).Rows[0][0]; got.Kind != ast.ExprString ||
 			got.Text != s {
 			t.Errorf("%q is read back as %s", s, show(got))
 		}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -11,7 +12,7 @@ import (
 const zoneSetting = "timezone"
 
 // set parses SET [SESSION] name {= | TO} {value {, value} | DEFAULT} and SET [SESSION] TIME ZONE value.
-func (p *parser) set() (Statement, error) {
+func (p *parser) set() (ast.Statement, error) {
 	if p.nextIs("NAMESPACE") {
 		return p.use()
 	}
@@ -25,7 +26,7 @@ func (p *parser) set() (Statement, error) {
 	if p.is("SESSION") && !p.peekAssigns() {
 		p.advance()
 	}
-	st := &SetSetting{}
+	st := &ast.SetSetting{}
 	var err error
 	if st.Name, err = p.settingName(); err != nil {
 		return nil, err
@@ -58,8 +59,8 @@ func (p *parser) peekAssigns() bool {
 }
 
 // settingName consumes the name of a setting; TIME ZONE is one.
-func (p *parser) settingName() (Ident, error) {
-	id := Ident{Name: zoneSetting, Pos: p.tok.Pos}
+func (p *parser) settingName() (ast.Ident, error) {
+	id := ast.Ident{Name: zoneSetting, Pos: p.tok.Pos}
 	if p.accept("TIME", "ZONE") {
 		return id, nil
 	}
@@ -102,9 +103,9 @@ func (p *parser) settingLiteral() (value string, ok bool, err error) {
 }
 
 // showSetting parses SHOW ALL, SHOW TIME ZONE and SHOW name.
-func (p *parser) showSetting() (Statement, error) {
+func (p *parser) showSetting() (ast.Statement, error) {
 	if p.accept("SHOW", "ALL") {
-		return &ShowSetting{All: true}, nil
+		return &ast.ShowSetting{All: true}, nil
 	}
 	l, t := p.lex, p.peek()
 	l.Next()
@@ -115,24 +116,24 @@ func (p *parser) showSetting() (Statement, error) {
 	}
 	p.advance()
 	id, err := p.settingName()
-	return &ShowSetting{Name: id}, err
+	return &ast.ShowSetting{Name: id}, err
 }
 
 // reset parses RESET {ALL | TIME ZONE | name}.
-func (p *parser) reset() (Statement, error) {
+func (p *parser) reset() (ast.Statement, error) {
 	p.advance()
 	if p.accept("ALL") {
-		return &ResetSetting{All: true}, nil
+		return &ast.ResetSetting{All: true}, nil
 	}
 	id, err := p.settingName()
-	return &ResetSetting{Name: id}, err
+	return &ast.ResetSetting{Name: id}, err
 }
 
 // prepare parses PREPARE name [(type, ...)] AS statement. The statement is left as text: it is read when it is
 // prepared.
-func (p *parser) prepare() (Statement, error) {
+func (p *parser) prepare() (ast.Statement, error) {
 	p.advance()
-	st := &Prepare{}
+	st := &ast.Prepare{}
 	var err error
 	if st.Name, err = p.statementName(); err != nil {
 		return nil, err
@@ -174,15 +175,15 @@ func (p *parser) typeList() (types []kalam.DataType, err error) {
 }
 
 // statementName consumes the name of a prepared statement.
-func (p *parser) statementName() (Ident, error) { return p.stored("statement name") }
+func (p *parser) statementName() (ast.Ident, error) { return p.stored("statement name") }
 
 // execute parses EXECUTE name [(value, ...)] and EXECUTE AS USER.
-func (p *parser) execute() (Statement, error) {
+func (p *parser) execute() (ast.Statement, error) {
 	if t := p.peek(); p.nextIs("AS") || t.Kind == sqltext.EOF {
 		return p.executeAs()
 	}
 	p.advance()
-	st := &Execute{}
+	st := &ast.Execute{}
 	var err error
 	if st.Name, err = p.statementName(); err != nil {
 		return nil, err
@@ -210,14 +211,14 @@ func (p *parser) execute() (Statement, error) {
 func atComma(p *parser) bool { return p.isPunct(',') }
 
 // deallocate parses DEALLOCATE [PREPARE] {name | ALL}.
-func (p *parser) deallocate() (Statement, error) {
+func (p *parser) deallocate() (ast.Statement, error) {
 	p.advance()
 	if p.is("PREPARE") && p.peek().Kind != sqltext.EOF && p.peek().Ch != ';' {
 		p.advance()
 	}
 	if p.accept("ALL") {
-		return &Deallocate{All: true}, nil
+		return &ast.Deallocate{All: true}, nil
 	}
 	id, err := p.statementName()
-	return &Deallocate{Name: id}, err
+	return &ast.Deallocate{Name: id}, err
 }

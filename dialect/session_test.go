@@ -4,46 +4,46 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // TestSession parses the statements on settings and prepared statements.
 func TestSession(t *testing.T) {
 	for _, c := range []statementCase{
-		{"SET timezone = 'Europe/Berlin'", &dialect.SetSetting{
+		{"SET timezone = 'Europe/Berlin'", &ast.SetSetting{
 			Name: ident("timezone", 4), Values: []string{"Europe/Berlin"}, ValuePos: 15}},
-		{"set session TimeZone to utc;", &dialect.SetSetting{
+		{"set session TimeZone to utc;", &ast.SetSetting{
 			Name: ident("timezone", 12), Values: []string{"utc"}, ValuePos: 24}},
-		{"SET TIME ZONE 'UTC'", &dialect.SetSetting{Name: ident("timezone", 4), Values: []string{"UTC"}, ValuePos: 14}},
-		{"SET TIME ZONE LOCAL", &dialect.SetSetting{Name: ident("timezone", 4), ValuePos: 14}},
-		{"SET timezone TO DEFAULT", &dialect.SetSetting{Name: ident("timezone", 4), ValuePos: 16}},
-		{"SET search_path = app, 'b'", &dialect.SetSetting{
+		{"SET TIME ZONE 'UTC'", &ast.SetSetting{Name: ident("timezone", 4), Values: []string{"UTC"}, ValuePos: 14}},
+		{"SET TIME ZONE LOCAL", &ast.SetSetting{Name: ident("timezone", 4), ValuePos: 14}},
+		{"SET timezone TO DEFAULT", &ast.SetSetting{Name: ident("timezone", 4), ValuePos: 16}},
+		{"SET search_path = app, 'b'", &ast.SetSetting{
 			Name: ident("search_path", 4), Values: []string{"app", "b"}, ValuePos: 18}},
-		{"SET statement_timeout = -5", &dialect.SetSetting{
+		{"SET statement_timeout = -5", &ast.SetSetting{
 			Name: ident("statement_timeout", 4), Values: []string{"-5"}, ValuePos: 24}},
-		{"SHOW timezone", &dialect.ShowSetting{Name: ident("timezone", 5)}},
-		{"SHOW TIME ZONE", &dialect.ShowSetting{Name: ident("timezone", 5)}},
-		{"SHOW ALL;", &dialect.ShowSetting{All: true}},
-		{"SHOW MANIFEST", &dialect.ShowSetting{Name: ident("manifest", 5)}},
-		{"RESET ALL", &dialect.ResetSetting{All: true}},
-		{"RESET TIME ZONE", &dialect.ResetSetting{Name: ident("timezone", 6)}},
-		{"RESET application_name", &dialect.ResetSetting{Name: ident("application_name", 6)}},
-		{"PREPARE Q AS SELECT $1;", &dialect.Prepare{Name: ident("q", 8), Inner: "SELECT $1", Offset: 13}},
-		{"PREPARE q (INT, DECIMAL(5,2)) AS SELECT 1", &dialect.Prepare{
+		{"SHOW timezone", &ast.ShowSetting{Name: ident("timezone", 5)}},
+		{"SHOW TIME ZONE", &ast.ShowSetting{Name: ident("timezone", 5)}},
+		{"SHOW ALL;", &ast.ShowSetting{All: true}},
+		{"SHOW MANIFEST", &ast.ShowSetting{Name: ident("manifest", 5)}},
+		{"RESET ALL", &ast.ResetSetting{All: true}},
+		{"RESET TIME ZONE", &ast.ResetSetting{Name: ident("timezone", 6)}},
+		{"RESET application_name", &ast.ResetSetting{Name: ident("application_name", 6)}},
+		{"PREPARE Q AS SELECT $1;", &ast.Prepare{Name: ident("q", 8), Inner: "SELECT $1", Offset: 13}},
+		{"PREPARE q (INT, DECIMAL(5,2)) AS SELECT 1", &ast.Prepare{
 			Name: ident("q", 8), Types: []kalam.DataType{
 				kalam.TypeOf(kalam.KindInt), {Kind: kalam.KindDecimal, Precision: 5, Scale: 2}},
 			Inner: "SELECT 1", Offset: 33}},
-		{"EXECUTE q", &dialect.Execute{Name: ident("q", 8)}},
-		{"EXECUTE q()", &dialect.Execute{Name: ident("q", 8)}},
-		{"EXECUTE q(1, $1, a || 'b')", &dialect.Execute{Name: ident("q", 8), Params: 1, Args: []dialect.Expr{
-			{Kind: dialect.ExprNumber, Text: "1", Pos: 10}, {Kind: dialect.ExprParam, Param: 1, Pos: 13},
-			{Kind: dialect.ExprOther, Text: "a || 'b'", Pos: 17}}}},
-		{"DEALLOCATE q", &dialect.Deallocate{Name: ident("q", 11)}},
-		{"DEALLOCATE PREPARE q", &dialect.Deallocate{Name: ident("q", 19)}},
-		{"DEALLOCATE prepare", &dialect.Deallocate{Name: ident("prepare", 11)}},
-		{"DEALLOCATE ALL", &dialect.Deallocate{All: true}},
-		{"DESCRIBE PREPARED q", &dialect.DescribePrepared{Name: ident("q", 18)}},
-		{"DESCRIBE prepared", &dialect.Describe{Table: dialect.Name{Parts: []string{"prepared"}, Pos: 9}}},
+		{"EXECUTE q", &ast.Execute{Name: ident("q", 8)}},
+		{"EXECUTE q()", &ast.Execute{Name: ident("q", 8)}},
+		{"EXECUTE q(1, $1, a || 'b')", &ast.Execute{Name: ident("q", 8), Params: 1, Args: []ast.Expr{
+			{Kind: ast.ExprNumber, Text: "1", Pos: 10}, {Kind: ast.ExprParam, Param: 1, Pos: 13},
+			{Kind: ast.ExprOther, Text: "a || 'b'", Pos: 17}}}},
+		{"DEALLOCATE q", &ast.Deallocate{Name: ident("q", 11)}},
+		{"DEALLOCATE PREPARE q", &ast.Deallocate{Name: ident("q", 19)}},
+		{"DEALLOCATE prepare", &ast.Deallocate{Name: ident("prepare", 11)}},
+		{"DEALLOCATE ALL", &ast.Deallocate{All: true}},
+		{"DESCRIBE PREPARED q", &ast.DescribePrepared{Name: ident("q", 18)}},
+		{"DESCRIBE prepared", &ast.Describe{Table: ast.Name{Parts: []string{"prepared"}, Pos: 9}}},
 	} {
 		c.check(t)
 	}

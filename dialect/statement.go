@@ -4,11 +4,12 @@ import (
 	"errors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // statement parses the statement at the current token up to where it ends.
-func (p *parser) statement() (Statement, error) {
+func (p *parser) statement() (ast.Statement, error) {
 	if isQueryStart(p.src(), p.tok) {
 		return p.query()
 	}
@@ -60,7 +61,7 @@ func (p *parser) statement() (Statement, error) {
 		return p.kill()
 	case "CLEAR":
 		if p.accept("CLEAR", "CACHE") {
-			return &ClearCache{}, nil
+			return &ast.ClearCache{}, nil
 		}
 	}
 	return nil, p.unknown()
@@ -84,11 +85,11 @@ func (p *parser) unknown() error {
 
 // query consumes a query. The text stays as it is but for the spellings that
 // DuckDB does not know.
-func (p *parser) query() (Statement, error) {
+func (p *parser) query() (ast.Statement, error) {
 	if p.is("WITH") && p.writesWith() {
 		return p.withDML()
 	}
-	st := &Select{}
+	st := &ast.Select{}
 	var err error
 	if st.SQL, st.Pos, err = p.capture(nil); err != nil {
 		return nil, err
@@ -122,8 +123,8 @@ func (p *parser) writesWith() bool {
 }
 
 // withDML parses WITH list and the INSERT, UPDATE or DELETE after it.
-func (p *parser) withDML() (st Statement, err error) {
-	var with RawSQL
+func (p *parser) withDML() (st ast.Statement, err error) {
+	var with ast.RawSQL
 	atVerb := func(p *parser) bool { return p.prev.Kind == sqltext.Punct && p.prev.Ch == ')' && p.isAny(dmlVerbs) }
 	if with.SQL, with.Pos, err = p.capture(atVerb); err != nil {
 		return nil, err
@@ -139,20 +140,20 @@ func (p *parser) withDML() (st Statement, err error) {
 		return nil, unsupported(p.tok.Pos, "WITH ... %s is not supported", p.words(1))
 	}
 	switch st := st.(type) {
-	case *Insert:
+	case *ast.Insert:
 		st.With = with
-	case *Update:
+	case *ast.Update:
 		st.With = with
-	case *Delete:
+	case *ast.Delete:
 		st.With = with
 	}
 	return st, err
 }
 
 // explain parses EXPLAIN [ANALYZE] query.
-func (p *parser) explain() (Statement, error) {
+func (p *parser) explain() (ast.Statement, error) {
 	p.advance()
-	st := &Explain{Analyze: p.accept("ANALYZE") || p.accept("ANALYSE")}
+	st := &ast.Explain{Analyze: p.accept("ANALYZE") || p.accept("ANALYSE")}
 	if !isQueryStart(p.src(), p.tok) {
 		if p.tok.Kind == sqltext.Word {
 			return nil, unsupported(p.tok.Pos, "EXPLAIN takes a query, not %s", p.words(1))
@@ -169,7 +170,7 @@ func (p *parser) explain() (Statement, error) {
 }
 
 // use parses USE [NAMESPACE] ns and SET NAMESPACE [=|TO] ns.
-func (p *parser) use() (Statement, error) {
+func (p *parser) use() (ast.Statement, error) {
 	set := p.is("SET")
 	p.advance()
 	if p.is("NAMESPACE") {
@@ -183,16 +184,16 @@ func (p *parser) use() (Statement, error) {
 		p.accept("TO")
 	}
 	id, err := p.namespaceName()
-	return &Use{Namespace: id}, err
+	return &ast.Use{Namespace: id}, err
 }
 
 // looseIdent consumes an identifier that may also be quoted like a string,
 // which then counts as not quoted.
-func (p *parser) looseIdent(what string) (Ident, error) {
+func (p *parser) looseIdent(what string) (ast.Ident, error) {
 	if !p.isString() {
 		return p.ident(what)
 	}
-	id := Ident{Pos: p.tok.Pos}
+	id := ast.Ident{Pos: p.tok.Pos}
 	s, err := p.stringText()
 	if err != nil {
 		return id, err
@@ -205,7 +206,7 @@ func (p *parser) looseIdent(what string) (Ident, error) {
 }
 
 // transaction parses BEGIN, START TRANSACTION, COMMIT and ROLLBACK.
-func (p *parser) transaction() (Statement, error) {
+func (p *parser) transaction() (ast.Statement, error) {
 	verb := sqltext.Upper(p.text(p.tok))
 	if verb == "START" && !p.nextIs("TRANSACTION") {
 		return nil, p.unknown()
@@ -216,14 +217,14 @@ func (p *parser) transaction() (Statement, error) {
 	}
 	switch verb {
 	case "COMMIT", "END":
-		return &Commit{}, nil
+		return &ast.Commit{}, nil
 	case "ROLLBACK", "ABORT":
 		if p.is("TO") {
 			return nil, unsupported(p.tok.Pos, "Savepoints are not supported")
 		}
-		return &Rollback{}, nil
+		return &ast.Rollback{}, nil
 	}
-	return &Begin{}, p.isolation()
+	return &ast.Begin{}, p.isolation()
 }
 
 // isolation consumes the modes of BEGIN that a transaction here fulfils: it
@@ -252,7 +253,7 @@ func (p *parser) isolation() error {
 }
 
 // executeAs parses EXECUTE AS USER 'u' ( statement ).
-func (p *parser) executeAs() (Statement, error) {
+func (p *parser) executeAs() (ast.Statement, error) {
 	if !p.nextIs("AS") {
 		return nil, p.unknown()
 	}
@@ -269,7 +270,7 @@ func (p *parser) executeAs() (Statement, error) {
 	return st, nil
 }
 
-func (p *parser) envelope() (*ExecuteAs, error) {
+func (p *parser) envelope() (*ast.ExecuteAs, error) {
 	if err := p.expect("EXECUTE", "AS", "USER"); err != nil {
 		return nil, err
 	}
@@ -284,7 +285,7 @@ func (p *parser) envelope() (*ExecuteAs, error) {
 	if !p.isPunct('(') {
 		return nil, p.unexpected("'(' and one statement")
 	}
-	st := &ExecuteAs{User: user, Offset: p.tok.End}
+	st := &ast.ExecuteAs{User: user, Offset: p.tok.End}
 	p.advance()
 	first := p.tok
 	p.skipBalanced()

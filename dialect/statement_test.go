@@ -8,19 +8,20 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 func TestTransactions(t *testing.T) {
 	for _, c := range []statementCase{
-		{"BEGIN", &dialect.Begin{}}, {"begin transaction;", &dialect.Begin{}}, {"BEGIN WORK", &dialect.Begin{}},
-		{"START TRANSACTION", &dialect.Begin{}}, {"BEGIN READ WRITE", &dialect.Begin{}},
-		{"BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE", &dialect.Begin{}},
-		{"START TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE", &dialect.Begin{}},
-		{"BEGIN ISOLATION LEVEL READ UNCOMMITTED", &dialect.Begin{}},
-		{"COMMIT", &dialect.Commit{}}, {"COMMIT TRANSACTION", &dialect.Commit{}},
-		{"commit work;", &dialect.Commit{}}, {"END", &dialect.Commit{}},
-		{"ROLLBACK", &dialect.Rollback{}}, {"ROLLBACK TRANSACTION", &dialect.Rollback{}},
-		{"ABORT WORK", &dialect.Rollback{}},
+		{"BEGIN", &ast.Begin{}}, {"begin transaction;", &ast.Begin{}}, {"BEGIN WORK", &ast.Begin{}},
+		{"START TRANSACTION", &ast.Begin{}}, {"BEGIN READ WRITE", &ast.Begin{}},
+		{"BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE", &ast.Begin{}},
+		{"START TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE", &ast.Begin{}},
+		{"BEGIN ISOLATION LEVEL READ UNCOMMITTED", &ast.Begin{}},
+		{"COMMIT", &ast.Commit{}}, {"COMMIT TRANSACTION", &ast.Commit{}},
+		{"commit work;", &ast.Commit{}}, {"END", &ast.Commit{}},
+		{"ROLLBACK", &ast.Rollback{}}, {"ROLLBACK TRANSACTION", &ast.Rollback{}},
+		{"ABORT WORK", &ast.Rollback{}},
 	} {
 		c.check(t)
 	}
@@ -44,19 +45,19 @@ func TestTransactions(t *testing.T) {
 func TestExecuteAs(t *testing.T) {
 	for _, c := range []struct {
 		sql  string
-		want dialect.ExecuteAs
+		want ast.ExecuteAs
 	}{
-		{"EXECUTE AS USER 'alice' (SELECT 1)", dialect.ExecuteAs{User: "alice", Inner: "SELECT 1", Offset: 25}},
-		{"execute as user Alice(SELECT 1);", dialect.ExecuteAs{User: "Alice", Inner: "SELECT 1", Offset: 22}},
+		{"EXECUTE AS USER 'alice' (SELECT 1)", ast.ExecuteAs{User: "alice", Inner: "SELECT 1", Offset: 25}},
+		{"execute as user Alice(SELECT 1);", ast.ExecuteAs{User: "Alice", Inner: "SELECT 1", Offset: 22}},
 		{"EXECUTE AS USER \"o'b\" ( -- who\n INSERT INTO t VALUES ((1), ')') /* c */ )",
-			dialect.ExecuteAs{User: "o'b", Inner: "INSERT INTO t VALUES ((1), ')')", Offset: 32}},
-		{"EXECUTE AS USER a-b@c.d ((SELECT 1))", dialect.ExecuteAs{User: "a-b@c.d", Inner: "(SELECT 1)", Offset: 25}},
+			ast.ExecuteAs{User: "o'b", Inner: "INSERT INTO t VALUES ((1), ')')", Offset: 32}},
+		{"EXECUTE AS USER a-b@c.d ((SELECT 1))", ast.ExecuteAs{User: "a-b@c.d", Inner: "(SELECT 1)", Offset: 25}},
 		{"EXECUTE AS USER 'a' (EXECUTE AS USER 'b' (SELECT 1))",
-			dialect.ExecuteAs{User: "a", Inner: "EXECUTE AS USER 'b' (SELECT 1)", Offset: 21}},
-		{"EXECUTE AS USER 'a' (nonsense)", dialect.ExecuteAs{User: "a", Inner: "nonsense", Offset: 21}},
+			ast.ExecuteAs{User: "a", Inner: "EXECUTE AS USER 'b' (SELECT 1)", Offset: 21}},
+		{"EXECUTE AS USER 'a' (nonsense)", ast.ExecuteAs{User: "a", Inner: "nonsense", Offset: 21}},
 	} {
 		t.Run(c.sql, func(t *testing.T) {
-			got := mustParse(t, c.sql).(*dialect.ExecuteAs)
+			got := mustParse(t, c.sql).(*ast.ExecuteAs)
 			if d := cmp.Diff(&c.want, got); d != "" {
 				t.Error(d)
 			}
@@ -87,26 +88,26 @@ func TestExecuteAs(t *testing.T) {
 
 func TestQueries(t *testing.T) {
 	for _, c := range []statementCase{
-		{"SELECT 1", &dialect.Select{SQL: "SELECT 1"}},
+		{"SELECT 1", &ast.Select{SQL: "SELECT 1"}},
 		{" select a from t where b = $2 and c = $1; ",
-			&dialect.Select{SQL: "select a from t where b = $2 and c = $1", Pos: 1,
+			&ast.Select{SQL: "select a from t where b = $2 and c = $1", Pos: 1,
 				Params: 2}},
-		{"WITH x AS (SELECT 1) SELECT * FROM x", &dialect.Select{SQL: "WITH x AS (SELECT 1) SELECT * FROM x"}},
-		{"WITH RECURSIVE insert AS (SELECT 1), y AS (SELECT 2) SELECT * FROM insert", &dialect.Select{
+		{"WITH x AS (SELECT 1) SELECT * FROM x", &ast.Select{SQL: "WITH x AS (SELECT 1) SELECT * FROM x"}},
+		{"WITH RECURSIVE insert AS (SELECT 1), y AS (SELECT 2) SELECT * FROM insert", &ast.Select{
 			SQL: "WITH RECURSIVE insert AS (SELECT 1), y AS (SELECT 2) SELECT * FROM insert",
 		}},
 		{"WITH x AS (SELECT update FROM t) SELECT delete FROM x",
-			&dialect.Select{SQL: "WITH x AS (SELECT update FROM t) SELECT delete FROM x"}},
-		{"VALUES (1), (2)", &dialect.Select{SQL: "VALUES (1), (2)"}},
-		{"FROM t", &dialect.Select{SQL: "FROM t"}},
-		{"TABLE t", &dialect.Select{SQL: "TABLE t"}},
-		{"SUMMARIZE t", &dialect.Select{SQL: "SUMMARIZE t"}},
-		{"(SELECT 1) UNION (SELECT 2)", &dialect.Select{SQL: "(SELECT 1) UNION (SELECT 2)"}},
-		{"SELECT 1 -- the end", &dialect.Select{SQL: "SELECT 1"}},
-		{"SELECT nonsense FROM WHERE", &dialect.Select{SQL: "SELECT nonsense FROM WHERE"}},
-		{"EXPLAIN SELECT $1", &dialect.Explain{SQL: "SELECT $1", Pos: 8, Params: 1}},
-		{"explain analyze FROM t;", &dialect.Explain{Analyze: true, SQL: "FROM t", Pos: 16}},
-		{"EXPLAIN ANALYSE SELECT `a`", &dialect.Explain{Analyze: true, SQL: `SELECT "a"`, Pos: 16}},
+			&ast.Select{SQL: "WITH x AS (SELECT update FROM t) SELECT delete FROM x"}},
+		{"VALUES (1), (2)", &ast.Select{SQL: "VALUES (1), (2)"}},
+		{"FROM t", &ast.Select{SQL: "FROM t"}},
+		{"TABLE t", &ast.Select{SQL: "TABLE t"}},
+		{"SUMMARIZE t", &ast.Select{SQL: "SUMMARIZE t"}},
+		{"(SELECT 1) UNION (SELECT 2)", &ast.Select{SQL: "(SELECT 1) UNION (SELECT 2)"}},
+		{"SELECT 1 -- the end", &ast.Select{SQL: "SELECT 1"}},
+		{"SELECT nonsense FROM WHERE", &ast.Select{SQL: "SELECT nonsense FROM WHERE"}},
+		{"EXPLAIN SELECT $1", &ast.Explain{SQL: "SELECT $1", Pos: 8, Params: 1}},
+		{"explain analyze FROM t;", &ast.Explain{Analyze: true, SQL: "FROM t", Pos: 16}},
+		{"EXPLAIN ANALYSE SELECT `a`", &ast.Explain{Analyze: true, SQL: `SELECT "a"`, Pos: 16}},
 	} {
 		c.check(t)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -23,8 +24,8 @@ func (p *parser) storageID() (kalam.StorageID, error) {
 }
 
 // createStorage parses what follows CREATE STORAGE.
-func (p *parser) createStorage() (Statement, error) {
-	st := &CreateStorage{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
+func (p *parser) createStorage() (ast.Statement, error) {
+	st := &ast.CreateStorage{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
 	st.Pos = p.tok.Pos
 	var err error
 	if st.Storage, err = p.storageID(); err != nil {
@@ -88,7 +89,7 @@ func onceOnly(pos int, what string) error {
 }
 
 // storageClause consumes one clause of CREATE or ALTER STORAGE.
-func (p *parser) storageClause(s *StorageSettings) error {
+func (p *parser) storageClause(s *ast.StorageSettings) error {
 	pos, word := p.tok.Pos, p.words(1)
 	var target **string
 	switch word {
@@ -113,7 +114,7 @@ func (p *parser) storageClause(s *StorageSettings) error {
 		p.advance()
 		p.acceptOp("=")
 		text, err := p.jsonObject(word)
-		secret := Secret(text)
+		secret := ast.Secret(text)
 		s.Credentials = &secret
 		return err
 	default:
@@ -154,8 +155,8 @@ func (p *parser) storageText(word string) (string, error) {
 }
 
 // alterStorage parses what follows ALTER STORAGE: the id and SET clauses.
-func (p *parser) alterStorage() (Statement, error) {
-	st := &AlterStorage{Pos: p.tok.Pos}
+func (p *parser) alterStorage() (ast.Statement, error) {
+	st := &ast.AlterStorage{Pos: p.tok.Pos}
 	var err error
 	if st.Storage, err = p.storageID(); err != nil {
 		return nil, err
@@ -178,8 +179,8 @@ func (p *parser) alterStorage() (Statement, error) {
 	}
 }
 
-func (p *parser) dropStorage() (Statement, error) {
-	st := &DropStorage{IfExists: p.accept("IF", "EXISTS")}
+func (p *parser) dropStorage() (ast.Statement, error) {
+	st := &ast.DropStorage{IfExists: p.accept("IF", "EXISTS")}
 	st.Pos = p.tok.Pos
 	var err error
 	st.Storage, err = p.storageID()

@@ -4,71 +4,71 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 func ptr[T any](v T) *T { return &v }
 
 func TestStorages(t *testing.T) {
 	for _, c := range []statementCase{
-		{"CREATE STORAGE disk TYPE filesystem URI '/data'", &dialect.CreateStorage{
-			Storage: "disk", Type: "filesystem", Settings: dialect.StorageSettings{URI: ptr("/data")}, Pos: 15,
+		{"CREATE STORAGE disk TYPE filesystem URI '/data'", &ast.CreateStorage{
+			Storage: "disk", Type: "filesystem", Settings: ast.StorageSettings{URI: ptr("/data")}, Pos: 15,
 		}},
-		{"create storage if not exists 'Disk' path '/data' type 'FileSystem';", &dialect.CreateStorage{
+		{"create storage if not exists 'Disk' path '/data' type 'FileSystem';", &ast.CreateStorage{
 			Storage: "disk", IfNotExists: true, Type: "filesystem",
-			Settings: dialect.StorageSettings{URI: ptr("/data")}, Pos: 29,
+			Settings: ast.StorageSettings{URI: ptr("/data")}, Pos: 29,
 		}},
-		{"CREATE STORAGE disk TYPE = filesystem BASE_DIRECTORY = '/data'", &dialect.CreateStorage{
-			Storage: "disk", Type: "filesystem", Settings: dialect.StorageSettings{URI: ptr("/data")}, Pos: 15,
+		{"CREATE STORAGE disk TYPE = filesystem BASE_DIRECTORY = '/data'", &ast.CreateStorage{
+			Storage: "disk", Type: "filesystem", Settings: ast.StorageSettings{URI: ptr("/data")}, Pos: 15,
 		}},
-		{"CREATE STORAGE s TYPE s3 BUCKET 'b' REGION 'eu'", &dialect.CreateStorage{
-			Storage: "s", Type: "s3", Settings: dialect.StorageSettings{URI: ptr("s3://b/"), Region: ptr("eu")},
+		{"CREATE STORAGE s TYPE s3 BUCKET 'b' REGION 'eu'", &ast.CreateStorage{
+			Storage: "s", Type: "s3", Settings: ast.StorageSettings{URI: ptr("s3://b/"), Region: ptr("eu")},
 			Pos: 15,
 		}},
-		{"CREATE STORAGE s TYPE s3 BUCKET 's3://b/p/'", &dialect.CreateStorage{
-			Storage: "s", Type: "s3", Settings: dialect.StorageSettings{URI: ptr("s3://b/p/")}, Pos: 15,
+		{"CREATE STORAGE s TYPE s3 BUCKET 's3://b/p/'", &ast.CreateStorage{
+			Storage: "s", Type: "s3", Settings: ast.StorageSettings{URI: ptr("s3://b/p/")}, Pos: 15,
 		}},
 		{"CREATE STORAGE s TYPE s3 NAME 'n' DESCRIPTION 'd' URI 's3://b/' SHARED_TABLES_TEMPLATE 'x' " +
-			"USER_TABLES_TEMPLATE 'y' CREDENTIALS '{\"a\": 1}' CONFIG ' {}'", &dialect.CreateStorage{
-			Storage: "s", Type: "s3", Pos: 15, Settings: dialect.StorageSettings{
+			"USER_TABLES_TEMPLATE 'y' CREDENTIALS '{\"a\": 1}' CONFIG ' {}'", &ast.CreateStorage{
+			Storage: "s", Type: "s3", Pos: 15, Settings: ast.StorageSettings{
 				Name: ptr("n"), Description: ptr("d"), URI: ptr("s3://b/"), SharedTemplate: ptr("x"),
 				UserTemplate: ptr("y"),
-				Credentials:  ptr(dialect.Secret(`{"a": 1}`)), Config: ptr(" {}"),
+				Credentials:  ptr(ast.Secret(`{"a": 1}`)), Config: ptr(" {}"),
 			},
 		}},
-		{"ALTER STORAGE s SET NAME 'n'", &dialect.AlterStorage{Storage: "s",
-			Settings: dialect.StorageSettings{Name: ptr("n")}, Pos: 14}},
-		{"ALTER STORAGE s SET NAME = 'n', DESCRIPTION = '' SET CONFIG '{}';", &dialect.AlterStorage{
-			Storage: "s", Settings: dialect.StorageSettings{Name: ptr("n"), Description: ptr(""), Config: ptr("{}")},
+		{"ALTER STORAGE s SET NAME 'n'", &ast.AlterStorage{Storage: "s",
+			Settings: ast.StorageSettings{Name: ptr("n")}, Pos: 14}},
+		{"ALTER STORAGE s SET NAME = 'n', DESCRIPTION = '' SET CONFIG '{}';", &ast.AlterStorage{
+			Storage: "s", Settings: ast.StorageSettings{Name: ptr("n"), Description: ptr(""), Config: ptr("{}")},
 			Pos: 14,
 		}},
-		{"ALTER STORAGE \"s\" SET URI '/x', SET CREDENTIALS '{}'", &dialect.AlterStorage{
-			Storage: "s", Settings: dialect.StorageSettings{URI: ptr("/x"), Credentials: ptr(dialect.Secret("{}"))},
+		{"ALTER STORAGE \"s\" SET URI '/x', SET CREDENTIALS '{}'", &ast.AlterStorage{
+			Storage: "s", Settings: ast.StorageSettings{URI: ptr("/x"), Credentials: ptr(ast.Secret("{}"))},
 			Pos: 14,
 		}},
-		{"DROP STORAGE s", &dialect.DropStorage{Storage: "s", Pos: 13}},
-		{"DROP STORAGE IF EXISTS S1;", &dialect.DropStorage{Storage: "s1", IfExists: true, Pos: 23}},
-		{"SHOW STORAGES", &dialect.ShowStorages{}},
-		{"STORAGE CHECK s", &dialect.CheckStorage{Storage: "s", Pos: 14}},
-		{"storage check 'S' extended;", &dialect.CheckStorage{Storage: "s", Extended: true, Pos: 14}},
-		{"STORAGE FLUSH TABLE ns.t", &dialect.FlushTable{Table: dialect.Name{Parts: []string{"ns", "t"}, Pos: 20}}},
-		{"STORAGE FLUSH ALL", &dialect.FlushAll{}},
-		{"STORAGE FLUSH ALL IN ns", &dialect.FlushAll{Namespace: ptr(ident("ns", 21))}},
-		{"STORAGE FLUSH ALL IN NAMESPACE 'Ns';", &dialect.FlushAll{Namespace: ptr(ident("ns", 31))}},
-		{"STORAGE COMPACT TABLE t", &dialect.CompactTable{Table: dialect.Name{Parts: []string{"t"}, Pos: 22}}},
-		{"STORAGE COMPACT ALL", &dialect.CompactAll{}},
-		{"STORAGE COMPACT ALL FROM ns", &dialect.CompactAll{Namespace: ptr(ident("ns", 25))}},
+		{"DROP STORAGE s", &ast.DropStorage{Storage: "s", Pos: 13}},
+		{"DROP STORAGE IF EXISTS S1;", &ast.DropStorage{Storage: "s1", IfExists: true, Pos: 23}},
+		{"SHOW STORAGES", &ast.ShowStorages{}},
+		{"STORAGE CHECK s", &ast.CheckStorage{Storage: "s", Pos: 14}},
+		{"storage check 'S' extended;", &ast.CheckStorage{Storage: "s", Extended: true, Pos: 14}},
+		{"STORAGE FLUSH TABLE ns.t", &ast.FlushTable{Table: ast.Name{Parts: []string{"ns", "t"}, Pos: 20}}},
+		{"STORAGE FLUSH ALL", &ast.FlushAll{}},
+		{"STORAGE FLUSH ALL IN ns", &ast.FlushAll{Namespace: ptr(ident("ns", 21))}},
+		{"STORAGE FLUSH ALL IN NAMESPACE 'Ns';", &ast.FlushAll{Namespace: ptr(ident("ns", 31))}},
+		{"STORAGE COMPACT TABLE t", &ast.CompactTable{Table: ast.Name{Parts: []string{"t"}, Pos: 22}}},
+		{"STORAGE COMPACT ALL", &ast.CompactAll{}},
+		{"STORAGE COMPACT ALL FROM ns", &ast.CompactAll{Namespace: ptr(ident("ns", 25))}},
 		{"STORAGE COMPACT TABLE t RETAIN 0 HOURS;",
-			&dialect.CompactTable{Table: dialect.Name{Parts: []string{"t"}, Pos: 22},
+			&ast.CompactTable{Table: ast.Name{Parts: []string{"t"}, Pos: 22},
 				Retain: ptr(0)}},
 		{"storage compact table t retain 1 hour",
-			&dialect.CompactTable{Table: dialect.Name{Parts: []string{"t"}, Pos: 22},
+			&ast.CompactTable{Table: ast.Name{Parts: []string{"t"}, Pos: 22},
 				Retain: ptr(1)}},
-		{"STORAGE COMPACT ALL RETAIN 1_000 HOURS", &dialect.CompactAll{Retain: ptr(1000)}},
+		{"STORAGE COMPACT ALL RETAIN 1_000 HOURS", &ast.CompactAll{Retain: ptr(1000)}},
 		{"STORAGE COMPACT ALL IN ns RETAIN 24 HOURS",
-			&dialect.CompactAll{Namespace: ptr(ident("ns", 23)), Retain: ptr(24)}},
+			&ast.CompactAll{Namespace: ptr(ident("ns", 23)), Retain: ptr(24)}},
 		{"STORAGE COMPACT TABLE retain RETAIN 876000 HOURS",
-			&dialect.CompactTable{Table: dialect.Name{Parts: []string{"retain"}, Pos: 22}, Retain: ptr(876000)}},
+			&ast.CompactTable{Table: ast.Name{Parts: []string{"retain"}, Pos: 22}, Retain: ptr(876000)}},
 	} {
 		c.check(t)
 	}

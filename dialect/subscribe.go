@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/dialect/spelling"
 
 	"github.com/kalamlake/kalam"
@@ -11,13 +12,13 @@ import (
 )
 
 // subscribe parses SUBSCRIBE TO {ns.t [WHERE ...] | query} [LAST n] [OPTIONS (...)].
-func (p *parser) subscribe() (Statement, error) {
+func (p *parser) subscribe() (ast.Statement, error) {
 	if !p.nextIs("TO") {
 		return nil, p.unknown()
 	}
 	p.advance()
 	p.advance()
-	st := &SubscribeTo{Pos: p.tok.Pos}
+	st := &ast.SubscribeTo{Pos: p.tok.Pos}
 	if !isQueryStart(p.src(), p.tok) {
 		if err := p.subscribedTable(st); err != nil {
 			return nil, err
@@ -42,7 +43,7 @@ func (p *parser) subscribe() (Statement, error) {
 
 // tableQuery makes the query of the table form. where is the raw SQL of the
 // WHERE clause, at pos.
-func (p *parser) tableQuery(st *SubscribeTo, pos int, where string) error {
+func (p *parser) tableQuery(st *ast.SubscribeTo, pos int, where string) error {
 	const prefix = "SELECT * FROM "
 	if where == "" {
 		pos = p.prev.End // Of the table's name.
@@ -58,7 +59,7 @@ func (p *parser) tableQuery(st *SubscribeTo, pos int, where string) error {
 }
 
 // subscribedTable consumes the table's name and checks what follows it.
-func (p *parser) subscribedTable(st *SubscribeTo) (err error) {
+func (p *parser) subscribedTable(st *ast.SubscribeTo) (err error) {
 	if st.Table, err = p.tableName(); err != nil {
 		return err
 	}
@@ -82,20 +83,20 @@ func endsSubscription(p *parser) bool {
 
 // subscribeOptions consumes LAST n and OPTIONS ( key = value, ... ); nil if
 // there is neither.
-func (p *parser) subscribeOptions() (*SubscribeOptions, error) {
-	var o *SubscribeOptions
+func (p *parser) subscribeOptions() (*ast.SubscribeOptions, error) {
+	var o *ast.SubscribeOptions
 	if p.accept("LAST") {
 		n, err := p.count("LAST")
 		if err != nil {
 			return nil, err
 		}
-		o = &SubscribeOptions{LastRows: &n}
+		o = &ast.SubscribeOptions{LastRows: &n}
 	}
 	if !p.accept("OPTIONS") {
 		return o, nil
 	}
 	if o == nil {
-		o = &SubscribeOptions{}
+		o = &ast.SubscribeOptions{}
 	}
 	if err := p.expectPunct('('); err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func (p *parser) subscribeOptions() (*SubscribeOptions, error) {
 	return o, p.expectPunct(')')
 }
 
-func (p *parser) subscribeOption(o *SubscribeOptions) error {
+func (p *parser) subscribeOption(o *ast.SubscribeOptions) error {
 	pos, key := p.tok.Pos, sqltext.Fold(sqltext.Short(p.text(p.tok)))
 	if p.tok.Kind != sqltext.Word {
 		return p.unexpected("an option")

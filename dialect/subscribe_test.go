@@ -4,48 +4,48 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 func TestSubscribe(t *testing.T) {
-	table := func(parts ...string) dialect.Name { return dialect.Name{Parts: parts, Pos: 13} }
+	table := func(parts ...string) ast.Name { return ast.Name{Parts: parts, Pos: 13} }
 	for _, c := range []statementCase{
-		{"SUBSCRIBE TO app.t", &dialect.SubscribeTo{Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13}},
-		{"subscribe to T;", &dialect.SubscribeTo{Query: "SELECT * FROM T", Table: table("t"), Pos: 13}},
-		{"SUBSCRIBE TO app.t WHERE a = $1 AND b > 2", &dialect.SubscribeTo{
+		{"SUBSCRIBE TO app.t", &ast.SubscribeTo{Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13}},
+		{"subscribe to T;", &ast.SubscribeTo{Query: "SELECT * FROM T", Table: table("t"), Pos: 13}},
+		{"SUBSCRIBE TO app.t WHERE a = $1 AND b > 2", &ast.SubscribeTo{
 			Query: "SELECT * FROM app.t WHERE a = $1 AND b > 2", Table: table("app", "t"), Pos: 13, Params: 1,
 		}},
-		{"SUBSCRIBE TO `app`.`T` WHERE `a` ? 'k' LAST 5", &dialect.SubscribeTo{
+		{"SUBSCRIBE TO `app`.`T` WHERE `a` ? 'k' LAST 5", &ast.SubscribeTo{
 			Query: `SELECT * FROM "app"."T" WHERE json_contains("a" , 'k')`, Table: table("app", "t"), Pos: 13,
-			Options: &dialect.SubscribeOptions{LastRows: ptr(5)},
+			Options: &ast.SubscribeOptions{LastRows: ptr(5)},
 		}},
-		{"SUBSCRIBE TO app.t LAST 20", &dialect.SubscribeTo{
+		{"SUBSCRIBE TO app.t LAST 20", &ast.SubscribeTo{
 			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13,
-			Options: &dialect.SubscribeOptions{LastRows: ptr(20)},
+			Options: &ast.SubscribeOptions{LastRows: ptr(20)},
 		}},
-		{"SUBSCRIBE TO app.t OPTIONS ()", &dialect.SubscribeTo{
-			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13, Options: &dialect.SubscribeOptions{},
+		{"SUBSCRIBE TO app.t OPTIONS ()", &ast.SubscribeTo{
+			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13, Options: &ast.SubscribeOptions{},
 		}},
 		{"SUBSCRIBE TO app.t OPTIONS (last_rows = 5, BATCH_SIZE='1_000', buffer_size := 0, from = " +
 			"9223372036854775807,)",
-			&dialect.SubscribeTo{
+			&ast.SubscribeTo{
 				Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13,
-				Options: &dialect.SubscribeOptions{LastRows: ptr(5), BatchSize: ptr(1000), BufferSize: ptr(0),
+				Options: &ast.SubscribeOptions{LastRows: ptr(5), BatchSize: ptr(1000), BufferSize: ptr(0),
 					From: ptr(kalam.Seq(9223372036854775807))},
 			}},
-		{"SUBSCRIBE TO app.t LAST 5 OPTIONS (from_seq_id = 7, from = 7, last_rows = 5)", &dialect.SubscribeTo{
+		{"SUBSCRIBE TO app.t LAST 5 OPTIONS (from_seq_id = 7, from = 7, last_rows = 5)", &ast.SubscribeTo{
 			Query: "SELECT * FROM app.t", Table: table("app", "t"), Pos: 13,
-			Options: &dialect.SubscribeOptions{LastRows: ptr(5), From: ptr(kalam.Seq(7))},
+			Options: &ast.SubscribeOptions{LastRows: ptr(5), From: ptr(kalam.Seq(7))},
 		}},
-		{"SUBSCRIBE TO SELECT a, b FROM app.t WHERE c = 'x;' OPTIONS (last_rows=1);", &dialect.SubscribeTo{
+		{"SUBSCRIBE TO SELECT a, b FROM app.t WHERE c = 'x;' OPTIONS (last_rows=1);", &ast.SubscribeTo{
 			Query: "SELECT a, b FROM app.t WHERE c = 'x;'", Pos: 13,
-			Options: &dialect.SubscribeOptions{LastRows: ptr(1)},
+			Options: &ast.SubscribeOptions{LastRows: ptr(1)},
 		}},
-		{"SUBSCRIBE TO (SELECT 1)", &dialect.SubscribeTo{Query: "(SELECT 1)", Pos: 13}},
+		{"SUBSCRIBE TO (SELECT 1)", &ast.SubscribeTo{Query: "(SELECT 1)", Pos: 13}},
 		{"SUBSCRIBE TO SELECT last, options FROM t",
-			&dialect.SubscribeTo{Query: "SELECT last, options FROM t", Pos: 13}},
-		{"SUBSCRIBE TO last", &dialect.SubscribeTo{Query: "SELECT * FROM last", Table: table("last"), Pos: 13}},
-		{"SUBSCRIBE TO app.user.t -- all\n WHERE a /* b */ = 1", &dialect.SubscribeTo{
+			&ast.SubscribeTo{Query: "SELECT last, options FROM t", Pos: 13}},
+		{"SUBSCRIBE TO last", &ast.SubscribeTo{Query: "SELECT * FROM last", Table: table("last"), Pos: 13}},
+		{"SUBSCRIBE TO app.user.t -- all\n WHERE a /* b */ = 1", &ast.SubscribeTo{
 			Query: "SELECT * FROM app.user.t -- all\n WHERE a /* b */ = 1", Table: table("app", "user", "t"), Pos: 13,
 		}},
 	} {

@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // createTable parses what follows CREATE [kind] TABLE.
-func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
-	st := &CreateTable{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
+func (p *parser) createTable(kind kalam.TableKind) (ast.Statement, error) {
+	st := &ast.CreateTable{IfNotExists: p.accept("IF", "NOT", "EXISTS")}
 	var err error
 	if st.Name, err = p.newTableName(); err != nil {
 		return nil, err
@@ -55,8 +56,8 @@ func (p *parser) createTable(kind kalam.TableKind) (Statement, error) {
 }
 
 // newTableName consumes the name of a table that is to be created.
-func (p *parser) newTableName() (Name, error) {
-	n := Name{Pos: p.tok.Pos}
+func (p *parser) newTableName() (ast.Name, error) {
+	n := ast.Name{Pos: p.tok.Pos}
 	for {
 		id, err := p.anyIdent("table name")
 		if err != nil {
@@ -75,7 +76,7 @@ func (p *parser) newTableName() (Name, error) {
 			return n, located(err, n.Pos)
 		}
 	}
-	if err := CheckTableName(n.last()); err != nil {
+	if err := CheckTableName(n.Last()); err != nil {
 		return n, located(err, n.Pos)
 	}
 	return n, nil
@@ -114,7 +115,7 @@ func (p *parser) optionList(o *options) error {
 }
 
 // tableElements consumes ( element {, element} [,] ).
-func (p *parser) tableElements(st *CreateTable) error {
+func (p *parser) tableElements(st *ast.CreateTable) error {
 	if err := p.expectPunct('('); err != nil {
 		return err
 	}
@@ -140,11 +141,11 @@ func (p *parser) tableElements(st *CreateTable) error {
 type keySpec struct {
 	index   map[string]int // Column names.
 	inline  []int          // Columns declared PRIMARY KEY.
-	columns []Ident        // Of PRIMARY KEY (a, b).
+	columns []ast.Ident    // Of PRIMARY KEY (a, b).
 	pos     int
 }
 
-func (p *parser) tableElement(st *CreateTable, k *keySpec) error {
+func (p *parser) tableElement(st *ast.CreateTable, k *keySpec) error {
 	lex, tok, prev := p.lex, p.tok, p.prev
 	named := p.accept("CONSTRAINT")
 	if named {
@@ -208,7 +209,7 @@ func twoKeys(pos int) error {
 }
 
 // resolve finds the columns of the key and checks them.
-func (k *keySpec) resolve(st *CreateTable) error {
+func (k *keySpec) resolve(st *ast.CreateTable) error {
 	if len(k.inline) > 1 {
 		return twoKeys(k.pos)
 	}
@@ -256,15 +257,15 @@ func Validate(t *kalam.Table) error {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "%s tables require a PRIMARY KEY column",
 			strings.ToUpper(name[:1])+name[1:])
 	}
-	var given OptionSet
+	var given ast.OptionSet
 	if t.Options.Access != kalam.AccessPrivate {
-		given |= OptionAccess
+		given |= ast.OptionAccess
 	}
 	return checkOptions(t, given)
 }
 
 // checkOptions checks the options against the table's kind.
-func checkOptions(t *kalam.Table, given OptionSet) error {
+func checkOptions(t *kalam.Table, given ast.OptionSet) error {
 	o := &t.Options
 	stream := t.Kind == kalam.KindStreamTable
 	text := ""
@@ -273,7 +274,7 @@ func checkOptions(t *kalam.Table, given OptionSet) error {
 		text = "Stream tables require TTL_SECONDS (or TTL n)"
 	case !stream && o.TTL != 0:
 		text = "TTL_SECONDS is only supported for STREAM tables"
-	case t.Kind != kalam.KindSharedTable && given.Has(OptionAccess):
+	case t.Kind != kalam.KindSharedTable && given.Has(ast.OptionAccess):
 		text = "ACCESS_LEVEL is only supported for SHARED tables"
 	case t.Kind != kalam.KindUserTable && o.UseUserStorage:
 		text = "USE_USER_STORAGE is only supported for USER tables"
@@ -286,8 +287,8 @@ func checkOptions(t *kalam.Table, given OptionSet) error {
 }
 
 // dropTable parses what follows DROP [kind] TABLE.
-func (p *parser) dropTable(kind kalam.TableKind) (Statement, error) {
-	st := &DropTable{Kind: kind, IfExists: p.accept("IF", "EXISTS")}
+func (p *parser) dropTable(kind kalam.TableKind) (ast.Statement, error) {
+	st := &ast.DropTable{Kind: kind, IfExists: p.accept("IF", "EXISTS")}
 	var err error
 	st.Name, err = p.tableName()
 	return st, err

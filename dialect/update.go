@@ -4,13 +4,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // update parses UPDATE; the current token is the word.
-func (p *parser) update() (Statement, error) {
+func (p *parser) update() (ast.Statement, error) {
 	p.advance()
-	st := &Update{}
+	st := &ast.Update{}
 	var err error
 	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
@@ -42,12 +43,12 @@ func (p *parser) update() (Statement, error) {
 }
 
 // delete parses DELETE; the current token is the word.
-func (p *parser) delete() (Statement, error) {
+func (p *parser) delete() (ast.Statement, error) {
 	p.advance()
 	if err := p.expect("FROM"); err != nil {
 		return nil, err
 	}
-	st := &Delete{}
+	st := &ast.Delete{}
 	var err error
 	if st.Table, err = p.tableName(); err != nil {
 		return nil, err
@@ -73,10 +74,10 @@ func (p *parser) delete() (Statement, error) {
 }
 
 // truncate parses TRUNCATE; the current token is the word.
-func (p *parser) truncate() (Statement, error) {
+func (p *parser) truncate() (ast.Statement, error) {
 	p.advance()
 	p.accept("TABLE")
-	st := &Truncate{}
+	st := &ast.Truncate{}
 	for more := true; more; more = p.acceptPunct(',') {
 		t, err := p.tableName()
 		if err != nil {
@@ -97,7 +98,7 @@ func (p *parser) truncate() (Statement, error) {
 }
 
 // relations consumes the relations after FROM or USING, up to WHERE or RETURNING.
-func (p *parser) relations(word string) (raw RawSQL, err error) {
+func (p *parser) relations(word string) (raw ast.RawSQL, err error) {
 	if !p.accept(word) {
 		return raw, nil
 	}
@@ -122,7 +123,7 @@ func (p *parser) tableAlias(next string) (string, error) {
 }
 
 // where consumes the WHERE clause, if there is one.
-func (p *parser) where(sql *string, pos *int, keys *[]ColumnEquals, table Name, alias string) (err error) {
+func (p *parser) where(sql *string, pos *int, keys *[]ast.ColumnEquals, table ast.Name, alias string) (err error) {
 	if !p.accept("WHERE") {
 		return nil
 	}
@@ -137,8 +138,8 @@ func (p *parser) where(sql *string, pos *int, keys *[]ColumnEquals, table Name, 
 
 // setList consumes column = value {, column = value}; (a, b) = (x, y) stands
 // for a = x, b = y.
-func (p *parser) setList(table Name, alias string) ([]Assign, error) {
-	var out []Assign
+func (p *parser) setList(table ast.Name, alias string) ([]ast.Assign, error) {
+	var out []ast.Assign
 	for {
 		var err error
 		if p.isPunct('(') {
@@ -158,7 +159,7 @@ func (p *parser) setList(table Name, alias string) ([]Assign, error) {
 // endsValue reports whether a value of SET ends before the current token.
 func endsValue(p *parser) bool { return endsItem(p) || p.is("RETURNING") }
 
-func (p *parser) setOne(out []Assign, table Name, alias string) ([]Assign, error) {
+func (p *parser) setOne(out []ast.Assign, table ast.Name, alias string) ([]ast.Assign, error) {
 	column, err := p.stored("column name")
 	if err != nil {
 		return nil, err
@@ -178,7 +179,7 @@ func (p *parser) setOne(out []Assign, table Name, alias string) ([]Assign, error
 		return nil, err
 	}
 	value, err := p.expr(endsValue)
-	return append(out, Assign{Column: column, Value: value}), err
+	return append(out, ast.Assign{Column: column, Value: value}), err
 }
 
 func (p *parser) expectAssign() error {
@@ -189,7 +190,7 @@ func (p *parser) expectAssign() error {
 }
 
 // setTuple consumes (a, b) = (x, y) or (a, b) = ROW (x, y).
-func (p *parser) setTuple(out []Assign) ([]Assign, error) {
+func (p *parser) setTuple(out []ast.Assign) ([]ast.Assign, error) {
 	columns, err := p.columnList()
 	if err != nil {
 		return nil, err
@@ -211,7 +212,7 @@ func (p *parser) setTuple(out []Assign) ([]Assign, error) {
 			return nil, err
 		}
 		if i < len(columns) {
-			out = append(out, Assign{Column: columns[i], Value: value})
+			out = append(out, ast.Assign{Column: columns[i], Value: value})
 		}
 		if !p.acceptPunct(',') {
 			if i+1 != len(columns) {
@@ -225,7 +226,7 @@ func (p *parser) setTuple(out []Assign) ([]Assign, error) {
 // qualifier is what stands before a column's name, as in ns.t.c, and the table
 // of the statement that it should mean.
 type qualifier struct {
-	table Name
+	table ast.Name
 	alias string
 	parts [3]string
 	count int
@@ -248,17 +249,17 @@ func (q *qualifier) fits() bool {
 	case q.alias != "":
 		return q.count == 1 && strings.EqualFold(q.parts[0], q.alias)
 	case q.count == 1:
-		return strings.EqualFold(q.parts[0], q.table.last())
+		return strings.EqualFold(q.parts[0], q.table.Last())
 	}
 	return q.count <= len(q.parts) && slices.EqualFunc(q.parts[:q.count], q.table.Parts, strings.EqualFold)
 }
 
 // returning consumes RETURNING expr [AS alias] {, ...}; nil if there is none.
-func (p *parser) returning(table Name, alias string) ([]ReturnExpr, error) {
+func (p *parser) returning(table ast.Name, alias string) ([]ast.ReturnExpr, error) {
 	if !p.accept("RETURNING") {
 		return nil, nil
 	}
-	var out []ReturnExpr
+	var out []ast.ReturnExpr
 	for {
 		x, err := p.returnExpr(table, alias)
 		if err != nil {
@@ -274,7 +275,7 @@ func (p *parser) returning(table Name, alias string) ([]ReturnExpr, error) {
 // endsReturn reports whether an item of RETURNING ends before the current token.
 func endsReturn(p *parser) bool { return endsItem(p) || p.is("AS") }
 
-func (p *parser) returnExpr(table Name, alias string) (x ReturnExpr, err error) {
+func (p *parser) returnExpr(table ast.Name, alias string) (x ast.ReturnExpr, err error) {
 	x.Pos = p.tok.Pos
 	look := *p
 	column := look.columnRef(table, alias)
@@ -311,22 +312,22 @@ func (p *parser) label() (string, error) {
 
 // columnRef consumes a column's name with its qualifiers. The name is empty if
 // there is none; its Pos is then where p stopped.
-func (p *parser) columnRef(table Name, alias string) Ident {
+func (p *parser) columnRef(table ast.Name, alias string) ast.Ident {
 	own := qualifier{table: table, alias: alias}
 	for {
 		if p.tok.Kind != sqltext.Word && p.tok.Kind != sqltext.Quoted && p.tok.Kind != sqltext.Backtick {
 			if !own.fits() {
-				return Ident{Pos: -1}
+				return ast.Ident{Pos: -1}
 			}
-			return Ident{Pos: p.tok.Pos}
+			return ast.Ident{Pos: p.tok.Pos}
 		}
 		id, err := p.ident("column")
 		if err != nil {
-			return Ident{Pos: -1}
+			return ast.Ident{Pos: -1}
 		}
 		if !p.acceptPunct('.') {
 			if !own.fits() {
-				return Ident{Pos: -1}
+				return ast.Ident{Pos: -1}
 			}
 			id.Name = sqltext.Fold(id.Name)
 			return id
@@ -338,8 +339,8 @@ func (p *parser) columnRef(table Name, alias string) Ident {
 // keyEquals returns the terms of a condition that is exactly column = value
 // {AND column = value} up to offset end, where each value is a literal or a
 // placeholder; nil if it is anything else. Parentheses around terms are fine.
-func (p *parser) keyEquals(end int, table Name, alias string) []ColumnEquals {
-	var out []ColumnEquals
+func (p *parser) keyEquals(end int, table ast.Name, alias string) []ast.ColumnEquals {
+	var out []ast.ColumnEquals
 	depth := 0
 	for {
 		for p.acceptPunct('(') {
@@ -363,34 +364,34 @@ func (p *parser) keyEquals(end int, table Name, alias string) []ColumnEquals {
 }
 
 // keyTerm consumes column = value or value = column.
-func (p *parser) keyTerm(table Name, alias string) (ColumnEquals, bool) {
+func (p *parser) keyTerm(table ast.Name, alias string) (ast.ColumnEquals, bool) {
 	if p.tok.Kind == sqltext.Word || p.tok.Kind == sqltext.Quoted || p.tok.Kind == sqltext.Backtick {
 		if column := p.columnRef(table, alias); column.Name != "" && (p.acceptOp("=") || p.acceptOp("==")) {
 			value, ok := p.keyValue()
-			return ColumnEquals{Column: column, Value: value}, ok
+			return ast.ColumnEquals{Column: column, Value: value}, ok
 		}
-		return ColumnEquals{}, false
+		return ast.ColumnEquals{}, false
 	}
 	value, ok := p.keyValue()
 	if !ok || !p.acceptOp("=") && !p.acceptOp("==") {
-		return ColumnEquals{}, false
+		return ast.ColumnEquals{}, false
 	}
 	column := p.columnRef(table, alias)
-	return ColumnEquals{Column: column, Value: value}, column.Name != ""
+	return ast.ColumnEquals{Column: column, Value: value}, column.Name != ""
 }
 
 // keyValue consumes a literal or a placeholder. NULL is none: nothing equals it.
 // Neither is a number other than an integer: DuckDB compares 1e16 as a DOUBLE,
 // to which more than one BIGINT is equal.
-func (p *parser) keyValue() (Expr, bool) {
+func (p *parser) keyValue() (ast.Expr, bool) {
 	x, ok, err := p.simple()
 	if !ok || err != nil {
 		return x, false
 	}
 	switch x.Kind {
-	case ExprNumber:
+	case ast.ExprNumber:
 		return x, isInteger(x.Text)
-	case ExprBool, ExprString, ExprBytes, ExprParam:
+	case ast.ExprBool, ast.ExprString, ast.ExprBytes, ast.ExprParam:
 		return x, true
 	default:
 		return x, false

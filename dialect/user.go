@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -33,8 +34,8 @@ func (p *parser) ownerID() error {
 
 // createUser parses what follows CREATE USER: the name and, in any order, WITH
 // PASSWORD 'p' | OAUTH ['json'] | INTERNAL, ROLE r, EMAIL 'e'.
-func (p *parser) createUser() (Statement, error) {
-	st := &CreateUser{Role: kalam.RoleUser, IfNotExists: p.accept("IF", "NOT", "EXISTS")}
+func (p *parser) createUser() (ast.Statement, error) {
+	st := &ast.CreateUser{Role: kalam.RoleUser, IfNotExists: p.accept("IF", "NOT", "EXISTS")}
 	var err error
 	if st.User, st.Pos, err = p.userName(); err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func (p *parser) createUser() (Statement, error) {
 	if p.tok.Kind != sqltext.EOF && !p.isPunct(';') {
 		return nil, p.unexpected("WITH, ROLE or EMAIL")
 	}
-	if st.Auth == AuthNone {
+	if st.Auth == ast.AuthNone {
 		return nil, p.unexpected("WITH PASSWORD 'password', WITH OAUTH '{json}' or WITH INTERNAL")
 	}
 	return st, nil
@@ -70,26 +71,26 @@ func (p *parser) createUser() (Statement, error) {
 
 // userClause consumes one clause of CREATE USER and returns what it sets, "" if
 // the current word begins none.
-func (p *parser) userClause(st *CreateUser) (string, error) {
+func (p *parser) userClause(st *ast.CreateUser) (string, error) {
 	if err := p.ownerID(); err != nil {
 		return "", err
 	}
 	var err error
 	switch {
 	case p.is("PASSWORD"), p.is("IDENTIFIED"):
-		st.Auth = AuthPassword
+		st.Auth = ast.AuthPassword
 		st.Password, err = p.password()
 		return "way to sign in", err
 	case p.accept("OAUTH"):
-		st.Auth = AuthOAuth
+		st.Auth = ast.AuthOAuth
 		if p.isString() {
 			var s string
 			s, err = p.jsonObject("OAUTH")
-			st.OAuth = Secret(s)
+			st.OAuth = ast.Secret(s)
 		}
 		return "way to sign in", err
 	case p.accept("INTERNAL"):
-		st.Auth = AuthInternal
+		st.Auth = ast.AuthInternal
 		return "way to sign in", nil
 	case p.accept("ROLE"):
 		st.Role, err = p.role()
@@ -104,7 +105,7 @@ func (p *parser) userClause(st *CreateUser) (string, error) {
 }
 
 // password consumes PASSWORD 'p' or IDENTIFIED BY 'p'.
-func (p *parser) password() (Secret, error) {
+func (p *parser) password() (ast.Secret, error) {
 	if p.accept("IDENTIFIED") {
 		if err := p.expect("BY"); err != nil {
 			return "", err
@@ -122,7 +123,7 @@ func (p *parser) password() (Secret, error) {
 	if err == nil && s == "" {
 		err = syntaxError(pos, "The password is empty")
 	}
-	return Secret(strings.Clone(s)), err
+	return ast.Secret(strings.Clone(s)), err
 }
 
 // role consumes the name of a role, bare or quoted.
@@ -162,8 +163,8 @@ func (p *parser) jsonObject(what string) (string, error) {
 
 // alterUser parses what follows ALTER USER: the name and SET PASSWORD 'p' |
 // ROLE r | EMAIL 'e', of which several may be given.
-func (p *parser) alterUser() (Statement, error) {
-	st := &AlterUser{}
+func (p *parser) alterUser() (ast.Statement, error) {
+	st := &ast.AlterUser{}
 	var err error
 	if st.User, st.Pos, err = p.userName(); err != nil {
 		return nil, err
@@ -178,7 +179,7 @@ func (p *parser) alterUser() (Statement, error) {
 		switch {
 		case p.is("PASSWORD"), p.is("IDENTIFIED"):
 			again = st.Password != nil
-			var s Secret
+			var s ast.Secret
 			s, err = p.password()
 			st.Password = &s
 		case p.accept("ROLE"):
@@ -217,8 +218,8 @@ func (p *parser) email() (string, error) {
 	return strings.Clone(s), err
 }
 
-func (p *parser) dropUser() (Statement, error) {
-	st := &DropUser{IfExists: p.accept("IF", "EXISTS")}
+func (p *parser) dropUser() (ast.Statement, error) {
+	st := &ast.DropUser{IfExists: p.accept("IF", "EXISTS")}
 	var err error
 	st.User, st.Pos, err = p.userName()
 	return st, err

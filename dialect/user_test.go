@@ -7,44 +7,44 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 func TestUsers(t *testing.T) {
-	secret, empty, mail := dialect.Secret("p'w"), "", "a@b.c"
+	secret, empty, mail := ast.Secret("p'w"), "", "a@b.c"
 	dba, service := kalam.RoleDBA, kalam.RoleService
 	for _, c := range []statementCase{
-		{"CREATE USER alice WITH PASSWORD 'p''w'", &dialect.CreateUser{User: "alice", Auth: dialect.AuthPassword,
+		{"CREATE USER alice WITH PASSWORD 'p''w'", &ast.CreateUser{User: "alice", Auth: ast.AuthPassword,
 			Password: secret, Role: kalam.RoleUser, Pos: 12}},
-		{"CREATE USER 'Alice B' WITH PASSWORD 'p''w' ROLE admin EMAIL 'a@b.c'", &dialect.CreateUser{
-			User: "Alice B", Auth: dialect.AuthPassword, Password: secret, Role: dba, Email: mail, Pos: 12,
+		{"CREATE USER 'Alice B' WITH PASSWORD 'p''w' ROLE admin EMAIL 'a@b.c'", &ast.CreateUser{
+			User: "Alice B", Auth: ast.AuthPassword, Password: secret, Role: dba, Email: mail, Pos: 12,
 		}},
 		{"create user if not exists \"a\" password = E'p\\'w' with role = 'developer' email = 'a@b.c';",
-			&dialect.CreateUser{
-				User: "a", IfNotExists: true, Auth: dialect.AuthPassword, Password: secret, Role: service, Email: mail,
+			&ast.CreateUser{
+				User: "a", IfNotExists: true, Auth: ast.AuthPassword, Password: secret, Role: service, Email: mail,
 				Pos: 26,
 			}},
 		{"CREATE USER `a` IDENTIFIED BY $$p'w$$",
-			&dialect.CreateUser{User: "a", Auth: dialect.AuthPassword, Password: secret,
+			&ast.CreateUser{User: "a", Auth: ast.AuthPassword, Password: secret,
 				Role: kalam.RoleUser, Pos: 12}},
 		{"CREATE USER a.b-c@x ROLE viewer WITH INTERNAL",
-			&dialect.CreateUser{User: "a.b-c@x", Auth: dialect.AuthInternal,
+			&ast.CreateUser{User: "a.b-c@x", Auth: ast.AuthInternal,
 				Role: kalam.RoleUser, Pos: 12}},
 		{"CREATE USER 007 WITH OAUTH '{\"provider\": \"x\"}'",
-			&dialect.CreateUser{User: "007", Auth: dialect.AuthOAuth, OAuth: `{"provider": "x"}`,
+			&ast.CreateUser{User: "007", Auth: ast.AuthOAuth, OAuth: `{"provider": "x"}`,
 				Role: kalam.RoleUser, Pos: 12}},
-		{"CREATE USER a WITH OAUTH ROLE system", &dialect.CreateUser{User: "a", Auth: dialect.AuthOAuth,
+		{"CREATE USER a WITH OAUTH ROLE system", &ast.CreateUser{User: "a", Auth: ast.AuthOAuth,
 			Role: kalam.RoleSystem, Pos: 12}},
-		{"ALTER USER alice SET PASSWORD 'p''w'", &dialect.AlterUser{User: "alice", Password: &secret, Pos: 11}},
-		{"ALTER USER alice SET ROLE dba", &dialect.AlterUser{User: "alice", Role: &dba, Pos: 11}},
-		{"ALTER USER alice SET EMAIL 'a@b.c'", &dialect.AlterUser{User: "alice", Email: &mail, Pos: 11}},
-		{"ALTER USER alice SET EMAIL = NULL", &dialect.AlterUser{User: "alice", Email: &empty, Pos: 11}},
-		{"ALTER USER 'alice' SET PASSWORD = 'p''w', ROLE = analyst SET EMAIL 'a@b.c'", &dialect.AlterUser{
+		{"ALTER USER alice SET PASSWORD 'p''w'", &ast.AlterUser{User: "alice", Password: &secret, Pos: 11}},
+		{"ALTER USER alice SET ROLE dba", &ast.AlterUser{User: "alice", Role: &dba, Pos: 11}},
+		{"ALTER USER alice SET EMAIL 'a@b.c'", &ast.AlterUser{User: "alice", Email: &mail, Pos: 11}},
+		{"ALTER USER alice SET EMAIL = NULL", &ast.AlterUser{User: "alice", Email: &empty, Pos: 11}},
+		{"ALTER USER 'alice' SET PASSWORD = 'p''w', ROLE = analyst SET EMAIL 'a@b.c'", &ast.AlterUser{
 			User: "alice", Password: &secret, Role: &service, Email: &mail, Pos: 11,
 		}},
-		{"ALTER USER alice IDENTIFIED BY 'p''w'", &dialect.AlterUser{User: "alice", Password: &secret, Pos: 11}},
-		{"DROP USER alice", &dialect.DropUser{User: "alice", Pos: 10}},
-		{"DROP USER IF EXISTS 'Älice';", &dialect.DropUser{User: "Älice", IfExists: true, Pos: 20}},
+		{"ALTER USER alice IDENTIFIED BY 'p''w'", &ast.AlterUser{User: "alice", Password: &secret, Pos: 11}},
+		{"DROP USER alice", &ast.DropUser{User: "alice", Pos: 10}},
+		{"DROP USER IF EXISTS 'Älice';", &ast.DropUser{User: "Älice", IfExists: true, Pos: 20}},
 	} {
 		c.check(t)
 	}
@@ -120,9 +120,9 @@ func TestUserErrors(t *testing.T) {
 }
 
 func TestAuthKinds(t *testing.T) {
-	for kind, want := range map[dialect.AuthKind]string{
-		dialect.AuthNone: "", dialect.AuthPassword: "password", dialect.AuthOAuth: "oauth",
-		dialect.AuthInternal: "internal",
+	for kind, want := range map[ast.AuthKind]string{
+		ast.AuthNone: "", ast.AuthPassword: "password", ast.AuthOAuth: "oauth",
+		ast.AuthInternal: "internal",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -132,7 +132,7 @@ func TestAuthKinds(t *testing.T) {
 
 // TestSecretsDoNotPrint checks every way in which a log could print a statement.
 func TestSecretsDoNotPrint(t *testing.T) {
-	st := mustParse(t, "CREATE USER a WITH PASSWORD 'hunter2'").(*dialect.CreateUser)
+	st := mustParse(t, "CREATE USER a WITH PASSWORD 'hunter2'").(*ast.CreateUser)
 	encoded, err := json.Marshal(st)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@ package live
 
 import (
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // Options choose the initial data. The zero value is all rows.
@@ -36,7 +36,7 @@ func (o *Options) check() error {
 }
 
 // OptionsOf returns the options of SUBSCRIBE TO.
-func OptionsOf(o *dialect.SubscribeOptions) *Options {
+func OptionsOf(o *ast.SubscribeOptions) *Options {
 	value := func(p *int) int {
 		if p == nil {
 			return 0

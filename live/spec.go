@@ -7,6 +7,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query/filter"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
@@ -42,7 +43,7 @@ func (qs *Queries) specOf(ctx context.Context, c *read.Caller, r Request) (*spec
 	if err != nil {
 		return nil, text.edits.Place(err, text.pos)
 	}
-	of, err := c.Resolve(dialect.Name{Parts: plan.Table, Pos: plan.Position}, access.Follow)
+	of, err := c.Resolve(ast.Name{Parts: plan.Table, Pos: plan.Position}, access.Follow)
 	if err == nil && plan.Namespace != "" && plan.Namespace != string(of.Table.ID.Namespace) {
 		err = kalam.Positioned(read.NotReferenced(plan.Namespace, of.Table.ID), plan.Position)
 	}
@@ -74,9 +75,9 @@ func (spec *spec) query(text string) (rawSQL, error) {
 		return rawSQL{}, err
 	}
 	switch st := st.(type) {
-	case *dialect.Select:
+	case *ast.Select:
 		return rawSQL{st.SQL, st.Pos, st.Edits}, nil
-	case *dialect.SubscribeTo:
+	case *ast.SubscribeTo:
 		if spec.options == nil && st.Options != nil {
 			spec.options = OptionsOf(st.Options)
 		}

@@ -6,18 +6,19 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // rewritten returns the raw SQL of a query.
-func rewritten(t *testing.T, sql string) *dialect.Select {
+func rewritten(t *testing.T, sql string) *ast.Select {
 	t.Helper()
 	st, err := dialect.Parse(sql)
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
-	return st.(*dialect.Select)
+	return st.(*ast.Select)
 }
 
 // TestKeywordsBeforeDots checks, for every word that the grammar reserves, that

@@ -8,7 +8,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/segments"
@@ -47,12 +47,12 @@ type Transaction struct {
 }
 
 // Resolve returns what a name means for the caller, if they may do with it what they want.
-func (c *Caller) Resolve(n dialect.Name, want access.Intent) (access.TableAccess, error) {
+func (c *Caller) Resolve(n ast.Name, want access.Intent) (access.TableAccess, error) {
 	return c.Access.Resolve(c.Principal, c.Namespace, n, want)
 }
 
 // Table is Resolve for the table alone.
-func (c *Caller) Table(n dialect.Name, want access.Intent) (*kalam.Table, error) {
+func (c *Caller) Table(n ast.Name, want access.Intent) (*kalam.Table, error) {
 	a, err := c.Resolve(n, want)
 	return a.Table, err
 }

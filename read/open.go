@@ -6,7 +6,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -143,7 +143,7 @@ func (c *Caller) relation(ref query.TableRef, o Options) (*relation, error) {
 	if target {
 		ref.Parts, ref.NamesDeleted = ref.Parts[1:], false
 	}
-	name := dialect.Name{Parts: ref.Parts, Pos: ref.Position}
+	name := ast.Name{Parts: ref.Parts, Pos: ref.Position}
 	if ref.Namespace != "" {
 		id, err := access.TableID(c.Namespace, name)
 		if err == nil && ref.Namespace != string(id.Namespace) {

@@ -16,7 +16,7 @@ import (
 	"github.com/kalamlake/kalam/buffer/memory"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/file"
 	"github.com/kalamlake/kalam/query"
@@ -280,7 +280,7 @@ func TestHold(t *testing.T) {
 	if w.Refs.Busy(mine.Number) {
 		t.Error("the table is held after Release")
 	}
-	if _, err := c.Table(dialect.Name{Parts: []string{"mine"}},
+	if _, err := c.Table(ast.Name{Parts: []string{"mine"}},
 		access.Read); kalam.CodeOf(err) != kalam.CodeTableNotFound {
 		t.Errorf("name of a dropped table: %v", err)
 	}

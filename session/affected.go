@@ -13,7 +13,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -21,15 +21,15 @@ import (
 // affectedRows describes the rows that an UPDATE or DELETE touches.
 type affectedRows struct {
 	alias string
-	set   *assignments   // Of an UPDATE.
-	from  dialect.RawSQL // The relations of FROM or USING.
-	where dialect.RawSQL
+	set   *assignments // Of an UPDATE.
+	from  ast.RawSQL   // The relations of FROM or USING.
+	where ast.RawSQL
 	edits sqltext.Edits
 }
 
 // startWith takes the WITH list of a statement: each query that the statement is
 // evaluated by has it in front.
-func (s *Session) startWith(ctx context.Context, with dialect.RawSQL, edits sqltext.Edits) error {
+func (s *Session) startWith(ctx context.Context, with ast.RawSQL, edits sqltext.Edits) error {
 	if with.SQL == "" {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -44,7 +45,7 @@ type userContext struct {
 // registration is a request of one statement, read. It is immutable but for point, and holds no value of a row.
 type registration struct {
 	fragments []sqltext.Fragment
-	st        dialect.Statement
+	st        ast.Statement
 	point     atomic.Pointer[resolvedPoint]
 }
 
@@ -154,13 +155,13 @@ func (u *userContext) statement(sql string) *registration {
 }
 
 // register keeps a text that is likely to come again: a query, or what has placeholders for its values.
-func (u *userContext) register(sql string, fragments []sqltext.Fragment, st dialect.Statement) *registration {
+func (u *userContext) register(sql string, fragments []sqltext.Fragment, st ast.Statement) *registration {
 	if u == nil || len(fragments) != 1 || len(sql) > maxRegistered {
 		return nil
 	}
 	switch st.(type) {
-	case *dialect.Select:
-	case *dialect.Insert, *dialect.Update, *dialect.Delete:
+	case *ast.Select:
+	case *ast.Insert, *ast.Update, *ast.Delete:
 		if dialect.ParamCount(st) == 0 {
 			return nil
 		}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -15,7 +15,7 @@ listable BOOLEAN, deletable BOOLEAN
 latency_ms BIGINT, total_bytes BIGINT?, used_bytes BIGINT?, error TEXT?, tested_at TIMESTAMP`)
 
 // checkStorage probes a storage, and says whether segments in it are known to be damaged.
-func (s *Session) checkStorage(ctx context.Context, st *dialect.CheckStorage) error {
+func (s *Session) checkStorage(ctx context.Context, st *ast.CheckStorage) error {
 	if err := access.Check(s.Principal, access.CheckStorages); err != nil {
 		return err
 	}

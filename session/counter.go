@@ -8,7 +8,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // counting says which rows of a statement take a value of a column's counter.
@@ -190,7 +190,7 @@ func countList(counts map[buffer.CounterID]int64) []buffer.Count {
 }
 
 // checkGenerated refuses values for columns that are GENERATED ALWAYS.
-func checkGenerated(t *kalam.Table, st *dialect.Insert, target []int) error {
+func checkGenerated(t *kalam.Table, st *ast.Insert, target []int) error {
 	if st.Overriding {
 		return nil
 	}
@@ -203,7 +203,7 @@ func checkGenerated(t *kalam.Table, st *dialect.Insert, target []int) error {
 			return generatedAlways(c).At(st.SelectPos)
 		}
 		for _, list := range st.Rows {
-			if i < len(list) && list[i].Kind != dialect.ExprDefault {
+			if i < len(list) && list[i].Kind != ast.ExprDefault {
 				return generatedAlways(c).At(list[i].Pos)
 			}
 		}

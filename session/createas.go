@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 )
 
@@ -16,7 +17,7 @@ import (
 // and the key, and the rows are those of the new table. What would keep them from being
 // rows of it is refused now, before there is a table.
 func (s *Session) tableOfQuery(
-	ctx context.Context, st *dialect.CreateTable, spec *kalam.Table,
+	ctx context.Context, st *ast.CreateTable, spec *kalam.Table,
 ) ([][]kalam.Value, error) {
 	if err := s.checkParams(st.Params); err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func (s *Session) tableOfQuery(
 	fields := res.Fields()
 	for i, f := range fields {
 		c := kalam.Column{Name: strings.ToLower(f.Name), Type: f.Type}
-		if err := dialect.CheckColumnName(dialect.Ident{Name: c.Name, Quoted: true}); err != nil {
+		if err := dialect.CheckColumnName(ast.Ident{Name: c.Name, Quoted: true}); err != nil {
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "%s: give column %d of the query a name with AS",
 				messageOf(err), i+1).At(st.As.Pos)
 		}
@@ -82,7 +83,7 @@ func keyAmong(fields []read.Field, t *kalam.Table) []int {
 
 // keyOfResults chooses the primary key: the columns that the statement names, else those
 // of known, else the first column. Tables that need no key have the one that is named.
-func keyOfResults(st *dialect.CreateTable, spec *kalam.Table, known []int) error {
+func keyOfResults(st *ast.CreateTable, spec *kalam.Table, known []int) error {
 	for _, c := range st.Key {
 		i := spec.ColumnIndex(c.Name)
 		if i < 0 {
@@ -107,13 +108,13 @@ func keyOfResults(st *dialect.CreateTable, spec *kalam.Table, known []int) error
 }
 
 // nameTheKey says how to choose another primary key.
-func nameTheKey(st *dialect.CreateTable, spec *kalam.Table) string {
+func nameTheKey(st *ast.CreateTable, spec *kalam.Table) string {
 	kind := strings.ToUpper(spec.Kind.String())
 	return fmt.Sprintf("name the columns of the key: CREATE %s TABLE %s (PRIMARY KEY (...)) AS ...", kind, st.Name)
 }
 
 // checkNewKeys refuses rows whose key is NULL or comes twice.
-func checkNewKeys(st *dialect.CreateTable, spec *kalam.Table, rows [][]kalam.Value) error {
+func checkNewKeys(st *ast.CreateTable, spec *kalam.Table, rows [][]kalam.Value) error {
 	if spec.HasHiddenKey() {
 		return nil
 	}

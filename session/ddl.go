@@ -8,54 +8,55 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // manage runs the statements that neither read nor write rows of tables.
-func (s *Session) manage(ctx context.Context, st dialect.Statement) error {
+func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 	switch st := st.(type) {
-	case *dialect.CreateNamespace:
+	case *ast.CreateNamespace:
 		return s.createNamespace(ctx, st)
-	case *dialect.AlterNamespace:
+	case *ast.AlterNamespace:
 		return s.alterNamespace(ctx, st)
-	case *dialect.DropNamespace:
+	case *ast.DropNamespace:
 		return s.dropNamespace(ctx, st)
-	case *dialect.Use:
+	case *ast.Use:
 		return s.use(st)
-	case *dialect.CreateTable:
+	case *ast.CreateTable:
 		return s.createTable(ctx, st)
-	case *dialect.DropTable:
+	case *ast.DropTable:
 		return s.dropTable(ctx, st)
-	case *dialect.CreateUser:
+	case *ast.CreateUser:
 		return s.createUser(ctx, st)
-	case *dialect.AlterUser:
+	case *ast.AlterUser:
 		return s.alterUser(ctx, st)
-	case *dialect.DropUser:
+	case *ast.DropUser:
 		return s.dropUser(ctx, st)
-	case *dialect.FlushTable:
+	case *ast.FlushTable:
 		return s.flushTable(ctx, st)
-	case *dialect.FlushAll:
+	case *ast.FlushAll:
 		return s.flushAll(ctx, st)
-	case *dialect.CompactTable:
+	case *ast.CompactTable:
 		return s.compactTable(ctx, st)
-	case *dialect.CompactAll:
+	case *ast.CompactAll:
 		return s.compactAll(ctx, st)
-	case *dialect.CheckStorage:
+	case *ast.CheckStorage:
 		return s.checkStorage(ctx, st)
-	case *dialect.KillJob:
+	case *ast.KillJob:
 		return s.killJob(ctx, st)
-	case *dialect.KillQuery:
+	case *ast.KillQuery:
 		return s.killQuery(st)
-	case *dialect.KillLive:
+	case *ast.KillLive:
 		return s.killLive(st)
-	case *dialect.ClearCache:
+	case *ast.ClearCache:
 		return s.clearCache()
-	case *dialect.SubscribeTo:
+	case *ast.SubscribeTo:
 		return s.subscribeTo(st)
 	}
 	return s.show(ctx, st)
 }
 
-func (s *Session) createNamespace(ctx context.Context, st *dialect.CreateNamespace) error {
+func (s *Session) createNamespace(ctx context.Context, st *ast.CreateNamespace) error {
 	if err := access.Check(s.Principal, access.CreateNamespaces); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (s *Session) createNamespace(ctx context.Context, st *dialect.CreateNamespa
 	return s.message(0, fmt.Sprintf("Namespace '%s' created successfully", st.Namespace))
 }
 
-func (s *Session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace) error {
+func (s *Session) alterNamespace(ctx context.Context, st *ast.AlterNamespace) error {
 	if err := access.Check(s.Principal, access.AlterNamespaces); err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func (s *Session) alterNamespace(ctx context.Context, st *dialect.AlterNamespace
 	return s.message(0, fmt.Sprintf("Namespace '%s' altered successfully", st.Namespace.Name))
 }
 
-func (s *Session) dropNamespace(ctx context.Context, st *dialect.DropNamespace) error {
+func (s *Session) dropNamespace(ctx context.Context, st *ast.DropNamespace) error {
 	if err := access.Check(s.Principal, access.DropNamespaces); err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (s *Session) blockTables(tables []*kalam.Table) (unblock func(), err error)
 }
 
 // use sets the default namespace of the statements that follow in the request.
-func (s *Session) use(st *dialect.Use) error {
+func (s *Session) use(st *ast.Use) error {
 	ns := kalam.NamespaceID(st.Namespace.Name)
 	if !s.Access.SeesNamespace(s.Principal, ns) && !access.IsComputed(ns) {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
@@ -136,7 +137,7 @@ func (s *Session) use(st *dialect.Use) error {
 	return s.message(0, fmt.Sprintf("Namespace switched to '%s'", ns))
 }
 
-func (s *Session) createTable(ctx context.Context, st *dialect.CreateTable) error {
+func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) error {
 	id, err := access.TableID(s.Namespace, st.Name)
 	if err != nil {
 		return err
@@ -193,7 +194,7 @@ func (s *Session) createTable(ctx context.Context, st *dialect.CreateTable) erro
 // createChecked creates a table and, if it comes from a query, fills it. noEffect is what the answer says about
 // options.
 func (s *Session) createChecked(
-	ctx context.Context, st *dialect.CreateTable, spec kalam.Table, rows [][]kalam.Value, noEffect string,
+	ctx context.Context, st *ast.CreateTable, spec kalam.Table, rows [][]kalam.Value, noEffect string,
 ) error {
 	if err := s.server.Maintenance.Prepare(ctx, &spec); err != nil {
 		return err
@@ -234,7 +235,7 @@ func (s *Session) castDefaults(t *kalam.Table) error {
 	return nil
 }
 
-func (s *Session) dropTable(ctx context.Context, st *dialect.DropTable) error {
+func (s *Session) dropTable(ctx context.Context, st *ast.DropTable) error {
 	err := s.dropFoundTable(ctx, st.Name)
 	if st.IfExists && kalam.CodeOf(err) == kalam.CodeTableNotFound { // It never was, or another statement was faster.
 		id, err := access.TableID(s.Namespace, st.Name)
@@ -246,7 +247,7 @@ func (s *Session) dropTable(ctx context.Context, st *dialect.DropTable) error {
 	return err
 }
 
-func (s *Session) dropFoundTable(ctx context.Context, name dialect.Name) error {
+func (s *Session) dropFoundTable(ctx context.Context, name ast.Name) error {
 	t, err := s.Table(name, access.Drop)
 	if err != nil {
 		return err
@@ -271,7 +272,7 @@ func (s *Session) dropFoundTable(ctx context.Context, name dialect.Name) error {
 }
 
 // properties turns the options of a namespace into their JSON values.
-func properties(list []dialect.Property) map[string]kalam.Value {
+func properties(list []ast.Property) map[string]kalam.Value {
 	if len(list) == 0 {
 		return nil
 	}

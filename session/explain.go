@@ -4,11 +4,11 @@ import (
 	"context"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // explain answers EXPLAIN [ANALYZE] of a query, a row for each line.
-func (s *Session) explain(ctx context.Context, st *dialect.Explain) error {
+func (s *Session) explain(ctx context.Context, st *ast.Explain) error {
 	lines, err := s.Explain(ctx, st.SQL, s.params, st.Analyze)
 	if err != nil {
 		return st.Edits.Place(err, st.Pos)

@@ -10,14 +10,14 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // insert runs INSERT ... VALUES, INSERT ... SELECT and their ON CONFLICT and
 // RETURNING forms.
-func (s *Session) insert(ctx context.Context, st *dialect.Insert) error {
+func (s *Session) insert(ctx context.Context, st *ast.Insert) error {
 	t, err := s.writable(st.Table, access.Insert)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s *Session) insert(ctx context.Context, st *dialect.Insert) error {
 	w := &writer{session: s, table: t, edits: st.Edits}
 	switch {
 	case st.Defaults:
-		err = w.rowsOfValues(ctx, [][]dialect.Expr{{}}, nil)
+		err = w.rowsOfValues(ctx, [][]ast.Expr{{}}, nil)
 	case st.Select != "":
 		err = w.rowsOfSelect(ctx, st, target)
 	default:
@@ -109,7 +109,7 @@ func (w *writer) insertions() ([]change, error) {
 }
 
 // insertColumns maps each value position of the statement to a column index.
-func insertColumns(t *kalam.Table, st *dialect.Insert) ([]int, error) {
+func insertColumns(t *kalam.Table, st *ast.Insert) ([]int, error) {
 	if len(st.Columns) == 0 {
 		target := make([]int, len(t.Columns))
 		for i := range target {
@@ -132,7 +132,7 @@ func insertColumns(t *kalam.Table, st *dialect.Insert) ([]int, error) {
 	return target, nil
 }
 
-func unknownColumn(c dialect.Ident) error {
+func unknownColumn(c ast.Ident) error {
 	switch c.Name {
 	case kalam.ColumnSeq, kalam.ColumnDeleted, kalam.ColumnUpdated:
 		return kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' is assigned by the server", c.Name).At(c.Pos)
@@ -176,7 +176,7 @@ func (w *writer) newRow(target []int) ([]kalam.Value, error) {
 
 // rowsOfValues evaluates the VALUES lists. What is not a literal, a parameter
 // or a known function is evaluated by DuckDB, all of it in one query.
-func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, target []int) error {
+func (w *writer) rowsOfValues(ctx context.Context, lists [][]ast.Expr, target []int) error {
 	var later []deferred
 	w.rows = make([][]kalam.Value, 0, len(lists))
 	for n, list := range lists {
@@ -190,7 +190,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, targe
 		}
 		for i := range list {
 			c := &w.table.Columns[target[i]]
-			if c.IsCounted() && list[i].Kind == dialect.ExprDefault {
+			if c.IsCounted() && list[i].Kind == ast.ExprDefault {
 				w.defaulted(target[i], n)
 				continue
 			}
@@ -213,7 +213,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]dialect.Expr, targe
 	})
 }
 
-func posOf(list []dialect.Expr) int {
+func posOf(list []ast.Expr) int {
 	if len(list) == 0 {
 		return 0
 	}
@@ -221,7 +221,7 @@ func posOf(list []dialect.Expr) int {
 }
 
 // rowsOfSelect runs the source query and casts its rows.
-func (w *writer) rowsOfSelect(ctx context.Context, st *dialect.Insert, target []int) error {
+func (w *writer) rowsOfSelect(ctx context.Context, st *ast.Insert, target []int) error {
 	s := w.session
 	params := newParamSet(s.params)
 	sql := s.compose(params, params.rewrite(st.Select)) // ON CONFLICT may have placeholders of its own.

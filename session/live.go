@@ -9,7 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/systables"
@@ -17,7 +17,7 @@ import (
 
 // killLive ends a live query: one's own, or any for admins. Others learn nothing
 // of the live queries of another user, not even whether there is one.
-func (s *Session) killLive(st *dialect.KillLive) error {
+func (s *Session) killLive(st *ast.KillLive) error {
 	if !access.Has(s.Principal, access.KillLive) && !kalam.IsLiveIDOf(st.ID, s.Principal.User) {
 		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID,
 			s.Principal.User).At(st.Pos)
@@ -30,7 +30,7 @@ func (s *Session) killLive(st *dialect.KillLive) error {
 
 // killQuery ends a query that is under way: one of the principal's own, or for admins any. One
 // that is not theirs to end is answered for as if there were none.
-func (s *Session) killQuery(st *dialect.KillQuery) error {
+func (s *Session) killQuery(st *ast.KillQuery) error {
 	may := func(q activity.Info) bool {
 		return q.User == s.Principal.User || access.Has(s.Principal, access.KillQueries)
 	}
@@ -42,7 +42,7 @@ func (s *Session) killQuery(st *dialect.KillQuery) error {
 
 // subscribeTo answers SUBSCRIBE TO over HTTP with where to subscribe; it
 // registers nothing.
-func (s *Session) subscribeTo(st *dialect.SubscribeTo) error {
+func (s *Session) subscribeTo(st *ast.SubscribeTo) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}

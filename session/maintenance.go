@@ -7,7 +7,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/jobs"
 )
 
@@ -34,7 +34,7 @@ type Maintenance interface {
 }
 
 // flushTable submits the flush job of one table and words the answer.
-func (s *Session) flushTable(ctx context.Context, st *dialect.FlushTable) error {
+func (s *Session) flushTable(ctx context.Context, st *ast.FlushTable) error {
 	t, err := s.maintainedTable(st.Table, "FLUSH")
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (s *Session) flushTable(ctx context.Context, st *dialect.FlushTable) error 
 }
 
 // flushAll submits one flush per table with buffered rows.
-func (s *Session) flushAll(ctx context.Context, st *dialect.FlushAll) error {
+func (s *Session) flushAll(ctx context.Context, st *ast.FlushAll) error {
 	if err := access.Check(s.Principal, access.FlushAll); err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *Session) orderAll(
 
 // maintained returns the namespace of STORAGE FLUSH or COMPACT ALL, "" for all, and
 // how the answer calls it.
-func (s *Session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where string, err error) {
+func (s *Session) maintained(in *ast.Ident) (ns kalam.NamespaceID, where string, err error) {
 	if in == nil {
 		return "", "in all namespaces", nil
 	}
@@ -115,7 +115,7 @@ func (s *Session) maintained(in *dialect.Ident) (ns kalam.NamespaceID, where str
 
 // maintainedTable returns the table that STORAGE FLUSH or COMPACT TABLE, which verb
 // says, is to work on.
-func (s *Session) maintainedTable(n dialect.Name, verb string) (*kalam.Table, error) {
+func (s *Session) maintainedTable(n ast.Name, verb string) (*kalam.Table, error) {
 	t, err := s.Table(n, access.Maintain)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func jobList(ids []kalam.JobID) string {
 	return out + "]"
 }
 
-func (s *Session) killJob(ctx context.Context, st *dialect.KillJob) error {
+func (s *Session) killJob(ctx context.Context, st *ast.KillJob) error {
 	if err := access.Check(s.Principal, access.KillJobs); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *Session) killJob(ctx context.Context, st *dialect.KillJob) error {
 }
 
 // compactTable submits the compaction of one table and words the answer.
-func (s *Session) compactTable(ctx context.Context, st *dialect.CompactTable) error {
+func (s *Session) compactTable(ctx context.Context, st *ast.CompactTable) error {
 	t, err := s.maintainedTable(st.Table, "COMPACT")
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (s *Session) compactTable(ctx context.Context, st *dialect.CompactTable) er
 }
 
 // compactAll submits one compaction per table.
-func (s *Session) compactAll(ctx context.Context, st *dialect.CompactAll) error {
+func (s *Session) compactAll(ctx context.Context, st *ast.CompactAll) error {
 	if err := access.Check(s.Principal, access.CompactAll); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (s *Session) compactAll(ctx context.Context, st *dialect.CompactAll) error 
 }
 
 // checkFlushCron refuses a FLUSH_CRON that names no times.
-func checkFlushCron(st *dialect.CreateTable) error {
+func checkFlushCron(st *ast.CreateTable) error {
 	if st.Table.Options.FlushCron == "" {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 )
 
@@ -27,7 +28,7 @@ func newPointCache(size int) (pointCache, error) {
 }
 
 // get returns the point read that st is, nil if it is none.
-func (c pointCache) get(st *dialect.Select) (p *dialect.Point, hit bool) {
+func (c pointCache) get(st *ast.Select) (p *dialect.Point, hit bool) {
 	if len(st.SQL) > maxPointText {
 		return dialect.PointOf(st), false
 	}
@@ -49,7 +50,7 @@ func (c pointCache) clear() int {
 // pointRead answers a SELECT of columns by the whole primary key from the key
 // index, without DuckDB; done is false when the statement is not one. It gives
 // exactly what DuckDB would.
-func (s *Session) pointRead(ctx context.Context, st *dialect.Select) (done bool, err error) {
+func (s *Session) pointRead(ctx context.Context, st *ast.Select) (done bool, err error) {
 	p, hit, ok := s.resolvedPoint(st)
 	if !ok || s.checkParams(st.Params) != nil {
 		return false, nil
@@ -76,7 +77,7 @@ func (s *Session) pointRead(ctx context.Context, st *dialect.Select) (done bool,
 // resolvedPoint returns the point read that st is, resolved for the principal: as it was for the same request before,
 // if the schemas are still the same. hit says that its text was known. What the principal may not read, or what is no
 // point read, is left to the query path and its errors.
-func (s *Session) resolvedPoint(st *dialect.Select) (p *resolvedPoint, hit, ok bool) {
+func (s *Session) resolvedPoint(st *ast.Select) (p *resolvedPoint, hit, ok bool) {
 	epoch := s.Catalog.SchemaEpoch() // Before the table is looked up.
 	known := s.known
 	if known != nil {

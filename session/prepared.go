@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -15,7 +16,7 @@ import (
 const maxPrepared = 256
 
 // prepare runs PREPARE.
-func (s *Session) prepare(ctx context.Context, st *dialect.Prepare) error {
+func (s *Session) prepare(ctx context.Context, st *ast.Prepare) error {
 	name := st.Name.Name
 	if _, taken := s.prepared[name]; taken {
 		return kalam.Errorf(kalam.CodeAlreadyExists, "prepared statement '%s' already exists", name).At(st.Name.Pos)
@@ -29,7 +30,7 @@ func (s *Session) prepare(ctx context.Context, st *dialect.Prepare) error {
 		return located(err, st.Offset)
 	}
 	switch inner.(type) {
-	case *dialect.Select, *dialect.Insert, *dialect.Update, *dialect.Delete:
+	case *ast.Select, *ast.Insert, *ast.Update, *ast.Delete:
 	default:
 		return kalam.Errorf(kalam.CodeUnsupported,
 			"PREPARE takes a query, INSERT, UPDATE or DELETE, not %s", inner.Verb()).At(st.Offset)
@@ -46,7 +47,7 @@ func (s *Session) prepare(ctx context.Context, st *dialect.Prepare) error {
 }
 
 // named returns a prepared statement.
-func (s *Session) named(id dialect.Ident) (*Stmt, error) {
+func (s *Session) named(id ast.Ident) (*Stmt, error) {
 	p, ok := s.prepared[id.Name]
 	if !ok {
 		return nil, kalam.Errorf(kalam.CodeNotFound, "prepared statement '%s' does not exist%s", id.Name,
@@ -56,7 +57,7 @@ func (s *Session) named(id dialect.Ident) (*Stmt, error) {
 }
 
 // executePrepared runs EXECUTE.
-func (s *Session) executePrepared(ctx context.Context, st *dialect.Execute) error {
+func (s *Session) executePrepared(ctx context.Context, st *ast.Execute) error {
 	p, err := s.named(st.Name)
 	if err != nil {
 		return err
@@ -79,18 +80,18 @@ func (s *Session) executePrepared(ctx context.Context, st *dialect.Execute) erro
 }
 
 // argument evaluates a value of EXECUTE.
-func (s *Session) argument(ctx context.Context, x *dialect.Expr) (kalam.Value, error) {
+func (s *Session) argument(ctx context.Context, x *ast.Expr) (kalam.Value, error) {
 	switch x.Kind {
-	case dialect.ExprNull:
+	case ast.ExprNull:
 		return kalam.Null(), nil
-	case dialect.ExprDefault:
+	case ast.ExprDefault:
 		return kalam.Value{}, kalam.Errorf(kalam.CodeInvalidSQL, "DEFAULT is no value for EXECUTE").At(x.Pos)
 	}
 	if v, ok := s.operandOf(x); ok {
 		return v, nil
 	}
 	text := x.Text
-	if x.Kind == dialect.ExprFunc {
+	if x.Kind == ast.ExprFunc {
 		text += "()"
 	}
 	if err := s.Query.CheckExpr(ctx, s.Principal.User, text); err != nil {
@@ -105,7 +106,7 @@ func (s *Session) argument(ctx context.Context, x *dialect.Expr) (kalam.Value, e
 }
 
 // deallocate runs DEALLOCATE.
-func (s *Session) deallocate(st *dialect.Deallocate) error {
+func (s *Session) deallocate(st *ast.Deallocate) error {
 	if st.All {
 		n := len(s.prepared)
 		clear(s.prepared)
@@ -119,7 +120,7 @@ func (s *Session) deallocate(st *dialect.Deallocate) error {
 }
 
 // describePrepared runs DESCRIBE PREPARED: the placeholders, then the columns of the result.
-func (s *Session) describePrepared(st *dialect.DescribePrepared) error {
+func (s *Session) describePrepared(st *ast.DescribePrepared) error {
 	p, err := s.named(st.Name)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
@@ -27,7 +28,7 @@ type answer struct {
 	table     *kalam.Table
 	verb      string // "Inserted".
 	alias     string // Of the table in RETURNING, "" for its name.
-	returning []dialect.ReturnExpr
+	returning []ast.ReturnExpr
 	edits     sqltext.Edits
 }
 
@@ -69,7 +70,7 @@ func (s *Session) rehearse(ctx context.Context, a *answer, changes []change) err
 
 // returnedColumns maps a list of plain columns; ok is false when an item is
 // anything else, which DuckDB evaluates.
-func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []read.Column, ok bool) {
+func returnedColumns(t *kalam.Table, list []ast.ReturnExpr) (out []read.Column, ok bool) {
 	p := &dialect.Point{}
 	for _, x := range list {
 		switch {
@@ -82,7 +83,7 @@ func returnedColumns(t *kalam.Table, list []dialect.ReturnExpr) (out []read.Colu
 		if as == "" {
 			as = x.Column
 		}
-		p.Columns = append(p.Columns, dialect.PointColumn{Column: dialect.Ident{Name: x.Column}, As: as})
+		p.Columns = append(p.Columns, dialect.PointColumn{Column: ast.Ident{Name: x.Column}, As: as})
 	}
 	return read.Columns(t, p)
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"io"
 
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 )
 
 // query runs a SELECT and streams its rows to the client.
-func (s *Session) query(ctx context.Context, st *dialect.Select) error {
+func (s *Session) query(ctx context.Context, st *ast.Select) error {
 	if done, err := s.pointRead(ctx, st); done || err != nil {
 		return err
 	}

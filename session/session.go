@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -133,7 +134,7 @@ func (s *Session) endRequest() {
 }
 
 // writable resolves the target of a statement that writes rows.
-func (s *Session) writable(n dialect.Name, want access.Intent) (*kalam.Table, error) {
+func (s *Session) writable(n ast.Name, want access.Intent) (*kalam.Table, error) {
 	t, err := s.Table(n, want)
 	if err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func (s *Session) checkActing(fragments []sqltext.Fragment) error {
 		if err != nil {
 			return &StatementError{Statement: i + 1, SQL: f.Text, Err: located(err, f.Offset)}
 		}
-		if as, ok := st.(*dialect.ExecuteAs); ok {
+		if as, ok := st.(*ast.ExecuteAs); ok {
 			if _, err := s.actAs(as); err != nil {
 				return &StatementError{Statement: i + 1, SQL: f.Text, Err: err}
 			}
@@ -169,7 +170,7 @@ func hasWord(text, word string) bool {
 }
 
 // actAs returns the principal of an EXECUTE AS: the target with role user.
-func (s *Session) actAs(as *dialect.ExecuteAs) (kalam.Principal, error) {
+func (s *Session) actAs(as *ast.ExecuteAs) (kalam.Principal, error) {
 	target, err := kalam.ParseUserID(as.User)
 	if err != nil {
 		return kalam.Principal{}, err
@@ -199,7 +200,7 @@ func (s *Session) runFragment(ctx context.Context, sql string, fragments []sqlte
 
 // guarded runs a statement under the statement timeout. In a transaction that has failed only its end is run.
 func (s *Session) guarded(
-	ctx context.Context, st dialect.Statement, bytes int, execute func(context.Context) error,
+	ctx context.Context, st ast.Statement, bytes int, execute func(context.Context) error,
 ) error {
 	if s.txn != nil && s.txn.failed && !endsTransaction(st) {
 		return kalam.Errorf(kalam.CodeInvalidOperation,
@@ -230,9 +231,9 @@ func (s *Session) failTransaction() {
 	}
 }
 
-func endsTransaction(st dialect.Statement) bool {
+func endsTransaction(st ast.Statement) bool {
 	switch st.(type) {
-	case *dialect.Commit, *dialect.Rollback:
+	case *ast.Commit, *ast.Rollback:
 		return true
 	}
 	return false
@@ -240,7 +241,7 @@ func endsTransaction(st dialect.Statement) bool {
 
 // noteSlow logs a statement that took long, without its text, which holds rows
 // of the user.
-func (s *Session) noteSlow(st dialect.Statement, bytes int) {
+func (s *Session) noteSlow(st ast.Statement, bytes int) {
 	took := s.server.Now().Sub(s.Now)
 	if limit := s.server.Limits.SlowStatement; limit > 0 && took >= limit {
 		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes,
@@ -328,29 +329,29 @@ func located(err error, offset int) error {
 }
 
 // execute runs one parsed statement.
-func (s *Session) execute(ctx context.Context, st dialect.Statement) error {
+func (s *Session) execute(ctx context.Context, st ast.Statement) error {
 	switch st := st.(type) {
-	case *dialect.Select:
+	case *ast.Select:
 		return s.query(ctx, st)
-	case *dialect.Explain:
+	case *ast.Explain:
 		return s.explain(ctx, st)
-	case *dialect.Insert:
+	case *ast.Insert:
 		return s.insert(ctx, st)
-	case *dialect.Update:
+	case *ast.Update:
 		return s.update(ctx, st)
-	case *dialect.Delete:
+	case *ast.Delete:
 		return s.delete(ctx, st)
-	case *dialect.Truncate:
+	case *ast.Truncate:
 		return s.truncate(ctx, st)
-	case *dialect.Begin:
+	case *ast.Begin:
 		return s.begin()
-	case *dialect.Commit:
+	case *ast.Commit:
 		return s.commit(ctx)
-	case *dialect.Rollback:
+	case *ast.Rollback:
 		return s.rollback()
-	case *dialect.ExecuteAs:
+	case *ast.ExecuteAs:
 		return s.executeAs(ctx, st)
-	case *dialect.Execute:
+	case *ast.Execute:
 		return s.executePrepared(ctx, st)
 	}
 	if done, err := s.ofSession(ctx, st); done {
@@ -363,19 +364,19 @@ func (s *Session) execute(ctx context.Context, st dialect.Statement) error {
 }
 
 // ofSession runs a statement that concerns the session alone; done is false for any other.
-func (s *Session) ofSession(ctx context.Context, st dialect.Statement) (done bool, err error) {
+func (s *Session) ofSession(ctx context.Context, st ast.Statement) (done bool, err error) {
 	switch st := st.(type) {
-	case *dialect.SetSetting:
+	case *ast.SetSetting:
 		return true, s.set(ctx, st)
-	case *dialect.ShowSetting:
+	case *ast.ShowSetting:
 		return true, s.showSetting(st)
-	case *dialect.ResetSetting:
+	case *ast.ResetSetting:
 		return true, s.reset(st)
-	case *dialect.Prepare:
+	case *ast.Prepare:
 		return true, s.prepare(ctx, st)
-	case *dialect.Deallocate:
+	case *ast.Deallocate:
 		return true, s.deallocate(st)
-	case *dialect.DescribePrepared:
+	case *ast.DescribePrepared:
 		return true, s.describePrepared(st)
 	}
 	return false, nil
@@ -383,16 +384,16 @@ func (s *Session) ofSession(ctx context.Context, st dialect.Statement) (done boo
 
 // inTransaction runs a statement that is neither DML nor a query inside a
 // transaction: only those that change nothing are allowed.
-func (s *Session) inTransaction(ctx context.Context, st dialect.Statement) error {
+func (s *Session) inTransaction(ctx context.Context, st ast.Statement) error {
 	switch st.(type) {
-	case *dialect.ShowNamespaces, *dialect.ShowTables, *dialect.Describe, *dialect.Use, *dialect.ShowColumns:
+	case *ast.ShowNamespaces, *ast.ShowTables, *ast.Describe, *ast.Use, *ast.ShowColumns:
 		return s.manage(ctx, st)
 	}
 	return kalam.Errorf(kalam.CodeInvalidOperation, "DDL is not allowed inside explicit transaction '%s'", s.txn.id)
 }
 
 // executeAs runs the inner statement as another user with role user.
-func (s *Session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
+func (s *Session) executeAs(ctx context.Context, st *ast.ExecuteAs) error {
 	p, err := s.actAs(st)
 	if err != nil {
 		return err
@@ -411,19 +412,19 @@ func (s *Session) executeAs(ctx context.Context, st *dialect.ExecuteAs) error {
 }
 
 // mayActWith checks that the principal may run a statement as another user.
-func (s *Session) mayActWith(st dialect.Statement) error {
-	var names []dialect.Name
+func (s *Session) mayActWith(st ast.Statement) error {
+	var names []ast.Name
 	switch st := st.(type) {
-	case *dialect.Insert:
-		names = []dialect.Name{st.Table}
-	case *dialect.Update:
-		names = []dialect.Name{st.Table}
-	case *dialect.Delete:
-		names = []dialect.Name{st.Table}
-	case *dialect.Truncate:
+	case *ast.Insert:
+		names = []ast.Name{st.Table}
+	case *ast.Update:
+		names = []ast.Name{st.Table}
+	case *ast.Delete:
+		names = []ast.Name{st.Table}
+	case *ast.Truncate:
 		names = st.Tables
-	case *dialect.ExecuteAs, *dialect.Begin, *dialect.Commit, *dialect.Rollback, *dialect.Execute, *dialect.Prepare,
-		*dialect.SetSetting, *dialect.ResetSetting, *dialect.Deallocate:
+	case *ast.ExecuteAs, *ast.Begin, *ast.Commit, *ast.Rollback, *ast.Execute, *ast.Prepare,
+		*ast.SetSetting, *ast.ResetSetting, *ast.Deallocate:
 		return kalam.Errorf(kalam.CodeInvalidSQL,
 			"EXECUTE AS USER takes exactly one statement that reads or writes rows")
 	default:

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/internal/nearest"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/sqltext"
@@ -92,7 +92,7 @@ func allSettings() []setting {
 }
 
 // settingOf returns the setting of a name.
-func settingOf(id dialect.Ident) (setting, error) {
+func settingOf(id ast.Ident) (setting, error) {
 	var names []string
 	for _, x := range allSettings() {
 		if x.name == sqltext.Fold(id.Name) {
@@ -118,7 +118,7 @@ func notAllowed(name, value, allowed string) error {
 }
 
 // set runs SET.
-func (s *Session) set(ctx context.Context, st *dialect.SetSetting) error {
+func (s *Session) set(ctx context.Context, st *ast.SetSetting) error {
 	x, err := settingOf(st.Name)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (s *Session) set(ctx context.Context, st *dialect.SetSetting) error {
 }
 
 // reset runs RESET.
-func (s *Session) reset(st *dialect.ResetSetting) error {
+func (s *Session) reset(st *ast.ResetSetting) error {
 	if st.All {
 		s.adopt(s.initial)
 		return s.message(0, "All settings are reset")
@@ -155,7 +155,7 @@ func (s *Session) reset(st *dialect.ResetSetting) error {
 }
 
 // showSetting runs SHOW name and SHOW ALL.
-func (s *Session) showSetting(st *dialect.ShowSetting) error {
+func (s *Session) showSetting(st *ast.ShowSetting) error {
 	if !st.All {
 		x, err := settingOf(st.Name)
 		if err != nil {

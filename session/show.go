@@ -7,28 +7,28 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/systables"
 )
 
 // show runs the statements that list what the catalog holds. They are SELECTs
 // over system tables, or tables computed in the same way.
-func (s *Session) show(ctx context.Context, st dialect.Statement) error {
+func (s *Session) show(ctx context.Context, st ast.Statement) error {
 	switch st := st.(type) {
-	case *dialect.ShowNamespaces:
+	case *ast.ShowNamespaces:
 		return s.elevated(ctx, "SELECT * FROM system.namespaces ORDER BY namespace_id")
-	case *dialect.ShowTables:
+	case *ast.ShowTables:
 		return s.showTables(ctx, st)
-	case *dialect.ShowStorages:
+	case *ast.ShowStorages:
 		return s.showStorages(ctx)
-	case *dialect.ShowJobs:
+	case *ast.ShowJobs:
 		return s.elevated(ctx, "SELECT * FROM system.jobs ORDER BY created_at DESC")
-	case *dialect.Describe:
+	case *ast.Describe:
 		return s.describe(ctx, st)
-	case *dialect.ShowColumns:
-		return s.describe(ctx, &dialect.Describe{Table: st.Table})
-	case *dialect.ShowStats:
+	case *ast.ShowColumns:
+		return s.describe(ctx, &ast.Describe{Table: st.Table})
+	case *ast.ShowStats:
 		return s.showStats(ctx, st)
 	}
 	return kalam.Errorf(kalam.CodeUnsupported, "this statement is not supported by this version")
@@ -71,7 +71,7 @@ func (s *Session) listing(columns []kalam.Column, rows [][]kalam.Value, message 
 }
 
 // showTables lists the tables the principal may read, of one namespace or all.
-func (s *Session) showTables(ctx context.Context, st *dialect.ShowTables) error {
+func (s *Session) showTables(ctx context.Context, st *ast.ShowTables) error {
 	const all = "SELECT table_schema AS namespace_id, table_name, lower(kalamdb_table_type) AS table_type," +
 		" storage_id, schema_version, created_at, updated_at" +
 		" FROM information_schema.tables WHERE kalamdb_table_type IS NOT NULL"
@@ -91,7 +91,7 @@ is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_versi
 
 // describe lists the columns of a table, the system columns last, or its
 // schema versions, newest first.
-func (s *Session) describe(ctx context.Context, st *dialect.Describe) error {
+func (s *Session) describe(ctx context.Context, st *ast.Describe) error {
 	t, err := s.Table(st.Table, access.See)
 	if err != nil {
 		return err
@@ -162,7 +162,7 @@ active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
 // showStats reports a table from counters, without reading a row. A user sees their
 // own scope, an admin the whole table. When a USER table is flushed next depends on
 // the rows of all, so that is for admins.
-func (s *Session) showStats(ctx context.Context, st *dialect.ShowStats) error {
+func (s *Session) showStats(ctx context.Context, st *ast.ShowStats) error {
 	t, err := s.Table(st.Table, access.See)
 	if err == nil && t.IsComputed() {
 		err = access.NotFound(t.ID).At(st.Table.Pos)

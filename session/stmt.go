@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
@@ -17,7 +18,7 @@ import (
 type Stmt struct {
 	session  *Session
 	text     string
-	st       dialect.Statement
+	st       ast.Statement
 	count    int              // Of placeholders.
 	declared []kalam.DataType // Of the first placeholders, KindNull for none.
 	params   []kalam.DataType
@@ -134,16 +135,16 @@ func (s *Session) typed(ctx context.Context, p *Stmt) error {
 	p.params, p.fields = make([]kalam.DataType, p.count), nil
 	copy(p.params, p.declared)
 	switch st := p.st.(type) {
-	case *dialect.Select:
+	case *ast.Select:
 		d, err := s.Describe(ctx, st.SQL, p.declared, read.Options{})
 		if err != nil {
 			return st.Edits.Place(err, st.Pos)
 		}
 		p.params, p.fields = d.Params, d.Fields
 		return nil
-	case *dialect.Insert:
+	case *ast.Insert:
 		return s.describeInsert(ctx, p, st)
-	case *dialect.Update:
+	case *ast.Update:
 		t, err := s.Table(st.Table, access.Update)
 		if err != nil {
 			return err
@@ -153,7 +154,7 @@ func (s *Session) typed(ctx context.Context, p *Stmt) error {
 		}
 		p.compared(t, st.KeyEquals)
 		return s.describeReturning(ctx, p, t, st.Alias, st.Returning)
-	case *dialect.Delete:
+	case *ast.Delete:
 		t, err := s.Table(st.Table, access.Delete)
 		if err != nil {
 			return err
@@ -164,7 +165,7 @@ func (s *Session) typed(ctx context.Context, p *Stmt) error {
 	return nil
 }
 
-func (s *Session) describeInsert(ctx context.Context, p *Stmt, st *dialect.Insert) error {
+func (s *Session) describeInsert(ctx context.Context, p *Stmt, st *ast.Insert) error {
 	t, err := s.Table(st.Table, access.Insert)
 	if err != nil {
 		return err
@@ -187,7 +188,7 @@ func (s *Session) describeInsert(ctx context.Context, p *Stmt, st *dialect.Inser
 }
 
 // assigned gives the placeholders of a SET list the types of their columns.
-func (p *Stmt) assigned(t *kalam.Table, set []dialect.Assign) error {
+func (p *Stmt) assigned(t *kalam.Table, set []ast.Assign) error {
 	for i := range set {
 		c := t.ColumnIndex(set[i].Column.Name)
 		if c < 0 {
@@ -199,7 +200,7 @@ func (p *Stmt) assigned(t *kalam.Table, set []dialect.Assign) error {
 }
 
 // compared gives the placeholders of a condition on columns the types of these.
-func (p *Stmt) compared(t *kalam.Table, terms []dialect.ColumnEquals) {
+func (p *Stmt) compared(t *kalam.Table, terms []ast.ColumnEquals) {
 	for i := range terms {
 		if c := t.ColumnIndex(terms[i].Column.Name); c >= 0 {
 			p.meets(&terms[i].Value, t.Columns[c].Type)
@@ -208,15 +209,15 @@ func (p *Stmt) compared(t *kalam.Table, terms []dialect.ColumnEquals) {
 }
 
 // meets gives x, if it is a placeholder of no type yet, a type.
-func (p *Stmt) meets(x *dialect.Expr, t kalam.DataType) {
-	if x.Kind == dialect.ExprParam && x.Param <= len(p.params) && p.params[x.Param-1].Kind == kalam.KindNull {
+func (p *Stmt) meets(x *ast.Expr, t kalam.DataType) {
+	if x.Kind == ast.ExprParam && x.Param <= len(p.params) && p.params[x.Param-1].Kind == kalam.KindNull {
 		p.params[x.Param-1] = t
 	}
 }
 
 // describeReturning finds out the columns of a RETURNING list.
 func (s *Session) describeReturning(
-	ctx context.Context, p *Stmt, t *kalam.Table, alias string, list []dialect.ReturnExpr,
+	ctx context.Context, p *Stmt, t *kalam.Table, alias string, list []ast.ReturnExpr,
 ) error {
 	if len(list) == 0 {
 		return nil

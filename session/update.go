@@ -9,7 +9,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // maxAttempts bounds how often a statement is evaluated again because a
@@ -18,7 +18,7 @@ const maxAttempts = 100
 
 // update runs UPDATE. Rows are read, changed and committed under the version
 // that was read; when another commit was faster the statement starts again.
-func (s *Session) update(ctx context.Context, st *dialect.Update) error {
+func (s *Session) update(ctx context.Context, st *ast.Update) error {
 	t, err := s.writable(st.Table, access.Update)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *Session) update(ctx context.Context, st *dialect.Update) error {
 				return s.updateByKey(ctx, t, key, sets)
 			}
 			return s.updateByQuery(ctx, t, sets, &affectedRows{
-				alias: st.Alias, set: sets, from: st.From, where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos},
+				alias: st.Alias, set: sets, from: st.From, where: ast.RawSQL{SQL: st.Where, Pos: st.WherePos},
 				edits: st.Edits,
 			})
 		})
@@ -59,7 +59,7 @@ func notUpdatable(t *kalam.Table) error {
 }
 
 // delete runs DELETE in the same way.
-func (s *Session) delete(ctx context.Context, st *dialect.Delete) error {
+func (s *Session) delete(ctx context.Context, st *ast.Delete) error {
 	t, err := s.writable(st.Table, access.Delete)
 	if err != nil {
 		return err
@@ -79,13 +79,13 @@ func (s *Session) delete(ctx context.Context, st *dialect.Delete) error {
 				return s.deleteByKey(ctx, t, key)
 			}
 			return s.deleteByQuery(ctx, t, &affectedRows{alias: st.Alias, from: st.Using,
-				where: dialect.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits})
+				where: ast.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits})
 		})
 }
 
 // truncate runs TRUNCATE: DELETE of every row that the principal's scopes of the tables
 // have, in one commit.
-func (s *Session) truncate(ctx context.Context, st *dialect.Truncate) error {
+func (s *Session) truncate(ctx context.Context, st *ast.Truncate) error {
 	var tables []*kalam.Table
 	for _, name := range st.Tables {
 		t, err := s.writable(name, access.Truncate)
@@ -102,7 +102,7 @@ func (s *Session) truncate(ctx context.Context, st *dialect.Truncate) error {
 	return s.retry(ctx, &answer{verb: "Truncated"}, func() ([]change, error) {
 		var all []change
 		for _, t := range tables {
-			changes, err := s.deleteByQuery(ctx, t, &affectedRows{where: dialect.RawSQL{SQL: "true"}})
+			changes, err := s.deleteByQuery(ctx, t, &affectedRows{where: ast.RawSQL{SQL: "true"}})
 			if err != nil {
 				return nil, err
 			}
@@ -136,16 +136,16 @@ func (s *Session) retry(ctx context.Context, done *answer, evaluate func() ([]ch
 // assignments are the checked SET list of an UPDATE.
 type assignments struct {
 	columns []int
-	exprs   []*dialect.Expr
-	simple  bool           // Every expression is a literal, a parameter or a known function.
-	key     *dialect.Ident // A column of the primary key that is assigned.
+	exprs   []*ast.Expr
+	simple  bool       // Every expression is a literal, a parameter or a known function.
+	key     *ast.Ident // A column of the primary key that is assigned.
 }
 
-func keyAssigned(c dialect.Ident) error {
+func keyAssigned(c ast.Ident) error {
 	return kalam.Errorf(kalam.CodeInvalidOperation, "Primary key column '%s' cannot be updated", c.Name).At(c.Pos)
 }
 
-func (s *Session) assignments(t *kalam.Table, set []dialect.Assign) (*assignments, error) {
+func (s *Session) assignments(t *kalam.Table, set []ast.Assign) (*assignments, error) {
 	a := &assignments{simple: true}
 	seen := map[int]bool{}
 	for i := range set {
@@ -156,7 +156,7 @@ func (s *Session) assignments(t *kalam.Table, set []dialect.Assign) (*assignment
 			return nil, unknownColumn(c)
 		case seen[j]:
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' is assigned twice", c.Name).At(c.Pos)
-		case t.Columns[j].Default != nil && t.Columns[j].Default.Always && set[i].Value.Kind != dialect.ExprDefault:
+		case t.Columns[j].Default != nil && t.Columns[j].Default.Always && set[i].Value.Kind != ast.ExprDefault:
 			return nil, kalam.Errorf(kalam.CodeInvalidOperation,
 				"Column '%s' is GENERATED ALWAYS: it can only be set to DEFAULT", c.Name).At(c.Pos)
 		}
@@ -173,12 +173,12 @@ func (s *Session) assignments(t *kalam.Table, set []dialect.Assign) (*assignment
 }
 
 // isSimple reports whether evaluate can handle the expression.
-func isSimple(x *dialect.Expr) bool {
+func isSimple(x *ast.Expr) bool {
 	switch x.Kind {
-	case dialect.ExprNull, dialect.ExprString, dialect.ExprNumber, dialect.ExprBool, dialect.ExprBytes,
-		dialect.ExprParam, dialect.ExprDefault:
+	case ast.ExprNull, ast.ExprString, ast.ExprNumber, ast.ExprBool, ast.ExprBytes,
+		ast.ExprParam, ast.ExprDefault:
 		return true
-	case dialect.ExprFunc:
+	case ast.ExprFunc:
 		_, ok := defaultFuncs[strings.ToUpper(x.Text)]
 		return ok
 	}
@@ -188,7 +188,7 @@ func isSimple(x *dialect.Expr) bool {
 // keyOf returns the encoded key when the WHERE clause is exactly an equality
 // of every primary key column with a literal or parameter that means a value of
 // the column's type. DuckDB evaluates every other condition.
-func (s *Session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, bool) {
+func (s *Session) keyOf(t *kalam.Table, terms []ast.ColumnEquals) ([]byte, bool) {
 	if t.HasHiddenKey() || len(terms) != len(t.PrimaryKey) {
 		return nil, false
 	}
@@ -210,7 +210,7 @@ func (s *Session) keyOf(t *kalam.Table, terms []dialect.ColumnEquals) ([]byte, b
 // keyValue returns what a literal or parameter means in a comparison with the key
 // column, if that is a value of the column's type: the same as in a condition that
 // DuckDB evaluates.
-func (s *Session) keyValue(x *dialect.Expr, c *kalam.Column) (kalam.Value, bool) {
+func (s *Session) keyValue(x *ast.Expr, c *kalam.Column) (kalam.Value, bool) {
 	v, ok := s.operandOf(x)
 	if !ok || v.IsNull() || c.Type.Kind == kalam.KindJSON {
 		return kalam.Value{}, false
@@ -260,12 +260,12 @@ func isExact(k kalam.Kind) bool {
 
 // operandOf returns the value of a literal or parameter; ok is false for other
 // expressions and for numbers that only DuckDB's own types hold.
-func (s *Session) operandOf(x *dialect.Expr) (v kalam.Value, ok bool) {
+func (s *Session) operandOf(x *ast.Expr) (v kalam.Value, ok bool) {
 	var err error
 	switch x.Kind {
-	case dialect.ExprString:
+	case ast.ExprString:
 		return kalam.Text(x.Text), true
-	case dialect.ExprNumber:
+	case ast.ExprNumber:
 		v, err = datatype.FromNumber(kalam.TypeOf(kalam.KindBigInt), x.Text)
 		if err != nil {
 			_, fraction, _ := strings.Cut(x.Text, ".")
@@ -277,11 +277,11 @@ func (s *Session) operandOf(x *dialect.Expr) (v kalam.Value, ok bool) {
 			v, err = datatype.FromNumber(most, x.Text)
 		}
 		return v, err == nil
-	case dialect.ExprBool:
+	case ast.ExprBool:
 		return kalam.Bool(x.Bool), true
-	case dialect.ExprBytes:
+	case ast.ExprBytes:
 		return kalam.Bytes(x.Text), true
-	case dialect.ExprParam:
+	case ast.ExprParam:
 		if x.Param >= 1 && x.Param <= len(s.params) {
 			return s.params[x.Param-1], true
 		}

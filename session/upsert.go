@@ -11,7 +11,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
@@ -28,7 +28,7 @@ const (
 // upsert runs INSERT ... ON CONFLICT DO UPDATE: rows whose key is free are
 // inserted, the others update the stored row with expressions over it and over
 // EXCLUDED, the row that was to be inserted.
-func (s *Session) upsert(ctx context.Context, w *writer, st *dialect.Insert) error {
+func (s *Session) upsert(ctx context.Context, w *writer, st *ast.Insert) error {
 	t := w.table
 	if err := s.Access.May(s.Principal, t, access.Update); err != nil {
 		return err
@@ -58,7 +58,7 @@ func (s *Session) upsert(ctx context.Context, w *writer, st *dialect.Insert) err
 
 // conflictTarget checks that ON CONFLICT, nil for none, names the primary key or
 // nothing.
-func conflictTarget(t *kalam.Table, c *dialect.OnConflict) error {
+func conflictTarget(t *kalam.Table, c *ast.OnConflict) error {
 	switch {
 	case c == nil || len(c.Columns) == 0:
 		return nil
@@ -92,7 +92,7 @@ type conflict struct {
 }
 
 func (s *Session) upsertOnce(
-	ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, inserts []change,
+	ctx context.Context, w *writer, st *ast.Insert, sets *assignments, inserts []change,
 ) ([]change, error) {
 	var taken []conflict
 	for i := range inserts {
@@ -147,7 +147,7 @@ func sameKey(t *kalam.Table, a, b []kalam.Value) bool {
 // resolveConflicts returns the new row of each conflict, nil where the WHERE of
 // DO UPDATE does not hold.
 func (s *Session) resolveConflicts(
-	ctx context.Context, w *writer, st *dialect.Insert, sets *assignments, taken []conflict,
+	ctx context.Context, w *writer, st *ast.Insert, sets *assignments, taken []conflict,
 ) ([][]kalam.Value, error) {
 	out := make([][]kalam.Value, len(taken))
 	if rows, ok := s.resolveSimply(w, st.Conflict, sets, taken); ok {
@@ -194,7 +194,7 @@ func (s *Session) resolveConflicts(
 // resolveSimply covers the usual SET c = EXCLUDED.c, literals and parameters,
 // without DuckDB.
 func (s *Session) resolveSimply(
-	w *writer, oc *dialect.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool,
+	w *writer, oc *ast.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool,
 ) {
 	if oc.Where != "" {
 		return nil, false
@@ -235,7 +235,7 @@ func (s *Session) resolveSimply(
 // conflictQuery composes the query that evaluates SET and WHERE. EXCLUDED is a
 // struct column, so that unqualified names mean the stored row.
 func (s *Session) conflictQuery(
-	ctx context.Context, t *kalam.Table, st *dialect.Insert, sets *assignments,
+	ctx context.Context, t *kalam.Table, st *ast.Insert, sets *assignments,
 ) (string, *paramSet, error) {
 	oc := st.Conflict
 	params := newParamSet(s.params)

@@ -7,15 +7,15 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 )
 
-var authTypes = map[dialect.AuthKind]catalog.AuthType{
-	dialect.AuthPassword: catalog.AuthPassword, dialect.AuthOAuth: catalog.AuthOAuth,
-	dialect.AuthInternal: catalog.AuthInternal,
+var authTypes = map[ast.AuthKind]catalog.AuthType{
+	ast.AuthPassword: catalog.AuthPassword, ast.AuthOAuth: catalog.AuthOAuth,
+	ast.AuthInternal: catalog.AuthInternal,
 }
 
-func (s *Session) createUser(ctx context.Context, st *dialect.CreateUser) error {
+func (s *Session) createUser(ctx context.Context, st *ast.CreateUser) error {
 	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (s *Session) createUser(ctx context.Context, st *dialect.CreateUser) error 
 	return s.message(0, fmt.Sprintf("User '%s' created", st.User))
 }
 
-func (s *Session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
+func (s *Session) alterUser(ctx context.Context, st *ast.AlterUser) error {
 	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Session) alterUser(ctx context.Context, st *dialect.AlterUser) error {
 
 // dropUser deletes softly: logins and tokens end at once, live queries close,
 // rows stay for the grace period.
-func (s *Session) dropUser(ctx context.Context, st *dialect.DropUser) error {
+func (s *Session) dropUser(ctx context.Context, st *ast.DropUser) error {
 	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}

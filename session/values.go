@@ -11,34 +11,34 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
 // evaluate turns an expression of a VALUES list or SET into a value of column
 // c. simple is false when only DuckDB can evaluate it.
-func (s *Session) evaluate(x *dialect.Expr, c *kalam.Column) (v kalam.Value, simple bool, err error) {
+func (s *Session) evaluate(x *ast.Expr, c *kalam.Column) (v kalam.Value, simple bool, err error) {
 	switch x.Kind {
-	case dialect.ExprNull:
+	case ast.ExprNull:
 		return kalam.Null(), true, nil
-	case dialect.ExprString:
+	case ast.ExprString:
 		if moment, ok := datatype.InZone(s.Settings.Zone, c.Type, kalam.Text(x.Text)); ok {
 			return moment, true, nil
 		}
 		v, err = datatype.FromText(c.Type, x.Text)
-	case dialect.ExprNumber:
+	case ast.ExprNumber:
 		v, err = datatype.FromNumber(c.Type, x.Text)
-	case dialect.ExprBool:
+	case ast.ExprBool:
 		v, err = datatype.FromBool(c.Type, x.Bool)
-	case dialect.ExprBytes:
+	case ast.ExprBytes:
 		v, err = datatype.Cast(c.Type, kalam.Bytes(x.Text))
-	case dialect.ExprParam:
+	case ast.ExprParam:
 		v, err = s.param(x.Param, c)
 		return v, true, kalam.Positioned(err, x.Pos)
-	case dialect.ExprDefault:
+	case ast.ExprDefault:
 		v, err = s.defaultValue(c)
 		return v, true, err
-	case dialect.ExprFunc:
+	case ast.ExprFunc:
 		f, ok := defaultFuncs[strings.ToUpper(x.Text)]
 		if !ok {
 			return v, false, nil
@@ -139,7 +139,7 @@ func (s *Session) defaultValue(c *kalam.Column) (kalam.Value, error) {
 // deferred is an expression of a VALUES list that DuckDB evaluates.
 type deferred struct {
 	row, column int
-	expr        *dialect.Expr
+	expr        *ast.Expr
 }
 
 // evaluateLater evaluates expressions in queries of bounded width and hands

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
@@ -164,7 +165,7 @@ func subscription(text string) (q liveQuery, ok bool) {
 		return q, false
 	}
 	st, err := dialect.Parse(fragments[0].Text)
-	to, ok := st.(*dialect.SubscribeTo)
+	to, ok := st.(*ast.SubscribeTo)
 	if err != nil || !ok {
 		return q, false
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -205,16 +206,16 @@ func planSQL(steps []step, text string, line int) ([]step, error) {
 
 // opens reports whether a statement begins a transaction.
 func opens(sql string) bool {
-	return parsesAs[*dialect.Begin](sql, "BEGIN", "START")
+	return parsesAs[*ast.Begin](sql, "BEGIN", "START")
 }
 
 // closes reports whether a statement ends a transaction.
 func closes(sql string) bool {
-	return parsesAs[*dialect.Commit](sql, "COMMIT", "END") || parsesAs[*dialect.Rollback](sql, "ROLLBACK", "ABORT")
+	return parsesAs[*ast.Commit](sql, "COMMIT", "END") || parsesAs[*ast.Rollback](sql, "ROLLBACK", "ABORT")
 }
 
 // parsesAs reports whether sql begins with one of the words and is a T.
-func parsesAs[T dialect.Statement](sql string, words ...string) bool {
+func parsesAs[T ast.Statement](sql string, words ...string) bool {
 	for _, w := range words {
 		if strings.EqualFold(sql, w) || startsWith(sql, w) {
 			st, err := dialect.Parse(sql)

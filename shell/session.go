@@ -16,6 +16,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell/complete"
 	"github.com/kalamlake/kalam/shell/edit"
@@ -151,7 +152,7 @@ func (s *session) follow(sql string, worked bool) {
 			continue
 		}
 		st, err := dialect.Parse(f.Text)
-		if u, ok := st.(*dialect.Use); ok && err == nil {
+		if u, ok := st.(*ast.Use); ok && err == nil {
 			s.chosen = u.Namespace.Name
 			s.client = s.client.In(kalam.NamespaceID(s.chosen))
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -61,15 +62,15 @@ func (s *session) gather(ctx context.Context, sql string) {
 		return
 	}
 	switch parsed.(type) {
-	case *dialect.Begin:
+	case *ast.Begin:
 		s.fail(errors.New("a transaction is open already; COMMIT or ROLLBACK ends it"), "")
-	case *dialect.Rollback:
+	case *ast.Rollback:
 		n := len(s.open.statements) - 1
 		s.open = nil
 		s.remark("Transaction rolled back: %s dropped, nothing was sent.", counted(n, "statement was", "statements were"))
-	case *dialect.SubscribeTo:
+	case *ast.SubscribeTo:
 		s.fail(errors.New("a live query cannot be part of a transaction"), "")
-	case *dialect.Commit:
+	case *ast.Commit:
 		s.commit(ctx, sql)
 	default:
 		s.open.statements = append(s.open.statements, sql)

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam/dialect"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -104,7 +105,7 @@ func TestLoad(t *testing.T) {
 		for u := range 3 {
 			var ids []string
 			for _, sql := range s.sql[fmt.Sprintf("u%d", u)] {
-				if st, err := dialect.Parse(sql); err != nil || len(st.(*dialect.Insert).Rows) > 4 {
+				if st, err := dialect.Parse(sql); err != nil || len(st.(*ast.Insert).Rows) > 4 {
 					t.Errorf("%.100s: %v", sql, err)
 				}
 				for _, m := range idOf.FindAllStringSubmatch(sql, -1) {

@@ -1,4 +1,4 @@
-package dialect
+package ast
 
 import (
 	"github.com/kalamlake/kalam"

@@ -1,4 +1,4 @@
-package dialect
+package ast
 
 import (
 	"github.com/kalamlake/kalam"
@@ -40,8 +40,8 @@ func (n Name) String() string {
 	return out
 }
 
-// last returns the last part.
-func (n Name) last() string {
+// Last returns the last part.
+func (n Name) Last() string {
 	if len(n.Parts) == 0 {
 		return ""
 	}
