@@ -37,7 +37,6 @@ var (
 		o := outcomeOf(c)
 		return string(o.code), o.status, o.kind
 	}
-	AppendMillis = func(d time.Duration) string { return string(appendMillis(nil, d)) }
 )
 
 // NumOutcomes is the number of codes that the table of errors has.

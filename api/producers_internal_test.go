@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+
+	"github.com/kalamlake/kalam/api/results"
 )
 
 // TestProducers makes documents by the same coroutine: read to the end, without a
@@ -33,7 +35,7 @@ func TestProducers(t *testing.T) {
 			defer func() { returned = true }()
 			for _, p := range c.pieces {
 				if !send([]byte(p)) {
-					return errAborted
+					return results.ErrAborted
 				}
 			}
 			return c.err

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/results"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/session"
 )
@@ -45,7 +46,7 @@ func (s *Server) handleSQL(c *fiber.Ctx) error {
 	if err := q.prepare(c); err != nil {
 		return s.refuseSQL(c, began, err)
 	}
-	if bytes.Contains(c.Request().Header.Peek(fiber.HeaderAccept), []byte(mimeArrow)) {
+	if bytes.Contains(c.Request().Header.Peek(fiber.HeaderAccept), []byte(results.MIMEArrow)) {
 		return q.runArrow(c, &streaming)
 	}
 	return q.run(c, &streaming)
@@ -98,11 +99,11 @@ func (s *Server) refuseSQL(c *fiber.Ctx, began time.Time, err error) error {
 	var body []byte
 	if re.status == fiber.StatusUnauthorized {
 		c.Response().Header.Set(fiber.HeaderWWWAuthenticate, "Bearer")
-		body = appendError([]byte(`{"status":"error","error":`), &failure)
-		body = append(appendTook(append(body, `,"results":[]`...), took, timing), '}')
+		body = results.AppendError([]byte(`{"status":"error","error":`), &failure)
+		body = append(results.AppendTook(append(body, `,"results":[]`...), took, timing), '}')
 	} else {
-		body = appendTook([]byte(`{"status":"error","results":[]`), took, timing)
-		body = append(appendError(append(body, `,"error":`...), &failure), '}')
+		body = results.AppendTook([]byte(`{"status":"error","results":[]`), took, timing)
+		body = append(results.AppendError(append(body, `,"error":`...), &failure), '}')
 	}
 	return sendJSON(c, re.status, body)
 }
@@ -119,7 +120,7 @@ func sendJSON(c *fiber.Ctx, status int, body []byte) error {
 // pieces while it is made otherwise, in which case streaming becomes true.
 func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	s := q.server
-	enc, packed := newEncoder(s.config.Query.Timing), packingOf(c)
+	enc, packed := results.NewJSON(s.config.Query.Timing), packingOf(c)
 	ctx, release := withWatch(s.base, c.Context().Conn())
 	var (
 		failure error
@@ -127,26 +128,26 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 		status  = fiber.StatusOK
 	)
 	doc := s.newDocument(func(send func([]byte) bool) error {
-		enc.send = packed.pieces(send)
+		enc.Send = packed.Pieces(send)
 		failure = q.execute(ctx, enc)
 		switch {
 		case failure == nil:
-			body = enc.succeed(s.now().Sub(q.began))
-		case errors.Is(failure, errAborted) || errors.Is(context.Cause(ctx), errGone):
+			body = enc.Succeed(s.now().Sub(q.began))
+		case errors.Is(failure, results.ErrAborted) || errors.Is(context.Cause(ctx), errGone):
 			return failure // Nobody takes it.
 		default:
 			body, status = q.fail(enc, failure)
 		}
-		if enc.sent && !(enc.send(body) && packed.end(send)) {
-			return errAborted
+		if enc.Sent && !(enc.Send(body) && packed.End(send)) {
+			return results.ErrAborted
 		}
 		return nil
 	}, func() {
 		gone := errors.Is(context.Cause(ctx), errGone)
 		release()
 		q.finish(gone)
-		enc.free()
-		packed.free()
+		enc.Free()
+		packed.Free()
 		if *streaming {
 			s.active.end()
 		}
@@ -179,9 +180,9 @@ func (q *call) execute(ctx context.Context, out session.Results) (err error) {
 }
 
 // fail ends the document with the error of the request.
-func (q *call) fail(enc *encoder, failure error) (body []byte, status int) {
+func (q *call) fail(enc *results.JSON, failure error) (body []byte, status int) {
 	e, status := q.server.sqlError(failure, q.caller, q.requestID)
-	return enc.fail(q.server.now().Sub(q.began), &e), status
+	return enc.Fail(q.server.now().Sub(q.began), &e), status
 }
 
 // finish notes the end of a request.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/results"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/live"
@@ -18,7 +19,7 @@ func appendAck(dst []byte, sub *subscription, first *live.Batch) []byte {
 	dst = append(dst, `,"total_rows":0,"batch_control":`...)
 	dst = appendControl(dst, first.Number, first.HasMore, first.LastSeq)
 	dst = append(dst, `,"schema":`...)
-	dst = appendFields(dst, sub.rows.fields)
+	dst = results.AppendFields(dst, sub.rows.fields)
 	dst = append(dst, `,"snapshot_seq":"`...)
 	dst = strconv.AppendUint(dst, uint64(sub.query.Seq()), 10)
 	return append(dst, '"', '}')

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/api/results"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -210,4 +211,4 @@ func frameError(err error) (code wire.Code, prefix string) {
 }
 
 // pack returns a compressed copy of frame.
-func pack(frame []byte) []byte { return compressed("gzip", frame) }
+func pack(frame []byte) []byte { return results.Compressed("gzip", frame) }

@@ -1,4 +1,4 @@
-package api
+package results
 
 import (
 	"errors"
@@ -32,19 +32,19 @@ const (
 	streamHead = `{"results":[`
 )
 
-// errAborted ends Execute when nobody takes the document any more.
-var errAborted = errors.New("the response was given up")
+// ErrAborted ends Execute when nobody takes the document any more.
+var ErrAborted = errors.New("the response was given up")
 
-// encoder writes the results of a request as the JSON document of the SQL
+// JSON writes the results of a request as the JSON document of the SQL
 // endpoint. It implements session.Results and is used from one goroutine.
-type encoder struct {
+type JSON struct {
 	timing bool // Write cache_hit and took_ms.
-	// send hands over a piece of the document, which is reused afterwards. It
+	// Send hands over a piece of the document, which is reused afterwards. It
 	// reports false when nobody wants more. nil keeps the whole document.
-	send func([]byte) bool
+	Send func([]byte) bool
+	Sent bool // A piece was sent.
 
 	buf     []byte // Begins with room for the head until a piece was sent.
-	sent    bool   // A piece was sent.
 	results int    // Written or begun.
 	start   int    // Of the result under way, in buf.
 	open    bool   // A row result was begun and not ended.
@@ -56,30 +56,30 @@ type encoder struct {
 	rows    int64 // Of the result under way.
 }
 
-var _ session.Results = (*encoder)(nil)
+var _ session.Results = (*JSON)(nil)
 
-var encoders = sync.Pool{New: func() any { return new(encoder) }}
+var encoders = sync.Pool{New: func() any { return new(JSON) }}
 
-// newEncoder returns an encoder that free takes back.
-func newEncoder(timing bool) *encoder {
-	e := encoders.Get().(*encoder)
+// NewJSON returns an JSON that Free takes back.
+func NewJSON(timing bool) *JSON {
+	e := encoders.Get().(*JSON)
 	e.timing = timing
 	e.buf = append(e.buf[:0], successHead...)
 	return e
 }
 
-// free gives the encoder back. Its buffer must not be used any more.
-func (e *encoder) free() {
+// Free gives the JSON back. Its buffer must not be used any more.
+func (e *JSON) Free() {
 	buf := e.buf
 	if cap(buf) > keepSize {
 		buf = nil
 	}
-	*e = encoder{buf: buf, cells: e.cells[:0], columns: e.columns[:0]}
+	*e = JSON{buf: buf, cells: e.cells[:0], columns: e.columns[:0]}
 	encoders.Put(e)
 }
 
 // begin starts a result.
-func (e *encoder) begin() {
+func (e *JSON) begin() {
 	e.start = len(e.buf)
 	if e.results > 0 {
 		e.buf = append(e.buf, ',')
@@ -88,7 +88,7 @@ func (e *encoder) begin() {
 }
 
 // StartRows writes the schema of a row result.
-func (e *encoder) StartRows(h session.RowsHeader) error {
+func (e *JSON) StartRows(h session.RowsHeader) error {
 	e.begin()
 	e.header, e.rows, e.open = h, 0, true
 	e.single = e.results == 1
@@ -99,13 +99,13 @@ func (e *encoder) StartRows(h session.RowsHeader) error {
 		}
 	}
 	e.buf = append(e.buf, `{"schema":`...)
-	e.buf = appendFields(e.buf, h.Fields)
+	e.buf = AppendFields(e.buf, h.Fields)
 	e.buf = append(e.buf, `,"rows":[`...)
 	return nil
 }
 
 // Batch writes the rows of an Arrow batch.
-func (e *encoder) Batch(b arrow.RecordBatch) error {
+func (e *JSON) Batch(b arrow.RecordBatch) error {
 	e.columns = append(e.columns[:0], b.Columns()...)
 	defer clear(e.columns)
 	for i := range int(b.NumRows()) {
@@ -124,7 +124,7 @@ func (e *encoder) Batch(b arrow.RecordBatch) error {
 }
 
 // Values writes one row.
-func (e *encoder) Values(row []kalam.Value) error {
+func (e *JSON) Values(row []kalam.Value) error {
 	e.beginRow()
 	for j, v := range row {
 		if j > 0 {
@@ -135,7 +135,7 @@ func (e *encoder) Values(row []kalam.Value) error {
 	return e.endRow()
 }
 
-func (e *encoder) beginRow() {
+func (e *JSON) beginRow() {
 	if e.rows > 0 {
 		e.buf = append(e.buf, ',')
 	}
@@ -143,35 +143,35 @@ func (e *encoder) beginRow() {
 	e.buf = append(e.buf, '[')
 }
 
-func (e *encoder) endRow() error {
+func (e *JSON) endRow() error {
 	e.buf = append(e.buf, ']')
 	return e.flush()
 }
 
 // flush sends what has been collected once it is a piece.
-func (e *encoder) flush() error {
+func (e *JSON) flush() error {
 	least := pieceSize
-	if !e.sent {
+	if !e.Sent {
 		least = spoolSize
 	}
-	if len(e.buf) < least || e.send == nil {
+	if len(e.buf) < least || e.Send == nil {
 		return nil
 	}
 	piece := e.buf
-	if !e.sent {
+	if !e.Sent {
 		piece = e.buf[len(successHead)-len(streamHead):]
 		copy(piece, streamHead)
 	}
-	e.sent = true
-	if !e.send(piece) {
-		return errAborted
+	e.Sent = true
+	if !e.Send(piece) {
+		return ErrAborted
 	}
 	e.buf, e.start = e.buf[:0], 0
 	return nil
 }
 
 // EndRows ends a row result.
-func (e *encoder) EndRows(t session.RowsTrailer) error {
+func (e *JSON) EndRows(t session.RowsTrailer) error {
 	e.buf = append(e.buf, `],"row_count":`...)
 	e.buf = strconv.AppendInt(e.buf, t.RowCount, 10)
 	if t.Message != "" {
@@ -188,7 +188,7 @@ func (e *encoder) EndRows(t session.RowsTrailer) error {
 }
 
 // Done writes the result of a statement without rows.
-func (e *encoder) Done(d session.Done) error {
+func (e *JSON) Done(d session.Done) error {
 	e.begin()
 	e.buf = append(e.buf, `{"row_count":`...)
 	e.buf = strconv.AppendInt(e.buf, d.RowCount, 10)
@@ -207,7 +207,7 @@ func (e *encoder) Done(d session.Done) error {
 }
 
 // tail writes what every result ends with.
-func (e *encoder) tail(user kalam.UserID, statement int, hit *bool) {
+func (e *JSON) tail(user kalam.UserID, statement int, hit *bool) {
 	e.buf = append(e.buf, `,"as_user":`...)
 	e.buf = datatype.AppendJSONString(e.buf, string(user))
 	e.buf = append(e.buf, `,"statement_index":`...)
@@ -218,12 +218,12 @@ func (e *encoder) tail(user kalam.UserID, statement int, hit *bool) {
 	}
 }
 
-// succeed ends the document of a request that went well. It returns what of it
-// was not yet sent, the whole document if nothing was, valid until free.
-func (e *encoder) succeed(took time.Duration) []byte {
+// Succeed ends the document of a request that went well. It returns what of it
+// was not yet sent, the whole document if nothing was, valid until Free.
+func (e *JSON) Succeed(took time.Duration) []byte {
 	e.buf = append(e.buf, ']')
-	e.buf = appendTook(e.buf, took, e.timing)
-	if e.sent {
+	e.buf = AppendTook(e.buf, took, e.timing)
+	if e.Sent {
 		e.buf = append(e.buf, `,"status":"success"`...)
 	}
 	if e.single && e.results == 1 {
@@ -233,12 +233,12 @@ func (e *encoder) succeed(took time.Duration) []byte {
 	return e.buf
 }
 
-// fail ends the document of a request that failed after the results written so
+// Fail ends the document of a request that failed after the results written so
 // far. It returns what of it was not yet sent, the whole document if nothing was,
-// valid until free. What the failed statement had written is dropped, unless it
+// valid until Free. What the failed statement had written is dropped, unless it
 // was sent: then its result says that it is not whole.
-func (e *encoder) fail(took time.Duration, failure *wire.Error) []byte {
-	if e.open && e.sent {
+func (e *JSON) Fail(took time.Duration, failure *wire.Error) []byte {
+	if e.open && e.Sent {
 		e.buf = append(e.buf, `],"row_count":`...)
 		e.buf = strconv.AppendInt(e.buf, e.rows, 10)
 		e.tail(e.header.AsUser, e.header.Statement, nil)
@@ -247,20 +247,20 @@ func (e *encoder) fail(took time.Duration, failure *wire.Error) []byte {
 		e.buf = e.buf[:e.start]
 	}
 	e.buf = append(e.buf, ']')
-	e.buf = appendTook(e.buf, took, e.timing)
-	if e.sent {
+	e.buf = AppendTook(e.buf, took, e.timing)
+	if e.Sent {
 		e.buf = append(e.buf, `,"status":"error","error":`...)
-		return append(appendError(e.buf, failure), '}')
+		return append(AppendError(e.buf, failure), '}')
 	}
 	e.buf = append(e.buf, `,"error":`...)
-	e.buf = append(appendError(e.buf, failure), '}')
+	e.buf = append(AppendError(e.buf, failure), '}')
 	body := e.buf[len(successHead)-len(errorHead):]
 	copy(body, errorHead)
 	return body
 }
 
-// appendError appends the error of an envelope.
-func appendError(dst []byte, e *wire.Error) []byte {
+// AppendError appends the error of an envelope.
+func AppendError(dst []byte, e *wire.Error) []byte {
 	dst = append(dst, `{"code":`...)
 	dst = datatype.AppendJSONString(dst, string(e.Code))
 	dst = append(dst, `,"message":`...)
@@ -280,8 +280,8 @@ func appendError(dst []byte, e *wire.Error) []byte {
 	return append(dst, '}')
 }
 
-// appendTook appends how long a request ran.
-func appendTook(dst []byte, d time.Duration, timing bool) []byte {
+// AppendTook appends how long a request ran.
+func AppendTook(dst []byte, d time.Duration, timing bool) []byte {
 	dst = append(dst, `,"took":`...)
 	dst = appendMillis(dst, d)
 	if timing {
@@ -308,8 +308,8 @@ func appendMillis(dst []byte, d time.Duration) []byte {
 	return append(dst, byte('0'+rest%10))
 }
 
-// appendFields appends a schema.
-func appendFields(dst []byte, fields []read.Field) []byte {
+// AppendFields appends a schema.
+func AppendFields(dst []byte, fields []read.Field) []byte {
 	dst = append(dst, '[')
 	for i, f := range fields {
 		if i > 0 {

@@ -1,4 +1,4 @@
-package api
+package results
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gofiber/fiber/v2"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -68,21 +67,21 @@ func acceptedEncoding(header string) string {
 	return best
 }
 
-// packing compresses the pieces of one document. The zero value leaves them as they are.
-type packing struct {
+// Packing compresses the pieces of one document.
+type Packing struct {
 	encoding string // "" for none.
 	w        compressor
 	out      bytes.Buffer // What w wrote and was not yet sent.
 }
 
-// packingOf returns the packing that the client of a request asked for.
-func packingOf(c *fiber.Ctx) *packing {
-	c.Response().Header.Add(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
-	return &packing{encoding: acceptedEncoding(c.Get(fiber.HeaderAcceptEncoding))}
-}
+// NewPacking returns the packing that a client asks for by Accept-Encoding.
+func NewPacking(accept string) *Packing { return &Packing{encoding: acceptedEncoding(accept)} }
 
-// pieces returns a send that compresses each piece, so that its reader can have all of it.
-func (p *packing) pieces(send func([]byte) bool) func([]byte) bool {
+// Encoding returns the content encoding, "" for none.
+func (p *Packing) Encoding() string { return p.encoding }
+
+// Pieces returns a send that compresses each piece, so that its reader can have all of it.
+func (p *Packing) Pieces(send func([]byte) bool) func([]byte) bool {
 	if p.encoding == "" {
 		return send
 	}
@@ -101,8 +100,8 @@ func (p *packing) pieces(send func([]byte) bool) func([]byte) bool {
 	}
 }
 
-// end sends what ends a document of pieces.
-func (p *packing) end(send func([]byte) bool) bool {
+// End sends what ends a document of pieces.
+func (p *Packing) End(send func([]byte) bool) bool {
 	if p.w == nil {
 		return true
 	}
@@ -110,14 +109,14 @@ func (p *packing) end(send func([]byte) bool) bool {
 }
 
 // drain sends what was compressed.
-func (p *packing) drain(send func([]byte) bool) bool {
+func (p *Packing) drain(send func([]byte) bool) bool {
 	ok := p.out.Len() == 0 || send(p.out.Bytes())
 	p.out.Reset()
 	return ok
 }
 
-// free gives the compressor back.
-func (p *packing) free() {
+// Free gives the compressor back.
+func (p *Packing) Free() {
 	if p.w == nil {
 		return
 	}
@@ -126,24 +125,16 @@ func (p *packing) free() {
 	p.w = nil
 }
 
-// mark says in the response how its body is encoded.
-func (p *packing) mark(c *fiber.Ctx) {
-	if p.encoding != "" {
-		c.Response().Header.Set(fiber.HeaderContentEncoding, p.encoding)
-	}
-}
-
-// whole returns a document that is sent at once, compressed if that is worth it.
-func (p *packing) whole(c *fiber.Ctx, body []byte) []byte {
+// Whole returns a document that is sent at once, compressed if that is worth it.
+func (p *Packing) Whole(body []byte) (_ []byte, isCompressed bool) {
 	if p.encoding == "" || len(body) < compressFrom {
-		return body
+		return body, false
 	}
-	p.mark(c)
-	return compressed(p.encoding, body)
+	return Compressed(p.encoding, body), true
 }
 
-// compressed returns a compressed copy of data.
-func compressed(encoding string, data []byte) []byte {
+// Compressed returns a compressed copy of data.
+func Compressed(encoding string, data []byte) []byte {
 	w := compressors[encoding].Get().(compressor)
 	defer compressors[encoding].Put(w)
 	var out bytes.Buffer
