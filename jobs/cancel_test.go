@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 func TestCancelWaiting(t *testing.T) {
@@ -18,7 +19,7 @@ func TestCancelWaiting(t *testing.T) {
 	ran := false
 	runner := jobs.NewRunner(rec,
 		jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran = true; return nil })})
-	j := submit(t, runner, kalam.Job{Key: "k"})
+	j := jobstest.Submit(t, runner, kalam.Job{Key: "k"})
 	if err := runner.Cancel(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +30,11 @@ func TestCancelWaiting(t *testing.T) {
 	if h := rec.history(j.ID); h != "pending cancelled" {
 		t.Errorf("states %s", h)
 	}
-	next := submit(t, runner, kalam.Job{Key: "k"}) // The key is free.
+	next := jobstest.Submit(t, runner, kalam.Job{Key: "k"}) // The key is free.
 	if err := runner.Cancel(t.Context(), next.ID); err != nil {
 		t.Fatal(err)
 	}
-	runThis(t, runner)()
+	jobstest.Run(t, runner)()
 	if ran {
 		t.Error("a cancelled job ran")
 	}
@@ -55,7 +56,7 @@ func TestCancelRunning(t *testing.T) {
 			return ctx.Err()
 		})})
 		defer stop()
-		j, other := submit(t, runner, kalam.Job{Key: "k"}), submit(t, runner, kalam.Job{})
+		j, other := jobstest.Submit(t, runner, kalam.Job{Key: "k"}), jobstest.Submit(t, runner, kalam.Job{})
 		synctest.Wait()
 		start := time.Now()
 		var work sync.WaitGroup
@@ -70,7 +71,7 @@ func TestCancelRunning(t *testing.T) {
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("Cancel took %s", took)
 		}
-		got := wait(t, runner, j.ID)
+		got := jobstest.Wait(t, runner, j.ID)
 		if got.Status != kalam.JobCancelled || got.Result != `{"half":true}` || got.Error != "" ||
 			!errors.Is(cause, jobs.ErrCancelled) {
 			t.Errorf("job %+v, cause %v", got, cause)
@@ -100,7 +101,7 @@ func TestCancelStubborn(t *testing.T) {
 			return errors.New("too late")
 		})})
 		defer stop()
-		j := submit(t, runner, kalam.Job{Key: "k"})
+		j := jobstest.Submit(t, runner, kalam.Job{Key: "k"})
 		synctest.Wait()
 		start := time.Now()
 		if err := runner.Cancel(t.Context(), j.ID); err != nil {
@@ -109,17 +110,17 @@ func TestCancelStubborn(t *testing.T) {
 		if took := time.Since(start); took != jobs.DefaultCancelWait {
 			t.Errorf("Cancel took %s", took)
 		}
-		if got := wait(t, runner, j.ID); got.Status != kalam.JobCancelled ||
+		if got := jobstest.Wait(t, runner, j.ID); got.Status != kalam.JobCancelled ||
 			got.FinishedAt.Sub(start) != jobs.DefaultCancelWait {
 			t.Errorf("job %+v", got)
 		}
-		next := submit(t, runner, kalam.Job{Key: "k"})
+		next := jobstest.Submit(t, runner, kalam.Job{Key: "k"})
 		synctest.Wait()
 		if got, _ := runner.Status(t.Context(), next.ID); got.Status != kalam.JobPending {
 			t.Errorf("two tasks of one key at a time: the second job is %s", got.Status)
 		}
 		close(gate)
-		if got := wait(t, runner, next.ID); got.Status != kalam.JobCompleted {
+		if got := jobstest.Wait(t, runner, next.ID); got.Status != kalam.JobCompleted {
 			t.Errorf("next job %+v", got)
 		}
 		if got, _ := runner.Status(t.Context(), j.ID); got.Status != kalam.JobCancelled || got.Message != "" {
@@ -136,7 +137,7 @@ func TestCancelRetrying(t *testing.T) {
 			Types:   tasks(func(context.Context, *jobs.Handle) error { return errors.New("boom") }),
 		})
 		defer stop()
-		j := submit(t, runner, kalam.Job{})
+		j := jobstest.Submit(t, runner, kalam.Job{})
 		synctest.Wait()
 		start := time.Now()
 		if err := runner.Cancel(t.Context(), j.ID); err != nil || time.Since(start) != 0 {
@@ -172,7 +173,7 @@ func TestCancelBetweenTries(t *testing.T) {
 			}),
 		})
 		defer stop()
-		j := submit(t, runner, kalam.Job{})
+		j := jobstest.Submit(t, runner, kalam.Job{})
 		<-storing
 		start := time.Now()
 		go func() {
@@ -201,7 +202,7 @@ func TestCancelLosesToTheEnd(t *testing.T) {
 			return nil // It was done anyway.
 		})})
 		defer stop()
-		j := submit(t, runner, kalam.Job{})
+		j := jobstest.Submit(t, runner, kalam.Job{})
 		synctest.Wait()
 		err := runner.Cancel(t.Context(), j.ID)
 		if kalam.CodeOf(err) != kalam.CodeInvalidOperation || err.Error() != "Cannot cancel job in status 'completed'" {
@@ -218,7 +219,7 @@ func TestCancelObeysItsContext(t *testing.T) {
 			jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { <-gate; return nil })})
 		defer stop()
 		defer close(gate)
-		j := submit(t, runner, kalam.Job{})
+		j := jobstest.Submit(t, runner, kalam.Job{})
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

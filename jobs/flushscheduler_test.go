@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 // office is a real runner with a scheduler over a backlog, in a synctest bubble.
@@ -62,7 +63,7 @@ func newOffice(t *testing.T, o jobs.FlushOptions) (f *office, stop func()) {
 	}
 	f.scheduler = jobs.NewFlushScheduler(o)
 	f.runner = jobs.NewRunner(f.records, jobs.Options{Types: tasks(f.task), Ended: f.scheduler.Ended})
-	stopRunner := runThis(t, f.runner)
+	stopRunner := jobstest.Run(t, f.runner)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- f.scheduler.Run(ctx) }()
@@ -193,7 +194,7 @@ func TestScheduledFlushes(t *testing.T) {
 			f.policy(1, jobs.FlushPolicy{Interval: 10 * time.Second})
 			f.write(1, 1, time.Now())
 			f.after(5*time.Second, 1, "")
-			submit(t, f.runner, kalam.Job{Number: 1, Key: "flush-1", Parameters: "manual"})
+			jobstest.Submit(t, f.runner, kalam.Job{Number: 1, Key: "flush-1", Parameters: "manual"})
 			f.after(time.Second, 1, "manual")
 			f.write(1, 1, time.Now())
 			f.after(9*time.Second, 1, "manual")

@@ -9,11 +9,12 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 // Kinds of jobs.
 const (
-	kindFlush   kalam.JobKind = "FL"
+	kindFlush                 = jobstest.Kind
 	kindCompact kalam.JobKind = "CO"
 )
 
@@ -91,52 +92,10 @@ func (r *records) count() int {
 func run(t *testing.T, r *records, o jobs.Options) (runner *jobs.Runner, stop func()) {
 	t.Helper()
 	runner = jobs.NewRunner(r, o)
-	return runner, runThis(t, runner)
-}
-
-func runThis(t *testing.T, runner *jobs.Runner) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- runner.Run(ctx) }()
-	var once sync.Once
-	return func() {
-		once.Do(func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("Run: %v", err)
-			}
-		})
-	}
+	return runner, jobstest.Run(t, runner)
 }
 
 // tasks makes every job of kind flush run f.
 func tasks(f func(ctx context.Context, h *jobs.Handle) error) []jobs.Type {
-	return only(jobs.TaskFunc(f))
-}
-
-// only returns the type of flushes, with a task.
-func only(task jobs.Task) []jobs.Type {
-	return []jobs.Type{{Kind: kindFlush, Name: "flush", Task: func(kalam.Job) jobs.Task { return task }}}
-}
-
-func submit(t *testing.T, r *jobs.Runner, j kalam.Job) kalam.Job {
-	t.Helper()
-	if j.Kind == "" {
-		j.Kind = kindFlush
-	}
-	got, existing, err := r.Submit(t.Context(), j)
-	if err != nil || existing {
-		t.Fatalf("submit: existing %v, %v", existing, err)
-	}
-	return got
-}
-
-func wait(t *testing.T, r *jobs.Runner, id kalam.JobID) kalam.Job {
-	t.Helper()
-	j, err := r.Wait(t.Context(), id)
-	if err != nil {
-		t.Fatalf("wait for %s: %v", id, err)
-	}
-	return j
+	return jobstest.Only(jobs.TaskFunc(f))
 }

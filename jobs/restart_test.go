@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 // TestResume ends a runner in the middle of its jobs and lets another one finish
@@ -26,9 +27,9 @@ func TestResume(t *testing.T) {
 				cause = context.Cause(ctx)
 				return ctx.Err()
 			})})
-		running := submit(t, first, kalam.Job{Key: "k"})
+		running := jobstest.Submit(t, first, kalam.Job{Key: "k"})
 		time.Sleep(time.Second)
-		waiting := submit(t, first, kalam.Job{})
+		waiting := jobstest.Submit(t, first, kalam.Job{})
 		synctest.Wait()
 		stop()
 		if !errors.Is(cause, jobs.ErrStopping) {
@@ -62,8 +63,8 @@ func TestResume(t *testing.T) {
 			!existing || j.ID != running.ID {
 			t.Errorf("submit of a resumed key: %+v, %v, %v", j, existing, err)
 		}
-		defer runThis(t, second)()
-		a, b := wait(t, second, running.ID), wait(t, second, waiting.ID)
+		defer jobstest.Run(t, second)()
+		a, b := jobstest.Wait(t, second, running.ID), jobstest.Wait(t, second, waiting.ID)
 		if a.Status != kalam.JobCompleted || a.Message != "two files; resumed after restart" || a.Trace != "b:1" ||
 			a.Retries != 0 {
 			t.Errorf("resumed job %+v", a)
@@ -104,18 +105,18 @@ func TestResumeAfterCrash(t *testing.T) {
 			})})
 		defer stop()
 		for _, id := range []kalam.JobID{"FL-1", "FL-2", "FL-3"} {
-			if j := wait(t, runner, id); j.Status != kalam.JobFailed {
+			if j := jobstest.Wait(t, runner, id); j.Status != kalam.JobFailed {
 				t.Errorf("job %+v", j)
 			}
 		}
 		if len(order) < 3 || order[0] != "FL-1" || order[1] != "FL-2" || order[2] != "FL-3" {
 			t.Errorf("order %v, want the oldest first", order)
 		}
-		if j := wait(t, runner, "FL-2"); j.Retries != 3 || !j.StartedAt.Equal(at(2)) ||
+		if j := jobstest.Wait(t, runner, "FL-2"); j.Retries != 3 || !j.StartedAt.Equal(at(2)) ||
 			j.Message != "resumed after restart" {
 			t.Errorf("job that waited for a retry %+v", j)
 		}
-		if j := wait(t, runner, "XX-1"); j.Status != kalam.JobFailed || j.Error == "" {
+		if j := jobstest.Wait(t, runner, "XX-1"); j.Status != kalam.JobFailed || j.Error == "" {
 			t.Errorf("job of an unknown kind %+v", j)
 		}
 	})
@@ -136,8 +137,8 @@ func TestDrain(t *testing.T) {
 				return nil
 			})})
 		defer stop()
-		submit(t, runner, kalam.Job{Parameters: "active"})
-		submit(t, runner, kalam.Job{Parameters: "retried"})
+		jobstest.Submit(t, runner, kalam.Job{Parameters: "active"})
+		jobstest.Submit(t, runner, kalam.Job{Parameters: "retried"})
 		drained := make(chan error, 1)
 		go func() {
 			drained <- runner.Drain(t.Context(), func() []kalam.Job {
@@ -174,7 +175,7 @@ func TestDrainTimesOut(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			})})
-		j := submit(t, runner, kalam.Job{})
+		j := jobstest.Submit(t, runner, kalam.Job{})
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Second)
 		defer cancel()
 		start := time.Now()
@@ -203,7 +204,7 @@ func TestRecordsFail(t *testing.T) {
 			t.Errorf("submit: %v", err)
 		}
 		rec.setFail(nil)
-		submit(t, runner, kalam.Job{Key: "k"}) // Nothing holds the key.
+		jobstest.Submit(t, runner, kalam.Job{Key: "k"}) // Nothing holds the key.
 	})
 	t.Run("at the start", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -213,13 +214,13 @@ func TestRecordsFail(t *testing.T) {
 			runner, stop := run(t, rec,
 				jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
 			defer stop()
-			j := submit(t, runner, kalam.Job{})
+			j := jobstest.Submit(t, runner, kalam.Job{})
 			time.Sleep(time.Second)
 			if ran != 0 {
 				t.Error("a job ran whose record could not be stored")
 			}
 			rec.setFail(nil)
-			if got := wait(t, runner, j.ID); got.Status != kalam.JobCompleted || ran != 1 {
+			if got := jobstest.Wait(t, runner, j.ID); got.Status != kalam.JobCompleted || ran != 1 {
 				t.Errorf("job %+v ran %d times", got, ran)
 			}
 		})
@@ -232,13 +233,13 @@ func TestRecordsFail(t *testing.T) {
 			runner, stop := run(t, rec,
 				jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { ran++; return nil })})
 			defer stop()
-			j := submit(t, runner, kalam.Job{})
+			j := jobstest.Submit(t, runner, kalam.Job{})
 			time.Sleep(time.Minute)
 			if got, _ := runner.Status(t.Context(), j.ID); got.Status != kalam.JobRunning {
 				t.Errorf("job %+v", got)
 			}
 			rec.setFail(nil)
-			if got := wait(t, runner, j.ID); got.Status != kalam.JobCompleted || ran != 1 {
+			if got := jobstest.Wait(t, runner, j.ID); got.Status != kalam.JobCompleted || ran != 1 {
 				t.Errorf("job %+v ran %d times", got, ran)
 			}
 		})
@@ -249,7 +250,7 @@ func TestRecordsFail(t *testing.T) {
 			rec.setFail(failing(kalam.JobCompleted))
 			runner, stop := run(t, rec,
 				jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
-			j := submit(t, runner, kalam.Job{})
+			j := jobstest.Submit(t, runner, kalam.Job{})
 			synctest.Wait()
 			stop()
 			if got, _, _ := rec.Job(t.Context(), j.ID); got.Status != kalam.JobRunning {
@@ -261,13 +262,13 @@ func TestRecordsFail(t *testing.T) {
 		rec := newRecords()
 		runner := jobs.NewRunner(rec,
 			jobs.Options{Types: tasks(func(context.Context, *jobs.Handle) error { return nil })})
-		j := submit(t, runner, kalam.Job{})
+		j := jobstest.Submit(t, runner, kalam.Job{})
 		rec.setFail(failing(kalam.JobCancelled))
 		if err := runner.Cancel(t.Context(), j.ID); !errors.Is(err, errDisk) {
 			t.Errorf("Cancel: %v", err)
 		}
-		defer runThis(t, runner)()
-		if got := wait(t, runner, j.ID); got.Status != kalam.JobCompleted {
+		defer jobstest.Run(t, runner)()
+		if got := jobstest.Wait(t, runner, j.ID); got.Status != kalam.JobCompleted {
 			t.Errorf("job that could not be cancelled: %+v", got)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 func TestCanChange(t *testing.T) {
@@ -54,7 +55,7 @@ func TestLife(t *testing.T) {
 		defer stop()
 		params := strings.Repeat(`{"k":"é\u0000'\""}`, 10_000)
 		start := time.Now().UTC()
-		j := submit(t, runner, kalam.Job{
+		j := jobstest.Submit(t, runner, kalam.Job{
 			Kind: kindFlush, Namespace: "app", Table: "t", Number: 7, Parameters: params,
 			ID: "mine", Status: kalam.JobFailed, Retries: 9, FinishedAt: start, // Not the caller's to set.
 		})
@@ -65,7 +66,7 @@ func TestLife(t *testing.T) {
 			j.MaxRetries != jobs.DefaultMaxRetries {
 			t.Errorf("submitted job %+v", j)
 		}
-		got := wait(t, runner, j.ID)
+		got := jobstest.Wait(t, runner, j.ID)
 		if seen.Status != kalam.JobRunning || !seen.StartedAt.Equal(start) || seen.Trace != "n1:1" {
 			t.Errorf("record while the task runs: %+v", seen)
 		}
@@ -138,7 +139,7 @@ func TestOutcomes(t *testing.T) {
 					return tt.run(try)
 				})})
 				defer stop()
-				j := wait(t, runner, submit(t, runner, kalam.Job{MaxRetries: tt.retries}).ID)
+				j := jobstest.Wait(t, runner, jobstest.Submit(t, runner, kalam.Job{MaxRetries: tt.retries}).ID)
 				if h := rec.history(j.ID); h != tt.states {
 					t.Errorf("states %s, want %s", h, tt.states)
 				}
@@ -166,13 +167,14 @@ func TestBackoff(t *testing.T) {
 		}})
 		runner, stop := run(t, newRecords(), jobs.Options{Workers: 1, MaxRetries: 10, Types: all})
 		defer stop()
-		j := submit(t, runner, kalam.Job{})
+		j := jobstest.Submit(t, runner, kalam.Job{})
 		synctest.Wait()
-		if got := wait(t, runner,
-			submit(t, runner, kalam.Job{Kind: kindCompact}).ID); got.FinishedAt.Sub(start) > 50*time.Millisecond {
+		if got := jobstest.Wait(t, runner,
+			jobstest.Submit(t, runner,
+				kalam.Job{Kind: kindCompact}).ID); got.FinishedAt.Sub(start) > 50*time.Millisecond {
 			t.Errorf("the other job ended after %s", got.FinishedAt.Sub(start))
 		}
-		wait(t, runner, j.ID)
+		jobstest.Wait(t, runner, j.ID)
 		// Milliseconds; a pause is at most 30 s.
 		want := []time.Duration{0, 100, 300, 700, 1500, 3100, 6300, 12_700, 25_500, 55_500, 85_500}
 		if len(tries) != len(want) {
@@ -226,14 +228,14 @@ func TestIdempotencyKey(t *testing.T) {
 	if created.Load() != 1 || rec.count() > 2 {
 		t.Errorf("%d created, %d records written", created.Load(), rec.count())
 	}
-	other := submit(t, runner, kalam.Job{Key: "flush:8"}) // Another key is another job.
+	other := jobstest.Submit(t, runner, kalam.Job{Key: "flush:8"}) // Another key is another job.
 	close(gate)
-	wait(t, runner, ids[0])
-	wait(t, runner, other.ID)
-	if again := submit(t, runner, kalam.Job{Key: "flush:7"}); again.ID == ids[0] {
+	jobstest.Wait(t, runner, ids[0])
+	jobstest.Wait(t, runner, other.ID)
+	if again := jobstest.Submit(t, runner, kalam.Job{Key: "flush:7"}); again.ID == ids[0] {
 		t.Error("a finished job holds its key")
 	} else {
-		wait(t, runner, again.ID)
+		jobstest.Wait(t, runner, again.ID)
 	}
 	if most.Load() > 2 {
 		t.Errorf("%d tasks at a time for two keys", most.Load())
@@ -256,11 +258,11 @@ func TestWorkersAndPriority(t *testing.T) {
 			})})
 		var ids []kalam.JobID
 		for i, priority := range []int{0, 0, 5, 0, 9, 5} { // Before Run: nothing starts yet.
-			ids = append(ids, submit(t, runner,
+			ids = append(ids, jobstest.Submit(t, runner,
 				kalam.Job{Priority: priority, Parameters: fmt.Sprintf("%d#%d", priority, i)}).ID)
 			time.Sleep(time.Second)
 		}
-		stop := runThis(t, runner)
+		stop := jobstest.Run(t, runner)
 		defer stop()
 		synctest.Wait()
 		slices.Sort(order) // The first two start together.
@@ -309,7 +311,7 @@ func TestSchedule(t *testing.T) {
 		schedule("@every 1m", func(context.Context) { t.Error("a schedule that was removed before Run is met") })()
 		var removed int
 		remove := schedule("@every 10h", func(context.Context) { removed++ })
-		stop := runThis(t, runner)
+		stop := jobstest.Run(t, runner)
 		time.Sleep(25 * time.Hour)
 		remove()
 		time.Sleep(25*time.Hour + 20*time.Minute)
@@ -346,7 +348,7 @@ func TestProgressIsThrottled(t *testing.T) {
 			return nil
 		})})
 		defer stop()
-		j := wait(t, runner, submit(t, runner, kalam.Job{}).ID)
+		j := jobstest.Wait(t, runner, jobstest.Submit(t, runner, kalam.Job{}).ID)
 		if j.Progress != "999" {
 			t.Errorf("progress %s", j.Progress)
 		}
@@ -393,8 +395,8 @@ func TestSubmitWhileAnotherEnds(t *testing.T) {
 				runs.Add(1)
 				return nil
 			})})
-		defer runThis(t, runner)()
-		first := submit(t, runner, kalam.Job{Kind: kindFlush, Key: "flush:7"})
+		defer jobstest.Run(t, runner)()
+		first := jobstest.Submit(t, runner, kalam.Job{Kind: kindFlush, Key: "flush:7"})
 		time.Sleep(time.Second / 2)
 		if j, _, err := rec.Job(t.Context(), first.ID); err != nil || j.Status != kalam.JobCompleted {
 			t.Fatalf("the first job is %s, %v", j.Status, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 // TestType checks what a type says of its jobs: key, tries, name, schedule and recovery.
@@ -40,7 +41,7 @@ func TestType(t *testing.T) {
 		if err := runner.Recover(t.Context()); err != nil || !slices.Equal(recovered, []string{"first", "third"}) {
 			t.Errorf("recovered %v, %v", recovered, err)
 		}
-		stop := runThis(t, runner)
+		stop := jobstest.Run(t, runner)
 		defer stop()
 		for _, tt := range []struct {
 			job   kalam.Job
@@ -53,7 +54,7 @@ func TestType(t *testing.T) {
 			{kalam.Job{Kind: "BB"}, "", 0},
 			{kalam.Job{Kind: "CC"}, "", 1},
 		} {
-			j := wait(t, runner, submit(t, runner, tt.job).ID)
+			j := jobstest.Wait(t, runner, jobstest.Submit(t, runner, tt.job).ID)
 			if j.Key != tt.key || j.MaxRetries != tt.tries || j.Retries != tt.tries {
 				t.Errorf("job %+v has the key %q and ended after %d of %d retries, want %q and %d",
 					tt.job, j.Key, j.Retries, j.MaxRetries, tt.key, tt.tries)

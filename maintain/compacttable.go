@@ -2,7 +2,6 @@ package maintain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/maintain/pair"
 )
 
 // KindCompact is the kind of the compaction of a table.
@@ -69,10 +69,8 @@ type compactTable struct {
 
 // compactRun is one run of compactTable.
 type compactRun struct {
-	task   *compactTable
-	handle *jobs.Handle
-	job    kalam.Job
-	table  kalam.TableID
+	task *compactTable
+	tableRun
 	result CompactResult
 	done   int
 	total  int
@@ -80,16 +78,9 @@ type compactRun struct {
 
 // Run compacts the table. The error names the users that failed.
 func (c *compactTable) Run(ctx context.Context, h *jobs.Handle) error {
-	log, now := c.Logger, c.Now
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	if now == nil {
-		now = time.Now
-	}
-	job := h.Job()
-	run := &compactRun{task: c, handle: h, job: job, table: kalam.TableID{Namespace: job.Namespace, Name: job.Table}}
-	if err := earlierResult(&job, &run.result); err != nil {
+	log, now := pair.Defaults(c.Logger, c.Now)
+	run := &compactRun{task: c}
+	if err := run.begin(h, &run.result); err != nil {
 		return err
 	}
 	run.result.Errors, run.result.FailedUsers = nil, 0
@@ -101,7 +92,7 @@ func (c *compactTable) Run(ctx context.Context, h *jobs.Handle) error {
 	if setErr := run.report(); setErr != nil {
 		err = errors.Join(err, setErr)
 	}
-	log.InfoContext(ctx, "table compacted", "job", string(job.ID), "table", run.table.String(), "users",
+	log.InfoContext(ctx, "table compacted", "job", string(run.job.ID), "table", run.table.String(), "users",
 		run.result.Scopes,
 		"segments_before", run.result.SegmentsBefore, "segments_after", run.result.SegmentsAfter,
 		"failed_users", run.result.FailedUsers,
@@ -165,12 +156,7 @@ func (r *compactRun) add(user kalam.UserID, s compactedScope) {
 
 // report sets the result and message of the job.
 func (r *compactRun) report() error {
-	text, err := json.Marshal(r.result)
-	if err != nil {
-		return fmt.Errorf("encode result of compaction: %w", err)
-	}
-	r.handle.SetResult(string(text), r.message())
-	return nil
+	return r.setResult(r.result, r.message())
 }
 
 func (r *compactRun) message() string {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 // lakeFake is a compactor over users with a number of segments each.
@@ -179,14 +180,14 @@ func TestCompactTableIsCancelled(t *testing.T) {
 		}
 		return nil
 	}
-	runner, stop := run(t, newRecords(t), jobs.Options{Types: only(&compactTable{compactor: l, All: true})})
+	runner, stop := run(t, newRecords(t), jobs.Options{Types: jobstest.Only(&compactTable{compactor: l, All: true})})
 	defer stop()
-	id := submit(t, runner, aJob()).ID
+	id := jobstest.Submit(t, runner, aJob()).ID
 	<-begun
 	if err := runner.Cancel(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	got := wait(t, runner, id)
+	got := jobstest.Wait(t, runner, id)
 	if r := compactionResult(t, got); got.Status != kalam.JobCancelled || r.Scopes != 4 || len(l.looked) != 4 {
 		t.Errorf("job is %s after %d users: %+v", got.Status, len(l.looked), r)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/maintain/pair"
 )
 
 // KindFlush is the kind of the flush of a table.
@@ -77,10 +78,8 @@ type flushTable struct {
 
 // flushRun is one run of flushTable.
 type flushRun struct {
-	task    *flushTable
-	handle  *jobs.Handle
-	job     kalam.Job
-	table   kalam.TableID
+	task *flushTable
+	tableRun
 	trigger jobs.Trigger
 	total   int
 
@@ -91,33 +90,26 @@ type flushRun struct {
 
 // Run flushes the table. The error names the users that failed.
 func (f *flushTable) Run(ctx context.Context, h *jobs.Handle) error {
-	log, now := f.Logger, f.Now
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	if now == nil {
-		now = time.Now
-	}
-	job := h.Job()
-	run := &flushRun{task: f, handle: h, job: job, table: kalam.TableID{Namespace: job.Namespace, Name: job.Table}}
-	if err := earlierResult(&job, &run.result); err != nil {
+	log, now := pair.Defaults(f.Logger, f.Now)
+	run := &flushRun{task: f}
+	if err := run.begin(h, &run.result); err != nil {
 		return err
 	}
 	run.result.Errors, run.result.FailedUsers = nil, 0
-	run.trigger = triggerOf(&job)
+	run.trigger = triggerOf(&run.job)
 	start := now()
 	if log.Enabled(ctx, slog.LevelDebug) {
 		log.DebugContext(ctx, fmt.Sprintf("Flush job started: job_id=%s, table=%s, namespace=%s, timestamp=%s",
-			job.ID, job.Table, job.Namespace, start.UTC().Format(time.RFC3339)))
+			run.job.ID, run.job.Table, run.job.Namespace, start.UTC().Format(time.RFC3339)))
 	}
 	err := run.users(ctx)
-	log.InfoContext(ctx, "table flushed", "job", string(job.ID), "trigger", string(run.trigger),
+	log.InfoContext(ctx, "table flushed", "job", string(run.job.ID), "trigger", string(run.trigger),
 		"table", run.table.String(), "rows", run.result.RecordsFlushed,
 		"files", run.result.Files, "failed_users", run.result.FailedUsers, "took", now().Sub(start))
 	if log.Enabled(ctx, slog.LevelDebug) {
 		log.DebugContext(ctx,
 			fmt.Sprintf("Flush job completed: job_id=%s, table=%s, records_flushed=%d, duration_ms=%d",
-				job.ID, job.Table, run.result.RecordsFlushed, now().Sub(start).Milliseconds()))
+				run.job.ID, run.job.Table, run.result.RecordsFlushed, now().Sub(start).Milliseconds()))
 	}
 	return err
 }
@@ -221,12 +213,7 @@ func (r *flushRun) report() error {
 	if r.result.StorageLocations == nil {
 		r.result.StorageLocations = []string{}
 	}
-	text, err := json.Marshal(r.result)
-	if err != nil {
-		return fmt.Errorf("encode result of flush: %w", err)
-	}
-	r.handle.SetResult(string(text), r.message())
-	return nil
+	return r.setResult(r.result, r.message())
 }
 
 func (r *flushRun) message() string {

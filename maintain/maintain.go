@@ -74,12 +74,7 @@ type Maintainer struct {
 
 // New returns a Maintainer that does nothing before Run.
 func New(o Options) (*Maintainer, error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o.Logger, o.Now = pair.Defaults(o.Logger, o.Now)
 	d := &deps{
 		config: o.Config, pair: o.Pair, catalog: o.Catalog, lake: o.Lake, store: o.Store, segments: o.Segments,
 		refs: o.Refs, copier: o.Copier, log: o.Logger, now: o.Now,

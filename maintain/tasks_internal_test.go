@@ -17,14 +17,15 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/jobs/jobstest"
 )
 
 // one runs one job with a task to its end and returns its record.
 func one(t *testing.T, task jobs.Task, j kalam.Job) kalam.Job {
 	t.Helper()
-	runner, stop := run(t, newRecords(t), jobs.Options{Types: only(task)})
+	runner, stop := run(t, newRecords(t), jobs.Options{Types: jobstest.Only(task)})
 	defer stop()
-	return wait(t, runner, submit(t, runner, j).ID)
+	return jobstest.Wait(t, runner, jobstest.Submit(t, runner, j).ID)
 }
 
 // table is a flusher over scopes with a number of rows each.
@@ -261,14 +262,14 @@ func TestFlushCancelled(t *testing.T) {
 			<-ctx.Done()
 			return fmt.Errorf("copy: %w", ctx.Err())
 		}
-		runner, stop := run(t, newRecords(t), jobs.Options{Types: only(&flushTable{flusher: b})})
+		runner, stop := run(t, newRecords(t), jobs.Options{Types: jobstest.Only(&flushTable{flusher: b})})
 		defer stop()
-		j := submit(t, runner, aJob())
+		j := jobstest.Submit(t, runner, aJob())
 		synctest.Wait()
 		if err := runner.Cancel(t.Context(), j.ID); err != nil {
 			t.Fatal(err)
 		}
-		got := wait(t, runner, j.ID)
+		got := jobstest.Wait(t, runner, j.ID)
 		if r := flushResult(t, got); got.Status != kalam.JobCancelled || r.RecordsFlushed != 1 || r.Files != 1 ||
 			!strings.Contains(got.Message, "in part") {
 			t.Errorf("job %+v", got)
@@ -282,9 +283,9 @@ func TestFlushCancelled(t *testing.T) {
 func TestFlushWithABrokenResult(t *testing.T) {
 	rec := newRecords(t, kalam.Job{ID: "FL-1", Kind: KindFlush, Status: kalam.JobRunning, Result: "no JSON",
 		MaxRetries: 3})
-	runner, stop := run(t, rec, jobs.Options{Types: only(&flushTable{flusher: &table{}})})
+	runner, stop := run(t, rec, jobs.Options{Types: jobstest.Only(&flushTable{flusher: &table{}})})
 	defer stop()
-	if j := wait(t, runner, "FL-1"); j.Status != kalam.JobFailed || !strings.Contains(j.Error, "FL-1") {
+	if j := jobstest.Wait(t, runner, "FL-1"); j.Status != kalam.JobFailed || !strings.Contains(j.Error, "FL-1") {
 		t.Errorf("job %+v", j)
 	}
 }

@@ -25,6 +25,30 @@ func earlierResult(job *kalam.Job, result any) error {
 	return nil
 }
 
+// tableRun is one run of a task that goes through the users of the job's table.
+type tableRun struct {
+	handle *jobs.Handle
+	job    kalam.Job
+	table  kalam.TableID
+}
+
+// begin reads into result what earlier tries of the job did.
+func (r *tableRun) begin(h *jobs.Handle, result any) error {
+	r.handle, r.job = h, h.Job()
+	r.table = kalam.TableID{Namespace: r.job.Namespace, Name: r.job.Table}
+	return earlierResult(&r.job, result)
+}
+
+// setResult sets the result and the message of the job.
+func (r *tableRun) setResult(result any, message string) error {
+	text, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("encode the result of job %s: %w", r.job.ID, err)
+	}
+	r.handle.SetResult(string(text), message)
+	return nil
+}
+
 // unlessDropped returns err, or the end of the job if err says that its table was
 // dropped.
 func unlessDropped(table kalam.TableID, err error) error {

@@ -51,12 +51,7 @@ type Options struct {
 // The record of the lake is written last: what ends before is repeated by the next
 // Run from the beginning, and no server starts on it.
 func Run(ctx context.Context, cfg Config, o Options) (_ *Report, err error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o.Logger, o.Now = pair.Defaults(o.Logger, o.Now)
 	a := &adopter{
 		config: cfg, opts: o,
 		bufferDir: pair.Absolute(cfg.Pair.BufferPath), storageDir: pair.Absolute(cfg.Pair.StoragePath),

@@ -59,12 +59,18 @@ func (w *Wrap) WrapStorage(s lake.Storage) lake.Storage {
 }
 
 func (o *Options) setDefaults() {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	o.Logger, o.Now = Defaults(o.Logger, o.Now)
+}
+
+// Defaults returns log and now, or where one is nil a logger that discards, and time.Now.
+func Defaults(log *slog.Logger, now func() time.Time) (*slog.Logger, func() time.Time) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if now == nil {
+		now = time.Now
 	}
+	return log, now
 }
 
 // Pair is both halves of a lake, opened. It is safe for concurrent use.
