@@ -32,7 +32,7 @@ func (e *Planner) explain(
 		return "", reads, err
 	}
 	n := e.narrowed(plan, sources, &args)
-	sources, within, reads := n.within(n.want())
+	sources, within, reads := n.first()
 	st, err := e.statement(ctx, plan, sources, args, within)
 	if err != nil {
 		return "", reads, err

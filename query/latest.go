@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -70,7 +71,7 @@ func (e *Planner) narrowed(plan *Plan, sources []Source, args *Args) *narrowed {
 // ordered reports whether runs can have a bound.
 func (n *narrowed) ordered() bool { return n.survey != nil && n.survey.order != nil }
 
-// want is how many rows the first run is to find up to its bound.
+// want is how many rows that the query may give are to be in what the first run reads.
 func (n *narrowed) want() int64 {
 	if n.ordered() && !n.survey.order.exact {
 		return max(n.limit+n.offset, n.survey.order.largest()) // Less than a piece is not read anyway.
@@ -78,11 +79,14 @@ func (n *narrowed) want() int64 {
 	return n.limit + n.offset
 }
 
-// within returns what a run reads that finds so many rows, nil for a bound if it is to
-// read everything.
-func (n *narrowed) within(want int64) ([]Source, *bound, Reads) {
+// first returns what the first run reads, nil for a bound if that is everything.
+func (n *narrowed) first() ([]Source, *bound, Reads) { return n.within(n.limit+n.offset, n.want()) }
+
+// within returns what a run reads in which there are need rows that the query gives, or
+// want that it may give.
+func (n *narrowed) within(need, want int64) ([]Source, *bound, Reads) {
 	if n.ordered() {
-		if value, ok := n.survey.order.bound(want); ok {
+		if value, ok := n.survey.order.bound(need, want); ok {
 			src, reads := n.survey.upTo(value)
 			return []Source{src}, &bound{column: n.column, descending: n.survey.order.descending, value: value}, reads
 		}
@@ -98,7 +102,7 @@ func (e *Planner) start(ctx context.Context, plan *Plan, sources []Source, args 
 	}
 	n := e.narrowed(plan, sources, &args)
 	runs, want := 0, n.want()
-	src, within, reads := n.within(want)
+	src, within, reads := n.first()
 	for within != nil {
 		runs++
 		res, rows, err := e.held(ctx, plan, src, args, within)
@@ -116,7 +120,7 @@ func (e *Planner) start(ctx context.Context, plan *Plan, sources []Source, args 
 			break
 		}
 		want = n.more(want, rows)
-		src, within, reads = n.within(want)
+		src, within, reads = n.within(math.MaxInt64, want)
 	}
 	st, err := e.statement(ctx, plan, n.sources, args, nil)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
@@ -34,13 +35,16 @@ type order struct {
 	descending bool
 	rows       int64 // Of all pieces.
 	exact      bool  // Every live row of a piece is one that the query gives.
+	tests      []boundTest
 }
 
 // piece is a row group of a file, or a batch.
 type piece struct {
-	file      int   // Its place among the files of the survey; -1: it is a batch.
-	rows      int64 // To be read.
-	live      int64 // Of these, those that the query may give; 0 where a condition on the order cuts the piece.
+	file      int    // Its place among the files of the survey; -1: it is a batch.
+	rows      int64  // To be read.
+	live      int64  // Of these, those that the query may give; 0 where a condition on the order cuts the piece.
+	sure      int64  // Rows that the query is known to give.
+	uncounted *Batch // Its rows tell what is sure; nil when that is known.
 	near, far kalam.Value
 }
 
@@ -58,6 +62,8 @@ type surveyor struct {
 	tests   []boundTest
 	key     int  // The column of the order; -1: none.
 	anyNull bool // NULLs of that column do not come first.
+	whole   bool // The tests are all that the query asks of a row,
+	exact   bool // and none is on another column than that of the order.
 	first   *firstRows
 }
 
@@ -80,9 +86,10 @@ func surveyOf(a *analysed, src Source, s *Schema, args *Args) *survey {
 		}
 	}
 	w.anyNull = onKey > 0 || n.first != nil && n.first.nullsLast
-	exact := n.all && onKey == len(n.tests)
+	w.whole = n.all && len(w.tests) == len(n.tests)
+	w.exact = w.whole && onKey == len(n.tests)
 	if pieces, ok := v.look(&w, src.Files); ok {
-		v.order = orderOf(&w, pieces, src.Batches, exact)
+		v.order = orderOf(&w, pieces, src.Batches)
 	}
 	return v
 }
@@ -226,12 +233,15 @@ func (w *surveyor) add(pieces []piece, p piece, r datatype.Range, cut bool) (out
 	if cut {
 		p.live = 0
 	}
+	if w.exact {
+		p.sure = p.live
+	}
 	return append(pieces, p), true
 }
 
 // orderOf returns the order of the pieces of files and the batches, nil when the latter
 // have no place in it.
-func orderOf(w *surveyor, pieces []piece, batches []Batch, exact bool) *order {
+func orderOf(w *surveyor, pieces []piece, batches []Batch) *order {
 	for i := range batches {
 		b := &batches[i]
 		p := piece{file: -1, rows: b.Record.NumRows(), live: b.Record.NumRows()}
@@ -248,6 +258,9 @@ func orderOf(w *surveyor, pieces []piece, batches []Batch, exact bool) *order {
 			}
 			return datatype.Range{}
 		})
+		if w.whole && (cut || !w.exact) {
+			p.uncounted = b
+		}
 		ok := true
 		if passes {
 			pieces, ok = w.add(pieces, p, key, cut)
@@ -260,7 +273,8 @@ func orderOf(w *surveyor, pieces []piece, batches []Batch, exact bool) *order {
 		pieces:     pieces,
 		compare:    datatype.Compare(w.schema.kind(w.key)),
 		descending: w.first.descending,
-		exact:      exact,
+		exact:      w.exact,
+		tests:      w.tests,
 	}
 	for i := range pieces {
 		o.rows += pieces[i].rows
@@ -285,13 +299,15 @@ func (o *order) largest() (rows int64) {
 	return rows
 }
 
-// bound returns a value up to which there are at least want rows that the query may give,
-// both ends of the order included; ok is false when there is none for which less than
-// half of all rows would be read.
-func (o *order) bound(want int64) (v kalam.Value, ok bool) {
-	live := int64(0)
+// bound returns a value up to which there are need rows that the query gives, or want rows
+// that it may give, both ends of the order included; ok is false when there is none for which
+// less than half of all rows would be read.
+func (o *order) bound(need, want int64) (v kalam.Value, ok bool) {
+	var sure, live int64
 	for i := range o.pieces {
-		if live += o.pieces[i].live; live < want {
+		o.count(&o.pieces[i])
+		sure, live = sure+o.pieces[i].sure, live+o.pieces[i].live
+		if sure < need && live < want {
 			continue
 		}
 		v = o.pieces[i].far
@@ -304,6 +320,51 @@ func (o *order) bound(want int64) (v kalam.Value, ok bool) {
 		return v, 2*read <= o.rows
 	}
 	return v, false
+}
+
+// count finds out how many rows of a batch pass the tests.
+func (o *order) count(p *piece) {
+	b := p.uncounted
+	if b == nil {
+		return
+	}
+	p.uncounted = nil
+	tests := make([]func(row int) bool, len(o.tests))
+	for i := range o.tests {
+		tests[i] = o.tests[i].on(b.Record.Column(o.tests[i].column))
+	}
+	count := func(row int) {
+		for _, passes := range tests {
+			if !passes(row) {
+				return
+			}
+		}
+		p.sure++
+	}
+	if b.Live == nil {
+		for row := range int(b.Record.NumRows()) {
+			count(row)
+		}
+	}
+	for _, row := range b.Live {
+		count(int(row))
+	}
+}
+
+// on returns the test of the values of a column.
+func (t *boundTest) on(a arrow.Array) func(row int) bool {
+	if texts, ok := a.(*array.String); ok && t.op == isAny { // As conversations are chosen.
+		values := make([]string, len(t.values))
+		for i, v := range t.values {
+			values[i] = v.Str()
+		}
+		return func(row int) bool { return !texts.IsNull(row) && slices.Contains(values, texts.Value(row)) }
+	}
+	return func(row int) bool {
+		v := datatype.ValueAt(a, row)
+		_, all := t.of(datatype.Range{Min: v, Max: v, Known: true})
+		return all
+	}
 }
 
 // upTo returns the source without the files that have no row up to bound.

@@ -3,6 +3,10 @@ package query
 import (
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 )
@@ -39,11 +43,44 @@ func TestOrderBound(t *testing.T) {
 			for _, p := range test.pieces {
 				o.rows += p.rows
 			}
-			got, ok := o.bound(test.want)
+			got, ok := o.bound(1<<40, test.want)
 			if ok != (test.bound >= 0) || ok && got.Int() != test.bound {
 				t.Errorf("bound(%d) = %v, %v", test.want, got.Int(), ok)
 			}
 		})
+	}
+}
+
+// TestOrderCount counts the rows of batches that pass the tests, each batch once and no more
+// batches than are needed.
+func TestOrderCount(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64, Nullable: true}}, nil)
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	defer b.Release()
+	b.AppendValues([]int64{7, 8, 7, 0, 7}, []bool{true, true, true, false, true})
+	column := b.NewArray()
+	defer column.Release()
+	rec := array.NewRecordBatch(schema, []arrow.Array{column}, 5)
+	defer rec.Release()
+	compare := datatype.Compare(kalam.KindBigInt)
+	o := order{
+		compare: compare, descending: true, rows: 1000,
+		tests: []boundTest{{op: isAny, values: []kalam.Value{kalam.BigInt(7)}, compare: compare}},
+		pieces: []piece{
+			{file: -1, rows: 5, live: 5, near: kalam.BigInt(9), far: kalam.BigInt(8), uncounted: &Batch{Record: rec}},
+			{file: -1, rows: 5, live: 2, near: kalam.BigInt(7), far: kalam.BigInt(6), uncounted: &Batch{
+				Record: rec, Live: []uint32{1, 2, 3},
+			}},
+			{file: -1, rows: 5, live: 5, near: kalam.BigInt(5), far: kalam.BigInt(4), uncounted: &Batch{Record: rec}},
+		},
+	}
+	for range 2 {
+		if v, ok := o.bound(4, 1000); !ok || v.Int() != 6 {
+			t.Fatalf("4 rows are up to %v, %v", v, ok)
+		}
+	}
+	if a, b, c := o.pieces[0].sure, o.pieces[1].sure, o.pieces[2].uncounted; a != 3 || b != 1 || c == nil {
+		t.Errorf("counted %d and %d, and the third: %v", a, b, c == nil)
 	}
 }
 
