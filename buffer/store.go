@@ -219,6 +219,8 @@ func (s *Store) Clock() *kalam.SeqClock { return s.clock }
 
 // NextID returns a value of the clock for SNOWFLAKE_ID(): like a seq, it is
 // never handed out again, also not after a crash.
+//
+//nolint:contextcheck // What it waits for at times is a reservation for all callers, not for one statement.
 func (s *Store) NextID() (kalam.Seq, error) {
 	id := s.clock.Next()
 	if uint64(id) <= s.ceiling.Load() {

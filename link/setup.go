@@ -38,7 +38,7 @@ func (c *Client) NeedsSetup(ctx context.Context) (bool, error) {
 
 // Setup sets a new server up. It changes no credentials of the Client.
 func (c *Client) Setup(ctx context.Context, s Setup) error {
-	body, err := json.Marshal(wire.SetupRequest{
+	body, err := json.Marshal(wire.SetupRequest{ //nolint:gosec // The passwords are what the server is told.
 		User: s.User, Password: s.Password, RootPassword: s.RootPassword, Email: s.Email,
 	})
 	if err != nil {

@@ -183,7 +183,7 @@ func (s *Session) updateByQuery(
 	err := a.each(ctx, s, t, func(_ *buffer.View, r affectedRow) error {
 		next, evaluated := append([]kalam.Value(nil), r.values...), r.evaluated
 		for i, j := range sets.columns {
-			v, simple, err := s.evaluate(sets.exprs[i], &t.Columns[j])
+			v, simple, err := s.evaluate(ctx, sets.exprs[i], &t.Columns[j])
 			if err == nil && !simple {
 				v, err = s.castColumn(&t.Columns[j], evaluated[0])
 				evaluated = evaluated[1:]

@@ -153,7 +153,7 @@ type writer struct {
 }
 
 // newRow returns a row with the defaults of the columns that are not given.
-func (w *writer) newRow(target []int) ([]kalam.Value, error) {
+func (w *writer) newRow(ctx context.Context, target []int) ([]kalam.Value, error) {
 	if w.given == nil {
 		w.given = make([]bool, len(w.table.Columns))
 		for _, j := range target {
@@ -164,7 +164,7 @@ func (w *writer) newRow(target []int) ([]kalam.Value, error) {
 	row := make([]kalam.Value, len(w.table.Columns))
 	for i := range row {
 		if !w.given[i] && !w.table.Columns[i].IsCounted() {
-			v, err := w.session.defaultValue(&w.table.Columns[i])
+			v, err := w.session.defaultValue(ctx, &w.table.Columns[i])
 			if err != nil {
 				return nil, err
 			}
@@ -184,7 +184,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]ast.Expr, target []
 			return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT row %d has %d values for %d columns", n+1, len(list),
 				len(target)).At(posOf(list))
 		}
-		row, err := w.newRow(target)
+		row, err := w.newRow(ctx, target)
 		if err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]ast.Expr, target []
 				w.defaulted(target[i], n)
 				continue
 			}
-			v, simple, err := w.session.evaluate(&list[i], c)
+			v, simple, err := w.session.evaluate(ctx, &list[i], c)
 			if err != nil {
 				return err
 			}
@@ -234,13 +234,13 @@ func (w *writer) rowsOfSelect(ctx context.Context, st *ast.Insert, target []int)
 		return kalam.Errorf(kalam.CodeInvalidSQL, "INSERT has %d target columns but the query gives %d", len(target),
 			got).At(st.SelectPos)
 	}
-	return res.EachBatch(ctx, func(batch arrow.RecordBatch) error { return w.castRows(batch, target) })
+	return res.EachBatch(ctx, func(batch arrow.RecordBatch) error { return w.castRows(ctx, batch, target) })
 }
 
 // castRows adds the rows of a batch, cast to the columns of target.
-func (w *writer) castRows(batch arrow.RecordBatch, target []int) error {
+func (w *writer) castRows(ctx context.Context, batch arrow.RecordBatch, target []int) error {
 	for r := range int(batch.NumRows()) {
-		row, err := w.newRow(target)
+		row, err := w.newRow(ctx, target)
 		if err != nil {
 			return err
 		}

@@ -86,6 +86,7 @@ func (s *Session) argument(ctx context.Context, x *ast.Expr) (kalam.Value, error
 		return kalam.Null(), nil
 	case ast.ExprDefault:
 		return kalam.Value{}, kalam.Errorf(kalam.CodeInvalidSQL, "DEFAULT is no value for EXECUTE").At(x.Pos)
+	default:
 	}
 	if v, ok := s.operandOf(x); ok {
 		return v, nil

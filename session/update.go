@@ -181,8 +181,9 @@ func isSimple(x *ast.Expr) bool {
 	case ast.ExprFunc:
 		_, ok := defaultFuncs[strings.ToUpper(x.Text)]
 		return ok
+	default:
+		return false
 	}
-	return false
 }
 
 // keyOf returns the encoded key when the WHERE clause is exactly an equality
@@ -254,8 +255,9 @@ func isExact(k kalam.Kind) bool {
 	switch k {
 	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // operandOf returns the value of a literal or parameter; ok is false for other
@@ -285,6 +287,7 @@ func (s *Session) operandOf(x *ast.Expr) (v kalam.Value, ok bool) {
 		if x.Param >= 1 && x.Param <= len(s.params) {
 			return s.params[x.Param-1], true
 		}
+	default:
 	}
 	return v, false
 }
@@ -300,7 +303,7 @@ func (s *Session) updateByKey(ctx context.Context, t *kalam.Table, key []byte, s
 	}
 	next := append([]kalam.Value(nil), row...)
 	for i, j := range sets.columns {
-		if next[j], _, err = s.evaluate(sets.exprs[i], &t.Columns[j]); err != nil {
+		if next[j], _, err = s.evaluate(ctx, sets.exprs[i], &t.Columns[j]); err != nil {
 			return nil, err
 		}
 	}

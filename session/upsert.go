@@ -150,7 +150,7 @@ func (s *Session) resolveConflicts(
 	ctx context.Context, w *writer, st *ast.Insert, sets *assignments, taken []conflict,
 ) ([][]kalam.Value, error) {
 	out := make([][]kalam.Value, len(taken))
-	if rows, ok := s.resolveSimply(w, st.Conflict, sets, taken); ok {
+	if rows, ok := s.resolveSimply(ctx, w, st.Conflict, sets, taken); ok {
 		return rows, nil
 	}
 	sql, params, err := s.conflictQuery(ctx, w.table, st, sets)
@@ -175,7 +175,7 @@ func (s *Session) resolveConflicts(
 		next := append([]kalam.Value(nil), taken[i].stored...)
 		vals = vals[1:]
 		for k, j := range sets.columns {
-			v, simple, err := s.evaluate(sets.exprs[k], &w.table.Columns[j])
+			v, simple, err := s.evaluate(ctx, sets.exprs[k], &w.table.Columns[j])
 			if err == nil && !simple {
 				v, err = w.session.castColumn(&w.table.Columns[j], vals[0])
 				vals = vals[1:]
@@ -194,8 +194,8 @@ func (s *Session) resolveConflicts(
 // resolveSimply covers the usual SET c = EXCLUDED.c, literals and parameters,
 // without DuckDB.
 func (s *Session) resolveSimply(
-	w *writer, oc *ast.OnConflict, sets *assignments, taken []conflict) ([][]kalam.Value, bool,
-) {
+	ctx context.Context, w *writer, oc *ast.OnConflict, sets *assignments, taken []conflict,
+) ([][]kalam.Value, bool) {
 	if oc.Where != "" {
 		return nil, false
 	}
@@ -219,7 +219,7 @@ func (s *Session) resolveSimply(
 		for k, j := range sets.columns {
 			var err error
 			if from[k] < 0 {
-				next[j], _, err = s.evaluate(sets.exprs[k], &w.table.Columns[j])
+				next[j], _, err = s.evaluate(ctx, sets.exprs[k], &w.table.Columns[j])
 			} else {
 				next[j], err = datatype.Cast(w.table.Columns[j].Type, w.rows[c.row][from[k]])
 			}

@@ -17,7 +17,7 @@ import (
 
 // evaluate turns an expression of a VALUES list or SET into a value of column
 // c. simple is false when only DuckDB can evaluate it.
-func (s *Session) evaluate(x *ast.Expr, c *kalam.Column) (v kalam.Value, simple bool, err error) {
+func (s *Session) evaluate(ctx context.Context, x *ast.Expr, c *kalam.Column) (v kalam.Value, simple bool, err error) {
 	switch x.Kind {
 	case ast.ExprNull:
 		return kalam.Null(), true, nil
@@ -36,7 +36,7 @@ func (s *Session) evaluate(x *ast.Expr, c *kalam.Column) (v kalam.Value, simple 
 		v, err = s.param(x.Param, c)
 		return v, true, kalam.Positioned(err, x.Pos)
 	case ast.ExprDefault:
-		v, err = s.defaultValue(c)
+		v, err = s.defaultValue(ctx, c)
 		return v, true, err
 	case ast.ExprFunc:
 		f, ok := defaultFuncs[strings.ToUpper(x.Text)]
@@ -113,12 +113,13 @@ func (s *Session) function(f kalam.DefaultFunc) (kalam.Value, error) {
 		return kalam.Text(ulid.Make().String()), nil
 	case kalam.DefaultCurrentUser:
 		return kalam.Text(string(s.Principal.User)), nil
+	default:
+		return kalam.Value{}, kalam.Errorf(kalam.CodeInternal, "unknown default function %d", f)
 	}
-	return kalam.Value{}, kalam.Errorf(kalam.CodeInternal, "unknown default function %d", f)
 }
 
 // defaultValue returns what an omitted column gets.
-func (s *Session) defaultValue(c *kalam.Column) (kalam.Value, error) {
+func (s *Session) defaultValue(ctx context.Context, c *kalam.Column) (kalam.Value, error) {
 	if c.Default == nil {
 		return kalam.Null(), nil
 	}
@@ -127,7 +128,7 @@ func (s *Session) defaultValue(c *kalam.Column) (kalam.Value, error) {
 	}
 	if c.IsCounted() {
 		id := buffer.CounterID{Scope: s.Scope(s.written), Column: c.ID}
-		return s.nextCount(context.Background(), id, c, 0)
+		return s.nextCount(ctx, id, c, 0)
 	}
 	v, err := s.function(c.Default.Func)
 	if err != nil {

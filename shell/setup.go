@@ -17,7 +17,7 @@ const codeSetup = "setup_required"
 // administrator. done is false for a server that needs none, or does not say so here.
 func (s *session) setUp(ctx context.Context, ask edit.Asker) (done bool, err error) {
 	if needs, err := s.client.NeedsSetup(ctx); err != nil || !needs {
-		return false, nil // The error of the login says more.
+		return false, nil //nolint:nilerr // The error of the login says more.
 	}
 	answer, err := ask("This server has no passwords yet. Set them now? [Y/n] ", true)
 	if err != nil || strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "n") {

@@ -59,7 +59,7 @@ type Pool struct {
 
 // counters are the numbers behind Stats.
 type counters struct {
-	started, killed, died, prepared, hits, misses, memory atomic.Int64
+	started, killed, died, prepared, hits, misses atomic.Int64
 }
 
 // Open starts the first worker. The caller closes the Pool.

@@ -61,6 +61,8 @@ func (p *Pool) Run(ctx context.Context, st *query.Statement) (query.Result, erro
 
 // take handles a frame of the answer, or the error of reading it. last says that the
 // call has ended.
+//
+//nolint:contextcheck // The call has the context of its statement; the worker outlives both.
 func (c *call) take(to *spool, statement uint64, f process.Frame, err error) (last bool, _ error) {
 	if err != nil {
 		err = c.lost(err)

@@ -114,6 +114,8 @@ func Open(o Options) (_ *Executor, err error) {
 }
 
 // Close implements query.Executor.
+//
+//nolint:contextcheck // It waits for what runs, as long as that takes to end.
 func (e *Executor) Close() error {
 	if e.closed.Swap(true) {
 		return nil
