@@ -174,7 +174,8 @@ var reserved = map[string]string{
 }
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.
-var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "shell/complete", "shell/edit", "shell/format", "jobs",
+var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "shell/complete", "shell/edit",
+	"shell/format", "jobs",
 	"subscribe", "catalog", "cmd/kalam"}
 
 // goPackage is what `go list -json` prints of a package.
@@ -186,7 +187,8 @@ type goPackage struct {
 
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-tags", "duckdb_arrow", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	cmd := exec.Command("go", "list", "-tags", "duckdb_arrow", "-json=ImportPath,Imports,TestImports,XTestImports",
+		"./...")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
@@ -211,7 +213,8 @@ func TestImports(t *testing.T) {
 		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
 		allowed, known := layers[name]
 		if !known {
-			t.Errorf("package %s has no place in the layers; add it to imports_test.go and docs/architecture/overview.md", p.ImportPath)
+			t.Errorf("package %s has no place in the layers; add it to imports_test.go and docs/architecture/overview.md",
+				p.ImportPath)
 			continue
 		}
 		for _, path := range p.Imports {

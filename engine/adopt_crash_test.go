@@ -81,7 +81,8 @@ func TestAdoptAfterCrash(t *testing.T) {
 			return nil
 		}
 		want := flushed
-		if armed.Load() == 1 && slices.Contains([]string{"segment", "committing", "committed", "trimming", "trimmed", "manifest"}, point) {
+		if armed.Load() == 1 && slices.Contains([]string{"segment", "committing", "committed", "trimming", "trimmed",
+			"manifest"}, point) {
 			want = current
 		}
 		if armed.Load() == 2 {
@@ -225,7 +226,8 @@ func TestAdoptIsInterrupted(t *testing.T) {
 		s.start()
 		sameAnswers(t, before, answersOf(s, adoptUsers, adoptTables))
 		s.stop()
-		result, err := verify.Run(t.Context(), s.config.Verify(), verify.Options{Problem: func(line string) { t.Error(line) }})
+		result, err := verify.Run(t.Context(), s.config.Verify(),
+			verify.Options{Problem: func(line string) { t.Error(line) }})
 		if err != nil || result.Unnamed > 0 || result.Segments < 20 {
 			t.Errorf("verify: %+v, %v", result, err)
 		}

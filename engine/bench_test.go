@@ -27,7 +27,8 @@ func benchServer(b *testing.B) *server {
 
 // valuesOf is one VALUES list of a row of chat shape.
 func valuesOf(id int64) string {
-	return fmt.Sprintf("(%d, 'conversation_%06d', 'assistant', '%s', '2026-01-01T00:00:00Z')", id, id/20, strings.Repeat("some words ", 18))
+	return fmt.Sprintf("(%d, 'conversation_%06d', 'assistant', '%s', '2026-01-01T00:00:00Z')", id, id/20,
+		strings.Repeat("some words ", 18))
 }
 
 // BenchmarkInsert runs INSERT statements of one row and of many.
@@ -64,11 +65,13 @@ func BenchmarkSelect(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			s := benchServer(b)
-			s.must(userOf("alice"), "INSERT INTO app.t SELECT i, 'c' || (i // 20), 'assistant', repeat('some words ', 18), TIMESTAMP '2026-01-01' FROM range(10000) r(i)")
+			s.must(userOf("alice"),
+				"INSERT INTO app.t SELECT i, 'c' || (i // 20), 'assistant', repeat('some words ', 18), TIMESTAMP '2026-01-01' FROM range(10000) r(i)")
 			b.ReportAllocs()
 			for i := int64(0); b.Loop(); i++ {
 				var c collector
-				if err := s.Execute(context.Background(), userOf("alice"), session.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(i % 10000)}}, &c); err != nil {
+				if err := s.Execute(context.Background(), userOf("alice"),
+					session.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(i % 10000)}}, &c); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -37,7 +37,8 @@ func BenchmarkCompacted(b *testing.B) {
 				rng := rand.New(rand.NewPCG(1, 2))
 				for b.Loop() {
 					var c collector
-					if err := s.Execute(context.Background(), alice, session.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(rng.Int64N(rows))}}, &c); err != nil {
+					if err := s.Execute(context.Background(), alice,
+						session.Request{SQL: sql, Params: []kalam.Value{kalam.BigInt(rng.Int64N(rows))}}, &c); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -287,7 +287,8 @@ func TestSnapshotOfCompactedFiles(t *testing.T) {
 	alice := userOf("alice")
 	const rows, files = 20000, 6
 	for i := range files {
-		s.must(alice, fmt.Sprintf("INSERT INTO app.t SELECT i, repeat('x', 100) || i FROM range(%d, %d) r(i)", rows*i, rows*i+rows))
+		s.must(alice, fmt.Sprintf("INSERT INTO app.t SELECT i, repeat('x', 100) || i FROM range(%d, %d) r(i)", rows*i,
+			rows*i+rows))
 		s.flush()
 	}
 	old := s.files(".parquet")
@@ -318,7 +319,8 @@ func TestSnapshotOfCompactedFiles(t *testing.T) {
 	if r.rows != rows*files {
 		t.Errorf("the query that was open gave %d rows, want %d", r.rows, rows*files)
 	}
-	for end := time.Now().Add(10 * time.Second); len(s.files(".parquet")) != 1 || len(s.files(".keys")) != 1; <-time.After(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); len(s.files(".parquet")) != 1 ||
+		len(s.files(".keys")) != 1; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("files are left after the query: %v", s.files(".parquet"))
 		}

@@ -138,7 +138,8 @@ func (s *server) outside(user string) map[int64]string {
 			for i := range int(b.NumRows()) {
 				id, seq := b.Column(0).(*array.Int64).Value(i), b.Column(2).(*array.Int64).Value(i)
 				if seq > newest[id].seq {
-					newest[id] = version{seq, b.Column(3).(*array.Boolean).Value(i), strings.Clone(b.Column(1).(*array.String).Value(i))}
+					newest[id] = version{seq, b.Column(3).(*array.Boolean).Value(i),
+						strings.Clone(b.Column(1).(*array.String).Value(i))}
 				}
 			}
 		}
@@ -193,7 +194,8 @@ func TestCompactKeepsAnswers(t *testing.T) {
 		"SELECT id, k FROM app.t LIMIT 30", "SELECT id, j->>'$.a' AS a FROM app.t WHERE j IS NOT NULL AND id < 100",
 	}
 	for i := range 60 {
-		queries = append(queries, fmt.Sprintf("SELECT *, _seq FROM app.t WHERE id = %d AND k = 'k%d'", 8*i, 8*i%7), fmt.Sprintf("SELECT n FROM app.t WHERE id = %d AND k = 'again'", i))
+		queries = append(queries, fmt.Sprintf("SELECT *, _seq FROM app.t WHERE id = %d AND k = 'k%d'", 8*i, 8*i%7),
+			fmt.Sprintf("SELECT n FROM app.t WHERE id = %d AND k = 'again'", i))
 	}
 	answers := func() []string {
 		out := make([]string, len(queries))
@@ -207,7 +209,8 @@ func TestCompactKeepsAnswers(t *testing.T) {
 		when string
 		do   func()
 	}{
-		{"compacted", s.compact}, {"restarted", s.restart}, {"flushed", s.flush}, {"compacted again", s.compact}, {"restarted again", s.restart},
+		{"compacted", s.compact}, {"restarted", s.restart}, {"flushed", s.flush}, {"compacted again",
+			s.compact}, {"restarted again", s.restart},
 	} {
 		step.do()
 		for i, got := range answers() {
@@ -227,7 +230,8 @@ func TestCompactKeepsAnswers(t *testing.T) {
 func TestCompactRetention(t *testing.T) {
 	var offset atomic.Int64
 	base := time.Now()
-	s := &server{t: t, config: config.Default(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
+	s := &server{t: t, config: config.Default(),
+		opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
 	s.config.Storage.DataPath = t.TempDir()
 	s.config.Auth.BcryptCost = 4
 	s.start()
@@ -281,7 +285,8 @@ func TestCompactRetention(t *testing.T) {
 	}
 	check("when all are old", "")
 	files := s.files(".parquet")
-	if j, r := s.compactTable("app.t"); r.Scopes != 0 || !strings.Contains(j.Message, "nothing to merge") || !slices.Equal(files, s.files(".parquet")) {
+	if j, r := s.compactTable("app.t"); r.Scopes != 0 || !strings.Contains(j.Message, "nothing to merge") ||
+		!slices.Equal(files, s.files(".parquet")) {
 		t.Errorf("nothing to gain: %+v, %q", r, j.Message)
 	}
 	s.must(alice, "INSERT INTO app.t VALUES (1, 'back')")
@@ -299,7 +304,8 @@ func (s *server) awaitCompaction(scopes string) kalam.Job {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if j.Kind == maintain.KindCompact && strings.Contains(j.Parameters, `"scopes":"`+scopes+`"`) && !j.CreatedAt.Before(newest.CreatedAt) {
+		if j.Kind == maintain.KindCompact && strings.Contains(j.Parameters, `"scopes":"`+scopes+`"`) &&
+			!j.CreatedAt.Before(newest.CreatedAt) {
 			newest = j
 		}
 	}
@@ -374,7 +380,8 @@ func TestDueAtStart(t *testing.T) {
 // under the manifest: the job says so, every row stays as it was, no file is left
 // over, and the next compaction succeeds.
 func TestCompactFailures(t *testing.T) {
-	for _, point := range []string{"collected", "copied", "written", "prepared", "segment", "record", "manifest", "removing"} {
+	for _, point := range []string{"collected", "copied", "written", "prepared", "segment", "record", "manifest",
+		"removing"} {
 		t.Run(point, func(t *testing.T) {
 			var failing atomic.Bool
 			faulty := &buffertest.Faulty{Backend: memory.New()}
@@ -411,14 +418,16 @@ func TestCompactFailures(t *testing.T) {
 					t.Errorf("%s: row 2 is %s", when, got)
 				}
 				if got := s.files(".parquet"); len(got) != files || len(s.files(".keys")) != files || len(s.files(".tmp")) != 0 {
-					t.Errorf("%s: %d files, %d key index files, %d staged objects, want %d: %v", when, len(got), len(s.files(".keys")), len(s.files(".tmp")), files, got)
+					t.Errorf("%s: %d files, %d key index files, %d staged objects, want %d: %v", when, len(got),
+						len(s.files(".keys")), len(s.files(".tmp")), files, got)
 				}
 			}
 			check("before", 4)
 			failing.Store(true)
 			if point == "record" {
 				faulty.Fail(func(_ int, ops []buffer.Op) (bool, error) {
-					if slices.ContainsFunc(ops, func(op buffer.Op) bool { return op.Keyspace == "sys_manifest" }) && failing.Swap(false) {
+					if slices.ContainsFunc(ops, func(op buffer.Op) bool { return op.Keyspace == "sys_manifest" }) &&
+						failing.Swap(false) {
 						return false, buffertest.DiskFull()
 					}
 					return true, nil
@@ -480,7 +489,8 @@ func TestCompactDamage(t *testing.T) {
 		s.start()
 		j, r := s.compactTable("app.t")
 		if lost {
-			if j.Status != kalam.JobCompleted || r.SegmentsAfter != 1 || s.single(alice, "SELECT v FROM app.t WHERE id = 1500") != `"v1500"` {
+			if j.Status != kalam.JobCompleted || r.SegmentsAfter != 1 ||
+				s.single(alice, "SELECT v FROM app.t WHERE id = 1500") != `"v1500"` {
 				t.Errorf("with a lost key index file: %s, %+v", j.Status, r)
 			}
 			continue
@@ -519,27 +529,33 @@ func TestCompactStatements(t *testing.T) {
 	gate := make(chan struct{})
 	hold.Store(&gate)
 	first := s.must(root, "STORAGE COMPACT TABLE app.t")
-	if want := fmt.Sprintf("Storage compaction started for table 'app.t'. Job ID: %s", first.jobs[0]); first.message != want || !strings.HasPrefix(string(first.jobs[0]), "CO-") {
+	if want := fmt.Sprintf("Storage compaction started for table 'app.t'. Job ID: %s",
+		first.jobs[0]); first.message != want || !strings.HasPrefix(string(first.jobs[0]), "CO-") {
 		t.Errorf("message %q, want %q", first.message, want)
 	}
 	second := s.must(root, "STORAGE COMPACT TABLE app.t;")
-	if second.jobs[0] != first.jobs[0] || second.message != fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table 'app.t'. Job ID: %s", first.jobs[0]) {
+	if second.jobs[0] != first.jobs[0] ||
+		second.message != fmt.Sprintf("Storage compaction skipped: a compaction is already queued or running for table 'app.t'. Job ID: %s", first.jobs[0]) {
 		t.Errorf("a second compaction: %+v", second)
 	}
-	if got := s.single(root, "SELECT count(*) AS n FROM system.jobs WHERE status IN ('pending', 'running') AND job_type = 'compact'"); got != `"1"` {
+	if got := s.single(root,
+		"SELECT count(*) AS n FROM system.jobs WHERE status IN ('pending', 'running') AND job_type = 'compact'"); got != `"1"` {
 		t.Errorf("%s jobs are running", got)
 	}
 	hold.Store(nil)
 	close(gate)
 	j := s.await(first.jobs[0])
-	if j.Status != kalam.JobCompleted || j.Message != "Compaction completed for table app.t: 3 segments of 1 user(s) became 1, 0 overwritten rows and 0 tombstones dropped" {
+	if j.Status != kalam.JobCompleted ||
+		j.Message != "Compaction completed for table app.t: 3 segments of 1 user(s) became 1, 0 overwritten rows and 0 tombstones dropped" {
 		t.Errorf("job is %s: %q", j.Status, j.Message)
 	}
-	if got := s.single(root, fmt.Sprintf("SELECT result->>'$.segments_before' || ' ' || (result->>'$.segments_after') || ' ' || (result->>'$.rows') AS n FROM system.jobs WHERE job_id = '%s'", j.ID)); got != `"3 1 3"` {
+	if got := s.single(root,
+		fmt.Sprintf("SELECT result->>'$.segments_before' || ' ' || (result->>'$.segments_after') || ' ' || (result->>'$.rows') AS n FROM system.jobs WHERE job_id = '%s'", j.ID)); got != `"3 1 3"` {
 		t.Errorf("result is %s", got)
 	}
 	all := s.must(root, "STORAGE COMPACT ALL IN app")
-	if len(all.jobs) != 2 || !strings.HasPrefix(all.message, "Storage compaction started for 2 table(s) in namespace 'app'. Job IDs: [CO-") {
+	if len(all.jobs) != 2 || !strings.HasPrefix(all.message,
+		"Storage compaction started for 2 table(s) in namespace 'app'. Job IDs: [CO-") {
 		t.Errorf("compact all: %+v", all)
 	}
 	for _, id := range all.jobs {
@@ -548,7 +564,8 @@ func TestCompactStatements(t *testing.T) {
 	if n := len(s.files(".parquet")); n != 2 {
 		t.Errorf("%d files, want one of alice and one of the SHARED table", n)
 	}
-	if got := s.must(root, "STORAGE COMPACT ALL IN NAMESPACE empty"); got.message != "Storage compaction skipped: no tables in namespace 'empty'" || len(got.jobs) != 0 {
+	if got := s.must(root,
+		"STORAGE COMPACT ALL IN NAMESPACE empty"); got.message != "Storage compaction skipped: no tables in namespace 'empty'" || len(got.jobs) != 0 {
 		t.Errorf("an empty namespace: %+v", got)
 	}
 	for sql, want := range map[string]string{
@@ -561,7 +578,8 @@ func TestCompactStatements(t *testing.T) {
 		}
 	}
 	for role, may := range map[kalam.Role][2]bool{
-		kalam.RoleAnonymous: {false, false}, kalam.RoleUser: {false, false}, kalam.RoleService: {true, false}, kalam.RoleDBA: {true, true}, kalam.RoleSystem: {true, true},
+		kalam.RoleAnonymous: {false, false}, kalam.RoleUser: {false, false}, kalam.RoleService: {true,
+			false}, kalam.RoleDBA: {true, true}, kalam.RoleSystem: {true, true},
 	} {
 		for i, sql := range []string{"STORAGE COMPACT TABLE app.t", "STORAGE COMPACT ALL IN app"} {
 			res, err := s.try(kalam.Principal{User: "somebody", Role: role}, sql)

@@ -89,15 +89,20 @@ func TestCounterStatements(t *testing.T) {
 		{"by hand below", "INSERT INTO app.t VALUES (10, 'a'), (3, 'b'); INSERT INTO app.t (body) VALUES ('c')", "3 10 11"},
 		{"by hand below 1", "INSERT INTO app.t VALUES (-5, 'a'), (0, 'b'); INSERT INTO app.t (body) VALUES ('c')", "-5 0 1"},
 		{"both in one", "INSERT INTO app.t VALUES (DEFAULT, 'a'), (2, 'b'), (DEFAULT, 'c'), (1, 'd')", "1 2 3 4"},
-		{"by hand of a query", "INSERT INTO app.t SELECT i + 5, 'x' FROM range(3) AS r(i); INSERT INTO app.t (body) VALUES ('y')", "5 6 7 8"},
-		{"update moves nothing that is counted", "INSERT INTO app.t (body) VALUES ('a'); UPDATE app.t SET body = 'b' WHERE id = 1; INSERT INTO app.t (body) VALUES ('c')", "1 2"},
+		{"by hand of a query",
+			"INSERT INTO app.t SELECT i + 5, 'x' FROM range(3) AS r(i); INSERT INTO app.t (body) VALUES ('y')", "5 6 7 8"},
+		{"update moves nothing that is counted",
+			"INSERT INTO app.t (body) VALUES ('a'); UPDATE app.t SET body = 'b' WHERE id = 1; INSERT INTO app.t (body) VALUES ('c')", "1 2"},
 		{"deleted", "INSERT INTO app.t (body) VALUES ('a'), ('b'); DELETE FROM app.t WHERE id = 2; INSERT INTO app.t (body) VALUES ('c')", "1 3"},
 		{"all deleted", "INSERT INTO app.t (body) VALUES ('a'), ('b'); DELETE FROM app.t WHERE id > 0; INSERT INTO app.t (body) VALUES ('c')", "3"},
 		{"transaction", "BEGIN; INSERT INTO app.t (body) VALUES ('a'); INSERT INTO app.t (body) VALUES ('b'); COMMIT; INSERT INTO app.t (body) VALUES ('c')", "1 2 3"},
-		{"by hand in a transaction", "BEGIN; INSERT INTO app.t VALUES (1, 'a'); INSERT INTO app.t (body) VALUES ('b'); INSERT INTO app.t VALUES (9, 'c'); INSERT INTO app.t (body) VALUES ('d'); COMMIT; INSERT INTO app.t (body) VALUES ('e')", "1 2 9 10 11"},
-		{"inserted and deleted in a transaction", "BEGIN; INSERT INTO app.t (body) VALUES ('a'); DELETE FROM app.t WHERE id = 1; INSERT INTO app.t (body) VALUES ('b'); COMMIT", "2"},
+		{"by hand in a transaction",
+			"BEGIN; INSERT INTO app.t VALUES (1, 'a'); INSERT INTO app.t (body) VALUES ('b'); INSERT INTO app.t VALUES (9, 'c'); INSERT INTO app.t (body) VALUES ('d'); COMMIT; INSERT INTO app.t (body) VALUES ('e')", "1 2 9 10 11"},
+		{"inserted and deleted in a transaction",
+			"BEGIN; INSERT INTO app.t (body) VALUES ('a'); DELETE FROM app.t WHERE id = 1; INSERT INTO app.t (body) VALUES ('b'); COMMIT", "2"},
 		{"rolled back", "BEGIN; INSERT INTO app.t (body) VALUES ('a'); ROLLBACK; INSERT INTO app.t (body) VALUES ('b')", "2"},
-		{"by hand, rolled back", "BEGIN; INSERT INTO app.t VALUES (2147483647, 'a'); ROLLBACK; INSERT INTO app.t (body) VALUES ('b')", "1"},
+		{"by hand, rolled back",
+			"BEGIN; INSERT INTO app.t VALUES (2147483647, 'a'); ROLLBACK; INSERT INTO app.t (body) VALUES ('b')", "1"},
 		{"do nothing", "INSERT INTO app.t (body) VALUES ('a') ON CONFLICT DO NOTHING; INSERT INTO app.t VALUES (1, 'b'), (DEFAULT, 'c') ON CONFLICT DO NOTHING", "1 2"},
 		{"upsert", "INSERT INTO app.t VALUES (DEFAULT, 'a') ON CONFLICT (id) DO UPDATE SET body = 'no'; INSERT INTO app.t VALUES (1, 'b'), (DEFAULT, 'c') ON CONFLICT (id) DO UPDATE SET body = excluded.body", "1 2"},
 		{"upsert by hand", "INSERT INTO app.t VALUES (7, 'a') ON CONFLICT (id) DO UPDATE SET body = 'no'; INSERT INTO app.t (body) VALUES ('c')", "7 8"},
@@ -164,7 +169,8 @@ func TestCounterEnd(t *testing.T) {
 	s.must(alice, "INSERT INTO app.t VALUES (32766, 'a')")
 	for _, sql := range []string{"INSERT INTO app.t (body) VALUES ('a'), ('b')", "INSERT INTO app.t (body) VALUES ('c')"} {
 		_, err := s.try(alice, sql)
-		if kalam.CodeOf(err) != kalam.CodeConstraint || !strings.Contains(messageOf(err), "Column 'id': its counter is used up, 32767 is the highest SMALLINT") {
+		if kalam.CodeOf(err) != kalam.CodeConstraint ||
+			!strings.Contains(messageOf(err), "Column 'id': its counter is used up, 32767 is the highest SMALLINT") {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
@@ -193,7 +199,8 @@ func TestGeneratedAlways(t *testing.T) {
 	s.must(alice, "INSERT INTO app.t VALUES (DEFAULT, DEFAULT, 'a'); INSERT INTO app.t (body) VALUES ('b')")
 	s.must(alice, "INSERT INTO app.t (id, n, body) OVERRIDING SYSTEM VALUE VALUES (7, 9, 'c'); INSERT INTO app.t (body) VALUES ('d')")
 	s.must(alice, "INSERT INTO app.big (id) OVERRIDING SYSTEM VALUE SELECT 5")
-	if _, err := s.try(alice, "UPDATE app.t SET n = 4 WHERE id = 1"); !strings.Contains(messageOf(err), "can only be set to DEFAULT") {
+	if _, err := s.try(alice, "UPDATE app.t SET n = 4 WHERE id = 1"); !strings.Contains(messageOf(err),
+		"can only be set to DEFAULT") {
 		t.Errorf("UPDATE: %v", err)
 	}
 	s.must(alice, "UPDATE app.t SET n = DEFAULT WHERE id = 1")
@@ -283,7 +290,8 @@ func TestCounterAgainstHands(t *testing.T) {
 		hands += n
 	}
 	got := s.must(root, "SELECT count(*) FILTER (body = 'counted'), count(*) FILTER (body = 'hand'), count(*) FILTER (body = 'changed') FROM app.t").rows[0]
-	if want := []string{fmt.Sprintf("%q", fmt.Sprint(clients/2*each)), fmt.Sprintf("%q", fmt.Sprint(hands)), `"0"`}; !slices.Equal(got, want) {
+	if want := []string{fmt.Sprintf("%q", fmt.Sprint(clients/2*each)), fmt.Sprintf("%q", fmt.Sprint(hands)),
+		`"0"`}; !slices.Equal(got, want) {
 		t.Errorf("counted, by hand, changed: %v, want %v", got, want)
 	}
 }

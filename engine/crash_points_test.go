@@ -59,7 +59,8 @@ func copyTree(t testing.TB, from, to string) {
 // there would find it, starts a server on it, and expects every row exactly
 // once, before and after another flush.
 func TestCrashPoints(t *testing.T) {
-	points := []string{"collected", "written", "prepared", "segment", "committing", "committed", "trimming", "trimmed", "manifest"}
+	points := []string{"collected", "written", "prepared", "segment", "committing", "committed", "trimming", "trimmed",
+		"manifest"}
 	crashes := t.TempDir()
 	var armed atomic.Bool
 	s := newServer(t)
@@ -282,10 +283,13 @@ func TestFlushStatements(t *testing.T) {
 		t.Errorf("message %q, want %q", first.message, want)
 	}
 	second := s.must(root, "STORAGE FLUSH TABLE app.t")
-	if second.jobs[0] != first.jobs[0] || !strings.Contains(second.message, "a flush is already queued or running for table 'app.t'. Job ID: "+string(first.jobs[0])) {
+	if second.jobs[0] != first.jobs[0] ||
+		!strings.Contains(second.message,
+			"a flush is already queued or running for table 'app.t'. Job ID: "+string(first.jobs[0])) {
 		t.Errorf("a second flush: %+v", second)
 	}
-	if got := s.single(root, "SELECT count(*) AS n FROM system.jobs WHERE status IN ('pending', 'running') AND job_type = 'flush'"); got != `"1"` {
+	if got := s.single(root,
+		"SELECT count(*) AS n FROM system.jobs WHERE status IN ('pending', 'running') AND job_type = 'flush'"); got != `"1"` {
 		t.Errorf("%s jobs are running", got)
 	}
 	if got := s.single(userOf("alice"), "SELECT count(*) AS n FROM app.t"); got != `"2"` {
@@ -294,21 +298,25 @@ func TestFlushStatements(t *testing.T) {
 	hold.Store(nil)
 	close(gate)
 	j := s.await(first.jobs[0])
-	if j.Status != kalam.JobCompleted || !strings.HasPrefix(j.Message, "Flushed app.t successfully (2 rows, 1 files) to ") {
+	if j.Status != kalam.JobCompleted ||
+		!strings.HasPrefix(j.Message, "Flushed app.t successfully (2 rows, 1 files) to ") {
 		t.Errorf("job is %s: %q", j.Status, j.Message)
 	}
-	if got := s.single(root, fmt.Sprintf("SELECT result->>'$.records_flushed' AS n FROM system.jobs WHERE job_id = '%s'", j.ID)); got != `"2"` {
+	if got := s.single(root, fmt.Sprintf("SELECT result->>'$.records_flushed' AS n FROM system.jobs WHERE job_id = '%s'",
+		j.ID)); got != `"2"` {
 		t.Errorf("records_flushed is %s", got)
 	}
 	all := s.must(root, "STORAGE FLUSH ALL IN app")
-	if len(all.jobs) != 1 || !strings.HasPrefix(all.message, "Storage flush started for 1 table(s) in namespace 'app'. Job IDs: [FL-") {
+	if len(all.jobs) != 1 || !strings.HasPrefix(all.message,
+		"Storage flush started for 1 table(s) in namespace 'app'. Job IDs: [FL-") {
 		t.Errorf("flush all: %+v", all)
 	}
 	s.await(all.jobs[0])
 	if _, err := s.try(root, "KILL JOB 'FL-000000000000'"); err == nil || !strings.Contains(messageOf(err), "not found") {
 		t.Errorf("kill of an unknown job: %v", err)
 	}
-	if _, err := s.try(root, fmt.Sprintf("KILL JOB '%s'", j.ID)); err == nil || !strings.Contains(messageOf(err), "Cannot cancel job in status 'completed'") {
+	if _, err := s.try(root, fmt.Sprintf("KILL JOB '%s'", j.ID)); err == nil ||
+		!strings.Contains(messageOf(err), "Cannot cancel job in status 'completed'") {
 		t.Errorf("kill of a finished job: %v", err)
 	}
 }

@@ -51,7 +51,8 @@ func floatForms(v string) []form {
 
 // momentForms are those of 'YYYY-MM-DD HH:MM:SS' in UTC.
 func momentForms(v string) []form {
-	forms := []form{text(v), text(strings.Replace(v, " ", "T", 1)), text(v + "Z"), text(v + "+00:00"), text(v + " UTC"), text(v + ".000")}
+	forms := []form{text(v), text(strings.Replace(v, " ", "T", 1)), text(v + "Z"), text(v + "+00:00"), text(v + " UTC"),
+		text(v + ".000")}
 	if day, ok := strings.CutSuffix(v, " 00:00:00"); ok {
 		forms = append(forms, text(day), text(day+"T02:00:00+02:00"), text(day+" 02:00 +0200"))
 	}
@@ -74,27 +75,49 @@ func uuidForms(v string) []form {
 // bytesForms are those of \xAB\xCD.
 func bytesForms(v string) []form {
 	digits := strings.ReplaceAll(v, `\x`, "")
-	return []form{text(v), text("0x" + digits), text(`\x` + strings.ToLower(digits)), sql("X'" + digits + "'"), sql("0x" + digits)}
+	return []form{text(v), text("0x" + digits), text(`\x` + strings.ToLower(digits)), sql("X'" + digits + "'"),
+		sql("0x" + digits)}
 }
 
 // diffColumns are the columns beside id.
 var diffColumns = []diffColumn{
 	{name: "c_b", typ: "BOOLEAN", duck: "BOOLEAN", values: []string{"true", "false"}, forms: boolForms},
-	{name: "c_si", typ: "SMALLINT", duck: "SMALLINT", values: []string{"-3", "-1", "0", "1", "2", "7"}, forms: numberForms, number: true, sum: true},
-	{name: "c_i", typ: "INT", duck: "INTEGER", values: []string{"-40", "-1", "0", "1", "2", "5", "100000"}, forms: numberForms, number: true, sum: true},
-	{name: "c_l", typ: "BIGINT", duck: "BIGINT", values: []string{"-9007199254740993", "-1", "0", "1", "2", "3", "9007199254740993"}, forms: numberForms, number: true, sum: true},
-	{name: "c_f", typ: "FLOAT", duck: "FLOAT", values: []string{"-1.5", "0.1", "0.25", "1", "2", "10000000000"}, forms: floatForms, sum: false},
-	{name: "c_d", typ: "DOUBLE", duck: "DOUBLE", values: []string{"-1.5", "0.25", "0.5", "1", "2", "10000000000", "NaN"}, forms: floatForms, sum: true},
-	{name: "c_dec", typ: "DECIMAL(10,2)", duck: "DECIMAL(10,2)", values: []string{"-1.50", "0.10", "0.25", "1.00", "2.00", "12345678.90"}, forms: numberForms, number: true, sum: true},
-	{name: "c_big", typ: "DECIMAL(38,10)", duck: "DECIMAL(38,10)", values: []string{"-1.5", "0.0000000001", "1", "2", "1234567890123456789012345678.0123456789"}, forms: blanks, sum: false},
-	{name: "c_s", typ: "TEXT", duck: "VARCHAR", values: []string{"", "a", "b", "A", "ab", "ä", "a%b", "1", "it's", "zz\u00a0z"}, forms: plainForms},
-	{name: "c_j", typ: "JSON", duck: "JSON", values: []string{`{"k":1,"s":"a"}`, `{"k":2,"s":"b","l":[1,2]}`, `[1,{"k":3}]`, `"a"`, `17`, `{"k":null}`}, forms: plainForms},
-	{name: "c_by", typ: "BYTES", duck: "BLOB", values: []string{`\x00`, `\x00\xFF`, `\x41`, `\xDE\xAD\xBE\xEF`}, forms: bytesForms},
-	{name: "c_u", typ: "UUID", duck: "UUID", values: []string{"123e4567-e89b-12d3-a456-426614174000", "00000000-0000-0000-0000-000000000001", "ffffffff-ffff-4fff-bfff-ffffffffffff"}, forms: uuidForms},
-	{name: "c_dt", typ: "DATE", duck: "DATE", values: []string{"1969-12-31", "2024-02-29", "2025-12-31", "2026-01-01"}, forms: blanks},
-	{name: "c_tm", typ: "TIME", duck: "TIME", values: []string{"00:00:00", "12:34:56", "12:34:56.5", "23:59:59.999999"}, forms: blanks},
-	{name: "c_ts", typ: "TIMESTAMP", duck: "TIMESTAMP", values: []string{"1969-12-31 23:59:59", "2024-02-29 12:00:00", "2026-01-01 00:00:00", "2026-01-01 00:00:01"}, forms: momentForms},
-	{name: "c_tz", typ: "DATETIME", duck: "TIMESTAMPTZ", values: []string{"1969-12-31 23:59:59", "2026-01-01 00:00:00", "2026-06-01 00:00:00"}, forms: momentForms},
+	{name: "c_si", typ: "SMALLINT", duck: "SMALLINT", values: []string{"-3", "-1", "0", "1", "2", "7"},
+		forms: numberForms, number: true, sum: true},
+	{name: "c_i", typ: "INT", duck: "INTEGER", values: []string{"-40", "-1", "0", "1", "2", "5", "100000"},
+		forms: numberForms, number: true, sum: true},
+	{name: "c_l", typ: "BIGINT", duck: "BIGINT",
+		values: []string{"-9007199254740993", "-1", "0", "1", "2", "3",
+			"9007199254740993"}, forms: numberForms, number: true, sum: true},
+	{name: "c_f", typ: "FLOAT", duck: "FLOAT", values: []string{"-1.5", "0.1", "0.25", "1", "2", "10000000000"},
+		forms: floatForms, sum: false},
+	{name: "c_d", typ: "DOUBLE", duck: "DOUBLE", values: []string{"-1.5", "0.25", "0.5", "1", "2", "10000000000", "NaN"},
+		forms: floatForms, sum: true},
+	{name: "c_dec", typ: "DECIMAL(10,2)", duck: "DECIMAL(10,2)",
+		values: []string{"-1.50", "0.10", "0.25", "1.00", "2.00",
+			"12345678.90"}, forms: numberForms, number: true, sum: true},
+	{name: "c_big", typ: "DECIMAL(38,10)", duck: "DECIMAL(38,10)",
+		values: []string{"-1.5", "0.0000000001", "1", "2",
+			"1234567890123456789012345678.0123456789"}, forms: blanks, sum: false},
+	{name: "c_s", typ: "TEXT", duck: "VARCHAR",
+		values: []string{"", "a", "b", "A", "ab", "ä", "a%b", "1", "it's", "zz\u00a0z"}, forms: plainForms},
+	{name: "c_j", typ: "JSON", duck: "JSON",
+		values: []string{`{"k":1,"s":"a"}`, `{"k":2,"s":"b","l":[1,2]}`, `[1,{"k":3}]`, `"a"`, `17`,
+			`{"k":null}`}, forms: plainForms},
+	{name: "c_by", typ: "BYTES", duck: "BLOB", values: []string{`\x00`, `\x00\xFF`, `\x41`, `\xDE\xAD\xBE\xEF`},
+		forms: bytesForms},
+	{name: "c_u", typ: "UUID", duck: "UUID",
+		values: []string{"123e4567-e89b-12d3-a456-426614174000", "00000000-0000-0000-0000-000000000001",
+			"ffffffff-ffff-4fff-bfff-ffffffffffff"}, forms: uuidForms},
+	{name: "c_dt", typ: "DATE", duck: "DATE", values: []string{"1969-12-31", "2024-02-29", "2025-12-31", "2026-01-01"},
+		forms: blanks},
+	{name: "c_tm", typ: "TIME", duck: "TIME", values: []string{"00:00:00", "12:34:56", "12:34:56.5", "23:59:59.999999"},
+		forms: blanks},
+	{name: "c_ts", typ: "TIMESTAMP", duck: "TIMESTAMP",
+		values: []string{"1969-12-31 23:59:59", "2024-02-29 12:00:00", "2026-01-01 00:00:00",
+			"2026-01-01 00:00:01"}, forms: momentForms},
+	{name: "c_tz", typ: "DATETIME", duck: "TIMESTAMPTZ",
+		values: []string{"1969-12-31 23:59:59", "2026-01-01 00:00:00", "2026-06-01 00:00:00"}, forms: momentForms},
 }
 
 // Indexes of diffColumns.
@@ -238,22 +261,30 @@ func (q *diffQuery) special(c int, v func() string) string {
 	case colBool:
 		return "(NOT " + v() + ")"
 	case colSmall, colInt:
-		return q.pick("-"+v(), "abs("+v()+")", "("+v()+" % 5)", "("+v()+" // 3)", "CAST("+v()+" + "+v()+" AS "+diffColumns[c].duck+")")
+		return q.pick("-"+v(), "abs("+v()+")", "("+v()+" % 5)", "("+v()+" // 3)",
+			"CAST("+v()+" + "+v()+" AS "+diffColumns[c].duck+")")
 	case colBig:
 		return q.pick("(-"+v()+")", "("+v()+" % 7)", "("+v()+" // 2)", "length("+q.column(colText)+")", "("+v()+" + 1)")
 	case colDouble:
-		return q.pick("(-"+v()+")", "("+v()+" * 2)", "floor("+v()+")", "round("+v()+")", "CAST("+q.column(colDecimal)+" AS DOUBLE)", "("+v()+" + 0.5e0)")
+		return q.pick("(-"+v()+")", "("+v()+" * 2)", "floor("+v()+")", "round("+v()+")",
+			"CAST("+q.column(colDecimal)+" AS DOUBLE)", "("+v()+" + 0.5e0)")
 	case colDecimal:
-		return q.pick("(-"+v()+")", "abs("+v()+")", "CAST("+q.column(colInt)+" AS DECIMAL(10,2))", "CAST(1.5 AS DECIMAL(10,2))")
+		return q.pick("(-"+v()+")", "abs("+v()+")", "CAST("+q.column(colInt)+" AS DECIMAL(10,2))",
+			"CAST(1.5 AS DECIMAL(10,2))")
 	case colText:
-		return q.pick("upper("+v()+")", "lower("+v()+")", "("+v()+" || 'x')", "substr("+v()+", 1, 1)", "replace("+v()+", 'a', 'it''s')", "trim("+v()+")", "reverse("+v()+")",
-			"CAST("+q.column(colInt)+" AS VARCHAR)", "CAST("+q.column(colDate)+" AS VARCHAR)", q.arrow("->>", "s"), "concat("+v()+", "+v()+")", "E'\\x41\\'' || "+v(), "$q$a'b$q$ || "+v())
+		return q.pick("upper("+v()+")", "lower("+v()+")", "("+v()+" || 'x')", "substr("+v()+", 1, 1)",
+			"replace("+v()+", 'a', 'it''s')", "trim("+v()+")", "reverse("+v()+")",
+			"CAST("+q.column(colInt)+" AS VARCHAR)", "CAST("+q.column(colDate)+" AS VARCHAR)", q.arrow("->>",
+				"s"), "concat("+v()+", "+v()+")", "E'\\x41\\'' || "+v(), "$q$a'b$q$ || "+v())
 	case colDate:
-		return q.pick("CAST("+v()+" + INTERVAL 1 DAY AS DATE)", "("+v()+" + 3)", "CAST("+q.column(colStamp)+" AS DATE)", "last_day("+v()+")")
+		return q.pick("CAST("+v()+" + INTERVAL 1 DAY AS DATE)", "("+v()+" + 3)", "CAST("+q.column(colStamp)+" AS DATE)",
+			"last_day("+v()+")")
 	case colStamp:
-		return q.pick("date_trunc('month', "+v()+")", "("+v()+" + INTERVAL 90 MINUTE)", "CAST("+q.column(colDate)+" AS TIMESTAMP)")
+		return q.pick("date_trunc('month', "+v()+")", "("+v()+" + INTERVAL 90 MINUTE)",
+			"CAST("+q.column(colDate)+" AS TIMESTAMP)")
 	case colJSON:
-		return q.pick("json_extract("+v()+", '$.l')", q.arrow("->", "k"), "json_object('a', "+q.column(colInt)+", 'j', "+v()+")", "json_array("+v()+", "+q.column(colText)+")")
+		return q.pick("json_extract("+v()+", '$.l')", q.arrow("->", "k"),
+			"json_object('a', "+q.column(colInt)+", 'j', "+v()+")", "json_array("+v()+", "+q.column(colText)+")")
 	}
 	return v()
 }
@@ -276,13 +307,16 @@ func (q *diffQuery) condition(depth int) string {
 	case 3:
 		return v + " " + q.operator() + " " + q.value(c, min(depth, 1))
 	case 4:
-		return q.column(colText) + q.pick(" LIKE ", " NOT LIKE ", " ILIKE ") + q.pick("'a%'", "'%b'", "'_'", "'%'", "'a\\%%' ESCAPE '\\'")
+		return q.column(colText) + q.pick(" LIKE ", " NOT LIKE ", " ILIKE ") + q.pick("'a%'", "'%b'", "'_'", "'%'",
+			"'a\\%%' ESCAPE '\\'")
 	case 5:
-		return q.pick(q.column(colBool), "NOT "+q.column(colBool), q.column(colBool)+" IS NOT TRUE", q.column(colBool)+" IS FALSE")
+		return q.pick(q.column(colBool), "NOT "+q.column(colBool), q.column(colBool)+" IS NOT TRUE",
+			q.column(colBool)+" IS FALSE")
 	case 6:
 		return q.subcondition(c, v)
 	case 7:
-		return q.pick(q.arrow("->>", "k")+" = '1'", q.column(colText)+" = "+q.arrow("->>", "s"), "CAST("+q.arrow("->>", "k")+" AS INT) > 1", q.arrow("->", "k")+" IS NULL",
+		return q.pick(q.arrow("->>", "k")+" = '1'", q.column(colText)+" = "+q.arrow("->>", "s"),
+			"CAST("+q.arrow("->>", "k")+" AS INT) > 1", q.arrow("->", "k")+" IS NULL",
 			"'p' || "+q.arrow("->>", "s")+" LIKE 'pa'", "NOT "+q.arrow("->>", "s")+" IS NULL")
 	case 8:
 		return "(" + v + ", " + q.column(colInt) + ") " + q.pick("=", "<>") + " (" + q.literal(c) + ", 1)"
@@ -303,13 +337,16 @@ func (q *diffQuery) subcondition(c int, v string) string {
 	where := q.condition(0)
 	switch q.rng.IntN(4) {
 	case 0:
-		return v + q.pick("", " NOT") + " IN (SELECT " + inner + " FROM " + markTable + " AS " + in + " WHERE " + where + " AND " + inner + " IS NOT NULL)"
+		return v + q.pick("",
+			" NOT") + " IN (SELECT " + inner + " FROM " + markTable + " AS " + in + " WHERE " + where + " AND " + inner + " IS NOT NULL)"
 	case 1:
 		return q.pick("", "NOT ") + "EXISTS (SELECT 1 FROM " + markTable + " AS " + in + " WHERE " + in + ".id <> " + outer[0] + ".id AND " + inner + " = " + v + ")"
 	case 2:
-		return v + " " + q.pick("=", "<", ">") + " (SELECT " + q.pick("max", "min") + "(" + inner + ") FROM " + markTable + " AS " + in + " WHERE " + where + ")"
+		return v + " " + q.pick("=", "<", ">") + " (SELECT " + q.pick("max",
+			"min") + "(" + inner + ") FROM " + markTable + " AS " + in + " WHERE " + where + ")"
 	}
-	return outer[0] + ".id " + q.pick("<", ">=") + " (SELECT count(*) FROM " + markTable + " AS " + in + " WHERE " + inner + " = " + v + ")"
+	return outer[0] + ".id " + q.pick("<",
+		">=") + " (SELECT count(*) FROM " + markTable + " AS " + in + " WHERE " + inner + " = " + v + ")"
 }
 
 // where returns a WHERE, or nothing.

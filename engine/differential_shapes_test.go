@@ -10,11 +10,16 @@ var diffShapes = []struct {
 	name string
 	make func(*diffQuery) string
 }{
-	{"select", (*diffQuery).plainSelect}, {"select", (*diffQuery).plainSelect}, {"top", (*diffQuery).top}, {"top", (*diffQuery).top},
-	{"key", (*diffQuery).byKey}, {"aggregate", (*diffQuery).aggregate}, {"group", (*diffQuery).group}, {"group", (*diffQuery).group},
-	{"sets", (*diffQuery).groupingSets}, {"join", (*diffQuery).join}, {"join", (*diffQuery).join}, {"set operation", (*diffQuery).setOperation},
-	{"window", (*diffQuery).window}, {"with", (*diffQuery).with}, {"derived", (*diffQuery).derived}, {"distinct", (*diffQuery).distinct},
-	{"distinct on", (*diffQuery).distinctOn}, {"correlated", (*diffQuery).correlated}, {"list", (*diffQuery).list}, {"lateral", (*diffQuery).lateral},
+	{"select", (*diffQuery).plainSelect}, {"select", (*diffQuery).plainSelect}, {"top", (*diffQuery).top}, {"top",
+		(*diffQuery).top},
+	{"key", (*diffQuery).byKey}, {"aggregate", (*diffQuery).aggregate}, {"group", (*diffQuery).group}, {"group",
+		(*diffQuery).group},
+	{"sets", (*diffQuery).groupingSets}, {"join", (*diffQuery).join}, {"join", (*diffQuery).join}, {"set operation",
+		(*diffQuery).setOperation},
+	{"window", (*diffQuery).window}, {"with", (*diffQuery).with}, {"derived", (*diffQuery).derived}, {"distinct",
+		(*diffQuery).distinct},
+	{"distinct on", (*diffQuery).distinctOn}, {"correlated", (*diffQuery).correlated}, {"list",
+		(*diffQuery).list}, {"lateral", (*diffQuery).lateral},
 	{"recursive", (*diffQuery).recursive}, {"values", (*diffQuery).valuesJoin},
 }
 
@@ -39,7 +44,8 @@ func (q *diffQuery) byKey() string {
 	for range 1 + q.rng.IntN(4) {
 		list = append(list, diffColumns[q.anyColumn()].name)
 	}
-	return "SELECT " + strings.Join(list, ", ") + " FROM " + markTable + " WHERE id = " + q.pick(id, "'"+id+"'", "' "+id+" '", id+".0", id+" AND c_b", "'"+id+"' OR id = 3")
+	return "SELECT " + strings.Join(list, ", ") + " FROM " + markTable + " WHERE id = " + q.pick(id, "'"+id+"'",
+		"' "+id+" '", id+".0", id+" AND c_b", "'"+id+"' OR id = 3")
 }
 
 // total returns an aggregate that does not depend on the order of rows.
@@ -77,7 +83,8 @@ func (q *diffQuery) aggregate() string {
 }
 
 func (q *diffQuery) group() string {
-	out := "SELECT " + q.value(q.anyColumn(), 1) + " AS k, " + q.value(q.anyColumn(), 0) + " AS l, " + q.total() + " AS x, " + q.total() + " AS y FROM " + markTable + " AS a" + q.where() +
+	out := "SELECT " + q.value(q.anyColumn(), 1) + " AS k, " + q.value(q.anyColumn(),
+		0) + " AS l, " + q.total() + " AS x, " + q.total() + " AS y FROM " + markTable + " AS a" + q.where() +
 		" GROUP BY " + q.pick("1, 2", "k, l", "ALL")
 	if q.chance(3) {
 		out += " HAVING count(*) " + q.pick(">", "<=") + " " + q.pick("1", "2", "3")
@@ -97,7 +104,8 @@ func (q *diffQuery) groupingSets() string {
 func (q *diffQuery) join() string {
 	q.aliases = []string{"a", "b"}
 	c := q.anyColumn()
-	on := "a." + diffColumns[c].name + " = b." + diffColumns[c].name + q.pick("", " AND a.id < b.id", " AND "+q.condition(0))
+	on := "a." + diffColumns[c].name + " = b." + diffColumns[c].name + q.pick("", " AND a.id < b.id",
+		" AND "+q.condition(0))
 	kind := q.pick(" JOIN ", " LEFT JOIN ", " RIGHT JOIN ", " FULL JOIN ", " SEMI JOIN ", " ANTI JOIN ", " CROSS JOIN ")
 	from := markTable + " AS a" + kind + markTable + " AS b"
 	switch kind {
@@ -141,7 +149,8 @@ func (q *diffQuery) setOperation() string {
 
 func (q *diffQuery) window() string {
 	over := " OVER (PARTITION BY " + q.column(q.anyColumn()) + " ORDER BY " + q.column(q.anyColumn()) + q.direction() + ", a.id)"
-	f := q.pick("row_number()", "rank()", "lag("+q.column(q.anyColumn())+")", "lead("+q.column(q.anyColumn())+", 2)", "first_value("+q.column(q.anyColumn())+")", "sum(a.c_i)", "count(*)", "max("+q.column(q.anyColumn())+")")
+	f := q.pick("row_number()", "rank()", "lag("+q.column(q.anyColumn())+")", "lead("+q.column(q.anyColumn())+", 2)",
+		"first_value("+q.column(q.anyColumn())+")", "sum(a.c_i)", "count(*)", "max("+q.column(q.anyColumn())+")")
 	out := "SELECT a.id, " + f + over + " AS w FROM " + markTable + " AS a" + q.where()
 	if q.chance(3) {
 		out += " QUALIFY row_number()" + over + " <= 3"
@@ -153,7 +162,8 @@ func (q *diffQuery) with() string {
 	c := q.anyColumn()
 	out := "WITH q AS (SELECT a.* EXCLUDE (c_b) FROM (SELECT a.id, a.c_b, " + q.allColumns("a") + " FROM " + markTable + " AS a) AS a" + q.where() + "), r AS (SELECT id AS n, "
 	q.aliases = []string{"q"}
-	out += "q." + diffColumns[max(1, c)].name + " AS v FROM q) SELECT r.n, r.v FROM r WHERE r.v " + q.operator() + " " + q.literal(max(1, c))
+	out += "q." + diffColumns[max(1,
+		c)].name + " AS v FROM q) SELECT r.n, r.v FROM r WHERE r.v " + q.operator() + " " + q.literal(max(1, c))
 	return out
 }
 
@@ -168,11 +178,13 @@ func (q *diffQuery) allColumns(alias string) string {
 
 func (q *diffQuery) derived() string {
 	c := q.anyColumn()
-	return "SELECT d.n, d.v FROM (SELECT a.id AS n, " + q.value(c, 2) + " AS v FROM " + markTable + " AS a" + q.where() + ") AS d WHERE d.v " + q.operator() + " " + q.literal(c)
+	return "SELECT d.n, d.v FROM (SELECT a.id AS n, " + q.value(c,
+		2) + " AS v FROM " + markTable + " AS a" + q.where() + ") AS d WHERE d.v " + q.operator() + " " + q.literal(c)
 }
 
 func (q *diffQuery) distinct() string {
-	return "SELECT DISTINCT " + q.value(q.anyColumn(), 1) + " AS x, " + q.value(q.anyColumn(), 0) + " AS y FROM " + markTable + " AS a" + q.where()
+	return "SELECT DISTINCT " + q.value(q.anyColumn(), 1) + " AS x, " + q.value(q.anyColumn(),
+		0) + " AS y FROM " + markTable + " AS a" + q.where()
 }
 
 func (q *diffQuery) distinctOn() string {
@@ -183,7 +195,8 @@ func (q *diffQuery) distinctOn() string {
 func (q *diffQuery) correlated() string {
 	c := q.anyColumn()
 	name := diffColumns[c].name
-	return "SELECT a.id, (SELECT " + q.pick("max(b.id)", "count(*)", "min(b."+name+")", "sum(b.c_i)") + " FROM " + markTable + " AS b WHERE b." + name + " = a." + name + q.pick("", " AND b.id > a.id") +
+	return "SELECT a.id, (SELECT " + q.pick("max(b.id)", "count(*)", "min(b."+name+")",
+		"sum(b.c_i)") + " FROM " + markTable + " AS b WHERE b." + name + " = a." + name + q.pick("", " AND b.id > a.id") +
 		") AS x FROM " + markTable + " AS a" + q.where()
 }
 

@@ -179,7 +179,8 @@ func (d *differential) fill(rows []string) {
 	}
 	upsert := func(rows []string) {
 		if len(rows) > 0 {
-			d.s.must(d.user, "INSERT INTO app.changed VALUES "+strings.Join(rows, ", ")+" ON CONFLICT (id) DO UPDATE SET "+strings.Join(sets, ", "))
+			d.s.must(d.user, "INSERT INTO app.changed VALUES "+strings.Join(rows,
+				", ")+" ON CONFLICT (id) DO UPDATE SET "+strings.Join(sets, ", "))
 		}
 	}
 	upsert(rows[:quarter])
@@ -210,7 +211,8 @@ func (d *differential) compare(q *diffQuery) (failed bool, difference string) {
 	return false, ""
 }
 
-func (d *differential) compareTexts(q *diffQuery, ours, plain string, params []kalam.Value) (failed bool, difference string) {
+func (d *differential) compareTexts(q *diffQuery, ours, plain string, params []kalam.Value) (failed bool,
+	difference string) {
 	types, want, wantErr := d.stock.query(plain)
 	res, err := d.s.try(d.user, ours, params...)
 	show := func(format string, args ...any) string {
@@ -290,7 +292,8 @@ func TestDifferential(t *testing.T) {
 		d.s.stop()
 		mistakes += d.mistakes
 	}
-	t.Logf("%d queries, %d that both sides refuse, %d differences, %d that DuckDB's optimizer answers wrongly; %v", done, failed, differences, mistakes, shapes)
+	t.Logf("%d queries, %d that both sides refuse, %d differences, %d that DuckDB's optimizer answers wrongly; %v", done,
+		failed, differences, mistakes, shapes)
 	if failed*5 > done {
 		t.Errorf("%d of %d queries are refused: the generator makes nonsense", failed, done)
 	}

@@ -34,7 +34,8 @@ func TestExplain(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, plan)
 		}
 	}
-	if plan := explain("EXPLAIN SELECT body FROM app.t WHERE id > 3"); !strings.Contains(plan, "Leaves out 1 of 1 segments and 1 of 1 row groups\n") {
+	if plan := explain("EXPLAIN SELECT body FROM app.t WHERE id > 3"); !strings.Contains(plan,
+		"Leaves out 1 of 1 segments and 1 of 1 row groups\n") {
 		t.Errorf("a segment that has no such row is read:\n%s", plan)
 	}
 	analyzed := explain("EXPLAIN ANALYZE SELECT body FROM app.t")

@@ -25,7 +25,8 @@ func TestFlushOfManyBatches(t *testing.T) {
 		CASE WHEN i // 2048 % 5 = 1 THEN NULL ELSE md5(i::VARCHAR)::UUID END, CASE WHEN i // 2048 % 5 = 2 THEN NULL ELSE i % 3 = 0 END
 		FROM range(30000) r(i)`)
 	s.must(alice, "DELETE FROM app.t WHERE id % 1000 = 7")
-	queries := []string{"SELECT * FROM app.t ORDER BY id", "SELECT id, a, _seq FROM app.t WHERE _deleted = true ORDER BY id", "SELECT id, n, ok FROM app.t"}
+	queries := []string{"SELECT * FROM app.t ORDER BY id",
+		"SELECT id, a, _seq FROM app.t WHERE _deleted = true ORDER BY id", "SELECT id, n, ok FROM app.t"}
 	var want []string
 	for _, q := range queries {
 		want = append(want, s.must(alice, q).table())
@@ -45,7 +46,8 @@ func TestFlushOfLongRows(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT)")
 	for i := range 100 {
-		s.must(alice, "INSERT INTO app.t VALUES ($1, $2)", kalam.BigInt(int64(i)), kalam.Text(strings.Repeat(fmt.Sprint(i, " "), 400_000/len(fmt.Sprint(i, " ")))))
+		s.must(alice, "INSERT INTO app.t VALUES ($1, $2)", kalam.BigInt(int64(i)),
+			kalam.Text(strings.Repeat(fmt.Sprint(i, " "), 400_000/len(fmt.Sprint(i, " ")))))
 	}
 	s.must(alice, "INSERT INTO app.t SELECT i, 'short ' || i FROM range(100, 110) r(i)")
 	const sql = "SELECT id, length(body) AS n, md5(body) AS sum FROM app.t"

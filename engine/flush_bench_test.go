@@ -22,7 +22,8 @@ func (s *server) fillUsers(users int) {
 	for i := range users {
 		g.Go(func() error {
 			var c collector
-			sql := fmt.Sprintf("INSERT INTO app.t VALUES %s, %s, %s", valuesOf(int64(3*i)), valuesOf(int64(3*i+1)), valuesOf(int64(3*i+2)))
+			sql := fmt.Sprintf("INSERT INTO app.t VALUES %s, %s, %s", valuesOf(int64(3*i)), valuesOf(int64(3*i+1)),
+				valuesOf(int64(3*i+2)))
 			return s.Execute(context.Background(), userOf(fmt.Sprintf("user%06d", i)), session.Request{SQL: sql}, &c)
 		})
 	}

@@ -63,13 +63,15 @@ func TestFlushOfAFewTogether(t *testing.T) {
 			case users:
 				want = "Flush of app.t failed; its rows stay in the write buffer; flush of 10 of 10 users failed: user00: commit flush of app.t: commit: an injected fault"
 			}
-			if (j.Status == kalam.JobFailed) != (c.failed > 0) || !strings.HasPrefix(j.Message, want) || (c.failed > 0) != strings.Contains(j.Message, "an injected fault") {
+			if (j.Status == kalam.JobFailed) != (c.failed > 0) || !strings.HasPrefix(j.Message, want) ||
+				(c.failed > 0) != strings.Contains(j.Message, "an injected fault") {
 				t.Errorf("job is %s: %q", j.Status, j.Message)
 			}
 			check := func() {
 				t.Helper()
 				for i := range users {
-					if got := s.must(userOf(fmt.Sprintf("user%02d", i)), "SELECT id, v FROM app.t ORDER BY id").table(); got != "id | v\n1 | a\n2 | b\n3 | c\n" {
+					if got := s.must(userOf(fmt.Sprintf("user%02d", i)),
+						"SELECT id, v FROM app.t ORDER BY id").table(); got != "id | v\n1 | a\n2 | b\n3 | c\n" {
 						t.Errorf("user %d has\n%s", i, got)
 					}
 				}

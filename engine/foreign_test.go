@@ -55,7 +55,8 @@ func newPair(t *testing.T, r *rand.Rand) *twins {
 		if !found {
 			continue
 		}
-		p := &twins{server: s, own: userOf(other), foreign: userOf(user), files: map[string][2]string{}, whole: map[string][]byte{}}
+		p := &twins{server: s, own: userOf(other), foreign: userOf(user), files: map[string][2]string{},
+			whole: map[string][]byte{}}
 		for suffix, name := range s.filesOf(t, other) {
 			content, err := os.ReadFile(name)
 			must(t, err)
@@ -81,7 +82,8 @@ func (s *server) filesOf(t *testing.T, user string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	for _, suffix := range []string{".parquet", ".keys"} {
-		names, err := filepath.Glob(filepath.Join(s.config.Storage.DataPath, "storage", "users", user, "app", "t", "*"+suffix))
+		names, err := filepath.Glob(filepath.Join(s.config.Storage.DataPath, "storage", "users", user, "app", "t",
+			"*"+suffix))
 		must(t, err)
 		if len(names) != 1 {
 			t.Fatalf("files of %s: %v", user, names)
@@ -123,11 +125,17 @@ func (p *twins) judge(t *testing.T, what string) {
 		"SELECT id, body FROM app.t WHERE id = 123": func(r *result) bool {
 			return len(r.rows) == 1 && slices.Equal(r.rows[0], row[:2])
 		},
-		"SELECT id FROM app.t WHERE body = '" + plainCell(row[1]) + "'": func(r *result) bool { return len(r.rows) == 1 && r.rows[0][0] == row[0] },
-		"SELECT count(*) FROM app.t":                                    func(r *result) bool { return len(r.rows) == 1 && plainCell(r.rows[0][0]) == "300" },
-		"INSERT INTO app.t VALUES (123, 'again')":                       func(*result) bool { return false },
-		"UPDATE app.t SET body = 'x' WHERE id = 5000":                   func(r *result) bool { return r.count == 0 },
-		"DELETE FROM app.t WHERE body = 'nobody has this'":              func(r *result) bool { return r.count == 0 },
+		"SELECT id FROM app.t WHERE body = '" + plainCell(row[1]) + "'": func(r *result) bool {
+			return len(r.rows) == 1 &&
+				r.rows[0][0] == row[0]
+		},
+		"SELECT count(*) FROM app.t": func(r *result) bool {
+			return len(r.rows) == 1 &&
+				plainCell(r.rows[0][0]) == "300"
+		},
+		"INSERT INTO app.t VALUES (123, 'again')":          func(*result) bool { return false },
+		"UPDATE app.t SET body = 'x' WHERE id = 5000":      func(r *result) bool { return r.count == 0 },
+		"DELETE FROM app.t WHERE body = 'nobody has this'": func(r *result) bool { return r.count == 0 },
 	} {
 		res, err := p.try(p.own, sql)
 		p.verdict(t, what+": "+sql, err, err == nil && right(first(res)))

@@ -40,7 +40,8 @@ func (s *server) holders(text string) (names []string) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err == nil && (bytes.Contains(raw, []byte(text)) || strings.HasSuffix(p, ".parquet") && parquetHolds(s.t, raw, text)) {
+		if err == nil && (bytes.Contains(raw, []byte(text)) || strings.HasSuffix(p, ".parquet") &&
+			parquetHolds(s.t, raw, text)) {
 			rel, _ := filepath.Rel(s.config.Storage.DataPath, p) // Of a file that lies in it.
 			names = append(names, rel)
 		}
@@ -140,7 +141,8 @@ func TestForget(t *testing.T) {
 					}
 				}
 				for i, n := range []int{0, 5_000, 60_000} {
-					step(owner, "INSERT INTO app.t VALUES ('gone-%d-%s', '%s'), ('stays-%d', '%s'), ('kept-%d', 'v')", i, canary, canaryOf(canary, n), i, canaryOf(canary, n), i)
+					step(owner, "INSERT INTO app.t VALUES ('gone-%d-%s', '%s'), ('stays-%d', '%s'), ('kept-%d', 'v')", i, canary,
+						canaryOf(canary, n), i, canaryOf(canary, n), i)
 				}
 				step(bob, "INSERT INTO app.t VALUES ('of bob', 'v')")
 				if state == "one file, deletions buffered" || state == "compacted" {
@@ -155,7 +157,8 @@ func TestForget(t *testing.T) {
 					s.compact()
 				}
 				rows := func() string {
-					return s.must(owner, "SELECT id, v FROM app.t ORDER BY id").table() + s.must(bob, "SELECT id, v FROM app.t ORDER BY id").table() +
+					return s.must(owner, "SELECT id, v FROM app.t ORDER BY id").table() + s.must(bob,
+						"SELECT id, v FROM app.t ORDER BY id").table() +
 						s.must(userOf("carol"), "SELECT id, v FROM app.other").table()
 				}
 				want := rows()
@@ -290,7 +293,8 @@ func TestForgottenEndsResume(t *testing.T) {
 			t.Errorf("%s, from before the deletion: %v", when, err)
 		}
 		for what, err := range map[string]error{
-			"from after it": s.resumeFrom(alice, after), "another user": s.resumeFrom(bob, ofBob), "a new client": s.resumeFrom(alice, 0),
+			"from after it": s.resumeFrom(alice, after), "another user": s.resumeFrom(bob,
+				ofBob), "a new client": s.resumeFrom(alice, 0),
 			"from before the table": s.resumeFrom(alice, 1),
 		} {
 			if err != nil {
@@ -509,9 +513,11 @@ func TestForgetStatements(t *testing.T) {
 	gate := make(chan struct{})
 	hold.Store(&gate)
 	var ids []kalam.JobID
-	for _, sql := range []string{"STORAGE COMPACT TABLE app.t", "STORAGE COMPACT TABLE app.t RETAIN 0 HOURS", "STORAGE COMPACT TABLE app.t RETAIN 5 HOURS"} {
+	for _, sql := range []string{"STORAGE COMPACT TABLE app.t", "STORAGE COMPACT TABLE app.t RETAIN 0 HOURS",
+		"STORAGE COMPACT TABLE app.t RETAIN 5 HOURS"} {
 		first, again := s.must(root, sql), s.must(root, sql)
-		if first.jobs[0] != again.jobs[0] || !strings.HasPrefix(again.message, "Storage compaction skipped: a compaction is already queued or running") {
+		if first.jobs[0] != again.jobs[0] ||
+			!strings.HasPrefix(again.message, "Storage compaction skipped: a compaction is already queued or running") {
 			t.Errorf("%s a second time: %+v", sql, again)
 		}
 		ids = append(ids, first.jobs[0])

@@ -260,7 +260,8 @@ func (r result) table() string {
 // plainCell shows a JSON cell; text without anything special loses its quotes.
 func plainCell(cell string) string {
 	var s string
-	if json.Unmarshal([]byte(cell), &s) == nil && s != "" && cell == `"`+s+`"` && !strings.ContainsAny(s, "|") && s == strings.TrimSpace(s) && s != "null" {
+	if json.Unmarshal([]byte(cell), &s) == nil && s != "" && cell == `"`+s+`"` && !strings.ContainsAny(s, "|") &&
+		s == strings.TrimSpace(s) && s != "null" {
 		return s
 	}
 	return cell

@@ -45,30 +45,43 @@ func TestBadInput(t *testing.T) {
 		{"relation of RETURNING", "SELECT * FROM _written.app.t", nil, kalam.CodeTableNotFound, "_written.app.t", "_written"},
 		{"unknown column", "SELECT id, nope FROM app.t", nil, kalam.CodeInvalidSQL, "nope", "nope"},
 		{"unknown function", "SELECT frobnicate(id) FROM app.t", nil, kalam.CodeInvalidSQL, "frobnicate", "frobnicate"},
-		{"unknown column in INSERT", "INSERT INTO app.t (id, nope) VALUES (2, 2)", nil, kalam.CodeInvalidOperation, "nope", "nope"},
+		{"unknown column in INSERT", "INSERT INTO app.t (id, nope) VALUES (2, 2)", nil, kalam.CodeInvalidOperation, "nope",
+			"nope"},
 		{"unknown column in WHERE", "DELETE FROM app.t WHERE nope = 1", nil, kalam.CodeInvalidSQL, "nope", ""},
 		{"too few values", "INSERT INTO app.t VALUES (2)", nil, kalam.CodeInvalidSQL, "1 values for 4 columns", ""},
 		{"wrong type", "INSERT INTO app.t VALUES ('x', 1, NULL, NULL)", nil, kalam.CodeConstraint, "'x'", "'x'"},
-		{"out of range", "INSERT INTO app.t VALUES (2, 3000000000, NULL, NULL)", nil, kalam.CodeConstraint, "INT value out of range", "3000000000"},
-		{"NULL in NOT NULL", "INSERT INTO app.t VALUES (2, NULL, NULL, NULL)", nil, kalam.CodeConstraint, "column 'n' cannot be NULL (row 1)", ""},
-		{"NULL key", "INSERT INTO app.t VALUES (NULL, 1, NULL, NULL)", nil, kalam.CodeConstraint, "column 'id' cannot be NULL", ""},
-		{"second row bad", "INSERT INTO app.t VALUES (2, 2, NULL, NULL), (3, NULL, NULL, NULL)", nil, kalam.CodeConstraint, "(row 2)", ""},
-		{"bad JSON", "INSERT INTO app.t VALUES (2, 2, '{\"a\":', NULL)", nil, kalam.CodeConstraint, "Invalid JSON value for column 'j'", ""},
+		{"out of range", "INSERT INTO app.t VALUES (2, 3000000000, NULL, NULL)", nil, kalam.CodeConstraint,
+			"INT value out of range", "3000000000"},
+		{"NULL in NOT NULL", "INSERT INTO app.t VALUES (2, NULL, NULL, NULL)", nil, kalam.CodeConstraint,
+			"column 'n' cannot be NULL (row 1)", ""},
+		{"NULL key", "INSERT INTO app.t VALUES (NULL, 1, NULL, NULL)", nil, kalam.CodeConstraint,
+			"column 'id' cannot be NULL", ""},
+		{"second row bad", "INSERT INTO app.t VALUES (2, 2, NULL, NULL), (3, NULL, NULL, NULL)", nil, kalam.CodeConstraint,
+			"(row 2)", ""},
+		{"bad JSON", "INSERT INTO app.t VALUES (2, 2, '{\"a\":', NULL)", nil, kalam.CodeConstraint,
+			"Invalid JSON value for column 'j'", ""},
 		{"taken key", "INSERT INTO app.t VALUES (1, 2, NULL, NULL)", nil, kalam.CodeAlreadyExists, "'1' already exists", ""},
-		{"key twice", "INSERT INTO app.t VALUES (2, 2, NULL, NULL), (2, 3, NULL, NULL)", nil, kalam.CodeAlreadyExists, "multiple times", ""},
-		{"missing parameter", "SELECT * FROM app.t WHERE id = $1", nil, kalam.CodeParameterMismatch, "1 placeholders but 0 parameters", ""},
-		{"surplus parameter", "SELECT * FROM app.t", []kalam.Value{i64(1)}, kalam.CodeParameterMismatch, "0 placeholders but 1 parameters", ""},
-		{"missing in INSERT", "INSERT INTO app.t VALUES ($1, $2, NULL, NULL)", []kalam.Value{i64(5)}, kalam.CodeParameterMismatch, "2 placeholders but 1", ""},
-		{"gap", "SELECT $1, $3", []kalam.Value{i64(1), i64(2), i64(3)}, kalam.CodeInvalidSQL, "Invalid parameter placeholder '$3'", "$3"},
+		{"key twice", "INSERT INTO app.t VALUES (2, 2, NULL, NULL), (2, 3, NULL, NULL)", nil, kalam.CodeAlreadyExists,
+			"multiple times", ""},
+		{"missing parameter", "SELECT * FROM app.t WHERE id = $1", nil, kalam.CodeParameterMismatch,
+			"1 placeholders but 0 parameters", ""},
+		{"surplus parameter", "SELECT * FROM app.t", []kalam.Value{i64(1)}, kalam.CodeParameterMismatch,
+			"0 placeholders but 1 parameters", ""},
+		{"missing in INSERT", "INSERT INTO app.t VALUES ($1, $2, NULL, NULL)", []kalam.Value{i64(5)},
+			kalam.CodeParameterMismatch, "2 placeholders but 1", ""},
+		{"gap", "SELECT $1, $3", []kalam.Value{i64(1), i64(2), i64(3)}, kalam.CodeInvalidSQL,
+			"Invalid parameter placeholder '$3'", "$3"},
 		{"zero", "SELECT $0", []kalam.Value{i64(1)}, kalam.CodeInvalidSQL, "'$0'", "$0"},
-		{"wrong type of parameter", "INSERT INTO app.t VALUES (2, $1, NULL, NULL)", []kalam.Value{text("abc")}, kalam.CodeConstraint, "$1", ""},
+		{"wrong type of parameter", "INSERT INTO app.t VALUES (2, $1, NULL, NULL)", []kalam.Value{text("abc")},
+			kalam.CodeConstraint, "$1", ""},
 		{"params with batch", "SELECT $1; SELECT 2", []kalam.Value{i64(1)}, kalam.CodeParamsWithBatch, "multi-statement", ""},
 		{"long identifier", "SELECT * FROM app." + long, nil, kalam.CodeInvalidSQL, "long", ""},
 		{"long quoted identifier", `SELECT "` + long + `" FROM app.t`, nil, kalam.CodeInvalidSQL, "", ""},
 		{"long column", "CREATE USER TABLE app.u (" + long + " INT PRIMARY KEY)", nil, kalam.CodeInvalidSQL, "long", ""},
 		{"invalid UTF-8", "SELECT '\xff'", nil, kalam.CodeBatchParse, "UTF-8", ""},
 		{"NUL in SQL", "SELECT \x00 1", nil, kalam.CodeBatchParse, "NUL", ""},
-		{"deep", "SELECT " + strings.Repeat("(", 20000) + "1" + strings.Repeat(")", 20000), nil, kalam.CodeInvalidSQL, "", ""},
+		{"deep", "SELECT " + strings.Repeat("(", 20000) + "1" + strings.Repeat(")", 20000), nil, kalam.CodeInvalidSQL, "",
+			""},
 		{"path as user", "EXECUTE AS USER '../root' (SELECT 1)", nil, kalam.CodeInvalidInput, "'..'", ""},
 		{"NUL in user", "EXECUTE AS USER 'a\x00b' (SELECT 1)", nil, kalam.CodeInvalidInput, "", ""},
 		{"division", "SELECT CAST('x' AS INT)", nil, kalam.CodeConstraint, "x", ""},
@@ -96,7 +109,8 @@ func TestBadInput(t *testing.T) {
 		})
 	}
 	var stmt *session.StatementError
-	_, err := s.try(alice, "SELECT 1; INSERT INTO app.t VALUES (7, 7, NULL, NULL); SELECT nope; INSERT INTO app.t VALUES (8, 8, NULL, NULL)")
+	_, err := s.try(alice,
+		"SELECT 1; INSERT INTO app.t VALUES (7, 7, NULL, NULL); SELECT nope; INSERT INTO app.t VALUES (8, 8, NULL, NULL)")
 	if !errors.As(err, &stmt) || stmt.Statement != 3 {
 		t.Errorf("error of a batch: %v", err)
 	}
@@ -111,7 +125,8 @@ func TestTextsAreKept(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app")
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, x TEXT)")
 	alice := userOf("alice")
-	texts := []string{"", " ", "a\x00b", "\x00", strings.Repeat("long ", 200000), "👩‍👩‍👧‍👦 🇩🇪", "\u202eright to left", "line\r\nbreak\ttab", `\'";--/*`, "\ufeffbom", "null", "{}"}
+	texts := []string{"", " ", "a\x00b", "\x00", strings.Repeat("long ", 200000), "👩‍👩‍👧‍👦 🇩🇪", "\u202eright to left",
+		"line\r\nbreak\ttab", `\'";--/*`, "\ufeffbom", "null", "{}"}
 	for i, x := range texts {
 		s.must(alice, "INSERT INTO app.t VALUES ($1, $2)", kalam.BigInt(int64(i)), kalam.Text(x))
 	}
@@ -132,14 +147,20 @@ func TestTextsAreKept(t *testing.T) {
 // queries name the file, everything of bob works, and so do her writes.
 func TestDamagedSegment(t *testing.T) {
 	for name, damage := range map[string]func(path string, content []byte) error{
-		"truncated":           func(p string, b []byte) error { return os.WriteFile(p, b[:len(b)/2], 0o644) },
-		"empty":               func(p string, _ []byte) error { return os.WriteFile(p, nil, 0o644) },
-		"removed":             func(p string, _ []byte) error { return os.Remove(p) },
-		"footer":              func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)-20), 0o644) },
-		"data":                func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)/3), 0o644) },
-		"early data":          func(p string, b []byte) error { return os.WriteFile(p, flipped(b, 40), 0o644) },
-		"other file":          func(p string, _ []byte) error { return os.WriteFile(p, []byte("not a Parquet file at all"), 0o644) },
-		"key index file lost": func(p string, _ []byte) error { return os.Remove(strings.TrimSuffix(p, ".parquet") + ".parquet.keys") },
+		"truncated":  func(p string, b []byte) error { return os.WriteFile(p, b[:len(b)/2], 0o644) },
+		"empty":      func(p string, _ []byte) error { return os.WriteFile(p, nil, 0o644) },
+		"removed":    func(p string, _ []byte) error { return os.Remove(p) },
+		"footer":     func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)-20), 0o644) },
+		"data":       func(p string, b []byte) error { return os.WriteFile(p, flipped(b, len(b)/3), 0o644) },
+		"early data": func(p string, b []byte) error { return os.WriteFile(p, flipped(b, 40), 0o644) },
+		"other file": func(p string,
+			_ []byte) error {
+			return os.WriteFile(p, []byte("not a Parquet file at all"), 0o644)
+		},
+		"key index file lost": func(p string,
+			_ []byte) error {
+			return os.Remove(strings.TrimSuffix(p, ".parquet") + ".parquet.keys")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
@@ -164,7 +185,8 @@ func TestDamagedSegment(t *testing.T) {
 				if err != nil {
 					t.Errorf("a query that needs no key index file: %v", err)
 				}
-				if _, err := s.try(userOf("alice"), "INSERT INTO app.secrets VALUES (1, 'twice')"); kalam.CodeOf(err) != kalam.CodeAlreadyExists {
+				if _, err := s.try(userOf("alice"),
+					"INSERT INTO app.secrets VALUES (1, 'twice')"); kalam.CodeOf(err) != kalam.CodeAlreadyExists {
 					t.Errorf("a key whose key index file was lost: %v", err)
 				}
 			} else if kalam.CodeOf(err) != kalam.CodeCorrupt || !strings.Contains(messageOf(err), filepath.Base(file)) {
@@ -251,8 +273,10 @@ func TestRequestTimeout(t *testing.T) {
 		{"BEGIN;", "transaction rolled back: its request ran longer than 1s", "1"},
 	} {
 		begin := time.Now()
-		_, err := s.try(ann, tt.begin+"INSERT INTO app.t VALUES ("+fmt.Sprint(len(tt.begin))+", 'x');"+strings.Repeat(slow, 200)+"COMMIT")
-		if kalam.CodeOf(err) != kalam.CodeTimeout || !strings.Contains(messageOf(err), tt.says) || time.Since(begin) > 4*time.Second {
+		_, err := s.try(ann, tt.begin+"INSERT INTO app.t VALUES ("+fmt.Sprint(len(tt.begin))+", 'x');"+strings.Repeat(slow,
+			200)+"COMMIT")
+		if kalam.CodeOf(err) != kalam.CodeTimeout || !strings.Contains(messageOf(err), tt.says) ||
+			time.Since(begin) > 4*time.Second {
 			t.Errorf("%q after %s: %v", tt.begin, time.Since(begin), err)
 		}
 		if got := s.single(ann, "SELECT count(*) FROM app.t"); got != `"`+tt.rows+`"` {
@@ -284,7 +308,8 @@ func (c *slowCollector) Done(d session.Done) error {
 // TestMemoryLimit runs a query that needs more memory than it may have.
 func TestMemoryLimit(t *testing.T) {
 	s := newServer(t, func(c *config.Config) { c.Query.MemoryLimit = "100MB" })
-	_, err := s.try(root, "SELECT count(*) FROM (SELECT DISTINCT a.range * 1000000 + b.range AS x, repeat('x', 50) || a.range AS y FROM range(5000) a, range(5000) b)")
+	_, err := s.try(root,
+		"SELECT count(*) FROM (SELECT DISTINCT a.range * 1000000 + b.range AS x, repeat('x', 50) || a.range AS y FROM range(5000) a, range(5000) b)")
 	if code := kalam.CodeOf(err); code != kalam.CodeResourceExhausted {
 		t.Errorf("code %d: %v", code, err)
 	}

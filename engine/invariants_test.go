@@ -64,7 +64,8 @@ func (m *modelOps) step(rt *rapid.T) {
 			want[id] = v
 		}
 	case 3:
-		expect(m.upsert(want, id, v), "INSERT INTO app.t VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v", kalam.BigInt(id), kalam.Text(v))
+		expect(m.upsert(want, id, v), "INSERT INTO app.t VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v",
+			kalam.BigInt(id), kalam.Text(v))
 	case 4:
 		old, ok := want[id]
 		n := int64(0)
@@ -354,7 +355,8 @@ func TestSeqIsMonotonic(t *testing.T) {
 	cfg := config.Default()
 	cfg.Storage.DataPath = t.TempDir()
 	cfg.Auth.BcryptCost = 4
-	s := &server{t: t, config: cfg, opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
+	s := &server{t: t, config: cfg,
+		opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
 	s.start()
 	defer s.stop()
 	alice := userOf("alice")

@@ -227,7 +227,8 @@ func TestScopesAreDisjoint(t *testing.T) {
 	tried := 0
 	for _, pattern := range escapes {
 		for _, handle := range []string{"1", "18446744073709551615"} {
-			sql := strings.NewReplacer("{file}", file, "{dir}", filepath.Dir(file), "{root}", storage, "{handle}", handle).Replace(pattern)
+			sql := strings.NewReplacer("{file}", file, "{dir}", filepath.Dir(file), "{root}", storage, "{handle}",
+				handle).Replace(pattern)
 			tried++
 			res, err := s.try(userOf("bob"), sql)
 			if err == nil {
@@ -261,7 +262,8 @@ func TestScopesAreDisjoint(t *testing.T) {
 // unharmed checks that both users have exactly their own rows.
 func unharmed(t *testing.T, s *server) {
 	t.Helper()
-	for _, u := range []struct{ name, own, foreign string }{{"alice", canaryAlice, canaryBob}, {"bob", canaryBob, canaryAlice}} {
+	for _, u := range []struct{ name, own, foreign string }{{"alice", canaryAlice, canaryBob},
+		{"bob", canaryBob, canaryAlice}} {
 		got := s.must(userOf(u.name), "SELECT id, body FROM app.secrets ORDER BY id").table()
 		want := fmt.Sprintf("id | body\n1 | %s\n2 | %s\n", u.own, u.own)
 		if got != want {
@@ -292,10 +294,12 @@ func TestCachesHoldNothingOfAUser(t *testing.T) {
 	for round := range 3 {
 		for _, q := range texts {
 			for _, u := range []struct{ name, own, foreign string }{
-				{"alice", canaryAlice, canaryBob}, {"bob", canaryBob, canaryAlice}, {"carol", "", canaryBob}, {"alice", canaryAlice, canaryBob},
+				{"alice", canaryAlice, canaryBob}, {"bob", canaryBob, canaryAlice}, {"carol", "", canaryBob}, {"alice",
+					canaryAlice, canaryBob},
 			} {
 				got := s.must(userOf(u.name), q.sql, q.params...).table()
-				if strings.Contains(got, u.foreign) || u.own == "" && strings.Contains(got, "CANARY") || u.own != "" && !strings.Contains(got, u.own) {
+				if strings.Contains(got, u.foreign) || u.own == "" && strings.Contains(got, "CANARY") || u.own != "" &&
+					!strings.Contains(got, u.own) {
 					t.Fatalf("round %d, %s as %s gives\n%s", round, q.sql, u.name, got)
 				}
 			}
@@ -320,7 +324,8 @@ func TestUserIDsAreHarmless(t *testing.T) {
 	s.must(root, "CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, body TEXT)")
 	ids := []string{
 		"a", "ab", "a b", "A", "a'b", `a"b`, "a;DROP", "a%", "a_", "a__b", "a_b", "con", "nul", "users", "ü", "日本", "a.b", ".hidden", "-", "a-", "~",
-		"$HOME", "*", "?", "a\u200bb", "é", "e\u0301", strings.Repeat("x", 64), "ALICE", "alice", "Alice", "' OR 1=1 --", "shared", "manifest.json",
+		"$HOME", "*", "?", "a\u200bb", "é", "e\u0301", strings.Repeat("x",
+			64), "ALICE", "alice", "Alice", "' OR 1=1 --", "shared", "manifest.json",
 	}
 	for i, id := range ids {
 		s.must(userOf(id), "INSERT INTO app.t VALUES ($1, $2)", kalam.BigInt(int64(i)), kalam.Text(id))

@@ -35,7 +35,8 @@ func TestJSONInQueries(t *testing.T) {
 				t.Errorf("%s: %s gives\n%s\nwant\n%s", state, q, got, want)
 			}
 		}
-		if _, err := s.try(alice, "SELECT id FROM app.d WHERE j = 'no document'"); err == nil || messageOf(err) != "Invalid JSON value: expected object or array" {
+		if _, err := s.try(alice, "SELECT id FROM app.d WHERE j = 'no document'"); err == nil ||
+			messageOf(err) != "Invalid JSON value: expected object or array" {
 			t.Errorf("%s: what is no JSON beside JSON: %v", state, err)
 		}
 		s.flush()

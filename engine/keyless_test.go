@@ -29,7 +29,8 @@ func TestKeylessStream(t *testing.T) {
 	for w := range writers {
 		g.Go(func() error {
 			for range statements {
-				sql := fmt.Sprintf("INSERT INTO app.e VALUES ('w%d', 1)", w) + strings.Repeat(fmt.Sprintf(", ('w%d', 1)", w), rows-1)
+				sql := fmt.Sprintf("INSERT INTO app.e VALUES ('w%d', 1)", w) + strings.Repeat(fmt.Sprintf(", ('w%d', 1)", w),
+					rows-1)
 				if _, err := s.try(alice, sql); err != nil {
 					return err
 				}
@@ -124,7 +125,8 @@ func TestKeylessLive(t *testing.T) {
 func TestKeylessExpiry(t *testing.T) {
 	var offset atomic.Int64
 	base := time.Now()
-	s := &server{t: t, config: config.Default(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
+	s := &server{t: t, config: config.Default(),
+		opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
 	s.config.Storage.DataPath = t.TempDir()
 	s.config.Auth.BcryptCost = 4
 	s.start()
@@ -158,7 +160,8 @@ func TestKeylessExpiry(t *testing.T) {
 		t.Errorf("%s rows are left after the eviction: %v", got, stats.columns)
 	}
 	s.restart()
-	if got := s.must(alice, "SELECT what FROM e").table() + s.must(bob, "SELECT what FROM e").table(); got != "what\nyoung\nwhat\nof bob\n" {
+	if got := s.must(alice, "SELECT what FROM e").table() + s.must(bob,
+		"SELECT what FROM e").table(); got != "what\nyoung\nwhat\nof bob\n" {
 		t.Errorf("after a restart: %s", got)
 	}
 	if r := s.must(alice, "DELETE FROM e WHERE what = 'young'"); r.count != 1 {

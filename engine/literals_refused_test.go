@@ -52,7 +52,8 @@ func TestUnreadableIsRefused(t *testing.T) {
 			"DELETE FROM {t} WHERE c = @", "DELETE FROM {t} WHERE id = 1 AND c <> @",
 		}
 		if keyed {
-			statements = append(statements, "SELECT n FROM {k} WHERE c = @", "UPDATE {k} SET n = 1 WHERE c = @", "DELETE FROM {k} WHERE c = @")
+			statements = append(statements, "SELECT n FROM {k} WHERE c = @", "UPDATE {k} SET n = 1 WHERE c = @",
+				"DELETE FROM {k} WHERE c = @")
 		}
 		for _, f := range forms {
 			_, err := s.try(alice, "INSERT INTO "+name+" VALUES (2, "+f.sql+")")
@@ -85,7 +86,8 @@ func messageIn(err error) string {
 func (s *server) refuses(p kalam.Principal, sql, want string, params ...kalam.Value) {
 	s.t.Helper()
 	_, err := s.try(p, sql, params...)
-	if err == nil || !strings.Contains(messageIn(err), strings.TrimPrefix(want, "Type mismatch: ")) && !strings.Contains(messageIn(err), "Parameter $1: expected") {
+	if err == nil || !strings.Contains(messageIn(err), strings.TrimPrefix(want, "Type mismatch: ")) &&
+		!strings.Contains(messageIn(err), "Parameter $1: expected") {
 		s.t.Errorf("%s %v: %v, want %q", sql, params, err, want)
 	}
 }

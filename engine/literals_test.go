@@ -52,7 +52,8 @@ func writtenValues() []written {
 	uuid := "123e4567-e89b-12d3-a456-426614174000"
 	return []written{
 		{"BOOLEAN", "BOOLEAN", "true", "false", "", []form{
-			text("true"), text("on"), text("yes"), text("1"), text("t"), text("TRUE"), text(" y "), {"TRUE", kalam.Bool(true)}, number(1),
+			text("true"), text("on"), text("yes"), text("1"), text("t"), text("TRUE"), text(" y "), {"TRUE",
+				kalam.Bool(true)}, number(1),
 		}},
 		{"SMALLINT", "SMALLINT", "12", "11", "13", []form{text("12"), text(" 12 "), text("12.0"), text("1.2e1"), number(12)}},
 		{"INT", "INT", "-12", "-13", "-11", []form{text("-12"), text(" -12 "), text("-12.0"), text("-1.2e1"), number(-12)}},
@@ -63,10 +64,12 @@ func writtenValues() []written {
 			text("0.1"), text("1e-1"), text(".1"), {"0.1", kalam.Double(0.1)}, {"0.1", kalam.Decimal(0, 1, 1)},
 		}},
 		{"DOUBLE", "DOUBLE", "0.30000000000000004", "0.3", "1", []form{
-			text("0.30000000000000004"), text("3.0000000000000004e-1"), {"0.30000000000000004", kalam.Double(0.30000000000000004)},
+			text("0.30000000000000004"), text("3.0000000000000004e-1"), {"0.30000000000000004",
+				kalam.Double(0.30000000000000004)},
 		}},
 		{"DECIMAL(10,2)", "DECIMAL(10,2)", `"1.24"`, "1.23", "1.25", []form{
-			text("1.24"), text("1.239"), text("1.2400"), text("124e-2"), {"1.24", kalam.Decimal(0, 124, 2)}, {"1.240", kalam.Decimal(0, 1240, 3)},
+			text("1.24"), text("1.239"), text("1.2400"), text("124e-2"), {"1.24", kalam.Decimal(0, 124, 2)}, {"1.240",
+				kalam.Decimal(0, 1240, 3)},
 			{"1.24", kalam.Double(1.24)},
 		}},
 		{"TEXT", "TEXT", `"2026-01-01"`, "'2026'", "'2027'", []form{text("2026-01-01")}},
@@ -75,10 +78,13 @@ func writtenValues() []written {
 			sql("X'DEADBEEF'"), sql("0xdeadbeef"), text("0xDEADBEEF"), text(`\xdeadbeef`), text(`\xDE\xAD\xBE\xEF`), text("3q2+7w=="), text("3q2+7w"),
 			text("[222, 173,190,239]"), {"X'deadbeef'", kalam.Bytes("\xde\xad\xbe\xef")},
 		}},
-		{"UUID", "UUID", `"` + uuid + `"`, "'00000000-0000-0000-0000-000000000001'", "'ffffffff-0000-0000-0000-000000000000'", []form{
-			text(uuid), text(strings.ToUpper(uuid)), text("{" + uuid + "}"), text(strings.ReplaceAll(uuid, "-", "")), text(" " + uuid),
-		}},
-		{"DATE", "DATE", "20454", "'2025-12-31'", "'2026-01-02'", []form{text("2026-01-01"), text(" 2026-01-01 "), number(20454)}},
+		{"UUID", "UUID", `"` + uuid + `"`, "'00000000-0000-0000-0000-000000000001'",
+			"'ffffffff-0000-0000-0000-000000000000'", []form{
+				text(uuid), text(strings.ToUpper(uuid)), text("{" + uuid +
+					"}"), text(strings.ReplaceAll(uuid, "-", "")), text(" " + uuid),
+			}},
+		{"DATE", "DATE", "20454", "'2025-12-31'", "'2026-01-02'",
+			[]form{text("2026-01-01"), text(" 2026-01-01 "), number(20454)}},
 		{"TIME", "TIME", "45296500000", "'12:34'", "'12:35'", []form{
 			text("12:34:56.5"), text("12:34:56.500000"), text("12:34:56.500000999"), number(45296500000),
 		}},
@@ -117,7 +123,8 @@ var places = []place{
 	{name: "in", sql: "SELECT max(id) FROM app.t WHERE c IN (NULL, @, @)", want: "2"},
 	{name: "not in", sql: "SELECT sum(id)::INT FROM app.t WHERE c NOT IN (@)", want: "4", ordered: true},
 	{name: "row", sql: "SELECT max(id) FROM app.t WHERE (id, c) = (2, @)", want: "2"},
-	{name: "row of expressions", sql: "SELECT max(id) FROM app.t WHERE (coalesce(c, c), id) IN ((@, 2), (@, 7))", want: "2"},
+	{name: "row of expressions", sql: "SELECT max(id) FROM app.t WHERE (coalesce(c, c), id) IN ((@, 2), (@, 7))",
+		want: "2"},
 	{name: "in subquery", sql: "SELECT CASE WHEN @ IN (SELECT c FROM app.t) THEN 2 ELSE 0 END", want: "2"},
 	{name: "distinct", sql: "SELECT sum(id)::INT FROM app.t WHERE c IS DISTINCT FROM @", want: "4", ordered: true},
 	{name: "not distinct", sql: "SELECT max(id) FROM app.t WHERE c IS NOT DISTINCT FROM @ OR id = 0", want: "2"},
@@ -129,12 +136,14 @@ var places = []place{
 	{name: "group", sql: "SELECT max(id) FROM app.t GROUP BY c = @ HAVING c = @", want: "2"},
 	{name: "subquery", sql: "SELECT max(id) FROM (SELECT id, c AS d FROM app.t) WHERE d = @", want: "2"},
 	{name: "with", sql: "WITH q AS (SELECT * FROM app.t), r AS (SELECT c AS e, id FROM q) SELECT max(id) FROM r WHERE r.e = @", want: "2"},
-	{name: "union", sql: "SELECT max(id) FROM (SELECT id, c FROM app.t UNION ALL SELECT id, c FROM app.t) WHERE c = @", want: "2"},
+	{name: "union", sql: "SELECT max(id) FROM (SELECT id, c FROM app.t UNION ALL SELECT id, c FROM app.t) WHERE c = @",
+		want: "2"},
 	{name: "correlated", sql: "SELECT max(id) FROM app.t WHERE EXISTS (SELECT 1 FROM app.k WHERE app.k.n >= 0 AND app.t.c = @)", want: "2"},
 	{name: "scalar subquery", sql: "SELECT CASE WHEN (SELECT c FROM app.t WHERE id = 2) = @ THEN 2 END", want: "2"},
 	{name: "aggregate filter", sql: "SELECT max(id) FILTER (WHERE c = @) FROM app.t", want: "2"},
 	{name: "top rows", sql: "SELECT id FROM app.t WHERE c = @ ORDER BY id LIMIT 1", want: "2"},
-	{name: "coalesce", sql: "SELECT max(id) FROM app.t WHERE id = 2 AND coalesce(NULL, @, c) = c", want: "2", strings: true},
+	{name: "coalesce", sql: "SELECT max(id) FROM app.t WHERE id = 2 AND coalesce(NULL, @, c) = c", want: "2",
+		strings: true},
 	{name: "nullif", sql: "SELECT max(id) FROM app.t WHERE nullif(c, @) IS NULL", want: "2", strings: true},
 	{name: "cast", sql: "SELECT max(id) FROM app.t WHERE c = CAST(@ AS TYPE)", want: "2", strings: true},
 	{name: "short cast", sql: "SELECT max(id) FROM app.t WHERE c = @::TYPE", want: "2", strings: true},
@@ -212,7 +221,8 @@ func (w written) find(s *server, p kalam.Principal, f form, how string, with fun
 }
 
 // look looks for the value in one place.
-func (w written) look(s *server, p kalam.Principal, f form, how string, pl place, with func(string) (string, []kalam.Value)) {
+func (w written) look(s *server, p kalam.Principal, f form, how string, pl place,
+	with func(string) (string, []kalam.Value)) {
 	s.t.Helper()
 	if pl.ordered && w.high == "" || pl.strings && (f.sql[0] != '\'' || w.typ == "JSON") {
 		return

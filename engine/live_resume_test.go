@@ -47,7 +47,8 @@ func TestResumeIsExact(t *testing.T) {
 		case 4:
 			s.must(alice, fmt.Sprintf("DELETE FROM app.t WHERE id = %d", id))
 		case 5:
-			s.must(alice, fmt.Sprintf("BEGIN; DELETE FROM app.t WHERE id = %d; INSERT INTO app.t VALUES (%d, %s, 1); COMMIT", id, id, role))
+			s.must(alice, fmt.Sprintf("BEGIN; DELETE FROM app.t WHERE id = %d; INSERT INTO app.t VALUES (%d, %s, 1); COMMIT",
+				id, id, role))
 		}
 	}
 	for cut := range amount(t, "KALAM_TEST_RESUME_CUTS", 150) {

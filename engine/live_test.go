@@ -147,7 +147,8 @@ func TestLiveEvents(t *testing.T) {
 			s.must(alice, "BEGIN; INSERT INTO app.t VALUES (7, 'user', 7); DELETE FROM app.t WHERE id = 4; COMMIT")
 			s.must(alice, "DELETE FROM app.t WHERE id = 2")
 			f.read(5)
-			want := []string{`insert "4" "user" 4`, `update "4" "user" 40`, `update "5" "user" 5`, `insert "7" "user" 7`, `delete "4" "user" 40`}
+			want := []string{`insert "4" "user" 4`, `update "4" "user" 40`, `update "5" "user" 5`, `insert "7" "user" 7`,
+				`delete "4" "user" 40`}
 			if fmt.Sprint(f.events) != fmt.Sprint(want) {
 				t.Errorf("events:\n%s\nwant:\n%s", strings.Join(f.events, "\n"), strings.Join(want, "\n"))
 			}
@@ -186,12 +187,14 @@ func TestLiveRefusals(t *testing.T) {
 		"SELECT * FROM":                                             kalam.CodeInvalidSQL,
 		"INSERT INTO app.t VALUES (1, 1)":                           kalam.CodeUnsupported,
 	} {
-		q, err := s.Live().Subscribe(context.Background(), userOf("alice"), live.Request{Connection: "c", ID: "s", SQL: sql, Options: &live.Options{}, Outbox: out})
+		q, err := s.Live().Subscribe(context.Background(), userOf("alice"),
+			live.Request{Connection: "c", ID: "s", SQL: sql, Options: &live.Options{}, Outbox: out})
 		if err == nil {
 			_, err = q.NextBatch(context.Background())
 			q.Close()
 		}
-		if got := kalam.CodeOf(err); got != code && !(code == kalam.CodeUnsupported && got == kalam.CodeInvalidSQL) || err == nil {
+		if got := kalam.CodeOf(err); got != code && !(code == kalam.CodeUnsupported && got == kalam.CodeInvalidSQL) ||
+			err == nil {
 			t.Errorf("%s: code %d (%v), want %d", sql, got, err, code)
 		}
 	}
@@ -314,7 +317,8 @@ func TestSameAnswerFastOrSlow(t *testing.T) {
 		s.must(alice, "INSERT INTO "+name+" (k) VALUES "+values[kind])
 		for _, state := range []string{"buffered", "flushed"} {
 			for _, lit := range literals {
-				for _, list := range []string{"*", "k", "j, d AS dd, ts, n, f, _seq, _deleted", "k AS n, n AS k, k", "j AS x, d AS j"} {
+				for _, list := range []string{"*", "k", "j, d AS dd, ts, n, f, _seq, _deleted", "k AS n, n AS k, k",
+					"j AS x, d AS j"} {
 					fast := fmt.Sprintf("SELECT %s FROM %s WHERE k = %s", list, name, lit)
 					compare(t, s, alice, fast, fast+" AND true", params, state)
 				}
@@ -341,6 +345,7 @@ func compare(t *testing.T, s *server, p kalam.Principal, fast, slow string, para
 		return
 	}
 	if errA == nil && (a[0].table() != b[0].table() || fmt.Sprint(a[0].types) != fmt.Sprint(b[0].types)) {
-		t.Errorf("%s: %s gives\n%v\n%sthrough DuckDB\n%v\n%s", state, fast, a[0].types, a[0].table(), b[0].types, b[0].table())
+		t.Errorf("%s: %s gives\n%v\n%sthrough DuckDB\n%v\n%s", state, fast, a[0].types, a[0].table(), b[0].types,
+			b[0].table())
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/kalamlake/kalam/config"
 )
 
-var memoryStatements = flag.Int("memory-statements", 12_000, "statements of TestMemoryIsFlat; its memory after 50,000, or half of fewer, is what that at the end is held to")
+var memoryStatements = flag.Int("memory-statements", 12_000,
+	"statements of TestMemoryIsFlat; its memory after 50,000, or half of fewer, is what that at the end is held to")
 
 // TestMemoryIsFlat runs statements of every kind, D5: system tables, updates of flushed
 // rows, point reads, queries that group, each with texts and parameters that come back

@@ -39,20 +39,25 @@ func TestDefaultNamespace(t *testing.T) {
 				}
 			}
 		}
-		run(alice, "user table default.t created successfully", "CREATE USER TABLE # (id BIGINT PRIMARY KEY, v TEXT DEFAULT 'd', n INT)")
+		run(alice, "user table default.t created successfully",
+			"CREATE USER TABLE # (id BIGINT PRIMARY KEY, v TEXT DEFAULT 'd', n INT)")
 		run(alice, "Inserted 2 row(s)", "INSERT INTO # VALUES ($1, $2, 1), (2, DEFAULT, $3)", i64(1), text("one"), i64(2))
 		run(alice, "Inserted 1 row(s)", "INSERT INTO # AS x (id, v) SELECT id + $1, v FROM # WHERE id = 1", i64(2))
-		run(alice, "id; 3; ", "INSERT INTO # (id, n) VALUES (3, $1) ON CONFLICT (id) DO UPDATE SET n = #.n, v = EXCLUDED.v || #.v RETURNING id", i64(9))
+		run(alice, "id; 3; ",
+			"INSERT INTO # (id, n) VALUES (3, $1) ON CONFLICT (id) DO UPDATE SET n = #.n, v = EXCLUDED.v || #.v RETURNING id", i64(9))
 		run(root, "Storage flush started for table 'default.t'. Job ID: FL-...", "STORAGE FLUSH TABLE #")
 		run(alice, "v | n; one | 1; ", "SELECT v, n FROM # WHERE id = $1", i64(1)) // A point read.
 		run(alice, "v; done; ", "SELECT v FROM # WHERE #.id = $1", i64(3))
-		run(alice, "id; 2; 3; ", "SELECT a.id FROM # a JOIN # b ON a.id = b.id WHERE a.id > $1 AND EXISTS (SELECT 1 FROM # WHERE #.id = a.id) ORDER BY 1", i64(1))
+		run(alice, "id; 2; 3; ",
+			"SELECT a.id FROM # a JOIN # b ON a.id = b.id WHERE a.id > $1 AND EXISTS (SELECT 1 FROM # WHERE #.id = a.id) ORDER BY 1", i64(1))
 		run(alice, "m; 3; ", "WITH c AS (SELECT * FROM #) SELECT max(id) AS m FROM (SELECT id FROM c UNION SELECT id FROM #)")
 		run(alice, "Updated 1 row(s)", "UPDATE # SET n = $2, v = DEFAULT WHERE id = $1", i64(1), i64(5))
-		run(alice, "Updated 3 row(s)", "UPDATE # SET n = coalesce(#.n, 0) + (SELECT max(n) FROM #) WHERE id IN (SELECT id FROM #)")
+		run(alice, "Updated 3 row(s)",
+			"UPDATE # SET n = coalesce(#.n, 0) + (SELECT max(n) FROM #) WHERE id IN (SELECT id FROM #)")
 		run(alice, "id | n; 1 | 10; ", "DELETE FROM # WHERE #.id = $1 RETURNING #.id, n", i64(1))
 		run(alice, "Deleted 1 row(s)", "DELETE FROM # x WHERE x.id = (SELECT min(id) FROM #)")
-		run(root, "Storage flush started for 1 table(s) in namespace 'default'. Job IDs: [FL-...]", "STORAGE FLUSH ALL IN default")
+		run(root, "Storage flush started for 1 table(s) in namespace 'default'. Job IDs: [FL-...]",
+			"STORAGE FLUSH ALL IN default")
 		run(root, "Storage compaction started for table 'default.t'. Job ID: CO-...", "STORAGE COMPACT TABLE #")
 		for _, sql := range []string{"DESCRIBE #", "DESC TABLE #", "SHOW COLUMNS FROM #"} {
 			if r := s.must(alice, strings.ReplaceAll(sql, "#", name)); len(r.rows) != 5 || r.rows[0][0] != `"id"` {
@@ -60,14 +65,16 @@ func TestDefaultNamespace(t *testing.T) {
 			}
 		}
 		for _, sql := range []string{"SHOW TABLE STATS #", "SHOW STATS FOR TABLE #"} {
-			if r := s.must(alice, strings.ReplaceAll(sql, "#", name)); len(r.rows) != 1 || r.rows[0][0] != `"default"` || r.rows[0][1] != `"t"` {
+			if r := s.must(alice, strings.ReplaceAll(sql, "#", name)); len(r.rows) != 1 || r.rows[0][0] != `"default"` ||
+				r.rows[0][1] != `"t"` {
 				t.Errorf("%s of %q gives %v", sql, name, r.rows)
 			}
 		}
 		run(root, "Table default.t dropped successfully. Cleanup job: CL-...", "DROP USER TABLE #")
 		run(root, "Table default.t does not exist (skipped)", "DROP TABLE IF EXISTS #")
 	}
-	if got := s.single(alice, "SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = 'default'"); got != `"0"` {
+	if got := s.single(alice,
+		"SELECT count(*) AS n FROM information_schema.tables WHERE table_schema = 'default'"); got != `"0"` {
 		t.Errorf("%s tables are left", got)
 	}
 }
@@ -107,7 +114,8 @@ func TestPlacesInDefault(t *testing.T) {
 		{"SUBSCRIBE TO default.gone WHERE id = 1", "default.gone"},
 	} {
 		out := s.Live().NewOutbox()
-		_, err := s.Live().Subscribe(context.Background(), alice, live.Request{Connection: strings.Repeat("0", 32), ID: "a", SQL: c.sql, Outbox: out})
+		_, err := s.Live().Subscribe(context.Background(), alice,
+			live.Request{Connection: strings.Repeat("0", 32), ID: "a", SQL: c.sql, Outbox: out})
 		out.Close()
 		checkPlace(t, c.sql, err, c.at)
 	}
@@ -151,7 +159,8 @@ func TestLiveDefault(t *testing.T) {
 		for id := range f.rows {
 			ids = append(ids, id)
 		}
-		if fmt.Sprint(ids) != `["2"]` || !strings.HasPrefix(f.events[0], "insert") || !strings.HasPrefix(f.events[1], "update") || !strings.HasPrefix(f.events[2], "delete") {
+		if fmt.Sprint(ids) != `["2"]` || !strings.HasPrefix(f.events[0], "insert") ||
+			!strings.HasPrefix(f.events[1], "update") || !strings.HasPrefix(f.events[2], "delete") {
 			t.Errorf("%s: rows %v after %v", forms[i], f.rows, f.events)
 		}
 	}

@@ -161,7 +161,8 @@ func TestOrphansOfALostMark(t *testing.T) {
 	litter(t, cfg, time.Now().Add(-25*time.Hour))
 	must(t, os.Remove(filepath.Join(cfg.StoragePath(), ".kalam", "lake.json")))
 	before := treeOf(t, cfg.StoragePath())
-	if _, err := s.Maintain().RemoveOrphans(t.Context()); err == nil || !strings.Contains(err.Error(), ".kalam/lake.json") {
+	if _, err := s.Maintain().RemoveOrphans(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), ".kalam/lake.json") {
 		t.Errorf("RemoveOrphans = %v", err)
 	}
 	sameTree(t, "storage", withoutMark(before), withoutMark(treeOf(t, cfg.StoragePath())))

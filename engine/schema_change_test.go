@@ -71,7 +71,8 @@ func TestChangedColumns(t *testing.T) {
 	s.flush()
 	s.alter(func(t *kalam.Table) { dropColumn(t, "b") })
 	s.alter(func(t *kalam.Table) { addColumn(s.t, t, "b", "TEXT", "d"); rename(t, "c", "cc") })
-	for _, q := range []string{"SELECT cc, b FROM app.t WHERE id = 1", "SELECT cc, b FROM app.t", "SELECT cc, b FROM app.t WHERE b = 'd' AND cc > 'old b'"} {
+	for _, q := range []string{"SELECT cc, b FROM app.t WHERE id = 1", "SELECT cc, b FROM app.t",
+		"SELECT cc, b FROM app.t WHERE b = 'd' AND cc > 'old b'"} {
 		if got := s.must(u, q).table(); got != "cc | b\nold c | d\n" {
 			t.Errorf("%s:\n%s", q, got)
 		}
@@ -97,10 +98,14 @@ type changedColumns struct {
 
 // kindsOfColumns are types with two values each, as they are written and shown.
 var kindsOfColumns = [][3]string{
-	{"TEXT", "it's", `a"b`}, {"INT", "-7", "42"}, {"BIGINT", "9007199254740993", "-1"}, {"SMALLINT", "5", "-5"}, {"BOOLEAN", "true", "false"},
-	{"DOUBLE", "0.5", "-1.25"}, {"FLOAT", "0.5", "-1.25"}, {"DECIMAL(30,4)", "12345678901234567890.1250", "-0.0001"}, {"DATE", "2024-02-29", "1969-12-31"},
-	{"TIME", "12:34:56.789", "00:00:00"}, {"TIMESTAMP", "2024-02-29 12:00:00", "1969-12-31 23:59:59.5"}, {"DATETIME", "2024-02-29T12:00:00Z", "1969-01-01T00:00:00Z"},
-	{"UUID", "0191f2a4-7c1e-7000-8000-000000000001", "00000000-0000-0000-0000-000000000000"}, {"JSON", `{"a": [1, "x"]}`, `"s"`}, {"BYTES", "AP8=", "AAECAw=="},
+	{"TEXT", "it's", `a"b`}, {"INT", "-7", "42"}, {"BIGINT", "9007199254740993", "-1"}, {"SMALLINT", "5",
+		"-5"}, {"BOOLEAN", "true", "false"},
+	{"DOUBLE", "0.5", "-1.25"}, {"FLOAT", "0.5", "-1.25"}, {"DECIMAL(30,4)", "12345678901234567890.1250",
+		"-0.0001"}, {"DATE", "2024-02-29", "1969-12-31"},
+	{"TIME", "12:34:56.789", "00:00:00"}, {"TIMESTAMP", "2024-02-29 12:00:00", "1969-12-31 23:59:59.5"}, {"DATETIME",
+		"2024-02-29T12:00:00Z", "1969-01-01T00:00:00Z"},
+	{"UUID", "0191f2a4-7c1e-7000-8000-000000000001", "00000000-0000-0000-0000-000000000000"}, {"JSON", `{"a": [1, "x"]}`,
+		`"s"`}, {"BYTES", "AP8=", "AAECAw=="},
 }
 
 // namesOfColumns are few, so that they come back, and three are those of columns that
@@ -277,7 +282,8 @@ func (c *changedColumns) cell(col *kalam.Column, key bool, id int) string {
 func TestColumnsByID(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	c := &changedColumns{server: newServer(t), rng: rand.New(rand.NewPCG(seed, 0)), user: userOf("ann"), rows: map[int]map[kalam.ColumnID]string{}}
+	c := &changedColumns{server: newServer(t), rng: rand.New(rand.NewPCG(seed, 0)), user: userOf("ann"),
+		rows: map[int]map[kalam.ColumnID]string{}}
 	c.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id INT PRIMARY KEY, a TEXT, b INT)")
 	for i := range 400 {
 		c.change()

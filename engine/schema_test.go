@@ -13,7 +13,8 @@ var schemaItems = []string{
 }
 
 // numberItems are those of numbers.
-var numberItems = []string{"sum(c) AS x", "avg(c) AS x", "c + c AS x", "sum(c * 1000) AS x", "c * 2 AS x", "-c AS x", "sum(c) OVER (ORDER BY id) AS x", "sum(CAST(c AS BIGINT)) AS x", "sum(CAST(c AS HUGEINT)) AS x", "c % 2 AS x"}
+var numberItems = []string{"sum(c) AS x", "avg(c) AS x", "c + c AS x", "sum(c * 1000) AS x", "c * 2 AS x", "-c AS x",
+	"sum(c) OVER (ORDER BY id) AS x", "sum(CAST(c AS BIGINT)) AS x", "sum(CAST(c AS HUGEINT)) AS x", "c % 2 AS x"}
 
 // TestSchemaDoesNotDependOnRows: the types of a result's columns are the same whatever rows
 // the tables hold, none, NULLs first, one or many chunks, buffered and flushed (case A8).
@@ -32,7 +33,8 @@ func TestSchemaDoesNotDependOnRows(t *testing.T) {
 			t.Helper()
 			for _, item := range items {
 				q := "SELECT " + item + " FROM app.t"
-				for _, q := range []string{q, q + " WHERE id = 2", q + " LIMIT 0", "SELECT * FROM (" + q + ") AS q UNION ALL (" + q + ")"} {
+				for _, q := range []string{q, q + " WHERE id = 2", q + " LIMIT 0", "SELECT * FROM (" + q + ") AS q UNION ALL (" +
+					q + ")"} {
 					res, err := s.try(alice, q)
 					got := fmt.Sprint(err)
 					if err == nil {

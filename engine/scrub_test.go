@@ -67,7 +67,8 @@ func TestScrubFindsDamage(t *testing.T) {
 		put(t, names[0], damaged)
 		j := s.awaitScrub(time.Now())
 		file := filepath.Base(names[0])
-		if j.Status != kalam.JobFailed || !strings.Contains(j.Error, file) || !strings.Contains(j.Result, `"damaged":1`) || j.Retries > 0 {
+		if j.Status != kalam.JobFailed || !strings.Contains(j.Error, file) || !strings.Contains(j.Result, `"damaged":1`) ||
+			j.Retries > 0 {
 			t.Errorf("%s: the scrub is %s after %d retries: %s; %s", pattern, j.Status, j.Retries, j.Error, j.Result)
 		}
 		rows := s.must(root, "SELECT status, job_type FROM system.jobs WHERE job_id = '"+string(j.ID)+"'").rows
@@ -105,7 +106,8 @@ func (s *server) wantDegraded(want bool, what string) {
 // a scrub.
 func TestReadersTellOfDamage(t *testing.T) {
 	s := scrubbed(t)
-	if r := s.must(root, "STORAGE CHECK local"); len(r.rows) != 1 || r.rows[0][1] != `"healthy"` || r.rows[0][9] != "null" {
+	if r := s.must(root, "STORAGE CHECK local"); len(r.rows) != 1 || r.rows[0][1] != `"healthy"` ||
+		r.rows[0][9] != "null" {
 		t.Errorf("STORAGE CHECK gives %v", r.rows)
 	}
 	names, err := filepath.Glob(filepath.Join(s.config.StoragePath(), "users/alice/*/*/*.parquet"))
@@ -115,7 +117,8 @@ func TestReadersTellOfDamage(t *testing.T) {
 		t.Errorf("SELECT = %v", err)
 	}
 	s.wantDegraded(true, "a query")
-	if r := s.must(root, "STORAGE CHECK local EXTENDED"); len(r.rows) != 1 || r.rows[0][1] != `"degraded"` || !strings.Contains(r.rows[0][9], "1 segment(s) of the lake are damaged") {
+	if r := s.must(root, "STORAGE CHECK local EXTENDED"); len(r.rows) != 1 || r.rows[0][1] != `"degraded"` ||
+		!strings.Contains(r.rows[0][9], "1 segment(s) of the lake are damaged") {
 		t.Errorf("STORAGE CHECK gives %v", r.rows)
 	}
 	if _, err := s.try(userOf("alice"), "STORAGE CHECK local"); kalam.CodeOf(err) != kalam.CodePermissionDenied {
@@ -184,7 +187,8 @@ func TestScrubBesideCompactions(t *testing.T) {
 	go func() {
 		n := 0
 		for ; ctx.Err() == nil; n++ {
-			if r, err := s.Maintain().Scrub(ctx, func(maintain.ScrubResult) {}); ctx.Err() == nil && (err != nil || r.Damaged > 0) {
+			if r, err := s.Maintain().Scrub(ctx, func(maintain.ScrubResult) {}); ctx.Err() == nil &&
+				(err != nil || r.Damaged > 0) {
 				t.Errorf("Scrub = %+v, %v", r, err)
 			}
 		}
@@ -192,7 +196,8 @@ func TestScrubBesideCompactions(t *testing.T) {
 	}()
 	for i := range 12 {
 		for _, user := range []string{"alice", "bob"} {
-			s.must(userOf(user), fmt.Sprintf("INSERT INTO app.t SELECT i, 'x' FROM range(%d, %d) AS r(i)", 10000+i*50, 10050+i*50))
+			s.must(userOf(user), fmt.Sprintf("INSERT INTO app.t SELECT i, 'x' FROM range(%d, %d) AS r(i)", 10000+i*50,
+				10050+i*50))
 		}
 		s.flush()
 		s.compact()

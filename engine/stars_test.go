@@ -35,7 +35,8 @@ var starCases = []struct{ sql, columns, rows string }{
 	{"SELECT * FROM app.a JOIN app.b ON a.id = b.id AND a._seq < b._seq", "id v n id v n", "1 a 10 1 a 10"},
 	{"SELECT a.* FROM app.a, app.b WHERE a.id = b.id AND a._seq < b._seq", "id v n", "1 a 10"},
 	{"SELECT * FROM app.a x POSITIONAL JOIN app.b y", "id v n id v n", ""},
-	{"SELECT x.*, y._deleted FROM app.a x JOIN app.a y ON x._seq = y._seq WHERE x.id = 2", "id v n _deleted", "2 b 20 false"},
+	{"SELECT x.*, y._deleted FROM app.a x JOIN app.a y ON x._seq = y._seq WHERE x.id = 2", "id v n _deleted",
+		"2 b 20 false"},
 	// Below the statement.
 	{"SELECT * FROM (SELECT * FROM app.a)", "id v n", ""},
 	{"WITH c AS (SELECT * FROM app.a) SELECT * FROM c", "id v n", ""},
@@ -64,19 +65,24 @@ var starCases = []struct{ sql, columns, rows string }{
 	{"SELECT count(a.*) AS c, count(*) AS d FROM app.a WHERE _seq > 0", "c d", "3 3"},
 	{"SELECT column_name FROM (SUMMARIZE app.a)", "column_name", "id; v; n"},
 	{"SELECT * FROM (PIVOT app.a ON v IN ('a') USING sum(n)) ORDER BY id", "id a", "1 10; 2 null; 3 null"},
-	{"SELECT * FROM (UNPIVOT (SELECT id, n FROM app.a WHERE _seq > 0) ON n) ORDER BY id", "id name value", "1 n 10; 2 n 20"},
+	{"SELECT * FROM (UNPIVOT (SELECT id, n FROM app.a WHERE _seq > 0) ON n) ORDER BY id", "id name value",
+		"1 n 10; 2 n 20"},
 	// Named.
 	{"SELECT id FROM app.a ORDER BY _seq DESC LIMIT 1", "id", "3"},
 	{"SELECT _deleted, count(*) AS c FROM app.a GROUP BY _deleted ORDER BY _deleted", "_deleted c", "false 3"},
 	{"SELECT DISTINCT _deleted FROM app.a ORDER BY _deleted", "_deleted", "false"},
-	{"SELECT v, max(_seq) > 0 AS _seq FROM app.a GROUP BY v HAVING _seq ORDER BY _seq, v", "v _seq", "a true; b true; c true"},
-	{"SELECT v, max(_seq) > 0 AS _seq FROM app.a GROUP BY v HAVING max(_seq) > 0 ORDER BY max(_seq)", "v _seq", "a true; b true; c true"},
+	{"SELECT v, max(_seq) > 0 AS _seq FROM app.a GROUP BY v HAVING _seq ORDER BY _seq, v", "v _seq",
+		"a true; b true; c true"},
+	{"SELECT v, max(_seq) > 0 AS _seq FROM app.a GROUP BY v HAVING max(_seq) > 0 ORDER BY max(_seq)", "v _seq",
+		"a true; b true; c true"},
 	{"SELECT _seq FROM app.a WHERE false UNION ALL SELECT id FROM app.a WHERE id = 3 ORDER BY _seq", "_seq", "3"},
 	{"WITH c AS (SELECT id, _seq FROM app.a) SELECT id FROM c ORDER BY c._seq DESC LIMIT 1", "id", "3"},
 	{"WITH c AS (SELECT id, _seq FROM app.a) SELECT * EXCLUDE (_seq) FROM c WHERE id = 1", "id", "1"},
-	{"SELECT * FROM (SELECT id, _seq > 0 AS _seq FROM app.a) x JOIN app.b USING (id) WHERE b._seq > 0", "id _seq v n", "1 true a 10"},
+	{"SELECT * FROM (SELECT id, _seq > 0 AS _seq FROM app.a) x JOIN app.b USING (id) WHERE b._seq > 0", "id _seq v n",
+		"1 true a 10"},
 	{"SELECT _seq FROM (SELECT 7 AS _seq) WHERE EXISTS (SELECT 1 FROM app.a)", "_seq", "7"},
-	{"SELECT app.a._seq = x._seq AS e FROM app.a, (SELECT max(_seq) AS _seq FROM app.a) x ORDER BY id DESC LIMIT 1", "e", "true"},
+	{"SELECT app.a._seq = x._seq AS e FROM app.a, (SELECT max(_seq) AS _seq FROM app.a) x ORDER BY id DESC LIMIT 1", "e",
+		"true"},
 	{"SELECT list_transform([1], lambda _seq: _seq + 1) AS l FROM app.a LIMIT 1", "l", "[2]"},
 	{"SELECT _updated > '2020-01-01' AS u, * EXCLUDE (n) FROM app.a WHERE id = 1", "u id v", "true 1 a"},
 }
@@ -133,7 +139,8 @@ func TestSystemColumnMustBeClear(t *testing.T) {
 		"INSERT INTO app.b SELECT _seq, * FROM app.a": "INSERT has 1 target columns but the query gives 2",
 		"SELECT id, _seq FROM app.a GROUP BY id":      `"_seq" must appear`,
 	} {
-		if _, err := s.try(alice, sql); err == nil || !strings.Contains(messageOf(err), want) || strings.Contains(messageOf(err), "kalam_") {
+		if _, err := s.try(alice, sql); err == nil || !strings.Contains(messageOf(err), want) ||
+			strings.Contains(messageOf(err), "kalam_") {
 			t.Errorf("%s: %v, want %s", sql, err, want)
 		}
 	}

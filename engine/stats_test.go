@@ -52,7 +52,8 @@ func TestTableStats(t *testing.T) {
 		u, id := users[rng.IntN(len(users))], rng.IntN(40)
 		switch n := rng.IntN(12); {
 		case n < 5:
-			r := s.must(u, fmt.Sprintf("INSERT INTO app.t VALUES (%d, %d) ON CONFLICT (id) DO UPDATE SET v = excluded.v", id, step))
+			r := s.must(u, fmt.Sprintf("INSERT INTO app.t VALUES (%d, %d) ON CONFLICT (id) DO UPDATE SET v = excluded.v", id,
+				step))
 			buffered += int(r.count)
 		case n < 7:
 			r := s.must(u, fmt.Sprintf("DELETE FROM app.t WHERE id BETWEEN %d AND %d", id, id+2))
@@ -73,7 +74,8 @@ func TestTableStats(t *testing.T) {
 		var all int64
 		for _, u := range users {
 			own := s.stats(u, "app.t")
-			if want := s.single(u, "SELECT count(*) FROM app.t"); strconv.Quote(own["logical_rows"]) != want && own["logical_rows"] != want {
+			if want := s.single(u, "SELECT count(*) FROM app.t"); strconv.Quote(own["logical_rows"]) != want &&
+				own["logical_rows"] != want {
 				t.Fatalf("seed %d, step %d: %s has logical_rows %s, count(*) is %s", seed, step, u.User, own["logical_rows"], want)
 			}
 			if own["next_flush"] != "null" {
@@ -106,7 +108,8 @@ func TestLastFlush(t *testing.T) {
 	s.compact()
 	after := s.stats(root, "app.t")
 	if before["last_flush"] == "null" || before["last_flush"] != after["last_flush"] || after["parquet_files"] != "1" {
-		t.Errorf("last_flush %s before a compaction, %s after it, with %s files", before["last_flush"], after["last_flush"], after["parquet_files"])
+		t.Errorf("last_flush %s before a compaction, %s after it, with %s files", before["last_flush"], after["last_flush"],
+			after["parquet_files"])
 	}
 	s.restart()
 	if last := s.stats(root, "app.t")["last_flush"]; last != after["last_flush"] {
@@ -156,7 +159,8 @@ func TestFlushConfig(t *testing.T) {
 func TestStreamStats(t *testing.T) {
 	base := time.Now()
 	var offset atomic.Int64
-	s := &server{t: t, config: config.Default(), opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
+	s := &server{t: t, config: config.Default(),
+		opts: engine.Options{Now: func() time.Time { return base.Add(time.Duration(offset.Load())) }}}
 	s.config.Storage.DataPath, s.config.Auth.BcryptCost = t.TempDir(), 4
 	s.start()
 	t.Cleanup(s.stop)
@@ -166,7 +170,8 @@ func TestStreamStats(t *testing.T) {
 	offset.Add(int64(40 * time.Second))
 	s.must(ann, "INSERT INTO app.t VALUES (3)")
 	for _, want := range []string{"3", "1", "0"} {
-		if got := s.stats(ann, "app.t")["logical_rows"]; got != want || strings.Trim(s.single(ann, "SELECT count(*) FROM app.t"), `"`) != want {
+		if got := s.stats(ann, "app.t")["logical_rows"]; got != want ||
+			strings.Trim(s.single(ann, "SELECT count(*) FROM app.t"), `"`) != want {
 			t.Errorf("logical_rows %s, want %s", got, want)
 		}
 		offset.Add(int64(31 * time.Second))

@@ -173,20 +173,26 @@ func TestNothingIsSwept(t *testing.T) {
 	}{
 		{"MANIFEST one byte short", cut("buffer/MANIFEST", 1), []string{"BUFFER", "MANIFEST", "backup"}},
 		{"MANIFEST missing", gone("buffer/MANIFEST"), []string{"BUFFER", "MANIFEST is missing", "backup"}},
-		{"buffer folder empty", emptied("buffer"), []string{"BUFFER", "STORAGE", "is empty", "Mount the volume", "storage.buffer_path", "Nothing was removed"}},
+		{"buffer folder empty", emptied("buffer"),
+			[]string{"BUFFER", "STORAGE", "is empty", "Mount the volume", "storage.buffer_path", "Nothing was removed"}},
 		{"buffer folder missing", gone("buffer"), []string{"BUFFER", "STORAGE", "is empty", "Mount the volume"}},
 		{"another buffer path", func(_ *testing.T, cfg *config.Config) {
 			cfg.Storage.BufferPath = filepath.Join(cfg.Storage.DataPath, "other")
 		},
 			[]string{"BUFFER", "STORAGE", "storage.buffer_path"}},
-		{"the buffer of another lake", anotherLake, []string{"BUFFER", "STORAGE", "belongs to the lake", "storage.default_storage_path"}},
-		{"storage folder empty", emptied("storage"), []string{"BUFFER", "STORAGE", "has no mark", ".parquet", "Mount the volume of the storage"}},
-		{"storage folder missing", gone("storage"), []string{"BUFFER", "STORAGE", "has no mark", "Mount the volume of the storage"}},
+		{"the buffer of another lake", anotherLake,
+			[]string{"BUFFER", "STORAGE", "belongs to the lake", "storage.default_storage_path"}},
+		{"storage folder empty", emptied("storage"),
+			[]string{"BUFFER", "STORAGE", "has no mark", ".parquet", "Mount the volume of the storage"}},
+		{"storage folder missing", gone("storage"),
+			[]string{"BUFFER", "STORAGE", "has no mark", "Mount the volume of the storage"}},
 		{"mark missing", gone(mark), []string{"BUFFER", "STORAGE", "has no mark", ".kalam/lake.json", ".parquet"}},
-		{"mark and buffer missing", both(gone(mark), emptied("buffer")), []string{"BUFFER", "STORAGE", ".parquet", "Mount the volume of the write buffer"}},
+		{"mark and buffer missing", both(gone(mark), emptied("buffer")),
+			[]string{"BUFFER", "STORAGE", ".parquet", "Mount the volume of the write buffer"}},
 		{"mark cut", cut(mark, 9), []string{"STORAGE", ".kalam/lake.json", "damaged", "backup"}},
 		{"mark empty", written(mark, ""), []string{"STORAGE", ".kalam/lake.json", "damaged"}},
-		{"mark of a newer version", written(mark, `{"format":2}`), []string{"STORAGE", ".kalam/lake.json", "format 2", "newer"}},
+		{"mark of a newer version", written(mark, `{"format":2}`),
+			[]string{"STORAGE", ".kalam/lake.json", "format 2", "newer"}},
 		{"mark that cannot be read", both(gone(mark), func(t *testing.T, cfg *config.Config) {
 			must(t, os.Symlink("/nowhere/else", filepath.Join(cfg.Storage.DataPath, mark)))
 		}), []string{"STORAGE"}},
@@ -265,7 +271,8 @@ func (r *readFaults) Get(ctx context.Context, keyspace string, key []byte) ([]by
 	return r.Backend.Get(ctx, keyspace, key)
 }
 
-func (r *readFaults) Scan(ctx context.Context, keyspace string, start, end []byte, f func(key, value []byte) error) error {
+func (r *readFaults) Scan(ctx context.Context, keyspace string, start, end []byte,
+	f func(key, value []byte) error) error {
 	return r.Backend.Scan(ctx, keyspace, start, end, func(key, value []byte) error {
 		if keyspace == "sys_manifest" {
 			if err := r.fail(key); err != nil {
@@ -284,7 +291,8 @@ func (s *server) awaitOrphans() kalam.Job {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			if j.Kind == maintain.KindOrphans && j.Status.Done() && !j.FinishedAt.Before(s.Started().UTC().Truncate(time.Microsecond)) {
+			if j.Kind == maintain.KindOrphans && j.Status.Done() &&
+				!j.FinishedAt.Before(s.Started().UTC().Truncate(time.Microsecond)) {
 				return j
 			}
 		}
@@ -334,7 +342,8 @@ func TestUnreadableManifestSparesEverything(t *testing.T) {
 			before := treeOf(t, cfg.StoragePath())
 			s.start()
 			j := s.awaitOrphans()
-			if j.Status != kalam.JobSkipped || !strings.Contains(j.Message, "Nothing was removed") || !strings.Contains(j.Message, tt.says) {
+			if j.Status != kalam.JobSkipped || !strings.Contains(j.Message, "Nothing was removed") ||
+				!strings.Contains(j.Message, tt.says) {
 				t.Errorf("the job is %s: %s", j.Status, j.Message)
 			}
 			if _, err := s.try(userOf("alice"), "SELECT count(*) AS n FROM app.t"); err == nil {
@@ -376,7 +385,10 @@ func (s *server) awaitCleanupTry() {
 func withoutID(t *testing.T, cfg config.Config) {
 	t.Helper()
 	must(t, os.RemoveAll(filepath.Join(cfg.StoragePath(), ".kalam")))
-	openBuffer(t, cfg, func(b *badger.Backend) { must(t, buffertest.Delete(t.Context(), b, catalog.Keyspace, []byte("lake"))) })
+	openBuffer(t, cfg, func(b *badger.Backend) {
+		must(t,
+			buffertest.Delete(t.Context(), b, catalog.Keyspace, []byte("lake")))
+	})
 }
 
 // TestOlderLakeIsAdopted upgrades a data directory without ids: both halves get

@@ -27,17 +27,21 @@ func TestSystemSchemasOptions(t *testing.T) {
 		want         map[string]any
 	}{
 		{"u", "CREATE USER TABLE app.u (id BIGINT PRIMARY KEY) WITH (FLUSH_POLICY = 'rows:10,interval:5', USE_USER_STORAGE = true)",
-			map[string]any{"type": "USER", "storage_id": "local", "flush_policy": "rows:10,interval:5", "flush_row_limit": 10.0, "flush_interval_seconds": 5.0, "use_user_storage": true}},
-		{"plain", "CREATE USER TABLE app.plain (id BIGINT PRIMARY KEY)", map[string]any{"type": "USER", "storage_id": "local"}},
+			map[string]any{"type": "USER", "storage_id": "local", "flush_policy": "rows:10,interval:5",
+				"flush_row_limit": 10.0, "flush_interval_seconds": 5.0, "use_user_storage": true}},
+		{"plain", "CREATE USER TABLE app.plain (id BIGINT PRIMARY KEY)",
+			map[string]any{"type": "USER", "storage_id": "local"}},
 		{"s", "CREATE SHARED TABLE app.s (id BIGINT PRIMARY KEY) WITH (ACCESS_LEVEL = 'RESTRICTED', FLUSH_POLICY = 'manual')",
 			map[string]any{"type": "SHARED", "storage_id": "local", "access_level": "restricted", "flush_policy": "manual"}},
-		{"e", "CREATE STREAM TABLE app.e (id BIGINT PRIMARY KEY) WITH (TTL_SECONDS = 3600)", map[string]any{"type": "STREAM", "ttl_seconds": 3600.0}},
+		{"e", "CREATE STREAM TABLE app.e (id BIGINT PRIMARY KEY) WITH (TTL_SECONDS = 3600)",
+			map[string]any{"type": "STREAM", "ttl_seconds": 3600.0}},
 	}
 	for _, tt := range tables {
 		s.must(root, tt.create)
 		for _, view := range []string{"schemas", "tables"} {
 			var text string
-			cell := s.single(root, fmt.Sprintf("SELECT options FROM system.%s WHERE namespace_id = 'app' AND table_name = '%s'", view, tt.name))
+			cell := s.single(root,
+				fmt.Sprintf("SELECT options FROM system.%s WHERE namespace_id = 'app' AND table_name = '%s'", view, tt.name))
 			if err := json.Unmarshal([]byte(cell), &text); err != nil {
 				t.Fatalf("%s of system.%s: %v", cell, view, err)
 			}
@@ -101,10 +105,12 @@ func TestSystemStatsOfKalamDB(t *testing.T) {
 			t.Errorf("%s is %q", name, got[name])
 		}
 	}
-	if up, err := strconv.Atoi(got["server_uptime_seconds"]); err != nil || up > int(time.Since(start)/time.Second) || got["uptime_seconds"] == "" {
+	if up, err := strconv.Atoi(got["server_uptime_seconds"]); err != nil || up > int(time.Since(start)/time.Second) ||
+		got["uptime_seconds"] == "" {
 		t.Errorf("server_uptime_seconds is %s", got["server_uptime_seconds"])
 	}
-	for _, name := range []string{"total_users", "total_namespaces", "total_tables", "total_jobs", "active_subscriptions"} {
+	for _, name := range []string{"total_users", "total_namespaces", "total_tables", "total_jobs",
+		"active_subscriptions"} {
 		if before[name] == got[name] {
 			t.Errorf("%s stays %s", name, got[name])
 		}

@@ -83,7 +83,8 @@ func TestTransactionReadsItsWrites(t *testing.T) {
 				{"DELETE FROM app.t WHERE id = 2", "[1 11] [3 31] [4 41]"},
 				{"INSERT INTO app.t VALUES (2, 22)", "[1 11] [2 22] [3 31] [4 41]"},
 				{"DELETE FROM app.t WHERE n > 31", "[1 11] [2 22] [3 31]"},
-				{"INSERT INTO app.t VALUES (3, 5), (5, 50) ON CONFLICT (id) DO UPDATE SET n = t.n + EXCLUDED.n", "[1 11] [2 22] [3 36] [5 50]"},
+				{"INSERT INTO app.t VALUES (3, 5), (5, 50) ON CONFLICT (id) DO UPDATE SET n = t.n + EXCLUDED.n",
+					"[1 11] [2 22] [3 36] [5 50]"},
 				{"INSERT INTO app.t VALUES (5, 0), (6, 60) ON CONFLICT DO NOTHING", "[1 11] [2 22] [3 36] [5 50] [6 60]"},
 			}
 			sql := "BEGIN;"
@@ -163,7 +164,8 @@ func TestUpsertsOfFreshKeys(t *testing.T) {
 		wg.Go(func() {
 			for i := range each {
 				start := time.Now()
-				_, err := s.try(root, "INSERT INTO app.s VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = s.n + EXCLUDED.n", kalam.BigInt(int64((c*7+i)%keys)))
+				_, err := s.try(root, "INSERT INTO app.s VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = s.n + EXCLUDED.n",
+					kalam.BigInt(int64((c*7+i)%keys)))
 				took[c] = append(took[c], time.Since(start))
 				if err != nil {
 					t.Errorf("upsert: %v", explained(err))
@@ -194,7 +196,8 @@ func TestUpsertInTransactionConflicts(t *testing.T) {
 		wg.Go(func() {
 			for k := range keys {
 				for {
-					_, err := s.try(root, fmt.Sprintf(`BEGIN; INSERT INTO app.s VALUES (%d, 1) ON CONFLICT (id) DO UPDATE SET n = s.n + 1;
+					_, err := s.try(root,
+						fmt.Sprintf(`BEGIN; INSERT INTO app.s VALUES (%d, 1) ON CONFLICT (id) DO UPDATE SET n = s.n + 1;
 						SELECT count(*) FROM app.s; COMMIT`, k))
 					if err == nil {
 						break

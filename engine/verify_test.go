@@ -16,7 +16,8 @@ import (
 // verified runs Verify and returns the lines of what is wrong.
 func verified(t *testing.T, cfg config.Config) (lines []string, r verify.Result, err error) {
 	t.Helper()
-	r, err = verify.Run(t.Context(), cfg.Verify(), verify.Options{Problem: func(line string) { lines = append(lines, line) }})
+	r, err = verify.Run(t.Context(), cfg.Verify(),
+		verify.Options{Problem: func(line string) { lines = append(lines, line) }})
 	if len(lines) != r.Problems {
 		t.Errorf("%d lines for %d problems", len(lines), r.Problems)
 	}
@@ -31,14 +32,16 @@ func TestVerify(t *testing.T) {
 	s := scrubbed(t)
 	s.must(root, "CREATE USER TABLE app.gone (id BIGINT PRIMARY KEY) FLUSH_POLICY 'manual'")
 	cfg := s.config
-	if _, _, err := verified(t, cfg); kalam.CodeOf(err) != kalam.CodeInvalidOperation || !strings.Contains(err.Error(), "used by another process") {
+	if _, _, err := verified(t, cfg); kalam.CodeOf(err) != kalam.CodeInvalidOperation ||
+		!strings.Contains(err.Error(), "used by another process") {
 		t.Errorf("Verify beside a server = %v", err)
 	}
 	s.stop()
 	storage := cfg.StoragePath()
 	before := treeOf(t, storage)
 	lines, result, err := verified(t, cfg)
-	if err != nil || len(lines) > 0 || result.Tables != 3 || result.Users != 3 || result.Segments != 3 || result.Bytes == 0 || result.Unnamed != 0 {
+	if err != nil || len(lines) > 0 || result.Tables != 3 || result.Users != 3 || result.Segments != 3 ||
+		result.Bytes == 0 || result.Unnamed != 0 {
 		t.Errorf("Verify of a whole lake = %+v, %v, %v", result, lines, err)
 	}
 	sameTree(t, "storage", before, treeOf(t, storage))
@@ -81,8 +84,12 @@ func TestVerify(t *testing.T) {
 		whole := content(d.name)
 		d.do()
 		lines, _, err := verified(t, cfg)
-		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "manifest.json") }) // It names what is missing.
-		if err != nil || len(lines) != 1 || !strings.Contains(lines[0], strings.TrimSuffix(filepath.Base(d.name), filepath.Ext(d.name))) {
+		lines = slices.DeleteFunc(lines, func(l string) bool {
+			return strings.Contains(l,
+				"manifest.json")
+		}) // It names what is missing.
+		if err != nil || len(lines) != 1 || !strings.Contains(lines[0],
+			strings.TrimSuffix(filepath.Base(d.name), filepath.Ext(d.name))) {
 			t.Errorf("%s: %q, %v", what, lines, err)
 		}
 		must(t, os.WriteFile(d.name, whole, 0o600))

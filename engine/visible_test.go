@@ -21,7 +21,8 @@ var levels = []struct {
 	name string
 	sees kalam.Role
 }{
-	{"public", kalam.RoleAnonymous}, {"privat", kalam.RoleService}, {"restri", kalam.RoleService}, {"admins", kalam.RoleDBA}, {"nosuch", 99},
+	{"public", kalam.RoleAnonymous}, {"privat", kalam.RoleService}, {"restri", kalam.RoleService}, {"admins",
+		kalam.RoleDBA}, {"nosuch", 99},
 }
 
 // tablePaths are the ways to name a table, T.
@@ -255,7 +256,8 @@ func TestListsShowWhatIsVisible(t *testing.T) {
 			t.Errorf("table_count of app is %s", row[4])
 		}
 	}
-	for _, view := range []string{"tables", "schemas", "table_schemas", "columns", "table_options", "namespaces", "stats"} {
+	for _, view := range []string{"tables", "schemas", "table_schemas", "columns", "table_options", "namespaces",
+		"stats"} {
 		for _, p := range principals()[:3] {
 			if _, err := s.try(p, "SELECT * FROM system."+view); kalam.CodeOf(err) != kalam.CodePermissionDenied {
 				t.Errorf("%s, system.%s: %v", p.Role, view, err)
@@ -280,20 +282,23 @@ func TestWhoCreatesTables(t *testing.T) {
 		}
 	}
 	const t1 = " (id BIGINT PRIMARY KEY)"
-	refusedAs(alice, "CREATE USER TABLE app.t"+t1, kalam.CodePermissionDenied, "ALTER NAMESPACE app SET OPTIONS (user_tables = true)")
+	refusedAs(alice, "CREATE USER TABLE app.t"+t1, kalam.CodePermissionDenied,
+		"ALTER NAMESPACE app SET OPTIONS (user_tables = true)")
 	refusedAs(bob, "CREATE USER TABLE alice.t"+t1, kalam.CodePermissionDenied, "cannot create tables in namespace 'alice'")
 	refusedAs(alice, "CREATE SHARED TABLE alice.t"+t1, kalam.CodePermissionDenied, "role user cannot create shared tables")
 	refusedAs(root, "EXECUTE AS USER 'bob' (CREATE USER TABLE alice.t"+t1+")", kalam.CodePermissionDenied, "")
 	s.must(alice, "CREATE TABLE alice.t"+t1)
 	s.must(root, "EXECUTE AS USER 'alice' (CREATE STREAM TABLE alice.u (id BIGINT) WITH (TTL_SECONDS = 60))")
 	s.must(bob, "CREATE USER TABLE open.t"+t1)
-	s.must(kalam.Principal{User: "svc", Role: kalam.RoleService}, "CREATE USER TABLE app.t"+t1+"; CREATE USER TABLE alice.svc"+t1)
+	s.must(kalam.Principal{User: "svc", Role: kalam.RoleService},
+		"CREATE USER TABLE app.t"+t1+"; CREATE USER TABLE alice.svc"+t1)
 	if got := s.must(alice, "CREATE USER TABLE IF NOT EXISTS app.t"+t1).message; got != "Table app.t already exists" {
 		t.Errorf("an app's own set-up: %s", got)
 	}
 	s.must(alice, "CREATE USER TABLE open.u"+t1)
 	refusedAs(alice, "CREATE USER TABLE alice.more"+t1, kalam.CodeResourceExhausted, "limits.max_tables_per_user")
-	if got := s.single(root, "SELECT string_agg(table_name || ' of ' || coalesce(created_by, '-'), ', ' ORDER BY table_name) FROM system.tables WHERE namespace_id = 'alice'"); got != `"svc of svc, t of alice, u of alice"` {
+	if got := s.single(root,
+		"SELECT string_agg(table_name || ' of ' || coalesce(created_by, '-'), ', ' ORDER BY table_name) FROM system.tables WHERE namespace_id = 'alice'"); got != `"svc of svc, t of alice, u of alice"` {
 		t.Errorf("creators: %s", got)
 	}
 
