@@ -84,10 +84,11 @@ var layers = map[string][]string{
 		"", "sqltext", "access", "read", "systables", "datatype", "dialect", "dialect/ast", "buffer", "query",
 		"query/filter", "subscribe",
 	},
+	"session/cache": {"", "sqltext", "dialect", "dialect/ast", "read"},
 	"session": {
 		"", "sqltext", "internal/nearest", "access", "live", "read", "systables", "datatype", "dialect",
 		"dialect/ast", "buffer", "catalog", "query", "query/activity",
-		"subscribe", "jobs", "lake",
+		"session/cache", "subscribe", "jobs", "lake",
 	},
 	"segments":      {"", "datatype", "lake", "lake/keyindex", "query"},
 	"maintain/pair": {"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout"},
@@ -104,7 +105,7 @@ var layers = map[string][]string{
 	"config": {"", "maintain", "maintain/pair", "maintain/adopt", "maintain/verify", "systables"},
 	"engine": {
 		"config",
-		"access", "systables", "read", "live", "session",
+		"access", "systables", "read", "live", "session", "session/cache",
 		"", "sqltext", "datatype", "dialect", "dialect/ast", "buffer", "buffer/badger", "lake", "lake/file",
 		"catalog", "query", "subscribe",
 		"jobs", "segments", "query/worker", "query/pool", "query/activity",

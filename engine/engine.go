@@ -21,6 +21,7 @@ import (
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/session"
+	"github.com/kalamlake/kalam/session/cache"
 	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -229,7 +230,7 @@ func (e *Engine) openSessions() (err error) {
 	e.sessions, err = session.New(session.Options{
 		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: e.maintain, Logger: e.log, Now: e.now,
 		Plans: c.QueryCache.MaxPlans, Nulls: e.nulls(),
-		Cache: session.CacheOptions{
+		Cache: cache.Options{
 			Sessions: c.SessionCache.MaxSessions, Registrations: c.SessionCache.MaxRegistrations,
 			TTL: time.Duration(c.SessionCache.TTLSeconds) * time.Second,
 		},

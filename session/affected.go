@@ -27,36 +27,6 @@ type affectedRows struct {
 	edits sqltext.Edits
 }
 
-// startWith takes the WITH list of a statement: each query that the statement is
-// evaluated by has it in front.
-func (s *Session) startWith(ctx context.Context, with ast.RawSQL, edits sqltext.Edits) error {
-	if with.SQL == "" {
-		return nil
-	}
-	if err := s.Query.CheckWith(ctx, s.Principal.User, with.SQL); err != nil {
-		return edits.Place(err, with.Pos)
-	}
-	s.with = with.SQL
-	s.AtEnd(func() { s.with = "" })
-	return nil
-}
-
-// compose returns a query of the statement with its WITH list in front.
-func (s *Session) compose(params *paramSet, sql string) string {
-	return withQuery(params.rewrite(s.with), sql)
-}
-
-// withQuery puts a WITH list, "" for none, in front of a query, which may have its own.
-func withQuery(with, sql string) string {
-	if with == "" {
-		return sql
-	}
-	if hasWord(sql, "with") {
-		sql = "SELECT * FROM (" + sql + ")"
-	}
-	return with + " " + sql
-}
-
 // query composes the query for the rows: _seq, all columns, and then the new values of
 // an UPDATE.
 func (a *affectedRows) query(ctx context.Context, s *Session, t *kalam.Table) (string, *paramSet, error) {
@@ -175,46 +145,11 @@ func affectedOf(t *kalam.Table, batch arrow.RecordBatch, f func(affectedRow) err
 	return nil
 }
 
-func (s *Session) updateByQuery(
-	ctx context.Context, t *kalam.Table, sets *assignments, a *affectedRows,
-) ([]change, error) {
-	w := &writer{session: s, table: t}
-	var changes []change
-	err := a.each(ctx, s, t, func(_ *buffer.View, r affectedRow) error {
-		next, evaluated := append([]kalam.Value(nil), r.values...), r.evaluated
-		for i, j := range sets.columns {
-			v, simple, err := s.evaluate(ctx, sets.exprs[i], &t.Columns[j])
-			if err == nil && !simple {
-				v, err = s.castColumn(&t.Columns[j], evaluated[0])
-				evaluated = evaluated[1:]
-			}
-			if err != nil {
-				return kalam.Positioned(err, sets.exprs[i].Pos)
-			}
-			next[j] = v
-		}
-		var err error
-		changes, err = w.replacement(changes, r.values, next, r.old, len(changes)+1)
-		return err
-	})
-	return inOrder(changes), err
-}
-
 // inOrder puts the changes in the order in which the rows were last changed: that of a
 // join is the engine's own.
 func inOrder(changes []change) []change {
 	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.Old.Seq, b.Old.Seq) })
 	return changes
-}
-
-func (s *Session) deleteByQuery(ctx context.Context, t *kalam.Table, a *affectedRows) ([]change, error) {
-	var changes []change
-	err := a.each(ctx, s, t, func(v *buffer.View, r affectedRow) error {
-		key, err := storedKey(t, v, r)
-		changes = append(changes, change{Mutation: s.deletion(t, key, r.old)})
-		return err
-	})
-	return inOrder(changes), err
 }
 
 // storedKey returns the key under which a row that was read from v is stored.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/session/cache"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -15,12 +16,12 @@ func (s *Session) clearCache() error {
 		return err
 	}
 	plans, conditions := s.Query.ClearPlans()
-	plans += s.server.points.clear()
+	plans += s.server.points.Clear()
 	cleared := []struct {
 		name    string
 		entries int
 	}{
-		{"session", s.server.cache.clear()}, {"query_plan", plans}, {"filter", conditions},
+		{"session", s.server.cache.Clear()}, {"query_plan", plans}, {"filter", conditions},
 		{"manifest", s.server.Lake.ForgetChecks()},
 	}
 	var rows [][]kalam.Value
@@ -34,4 +35,4 @@ func (s *Session) clearCache() error {
 }
 
 // CacheStats returns the counters and gauges of the session cache.
-func (srv *Server) CacheStats() CacheStats { return srv.cache.stats() }
+func (srv *Server) CacheStats() cache.Stats { return srv.cache.Stats() }

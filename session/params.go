@@ -1,7 +1,10 @@
 package session
 
 import (
+	"context"
+
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -36,3 +39,33 @@ func (p *paramSet) rewrite(fragment string) string {
 
 // values returns the query's parameters.
 func (p *paramSet) values() []kalam.Value { return p.used }
+
+// compose returns a query of the statement with its WITH list in front.
+func (s *Session) compose(params *paramSet, sql string) string {
+	return withQuery(params.rewrite(s.with), sql)
+}
+
+// withQuery puts a WITH list, "" for none, in front of a query, which may have its own.
+func withQuery(with, sql string) string {
+	if with == "" {
+		return sql
+	}
+	if hasWord(sql, "with") {
+		sql = "SELECT * FROM (" + sql + ")"
+	}
+	return with + " " + sql
+}
+
+// startWith takes the WITH list of a statement: each query that the statement is
+// evaluated by has it in front.
+func (s *Session) startWith(ctx context.Context, with ast.RawSQL, edits sqltext.Edits) error {
+	if with.SQL == "" {
+		return nil
+	}
+	if err := s.Query.CheckWith(ctx, s.Principal.User, with.SQL); err != nil {
+		return edits.Place(err, with.Pos)
+	}
+	s.with = with.SQL
+	s.AtEnd(func() { s.with = "" })
+	return nil
+}

@@ -3,49 +3,13 @@ package session
 import (
 	"context"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/cache"
 )
-
-// maxPointText is the longest statement whose form as a point read is
-// remembered; longer ones are read anew each time.
-const maxPointText = 4 << 10
-
-// pointCache remembers, by text, which SELECTs are reads of one row by columns
-// (nil: not). It holds nothing of a user.
-type pointCache struct {
-	cache *lru.Cache[string, *dialect.Point]
-}
-
-func newPointCache(size int) (pointCache, error) {
-	c, err := lru.New[string, *dialect.Point](size)
-	return pointCache{c}, err
-}
-
-// get returns the point read that st is, nil if it is none.
-func (c pointCache) get(st *ast.Select) (p *dialect.Point, hit bool) {
-	if len(st.SQL) > maxPointText {
-		return dialect.PointOf(st), false
-	}
-	if p, ok := c.cache.Get(st.SQL); ok {
-		return p, true
-	}
-	p = dialect.PointOf(st)
-	c.cache.Add(st.SQL, p)
-	return p, false
-}
-
-// clear empties the cache and returns how many texts it held.
-func (c pointCache) clear() int {
-	n := c.cache.Len()
-	c.cache.Purge()
-	return n
-}
 
 // pointRead answers a SELECT of columns by the whole primary key from the key
 // index, without DuckDB; done is false when the statement is not one. It gives
@@ -55,8 +19,8 @@ func (s *Session) pointRead(ctx context.Context, st *ast.Select) (done bool, err
 	if !ok || s.checkParams(st.Params) != nil {
 		return false, nil //nolint:nilerr // The query path says it.
 	}
-	t := p.table
-	key, ok := s.keyOf(t, p.point.Key)
+	t := p.Table
+	key, ok := s.keyOf(t, p.Point.Key)
 	if !ok {
 		return false, nil
 	}
@@ -77,25 +41,25 @@ func (s *Session) pointRead(ctx context.Context, st *ast.Select) (done bool, err
 // resolvedPoint returns the point read that st is, resolved for the principal: as it was for the same request before,
 // if the schemas are still the same. hit says that its text was known. What the principal may not read, or what is no
 // point read, is left to the query path and its errors.
-func (s *Session) resolvedPoint(st *ast.Select) (p *resolvedPoint, hit, ok bool) {
+func (s *Session) resolvedPoint(st *ast.Select) (p *cache.Point, hit, ok bool) {
 	epoch := s.Catalog.SchemaEpoch() // Before the table is looked up.
 	known := s.known
 	if known != nil {
-		if p = known.point.Load(); p != nil && p.epoch == epoch && p.ns == s.Namespace {
-			return p, true, p.table != nil
+		if p = known.Point.Load(); p != nil && p.Epoch == epoch && p.Namespace == s.Namespace {
+			return p, true, p.Table != nil
 		}
 	}
-	p = &resolvedPoint{epoch: epoch, ns: s.Namespace}
-	p.point, hit = s.server.points.get(st)
-	if p.point != nil {
-		if t, found := s.pointTable(p.point); found {
-			if p.out, ok = read.Columns(t, p.point); ok {
-				p.table, p.fields = t, fieldsOf(p.out)
+	p = &cache.Point{Epoch: epoch, Namespace: s.Namespace}
+	p.Point, hit = s.server.points.Get(st)
+	if p.Point != nil {
+		if t, found := s.pointTable(p.Point); found {
+			if p.Columns, ok = read.Columns(t, p.Point); ok {
+				p.Table, p.Fields = t, fieldsOf(p.Columns)
 			}
 		}
 	}
 	if known != nil {
-		known.point.Store(p)
+		known.Point.Store(p)
 	}
 	return p, hit, ok
 }
@@ -119,15 +83,15 @@ func (s *Session) pointTable(p *dialect.Point) (*kalam.Table, bool) {
 }
 
 // pointResult sends the row, or no row.
-func (s *Session) pointResult(p *resolvedPoint, row kalam.Row, found, hit bool) error {
+func (s *Session) pointResult(p *cache.Point, row kalam.Row, found, hit bool) error {
 	var vals []kalam.Value
 	if found {
 		var err error
-		if vals, err = read.ColumnValues(p.table, p.out, row); err != nil {
+		if vals, err = read.ColumnValues(p.Table, p.Columns, row); err != nil {
 			return err
 		}
 	}
-	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: p.fields}
+	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: p.Fields}
 	if err := s.out.StartRows(header); err != nil {
 		return err
 	}
@@ -139,9 +103,4 @@ func (s *Session) pointResult(p *resolvedPoint, row kalam.Row, found, hit bool) 
 		}
 	}
 	return s.out.EndRows(trailer)
-}
-
-// columnsHeader begins a result of columns.
-func (s *Session) columnsHeader(out []read.Column) RowsHeader {
-	return RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: fieldsOf(out)}
 }

@@ -74,8 +74,3 @@ func (e *StatementError) Error() string {
 
 // Unwrap returns the cause.
 func (e *StatementError) Unwrap() error { return e.Err }
-
-// truncatedMessage is the mark of a result that was cut.
-func truncatedMessage(n int64) string {
-	return fmt.Sprintf("Result truncated to %d rows (limits.max_result_rows)", n)
-}

@@ -2,12 +2,10 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
@@ -15,13 +13,6 @@ import (
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
 )
-
-// message reports a statement without rows.
-func (s *Session) message(n int64, text string) error {
-	return s.out.Done(Done{RowCount: n, Message: text, AsUser: s.Principal.User, Statement: s.statement})
-}
-
-func asDuplicate(err error, dup **buffer.DuplicateKeyError) bool { return errors.As(err, dup) }
 
 // answer is how a statement that writes rows reports them.
 type answer struct {

@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/cache"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -24,7 +24,7 @@ type Options struct {
 	Limits      Limits
 	Plans       int             // SELECTs of which it is remembered whether they read one row by its key.
 	Nulls       query.NullOrder // Where the executor puts NULLs.
-	Cache       CacheOptions
+	Cache       cache.Options
 	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.
 }
 
@@ -40,28 +40,20 @@ type Limits struct {
 // Server is what the sessions of one server share. It is safe for concurrent use.
 type Server struct {
 	Options
-	points pointCache
-	cache  *cache
+	points *cache.Points
+	cache  *cache.Cache
 	zones  sync.Map // Of time zones that exist, *time.Location by name.
 }
 
 // New returns a server.
 func New(o Options) (*Server, error) {
-	points, err := newPointCache(o.Plans)
+	points, err := cache.NewPoints(o.Plans)
 	if err != nil {
 		return nil, fmt.Errorf("make point cache: %w", err)
 	}
-	kept, err := newCache(o.Cache, o.Now)
+	kept, err := cache.New(o.Cache, o.Now)
 	if err != nil {
 		return nil, fmt.Errorf("make session cache: %w", err)
 	}
 	return &Server{Options: o, points: points, cache: kept}, nil
-}
-
-// caller returns who runs statements with a default namespace, "" for the usual one.
-func (srv *Server) caller(p kalam.Principal, ns kalam.NamespaceID) read.Caller {
-	if ns == "" {
-		ns = kalam.DefaultNamespace
-	}
-	return read.Caller{Reader: srv.Reader, Principal: p, Namespace: ns}
 }

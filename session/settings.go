@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,25 +16,6 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/systables"
 )
-
-// settings are what SET changes for the statements that follow.
-type settings struct {
-	namespace   kalam.NamespaceID
-	zone        *time.Location // nil is UTC.
-	nulls       query.NullOrder
-	timeout     time.Duration // Of a statement, beside the server's; 0 is none.
-	application string
-}
-
-// adopt makes next the settings of the statements that follow.
-func (s *Session) adopt(next settings) {
-	s.settings = next
-	s.Namespace = next.namespace
-	s.Settings = query.Settings{Zone: next.zone, Nulls: next.nulls}
-	if next.nulls == s.server.Nulls {
-		s.Settings.Nulls = query.NullsDefault // What the executor does anyway: one plan for all.
-	}
-}
 
 // setting is one of the settings.
 type setting struct {
@@ -300,15 +280,3 @@ func capitals(name string) string {
 	}
 	return string(out)
 }
-
-// limit returns the timeout of a statement, 0 for none, and the cause of its end.
-func (s *Session) limit() (time.Duration, error) {
-	t, own := s.server.Limits.Statement, s.settings.timeout
-	if own > 0 && (t <= 0 || own < t) {
-		return own, errOwnTimeout
-	}
-	return t, errStatementTimeout
-}
-
-// errOwnTimeout is the cause of a context that statement_timeout ended.
-var errOwnTimeout = errors.New("statement_timeout")

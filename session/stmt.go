@@ -14,19 +14,6 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// Stmt is a prepared statement of a session, whose goroutine it shares.
-type Stmt struct {
-	session  *Session
-	text     string
-	st       ast.Statement
-	count    int              // Of placeholders.
-	declared []kalam.DataType // Of the first placeholders, KindNull for none.
-	params   []kalam.DataType
-	fields   []read.Field
-	epoch    uint64 // Of the schemas when it was described.
-	set      settings
-}
-
 // Prepare reads a statement and finds out what it takes and gives. declared are the types of the first placeholders,
 // for whom the statement's text decides too little; KindNull leaves one open.
 func (s *Session) Prepare(ctx context.Context, sql string, declared ...kalam.DataType) (*Stmt, error) {
@@ -248,13 +235,4 @@ func (s *Session) castColumn(c *kalam.Column, v kalam.Value) (kalam.Value, error
 		return moment, nil
 	}
 	return datatype.CastColumn(c, v)
-}
-
-// checkFixed returns an error when a result has other columns than the statement was prepared for.
-func (s *Session) checkFixed(fields []read.Field) error {
-	if s.fixed == nil || sameFields(s.fixed, fields) {
-		return nil
-	}
-	return kalam.Errorf(kalam.CodeParameterMismatch, "with these parameters the prepared statement would give columns of"+
-		" other types than it was prepared with: prepare it with the types of its parameters")
 }

@@ -11,25 +11,6 @@ import (
 	"github.com/kalamlake/kalam/read"
 )
 
-// transaction is BEGIN ... COMMIT: one read point, and the
-// writes that wait for the commit. It ends with the request.
-type transaction struct {
-	read.Transaction
-	id     string
-	muts   []buffer.Mutation
-	own    map[ownKey]struct{}        // Keys that it has written.
-	before settings                   // Those before it.
-	counts map[buffer.CounterID]int64 // The highest values of counters that it has written.
-	bytes  int
-	failed bool
-	done   bool
-}
-
-type ownKey struct {
-	scope kalam.Scope
-	key   string
-}
-
 // begin fixes what the statements up to COMMIT read: every table, as it is now.
 func (s *Session) begin() error {
 	if s.txn != nil {
@@ -82,15 +63,6 @@ func (s *Session) rollback() error {
 	s.abandon()
 	s.adopt(before)
 	return s.message(0, fmt.Sprintf("Transaction rolled back (%s)", id))
-}
-
-// abandon ends the open transaction without committing it.
-func (s *Session) abandon() {
-	if s.txn != nil {
-		s.txn.done = true
-		s.txn.Point.Release()
-		s.txn, s.Txn = nil, nil
-	}
 }
 
 // maxTransactionBytes bounds the writes that wait in one transaction.
@@ -166,4 +138,34 @@ func (t *transaction) stage(ctx context.Context, muts []buffer.Mutation) error {
 	}
 	t.muts = append(t.muts, muts...)
 	return nil
+}
+
+// apply commits the changes, or adds them to the open transaction. It returns the seq
+// of each row: 0 for one that was skipped, read.UnknownSeq for one of the transaction's.
+func (s *Session) apply(ctx context.Context, changes []change) ([]kalam.Seq, error) {
+	muts := mutationsOf(changes)
+	var written []kalam.Seq
+	var err error
+	switch {
+	case len(muts) == 0:
+	case s.txn != nil:
+		written, err = s.txn.add(ctx, s, muts)
+	default:
+		var counts map[buffer.CounterID]int64
+		if counts, err = countsOf(muts); err == nil {
+			written, err = s.Store.Apply(ctx, muts, countList(counts)...)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	seqs := make([]kalam.Seq, len(changes))
+	for i := range changes {
+		if changes[i].kept {
+			seqs[i] = s.ShownSeq(changes[i].Scope, changes[i].Old.Seq)
+			continue
+		}
+		seqs[i], written = written[0], written[1:]
+	}
+	return seqs, nil
 }

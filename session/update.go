@@ -2,11 +2,9 @@ package session
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
@@ -16,121 +14,8 @@ import (
 // concurrent commit changed a row it read.
 const maxAttempts = 100
 
-// update runs UPDATE. Rows are read, changed and committed under the version
-// that was read; when another commit was faster the statement starts again.
-func (s *Session) update(ctx context.Context, st *ast.Update) error {
-	t, err := s.writable(st.Table, access.Update)
-	if err != nil {
-		return err
-	}
-	if !t.Updatable() {
-		return notUpdatable(t)
-	}
-	if st.Where == "" {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "UPDATE requires a WHERE clause")
-	}
-	if err := s.checkParams(st.Params); err != nil {
-		return err
-	}
-	if err := s.startWith(ctx, st.With, st.Edits); err != nil {
-		return err
-	}
-	sets, err := s.assignments(t, st.Set)
-	if err != nil {
-		return err
-	}
-	if sets.key != nil {
-		return keyAssigned(*sets.key)
-	}
-	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits},
-		func() ([]change, error) {
-			if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple {
-				return s.updateByKey(ctx, t, key, sets)
-			}
-			return s.updateByQuery(ctx, t, sets, &affectedRows{
-				alias: st.Alias, set: sets, from: st.From, where: ast.RawSQL{SQL: st.Where, Pos: st.WherePos},
-				edits: st.Edits,
-			})
-		})
-}
-
 func notUpdatable(t *kalam.Table) error {
 	return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
-}
-
-// delete runs DELETE in the same way.
-func (s *Session) delete(ctx context.Context, st *ast.Delete) error {
-	t, err := s.writable(st.Table, access.Delete)
-	if err != nil {
-		return err
-	}
-	if st.Where == "" {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "DELETE requires a WHERE clause")
-	}
-	if err := s.checkParams(st.Params); err != nil {
-		return err
-	}
-	if err := s.startWith(ctx, st.With, st.Edits); err != nil {
-		return err
-	}
-	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits},
-		func() ([]change, error) {
-			if key, ok := s.keyOf(t, st.KeyEquals); ok {
-				return s.deleteByKey(ctx, t, key)
-			}
-			return s.deleteByQuery(ctx, t, &affectedRows{alias: st.Alias, from: st.Using,
-				where: ast.RawSQL{SQL: st.Where, Pos: st.WherePos}, edits: st.Edits})
-		})
-}
-
-// truncate runs TRUNCATE: DELETE of every row that the principal's scopes of the tables
-// have, in one commit.
-func (s *Session) truncate(ctx context.Context, st *ast.Truncate) error {
-	var tables []*kalam.Table
-	for _, name := range st.Tables {
-		t, err := s.writable(name, access.Truncate)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(tables, func(o *kalam.Table) bool { return o.ID == t.ID }) {
-			tables = append(tables, t)
-		}
-	}
-	if err := s.checkParams(0); err != nil {
-		return err
-	}
-	return s.retry(ctx, &answer{verb: "Truncated"}, func() ([]change, error) {
-		var all []change
-		for _, t := range tables {
-			changes, err := s.deleteByQuery(ctx, t, &affectedRows{where: ast.RawSQL{SQL: "true"}})
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, changes...)
-		}
-		return all, nil
-	})
-}
-
-// retry evaluates and applies a statement until no concurrent commit interferes.
-func (s *Session) retry(ctx context.Context, done *answer, evaluate func() ([]change, error)) error {
-	for attempt := 1; ; attempt++ {
-		changes, err := evaluate()
-		if err != nil {
-			return err
-		}
-		if err := s.rehearse(ctx, done, changes); err != nil {
-			return err
-		}
-		seqs, err := s.apply(ctx, changes)
-		if kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return s.finishDML(ctx, done, changes, seqs)
-	}
 }
 
 // assignments are the checked SET list of an UPDATE.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/google/uuid"
@@ -72,15 +71,6 @@ func (s *Session) param(n int, c *kalam.Column) (kalam.Value, error) {
 	}
 	return v, kalam.Wrap(kalam.CodeOf(err), nil, "Parameter $%d: expected %s for column '%s', got %s (%s)", n, c.Type,
 		c.Name, p.Kind(), messageOf(err))
-}
-
-// messageOf returns the user's part of an error.
-func messageOf(err error) string {
-	var ke *kalam.Error
-	if errors.As(err, &ke) {
-		return ke.Msg
-	}
-	return err.Error()
 }
 
 // checkParams compares the placeholders of a statement with the parameters given.

@@ -1,10 +1,9 @@
 package session
 
 import (
-	"context"
-
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
 )
 
 // change is a row that a statement writes or, if it is kept, found as it should be.
@@ -24,32 +23,23 @@ func mutationsOf(changes []change) []buffer.Mutation {
 	return muts
 }
 
-// apply commits the changes, or adds them to the open transaction. It returns the seq
-// of each row: 0 for one that was skipped, read.UnknownSeq for one of the transaction's.
-func (s *Session) apply(ctx context.Context, changes []change) ([]kalam.Seq, error) {
-	muts := mutationsOf(changes)
-	var written []kalam.Seq
-	var err error
-	switch {
-	case len(muts) == 0:
-	case s.txn != nil:
-		written, err = s.txn.add(ctx, s, muts)
-	default:
-		var counts map[buffer.CounterID]int64
-		if counts, err = countsOf(muts); err == nil {
-			written, err = s.Store.Apply(ctx, muts, countList(counts)...)
+func duplicateKey(t *kalam.Table, payload []byte) error {
+	text := "?"
+	if vals, err := datatype.DecodeRow(t, payload, nil); err == nil {
+		text = datatype.KeyText(t, vals)
+	}
+	return kalam.Errorf(kalam.CodeAlreadyExists, "Primary key violation: value '%s' already exists in column '%s'",
+		text, keyColumns(t))
+}
+
+// keyColumns names the primary key's columns, "a, b".
+func keyColumns(t *kalam.Table) string {
+	out := ""
+	for i, k := range t.PrimaryKey {
+		if i > 0 {
+			out += ", "
 		}
+		out += t.Columns[k].Name
 	}
-	if err != nil {
-		return nil, err
-	}
-	seqs := make([]kalam.Seq, len(changes))
-	for i := range changes {
-		if changes[i].kept {
-			seqs[i] = s.ShownSeq(changes[i].Scope, changes[i].Old.Seq)
-			continue
-		}
-		seqs[i], written = written[0], written[1:]
-	}
-	return seqs, nil
+	return out
 }
