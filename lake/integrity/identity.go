@@ -37,6 +37,13 @@ func (id Identity) Settled(now time.Time) bool {
 	return age > tick || age < -clockAhead
 }
 
+// isUnlinked reports whether now is that of the same file, of which only the name has
+// gone since, as when another was put in its place: what is read of it is as it was.
+func (id Identity) isUnlinked(now Identity, info fs.FileInfo) bool {
+	now.changed = id.changed
+	return now == id && hasNoName(info)
+}
+
 // ErrChanged is in the chain of the CodeCorrupt error for a file that was changed or
 // replaced while it was read.
 var ErrChanged = errors.New("it was changed or replaced while it was read; check what writes there, and run " +
@@ -84,11 +91,11 @@ func (w *Watch) Unchanged(sameContent func() (bool, error)) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if IdentityOf(info) != w.id {
-			return false, nil
-		}
-		if settled {
+		switch id := IdentityOf(info); {
+		case id == w.id && settled:
 			return true, nil
+		case id != w.id && !w.id.isUnlinked(id, info):
+			return false, nil
 		}
 	}
 	same, err := sameContent()

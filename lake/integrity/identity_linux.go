@@ -15,3 +15,9 @@ func IdentityOf(info fs.FileInfo) Identity {
 	}
 	return id
 }
+
+// hasNoName reports whether an open file is in no directory any more.
+func hasNoName(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink == 0
+}

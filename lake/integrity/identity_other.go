@@ -8,3 +8,6 @@ import "io/fs"
 func IdentityOf(info fs.FileInfo) Identity {
 	return Identity{bytes: info.Size(), modified: info.ModTime().UnixNano(), changed: info.ModTime().UnixNano()}
 }
+
+// hasNoName reports whether an open file is in no directory any more, where that shows.
+func hasNoName(fs.FileInfo) bool { return false }
