@@ -129,7 +129,7 @@ type QueryCacheConfig struct {
 type SessionCacheConfig struct {
 	MaxRegistrations int `koanf:"max_registrations_per_session" doc:"statements that are kept, read and resolved, for a user in a role"`
 	TTLSeconds       int `koanf:"ttl_seconds" doc:"idle time after which what is kept for a user is dropped, 1 to 86400"`
-	MaxSessions      int `koanf:"max_sessions" doc:"users with a role for whom something is kept"`
+	MaxSessions      int `koanf:"max_sessions" doc:"users with a role for whom something is kept; 0 keeps nothing"`
 }
 
 // ShardingConfig is the section [sharding].
@@ -335,7 +335,7 @@ func (c *Config) Validate() error {
 		{c.Query.Threads < 0, "query.threads", "0 or more"},
 		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},
 		{c.SessionCache.MaxRegistrations < 1, "session_cache.max_registrations_per_session", "at least 1"},
-		{c.SessionCache.MaxSessions < 1, "session_cache.max_sessions", "at least 1"},
+		{c.SessionCache.MaxSessions < 0, "session_cache.max_sessions", "at least 0"},
 		{c.SessionCache.TTLSeconds < 1 || c.SessionCache.TTLSeconds > 86400, "session_cache.ttl_seconds", "1 to 86400"},
 		{c.Live.SharedTables != SharedDeny && c.Live.SharedTables != SharedAllow, "live.shared_tables", "deny or allow"},
 		{c.Live.MaxSubscriptionsPerUser < 1, "live.max_subscriptions_per_user", "at least 1"},

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,11 +40,17 @@ func dial(base, token string) (*conn, error) {
 func (c *conn) Close() error { return c.c.Close() }
 
 // request returns the bytes of POST /v1/api/sql with the body.
-func (c *conn) request(body []byte) []byte {
+func (c *conn) request(body []byte) []byte { return c.requestFor("", body) }
+
+// requestFor is request for an answer of a media type, "" for JSON.
+func (c *conn) requestFor(accept string, body []byte) []byte {
 	b := append([]byte(nil),
 		"POST /v1"+wire.PathSQL+" HTTP/1.1\r\nHost: "+c.host+"\r\nContent-Type: application/json\r\n"...)
 	if c.bearer != "" {
 		b = append(b, "Authorization: Bearer "+c.bearer+"\r\n"...)
+	}
+	if accept != "" {
+		b = append(b, "Accept: "+accept+"\r\n"...)
 	}
 	b = append(b, "Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"...)
 	return append(b, body...)
@@ -114,7 +121,7 @@ func (c *conn) body(n int) error {
 }
 
 func (c *conn) chunks() error {
-	var whole []byte
+	whole := c.buf[:0]
 	for {
 		line, err := c.r.ReadString('\n')
 		if err != nil {
@@ -124,14 +131,16 @@ func (c *conn) chunks() error {
 		if err != nil {
 			return err
 		}
-		if err := c.body(int(n) + 2); err != nil {
+		have := len(whole)
+		whole = slices.Grow(whole, int(n)+2)[:have+int(n)+2]
+		if _, err := io.ReadFull(c.r, whole[have:]); err != nil {
 			return err
 		}
+		whole = whole[:have+int(n)]
 		if n == 0 {
 			c.buf = whole
 			return nil
 		}
-		whole = append(whole, c.buf[:n]...)
 	}
 }
 

@@ -148,5 +148,11 @@ func (m *measurement) measureIdle() error {
 		return err
 	}
 	m.report.line("idle RSS", fmt.Sprintf("%.0f MB", rss), "", 0, "<= 64 MB", rss <= 64)
+	all, err := m.server.all()
+	if err != nil {
+		return err
+	}
+	m.report.line("idle memory of the server and its workers (PSS)", fmt.Sprintf("%.0f MB", all), "", 0, "<= 64 MB",
+		all <= 64)
 	return nil
 }

@@ -41,7 +41,8 @@ func runMeasure(ctx context.Context, args []string) error {
 	flags.StringVar(&m.server.dir, "dir", "", "empty directory for the server's data, on the disk to measure")
 	flags.BoolVar(&m.quick, "quick", false, "a tenth of the rows: to see that everything runs, not to compare")
 	only := flags.String("only", "",
-		"comma list of single, many, point, events, bulk, cached, flush, beside, users, mixed, restart, soak (point needs rows of single or many)")
+		"comma list of single, many, point, events, bulk, cached, isolation, first, results, "+
+			"subscribe, flush, beside, users, mixed, restart, crowd, soak (point needs rows of single or many)")
 	if err := flags.Parse(args); err != nil || m.server.dir == "" {
 		return errUsage
 	}
@@ -83,11 +84,16 @@ func (m *measurement) run(ctx context.Context) error {
 		{"events", func() error { return m.measureEvents(ctx) }},
 		{"bulk", func() error { return m.measureBulk(ctx) }},
 		{"cached", m.measureCached},
+		{"isolation", m.measureIsolation},
+		{"first", m.measureFirst},
+		{"results", func() error { return m.measureResults(ctx) }},
+		{"subscribe", func() error { return m.measureSubscribe(ctx) }},
 		{"flush", func() error { return m.measureFlush(ctx) }},
 		{"beside", func() error { return m.measureBeside(ctx) }},
 		{"users", func() error { return m.measureUsers(ctx) }},
 		{"mixed", func() error { return m.measureMixed(ctx) }},
 		{"restart", m.measureRestart},
+		{"crowd", func() error { return m.measureCrowd(ctx) }},
 		{"soak", func() error { return m.measureSoak(ctx) }},
 	} {
 		if len(m.only) > 0 && !slices.Contains(m.only, step.name) {

@@ -19,6 +19,7 @@ const rootPassword = "bench-root-password"
 // server is a kalamd process over a data directory.
 type server struct {
 	binary, dir string
+	env         []string // Beside that of every server here.
 	url         string
 	cmd         *exec.Cmd
 }
@@ -38,6 +39,7 @@ func (s *server) start() (took time.Duration, err error) {
 		"KALAM_RATE_LIMIT_MAX_QUERIES_PER_SEC=0", "KALAM_RATE_LIMIT_MAX_REQUESTS_PER_IP_PER_SEC=0",
 		"KALAM_LAKE_COMPACT_SEGMENTS=0", // What is measured over 20 files must stay 20 files.
 		"KALAM_BUFFER_MAX_BYTES=0")      // Steps leave millions of rows in the buffer.
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	s.cmd.Stderr = log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -80,9 +82,40 @@ func (s *server) rss() (float64, error) { return s.memory("VmRSS:") }
 // it has room.
 func (s *server) private() (float64, error) { return s.memory("RssAnon:") }
 
+// all returns the resident memory of the server and its query workers in MB; what they
+// share counts once.
+func (s *server) all() (mb float64, err error) {
+	pid := s.cmd.Process.Pid
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return 0, err
+	}
+	pids := []string{strconv.Itoa(pid)}
+	for _, name := range tasks {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return 0, err
+		}
+		pids = append(pids, strings.Fields(string(raw))...)
+	}
+	for _, pid := range pids {
+		part, err := memoryLine("/proc/"+pid+"/smaps_rollup", "Pss:")
+		if err != nil {
+			return 0, err
+		}
+		mb += part
+	}
+	return mb, nil
+}
+
 // memory returns a line of the process's status in MB.
 func (s *server) memory(name string) (float64, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	return memoryLine(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid), name)
+}
+
+// memoryLine returns a line "name N kB" of a file in MB.
+func memoryLine(file, name string) (float64, error) {
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		return 0, err
 	}
@@ -92,5 +125,5 @@ func (s *server) memory(name string) (float64, error) {
 			return kb / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("the status of the server has no %s", name)
+	return 0, fmt.Errorf("%s has no %s", file, name)
 }

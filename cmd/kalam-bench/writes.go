@@ -13,11 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// rowSQL is an INSERT of one row of chat shape.
+// rowSQL is an INSERT of one row of chat shape, one of 500 conversations' that go on side by side.
 func rowSQL(table string, id int64) string {
-	return fmt.Sprintf("INSERT INTO %s VALUES (%d, 'conversation_%06d', 'assistant', '%s', '2026-01-01T00:00:00Z')",
-		table, id, id/20, content(id))
+	return fmt.Sprintf("INSERT INTO %s VALUES (%d, 'conversation_%06d', 'assistant', '%s', '%s')", table, id,
+		conversation(id), content(id), time.Unix(1_767_225_600+id, 0).UTC().Format(time.RFC3339))
 }
+
+// conversation returns the number of a row's conversation.
+func conversation(id int64) int64 { return int64(uint64(id) * 0x9E3779B97F4A7C15 >> 40 % 500) }
 
 // content is a text of about 200 bytes that compresses like prose, not to nothing.
 func content(id int64) string {
