@@ -3,7 +3,6 @@ package subscribe
 import (
 	"cmp"
 	"math"
-	"math/bits"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -163,56 +162,6 @@ func unreadable(err error, s string) error {
 		return notCompilable("an infinite moment")
 	}
 	return err
-}
-
-// literalAs reads a string literal as type t.
-func literalAs(t kalam.DataType, s string) (kalam.Value, bool) {
-	v, err := datatype.FromText(t, s)
-	return v, err == nil
-}
-
-// typeOfConst returns the type of a literal. A DECIMAL has the digits it shows.
-func typeOfConst(v kalam.Value) kalam.DataType {
-	t := kalam.DataType{Kind: v.Kind()}
-	if t.Kind == kalam.KindDecimal {
-		hi, lo, scale := v.Decimal()
-		t.Scale = scale
-		t.Precision = uint8(max(countDigits(hi, lo), int(scale)))
-	}
-	return t
-}
-
-// digitsOf returns how many digits before and after the point the exact numbers
-// of o need.
-func digitsOf(o operand) (whole, scale int) {
-	if o.konst != nil && o.t.Kind.IsInteger() {
-		n := o.konst.Int()
-		return countDigits(n>>63, uint64(n)), 0
-	}
-	return datatype.Digits(o.t)
-}
-
-// countDigits returns the number of decimal digits of a 128-bit number.
-func countDigits(hi int64, lo uint64) int {
-	_, h, l := magnitude(hi, lo)
-	n := 0
-	for h|l != 0 {
-		var r uint64
-		h, r = h/10, h%10
-		l, _ = bits.Div64(r, l, 10)
-		n++
-	}
-	return n
-}
-
-// magnitude splits a two's complement 128-bit number into sign and magnitude.
-func magnitude(hi int64, lo uint64) (neg bool, h, l uint64) {
-	if hi >= 0 {
-		return false, uint64(hi), lo
-	}
-	l, borrow := bits.Sub64(0, lo, 0)
-	h, _ = bits.Sub64(0, uint64(hi), borrow)
-	return true, h, l
 }
 
 // isMoment reports whether DuckDB compares the kind as a moment without time zone.

@@ -3,10 +3,9 @@ package subscribe
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -71,6 +70,53 @@ type Hub struct {
 	blocked map[kalam.TableNumber]int // How often, by BlockTable.
 }
 
+// feed is a scope with subscriptions. Feeds, matchers and groups are guarded by
+// Hub.mu and exist only while they have subscriptions.
+type feed struct {
+	scope    kalam.Scope
+	byKey    map[string]*matcher
+	matchers []*matcher
+}
+
+// matcher decides which changes of a scope subscriptions with one filter get. The
+// fields up to cancel do not change.
+type matcher struct {
+	feed      *feed
+	key       string
+	table     *kalam.Table
+	filter    *Filter   // nil: all rows, or evaluator decides.
+	evaluator Evaluator // In place of filter.
+	exact     bool
+	deleted   bool            // The condition names _deleted.
+	ctx       context.Context // Of the evaluator; ends with the last subscription.
+	cancel    context.CancelFunc
+
+	pos    int // In feed.matchers.
+	groups map[string]*group
+	lane   lane // For evaluator.
+
+	hits []hit // The dispatcher's own.
+	fail error // The dispatcher's own.
+}
+
+// group is the subscriptions of a matcher that show the same columns: they get the
+// same events.
+type group struct {
+	matcher *matcher
+	key     string
+	subs    []*Subscription
+}
+
+// lane holds the changes that wait for an Evaluator. It is guarded by Hub.mu.
+type lane struct {
+	running bool
+	changes []kalam.Change
+	bytes   int64 // Of changes.
+}
+
+// laneBatch is the number of changes that an Evaluator gets at a time.
+const laneBatch = 1024
+
 // NewHub returns a Hub without subscriptions. Its owner calls Close.
 func NewHub(o HubOptions) *Hub {
 	if o.Logger == nil {
@@ -91,141 +137,12 @@ func NewHub(o HubOptions) *Hub {
 	return h
 }
 
-// Close ends all subscriptions with ErrClosed and waits for the Hub's goroutines.
-// Later changes are ignored, later Registers refused.
-func (h *Hub) Close() error {
-	h.inbox.close()
-	h.mu.Lock()
-	h.closed = true
-	for _, s := range h.byID {
-		h.endLocked(s, ErrClosed)
-	}
-	h.mu.Unlock()
-	h.cancel()
-	h.work.Wait()
-	return nil
-}
-
 // Interested reports whether a scope has subscriptions. It costs one map lookup.
 func (h *Hub) Interested(s kalam.Scope) bool {
 	h.scopes.RLock()
 	_, ok := h.feeds[s]
 	h.scopes.RUnlock()
 	return ok
-}
-
-// Register starts a subscription. It collects events from now on and delivers
-// them after Activate. Errors: CodeInvalidOperation while the table is about to be
-// dropped, CodeResourceExhausted with ErrLimit, CodeAlreadyExists for a taken live
-// id, CodeShuttingDown after the Hub's Close, ErrClosed after the Outbox's. A table
-// that was dropped before is the caller's to notice: its snapshot fails.
-func (h *Hub) Register(spec Spec) (*Subscription, error) {
-	if spec.ID == "" {
-		spec.ID = kalam.LiveID(spec.User, spec.Connection, spec.Subscription)
-	}
-	if err := spec.check(); err != nil {
-		return nil, err
-	}
-	if spec.QueueLimit <= 0 {
-		spec.QueueLimit = h.o.MaxQueue
-	}
-	if spec.Outbox == nil {
-		spec.Outbox = h.NewOutbox()
-	}
-	s := &Subscription{hub: h, out: spec.Outbox, spec: spec, created: h.o.Now()}
-	m, groupKey := newMatcher(&spec), spec.groupKey() // Asks the evaluator, so not under the lock.
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err := h.admitLocked(&spec); err != nil {
-		return nil, err
-	}
-	h.byID[spec.ID] = s
-	h.users[spec.User]++
-	h.tables[spec.Table.Number]++
-	s.out.subs[s] = struct{}{}
-	h.joinLocked(s, m, groupKey)
-	return s, nil
-}
-
-// admitLocked reports why a subscription may not start.
-func (h *Hub) admitLocked(spec *Spec) error {
-	switch {
-	case h.closed:
-		return kalam.Wrap(kalam.CodeShuttingDown, ErrClosed, "server is shutting down")
-	case spec.Outbox.isClosed():
-		return ErrClosed
-	case h.blocked[spec.Table.Number] > 0:
-		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot subscribe to table '%s': it is being dropped",
-			spec.Table.ID)
-	case h.byID[spec.ID] != nil:
-		return kalam.Errorf(kalam.CodeAlreadyExists, "Live query '%s' already exists", spec.ID)
-	case h.o.MaxPerUser > 0 && h.users[spec.User] >= h.o.MaxPerUser:
-		return kalam.Wrap(kalam.CodeResourceExhausted, ErrLimit, "Maximum subscriptions reached")
-	}
-	return nil
-}
-
-// endLocked ends a subscription and tells its reader why.
-func (h *Hub) endLocked(s *Subscription, err error) {
-	h.removeLocked(s)
-	s.out.end(s, err)
-}
-
-// removeLocked takes a subscription out of everything that lists it; doing so
-// again does nothing.
-func (h *Hub) removeLocked(s *Subscription) {
-	if h.byID[s.spec.ID] != s {
-		return
-	}
-	delete(h.byID, s.spec.ID)
-	delete(s.out.subs, s)
-	decrement(h.users, s.spec.User)
-	decrement(h.tables, s.spec.Table.Number)
-	h.leaveLocked(s)
-}
-
-// decrement lowers a count and forgets it at zero.
-func decrement[K comparable](counts map[K]int, k K) {
-	if counts[k]--; counts[k] <= 0 {
-		delete(counts, k)
-	}
-}
-
-// Kill ends a subscription with ErrKilled. It reports false when there is none of
-// this live id.
-func (h *Hub) Kill(liveID string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := h.byID[liveID]
-	if s == nil {
-		return false
-	}
-	h.endLocked(s, ErrKilled)
-	return true
-}
-
-// CloseUser ends the subscriptions of a user with err and returns their number.
-func (h *Hub) CloseUser(user kalam.UserID, err error) int {
-	return h.endWhere(err, func(s *Subscription) bool { return s.spec.User == user })
-}
-
-// CloseTable ends the subscriptions to a table with err and returns their number:
-// what an altered table does to those that are to start anew.
-func (h *Hub) CloseTable(n kalam.TableNumber, err error) int {
-	return h.endWhere(err, func(s *Subscription) bool { return s.spec.Table.Number == n })
-}
-
-// endWhere ends the subscriptions for which f is true.
-func (h *Hub) endWhere(err error, f func(*Subscription) bool) (n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, s := range h.byID {
-		if f(s) {
-			h.endLocked(s, err)
-			n++
-		}
-	}
-	return n
 }
 
 // BlockTable returns the number of subscriptions to a table. If it is 0 none can
@@ -278,33 +195,159 @@ func (h *Hub) Count() int {
 	return len(h.byID)
 }
 
-// Lookup returns the subscription of a live id.
-func (h *Hub) Lookup(liveID string) (Info, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := h.byID[liveID]
-	if s == nil {
-		return Info{}, false
-	}
-	return s.info(), true
+// Subscription is one live query. It is safe for concurrent use. It ends by
+// Close, by its Outbox's Close, or by what its last Delivery tells.
+type Subscription struct {
+	hub     *Hub
+	out     *Outbox
+	spec    Spec
+	created time.Time
+	group   *group
+	pos     int // In group.subs; guarded by Hub.mu.
+
+	// The fields below are guarded by Outbox.mu.
+	active  bool
+	ended   bool
+	silent  bool       // Not even its end is delivered.
+	start   kalam.Seq  // Only later events are delivered.
+	held    [][]*Event // Came before Activate.
+	waiting int        // Events in held and in the outbox.
+	changes int64      // Events handed out.
+	last    kalam.Seq  // Of the last event handed out.
+	updated time.Time  // When it was handed out.
 }
 
-// Subscriptions returns all subscriptions, oldest first, as they are at one
-// moment; those that have ended are not among them.
-func (h *Hub) Subscriptions() []Info {
-	list := h.collect()
-	slices.SortFunc(list, func(a, b Info) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
-	})
-	return list
+// ID returns the live id.
+func (s *Subscription) ID() string { return s.spec.ID }
+
+// Spec returns what Register was given, with its defaults filled in. It must not
+// be changed.
+func (s *Subscription) Spec() *Spec { return &s.spec }
+
+// Outbox returns where the events go.
+func (s *Subscription) Outbox() *Outbox { return s.out }
+
+// Delivery is what an Outbox hands out: events of one subscription in commit
+// order, or, as its last, why it has ended.
+type Delivery struct {
+	Subscription *Subscription
+	Events       []*Event // Not empty when Err is nil; shared, not to be changed.
+	Err          error    // ErrSlow, ErrKilled, ErrClosed, or what ended it.
 }
 
-func (h *Hub) collect() []Info {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	list := make([]Info, 0, len(h.byID))
-	for _, s := range h.byID {
-		list = append(list, s.info())
+// Outbox is the queue of one reader, for instance the goroutine that writes to a
+// WebSocket, for any number of subscriptions; it needs no goroutine of its own.
+// Deliveries follow the order of the commits, also across subscriptions, except
+// that changes of one scope that come together are one delivery per subscription,
+// and that those of an Evaluator come when it has decided. It has one reader at a
+// time; all else is safe for concurrent use.
+type Outbox struct {
+	hub  *Hub
+	subs map[*Subscription]struct{} // Guarded by Hub.mu.
+	// Holds one token when the queue may have something; a second would tell nothing new.
+	ready chan struct{}
+	done  chan struct{} // Closed by Close.
+
+	mu     sync.Mutex // guards the fields below and those of the subscriptions
+	queue  []Delivery // From head on; bounded by the limits of the subscriptions and MaxBytes.
+	head   int
+	bytes  int64 // Of the events in queue and those held for Activate.
+	closed bool
+}
+
+// NewOutbox returns an empty Outbox. Its owner calls Close.
+func (h *Hub) NewOutbox() *Outbox {
+	return &Outbox{hub: h, subs: map[*Subscription]struct{}{}, ready: make(chan struct{}, 1), done: make(chan struct{})}
+}
+
+// Evaluator decides which rows belong to a live query whose condition Compile
+// does not cover. It is called off the committer's goroutine, for one
+// subscription's changes in commit order, and must be safe for concurrent use.
+type Evaluator interface {
+	// Key returns a text that is equal for evaluators of one table that decide
+	// alike. What depends on the user or the role has them in its key.
+	Key() string
+	// NamesDeleted reports whether the condition names _deleted.
+	NamesDeleted() bool
+	// Match returns for each row whether the condition is true for it. ctx ends
+	// when nobody waits for the answer. An error ends the subscriptions that share
+	// the evaluator, with that error.
+	Match(ctx context.Context, t *kalam.Table, rows []kalam.Row) ([]bool, error)
+}
+
+// Spec describes a subscription. What it points to must not be changed.
+type Spec struct {
+	ID           string       // The live id; "" is kalam.LiveID of User, Connection and Subscription.
+	Table        *kalam.Table // By which rows are decoded, also after it was altered.
+	Scope        kalam.Scope  // Of Table.
+	User         kalam.UserID // The subscriber, whose limit counts it.
+	Role         kalam.Role   // As which the subscriber acts.
+	Filter       *Filter      // Of Table; nil with a nil Evaluator: all rows.
+	Evaluator    Evaluator    // In place of Filter.
+	Columns      []int        // What its owner encodes, indexes into Table.Columns; nil is all.
+	ExactEvents  bool         // A row that leaves the filter is a delete, one that enters it an insert.
+	QueueLimit   int          // Events that may wait; 0 is HubOptions.MaxQueue.
+	Outbox       *Outbox      // Where its events go; nil makes one of its own.
+	Connection   string       // Id of the connection, for listings.
+	Subscription string       // Id that the client chose, for listings.
+	SQL          string       // For listings.
+	Options      string       // JSON, for listings.
+}
+
+// check reports what is wrong with a Spec.
+func (s *Spec) check() error {
+	switch {
+	case s.Table == nil:
+		return kalam.Errorf(kalam.CodeInternal, "subscription '%s' has no table", s.ID)
+	case s.Scope.Table != s.Table.Number:
+		return kalam.Errorf(kalam.CodeInternal, "subscription '%s' to table %s has a scope of another table", s.ID,
+			s.Table.ID)
+	case s.Filter != nil && s.Evaluator != nil:
+		return kalam.Errorf(kalam.CodeInternal, "subscription '%s' has a filter and an evaluator", s.ID)
 	}
-	return list
+	for _, i := range s.Columns {
+		if i < 0 || i >= len(s.Table.Columns) {
+			return kalam.Errorf(kalam.CodeInternal, "subscription '%s' shows column %d, which table %s does not have",
+				s.ID, i,
+				s.Table.ID)
+		}
+	}
+	return nil
+}
+
+// matcherKey returns a text that is equal for specs of one scope that select the
+// same changes.
+func (s *Spec) matcherKey() string {
+	mode, key := byte('d'), "all"
+	if s.ExactEvents {
+		mode = 'x'
+	}
+	b := binary.AppendUvarint([]byte{mode}, uint64(s.Table.SchemaVersion))
+	switch {
+	case s.Evaluator != nil:
+		b, key = append(b, 'e'), s.Evaluator.Key()
+	case s.Filter != nil:
+		key = s.Filter.Key()
+	}
+	return string(append(b, key...))
+}
+
+// groupKey returns a text that is equal for specs with one matcherKey that show
+// the same columns.
+func (s *Spec) groupKey() string {
+	if s.Columns == nil {
+		return ""
+	}
+	b := []byte{'c'}
+	for _, i := range s.Columns {
+		b = binary.AppendUvarint(b, uint64(i))
+	}
+	return string(b)
+}
+
+// decrement lowers a count and forgets it at zero.
+func decrement[K comparable](counts map[K]int, k K) {
+	if counts[k]--; counts[k] <= 0 {
+		delete(counts, k)
+	}
 }

@@ -2,16 +2,6 @@ package subscribe
 
 import "github.com/kalamlake/kalam"
 
-// laneBatch is the number of changes that an Evaluator gets at a time.
-const laneBatch = 1024
-
-// lane holds the changes that wait for an Evaluator. It is guarded by Hub.mu.
-type lane struct {
-	running bool
-	changes []kalam.Change
-	bytes   int64 // Of changes.
-}
-
 // enqueueLocked adds copies of changes to the lane of m and makes somebody look
 // after it. It reports false when the lane is full.
 func (h *Hub) enqueueLocked(m *matcher, changes []kalam.Change) bool {
@@ -60,41 +50,4 @@ func (h *Hub) takeLane(m *matcher) []kalam.Change {
 	}
 	m.lane = lane{running: changes != nil}
 	return changes
-}
-
-// evaluate matches changes by the evaluator and appends to hits.
-func (m *matcher) evaluate(d *decoder, changes []kalam.Change, hits []hit) ([]hit, error) {
-	rows := make([]kalam.Row, 0, 2*len(changes))
-	for i := range changes {
-		c := &changes[i]
-		rows = append(rows, c.New)
-		if m.exact && hasOld(c) {
-			rows = append(rows, oldOf(c))
-		}
-	}
-	is, err := m.evaluator.Match(m.ctx, m.table, rows)
-	if err != nil {
-		return hits, err
-	}
-	if len(is) != len(rows) {
-		return hits, kalam.Errorf(kalam.CodeInternal, "evaluator decided %d of %d rows of table %s",
-			len(is), len(rows), m.table.ID)
-	}
-	for i := range changes {
-		c := &changes[i]
-		isNew, isOld := is[0], false
-		is = is[1:]
-		if m.exact && hasOld(c) {
-			isOld, is = is[0], is[1:]
-		}
-		d.reset(c)
-		h, ok, err := m.hit(c, d, isNew, isOld)
-		if err != nil {
-			return hits, err
-		}
-		if ok {
-			hits = append(hits, h)
-		}
-	}
-	return hits, nil
 }

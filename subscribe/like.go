@@ -4,49 +4,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/kalamlake/kalam"
 )
-
-// like compiles LIKE and ILIKE with a constant pattern.
-func (c *compiler) like(e Like) (predicate, error) {
-	arg, err := c.operand(e.Arg)
-	if err != nil {
-		return nil, err
-	}
-	pattern, err := c.operand(e.Pattern)
-	if err != nil {
-		return nil, err
-	}
-	if arg.isNull() || pattern.isNull() {
-		return func(*row) tri { return isUnknown }, nil
-	}
-	if arg.t.Kind != kalam.KindText && arg.t.Kind != kalam.KindJSON || !pattern.isLiteral() {
-		return nil, notCompilable("LIKE of %s with a pattern that is not a literal", arg.t)
-	}
-	text := pattern.konst.Str()
-	if e.Insensitive {
-		// DuckDB lowers the pattern but not the escape character.
-		if len(e.Escape) == 1 && unicode.IsLetter(rune(e.Escape[0])) {
-			return nil, notCompilable("ILIKE with the escape character %s", e.Escape)
-		}
-		text = lower(text)
-	}
-	match, err := compilePattern(text, e.Escape)
-	if err != nil {
-		return nil, err
-	}
-	return func(r *row) tri {
-		v := arg.eval(r)
-		if v.IsNull() {
-			return isUnknown
-		}
-		if e.Insensitive {
-			return triOf(match(lower(v.Str())))
-		}
-		return triOf(match(v.Str()))
-	}, nil
-}
 
 // lower lowers every character by itself, as DuckDB does; it does not allocate
 // when there is nothing to lower.

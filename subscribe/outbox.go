@@ -3,43 +3,9 @@ package subscribe
 import (
 	"context"
 	"sort"
-	"sync"
 
 	"github.com/kalamlake/kalam"
 )
-
-// Delivery is what an Outbox hands out: events of one subscription in commit
-// order, or, as its last, why it has ended.
-type Delivery struct {
-	Subscription *Subscription
-	Events       []*Event // Not empty when Err is nil; shared, not to be changed.
-	Err          error    // ErrSlow, ErrKilled, ErrClosed, or what ended it.
-}
-
-// Outbox is the queue of one reader, for instance the goroutine that writes to a
-// WebSocket, for any number of subscriptions; it needs no goroutine of its own.
-// Deliveries follow the order of the commits, also across subscriptions, except
-// that changes of one scope that come together are one delivery per subscription,
-// and that those of an Evaluator come when it has decided. It has one reader at a
-// time; all else is safe for concurrent use.
-type Outbox struct {
-	hub  *Hub
-	subs map[*Subscription]struct{} // Guarded by Hub.mu.
-	// Holds one token when the queue may have something; a second would tell nothing new.
-	ready chan struct{}
-	done  chan struct{} // Closed by Close.
-
-	mu     sync.Mutex // guards the fields below and those of the subscriptions
-	queue  []Delivery // From head on; bounded by the limits of the subscriptions and MaxBytes.
-	head   int
-	bytes  int64 // Of the events in queue and those held for Activate.
-	closed bool
-}
-
-// NewOutbox returns an empty Outbox. Its owner calls Close.
-func (h *Hub) NewOutbox() *Outbox {
-	return &Outbox{hub: h, subs: map[*Subscription]struct{}{}, ready: make(chan struct{}, 1), done: make(chan struct{})}
-}
 
 // Next returns the next delivery and waits for one. The error is the cause of
 // ctx's end, or ErrClosed after Close.
@@ -92,31 +58,12 @@ func (o *Outbox) TryNext() (d Delivery, ok bool) {
 	return Delivery{}, false
 }
 
-// Close ends all subscriptions of the Outbox and drops what waits.
-func (o *Outbox) Close() {
-	o.hub.mu.Lock()
-	defer o.hub.mu.Unlock()
-	for s := range o.subs {
-		o.hub.removeLocked(s)
-		o.end(s, nil)
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.closed {
-		close(o.done)
-	}
-	o.closed, o.queue, o.head, o.bytes = true, nil, 0, 0
-}
-
 // isClosed reports whether Close was called.
 func (o *Outbox) isClosed() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.closed
 }
-
-// keepCapacity is the length up to which empty queues keep their memory.
-const keepCapacity = 1024
 
 // deliver gives events to a subscription. It reports false when the reader is so
 // slow that it must end.
