@@ -1,11 +1,10 @@
 package live
 
 import (
-	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/subscribe"
@@ -33,12 +32,6 @@ type Queries struct {
 	QueueLimit int           // Undelivered events before a reader is closed that does not ask for another limit.
 }
 
-// NewOutbox returns the queue of one connection's live events; its owner closes it.
-func (qs *Queries) NewOutbox() *subscribe.Outbox { return qs.Hub.NewOutbox() }
-
-// Count returns the number of live queries.
-func (qs *Queries) Count() int { return qs.Hub.Count() }
-
 // caller returns who reads, as of now.
 func (qs *Queries) caller(p kalam.Principal, ns kalam.NamespaceID) *read.Caller {
 	if ns == "" {
@@ -46,6 +39,12 @@ func (qs *Queries) caller(p kalam.Principal, ns kalam.NamespaceID) *read.Caller 
 	}
 	return &read.Caller{Reader: qs.Reader, Principal: p, Namespace: ns, Now: qs.Now()}
 }
+
+// NewOutbox returns the queue of one connection's live events; its owner closes it.
+func (qs *Queries) NewOutbox() *subscribe.Outbox { return qs.Hub.NewOutbox() }
+
+// Count returns the number of live queries.
+func (qs *Queries) Count() int { return qs.Hub.Count() }
 
 // Query is a registered live query: first its initial rows by NextBatch,
 // then, after Activate, its events through the outbox. It is not safe for
@@ -55,72 +54,6 @@ type Query struct {
 	load *initialLoad // nil when no initial data was asked for.
 	spec *spec
 	seq  kalam.Seq // Of the read point: later changes are events.
-}
-
-// Subscribe registers a live query for p. Registration comes first, then the
-// read point of the initial rows at some seq, then events above it: nothing is
-// lost and nothing comes twice. Errors: CodeInvalidSQL, CodeUnsupported (a
-// construct or table that live queries do not take), CodeTableNotFound,
-// CodePermissionDenied, CodeResourceExhausted (too many subscriptions).
-func (qs *Queries) Subscribe(ctx context.Context, p kalam.Principal, r Request) (*Query, error) {
-	c := qs.caller(p, r.Namespace)
-	q, err := qs.subscribe(ctx, c, r)
-	if err != nil || q.load == nil {
-		c.EndStatement()
-		c.Release()
-	}
-	return q, err
-}
-
-func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Query, error) {
-	spec, err := qs.specOf(ctx, c, r)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Hold(spec.table); err != nil {
-		return nil, err
-	}
-	q := &Query{spec: spec}
-	if q.sub, err = qs.register(c.Principal, spec, r); err != nil {
-		return nil, err
-	}
-	point, view, err := c.Pin(ctx, spec.table)
-	if err != nil {
-		q.sub.Close()
-		return nil, err
-	}
-	q.seq = point.Seq()
-	if spec.options == nil {
-		point.Release()
-		return q, nil
-	}
-	if err := qs.checkWindow(c.Now, spec.table, spec.options.From, view); err != nil {
-		point.Release()
-		q.sub.Close()
-		return nil, err
-	}
-	q.load = &initialLoad{caller: c, point: point, view: view, spec: spec, last: spec.options.From}
-	return q, nil
-}
-
-// register tells the hub of the query. Its events wait until it is activated.
-func (qs *Queries) register(p kalam.Principal, spec *spec, r Request) (*subscribe.Subscription, error) {
-	listed, limit := "", qs.QueueLimit
-	if spec.options != nil {
-		b, err := json.Marshal(spec.options)
-		if err != nil {
-			return nil, err
-		}
-		listed = string(b)
-		if spec.options.BufferSize > 0 {
-			limit = spec.options.BufferSize
-		}
-	}
-	return qs.Hub.Register(subscribe.Spec{
-		Table: spec.table, Scope: spec.scope, User: p.User, Role: p.Role, Filter: spec.filter,
-		Evaluator: spec.evaluator, Columns: spec.columns, ExactEvents: r.Exact, QueueLimit: limit, Outbox: r.Outbox,
-		Connection: r.Connection, Subscription: r.ID, SQL: r.SQL, Options: listed,
-	})
 }
 
 // LiveID returns the id for KILL LIVE QUERY.
@@ -187,4 +120,66 @@ func (q *Query) endLoad() {
 		q.load.close()
 		q.load = nil
 	}
+}
+
+// spec is the analysed text of a live query.
+type spec struct {
+	table     *kalam.Table
+	scope     kalam.Scope
+	columns   []int // Indexes into table.Columns; nil is all.
+	alias     string
+	where     string // "" is all rows.
+	filter    *subscribe.Filter
+	evaluator subscribe.Evaluator
+	options   *Options
+	exact     bool
+}
+
+// Batch is one batch of initial rows, by rising _seq.
+type Batch struct {
+	Number  int // From 0.
+	Rows    [][]kalam.Value
+	Seqs    []kalam.Seq // Of each row.
+	HasMore bool
+	LastSeq kalam.Seq // Everything up to it was given, Gone left out; 0 when there is nothing.
+	// Gone are, by rising seq, the rows that the result of a resumed query has lost
+	// since: deleted, or, in exact mode, not in the condition any more. They are later
+	// than the rows of the batch and earlier than those of the next.
+	Gone []*subscribe.Event
+	// Follows says that the next batch is part of what was asked for: it is to be
+	// given without being asked for itself.
+	Follows bool
+}
+
+// initialLoad reads the initial rows of a live query, page by page, out of one
+// read point that stays pinned until the last page.
+type initialLoad struct {
+	caller  *read.Caller
+	point   *buffer.ReadPoint
+	view    *buffer.View
+	spec    *spec
+	number  int
+	last    kalam.Seq // Up to where rows were read.
+	started bool
+	done    bool
+
+	lookAhead []resumedRow // Of a resume: read, but not given.
+	given     kalam.Seq    // Up to where they were given.
+	unread    bool         // There may be more.
+}
+
+func (l *initialLoad) close() {
+	if l.point != nil {
+		l.point.Release()
+		l.point = nil
+		l.caller.EndStatement()
+		l.caller.Release()
+	}
+}
+
+// resumedRow is the newest version of a key that was written since a client left.
+type resumedRow struct {
+	seq  kalam.Seq
+	row  []kalam.Value    // Of the result; nil when
+	gone *subscribe.Event // the client may have a row that is not one any more.
 }

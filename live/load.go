@@ -6,54 +6,10 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/sqltext"
-	"github.com/kalamlake/kalam/subscribe"
 )
-
-// Batch is one batch of initial rows, by rising _seq.
-type Batch struct {
-	Number  int // From 0.
-	Rows    [][]kalam.Value
-	Seqs    []kalam.Seq // Of each row.
-	HasMore bool
-	LastSeq kalam.Seq // Everything up to it was given, Gone left out; 0 when there is nothing.
-	// Gone are, by rising seq, the rows that the result of a resumed query has lost
-	// since: deleted, or, in exact mode, not in the condition any more. They are later
-	// than the rows of the batch and earlier than those of the next.
-	Gone []*subscribe.Event
-	// Follows says that the next batch is part of what was asked for: it is to be
-	// given without being asked for itself.
-	Follows bool
-}
-
-// initialLoad reads the initial rows of a live query, page by page, out of one
-// read point that stays pinned until the last page.
-type initialLoad struct {
-	caller  *read.Caller
-	point   *buffer.ReadPoint
-	view    *buffer.View
-	spec    *spec
-	number  int
-	last    kalam.Seq // Up to where rows were read.
-	started bool
-	done    bool
-
-	lookAhead []resumedRow // Of a resume: read, but not given.
-	given     kalam.Seq    // Up to where they were given.
-	unread    bool         // There may be more.
-}
-
-func (l *initialLoad) close() {
-	if l.point != nil {
-		l.point.Release()
-		l.point = nil
-		l.caller.EndStatement()
-		l.caller.Release()
-	}
-}
 
 // NextBatch returns the next batch of initial rows; HasMore false marks the
 // last. It must not be called after that.
@@ -177,12 +133,4 @@ func (l *initialLoad) row(out []read.Column, vals []kalam.Value, namesDeleted bo
 		}
 	}
 	return row, nil
-}
-
-// namesDeleted reports whether the condition shows tombstones.
-func (spec *spec) namesDeleted() bool {
-	if spec.evaluator != nil {
-		return spec.evaluator.NamesDeleted()
-	}
-	return spec.filter != nil && spec.filter.NamesDeleted()
 }

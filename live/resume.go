@@ -38,13 +38,6 @@ func (qs *Queries) checkWindow(now time.Time, t *kalam.Table, from kalam.Seq, vi
 		t.RetentionHours(qs.Retention))
 }
 
-// resumedRow is the newest version of a key that was written since a client left.
-type resumedRow struct {
-	seq  kalam.Seq
-	row  []kalam.Value    // Of the result; nil when
-	gone *subscribe.Event // the client may have a row that is not one any more.
-}
-
 // resumedBatch gives the next rows and then the next gone ones, in the order of their
 // seqs: at whatever point the client is cut off, it has everything up to the highest
 // seq that it has seen. So what was read at once may take several batches.
@@ -161,4 +154,12 @@ func (l *initialLoad) resumed(out []read.Column, vals []kalam.Value) error {
 	}
 	l.lookAhead = append(l.lookAhead, resumedRow{seq: seq, row: row})
 	return nil
+}
+
+// namesDeleted reports whether the condition shows tombstones.
+func (spec *spec) namesDeleted() bool {
+	if spec.evaluator != nil {
+		return spec.evaluator.NamesDeleted()
+	}
+	return spec.filter != nil && spec.filter.NamesDeleted()
 }

@@ -14,19 +14,6 @@ import (
 	"github.com/kalamlake/kalam/subscribe"
 )
 
-// spec is the analysed text of a live query.
-type spec struct {
-	table     *kalam.Table
-	scope     kalam.Scope
-	columns   []int // Indexes into table.Columns; nil is all.
-	alias     string
-	where     string // "" is all rows.
-	filter    *subscribe.Filter
-	evaluator subscribe.Evaluator
-	options   *Options
-	exact     bool
-}
-
 // specOf analyses the text of a live query and checks that the caller may follow it.
 func (qs *Queries) specOf(ctx context.Context, c *read.Caller, r Request) (*spec, error) {
 	spec := &spec{options: r.Options, exact: r.Exact}

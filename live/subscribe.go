@@ -1,0 +1,76 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/subscribe"
+)
+
+// Subscribe registers a live query for p. Registration comes first, then the
+// read point of the initial rows at some seq, then events above it: nothing is
+// lost and nothing comes twice. Errors: CodeInvalidSQL, CodeUnsupported (a
+// construct or table that live queries do not take), CodeTableNotFound,
+// CodePermissionDenied, CodeResourceExhausted (too many subscriptions).
+func (qs *Queries) Subscribe(ctx context.Context, p kalam.Principal, r Request) (*Query, error) {
+	c := qs.caller(p, r.Namespace)
+	q, err := qs.subscribe(ctx, c, r)
+	if err != nil || q.load == nil {
+		c.EndStatement()
+		c.Release()
+	}
+	return q, err
+}
+
+func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Query, error) {
+	spec, err := qs.specOf(ctx, c, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Hold(spec.table); err != nil {
+		return nil, err
+	}
+	q := &Query{spec: spec}
+	if q.sub, err = qs.register(c.Principal, spec, r); err != nil {
+		return nil, err
+	}
+	point, view, err := c.Pin(ctx, spec.table)
+	if err != nil {
+		q.sub.Close()
+		return nil, err
+	}
+	q.seq = point.Seq()
+	if spec.options == nil {
+		point.Release()
+		return q, nil
+	}
+	if err := qs.checkWindow(c.Now, spec.table, spec.options.From, view); err != nil {
+		point.Release()
+		q.sub.Close()
+		return nil, err
+	}
+	q.load = &initialLoad{caller: c, point: point, view: view, spec: spec, last: spec.options.From}
+	return q, nil
+}
+
+// register tells the hub of the query. Its events wait until it is activated.
+func (qs *Queries) register(p kalam.Principal, spec *spec, r Request) (*subscribe.Subscription, error) {
+	listed, limit := "", qs.QueueLimit
+	if spec.options != nil {
+		b, err := json.Marshal(spec.options)
+		if err != nil {
+			return nil, err
+		}
+		listed = string(b)
+		if spec.options.BufferSize > 0 {
+			limit = spec.options.BufferSize
+		}
+	}
+	return qs.Hub.Register(subscribe.Spec{
+		Table: spec.table, Scope: spec.scope, User: p.User, Role: p.Role, Filter: spec.filter,
+		Evaluator: spec.evaluator, Columns: spec.columns, ExactEvents: r.Exact, QueueLimit: limit, Outbox: r.Outbox,
+		Connection: r.Connection, Subscription: r.ID, SQL: r.SQL, Options: listed,
+	})
+}
