@@ -127,10 +127,6 @@ func (p *Parser) Written(ctx context.Context, doc string, withs int) (string, er
 	return text, nil
 }
 
-// SourceMark begins the names that stand for tables in a text that Written gives; the
-// number of the table and '_' follow.
-func SourceMark(prefix string) string { return prefix + "src_" }
-
 // Visible tells which columns of table i the text that runs has, and by which names.
 func (q *Query) Visible(i int) func(column string) (string, bool) {
 	return func(column string) (string, bool) { return q.Tables[i].system.visible(q.Prefix, column) }
@@ -208,16 +204,6 @@ func Unprocessed(err error, what string) error {
 		return err
 	}
 	return kalam.Wrap(kalam.CodeUnsupported, err, "This %s cannot be processed", what)
-}
-
-// isCircumstance reports whether err is about when and where a text was read, not about
-// the text.
-func isCircumstance(err error) bool {
-	switch kalam.CodeOf(err) {
-	case kalam.CodeUnavailable, kalam.CodeTimeout, kalam.CodeCanceled, kalam.CodeResourceExhausted, kalam.CodeShuttingDown:
-		return true
-	}
-	return false
 }
 
 // checkPlaceholders refuses $0 and ?, which DuckDB's parser takes for the next

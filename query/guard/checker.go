@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"strings"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -57,6 +56,15 @@ type itemUse struct {
 	original tree.Node // As written.
 }
 
+// surroundings are what the walk is in, as far as expressions care.
+type surroundings struct {
+	// How many lambdas, macros that double their arguments, and subqueries.
+	lambdas, macros, subqueries int
+	disjoint                    bool      // Below an OR or NOT.
+	nesting                     int       // How deep in one expression.
+	results                     aliasRule // What an alias is to a name.
+}
+
 func newChecker(sql, prefix string) *checker {
 	return &checker{
 		sql: sql, prefix: prefix, params: map[int]bool{}, marks: map[string]bool{}, rows: map[int]string{},
@@ -101,239 +109,36 @@ func (c *checker) known(n tree.Node, what string, s fieldKinds, common string) {
 	}
 }
 
-// fields walks the fields of n by its shape. common are fields that the caller
-// handles.
-func (c *checker) fields(n tree.Node, what string, s shape, common string) {
-	c.known(n, what, s.kinds, common)
-	for _, key := range s.order {
-		c.field(n, n[key], s.kinds[key])
-	}
+// ArgKind is what a parameter that the rewrite adds stands for.
+type ArgKind uint8
+
+const (
+	ArgNow       ArgKind = iota // Args.Now as TIMESTAMP.
+	ArgUser                     // Args.User as text.
+	ArgRole                     // Args.Role as text.
+	ArgNamespace                // Args.Namespace as text.
+	ArgLocal                    // Args.Now as the TIMESTAMP that clocks show in the zone of the settings.
+)
+
+// Operand is a literal or placeholder of the user's that meets an expression.
+type Operand struct {
+	Value    kalam.Value // Of a literal.
+	Text     string      // The literal in SQL as long as nothing gives it a type.
+	Param    int         // The number of a placeholder, 0 for a literal.
+	Meeting  int         // Its meeting.
+	Position int         // In the analysed text, -1 when it is unknown.
 }
 
-// wordOf reports whether w is one of words, which have a blank between them.
-func wordOf(words, w string) bool {
-	for len(words) > 0 {
-		word, rest, _ := strings.Cut(words, " ")
-		if word == w && w != "" {
-			return true
-		}
-		words = rest
-	}
-	return false
+// Meeting is an expression, or several of one type, that operands meet.
+type Meeting struct {
+	Column string // When it is a column of one of tables, in lower case; else "".
+	Tables []int
+	Type   kalam.DataType // When the text alone tells it, as that of a cast; else KindNull.
+	Try    bool           // Of a cast that gives NULL for what is not of its type.
 }
 
-// field walks one field.
-func (c *checker) field(parent tree.Node, v any, kind fieldKind) {
-	if c.err != nil {
-		return
-	}
-	switch kind {
-	case fPlain:
-		c.plain(parent, v)
-		return
-	case fNone:
-		if !tree.IsEmpty(v) {
-			c.refuse(parent, kalam.CodeUnsupported, "This form of the clause is not supported")
-		}
-		return
-	default:
-	}
-	if v == nil {
-		return
-	}
-	switch v := v.(type) {
-	case tree.Node:
-		c.object(v, kind)
-	case []any:
-		c.elements(parent, v, kind)
-	default:
-		c.refuse(parent, kalam.CodeUnsupported, "This construct is not supported")
-	}
-}
-
-// object walks a field that holds one object.
-func (c *checker) object(n tree.Node, kind fieldKind) {
-	switch kind {
-	case fExpr:
-		c.expr(n)
-	case fFilter:
-		outer := c.filter
-		c.filter = true
-		c.expr(n)
-		c.filter = outer
-	case fRef:
-		c.ref(n)
-	case fQuery:
-		c.query(n)
-	case fStatement:
-		c.query(tree.Child(n, "node"))
-	case fOrderBy:
-		c.elements(n, tree.Elems(n, "orders"), fOrders)
-	case fType:
-		c.typ(n)
-	default:
-		c.refuse(n, kalam.CodeUnsupported, "This construct is not supported")
-	}
-}
-
-// elements walks a field that holds a list.
-func (c *checker) elements(parent tree.Node, l []any, kind fieldKind) {
-	for _, v := range l {
-		if inner, ok := v.([]any); ok && kind == fExprLists {
-			c.elements(parent, inner, fExprs)
-			continue
-		}
-		n, ok := v.(tree.Node)
-		if !ok {
-			c.refuse(parent, kalam.CodeUnsupported, "This construct is not supported")
-			return
-		}
-		switch kind {
-		case fExprs:
-			c.expr(n)
-		case fTypes:
-			c.typ(n)
-		case fOrders:
-			c.known(n, "ORDER BY", nil, "type null_order expression")
-			c.field(n, n["expression"], fExpr)
-		case fChecks:
-			c.known(n, "CASE", nil, "when_expr then_expr")
-			c.field(n, n["when_expr"], fExpr)
-			c.field(n, n["then_expr"], fExpr)
-		case fReplace:
-			c.known(n, "REPLACE", nil, "key value")
-			c.field(n, n["value"], fExpr)
-		case fPivots:
-			c.pivot(n)
-		case fModifiers:
-			c.modifier(n)
-		default:
-			c.refuse(parent, kalam.CodeUnsupported, "This construct is not supported")
-		}
-	}
-}
-
-// plain checks that v holds no nodes that the walk would miss.
-func (c *checker) plain(parent tree.Node, v any) {
-	switch v := v.(type) {
-	case tree.Node:
-		for key, x := range v {
-			switch key {
-			case "class", "node", "function_name", "select_list", "from_table":
-				c.refuse(parent, kalam.CodeUnsupported, "This construct is not supported")
-				return
-			}
-			c.plain(parent, x)
-		}
-	case []any:
-		for _, x := range v {
-			c.plain(parent, x)
-		}
-	}
-}
-
-// modifier checks ORDER BY, LIMIT or DISTINCT of a query.
-func (c *checker) modifier(n tree.Node) {
-	switch t := tree.Str(n, "type"); t {
-	case "ORDER_MODIFIER":
-		c.known(n, "ORDER BY", nil, "type orders")
-		c.elements(n, tree.Elems(n, "orders"), fOrders)
-	case "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER":
-		c.known(n, "LIMIT", nil, "type limit offset")
-		c.field(n, n["limit"], fExpr)
-		c.field(n, n["offset"], fExpr)
-	case "DISTINCT_MODIFIER":
-		c.known(n, "DISTINCT", nil, "type distinct_on_targets")
-		c.elements(n, tree.Elems(n, "distinct_on_targets"), fExprs)
-	default:
-		c.refuse(n, kalam.CodeUnsupported, "%s is not supported", t)
-	}
-}
-
-// pivot checks one element of the ON list of PIVOT.
-func (c *checker) pivot(n tree.Node) {
-	c.known(n, "PIVOT", nil, "pivot_expressions unpivot_names entries pivot_enum")
-	if tree.Str(n, "pivot_enum") != "" {
-		c.refuse(n, kalam.CodeUnsupported, "PIVOT without an IN list is not supported")
-	}
-	c.pivots = true
-	c.elements(n, tree.Elems(n, "pivot_expressions"), fExprs)
-	c.plain(n, n["unpivot_names"])
-	for _, v := range tree.Elems(n, "entries") {
-		e, _ := v.(tree.Node)
-		c.known(e, "PIVOT", nil, "alias star_expr values")
-		c.plain(n, e["values"])
-		c.field(n, e["star_expr"], fExpr)
-	}
-}
-
-// query checks a query node.
-func (c *checker) query(n tree.Node) {
-	if n == nil {
-		c.refuse(n, kalam.CodeUnsupported, "This form of subquery is not supported")
-		return
-	}
-	if !c.enter(n) {
-		return
-	}
-	defer c.leave()
-	s, ok := queryShapes[tree.Str(n, "type")]
-	if !ok {
-		c.refuse(n, kalam.CodeUnsupported, "%s is not supported", tree.Str(n, "type"))
-		return
-	}
-	outer := *c
-	defer func() {
-		c.scope, c.sel, c.filter, c.in = outer.scope, outer.sel, outer.filter, outer.in
-	}()
-	c.filter, c.in.nesting, c.in.disjoint, c.in.results = false, 0, false, columnsFirst
-	c.with(tree.Child(n, "cte_map"))
-	if tree.Str(n, "type") == "SELECT_NODE" {
-		c.sel = &selectScope{outer: outer.sel, number: len(c.scopes), aliases: aliasesOf(n)}
-		c.scopes = append(c.scopes, c.sel)
-		c.selectNode(n, s)
-		defer func(w int, x systemColumn) { c.width, c.exports = w, x }(c.starWidth(n), outer.exports|c.exportsOf(n))
-		c.in.results = sortKey
-	} else {
-		c.relation(n)
-		c.fields(n, "Query", s, "type cte_map modifiers")
-		c.in.results = resultsOnly
-	}
-	c.elements(n, tree.Elems(n, "modifiers"), fModifiers)
-}
-
-// aliasesOf returns the names that a SELECT gives to its results, in lower case.
-func aliasesOf(n tree.Node) map[string]bool {
-	out := map[string]bool{}
-	for _, v := range tree.Elems(n, "select_list") {
-		item, _ := v.(tree.Node)
-		if alias := tree.Str(item, "alias"); alias != "" {
-			out[strings.ToLower(alias)] = true
-		}
-	}
-	return out
-}
-
-// selectNode checks a SELECT. The elements of its list keep their names when
-// the rewrite changes their text.
-func (c *checker) selectNode(n tree.Node, s shape) {
-	var before []tree.Node
-	items := tree.Elems(n, "select_list")
-	if !c.generated {
-		for _, v := range items {
-			original, _ := tree.Clone(v).(tree.Node)
-			before = append(before, original)
-		}
-	}
-	c.fields(n, "SELECT", s, "type cte_map modifiers having qualify")
-	c.in.results = resultsFirst
-	c.field(n, n["having"], fFilter)
-	c.field(n, n["qualify"], fFilter)
-	c.in.results = columnsFirst
-	for i, original := range before {
-		item, _ := items[i].(tree.Node)
-		if tree.Str(item, "alias") == "" && tree.Str(item, "class") != "STAR" && !same(item, original) {
-			c.items = append(c.items, itemUse{item, original})
-		}
-	}
+// mark sets the field mark of n, for eachMarked.
+func (c *checker) mark(n tree.Node, mark string, v any) {
+	n[mark] = v
+	c.marks[mark] = true
 }

@@ -8,7 +8,15 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query/tree"
+	"github.com/kalamlake/kalam/sqltext"
 )
+
+// ownKind is the field of a placeholder of ours that holds its ArgKind until it
+// has a number.
+const ownKind = "kalam_kind"
+
+// operandMark is the field of a placeholder that stands for an operand: its index.
+const operandMark = "kalam_operand"
 
 // ConstantOf returns the value of a literal, of those that have one of our types.
 func ConstantOf(n tree.Node) (kalam.Value, error) {
@@ -88,4 +96,71 @@ func CastConstant(n tree.Node) (v kalam.Value, ok bool, err error) {
 		return v, false, nil
 	}
 	return datatype.CastLiteral(t, o.Value)
+}
+
+// castType returns the type of ours that a CAST names, KindNull for any other.
+func castType(n tree.Node) kalam.DataType {
+	typ := tree.Child(n, "cast_type")
+	info := tree.Child(typ, "type_info")
+	switch id := tree.Str(typ, "id"); id {
+	case "DECIMAL":
+		width, errWidth := strconv.ParseUint(fmt.Sprint(info["width"]), 10, 8)
+		scale, errScale := strconv.ParseUint(fmt.Sprint(info["scale"]), 10, 8)
+		if info["scale"] == nil {
+			scale, errScale = 0, nil
+		}
+		if errWidth == nil && errScale == nil {
+			return kalam.DataType{Kind: kalam.KindDecimal, Precision: uint8(width), Scale: uint8(scale)}
+		}
+	default:
+		return datatype.OfDuckName(id)
+	}
+	return kalam.DataType{}
+}
+
+// isOperand reports whether n is a literal or a placeholder of the user's.
+func isOperand(n tree.Node) bool {
+	if constant, ok := n[constantMark].(tree.Node); ok {
+		n = constant
+	}
+	switch tree.Str(n, "class") {
+	case "CONSTANT":
+		v, err := ConstantOf(n)
+		return err == nil && v.Kind() != kalam.KindBoolean
+	case "PARAMETER":
+		return n[ownKind] == nil && n[operandMark] == nil
+	}
+	return false
+}
+
+// operandOf reads an operand.
+func operandOf(n tree.Node) Operand {
+	if tree.Str(n, "class") == "PARAMETER" {
+		number, _ := strconv.Atoi(tree.Str(n, "identifier")) // placeholder has checked it.
+		return Operand{Param: number}
+	}
+	constant, exact := n[constantMark].(tree.Node)
+	if !exact {
+		constant = n
+	}
+	v, _ := ConstantOf(constant) // isOperand has seen that it is one.
+	o := Operand{Value: v}
+	switch {
+	case v.Kind() == kalam.KindText:
+		o.Text = sqltext.QuoteString(v.Str())
+	case exact:
+		text, _ := tree.Text(tree.Child(n, "child"))
+		o.Text = "CAST(" + sqltext.QuoteString(text) + " AS " + castName(n) + ")"
+	default:
+		o.Text = datatype.Format(v)
+	}
+	return o
+}
+
+// castName returns the type that the cast of a number constant names.
+func castName(n tree.Node) string {
+	if t := castType(n); t.Kind == kalam.KindDecimal {
+		return t.String()
+	}
+	return "DOUBLE"
 }

@@ -11,40 +11,6 @@ import (
 	"github.com/kalamlake/kalam/query/tree"
 )
 
-// typ checks a type: built-in ones and those made of them.
-func (c *checker) typ(n tree.Node) {
-	if !c.enter(n) {
-		return
-	}
-	defer c.leave()
-	if !c.generated {
-		ourType(n)
-	}
-	id, info := tree.Str(n, "id"), tree.Child(n, "type_info")
-	name := strings.ToLower(id)
-	if id == "UNBOUND" {
-		name = strings.ToLower(tree.Str(info, "name"))
-		if tree.Str(info, "schema") != "" || tree.Str(info, "catalog") != "" || !namedTypes.has(name) {
-			c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' does not exist", tree.Str(info, "name"))
-			return
-		}
-	} else if !allowedTypes.has(strings.ReplaceAll(name, " with time zone", "")) ||
-		tree.Str(info, "type") == "GENERIC_TYPE_INFO" {
-		c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' is not supported", id)
-		return
-	}
-	if t := tree.Child(info, "child_type"); t != nil {
-		c.typ(t)
-	}
-	for _, v := range tree.Elems(info, "child_types") {
-		member, _ := v.(tree.Node)
-		if t := tree.Child(member, "second"); t != nil {
-			c.typ(t)
-		}
-	}
-	c.plain(n, info)
-}
-
 // ourType replaces a name that CREATE TABLE has for a type, and DuckDB has not, such as
 // BYTES, by DuckDB's.
 func ourType(n tree.Node) {
@@ -56,88 +22,6 @@ func ourType(n tree.Node) {
 	}
 	if t, err := dialect.ParseType(name); err == nil && hasPlainName(t) {
 		n["id"], n["type_info"] = datatype.DuckName(t), nil
-	}
-}
-
-// surroundings are what the walk is in, as far as expressions care.
-type surroundings struct {
-	// How many lambdas, macros that double their arguments, and subqueries.
-	lambdas, macros, subqueries int
-	disjoint                    bool      // Below an OR or NOT.
-	nesting                     int       // How deep in one expression.
-	results                     aliasRule // What an alias is to a name.
-}
-
-// expr checks an expression.
-func (c *checker) expr(n tree.Node) {
-	if !c.enter(n) {
-		return
-	}
-	defer c.leave()
-	class := tree.Str(n, "class")
-	s, ok := exprShapes[class]
-	if !ok {
-		c.refuse(n, kalam.CodeUnsupported, "%s is not supported in an expression", class)
-		return
-	}
-	outer := c.in
-	if c.in.nesting++; c.in.nesting > maxNesting {
-		c.refuse(
-			n,
-			kalam.CodeInvalidSQL,
-			"Expression is nested more than %d deep; each operator of a chain counts",
-			maxNesting,
-		)
-	}
-	_, lambda := n[lambdaMark]
-	delete(n, lambdaMark)
-	c.class(n, class, lambda)
-	c.fields(n, class, s, "class type alias query_location")
-	c.in = outer
-	if class == "LAMBDA" && !lambda {
-		// DuckDB tries each arrow as a lambda first, which doubles the work for
-		// every one in a chain.
-		tree.Become(n, tree.Call("json_extract", n["lhs"], n["expr"]))
-	}
-	if c.err == nil {
-		c.rewrite(n)
-	}
-}
-
-// class checks what is special to a class, before the fields of the node.
-func (c *checker) class(n tree.Node, class string, lambda bool) {
-	switch class {
-	case "LAMBDA":
-		if lambda {
-			if c.in.lambdas++; c.in.lambdas > maxLambdas {
-				c.refuse(n, kalam.CodeUnsupported, "Lambdas may be nested %d deep", maxLambdas)
-			}
-		} else if c.generated {
-			c.refuse(n, kalam.CodeUnsupported, "This query cannot be processed")
-		}
-	case "CONJUNCTION":
-		c.in.disjoint = c.in.disjoint || tree.Str(n, "type") == "CONJUNCTION_OR"
-	case "OPERATOR":
-		t := tree.Str(n, "type")
-		if !operatorTypes.has(t) {
-			c.refuse(n, kalam.CodeUnsupported, "%s is not supported in an expression", t)
-		}
-		c.in.disjoint = c.in.disjoint || t == "OPERATOR_NOT"
-	case "FUNCTION", "WINDOW":
-		c.methodCall(n)
-		c.function(n)
-	case "PARAMETER":
-		c.placeholder(n)
-	case "COLLATE":
-		c.collation(n)
-	case "SUBQUERY":
-		if c.in.subqueries++; c.in.subqueries > maxSubqueries {
-			c.refuse(n, kalam.CodeUnsupported, "Subqueries in expressions may be nested %d deep", maxSubqueries)
-		}
-		// A subquery without a query has a form that the parser does not give.
-		if tree.Child(n, "subquery") == nil {
-			c.refuse(n, kalam.CodeUnsupported, "This form of subquery is not supported")
-		}
 	}
 }
 
@@ -224,9 +108,6 @@ func (c *checker) markMessage(args []any) {
 		args[0] = tree.Operator("||", tree.TextConst(OwnMessage), x)
 	}
 }
-
-// sourceName is the name that stands for table i in the text of a statement.
-func sourceName(prefix string, i int) string { return SourceMark(prefix) + strconv.Itoa(i) + "_" }
 
 // placeholder checks $n.
 func (c *checker) placeholder(n tree.Node) {

@@ -8,148 +8,6 @@ import (
 	"github.com/kalamlake/kalam/query/tree"
 )
 
-// tableUse is one occurrence of a table.
-type tableUse struct {
-	node        tree.Node
-	parts       []string
-	pos         int
-	alias       string // The name that columns are qualified with.
-	named       bool   // The statement gives the alias.
-	namespace   string // By which columns call the table, whose name has none; "" when none does.
-	withDeleted bool
-	system      systemUse
-}
-
-// cteScope is the chain of the WITH names that are visible.
-type cteScope struct {
-	outer   *cteScope
-	name    string // Lower case.
-	unique  string
-	tables  []*tableUse
-	width   int
-	exports systemColumn
-}
-
-// selectScope is the FROM clause of a SELECT.
-type selectScope struct {
-	outer   *selectScope
-	number  int // Different for each scope of a statement.
-	items   []fromItem
-	aliases map[string]bool // Names of results, in lower case.
-}
-
-// width returns what * stands for.
-func (s *selectScope) width() int {
-	n := 0
-	for _, it := range s.items {
-		n += it.width
-	}
-	return n
-}
-
-// fromItem is one relation of a FROM clause and the tables below it.
-type fromItem struct {
-	alias  string // Lower case.
-	base   bool   // It is a table itself.
-	number int    // Of the table then: its place among those of the statement.
-	// renamed says that the reference gives the columns other names.
-	renamed bool
-	width   int          // How often * of it repeats the columns of a table.
-	exports systemColumn // Names of system columns that its columns have.
-	tables  []*tableUse
-}
-
-// with checks the WITH list of a query. A name is visible to the elements after
-// it, and to itself when it is recursive. Every element gets a name of ours, so
-// that a mistake here would lead to a relation that does not exist.
-func (c *checker) with(m tree.Node) {
-	c.known(m, "WITH", nil, "map")
-	for _, v := range tree.Elems(m, "map") {
-		e, _ := v.(tree.Node)
-		def := tree.Child(e, "value")
-		c.known(e, "WITH", nil, "key value")
-		c.known(def, "WITH", nil, "aliases query materialized key_targets")
-		c.elements(def, tree.Elems(def, "key_targets"), fExprs)
-		c.plain(e, def["aliases"])
-		q := tree.Child(tree.Child(def, "query"), "node")
-		s := &cteScope{
-			outer:  c.scope,
-			name:   strings.ToLower(tree.Str(e, "key")),
-			unique: c.prefix + "cte_" + strconv.Itoa(c.ctes) + "_",
-		}
-		c.ctes++
-		first := len(c.tables)
-		if tree.Str(q, "type") == "RECURSIVE_CTE_NODE" {
-			c.scope = s
-			if !c.generated {
-				q["cte_name"] = s.unique
-			}
-		}
-		if c.generated {
-			s.unique = tree.Str(e, "key")
-		}
-		c.exports = 0
-		c.query(q)
-		s.tables, s.width = c.tables[first:len(c.tables):len(c.tables)], c.width
-		s.exports = c.exports | columnAliases(tree.Node{"column_name_alias": def["aliases"]})
-		c.scope = s
-		e["key"] = s.unique
-	}
-}
-
-// ref checks a table reference.
-func (c *checker) ref(n tree.Node) {
-	if !c.enter(n) {
-		return
-	}
-	defer c.leave()
-	t := tree.Str(n, "type")
-	s, ok := refShapes[t]
-	if !ok {
-		c.refuse(n, kalam.CodeUnsupported, "%s in FROM is not supported", t)
-		return
-	}
-	if t == "TABLE_FUNCTION" {
-		c.tableFunction(tree.Child(n, "function"))
-	}
-	if t == "SHOW_REF" && (tree.Child(n, "query") == nil || !wordOf("SUMMARY DESCRIBE", tree.Str(n, "show_type"))) {
-		c.refuse(n, kalam.CodeInvalidSQL, "Only DESCRIBE and SUMMARIZE of a query are allowed here")
-		return
-	}
-	if t != "JOIN" && t != "EMPTY" {
-		c.relation(n)
-	}
-	c.width, c.exports = 1, 0
-	first, items := len(c.tables), 0
-	if c.sel != nil {
-		items = len(c.sel.items)
-	}
-	c.inFrom = t == "TABLE_FUNCTION"
-	c.fields(n, "FROM", s, "type alias sample query_location")
-	c.inFrom = false
-	c.plain(n, n["sample"])
-	if t == "JOIN" {
-		c.exactJoin(n)
-		if c.sel != nil {
-			c.usingColumns(n, c.sel.items[items:])
-		}
-	}
-	if t == "BASE_TABLE" {
-		c.baseTable(n)
-		return
-	}
-	if t != "JOIN" && c.sel != nil {
-		// What stands below is seen through the alias of this reference.
-		below := c.tables[first:len(c.tables):len(c.tables)]
-		for _, it := range c.sel.items[items:] {
-			below = append(below, it.tables...)
-		}
-		c.sel.items = append(c.sel.items[:items], fromItem{
-			alias: strings.ToLower(tree.Str(n, "alias")), width: c.width, tables: below, exports: c.exports | columnAliases(n),
-		})
-	}
-}
-
 // tableFunction checks the function of a table reference.
 func (c *checker) tableFunction(f tree.Node) {
 	name := tree.Str(f, "function_name")
@@ -250,4 +108,56 @@ func (c *checker) partsOf(n tree.Node) []string {
 		parts[i] = strings.ToLower(parts[i])
 	}
 	return parts
+}
+
+// SourceMark begins the names that stand for tables in a text that Written gives; the
+// number of the table and '_' follow.
+func SourceMark(prefix string) string { return prefix + "src_" }
+
+// sourceName is the name that stands for table i in the text of a statement.
+func sourceName(prefix string, i int) string { return SourceMark(prefix) + strconv.Itoa(i) + "_" }
+
+// relation counts one of the things that DuckDB orders and plans.
+func (c *checker) relation(n tree.Node) {
+	if c.relations++; c.relations > maxRelations {
+		c.refuse(n, kalam.CodeInvalidSQL, "Query is too large: it combines more than %d relations", maxRelations)
+	}
+}
+
+// starWidth returns how often the result of a SELECT repeats the columns of a
+// table, and refuses those that repeat them too often.
+func (c *checker) starWidth(n tree.Node) int {
+	if c.err != nil {
+		return 1
+	}
+	w := max(1, countStars(n["select_list"])*c.sel.width())
+	if w > maxWidth {
+		c.refuse(n, kalam.CodeUnsupported, "Query is too large: * repeats columns more than %d times", maxWidth)
+	}
+	if len(tree.Elems(n, "group_sets")) > maxGroupSets {
+		c.refuse(n, kalam.CodeUnsupported, "Query is too large: it has more than %d grouping sets", maxGroupSets)
+	}
+	return w
+}
+
+// countStars returns the number of stars in v, outside subqueries.
+func countStars(v any) int {
+	count := 0
+	switch v := v.(type) {
+	case tree.Node:
+		switch tree.Str(v, "class") {
+		case "STAR":
+			return 1
+		case "SUBQUERY":
+			return 0
+		}
+		for _, x := range v {
+			count += countStars(x)
+		}
+	case []any:
+		for _, x := range v {
+			count += countStars(x)
+		}
+	}
+	return count
 }

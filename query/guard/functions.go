@@ -107,3 +107,15 @@ func IsReducer(name string) bool { return reducerFunctions.has(name) }
 // IsChanging reports whether a function gives other values when it is called again, or
 // other numbers of rows.
 func IsChanging(name string) bool { return changingFuncs.has(name) }
+
+// wordOf reports whether w is one of words, which have a blank between them.
+func wordOf(words, w string) bool {
+	for len(words) > 0 {
+		word, rest, _ := strings.Cut(words, " ")
+		if word == w && w != "" {
+			return true
+		}
+		words = rest
+	}
+	return false
+}

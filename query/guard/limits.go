@@ -1,8 +1,16 @@
 package guard
 
-import (
-	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/query/tree"
+// Limits of what is parsed: DuckDB's parser and our walk recurse.
+const (
+	maxSQL   = 1 << 20 // Bytes of a statement.
+	maxNodes = 200_000 // Nodes of its tree.
+	maxDepth = 2_500   // Nesting of its tree: an expression takes two or three levels.
+	// Limits of what takes DuckDB's parser more than linear time, during which it
+	// cannot be interrupted, and our walk up to a second.
+	maxLexemes   = 40_000
+	maxJunctions = 2_000  // AND and OR.
+	maxQuotes    = 50_000 // Quotes inside strings.
+	maxParts     = 200    // Dots of one name.
 )
 
 // Limits of what DuckDB plans in more than linear time, or memory, without
@@ -14,51 +22,6 @@ const (
 	maxGroupSets  = 1024
 	maxNesting    = 200 // Of an expression; the work grows with its cube.
 )
-
-// relation counts one of the things that DuckDB orders and plans.
-func (c *checker) relation(n tree.Node) {
-	if c.relations++; c.relations > maxRelations {
-		c.refuse(n, kalam.CodeInvalidSQL, "Query is too large: it combines more than %d relations", maxRelations)
-	}
-}
-
-// starWidth returns how often the result of a SELECT repeats the columns of a
-// table, and refuses those that repeat them too often.
-func (c *checker) starWidth(n tree.Node) int {
-	if c.err != nil {
-		return 1
-	}
-	w := max(1, countStars(n["select_list"])*c.sel.width())
-	if w > maxWidth {
-		c.refuse(n, kalam.CodeUnsupported, "Query is too large: * repeats columns more than %d times", maxWidth)
-	}
-	if len(tree.Elems(n, "group_sets")) > maxGroupSets {
-		c.refuse(n, kalam.CodeUnsupported, "Query is too large: it has more than %d grouping sets", maxGroupSets)
-	}
-	return w
-}
-
-// countStars returns the number of stars in v, outside subqueries.
-func countStars(v any) int {
-	count := 0
-	switch v := v.(type) {
-	case tree.Node:
-		switch tree.Str(v, "class") {
-		case "STAR":
-			return 1
-		case "SUBQUERY":
-			return 0
-		}
-		for _, x := range v {
-			count += countStars(x)
-		}
-	case []any:
-		for _, x := range v {
-			count += countStars(x)
-		}
-	}
-	return count
-}
 
 // maxLambdas and maxMacros bound how deep lambdas, and macros that use an
 // argument twice, may be nested: DuckDB's work doubles with each level.

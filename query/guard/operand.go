@@ -11,7 +11,6 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query/tree"
-	"github.com/kalamlake/kalam/sqltext"
 )
 
 // A literal or placeholder that meets an expression of one of our types, in a
@@ -21,26 +20,6 @@ import (
 // known, so is the type of what it meets: from the schema when that is a column, else
 // from DuckDB, which tells the types of the placeholders of a statement. The text that
 // runs then has the value itself, cast to that type, or the user's placeholder.
-
-// Operand is a literal or placeholder of the user's that meets an expression.
-type Operand struct {
-	Value    kalam.Value // Of a literal.
-	Text     string      // The literal in SQL as long as nothing gives it a type.
-	Param    int         // The number of a placeholder, 0 for a literal.
-	Meeting  int         // Its meeting.
-	Position int         // In the analysed text, -1 when it is unknown.
-}
-
-// Meeting is an expression, or several of one type, that operands meet.
-type Meeting struct {
-	Column string // When it is a column of one of tables, in lower case; else "".
-	Tables []int
-	Type   kalam.DataType // When the text alone tells it, as that of a cast; else KindNull.
-	Try    bool           // Of a cast that gives NULL for what is not of its type.
-}
-
-// operandMark is the field of a placeholder that stands for an operand: its index.
-const operandMark = "kalam_operand"
 
 // typeMeetings notes the operands that an expression has beside others.
 func (c *checker) typeMeetings(n tree.Node, class string) {
@@ -186,53 +165,6 @@ func (c *checker) replaceOperand(n tree.Node, m int) {
 	tree.Become(n, p)
 }
 
-// isOperand reports whether n is a literal or a placeholder of the user's.
-func isOperand(n tree.Node) bool {
-	if constant, ok := n[constantMark].(tree.Node); ok {
-		n = constant
-	}
-	switch tree.Str(n, "class") {
-	case "CONSTANT":
-		v, err := ConstantOf(n)
-		return err == nil && v.Kind() != kalam.KindBoolean
-	case "PARAMETER":
-		return n[ownKind] == nil && n[operandMark] == nil
-	}
-	return false
-}
-
-// operandOf reads an operand.
-func operandOf(n tree.Node) Operand {
-	if tree.Str(n, "class") == "PARAMETER" {
-		number, _ := strconv.Atoi(tree.Str(n, "identifier")) // placeholder has checked it.
-		return Operand{Param: number}
-	}
-	constant, exact := n[constantMark].(tree.Node)
-	if !exact {
-		constant = n
-	}
-	v, _ := ConstantOf(constant) // isOperand has seen that it is one.
-	o := Operand{Value: v}
-	switch {
-	case v.Kind() == kalam.KindText:
-		o.Text = sqltext.QuoteString(v.Str())
-	case exact:
-		text, _ := tree.Text(tree.Child(n, "child"))
-		o.Text = "CAST(" + sqltext.QuoteString(text) + " AS " + castName(n) + ")"
-	default:
-		o.Text = datatype.Format(v)
-	}
-	return o
-}
-
-// castName returns the type that the cast of a number constant names.
-func castName(n tree.Node) string {
-	if t := castType(n); t.Kind == kalam.KindDecimal {
-		return t.String()
-	}
-	return "DOUBLE"
-}
-
 // countFunctions always give a BIGINT. There are more; conditions on these are common
 // enough not to ask DuckDB.
 var countFunctions = newFunctionSet("count count_star row_number rank dense_rank length len strlen")
@@ -334,26 +266,6 @@ func (c *checker) castOperand(n tree.Node) {
 	case ok:
 		n["child"] = tree.TextConst(datatype.SQLText(v))
 	}
-}
-
-// castType returns the type of ours that a CAST names, KindNull for any other.
-func castType(n tree.Node) kalam.DataType {
-	typ := tree.Child(n, "cast_type")
-	info := tree.Child(typ, "type_info")
-	switch id := tree.Str(typ, "id"); id {
-	case "DECIMAL":
-		width, errWidth := strconv.ParseUint(fmt.Sprint(info["width"]), 10, 8)
-		scale, errScale := strconv.ParseUint(fmt.Sprint(info["scale"]), 10, 8)
-		if info["scale"] == nil {
-			scale, errScale = 0, nil
-		}
-		if errWidth == nil && errScale == nil {
-			return kalam.DataType{Kind: kalam.KindDecimal, Precision: uint8(width), Scale: uint8(scale)}
-		}
-	default:
-		return datatype.OfDuckName(id)
-	}
-	return kalam.DataType{}
 }
 
 // messageOf returns the user's part of an error.

@@ -13,19 +13,6 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// Limits of what is parsed: DuckDB's parser and our walk recurse.
-const (
-	maxSQL   = 1 << 20 // Bytes of a statement.
-	maxNodes = 200_000 // Nodes of its tree.
-	maxDepth = 2_500   // Nesting of its tree: an expression takes two or three levels.
-	// Limits of what takes DuckDB's parser more than linear time, during which it
-	// cannot be interrupted, and our walk up to a second.
-	maxLexemes   = 40_000
-	maxJunctions = 2_000  // AND and OR.
-	maxQuotes    = 50_000 // Quotes inside strings.
-	maxParts     = 200    // Dots of one name.
-)
-
 // Grammar is DuckDB's own parser. It executes nothing: texts and trees are values to it.
 // Errors are those of DuckDB, *duckerr.Error, or *kalam.Error.
 type Grammar interface {
@@ -173,4 +160,14 @@ func syntaxError(sql string, ast tree.Node) error {
 		return e.At(byteOffset(sql, pos))
 	}
 	return e
+}
+
+// isCircumstance reports whether err is about when and where a text was read, not about
+// the text.
+func isCircumstance(err error) bool {
+	switch kalam.CodeOf(err) {
+	case kalam.CodeUnavailable, kalam.CodeTimeout, kalam.CodeCanceled, kalam.CodeResourceExhausted, kalam.CodeShuttingDown:
+		return true
+	}
+	return false
 }

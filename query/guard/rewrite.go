@@ -8,21 +8,6 @@ import (
 	"github.com/kalamlake/kalam/query/tree"
 )
 
-// ArgKind is what a parameter that the rewrite adds stands for.
-type ArgKind uint8
-
-const (
-	ArgNow       ArgKind = iota // Args.Now as TIMESTAMP.
-	ArgUser                     // Args.User as text.
-	ArgRole                     // Args.Role as text.
-	ArgNamespace                // Args.Namespace as text.
-	ArgLocal                    // Args.Now as the TIMESTAMP that clocks show in the zone of the settings.
-)
-
-// ownKind is the field of a placeholder of ours that holds its ArgKind until it
-// has a number.
-const ownKind = "kalam_kind"
-
 // serverFunctions are the functions that the rewrite replaces.
 var serverFunctions = newFunctionSet(`
 	now current_timestamp transaction_timestamp get_current_timestamp localtimestamp current_localtimestamp

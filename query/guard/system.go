@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -14,77 +13,6 @@ import (
 // has: NATURAL JOIN does not compare them, and a star leaves them out. The exception
 // is a * over one table in the statement's own SELECT list, which clients of KalamDB
 // know: it gives both columns, under their names.
-
-// systemColumn is one of the system columns that tables store; a set of them is a sum.
-type systemColumn uint8
-
-const (
-	seqColumn systemColumn = 1 << iota
-	deletedColumn
-)
-
-// systemNames are the names of the system columns, in their order.
-var systemNames = [...]string{kalam.ColumnSeq, kalam.ColumnDeleted}
-
-// systemColumnOf returns the system column of a name, 0 if it is none.
-func systemColumnOf(name string) systemColumn {
-	for i, n := range systemNames {
-		if strings.EqualFold(n, name) {
-			return 1 << i
-		}
-	}
-	return 0
-}
-
-// Fields of nodes that hold what finish needs for system columns, which removes them.
-const (
-	systemMark = "kalam_system" // Of a system column: the *tableUse that it is of.
-	starMark   = "kalam_star"   // Of a star: the *selectScope that it stands in.
-	rowMark    = "kalam_row"    // Of a name that may mean a whole row: the *tableUse.
-)
-
-// systemUse is what a statement wants of the system columns of one table.
-type systemUse struct {
-	number int          // Of the table: its place among those of the statement.
-	named  systemColumn // Those that it names.
-	plain  bool         // A star gives both, under their own names.
-}
-
-// visible returns the name of a column of the table in the statement's text; ok is
-// false when it is not there.
-func (u *systemUse) visible(prefix, column string) (name string, ok bool) {
-	c := systemColumnOf(column)
-	switch {
-	case c == 0 || u == nil || u.plain:
-		return column, true
-	case u.named&c == 0:
-		return "", false
-	}
-	return systemName(prefix, u.number, c), true
-}
-
-// shows returns the names of the system columns that the table has in the text.
-func (u *systemUse) shows(prefix string) []string {
-	var out []string
-	for _, column := range systemNames {
-		if name, ok := u.visible(prefix, column); ok {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-// systemName is the name that a system column of table i has in the text.
-func systemName(prefix string, i int, c systemColumn) string {
-	kind := "seq_"
-	if c == deletedColumn {
-		kind = "deleted_"
-	}
-	return prefix + kind + strconv.Itoa(i) + "_"
-}
-
-// rowName is the name that stands in the text for a whole row of table i.
-func rowName(prefix string, i int) string { return prefix + "row_" + strconv.Itoa(i) + "_" }
 
 // systemRef notes that n names a system column. Which table has it must be clear.
 func (c *checker) systemRef(n tree.Node, cols []string) {
@@ -107,16 +35,6 @@ func (c *checker) systemRef(n tree.Node, cols []string) {
 		c.mark(n, systemMark, it.tables[0])
 	}
 }
-
-// aliasRule says where a name means a result of the SELECT before a column of a table.
-type aliasRule uint8
-
-const (
-	columnsFirst aliasRule = iota
-	sortKey                // A whole key of ORDER BY.
-	resultsFirst           // HAVING and QUALIFY, outside aggregates.
-	resultsOnly            // ORDER BY of a set operation.
-)
 
 // meansResult reports whether an unqualified name means a result of the SELECT.
 func (c *checker) meansResult(name string) bool {
