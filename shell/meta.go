@@ -3,16 +3,12 @@ package shell
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/kalamlake/kalam/internal/nearest"
 	"github.com/kalamlake/kalam/shell/complete"
 	"github.com/kalamlake/kalam/shell/format"
 )
-
-// errQuit is returned by \quit.
-var errQuit = errors.New("quit")
 
 // metaCommand is one backslash command.
 type metaCommand struct {
@@ -154,17 +150,6 @@ func (s *session) metaQuit(context.Context, string) error {
 	return errQuit
 }
 
-func (s *session) metaFormat(_ context.Context, name string) error {
-	if name != "" {
-		if !format.IsFormat(name) {
-			return fmt.Errorf("unknown format %q (expected %s)", name, strings.Join(format.Names(), ", "))
-		}
-		s.printer.Format = name
-	}
-	s.remark("Output format set to: %s", s.printer.Format)
-	return nil
-}
-
 func (s *session) metaExpanded(ctx context.Context, args string) error {
 	if strings.EqualFold(args, "auto") {
 		s.printer.Auto = !s.printer.Auto
@@ -195,16 +180,6 @@ func (s *session) metaHealth(ctx context.Context, _ string) error {
 	if m := h.Metrics; m != nil {
 		s.remark("%d connections, %d subscriptions, %.1f queries/s",
 			m.ActiveConnections, m.ActiveSubscriptions, m.QueriesPerSecond)
-	}
-	return nil
-}
-
-func (s *session) metaSubscribe(ctx context.Context, sql string) error {
-	if sql == "" {
-		return errors.New(`\subscribe needs a query: \subscribe SELECT * FROM ns.t`)
-	}
-	if s.subscribe(ctx, strings.TrimRight(sql, "; \t")) != ExitOK {
-		return errShown
 	}
 	return nil
 }

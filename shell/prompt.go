@@ -145,89 +145,6 @@ func (s *session) greet(ctx context.Context, ask edit.Asker) bool {
 	return true
 }
 
-// login shows that the credentials are good. If there are none, or stored ones that
-// have expired, and the server wants some, ask, if not nil, reads them.
-func (s *session) login(ctx context.Context, ask edit.Asker) error {
-	err := s.identify(ctx)
-	if link.KindOf(err) != link.KindAuthentication || ask == nil {
-		return err
-	}
-	if s.auth.IsZero() || link.CodeOf(err) == codeSetup {
-		switch done, serr := s.setUp(ctx, ask); {
-		case serr != nil:
-			return serr
-		case done:
-			return s.identify(ctx)
-		}
-	}
-	if !s.auth.IsZero() && !s.auth.IsSession() {
-		return err
-	}
-	if s.auth.IsSession() {
-		s.remark("The stored credentials are not good any more: %s", s.explain(err))
-	}
-	if err := s.askPassword(ask); err != nil {
-		return err
-	}
-	return s.identify(ctx)
-}
-
-// unreachable reports whether there was no answer.
-func unreachable(err error) bool {
-	return link.KindOf(err) == link.KindConnection || link.KindOf(err) == link.KindTimeout
-}
-
-func (s *session) unreachable(err error) {
-	s.remark("Connection failed: cannot reach %s\n  %v\n"+
-		"Is kalamd running there? Choose another server with --url, or --host and --port.", s.client.URL(), err)
-}
-
-// identify runs a statement, which tells who the server takes the user for.
-func (s *session) identify(ctx context.Context) error {
-	res, err := s.client.Query(ctx, "SELECT 1")
-	if err != nil {
-		return err
-	}
-	s.user = s.config.User
-	if len(res.Results) > 0 && res.Results[0].AsUser() != "" {
-		s.user = res.Results[0].AsUser()
-	}
-	return nil
-}
-
-// askPassword replaces the client by one that logs in. A user that was not named is
-// asked for too.
-func (s *session) askPassword(ask edit.Asker) error {
-	user := s.config.User
-	if user == "" {
-		user = s.config.file.User
-		typed, err := ask("User ["+format.Escape(user)+"]: ", true)
-		if err != nil {
-			return err
-		}
-		if typed = strings.TrimSpace(typed); typed != "" {
-			user = typed
-		}
-	}
-	password, err := ask("Password for "+format.Escape(user)+": ", false)
-	if err != nil {
-		return err
-	}
-	return s.loginAs(user, password)
-}
-
-// loginAs replaces the client by one that logs in.
-func (s *session) loginAs(user, password string) error {
-	auth := link.Password(user, password)
-	client, err := s.config.clientAs(auth)
-	if err != nil {
-		return err
-	}
-	s.client.Close()
-	s.client, s.auth = client, auth
-	return nil
-}
-
 // interact runs what the editor gives until its end or \quit.
 func (s *session) interact(ctx context.Context, interrupts <-chan struct{}) int {
 	defer s.dropOpen()
@@ -302,18 +219,6 @@ func (s *session) typed(ctx context.Context, text *strings.Builder, interrupts <
 	return nil
 }
 
-// remember adds a step to the history.
-func (s *session) remember(st step) {
-	entry := st.text
-	if !st.command {
-		entry += ";"
-	}
-	if err := s.line.Remember(entry); err != nil && !s.forgetful {
-		s.forgetful = true
-		s.remark("Warning: the history is not kept: %v", err)
-	}
-}
-
 // attend runs one step, which an interrupt cancels. Its error was shown, but for
 // errQuit.
 func (s *session) attend(ctx context.Context, st step, expanded bool, interrupts <-chan struct{}) error {
@@ -337,35 +242,10 @@ func (s *session) attend(ctx context.Context, st step, expanded bool, interrupts
 	return s.perform(ctx, st)
 }
 
-// perform runs one step that was typed, see attend.
-func (s *session) perform(ctx context.Context, st step) error {
-	if st.command {
-		text := st.text
-		if word := promptWord(text); word != "" {
-			text = word
-		}
-		if err := s.meta(ctx, text); errors.Is(err, errQuit) {
-			return err
-		}
-		return ctx.Err()
+// warn tells what is wrong with the settings.
+func (s *session) warn() {
+	for _, w := range s.config.warnings {
+		s.remark("Warning: %s", w)
 	}
-	st.text = s.interpolate(st.text)
-	if err := s.confirm(ctx, st.text); err != nil {
-		return err
-	}
-	if !s.collect(ctx, st) {
-		s.runShown(ctx, st.text)
-	}
-	return ctx.Err()
-}
-
-// runShown runs a request and shows its error.
-func (s *session) runShown(ctx context.Context, sql string) {
-	if q, live := subscription(sql); live {
-		s.subscribeTo(ctx, q)
-		return
-	}
-	if err := s.execute(ctx, sql, unnamed); err != nil {
-		s.fail(err, sql)
-	}
+	s.config.warnings = nil
 }

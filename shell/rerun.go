@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam/shell/format"
-	"github.com/kalamlake/kalam/sqltext"
 )
 
 // metaGo runs the last statement again.
@@ -90,19 +89,4 @@ func watchArguments(args string) (every float64, count int, err error) {
 		}
 	}
 	return every, count, nil
-}
-
-// cutGo cuts \g or \gx off the end of a statement, which runs it as `;` does.
-func cutGo(text string) (sql string, expanded, ok bool) {
-	trimmed := strings.TrimRight(text, " \t\n")
-	for _, word := range []string{`\gx`, `\g`} {
-		body, found := strings.CutSuffix(trimmed, word)
-		if !found || strings.TrimSpace(body) == "" {
-			continue
-		}
-		if _, err := sqltext.Split(body); err == nil && pending(body) {
-			return body, word == `\gx`, true
-		}
-	}
-	return text, false, false
 }

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +10,9 @@ import (
 	"os/signal"
 	"strings"
 
-	"github.com/kalamlake/kalam/dialect"
-	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
-	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Run does what c says and returns the exit code. It reads from in and writes
@@ -78,14 +76,6 @@ func open(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) (*
 	return s, nil
 }
 
-// warn tells what is wrong with the settings.
-func (s *session) warn() {
-	for _, w := range s.config.warnings {
-		s.remark("Warning: %s", w)
-	}
-	s.config.warnings = nil
-}
-
 // close ends the session's requests and connections.
 func (s *session) close() {
 	s.endPaused()
@@ -131,62 +121,34 @@ func code(err error) int {
 	return ExitOK
 }
 
-// file runs a script.
-func (s *session) file(ctx context.Context, path string) int {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		s.fail(fmt.Errorf("File error: %w", err), "")
-		return ExitError
+// newSession returns a session whose output is flushed after each statement.
+func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
+	buffered := bufio.NewWriterSize(out, 32<<10)
+	onTerminal := edit.IsTerminal(out)
+	color := onTerminal && c.Getenv("NO_COLOR") == "" && c.file.Color
+	if c.Color != nil {
+		color = *c.Color
 	}
-	return s.script(ctx, string(text))
-}
-
-// input runs a script from standard input.
-func (s *session) input(ctx context.Context, in io.Reader) int {
-	text, err := io.ReadAll(in)
-	if err != nil {
-		s.fail(fmt.Errorf("File error: read standard input: %w", err), "")
-		return ExitError
+	s := &session{
+		config: c, client: client, chosen: c.Namespace, out: buffered, output: out, err: errOut,
+		variables: map[string]string{},
+		printer: &format.Printer{
+			Out: buffered, Err: errOut, Format: c.Format, Color: color,
+			Width: func() int { return edit.Width(out) },
+			Null:  c.file.Null, Times: c.file.TimestampFormat, Now: c.Now, MaxRows: c.file.MaxRows,
+		},
 	}
-	return s.script(ctx, string(text))
-}
-
-// liveQuery is a live query as text asks for it.
-type liveQuery struct {
-	sql     string
-	options link.SubscribeOptions
-}
-
-// subscription reads SUBSCRIBE TO. ok is false for any other text, also a wrong
-// one: then the server says what is wrong.
-func subscription(text string) (q liveQuery, ok bool) {
-	fragments, err := sqltext.Split(text)
-	if err != nil || len(fragments) != 1 || !startsWith(fragments[0].Text, "SUBSCRIBE") {
-		return q, false
+	if c.Null != nil {
+		s.printer.Null, s.printer.NullGiven = *c.Null, true
 	}
-	st, err := dialect.Parse(fragments[0].Text)
-	to, ok := st.(*ast.SubscribeTo)
-	if err != nil || !ok {
-		return q, false
+	for _, v := range c.Variables {
+		if name, value, err := parseVariable(v); err == nil { // withDefaults has refused others.
+			s.variables[name] = value
+		}
 	}
-	q.sql = to.Query
-	o := to.Options
-	if o == nil {
-		return q, true
+	for _, p := range c.Params {
+		s.params = append(s.params, parseParam(p))
 	}
-	if o.LastRows != nil {
-		q.options.LastRows = *o.LastRows
-	} else {
-		q.options.LastRows = link.AllRows
-	}
-	if o.BatchSize != nil {
-		q.options.BatchSize = *o.BatchSize
-	}
-	if o.BufferSize != nil {
-		q.options.BufferSize = *o.BufferSize
-	}
-	if o.From != nil {
-		q.options.From = *o.From
-	}
-	return q, true
+	s.server.Store(client)
+	return s
 }

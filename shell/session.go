@@ -9,20 +9,23 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/dialect"
-	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/shell/complete"
 	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
 	"github.com/kalamlake/kalam/sqltext"
 )
+
+// errQuit is returned by \quit.
+var errQuit = errors.New("quit")
+
+// errShown stands for an error that was shown already.
+var errShown = errors.New("already shown")
 
 // session runs statements and shows what comes of them. It is used by one
 // goroutine.
@@ -59,72 +62,6 @@ type session struct {
 	forgetful bool                // That the history is not kept was said.
 }
 
-// newSession returns a session whose output is flushed after each statement.
-func newSession(c Config, client *link.Client, out, errOut io.Writer) *session {
-	buffered := bufio.NewWriterSize(out, 32<<10)
-	onTerminal := edit.IsTerminal(out)
-	color := onTerminal && c.Getenv("NO_COLOR") == "" && c.file.Color
-	if c.Color != nil {
-		color = *c.Color
-	}
-	s := &session{
-		config: c, client: client, chosen: c.Namespace, out: buffered, output: out, err: errOut,
-		variables: map[string]string{},
-		printer: &format.Printer{
-			Out: buffered, Err: errOut, Format: c.Format, Color: color,
-			Width: func() int { return edit.Width(out) },
-			Null:  c.file.Null, Times: c.file.TimestampFormat, Now: c.Now, MaxRows: c.file.MaxRows,
-		},
-	}
-	if c.Null != nil {
-		s.printer.Null, s.printer.NullGiven = *c.Null, true
-	}
-	for _, v := range c.Variables {
-		if name, value, err := parseVariable(v); err == nil { // withDefaults has refused others.
-			s.variables[name] = value
-		}
-	}
-	for _, p := range c.Params {
-		s.params = append(s.params, parseParam(p))
-	}
-	s.server.Store(client)
-	return s
-}
-
-// execute runs one request and prints its results, also those before an error.
-func (s *session) execute(ctx context.Context, sql string, name func(statement int) string) error {
-	if s.timing {
-		defer s.timed(s.config.Now())
-	}
-	if err := s.allowed(sql); err != nil {
-		return err
-	}
-	s.last = sql
-	res, err := s.query(ctx, sql, s.params...)
-	return s.show(res, err, sql, name)
-}
-
-// show prints what came of a request: its results, also those before an error,
-// which it returns.
-func (s *session) show(res *link.Response, err error, sql string, name func(statement int) string) error {
-	s.printer.SQL = sql
-	if res != nil && (err == nil || len(res.Results) > 0) {
-		if perr := s.printer.Response(res, name); err == nil {
-			err = perr
-		}
-	}
-	if ferr := s.out.Flush(); err == nil && ferr != nil {
-		err = fmt.Errorf("write output: %w", ferr)
-	}
-	s.follow(sql, err == nil)
-	return err
-}
-
-// timed tells how long it is since start.
-func (s *session) timed(start time.Time) {
-	s.remark("Time: %.3f ms", float64(s.config.Now().Sub(start).Nanoseconds())/1e6)
-}
-
 // namespace returns that of unqualified names.
 func (s *session) namespace() string {
 	if s.chosen == "" {
@@ -135,38 +72,6 @@ func (s *session) namespace() string {
 
 // unnamed is for results that are not numbered.
 func unnamed(int) string { return "" }
-
-// follow does what the statements of a request ask of the session: if all worked,
-// it remembers the namespace that they chose, which the server forgets at the
-// request's end. Names that may have changed are read anew.
-func (s *session) follow(sql string, worked bool) {
-	fragments, err := sqltext.Split(sql)
-	if err != nil {
-		return
-	}
-	for _, f := range fragments {
-		if complete.ChangesNames(f.Text) && s.names != nil {
-			s.names.Refresh()
-		}
-		if !worked || !startsWith(f.Text, "USE") && !startsWith(f.Text, "SET") {
-			continue
-		}
-		st, err := dialect.Parse(f.Text)
-		if u, ok := st.(*ast.Use); ok && err == nil {
-			s.chosen = u.Namespace.Name
-			s.client = s.client.In(kalam.NamespaceID(s.chosen))
-		}
-	}
-}
-
-// startsWith reports whether the statement begins with a word.
-func startsWith(sql, word string) bool {
-	return len(sql) > len(word) && strings.EqualFold(sql[:len(word)], word) && !isWordByte(sql[len(word)])
-}
-
-func isWordByte(c byte) bool {
-	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
-}
 
 // note is a remark that --quiet leaves out.
 func (s *session) note(words string, args ...any) {
@@ -299,4 +204,33 @@ func excerpt(sql string, offset, first, columns int) string {
 // remark prints what is neither data nor an error.
 func (s *session) remark(words string, args ...any) {
 	fmt.Fprintln(s.err, format.EscapeLines(fmt.Sprintf(words, args...)))
+}
+
+// liveView shows the events of one subscription.
+type liveView struct {
+	*session
+	sub     *link.Subscription
+	cancel  context.CancelFunc
+	line    []byte // Typed while it is shown.
+	want    int    // Changes after which it is enough; 0 for no end.
+	changes int
+	initial int
+	resumed bool // The connection was lost at least once.
+	headed  bool // The header of csv was written.
+}
+
+// transaction is what was typed since BEGIN. A transaction lives in one request,
+// so its statements are collected and sent with COMMIT.
+type transaction struct {
+	statements []string // BEGIN is the first.
+}
+
+// shortened is a statement on one line of a message.
+func shortened(sql string) string {
+	const most = 100
+	r := []rune(strings.Join(strings.Fields(sql), " "))
+	if len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return string(r)
 }

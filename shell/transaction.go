@@ -12,12 +12,6 @@ import (
 	"github.com/kalamlake/kalam/sqltext"
 )
 
-// transaction is what was typed since BEGIN. A transaction lives in one request,
-// so its statements are collected and sent with COMMIT.
-type transaction struct {
-	statements []string // BEGIN is the first.
-}
-
 // collect takes a step into the open transaction, or opens one. It reports false
 // for a step that is to be run as it is.
 func (s *session) collect(ctx context.Context, st step) bool {
@@ -117,14 +111,4 @@ func counted(n int, one, more string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, more)
-}
-
-// shortened is a statement on one line of a message.
-func shortened(sql string) string {
-	const most = 100
-	r := []rune(strings.Join(strings.Fields(sql), " "))
-	if len(r) > most {
-		return string(r[:most]) + "..."
-	}
-	return string(r)
 }

@@ -2,7 +2,6 @@ package shell
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,36 +14,6 @@ import (
 	"github.com/kalamlake/kalam/shell/settings"
 	"github.com/kalamlake/kalam/sqltext"
 )
-
-// parseVariable reads name=value.
-func parseVariable(text string) (name, value string, err error) {
-	name, value, ok := strings.Cut(text, "=")
-	if !ok || !isVariableName(name) {
-		return "", "", usagef("a variable is name=value, got %q", text)
-	}
-	return name, value, nil
-}
-
-func isVariableName(name string) bool {
-	parts := scan.NameParts(name)
-	return len(parts) == 1 && !strings.Contains(name, `"`)
-}
-
-// parseParam reads the value of a parameter: a JSON number, true, false, null or
-// string, else the text itself.
-func parseParam(text string) any {
-	var v any
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	if d.Decode(&v) != nil || d.InputOffset() != int64(len(text)) {
-		return text
-	}
-	switch v.(type) {
-	case map[string]any, []any:
-		return text // The text of a JSON value.
-	}
-	return v
-}
 
 // interpolate replaces :name, :'name' and :"name" outside of strings and comments by
 // the variable as it is, as a string, or as a name. What is no variable stays.
@@ -163,4 +132,15 @@ func (s *session) metaPset(ctx context.Context, args string) error {
 	}
 	return fmt.Errorf(`\pset takes format, null, max_rows or times with a value (times: %s), not %q`,
 		strings.Join(settings.TimestampFormats(), ", "), args)
+}
+
+func (s *session) metaFormat(_ context.Context, name string) error {
+	if name != "" {
+		if !format.IsFormat(name) {
+			return fmt.Errorf("unknown format %q (expected %s)", name, strings.Join(format.Names(), ", "))
+		}
+		s.printer.Format = name
+	}
+	s.remark("Output format set to: %s", s.printer.Format)
+	return nil
 }

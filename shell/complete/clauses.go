@@ -74,12 +74,3 @@ func optionWords(tokens []scan.Token) []string {
 	}
 	return nil
 }
-
-// wordSet is the set of the words of a list, in upper case.
-func wordSet(list string) map[string]bool {
-	set := map[string]bool{}
-	for _, w := range strings.Fields(list) {
-		set[w] = true
-	}
-	return set
-}

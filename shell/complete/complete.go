@@ -382,11 +382,6 @@ func (f *finder) reference(i int) (reference, int) {
 	return r, i
 }
 
-// hasPrefixFold reports whether s begins with prefix, whatever the case.
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
 // isPlainName reports whether a name needs no quotes.
 func isPlainName(name string) bool {
 	if name == "" || sqltext.IsReserved(name) {

@@ -209,3 +209,8 @@ func cutFold(s, prefix string) (rest string, ok bool) {
 	}
 	return s[len(prefix):], true
 }
+
+// hasPrefixFold reports whether s begins with prefix, whatever the case.
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}

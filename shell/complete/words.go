@@ -130,3 +130,12 @@ var keywordSet = func() map[string]bool {
 
 // isKeyword reports whether a word is one of the grammar.
 func isKeyword(word string) bool { return keywordSet[strings.ToUpper(word)] }
+
+// wordSet is the set of the words of a list, in upper case.
+func wordSet(list string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		set[w] = true
+	}
+	return set
+}

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
+
+	"golang.org/x/term"
 )
 
 // Editor reads the lines of the prompt. It is used by one goroutine.
@@ -102,4 +105,14 @@ func (e *Lines) Close() error {
 		e.ask = nil
 	}
 	return nil
+}
+
+// terminal returns the descriptor of f if it is one, and whether it is.
+func terminal(f any) (fd int, ok bool) {
+	file, ok := f.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	fd = int(file.Fd())
+	return fd, term.IsTerminal(fd)
 }

@@ -8,16 +8,6 @@ import (
 	"github.com/kalamlake/kalam/shell/format"
 )
 
-// search is the incremental search of the history, newest first, which go-prompt
-// does not have.
-type search struct {
-	past   []string
-	query  string
-	at     int // Index in past of what is shown; len(past) for none yet.
-	failed bool
-	before *prompt.Buffer // For when the search is given up.
-}
-
 func newSearch(past []string, buf *prompt.Buffer) *search {
 	return &search{past: past, at: len(past), before: buf}
 }

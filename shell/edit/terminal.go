@@ -24,16 +24,6 @@ func IsTerminal(f any) bool {
 	return ok
 }
 
-// terminal returns the descriptor of f if it is one, and whether it is.
-func terminal(f any) (fd int, ok bool) {
-	file, ok := f.(*os.File)
-	if !ok {
-		return 0, false
-	}
-	fd = int(file.Fd())
-	return fd, term.IsTerminal(fd)
-}
-
 // Width returns the columns of the terminal w, 0 if it is none.
 func Width(w io.Writer) int {
 	fd, ok := terminal(w)
