@@ -85,6 +85,7 @@ const (
 	FlushAll
 	CompactAll
 	CheckStorages
+	ManageStorages
 	KillJobs
 	ClearCaches
 	SeeJobs
@@ -112,6 +113,7 @@ var powerRules = [powers]struct {
 	FlushAll:         {admins, "flush all tables"},
 	CompactAll:       {admins, "compact all tables"},
 	CheckStorages:    {admins, "check storages"},
+	ManageStorages:   {admins, "manage storages"},
 	KillJobs:         {admins, "kill jobs"},
 	ClearCaches:      {admins, "clear caches"},
 	SeeJobs:          {admins, "see jobs"},

@@ -111,7 +111,7 @@ func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 			return storageNotFound(id)
 		}
 		if id == kalam.LocalStorage {
-			return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot delete storage '%s': it is the default storage", id)
+			return storageIsDefault(id)
 		}
 		if err := tx.checkUnused(id); err != nil {
 			return err
@@ -120,6 +120,18 @@ func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 		tx.next.storages = tx.next.storages.without(id)
 		return nil
 	})
+}
+
+// CheckStorageUnused reports why DropStorage would refuse a storage that exists now.
+func (c *Catalog) CheckStorageUnused(id kalam.StorageID) error {
+	if id == kalam.LocalStorage {
+		return storageIsDefault(id)
+	}
+	return (&tx{next: *c.current.Load()}).checkUnused(id)
+}
+
+func storageIsDefault(id kalam.StorageID) error {
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot delete storage '%s': it is the default storage", id)
 }
 
 // checkUnused refuses a storage that is referred to, naming up to 10 tables or users.

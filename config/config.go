@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam/maintain/adopt"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/maintain/verify"
+	"github.com/kalamlake/kalam/storages"
 )
 
 // Config is the configuration of a server. The koanf tags are the keys of the
@@ -59,6 +60,12 @@ type StorageConfig struct {
 
 	ScrubSchedule       string `koanf:"scrub_schedule" doc:"cron line, in UTC, at which all files of the lake are compared with their checksums; empty is never"`
 	ScrubBytesPerSecond int64  `koanf:"scrub_bytes_per_second" doc:"bytes per second that this reads at most"`
+
+	CredentialsKey        string `koanf:"credentials_key" doc:"key that seals the credentials of storages: 32 bytes in base64 or hexadecimal, also from KALAM_CREDENTIALS_KEY; empty makes one in {data_path}/credentials.key" secret:"true"`
+	RemotePath            string `koanf:"remote_path" doc:"directory for what goes to storages on S3 and what is cached of them; empty is {data_path}/remote"`
+	CacheBytes            int64  `koanf:"cache_bytes" doc:"bytes that are cached of one storage on S3"`
+	RequestTimeoutSeconds int    `koanf:"request_timeout_seconds" doc:"longest request to a storage on S3"`
+	ConnectTimeoutSeconds int    `koanf:"connect_timeout_seconds" doc:"longest wait for a connection to a storage on S3"`
 }
 
 // TrashAge returns how long removed files stay in the trash. Hours that make no sense stay
@@ -236,6 +243,7 @@ func Default() Config {
 		Storage: StorageConfig{
 			DataPath: "./data", TrashHours: int(m.TrashAge / time.Hour), ScrubSchedule: m.ScrubSchedule,
 			ScrubBytesPerSecond: m.ScrubBytesPerSecond,
+			CacheBytes:          4 << 30, RequestTimeoutSeconds: 60, ConnectTimeoutSeconds: 10,
 		},
 		Buffer: BufferConfig{Durability: DurabilitySync, MaxWALFiles: 3, HotBytes: 256 << 20, MaxBytes: 1 << 30},
 		Query: QueryConfig{
@@ -278,6 +286,24 @@ func (c *Config) StoragePath() string {
 	return filepath.Join(c.Storage.DataPath, "storage")
 }
 
+// TemporaryPath returns the directory whose files mean nothing after a restart.
+func (c *Config) TemporaryPath() string { return filepath.Join(c.Storage.DataPath, "tmp") }
+
+// Storages returns the configuration of the storages beside "local".
+func (c *Config) Storages() storages.Config {
+	remote := c.Storage.RemotePath
+	if remote == "" {
+		remote = filepath.Join(c.Storage.DataPath, "remote")
+	}
+	return storages.Config{
+		CredentialsKey: c.Storage.CredentialsKey, KeyFile: filepath.Join(c.Storage.DataPath, "credentials.key"),
+		Dir: remote, CacheBytes: c.Storage.CacheBytes, Data: c.Storage.DataPath,
+		Reserved:       []string{c.BufferPath(), c.StoragePath(), c.TemporaryPath(), remote},
+		RequestTimeout: time.Duration(c.Storage.RequestTimeoutSeconds) * time.Second,
+		ConnectTimeout: time.Duration(c.Storage.ConnectTimeoutSeconds) * time.Second,
+	}
+}
+
 // Pair returns where the halves of the lake are.
 func (c *Config) Pair() pair.Config {
 	return pair.Config{
@@ -302,7 +328,7 @@ func (c *Config) Adopt() adopt.Config {
 
 // Verify returns what verifying the lake needs.
 func (c *Config) Verify() verify.Config {
-	return verify.Config{Pair: c.Pair(), DefaultStrategy: c.Sharding.DefaultStrategy}
+	return verify.Config{Pair: c.Pair(), Storages: c.Storages(), DefaultStrategy: c.Sharding.DefaultStrategy}
 }
 
 // rule is one check of Validate: bad says that the value of key breaks it.
@@ -319,6 +345,10 @@ func (c *Config) Validate() error {
 		{c.Server.APIVersion == "", "server.api_version", "a path segment such as v1"},
 		{c.Server.NodeID < 0 || c.Server.NodeID > kalam.MaxWorker, "server.node_id", "0 to 1023"},
 		{c.Storage.DataPath == "", "storage.data_path", "a directory"},
+		{!storages.ValidKey(c.Storage.CredentialsKey), "storage.credentials_key", "32 bytes in base64 or hexadecimal"},
+		{c.Storage.CacheBytes < 1<<20, "storage.cache_bytes", "at least 1048576"},
+		{c.Storage.RequestTimeoutSeconds < 1, "storage.request_timeout_seconds", "at least 1"},
+		{c.Storage.ConnectTimeoutSeconds < 1, "storage.connect_timeout_seconds", "at least 1"},
 		{c.Buffer.Durability != DurabilitySync && c.Buffer.Durability != DurabilityRelaxed,
 			"buffer.durability", "sync or relaxed"},
 		{c.Buffer.MaxWALFiles < 1, "buffer.max_wal_files", "at least 1"},

@@ -33,7 +33,7 @@ func (p *parser) ownerID() error {
 }
 
 // createUser parses what follows CREATE USER: the name and, in any order, WITH
-// PASSWORD 'p' | OAUTH ['json'] | INTERNAL, ROLE r, EMAIL 'e'.
+// PASSWORD 'p' | OAUTH ['json'] | INTERNAL, ROLE r, EMAIL 'e', STORAGE id.
 func (p *parser) createUser() (ast.Statement, error) {
 	st := &ast.CreateUser{Role: kalam.RoleUser, IfNotExists: p.accept("IF", "NOT", "EXISTS")}
 	var err error
@@ -61,7 +61,7 @@ func (p *parser) createUser() (ast.Statement, error) {
 		seen[clause] = true
 	}
 	if p.tok.Kind != sqltext.EOF && !p.isPunct(';') {
-		return nil, p.unexpected("WITH, ROLE or EMAIL")
+		return nil, p.unexpected("WITH, ROLE, EMAIL or STORAGE")
 	}
 	if st.Auth == ast.AuthNone {
 		return nil, p.unexpected("WITH PASSWORD 'password', WITH OAUTH '{json}' or WITH INTERNAL")
@@ -100,8 +100,20 @@ func (p *parser) userClause(st *ast.CreateUser) (string, error) {
 		s, err := p.str("email address")
 		st.Email = strings.Clone(s)
 		return "EMAIL", err
+	case p.accept("STORAGE"), p.accept("STORAGE_ID"):
+		st.Storage, err = p.userStorage()
+		return "STORAGE", err
 	}
 	return "", nil
+}
+
+// userStorage consumes the id of a storage, or NULL, which is "".
+func (p *parser) userStorage() (kalam.StorageID, error) {
+	p.acceptOp("=")
+	if p.accept("NULL") {
+		return "", nil
+	}
+	return p.storageID()
 }
 
 // password consumes PASSWORD 'p' or IDENTIFIED BY 'p'.
@@ -162,7 +174,7 @@ func (p *parser) jsonObject(what string) (string, error) {
 }
 
 // alterUser parses what follows ALTER USER: the name and SET PASSWORD 'p' |
-// ROLE r | EMAIL 'e', of which several may be given.
+// ROLE r | EMAIL 'e' | STORAGE id, of which several may be given.
 func (p *parser) alterUser() (ast.Statement, error) {
 	st := &ast.AlterUser{}
 	var err error
@@ -192,17 +204,22 @@ func (p *parser) alterUser() (ast.Statement, error) {
 			var s string
 			s, err = p.email()
 			st.Email = &s
+		case p.accept("STORAGE"), p.accept("STORAGE_ID"):
+			again = st.Storage != nil
+			var id kalam.StorageID
+			id, err = p.userStorage()
+			st.Storage = &id
 		default:
-			if !set && (st.Password != nil || st.Role != nil || st.Email != nil) {
+			if !set && (st.Password != nil || st.Role != nil || st.Email != nil || st.Storage != nil) {
 				return st, nil
 			}
-			return nil, p.unexpected("SET PASSWORD, SET ROLE or SET EMAIL")
+			return nil, p.unexpected("SET PASSWORD, SET ROLE, SET EMAIL or SET STORAGE")
 		}
 		if err != nil {
 			return nil, err
 		}
 		if again {
-			return nil, syntaxError(pos, "ALTER USER takes each of PASSWORD, ROLE and EMAIL once")
+			return nil, syntaxError(pos, "ALTER USER takes each of PASSWORD, ROLE, EMAIL and STORAGE once")
 		}
 		p.acceptPunct(',')
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/session"
 	"github.com/kalamlake/kalam/session/cache"
+	"github.com/kalamlake/kalam/storages"
 	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -35,6 +36,7 @@ type Engine struct {
 	store    *buffer.Store
 	catalog  *catalog.Catalog
 	lake     *lake.Lake
+	storages *storages.Registry // Those beside "local".
 	segments *segments.Reader
 	query    *query.Planner
 	hub      *subscribe.Hub
@@ -62,6 +64,8 @@ type Options struct {
 	Build        Build            // For system.stats.
 	Backend      buffer.Backend   // nil opens Badger in the configured directory.
 	Wrap         Wrap
+	// Storages are what tests set of the options of package storages.
+	Storages storages.Options
 }
 
 // Wrap puts something around the parts that the engine writes through, for tests that look
@@ -119,6 +123,11 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
+	s := o.Storages
+	s.Config, s.Catalog, s.Lake, s.Mark, s.Logger = e.config.Storages(), e.catalog, e.lake, e.pair.Mark(), o.Logger
+	if e.storages, err = storages.Open(ctx, s); err != nil {
+		return fmt.Errorf("open storages: %w", err)
+	}
 	e.segments = segments.NewReader(e.lake, e.catalog, e.log)
 	e.hub = subscribe.NewHub(subscribe.HubOptions{
 		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents,
@@ -157,7 +166,8 @@ func (e *Engine) systemTables() *systables.Registry {
 	shown := systables.Catalog{
 		Catalog: e.catalog, Location: e.pair.Storage.Properties().Location, Started: e.started,
 		Retention: c.Retention.DefaultDeletedRetentionHours, NodeID: c.Server.NodeID,
-		JobType: func(kind kalam.JobKind) string { return e.maintain.JobType(kind) },
+		JobType:     func(kind kalam.JobKind) string { return e.maintain.JobType(kind) },
+		Credentials: e.storages.Credentials,
 	}
 	stats := systables.Stats{
 		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build,
@@ -178,7 +188,7 @@ func (e *Engine) openMaintenance(o Options) (err error) {
 	}
 	e.maintain, err = maintain.New(maintain.Options{
 		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Lake: e.lake, Store: e.store, Segments: e.segments,
-		Refs: &e.refs, Copier: copier, Logger: e.log, Now: e.now,
+		Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Logger: e.log, Now: e.now,
 	})
 	return err
 }
@@ -215,6 +225,9 @@ func (e *Engine) Close() error {
 		}
 		errs = append(errs, e.lake.Close())
 	}
+	if e.storages != nil {
+		errs = append(errs, e.storages.Close())
+	}
 	if e.pair != nil {
 		errs = append(errs, e.pair.Close())
 	}
@@ -228,7 +241,7 @@ func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
 func (e *Engine) openSessions() (err error) {
 	c := &e.config
 	e.sessions, err = session.New(session.Options{
-		Reader: e.reader, Hub: e.hub, Lake: e.lake, Maintenance: e.maintain, Logger: e.log, Now: e.now,
+		Reader: e.reader, Hub: e.hub, Lake: e.lake, Storages: e.storages, Maintenance: e.maintain, Logger: e.log, Now: e.now,
 		Plans: c.QueryCache.MaxPlans, Nulls: e.nulls(),
 		Cache: cache.Options{
 			Sessions: c.SessionCache.MaxSessions, Registrations: c.SessionCache.MaxRegistrations,

@@ -18,6 +18,7 @@ import (
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/lake/s3/s3test"
 	"github.com/kalamlake/kalam/query/worker"
 	"github.com/kalamlake/kalam/session"
 )
@@ -26,7 +27,16 @@ func TestMain(m *testing.M) {
 	if code, ok := worker.Main(); ok {
 		os.Exit(code)
 	}
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	err := s3test.Stop()
+	if code == 0 {
+		err = errors.Join(err, goleak.Find())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // server is an engine over a data directory of the test, as kalamd runs it.

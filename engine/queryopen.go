@@ -4,17 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/pool"
 	"github.com/kalamlake/kalam/query/worker"
 )
-
-// temporaryDir is the directory of the data directory whose files mean nothing after a
-// restart.
-const temporaryDir = "tmp"
 
 // openQuery opens the query engine.
 func (e *Engine) openQuery(log *slog.Logger) error {
@@ -36,8 +31,8 @@ func (e *Engine) openExecutor(log *slog.Logger) (query.Executor, error) {
 	lake, postgreSQL := []string{e.pair.Storage.Properties().Location}, c.Dialect == config.DialectPostgreSQL
 	if c.Isolation == config.IsolationProcess || c.Isolation == config.IsolationAuto && pool.Available {
 		x, err := pool.Open(pool.Options{
-			MemoryLimit: c.MemoryLimit, Threads: c.Threads, LakeDirs: lake, PostgreSQL: postgreSQL, NextIDs: e.nextIDs,
-			TempDir: filepath.Join(e.config.Storage.DataPath, temporaryDir), Logger: log, Places: c.Workers,
+			MemoryLimit: c.MemoryLimit, Threads: c.Threads, LakeDirs: lake, MoreDirs: e.storages.Dirs, PostgreSQL: postgreSQL, NextIDs: e.nextIDs,
+			TempDir: e.config.TemporaryPath(), Logger: log, Places: c.Workers,
 		})
 		if err == nil {
 			return x, nil
@@ -48,7 +43,7 @@ func (e *Engine) openExecutor(log *slog.Logger) (query.Executor, error) {
 		log.Warn("queries run in the server's process: this system starts no query workers", "error", err)
 	}
 	return worker.Open(worker.Options{
-		MemoryLimit: c.MemoryLimit, Threads: c.Threads, LakeDirs: lake, PostgreSQL: postgreSQL, NextIDs: e.nextIDs,
+		MemoryLimit: c.MemoryLimit, Threads: c.Threads, LakeDirs: lake, MoreDirs: e.storages.Dirs, PostgreSQL: postgreSQL, NextIDs: e.nextIDs,
 	})
 }
 

@@ -332,7 +332,9 @@ func (c *crowd) step(t *testing.T, r *rand.Rand, user kalam.UserID) error {
 		_, err := c.lake.Orphans(ctx, lake.OrphanQuery{Known: c.knows})
 		return err
 	case 3:
-		_, err := c.lake.SyncManifest(ctx, notes(), user, lake.Manifest{Version: int64(r.IntN(3))})
+		_, err := c.lake.SyncManifest(ctx, lake.ScopeManifest{
+			Table: notes(), User: user, Manifest: lake.Manifest{Version: int64(r.IntN(3))},
+		})
 		if errors.Is(err, lake.ErrNewerManifest) {
 			return nil
 		}

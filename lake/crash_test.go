@@ -116,7 +116,7 @@ func TestCrashInAManifest(t *testing.T) {
 		if w.Version == 1 != (len(w.Segments) == 1) {
 			t.Errorf("at %s the manifest is %+v", steps[i], w)
 		}
-		if _, err := b.lake.SyncManifest(t.Context(), notes(), "alice", next); err != nil {
+		if _, err := b.lake.SyncManifest(t.Context(), ofAlice(next)); err != nil {
 			t.Fatal(err)
 		}
 		if w = ReadManifest(t, b.file("users/alice/app/notes/manifest.json")); w.Version != 2 {

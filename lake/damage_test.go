@@ -300,7 +300,7 @@ func TestManifestDamage(t *testing.T) {
 		if versionOf(damaged) > m.Version {
 			want, wantDid, wantErr = damaged, false, lake.ErrNewerManifest
 		}
-		did, err := b.lake.SyncManifest(t.Context(), notes(), "alice", m)
+		did, err := b.lake.SyncManifest(t.Context(), ofAlice(m))
 		if !errors.Is(err, wantErr) || did != wantDid || !bytes.Equal(read(t, name), want) {
 			t.Fatalf("SyncManifest with bit %d = %v, %v; want %v, %v", bit, did, err, wantDid, wantErr)
 		}

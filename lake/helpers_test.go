@@ -370,3 +370,8 @@ func seeded(t testing.TB) *rand.Rand {
 	t.Logf("repeat with -seed=%d", n)
 	return rand.New(rand.NewPCG(n, 0))
 }
+
+// ofAlice is a manifest of alice's notes.
+func ofAlice(m lake.Manifest) lake.ScopeManifest {
+	return lake.ScopeManifest{Table: notes(), User: "alice", Manifest: m}
+}

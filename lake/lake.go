@@ -75,10 +75,12 @@ type Lake struct {
 
 	checked  *lru.Cache[objectKey, wholeFile] // The Parquet files that checkLocal found whole.
 	removed  *lru.Cache[objectKey, struct{}]  // Segments that Remove deleted: their names are not given again.
+	given    *lru.Cache[objectKey, struct{}]  // Names of segments in remote storages, which are not asked for them.
 	checking singleflight.Group
 
-	mu      sync.Mutex // guards pending
+	mu      sync.Mutex // guards what follows
 	pending map[objectKey]struct{}
+	retired map[kalam.StorageID]struct{} // Storages that take no new segments.
 }
 
 // location is a Location with its templates parsed.
@@ -115,6 +117,7 @@ func New(o Options, locations ...Location) (*Lake, error) {
 		groups:     newGroupCache(o.RowCacheBytes),
 		bounds:     newHandleCache[*parquet.Bounds](maxChecked, boundsBytes),
 		pending:    make(map[objectKey]struct{}),
+		retired:    make(map[kalam.StorageID]struct{}),
 	}
 	if l.compressor, err = parquet.NewCompressor(); err != nil {
 		return nil, fmt.Errorf("make compressor: %w", err)
@@ -123,6 +126,9 @@ func New(o Options, locations ...Location) (*Lake, error) {
 		return nil, err
 	}
 	if l.removed, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
+		return nil, err
+	}
+	if l.given, err = lru.New[objectKey, struct{}](maxChecked); err != nil {
 		return nil, err
 	}
 	if l.now == nil {
@@ -168,6 +174,24 @@ func (l *Lake) Unregister(id kalam.StorageID) {
 	delete(next, id)
 	l.locations.Store(&next)
 	l.forgetStorage(id)
+}
+
+// Retire has a storage take no new segments until resume is called. It is refused while one
+// is being written there: CodeConflict.
+func (l *Lake) Retire(id kalam.StorageID) (resume func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.pending {
+		if k.storage == id {
+			return nil, kalam.Errorf(kalam.CodeConflict, "Storage '%s' is being written to; try again later", id)
+		}
+	}
+	l.retired[id] = struct{}{}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.retired, id)
+	}, nil
 }
 
 // forgetStorage drops what is cached of a storage. Its files were only read, so

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strconv"
 	"strings"
@@ -66,6 +65,7 @@ type columnStats struct {
 type ScopeManifest struct {
 	Table    *kalam.Table
 	User     kalam.UserID
+	Storage  kalam.StorageID // In which it lies; "" is the table's own.
 	Manifest Manifest
 }
 
@@ -74,7 +74,7 @@ type ScopeManifest struct {
 // time; it is not synced with the commit of a flush. A path in it is relative to
 // the folder of manifest.json, or absolute when it lies in another storage.
 func (l *Lake) WriteManifest(ctx context.Context, t *kalam.Table, user kalam.UserID, m Manifest) error {
-	return l.WriteManifests(ctx, []ScopeManifest{{t, user, m}})
+	return l.WriteManifests(ctx, []ScopeManifest{{Table: t, User: user, Manifest: m}})
 }
 
 // WriteManifests is WriteManifest of several scopes, which share what it costs where
@@ -82,7 +82,7 @@ func (l *Lake) WriteManifest(ctx context.Context, t *kalam.Table, user kalam.Use
 func (l *Lake) WriteManifests(ctx context.Context, manifests []ScopeManifest) error {
 	contents := make(map[*location][]Content)
 	for _, m := range manifests {
-		at, folder, err := l.folder("", m.Table, m.User)
+		at, folder, err := l.folder(m.Storage, m.Table, m.User)
 		if err != nil {
 			return err
 		}
@@ -92,12 +92,20 @@ func (l *Lake) WriteManifests(ctx context.Context, manifests []ScopeManifest) er
 		}
 		contents[at] = append(contents[at], Content{path.Join(folder, layout.ManifestName), content})
 	}
+	var failed []error
 	for at, objects := range contents {
-		if err := replaceAll(ctx, at.Storage, objects); err != nil {
-			return err
-		}
+		failed = append(failed, replaceAll(ctx, at.Storage, objects))
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+// RemoveManifest removes the manifest.json of a scope from a storage that has it no more.
+func (l *Lake) RemoveManifest(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID) error {
+	at, folder, err := l.folder(storage, t, user)
+	if err != nil {
+		return err
+	}
+	return at.Storage.Remove(ctx, path.Join(folder, layout.ManifestName))
 }
 
 func replaceAll(ctx context.Context, s Storage, objects []Content) error {
@@ -142,12 +150,13 @@ var ErrNewerManifest = errors.New("manifest.json is newer than the manifest of r
 // SyncManifest writes manifest.json if it is not, byte for byte, what
 // WriteManifest would write, and reports whether it did. One of a higher version
 // stays: ErrNewerManifest.
-func (l *Lake) SyncManifest(ctx context.Context, t *kalam.Table, user kalam.UserID, m Manifest) (bool, error) {
-	at, folder, err := l.folder("", t, user)
+func (l *Lake) SyncManifest(ctx context.Context, of ScopeManifest) (bool, error) {
+	t, m := of.Table, of.Manifest
+	at, folder, err := l.folder(of.Storage, t, of.User)
 	if err != nil {
 		return false, err
 	}
-	want, err := l.manifestContent(at, folder, t, user, m)
+	want, err := l.manifestContent(at, folder, t, of.User, m)
 	if err != nil {
 		return false, err
 	}
@@ -193,7 +202,7 @@ func readObject(ctx context.Context, s Storage, p string) (_ []byte, err error) 
 	if o.Size() > maxManifestBytes {
 		return nil, nil
 	}
-	return io.ReadAll(integrity.ReaderOf(o))
+	return readWhole(ctx, o)
 }
 
 func millis(t time.Time) int64 {

@@ -135,7 +135,7 @@ func TestSyncManifest(t *testing.T) {
 	name := b.file(path.Dir(seg.Path) + "/manifest.json")
 	sync := func(want bool, why string) {
 		t.Helper()
-		did, err := b.lake.SyncManifest(ctx, notes(), "alice", m)
+		did, err := b.lake.SyncManifest(ctx, ofAlice(m))
 		if err != nil || did != want {
 			t.Errorf("SyncManifest of one that is %s = %v, %v", why, did, err)
 		}
@@ -177,7 +177,7 @@ func TestSyncManifestReplacesAHugeOne(t *testing.T) {
 	if err := os.Truncate(name, 1<<30); err != nil {
 		t.Fatal(err)
 	}
-	if did, err := b.lake.SyncManifest(t.Context(), notes(), "alice", m); err != nil || !did {
+	if did, err := b.lake.SyncManifest(t.Context(), ofAlice(m)); err != nil || !did {
 		t.Errorf("SyncManifest = %v, %v", did, err)
 	}
 	if n := len(read(t, name)); n > 1000 {
@@ -258,11 +258,11 @@ func TestSyncManifestOfAnOlderRecord(t *testing.T) {
 	if err := b.lake.WriteManifest(t.Context(), notes(), "alice", newer); err != nil {
 		t.Fatal(err)
 	}
-	wrote, err := b.lake.SyncManifest(t.Context(), notes(), "alice", older)
+	wrote, err := b.lake.SyncManifest(t.Context(), ofAlice(older))
 	if wrote || !errors.Is(err, lake.ErrNewerManifest) {
 		t.Errorf("SyncManifest of version 2 over 3 = %v, %v", wrote, err)
 	}
-	if wrote, err = b.lake.SyncManifest(t.Context(), notes(), "alice", newer); wrote || err != nil {
+	if wrote, err = b.lake.SyncManifest(t.Context(), ofAlice(newer)); wrote || err != nil {
 		t.Errorf("SyncManifest of version 3 over 3 = %v, %v", wrote, err)
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
-// MarkFormat is the format of the mark that this program writes, and the newest
-// that it reads.
-const MarkFormat = 1
+// MarkFormat is the newest format of the mark that this program reads. The storage
+// "local" has format 1, the others have format 2, which names them.
+const MarkFormat = 2
 
 // maxMarkBytes bounds the mark; a longer one is damaged.
 const maxMarkBytes = 4096
@@ -28,6 +28,9 @@ type Mark struct {
 	LakeID     string
 	CreatedAt  time.Time // Of the lake; whole milliseconds.
 	Generation uint64    // Starts so far.
+	// Storage is the id of the storage, "" of the one that is local: a directory or a bucket
+	// that takes the place of another's is known by it.
+	Storage kalam.StorageID
 }
 
 // markFile is the content of the mark.
@@ -36,11 +39,18 @@ type markFile struct {
 	LakeID     string    `json:"lake_id"`
 	CreatedAt  time.Time `json:"created_at"`
 	Generation uint64    `json:"generation"`
-	Checksum   string    `json:"checksum"` // 8 hex digits: CRC-32C of "{format} {lake_id} {created_at} {generation}".
+	// Storage is in format 2.
+	Storage kalam.StorageID `json:"storage,omitempty"`
+	// Checksum is 8 hex digits: CRC-32C of "{format} {lake_id} {created_at} {generation}", in format 2
+	// followed by " {storage}".
+	Checksum string `json:"checksum"`
 }
 
 func (f *markFile) sum() string {
 	text := fmt.Sprintf("%d %s %s %d", f.Format, f.LakeID, f.CreatedAt.Format(time.RFC3339Nano), f.Generation)
+	if f.Format > 1 {
+		text += " " + string(f.Storage)
+	}
 	return fmt.Sprintf("%08x", integrity.Checksum([]byte(text)))
 }
 
@@ -58,12 +68,24 @@ func ReadMark(ctx context.Context, s Storage) (m Mark, found bool, err error) {
 	if o.Size() > maxMarkBytes {
 		return m, true, integrity.Corrupt(layout.MarkPath, "it is %d bytes long", o.Size())
 	}
-	raw, err := io.ReadAll(integrity.ReaderOf(o))
+	raw, err := readWhole(ctx, o)
 	if err != nil {
 		return m, true, err
 	}
 	m, err = decodeMark(raw)
 	return m, true, err
+}
+
+// readWhole returns the content of an object. The end of ctx ends the reading, too, which Open alone
+// does not promise.
+func readWhole(ctx context.Context, o Object) ([]byte, error) {
+	stop := context.AfterFunc(ctx, func() { _ = o.Close() }) // Whoever reads is told.
+	defer stop()
+	raw, err := io.ReadAll(integrity.ReaderOf(o))
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return raw, err
 }
 
 func decodeMark(raw []byte) (Mark, error) {
@@ -87,15 +109,19 @@ func decodeMark(raw []byte) (Mark, error) {
 	if f.Format < 1 || f.LakeID == "" || f.Checksum != f.sum() {
 		return Mark{}, integrity.Corrupt(layout.MarkPath, "its checksum does not match")
 	}
-	return Mark{LakeID: f.LakeID, CreatedAt: f.CreatedAt, Generation: f.Generation}, nil
+	return Mark{LakeID: f.LakeID, CreatedAt: f.CreatedAt, Generation: f.Generation, Storage: f.Storage}, nil
 }
 
 func encodeMark(m Mark) ([]byte, error) {
 	f := markFile{
-		Format:     MarkFormat,
+		Format:     1,
 		LakeID:     m.LakeID,
 		CreatedAt:  m.CreatedAt.UTC().Truncate(time.Millisecond),
 		Generation: m.Generation,
+		Storage:    m.Storage,
+	}
+	if m.Storage != "" {
+		f.Format = 2
 	}
 	f.Checksum = f.sum()
 	raw, err := json.Marshal(f)
@@ -113,6 +139,9 @@ func WriteMark(ctx context.Context, s Storage, m Mark) error {
 	}
 	return s.Replace(ctx, layout.MarkPath, raw)
 }
+
+// RemoveMark removes the mark of a storage.
+func RemoveMark(ctx context.Context, s Storage) error { return s.Remove(ctx, layout.MarkPath) }
 
 // errFound ends a listing that has found what it looked for.
 var errFound = errors.New("found")
@@ -187,7 +216,7 @@ func readNamed(ctx context.Context, s Storage, p string) (_ *namedSegments, err 
 	if o.Size() > maxManifestBytes {
 		return nil, integrity.Corrupt(p, "it is %d bytes long", o.Size())
 	}
-	raw, err := io.ReadAll(integrity.ReaderOf(o))
+	raw, err := readWhole(ctx, o)
 	if err != nil {
 		return nil, err
 	}

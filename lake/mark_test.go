@@ -80,7 +80,7 @@ func TestDamagedMark(t *testing.T) {
 		}
 	}
 	check("long", whole+strings.Repeat(" ", 5000))
-	if err := s.Replace(t.Context(), layout.MarkPath, []byte(`{"format":2,"something":"else"}`)); err != nil {
+	if err := s.Replace(t.Context(), layout.MarkPath, []byte(`{"format":3,"something":"else"}`)); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := lake.ReadMark(t.Context(), s)

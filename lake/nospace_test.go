@@ -131,7 +131,7 @@ func TestDiskIsFull(t *testing.T) {
 	remove(t, b.file("filler"))
 	remove(t, b.file("filler2"))
 	wantSegment(t, l, notes(), write(t, l, notes(), "alice", rows, laketest.ParquetOptions{}), rows)
-	if did, err := l.SyncManifest(ctx, notes(), "alice", m); err != nil || !did {
+	if did, err := l.SyncManifest(ctx, ofAlice(m)); err != nil || !did {
 		t.Errorf("SyncManifest = %v, %v", did, err)
 	}
 	if health, err = l.Check(ctx, kalam.LocalStorage); err != nil || health.Status() != "healthy" {

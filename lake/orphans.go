@@ -102,6 +102,18 @@ func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err
 	return list, nil
 }
 
+// AbortUploads ends the uploads to a storage that began before a time, if it has such.
+func (l *Lake) AbortUploads(ctx context.Context, storage kalam.StorageID, before time.Time) error {
+	at, err := l.location(storage)
+	if err != nil {
+		return err
+	}
+	if s, ok := at.Storage.(UploadAborter); ok {
+		_, err = s.AbortUploads(ctx, before)
+	}
+	return err
+}
+
 // manifestGuard is what the manifest.json files say against removing files of one
 // storage.
 type manifestGuard struct {

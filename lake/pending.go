@@ -10,7 +10,10 @@ import (
 	"iter"
 	"os"
 	"path"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/integrity"
@@ -82,14 +85,28 @@ func (l *Lake) NewSegmentIn(ctx context.Context, storage kalam.StorageID, t *kal
 // reserve chooses a free name. A compaction may write the same rows within the
 // second in which a flush or another compaction did, whose file may be gone
 // already, and a crash may have left one of the two files; then the name moves on
-// by a second.
+// by a second. A remote storage is not asked: it has no names but those that were given here, and
+// what a crash of this very second left, which its Commit finds.
 func (p *Pending) reserve(ctx context.Context, folder string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for at := p.created; ; at = at.Add(time.Second) {
 		p.path = path.Join(folder, layout.SegmentName(at, p.maxSeq))
-		if !p.lake.reserve(objectKey{p.at.ID, p.path}) {
+		reserved, err := p.lake.reserve(objectKey{p.at.ID, p.path})
+		if err != nil {
+			return err
+		}
+		if !reserved {
 			continue
 		}
-		taken, err := p.lake.removed.Contains(objectKey{p.at.ID, p.path}), error(nil)
+		taken := p.lake.removed.Contains(objectKey{p.at.ID, p.path})
+		if !p.at.Storage.Properties().Local {
+			known, _ := p.lake.given.ContainsOrAdd(objectKey{p.at.ID, p.path}, struct{}{})
+			if taken = taken || known; !taken {
+				return nil
+			}
+		}
 		if !taken {
 			taken, err = exists(ctx, p.at.Storage, p.path)
 		}
@@ -117,14 +134,17 @@ func exists(ctx context.Context, s Storage, p string) (bool, error) {
 	return true, object.Close()
 }
 
-func (l *Lake) reserve(k objectKey) bool {
+func (l *Lake) reserve(k objectKey) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, retired := l.retired[k.storage]; retired {
+		return false, kalam.Errorf(kalam.CodeNotFound, "Storage '%s' is being dropped", k.storage)
+	}
 	if _, taken := l.pending[k]; taken {
-		return false
+		return false, nil
 	}
 	l.pending[k] = struct{}{}
-	return true
+	return true, nil
 }
 
 func (l *Lake) unreserve(k objectKey) {
@@ -136,6 +156,9 @@ func (l *Lake) unreserve(k objectKey) {
 // LocalTemp returns the absolute name of the file to write. Its folder exists,
 // the file does not; it must be closed before Commit and need not be synced.
 func (p *Pending) LocalTemp() string { return p.parquet.LocalPath() }
+
+// Storage returns the id of the storage that the segment will be in.
+func (p *Pending) Storage() kalam.StorageID { return p.at.ID }
 
 // Path returns the path that the segment will have in its storage.
 func (p *Pending) Path() string { return p.path }
@@ -229,38 +252,69 @@ func (p *Pending) Prepare(ctx context.Context, keys []keyindex.Entry, m SegmentM
 }
 
 // CommitSegments makes prepared segments durable under their names, each after its
-// key index file; those of one storage share its syncs. The segments it returns belong to
+// key index file; those of one local storage share its syncs, those of a remote one are uploaded
+// side by side. The segments it returns belong to
 // nothing yet: the manifest of record adopts them, or they are orphans. On an error
 // the files of all are removed.
 func (l *Lake) CommitSegments(ctx context.Context, pendings ...*Pending) ([]kalam.Segment, error) {
-	staged := make(map[*location][]Staged)
-	var places []*location
+	groups := map[*location][][]Staged{} // Of what is committed at once.
 	segments := make([]kalam.Segment, len(pendings))
 	for i, p := range pendings {
 		if p.closed || p.segment == nil {
 			return nil, errors.Join(fmt.Errorf("commit segment %s: it is not prepared", p.path), abortAll(pendings))
 		}
-		if staged[p.at] == nil {
-			places = append(places, p.at)
+		pair := []Staged{p.keyIndex, p.parquet}
+		if all := groups[p.at]; len(all) > 0 && p.at.Storage.Properties().Local { // They share its syncs.
+			all[0] = append(all[0], pair...)
+		} else {
+			groups[p.at] = append(all, pair)
 		}
-		staged[p.at] = append(staged[p.at], p.keyIndex, p.parquet)
 		segments[i] = *p.segment
 	}
-	for n, at := range places {
-		if err := at.Storage.Commit(ctx, staged[at]...); err != nil {
-			for _, at := range places[:n] { // They belong to nothing.
-				for _, d := range staged[at] {
-					_ = at.Storage.Remove(ctx, d.Path()) // the first error tells more; what stays is an orphan
-				}
-			}
-			_ = abortAll(pendings) // as above
-			return nil, err
-		}
+	if err := commitGroups(ctx, groups); err != nil {
+		_ = abortAll(pendings) // the first error tells more; what stays is an orphan
+		return nil, err
 	}
 	for _, p := range pendings {
 		p.close()
 	}
 	return segments, nil
+}
+
+// commitParallel is how many commits to remote storages are under way at a time.
+const commitParallel = 8
+
+// commitGroups commits each group by itself, some at a time. On an error what was committed of
+// others is removed: it belongs to nothing.
+func commitGroups(ctx context.Context, groups map[*location][][]Staged) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(commitParallel)
+	var mu sync.Mutex // guards committed
+	committed := map[*location][]Staged{}
+	for at, all := range groups {
+		for _, staged := range all {
+			work.Go(func() error {
+				if err := at.Storage.Commit(ctx, staged...); err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				committed[at] = append(committed[at], staged...)
+				return nil
+			})
+		}
+	}
+	err := work.Wait()
+	if err == nil {
+		return nil
+	}
+	clean := context.WithoutCancel(ctx)
+	for at, staged := range committed {
+		for _, d := range staged {
+			_ = at.Storage.Remove(clean, d.Path()) // the first error tells more; what stays is an orphan
+		}
+	}
+	return err
 }
 
 func abortAll(pendings []*Pending) (err error) {

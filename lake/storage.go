@@ -94,6 +94,12 @@ type BatchReplacer interface {
 	ReplaceAll(ctx context.Context, objects []Content) error
 }
 
+// UploadAborter is a Storage in which a crash can leave uploads that no listing shows.
+type UploadAborter interface {
+	// AbortUploads ends the uploads that began before a time and returns their number.
+	AbortUploads(ctx context.Context, before time.Time) (int, error)
+}
+
 // Properties describes a Storage.
 type Properties struct {
 	Kind string // "filesystem", "s3".

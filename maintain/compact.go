@@ -378,11 +378,11 @@ func (c *compaction) after() kalam.Seq {
 // write makes the new segment's files durable under their final names.
 func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 	w := c.work
-	pending, err := w.lake.NewSegment(ctx, c.table, c.scope.User, c.maxSeq)
+	pending, err := w.lake.NewSegmentIn(ctx, w.storageOf(c.table, c.scope.User), c.table, c.scope.User, c.maxSeq)
 	if err != nil {
 		return kalam.Segment{}, err
 	}
-	c.staged = segments.NewKey(c.table.Options.StorageID, pending.Path())
+	c.staged = segments.NewKey(pending.Storage(), pending.Path())
 	w.staged.add(c.staged)
 	spec := query.CopySpec{
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: fieldIDs(c.table),

@@ -116,12 +116,21 @@ func (d *droppedTables) removeFolders(ctx context.Context, t *kalam.Table) error
 	return errors.Join(failed...)
 }
 
+// removeFolder empties the folder of a scope in every storage that may have had files of it.
 func (d *droppedTables) removeFolder(ctx context.Context, t *kalam.Table, user kalam.UserID) error {
-	_, err := d.lake.RemoveFolder(ctx, "", t, user, func(path string) bool {
-		k := segments.NewKey(t.Options.StorageID, path)
-		return d.staged.has(k) || d.namedBySuccessor(ctx, t, user, k)
-	})
-	return err
+	m, err := d.store.ScopeRecord(ctx, t.ScopeOf(user))
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, id := range d.storagesOf(t, user, &m) {
+		_, err := d.lake.RemoveFolder(ctx, id, t, user, func(path string) bool {
+			k := segments.NewKey(id, path)
+			return d.staged.has(k) || d.namedBySuccessor(ctx, t, user, k)
+		})
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
 }
 
 // namedBySuccessor reports whether a segment belongs to the table that now has t's

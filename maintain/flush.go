@@ -3,7 +3,6 @@ package maintain
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -218,11 +217,10 @@ func (b *flushBatch) finish(ctx context.Context) {
 	if err := w.writeManifests(ctx, b.table, scopes); err != nil {
 		w.log.Warn("manifest.json not written; the next flush repeats it", "table", b.table.ID.String(), "error", err)
 	}
-	location := w.pair.Storage.Properties().Location
 	for _, f := range b.scopes {
 		*f.done = flushedScope{
 			Rows: f.segment.Rows, Tombstones: f.segment.Tombstones, File: f.segment.Path, Bytes: f.segment.Bytes,
-			Location: filepath.Join(location, filepath.FromSlash(f.segment.Path)),
+			Location: w.locationOf(&f.segment),
 		}
 	}
 }

@@ -112,6 +112,10 @@ func (f *flushes) recoverTable(ctx context.Context, t *kalam.Table) error {
 		if _, err := f.store.Trim(ctx, sc); err != nil {
 			f.log.Warn("log not trimmed; the next flush repeats it", "table", t.ID.String(), "error", err)
 		}
+		if !f.isLocal(f.storageOf(t, sc.User)) { // See syncRemoteManifests.
+			f.compactions.noteDue(ctx, t, sc)
+			return nil
+		}
 		if err := f.SyncManifest(ctx, t, sc, m); err != nil {
 			f.log.Warn("manifest.json not written; the next flush repeats it", "table", t.ID.String(), "error", err)
 		}

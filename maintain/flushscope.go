@@ -147,11 +147,11 @@ func (f *scopeFlush) batches(yield func(arrow.RecordBatch, error) bool) {
 // write writes the Parquet file and the key index file of the segment.
 func (f *scopeFlush) write(ctx context.Context) error {
 	maxSeq := f.view.Watermark()
-	pending, err := f.work.lake.NewSegment(ctx, f.table, f.scope.User, maxSeq)
+	pending, err := f.work.lake.NewSegmentIn(ctx, f.work.storageOf(f.table, f.scope.User), f.table, f.scope.User, maxSeq)
 	if err != nil {
 		return err
 	}
-	f.staged = segments.NewKey(f.table.Options.StorageID, pending.Path())
+	f.staged = segments.NewKey(pending.Storage(), pending.Path())
 	f.work.staged.add(f.staged)
 	f.stream = pending.Keys(f.minSeq)
 	if f.small {

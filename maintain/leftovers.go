@@ -147,6 +147,9 @@ func (c *cleaner) trashLeftovers(
 func (c *cleaner) leftovers(
 	ctx context.Context, id kalam.StorageID, folders map[string]kalam.Scope, known func(string) bool,
 ) (found lake.OrphanList, err error) {
+	if err := c.checkMarkOf(ctx, id); err != nil {
+		return found, err
+	}
 	list, err := c.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: lake.AnyAge, Known: known})
 	if err != nil {
 		return found, fmt.Errorf("list orphans: %w", err)

@@ -27,7 +27,7 @@ type Copier interface {
 	CopyParquet(ctx context.Context, spec query.CopySpec) (rows int64, err error)
 }
 
-// Options are what a Maintainer works on. All but Logger and Now must be set.
+// Options are what a Maintainer works on. All but Failing, Logger and Now must be set.
 type Options struct {
 	Config   Config
 	Pair     *pair.Pair
@@ -37,6 +37,7 @@ type Options struct {
 	Segments *segments.Reader
 	Refs     *catalog.TableRefs // Who uses a table: one that was dropped is removed afterwards.
 	Copier   Copier
+	Failing  func() []string  // Says which storages do not answer; nil: none.
 	Logger   *slog.Logger     // nil discards.
 	Now      func() time.Time // nil is time.Now.
 }
@@ -69,6 +70,7 @@ type Maintainer struct {
 	dropped     *droppedTables
 	streams     *streams
 	scrubs      *scrubs
+	failing     func() []string
 	stopOnce    sync.Once
 }
 
@@ -87,6 +89,7 @@ func New(o Options) (*Maintainer, error) {
 		dropped:     &droppedTables{d},
 		streams:     &streams{d},
 		scrubs:      newScrubs(d),
+		failing:     o.Failing,
 	}
 	flushes, err := newFlushes(d, m.compactions, m.streams)
 	if err != nil {
@@ -142,6 +145,10 @@ func (m *Maintainer) Run(ctx context.Context) error {
 	g.Go(func() error { return m.flushes.scheduler.Run(ctx) })
 	g.Go(func() error {
 		m.sweep(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		m.syncRemoteManifests(ctx)
 		return nil
 	})
 	g.Go(func() error {
@@ -237,11 +244,11 @@ func (m *Maintainer) Prepare(ctx context.Context, t *kalam.Table) error {
 	return m.lake.PrepareTable(ctx, t)
 }
 
-// Damage says which segments are known to be damaged, "" when none is.
-func (m *Maintainer) Damage() string { return m.segments.Damage().Reason() }
+// Damage says which segments of a storage are known to be damaged, "" when none is.
+func (m *Maintainer) Damage(storage kalam.StorageID) string { return m.segments.Damage().In(storage) }
 
-// Degraded says what does not work as it should: flushes that fail, damaged segments, disks
-// that are nearly full.
+// Degraded says what does not work as it should: flushes that fail, damaged segments, storages
+// that do not answer, disks that are nearly full.
 func (m *Maintainer) Degraded() (reasons []string) {
 	for _, n := range m.flushes.failing.list() {
 		if t, ok := m.catalog.TableByNumber(n); ok { // A table that was dropped fails no longer.
@@ -250,6 +257,9 @@ func (m *Maintainer) Degraded() (reasons []string) {
 	}
 	if reason := m.segments.Damage().Reason(); reason != "" {
 		reasons = append(reasons, reason)
+	}
+	if m.failing != nil {
+		reasons = append(reasons, m.failing()...)
 	}
 	return append(reasons, m.pair.ShortOfRoom()...)
 }

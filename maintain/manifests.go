@@ -39,18 +39,24 @@ func (d *deps) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Sc
 // manifest.json: one that is newer than the record tells of an older buffer.
 func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope, m buffer.ScopeRecord) error {
 	for {
-		_, err := d.lake.SyncManifest(ctx, t, sc.User, lakeManifest(m))
-		if !errors.Is(err, lake.ErrNewerManifest) {
+		wrote, err := d.lake.SyncManifest(ctx, lake.ScopeManifest{
+			Table: t, User: sc.User, Storage: d.storageOf(t, sc.User), Manifest: lakeManifest(m),
+		})
+		newer := errors.Is(err, lake.ErrNewerManifest)
+		if err != nil && !newer || err == nil && !wrote {
 			return err
 		}
 		now, readErr := d.store.ScopeRecord(ctx, sc)
 		if readErr != nil {
 			return errors.Join(err, readErr)
 		}
-		if now.Version == m.Version {
+		if now.Version == m.Version && newer {
 			return errors.Join(err, d.pair.NoteRestored(ctx))
 		}
-		m = now
+		if now.Version == m.Version {
+			return nil
+		}
+		m = now // A flush was faster, and may have written its own before this one was.
 	}
 }
 
@@ -74,9 +80,14 @@ func (d *deps) writeManifests(ctx context.Context, t *kalam.Table, scopes []kala
 		if err != nil {
 			return err
 		}
-		manifests[i] = lake.ScopeManifest{Table: t, User: sc.User, Manifest: lakeManifest(m)}
+		manifests[i] = lake.ScopeManifest{
+			Table: t, User: sc.User, Storage: d.storageOf(t, sc.User), Manifest: lakeManifest(m),
+		}
 	}
 	if err := d.lake.WriteManifests(ctx, manifests); err != nil {
+		return err
+	}
+	if err := d.removeOldManifests(ctx, manifests, replaced); err != nil {
 		return err
 	}
 	d.obsolete.unname(replaced)

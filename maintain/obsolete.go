@@ -141,6 +141,20 @@ func (r *obsoleteFiles) has(k segments.Key) bool {
 	return false
 }
 
+// in reports whether a replaced segment is still in a storage.
+func (r *obsoleteFiles) in(id kalam.StorageID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.list {
+		for i := range n.segments {
+			if n.segments[i].Storage == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // sweep removes replaced segments as their last readers end, until ctx does.
 func (d *deps) sweep(ctx context.Context) {
 	for {

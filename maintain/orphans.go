@@ -19,6 +19,9 @@ import (
 // orphanAge is how old a file that belongs to nothing must be to be removed.
 const orphanAge = 24 * time.Hour
 
+// uploadAge is how old an upload must be that nothing goes on with.
+const uploadAge = 24 * time.Hour
+
 // tightTrashAge is how long files stay in the trash at most while the disk is nearly full.
 const tightTrashAge = time.Hour
 
@@ -143,12 +146,18 @@ func errRestored() error {
 func (c *cleaner) cleanStorage(
 	ctx context.Context, id kalam.StorageID, known func(segmentPath string) bool, result *OrphanResult,
 ) error {
+	if err := c.checkMarkOf(ctx, id); err != nil {
+		return err
+	}
 	list, err := c.lake.Orphans(ctx, lake.OrphanQuery{Storage: id, Age: lake.AnyAge, Known: known})
 	if err != nil {
 		return fmt.Errorf("list orphans: %w", err)
 	}
 	if err := c.checkNotOlder(ctx, list); err != nil {
 		return err
+	}
+	if err := c.lake.AbortUploads(ctx, id, c.now().Add(-uploadAge)); err != nil {
+		return fmt.Errorf("end uploads of before: %w", err)
 	}
 	tight := len(c.pair.ShortOfRoom()) > 0
 	age := c.config.TrashAge
@@ -193,6 +202,19 @@ func (c *cleaner) cleanStorage(
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// checkMarkOf returns an error unless a storage is still this lake's, and no server with a copy
+// of the write buffer has used it since the start. The local one was looked at before.
+func (c *cleaner) checkMarkOf(ctx context.Context, id kalam.StorageID) error {
+	if id == kalam.LocalStorage {
+		return nil
+	}
+	at, _, err := c.lake.Storage(id)
+	if err != nil {
+		return err
+	}
+	return c.pair.CheckMarkOf(ctx, id, at)
 }
 
 // removeStaged deletes a file that a server before this one was writing. Only one server

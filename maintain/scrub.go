@@ -86,6 +86,10 @@ func (s *scrubs) Scrub(ctx context.Context, progress func(ScrubResult)) (result 
 			}
 		}
 	}
+	if result.Unreachable > 0 {
+		unread = append(unread, kalam.Errorf(kalam.CodeUnavailable,
+			"%d segment(s) are in storages that do not answer; STORAGE CHECK tells why", result.Unreachable))
+	}
 	return result, errors.Join(unread...)
 }
 
@@ -100,6 +104,9 @@ func (s *scrubs) scrubOne(ctx context.Context, seg *kalam.Segment, result *Scrub
 		return err
 	case err == nil:
 		s.segments.Damage().Clear(seg)
+	case kalam.CodeOf(err) == kalam.CodeUnavailable: // That says nothing of the file.
+		result.Unreachable++
+		return nil
 	case !s.names(ctx, seg):
 		return nil // It was replaced meanwhile.
 	default:

@@ -39,6 +39,8 @@ type ScrubResult struct {
 	Rebuilt  int           `json:"rebuilt"`  // Whose key file was missing and was made anew.
 	Damaged  int           `json:"damaged"`
 	Files    []DamagedFile `json:"files,omitempty"` // The first 1,000 that are damaged.
+	// Unreachable are those in storages that did not answer.
+	Unreachable int `json:"unreachable,omitempty"`
 }
 
 // AddDamaged adds a damaged file.

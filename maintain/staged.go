@@ -3,6 +3,7 @@ package maintain
 import (
 	"sync"
 
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/segments"
 )
 
@@ -57,4 +58,16 @@ func (s *staged) has(k segments.Key) bool {
 	_, pending := s.pending[k]
 	_, released := s.released[k]
 	return pending || released
+}
+
+// in reports whether a segment of a storage is staged.
+func (s *staged) in(id kalam.StorageID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range s.pending {
+		if k.Storage == id {
+			return true
+		}
+	}
+	return false
 }

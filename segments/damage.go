@@ -53,12 +53,27 @@ func (d *Damage) List() (all []kalam.Segment) {
 // Reason is what health says of the damage, "" when there is none. It names no file:
 // paths have the names of users.
 func (d *Damage) Reason() string {
+	return d.reason("the lake", func(Key) bool { return true })
+}
+
+// In is Reason for one storage.
+func (d *Damage) In(storage kalam.StorageID) string {
+	id := NewKey(storage, "").Storage
+	return d.reason(fmt.Sprintf("storage '%s'", id), func(k Key) bool { return k.Storage == id })
+}
+
+func (d *Damage) reason(where string, counts func(Key) bool) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.segments) == 0 {
+	n := 0
+	for k := range d.segments {
+		if counts(k) {
+			n++
+		}
+	}
+	if n == 0 {
 		return ""
 	}
 	return fmt.Sprintf(
-		"%d segment(s) of the lake are damaged: the log and the last scrub job in system.jobs name the files",
-		len(d.segments))
+		"%d segment(s) of %s are damaged: the log and the last scrub job in system.jobs name the files", n, where)
 }

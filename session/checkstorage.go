@@ -28,8 +28,7 @@ func (s *Session) checkStorage(ctx context.Context, st *ast.CheckStorage) error 
 		total, used = kalam.BigInt(h.TotalBytes), kalam.BigInt(h.UsedBytes)
 	}
 	status := h.Status()
-	if damage := s.server.Maintenance.Damage(); damage != "" && status == "healthy" &&
-		(st.Storage == kalam.LocalStorage || st.Storage == "") {
+	if damage := s.server.Maintenance.Damage(st.Storage); damage != "" && status == "healthy" {
 		status, fault = "degraded", kalam.Text(damage)
 	}
 	if h.Err != nil {

@@ -40,6 +40,12 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.compactTable(ctx, st)
 	case *ast.CompactAll:
 		return s.compactAll(ctx, st)
+	case *ast.CreateStorage:
+		return s.createStorage(ctx, st)
+	case *ast.AlterStorage:
+		return s.alterStorage(ctx, st)
+	case *ast.DropStorage:
+		return s.dropStorage(ctx, st)
 	case *ast.CheckStorage:
 		return s.checkStorage(ctx, st)
 	case *ast.KillJob:

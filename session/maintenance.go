@@ -29,8 +29,10 @@ type Maintenance interface {
 	Policy(t *kalam.Table) string
 	// NextFlush returns when a table falls due if nothing more is written to it; zero is never.
 	NextFlush(t *kalam.Table) time.Time
-	// Damage returns what is known to be damaged in the storage local, "" for nothing.
-	Damage() string
+	// Damage returns what is known to be damaged in a storage, "" for nothing.
+	Damage(storage kalam.StorageID) string
+	// StorageInUse reports as an error what lies in a storage, or is being written there.
+	StorageInUse(ctx context.Context, id kalam.StorageID) error
 }
 
 // flushTable submits the flush job of one table and words the answer.

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/session/cache"
+	"github.com/kalamlake/kalam/storages"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -18,6 +19,7 @@ type Options struct {
 	Reader      *read.Reader
 	Hub         *subscribe.Hub
 	Lake        *lake.Lake
+	Storages    *storages.Registry
 	Maintenance Maintenance
 	Logger      *slog.Logger
 	Now         func() time.Time

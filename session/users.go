@@ -24,6 +24,7 @@ func (s *Session) createUser(ctx context.Context, st *ast.CreateUser) error {
 	}
 	n := catalog.NewUser{
 		ID: st.User, Password: string(st.Password), Role: st.Role, Email: st.Email, AuthType: authTypes[st.Auth],
+		StorageID: st.Storage, StorageMode: storageMode(st.Storage),
 	}
 	if st.OAuth != "" {
 		n.AuthData = catalog.NewSecret(string(st.OAuth))
@@ -42,7 +43,11 @@ func (s *Session) alterUser(ctx context.Context, st *ast.AlterUser) error {
 	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
-	change := catalog.UserChange{Role: st.Role, Email: st.Email}
+	change := catalog.UserChange{Role: st.Role, Email: st.Email, StorageID: st.Storage}
+	if st.Storage != nil {
+		mode := storageMode(*st.Storage)
+		change.StorageMode = &mode
+	}
 	if st.Password != nil {
 		password := string(*st.Password)
 		change.Password = &password
@@ -51,6 +56,14 @@ func (s *Session) alterUser(ctx context.Context, st *ast.AlterUser) error {
 		return kalam.Positioned(err, st.Pos)
 	}
 	return s.message(0, fmt.Sprintf("User '%s' updated", st.User))
+}
+
+// storageMode says whether a user has a storage.
+func storageMode(id kalam.StorageID) catalog.StorageMode {
+	if id == "" {
+		return catalog.StorageModeTable
+	}
+	return catalog.StorageModeRegion
 }
 
 // dropUser deletes softly: logins and tokens end at once, live queries close,

@@ -5,8 +5,9 @@ import "strings"
 const (
 	// secretColumns hold secrets, whatever the statement does with them.
 	secretColumns = " PASSWORD_HASH AUTH_DATA CREDENTIALS PASSWORD "
-	// secretWords stand before a literal that must not be shown.
-	secretWords = secretColumns + "BY OAUTH SECRET "
+	// secretWords stand before a literal that must not be shown. The CONFIG of a storage may hold
+	// keys.
+	secretWords = secretColumns + "BY OAUTH SECRET CONFIG "
 	// clausesOfUser follow OAUTH without a secret between.
 	clausesOfUser = " ROLE EMAIL WITH SET "
 )
@@ -139,6 +140,9 @@ func MayHoldSecret(sql string) bool {
 		}
 	}
 	words := strings.Fields(text)
+	if len(words) > 1 && strings.HasPrefix(words[1], "storage") && (words[0] == "create" || words[0] == "alter") {
+		return true // Keys may stand in the options of a storage and in its URI.
+	}
 	for i, w := range words[:min(len(words), 4)] {
 		if strings.HasPrefix(w, "user") && (i+1 == len(words) || words[i+1] != "table") {
 			return true

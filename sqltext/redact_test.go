@@ -21,7 +21,7 @@ func TestRedact(t *testing.T) {
 		{"CREATE USER u WITH OAUTH '{}'", "CREATE USER u WITH OAUTH '***'"},
 		{"ALTER USER u SET PASSWORD = $$x$$, EMAIL 'e'", "ALTER USER u SET PASSWORD = '***', EMAIL 'e'"},
 		{"CREATE STORAGE s TYPE s3 URI 's3://b/' CREDENTIALS '{\"k\": 1}' CONFIG '{}'",
-			"CREATE STORAGE s TYPE s3 URI 's3://b/' CREDENTIALS '***' CONFIG '{}'"},
+			"CREATE STORAGE s TYPE s3 URI 's3://b/' CREDENTIALS '***' CONFIG '***'"},
 		{"INSERT INTO system.users (user_id, password_hash) VALUES ('a', 'b')",
 			"INSERT INTO system.users (user_id, password_hash) VALUES ('***', '***')"},
 		{"UPDATE t SET \"Password\" = lower('x')", "UPDATE t SET \"Password\" = lower('***')"},

@@ -25,6 +25,8 @@ type Catalog struct {
 	Started   time.Time // When the computed tables came to be.
 	NodeID    int
 	JobType   func(kalam.JobKind) string // Names a kind of job.
+	// Credentials returns what may be shown of the credentials of a storage, as JSON; "" for none.
+	Credentials func(*catalog.Storage) string
 }
 
 // Tables returns the tables.
@@ -134,7 +136,7 @@ func (c *Catalog) storageRows(_ context.Context, v Viewer) ([][]kalam.Value, err
 	for _, st := range c.Catalog.Storages() {
 		credentials := kalam.Null()
 		if st.Credentials != "" {
-			credentials = kalam.JSON(Masked)
+			credentials = kalam.JSON(orDefault(c.Credentials(&st), `"`+Masked+`"`))
 		}
 		directory := st.BaseDirectory
 		if st.ID == kalam.LocalStorage {

@@ -26,7 +26,10 @@ const (
 	envFile = "KALAM_CONFIG"
 	// envRootPassword is the password of the user root at the first start.
 	envRootPassword = "KALAM_ROOT_PASSWORD" //nolint:gosec // A name, not a password.
-	envPrefix       = "KALAM_"
+	// envCredentialsKey is a short name of storage.credentials_key.
+	envCredentialsKey = "KALAM_CREDENTIALS_KEY" //nolint:gosec // A name, not a key.
+	envStorageKey     = "KALAM_STORAGE_CREDENTIALS_KEY"
+	envPrefix         = "KALAM_"
 )
 
 // flags are the flags of `kalamd serve`; "" was not given.
@@ -54,6 +57,9 @@ func load(f flags, environ []string) (Settings, error) {
 		if name, value, ok := strings.Cut(e, "="); ok && strings.HasPrefix(name, envPrefix) {
 			env[name] = value
 		}
+	}
+	if key, ok := env[envCredentialsKey]; ok && env[envStorageKey] == "" {
+		env[envStorageKey] = key
 	}
 	s := Settings{Config: config.Default(), RootPassword: env[envRootPassword]}
 	fields := fieldsOf(&s.Config)

@@ -108,6 +108,10 @@ func TestEveryKey(t *testing.T) {
 			value = `"@hourly"`
 		case "storage.scrub_bytes_per_second":
 			value = "1048576"
+		case "storage.cache_bytes":
+			value = "2097152"
+		case "storage.credentials_key":
+			value = `"` + strings.Repeat("ab", 32) + `"`
 		case "auth.bcrypt_cost":
 			value = "4"
 		}
@@ -231,5 +235,17 @@ func TestDistance(t *testing.T) {
 		if got := distance(tt.a, tt.b, 5); got != tt.want {
 			t.Errorf("%s %s: %d, want %d", tt.a, tt.b, got, tt.want)
 		}
+	}
+}
+
+// TestCredentialsKey is taken from its short name, and never shown.
+func TestCredentialsKey(t *testing.T) {
+	key := strings.Repeat("ab", 32)
+	s, err := load(flags{}, []string{"KALAM_CREDENTIALS_KEY=" + key})
+	if err != nil || s.Config.Storage.CredentialsKey != key || strings.Contains(strings.Join(s.Changed, " "), key) {
+		t.Errorf("load = %q, %v", s.Changed, err)
+	}
+	if _, err := load(flags{}, []string{"KALAM_CREDENTIALS_KEY=nokey"}); err == nil || strings.Contains(err.Error(), "nokey") {
+		t.Errorf("load of a short key = %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/kalamlake/kalam/lake/s3/s3test"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/query/worker"
 )
@@ -30,7 +31,12 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := s3test.Stop(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 const testRootPassword = "test-root-password"

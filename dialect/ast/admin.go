@@ -99,15 +99,18 @@ type CreateUser struct {
 	OAuth       Secret // JSON; "" when the statement has none.
 	Role        kalam.Role
 	Email       string
+	Storage     kalam.StorageID // Of the user's own; "" for none.
 	Pos         int
 }
 
-// AlterUser is ALTER USER; nil fields are not changed. An empty Email removes it.
+// AlterUser is ALTER USER; nil fields are not changed. An empty Email removes it, and so does an
+// empty Storage.
 type AlterUser struct {
 	User     kalam.UserID
 	Password *Secret
 	Role     *kalam.Role
 	Email    *string
+	Storage  *kalam.StorageID
 	Pos      int
 }
 

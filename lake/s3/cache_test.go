@@ -60,9 +60,9 @@ func cached(t *testing.T, o s3.Options) (names []string, size int64) {
 
 // asks returns how many requests run makes.
 func (f *front) asks(run func()) int64 {
-	before := f.requests.Load()
+	before := f.Requests.Load()
 	run()
-	return f.requests.Load() - before
+	return f.Requests.Load() - before
 }
 
 func TestCacheKeepsToItsBudget(t *testing.T) {

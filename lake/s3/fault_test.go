@@ -13,94 +13,27 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/s3"
+	"github.com/kalamlake/kalam/lake/s3/s3test"
 )
 
-type fault = func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc)
+type fault = s3test.Fault
 
-// answer is a fault that the server answers with.
-func answer(status int, code string) fault {
-	return func(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
-		_, _ = io.Copy(io.Discard, r.Body) // As a server does.
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(status)
-		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>about %s and %s.</Message></Error>", code, r.URL.Path, secretKey)
-	}
-}
-
-// reset ends the connection without an answer.
-func reset(http.ResponseWriter, *http.Request, http.HandlerFunc) { panic(http.ErrAbortHandler) }
-
-// lost has the server do what is asked, and ends the connection instead of answering.
-func lost(_ http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-	pass(httptest.NewRecorder(), r)
-	panic(http.ErrAbortHandler)
-}
-
-// cut ends the connection in the middle of the body of the answer.
-func cut(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-	whole := httptest.NewRecorder()
-	pass(whole, r)
-	for k, v := range whole.Header() {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(whole.Code)
-	body := whole.Body.Bytes()
-	_, _ = w.Write(body[:len(body)/2])        // The client sees it end.
-	_ = http.NewResponseController(w).Flush() // Likewise.
-	panic(http.ErrAbortHandler)
-}
-
-// flipped changes a byte of the answer's body.
-func flipped(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-	whole := httptest.NewRecorder()
-	pass(whole, r)
-	for k, v := range whole.Header() {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(whole.Code)
-	body := whole.Body.Bytes()
-	if len(body) > 0 {
-		body[len(body)/2] ^= 1
-	}
-	_, _ = w.Write(body) // A client that went away is its own business.
-}
-
-// hang does not answer before the client goes away.
-func hang(_ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
-	_, _ = io.Copy(io.Discard, r.Body) // Only then the server notices that the client went.
-	<-r.Context().Done()
-	panic(http.ErrAbortHandler)
-}
-
-// times makes the first n requests that match go through f.
-func times(n int64, match func(*http.Request) bool, f fault) (fault, *atomic.Int64) {
-	matched := new(atomic.Int64)
-	return func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-		if match(r) && matched.Add(1) <= n {
-			f(w, r, pass)
-			return
-		}
-		pass(w, r)
-	}, matched
-}
-
-func method(names ...string) func(*http.Request) bool {
-	return func(r *http.Request) bool {
-		for _, n := range names {
-			if r.Method == n {
-				return true
-			}
-		}
-		return false
-	}
-}
+var (
+	answer  = s3test.Answer
+	reset   = s3test.Reset
+	lost    = s3test.Lost
+	cut     = s3test.Cut
+	flipped = s3test.Flipped
+	hang    = s3test.Hang
+	times   = s3test.Times
+	method  = s3test.Method
+)
 
 // operation is one call of a storage that holds "old" and "x".
 type operation struct {
@@ -268,12 +201,12 @@ func TestRetriesAreLimited(t *testing.T) {
 					o.Retries, o.Logger = 2, slog.New(slog.NewTextHandler(&log, nil))
 				})
 				front.breakWith(func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) { f(w, r, pass) })
-				before := front.requests.Load()
+				before := front.Requests.Load()
 				err := op.run(t, t.Context(), s)
 				if !errors.Is(err, lake.ErrUnavailable) || kalam.CodeOf(err) != kalam.CodeInternal {
 					t.Errorf("%s = %v", op.name, err)
 				}
-				if n := front.requests.Load() - before; n < 3 || n > 6 {
+				if n := front.Requests.Load() - before; n < 3 || n > 6 {
 					t.Errorf("%d requests", n)
 				}
 				text := err.Error() + log.String()
@@ -453,9 +386,9 @@ func TestLatency(t *testing.T) {
 		pass(w, r)
 	})
 	front.breakWith(late)
-	before := front.requests.Load()
+	before := front.Requests.Load()
 	put(t, s, "late", []byte("x"))
-	if n := front.requests.Load() - before; n != 1 {
+	if n := front.Requests.Load() - before; n != 1 {
 		t.Errorf("%d requests", n)
 	}
 }

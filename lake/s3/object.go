@@ -74,11 +74,8 @@ func (s *Storage) Open(ctx context.Context, p string) (lake.Object, error) {
 	if err := s.check(ctx, p); err != nil {
 		return nil, err
 	}
-	if name, release, ok := s.cache.lend(p, ""); ok {
-		if o, err := openLocal(p, name, release); err == nil {
-			return o, nil
-		}
-		release()
+	if o, ok := s.OpenCached(p); ok {
+		return o, nil
 	}
 	info, err := s.stat(ctx, "open", p)
 	if err != nil {
@@ -87,6 +84,24 @@ func (s *Storage) Open(ctx context.Context, p string) (lake.Object, error) {
 	o := &object{s: s, path: p, etag: info.ETag, size: info.Size}
 	o.ctx, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return o, nil
+}
+
+// Cached lends the file of a cached object, as LocalPath does, if that can be done without asking
+// the server: of an object that Commit made.
+func (s *Storage) Cached(p string) (name string, release func(), ok bool) { return s.cache.lend(p, "") }
+
+// OpenCached opens the file that Cached lends.
+func (s *Storage) OpenCached(p string) (lake.Object, bool) {
+	name, release, ok := s.cache.lend(p, "")
+	if !ok {
+		return nil, false
+	}
+	o, err := openLocal(p, name, release)
+	if err != nil {
+		release()
+		return nil, false
+	}
+	return o, true
 }
 
 func openLocal(p, name string, release func()) (*localObject, error) {

@@ -59,6 +59,13 @@ var (
 		"session_token":          {"session_token", true, secrets(func(o *Options) *Secret { return &o.SessionToken })},
 		"server_side_encryption": encrypted,
 		"kms_key_id":             {"kms_key_id", false, texts(func(o *Options) *string { return &o.KMSKey })},
+		// KalamDB's CONFIG says what it is of.
+		"type": {"type", false, func(_ *Options, text string) error {
+			if text != "s3" {
+				return fmt.Errorf("%q is not s3", text)
+			}
+			return nil
+		}},
 	}
 )
 
@@ -155,6 +162,41 @@ func settingText(raw json.RawMessage) (string, error) {
 		return strconv.FormatBool(v), nil
 	}
 	return "", kalam.Errorf(kalam.CodeInvalidInput, "the value is neither a text nor true or false")
+}
+
+// Split returns the keys of config and credentials, two JSON objects that Parse takes, as one
+// without secrets and one of secrets alone; "" is one without keys.
+func Split(config, credentials string) (plain, secret string, err error) {
+	open, hidden := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	for _, part := range []struct{ name, text string }{{"CONFIG", config}, {"CREDENTIALS", credentials}} {
+		if strings.TrimSpace(part.text) == "" {
+			continue
+		}
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(part.text), &object); err != nil {
+			return "", "", invalid(part.name, "it is no JSON object") // The cause may quote a secret.
+		}
+		for key, value := range object {
+			if s, ok := settings[strings.ToLower(key)]; ok && !s.secret {
+				open[key] = value
+			} else {
+				hidden[key] = value
+			}
+		}
+	}
+	if plain, err = textOf(open); err == nil {
+		secret, err = textOf(hidden)
+	}
+	return plain, secret, err
+}
+
+// textOf returns a JSON object as text, "" for one without keys.
+func textOf(object map[string]json.RawMessage) (string, error) {
+	if len(object) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(object)
+	return string(text), err
 }
 
 // Mask returns the JSON object text, as of CONFIG or CREDENTIALS, with every secret as

@@ -276,6 +276,23 @@ func (p *Pair) CheckMark(ctx context.Context) error {
 	return nil
 }
 
+// CheckMarkOf is CheckMark of another storage of the lake.
+func (p *Pair) CheckMarkOf(ctx context.Context, id kalam.StorageID, s lake.Storage) error {
+	mark, found, err := lake.ReadMark(ctx, s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the mark of the storage cannot be read: %w", err)
+	case !found || mark.LakeID != p.record.ID || mark.Storage != id || mark.Generation > p.record.Generation:
+		return fmt.Errorf("the mark %s of the storage is gone or another's", layout.MarkPath)
+	}
+	return nil
+}
+
+// Mark returns what marks storages as those of this lake, since this start.
+func (p *Pair) Mark() lake.Mark {
+	return lake.Mark{LakeID: p.record.ID, CreatedAt: p.record.CreatedAt, Generation: p.record.Generation}
+}
+
 // syncer is a backend whose writes may be durable later than they return.
 type syncer interface {
 	Sync(ctx context.Context) error

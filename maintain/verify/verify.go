@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +14,13 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/maintain/pair"
+	"github.com/kalamlake/kalam/storages"
 )
 
 // Config says which lake is looked at.
 type Config struct {
 	Pair            pair.Config
+	Storages        storages.Config
 	DefaultStrategy string // What SHARD_STRATEGY 'default' means.
 }
 
@@ -47,7 +50,7 @@ func Run(ctx context.Context, cfg Config, o Options) (_ Result, err error) {
 	if o.Problem == nil {
 		o.Problem = func(string) {}
 	}
-	v := &verifier{config: cfg, opts: o, named: map[string]kalam.Scope{}}
+	v := &verifier{config: cfg, opts: o, named: map[segmentKey]kalam.Scope{}}
 	defer func() { err = errors.Join(err, v.close()) }()
 	if err := v.open(ctx); err != nil {
 		return v.result, err
@@ -58,15 +61,22 @@ func Run(ctx context.Context, cfg Config, o Options) (_ Result, err error) {
 	return v.result, v.files(ctx)
 }
 
+// segmentKey names a segment.
+type segmentKey struct {
+	storage kalam.StorageID
+	path    string
+}
+
 // verifier is the work of Run.
 type verifier struct {
-	config  Config
-	opts    Options
-	pair    *pair.Pair
-	catalog *catalog.Catalog
-	lake    *lake.Lake
-	named   map[string]kalam.Scope // By the path of a segment: who names it.
-	result  Result
+	config   Config
+	opts     Options
+	pair     *pair.Pair
+	catalog  *catalog.Catalog
+	lake     *lake.Lake
+	storages *storages.Registry
+	named    map[segmentKey]kalam.Scope // Who names a segment.
+	result   Result
 }
 
 func (v *verifier) problem(format string, args ...any) {
@@ -88,13 +98,20 @@ func (v *verifier) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open lake: %w", err)
 	}
-	return nil
+	v.storages, err = storages.Open(ctx, storages.Options{
+		Config: v.config.Storages, Catalog: v.catalog, Lake: v.lake, Mark: v.pair.Mark(), Inspect: true,
+		Logger: v.opts.Logger,
+	})
+	return err
 }
 
 // close closes what open has opened, the last part first.
 func (v *verifier) close() (err error) {
 	if v.lake != nil {
 		err = v.lake.Close()
+	}
+	if v.storages != nil {
+		err = errors.Join(err, v.storages.Close())
 	}
 	if v.catalog != nil {
 		err = errors.Join(err, v.catalog.Close())
@@ -120,11 +137,12 @@ func (v *verifier) manifests(ctx context.Context) error {
 		}
 		for i := range m.Record.Segments {
 			seg := &m.Record.Segments[i]
-			if other, taken := v.named[seg.Path]; taken {
+			key := segmentKey{cmp.Or(seg.Storage, kalam.LocalStorage), seg.Path}
+			if other, taken := v.named[key]; taken {
 				v.problem("%s: tables %d and %d, users '%s' and '%s' name it both",
 					seg.Path, other.Table, m.Scope.Table, other.User, m.Scope.User)
 			}
-			v.named[seg.Path] = m.Scope
+			v.named[key] = m.Scope
 			if !known {
 				continue
 			}
@@ -173,16 +191,18 @@ func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.
 // files looks for files that belong to nothing, and for a manifest.json that outside
 // readers cannot use.
 func (v *verifier) files(ctx context.Context) error {
-	list, err := v.lake.Orphans(ctx, lake.OrphanQuery{
-		Storage: kalam.LocalStorage, Age: lake.AnyAge,
-		Known: func(path string) bool { _, ok := v.named[path]; return ok },
-	})
-	if err != nil {
-		return fmt.Errorf("list the storage: %w", err)
-	}
-	v.result.Unnamed = len(list.Orphans) + len(list.Protected)
-	for _, path := range slices.Sorted(maps.Keys(list.Untrusted)) {
-		v.problem("%s, which outside readers go by, cannot be trusted: %v", path, list.Untrusted[path])
+	for _, id := range v.lake.Storages() {
+		list, err := v.lake.Orphans(ctx, lake.OrphanQuery{
+			Storage: id, Age: lake.AnyAge,
+			Known: func(path string) bool { _, ok := v.named[segmentKey{id, path}]; return ok },
+		})
+		if err != nil {
+			return fmt.Errorf("list the storage '%s': %w", id, err)
+		}
+		v.result.Unnamed += len(list.Orphans) + len(list.Protected)
+		for _, path := range slices.Sorted(maps.Keys(list.Untrusted)) {
+			v.problem("%s, which outside readers go by, cannot be trusted: %v", path, list.Untrusted[path])
+		}
 	}
 	return nil
 }

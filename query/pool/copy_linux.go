@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ func (p *Pool) endIdleCopier() {
 // copyBy has w write the file, or a new worker if w is nil. It returns the worker for the
 // next file, nil for none.
 func (p *Pool) copyBy(ctx context.Context, w *worker, spec *query.Copy) (int64, *worker, error) {
-	if w != nil && !w.alive() {
+	if w != nil && (!w.alive() || !slices.Equal(w.more, p.more())) {
 		w.end()
 		w = nil
 	}

@@ -12,6 +12,9 @@ type Options struct {
 	MemoryLimit string
 	Threads     int      // Of DuckDB, per statement; 0 is one per processor.
 	LakeDirs    []string // Directories of the files that statements read and Copy writes.
+	// MoreDirs returns further ones, which may change; nil: none. A worker is told of them when it
+	// starts: after a change new ones take the place of the old.
+	MoreDirs func() []string
 	// TempDir is where workers spill what does not fit in memory and results wait for
 	// slow readers; what is in it at the start is removed. "" is none: such a query
 	// fails, and such a result waits in its worker.

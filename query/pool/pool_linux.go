@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,7 +183,7 @@ func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64)
 			pool: p, w: w, ctx: ctx, user: user, seen: seen, leave: leave, began: time.Now(), number: w.lastCall + 1,
 		}
 		w.lastCall++
-		if w.alive() && p.begin(c) {
+		if w.alive() && slices.Equal(w.more, p.more()) && p.begin(c) {
 			seen.Runs(w.proc.PID())
 			c.stop = context.AfterFunc(ctx, c.interrupt)
 			return c, nil
@@ -192,7 +193,7 @@ func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64)
 		case <-p.closing:
 			leave()
 			return nil, query.ErrClosed()
-		default: // It has died while nobody used it.
+		default: // It has died while nobody used it, or may not read what the statement may.
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,8 +24,9 @@ import (
 type worker struct {
 	pool     *Pool
 	proc     *process.Process
-	dir      string // Its temporary directory; "" is none.
-	state    string // What sandbox holds for it.
+	dir      string   // Its temporary directory; "" is none.
+	more     []string // Directories beside Options.LakeDirs whose files DuckDB may read there.
+	state    string   // What sandbox holds for it.
 	said     *tail
 	since    time.Time // When it became idle.
 	lastCall uint32
@@ -45,7 +47,7 @@ func (p *Pool) start(copies bool) (_ *worker, err error) {
 	p.last++
 	number := p.last
 	p.mu.Unlock()
-	w := &worker{pool: p, said: &tail{}}
+	w := &worker{pool: p, said: &tail{}, more: p.more()}
 	defer func() {
 		if err != nil {
 			w.end()
@@ -78,6 +80,17 @@ func (p *Pool) start(copies bool) (_ *worker, err error) {
 	return w, w.proc.LimitMemory(w.limit(copies) + addressRoom)
 }
 
+// more returns what Options.MoreDirs does now.
+func (p *Pool) more() []string {
+	if p.options.MoreDirs == nil {
+		return nil
+	}
+	return p.options.MoreDirs()
+}
+
+// dirs returns the directories that DuckDB is told of.
+func (w *worker) dirs() []string { return slices.Concat(w.pool.options.LakeDirs, w.more) }
+
 // rules are what of the file system stays open to the worker. A program that breaks out of
 // DuckDB holds that, and the files that its call was lent. DuckDB ends at once without the
 // files of the control groups.
@@ -85,7 +98,7 @@ func (w *worker) rules(copies bool) sandbox.Rules {
 	r := sandbox.Rules{Read: []string{"/proc/self/cgroup", "/sys/fs/cgroup"}}
 	switch {
 	case copies:
-		r.Write = w.pool.options.LakeDirs
+		r.Write = w.dirs()
 	case w.dir != "":
 		r.Write = []string{w.dir}
 	}
@@ -105,7 +118,7 @@ func (w *worker) open(copies bool) error {
 	o := &w.pool.options
 	var b wire.Buffer
 	b.PutOptions(wire.Options{
-		MemoryLimit: memlimit.Format(w.limit(copies)), Threads: o.Threads, LakeDirs: o.LakeDirs, TempDir: w.dir,
+		MemoryLimit: memlimit.Format(w.limit(copies)), Threads: o.Threads, LakeDirs: w.dirs(), TempDir: w.dir,
 		TempLimit:  memlimit.Format(spillFactor * w.pool.share),
 		PostgreSQL: o.PostgreSQL && !copies, IDs: o.NextIDs != nil, Copies: copies,
 	})

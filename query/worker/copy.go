@@ -16,6 +16,7 @@ import (
 // copier writes Parquet files in an instance that no user SQL reaches.
 type copier struct {
 	*generation
+	dirs    []string // Those that it may write in.
 	conn    *conn
 	feeder  *conn // Converts batches while conn runs a statement.
 	schemas *schemaCache
@@ -23,12 +24,12 @@ type copier struct {
 
 // openCopier opens the instance.
 func openCopier(o Options) (*copier, error) {
-	settings := lockdown(o.LakeDirs, "", o.MemoryLimit, o.Threads)
-	gen, err := openFunctions(settings, nil, false)
+	dirs := o.dirs()
+	gen, err := openFunctions(lockdown(dirs, "", o.MemoryLimit, o.Threads), nil, false)
 	if err != nil {
 		return nil, err
 	}
-	c := &copier{generation: gen, schemas: newSchemaCache()}
+	c := &copier{generation: gen, dirs: dirs, schemas: newSchemaCache()}
 	if c.conn, err = gen.in.connect(); err != nil {
 		c.close()
 		return nil, err

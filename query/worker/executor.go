@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -28,8 +29,10 @@ type Options struct {
 	MemoryLimit string
 	Threads     int      // Of DuckDB, per instance; 0 is one per processor.
 	LakeDirs    []string // Directories of the files that statements read and Copy writes.
-	TempDir     string   // Private directory for what does not fit in memory; "" is none: such a query fails.
-	TempLimit   string   // Of the files in TempDir, as MemoryLimit; "" is most of the disk.
+	// MoreDirs returns further ones, which may change; nil: none.
+	MoreDirs  func() []string
+	TempDir   string // Private directory for what does not fit in memory; "" is none: such a query fails.
+	TempLimit string // Of the files in TempDir, as MemoryLimit; "" is most of the disk.
 	// PostgreSQL lets / of integers give an integer, and NULLs come first in a descending
 	// order, as there and in KalamDB; else they do as in DuckDB.
 	PostgreSQL bool
@@ -51,7 +54,7 @@ func (o Options) Complete() Options {
 
 // settings returns the settings of the instance for user SQL.
 func (o *Options) settings() []string {
-	s := lockdown(o.LakeDirs, o.TempDir, o.MemoryLimit, o.Threads)
+	s := lockdown(o.dirs(), o.TempDir, o.MemoryLimit, o.Threads)
 	if o.TempDir != "" && o.TempLimit != "" {
 		s = append([]string{"SET max_temp_directory_size = " + sqltext.QuoteString(o.TempLimit)}, s...)
 	}
@@ -62,6 +65,14 @@ func (o *Options) settings() []string {
 		s = append([]string{"SET allocator_background_threads = true"}, s...)
 	}
 	return s
+}
+
+// dirs returns all directories of files.
+func (o *Options) dirs() []string {
+	if o.MoreDirs == nil {
+		return o.LakeDirs
+	}
+	return slices.Concat(o.LakeDirs, o.MoreDirs())
 }
 
 // parsers is the number of texts that are parsed at a time.
@@ -107,7 +118,7 @@ func Open(o Options) (_ *Executor, err error) {
 		return nil, err
 	}
 	open := func() (*generation, error) { return openFunctions(o.settings(), o.NextIDs, o.PostgreSQL) }
-	if e.pool, err = openPool(open, e.helper); err != nil {
+	if e.pool, err = openPool(open, o.dirs, e.helper); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -356,6 +367,10 @@ func (e *Executor) Copy(ctx context.Context, spec *query.Copy) (int64, error) {
 		return 0, query.Canceled(ctx)
 	}
 	defer func() { e.copying <- c }()
+	if c != nil && !slices.Equal(c.dirs, e.options.dirs()) {
+		c.close()
+		c = nil
+	}
 	if c == nil {
 		opened, err := openCopier(e.options.forCopy())
 		if err != nil {

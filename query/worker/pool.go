@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -22,7 +23,8 @@ const maxSessions = 64
 // the next session is one of a new instance.
 type pool struct {
 	open    func() (*generation, error)
-	helper  *instance // For conversions: it outlives the instances.
+	current func() []string // The directories that an instance may read.
+	helper  *instance       // For conversions: it outlives the instances.
 	chunks  *chunkCache
 	schemas *schemaCache
 	permits *semaphore.Weighted
@@ -31,13 +33,14 @@ type pool struct {
 
 	mu    sync.Mutex // guards what follows
 	gen   *generation
+	dirs  []string   // Those of gen.
 	idle  []*session // The most recently used last.
 	count int
 }
 
-func openPool(open func() (*generation, error), helper *instance) (*pool, error) {
+func openPool(open func() (*generation, error), dirs func() []string, helper *instance) (*pool, error) {
 	p := &pool{
-		open: open, helper: helper, chunks: newChunkCache(), schemas: newSchemaCache(),
+		open: open, current: dirs, dirs: dirs(), helper: helper, chunks: newChunkCache(), schemas: newSchemaCache(),
 		permits: semaphore.NewWeighted(maxSessions),
 	}
 	var err error
@@ -66,6 +69,10 @@ func (p *pool) take() (*session, error) {
 	if p.gen == nil {
 		return nil, query.ErrClosed()
 	}
+	dirs := p.current()
+	if !p.gen.dead && !slices.Equal(dirs, p.dirs) { // An instance cannot be told of another directory.
+		p.killLocked(p.gen)
+	}
 	if n := len(p.idle); n > 0 {
 		s := p.idle[n-1]
 		p.idle = p.idle[:n-1]
@@ -75,6 +82,7 @@ func (p *pool) take() (*session, error) {
 		if err := p.reopenLocked(); err != nil {
 			return nil, err
 		}
+		p.dirs = dirs
 	}
 	s, err := openSession(p.gen, p.helper, p.chunks, p.schemas)
 	if err != nil {
