@@ -118,7 +118,7 @@ func TestReadersTellOfDamage(t *testing.T) {
 	}
 	s.wantDegraded(true, "a query")
 	if r := s.must(root, "STORAGE CHECK local EXTENDED"); len(r.rows) != 1 || r.rows[0][1] != `"degraded"` ||
-		!strings.Contains(r.rows[0][9], "1 segment(s) of the lake are damaged") {
+		!strings.Contains(r.rows[0][9], "1 segment(s) of storage 'local' are damaged") {
 		t.Errorf("STORAGE CHECK gives %v", r.rows)
 	}
 	if _, err := s.try(userOf("alice"), "STORAGE CHECK local"); kalam.CodeOf(err) != kalam.CodePermissionDenied {

@@ -191,8 +191,8 @@ func TestNothingIsSwept(t *testing.T) {
 			[]string{"BUFFER", "STORAGE", ".parquet", "Mount the volume of the write buffer"}},
 		{"mark cut", cut(mark, 9), []string{"STORAGE", ".kalam/lake.json", "damaged", "backup"}},
 		{"mark empty", written(mark, ""), []string{"STORAGE", ".kalam/lake.json", "damaged"}},
-		{"mark of a newer version", written(mark, `{"format":2}`),
-			[]string{"STORAGE", ".kalam/lake.json", "format 2", "newer"}},
+		{"mark of a newer version", written(mark, `{"format":3}`),
+			[]string{"STORAGE", ".kalam/lake.json", "format 3", "newer"}},
 		{"mark that cannot be read", both(gone(mark), func(t *testing.T, cfg *config.Config) {
 			must(t, os.Symlink("/nowhere/else", filepath.Join(cfg.Storage.DataPath, mark)))
 		}), []string{"STORAGE"}},
