@@ -4,6 +4,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/kalamlake/kalam/link/wire"
 )
 
 // active counts the requests under way, so that a stop can wait for them.
@@ -93,4 +97,12 @@ func (m *meter) rate() float64 {
 		}
 	}
 	return float64(n) / meterSeconds
+}
+
+// refuseStopping answers a request that came while the server stops.
+func refuseStopping(c *fiber.Ctx) error {
+	c.Context().SetConnectionClose()
+	return plain(c, fiber.StatusServiceUnavailable, wire.PlainError{
+		Error: string(wire.CodeShuttingDown), Message: "Server is shutting down",
+	})
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"bytes"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -54,11 +53,6 @@ func (s *Server) guarded(c *fiber.Ctx, tooMany string, handle func(fail func()) 
 	}
 	return handle(func() { s.limits.failedAuth(peer) })
 }
-
-const (
-	tooManyLogins = "Too many authentication attempts. Please retry shortly."
-	tooManySetups = "Too many setup attempts. Please retry shortly."
-)
 
 // readJSON decodes the body into v, whose members are all there may be. It
 // answers the request itself when it reports false.

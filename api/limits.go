@@ -20,6 +20,11 @@ import (
 )
 
 const (
+	tooManyLogins = "Too many authentication attempts. Please retry shortly."
+	tooManySetups = "Too many setup attempts. Please retry shortly."
+)
+
+const (
 	// maxTracked is how many addresses and users the rate limits remember; the
 	// ones seen longest ago are forgotten, and start anew.
 	maxTracked = 16384

@@ -28,24 +28,6 @@ func (s *Server) routes(app *fiber.App) {
 	app.Get(wire.PathHealth, s.handleHealth)
 }
 
-// maxRequestID is the length up to which an X-Request-ID is echoed.
-const maxRequestID = 128
-
-// requestID returns the X-Request-ID of a request, "" when there is none that
-// can be repeated in a header and a log.
-func requestID(c *fiber.Ctx) string {
-	id := c.Request().Header.Peek(fiber.HeaderXRequestID)
-	if len(id) == 0 || len(id) > maxRequestID {
-		return ""
-	}
-	for _, b := range id {
-		if b <= ' ' || b > '~' {
-			return ""
-		}
-	}
-	return string(id)
-}
-
 // enter is what every request passes first: its id is echoed, addresses that
 // send too much are turned away, and a panic becomes an internal error.
 func (s *Server) enter(c *fiber.Ctx) (err error) {
@@ -81,12 +63,4 @@ func refuseRate(c *fiber.Ctx, code string, wait time.Duration) error {
 		c.Response().Header.Set("X-RateLimit-Reset", fmt.Sprint(e.RetryAfterSeconds))
 	}
 	return plain(c, fiber.StatusTooManyRequests, e)
-}
-
-// refuseStopping answers a request that came while the server stops.
-func refuseStopping(c *fiber.Ctx) error {
-	c.Context().SetConnectionClose()
-	return plain(c, fiber.StatusServiceUnavailable, wire.PlainError{
-		Error: string(wire.CodeShuttingDown), Message: "Server is shutting down",
-	})
 }

@@ -4,28 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api/results"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/session"
 )
-
-// call is one request of the SQL endpoint.
-type call struct {
-	server    *Server
-	began     time.Time
-	client    client
-	requestID string
-	caller    kalam.Principal // Who sent it: decides which errors are told in full.
-	principal kalam.Principal // In force.
-	request   session.Request
-}
 
 // handleSQL answers POST /v1/api/sql.
 func (s *Server) handleSQL(c *fiber.Ctx) error {
@@ -108,14 +94,6 @@ func (s *Server) refuseSQL(c *fiber.Ctx, began time.Time, err error) error {
 	return sendJSON(c, re.status, body)
 }
 
-// sendJSON answers with a whole document.
-func sendJSON(c *fiber.Ctx, status int, body []byte) error {
-	c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
-	c.Response().SetBody(body)
-	c.Status(status)
-	return nil
-}
-
 // run executes the request and sends its document: at once when it is small, in
 // pieces while it is made otherwise, in which case streaming becomes true.
 func (q *call) run(c *fiber.Ctx, streaming *bool) error {
@@ -165,30 +143,4 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 		return err
 	}
 	return sendJSON(c, status, packed.whole(c, body))
-}
-
-// execute runs the statements. A panic is an error of the server, whatever was sent
-// before.
-func (q *call) execute(ctx context.Context, out session.Results) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			q.server.log.Error("panic in a statement", slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
-			err = kalam.Errorf(kalam.CodeInternal, "the statement ended in a panic")
-		}
-	}()
-	return q.server.exec.Execute(ctx, q.principal, q.request, out)
-}
-
-// fail ends the document with the error of the request.
-func (q *call) fail(enc *results.JSON, failure error) (body []byte, status int) {
-	e, status := q.server.sqlError(failure, q.caller, q.requestID)
-	return enc.Fail(q.server.now().Sub(q.began), &e), status
-}
-
-// finish notes the end of a request.
-func (q *call) finish(gone bool) {
-	if gone {
-		q.server.log.Debug("client went away", slog.String("user", string(q.principal.User)),
-			slog.Duration("took", q.server.now().Sub(q.began)), slog.String("request", q.requestID))
-	}
 }

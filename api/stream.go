@@ -19,14 +19,6 @@ type document struct {
 	done  bool
 }
 
-// newDocument returns the document that produce writes by send, which reports
-// false once nobody wants more. close is called when the document is done with.
-func (s *Server) newDocument(produce func(send func([]byte) bool) error, close func()) *document {
-	d := &document{producers: s.producers, producer: s.producers.get(), close: close}
-	d.producer.produce = produce
-	return d
-}
-
 // start runs produce up to the first piece and reports whether there is one. If
 // there is none, produce has returned.
 func (d *document) start() (streaming bool, err error) {

@@ -13,7 +13,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -182,42 +181,4 @@ func bearer(c *fiber.Ctx) (string, error) {
 		return "", errBadToken
 	}
 	return strings.TrimSpace(text), nil
-}
-
-// authenticate returns who sent a request, by its Bearer token.
-func (s *Server) authenticate(c *fiber.Ctx) (kalam.Principal, error) {
-	text, err := bearer(c)
-	if err != nil {
-		return kalam.Principal{}, err
-	}
-	if text == "" {
-		return kalam.Principal{}, errNoToken
-	}
-	u, _, err := s.tokens.holder(s.engine.Catalog(), text, tokenAccess)
-	if err != nil {
-		return kalam.Principal{}, err
-	}
-	s.engine.Catalog().Seen(u.ID)
-	return kalam.Principal{User: u.ID, Role: u.Role}, nil
-}
-
-// headerActingUser is the user that a request acts for (AUTH-010).
-const headerActingUser = "X-User-Id"
-
-// actFor returns the principal in force when a request names a user to act for.
-// Like EXECUTE AS USER it acts with role user.
-func (s *Server) actFor(p kalam.Principal, target string) (kalam.Principal, error) {
-	if target == "" || target == string(p.User) {
-		return p, nil
-	}
-	id, err := kalam.ParseUserID(strings.Clone(target)) // The header's memory is reused.
-	if err != nil {
-		return p, badRequest(wire.CodeInvalidInput, "X-USER-ID: %s", err)
-	}
-	as, ok := access.ActFor(p, id, s.engine.Catalog().RankOf(id))
-	if !ok {
-		return p, &requestError{code: wire.CodePermissionDenied, status: fiber.StatusForbidden,
-			text: fmt.Sprintf("X-USER-ID: actor '%s' with role %s cannot act for '%s'", p.User, p.Role, id)}
-	}
-	return as, nil
 }

@@ -4,26 +4,12 @@ import (
 	"strconv"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/api/results"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/subscribe"
 )
-
-// appendAck appends a subscription_ack frame. Its batch_control is that of the
-// first batch, the zero batch when no initial rows were asked for.
-func appendAck(dst []byte, sub *subscription, first *live.Batch) []byte {
-	dst = appendHead(dst, wire.TypeSubscriptionAck, sub.id)
-	dst = append(dst, `,"total_rows":0,"batch_control":`...)
-	dst = appendControl(dst, first.Number, first.HasMore, first.LastSeq)
-	dst = append(dst, `,"schema":`...)
-	dst = results.AppendFields(dst, sub.rows.fields)
-	dst = append(dst, `,"snapshot_seq":"`...)
-	dst = strconv.AppendUint(dst, uint64(sub.query.Seq()), 10)
-	return append(dst, '"', '}')
-}
 
 // appendHead appends the start of a frame about a subscription.
 func appendHead(dst []byte, kind, id string) []byte {

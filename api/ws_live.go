@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
+	"strconv"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/api/results"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/subscribe"
@@ -20,39 +21,6 @@ const (
 	// maxSubscriptionID bounds the id that a client chooses, in bytes.
 	maxSubscriptionID = 256
 )
-
-// subscription is a live query of a socket.
-type subscription struct {
-	id    string
-	query *live.Query
-	rows  rowEncoder
-
-	// busy is held while the query is used, which takes long when it reads rows.
-	// Whoever wants to close it meanwhile leaves that to the holder.
-	busy   sync.Mutex
-	pushed int       // Batches sent that nobody has asked for; guarded by busy.
-	last   kalam.Seq // LastSeq of the last batch sent; guarded by busy.
-	loaded bool      // It was the last one; guarded by busy.
-	closed bool      // guarded by socket.mu
-}
-
-// asked reports whether a next_batch, which may name the last seq of the batch that it
-// follows, asks for what was not sent. A client may ask for each batch that has more
-// after it, also when the next one is on its way.
-func (sub *subscription) asked(after *wire.SeqID) bool {
-	if sub.pushed == 0 {
-		return true
-	}
-	// A client that keeps 53 bits of a number names a seq nearby. Where it may mean the
-	// last batch it gets the next: one too early does no harm, one too few would.
-	const nearby = 512
-	mayMean := after == nil || max(sub.last, kalam.Seq(*after))-min(sub.last, kalam.Seq(*after)) <= nearby
-	if mayMean && !sub.loaded {
-		return true
-	}
-	sub.pushed--
-	return false
-}
 
 // subscribe handles the subscribe message.
 func (k *socket) subscribe(m *wire.Subscribe) {
@@ -335,4 +303,17 @@ func (k *socket) endAll() {
 	for _, sub := range subs {
 		sub.query.Close()
 	}
+}
+
+// appendAck appends a subscription_ack frame. Its batch_control is that of the
+// first batch, the zero batch when no initial rows were asked for.
+func appendAck(dst []byte, sub *subscription, first *live.Batch) []byte {
+	dst = appendHead(dst, wire.TypeSubscriptionAck, sub.id)
+	dst = append(dst, `,"total_rows":0,"batch_control":`...)
+	dst = appendControl(dst, first.Number, first.HasMore, first.LastSeq)
+	dst = append(dst, `,"schema":`...)
+	dst = results.AppendFields(dst, sub.rows.fields)
+	dst = append(dst, `,"snapshot_seq":"`...)
+	dst = strconv.AppendUint(dst, uint64(sub.query.Seq()), 10)
+	return append(dst, '"', '}')
 }

@@ -21,14 +21,6 @@ const (
 	maxSkipped = 16 << 20
 )
 
-// Ids in error frames that are about no subscription.
-const (
-	aboutProtocol     = "protocol"
-	aboutRate         = "rate_limit"
-	aboutSubscribe    = "subscribe"
-	aboutSubscription = "invalid_subscription"
-)
-
 // readLoop answers the client's frames until the connection ends.
 func (k *socket) readLoop() {
 	k.ws.SetReadLimit(maxSkipped)

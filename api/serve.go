@@ -1,0 +1,208 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/cors"
+
+	"github.com/kalamlake/kalam"
+)
+
+// New returns a server over an open engine. The error says which configuration
+// key is at fault, or that the token secret cannot be read or kept.
+func New(o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	cfg := o.Engine.Config()
+	if err := checkVersion(cfg.Server.APIVersion); err != nil {
+		return nil, err
+	}
+	if err := checkOrigins(cfg.Server.CORSOrigins); err != nil {
+		return nil, err
+	}
+	secret, err := tokenSecret(cfg)
+	if err != nil {
+		return nil, err
+	}
+	life := time.Duration(cfg.Auth.JWTExpiryHours) * time.Hour
+	s := &Server{
+		engine: o.Engine, exec: o.Engine, config: cfg, log: o.Logger, version: o.Version, now: o.Now, drain: o.Drain,
+		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now),
+		times: socketTimesOf(cfg.WebSocket),
+	}
+	if s.tokens, err = newTokens(secret, cfg.Auth.JWTIssuer, life, o.Now); err != nil {
+		return nil, err
+	}
+	if s.limits, err = newLimits(cfg.RateLimit, o.Now); err != nil {
+		return nil, err
+	}
+	s.base, s.cancel = context.WithCancelCause(context.Background())
+	s.upgrade = s.upgrader()
+	s.app = s.newApp()
+	return s, nil
+}
+
+// newApp makes the fiber app with its routes.
+func (s *Server) newApp() *fiber.App {
+	app := fiber.New(fiber.Config{
+		AppName: "kalamd", DisableStartupMessage: true, ErrorHandler: s.handleError,
+		// Bodies are read by the handlers, after the check of who sent them.
+		StreamRequestBody: true, DisablePreParseMultipartForm: true, BodyLimit: bodyLimit(s.config),
+		ReadTimeout: readTimeout, IdleTimeout: idleTimeout, ReadBufferSize: 16 << 10,
+		CaseSensitive: true,
+	})
+	app.Use(s.enter)
+	if origins := s.config.Server.CORSOrigins; len(origins) > 0 {
+		app.Use(cors.New(cors.Config{
+			AllowOrigins: strings.Join(origins, ","), MaxAge: 3600,
+			AllowMethods: "GET,POST,OPTIONS",
+			AllowHeaders: "Authorization,Content-Type,Accept,Origin,X-Requested-With,X-Request-ID,X-User-ID",
+		}))
+	}
+	s.routes(app)
+	return app
+}
+
+// checkVersion reports a prefix that is no plain segment of a path.
+func checkVersion(v string) error {
+	for _, c := range []byte(v) {
+		if !(c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
+			return kalam.Errorf(kalam.CodeInvalidInput,
+				"configuration key server.api_version: '%s' may only hold letters, digits, '-' and '_'", v)
+		}
+	}
+	return nil
+}
+
+// checkOrigins reports an origin that no browser sends.
+func checkOrigins(origins []string) error {
+	for _, o := range origins {
+		if o == "*" {
+			continue
+		}
+		u, err := url.Parse(o)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" ||
+			strings.Contains(u.Host, "*") {
+			return kalam.Errorf(kalam.CodeInvalidInput,
+				"configuration key server.cors_origins: '%s' is not an origin (expected scheme://host[:port], or *)", o)
+		}
+	}
+	if len(origins) > 1 && slices.Contains(origins, "*") {
+		return kalam.Errorf(kalam.CodeInvalidInput, "configuration key server.cors_origins: '*' stands alone")
+	}
+	return nil
+}
+
+// Serve answers the connections of ln until ctx ends, then stops in order: new
+// requests are refused with SHUTTING_DOWN, WebSockets are closed with 1001,
+// running requests have server.shutdown_grace_seconds to finish and are then
+// cancelled, Options.Drain is called, and the listener is closed. It returns nil
+// after a stop, however many requests had to be cancelled.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		s.endSockets()
+	}()
+	defer func() { <-watched }() // It ends with the statements, in stop.
+	served := make(chan error, 1)
+	wrapped := newListener(ln, s.limits)
+	go func() { served <- s.app.Listener(wrapped) }()
+	var failure error
+	select {
+	case failure = <-served:
+		served <- nil
+		if failure == nil {
+			failure = errors.New("the listener was closed")
+		}
+		failure = fmt.Errorf("serve %s: %w", ln.Addr(), failure)
+	case <-ctx.Done():
+	}
+	err := s.stop(wrapped)
+	// The listener may be closed already.
+	_ = wrapped.Close()
+	return errors.Join(failure, err, <-served)
+}
+
+// endSockets closes the sockets whose token ends, when it does, until the server
+// stops.
+func (s *Server) endSockets() {
+	for {
+		ended := s.engine.Catalog().TokensEnded()
+		s.sockets.closeInvalid(s.stillValid)
+		select {
+		case <-ended:
+		case <-s.base.Done():
+			return
+		}
+	}
+}
+
+// stop ends everything but the listener, which it closes at the end.
+//
+//nolint:contextcheck // The context of the server has ended: that is why it stops.
+func (s *Server) stop(ln *listener) error {
+	err := s.finish(ln)
+	if s.drain != nil {
+		if drained := s.drain(context.Background()); drained != nil {
+			err = errors.Join(err, fmt.Errorf("drain: %w", drained))
+		}
+	}
+	// What is left are connections on which nothing was asked.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if shut := s.app.ShutdownWithContext(ctx); shut != nil && !errors.Is(shut, context.DeadlineExceeded) {
+		err = errors.Join(err, fmt.Errorf("close the server: %w", shut))
+	}
+	ln.cutAll()
+	s.producers.close()
+	return err
+}
+
+// finish refuses new requests, waits for the running ones and ends the sockets.
+// Requests that outlast the grace are cancelled, then cut off.
+func (s *Server) finish(ln *listener) error {
+	idle := s.active.refuse()
+	s.sockets.closeAll(goingAway)
+	defer s.sockets.wait()
+	stopping := kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down")
+	defer s.cancel(stopping)
+	if ends(idle, time.Duration(s.config.Server.ShutdownGrace)*time.Second) {
+		return nil
+	}
+	s.log.Warn("requests were cancelled", slog.Int("requests", s.active.count()))
+	s.cancel(stopping)
+	if ends(idle, cutoff) {
+		return nil
+	}
+	ln.cutAll()
+	if ends(idle, cutoff) {
+		return nil
+	}
+	return fmt.Errorf("%d requests do not end", s.active.count())
+}
+
+// ends waits until c is closed, at most for d.
+func ends(c <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
