@@ -2,28 +2,19 @@ package pool
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
-	"github.com/kalamlake/kalam/query/memlimit"
 	"github.com/kalamlake/kalam/query/process"
 	"github.com/kalamlake/kalam/query/turns"
 	"github.com/kalamlake/kalam/query/wire"
 )
-
-// Available reports whether this platform has worker processes.
-const Available = true
 
 // Pool is the executor. Safe for concurrent use.
 type Pool struct {
@@ -63,295 +54,112 @@ type counters struct {
 	started, killed, died, prepared, hits, misses atomic.Int64
 }
 
-// Open starts the first worker. The caller closes the Pool.
-func Open(o Options) (_ *Pool, err error) {
-	if !wire.Serves() {
-		return nil, kalam.Errorf(kalam.CodeInternal, "this program does not call worker.Main, so it has no query workers")
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
-	}
-	if o.Places <= 0 {
-		o.Places = runtime.GOMAXPROCS(0) + 1
-	}
-	if o.Slice <= 0 {
-		o.Slice = defaultSlice
-	}
-	p := &Pool{
-		options: o, fast: turns.New(o.Places, maxWaiting), slow: turns.New(o.Places, maxWaiting), batches: newBatchStore(),
-		copying: make(chan *worker, 1), closing: make(chan struct{}), working: make(chan struct{}, 1),
-		busy: map[*worker]*call{}, workers: map[*worker]struct{}{},
-	}
-	p.settled = sync.NewCond(&p.mu)
-	if p.memory, err = memlimit.Parse(o.MemoryLimit); err != nil {
-		return nil, err
-	}
-	p.share = min(max(p.memory/shareUsers, leastShare), p.memory)
-	if err := emptyDir(o.TempDir); err != nil {
-		return nil, err
-	}
-	p.spools.dir = o.TempDir
-	p.copying <- nil
-	p.copyIdle = time.AfterFunc(idleFor, p.endIdleCopier)
-	p.starter = process.NewStarter()
-	w, err := p.start(false)
-	if err != nil {
-		p.starter.Close()
-		return nil, err
-	}
-	p.sandbox = w.state
-	p.idle = append(p.idle, w)
-	p.running.Go(p.watch)
-	return p, nil
+// call is one call of a worker.
+type call struct {
+	pool   *Pool
+	w      *worker
+	ctx    context.Context
+	user   kalam.UserID
+	seen   *activity.Query // That the call is part of, nil for none.
+	began  time.Time
+	number uint32
+	stop   func() bool // Ends the watch of ctx.
+
+	mu       sync.Mutex // guards what follows
+	leave    func()     // Gives the place back; nil while the call stands still.
+	slow     bool       // It has outlived its slice.
+	standing bool       // It stands still until there is a slow place.
+	resume   func()     // Ends the wait for it; nil when there was none.
+	reason   error      // Why the worker was killed.
+	timer    *time.Timer
+	over     bool
 }
 
-// emptyDir makes a private directory and removes what is in it.
-func emptyDir(dir string) error {
-	if dir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make a directory for temporary files: %w", err)
-	}
-	left, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("read the directory for temporary files: %w", err)
-	}
-	for _, e := range left {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("remove a temporary file of before: %w", err)
-		}
-	}
-	return nil
+// worker is a worker process. One call uses it at a time.
+type worker struct {
+	pool     *Pool
+	proc     *process.Process
+	dir      string   // Its temporary directory; "" is none.
+	more     []string // Directories beside Options.LakeDirs whose files DuckDB may read there.
+	state    string   // What sandbox holds for it.
+	said     *tail
+	since    time.Time // When it became idle.
+	lastCall uint32
+	memory   atomic.Int64 // Bytes, when last looked at.
+	report   atomic.Pointer[wire.Report]
+
+	mu       sync.Mutex // guards what follows
+	prepared *simplelru.LRU[uint64, struct{}]
+	has      *simplelru.LRU[uint64, int64] // Batches that it keeps, with their bytes.
+	bytes    int64
+	busy     bool     // A call uses it.
+	dropped  []uint64 // To be dropped after that.
 }
 
-// Close ends every call and every worker.
-func (p *Pool) Close() error {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
-	}
-	p.closed = true
-	close(p.closing)
-	idle := p.idle
-	p.idle = nil
-	for _, c := range p.busy {
-		c.kill(query.ErrClosed())
-	}
-	p.mu.Unlock()
-	for _, w := range idle {
-		w.end()
-	}
-	p.copyIdle.Stop()
-	if w := <-p.copying; w != nil { // Its call was killed by closing.
-		w.end()
-	}
-	p.mu.Lock()
-	for len(p.busy) > 0 || p.ending > 0 || p.spare {
-		p.settled.Wait()
-	}
-	p.mu.Unlock()
-	p.running.Wait()
-	p.starter.Close()
-	p.batches.clear()
-	return nil
+// tail keeps the end of what a worker prints. Safe for concurrent use.
+type tail struct {
+	mu  sync.Mutex // guards buf
+	buf []byte
 }
 
-// acquire waits for a place and takes a worker for a call, one that has the statement
-// prepared if there is one. The caller ends the call by finish.
-func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64) (*call, error) {
-	if ctx.Err() != nil {
-		return nil, query.Canceled(ctx)
+// tailBytes is what is kept.
+const tailBytes = 2 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - tailBytes; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
 	}
-	seen := activity.Of(ctx)
-	seen.Waits()
-	leave, err := p.fast.Enter(ctx, user)
-	if err != nil {
-		return nil, orCanceled(ctx, err)
-	}
-	for {
-		w, err := p.worker(statement)
-		if err != nil {
-			leave()
-			return nil, err
-		}
-		c := &call{
-			pool: p, w: w, ctx: ctx, user: user, seen: seen, leave: leave, began: time.Now(), number: w.lastCall + 1,
-		}
-		w.lastCall++
-		if w.alive() && slices.Equal(w.more, p.more()) && p.begin(c) {
-			seen.Runs(w.proc.PID())
-			c.stop = context.AfterFunc(ctx, c.interrupt)
-			return c, nil
-		}
-		p.discard(w)
-		select {
-		case <-p.closing:
-			leave()
-			return nil, query.ErrClosed()
-		default: // It has died while nobody used it, or may not read what the statement may.
-		}
-	}
+	return len(p), nil
 }
 
-// orCanceled returns err, worded if it is that of ctx.
-func orCanceled(ctx context.Context, err error) error {
-	var ke *kalam.Error
-	if ctx.Err() != nil && !errors.As(err, &ke) {
-		return query.Canceled(ctx)
-	}
-	return err
+// String returns what was kept.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf)
 }
 
-// begin makes c a call that runs; false when the pool is closed.
-func (p *Pool) begin(c *call) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return false
-	}
-	c.w.begin()
-	p.busy[c.w] = c
-	if len(p.busy) == 1 {
-		select {
-		case p.working <- struct{}{}:
-		default:
-		}
-	}
-	p.keepSpare()
-	return true
-}
+// interrupt asks the worker to end the call, and ends the worker if it does not. The
+// call's error is then that of its context.
+func (c *call) interrupt() { c.end(nil) }
 
-// worker returns an idle worker, or a new one.
-func (p *Pool) worker(statement uint64) (*worker, error) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, query.ErrClosed()
-	}
-	if n := len(p.idle); n > 0 {
-		at := n - 1
-		for i := n - 1; i >= 0 && statement != 0; i-- {
-			if p.idle[i].knows(statement) {
-				at = i
-				break
-			}
-		}
-		w := p.idle[at]
-		p.idle = append(p.idle[:at], p.idle[at+1:]...)
-		p.mu.Unlock()
-		return w, nil
-	}
-	p.mu.Unlock()
-	return p.start(false)
-}
-
-// keepSpare has a worker started when none is idle. p.mu is held.
-func (p *Pool) keepSpare() {
-	if p.closed || p.spare || len(p.idle) > 0 || len(p.busy) > 2*p.options.Places {
+// kill ends the worker; reason becomes the error of the call.
+func (c *call) kill(reason error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over || c.reason != nil {
 		return
 	}
-	p.spare = true
-	go func() {
-		w, err := p.start(false)
-		p.mu.Lock()
-		keep := err == nil && !p.closed
-		if keep {
-			w.since = time.Now()
-			p.idle = append([]*worker{w}, p.idle...)
-		}
-		p.mu.Unlock()
-		switch {
-		case err != nil:
-			p.options.Logger.Warn("query worker not started", "error", err)
-		case !keep:
-			w.end()
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.spare = false
-		p.settled.Broadcast()
-	}()
+	c.reason = reason
+	c.w.kill()
 }
 
-// release takes a worker back, or ends it.
-func (p *Pool) release(c *call, reusable bool) {
-	p.mu.Lock()
-	delete(p.busy, c.w)
-	if reusable && !p.closed && len(p.idle) < p.options.Places {
-		c.w.since = time.Now()
-		p.idle = append(p.idle, c.w)
-		p.settled.Broadcast()
-		p.mu.Unlock()
+// isSlow reports whether the call has outlived its slice.
+func (c *call) isSlow() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.slow
+}
+
+// end is interrupt for a call that ends for the reason of cause, nil for its context.
+func (c *call) end(cause error) {
+	c.mu.Lock()
+	if c.over || c.timer != nil {
+		c.mu.Unlock()
 		return
 	}
-	p.keepSpare()
-	p.ending++
-	p.mu.Unlock()
-	p.endSoon(c.w)
+	if cause == nil {
+		cause = query.Canceled(c.ctx)
+	}
+	c.timer = time.AfterFunc(killAfter, func() { c.kill(cause) })
+	c.mu.Unlock()
+	// An error shows when the answer is read.
+	_ = c.w.proc.Conn().Write(process.Frame{Kind: wire.Cancel, Call: c.number})
 }
 
-// discard ends a worker that nobody uses.
-func (p *Pool) discard(w *worker) {
-	p.mu.Lock()
-	p.ending++
-	p.mu.Unlock()
-	p.endSoon(w)
-}
-
-// endSoon ends a worker, and waits for it unless the kernel takes a while to free its
-// memory. It was counted by ending.
-func (p *Pool) endSoon(w *worker) {
-	done := make(chan struct{})
-	go func() {
-		w.end()
-		p.mu.Lock()
-		p.ending--
-		p.settled.Broadcast()
-		p.mu.Unlock()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(5 * time.Millisecond):
-	}
-}
-
-// Forget implements query.Executor.
-func (p *Pool) Forget(id uint64) {
-	p.batches.forget(id)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for w := range p.workers {
-		w.forget(id)
-	}
-}
-
-// Stats implements query.Executor.
-func (p *Pool) Stats() query.ExecutorStats {
-	fast, slow := p.fast.Stats(), p.slow.Stats()
-	s := query.ExecutorStats{
-		Isolation: "process", Sandbox: p.sandbox, Threads: p.options.Threads, Waiting: int64(fast.Waiting + slow.Waiting),
-		PreparedHits: p.count.prepared.Load(), ChunkHits: p.count.hits.Load(), ChunkMiss: p.count.misses.Load(),
-		Started: p.count.started.Load(), Killed: p.count.killed.Load(), Died: p.count.died.Load(),
-		Spooled: p.spools.total.Load(), Shared: p.batches.bytes(),
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s.Busy = len(p.busy)
-	s.Running = int64(s.Busy - p.standing)
-	for _, c := range p.busy {
-		if c.isSlow() {
-			s.Slow++
-		}
-	}
-	for w := range p.workers {
-		addWorker(&s, w)
-	}
-	s.Sessions = s.Workers
-	return s
-}
+// kill ends the process; it does not wait for that.
+func (w *worker) kill() { go w.proc.Kill() }

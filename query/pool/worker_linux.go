@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -19,27 +17,6 @@ import (
 	"github.com/kalamlake/kalam/query/sandbox"
 	"github.com/kalamlake/kalam/query/wire"
 )
-
-// worker is a worker process. One call uses it at a time.
-type worker struct {
-	pool     *Pool
-	proc     *process.Process
-	dir      string   // Its temporary directory; "" is none.
-	more     []string // Directories beside Options.LakeDirs whose files DuckDB may read there.
-	state    string   // What sandbox holds for it.
-	said     *tail
-	since    time.Time // When it became idle.
-	lastCall uint32
-	memory   atomic.Int64 // Bytes, when last looked at.
-	report   atomic.Pointer[wire.Report]
-
-	mu       sync.Mutex // guards what follows
-	prepared *simplelru.LRU[uint64, struct{}]
-	has      *simplelru.LRU[uint64, int64] // Batches that it keeps, with their bytes.
-	bytes    int64
-	busy     bool     // A call uses it.
-	dropped  []uint64 // To be dropped after that.
-}
 
 // start starts a worker; copies says that it writes files.
 func (p *Pool) start(copies bool) (_ *worker, err error) {
@@ -146,9 +123,6 @@ func (w *worker) failedStart(err error) error {
 	w.kill()
 	return fmt.Errorf("start a query worker: %w (it said: %s)", err, w.said)
 }
-
-// kill ends the process; it does not wait for that.
-func (w *worker) kill() { go w.proc.Kill() }
 
 // end ends the process and removes its directory.
 func (w *worker) end() {
@@ -259,31 +233,4 @@ func addWorker(s *query.ExecutorStats, w *worker) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.Chunks += int64(w.has.Len())
-}
-
-// tail keeps the end of what a worker prints. Safe for concurrent use.
-type tail struct {
-	mu  sync.Mutex // guards buf
-	buf []byte
-}
-
-// tailBytes is what is kept.
-const tailBytes = 2 << 10
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - tailBytes; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
-}
-
-// String returns what was kept.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.buf)
 }
