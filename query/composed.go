@@ -2,40 +2,9 @@ package query
 
 import (
 	"strings"
-	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/query/guard"
 )
-
-// composedSQL is the text of a query over physical sources: which of them have files,
-// batches and delete vectors, and what columns. It holds nothing of the rows, so
-// that users share it.
-type composedSQL struct {
-	id    uint64 // Distinguishes composed texts for the whole life of the process.
-	sql   string
-	set   Settings
-	slots []slot // What the placeholders stand for, $1 first.
-}
-
-// slot is what one placeholder of a composed text stands for: one of its fields.
-type slot struct {
-	param int            // A parameter of the user's.
-	typ   kalam.DataType // That of what the parameter meets; KindNull when nothing says it.
-	try   bool           // What is not of that type is NULL.
-	arg   *guard.ArgKind
-	files *fileArg
-}
-
-// fileArg is a placeholder for the paths of one group of a source's files; the group after
-// the last stands for the value of the source's bound.
-type fileArg struct{ source, group int }
-
-// maxComposed bounds the composed texts of one query.
-const maxComposed = 16
-
-// lastComposed numbers the composed texts.
-type lastComposed struct{ atomic.Uint64 }
 
 // composedFor returns the text over physical sources. types tells the types of the
 // meetings. The error is that of types, or of an operand that is not of the type that
@@ -106,15 +75,4 @@ func (a *analysed) compose(physical []*physicalSource, types []kalam.DataType) (
 	}
 	text := a.whole.fill(func(i int) string { return "(" + strings.Join(branches[i], " UNION ALL ") + ")" })
 	return a.settle(a.WholeRows(text, columnNames(physical)), types, files)
-}
-
-// columnNames gives the names of the columns of sources by their number.
-func columnNames(physical []*physicalSource) func(i int) []string {
-	return func(i int) []string {
-		var out []string
-		for _, c := range physical[i].schema.columns {
-			out = append(out, c.name)
-		}
-		return out
-	}
 }

@@ -12,12 +12,6 @@ import (
 	"github.com/kalamlake/kalam/query/guard"
 )
 
-// Column is a column of a result.
-type Column struct {
-	Name string
-	Type kalam.DataType // KindNull when the values of placeholders decide it.
-}
-
 // Described is what a query takes and gives, whatever the rows hold.
 type Described struct {
 	Params  []kalam.DataType // Of $1, $2, ...; KindNull when the values decide.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
@@ -52,14 +51,6 @@ type Param struct {
 	// Type is what a DECIMAL is bound as, if it has its scale; KindNull: as it is.
 	Type  kalam.DataType
 	Paths []string // The placeholder stands for a list of files; nil: for Value.
-}
-
-// Input is what of a Source does not stand in the text.
-type Input struct {
-	Schema  *Schema
-	Scan    bool // The text reads Batches, if only to find none.
-	Batches []Batch
-	Dead    []*roaring.Bitmap // Of each file, nil for none; nil when the text asks for none.
 }
 
 // Description is what a text takes and gives.
@@ -131,4 +122,10 @@ func (s ExecutorStats) Where() string {
 		return s.Isolation
 	}
 	return s.Isolation + ": " + s.Sandbox
+}
+
+// Column is a column of a result.
+type Column struct {
+	Name string
+	Type kalam.DataType // KindNull when the values of placeholders decide it.
 }

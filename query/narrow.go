@@ -10,29 +10,6 @@ import (
 	"github.com/kalamlake/kalam/query/tree"
 )
 
-// narrowing is what the text of a query over one table says of the rows that it needs, so
-// that files, and row groups of files, need not be read.
-type narrowing struct {
-	tests []columnTest // Every row that it needs passes them.
-	all   bool         // And every row that passes them is one.
-	first *firstRows   // nil: it needs not only the first rows by some order.
-	count string       // The name of its one result, the number of rows; "" when it asks something else.
-}
-
-// firstRows says that a query gives the first rows of its table by a column.
-type firstRows struct {
-	column        string // In lower case.
-	descending    bool
-	nullsLast     bool // Otherwise they may come first.
-	limit, offset rowNumber
-}
-
-// rowNumber is an integer of the text or a parameter.
-type rowNumber struct {
-	value int64
-	param int // 0: value is it.
-}
-
 // of returns the number; ok is false for a parameter that is none.
 func (n rowNumber) of(args *Args) (value int64, ok bool) {
 	if n.param == 0 {
@@ -43,31 +20,6 @@ func (n rowNumber) of(args *Args) (value int64, ok bool) {
 		return 0, false
 	}
 	return v.Int(), v.Int() >= 0
-}
-
-// columnTest is a condition that compares a column of the table with values.
-type columnTest struct {
-	column string // In lower case.
-	op     testOp
-	values []testValue
-}
-
-// testOp is the comparison of a columnTest. All but isAny have one value.
-type testOp uint8
-
-const (
-	isAny testOp = iota // Equal to one of the values.
-	isLess
-	isLessOrEqual
-	isGreater
-	isGreaterOrEqual
-)
-
-// testValue is a literal or placeholder of the text.
-type testValue struct {
-	operand int            // Of the query; -1: value is it.
-	value   kalam.Value    // A literal with its type.
-	typ     kalam.DataType // What the operand is cast to; KindNull: it is not.
 }
 
 // narrowingOf reads the finished tree q, nil when it tells nothing.

@@ -17,23 +17,6 @@ import (
 // maxPivotValues is how many columns an element of PIVOT's ON may find.
 const maxPivotValues = 1000
 
-// pivoted is a query with PIVOTs that find their columns among the rows. Nothing of
-// those rows is kept: values are found anew for each run, in the snapshot that it reads,
-// and the text with them serves that run alone.
-type pivoted struct {
-	tree  string // The checked and rewritten query, with a mark for each list.
-	ctes  int    // Its WITH names.
-	lists []pivotValues
-	found int // Lists noted so far.
-}
-
-// pivotValues is a query for the values of one list.
-type pivotValues struct {
-	tree string // Encoded; it has the marks of the lists before it.
-	ctes int
-	pos  int // Of the element in the user's text, -1 when it is unknown.
-}
-
 // pivotedOf returns what root, the finished tree of a query with PIVOTs needs, nil
 // when none is to be found. doc is the tree, encoded.
 func pivotedOf(q *guard.Query, root tree.Node, doc string) (*pivoted, error) {

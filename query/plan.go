@@ -4,14 +4,24 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query/guard"
-	"github.com/kalamlake/kalam/query/tree"
-	"github.com/kalamlake/kalam/sqltext"
 )
+
+// Plan is an analysed query. It holds nothing of who runs it, is immutable and
+// safe for concurrent use.
+type Plan struct {
+	*analysed
+	refs []TableRef
+	hit  bool
+	once bool    // It holds values of one run, after which nothing of it stays.
+	at   *places // Of the analysed text in the given one; nil when they are equal.
+}
 
 // TableRef is one occurrence of a table in a query. WITH names, aliases and
 // table functions are no tables.
@@ -25,16 +35,6 @@ type TableRef struct {
 	// NamesDeleted says that a filter on the table names _deleted, so that its
 	// deleted rows are to be read too.
 	NamesDeleted bool
-}
-
-// Plan is an analysed query. It holds nothing of who runs it, is immutable and
-// safe for concurrent use.
-type Plan struct {
-	*analysed
-	refs []TableRef
-	hit  bool
-	once bool    // It holds values of one run, after which nothing of it stays.
-	at   *places // Of the analysed text in the given one; nil when they are equal.
 }
 
 // Tables returns the tables of the query in the order in which Query takes their
@@ -72,151 +72,6 @@ type topQuery struct {
 type template struct {
 	texts   []string
 	sources []int
-}
-
-// planCache keeps analysed queries, by their exact text and by their normal form.
-type planCache struct {
-	exact  *lru.Cache[string, *Plan]
-	normal *lru.Cache[string, *analysed]
-	count  counters
-}
-
-func newPlanCache(size int) (*planCache, error) {
-	exact, err := lru.New[string, *Plan](size)
-	if err != nil {
-		return nil, err
-	}
-	normal, err := lru.New[string, *analysed](size)
-	return &planCache{exact: exact, normal: normal}, err
-}
-
-// maxCachedSQL is the length of the longest text that the plan cache keeps.
-const maxCachedSQL = 16 << 10
-
-// Analyse parses, checks and rewrites a query, or finds it in the plan cache. The plan
-// is the same for every user; user is on whose account it is computed.
-// The error has CodeInvalidSQL, CodeUnsupported, CodeTooLarge or CodeEmptySQL,
-// with the position when it is known.
-func (e *Planner) Analyse(ctx context.Context, user kalam.UserID, sql string) (*Plan, error) {
-	return e.AnalyseWith(ctx, user, sql, Settings{})
-}
-
-// AnalyseWith is Analyse under settings.
-func (e *Planner) AnalyseWith(ctx context.Context, user kalam.UserID, sql string, set Settings) (*Plan, error) {
-	kind := set.key()
-	exact := kind + sql
-	if p, ok := e.plans.exact.Get(exact); ok {
-		e.plans.count.hits.Add(1)
-		return p, nil
-	}
-	key := kind + sqltext.Normalize(sql)
-	if a, ok := e.plans.normal.Get(key); ok {
-		e.plans.count.hits.Add(1)
-		p := planOf(a, sql)
-		p.hit = true
-		e.plans.exact.Add(exact, p)
-		return p, nil
-	}
-	e.plans.count.misses.Add(1)
-	if err := e.open(ctx); err != nil {
-		return nil, err
-	}
-	a, err := analyse(ctx, e.parserOf(user), sql, set)
-	if err != nil {
-		return nil, err
-	}
-	first := planOf(a, sql)
-	if len(sql) <= maxCachedSQL {
-		e.plans.normal.Add(key, a)
-		again := *first
-		again.hit = true
-		e.plans.exact.Add(exact, &again)
-	}
-	return first, nil
-}
-
-// planOf returns the plan for a text that differs from the analysed one in white
-// space and comments at most.
-func planOf(a *analysed, sql string) *Plan {
-	p := &Plan{analysed: a, refs: a.tables}
-	if sql != a.Text {
-		p.at = newPlaces(a.Text, sql)
-		p.refs = append([]TableRef(nil), a.tables...)
-		for i := range p.refs {
-			p.refs[i].Position = p.at.of(p.refs[i].Position)
-		}
-	}
-	return p
-}
-
-// analyse checks and rewrites a query.
-func analyse(ctx context.Context, p *guard.Parser, sql string, set Settings) (*analysed, error) {
-	root, err := p.Parse(ctx, sql)
-	if err != nil {
-		return nil, err
-	}
-	set.orderNulls(root)
-	q, err := p.Check(ctx, sql, root, set.Inner, set.Zone)
-	if err != nil {
-		return nil, err
-	}
-	a := &analysed{Query: q, set: set, composed: map[string]*composedSQL{}}
-	for _, t := range q.Tables {
-		a.tables = append(a.tables, TableRef{
-			Parts: t.Parts, Position: t.Position, Namespace: t.Namespace, NamesDeleted: t.NamesDeleted,
-		})
-	}
-	doc, err := tree.Encode(root)
-	if err != nil {
-		return nil, err
-	}
-	if a.pivoted, err = pivotedOf(q, root, doc); err != nil {
-		return nil, err
-	}
-	if a.whole, err = templateOf(ctx, p, doc, q.Withs); err != nil {
-		return nil, err
-	}
-	a.narrow = narrowingOf(q, root)
-	if outer, branch := splitTop(q, root); outer != nil {
-		if a.top.outerTree, err = tree.Encode(outer); err != nil {
-			return nil, err
-		}
-		if a.top.branchTree, err = tree.Encode(branch); err != nil {
-			return nil, err
-		}
-	}
-	return a, nil
-}
-
-// writeTop writes the query that pushes a LIMIT down, if the sources call for one
-// and it is not written yet. The error is that of the context.
-func (e *Planner) writeTop(ctx context.Context, user kalam.UserID, a *analysed, sources []Source) error {
-	if len(sources) != 1 || len(sources[0].Files) == 0 || len(sources[0].Batches) == 0 {
-		return nil
-	}
-	a.mu.Lock()
-	top := a.top
-	a.mu.Unlock()
-	if top.outerTree == "" {
-		return nil
-	}
-	p := e.parserOf(user)
-	var err error
-	if top.outer, err = templateOf(ctx, p, top.outerTree, 0); err == nil {
-		top.branch, err = templateOf(ctx, p, top.branchTree, 0)
-	}
-	if ctx.Err() != nil {
-		return Canceled(ctx)
-	}
-	if err != nil { // The whole query serves as well.
-		e.log.Warn("query not pushed down", "error", err)
-		top.outer, top.branch = template{}, template{}
-	}
-	top.outerTree, top.branchTree = "", ""
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.top = top
-	return nil
 }
 
 // templateOf returns the checked text of an encoded tree.
@@ -259,4 +114,142 @@ func (t *template) fill(relation func(i int) string) string {
 		b.WriteString(t.texts[k+1])
 	}
 	return b.String()
+}
+
+// planCache keeps analysed queries, by their exact text and by their normal form.
+type planCache struct {
+	exact  *lru.Cache[string, *Plan]
+	normal *lru.Cache[string, *analysed]
+	count  counters
+}
+
+func newPlanCache(size int) (*planCache, error) {
+	exact, err := lru.New[string, *Plan](size)
+	if err != nil {
+		return nil, err
+	}
+	normal, err := lru.New[string, *analysed](size)
+	return &planCache{exact: exact, normal: normal}, err
+}
+
+// maxCachedSQL is the length of the longest text that the plan cache keeps.
+const maxCachedSQL = 16 << 10
+
+// counters are the numbers behind Stats.
+type counters struct {
+	hits, misses, statements atomic.Int64
+}
+
+// composedSQL is the text of a query over physical sources: which of them have files,
+// batches and delete vectors, and what columns. It holds nothing of the rows, so
+// that users share it.
+type composedSQL struct {
+	id    uint64 // Distinguishes composed texts for the whole life of the process.
+	sql   string
+	set   Settings
+	slots []slot // What the placeholders stand for, $1 first.
+}
+
+// slot is what one placeholder of a composed text stands for: one of its fields.
+type slot struct {
+	param int            // A parameter of the user's.
+	typ   kalam.DataType // That of what the parameter meets; KindNull when nothing says it.
+	try   bool           // What is not of that type is NULL.
+	arg   *guard.ArgKind
+	files *fileArg
+}
+
+// fileArg is a placeholder for the paths of one group of a source's files; the group after
+// the last stands for the value of the source's bound.
+type fileArg struct{ source, group int }
+
+// maxComposed bounds the composed texts of one query.
+const maxComposed = 16
+
+// lastComposed numbers the composed texts.
+type lastComposed struct{ atomic.Uint64 }
+
+// pivoted is a query with PIVOTs that find their columns among the rows. Nothing of
+// those rows is kept: values are found anew for each run, in the snapshot that it reads,
+// and the text with them serves that run alone.
+type pivoted struct {
+	tree  string // The checked and rewritten query, with a mark for each list.
+	ctes  int    // Its WITH names.
+	lists []pivotValues
+	found int // Lists noted so far.
+}
+
+// pivotValues is a query for the values of one list.
+type pivotValues struct {
+	tree string // Encoded; it has the marks of the lists before it.
+	ctes int
+	pos  int // Of the element in the user's text, -1 when it is unknown.
+}
+
+// narrowing is what the text of a query over one table says of the rows that it needs, so
+// that files, and row groups of files, need not be read.
+type narrowing struct {
+	tests []columnTest // Every row that it needs passes them.
+	all   bool         // And every row that passes them is one.
+	first *firstRows   // nil: it needs not only the first rows by some order.
+	count string       // The name of its one result, the number of rows; "" when it asks something else.
+}
+
+// firstRows says that a query gives the first rows of its table by a column.
+type firstRows struct {
+	column        string // In lower case.
+	descending    bool
+	nullsLast     bool // Otherwise they may come first.
+	limit, offset rowNumber
+}
+
+// rowNumber is an integer of the text or a parameter.
+type rowNumber struct {
+	value int64
+	param int // 0: value is it.
+}
+
+// columnTest is a condition that compares a column of the table with values.
+type columnTest struct {
+	column string // In lower case.
+	op     testOp
+	values []testValue
+}
+
+// testOp is the comparison of a columnTest. All but isAny have one value.
+type testOp uint8
+
+const (
+	isAny testOp = iota // Equal to one of the values.
+	isLess
+	isLessOrEqual
+	isGreater
+	isGreaterOrEqual
+)
+
+// testValue is a literal or placeholder of the text.
+type testValue struct {
+	operand int            // Of the query; -1: value is it.
+	value   kalam.Value    // A literal with its type.
+	typ     kalam.DataType // What the operand is cast to; KindNull: it is not.
+}
+
+// Args are what a query gets beside its sources.
+type Args struct {
+	Params []kalam.Value // Of the placeholders $1, $2, ... A TEXT behaves like a string literal.
+	User   kalam.UserID  // CURRENT_USER.
+	Role   kalam.Role    // CURRENT_ROLE.
+	Now    time.Time     // NOW(), in microseconds and UTC.
+	// Namespace is CURRENT_SCHEMA: that of names without one.
+	Namespace kalam.NamespaceID
+}
+
+// Reads is what a query has read of the files of its tables, as far as that was decided
+// before DuckDB ran.
+type Reads struct {
+	Files   int // Of its tables.
+	Pruned  int // Of these, those that were not opened.
+	Groups  int // Row groups of the files that were looked into.
+	Skipped int // Of these, those that hold nothing that the query needs.
+	Runs    int // Of the statement; 0 when the number of rows was known without it.
 }

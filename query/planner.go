@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query/guard"
+	"github.com/kalamlake/kalam/sqltext"
 )
 
 // Options configure a Planner.
@@ -32,11 +35,6 @@ type Planner struct {
 	composed lastComposed
 	count    counters
 	closed   atomic.Bool
-}
-
-// counters are the numbers behind Stats.
-type counters struct {
-	hits, misses, statements atomic.Int64
 }
 
 // Sizes of what is not configured.
@@ -121,4 +119,34 @@ func (e *Planner) open(ctx context.Context) error {
 		return Canceled(ctx)
 	}
 	return nil
+}
+
+// value returns the value of an argument.
+func (args *Args) value(kind guard.ArgKind, zone *time.Location) kalam.Value {
+	switch kind {
+	case guard.ArgLocal:
+		_, offset := args.Now.In(zone).Zone()
+		return kalam.Integer(kalam.KindTimestamp, args.Now.Add(time.Duration(offset)*time.Second).UnixMicro())
+	case guard.ArgUser:
+		return kalam.Text(string(args.User))
+	case guard.ArgRole:
+		return kalam.Text(args.Role.String())
+	case guard.ArgNamespace:
+		return kalam.Text(string(args.Namespace))
+	case guard.ArgNow:
+	}
+	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
+}
+
+// worded translates an error for the user, with its place in the text of p.
+func (e *Planner) worded(err error, p *Plan) error {
+	err = translate(err, p.Query)
+	var ke *kalam.Error
+	if p.at != nil && errors.As(err, &ke) && ke.Position > 0 {
+		return ke.At(p.at.of(ke.Position - 1))
+	}
+	if kalam.CodeOf(err) == kalam.CodeInternal {
+		e.log.Error("query failed", "sql", sqltext.Redact(p.Text), "error", err)
+	}
+	return err
 }

@@ -1,15 +1,11 @@
 package query
 
 import (
-	"context"
-	"errors"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/query/duckerr"
 	"github.com/kalamlake/kalam/query/tree"
 )
 
@@ -93,26 +89,3 @@ func (s *Settings) nullsOf(descending bool) string {
 
 // candidatePattern matches the names that DuckDB proposes.
 var candidatePattern = regexp.MustCompile(`"([^"]+)"`)
-
-// CheckZone asks DuckDB for a time zone: nil when it has one of this name, else those whose names are like it.
-func (e *Planner) CheckZone(ctx context.Context, user kalam.UserID, name string) (candidates []string, err error) {
-	if err := e.open(ctx); err != nil {
-		return nil, err
-	}
-	res, err := e.executor.Run(ctx, &Statement{User: user, SQL: "SELECT 1", Zone: name})
-	if err == nil {
-		res.Close()
-		return nil, nil
-	}
-	var de *duckerr.Error
-	if !errors.As(err, &de) || !strings.Contains(de.Message, "TimeZone") {
-		return nil, err
-	}
-	for _, m := range candidatePattern.FindAllStringSubmatch(de.Message, -1) {
-		candidates = append(candidates, m[1])
-	}
-	if len(candidates) == 0 {
-		candidates = []string{"UTC"}
-	}
-	return candidates, nil
-}

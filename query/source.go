@@ -220,3 +220,11 @@ func (g *fileGroup) paths() []string {
 	}
 	return out
 }
+
+// Input is what of a Source does not stand in the text.
+type Input struct {
+	Schema  *Schema
+	Scan    bool // The text reads Batches, if only to find none.
+	Batches []Batch
+	Dead    []*roaring.Bitmap // Of each file, nil for none; nil when the text asks for none.
+}

@@ -11,16 +11,6 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 )
 
-// Reads is what a query has read of the files of its tables, as far as that was decided
-// before DuckDB ran.
-type Reads struct {
-	Files   int // Of its tables.
-	Pruned  int // Of these, those that were not opened.
-	Groups  int // Row groups of the files that were looked into.
-	Skipped int // Of these, those that hold nothing that the query needs.
-	Runs    int // Of the statement; 0 when the number of rows was known without it.
-}
-
 // survey is what is known of the rows of a source that a query may need.
 type survey struct {
 	source Source // With the files that may have such rows.
