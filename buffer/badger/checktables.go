@@ -11,11 +11,9 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
 	"github.com/dgraph-io/ristretto/v2/z"
-	"google.golang.org/protobuf/proto"
 )
 
 // Badger makes a table, syncs it, adds a record to MANIFEST, syncs that, and only
@@ -29,46 +27,6 @@ import (
 // Badger deletes such tables at its start. If MANIFEST lost its last record, or is
 // an older copy, the same deletes rows that are nowhere else. checkUnlisted tells
 // the two apart by what is in the tables.
-
-// tableRecord is what MANIFEST says of the tables.
-type tableRecord struct {
-	listed  []uint64        // In the order of their numbers.
-	removed map[uint64]bool // Tables that a record removed.
-	// rewritten is the highest number in the first record of a MANIFEST that Badger
-	// rewrote, which no longer names what was removed before; 0 otherwise.
-	rewritten uint64
-	torn      bool // It ends in a part of a record.
-}
-
-const manifestHeader = 8
-
-// addChanges reads the whole records of a MANIFEST that ends at end.
-func (r *tableRecord) addChanges(raw []byte) error {
-	for at := manifestHeader; at < len(raw); {
-		n := int(binary.BigEndian.Uint32(raw[at:]))
-		var set pb.ManifestChangeSet
-		if err := proto.Unmarshal(raw[at+8:at+8+n], &set); err != nil {
-			return err
-		}
-		for _, c := range set.Changes {
-			switch {
-			case c.Op == pb.ManifestChange_DELETE:
-				r.removed[c.Id] = true
-			case at == manifestHeader:
-				r.rewritten = max(r.rewritten, c.Id)
-			}
-		}
-		at += 8 + n
-	}
-	return nil
-}
-
-// explains reports whether the record alone tells why a table that it does not
-// list is there: it was removed. A rewritten record names removed tables no more;
-// those have lower numbers than what replaced them.
-func (r *tableRecord) explains(id uint64) bool {
-	return r.removed[id] || id < r.rewritten && !r.torn
-}
 
 // checkUnlisted refuses a directory with a table that the record does not list and
 // that holds what is nowhere else.
@@ -242,13 +200,6 @@ func logKey(b []byte) []byte {
 	}
 	return b[at : at+int(lengths[0])]
 }
-
-// Names of Badger's files.
-const (
-	memtableSuffix = ".mem"
-	tableSuffix    = ".sst"
-	discardName    = "DISCARD"
-)
 
 // storeFile reports whether name is that of a file that a store has once it was
 // opened, unlike the files that come before MANIFEST.

@@ -3,46 +3,7 @@ package badger
 import (
 	"context"
 	"fmt"
-	"time"
 )
-
-const (
-	// collectEvery is the interval at which large values are moved together.
-	collectEvery = 5 * time.Minute
-	// collectBytes are moved in one transaction, which writers wait for.
-	collectBytes = 4 << 20
-	// sizeEvery is the interval at which the size of the directory is logged.
-	sizeEvery = 10 * time.Minute
-)
-
-// collectLoop collects, reclaims, and logs the size, until Close.
-func (b *Backend) collectLoop() {
-	defer b.work.Done()
-	ticker := time.NewTicker(collectEvery)
-	defer ticker.Stop()
-	size := time.NewTicker(sizeEvery)
-	defer size.Stop()
-	reclaim := time.NewTicker(reclaimEvery)
-	defer reclaim.Stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	for {
-		select {
-		case <-b.quit:
-			return
-		case <-size.C:
-			b.log.Info("write buffer size", "directory", b.dir, "bytes", b.diskSize())
-			continue
-		case <-reclaim.C:
-			b.keepRoom()
-			continue
-		case <-ticker.C:
-		}
-		if err := b.collect(ctx); err != nil {
-			b.log.Warn("large values could not be moved together; it is tried again", "directory", b.dir, "error", err)
-		}
-	}
-}
 
 // collect moves the values out of files that are mostly dead, whose space it
 // gives back. Files that are dead as a whole do not wait for it. It ends early at

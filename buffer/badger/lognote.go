@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/dgraph-io/badger/v4/y"
@@ -31,13 +30,6 @@ const (
 	stateOpening = "opening" // It is there; Badger may have cut it to what is in it.
 	stateClosed  = "closed"  // Badger has, or may have, removed it.
 )
-
-// newestLog is what a note says.
-type newestLog struct {
-	state string
-	id    int
-	bytes int64
-}
 
 // writeLogNote replaces the note.
 func writeLogNote(dir string, n newestLog) error {
@@ -140,41 +132,6 @@ func noteOpening(dir string) error {
 func fileIsThere(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
-}
-
-// findNewestLog returns the number and length of the newest log that is not empty, -1
-// if there is none. One of no bytes is made for later, or was about to be begun.
-func findNewestLog(dir string) (id int, bytes int64, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return -1, 0, err
-	}
-	id = -1
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), memtableSuffix)
-		if !ok {
-			continue
-		}
-		n, err := strconv.Atoi(name)
-		if err != nil || n < id {
-			continue
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // Its table is written.
-		}
-		if err != nil {
-			return -1, 0, err
-		}
-		if info.Size() > 0 {
-			id, bytes = n, info.Size()
-		}
-	}
-	return id, bytes, nil
-}
-
-func logPath(dir string, id int) string {
-	return filepath.Join(dir, fmt.Sprintf("%05d%s", id, memtableSuffix))
 }
 
 // noteWriting notes the newest log, which Badger has just begun.

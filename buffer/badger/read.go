@@ -12,9 +12,6 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 )
 
-// metaLarge is the user meta of an entry whose value is a pointer.
-const metaLarge = 1
-
 // guard turns what was recovered of a panic of Badger over damaged bytes, or of
 // a fault over a file that was cut, into an error.
 func (b *Backend) guard(p any, err *error) {

@@ -18,9 +18,6 @@ const (
 	reclaimPause = 5 * time.Second
 )
 
-// keyPadding begins the keys by which a memtable is filled. They are deleted at once.
-const keyPadding = 0x04
-
 // keepRoom sees to the room that Badger needs.
 func (b *Backend) keepRoom() {
 	if b.reclaimDue() {
@@ -63,9 +60,6 @@ func (b *Backend) reclaim() {
 	b.log.Info("the disk is nearly full: the space of deleted rows is given back",
 		"directory", b.dir, "free_before", before, "free", after)
 }
-
-// keyFirst is before every key that is used.
-const keyFirst = 0x00
 
 // rotate fills the memtable, so that its deletions get into a table. With wide, the table
 // spans all keys, so that all others are merged with it.

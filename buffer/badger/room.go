@@ -246,29 +246,6 @@ func (r *room) growManifest() error {
 	return errors.Join(err, f.Close())
 }
 
-// sizeOf returns the most that ops take of a memtable, and the bytes of their large
-// values. One of a large value writes, or deletes, a second entry.
-func (b *Backend) sizeOf(ops []storedOp) (memtable, large int64) {
-	memtable = entryBytes + int64(len("!badger!txn")) // The end of the transaction.
-	for i := range ops {
-		op := &ops[i]
-		key, value := int64(len(op.key))+entryBytes, int64(len(op.value))
-		switch {
-		case op.remove:
-			value = 0
-		case value >= b.limits.Large:
-			large += value
-			memtable += key + 2*pointerBytes
-			value = 0
-		}
-		if op.remove || b.large.refers(op.key) {
-			memtable += key
-		}
-		memtable += key + value
-	}
-	return memtable, large
-}
-
 // check refuses a commit of so many bytes that there is no room for in the log, or in
 // the next one. free is the space of the disk.
 func (r *room) check(bytes, free int64) error {
@@ -371,13 +348,6 @@ func (r *room) close() error {
 	}
 	r.next, r.placed = 0, false
 	return removeIfThere(name)
-}
-
-func removeIfThere(name string) error {
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 // usedLogs returns the logs that are not empty.
