@@ -28,11 +28,6 @@ type AdoptedRows struct {
 	Tombstones *roaring.Bitmap
 }
 
-// unavailableFormat is the format byte of a record that only says why there is none:
-//
-//	format, 1 byte | crc32c of the rest, 4 bytes LE | text
-const unavailableFormat = 0x02
-
 // adoptBatch is how many records are written in one batch.
 const adoptBatch = 256
 

@@ -5,67 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
-
-const (
-	// maxGroupBytes bounds what one group writes, unless a single request is
-	// larger: everybody in it waits for all of it.
-	maxGroupBytes = 8 << 20
-	// Room left in a batch for the clock and an intent.
-	spareOps   = 4
-	spareBytes = 256
-)
-
-// work is what a request asks of the committer, which calls its methods in this
-// order from one goroutine, that of this or of another request or its own.
-type work interface {
-	// stage checks the work against what is committed and staged, adds its
-	// versions where only the committer sees them, and puts its ops into c. After
-	// an error it must have changed nothing.
-	stage(c *committer) error
-	// rollback takes back stage when the batch was not written.
-	rollback()
-	// publish makes the staged work visible. Store.visibility is held.
-	publish()
-	// afterCommit does what follows, outside of every lock.
-	afterCommit(c *committer)
-	// touched returns the scopes whose memory is the truth while the backend may
-	// hold something else after a failure.
-	touched() []*scope
-}
-
-// request is work in the queue.
-type request struct {
-	work  work
-	size  int64 // Bytes that it writes, at most.
-	count int64 // What of them counts towards Limits.Bytes, at most.
-	ops   int   // Ops, at most.
-	alone bool  // It takes no company in its batch.
-
-	state  atomic.Int32
-	done   chan struct{} // Closed when err is final.
-	err    error
-	staged bool
-}
-
-// The states of a request.
-const (
-	stateQueued int32 = iota
-	stateTaken
-	stateWithdrawn
-)
-
-func (r *request) take() bool { return r.state.CompareAndSwap(stateQueued, stateTaken) }
-
-func (r *request) withdraw() bool { return r.state.CompareAndSwap(stateQueued, stateWithdrawn) }
-
-func shuttingDown() error {
-	return kalam.Errorf(kalam.CodeShuttingDown, "the write buffer is closed")
-}
 
 // submit commits a request and returns its outcome. When nobody is committing,
 // the caller's goroutine does it: two hand-overs between goroutines would cost it
@@ -109,27 +52,6 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	return r.err
 }
 
-// committer is what writes the log. Whoever has received it from Store.turn, or
-// from Store.handed, uses it alone until it passes it on.
-type committer struct {
-	store *Store
-	group []*request
-	carry *request // Did not fit into the group before.
-
-	ops     []Op
-	first   kalam.Seq  // Lowest seq of the group, 0 when it has none.
-	last    kalam.Seq  // Highest.
-	reserve bool       // The clock's present value must be made durable.
-	restore []Op       // Put back the records that the group replaces.
-	counted []*counter // That the group moves.
-	changes []kalam.Change
-
-	// repair takes back what a failed batch may have left in the backend. Nothing
-	// new is written before it, and the scopes it concerns stay in memory.
-	repair   []Op
-	retained []*scope
-}
-
 // lead commits r, which is not queued, with what is, in the caller's goroutine,
 // and leaves the rest to commitLoop: nobody does more than a group for others.
 func (c *committer) lead(r *request) {
@@ -156,20 +78,6 @@ func (c *committer) pass() {
 	}
 	s.turn <- c
 	s.wake()
-}
-
-// wake has commitLoop take the turn if there are requests in the queue and
-// nobody has it. Who queues a request and who gives the turn back both call it
-// after they have, so that at least one of them sees both.
-func (s *Store) wake() {
-	if len(s.queue) == 0 {
-		return
-	}
-	select {
-	case c := <-s.turn:
-		s.handed <- c
-	default:
-	}
 }
 
 // commitLoop commits what is queued whenever it is handed the turn, until Close,
@@ -303,27 +211,6 @@ func (c *committer) commit() {
 	}
 }
 
-// put adds an op to the group's batch.
-func (c *committer) put(op Op) { c.ops = append(c.ops, op) }
-
-// putBlock adds a block of the row log to the group's batch.
-func (c *committer) putBlock(b rowlog.Block) {
-	c.put(Op{Keyspace: rowlog.KeyspaceRows, Key: b.Key, Value: b.Value, Bulk: true})
-}
-
-// intentKey returns the key of the intent of the group.
-func (c *committer) intentKey() []byte {
-	return rowlog.IntentKey(rowlog.SeqRange{First: c.first, Last: c.last})
-}
-
-// took notes the seqs of a staged write.
-func (c *committer) took(seq kalam.Seq) {
-	if c.first == 0 {
-		c.first = seq
-	}
-	c.last = seq
-}
-
 // apply makes the group's ops durable.
 //
 //nolint:contextcheck // As that of fix.
@@ -414,18 +301,6 @@ func (c *committer) fix() error {
 	return nil
 }
 
-// batchLen returns how many of the first ops fit into one batch, at least 1.
-func batchLen(l Limits, ops []Op) int {
-	var total int64
-	for n := range ops {
-		total += l.Size(len(ops[n].Key), len(ops[n].Value))
-		if n > 0 && (n == l.Ops || total > l.Bytes) {
-			return n
-		}
-	}
-	return len(ops)
-}
-
 // applyInPieces writes a batch that is too large for the backend as several
 // ones. The intent in the first piece marks their rows as not committed; the last
 // piece removes it, which is the commit. The next start discards the rows of an
@@ -462,35 +337,14 @@ func (c *committer) applyInPieces() error {
 	return nil
 }
 
-// reservation makes the clock's present value durable.
-type reservation struct{}
-
-func (reservation) stage(c *committer) error { c.reserve = true; return nil }
-func (reservation) rollback()                {}
-func (reservation) publish()                 {}
-func (reservation) afterCommit(*committer)   {}
-func (reservation) touched() []*scope        { return nil }
-
-// afterCommit counts the write and collects its changes.
-func (w *write) afterCommit(c *committer) {
-	s := c.store
-	s.counters.commits.Add(1)
-	for n, sc := range w.scopes {
-		mem := sc.mem
-		if mem.Len() == w.marks[n] {
-			continue
-		}
-		var bytes int64
-		for i := w.marks[n]; i < mem.Len(); i++ {
-			bytes += mem.At(i).Size()
-		}
-		added := int64(mem.Len() - w.marks[n])
-		s.counters.rows.Add(added)
-		s.stats.add(sc.id, added, bytes, mem.At(w.marks[n]).Seq)
+// NextID returns a value of the clock for SNOWFLAKE_ID(): like a seq, it is
+// never handed out again, also not after a crash.
+//
+//nolint:contextcheck // What it waits for at times is a reservation for all callers, not for one statement.
+func (s *Store) NextID() (kalam.Seq, error) {
+	id := s.clock.Next()
+	if uint64(id) <= s.ceiling.Load() {
+		return id, nil
 	}
-	if s.opts.Publish != nil {
-		c.changes = w.changes(c.changes, s.opts.Interested)
-	}
+	return id, s.submit(context.Background(), &request{work: reservation{}})
 }
-
-func (w *write) touched() []*scope { return w.scopes }

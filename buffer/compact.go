@@ -10,7 +10,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/memtable"
-	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // ErrRefused is in the chain of an error of CommitCompaction after which nothing
@@ -273,32 +272,3 @@ func (x *compactionEdit) afterCommit(*committer) {
 }
 
 func (x *compactionEdit) touched() []*scope { return []*scope{x.scope} }
-
-// recordEdit replaces the record of a scope.
-type recordEdit struct {
-	made bool
-	op   Op
-	undo Op // Puts the other one back should the batch fail.
-}
-
-func newRecordEdit(id kalam.Scope, from, to *lakeState) (e recordEdit, err error) {
-	key := rowlog.ScopePrefix(id)
-	e.op = Op{Keyspace: rowlog.KeyspaceRecords, Key: key}
-	e.undo = Op{Keyspace: rowlog.KeyspaceRecords, Key: key, Delete: from.Version == 0}
-	if e.op.Value, err = encodeRecord(to); err != nil {
-		return recordEdit{}, err
-	}
-	if from.Version > 0 {
-		if e.undo.Value, err = encodeRecord(from); err != nil {
-			return recordEdit{}, err
-		}
-	}
-	e.made = true
-	return e, nil
-}
-
-// putRecord adds an edit to the batch.
-func (c *committer) putRecord(e *recordEdit) {
-	c.put(e.op)
-	c.restore = append(c.restore, e.undo)
-}

@@ -65,13 +65,6 @@ func (s *Store) isHot(id kalam.Scope) bool {
 	return sc != nil || s.stats.has(id)
 }
 
-func (t *bufferedStats) has(id kalam.Scope) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	tt := t.tables[id.Table]
-	return tt != nil && tt.users[id.User] != nil
-}
-
 // counts returns the figures of a scope with the lake state l, of whose memtable
 // sh is published.
 func (l *lakeState) counts(sh *memtable.Published, since kalam.Seq) Counts {

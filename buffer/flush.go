@@ -2,7 +2,6 @@ package buffer
 
 import (
 	"bytes"
-	"context"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -31,58 +30,8 @@ type FlushCommit struct {
 // catchUpRows is how many versions a flush commit may leave for the committer.
 const catchUpRows = 1024
 
-// CommitFlush adds a durable segment to its scope, in one atomic step with the
-// rise of the watermark: the delete vectors get what versions up to the
-// watermark replaced, and the rows of the segment that were replaced since are
-// marked dead. It returns the segment with its id. A segment that is not the
-// whole log up to the watermark, because another flush was faster, is
-// CodeConflict. After any error the segment is not part of the scope, but its
-// file must stay until the next successful commit of the scope or the next start.
-func (s *Store) CommitFlush(ctx context.Context, fc FlushCommit) (kalam.Segment, error) {
-	done := s.CommitFlushes(ctx, []FlushCommit{fc})[0]
-	return done.Segment, done.Err
-}
-
 func staleFlush(t *kalam.Table) error {
 	return kalam.Errorf(kalam.CodeConflict, "table '%s' was flushed by somebody else in the meantime", t.ID)
-}
-
-// EvictBefore removes the versions of a scope that are older than seq, for
-// STREAM tables, whose rows have a lifetime. Versions that were committed
-// together go together, when all are old. It returns how many went. The rows are
-// gone on return; the space they take in the log is given back by Trim, which
-// EvictBefore calls.
-func (s *Store) EvictBefore(ctx context.Context, t *kalam.Table, id kalam.Scope, seq kalam.Seq) (int64, error) {
-	sc, err := s.acquire(ctx, t, id)
-	if err != nil {
-		return 0, err
-	}
-	n, err := s.evict(ctx, sc, seq)
-	s.release(sc)
-	if err != nil || n == 0 {
-		return n, err
-	}
-	_, err = s.Trim(ctx, id)
-	return n, err
-}
-
-func (s *Store) evict(ctx context.Context, sc *scope, seq kalam.Seq) (int64, error) {
-	sc.flushing.Lock()
-	defer sc.flushing.Unlock()
-	sh := s.shownOf(sc)
-	cut := sh.Search(seq)
-	for cut > 0 && cut < sh.Len() && !sh.At(cut).StartsBlock {
-		cut--
-	}
-	if cut == 0 {
-		return 0, nil
-	}
-	a, err := s.newFlushEdit(sc, sh.At(cut-1).Seq)
-	if err != nil {
-		return 0, err
-	}
-	s.catchUp(a)
-	return int64(cut), s.submit(ctx, &request{work: a, alone: true})
 }
 
 func (s *Store) shownOf(sc *scope) memtable.Published {

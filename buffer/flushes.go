@@ -170,3 +170,15 @@ func (e *flushBatch) touched() []*scope {
 	}
 	return scopes
 }
+
+// CommitFlush adds a durable segment to its scope, in one atomic step with the
+// rise of the watermark: the delete vectors get what versions up to the
+// watermark replaced, and the rows of the segment that were replaced since are
+// marked dead. It returns the segment with its id. A segment that is not the
+// whole log up to the watermark, because another flush was faster, is
+// CodeConflict. After any error the segment is not part of the scope, but its
+// file must stay until the next successful commit of the scope or the next start.
+func (s *Store) CommitFlush(ctx context.Context, fc FlushCommit) (kalam.Segment, error) {
+	done := s.CommitFlushes(ctx, []FlushCommit{fc})[0]
+	return done.Segment, done.Err
+}

@@ -1,74 +1,8 @@
 package buffer
 
-import (
-	"slices"
-	"sync"
-	"sync/atomic"
-
-	"github.com/kalamlake/kalam/buffer/memtable"
-)
-
 // While a read point may still take views, a commit keeps the state of each scope that it
 // changes, as it was before: one state for all points between two changes. A state goes when
 // no such point is old enough to need it.
-
-// state is what a scope shows.
-type state struct {
-	mem   *memtable.Memtable
-	shown memtable.Published
-	lake  *lakeState
-}
-
-// edition numbers the states of all scopes together: each group of commits makes the next one.
-// The seq would not do, since some commits take none.
-type edition uint64
-
-// pastState is a state that read points before an edition still see.
-type pastState struct {
-	state
-	until edition
-}
-
-// openPoints are the editions of the read points that may take further views.
-type openPoints struct {
-	mu   sync.Mutex   // guards at
-	at   []edition    // Ascending.
-	kept atomic.Int32 // Scopes with past states.
-}
-
-// add adds the edition of a new point, which is at least that of every other.
-func (o *openPoints) add(at edition) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.at = append(o.at, at)
-}
-
-// remove takes one point of an edition out. It reports whether that was the oldest one.
-func (o *openPoints) remove(at edition) (oldest bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	i, _ := slices.BinarySearch(o.at, at)
-	o.at = slices.Delete(o.at, i, i+1)
-	return i == 0 && (len(o.at) == 0 || o.at[0] > at)
-}
-
-// oldest returns the edition of the oldest point, the largest one there is without any.
-func (o *openPoints) oldest() edition {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.at) == 0 {
-		return ^edition(0)
-	}
-	return o.at[0]
-}
-
-// from reports whether a point is of an edition or a later one.
-func (o *openPoints) from(at edition) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := len(o.at)
-	return n > 0 && o.at[n-1] >= at
-}
 
 // at returns what the scope showed in an edition. The caller holds Store.visibility.
 func (sc *scope) at(e edition) state {

@@ -102,3 +102,22 @@ func (l *lakeState) deadRows(p *memtable.Published) []*roaring.Bitmap {
 	l.dead = deadRows{superseded: len(rows), vectors: dead}
 	return dead
 }
+
+// obsoleteFiles waits for the pins of the states before a compaction.
+type obsoleteFiles struct {
+	left int // States that are still pinned; guarded by Store.obsoleteMu.
+	done func()
+}
+
+// ScopeRecord is the manifest of record of a scope: what of it is in the lake.
+type ScopeRecord struct {
+	Version   uint64 // Rises with every commit of a flush or compaction, from 1; 0: nothing was flushed.
+	Watermark kalam.Seq
+	Segments  []kalam.Segment // In commit order: their seqs rise and do not overlap.
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	FlushedAt time.Time // Of the last flush; zero in a record without one, or from before it was kept.
+	// Forgotten is the highest seq of a tombstone that a compaction has left out: who knows
+	// the scope as it was before that seq cannot learn everything that was deleted since.
+	Forgotten kalam.Seq
+}

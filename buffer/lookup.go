@@ -113,15 +113,6 @@ func (s *Store) find(ctx context.Context, t *kalam.Table, l *lakeState, key []by
 	return row, ok, nil
 }
 
-// flushed is what the lake holds of the key of a mutation, found before the
-// mutation is queued.
-type flushed struct {
-	checked bool
-	live    bool
-	seq     kalam.Seq     // Of the live row, for updates and deletes.
-	row     rowlog.RowRef // That the mutation would replace.
-}
-
 // checkLake looks up the mutations (indexes into muts) of one scope whose keys
 // the log does not hold and writes what it found into out.
 func (s *Store) checkLake(ctx context.Context, l *lakeState, muts []Mutation, which []int, out []flushed) error {

@@ -5,12 +5,6 @@ package buffer
 // they read by. The states of a scope follow each other, so the files that a
 // state lacks may go when no state before it is pinned.
 
-// obsoleteFiles waits for the pins of the states before a compaction.
-type obsoleteFiles struct {
-	left int // States that are still pinned; guarded by Store.obsoleteMu.
-	done func()
-}
-
 // pinLake keeps the files of a lake state. The caller holds Store.visibility, at
 // least for reading, and later calls unpinLake.
 func pinLake(l *lakeState) { l.pins.Add(1) }

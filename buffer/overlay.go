@@ -19,12 +19,6 @@ type Writes struct {
 	over  overlay
 }
 
-// overlay is what a view with own writes reads of them.
-type overlay struct {
-	mem    *memtable.Memtable // The own versions, under provisional seqs.
-	hidden map[int32]struct{} // The view's versions that they replace.
-}
-
 // Writes returns an empty set of own writes on top of the view.
 func (v *View) Writes() (*Writes, error) {
 	mem := memtable.New(v.point.store.opts.Dropped)

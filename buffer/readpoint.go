@@ -2,36 +2,12 @@ package buffer
 
 import (
 	"context"
-	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/memtable"
 )
-
-// TableScope is a scope to read, with the definition of its table to read it by.
-type TableScope struct {
-	Table *kalam.Table
-	Scope kalam.Scope
-}
-
-// ReadPoint is one consistent state of all scopes, log and lake: that of every commit up to one
-// seq. Its views are taken when they are needed, whatever was written, flushed, compacted or
-// trimmed meanwhile, and nothing that they show changes. It and its views are safe for
-// concurrent use. Release ends it.
-type ReadPoint struct {
-	store *Store
-	seq   kalam.Seq
-	at    edition
-
-	mu       sync.Mutex // guards what follows
-	views    []*View
-	records  []arrow.RecordBatch
-	owned    []*memtable.Memtable // Of the Writes on top of its views.
-	sealed   bool
-	released bool
-}
 
 // Begin fixes a read point at the newest commit. The caller calls Release, and Seal as soon as
 // it has all views that it needs: until then the states of other scopes are kept, too.

@@ -12,18 +12,10 @@ import (
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
-// ScopeRecord is the manifest of record of a scope: what of it is in the lake.
-type ScopeRecord struct {
-	Version   uint64 // Rises with every commit of a flush or compaction, from 1; 0: nothing was flushed.
-	Watermark kalam.Seq
-	Segments  []kalam.Segment // In commit order: their seqs rise and do not overlap.
-	CreatedAt time.Time
-	UpdatedAt time.Time
-	FlushedAt time.Time // Of the last flush; zero in a record without one, or from before it was kept.
-	// Forgotten is the highest seq of a tombstone that a compaction has left out: who knows
-	// the scope as it was before that seq cannot learn everything that was deleted since.
-	Forgotten kalam.Seq
-}
+// unavailableFormat is the format byte of a record that only says why there is none:
+//
+//	format, 1 byte | crc32c of the rest, 4 bytes LE | text
+const unavailableFormat = 0x02
 
 // recordFormat is the version byte of the stored record:
 //

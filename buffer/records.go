@@ -11,6 +11,9 @@ import (
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
+// errStop ends a scan early.
+var errStop = errors.New("stop")
+
 // StoredRecord is the manifest of record of a scope.
 type StoredRecord struct {
 	Scope  kalam.Scope

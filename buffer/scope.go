@@ -2,15 +2,12 @@ package buffer
 
 import (
 	"container/list"
-	"context"
-	"errors"
-	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/memtable"
-	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // scope is one scope in memory.
@@ -32,158 +29,66 @@ type scope struct {
 	old []*lakeState // States before lake that are still pinned; guarded by Store.obsoleteMu.
 }
 
-// acquire pins a scope and loads it. The caller calls release.
-func (s *Store) acquire(ctx context.Context, t *kalam.Table, id kalam.Scope) (*scope, error) {
-	sc, ok := s.pin(id)
-	if !ok {
-		return nil, dropped(t)
-	}
-	err := s.loadScope(ctx, sc)
-	if err == nil && sc.stale.Load() {
-		err = dropped(t)
-	}
-	if err == nil {
-		return sc, nil
-	}
-	s.release(sc)
-	if kalam.CodeOf(err) == kalam.CodeCorrupt {
-		return nil, kalam.Wrap(kalam.CodeCorrupt, err, "rows of user '%s' in table '%s' are damaged", id.User, t.ID)
-	}
-	return nil, err
-}
-
-// pin keeps a scope in memory; false means that its table was dropped.
-func (s *Store) pin(id kalam.Scope) (*scope, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, gone := s.dropped[id.Table]; gone {
-		return nil, false
-	}
-	sc, ok := s.scopes[id]
-	if !ok {
-		sc = &scope{id: id}
-		s.scopes[id] = sc
-	}
-	sc.pins++
-	s.leaveLRULocked(sc)
-	return sc, true
-}
-
-// retain pins a scope that is pinned already.
-func (s *Store) retain(sc *scope) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sc.pins++
-}
-
-func (s *Store) leaveLRULocked(sc *scope) {
-	if sc.elem != nil {
-		s.lru.Remove(sc.elem)
-		s.hot -= sc.size
-		sc.elem = nil
-	}
-}
-
-// release unpins a scope; scopes that were not used for the longest time leave
-// memory when they take more than HotBytes together. The last one used stays
-// even if it takes more alone: its next use would have to load it again.
-func (s *Store) release(sc *scope) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sc.pins--
-	if sc.pins > 0 {
-		return
-	}
-	if s.scopes[sc.id] != sc { // Dropped: nobody can find it any more.
-		if sc.loaded.Load() {
-			sc.mem.Release()
-		}
-		return
-	}
-	if !sc.loaded.Load() {
-		delete(s.scopes, sc.id)
-		return
-	}
-	sc.size = sc.memory()
-	sc.elem = s.lru.PushFront(sc)
-	s.hot += sc.size
-	for s.hot > s.opts.HotBytes && s.lru.Len() > 1 {
-		old := s.lru.Back().Value.(*scope)
-		s.leaveLRULocked(old)
-		delete(s.scopes, old.id)
-		old.mem.Release()
-	}
-}
-
 // memory estimates what an unpinned scope takes. No commit can be running for it.
 func (sc *scope) memory() int64 {
 	const fixed = 1024
 	return fixed + sc.mem.Memory()
 }
 
-// discardLocked takes a scope out of memory for good. The caller holds mu.
-func (s *Store) discardLocked(sc *scope) {
-	sc.stale.Store(true)
-	delete(s.scopes, sc.id)
-	if sc.elem != nil {
-		s.leaveLRULocked(sc)
-		sc.mem.Release()
-	}
+// pastState is a state that read points before an edition still see.
+type pastState struct {
+	state
+	until edition
 }
 
-// loadScope reads the record and the log of a pinned scope. No commit can
-// touch the scope meanwhile: a writer pins and loads before it is queued.
-func (s *Store) loadScope(ctx context.Context, sc *scope) error {
-	if sc.loaded.Load() {
-		return nil
-	}
-	sc.loading.Lock()
-	defer sc.loading.Unlock()
-	if sc.loaded.Load() {
-		return nil
-	}
-	l, err := s.readRecord(ctx, sc.id)
-	if err != nil {
-		return err
-	}
-	mem := memtable.New(s.opts.Dropped)
-	last := l.Watermark
-	start, end := rowlog.BlockKey(sc.id, l.Watermark+1), rowlog.PrefixEnd(rowlog.ScopePrefix(sc.id))
-	err = s.backend.Scan(ctx, rowlog.KeyspaceRows, start, end, func(key, value []byte) error {
-		_, first, err := rowlog.SplitBlockKey(key)
-		if err != nil {
-			return kalam.Wrap(kalam.CodeCorrupt, err, "row log of table %d, user '%s' is damaged", sc.id.Table,
-				sc.id.User)
-		}
-		before, err := rowlog.DecodeBlock(sc.id, first, append([]byte(nil), value...), mem.Add)
-		if err != nil {
-			return err
-		}
-		if before != last {
-			return rowlog.DamagedBlock(sc.id, first,
-				fmt.Sprintf("it follows version %d, but the one before it is %d", before, last))
-		}
-		last = mem.Last(last)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("load row log: %w", err)
-	}
-	mem.Publish()
-	s.visibility.Lock()
-	sc.mem, sc.lake = mem, l
-	s.visibility.Unlock()
-	sc.loaded.Store(true)
-	return nil
+// state is what a scope shows.
+type state struct {
+	mem   *memtable.Memtable
+	shown memtable.Published
+	lake  *lakeState
 }
 
-func (s *Store) readRecord(ctx context.Context, id kalam.Scope) (*lakeState, error) {
-	raw, err := s.backend.Get(ctx, rowlog.KeyspaceRecords, rowlog.ScopePrefix(id))
-	if errors.Is(err, ErrKeyNotFound) {
-		return &lakeState{}, nil
+// edition numbers the states of all scopes together: each group of commits makes the next one.
+// The seq would not do, since some commits take none.
+type edition uint64
+
+// openPoints are the editions of the read points that may take further views.
+type openPoints struct {
+	mu   sync.Mutex   // guards at
+	at   []edition    // Ascending.
+	kept atomic.Int32 // Scopes with past states.
+}
+
+// add adds the edition of a new point, which is at least that of every other.
+func (o *openPoints) add(at edition) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.at = append(o.at, at)
+}
+
+// remove takes one point of an edition out. It reports whether that was the oldest one.
+func (o *openPoints) remove(at edition) (oldest bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i, _ := slices.BinarySearch(o.at, at)
+	o.at = slices.Delete(o.at, i, i+1)
+	return i == 0 && (len(o.at) == 0 || o.at[0] > at)
+}
+
+// oldest returns the edition of the oldest point, the largest one there is without any.
+func (o *openPoints) oldest() edition {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.at) == 0 {
+		return ^edition(0)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read manifest of record: %w", err)
-	}
-	return decodeRecord(id, raw)
+	return o.at[0]
+}
+
+// from reports whether a point is of an edition or a later one.
+func (o *openPoints) from(at edition) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := len(o.at)
+	return n > 0 && o.at[n-1] >= at
 }

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -109,130 +108,8 @@ type Stats struct {
 	Bytes    int64 // Their keys and payloads.
 }
 
-// Open starts a Store on a backend, which stays the caller's and must outlive
-// it. It discards what an interrupted commit left behind.
-func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.HotBytes == 0 {
-		o.HotBytes = defaultHotBytes
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	s := &Store{
-		backend: b, limits: b.MaxBatch(), opts: o, log: o.Logger,
-		queue: make(chan *request, queueLength), turn: make(chan *committer, 1), handed: make(chan *committer, 1),
-		quit: make(chan struct{}), ended: make(chan struct{}),
-		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{},
-		reading: map[kalam.TableNumber]int{}, changed: map[*scope]struct{}{},
-		stats: newBufferedStats(), counts: newCounts(),
-	}
-	if err := s.checkLimits(); err != nil {
-		return nil, err
-	}
-	if err := createKeyspaces(ctx, b); err != nil {
-		return nil, err
-	}
-	last, err := s.readLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ceiling, err := s.readCeiling(ctx)
-	if err != nil {
-		return nil, err
-	}
-	last = max(last, ceiling)
-	s.clock = kalam.NewSeqClock(o.Worker, last, o.Now)
-	s.ceiling.Store(uint64(ceiling))
-	s.visible = last
-	s.turn <- &committer{store: s}
-	go s.commitLoop()
-	return s, nil
-}
-
-// createKeyspaces creates the keyspaces that are not there yet.
-func createKeyspaces(ctx context.Context, b Backend) error {
-	for _, name := range rowlog.Keyspaces() {
-		if err := b.CreateKeyspace(ctx, name); err != nil && !errors.Is(err, ErrKeyspaceExists) {
-			return fmt.Errorf("create keyspace %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// checkLimits makes sure that every block can be written, and works out the
-// longest one.
-func (s *Store) checkLimits() error {
-	l := s.limits
-	if l.Large <= 0 || l.Large > rowlog.MaxBlockBytes {
-		l.Value = min(l.Value, l.Bytes-spareBytes-rowlog.MaxKey)
-	}
-	if l.Value < 2*rowlog.MaxBlockBytes || l.Bytes < 4*spareBytes || l.Ops < 2*spareOps {
-		return kalam.Errorf(kalam.CodeInvalidInput, "the backend's batches are too small: %+v", s.limits)
-	}
-	s.limits.Value = l.Value
-	return nil
-}
-
-// readCeiling returns the seq up to which seqs may have been given out.
-func (s *Store) readCeiling(ctx context.Context) (kalam.Seq, error) {
-	raw, err := s.backend.Get(ctx, rowlog.KeyspaceMeta, []byte(rowlog.ClockKey))
-	if errors.Is(err, ErrKeyNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read clock: %w", err)
-	}
-	return rowlog.DecodeClock(raw)
-}
-
-func clockOp(ceiling kalam.Seq) Op {
-	return Op{Keyspace: rowlog.KeyspaceMeta, Key: []byte(rowlog.ClockKey), Value: rowlog.EncodeClock(ceiling)}
-}
-
-// Close commits what is queued, makes the exact clock durable and ends the
-// Store. Read points must be released before.
-//
-//nolint:contextcheck // A close is waited for.
-func (s *Store) Close() error {
-	var err error
-	s.closing.Do(func() {
-		close(s.quit)
-		<-s.ended
-		err = s.backend.Apply(context.Background(), []Op{clockOp(s.clock.Last())})
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, sc := range s.scopes {
-			if sc.loaded.Load() {
-				sc.mem.Release()
-			}
-		}
-		clear(s.scopes)
-	})
-	return err
-}
-
 // Clock returns the clock of seqs.
 func (s *Store) Clock() *kalam.SeqClock { return s.clock }
-
-// NextID returns a value of the clock for SNOWFLAKE_ID(): like a seq, it is
-// never handed out again, also not after a crash.
-//
-//nolint:contextcheck // What it waits for at times is a reservation for all callers, not for one statement.
-func (s *Store) NextID() (kalam.Seq, error) {
-	id := s.clock.Next()
-	if uint64(id) <= s.ceiling.Load() {
-		return id, nil
-	}
-	return id, s.submit(context.Background(), &request{work: reservation{}})
-}
-
-// leadOver returns the ceiling to persist when last was handed out.
-func leadOver(last kalam.Seq) kalam.Seq {
-	return last + kalam.SeqAt(kalam.Seq(0).Time().Add(ceilingLead))
-}
 
 // Stats returns the counters.
 func (s *Store) Stats() Stats {
@@ -245,3 +122,97 @@ func (s *Store) Stats() Stats {
 		Queued: len(s.queue), Scopes: n, Buffered: rows, Bytes: bytes,
 	}
 }
+
+func clockOp(ceiling kalam.Seq) Op {
+	return Op{Keyspace: rowlog.KeyspaceMeta, Key: []byte(rowlog.ClockKey), Value: rowlog.EncodeClock(ceiling)}
+}
+
+// leadOver returns the ceiling to persist when last was handed out.
+func leadOver(last kalam.Seq) kalam.Seq {
+	return last + kalam.SeqAt(kalam.Seq(0).Time().Add(ceilingLead))
+}
+
+// dropped is the error of a table that DropTable removed.
+func dropped(t *kalam.Table) error {
+	return kalam.Errorf(kalam.CodeTableNotFound, "Table '%s' was dropped", t.ID)
+}
+
+// committer is what writes the log. Whoever has received it from Store.turn, or
+// from Store.handed, uses it alone until it passes it on.
+type committer struct {
+	store *Store
+	group []*request
+	carry *request // Did not fit into the group before.
+
+	ops     []Op
+	first   kalam.Seq  // Lowest seq of the group, 0 when it has none.
+	last    kalam.Seq  // Highest.
+	reserve bool       // The clock's present value must be made durable.
+	restore []Op       // Put back the records that the group replaces.
+	counted []*counter // That the group moves.
+	changes []kalam.Change
+
+	// repair takes back what a failed batch may have left in the backend. Nothing
+	// new is written before it, and the scopes it concerns stay in memory.
+	repair   []Op
+	retained []*scope
+}
+
+// work is what a request asks of the committer, which calls its methods in this
+// order from one goroutine, that of this or of another request or its own.
+type work interface {
+	// stage checks the work against what is committed and staged, adds its
+	// versions where only the committer sees them, and puts its ops into c. After
+	// an error it must have changed nothing.
+	stage(c *committer) error
+	// rollback takes back stage when the batch was not written.
+	rollback()
+	// publish makes the staged work visible. Store.visibility is held.
+	publish()
+	// afterCommit does what follows, outside of every lock.
+	afterCommit(c *committer)
+	// touched returns the scopes whose memory is the truth while the backend may
+	// hold something else after a failure.
+	touched() []*scope
+}
+
+// request is work in the queue.
+type request struct {
+	work  work
+	size  int64 // Bytes that it writes, at most.
+	count int64 // What of them counts towards Limits.Bytes, at most.
+	ops   int   // Ops, at most.
+	alone bool  // It takes no company in its batch.
+
+	state  atomic.Int32
+	done   chan struct{} // Closed when err is final.
+	err    error
+	staged bool
+}
+
+// The states of a request.
+const (
+	stateQueued int32 = iota
+	stateTaken
+	stateWithdrawn
+)
+
+func shuttingDown() error {
+	return kalam.Errorf(kalam.CodeShuttingDown, "the write buffer is closed")
+}
+
+const (
+	// maxGroupBytes bounds what one group writes, unless a single request is
+	// larger: everybody in it waits for all of it.
+	maxGroupBytes = 8 << 20
+	// Room left in a batch for the clock and an intent.
+	spareOps   = 4
+	spareBytes = 256
+)
+
+// errRecheck tells the writer that its lookups in the lake do not hold any more.
+var errRecheck = errors.New("lake lookups are out of date")
+
+// maxRechecks bounds how often a write looks up its keys in the lake again
+// because a flush or compaction of its scope was committed meanwhile.
+const maxRechecks = 100

@@ -14,9 +14,6 @@ import (
 // a thousand kept them for 20 ms.
 const trimOps = 100
 
-// errStop ends a scan early.
-var errStop = errors.New("stop")
-
 // Trim removes from the log what is at or below the scope's watermark and
 // returns how many blocks it was. It may be repeated, interrupted, and run at the
 // same time as anything else: no reader looks below the watermark.
@@ -220,8 +217,3 @@ func (barrier) rollback()              {}
 func (barrier) publish()               {}
 func (barrier) afterCommit(*committer) {}
 func (barrier) touched() []*scope      { return nil }
-
-// dropped is the error of a table that DropTable removed.
-func dropped(t *kalam.Table) error {
-	return kalam.Errorf(kalam.CodeTableNotFound, "Table '%s' was dropped", t.ID)
-}
