@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,11 +11,22 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/link/wire"
+)
+
+// Times of the keep-alive. The server closes a connection on which it has
+// received nothing for 10 s.
+const (
+	keepalive = 9 * time.Second // Less up to a tenth, so that clients spread.
+	pongWait  = 5 * time.Second
+	closeWait = time.Second // For the answer to our close frame.
 )
 
 // Client talks to one server as one user. It is safe for concurrent use. Its
@@ -39,30 +51,6 @@ type core struct {
 	closed      atomic.Bool
 }
 
-// New returns a Client. It makes no connection: the first request does. The
-// error is KindInvalidURL or KindInvalidOption.
-func New(o Options) (*Client, error) {
-	o, base, err := o.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	c := &core{
-		options: o, base: base, prefix: base.String() + "/" + o.APIVersion, ownsHTTP: o.HTTPClient == nil,
-		firstWait: o.FirstWait, keepalive: keepalive, pongWait: pongWait,
-	}
-	if o.HTTPClient != nil {
-		own := *o.HTTPClient
-		c.http = &own
-	} else {
-		c.http = &http.Client{Transport: newTransport()}
-	}
-	c.http.Timeout = 0 // Contexts bound the requests.
-	c.http.CheckRedirect = sameHostOnly
-	c.credentials = newCredentials(c, o.Auth)
-	c.live = newStream(c)
-	return &Client{core: c, namespace: o.Namespace}, nil
-}
-
 // In returns a Client of the same connections and identity with another
 // namespace for unqualified names. Closing either closes both.
 func (c *Client) In(namespace kalam.NamespaceID) *Client {
@@ -71,19 +59,6 @@ func (c *Client) In(namespace kalam.NamespaceID) *Client {
 
 // URL returns the server's URL without a final slash.
 func (c *Client) URL() string { return c.base.String() }
-
-// Close ends all subscriptions, waits for their goroutines and closes idle
-// connections. Requests under way go on until they are answered or their
-// context ends; later ones fail. It never fails and may be called more than
-// once.
-func (c *Client) Close() error {
-	c.closed.Store(true)
-	c.live.close()
-	if c.ownsHTTP {
-		c.http.CloseIdleConnections()
-	}
-	return nil
-}
 
 // maxRedirects bounds the redirects of one request.
 const maxRedirects = 5
@@ -103,12 +78,6 @@ type call struct {
 	method, path string // Path from the version on.
 	body         []byte // JSON; nil for none.
 	login        *login // nil: no credentials.
-}
-
-// answer is what came back.
-type answer struct {
-	status int
-	body   []byte
 }
 
 // do makes one request and reads the answer whole. The error is KindConnection
@@ -258,9 +227,108 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// oneLine makes the text of a foreign server fit for a message.
-func oneLine(b []byte) string {
-	const most = 200
-	s := strings.ToValidUTF8(string(b[:min(len(b), most)]), "?")
-	return strings.Join(strings.Fields(s), " ")
+// login is one pair of tokens. It is immutable.
+type login struct {
+	tokens Tokens
+	header []string // "Bearer " + tokens.Access, made once.
+}
+
+func newLogin(t Tokens) *login { return &login{tokens: t, header: []string{"Bearer " + t.Access}} }
+
+// credentials keeps the tokens of a Client. One caller at a time logs in or
+// refreshes; the others wait for its result.
+type credentials struct {
+	core    *core
+	auth    Auth
+	current atomic.Pointer[login]
+	turn    chan struct{} // Holds a token while someone renews. A mutex would not heed contexts.
+}
+
+// stream keeps the WebSocket of a Client for its subscriptions: it dials when
+// there is one, dials again when the connection breaks, and ends with the last.
+// Lock order: stream.mu, then Subscription.mu, then socket.mu.
+type stream struct {
+	core   *core
+	ctx    context.Context
+	cancel context.CancelFunc
+	kick   chan struct{}  // Holds one token when the last subscription has gone.
+	runner sync.WaitGroup // run
+	pumps  sync.WaitGroup // One per subscription.
+
+	mu      sync.Mutex // guards the fields below
+	list    []*Subscription
+	byID    map[subscriptionID]*Subscription // On the present socket.
+	sock    *socket                          // nil while there is no connection.
+	running bool                             // run is there.
+	closed  bool
+	made    int64 // Subscriptions ever made.
+}
+
+// socket is one WebSocket. send and close never block.
+type socket struct {
+	core   *core
+	conn   *websocket.Conn
+	login  *login // With which it was authenticated; nil for other credentials.
+	pacer  *pacer
+	ctx    context.Context // Ends when the connection is given up; its cause says why.
+	cancel context.CancelCauseFunc
+	wake   chan struct{} // Holds one token when write has something to do.
+	user   kalam.UserID  // Who the server says this is; of the reader alone, as id.
+	id     string        // The server's name of the connection, "" when it does not say.
+
+	mu      sync.Mutex         // guards the fields below
+	out     []wire.ClientFrame // At most a subscribe, a next_batch and an unsubscribe per id.
+	closing error              // Why to close it once out is empty.
+}
+
+// Subscription is a live query. Its events must be read until the channel is
+// closed, or it be closed. It is safe for concurrent use.
+type Subscription struct {
+	stream  *stream
+	sql     string
+	options SubscribeOptions
+	params  []json.RawMessage
+	number  int64
+	ctx     context.Context // Ends with the caller's, Close and Client.Close.
+	cancel  context.CancelFunc
+	events  chan Event    // Written and closed by pump; the queue is what buffers.
+	acked   chan struct{} // Closed at the first acknowledgement.
+	wake    chan struct{} // Holds one token when pump has something to look at.
+	done    chan struct{} // Closed when pump has ended.
+
+	mu        sync.Mutex // guards the fields below
+	columns   []Column
+	liveID    string
+	queue     []Event // At most BufferSize events of rows, and states.
+	head      int
+	paused    bool
+	ended     bool // No more events come; what is queued is still handed over.
+	err       error
+	delivered kalam.Seq // Resume point of what was handed over.
+	received  resumeState
+}
+
+// resumeState is what a Subscription knows of the stream of its frames.
+type resumeState struct {
+	id       subscriptionID // On the present connection; "" while there is none.
+	round    int            // Counts ids.
+	started  bool           // Acknowledged once.
+	acked    bool           // Acknowledged under the present id.
+	lagging  bool           // The queue was full: to be resumed when it is empty.
+	rows     bool           // Rows were queued since the beginning or the last reset.
+	initial  bool           // The present id was subscribed with initial data.
+	ready    bool           // All initial data has come.
+	reset    bool           // The next acknowledgement begins anew.
+	last     kalam.Seq      // Everything up to here was queued; 0 when unknown.
+	snapshot kalam.Seq      // Initial data of the present id is up to here; 0 when unknown.
+	// catchUp holds the seqs of a resume that is not complete: rows come by rising
+	// seq but deletions apart from them, so until all have come no single seq
+	// describes what was received. nil otherwise.
+	catchUp map[kalam.Seq]struct{}
+}
+
+// abort cuts the connection.
+func (s *socket) abort(why error) {
+	s.cancel(why)
+	_ = s.conn.CloseNow() // It is given up anyway.
 }

@@ -4,27 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/kalamlake/kalam/link/wire"
 )
-
-// login is one pair of tokens. It is immutable.
-type login struct {
-	tokens Tokens
-	header []string // "Bearer " + tokens.Access, made once.
-}
-
-func newLogin(t Tokens) *login { return &login{tokens: t, header: []string{"Bearer " + t.Access}} }
-
-// credentials keeps the tokens of a Client. One caller at a time logs in or
-// refreshes; the others wait for its result.
-type credentials struct {
-	core    *core
-	auth    Auth
-	current atomic.Pointer[login]
-	turn    chan struct{} // Holds a token while someone renews. A mutex would not heed contexts.
-}
 
 func newCredentials(c *core, a Auth) *credentials {
 	cr := &credentials{core: c, auth: a, turn: make(chan struct{}, 1)}
@@ -156,4 +138,14 @@ func (c *Client) Login(ctx context.Context) error {
 		_, err := c.credentials.get(ctx)
 		return isUnsent(err), err
 	})
+}
+
+// Tokens returns the tokens in use, to be kept for Session. ok is false before the
+// first login, and for a Client that does not log in.
+func (c *Client) Tokens() (t Tokens, ok bool) {
+	l := c.credentials.current.Load()
+	if l == nil {
+		return t, false
+	}
+	return l.tokens, true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -124,4 +125,17 @@ func ended(ctx context.Context, what string, allowed fmt.Stringer) *Error {
 	default:
 		return &Error{Kind: KindCanceled, Message: what + " canceled", Err: err}
 	}
+}
+
+// oneLine makes the text of a foreign server fit for a message.
+func oneLine(b []byte) string {
+	const most = 200
+	s := strings.ToValidUTF8(string(b[:min(len(b), most)]), "?")
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// isUnsent reports whether the request surely did not reach the server.
+func isUnsent(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.unsent
 }

@@ -131,3 +131,25 @@ func parseURL(s string) (*url.URL, error) {
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
 }
+
+// SubscribeOptions choose the initial rows of a live query. The zero value asks
+// for none.
+type SubscribeOptions struct {
+	LastRows   int       // The newest n matching rows; 0 is none, AllRows all. At most MaxLastRows.
+	BatchSize  int       // Rows of one EventInitial; 0 is the server's default.
+	From       kalam.Seq // Resume: what changed after this seq. It wins over LastRows.
+	Params     []any     // Values of $1..$n in the query, of the types that Query takes.
+	BufferSize int       // Events that may wait for the reader; 0 is DefaultBufferSize.
+}
+
+func (o SubscribeOptions) check() error {
+	switch {
+	case o.LastRows < AllRows || o.LastRows > MaxLastRows:
+		return errorf(KindInvalidOption, "LastRows must be from 0 to %d, or AllRows, got %d", MaxLastRows, o.LastRows)
+	case o.BatchSize < 0:
+		return errorf(KindInvalidOption, "BatchSize must not be negative, got %d", o.BatchSize)
+	case o.BufferSize < 0:
+		return errorf(KindInvalidOption, "BufferSize must be at least 1, got %d", o.BufferSize)
+	}
+	return nil
+}

@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -70,12 +69,6 @@ func (c *core) execute(ctx context.Context, body []byte, repeatable bool) (*Resp
 	return res, err
 }
 
-// isUnsent reports whether the request surely did not reach the server.
-func isUnsent(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.unsent
-}
-
 // post sends a SQL request once.
 func (c *core) post(ctx context.Context, l *login, body []byte) (*Response, error) {
 	a, err := c.do(ctx, call{method: http.MethodPost, path: wire.PathSQL, body: body, login: l})
@@ -83,25 +76,4 @@ func (c *core) post(ctx context.Context, l *login, body []byte) (*Response, erro
 		return nil, err
 	}
 	return decodeResponse(a)
-}
-
-// plainError is the error of an answer that is not of the SQL endpoint's form.
-func plainError(a answer) *Error {
-	var p wire.PlainError
-	if err := json.Unmarshal(a.body, &p); err != nil || p.Error == "" && p.Message == "" {
-		text := oneLine(a.body)
-		if text == "" {
-			text = http.StatusText(a.status)
-		}
-		return &Error{Kind: KindHTTP, Status: a.status, Message: text}
-	}
-	e := &Error{Kind: KindHTTP, Code: wire.Code(p.Error), Status: a.status, Message: p.Message}
-	if e.Message == "" {
-		e.Message = p.Error
-	}
-	switch a.status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusPreconditionRequired:
-		e.Kind = KindAuthentication
-	}
-	return e
 }

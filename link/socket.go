@@ -20,33 +20,8 @@ import (
 	"github.com/kalamlake/kalam/link/wire"
 )
 
-// Times of the keep-alive. The server closes a connection on which it has
-// received nothing for 10 s.
-const (
-	keepalive = 9 * time.Second // Less up to a tenth, so that clients spread.
-	pongWait  = 5 * time.Second
-	closeWait = time.Second // For the answer to our close frame.
-)
-
 // maxFrame bounds a message of the server, also after decompression.
 const maxFrame = 256 << 20
-
-// socket is one WebSocket. send and close never block.
-type socket struct {
-	core   *core
-	conn   *websocket.Conn
-	login  *login // With which it was authenticated; nil for other credentials.
-	pacer  *pacer
-	ctx    context.Context // Ends when the connection is given up; its cause says why.
-	cancel context.CancelCauseFunc
-	wake   chan struct{} // Holds one token when write has something to do.
-	user   kalam.UserID  // Who the server says this is; of the reader alone, as id.
-	id     string        // The server's name of the connection, "" when it does not say.
-
-	mu      sync.Mutex         // guards the fields below
-	out     []wire.ClientFrame // At most a subscribe, a next_batch and an unsubscribe per id.
-	closing error              // Why to close it once out is empty.
-}
 
 // dial opens and authenticates a WebSocket, renewing a refused token once.
 func (c *core) dial(parent context.Context) (*socket, error) {
@@ -337,12 +312,6 @@ func (s *socket) nextFrame() (f wire.ClientFrame, why error, ok bool) {
 	f = s.out[0]
 	s.out = s.out[1:]
 	return f, nil, true
-}
-
-// abort cuts the connection.
-func (s *socket) abort(why error) {
-	s.cancel(why)
-	_ = s.conn.CloseNow() // It is given up anyway.
 }
 
 // keepAlive pings the server and cuts the connection when there is no answer.

@@ -4,31 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/kalamlake/kalam/link/wire"
 )
-
-// stream keeps the WebSocket of a Client for its subscriptions: it dials when
-// there is one, dials again when the connection breaks, and ends with the last.
-// Lock order: stream.mu, then Subscription.mu, then socket.mu.
-type stream struct {
-	core   *core
-	ctx    context.Context
-	cancel context.CancelFunc
-	kick   chan struct{}  // Holds one token when the last subscription has gone.
-	runner sync.WaitGroup // run
-	pumps  sync.WaitGroup // One per subscription.
-
-	mu      sync.Mutex // guards the fields below
-	list    []*Subscription
-	byID    map[subscriptionID]*Subscription // On the present socket.
-	sock    *socket                          // nil while there is no connection.
-	running bool                             // run is there.
-	closed  bool
-	made    int64 // Subscriptions ever made.
-}
 
 func newStream(c *core) *stream {
 	st := &stream{core: c, kick: make(chan struct{}, 1), byID: map[subscriptionID]*Subscription{}}
@@ -311,4 +290,44 @@ func (st *stream) stray(f *frame) error {
 		}
 	}
 	return nil
+}
+
+// pump hands over the queued events and starts what depends on that: the next
+// batch of initial rows, and the return after the queue was full.
+func (s *Subscription) pump() {
+	defer s.stream.pumps.Done()
+	defer close(s.done)
+	defer close(s.events)
+	defer s.cancel()
+	defer s.stream.remove(s)
+	for {
+		ev, todo := s.next()
+		switch todo {
+		case pumpStop:
+			return
+		case pumpRejoin:
+			s.stream.subscribe(s)
+			continue
+		case pumpWait:
+			select {
+			case <-s.wake:
+			case <-s.ctx.Done():
+			}
+			continue
+		case pumpSend:
+		}
+		select {
+		case s.events <- ev:
+		case <-s.ctx.Done():
+			continue
+		}
+		s.mu.Lock()
+		if s.delivered < ev.resume || ev.State == StateReset {
+			s.delivered = ev.resume
+		}
+		s.mu.Unlock()
+		if ev.next != nil {
+			s.stream.nextBatch(ev.on, *ev.next)
+		}
+	}
 }

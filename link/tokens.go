@@ -24,16 +24,6 @@ func (Tokens) GoString() string { return "[redacted]" }
 // LogValue returns [redacted].
 func (Tokens) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// Tokens returns the tokens in use, to be kept for Session. ok is false before the
-// first login, and for a Client that does not log in.
-func (c *Client) Tokens() (t Tokens, ok bool) {
-	l := c.credentials.current.Load()
-	if l == nil {
-		return t, false
-	}
-	return l.tokens, true
-}
-
 // tokensOf reads the answer of login and refresh. A time that cannot be read is
 // unknown.
 func tokensOf(r wire.LoginResponse) Tokens {
