@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -194,14 +192,6 @@ func (r *Runner) begin(e *entry, worker int) (started, again bool) {
 	return true, false
 }
 
-// panicError is the panic of a task.
-type panicError struct {
-	value any
-	stack string
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
 // runTask runs the task of a job and turns its panic into an error.
 func (r *Runner) runTask(ctx context.Context, e *entry) (err error) {
 	if ctx.Err() != nil {
@@ -220,8 +210,6 @@ func (r *Runner) runTask(ctx context.Context, e *entry) (err error) {
 	}
 	return t.Task(job).Run(ctx, h)
 }
-
-func stack() string { return string(debug.Stack()) }
 
 // end decides what follows from the error of a task, stores it, and reports
 // whether the job is to be tried again.
@@ -280,37 +268,6 @@ func (r *Runner) finish(e *entry, job kalam.Job) {
 	r.o.Ended(job)
 }
 
-// outcome returns the state that follows from the error of a task and notes the
-// error in the job. stays is true when the job is left as it is for the next runner.
-func outcome(ctx context.Context, job *kalam.Job, err error) (to kalam.JobStatus, stays bool) {
-	var (
-		skip      *skipError
-		permanent *permanentError
-		panicked  *panicError
-	)
-	job.Error = ""
-	switch {
-	case err == nil:
-		return kalam.JobCompleted, false
-	case errors.As(err, &skip):
-		job.Message = skip.reason
-		return kalam.JobSkipped, false
-	case errors.As(err, &panicked):
-		job.Error, job.Exception = panicked.Error(), panicked.stack
-		return kalam.JobFailed, false
-	case errors.Is(context.Cause(ctx), ErrStopping):
-		return "", true
-	case errors.Is(context.Cause(ctx), ErrCancelled):
-		return kalam.JobCancelled, false
-	}
-	job.Error = err.Error()
-	if errors.As(err, &permanent) || job.Retries >= job.MaxRetries {
-		return kalam.JobFailed, false
-	}
-	job.Retries++
-	return kalam.JobRetrying, false
-}
-
 // resumed adds the mark of a resumed job to its message.
 func resumed(message string) string {
 	if message == "" || message == resumedMessage {
@@ -351,36 +308,4 @@ func (r *Runner) logEnd(job *kalam.Job) {
 	default:
 		r.log.Debug("job ended", "job", job.ID, "kind", r.TypeName(job.Kind), "status", string(job.Status))
 	}
-}
-
-// saveProgress stores the record of a running job, unless somebody else is
-// storing it.
-//
-//nolint:contextcheck // What a job got done is written also when it is stopped.
-func (r *Runner) saveProgress(e *entry) {
-	select {
-	case e.write <- struct{}{}:
-	default:
-		return
-	}
-	defer func() { <-e.write }()
-	r.mu.Lock()
-	job, final := e.job, e.final
-	r.mu.Unlock()
-	if final {
-		return
-	}
-	if err := r.records.PutJob(context.Background(), job); err != nil {
-		r.log.Warn("progress of job not stored", "job", job.ID, "error", err)
-	}
-}
-
-// sortByAge sorts jobs by the time of their creation.
-func sortByAge(jobs []kalam.Job) {
-	slices.SortFunc(jobs, func(a, b kalam.Job) int {
-		if n := a.CreatedAt.Compare(b.CreatedAt); n != 0 {
-			return n
-		}
-		return strings.Compare(string(a.ID), string(b.ID))
-	})
 }

@@ -2,9 +2,6 @@ package jobs
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -41,7 +38,47 @@ type Manager interface {
 	Status(ctx context.Context, id kalam.JobID) (kalam.Job, error)
 }
 
-var _ Manager = (*Runner)(nil)
+// Type is a kind of job: everything that a Runner has to know of it.
+type Type struct {
+	Kind kalam.JobKind // Also the prefix of the ids of its jobs.
+	Name string        // For people: the word of system.jobs.job_type.
+	// Key returns the idempotency key of a job that was submitted without one; nil gives
+	// none.
+	Key func(kalam.Job) string
+	// MaxRetries are the tries after the first of a job that does not say; 0 is that of
+	// Options, negative none.
+	MaxRetries int
+	// Task returns the work of a job, for one try.
+	Task func(kalam.Job) Task
+	// Recover, called by Runner.Recover, repeats what a crash may have interrupted beside
+	// the jobs of the records, for instance by submitting jobs. nil does nothing.
+	Recover func(ctx context.Context) error
+	// Schedule is a cron line as that of Runner.Schedule, at whose times Due is called,
+	// which may submit jobs. "" is never.
+	Schedule string
+	Due      func(ctx context.Context)
+}
+
+// Task is the work of one job. Run returns nil when the work is done, Skip when
+// there was nothing to do, Permanent when trying again is pointless, and any
+// other error to be tried again. It ends soon after ctx does, and stands being
+// run again from the start: after a failure, and after a crash at any point.
+type Task interface {
+	Run(ctx context.Context, h *Handle) error
+}
+
+// TaskFunc is a function as a Task.
+type TaskFunc func(ctx context.Context, h *Handle) error
+
+// Run calls f.
+func (f TaskFunc) Run(ctx context.Context, h *Handle) error { return f(ctx, h) }
+
+// Handle is what a task knows of its job and reports about it. It is safe for
+// concurrent use and valid while the task runs.
+type Handle struct {
+	runner *Runner
+	entry  *entry
+}
 
 // Options configure NewRunner. The zero value is usable but runs no task.
 type Options struct {
@@ -115,213 +152,7 @@ func newEntry(j kalam.Job) *entry {
 	return &entry{job: j, stored: make(chan struct{}), done: make(chan struct{}), write: make(chan struct{}, 1)}
 }
 
-// NewRunner returns a Runner over the records. Jobs that the records hold as
-// active wait until Run starts them.
-func NewRunner(records Records, o Options) *Runner {
-	if o.Workers <= 0 {
-		o.Workers = DefaultWorkers
-	}
-	if o.MaxRetries == 0 {
-		o.MaxRetries = DefaultMaxRetries
-	}
-	if o.Backoff == nil {
-		o.Backoff = doubling
-	}
-	if o.CancelWait <= 0 {
-		o.CancelWait = DefaultCancelWait
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Ended == nil {
-		o.Ended = func(kalam.Job) {}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	r := &Runner{
-		records: records, o: o, log: o.Logger, cron: cron.New(cron.WithLocation(time.UTC),
-			cron.WithLogger(cron.DiscardLogger)),
-		wakeup: make(chan struct{}, 1), stopping: make(chan struct{}), stopped: make(chan struct{}),
-		active: make(map[kalam.JobID]*entry), byKey: make(map[string]*entry), busyKeys: make(map[string]bool),
-		running: make(map[*entry]*meter),
-	}
-	for i := o.Workers; i > 0; i-- {
-		r.free = append(r.free, i)
-	}
-	r.resume()
-	return r
-}
-
-// doubling is the default pause before a retry.
-func doubling(retry int) time.Duration {
-	const first, most = 100 * time.Millisecond, 30 * time.Second
-	if retry > 8 {
-		return most
-	}
-	return first << (retry - 1)
-}
-
 func (r *Runner) now() time.Time { return r.o.Now().UTC().Truncate(time.Microsecond) }
-
-// resume queues the active jobs of the records, oldest first.
-func (r *Runner) resume() {
-	jobs := r.records.ActiveJobs()
-	sortByAge(jobs)
-	for _, j := range jobs {
-		e := newEntry(j)
-		e.resumed = j.Status != kalam.JobPending
-		close(e.stored)
-		r.active[j.ID] = e
-		if j.Key != "" && r.byKey[j.Key] == nil {
-			r.byKey[j.Key] = e
-		}
-		r.queue = append(r.queue, e)
-	}
-}
-
-// Resumed returns the jobs that the previous runner left unfinished and that
-// have not finished since.
-func (r *Runner) Resumed() []kalam.Job {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var list []kalam.Job
-	for _, e := range r.active {
-		if e.resumed {
-			list = append(list, e.job)
-		}
-	}
-	sortByAge(list)
-	return list
-}
-
-// Schedule runs f at the times of a cron line (five fields in UTC, or @every 1h
-// and the like), from when Run starts until ctx of Run ends, which is also f's
-// context. A time at which f still runs is left out. A panic of f is logged. A
-// malformed line is CodeInvalidInput. Schedule may be called before and during Run, and so
-// may remove, after which f is not started again; a call of f that runs is not awaited.
-func (r *Runner) Schedule(spec string, f func(ctx context.Context)) (remove func(), err error) {
-	var busy sync.Mutex
-	id, err := r.cron.AddFunc(spec, func() {
-		if !busy.TryLock() {
-			return
-		}
-		defer busy.Unlock()
-		defer func() {
-			if p := recover(); p != nil {
-				r.log.Error("scheduled function panicked", "schedule", spec, "panic", fmt.Sprint(p), "stack", stack())
-			}
-		}()
-		r.mu.Lock()
-		ctx := r.runCtx
-		r.mu.Unlock()
-		if ctx != nil && ctx.Err() == nil {
-			f(ctx)
-		}
-	})
-	if err != nil {
-		return nil, kalam.Wrap(kalam.CodeInvalidInput, err,
-			"schedule '%s' is not a cron line of five fields or an @every", spec)
-	}
-	return func() { r.cron.Remove(id) }, nil
-}
-
-// Submit stores a new job and queues it; it returns once the record is durable.
-// A job whose Key an active one has is not stored: that one is returned, and
-// existing is true; one whose task is over is not active any more. The ID, the times and
-// the state are set here; a Key and MaxRetries that are missing are those of the job's
-// Type. CodeShuttingDown after Drain or Run's end.
-func (r *Runner) Submit(ctx context.Context, j kalam.Job) (job kalam.Job, existing bool, err error) {
-	return r.submit(ctx, j, false)
-}
-
-func (r *Runner) submit(ctx context.Context, j kalam.Job, draining bool) (kalam.Job, bool, error) {
-	t, err := r.typeOf(j.Kind)
-	if err != nil {
-		return kalam.Job{}, false, err
-	}
-	j = t.withDefaults(j, r.o.MaxRetries)
-	for {
-		e, mine, err := r.reserve(j, draining)
-		if err != nil {
-			return kalam.Job{}, false, err
-		}
-		if mine {
-			job, err := r.storeNew(ctx, e)
-			return job, false, err
-		}
-		select {
-		case <-e.stored:
-		case <-ctx.Done():
-			return kalam.Job{}, false, context.Cause(ctx)
-		}
-		r.mu.Lock()
-		job, ending, err := e.job, e.ending, e.err
-		r.mu.Unlock()
-		if err == nil && !ending {
-			return job, true, nil
-		}
-		// The one that held the key could not be stored, or its task is over: what is
-		// asked for now is not what it did.
-		select {
-		case <-e.done:
-		case <-r.stopping:
-			return kalam.Job{}, false, errShuttingDown()
-		case <-ctx.Done():
-			return kalam.Job{}, false, context.Cause(ctx)
-		}
-	}
-}
-
-// reserve makes an entry for j, or returns the active one of its key.
-func (r *Runner) reserve(j kalam.Job, draining bool) (e *entry, mine bool, err error) {
-	now := r.now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.phase == phaseStopped || r.draining && !draining {
-		return nil, false, errShuttingDown()
-	}
-	if old := r.byKey[j.Key]; j.Key != "" && old != nil {
-		return old, false, nil
-	}
-	for {
-		if j.ID, err = newID(j.Kind); err != nil {
-			return nil, false, err
-		}
-		if r.active[j.ID] == nil {
-			break
-		}
-	}
-	j.Status, j.Retries = kalam.JobPending, 0
-	j.CreatedAt, j.UpdatedAt, j.StartedAt, j.FinishedAt = now, now, time.Time{}, time.Time{}
-	e = newEntry(j)
-	r.active[j.ID] = e
-	if j.Key != "" {
-		r.byKey[j.Key] = e
-	}
-	return e, true, nil
-}
-
-// storeNew makes the record of a reserved job durable and queues the job.
-func (r *Runner) storeNew(ctx context.Context, e *entry) (kalam.Job, error) {
-	r.mu.Lock()
-	job := e.job
-	r.mu.Unlock()
-	err := r.records.PutJob(ctx, job)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer close(e.stored)
-	if err != nil {
-		e.err = fmt.Errorf("store job %s: %w", job.ID, err)
-		r.forgetLocked(e)
-		close(e.done)
-		return kalam.Job{}, e.err
-	}
-	e.saved = job.UpdatedAt
-	r.queue = append(r.queue, e)
-	r.wake()
-	return job, nil
-}
 
 // forgetLocked removes an entry from the active ones.
 func (r *Runner) forgetLocked(e *entry) {
@@ -339,110 +170,46 @@ func (r *Runner) wake() {
 	}
 }
 
-// newID returns "{PREFIX}-{12 hex}". Whether one of the 2^48 was used before is
-// checked against active jobs only.
-func newID(kind kalam.JobKind) (kalam.JobID, error) {
-	var b [6]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", fmt.Errorf("make job id: %w", err)
+var _ Manager = (*Runner)(nil)
+
+// withDefaults returns j with what its type says of jobs that do not say it themselves.
+func (t *Type) withDefaults(j kalam.Job, maxRetries int) kalam.Job {
+	if j.Key == "" && t.Key != nil {
+		j.Key = t.Key(j)
 	}
-	return kalam.JobID(string(kind) + "-" + hex.EncodeToString(b[:])), nil
+	if j.MaxRetries == 0 {
+		j.MaxRetries = t.MaxRetries
+	}
+	if j.MaxRetries == 0 {
+		j.MaxRetries = maxRetries
+	}
+	j.MaxRetries = max(j.MaxRetries, 0)
+	return j
 }
 
-func errShuttingDown() error {
-	return kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down")
+// typeOf returns the type of a kind of job.
+func (r *Runner) typeOf(kind kalam.JobKind) (*Type, error) {
+	for i := range r.o.Types {
+		if r.o.Types[i].Kind == kind {
+			return &r.o.Types[i], nil
+		}
+	}
+	return nil, fmt.Errorf("no task for jobs of kind %q", kind)
 }
 
-// Status returns the newest record of a job. CodeNotFound when there is none.
-func (r *Runner) Status(ctx context.Context, id kalam.JobID) (kalam.Job, error) {
-	j, ok, err := r.records.Job(ctx, id)
-	if err != nil {
-		return kalam.Job{}, err
+// TypeName returns the name of a kind of job, which is the kind itself where no type has it.
+func (r *Runner) TypeName(kind kalam.JobKind) string {
+	if t, err := r.typeOf(kind); err == nil {
+		return t.Name
 	}
-	if !ok {
-		return kalam.Job{}, kalam.Errorf(kalam.CodeNotFound, "Job '%s' not found", id)
-	}
-	return j, nil
+	return string(kind)
 }
 
-// Wait returns the record of a job once its state is final. CodeNotFound when
-// there is no such job, CodeShuttingDown when the runner ends before the job.
-func (r *Runner) Wait(ctx context.Context, id kalam.JobID) (kalam.Job, error) {
-	r.mu.Lock()
-	e := r.active[id]
-	r.mu.Unlock()
-	if e == nil {
-		return r.Status(ctx, id)
+// doubling is the default pause before a retry.
+func doubling(retry int) time.Duration {
+	const first, most = 100 * time.Millisecond, 30 * time.Second
+	if retry > 8 {
+		return most
 	}
-	select {
-	case <-e.done:
-	case <-r.stopped:
-		select {
-		case <-e.done: // It ended just before the runner did.
-		default:
-			return kalam.Job{}, errShuttingDown()
-		}
-	case <-ctx.Done():
-		return kalam.Job{}, context.Cause(ctx)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return e.job, e.err
-}
-
-// Drain ends the work in order: new jobs are refused, and those that are active
-// are awaited, retries included. Then the jobs that final returns are run and
-// awaited too; final may be nil. The error tells which of those failed, or that
-// ctx ended before everything was done: what is left then is taken up again by
-// the next runner. Run must be running, and is ended by its own context
-// afterwards.
-func (r *Runner) Drain(ctx context.Context, final func() []kalam.Job) error {
-	r.mu.Lock()
-	r.draining = true
-	r.mu.Unlock()
-	if err := r.awaitActive(ctx); err != nil || final == nil {
-		return err
-	}
-	var ids []kalam.JobID
-	for _, j := range final() {
-		job, _, err := r.submit(ctx, j, true)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, job.ID)
-	}
-	var failed []error
-	for _, id := range ids {
-		j, err := r.Wait(ctx, id)
-		switch {
-		case err != nil:
-			return fmt.Errorf("await job %s: %w", id, err)
-		case j.Status == kalam.JobFailed:
-			failed = append(failed, fmt.Errorf("job %s failed: %s", id, j.Error))
-		}
-	}
-	return errors.Join(failed...)
-}
-
-// awaitActive waits until no job is active.
-func (r *Runner) awaitActive(ctx context.Context) error {
-	for {
-		var next *entry
-		r.mu.Lock()
-		for _, e := range r.active {
-			next = e
-			break
-		}
-		r.mu.Unlock()
-		if next == nil {
-			return nil
-		}
-		select {
-		case <-next.done:
-		case <-r.stopped:
-			return errShuttingDown()
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+	return first << (retry - 1)
 }
