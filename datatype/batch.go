@@ -207,12 +207,6 @@ func (b *BatchBuilder) Release() {
 	b.deleted.Release()
 }
 
-// column adds values to a builder.
-type column interface {
-	appendData(d []byte)       // The data of a stored cell of the column's type.
-	appendValue(v kalam.Value) // A value of it that is not NULL.
-}
-
 // columnBuilder builds the array of one column of a type of ours.
 type columnBuilder struct {
 	builder array.Builder
@@ -363,4 +357,13 @@ func (b *RowsBuilder) Release() {
 	for i := range b.columns {
 		b.columns[i].release()
 	}
+}
+
+// CastColumn casts v to the type of a column and names the column in the error.
+func CastColumn(c *kalam.Column, v kalam.Value) (kalam.Value, error) {
+	out, err := Cast(c.Type, v)
+	if err != nil {
+		return kalam.Value{}, ForColumn(err, c.Name)
+	}
+	return out, nil
 }

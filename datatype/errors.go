@@ -62,12 +62,3 @@ func abbreviate(s string) string {
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
-
-// CastColumn casts v to the type of a column and names the column in the error.
-func CastColumn(c *kalam.Column, v kalam.Value) (kalam.Value, error) {
-	out, err := Cast(c.Type, v)
-	if err != nil {
-		return kalam.Value{}, ForColumn(err, c.Name)
-	}
-	return out, nil
-}

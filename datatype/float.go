@@ -11,9 +11,6 @@ import (
 
 // What FLOAT and DOUBLE have in common.
 
-// isFinite reports whether f is a number that has digits.
-func isFinite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
-
 // parseDigits reads a decimal literal, NaN or an infinity as a number of so many bits.
 func parseDigits(t kalam.DataType, s string, bits int) (f float64, ok bool, err error) {
 	if f, ok := floatWord(s); ok {

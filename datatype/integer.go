@@ -149,3 +149,6 @@ func boundNumber(tag string) func(kalam.Value) (string, any) {
 func boundDigits(tag string) func(kalam.Value) (string, any) {
 	return func(v kalam.Value) (string, any) { return tag, strconv.FormatInt(v.Int(), 10) }
 }
+
+// isFinite reports whether f is a number that has digits.
+func isFinite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

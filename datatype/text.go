@@ -3,24 +3,9 @@ package datatype
 import (
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/kalamlake/kalam"
 )
-
-// FromText returns the value of type t that the string s means: the content of
-// an SQL string literal, a JSON string parameter or a TEXT value assigned to a
-// column of another type. Blanks around numbers, booleans, times and UUIDs are
-// ignored; TEXT and JSON share the memory of s. The error is CodeConstraint,
-// "{T} value out of range", "Type mismatch: expected {T}, got '{s}'" or "Invalid
-// JSON value: expected object or array"; see ForColumn.
-func FromText(t kalam.DataType, s string) (kalam.Value, error) {
-	// Most values of an INSERT are text: the call through the descriptor is 40 % of its check.
-	if t.Kind == kalam.KindText && utf8.ValidString(s) {
-		return kalam.Text(s), nil
-	}
-	return of(t.Kind).parse(t, s)
-}
 
 // FromNumber returns the value of type t that the numeric literal s, such as
 // "-12" or "1.5e3", means. Integers also make TIMESTAMP and DATETIME

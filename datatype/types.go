@@ -75,28 +75,6 @@ type descriptor struct {
 // NULL itself.
 var types [kalam.NumKinds]descriptor
 
-// init fills the tables: functions of the descriptors refer to them.
-func init() {
-	for i := range tagSizes {
-		tagSizes[i] = sizeInvalid
-	}
-	tagSizes[tagNull] = 0
-	types[kalam.KindNull] = nullType
-	for id, k := range nearest {
-		arrowKinds[id] = k
-	}
-	for _, d := range []*descriptor{
-		&booleanType, &smallIntType, &intType, &bigIntType, &floatType, &doubleType, &decimalType, &textType,
-		&timestampType, &dateTimeType, &dateType, &timeType, &jsonType, &bytesType, &uuidType,
-	} {
-		types[d.kind] = *d
-		tagSizes[d.kind] = d.size
-		if d.kind != kalam.KindJSON { // Its field is marked: it has the Arrow type of TEXT.
-			arrowKinds[d.arrow(kalam.TypeOf(d.kind)).ID()] = d.kind
-		}
-	}
-}
-
 // of returns the descriptor of k, that of NULL for a number that is no kind.
 func of(k kalam.Kind) *descriptor {
 	if int(k) >= len(types) {
@@ -137,4 +115,10 @@ func Bound(v kalam.Value) any {
 		}
 	}
 	return nil
+}
+
+// column adds values to a builder.
+type column interface {
+	appendData(d []byte)       // The data of a stored cell of the column's type.
+	appendValue(v kalam.Value) // A value of it that is not NULL.
 }
