@@ -35,10 +35,6 @@ ordinal_position INT`), infoKeyRows},
 
 func noRows(context.Context, Viewer) ([][]kalam.Value, error) { return nil, nil }
 
-var kindWords = map[kalam.TableKind]string{
-	kalam.KindUserTable: "USER", kalam.KindSharedTable: "SHARED", kalam.KindStreamTable: "STREAM",
-}
-
 // information knows when the computed tables came to be.
 type information struct{ created kalam.Value }
 

@@ -12,6 +12,10 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 )
 
+var kindWords = map[kalam.TableKind]string{
+	kalam.KindUserTable: "USER", kalam.KindSharedTable: "SHARED", kalam.KindStreamTable: "STREAM",
+}
+
 // Viewer is who reads a computed table.
 type Viewer struct {
 	Principal kalam.Principal
