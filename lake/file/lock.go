@@ -13,9 +13,6 @@ import (
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
-// errLocked says that another process, or another Storage of this one, has the lock.
-var errLocked = errors.New("it is locked")
-
 // maxHolder bounds what is read of who holds a lock.
 const maxHolder = 4096
 
@@ -84,18 +81,6 @@ func (s *Storage) unlock() error {
 	l := s.lock
 	s.lock = nil
 	return l.Close()
-}
-
-// lockFile is a locked file. Closing it gives the lock back.
-type lockFile struct{ *os.File }
-
-// announce writes who holds the lock. It need not be durable.
-func (l *lockFile) announce(holder string) error {
-	if err := l.Truncate(0); err != nil {
-		return err
-	}
-	_, err := l.WriteAt([]byte(strings.ReplaceAll(holder, "\n", " ")+"\n"), 0)
-	return err
 }
 
 // holderOf returns what the holder of a lock announced.
