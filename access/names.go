@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect/ast"
 )
 
@@ -45,4 +46,10 @@ func NotFound(id kalam.TableID) *kalam.Error { return notFound(id.String()) }
 
 func notFound(name string) *kalam.Error {
 	return kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist", name)
+}
+
+// Namespace is a namespace as a principal sees it.
+type Namespace struct {
+	catalog.Namespace
+	TableCount int // Of the tables that the principal may know of.
 }

@@ -2,6 +2,13 @@ package access
 
 import "github.com/kalamlake/kalam"
 
+// intentWords are the intents as statements call them.
+var intentWords = [intents]string{
+	See: "see", Read: "read", Serve: "read", Follow: "follow", Insert: "insert", Update: "update", Delete: "delete",
+	Truncate: "truncate", WriteAs: "write", Count: "count", Maintain: "maintain", Create: "create", Alter: "alter",
+	Drop: "drop",
+}
+
 // Intent is what a principal wants to do with a table.
 type Intent uint8
 
@@ -203,3 +210,6 @@ func sharedClass(level kalam.AccessLevel) class {
 	}
 	return unknown
 }
+
+// String returns the verb: "insert".
+func (i Intent) String() string { return intentWords[i] }

@@ -2,7 +2,6 @@ package access
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/catalog"
@@ -28,12 +27,6 @@ func (r *Resolver) Computed(p kalam.Principal) []*kalam.Table {
 		}
 	}
 	return out
-}
-
-// Namespace is a namespace as a principal sees it.
-type Namespace struct {
-	catalog.Namespace
-	TableCount int // Of the tables that the principal may know of.
 }
 
 // Namespaces returns the namespaces that p may know of, by name: default, those that hold a table which p may know of,
@@ -74,10 +67,4 @@ func (r *Resolver) MayCreate(p kalam.Principal, kind kalam.TableKind, ns kalam.N
 		in = catalog.Namespace{ID: ns}
 	}
 	return Rules{}.CreateTable(p, kind, in)
-}
-
-func sorted(tables []*kalam.Table) []*kalam.Table {
-	out := slices.Clone(tables)
-	slices.SortFunc(out, func(a, b *kalam.Table) int { return strings.Compare(a.ID.String(), b.ID.String()) })
-	return out
 }
