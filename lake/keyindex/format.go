@@ -168,3 +168,10 @@ func uvarint(b []byte) (uint64, int) {
 	n, size := binary.Uvarint(b)
 	return n, max(size, 0)
 }
+
+// Entry says in which row of a segment a key lies.
+type Entry struct {
+	Key []byte // Of datatype.EncodeKey.
+	Row uint32 // Position in the file, from 0.
+	Seq kalam.Seq
+}

@@ -12,13 +12,6 @@ import (
 	"github.com/kalamlake/kalam/lake/integrity"
 )
 
-// Entry says in which row of a segment a key lies.
-type Entry struct {
-	Key []byte // Of datatype.EncodeKey.
-	Row uint32 // Position in the file, from 0.
-	Seq kalam.Seq
-}
-
 // Contents is all that a key index file holds.
 type Contents struct {
 	Table        kalam.TableNumber

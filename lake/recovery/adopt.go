@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -18,38 +17,6 @@ import (
 	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/lake/parquet"
 )
-
-// AdoptedScope is the record of a scope, rebuilt from its files.
-type AdoptedScope struct {
-	Segments  []AdoptedSegment // By their seqs.
-	Version   uint64           // Above that of every manifest.json that was read.
-	Watermark kalam.Seq        // At or above every seq in the files.
-	CreatedAt time.Time
-	UpdatedAt time.Time
-	Living    int64 // Rows that are neither dead nor tombstones.
-	// Counts are the highest values in the columns that counters fill, of all rows.
-	Counts map[kalam.ColumnID]int64
-
-	// Unneeded are files all of whose rows are in the segments, or are replaced or
-	// deleted by what is: left by crashes, or replaced by compactions.
-	Unneeded []string
-	// Damaged tells why a file cannot be used, by its path, whether or not its rows are
-	// needed.
-	Damaged map[string]error
-	// Lacking says what is needed and cannot be read. The segments are not the whole
-	// scope then: without the rest rows are missing and deleted ones may come back.
-	Lacking []string
-	Notes   []string // What was decided about a manifest.json, key index files and overlaps.
-}
-
-// AdoptedSegment is a segment with the rows that readers skip.
-type AdoptedSegment struct {
-	kalam.Segment
-	Dead       *roaring.Bitmap // Replaced by later rows.
-	Tombstones *roaring.Bitmap
-
-	keyIndex []byte // That is to be written.
-}
 
 // AdoptScope rebuilds the record of a scope from its files: which of them are its
 // segments, and of each the rows that a later one replaced. The newest version of each
@@ -75,46 +42,6 @@ func (s *Survey) AdoptScope(ctx context.Context, found *FoundScope) (*AdoptedSco
 		return nil, err
 	}
 	return a.out, nil
-}
-
-// adoption is the work of AdoptScope.
-type adoption struct {
-	storage lake.Storage
-	found   *FoundScope
-	out     *AdoptedScope
-
-	sources  []*keySource // Files whose keys are known.
-	opaque   []*FoundSegment
-	manifest *namedScope // nil: none can be trusted.
-
-	compactions []int // Sources that say what they replace.
-}
-
-// keySource is a file whose keys are known, perhaps only by its key index file.
-type keySource struct {
-	file   *FoundSegment
-	side   *keyindex.File   // nil: see keys.
-	keys   []keyindex.Entry // Read from the Parquet file.
-	pieces integrity.Blocks // Likewise.
-	sums   kalam.SegmentSums
-	named  bool // By the manifest.json that is trusted.
-
-	tombstones *roaring.Bitmap
-	damage     error // Of the Parquet file: its rows cannot be used.
-	chosen     bool
-	dead       *roaring.Bitmap
-}
-
-func (a *adoption) close() {
-	for _, s := range a.sources {
-		if s.side != nil {
-			_ = s.side.Close() // It was only read.
-		}
-	}
-}
-
-func (a *adoption) note(format string, args ...any) {
-	a.out.Notes = append(a.out.Notes, fmt.Sprintf(format, args...))
 }
 
 // openSources reads every file of the scope whole.
@@ -168,13 +95,6 @@ func (a *adoption) openSource(ctx context.Context, f *FoundSegment) (*keySource,
 		return nil, nil
 	}
 	return s, nil
-}
-
-func (s *keySource) closeSide() error {
-	if s.side == nil {
-		return nil
-	}
-	return s.side.Close()
 }
 
 // openSide opens and verifies the key index file of a file, and returns its checksum. That of
@@ -288,13 +208,6 @@ func (a *adoption) decide(ctx context.Context) error {
 		return err
 	}
 	return a.collect(ctx)
-}
-
-func (a *adoption) lack(p string, why error) {
-	if why == nil {
-		why = errors.New("it is missing")
-	}
-	a.out.Lacking = append(a.out.Lacking, fmt.Sprintf("%s: %v", p, why))
 }
 
 // judgeOpaque finds out about files of which not even the keys are known, and those

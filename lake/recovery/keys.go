@@ -57,8 +57,8 @@ func (s *keySource) keyRange(ctx context.Context) (low, high []byte, err error) 
 	return low, high, nil
 }
 
-// version is one version of a key in a source.
-type version struct {
+// keyVersion is one version of a key in a source.
+type keyVersion struct {
 	source int
 	row    uint32
 	seq    kalam.Seq
@@ -91,7 +91,7 @@ func (c *cursors) Pop() any {
 
 // eachKey calls visit with the versions of each key, one per source that has it, in
 // no order. The slice is valid during the call.
-func eachKey(ctx context.Context, sources []*keySource, visit func([]version)) error {
+func eachKey(ctx context.Context, sources []*keySource, visit func([]keyVersion)) error {
 	var open cursors
 	defer func() {
 		for _, c := range open {
@@ -110,13 +110,13 @@ func eachKey(ctx context.Context, sources []*keySource, visit func([]version)) e
 	}
 	heap.Init(&open)
 	var key []byte
-	var versions []version
+	var versions []keyVersion
 	for len(open) > 0 {
 		key = append(key[:0], open[0].at.Key...)
 		versions = versions[:0]
 		for len(open) > 0 && bytes.Equal(open[0].at.Key, key) {
 			c := open[0]
-			versions = append(versions, version{c.source, c.at.Row, c.at.Seq})
+			versions = append(versions, keyVersion{c.source, c.at.Row, c.at.Seq})
 			ok, err := c.advance()
 			if err != nil {
 				return err
@@ -148,7 +148,7 @@ func (c *cursor) advance() (bool, error) {
 
 // winner returns the seq of the version of a key that counts, 0 when none does: the
 // newest of those that are not known to be dead.
-func (a *adoption) winner(versions []version) (newest kalam.Seq) {
+func (a *adoption) winner(versions []keyVersion) (newest kalam.Seq) {
 	for _, v := range versions {
 		if v.seq > newest && !a.isDead(v, versions) {
 			newest = v.seq
@@ -160,9 +160,9 @@ func (a *adoption) winner(versions []version) (newest kalam.Seq) {
 // isDead reports whether somebody who knows all that counted in the time of v knows no
 // such version: a complete manifest.json, up to its last seq, or a compaction, in the
 // range of what it replaces.
-func (a *adoption) isDead(v version, versions []version) bool {
+func (a *adoption) isDead(v keyVersion, versions []keyVersion) bool {
 	if a.manifest.complete() && v.seq <= a.manifest.last && !a.sources[v.source].named {
-		if !slices.ContainsFunc(versions, func(o version) bool { return a.sources[o.source].named && o.seq >= v.seq }) {
+		if !slices.ContainsFunc(versions, func(o keyVersion) bool { return a.sources[o.source].named && o.seq >= v.seq }) {
 			return true
 		}
 	}
@@ -170,7 +170,7 @@ func (a *adoption) isDead(v version, versions []version) bool {
 		if !a.sources[c].file.replaces.Has(v.seq) {
 			continue
 		}
-		if !slices.ContainsFunc(versions, func(o version) bool { return o.source == c && o.seq >= v.seq }) {
+		if !slices.ContainsFunc(versions, func(o keyVersion) bool { return o.source == c && o.seq >= v.seq }) {
 			return true
 		}
 	}
@@ -188,7 +188,7 @@ func (a *adoption) weigh(ctx context.Context) (*choice, error) {
 	}
 	blocked := make([]bool, len(a.sources))
 	holders, older := c.newSet(), c.newSet()
-	err := eachKey(ctx, a.sources, func(versions []version) {
+	err := eachKey(ctx, a.sources, func(versions []keyVersion) {
 		newest := a.winner(versions)
 		if newest == 0 {
 			return
@@ -232,7 +232,7 @@ func (a *adoption) findDead(ctx context.Context) error {
 	for i := range living {
 		living[i] = roaring.New()
 	}
-	err := eachKey(ctx, a.sources, func(versions []version) {
+	err := eachKey(ctx, a.sources, func(versions []keyVersion) {
 		newest := a.winner(versions)
 		holder := -1
 		for i, v := range versions {

@@ -15,41 +15,6 @@ import (
 	"github.com/kalamlake/kalam/lake/layout"
 )
 
-// namedScope is what a manifest.json that fits its files says of a scope.
-type namedScope struct {
-	path     string
-	version  uint64
-	created  time.Time
-	last     kalam.Seq // Of its segments.
-	segments map[string]*namedSegment
-	missing  []*namedSegment
-	// incomplete: of a segment not even the keys are known, so that what other files
-	// have beside may count.
-	incomplete bool
-}
-
-// namedSegment is a segment as manifest.json has it.
-type namedSegment struct {
-	path     string
-	created  time.Time // By its name.
-	min, max kalam.Seq
-	rows     int64
-	bytes    int64
-	schema   int
-}
-
-// complete reports whether the keys of all segments are known. It is false for nil.
-func (m *namedScope) complete() bool { return m != nil && !m.incomplete }
-
-// segment returns the segment at p, if m, which may be nil, names it.
-func (m *namedScope) segment(p string) (*namedSegment, bool) {
-	if m == nil {
-		return nil, false
-	}
-	n, ok := m.segments[p]
-	return n, ok
-}
-
 // maxManifestVersion bounds the versions that are believed.
 const maxManifestVersion = 1 << 48
 
@@ -129,7 +94,7 @@ func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedSc
 		return nil, integrity.Corrupt(f.Path, "it is of another table or user")
 	}
 	for i := range file.Segments {
-		n, err := named(&file.Segments[i], path.Dir(f.Path))
+		n, err := entryOf(&file.Segments[i], path.Dir(f.Path))
 		if err != nil {
 			return m, integrity.Corrupt(f.Path, "segment %d: %w", i, err)
 		}
@@ -141,8 +106,8 @@ func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedSc
 	return m, a.checkManifest(m, file)
 }
 
-// named checks what can be checked of an entry alone.
-func named(s *lake.ManifestSegment, folder string) (*namedSegment, error) {
+// entryOf checks what can be checked of an entry alone.
+func entryOf(s *lake.ManifestSegment, folder string) (*namedSegment, error) {
 	n := &namedSegment{
 		path: path.Join(folder, s.Path), min: kalam.Seq(s.MinSeq), max: kalam.Seq(s.MaxSeq),
 		rows: s.RowCount, bytes: s.SizeBytes, schema: s.SchemaVersion,

@@ -264,3 +264,11 @@ func (s *Survey) IsTrash(ctx context.Context) (found bool, err error) {
 	}
 	return false, err
 }
+
+// FoundScope is what a survey found of one user's rows of a table.
+type FoundScope struct {
+	Table     *kalam.Table // The newest version.
+	User      kalam.UserID
+	Segments  []*FoundSegment
+	Manifests []*FoundManifest
+}

@@ -37,14 +37,6 @@ type FoundTable struct {
 // Newest returns the newest version that is known.
 func (t *FoundTable) Newest() *kalam.Table { return t.Versions[len(t.Versions)-1] }
 
-// FoundScope is what a survey found of one user's rows of a table.
-type FoundScope struct {
-	Table     *kalam.Table // The newest version.
-	User      kalam.UserID
-	Segments  []*FoundSegment
-	Manifests []*FoundManifest
-}
-
 // FoundTables is what a survey found, by table.
 type FoundTables struct {
 	Tables []*FoundTable // By number.
