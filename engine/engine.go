@@ -3,12 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
@@ -21,7 +19,6 @@ import (
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/session"
-	"github.com/kalamlake/kalam/session/cache"
 	"github.com/kalamlake/kalam/storages"
 	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
@@ -76,123 +73,6 @@ type Wrap struct {
 	Copier  func(maintain.Copier) maintain.Copier
 }
 
-// Open opens the data directory, creating it at the first start. The directory
-// belongs to this process until Close; a directory that another process holds
-// is refused.
-func Open(ctx context.Context, cfg config.Config, o Options) (_ *Engine, err error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), build: o.Build}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, e.Close())
-		}
-	}()
-	if err := e.openStorage(ctx, o); err != nil {
-		return nil, err
-	}
-	if err := e.openMaintenance(o); err != nil {
-		return nil, err
-	}
-	return e, e.openSessions()
-}
-
-// openStorage opens the buffer, the catalog and the lake, and the hub and the query
-// engine, which the buffer tells what it publishes and what it lets go of.
-func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
-	e.pair, err = pair.Open(ctx, e.config.Pair(), pair.Options{
-		Logger: o.Logger, Now: o.Now, Backend: o.Backend,
-		Wrap: pair.Wrap{Backend: o.Wrap.Backend, Storage: o.Wrap.Storage},
-	})
-	if err != nil {
-		return err
-	}
-	e.catalog, err = catalog.Open(ctx, e.pair.Backend, catalog.Options{
-		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
-		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser, Rules: access.Rules{},
-	})
-	if err != nil {
-		return fmt.Errorf("open catalog: %w", err)
-	}
-	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy},
-		lake.Location{ID: kalam.LocalStorage, Storage: e.pair.Storage})
-	if err != nil {
-		return fmt.Errorf("open lake: %w", err)
-	}
-	s := o.Storages
-	s.Config, s.Catalog, s.Lake, s.Mark, s.Logger = e.config.Storages(), e.catalog, e.lake, e.pair.Mark(), o.Logger
-	if e.storages, err = storages.Open(ctx, s); err != nil {
-		return fmt.Errorf("open storages: %w", err)
-	}
-	e.segments = segments.NewReader(e.lake, e.catalog, e.log)
-	e.hub = subscribe.NewHub(subscribe.HubOptions{
-		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents,
-		MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
-	})
-	c := &e.config
-	if err := e.openQuery(o.Logger); err != nil {
-		return fmt.Errorf("open query engine: %w", err)
-	}
-	e.store, err = buffer.Open(ctx, e.pair.Backend, buffer.Options{
-		Segments: e.segments, Publish: e.hub.Publish, Interested: e.hub.Interested, Dropped: e.query.Forget,
-		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
-		MaxBytes: e.config.Buffer.MaxBytes,
-	})
-	if err != nil {
-		return fmt.Errorf("open row log: %w", err)
-	}
-	computed := e.systemTables()
-	e.reader = &read.Reader{
-		Catalog: e.catalog, Computed: computed, Query: e.query, Store: e.store, Segments: e.segments, Refs: &e.refs,
-		Activity: &e.activity,
-		Access: access.New(e.catalog, access.Options{
-			Computed: computed.Definitions(), FollowShared: e.config.Live.SharedTables == config.SharedAllow,
-		}),
-	}
-	e.live = &live.Queries{
-		Reader: e.reader, Hub: e.hub, Now: e.now, Retention: c.Retention.DefaultDeletedRetentionHours,
-		QueueLimit: c.Live.BufferEvents, Timeout: c.Query.Timeout(),
-	}
-	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
-}
-
-// systemTables collects the computed tables of all who have one.
-func (e *Engine) systemTables() *systables.Registry {
-	c := &e.config
-	shown := systables.Catalog{
-		Catalog: e.catalog, Location: e.pair.Storage.Properties().Location, Started: e.started,
-		Retention: c.Retention.DefaultDeletedRetentionHours, NodeID: c.Server.NodeID,
-		JobType:     func(kind kalam.JobKind) string { return e.maintain.JobType(kind) },
-		Credentials: e.storages.Credentials,
-	}
-	stats := systables.Stats{
-		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build,
-		Sessions: func() systables.SessionCache { return systables.SessionCache(e.sessions.CacheStats()) },
-		Started:  e.started,
-		Now:      e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
-	}
-	return systables.NewRegistry(shown.Tables(), systables.Information(e.started),
-		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
-		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
-}
-
-// openMaintenance makes what maintains the data.
-func (e *Engine) openMaintenance(o Options) (err error) {
-	var copier maintain.Copier = e.query
-	if o.Wrap.Copier != nil {
-		copier = o.Wrap.Copier(copier)
-	}
-	e.maintain, err = maintain.New(maintain.Options{
-		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Lake: e.lake, Store: e.store, Segments: e.segments,
-		Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Logger: e.log, Now: e.now,
-	})
-	return err
-}
-
 // Run runs the background work: jobs, their schedules and what a crash left
 // unfinished. It returns nil when ctx ends.
 func (e *Engine) Run(ctx context.Context) error { return e.maintain.Run(ctx) }
@@ -236,26 +116,6 @@ func (e *Engine) Close() error {
 
 // Catalog returns the catalog, for logins and permissions.
 func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
-
-// openSessions makes what executes statements.
-func (e *Engine) openSessions() (err error) {
-	c := &e.config
-	e.sessions, err = session.New(session.Options{
-		Reader: e.reader, Hub: e.hub, Lake: e.lake, Storages: e.storages, Maintenance: e.maintain, Logger: e.log, Now: e.now,
-		Plans: c.QueryCache.MaxPlans, Nulls: e.nulls(),
-		Cache: cache.Options{
-			Sessions: c.SessionCache.MaxSessions, Registrations: c.SessionCache.MaxRegistrations,
-			TTL: time.Duration(c.SessionCache.TTLSeconds) * time.Second,
-		},
-		LiveURL: fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
-		Limits: session.Limits{
-			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(),
-			SlowStatement: time.Duration(c.Log.SlowQueryMS) * time.Millisecond,
-			ResultRows:    c.Limits.MaxResultRows, RowBytes: c.Limits.MaxRowBytes,
-		},
-	})
-	return err
-}
 
 // Execute runs the statements of r in order as p and reports each result to out, see session.Server.Execute.
 func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {
