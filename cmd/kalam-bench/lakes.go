@@ -11,37 +11,6 @@ import (
 	"github.com/kalamlake/kalam/query/worker/querytest"
 )
 
-// flush flushes a table and returns how long the job ran.
-func (m *measurement) flush(ctx context.Context, name string) (time.Duration, error) {
-	root, err := dial(m.server.url, m.rootToken)
-	if err != nil {
-		return 0, err
-	}
-	defer root.Close()
-	r, err := root.exec("STORAGE FLUSH TABLE " + name)
-	if err != nil {
-		return 0, err
-	}
-	if len(r.Results[0].JobIDs) != 1 {
-		return 0, fmt.Errorf("no job: %s", r.Results[0].Message)
-	}
-	for ctx.Err() == nil {
-		r, err := root.exec("SELECT status, epoch_us(finished_at) - epoch_us(started_at) AS us, error FROM system.jobs WHERE job_id = $1", string(r.Results[0].JobIDs[0]))
-		if err != nil {
-			return 0, err
-		}
-		switch cell(r, 0) {
-		case "completed":
-			us, err := time.ParseDuration(cell(r, 1) + "us")
-			return us, err
-		case "failed", "cancelled", "skipped":
-			return 0, fmt.Errorf("flush of %s is %s: %s", name, cell(r, 0), cell(r, 2))
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	return 0, ctx.Err()
-}
-
 // measureFlush flushes 1M rows and copies the same rows by raw DuckDB.
 func (m *measurement) measureFlush(ctx context.Context) error {
 	rows := m.scaled(1_000_000)

@@ -8,30 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
-	"time"
 )
-
-// The user and tables of a measurement.
-const (
-	benchUser     = "bench"
-	benchPassword = "bench-user-password"
-	table         = "bench.messages"
-)
-
-// measurement is one run of `kalam-bench measure` over a fresh server.
-type measurement struct {
-	server    *server
-	report    *report
-	quick     bool
-	only      []string // Steps to run; all when empty.
-	token     string
-	rootToken string
-	ids       atomic.Int64
-	first     int64 // Of the rows of the table bench.messages.
-	end       int64 // Past the last of them when point reads begin.
-}
 
 // runMeasure prints every figure of the budgets beside its reference.
 func runMeasure(ctx context.Context, args []string) error {
@@ -104,73 +82,4 @@ func (m *measurement) run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// setUp creates the user and the tables.
-func (m *measurement) setUp() error {
-	var err error
-	if m.rootToken, err = login(m.server.url, "root", rootPassword); err != nil {
-		return err
-	}
-	root, err := dial(m.server.url, m.rootToken)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user",
-		benchUser, benchPassword)}
-	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "users",
-		"latest", "grouped", "restart"} {
-		statements = append(statements, "CREATE USER TABLE bench."+name+
-			" (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)"+
-			" FLUSH_POLICY 'manual'") // Each step says itself what is buffered and what is flushed.
-	}
-	for _, sql := range statements {
-		if _, err := root.exec(sql); err != nil {
-			return err
-		}
-	}
-	if err := m.signIn(); err != nil {
-		return err
-	}
-	return m.load("bench.small", 1000)
-}
-
-// signIn takes new tokens, for a server that was started again too.
-func (m *measurement) signIn() (err error) {
-	if m.rootToken, err = login(m.server.url, "root", rootPassword); err != nil {
-		return err
-	}
-	m.token, err = login(m.server.url, benchUser, benchPassword)
-	return err
-}
-
-func (m *measurement) connect() (*conn, error) { return dial(m.server.url, m.token) }
-
-func (m *measurement) nextID() int64 { return m.ids.Add(1) }
-
-func (m *measurement) last() int64 { return m.end }
-
-// scaled, count, rounds and span cut a run short with -quick.
-func (m *measurement) scaled(n int) int {
-	if m.quick {
-		return n / 10
-	}
-	return n
-}
-
-func (m *measurement) count(n int) int { return m.scaled(n) }
-
-func (m *measurement) rounds(n int) int {
-	if m.quick {
-		return min(n, 3)
-	}
-	return n
-}
-
-func (m *measurement) span(d time.Duration) time.Duration {
-	if m.quick {
-		return d / 5
-	}
-	return d
 }

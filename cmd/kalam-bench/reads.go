@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/query/worker/querytest"
 )
 
@@ -165,55 +162,4 @@ func (m *measurement) measureCached() error {
 	m.report.line("parametrised query, cached against fresh text", ms(cached.at(0.5)), ms(fresh.at(0.5)),
 		float64(cached.at(0.5))/float64(fresh.at(0.5)), fmt.Sprintf(">= 40 %% faster (%.0f %%)", gain*100), gain >= 0.4)
 	return nil
-}
-
-// filesOf returns read_parquet(...) over all segments of a table of the user.
-func (m *measurement) filesOf(name string) (string, error) {
-	var files []string
-	err := filepath.WalkDir(filepath.Join(m.server.dir, "data", "storage", "users"),
-		func(p string, _ fs.DirEntry, err error) error {
-			if err == nil && strings.HasSuffix(p, ".parquet") && filepath.Base(filepath.Dir(p)) == name {
-				files = append(files, "'"+p+"'")
-			}
-			return err
-		})
-	return "read_parquet([" + strings.Join(files, ", ") + "])", err
-}
-
-// fill loads rows into a table and flushes them in the given number of files.
-func (m *measurement) fill(ctx context.Context, name string, rows, files int) error {
-	for range files {
-		if err := m.load(name, rows/files); err != nil {
-			return err
-		}
-		if _, err := m.flush(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// load inserts rows in statements of 2,000.
-func (m *measurement) load(name string, rows int) error {
-	c, err := m.connect()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	for rows > 0 {
-		n := min(rows, 2000)
-		if err := c.do(m.bulkRequest(c, name, n)); err != nil {
-			return err
-		}
-		rows -= n
-	}
-	return nil
-}
-
-// cell returns a text cell of the first row of an answer.
-func cell(r *wire.Response, i int) string {
-	if len(r.Results) == 0 || len(r.Results[0].Rows) == 0 {
-		return ""
-	}
-	return strings.Trim(string(r.Results[0].Rows[0][i]), `"`)
 }

@@ -11,14 +11,6 @@ import (
 	"github.com/kalamlake/kalam/shell"
 )
 
-// What the build stamps in.
-var (
-	version = "dev"
-	commit  = "unknown"
-	branch  = "unknown"
-	date    = "unknown"
-)
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	m := Main{Args: arguments(), In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
@@ -50,9 +42,4 @@ func (m *Main) Run(ctx context.Context) int {
 		return shell.ExitUsage
 	}
 	return code
-}
-
-// versionText is what --version prints.
-func versionText() string {
-	return fmt.Sprintf("kalam %s\nCommit: %s (%s)\nBuilt: %s\n", version, commit, branch, date)
 }

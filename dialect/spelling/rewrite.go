@@ -55,9 +55,6 @@ func limitState(state uint8, src string, t sqltext.Token) uint8 {
 	return 0
 }
 
-// isStar reports whether t is the operator `*`.
-func isStar(t sqltext.Token) bool { return t.Kind == sqltext.Op && t.Ch == '*' && t.End == t.Pos+1 }
-
 // starQualifier returns the index of the last part of the name that begins with
 // token i and qualifies a star, as in ns.t.*; i if it has one part or there is none.
 func starQualifier(toks []sqltext.Token, i int) int {
@@ -93,20 +90,6 @@ func starName(e sqltext.Edits, src string, toks []sqltext.Token, i, last int) sq
 	}
 	name := sqltext.QuoteIdent(strings.Join(parts, "."))
 	return append(e, sqltext.Edit{Start: toks[i].Pos, End: toks[last].End, Text: name, From: toks[i].Pos})
-}
-
-// isKeyword reports whether t is a word that DuckDB does not read as a name, not
-// even before a dot. END is none there: it ends a CASE, and what is after the dot
-// is a field or method of its value.
-func isKeyword(src string, t sqltext.Token) bool {
-	return t.Kind == sqltext.Word && sqltext.IsReserved(src[t.Pos:t.End]) && !sqltext.IsWord(src[t.Pos:t.End], "END")
-}
-
-// opensName reports whether token i is the first part of a dotted name and a
-// keyword, as in default.t. After a dot DuckDB takes every word for a name.
-func opensName(src string, toks []sqltext.Token, i int) bool {
-	return i+1 < len(toks) && sqltext.IsDot(toks[i+1]) && isKeyword(src, toks[i]) &&
-		(i == 0 || !sqltext.IsDot(toks[i-1]))
 }
 
 // Rewrite returns the edits that turn src[start:end] into SQL that DuckDB
@@ -145,19 +128,6 @@ func Rewrite(src string, start, end int) (sqltext.Edits, error) {
 		e = calls.end(e, toks, i)
 	}
 	return e, nil
-}
-
-// tokens lexes src[start:end].
-func tokens(src string, start, end int) []sqltext.Token {
-	var out []sqltext.Token
-	l := sqltext.LexerAt(src[:end], start)
-	for {
-		t := l.Next()
-		if t.Kind == sqltext.EOF || t.Kind == sqltext.Invalid {
-			return out
-		}
-		out = append(out, t)
-	}
 }
 
 // backtick appends the edits that turn `name` into "name", byte by byte where
@@ -215,10 +185,6 @@ func respell(e sqltext.Edits, src string, toks []sqltext.Token, i int) (sqltext.
 		out += " "
 	}
 	return append(e, sqltext.Edit{Start: t.Pos, End: t.End, Text: out, From: t.Pos, Word: word}), nil
-}
-
-func endsWithQuote(t sqltext.Token) bool {
-	return t.Kind == sqltext.String || t.Kind == sqltext.Escape || t.Kind == sqltext.Hex
 }
 
 // respellString returns the spelling of a string with a NUL byte, which DuckDB's
