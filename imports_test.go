@@ -158,7 +158,7 @@ var testsMay = map[string][]string{
 	"link":       {"internal/eventually"},
 	"shell":      {"link/wire"},
 	"cmd/kalamd": {
-		"link", "link/wire", "datatype", "buffer/buffertest", "lake/s3/s3test", "internal/eventually",
+		"link", "link/wire", "datatype", "buffer/buffertest", "lake/s3/s3test", "query/pool", "internal/eventually",
 	},
 	"cmd/kalam-bench": {"datatype", "engine", "buffer/badger", "query", "query/worker"},
 }

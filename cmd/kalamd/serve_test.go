@@ -23,6 +23,7 @@ import (
 
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/query/pool"
 )
 
 // daemon is a kalamd that runs as a process of its own.
@@ -148,9 +149,9 @@ func (p *daemon) login() string {
 }
 
 // TestProcess runs kalamd as a process: ready line, signals, status, data after a
-// stop and after a kill.
+// stop and after a kill. The path of the data is a relative one, as in the README.
 func TestProcess(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
+	data := "../data" // Each process starts in a directory of its own, beside the others'.
 	args := []string{"serve", "--data", data, "--listen", "127.0.0.1:0"}
 	first := launch(t, args...)
 	first.ready()
@@ -178,6 +179,9 @@ func TestProcess(t *testing.T) {
 		if !strings.Contains(first.stderr.String(), want) {
 			t.Errorf("the log does not say %q", want)
 		}
+	}
+	if pool.Available && !strings.Contains(first.stderr.String(), `query_isolation="process`) {
+		t.Errorf("queries do not run in processes of their own:\n%s", first.stderr)
 	}
 	if strings.Contains(first.stderr.String(), "root-password") {
 		t.Error("the log holds a password")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ func Open(o Options) (_ *Pool, err error) {
 	if o.Slice <= 0 {
 		o.Slice = defaultSlice
 	}
+	if err := o.makeAbsolute(); err != nil {
+		return nil, err
+	}
 	p := &Pool{
 		options: o, fast: turns.New(o.Places, maxWaiting), slow: turns.New(o.Places, maxWaiting), batches: newBatchStore(),
 		copying: make(chan *worker, 1), closing: make(chan struct{}), working: make(chan struct{}, 1),
@@ -63,6 +67,22 @@ func Open(o Options) (_ *Pool, err error) {
 	p.idle = append(p.idle, w)
 	p.running.Go(p.watch)
 	return p, nil
+}
+
+// makeAbsolute makes the paths absolute: a sandbox knows no others.
+func (o *Options) makeAbsolute() (err error) {
+	if o.TempDir != "" {
+		if o.TempDir, err = filepath.Abs(o.TempDir); err != nil {
+			return fmt.Errorf("find the directory for temporary files: %w", err)
+		}
+	}
+	o.LakeDirs = slices.Clone(o.LakeDirs)
+	for i, dir := range o.LakeDirs {
+		if o.LakeDirs[i], err = filepath.Abs(dir); err != nil {
+			return fmt.Errorf("find a directory of the lake: %w", err)
+		}
+	}
+	return nil
 }
 
 // emptyDir makes a private directory and removes what is in it.
