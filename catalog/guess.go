@@ -285,7 +285,3 @@ func (g *guesses) byName(now time.Time) map[kalam.UserID]Guesses {
 	}
 	return all
 }
-
-// Guesses returns the failed logins and locks of every name that has any, whether it
-// is a user or not.
-func (c *Catalog) Guesses() map[kalam.UserID]Guesses { return c.guesses.byName(c.now()) }

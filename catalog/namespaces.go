@@ -9,14 +9,6 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// Namespace is one namespace.
-type Namespace struct {
-	ID        kalam.NamespaceID
-	Options   map[string]kalam.Value // BOOLEAN, BIGINT, DOUBLE or TEXT values; not to be changed.
-	CreatedAt time.Time
-	UpdatedAt time.Time
-}
-
 // OptionUserTables is the option of a namespace by which role user may create USER and
 // STREAM tables in it: a BOOLEAN.
 const OptionUserTables = "user_tables"

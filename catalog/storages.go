@@ -5,35 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kalamlake/kalam"
 )
-
-// StorageType is the kind of a storage.
-type StorageType string
-
-// The types of storage.
-const (
-	StorageFilesystem StorageType = "filesystem"
-	StorageS3         StorageType = "s3"
-)
-
-// Storage is where segments are kept.
-type Storage struct {
-	ID             kalam.StorageID `json:"id"`
-	Name           string          `json:"name"`
-	Description    string          `json:"description,omitempty"`
-	Type           StorageType     `json:"type"`
-	URI            string          `json:"uri"`                       // "" for local: storage.default_storage_path.
-	BaseDirectory  string          `json:"base_directory,omitempty"`  // As given; "": follows from URI.
-	SharedTemplate string          `json:"shared_template,omitempty"` // "": the default of package lake.
-	UserTemplate   string          `json:"user_template,omitempty"`
-	Credentials    string          `json:"credentials,omitempty"` // Sealed by the caller; never clear text.
-	Config         string          `json:"config,omitempty"`      // JSON.
-	CreatedAt      time.Time       `json:"created_at"`
-	UpdatedAt      time.Time       `json:"updated_at"`
-}
 
 // Storages returns every storage: local first, then by name.
 func (c *Catalog) Storages() []Storage {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -59,139 +58,13 @@ func (s store) apply(ctx context.Context, ops []operation) error {
 	return s.backend.Apply(ctx, batch)
 }
 
-// load reads every record but those of finished jobs into a version. Its
-// nextTable is 0 when the keyspace is empty.
-func (s store) load(ctx context.Context) (*version, error) {
-	v := &version{epoch: 1}
-	var meta metaRecord
-	if err := s.loadOne(ctx, keyMeta, &meta); err != nil {
-		return nil, err
-	}
-	v.nextTable = meta.NextTable
-	loaders := []struct {
-		prefix string
-		load   func(key string, raw []byte) error
-	}{
-		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped},
-		{prefixUser, v.loadUserRecord},
-		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
-	}
-	for _, l := range loaders {
-		if err := s.scan(ctx, l.prefix, l.load); err != nil {
-			return nil, fmt.Errorf("read catalog: %w", err)
-		}
-	}
-	if v.nextTable == 0 && v.namespaces.len()+v.numbers.len()+v.users.len() > 0 {
-		return nil, damaged(keyMeta, "it is missing")
-	}
-	return v, nil
+// operation puts a record, or deletes its key when value is nil.
+type operation struct {
+	key   string
+	value []byte
 }
 
-// loadOne reads one record, or leaves v as it is when there is none.
-func (s store) loadOne(ctx context.Context, key string, v any) error {
-	raw, ok, err := s.get(ctx, key)
-	if err != nil || !ok {
-		return err
-	}
-	return decodeRecord(key, raw, v)
-}
-
-// unusable is the error of a record whose checksum is right but whose content is not.
-func unusable(key string, err error) error {
-	return kalam.Wrap(kalam.CodeCorrupt, err, "catalog record %q cannot be used", key)
-}
-
-func (v *version) loadNamespace(key string, raw []byte) error {
-	var r namespaceRecord
-	if err := decodeRecord(key, raw, &r); err != nil {
-		return err
-	}
-	ns, err := r.namespace()
-	if err != nil {
-		return unusable(key, err)
-	}
-	v.namespaces.load(ns.ID, &namespaceEntry{namespace: ns})
-	return nil
-}
-
-func (v *version) loadTable(key string, raw []byte) error {
-	e, err := decodeTable(key, raw)
-	if err != nil {
-		return err
-	}
-	t := e.current
-	ns, ok := v.namespaces.get(t.ID.Namespace)
-	if !ok {
-		return unusable(key, fmt.Errorf("its namespace %q does not exist", t.ID.Namespace))
-	}
-	if _, ok := ns.tables.get(t.ID.Name); ok {
-		return unusable(key, fmt.Errorf("another table is named %s", t.ID))
-	}
-	if t.Number >= v.nextTable {
-		return unusable(key, fmt.Errorf("its number is not below %d, the next to be given", v.nextTable))
-	}
-	ns.tables.load(t.ID.Name, e) // The entry is not yet shared.
-	v.numbers.load(t.Number, e)
-	return nil
-}
-
-func (v *version) loadDropped(key string, raw []byte) error {
-	e, err := decodeTable(key, raw)
-	if err != nil {
-		return err
-	}
-	v.dropped.load(e.current.Number, e)
-	return nil
-}
-
-func decodeTable(key string, raw []byte) (*tableEntry, error) {
-	var r tableRecord
-	if err := decodeRecord(key, raw, &r); err != nil {
-		return nil, err
-	}
-	e, err := r.entry()
-	if err != nil {
-		return nil, unusable(key, err)
-	}
-	return e, nil
-}
-
-func (v *version) loadUserRecord(key string, raw []byte) error {
-	var r userRecord
-	if err := decodeRecord(key, raw, &r); err != nil {
-		return err
-	}
-	u, err := r.user()
-	if err != nil {
-		return unusable(key, err)
-	}
-	v.loadUser(u)
-	return nil
-}
-
-func (v *version) loadStorage(key string, raw []byte) error {
-	var s Storage
-	if err := decodeRecord(key, raw, &s); err != nil {
-		return err
-	}
-	v.storages.load(s.ID, &s)
-	return nil
-}
-
-func (v *version) loadSecret(key string, raw []byte) error {
-	var r secretRecord
-	if err := decodeRecord(key, raw, &r); err != nil {
-		return err
-	}
-	v.secrets.load(strings.TrimPrefix(key, prefixSecret), NewSecret(r.Text))
-	return nil
-}
-
-func (v *version) loadJob(key string, raw []byte) error {
-	var j kalam.Job
-	if err := decodeRecord(key, raw, &j); err != nil {
-		return err
-	}
-	v.active.load(j.ID, &j)
-	return nil
+// metaRecord holds the counters that are not part of another record.
+type metaRecord struct {
+	NextTable kalam.TableNumber `json:"next_table"`
 }

@@ -9,13 +9,6 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// SchemaVersion is one version of a table's definition.
-type SchemaVersion struct {
-	Table     *kalam.Table // As it was; Table.SchemaVersion is the number of the version.
-	Changes   string       // What made this version of the one before, for instance "ADD COLUMN c TEXT".
-	CreatedAt time.Time
-}
-
 // initialChanges is SchemaVersion.Changes of the first version.
 const initialChanges = "CREATE TABLE"
 

@@ -7,6 +7,12 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
+// The types of storage.
+const (
+	StorageFilesystem StorageType = "filesystem"
+	StorageS3         StorageType = "s3"
+)
+
 // version is one immutable state of the catalog. A copy of it shares everything
 // until with or without replaces a part.
 type version struct {
@@ -94,3 +100,37 @@ func (v *version) setUser(u User) {
 	}
 	v.users = v.users.with(u.ID, e)
 }
+
+// SchemaVersion is one version of a table's definition.
+type SchemaVersion struct {
+	Table     *kalam.Table // As it was; Table.SchemaVersion is the number of the version.
+	Changes   string       // What made this version of the one before, for instance "ADD COLUMN c TEXT".
+	CreatedAt time.Time
+}
+
+// Namespace is one namespace.
+type Namespace struct {
+	ID        kalam.NamespaceID
+	Options   map[string]kalam.Value // BOOLEAN, BIGINT, DOUBLE or TEXT values; not to be changed.
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Storage is where segments are kept.
+type Storage struct {
+	ID             kalam.StorageID `json:"id"`
+	Name           string          `json:"name"`
+	Description    string          `json:"description,omitempty"`
+	Type           StorageType     `json:"type"`
+	URI            string          `json:"uri"`                       // "" for local: storage.default_storage_path.
+	BaseDirectory  string          `json:"base_directory,omitempty"`  // As given; "": follows from URI.
+	SharedTemplate string          `json:"shared_template,omitempty"` // "": the default of package lake.
+	UserTemplate   string          `json:"user_template,omitempty"`
+	Credentials    string          `json:"credentials,omitempty"` // Sealed by the caller; never clear text.
+	Config         string          `json:"config,omitempty"`      // JSON.
+	CreatedAt      time.Time       `json:"created_at"`
+	UpdatedAt      time.Time       `json:"updated_at"`
+}
+
+// StorageType is the kind of a storage.
+type StorageType string
