@@ -86,20 +86,6 @@ func (c *compactions) compactScope(
 	return done, err
 }
 
-// forgetting is a compactor that keeps tombstones for other hours than the table
-// says.
-type forgetting struct {
-	*compactions
-	hours int
-}
-
-// CompactScope compacts one user of a table.
-func (f forgetting) CompactScope(
-	ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool,
-) (compactedScope, error) {
-	return f.compactScope(ctx, n, user, all, &f.hours)
-}
-
 // compactRuns decides which runs of segments of a scope are merged.
 func (c *compactions) compactRuns(
 	ctx context.Context, t *kalam.Table, sc kalam.Scope, all bool,
@@ -125,18 +111,6 @@ func (c *compactions) compactRuns(
 		runs = append(runs, ids)
 	}
 	return runs, len(stored), nil
-}
-
-// livingRows returns how many rows of each segment are not dead.
-func livingRows(segments []buffer.SegmentView) []int64 {
-	rows := make([]int64, len(segments))
-	for i, s := range segments {
-		rows[i] = s.Segment.Rows
-		if s.Dead != nil {
-			rows[i] -= int64(s.Dead.GetCardinality())
-		}
-	}
-	return rows
 }
 
 // keepFrom returns the seq from which on tombstones of a table are kept, for some hours

@@ -8,7 +8,6 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/jobs"
 )
 
 // compactions merges segments: when somebody asks, and when a scope has too many of them.
@@ -16,23 +15,6 @@ type compactions struct {
 	*deps
 	due   dueScopes
 	locks scopeLocks
-}
-
-// jobType is the compaction of a table; one with RETAIN flushes, and cleans up, too.
-func (c *compactions) jobType(f *flushes, l *cleaner) jobs.Type {
-	return jobs.Type{
-		Kind: KindCompact, Name: "compact", Recover: c.recover,
-		Task: func(j kalam.Job) jobs.Task {
-			hours, err := retainHours(&j)
-			switch {
-			case err != nil:
-				return jobs.TaskFunc(func(context.Context, *jobs.Handle) error { return err })
-			case hours != nil:
-				return &forgetTable{flusher: f, compactor: forgetting{c, *hours}, remover: l, Logger: c.log, Now: c.now}
-			}
-			return &compactTable{compactor: c, All: j.Key != dueKey(j.Number), Logger: c.log, Now: c.now}
-		},
-	}
 }
 
 // recover submits what is due by what the recovery of flushes has noted.

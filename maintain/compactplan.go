@@ -1,5 +1,7 @@
 package maintain
 
+import "github.com/kalamlake/kalam/buffer"
+
 // Which segments of a scope are merged. The sizes below are living rows of the
 // scope's segments in commit order; a run is [from, to).
 
@@ -68,4 +70,16 @@ func tierRun(rows []int64, most int) (segmentRun, bool) {
 		sum += next
 	}
 	return r, true
+}
+
+// livingRows returns how many rows of each segment are not dead.
+func livingRows(segments []buffer.SegmentView) []int64 {
+	rows := make([]int64, len(segments))
+	for i, s := range segments {
+		rows[i] = s.Segment.Rows
+		if s.Dead != nil {
+			rows[i] -= int64(s.Dead.GetCardinality())
+		}
+	}
+	return rows
 }

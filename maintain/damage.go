@@ -2,6 +2,7 @@ package maintain
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -88,4 +89,33 @@ func (s *scrubs) scrubSegment(ctx context.Context, seg *kalam.Segment) (rebuilt 
 // was replaced meanwhile, or its table dropped, and its files were removed.
 func (s *scrubs) damageOf(ctx context.Context, seg *kalam.Segment, err error) bool {
 	return kalam.CodeOf(err) == kalam.CodeCorrupt && ctx.Err() == nil && s.names(ctx, seg)
+}
+
+// recallDamage takes over what the last scrub before the start found damaged.
+func (s *scrubs) recallDamage(ctx context.Context) {
+	var last kalam.Job
+	for j, err := range s.catalog.Jobs(ctx) {
+		if err != nil {
+			s.log.Warn("what the last scrub found cannot be read", "error", err)
+			return
+		}
+		if j.Kind == KindScrub && j.Status.Done() && j.FinishedAt.After(last.FinishedAt) {
+			last = j
+		}
+	}
+	var found ScrubResult
+	if last.Result == "" || json.Unmarshal([]byte(last.Result), &found) != nil {
+		return
+	}
+	for _, f := range found.Files {
+		m, err := s.store.ScopeRecord(ctx, kalam.Scope{Table: f.Table, User: f.User})
+		if err != nil {
+			continue // It says itself that it cannot be read.
+		}
+		for i := range m.Segments {
+			if seg := &m.Segments[i]; seg.Path == f.Path && seg.Storage == f.Storage {
+				s.segments.Damage().Add(seg)
+			}
+		}
+	}
 }

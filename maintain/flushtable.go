@@ -43,10 +43,6 @@ type flushedScope struct {
 	Err        error  // Nothing else counts then.
 }
 
-// maxListed bounds the lists in a job's result, so that the record of a flush of
-// 100,000 users stays small.
-const maxListed = 1000
-
 // FlushResult is the result of a flush job, summed over its tries.
 type FlushResult struct {
 	RecordsFlushed   int64             `json:"records_flushed"`

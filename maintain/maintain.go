@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,53 +14,9 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/jobs"
-	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/maintain/pair"
-	"github.com/kalamlake/kalam/query"
-	"github.com/kalamlake/kalam/segments"
 )
-
-// Copier writes Parquet files; package query does.
-type Copier interface {
-	// CopyParquet writes the rows of the spec as one file and returns their number. On an
-	// error a part of the file may be left, which the caller removes.
-	CopyParquet(ctx context.Context, spec query.CopySpec) (rows int64, err error)
-}
-
-// Options are what a Maintainer works on. All but Failing, Logger and Now must be set.
-type Options struct {
-	Config   Config
-	Pair     *pair.Pair
-	Catalog  *catalog.Catalog
-	Lake     *lake.Lake
-	Store    *buffer.Store
-	Segments *segments.Reader
-	Refs     *catalog.TableRefs // Who uses a table: one that was dropped is removed afterwards.
-	Copier   Copier
-	Failing  func() []string  // Says which storages do not answer; nil: none.
-	Logger   *slog.Logger     // nil discards.
-	Now      func() time.Time // nil is time.Now.
-}
-
-// deps is what the tasks share.
-type deps struct {
-	config   Config
-	pair     *pair.Pair
-	catalog  *catalog.Catalog
-	lake     *lake.Lake
-	store    *buffer.Store
-	segments *segments.Reader
-	refs     *catalog.TableRefs
-	copier   Copier
-	log      *slog.Logger
-	now      func() time.Time
-	runner   *jobs.Runner // Made after the tasks that it runs.
-
-	staged   staged
-	obsolete obsoleteFiles
-}
 
 // Maintainer runs the jobs of a server. It is safe for concurrent use; New, Run and Close
 // are called once each, in this order.
@@ -119,17 +77,6 @@ func (m *Maintainer) jobTypes() []jobs.Type {
 		historyJobType(m.deps),
 	}
 }
-
-// submit submits a job of the server's own; a failure is logged, the next time of the
-// schedule tries again.
-func (d *deps) submit(ctx context.Context, j kalam.Job) {
-	if _, _, err := d.runner.Submit(ctx, j); err != nil && kalam.CodeOf(err) != kalam.CodeShuttingDown {
-		d.log.Error("scheduled job not submitted", "kind", string(j.Kind), "error", err)
-	}
-}
-
-// constantKey is the key of a kind of job of which one is active at a time.
-func constantKey(key string) func(kalam.Job) string { return func(kalam.Job) string { return key } }
 
 // Run runs the jobs, their schedules and what a crash left unfinished. It returns nil when
 // ctx ends.
@@ -262,4 +209,35 @@ func (m *Maintainer) Degraded() (reasons []string) {
 		reasons = append(reasons, m.failing()...)
 	}
 	return append(reasons, m.pair.ShortOfRoom()...)
+}
+
+// StorageInUse reports which tables have files in a storage, or get one at the moment, as an
+// error: it cannot be dropped. Nothing new may be begun there meanwhile.
+func (m *Maintainer) StorageInUse(ctx context.Context, id kalam.StorageID) error {
+	if m.staged.in(id) || m.obsolete.in(id) {
+		return kalam.Errorf(kalam.CodeConflict, "Files of storage '%s' are being written or removed; try again later", id)
+	}
+	tables := map[string]struct{}{}
+	for r, err := range buffer.ScopeRecords(ctx, m.pair.Backend) {
+		if err != nil {
+			return fmt.Errorf("which files are in storage '%s' cannot be known: %w", id, err)
+		}
+		for i := range r.Record.Segments {
+			if r.Record.Segments[i].Storage == id {
+				tables[m.segments.TableName(r.Scope.Table)] = struct{}{}
+				break
+			}
+		}
+	}
+	if len(tables) == 0 {
+		return nil
+	}
+	const most = 10
+	names := slices.Sorted(maps.Keys(tables))
+	if len(names) > most {
+		names = append(names[:most:most], "...")
+	}
+	return kalam.Errorf(kalam.CodeInvalidOperation,
+		"Cannot drop storage '%s': files of %d table(s) are still in it: %s; STORAGE COMPACT TABLE brings them to where "+
+			"new files go", id, len(tables), strings.Join(names, ", "))
 }

@@ -3,11 +3,17 @@ package maintain
 import (
 	"context"
 	"errors"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/lake"
 )
+
+// remoteManifests is how many manifest.json are compared at a time after a start.
+const remoteManifests = 8
 
 // eachManifest calls f for every scope of t that has something in the lake. A
 // scope whose manifest is damaged is logged and left out.
@@ -92,4 +98,49 @@ func (d *deps) writeManifests(ctx context.Context, t *kalam.Table, scopes []kala
 	}
 	d.obsolete.unname(replaced)
 	return nil
+}
+
+// syncRemoteManifests repeats the writing of manifest.json in remote storages that a crash cut
+// short. It is not part of the recovery: nothing of ours waits for it, and a storage may be slow. One
+// that does not answer is left for the next flush of each scope.
+func (d *deps) syncRemoteManifests(ctx context.Context) {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(remoteManifests)
+	var mu sync.Mutex // guards silent
+	silent := map[kalam.StorageID]bool{}
+	for _, t := range d.catalog.Tables("") {
+		err := d.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.ScopeRecord) error {
+			id := d.storageOf(t, sc.User)
+			mu.Lock()
+			skip := silent[id]
+			mu.Unlock()
+			if skip || d.isLocal(id) {
+				return ctx.Err()
+			}
+			work.Go(func() error {
+				d.refs.Acquire(t.Number)
+				defer d.refs.Release(t.Number)
+				if _, there := d.catalog.TableByNumber(t.Number); !there {
+					return nil
+				}
+				err := d.SyncManifest(ctx, t, sc, m)
+				if err == nil || ctx.Err() != nil {
+					return nil //nolint:nilerr // A stop is no failure.
+				}
+				mu.Lock()
+				first := !silent[id]
+				silent[id] = silent[id] || kalam.CodeOf(err) == kalam.CodeUnavailable
+				mu.Unlock()
+				if first {
+					d.log.Warn("manifest.json not compared; the next flush writes it", "table", t.ID.String(), "error", err)
+				}
+				return nil
+			})
+			return nil
+		})
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn("manifest.json of a table not compared; its next flush writes them", "table", t.ID.String(), "error", err)
+		}
+	}
+	_ = work.Wait() // They return no errors.
 }

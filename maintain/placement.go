@@ -4,13 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -45,54 +41,6 @@ func (d *deps) locationOf(seg *kalam.Segment) string {
 func (d *deps) isLocal(id kalam.StorageID) bool {
 	at, _, err := d.lake.Storage(id)
 	return err == nil && at.Properties().Local
-}
-
-// remoteManifests is how many manifest.json are compared at a time after a start.
-const remoteManifests = 8
-
-// syncRemoteManifests repeats the writing of manifest.json in remote storages that a crash cut
-// short. It is not part of the recovery: nothing of ours waits for it, and a storage may be slow. One
-// that does not answer is left for the next flush of each scope.
-func (d *deps) syncRemoteManifests(ctx context.Context) {
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(remoteManifests)
-	var mu sync.Mutex // guards silent
-	silent := map[kalam.StorageID]bool{}
-	for _, t := range d.catalog.Tables("") {
-		err := d.eachManifest(ctx, t, func(sc kalam.Scope, m buffer.ScopeRecord) error {
-			id := d.storageOf(t, sc.User)
-			mu.Lock()
-			skip := silent[id]
-			mu.Unlock()
-			if skip || d.isLocal(id) {
-				return ctx.Err()
-			}
-			work.Go(func() error {
-				d.refs.Acquire(t.Number)
-				defer d.refs.Release(t.Number)
-				if _, there := d.catalog.TableByNumber(t.Number); !there {
-					return nil
-				}
-				err := d.SyncManifest(ctx, t, sc, m)
-				if err == nil || ctx.Err() != nil {
-					return nil //nolint:nilerr // A stop is no failure.
-				}
-				mu.Lock()
-				first := !silent[id]
-				silent[id] = silent[id] || kalam.CodeOf(err) == kalam.CodeUnavailable
-				mu.Unlock()
-				if first {
-					d.log.Warn("manifest.json not compared; the next flush writes it", "table", t.ID.String(), "error", err)
-				}
-				return nil
-			})
-			return nil
-		})
-		if err != nil && ctx.Err() == nil {
-			d.log.Warn("manifest.json of a table not compared; its next flush writes them", "table", t.ID.String(), "error", err)
-		}
-	}
-	_ = work.Wait() // They return no errors.
 }
 
 // removeOldManifests removes the manifest.json of scopes from storages that have files of
@@ -132,35 +80,4 @@ func (d *deps) storagesOf(t *kalam.Table, user kalam.UserID, m *buffer.ScopeReco
 		at[cmp.Or(m.Segments[i].Storage, kalam.LocalStorage)] = struct{}{}
 	}
 	return slices.Sorted(maps.Keys(at))
-}
-
-// StorageInUse reports which tables have files in a storage, or get one at the moment, as an
-// error: it cannot be dropped. Nothing new may be begun there meanwhile.
-func (m *Maintainer) StorageInUse(ctx context.Context, id kalam.StorageID) error {
-	if m.staged.in(id) || m.obsolete.in(id) {
-		return kalam.Errorf(kalam.CodeConflict, "Files of storage '%s' are being written or removed; try again later", id)
-	}
-	tables := map[string]struct{}{}
-	for r, err := range buffer.ScopeRecords(ctx, m.pair.Backend) {
-		if err != nil {
-			return fmt.Errorf("which files are in storage '%s' cannot be known: %w", id, err)
-		}
-		for i := range r.Record.Segments {
-			if r.Record.Segments[i].Storage == id {
-				tables[m.segments.TableName(r.Scope.Table)] = struct{}{}
-				break
-			}
-		}
-	}
-	if len(tables) == 0 {
-		return nil
-	}
-	const most = 10
-	names := slices.Sorted(maps.Keys(tables))
-	if len(names) > most {
-		names = append(names[:most:most], "...")
-	}
-	return kalam.Errorf(kalam.CodeInvalidOperation,
-		"Cannot drop storage '%s': files of %d table(s) are still in it: %s; STORAGE COMPACT TABLE brings them to where "+
-			"new files go", id, len(tables), strings.Join(names, ", "))
 }

@@ -2,11 +2,8 @@ package maintain
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
@@ -16,23 +13,8 @@ import (
 // scrubPriority lets everything else go first.
 const scrubPriority = -1
 
-// scrubPiece is what a scrub reads at once, at most.
-const scrubPiece = 1 << 20
-
 // scrubProgress is how often a scrub says how far it is.
 const scrubProgress = 5 * time.Second
-
-// scrubs compares the lake with its record, and looks after what it finds damaged.
-type scrubs struct {
-	*deps
-	rate     *rate.Limiter
-	stopping chan struct{} // Closed when the server begins to stop.
-}
-
-func newScrubs(d *deps) *scrubs {
-	limit := rate.NewLimiter(rate.Limit(d.config.ScrubBytesPerSecond), scrubPiece)
-	return &scrubs{deps: d, rate: limit, stopping: make(chan struct{})}
-}
 
 // jobType is the scrub of the lake.
 func (s *scrubs) jobType() jobs.Type {
@@ -42,23 +24,6 @@ func (s *scrubs) jobType() jobs.Type {
 		Schedule: s.config.ScrubSchedule,
 		Due:      func(ctx context.Context) { s.submit(ctx, kalam.Job{Kind: KindScrub, Priority: scrubPriority}) },
 	}
-}
-
-// pace waits until a scrub may read that many bytes, and ends it when the server stops.
-func (s *scrubs) pace(ctx context.Context, bytes int) error {
-	for bytes > 0 {
-		n := min(bytes, s.rate.Burst())
-		r := s.rate.ReserveN(time.Now(), n)
-		select {
-		case <-time.After(r.Delay()):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-s.stopping:
-			return jobs.ErrStopping
-		}
-		bytes -= n
-	}
-	return nil
 }
 
 // Scrub compares the files of all segments with the record. Damage is logged, and a
@@ -124,33 +89,4 @@ func (s *scrubs) scrubOne(ctx context.Context, seg *kalam.Segment, result *Scrub
 		result.Recorded++
 	}
 	return nil
-}
-
-// recallDamage takes over what the last scrub before the start found damaged.
-func (s *scrubs) recallDamage(ctx context.Context) {
-	var last kalam.Job
-	for j, err := range s.catalog.Jobs(ctx) {
-		if err != nil {
-			s.log.Warn("what the last scrub found cannot be read", "error", err)
-			return
-		}
-		if j.Kind == KindScrub && j.Status.Done() && j.FinishedAt.After(last.FinishedAt) {
-			last = j
-		}
-	}
-	var found ScrubResult
-	if last.Result == "" || json.Unmarshal([]byte(last.Result), &found) != nil {
-		return
-	}
-	for _, f := range found.Files {
-		m, err := s.store.ScopeRecord(ctx, kalam.Scope{Table: f.Table, User: f.User})
-		if err != nil {
-			continue // It says itself that it cannot be read.
-		}
-		for i := range m.Segments {
-			if seg := &m.Segments[i]; seg.Path == f.Path && seg.Storage == f.Storage {
-				s.segments.Damage().Add(seg)
-			}
-		}
-	}
 }

@@ -13,6 +13,10 @@ import (
 
 // What the jobs over the users of a table share.
 
+// maxListed bounds the lists in a job's result, so that the record of a flush of
+// 100,000 users stays small.
+const maxListed = 1000
+
 // earlierResult reads into result what an earlier try of the job has set, if one
 // has.
 func earlierResult(job *kalam.Job, result any) error {
