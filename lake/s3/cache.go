@@ -1,14 +1,18 @@
 package s3
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -301,4 +305,45 @@ type flight struct {
 	cancel  context.CancelFunc
 	waiting int  // Guarded by cache.mu.
 	stale   bool // Guarded by cache.mu: what it brings must not be cached.
+}
+
+// scanCache returns the whole files of the cache's directory, the one used last at the
+// end, and removes all others.
+func scanCache(dir string) ([]*entry, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var found []*entry
+	for _, f := range files {
+		name := filepath.Join(dir, f.Name())
+		n, used, err := cachedFile(f)
+		if err != nil {
+			if err := os.RemoveAll(name); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		found = append(found, &entry{cachedName: n, file: name, touched: used})
+	}
+	slices.SortFunc(found, func(a, b *entry) int {
+		return cmp.Or(a.touched.Compare(b.touched), cmp.Compare(a.file, b.file))
+	})
+	return found, nil
+}
+
+// cachedFile reads the name of a file, whose size must be what it says.
+func cachedFile(f fs.DirEntry) (cachedName, time.Time, error) {
+	n, err := parseCachedName(f.Name())
+	if err != nil {
+		return n, time.Time{}, err
+	}
+	info, err := f.Info()
+	if err == nil && (!info.Mode().IsRegular() || info.Size() != n.size) {
+		err = errors.New("not the size that the name says")
+	}
+	if err != nil {
+		return n, time.Time{}, err
+	}
+	return n, info.ModTime(), nil
 }
