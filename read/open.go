@@ -2,13 +2,15 @@ package read
 
 import (
 	"context"
+	"errors"
+	"io"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
-	"github.com/kalamlake/kalam/systables"
 )
 
 // Options change where a query reads from. The zero value is the usual case: a fresh read point, or the transaction's.
@@ -20,25 +22,10 @@ type Options struct {
 	Inner    bool              // Another statement takes the rows: * has no system columns.
 }
 
-// Given is a relation that a caller gives to its query.
-type Given struct {
-	Source *query.Source
-	Of     *kalam.Table // Whose rows these are: results are described as its columns. nil for none.
-}
-
 // Target stands, in the composed query of a statement, before the name of the table whose rows the statement changes.
 // Its live rows are read, also where a condition on _deleted would show others: what is deleted can be neither changed
 // nor deleted again.
 const Target = "_target"
-
-// relation is a table reference of a query, resolved for the caller.
-type relation struct {
-	ref      query.TableRef
-	table    *kalam.Table     // Stored; nil for any other.
-	computed *systables.Table // nil for any other.
-	given    Given
-	target   bool // See Target.
-}
 
 // Open analyses sql, resolves and authorises its tables, fixes the read point and starts the query. The caller closes the
 // result.
@@ -171,4 +158,26 @@ func (c *Caller) relation(ref query.TableRef, o Options) (*relation, error) {
 func NotReferenced(ns string, id kalam.TableID) error {
 	return kalam.Errorf(kalam.CodeInvalidSQL, "Referenced table \"%s.%s\" not found: '%s' is read here", ns, id.Name,
 		id)
+}
+
+// OneRow runs a composed query that gives exactly one row, at a read point or, without one, as Open does.
+func (c *Caller) OneRow(ctx context.Context, sql string, params []kalam.Value, p *buffer.ReadPoint) ([]kalam.Value, error) {
+	rows, err := c.Open(ctx, sql, params, Options{Composed: true, Point: p})
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	batch, err := rows.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "expression gives no value")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer batch.Release()
+	vals := make([]kalam.Value, batch.NumCols())
+	for i := range vals {
+		vals[i] = datatype.ValueAt(batch.Column(i), 0)
+	}
+	return vals, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/segments"
+	"github.com/kalamlake/kalam/systables"
 )
 
 // Rows is a running query with what it keeps alive. It must be closed.
@@ -128,24 +129,17 @@ func (r *Rows) Close() {
 	}
 }
 
-// OneRow runs a composed query that gives exactly one row, at a read point or, without one, as Open does.
-func (c *Caller) OneRow(ctx context.Context, sql string, params []kalam.Value, p *buffer.ReadPoint) ([]kalam.Value, error) {
-	rows, err := c.Open(ctx, sql, params, Options{Composed: true, Point: p})
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	batch, err := rows.Next(ctx)
-	if errors.Is(err, io.EOF) {
-		return nil, kalam.Errorf(kalam.CodeInvalidSQL, "expression gives no value")
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer batch.Release()
-	vals := make([]kalam.Value, batch.NumCols())
-	for i := range vals {
-		vals[i] = datatype.ValueAt(batch.Column(i), 0)
-	}
-	return vals, nil
+// relation is a table reference of a query, resolved for the caller.
+type relation struct {
+	ref      query.TableRef
+	table    *kalam.Table     // Stored; nil for any other.
+	computed *systables.Table // nil for any other.
+	given    Given
+	target   bool // See Target.
+}
+
+// Given is a relation that a caller gives to its query.
+type Given struct {
+	Source *query.Source
+	Of     *kalam.Table // Whose rows these are: results are described as its columns. nil for none.
 }
