@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -232,16 +231,6 @@ type testValue struct {
 	operand int            // Of the query; -1: value is it.
 	value   kalam.Value    // A literal with its type.
 	typ     kalam.DataType // What the operand is cast to; KindNull: it is not.
-}
-
-// Args are what a query gets beside its sources.
-type Args struct {
-	Params []kalam.Value // Of the placeholders $1, $2, ... A TEXT behaves like a string literal.
-	User   kalam.UserID  // CURRENT_USER.
-	Role   kalam.Role    // CURRENT_ROLE.
-	Now    time.Time     // NOW(), in microseconds and UTC.
-	// Namespace is CURRENT_SCHEMA: that of names without one.
-	Namespace kalam.NamespaceID
 }
 
 // Reads is what a query has read of the files of its tables, as far as that was decided

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -119,23 +118,6 @@ func (e *Planner) open(ctx context.Context) error {
 		return Canceled(ctx)
 	}
 	return nil
-}
-
-// value returns the value of an argument.
-func (args *Args) value(kind guard.ArgKind, zone *time.Location) kalam.Value {
-	switch kind {
-	case guard.ArgLocal:
-		_, offset := args.Now.In(zone).Zone()
-		return kalam.Integer(kalam.KindTimestamp, args.Now.Add(time.Duration(offset)*time.Second).UnixMicro())
-	case guard.ArgUser:
-		return kalam.Text(string(args.User))
-	case guard.ArgRole:
-		return kalam.Text(args.Role.String())
-	case guard.ArgNamespace:
-		return kalam.Text(string(args.Namespace))
-	case guard.ArgNow:
-	}
-	return kalam.Integer(kalam.KindTimestamp, args.Now.UnixMicro())
 }
 
 // worded translates an error for the user, with its place in the text of p.

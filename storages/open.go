@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,4 +133,69 @@ func (r *Registry) markOf(id kalam.StorageID) lake.Mark {
 	m := r.o.Mark
 	m.Storage = id
 	return m
+}
+
+// Open registers the storages of the catalog with the lake. The caller closes the Registry
+// after everything that uses the lake.
+func Open(ctx context.Context, o Options) (*Registry, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Pause == 0 {
+		o.Pause = firstPause
+	}
+	var err error
+	if o.Config.Dir, err = filepath.Abs(o.Config.Dir); err != nil {
+		return nil, fmt.Errorf("directory of remote storages: %w", err)
+	}
+	r := &Registry{
+		o: o, log: o.Logger, storages: map[kalam.StorageID]*guarded{},
+		keys: &keyring{configured: o.Config.CredentialsKey, file: o.Config.KeyFile},
+	}
+	all := o.Catalog.Storages()
+	if err := r.openDir(all); err != nil {
+		return nil, err
+	}
+	for _, st := range all {
+		if st.ID == kalam.LocalStorage {
+			continue
+		}
+		if err := r.register(st, r.guard(st)); err != nil { // Its tables cannot be read; others can.
+			r.log.Error("a storage of the catalog cannot be used", "storage", string(st.ID), "error", err)
+		}
+	}
+	for _, g := range r.all() { // What is on this machine is asked now, so that the log tells at the start.
+		if g.props.Local {
+			_, _ = g.attachNow(ctx) // It is in the log.
+		}
+	}
+	return r, nil
+}
+
+// openDir makes the directory of remote storages and removes what is cached there of storages
+// that are not there any more, or not as they were.
+func (r *Registry) openDir(all []catalog.Storage) error {
+	if r.o.Inspect {
+		return nil
+	}
+	if err := os.MkdirAll(r.o.Config.Dir, 0o700); err != nil {
+		return kalam.Wrap(kalam.CodeInvalidInput, err, "storage.remote_path: '%s' cannot be made", r.o.Config.Dir)
+	}
+	used := map[string]bool{}
+	for i := range all {
+		used[filepath.Base(r.dirOf(&all[i]))] = true
+	}
+	found, err := os.ReadDir(r.o.Config.Dir)
+	if err != nil {
+		r.log.Warn("what is cached of storages cannot be listed", "error", err)
+	}
+	for _, e := range found {
+		if !e.IsDir() || used[e.Name()] || !isDirName(e.Name()) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(r.o.Config.Dir, e.Name())); err != nil {
+			r.log.Warn("what is cached of a storage that is gone was not removed", "error", err)
+		}
+	}
+	return nil
 }
