@@ -1,5 +1,8 @@
 package worker
 
+// void kalam_forget_program(void);
+import "C"
+
 import (
 	"context"
 	"errors"
@@ -322,6 +325,7 @@ func (s *server) open(r *wire.Reader) (err error) {
 		return err
 	}
 	s.parser, err = openParser(s.gen.in)
+	C.kalam_forget_program() // Most of what DuckDB's start has touched is not used again.
 	return err
 }
 
