@@ -17,10 +17,11 @@ import (
 // table column. It goes by what the file says it holds (stored), and casts when
 // the column was widened since.
 type cellReader struct {
-	stored kalam.DataType
-	target kalam.DataType
-	unit   int64 // stored times are multiplied by it to get microseconds, divided when negative
-	text   *textArena
+	stored   kalam.DataType
+	target   kalam.DataType
+	unit     int64 // stored times are multiplied by it to get microseconds, divided when negative
+	text     *textArena
+	unsigned bool // An integer of 32 bits has no sign.
 }
 
 // textArena copies texts out of pages in few allocations. The strings stay valid
@@ -78,7 +79,7 @@ func storedAs(c *schema.Column, t kalam.DataType) (r cellReader, ok bool, err er
 		return r, false, fmt.Errorf("column %s is nested", c.Name())
 	}
 	how := howStored(c)
-	r = cellReader{target: t, unit: max(how.Unit, 1)}
+	r = cellReader{target: t, unit: max(how.Unit, 1), unsigned: how.Logical == datatype.LogicalInteger && !how.Signed}
 	if how.Unit < 0 {
 		r.unit = how.Unit
 	}
@@ -153,7 +154,12 @@ func (r *cellReader) cast(v kalam.Value) (kalam.Value, error) {
 
 func (r *cellReader) fromBool(b bool) (kalam.Value, error) { return r.cast(kalam.Bool(b)) }
 
-func (r *cellReader) fromInt32(n int32) (kalam.Value, error) { return r.fromInt64(int64(n)) }
+func (r *cellReader) fromInt32(n int32) (kalam.Value, error) {
+	if r.unsigned {
+		return r.fromInt64(int64(uint32(n)))
+	}
+	return r.fromInt64(int64(n))
+}
 
 func (r *cellReader) fromInt64(n int64) (kalam.Value, error) {
 	switch {
