@@ -49,6 +49,15 @@ type Error struct {
 	Err      error // Cause, for logs; never shown to users.
 }
 
+// ErrTableChanged is in the error of a statement that was prepared for a version of a table that is not the newest any
+// more. It changed nothing, and may run again.
+var ErrTableChanged = errors.New("the table has another version")
+
+// TableChanged returns the CodeConflict with ErrTableChanged of a table.
+func TableChanged(id TableID) *Error {
+	return Wrap(CodeConflict, ErrTableChanged, "Table %s was changed by another statement; try again", id)
+}
+
 // Error returns Msg, followed by the cause when there is one.
 func (e *Error) Error() string {
 	if e.Err == nil {

@@ -95,6 +95,9 @@ type Column struct {
 	Type    DataType
 	NotNull bool
 	Default *Default // nil: NULL when omitted.
+	// Missing is what rows hold in the column that were written before it was added, of its type or NULL. It is fixed
+	// when the column is added: a later change of the default leaves them as they are.
+	Missing Value
 }
 
 // IsCounted reports whether a counter fills the column when it is omitted.

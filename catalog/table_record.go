@@ -36,6 +36,7 @@ type columnRecord struct {
 	Type    kalam.DataType `json:"type"`
 	NotNull bool           `json:"not_null,omitempty"`
 	Default *defaultRecord `json:"default,omitempty"`
+	Missing *valueRecord   `json:"missing,omitempty"` // Of rows older than the column; from record version 5 on.
 }
 
 type defaultRecord struct {
@@ -72,6 +73,10 @@ func recordOfVersion(v SchemaVersion) versionRecord {
 				value := recordOfValue(d.Value)
 				cr.Default.Value = &value
 			}
+		}
+		if !c.Missing.IsNull() {
+			value := recordOfValue(c.Missing)
+			cr.Missing = &value
 		}
 		r.Columns = append(r.Columns, cr)
 	}
@@ -146,6 +151,13 @@ func (r *versionRecord) fill(t *kalam.Table) error {
 				return fmt.Errorf("default of column %q: %w", cr.Name, err)
 			}
 			c.Default = d
+		}
+		if cr.Missing != nil {
+			v, err := cr.Missing.value()
+			if err != nil {
+				return fmt.Errorf("older rows of column %q: %w", cr.Name, err)
+			}
+			c.Missing = v
 		}
 		t.Columns = append(t.Columns, c)
 		place[cr.ID] = i

@@ -176,8 +176,9 @@ func (v *version) createdBy(user kalam.UserID) (n int) {
 
 // AlterTable stores next as the version after next.SchemaVersion, of which it is
 // a changed copy, and returns it. Columns with id 0 are new and get ids that the
-// table never used. changes goes into the history. CodeConflict when another
-// version was stored meanwhile, CodeTableNotFound when the table is gone.
+// table never used. changes goes into the history. CodeConflict with
+// kalam.ErrTableChanged when another version was stored meanwhile,
+// CodeTableNotFound when the table is gone.
 func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes string) (*kalam.Table, error) {
 	t := cloneTable(&next)
 	if err := checkTable(t); err != nil {
@@ -189,7 +190,7 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 			return tableNotFound(t.ID)
 		}
 		if e.current.SchemaVersion != t.SchemaVersion {
-			return kalam.Errorf(kalam.CodeConflict, "Table %s was changed by another statement; try again", t.ID)
+			return kalam.TableChanged(t.ID)
 		}
 		if err := tx.checkStorage(t.Options.StorageID); err != nil {
 			return err

@@ -210,7 +210,10 @@ func TestAlterTableConflicts(t *testing.T) {
 		t.Errorf("altered %+v", second)
 	}
 	_, err := c.AlterTable(ctx, *first, "stale")
-	refused(t, err, kalam.CodeConflict, "Table default.t was changed by another statement; try again")
+	if !errors.Is(err, kalam.ErrTableChanged) {
+		t.Errorf("a stale version gives %v", err)
+	}
+	refused(t, err, kalam.CodeConflict, "Table default.t was changed by another statement; try again: the table has another version")
 	forged := *second
 	forged.Columns = slices.Clone(second.Columns)
 	forged.Columns[1].ID = 1

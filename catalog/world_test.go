@@ -298,7 +298,7 @@ func richTables(t testing.TB, c *catalog.Catalog) {
 		name := fmt.Sprintf("c%d", k)
 		all.Columns = append(all.Columns,
 			kalam.Column{Name: name, Type: kalam.TypeOf(k), NotNull: true,
-				Default: &kalam.Default{Value: v, SQL: "'" + name + "'"}},
+				Default: &kalam.Default{Value: v, SQL: "'" + name + "'"}, Missing: v},
 			kalam.Column{Name: name + "n", Type: kalam.TypeOf(k), Default: &kalam.Default{SQL: "NULL"}})
 	}
 	for f := kalam.DefaultNow; f <= kalam.DefaultCounter; f++ {

@@ -143,7 +143,7 @@ func (b *BatchBuilder) find(payload []byte) error {
 
 // missing fills the cell of a column that the row does not have.
 func (b *BatchBuilder) missing(at int) {
-	b.cells[at] = storedCell{tag: tagValue, value: LiteralDefault(&b.table.Columns[at])}
+	b.cells[at] = storedCell{tag: tagValue, value: b.table.Columns[at].Missing}
 	if b.cells[at].value.IsNull() {
 		b.cells[at].tag = tagNull
 	}

@@ -114,7 +114,8 @@ func TestSchemaChange(t *testing.T) {
 	now := &kalam.Table{PrimaryKey: []int{0}, Columns: []kalam.Column{
 		{ID: 1, Name: "ident", Type: ty(kalam.KindBigInt)},
 		{ID: 3, Name: "price", Type: kalam.DataType{Kind: kalam.KindDecimal, Precision: 7, Scale: 3}},
-		{ID: 4, Name: "with_default", Type: ty(kalam.KindText), Default: &kalam.Default{Value: kalam.Text("d")}},
+		{ID: 4, Name: "filled", Type: ty(kalam.KindText), Missing: kalam.Text("d"),
+			Default: &kalam.Default{Value: kalam.Text("another by now")}},
 		{ID: 5, Name: "with_func", Type: ty(kalam.KindText), Default: &kalam.Default{Func: kalam.DefaultULID}},
 		{ID: 6, Name: "without", Type: ty(kalam.KindUUID)},
 	}}

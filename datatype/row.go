@@ -62,8 +62,8 @@ func appendTagged(dst []byte, v kalam.Value) []byte {
 }
 
 // DecodeRow decodes payload into dst, reusing its memory, and returns one value
-// per column of t. A column that payload does not have gets its literal default,
-// or NULL; columns of payload that t does not have are skipped; a value stored
+// per column of t. A column that payload does not have gets what the column says of
+// older rows, Missing; columns of payload that t does not have are skipped; a value stored
 // before a change of the column's type is cast. Text values share the memory of
 // payload, which must not change as long as they are used. A payload that
 // EncodeRow did not write gives CodeCorrupt.
@@ -108,25 +108,16 @@ func DecodeColumns(t *kalam.Table, payload []byte, want []bool, dst []kalam.Valu
 	return dst, nil
 }
 
-// fillMissing gives the columns from at on whose id is below id their default
+// fillMissing gives the columns from at on whose id is below id what older rows hold
 // and returns the index of the first column at or above id.
 func fillMissing(t *kalam.Table, dst []kalam.Value, at int, want []bool, id kalam.ColumnID) int {
 	for ; at < len(t.Columns) && t.Columns[at].ID < id; at++ {
 		dst[at] = kalam.Value{}
 		if want == nil || want[at] {
-			dst[at] = LiteralDefault(&t.Columns[at])
+			dst[at] = t.Columns[at].Missing
 		}
 	}
 	return at
-}
-
-// LiteralDefault returns what rows that were written before column c existed hold in
-// it: its literal DEFAULT, otherwise NULL.
-func LiteralDefault(c *kalam.Column) kalam.Value {
-	if c.Default != nil && c.Default.Func == kalam.DefaultLiteral {
-		return c.Default.Value
-	}
-	return kalam.Value{}
 }
 
 // corruptRow wraps a damage found in a row of t.

@@ -40,7 +40,7 @@ func (l *Lake) parquet(ctx context.Context, seg *kalam.Segment) (*handle[*parque
 
 // ReadRows returns the rows of seg at the given positions, in that order, with
 // their values as t has its columns: a column that the file is too old for has
-// its literal default or NULL. Positions may repeat. Only the row groups that
+// what the column says of older rows. Positions may repeat. Only the row groups that
 // hold them are read. A damaged file gives CodeCorrupt, one without key index file also
 // ErrNoKeyIndex, one with a newer schema than t CodeUnsupported; all name the file.
 func (l *Lake) ReadRows(ctx context.Context, t *kalam.Table, seg *kalam.Segment, rows []int64) ([]kalam.Row, error) {

@@ -242,7 +242,7 @@ func altered() (before, after *kalam.Table) {
 	after.Columns = append([]kalam.Column{after.Columns[0], after.Columns[2]},
 		kalam.Column{ID: 4, Name: "body", Type: kalam.TypeOf(kalam.KindText)},
 		kalam.Column{ID: 5, Name: "flag", Type: kalam.TypeOf(kalam.KindInt),
-			Default: &kalam.Default{Value: kalam.Integer(kalam.KindInt, 42)}},
+			Missing: kalam.Integer(kalam.KindInt, 42)},
 		kalam.Column{ID: 6, Name: "born", Type: kalam.TypeOf(kalam.KindTimestamp),
 			Default: &kalam.Default{Func: kalam.DefaultNow}})
 	return before, after

@@ -2,7 +2,6 @@ package segments
 
 import (
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 )
 
@@ -26,7 +25,7 @@ func (l *Layouts) Of(seg *kalam.Segment) (*query.Layout, error) {
 		return nil, nil
 	}
 	if seg.SchemaVersion > l.table.SchemaVersion {
-		return nil, kalam.Errorf(kalam.CodeConflict, "Table %s was changed by another statement; try again", l.table.ID)
+		return nil, kalam.TableChanged(l.table.ID)
 	}
 	if found, ok := l.byVersion[seg.SchemaVersion]; ok {
 		return found, nil
@@ -56,7 +55,7 @@ func layoutOf(t, written *kalam.Table) *query.Layout {
 		Version: written.SchemaVersion, Width: n + 2, Columns: make([]query.FileColumn, 0, len(t.Columns)+2),
 	}
 	for i := range t.Columns {
-		c := query.FileColumn{Index: -1, Missing: datatype.LiteralDefault(&t.Columns[i])}
+		c := query.FileColumn{Index: -1, Missing: t.Columns[i].Missing}
 		if found, ok := at[t.Columns[i].ID]; ok {
 			c = query.FileColumn{Index: found}
 		}

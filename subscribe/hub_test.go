@@ -366,7 +366,7 @@ func TestSchemaVersions(t *testing.T) {
 	altered := notes(1)
 	altered.SchemaVersion = 2
 	altered.Columns = append(altered.Columns, kalam.Column{
-		ID: 4, Name: "extra", Type: kalam.TypeOf(kalam.KindText), Default: &kalam.Default{Value: kalam.Text("filled")},
+		ID: 4, Name: "extra", Type: kalam.TypeOf(kalam.KindText), Missing: kalam.Text("filled"),
 	})
 	spec.Table = altered
 	fresh := w.start(spec)

@@ -19,9 +19,12 @@ import (
 //	{format} {crc32c of the JSON, 8 hex digits} {JSON}
 const MetaDefinition = "kalam.definition"
 
-// definitionFormat is the format of a definition that this program writes, and the
-// newest that it reads.
-const definitionFormat = 1
+// Formats of a definition. One without a column that says what older rows hold is written in the first, which
+// programs from before there were such columns read.
+const (
+	plainDefinition  = 1
+	definitionFormat = 2 // The newest that this program reads: missing of a column.
+)
 
 // definitionFile is the JSON of a definition. Fields of a later version of the program
 // that do not change the meaning of these may be added without a new format.
@@ -41,6 +44,7 @@ type definitionColumn struct {
 	Type    kalam.DataType     `json:"type"`
 	NotNull bool               `json:"not_null,omitempty"`
 	Default *definitionDefault `json:"default,omitempty"`
+	Missing []byte             `json:"missing,omitempty"` // As the value of a default.
 }
 
 type definitionDefault struct {
@@ -72,6 +76,7 @@ func EncodeDefinition(t *kalam.Table) (string, error) {
 	if !t.UpdatedAt.Equal(t.CreatedAt) {
 		d.ChangedAt = t.UpdatedAt
 	}
+	format := plainDefinition
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		d.Columns[i] = definitionColumn{ID: c.ID, Name: c.Name, Type: c.Type, NotNull: c.NotNull}
@@ -81,6 +86,10 @@ func EncodeDefinition(t *kalam.Table) (string, error) {
 				d.Columns[i].Default.Value = datatype.EncodeRow(nil, tableOfColumn(c), []kalam.Value{c.Default.Value})
 			}
 		}
+		if !c.Missing.IsNull() {
+			format = definitionFormat
+			d.Columns[i].Missing = datatype.EncodeRow(nil, tableOfColumn(c), []kalam.Value{c.Missing})
+		}
 	}
 	for i, k := range t.PrimaryKey {
 		d.Key[i] = t.Columns[k].ID
@@ -89,7 +98,7 @@ func EncodeDefinition(t *kalam.Table) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode the definition of table %s: %w", t.ID, err)
 	}
-	return fmt.Sprintf("%d %08x %s", definitionFormat, integrity.Checksum(body), body), nil
+	return fmt.Sprintf("%d %08x %s", format, integrity.Checksum(body), body), nil
 }
 
 // tableOfColumn returns a table of nothing but a column.
@@ -179,6 +188,13 @@ func (d *definitionFile) table() (*kalam.Table, error) {
 
 func (d *definitionColumn) column() (kalam.Column, error) {
 	c := kalam.Column{ID: d.ID, Name: d.Name, Type: d.Type, NotNull: d.NotNull}
+	if d.Missing != nil {
+		values, err := datatype.DecodeRow(tableOfColumn(&c), d.Missing, nil)
+		if err != nil {
+			return c, err
+		}
+		c.Missing = values[0]
+	}
 	if d.Default == nil {
 		return c, nil
 	}

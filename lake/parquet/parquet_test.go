@@ -2,6 +2,8 @@ package parquet_test
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,7 +137,7 @@ func TestDefinition(t *testing.T) {
 	}
 	for damaged, code := range map[string]kalam.Code{
 		"":                    kalam.CodeCorrupt,
-		"2" + text[1:]:        kalam.CodeUnsupported,
+		"3" + text[1:]:        kalam.CodeUnsupported,
 		text[:len(text)-1]:    kalam.CodeCorrupt,
 		"1 00000000 {}":       kalam.CodeCorrupt,
 		"one " + text[2:]:     kalam.CodeCorrupt,
@@ -143,6 +145,28 @@ func TestDefinition(t *testing.T) {
 	} {
 		if _, err := parquet.DecodeDefinition(damaged); kalam.CodeOf(err) != code {
 			t.Errorf("%.40q: %v", damaged, err)
+		}
+	}
+}
+
+// TestDefinitionOfAnAddedColumn: what older rows hold in a column is in the definition, which programs from before there
+// was such a thing refuse.
+func TestDefinitionOfAnAddedColumn(t *testing.T) {
+	want := readings()
+	for text, format := range map[string]string{"": "1 ", "it's": "2 "} {
+		added := kalam.Column{ID: 9, Name: "added", Type: kalam.TypeOf(kalam.KindText)}
+		if text != "" {
+			added.Missing = kalam.Text(text)
+		}
+		with := *want
+		with.Columns = append(slices.Clone(want.Columns), added)
+		encoded, err := parquet.EncodeDefinition(&with)
+		if err != nil || !strings.HasPrefix(encoded, format) {
+			t.Fatalf("%q is written as %.20q, %v", text, encoded, err)
+		}
+		got, err := parquet.DecodeDefinition(encoded)
+		if err != nil || got.Columns[len(got.Columns)-1].Missing != added.Missing {
+			t.Errorf("%q is read as %+v, %v", text, got, err)
 		}
 	}
 }

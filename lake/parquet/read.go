@@ -34,7 +34,7 @@ type plannedColumn struct {
 // A file that was written for a newer version than t is refused.
 func (f *File) PlanFor(t *kalam.Table) (*Plan, error) {
 	if f.schemaVersion > t.SchemaVersion {
-		return nil, kalam.Errorf(kalam.CodeUnsupported,
+		return nil, kalam.Wrap(kalam.CodeUnsupported, kalam.ErrTableChanged,
 			"%s has schema version %d; table %s is only known up to version %d",
 			f.path, f.schemaVersion, t.ID, t.SchemaVersion)
 	}
@@ -50,7 +50,7 @@ func (f *File) PlanFor(t *kalam.Table) (*Plan, error) {
 			return nil, err
 		}
 		if at < 0 {
-			p.columns[i].missing = datatype.LiteralDefault(c)
+			p.columns[i].missing = c.Missing
 		}
 	}
 	if p.seq, err = f.systemColumn(kalam.ColumnSeq, kalam.KindBigInt); err != nil {
