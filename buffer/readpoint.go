@@ -35,14 +35,15 @@ func (s *Store) Views(ctx context.Context, scopes []TableScope) (*ReadPoint, []*
 	return p, views, nil
 }
 
-// View returns what a scope held at the point; of one scope it is always the same. Errors:
+// View returns what a scope held at the point; of one scope it is always the same, read by the
+// definition that the caller has. Errors:
 // CodeCorrupt names the scope that is damaged, CodeTableNotFound a table that was dropped.
 func (p *ReadPoint) View(ctx context.Context, ts TableScope) (*View, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range p.views {
 		if v.scope == ts.Scope {
-			return v, nil
+			return v.As(ts.Table), nil
 		}
 	}
 	switch {

@@ -66,6 +66,16 @@ type Version struct {
 // Table returns the definition by which the view is read.
 func (v *View) Table() *kalam.Table { return v.table }
 
+// As returns the view as another version of the table reads it.
+func (v *View) As(t *kalam.Table) *View {
+	if v.table.SchemaVersion == t.SchemaVersion {
+		return v
+	}
+	out := *v
+	out.table = t
+	return &out
+}
+
 // Scope returns the scope.
 func (v *View) Scope() kalam.Scope { return v.scope }
 

@@ -184,7 +184,8 @@ func (c *compaction) prepare(
 	if err != nil {
 		return nil, false, err
 	}
-	defer point.Release() // Before the commit, so that it alone keeps no file.
+	defer point.Release()            // Before the commit, so that it alone keeps no file.
+	c.table = c.work.newest(c.table) // Segments may be of a newer version than that before the point was fixed.
 	if !c.find(views[0].Stored(), ids) {
 		return nil, false, nil
 	}

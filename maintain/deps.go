@@ -55,6 +55,15 @@ type deps struct {
 	obsolete obsoleteFiles
 }
 
+// newest returns the newest version of a table, or t if it was dropped meanwhile. Whoever rewrites rows asks for it
+// after fixing the point at which they are read: none of them is of a newer version then.
+func (d *deps) newest(t *kalam.Table) *kalam.Table {
+	if now, ok := d.catalog.TableByNumber(t.Number); ok {
+		return now
+	}
+	return t
+}
+
 // submit submits a job of the server's own; a failure is logged, the next time of the
 // schedule tries again.
 func (d *deps) submit(ctx context.Context, j kalam.Job) {

@@ -113,8 +113,10 @@ func (b *flushBatch) run(ctx context.Context) {
 		return
 	}
 	defer point.Release()
+	// The rows that the point shows may be of a version that is newer than the one that asked for them.
+	b.table = b.work.newest(b.table)
 	for i, f := range b.scopes {
-		f.view = views[i]
+		f.table, f.view = b.table, views[i].As(b.table)
 	}
 	if ready := b.prepare(ctx); len(ready.scopes) > 0 {
 		ready.commit(ctx)

@@ -179,6 +179,9 @@ func (m *Maintainer) EvictExpired(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
+// Changed tells what works by itself that the options of a table are others.
+func (m *Maintainer) Changed(t *kalam.Table) { m.flushes.scheduler.Changed(t.Number) }
+
 // Policy says what flushes t by itself, for people.
 func (m *Maintainer) Policy(t *kalam.Table) string { return m.flushes.describe(t) }
 

@@ -36,6 +36,7 @@ type Caller struct {
 	Settings  query.Settings    // Of the texts; Inner is Open's to say.
 	Txn       *Transaction      // The open one, nil for none.
 
+	met     []*kalam.Table      // That the statement resolved.
 	held    []kalam.TableNumber // Tables that are kept from removal until Release.
 	cleanup []func()            // Run by EndStatement.
 }
@@ -48,7 +49,21 @@ type Transaction struct {
 
 // Resolve returns what a name means for the caller, if they may do with it what they want.
 func (c *Caller) Resolve(n ast.Name, want access.Intent) (access.TableAccess, error) {
-	return c.Access.Resolve(c.Principal, c.Namespace, n, want)
+	a, err := c.Access.Resolve(c.Principal, c.Namespace, n, want)
+	if err == nil && !a.Table.IsComputed() {
+		c.met = append(c.met, a.Table)
+	}
+	return a, err
+}
+
+// MetOlder reports whether a table that the statement resolved has a newer version by now.
+func (c *Caller) MetOlder() bool {
+	for _, t := range c.met {
+		if c.Newest(t) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Table is Resolve for the table alone.
@@ -92,13 +107,17 @@ func (c *Caller) EndStatement() {
 	for _, f := range c.cleanup {
 		f()
 	}
-	c.cleanup = c.cleanup[:0]
+	c.cleanup, c.met = c.cleanup[:0], c.met[:0]
 }
 
 // Current reads the newest live version of a key, the transaction's own first.
 func (c *Caller) Current(ctx context.Context, t *kalam.Table, key []byte) (kalam.Row, bool, error) {
 	if c.Txn == nil {
-		return c.Store.Get(ctx, t, c.Scope(t), key)
+		row, ok, err := c.Store.Get(ctx, t, c.Scope(t), key)
+		if err == nil {
+			err = c.Newest(t) // The row may have been written for a newer version.
+		}
+		return row, ok, err
 	}
 	view, err := c.View(ctx, t, c.Txn.Point)
 	if err != nil {
@@ -107,11 +126,20 @@ func (c *Caller) Current(ctx context.Context, t *kalam.Table, key []byte) (kalam
 	return view.Get(ctx, key)
 }
 
+// Newest returns an error when t is not the newest version of its table any more. A row that was read before has none
+// of a newer version then: its commit comes after that.
+func (c *Caller) Newest(t *kalam.Table) error {
+	if now, ok := c.Catalog.TableByNumber(t.Number); ok && now.SchemaVersion != t.SchemaVersion {
+		return kalam.TableChanged(t.ID)
+	}
+	return nil // One that was dropped stays as it was, see Hold.
+}
+
 // View returns what the caller reads of t at a read point, with the transaction's own writes on top.
 func (c *Caller) View(ctx context.Context, t *kalam.Table, p *buffer.ReadPoint) (*buffer.View, error) {
 	sc := c.Scope(t)
 	if own := c.ownWrites(sc); own != nil {
-		return own.View(), nil
+		return own.View().As(t), nil
 	}
 	return p.View(ctx, buffer.TableScope{Table: t, Scope: sc})
 }

@@ -87,8 +87,12 @@ func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared,
 	}
 	if rows.point == nil {
 		rows.point, rows.owned = c.Store.Begin(), true
+		err = c.allNewest(rels)
 	}
-	sources, err := c.sources(ctx, rels, rows)
+	var sources []query.Source
+	if err == nil {
+		sources, err = c.sources(ctx, rels, rows)
+	}
 	if err != nil {
 		rows.Close()
 		return nil, err
@@ -97,6 +101,18 @@ func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared,
 		rows.point.Seal()
 	}
 	return &prepared{plan: plan, sources: sources, rows: rows}, nil
+}
+
+// allNewest returns an error when a relation is not the newest version of its table any more.
+func (c *Caller) allNewest(rels []*relation) error {
+	for _, r := range rels {
+		if r.table != nil {
+			if err := c.Newest(r.table); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // failed lets go of a query that did not start for err. It returns why: a file that was

@@ -70,18 +70,12 @@ func (c *Caller) tableSource(
 	src.Schema = datatype.TableSchema(t)
 	layouts := c.Segments.Layouts(t)
 	for _, seg := range view.Segments() {
-		layout, err := layouts.Of(seg.Segment)
+		f, err := FileOf(ctx, c.Segments, layouts, seg, lent)
 		if err != nil {
 			return src, err
 		}
-		path, err := lent.Lend(ctx, c.Segments, seg.Segment)
-		if err != nil {
-			return src, err
-		}
-		src.Files = append(src.Files, query.File{
-			Path: path, Layout: layout, Dead: hidden(seg, withDeleted), Rows: seg.Segment.Rows,
-			Bounds: lent.Bounds(ctx, c.Segments, seg.Segment),
-		})
+		f.Dead = hidden(seg, withDeleted)
+		src.Files = append(src.Files, f)
 	}
 	batches, err := view.Batches(withDeleted)
 	if err != nil {
@@ -94,6 +88,25 @@ func (c *Caller) tableSource(
 		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live, ID: b.ID})
 	}
 	return src, nil
+}
+
+// FileOf returns the file of a segment with its living rows, as a version of its table reads it. It stays in place until
+// lent is released.
+func FileOf(
+	ctx context.Context, r *segments.Reader, layouts *segments.Layouts, seg buffer.SegmentView, lent *segments.Files,
+) (query.File, error) {
+	layout, err := layouts.Of(seg.Segment)
+	if err != nil {
+		return query.File{}, err
+	}
+	path, err := lent.Lend(ctx, r, seg.Segment)
+	if err != nil {
+		return query.File{}, err
+	}
+	return query.File{
+		Path: path, Layout: layout, Dead: hidden(seg, false), Rows: seg.Segment.Rows,
+		Bounds: lent.Bounds(ctx, r, seg.Segment),
+	}, nil
 }
 
 // hidden returns the row positions of a segment that a reader skips: rows that
