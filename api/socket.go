@@ -85,6 +85,8 @@ type socket struct {
 
 	mu   sync.Mutex // guards subs
 	subs map[string]*subscription
+
+	restarts sync.WaitGroup // Of subscriptions whose table was altered.
 }
 
 // login is who a socket belongs to and how it speaks.
@@ -96,16 +98,17 @@ type login struct {
 
 // subscription is a live query of a socket.
 type subscription struct {
-	id    string
-	query *live.Query
-	rows  rowEncoder
+	id      string
+	request live.Request
+	query   *live.Query
+	rows    rowEncoder
 
 	// busy is held while the query is used, which takes long when it reads rows.
 	// Whoever wants to close it meanwhile leaves that to the holder.
 	busy   sync.Mutex
 	pushed int       // Batches sent that nobody has asked for; guarded by busy.
 	last   kalam.Seq // LastSeq of the last batch sent; guarded by busy.
-	loaded bool      // It was the last one; guarded by busy.
+	loaded bool      // It was the last one, or there are none; guarded by busy.
 	closed bool      // guarded by socket.mu
 }
 

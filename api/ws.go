@@ -150,5 +150,6 @@ func (k *socket) run(who *login) {
 	k.cancel(errGone)
 	k.outbox.Close()
 	<-written
+	k.restarts.Wait()
 	k.endAll()
 }

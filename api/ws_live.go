@@ -48,7 +48,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 		k.sendFailure(m.ID, err)
 		return
 	}
-	sub := &subscription{id: m.ID, query: q, rows: newRowEncoder(q)}
+	sub := &subscription{id: m.ID, request: request, query: q, rows: newRowEncoder(q)}
 	sub.busy.Lock()
 	defer k.leave(sub)
 	k.mu.Lock()
@@ -56,6 +56,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 	k.mu.Unlock()
 	if !q.HasInitial() {
 		k.sendPlain(appendAck(nil, sub, &live.Batch{}))
+		sub.loaded = true
 		q.Activate()
 		return
 	}
@@ -185,7 +186,8 @@ func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch live.B
 	}
 	code, _ := frameError(err)
 	text := k.server.textOf(err, access.Has(k.who.Load().principal, access.SeeFaults), k.userAttr())
-	if code != wire.CodeResumeWindowExceeded && kalam.CodeOf(err) != kalam.CodeInvalidOperation {
+	named := code == wire.CodeResumeWindowExceeded || code == wire.CodeSchemaChanged
+	if !named && kalam.CodeOf(err) != kalam.CodeInvalidOperation {
 		code = wire.CodeBatchFetch
 	}
 	k.sendError(sub.id, code, text)
@@ -275,7 +277,15 @@ func (k *socket) ended(s *subscribe.Subscription, err error) {
 	case kalam.CodeOf(err) == kalam.CodeUnauthenticated:
 		k.end(authEnded)
 		return
+	case errors.Is(err, kalam.ErrTableChanged):
+		k.restarts.Go(func() { k.restart(s, err) })
+		return
 	}
+	k.endOne(s, err)
+}
+
+// endOne tells the client that one subscription has ended.
+func (k *socket) endOne(s *subscribe.Subscription, err error) {
 	id := s.Spec().Subscription
 	left := 1
 	if sub := k.find(id); sub != nil && sub.query.Subscription() == s {

@@ -100,6 +100,8 @@ func frameError(err error) (code wire.Code, prefix string) {
 	switch {
 	case errors.Is(err, subscribe.ErrLimit):
 		return wire.CodeSubscriptionLimit, ""
+	case errors.Is(err, kalam.ErrTableChanged):
+		return wire.CodeSchemaChanged, ""
 	case code == wire.CodeNotFound:
 		return code, "Not found: "
 	case code == wire.CodeInvalidSQL:

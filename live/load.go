@@ -26,17 +26,17 @@ func (q *Query) NextBatch(ctx context.Context) (Batch, error) {
 		size = DefaultBatchSize
 	}
 	b := Batch{Number: l.number}
+	var err error
 	if l.spec.options.From > 0 {
-		if err := l.resumedBatch(ctx, q.output(), size, &b); err != nil {
-			return Batch{}, err
-		}
-	} else {
-		if err := l.page(ctx, q.output(), size, &b); err != nil {
-			return Batch{}, err
-		}
-		if l.number > 0 || len(b.Seqs) > 0 {
-			b.LastSeq = l.last
-		}
+		err = l.resumedBatch(ctx, q.output(), size, &b)
+	} else if err = l.page(ctx, q.output(), size, &b); err == nil && (l.number > 0 || len(b.Seqs) > 0) {
+		b.LastSeq = l.last
+	}
+	if changed := l.caller.Newest(l.spec.table); changed != nil {
+		err = changed // The names in the text may have meant other columns than those of the query.
+	}
+	if err != nil {
+		return Batch{}, err
 	}
 	l.number++
 	l.done = !b.HasMore

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/read"
@@ -15,14 +16,21 @@ import (
 // construct or table that live queries do not take), CodeTableNotFound,
 // CodePermissionDenied, CodeResourceExhausted (too many subscriptions).
 func (qs *Queries) Subscribe(ctx context.Context, p kalam.Principal, r Request) (*Query, error) {
-	c := qs.caller(p, r.Namespace)
-	q, err := qs.subscribe(ctx, c, r)
-	if err != nil || q.load == nil {
-		c.EndStatement()
-		c.Release()
+	for attempt := 1; ; attempt++ {
+		c := qs.caller(p, r.Namespace)
+		q, err := qs.subscribe(ctx, c, r)
+		if err != nil || q.load == nil {
+			c.EndStatement()
+			c.Release()
+		}
+		if !errors.Is(err, kalam.ErrTableChanged) || attempt == maxAttempts || ctx.Err() != nil {
+			return q, err
+		}
 	}
-	return q, err
 }
+
+// maxAttempts is how often a live query starts again because its table is altered meanwhile.
+const maxAttempts = 100
 
 func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Query, error) {
 	spec, err := qs.specOf(ctx, c, r)
@@ -37,7 +45,13 @@ func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Q
 		return nil, err
 	}
 	point, view, err := c.Pin(ctx, spec.table)
+	if err == nil {
+		err = c.Newest(spec.table) // Who alters it has not ended this one, if it was registered too late for that.
+	}
 	if err != nil {
+		if point != nil {
+			point.Release()
+		}
 		q.sub.Close()
 		return nil, err
 	}

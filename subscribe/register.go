@@ -102,6 +102,13 @@ func (h *Hub) joinLocked(s *Subscription, m *matcher, groupKey string) {
 	g.subs = append(g.subs, s)
 }
 
+// LastSeq returns the seq of the last event that was handed out, 0 for none.
+func (s *Subscription) LastSeq() kalam.Seq {
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	return s.last
+}
+
 // Activate starts the delivery of the changes above seq, the seq of a snapshot
 // taken after Register: those that came meanwhile first. Only the first call
 // counts.

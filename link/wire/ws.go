@@ -61,6 +61,7 @@ const (
 	CodeUnsupportedData       Code = "UNSUPPORTED_DATA"
 	CodeProtocol              Code = "PROTOCOL"
 	CodeResumeWindowExceeded  Code = "RESUME_WINDOW_EXCEEDED"
+	CodeSchemaChanged         Code = "SCHEMA_CHANGED"
 )
 
 // ProtocolOptions is what both ends agree on at authentication. Events is
