@@ -298,20 +298,22 @@ func TestAdoptSchemaVersions(t *testing.T) {
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id INT PRIMARY KEY, b TEXT, c TEXT)")
 	s.must(u, "INSERT INTO app.t VALUES (1, 'old b', 'old c'), (2, 'x', 'y')")
 	s.flush()
-	s.alter(func(t *kalam.Table) { dropColumn(t, "b") })
-	s.alter(func(t *kalam.Table) { addColumn(s.t, t, "b", "TEXT", "d"); rename(t, "c", "cc") })
+	s.must(root, "ALTER TABLE app.t DROP COLUMN b")
+	s.must(root, "ALTER TABLE app.t ADD COLUMN b TEXT DEFAULT 'd'")
+	s.must(root, "ALTER TABLE app.t ALTER COLUMN b SET DEFAULT 'another'")
+	s.must(root, "ALTER TABLE app.t RENAME COLUMN c TO cc")
 	s.must(u, "INSERT INTO app.t (id, cc) VALUES (3, 'new c')")
 	s.must(u, "UPDATE app.t SET cc = 'changed' WHERE id = 2")
 	s.flush()
 	before := answersOf(s, []string{"ann"}, []string{"app.t"})
 	s.stop()
 	report := adoptAnew(t, s.config, adopt.Options{})
-	if !report.Complete() || report.Tables[0].SchemaVersion != 3 {
+	if !report.Complete() || report.Tables[0].SchemaVersion != 5 {
 		t.Errorf("the report:\n%s", textOf(t, report))
 	}
 	s.start()
 	sameAnswers(t, before, answersOf(s, []string{"ann"}, []string{"app.t"}))
-	s.alter(func(t *kalam.Table) { addColumn(s.t, t, "z", "INT", "5") })
+	s.must(root, "ALTER TABLE app.t ADD COLUMN z INT DEFAULT 5")
 	if got := s.must(u,
 		"SELECT id, cc, b, z FROM app.t WHERE id = 1").table(); got != "id | cc | b | z\n1 | old c | d | 5\n" {
 		t.Errorf("after another change:\n%s", got)

@@ -35,7 +35,7 @@ func TestSessionCache(t *testing.T) {
 	}
 	s.must(ann, write, kalam.BigInt(11))
 	s.must(ann, write, kalam.BigInt(12))
-	s.alter(func(t *kalam.Table) { addColumn(s.t, t, "note", "TEXT", "x") })
+	s.must(root, "ALTER TABLE app.t ADD COLUMN note TEXT DEFAULT 'x'")
 	r := s.must(ann, read, one)
 	if got := strings.Join(r.columns, " "); got != "id n note _seq _deleted" || r.rows[0][1] != "12" {
 		t.Errorf("after ALTER: %s, %v", got, r.rows)
@@ -55,7 +55,7 @@ func TestSessionCache(t *testing.T) {
 	if _, err := s.try(ann, read, one); err == nil {
 		t.Error("a private table is read by what was kept")
 	}
-	s.alter(func(t *kalam.Table) { t.Options.Access = kalam.AccessPublic })
+	s.must(root, "ALTER TABLE app.t SET ACCESS LEVEL PUBLIC")
 	if r := s.must(ann, read, one); len(r.rows) != 0 || r.columns[1] != "word" {
 		t.Errorf("of the new table: %v", r)
 	}
@@ -133,7 +133,7 @@ func TestKeptSession(t *testing.T) {
 	if err := p.Execute(ctx, nil, &collector{}); kalam.CodeOf(err) != kalam.CodeParameterMismatch {
 		t.Errorf("without its parameter: %v", err)
 	}
-	s.alter(func(t *kalam.Table) { addColumn(s.t, t, "note", "TEXT", "") })
+	s.must(root, "ALTER TABLE app.t ADD COLUMN note TEXT")
 	if err := p.Execute(ctx, []kalam.Value{kalam.BigInt(0)}, &collector{}); err != nil {
 		t.Errorf("after a change that does not concern it: %v", err)
 	}

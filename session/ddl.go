@@ -13,6 +13,7 @@ import (
 
 // manage runs the statements that neither read nor write rows of tables.
 func (s *Session) manage(ctx context.Context, st ast.Statement) error {
+	s.settled = true // It is one change; what it met is no reason to begin it again.
 	switch st := st.(type) {
 	case *ast.CreateNamespace:
 		return s.createNamespace(ctx, st)
@@ -24,6 +25,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.use(st)
 	case *ast.CreateTable:
 		return s.createTable(ctx, st)
+	case *ast.AlterTable:
+		return s.alterTable(ctx, st)
 	case *ast.DropTable:
 		return s.dropTable(ctx, st)
 	case *ast.CreateUser:
@@ -171,7 +174,7 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) error {
 		noEffect = withoutFlushOptions(&spec)
 		return s.castDefaults(&spec)
 	}
-	if err := checkFlushCron(st); err != nil {
+	if err := checkFlushCron(st.Table.Options.FlushCron, st.CronPos); err != nil {
 		return err
 	}
 	if st.As.SQL == "" {
@@ -267,11 +270,12 @@ func (s *Session) dropFoundTable(ctx context.Context, name ast.Name) error {
 	if err != nil {
 		return err
 	}
+	s.server.gates.forget(dropped.Number)
 	job, err := s.server.Maintenance.Remove(ctx, dropped)
 	if err != nil {
 		return err
 	}
-	return s.out.Done(Done{
+	return s.done(Done{
 		Message: fmt.Sprintf("Table %s dropped successfully. Cleanup job: %s", t.ID, job.ID),
 		AsUser:  s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID},
 	})

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/kalamlake/kalam"
@@ -113,7 +114,8 @@ func (s *Session) retry(ctx context.Context, done *answer, evaluate func() ([]ch
 			return err
 		}
 		seqs, err := s.apply(ctx, changes)
-		if kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil {
+		again := kalam.CodeOf(err) == kalam.CodeConflict && !errors.Is(err, kalam.ErrTableChanged)
+		if again && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
@@ -171,7 +173,8 @@ func (s *Session) insert(ctx context.Context, st *ast.Insert) error {
 			return s.finishDML(ctx, done, changes, seqs)
 		}
 		// Somebody has given a value of the counter to a row by hand meanwhile.
-		again := kalam.CodeOf(err) == kalam.CodeConflict && s.txn == nil && attempt < maxAttempts && ctx.Err() == nil &&
+		again := kalam.CodeOf(err) == kalam.CodeConflict && !errors.Is(err, kalam.ErrTableChanged) && s.txn == nil &&
+			attempt < maxAttempts && ctx.Err() == nil &&
 			w.countsKeys()
 		if !again {
 			return err

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -105,7 +106,7 @@ func (s *Session) guarded(
 	defer s.noteSlow(st, bytes)
 	err := ctx.Err() // Statements that are done at once don't look at it.
 	if err == nil {
-		err = execute(ctx)
+		err = s.withNewest(ctx, execute)
 	}
 	if err != nil && isCancel(err) {
 		err = s.timedOut(ctx, err)
@@ -114,6 +115,20 @@ func (s *Session) guarded(
 		s.failTransaction()
 	}
 	return err
+}
+
+// withNewest executes a statement, again when it failed and a table that it met was altered meanwhile: its names may
+// have meant nothing any more then. A transaction goes on with what its statements before saw, or fails.
+func (s *Session) withNewest(ctx context.Context, execute func(context.Context) error) error {
+	for attempt := 1; ; attempt++ {
+		s.settled = false
+		err := execute(ctx)
+		again := err != nil && (errors.Is(err, kalam.ErrTableChanged) || s.MetOlder())
+		if !again || s.settled || s.txn != nil || attempt == maxAttempts || ctx.Err() != nil {
+			return err
+		}
+		s.EndStatement()
+	}
 }
 
 // execute runs one parsed statement.

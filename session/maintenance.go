@@ -21,6 +21,8 @@ type Maintenance interface {
 	Compact(ctx context.Context, t *kalam.Table, retain *int) (job kalam.Job, existing bool, err error)
 	// Remove submits the removal of what a dropped table leaves.
 	Remove(ctx context.Context, t *kalam.Table) (kalam.Job, error)
+	// Changed tells what works by itself that the options of a table are others.
+	Changed(t *kalam.Table)
 	// Cancel ends a job.
 	Cancel(ctx context.Context, id kalam.JobID) error
 	// Prepare makes, before a table becomes visible, what it needs in its storage.
@@ -81,7 +83,7 @@ func (s *Session) flushAll(ctx context.Context, st *ast.FlushAll) error {
 
 // ordered answers a statement that ordered jobs.
 func (s *Session) ordered(text string, ids ...kalam.JobID) error {
-	return s.out.Done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
+	return s.done(Done{Message: text, AsUser: s.Principal.User, Statement: s.statement, JobIDs: ids})
 }
 
 // orderAll orders work on the tables of a namespace, "" for all, that have files and for
@@ -191,13 +193,13 @@ func (s *Session) compactAll(ctx context.Context, st *ast.CompactAll) error {
 	return s.ordered(text, ids...)
 }
 
-// checkFlushCron refuses a FLUSH_CRON that names no times.
-func checkFlushCron(st *ast.CreateTable) error {
-	if st.Table.Options.FlushCron == "" {
+// checkFlushCron refuses a FLUSH_CRON, "" for none, that names no times.
+func checkFlushCron(line string, pos int) error {
+	if line == "" {
 		return nil
 	}
-	if _, err := jobs.ParseSchedule(st.Table.Options.FlushCron); err != nil {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON: %s", err).At(st.CronPos)
+	if _, err := jobs.ParseSchedule(line); err != nil {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON: %s", err).At(pos)
 	}
 	return nil
 }

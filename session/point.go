@@ -92,7 +92,7 @@ func (s *Session) pointResult(p *cache.Point, row kalam.Row, found, hit bool) er
 		}
 	}
 	header := RowsHeader{AsUser: s.Principal.User, Statement: s.statement, Fields: p.Fields}
-	if err := s.out.StartRows(header); err != nil {
+	if err := s.startRows(header); err != nil {
 		return err
 	}
 	trailer := RowsTrailer{CacheHit: &hit}

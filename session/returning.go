@@ -81,7 +81,7 @@ func returnedColumns(t *kalam.Table, list []ast.ReturnExpr) (out []read.Column, 
 
 // returnColumns sends columns of the written rows.
 func (s *Session) returnColumns(t *kalam.Table, out []read.Column, changes []change, seqs []kalam.Seq) error {
-	if err := s.out.StartRows(s.columnsHeader(out)); err != nil {
+	if err := s.startRows(s.columnsHeader(out)); err != nil {
 		return err
 	}
 	rows := returnedRows(changes, seqs)

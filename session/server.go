@@ -45,6 +45,7 @@ type Server struct {
 	points *cache.Points
 	cache  *cache.Cache
 	zones  sync.Map // Of time zones that exist, *time.Location by name.
+	gates  gates
 }
 
 // New returns a server.

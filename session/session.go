@@ -33,6 +33,7 @@ type Session struct {
 	with      string              // The WITH list in front of the statement under way, "" for none.
 	known     *cache.Registration // Of the statement under way, nil when it is none that is kept.
 	fixed     []read.Field        // What the statement under way was prepared to give, nil for anything.
+	settled   bool                // The statement under way has answered, or changed something: it does not begin again.
 }
 
 // Open begins a session of p with a default namespace, "" for the usual one. The caller closes it.
@@ -110,9 +111,21 @@ func (s *Session) adopt(next settings) {
 	}
 }
 
+// startRows begins a result of rows.
+func (s *Session) startRows(h RowsHeader) error {
+	s.settled = true
+	return s.out.StartRows(h)
+}
+
+// done gives a result without rows.
+func (s *Session) done(d Done) error {
+	s.settled = true
+	return s.out.Done(d)
+}
+
 // message reports a statement without rows.
 func (s *Session) message(n int64, text string) error {
-	return s.out.Done(Done{RowCount: n, Message: text, AsUser: s.Principal.User, Statement: s.statement})
+	return s.done(Done{RowCount: n, Message: text, AsUser: s.Principal.User, Statement: s.statement})
 }
 
 // caller returns who runs statements with a default namespace, "" for the usual one.

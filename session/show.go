@@ -59,7 +59,7 @@ func (s *Session) listing(columns []kalam.Column, rows [][]kalam.Value, message 
 	for _, c := range columns {
 		header.Fields = append(header.Fields, read.Field{Name: c.Name, Type: c.Type})
 	}
-	if err := s.out.StartRows(header); err != nil {
+	if err := s.startRows(header); err != nil {
 		return err
 	}
 	for _, row := range rows {

@@ -19,7 +19,7 @@ func (s *Session) stream(ctx context.Context, res *read.Rows) error {
 		return err
 	}
 	header := RowsHeader{Fields: fields, Arrow: schema, AsUser: s.Principal.User, Statement: s.statement}
-	if err := s.out.StartRows(header); err != nil {
+	if err := s.startRows(header); err != nil {
 		return err
 	}
 	limit := s.server.Limits.ResultRows

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -36,7 +37,7 @@ func (s *Session) commit(ctx context.Context) error {
 	}
 	defer s.abandon()
 	if len(t.muts) > 0 {
-		if _, err := s.Store.Apply(ctx, t.muts, countList(t.counts)...); err != nil {
+		if _, err := s.commitChanges(ctx, t.muts, countList(t.counts)); err != nil {
 			return s.explainCommit(err, t.muts)
 		}
 	}
@@ -44,6 +45,9 @@ func (s *Session) commit(ctx context.Context) error {
 }
 
 func (s *Session) explainCommit(err error, muts []buffer.Mutation) error {
+	if errors.Is(err, kalam.ErrTableChanged) {
+		return kalam.Wrap(kalam.CodeConflict, kalam.ErrTableChanged, "Transaction rolled back: %s", messageOf(err))
+	}
 	if kalam.CodeOf(err) == kalam.CodeConflict {
 		return kalam.Errorf(kalam.CodeConflict,
 			"Transaction rolled back: a row it read was changed by another statement; run it again")
@@ -153,7 +157,7 @@ func (s *Session) apply(ctx context.Context, changes []change) ([]kalam.Seq, err
 	default:
 		var counts map[buffer.CounterID]int64
 		if counts, err = countsOf(muts); err == nil {
-			written, err = s.Store.Apply(ctx, muts, countList(counts)...)
+			written, err = s.commitChanges(ctx, muts, countList(counts))
 		}
 	}
 	if err != nil {

@@ -1,0 +1,107 @@
+package session
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
+)
+
+// gates lets commits of rows and changes of their table's definition follow one another: while a table is altered no
+// commit to it is under way, and one that was prepared for an older version than the newest is refused. So every row
+// is of the version that was the newest when it was committed.
+type gates struct {
+	byTable sync.Map // *gate by kalam.TableNumber.
+}
+
+// gate is that of one table. Commits hold it together, who alters the table alone.
+type gate struct{ *semaphore.Weighted }
+
+const wholeGate = math.MaxInt32
+
+// of returns the gate of a table.
+func (g *gates) of(n kalam.TableNumber) *gate {
+	if found, ok := g.byTable.Load(n); ok {
+		return found.(*gate) // The map holds nothing else.
+	}
+	found, _ := g.byTable.LoadOrStore(n, &gate{semaphore.NewWeighted(wholeGate)})
+	return found.(*gate)
+}
+
+// forget lets go of the gate of a table that was dropped.
+func (g *gates) forget(n kalam.TableNumber) { g.byTable.Delete(n) }
+
+// shut waits until no commit to a table is under way, and keeps others out until open is called.
+func (g *gates) shut(ctx context.Context, n kalam.TableNumber) (open func(), err error) {
+	at := g.of(n)
+	if err := at.Acquire(ctx, wholeGate); err != nil {
+		return nil, waitEnded(ctx, err)
+	}
+	return func() { at.Release(wholeGate) }, nil
+}
+
+func waitEnded(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// commitChanges commits mutations, all of them or none. CodeConflict with kalam.ErrTableChanged: one is of a version of
+// its table that is not the newest any more.
+func (s *Session) commitChanges(
+	ctx context.Context, muts []buffer.Mutation, counts []buffer.Count,
+) ([]kalam.Seq, error) {
+	tables := tablesOf(muts)
+	for i, t := range tables {
+		at := s.server.gates.of(t.Number)
+		if err := at.Acquire(ctx, 1); err != nil {
+			return nil, waitEnded(ctx, err)
+		}
+		defer at.Release(1)
+		if i > 0 && tables[i-1].Number == t.Number { // A transaction has met two versions.
+			return nil, kalam.TableChanged(t.ID)
+		}
+	}
+	for _, t := range tables {
+		if err := s.isNewest(t); err != nil {
+			return nil, err
+		}
+	}
+	seqs, err := s.Store.Apply(ctx, muts, counts...)
+	s.settled = s.settled || err == nil
+	return seqs, err
+}
+
+// isNewest returns an error when t is not the newest version of its table.
+func (s *Session) isNewest(t *kalam.Table) error {
+	now, ok := s.Catalog.TableByNumber(t.Number)
+	if ok && now.SchemaVersion != t.SchemaVersion {
+		return kalam.TableChanged(t.ID)
+	}
+	return nil // One that was dropped is Apply's to refuse.
+}
+
+// tablesOf lists the tables of mutations, each version of them once, by number: so commits wait for gates in the same
+// order.
+func tablesOf(muts []buffer.Mutation) []*kalam.Table {
+	var out []*kalam.Table
+	for i := range muts {
+		t := muts[i].Table
+		if i > 0 && muts[i-1].Table == t {
+			continue
+		}
+		if !slices.ContainsFunc(out, func(o *kalam.Table) bool {
+			return o.Number == t.Number && o.SchemaVersion == t.SchemaVersion
+		}) {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b *kalam.Table) int { return int(int64(a.Number) - int64(b.Number)) })
+	return out
+}
