@@ -95,6 +95,7 @@ type Column struct {
 	Type    DataType
 	NotNull bool
 	Default *Default // nil: NULL when omitted.
+	Comment string
 	// Missing is what rows hold in the column that were written before it was added, of its type or NULL. It is fixed
 	// when the column is added: a later change of the default leaves them as they are.
 	Missing Value
@@ -128,8 +129,12 @@ type Table struct {
 	Options       TableOptions
 	SchemaVersion int    // From 1.
 	Creator       UserID // Empty for a table of a version that did not note it.
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
+	Comment       string
+	// Folder is the name in the paths of its files, where that is not its own: they stay where they are when the table
+	// is renamed. No two tables have the same folder.
+	Folder    TableName
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // ColumnIndex returns the index in Columns of the column named name (lower
@@ -142,6 +147,17 @@ func (t *Table) ColumnIndex(name string) int {
 	}
 	return -1
 }
+
+// FolderName returns the name that stands for the table in the paths of its files.
+func (t *Table) FolderName() TableName {
+	if t.Folder != "" {
+		return t.Folder
+	}
+	return t.ID.Name
+}
+
+// FolderID returns the id that the files of the table tell.
+func (t *Table) FolderID() TableID { return TableID{Namespace: t.ID.Namespace, Name: t.FolderName()} }
 
 // HasHiddenKey reports whether the table declares no primary key. Each row that is
 // inserted then gets a key of its own, which no column holds and nobody sees.

@@ -61,7 +61,7 @@ func (tx *tx) adopt(t *AdoptedTable) (*tableEntry, error) {
 		at := slices.IndexFunc(t.Versions, func(v *kalam.Table) bool { return v.SchemaVersion >= n })
 		v := cloneTable(t.Versions[at])
 		v.SchemaVersion, v.Number, v.Kind = n, newest.Number, newest.Kind
-		v.ID, v.CreatedAt, v.Creator = newest.ID, newest.CreatedAt, newest.Creator
+		v.ID, v.Folder, v.CreatedAt, v.Creator = newest.ID, newest.Folder, newest.CreatedAt, newest.Creator
 		if err := tx.checkAdopted(v); err != nil {
 			return nil, err
 		}

@@ -80,6 +80,7 @@ func (v *version) loadTable(key string, raw []byte) error {
 		return unusable(key, fmt.Errorf("its number is not below %d, the next to be given", v.nextTable))
 	}
 	ns.tables.load(t.ID.Name, e) // The entry is not yet shared.
+	v.countMoved(e, 1)
 	v.numbers.load(t.Number, e)
 	return nil
 }

@@ -14,6 +14,9 @@ const (
 	MaxFlushCron     = 200 // Bytes of the line.
 )
 
+// MaxComment is the length of a comment, in bytes.
+const MaxComment = 4096
+
 // reservedColumns are names that the server uses itself, now or for clients.
 var reservedColumns = map[string]bool{
 	"_seq": true, "_deleted": true, "_id": true, "_row_id": true, "_rowid": true, "_key": true,
@@ -46,8 +49,13 @@ func checkTable(t *kalam.Table) error {
 	if err := checkPrimaryKey(t); err != nil {
 		return err
 	}
+	if len(t.Comment) > MaxComment {
+		return longComment()
+	}
 	return checkOptions(t)
 }
+
+func longComment() error { return invalid("a comment is longer than %d bytes", MaxComment) }
 
 func checkColumns(t *kalam.Table) error {
 	seen := make(map[string]bool, len(t.Columns))
@@ -63,6 +71,9 @@ func checkColumns(t *kalam.Table) error {
 			return invalid("Column '%s' is defined twice", c.Name)
 		}
 		seen[c.Name] = true
+		if len(c.Comment) > MaxComment {
+			return longComment()
+		}
 		if !c.Type.Kind.IsColumn() {
 			return invalid("Column '%s' has no type", c.Name)
 		}

@@ -15,6 +15,7 @@ type tableRecord struct {
 	Name       kalam.TableName   `json:"name"`
 	Kind       string            `json:"kind"`
 	Creator    kalam.UserID      `json:"creator,omitempty"` // From record version 3 on.
+	Folder     kalam.TableName   `json:"folder,omitempty"`  // kalam.Table.Folder; from record version 5 on.
 	NextColumn kalam.ColumnID    `json:"next_column"`       // Above every id that any version used.
 	CreatedAt  time.Time         `json:"created_at"`
 	DroppedAt  time.Time         `json:"dropped_at,omitzero"`
@@ -26,6 +27,7 @@ type versionRecord struct {
 	Columns    []columnRecord   `json:"columns"`
 	PrimaryKey []kalam.ColumnID `json:"primary_key"`
 	Options    optionsRecord    `json:"options"`
+	Comment    string           `json:"comment,omitempty"` // From record version 5 on.
 	Changes    string           `json:"changes"`
 	CreatedAt  time.Time        `json:"created_at"`
 }
@@ -36,6 +38,7 @@ type columnRecord struct {
 	Type    kalam.DataType `json:"type"`
 	NotNull bool           `json:"not_null,omitempty"`
 	Default *defaultRecord `json:"default,omitempty"`
+	Comment string         `json:"comment,omitempty"` // From record version 5 on.
 	Missing *valueRecord   `json:"missing,omitempty"` // Of rows older than the column; from record version 5 on.
 }
 
@@ -63,10 +66,10 @@ type optionsRecord struct {
 func recordOfVersion(v SchemaVersion) versionRecord {
 	t := v.Table
 	r := versionRecord{Version: t.SchemaVersion, Options: recordOfOptions(t.Kind, t.Options),
-		Changes: v.Changes, CreatedAt: v.CreatedAt}
+		Comment: t.Comment, Changes: v.Changes, CreatedAt: v.CreatedAt}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		cr := columnRecord{ID: c.ID, Name: c.Name, Type: c.Type, NotNull: c.NotNull}
+		cr := columnRecord{ID: c.ID, Name: c.Name, Type: c.Type, NotNull: c.NotNull, Comment: c.Comment}
 		if d := c.Default; d != nil {
 			cr.Default = &defaultRecord{Func: d.Func.String(), SQL: d.SQL, Always: d.Always}
 			if d.Func == kalam.DefaultLiteral {
@@ -104,6 +107,7 @@ func recordOfTable(e *tableEntry) tableRecord {
 	t := e.current
 	r := tableRecord{
 		Number: t.Number, Namespace: t.ID.Namespace, Name: t.ID.Name, Kind: t.Kind.String(), Creator: t.Creator,
+		Folder:     t.Folder,
 		NextColumn: e.nextColumn, CreatedAt: t.CreatedAt, DroppedAt: e.droppedAt,
 	}
 	for _, v := range e.versions {
@@ -129,7 +133,7 @@ func (r *tableRecord) entry() (*tableEntry, error) {
 		}
 		t := &kalam.Table{
 			ID: kalam.TableID{Namespace: r.Namespace, Name: r.Name}, Number: r.Number, Kind: kind, Creator: r.Creator,
-			SchemaVersion: v.Version, CreatedAt: r.CreatedAt, UpdatedAt: v.CreatedAt,
+			SchemaVersion: v.Version, CreatedAt: r.CreatedAt, UpdatedAt: v.CreatedAt, Comment: v.Comment, Folder: r.Folder,
 		}
 		if err := v.fill(t); err != nil {
 			return nil, fmt.Errorf("version %d of table %d: %w", v.Version, r.Number, err)
@@ -144,7 +148,7 @@ func (r *tableRecord) entry() (*tableEntry, error) {
 func (r *versionRecord) fill(t *kalam.Table) error {
 	place := make(map[kalam.ColumnID]int, len(r.Columns))
 	for i, cr := range r.Columns {
-		c := kalam.Column{ID: cr.ID, Name: cr.Name, Type: cr.Type, NotNull: cr.NotNull}
+		c := kalam.Column{ID: cr.ID, Name: cr.Name, Type: cr.Type, NotNull: cr.NotNull, Comment: cr.Comment}
 		if cr.Default != nil {
 			d, err := cr.Default.value()
 			if err != nil {

@@ -94,7 +94,7 @@ func (c *Catalog) TableVersion(n kalam.TableNumber, version int) (*kalam.Table, 
 
 // CreateTable creates a table from spec on behalf of by and returns it with its
 // creator, number, column ids and schema version 1; those and the times of spec are
-// ignored, an empty storage is local. The right, the namespace and the storage are
+// ignored, an empty storage is local, and the folder is that of spec if it is FreeFolder. The right, the namespace and the storage are
 // checked in the same write. Errors: CodePermissionDenied by Options.Rules,
 // CodeResourceExhausted when a by whom they limit has Options.MaxTablesPerUser tables,
 // CodeAlreadyExists, CodeNotFound (namespace, storage), CodeInvalidOperation and
@@ -128,6 +128,7 @@ func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kala
 			return err
 		}
 		t.Number, t.CreatedAt, t.UpdatedAt = tx.next.nextTable, tx.now, tx.now
+		t.Folder = tx.next.freeFolder(t.ID, t.Folder)
 		tx.next.nextTable++
 		if err := tx.putMeta(); err != nil {
 			return err
@@ -175,10 +176,11 @@ func (v *version) createdBy(user kalam.UserID) (n int) {
 }
 
 // AlterTable stores next as the version after next.SchemaVersion, of which it is
-// a changed copy, and returns it. Columns with id 0 are new and get ids that the
+// a changed copy, and returns it. With another name the table is renamed, all versions of it,
+// and keeps its folder. Columns with id 0 are new and get ids that the
 // table never used. changes goes into the history. CodeConflict with
 // kalam.ErrTableChanged when another version was stored meanwhile,
-// CodeTableNotFound when the table is gone.
+// CodeTableNotFound when the table is gone, CodeAlreadyExists when another has the name.
 func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes string) (*kalam.Table, error) {
 	t := cloneTable(&next)
 	if err := checkTable(t); err != nil {
@@ -186,11 +188,14 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 	}
 	err := c.write(ctx, func(tx *tx) error {
 		e, ok := tx.next.numbers.get(t.Number)
-		if !ok || e.current.ID != t.ID {
+		if !ok || e.current.ID.Namespace != t.ID.Namespace {
 			return tableNotFound(t.ID)
 		}
 		if e.current.SchemaVersion != t.SchemaVersion {
-			return kalam.TableChanged(t.ID)
+			return kalam.TableChanged(e.current.ID)
+		}
+		if _, taken := tx.next.table(t.ID); taken && t.ID != e.current.ID {
+			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", t.ID)
 		}
 		if err := tx.checkStorage(t.Options.StorageID); err != nil {
 			return err
@@ -201,7 +206,13 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 		}
 		t.Kind, t.Creator, t.CreatedAt, t.UpdatedAt = e.current.Kind, e.current.Creator, e.current.CreatedAt, tx.now
 		t.SchemaVersion++
-		versions := append(slices.Clip(e.versions), SchemaVersion{Table: t, Changes: changes, CreatedAt: tx.now})
+		t.Folder = e.current.Folder
+		versions := e.versions
+		if t.ID != e.current.ID {
+			t.Folder = folderAs(t.ID.Name, e.current.FolderName())
+			versions = renamed(versions, t)
+		}
+		versions = append(slices.Clip(versions), SchemaVersion{Table: t, Changes: changes, CreatedAt: tx.now})
 		return tx.putTable(&tableEntry{current: t, nextColumn: nextColumn, versions: versions})
 	})
 	if err != nil {

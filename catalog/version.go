@@ -25,6 +25,7 @@ type version struct {
 	active     persistentMap[kalam.JobID, *kalam.Job]
 
 	nextTable kalam.TableNumber
+	moved     int // Tables with a folder of another name than their own.
 	epoch     uint64
 }
 
@@ -68,9 +69,24 @@ func (v *version) table(id kalam.TableID) (*tableEntry, bool) {
 func (v *version) setTable(e *tableEntry) {
 	id := e.current.ID
 	old, _ := v.namespaces.get(id.Namespace)
-	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables.with(id.Name, e)}
+	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables}
+	if was, ok := v.numbers.get(e.current.Number); ok {
+		v.countMoved(was, -1)
+		if was.current.ID != id {
+			ns.tables = ns.tables.without(was.current.ID.Name)
+		}
+	}
+	v.countMoved(e, 1)
+	ns.tables = ns.tables.with(id.Name, e)
 	v.namespaces = v.namespaces.with(id.Namespace, ns)
 	v.numbers = v.numbers.with(e.current.Number, e)
+}
+
+// countMoved counts a table, n times, if its folder has another name than itself.
+func (v *version) countMoved(e *tableEntry, n int) {
+	if e.current.Folder != "" {
+		v.moved += n
+	}
 }
 
 // removeTable removes a table from its namespace and keeps it among the dropped.
@@ -78,6 +94,7 @@ func (v *version) removeTable(e *tableEntry) {
 	id := e.current.ID
 	old, _ := v.namespaces.get(id.Namespace)
 	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables.without(id.Name)}
+	v.countMoved(e, -1)
 	v.namespaces = v.namespaces.with(id.Namespace, ns)
 	v.numbers = v.numbers.without(e.current.Number)
 	v.dropped = v.dropped.with(e.current.Number, e)

@@ -124,7 +124,7 @@ func replaceAll(ctx context.Context, s Storage, objects []Content) error {
 func (l *Lake) manifestContent(at *location, folder string, t *kalam.Table, user kalam.UserID,
 	m Manifest) ([]byte, error) {
 	f := ManifestJSON{
-		TableID: t.ID.String(), Version: m.Version, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
+		TableID: t.FolderID().String(), Version: m.Version, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
 		Segments: make([]ManifestSegment, len(m.Segments)),
 	}
 	if t.HasScopePerUser() {
@@ -172,7 +172,7 @@ func (l *Lake) SyncManifest(ctx context.Context, of ScopeManifest) (bool, error)
 		TableID string `json:"table_id"`
 		Version int64  `json:"version"`
 	}
-	if err := json.Unmarshal(have, &head); err == nil && head.TableID == t.ID.String() && head.Version > m.Version {
+	if err := json.Unmarshal(have, &head); err == nil && head.TableID == t.FolderID().String() && head.Version > m.Version {
 		return false, fmt.Errorf("%s has version %d, the record %d: %w", p, head.Version, m.Version, ErrNewerManifest)
 	}
 	return true, at.Storage.Replace(ctx, p, want)

@@ -134,9 +134,9 @@ func (d *droppedTables) removeFolder(ctx context.Context, t *kalam.Table, user k
 }
 
 // namedBySuccessor reports whether a segment belongs to the table that now has t's
-// name. When that cannot be known it does.
+// folder. When that cannot be known it does.
 func (d *droppedTables) namedBySuccessor(ctx context.Context, t *kalam.Table, user kalam.UserID, k segments.Key) bool {
-	next, ok := d.catalog.Table(t.ID)
+	next, ok := d.catalog.TableInFolder(t.ID.Namespace, t.FolderName())
 	if !ok {
 		return false
 	}

@@ -57,7 +57,7 @@ func SegmentPath(t *kalam.Table, user kalam.UserID, at time.Time, seq kalam.Seq)
 func (p Templates) Folder(t *kalam.Table, user kalam.UserID, shard string) (string, error) {
 	v := values{
 		varNamespace: encodeIdentifier(string(t.ID.Namespace)),
-		varTableName: encodeIdentifier(string(t.ID.Name)),
+		varTableName: encodeIdentifier(string(t.FolderName())),
 		varShard:     shard,
 	}
 	pattern := p.shared

@@ -19,8 +19,8 @@ import (
 //	{format} {crc32c of the JSON, 8 hex digits} {JSON}
 const MetaDefinition = "kalam.definition"
 
-// Formats of a definition. One without a column that says what older rows hold is written in the first, which
-// programs from before there were such columns read.
+// Formats of a definition. One without a column that says what older rows hold is written in the first, which programs
+// from before there were such columns read.
 const (
 	plainDefinition  = 1
 	definitionFormat = 2 // The newest that this program reads: missing of a column.
@@ -29,6 +29,8 @@ const (
 // definitionFile is the JSON of a definition. Fields of a later version of the program
 // that do not change the meaning of these may be added without a new format.
 type definitionFile struct {
+	Name      kalam.TableName    `json:"name,omitempty"` // Where the folder has another.
+	Comment   string             `json:"comment,omitempty"`
 	Kind      string             `json:"kind"`
 	Columns   []definitionColumn `json:"columns"`
 	Key       []kalam.ColumnID   `json:"key"` // The primary key, in its order.
@@ -44,6 +46,7 @@ type definitionColumn struct {
 	Type    kalam.DataType     `json:"type"`
 	NotNull bool               `json:"not_null,omitempty"`
 	Default *definitionDefault `json:"default,omitempty"`
+	Comment string             `json:"comment,omitempty"`
 	Missing []byte             `json:"missing,omitempty"` // As the value of a default.
 }
 
@@ -76,10 +79,14 @@ func EncodeDefinition(t *kalam.Table) (string, error) {
 	if !t.UpdatedAt.Equal(t.CreatedAt) {
 		d.ChangedAt = t.UpdatedAt
 	}
+	d.Comment = t.Comment
+	if t.Folder != "" {
+		d.Name = t.ID.Name
+	}
 	format := plainDefinition
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		d.Columns[i] = definitionColumn{ID: c.ID, Name: c.Name, Type: c.Type, NotNull: c.NotNull}
+		d.Columns[i] = definitionColumn{ID: c.ID, Name: c.Name, Type: c.Type, NotNull: c.NotNull, Comment: c.Comment}
 		if c.Default != nil {
 			d.Columns[i].Default = &definitionDefault{Func: c.Default.Func.String(), SQL: c.Default.SQL}
 			if c.Default.Func == kalam.DefaultLiteral {
@@ -125,8 +132,9 @@ func optionsOf(t *kalam.Table) *definitionOptions {
 	return &d
 }
 
-// DecodeDefinition rebuilds the table from the value of MetaDefinition; its id,
-// number and schema version are not part of it. A later format is CodeUnsupported,
+// DecodeDefinition rebuilds the table from the value of MetaDefinition; its number,
+// schema version and namespace are not part of it, and its name only where that is another
+// than that of its folder. A later format is CodeUnsupported,
 // damage CodeCorrupt.
 func DecodeDefinition(text string) (*kalam.Table, error) {
 	head, rest, _ := strings.Cut(text, " ")
@@ -155,7 +163,8 @@ func DecodeDefinition(text string) (*kalam.Table, error) {
 }
 
 func (d *definitionFile) table() (*kalam.Table, error) {
-	t := &kalam.Table{Creator: d.Creator, CreatedAt: d.CreatedAt, UpdatedAt: d.CreatedAt}
+	t := &kalam.Table{Creator: d.Creator, CreatedAt: d.CreatedAt, UpdatedAt: d.CreatedAt, Comment: d.Comment}
+	t.ID.Name = d.Name
 	if !d.ChangedAt.IsZero() {
 		t.UpdatedAt = d.ChangedAt
 	}
@@ -187,7 +196,7 @@ func (d *definitionFile) table() (*kalam.Table, error) {
 }
 
 func (d *definitionColumn) column() (kalam.Column, error) {
-	c := kalam.Column{ID: d.ID, Name: d.Name, Type: d.Type, NotNull: d.NotNull}
+	c := kalam.Column{ID: d.ID, Name: d.Name, Type: d.Type, NotNull: d.NotNull, Comment: d.Comment}
 	if d.Missing != nil {
 		values, err := datatype.DecodeRow(tableOfColumn(&c), d.Missing, nil)
 		if err != nil {

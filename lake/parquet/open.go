@@ -32,7 +32,7 @@ const (
 func FileMetadata(t *kalam.Table, user kalam.UserID, minSeq, maxSeq kalam.Seq) map[string]string {
 	m := map[string]string{
 		MetaSchemaVersion: strconv.Itoa(t.SchemaVersion),
-		MetaTable:         t.ID.String(),
+		MetaTable:         t.FolderID().String(),
 		MetaTableNumber:   strconv.FormatUint(uint64(t.Number), 10),
 		MetaMinSeq:        strconv.FormatUint(uint64(minSeq), 10),
 		MetaMaxSeq:        strconv.FormatUint(uint64(maxSeq), 10),

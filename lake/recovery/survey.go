@@ -29,6 +29,13 @@ type Survey struct {
 	id        kalam.StorageID
 	storage   lake.Storage
 	templates layout.Templates
+	found     definitions
+}
+
+// definitions are the tables that files define.
+type definitions struct {
+	byText map[string]*kalam.Table
+	names  map[*kalam.Table]kalam.TableName // Of those that have another name than their folder.
 }
 
 // FoundSegment is a Parquet file that looks like a segment.
@@ -64,7 +71,10 @@ func NewSurvey(ctx context.Context, l *lake.Lake, storage kalam.StorageID) (*Sur
 	if err != nil {
 		return nil, err
 	}
-	s := &Survey{lake: l, id: cmp.Or(storage, kalam.LocalStorage), storage: found, templates: templates}
+	s := &Survey{
+		lake: l, id: cmp.Or(storage, kalam.LocalStorage), storage: found, templates: templates,
+		found: definitions{byText: map[string]*kalam.Table{}, names: map[*kalam.Table]kalam.TableName{}},
+	}
 	var keyIndexes []string // Whose segments were not met yet.
 	present := map[string]bool{}
 	err = s.storage.List(ctx, "", func(e lake.Entry) error {
@@ -129,7 +139,6 @@ func (s *Survey) newFoundSegment(place layout.Place, e lake.Entry) *FoundSegment
 
 // readFooters reads what the segments say. Equal definitions share one Table.
 func (s *Survey) readFooters(ctx context.Context) error {
-	tables := map[string]*kalam.Table{}
 	for _, f := range s.Segments {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -137,7 +146,7 @@ func (s *Survey) readFooters(ctx context.Context) error {
 		if f.Missing {
 			continue
 		}
-		err := f.read(ctx, s.storage, tables)
+		err := f.read(ctx, s.storage, &s.found)
 		if err != nil && kalam.CodeOf(err) != kalam.CodeCorrupt && kalam.CodeOf(err) != kalam.CodeUnsupported {
 			return fmt.Errorf("read %s: %w", f.Segment.Path, err)
 		}
@@ -147,7 +156,7 @@ func (s *Survey) readFooters(ctx context.Context) error {
 }
 
 // read reads the footer of the file.
-func (f *FoundSegment) read(ctx context.Context, s lake.Storage, tables map[string]*kalam.Table) (err error) {
+func (f *FoundSegment) read(ctx context.Context, s lake.Storage, found *definitions) (err error) {
 	object, err := s.Open(ctx, f.Segment.Path)
 	if err != nil {
 		return lake.MissingIsCorrupt(f.Segment.Path, err)
@@ -184,7 +193,7 @@ func (f *FoundSegment) read(ctx context.Context, s lake.Storage, tables map[stri
 	if f.replaces, err = p.Replaces(); err != nil {
 		return err
 	}
-	if f.Table, f.Derived, err = tableIn(p, f.Place, &seg, tables); err != nil {
+	if f.Table, f.Derived, err = tableIn(p, f.Place, &seg, found); err != nil {
 		return err
 	}
 	f.Segment = seg
@@ -216,8 +225,9 @@ func (f *FoundSegment) checkPlace(p *parquet.File, seg *kalam.Segment) error {
 
 // tableIn returns the version of the table that the file was written for: as it is
 // defined in the file, or what its columns tell.
-func tableIn(f *parquet.File, place layout.Place, seg *kalam.Segment, tables map[string]*kalam.Table) (*kalam.Table,
-	bool, error) {
+func tableIn(
+	f *parquet.File, place layout.Place, seg *kalam.Segment, found *definitions,
+) (*kalam.Table, bool, error) {
 	columns, err := f.ColumnsIn()
 	if err != nil {
 		return nil, false, err
@@ -232,7 +242,7 @@ func tableIn(f *parquet.File, place layout.Place, seg *kalam.Segment, tables map
 		text = string(raw)
 	}
 	key := fmt.Sprintf("%d %d %d %s %s", seg.Table, seg.SchemaVersion, place.Kind, place.Table, text)
-	if t, ok := tables[key]; ok {
+	if t, ok := found.byText[key]; ok {
 		return t, derived, nil
 	}
 	t := &kalam.Table{Kind: place.Kind, Columns: columns, Options: kalam.TableOptions{StorageID: kalam.LocalStorage}}
@@ -244,8 +254,11 @@ func tableIn(f *parquet.File, place layout.Place, seg *kalam.Segment, tables map
 			return nil, false, integrity.Corrupt(seg.Path, "its columns are not those of its definition")
 		}
 	}
+	if t.ID.Name != "" {
+		found.names[t] = t.ID.Name
+	}
 	t.ID, t.Number, t.SchemaVersion = place.Table, seg.Table, seg.SchemaVersion
-	tables[key] = t
+	found.byText[key] = t
 	return t, derived, nil
 }
 

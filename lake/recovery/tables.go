@@ -78,8 +78,40 @@ func (s *Survey) Tables(ctx context.Context) (out FoundTables, err error) {
 			return out, err
 		}
 	}
+	s.rename(g)
 	out.Tables = g.tables
 	return out, nil
+}
+
+// rename gives the tables that were renamed their names. Where two are called the same, those keep the names of their
+// folders, which no two tables share: one was renamed, and nothing of it was flushed since.
+func (s *Survey) rename(g *grouping) {
+	names := map[*FoundTable]kalam.TableID{}
+	for _, t := range g.living {
+		names[t] = t.Newest().ID
+		if name := s.found.names[t.Newest()]; name != "" {
+			names[t] = kalam.TableID{Namespace: t.Newest().ID.Namespace, Name: name}
+		}
+	}
+	for again := true; again; {
+		again = false
+		claims := map[kalam.TableID]int{}
+		for _, id := range names {
+			claims[id]++
+		}
+		for t, id := range names {
+			if folder := t.Newest().ID; claims[id] > 1 && id != folder {
+				names[t], again = folder, true
+			}
+		}
+	}
+	for t, id := range names {
+		if folder := t.Newest().ID; id != folder {
+			for _, v := range t.Versions {
+				v.ID, v.Folder = id, folder.Name
+			}
+		}
+	}
 }
 
 // namesNothing reports whether a manifest.json names no segment.
