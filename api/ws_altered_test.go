@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kalamlake/kalam/config"
@@ -93,4 +94,61 @@ func TestAlteredAccess(t *testing.T) {
 	p.read()
 	h.mustSQL(h.root(), "ALTER TABLE app.shared SET ACCESS LEVEL PRIVATE")
 	p.wantError("a", wire.CodeSchemaChanged, "does not exist")
+}
+
+// TestAlteredUnderLoad: a client hears of every row once, however often the table is altered while it is written.
+func TestAlteredUnderLoad(t *testing.T) {
+	for _, events := range []string{wire.EventsExact, wire.EventsKalamDB} {
+		t.Run(events, func(t *testing.T) {
+			h, alice := live(t, setup{})
+			p := h.enter(alice, events)
+			p.subscribe("a", "SELECT id, body FROM app.notes WHERE body <> 'nothing'", &wire.SubscribeOptions{BatchSize: number(50)})
+			const rows, alters = 400, 20
+			var work sync.WaitGroup
+			work.Go(func() {
+				for i := range rows {
+					h.mustSQL(alice, fmt.Sprintf("INSERT INTO app.notes (id, body) VALUES (%d, 'row')", i))
+				}
+			})
+			work.Go(func() {
+				for i := range alters {
+					h.mustSQL(h.root(), fmt.Sprintf("ALTER TABLE app.notes ADD COLUMN c%d INT DEFAULT 1", i))
+				}
+			})
+			seen, acks := map[string]int{}, 0
+			for len(seen) < rows {
+				switch f := p.read(); f.Type {
+				case wire.TypeSubscriptionAck:
+					acks++
+				case wire.TypeInitialBatch:
+					for _, id := range ids(f.Rows) {
+						seen[id]++
+					}
+					if f.BatchControl.HasMore {
+						p.send(map[string]any{"type": "next_batch", "subscription_id": "a"})
+					}
+				case wire.TypeChange:
+					for _, id := range ids(f.Rows) {
+						seen[id]++
+					}
+				default:
+					if f.Code != wire.CodeSchemaChanged {
+						t.Fatalf("%+v", f)
+					}
+					// Altered before all that it had missed was sent: it begins again.
+					clear(seen)
+					p.subscribe("a", "SELECT id, body FROM app.notes WHERE body <> 'nothing'", &wire.SubscribeOptions{BatchSize: number(50)})
+				}
+			}
+			work.Wait()
+			for id, n := range seen {
+				if n != 1 {
+					t.Errorf("row %s came %d times", id, n)
+				}
+			}
+			if acks < 2 {
+				t.Errorf("%d acknowledgements", acks)
+			}
+		})
+	}
 }

@@ -134,10 +134,13 @@ func (p *parser) newType(st *ast.AlterTable) error {
 	return nil
 }
 
+// renameColumn consumes [COLUMN] a TO b, or TO name for the table itself.
 func (p *parser) renameColumn(st *ast.AlterTable) (err error) {
 	st.Op = ast.AlterRenameColumn
-	if p.is("TO") {
-		return unsupported(p.tok.Pos, "A table cannot be renamed")
+	if p.accept("TO") {
+		st.Op = ast.AlterRenameTable
+		st.NewName, err = p.newTableName()
+		return err
 	}
 	p.accept("COLUMN")
 	if st.Column, err = p.existingColumn(); err != nil {
@@ -208,4 +211,40 @@ func (p *parser) setProperties(st *ast.AlterTable) error {
 	}
 	st.Options, st.Given, st.CronPos = o.table, o.given, o.cronPos
 	return nil
+}
+
+// comment parses COMMENT ON {TABLE t | COLUMN t.c} IS {'text' | NULL}.
+func (p *parser) comment() (ast.Statement, error) {
+	if err := p.expect("COMMENT", "ON"); err != nil {
+		return nil, err
+	}
+	st := &ast.AlterTable{Op: ast.AlterComment}
+	ofColumn := p.accept("COLUMN")
+	if !ofColumn && !p.accept("TABLE") {
+		return nil, p.unexpected("TABLE or COLUMN")
+	}
+	var err error
+	if st.Name, err = p.tableName(); err != nil {
+		return nil, err
+	}
+	if ofColumn {
+		last := len(st.Name.Parts) - 1
+		if last == 0 {
+			return nil, syntaxError(st.Name.Pos, "COMMENT ON COLUMN takes table.column or namespace.table.column")
+		}
+		st.Column = ast.Ident{Name: st.Name.Parts[last], Pos: st.Name.Pos}
+		st.Name.Parts = st.Name.Parts[:last]
+		if sqltext.WordIn(st.Column.Name, reservedColumns) {
+			return nil, syntaxError(st.Column.Pos, "Column '%s' is a system column and cannot be changed", st.Column.Name)
+		}
+	}
+	if err := p.expect("IS"); err != nil {
+		return nil, err
+	}
+	if p.accept("NULL") {
+		return st, nil
+	}
+	text, err := p.str("comment")
+	st.Comment = strings.Clone(text)
+	return st, err
 }

@@ -2,6 +2,7 @@ package dialect_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -78,11 +79,29 @@ func TestAlterTable(t *testing.T) {
 			Given: ast.OptionAccess,
 		}},
 		{"ALTER TABLE t SET TBLPROPERTIES (ACCESS_LEVEL = 'DBA', FLUSH_POLICY = 'rows:5')",
-			"SET TBLPROPERTIES", ast.AlterTable{
+			"SET TBLPROPERTIES (FLUSH_POLICY = 'rows:5', ACCESS_LEVEL = 'DBA')", ast.AlterTable{
 				Name: name, Op: ast.AlterSetProperties,
 				Options: kalam.TableOptions{Access: kalam.AccessDBA, FlushRows: 5},
 				Given:   ast.OptionAccess | ast.OptionFlushRows,
 			}},
+		{"ALTER TABLE t SET TBLPROPERTIES (FLUSH_POLICY = 'rows:5,interval:9', TTL 3)",
+			"SET TBLPROPERTIES (FLUSH_POLICY = 'rows:5,interval:9', TTL_SECONDS = 3)", ast.AlterTable{
+				Name: name, Op: ast.AlterSetProperties,
+				Options: kalam.TableOptions{FlushRows: 5, FlushInterval: 9 * time.Second, TTL: 3 * time.Second},
+				Given:   ast.OptionFlushRows | ast.OptionFlushInterval | ast.OptionTTL,
+			}},
+		{"ALTER TABLE t RENAME TO U", "RENAME TO u", ast.AlterTable{
+			Name: name, Op: ast.AlterRenameTable, NewName: ast.Name{Parts: []string{"u"}, Pos: 24},
+		}},
+		{"ALTER TABLE t RENAME TO ns.u", "RENAME TO u", ast.AlterTable{
+			Name: name, Op: ast.AlterRenameTable, NewName: ast.Name{Parts: []string{"ns", "u"}, Pos: 24},
+		}},
+		{"COMMENT ON TABLE ns.t IS 'it''s'", "COMMENT ON TABLE", ast.AlterTable{
+			Name: ast.Name{Parts: []string{"ns", "t"}, Pos: 17}, Op: ast.AlterComment, Comment: "it's",
+		}},
+		{"COMMENT ON COLUMN ns.t.C IS NULL", "COMMENT ON COLUMN c", ast.AlterTable{
+			Name: ast.Name{Parts: []string{"ns", "t"}, Pos: 18}, Op: ast.AlterComment, Column: ident("c", 18),
+		}},
 	} {
 		t.Run(c.sql, func(t *testing.T) {
 			got := mustParse(t, c.sql).(*ast.AlterTable)
@@ -133,7 +152,15 @@ func TestAlterTableErrors(t *testing.T) {
 		{"ALTER TABLE t MODIFY c SERIAL", no, 24, "A column cannot be changed to a SERIAL type"},
 		{"ALTER TABLE t MODIFY c INT DEFAULT 5", no, 28,
 			"MODIFY COLUMN does not take DEFAULT; use ALTER COLUMN c SET DEFAULT"},
-		{"ALTER TABLE t RENAME TO u", no, 22, "A table cannot be renamed"},
+		{"ALTER TABLE t RENAME TO", sql, 24, "Syntax error at end of statement: expected table name"},
+		{"ALTER TABLE t RENAME TO _u", sql, 25, "table name '_u' must not begin with '_' or a digit"},
+		{"ALTER TABLE t RENAME TO a.b.c", sql, 25, "A table is created as name or namespace.name"},
+		{"COMMENT", sql, 8, "Syntax error at end of statement: expected ON"},
+		{"COMMENT ON VIEW v IS 'x'", sql, 12, "Syntax error at or near 'VIEW': expected TABLE or COLUMN"},
+		{"COMMENT ON COLUMN c IS 'x'", sql, 19, "COMMENT ON COLUMN takes table.column or namespace.table.column"},
+		{"COMMENT ON COLUMN t._seq IS 'x'", sql, 19, "Column '_seq' is a system column and cannot be changed"},
+		{"COMMENT ON TABLE t 'x'", sql, 20, "Syntax error at or near ''x'': expected IS"},
+		{"COMMENT ON TABLE t IS x", sql, 23, "Syntax error at or near 'x': expected a quoted comment"},
 		{"ALTER TABLE t RENAME", sql, 21, "Syntax error at end of statement: expected column name"},
 		{"ALTER TABLE t RENAME c d", sql, 24, "Syntax error at or near 'd': expected TO"},
 		{"ALTER TABLE t RENAME c TO", sql, 26, "Syntax error at end of statement: expected column name"},

@@ -59,6 +59,8 @@ func (p *parser) statement() (ast.Statement, error) {
 		return p.storageCommand()
 	case "KILL":
 		return p.kill()
+	case "COMMENT":
+		return p.comment()
 	case "CLEAR":
 		if p.accept("CLEAR", "CACHE") {
 			return &ast.ClearCache{}, nil

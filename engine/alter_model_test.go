@@ -58,6 +58,7 @@ type alterModel struct {
 	rng     *rand.Rand
 	columns []modelColumn // But for the key.
 	key     string        // Its name.
+	table   string        // Likewise; statements say app.t.
 	numbers int           // Given to columns so far.
 	rows    map[kalam.UserID]map[int]map[int]string
 	next    int
@@ -112,6 +113,37 @@ func (m *alterModel) did(format string, args ...any) {
 	m.seen = append(m.seen, fmt.Sprintf(format, args...))
 }
 
+// nameIn returns a statement with the name that the table has.
+func (m *alterModel) nameIn(sql string) string {
+	return strings.ReplaceAll(sql, "app.t", "app."+m.table)
+}
+
+func (m *alterModel) must(p kalam.Principal, sql string, params ...kalam.Value) result {
+	m.t.Helper()
+	return m.server.must(p, m.nameIn(sql), params...)
+}
+
+func (m *alterModel) single(p kalam.Principal, sql string) string {
+	m.t.Helper()
+	return m.server.single(p, m.nameIn(sql))
+}
+
+// renameTable gives the table another name; now and then another table comes under the one that it had.
+func (m *alterModel) renameTable() {
+	m.t.Helper()
+	to := []string{"t", "u", "v"}[m.rng.IntN(3)]
+	m.did("rename the table to %s", to)
+	m.must(root, "DROP TABLE IF EXISTS app.other")
+	m.must(root, "ALTER TABLE app.t RENAME TO "+to)
+	was := m.table
+	if m.table = to; was != to && m.rng.IntN(2) == 0 {
+		m.did("another table is called %s", was)
+		m.server.must(root, fmt.Sprintf("CREATE USER TABLE app.%s (id INT PRIMARY KEY)", was))
+		m.server.must(userOf("ann"), fmt.Sprintf("INSERT INTO app.%s VALUES (1), (2)", was))
+		m.server.must(root, fmt.Sprintf("ALTER TABLE app.%s RENAME TO other", was))
+	}
+}
+
 // step does something.
 func (m *alterModel) step() {
 	m.t.Helper()
@@ -125,6 +157,8 @@ func (m *alterModel) step() {
 	case n == 3 && m.rng.IntN(8) == 0:
 		m.did("restart")
 		m.restart()
+	case n == 3 && m.rng.IntN(3) == 0:
+		m.renameTable()
 	case n < 12:
 		m.alter()
 	default:
@@ -173,7 +207,7 @@ func (m *alterModel) alter() {
 func (m *alterModel) alterAs(operation, refusal string) {
 	m.t.Helper()
 	m.did("%s (%s)", operation, refusal)
-	_, err := m.try(root, "ALTER TABLE app.t "+operation)
+	_, err := m.try(root, m.nameIn("ALTER TABLE app.t "+operation))
 	switch {
 	case refusal == "" && err == nil:
 	case refusal != "" && err != nil && strings.Contains(err.Error(), refusal):
@@ -492,7 +526,7 @@ func TestAlterModel(t *testing.T) {
 	steps := amount(t, "KALAM_TEST_ALTERS", 400)
 	t.Logf("KALAM_SEED=%d KALAM_TEST_ALTERS=%d", seed, steps)
 	m := &alterModel{
-		server: newServer(t), rng: rand.New(rand.NewPCG(seed, 0)), key: "id",
+		server: newServer(t), rng: rand.New(rand.NewPCG(seed, 0)), key: "id", table: "t",
 		rows: map[kalam.UserID]map[int]map[int]string{},
 	}
 	for _, u := range modelUsers {

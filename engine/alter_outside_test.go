@@ -99,8 +99,7 @@ func TestAlteredFilesOutside(t *testing.T) {
 	s.must(u, "INSERT INTO app.t (key, n) VALUES (5, 5)")
 	s.flush()
 	want := s.must(u, "SELECT key, n, n2 FROM app.t ORDER BY key").table()
-	if want != "key | n | n2\n1 | 1 | older\n3 | \"70000\" | older\n4 | \"4\" | new b\n5 | \"5\" | older\n" &&
-		!strings.Contains(want, "70000") {
+	if want != "key | n | n2\n1 | 1 | older\n3 | 70000 | older\n4 | 4 | new b\n5 | 5 | older\n" {
 		t.Fatalf("the table holds\n%s", want)
 	}
 	pattern := filepath.Join(s.config.Storage.DataPath, "storage/users/ann/app/t/*.parquet")

@@ -99,9 +99,10 @@ func tableAltered(t *kalam.Table) error {
 
 // sameRows reports whether live queries of both versions give the same, to the same users.
 func sameRows(a, b *kalam.Table) bool {
-	return a.Options.Access == b.Options.Access && slices.EqualFunc(a.Columns, b.Columns, func(x, y kalam.Column) bool {
+	sameColumns := slices.EqualFunc(a.Columns, b.Columns, func(x, y kalam.Column) bool {
 		return x.ID == y.ID && x.Name == y.Name && x.Type == y.Type
 	})
+	return sameColumns && a.ID == b.ID && a.Options.Access == b.Options.Access
 }
 
 func newAlteration(s *Session, st *ast.AlterTable, t *kalam.Table) *alteration {
@@ -122,6 +123,10 @@ func (a *alteration) apply(ctx context.Context) (changed bool, err error) {
 		return a.renameColumn()
 	case ast.AlterSetAccess, ast.AlterSetProperties:
 		return a.setOptions()
+	case ast.AlterRenameTable:
+		return a.renameTable()
+	case ast.AlterComment:
+		return a.comment()
 	default:
 		at, err := a.column(st.Column)
 		if err != nil {
@@ -234,6 +239,44 @@ func (a *alteration) renameColumn() (bool, error) {
 	}
 	a.next.Columns[at].Name = a.st.To.Name
 	return true, nil
+}
+
+// renameTable gives the table another name in its namespace. Its files and rows stay where they are.
+func (a *alteration) renameTable() (bool, error) {
+	s, name := a.session, a.st.NewName
+	id, err := access.TableID(a.was.ID.Namespace, name)
+	switch {
+	case err != nil:
+		return false, err
+	case id.Namespace != a.was.ID.Namespace:
+		return false, kalam.Errorf(kalam.CodeInvalidOperation, "Table %s cannot be moved to another namespace",
+			a.was.ID).At(name.Pos)
+	case id == a.was.ID:
+		return false, nil
+	}
+	if err := s.Access.MayCreate(s.Principal, a.was.Kind, id.Namespace); err != nil {
+		return false, err
+	}
+	if _, taken := s.Catalog.Table(id); taken {
+		return false, kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", id).At(name.Pos)
+	}
+	a.next.ID = id
+	return true, nil
+}
+
+// comment sets the comment of the table or of a column.
+func (a *alteration) comment() (bool, error) {
+	on := &a.next.Comment
+	if a.st.Column.Name != "" {
+		at, err := a.column(a.st.Column)
+		if err != nil {
+			return false, err
+		}
+		on = &a.next.Columns[at].Comment
+	}
+	changed := *on != a.st.Comment
+	*on = a.st.Comment
+	return changed, nil
 }
 
 // alterColumn changes the type, the nullability or the default of a column.

@@ -205,6 +205,7 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) error {
 func (s *Session) createChecked(
 	ctx context.Context, st *ast.CreateTable, spec kalam.Table, rows [][]kalam.Value, noEffect string,
 ) error {
+	spec.Folder = s.Catalog.FreeFolder(spec.ID)
 	if err := s.server.Maintenance.Prepare(ctx, &spec); err != nil {
 		return err
 	}

@@ -120,11 +120,12 @@ func (s *Session) guarded(
 // withNewest executes a statement, again when it failed and a table that it met was altered meanwhile: its names may
 // have meant nothing any more then. A transaction goes on with what its statements before saw, or fails.
 func (s *Session) withNewest(ctx context.Context, execute func(context.Context) error) error {
+	alone := s.txn == nil
 	for attempt := 1; ; attempt++ {
 		s.settled = false
 		err := execute(ctx)
-		again := err != nil && (errors.Is(err, kalam.ErrTableChanged) || s.MetOlder())
-		if !again || s.settled || s.txn != nil || attempt == maxAttempts || ctx.Err() != nil {
+		again := alone && err != nil && (errors.Is(err, kalam.ErrTableChanged) || s.MetOlder())
+		if !again || s.settled || attempt == maxAttempts || ctx.Err() != nil {
 			return err
 		}
 		s.EndStatement()

@@ -117,7 +117,7 @@ func (s *Session) describe(ctx context.Context, st *ast.Describe) error {
 		rows = append(rows, []kalam.Value{
 			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()),
 			kalam.Bool(!c.NotNull),
-			kalam.Bool(t.IsKey(i)), def, kalam.Null(), version, version,
+			kalam.Bool(t.IsKey(i)), def, systables.TextOrNull(c.Comment), version, version,
 		})
 	}
 	for i, c := range systables.SystemColumns() {

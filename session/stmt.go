@@ -54,14 +54,14 @@ func (p *Stmt) Execute(ctx context.Context, args []kalam.Value, out Results) err
 // run executes the statement inside of one of the session.
 func (p *Stmt) run(ctx context.Context, args []kalam.Value) error {
 	s := p.session
-	values, err := p.arguments(args)
-	if err != nil {
-		return err
-	}
 	if p.epoch != s.Catalog.SchemaEpoch() || p.set != s.settings {
 		if err := p.describeAgain(ctx); err != nil {
 			return err
 		}
+	}
+	values, err := p.arguments(args)
+	if err != nil {
+		return err
 	}
 	params, fixed := s.params, s.fixed
 	s.params, s.fixed = values, p.fields

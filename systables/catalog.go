@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -130,7 +131,7 @@ func (c *Catalog) tableRows(_ context.Context, v Viewer) ([][]kalam.Value, error
 			SecondsOrNull(t.Options.FlushInterval), SecondsOrNull(t.Options.TTL),
 			Int(t.RetentionHours(c.Retention)), TextOrNull(t.Options.ShardStrategy), accessOf(t),
 			kalam.BigInt(int64(t.SchemaVersion)), Int(t.SchemaVersion),
-			JSONOrNull(optionsJSON(t)), kalam.Null(), Timestamp(t.CreatedAt), Timestamp(t.UpdatedAt),
+			JSONOrNull(optionsJSON(t)), TextOrNull(t.Comment), Timestamp(t.CreatedAt), Timestamp(t.UpdatedAt),
 			TextOrNull(t.Creator),
 		})
 	}
@@ -272,8 +273,8 @@ func columnsJSON(t *kalam.Table) string {
 func (c *Catalog) eachVersion(f func(v catalog.SchemaVersion, latest bool)) {
 	for _, t := range c.allTables() {
 		history := c.Catalog.SchemaHistory(t.ID)
-		for i, v := range history {
-			f(v, i == len(history)-1)
+		for i, v := range slices.Backward(history) {
+			f(v, i == 0)
 		}
 	}
 }
@@ -285,7 +286,7 @@ func (c *Catalog) schemaRows(_ context.Context, v Viewer) ([][]kalam.Value, erro
 		rows = append(rows, []kalam.Value{
 			kalam.Text(colonID(t)), Text(t.ID.Name), Text(t.ID.Namespace), kalam.Text(t.Kind.String()),
 			Timestamp(t.CreatedAt), Int(t.SchemaVersion),
-			kalam.JSON(columnsJSON(t)), kalam.Null(), Timestamp(of.CreatedAt), JSONOrNull(optionsJSON(t)), accessOf(t),
+			kalam.JSON(columnsJSON(t)), TextOrNull(t.Comment), Timestamp(of.CreatedAt), JSONOrNull(optionsJSON(t)), accessOf(t),
 			kalam.Bool(latest), storageOf(t),
 			kalam.Bool(t.Options.UseUserStorage),
 		})
@@ -322,7 +323,7 @@ func (c *Catalog) columnRows(_ context.Context, v Viewer) ([][]kalam.Value, erro
 			}
 			rows = append(rows, []kalam.Value{
 				Text(t.ID.Namespace), Text(t.ID.Name), kalam.BigInt(int64(t.SchemaVersion)), kalam.BigInt(int64(c.ID)),
-				kalam.Text(c.Name), kalam.Null(),
+				kalam.Text(c.Name), TextOrNull(c.Comment),
 				kalam.Text(c.Type.String()), def, kalam.BigInt(int64(i + 1)), kalam.Bool(!c.NotNull),
 				kalam.Bool(t.IsKey(i)), pos,
 			})

@@ -1,6 +1,9 @@
 package ast
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -61,6 +64,8 @@ const (
 	AlterDropDefault                      // Column.
 	AlterSetAccess                        // Options.Access.
 	AlterSetProperties                    // Options, Given.
+	AlterRenameTable                      // NewName.
+	AlterComment                          // Column (no name: the table itself), Comment ("" takes it away).
 )
 
 // Nullability is what MODIFY COLUMN says about NULL.
@@ -73,7 +78,7 @@ const (
 	NullRefused
 )
 
-// AlterTable is ALTER TABLE with one operation. For Def the rules of
+// AlterTable is ALTER TABLE with one operation, or COMMENT ON. For Def the rules of
 // CreateTable hold.
 type AlterTable struct {
 	Name     Name
@@ -81,6 +86,8 @@ type AlterTable struct {
 	Op       AlterOp
 	Column   Ident
 	To       Ident
+	NewName  Name
+	Comment  string
 	Def      *kalam.Column
 	Null     Nullability
 	IfExists bool
@@ -112,9 +119,43 @@ func (a *AlterTable) Operation() string {
 		return "ALTER COLUMN " + c + " DROP DEFAULT"
 	case AlterSetAccess:
 		return "SET ACCESS LEVEL " + a.Options.Access.String()
+	case AlterRenameTable:
+		return "RENAME TO " + a.NewName.Last()
+	case AlterComment:
+		if c == "" {
+			return "COMMENT ON TABLE"
+		}
+		return "COMMENT ON COLUMN " + c
 	case AlterSetProperties:
 	}
-	return "SET TBLPROPERTIES"
+	return "SET TBLPROPERTIES (" + strings.Join(a.given(), ", ") + ")"
+}
+
+// given lists the options that the statement gives, as SET TBLPROPERTIES takes them.
+func (a *AlterTable) given() (list []string) {
+	o := &a.Options
+	add := func(option OptionSet, format string, args ...any) {
+		if a.Given.Has(option) {
+			list = append(list, fmt.Sprintf(format, args...))
+		}
+	}
+	add(OptionStorage, "STORAGE_ID = '%s'", o.StorageID)
+	add(OptionUserStorage, "USE_USER_STORAGE = %t", o.UseUserStorage)
+	rows, interval := fmt.Sprintf("rows:%d", o.FlushRows), fmt.Sprintf("interval:%d", int64(o.FlushInterval.Seconds()))
+	switch {
+	case a.Given.Has(OptionFlushRows) && a.Given.Has(OptionFlushInterval):
+		add(OptionFlushRows, "FLUSH_POLICY = '%s,%s'", rows, interval)
+	default:
+		add(OptionFlushRows, "FLUSH_POLICY = '%s'", rows)
+		add(OptionFlushInterval, "FLUSH_POLICY = '%s'", interval)
+	}
+	add(OptionFlushManual, "FLUSH_POLICY = 'manual'")
+	add(OptionFlushCron, "FLUSH_CRON = '%s'", o.FlushCron)
+	add(OptionTTL, "TTL_SECONDS = %d", int64(o.TTL.Seconds()))
+	add(OptionAccess, "ACCESS_LEVEL = '%s'", strings.ToUpper(o.Access.String()))
+	add(OptionShard, "SHARD_STRATEGY = '%s'", o.ShardStrategy)
+	add(OptionRetention, "DELETED_RETENTION_HOURS = %d", o.DeletedRetentionHours)
+	return list
 }
 
 // DropTable is DROP TABLE.
@@ -127,8 +168,13 @@ type DropTable struct {
 // Verb returns "CREATE TABLE".
 func (*CreateTable) Verb() string { return "CREATE TABLE" }
 
-// Verb returns "ALTER TABLE".
-func (*AlterTable) Verb() string { return "ALTER TABLE" }
+// Verb returns "ALTER TABLE", or "COMMENT ON".
+func (a *AlterTable) Verb() string {
+	if a.Op == AlterComment {
+		return "COMMENT ON"
+	}
+	return "ALTER TABLE"
+}
 
 // Verb returns "DROP TABLE".
 func (*DropTable) Verb() string { return "DROP TABLE" }
