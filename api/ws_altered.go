@@ -68,9 +68,7 @@ func (k *socket) again(sub *subscription, s *subscribe.Subscription) (*subscript
 
 // begin acknowledges a subscription that goes on, and sends what it missed, if it missed anything.
 func (k *socket) begin(sub *subscription) {
-	ctx, stop := withWatch(k.ctx, k.conn)
-	defer stop()
-	batch, ok := k.readBatch(ctx, sub)
+	batch, ok := k.readBatch(k.ctx, sub) // The reader is at work beside, and sees when the client goes.
 	if !ok {
 		return
 	}
@@ -80,7 +78,7 @@ func (k *socket) begin(sub *subscription) {
 		sub.query.Activate()
 		return
 	}
-	k.sendBatches(ctx, sub, &batch)
+	k.sendBatches(k.ctx, sub, &batch)
 }
 
 // replace puts another subscription in the place of one, unless the client has ended that.

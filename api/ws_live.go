@@ -190,10 +190,10 @@ func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch live.B
 	if !named && kalam.CodeOf(err) != kalam.CodeInvalidOperation {
 		code = wire.CodeBatchFetch
 	}
-	k.sendError(sub.id, code, text)
 	if kalam.CodeOf(err) != kalam.CodeInvalidOperation {
-		k.drop(sub)
+		k.drop(sub) // Before the client knows, who may subscribe again at once.
 	}
+	k.sendError(sub.id, code, text)
 	return batch, false
 }
 
