@@ -14,14 +14,6 @@ import (
 	"github.com/kalamlake/kalam/query/worker"
 )
 
-// Set by the linker (scripts/toolchain).
-var (
-	version = "dev"
-	commit  = "unknown"
-	branch  = "unknown"
-	date    = "unknown"
-)
-
 func main() {
 	if code, ok := worker.Main(); ok {
 		os.Exit(code)
@@ -79,9 +71,4 @@ func command() *cobra.Command {
 	serve.Flags().StringVar(&f.listen, "listen", "", "address to listen on, HOST:PORT (server.host, server.port)")
 	root.AddCommand(serve, repairCommand(), verifyCommand(), healthCommand())
 	return root
-}
-
-// versionText is what --version prints.
-func versionText() string {
-	return fmt.Sprintf("kalamd %s, commit %s (%s), built %s\n", version, commit, branch, date)
 }

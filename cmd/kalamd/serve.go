@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/engine"
@@ -89,18 +88,6 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
 	err = errors.Join(err, <-ran)
 	log.Info("kalamd stopped")
 	return err
-}
-
-// listen binds the port. Its error names who has it already.
-func listen(host string, port int) (net.Listener, error) {
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-	switch {
-	case addressInUse(err):
-		return nil, fmt.Errorf("Port %d is already in use by %s", port, portHolder(port)) //nolint:staticcheck // The text is part of the interface.
-	case err != nil:
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	return ln, nil
 }
 
 // logStart tells what starts, before anything can go wrong.

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// listen binds the port. Its error names who has it already.
+func listen(host string, port int) (net.Listener, error) {
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	switch {
+	case addressInUse(err):
+		return nil, fmt.Errorf("Port %d is already in use by %s", port, portHolder(port)) //nolint:staticcheck // The text is part of the interface.
+	case err != nil:
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return ln, nil
+}
