@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -242,4 +243,42 @@ func quickWord(x *ast.Expr, s string, i int) int {
 		return -1
 	}
 	return end
+}
+
+// jsonObject consumes a string that holds a JSON object.
+func (p *parser) jsonObject(what string) (string, error) {
+	p.secrecy = secretAll
+	pos := p.tok.Pos
+	if !p.isString() {
+		return "", p.unexpected("a quoted JSON object after " + what)
+	}
+	s, err := p.stringText()
+	if err != nil {
+		return "", err
+	}
+	if !json.Valid([]byte(s)) || !strings.HasPrefix(strings.TrimLeft(s, " \t\r\n"), "{") {
+		return "", syntaxError(pos, "%s must be a JSON object in quotes", what)
+	}
+	return strings.Clone(s), nil
+}
+
+// endsItem reports whether a value of a list ends before the current token.
+func endsItem(p *parser) bool { return p.isPunct(',') || atClause(p) }
+
+// columnList consumes ( name {, name} ).
+func (p *parser) columnList() ([]ast.Ident, error) {
+	if err := p.expectPunct('('); err != nil {
+		return nil, err
+	}
+	var out []ast.Ident
+	for {
+		id, err := p.stored("column name")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+		if !p.acceptPunct(',') {
+			return out, p.expectPunct(')')
+		}
+	}
 }

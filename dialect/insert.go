@@ -71,24 +71,6 @@ func (p *parser) opensQuery() bool {
 	return isQueryStart(p.src(), t)
 }
 
-// columnList consumes ( name {, name} ).
-func (p *parser) columnList() ([]ast.Ident, error) {
-	if err := p.expectPunct('('); err != nil {
-		return nil, err
-	}
-	var out []ast.Ident
-	for {
-		id, err := p.stored("column name")
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, id)
-		if !p.acceptPunct(',') {
-			return out, p.expectPunct(')')
-		}
-	}
-}
-
 // insertSource consumes VALUES, DEFAULT VALUES or the source query.
 func (p *parser) insertSource(st *ast.Insert) (err error) {
 	switch {
@@ -227,9 +209,6 @@ func (v *valueReader) row(i int) (int, error) {
 	}
 	return i + 1, nil
 }
-
-// endsItem reports whether a value of a list ends before the current token.
-func endsItem(p *parser) bool { return p.isPunct(',') || atClause(p) }
 
 // slowValue consumes the value at offset i with the lexer.
 func (v *valueReader) slowValue(i int) (x ast.Expr, next int, err error) {

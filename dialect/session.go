@@ -222,3 +222,21 @@ func (p *parser) deallocate() (ast.Statement, error) {
 	id, err := p.statementName()
 	return &ast.Deallocate{Name: id}, err
 }
+
+// use parses USE [NAMESPACE] ns and SET NAMESPACE [=|TO] ns.
+func (p *parser) use() (ast.Statement, error) {
+	set := p.is("SET")
+	p.advance()
+	if p.is("NAMESPACE") {
+		// USE namespace alone would name one called so, which cannot be: it is
+		// only taken for the name at the end of the statement.
+		if next := p.peek(); set || next.Kind != sqltext.EOF && next.Kind != sqltext.Punct {
+			p.advance()
+		}
+	}
+	if set && !p.acceptOp("=") {
+		p.accept("TO")
+	}
+	id, err := p.namespaceName()
+	return &ast.Use{Namespace: id}, err
+}

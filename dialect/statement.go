@@ -69,22 +69,6 @@ func (p *parser) statement() (ast.Statement, error) {
 	return nil, p.unknown()
 }
 
-// twoWords are the verbs whose second word says what the statement is.
-const twoWords = " CREATE ALTER DROP SHOW SET STORAGE KILL CLEAR EXECUTE START FLUSH SUBSCRIBE BACKUP RESTORE " +
-	"EXPORT CLUSTER "
-
-// unknown says that the statement at the current token is none of ours.
-func (p *parser) unknown() error {
-	n := 1
-	if p.isAny(twoWords) {
-		n = 2
-	}
-	if p.is("CREATE") && p.nextIs("OR") {
-		n = 4
-	}
-	return syntaxError(p.tok.Pos, "Unsupported statement type: %s", p.words(n))
-}
-
 // query consumes a query. The text stays as it is but for the spellings that
 // DuckDB does not know.
 func (p *parser) query() (ast.Statement, error) {
@@ -169,42 +153,6 @@ func (p *parser) explain() (ast.Statement, error) {
 	st.Edits = p.edits
 	st.Params, err = p.placeholders()
 	return st, err
-}
-
-// use parses USE [NAMESPACE] ns and SET NAMESPACE [=|TO] ns.
-func (p *parser) use() (ast.Statement, error) {
-	set := p.is("SET")
-	p.advance()
-	if p.is("NAMESPACE") {
-		// USE namespace alone would name one called so, which cannot be: it is
-		// only taken for the name at the end of the statement.
-		if next := p.peek(); set || next.Kind != sqltext.EOF && next.Kind != sqltext.Punct {
-			p.advance()
-		}
-	}
-	if set && !p.acceptOp("=") {
-		p.accept("TO")
-	}
-	id, err := p.namespaceName()
-	return &ast.Use{Namespace: id}, err
-}
-
-// looseIdent consumes an identifier that may also be quoted like a string,
-// which then counts as not quoted.
-func (p *parser) looseIdent(what string) (ast.Ident, error) {
-	if !p.isString() {
-		return p.ident(what)
-	}
-	id := ast.Ident{Pos: p.tok.Pos}
-	s, err := p.stringText()
-	if err != nil {
-		return id, err
-	}
-	if s == "" || len(s) > maxName {
-		return id, syntaxError(id.Pos, "%s '%s' must be 1 to %d bytes long", what, sqltext.Short(s), maxName)
-	}
-	id.Name = sqltext.Fold(s)
-	return id, nil
 }
 
 // transaction parses BEGIN, START TRANSACTION, COMMIT and ROLLBACK.
@@ -306,20 +254,29 @@ func (p *parser) envelope() (*ast.ExecuteAs, error) {
 	return st, p.end()
 }
 
-// skipBalanced consumes tokens up to the parenthesis that closes the one before
-// the current token.
-func (p *parser) skipBalanced() {
-	depth := 0
-	for p.tok.Kind != sqltext.EOF && p.tok.Kind != sqltext.Invalid {
-		switch {
-		case p.isPunct('('):
-			depth++
-		case p.isPunct(')'):
-			if depth == 0 {
-				return
-			}
-			depth--
-		}
-		p.advance()
+// Parse returns the statement that text holds; a `;` at its end is allowed. The
+// error is a *kalam.Error: CodeInvalidSQL with the position for anything that
+// is not a statement of this dialect, CodeEmptySQL for blank text,
+// CodeInvalidInput for a malformed EXECUTE AS USER envelope, CodeUnsupported
+// for what is understood and not offered. Queries are not checked beyond their
+// quotes, brackets and placeholders.
+func Parse(text string) (ast.Statement, error) {
+	if at := sqltext.InvalidUTF8(text); at >= 0 {
+		return nil, syntaxError(at, sqltext.FlawUTF8)
 	}
+	p := &parser{lex: sqltext.NewLexer(text)}
+	p.advance()
+	for p.acceptPunct(';') {
+	}
+	if p.tok.Kind == sqltext.EOF {
+		return nil, kalam.Errorf(kalam.CodeEmptySQL, "No SQL statements provided")
+	}
+	st, err := p.statement()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.end(); err != nil {
+		return nil, err
+	}
+	return st, nil
 }

@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/kalamlake/kalam"
@@ -154,23 +153,6 @@ func (p *parser) role() (kalam.Role, error) {
 		return 0, located(err, pos)
 	}
 	return r, nil
-}
-
-// jsonObject consumes a string that holds a JSON object.
-func (p *parser) jsonObject(what string) (string, error) {
-	p.secrecy = secretAll
-	pos := p.tok.Pos
-	if !p.isString() {
-		return "", p.unexpected("a quoted JSON object after " + what)
-	}
-	s, err := p.stringText()
-	if err != nil {
-		return "", err
-	}
-	if !json.Valid([]byte(s)) || !strings.HasPrefix(strings.TrimLeft(s, " \t\r\n"), "{") {
-		return "", syntaxError(pos, "%s must be a JSON object in quotes", what)
-	}
-	return strings.Clone(s), nil
 }
 
 // alterUser parses what follows ALTER USER: the name and SET PASSWORD 'p' |
