@@ -96,6 +96,32 @@ func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 	})
 }
 
+// MoveTable has new files of a table go to another storage. Where files go is no part of the
+// schema, so that the table gets no new version. CodeTableNotFound, CodeNotFound for the storage.
+func (c *Catalog) MoveTable(ctx context.Context, n kalam.TableNumber, id kalam.StorageID) (*kalam.Table, error) {
+	var moved *kalam.Table
+	err := c.write(ctx, func(tx *tx) error {
+		e, ok := tx.next.numbers.get(n)
+		if !ok {
+			return kalam.Errorf(kalam.CodeTableNotFound, "the table was dropped")
+		}
+		if err := tx.checkStorage(id); err != nil {
+			return err
+		}
+		moved = cloneTable(e.current)
+		moved.Options.StorageID, moved.UpdatedAt = id, tx.now
+		next := *e
+		next.current = moved
+		next.versions = slices.Clone(e.versions)
+		next.versions[len(next.versions)-1].Table = moved
+		return tx.putTable(&next)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return moved, nil
+}
+
 // CheckStorageUnused reports why DropStorage would refuse a storage that exists now.
 func (c *Catalog) CheckStorageUnused(id kalam.StorageID) error {
 	if id == kalam.LocalStorage {

@@ -16,6 +16,8 @@ func (p *parser) alterTable(kind kalam.TableKind) (ast.Statement, error) {
 		return nil, err
 	}
 	switch {
+	case p.accept("SET", "STORAGE"), p.accept("SET", "STORAGE_ID"):
+		return p.moveTable(st)
 	case p.accept("ADD"):
 		err = p.addColumn(st)
 	case p.accept("DROP"):
@@ -35,7 +37,7 @@ func (p *parser) alterTable(kind kalam.TableKind) (ast.Statement, error) {
 	case p.is("CREATE"):
 		err = p.vectorIndex()
 	default:
-		err = p.unexpected("ADD, DROP, MODIFY, RENAME or ALTER COLUMN, SET ACCESS LEVEL or SET TBLPROPERTIES")
+		err = p.unexpected("ADD, DROP, MODIFY, RENAME or ALTER COLUMN, SET ACCESS LEVEL, SET STORAGE or SET TBLPROPERTIES")
 	}
 	if err != nil {
 		return nil, err

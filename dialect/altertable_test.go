@@ -121,11 +121,12 @@ func TestAlterTableErrors(t *testing.T) {
 		{"ALTER", sql, 1, "Unsupported statement type: ALTER"},
 		{"ALTER TABLE", sql, 12, "Syntax error at end of statement: expected table name"},
 		{"ALTER TABLE t", sql, 14,
-			"Syntax error at end of statement: expected ADD, DROP, MODIFY, RENAME or ALTER COLUMN, SET ACCESS LEVEL " +
-				"or SET TBLPROPERTIES"},
+			"Syntax error at end of statement: expected ADD, DROP, MODIFY, RENAME or ALTER COLUMN, SET ACCESS LEVEL, " +
+				"SET STORAGE or SET TBLPROPERTIES"},
 		{"ALTER TABLE t SET x", sql, 15,
-			"Syntax error at or near 'SET': expected ADD, DROP, MODIFY, RENAME or ALTER COLUMN, SET ACCESS LEVEL or " +
-				"SET TBLPROPERTIES"},
+			"Syntax error at or near 'SET': expected ADD, DROP, MODIFY, RENAME or ALTER COLUMN, SET ACCESS LEVEL, " +
+				"SET STORAGE or SET TBLPROPERTIES"},
+		{"ALTER TABLE t SET STORAGE", sql, 26, "Syntax error at end of statement: expected storage id"},
 		{"ALTER TABLE t ADD", sql, 18, "Syntax error at end of statement: expected column name"},
 		{"ALTER TABLE t ADD c", sql, 20, "Syntax error at end of statement: expected a data type"},
 		{"ALTER TABLE t ADD c INTERVAL", sql, 21, "Column 'c': Data type INTERVAL" + supportedTypes},

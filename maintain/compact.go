@@ -192,7 +192,7 @@ func (c *compaction) prepare(
 	if err := c.choose(ctx); err != nil {
 		return nil, false, err
 	}
-	if len(c.run) < 2 && c.overwritten+c.forgotten == 0 {
+	if len(c.run) < 2 && c.overwritten+c.forgotten == 0 && !c.work.misplaced(c.table, c.scope.User, c.old) {
 		return nil, false, nil
 	}
 	if err := c.collect(ctx); err != nil {

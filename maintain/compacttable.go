@@ -1,10 +1,12 @@
 package maintain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -63,6 +65,7 @@ type CompactResult struct {
 type compactTable struct {
 	compactor compactor
 	All       bool             // Every user and every segment; else where there are too many.
+	Word      string           // What messages call it; "" is Compaction.
 	Logger    *slog.Logger     // nil discards.
 	Now       func() time.Time // nil is time.Now.
 }
@@ -161,9 +164,9 @@ func (r *compactRun) report() error {
 
 func (r *compactRun) message() string {
 	res := &r.result
-	outcome := "Compaction completed"
+	outcome := cmp.Or(r.task.Word, "Compaction") + " completed"
 	if r.done < r.total || res.FailedUsers > 0 {
-		outcome = "Compaction completed in part"
+		outcome += " in part"
 	}
 	if res.Scopes == 0 {
 		return fmt.Sprintf("%s for table %s: nothing to merge", outcome, r.table)
@@ -176,5 +179,5 @@ func (r *compactRun) message() string {
 
 // failure returns the error of the users that failed, nil when none did.
 func (r *compactRun) failure() error {
-	return failureOf("compaction", r.result.Errors, r.result.FailedUsers, r.total)
+	return failureOf(strings.ToLower(cmp.Or(r.task.Word, "Compaction")), r.result.Errors, r.result.FailedUsers, r.total)
 }

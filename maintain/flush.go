@@ -224,5 +224,6 @@ func (b *flushBatch) finish(ctx context.Context) {
 			Rows: f.segment.Rows, Tombstones: f.segment.Tombstones, File: f.segment.Path, Bytes: f.segment.Bytes,
 			Location: w.locationOf(&f.segment),
 		}
+		w.moveLate(ctx, b.table, f.scope.User, &f.segment)
 	}
 }

@@ -71,6 +71,7 @@ func (m *Maintainer) jobTypes() []jobs.Type {
 		m.dropped.jobType(),
 		m.flushes.jobType(),
 		m.compactions.jobType(m.flushes, m.cleaner),
+		(&moves{m.deps, m.compactions}).jobType(),
 		m.streams.jobType(),
 		m.cleaner.jobType(),
 		m.scrubs.jobType(),

@@ -27,6 +27,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.createTable(ctx, st)
 	case *ast.AlterTable:
 		return s.alterTable(ctx, st)
+	case *ast.MoveTable:
+		return s.moveTable(ctx, st)
 	case *ast.DropTable:
 		return s.dropTable(ctx, st)
 	case *ast.CreateUser:

@@ -33,6 +33,10 @@ type Maintenance interface {
 	NextFlush(t *kalam.Table) time.Time
 	// Damage returns what is known to be damaged in a storage, "" for nothing.
 	Damage(storage kalam.StorageID) string
+	// Move starts a job that brings files of a table to where new ones go; ok is false when all
+	// are there. MoveUser starts those of a user's tables.
+	Move(ctx context.Context, t *kalam.Table) (job kalam.Job, ok bool, err error)
+	MoveUser(ctx context.Context, user kalam.UserID) ([]kalam.JobID, error)
 	// StorageInUse reports as an error what lies in a storage, or is being written there.
 	StorageInUse(ctx context.Context, id kalam.StorageID) error
 }

@@ -55,7 +55,11 @@ func (s *Session) alterUser(ctx context.Context, st *ast.AlterUser) error {
 	if _, err := s.Catalog.AlterUser(ctx, s.Principal, st.User, change); err != nil {
 		return kalam.Positioned(err, st.Pos)
 	}
-	return s.message(0, fmt.Sprintf("User '%s' updated", st.User))
+	text := fmt.Sprintf("User '%s' updated", st.User)
+	if st.Storage != nil {
+		return s.moveUser(ctx, st.User, text)
+	}
+	return s.message(0, text)
 }
 
 // storageMode says whether a user has a storage.

@@ -165,6 +165,17 @@ type DropTable struct {
 	IfExists bool
 }
 
+// MoveTable is ALTER TABLE t SET STORAGE id.
+type MoveTable struct {
+	Name    Name
+	Kind    kalam.TableKind // The word before TABLE, 0 for none.
+	Storage kalam.StorageID
+	Pos     int // Of the storage.
+}
+
+// Verb returns "ALTER TABLE".
+func (*MoveTable) Verb() string { return "ALTER TABLE" }
+
 // Verb returns "CREATE TABLE".
 func (*CreateTable) Verb() string { return "CREATE TABLE" }
 
