@@ -140,8 +140,10 @@ func MayHoldSecret(sql string) bool {
 		}
 	}
 	words := strings.Fields(text)
-	if len(words) > 1 && strings.HasPrefix(words[1], "storage") && (words[0] == "create" || words[0] == "alter") {
-		return true // Keys may stand in the options of a storage and in its URI.
+	for i := range max(len(words)-1, 0) {
+		if words[i+1] == "storage" && (words[i] == "create" || words[i] == "alter") {
+			return true // Keys may stand in the options of a storage and in its URI.
+		}
 	}
 	for i, w := range words[:min(len(words), 4)] {
 		if strings.HasPrefix(w, "user") && (i+1 == len(words) || words[i+1] != "table") {

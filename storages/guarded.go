@@ -423,7 +423,7 @@ func (g *guarded) List(ctx context.Context, prefix string, visit func(lake.Entry
 			return stopped
 		})
 		if stopped != nil {
-			return nil
+			err = nil
 		}
 		return err
 	})

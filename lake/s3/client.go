@@ -116,6 +116,8 @@ func (s *Storage) try(
 		}
 		if progress {
 			tries = 0
+		} else if errors.Is(err, errSlow) {
+			tries = max(tries, s.opts.Retries-2) // A server that says nothing is asked twice more.
 		}
 		if tries >= s.opts.Retries || !transient(err) {
 			return err
