@@ -105,5 +105,7 @@ func Inspect(ctx context.Context, cfg Config, o Options) (*Pair, error) {
 		return p, fmt.Errorf("open buffer: %w", err)
 	}
 	p.Backend, c.backend = b, b
-	return p, c.check(ctx)
+	err = c.check(ctx)
+	p.record = c.record
+	return p, err
 }

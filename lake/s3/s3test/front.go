@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,7 +24,6 @@ type Front struct {
 	Requests atomic.Int64
 
 	fault atomic.Pointer[Fault]
-	root  string // Directory of the server's buckets.
 }
 
 // Fault answers a request instead of the server. pass has the server do it.
@@ -54,7 +51,7 @@ func New(t testing.TB) *Front {
 		},
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	f := &Front{Bucket: NewBucket(), root: filepath.Join(g.dir, "buckets")}
+	f := &Front{Bucket: NewBucket()}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.Requests.Add(1)
 		if fault := f.fault.Load(); fault != nil {
@@ -135,11 +132,10 @@ func (f *Front) Keys(t testing.TB, suffix string) (keys []string) {
 	return keys
 }
 
-// Dir returns the directory in which the server keeps the bucket.
-func (f *Front) Dir() string { return filepath.Join(f.root, f.Bucket) }
-
-// Exists reports whether the server has an object.
-func (f *Front) Exists(key string) bool {
-	_, err := os.Stat(filepath.Join(f.Dir(), filepath.FromSlash(key)))
-	return err == nil
+// Remove removes an object behind kalam's back.
+func (f *Front) Remove(t testing.TB, key string) {
+	t.Helper()
+	if err := Client(t, f.URL).RemoveObject(t.Context(), f.Bucket, key, minio.RemoveObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
