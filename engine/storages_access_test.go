@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/lake/s3/s3test"
 )
 
 // TestWhoManagesStorages lets dba and system do it, and shows others the names alone.
@@ -82,6 +84,29 @@ func TestColdReads(t *testing.T) {
 		if cold > 16 || warm > 0 {
 			t.Errorf("%s: %d requests cold, %d warm", name, cold, warm)
 		}
+	}
+}
+
+// TestManySegmentsFromAfar has a cold read of many files wait for some round trips, not for all of them in turn.
+func TestManySegmentsFromAfar(t *testing.T) {
+	const files, late = 24, 25 * time.Millisecond
+	s, f := newS3Server(t, func(c *config.Config) { c.Lake.CompactSegments = 0 })
+	alice := s.remoteNotes(f)
+	for i := range files {
+		s.must(alice, fmt.Sprintf("INSERT INTO app.notes VALUES (%d, 'row')", i+10))
+		s.flush()
+	}
+	s.stop()
+	s.emptyCache()
+	s.start()
+	s.must(root, "STORAGE CHECK bucket")
+	f.BreakWith(s3test.Late(late))
+	began := time.Now()
+	s.wantCell(alice, "SELECT count(*) FROM app.notes WHERE v = 'row'", fmt.Sprint(files))
+	took := time.Since(began)
+	t.Logf("%d files at %s a request: %s", files, late, took)
+	if requests := 2 * files; took > time.Duration(requests)*late {
+		t.Errorf("%d files at %s a request: %s", files, late, took)
 	}
 }
 

@@ -146,7 +146,7 @@ func TestLaggingList(t *testing.T) {
 		// It looks for leftovers of the table in the bucket.
 		j := s.await(s.must(root, "STORAGE COMPACT TABLE app.notes RETAIN 0 HOURS").jobs[0])
 		if j.Status != kalam.JobCompleted {
-			t.Logf("the compaction is %s: %s", j.Status, j.Error)
+			t.Errorf("the compaction is %s: %s", j.Status, j.Error)
 		}
 	}
 	list()

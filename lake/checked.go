@@ -67,6 +67,25 @@ func (l *Lake) LocalPath(ctx context.Context, seg *kalam.Segment) (*LocalFile, e
 	return f, nil
 }
 
+// Prefetch has the Parquet files of segments in remote storages brought here side by side, for the
+// calls of LocalPath that follow.
+func (l *Lake) Prefetch(ctx context.Context, segments []*kalam.Segment) {
+	remote := map[Prefetcher][]Entry{}
+	for _, seg := range segments {
+		if seg.Storage == "" || seg.Storage == kalam.LocalStorage {
+			continue
+		}
+		if at, err := l.location(seg.Storage); err == nil {
+			if p, ok := at.Storage.(Prefetcher); ok && !at.Storage.Properties().Local {
+				remote[p] = append(remote[p], Entry{Path: seg.Path, Bytes: seg.Bytes})
+			}
+		}
+	}
+	for p, objects := range remote {
+		p.Prefetch(ctx, objects)
+	}
+}
+
 // Release ends the loan.
 func (f *LocalFile) Release() { f.release() }
 

@@ -174,6 +174,17 @@ func (l *Lake) Unregister(id kalam.StorageID) {
 	delete(next, id)
 	l.locations.Store(&next)
 	l.forgetStorage(id)
+	for _, k := range l.given.Keys() { // What comes in its place may have other files of those names.
+		if k.storage == id {
+			l.given.Remove(k)
+		}
+	}
+}
+
+// Gave reports whether this Lake has given the name of a segment in a remote storage to a file that it
+// began. It may have forgotten the oldest of very many.
+func (l *Lake) Gave(storage kalam.StorageID, segmentPath string) bool {
+	return l.given.Contains(objectKey{storage, segmentPath})
 }
 
 // Retire has a storage take no new segments until resume is called. It is refused while one

@@ -7,7 +7,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/integrity"
@@ -117,6 +120,7 @@ func (l *Lake) AbortUploads(ctx context.Context, storage kalam.StorageID, before
 // manifestGuard is what the manifest.json files say against removing files of one
 // storage.
 type manifestGuard struct {
+	mu        sync.Mutex       // guards what follows, while it is made
 	named     map[string]bool  // Segments that one of them names.
 	untrusted map[string]error // By path: those that cannot be trusted, in this storage.
 }
@@ -143,32 +147,28 @@ func (l *Lake) readGuard(ctx context.Context, at *location, orphans []Orphan) (*
 	}
 	root := strings.TrimSuffix(at.Storage.Properties().Location, "/") + "/"
 	for _, other := range *l.locations.Load() {
+		var manifests []string
 		err := other.Storage.List(ctx, "", func(e Entry) error {
-			if kind, _ := layout.Classify(e.Path); kind != layout.ManifestFile {
-				return nil
+			if kind, _ := layout.Classify(e.Path); kind == layout.ManifestFile {
+				manifests = append(manifests, e.Path)
 			}
-			named, err := readNamed(ctx, other.Storage, e.Path)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		err = eachOf(ctx, other.Storage, manifests, func(ctx context.Context, p string) error {
+			named, err := readNamed(ctx, other.Storage, p)
+			if err == nil && folders[path.Dir(p)] && other.ID == at.ID {
+				err = checkNamed(ctx, other.Storage, named)
+			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err == nil && folders[path.Dir(e.Path)] && other.ID == at.ID {
-				err = checkNamed(ctx, other.Storage, named)
-			}
-			if err != nil && other.ID == at.ID {
-				g.untrusted[e.Path] = err
-				return nil
-			}
-			if err != nil {
+			if err != nil && other.ID != at.ID {
 				return err // Which files of this storage it names is not known.
 			}
-			if other.ID == at.ID {
-				maps.Copy(g.named, named.inside)
-			}
-			for _, name := range named.outside {
-				if p, ok := strings.CutPrefix(name, root); ok {
-					g.named[p] = true
-				}
-			}
+			g.add(p, named, err, other.ID == at.ID, root)
 			return nil
 		})
 		if err != nil {
@@ -176,6 +176,48 @@ func (l *Lake) readGuard(ctx context.Context, at *location, orphans []Orphan) (*
 		}
 	}
 	return g, nil
+}
+
+// add notes what the manifest.json at p names, or why it cannot be trusted. own says that it lies
+// in the storage that is looked at, whose root is root.
+func (g *manifestGuard) add(p string, named *namedSegments, err error, own bool, root string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil {
+		g.untrusted[p] = err
+		return
+	}
+	if own {
+		maps.Copy(g.named, named.inside)
+	}
+	for _, name := range named.outside {
+		if p, ok := strings.CutPrefix(name, root); ok {
+			g.named[p] = true
+		}
+	}
+}
+
+// remoteReads is how many objects of a remote storage are read at a time.
+const remoteReads = 8
+
+// eachOf calls do for objects of a storage: in turn, or some at a time where each costs a round
+// trip.
+func eachOf(ctx context.Context, s Storage, paths []string, do func(ctx context.Context, p string) error) error {
+	work, limited := errgroup.WithContext(ctx)
+	work.SetLimit(remoteReads)
+	if s.Properties().Local {
+		work.SetLimit(1)
+	}
+	for _, p := range paths {
+		if limited.Err() != nil {
+			break
+		}
+		work.Go(func() error { return do(limited, p) })
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // checkNamed reports a segment that is named and not there.

@@ -94,6 +94,13 @@ type BatchReplacer interface {
 	ReplaceAll(ctx context.Context, objects []Content) error
 }
 
+// Prefetcher is a remote Storage that can have copies of objects here before they are asked for.
+type Prefetcher interface {
+	// Prefetch brings objects here, some at a time, as far as there is room. What fails shows when
+	// the object is asked for.
+	Prefetch(ctx context.Context, objects []Entry)
+}
+
 // UploadAborter is a Storage in which a crash can leave uploads that no listing shows.
 type UploadAborter interface {
 	// AbortUploads ends the uploads that began before a time and returns their number.

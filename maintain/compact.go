@@ -367,6 +367,7 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 	layouts := w.segments.Layouts(c.table)
 	var lent segments.Files
 	defer lent.Release()
+	w.segments.Prefetch(ctx, pointers(c.old))
 	for i := range c.old {
 		path, err := lent.Lend(ctx, w.segments, &c.old[i])
 		if err != nil {
@@ -391,6 +392,14 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 	return pending.Commit(ctx, c.keys, lake.SegmentMeta{
 		MinSeq: c.minSeq, MaxSeq: c.maxSeq, Rows: int64(len(c.keys)), Tombstones: c.tombstones,
 	})
+}
+
+func pointers(list []kalam.Segment) []*kalam.Segment {
+	out := make([]*kalam.Segment, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
 }
 
 // commit puts the new segment in place of the old ones, then does what can be

@@ -1,6 +1,6 @@
 // Package maintain keeps the data of a server in order, without anybody asking: it moves
 // buffered rows to the lake, merges segments, removes what expired, what was dropped and
-// what belongs to nothing, and compares the lake with its record.
+// what belongs to nothing, brings files to other storages, and compares the lake with its record.
 //
 // # Basics
 //

@@ -56,6 +56,9 @@ func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope,
 		if readErr != nil {
 			return errors.Join(err, readErr)
 		}
+		if now.Version == m.Version && newer && d.beingRemoved(t.ID) {
+			return err // It is that of a dropped table of this name, whose folder is not emptied yet.
+		}
 		if now.Version == m.Version && newer {
 			return errors.Join(err, d.pair.NoteRestored(ctx))
 		}
@@ -64,6 +67,16 @@ func (d *deps) SyncManifest(ctx context.Context, t *kalam.Table, sc kalam.Scope,
 		}
 		m = now // A flush was faster, and may have written its own before this one was.
 	}
+}
+
+// beingRemoved reports whether a table of a name was dropped of which something is left.
+func (d *deps) beingRemoved(id kalam.TableID) bool {
+	for _, dropped := range d.catalog.Dropped() {
+		if dropped.Table.ID == id {
+			return true
+		}
+	}
+	return false
 }
 
 func lakeManifest(m buffer.ScopeRecord) lake.Manifest {

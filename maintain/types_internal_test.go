@@ -18,7 +18,7 @@ func TestJobTypes(t *testing.T) {
 	want := map[kalam.JobKind]struct{ name, key string }{
 		"FL": {"flush", "flush-7"}, "CO": {"compact", ""}, "CL": {"cleanup", "cleanup-7"},
 		"SE": {"stream_eviction", "stream-eviction"},
-		"OR": {"orphan_cleanup", "orphans"}, "SC": {"scrub", "scrub"}, "JC": {"job_cleanup", "job-cleanup"},
+		"MV": {"move", "move-7"}, "OR": {"orphan_cleanup", "orphans"}, "SC": {"scrub", "scrub"}, "JC": {"job_cleanup", "job-cleanup"},
 	}
 	for _, jt := range m.jobTypes() {
 		key := ""

@@ -69,7 +69,9 @@ func (c *Caller) tableSource(
 ) (src query.Source, err error) {
 	src.Schema = datatype.TableSchema(t)
 	layouts := c.Segments.Layouts(t)
-	for _, seg := range view.Segments() {
+	stored := view.Segments()
+	c.prefetch(ctx, stored)
+	for _, seg := range stored {
 		f, err := FileOf(ctx, c.Segments, layouts, seg, lent)
 		if err != nil {
 			return src, err
@@ -88,6 +90,19 @@ func (c *Caller) tableSource(
 		src.Batches = append(src.Batches, query.Batch{Record: b.Record, Live: b.Live, ID: b.ID})
 	}
 	return src, nil
+}
+
+// prefetch has the files of segments brought here that are in other storages than the local one.
+func (c *Caller) prefetch(ctx context.Context, stored []buffer.SegmentView) {
+	var elsewhere []*kalam.Segment
+	for i := range stored {
+		if id := stored[i].Segment.Storage; id != "" && id != kalam.LocalStorage {
+			elsewhere = append(elsewhere, stored[i].Segment)
+		}
+	}
+	if len(elsewhere) > 1 {
+		c.Segments.Prefetch(ctx, elsewhere)
+	}
 }
 
 // FileOf returns the file of a segment with its living rows, as a version of its table reads it. It stays in place until

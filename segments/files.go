@@ -27,6 +27,11 @@ func (fs *Files) Lend(ctx context.Context, r *Reader, seg *kalam.Segment) (name 
 	return name, err
 }
 
+// Prefetch has what Lend will be asked for brought here side by side, where it costs round trips.
+func (r *Reader) Prefetch(ctx context.Context, segments []*kalam.Segment) {
+	r.lake.Prefetch(ctx, segments)
+}
+
 // Bounds returns what tells the bounds of the file that was lent last, which is that of
 // seg; nil if they cannot be told. It may be called until Release.
 func (fs Files) Bounds(ctx context.Context, r *Reader, seg *kalam.Segment) func() query.Bounds {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/layout"
@@ -26,10 +28,13 @@ const (
 // for a while after it did not answer. It implements lake.Storage, with errors that name
 // the storage. Of a remote one, objects are begun without asking it.
 type guarded struct {
-	id     kalam.StorageID
-	props  lake.Properties
-	log    *slog.Logger
-	pause  time.Duration // The first one.
+	id    kalam.StorageID
+	props lake.Properties
+	log   *slog.Logger
+	pause time.Duration // The first one.
+
+	cacheBytes int64 // Of a remote storage.
+
 	open   func() (opened, error)
 	attach func(context.Context, lake.Storage) error // Reports why an opened storage is not the right one.
 	joined func()                                    // Called once it is attached.
@@ -55,6 +60,7 @@ var (
 	_ lake.Storage       = (*guarded)(nil)
 	_ lake.BatchReplacer = (*guarded)(nil)
 	_ lake.UploadAborter = (*guarded)(nil)
+	_ lake.Prefetcher    = (*guarded)(nil)
 )
 
 // unavailable is the error of a storage that cannot be used now.
@@ -380,6 +386,38 @@ func (g *guarded) LocalPath(ctx context.Context, path string) (name string, rele
 		return err
 	})
 	return name, release, err
+}
+
+// prefetched is how many objects Prefetch brings at a time.
+const prefetched = 8
+
+// Prefetch implements lake.Prefetcher. It takes half of the cache at most, or what it brings would
+// drive itself out.
+func (g *guarded) Prefetch(ctx context.Context, objects []lake.Entry) {
+	c := g.cacher(ctx)
+	if c == nil || len(objects) < 2 {
+		return
+	}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(prefetched)
+	left := g.cacheBytes / 2
+	for _, o := range objects {
+		if _, release, ok := c.Cached(o.Path); ok {
+			release()
+			continue
+		}
+		if left -= o.Bytes; left < 0 {
+			break
+		}
+		work.Go(func() error {
+			_, release, err := g.LocalPath(ctx, o.Path)
+			if err == nil {
+				release()
+			}
+			return err // Ends the others: who reads will be told.
+		})
+	}
+	_ = work.Wait() // As above.
 }
 
 // cacher is a storage that has a copy of some objects here.

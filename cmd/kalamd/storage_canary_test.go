@@ -39,7 +39,7 @@ func TestCredentialsCanary(t *testing.T) {
 		"CREATE STORAGE c TYPE s3 BUCKET '%b/c' CREDENTIALS '{%w,\"other\":\"%c\"}' CONFIG '{%e}'",
 		"CREATE STORAGE c TYPE s3 BUCKET '%b/c' CREDENTIALS \"{%w}\"",
 		"CREATE STORAGE c TYPE s3 BUCKET '%b/c' CREDENTIALS %c",
-		"CREATE STORAGE c TYPE s3 BUCKET '%b/c' CREDENTAILS '{%w}'",
+		"CREATE STORAGE c TYPE s3 BUCKET '%b/c' CREDENTIAL '{%w}'",
 		"CREATE STORAGE c TYPE s3 URI 's3://%c:%c@%b/c'", "-- a comment\nCREATE STORAGE c TYPE s3 URI 's3://%c:%c@%b/c'",
 		"CREATE STORAGE c TYPE s3 BUCKET '%b/c' CONFIG '{\"endpoint\":\"http://%c:%c@host\"}'",
 		"CREATE STORAGE c TYPE filesystem PATH '/nowhere' CREDENTIALS '{%w}'",
