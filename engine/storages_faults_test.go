@@ -257,3 +257,57 @@ func TestSlowStorage(t *testing.T) {
 		return err == nil && res[0].rows[0][0] == `"2"`
 	})
 }
+
+// TestSilentStorageHoldsUpNobody has more jobs wait for a silent storage than there are places for jobs: the
+// flush of another table waits seconds for its turn, not for the end of all requests.
+func TestSilentStorageHoldsUpNobody(t *testing.T) {
+	s, f := newS3Server(t)
+	s.stop()
+	s.config.Jobs.MaxConcurrent, s.config.Jobs.MaxRetries = 2, 0
+	s.config.Storage.RequestTimeoutSeconds = 600
+	s.opts.Storages.Suspect, s.opts.Storages.Pause = 100*time.Millisecond, time.Second
+	s.start()
+	alice := s.remoteNotes(f)
+	for i := range 3 {
+		s.must(root, fmt.Sprintf("CREATE USER TABLE app.far%d (id BIGINT PRIMARY KEY) STORAGE bucket FLUSH_POLICY 'manual'", i))
+		s.must(alice, fmt.Sprintf("INSERT INTO app.far%d VALUES (1)", i))
+	}
+	s.must(alice, "INSERT INTO app.near VALUES (2, 'near')")
+	f.BreakWith(s3test.Hang)
+	var far []kalam.JobID
+	for i := range 3 {
+		far = append(far, s.must(root, fmt.Sprintf("STORAGE FLUSH TABLE app.far%d", i)).jobs...)
+	}
+	if j := s.tryFlush("app.near"); j.Status != kalam.JobCompleted {
+		t.Errorf("the flush of another table is %s: %s", j.Status, j.Error)
+	}
+	for _, id := range far {
+		if j := s.await(id); j.Status != kalam.JobFailed || !strings.Contains(j.Error, "Storage 'bucket'") {
+			t.Errorf("a flush is %s: %s", j.Status, j.Error)
+		}
+	}
+	up(f)
+	for i := range 3 {
+		eventually.True(t, "the storage is asked again", func() bool {
+			return s.tryFlush(fmt.Sprintf("app.far%d", i)).Status != kalam.JobFailed
+		})
+		s.wantCell(alice, fmt.Sprintf("SELECT count(*) FROM app.far%d", i), "1")
+	}
+}
+
+// TestLongUploadIsNotSuspected lets an upload take much longer than after which its storage is asked.
+func TestLongUploadIsNotSuspected(t *testing.T) {
+	s, f := newS3Server(t)
+	s.opts.Storages.Suspect = 20 * time.Millisecond
+	s.restart()
+	alice := s.remoteNotes(f)
+	s.must(alice, "INSERT INTO app.notes VALUES (2, 'row')")
+	slow, asked := s3test.Nth(1, s3test.Method("PUT"), s3test.Late(500*time.Millisecond))
+	f.BreakWith(slow)
+	if j := s.tryFlush("app.notes"); j.Status != kalam.JobCompleted || asked.Load() == 0 {
+		t.Errorf("the flush is %s: %s", j.Status, j.Error)
+	}
+	if h := s.Health(); h.Degraded {
+		t.Errorf("health is %+v", h)
+	}
+}

@@ -21,7 +21,7 @@ const (
 	firstPause   = time.Second
 	longestPause = 15 * time.Second
 	// attachTime is how long a storage has for what is read and written to know it.
-	attachTime = 20 * time.Second
+	attachTime = 10 * time.Second
 )
 
 // guarded is a storage that is opened at its first use, by what open does, and left alone
@@ -33,7 +33,8 @@ type guarded struct {
 	log   *slog.Logger
 	pause time.Duration // The first one.
 
-	cacheBytes int64 // Of a remote storage.
+	cacheBytes int64   // Of a remote storage.
+	flights    flights // Likewise.
 
 	open   func() (opened, error)
 	attach func(context.Context, lake.Storage) error // Reports why an opened storage is not the right one.
@@ -47,6 +48,7 @@ type guarded struct {
 	failures int        // In a row.
 	retryAt  time.Time  // Until then nobody tries; zero while it works.
 	last     error      // The last failure.
+	failedAt time.Time
 	closed   bool
 }
 
@@ -84,6 +86,14 @@ func (g *guarded) mayTry() error {
 	return nil
 }
 
+// isLeftAlone reports whether the storage has failed just now.
+func (g *guarded) isLeftAlone() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// Whoever tries after a pause has moved retryAt by another one.
+	return g.failures > 0 && time.Now().Before(g.failedAt.Add(g.pauseLocked()))
+}
+
 func (g *guarded) pauseLocked() time.Duration {
 	return min(g.pause<<min(max(g.failures-1, 0), 6), max(longestPause, g.pause))
 }
@@ -92,7 +102,8 @@ func (g *guarded) pauseLocked() time.Duration {
 func (g *guarded) failed(err error) {
 	g.mu.Lock()
 	g.failures++
-	g.last, g.retryAt = err, time.Now().Add(g.pauseLocked())
+	g.last, g.failedAt = err, time.Now()
+	g.retryAt = g.failedAt.Add(g.pauseLocked())
 	first := g.failures == 1
 	g.mu.Unlock()
 	if first {
@@ -186,17 +197,21 @@ func (g *guarded) ready(ctx context.Context) (lake.Storage, error) {
 	if err := g.mayTry(); err != nil {
 		return nil, err
 	}
-	return g.attachNow(ctx)
+	return g.attachNow(ctx, false)
 }
 
-// attachNow opens the storage and finds out whether it is the right one.
-func (g *guarded) attachNow(ctx context.Context) (lake.Storage, error) {
+// attachNow opens the storage and finds out whether it is the right one. Who waited while another
+// failed does not try the same, unless asked is set.
+func (g *guarded) attachNow(ctx context.Context, asked bool) (lake.Storage, error) {
 	if err := g.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer g.unlock()
 	if g.attached.Load() {
 		return g.current.Load().Storage, nil
+	}
+	if g.isLeftAlone() && !asked {
+		return nil, g.unavailable(g.failing())
 	}
 	s, err := g.beginLocked()
 	if err == nil {
@@ -237,6 +252,7 @@ func (g *guarded) shut() error {
 	g.mu.Lock()
 	g.closed = true
 	g.mu.Unlock()
+	g.flights.wait()
 	if s := g.current.Load(); s != nil {
 		return s.close()
 	}
@@ -272,26 +288,37 @@ func (g *guarded) Commit(ctx context.Context, staged ...lake.Staged) error {
 		}
 		return err
 	}
-	return g.note(ctx, s.Commit(ctx, staged...))
+	return g.run(ctx, s, func(ctx context.Context, s lake.Storage) error { return s.Commit(ctx, staged...) })
 }
 
 // do runs f with the storage.
-func (g *guarded) do(ctx context.Context, f func(lake.Storage) error) error {
+func (g *guarded) do(ctx context.Context, f func(context.Context, lake.Storage) error) error {
 	s, err := g.ready(ctx)
 	if err != nil {
 		return err
 	}
-	return g.note(ctx, f(s))
+	return g.run(ctx, s, f)
+}
+
+// run runs f with the storage. A remote one that falls silent meanwhile ends it.
+func (g *guarded) run(ctx context.Context, s lake.Storage, f func(context.Context, lake.Storage) error) error {
+	watched, land := g.flights.begin(ctx, g)
+	defer land()
+	err := f(watched, s)
+	if err != nil && errors.Is(context.Cause(watched), errSilent) {
+		return g.unavailable(errSilent)
+	}
+	return g.note(ctx, err)
 }
 
 // Replace implements lake.Storage.
 func (g *guarded) Replace(ctx context.Context, path string, content []byte) error {
-	return g.do(ctx, func(s lake.Storage) error { return s.Replace(ctx, path, content) })
+	return g.do(ctx, func(ctx context.Context, s lake.Storage) error { return s.Replace(ctx, path, content) })
 }
 
 // ReplaceAll implements lake.BatchReplacer.
 func (g *guarded) ReplaceAll(ctx context.Context, objects []lake.Content) error {
-	return g.do(ctx, func(s lake.Storage) error {
+	return g.do(ctx, func(ctx context.Context, s lake.Storage) error {
 		if b, ok := s.(lake.BatchReplacer); ok {
 			return b.ReplaceAll(ctx, objects)
 		}
@@ -306,7 +333,7 @@ func (g *guarded) ReplaceAll(ctx context.Context, objects []lake.Content) error 
 
 // AbortUploads implements lake.UploadAborter.
 func (g *guarded) AbortUploads(ctx context.Context, before time.Time) (n int, err error) {
-	err = g.do(ctx, func(s lake.Storage) (err error) {
+	err = g.do(ctx, func(ctx context.Context, s lake.Storage) (err error) {
 		if a, ok := s.(lake.UploadAborter); ok {
 			n, err = a.AbortUploads(ctx, before)
 		}
@@ -330,7 +357,7 @@ func (g *guarded) Open(ctx context.Context, path string) (lake.Object, error) {
 		}
 	}
 	var o lake.Object
-	err := g.do(ctx, func(s lake.Storage) (err error) {
+	err := g.do(ctx, func(ctx context.Context, s lake.Storage) (err error) {
 		o, err = s.Open(ctx, path)
 		return err
 	})
@@ -381,7 +408,7 @@ func (g *guarded) LocalPath(ctx context.Context, path string) (name string, rele
 			return name, release, nil
 		}
 	}
-	err = g.do(ctx, func(s lake.Storage) (err error) {
+	err = g.do(ctx, func(ctx context.Context, s lake.Storage) (err error) {
 		name, release, err = s.LocalPath(ctx, path)
 		return err
 	})
@@ -444,18 +471,18 @@ func (g *guarded) cacher(ctx context.Context) cacher {
 
 // Remove implements lake.Storage.
 func (g *guarded) Remove(ctx context.Context, path string) error {
-	return g.do(ctx, func(s lake.Storage) error { return s.Remove(ctx, path) })
+	return g.do(ctx, func(ctx context.Context, s lake.Storage) error { return s.Remove(ctx, path) })
 }
 
 // Move implements lake.Storage.
 func (g *guarded) Move(ctx context.Context, from, to string) error {
-	return g.do(ctx, func(s lake.Storage) error { return s.Move(ctx, from, to) })
+	return g.do(ctx, func(ctx context.Context, s lake.Storage) error { return s.Move(ctx, from, to) })
 }
 
 // List implements lake.Storage. An error of visit is none of the storage.
 func (g *guarded) List(ctx context.Context, prefix string, visit func(lake.Entry) error) error {
 	var stopped error
-	err := g.do(ctx, func(s lake.Storage) error {
+	err := g.do(ctx, func(ctx context.Context, s lake.Storage) error {
 		err := s.List(ctx, prefix, func(e lake.Entry) error {
 			stopped = visit(e)
 			return stopped
@@ -473,7 +500,7 @@ func (g *guarded) List(ctx context.Context, prefix string, visit func(lake.Entry
 
 // Check implements lake.Storage. It asks the storage also when that has just failed.
 func (g *guarded) Check(ctx context.Context) lake.Health {
-	s, err := g.attachNow(ctx)
+	s, err := g.attachNow(ctx, true)
 	if err != nil {
 		var known *kalam.Error
 		if errors.As(err, &known) && known.Err != nil {

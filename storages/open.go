@@ -45,7 +45,7 @@ func (r *Registry) guard(st catalog.Storage) *guarded {
 	g := &guarded{
 		id: st.ID, log: r.log, pause: r.o.Pause, cacheBytes: cmp.Or(r.o.Config.CacheBytes, s3.DefaultCacheBytes), opening: make(chan struct{}, 1),
 		attach: func(ctx context.Context, s lake.Storage) error { return r.attach(ctx, st.ID, s) },
-		joined: r.setDirs,
+		joined: r.setDirs, flights: flights{suspect: r.o.Suspect},
 	}
 	if st.Type == catalog.StorageFilesystem {
 		g.props = lake.Properties{Kind: string(st.Type), Location: st.BaseDirectory, Local: true}
@@ -167,7 +167,7 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	}
 	for _, g := range r.all() { // What is on this machine is asked now, so that the log tells at the start.
 		if g.props.Local {
-			_, _ = g.attachNow(ctx) // It is in the log.
+			_, _ = g.attachNow(ctx, true) // It is in the log.
 		}
 	}
 	return r, nil

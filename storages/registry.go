@@ -43,6 +43,7 @@ type Options struct {
 	Logger  *slog.Logger // nil discards.
 	// Tests set what follows.
 	Pause     time.Duration // For which a storage is left alone after its first failure; 0 is a second.
+	Suspect   time.Duration // After which an operation has its storage asked beside it; 0 is five seconds.
 	RetryWait time.Duration // Of package s3; 0 is its default.
 	Retries   int           // Likewise.
 	PartBytes int64         // Likewise.

@@ -100,7 +100,7 @@ func (s *Storage) orMine(ctx context.Context, u *upload) error {
 }
 
 // cleanupTime limits what is done to leave nothing behind, also when ctx has ended.
-const cleanupTime = 30 * time.Second
+const cleanupTime = 10 * time.Second
 
 // put uploads u with one request. The server compares what it received with the checksums.
 func (s *Storage) put(ctx context.Context, verb string, u *upload, options minio.PutObjectOptions) error {
