@@ -14,7 +14,7 @@ var fixedOptions = []struct {
 	option ast.OptionSet
 	name   string
 }{
-	{ast.OptionStorage, "STORAGE_ID"}, {ast.OptionUserStorage, "USE_USER_STORAGE"}, {ast.OptionShard, "SHARD_STRATEGY"},
+	{ast.OptionUserStorage, "USE_USER_STORAGE"}, {ast.OptionShard, "SHARD_STRATEGY"},
 }
 
 // setOptions changes the options that the statement gives.
@@ -23,6 +23,11 @@ func (a *alteration) setOptions() (bool, error) {
 	given := st.Given
 	if st.Op == ast.AlterSetAccess {
 		given = ast.OptionAccess
+	}
+	if given.Has(ast.OptionStorage) {
+		return false, kalam.Errorf(kalam.CodeInvalidOperation,
+			"STORAGE_ID of a table is changed by ALTER TABLE %s SET STORAGE id, which moves its files",
+			a.next.ID).At(st.Name.Pos)
 	}
 	for _, f := range fixedOptions {
 		if given.Has(f.option) {
