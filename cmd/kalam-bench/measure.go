@@ -20,7 +20,7 @@ func runMeasure(ctx context.Context, args []string) error {
 	flags.BoolVar(&m.quick, "quick", false, "a tenth of the rows: to see that everything runs, not to compare")
 	only := flags.String("only", "",
 		"comma list of single, many, point, events, bulk, cached, isolation, first, results, "+
-			"subscribe, flush, beside, users, mixed, restart, crowd, attack, soak (point needs rows of single or many)")
+			"subscribe, flush, beside, users, mixed, restart, crowd, kills, attack, soak (point needs rows of single or many)")
 	if err := flags.Parse(args); err != nil || m.server.dir == "" {
 		return errUsage
 	}
@@ -72,6 +72,7 @@ func (m *measurement) run(ctx context.Context) error {
 		{"mixed", func() error { return m.measureMixed(ctx) }},
 		{"restart", m.measureRestart},
 		{"crowd", func() error { return m.measureCrowd(ctx) }},
+		{"kills", func() error { return m.measureKills(ctx) }},
 		{"attack", func() error { return m.measureAttack(ctx) }},
 		{"soak", func() error { return m.measureSoak(ctx) }},
 	} {

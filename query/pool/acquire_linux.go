@@ -97,7 +97,7 @@ func (p *Pool) worker(statement uint64) (*worker, error) {
 		return w, nil
 	}
 	p.mu.Unlock()
-	return p.start(false)
+	return p.startFor(false)
 }
 
 // keepSpare has a worker started when none is idle. p.mu is held.

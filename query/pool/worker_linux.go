@@ -57,6 +57,17 @@ func (p *Pool) start(copies bool) (_ *worker, err error) {
 	return w, w.proc.LimitMemory(w.limit(copies) + addressRoom)
 }
 
+// startFor is start for a statement, which may be run again when it fails.
+func (p *Pool) startFor(copies bool) (*worker, error) {
+	w, err := p.start(copies)
+	if err == nil {
+		return w, nil
+	}
+	p.options.Logger.Warn("query worker not started", "error", err)
+	return nil, kalam.Wrap(kalam.CodeUnavailable, err,
+		"no process for the statement could be started; nothing was changed, run the statement again")
+}
+
 // more returns what Options.MoreDirs does now.
 func (p *Pool) more() []string {
 	if p.options.MoreDirs == nil {
