@@ -37,6 +37,7 @@ type Caller struct {
 	Txn       *Transaction      // The open one, nil for none.
 
 	met     []*kalam.Table      // That the statement resolved.
+	metRoom [4]*kalam.Table     // For met: most statements resolve few.
 	held    []kalam.TableNumber // Tables that are kept from removal until Release.
 	cleanup []func()            // Run by EndStatement.
 }
@@ -51,6 +52,9 @@ type Transaction struct {
 func (c *Caller) Resolve(n ast.Name, want access.Intent) (access.TableAccess, error) {
 	a, err := c.Access.Resolve(c.Principal, c.Namespace, n, want)
 	if err == nil && !a.Table.IsComputed() {
+		if c.met == nil {
+			c.met = c.metRoom[:0]
+		}
 		c.met = append(c.met, a.Table)
 	}
 	return a, err

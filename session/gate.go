@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -58,17 +59,29 @@ func (s *Session) commitChanges(
 	ctx context.Context, muts []buffer.Mutation, counts []buffer.Count,
 ) ([]kalam.Seq, error) {
 	tables := tablesOf(muts)
-	for i, t := range tables {
+	if len(tables) == 1 { // Nearly always: it costs no more than it must.
+		at := s.server.gates.of(tables[0].Number)
+		if err := at.Acquire(ctx, 1); err != nil {
+			return nil, waitEnded(ctx, err)
+		}
+		defer at.Release(1)
+		return s.commitNewest(ctx, tables, muts, counts)
+	}
+	for _, t := range tables {
 		at := s.server.gates.of(t.Number)
 		if err := at.Acquire(ctx, 1); err != nil {
 			return nil, waitEnded(ctx, err)
 		}
 		defer at.Release(1)
-		if i > 0 && tables[i-1].Number == t.Number { // A transaction has met two versions.
-			return nil, kalam.TableChanged(t.ID)
-		}
 	}
-	for _, t := range tables {
+	return s.commitNewest(ctx, tables, muts, counts)
+}
+
+// commitNewest commits mutations of tables whose gates are held.
+func (s *Session) commitNewest(
+	ctx context.Context, tables []*kalam.Table, muts []buffer.Mutation, counts []buffer.Count,
+) ([]kalam.Seq, error) {
+	for _, t := range tables { // Of two versions that a transaction has met one is not the newest.
 		if err := s.isNewest(t); err != nil {
 			return nil, err
 		}
@@ -90,18 +103,22 @@ func (s *Session) isNewest(t *kalam.Table) error {
 // tablesOf lists the tables of mutations, each version of them once, by number: so commits wait for gates in the same
 // order.
 func tablesOf(muts []buffer.Mutation) []*kalam.Table {
-	var out []*kalam.Table
+	out := make([]*kalam.Table, 0, 1)
 	for i := range muts {
 		t := muts[i].Table
 		if i > 0 && muts[i-1].Table == t {
 			continue
 		}
-		if !slices.ContainsFunc(out, func(o *kalam.Table) bool {
-			return o.Number == t.Number && o.SchemaVersion == t.SchemaVersion
-		}) {
+		known := false
+		for _, o := range out {
+			known = known || o.Number == t.Number && o.SchemaVersion == t.SchemaVersion
+		}
+		if !known {
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(a, b *kalam.Table) int { return int(int64(a.Number) - int64(b.Number)) })
+	if len(out) > 1 {
+		slices.SortFunc(out, func(a, b *kalam.Table) int { return cmp.Compare(a.Number, b.Number) })
+	}
 	return out
 }
