@@ -84,6 +84,9 @@ func (p *parser) show() (ast.Statement, error) {
 		return &ast.ShowStorages{}, nil
 	case p.accept("SHOW", "JOBS"):
 		return &ast.ShowJobs{}, nil
+	case p.accept("SHOW", "CREATE", "TABLE"):
+		t, err := p.tableName()
+		return &ast.ShowCreate{Table: t}, err
 	case p.accept("SHOW", "COLUMNS"):
 		if !p.accept("FROM") && !p.accept("IN") {
 			return nil, p.unexpected("FROM")

@@ -15,6 +15,7 @@ func TestShowAndDescribe(t *testing.T) {
 		{"show tables in namespace app;", &ast.ShowTables{Namespace: ptr(ident("app", 25))}},
 		{"SHOW TABLES FROM 'App'", &ast.ShowTables{Namespace: ptr(ident("app", 17))}},
 		{"SHOW JOBS", &ast.ShowJobs{}},
+		{"SHOW CREATE TABLE app.t", &ast.ShowCreate{Table: table(18, "app", "t")}},
 		{"SHOW COLUMNS FROM app.t", &ast.ShowColumns{Table: table(18, "app", "t")}},
 		{"SHOW COLUMNS IN t", &ast.ShowColumns{Table: table(16, "t")}},
 		{"SHOW TABLE STATS app.t", &ast.ShowStats{Table: table(17, "app", "t")}},

@@ -34,6 +34,8 @@ func tableOf(st ast.Statement) ast.Name {
 		return st.Name
 	case *ast.Describe:
 		return st.Table
+	case *ast.ShowCreate:
+		return st.Table
 	case *ast.ShowColumns:
 		return st.Table
 	case *ast.ShowStats:

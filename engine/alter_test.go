@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -176,5 +177,37 @@ func TestAlterTransaction(t *testing.T) {
 	s.must(root, "ALTER TABLE app.t DROP COLUMN n")
 	if _, err := run("COMMIT"); err != nil {
 		t.Errorf("a transaction that only read the table: %v", err)
+	}
+}
+
+// TestShowCreate: the statement makes a table of the same definition, whatever was altered.
+func TestShowCreate(t *testing.T) {
+	s := newServer(t)
+	s.must(root, "CREATE NAMESPACE app")
+	for _, create := range []string{
+		"CREATE USER TABLE app.t (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), a TEXT NOT NULL DEFAULT 'it''s', \"select\" INT, n DECIMAL(9,2) DEFAULT 1.5)" +
+			" WITH (FLUSH_POLICY = 'rows:7,interval:60', DELETED_RETENTION_HOURS = 3)",
+		"CREATE SHARED TABLE app.t (a TEXT, b INT, c SERIAL, d INT GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (b, a)) ACCESS LEVEL PUBLIC FLUSH_CRON '@hourly'",
+		"CREATE STREAM TABLE app.t (v JSON, at TIMESTAMP DEFAULT NOW()) TTL 60",
+	} {
+		s.must(root, create)
+		s.must(root, "ALTER TABLE app.t ADD COLUMN extra TEXT DEFAULT 'x'")
+		s.must(root, "ALTER TABLE app.t RENAME COLUMN extra TO \"order\"")
+		shown := func() (text, columns string) {
+			text = s.must(root, "SHOW CREATE TABLE app.t").rows[0][1]
+			return text, s.must(root, "SELECT column_name, data_type, default_value, nullable, primary_key_pos FROM system.columns WHERE table_name = 't' ORDER BY ordinal").table()
+		}
+		text, columns := shown()
+		var sql string
+		must(t, json.Unmarshal([]byte(text), &sql))
+		s.must(root, "DROP TABLE app.t")
+		s.must(root, sql)
+		if again, same := shown(); again != text || same != columns {
+			t.Errorf("%s\nmakes\n%s\n%s, before it was\n%s", sql, again, same, columns)
+		}
+		s.must(root, "DROP TABLE app.t")
+	}
+	if _, err := s.try(root, "SHOW CREATE TABLE system.users"); kalam.CodeOf(err) != kalam.CodeTableNotFound {
+		t.Errorf("of a system table: %v", err)
 	}
 }

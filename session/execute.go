@@ -190,7 +190,7 @@ func (s *Session) ofSession(ctx context.Context, st ast.Statement) (done bool, e
 // transaction: only those that change nothing are allowed.
 func (s *Session) inTransaction(ctx context.Context, st ast.Statement) error {
 	switch st.(type) {
-	case *ast.ShowNamespaces, *ast.ShowTables, *ast.Describe, *ast.Use, *ast.ShowColumns:
+	case *ast.ShowNamespaces, *ast.ShowTables, *ast.Describe, *ast.Use, *ast.ShowColumns, *ast.ShowCreate:
 		return s.manage(ctx, st)
 	}
 	return kalam.Errorf(kalam.CodeInvalidOperation, "DDL is not allowed inside explicit transaction '%s'", s.txn.id)

@@ -26,6 +26,8 @@ func (s *Session) show(ctx context.Context, st ast.Statement) error {
 		return s.elevated(ctx, "SELECT * FROM system.jobs ORDER BY created_at DESC")
 	case *ast.Describe:
 		return s.describe(ctx, st)
+	case *ast.ShowCreate:
+		return s.showCreate(st)
 	case *ast.ShowColumns:
 		return s.describe(ctx, &ast.Describe{Table: st.Table})
 	case *ast.ShowStats:

@@ -63,6 +63,9 @@ type ShowStorages struct{}
 // ShowJobs is SHOW JOBS.
 type ShowJobs struct{}
 
+// ShowCreate is SHOW CREATE TABLE t.
+type ShowCreate struct{ Table Name }
+
 // ShowColumns is SHOW COLUMNS FROM t.
 type ShowColumns struct{ Table Name }
 
@@ -223,6 +226,9 @@ func (*ShowStorages) Verb() string { return "SHOW STORAGES" }
 
 // Verb returns "SHOW JOBS".
 func (*ShowJobs) Verb() string { return "SHOW JOBS" }
+
+// Verb returns "SHOW COLUMNS".
+func (*ShowCreate) Verb() string { return "SHOW CREATE TABLE" }
 
 // Verb returns "SHOW COLUMNS".
 func (*ShowColumns) Verb() string { return "SHOW COLUMNS" }

@@ -128,14 +128,13 @@ func (a *AlterTable) Operation() string {
 		return "COMMENT ON COLUMN " + c
 	case AlterSetProperties:
 	}
-	return "SET TBLPROPERTIES (" + strings.Join(a.given(), ", ") + ")"
+	return "SET TBLPROPERTIES (" + strings.Join(a.Given.Texts(&a.Options), ", ") + ")"
 }
 
-// given lists the options that the statement gives, as SET TBLPROPERTIES takes them.
-func (a *AlterTable) given() (list []string) {
-	o := &a.Options
+// Texts returns the options of o that are in s, as WITH (...) and SET TBLPROPERTIES (...) take them.
+func (s OptionSet) Texts(o *kalam.TableOptions) (list []string) {
 	add := func(option OptionSet, format string, args ...any) {
-		if a.Given.Has(option) {
+		if s.Has(option) {
 			list = append(list, fmt.Sprintf(format, args...))
 		}
 	}
@@ -143,7 +142,7 @@ func (a *AlterTable) given() (list []string) {
 	add(OptionUserStorage, "USE_USER_STORAGE = %t", o.UseUserStorage)
 	rows, interval := fmt.Sprintf("rows:%d", o.FlushRows), fmt.Sprintf("interval:%d", int64(o.FlushInterval.Seconds()))
 	switch {
-	case a.Given.Has(OptionFlushRows) && a.Given.Has(OptionFlushInterval):
+	case s.Has(OptionFlushRows) && s.Has(OptionFlushInterval):
 		add(OptionFlushRows, "FLUSH_POLICY = '%s,%s'", rows, interval)
 	default:
 		add(OptionFlushRows, "FLUSH_POLICY = '%s'", rows)
@@ -156,6 +155,30 @@ func (a *AlterTable) given() (list []string) {
 	add(OptionShard, "SHARD_STRATEGY = '%s'", o.ShardStrategy)
 	add(OptionRetention, "DELETED_RETENTION_HOURS = %d", o.DeletedRetentionHours)
 	return list
+}
+
+// OptionsOf returns the options that differ from those of a table that gives none.
+func OptionsOf(o *kalam.TableOptions) (s OptionSet) {
+	for _, x := range []struct {
+		given  bool
+		option OptionSet
+	}{
+		{o.StorageID != "" && o.StorageID != kalam.LocalStorage, OptionStorage},
+		{o.UseUserStorage, OptionUserStorage},
+		{o.FlushRows > 0, OptionFlushRows},
+		{o.FlushInterval > 0, OptionFlushInterval},
+		{o.FlushManual, OptionFlushManual},
+		{o.FlushCron != "", OptionFlushCron},
+		{o.TTL > 0, OptionTTL},
+		{o.Access != kalam.AccessPrivate, OptionAccess},
+		{o.ShardStrategy != "", OptionShard},
+		{o.DeletedRetentionHours > 0, OptionRetention},
+	} {
+		if x.given {
+			s |= x.option
+		}
+	}
+	return s
 }
 
 // DropTable is DROP TABLE.
