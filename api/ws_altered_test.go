@@ -103,7 +103,7 @@ func TestAlteredUnderLoad(t *testing.T) {
 			h, alice := live(t, setup{})
 			p := h.enter(alice, events)
 			p.subscribe("a", "SELECT id, body FROM app.notes WHERE body <> 'nothing'", &wire.SubscribeOptions{BatchSize: number(50)})
-			const rows, alters = 400, 20
+			const rows, alters = 200, 10
 			var work sync.WaitGroup
 			work.Go(func() {
 				for i := range rows {

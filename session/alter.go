@@ -34,36 +34,54 @@ func (s *Session) alterTable(ctx context.Context, st *ast.AlterTable) error {
 	if err != nil {
 		return err
 	}
-	open, err := s.server.gates.shut(ctx, t.Number)
+	text, err := s.alterAlone(ctx, t, st, seen)
 	if err != nil {
 		return err
 	}
+	return s.message(0, text)
+}
+
+// alterAlone alters the table while no commit to it is under way. was is the version whose rows up to the seq seen were
+// checked. It returns the answer.
+func (s *Session) alterAlone(
+	ctx context.Context, was *kalam.Table, st *ast.AlterTable, seen kalam.Seq,
+) (string, error) {
+	open, err := s.server.gates.shut(ctx, was.Number)
+	if err != nil {
+		return "", err
+	}
 	defer open()
-	if t, err = s.alterable(st); err != nil { // As it is, now that nobody else alters it.
-		return err
+	t, err := s.alterable(st) // As it is, now that nobody else alters it.
+	switch {
+	case err != nil:
+		return "", err
+	case t.Number != was.Number: // It was dropped, and another has its name.
+		return "", kalam.TableChanged(t.ID)
+	case t.SchemaVersion != was.SchemaVersion: // Its rows may hold something else by now.
+		seen = 0
 	}
 	a := newAlteration(s, st, t)
 	changed, err := a.apply(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !changed {
-		return s.message(0, fmt.Sprintf("Table %s unchanged: %s (version %d - no changes needed)", t.ID, st.Operation(),
-			t.SchemaVersion))
+		return fmt.Sprintf("Table %s unchanged: %s (version %d - no changes needed)", t.ID, st.Operation(),
+			t.SchemaVersion), nil
 	}
 	if err := a.rule.check(ctx, s, t, seen); err != nil {
-		return err
+		return "", err
 	}
 	altered, err := s.Catalog.AlterTable(ctx, a.next, st.Operation())
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !sameRows(t, altered) {
 		s.server.Hub.CloseTable(t.Number, tableAltered(altered))
 	}
 	s.server.Maintenance.Changed(altered)
-	return s.message(0, fmt.Sprintf("Table %s altered successfully: %s (version %d)%s", t.ID, st.Operation(),
-		altered.SchemaVersion, a.note))
+	return fmt.Sprintf("Table %s altered successfully: %s (version %d)%s", t.ID, st.Operation(), altered.SchemaVersion,
+		a.note), nil
 }
 
 // alterable returns the table that a statement alters, if the principal may.
