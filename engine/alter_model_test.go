@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,6 +145,19 @@ func (m *alterModel) renameTable() {
 	}
 }
 
+// crash goes on with the disk as it is at this moment.
+func (m *alterModel) crash() {
+	m.t.Helper()
+	left := filepath.Join(m.t.TempDir(), "data")
+	copyTree(m.t, m.config.Storage.DataPath, left)
+	m.stop()
+	if err := os.RemoveAll(m.config.Storage.DataPath); err != nil {
+		m.t.Fatal(err)
+	}
+	m.config.Storage.DataPath = left
+	m.start()
+}
+
 // step does something.
 func (m *alterModel) step() {
 	m.t.Helper()
@@ -157,6 +171,9 @@ func (m *alterModel) step() {
 	case n == 3 && m.rng.IntN(8) == 0:
 		m.did("restart")
 		m.restart()
+	case n == 3 && m.rng.IntN(8) == 0:
+		m.did("crash")
+		m.crash()
 	case n == 3 && m.rng.IntN(3) == 0:
 		m.renameTable()
 	case n < 12:
@@ -523,7 +540,7 @@ func TestAlterModel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	steps := amount(t, "KALAM_TEST_ALTERS", 400)
+	steps := amount(t, "KALAM_TEST_ALTERS", 250)
 	t.Logf("KALAM_SEED=%d KALAM_TEST_ALTERS=%d", seed, steps)
 	m := &alterModel{
 		server: newServer(t), rng: rand.New(rand.NewPCG(seed, 0)), key: "id", table: "t",
