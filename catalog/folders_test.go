@@ -55,3 +55,19 @@ func TestRenameTable(t *testing.T) {
 		t.Errorf("with its old name it has the folder %q", again.Folder)
 	}
 }
+
+// TestAlterTableKeepsStorage: a table that was moved while it was being altered stays where it was moved to.
+func TestAlterTableKeepsStorage(t *testing.T) {
+	c := open(t, memory.New(), catalog.Options{})
+	check(t, c.CreateStorage(t.Context(), catalog.Storage{ID: "cold", Type: catalog.StorageFilesystem, BaseDirectory: "/cold"}))
+	first := createTable(t, c, spec("default", "t"))
+	_, err := c.MoveTable(t.Context(), first.Number, "cold")
+	check(t, err)
+	next := *first
+	next.Comment = "what it is"
+	altered, err := c.AlterTable(t.Context(), next, "COMMENT")
+	check(t, err)
+	if altered.Options.StorageID != "cold" || altered.Comment != "what it is" {
+		t.Errorf("altered %+v", altered)
+	}
+}

@@ -207,6 +207,7 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 		t.Kind, t.Creator, t.CreatedAt, t.UpdatedAt = e.current.Kind, e.current.Creator, e.current.CreatedAt, tx.now
 		t.SchemaVersion++
 		t.Folder = e.current.Folder
+		t.Options.StorageID = e.current.Options.StorageID // MoveTable may have changed it, which makes no version.
 		versions := e.versions
 		if t.ID != e.current.ID {
 			t.Folder = folderAs(t.ID.Name, e.current.FolderName())
