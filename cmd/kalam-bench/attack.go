@@ -170,8 +170,8 @@ func (s *siege) victim(ctx context.Context, span time.Duration) (all [3]samples,
 			all[i] = append(all[i], took)
 		}
 		mb, err := s.server.all()
-		if err != nil && ctx.Err() == nil {
-			continue // A worker ended meanwhile.
+		if err != nil {
+			return all, err
 		}
 		s.most.Store(max(s.most.Load(), int64(mb)))
 	}

@@ -94,12 +94,15 @@ func (s *server) all() (mb float64, err error) {
 	for _, name := range tasks {
 		raw, err := os.ReadFile(name)
 		if err != nil {
-			return 0, err
+			continue // The thread has ended.
 		}
 		pids = append(pids, strings.Fields(string(raw))...)
 	}
-	for _, pid := range pids {
+	for i, pid := range pids {
 		part, err := memoryLine("/proc/"+pid+"/smaps_rollup", "Pss:")
+		if err != nil && i > 0 {
+			continue // The worker has ended.
+		}
 		if err != nil {
 			return 0, err
 		}
