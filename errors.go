@@ -103,6 +103,15 @@ func Unpositioned(err error) error {
 	return &plain
 }
 
+// MessageOf returns what a user is told of err: the message of an *Error in its chain, else err's text.
+func MessageOf(err error) string {
+	var ke *Error
+	if errors.As(err, &ke) {
+		return ke.Msg
+	}
+	return err.Error()
+}
+
 // CodeOf returns the code of the first *Error in err's chain, CodeInternal if
 // there is none.
 func CodeOf(err error) Code {

@@ -4,25 +4,18 @@ import (
 	"context"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/session/schema"
 )
 
-// rule is what the rows of a table have to meet before it is altered; the zero rule is none.
-type rule struct {
-	column *kalam.Column // Of the next version.
-	pos    int           // Of its name in the statement.
-	stored bool          // The column is there already and must not hold NULL. Otherwise there must be no row.
-	perRow bool          // Because its default gives each row another value.
-}
-
-// check refuses the alteration when rows of t that are newer than since do not meet the rule.
-func (r *rule) check(ctx context.Context, s *Session, t *kalam.Table, since kalam.Seq) error {
-	if r.column == nil {
+// checkRule refuses the alteration when rows of t that are newer than since do not meet the rule.
+func (s *Session) checkRule(ctx context.Context, r *schema.Rule, t *kalam.Table, since kalam.Seq) error {
+	if r.Column == nil {
 		return nil
 	}
-	if !r.stored {
-		return r.checkEmpty(ctx, s, t)
+	if !r.Stored {
+		return s.checkEmpty(ctx, r, t)
 	}
-	n, err := s.CountNulls(ctx, t, t.ColumnIndex(r.column.Name), since)
+	n, err := s.CountNulls(ctx, t, t.ColumnIndex(r.Column.Name), since)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -30,12 +23,12 @@ func (r *rule) check(ctx context.Context, s *Session, t *kalam.Table, since kala
 	if n == 1 {
 		rows = "row holds"
 	}
-	return kalam.Errorf(kalam.CodeConstraint, "Column '%s' of table %s cannot be NOT NULL: %d %s NULL", r.column.Name,
-		t.ID, n, rows).At(r.pos)
+	return kalam.Errorf(kalam.CodeConstraint, "Column '%s' of table %s cannot be NOT NULL: %d %s NULL", r.Column.Name,
+		t.ID, n, rows).At(r.Pos)
 }
 
 // checkEmpty refuses when there is a row.
-func (r *rule) checkEmpty(ctx context.Context, s *Session, t *kalam.Table) error {
+func (s *Session) checkEmpty(ctx context.Context, r *schema.Rule, t *kalam.Table) error {
 	since := kalam.Seq(0)
 	if t.Expires() {
 		since = kalam.SeqAt(s.Now.Add(-t.Options.TTL))
@@ -49,19 +42,19 @@ func (r *rule) checkEmpty(ctx context.Context, s *Session, t *kalam.Table) error
 		case err != nil:
 			return err
 		case n.Live == 0:
-		case r.perRow && r.column.IsCounted():
+		case r.PerRow && r.Column.IsCounted():
 			return kalam.Errorf(kalam.CodeConstraint,
 				"Column '%s' cannot be added with AUTO_INCREMENT: table %s has rows, and each would need a value of its own",
-				r.column.Name, t.ID).At(r.pos)
-		case r.perRow:
+				r.Column.Name, t.ID).At(r.Pos)
+		case r.PerRow:
 			return kalam.Errorf(kalam.CodeConstraint,
 				"Column '%s' cannot be added with DEFAULT %s: table %s has rows, and each would need a value of its own."+
-					" Add it without DEFAULT, UPDATE the rows, then ALTER COLUMN %s SET DEFAULT %s", r.column.Name,
-				r.column.Default.SQL, t.ID, r.column.Name, r.column.Default.SQL).At(r.pos)
+					" Add it without DEFAULT, UPDATE the rows, then ALTER COLUMN %s SET DEFAULT %s", r.Column.Name,
+				r.Column.Default.SQL, t.ID, r.Column.Name, r.Column.Default.SQL).At(r.Pos)
 		default:
 			return kalam.Errorf(kalam.CodeConstraint,
 				"Column '%s' cannot be added NOT NULL without DEFAULT: table %s has rows, which would hold NULL in it",
-				r.column.Name, t.ID).At(r.pos)
+				r.Column.Name, t.ID).At(r.Pos)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/schema"
 )
 
 // tableOfQuery runs the query of CREATE TABLE ... AS: its results give spec the columns
@@ -32,7 +33,7 @@ func (s *Session) tableOfQuery(
 		c := kalam.Column{Name: strings.ToLower(f.Name), Type: f.Type}
 		if err := dialect.CheckColumnName(ast.Ident{Name: c.Name, Quoted: true}); err != nil {
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "%s: give column %d of the query a name with AS",
-				messageOf(err), i+1).At(st.As.Pos)
+				kalam.MessageOf(err), i+1).At(st.As.Pos)
 		}
 		if spec.ColumnIndex(c.Name) >= 0 {
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL,
@@ -43,7 +44,7 @@ func (s *Session) tableOfQuery(
 		}
 		spec.Columns = append(spec.Columns, c)
 	}
-	if err := keyOfResults(st, spec, keyAmong(fields, res.Table())); err != nil {
+	if err := schema.KeyOfResults(st, spec, schema.KeyAmong(fields, res.Table())); err != nil {
 		return nil, err
 	}
 	if st.NoData {
@@ -66,53 +67,6 @@ func (s *Session) tableOfQuery(
 	return rows, checkNewKeys(st, spec, rows)
 }
 
-// keyAmong returns the results that are the primary key of the only table that is read,
-// nil if some of it is missing.
-func keyAmong(fields []read.Field, t *kalam.Table) []int {
-	var key []int
-	for i := range fields {
-		if len(fields[i].Flags) > 0 && fields[i].Flags[0] == "pk" {
-			key = append(key, i)
-		}
-	}
-	if t == nil || len(key) != len(t.PrimaryKey) {
-		return nil
-	}
-	return key
-}
-
-// keyOfResults chooses the primary key: the columns that the statement names, else those
-// of known, else the first column. Tables that need no key have the one that is named.
-func keyOfResults(st *ast.CreateTable, spec *kalam.Table, known []int) error {
-	for _, c := range st.Key {
-		i := spec.ColumnIndex(c.Name)
-		if i < 0 {
-			return kalam.Errorf(kalam.CodeInvalidSQL, "PRIMARY KEY column '%s' is no column of the query",
-				c.Name).At(c.Pos)
-		}
-		spec.PrimaryKey = append(spec.PrimaryKey, i)
-	}
-	if len(st.Key) == 0 && spec.Kind.NeedsKey() {
-		if spec.PrimaryKey = known; len(known) == 0 {
-			spec.PrimaryKey = []int{0}
-		}
-	}
-	for _, i := range spec.PrimaryKey {
-		c := &spec.Columns[i]
-		if err := dialect.CheckKeyColumn(c); err != nil {
-			return kalam.Errorf(kalam.CodeInvalidSQL, "%s; %s", messageOf(err), nameTheKey(st, spec)).At(st.As.Pos)
-		}
-		c.NotNull = true
-	}
-	return nil
-}
-
-// nameTheKey says how to choose another primary key.
-func nameTheKey(st *ast.CreateTable, spec *kalam.Table) string {
-	kind := strings.ToUpper(spec.Kind.String())
-	return fmt.Sprintf("name the columns of the key: CREATE %s TABLE %s (PRIMARY KEY (...)) AS ...", kind, st.Name)
-}
-
 // checkNewKeys refuses rows whose key is NULL or comes twice.
 func checkNewKeys(st *ast.CreateTable, spec *kalam.Table, rows [][]kalam.Value) error {
 	if spec.HasHiddenKey() {
@@ -123,14 +77,14 @@ func checkNewKeys(st *ast.CreateTable, spec *kalam.Table, rows [][]kalam.Value) 
 		for _, i := range spec.PrimaryKey {
 			if row[i].IsNull() {
 				return kalam.Errorf(kalam.CodeConstraint, "Primary key column '%s' is NULL in a row of the query; %s",
-					spec.Columns[i].Name, nameTheKey(st, spec))
+					spec.Columns[i].Name, schema.NameTheKey(st, spec))
 			}
 		}
 		key := string(datatype.EncodeKey(nil, spec, row))
 		if _, twice := seen[key]; twice {
 			return kalam.Errorf(kalam.CodeAlreadyExists,
 				"Primary key violation: value '%s' comes twice in column '%s'; %s",
-				datatype.KeyText(spec, row), keyColumns(spec), nameTheKey(st, spec))
+				datatype.KeyText(spec, row), keyColumns(spec), schema.NameTheKey(st, spec))
 		}
 		seen[key] = struct{}{}
 	}

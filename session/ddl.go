@@ -6,9 +6,9 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/schema"
 )
 
 // manage runs the statements that neither read nor write rows of tables.
@@ -173,10 +173,10 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) error {
 		if err := dialect.Validate(&spec); err != nil {
 			return err
 		}
-		noEffect = withoutFlushOptions(&spec)
-		return s.castDefaults(&spec)
+		noEffect = schema.WithoutFlushOptions(&spec)
+		return schema.CastDefaults(&spec)
 	}
-	if err := checkFlushCron(st.Table.Options.FlushCron, st.CronPos); err != nil {
+	if err := schema.CheckFlushCron(st.Table.Options.FlushCron, st.CronPos); err != nil {
 		return err
 	}
 	if st.As.SQL == "" {
@@ -222,29 +222,6 @@ func (s *Session) createChecked(
 		return s.fill(ctx, t, rows, noEffect)
 	}
 	return s.message(0, fmt.Sprintf("%s table %s created successfully%s", spec.Kind, spec.ID, noEffect))
-}
-
-// castDefaults turns literal defaults into values of their column's type, so
-// that a default that does not fit is refused now and not at an INSERT.
-func (s *Session) castDefaults(t *kalam.Table) error {
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		if c.Default == nil || c.Default.Func != kalam.DefaultLiteral {
-			continue
-		}
-		v, err := datatype.CastColumn(c, c.Default.Value)
-		if err != nil {
-			return err
-		}
-		if v.IsNull() && c.NotNull {
-			return kalam.Errorf(kalam.CodeConstraint, "DEFAULT NULL does not fit column '%s', which is NOT NULL",
-				c.Name)
-		}
-		d := *c.Default
-		d.Value = v
-		c.Default = &d
-	}
-	return nil
 }
 
 func (s *Session) dropTable(ctx context.Context, st *ast.DropTable) error {

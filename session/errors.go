@@ -35,15 +35,6 @@ func located(err error, offset int) error {
 	return &moved
 }
 
-// messageOf returns the user's part of an error.
-func messageOf(err error) string {
-	var ke *kalam.Error
-	if errors.As(err, &ke) {
-		return ke.Msg
-	}
-	return err.Error()
-}
-
 func asDuplicate(err error, dup **buffer.DuplicateKeyError) bool { return errors.As(err, dup) }
 
 // hasWord reports whether text begins with word (lower case), whatever its case.

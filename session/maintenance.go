@@ -8,7 +8,6 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect/ast"
-	"github.com/kalamlake/kalam/jobs"
 )
 
 // Maintenance is what statements order of the work on the lake, and ask of it. Submitted work goes on when the
@@ -195,28 +194,6 @@ func (s *Session) compactAll(ctx context.Context, st *ast.CompactAll) error {
 		text = fmt.Sprintf("Storage compaction started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
 	}
 	return s.ordered(text, ids...)
-}
-
-// checkFlushCron refuses a FLUSH_CRON, "" for none, that names no times.
-func checkFlushCron(line string, pos int) error {
-	if line == "" {
-		return nil
-	}
-	if _, err := jobs.ParseSchedule(line); err != nil {
-		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON: %s", err).At(pos)
-	}
-	return nil
-}
-
-// withoutFlushOptions takes away the flush options of a table whose rows are not
-// flushed, and returns what the answer says about it, "" when there were none.
-func withoutFlushOptions(t *kalam.Table) string {
-	o := &t.Options
-	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" {
-		return ""
-	}
-	o.FlushManual, o.FlushRows, o.FlushInterval, o.FlushCron = false, 0, 0, ""
-	return ". FLUSH_POLICY has no effect: rows of a STREAM table are not flushed, they live for TTL_SECONDS"
 }
 
 // hasBufferedRows reports whether a flush of t would have something to do.

@@ -103,7 +103,7 @@ func (p *Stmt) arguments(args []kalam.Value) ([]kalam.Value, error) {
 		cast, err := p.session.castTo(p.params[i], v)
 		if err != nil {
 			return nil, kalam.Wrap(kalam.CodeParameterMismatch, nil, "Parameter $%d: expected %s, got %s (%s)", i+1,
-				p.params[i], v.Kind(), messageOf(err))
+				p.params[i], v.Kind(), kalam.MessageOf(err))
 		}
 		declared := i < len(p.declared) && p.declared[i].Kind != kalam.KindNull
 		if declared || p.params[i].Kind == kalam.KindText {

@@ -46,7 +46,7 @@ func (s *Session) commit(ctx context.Context) error {
 
 func (s *Session) explainCommit(err error, muts []buffer.Mutation) error {
 	if errors.Is(err, kalam.ErrTableChanged) {
-		return kalam.Wrap(kalam.CodeConflict, kalam.ErrTableChanged, "Transaction rolled back: %s", messageOf(err))
+		return kalam.Wrap(kalam.CodeConflict, kalam.ErrTableChanged, "Transaction rolled back: %s", kalam.MessageOf(err))
 	}
 	if kalam.CodeOf(err) == kalam.CodeConflict {
 		return kalam.Errorf(kalam.CodeConflict,

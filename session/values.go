@@ -70,7 +70,7 @@ func (s *Session) param(n int, c *kalam.Column) (kalam.Value, error) {
 			c.Type, c.Name, p.Kind())
 	}
 	return v, kalam.Wrap(kalam.CodeOf(err), nil, "Parameter $%d: expected %s for column '%s', got %s (%s)", n, c.Type,
-		c.Name, p.Kind(), messageOf(err))
+		c.Name, p.Kind(), kalam.MessageOf(err))
 }
 
 // checkParams compares the placeholders of a statement with the parameters given.

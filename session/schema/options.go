@@ -1,9 +1,9 @@
-package session
+package schema
 
 import (
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/jobs"
 )
 
 // flushPolicy are the options that FLUSH_POLICY gives together: one that is given replaces all of them.
@@ -18,8 +18,8 @@ var fixedOptions = []struct {
 }
 
 // setOptions changes the options that the statement gives.
-func (a *alteration) setOptions() (bool, error) {
-	st, o := a.st, &a.next.Options
+func (a *Alteration) setOptions() (bool, error) {
+	st, o := a.st, &a.Next.Options
 	given := st.Given
 	if st.Op == ast.AlterSetAccess {
 		given = ast.OptionAccess
@@ -27,7 +27,7 @@ func (a *alteration) setOptions() (bool, error) {
 	if given.Has(ast.OptionStorage) {
 		return false, kalam.Errorf(kalam.CodeInvalidOperation,
 			"STORAGE_ID of a table is changed by ALTER TABLE %s SET STORAGE id, which moves its files",
-			a.next.ID).At(st.Name.Pos)
+			a.Next.ID).At(st.Name.Pos)
 	}
 	for _, f := range fixedOptions {
 		if given.Has(f.option) {
@@ -35,7 +35,7 @@ func (a *alteration) setOptions() (bool, error) {
 				"%s of a table cannot be changed: its files lie where they were written", f.name).At(st.Name.Pos)
 		}
 	}
-	if err := checkFlushCron(st.Options.FlushCron, st.CronPos); err != nil {
+	if err := CheckFlushCron(st.Options.FlushCron, st.CronPos); err != nil {
 		return false, err
 	}
 	if given.Has(flushPolicy) {
@@ -57,10 +57,32 @@ func (a *alteration) setOptions() (bool, error) {
 	if given.Has(ast.OptionRetention) {
 		o.DeletedRetentionHours = st.Options.DeletedRetentionHours
 	}
-	a.note = withoutFlushOptions(&a.next)
-	if a.next.Options == a.was.Options {
+	a.Note = WithoutFlushOptions(&a.Next)
+	if a.Next.Options == a.was.Options {
 		return false, nil
 	}
 	// Nobody gives a table away: who may not alter it as it will be could not take it back.
-	return true, a.session.Access.May(a.session.Principal, &a.next, access.Alter)
+	return true, a.session.MayAlter(&a.Next)
+}
+
+// CheckFlushCron refuses a FLUSH_CRON, "" for none, that names no times.
+func CheckFlushCron(line string, pos int) error {
+	if line == "" {
+		return nil
+	}
+	if _, err := jobs.ParseSchedule(line); err != nil {
+		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON: %s", err).At(pos)
+	}
+	return nil
+}
+
+// WithoutFlushOptions takes away the flush options of a table whose rows are not
+// flushed, and returns what the answer says about it, "" when there were none.
+func WithoutFlushOptions(t *kalam.Table) string {
+	o := &t.Options
+	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" {
+		return ""
+	}
+	o.FlushManual, o.FlushRows, o.FlushInterval, o.FlushCron = false, 0, 0, ""
+	return ". FLUSH_POLICY has no effect: rows of a STREAM table are not flushed, they live for TTL_SECONDS"
 }
