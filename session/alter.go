@@ -35,7 +35,7 @@ func (s *Session) alterTable(ctx context.Context, st *ast.AlterTable) error {
 func (s *Session) alterAlone(
 	ctx context.Context, was *kalam.Table, st *ast.AlterTable, seen kalam.Seq,
 ) (string, error) {
-	open, err := s.server.gates.shut(ctx, was.Number)
+	open, err := s.server.gates.Shut(ctx, was.Number)
 	if err != nil {
 		return "", err
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect/ast"
 )
 
 // nextCount takes a value of a column's counter, above floor and above what the
@@ -36,33 +35,6 @@ func countedColumns(t *kalam.Table) []int {
 		}
 	}
 	return out
-}
-
-// checkGenerated refuses values for columns that are GENERATED ALWAYS.
-func checkGenerated(t *kalam.Table, st *ast.Insert, target []int) error {
-	if st.Overriding {
-		return nil
-	}
-	for i, j := range target {
-		c := &t.Columns[j]
-		if c.Default == nil || !c.Default.Always {
-			continue
-		}
-		if st.Select != "" {
-			return generatedAlways(c).At(st.SelectPos)
-		}
-		for _, list := range st.Rows {
-			if i < len(list) && list[i].Kind != ast.ExprDefault {
-				return generatedAlways(c).At(list[i].Pos)
-			}
-		}
-	}
-	return nil
-}
-
-func generatedAlways(c *kalam.Column) *kalam.Error {
-	return kalam.Errorf(kalam.CodeInvalidOperation,
-		"Column '%s' is GENERATED ALWAYS: leave it out, write DEFAULT, or insert with OVERRIDING SYSTEM VALUE", c.Name)
 }
 
 // countsOf returns the highest value that mutations hold of each counter.

@@ -84,7 +84,7 @@ func checkNewKeys(st *ast.CreateTable, spec *kalam.Table, rows [][]kalam.Value) 
 		if _, twice := seen[key]; twice {
 			return kalam.Errorf(kalam.CodeAlreadyExists,
 				"Primary key violation: value '%s' comes twice in column '%s'; %s",
-				datatype.KeyText(spec, row), keyColumns(spec), schema.NameTheKey(st, spec))
+				datatype.KeyText(spec, row), schema.KeyColumns(spec), schema.NameTheKey(st, spec))
 		}
 		seen[key] = struct{}{}
 	}
@@ -114,7 +114,7 @@ func (s *Session) fill(ctx context.Context, t *kalam.Table, rows [][]kalam.Value
 	}
 	key := ""
 	if !t.HasHiddenKey() {
-		key = fmt.Sprintf(", PRIMARY KEY (%s)", keyColumns(t))
+		key = fmt.Sprintf(", PRIMARY KEY (%s)", schema.KeyColumns(t))
 	}
 	return s.message(int64(len(rows)), fmt.Sprintf("%s table %s created successfully%s. Inserted %d row(s)%s", t.Kind,
 		t.ID, noEffect, len(rows), key))

@@ -143,7 +143,7 @@ func (s *Session) use(st *ast.Use) error {
 		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
 	}
 	next := s.settings
-	next.namespace = ns
+	next.Namespace = ns
 	s.adopt(next)
 	return s.message(0, fmt.Sprintf("Namespace switched to '%s'", ns))
 }
@@ -250,7 +250,7 @@ func (s *Session) dropFoundTable(ctx context.Context, name ast.Name) error {
 	if err != nil {
 		return err
 	}
-	s.server.gates.forget(dropped.Number)
+	s.server.gates.Forget(dropped.Number)
 	job, err := s.server.Maintenance.Remove(ctx, dropped)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/schema"
 )
 
 // update runs UPDATE. Rows are read, changed and committed under the version
@@ -19,7 +20,7 @@ func (s *Session) update(ctx context.Context, st *ast.Update) error {
 		return err
 	}
 	if !t.Updatable() {
-		return notUpdatable(t)
+		return schema.NotUpdatable(t)
 	}
 	if st.Where == "" {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "UPDATE requires a WHERE clause")
@@ -35,7 +36,7 @@ func (s *Session) update(ctx context.Context, st *ast.Update) error {
 		return err
 	}
 	if sets.key != nil {
-		return keyAssigned(*sets.key)
+		return schema.KeyAssigned(*sets.key)
 	}
 	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits},
 		func() ([]change, error) {
@@ -132,17 +133,17 @@ func (s *Session) insert(ctx context.Context, st *ast.Insert) error {
 	if err != nil {
 		return err
 	}
-	target, err := insertColumns(t, st)
+	target, err := schema.InsertColumns(t, st)
 	if err != nil {
 		return err
 	}
-	if err := conflictTarget(t, st.Conflict); err != nil {
+	if err := schema.CheckConflictTarget(t, st.Conflict); err != nil {
 		return err
 	}
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
-	if err := checkGenerated(t, st, target); err != nil {
+	if err := schema.CheckGenerated(t, st, target); err != nil {
 		return err
 	}
 	if err := s.startWith(ctx, st.With, st.Edits); err != nil {

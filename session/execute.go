@@ -225,7 +225,7 @@ func (s *Session) noteSlow(st ast.Statement, bytes int) {
 	took := s.server.Now().Sub(s.Now)
 	if limit := s.server.Limits.SlowStatement; limit > 0 && took >= limit {
 		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes,
-			"took", took, "request", s.requestID, "application", s.settings.application)
+			"took", took, "request", s.requestID, "application", s.settings.Application)
 	}
 }
 

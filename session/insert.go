@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/schema"
 )
 
 // write inserts the rows. With skip a row whose key is taken is left out.
@@ -138,7 +139,7 @@ func (w *writer) checkRepeated(muts []change) error {
 		if _, twice := seen[string(muts[i].Key)]; twice {
 			return kalam.Errorf(kalam.CodeAlreadyExists,
 				"Primary key violation: value '%s' appears multiple times in the insert batch for column '%s'",
-				datatype.KeyText(w.table, w.rows[i]), keyColumns(w.table))
+				datatype.KeyText(w.table, w.rows[i]), schema.KeyColumns(w.table))
 		}
 		seen[string(muts[i].Key)] = struct{}{}
 	}
@@ -164,5 +165,5 @@ func (w *writer) explain(err error, muts []change) error {
 	if !errors.As(err, &dup) || dup.Index >= len(muts) {
 		return err
 	}
-	return duplicateKey(w.table, muts[dup.Index].Payload)
+	return schema.DuplicateKey(w.table, muts[dup.Index].Payload)
 }

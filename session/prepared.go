@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/settings"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -51,7 +52,7 @@ func (s *Session) named(id ast.Ident) (*Stmt, error) {
 	p, ok := s.prepared[id.Name]
 	if !ok {
 		return nil, kalam.Errorf(kalam.CodeNotFound, "prepared statement '%s' does not exist%s", id.Name,
-			meant(id.Name, slices.Collect(maps.Keys(s.prepared)))).At(id.Pos)
+			settings.Meant(id.Name, slices.Collect(maps.Keys(s.prepared)))).At(id.Pos)
 	}
 	return p, nil
 }

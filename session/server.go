@@ -3,13 +3,14 @@ package session
 import (
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/session/cache"
+	"github.com/kalamlake/kalam/session/gate"
+	"github.com/kalamlake/kalam/session/settings"
 	"github.com/kalamlake/kalam/storages"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -44,8 +45,8 @@ type Server struct {
 	Options
 	points *cache.Points
 	cache  *cache.Cache
-	zones  sync.Map // Of time zones that exist, *time.Location by name.
-	gates  gates
+	zones  *settings.Zones
+	gates  gate.Gates
 }
 
 // New returns a server.
@@ -58,5 +59,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make session cache: %w", err)
 	}
-	return &Server{Options: o, points: points, cache: kept}, nil
+	return &Server{
+		Options: o, points: points, cache: kept, zones: &settings.Zones{Check: o.Reader.Query.CheckZone},
+	}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/session/cache"
+	"github.com/kalamlake/kalam/session/settings"
 )
 
 // Session is what a connection has: its principal, settings, prepared statements and open transaction. It lives in one
@@ -17,8 +18,8 @@ import (
 type Session struct {
 	read.Caller
 	server   *Server
-	initial  settings // To which RESET goes back.
-	settings settings
+	initial  settings.Settings // To which RESET goes back.
+	settings settings.Settings
 	prepared map[string]*Stmt
 	txn      *transaction
 	kept     *cache.User // What is kept of the user between sessions, nil for nothing.
@@ -39,7 +40,7 @@ type Session struct {
 // Open begins a session of p with a default namespace, "" for the usual one. The caller closes it.
 func (srv *Server) Open(p kalam.Principal, ns kalam.NamespaceID) *Session {
 	s := &Session{Caller: srv.caller(p, ns), server: srv, kept: srv.cache.Of(p)}
-	s.initial = settings{namespace: s.Namespace, nulls: srv.Nulls}
+	s.initial = settings.Settings{Namespace: s.Namespace, Nulls: srv.Nulls}
 	s.adopt(s.initial)
 	return s
 }
@@ -67,7 +68,7 @@ type transaction struct {
 	id     string
 	muts   []buffer.Mutation
 	own    map[ownKey]struct{}        // Keys that it has written.
-	before settings                   // Those before it.
+	before settings.Settings          // Those before it.
 	counts map[buffer.CounterID]int64 // The highest values of counters that it has written.
 	bytes  int
 	failed bool
@@ -77,15 +78,6 @@ type transaction struct {
 type ownKey struct {
 	scope kalam.Scope
 	key   string
-}
-
-// settings are what SET changes for the statements that follow.
-type settings struct {
-	namespace   kalam.NamespaceID
-	zone        *time.Location // nil is UTC.
-	nulls       query.NullOrder
-	timeout     time.Duration // Of a statement, beside the server's; 0 is none.
-	application string
 }
 
 // Stmt is a prepared statement of a session, whose goroutine it shares.
@@ -98,15 +90,15 @@ type Stmt struct {
 	params   []kalam.DataType
 	fields   []read.Field
 	epoch    uint64 // Of the schemas when it was described.
-	set      settings
+	set      settings.Settings
 }
 
 // adopt makes next the settings of the statements that follow.
-func (s *Session) adopt(next settings) {
+func (s *Session) adopt(next settings.Settings) {
 	s.settings = next
-	s.Namespace = next.namespace
-	s.Settings = query.Settings{Zone: next.zone, Nulls: next.nulls}
-	if next.nulls == s.server.Nulls {
+	s.Namespace = next.Namespace
+	s.Settings = query.Settings{Zone: next.Zone, Nulls: next.Nulls}
+	if next.Nulls == s.server.Nulls {
 		s.Settings.Nulls = query.NullsDefault // What the executor does anyway: one plan for all.
 	}
 }

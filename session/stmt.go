@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/schema"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -157,7 +158,7 @@ func (s *Session) describeInsert(ctx context.Context, p *Stmt, st *ast.Insert) e
 	if err != nil {
 		return err
 	}
-	target, err := insertColumns(t, st)
+	target, err := schema.InsertColumns(t, st)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (p *Stmt) assigned(t *kalam.Table, set []ast.Assign) error {
 	for i := range set {
 		c := t.ColumnIndex(set[i].Column.Name)
 		if c < 0 {
-			return unknownColumn(set[i].Column)
+			return schema.UnknownColumn(set[i].Column)
 		}
 		p.meets(&set[i].Value, t.Columns[c].Type)
 	}

@@ -39,7 +39,7 @@ func (s *Session) timedOut(ctx context.Context, err error) error {
 	case errors.Is(cause, errStatementTimeout):
 		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", limits.Statement)
 	case errors.Is(cause, errOwnTimeout):
-		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (statement_timeout)", s.settings.timeout)
+		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (statement_timeout)", s.settings.Timeout)
 	case errors.Is(cause, errRequestTimeout) && s.txn != nil && !s.txn.done:
 		return kalam.Errorf(kalam.CodeTimeout,
 			"transaction rolled back: its request ran longer than %s (query.request_timeout_seconds)", limits.Request)
@@ -62,7 +62,7 @@ func isCancel(err error) bool {
 
 // limit returns the timeout of a statement, 0 for none, and the cause of its end.
 func (s *Session) limit() (time.Duration, error) {
-	t, own := s.server.Limits.Statement, s.settings.timeout
+	t, own := s.server.Limits.Statement, s.settings.Timeout
 	if own > 0 && (t <= 0 || own < t) {
 		return own, errOwnTimeout
 	}

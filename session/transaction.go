@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/schema"
 )
 
 // begin fixes what the statements up to COMMIT read: every table, as it is now.
@@ -54,7 +55,7 @@ func (s *Session) explainCommit(err error, muts []buffer.Mutation) error {
 	}
 	var dup *buffer.DuplicateKeyError
 	if asDuplicate(err, &dup) && dup.Index < len(muts) {
-		return duplicateKey(muts[dup.Index].Table, muts[dup.Index].Payload)
+		return schema.DuplicateKey(muts[dup.Index].Table, muts[dup.Index].Payload)
 	}
 	return err
 }
@@ -89,7 +90,7 @@ func (t *transaction) add(ctx context.Context, s *Session, muts []buffer.Mutatio
 				continue
 			}
 			if live {
-				return nil, duplicateKey(m.Table, m.Payload)
+				return nil, schema.DuplicateKey(m.Table, m.Payload)
 			}
 		}
 		if _, own := t.own[ownKey{m.Scope, string(m.Key)}]; own {

@@ -8,15 +8,12 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/schema"
 )
 
 // maxAttempts bounds how often a statement is evaluated again because a
 // concurrent commit changed a row it read.
 const maxAttempts = 100
-
-func notUpdatable(t *kalam.Table) error {
-	return kalam.Errorf(kalam.CodeInvalidOperation, "UPDATE is not supported for STREAM tables (table '%s')", t.ID)
-}
 
 // assignments are the checked SET list of an UPDATE.
 type assignments struct {
@@ -24,10 +21,6 @@ type assignments struct {
 	exprs   []*ast.Expr
 	simple  bool       // Every expression is a literal, a parameter or a known function.
 	key     *ast.Ident // A column of the primary key that is assigned.
-}
-
-func keyAssigned(c ast.Ident) error {
-	return kalam.Errorf(kalam.CodeInvalidOperation, "Primary key column '%s' cannot be updated", c.Name).At(c.Pos)
 }
 
 func (s *Session) assignments(t *kalam.Table, set []ast.Assign) (*assignments, error) {
@@ -38,7 +31,7 @@ func (s *Session) assignments(t *kalam.Table, set []ast.Assign) (*assignments, e
 		j := t.ColumnIndex(c.Name)
 		switch {
 		case j < 0:
-			return nil, unknownColumn(c)
+			return nil, schema.UnknownColumn(c)
 		case seen[j]:
 			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' is assigned twice", c.Name).At(c.Pos)
 		case t.Columns[j].Default != nil && t.Columns[j].Default.Always && set[i].Value.Kind != ast.ExprDefault:
@@ -208,7 +201,7 @@ func (w *writer) replacement(changes []change, row, next []kalam.Value, old kala
 	if same {
 		return append(changes, change{Mutation: m, kept: true}), nil
 	}
-	err := checkNotNull(w.table, next, number)
+	err := schema.CheckNotNull(w.table, next, number)
 	if err == nil {
 		m.Payload, m.Key, err = w.encode(next)
 	}

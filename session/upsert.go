@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/schema"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -34,7 +35,7 @@ func (s *Session) upsert(ctx context.Context, w *writer, st *ast.Insert) error {
 		return err
 	}
 	if !t.Updatable() {
-		return notUpdatable(t)
+		return schema.NotUpdatable(t)
 	}
 	sets, err := s.assignments(t, st.Conflict.Set)
 	if err != nil {
@@ -54,34 +55,6 @@ func (s *Session) upsert(ctx context.Context, w *writer, st *ast.Insert) error {
 			}
 			return s.upsertOnce(ctx, w, st, sets, inserts)
 		})
-}
-
-// conflictTarget checks that ON CONFLICT, nil for none, names the primary key or
-// nothing.
-func conflictTarget(t *kalam.Table, c *ast.OnConflict) error {
-	switch {
-	case c == nil || len(c.Columns) == 0:
-		return nil
-	case t.HasHiddenKey():
-		return kalam.Errorf(kalam.CodeInvalidOperation,
-			"ON CONFLICT takes no columns here: table '%s' has no primary key", t.ID).At(c.Columns[0].Pos)
-	}
-	seen := map[int]bool{}
-	for _, col := range c.Columns {
-		j := t.ColumnIndex(col.Name)
-		if j < 0 {
-			return unknownColumn(col)
-		}
-		if !t.IsKey(j) {
-			return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes the primary key (%s), not column '%s'",
-				keyColumns(t), col.Name).At(col.Pos)
-		}
-		seen[j] = true
-	}
-	if len(seen) != len(t.PrimaryKey) {
-		return kalam.Errorf(kalam.CodeInvalidOperation, "ON CONFLICT takes the whole primary key (%s)", keyColumns(t))
-	}
-	return nil
 }
 
 // conflict is a row whose key is taken.
@@ -130,7 +103,7 @@ func (s *Session) upsertOnce(
 			continue
 		}
 		if sets.key != nil && !sameKey(w.table, c.stored, next) { // SET id = EXCLUDED.id is fine: it is that already.
-			return nil, keyAssigned(*sets.key)
+			return nil, schema.KeyAssigned(*sets.key)
 		}
 		var err error
 		if changes, err = w.replacement(changes, c.stored, next, c.old, i+1); err != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/session/schema"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -46,7 +47,7 @@ func (w *writer) newRow(ctx context.Context, target []int) ([]kalam.Value, error
 // insertion builds the mutation of row i after checking its constraints.
 func (w *writer) insertion(i int) (buffer.Mutation, error) {
 	row := w.rows[i]
-	if err := checkNotNull(w.table, row, i+1); err != nil {
+	if err := schema.CheckNotNull(w.table, row, i+1); err != nil {
 		return buffer.Mutation{}, err
 	}
 	payload, key, err := w.encode(row)
@@ -100,14 +101,4 @@ func (w *writer) room(row []kalam.Value) int {
 		}
 	}
 	return n
-}
-
-func checkNotNull(t *kalam.Table, row []kalam.Value, number int) error {
-	for i := range t.Columns {
-		if t.Columns[i].NotNull && row[i].IsNull() {
-			return kalam.Errorf(kalam.CodeConstraint,
-				"NOT NULL constraint violation: column '%s' cannot be NULL (row %d)", t.Columns[i].Name, number)
-		}
-	}
-	return nil
 }

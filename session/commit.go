@@ -3,55 +3,11 @@ package session
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
-	"sync"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 )
-
-// gates lets commits of rows and changes of their table's definition follow one another: while a table is altered no
-// commit to it is under way, and one that was prepared for an older version than the newest is refused. So every row
-// is of the version that was the newest when it was committed.
-type gates struct {
-	byTable sync.Map // *gate by kalam.TableNumber.
-}
-
-// gate is that of one table. Commits hold it together, who alters the table alone.
-type gate struct{ *semaphore.Weighted }
-
-const wholeGate = math.MaxInt32
-
-// of returns the gate of a table.
-func (g *gates) of(n kalam.TableNumber) *gate {
-	if found, ok := g.byTable.Load(n); ok {
-		return found.(*gate) // The map holds nothing else.
-	}
-	found, _ := g.byTable.LoadOrStore(n, &gate{semaphore.NewWeighted(wholeGate)})
-	return found.(*gate)
-}
-
-// forget lets go of the gate of a table that was dropped.
-func (g *gates) forget(n kalam.TableNumber) { g.byTable.Delete(n) }
-
-// shut waits until no commit to a table is under way, and keeps others out until open is called.
-func (g *gates) shut(ctx context.Context, n kalam.TableNumber) (open func(), err error) {
-	at := g.of(n)
-	if err := at.Acquire(ctx, wholeGate); err != nil {
-		return nil, waitEnded(ctx, err)
-	}
-	return func() { at.Release(wholeGate) }, nil
-}
-
-func waitEnded(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
-}
 
 // commitChanges commits mutations, all of them or none. CodeConflict with kalam.ErrTableChanged: one is of a version of
 // its table that is not the newest any more.
@@ -60,19 +16,19 @@ func (s *Session) commitChanges(
 ) ([]kalam.Seq, error) {
 	tables := tablesOf(muts)
 	if len(tables) == 1 { // Nearly always: it costs no more than it must.
-		at := s.server.gates.of(tables[0].Number)
-		if err := at.Acquire(ctx, 1); err != nil {
-			return nil, waitEnded(ctx, err)
+		at := s.server.gates.Of(tables[0].Number)
+		if err := at.Enter(ctx); err != nil {
+			return nil, err
 		}
-		defer at.Release(1)
+		defer at.Leave()
 		return s.commitNewest(ctx, tables, muts, counts)
 	}
 	for _, t := range tables {
-		at := s.server.gates.of(t.Number)
-		if err := at.Acquire(ctx, 1); err != nil {
-			return nil, waitEnded(ctx, err)
+		at := s.server.gates.Of(t.Number)
+		if err := at.Enter(ctx); err != nil {
+			return nil, err
 		}
-		defer at.Release(1)
+		defer at.Leave()
 	}
 	return s.commitNewest(ctx, tables, muts, counts)
 }
