@@ -83,8 +83,9 @@ type socket struct {
 	write sync.Mutex // guards writing to ws, and the order of deliveries and unsubscribes
 	frame []byte     // A frame being put together; guarded by write.
 
-	mu   sync.Mutex // guards subs
+	mu   sync.Mutex // guards what follows
 	subs map[string]*subscription
+	over map[string]struct{} // Ids of those that the server ended: a next_batch may be under way.
 
 	restarts sync.WaitGroup // Of subscriptions whose table was altered.
 }

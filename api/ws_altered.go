@@ -22,13 +22,13 @@ func (k *socket) restart(s *subscribe.Subscription, cause error) {
 	}
 	sub.query.Close()
 	if !sub.loaded {
-		k.drop(sub)
+		k.finish(sub)
 		k.sendFailure(sub.id, cause)
 		return
 	}
 	next, err := k.again(sub, s)
 	if err != nil {
-		k.drop(sub)
+		k.finish(sub)
 		if !isEnd(err) { // Else the connection is gone, or the server stops.
 			k.sendAltered(sub.id, cause, err)
 		}

@@ -105,17 +105,25 @@ func TestAlteredUnderLoad(t *testing.T) {
 			p.subscribe("a", "SELECT id, body FROM app.notes WHERE body <> 'nothing'", &wire.SubscribeOptions{BatchSize: number(50)})
 			const rows, alters = 200, 10
 			var work sync.WaitGroup
+			seen, acks := map[string]int{}, 1
+			if f := p.read(); f.Type != wire.TypeSubscriptionAck {
+				t.Fatalf("%+v", f)
+			}
+			turn := make(chan struct{}, alters) // Once for each part of the rows, so that alterations fall among them.
 			work.Go(func() {
 				for i := range rows {
+					if i%(rows/alters) == rows/alters/2 {
+						turn <- struct{}{}
+					}
 					h.mustSQL(alice, fmt.Sprintf("INSERT INTO app.notes (id, body) VALUES (%d, 'row')", i))
 				}
 			})
 			work.Go(func() {
 				for i := range alters {
+					<-turn
 					h.mustSQL(h.root(), fmt.Sprintf("ALTER TABLE app.notes ADD COLUMN c%d INT DEFAULT 1", i))
 				}
 			})
-			seen, acks := map[string]int{}, 0
 			for len(seen) < rows {
 				switch f := p.read(); f.Type {
 				case wire.TypeSubscriptionAck:

@@ -53,6 +53,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 	defer k.leave(sub)
 	k.mu.Lock()
 	k.subs[m.ID] = sub
+	delete(k.over, m.ID)
 	k.mu.Unlock()
 	if !q.HasInitial() {
 		k.sendPlain(appendAck(nil, sub, &live.Batch{}))
@@ -158,6 +159,9 @@ func liveOptions(o *wire.SubscribeOptions) (*live.Options, error) {
 // nextBatch handles the next_batch message; after is the last seq that it names.
 func (k *socket) nextBatch(id string, after *wire.SeqID) {
 	sub := k.find(id)
+	if sub == nil && k.crossed(id) {
+		return
+	}
 	if sub == nil {
 		k.sendError(id, wire.CodeNotFound, "Not found: subscription '"+shorten(id, maxSubscriptionID)+"'")
 		return
@@ -191,7 +195,7 @@ func (k *socket) readBatch(ctx context.Context, sub *subscription) (batch live.B
 		code = wire.CodeBatchFetch
 	}
 	if kalam.CodeOf(err) != kalam.CodeInvalidOperation {
-		k.drop(sub) // Before the client knows, who may subscribe again at once.
+		k.finish(sub) // Before the client knows, who may subscribe again at once.
 	}
 	k.sendError(sub.id, code, text)
 	return batch, false
@@ -240,6 +244,25 @@ func (k *socket) find(id string) *subscription {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.subs[id]
+}
+
+// finish is drop for a subscription that the server ends by itself.
+func (k *socket) finish(sub *subscription) {
+	k.drop(sub)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.over) >= maxSubscriptions {
+		clear(k.over) // A client that goes on like this is told NOT_FOUND at worst.
+	}
+	k.over[sub.id] = struct{}{}
+}
+
+// crossed reports whether the server has ended the subscription for which a message came: both were under way.
+func (k *socket) crossed(id string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, ok := k.over[id]
+	return ok
 }
 
 // drop removes a subscription from the socket; it is closed by who leaves it.
