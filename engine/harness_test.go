@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -27,6 +28,13 @@ func TestMain(m *testing.M) {
 	if code, ok := worker.Main(); ok {
 		os.Exit(code)
 	}
+	flag.Parse()
+	if !given("rapid.checks") {
+		// Each check is a server of its own; scripts/stress asks for more.
+		if err := flag.Set("rapid.checks", "30"); err != nil {
+			panic(err) // The flag is the library's.
+		}
+	}
 	code := m.Run()
 	err := s3test.Stop()
 	if code == 0 {
@@ -37,6 +45,12 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// given reports whether a flag was set on the command line.
+func given(name string) (found bool) {
+	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 // server is an engine over a data directory of the test, as kalamd runs it.
