@@ -108,7 +108,18 @@ func (l *Lake) RemoveManifest(ctx context.Context, storage kalam.StorageID, t *k
 	return at.Storage.Remove(ctx, path.Join(folder, layout.ManifestName))
 }
 
+// replaceAll replaces objects. The removal of a dropped table empties the folder that a new one of its name has too,
+// and may take what is staged there: then it is done again.
 func replaceAll(ctx context.Context, s Storage, objects []Content) error {
+	for try := 1; ; try++ {
+		err := replaceOnce(ctx, s, objects)
+		if !errors.Is(err, ErrNotExist) || try == maxTries {
+			return err
+		}
+	}
+}
+
+func replaceOnce(ctx context.Context, s Storage, objects []Content) error {
 	if b, ok := s.(BatchReplacer); ok && len(objects) > 1 {
 		return b.ReplaceAll(ctx, objects)
 	}
