@@ -1,6 +1,8 @@
 package worker
 
-// void kalam_forget_program(void);
+/*
+void kalam_forget_program(void);
+*/
 import "C"
 
 import (
