@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pages.h"
+
 static int forget(struct dl_phdr_info *info, size_t size, void *unused) {
 	(void)size;
 	(void)unused;

@@ -1,8 +1,6 @@
 package worker
 
-/*
-void kalam_forget_program(void);
-*/
+// #include "pages.h"
 import "C"
 
 import (
