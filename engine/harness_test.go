@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -28,29 +27,7 @@ func TestMain(m *testing.M) {
 	if code, ok := worker.Main(); ok {
 		os.Exit(code)
 	}
-	flag.Parse()
-	if !given("rapid.checks") {
-		// Each check is a server of its own; scripts/stress asks for more.
-		if err := flag.Set("rapid.checks", "30"); err != nil {
-			panic(err) // The flag is the library's.
-		}
-	}
-	code := m.Run()
-	err := s3test.Stop()
-	if code == 0 {
-		err = errors.Join(err, goleak.Find())
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// given reports whether a flag was set on the command line.
-func given(name string) (found bool) {
-	flag.Visit(func(f *flag.Flag) { found = found || f.Name == name })
-	return found
+	goleak.VerifyTestMain(s3test.Tests{M: m})
 }
 
 // server is an engine over a data directory of the test, as kalamd runs it.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -171,6 +172,11 @@ func (m *modelOps) check(rt *rapid.T) {
 // TestModel compares random statements, flushes, compactions and restarts with maps
 // (FlushIsInvisible, NoResurrection). rapid prints the seed of a failure.
 func TestModel(t *testing.T) {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if !given { // Each check is a server of its own; scripts/stress asks for more.
+		must(t, flag.Set("rapid.checks", "30"))
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newServer(t)
 		defer s.stop()

@@ -18,7 +18,8 @@ import (
 type dirLock struct{ file *os.File }
 
 // lockPatience is how long a lock is waited for: a child that a server had just started when it was
-// killed holds its files until it runs a program of its own.
+// killed holds its files until it runs a program of its own. It is asked for again and again, since a wait
+// in flock(2) could not be ended.
 const lockPatience = time.Second
 
 func lockDir(dir string) (*dirLock, error) {

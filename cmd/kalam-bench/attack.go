@@ -244,12 +244,31 @@ func (s *siege) slowReaders(ctx context.Context) error {
 }
 
 // leave stops the server while attacks run.
-func (s *siege) leave(ctx context.Context) error {
-	var attackers sync.WaitGroup
-	for _, a := range attacks()[:2] {
-		attackers.Go(func() { _ = s.send(ctx, a, 2) }) // The server ends before it answers.
+func (s *siege) leave(ctx context.Context) (err error) {
+	root, err := dial(s.server.url, s.rootToken)
+	if err != nil {
+		return err
 	}
-	time.Sleep(attackTimeout / 6) // They are under way.
+	defer func() { err = errors.Join(err, root.Close()) }()
+	var attackers sync.WaitGroup
+	const at = 2
+	list := attacks()[:2]
+	for _, a := range list {
+		attackers.Go(func() { _ = s.send(ctx, a, at) }) // The server ends before it answers.
+	}
+	begin := time.Now()
+	for want := fmt.Sprint(at * len(list)); ; {
+		r, err := root.exec("SELECT count(*) AS n FROM system.sessions WHERE user_id = 'mallory'")
+		if err != nil {
+			return err
+		}
+		if cell(r, 0) == want {
+			break // All are under way.
+		}
+		if time.Since(begin) > attackTimeout {
+			return fmt.Errorf("%s attacks are under way, want %s", cell(r, 0), want)
+		}
+	}
 	took, err := timed(func() error { return s.server.stop(syscall.SIGTERM) })
 	attackers.Wait()
 	s.report.line("SIGTERM under attack", ms(took), "", 0, "<= "+attackGrace.String(), took <= attackGrace+time.Second)

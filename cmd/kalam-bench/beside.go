@@ -68,20 +68,27 @@ func (m *measurement) measureIsolation() error {
 	})
 }
 
+// again ends the server by a signal and starts it. took is the time until it serves; c is a
+// connection to it.
+func (m *measurement) again(sig syscall.Signal) (took time.Duration, c *conn, err error) {
+	if err := m.server.stop(sig); err != nil {
+		return 0, nil, err
+	}
+	if took, err = m.server.start(); err != nil {
+		return 0, nil, err
+	}
+	if err := m.signIn(); err != nil {
+		return 0, nil, err
+	}
+	c, err = m.connect()
+	return took, c, err
+}
+
 // measureFirst times the first query after a start.
 func (m *measurement) measureFirst() error {
 	var all samples
 	for range m.rounds(5) {
-		if err := m.server.stop(syscall.SIGTERM); err != nil {
-			return err
-		}
-		if _, err := m.server.start(); err != nil {
-			return err
-		}
-		if err := m.signIn(); err != nil {
-			return err
-		}
-		c, err := m.connect()
+		_, c, err := m.again(syscall.SIGTERM)
 		if err != nil {
 			return err
 		}

@@ -84,17 +84,7 @@ func (m *measurement) measureRestart() error {
 	if err := m.load("bench.restart", m.scaled(1_000_000)); err != nil {
 		return err
 	}
-	if err := m.server.stop(syscall.SIGKILL); err != nil {
-		return err
-	}
-	took, err := m.server.start()
-	if err != nil {
-		return err
-	}
-	if err := m.signIn(); err != nil {
-		return err
-	}
-	c, err := m.connect()
+	took, c, err := m.again(syscall.SIGKILL)
 	if err != nil {
 		return err
 	}

@@ -31,12 +31,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	code := m.Run()
-	if err := s3test.Stop(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(s3test.Tests{M: m}.Run())
 }
 
 const testRootPassword = "test-root-password"

@@ -1,8 +1,6 @@
 package s3_test
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -28,16 +26,7 @@ const (
 
 func TestMain(m *testing.M) {
 	minio.DefaultRetryUnit = time.Millisecond // The client waits after a failure, though it does not repeat.
-	code := m.Run()
-	err := s3test.Stop()
-	if code == 0 {
-		err = errors.Join(err, goleak.Find())
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(s3test.Tests{M: m})
 }
 
 // front is a server before the S3 server.

@@ -20,6 +20,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/s3"
+	"github.com/kalamlake/kalam/lake/s3/s3test"
 )
 
 // randomBytes returns content of three parts.
@@ -203,7 +204,7 @@ func TestKilledUpload(t *testing.T) {
 		func(_ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 			close(began)
 			<-release
-			panic(http.ErrAbortHandler)
+			s3test.Abort()
 		})
 	f.breakWith(stuck)
 	dir := t.TempDir()

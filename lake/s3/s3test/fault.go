@@ -3,6 +3,7 @@ package s3test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -20,38 +21,39 @@ func Answer(status int, code string) Fault {
 	}
 }
 
+// Abort ends the connection of the request whose handler calls it: this panic is how package http
+// is told.
+func Abort() { panic(http.ErrAbortHandler) }
+
+// Record has the server answer, writes the head of the answer to w, and returns its body.
+func Record(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) (body []byte) {
+	whole := httptest.NewRecorder()
+	pass(whole, r)
+	maps.Copy(w.Header(), whole.Header())
+	w.WriteHeader(whole.Code)
+	return whole.Body.Bytes()
+}
+
 // Reset ends the connection without an answer.
-func Reset(http.ResponseWriter, *http.Request, http.HandlerFunc) { panic(http.ErrAbortHandler) }
+func Reset(http.ResponseWriter, *http.Request, http.HandlerFunc) { Abort() }
 
 // Lost has the server do what is asked, and ends the connection instead of answering.
 func Lost(_ http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 	pass(httptest.NewRecorder(), r)
-	panic(http.ErrAbortHandler)
+	Abort()
 }
 
 // Cut ends the connection in the middle of the body of the answer.
 func Cut(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-	whole := httptest.NewRecorder()
-	pass(whole, r)
-	for k, v := range whole.Header() {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(whole.Code)
-	body := whole.Body.Bytes()
+	body := Record(w, r, pass)
 	_, _ = w.Write(body[:len(body)/2])        // The client sees it end.
 	_ = http.NewResponseController(w).Flush() // Likewise.
-	panic(http.ErrAbortHandler)
+	Abort()
 }
 
 // Flipped changes a byte of the answer's body.
 func Flipped(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
-	whole := httptest.NewRecorder()
-	pass(whole, r)
-	for k, v := range whole.Header() {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(whole.Code)
-	body := whole.Body.Bytes()
+	body := Record(w, r, pass)
 	if len(body) > 0 {
 		body[len(body)/2] ^= 1
 	}
@@ -62,7 +64,7 @@ func Flipped(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 func Hang(_ http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 	_, _ = io.Copy(io.Discard, r.Body) // Only then the server notices that the client went.
 	<-r.Context().Done()
-	panic(http.ErrAbortHandler)
+	Abort()
 }
 
 // Late has the server answer after a while.
@@ -71,7 +73,7 @@ func Late(d time.Duration) Fault {
 		select {
 		case <-time.After(d):
 		case <-r.Context().Done():
-			panic(http.ErrAbortHandler)
+			Abort()
 		}
 		pass(w, r)
 	}

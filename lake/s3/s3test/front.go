@@ -49,7 +49,7 @@ func New(t testing.TB) *Front {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "gateway", r.In.Host
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
 		},
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { Abort() },
 	}
 	f := &Front{Bucket: NewBucket()}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

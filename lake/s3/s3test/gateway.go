@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -36,8 +37,22 @@ var (
 	buckets atomic.Int64
 )
 
-// Stop ends the server, if it was started. A TestMain calls it after the tests.
-func Stop() error {
+// Tests are the tests of a package that may use the server, which ends after the last of them. A
+// TestMain hands it to goleak.VerifyTestMain.
+type Tests struct{ *testing.M }
+
+// Run implements goleak.TestingM.
+func (t Tests) Run() int {
+	code := t.M.Run()
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	return code
+}
+
+// stop ends the server, if it was started.
+func stop() error {
 	g := started.Load()
 	if g == nil {
 		return nil
