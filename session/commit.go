@@ -23,7 +23,12 @@ func (s *Session) commitChanges(
 		defer at.Leave()
 		return s.commitNewest(ctx, tables, muts, counts)
 	}
-	for _, t := range tables {
+	for i, t := range tables {
+		if i > 0 && tables[i-1].Number == t.Number {
+			// Of two versions that a transaction has met one is not the newest. To enter a gate twice would be to wait
+			// for who waits for us to leave it.
+			return nil, kalam.TableChanged(t.ID)
+		}
 		at := s.server.gates.Of(t.Number)
 		if err := at.Enter(ctx); err != nil {
 			return nil, err
@@ -37,7 +42,7 @@ func (s *Session) commitChanges(
 func (s *Session) commitNewest(
 	ctx context.Context, tables []*kalam.Table, muts []buffer.Mutation, counts []buffer.Count,
 ) ([]kalam.Seq, error) {
-	for _, t := range tables { // Of two versions that a transaction has met one is not the newest.
+	for _, t := range tables {
 		if err := s.isNewest(t); err != nil {
 			return nil, err
 		}
