@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -103,12 +104,15 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// conn is a connection that can be watched while nobody reads it. Its methods
-// are called by one goroutine at a time, but for Close and the deadlines.
+// conn is a connection that can be watched while nobody reads it. Read is called by one
+// goroutine at a time, and so is Write.
 type conn struct {
 	net.Conn
 	release func() // Called once when the connection is closed.
-	ack     func() // Acknowledges at once what is sent next, see quickAck.
+	ack     func() // Acknowledges at once, see quickAck.
+	// written says that something was sent after the last read: what was read is acknowledged
+	// by it.
+	written atomic.Bool
 
 	ahead    []byte // Read by a watch, not yet by Read.
 	aheadErr error  // What followed ahead.
@@ -129,8 +133,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.aheadErr != nil {
 		return 0, c.aheadErr
 	}
+	if !c.written.Load() {
+		c.ack() // It waits for the rest of what it has read.
+	}
 	n, err := c.Conn.Read(p)
-	c.ack()
+	c.written.Store(false)
 	return n, err
 }
 
@@ -141,6 +148,7 @@ func (c *conn) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	c.written.Store(true)
 	return c.Conn.Write(p)
 }
 
