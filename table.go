@@ -112,6 +112,7 @@ type TableOptions struct {
 	FlushRows             int
 	FlushManual           bool   // FLUSH_POLICY 'manual': no automatic flush.
 	FlushCron             string // Line of package jobs' Schedule; "" for none.
+	FlushCronTZ           string // Name of the time zone of FlushCron; "" is UTC.
 	TTL                   time.Duration
 	Access                AccessLevel
 	ShardStrategy         string

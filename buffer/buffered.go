@@ -45,14 +45,14 @@ func (s *Store) Dirty(n kalam.TableNumber) []ScopeStats {
 	return out
 }
 
-// Grown returns a channel that holds a token when a table has reached the rows of
-// MarkRows, or got its first after it had none, or when all together have reached
+// Grown returns a channel that holds a token when a table has reached the rows
+// or bytes of Mark, or got its first after it had none, or when all together have reached
 // the bytes of MarkBytes. It is for one reader.
 func (s *Store) Grown() <-chan struct{} { return s.stats.grown }
 
-// TakeGrown returns the tables that have reached their mark since it was called
+// TakeGrown returns the tables that have reached a mark since it was called
 // last; after Open, every table with buffered versions. A table is named once and
-// then has no mark until MarkRows.
+// then has no mark until Mark.
 func (s *Store) TakeGrown() []kalam.TableNumber {
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
@@ -67,10 +67,10 @@ func (s *Store) TakeGrown() []kalam.TableNumber {
 	return out
 }
 
-// MarkRows asks for a token of Grown when a table has at least so many buffered
-// versions, at once when it has them already; 0 asks for none. A table that was
-// empty in between tells at its first version, whatever the mark was.
-func (s *Store) MarkRows(n kalam.TableNumber, rows int64) {
+// Mark asks for a token of Grown when a table has at least so many buffered versions or
+// bytes, at once when it has them already; 0 asks for none. A table that was empty in
+// between tells at its first version, whatever the marks were.
+func (s *Store) Mark(n kalam.TableNumber, rows, bytes int64) {
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
 	tt := s.stats.tables[n]
@@ -80,7 +80,7 @@ func (s *Store) MarkRows(n kalam.TableNumber, rows int64) {
 	if rows <= 0 {
 		rows = math.MaxInt64
 	}
-	if tt.mark = rows; tt.rows >= rows {
+	if tt.mark, tt.heavy = rows, bytes; tt.reached() {
 		s.stats.reachLocked(n, tt)
 	}
 }

@@ -39,6 +39,7 @@ type tableStats struct {
 	rows  int64
 	bytes int64
 	mark  int64 // Rows at which grown is told. 0, the mark of a new one, is the first row.
+	heavy int64 // Bytes at which grown is told; 0 is never.
 }
 
 type scopeEntry struct {
@@ -108,7 +109,7 @@ func (t *bufferedStats) addLocked(s ScopeStats) {
 	tt.bytes += s.Bytes
 	t.rows += s.Rows
 	sum := t.bytes.Add(s.Bytes)
-	if tt.rows >= tt.mark {
+	if tt.reached() {
 		t.reachLocked(s.Scope.Table, tt)
 	}
 	if t.mark > 0 && sum >= t.mark {
@@ -117,9 +118,14 @@ func (t *bufferedStats) addLocked(s ScopeStats) {
 	}
 }
 
+// reached reports whether a table has grown to one of its marks.
+func (tt *tableStats) reached() bool {
+	return tt.rows >= tt.mark || tt.heavy > 0 && tt.bytes >= tt.heavy
+}
+
 // reachLocked notes that a table reached its mark, and takes the mark away.
 func (t *bufferedStats) reachLocked(n kalam.TableNumber, tt *tableStats) {
-	tt.mark = math.MaxInt64
+	tt.mark, tt.heavy = math.MaxInt64, 0
 	t.reached[n] = struct{}{}
 	t.tell()
 }

@@ -16,6 +16,7 @@ import (
 type statsModel struct {
 	scopes  map[kalam.Scope]ScopeStats
 	marks   map[kalam.TableNumber]int64 // Of tables with rows; absent is none, 0 the first row.
+	heavy   map[kalam.TableNumber]int64 // In bytes; absent is none.
 	reached map[kalam.TableNumber]bool
 }
 
@@ -37,8 +38,10 @@ func (m *statsModel) table(n kalam.TableNumber) (sum ScopeStats) {
 // grew notes that a table reached its mark, if it has.
 func (m *statsModel) grew(n kalam.TableNumber) {
 	mark, marked := m.marks[n]
-	if rows := m.table(n).Rows; marked && rows > 0 && rows >= mark {
+	heavy := m.heavy[n]
+	if sum := m.table(n); sum.Rows > 0 && (marked && sum.Rows >= mark || heavy > 0 && sum.Bytes >= heavy) {
 		delete(m.marks, n)
+		delete(m.heavy, n)
 		m.reached[n] = true
 	}
 }
@@ -48,7 +51,8 @@ func (m *statsModel) grew(n kalam.TableNumber) {
 func TestBufferedStats(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &Store{stats: newBufferedStats()}
-		m := statsModel{map[kalam.Scope]ScopeStats{}, map[kalam.TableNumber]int64{}, map[kalam.TableNumber]bool{}}
+		m := statsModel{map[kalam.Scope]ScopeStats{}, map[kalam.TableNumber]int64{}, map[kalam.TableNumber]int64{},
+			map[kalam.TableNumber]bool{}}
 		seq := kalam.Seq(0)
 		table := rapid.Map(rapid.IntRange(1, 3), func(n int) kalam.TableNumber { return kalam.TableNumber(n) })
 		user := rapid.Map(rapid.IntRange(0, 9), func(n int) kalam.UserID { return kalam.UserID(rune('a' + n)) })
@@ -63,6 +67,7 @@ func TestBufferedStats(t *testing.T) {
 				s.stats.add(sc, rows, bytes, seq)
 				if m.table(sc.Table).Rows == 0 {
 					m.marks[sc.Table] = 0
+					delete(m.heavy, sc.Table)
 				}
 				st, ok := m.scopes[sc]
 				if !ok {
@@ -98,9 +103,13 @@ func TestBufferedStats(t *testing.T) {
 			},
 			"mark": func(t *rapid.T) {
 				n, rows := table.Draw(t, "table"), rapid.Int64Range(0, 60).Draw(t, "mark")
-				s.MarkRows(n, rows)
+				bytes := rapid.Int64Range(0, 300).Draw(t, "heavy")
+				s.Mark(n, rows, bytes)
 				if delete(m.marks, n); rows > 0 && m.table(n).Rows > 0 {
 					m.marks[n] = rows
+				}
+				if delete(m.heavy, n); bytes > 0 && m.table(n).Rows > 0 {
+					m.heavy[n] = bytes
 				}
 				m.grew(n)
 			},

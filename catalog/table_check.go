@@ -124,6 +124,10 @@ func checkOptions(t *kalam.Table) error {
 		return invalid("FLUSH_POLICY 'manual' cannot be combined with FLUSH_CRON")
 	case len(o.FlushCron) > MaxFlushCron:
 		return invalid("FLUSH_CRON is longer than %d bytes", MaxFlushCron)
+	case o.FlushCronTZ != "" && o.FlushCron == "":
+		return invalid("FLUSH_CRON_TZ is the time zone of FLUSH_CRON, which the table does not have")
+	case len(o.FlushCronTZ) > kalam.MaxIdentifier:
+		return invalid("FLUSH_CRON_TZ is longer than %d bytes", kalam.MaxIdentifier)
 	case t.Kind == kalam.KindStreamTable && o.TTL <= 0:
 		return invalid("STREAM tables require TTL_SECONDS")
 	case t.Kind != kalam.KindStreamTable && o.TTL != 0:

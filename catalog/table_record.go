@@ -56,6 +56,7 @@ type optionsRecord struct {
 	FlushRows             int             `json:"flush_rows,omitempty"`
 	FlushManual           bool            `json:"flush_manual,omitempty"`
 	FlushCron             string          `json:"flush_cron,omitempty"` // From record version 2 on.
+	FlushCronTZ           string          `json:"flush_cron_tz,omitempty"`
 	TTLNanos              int64           `json:"ttl_ns,omitempty"`
 	Access                string          `json:"access,omitempty"`
 	ShardStrategy         string          `json:"shard_strategy,omitempty"`
@@ -93,7 +94,7 @@ func recordOfOptions(kind kalam.TableKind, o kalam.TableOptions) optionsRecord {
 	r := optionsRecord{
 		Storage: o.StorageID, UseUserStorage: o.UseUserStorage,
 		FlushIntervalNanos: int64(o.FlushInterval), FlushRows: o.FlushRows,
-		FlushManual: o.FlushManual, FlushCron: o.FlushCron,
+		FlushManual: o.FlushManual, FlushCron: o.FlushCron, FlushCronTZ: o.FlushCronTZ,
 		TTLNanos: int64(o.TTL), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if kind == kalam.KindSharedTable {
@@ -177,7 +178,7 @@ func (r *versionRecord) fill(t *kalam.Table) error {
 	t.Options = kalam.TableOptions{
 		StorageID: o.Storage, UseUserStorage: o.UseUserStorage,
 		FlushInterval: time.Duration(o.FlushIntervalNanos), FlushRows: o.FlushRows,
-		FlushManual: o.FlushManual, FlushCron: o.FlushCron,
+		FlushManual: o.FlushManual, FlushCron: o.FlushCron, FlushCronTZ: o.FlushCronTZ,
 		TTL: time.Duration(o.TTLNanos), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if o.Access != "" {

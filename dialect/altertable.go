@@ -211,7 +211,7 @@ func (p *parser) setProperties(st *ast.AlterTable) error {
 	if o.given.Has(ast.OptionType) || o.kind != kalam.TableKind(0) {
 		return unsupported(pos, "The type of a table cannot be changed")
 	}
-	st.Options, st.Given, st.CronPos = o.table, o.given, o.cronPos
+	st.Options, st.Given, st.CronPos, st.CronTZPos = o.table, o.given, o.cronPos, o.zonePos
 	return nil
 }
 

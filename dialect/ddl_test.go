@@ -44,6 +44,7 @@ func optionText(o kalam.TableOptions, given ast.OptionSet) string {
 	add(ast.OptionFlushRows, "rows=%d", o.FlushRows)
 	add(ast.OptionFlushManual, "manual=%v", o.FlushManual)
 	add(ast.OptionFlushCron, "cron=%s", o.FlushCron)
+	add(ast.OptionFlushCronTZ, "zone=%s", o.FlushCronTZ)
 	add(ast.OptionTTL, "ttl=%s", o.TTL)
 	add(ast.OptionAccess, "access=%s", o.Access)
 	add(ast.OptionShard, "shard=%s", o.ShardStrategy)
@@ -152,6 +153,8 @@ func TestTableOptions(t *testing.T) {
 		{"TYPE USER FLUSH CRON '0 3 * * *' FLUSH ROWS 5", user + " rows=5 cron=0 3 * * *"},
 		{"WITH (TYPE = 'USER', flush_cron = ' @hourly ', FLUSH_POLICY = 'interval:9')",
 			user + " interval=9s cron=@hourly"},
+		{"TYPE USER FLUSH_CRON_TZ = 'Europe/Berlin', FLUSH_CRON '@daily'",
+			user + " cron=@daily zone=Europe/Berlin"},
 		{"FLUSH INTERVAL 9s FLUSH_CRON '@hourly' TYPE USER FLUSH_CRON '@hourly' FLUSH ROWS 7",
 			user + " interval=9s rows=7 cron=@hourly"},
 		{"TYPE STREAM TTL 5 FLUSH_POLICY 'rows:5,interval:2' FLUSH_CRON '@hourly'",

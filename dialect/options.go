@@ -26,14 +26,15 @@ type options struct {
 	table   kalam.TableOptions
 	given   ast.OptionSet
 	cronPos int // Of the value of FLUSH_CRON.
+	zonePos int // Of the value of FLUSH_CRON_TZ.
 }
 
 // optionKeys maps the spellings of options to the one that messages use.
 var optionKeys = map[string]string{
 	"TYPE": "TYPE", "STORAGE": "STORAGE_ID", "STORAGE_ID": "STORAGE_ID", "USE_USER_STORAGE": "USE_USER_STORAGE",
 	"FLUSH_POLICY": "FLUSH_POLICY", "FLUSH_ROWS": "FLUSH ROWS", "FLUSH_INTERVAL": "FLUSH INTERVAL",
-	"FLUSH_CRON": "FLUSH_CRON",
-	"TTL":        "TTL_SECONDS", "TTL_SECONDS": "TTL_SECONDS", "ACCESS": "ACCESS_LEVEL", "ACCESS_LEVEL": "ACCESS_LEVEL",
+	"FLUSH_CRON": "FLUSH_CRON", "FLUSH_CRON_TZ": "FLUSH_CRON_TZ",
+	"TTL": "TTL_SECONDS", "TTL_SECONDS": "TTL_SECONDS", "ACCESS": "ACCESS_LEVEL", "ACCESS_LEVEL": "ACCESS_LEVEL",
 	"SHARD_STRATEGY": "SHARD_STRATEGY", "DELETED_RETENTION_HOURS": "DELETED_RETENTION_HOURS",
 }
 
@@ -71,8 +72,11 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 		return o.setBool(pos, "TRUE")
 	}
 	at := p.tok.Pos
-	if name == "FLUSH_CRON" && !p.isString() {
+	switch {
+	case name == "FLUSH_CRON" && !p.isString():
 		return p.unexpected("a schedule in quotes for FLUSH_CRON")
+	case name == "FLUSH_CRON_TZ" && !p.isString():
+		return p.unexpected("the name of a time zone in quotes for FLUSH_CRON_TZ")
 	}
 	value, err := p.optionText(name)
 	if err != nil {
@@ -97,6 +101,8 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 		return o.setInterval(at, value)
 	case "FLUSH_CRON":
 		return o.setCron(at, value)
+	case "FLUSH_CRON_TZ":
+		return o.setCronTZ(at, value)
 	case "TTL_SECONDS":
 		return o.setSeconds(at, value)
 	case "ACCESS_LEVEL":
@@ -233,6 +239,19 @@ func (o *options) setCron(pos int, value string) error {
 	return set(o, ast.OptionFlushCron, "FLUSH_CRON", pos, &o.table.FlushCron, strings.Clone(value))
 }
 
+// setCronTZ takes the name of a time zone, which package jobs finds.
+func (o *options) setCronTZ(pos int, value string) error {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return syntaxError(pos, "FLUSH_CRON_TZ is empty (expected for instance 'Europe/Berlin')")
+	}
+	if o.given.Has(ast.OptionFlushManual) {
+		return cronConflict(pos)
+	}
+	o.zonePos = pos
+	return set(o, ast.OptionFlushCronTZ, "FLUSH_CRON_TZ", pos, &o.table.FlushCronTZ, strings.Clone(value))
+}
+
 func cronConflict(pos int) error {
 	return syntaxError(pos,
 		"FLUSH_CRON and FLUSH_POLICY 'manual' exclude each other: the second means no automatic flush")
@@ -244,7 +263,7 @@ func (o *options) setPolicy(pos int, value string) error {
 		if o.given.Has(ast.OptionFlushRows | ast.OptionFlushInterval) {
 			return manualConflict(pos)
 		}
-		if o.given.Has(ast.OptionFlushCron) {
+		if o.given.Has(ast.OptionFlushCron | ast.OptionFlushCronTZ) {
 			return cronConflict(pos)
 		}
 		return set(o, ast.OptionFlushManual, "FLUSH_POLICY", pos, &o.table.FlushManual, true)

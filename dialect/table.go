@@ -45,7 +45,8 @@ func (p *parser) createTable(kind kalam.TableKind) (ast.Statement, error) {
 		}
 		kind = o.kind
 	}
-	st.Table.Kind, st.Table.Options, st.Given, st.CronPos = kind, o.table, o.given, o.cronPos
+	st.Table.Kind, st.Table.Options, st.Given = kind, o.table, o.given
+	st.CronPos, st.CronTZPos = o.cronPos, o.zonePos
 	if kind == 0 {
 		return st, nil
 	}

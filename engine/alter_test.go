@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/internal/eventually"
@@ -92,6 +93,28 @@ func TestAlterFlushPolicy(t *testing.T) {
 	s.must(root, "ALTER TABLE app.t SET TBLPROPERTIES (FLUSH_CRON = '@hourly')")
 	if got := s.single(root, "SELECT option_value FROM system.table_options WHERE table_name = 't' AND option_key = 'flush_cron'"); got != `"@hourly"` {
 		t.Errorf("the schedule is %s", got)
+	}
+	s.must(root, "ALTER TABLE app.t SET TBLPROPERTIES (FLUSH_CRON = '0 3 * * *', FLUSH_CRON_TZ = 'Asia/Kolkata')")
+	s.must(root, "ALTER TABLE app.t SET TBLPROPERTIES (FLUSH_CRON = '0 4 * * *')") // The zone stays.
+	s.must(root, "INSERT INTO app.t VALUES (100)")
+	s.restart()
+	st := s.stats(root, "app.t")
+	next := time.UnixMicro(count(t, st, "next_flush")).UTC()
+	if st["flush_config"] != "Auto (2 rows, cron 0 4 * * * Asia/Kolkata)" || next.Format("15:04") != "22:30" ||
+		st["next_flush_trigger"] != "cron" || st["last_flush_trigger"] != "rows" {
+		t.Errorf("%v, next flush at %s", st, next)
+	}
+	for _, bad := range []struct{ set, says string }{
+		{"FLUSH_CRON_TZ = 'Mars/Olympus'", "FLUSH_CRON_TZ: unknown time zone 'Mars/Olympus'"},
+		{"FLUSH_CRON = 'soon'", "FLUSH_CRON: invalid schedule 'soon'"},
+	} {
+		if _, err := s.try(root, "ALTER TABLE app.t SET TBLPROPERTIES ("+bad.set+")"); err == nil || !strings.Contains(err.Error(), bad.says) {
+			t.Errorf("%s: %v", bad.set, err)
+		}
+	}
+	if _, err := s.try(root, "CREATE USER TABLE app.z (id INT PRIMARY KEY) FLUSH_CRON_TZ 'UTC'"); err == nil || !strings.Contains(err.Error(),
+		"FLUSH_CRON_TZ is the time zone of FLUSH_CRON, which the table does not have") {
+		t.Error(err)
 	}
 }
 
@@ -187,7 +210,7 @@ func TestShowCreate(t *testing.T) {
 	for _, create := range []string{
 		"CREATE USER TABLE app.t (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), a TEXT NOT NULL DEFAULT 'it''s', \"select\" INT, n DECIMAL(9,2) DEFAULT 1.5)" +
 			" WITH (FLUSH_POLICY = 'rows:7,interval:60', DELETED_RETENTION_HOURS = 3)",
-		"CREATE SHARED TABLE app.t (a TEXT, b INT, c SERIAL, d INT GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (b, a)) ACCESS LEVEL PUBLIC FLUSH_CRON '@hourly'",
+		"CREATE SHARED TABLE app.t (a TEXT, b INT, c SERIAL, d INT GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (b, a)) ACCESS LEVEL PUBLIC FLUSH_CRON '@hourly' FLUSH_CRON_TZ 'Europe/Berlin'",
 		"CREATE STREAM TABLE app.t (v JSON, at TIMESTAMP DEFAULT NOW()) TTL 60",
 	} {
 		s.must(root, create)

@@ -14,6 +14,7 @@ type backlog struct {
 	rows    map[kalam.TableNumber][]kalam.Seq
 	rowSize int64
 	marks   map[kalam.TableNumber]int64 // Absent of a table with rows: none.
+	heavy   map[kalam.TableNumber]int64 // Marks in bytes; 0: none.
 	mark    int64
 	reached []kalam.TableNumber
 	grown   chan struct{}
@@ -23,6 +24,7 @@ type backlog struct {
 func newBacklog() *backlog {
 	return &backlog{
 		rows: map[kalam.TableNumber][]kalam.Seq{}, rowSize: 1, marks: map[kalam.TableNumber]int64{},
+		heavy: map[kalam.TableNumber]int64{},
 		grown: make(chan struct{}, 1),
 	}
 }
@@ -42,8 +44,12 @@ func (b *backlog) write(n kalam.TableNumber, rows int, at time.Time) {
 }
 
 func (b *backlog) checkLocked(n kalam.TableNumber) {
-	if mark, ok := b.marks[n]; ok && int64(len(b.rows[n])) >= mark && len(b.rows[n]) > 0 {
+	rows := int64(len(b.rows[n]))
+	mark, ok := b.marks[n]
+	heavy := b.heavy[n]
+	if rows > 0 && (ok && rows >= mark || heavy > 0 && rows*b.rowSize >= heavy) {
 		delete(b.marks, n)
+		delete(b.heavy, n)
 		b.reached = append(b.reached, n)
 		b.tellLocked()
 	}
@@ -138,10 +144,11 @@ func (b *backlog) TakeGrown() []kalam.TableNumber {
 	return out
 }
 
-func (b *backlog) MarkRows(n kalam.TableNumber, rows int64) {
+func (b *backlog) Mark(n kalam.TableNumber, rows, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.marks, n)
+	b.heavy[n] = bytes
 	if rows > 0 && len(b.rows[n]) > 0 {
 		b.marks[n] = rows
 	}

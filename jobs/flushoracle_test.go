@@ -29,7 +29,8 @@ type oracle struct {
 func (m *simulation) oracle(n kalam.TableNumber) []simulatedFlush {
 	o := oracle{down: m.down, policy: m.tables[n].policy, tick: m.tables[n].tick}
 	if o.policy == (jobs.FlushPolicy{}) {
-		o.policy.Rows, o.policy.Interval = m.rules.Rows, m.rules.Interval
+		// A row of the backlog is a byte.
+		o.policy.Rows, o.policy.Interval = min(m.rules.Rows, m.rules.Bytes), m.rules.Interval
 	}
 	for _, w := range m.writes {
 		if w.table == n {

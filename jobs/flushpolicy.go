@@ -12,6 +12,7 @@ type Trigger string
 // The triggers.
 const (
 	TriggerRows     Trigger = "rows"     // So many row versions were buffered.
+	TriggerBytes    Trigger = "bytes"    // So many bytes were buffered.
 	TriggerInterval Trigger = "interval" // The oldest buffered row was so old.
 	TriggerCron     Trigger = "cron"     // A tick of the table's FLUSH_CRON.
 	TriggerSchedule Trigger = "schedule" // A tick of flush.schedule.
@@ -23,6 +24,10 @@ const (
 // ServerMinRows is FlushRules.MinRows of the triggers that are the server's and not
 // the table's, while it is 0: many small tables would else give as many small files.
 const ServerMinRows = 1000
+
+// DefaultFlushBytes is FlushRules.Bytes of a server that was told nothing: wide rows make files
+// of a good size before there are many of them.
+const DefaultFlushBytes = 64 << 20
 
 // FlushPolicy is what a table says about its flushes. The zero value says nothing.
 type FlushPolicy struct {
@@ -40,10 +45,11 @@ func (p FlushPolicy) isDefault() bool {
 // into a time, and are the whole decision: they know no clock and no table.
 type FlushRules struct {
 	Rows     int64         // Of tables without a policy.
+	Bytes    int64         // Of tables without a policy; 0: no such trigger.
 	Interval time.Duration // Of tables without a policy, and of what waits for MinRows. At least 1 s.
 	Schedule *Schedule     // nil: none.
 	// MinRows is the least a flush is worth: with fewer rows every trigger but the
-	// interval waits until the oldest row is as old as the interval. 0: a table's own
+	// interval and the bytes waits until the oldest row is as old as the interval. 0: a table's own
 	// triggers do not wait, those of the server wait for ServerMinRows.
 	MinRows int64
 }
@@ -53,16 +59,19 @@ type FlushDue struct {
 	At      time.Time // Zero: never. In the past: at once.
 	Trigger Trigger
 	AskAt   int64 // At so many rows the answer may be another; 0: at none.
+	// AskAtBytes is the like of bytes.
+	AskAtBytes int64
 }
 
-// Due decides about a table with the policy p of which rows versions are buffered,
-// the oldest since the given time. Of several triggers the first one counts.
-func (r *FlushRules) Due(p FlushPolicy, rows int64, since time.Time) FlushDue {
+// Due decides about a table with the policy p of which rows versions of so many bytes are
+// buffered, the oldest since the given time. Of several triggers the first one counts.
+func (r *FlushRules) Due(p FlushPolicy, rows, bytes int64, since time.Time) FlushDue {
 	if p.Manual || rows == 0 {
 		return FlushDue{}
 	}
+	mostBytes := int64(0)
 	if p.isDefault() {
-		p.Rows, p.Interval = r.Rows, r.Interval
+		p.Rows, p.Interval, mostBytes = r.Rows, r.Interval, r.Bytes
 	}
 	d := dueSoFar{rows: rows, aged: since.Add(p.Interval)}
 	if p.Interval == 0 {
@@ -72,6 +81,12 @@ func (r *FlushRules) Due(p FlushPolicy, rows int64, since time.Time) FlushDue {
 		d.met(since, TriggerRows, r.MinRows)
 	} else {
 		d.ask(p.Rows)
+	}
+	switch {
+	case mostBytes > 0 && bytes >= mostBytes:
+		d.at(since, TriggerBytes)
+	case mostBytes > 0:
+		d.due.AskAtBytes = mostBytes
 	}
 	if p.Interval > 0 {
 		d.at(d.aged, TriggerInterval)
@@ -125,13 +140,15 @@ func (d *dueSoFar) ask(rows int64) {
 }
 
 // Describe words what flushes a table with the policy p: "Manual", "Cron (@hourly)",
-// "Auto (300s/10000 rows)", "Auto (60s)", "Auto (50 rows, cron 0 3 * * *)".
+// "Auto (300s/10000 rows)", "Auto (60s)", "Auto (50 rows, cron 0 3 * * *)". Bytes are named
+// when they are not DefaultFlushBytes.
 func (r *FlushRules) Describe(p FlushPolicy) string {
 	if p.Manual {
 		return "Manual"
 	}
+	bytes := int64(0)
 	if p.isDefault() {
-		p.Rows, p.Interval = r.Rows, r.Interval
+		p.Rows, p.Interval, bytes = r.Rows, r.Interval, r.Bytes
 	}
 	var first, list []string
 	if p.Interval > 0 {
@@ -139,6 +156,9 @@ func (r *FlushRules) Describe(p FlushPolicy) string {
 	}
 	if p.Rows > 0 {
 		first = append(first, fmt.Sprintf("%d rows", p.Rows))
+	}
+	if bytes > 0 && bytes != DefaultFlushBytes {
+		first = append(first, fmt.Sprintf("%d bytes", bytes))
 	}
 	if len(first) > 0 {
 		list = append(list, strings.Join(first, "/"))

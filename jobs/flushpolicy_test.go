@@ -62,9 +62,9 @@ func TestParseSchedule(t *testing.T) {
 		{"daily", "expected exactly 5 fields"},
 		{"@reboot", "unrecognized descriptor"},
 		{"0 0 30 2 *", "this time never comes"},
-		{"TZ=Asia/Tokyo 0 5 * * *", "times are UTC"},
-		{"TZ=0", "times are UTC"},
-		{"CRON_TZ=UTC", "times are UTC"},
+		{"TZ=Asia/Tokyo 0 5 * * *", "a time zone cannot be given here; FLUSH_CRON has FLUSH_CRON_TZ"},
+		{"TZ=0", "a time zone cannot be given here; FLUSH_CRON has FLUSH_CRON_TZ"},
+		{"CRON_TZ=UTC", "a time zone cannot be given here; FLUSH_CRON has FLUSH_CRON_TZ"},
 		{"@every", "@every takes whole seconds"},
 		{"@every 5", "@every takes whole seconds"},
 		{"@every -5s", "@every takes whole seconds"},
@@ -139,7 +139,7 @@ func TestDue(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := tt.rules.Due(tt.policy, tt.rows, since)
+			got := tt.rules.Due(tt.policy, tt.rows, 0, since)
 			after := never
 			if !got.At.IsZero() {
 				after = got.At.Sub(since)
@@ -177,4 +177,117 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", tt.policy, got, tt.want)
 		}
 	}
+}
+
+// TestDueByBytes checks the trigger of the server's bytes.
+func TestDueByBytes(t *testing.T) {
+	since := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	rules := jobs.FlushRules{Rows: 10_000, Bytes: 1000, Interval: 300 * time.Second, MinRows: 100}
+	tests := []struct {
+		name   string
+		policy jobs.FlushPolicy
+		bytes  int64
+		after  time.Duration
+		by     jobs.Trigger
+		ask    int64
+	}{
+		{"too few", jobs.FlushPolicy{}, 999, 300 * time.Second, "interval", 1000},
+		{"enough, of few rows", jobs.FlushPolicy{}, 1000, 0, "bytes", 0},
+		{"a table with a policy has what it gives", jobs.FlushPolicy{Interval: time.Hour}, 5000, time.Hour,
+			"interval", 0},
+	}
+	for _, tt := range tests {
+		got := rules.Due(tt.policy, 2, tt.bytes, since)
+		if got.At.Sub(since) != tt.after || got.Trigger != tt.by || got.AskAtBytes != tt.ask {
+			t.Errorf("%s: %+v; want after %s by %s, ask at %d", tt.name, got, tt.after, tt.by, tt.ask)
+		}
+	}
+}
+
+// TestScheduleInZone checks lines in zones that set their clocks: a line with fixed hours
+// has each time of the clock once.
+func TestScheduleInZone(t *testing.T) {
+	tests := []struct {
+		name, line, zone, after string
+		next                    []string
+	}{
+		{"winter", "0 3 * * *", "Europe/Berlin", "2026-01-10T00:00:00Z", []string{"2026-01-10T02:00:00Z",
+			"2026-01-11T02:00:00Z"}},
+		{"clocks go on", "0 3 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z",
+			[]string{"2026-03-28T02:00:00Z", "2026-03-29T01:00:00Z", "2026-03-30T01:00:00Z"}},
+		{"a time that is skipped", "30 2 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z",
+			[]string{"2026-03-28T01:30:00Z", "2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"}},
+		{"just after the change", "30 2 * * *", "Europe/Berlin", "2026-03-29T01:10:00Z",
+			[]string{"2026-03-29T01:30:00Z", "2026-03-30T00:30:00Z"}},
+		{"a time that comes twice", "30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z",
+			[]string{"2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"}},
+		{"between the two", "30 2 * * *", "Europe/Berlin", "2026-10-25T01:00:00Z", []string{"2026-10-26T01:30:00Z"}},
+		{"every hour goes on", "0 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z",
+			[]string{"2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"}},
+		{"half an hour off", "0 9 * * MON", "Asia/Kolkata", "2026-03-01T00:00:00Z",
+			[]string{"2026-03-02T03:30:00Z", "2026-03-09T03:30:00Z"}},
+		{"@daily", "@daily", "America/New_York", "2026-03-07T12:00:00Z",
+			[]string{"2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"}},
+		{"@every has no zone", "@every 6h", "Asia/Kolkata", "2026-03-07T01:00:00Z", []string{"2026-03-07T06:00:00Z"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := jobs.ParseScheduleIn(tt.line, zone(t, tt.zone))
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, err := time.Parse(time.RFC3339, tt.after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.next {
+				if at = s.Next(at); at.Format(time.RFC3339) != want {
+					t.Fatalf("tick %s, want %s", at.Format(time.RFC3339), want)
+				}
+			}
+		})
+	}
+	for _, name := range []string{"Mars/Olympus", "Local", "local", "../etc/passwd", strings.Repeat("x", 1000)} {
+		if _, err := jobs.ParseZone(name); kalam.CodeOf(err) != kalam.CodeInvalidInput || len(err.Error()) > 300 {
+			t.Errorf("ParseZone(%.20q): %v", name, err)
+		}
+	}
+}
+
+// TestZonesOfAYear compares every tick of lines in zones for a year and a half with what clocks
+// show minute by minute: none is missed, none is doubled.
+func TestZonesOfAYear(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, name := range []string{"Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu"} {
+		at := zone(t, name)
+		s, err := jobs.ParseScheduleIn("15 1,2 * * *", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, n := map[string]bool{}, 0
+		for tick := s.Next(start); tick.Before(start.AddDate(1, 6, 0)); tick = s.Next(tick) {
+			n++
+			key := tick.In(at).Format("2006-01-02 15:04")
+			if shown[key] {
+				t.Errorf("%s: two ticks at %s", name, key)
+			}
+			shown[key] = true
+		}
+		for m := start; m.Before(start.AddDate(1, 6, 0)); m = m.Add(time.Minute) {
+			l := m.In(at)
+			if l.Minute() == 15 && (l.Hour() == 1 || l.Hour() == 2) && !shown[l.Format("2006-01-02 15:04")] {
+				t.Errorf("%s: no tick at %s", name, l)
+			}
+		}
+		t.Logf("%s: %d ticks", name, n)
+	}
+}
+
+func zone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	z, err := jobs.ParseZone(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
 }

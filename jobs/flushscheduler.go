@@ -17,7 +17,7 @@ const (
 	firstPause = 10 * time.Second
 	mostPause  = 5 * time.Minute
 	// rowsPause is the least time between the starts of two flushes of a table by its
-	// rows: a table that takes its limit many times a second gets larger files instead.
+	// rows or bytes: a table that takes its limit many times a second gets larger files instead.
 	rowsPause = time.Second
 	// fullPause is the time between two looks at a full buffer.
 	fullPause = time.Second
@@ -45,9 +45,10 @@ type BacklogMarks interface {
 	// TakeGrown returns the tables that did so since the last call, at the first call
 	// every table with buffered versions. They have no mark then.
 	TakeGrown() []kalam.TableNumber
-	// MarkRows sets the mark of a table; 0 is none. What is reached already is told.
-	MarkRows(n kalam.TableNumber, rows int64)
-	// MarkBytes sets the mark of all tables together in the same way.
+	// Mark sets the marks of a table in rows and in bytes, of which the first counts; 0 is
+	// none. What is reached already is told.
+	Mark(n kalam.TableNumber, rows, bytes int64)
+	// MarkBytes sets the mark in bytes of all tables together in the same way.
 	MarkBytes(bytes int64)
 }
 
@@ -147,7 +148,7 @@ func (s *FlushScheduler) look(n kalam.TableNumber, now time.Time) {
 	if t != nil && t.job != "" {
 		return // It is decided when the flush has ended.
 	}
-	rows, _, oldest := s.o.Counters.TableStats(n)
+	rows, bytes, oldest := s.o.Counters.TableStats(n)
 	policy, ok := s.o.Policy(n)
 	if rows == 0 || !ok {
 		s.rest(t, now)
@@ -163,14 +164,14 @@ func (s *FlushScheduler) look(n kalam.TableNumber, now time.Time) {
 			t.since = now
 		}
 	}
-	due := s.o.Rules.Due(policy, rows, t.since)
-	s.o.Marks.MarkRows(n, due.AskAt)
+	due := s.o.Rules.Due(policy, rows, bytes, t.since)
+	s.o.Marks.Mark(n, due.AskAt, due.AskAtBytes)
 	if due.At.IsZero() {
 		s.rest(t, now)
 		return
 	}
 	t.at, t.trigger = due.At, due.Trigger
-	if t.trigger == TriggerRows && t.rowsAgain.After(t.at) {
+	if (t.trigger == TriggerRows || t.trigger == TriggerBytes) && t.rowsAgain.After(t.at) {
 		t.at = t.rowsAgain
 	}
 	if t.notBefore.After(t.at) {

@@ -36,6 +36,18 @@ func simulatedTables(t *testing.T) []simulatedTable {
 		return func(at time.Time) bool { return at.Second() == 0 && at.Minute() == minute && at.Hour() == hour }
 	}
 	cron := func(line string) *jobs.Schedule { return schedule(t, line) }
+	cronIn := func(line, name string) *jobs.Schedule {
+		s, err := jobs.ParseScheduleIn(line, zone(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	// The month ends before the clocks of Berlin are set: what happens then is in TestScheduleInZone.
+	clockIn := func(hour, minute int, name string) func(time.Time) bool {
+		at := zone(t, name)
+		return func(utc time.Time) bool { return utc.Second() == 0 && clock(hour, minute)(utc.In(at)) }
+	}
 	return []simulatedTable{
 		{"default, busy", jobs.FlushPolicy{}, nil, 70 * time.Second},
 		{"default, rare", jobs.FlushPolicy{}, nil, 5 * time.Hour},
@@ -54,6 +66,8 @@ func simulatedTables(t *testing.T) []simulatedTable {
 		{"working days", jobs.FlushPolicy{Cron: cron("0 9 * * MON-FRI")}, func(at time.Time) bool {
 			return clock(9, 0)(at) && at.Weekday() != time.Saturday && at.Weekday() != time.Sunday
 		}, 6 * time.Hour},
+		{"nightly in Berlin", jobs.FlushPolicy{Cron: cronIn("30 2 * * *", "Europe/Berlin")}, clockIn(2, 30,
+			"Europe/Berlin"), 20 * time.Minute},
 		{"first of the month or rows", jobs.FlushPolicy{Cron: cron("0 0 1 * *"), Rows: 300}, func(at time.Time) bool {
 			return clock(0, 0)(at) && at.Day() == 1
 		}, 45 * time.Minute},
@@ -103,7 +117,7 @@ type simulation struct {
 
 func newSimulation(t *testing.T, rng *rand.Rand) *simulation {
 	m := &simulation{
-		t: t, rules: jobs.FlushRules{Rows: 100, Interval: 300 * time.Second}, tables: simulatedTables(t),
+		t: t, rules: jobs.FlushRules{Rows: 100, Bytes: 80, Interval: 300 * time.Second}, tables: simulatedTables(t),
 		backlog: newBacklog(), now: simulationStart, isDown: make([]bool, simulated/time.Second),
 	}
 	m.got = make([][]simulatedFlush, len(m.tables))

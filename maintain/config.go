@@ -26,6 +26,7 @@ type Config struct {
 type FlushConfig struct {
 	DefaultTimeInterval int    `koanf:"default_time_interval" doc:"age in seconds of the oldest buffered row at which a table without policy is flushed"`
 	DefaultRowLimit     int    `koanf:"default_row_limit" doc:"buffered row versions at which a table without policy is flushed"`
+	DefaultBytes        int64  `koanf:"default_bytes" doc:"bytes of buffered rows at which a table without policy is flushed; 0: no such limit"`
 	Schedule            string `koanf:"schedule" doc:"cron line, in UTC, at which every table with buffered rows is flushed that is not 'manual'; empty is none"`
 	MinRows             int    `koanf:"min_rows" doc:"a table with fewer buffered rows waits for its interval, whatever else would flush it; 0: only flush.schedule and a full buffer let a table below 1000 rows wait"`
 	OnShutdown          bool   `koanf:"on_shutdown" doc:"flush all tables when the server stops"`
@@ -61,8 +62,9 @@ const (
 func DefaultConfig() Config {
 	return Config{
 		TrashAge: 72 * time.Hour, ScrubSchedule: "0 3 * * 0", ScrubBytesPerSecond: 32 << 20,
-		Flush: FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, OnShutdown: true},
-		Lake:  LakeConfig{CompactSegments: 8},
+		Flush: FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, DefaultBytes: jobs.DefaultFlushBytes,
+			OnShutdown: true},
+		Lake: LakeConfig{CompactSegments: 8},
 		Jobs: JobsConfig{
 			MaxConcurrent: 10, MaxRetries: 3, RetentionDays: 30, CleanupSchedule: "0 0 * * *",
 			ShutdownTimeoutSeconds: 300,
@@ -83,6 +85,7 @@ func (c *Config) Validate() error {
 		{c.Flush.DefaultTimeInterval < 1 || c.Flush.DefaultTimeInterval > 86399, "flush.default_time_interval",
 			"1 to 86399"},
 		{c.Flush.DefaultRowLimit < 1, "flush.default_row_limit", "at least 1"},
+		{c.Flush.DefaultBytes < 0, "flush.default_bytes", "0 or more"},
 		{c.Flush.MinRows < 0, "flush.min_rows", "0 or more"},
 		{c.Lake.CompactSegments < 0, "lake.compact_segments", "0 or more"},
 		{c.Jobs.MaxConcurrent < 1, "jobs.max_concurrent", "at least 1"},

@@ -3,6 +3,7 @@ package maintain
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 
 // flushPriority lets what somebody waits for, and what makes room, start before what
 // only fell due.
-var flushPriority = map[jobs.Trigger]int{jobs.TriggerBuffer: 20, jobs.TriggerManual: 10, jobs.TriggerRows: 10}
+var flushPriority = map[jobs.Trigger]int{jobs.TriggerBuffer: 20, jobs.TriggerManual: 10, jobs.TriggerRows: 10,
+	jobs.TriggerBytes: 10}
 
 // flushParallel is the number of batches of users that one flush job writes side by side:
 // while one waits for a sync, the other encodes.
@@ -25,6 +27,7 @@ type flushes struct {
 	compactions *compactions // Flushes make segments, which are to be merged.
 	rules       jobs.FlushRules
 	scheduler   *jobs.FlushScheduler
+	last        lastFlushes
 	failing     failing       // Why the server is degraded.
 	preparing   chan struct{} // Holds one element while the files of several users are written.
 }
@@ -71,7 +74,11 @@ func (f *flushes) task(kalam.Job) jobs.Task {
 
 // ended tells the scheduler of the end of a flush.
 func (f *flushes) ended(j kalam.Job) {
-	if j.Kind == KindFlush {
+	switch j.Kind {
+	case KindCleanup:
+		f.last.forget(j.Number)
+	case KindFlush:
+		f.last.note(&j)
 		f.scheduler.Ended(j)
 	}
 }
@@ -127,7 +134,7 @@ func (f *flushes) recoverTable(ctx context.Context, t *kalam.Table) error {
 // flushRules returns what the configuration says about flushes.
 func (c *Config) flushRules() (jobs.FlushRules, error) {
 	r := jobs.FlushRules{
-		Rows: int64(c.Flush.DefaultRowLimit), MinRows: int64(c.Flush.MinRows),
+		Rows: int64(c.Flush.DefaultRowLimit), Bytes: c.Flush.DefaultBytes, MinRows: int64(c.Flush.MinRows),
 		Interval: time.Duration(c.Flush.DefaultTimeInterval) * time.Second,
 	}
 	if c.Flush.Schedule == "" {
@@ -146,8 +153,9 @@ func (f *flushes) policy(t *kalam.Table) (jobs.FlushPolicy, bool) {
 	o := &t.Options
 	p := jobs.FlushPolicy{Manual: o.FlushManual, Rows: int64(o.FlushRows), Interval: o.FlushInterval}
 	if o.FlushCron != "" {
-		s, err := jobs.ParseSchedule(o.FlushCron)
-		if err != nil { // CREATE TABLE has checked it; without it the rows must still move.
+		zone, err := jobs.ParseZone(o.FlushCronTZ)
+		s, lineErr := jobs.ParseScheduleIn(o.FlushCron, zone)
+		if err = errors.Join(err, lineErr); err != nil { // CREATE TABLE has checked it; without it the rows must still move.
 			f.log.Error("FLUSH_CRON of a table cannot be read; its other policy or the server's is used",
 				"table", t.ID.String(), "error", err)
 		}
@@ -192,13 +200,13 @@ func (f *flushes) describe(t *kalam.Table) string {
 	return f.rules.Describe(p)
 }
 
-// next returns when t falls due if nothing more is written to it; zero is never.
+// next returns when t falls due if nothing more is written to it; a zero time is never.
 // In the past: its flush runs, waits for its turn, or is tried again after a failure.
-func (f *flushes) next(t *kalam.Table) time.Time {
+func (f *flushes) next(t *kalam.Table) jobs.FlushDue {
 	p, ok := f.policy(t)
-	rows, _, oldest := f.store.TableStats(t.Number)
+	rows, bytes, oldest := f.store.TableStats(t.Number)
 	if !ok || rows == 0 {
-		return time.Time{}
+		return jobs.FlushDue{}
 	}
-	return f.rules.Due(p, rows, oldest.Time()).At
+	return f.rules.Due(p, rows, bytes, oldest.Time())
 }

@@ -186,9 +186,16 @@ func (m *Maintainer) Changed(t *kalam.Table) { m.flushes.scheduler.Changed(t.Num
 // Policy says what flushes t by itself, for people.
 func (m *Maintainer) Policy(t *kalam.Table) string { return m.flushes.describe(t) }
 
-// NextFlush returns when t falls due if nothing more is written to it; zero is never.
-// In the past: its flush runs, waits for its turn, or is tried again after a failure.
-func (m *Maintainer) NextFlush(t *kalam.Table) time.Time { return m.flushes.next(t) }
+// NextFlush returns when t falls due if nothing more is written to it, and by which
+// trigger; a zero time is never. In the past: its flush runs, waits for its turn, or is tried
+// again after a failure.
+func (m *Maintainer) NextFlush(t *kalam.Table) jobs.FlushDue { return m.flushes.next(t) }
+
+// LastFlush returns what started the last flush of t that is on record and moved rows; ""
+// when there is none. An error is that of the records, which are read once.
+func (m *Maintainer) LastFlush(ctx context.Context, t *kalam.Table) (jobs.Trigger, error) {
+	return m.flushes.last.of(ctx, m.catalog, t.Number)
+}
 
 // Prepare makes the folder of a SHARED table, before the table becomes visible.
 func (m *Maintainer) Prepare(ctx context.Context, t *kalam.Table) error {

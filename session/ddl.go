@@ -176,7 +176,7 @@ func (s *Session) createTable(ctx context.Context, st *ast.CreateTable) error {
 		noEffect = schema.WithoutFlushOptions(&spec)
 		return schema.CastDefaults(&spec)
 	}
-	if err := schema.CheckFlushCron(st.Table.Options.FlushCron, st.CronPos); err != nil {
+	if err := schema.CheckFlushCron(&st.Table.Options, st.CronPos, st.CronTZPos); err != nil {
 		return err
 	}
 	if st.As.SQL == "" {

@@ -3,11 +3,11 @@ package session
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/jobs"
 )
 
 // Maintenance is what statements order of the work on the lake, and ask of it. Submitted work goes on when the
@@ -28,8 +28,11 @@ type Maintenance interface {
 	Prepare(ctx context.Context, t *kalam.Table) error
 	// Policy describes what flushes a table by itself.
 	Policy(t *kalam.Table) string
-	// NextFlush returns when a table falls due if nothing more is written to it; zero is never.
-	NextFlush(t *kalam.Table) time.Time
+	// NextFlush returns when a table falls due if nothing more is written to it, and by which trigger; a zero time
+	// is never.
+	NextFlush(t *kalam.Table) jobs.FlushDue
+	// LastFlush returns what started the last flush of a table that moved rows, "" when none is on record.
+	LastFlush(ctx context.Context, t *kalam.Table) (jobs.Trigger, error)
 	// Damage returns what is known to be damaged in a storage, "" for nothing.
 	Damage(storage kalam.StorageID) string
 	// Move starts a job that brings files of a table to where new ones go; ok is false when all

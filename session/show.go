@@ -3,11 +3,11 @@ package session
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -159,7 +159,8 @@ var statsColumns = systables.Columns(`namespace TEXT, table_name TEXT, schema_ve
 flushed_rows BIGINT, total_rows BIGINT
 storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT
 flushed_segments BIGINT
-active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?`)
+active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?
+last_flush_trigger TEXT?, next_flush_trigger TEXT?`)
 
 // showStats reports a table from counters, without reading a row. A user sees their
 // own scope, an admin the whole table. When a USER table is flushed next depends on
@@ -176,10 +177,14 @@ func (s *Session) showStats(ctx context.Context, st *ast.ShowStats) error {
 	if err != nil {
 		return err
 	}
-	var next time.Time
+	var next jobs.FlushDue
+	var last jobs.Trigger
 	var streams int
 	if s.Access.May(s.Principal, t, access.Count) == nil {
 		next = s.server.Maintenance.NextFlush(t)
+		if last, err = s.server.Maintenance.LastFlush(ctx, t); err != nil {
+			return err
+		}
 		streams = s.server.Hub.CountTable(t.Number)
 	} else {
 		streams = s.server.Hub.CountScope(s.Scope(t))
@@ -189,7 +194,8 @@ func (s *Session) showStats(ctx context.Context, st *ast.ShowStats) error {
 		kalam.BigInt(sum.Buffered), kalam.BigInt(sum.Flushed), kalam.BigInt(sum.Buffered + sum.Flushed),
 		kalam.BigInt(sum.FlushedBytes), systables.Timestamp(sum.LastFlush), kalam.BigInt(sum.Segments),
 		kalam.Text(s.server.Maintenance.Policy(t)), kalam.BigInt(sum.Live), kalam.BigInt(sum.Segments),
-		kalam.BigInt(int64(streams)), kalam.BigInt(sum.BufferedBytes), systables.Timestamp(next),
+		kalam.BigInt(int64(streams)), kalam.BigInt(sum.BufferedBytes), systables.Timestamp(next.At),
+		systables.TextOrNull(last), systables.TextOrNull(next.Trigger),
 	}
 	return s.listing(statsColumns, [][]kalam.Value{row}, "")
 }

@@ -177,6 +177,30 @@ func TestScheduledFlushes(t *testing.T) {
 	}
 }
 
+// TestFlushByBytes: rows that are few and wide are flushed by their bytes.
+func TestFlushByBytes(t *testing.T) {
+	d := newDesk(t, "KALAM_FLUSH_DEFAULT_BYTES=20000")
+	d.must("CREATE NAMESPACE app; CREATE USER TABLE app.wide (id BIGINT PRIMARY KEY, v TEXT); " +
+		"CREATE USER TABLE app.policy (id BIGINT PRIMARY KEY, v TEXT) FLUSH ROWS 50")
+	d.insert("app.policy", 0, 3, 10_000)
+	for round := range 3 {
+		d.insert("app.wide", 10*round, 1, 10_000)
+		if got := d.stat("app.wide", "buffered_rows"); got != "1" {
+			t.Errorf("round %d: %s buffered rows of half the bytes", round, got)
+		}
+		start := time.Now()
+		d.insert("app.wide", 10*round+1, 1, 10_000)
+		d.flushed("app.wide", start)
+	}
+	if got := d.triggers("wide"); got != "bytes bytes bytes" || d.triggers("policy") != "" {
+		t.Errorf("flushed by %q; the table with a policy by %q", got, d.triggers("policy"))
+	}
+	if last, config := d.stat("app.wide", "last_flush_trigger"), d.stat("app.wide", "flush_config"); last != "bytes" ||
+		config != "Auto (300s/10000 rows/20000 bytes)" {
+		t.Errorf("last flush by %q, %q", last, config)
+	}
+}
+
 // TestDueFlushesAfterACrash kills the server while rows wait for their flush: those
 // that fell due while it was down are flushed once after the start, and what waits
 // for more rows goes on counting.

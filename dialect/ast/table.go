@@ -24,6 +24,7 @@ const (
 	OptionShard
 	OptionRetention
 	OptionFlushCron
+	OptionFlushCronTZ
 )
 
 // Has reports whether any option of o is in s.
@@ -39,6 +40,7 @@ type CreateTable struct {
 	Table       kalam.Table
 	ColumnPos   []int // Of each column.
 	CronPos     int   // Of the line of FLUSH_CRON, which the caller checks.
+	CronTZPos   int   // Of the zone of FLUSH_CRON_TZ, likewise.
 	Given       OptionSet
 	// As is the query of CREATE TABLE ... AS, whose results are the columns: Table has
 	// none then, and Key names those of its PRIMARY KEY clause, if it has one.
@@ -81,19 +83,20 @@ const (
 // AlterTable is ALTER TABLE with one operation, or COMMENT ON. For Def the rules of
 // CreateTable hold.
 type AlterTable struct {
-	Name     Name
-	Kind     kalam.TableKind // The word before TABLE, 0 for none.
-	Op       AlterOp
-	Column   Ident
-	To       Ident
-	NewName  Name
-	Comment  string
-	Def      *kalam.Column
-	Null     Nullability
-	IfExists bool
-	Options  kalam.TableOptions
-	Given    OptionSet
-	CronPos  int // Of the line of FLUSH_CRON, which the caller checks.
+	Name      Name
+	Kind      kalam.TableKind // The word before TABLE, 0 for none.
+	Op        AlterOp
+	Column    Ident
+	To        Ident
+	NewName   Name
+	Comment   string
+	Def       *kalam.Column
+	Null      Nullability
+	IfExists  bool
+	Options   kalam.TableOptions
+	Given     OptionSet
+	CronPos   int // Of the line of FLUSH_CRON, which the caller checks.
+	CronTZPos int // Of the zone of FLUSH_CRON_TZ, likewise.
 }
 
 // Operation returns the operation as messages name it, for instance "ADD
@@ -150,6 +153,7 @@ func (s OptionSet) Texts(o *kalam.TableOptions) (list []string) {
 	}
 	add(OptionFlushManual, "FLUSH_POLICY = 'manual'")
 	add(OptionFlushCron, "FLUSH_CRON = '%s'", o.FlushCron)
+	add(OptionFlushCronTZ, "FLUSH_CRON_TZ = '%s'", o.FlushCronTZ)
 	add(OptionTTL, "TTL_SECONDS = %d", int64(o.TTL.Seconds()))
 	add(OptionAccess, "ACCESS_LEVEL = '%s'", strings.ToUpper(o.Access.String()))
 	add(OptionShard, "SHARD_STRATEGY = '%s'", o.ShardStrategy)
@@ -169,6 +173,7 @@ func OptionsOf(o *kalam.TableOptions) (s OptionSet) {
 		{o.FlushInterval > 0, OptionFlushInterval},
 		{o.FlushManual, OptionFlushManual},
 		{o.FlushCron != "", OptionFlushCron},
+		{o.FlushCronTZ != "", OptionFlushCronTZ},
 		{o.TTL > 0, OptionTTL},
 		{o.Access != kalam.AccessPrivate, OptionAccess},
 		{o.ShardStrategy != "", OptionShard},

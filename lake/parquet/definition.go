@@ -64,6 +64,7 @@ type definitionOptions struct {
 	FlushRows             int             `json:"flush_rows,omitempty"`
 	FlushManual           bool            `json:"flush_manual,omitempty"`
 	FlushCron             string          `json:"flush_cron,omitempty"`
+	FlushCronTZ           string          `json:"flush_cron_tz,omitempty"`
 	Access                string          `json:"access,omitempty"` // Of a SHARED table that is not private.
 	ShardStrategy         string          `json:"shard_strategy,omitempty"`
 	DeletedRetentionHours int             `json:"deleted_retention_hours,omitempty"`
@@ -117,7 +118,8 @@ func optionsOf(t *kalam.Table) *definitionOptions {
 	o := &t.Options
 	d := definitionOptions{
 		UseUserStorage: o.UseUserStorage, FlushIntervalNanos: int64(o.FlushInterval), FlushRows: o.FlushRows,
-		FlushManual: o.FlushManual, FlushCron: o.FlushCron, ShardStrategy: o.ShardStrategy,
+		FlushManual: o.FlushManual, FlushCron: o.FlushCron, FlushCronTZ: o.FlushCronTZ,
+		ShardStrategy:         o.ShardStrategy,
 		DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if o.StorageID != kalam.LocalStorage {
@@ -233,7 +235,8 @@ func (d *definitionOptions) apply(t *kalam.Table) error {
 	t.Options = kalam.TableOptions{
 		StorageID: kalam.LocalStorage, UseUserStorage: d.UseUserStorage,
 		FlushInterval: time.Duration(d.FlushIntervalNanos), FlushRows: d.FlushRows,
-		FlushManual: d.FlushManual, FlushCron: d.FlushCron, ShardStrategy: d.ShardStrategy,
+		FlushManual: d.FlushManual, FlushCron: d.FlushCron, FlushCronTZ: d.FlushCronTZ,
+		ShardStrategy:         d.ShardStrategy,
 		DeletedRetentionHours: d.DeletedRetentionHours,
 	}
 	if d.Storage != "" {

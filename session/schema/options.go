@@ -35,18 +35,21 @@ func (a *Alteration) setOptions() (bool, error) {
 				"%s of a table cannot be changed: its files lie where they were written", f.name).At(st.Name.Pos)
 		}
 	}
-	if err := CheckFlushCron(st.Options.FlushCron, st.CronPos); err != nil {
-		return false, err
-	}
 	if given.Has(flushPolicy) {
 		o.FlushRows, o.FlushInterval, o.FlushManual = st.Options.FlushRows, st.Options.FlushInterval,
 			st.Options.FlushManual
 		if o.FlushManual {
-			o.FlushCron = ""
+			o.FlushCron, o.FlushCronTZ = "", ""
 		}
 	}
 	if given.Has(ast.OptionFlushCron) {
 		o.FlushCron, o.FlushManual = st.Options.FlushCron, false
+	}
+	if given.Has(ast.OptionFlushCronTZ) {
+		o.FlushCronTZ = st.Options.FlushCronTZ
+	}
+	if err := CheckFlushCron(o, st.CronPos, st.CronTZPos); err != nil {
+		return false, err
 	}
 	if given.Has(ast.OptionTTL) {
 		o.TTL = st.Options.TTL
@@ -65,12 +68,20 @@ func (a *Alteration) setOptions() (bool, error) {
 	return true, a.session.MayAlter(&a.Next)
 }
 
-// CheckFlushCron refuses a FLUSH_CRON, "" for none, that names no times.
-func CheckFlushCron(line string, pos int) error {
-	if line == "" {
+// CheckFlushCron refuses a FLUSH_CRON, "" for none, that names no times, and a FLUSH_CRON_TZ
+// that is no time zone or that no FLUSH_CRON goes with. The positions are theirs in the statement.
+func CheckFlushCron(o *kalam.TableOptions, pos, zonePos int) error {
+	zone, err := jobs.ParseZone(o.FlushCronTZ)
+	switch {
+	case err != nil:
+		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON_TZ: %s", err).At(zonePos)
+	case o.FlushCron == "" && o.FlushCronTZ != "":
+		return kalam.Errorf(kalam.CodeInvalidSQL,
+			"FLUSH_CRON_TZ is the time zone of FLUSH_CRON, which the table does not have; give FLUSH_CRON, too").At(zonePos)
+	case o.FlushCron == "":
 		return nil
 	}
-	if _, err := jobs.ParseSchedule(line); err != nil {
+	if _, err := jobs.ParseScheduleIn(o.FlushCron, zone); err != nil {
 		return kalam.Errorf(kalam.CodeInvalidSQL, "FLUSH_CRON: %s", err).At(pos)
 	}
 	return nil
@@ -80,9 +91,9 @@ func CheckFlushCron(line string, pos int) error {
 // flushed, and returns what the answer says about it, "" when there were none.
 func WithoutFlushOptions(t *kalam.Table) string {
 	o := &t.Options
-	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" {
+	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" && o.FlushCronTZ == "" {
 		return ""
 	}
-	o.FlushManual, o.FlushRows, o.FlushInterval, o.FlushCron = false, 0, 0, ""
+	o.FlushManual, o.FlushRows, o.FlushInterval, o.FlushCron, o.FlushCronTZ = false, 0, 0, "", ""
 	return ". FLUSH_POLICY has no effect: rows of a STREAM table are not flushed, they live for TTL_SECONDS"
 }

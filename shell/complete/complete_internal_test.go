@@ -111,7 +111,7 @@ func TestComplete(t *testing.T) {
 		{"CREATE USER", "CREATE USER T|", "TABLE"},
 		{"CREATE USER TABLE", "create user table if |", "NOT"},
 		{"types", "CREATE TABLE app.t (id BIG|", "BIGINT"},
-		{"table options", "CREATE TABLE app.t (id BIGINT PRIMARY KEY) WITH (FLUSH_|", "FLUSH_CRON FLUSH_POLICY"},
+		{"table options", "CREATE TABLE app.t (id BIGINT PRIMARY KEY) WITH (FLUSH_|", "FLUSH_CRON FLUSH_CRON_TZ FLUSH_POLICY"},
 		{"more table options", "CREATE TABLE app.t (id BIGINT PRIMARY KEY) WITH (TYPE = 'USER', STORA|", "STORAGE_ID"},
 		{"STORAGE FLUSH TABLE", "STORAGE FL|", "FLUSH"},
 		{"STORAGE FLUSH TABLE, table", "STORAGE FLUSH TABLE app.mess|", "messages"},
