@@ -43,6 +43,8 @@ type Statement struct {
 	Zone   string  // Of DATETIME, "" for UTC.
 	Params []Param // Of $1, $2, ...
 	Inputs []Input // What the functions of ours in the text read, by their number.
+	// Parallel says that it reads so many rows that several threads are faster than one.
+	Parallel bool
 }
 
 // Param is the value of a placeholder.

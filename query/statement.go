@@ -33,6 +33,7 @@ func (e *Planner) statement(
 		}
 		st.Inputs[i] = physical[i].input(&sources[i])
 	}
+	st.Parallel = within == nil && rowsOf(sources) > serialRows
 	v, err := plan.composedFor(physical, &e.composed, func() ([]kalam.DataType, error) {
 		return e.meetingTypes(ctx, plan.analysed, physical, args)
 	})
@@ -44,6 +45,27 @@ func (e *Planner) statement(
 	}
 	st.Params, err = v.bind(physical, &args)
 	return st, err
+}
+
+// serialRows is how many rows one thread reads: DuckDB gives a thread a row group of that many
+// of a file at a time, and for fewer, waking another thread takes longer than it saves.
+const serialRows = 122_880
+
+// rowsOf returns how many rows the sources have at most. A file whose rows nobody knows counts
+// as a large one.
+func rowsOf(sources []Source) (n int64) {
+	for i := range sources {
+		for _, f := range sources[i].Files {
+			if f.Rows == 0 {
+				n += serialRows + 1
+			}
+			n += f.Rows
+		}
+		for _, b := range sources[i].Batches {
+			n += b.Record.NumRows()
+		}
+	}
+	return n
 }
 
 // bind returns the values of the placeholders. One that meets an expression of one of

@@ -11,9 +11,8 @@ import (
 	"github.com/kalamlake/kalam/query/activity"
 )
 
-// acquire waits for a place and takes a worker for a call, one that has the statement
-// prepared if there is one. The caller ends the call by finish.
-func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64) (*call, error) {
+// acquire waits for a place and takes a worker for a call. The caller ends the call by finish.
+func (p *Pool) acquire(ctx context.Context, user kalam.UserID, want demand) (*call, error) {
 	if ctx.Err() != nil {
 		return nil, query.Canceled(ctx)
 	}
@@ -24,7 +23,7 @@ func (p *Pool) acquire(ctx context.Context, user kalam.UserID, statement uint64)
 		return nil, orCanceled(ctx, err)
 	}
 	for {
-		w, err := p.worker(statement)
+		w, err := p.worker(want)
 		if err != nil {
 			leave()
 			return nil, err
@@ -77,37 +76,60 @@ func (p *Pool) begin(c *call) bool {
 }
 
 // worker returns an idle worker, or a new one.
-func (p *Pool) worker(statement uint64) (*worker, error) {
+func (p *Pool) worker(want demand) (*worker, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return nil, query.ErrClosed()
 	}
-	if n := len(p.idle); n > 0 {
-		at := n - 1
-		for i := n - 1; i >= 0 && statement != 0; i-- {
-			if p.idle[i].knows(statement) {
-				at = i
-				break
-			}
-		}
-		w := p.idle[at]
-		p.idle = append(p.idle[:at], p.idle[at+1:]...)
-		p.mu.Unlock()
-		return w, nil
-	}
+	w := p.takeIdleLocked(want)
 	p.mu.Unlock()
-	return p.startFor(false)
+	switch {
+	case w != nil:
+		return w, nil
+	case want.parallel:
+		return p.startFor(parallel)
+	}
+	return p.startFor(serial)
 }
 
-// keepSpare has a worker started when none is idle. p.mu is held.
+// takeIdleLocked takes the idle worker out that suits best, nil if none does: a serial one does not suit
+// many rows. One of the kind that is wanted goes before one that has the statement prepared, and
+// that before the one used last.
+func (p *Pool) takeIdleLocked(want demand) *worker {
+	best, at := 0, -1
+	for i, w := range slices.Backward(p.idle) {
+		fits := (w.kind == parallel) == want.parallel
+		if !fits && want.parallel {
+			continue
+		}
+		rank := 1
+		if fits {
+			rank += 2
+		}
+		if want.statement != 0 && w.knows(want.statement) {
+			rank++
+		}
+		if rank > best {
+			best, at = rank, i
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	w := p.idle[at]
+	p.idle = slices.Delete(p.idle, at, at+1)
+	return w
+}
+
+// keepSpare has a serial worker started when none is idle. p.mu is held.
 func (p *Pool) keepSpare() {
-	if p.closed || p.spare || len(p.idle) > 0 || len(p.busy) > 2*p.options.Places {
+	if p.closed || p.spare || slices.ContainsFunc(p.idle, isSerial) || len(p.busy) > 2*p.options.Places {
 		return
 	}
 	p.spare = true
 	go func() {
-		w, err := p.start(false)
+		w, err := p.start(serial)
 		p.mu.Lock()
 		keep := err == nil && !p.closed
 		if keep {
@@ -128,11 +150,13 @@ func (p *Pool) keepSpare() {
 	}()
 }
 
+func isSerial(w *worker) bool { return w.kind == serial }
+
 // release takes a worker back, or ends it.
 func (p *Pool) release(c *call, reusable bool) {
 	p.mu.Lock()
 	delete(p.busy, c.w)
-	if reusable && !p.closed && len(p.idle) < p.options.Places {
+	if reusable && !p.closed && (len(p.idle) < p.options.Places || isSerial(c.w) && !slices.ContainsFunc(p.idle, isSerial)) {
 		c.w.since = time.Now()
 		p.idle = append(p.idle, c.w)
 		p.settled.Broadcast()

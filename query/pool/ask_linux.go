@@ -11,7 +11,7 @@ import (
 
 // ask makes a call that is answered by one frame, whose payload use reads.
 func (p *Pool) ask(ctx context.Context, user kalam.UserID, kind byte, payload []byte, use func(*wire.Reader)) error {
-	c, err := p.acquire(ctx, user, 0)
+	c, err := p.acquire(ctx, user, demand{})
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (p *Pool) Describe(ctx context.Context, user kalam.UserID, sql string) (d q
 
 // Explain implements query.Executor.
 func (p *Pool) Explain(ctx context.Context, st *query.Statement, analyze bool) (text string, err error) {
-	c, err := p.acquire(ctx, st.User, 0)
+	c, err := p.acquire(ctx, st.User, demand{parallel: st.Parallel})
 	if err != nil {
 		return "", err
 	}

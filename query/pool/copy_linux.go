@@ -63,7 +63,7 @@ func (p *Pool) copyBy(ctx context.Context, w *worker, spec *query.Copy) (int64, 
 	}
 	if w == nil {
 		var err error
-		if w, err = p.startFor(true); err != nil {
+		if w, err = p.startFor(copies); err != nil {
 			return 0, nil, err
 		}
 		_ = w.proc.LowerPriority() // Without it all works, too.

@@ -26,4 +26,4 @@ func (p *Pool) CopyPID() int {
 }
 
 // Rules are those of a worker whose temporary directory is dir.
-func (p *Pool) Rules(dir string) sandbox.Rules { return (&worker{pool: p, dir: dir}).rules(false) }
+func (p *Pool) Rules(dir string) sandbox.Rules { return (&worker{pool: p, dir: dir}).rules() }

@@ -58,7 +58,7 @@ func Open(o Options) (_ *Pool, err error) {
 	p.copying <- nil
 	p.copyIdle = time.AfterFunc(idleFor, p.endIdleCopier)
 	p.starter = process.NewStarter()
-	w, err := p.start(false)
+	w, err := p.start(serial)
 	if err != nil {
 		p.starter.Close()
 		return nil, err

@@ -78,6 +78,7 @@ type call struct {
 // worker is a worker process. One call uses it at a time.
 type worker struct {
 	pool     *Pool
+	kind     kind
 	proc     *process.Process
 	dir      string   // Its temporary directory; "" is none.
 	more     []string // Directories beside Options.LakeDirs whose files DuckDB may read there.
@@ -94,6 +95,21 @@ type worker struct {
 	bytes    int64
 	busy     bool     // A call uses it.
 	dropped  []uint64 // To be dropped after that.
+}
+
+// kind is what a worker is for.
+type kind int
+
+const (
+	serial   kind = iota // Statements that one thread computes: to wake others costs small ones a third of their time.
+	parallel             // Statements of many rows, which all threads compute.
+	copies               // Writing files.
+)
+
+// demand is what a call wants of its worker.
+type demand struct {
+	statement uint64 // That it had better have prepared; 0 is none.
+	parallel  bool
 }
 
 // tail keeps the end of what a worker prints. Safe for concurrent use.

@@ -32,7 +32,7 @@ type result struct {
 
 // Run implements query.Executor. ctx bounds the statement until its Result is closed.
 func (p *Pool) Run(ctx context.Context, st *query.Statement) (query.Result, error) {
-	c, err := p.acquire(ctx, st.User, st.ID)
+	c, err := p.acquire(ctx, st.User, demand{statement: st.ID, parallel: st.Parallel})
 	if err != nil {
 		return nil, err
 	}

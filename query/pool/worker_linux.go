@@ -18,48 +18,48 @@ import (
 	"github.com/kalamlake/kalam/query/wire"
 )
 
-// start starts a worker; copies says that it writes files.
-func (p *Pool) start(copies bool) (_ *worker, err error) {
+// start starts a worker.
+func (p *Pool) start(k kind) (_ *worker, err error) {
 	p.mu.Lock()
 	p.last++
 	number := p.last
 	p.mu.Unlock()
-	w := &worker{pool: p, said: &tail{}, more: p.more()}
+	w := &worker{pool: p, kind: k, said: &tail{}, more: p.more()}
 	defer func() {
 		if err != nil {
 			w.end()
 		}
 	}()
-	if !copies && p.options.TempDir != "" {
+	if k != copies && p.options.TempDir != "" {
 		w.dir = filepath.Join(p.options.TempDir, "worker-"+strconv.Itoa(number))
 		if err := os.Mkdir(w.dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make a directory for a query worker: %w", err)
 		}
 	}
-	w.proc, err = p.starter.Start(process.Spec{Args: []string{wire.Argument}, Rules: w.rules(copies), Stderr: w.said})
+	w.proc, err = p.starter.Start(process.Spec{Args: []string{wire.Argument}, Rules: w.rules(), Stderr: w.said})
 	if err != nil {
 		return nil, err
 	}
 	p.count.started.Add(1)
 	w.prepared, _ = simplelru.NewLRU[uint64, struct{}](maxKnown, nil) // The sizes are constants.
 	w.has, _ = simplelru.NewLRU[uint64, int64](1<<20, nil)
-	if err := w.open(copies); err != nil {
+	if err := w.open(); err != nil {
 		return nil, err
 	}
 	if err := w.proc.EndFirst(); err != nil {
 		p.options.Logger.Debug("a query worker does not end first when memory is short", "error", err)
 	}
-	if !copies {
+	if k != copies {
 		p.mu.Lock()
 		p.workers[w] = struct{}{}
 		p.mu.Unlock()
 	}
-	return w, w.proc.LimitMemory(w.limit(copies) + addressRoom)
+	return w, w.proc.LimitMemory(w.limit() + addressRoom)
 }
 
 // startFor is start for a statement, which may be run again when it fails.
-func (p *Pool) startFor(copies bool) (*worker, error) {
-	w, err := p.start(copies)
+func (p *Pool) startFor(k kind) (*worker, error) {
+	w, err := p.start(k)
 	if err == nil {
 		return w, nil
 	}
@@ -82,10 +82,10 @@ func (w *worker) dirs() []string { return slices.Concat(w.pool.options.LakeDirs,
 // rules are what of the file system stays open to the worker. A program that breaks out of
 // DuckDB holds that, and the files that its call was lent. DuckDB ends at once without the
 // files of the control groups.
-func (w *worker) rules(copies bool) sandbox.Rules {
+func (w *worker) rules() sandbox.Rules {
 	r := sandbox.Rules{Read: []string{"/proc/self/cgroup", "/sys/fs/cgroup"}}
 	switch {
-	case copies:
+	case w.kind == copies:
 		r.Write = w.dirs()
 	case w.dir != "":
 		r.Write = []string{w.dir}
@@ -94,21 +94,25 @@ func (w *worker) rules(copies bool) sandbox.Rules {
 }
 
 // limit returns the memory that the worker may hold.
-func (w *worker) limit(copies bool) int64 {
-	if copies {
+func (w *worker) limit() int64 {
+	if w.kind == copies {
 		return memlimit.Default()
 	}
 	return w.pool.share
 }
 
 // open has the worker open DuckDB.
-func (w *worker) open(copies bool) error {
+func (w *worker) open() error {
 	o := &w.pool.options
+	threads := o.Threads
+	if w.kind == serial {
+		threads = 1
+	}
 	var b wire.Buffer
 	b.PutOptions(wire.Options{
-		MemoryLimit: memlimit.Format(w.limit(copies)), Threads: o.Threads, LakeDirs: w.dirs(), TempDir: w.dir,
+		MemoryLimit: memlimit.Format(w.limit()), Threads: threads, LakeDirs: w.dirs(), TempDir: w.dir,
 		TempLimit:  memlimit.Format(spillFactor * w.pool.share),
-		PostgreSQL: o.PostgreSQL && !copies, IDs: o.NextIDs != nil, Copies: copies,
+		PostgreSQL: o.PostgreSQL && w.kind != copies, IDs: o.NextIDs != nil, Copies: w.kind == copies,
 	})
 	late := time.AfterFunc(startTimeout, w.kill)
 	defer late.Stop()
