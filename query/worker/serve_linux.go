@@ -62,6 +62,7 @@ type server struct {
 	schemas decodedSchemas
 	batches map[uint64]*loaded
 	lent    lent
+	rows    []byte // Memory of the result before, for the next.
 }
 
 // wantedIDs are the server's answer to a call for ids.

@@ -18,6 +18,8 @@ import (
 const (
 	sendBytes = 256 << 10
 	sendAfter = 5 * time.Millisecond
+	endBytes  = 32 << 10 // So few are sent with the end of the result, which copies them.
+	keptBytes = 1 << 20  // Of the memory that rows are collected in, for the next statement.
 )
 
 // rowStream collects an Arrow stream and sends it in pieces.
@@ -39,6 +41,11 @@ func (w *rowStream) send() error {
 	if len(w.buf) < sendBytes && time.Since(w.sent) < sendAfter {
 		return nil
 	}
+	return w.flush()
+}
+
+// flush sends what has been collected.
+func (w *rowStream) flush() error {
 	if err := w.fits(); err != nil {
 		return err
 	}
@@ -93,7 +100,12 @@ func (s *server) run(f process.Frame, r *wire.Reader) (process.Frame, error) {
 	if err != nil {
 		return process.Frame{}, err
 	}
-	w := &rowStream{server: s, call: f.Call, sent: time.Now()}
+	w := &rowStream{server: s, call: f.Call, buf: s.rows[:0], sent: time.Now()}
+	defer func() {
+		if s.rows = w.buf; cap(w.buf) > keptBytes {
+			s.rows = nil
+		}
+	}()
 	var c *cursor
 	err = s.session.call(s.ctx, func() (err error) {
 		if c, err = s.session.start(st); err != nil {
@@ -111,8 +123,10 @@ func (s *server) run(f process.Frame, r *wire.Reader) (process.Frame, error) {
 	if err != nil {
 		return process.Frame{}, err
 	}
-	if err := w.fits(); err != nil {
-		return process.Frame{}, err
+	if len(w.buf) > endBytes {
+		if err := w.flush(); err != nil {
+			return process.Frame{}, err
+		}
 	}
 	var b wire.Buffer
 	b.PutReport(s.report(report))
