@@ -30,6 +30,7 @@ var layers = map[string][]string{
 	"buffer":              {"", "buffer/memtable", "buffer/rowlog"},
 	"buffer/badger":       {"", "buffer"},
 	"buffer/memory":       {"", "buffer"},
+	"buffer/remains":      {"", "buffer", "buffer/rowlog"},
 	"buffer/buffertest":   {"", "buffer"},
 	"lake/layout":         {""},
 	"lake/integrity":      {""},
@@ -87,12 +88,13 @@ var layers = map[string][]string{
 	},
 	"session/schema":   {"", "access", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
 	"session/gate":     {""},
+	"session/accounts": {"", "access", "catalog", "dialect/ast"},
 	"session/settings": {"", "sqltext", "internal/nearest", "dialect/ast", "query"},
 	"session/cache":    {"", "sqltext", "dialect", "dialect/ast", "read"},
 	"session": {
 		"", "sqltext", "internal/nearest", "access", "live", "read", "systables", "datatype", "dialect",
 		"dialect/ast", "buffer", "catalog", "query", "query/activity",
-		"session/cache", "session/schema", "session/settings", "session/gate", "subscribe", "jobs", "lake", "storages",
+		"session/accounts", "session/cache", "session/schema", "session/settings", "session/gate", "subscribe", "jobs", "lake", "storages",
 	},
 	"storages":      {"", "catalog", "lake", "lake/file", "lake/layout", "lake/s3"},
 	"segments":      {"", "datatype", "lake", "lake/keyindex", "query"},
@@ -101,11 +103,14 @@ var layers = map[string][]string{
 		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "lake/recovery",
 		"maintain/pair",
 	},
-	"maintain/verify": {"", "buffer", "catalog", "lake", "maintain/pair", "storages"},
+	"maintain/verify": {
+		"", "buffer", "buffer/remains", "catalog", "lake", "lake/layout", "maintain/pair", "maintain/purge", "storages",
+	},
+	"maintain/purge": {"", "buffer", "buffer/remains", "catalog", "jobs", "lake", "maintain/pair"},
 	"maintain": {
 		"", "datatype", "buffer", "lake", "lake/layout", "lake/keyindex", "lake/parquet", "catalog", "query",
 		"jobs", "segments",
-		"maintain/pair",
+		"maintain/pair", "maintain/purge",
 	},
 	"config": {"", "maintain", "maintain/pair", "maintain/adopt", "maintain/verify", "storages", "systables"},
 	"engine": {
@@ -138,7 +143,7 @@ var layers = map[string][]string{
 // testsMay is what the tests of a package import beyond its layer.
 var testsMay = map[string][]string{
 	"dialect":           {"datatype"},
-	"buffer":            {"buffer/badger", "buffer/memory", "buffer/buffertest", "datatype"},
+	"buffer":            {"buffer/badger", "buffer/memory", "buffer/buffertest", "buffer/remains", "datatype"},
 	"buffer/badger":     {"buffer/buffertest", "datatype"},
 	"buffer/buffertest": {"buffer/memory"},
 	"buffer/memory":     {"buffer/buffertest"},

@@ -41,8 +41,9 @@ func (s *Server) actFor(p kalam.Principal, target string) (kalam.Principal, erro
 	if err != nil {
 		return p, badRequest(wire.CodeInvalidInput, "X-USER-ID: %s", err)
 	}
-	as, ok := access.ActFor(p, id, s.engine.Catalog().RankOf(id))
-	if !ok {
+	rank, there := s.engine.Catalog().RankOf(id)
+	as, ok := access.ActFor(p, id, rank)
+	if !ok || !there {
 		return p, &requestError{code: wire.CodePermissionDenied, status: fiber.StatusForbidden,
 			text: fmt.Sprintf("X-USER-ID: actor '%s' with role %s cannot act for '%s'", p.User, p.Role, id)}
 	}

@@ -148,6 +148,9 @@ func (s *Store) lookUp(ctx context.Context, w *write) error {
 func (w *write) stage(c *committer) error {
 	w.marks = w.marks[:0]
 	for n, sc := range w.scopes {
+		if sc.barred.Load() {
+			return sc.goneErr()
+		}
 		if sc.stale.Load() {
 			return dropped(w.tableOf(n))
 		}

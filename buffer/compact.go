@@ -237,7 +237,7 @@ func (x *compactionEdit) take(sh *memtable.Published) {
 // stage implements work.
 func (x *compactionEdit) stage(c *committer) error {
 	if x.scope.stale.Load() {
-		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", x.scope.id.Table)
+		return x.scope.goneErr()
 	}
 	if x.scope.lake != x.before || x.scope.mem != x.mem {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",

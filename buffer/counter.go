@@ -110,12 +110,12 @@ func (c *counter) idle() bool {
 	return c.given == c.kept
 }
 
-// dropTable forgets the counters of a table.
-func (a *counts) dropTable(n kalam.TableNumber) {
+// drop forgets the counters that match accepts.
+func (a *counts) drop(match func(CounterID) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, c := range a.open {
-		if id.Scope.Table == n && c.pins == 0 {
+		if match(id) && c.pins == 0 {
 			delete(a.open, id)
 		}
 	}

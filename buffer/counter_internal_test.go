@@ -26,7 +26,7 @@ func TestIdleCounters(t *testing.T) {
 	if len(a.open) != 12 || a.open[id(10)] == nil || a.open[id(1)] == nil || a.limit < idleCounters {
 		t.Errorf("%d counters are left, limit %d", len(a.open), a.limit)
 	}
-	a.dropTable(10)
+	a.drop(func(k CounterID) bool { return k == id(10) })
 	if a.open[id(10)] != nil {
 		t.Error("the counter of a dropped table is left")
 	}

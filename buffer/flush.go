@@ -166,7 +166,7 @@ func (a *flushEdit) take(sh *memtable.Published) {
 // stage implements work.
 func (a *flushEdit) stage(c *committer) error {
 	if a.scope.stale.Load() {
-		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", a.scope.id.Table)
+		return a.scope.goneErr()
 	}
 	if a.scope.lake != a.before {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",

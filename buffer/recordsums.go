@@ -40,7 +40,7 @@ type sumsEdit struct {
 // stage implements work.
 func (a *sumsEdit) stage(c *committer) error {
 	if a.scope.stale.Load() {
-		return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", a.scope.id.Table)
+		return a.scope.goneErr()
 	}
 	if a.scope.lake != a.before {
 		return kalam.Errorf(kalam.CodeConflict, "table %d, user '%s' was flushed by somebody else in the meantime",

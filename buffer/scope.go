@@ -19,7 +19,8 @@ type scope struct {
 
 	loading  sync.Mutex // Serialises loading; held while the log is read.
 	loaded   atomic.Bool
-	stale    atomic.Bool        // Its table was dropped.
+	stale    atomic.Bool        // Its table was dropped, or its user is barred.
+	barred   atomic.Bool        // It is stale because of its user.
 	mem      *memtable.Memtable // Guarded by Store.visibility; replaced by flushes.
 	lake     *lakeState         // Guarded by Store.visibility; replaced by flushes and compactions.
 	flushing sync.Mutex         // One commit of a flush or compaction of a scope at a time; held until it is committed.
@@ -27,6 +28,14 @@ type scope struct {
 	past []pastState // For read points, the oldest first; guarded by Store.visibility.
 
 	old []*lakeState // States before lake that are still pinned; guarded by Store.obsoleteMu.
+}
+
+// goneErr is the error of who uses a stale scope.
+func (sc *scope) goneErr() error {
+	if sc.barred.Load() {
+		return userBarred(sc.id.User)
+	}
+	return kalam.Errorf(kalam.CodeTableNotFound, "table %d was dropped", sc.id.Table)
 }
 
 // memory estimates what an unpinned scope takes. No commit can be running for it.

@@ -12,12 +12,14 @@ import (
 
 // acquire pins a scope and loads it. The caller calls release.
 func (s *Store) acquire(ctx context.Context, t *kalam.Table, id kalam.Scope) (*scope, error) {
-	sc, ok := s.pin(id)
-	if !ok {
-		return nil, dropped(t)
+	sc, err := s.pin(t, id)
+	if err != nil {
+		return nil, err
 	}
-	err := s.loadScope(ctx, sc)
-	if err == nil && sc.stale.Load() {
+	err = s.loadScope(ctx, sc)
+	if err == nil && sc.barred.Load() {
+		err = sc.goneErr()
+	} else if err == nil && sc.stale.Load() {
 		err = dropped(t)
 	}
 	if err == nil {
@@ -30,12 +32,16 @@ func (s *Store) acquire(ctx context.Context, t *kalam.Table, id kalam.Scope) (*s
 	return nil, err
 }
 
-// pin keeps a scope in memory; false means that its table was dropped.
-func (s *Store) pin(id kalam.Scope) (*scope, bool) {
+// pin keeps a scope in memory. The errors are those of a table that was dropped, and of a user
+// who is barred.
+func (s *Store) pin(t *kalam.Table, id kalam.Scope) (*scope, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, gone := s.dropped[id.Table]; gone {
-		return nil, false
+		return nil, dropped(t)
+	}
+	if _, barred := s.barred[id.User]; barred {
+		return nil, userBarred(id.User)
 	}
 	sc, ok := s.scopes[id]
 	if !ok {
@@ -44,7 +50,7 @@ func (s *Store) pin(id kalam.Scope) (*scope, bool) {
 	}
 	sc.pins++
 	s.leaveLRULocked(sc)
-	return sc, true
+	return sc, nil
 }
 
 // retain pins a scope that is pinned already.

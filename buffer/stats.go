@@ -185,6 +185,21 @@ func (t *bufferedStats) dropTable(n kalam.TableNumber) {
 	t.freeLocked()
 }
 
+// dropUser forgets what every table has of a user.
+func (t *bufferedStats) dropUser(user kalam.UserID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n, tt := range t.tables {
+		st := tt.users[user]
+		if st == nil {
+			continue
+		}
+		if t.forgetLocked(tt, st); len(tt.users) == 0 {
+			delete(t.tables, n)
+		}
+	}
+}
+
 func (t *bufferedStats) sum() (rows, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -87,6 +87,7 @@ type Store struct {
 	lru     *list.List // Unpinned scopes, most recently used first.
 	hot     int64      // Bytes of the scopes in lru.
 	dropped map[kalam.TableNumber]struct{}
+	barred  map[kalam.UserID][]*scope // The scopes in memory of each, at BarUser.
 	reading map[kalam.TableNumber]int // Views of open read points.
 
 	stats  *bufferedStats
@@ -132,7 +133,7 @@ func leadOver(last kalam.Seq) kalam.Seq {
 	return last + kalam.SeqAt(kalam.Seq(0).Time().Add(ceilingLead))
 }
 
-// dropped is the error of a table that DropTable removed.
+// dropped is the error of a table that DropTable removed. See goneErr for scopes.
 func dropped(t *kalam.Table) error {
 	return kalam.Errorf(kalam.CodeTableNotFound, "Table '%s' was dropped", t.ID)
 }

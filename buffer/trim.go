@@ -199,13 +199,13 @@ func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 		return err
 	}
 	start := rowlog.TablePrefix(n)
-	for _, p := range []string{rowlog.KeyspaceRows, rowlog.KeyspaceRecords, rowlog.KeyspaceCounts} {
+	for _, p := range rowlog.ScopeKeyspaces() {
 		if _, err := s.deleteRange(ctx, p, start, rowlog.PrefixEnd(start)); err != nil {
 			return err
 		}
 	}
 	s.stats.dropTable(n)
-	s.counts.dropTable(n)
+	s.counts.drop(func(k CounterID) bool { return k.Scope.Table == n })
 	return nil
 }
 

@@ -145,12 +145,13 @@ func (tx *tx) createUser(u *User) error {
 
 // RankOf returns the role that counts when somebody wants to act for a user: that
 // of the user, also of one that was dropped, whose rows are still there; user when
-// there never was one.
-func (c *Catalog) RankOf(id kalam.UserID) kalam.Role {
-	if u, ok := c.AnyUser(id); ok {
-		return u.Role
+// there never was one. Nobody acts for a user whose purge has begun: false.
+func (c *Catalog) RankOf(id kalam.UserID) (rank kalam.Role, ok bool) {
+	u, ok := c.AnyUser(id)
+	if !ok {
+		return kalam.RoleUser, true
 	}
-	return kalam.RoleUser
+	return u.Role, u.PurgingAt.IsZero()
 }
 
 // AlterUser changes the named fields of a user on behalf of by and returns the
@@ -303,56 +304,6 @@ func (c *Catalog) changeUser(ctx context.Context, change func(*tx) (User, error)
 		return User{}, err
 	}
 	return changed, nil
-}
-
-// ExpiredUsers returns the users deleted before the given time, by id: the ones
-// whose grace period is over.
-func (c *Catalog) ExpiredUsers(before time.Time) []User {
-	var list []User
-	for _, u := range c.Users() {
-		if u.IsDeleted() && u.DeletedAt.Before(before) {
-			list = append(list, u)
-		}
-	}
-	return list
-}
-
-// BeginPurge marks a user deleted before the given time as being purged, after
-// which RestoreUser refuses. It reports whether the purge may go on; false means
-// that the user was restored, or is gone already.
-func (c *Catalog) BeginPurge(ctx context.Context, id kalam.UserID, before time.Time) (bool, error) {
-	purge := false
-	err := c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.users.get(id)
-		if !ok || !e.user.IsDeleted() || !e.user.DeletedAt.Before(before) {
-			return nil
-		}
-		purge = true
-		if !e.user.PurgingAt.IsZero() {
-			return nil
-		}
-		u := e.user
-		u.PurgingAt = tx.now
-		return tx.putUser(u)
-	})
-	return purge && err == nil, err
-}
-
-// FinishPurge removes the record of a user whose purge has begun, once the
-// user's rows and files are gone. The id is free afterwards.
-func (c *Catalog) FinishPurge(ctx context.Context, id kalam.UserID) error {
-	return c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.users.get(id)
-		if !ok {
-			return nil
-		}
-		if e.user.PurgingAt.IsZero() {
-			return kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' is not being purged", id)
-		}
-		tx.delete(userKey(id))
-		tx.next.users = tx.next.users.without(id)
-		return nil
-	})
 }
 
 func userNotFound(id kalam.UserID) error {

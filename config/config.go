@@ -146,7 +146,7 @@ type ShardingConfig struct {
 
 // UsersConfig is the section [users].
 type UsersConfig struct {
-	DeletionGraceDays int `koanf:"deletion_grace_days" doc:"accepted, without effect in this version: days in which a dropped user can be restored"`
+	DeletionGraceDays int `koanf:"deletion_grace_days" doc:"days in which a dropped user can be restored, until a job removes the user's data"`
 }
 
 // Values of LiveConfig.SharedTables.
@@ -315,6 +315,7 @@ func (c *Config) Pair() pair.Config {
 func (c *Config) Maintain() maintain.Config {
 	return maintain.Config{
 		Node: c.Server.Node, MaxBytes: c.Buffer.MaxBytes,
+		Grace:    time.Duration(c.Users.DeletionGraceDays) * 24 * time.Hour,
 		TrashAge: c.Storage.TrashAge(), ScrubSchedule: c.Storage.ScrubSchedule,
 		ScrubBytesPerSecond: c.Storage.ScrubBytesPerSecond,
 		Flush:               c.Flush, Lake: c.Lake, Jobs: c.Jobs, Retention: c.Retention,
@@ -381,6 +382,7 @@ func (c *Config) Validate() error {
 		{c.Limits.MaxRowBytes < 1, "limits.max_row_bytes", "at least 1"},
 		{c.Limits.MaxBodyBytes < 1, "limits.max_body_bytes", "at least 1"},
 		{c.Limits.MaxTablesPerUser < 0, "limits.max_tables_per_user", "0 or more"},
+		{c.Users.DeletionGraceDays < 0 || c.Users.DeletionGraceDays > 36500, "users.deletion_grace_days", "0 to 36500"},
 		{c.Log.Format != "text" && c.Log.Format != "json", "log.format", "text or json"},
 	}
 	for _, r := range rules {
@@ -393,8 +395,7 @@ func (c *Config) Validate() error {
 }
 
 // WithoutEffect names the keys that were changed from their default but that
-// this version only accepts: what they steer comes with the
-// removal of users.
+// this version only accepts.
 func (c *Config) WithoutEffect() []string {
 	d := Default()
 	var out []string
@@ -404,7 +405,6 @@ func (c *Config) WithoutEffect() []string {
 	}{
 		{c.Query.DefaultOrder != d.Query.DefaultOrder, "query.default_order"},
 		{c.Buffer.MaxWALFiles != d.Buffer.MaxWALFiles, "buffer.max_wal_files"},
-		{c.Users != d.Users, "users.deletion_grace_days"},
 	} {
 		if k.changed {
 			out = append(out, k.key)

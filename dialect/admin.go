@@ -189,8 +189,14 @@ func (p *parser) storageCommand() (ast.Statement, error) {
 	return nil, p.unknown()
 }
 
-// retainClause parses RETAIN n HOURS; nil is none.
+// retainClause parses RETAIN n HOURS, or PURGE DELETED, which is RETAIN 0 HOURS; nil is none.
 func (p *parser) retainClause() (*int, error) {
+	if p.accept("PURGE") {
+		if !p.accept("DELETED") {
+			return nil, p.unexpected("DELETED after PURGE")
+		}
+		return new(int), nil
+	}
 	if !p.accept("RETAIN") {
 		return nil, nil
 	}

@@ -156,12 +156,15 @@ func (p *parser) role() (kalam.Role, error) {
 }
 
 // alterUser parses what follows ALTER USER: the name and SET PASSWORD 'p' |
-// ROLE r | EMAIL 'e' | STORAGE id, of which several may be given.
+// ROLE r | EMAIL 'e' | STORAGE id, of which several may be given; or RESTORE.
 func (p *parser) alterUser() (ast.Statement, error) {
 	st := &ast.AlterUser{}
 	var err error
 	if st.User, st.Pos, err = p.userName(); err != nil {
 		return nil, err
+	}
+	if p.accept("RESTORE") {
+		return &ast.RestoreUser{User: st.User, Pos: st.Pos}, nil
 	}
 	p.secrecy = secretQuoted
 	for {
@@ -220,6 +223,8 @@ func (p *parser) email() (string, error) {
 func (p *parser) dropUser() (ast.Statement, error) {
 	st := &ast.DropUser{IfExists: p.accept("IF", "EXISTS")}
 	var err error
-	st.User, st.Pos, err = p.userName()
+	if st.User, st.Pos, err = p.userName(); err == nil {
+		st.Purge = p.accept("PURGE")
+	}
 	return st, err
 }

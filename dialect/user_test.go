@@ -49,6 +49,9 @@ func TestUsers(t *testing.T) {
 		}},
 		{"ALTER USER alice IDENTIFIED BY 'p''w'", &ast.AlterUser{User: "alice", Password: &secret, Pos: 11}},
 		{"DROP USER alice", &ast.DropUser{User: "alice", Pos: 10}},
+		{"DROP USER alice PURGE", &ast.DropUser{User: "alice", Purge: true, Pos: 10}},
+		{"drop user purge purge;", &ast.DropUser{User: "purge", Purge: true, Pos: 10}},
+		{"ALTER USER alice RESTORE", &ast.RestoreUser{User: "alice", Pos: 11}},
 		{"DROP USER IF EXISTS 'Älice';", &ast.DropUser{User: "Älice", IfExists: true, Pos: 20}},
 	} {
 		c.check(t)
@@ -118,6 +121,8 @@ func TestUserErrors(t *testing.T) {
 		{"ALTER USER a SET OWNER_ID 'x'", sql, 18,
 			"OWNER_ID is not supported. A user owns the rows that the user writes."},
 		{"DROP USER", sql, 10, "Syntax error at end of statement: expected user name"},
+		{"DROP USER a PURGE b", sql, 19, "Syntax error at or near 'b': expected end of statement"},
+		{"ALTER USER a RESTORE b", sql, 22, "Syntax error at or near 'b': expected end of statement"},
 		{"DROP USER a b", sql, 13, "Syntax error at or near 'b': expected end of statement"},
 	} {
 		c.check(t)

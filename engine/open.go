@@ -137,9 +137,15 @@ func (e *Engine) openMaintenance(o Options) (err error) {
 	}
 	e.maintain, err = maintain.New(maintain.Options{
 		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Lake: e.lake, Store: e.store, Segments: e.segments,
-		Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Logger: e.log, Now: e.now,
+		Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Forget: e.forgetUser, Logger: e.log, Now: e.now,
 	})
 	return err
+}
+
+// forgetUser drops what is kept in memory of a user who is removed, and ends live queries.
+func (e *Engine) forgetUser(user kalam.UserID) {
+	e.hub.CloseUser(user, kalam.Errorf(kalam.CodeUnauthenticated, "user was removed"))
+	e.sessions.ForgetUser(user)
 }
 
 // openSessions makes what executes statements.

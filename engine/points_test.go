@@ -161,6 +161,14 @@ func pointsOf(ops []buffer.Op) (before, after string) {
 	return "", ""
 }
 
+func (b hookedBackend) Versions(
+	ctx context.Context, keyspace string, start, end []byte,
+) (values, deletions int, err error) {
+	return b.Backend.(interface {
+		Versions(context.Context, string, []byte, []byte) (int, int, error)
+	}).Versions(ctx, keyspace, start, end)
+}
+
 func (b hookedBackend) Sync(ctx context.Context) error {
 	if s, ok := b.Backend.(interface{ Sync(context.Context) error }); ok {
 		return s.Sync(ctx)

@@ -79,15 +79,7 @@ func (l *Lake) purge(
 	if err != nil {
 		return done, err
 	}
-	var old []Entry
-	err = at.Storage.List(ctx, layout.TrashFolder, func(e Entry) error {
-		rest := strings.TrimPrefix(e.Path, layout.TrashFolder+"/")
-		folder, from, _ := strings.Cut(rest, "/")
-		if moved, err := time.Parse(trashTime, folder); err == nil && match(moved, from) {
-			old = append(old, e)
-		}
-		return nil
-	})
+	old, err := l.inTrash(ctx, at, match)
 	if err != nil {
 		return done, err
 	}
@@ -99,4 +91,24 @@ func (l *Lake) purge(
 		done.Bytes += e.Bytes
 	}
 	return done, nil
+}
+
+// trashed lists what of the trash was moved there from a path that match accepts.
+func (l *Lake) trashed(ctx context.Context, at *location, match func(from string) bool) ([]Entry, error) {
+	return l.inTrash(ctx, at, func(_ time.Time, from string) bool { return match(from) })
+}
+
+// inTrash lists what of the trash match accepts, by the time it was moved there and its path before.
+func (l *Lake) inTrash(
+	ctx context.Context, at *location, match func(moved time.Time, from string) bool,
+) (found []Entry, err error) {
+	err = at.Storage.List(ctx, layout.TrashFolder, func(e Entry) error {
+		rest := strings.TrimPrefix(e.Path, layout.TrashFolder+"/")
+		folder, from, _ := strings.Cut(rest, "/")
+		if moved, err := time.Parse(trashTime, folder); err == nil && match(moved, from) {
+			found = append(found, e)
+		}
+		return nil
+	})
+	return found, err
 }

@@ -54,10 +54,18 @@ func (c *compactions) CompactScope(
 }
 
 // compactScope is CompactScope that keeps tombstones for some hours, nil for as long as
-// the table says.
+// the table says. Of a user who is being removed nothing is compacted.
 func (c *compactions) compactScope(
 	ctx context.Context, n kalam.TableNumber, user kalam.UserID, all bool, retain *int,
 ) (done compactedScope, err error) {
+	if c.store.IsBarred(user) {
+		return done, nil
+	}
+	defer func() {
+		if errors.Is(err, buffer.ErrUserBarred) {
+			done, err = compactedScope{}, nil
+		}
+	}()
 	c.refs.Acquire(n)
 	defer c.refs.Release(n)
 	t, ok := c.catalog.TableByNumber(n)

@@ -12,6 +12,7 @@ type Config struct {
 	Node     string // Name of this server in job traces.
 	MaxBytes int64  // Of the write buffer: from three quarters of it on tables are flushed; 0 is no limit.
 
+	Grace               time.Duration // After DROP USER, until the user's data is removed.
 	TrashAge            time.Duration // How long files that belong to nothing stay in the trash.
 	ScrubSchedule       string        // Cron line; "" is never.
 	ScrubBytesPerSecond int64
@@ -61,7 +62,7 @@ const (
 // DefaultConfig returns the configuration of a server that was told nothing.
 func DefaultConfig() Config {
 	return Config{
-		TrashAge: 72 * time.Hour, ScrubSchedule: "0 3 * * 0", ScrubBytesPerSecond: 32 << 20,
+		Grace: 30 * 24 * time.Hour, TrashAge: 72 * time.Hour, ScrubSchedule: "0 3 * * 0", ScrubBytesPerSecond: 32 << 20,
 		Flush: FlushConfig{DefaultTimeInterval: 300, DefaultRowLimit: 10000, DefaultBytes: jobs.DefaultFlushBytes,
 			OnShutdown: true},
 		Lake: LakeConfig{CompactSegments: 8},

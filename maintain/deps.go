@@ -22,7 +22,7 @@ type Copier interface {
 	CopyParquet(ctx context.Context, spec query.CopySpec) (rows int64, err error)
 }
 
-// Options are what a Maintainer works on. All but Failing, Logger and Now must be set.
+// Options are what a Maintainer works on. Those without a default must be set.
 type Options struct {
 	Config   Config
 	Pair     *pair.Pair
@@ -32,9 +32,14 @@ type Options struct {
 	Segments *segments.Reader
 	Refs     *catalog.TableRefs // Who uses a table: one that was dropped is removed afterwards.
 	Copier   Copier
-	Failing  func() []string  // Says which storages do not answer; nil: none.
-	Logger   *slog.Logger     // nil discards.
-	Now      func() time.Time // nil is time.Now.
+	Failing  func() []string // Says which storages do not answer; nil: none.
+	// Forget has the server drop what it keeps in memory of a user who is removed; Exports removes the
+	// exports of the user's data. nil is nothing.
+	Forget  func(kalam.UserID)
+	Exports func(context.Context, kalam.UserID) (int, error)
+	Types   []jobs.Type      // Further kinds of jobs.
+	Logger  *slog.Logger     // nil discards.
+	Now     func() time.Time // nil is time.Now.
 }
 
 // deps is what the tasks share.

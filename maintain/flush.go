@@ -2,6 +2,7 @@ package maintain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/kalamlake/kalam"
@@ -77,6 +78,9 @@ func (f *flushes) FlushScopes(ctx context.Context, n kalam.TableNumber, users []
 	}
 	b.run(ctx)
 	for i, user := range users {
+		if errors.Is(done[i].Err, buffer.ErrUserBarred) { // The rows are being removed.
+			done[i] = flushedScope{}
+		}
 		if err := done[i].Err; err == nil {
 			f.failing.clear(n, user)
 			f.compactions.noteDue(ctx, t, b.scopes[i].scope)

@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/maintain/pair"
+	"github.com/kalamlake/kalam/maintain/purge"
 )
 
 // Maintainer runs the jobs of a server. It is safe for concurrent use; New, Run and Close
@@ -28,6 +29,8 @@ type Maintainer struct {
 	dropped     *droppedTables
 	streams     *streams
 	scrubs      *scrubs
+	purger      *purge.Purger
+	others      []jobs.Type
 	failing     func() []string
 	stopOnce    sync.Once
 }
@@ -47,8 +50,10 @@ func New(o Options) (*Maintainer, error) {
 		dropped:     &droppedTables{d},
 		streams:     &streams{d},
 		scrubs:      newScrubs(d),
+		others:      o.Types,
 		failing:     o.Failing,
 	}
+	m.purger = newPurger(d, &o)
 	flushes, err := newFlushes(d, m.compactions, m.streams)
 	if err != nil {
 		return nil, err
@@ -67,7 +72,7 @@ func New(o Options) (*Maintainer, error) {
 
 // jobTypes lists every kind of job, in the order in which a start recovers them.
 func (m *Maintainer) jobTypes() []jobs.Type {
-	return []jobs.Type{
+	return append([]jobs.Type{
 		m.dropped.jobType(),
 		m.flushes.jobType(),
 		m.compactions.jobType(m.flushes, m.cleaner),
@@ -76,12 +81,16 @@ func (m *Maintainer) jobTypes() []jobs.Type {
 		m.cleaner.jobType(),
 		m.scrubs.jobType(),
 		historyJobType(m.deps),
-	}
+		m.purger.JobType(m.submitPurge),
+	}, m.others...)
 }
 
 // Run runs the jobs, their schedules and what a crash left unfinished. It returns nil when
 // ctx ends.
 func (m *Maintainer) Run(ctx context.Context) error {
+	if err := m.purger.Bar(ctx); err != nil { // Before anything looks for files that may be gone.
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := m.runner.Recover(ctx); err != nil && ctx.Err() == nil {

@@ -25,6 +25,9 @@ func (d *deps) eachManifest(ctx context.Context, t *kalam.Table, f func(kalam.Sc
 		if err != nil {
 			return err
 		}
+		if d.store.IsBarred(sc.User) { // Its files are being removed.
+			continue
+		}
 		m, err := d.store.ScopeRecord(ctx, sc)
 		if err != nil {
 			d.log.Error("manifest cannot be read; the scope is not available", "table", t.ID.String(), "error", err)

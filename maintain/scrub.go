@@ -60,7 +60,7 @@ func (s *scrubs) Scrub(ctx context.Context, progress func(ScrubResult)) (result 
 
 // scrubOne scrubs a segment and adds to the result. An error ends the scrub.
 func (s *scrubs) scrubOne(ctx context.Context, seg *kalam.Segment, result *ScrubResult) error {
-	if _, ok := s.catalog.TableByNumber(seg.Table); !ok {
+	if _, ok := s.catalog.TableByNumber(seg.Table); !ok || s.store.IsBarred(seg.User) {
 		return nil
 	}
 	rebuilt, err := s.scrubSegment(ctx, seg)

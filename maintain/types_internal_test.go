@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/maintain/purge"
 )
 
 // TestJobTypes checks what records of jobs and system.jobs hold of each kind: neither the
@@ -13,12 +14,13 @@ func TestJobTypes(t *testing.T) {
 	defer d.catalog.Close()
 	m := &Maintainer{
 		deps: d, flushes: &flushes{deps: d}, compactions: &compactions{deps: d}, cleaner: &cleaner{deps: d},
-		dropped: &droppedTables{d}, streams: &streams{d}, scrubs: newScrubs(d),
+		dropped: &droppedTables{d}, streams: &streams{d}, scrubs: newScrubs(d), purger: purge.New(purge.Options{}),
 	}
 	want := map[kalam.JobKind]struct{ name, key string }{
 		"FL": {"flush", "flush-7"}, "CO": {"compact", ""}, "CL": {"cleanup", "cleanup-7"},
 		"SE": {"stream_eviction", "stream-eviction"},
 		"MV": {"move", "move-7"}, "OR": {"orphan_cleanup", "orphans"}, "SC": {"scrub", "scrub"}, "JC": {"job_cleanup", "job-cleanup"},
+		"UC": {"user_cleanup", ""},
 	}
 	for _, jt := range m.jobTypes() {
 		key := ""

@@ -34,5 +34,13 @@ func (s *Session) clearCache() error {
 		"Caches cleared: "+strings.Join(words, ", "))
 }
 
+// ForgetUser drops what is kept of a user who is removed: the sessions, and the texts of statements,
+// whose literals may be the user's and which are kept without saying whose they are.
+func (srv *Server) ForgetUser(user kalam.UserID) {
+	srv.cache.Forget(user)
+	srv.points.Clear()
+	srv.Reader.Query.ClearPlans()
+}
+
 // CacheStats returns the counters and gauges of the session cache.
 func (srv *Server) CacheStats() cache.Stats { return srv.cache.Stats() }

@@ -35,6 +35,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.createUser(ctx, st)
 	case *ast.AlterUser:
 		return s.alterUser(ctx, st)
+	case *ast.RestoreUser:
+		return s.restoreUser(ctx, st)
 	case *ast.DropUser:
 		return s.dropUser(ctx, st)
 	case *ast.FlushTable:

@@ -15,6 +15,11 @@ import (
 // update runs UPDATE. Rows are read, changed and committed under the version
 // that was read; when another commit was faster the statement starts again.
 func (s *Session) update(ctx context.Context, st *ast.Update) error {
+	if s.txn == nil {
+		if n, ok, err := s.accounts().RestoreBy(ctx, s.Principal, st); err != nil || ok {
+			return s.wrote("Updated", n, err)
+		}
+	}
 	t, err := s.writable(st.Table, access.Update)
 	if err != nil {
 		return err

@@ -36,8 +36,9 @@ func (s *Session) actAs(as *ast.ExecuteAs) (kalam.Principal, error) {
 	if err != nil {
 		return kalam.Principal{}, err
 	}
-	p, ok := access.ActFor(s.Principal, target, s.Catalog.RankOf(target))
-	if !ok {
+	rank, there := s.Catalog.RankOf(target)
+	p, ok := access.ActFor(s.Principal, target, rank)
+	if !ok || !there {
 		return kalam.Principal{}, kalam.Errorf(kalam.CodePermissionDenied,
 			"Unauthorized: EXECUTE AS USER is not authorized: actor '%s' with role %s cannot target '%s'",
 			s.Principal.User, s.Principal.Role, target)

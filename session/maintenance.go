@@ -39,6 +39,8 @@ type Maintenance interface {
 	// are there. MoveUser starts those of a user's tables.
 	Move(ctx context.Context, t *kalam.Table) (job kalam.Job, ok bool, err error)
 	MoveUser(ctx context.Context, user kalam.UserID) ([]kalam.JobID, error)
+	// PurgeUser submits the removal of a user whose purge has begun, or finds the active one.
+	PurgeUser(ctx context.Context, user kalam.UserID) (kalam.Job, error)
 	// StorageInUse reports as an error what lies in a storage, or is being written there.
 	StorageInUse(ctx context.Context, id kalam.StorageID) error
 }

@@ -4,85 +4,51 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/accounts"
 )
 
-var authTypes = map[ast.AuthKind]catalog.AuthType{
-	ast.AuthPassword: catalog.AuthPassword, ast.AuthOAuth: catalog.AuthOAuth,
-	ast.AuthInternal: catalog.AuthInternal,
+// accounts returns what carries out statements on users.
+func (s *Session) accounts() *accounts.Accounts {
+	return &accounts.Accounts{Catalog: s.Catalog, Live: s.server.Hub, Purges: s.server.Maintenance}
 }
 
-func (s *Session) createUser(ctx context.Context, st *ast.CreateUser) error {
-	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
-		return err
-	}
-	if _, exists := s.Catalog.AnyUser(st.User); exists && st.IfNotExists {
-		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
-	}
-	n := catalog.NewUser{
-		ID: st.User, Password: string(st.Password), Role: st.Role, Email: st.Email, AuthType: authTypes[st.Auth],
-		StorageID: st.Storage, StorageMode: storageMode(st.Storage),
-	}
-	if st.OAuth != "" {
-		n.AuthData = catalog.NewSecret(string(st.OAuth))
-	}
-	_, err := s.Catalog.CreateUser(ctx, s.Principal, n)
-	if st.IfNotExists && kalam.CodeOf(err) == kalam.CodeAlreadyExists { // Another statement was faster.
-		return s.message(0, fmt.Sprintf("User '%s' already exists", st.User))
-	}
+// wrote answers a statement that changed n rows outside of the buffer, unless err says that it did not.
+func (s *Session) wrote(word string, n int64, err error) error {
 	if err != nil {
-		return kalam.Positioned(err, st.Pos)
-	}
-	return s.message(0, fmt.Sprintf("User '%s' created", st.User))
-}
-
-func (s *Session) alterUser(ctx context.Context, st *ast.AlterUser) error {
-	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
 		return err
 	}
-	change := catalog.UserChange{Role: st.Role, Email: st.Email, StorageID: st.Storage}
-	if st.Storage != nil {
-		mode := storageMode(*st.Storage)
-		change.StorageMode = &mode
-	}
-	if st.Password != nil {
-		password := string(*st.Password)
-		change.Password = &password
-	}
-	if _, err := s.Catalog.AlterUser(ctx, s.Principal, st.User, change); err != nil {
-		return kalam.Positioned(err, st.Pos)
-	}
-	text := fmt.Sprintf("User '%s' updated", st.User)
-	if st.Storage != nil {
-		return s.moveUser(ctx, st.User, text)
+	return s.message(n, fmt.Sprintf("%s %d row(s)", word, n))
+}
+
+// said answers with a text, unless err says that it came to none.
+func (s *Session) said(text string, err error) error {
+	if err != nil {
+		return err
 	}
 	return s.message(0, text)
 }
 
-// storageMode says whether a user has a storage.
-func storageMode(id kalam.StorageID) catalog.StorageMode {
-	if id == "" {
-		return catalog.StorageModeTable
-	}
-	return catalog.StorageModeRegion
+func (s *Session) createUser(ctx context.Context, st *ast.CreateUser) error {
+	return s.said(s.accounts().Create(ctx, s.Principal, st))
 }
 
-// dropUser deletes softly: logins and tokens end at once, live queries close,
-// rows stay for the grace period.
+func (s *Session) alterUser(ctx context.Context, st *ast.AlterUser) error {
+	text, err := s.accounts().Alter(ctx, s.Principal, st)
+	if err == nil && st.Storage != nil {
+		return s.moveUser(ctx, st.User, text)
+	}
+	return s.said(text, err)
+}
+
 func (s *Session) dropUser(ctx context.Context, st *ast.DropUser) error {
-	if err := access.Check(s.Principal, access.ManageUsers); err != nil {
+	text, jobs, err := s.accounts().Drop(ctx, s.Principal, st)
+	if err != nil {
 		return err
 	}
-	_, err := s.Catalog.DropUser(ctx, s.Principal, st.User)
-	if st.IfExists && kalam.CodeOf(err) == kalam.CodeNotFound {
-		return s.message(0, fmt.Sprintf("User '%s' does not exist (skipped)", st.User))
-	}
-	if err != nil {
-		return kalam.Positioned(err, st.Pos)
-	}
-	s.server.Hub.CloseUser(st.User, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
-	return s.message(0, fmt.Sprintf("User '%s' dropped (soft delete)", st.User))
+	return s.ordered(text, jobs...)
+}
+
+func (s *Session) restoreUser(ctx context.Context, st *ast.RestoreUser) error {
+	return s.said(s.accounts().Restore(ctx, s.Principal, st))
 }

@@ -20,6 +20,9 @@ func Keyspaces() []string {
 	return []string{KeyspaceRows, KeyspaceRecords, KeyspaceMeta, KeyspaceCounts}
 }
 
+// ScopeKeyspaces returns the names of the keyspaces whose keys begin with a scope.
+func ScopeKeyspaces() []string { return []string{KeyspaceRows, KeyspaceRecords, KeyspaceCounts} }
+
 // ClockKey is the key of the clock record in KeyspaceMeta.
 const ClockKey = "clock"
 

@@ -117,10 +117,17 @@ type AlterUser struct {
 	Pos      int
 }
 
-// DropUser is DROP USER.
+// RestoreUser is ALTER USER ... RESTORE.
+type RestoreUser struct {
+	User kalam.UserID
+	Pos  int
+}
+
+// DropUser is DROP USER; Purge, of DROP USER ... PURGE, removes at once and for good what the user has.
 type DropUser struct {
 	User     kalam.UserID
 	IfExists bool
+	Purge    bool
 	Pos      int
 }
 
@@ -173,7 +180,7 @@ type FlushTable struct{ Table Name }
 type FlushAll struct{ Namespace *Ident }
 
 // CompactTable is STORAGE COMPACT TABLE t; Retain, nil without RETAIN, are the hours for
-// which deleted rows are kept.
+// which deleted rows are kept. PURGE DELETED is RETAIN 0 HOURS.
 type CompactTable struct {
 	Table  Name
 	Retain *int
@@ -244,6 +251,9 @@ func (*CreateUser) Verb() string { return "CREATE USER" }
 
 // Verb returns "ALTER USER".
 func (*AlterUser) Verb() string { return "ALTER USER" }
+
+// Verb returns "ALTER USER".
+func (*RestoreUser) Verb() string { return "ALTER USER" }
 
 // Verb returns "DROP USER".
 func (*DropUser) Verb() string { return "DROP USER" }

@@ -36,6 +36,7 @@ type Result struct {
 	Tables, Users, Segments int // Users: one for each table that they have files of.
 	Bytes                   int64
 	Unnamed                 int // Files that no manifest names: no damage, a job removes them.
+	Purged                  int // Users that were removed, of whom nothing may be left.
 	Problems                int
 }
 
@@ -58,7 +59,10 @@ func Run(ctx context.Context, cfg Config, o Options) (_ Result, err error) {
 	if err := v.manifests(ctx); err != nil {
 		return v.result, err
 	}
-	return v.result, v.files(ctx)
+	if err := v.files(ctx); err != nil {
+		return v.result, err
+	}
+	return v.result, v.purged(ctx)
 }
 
 // segmentKey names a segment.
@@ -120,7 +124,7 @@ func (v *verifier) close() (err error) {
 }
 
 // manifests checks every manifest of record and the segments that it names. Those of
-// dropped tables are only names: their files may be gone.
+// dropped tables, and of users that are being removed, are only names: their files may be gone.
 func (v *verifier) manifests(ctx context.Context) error {
 	for m, err := range buffer.ScopeRecords(ctx, v.pair.Backend) {
 		if ctx.Err() != nil {
@@ -131,6 +135,7 @@ func (v *verifier) manifests(ctx context.Context) error {
 			continue
 		}
 		t, known := v.catalog.TableByNumber(m.Scope.Table)
+		known = known && !v.catalog.IsPurging(m.Scope.User)
 		if known {
 			v.result.Users++
 			v.checkOrder(t, &m)

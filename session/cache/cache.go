@@ -115,6 +115,20 @@ func (c *Cache) Clear() int {
 	return n
 }
 
+// Forget drops the contexts of a user, in whatever role.
+func (c *Cache) Forget(user kalam.UserID) {
+	if c.users == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.users.Keys() {
+		if p.User == user {
+			c.users.Remove(p)
+		}
+	}
+}
+
 // Stats are the counters and gauges of the session cache.
 type Stats struct {
 	Hits, Misses int64
