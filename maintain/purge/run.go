@@ -113,6 +113,7 @@ func (r *removal) bar(ctx context.Context) error {
 		if who == "" {
 			break
 		}
+		r.handle.SetProgress("wait for readers: " + who)
 		select {
 		case <-look.C:
 		case <-wait.Done():
