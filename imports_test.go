@@ -82,6 +82,7 @@ var layers = map[string][]string{
 		"", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
 		"query/activity", "segments",
 	},
+	"live/jobfeed": {"", "datatype"},
 	"live": {
 		"", "sqltext", "access", "read", "systables", "datatype", "dialect", "dialect/ast", "buffer", "query",
 		"query/filter", "subscribe",
@@ -115,7 +116,7 @@ var layers = map[string][]string{
 	"config": {"", "maintain", "maintain/pair", "maintain/adopt", "maintain/verify", "storages", "systables"},
 	"engine": {
 		"config",
-		"access", "systables", "read", "live", "session", "session/cache",
+		"access", "systables", "read", "live", "live/jobfeed", "session", "session/cache",
 		"", "sqltext", "datatype", "dialect", "dialect/ast", "buffer", "buffer/badger", "lake", "lake/file",
 		"catalog", "query", "subscribe",
 		"jobs", "segments", "storages", "query/worker", "query/pool", "query/activity",

@@ -31,6 +31,21 @@ func (s JobStatus) Done() bool {
 	return false
 }
 
+// ETA returns when the job will have done all of its steps if it goes on as it did, the zero time when that is not known.
+func (j *Job) ETA() time.Time {
+	if j.Status != JobRunning || j.Total == 0 || j.Rate <= 0 || j.Done > j.Total {
+		return time.Time{}
+	}
+	left := float64(j.Total-j.Done) / j.Rate * float64(time.Second)
+	if left > float64(maxETA) {
+		return time.Time{}
+	}
+	return j.UpdatedAt.Add(time.Duration(left))
+}
+
+// maxETA is a time so far off that it says nothing.
+const maxETA = 1000 * time.Hour
+
 // Job is the record of one job, stored before it starts and at each change of
 // state. Times are zero when not reached.
 type Job struct {
@@ -43,6 +58,9 @@ type Job struct {
 	Parameters string      `json:"parameters,omitempty"` // JSON.
 	Key        string      `json:"idempotency_key,omitempty"`
 	Progress   string      `json:"progress,omitempty"`
+	Done       int64       `json:"done,omitempty"`  // Steps of the try that are done, of
+	Total      int64       `json:"total,omitempty"` // so many; 0 while that is not known.
+	Rate       float64     `json:"rate,omitempty"`  // Steps a second in this try.
 	Message    string      `json:"message,omitempty"`
 	Result     string      `json:"result,omitempty"` // JSON.
 	Error      string      `json:"error,omitempty"`
@@ -57,4 +75,5 @@ type Job struct {
 	UpdatedAt  time.Time   `json:"updated_at"`
 	StartedAt  time.Time   `json:"started_at"`
 	FinishedAt time.Time   `json:"finished_at"`
+	NextTryAt  time.Time   `json:"next_try_at,omitzero"` // Of a job that is retrying.
 }

@@ -18,6 +18,8 @@ type TableAccess struct {
 type Options struct {
 	Computed     []*kalam.Table // The tables that the server computes, of kind KindSystemTable.
 	FollowShared bool           // Live queries take SHARED tables.
+	// FollowComputed are the computed tables that live queries take, with the power that it needs.
+	FollowComputed map[kalam.TableID]Power
 }
 
 // Resolver resolves names for principals. It is safe for concurrent use.
@@ -26,12 +28,13 @@ type Resolver struct {
 	computed     map[kalam.TableID]*kalam.Table
 	listed       []*kalam.Table // The same, by name.
 	followShared bool
+	follow       map[kalam.TableID]Power
 }
 
 // New returns a resolver over a catalog, which stays the caller's.
 func New(c *catalog.Catalog, o Options) *Resolver {
 	r := &Resolver{catalog: c, computed: make(map[kalam.TableID]*kalam.Table, len(o.Computed)),
-		followShared: o.FollowShared}
+		followShared: o.FollowShared, follow: o.FollowComputed}
 	for _, t := range o.Computed {
 		r.computed[t.ID] = t
 	}

@@ -44,7 +44,14 @@ func (r *Resolver) resolveComputed(p kalam.Principal, id kalam.TableID, want Int
 	case Insert, Update, Delete, Truncate:
 		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Cannot %s system table '%s'", want, id)
 	case Follow:
-		return nil, kalam.Errorf(kalam.CodeUnsupported, "Live query subscriptions not supported on system tables")
+		power, ok := r.follow[id]
+		if !ok {
+			return nil, kalam.Errorf(kalam.CodeUnsupported, "Live query subscriptions not supported on system tables")
+		}
+		if err := Check(p, power); err != nil {
+			return nil, err
+		}
+		want = Read
 	case See, Read, Serve:
 	default:
 		return nil, NotFound(id)

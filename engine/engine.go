@@ -12,6 +12,7 @@ import (
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/live"
+	"github.com/kalamlake/kalam/live/jobfeed"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/query"
@@ -40,6 +41,7 @@ type Engine struct {
 	maintain *maintain.Maintainer
 	reader   *read.Reader
 	live     *live.Queries
+	feed     *jobfeed.Feed // Of system.jobs.
 	sessions *session.Server
 	refs     catalog.TableRefs
 	activity activity.Registry // The queries under way.

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/live"
+	"github.com/kalamlake/kalam/live/jobfeed"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/read"
@@ -94,30 +95,43 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)
 	}
-	computed := e.systemTables()
+	shown := e.shownCatalog()
+	computed := e.systemTables(shown)
+	systemJobs := kalam.TableID{Namespace: access.System, Name: "jobs"}
+	e.feed = jobfeed.New(jobfeed.Options{
+		Records: e.catalog, Table: computed.Table(systemJobs).Table, Row: shown.JobRow, Next: e.store.Clock().Next,
+		Publish: e.hub.Publish,
+	})
 	e.reader = &read.Reader{
 		Catalog: e.catalog, Computed: computed, Query: e.query, Store: e.store, Segments: e.segments, Refs: &e.refs,
 		Activity: &e.activity,
 		Access: access.New(e.catalog, access.Options{
 			Computed: computed.Definitions(), FollowShared: e.config.Live.SharedTables == config.SharedAllow,
+			FollowComputed: map[kalam.TableID]access.Power{systemJobs: access.SeeJobs},
 		}),
 	}
 	e.live = &live.Queries{
 		Reader: e.reader, Hub: e.hub, Now: e.now, Retention: c.Retention.DefaultDeletedRetentionHours,
 		QueueLimit: c.Live.BufferEvents, Timeout: c.Query.Timeout(),
+		Feeds: map[kalam.TableID]live.Feed{systemJobs: e.feed},
 	}
 	return e.pair.SetOpenedSeq(ctx, e.store.Clock().Last())
 }
 
-// systemTables collects the computed tables of all who have one.
-func (e *Engine) systemTables() *systables.Registry {
+// shownCatalog is what shows the catalog in computed tables.
+func (e *Engine) shownCatalog() *systables.Catalog {
 	c := &e.config
-	shown := systables.Catalog{
+	return &systables.Catalog{
 		Catalog: e.catalog, Location: e.pair.Storage.Properties().Location, Started: e.started,
 		Retention: c.Retention.DefaultDeletedRetentionHours, NodeID: c.Server.NodeID,
 		JobType:     func(kind kalam.JobKind) string { return e.maintain.JobType(kind) },
 		Credentials: e.storages.Credentials,
 	}
+}
+
+// systemTables collects the computed tables of all who have one.
+func (e *Engine) systemTables(shown *systables.Catalog) *systables.Registry {
+	c := &e.config
 	stats := systables.Stats{
 		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build,
 		Sessions: func() systables.SessionCache { return systables.SessionCache(e.sessions.CacheStats()) },
@@ -136,8 +150,9 @@ func (e *Engine) openMaintenance(o Options) (err error) {
 		copier = o.Wrap.Copier(copier)
 	}
 	e.maintain, err = maintain.New(maintain.Options{
-		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Lake: e.lake, Store: e.store, Segments: e.segments,
-		Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Forget: e.forgetUser, Logger: e.log, Now: e.now,
+		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Jobs: e.feed, Lake: e.lake, Store: e.store,
+		Segments: e.segments, Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Forget: e.forgetUser, Logger: e.log,
+		Now: e.now,
 	})
 	return err
 }

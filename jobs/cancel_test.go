@@ -221,7 +221,7 @@ func TestCancelObeysItsContext(t *testing.T) {
 		defer close(gate)
 		j := jobstest.Submit(t, runner, kalam.Job{})
 		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
 		if err := runner.Cancel(ctx, j.ID); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Cancel: %v", err)

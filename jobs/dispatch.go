@@ -176,6 +176,7 @@ func (r *Runner) begin(e *entry, worker int) (started, again bool) {
 			return false, false
 		}
 	}
+	job.Done, job.Total, job.Rate, job.NextTryAt = 0, 0, 0, time.Time{}
 	job.UpdatedAt, job.Trace = now, fmt.Sprintf("%s:%d", r.o.Node, worker)
 	if resumed {
 		job.Message = resumedMessage
@@ -188,7 +189,7 @@ func (r *Runner) begin(e *entry, worker int) (started, again bool) {
 		e.notBefore = time.Now().Add(r.o.Backoff(1))
 		return false, true
 	}
-	e.job, e.saved = job, now
+	e.job, e.saved, e.began = job, now, now
 	return true, false
 }
 
@@ -240,6 +241,11 @@ func (r *Runner) end(ctx context.Context, e *entry, err error) (again bool) {
 		r.log.Error("job ended in a state it cannot reach", "job", job.ID, "error", err)
 	}
 	e.ending = to != kalam.JobRetrying
+	var pause time.Duration
+	if to == kalam.JobRetrying && !e.cancelled {
+		pause = r.o.Backoff(job.Retries)
+		job.NextTryAt = now.Add(pause)
+	}
 	r.mu.Unlock()
 	if !r.storeEnd(job) {
 		return false
@@ -250,7 +256,7 @@ func (r *Runner) end(ctx context.Context, e *entry, err error) (again bool) {
 		defer r.mu.Unlock()
 		e.job, e.notBefore = job, time.Now()
 		if !e.cancelled {
-			e.notBefore = e.notBefore.Add(r.o.Backoff(job.Retries))
+			e.notBefore = e.notBefore.Add(pause)
 		}
 		return true
 	}

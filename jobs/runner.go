@@ -16,7 +16,7 @@ import (
 const (
 	DefaultWorkers    = 10
 	DefaultMaxRetries = 3
-	DefaultCancelWait = 2 * time.Second
+	DefaultCancelWait = time.Second
 )
 
 // progressInterval is the least time between two stores of a job's progress.
@@ -141,6 +141,7 @@ type entry struct {
 	err       error // Why Submit failed.
 	resumed   bool  // Was running or retrying when the last Runner ended.
 	notBefore time.Time
+	began     time.Time // Of this try.
 	saved     time.Time // Of the last store.
 	ending    bool      // The task is over and the final record is being stored.
 	final     bool      // The final record is stored.

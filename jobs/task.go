@@ -19,6 +19,17 @@ func (h *Handle) SetProgress(text string) {
 	h.set(func(j *kalam.Job) { j.Progress = text })
 }
 
+// SetDone sets the progress text and how many of so many steps are done in this try; total 0 is not known. It is stored
+// as the text is.
+func (h *Handle) SetDone(done, total int64, text string) {
+	h.set(func(j *kalam.Job) {
+		j.Progress, j.Done, j.Total, j.Rate = text, done, total, 0
+		if took := j.UpdatedAt.Sub(h.entry.began).Seconds(); took > 0 {
+			j.Rate = float64(done) / took
+		}
+	})
+}
+
 // SetResult sets the result, a JSON document, and the message of the job. They
 // are stored like the progress, and when the task ends.
 func (h *Handle) SetResult(result, message string) {
@@ -34,8 +45,8 @@ func (h *Handle) set(f func(*kalam.Job)) {
 		r.mu.Unlock()
 		return
 	}
-	f(&e.job)
 	e.job.UpdatedAt = now
+	f(&e.job)
 	due := now.Sub(e.saved) >= progressInterval
 	if due {
 		e.saved = now

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -27,9 +28,21 @@ type Queries struct {
 	Reader     *read.Reader
 	Hub        *subscribe.Hub
 	Now        func() time.Time
-	Retention  int           // Hours that tombstones are kept, of a table that does not say it.
-	Timeout    time.Duration // Of what DuckDB evaluates of a condition at a time; 0 is none.
-	QueueLimit int           // Undelivered events before a reader is closed that does not ask for another limit.
+	Retention  int                    // Hours that tombstones are kept, of a table that does not say it.
+	Timeout    time.Duration          // Of what DuckDB evaluates of a condition at a time; 0 is none.
+	Feeds      map[kalam.TableID]Feed // The computed tables that can be followed.
+	QueueLimit int                    // Undelivered events before a reader is closed that does not ask for another limit.
+}
+
+// Feed tells of the changes of a computed table, which it publishes to the hub.
+type Feed interface {
+	// Table returns the definition of the rows, with a number of its own and a key.
+	Table() *kalam.Table
+	// Seq returns a seq above that of every change that was published.
+	Seq() kalam.Seq
+	// Snapshot returns all rows as they were at a seq, by rising seq, none above that one. What changed later is
+	// published with a higher one.
+	Snapshot(ctx context.Context) (kalam.Seq, []kalam.Row, error)
 }
 
 // caller returns who reads, as of now.
@@ -131,6 +144,7 @@ type spec struct {
 	where     string // "" is all rows.
 	filter    *subscribe.Filter
 	evaluator subscribe.Evaluator
+	feed      Feed // Of a computed table; nil for a stored one.
 	options   *Options
 	exact     bool
 }
@@ -157,6 +171,8 @@ type initialLoad struct {
 	caller  *read.Caller
 	point   *buffer.ReadPoint
 	view    *buffer.View
+	given   map[string]read.Given // In place of the point: the rows of a feed.
+	free    func()                // Releases given.
 	spec    *spec
 	number  int
 	last    kalam.Seq // Up to where rows were read.
@@ -164,17 +180,23 @@ type initialLoad struct {
 	done    bool
 
 	lookAhead []resumedRow // Of a resume: read, but not given.
-	given     kalam.Seq    // Up to where they were given.
+	upTo      kalam.Seq    // Up to where they were given.
 	unread    bool         // There may be more.
 }
 
 func (l *initialLoad) close() {
+	if l.caller == nil {
+		return
+	}
 	if l.point != nil {
 		l.point.Release()
-		l.point = nil
-		l.caller.EndStatement()
-		l.caller.Release()
 	}
+	if l.free != nil {
+		l.free()
+	}
+	l.caller.EndStatement()
+	l.caller.Release()
+	l.point, l.given, l.caller = nil, nil, nil
 }
 
 // resumedRow is the newest version of a key that was written since a client left.

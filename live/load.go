@@ -56,14 +56,23 @@ func (l *initialLoad) start(ctx context.Context) error {
 	q := sqltext.QuoteIdent(l.spec.alias)
 	sql := fmt.Sprintf("SELECT min(_seq) FROM (SELECT %s._seq AS _seq%s ORDER BY %s._seq DESC LIMIT $1)", q, l.from(),
 		q)
-	vals, err := l.caller.OneRow(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.point)
+	res, err := l.caller.Open(ctx, sql, []kalam.Value{kalam.BigInt(int64(o.LastRows))}, l.options())
 	if err != nil {
 		return err
 	}
-	if !vals[0].IsNull() {
-		l.last = kalam.Seq(vals[0].Int()) - 1
-	}
-	return nil
+	defer l.caller.EndStatement()
+	defer res.Close()
+	return res.Each(ctx, func(vals []kalam.Value) error {
+		if !vals[0].IsNull() {
+			l.last = kalam.Seq(vals[0].Int()) - 1
+		}
+		return nil
+	})
+}
+
+// options says where the initial rows are read.
+func (l *initialLoad) options() read.Options {
+	return read.Options{Composed: true, Point: l.point, Given: l.given}
 }
 
 // from returns " FROM t AS alias WHERE (condition)"; a condition follows with AND.
@@ -72,6 +81,9 @@ func (l *initialLoad) from() string {
 	where := l.spec.where
 	if where == "" {
 		where = "true"
+	}
+	if l.given != nil {
+		return fmt.Sprintf(" FROM %s AS %s WHERE (%s)", feedRelation, sqltext.QuoteIdent(l.spec.alias), where)
 	}
 	return fmt.Sprintf(" FROM %s.%s AS %s WHERE (%s)",
 		sqltext.QuoteIdent(string(t.ID.Namespace)), sqltext.QuoteIdent(string(t.ID.Name)),
@@ -94,7 +106,7 @@ func (l *initialLoad) page(ctx context.Context, out []read.Column, size int, b *
 	}
 	fmt.Fprintf(&sql, "%s AND %s._seq > $1 ORDER BY %s._seq LIMIT $2", l.from(), q, q)
 	params := []kalam.Value{kalam.BigInt(int64(l.last)), kalam.BigInt(int64(size) + 1)}
-	res, err := l.caller.Open(ctx, sql.String(), params, read.Options{Composed: true, Point: l.point})
+	res, err := l.caller.Open(ctx, sql.String(), params, l.options())
 	if err != nil {
 		return err
 	}

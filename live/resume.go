@@ -47,16 +47,16 @@ func (l *initialLoad) resumedBatch(ctx context.Context, out []read.Column, size 
 			return err
 		}
 	}
-	l.given = max(l.given, l.spec.options.From)
+	l.upTo = max(l.upTo, l.spec.options.From)
 	for len(l.lookAhead) > 0 && l.lookAhead[0].gone == nil {
 		r := l.lookAhead[0]
 		b.Rows, b.Seqs = append(b.Rows, r.row), append(b.Seqs, r.seq)
-		l.given, l.lookAhead = r.seq, l.lookAhead[1:]
+		l.upTo, l.lookAhead = r.seq, l.lookAhead[1:]
 	}
-	b.LastSeq = l.given
+	b.LastSeq = l.upTo
 	for len(l.lookAhead) > 0 && l.lookAhead[0].gone != nil {
 		b.Gone = append(b.Gone, l.lookAhead[0].gone)
-		l.given, l.lookAhead = l.lookAhead[0].seq, l.lookAhead[1:]
+		l.upTo, l.lookAhead = l.lookAhead[0].seq, l.lookAhead[1:]
 	}
 	b.Follows = len(l.lookAhead) > 0
 	b.HasMore = b.Follows || l.unread

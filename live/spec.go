@@ -38,6 +38,13 @@ func (qs *Queries) specOf(ctx context.Context, c *read.Caller, r Request) (*spec
 		return nil, text.edits.Place(err, text.pos)
 	}
 	spec.table, spec.scope, spec.alias, spec.where = of.Table, of.Scope, plan.Alias, plan.Where
+	if of.Table.IsComputed() {
+		if spec.feed = qs.Feeds[of.Table.ID]; spec.feed == nil {
+			return nil, kalam.Errorf(kalam.CodeUnsupported, "Live query subscriptions not supported on system tables")
+		}
+		spec.table = spec.feed.Table()
+		spec.scope = kalam.Scope{Table: spec.table.Number}
+	}
 	if spec.alias == "" {
 		spec.alias = string(spec.table.ID.Name)
 	}

@@ -37,6 +37,9 @@ func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Q
 	if err != nil {
 		return nil, err
 	}
+	if spec.feed != nil {
+		return qs.followFeed(ctx, c, spec, r)
+	}
 	if err := c.Hold(spec.table); err != nil {
 		return nil, err
 	}

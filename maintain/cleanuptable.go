@@ -62,7 +62,7 @@ func (c *cleanupTable) Run(ctx context.Context, h *jobs.Handle) error {
 		}
 		result.FilesRemoved++
 		result.BytesRemoved += s.Bytes
-		h.SetProgress(fmt.Sprintf("%d of %d files removed", i+1, len(segments)))
+		h.SetDone(int64(i+1), int64(len(segments)), fmt.Sprintf("%d of %d files removed", i+1, len(segments)))
 	}
 	text, err := json.Marshal(result)
 	if err != nil {

@@ -126,7 +126,8 @@ func (r *compactRun) users(ctx context.Context) error {
 			r.result.Errors = noteFailure(r.result.Errors, user, err)
 			r.result.FailedUsers++
 		}
-		r.handle.SetProgress(fmt.Sprintf("%d of %d users looked at, %d compacted", r.done, r.total, r.result.Scopes))
+		r.handle.SetDone(int64(r.done), int64(r.total), fmt.Sprintf("%d of %d users looked at, %d compacted", r.done, r.total,
+			r.result.Scopes))
 	}
 	return r.failure()
 }

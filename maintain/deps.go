@@ -22,11 +22,21 @@ type Copier interface {
 	CopyParquet(ctx context.Context, spec query.CopySpec) (rows int64, err error)
 }
 
+// JobRecords keeps the records of jobs; package catalog does.
+type JobRecords interface {
+	jobs.Records
+	// DeleteJobsBefore removes the records of jobs that finished before the given
+	// time and returns how many.
+	DeleteJobsBefore(ctx context.Context, before time.Time) (int, error)
+}
+
 // Options are what a Maintainer works on. Those without a default must be set.
 type Options struct {
-	Config   Config
-	Pair     *pair.Pair
-	Catalog  *catalog.Catalog
+	Config  Config
+	Pair    *pair.Pair
+	Catalog *catalog.Catalog
+	// Jobs keeps the records of jobs in the catalog, and tells of them; nil is the catalog.
+	Jobs     JobRecords
 	Lake     *lake.Lake
 	Store    *buffer.Store
 	Segments *segments.Reader
@@ -47,6 +57,7 @@ type deps struct {
 	config   Config
 	pair     *pair.Pair
 	catalog  *catalog.Catalog
+	records  JobRecords
 	lake     *lake.Lake
 	store    *buffer.Store
 	segments *segments.Reader

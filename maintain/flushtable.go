@@ -177,7 +177,7 @@ func (r *flushRun) batch(ctx context.Context, users []kalam.UserID) error {
 	if r.result.FailedUsers > 0 {
 		progress += fmt.Sprintf(", %d failed", r.result.FailedUsers)
 	}
-	r.handle.SetProgress(progress)
+	r.handle.SetDone(int64(r.done), int64(r.total), progress)
 	return fatal
 }
 

@@ -108,7 +108,8 @@ func (f *forgetTable) flush(ctx context.Context, h *jobs.Handle, job *kalam.Job)
 				bad++
 			}
 		}
-		h.SetProgress(fmt.Sprintf("%d of %d batches of users flushed", i+1, len(batches)))
+		h.SetDone(int64(i+1), int64(len(batches)), fmt.Sprintf("%d of %d batches of users flushed", i+1,
+			len(batches)))
 	}
 	return failureOf("flush", errs, bad, total)
 }

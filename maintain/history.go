@@ -18,7 +18,7 @@ func historyJobType(d *deps) jobs.Type {
 	return jobs.Type{
 		Kind: KindHistory, Name: "job_cleanup", Key: constantKey("job-cleanup"),
 		Task: func(kalam.Job) jobs.Task {
-			return &deleteHistory{history: d.catalog, Retention: retention,
+			return &deleteHistory{history: d.records, Retention: retention,
 				Now: d.now}
 		},
 		Schedule: d.config.Jobs.CleanupSchedule,

@@ -39,9 +39,12 @@ type Maintainer struct {
 func New(o Options) (*Maintainer, error) {
 	o.Logger, o.Now = pair.Defaults(o.Logger, o.Now)
 	d := &deps{
-		config: o.Config, pair: o.Pair, catalog: o.Catalog, lake: o.Lake, store: o.Store, segments: o.Segments,
+		config: o.Config, pair: o.Pair, catalog: o.Catalog, records: o.Jobs, lake: o.Lake, store: o.Store, segments: o.Segments,
 		refs: o.Refs, copier: o.Copier, log: o.Logger, now: o.Now,
 		obsolete: obsoleteFiles{wake: make(chan struct{}, 1)},
+	}
+	if d.records == nil {
+		d.records = o.Catalog
 	}
 	m := &Maintainer{
 		deps:        d,
@@ -63,7 +66,7 @@ func New(o Options) (*Maintainer, error) {
 	if retries == 0 {
 		retries = -1 // The runner's word for none.
 	}
-	d.runner = jobs.NewRunner(o.Catalog, jobs.Options{
+	d.runner = jobs.NewRunner(d.records, jobs.Options{
 		Workers: o.Config.Jobs.MaxConcurrent, MaxRetries: retries, Node: o.Config.Node, Logger: o.Logger, Now: o.Now,
 		Ended: m.flushes.ended, Types: m.jobTypes(),
 	})

@@ -33,6 +33,14 @@ func (s *scrubs) Scrub(ctx context.Context, progress func(ScrubResult)) (result 
 	said := time.Now()
 	var unread []error
 	for m, err := range buffer.ScopeRecords(ctx, s.pair.Backend) {
+		if err != nil {
+			continue // It is told below.
+		}
+		for i := range m.Record.Segments {
+			result.total += m.Record.Segments[i].Bytes + m.Record.Segments[i].Sums.KeysBytes
+		}
+	}
+	for m, err := range buffer.ScopeRecords(ctx, s.pair.Backend) {
 		if ctx.Err() != nil {
 			return result, context.Cause(ctx)
 		}

@@ -41,6 +41,8 @@ type ScrubResult struct {
 	Files    []DamagedFile `json:"files,omitempty"` // The first 1,000 that are damaged.
 	// Unreachable are those in storages that did not answer.
 	Unreachable int `json:"unreachable,omitempty"`
+
+	total int64 // Bytes that there are to look at, as far as that is known.
 }
 
 // AddDamaged adds a damaged file.
@@ -57,7 +59,8 @@ type scrubLake struct{ scrubber scrubber }
 // Run scrubs.
 func (s *scrubLake) Run(ctx context.Context, h *jobs.Handle) error {
 	result, err := s.scrubber.Scrub(ctx, func(r ScrubResult) {
-		h.SetProgress(fmt.Sprintf("Checked %d segment(s), %d bytes; %d damaged", r.Segments, r.Bytes, r.Damaged))
+		h.SetDone(r.Bytes, max(r.total, r.Bytes), fmt.Sprintf("Checked %d segment(s), %d bytes; %d damaged", r.Segments,
+			r.Bytes, r.Damaged))
 	})
 	text, jsonErr := json.Marshal(result)
 	if jsonErr != nil {

@@ -36,6 +36,7 @@ idempotency_key TEXT?, queue TEXT?
 priority INT?, retry_count SMALLINT, max_retries SMALLINT, memory_used BIGINT?, cpu_used BIGINT?, created_at TIMESTAMP
 updated_at TIMESTAMP
 started_at TIMESTAMP?, finished_at TIMESTAMP?, completed_at TIMESTAMP?, node_id BIGINT, leader_status TEXT?
-leader_node_id BIGINT?`), c.jobRows},
+leader_node_id BIGINT?, progress_done BIGINT?, progress_total BIGINT?, progress_per_second DOUBLE?, eta TIMESTAMP?
+next_try_at TIMESTAMP?`), c.jobRows},
 	}
 }
