@@ -143,6 +143,7 @@ var layers = map[string][]string{
 
 // testsMay is what the tests of a package import beyond its layer.
 var testsMay = map[string][]string{
+	"live/jobfeed":      {"buffer/memory", "catalog"},
 	"dialect":           {"datatype"},
 	"buffer":            {"buffer/badger", "buffer/memory", "buffer/buffertest", "buffer/remains", "datatype"},
 	"buffer/badger":     {"buffer/buffertest", "datatype"},
