@@ -194,7 +194,7 @@ func TestFormat(t *testing.T) {
 	check(t, c.PutSecret(t.Context(), "jwt", catalog.NewSecret("hidden")))
 	key := "secret/jwt"
 	got, want := string(records(t, b)[key]), "kalam 6 49bf59b7\n{\"text\":\"hidden\"}"
-	if got != want || string(sealed(key, "5", `{"text":"hidden"}`)) != want {
+	if got != want || string(sealed(key, "6", `{"text":"hidden"}`)) != want {
 		t.Errorf("record %q, want %q", got, want)
 	}
 }
