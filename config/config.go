@@ -99,7 +99,7 @@ type QueryConfig struct {
 	RequestTimeoutSeconds int `koanf:"request_timeout_seconds" doc:"longest run of all statements of one request, whose open transaction is then rolled back; 0 is no limit"`
 
 	DefaultOrder string `koanf:"default_order" doc:"accepted, without effect in this version: order of a SELECT without ORDER BY: none or pk"`
-	MemoryLimit  string `koanf:"memory_limit" doc:"memory of DuckDB, for instance 2GB; empty is chosen from the machine"`
+	MemoryLimit  string `koanf:"memory_limit" doc:"memory that all queries may hold together, for instance 2GB, and half of it one statement, which spills to disk before; empty is chosen from the machine"`
 	Isolation    string `koanf:"isolation" doc:"process: DuckDB runs in worker processes; none: in the server's, where one user can hold up or end all; auto: process where the system allows it"`
 	Workers      int    `koanf:"workers" doc:"queries that compute at a time, and again that many large ones beside them; 0 is one more than there are CPUs; without isolation always one per CPU"`
 	Dialect      string `koanf:"dialect" doc:"postgresql: 7 / 2 is 3 and NULLs come first in ORDER BY ... DESC, as in KalamDB; duckdb: 3.5, and last"`

@@ -39,11 +39,15 @@ const (
 	watchEvery   = 20 * time.Millisecond
 	idleFor      = 10 * time.Second // After which all idle workers but one are ended.
 	idleMemory   = 64 << 20         // A worker that holds more is not used again.
-	addressRoom  = 512 << 20        // Beyond the share, before the kernel refuses memory.
+	addressRoom  = 64 << 20         // Beyond the share, before the kernel refuses memory.
 	leastShare   = 64 << 20
 	maxWaiting   = 5000 // Calls of one user that wait for a place.
 	maxStanding  = 16   // Statements of all that stand still beyond their slice.
 	maxKnown     = 64   // Statements that a worker keeps prepared.
 	shareUsers   = 2    // A statement gets this part of the memory at most.
-	spillFactor  = 4    // Disk for what does not fit in memory, by a worker's share.
+	// countedPart is what DuckDB may use of that, in eighths, before it spills to disk: it does not
+	// count all that it takes. With 8 and 7 a sort that spills was ended for its memory; with 6
+	// one of long texts on two threads.
+	countedPart = 5
+	spillFactor = 4 // Disk for what does not fit in memory, by a worker's share.
 )

@@ -51,6 +51,31 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// TestSpills sorts more than the memory of a statement holds: that is spilled to disk, and not
+// taken for a statement that takes too much.
+func TestSpills(t *testing.T) {
+	e := newEngine(t, func(o *pool.Options) { o.MemoryLimit, o.Threads = "256MB", 2 })
+	for _, sql := range []string{
+		"SELECT max(s) FROM (SELECT 'long text number ' || x AS s FROM range(2500000) r(x) ORDER BY 1)",
+		"SELECT x FROM range(5000000) r(x) ORDER BY hash(x) LIMIT 1 OFFSET 2500000",
+	} {
+		for _, parallel := range []bool{false, true} {
+			r, err := e.pool.Run(t.Context(), &query.Statement{User: "alice", SQL: sql, Parallel: parallel})
+			if err != nil {
+				t.Errorf("%s, all threads %t: %v", sql, parallel, err)
+				continue
+			}
+			rec, err := r.Next(t.Context())
+			if err != nil {
+				t.Errorf("%s, all threads %t: %v", sql, parallel, err)
+			} else {
+				rec.Release()
+			}
+			r.Close()
+		}
+	}
+}
+
 // threads returns how many threads DuckDB has where a statement runs.
 func (e *engine) threads(t *testing.T, parallel bool) int64 {
 	t.Helper()

@@ -101,6 +101,9 @@ func (w *worker) limit() int64 {
 	return w.pool.share
 }
 
+// counted returns the memory of which DuckDB itself sees that it does not use more.
+func (w *worker) counted() int64 { return w.limit() / 8 * countedPart }
+
 // open has the worker open DuckDB.
 func (w *worker) open() error {
 	o := &w.pool.options
@@ -110,7 +113,7 @@ func (w *worker) open() error {
 	}
 	var b wire.Buffer
 	b.PutOptions(wire.Options{
-		MemoryLimit: memlimit.Format(w.limit()), Threads: threads, LakeDirs: w.dirs(), TempDir: w.dir,
+		MemoryLimit: memlimit.Format(w.counted()), Threads: threads, LakeDirs: w.dirs(), TempDir: w.dir,
 		TempLimit:  memlimit.Format(spillFactor * w.pool.share),
 		PostgreSQL: o.PostgreSQL && w.kind != copies, IDs: o.NextIDs != nil, Copies: w.kind == copies,
 	})
