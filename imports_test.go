@@ -78,8 +78,9 @@ var layers = map[string][]string{
 	"systables": {
 		"", "access", "datatype", "buffer", "catalog", "query", "subscribe", "lake", "lake/layout",
 	},
+	"views": {"", "access", "catalog", "dialect", "dialect/ast", "query", "sqltext"},
 	"read": {
-		"", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
+		"", "views", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
 		"query/activity", "segments",
 	},
 	"live/jobfeed": {"", "datatype"},
@@ -87,13 +88,13 @@ var layers = map[string][]string{
 		"", "sqltext", "access", "read", "systables", "datatype", "dialect", "dialect/ast", "buffer", "query",
 		"query/filter", "subscribe",
 	},
-	"session/schema":   {"", "access", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
+	"session/schema":   {"", "access", "catalog", "views", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
 	"session/gate":     {""},
 	"session/accounts": {"", "access", "catalog", "dialect/ast"},
 	"session/settings": {"", "sqltext", "internal/nearest", "dialect/ast", "query"},
 	"session/cache":    {"", "sqltext", "dialect", "dialect/ast", "read"},
 	"session": {
-		"", "sqltext", "internal/nearest", "access", "live", "read", "systables", "datatype", "dialect",
+		"", "sqltext", "internal/nearest", "access", "views", "live", "read", "systables", "datatype", "dialect",
 		"dialect/ast", "buffer", "catalog", "query", "query/activity",
 		"session/accounts", "session/cache", "session/schema", "session/settings", "session/gate", "subscribe", "jobs", "lake", "storages",
 	},

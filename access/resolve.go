@@ -25,6 +25,9 @@ func (r *Resolver) Resolve(
 		return TableAccess{Table: t}, kalam.Positioned(err, name.Pos)
 	}
 	t, ok := r.catalog.Table(id)
+	if v, isView := r.View(p, id); isView {
+		return TableAccess{}, kalam.Positioned(viewRefusal(v, want), name.Pos)
+	}
 	if !ok || !r.allows(p, t, See) {
 		return TableAccess{}, NotFound(id).At(name.Pos)
 	}

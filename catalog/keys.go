@@ -22,6 +22,7 @@ const (
 	prefixNamespace = "namespace/"
 	prefixTable     = "table/"
 	prefixDropped   = "dropped/"
+	prefixView      = "view/"
 	prefixUser      = "user/"
 	prefixStorage   = "storage/"
 	prefixSecret    = "secret/"

@@ -22,6 +22,7 @@ func (s store) load(ctx context.Context) (*version, error) {
 		load   func(key string, raw []byte) error
 	}{
 		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped},
+		{prefixView, v.loadView},
 		{prefixUser, v.loadUserRecord},
 		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
 	}

@@ -128,9 +128,17 @@ func (c *Catalog) DropNamespace(ctx context.Context, id kalam.NamespaceID,
 		if IsReservedNamespace(id) {
 			return kalam.Errorf(kalam.CodeInvalidOperation, "Namespace '%s' cannot be dropped", id)
 		}
+		if n := tx.next.viewsIn(id); n > 0 && !cascade {
+			return kalam.Errorf(kalam.CodeInvalidOperation,
+				"Cannot drop namespace '%s': it contains %d view(s) and %d table(s). Use DROP NAMESPACE %s CASCADE", id, n,
+				e.tables.len(), id)
+		}
 		if n := e.tables.len(); n > 0 && !cascade {
 			return kalam.Errorf(kalam.CodeInvalidOperation,
 				"Cannot drop namespace '%s': it contains %d table(s). Use DROP NAMESPACE %s CASCADE", id, n, id)
+		}
+		if err := tx.dropNamespaceViews(id); err != nil {
+			return err
 		}
 		for _, t := range sortedTables(e.tables) {
 			if err := tx.dropTable(t); err != nil {

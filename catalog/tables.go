@@ -120,6 +120,9 @@ func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kala
 		if _, ok := ns.tables.get(t.ID.Name); ok {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", t.ID)
 		}
+		if _, ok := tx.next.views.get(t.ID); ok {
+			return kalam.Errorf(kalam.CodeAlreadyExists, "View %s already exists", t.ID)
+		}
 		if n := tx.next.createdBy(by.User); c.maxTables > 0 && n >= c.maxTables && c.rules.IsLimited(by) {
 			return kalam.Errorf(kalam.CodeResourceExhausted,
 				"user '%s' created %d tables, which is as many as a user may (limits.max_tables_per_user)", by.User, n)
@@ -197,6 +200,9 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 		if _, taken := tx.next.table(t.ID); taken && t.ID != e.current.ID {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", t.ID)
 		}
+		if err := tx.next.checkViews(e.current, t); err != nil {
+			return err
+		}
 		if err := tx.checkStorage(t.Options.StorageID); err != nil {
 			return err
 		}
@@ -256,6 +262,9 @@ func (c *Catalog) DropTable(ctx context.Context, id kalam.TableID) (*kalam.Table
 		e, ok := tx.next.table(id)
 		if !ok {
 			return tableNotFound(id)
+		}
+		if by := tx.next.readersOf(id); len(by) > 0 {
+			return readBy("drop table", id, by[0])
 		}
 		dropped = e.current
 		return tx.dropTable(e)

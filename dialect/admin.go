@@ -84,7 +84,7 @@ func (p *parser) show() (ast.Statement, error) {
 		return &ast.ShowStorages{}, nil
 	case p.accept("SHOW", "JOBS"):
 		return &ast.ShowJobs{}, nil
-	case p.accept("SHOW", "CREATE", "TABLE"):
+	case p.accept("SHOW", "CREATE", "TABLE"), p.accept("SHOW", "CREATE", "VIEW"):
 		t, err := p.tableName()
 		return &ast.ShowCreate{Table: t}, err
 	case p.accept("SHOW", "COLUMNS"):

@@ -16,6 +16,9 @@ func (p *parser) statement() (ast.Statement, error) {
 	if p.tok.Kind != sqltext.Word {
 		return nil, p.unexpected("a statement")
 	}
+	if st, err := p.view(); st != nil || err != nil {
+		return st, err
+	}
 	switch sqltext.Upper(sqltext.Short(p.text(p.tok))) {
 	case "INSERT":
 		return p.insert()

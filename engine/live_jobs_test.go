@@ -81,6 +81,7 @@ func TestLiveJobs(t *testing.T) {
 // TestLiveJobsRights: only who sees jobs follows them, nobody resumes, and other system tables are not followed.
 func TestLiveJobsRights(t *testing.T) {
 	s := newServer(t)
+	s.must(root, "CREATE VIEW default.v AS SELECT 1 AS one")
 	for _, tt := range []struct {
 		p    kalam.Principal
 		sql  string
@@ -91,6 +92,7 @@ func TestLiveJobsRights(t *testing.T) {
 		{kalam.Principal{User: "svc", Role: kalam.RoleService}, "SELECT * FROM system.jobs", nil,
 			kalam.CodePermissionDenied},
 		{root, "SELECT * FROM system.users", nil, kalam.CodeUnsupported},
+		{root, "SELECT * FROM default.v", nil, kalam.CodeUnsupported},
 		{root, "SELECT * FROM system.jobs", &live.Options{From: 5}, kalam.CodeResumeWindow},
 		{root, "SELECT nothing FROM system.jobs", nil, kalam.CodeInvalidSQL},
 	} {

@@ -21,15 +21,13 @@ type Description struct {
 func (c *Caller) Describe(
 	ctx context.Context, sql string, declared []kalam.DataType, o Options,
 ) (out Description, err error) {
-	set := c.Settings
-	set.Inner = o.Inner
-	plan, err := c.Query.AnalyseWith(ctx, c.Principal.User, sql, set)
+	plan, levels, err := c.analyse(ctx, sql, o)
 	if err != nil {
 		return out, err
 	}
 	rels, err := c.relations(plan.Tables(), o)
 	if err != nil {
-		return out, err
+		return out, levels.place(err)
 	}
 	schemas := make([]*arrow.Schema, len(rels))
 	for i, r := range rels {
@@ -44,7 +42,7 @@ func (c *Caller) Describe(
 	}
 	d, err := c.Query.Describe(ctx, plan, schemas, declared, query.Args{User: c.Principal.User})
 	if err != nil {
-		return out, err
+		return out, levels.place(err)
 	}
 	out.Params = d.Params
 	table := (&Rows{relations: rels}).Table()

@@ -67,19 +67,18 @@ type prepared struct {
 	plan    *query.Plan
 	sources []query.Source
 	rows    *Rows
+	levels  levels
 }
 
 // prepare analyses a query, resolves and authorises its tables, and takes their views.
 func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared, error) {
-	set := c.Settings
-	set.Inner = o.Inner
-	plan, err := c.Query.AnalyseWith(ctx, c.Principal.User, sql, set)
+	plan, levels, err := c.analyse(ctx, sql, o)
 	if err != nil {
 		return nil, err
 	}
 	rels, err := c.relations(plan.Tables(), o)
 	if err != nil {
-		return nil, err
+		return nil, levels.place(err)
 	}
 	rows := &Rows{relations: rels, cacheHit: plan.CacheHit(), point: o.Point}
 	if rows.point == nil && c.Txn != nil {
@@ -100,7 +99,7 @@ func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared,
 	if rows.owned {
 		rows.point.Seal()
 	}
-	return &prepared{plan: plan, sources: sources, rows: rows}, nil
+	return &prepared{plan: plan, sources: sources, rows: rows, levels: levels}, nil
 }
 
 // allNewest returns an error when a relation is not the newest version of its table any more.
@@ -122,7 +121,7 @@ func (p *prepared) failed(ctx context.Context, err error) error {
 		err = changed
 	}
 	p.rows.Close()
-	return err
+	return p.levels.place(err)
 }
 
 // relations resolves the table references of a plan.

@@ -31,6 +31,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.moveTable(ctx, st)
 	case *ast.DropTable:
 		return s.dropTable(ctx, st)
+	case *ast.CreateView, *ast.DropView:
+		return s.manageView(ctx, st)
 	case *ast.CreateUser:
 		return s.createUser(ctx, st)
 	case *ast.AlterUser:

@@ -94,6 +94,9 @@ is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_versi
 // describe lists the columns of a table, the system columns last, or its
 // schema versions, newest first.
 func (s *Session) describe(ctx context.Context, st *ast.Describe) error {
+	if done, err := s.describeView(st); done {
+		return err
+	}
 	t, err := s.Table(st.Table, access.See)
 	if err != nil {
 		return err

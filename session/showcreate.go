@@ -12,6 +12,9 @@ var createColumns = systables.Columns(`table_name TEXT, create_statement TEXT`)
 
 // showCreate gives the statement that makes a table like the one that is there, as it is now.
 func (s *Session) showCreate(st *ast.ShowCreate) error {
+	if done, err := s.showCreateView(st.Table); done {
+		return err
+	}
 	t, err := s.Table(st.Table, access.See)
 	if err != nil {
 		return err

@@ -26,14 +26,22 @@ is_primary_key BOOLEAN`), infoColumnRows},
 		{Open(access.Information, "schemata", `catalog_name TEXT, schema_name TEXT, schema_owner TEXT`),
 			infoSchemaRows},
 		{Open(access.Information, "views",
-			`table_catalog TEXT, table_schema TEXT, table_name TEXT, view_definition TEXT?`), noRows},
+			`table_catalog TEXT, table_schema TEXT, table_name TEXT, view_definition TEXT?`), infoViewRows},
 		{Open(access.Information, "key_column_usage", `constraint_catalog TEXT, constraint_schema TEXT
 constraint_name TEXT, table_catalog TEXT, table_schema TEXT, table_name TEXT, column_name TEXT
 ordinal_position INT`), infoKeyRows},
 	}
 }
 
-func noRows(context.Context, Viewer) ([][]kalam.Value, error) { return nil, nil }
+func infoViewRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
+	var rows [][]kalam.Value
+	for _, w := range v.Access.Views(v.Principal) {
+		rows = append(rows, []kalam.Value{
+			kalam.Text(catalogName), Text(w.ID.Namespace), Text(w.ID.Name), kalam.Text(w.Text),
+		})
+	}
+	return rows, nil
+}
 
 // information knows when the computed tables came to be.
 type information struct{ created kalam.Value }
@@ -49,8 +57,15 @@ func (i information) tableRows(_ context.Context, v Viewer) ([][]kalam.Value, er
 			Int(t.SchemaVersion), Timestamp(t.CreatedAt), Timestamp(t.UpdatedAt),
 		})
 	}
+	null := kalam.Null()
+	for _, w := range v.Access.Views(v.Principal) {
+		rows = append(rows, []kalam.Value{
+			kalam.Text(catalogName), Text(w.ID.Namespace), Text(w.ID.Name), kalam.Text("VIEW"), kalam.Text("VIEW"), null,
+			null, null, null, null,
+			Int(1), Timestamp(w.CreatedAt), Timestamp(w.UpdatedAt),
+		})
+	}
 	for _, t := range v.Access.Computed(v.Principal) {
-		null := kalam.Null()
 		rows = append(rows, []kalam.Value{
 			kalam.Text(catalogName), Text(t.ID.Namespace), Text(t.ID.Name), kalam.Text("SYSTEM TABLE"), null, null,
 			null, null, null, null,
@@ -83,6 +98,11 @@ func infoColumnRows(_ context.Context, v Viewer) ([][]kalam.Value, error) {
 		}
 		for i := range system {
 			add(t.ID, len(t.Columns)+i+1, &system[i], false)
+		}
+	}
+	for _, w := range v.Access.Views(v.Principal) {
+		for i, c := range w.Columns {
+			add(w.ID, i+1, &kalam.Column{Name: c.Name, Type: c.Type}, false)
 		}
 	}
 	for _, t := range v.Access.Computed(v.Principal) {
