@@ -40,6 +40,20 @@ const (
 	CodeResumeWindow           // A live query cannot be resumed from so far back; its client loads anew.
 )
 
+// Missing is what kind of name an Error is about that means nothing.
+type Missing uint8
+
+// The kinds of names.
+const (
+	MissingNothing Missing = iota
+	MissingColumn          // Of the tables that the statement names.
+	MissingTable           // With its namespace, if one was given.
+	MissingNamespace
+	MissingFunction
+	MissingType // Of a column or a cast.
+	MissingWord // Of the grammar.
+)
+
 // Error is the error that crosses package borders. Msg is written for the user
 // of the database: what was wrong, where, and what to do, without internals.
 type Error struct {
@@ -47,6 +61,12 @@ type Error struct {
 	Msg      string
 	Position int   // 1-based byte offset in the statement's text, 0 when unknown.
 	Err      error // Cause, for logs; never shown to users.
+
+	// Missing and Name say which name means nothing, if that is the error. Suggestions are those
+	// for which it was probably mistyped, the likeliest first: only such as its reader may know of.
+	Missing     Missing
+	Name        string
+	Suggestions []string
 }
 
 // ErrTableChanged is in the error of a statement that was prepared for a version of a table that is not the newest any
@@ -77,6 +97,12 @@ func Errorf(code Code, format string, args ...any) *Error {
 // Wrap returns an *Error with the given message and cause.
 func Wrap(code Code, cause error, format string, args ...any) *Error {
 	return &Error{Code: code, Msg: fmt.Sprintf(format, args...), Err: cause}
+}
+
+// Lacks noteswhich name means nothing, and returns e: whoever knows the names that do can then set Suggestions.
+func (e *Error) Lacks(what Missing, name string) *Error {
+	e.Missing, e.Name = what, name
+	return e
 }
 
 // At returns e with the position set; offset is 0-based.

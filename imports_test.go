@@ -93,10 +93,12 @@ var layers = map[string][]string{
 	"session/accounts": {"", "access", "catalog", "dialect/ast"},
 	"session/settings": {"", "sqltext", "internal/nearest", "dialect/ast", "query"},
 	"session/cache":    {"", "sqltext", "dialect", "dialect/ast", "read"},
+	"session/suggest":  {"", "access", "dialect/ast", "internal/nearest", "query/guard", "sqltext"},
 	"session": {
 		"", "sqltext", "internal/nearest", "access", "views", "live", "read", "systables", "datatype", "dialect",
 		"dialect/ast", "buffer", "catalog", "query", "query/activity",
-		"session/accounts", "session/cache", "session/schema", "session/settings", "session/gate", "subscribe", "jobs", "lake", "storages",
+		"session/accounts", "session/cache", "session/gate", "session/schema", "session/settings", "session/suggest",
+		"subscribe", "jobs", "lake", "storages",
 	},
 	"storages":      {"", "catalog", "lake", "lake/file", "lake/layout", "lake/s3"},
 	"segments":      {"", "datatype", "lake", "lake/keyindex", "query"},

@@ -45,7 +45,7 @@ func TableID(ns kalam.NamespaceID, name ast.Name) (kalam.TableID, error) {
 func NotFound(id kalam.TableID) *kalam.Error { return notFound(id.String()) }
 
 func notFound(name string) *kalam.Error {
-	return kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist", name)
+	return kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist", name).Lacks(kalam.MissingTable, name)
 }
 
 // Namespace is a namespace as a principal sees it.

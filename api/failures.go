@@ -52,7 +52,7 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 	}
 	var ke *kalam.Error
 	if errors.As(se.Err, &ke) && !o.hidden {
-		e.Position = ke.Position
+		e.Position, e.Suggestions = ke.Position, ke.Suggestions
 	}
 	if access.Has(p, access.SeeFaults) {
 		e.Details = se.SQL

@@ -158,7 +158,7 @@ func (c *Catalog) DropNamespace(ctx context.Context, id kalam.NamespaceID,
 }
 
 func namespaceNotFound(id kalam.NamespaceID) error {
-	return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", id)
+	return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", id).Lacks(kalam.MissingNamespace, string(id))
 }
 
 // putNamespace adds or replaces a namespace and keeps its tables.

@@ -425,7 +425,9 @@ func (p *parser) unknown() error {
 	if p.is("CREATE") && p.nextIs("OR") {
 		n = 4
 	}
-	return syntaxError(p.tok.Pos, "Unsupported statement type: %s", p.words(n))
+	words := p.words(n)
+	return kalam.Errorf(kalam.CodeInvalidSQL, "Unsupported statement type: %s", words).
+		Lacks(kalam.MissingWord, words).At(p.tok.Pos)
 }
 
 // skipBalanced consumes tokens up to the parenthesis that closes the one before

@@ -96,7 +96,8 @@ func columnsOf(t *kalam.Table, names []string) ([]int, error) {
 			return nil, kalam.Errorf(kalam.CodeUnsupported,
 				"Column '%s' comes with every event; leave it out of the select list", name)
 		default:
-			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' does not exist", name)
+			return nil, kalam.Errorf(kalam.CodeInvalidSQL, "Column '%s' does not exist", name).
+				Lacks(kalam.MissingColumn, name)
 		}
 	}
 	return out, nil

@@ -50,11 +50,24 @@ func translate(err error, q *guard.Query) error {
 	case kalam.CodeCorrupt:
 		return kalam.Wrap(code, de, "cannot read segment %s", fileIn(de.Message))
 	}
-	e := kalam.Wrap(code, nil, "%s", wording(de, q))
+	e := kalam.Wrap(code, nil, "%s", wording(de, q)).Lacks(missing(de), de.Name)
 	if pos := q.PlaceOf(de.Name); pos >= 0 {
 		e = e.At(pos)
 	}
 	return e
+}
+
+// missing says what kind of name de is about that means nothing.
+func missing(de *duckerr.Error) kalam.Missing {
+	switch {
+	case de.Subtype == duckerr.ColumnNotFound:
+		return kalam.MissingColumn
+	case de.Subtype == "MISSING_ENTRY" && strings.HasSuffix(de.Kind, "Function"):
+		return kalam.MissingFunction
+	case de.Subtype == "MISSING_ENTRY" && de.Kind == "Type":
+		return kalam.MissingType
+	}
+	return kalam.MissingNothing
 }
 
 // codeOf classifies an error by DuckDB's type of it.

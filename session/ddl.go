@@ -144,7 +144,7 @@ func (s *Session) blockTables(tables []*kalam.Table) (unblock func(), err error)
 func (s *Session) use(st *ast.Use) error {
 	ns := kalam.NamespaceID(st.Namespace.Name)
 	if !s.Access.SeesNamespace(s.Principal, ns) && !access.IsComputed(ns) {
-		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns)
+		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).Lacks(kalam.MissingNamespace, string(ns))
 	}
 	next := s.settings
 	next.Namespace = ns

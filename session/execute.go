@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/session/cache"
+	"github.com/kalamlake/kalam/session/suggest"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -235,5 +236,6 @@ func (s *Session) failed(fragments []sqltext.Fragment, err error) error {
 		return nil
 	}
 	f := fragments[s.statement-1]
-	return &StatementError{Statement: s.statement, SQL: f.Text, Err: brief(located(err, f.Offset))}
+	author := suggest.Author{Principal: s.Principal, Namespace: s.settings.Namespace, Access: s.Access}
+	return &StatementError{Statement: s.statement, SQL: f.Text, Err: brief(located(author.To(err, f.Text), f.Offset))}
 }

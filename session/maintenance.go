@@ -120,7 +120,8 @@ func (s *Session) maintained(in *ast.Ident) (ns kalam.NamespaceID, where string,
 	}
 	ns = kalam.NamespaceID(in.Name)
 	if _, ok := s.Catalog.Namespace(ns); !ok {
-		return "", "", kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).At(in.Pos)
+		return "", "", kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", ns).
+			Lacks(kalam.MissingNamespace, in.Name).At(in.Pos)
 	}
 	return ns, fmt.Sprintf("in namespace '%s'", ns), nil
 }

@@ -81,7 +81,8 @@ func (s *Session) showTables(ctx context.Context, st *ast.ShowTables) error {
 		return s.elevated(ctx, all+" ORDER BY namespace_id, table_name")
 	}
 	if !s.Access.SeesNamespace(s.Principal, kalam.NamespaceID(st.Namespace.Name)) {
-		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", st.Namespace.Name).At(st.Namespace.Pos)
+		return kalam.Errorf(kalam.CodeNotFound, "Namespace '%s' does not exist", st.Namespace.Name).
+			Lacks(kalam.MissingNamespace, st.Namespace.Name).At(st.Namespace.Pos)
 	}
 	return s.elevated(ctx, all+" AND table_schema = $1 ORDER BY namespace_id, table_name",
 		kalam.Text(st.Namespace.Name))

@@ -365,7 +365,8 @@ func (c *compiler) column(name string) (operand, error) {
 	}
 	i := c.table.ColumnIndex(name)
 	if i < 0 {
-		return operand{}, kalam.Errorf(kalam.CodeInvalidSQL, "column '%s' does not exist in table %s", name, c.table.ID)
+		return operand{}, kalam.Errorf(kalam.CodeInvalidSQL, "column '%s' does not exist in table %s", name, c.table.ID).
+			Lacks(kalam.MissingColumn, name)
 	}
 	return operand{t: c.table.Columns[i].Type, eval: func(r *row) kalam.Value { return r.vals[i] }}, nil
 }

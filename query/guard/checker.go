@@ -74,10 +74,14 @@ func newChecker(sql, prefix string) *checker {
 
 // refuse records the first refusal.
 func (c *checker) refuse(n tree.Node, code kalam.Code, format string, args ...any) {
+	c.refuseAs(n, kalam.Errorf(code, format, args...))
+}
+
+// refuseAs is refuse with an error, which gets the place of n.
+func (c *checker) refuseAs(n tree.Node, e *kalam.Error) {
 	if c.err != nil {
 		return
 	}
-	e := kalam.Errorf(code, format, args...)
 	if pos := tree.Offset(n); pos >= 0 && pos <= len(c.sql) && !c.generated {
 		e = e.At(pos)
 	}

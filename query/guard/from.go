@@ -27,7 +27,8 @@ func (c *checker) refuseFunction(f tree.Node, kind, name string) {
 	if s := tree.Str(f, "schema"); s != "" && s != "main" {
 		name = s + "." + name
 	}
-	c.refuse(f, kalam.CodeInvalidSQL, "%s '%s' does not exist or is not allowed", kind, name)
+	c.refuseAs(f, kalam.Errorf(kalam.CodeInvalidSQL, "%s '%s' does not exist or is not allowed", kind, name).
+		Lacks(kalam.MissingFunction, name))
 }
 
 // recurring stands before the name of a WITH RECURSIVE ... USING KEY, in its own query:

@@ -257,7 +257,8 @@ func (c *checker) typ(n tree.Node) {
 	if id == "UNBOUND" {
 		name = strings.ToLower(tree.Str(info, "name"))
 		if tree.Str(info, "schema") != "" || tree.Str(info, "catalog") != "" || !namedTypes.has(name) {
-			c.refuse(n, kalam.CodeInvalidSQL, "Type '%s' does not exist", tree.Str(info, "name"))
+			c.refuseAs(n, kalam.Errorf(kalam.CodeInvalidSQL, "Type '%s' does not exist", tree.Str(info, "name")).
+				Lacks(kalam.MissingType, name))
 			return
 		}
 	} else if !allowedTypes.has(strings.ReplaceAll(name, " with time zone", "")) ||

@@ -78,7 +78,7 @@ func (a *Alteration) column(id ast.Ident) (int, error) {
 	at := a.was.ColumnIndex(id.Name)
 	if at < 0 {
 		return 0, kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' does not exist in table %s", id.Name,
-			a.was.ID).At(id.Pos)
+			a.was.ID).Lacks(kalam.MissingColumn, id.Name).At(id.Pos)
 	}
 	return at, nil
 }
@@ -87,7 +87,7 @@ func (a *Alteration) column(id ast.Ident) (int, error) {
 func (a *Alteration) free(id ast.Ident) error {
 	if a.was.ColumnIndex(id.Name) >= 0 {
 		return kalam.Errorf(kalam.CodeAlreadyExists, "Column '%s' already exists in table %s", id.Name,
-			a.was.ID).At(id.Pos)
+			a.was.ID).Lacks(kalam.MissingColumn, id.Name).At(id.Pos)
 	}
 	return nil
 }

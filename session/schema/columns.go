@@ -36,7 +36,8 @@ func UnknownColumn(c ast.Ident) error {
 	case kalam.ColumnSeq, kalam.ColumnDeleted, kalam.ColumnUpdated:
 		return kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' is assigned by the server", c.Name).At(c.Pos)
 	}
-	return kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' does not exist", c.Name).At(c.Pos)
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Column '%s' does not exist", c.Name).
+		Lacks(kalam.MissingColumn, c.Name).At(c.Pos)
 }
 
 // CheckGenerated refuses values for columns that are GENERATED ALWAYS.
