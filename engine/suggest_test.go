@@ -38,7 +38,7 @@ func TestSuggestions(t *testing.T) {
 		{"SELECT id FROM notes", []string{"app.notes"}},
 		{"SELECT id FROM app.recnet", []string{"app.recent"}},
 		{"SELECT * FROM system.job", []string{"system.jobs"}},
-		{"SELECT lenght(body) FROM app.notes", []string{"length"}},
+		{"SELECT lenth(body) FROM app.notes", []string{"length"}},
 		{"SELECT id::BIGNT FROM app.notes", []string{"BIGINT"}},
 		{"SELEC id FROM app.notes", []string{"SELECT"}},
 		{"SHOW TABELS", []string{"TABLES"}},

@@ -24,7 +24,7 @@ func TestWord(t *testing.T) {
 func TestWords(t *testing.T) {
 	words := []string{"least", "len", "length", "WHEN", "WHERE", "TABLE", "TABLES", "body", "created_at", "body", "FROM", strings.Repeat("x", 100)}
 	for typed, want := range map[string][]string{
-		"wher": {"WHERE", "WHEN"}, "TABELS": {"TABLES", "TABLE"}, "lenght": {"length"}, "bdoy": {"body"}, "frm": {"FROM"},
+		"wher": {"WHERE", "WHEN"}, "TABELS": {"TABLES", "TABLE"}, "lenth": {"length"}, "bdoy": {"body"}, "frm": {"FROM"},
 		"createdat": {"created_at"}, "zzz": nil, "": nil, strings.Repeat("x", 99): nil,
 	} {
 		if got := nearest.Words(typed, words); !slices.Equal(got, want) {

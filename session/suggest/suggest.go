@@ -51,6 +51,7 @@ func (a Author) like(e *kalam.Error, text string) []string {
 		return nearest.Words(e.Name, typeNames)
 	case kalam.MissingWord:
 		return sentence(e.Name)
+	case kalam.MissingNothing: // A text that the parser does not take may have a word of the grammar mistyped.
 	}
 	if e.Code == kalam.CodeInvalidSQL && e.Position > 0 {
 		return wordAt(text, e.Position-1)
