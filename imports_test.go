@@ -79,8 +79,9 @@ var layers = map[string][]string{
 		"", "access", "datatype", "buffer", "catalog", "query", "subscribe", "lake", "lake/layout",
 	},
 	"views": {"", "access", "catalog", "dialect", "dialect/ast", "query", "sqltext"},
+	"asof":  {"", "datatype", "sqltext"},
 	"read": {
-		"", "views", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
+		"", "asof", "views", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
 		"query/activity", "segments",
 	},
 	"live/jobfeed": {"", "datatype"},

@@ -124,6 +124,12 @@ func (s *Store) newCompactionEdit(sc *scope, cc *CompactCommit) (*compactionEdit
 	x.after.ScopeRecord = ScopeRecord{Version: x.before.Version + 1, Watermark: x.before.Watermark,
 		CreatedAt: x.before.CreatedAt, UpdatedAt: now}
 	x.after.FlushedAt, x.after.Forgotten = x.before.lastFlush(), max(x.before.Forgotten, cc.Forgotten)
+	x.after.CompleteFrom = x.before.completeFrom()
+	for i := range cc.Old {
+		if r := cc.Old[i].Removed; r != nil && !r.IsEmpty() { // Whatever replaced them was committed before now.
+			x.after.CompleteFrom = max(x.after.CompleteFrom, s.clock.Last())
+		}
+	}
 	x.after.Segments = append([]kalam.Segment(nil), x.before.Segments[:x.at]...)
 	x.after.vectors = append([]vectors(nil), x.before.vectors[:x.at]...)
 	if cc.Segment != nil {

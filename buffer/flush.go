@@ -77,6 +77,7 @@ func (s *Store) newFlushEdit(sc *scope, watermark kalam.Seq) (*flushEdit, error)
 	a.after.ScopeRecord = ScopeRecord{Version: a.before.Version + 1, Watermark: watermark,
 		CreatedAt: a.before.CreatedAt, UpdatedAt: now}
 	a.after.FlushedAt, a.after.Forgotten = a.before.lastFlush(), a.before.Forgotten
+	a.after.CompleteFrom = max(a.before.completeFrom(), watermark) // Unless addSegment finds every version in it.
 	if a.after.CreatedAt.IsZero() {
 		a.after.CreatedAt = now
 	}
@@ -122,6 +123,9 @@ func (a *flushEdit) addSegment(fc *FlushCommit) error {
 	}
 	if sh.Alive(a.cut, a.after.Watermark) != len(fc.Keys) {
 		return staleFlush(fc.Table)
+	}
+	if len(fc.Keys) == a.cut {
+		a.after.CompleteFrom = a.before.completeFrom()
 	}
 	a.after.last++
 	seg := fc.Segment

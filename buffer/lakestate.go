@@ -41,6 +41,14 @@ func (l *lakeState) lastFlush() time.Time {
 	return l.FlushedAt
 }
 
+// completeFrom is CompleteFrom, of a record that does not have it at its last commit.
+func (l *lakeState) completeFrom() kalam.Seq {
+	if l.CompleteFrom == 0 && l.Version > 0 {
+		return kalam.SeqAt(l.UpdatedAt.Add(time.Millisecond))
+	}
+	return max(l.CompleteFrom, 1)
+}
+
 // segmentIndex returns the index of a segment, -1 when there is none.
 func (l *lakeState) segmentIndex(id kalam.SegmentID) int {
 	for i := range l.Segments {
@@ -120,4 +128,7 @@ type ScopeRecord struct {
 	// Forgotten is the highest seq of a tombstone that a compaction has left out: who knows
 	// the scope as it was before that seq cannot learn everything that was deleted since.
 	Forgotten kalam.Seq
+	// CompleteFrom is the seq from which on every state of the scope can be read: no later version of a row is missing
+	// that was the newest at one of them. 0 in a record from before it was kept, see completeFrom.
+	CompleteFrom kalam.Seq
 }

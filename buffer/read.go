@@ -98,6 +98,26 @@ func (v *View) Versions() iter.Seq2[Version, error] {
 	}
 }
 
+// AllVersions yields every version of the log at the point, replaced ones and tombstones included, in the order of the
+// log. What it yields is immutable. A view with own writes shows those of others only.
+func (v *View) AllVersions() iter.Seq2[Version, error] {
+	return func(yield func(Version, error) bool) {
+		if err := v.point.live(); err != nil {
+			yield(Version{}, err)
+			return
+		}
+		for i := range v.shown.Len() {
+			at := v.shown.At(i)
+			if at.Seq > v.point.seq || !yield(Version{Key: at.Key, Row: at.Row()}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// CompleteFrom returns the seq from which on every state of the scope can be read out of its segments and AllVersions.
+func (v *View) CompleteFrom() kalam.Seq { return v.lake.completeFrom() }
+
 // Watermark returns the seq up to which a flush of the view covers the log: that
 // of the newest version, or the scope's watermark when the log is empty.
 func (v *View) Watermark() kalam.Seq {

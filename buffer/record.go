@@ -23,14 +23,15 @@ const unavailableFormat = 0x02
 const recordFormat = 0x01
 
 type recordJSON struct {
-	Version   uint64          `json:"version"`
-	Watermark kalam.Seq       `json:"watermark"`
-	Last      kalam.SegmentID `json:"last_segment"`
-	CreatedAt time.Time       `json:"created_at"`
-	UpdatedAt time.Time       `json:"updated_at"`
-	FlushedAt time.Time       `json:"flushed_at,omitzero"`
-	Forgotten kalam.Seq       `json:"forgotten,omitempty"`
-	Segments  []segmentJSON   `json:"segments"`
+	Version      uint64          `json:"version"`
+	Watermark    kalam.Seq       `json:"watermark"`
+	Last         kalam.SegmentID `json:"last_segment"`
+	CreatedAt    time.Time       `json:"created_at"`
+	UpdatedAt    time.Time       `json:"updated_at"`
+	FlushedAt    time.Time       `json:"flushed_at,omitzero"`
+	Forgotten    kalam.Seq       `json:"forgotten,omitempty"`
+	CompleteFrom kalam.Seq       `json:"complete_from,omitempty"`
+	Segments     []segmentJSON   `json:"segments"`
 }
 
 type segmentJSON struct {
@@ -43,6 +44,7 @@ func encodeRecord(l *lakeState) ([]byte, error) {
 	rec := recordJSON{
 		Version: l.Version, Watermark: l.Watermark, Last: l.last,
 		CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, FlushedAt: l.FlushedAt, Forgotten: l.Forgotten,
+		CompleteFrom: l.CompleteFrom,
 	}
 	for i := range l.Segments {
 		dead, err := encodeBitmap(l.vectors[i].dead)
@@ -91,6 +93,7 @@ func decodeRecord(sc kalam.Scope, raw []byte) (*lakeState, error) {
 	l.ScopeRecord = ScopeRecord{
 		Version: rec.Version, Watermark: rec.Watermark,
 		CreatedAt: rec.CreatedAt, UpdatedAt: rec.UpdatedAt, FlushedAt: rec.FlushedAt, Forgotten: rec.Forgotten,
+		CompleteFrom: rec.CompleteFrom,
 	}
 	for _, s := range rec.Segments {
 		dead, err := decodeBitmap(s.Dead)

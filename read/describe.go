@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/views"
 )
 
 // Description is what a query takes and gives.
@@ -21,7 +22,8 @@ type Description struct {
 func (c *Caller) Describe(
 	ctx context.Context, sql string, declared []kalam.DataType, o Options,
 ) (out Description, err error) {
-	plan, levels, err := c.analyse(ctx, sql, o)
+	o.described = true
+	plan, levels, err := c.analyse(ctx, sql, &o)
 	if err != nil {
 		return out, err
 	}
@@ -54,4 +56,20 @@ func (c *Caller) Describe(
 		out.Fields = append(out.Fields, f)
 	}
 	return out, nil
+}
+
+// ViewOf analyses and describes the query of a new view: the text with the namespaces of its tables, what it reads, and what
+// it gives. Everything in it is resolved for the caller.
+func (c *Caller) ViewOf(ctx context.Context, sql string) (text string, reads []kalam.TableID, out []Field, err error) {
+	set := c.Settings
+	set.Inner = true
+	plan, err := c.Query.AnalyseWith(ctx, c.Principal.User, sql, set)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if text, reads, err = views.Qualified(sql, c.Namespace, plan.Tables()); err != nil {
+		return "", nil, nil, err
+	}
+	d, err := c.Describe(ctx, sql, nil, Options{Inner: true})
+	return text, reads, d.Fields, err
 }

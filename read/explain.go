@@ -16,7 +16,7 @@ import (
 func (c *Caller) Explain(ctx context.Context, sql string, params []kalam.Value, analyze bool) ([]string, error) {
 	ctx, seen := c.Activity.Begin(ctx, c.Principal, c.Namespace, sql)
 	defer seen.End()
-	p, err := c.prepare(ctx, sql, Options{})
+	p, err := c.prepare(ctx, sql, Options{params: params})
 	if err != nil {
 		return nil, err
 	}

@@ -13,20 +13,6 @@ import (
 	"github.com/kalamlake/kalam/query"
 )
 
-// Options change where a query reads from. The zero value is the usual case: a fresh read point, or the transaction's.
-type Options struct {
-	Given    map[string]Given  // Relations that exist for this query only, by the first part of their name.
-	Point    *buffer.ReadPoint // Read at this one, which stays the caller's.
-	Serve    bool              // The text is the server's own and says what is shown, see access.Serve.
-	Composed bool              // The text is put together by the server: positions in it mean nothing to the user.
-	Inner    bool              // Another statement takes the rows: * has no system columns.
-}
-
-// Target stands, in the composed query of a statement, before the name of the table whose rows the statement changes.
-// Its live rows are read, also where a condition on _deleted would show others: what is deleted can be neither changed
-// nor deleted again.
-const Target = "_target"
-
 // Open analyses sql, resolves and authorises its tables, fixes the read point and starts the query. The caller closes the
 // result.
 func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
@@ -44,6 +30,7 @@ func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o O
 }
 
 func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
+	o.params = params
 	p, err := c.prepare(ctx, sql, o)
 	if err != nil {
 		return nil, err
@@ -72,7 +59,7 @@ type prepared struct {
 
 // prepare analyses a query, resolves and authorises its tables, and takes their views.
 func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared, error) {
-	plan, levels, err := c.analyse(ctx, sql, o)
+	plan, levels, err := c.analyse(ctx, sql, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +127,9 @@ func (c *Caller) relations(refs []query.TableRef, o Options) ([]*relation, error
 func (c *Caller) relation(ref query.TableRef, o Options) (*relation, error) {
 	if given, ok := o.Given[ref.Parts[0]]; ok {
 		return &relation{ref: ref, given: given}, nil
+	}
+	if h, ok := o.histories[ref.Parts[0]]; ok && len(ref.Parts) == 1 {
+		return &relation{ref: ref, table: h.table, history: &h}, c.Hold(h.table)
 	}
 	target := ref.Parts[0] == Target && o.Composed && len(ref.Parts) > 1
 	if target {

@@ -135,7 +135,8 @@ type relation struct {
 	table    *kalam.Table     // Stored; nil for any other.
 	computed *systables.Table // nil for any other.
 	given    Given
-	target   bool // See Target.
+	target   bool     // See Target.
+	history  *history // Of table, nil: it is read as it is.
 }
 
 // Given is a relation that a caller gives to its query.

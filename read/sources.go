@@ -35,6 +35,9 @@ func (c *Caller) source(ctx context.Context, r *relation, rows *Rows) (query.Sou
 	case r.computed != nil:
 		return c.computedSource(ctx, r.computed)
 	}
+	if r.history != nil {
+		return c.historySource(ctx, r.history, rows)
+	}
 	view, err := c.View(ctx, r.table, rows.point)
 	if err != nil {
 		return query.Source{}, err
@@ -177,4 +180,52 @@ func liveFrom(b buffer.Batch, first, n int) []uint32 {
 		}
 	}
 	return live
+}
+
+// historySource reads every version of the rows of the caller's scope that is kept. The seq must be one at which all are.
+func (c *Caller) historySource(ctx context.Context, h *history, rows *Rows) (query.Source, error) {
+	view, err := c.View(ctx, h.table, rows.point)
+	if err != nil {
+		return query.Source{}, err
+	}
+	if err := h.check(view, rows.point.Seq(), c.Now); err != nil {
+		return query.Source{}, err
+	}
+	return c.versionsSource(ctx, h, view, &rows.files)
+}
+
+// versionsSource is historySource of a view.
+func (c *Caller) versionsSource(
+	ctx context.Context, h *history, view *buffer.View, lent *segments.Files,
+) (src query.Source, err error) {
+	src.Schema = datatype.TableSchema(h.table)
+	layouts := c.Segments.Layouts(h.table)
+	stored := view.Segments()
+	c.prefetch(ctx, stored)
+	for _, seg := range stored {
+		if seg.Segment.MinSeq > h.seq {
+			continue
+		}
+		f, err := FileOf(ctx, c.Segments, layouts, seg, lent)
+		if err != nil {
+			return src, err
+		}
+		f.Dead = nil
+		src.Files = append(src.Files, f)
+	}
+	var versions []kalam.Row
+	for v, err := range view.AllVersions() {
+		if err != nil {
+			return src, err
+		}
+		if v.Row.Seq <= h.seq {
+			versions = append(versions, v.Row)
+		}
+	}
+	if src.Batches, err = BatchesOf(h.table, versions); err != nil {
+		return src, err
+	}
+	made := src.Batches
+	c.AtEnd(func() { ReleaseBatches(made) })
+	return src, nil
 }

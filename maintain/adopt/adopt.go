@@ -435,7 +435,8 @@ func (a *adopter) judge(t *recovery.FoundTable, found *recovery.FoundScope, scop
 	record.Record = buffer.ScopeRecord{
 		Version: scope.Version, Watermark: scope.Watermark,
 		CreatedAt: scope.CreatedAt, UpdatedAt: scope.UpdatedAt, FlushedAt: scope.UpdatedAt,
-		Forgotten: scope.Watermark, // Which tombstones were left out, the files do not tell.
+		Forgotten:    scope.Watermark, // Which tombstones were left out, the files do not tell;
+		CompleteFrom: scope.Watermark, // nor which versions.
 	}
 	for i := range scope.Segments {
 		s := &scope.Segments[i]
