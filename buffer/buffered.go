@@ -45,6 +45,16 @@ func (s *Store) Dirty(n kalam.TableNumber) []ScopeStats {
 	return out
 }
 
+// BufferedRows returns the buffered versions of a scope. It reads a counter.
+func (s *Store) BufferedRows(sc kalam.Scope) int64 {
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	if tt := s.stats.tables[sc.Table]; tt != nil && tt.users[sc.User] != nil {
+		return tt.users[sc.User].Rows
+	}
+	return 0
+}
+
 // Grown returns a channel that holds a token when a table has reached the rows
 // or bytes of Mark, or got its first after it had none, or when all together have reached
 // the bytes of MarkBytes. It is for one reader.

@@ -124,7 +124,7 @@ func (s *Store) newCompactionEdit(sc *scope, cc *CompactCommit) (*compactionEdit
 	x.after.ScopeRecord = ScopeRecord{Version: x.before.Version + 1, Watermark: x.before.Watermark,
 		CreatedAt: x.before.CreatedAt, UpdatedAt: now}
 	x.after.FlushedAt, x.after.Forgotten = x.before.lastFlush(), max(x.before.Forgotten, cc.Forgotten)
-	x.after.CompleteFrom = x.before.completeFrom()
+	x.after.CompleteFrom = x.before.HistoryFrom()
 	for i := range cc.Old {
 		if r := cc.Old[i].Removed; r != nil && !r.IsEmpty() { // Whatever replaced them was committed before now.
 			x.after.CompleteFrom = max(x.after.CompleteFrom, s.clock.Last())

@@ -77,7 +77,7 @@ func (s *Store) newFlushEdit(sc *scope, watermark kalam.Seq) (*flushEdit, error)
 	a.after.ScopeRecord = ScopeRecord{Version: a.before.Version + 1, Watermark: watermark,
 		CreatedAt: a.before.CreatedAt, UpdatedAt: now}
 	a.after.FlushedAt, a.after.Forgotten = a.before.lastFlush(), a.before.Forgotten
-	a.after.CompleteFrom = max(a.before.completeFrom(), watermark) // Unless addSegment finds every version in it.
+	a.after.CompleteFrom = max(a.before.HistoryFrom(), watermark) // Unless addSegment finds every version in it.
 	if a.after.CreatedAt.IsZero() {
 		a.after.CreatedAt = now
 	}
@@ -125,7 +125,7 @@ func (a *flushEdit) addSegment(fc *FlushCommit) error {
 		return staleFlush(fc.Table)
 	}
 	if len(fc.Keys) == a.cut {
-		a.after.CompleteFrom = a.before.completeFrom()
+		a.after.CompleteFrom = a.before.HistoryFrom()
 	}
 	a.after.last++
 	seg := fc.Segment

@@ -41,12 +41,12 @@ func (l *lakeState) lastFlush() time.Time {
 	return l.FlushedAt
 }
 
-// completeFrom is CompleteFrom, of a record that does not have it at its last commit.
-func (l *lakeState) completeFrom() kalam.Seq {
-	if l.CompleteFrom == 0 && l.Version > 0 {
-		return kalam.SeqAt(l.UpdatedAt.Add(time.Millisecond))
+// HistoryFrom is CompleteFrom, of a record that does not have it its last commit.
+func (r *ScopeRecord) HistoryFrom() kalam.Seq {
+	if r.CompleteFrom == 0 && r.Version > 0 {
+		return kalam.SeqAt(r.UpdatedAt.Add(time.Millisecond))
 	}
-	return max(l.CompleteFrom, 1)
+	return max(r.CompleteFrom, 1)
 }
 
 // segmentIndex returns the index of a segment, -1 when there is none.
@@ -129,6 +129,6 @@ type ScopeRecord struct {
 	// the scope as it was before that seq cannot learn everything that was deleted since.
 	Forgotten kalam.Seq
 	// CompleteFrom is the seq from which on every state of the scope can be read: no later version of a row is missing
-	// that was the newest at one of them. 0 in a record from before it was kept, see completeFrom.
+	// that was the newest at one of them. 0 in a record from before it was kept, see HistoryFrom.
 	CompleteFrom kalam.Seq
 }

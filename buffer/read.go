@@ -116,7 +116,7 @@ func (v *View) AllVersions() iter.Seq2[Version, error] {
 }
 
 // CompleteFrom returns the seq from which on every state of the scope can be read out of its segments and AllVersions.
-func (v *View) CompleteFrom() kalam.Seq { return v.lake.completeFrom() }
+func (v *View) CompleteFrom() kalam.Seq { return v.lake.HistoryFrom() }
 
 // Watermark returns the seq up to which a flush of the view covers the log: that
 // of the newest version, or the scope's watermark when the log is empty.

@@ -96,6 +96,13 @@ func (p *parser) show() (ast.Statement, error) {
 	case p.accept("SHOW", "TABLE", "STATS"):
 		t, err := p.tableName()
 		return &ast.ShowStats{Table: t}, err
+	case p.accept("SHOW", "MANIFEST"):
+		if !p.accept("FOR") {
+			return &ast.ShowManifest{}, nil
+		}
+		p.accept("TABLE")
+		t, err := p.tableName()
+		return &ast.ShowManifest{Table: &t}, err
 	case p.accept("SHOW", "STATS"):
 		if err := p.expect("FOR", "TABLE"); err != nil {
 			return nil, err

@@ -138,7 +138,11 @@ func (e *Engine) systemTables(shown *systables.Catalog) *systables.Registry {
 		Started:  e.started,
 		Now:      e.now, Threads: c.Query.Threads, MaxConnections: c.RateLimit.MaxConnectionsPerIP, NodeID: c.Server.NodeID,
 	}
-	return systables.NewRegistry(shown.Tables(), systables.Information(e.started),
+	manifests := systables.Manifests{Catalog: e.catalog, Store: e.store,
+		JSON: func(t *kalam.Table, sc kalam.Scope, r buffer.ScopeRecord) ([]byte, error) {
+			return e.maintain.Manifest(t, sc, r)
+		}}
+	return systables.NewRegistry(shown.Tables(), manifests.Tables(), systables.Information(e.started),
 		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
 		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
 }

@@ -99,6 +99,15 @@ func (l *Lake) WriteManifests(ctx context.Context, manifests []ScopeManifest) er
 	return errors.Join(failed...)
 }
 
+// ManifestContent returns the content of manifest.json as WriteManifests would write it.
+func (l *Lake) ManifestContent(of ScopeManifest) ([]byte, error) {
+	at, folder, err := l.folder(of.Storage, of.Table, of.User)
+	if err != nil {
+		return nil, err
+	}
+	return l.manifestContent(at, folder, of.Table, of.User, of.Manifest)
+}
+
 // RemoveManifest removes the manifest.json of a scope from a storage that has it no more.
 func (l *Lake) RemoveManifest(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID) error {
 	at, folder, err := l.folder(storage, t, user)

@@ -15,6 +15,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/jobs"
+	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/maintain/purge"
 )
@@ -212,6 +213,13 @@ func (m *Maintainer) LastFlush(ctx context.Context, t *kalam.Table) (jobs.Trigge
 // Prepare makes the folder of a SHARED table, before the table becomes visible.
 func (m *Maintainer) Prepare(ctx context.Context, t *kalam.Table) error {
 	return m.lake.PrepareTable(ctx, t)
+}
+
+// Manifest returns what manifest.json says of a scope whose manifest of record is given.
+func (m *Maintainer) Manifest(t *kalam.Table, sc kalam.Scope, r buffer.ScopeRecord) ([]byte, error) {
+	return m.lake.ManifestContent(lake.ScopeManifest{
+		Table: t, User: sc.User, Storage: m.storageOf(t, sc.User), Manifest: lakeManifest(r),
+	})
 }
 
 // Damage says which segments of a storage are known to be damaged, "" when none is.

@@ -24,6 +24,8 @@ func (s *Session) show(ctx context.Context, st ast.Statement) error {
 		return s.showStorages(ctx)
 	case *ast.ShowJobs:
 		return s.elevated(ctx, "SELECT * FROM system.jobs ORDER BY created_at DESC")
+	case *ast.ShowManifest:
+		return s.showManifest(ctx, st)
 	case *ast.Describe:
 		return s.describe(ctx, st)
 	case *ast.ShowCreate:
@@ -43,6 +45,20 @@ func (s *Session) showStorages(ctx context.Context) error {
 		return s.elevated(ctx, "SELECT * FROM system.storages")
 	}
 	return s.elevated(ctx, "SELECT storage_id, storage_name, storage_type FROM system.storages ORDER BY storage_id")
+}
+
+// showManifest lists the manifests that the principal may see, of one table or of all.
+func (s *Session) showManifest(ctx context.Context, st *ast.ShowManifest) error {
+	const all = "SELECT * FROM system.manifest"
+	if st.Table == nil {
+		return s.elevated(ctx, all+" ORDER BY cache_key")
+	}
+	t, err := s.Table(*st.Table, access.Read)
+	if err != nil {
+		return err
+	}
+	return s.elevated(ctx, all+" WHERE namespace_id = $1 AND table_name = $2 ORDER BY cache_key",
+		systables.Text(t.ID.Namespace), systables.Text(t.ID.Name))
 }
 
 // elevated streams a query of the server's own text over system tables.

@@ -63,6 +63,9 @@ type ShowStorages struct{}
 // ShowJobs is SHOW JOBS.
 type ShowJobs struct{}
 
+// ShowManifest is SHOW MANIFEST [FOR [TABLE] t].
+type ShowManifest struct{ Table *Name } // nil: of all tables.
+
 // ShowCreate is SHOW CREATE TABLE t.
 type ShowCreate struct{ Table Name }
 
@@ -230,6 +233,9 @@ func (*ShowTables) Verb() string { return "SHOW TABLES" }
 
 // Verb returns "SHOW STORAGES".
 func (*ShowStorages) Verb() string { return "SHOW STORAGES" }
+
+// Verb returns "SHOW MANIFEST".
+func (*ShowManifest) Verb() string { return "SHOW MANIFEST" }
 
 // Verb returns "SHOW JOBS".
 func (*ShowJobs) Verb() string { return "SHOW JOBS" }
