@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/kalamlake/kalam"
@@ -62,6 +63,25 @@ func TestSuggestions(t *testing.T) {
 	var e *kalam.Error
 	if !errors.As(err, &e) || !slices.Equal(e.Suggestions, []string{"detail"}) {
 		t.Errorf("root: %v suggests %q", err, suggestions(e))
+	}
+}
+
+// TestPlaceOfNames: the error of a name that means nothing has its place.
+func TestPlaceOfNames(t *testing.T) {
+	s := newServer(t)
+	s.must(root, "CREATE NAMESPACE app")
+	s.must(root, "CREATE USER TABLE app.notes (id BIGINT PRIMARY KEY, body TEXT)")
+	for _, sql := range []string{
+		"DELETE FROM app.notes WHERE §idx = 1", "UPDATE app.notes SET body = 'x' WHERE §\"Bodi\" = 'y'",
+		"SELECT id::§bignt FROM app.notes", "SELECT id, §n.boddy FROM app.notes n", "USE §nothing",
+		"SELECT 'boddy' /* boddy */, §boddy FROM app.notes",
+	} {
+		before, after, _ := strings.Cut(sql, "§")
+		_, err := s.try(userOf("alice"), before+after)
+		var e *kalam.Error
+		if !errors.As(err, &e) || e.Position != len(before)+1 {
+			t.Errorf("%s: %+v, want position %d", sql, e, len(before)+1)
+		}
 	}
 }
 

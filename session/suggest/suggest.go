@@ -21,19 +21,35 @@ type Author struct {
 }
 
 // To returns err, the error of a statement with the given text, with suggestions if it is about a name that means
-// nothing and there are names like it. err itself is not changed.
+// nothing and there are names like it, and with the place of the name. err itself is not changed.
 func (a Author) To(err error, text string) error {
 	var e *kalam.Error
 	if !errors.As(err, &e) || len(e.Suggestions) > 0 {
 		return err
 	}
-	found := a.like(e, text)
-	if len(found) == 0 {
+	out := *e
+	out.Suggestions = a.like(e, text)
+	if out.Position == 0 {
+		out.Position = placeOf(e, text)
+	}
+	if len(out.Suggestions) == 0 && out.Position == e.Position {
 		return err
 	}
-	out := *e
-	out.Suggestions = found
 	return &out
+}
+
+// placeOf returns the 1-based place of the name that e is about, where it stands first in the text; 0 if it does not.
+func placeOf(e *kalam.Error, text string) (at int) {
+	if e.Missing == kalam.MissingNothing || e.Missing == kalam.MissingWord || e.Name == "" {
+		return 0
+	}
+	wanted := sqltext.Fold(e.Name[strings.LastIndexByte(e.Name, '.')+1:])
+	named(text, func(n ast.Name, end int) {
+		if last := n.Parts[len(n.Parts)-1]; at == 0 && last == wanted {
+			at = end + 1
+		}
+	})
+	return at
 }
 
 // like returns the names that are like the one that e is about.
@@ -59,8 +75,8 @@ func (a Author) like(e *kalam.Error, text string) []string {
 	return nil
 }
 
-// named calls f with every name in a text, as name or name.name.
-func named(text string, f func(ast.Name)) {
+// named calls f with every name in a text, as name, name.name and so on, and with the offset of its last part.
+func named(text string, f func(n ast.Name, last int)) {
 	l := sqltext.NewLexer(text)
 	var name ast.Name
 	dotted := false
@@ -71,7 +87,7 @@ func named(text string, f func(ast.Name)) {
 				name = ast.Name{Pos: t.Pos}
 			}
 			name.Parts = append(slices.Clone(name.Parts), nameOf(text[t.Pos:t.End], t.Kind))
-			f(name)
+			f(name, t.Pos)
 			dotted = false
 			continue
 		}
@@ -84,7 +100,7 @@ func named(text string, f func(ast.Name)) {
 
 // columns returns the columns of the tables and views that a statement names.
 func (a Author) columns(text string) (out []string) {
-	named(text, func(n ast.Name) {
+	named(text, func(n ast.Name, _ int) {
 		id, err := access.TableID(a.Namespace, n)
 		if err != nil {
 			return
