@@ -3,6 +3,7 @@ package maintain
 import (
 	"context"
 	"errors"
+	"runtime"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/apache/arrow-go/v18/arrow"
@@ -26,6 +27,10 @@ const flushBatchLen = 2048
 
 // flushBatchBytes ends a batch of long rows: some batches are in memory at a time.
 const flushBatchBytes = 16 << 20
+
+// yieldRows is after how many rows a flush lets statements go first: the scheduler gives a goroutine that computes
+// 10 ms at a time, which is ten times as long as an INSERT.
+const yieldRows = 128
 
 // scopeFlush is the flush of one scope: the newest version of each key at one
 // snapshot, in log order.
@@ -110,6 +115,9 @@ func (f *scopeFlush) versions(yield func(kalam.Row, error) bool) {
 			return
 		}
 		row := uint32(len(f.keys))
+		if row%yieldRows == 0 {
+			runtime.Gosched()
+		}
 		if v.Row.Deleted {
 			f.tombstones.Add(row)
 		}
