@@ -2,13 +2,13 @@ package session
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/schema"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -104,10 +104,6 @@ func (s *Session) showTables(ctx context.Context, st *ast.ShowTables) error {
 		kalam.Text(st.Namespace.Name))
 }
 
-var describeColumns = systables.Columns(`column_name TEXT, ordinal_position INT, column_id BIGINT, data_type TEXT
-is_nullable BOOLEAN
-is_primary_key BOOLEAN, column_default TEXT?, column_comment TEXT?, schema_version INT, current_schema_version INT`)
-
 // describe lists the columns of a table, the system columns last, or its
 // schema versions, newest first.
 func (s *Session) describe(ctx context.Context, st *ast.Describe) error {
@@ -118,41 +114,15 @@ func (s *Session) describe(ctx context.Context, st *ast.Describe) error {
 	if err != nil {
 		return err
 	}
-	if t.IsComputed() {
-		return s.describeComputed(t)
-	}
-	if st.History {
+	if st.History && !t.IsComputed() {
 		return s.elevated(ctx,
 			"SELECT schema_version, changes, schema_json, created_at FROM system.table_schemas"+
 				" WHERE namespace_id = $1 AND table_name = $2"+
 				" ORDER BY schema_version DESC LIMIT $3", systables.Text(t.ID.Namespace), systables.Text(t.ID.Name),
 			kalam.BigInt(historyLimit(st.Limit)))
 	}
-	var rows [][]kalam.Value
-	version := systables.Int(t.SchemaVersion)
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		def := kalam.Null()
-		if c.Default != nil {
-			def = kalam.Text(c.Default.SQL)
-		}
-		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()),
-			kalam.Bool(!c.NotNull),
-			kalam.Bool(t.IsKey(i)), def, systables.TextOrNull(c.Comment), version, version,
-		})
-	}
-	for i, c := range systables.SystemColumns() {
-		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), systables.Int(len(t.Columns) + i + 1), kalam.BigInt(0), kalam.Text(c.Type.String()),
-			kalam.Bool(false),
-			kalam.Bool(false), kalam.Null(), kalam.Null(), version, version,
-		})
-	}
-	message := fmt.Sprintf("Schema version: %d\nHistory: SELECT * FROM system.table_schemas"+
-		" WHERE namespace_id = '%s' AND table_name = '%s'",
-		t.SchemaVersion, t.ID.Namespace, t.ID.Name)
-	return s.listing(describeColumns, rows, message)
+	rows, message := schema.Description(t)
+	return s.listing(schema.DescribeColumns, rows, message)
 }
 
 // historyLimit is the number of versions that DESCRIBE ... HISTORY lists.
@@ -161,18 +131,6 @@ func historyLimit(asked int) int64 {
 		return int64(asked)
 	}
 	return 100
-}
-
-func (s *Session) describeComputed(t *kalam.Table) error {
-	var rows [][]kalam.Value
-	for i, c := range t.Columns {
-		rows = append(rows, []kalam.Value{
-			kalam.Text(c.Name), systables.Int(i + 1), kalam.BigInt(int64(c.ID)), kalam.Text(c.Type.String()),
-			kalam.Bool(!c.NotNull),
-			kalam.Bool(false), kalam.Null(), kalam.Null(), systables.Int(1), systables.Int(1),
-		})
-	}
-	return s.listing(describeColumns, rows, "")
 }
 
 var statsColumns = systables.Columns(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT

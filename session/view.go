@@ -40,5 +40,6 @@ func (s *Session) describeView(st *ast.Describe) (bool, error) {
 	if !ok || st.History {
 		return false, nil
 	}
-	return true, s.describeComputed(views.Table(v))
+	rows, message := schema.Description(views.Table(v))
+	return true, s.listing(schema.DescribeColumns, rows, message)
 }
