@@ -90,6 +90,7 @@ var layers = map[string][]string{
 		"query/filter", "subscribe",
 	},
 	"session/schema":   {"", "systables", "access", "catalog", "views", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
+	"export":           {"", "sqltext", "access", "buffer", "datatype", "dialect/ast", "jobs", "lake/layout", "read"},
 	"session/gate":     {""},
 	"session/accounts": {"", "access", "catalog", "dialect/ast"},
 	"session/settings": {"", "sqltext", "internal/nearest", "dialect/ast", "query"},
@@ -98,7 +99,7 @@ var layers = map[string][]string{
 	"session": {
 		"", "sqltext", "internal/nearest", "access", "views", "live", "read", "systables", "datatype", "dialect",
 		"dialect/ast", "buffer", "catalog", "query", "query/activity",
-		"session/accounts", "session/cache", "session/gate", "session/schema", "session/settings", "session/suggest",
+		"export", "session/accounts", "session/cache", "session/gate", "session/schema", "session/settings", "session/suggest",
 		"subscribe", "jobs", "lake", "storages",
 	},
 	"storages":      {"", "catalog", "lake", "lake/file", "lake/layout", "lake/s3"},
@@ -117,9 +118,9 @@ var layers = map[string][]string{
 		"jobs", "segments",
 		"maintain/pair", "maintain/purge",
 	},
-	"config": {"", "maintain", "maintain/pair", "maintain/adopt", "maintain/verify", "storages", "systables"},
+	"config": {"", "export", "maintain", "maintain/pair", "maintain/adopt", "maintain/verify", "storages", "systables"},
 	"engine": {
-		"config",
+		"config", "export", "link/wire",
 		"access", "systables", "read", "live", "live/jobfeed", "session", "session/cache",
 		"", "sqltext", "datatype", "dialect", "dialect/ast", "buffer", "buffer/badger", "lake", "lake/file",
 		"catalog", "query", "subscribe",

@@ -104,6 +104,7 @@ const (
 	SeeFaults   // The causes of internal errors, and the text of the statements that failed.
 	Inspect     // The build and the state of the server.
 	Unlimited   // To create any number of tables.
+	ExportData  // All rows of one's own.
 	powers
 )
 
@@ -132,6 +133,7 @@ var powerRules = [powers]struct {
 	SeeFaults:        {admins, "see internal errors"},
 	Inspect:          {admins, "inspect the server"},
 	Unlimited:        {services, "create any number of tables"},
+	ExportData:       {users, "export data"},
 }
 
 // reach is the highest role of others that each role has power over, none for nobody.

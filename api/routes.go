@@ -24,6 +24,7 @@ func (s *Server) routes(app *fiber.App) {
 	v.Get(wire.PathHealthcheck, s.handleHealth)
 	v.Get(wire.PathHealth, s.handleHealth)
 	v.Get(wire.PathClusterHealth, s.handleClusterHealth)
+	v.Get(wire.PathExports+"/:user/:id", s.handleExport)
 	v.Get(wire.PathWebSocket, s.handleWebSocket)
 	app.Get(wire.PathHealth, s.handleHealth)
 }

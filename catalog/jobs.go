@@ -57,6 +57,11 @@ var errStop = errors.New("stop")
 // by id. A finished job that was active when the iteration began is yielded once.
 // A read that fails yields its error and ends the iteration.
 func (c *Catalog) Jobs(ctx context.Context) iter.Seq2[kalam.Job, error] {
+	return c.jobs(ctx, prefixDoneJob)
+}
+
+// jobs is Jobs, of the finished ones those whose keys have a prefix.
+func (c *Catalog) jobs(ctx context.Context, prefix string) iter.Seq2[kalam.Job, error] {
 	return func(yield func(kalam.Job, error) bool) {
 		active := c.current.Load().active
 		for _, j := range active.all() {
@@ -64,7 +69,7 @@ func (c *Catalog) Jobs(ctx context.Context) iter.Seq2[kalam.Job, error] {
 				return
 			}
 		}
-		err := c.store.scan(ctx, prefixDoneJob, func(key string, raw []byte) error {
+		err := c.store.scan(ctx, prefix, func(key string, raw []byte) error {
 			var j kalam.Job
 			if err := decodeRecord(key, raw, &j); err != nil {
 				return err
@@ -79,6 +84,17 @@ func (c *Catalog) Jobs(ctx context.Context) iter.Seq2[kalam.Job, error] {
 		})
 		if err != nil && !errors.Is(err, errStop) {
 			yield(kalam.Job{}, err)
+		}
+	}
+}
+
+// JobsOf is Jobs of one kind, whose records alone it reads.
+func (c *Catalog) JobsOf(ctx context.Context, kind kalam.JobKind) iter.Seq2[kalam.Job, error] {
+	return func(yield func(kalam.Job, error) bool) {
+		for j, err := range c.jobs(ctx, prefixDoneJob+string(kind)+"-") {
+			if (err != nil || j.Kind == kind) && !yield(j, err) {
+				return
+			}
 		}
 	}
 }

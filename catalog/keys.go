@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/kalamlake/kalam"
 )
@@ -41,6 +40,9 @@ func doneJobKey(id kalam.JobID) string         { return prefixDoneJob + string(i
 func tableKey(n kalam.TableNumber) string   { return fmt.Sprintf("%s%016x", prefixTable, uint64(n)) }
 func droppedKey(n kalam.TableNumber) string { return fmt.Sprintf("%s%016x", prefixDropped, uint64(n)) }
 
-// prefixEnd returns the first key behind all keys that begin with prefix, which
-// ends in '/'.
-func prefixEnd(prefix string) string { return strings.TrimSuffix(prefix, "/") + "0" } // '0' follows '/'.
+// prefixEnd returns the first key behind all keys that begin with prefix, whose last byte is
+// an ASCII character.
+func prefixEnd(prefix string) string {
+	last := len(prefix) - 1
+	return prefix[:last] + string(prefix[last]+1)
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/adopt"
 	"github.com/kalamlake/kalam/maintain/pair"
@@ -29,6 +30,7 @@ type Config struct {
 	Sharding     ShardingConfig           `koanf:"sharding"`
 	Jobs         maintain.JobsConfig      `koanf:"jobs"`
 	Users        UsersConfig              `koanf:"users"`
+	Exports      export.Config            `koanf:"exports"`
 	Retention    maintain.RetentionConfig `koanf:"retention"`
 	Live         LiveConfig               `koanf:"live"`
 	Protocol     ProtocolConfig           `koanf:"protocol"`
@@ -257,6 +259,7 @@ func Default() Config {
 		Sharding:     ShardingConfig{DefaultStrategy: "alphabetic"},
 		Jobs:         m.Jobs,
 		Users:        UsersConfig{DeletionGraceDays: 30},
+		Exports:      export.DefaultConfig(),
 		Retention:    m.Retention,
 		Live:         LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
 		WebSocket: WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10,
@@ -288,6 +291,9 @@ func (c *Config) StoragePath() string {
 
 // TemporaryPath returns the directory whose files mean nothing after a restart.
 func (c *Config) TemporaryPath() string { return filepath.Join(c.Storage.DataPath, "tmp") }
+
+// ExportPath returns the directory of the files of EXPORT USER DATA.
+func (c *Config) ExportPath() string { return filepath.Join(c.Storage.DataPath, "exports") }
 
 // Storages returns the configuration of the storages beside "local".
 func (c *Config) Storages() storages.Config {
@@ -383,6 +389,10 @@ func (c *Config) Validate() error {
 		{c.Limits.MaxBodyBytes < 1, "limits.max_body_bytes", "at least 1"},
 		{c.Limits.MaxTablesPerUser < 0, "limits.max_tables_per_user", "0 or more"},
 		{c.Users.DeletionGraceDays < 0 || c.Users.DeletionGraceDays > 36500, "users.deletion_grace_days", "0 to 36500"},
+		{c.Exports.RetentionHours < 1 || c.Exports.RetentionHours > 8760, "exports.retention_hours", "1 to 8760"},
+		{c.Exports.MaxBytes < 1<<20, "exports.max_bytes", "at least 1048576"},
+		{c.Exports.MaxPerUser < 1, "exports.max_per_user", "at least 1"},
+		{c.Exports.MaxConcurrent < 1, "exports.max_concurrent", "at least 1"},
 		{c.Log.Format != "text" && c.Log.Format != "json", "log.format", "text or json"},
 	}
 	for _, r := range rules {

@@ -82,6 +82,8 @@ func (p *parser) show() (ast.Statement, error) {
 		return &ast.ShowTables{Namespace: ns}, err
 	case p.accept("SHOW", "STORAGES"):
 		return &ast.ShowStorages{}, nil
+	case p.accept("SHOW", "EXPORT"), p.accept("SHOW", "EXPORTS"):
+		return &ast.ShowExport{}, nil
 	case p.accept("SHOW", "JOBS"):
 		return &ast.ShowJobs{}, nil
 	case p.accept("SHOW", "CREATE", "TABLE"), p.accept("SHOW", "CREATE", "VIEW"):
@@ -221,4 +223,26 @@ func (p *parser) retainClause() (*int, error) {
 		return nil, p.unexpected("HOURS")
 	}
 	return &hours, nil
+}
+
+// export parses EXPORT USER DATA [[AS] FORMAT [=] parquet | csv | ndjson].
+func (p *parser) export() (ast.Statement, error) {
+	if !p.accept("EXPORT", "USER", "DATA") {
+		return nil, p.unknown()
+	}
+	st := &ast.ExportData{Format: "parquet"}
+	if !p.accept("AS", "FORMAT") && !p.accept("FORMAT") {
+		return st, nil
+	}
+	p.acceptOp("=")
+	pos := p.tok.Pos
+	f, err := p.bare("format")
+	if err != nil {
+		return nil, err
+	}
+	switch st.Format = sqltext.Fold(sqltext.Short(f)); st.Format {
+	case "parquet", "csv", "ndjson":
+		return st, nil
+	}
+	return nil, syntaxError(pos, "FORMAT must be parquet, csv or ndjson, got '%s'", sqltext.Short(f))
 }

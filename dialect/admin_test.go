@@ -38,6 +38,10 @@ func TestShowAndDescribe(t *testing.T) {
 		{"KILL LIVE QUERY \"x\"", &ast.KillLive{ID: "x", Pos: 16}},
 		{"KILL LIVE QUERY 1e5:0x1f.z", &ast.KillLive{ID: "1e5:0x1f.z", Pos: 16}},
 		{"CLEAR CACHE", &ast.ClearCache{}},
+		{"EXPORT USER DATA", &ast.ExportData{Format: "parquet"}},
+		{"export user data format csv;", &ast.ExportData{Format: "csv"}},
+		{"EXPORT USER DATA AS FORMAT = 'NDJSON'", &ast.ExportData{Format: "ndjson"}},
+		{"SHOW EXPORT", &ast.ShowExport{}}, {"SHOW EXPORTS;", &ast.ShowExport{}},
 	} {
 		c.check(t)
 	}
@@ -47,6 +51,10 @@ func TestAdminErrors(t *testing.T) {
 	const sql = kalam.CodeInvalidSQL
 	for _, c := range []errorCase{
 		{"SHOW", sql, 1, "Unsupported statement type: SHOW"},
+		{"EXPORT DATABASE 'x'", sql, 1, "Unsupported statement type: EXPORT DATABASE"},
+		{"EXPORT USER DATA FORMAT xls", sql, 25, "FORMAT must be parquet, csv or ndjson, got 'xls'"},
+		{"EXPORT USER DATA FORMAT", sql, 24, "Syntax error at end of statement: expected format"},
+		{"EXPORT USER DATA TO 'x'", sql, 18, "Syntax error at or near 'TO': expected end of statement"},
 		{"SHOW TABLES x", sql, 13, "Syntax error at or near 'x': expected end of statement"},
 		{"SHOW TABLES IN", sql, 15, "Syntax error at end of statement: expected namespace name"},
 		{"SHOW TABLES IN ''", sql, 16, "namespace name '' must be 1 to 64 bytes long"},

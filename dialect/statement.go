@@ -60,6 +60,8 @@ func (p *parser) statement() (ast.Statement, error) {
 		return p.subscribe()
 	case "STORAGE":
 		return p.storageCommand()
+	case "EXPORT":
+		return p.export()
 	case "KILL":
 		return p.kill()
 	case "COMMENT":

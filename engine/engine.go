@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/live/jobfeed"
@@ -39,6 +40,7 @@ type Engine struct {
 	query    *query.Planner
 	hub      *subscribe.Hub
 	maintain *maintain.Maintainer
+	exports  *export.Exporter
 	reader   *read.Reader
 	live     *live.Queries
 	feed     *jobfeed.Feed // Of system.jobs.
@@ -132,6 +134,9 @@ func (e *Engine) Open(p kalam.Principal, ns kalam.NamespaceID) *session.Session 
 
 // Live returns what starts live queries.
 func (e *Engine) Live() *live.Queries { return e.live }
+
+// Exports returns what knows the exports of users' data.
+func (e *Engine) Exports() *export.Exporter { return e.exports }
 
 // Config returns the configuration in force.
 func (e *Engine) Config() config.Config { return e.config }

@@ -12,7 +12,9 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
+	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/lake"
+	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/live/jobfeed"
 	"github.com/kalamlake/kalam/maintain"
@@ -153,7 +155,13 @@ func (e *Engine) openMaintenance(o Options) (err error) {
 	if o.Wrap.Copier != nil {
 		copier = o.Wrap.Copier(copier)
 	}
+	e.exports = export.New(export.Options{
+		Config: e.config.Exports, Dir: e.config.ExportPath(), Reader: e.reader, Room: e.pair.WatchRoom, Why: pair.NoRoomOr,
+		Submit: func(ctx context.Context, j kalam.Job) (kalam.Job, bool, error) { return e.maintain.Submit(ctx, j) },
+		Logger: e.log, Now: e.now,
+	})
 	e.maintain, err = maintain.New(maintain.Options{
+		Types: e.exports.JobTypes(), Writers: []kalam.JobKind{export.Kind}, Exports: e.exports.RemoveUser,
 		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Jobs: e.feed, Lake: e.lake, Store: e.store,
 		Segments: e.segments, Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Forget: e.forgetUser, Logger: e.log,
 		Now: e.now,
@@ -177,7 +185,9 @@ func (e *Engine) openSessions() (err error) {
 			Sessions: c.SessionCache.MaxSessions, Registrations: c.SessionCache.MaxRegistrations,
 			TTL: time.Duration(c.SessionCache.TTLSeconds) * time.Second,
 		},
-		LiveURL: fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
+		Exports:   e.exports,
+		ExportURL: fmt.Sprintf("http://%s:%d/%s%s", c.Server.Host, c.Server.Port, c.Server.APIVersion, wire.PathExports),
+		LiveURL:   fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
 		Limits: session.Limits{
 			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(),
 			SlowStatement: time.Duration(c.Log.SlowQueryMS) * time.Millisecond,

@@ -48,6 +48,7 @@ type Options struct {
 	Forget  func(kalam.UserID)
 	Exports func(context.Context, kalam.UserID) (int, error)
 	Types   []jobs.Type      // Further kinds of jobs.
+	Writers []kalam.JobKind  // Those of them that write files of users.
 	Logger  *slog.Logger     // nil discards.
 	Now     func() time.Time // nil is time.Now.
 }

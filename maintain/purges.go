@@ -11,7 +11,7 @@ import (
 func newPurger(d *deps, o *Options) *purge.Purger {
 	return purge.New(purge.Options{
 		Catalog: d.catalog, Lake: d.lake, Store: d.store, Pair: d.pair, Grace: d.config.Grace,
-		Writers: []kalam.JobKind{KindFlush, KindCompact, KindMove},
+		Writers: append([]kalam.JobKind{KindFlush, KindCompact, KindMove}, o.Writers...),
 		Forget:  o.Forget, Exports: o.Exports, Logger: d.log, Now: d.now,
 	})
 }
@@ -29,4 +29,9 @@ func (m *Maintainer) PurgeUser(ctx context.Context, user kalam.UserID) (kalam.Jo
 		j, _, err = m.runner.Submit(ctx, j)
 	}
 	return j, err
+}
+
+// Submit submits a job, or returns the active one of its key, as jobs.Runner.Submit does.
+func (m *Maintainer) Submit(ctx context.Context, j kalam.Job) (job kalam.Job, existing bool, err error) {
+	return m.runner.Submit(ctx, j)
 }

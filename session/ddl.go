@@ -57,6 +57,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.dropStorage(ctx, st)
 	case *ast.CheckStorage:
 		return s.checkStorage(ctx, st)
+	case *ast.ExportData:
+		return s.exportData(ctx, st)
 	case *ast.KillJob:
 		return s.killJob(ctx, st)
 	case *ast.KillQuery:

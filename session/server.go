@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
@@ -28,6 +29,8 @@ type Options struct {
 	Plans       int             // SELECTs of which it is remembered whether they read one row by its key.
 	Nulls       query.NullOrder // Where the executor puts NULLs.
 	Cache       cache.Options
+	Exports     *export.Exporter
+	ExportURL   string // Before the path that export.DownloadPath returns, for SHOW EXPORT.
 	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.
 }
 

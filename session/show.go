@@ -22,6 +22,8 @@ func (s *Session) show(ctx context.Context, st ast.Statement) error {
 		return s.showTables(ctx, st)
 	case *ast.ShowStorages:
 		return s.showStorages(ctx)
+	case *ast.ShowExport:
+		return s.showExport(ctx)
 	case *ast.ShowJobs:
 		return s.elevated(ctx, "SELECT * FROM system.jobs ORDER BY created_at DESC")
 	case *ast.ShowManifest:

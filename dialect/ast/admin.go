@@ -120,6 +120,12 @@ type AlterUser struct {
 	Pos      int
 }
 
+// ExportData is EXPORT USER DATA [FORMAT f]; Format is parquet, csv or ndjson.
+type ExportData struct{ Format string }
+
+// ShowExport is SHOW EXPORT.
+type ShowExport struct{}
+
 // RestoreUser is ALTER USER ... RESTORE.
 type RestoreUser struct {
 	User kalam.UserID
@@ -257,6 +263,12 @@ func (*CreateUser) Verb() string { return "CREATE USER" }
 
 // Verb returns "ALTER USER".
 func (*AlterUser) Verb() string { return "ALTER USER" }
+
+// Verb returns "EXPORT USER DATA".
+func (*ExportData) Verb() string { return "EXPORT USER DATA" }
+
+// Verb returns "SHOW EXPORT".
+func (*ShowExport) Verb() string { return "SHOW EXPORT" }
 
 // Verb returns "ALTER USER".
 func (*RestoreUser) Verb() string { return "ALTER USER" }

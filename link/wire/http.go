@@ -17,6 +17,7 @@ const (
 	PathStatus        = "/api/auth/status"
 	PathHealthcheck   = "/api/healthcheck"
 	PathClusterHealth = "/api/cluster/health"
+	PathExports       = "/exports" // And "/{user}/{id}".
 	PathWebSocket     = "/ws"
 	PathHealth        = "/health"
 )
@@ -160,6 +161,15 @@ type SetupResponse struct {
 type StatusResponse struct {
 	NeedsSetup bool   `json:"needs_setup"`
 	Message    string `json:"message"`
+}
+
+// CodeExportNotFound is the code of an ExportError.
+const CodeExportNotFound Code = "EXPORT_NOT_FOUND"
+
+// ExportError is the body of an answer that there is no such export.
+type ExportError struct {
+	Error string `json:"error"`
+	Code  Code   `json:"code"`
 }
 
 // PlainError is the body of an error outside the SQL endpoint.
