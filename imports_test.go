@@ -92,6 +92,7 @@ var layers = map[string][]string{
 	"session/schema":   {"", "systables", "access", "catalog", "views", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
 	"export":           {"", "sqltext", "access", "buffer", "datatype", "dialect/ast", "jobs", "lake/layout", "read"},
 	"session/gate":     {""},
+	"session/counts":   {"", "buffer", "datatype"},
 	"session/accounts": {"", "access", "catalog", "dialect/ast"},
 	"session/settings": {"", "sqltext", "internal/nearest", "dialect/ast", "query"},
 	"session/cache":    {"", "sqltext", "dialect", "dialect/ast", "read"},
@@ -99,7 +100,7 @@ var layers = map[string][]string{
 	"session": {
 		"", "sqltext", "internal/nearest", "access", "views", "live", "read", "systables", "datatype", "dialect",
 		"dialect/ast", "buffer", "catalog", "query", "query/activity",
-		"export", "session/accounts", "session/cache", "session/gate", "session/schema", "session/settings", "session/suggest",
+		"export", "session/counts", "session/accounts", "session/cache", "session/gate", "session/schema", "session/settings", "session/suggest",
 		"subscribe", "jobs", "lake", "storages",
 	},
 	"storages":      {"", "catalog", "lake", "lake/file", "lake/layout", "lake/s3"},

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/counts"
 	"github.com/kalamlake/kalam/session/schema"
 )
 
@@ -38,7 +39,7 @@ func (s *Session) commit(ctx context.Context) error {
 	}
 	defer s.abandon()
 	if len(t.muts) > 0 {
-		if _, err := s.commitChanges(ctx, t.muts, countList(t.counts)); err != nil {
+		if _, err := s.commitChanges(ctx, t.muts, counts.List(t.counts)); err != nil {
 			return s.explainCommit(err, t.muts)
 		}
 	}
@@ -103,14 +104,14 @@ func (t *transaction) add(ctx context.Context, s *Session, muts []buffer.Mutatio
 		kept = append(kept, m)
 		seqs[i] = read.UnknownSeq
 	}
-	counts, err := countsOf(kept)
+	highest, err := counts.Of(kept)
 	if err != nil {
 		return nil, err
 	}
 	if err := t.stage(ctx, kept); err != nil {
 		return nil, err
 	}
-	for id, n := range counts {
+	for id, n := range highest {
 		t.counts[id] = max(t.counts[id], n)
 	}
 	t.bytes = size
@@ -156,9 +157,9 @@ func (s *Session) apply(ctx context.Context, changes []change) ([]kalam.Seq, err
 	case s.txn != nil:
 		written, err = s.txn.add(ctx, s, muts)
 	default:
-		var counts map[buffer.CounterID]int64
-		if counts, err = countsOf(muts); err == nil {
-			written, err = s.commitChanges(ctx, muts, countList(counts))
+		var highest map[buffer.CounterID]int64
+		if highest, err = counts.Of(muts); err == nil {
+			written, err = s.commitChanges(ctx, muts, counts.List(highest))
 		}
 	}
 	if err != nil {
