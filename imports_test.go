@@ -90,7 +90,7 @@ var layers = map[string][]string{
 		"query/filter", "subscribe",
 	},
 	"session/schema":   {"", "systables", "access", "catalog", "views", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
-	"export":           {"", "sqltext", "access", "buffer", "datatype", "dialect/ast", "jobs", "lake/layout", "read"},
+	"export":           {"", "sqltext", "access", "buffer", "datatype", "dialect/ast", "jobs", "lake/layout", "lake/parquet", "read"},
 	"session/gate":     {""},
 	"session/counts":   {"", "buffer", "datatype"},
 	"session/accounts": {"", "access", "catalog", "dialect/ast"},

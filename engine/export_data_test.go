@@ -96,7 +96,7 @@ func parquetCells(t *testing.T, raw []byte) (names []string, rows [][]string) {
 
 // typesTable has a column of each type.
 const typesTable = `CREATE USER TABLE app.types (id BIGINT PRIMARY KEY, b BOOLEAN, s SMALLINT, i INT, f FLOAT, d DOUBLE,
-	m DECIMAL(18, 4), t TEXT, j JSON, u UUID, dt DATE, tm TIME, ts TIMESTAMP, dz DATETIME, y BYTES)
+	m DECIMAL(18, 4), t TEXT, j JSON, u UUID, dt DATE, tm TIME, ts TIMESTAMP, dz DATETIME, y BYTES, big DECIMAL(38, 10), q FLOAT)
 	WITH (FLUSH_POLICY = 'manual')`
 
 // TestExportData: in each format an export holds, of every table of the user and of no other user,
@@ -111,7 +111,8 @@ func TestExportData(t *testing.T) {
 		CREATE USER TABLE app.gone (id BIGINT PRIMARY KEY)`)
 	insert := `INSERT INTO app.types VALUES (%d, true, -3, 70000, 0.1, 1e300, 12345678901234.5678, 'a "b", c
 d', '{"k": [1, "x"]}', '0198c2c4-7d1e-7a10-8000-0123456789ab', '2026-02-03', '04:05:06.123456',
-		'2026-02-03T04:05:06.123456Z', '2026-02-03T04:05:06', 'aGk=')`
+		'2026-02-03T04:05:06.123456Z', '2026-02-03T04:05:06', 'aGk=',
+		1234567890123456789012345678.0123456789, -0.0)`
 	s.must(alice, fmt.Sprintf(insert, 1))
 	s.must(alice, "INSERT INTO app.types (id) VALUES (9007199254740993)")
 	s.flush()
@@ -352,7 +353,7 @@ func TestExportCrash(t *testing.T) {
 	s := newServer(t, manual)
 	alice := userOf("alice")
 	s.must(root, "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, v TEXT)")
-	s.must(alice, "INSERT INTO app.t SELECT i, 'v' FROM range(1000) r(i)")
+	s.must(alice, "INSERT INTO app.t SELECT i, 'v' FROM range(40000) r(i)")
 	_, id := s.exportOf(alice, "")
 	whole, err := s.Exports().Find(t.Context(), "alice", string(id))
 	must(t, err)
@@ -373,7 +374,7 @@ func TestExportCrash(t *testing.T) {
 	}
 	again, err := s.Exports().Find(t.Context(), "alice", "UE-0123456789ab")
 	must(t, err)
-	if _, rows := parquetCells(t, s.unzip(again.Path)["app/t.parquet"]); len(rows) != 1000 {
+	if _, rows := parquetCells(t, s.unzip(again.Path)["app/t.parquet"]); len(rows) != 40000 || rows[39999][1] != `"v"` {
 		t.Errorf("%d rows", len(rows))
 	}
 	for end := time.Now().Add(10 * time.Second); ; <-time.After(5 * time.Millisecond) {

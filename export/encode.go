@@ -8,12 +8,10 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
+	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // encoder writes the rows of a table in a format.
@@ -22,39 +20,46 @@ type encoder interface {
 	close() error // Of the encoding, not of what it writes to.
 }
 
-// newEncoder returns the encoder of a format. Rows have the schema.
-func newEncoder(f Format, to io.Writer, schema *arrow.Schema) (encoder, error) {
+// newEncoder returns the encoder of a format. Rows have the schema, whose fields are the columns.
+func newEncoder(f Format, to io.Writer, schema *arrow.Schema, columns []kalam.Column) (encoder, error) {
 	switch f {
 	case Parquet:
-		return newParquet(to, schema)
+		return newParquet(to, columns)
 	case CSV, NDJSON:
 		return newText(f, to, schema)
 	}
 	return nil, kalam.Errorf(kalam.CodeInternal, "unknown format of an export: %q", f)
 }
 
-// rowGroupRows is the length of a row group.
-const rowGroupRows = 64 << 10
+// parquetFile writes Parquet with the types of the columns.
+type parquetFile struct{ to *parquet.Stream }
 
-// parquetFile writes Parquet with the types of the columns, nested ones included.
-type parquetFile struct{ to *pqarrow.FileWriter }
-
-func newParquet(to io.Writer, schema *arrow.Schema) (encoder, error) {
-	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithMaxRowGroupLength(rowGroupRows))
-	w, err := pqarrow.NewFileWriter(schema, writerOnly{to}, props, pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
+func newParquet(to io.Writer, columns []kalam.Column) (encoder, error) {
+	z, err := parquet.NewCompressor()
 	if err != nil {
-		return nil, fmt.Errorf("begin a Parquet file: %w", err)
+		return nil, fmt.Errorf("make compressor: %w", err)
 	}
-	return &parquetFile{to: w}, nil
+	s, err := parquet.NewStream(to, columns, z)
+	if err != nil {
+		return nil, err
+	}
+	return &parquetFile{to: s}, nil
 }
 
-// writerOnly keeps the Parquet writer from closing what it writes to.
-type writerOnly struct{ io.Writer }
+func (p *parquetFile) write(b arrow.RecordBatch) error {
+	row := make([]kalam.Value, b.NumCols())
+	for i := range int(b.NumRows()) {
+		for c := range row {
+			row[c] = datatype.ValueAt(b.Column(c), i)
+		}
+		if err := p.to.Add(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-func (p *parquetFile) write(b arrow.RecordBatch) error { return p.to.WriteBuffered(b) }
-
-func (p *parquetFile) close() error { return p.to.Close() }
+func (p *parquetFile) close() error { return p.to.Close(nil) }
 
 // textFile writes a line for each row: CSV as of RFC 4180 with a line of names, where NULL is nothing
 // and an empty text is "", or NDJSON, whose values are those of the HTTP interface.

@@ -148,6 +148,13 @@ func (w *work) table(ctx context.Context, t *kalam.Table) (entry tableEntry, err
 		return entry, err
 	}
 	defer rows.Close()
+	if now := rows.Table(); now != nil {
+		t = now // A statement may have changed it since the views were taken.
+	}
+	if len(t.Columns) != rows.Schema().NumFields() {
+		return entry, kalam.Errorf(kalam.CodeInternal, "%d columns were read instead of %d", rows.Schema().NumFields(),
+			len(t.Columns))
+	}
 	entry = describe(t)
 	entry.File = fmt.Sprintf("%s/%s.%s", url.PathEscape(string(t.ID.Namespace)), url.PathEscape(string(t.ID.Name)), w.format)
 	method := zip.Deflate
@@ -158,7 +165,7 @@ func (w *work) table(ctx context.Context, t *kalam.Table) (entry tableEntry, err
 	if err != nil {
 		return entry, err
 	}
-	enc, err := newEncoder(w.format, f, rows.Schema())
+	enc, err := newEncoder(w.format, f, rows.Schema(), t.Columns)
 	if err != nil {
 		return entry, err
 	}

@@ -79,7 +79,13 @@ type chunk struct {
 
 // Finish returns the content of the file.
 func (w *Writer) Finish(z *zstd.Encoder, metadata map[string]string) []byte {
-	out := []byte(magic)
+	out, chunks := w.appendPages([]byte(magic), 0, z)
+	return appendFooter(out, w.columns, w.Rows, [][]byte{w.rowGroup(chunks)}, metadata)
+}
+
+// appendPages appends the pages of the columns, and returns where they lie when out begins at an
+// offset of the file.
+func (w *Writer) appendPages(out []byte, offset int64, z *zstd.Encoder) ([]byte, []chunk) {
 	chunks := make([]chunk, len(w.columns))
 	var raw, packed []byte
 	for i := range w.columns {
@@ -89,12 +95,9 @@ func (w *Writer) Finish(z *zstd.Encoder, metadata map[string]string) []byte {
 		out = append(out, pageHeader(len(raw), len(packed), w.Rows)...)
 		header := len(out) - start
 		out = append(out, packed...)
-		chunks[i] = chunk{int64(start), int64(header + len(raw)), int64(header + len(packed))}
+		chunks[i] = chunk{offset + int64(start), int64(header + len(raw)), int64(header + len(packed))}
 	}
-	footer := w.footer(chunks, metadata)
-	out = append(out, footer...)
-	out = binary.LittleEndian.AppendUint32(out, uint32(len(footer)))
-	return append(out, magic...)
+	return out, chunks
 }
 
 // pageHeader returns a struct PageHeader with a DataPageHeader.
@@ -114,19 +117,24 @@ func pageHeader(raw, packed int, rows int64) []byte {
 	return t.buf
 }
 
-// footer returns a struct FileMetaData.
-func (w *Writer) footer(chunks []chunk, metadata map[string]string) []byte {
+// appendFooter appends what follows the row groups of a file: a struct FileMetaData, its length
+// and the magic number.
+func appendFooter(
+	out []byte, columns []columnWriter, rows int64, groups [][]byte, metadata map[string]string,
+) []byte {
 	var t thriftWriter
 	t.begin()
 	t.i32(1, formatVersion)
-	t.list(2, thriftStruct, len(w.columns)+1)
-	w.root(&t)
-	for i := range w.columns {
-		w.columns[i].element(&t)
+	t.list(2, thriftStruct, len(columns)+1)
+	root(&t, len(columns))
+	for i := range columns {
+		columns[i].element(&t)
 	}
-	t.i64(3, w.Rows)
-	t.list(4, thriftStruct, 1)
-	w.rowGroup(&t, chunks)
+	t.i64(3, rows)
+	t.list(4, thriftStruct, len(groups))
+	for _, g := range groups {
+		t.buf = append(t.buf, g...)
+	}
 	t.list(5, thriftStruct, len(metadata))
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		t.begin()
@@ -135,23 +143,25 @@ func (w *Writer) footer(chunks []chunk, metadata map[string]string) []byte {
 		t.end()
 	}
 	t.text(6, createdBy)
-	t.list(7, thriftStruct, len(w.columns))
-	for range w.columns { // The order of the column's type.
+	t.list(7, thriftStruct, len(columns))
+	for range columns { // The order of the column's type.
 		t.begin()
 		t.structure(1)
 		t.end()
 		t.end()
 	}
 	t.end()
-	return t.buf
+	out = append(out, t.buf...)
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(t.buf)))
+	return append(out, magic...)
 }
 
 // root adds the SchemaElement that holds the columns.
-func (w *Writer) root(t *thriftWriter) {
+func root(t *thriftWriter, columns int) {
 	t.begin()
 	t.i32(3, repetitionRequired)
 	t.text(4, "kalam_schema")
-	t.i32(5, int32(len(w.columns)))
+	t.i32(5, int32(columns))
 	t.end()
 }
 
@@ -213,8 +223,9 @@ func (c *columnWriter) logical(t *thriftWriter) {
 	t.end()
 }
 
-// rowGroup adds the one RowGroup.
-func (w *Writer) rowGroup(t *thriftWriter, chunks []chunk) {
+// rowGroup returns a struct RowGroup of the rows that were added.
+func (w *Writer) rowGroup(chunks []chunk) []byte {
+	var t thriftWriter
 	var raw, packed int64
 	t.begin()
 	t.list(1, thriftStruct, len(chunks))
@@ -222,7 +233,7 @@ func (w *Writer) rowGroup(t *thriftWriter, chunks []chunk) {
 		t.begin()
 		t.i64(2, 0)
 		t.structure(3)
-		w.columns[i].metadata(t, chunks[i], w.Rows)
+		w.columns[i].metadata(&t, chunks[i], w.Rows)
 		t.end()
 		t.end()
 		raw, packed = raw+chunks[i].uncompressed, packed+chunks[i].compressed
@@ -232,6 +243,7 @@ func (w *Writer) rowGroup(t *thriftWriter, chunks []chunk) {
 	t.i64(5, chunks[0].offset)
 	t.i64(6, packed)
 	t.end()
+	return t.buf
 }
 
 // metadata adds the fields of the column's ColumnMetaData.
