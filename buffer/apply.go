@@ -34,7 +34,7 @@ func (s *Store) Apply(ctx context.Context, muts []Mutation, counts ...Count) ([]
 	if err := s.waitForRoom(ctx); err != nil {
 		return nil, err
 	}
-	w := &write{muts: muts}
+	w := &write{now: s.opts.Now, muts: muts}
 	if err := s.pinScopes(ctx, w); err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (w *write) check(
 	switch {
 	case at >= 0:
 		cur := mem.At(int(at))
-		live, seq = !cur.Tombstone, cur.Seq
+		live, seq = !cur.Tombstone && !w.expired(m.Table, cur.Seq), cur.Seq
 	case w.lake != nil && w.lake[i].checked:
 		live, seq, superseded = w.lake[i].live, w.lake[i].seq, w.lake[i].row
 	case len(w.states[w.scopeOf(i)].Segments) > 0:
@@ -229,6 +229,12 @@ func (w *write) check(
 		return true, superseded, nil
 	}
 	return false, superseded, conflict(i, m.Table)
+}
+
+// expired reports whether the row of a STREAM table is older than those that there are: its key is free,
+// whether or not it was evicted.
+func (w *write) expired(t *kalam.Table, seq kalam.Seq) bool {
+	return t.Expires() && seq < kalam.SeqAt(w.now().Add(-t.Options.TTL))
 }
 
 // tableOf returns the table of scope n.

@@ -1,12 +1,15 @@
 package buffer
 
 import (
+	"time"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // write is the request of one Apply.
 type write struct {
+	now    func() time.Time
 	muts   []Mutation
 	scopes []*scope     // Distinct and pinned.
 	of     []int32      // Scope of each mutation; nil when there is one scope only.

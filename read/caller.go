@@ -114,8 +114,17 @@ func (c *Caller) EndStatement() {
 	c.cleanup, c.met = c.cleanup[:0], c.met[:0]
 }
 
-// Current reads the newest live version of a key, the transaction's own first.
+// Current reads the newest live version of a key, the transaction's own first. A row of a STREAM table that
+// has expired is not there.
 func (c *Caller) Current(ctx context.Context, t *kalam.Table, key []byte) (kalam.Row, bool, error) {
+	row, ok, err := c.current(ctx, t, key)
+	if ok && t.Expires() && row.Seq < kalam.SeqAt(c.Now.Add(-t.Options.TTL)) {
+		return kalam.Row{}, false, err
+	}
+	return row, ok, err
+}
+
+func (c *Caller) current(ctx context.Context, t *kalam.Table, key []byte) (kalam.Row, bool, error) {
 	if c.Txn == nil {
 		row, ok, err := c.Store.Get(ctx, t, c.Scope(t), key)
 		if err == nil {

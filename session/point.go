@@ -31,9 +31,6 @@ func (s *Session) pointRead(ctx context.Context, st *ast.Select) (done bool, err
 	if err != nil {
 		return true, err
 	}
-	if t.Expires() && row.Seq < kalam.SeqAt(s.Now.Add(-t.Options.TTL)) {
-		found = false
-	}
 	row.Seq = s.ShownSeq(s.Scope(t), row.Seq)
 	return true, s.pointResult(p, row, found, hit)
 }
