@@ -114,6 +114,7 @@ type TableOptions struct {
 	FlushCron             string // Line of package jobs' Schedule; "" for none.
 	FlushCronTZ           string // Name of the time zone of FlushCron; "" is UTC.
 	TTL                   time.Duration
+	MaxStreamBytes        int64 // Of a STREAM table: of its rows, all users together; 0 is no limit.
 	Access                AccessLevel
 	ShardStrategy         string
 	DeletedRetentionHours int

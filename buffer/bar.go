@@ -74,22 +74,19 @@ func (s *Store) AdmitUser(user kalam.UserID) {
 }
 
 // RemoveScope deletes the blocks, the record and the counters of a scope of a barred user and
-// returns how many blocks there were. It may be repeated after it was interrupted; the record goes
+// returns how many keys it was. It may be repeated after it was interrupted; the record goes
 // last but for the counters, so that what names the files of the scope is there until then.
-func (s *Store) RemoveScope(ctx context.Context, id kalam.Scope) (blocks int, err error) {
+func (s *Store) RemoveScope(ctx context.Context, id kalam.Scope) (keys int, err error) {
 	if !s.IsBarred(id.User) {
 		return 0, kalam.Errorf(kalam.CodeInternal, "the scope of table %d, user '%s' is in use", id.Table, id.User)
 	}
 	start := rowlog.ScopePrefix(id)
-	for i, keyspace := range rowlog.ScopeKeyspaces() {
+	for _, keyspace := range rowlog.ScopeKeyspaces() {
 		n, err := s.deleteRange(ctx, keyspace, start, rowlog.PrefixEnd(start))
-		if i == 0 {
-			blocks = n
-		}
-		if err != nil {
-			return blocks, err
+		if keys += n; err != nil {
+			return keys, err
 		}
 	}
 	s.counts.drop(func(k CounterID) bool { return k.Scope == id })
-	return blocks, nil
+	return keys, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/memtable"
 )
 
 // EvictBefore removes the versions of a scope that are older than seq, for
@@ -12,11 +13,33 @@ import (
 // gone on return; the space they take in the log is given back by Trim, which
 // EvictBefore calls.
 func (s *Store) EvictBefore(ctx context.Context, t *kalam.Table, id kalam.Scope, seq kalam.Seq) (int64, error) {
+	return s.evictTo(ctx, t, id, func(sh *memtable.Published) int { return sh.Search(seq) })
+}
+
+// EvictDown is EvictBefore of the oldest versions, until what is left takes so many bytes of keys and
+// payloads, or is one commit that takes more.
+func (s *Store) EvictDown(ctx context.Context, t *kalam.Table, id kalam.Scope, bytes int64) (int64, error) {
+	return s.evictTo(ctx, t, id, func(sh *memtable.Published) int {
+		n := sh.Len()
+		for ; n > 0; n-- {
+			v := sh.At(n - 1)
+			if bytes -= int64(len(v.Key) + len(v.Payload)); bytes < 0 {
+				break
+			}
+		}
+		return n
+	})
+}
+
+// evictTo removes the versions before the one that cut returns.
+func (s *Store) evictTo(
+	ctx context.Context, t *kalam.Table, id kalam.Scope, cut func(*memtable.Published) int,
+) (int64, error) {
 	sc, err := s.acquire(ctx, t, id)
 	if err != nil {
 		return 0, err
 	}
-	n, err := s.evict(ctx, sc, seq)
+	n, err := s.evict(ctx, sc, cut)
 	s.release(sc)
 	if err != nil || n == 0 {
 		return n, err
@@ -25,11 +48,11 @@ func (s *Store) EvictBefore(ctx context.Context, t *kalam.Table, id kalam.Scope,
 	return n, err
 }
 
-func (s *Store) evict(ctx context.Context, sc *scope, seq kalam.Seq) (int64, error) {
+func (s *Store) evict(ctx context.Context, sc *scope, before func(*memtable.Published) int) (int64, error) {
 	sc.flushing.Lock()
 	defer sc.flushing.Unlock()
 	sh := s.shownOf(sc)
-	cut := sh.Search(seq)
+	cut := before(&sh)
 	for cut > 0 && cut < sh.Len() && !sh.At(cut).StartsBlock {
 		cut--
 	}

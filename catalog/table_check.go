@@ -132,6 +132,8 @@ func checkOptions(t *kalam.Table) error {
 		return invalid("STREAM tables require TTL_SECONDS")
 	case t.Kind != kalam.KindStreamTable && o.TTL != 0:
 		return invalid("TTL_SECONDS is only valid for STREAM tables")
+	case t.Kind != kalam.KindStreamTable && o.MaxStreamBytes != 0, o.MaxStreamBytes < 0:
+		return invalid("MAX_STREAM_SIZE_BYTES is only valid for STREAM tables, and above 0")
 	case t.Kind != kalam.KindSharedTable && o.Access != kalam.AccessPrivate:
 		return invalid("ACCESS_LEVEL is only valid for SHARED tables")
 	case o.Access > kalam.AccessDBA:

@@ -58,6 +58,7 @@ type optionsRecord struct {
 	FlushCron             string          `json:"flush_cron,omitempty"` // From record version 2 on.
 	FlushCronTZ           string          `json:"flush_cron_tz,omitempty"`
 	TTLNanos              int64           `json:"ttl_ns,omitempty"`
+	MaxStreamBytes        int64           `json:"max_stream_bytes,omitempty"`
 	Access                string          `json:"access,omitempty"`
 	ShardStrategy         string          `json:"shard_strategy,omitempty"`
 	DeletedRetentionHours int             `json:"deleted_retention_hours,omitempty"`
@@ -95,7 +96,7 @@ func recordOfOptions(kind kalam.TableKind, o kalam.TableOptions) optionsRecord {
 		Storage: o.StorageID, UseUserStorage: o.UseUserStorage,
 		FlushIntervalNanos: int64(o.FlushInterval), FlushRows: o.FlushRows,
 		FlushManual: o.FlushManual, FlushCron: o.FlushCron, FlushCronTZ: o.FlushCronTZ,
-		TTLNanos: int64(o.TTL), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
+		TTLNanos: int64(o.TTL), MaxStreamBytes: o.MaxStreamBytes, ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if kind == kalam.KindSharedTable {
 		r.Access = o.Access.String()
@@ -179,7 +180,7 @@ func (r *versionRecord) fill(t *kalam.Table) error {
 		StorageID: o.Storage, UseUserStorage: o.UseUserStorage,
 		FlushInterval: time.Duration(o.FlushIntervalNanos), FlushRows: o.FlushRows,
 		FlushManual: o.FlushManual, FlushCron: o.FlushCron, FlushCronTZ: o.FlushCronTZ,
-		TTL: time.Duration(o.TTLNanos), ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
+		TTL: time.Duration(o.TTLNanos), MaxStreamBytes: o.MaxStreamBytes, ShardStrategy: o.ShardStrategy, DeletedRetentionHours: o.DeletedRetentionHours,
 	}
 	if o.Access != "" {
 		access, err := kalam.ParseAccessLevel(o.Access)

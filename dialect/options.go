@@ -15,6 +15,7 @@ import (
 const (
 	maxFlushRows     = 999999
 	maxFlushSeconds  = 86399
+	maxStreamBytes   = 1 << 50
 	maxTTLSeconds    = 10 * 365 * 24 * 3600
 	maxRetentionHour = 100 * 365 * 24
 )
@@ -34,7 +35,8 @@ var optionKeys = map[string]string{
 	"TYPE": "TYPE", "STORAGE": "STORAGE_ID", "STORAGE_ID": "STORAGE_ID", "USE_USER_STORAGE": "USE_USER_STORAGE",
 	"FLUSH_POLICY": "FLUSH_POLICY", "FLUSH_ROWS": "FLUSH ROWS", "FLUSH_INTERVAL": "FLUSH INTERVAL",
 	"FLUSH_CRON": "FLUSH_CRON", "FLUSH_CRON_TZ": "FLUSH_CRON_TZ",
-	"TTL": "TTL_SECONDS", "TTL_SECONDS": "TTL_SECONDS", "ACCESS": "ACCESS_LEVEL", "ACCESS_LEVEL": "ACCESS_LEVEL",
+	"TTL": "TTL_SECONDS", "TTL_SECONDS": "TTL_SECONDS",
+	"MAX_STREAM_SIZE_BYTES": "MAX_STREAM_SIZE_BYTES", "ACCESS": "ACCESS_LEVEL", "ACCESS_LEVEL": "ACCESS_LEVEL",
 	"SHARD_STRATEGY": "SHARD_STRATEGY", "DELETED_RETENTION_HOURS": "DELETED_RETENTION_HOURS",
 }
 
@@ -105,6 +107,12 @@ func (p *parser) optionValue(o *options, name string, pos int, equals bool) erro
 		return o.setCronTZ(at, value)
 	case "TTL_SECONDS":
 		return o.setSeconds(at, value)
+	case "MAX_STREAM_SIZE_BYTES":
+		n, err := bounded(at, name, value, "", maxStreamBytes)
+		if err != nil {
+			return err
+		}
+		return set(o, ast.OptionStreamBytes, name, pos, &o.table.MaxStreamBytes, n)
 	case "ACCESS_LEVEL":
 		access, err := kalam.ParseAccessLevel(sqltext.Fold(sqltext.Short(value)))
 		if err != nil {

@@ -275,6 +275,8 @@ func checkOptions(t *kalam.Table, given ast.OptionSet) error {
 		text = "Stream tables require TTL_SECONDS (or TTL n)"
 	case !stream && o.TTL != 0:
 		text = "TTL_SECONDS is only supported for STREAM tables"
+	case !stream && o.MaxStreamBytes != 0:
+		text = "MAX_STREAM_SIZE_BYTES is only supported for STREAM tables"
 	case t.Kind != kalam.KindSharedTable && given.Has(ast.OptionAccess):
 		text = "ACCESS_LEVEL is only supported for SHARED tables"
 	case t.Kind != kalam.KindUserTable && o.UseUserStorage:

@@ -18,3 +18,9 @@ func (e *Engine) Maintain() *maintain.Maintainer { return e.maintain }
 
 // Restored is that of the pair.
 func (e *Engine) Restored() bool { return e.pair.Restored() }
+
+// TableBytes returns the buffered versions of a table and their bytes.
+func (e *Engine) TableBytes(n kalam.TableNumber) (rows, bytes int64) {
+	rows, bytes, _ = e.store.TableStats(n)
+	return rows, bytes
+}

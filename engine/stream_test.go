@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/eventually"
 	"github.com/kalamlake/kalam/live"
 )
 
@@ -120,5 +121,65 @@ func TestStreamEvictionJob(t *testing.T) {
 	}
 	if got := s.single(userOf("user3"), "SELECT count(*) AS n FROM app.e"); got != `"1"` {
 		t.Errorf("%s rows are left", got)
+	}
+}
+
+// TestStreamSize: a STREAM table with MAX_STREAM_SIZE_BYTES takes no more than that, whatever is written
+// to it at once: the oldest rows of who has most go, nobody else's, and live queries and others' rows
+// notice nothing. The limit can be changed, holds after a restart, and is shown.
+func TestStreamSize(t *testing.T) {
+	const limit = 256 << 10
+	s := newServer(t, manual)
+	quiet, loud := userOf("quiet"), userOf("loud")
+	s.must(root, fmt.Sprintf("CREATE NAMESPACE app; CREATE STREAM TABLE app.e (id BIGINT PRIMARY KEY, v TEXT) "+
+		"WITH (TTL_SECONDS = 86400, MAX_STREAM_SIZE_BYTES = %d)", limit))
+	if got := s.must(root, "SHOW CREATE TABLE app.e").table(); !strings.Contains(got, fmt.Sprintf("MAX_STREAM_SIZE_BYTES = %d", limit)) {
+		t.Errorf("SHOW CREATE TABLE gives %s", got)
+	}
+	for i := range 20 {
+		s.must(quiet, fmt.Sprintf("INSERT INTO app.e VALUES (%d, '%s')", i, strings.Repeat("q", 1000)))
+	}
+	within := func(when string) {
+		t.Helper()
+		tb, _ := s.Catalog().Table(kalam.TableID{Namespace: "app", Name: "e"})
+		eventually.True(t, when+", the table is within its limit", func() bool {
+			_, bytes := s.TableBytes(tb.Number)
+			return bytes <= tb.Options.MaxStreamBytes
+		})
+	}
+	for i := range 100 {
+		var values []string
+		for k := range 20 {
+			values = append(values, fmt.Sprintf("(%d, '%s')", i*20+k, strings.Repeat("l", 1000)))
+		}
+		s.must(loud, "INSERT INTO app.e VALUES "+strings.Join(values, ", "))
+	}
+	within("after a flood")
+	if got := s.single(quiet, "SELECT count(*) AS n FROM app.e"); got != `"20"` {
+		t.Errorf("%s rows of the other user are left", got)
+	}
+	rows := s.must(loud, "SELECT min(id) AS lo, max(id) AS hi, count(*) AS n FROM app.e").rows[0]
+	if rows[1] != `"1999"` || rows[0] == `"0"` || rows[2] == `"0"` {
+		t.Errorf("of the flood %v are left", rows)
+	}
+	s.restart()
+	if got := s.must(loud, "SELECT min(id) AS lo, max(id) AS hi, count(*) AS n FROM app.e").rows[0]; strings.Join(got, " ") !=
+		strings.Join(rows, " ") {
+		t.Errorf("after a restart %v are left, want %v", got, rows)
+	}
+	s.must(root, "ALTER TABLE app.e SET TBLPROPERTIES (MAX_STREAM_SIZE_BYTES = 65536)")
+	s.must(loud, "INSERT INTO app.e VALUES (5000, 'one more')")
+	within("after a lower limit")
+	if got := s.single(quiet, "SELECT count(*) AS n FROM app.e"); got != `"20"` {
+		t.Errorf("%s rows of the other user are left under a lower limit", got)
+	}
+	for sql, want := range map[string]string{
+		"CREATE USER TABLE app.x (id BIGINT PRIMARY KEY) WITH (MAX_STREAM_SIZE_BYTES = 5)":             "MAX_STREAM_SIZE_BYTES is only supported for STREAM tables",
+		"CREATE STREAM TABLE app.x (id BIGINT) WITH (TTL_SECONDS = 5, MAX_STREAM_SIZE_BYTES = 0)":      "MAX_STREAM_SIZE_BYTES must be between 1 and 1125899906842624, got '0'",
+		"CREATE STREAM TABLE app.x (id BIGINT) WITH (TTL_SECONDS = 5, MAX_STREAM_SIZE_BYTES = 'many')": "MAX_STREAM_SIZE_BYTES must be between 1 and 1125899906842624, got 'many'",
+	} {
+		if _, err := s.try(root, sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", sql, err, want)
+		}
 	}
 }

@@ -18,7 +18,10 @@ const KindEviction kalam.JobKind = "SE"
 const evictionSchedule = "@every 30s"
 
 // streams removes expired rows of STREAM tables.
-type streams struct{ *deps }
+type streams struct {
+	*deps
+	grown chan struct{} // Holds a token when a table may be above its limit.
+}
 
 // jobType is the removal of expired rows, submitted when there are any.
 func (s *streams) jobType() jobs.Type {

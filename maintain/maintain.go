@@ -52,7 +52,7 @@ func New(o Options) (*Maintainer, error) {
 		compactions: &compactions{deps: d},
 		cleaner:     &cleaner{deps: d},
 		dropped:     &droppedTables{d},
-		streams:     &streams{d},
+		streams:     &streams{deps: d, grown: make(chan struct{}, 1)},
 		scrubs:      newScrubs(d),
 		others:      o.Types,
 		failing:     o.Failing,
@@ -110,6 +110,10 @@ func (m *Maintainer) Run(ctx context.Context) error {
 	})
 	g.Go(func() error {
 		m.syncRemoteManifests(ctx)
+		return nil
+	})
+	g.Go(func() error {
+		m.streams.watchSize(ctx)
 		return nil
 	})
 	g.Go(func() error {

@@ -14,7 +14,7 @@ func TestJobTypes(t *testing.T) {
 	defer d.catalog.Close()
 	m := &Maintainer{
 		deps: d, flushes: &flushes{deps: d}, compactions: &compactions{deps: d}, cleaner: &cleaner{deps: d},
-		dropped: &droppedTables{d}, streams: &streams{d}, scrubs: newScrubs(d), purger: purge.New(purge.Options{}),
+		dropped: &droppedTables{d}, streams: &streams{deps: d}, scrubs: newScrubs(d), purger: purge.New(purge.Options{}),
 	}
 	want := map[kalam.JobKind]struct{ name, key string }{
 		"FL": {"flush", "flush-7"}, "CO": {"compact", ""}, "CL": {"cleanup", "cleanup-7"},

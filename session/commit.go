@@ -49,6 +49,11 @@ func (s *Session) commitNewest(
 	}
 	seqs, err := s.Store.Apply(ctx, muts, counts...)
 	s.settled = s.settled || err == nil
+	for _, t := range tables {
+		if t.Options.MaxStreamBytes > 0 {
+			s.server.Maintenance.StreamWritten(t)
+		}
+	}
 	return seqs, err
 }
 

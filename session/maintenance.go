@@ -41,6 +41,8 @@ type Maintenance interface {
 	MoveUser(ctx context.Context, user kalam.UserID) ([]kalam.JobID, error)
 	// PurgeUser submits the removal of a user whose purge has begun, or finds the active one.
 	PurgeUser(ctx context.Context, user kalam.UserID) (kalam.Job, error)
+	// StreamWritten says that rows were written to a STREAM table with a limit.
+	StreamWritten(t *kalam.Table)
 	// StorageInUse reports as an error what lies in a storage, or is being written there.
 	StorageInUse(ctx context.Context, id kalam.StorageID) error
 }

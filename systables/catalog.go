@@ -189,6 +189,8 @@ func optionsOf(t *kalam.Table) []option {
 	add(o.FlushCron != "", "flush_cron", o.FlushCron, "text", "flush at these times")
 	add(o.FlushCronTZ != "", "flush_cron_tz", o.FlushCronTZ, "text", "time zone of flush_cron; without it UTC")
 	add(o.TTL > 0, "ttl_seconds", strconv.Itoa(int(o.TTL.Seconds())), "int", "rows older than this are invisible")
+	add(o.MaxStreamBytes > 0, "max_stream_size_bytes", strconv.FormatInt(o.MaxStreamBytes, 10), "int",
+		"from here on the oldest rows go")
 	add(t.IsShared(), "access_level", o.Access.String(), "text", "which roles read and write")
 	add(o.ShardStrategy != "", "shard_strategy", o.ShardStrategy, "text", "how users are spread over folders")
 	add(o.DeletedRetentionHours > 0, "deleted_retention_hours", strconv.Itoa(o.DeletedRetentionHours), "int",

@@ -25,6 +25,7 @@ const (
 	OptionRetention
 	OptionFlushCron
 	OptionFlushCronTZ
+	OptionStreamBytes
 )
 
 // Has reports whether any option of o is in s.
@@ -155,6 +156,7 @@ func (s OptionSet) Texts(o *kalam.TableOptions) (list []string) {
 	add(OptionFlushCron, "FLUSH_CRON = '%s'", o.FlushCron)
 	add(OptionFlushCronTZ, "FLUSH_CRON_TZ = '%s'", o.FlushCronTZ)
 	add(OptionTTL, "TTL_SECONDS = %d", int64(o.TTL.Seconds()))
+	add(OptionStreamBytes, "MAX_STREAM_SIZE_BYTES = %d", o.MaxStreamBytes)
 	add(OptionAccess, "ACCESS_LEVEL = '%s'", strings.ToUpper(o.Access.String()))
 	add(OptionShard, "SHARD_STRATEGY = '%s'", o.ShardStrategy)
 	add(OptionRetention, "DELETED_RETENTION_HOURS = %d", o.DeletedRetentionHours)
@@ -175,6 +177,7 @@ func OptionsOf(o *kalam.TableOptions) (s OptionSet) {
 		{o.FlushCron != "", OptionFlushCron},
 		{o.FlushCronTZ != "", OptionFlushCronTZ},
 		{o.TTL > 0, OptionTTL},
+		{o.MaxStreamBytes > 0, OptionStreamBytes},
 		{o.Access != kalam.AccessPrivate, OptionAccess},
 		{o.ShardStrategy != "", OptionShard},
 		{o.DeletedRetentionHours > 0, OptionRetention},

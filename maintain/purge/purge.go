@@ -65,7 +65,7 @@ type Report struct {
 	User     kalam.UserID `json:"user_id"`
 	LastSeq  kalam.Seq    `json:"last_seq"`       // Nothing up to it is left of the user.
 	Tables   int          `json:"tables"`         // In which the user had rows, or counters, in the write buffer or in files.
-	Blocks   int          `json:"blocks_removed"` // Of the row log.
+	Keys     int          `json:"keys_removed"`   // Of the write buffer: blocks of rows, manifests, counters.
 	Files    int          `json:"files_removed"`  // Segments, key index files, manifest.json, trash.
 	Bytes    int64        `json:"bytes_removed"`  // Of files.
 	Exports  int          `json:"exports_removed"`

@@ -181,7 +181,7 @@ func (r *removal) removeFiles(ctx context.Context) error {
 func (r *removal) removeRows(ctx context.Context) error {
 	for _, sc := range r.scopes {
 		n, err := r.Store.RemoveScope(ctx, sc)
-		r.report.Blocks += n
+		r.report.Keys += n
 		if err != nil {
 			return fmt.Errorf("table %d: %w", sc.Table, err)
 		}

@@ -54,6 +54,9 @@ func (a *Alteration) setOptions() (bool, error) {
 	if given.Has(ast.OptionTTL) {
 		o.TTL = st.Options.TTL
 	}
+	if given.Has(ast.OptionStreamBytes) {
+		o.MaxStreamBytes = st.Options.MaxStreamBytes
+	}
 	if given.Has(ast.OptionAccess) {
 		o.Access = st.Options.Access
 	}
