@@ -63,11 +63,11 @@ func New(o Options) *Purger {
 // Report is the result of a purge job, summed over its tries.
 type Report struct {
 	User     kalam.UserID `json:"user_id"`
-	LastSeq  kalam.Seq    `json:"last_seq"`       // Nothing up to it is left of the user.
-	Tables   int          `json:"tables"`         // In which the user had rows, or counters, in the write buffer or in files.
-	Keys     int          `json:"keys_removed"`   // Of the write buffer: blocks of rows, manifests, counters.
-	Files    int          `json:"files_removed"`  // Segments, key index files, manifest.json, trash.
-	Bytes    int64        `json:"bytes_removed"`  // Of files.
+	LastSeq  kalam.Seq    `json:"last_seq"`      // Nothing up to it is left of the user.
+	Tables   int          `json:"tables"`        // In which the user had rows, or counters, in the write buffer or in files.
+	Keys     int          `json:"keys_removed"`  // Of the write buffer: blocks of rows, manifests, counters.
+	Files    int          `json:"files_removed"` // Segments, key index files, manifest.json, trash.
+	Bytes    int64        `json:"bytes_removed"` // Of files.
 	Exports  int          `json:"exports_removed"`
 	Storages []string     `json:"storages"` // That were searched, and hold nothing of the user now.
 	Damaged  int          `json:"damaged_manifests,omitempty"`
