@@ -41,7 +41,7 @@ func (s *Store) BarUser(ctx context.Context, user kalam.UserID) error {
 	if err := s.submit(ctx, &request{work: barrier{}, alone: true}); err != nil {
 		return err
 	}
-	s.stats.dropUser(user)
+	s.backlog.DropUser(user)
 	return nil
 }
 

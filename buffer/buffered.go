@@ -3,109 +3,51 @@ package buffer
 import (
 	"context"
 	"fmt"
-	"math"
 	"sort"
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/backlog"
 )
+
+// ScopeStats are the counters of a scope's buffered versions.
+type ScopeStats = backlog.Stats
 
 // TableStats returns the buffered versions of a table, their bytes, and the seq
 // of the oldest, 0 when there is none. It reads counters and scans nothing.
 func (s *Store) TableStats(n kalam.TableNumber) (rows, bytes int64, oldest kalam.Seq) {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	tt := s.stats.tables[n]
-	if tt == nil {
-		return 0, 0, 0
-	}
-	return tt.rows, tt.bytes, tt.ages[0].Oldest
+	return s.backlog.Table(n)
 }
 
 // BufferedBytes returns the bytes of all buffered keys and payloads.
-func (s *Store) BufferedBytes() int64 { return s.stats.bytes.Load() }
+func (s *Store) BufferedBytes() int64 { return s.backlog.Bytes() }
 
 // BufferedTables returns the bytes of every table with buffered versions, in no
 // order. It reads one counter per table.
-func (s *Store) BufferedTables() map[kalam.TableNumber]int64 {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	out := make(map[kalam.TableNumber]int64, len(s.stats.tables))
-	for n, tt := range s.stats.tables {
-		out[n] = tt.bytes
-	}
-	return out
-}
+func (s *Store) BufferedTables() map[kalam.TableNumber]int64 { return s.backlog.Tables() }
 
 // Dirty returns the scopes of a table with buffered versions, by user. It reads
 // counters and scans nothing.
 func (s *Store) Dirty(n kalam.TableNumber) []ScopeStats {
-	out := s.stats.scopes(n)
+	out := s.backlog.Scopes(n)
 	sort.Slice(out, func(i, j int) bool { return out[i].Scope.User < out[j].Scope.User }) // Commits do not wait for it.
 	return out
 }
 
 // BufferedRows returns the buffered versions of a scope. It reads a counter.
-func (s *Store) BufferedRows(sc kalam.Scope) int64 {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	if tt := s.stats.tables[sc.Table]; tt != nil && tt.users[sc.User] != nil {
-		return tt.users[sc.User].Rows
-	}
-	return 0
-}
+func (s *Store) BufferedRows(sc kalam.Scope) int64 { return s.backlog.Rows(sc) }
 
-// Grown returns a channel that holds a token when a table has reached the rows
-// or bytes of Mark, or got its first after it had none, or when all together have reached
-// the bytes of MarkBytes. It is for one reader.
-func (s *Store) Grown() <-chan struct{} { return s.stats.grown }
+// Grown is [backlog.Backlog.Grown].
+func (s *Store) Grown() <-chan struct{} { return s.backlog.Grown() }
 
-// TakeGrown returns the tables that have reached a mark since it was called
-// last; after Open, every table with buffered versions. A table is named once and
-// then has no mark until Mark.
-func (s *Store) TakeGrown() []kalam.TableNumber {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	if len(s.stats.reached) == 0 {
-		return nil
-	}
-	out := make([]kalam.TableNumber, 0, len(s.stats.reached))
-	for n := range s.stats.reached {
-		out = append(out, n)
-	}
-	clear(s.stats.reached)
-	return out
-}
+// TakeGrown is [backlog.Backlog.TakeGrown]; after Open, every table with buffered versions has reached a mark.
+func (s *Store) TakeGrown() []kalam.TableNumber { return s.backlog.TakeGrown() }
 
-// Mark asks for a token of Grown when a table has at least so many buffered versions or
-// bytes, at once when it has them already; 0 asks for none. A table that was empty in
-// between tells at its first version, whatever the marks were.
-func (s *Store) Mark(n kalam.TableNumber, rows, bytes int64) {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	tt := s.stats.tables[n]
-	if tt == nil {
-		return
-	}
-	if rows <= 0 {
-		rows = math.MaxInt64
-	}
-	if tt.mark, tt.heavy = rows, bytes; tt.reached() {
-		s.stats.reachLocked(n, tt)
-	}
-}
+// Mark is [backlog.Backlog.Mark].
+func (s *Store) Mark(n kalam.TableNumber, rows, bytes int64) { s.backlog.Mark(n, rows, bytes) }
 
-// MarkBytes asks for one token of Grown when all tables have at least so many
-// buffered bytes, at once when they have them already; 0 asks for none.
-func (s *Store) MarkBytes(bytes int64) {
-	s.stats.mu.Lock()
-	defer s.stats.mu.Unlock()
-	s.stats.mark = max(bytes, 0)
-	if bytes > 0 && s.stats.bytes.Load() >= bytes {
-		s.stats.mark = 0
-		s.stats.tell()
-	}
-}
+// MarkBytes is [backlog.Backlog.MarkBytes].
+func (s *Store) MarkBytes(bytes int64) { s.backlog.MarkBytes(bytes) }
 
 // waitForRoom waits while the buffer is full, for a limited time.
 func (s *Store) waitForRoom(ctx context.Context) error {
@@ -114,7 +56,7 @@ func (s *Store) waitForRoom(ctx context.Context) error {
 	}
 	var timeout <-chan time.Time
 	for {
-		freed := s.stats.over(s.opts.MaxBytes)
+		freed := s.backlog.Over(s.opts.MaxBytes)
 		if freed == nil {
 			return nil
 		}
@@ -128,7 +70,7 @@ func (s *Store) waitForRoom(ctx context.Context) error {
 		case <-timeout:
 			return kalam.Errorf(kalam.CodeResourceExhausted,
 				"write buffer full: buffered rows take %d bytes, the limit buffer.max_bytes is %d; "+
-					"nothing was written. STORAGE FLUSH makes room; then try again", s.stats.bytes.Load(),
+					"nothing was written. STORAGE FLUSH makes room; then try again", s.backlog.Bytes(),
 				s.opts.MaxBytes)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for room in the write buffer: %w", context.Cause(ctx))

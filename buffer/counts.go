@@ -62,7 +62,7 @@ func (s *Store) isHot(id kalam.Scope) bool {
 	s.mu.Lock()
 	sc := s.scopes[id]
 	s.mu.Unlock()
-	return sc != nil || s.stats.has(id)
+	return sc != nil || s.backlog.Has(id)
 }
 
 // counts returns the figures of a scope with the lake state l, of whose memtable

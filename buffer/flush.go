@@ -211,7 +211,7 @@ func (a *flushEdit) afterCommit(*committer) {
 	if rows > 0 {
 		oldest = a.next.At(0).Seq
 	}
-	a.store.stats.set(ScopeStats{Scope: a.scope.id, Rows: rows, Bytes: a.next.Bytes(), Oldest: oldest})
+	a.store.backlog.Set(ScopeStats{Scope: a.scope.id, Rows: rows, Bytes: a.next.Bytes(), Oldest: oldest})
 }
 
 func (a *flushEdit) touched() []*scope { return []*scope{a.scope} }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/backlog"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
@@ -30,7 +31,7 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 		quit: make(chan struct{}), ended: make(chan struct{}),
 		scopes: map[kalam.Scope]*scope{}, lru: list.New(), dropped: map[kalam.TableNumber]struct{}{},
 		reading: map[kalam.TableNumber]int{}, changed: map[*scope]struct{}{},
-		stats: newBufferedStats(), counts: newCounts(),
+		backlog: backlog.New(), counts: newCounts(),
 	}
 	if err := s.checkLimits(); err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func (c *recoveryScan) enter(ctx context.Context, sc kalam.Scope) {
 // flush hands the counts of the scope to the stats.
 func (c *recoveryScan) flush() {
 	if c.counted.Rows > 0 {
-		c.store.stats.add(c.scope, c.counted.Rows, c.counted.Bytes, c.counted.Oldest)
+		c.store.backlog.Add(c.scope, c.counted.Rows, c.counted.Bytes, c.counted.Oldest)
 	}
 	c.counted = ScopeStats{}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/backlog"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
@@ -90,8 +91,8 @@ type Store struct {
 	barred  map[kalam.UserID][]*scope // The scopes in memory of each, at BarUser.
 	reading map[kalam.TableNumber]int // Views of open read points.
 
-	stats  *bufferedStats
-	counts *counts
+	backlog *backlog.Backlog
+	counts  *counts
 }
 
 type counters struct {
@@ -117,7 +118,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	n := len(s.scopes)
 	s.mu.Unlock()
-	rows, bytes := s.stats.sum()
+	rows, bytes := s.backlog.Sum()
 	return Stats{
 		Commits: s.counters.commits.Load(), Groups: s.counters.groups.Load(), Rows: s.counters.rows.Load(),
 		Queued: len(s.queue), Scopes: n, Buffered: rows, Bytes: bytes,

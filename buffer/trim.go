@@ -204,7 +204,7 @@ func (s *Store) DropTable(ctx context.Context, n kalam.TableNumber) error {
 			return err
 		}
 	}
-	s.stats.dropTable(n)
+	s.backlog.DropTable(n)
 	s.counts.drop(func(k CounterID) bool { return k.Scope.Table == n })
 	return nil
 }

@@ -146,7 +146,7 @@ func (w *write) afterCommit(c *committer) {
 		}
 		added := int64(mem.Len() - w.marks[n])
 		s.counters.rows.Add(added)
-		s.stats.add(sc.id, added, bytes, mem.At(w.marks[n]).Seq)
+		s.backlog.Add(sc.id, added, bytes, mem.At(w.marks[n]).Seq)
 	}
 	if s.opts.Publish != nil {
 		c.changes = w.changes(c.changes, s.opts.Interested)

@@ -1,4 +1,4 @@
-package buffer
+package backlog_test
 
 import (
 	"maps"
@@ -10,18 +10,19 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer/backlog"
 )
 
 // statsModel is what the stats must know, kept without any cleverness.
 type statsModel struct {
-	scopes  map[kalam.Scope]ScopeStats
+	scopes  map[kalam.Scope]backlog.Stats
 	marks   map[kalam.TableNumber]int64 // Of tables with rows; absent is none, 0 the first row.
 	heavy   map[kalam.TableNumber]int64 // In bytes; absent is none.
 	reached map[kalam.TableNumber]bool
 }
 
 // table sums the scopes of a table.
-func (m *statsModel) table(n kalam.TableNumber) (sum ScopeStats) {
+func (m *statsModel) table(n kalam.TableNumber) (sum backlog.Stats) {
 	for sc, st := range m.scopes {
 		if sc.Table != n {
 			continue
@@ -46,12 +47,12 @@ func (m *statsModel) grew(n kalam.TableNumber) {
 	}
 }
 
-// TestBufferedStats compares the counters of tables, which are kept while scopes come,
+// TestBacklog compares the counters of tables, which are kept while scopes come,
 // grow, shrink and go, with sums over all scopes, and the marks with a model.
-func TestBufferedStats(t *testing.T) {
+func TestBacklog(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := &Store{stats: newBufferedStats()}
-		m := statsModel{map[kalam.Scope]ScopeStats{}, map[kalam.TableNumber]int64{}, map[kalam.TableNumber]int64{},
+		s := backlog.New()
+		m := statsModel{map[kalam.Scope]backlog.Stats{}, map[kalam.TableNumber]int64{}, map[kalam.TableNumber]int64{},
 			map[kalam.TableNumber]bool{}}
 		seq := kalam.Seq(0)
 		table := rapid.Map(rapid.IntRange(1, 3), func(n int) kalam.TableNumber { return kalam.TableNumber(n) })
@@ -64,14 +65,14 @@ func TestBufferedStats(t *testing.T) {
 				sc, rows, bytes := scope(t), rapid.Int64Range(1, 5).Draw(t, "rows"),
 					rapid.Int64Range(0, 50).Draw(t, "bytes")
 				seq++
-				s.stats.add(sc, rows, bytes, seq)
+				s.Add(sc, rows, bytes, seq)
 				if m.table(sc.Table).Rows == 0 {
 					m.marks[sc.Table] = 0
 					delete(m.heavy, sc.Table)
 				}
 				st, ok := m.scopes[sc]
 				if !ok {
-					st = ScopeStats{Scope: sc, Oldest: seq}
+					st = backlog.Stats{Scope: sc, Oldest: seq}
 				}
 				st.Rows += rows
 				st.Bytes += bytes
@@ -84,12 +85,12 @@ func TestBufferedStats(t *testing.T) {
 				if !ok {
 					return
 				}
-				left := ScopeStats{Scope: sc, Rows: rapid.Int64Range(0, st.Rows-1).Draw(t, "left")}
+				left := backlog.Stats{Scope: sc, Rows: rapid.Int64Range(0, st.Rows-1).Draw(t, "left")}
 				if left.Rows > 0 {
 					left.Bytes, left.Oldest = rapid.Int64Range(0, st.Bytes).Draw(t, "bytes"),
 						kalam.Seq(rapid.Uint64Range(uint64(st.Oldest), uint64(seq)).Draw(t, "oldest"))
 				}
-				s.stats.set(left)
+				s.Set(left)
 				delete(m.scopes, sc)
 				if left.Rows > 0 {
 					m.scopes[sc] = left
@@ -97,8 +98,8 @@ func TestBufferedStats(t *testing.T) {
 			},
 			"drop": func(t *rapid.T) {
 				n := table.Draw(t, "table")
-				s.stats.dropTable(n)
-				maps.DeleteFunc(m.scopes, func(sc kalam.Scope, _ ScopeStats) bool { return sc.Table == n })
+				s.DropTable(n)
+				maps.DeleteFunc(m.scopes, func(sc kalam.Scope, _ backlog.Stats) bool { return sc.Table == n })
 				delete(m.reached, n)
 			},
 			"mark": func(t *rapid.T) {
@@ -125,21 +126,21 @@ func TestBufferedStats(t *testing.T) {
 				bytes := map[kalam.TableNumber]int64{}
 				for n := kalam.TableNumber(1); n <= 3; n++ {
 					want := m.table(n)
-					rows, size, oldest := s.TableStats(n)
-					if got := (ScopeStats{Rows: rows, Bytes: size, Oldest: oldest}); got != want {
-						t.Errorf("TableStats(%d) = %+v, want %+v", n, got, want)
+					rows, size, oldest := s.Table(n)
+					if got := (backlog.Stats{Rows: rows, Bytes: size, Oldest: oldest}); got != want {
+						t.Errorf("Table(%d) = %+v, want %+v", n, got, want)
 					}
 					if rows > 0 {
 						bytes[n] = size
 					}
-					for _, st := range s.Dirty(n) {
+					for _, st := range s.Scopes(n) {
 						if st != m.scopes[st.Scope] {
-							t.Errorf("Dirty(%d) has %+v, want %+v", n, st, m.scopes[st.Scope])
+							t.Errorf("Scopes(%d) has %+v, want %+v", n, st, m.scopes[st.Scope])
 						}
 					}
 				}
-				if diff := cmp.Diff(bytes, s.BufferedTables()); diff != "" {
-					t.Errorf("BufferedTables (-want +got):\n%s", diff)
+				if diff := cmp.Diff(bytes, s.Tables()); diff != "" {
+					t.Errorf("Tables (-want +got):\n%s", diff)
 				}
 				if len(m.reached) > 0 && len(s.Grown()) == 0 {
 					t.Error("a table reached its mark, and Grown has no token")
@@ -155,30 +156,30 @@ func TestBufferedStats(t *testing.T) {
 	})
 }
 
-// BenchmarkBufferedStats is what the counters cost a commit: 100,000 users of one table
+// BenchmarkBacklog is what the counters cost a commit: 100,000 users of one table
 // write in turns, and nobody is at a mark.
-func BenchmarkBufferedStats(b *testing.B) {
-	t := newBufferedStats()
+func BenchmarkBacklog(b *testing.B) {
+	t := backlog.New()
 	const users = 100_000
 	scopes := make([]kalam.Scope, users)
 	for i := range scopes {
 		scopes[i] = kalam.Scope{Table: 1, User: kalam.UserID(string(rune(i)))}
-		t.add(scopes[i], 1, 100, kalam.Seq(i+1))
+		t.Add(scopes[i], 1, 100, kalam.Seq(i+1))
 	}
-	s := &Store{stats: t}
+	s := t
 	b.Run("add", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			t.add(scopes[i%users], 1, 100, kalam.Seq(users+i))
+			t.Add(scopes[i%users], 1, 100, kalam.Seq(users+i))
 		}
 	})
 	b.Run("room", func(b *testing.B) {
 		for b.Loop() {
-			t.over(1 << 60)
+			t.Over(1 << 60)
 		}
 	})
 	b.Run("table", func(b *testing.B) {
 		for b.Loop() {
-			s.TableStats(1)
+			s.Table(1)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package buffer
+package backlog
 
 import (
 	"container/heap"
@@ -9,17 +9,17 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// ScopeStats are the counters of a scope's buffered versions.
-type ScopeStats struct {
+// Stats are the counters of a scope's buffered versions.
+type Stats struct {
 	Scope  kalam.Scope
 	Rows   int64
 	Bytes  int64     // Of keys and payloads.
 	Oldest kalam.Seq // The oldest buffered version's.
 }
 
-// bufferedStats counts the buffered versions of every scope, in memory or not, and tells
-// who watches it when a table, or the whole, has grown to a mark.
-type bufferedStats struct {
+// Backlog counts the buffered versions of every scope, in memory or not, and tells
+// who watches it when a table, or the whole, has grown to a mark. Safe for concurrent use.
+type Backlog struct {
 	bytes atomic.Int64  // Of all tables. Written with mu held.
 	grown chan struct{} // Holds a token when a mark was reached.
 
@@ -43,7 +43,7 @@ type tableStats struct {
 }
 
 type scopeEntry struct {
-	ScopeStats
+	Stats
 	place int // In tableStats.ages.
 }
 
@@ -75,23 +75,23 @@ func (h *ageHeap) Pop() any {
 	return st
 }
 
-func newBufferedStats() *bufferedStats {
-	return &bufferedStats{
+func New() *Backlog {
+	return &Backlog{
 		grown:   make(chan struct{}, 1),
 		tables:  map[kalam.TableNumber]*tableStats{},
 		reached: map[kalam.TableNumber]struct{}{},
 	}
 }
 
-// add counts versions; the oldest seq stays when there were some. It is called for
+// Add counts versions; the oldest seq stays when there were some. It is called for
 // every commit, so it compares with marks and looks at nothing else.
-func (t *bufferedStats) add(sc kalam.Scope, rows, bytes int64, first kalam.Seq) {
+func (t *Backlog) Add(sc kalam.Scope, rows, bytes int64, first kalam.Seq) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.addLocked(ScopeStats{Scope: sc, Rows: rows, Bytes: bytes, Oldest: first})
+	t.addLocked(Stats{Scope: sc, Rows: rows, Bytes: bytes, Oldest: first})
 }
 
-func (t *bufferedStats) addLocked(s ScopeStats) {
+func (t *Backlog) addLocked(s Stats) {
 	tt := t.tables[s.Scope.Table]
 	if tt == nil {
 		tt = &tableStats{users: map[kalam.UserID]*scopeEntry{}}
@@ -101,7 +101,7 @@ func (t *bufferedStats) addLocked(s ScopeStats) {
 		st.Rows += s.Rows
 		st.Bytes += s.Bytes
 	} else {
-		st = &scopeEntry{ScopeStats: s}
+		st = &scopeEntry{Stats: s}
 		tt.users[s.Scope.User] = st
 		heap.Push(&tt.ages, st)
 	}
@@ -124,22 +124,22 @@ func (tt *tableStats) reached() bool {
 }
 
 // reachLocked notes that a table reached its mark, and takes the mark away.
-func (t *bufferedStats) reachLocked(n kalam.TableNumber, tt *tableStats) {
+func (t *Backlog) reachLocked(n kalam.TableNumber, tt *tableStats) {
 	tt.mark, tt.heavy = math.MaxInt64, 0
 	t.reached[n] = struct{}{}
 	t.tell()
 }
 
-func (t *bufferedStats) tell() {
+func (t *Backlog) tell() {
 	select {
 	case t.grown <- struct{}{}:
 	default: // A second token would tell nothing new.
 	}
 }
 
-// set replaces the counters of a scope; rows 0 forgets it. No mark is reached by
+// Set replaces the counters of a scope; rows 0 forgets it. No mark is reached by
 // that: what is left of a scope after a flush is less than before.
-func (t *bufferedStats) set(s ScopeStats) {
+func (t *Backlog) Set(s Stats) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tt := t.tables[s.Scope.Table]
@@ -154,7 +154,7 @@ func (t *bufferedStats) set(s ScopeStats) {
 }
 
 // forgetLocked removes the counters of a scope. The caller holds mu.
-func (t *bufferedStats) forgetLocked(tt *tableStats, st *scopeEntry) {
+func (t *Backlog) forgetLocked(tt *tableStats, st *scopeEntry) {
 	heap.Remove(&tt.ages, st.place)
 	delete(tt.users, st.Scope.User)
 	tt.rows -= st.Rows
@@ -164,14 +164,16 @@ func (t *bufferedStats) forgetLocked(tt *tableStats, st *scopeEntry) {
 	t.freeLocked()
 }
 
-func (t *bufferedStats) freeLocked() {
+// freeLocked tells who waits that there are fewer bytes.
+func (t *Backlog) freeLocked() {
 	if t.freed != nil {
 		close(t.freed)
 		t.freed = nil
 	}
 }
 
-func (t *bufferedStats) dropTable(n kalam.TableNumber) {
+// DropTable forgets what is counted of a table.
+func (t *Backlog) DropTable(n kalam.TableNumber) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.reached, n)
@@ -185,8 +187,8 @@ func (t *bufferedStats) dropTable(n kalam.TableNumber) {
 	t.freeLocked()
 }
 
-// dropUser forgets what every table has of a user.
-func (t *bufferedStats) dropUser(user kalam.UserID) {
+// DropUser forgets what every table has of a user.
+func (t *Backlog) DropUser(user kalam.UserID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for n, tt := range t.tables {
@@ -200,15 +202,16 @@ func (t *bufferedStats) dropUser(user kalam.UserID) {
 	}
 }
 
-func (t *bufferedStats) sum() (rows, bytes int64) {
+// Sum returns the versions of all tables, and their bytes.
+func (t *Backlog) Sum() (rows, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.rows, t.bytes.Load()
 }
 
-// over returns nil when there are fewer than most bytes, and otherwise a channel
+// Over returns nil when there are fewer than most bytes, and otherwise a channel
 // that is closed when there may be.
-func (t *bufferedStats) over(most int64) <-chan struct{} {
+func (t *Backlog) Over(most int64) <-chan struct{} {
 	if t.bytes.Load() < most {
 		return nil
 	}
@@ -223,22 +226,23 @@ func (t *bufferedStats) over(most int64) <-chan struct{} {
 	return t.freed
 }
 
-// scopes returns the counters of the scopes of a table, in no order.
-func (t *bufferedStats) scopes(n kalam.TableNumber) []ScopeStats {
+// Scopes returns the counters of the scopes of a table, in no order.
+func (t *Backlog) Scopes(n kalam.TableNumber) []Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tt := t.tables[n]
 	if tt == nil {
 		return nil
 	}
-	out := make([]ScopeStats, 0, len(tt.ages))
+	out := make([]Stats, 0, len(tt.ages))
 	for _, st := range tt.ages {
-		out = append(out, st.ScopeStats)
+		out = append(out, st.Stats)
 	}
 	return out
 }
 
-func (t *bufferedStats) has(id kalam.Scope) bool {
+// Has reports whether a scope has buffered versions.
+func (t *Backlog) Has(id kalam.Scope) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tt := t.tables[id.Table]
