@@ -111,16 +111,18 @@ var layers = map[string][]string{
 		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "lake/recovery",
 		"maintain/pair",
 	},
-	"maintain/verify": {
-		"", "buffer", "buffer/remains", "catalog", "lake", "lake/layout", "maintain/pair", "maintain/purge", "storages",
+	"maintain/inspect": {"", "catalog", "lake", "maintain/pair", "storages"},
+	"maintain/verify":  {"", "buffer", "buffer/remains", "catalog", "lake", "lake/layout", "maintain/inspect", "maintain/purge"},
+	"maintain/purge":   {"", "buffer", "buffer/remains", "catalog", "jobs", "lake", "maintain/pair"},
+	"maintain/backup": {
+		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "maintain/pair",
 	},
-	"maintain/purge": {"", "buffer", "buffer/remains", "catalog", "jobs", "lake", "maintain/pair"},
 	"maintain": {
 		"", "datatype", "buffer", "lake", "lake/layout", "lake/keyindex", "lake/parquet", "catalog", "query",
 		"jobs", "segments",
-		"maintain/pair", "maintain/purge",
+		"maintain/pair", "maintain/purge", "maintain/backup",
 	},
-	"config": {"", "export", "maintain", "maintain/pair", "maintain/adopt", "maintain/verify", "storages", "systables"},
+	"config": {"", "export", "maintain", "maintain/pair", "maintain/adopt", "maintain/inspect", "storages", "systables"},
 	"engine": {
 		"config", "export", "link/wire",
 		"access", "systables", "read", "live", "live/jobfeed", "session", "session/cache",
@@ -143,7 +145,7 @@ var layers = map[string][]string{
 		"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "internal/nearest",
 		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings",
 	},
-	"cmd/kalamd":      {"", "api", "config", "engine", "maintain/adopt", "maintain/verify", "query/worker"},
+	"cmd/kalamd":      {"", "api", "config", "engine", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/verify", "query/worker"},
 	"cmd/kalam":       {"", "shell"},
 	"cmd/kalam-bench": {"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "query/worker/querytest"},
 }
@@ -163,11 +165,12 @@ var testsMay = map[string][]string{
 	"read":              {"buffer/memory", "lake", "lake/file", "query/worker"},
 	"storages":          {"access", "buffer/memory", "lake/s3/s3test", "internal/eventually"},
 	"maintain":          {"buffer/memory", "jobs/jobstest"},
+	"maintain/backup":   {"buffer/memory"},
 	"jobs":              {"jobs/jobstest"},
 	"catalog":           {"access", "buffer/memory", "buffer/buffertest", "buffer/badger"},
 	"engine": {
 		"buffer/memory", "buffer/buffertest", "lake/laketest", "lake/layout", "lake/s3/s3test", "link/wire",
-		"internal/eventually",
+		"internal/eventually", "maintain/backup",
 	},
 	"api":        {"link", "query/worker", "internal/eventually"},
 	"query":      {"query/worker", "query/pool", "internal/eventually"},

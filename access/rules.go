@@ -92,6 +92,7 @@ const (
 	FlushAll
 	CompactAll
 	CheckStorages
+	MakeBackups // Of everything, to where the server can write.
 	ManageStorages
 	KillJobs
 	ClearCaches
@@ -121,6 +122,7 @@ var powerRules = [powers]struct {
 	FlushAll:         {admins, "flush all tables"},
 	CompactAll:       {admins, "compact all tables"},
 	CheckStorages:    {admins, "check storages"},
+	MakeBackups:      {admins, "make backups"},
 	ManageStorages:   {admins, "manage storages"},
 	KillJobs:         {admins, "kill jobs"},
 	ClearCaches:      {admins, "clear caches"},

@@ -199,6 +199,7 @@ func TestPowers(t *testing.T) {
 		{"flush all", power(access.FlushAll), "---yy"},
 		{"compact all", power(access.CompactAll), "---yy"},
 		{"check storages", power(access.CheckStorages), "---yy"},
+		{"make backups", power(access.MakeBackups), "---yy"},
 		{"kill jobs", power(access.KillJobs), "---yy"},
 		{"clear caches", power(access.ClearCaches), "---yy"},
 		{"see jobs", power(access.SeeJobs), "---yy"},

@@ -2,7 +2,6 @@ package buffer
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -28,16 +27,13 @@ type AdoptedRows struct {
 	Tombstones *roaring.Bitmap
 }
 
-// adoptBatch is how many records are written in one batch.
-const adoptBatch = 256
-
 // Adopt writes the manifests of record of scopes into a backend that no Store uses, and
 // makes sure that later seqs are above all of theirs and above last.
 func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq) error {
 	if err := createKeyspaces(ctx, b); err != nil {
 		return err
 	}
-	w := adoptWriter{backend: b, limits: b.MaxBatch()}
+	w := NewBatchWriter(b)
 	for i := range scopes {
 		sc := &scopes[i]
 		last = max(last, sc.Record.Watermark)
@@ -46,49 +42,19 @@ func Adopt(ctx context.Context, b Backend, scopes []AdoptedScope, last kalam.Seq
 			return err
 		}
 		op := Op{Keyspace: rowlog.KeyspaceRecords, Key: rowlog.ScopePrefix(sc.Scope), Value: value}
-		if err := w.add(ctx, op); err != nil {
+		if err := w.Add(ctx, op); err != nil {
 			return err
 		}
 		for column, n := range sc.Counts {
-			if err := w.add(ctx, countOp(CounterID{sc.Scope, column}, n)); err != nil {
+			if err := w.Add(ctx, countOp(CounterID{sc.Scope, column}, n)); err != nil {
 				return err
 			}
 		}
 	}
-	if err := w.add(ctx, clockOp(leadOver(last))); err != nil {
+	if err := w.Add(ctx, clockOp(leadOver(last))); err != nil {
 		return err
 	}
-	return w.flush(ctx)
-}
-
-// adoptWriter writes ops in batches.
-type adoptWriter struct {
-	backend Backend
-	limits  Limits
-	ops     []Op
-	size    int64
-}
-
-func (w *adoptWriter) add(ctx context.Context, op Op) error {
-	more := w.limits.Size(len(op.Key), len(op.Value))
-	if len(w.ops) == min(adoptBatch, w.limits.Ops) || w.size+more > w.limits.Bytes/2 {
-		if err := w.flush(ctx); err != nil {
-			return err
-		}
-	}
-	w.ops, w.size = append(w.ops, op), w.size+more
-	return nil
-}
-
-func (w *adoptWriter) flush(ctx context.Context) error {
-	if len(w.ops) == 0 {
-		return nil
-	}
-	if err := w.backend.Apply(ctx, w.ops); err != nil {
-		return fmt.Errorf("write manifests of record: %w", err)
-	}
-	w.ops, w.size = nil, 0
-	return nil
+	return w.Flush(ctx)
 }
 
 func (sc *AdoptedScope) encode() ([]byte, error) {

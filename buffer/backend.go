@@ -97,6 +97,17 @@ type Reader interface {
 	Scan(ctx context.Context, keyspace string, start, end []byte, f func(key, value []byte) error) error
 }
 
+// Snapshot is one state of a Backend, that between two batches, however much is written meanwhile. It is
+// safe for concurrent use.
+type Snapshot interface {
+	Reader
+	// Keyspaces returns the names of the keyspaces in their order.
+	Keyspaces() []string
+	// Close ends the snapshot: until then it keeps what was deleted or overwritten since. It may be called twice.
+	// The Close of the Backend waits for it.
+	Close()
+}
+
 // Backend stores bytes durably, in named keyspaces. It is the seam at which
 // another store, or a replicated one, takes Badger's place: Apply is the only
 // way to write rows. Implementations are safe for concurrent use and pass the
@@ -112,6 +123,9 @@ type Backend interface {
 	Apply(ctx context.Context, ops []Op) error
 	// Keys is Scan without the values, which it does not read.
 	Keys(ctx context.Context, keyspace string, start, end []byte, f func(key []byte) error) error
+	// Snapshot fixes the present state. It holds every batch whose Apply has returned, and each
+	// other as a whole or not at all. The caller closes it.
+	Snapshot(ctx context.Context) (Snapshot, error)
 	// MaxBatch returns the limits of a batch. They do not change.
 	MaxBatch() Limits
 

@@ -132,3 +132,7 @@ type ScopeRecord struct {
 	// that was the newest at one of them. 0 in a record from before it was kept, see HistoryFrom.
 	CompleteFrom kalam.Seq
 }
+
+// Floor returns the lowest seq to which Rewind can take the scope: what is above it is in the log alone, and no row
+// that was replaced since is gone.
+func (r *ScopeRecord) Floor() kalam.Seq { return max(r.Watermark, r.HistoryFrom()) }

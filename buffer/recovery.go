@@ -16,7 +16,7 @@ import (
 // A damaged block or record is logged and passed over: its scope reports the
 // damage when it is used, the others are not concerned.
 func (s *Store) readLog(ctx context.Context) (last kalam.Seq, err error) {
-	intents, err := s.readIntents(ctx)
+	intents, err := readIntents(ctx, s.backend)
 	if err != nil {
 		return 0, err
 	}
@@ -118,10 +118,10 @@ func (c *recoveryScan) flush() {
 }
 
 // readIntents returns the large writes that did not reach their commit.
-func (s *Store) readIntents(ctx context.Context) ([]rowlog.SeqRange, error) {
+func readIntents(ctx context.Context, from Reader) ([]rowlog.SeqRange, error) {
 	var out []rowlog.SeqRange
 	prefix := []byte(rowlog.IntentPrefix)
-	err := s.backend.Scan(ctx, rowlog.KeyspaceMeta, prefix, rowlog.PrefixEnd(prefix), func(key, _ []byte) error {
+	err := from.Scan(ctx, rowlog.KeyspaceMeta, prefix, rowlog.PrefixEnd(prefix), func(key, _ []byte) error {
 		r, err := rowlog.SplitIntentKey(key)
 		if err != nil {
 			return kalam.Wrap(kalam.CodeCorrupt, err, "an intent of the write buffer is damaged")
@@ -129,7 +129,7 @@ func (s *Store) readIntents(ctx context.Context) ([]rowlog.SeqRange, error) {
 		out = append(out, r)
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrKeyspaceNotFound) {
 		return nil, fmt.Errorf("read intents: %w", err)
 	}
 	return out, nil

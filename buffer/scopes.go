@@ -156,7 +156,12 @@ func (s *Store) loadScope(ctx context.Context, sc *scope) error {
 }
 
 func (s *Store) readRecord(ctx context.Context, id kalam.Scope) (*lakeState, error) {
-	raw, err := s.backend.Get(ctx, rowlog.KeyspaceRecords, rowlog.ScopePrefix(id))
+	return readRecord(ctx, s.backend, id)
+}
+
+// readRecord returns the manifest of record of a scope, an empty one when it has none.
+func readRecord(ctx context.Context, from Reader, id kalam.Scope) (*lakeState, error) {
+	raw, err := from.Get(ctx, rowlog.KeyspaceRecords, rowlog.ScopePrefix(id))
 	if errors.Is(err, ErrKeyNotFound) {
 		return &lakeState{}, nil
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/adopt"
+	"github.com/kalamlake/kalam/maintain/inspect"
 	"github.com/kalamlake/kalam/maintain/pair"
-	"github.com/kalamlake/kalam/maintain/verify"
 	"github.com/kalamlake/kalam/storages"
 )
 
@@ -333,9 +333,9 @@ func (c *Config) Adopt() adopt.Config {
 	return adopt.Config{Pair: c.Pair(), DefaultStrategy: c.Sharding.DefaultStrategy, BcryptCost: c.Auth.BcryptCost}
 }
 
-// Verify returns what verifying the lake needs.
-func (c *Config) Verify() verify.Config {
-	return verify.Config{Pair: c.Pair(), Storages: c.Storages(), DefaultStrategy: c.Sharding.DefaultStrategy}
+// Inspect returns what looking at a lake without a server needs.
+func (c *Config) Inspect() inspect.Config {
+	return inspect.Config{Pair: c.Pair(), Storages: c.Storages(), DefaultStrategy: c.Sharding.DefaultStrategy}
 }
 
 // rule is one check of Validate: bad says that the value of key breaks it.

@@ -3,6 +3,7 @@ package dialect
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect/ast"
@@ -160,6 +161,19 @@ func (p *parser) kill() (ast.Statement, error) {
 		return &ast.KillLive{ID: id, Pos: pos}, err
 	}
 	return nil, p.unknown()
+}
+
+// backup parses BACKUP DATABASE TO 'storage or directory'.
+func (p *parser) backup() (ast.Statement, error) {
+	if !p.accept("BACKUP", "DATABASE") {
+		return nil, p.unknown()
+	}
+	if !p.accept("TO") {
+		return nil, p.unexpected("TO")
+	}
+	pos := p.tok.Pos
+	to, err := p.bare("storage id or directory")
+	return &ast.BackupDatabase{To: strings.Clone(to), Pos: pos}, err
 }
 
 // storageCommand parses STORAGE FLUSH, COMPACT and CHECK.

@@ -58,6 +58,8 @@ func (p *parser) statement() (ast.Statement, error) {
 		return p.execute()
 	case "SUBSCRIBE":
 		return p.subscribe()
+	case "BACKUP":
+		return p.backup()
 	case "STORAGE":
 		return p.storageCommand()
 	case "EXPORT":

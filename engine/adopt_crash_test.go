@@ -226,7 +226,7 @@ func TestAdoptIsInterrupted(t *testing.T) {
 		s.start()
 		sameAnswers(t, before, answersOf(s, adoptUsers, adoptTables))
 		s.stop()
-		result, err := verify.Run(t.Context(), s.config.Verify(),
+		result, err := verify.Run(t.Context(), s.config.Inspect(),
 			verify.Options{Problem: func(line string) { t.Error(line) }})
 		if err != nil || result.Unnamed > 0 || result.Segments < 20 {
 			t.Errorf("verify: %+v, %v", result, err)

@@ -24,3 +24,6 @@ func (e *Engine) TableBytes(n kalam.TableNumber) (rows, bytes int64) {
 	rows, bytes, _ = e.store.TableStats(n)
 	return rows, bytes
 }
+
+// LastSeq returns the seq that was given out last.
+func (e *Engine) LastSeq() kalam.Seq { return e.store.Clock().Last() }

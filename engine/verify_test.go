@@ -16,7 +16,7 @@ import (
 // verified runs Verify and returns the lines of what is wrong.
 func verified(t *testing.T, cfg config.Config) (lines []string, r verify.Result, err error) {
 	t.Helper()
-	r, err = verify.Run(t.Context(), cfg.Verify(),
+	r, err = verify.Run(t.Context(), cfg.Inspect(),
 		verify.Options{Problem: func(line string) { lines = append(lines, line) }})
 	if len(lines) != r.Problems {
 		t.Errorf("%d lines for %d problems", len(lines), r.Problems)

@@ -26,6 +26,10 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 	if err != nil {
 		return 0, err
 	}
+	if err := l.holds.begin(); err != nil {
+		return 0, err
+	}
+	defer l.holds.end()
 	owners := make(map[string]bool) // whether to keep the files of a segment
 	var toDelete []string
 	kept := false

@@ -78,6 +78,8 @@ type Lake struct {
 	given    *lru.Cache[objectKey, struct{}]  // Names of segments in remote storages, which are not asked for them.
 	checking singleflight.Group
 
+	holds holds
+
 	mu      sync.Mutex // guards what follows
 	pending map[objectKey]struct{}
 	retired map[kalam.StorageID]struct{} // Storages that take no new segments.
@@ -297,6 +299,10 @@ func (l *Lake) Remove(ctx context.Context, seg *kalam.Segment) error {
 	if err != nil {
 		return err
 	}
+	if err := l.holds.begin(); err != nil {
+		return err
+	}
+	defer l.holds.end()
 	l.removed.Add(objectKey{at.ID, seg.Path}, struct{}{})
 	l.forget(at.ID, seg.Path)
 	if err := at.Storage.Remove(ctx, seg.Path); err != nil {

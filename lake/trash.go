@@ -28,6 +28,10 @@ func (l *Lake) Trash(ctx context.Context, o Orphan, known func(segmentPath strin
 	if err != nil {
 		return false, err
 	}
+	if l.holds.begin() != nil {
+		return false, nil // The next look finds it again.
+	}
+	defer l.holds.end()
 	_, owner := layout.Classify(o.Path)
 	if owner != "" {
 		if known(owner) && o.Kind != layout.StagedFile || l.isPending(objectKey{at.ID, owner}) {

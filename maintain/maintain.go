@@ -84,6 +84,7 @@ func (m *Maintainer) jobTypes() []jobs.Type {
 		m.streams.jobType(),
 		m.cleaner.jobType(),
 		m.scrubs.jobType(),
+		(&backups{m.deps}).jobType(),
 		historyJobType(m.deps),
 		m.purger.JobType(m.submitPurge),
 	}, m.others...)

@@ -22,6 +22,9 @@ func (d *deps) sweep(ctx context.Context) {
 func (d *deps) removeObsolete(ctx context.Context) {
 	d.obsolete.removing.Lock()
 	defer d.obsolete.removing.Unlock()
+	if d.lake.Held() {
+		return // Who holds the files awakens the sweeper.
+	}
 	unread := d.obsolete.take()
 	if len(unread) == 0 {
 		return

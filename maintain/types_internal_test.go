@@ -19,7 +19,8 @@ func TestJobTypes(t *testing.T) {
 	want := map[kalam.JobKind]struct{ name, key string }{
 		"FL": {"flush", "flush-7"}, "CO": {"compact", ""}, "CL": {"cleanup", "cleanup-7"},
 		"SE": {"stream_eviction", "stream-eviction"},
-		"MV": {"move", "move-7"}, "OR": {"orphan_cleanup", "orphans"}, "SC": {"scrub", "scrub"}, "JC": {"job_cleanup", "job-cleanup"},
+		"MV": {"move", "move-7"}, "OR": {"orphan_cleanup", "orphans"}, "SC": {"scrub", "scrub"}, "BK": {"backup", "backup-"},
+		"JC": {"job_cleanup", "job-cleanup"},
 		"UC": {"user_cleanup", ""},
 	}
 	for _, jt := range m.jobTypes() {

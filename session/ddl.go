@@ -49,6 +49,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.compactTable(ctx, st)
 	case *ast.CompactAll:
 		return s.compactAll(ctx, st)
+	case *ast.BackupDatabase:
+		return s.backupDatabase(ctx, st)
 	case *ast.CreateStorage:
 		return s.createStorage(ctx, st)
 	case *ast.AlterStorage:

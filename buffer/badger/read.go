@@ -29,13 +29,13 @@ func (b *Backend) Get(ctx context.Context, keyspace string, key []byte) ([]byte,
 	defer b.large.end(b.large.begin())
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
-	return b.get(txn, keyspace, key)
+	return b.get(txn, &b.keyspaces, keyspace, key)
 }
 
-func (b *Backend) get(txn *badger.Txn, keyspace string, key []byte) (_ []byte, err error) {
+func (b *Backend) get(txn *badger.Txn, in *keyspaces, keyspace string, key []byte) (_ []byte, err error) {
 	defer func() { b.guard(recover(), &err) }()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	k, err := b.keyspaces.key(keyspace, key)
+	k, err := in.key(keyspace, key)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (b *Backend) Scan(ctx context.Context, keyspace string, start, end []byte,
 	defer b.large.end(b.large.begin())
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
-	return b.scan(ctx, txn, keyspace, start, end, f)
+	return b.scan(ctx, txn, &b.keyspaces, keyspace, start, end, f)
 }
 
 // Keys implements buffer.Backend.
@@ -94,19 +94,20 @@ func (b *Backend) Keys(ctx context.Context, keyspace string, start, end []byte, 
 	defer b.leave()
 	txn := b.db.NewTransaction(false)
 	defer txn.Discard()
-	return b.walk(ctx, txn, keyspace, start, end, func(key []byte, _ *badger.Item, inside *bool) (stop, damage error) {
+	visit := func(key []byte, _ *badger.Item, inside *bool) (stop, damage error) {
 		*inside = true
 		stop = f(key)
 		*inside = false
 		return stop, nil
-	})
+	}
+	return b.walk(ctx, txn, &b.keyspaces, keyspace, start, end, visit)
 }
 
 // scan is Scan in a transaction.
-func (b *Backend) scan(ctx context.Context, txn *badger.Txn, keyspace string, start, end []byte,
+func (b *Backend) scan(ctx context.Context, txn *badger.Txn, in *keyspaces, keyspace string, start, end []byte,
 	f func(key, value []byte) error) error {
 	var large []byte
-	return b.walk(ctx, txn, keyspace, start, end,
+	return b.walk(ctx, txn, in, keyspace, start, end,
 		func(key []byte, item *badger.Item, inside *bool) (stop, damage error) {
 			var unreadable error
 			damage = item.Value(func(value []byte) error {
@@ -127,9 +128,9 @@ func (b *Backend) scan(ctx context.Context, txn *badger.Txn, keyspace string, st
 
 // walk calls visit for every key in [start, end). visit sets inside while it is in
 // its caller's code, whose panics are none of Badger's.
-func (b *Backend) walk(ctx context.Context, txn *badger.Txn, keyspace string, start, end []byte,
+func (b *Backend) walk(ctx context.Context, txn *badger.Txn, in *keyspaces, keyspace string, start, end []byte,
 	visit func(key []byte, item *badger.Item, inside *bool) (stop, damage error)) (err error) {
-	prefix, err := b.keyspaces.key(keyspace, nil)
+	prefix, err := in.key(keyspace, nil)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func TestBackend(t *testing.T, open func(t *testing.T) buffer.Backend) {
 		{"KeyspacesAreDisjoint", testDisjoint},
 		{"DropForgetsKeys", testDrop},
 		{"ManyOverwrites", testOverwrites},
+		{"SnapshotStays", testSnapshot},
 		{"CanceledContext", testCanceled},
 		{"ConcurrentUse", testConcurrent},
 		{"ReadersSeeWholeBatches", testWholeBatches},
@@ -497,6 +498,7 @@ func testClosed(t *testing.T, b buffer.Backend) {
 		"Scan": b.Scan(ctx, part, nil, nil, func(_, _ []byte) error { return nil }),
 	}
 	_, errs["Keyspaces"] = b.Keyspaces(ctx)
+	_, errs["Snapshot"] = b.Snapshot(ctx)
 	for what, err := range errs {
 		if kalam.CodeOf(err) != kalam.CodeShuttingDown {
 			t.Errorf("%s after Close = %v, want CodeShuttingDown", what, err)

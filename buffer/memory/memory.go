@@ -85,6 +85,38 @@ func (s *state) keyspace(name string) (*tree, error) {
 	return t, nil
 }
 
+// snapshot is a state, which nothing changes.
+type snapshot struct{ state *state }
+
+// Snapshot implements buffer.Backend.
+func (b *Backend) Snapshot(ctx context.Context) (buffer.Snapshot, error) {
+	s, err := b.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot{s}, nil
+}
+
+// Keyspaces implements buffer.Snapshot.
+func (s snapshot) Keyspaces() []string { return slices.Sorted(maps.Keys(s.state.keyspaces)) }
+
+// Get implements buffer.Reader.
+func (s snapshot) Get(ctx context.Context, keyspace string, key []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.state.get(keyspace, key)
+}
+
+// Scan implements buffer.Reader.
+func (s snapshot) Scan(ctx context.Context, keyspace string, start, end []byte,
+	f func(key, value []byte) error) error {
+	return s.state.scan(ctx, keyspace, start, end, f)
+}
+
+// Close implements buffer.Snapshot. Nothing was kept.
+func (s snapshot) Close() {}
+
 // Get implements buffer.Reader.
 func (b *Backend) Get(ctx context.Context, keyspace string, key []byte) ([]byte, error) {
 	s, err := b.current(ctx)

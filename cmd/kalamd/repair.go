@@ -50,8 +50,6 @@ was interrupted.`,
 	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be adopted; change nothing")
 	c.Flags().BoolVar(&o.WithoutDamaged, "without-damaged", false,
 		"adopt users with damaged or missing files without these: their rows are missing, and deleted ones may come back")
-	c.Flags().StringVar(&f.config, "config", "",
-		"configuration file (default $KALAM_CONFIG, then ./config.toml if there is one)")
-	c.Flags().StringVar(&f.data, "data", "", "data directory (storage.data_path)")
+	configFlags(c, &f)
 	return c
 }

@@ -27,16 +27,14 @@ func verifyCommand() *cobra.Command {
 			return verifyLake(cmd.Context(), s.Config, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&f.config, "config", "",
-		"configuration file of the server (default $KALAM_CONFIG, then ./config.toml if there is one)")
-	cmd.Flags().StringVar(&f.data, "data", "", "data directory (storage.data_path)")
+	configFlags(cmd, &f)
 	return cmd
 }
 
 // verifyLake prints what is wrong with a lake, a line each, and a summary. The error says
 // that something is, or that not all could be looked at.
 func verifyLake(ctx context.Context, cfg config.Config, out io.Writer) error {
-	r, err := verify.Run(ctx, cfg.Verify(), verify.Options{Problem: func(line string) {
+	r, err := verify.Run(ctx, cfg.Inspect(), verify.Options{Problem: func(line string) {
 		fmt.Fprintln(out, line) // The exit code says the same.
 	}})
 	if err != nil {

@@ -188,6 +188,12 @@ type FlushTable struct{ Table Name }
 // FlushAll is STORAGE FLUSH ALL; Namespace is nil without IN.
 type FlushAll struct{ Namespace *Ident }
 
+// BackupDatabase is BACKUP DATABASE TO 'x'; To is the id of a storage or an absolute directory of the server.
+type BackupDatabase struct {
+	To  string
+	Pos int
+}
+
 // CompactTable is STORAGE COMPACT TABLE t; Retain, nil without RETAIN, are the hours for
 // which deleted rows are kept. PURGE DELETED is RETAIN 0 HOURS.
 type CompactTable struct {
@@ -293,6 +299,9 @@ func (*FlushTable) Verb() string { return "STORAGE FLUSH TABLE" }
 
 // Verb returns "STORAGE FLUSH ALL".
 func (*FlushAll) Verb() string { return "STORAGE FLUSH ALL" }
+
+// Verb returns "BACKUP DATABASE".
+func (*BackupDatabase) Verb() string { return "BACKUP DATABASE" }
 
 // Verb returns "STORAGE COMPACT TABLE".
 func (*CompactTable) Verb() string { return "STORAGE COMPACT TABLE" }

@@ -19,7 +19,7 @@ import (
 // after an error too.
 func Open(ctx context.Context, cfg Config, o Options) (*Pair, error) {
 	o.setDefaults()
-	p := &Pair{log: o.Logger, bufferDir: cfg.BufferPath}
+	p := &Pair{log: o.Logger, bufferDir: cfg.BufferPath, dataDir: cfg.DataPath}
 	c := newCheck(cfg, o)
 	storage, err := file.Open(cfg.StoragePath, file.Options{Existing: true})
 	switch {
@@ -83,7 +83,7 @@ func (c *check) openBuffer(ctx context.Context, cfg Config, o Options) (buffer.B
 // closes the Pair, after an error too.
 func Inspect(ctx context.Context, cfg Config, o Options) (*Pair, error) {
 	o.setDefaults()
-	p := &Pair{log: o.Logger, bufferDir: cfg.BufferPath}
+	p := &Pair{log: o.Logger, bufferDir: cfg.BufferPath, dataDir: cfg.DataPath}
 	c := newCheck(cfg, o)
 	storage, err := file.Open(cfg.StoragePath, file.Options{Existing: true})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -79,6 +80,7 @@ type Pair struct {
 	disk      *file.Storage // What Storage is, or wraps.
 	log       *slog.Logger
 	bufferDir string // As configured.
+	dataDir   string // Likewise.
 	opened    time.Time
 
 	recordMu  sync.Mutex         // guards what follows
@@ -104,6 +106,21 @@ func Absolute(dir string) string {
 		return abs
 	}
 	return dir
+}
+
+// Dirs returns the absolute names of the data directory, of that of the write buffer, and of that of the storage.
+func (p *Pair) Dirs() []string {
+	return []string{Absolute(p.dataDir), Absolute(p.bufferDir), p.disk.Properties().Location}
+}
+
+// Overlap reports whether one of two directories is the other, or lies in it.
+func Overlap(a, b string) bool {
+	within := func(in, of string) bool {
+		rel, err := filepath.Rel(of, in)
+		return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	}
+	a, b = Absolute(a), Absolute(b)
+	return within(a, b) || within(b, a)
 }
 
 // SetOpenedSeq tells the pair a seq that is at or above all that the buffer had given out

@@ -15,7 +15,7 @@ import (
 // those jobs are kept. A user of the same id that was created since is another one: later seqs tell.
 func (v *verifier) purged(ctx context.Context) error {
 	last := map[kalam.UserID]kalam.Seq{}
-	for j, err := range v.catalog.Jobs(ctx) {
+	for j, err := range v.Catalog.Jobs(ctx) {
 		if err != nil {
 			return fmt.Errorf("read the records of jobs: %w", err)
 		}
@@ -38,12 +38,12 @@ func (v *verifier) purged(ctx context.Context) error {
 
 // checkPurged looks for what is left of a user up to a seq.
 func (v *verifier) checkPurged(ctx context.Context, user kalam.UserID, seq kalam.Seq) error {
-	scopes, err := remains.Of(ctx, v.pair.Backend, user)
+	scopes, err := remains.Of(ctx, v.Pair.Backend, user)
 	if err != nil {
 		return err
 	}
 	for _, sc := range scopes {
-		first, there, err := remains.FirstSeq(ctx, v.pair.Backend, sc)
+		first, there, err := remains.FirstSeq(ctx, v.Pair.Backend, sc)
 		if err != nil {
 			return err
 		}
@@ -51,13 +51,13 @@ func (v *verifier) checkPurged(ctx context.Context, user kalam.UserID, seq kalam
 			v.problem("table %d: rows of user '%s', who was removed, are in the write buffer", sc.Table, user)
 		}
 	}
-	tables := v.catalog.Tables("")
+	tables := v.Catalog.Tables("")
 	var numbers []kalam.TableNumber
 	for _, t := range tables {
 		numbers = append(numbers, t.Number)
 	}
 	if len(scopes) == 0 {
-		values, err := remains.Versions(ctx, v.pair.Backend, user, numbers)
+		values, err := remains.Versions(ctx, v.Pair.Backend, user, numbers)
 		if err != nil {
 			return err
 		}
@@ -65,8 +65,8 @@ func (v *verifier) checkPurged(ctx context.Context, user kalam.UserID, seq kalam
 			v.problem("%d deleted values of user '%s', who was removed, are in the files of the write buffer", values, user)
 		}
 	}
-	for _, id := range v.lake.Storages() {
-		files, err := v.lake.UserFiles(ctx, id, user, tables)
+	for _, id := range v.Lake.Lake.Storages() {
+		files, err := v.Lake.Lake.UserFiles(ctx, id, user, tables)
 		if err != nil {
 			return fmt.Errorf("list the storage '%s': %w", id, err)
 		}

@@ -11,18 +11,12 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
-	"github.com/kalamlake/kalam/maintain/pair"
-	"github.com/kalamlake/kalam/storages"
+	"github.com/kalamlake/kalam/maintain/inspect"
 )
 
 // Config says which lake is looked at.
-type Config struct {
-	Pair            pair.Config
-	Storages        storages.Config
-	DefaultStrategy string // What SHARD_STRATEGY 'default' means.
-}
+type Config = inspect.Config
 
 // Options are what Run needs beside the configuration.
 type Options struct {
@@ -45,17 +39,16 @@ type Result struct {
 // are, and their keys. The write buffer is opened as by a start, which checks its files;
 // nothing else is changed. An error means that not all could be looked at.
 func Run(ctx context.Context, cfg Config, o Options) (_ Result, err error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 	if o.Problem == nil {
 		o.Problem = func(string) {}
 	}
-	v := &verifier{config: cfg, opts: o, named: map[segmentKey]kalam.Scope{}}
-	defer func() { err = errors.Join(err, v.close()) }()
-	if err := v.open(ctx); err != nil {
-		return v.result, err
+	l, err := inspect.Open(ctx, cfg, o.Logger)
+	if err != nil {
+		return Result{}, err
 	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	v := &verifier{Lake: l, opts: o, named: map[segmentKey]kalam.Scope{}}
+	v.result.Tables = len(v.Catalog.Tables(""))
 	if err := v.manifests(ctx); err != nil {
 		return v.result, err
 	}
@@ -73,14 +66,10 @@ type segmentKey struct {
 
 // verifier is the work of Run.
 type verifier struct {
-	config   Config
-	opts     Options
-	pair     *pair.Pair
-	catalog  *catalog.Catalog
-	lake     *lake.Lake
-	storages *storages.Registry
-	named    map[segmentKey]kalam.Scope // Who names a segment.
-	result   Result
+	*inspect.Lake
+	opts   Options
+	named  map[segmentKey]kalam.Scope // Who names a segment.
+	result Result
 }
 
 func (v *verifier) problem(format string, args ...any) {
@@ -88,45 +77,10 @@ func (v *verifier) problem(format string, args ...any) {
 	v.opts.Problem(fmt.Sprintf(format, args...))
 }
 
-// open opens both halves of the lake, unless a server does.
-func (v *verifier) open(ctx context.Context) (err error) {
-	if v.pair, err = pair.Inspect(ctx, v.config.Pair, pair.Options{Logger: v.opts.Logger}); err != nil {
-		return err
-	}
-	if v.catalog, err = catalog.Open(ctx, v.pair.Backend, catalog.Options{Logger: v.opts.Logger}); err != nil {
-		return fmt.Errorf("open catalog: %w", err)
-	}
-	v.result.Tables = len(v.catalog.Tables(""))
-	v.lake, err = lake.New(lake.Options{DefaultStrategy: v.config.DefaultStrategy},
-		lake.Location{ID: kalam.LocalStorage, Storage: v.pair.Storage})
-	if err != nil {
-		return fmt.Errorf("open lake: %w", err)
-	}
-	v.storages, err = storages.Open(ctx, storages.Options{
-		Config: v.config.Storages, Catalog: v.catalog, Lake: v.lake, Mark: v.pair.Mark(), Inspect: true,
-		Logger: v.opts.Logger,
-	})
-	return err
-}
-
-// close closes what open has opened, the last part first.
-func (v *verifier) close() (err error) {
-	if v.lake != nil {
-		err = v.lake.Close()
-	}
-	if v.storages != nil {
-		err = errors.Join(err, v.storages.Close())
-	}
-	if v.catalog != nil {
-		err = errors.Join(err, v.catalog.Close())
-	}
-	return errors.Join(err, v.pair.Close())
-}
-
 // manifests checks every manifest of record and the segments that it names. Those of
 // dropped tables, and of users that are being removed, are only names: their files may be gone.
 func (v *verifier) manifests(ctx context.Context) error {
-	for m, err := range buffer.ScopeRecords(ctx, v.pair.Backend) {
+	for m, err := range buffer.ScopeRecords(ctx, v.Pair.Backend) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -134,8 +88,8 @@ func (v *verifier) manifests(ctx context.Context) error {
 			v.problem("%v", err)
 			continue
 		}
-		t, known := v.catalog.TableByNumber(m.Scope.Table)
-		known = known && !v.catalog.IsPurging(m.Scope.User)
+		t, known := v.Catalog.TableByNumber(m.Scope.Table)
+		known = known && !v.Catalog.IsPurging(m.Scope.User)
 		if known {
 			v.result.Users++
 			v.checkOrder(t, &m)
@@ -180,7 +134,7 @@ func (v *verifier) checkOrder(t *kalam.Table, m *buffer.StoredRecord) {
 func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.Segment) error {
 	v.result.Segments++
 	v.result.Bytes += seg.Bytes + seg.Sums.KeysBytes
-	_, err := v.lake.Scrub(ctx, seg, nil)
+	_, err := v.Lake.Lake.Scrub(ctx, seg, nil)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -196,8 +150,8 @@ func (v *verifier) checkSegment(ctx context.Context, t *kalam.Table, seg *kalam.
 // files looks for files that belong to nothing, and for a manifest.json that outside
 // readers cannot use.
 func (v *verifier) files(ctx context.Context) error {
-	for _, id := range v.lake.Storages() {
-		list, err := v.lake.Orphans(ctx, lake.OrphanQuery{
+	for _, id := range v.Lake.Lake.Storages() {
+		list, err := v.Lake.Lake.Orphans(ctx, lake.OrphanQuery{
 			Storage: id, Age: lake.AnyAge,
 			Known: func(path string) bool { _, ok := v.named[segmentKey{id, path}]; return ok },
 		})
