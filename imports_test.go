@@ -114,13 +114,14 @@ var layers = map[string][]string{
 	"maintain/inspect": {"", "catalog", "lake", "maintain/pair", "storages"},
 	"maintain/verify":  {"", "buffer", "buffer/remains", "catalog", "lake", "lake/layout", "maintain/inspect", "maintain/purge"},
 	"maintain/purge":   {"", "buffer", "buffer/remains", "catalog", "jobs", "lake", "maintain/pair"},
+	"maintain/repair":  {"", "lake", "lake/layout", "maintain/backup", "maintain/inspect", "maintain/verify"},
 	"maintain/backup": {
 		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "maintain/pair",
 	},
 	"maintain": {
 		"", "datatype", "buffer", "lake", "lake/layout", "lake/keyindex", "lake/parquet", "catalog", "query",
 		"jobs", "segments",
-		"maintain/pair", "maintain/purge", "maintain/backup",
+		"maintain/pair", "maintain/purge", "maintain/backup", "maintain/verify",
 	},
 	"config": {"", "export", "maintain", "maintain/pair", "maintain/adopt", "maintain/inspect", "storages", "systables"},
 	"engine": {
@@ -145,7 +146,9 @@ var layers = map[string][]string{
 		"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "internal/nearest",
 		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings",
 	},
-	"cmd/kalamd":      {"", "api", "config", "engine", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/verify", "query/worker"},
+	"cmd/kalamd": {"", "api", "config", "engine", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/repair",
+		"maintain/verify", "query/worker",
+	},
 	"cmd/kalam":       {"", "shell"},
 	"cmd/kalam-bench": {"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "query/worker/querytest"},
 }
@@ -170,7 +173,7 @@ var testsMay = map[string][]string{
 	"catalog":           {"access", "buffer/memory", "buffer/buffertest", "buffer/badger"},
 	"engine": {
 		"buffer/memory", "buffer/buffertest", "lake/laketest", "lake/layout", "lake/s3/s3test", "link/wire",
-		"internal/eventually", "maintain/backup",
+		"internal/eventually", "maintain/backup", "maintain/repair",
 	},
 	"api":        {"link", "query/worker", "internal/eventually"},
 	"query":      {"query/worker", "query/pool", "internal/eventually"},

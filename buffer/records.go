@@ -18,6 +18,7 @@ var errStop = errors.New("stop")
 type StoredRecord struct {
 	Scope  kalam.Scope
 	Record ScopeRecord
+	Rows   []AdoptedRows // Of each segment.
 }
 
 // recordsPage is how many records are read in one scan of ScopeRecords.
@@ -95,5 +96,9 @@ func readStoredRecord(key, value []byte) (m StoredRecord, err error) {
 		return m, err
 	}
 	m.Record = l.ScopeRecord
+	m.Rows = make([]AdoptedRows, len(l.vectors))
+	for i, v := range l.vectors {
+		m.Rows[i] = AdoptedRows{Dead: v.dead, Tombstones: v.tombstones}
+	}
 	return m, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // load reads every record but those of finished jobs into a version. Its
 // nextTable is 0 when the keyspace is empty.
-func (s store) load(ctx context.Context) (*version, error) {
+func (s reader) load(ctx context.Context) (*version, error) {
 	v := &version{epoch: 1}
 	var meta metaRecord
 	if err := s.loadOne(ctx, keyMeta, &meta); err != nil {
@@ -38,7 +38,7 @@ func (s store) load(ctx context.Context) (*version, error) {
 }
 
 // loadOne reads one record, or leaves v as it is when there is none.
-func (s store) loadOne(ctx context.Context, key string, v any) error {
+func (s reader) loadOne(ctx context.Context, key string, v any) error {
 	raw, ok, err := s.get(ctx, key)
 	if err != nil || !ok {
 		return err

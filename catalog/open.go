@@ -45,7 +45,7 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 	if err := c.store.create(ctx); err != nil {
 		return nil, err
 	}
-	v, err := c.store.load(ctx)
+	v, err := reader{c.store.backend}.load(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -94,6 +95,18 @@ func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 		tx.next.storages = tx.next.storages.without(id)
 		return nil
 	})
+}
+
+// StorageOf returns the storage that new files of a user's rows go to: that of the user, if the table lets users have
+// one, else the table's own, else the local one.
+func (c *Catalog) StorageOf(t *kalam.Table, user kalam.UserID) kalam.StorageID {
+	if t.Options.UseUserStorage && user != "" {
+		// A dropped user's rows go where they were, until they are removed.
+		if u, ok := c.AnyUser(user); ok && u.StorageMode == StorageModeRegion && u.StorageID != "" {
+			return u.StorageID
+		}
+	}
+	return cmp.Or(t.Options.StorageID, kalam.LocalStorage)
 }
 
 // MoveTable has new files of a table go to another storage. Where files go is no part of the

@@ -22,31 +22,21 @@ func (s *Stored) Live(sc kalam.Scope) bool {
 	return s.Tables[sc.Table] != nil && !purging
 }
 
-// ReadStored reads the records of tables, storages and users. It changes nothing. A damaged record is CodeCorrupt.
+// ReadStored reads the records, as Open does. It changes nothing. A damaged record is CodeCorrupt.
 func ReadStored(ctx context.Context, from buffer.Reader) (*Stored, error) {
 	out := &Stored{
 		Tables: map[kalam.TableNumber]*kalam.Table{}, Storages: map[kalam.StorageID]*Storage{},
 		Purging: map[kalam.UserID]struct{}{},
 	}
-	err := reader{from}.scan(ctx, prefixTable, func(key string, raw []byte) error {
-		e, err := decodeTable(key, raw)
-		if err == nil {
-			out.Tables[e.current.Number] = e.current
-		}
-		return err
-	})
+	v, err := reader{from}.load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read tables: %w", err)
+		return nil, err
 	}
-	v := version{}
-	if err := (reader{from}).scan(ctx, prefixStorage, v.loadStorage); err != nil {
-		return nil, fmt.Errorf("read storages: %w", err)
+	for n, e := range v.numbers.all() {
+		out.Tables[n] = e.current
 	}
 	for id, s := range v.storages.all() {
 		out.Storages[id] = s
-	}
-	if err := (reader{from}).scan(ctx, prefixUser, v.loadUserRecord); err != nil {
-		return nil, fmt.Errorf("read users: %w", err)
 	}
 	for id, e := range v.users.all() {
 		if !e.user.PurgingAt.IsZero() {
@@ -66,6 +56,17 @@ func (r reader) scan(ctx context.Context, prefix string, f func(key string, raw 
 		return nil
 	}
 	return err
+}
+
+// CheckDoneJobs reads the records of finished jobs, which ReadStored leaves out, and tells damage which are damaged.
+func CheckDoneJobs(ctx context.Context, from buffer.Reader, damage func(error)) error {
+	return reader{from}.scan(ctx, prefixDoneJob, func(key string, raw []byte) error {
+		var j kalam.Job
+		if err := decodeRecord(key, raw, &j); err != nil {
+			damage(err)
+		}
+		return nil
+	})
 }
 
 // DropActiveJobs removes, from a backend that is not opened as a Catalog, the records of unfinished jobs of a

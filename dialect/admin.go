@@ -176,7 +176,7 @@ func (p *parser) backup() (ast.Statement, error) {
 	return &ast.BackupDatabase{To: strings.Clone(to), Pos: pos}, err
 }
 
-// storageCommand parses STORAGE FLUSH, COMPACT and CHECK.
+// storageCommand parses STORAGE FLUSH, COMPACT, VERIFY and CHECK.
 func (p *parser) storageCommand() (ast.Statement, error) {
 	switch {
 	case p.accept("STORAGE", "FLUSH", "TABLE"):
@@ -199,6 +199,8 @@ func (p *parser) storageCommand() (ast.Statement, error) {
 		}
 		hours, err := p.retainClause()
 		return &ast.CompactAll{Namespace: ns, Retain: hours}, err
+	case p.accept("STORAGE", "VERIFY"):
+		return &ast.VerifyStorage{}, nil
 	case p.accept("STORAGE", "CHECK"):
 		pos := p.tok.Pos
 		id, err := p.storageID()

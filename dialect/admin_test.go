@@ -37,6 +37,7 @@ func TestShowAndDescribe(t *testing.T) {
 		{"KILL LIVE QUERY 'a b-0a1b-s 1'", &ast.KillLive{ID: "a b-0a1b-s 1", Pos: 16}},
 		{"KILL LIVE QUERY \"x\"", &ast.KillLive{ID: "x", Pos: 16}},
 		{"KILL LIVE QUERY 1e5:0x1f.z", &ast.KillLive{ID: "1e5:0x1f.z", Pos: 16}},
+		{"STORAGE VERIFY", &ast.VerifyStorage{}},
 		{"BACKUP DATABASE TO '/a b'", &ast.BackupDatabase{To: "/a b", Pos: 19}},
 		{"backup database to s1;", &ast.BackupDatabase{To: "s1", Pos: 19}},
 		{"CLEAR CACHE", &ast.ClearCache{}},

@@ -76,6 +76,27 @@ func ReadMark(ctx context.Context, s Storage) (m Mark, found bool, err error) {
 	return m, true, err
 }
 
+// CheckMarkBytes compares the mark of a storage, byte for byte, with what writing it gives: ReadMark takes what means the
+// same. What differs, or is missing, is CodeCorrupt.
+func CheckMarkBytes(ctx context.Context, s Storage) (err error) {
+	m, found, err := ReadMark(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return integrity.Corrupt(layout.MarkPath, "it is missing")
+	}
+	want, err := encodeMark(m)
+	if err != nil {
+		return err
+	}
+	have, err := readObject(ctx, s, layout.MarkPath)
+	if err == nil && !bytes.Equal(have, want) {
+		err = integrity.Corrupt(layout.MarkPath, "it is not as it was written, though it says the same")
+	}
+	return err
+}
+
 // readWhole returns the content of an object. The end of ctx ends the reading, too, which Open alone
 // does not promise.
 func readWhole(ctx context.Context, o Object) ([]byte, error) {

@@ -62,3 +62,21 @@ func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool,
 	sums = kalam.SegmentSums{File: f.Checksums().Sum(), Footer: f.FooterChecksum(), Keys: keysSum, KeysBytes: s.Size()}
 	return sums, errors.Join(f.Scrub(ctx, pace), keysErr, keyIndexErr)
 }
+
+// ScrubParquet is Scrub of the Parquet file alone, which is compared with the checksum of the record.
+func (l *Lake) ScrubParquet(ctx context.Context, seg *kalam.Segment) (err error) {
+	at, err := l.location(seg.Storage)
+	if err != nil {
+		return err
+	}
+	object, err := at.Storage.Open(ctx, seg.Path)
+	if err != nil {
+		return MissingIsCorrupt(seg.Path, err)
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	f := parquet.New(seg.Path, object, integrity.Blocks{})
+	if err := f.Open(seg); err != nil {
+		return err
+	}
+	return f.CheckSums(ctx, seg)
+}

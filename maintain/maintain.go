@@ -85,6 +85,7 @@ func (m *Maintainer) jobTypes() []jobs.Type {
 		m.cleaner.jobType(),
 		m.scrubs.jobType(),
 		(&backups{m.deps}).jobType(),
+		(&verifies{m.deps}).jobType(),
 		historyJobType(m.deps),
 		m.purger.JobType(m.submitPurge),
 	}, m.others...)

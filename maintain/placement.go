@@ -10,22 +10,14 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
-	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 )
 
 // What the jobs know of storages: where the files of a scope go, and what of them is where.
 
-// storageOf returns the storage that new files of a scope go to: that of the user, if the
-// table lets users have one, else the table's own, else the local one.
+// storageOf returns the storage that new files of a scope go to.
 func (d *deps) storageOf(t *kalam.Table, user kalam.UserID) kalam.StorageID {
-	if t.Options.UseUserStorage && user != "" {
-		// A dropped user's rows go where they were, until they are removed.
-		if u, ok := d.catalog.AnyUser(user); ok && u.StorageMode == catalog.StorageModeRegion && u.StorageID != "" {
-			return u.StorageID
-		}
-	}
-	return cmp.Or(t.Options.StorageID, kalam.LocalStorage)
+	return d.catalog.StorageOf(t, user)
 }
 
 // locationOf returns where a segment is, for people.

@@ -20,6 +20,7 @@ func TestJobTypes(t *testing.T) {
 		"FL": {"flush", "flush-7"}, "CO": {"compact", ""}, "CL": {"cleanup", "cleanup-7"},
 		"SE": {"stream_eviction", "stream-eviction"},
 		"MV": {"move", "move-7"}, "OR": {"orphan_cleanup", "orphans"}, "SC": {"scrub", "scrub"}, "BK": {"backup", "backup-"},
+		"VF": {"verify", "verify"},
 		"JC": {"job_cleanup", "job-cleanup"},
 		"UC": {"user_cleanup", ""},
 	}

@@ -24,3 +24,19 @@ func (s *Session) backupDatabase(ctx context.Context, st *ast.BackupDatabase) er
 	}
 	return s.ordered(text, job.ID)
 }
+
+// verifyStorage submits a verification and words the answer.
+func (s *Session) verifyStorage(ctx context.Context) error {
+	if err := access.Check(s.Principal, access.CheckStorages); err != nil {
+		return err
+	}
+	job, existing, err := s.server.Maintenance.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	text := "Storage verification started. Job ID: " + string(job.ID)
+	if existing {
+		text = "Storage verification skipped: one is already queued or running. Job ID: " + string(job.ID)
+	}
+	return s.ordered(text, job.ID)
+}

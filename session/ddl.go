@@ -49,6 +49,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.compactTable(ctx, st)
 	case *ast.CompactAll:
 		return s.compactAll(ctx, st)
+	case *ast.VerifyStorage:
+		return s.verifyStorage(ctx)
 	case *ast.BackupDatabase:
 		return s.backupDatabase(ctx, st)
 	case *ast.CreateStorage:

@@ -43,6 +43,8 @@ type Maintenance interface {
 	PurgeUser(ctx context.Context, user kalam.UserID) (kalam.Job, error)
 	// StreamWritten says that rows were written to a STREAM table with a limit.
 	StreamWritten(t *kalam.Table)
+	// Verify starts a job that compares everything with its record.
+	Verify(ctx context.Context) (job kalam.Job, existing bool, err error)
 	// Backup starts a job that copies everything to a storage or to an absolute directory of the server.
 	Backup(ctx context.Context, to string) (job kalam.Job, existing bool, err error)
 	// StorageInUse reports as an error what lies in a storage, or is being written there.

@@ -67,6 +67,18 @@ func CounterKey(sc kalam.Scope, column kalam.ColumnID) []byte {
 	return binary.BigEndian.AppendUint32(ScopePrefix(sc), uint32(column))
 }
 
+// SplitCounterKey reads a CounterKey.
+func SplitCounterKey(key []byte) (kalam.Scope, kalam.ColumnID, error) {
+	sc, rest, err := SplitScope(key)
+	if err != nil {
+		return sc, 0, err
+	}
+	if len(rest) != 4 {
+		return sc, 0, fmt.Errorf("counter key %x is malformed", key)
+	}
+	return sc, kalam.ColumnID(binary.BigEndian.Uint32(rest)), nil
+}
+
 // SeqRange is a range of seqs, both ends included.
 type SeqRange struct{ First, Last kalam.Seq }
 

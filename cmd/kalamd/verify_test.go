@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,4 +49,30 @@ func TestVerifyCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	run("a bit turned over", 1, filepath.Base(names[0]), "1 problems")
+	keys := strings.TrimSuffix(names[0], ".parquet") + ".keys"
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(names[0], content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(p.dir, "data")
+	out, err := p.run("verify", "--json", "--data", data)
+	var doc struct {
+		Problems int
+		Findings []struct{ Kind, Path string }
+	}
+	text, _, _ := strings.Cut(out, "\n}") // What follows the document goes to stderr.
+	if jsonErr := json.Unmarshal([]byte(text+"\n}"), &doc); err == nil || jsonErr != nil || doc.Problems != 1 ||
+		doc.Findings[0].Kind != "keys" {
+		t.Errorf("verify --json: %v, %v\n%s", err, jsonErr, out)
+	}
+	if out, err := p.run("repair", "--data", data); err == nil || !strings.Contains(out, "would have made ") {
+		t.Errorf("repair without --yes: %v\n%s", err, out)
+	}
+	if out, err := p.run("repair", "--yes", "--data", data); err != nil || !strings.Contains(out, "1 problems before, 1 repairs") {
+		t.Errorf("repair: %v\n%s", err, out)
+	}
+	run("repaired", 0, ": 0 problems")
 }

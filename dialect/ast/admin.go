@@ -194,6 +194,9 @@ type BackupDatabase struct {
 	Pos int
 }
 
+// VerifyStorage is STORAGE VERIFY.
+type VerifyStorage struct{}
+
 // CompactTable is STORAGE COMPACT TABLE t; Retain, nil without RETAIN, are the hours for
 // which deleted rows are kept. PURGE DELETED is RETAIN 0 HOURS.
 type CompactTable struct {
@@ -299,6 +302,9 @@ func (*FlushTable) Verb() string { return "STORAGE FLUSH TABLE" }
 
 // Verb returns "STORAGE FLUSH ALL".
 func (*FlushAll) Verb() string { return "STORAGE FLUSH ALL" }
+
+// Verb returns "STORAGE VERIFY".
+func (*VerifyStorage) Verb() string { return "STORAGE VERIFY" }
 
 // Verb returns "BACKUP DATABASE".
 func (*BackupDatabase) Verb() string { return "BACKUP DATABASE" }

@@ -36,8 +36,9 @@ const (
 // Destination holds backups. It is for one goroutine; Close ends it.
 type Destination struct {
 	storage lake.Storage
-	prefix  string        // Of all paths in the storage; "" in a directory of its own.
-	disk    *file.Storage // nil in a storage of the lake.
+	prefix  string                // Of all paths in the storage; "" in a directory of its own.
+	disk    *file.Storage         // nil in a storage of the lake.
+	index   map[segmentKey]*Found // Of Find; nil until it is asked.
 }
 
 // Open opens the directory of a destination. With make a missing or empty one is made into one; a directory that holds

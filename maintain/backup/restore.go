@@ -335,12 +335,7 @@ func (r *restorer) file(ctx context.Context, o Object, p string) (_ lake.Staged,
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(staged.LocalPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, errors.Join(err, staged.Abort())
-	}
-	err = r.from.read(ctx, o.path(), o, f)
-	if err = errors.Join(noSpace(err), f.Close()); err != nil {
+	if err := r.from.Extract(ctx, o, staged.LocalPath()); err != nil {
 		return nil, errors.Join(err, staged.Abort())
 	}
 	return staged, nil

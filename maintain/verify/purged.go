@@ -38,17 +38,17 @@ func (v *verifier) purged(ctx context.Context) error {
 
 // checkPurged looks for what is left of a user up to a seq.
 func (v *verifier) checkPurged(ctx context.Context, user kalam.UserID, seq kalam.Seq) error {
-	scopes, err := remains.Of(ctx, v.Pair.Backend, user)
+	scopes, err := remains.Of(ctx, v.Backend, user)
 	if err != nil {
 		return err
 	}
 	for _, sc := range scopes {
-		first, there, err := remains.FirstSeq(ctx, v.Pair.Backend, sc)
+		first, there, err := remains.FirstSeq(ctx, v.Backend, sc)
 		if err != nil {
 			return err
 		}
 		if there && first <= seq {
-			v.problem("table %d: rows of user '%s', who was removed, are in the write buffer", sc.Table, user)
+			v.problem(KindUser, "table %d: rows of user '%s', who was removed, are in the write buffer", sc.Table, user)
 		}
 	}
 	tables := v.Catalog.Tables("")
@@ -57,23 +57,26 @@ func (v *verifier) checkPurged(ctx context.Context, user kalam.UserID, seq kalam
 		numbers = append(numbers, t.Number)
 	}
 	if len(scopes) == 0 {
-		values, err := remains.Versions(ctx, v.Pair.Backend, user, numbers)
+		values, err := remains.Versions(ctx, v.Backend, user, numbers)
 		if err != nil {
 			return err
 		}
 		if values > 0 {
-			v.problem("%d deleted values of user '%s', who was removed, are in the files of the write buffer", values, user)
+			v.problem(KindUser, "%d deleted values of user '%s', who was removed, are in the files of the write buffer", values, user)
 		}
 	}
-	for _, id := range v.Lake.Lake.Storages() {
-		files, err := v.Lake.Lake.UserFiles(ctx, id, user, tables)
+	for _, id := range v.Lake.Storages() {
+		if v.silent[id] {
+			continue
+		}
+		files, err := v.Lake.UserFiles(ctx, id, user, tables)
 		if err != nil {
 			return fmt.Errorf("list the storage '%s': %w", id, err)
 		}
 		for _, f := range files {
 			_, owner := layout.Classify(f.Path)
 			if s := layout.SeqOfName(owner); s != 0 && s <= seq || s == 0 && len(scopes) == 0 {
-				v.problem("%s: it is a file of user '%s', who was removed", f.Path, user)
+				v.problem(KindUser, "%s: it is a file of user '%s', who was removed", f.Path, user)
 			}
 		}
 	}
