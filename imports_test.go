@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"buffer/badger":       {"", "buffer"},
 	"buffer/memory":       {"", "buffer"},
 	"buffer/remains":      {"", "buffer", "buffer/rowlog"},
+	"buffer/atrest":       {"", "buffer", "buffer/rowlog"},
 	"buffer/buffertest":   {"", "buffer"},
 	"lake/layout":         {""},
 	"lake/integrity":      {""},
@@ -112,11 +113,11 @@ var layers = map[string][]string{
 		"maintain/pair",
 	},
 	"maintain/inspect": {"", "catalog", "lake", "maintain/pair", "storages"},
-	"maintain/verify":  {"", "buffer", "buffer/remains", "catalog", "lake", "lake/layout", "maintain/inspect", "maintain/purge"},
+	"maintain/verify":  {"", "buffer", "buffer/atrest", "buffer/remains", "catalog", "lake", "lake/layout", "maintain/inspect", "maintain/purge"},
 	"maintain/purge":   {"", "buffer", "buffer/remains", "catalog", "jobs", "lake", "maintain/pair"},
 	"maintain/repair":  {"", "lake", "lake/layout", "maintain/backup", "maintain/inspect", "maintain/verify"},
 	"maintain/backup": {
-		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "maintain/pair",
+		"", "buffer", "buffer/atrest", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "maintain/pair",
 	},
 	"maintain": {
 		"", "datatype", "buffer", "lake", "lake/layout", "lake/keyindex", "lake/parquet", "catalog", "query",

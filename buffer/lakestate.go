@@ -133,6 +133,6 @@ type ScopeRecord struct {
 	CompleteFrom kalam.Seq
 }
 
-// Floor returns the lowest seq to which Rewind can take the scope: what is above it is in the log alone, and no row
-// that was replaced since is gone.
+// Floor returns the lowest seq to which package atrest can rewind the scope: what is above it is in the
+// log alone, and no row that was replaced since is gone.
 func (r *ScopeRecord) Floor() kalam.Seq { return max(r.Watermark, r.HistoryFrom()) }

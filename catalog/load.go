@@ -10,10 +10,10 @@ import (
 
 // load reads every record but those of finished jobs into a version. Its
 // nextTable is 0 when the keyspace is empty.
-func (s reader) load(ctx context.Context) (*version, error) {
+func (r reader) load(ctx context.Context) (*version, error) {
 	v := &version{epoch: 1}
 	var meta metaRecord
-	if err := s.loadOne(ctx, keyMeta, &meta); err != nil {
+	if err := r.loadOne(ctx, keyMeta, &meta); err != nil {
 		return nil, err
 	}
 	v.nextTable = meta.NextTable
@@ -27,7 +27,7 @@ func (s reader) load(ctx context.Context) (*version, error) {
 		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
 	}
 	for _, l := range loaders {
-		if err := s.scan(ctx, l.prefix, l.load); err != nil {
+		if err := r.scan(ctx, l.prefix, l.load); err != nil {
 			return nil, fmt.Errorf("read catalog: %w", err)
 		}
 	}
@@ -38,8 +38,8 @@ func (s reader) load(ctx context.Context) (*version, error) {
 }
 
 // loadOne reads one record, or leaves v as it is when there is none.
-func (s reader) loadOne(ctx context.Context, key string, v any) error {
-	raw, ok, err := s.get(ctx, key)
+func (r reader) loadOne(ctx context.Context, key string, v any) error {
+	raw, ok, err := r.get(ctx, key)
 	if err != nil || !ok {
 		return err
 	}

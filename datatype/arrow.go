@@ -59,6 +59,25 @@ func FieldOf(name string, t kalam.DataType) arrow.Field {
 	return f
 }
 
+// HasFloats reports whether a column of t is FLOAT or DOUBLE.
+func HasFloats(t *kalam.Table) bool {
+	for i := range t.Columns {
+		if k := t.Columns[i].Type.Kind; k == kalam.KindFloat || k == kalam.KindDouble {
+			return true
+		}
+	}
+	return false
+}
+
+// FieldIDs maps the columns of t to the field ids of its files, which survive renames.
+func FieldIDs(t *kalam.Table) map[string]int {
+	ids := make(map[string]int, len(t.Columns))
+	for i := range t.Columns {
+		ids[t.Columns[i].Name] = int(t.Columns[i].ID)
+	}
+	return ids
+}
+
 // TableSchema returns the fields of t's columns in order, followed by _seq and
 // _deleted.
 func TableSchema(t *kalam.Table) *arrow.Schema {

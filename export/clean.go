@@ -30,21 +30,29 @@ func (e *Exporter) clean(ctx context.Context, h *jobs.Handle) error {
 	var removed int
 	var bytes int64
 	var failed []error
-	err := filepath.WalkDir(e.Dir, func(name string, entry fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(e.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // Nobody has exported anything.
+	}
+	if err != nil {
+		return fmt.Errorf("open the directory of exports: %w", err)
+	}
+	defer func() { _ = root.Close() }() // Nothing was written through it.
+	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // It was removed meanwhile.
 		}
 		if err != nil || entry.IsDir() {
 			return errors.Join(err, ctx.Err())
 		}
-		stays, err := e.isNeeded(ctx, name)
+		stays, err := e.isNeeded(ctx, filepath.Join(e.Dir, name))
 		if err != nil || stays {
 			return err
 		}
 		if info, err := entry.Info(); err == nil {
 			bytes += info.Size()
 		}
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = append(failed, err)
 			return nil
 		}

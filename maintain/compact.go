@@ -368,7 +368,7 @@ func (c *compaction) write(ctx context.Context) (_ kalam.Segment, err error) {
 	c.staged = segments.NewKey(pending.Storage(), pending.Path())
 	w.staged.add(c.staged)
 	spec := query.CopySpec{
-		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: fieldIDs(c.table),
+		Path: pending.LocalTemp(), Schema: datatype.TableSchema(c.table), FieldIDs: datatype.FieldIDs(c.table),
 		RowGroup: flushRowGroup, Metadata: pending.Metadata(c.minSeq),
 	}
 	parquet.AddReplaced(spec.Metadata, c.after(), c.old[len(c.old)-1].MaxSeq)

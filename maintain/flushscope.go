@@ -69,7 +69,7 @@ func (f *scopeFlush) prepare(ctx context.Context) error {
 func (f *scopeFlush) survey() (empty bool, err error) {
 	empty = true
 	f.small = f.view.BufferedRows() <= lake.SmallRows
-	floats := hasFloats(f.table)
+	floats := datatype.HasFloats(f.table)
 	b := datatype.NewBatchBuilder(memory.DefaultAllocator, f.table)
 	defer b.Release()
 	bytes := 0
@@ -93,15 +93,6 @@ func (f *scopeFlush) survey() (empty bool, err error) {
 		}
 	}
 	return empty, nil
-}
-
-func hasFloats(t *kalam.Table) bool {
-	for i := range t.Columns {
-		if k := t.Columns[i].Type.Kind; k == kalam.KindFloat || k == kalam.KindDouble {
-			return true
-		}
-	}
-	return false
 }
 
 // versions yields the rows and collects their keys. It is used once.
@@ -185,16 +176,7 @@ func (f *scopeFlush) copy(ctx context.Context, pending *lake.Pending) error {
 	_, err := f.work.copier.CopyParquet(ctx, query.CopySpec{
 		Path: pending.LocalTemp(), Schema: datatype.TableSchema(f.table), Batches: f.batches,
 		NegativeZero: f.negativeZero,
-		FieldIDs:     fieldIDs(f.table), RowGroup: flushRowGroup, Metadata: pending.Metadata(f.minSeq),
+		FieldIDs:     datatype.FieldIDs(f.table), RowGroup: flushRowGroup, Metadata: pending.Metadata(f.minSeq),
 	})
 	return err
-}
-
-// fieldIDs maps columns to the field ids of the file, which survive renames.
-func fieldIDs(t *kalam.Table) map[string]int {
-	ids := make(map[string]int, len(t.Columns))
-	for i := range t.Columns {
-		ids[t.Columns[i].Name] = int(t.Columns[i].ID)
-	}
-	return ids
 }

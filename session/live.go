@@ -3,12 +3,10 @@ package session
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/query/activity"
@@ -49,7 +47,7 @@ func (s *Session) subscribeTo(st *ast.SubscribeTo) error {
 	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"),
 		uint64(s.Store.Clock().Next())), "sql": st.Query}
 	if len(s.params) > 0 {
-		sub["params"] = paramsJSON(s.params)
+		sub["params"] = live.ParamsJSON(s.params)
 	}
 	if st.Options != nil {
 		sub["options"] = live.OptionsOf(st.Options)
@@ -62,19 +60,6 @@ func (s *Session) subscribeTo(st *ast.SubscribeTo) error {
 		kalam.Text("active"), kalam.Text(s.server.LiveURL), kalam.JSON(string(b)),
 		kalam.Text("WebSocket subscription created. Connect to ws_url to receive updates."),
 	}}, "")
-}
-
-// paramsJSON writes parameters as a client sends them: integers as numbers.
-func paramsJSON(params []kalam.Value) []json.RawMessage {
-	var out []json.RawMessage
-	for _, v := range params {
-		if v.Kind() == kalam.KindBigInt {
-			out = append(out, strconv.AppendInt(nil, v.Int(), 10))
-			continue
-		}
-		out = append(out, datatype.AppendValue(nil, v))
-	}
-	return out
 }
 
 var subscribeColumns = systables.Columns("status TEXT, ws_url TEXT, subscription JSON, message TEXT")

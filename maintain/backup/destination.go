@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -143,7 +142,6 @@ func isSum(s string) bool {
 	raw, err := hex.DecodeString(s)
 	return err == nil && len(raw) == sha256.Size
 }
-func native(dir, p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }
 func missing(p string) error {
 	return kalam.Errorf(kalam.CodeCorrupt, "%s of the backup is missing", p)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/atrest"
 	"github.com/kalamlake/kalam/buffer/badger"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
@@ -230,7 +231,7 @@ func (r *restorer) relocate(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, local.Close()) }()
-	err = buffer.Relocate(ctx, r.backend, r.stored.Live,
+	err = atrest.Relocate(ctx, r.backend, r.stored.Live,
 		func(sc kalam.Scope, seg *kalam.Segment) error {
 			if seg.Storage == "" || seg.Storage == kalam.LocalStorage {
 				return nil
@@ -343,7 +344,7 @@ func (r *restorer) file(ctx context.Context, o Object, p string) (_ lake.Staged,
 
 // rewind takes out the rows above the wanted seq.
 func (r *restorer) rewind(ctx context.Context) (err error) {
-	whole, err := buffer.WholeUpTo(ctx, r.backend, r.seq)
+	whole, err := atrest.WholeUpTo(ctx, r.backend, r.seq)
 	if err != nil {
 		return err
 	}
@@ -356,5 +357,5 @@ func (r *restorer) rewind(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, local.Close()) }()
-	return buffer.Rewind(ctx, r.backend, r.seq, local, r.stored.Live)
+	return atrest.Rewind(ctx, r.backend, r.seq, local, r.stored.Live)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/atrest"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/lake/layout"
@@ -170,7 +171,7 @@ func (w *writer) readState(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(w.m.Storages, func(a, b Storage) int { return cmp.Compare(a.ID, b.ID) })
-	return buffer.ScanLog(ctx, snapshot, func(b buffer.LogBlock) error {
+	return atrest.ScanLog(ctx, snapshot, func(b atrest.LogBlock) error {
 		w.m.Seq = max(w.m.Seq, b.Last)
 		w.m.Buffered += int64(b.Rows)
 		return nil

@@ -62,7 +62,7 @@ func (v *verifier) backup(ctx context.Context, m *Manifest) error {
 		return err
 	}
 	if v.seen[m.Record.Sum] == nil {
-		if err := v.record(ctx, m, record); err != nil {
+		if err := v.record(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func (v *verifier) file(ctx context.Context, id, p string, want Object) error {
 }
 
 // record reads what the write buffer stored.
-func (v *verifier) record(ctx context.Context, m *Manifest, p string) error {
+func (v *verifier) record(ctx context.Context, m *Manifest) error {
 	_, err := v.from.eachEntry(ctx, m, func(string) error { return nil },
 		func(string, []byte, []byte) error { return nil })
 	if ctx.Err() != nil {

@@ -88,22 +88,23 @@ func (p *repairer) repair(ctx context.Context) error {
 			if whole && !p.Pair.Restored() {
 				p.orphan(ctx, f)
 			}
+		case verify.KindRecord, verify.KindLog, verify.KindUser, verify.KindStorage, verify.KindStray:
+			// Only a backup has what is lost of a record or the log; the others are not this program's to decide.
 		}
 	}
 	return nil
 }
 
 // do says what is done and, with consent, does it.
-func (p *repairer) do(what string, work func() error) bool {
+func (p *repairer) do(what string, work func() error) {
 	if p.o.Consent {
 		if err := work(); err != nil {
 			p.report.Failed = append(p.report.Failed, fmt.Errorf("%s: %w", what, err))
-			return false
+			return
 		}
 	}
 	p.report.Done++
 	p.o.Done(what)
-	return true
 }
 
 // trash moves a file to the trash of its storage; one that is missing is no error.

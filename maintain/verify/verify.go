@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/buffer/atrest"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/maintain/inspect"
 )
@@ -63,7 +63,7 @@ func Check(ctx context.Context, src Source, o Options) (Result, error) {
 
 // log reads all blocks of the row log, and what stands beside it.
 func (v *verifier) log(ctx context.Context) error {
-	err := buffer.ScanLog(ctx, v.Snapshot, func(b buffer.LogBlock) error {
+	err := atrest.ScanLog(ctx, v.Snapshot, func(b atrest.LogBlock) error {
 		v.result.Blocks++
 		v.result.Rows += int64(b.Rows)
 		v.newest = max(v.newest, b.Last)
@@ -72,7 +72,7 @@ func (v *verifier) log(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := buffer.CheckMeta(ctx, v.Snapshot, v.newest, v.damage(KindRecord)); err != nil {
+	if err := atrest.CheckMeta(ctx, v.Snapshot, v.newest, v.damage(KindRecord)); err != nil {
 		return err
 	}
 	return catalog.CheckDoneJobs(ctx, v.Snapshot, v.damage(KindRecord))

@@ -1,4 +1,4 @@
-package buffer
+package atrest
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
@@ -30,12 +31,12 @@ type loggedVersion struct {
 // ScanLog reads every block of the row log that counts and calls visit for each. What is at or below the
 // watermark of a scope, or was begun and not committed, does not count. A block that is damaged, or missing from
 // its chain, is told to damage, and the next follows. It needs no Store and changes nothing.
-func ScanLog(ctx context.Context, r Reader, visit func(LogBlock) error, damage func(error)) error {
+func ScanLog(ctx context.Context, r buffer.Reader, visit func(LogBlock) error, damage func(error)) error {
 	return scanLog(ctx, r, func(b LogBlock, _ []loggedVersion) error { return visit(b) }, damage)
 }
 
-func scanLog(ctx context.Context, r Reader, visit blockVisitor, damage func(error)) error {
-	intents, err := readIntents(ctx, r)
+func scanLog(ctx context.Context, r buffer.Reader, visit blockVisitor, damage func(error)) error {
+	intents, err := buffer.Intents(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -43,9 +44,9 @@ func scanLog(ctx context.Context, r Reader, visit blockVisitor, damage func(erro
 	var start []byte
 	for {
 		err := r.Scan(ctx, rowlog.KeyspaceRows, start, nil, func(key, value []byte) error { return s.block(ctx, key, value) })
-		var bad *DamageError
+		var bad *buffer.DamageError
 		switch {
-		case err == nil || errors.Is(err, ErrKeyspaceNotFound):
+		case err == nil || errors.Is(err, buffer.ErrKeyspaceNotFound):
 			return nil
 		case !errors.As(err, &bad):
 			return fmt.Errorf("read row log: %w", err)
@@ -62,7 +63,7 @@ func scanLog(ctx context.Context, r Reader, visit blockVisitor, damage func(erro
 
 // logScan walks the log in key order.
 type logScan struct {
-	reader  Reader
+	reader  buffer.Reader
 	intents []rowlog.SeqRange
 	visit   blockVisitor
 	damage  func(error)
@@ -123,7 +124,7 @@ func (s *logScan) isIntent(first kalam.Seq) bool {
 // enter begins the next scope. A record that cannot be read is told by who reads the records.
 func (s *logScan) enter(ctx context.Context, sc kalam.Scope) error {
 	s.begun, s.scope, s.watermark, s.last = true, sc, 0, 0
-	l, err := readRecord(ctx, s.reader, sc)
+	m, err := buffer.ReadManifest(ctx, s.reader, sc)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -131,6 +132,6 @@ func (s *logScan) enter(ctx context.Context, sc kalam.Scope) error {
 		s.broken = sc // What is missing of its log cannot be told.
 		return nil    //nolint:nilerr // See above.
 	}
-	s.watermark, s.last = l.Watermark, l.Watermark
+	s.watermark, s.last = m.Watermark(), m.Watermark()
 	return nil
 }

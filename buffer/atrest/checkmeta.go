@@ -1,4 +1,4 @@
-package buffer
+package atrest
 
 import (
 	"context"
@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
 // CheckMeta reads the counters and the clock of a backend, and tells damage what of them is damaged. newest is the
 // highest seq of any row: a clock that is behind it is damage, too. It needs no Store and changes nothing.
-func CheckMeta(ctx context.Context, r Reader, newest kalam.Seq, damage func(error)) error {
+func CheckMeta(ctx context.Context, r buffer.Reader, newest kalam.Seq, damage func(error)) error {
 	err := r.Scan(ctx, rowlog.KeyspaceCounts, nil, nil, func(key, value []byte) error {
 		sc, column, err := rowlog.SplitCounterKey(key)
 		if err == nil {
@@ -22,16 +23,16 @@ func CheckMeta(ctx context.Context, r Reader, newest kalam.Seq, damage func(erro
 		}
 		return nil
 	})
-	var bad *DamageError
+	var bad *buffer.DamageError
 	if errors.As(err, &bad) {
 		damage(bad)
 		err = nil
 	}
-	if err != nil && !errors.Is(err, ErrKeyspaceNotFound) {
+	if err != nil && !errors.Is(err, buffer.ErrKeyspaceNotFound) {
 		return fmt.Errorf("read counters: %w", err)
 	}
 	raw, err := r.Get(ctx, rowlog.KeyspaceMeta, []byte(rowlog.ClockKey))
-	if errors.Is(err, ErrKeyNotFound) || errors.Is(err, ErrKeyspaceNotFound) {
+	if errors.Is(err, buffer.ErrKeyNotFound) || errors.Is(err, buffer.ErrKeyspaceNotFound) {
 		if newest > 0 {
 			damage(kalam.Errorf(kalam.CodeCorrupt, "the clock of the write buffer is missing"))
 		}

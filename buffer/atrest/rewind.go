@@ -1,10 +1,11 @@
-package buffer
+package atrest
 
 import (
 	"context"
 	"fmt"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/buffer/rowlog"
 )
 
@@ -16,7 +17,7 @@ type Finder interface {
 
 // WholeUpTo returns the highest seq up to limit at which the log can end: no block, whose rows were committed
 // together, has rows on both sides of it.
-func WholeUpTo(ctx context.Context, r Reader, limit kalam.Seq) (kalam.Seq, error) {
+func WholeUpTo(ctx context.Context, r buffer.Reader, limit kalam.Seq) (kalam.Seq, error) {
 	var blocks []LogBlock
 	err := ScanLog(ctx, r, func(b LogBlock) error {
 		if b.First <= limit {
@@ -39,9 +40,9 @@ func WholeUpTo(ctx context.Context, r Reader, limit kalam.Seq) (kalam.Seq, error
 // had replaced. The seq is at or above the Floor of every record, and one that WholeUpTo returns: CodeInvalidInput
 // otherwise, and then nothing was changed. Damage is CodeCorrupt. Definitions of tables, users and counters stay
 // as they are. Of scopes that are not live only the log is looked at: their files may be gone.
-func Rewind(ctx context.Context, b Backend, to kalam.Seq, find Finder, live func(kalam.Scope) bool) error {
-	w := rewind{backend: b, to: to, find: find, live: live, out: NewBatchWriter(b)}
-	for m, err := range ScopeRecords(ctx, b) {
+func Rewind(ctx context.Context, b buffer.Backend, to kalam.Seq, find Finder, live func(kalam.Scope) bool) error {
+	w := rewind{backend: b, to: to, find: find, live: live, out: buffer.NewBatchWriter(b)}
+	for m, err := range buffer.ScopeRecords(ctx, b) {
 		if err != nil {
 			return err
 		}
@@ -65,11 +66,11 @@ func Rewind(ctx context.Context, b Backend, to kalam.Seq, find Finder, live func
 
 // rewind is the work of Rewind, scope by scope.
 type rewind struct {
-	backend Backend
+	backend buffer.Backend
 	to      kalam.Seq
 	find    Finder
 	live    func(kalam.Scope) bool
-	out     *BatchWriter
+	out     *buffer.BatchWriter
 
 	scope kalam.Scope
 	kept  map[string]struct{} // Keys with a version that stays.
@@ -128,7 +129,7 @@ func (w *rewind) leave() {
 func (w *rewind) write(ctx context.Context) error {
 	w.leave()
 	for _, b := range w.above {
-		op := Op{Keyspace: rowlog.KeyspaceRows, Key: rowlog.BlockKey(b.Scope, b.First), Delete: true}
+		op := buffer.Op{Keyspace: rowlog.KeyspaceRows, Key: rowlog.BlockKey(b.Scope, b.First), Delete: true}
 		if err := w.out.Add(ctx, op); err != nil {
 			return err
 		}
@@ -143,13 +144,14 @@ func (w *rewind) write(ctx context.Context) error {
 
 // revive takes out of the delete vectors the newest flushed rows of keys.
 func (w *rewind) revive(ctx context.Context, p pendingScope) error {
-	l, err := readRecord(ctx, w.backend, p.scope)
+	m, err := buffer.ReadManifest(ctx, w.backend, p.scope)
 	if err != nil {
 		return err
 	}
 	keys, changed := p.keys, false
-	for i := len(l.Segments) - 1; i >= 0 && len(keys) > 0; i-- {
-		rows, err := w.find.Find(ctx, &l.Segments[i], keys)
+	segments := m.Segments()
+	for i := len(segments) - 1; i >= 0 && len(keys) > 0; i-- {
+		rows, err := w.find.Find(ctx, &segments[i], keys)
 		if err != nil {
 			return fmt.Errorf("rewind table %d, user '%s': %w", p.scope.Table, p.scope.User, err)
 		}
@@ -159,21 +161,16 @@ func (w *rewind) revive(ctx context.Context, p pendingScope) error {
 				rest = append(rest, keys[k])
 				continue
 			}
-			if dead := l.vectors[i].dead; dead != nil && dead.Contains(uint32(row)) {
-				dead.Remove(uint32(row)) // It was read for this record alone.
-				changed = true
-			}
+			changed = m.Revive(i, uint32(row)) || changed
 		}
 		keys = rest
 	}
 	if !changed {
 		return nil
 	}
-	value, err := encodeRecord(l)
+	op, err := m.Op()
 	if err != nil {
 		return err
 	}
-	return w.out.Add(ctx, Op{
-		Keyspace: rowlog.KeyspaceRecords, Key: rowlog.ScopePrefix(p.scope), Value: value,
-	})
+	return w.out.Add(ctx, op)
 }
