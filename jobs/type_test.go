@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,14 +20,14 @@ import (
 func TestType(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var recovered []string
-		due := 0
+		var due atomic.Int32
 		fails := jobs.TaskFunc(func(context.Context, *jobs.Handle) error { return errors.New("boom") })
 		types := []jobs.Type{
 			{
 				Kind: "AA", Name: "first", MaxRetries: 2, Task: func(kalam.Job) jobs.Task { return fails },
 				Key:      func(j kalam.Job) string { return fmt.Sprintf("first-%d", j.Number) },
 				Recover:  func(context.Context) error { recovered = append(recovered, "first"); return nil },
-				Schedule: "@every 1h", Due: func(context.Context) { due++ },
+				Schedule: "@every 1h", Due: func(context.Context) { due.Add(1) },
 			},
 			{Kind: "BB", Name: "second", MaxRetries: -1, Task: func(kalam.Job) jobs.Task { return fails }},
 			{
@@ -64,8 +65,9 @@ func TestType(t *testing.T) {
 			t.Errorf("names %q and %q", a, b)
 		}
 		time.Sleep(2*time.Hour + time.Minute)
-		if due != 2 {
-			t.Errorf("due %d times in two hours", due)
+		synctest.Wait()
+		if n := due.Load(); n != 2 {
+			t.Errorf("due %d times in two hours", n)
 		}
 	})
 }
