@@ -64,7 +64,7 @@ func (w *writer) rowsOfValues(ctx context.Context, lists [][]ast.Expr, target []
 		}
 		for i := range list {
 			c := &w.table.Columns[target[i]]
-			if c.IsCounted() && list[i].Kind == ast.ExprDefault {
+			if list[i].Kind == ast.ExprDefault && c.IsCounted() {
 				w.defaulted(target[i], n)
 				continue
 			}

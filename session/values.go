@@ -21,8 +21,10 @@ func (s *Session) evaluate(ctx context.Context, x *ast.Expr, c *kalam.Column) (v
 	case ast.ExprNull:
 		return kalam.Null(), true, nil
 	case ast.ExprString:
-		if moment, ok := datatype.InZone(s.Settings.Zone, c.Type, kalam.Text(x.Text)); ok {
-			return moment, true, nil
+		if s.Settings.Zone != nil {
+			if moment, ok := datatype.InZone(s.Settings.Zone, c.Type, kalam.Text(x.Text)); ok {
+				return moment, true, nil
+			}
 		}
 		v, err = datatype.FromText(c.Type, x.Text)
 	case ast.ExprNumber:
