@@ -152,7 +152,8 @@ type feeder struct {
 	call    *call
 	credits chan struct{} // One for each batch that the worker can take.
 	done    chan struct{} // Closed when the copy has ended.
-	err     error         // Why there are no more batches; to be read after feed.
+	encoder wire.BatchEncoder
+	err     error // Why there are no more batches; to be read after feed.
 }
 
 // feed sends every batch, and how they ended.
@@ -203,7 +204,7 @@ func (f *feeder) send(s *arrow.Schema, rec arrow.RecordBatch) error {
 		}
 		return nil
 	}
-	p, err := wire.EncodeBatch(rec)
+	p, err := f.encoder.Encode(rec)
 	if err != nil {
 		return err
 	}
