@@ -45,6 +45,9 @@ const (
 	maxStanding  = 16   // Statements of all that stand still beyond their slice.
 	maxKnown     = 64   // Statements that a worker keeps prepared.
 	shareUsers   = 2    // A statement gets this part of the memory at most.
+	// serverPart is which part of the memory is the server's own, for requests and the results that
+	// wait for slow readers.
+	serverPart = 8
 	// countedPart is what DuckDB may use of that, in eighths, before it spills to disk: it does not
 	// count all that it takes. With 8 and 7 a sort that spills was ended for its memory; with 6
 	// one of long texts on two threads.

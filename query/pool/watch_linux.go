@@ -41,8 +41,8 @@ func (p *Pool) look(now time.Time) (busy, surplus bool) {
 		p.count.killed.Add(1)
 		p.endSoon(w)
 	}
-	var sum int64
-	var largest *call
+	sum := p.spools.memory.Load() // Results of the workers, which the server holds.
+	var held holdings
 	for _, c := range calls {
 		n, err := c.w.proc.Memory()
 		if err != nil {
@@ -51,9 +51,7 @@ func (p *Pool) look(now time.Time) (busy, surplus bool) {
 		c.w.memory.Store(n)
 		c.seen.Holds(n)
 		sum += n
-		if largest == nil || n > largest.w.memory.Load() {
-			largest = c
-		}
+		held.add(c, n)
 		switch {
 		case n > p.share:
 			c.kill(tooMuch())
@@ -61,11 +59,42 @@ func (p *Pool) look(now time.Time) (busy, surplus bool) {
 			p.demote(c)
 		}
 	}
-	if sum > p.memory && largest != nil {
-		largest.kill(kalam.Errorf(kalam.CodeResourceExhausted,
-			"queries together need more memory than query.memory_limit allows, and this one the most; try again later"))
+	if heaviest := held.heaviest(); sum > p.memory-p.memory/serverPart && heaviest != nil {
+		heaviest.kill(kalam.Errorf(kalam.CodeResourceExhausted,
+			"queries together need more memory than query.memory_limit allows, and those of this user the most; try again later"))
 	}
 	return len(calls) > 0, surplus
+}
+
+// holdings are what the calls of each user hold. The zero value is empty.
+type holdings struct {
+	bytes   map[kalam.UserID]int64
+	largest map[kalam.UserID]*call
+	most    map[kalam.UserID]int64 // Of the largest call.
+}
+
+// add counts a call that holds n bytes.
+func (h *holdings) add(c *call, n int64) {
+	if h.bytes == nil {
+		h.bytes, h.largest, h.most = map[kalam.UserID]int64{}, map[kalam.UserID]*call{}, map[kalam.UserID]int64{}
+	}
+	h.bytes[c.user] += n
+	if n >= h.most[c.user] {
+		h.largest[c.user], h.most[c.user] = c, n
+	}
+}
+
+// heaviest returns the largest call of the user whose calls hold most, nil if there are none: who
+// sends many statements does not push out those of others.
+func (h *holdings) heaviest() *call {
+	var of kalam.UserID
+	var most int64 = -1
+	for user, n := range h.bytes {
+		if n > most {
+			of, most = user, n
+		}
+	}
+	return h.largest[of]
 }
 
 // wornLocked takes the idle workers out that are to be ended: those that nobody has used
