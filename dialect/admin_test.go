@@ -105,7 +105,7 @@ func TestUnsupportedStatements(t *testing.T) {
 		"CREATE TEMP TABLE t (a INT)": "CREATE TEMP",
 		"CREATE TOPIC t":              "CREATE TOPIC", "CREATE INDEX i ON t (a)": "CREATE INDEX", "CREATE": "CREATE",
 		"BACKUP": "BACKUP", "BACKUP TABLE t TO 'x'": "BACKUP TABLE",
-		"EXPORT USER DATA": "EXPORT USER", "CLUSTER LIST": "CLUSTER LIST",
+		"EXPORT TABLE t": "EXPORT TABLE", "CLUSTER LIST": "CLUSTER LIST",
 		"SUBSCRIBE t": "SUBSCRIBE T", "START": "START",
 		"START REPLICA":            "START REPLICA",
 		"ınsert INTO t VALUES (1)": "ıNSERT", "uſe ns": "UſE", "GRANT ALL": "GRANT", "x": "X", "ключ": "ключ",

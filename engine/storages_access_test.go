@@ -164,7 +164,8 @@ func TestDamagedBucket(t *testing.T) {
 	}
 	down(f)
 	problems, r, err = verified(t, s.config)
-	if r.Problems != 2 || !strings.Contains(strings.Join(problems, "\n"), "Storage 'bucket'") || err == nil {
+	if r.Problems != 1 || !strings.Contains(strings.Join(problems, "\n"), "Storage 'bucket'") ||
+		kalam.CodeOf(err) != kalam.CodeUnavailable {
 		t.Errorf("verify of a bucket that does not answer finds %+v, %q, %v", r, problems, err)
 	}
 	up(f)

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/atrest"
@@ -14,14 +15,19 @@ import (
 type Config = inspect.Config
 
 // Run compares a lake that no server uses with its record, as Check does. The write buffer is opened as by a start,
-// which checks its files; nothing else is changed.
+// which checks its files; nothing else is changed. A storage that does not answer is an error, too, after all else was
+// looked at.
 func Run(ctx context.Context, cfg Config, o Options) (_ Result, err error) {
 	l, err := inspect.Open(ctx, cfg, o.Logger)
 	if err != nil {
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	return CheckOpened(ctx, l, o)
+	r, err := CheckOpened(ctx, l, o)
+	if err == nil && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == KindStorage }) {
+		err = kalam.Errorf(kalam.CodeUnavailable, "not all could be looked at: %d problems", r.Problems)
+	}
+	return r, err
 }
 
 // CheckOpened is Check of an opened lake.
@@ -37,7 +43,7 @@ func CheckOpened(ctx context.Context, l *inspect.Lake, o Options) (Result, error
 // Check compares all of a lake with its record: every record of the write buffer and every block of its log; every
 // manifest of record, with its order, delete vectors and owners; every byte of the files that it names; every
 // manifest.json; and what files there are beside them. Nothing is changed. An error means that not all could be
-// looked at.
+// looked at; a storage that does not answer is a finding.
 func Check(ctx context.Context, src Source, o Options) (Result, error) {
 	if o.Problem == nil {
 		o.Problem = func(string) {}
