@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"sqltext":             {""},
 	"internal/eventually": {},
 	"internal/nearest":    {},
+	"internal/syncdir":    {},
 	"datatype":            {""},
 	"dialect/spelling":    {"", "sqltext"},
 	"dialect/ast":         {"", "sqltext"},
@@ -91,8 +92,11 @@ var layers = map[string][]string{
 		"", "sqltext", "access", "read", "systables", "datatype", "dialect", "dialect/ast", "buffer", "query",
 		"query/filter", "subscribe",
 	},
-	"session/schema":   {"", "systables", "access", "catalog", "views", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
-	"export":           {"", "sqltext", "access", "buffer", "datatype", "dialect/ast", "jobs", "lake/layout", "lake/parquet", "read"},
+	"session/schema": {"", "systables", "access", "catalog", "views", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},
+	"export": {
+		"", "sqltext", "access", "buffer", "datatype", "dialect/ast", "internal/syncdir", "jobs", "lake/layout",
+		"lake/parquet", "read",
+	},
 	"session/gate":     {""},
 	"session/counts":   {"", "buffer", "datatype"},
 	"session/accounts": {"", "access", "catalog", "dialect/ast"},
@@ -105,7 +109,7 @@ var layers = map[string][]string{
 		"export", "session/counts", "session/accounts", "session/cache", "session/gate", "session/schema", "session/settings", "session/suggest",
 		"subscribe", "jobs", "lake", "storages",
 	},
-	"storages":      {"", "catalog", "lake", "lake/file", "lake/layout", "lake/s3"},
+	"storages":      {"", "internal/syncdir", "catalog", "lake", "lake/file", "lake/layout", "lake/s3"},
 	"segments":      {"", "datatype", "lake", "lake/keyindex", "query"},
 	"maintain/pair": {"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout"},
 	"maintain/adopt": {
@@ -118,6 +122,7 @@ var layers = map[string][]string{
 	"maintain/repair":  {"", "lake", "lake/layout", "maintain/backup", "maintain/inspect", "maintain/verify"},
 	"maintain/backup": {
 		"", "buffer", "buffer/atrest", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "maintain/pair",
+		"internal/syncdir",
 	},
 	"maintain": {
 		"", "datatype", "buffer", "lake", "lake/layout", "lake/keyindex", "lake/parquet", "catalog", "query",
@@ -135,7 +140,7 @@ var layers = map[string][]string{
 	},
 	"api/results": {"", "datatype", "read", "session", "link/wire"},
 	"api": {
-		"", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
+		"", "internal/syncdir", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
 		"dialect/ast", "catalog", "engine", "subscribe", "link/wire",
 	},
 	"shell/scan":     {},

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kalamlake/kalam/internal/syncdir"
+
 	"github.com/kalamlake/kalam/config"
 )
 
@@ -68,7 +70,7 @@ func makeSecret(path string) ([]byte, error) {
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return nil, fmt.Errorf("keep token secret: %w", err)
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := syncdir.Sync(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("keep token secret: %w", err)
 	}
 	return secret, nil
@@ -82,19 +84,6 @@ func writeSynced(path string, b []byte) error {
 	}
 	_, err = f.Write(b)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// syncDir makes a rename in dir durable, where directories can be synced.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, fs.ErrInvalid) || errors.Is(err, fs.ErrPermission) {
-		err = nil // Windows cannot.
-	}
-	return errors.Join(err, d.Close())
 }
 
 // isLoopbackHost reports whether a server that listens on host is reachable from

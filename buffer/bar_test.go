@@ -66,7 +66,7 @@ func TestBarUser(t *testing.T) {
 		t.Errorf("%d scopes are in use after the release", n)
 	}
 	for _, tb := range tables {
-		if rows, _, _ := s.TableStats(tb.Number); rows != 2 {
+		if rows, _, _ := s.TableStats(tb.Number); rows != 2 { // The others are bytes and the oldest seq.
 			t.Errorf("table %d counts %d rows, want 2", tb.Number, rows)
 		}
 	}

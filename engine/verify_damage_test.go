@@ -101,7 +101,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 	var files []string
 	for _, f := range filesBelow(t, whole.Storage.DataPath, "") {
-		dir, _, _ := strings.Cut(f, "/")
+		dir, _, _ := strings.Cut(f, "/") // Without one it is the whole name: a file at the top.
 		info, err := os.Stat(filepath.Join(whole.Storage.DataPath, f))
 		must(t, err)
 		if (dir == "buffer" || dir == "storage") && !harmless(f) && info.Size() > 0 {

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/kalamlake/kalam/internal/syncdir"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/layout"
@@ -266,13 +269,8 @@ func (e *Exporter) names(user kalam.UserID) (list []os.FileInfo, err error) {
 // syncFolder makes durable what was renamed in a folder, or removed from it; one that is not there
 // needs nothing.
 func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	if err := syncdir.Sync(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make the folder of exports durable: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("open the folder of exports: %w", err)
-	}
-	err = d.Sync()
-	return errors.Join(err, d.Close())
+	return nil
 }

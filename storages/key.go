@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kalamlake/kalam/internal/syncdir"
+
 	"github.com/kalamlake/kalam"
 )
 
@@ -173,18 +175,5 @@ func (k *keyring) make() (_ []byte, err error) {
 	if err = os.Rename(f.Name(), k.file); err != nil {
 		return nil, fmt.Errorf("write the key for credentials: %w", err)
 	}
-	return key, syncDir(dir)
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrInvalid) {
-		err = nil // This system syncs no directories.
-	}
-	return errors.Join(err, d.Close())
+	return key, syncdir.Sync(dir)
 }

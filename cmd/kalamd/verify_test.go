@@ -63,7 +63,7 @@ func TestVerifyCommand(t *testing.T) {
 		Problems int
 		Findings []struct{ Kind, Path string }
 	}
-	text, _, _ := strings.Cut(out, "\n}") // What follows the document goes to stderr.
+	text, _, _ := strings.Cut(out, "\n}") // What follows goes to stderr. Without an end, Unmarshal below fails.
 	if jsonErr := json.Unmarshal([]byte(text+"\n}"), &doc); err == nil || jsonErr != nil || doc.Problems != 1 ||
 		doc.Findings[0].Kind != "keys" {
 		t.Errorf("verify --json: %v, %v\n%s", err, jsonErr, out)

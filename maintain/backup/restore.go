@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kalamlake/kalam/internal/syncdir"
+
 	"github.com/google/uuid"
 
 	"github.com/kalamlake/kalam"
@@ -158,17 +160,7 @@ func (r *restorer) run(ctx context.Context) (err error) {
 	if err := os.Rename(temporary, r.o.Pair.BufferPath); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(r.o.Pair.BufferPath))
-}
-
-// syncDir makes the names in a directory durable, where the system can.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = f.Sync() // Not every system syncs directories; the rename itself is whole.
-	return f.Close()
+	return syncdir.Sync(filepath.Dir(r.o.Pair.BufferPath))
 }
 
 // fill writes the write buffer and the files.
@@ -291,7 +283,7 @@ func (r *restorer) files(ctx context.Context) error {
 	var staged []lake.Staged
 	defer func() {
 		for _, s := range staged {
-			_ = s.Abort() // The directory is removed after an error.
+			_ = s.Abort() // It fails for one that is committed; after an error the whole directory is removed.
 		}
 	}()
 	for i := range r.m.Segments {

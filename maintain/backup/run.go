@@ -248,7 +248,7 @@ func (w *writer) copySegments(ctx context.Context) error {
 // abort gives up what was copied and not made durable.
 func (w *writer) abort() {
 	for _, s := range w.staged {
-		_ = s.Abort() // What stays is removed by the next backup.
+		_ = s.Abort() // The backup has failed already; a file that stays is removed by the next one.
 	}
 	w.staged = nil
 }

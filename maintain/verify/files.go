@@ -79,7 +79,7 @@ func (v *verifier) strays(ctx context.Context, id kalam.StorageID) error {
 		return err
 	}
 	return at.List(ctx, "", func(e lake.Entry) error {
-		first, _, _ := strings.Cut(e.Path, "/")
+		first, _, _ := strings.Cut(e.Path, "/") // Without one it is the whole path: a file at the top.
 		own := first == layout.OwnFolder || first == layout.TrashFolder || first == layout.ProbeFolder || first == backupFolder
 		if kind, _ := layout.Classify(e.Path); kind == layout.OtherFile && !own {
 			v.found(Finding{Kind: KindStray, Storage: id, Path: e.Path, Text: e.Path + ": it is no file of a lake"})
