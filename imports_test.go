@@ -216,14 +216,14 @@ var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shel
 
 // goPackage is what `go list -json` prints of a package.
 type goPackage struct {
-	ImportPath                         string
+	Dir, ImportPath                    string
 	Imports, TestImports, XTestImports []string
 	Standard                           bool
 }
 
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-tags", "duckdb_arrow", "-json=ImportPath,Imports,TestImports,XTestImports",
+	cmd := exec.Command("go", "list", "-tags", "duckdb_arrow", "-json=Dir,ImportPath,Imports,TestImports,XTestImports",
 		"./...")
 	out, err := cmd.Output()
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/kalamlake/kalam/lake/integrity"
 	"github.com/kalamlake/kalam/lake/keyindex"
 	"github.com/kalamlake/kalam/lake/layout"
-	"github.com/kalamlake/kalam/lake/parquet"
 )
 
 // Rebuild writes the key index file of seg anew from its Parquet file, for one that is
@@ -24,12 +23,11 @@ func (l *Lake) Rebuild(ctx context.Context, t *kalam.Table, seg *kalam.Segment) 
 	if err != nil {
 		return err
 	}
-	object, err := at.Storage.Open(ctx, seg.Path)
+	f, closeFile, err := l.openWhole(ctx, seg)
 	if err != nil {
-		return MissingIsCorrupt(seg.Path, err)
+		return err
 	}
-	defer func() { err = errors.Join(err, object.Close()) }()
-	f := parquet.New(seg.Path, object, integrity.Blocks{})
+	defer func() { err = errors.Join(err, closeFile()) }()
 	if err := f.CheckSums(ctx, seg); err != nil {
 		return err
 	}

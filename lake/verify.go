@@ -65,18 +65,27 @@ func (l *Lake) verify(ctx context.Context, seg *kalam.Segment, deep bool,
 
 // ScrubParquet is Scrub of the Parquet file alone, which is compared with the checksum of the record.
 func (l *Lake) ScrubParquet(ctx context.Context, seg *kalam.Segment) (err error) {
-	at, err := l.location(seg.Storage)
+	f, closeFile, err := l.openWhole(ctx, seg)
 	if err != nil {
 		return err
 	}
-	object, err := at.Storage.Open(ctx, seg.Path)
-	if err != nil {
-		return MissingIsCorrupt(seg.Path, err)
-	}
-	defer func() { err = errors.Join(err, object.Close()) }()
-	f := parquet.New(seg.Path, object, integrity.Blocks{})
+	defer func() { err = errors.Join(err, closeFile()) }()
 	if err := f.Open(seg); err != nil {
 		return err
 	}
 	return f.CheckSums(ctx, seg)
+}
+
+// openWhole opens the Parquet file of seg as it lies in its storage, without the cache and without checksums of its
+// blocks: for who reads all of it and compares it with the record. The caller closes it.
+func (l *Lake) openWhole(ctx context.Context, seg *kalam.Segment) (f *parquet.File, closeFile func() error, err error) {
+	at, err := l.location(seg.Storage)
+	if err != nil {
+		return nil, nil, err
+	}
+	object, err := at.Storage.Open(ctx, seg.Path)
+	if err != nil {
+		return nil, nil, MissingIsCorrupt(seg.Path, err)
+	}
+	return parquet.New(seg.Path, object, integrity.Blocks{}), object.Close, nil
 }

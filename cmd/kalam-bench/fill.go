@@ -11,6 +11,10 @@ import (
 	"github.com/kalamlake/kalam/link/wire"
 )
 
+// benchColumns are those of all tables here, which are flushed when a step says so.
+const benchColumns = ` (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL,
+	created_at TIMESTAMP NOT NULL) FLUSH_POLICY 'manual'`
+
 // setUp creates the user and the tables.
 func (m *measurement) setUp() error {
 	var err error
@@ -25,10 +29,8 @@ func (m *measurement) setUp() error {
 	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user",
 		benchUser, benchPassword)}
 	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "users",
-		"latest", "grouped", "restart"} {
-		statements = append(statements, "CREATE USER TABLE bench."+name+
-			" (id BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, created_at TIMESTAMP NOT NULL)"+
-			" FLUSH_POLICY 'manual'") // Each step says itself what is buffered and what is flushed.
+		"latest", "grouped", "restart", "scopes"} {
+		statements = append(statements, "CREATE USER TABLE bench."+name+benchColumns) // Each step says itself what is buffered and what is flushed.
 	}
 	for _, sql := range statements {
 		if _, err := root.exec(sql); err != nil {

@@ -14,8 +14,8 @@ import (
 // rowsPerUser is the number of rows that each of many users has in the buffer.
 const rowsPerUser = 3
 
-// fillUsers gives each of n users a few rows of a table.
-func (m *measurement) fillUsers(ctx context.Context, name string, n int) error {
+// fillUsers gives each of n users so many rows of a table.
+func (m *measurement) fillUsers(ctx context.Context, name string, n, rowsEach int) error {
 	const clients = 64
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
@@ -32,7 +32,7 @@ func (m *measurement) fillUsers(ctx context.Context, name string, n int) error {
 					return nil
 				}
 				rows := rowSQL(name, m.nextID())
-				for range rowsPerUser - 1 {
+				for range rowsEach - 1 {
 					more := rowSQL(name, m.nextID())
 					rows += "," + more[strings.Index(more, "VALUES ")+len("VALUES "):]
 				}
@@ -51,7 +51,7 @@ func (m *measurement) fillUsers(ctx context.Context, name string, n int) error {
 func (m *measurement) measureUsers(ctx context.Context) error {
 	const writers, pause = 4, 2 * time.Millisecond
 	users := m.scaled(100_000)
-	if err := m.fillUsers(ctx, "bench.users", users); err != nil {
+	if err := m.fillUsers(ctx, "bench.users", users, rowsPerUser); err != nil {
 		return err
 	}
 	idle, cancel := context.WithTimeout(ctx, m.span(5*time.Second))
