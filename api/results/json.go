@@ -277,6 +277,17 @@ func AppendError(dst []byte, e *wire.Error) []byte {
 		dst = append(dst, `,"position":`...)
 		dst = strconv.AppendInt(dst, int64(e.Position), 10)
 	}
+	if e.Hint != "" {
+		dst = append(dst, `,"hint":`...)
+		dst = datatype.AppendJSONString(dst, e.Hint)
+	}
+	for i, name := range e.Suggestions {
+		dst = append(dst, []string{`,"suggestions":[`, `,`}[min(i, 1)]...)
+		dst = datatype.AppendJSONString(dst, name)
+	}
+	if len(e.Suggestions) > 0 {
+		dst = append(dst, ']')
+	}
 	return append(dst, '}')
 }
 

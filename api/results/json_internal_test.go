@@ -1,9 +1,33 @@
 package results
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kalamlake/kalam/link/wire"
 )
+
+// TestAppendError compares the errors that are written by hand with those of the type.
+func TestAppendError(t *testing.T) {
+	full := wire.Error{
+		Code: wire.CodeInvalidSQL, Message: "Column 'boddy' does not exist", Details: "SELECT boddy", StatementIndex: 2,
+		Position: 8, Hint: "look at DESCRIBE", Suggestions: []string{"body", "a \"b\""},
+	}
+	one := full
+	one.Details, one.Suggestions = "", one.Suggestions[:1]
+	for _, e := range []wire.Error{full, one, {Code: wire.CodeTimeout, Message: "late"}} {
+		want, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(string(want), string(AppendError(nil, &e))); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+	}
+}
 
 func TestAppendMillis(t *testing.T) {
 	tests := []struct {
