@@ -267,7 +267,7 @@ class Cutter:
             self.left -= self.proxy.cut() > 0
 
 
-CUTS = 150
+CUTS = 120
 
 
 def test_exact_over_cuts(server, db, table, proxy):

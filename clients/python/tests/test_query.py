@@ -84,6 +84,12 @@ def test_words_of_errors():
     assert pickle.loads(pickle.dumps(slow)).status == 400
 
 
+def test_suggestions(db, table):
+    with pytest.raises(kalam.ProgrammingError) as raised:
+        db.query(f"SELECT bodi FROM {table()}")
+    assert raised.value.suggestions == ("body",) and str(raised.value).endswith("(did you mean body?)")
+
+
 def test_error_of_a_later_statement(db, table):
     name = table()
     with pytest.raises(kalam.IntegrityError) as raised:
