@@ -136,7 +136,7 @@ func (c *Catalog) Setup(ctx context.Context, dba NewUser, rootPassword string) (
 		if !ok || !root.user.PasswordHash.IsEmpty() {
 			return ErrAlreadyConfigured
 		}
-		if err := tx.createUser(&u); err != nil {
+		if err := tx.createUser(&u, calledUser(u.ID)); err != nil {
 			return err
 		}
 		return tx.setPassword(root.load(), rootHash)

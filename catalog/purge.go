@@ -53,7 +53,7 @@ func (c *Catalog) FinishPurge(ctx context.Context, id kalam.UserID) error {
 			return kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' is not being purged", id)
 		}
 		tx.delete(userKey(id))
-		tx.next.users = tx.next.users.without(id)
+		tx.next.removeUser(id)
 		return nil
 	})
 }
@@ -66,19 +66,9 @@ func (c *Catalog) PurgeUser(ctx context.Context, by kalam.Principal, id kalam.Us
 		return User{}, err
 	}
 	return c.changeUser(ctx, func(tx *tx) (User, error) {
-		e, ok := tx.next.users.get(id)
-		if !ok {
-			return User{}, userNotFound(id)
-		}
-		if err := c.rules.ManageUser(by, e.user.Role); err != nil {
+		u, _, err := tx.dropUser(c.rules, by, id)
+		if err != nil {
 			return User{}, err
-		}
-		if IsBuiltIn(id) {
-			return User{}, kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' cannot be dropped", id)
-		}
-		u := e.load()
-		if !u.IsDeleted() {
-			u.DeletedAt, u.UpdatedAt, u.TokenEpoch = tx.now, tx.now, tx.epochAbove(u.TokenEpoch)
 		}
 		if u.PurgingAt.IsZero() {
 			u.PurgingAt = tx.now

@@ -77,9 +77,27 @@ func (c *Catalog) AlterStorage(ctx context.Context, s Storage) error {
 	})
 }
 
+// StorageInUseError is the error of DropStorage and CheckStorageUnused for a storage that tables or users
+// refer to. Its code is CodeInvalidOperation.
+type StorageInUseError struct {
+	Storage kalam.StorageID
+	What    string   // "table" or "user".
+	Count   int      // How many refer to it.
+	Names   []string // The first ten of them, by name; "..." stands for the others.
+}
+
+// Error words it for DROP STORAGE.
+func (e *StorageInUseError) Error() string { return kalam.MessageOf(e.Unwrap()) }
+
+// Unwrap returns the error with its code.
+func (e *StorageInUseError) Unwrap() error {
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop storage '%s': %d %s(s) still using it: %s", e.Storage,
+		e.Count, e.What, strings.Join(e.Names, ", "))
+}
+
 // DropStorage removes a storage that no table and no user refers to. Tables that
 // are dropped but not yet cleaned up count too: their files lie there. Errors:
-// CodeNotFound, CodeInvalidOperation.
+// CodeNotFound, CodeInvalidOperation, which is a StorageInUseError for what refers to it.
 func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 	return c.write(ctx, func(tx *tx) error {
 		if _, ok := tx.next.storages.get(id); !ok {
@@ -178,8 +196,7 @@ func inUse(id kalam.StorageID, what string, names []string) error {
 	if n > most {
 		names = append(names[:most:most], "...")
 	}
-	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot drop storage '%s': %d %s(s) still using it: %s", id, n,
-		what, strings.Join(names, ", "))
+	return &StorageInUseError{Storage: id, What: what, Count: n, Names: names}
 }
 
 // checkStorage refuses a storage that does not exist; "" stands for none.

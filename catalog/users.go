@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -97,20 +98,11 @@ func (c *Catalog) CreateUser(ctx context.Context, by kalam.Principal, n NewUser)
 	if n.Role == kalam.RoleAnonymous {
 		n.Role = kalam.RoleUser
 	}
-	if n.AuthType == 0 {
-		n.AuthType = AuthPassword
-	}
-	u := User{
-		ID: n.ID, Username: n.Username, Role: n.Role, Email: n.Email, AuthType: n.AuthType, AuthData: n.AuthData,
-		Metadata: n.Metadata, StorageMode: n.StorageMode, StorageID: n.StorageID,
-	}
 	if err := c.rules.ManageUsers(by); err != nil {
 		return User{}, err
 	}
-	if err := c.rules.Grant(by, u.Role); err != nil {
-		return User{}, err
-	}
-	if err := checkUser(&u); err != nil {
+	u, err := n.checked(c.rules, by)
+	if err != nil {
 		return User{}, err
 	}
 	if _, ok := c.AnyUser(u.ID); !ok && n.Password != "" { // An existing user is refused below, without the work.
@@ -120,21 +112,37 @@ func (c *Catalog) CreateUser(ctx context.Context, by kalam.Principal, n NewUser)
 		}
 		u.PasswordHash = hash
 	}
-	err := c.write(ctx, func(tx *tx) error { return tx.createUser(&u) })
+	err = c.write(ctx, func(tx *tx) error { return tx.createUser(&u, calledUser(u.ID)) })
 	if err != nil {
 		return User{}, err
 	}
 	return u, nil
 }
 
-// createUser checks what depends on other records and stores the user.
-func (tx *tx) createUser(u *User) error {
+// checked returns the user that n makes, without a password, if by may create such a one and the
+// fields break no rule that depends on nothing else.
+func (n *NewUser) checked(rules Rules, by kalam.Principal) (User, error) {
+	u := User{
+		ID: n.ID, Username: n.Username, Role: n.Role, Email: n.Email, AuthType: n.AuthType, AuthData: n.AuthData,
+		Metadata: n.Metadata, StorageMode: n.StorageMode, StorageID: n.StorageID,
+	}
+	if u.AuthType == 0 {
+		u.AuthType = AuthPassword
+	}
+	if err := rules.Grant(by, u.Role); err != nil {
+		return User{}, err
+	}
+	return u, checkUser(&u)
+}
+
+// createUser checks what depends on other records and stores the user. called is what an error calls it.
+func (tx *tx) createUser(u *User, called string) error {
 	if old, ok := tx.next.users.get(u.ID); ok {
 		if old.user.IsDeleted() {
 			return kalam.Errorf(kalam.CodeAlreadyExists,
-				"User '%s' already exists: it was dropped, and can be restored until its data is removed", u.ID)
+				"%s already exists: it was dropped, and can be restored until its data is removed", called)
 		}
-		return kalam.Errorf(kalam.CodeAlreadyExists, "User '%s' already exists", u.ID)
+		return kalam.Errorf(kalam.CodeAlreadyExists, "%s already exists", called)
 	}
 	if err := tx.checkStorage(u.StorageID); err != nil {
 		return err
@@ -176,21 +184,29 @@ func (c *Catalog) AlterUser(ctx context.Context, by kalam.Principal, id kalam.Us
 		}
 	}
 	var changed User
-	err := c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.activeUser(id)
-		if !ok {
-			return userNotFound(id)
-		}
-		if err := c.rules.ManageUser(by, e.user.Role); err != nil {
-			return err
-		}
-		changed = e.load()
-		return tx.alterUser(c.rules, by, &changed, ch, hash)
+	err := c.write(ctx, func(tx *tx) (err error) {
+		changed, err = tx.alterActive(c.rules, by, id, ch, hash)
+		return err
 	})
 	if err != nil {
 		return User{}, err
 	}
 	return changed, nil
+}
+
+// alterActive changes a user that is not dropped, if by may.
+func (tx *tx) alterActive(
+	rules Rules, by kalam.Principal, id kalam.UserID, ch UserChange, hash Secret,
+) (User, error) {
+	e, ok := tx.next.activeUser(id)
+	if !ok {
+		return User{}, userNotFound(id)
+	}
+	if err := rules.ManageUser(by, e.user.Role); err != nil {
+		return User{}, err
+	}
+	u := e.load()
+	return u, tx.alterUser(rules, by, &u, ch, hash)
 }
 
 func (tx *tx) alterUser(rules Rules, by kalam.Principal, u *User, ch UserChange, hash Secret) error {
@@ -239,20 +255,32 @@ func (c *Catalog) DropUser(ctx context.Context, by kalam.Principal, id kalam.Use
 		return User{}, err
 	}
 	return c.changeUser(ctx, func(tx *tx) (User, error) {
-		e, ok := tx.next.activeUser(id)
-		if !ok {
-			return User{}, userNotFound(id)
+		u, before, err := tx.dropUser(c.rules, by, id)
+		if err == nil && before {
+			err = userNotFound(id)
 		}
-		if err := c.rules.ManageUser(by, e.user.Role); err != nil {
-			return User{}, err
-		}
-		if IsBuiltIn(id) {
-			return User{}, kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' cannot be dropped", id)
-		}
-		u := e.load()
-		u.DeletedAt, u.UpdatedAt, u.TokenEpoch = tx.now, tx.now, tx.epochAbove(u.TokenEpoch)
-		return u, nil
+		return u, err
 	})
+}
+
+// dropUser returns a user as a dropped one, if by may drop it, and whether it was dropped before.
+func (tx *tx) dropUser(rules Rules, by kalam.Principal, id kalam.UserID) (u User, before bool, err error) {
+	e, ok := tx.next.users.get(id)
+	if !ok {
+		return User{}, false, userNotFound(id)
+	}
+	if err := rules.ManageUser(by, e.user.Role); err != nil {
+		return User{}, false, err
+	}
+	if IsBuiltIn(id) {
+		return User{}, false, kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' cannot be dropped", id)
+	}
+	u = e.load()
+	if u.IsDeleted() {
+		return u, true, nil
+	}
+	u.DeletedAt, u.UpdatedAt, u.TokenEpoch = tx.now, tx.now, tx.epochAbove(u.TokenEpoch)
+	return u, false, nil
 }
 
 // RestoreUser takes DropUser back, on behalf of by. A user that is not deleted is
@@ -262,19 +290,26 @@ func (c *Catalog) RestoreUser(ctx context.Context, by kalam.Principal, id kalam.
 		return User{}, err
 	}
 	return c.changeUser(ctx, func(tx *tx) (User, error) {
-		e, ok := tx.next.users.get(id)
-		if !ok || !e.user.PurgingAt.IsZero() {
-			return User{}, userNotFound(id)
-		}
-		if err := c.rules.ManageUser(by, e.user.Role); err != nil {
-			return User{}, err
-		}
-		u := e.load()
-		if u.IsDeleted() {
-			u.DeletedAt, u.UpdatedAt, u.TokenEpoch = time.Time{}, tx.now, tx.epochAbove(u.TokenEpoch)
-		}
-		return u, nil
+		u, _, err := tx.restoreUser(c.rules, by, id)
+		return u, err
 	})
+}
+
+// restoreUser returns a user as one that is not dropped, if by may restore it, and whether it was dropped.
+func (tx *tx) restoreUser(rules Rules, by kalam.Principal, id kalam.UserID) (u User, before bool, err error) {
+	e, ok := tx.next.users.get(id)
+	if !ok || !e.user.PurgingAt.IsZero() {
+		return User{}, false, userNotFound(id)
+	}
+	if err := rules.ManageUser(by, e.user.Role); err != nil {
+		return User{}, false, err
+	}
+	u = e.load()
+	if !u.IsDeleted() {
+		return u, false, nil
+	}
+	u.DeletedAt, u.UpdatedAt, u.TokenEpoch = time.Time{}, tx.now, tx.epochAbove(u.TokenEpoch)
+	return u, true, nil
 }
 
 // EndTokens ends every token of a user. CodeNotFound when there is none.
@@ -305,6 +340,9 @@ func (c *Catalog) changeUser(ctx context.Context, change func(*tx) (User, error)
 	}
 	return changed, nil
 }
+
+// calledUser is what messages of statements call a user.
+func calledUser(id kalam.UserID) string { return fmt.Sprintf("User '%s'", id) }
 
 func userNotFound(id kalam.UserID) error {
 	return kalam.Errorf(kalam.CodeNotFound, "User with user_id '%s' not found", id)

@@ -28,6 +28,7 @@ type version struct {
 	nextTable kalam.TableNumber
 	moved     int // Tables with a folder of another name than their own.
 	epoch     uint64
+	userEdits uint64 // Rises with every write of a user.
 }
 
 // namespaceEntry is a namespace with its tables by name.
@@ -117,6 +118,13 @@ func (v *version) setUser(u User) {
 		e.times = old.times
 	}
 	v.users = v.users.with(u.ID, e)
+	v.userEdits++
+}
+
+// removeUser removes a user, who is purged.
+func (v *version) removeUser(id kalam.UserID) {
+	v.users = v.users.without(id)
+	v.userEdits++
 }
 
 // SchemaVersion is one version of a table's definition.
