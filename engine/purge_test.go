@@ -76,7 +76,7 @@ func (s *server) wantPurged(when string, id kalam.JobID) kalam.Job {
 	if _, err := os.Stat(filepath.Join(s.config.StoragePath(), "users", "alice")); !os.IsNotExist(err) {
 		s.t.Errorf("%s: the folder of the user: %v", when, err)
 	}
-	if got := s.single(root, "SELECT count(*) AS n FROM system.users WHERE user_id = 'alice'"); got != `"0"` {
+	if got := s.single(root, "SELECT count(*) AS n FROM system.users WHERE user_id = 'alice' AND coalesce(deleted_at, now()) <= now()"); got != `"0"` {
 		s.t.Errorf("%s: %s records of the user", when, got)
 	}
 	return j

@@ -80,6 +80,7 @@ func analyse(ctx context.Context, p *guard.Parser, sql string, set Settings) (*a
 	for _, t := range q.Tables {
 		a.tables = append(a.tables, TableRef{
 			Parts: t.Parts, Position: t.Position, Namespace: t.Namespace, NamesDeleted: t.NamesDeleted,
+			NamesDropped: t.NamesDropped,
 		})
 	}
 	doc, err := tree.Encode(root)

@@ -313,11 +313,14 @@ func TestSameNames(t *testing.T) {
 	}
 }
 
+// marked are a query and its tables: each with + if it is marked, and with - if not.
+type marked struct{ sql, want string }
+
 // TestNamesDeleted finds the tables whose deleted rows a query wants to see.
 func TestNamesDeleted(t *testing.T) {
-	e := newEngine(t)
-	for _, tt := range []struct{ sql, want string }{
+	wantMarked(t, func(r query.TableRef) bool { return r.NamesDeleted }, []marked{
 		{"SELECT * FROM t", "t-"},
+		{"SELECT * FROM t WHERE deleted_at IS NULL", "t-"},
 		{"SELECT _deleted FROM t", "t-"},
 		{"SELECT * FROM t WHERE _deleted", "t+"},
 		{"SELECT * FROM t WHERE id = 1 OR NOT (_deleted = true)", "t+"},
@@ -335,7 +338,27 @@ func TestNamesDeleted(t *testing.T) {
 		{"SELECT id FROM t QUALIFY row_number() OVER (ORDER BY id) = 1 AND _deleted", "t+"},
 		{"SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND t._deleted)", "t+ u-"},
 		{"SELECT * FROM t WHERE '_deleted' = body", "t-"},
-	} {
+	})
+}
+
+// TestNamesDropped finds the tables with a filter on deleted_at.
+func TestNamesDropped(t *testing.T) {
+	wantMarked(t, func(r query.TableRef) bool { return r.NamesDropped }, []marked{
+		{"SELECT deleted_at FROM t ORDER BY deleted_at", "t-"},
+		{"SELECT * FROM t WHERE id = 'deleted_at'", "t-"},
+		{"SELECT * FROM t WHERE DELETED_AT IS NOT NULL", "t+"},
+		{"SELECT * FROM t, u WHERE u.deleted_at IS NULL", "t- u+"},
+		{"SELECT * FROM (SELECT * FROM t) s WHERE s.deleted_at IS NULL", "t+"},
+		{"SELECT * FROM t WHERE id IN (SELECT id FROM u WHERE deleted_at > now())", "t- u+"},
+		{"SELECT * FROM t WHERE _deleted", "t-"},
+	})
+}
+
+// wantMarked compares which tables of queries have a mark.
+func wantMarked(t *testing.T, has func(query.TableRef) bool, tests []marked) {
+	t.Helper()
+	e := newEngine(t)
+	for _, tt := range tests {
 		p, err := e.Analyse(t.Context(), testUser, tt.sql)
 		if err != nil {
 			t.Errorf("%s: %v", tt.sql, err)
@@ -344,7 +367,7 @@ func TestNamesDeleted(t *testing.T) {
 		var got []string
 		for _, r := range p.Tables() {
 			mark := "-"
-			if r.NamesDeleted {
+			if has(r) {
 				mark = "+"
 			}
 			got = append(got, r.Parts[0]+mark)

@@ -34,6 +34,9 @@ type TableRef struct {
 	// NamesDeleted says that a filter on the table names _deleted, so that its
 	// deleted rows are to be read too.
 	NamesDeleted bool
+	// NamesDropped says that a filter on the table names deleted_at: system.users shows
+	// dropped users then.
+	NamesDropped bool
 }
 
 // Tables returns the tables of the query in the order in which Query takes their

@@ -33,7 +33,7 @@ func (c *Caller) source(ctx context.Context, r *relation, rows *Rows) (query.Sou
 	case r.given.Source != nil:
 		return *r.given.Source, nil
 	case r.computed != nil:
-		return c.computedSource(ctx, r.computed)
+		return c.computedSource(ctx, r)
 	}
 	if r.history != nil {
 		return c.historySource(ctx, r.history, rows)
@@ -52,8 +52,11 @@ func (c *Caller) source(ctx context.Context, r *relation, rows *Rows) (query.Sou
 }
 
 // computedSource computes the rows of a computed table now.
-func (c *Caller) computedSource(ctx context.Context, t *systables.Table) (query.Source, error) {
-	rows, err := t.Rows(ctx, systables.Viewer{Principal: c.Principal, Access: c.Access})
+func (c *Caller) computedSource(ctx context.Context, r *relation) (query.Source, error) {
+	t := r.computed
+	rows, err := t.Rows(ctx, systables.Viewer{
+		Principal: c.Principal, Access: c.Access, Dropped: r.ref.NamesDropped,
+	})
 	if err != nil {
 		return query.Source{}, err
 	}

@@ -77,6 +77,9 @@ func (c *Catalog) userRows(_ context.Context, v Viewer) ([][]kalam.Value, error)
 	var rows [][]kalam.Value
 	guesses := c.Catalog.Guesses()
 	for _, u := range c.Catalog.Users() {
+		if u.IsDeleted() && !v.Dropped {
+			continue
+		}
 		data := kalam.Null()
 		if !u.AuthData.IsEmpty() {
 			data = kalam.JSON(Masked)

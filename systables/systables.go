@@ -20,6 +20,7 @@ var kindWords = map[kalam.TableKind]string{
 type Viewer struct {
 	Principal kalam.Principal
 	Access    *access.Resolver
+	Dropped   bool // A filter of the reader names deleted_at: dropped users are shown.
 }
 
 // Table is one computed table: its definition, and the function that gives its rows, which are filtered, sorted and

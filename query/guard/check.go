@@ -37,6 +37,7 @@ type Table struct {
 	// none does.
 	Namespace    string
 	NamesDeleted bool // A filter on the table names _deleted.
+	NamesDropped bool // A filter on the table names deleted_at.
 
 	system systemUse
 }
@@ -100,7 +101,8 @@ func (c *checker) result(params int) *Query {
 	}
 	for _, t := range c.tables {
 		table := Table{
-			Parts: t.parts, Position: t.pos, Namespace: t.namespace, NamesDeleted: t.withDeleted, system: t.system,
+			Parts: t.parts, Position: t.pos, Namespace: t.namespace, NamesDeleted: t.withDeleted,
+			NamesDropped: t.dropped, system: t.system,
 		}
 		if t.named {
 			table.Alias = t.alias

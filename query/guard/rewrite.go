@@ -85,8 +85,12 @@ func (c *checker) columnRef(n tree.Node) {
 	} else {
 		c.wholeRow(n, last)
 	}
-	if last == kalam.ColumnDeleted && c.filter {
-		c.markDeleted(cols)
+	switch {
+	case !c.filter:
+	case last == kalam.ColumnDeleted:
+		c.filters(cols, func(t *tableUse) { t.withDeleted = true })
+	case last == droppedColumn:
+		c.filters(cols, func(t *tableUse) { t.dropped = true })
 	}
 	if last == kalam.ColumnUpdated {
 		c.updated(n, cols)
@@ -95,9 +99,12 @@ func (c *checker) columnRef(n tree.Node) {
 	c.systemRef(n, cols)
 }
 
-// markDeleted notes which tables a filter on _deleted is about: the one it
+// droppedColumn is the column of system.users that says since when a user is dropped.
+const droppedColumn = "deleted_at"
+
+// filters calls mark for the tables that a filter on a column is about: the one it
 // names, else all of the nearest FROM that has any.
-func (c *checker) markDeleted(cols []string) {
+func (c *checker) filters(cols []string, mark func(*tableUse)) {
 	for s := c.sel; s != nil; s = s.outer {
 		found := false
 		for _, it := range s.items {
@@ -105,7 +112,8 @@ func (c *checker) markDeleted(cols []string) {
 				continue
 			}
 			for _, t := range it.tables {
-				t.withDeleted, found = true, true
+				mark(t)
+				found = true
 			}
 		}
 		if found {

@@ -17,6 +17,7 @@ type tableUse struct {
 	named       bool   // The statement gives the alias.
 	namespace   string // By which columns call the table, whose name has none; "" when none does.
 	withDeleted bool
+	dropped     bool // A filter on it names deleted_at.
 	system      systemUse
 }
 
