@@ -45,7 +45,14 @@ func (r *Resolver) Resolve(
 func (r *Resolver) resolveComputed(p kalam.Principal, id kalam.TableID, want Intent) (*kalam.Table, error) {
 	switch want {
 	case Insert, Update, Delete, Truncate:
-		return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Cannot %s system table '%s'", want, id)
+		power, ok := computedWrites[computedWrite{id.Name, want}]
+		if !ok || id.Namespace != System {
+			return nil, kalam.Errorf(kalam.CodeInvalidOperation, "Cannot %s system table '%s'", want, id)
+		}
+		if err := Check(p, power); err != nil {
+			return nil, err
+		}
+		want = Read
 	case Follow:
 		power, ok := r.follow[id]
 		if !ok {

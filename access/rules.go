@@ -138,6 +138,20 @@ var powerRules = [powers]struct {
 	ExportData:       {users, "export data"},
 }
 
+// computedWrite is a statement that writes rows of a table of the namespace system.
+type computedWrite struct {
+	table kalam.TableName
+	want  Intent
+}
+
+// computedWrites say which statements write rows of which computed tables, and the power that it takes.
+var computedWrites = map[computedWrite]Power{
+	{"users", Insert}:    ManageUsers,
+	{"users", Update}:    ManageUsers,
+	{"users", Delete}:    ManageUsers,
+	{"storages", Delete}: ManageStorages,
+}
+
 // reach is the highest role of others that each role has power over, none for nobody.
 type reach [kalam.RoleSystem + 1]kalam.Role
 

@@ -292,6 +292,8 @@ func TestTokensEnd(t *testing.T) {
 		{"password", "ALTER USER 'u' SET PASSWORD 'another-password'"},
 		{"role", "ALTER USER 'u' SET ROLE service"},
 		{"drop", "DROP USER 'u'"},
+		{"update", "UPDATE system.users SET role = 'service' WHERE user_id = 'u'"},
+		{"delete", "DELETE FROM system.users WHERE user_id = 'u'"},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

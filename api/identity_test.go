@@ -24,6 +24,12 @@ func TestSocketsEndWithTheIdentity(t *testing.T) {
 		},
 		"role": func(h *harness, name, _ string) { h.mustSQL(h.root(), "ALTER USER '"+name+"' SET ROLE service") },
 		"drop": func(h *harness, name, _ string) { h.mustSQL(h.root(), "DROP USER '"+name+"'") },
+		"update": func(h *harness, name, _ string) {
+			h.mustSQL(h.root(), "UPDATE system.users SET role = 'service' WHERE user_id = $1", name)
+		},
+		"delete": func(h *harness, name, _ string) {
+			h.mustSQL(h.root(), "DELETE FROM system.users WHERE user_id = $1", name)
+		},
 	}
 	h, _ := live(t, setup{config: func(c *config.Config) { c.WebSocket.HeartbeatIntervalSecs = 3600 }})
 	for way, end := range ways {
@@ -33,7 +39,7 @@ func TestSocketsEndWithTheIdentity(t *testing.T) {
 			busy.subscribe("s", "SELECT id FROM app.notes", nil)
 			busy.read()
 			end(h, way, token)
-			if way != "drop" { // Who does not exist gets no rows.
+			if way != "drop" && way != "delete" { // Who does not exist gets no rows.
 				h.mustSQL(h.root(), "EXECUTE AS USER '"+way+"' (INSERT INTO app.notes VALUES (1, 'secret', 1))")
 			}
 			for _, p := range []*peer{idle, busy} {
@@ -61,6 +67,41 @@ func TestDroppedUsersKeepTheirRank(t *testing.T) {
 		if res.status != http.StatusForbidden || strings.Contains(res.body, "canary") {
 			t.Errorf("%d %s", res.status, res.body)
 		}
+	}
+}
+
+// TestUserRows makes users by rows, over HTTP: nobody logs in before there is a password.
+func TestUserRows(t *testing.T) {
+	h := start(t, setup{})
+	root := h.root()
+	in := h.mustSQL(root, "INSERT INTO system.users (user_id, username, metadata) VALUES ($1, $2, $3), ('v', 'V', NULL)", "u", "U", `{"a": 1}`)
+	if in.Results[0].RowCount != 2 {
+		t.Errorf("INSERT: %+v", in.Results[0])
+	}
+	login := func(password string) int {
+		return h.do("POST", "/v1/api/auth/login", "", map[string]string{"user": "u", "password": password}).status
+	}
+	for _, password := range []string{"", "u-password"} {
+		if got := login(password); got == http.StatusOK {
+			t.Errorf("a user without a password logs in with %q", password)
+		}
+	}
+	h.mustSQL(root, "ALTER USER u SET PASSWORD 'u-password'")
+	if got := login("u-password"); got != http.StatusOK {
+		t.Errorf("login: %d", got)
+	}
+	if got := h.sql(root, "INSERT INTO system.users (user_id, username) VALUES ('u', 'again')"); got.status != http.StatusConflict &&
+		got.status != http.StatusBadRequest || !strings.Contains(got.body, "User with user_id 'u' already exists") {
+		t.Errorf("INSERT of a user who is there: %d %s", got.status, got.body)
+	}
+	if got := h.sql(h.login("u", "u-password").AccessToken, "DELETE FROM system.users WHERE user_id = 'v'"); got.status != http.StatusForbidden {
+		t.Errorf("DELETE as a user: %d %s", got.status, got.body)
+	}
+	if out := h.mustSQL(root, "DELETE FROM system.users WHERE user_id IN ($1, $2)", "u", "v"); out.Results[0].RowCount != 2 {
+		t.Errorf("DELETE: %+v", out.Results[0])
+	}
+	if got := login("u-password"); got == http.StatusOK {
+		t.Error("a deleted user logs in")
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/placeholders"
+	"github.com/kalamlake/kalam/session/schema"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -24,21 +26,28 @@ type affectedRows struct {
 	set   *assignments // Of an UPDATE.
 	from  ast.RawSQL   // The relations of FROM or USING.
 	where ast.RawSQL
+	also  string // Another condition, the server's own; "" for none.
 	edits sqltext.Edits
 }
 
 // query composes the query for the rows: _seq, all columns, and then the new values of
 // an UPDATE.
-func (a *affectedRows) query(ctx context.Context, s *Session, t *kalam.Table) (string, *paramSet, error) {
+func (a *affectedRows) query(ctx context.Context, s *Session, t *kalam.Table) (string, *placeholders.Set, error) {
 	if err := s.Query.CheckExpr(ctx, s.Principal.User, a.where.SQL); err != nil {
 		return "", nil, a.edits.Place(err, a.where.Pos)
 	}
-	params := newParamSet(s.params)
-	from, q := standIn(read.Target, t, a.alias)
+	params := placeholders.New(s.params)
+	from, q := schema.StandIn(read.Target, t, a.alias)
 	var sql strings.Builder
-	fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
-	for i := range t.Columns {
-		fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(t.Columns[i].Name))
+	columns := t.Columns
+	if t.IsComputed() { // The first column says which row it is, as _seq does of a stored one.
+		fmt.Fprintf(&sql, "SELECT %s.%s", q, sqltext.QuoteIdent(columns[0].Name))
+		columns = nil
+	} else {
+		fmt.Fprintf(&sql, "SELECT %s.%s", q, kalam.ColumnSeq)
+	}
+	for i := range columns {
+		fmt.Fprintf(&sql, ", %s.%s", q, sqltext.QuoteIdent(columns[i].Name))
 	}
 	if a.set != nil {
 		for _, x := range a.set.exprs {
@@ -48,17 +57,20 @@ func (a *affectedRows) query(ctx context.Context, s *Session, t *kalam.Table) (s
 			if err := s.Query.CheckExpr(ctx, s.Principal.User, x.Text); err != nil {
 				return "", nil, a.edits.Place(err, x.Pos)
 			}
-			fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
+			fmt.Fprintf(&sql, ", (%s)", params.Rewrite(x.Text))
 		}
 	}
 	if a.from.SQL != "" {
 		if err := s.Query.CheckFrom(ctx, s.Principal.User, a.from.SQL); err != nil {
 			return "", nil, a.edits.Place(err, a.from.Pos)
 		}
-		from += ", " + params.rewrite(a.from.SQL)
+		from += ", " + params.Rewrite(a.from.SQL)
 	}
-	fmt.Fprintf(&sql, " FROM %s WHERE (%s)", from, params.rewrite(a.where.SQL))
-	return s.compose(params, sql.String()), params, nil
+	fmt.Fprintf(&sql, " FROM %s WHERE (%s)", from, params.Rewrite(a.where.SQL))
+	if a.also != "" {
+		sql.WriteString(" AND (" + a.also + ")")
+	}
+	return params.Compose(s.with, sql.String()), params, nil
 }
 
 // affectedRow is a row that an UPDATE or DELETE touches.
@@ -78,7 +90,7 @@ func (a *affectedRows) each(
 	if err != nil {
 		return err
 	}
-	res, err := s.Open(ctx, sql, params.values(), read.Options{Composed: true})
+	res, err := s.Open(ctx, sql, params.Values(), read.Options{Composed: true})
 	if err != nil {
 		return err
 	}
@@ -98,7 +110,7 @@ func (a *affectedRows) each(
 		if !again {
 			at[r.old.Seq] = len(rows)
 			rows = append(rows, r)
-		} else if bytes.Compare(valuesText(r.evaluated), valuesText(rows[i].evaluated)) < 0 {
+		} else if bytes.Compare(schema.ValuesText(r.evaluated), schema.ValuesText(rows[i].evaluated)) < 0 {
 			rows[i] = r
 		}
 		return nil
@@ -107,15 +119,6 @@ func (a *affectedRows) each(
 		err = one(rows[i])
 	}
 	return err
-}
-
-// valuesText returns a text by which lists of values are put in an order.
-func valuesText(list []kalam.Value) []byte {
-	var out []byte
-	for _, v := range list {
-		out = append(datatype.AppendValue(out, v), ',')
-	}
-	return out
 }
 
 func eachAffected(ctx context.Context, t *kalam.Table, res *read.Rows, f func(affectedRow) error) error {

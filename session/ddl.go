@@ -34,11 +34,11 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 	case *ast.CreateView, *ast.DropView:
 		return s.manageView(ctx, st)
 	case *ast.CreateUser:
-		return s.createUser(ctx, st)
+		return s.said(s.accounts().Create(ctx, s.Principal, st))
 	case *ast.AlterUser:
 		return s.alterUser(ctx, st)
 	case *ast.RestoreUser:
-		return s.restoreUser(ctx, st)
+		return s.said(s.accounts().Restore(ctx, s.Principal, st))
 	case *ast.DropUser:
 		return s.dropUser(ctx, st)
 	case *ast.FlushTable:
@@ -54,11 +54,11 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 	case *ast.BackupDatabase:
 		return s.backupDatabase(ctx, st)
 	case *ast.CreateStorage:
-		return s.createStorage(ctx, st)
+		return s.said(s.locations().Create(ctx, s.Principal, st))
 	case *ast.AlterStorage:
-		return s.alterStorage(ctx, st)
+		return s.said(s.locations().Alter(ctx, s.Principal, st))
 	case *ast.DropStorage:
-		return s.dropStorage(ctx, st)
+		return s.said(s.locations().Drop(ctx, s.Principal, st))
 	case *ast.CheckStorage:
 		return s.checkStorage(ctx, st)
 	case *ast.ExportData:

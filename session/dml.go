@@ -9,17 +9,13 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/accounts"
 	"github.com/kalamlake/kalam/session/schema"
 )
 
 // update runs UPDATE. Rows are read, changed and committed under the version
 // that was read; when another commit was faster the statement starts again.
 func (s *Session) update(ctx context.Context, st *ast.Update) error {
-	if s.txn == nil {
-		if n, ok, err := s.accounts().RestoreBy(ctx, s.Principal, st); err != nil || ok {
-			return s.wrote("Updated", n, err)
-		}
-	}
 	t, err := s.writable(st.Table, access.Update)
 	if err != nil {
 		return err
@@ -42,6 +38,9 @@ func (s *Session) update(ctx context.Context, st *ast.Update) error {
 	}
 	if sets.key != nil {
 		return schema.KeyAssigned(*sets.key)
+	}
+	if t.IsComputed() {
+		return s.updateComputed(ctx, t, st, sets)
 	}
 	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits},
 		func() ([]change, error) {
@@ -69,6 +68,9 @@ func (s *Session) delete(ctx context.Context, st *ast.Delete) error {
 	}
 	if err := s.startWith(ctx, st.With, st.Edits); err != nil {
 		return err
+	}
+	if t.IsComputed() {
+		return s.deleteComputed(ctx, t, st)
 	}
 	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits},
 		func() ([]change, error) {
@@ -142,7 +144,15 @@ func (s *Session) insert(ctx context.Context, st *ast.Insert) error {
 	if err != nil {
 		return err
 	}
-	if err := schema.CheckConflictTarget(t, st.Conflict); err != nil {
+	if t.IsComputed() {
+		err = schema.InsertComputed(t, st)
+		if err == nil {
+			err = accounts.CheckInsert(schema.NamesOf(t, st, target))
+		}
+	} else {
+		err = schema.CheckConflictTarget(t, st.Conflict)
+	}
+	if err != nil {
 		return err
 	}
 	if err := s.checkParams(st.Params); err != nil {
@@ -162,6 +172,9 @@ func (s *Session) insert(ctx context.Context, st *ast.Insert) error {
 		err = w.rowsOfSelect(ctx, st, target)
 	default:
 		err = w.rowsOfValues(ctx, st.Rows, target)
+	}
+	if err == nil && t.IsComputed() {
+		return s.insertComputed(ctx, w, st, target)
 	}
 	if err == nil {
 		err = w.count(ctx)
@@ -197,23 +210,31 @@ func (s *Session) updateByQuery(
 	w := &writer{session: s, table: t}
 	var changes []change
 	err := a.each(ctx, s, t, func(_ *buffer.View, r affectedRow) error {
-		next, evaluated := append([]kalam.Value(nil), r.values...), r.evaluated
-		for i, j := range sets.columns {
-			v, simple, err := s.evaluate(ctx, sets.exprs[i], &t.Columns[j])
-			if err == nil && !simple {
-				v, err = s.castColumn(&t.Columns[j], evaluated[0])
-				evaluated = evaluated[1:]
-			}
-			if err != nil {
-				return kalam.Positioned(err, sets.exprs[i].Pos)
-			}
-			next[j] = v
+		next := append([]kalam.Value(nil), r.values...)
+		if err := s.assign(ctx, t, sets, r.evaluated, next); err != nil {
+			return err
 		}
 		var err error
 		changes, err = w.replacement(changes, r.values, next, r.old, len(changes)+1)
 		return err
 	})
 	return inOrder(changes), err
+}
+
+// assign puts the values that an UPDATE sets into a row. evaluated are those that DuckDB has evaluated.
+func (s *Session) assign(ctx context.Context, t *kalam.Table, sets *assignments, evaluated, row []kalam.Value) error {
+	for i, j := range sets.columns {
+		v, simple, err := s.evaluate(ctx, sets.exprs[i], &t.Columns[j])
+		if err == nil && !simple {
+			v, err = s.castColumn(&t.Columns[j], evaluated[0])
+			evaluated = evaluated[1:]
+		}
+		if err != nil {
+			return kalam.Positioned(err, sets.exprs[i].Pos)
+		}
+		row[j] = v
+	}
+	return nil
 }
 
 func (s *Session) deleteByQuery(ctx context.Context, t *kalam.Table, a *affectedRows) ([]change, error) {

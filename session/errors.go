@@ -36,9 +36,3 @@ func located(err error, offset int) error {
 }
 
 func asDuplicate(err error, dup **buffer.DuplicateKeyError) bool { return errors.As(err, dup) }
-
-// hasWord reports whether text begins with word (lower case), whatever its case.
-func hasWord(text, word string) bool {
-	text = strings.TrimLeft(text, " \t\r\n")
-	return len(text) >= len(word) && strings.EqualFold(text[:len(word)], word)
-}

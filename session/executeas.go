@@ -14,7 +14,7 @@ import (
 // statements would act for a user that the principal may not act for.
 func (s *Session) checkActing(fragments []sqltext.Fragment) error {
 	for i, f := range fragments {
-		if !hasWord(f.Text, "execute") {
+		if !sqltext.HasWord(f.Text, "execute") {
 			continue
 		}
 		st, err := dialect.Parse(f.Text)

@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/placeholders"
 	"github.com/kalamlake/kalam/session/schema"
 )
 
@@ -97,9 +98,9 @@ func posOf(list []ast.Expr) int {
 // rowsOfSelect runs the source query and casts its rows.
 func (w *writer) rowsOfSelect(ctx context.Context, st *ast.Insert, target []int) error {
 	s := w.session
-	params := newParamSet(s.params)
-	sql := s.compose(params, params.rewrite(st.Select)) // ON CONFLICT may have placeholders of its own.
-	res, err := s.Open(ctx, sql, params.values(), read.Options{Inner: true, Composed: s.with != ""})
+	params := placeholders.New(s.params)
+	sql := params.Compose(s.with, params.Rewrite(st.Select)) // ON CONFLICT may have placeholders of its own.
+	res, err := s.Open(ctx, sql, params.Values(), read.Options{Inner: true, Composed: s.with != ""})
 	if err != nil {
 		return st.Edits.Place(err, st.SelectPos)
 	}

@@ -90,7 +90,7 @@ func (s *Session) flushAll(ctx context.Context, st *ast.FlushAll) error {
 	}
 	text := fmt.Sprintf("Storage flush skipped: no pending writes %s", where)
 	if len(ids) > 0 {
-		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
+		text = fmt.Sprintf("Storage flush started for %d table(s) %s. Job IDs: %s", len(ids), where, jobs.List(ids))
 	}
 	return s.ordered(text, ids...)
 }
@@ -146,17 +146,6 @@ func (s *Session) maintainedTable(n ast.Name, verb string) (*kalam.Table, error)
 	return t, nil
 }
 
-func jobList(ids []kalam.JobID) string {
-	out := "["
-	for i, id := range ids {
-		if i > 0 {
-			out += ", "
-		}
-		out += string(id)
-	}
-	return out + "]"
-}
-
 func (s *Session) killJob(ctx context.Context, st *ast.KillJob) error {
 	if err := access.Check(s.Principal, access.KillJobs); err != nil {
 		return err
@@ -203,7 +192,7 @@ func (s *Session) compactAll(ctx context.Context, st *ast.CompactAll) error {
 	}
 	text := fmt.Sprintf("Storage compaction skipped: no tables %s", where)
 	if len(ids) > 0 {
-		text = fmt.Sprintf("Storage compaction started for %d table(s) %s. Job IDs: %s", len(ids), where, jobList(ids))
+		text = fmt.Sprintf("Storage compaction started for %d table(s) %s. Job IDs: %s", len(ids), where, jobs.List(ids))
 	}
 	return s.ordered(text, ids...)
 }

@@ -47,19 +47,3 @@ func (s *Session) moveTable(ctx context.Context, st *ast.MoveTable) error {
 		AsUser:  s.Principal.User, Statement: s.statement, JobIDs: []kalam.JobID{job.ID},
 	})
 }
-
-// moveUser starts the jobs that bring the files of a user to where new ones go, and returns what the
-// answer says about them.
-func (s *Session) moveUser(ctx context.Context, user kalam.UserID, text string) error {
-	ids, err := s.server.Maintenance.MoveUser(ctx, user)
-	if err != nil {
-		return err
-	}
-	if len(ids) == 0 {
-		return s.message(0, text)
-	}
-	return s.out.Done(Done{
-		Message: fmt.Sprintf("%s. Files are moved by jobs %s", text, jobList(ids)),
-		AsUser:  s.Principal.User, Statement: s.statement, JobIDs: ids,
-	})
-}

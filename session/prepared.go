@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/placeholders"
 	"github.com/kalamlake/kalam/session/settings"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -99,8 +100,8 @@ func (s *Session) argument(ctx context.Context, x *ast.Expr) (kalam.Value, error
 	if err := s.Query.CheckExpr(ctx, s.Principal.User, text); err != nil {
 		return kalam.Value{}, kalam.Positioned(kalam.Unpositioned(err), x.Pos)
 	}
-	params := newParamSet(s.params)
-	vals, err := s.OneRow(ctx, "SELECT ("+params.rewrite(text)+")", params.values(), nil)
+	params := placeholders.New(s.params)
+	vals, err := s.OneRow(ctx, "SELECT ("+params.Rewrite(text)+")", params.Values(), nil)
 	if err != nil {
 		return kalam.Value{}, kalam.Positioned(err, x.Pos)
 	}

@@ -7,10 +7,11 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/datatype"
-	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/placeholders"
+	"github.com/kalamlake/kalam/session/schema"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -35,7 +36,7 @@ func (s *Session) finishDML(ctx context.Context, a *answer, changes []change, se
 		}
 		return s.message(n, fmt.Sprintf("%s %d row(s)", a.verb, n))
 	}
-	if out, ok := returnedColumns(a.table, a.returning); ok {
+	if out, ok := schema.ReturnedColumns(a.table, a.returning); ok {
 		return s.returnColumns(a.table, out, changes, seqs)
 	}
 	return s.returnRows(ctx, a, changes, seqs, s.stream)
@@ -47,7 +48,7 @@ func (s *Session) rehearse(ctx context.Context, a *answer, changes []change) err
 	if len(a.returning) == 0 {
 		return nil
 	}
-	if _, ok := returnedColumns(a.table, a.returning); ok {
+	if _, ok := schema.ReturnedColumns(a.table, a.returning); ok {
 		return nil
 	}
 	seqs := make([]kalam.Seq, len(changes))
@@ -57,26 +58,6 @@ func (s *Session) rehearse(ctx context.Context, a *answer, changes []change) err
 	return s.returnRows(ctx, a, changes, seqs, func(ctx context.Context, res *read.Rows) error {
 		return res.Each(ctx, func([]kalam.Value) error { return nil })
 	})
-}
-
-// returnedColumns maps a list of plain columns; ok is false when an item is
-// anything else, which DuckDB evaluates.
-func returnedColumns(t *kalam.Table, list []ast.ReturnExpr) (out []read.Column, ok bool) {
-	p := &dialect.Point{}
-	for _, x := range list {
-		switch {
-		case x.SQL == "*" && len(list) == 1:
-			return read.Columns(t, p)
-		case x.Column == "":
-			return nil, false
-		}
-		as := x.Alias
-		if as == "" {
-			as = x.Column
-		}
-		p.Columns = append(p.Columns, dialect.PointColumn{Column: ast.Ident{Name: x.Column}, As: as})
-	}
-	return read.Columns(t, p)
 }
 
 // returnColumns sends columns of the written rows.
@@ -140,22 +121,9 @@ func (s *Session) returnRows(
 	return use(ctx, res)
 }
 
-// standIn returns what to write in FROM for a relation of this query that stands for
-// table t, and the quoted name by which its columns are qualified. Without an alias
-// they may have the table's whole name too, as in ns.t.c.
-func standIn(relation string, t *kalam.Table, alias string) (from, name string) {
-	name = sqltext.QuoteIdent(string(t.ID.Name))
-	from = relation + "." + sqltext.QuoteIdent(string(t.ID.Namespace)) + "." + name // Three parts are no name of WITH.
-	if alias != "" {
-		name = sqltext.QuoteIdent(alias)
-		from += " AS " + name
-	}
-	return from, name
-}
-
 // returningQuery composes the query of a RETURNING list.
 func (s *Session) returningQuery(ctx context.Context, a *answer) (string, []kalam.Value, error) {
-	params := newParamSet(s.params)
+	params := placeholders.New(s.params)
 	var sql strings.Builder
 	sql.WriteString("SELECT ")
 	for i, x := range a.returning {
@@ -169,13 +137,13 @@ func (s *Session) returningQuery(ctx context.Context, a *answer) (string, []kala
 		if err := s.Query.CheckExpr(ctx, s.Principal.User, x.SQL); err != nil {
 			return "", nil, a.edits.Place(err, x.Pos)
 		}
-		sql.WriteString(params.rewrite(x.SQL))
+		sql.WriteString(params.Rewrite(x.SQL))
 		if x.Alias != "" {
 			sql.WriteString(" AS " + sqltext.QuoteIdent(x.Alias))
 		}
 	}
-	from, _ := standIn(writtenRelation, a.table, a.alias)
+	from, _ := schema.StandIn(writtenRelation, a.table, a.alias)
 	sql.WriteString(" FROM " + from)
-	text := s.compose(params, sql.String())
-	return text, params.values(), nil
+	text := params.Compose(s.with, sql.String())
+	return text, params.Values(), nil
 }

@@ -57,6 +57,9 @@ func (s *Session) writable(n ast.Name, want access.Intent) (*kalam.Table, error)
 	if err != nil {
 		return nil, err
 	}
+	if t.IsComputed() {
+		return t, s.outsideTransaction(t)
+	}
 	s.written = t
 	return t, s.Hold(t)
 }

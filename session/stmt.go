@@ -109,7 +109,7 @@ func (p *Stmt) arguments(args []kalam.Value) ([]kalam.Value, error) {
 		declared := i < len(p.declared) && p.declared[i].Kind != kalam.KindNull
 		if declared || p.params[i].Kind == kalam.KindText {
 			out[i] = cast
-		} else if same, ok := exactKey(p.params[i], v); ok {
+		} else if same, ok := schema.ExactKey(p.params[i], v); ok {
 			out[i] = same
 		}
 	}

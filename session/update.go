@@ -104,38 +104,7 @@ func (s *Session) keyValue(x *ast.Expr, c *kalam.Column) (kalam.Value, bool) {
 	if typed || read.Kind() == c.Type.Kind && c.Type.Kind != kalam.KindDecimal {
 		return read, true
 	}
-	return exactKey(c.Type, read)
-}
-
-// exactKey returns the number v as a key of type t if they are equal: DuckDB
-// compares numbers by value, and here none is rounded.
-func exactKey(t kalam.DataType, v kalam.Value) (kalam.Value, bool) {
-	if !isExact(t.Kind) || !isExact(v.Kind()) {
-		return kalam.Value{}, false
-	}
-	key, err := datatype.Cast(t, v)
-	if err != nil || t.Kind != kalam.KindDecimal && v.Kind() != kalam.KindDecimal {
-		return key, err == nil
-	}
-	most := kalam.TypeOf(kalam.KindDecimal)
-	if _, _, scale := v.Decimal(); v.Kind() == kalam.KindDecimal {
-		most.Scale = max(scale, t.Scale)
-	} else {
-		most.Scale = t.Scale
-	}
-	a, errA := datatype.Cast(most, v)
-	b, errB := datatype.Cast(most, key)
-	return key, errA == nil && errB == nil && a == b
-}
-
-// isExact reports whether the values of a kind are exact numbers.
-func isExact(k kalam.Kind) bool {
-	switch k {
-	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal:
-		return true
-	default:
-		return false
-	}
+	return schema.ExactKey(c.Type, read)
 }
 
 // operandOf returns the value of a literal or parameter; ok is false for other

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/session/placeholders"
 	"github.com/kalamlake/kalam/session/schema"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -135,8 +136,8 @@ func (s *Session) resolveConflicts(
 		return nil, err
 	}
 	defer release()
-	sql = s.compose(params, sql)
-	res, err := s.Open(ctx, sql, params.values(), read.Options{Composed: true, Given: map[string]read.Given{
+	sql = params.Compose(s.with, sql)
+	res, err := s.Open(ctx, sql, params.Values(), read.Options{Composed: true, Given: map[string]read.Given{
 		storedRelation: {Source: &stored}, excludedRelation: {Source: &excluded},
 	}})
 	if err != nil {
@@ -209,10 +210,10 @@ func (s *Session) resolveSimply(
 // struct column, so that unqualified names mean the stored row.
 func (s *Session) conflictQuery(
 	ctx context.Context, t *kalam.Table, st *ast.Insert, sets *assignments,
-) (string, *paramSet, error) {
+) (string, *placeholders.Set, error) {
 	oc := st.Conflict
-	params := newParamSet(s.params)
-	from, q := standIn(storedRelation, t, st.Alias)
+	params := placeholders.New(s.params)
+	from, q := schema.StandIn(storedRelation, t, st.Alias)
 	var sql strings.Builder
 	fmt.Fprintf(&sql, "SELECT %s.%s", q, rowColumn)
 	for _, x := range sets.exprs {
@@ -222,7 +223,7 @@ func (s *Session) conflictQuery(
 		if err := s.Query.CheckExpr(ctx, s.Principal.User, x.Text); err != nil {
 			return "", nil, st.Edits.Place(err, x.Pos)
 		}
-		fmt.Fprintf(&sql, ", (%s)", params.rewrite(x.Text))
+		fmt.Fprintf(&sql, ", (%s)", params.Rewrite(x.Text))
 	}
 	fmt.Fprintf(&sql, " FROM %s JOIN (SELECT %s AS _excluded_row, {", from, rowColumn)
 	for i := range t.Columns {
@@ -237,7 +238,7 @@ func (s *Session) conflictQuery(
 		if err := s.Query.CheckExpr(ctx, s.Principal.User, oc.Where); err != nil {
 			return "", nil, st.Edits.Place(err, oc.WherePos)
 		}
-		fmt.Fprintf(&sql, " WHERE (%s)", params.rewrite(oc.Where))
+		fmt.Fprintf(&sql, " WHERE (%s)", params.Rewrite(oc.Where))
 	}
 	return sql.String(), params, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/session/placeholders"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -156,7 +157,7 @@ func (s *Session) evaluateTogether(
 ) error {
 	var sql strings.Builder
 	sql.WriteString("SELECT ")
-	used := newParamSet(s.params)
+	used := placeholders.New(s.params)
 	for i, d := range list {
 		if err := s.Query.CheckExpr(ctx, s.Principal.User, d.expr.Text); err != nil {
 			return edits.Place(err, d.expr.Pos)
@@ -164,10 +165,10 @@ func (s *Session) evaluateTogether(
 		if i > 0 {
 			sql.WriteString(", ")
 		}
-		sql.WriteString("(" + used.rewrite(d.expr.Text) + ")")
+		sql.WriteString("(" + used.Rewrite(d.expr.Text) + ")")
 	}
-	text := s.compose(used, sql.String())
-	vals, err := s.OneRow(ctx, text, used.values(), nil)
+	text := used.Compose(s.with, sql.String())
+	vals, err := s.OneRow(ctx, text, used.Values(), nil)
 	if err != nil {
 		return err
 	}

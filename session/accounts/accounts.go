@@ -10,8 +10,10 @@ import (
 	"github.com/kalamlake/kalam/dialect/ast"
 )
 
-// Purges submits the removal of users; package maintain does.
-type Purges interface {
+// Maintenance is the work that statements on users make; package maintain does it.
+type Maintenance interface {
+	// MoveUser submits the moves of files of a user that are not where new ones go.
+	MoveUser(ctx context.Context, user kalam.UserID) ([]kalam.JobID, error)
 	// PurgeUser submits the removal of a user whose purge has begun, or finds the active one.
 	PurgeUser(ctx context.Context, user kalam.UserID) (kalam.Job, error)
 }
@@ -24,9 +26,9 @@ type LiveQueries interface {
 
 // Accounts carries out statements on users. It is safe for concurrent use.
 type Accounts struct {
-	Catalog *catalog.Catalog
-	Live    LiveQueries
-	Purges  Purges
+	Catalog     *catalog.Catalog
+	Live        LiveQueries
+	Maintenance Maintenance
 }
 
 var authTypes = map[ast.AuthKind]catalog.AuthType{
@@ -60,10 +62,12 @@ func (a *Accounts) Create(ctx context.Context, p kalam.Principal, st *ast.Create
 	return fmt.Sprintf("User '%s' created", st.User), nil
 }
 
-// Alter runs ALTER USER and returns the answer.
-func (a *Accounts) Alter(ctx context.Context, p kalam.Principal, st *ast.AlterUser) (string, error) {
+// Alter runs ALTER USER and returns the answer, and the jobs that move files to another storage.
+func (a *Accounts) Alter(
+	ctx context.Context, p kalam.Principal, st *ast.AlterUser,
+) (text string, moves []kalam.JobID, err error) {
 	if err := access.Check(p, access.ManageUsers); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	change := catalog.UserChange{Role: st.Role, Email: st.Email, StorageID: st.Storage}
 	if st.Storage != nil {
@@ -75,9 +79,12 @@ func (a *Accounts) Alter(ctx context.Context, p kalam.Principal, st *ast.AlterUs
 		change.Password = &password
 	}
 	if _, err := a.Catalog.AlterUser(ctx, p, st.User, change); err != nil {
-		return "", kalam.Positioned(err, st.Pos)
+		return "", nil, kalam.Positioned(err, st.Pos)
 	}
-	return fmt.Sprintf("User '%s' updated", st.User), nil
+	if st.Storage != nil {
+		moves, err = a.Maintenance.MoveUser(ctx, st.User)
+	}
+	return fmt.Sprintf("User '%s' updated", st.User), moves, err
 }
 
 // storageMode says whether a user has a storage.
@@ -108,11 +115,11 @@ func (a *Accounts) Drop(
 	if err != nil {
 		return "", nil, kalam.Positioned(err, st.Pos)
 	}
-	a.Live.CloseUser(st.User, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
+	a.closeLive(st.User)
 	if !st.Purge {
 		return fmt.Sprintf("User '%s' dropped (soft delete)", st.User), nil, nil
 	}
-	j, err := a.Purges.PurgeUser(ctx, st.User)
+	j, err := a.Maintenance.PurgeUser(ctx, st.User)
 	if err != nil {
 		return "", nil, fmt.Errorf("user '%s' was dropped; the removal of its data begins with the next start: %w", st.User, err)
 	}
@@ -120,54 +127,18 @@ func (a *Accounts) Drop(
 		[]kalam.JobID{j.ID}, nil
 }
 
+// closeLive ends the live queries of a user who was dropped.
+func (a *Accounts) closeLive(user kalam.UserID) {
+	a.Live.CloseUser(user, kalam.Errorf(kalam.CodeUnauthenticated, "user was dropped"))
+}
+
 // Restore runs ALTER USER ... RESTORE, which takes DROP USER back, and returns the answer.
 func (a *Accounts) Restore(ctx context.Context, p kalam.Principal, st *ast.RestoreUser) (string, error) {
-	if _, err := a.restore(ctx, p, st.User); err != nil {
+	if err := access.Check(p, access.ManageUsers); err != nil {
+		return "", err
+	}
+	if _, err := a.Catalog.RestoreUser(ctx, p, st.User); err != nil {
 		return "", kalam.Positioned(err, st.Pos)
 	}
 	return fmt.Sprintf("User '%s' restored", st.User), nil
-}
-
-// RestoreBy runs UPDATE system.users SET deleted_at = NULL WHERE user_id = 'x', the one UPDATE of a
-// system table that there is, and returns how many users changed. ok is false when st is another one.
-func (a *Accounts) RestoreBy(ctx context.Context, p kalam.Principal, st *ast.Update) (n int64, ok bool, err error) {
-	user, ok := restored(st)
-	if !ok {
-		return 0, false, nil
-	}
-	changed, err := a.restore(ctx, p, user)
-	if err != nil {
-		return 0, true, kalam.Positioned(err, st.WherePos)
-	}
-	if changed {
-		n = 1
-	}
-	return n, true, nil
-}
-
-// restore reports whether the user had been dropped.
-func (a *Accounts) restore(ctx context.Context, p kalam.Principal, user kalam.UserID) (changed bool, err error) {
-	if err := access.Check(p, access.ManageUsers); err != nil {
-		return false, err
-	}
-	old, _ := a.Catalog.AnyUser(user)
-	_, err = a.Catalog.RestoreUser(ctx, p, user)
-	return err == nil && old.IsDeleted(), err
-}
-
-// restored returns whom an UPDATE restores.
-func restored(st *ast.Update) (user kalam.UserID, ok bool) {
-	name := st.Table.Parts
-	switch {
-	case len(name) != 2 || kalam.NamespaceID(name[0]) != access.System || name[1] != "users":
-		return "", false
-	case len(st.Set) != 1 || st.Set[0].Column.Name != "deleted_at" || st.Set[0].Value.Kind != ast.ExprNull:
-		return "", false
-	case len(st.KeyEquals) != 1 || st.KeyEquals[0].Column.Name != "user_id" ||
-		st.KeyEquals[0].Value.Kind != ast.ExprString:
-		return "", false
-	case len(st.Returning) > 0 || len(st.From.SQL) > 0 || len(st.With.SQL) > 0:
-		return "", false
-	}
-	return kalam.UserID(st.KeyEquals[0].Value.Text), true
 }

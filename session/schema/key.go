@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/read"
@@ -55,4 +56,35 @@ func KeyOfResults(st *ast.CreateTable, spec *kalam.Table, known []int) error {
 func NameTheKey(st *ast.CreateTable, spec *kalam.Table) string {
 	kind := strings.ToUpper(spec.Kind.String())
 	return fmt.Sprintf("name the columns of the key: CREATE %s TABLE %s (PRIMARY KEY (...)) AS ...", kind, st.Name)
+}
+
+// ExactKey returns the number v as a key of type t if they are equal: DuckDB
+// compares numbers by value, and here none is rounded.
+func ExactKey(t kalam.DataType, v kalam.Value) (kalam.Value, bool) {
+	if !isExact(t.Kind) || !isExact(v.Kind()) {
+		return kalam.Value{}, false
+	}
+	key, err := datatype.Cast(t, v)
+	if err != nil || t.Kind != kalam.KindDecimal && v.Kind() != kalam.KindDecimal {
+		return key, err == nil
+	}
+	most := kalam.TypeOf(kalam.KindDecimal)
+	if _, _, scale := v.Decimal(); v.Kind() == kalam.KindDecimal {
+		most.Scale = max(scale, t.Scale)
+	} else {
+		most.Scale = t.Scale
+	}
+	a, errA := datatype.Cast(most, v)
+	b, errB := datatype.Cast(most, key)
+	return key, errA == nil && errB == nil && a == b
+}
+
+// isExact reports whether the values of a kind are exact numbers.
+func isExact(k kalam.Kind) bool {
+	switch k {
+	case kalam.KindSmallInt, kalam.KindInt, kalam.KindBigInt, kalam.KindDecimal:
+		return true
+	default:
+		return false
+	}
 }
