@@ -40,6 +40,25 @@ const (
 	CodeResumeWindow           // A live query cannot be resumed from so far back; its client loads anew.
 )
 
+var codeNames = [...]string{
+	CodeInternal: "internal", CodeInvalidInput: "invalid_input", CodeEmptySQL: "empty_sql", CodeBatchParse: "batch_parse",
+	CodeInvalidSQL: "invalid_sql", CodeInvalidParameter: "invalid_parameter", CodeParamsWithBatch: "params_with_batch",
+	CodeParameterMismatch: "parameter_mismatch", CodeTableNotFound: "table_not_found", CodeNotFound: "not_found",
+	CodeAlreadyExists: "already_exists", CodeConstraint: "constraint", CodeInvalidOperation: "invalid_operation",
+	CodePermissionDenied: "permission_denied", CodeConflict: "conflict", CodeTimeout: "timeout", CodeCanceled: "canceled",
+	CodeResourceExhausted: "resource_exhausted", CodeShuttingDown: "shutting_down", CodeUnauthenticated: "unauthenticated",
+	CodeCorrupt: "corrupt", CodeRateLimited: "rate_limited", CodeTooLarge: "too_large", CodeUnsupported: "unsupported",
+	CodeUnavailable: "unavailable", CodeResumeWindow: "resume_window",
+}
+
+// String returns the name of the code in figures and logs, in lower case.
+func (c Code) String() string {
+	if int(c) < len(codeNames) {
+		return codeNames[c]
+	}
+	return fmt.Sprintf("code(%d)", uint8(c))
+}
+
 // Missing is what kind of name an Error is about that means nothing.
 type Missing uint8
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/memtable"
@@ -31,6 +32,7 @@ func (s *Store) Apply(ctx context.Context, muts []Mutation, counts ...Count) ([]
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("commit: %w", context.Cause(ctx))
 	}
+	began := time.Now()
 	if err := s.waitForRoom(ctx); err != nil {
 		return nil, err
 	}
@@ -59,6 +61,7 @@ func (s *Store) Apply(ctx context.Context, muts []Mutation, counts ...Count) ([]
 		if err != nil {
 			return nil, err
 		}
+		s.opts.Observer.Committed(time.Since(began))
 		return w.seqs, nil
 	}
 	return nil, kalam.Errorf(kalam.CodeConflict,

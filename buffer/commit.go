@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer/rowlog"
@@ -167,7 +168,7 @@ func (c *committer) commit() {
 		}
 		return
 	}
-	c.ops, c.first, c.last, c.reserve, c.restore = c.ops[:0], 0, 0, false, c.restore[:0]
+	c.ops, c.first, c.last, c.reserve, c.restore, c.synced = c.ops[:0], 0, 0, false, c.restore[:0], 0
 	for _, r := range c.group {
 		ops, restore, first, last := len(c.ops), len(c.restore), c.first, c.last
 		r.err = r.work.stage(c)
@@ -199,11 +200,22 @@ func (c *committer) commit() {
 	s.visible = max(s.visible, c.last)
 	s.edition++
 	s.visibility.Unlock()
+	c.afterCommit()
+}
+
+// afterCommit counts what the group has written, and publishes its changes.
+func (c *committer) afterCommit() {
+	s := c.store
 	c.changes = c.changes[:0]
+	requests, rows := 0, s.counters.rows.Load() // Only who commits changes it.
 	for _, r := range c.group {
 		if r.staged {
 			r.work.afterCommit(c)
+			requests++
 		}
+	}
+	if c.synced > 0 {
+		s.opts.Observer.Synced(requests, int(s.counters.rows.Load()-rows), c.synced)
 	}
 	if len(c.changes) > 0 {
 		s.opts.Publish(c.changes)
@@ -228,6 +240,7 @@ func (c *committer) apply() error {
 	if len(c.ops) == 0 {
 		return nil
 	}
+	began := time.Now()
 	var err error
 	if s.limits.Check(c.ops) == nil {
 		err = s.backend.Apply(context.Background(), c.ops)
@@ -237,6 +250,7 @@ func (c *committer) apply() error {
 	if err != nil {
 		return commitError(err)
 	}
+	c.synced = time.Since(began)
 	s.ceiling.Store(uint64(ceiling))
 	s.counters.groups.Add(1)
 	return nil

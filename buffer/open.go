@@ -25,6 +25,9 @@ func Open(ctx context.Context, b Backend, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Observer == nil {
+		o.Observer = unobserved{}
+	}
 	s := &Store{
 		backend: b, limits: b.MaxBatch(), opts: o, log: o.Logger,
 		queue: make(chan *request, queueLength), turn: make(chan *committer, 1), handed: make(chan *committer, 1),

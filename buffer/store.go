@@ -39,6 +39,7 @@ type Options struct {
 	HotBytes int64            // Memory of scopes that nobody uses, the last used one left out; 0 is 256 MiB.
 	MaxBytes int64            // Of buffered rows, from which writes wait and then fail; 0 is no limit.
 	Logger   *slog.Logger     // nil discards.
+	Observer Observer         // nil is nobody.
 }
 
 const (
@@ -153,6 +154,7 @@ type committer struct {
 	restore []Op       // Put back the records that the group replaces.
 	counted []*counter // That the group moves.
 	changes []kalam.Change
+	synced  time.Duration // What the backend took for the group; 0 for a group without ops.
 
 	// repair takes back what a failed batch may have left in the backend. Nothing
 	// new is written before it, and the scopes it concerns stay in memory.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -43,6 +44,9 @@ type HubOptions struct {
 	// Bytes of changes that may wait to be matched, in all and per Evaluator; 0 is DefaultMaxBacklog.
 	MaxBacklog int64
 	MaxPerUser int // Subscriptions of one user; 0 is DefaultMaxPerUser, negative any number.
+	// Delivered is told, when a reader takes events, how long before that the last of them was committed: to the
+	// millisecond, 0 at least. It is called under the lock of the Outbox and must not block. nil is nobody.
+	Delivered func(lag time.Duration)
 }
 
 // Hub takes committed changes and gives them to the subscriptions of their
@@ -54,6 +58,7 @@ type Hub struct {
 	work   sync.WaitGroup // Every goroutine of the Hub.
 	ctx    context.Context
 	cancel context.CancelFunc
+	queued atomic.Int64 // Events that wait in all outboxes.
 
 	// scopes guards feeds against Interested; feeds is changed under mu and
 	// scopes, and read under either.

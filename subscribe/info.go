@@ -52,6 +52,9 @@ func (s *Subscription) info() Info {
 	return i
 }
 
+// Queued returns how many events wait for their readers, in all outboxes. It reads a counter.
+func (h *Hub) Queued() int64 { return h.queued.Load() }
+
 // Lookup returns the subscription of a live id.
 func (h *Hub) Lookup(liveID string) (Info, bool) {
 	h.mu.Lock()

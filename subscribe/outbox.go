@@ -44,10 +44,13 @@ func (o *Outbox) TryNext() (d Delivery, ok bool) {
 		case s.silent || s.ended && d.Err == nil:
 			continue
 		case d.Err == nil:
-			s.waiting -= len(d.Events)
+			o.waitLocked(s, -len(d.Events))
 			s.changes += int64(len(d.Events))
 			s.last = d.Events[len(d.Events)-1].NewSeq
 			s.updated = now
+			if f := o.hub.o.Delivered; f != nil {
+				f(max(0, now.Sub(s.last.Time())))
+			}
 		}
 		return d, true
 	}
@@ -80,7 +83,7 @@ func (o *Outbox) deliver(s *Subscription, events []*Event) bool {
 	if s.waiting >= s.spec.QueueLimit || o.bytes >= o.hub.o.MaxBytes {
 		return false
 	}
-	s.waiting += len(events)
+	o.waitLocked(s, len(events))
 	o.bytes += sizeOf(events)
 	if !s.active {
 		s.held = append(s.held, events)
@@ -101,7 +104,7 @@ func (o *Outbox) activate(s *Subscription, seq kalam.Seq) {
 	for _, events := range s.held {
 		later := after(events, seq)
 		dropped := events[:len(events)-len(later)]
-		s.waiting -= len(dropped)
+		o.waitLocked(s, -len(dropped))
 		o.bytes -= sizeOf(dropped)
 		if len(later) > 0 {
 			o.putLocked(Delivery{Subscription: s, Events: later})
@@ -123,10 +126,17 @@ func (o *Outbox) end(s *Subscription, err error) {
 	for _, events := range s.held {
 		o.bytes -= sizeOf(events)
 	}
-	s.held, s.waiting = nil, 0
+	s.held = nil
+	o.waitLocked(s, -s.waiting)
 	if err != nil {
 		o.putLocked(Delivery{Subscription: s, Err: err})
 	}
+}
+
+// waitLocked notes that n more events of s wait, or fewer.
+func (o *Outbox) waitLocked(s *Subscription, n int) {
+	s.waiting += n
+	o.hub.queued.Add(int64(n))
 }
 
 // putLocked appends to the queue.

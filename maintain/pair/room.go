@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/lake"
 )
 
 // roomTeller is a backend that keeps some of its disk free of rows.
@@ -37,18 +38,53 @@ func (p *Pair) reserve() int64 {
 	return min(total/ownDiskShare, ownDiskMost)
 }
 
-// ShortOfRoom says of each disk that is nearly full what is free, and what is needed.
-func (p *Pair) ShortOfRoom() (reasons []string) {
-	const form = "disk nearly full (%s): %.1f MiB free, %.1f MiB needed"
-	mebibytes := func(n int64) float64 { return float64(n) / (1 << 20) }
+// Disk is what is left of the disk of one half of the lake.
+type Disk struct {
+	Part    string // "buffer" or "storage".
+	Free    int64  // Bytes.
+	Reserve int64  // Bytes that have to stay free for rows to be taken, or files to be written.
+}
+
+// Disks returns what is left of the disk of the write buffer and of that of the storage, which may be one. One of which
+// the system tells nothing is left out.
+func (p *Pair) Disks() (list []Disk) {
 	if teller, ok := p.Backend.(roomTeller); ok {
-		if free, need, known := teller.Room(); known && free < need {
-			reasons = append(reasons, fmt.Sprintf(form, "write buffer", mebibytes(free), mebibytes(need)))
+		if free, need, known := teller.Room(); known {
+			list = append(list, Disk{"buffer", free, need})
 		}
 	}
-	total, free := p.disk.Space()
-	if need := p.reserve(); total > 0 && free < need {
-		reasons = append(reasons, fmt.Sprintf(form, "storage", mebibytes(free), mebibytes(need)))
+	if total, free := p.disk.Space(); total > 0 {
+		list = append(list, Disk{"storage", free, p.reserve()})
+	}
+	return list
+}
+
+// Answers reports an error when the storage does not answer, or is not the one that was opened any more.
+func (p *Pair) Answers(ctx context.Context) error {
+	m, found, err := lake.ReadMark(ctx, p.Storage)
+	p.recordMu.Lock()
+	own := p.record.ID
+	p.recordMu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return errors.New("its directory is empty, or not mounted: .kalam/lake.json is missing")
+	case m.LakeID != own:
+		return fmt.Errorf("it is the storage of another lake, %s", m.LakeID)
+	}
+	return nil
+}
+
+// ShortOfRoom says of each disk that is nearly full what is free, and what is needed.
+func (p *Pair) ShortOfRoom() (reasons []string) {
+	mebibytes := func(n int64) float64 { return float64(n) / (1 << 20) }
+	names := map[string]string{"buffer": "write buffer", "storage": "storage"}
+	for _, d := range p.Disks() {
+		if d.Free < d.Reserve {
+			reasons = append(reasons, fmt.Sprintf("disk nearly full (%s): %.1f MiB free, %.1f MiB needed",
+				names[d.Part], mebibytes(d.Free), mebibytes(d.Reserve)))
+		}
 	}
 	return reasons
 }
