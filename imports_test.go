@@ -131,9 +131,12 @@ var layers = map[string][]string{
 		"jobs", "segments",
 		"maintain/pair", "maintain/purge", "maintain/backup", "maintain/verify",
 	},
+	"metrics": {
+		"", "buffer", "dialect/ast", "maintain/pair", "query", "systables",
+	},
 	"config": {"", "export", "maintain", "maintain/pair", "maintain/adopt", "maintain/inspect", "storages", "systables"},
 	"engine": {
-		"config", "export", "link/wire",
+		"config", "metrics", "export", "link/wire",
 		"access", "systables", "read", "live", "live/jobfeed", "session", "session/cache",
 		"", "sqltext", "datatype", "dialect", "dialect/ast", "buffer", "buffer/badger", "lake", "lake/file",
 		"catalog", "query", "subscribe",
@@ -154,7 +157,7 @@ var layers = map[string][]string{
 		"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "internal/nearest",
 		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings",
 	},
-	"cmd/kalamd": {"", "api", "config", "engine", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/repair",
+	"cmd/kalamd": {"", "api", "config", "engine", "link/wire", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/repair",
 		"maintain/verify", "query/worker",
 	},
 	"cmd/kalam":       {"", "shell"},
@@ -209,6 +212,7 @@ var reserved = map[string]string{
 	"gopkg.in/natefinch/lumberjack": "cmd/kalamd",
 	"github.com/pelletier/go-toml/": "shell/settings",
 	"github.com/agnivade/":          "internal/nearest",
+	"github.com/prometheus/":        "metrics",
 }
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.

@@ -100,7 +100,8 @@ func (m *meter) rate() float64 {
 }
 
 // refuseStopping answers a request that came while the server stops.
-func refuseStopping(c *fiber.Ctx) error {
+func (s *Server) refuseStopping(c *fiber.Ctx) error {
+	s.rejected(fiber.StatusServiceUnavailable, string(wire.CodeShuttingDown))
 	c.Context().SetConnectionClose()
 	return plain(c, fiber.StatusServiceUnavailable, wire.PlainError{
 		Error: string(wire.CodeShuttingDown), Message: "Server is shutting down",

@@ -42,12 +42,13 @@ func authFailure(c *fiber.Ctx, status int, code, format string, args ...any) err
 // attempt by fail.
 func (s *Server) guarded(c *fiber.Ctx, tooMany string, handle func(fail func()) error) error {
 	if !s.active.begin() {
-		return refuseStopping(c)
+		return s.refuseStopping(c)
 	}
 	defer s.active.end()
 	peer := clientOf(c).addr
 	if !s.limits.mayAuthenticate(peer) {
 		skipBody(c)
+		s.rejected(fiber.StatusTooManyRequests, reasonLogins)
 		return plain(c, fiber.StatusTooManyRequests, wire.PlainError{Error: "rate_limited", Message: tooMany,
 			RetryAfterSeconds: 1})
 	}
@@ -135,6 +136,7 @@ func (s *Server) loginFailed(c *fiber.Ctx, name string, err error) error {
 	case errors.Is(err, catalog.ErrInvalidCredentials):
 		return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Invalid credentials")
 	case kalam.CodeOf(err) == kalam.CodeRateLimited:
+		s.rejected(fiber.StatusTooManyRequests, reasonLogins)
 		return plain(c, fiber.StatusTooManyRequests, wire.PlainError{Error: "rate_limited", Message: tooManyLogins,
 			RetryAfterSeconds: 1})
 	}
@@ -217,7 +219,7 @@ func (s *Server) useRefresh(text string, c *claims) bool {
 // refresh or access token the request carries, and takes the cookies back.
 func (s *Server) handleLogout(c *fiber.Ctx) error {
 	if !s.active.begin() {
-		return refuseStopping(c)
+		return s.refuseStopping(c)
 	}
 	defer s.active.end()
 	skipBody(c)

@@ -31,6 +31,7 @@ var errLoggedOut = errors.New("there is no valid token")
 func (s *Server) handleExport(c *fiber.Ctx) error {
 	if !s.active.begin() {
 		c.Context().SetConnectionClose()
+		s.rejected(fiber.StatusServiceUnavailable, string(wire.CodeShuttingDown))
 		return c.Status(fiber.StatusServiceUnavailable).JSON(wire.ExportError{
 			Error: "Server is shutting down", Code: wire.CodeShuttingDown,
 		})

@@ -44,6 +44,7 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 		}
 	}
 	o := outcomeOf(code)
+	s.rejected(o.status, string(o.code))
 	text := s.textOf(se.Err, access.Has(p, access.SeeFaults), slog.String("user", string(p.User)),
 		slog.String("request", requestID))
 	e := wire.Error{Code: o.code, Message: text, StatementIndex: se.Statement}

@@ -45,9 +45,11 @@ func (s *Server) build() string {
 
 // mayInspect reports whether a request comes from this machine or an admin.
 func (s *Server) mayInspect(c *fiber.Ctx) bool {
-	if clientOf(c).local {
-		return true
-	}
+	return clientOf(c).local || s.isAdmin(c)
+}
+
+// isAdmin reports whether a request comes from somebody who may inspect the server.
+func (s *Server) isAdmin(c *fiber.Ctx) bool {
 	p, err := s.authenticate(c)
 	return err == nil && access.Has(p, access.Inspect)
 }

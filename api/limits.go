@@ -24,6 +24,12 @@ const (
 	tooManySetups = "Too many setup attempts. Please retry shortly."
 )
 
+// What refused requests are counted as, beside the codes of the interface.
+const (
+	reasonLogins      = "too_many_logins"
+	reasonConnections = "too_many_connections"
+)
+
 const (
 	// maxTracked is how many addresses and users the rate limits remember; the
 	// ones seen longest ago are forgotten, and start anew.
@@ -39,8 +45,9 @@ const (
 // limits are the limits per address and per user (API-015). A limit of 0 is
 // none. It is safe for concurrent use.
 type limits struct {
-	config config.RateLimitConfig
-	now    func() time.Time
+	config   config.RateLimitConfig
+	now      func() time.Time
+	rejected func(status int, reason string) // Is told of refused connections.
 
 	peers *lru.Cache[netip.Addr, *peerLimits]
 	users *lru.Cache[kalam.UserID, *rate.Limiter]
@@ -60,7 +67,9 @@ type peerLimits struct {
 	banned     time.Time // Until when.
 }
 
-func newLimits(cfg config.RateLimitConfig, now func() time.Time) (*limits, error) {
+func newLimits(
+	cfg config.RateLimitConfig, now func() time.Time, rejected func(status int, reason string),
+) (*limits, error) {
 	peers, err := lru.New[netip.Addr, *peerLimits](maxTracked)
 	if err != nil {
 		return nil, fmt.Errorf("make rate limits: %w", err)
@@ -69,7 +78,7 @@ func newLimits(cfg config.RateLimitConfig, now func() time.Time) (*limits, error
 	if err != nil {
 		return nil, fmt.Errorf("make rate limits: %w", err)
 	}
-	return &limits{config: cfg, now: now, peers: peers, users: users, open: map[netip.Addr]int{}}, nil
+	return &limits{config: cfg, now: now, rejected: rejected, peers: peers, users: users, open: map[netip.Addr]int{}}, nil
 }
 
 // perSecond returns a limiter of n per second, nil when there is no limit.
@@ -122,6 +131,7 @@ type tooManyConnections struct {
 // refuse answers a connection that was never accepted and closes it.
 func (l *limits) refuse(c net.Conn, open int) {
 	defer c.Close()
+	l.rejected(fiber.StatusServiceUnavailable, reasonConnections)
 	body, err := json.Marshal(tooManyConnections{
 		Error: "TOO_MANY_CONNECTIONS", Message: "Too many connections from your IP address",
 		Current: open, Max: l.config.MaxConnectionsPerIP,

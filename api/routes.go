@@ -27,6 +27,11 @@ func (s *Server) routes(app *fiber.App) {
 	v.Get(wire.PathExports+"/:user/:id", s.handleExport)
 	v.Get(wire.PathWebSocket, s.handleWebSocket)
 	app.Get(wire.PathHealth, s.handleHealth)
+	app.Get(wire.PathReady, s.handleReady)
+	v.Get(wire.PathReady, s.handleReady)
+	if s.config.Metrics.Enabled {
+		app.Get(wire.PathMetrics, s.metricsHandler())
+	}
 }
 
 // enter is what every request passes first: its id is echoed, addresses that
@@ -49,13 +54,14 @@ func (s *Server) enter(c *fiber.Ctx) (err error) {
 		setLinger(c, true)
 	}
 	if code, wait := s.limits.request(clientOf(c).addr); code != "" {
-		return refuseRate(c, code, wait)
+		return s.refuseRate(c, code, wait)
 	}
 	return c.Next()
 }
 
 // refuseRate answers an address that sends too much.
-func refuseRate(c *fiber.Ctx, code string, wait time.Duration) error {
+func (s *Server) refuseRate(c *fiber.Ctx, code string, wait time.Duration) error {
+	s.rejected(fiber.StatusTooManyRequests, code)
 	e := wire.PlainError{Error: code, Message: "Too many requests from your IP address",
 		RetryAfterSeconds: retrySeconds(wait)}
 	if code == codeBanned {

@@ -46,7 +46,7 @@ func New(o Options) (*Server, error) {
 	if s.tokens, err = newTokens(secret, cfg.Auth.JWTIssuer, life, o.Now); err != nil {
 		return nil, err
 	}
-	if s.limits, err = newLimits(cfg.RateLimit, o.Now); err != nil {
+	if s.limits, err = newLimits(cfg.RateLimit, o.Now, s.rejected); err != nil {
 		return nil, err
 	}
 	s.base, s.cancel = context.WithCancelCause(context.Background())

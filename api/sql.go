@@ -80,6 +80,7 @@ func (s *Server) refuseSQL(c *fiber.Ctx, began time.Time, err error) error {
 	if !errors.As(err, &re) {
 		return refuseBody(c, err, bodyLimit(s.config))
 	}
+	s.rejected(re.status, string(re.code))
 	took, timing := s.now().Sub(began), s.config.Query.Timing
 	failure := wire.Error{Code: re.code, Message: re.text}
 	var body []byte

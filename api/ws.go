@@ -26,7 +26,7 @@ const localUpgrade = "upgrade"
 // handleWebSocket answers GET ws.
 func (s *Server) handleWebSocket(c *fiber.Ctx) error {
 	if s.active.refusing() {
-		return refuseStopping(c)
+		return s.refuseStopping(c)
 	}
 	if !websocket.IsWebSocketUpgrade(c) {
 		return plain(c, fiber.StatusUpgradeRequired, wire.PlainError{Error: "upgrade_required",

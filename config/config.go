@@ -1,7 +1,9 @@
 package config
 
 import (
+	"net"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -39,6 +41,7 @@ type Config struct {
 	Limits       LimitsConfig             `koanf:"limits"`
 	RateLimit    RateLimitConfig          `koanf:"rate_limit"`
 	Log          LogConfig                `koanf:"log"`
+	Metrics      MetricsConfig            `koanf:"metrics"`
 	Compat       CompatConfig             `koanf:"compat"`
 }
 
@@ -232,6 +235,13 @@ type LogConfig struct {
 	SlowQueryMS int    `koanf:"slow_query_ms" doc:"statements above this are logged as warnings; 0 logs none"`
 }
 
+// MetricsConfig is the section [metrics].
+type MetricsConfig struct {
+	Enabled   bool   `koanf:"enabled" doc:"answer GET /metrics, the figures of the server for Prometheus, to this machine and to admins"`
+	Listen    string `koanf:"listen" doc:"a further address, HOST:PORT, that answers GET /metrics and nothing else, to whoever reaches it; empty is none"`
+	MaxTables int    `koanf:"max_tables" doc:"tables with figures of their own in /metrics, the largest first; the others are summed"`
+}
+
 // CompatConfig is the section [compat].
 type CompatConfig struct {
 	KalamDB bool `koanf:"kalamdb" doc:"behaviours of KalamDB that kalam does not take by default: its live events"`
@@ -269,7 +279,8 @@ func Default() Config {
 		RateLimit: RateLimitConfig{
 			MaxQueriesPerSec: 10000, MaxRequestsPerIP: 20000, MaxConnectionsPerIP: 10000, MaxAuthPerIP: 20, BanSeconds: 300,
 		},
-		Log: LogConfig{Level: "info", Format: "text", MaxFileSize: 100 << 20, MaxAge: 30, MaxFiles: 10, SlowQueryMS: 1000},
+		Log:     LogConfig{Level: "info", Format: "text", MaxFileSize: 100 << 20, MaxAge: 30, MaxFiles: 10, SlowQueryMS: 1000},
+		Metrics: MetricsConfig{Enabled: true, MaxTables: 100},
 	}
 }
 
@@ -394,6 +405,8 @@ func (c *Config) Validate() error {
 		{c.Exports.MaxPerUser < 1, "exports.max_per_user", "at least 1"},
 		{c.Exports.MaxConcurrent < 1, "exports.max_concurrent", "at least 1"},
 		{c.Log.Format != "text" && c.Log.Format != "json", "log.format", "text or json"},
+		{c.Metrics.MaxTables < 0 || c.Metrics.MaxTables > 10000, "metrics.max_tables", "0 to 10000"},
+		{c.Metrics.Listen != "" && !isAddress(c.Metrics.Listen), "metrics.listen", "HOST:PORT"},
 	}
 	for _, r := range rules {
 		if r.bad {
@@ -402,6 +415,16 @@ func (c *Config) Validate() error {
 	}
 	m := c.Maintain()
 	return m.Validate()
+}
+
+// isAddress reports whether s is HOST:PORT, as a listener takes it; the host may be missing.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // WithoutEffect names the keys that were changed from their default but that

@@ -16,6 +16,7 @@ import (
 	"github.com/kalamlake/kalam/live/jobfeed"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/pair"
+	"github.com/kalamlake/kalam/metrics"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
 	"github.com/kalamlake/kalam/read"
@@ -45,6 +46,10 @@ type Engine struct {
 	live     *live.Queries
 	feed     *jobfeed.Feed // Of system.jobs.
 	sessions *session.Server
+	observed *metrics.Observed
+	stats    systables.Stats
+	metrics  *metrics.Metrics
+	probe    probe // Of the storage.
 	refs     catalog.TableRefs
 	activity activity.Registry // The queries under way.
 
@@ -91,6 +96,10 @@ func (e *Engine) Shutdown(ctx context.Context) error { return e.maintain.Shutdow
 //nolint:contextcheck // A close is waited for.
 func (e *Engine) Close() error {
 	var errs []error
+	if e.metrics != nil {
+		e.metrics.Close()
+	}
+	e.probe.work.Wait()
 	if e.hub != nil {
 		errs = append(errs, e.hub.Close())
 	}
@@ -143,6 +152,12 @@ func (e *Engine) Config() config.Config { return e.config }
 
 // Counters returns the gauges.
 func (e *Engine) Counters() *systables.Counters { return &e.counters }
+
+// Observed returns what measures events as they happen.
+func (e *Engine) Observed() *metrics.Observed { return e.observed }
+
+// Metrics returns the figures of the server for Prometheus.
+func (e *Engine) Metrics() *metrics.Metrics { return e.metrics }
 
 // Started returns when the engine was opened.
 func (e *Engine) Started() time.Time { return e.started }

@@ -19,6 +19,7 @@ import (
 	"github.com/kalamlake/kalam/live/jobfeed"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/pair"
+	"github.com/kalamlake/kalam/metrics"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/session"
@@ -38,7 +39,8 @@ func Open(ctx context.Context, cfg config.Config, o Options) (_ *Engine, err err
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), build: o.Build}
+	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), build: o.Build,
+		observed: metrics.NewObserved()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -50,7 +52,14 @@ func Open(ctx context.Context, cfg config.Config, o Options) (_ *Engine, err err
 	if err := e.openMaintenance(o); err != nil {
 		return nil, err
 	}
-	return e, e.openSessions()
+	if err := e.openSessions(); err != nil {
+		return nil, err
+	}
+	e.metrics, err = metrics.New(metrics.Options{
+		Observed: e.observed, Stats: &e.stats, Records: e.pair.Backend, Disks: e.pair.Disks, BufferLimit: cfg.Buffer.MaxBytes,
+		Degraded: func() bool { return len(e.maintain.Degraded()) > 0 }, MaxTables: cfg.Metrics.MaxTables, Logger: o.Logger,
+	})
+	return e, err
 }
 
 // openStorage opens the buffer, the catalog and the lake, and the hub and the query
@@ -83,7 +92,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	e.segments = segments.NewReader(e.lake, e.catalog, e.log)
 	e.hub = subscribe.NewHub(subscribe.HubOptions{
 		Logger: o.Logger, Now: o.Now, MaxQueue: e.config.Live.BufferEvents,
-		MaxPerUser: e.config.Live.MaxSubscriptionsPerUser,
+		MaxPerUser: e.config.Live.MaxSubscriptionsPerUser, Delivered: e.observed.Delivered,
 	})
 	c := &e.config
 	if err := e.openQuery(o.Logger); err != nil {
@@ -92,7 +101,7 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	e.store, err = buffer.Open(ctx, e.pair.Backend, buffer.Options{
 		Segments: e.segments, Publish: e.hub.Publish, Interested: e.hub.Interested, Dropped: e.query.Forget,
 		Worker: e.config.Server.NodeID, Now: o.Now, HotBytes: e.config.Buffer.HotBytes, Logger: o.Logger,
-		MaxBytes: e.config.Buffer.MaxBytes,
+		MaxBytes: e.config.Buffer.MaxBytes, Observer: e.observed,
 	})
 	if err != nil {
 		return fmt.Errorf("open row log: %w", err)
@@ -134,7 +143,7 @@ func (e *Engine) shownCatalog() *systables.Catalog {
 // systemTables collects the computed tables of all who have one.
 func (e *Engine) systemTables(shown *systables.Catalog) *systables.Registry {
 	c := &e.config
-	stats := systables.Stats{
+	e.stats = systables.Stats{
 		Catalog: e.catalog, Store: e.store, Query: e.query.Stats, Hub: e.hub, Counters: &e.counters, Build: e.build,
 		Sessions: func() systables.SessionCache { return systables.SessionCache(e.sessions.CacheStats()) },
 		Started:  e.started,
@@ -146,7 +155,7 @@ func (e *Engine) systemTables(shown *systables.Catalog) *systables.Registry {
 		}}
 	return systables.NewRegistry(shown.Tables(), manifests.Tables(), systables.Information(e.started),
 		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
-		systables.Settings(c.Settings), stats.Tables(), systables.Datatypes())
+		systables.Settings(c.Settings), e.stats.Tables(), systables.Datatypes())
 }
 
 // openMaintenance makes what maintains the data.
@@ -185,6 +194,7 @@ func (e *Engine) openSessions() (err error) {
 			Sessions: c.SessionCache.MaxSessions, Registrations: c.SessionCache.MaxRegistrations,
 			TTL: time.Duration(c.SessionCache.TTLSeconds) * time.Second,
 		},
+		Observe:   e.observed.Statement,
 		Exports:   e.exports,
 		ExportURL: fmt.Sprintf("http://%s:%d/%s%s", c.Server.Host, c.Server.Port, c.Server.APIVersion, wire.PathExports),
 		LiveURL:   fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),

@@ -104,8 +104,9 @@ func (s *Session) guarded(
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	defer s.EndStatement()
-	defer s.noteSlow(st, bytes)
-	err := ctx.Err() // Statements that are done at once don't look at it.
+	var err error
+	defer func() { s.note(st, bytes, err) }()
+	err = ctx.Err() // Statements that are done at once don't look at it.
 	if err == nil {
 		err = s.withNewest(ctx, execute)
 	}
@@ -220,10 +221,11 @@ func endsTransaction(st ast.Statement) bool {
 	return false
 }
 
-// noteSlow logs a statement that took long, without its text, which holds rows
+// note tells the observer of a statement, and logs one that took long, without its text, which holds rows
 // of the user.
-func (s *Session) noteSlow(st ast.Statement, bytes int) {
+func (s *Session) note(st ast.Statement, bytes int, err error) {
 	took := s.server.Now().Sub(s.Now)
+	s.server.Observe(st, s.Principal.Role, took, err)
 	if limit := s.server.Limits.SlowStatement; limit > 0 && took >= limit {
 		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes,
 			"took", took, "request", s.requestID, "application", s.settings.Application)

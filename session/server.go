@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/query"
@@ -32,6 +34,9 @@ type Options struct {
 	Exports     *export.Exporter
 	ExportURL   string // Before the path that export.DownloadPath returns, for SHOW EXPORT.
 	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.
+	// Observe is told of each statement that has ended: how long it took, with the encoding of its rows, and its error. It
+	// is called on the path of every statement, from many goroutines: it is fast, and never blocks.
+	Observe func(st ast.Statement, role kalam.Role, took time.Duration, err error)
 }
 
 // Limits bound statements; 0 is no limit.

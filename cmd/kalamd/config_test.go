@@ -112,6 +112,8 @@ func TestEveryKey(t *testing.T) {
 			value = "2097152"
 		case "storage.credentials_key":
 			value = `"` + strings.Repeat("ab", 32) + `"`
+		case "metrics.listen":
+			value = `"127.0.0.1:9464"`
 		case "auth.bcrypt_cost":
 			value = "4"
 		}
@@ -173,6 +175,8 @@ func TestLoadErrors(t *testing.T) {
 			want: []string{"server.port", "0 to 65535", "config.toml, line 3"}},
 		{name: "log level", file: "[log]\nlevel = \"loud\"\n",
 			want: []string{"log.level", "debug, info, warn or error", "line 2"}},
+		{name: "address for metrics", file: "[metrics]\nlisten = \"localhost\"\n",
+			want: []string{"metrics.listen", "HOST:PORT", "line 2"}},
 		{name: "syntax", file: "[server]\nport = \n", want: []string{"config.toml, line 2"}},
 		{name: "twice", file: "[server]\nport = 1\nport = 2\n", want: []string{"config.toml"}},
 		{name: "missing file", flags: flags{config: "nothing.toml"}, want: []string{"nothing.toml"}},

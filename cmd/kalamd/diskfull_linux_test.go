@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -242,7 +243,7 @@ func (f *fullDisk) degraded() {
 	for begun := time.Now(); ; {
 		h := f.health()
 		named := strings.Contains(h.Reason, "disk nearly full") && strings.Contains(h.Reason, "needed")
-		if h.Status == wire.HealthDegraded && named {
+		if h.Status == wire.HealthDegraded && named && f.unready() {
 			return
 		}
 		if time.Since(begun) > 30*time.Second {
@@ -250,6 +251,22 @@ func (f *fullDisk) degraded() {
 		}
 		f.fill()
 	}
+}
+
+// unready reports whether the server says that it is not ready, for its disk.
+func (f *fullDisk) unready() bool {
+	f.t.Helper()
+	resp, err := f.client.Get(f.p.url + "/ready")
+	if err != nil {
+		f.t.Fatalf("ready: %v\n%s", err, f.tail())
+	}
+	defer resp.Body.Close()
+	var r wire.Ready
+	if err := json.NewDecoder(resp.Body).Decode(&r); err != nil {
+		f.t.Fatal(err)
+	}
+	return resp.StatusCode == http.StatusServiceUnavailable &&
+		slices.ContainsFunc(r.Reasons, func(r wire.Reason) bool { return r.Code == "disk_nearly_full" })
 }
 
 // startAgain starts the server after a kill. A start that others leave no room for is

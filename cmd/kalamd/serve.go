@@ -39,32 +39,44 @@ func (m *Main) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, closeErr)
 		}
 	}()
+	scrapes, err := listenMetrics(cfg.Metrics.Listen)
+	if err != nil {
+		return err
+	}
+	if scrapes != nil {
+		defer func() { _ = scrapes.Close() }() // Who serves it has closed it, unless nobody did.
+	}
 	log, closeLog := newLogger(cfg.Log, m.Stderr)
 	defer func() { err = errors.Join(err, closeLog()) }()
 	m.logStart(log)
+	until := answerStarting(ln, m.Build.Version, startingAfter)
 	e, err := engine.Open(ctx, cfg, engine.Options{
 		Logger: log, RootPassword: m.Settings.RootPassword, Build: engine.Build(m.Build),
 	})
+	ended := until.end()
 	if err != nil {
-		return err
+		return errors.Join(err, ended)
 	}
 	defer func() {
 		if closeErr := e.Close(); closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("close: %w", closeErr))
 		}
 	}()
+	if ended != nil {
+		return fmt.Errorf("listen: %w", ended)
+	}
 	server, err := api.New(api.Options{Engine: e, Logger: log, Version: m.Build, Drain: e.Shutdown})
 	if err != nil {
 		return err
 	}
 	m.logOpened(log, e)
-	return m.serve(ctx, log, e, server, ln)
+	return m.serve(ctx, log, e, server, ln, scrapes)
 }
 
 // serve runs the engine's background work and the server; the former goes on
-// until the latter has stopped.
+// until the latter has stopped. scrapes is the listener for metrics, nil for none.
 func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
-	server *api.Server, ln net.Listener) error {
+	server *api.Server, ln, scrapes net.Listener) error {
 	runCtx, stopRun := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRun()
 	ctx, stopServe := context.WithCancel(ctx)
@@ -74,6 +86,13 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
 		defer stopServe() // A failure of the background work stops the server.
 		ran <- e.Run(runCtx)
 	}()
+	scraped := make(chan error, 1)
+	if scrapes == nil {
+		scraped <- nil
+	} else {
+		log.Info("metrics are answered", slog.String("address", scrapes.Addr().String()))
+		go func() { scraped <- server.ServeMetrics(runCtx, scrapes) }()
+	}
 	releaseStartPages(log)
 	if _, err := fmt.Fprintf(m.Stdout, "kalamd ready on http://%s\n", ln.Addr()); err != nil {
 		log.Warn("ready line not printed", slog.Any("error", err))
@@ -85,7 +104,7 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
 	}
 	err := server.Serve(ctx, ln)
 	stopRun()
-	err = errors.Join(err, <-ran)
+	err = errors.Join(err, <-ran, <-scraped)
 	log.Info("kalamd stopped")
 	return err
 }

@@ -20,6 +20,8 @@ const (
 	PathExports       = "/exports" // And "/{user}/{id}".
 	PathWebSocket     = "/ws"
 	PathHealth        = "/health"
+	PathReady         = "/ready"
+	PathMetrics       = "/metrics"
 )
 
 // Values of Response.Status.
@@ -197,9 +199,30 @@ type Health struct {
 	QueriesPerSecond    *float64 `json:"queries_per_second,omitempty"`
 }
 
+// Ready is the answer of the ready endpoint.
+type Ready struct {
+	Status  string   `json:"status"`
+	Reasons []Reason `json:"reasons,omitempty"` // Why it is not ready.
+}
+
+// Reason is why a server is not ready. Message is set for loopback peers and admins only.
+type Reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message,omitempty"`
+}
+
+// Values of Ready.Status, and codes of reasons; further ones are in package engine.
+const (
+	StatusReady        = "ready"
+	StatusNotReady     = "not ready"
+	ReasonStarting     = "starting"
+	ReasonShuttingDown = "shutting_down"
+)
+
 // Values of Health.Status.
 const (
 	HealthHealthy      = "healthy"
 	HealthDegraded     = "degraded"
 	HealthShuttingDown = "shutting down"
+	HealthStarting     = "starting"
 )
