@@ -3,6 +3,8 @@ package link_test
 import (
 	"bufio"
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +45,28 @@ func TestTypeScript(t *testing.T) {
 	t.Log(inClient(t, startServer(t), node, args...))
 }
 
+// TestReactPage builds the page of examples/react and runs its tests in Chromium, with the page on one origin and
+// a server of this code on another. scripts/browser, which installs what it needs, sets KALAM_CHROMIUM to the
+// program; without it nothing is checked.
+func TestReactPage(t *testing.T) {
+	chromium := os.Getenv("KALAM_CHROMIUM")
+	if chromium == "" {
+		t.Log("NOT CHECKED: the React page in Chromium; scripts/browser does")
+		return
+	}
+	node, problem := nodeForClient()
+	if problem != "" {
+		t.Fatal(problem)
+	}
+	inClient(t, "", "npm", "run", "--silent", "build:test")
+	inClient(t, "", "npm", "--prefix", "examples/react", "run", "--silent", "build")
+	page := httptest.NewServer(http.FileServer(http.Dir("js/examples/react/dist")))
+	defer page.Close()
+	t.Setenv("KALAM_TEST_PAGE", page.URL)
+	url := startServer(t, "KALAM_SERVER_CORS_ORIGINS="+page.URL)
+	t.Log(inClient(t, url, node, "--experimental-websocket", "--test", "--test-reporter=spec", "build/browser/chromium.test.js"))
+}
+
 // inClient runs a command in link/js, for tests of the server at the URL, and returns what it prints.
 func inClient(t *testing.T, url, name string, args ...string) string {
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -56,8 +80,8 @@ func inClient(t *testing.T, url, name string, args ...string) string {
 	return string(out)
 }
 
-// startServer builds kalamd and runs it until the test ends. It returns its URL.
-func startServer(t *testing.T) string {
+// startServer builds kalamd and runs it until the test ends, with more environment. It returns its URL.
+func startServer(t *testing.T, environment ...string) string {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "kalamd")
 	build := exec.Command("go", "build", "-tags", "duckdb_arrow", "-buildvcs=false", "-o", program, "../cmd/kalamd")
@@ -68,6 +92,7 @@ func startServer(t *testing.T) string {
 	server.Env = append(os.Environ(), "KALAM_ROOT_PASSWORD="+rootPassword, "KALAM_AUTH_JWT_SECRET="+jwtSecret,
 		"KALAM_AUTH_BCRYPT_COST=4", "KALAM_RATE_LIMIT_MAX_AUTH_REQUESTS_PER_IP_PER_SEC=0",
 		"KALAM_RATE_LIMIT_MAX_QUERIES_PER_SEC=0", "KALAM_RATE_LIMIT_MAX_REQUESTS_PER_IP_PER_SEC=0")
+	server.Env = append(server.Env, environment...)
 	var log bytes.Buffer
 	server.Stderr = &log
 	out, err := server.StdoutPipe()

@@ -25,9 +25,9 @@ test("nothing is needed at run time, and only the hook imports React", () => {
 	}
 });
 
-test("the lock file names no registry but npm's own", () => {
-	const lock = readFileSync(new URL("package-lock.json", root), "utf8");
-	const hosts = [...lock.matchAll(/"resolved": "([^"]+)"/g)].map((match) => new URL(match[1]!).host);
+test("the lock files name no registry but npm's own", () => {
+	const locks = ["", "examples/react/"].map((directory) => readFileSync(new URL(`${directory}package-lock.json`, root), "utf8"));
+	const hosts = [...locks.join().matchAll(/"resolved": "(\w+:[^"]+)"/g)].map((match) => new URL(match[1]!).host);
 	assert.deepEqual([...new Set(hosts)].filter((host) => host !== "registry.npmjs.org"), []);
 });
 
