@@ -223,14 +223,19 @@ func TestAdoptIsInterrupted(t *testing.T) {
 		if steps < 8 {
 			t.Errorf("only %d steps", steps)
 		}
+		check := func() {
+			t.Helper()
+			result, err := verify.Run(t.Context(), s.config.Inspect(),
+				verify.Options{Problem: func(line string) { t.Error(line) }})
+			if err != nil || result.Unnamed > 0 || result.Segments < 20 {
+				t.Errorf("verify: %+v, %v", result, err)
+			}
+		}
+		check() // Also before a start has written manifest.json anew, or while one was cut short in that.
 		s.start()
 		sameAnswers(t, before, answersOf(s, adoptUsers, adoptTables))
 		s.stop()
-		result, err := verify.Run(t.Context(), s.config.Inspect(),
-			verify.Options{Problem: func(line string) { t.Error(line) }})
-		if err != nil || result.Unnamed > 0 || result.Segments < 20 {
-			t.Errorf("verify: %+v, %v", result, err)
-		}
+		check()
 	}
 }
 

@@ -298,6 +298,9 @@ func (a *adoption) collect(ctx context.Context) error {
 	}
 	if a.manifest != nil {
 		a.out.CreatedAt = a.manifest.created
+		if a.manifest.updated.After(a.out.UpdatedAt) { // The record follows it: until it is written anew it is an earlier one.
+			a.out.UpdatedAt = a.manifest.updated
+		}
 	}
 	slices.Sort(a.out.Unneeded)
 	slices.Sort(a.out.Lacking)

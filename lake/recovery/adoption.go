@@ -104,6 +104,7 @@ type namedScope struct {
 	path     string
 	version  uint64
 	created  time.Time
+	updated  time.Time
 	last     kalam.Seq // Of its segments.
 	segments map[string]*namedSegment
 	missing  []*namedSegment

@@ -78,7 +78,8 @@ func (a *adoption) readManifest(ctx context.Context, f *FoundManifest) (*namedSc
 		return nil, err
 	}
 	m := &namedScope{
-		path: f.Path, created: time.UnixMilli(file.CreatedAt).UTC(), last: kalam.Seq(file.LastSequenceNumber),
+		path: f.Path, created: time.UnixMilli(file.CreatedAt).UTC(), updated: time.UnixMilli(file.UpdatedAt).UTC(),
+		last:     kalam.Seq(file.LastSequenceNumber),
 		segments: make(map[string]*namedSegment, len(file.Segments)),
 	}
 	if file.Version < 1 || file.Version > maxManifestVersion {
