@@ -24,6 +24,8 @@ type composeFile struct {
 }
 
 type composeService struct {
+	Profiles []string `yaml:"profiles"` // Services without one are always started.
+
 	Image string `yaml:"image"`
 	Build struct {
 		Context    string            `yaml:"context"`
@@ -104,8 +106,13 @@ func TestComposeStartsAServer(t *testing.T) {
 	image := dockerInstructions(t)
 	f, _ := readCompose(t, nil)
 	s, ok := f.Services["kalam"]
-	if !ok || len(f.Services) != 1 {
+	if !ok || len(s.Profiles) > 0 {
 		t.Fatalf("services %v", f.Services)
+	}
+	for name, other := range f.Services {
+		if name != "kalam" && len(other.Profiles) == 0 {
+			t.Errorf("the service %s is started by itself", name)
+		}
 	}
 	if _, err := os.Stat(filepath.Join("../../docker", s.Build.Context, s.Build.Dockerfile)); err != nil {
 		t.Error(err)
@@ -130,7 +137,7 @@ func TestComposeStartsAServer(t *testing.T) {
 		}
 	}
 	want := config.Default()
-	want.Server.Host, want.Storage.DataPath = "0.0.0.0", image["VOLUME"]
+	want.Server.Host, want.Storage.DataPath, want.Metrics.Listen = "0.0.0.0", image["VOLUME"], "0.0.0.0:9464"
 	if got := composeSettings(t, nil); got.Config.Server.Host != want.Server.Host ||
 		!slices.Equal(got.Changed, changed(&want)) {
 		t.Errorf("with the defaults of the stack these keys differ: %v, want %v", got.Changed, changed(&want))
@@ -198,5 +205,47 @@ func TestExampleConfiguration(t *testing.T) {
 	}
 	if len(keys.FindAll(raw, -1)) < 2 || len(s.Changed) != 0 {
 		t.Errorf("keys that differ from their defaults: %v, in\n%s", s.Changed, text)
+	}
+}
+
+// TestComposeMetrics checks that the profile of Prometheus and Grafana fits: what is mounted is there, Prometheus asks the
+// address on which the server answers, and the dashboard's source is Prometheus.
+func TestComposeMetrics(t *testing.T) {
+	f, _ := readCompose(t, nil)
+	for name, s := range f.Services {
+		if name == "kalam" {
+			continue
+		}
+		if !slices.Equal(s.Profiles, []string{"metrics"}) || !slices.Equal(s.Networks, f.Services["kalam"].Networks) {
+			t.Errorf("%s: profiles %q, networks %q", name, s.Profiles, s.Networks)
+		}
+		for _, p := range s.Ports {
+			if !strings.HasPrefix(p, "127.0.0.1:") {
+				t.Errorf("%s is published to others: %s", name, p)
+			}
+		}
+		for _, v := range s.Volumes {
+			from, _, _ := strings.Cut(v, ":")
+			if _, volume := f.Volumes[from]; volume {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join("../../docker", from)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if len(f.Services) != 3 {
+		t.Errorf("%d services", len(f.Services))
+	}
+	_, port, _ := strings.Cut(composeSettings(t, nil).Config.Metrics.Listen, ":")
+	for file, want := range map[string]string{
+		"prometheus/prometheus.yml":                       `"kalam:` + port + `"`,
+		"grafana/provisioning/datasources/prometheus.yml": "url: http://prometheus:9090\n",
+		"grafana/provisioning/dashboards/kalam.yml":       "path: /var/lib/grafana/dashboards\n",
+	} {
+		raw, err := os.ReadFile(filepath.Join("../../docker", file))
+		if err != nil || !strings.Contains(string(raw), want) {
+			t.Errorf("%s does not have %q: %v", file, want, err)
+		}
 	}
 }
