@@ -83,13 +83,14 @@ var layers = map[string][]string{
 	},
 	"views": {"", "access", "catalog", "dialect", "dialect/ast", "query", "sqltext"},
 	"asof":  {"", "datatype", "sqltext"},
+	"read/arrays": {"", "datatype", "sqltext"},
 	"read": {
-		"", "asof", "views", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
+		"", "read/arrays", "asof", "views", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
 		"query/activity", "segments",
 	},
 	"live/jobfeed": {"", "datatype"},
 	"live": {
-		"", "sqltext", "access", "read", "systables", "datatype", "dialect", "dialect/ast", "buffer", "query",
+		"", "sqltext", "access", "read", "read/arrays", "systables", "datatype", "dialect", "dialect/ast", "buffer", "query",
 		"query/filter", "subscribe",
 	},
 	"session/schema": {"", "systables", "access", "catalog", "views", "datatype", "dialect", "dialect/ast", "jobs", "read", "sqltext", "buffer"},

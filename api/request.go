@@ -217,7 +217,7 @@ func (d *decoder) params(r *sqlRequest) error {
 	}
 }
 
-// param reads parameter number n: BOOLEAN, BIGINT, DOUBLE, TEXT or NULL.
+// param reads parameter number n: BOOLEAN, BIGINT, DOUBLE, TEXT, JSON for an array or an object, or NULL.
 func (d *decoder) param(n int) (kalam.Value, error) {
 	switch c := d.next(); {
 	case c == '"':
@@ -226,12 +226,8 @@ func (d *decoder) param(n int) (kalam.Value, error) {
 			err = badRequest(wire.CodeSQLExecution, "Parameter $%d is %d bytes long (maximum %d)", n, len(s), maxParamBytes)
 		}
 		return kalam.Text(s), err
-	case c == '[':
-		return kalam.Value{}, badRequest(wire.CodeInvalidParameter,
-			"Parameter $%d invalid: Array parameters not yet supported", n)
-	case c == '{':
-		return kalam.Value{}, badRequest(wire.CodeInvalidParameter,
-			"Parameter $%d invalid: Object parameters not yet supported", n)
+	case c == '[', c == '{':
+		return d.document(n)
 	case c == 't' && d.word("true"):
 		return kalam.Bool(true), nil
 	case c == 'f' && d.word("false"):
@@ -242,6 +238,20 @@ func (d *decoder) param(n int) (kalam.Value, error) {
 		return d.number(n)
 	}
 	return kalam.Value{}, d.bad("expected a parameter")
+}
+
+// document reads parameter n, an array or an object, as JSON.
+func (d *decoder) document(n int) (kalam.Value, error) {
+	start := d.i
+	if err := d.skip(); err != nil {
+		return kalam.Value{}, err
+	}
+	text := strings.TrimSpace(string(d.b[start:d.i]))
+	if len(text) > maxParamBytes {
+		return kalam.Value{}, badRequest(wire.CodeSQLExecution,
+			"Parameter $%d is %d bytes long (maximum %d)", n, len(text), maxParamBytes)
+	}
+	return kalam.JSON(text), nil
 }
 
 // number reads parameter n.

@@ -32,20 +32,23 @@ type follower struct {
 var connections atomic.Int64
 
 // follow subscribes and reads all initial rows.
-func (s *server) follow(p kalam.Principal, sql string, o *live.Options, exact bool) *follower {
+func (s *server) follow(p kalam.Principal, sql string, o *live.Options, exact bool, params ...kalam.Value) *follower {
 	s.t.Helper()
 	f := &follower{t: s.t, rows: map[string]string{}}
-	s.attach(f, p, sql, o, exact)
+	s.attach(f, p, sql, o, exact, params...)
 	return f
 }
 
 // attach subscribes for a follower, which may have rows of an earlier
 // subscription, and reads what comes before its live events.
-func (s *server) attach(f *follower, p kalam.Principal, sql string, o *live.Options, exact bool) {
+func (s *server) attach(
+	f *follower, p kalam.Principal, sql string, o *live.Options, exact bool, params ...kalam.Value,
+) {
 	s.t.Helper()
 	f.out = s.Live().NewOutbox()
 	q, err := s.Live().Subscribe(context.Background(), p, live.Request{
-		Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: sql, Options: o, Exact: exact, Outbox: f.out,
+		Connection: fmt.Sprintf("%032x", connections.Add(1)), ID: "sub-1", SQL: sql, Params: params, Options: o, Exact: exact,
+		Outbox: f.out,
 	})
 	if err != nil {
 		s.t.Fatalf("subscribe %s: %v", sql, err)

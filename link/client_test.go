@@ -2,10 +2,13 @@ package link_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -128,7 +131,11 @@ func TestParams(t *testing.T) {
 	f := newFake(t)
 	c := f.client(link.Options{})
 	_, err := c.Query(within(t), "SELECT $1", "ü\"\x00<", int64(-1<<63), 1.5, 3.0, 1e300, true, nil, at, 5, uint8(6),
-		float32(0.1), myText("m"), &n, (*int)(nil), kalam.Seq(1<<62))
+		float32(0.1), myText("m"), &n, (*int)(nil), kalam.Seq(1<<62), []int64{1, 2}, []any{"a", nil, []bool{true}, at},
+		[]byte{0, 255}, []byte(nil), []string(nil), [2]int{3, 4}, map[string]any{"k": []int{1}, "h": "<"},
+		struct {
+			N int `json:"n"`
+		}{5}, json.RawMessage(`{"raw": [1]}`), netip.MustParseAddr("10.0.0.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,12 +147,14 @@ func TestParams(t *testing.T) {
 	want := []string{
 		"\"ü\\\"\\u0000\\u003c\"", "-9223372036854775808", "1.5", "3.0", "1e+300", "true", "null",
 		`"2026-01-02T02:04:05.123456Z"`,
-		"5", "6", "0.1", `"m"`, "7", "null", "4611686018427387904",
+		"5", "6", "0.1", `"m"`, "7", "null", "4611686018427387904", "[1,2]", `["a",null,[true],"2026-01-02T02:04:05.123456Z"]`,
+		`"\\x00ff"`, "null", "null", "[3,4]", `{"h":"<","k":[1]}`, `{"n":5}`, `{"raw":[1]}`, `"10.0.0.1"`,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	for _, p := range []any{[]int{1}, []byte("x"), map[string]int{}, struct{}{}, uint64(1 << 63), "\xff", make(chan int)} {
+	for _, p := range []any{[]any{1, "\xff"}, []float64{math.NaN()}, map[string]any{"x": make(chan int)}, json.RawMessage("{"),
+		uint64(1 << 63), "\xff", make(chan int)} {
 		_, err := c.Query(within(t), "SELECT $1, $2", 1, p)
 		if link.CodeOf(err) != wire.CodeInvalidParameter || !strings.HasPrefix(err.Error(), "SQL error: parameter $2: ") {
 			t.Errorf("%T: %v", p, err)

@@ -547,7 +547,7 @@ func TestSubscribeParams(t *testing.T) {
 		}
 	}
 	if _, err := f.alice().Subscribe(t.Context(), "SELECT $1",
-		link.SubscribeOptions{Params: []any{[]int{1}}}); link.CodeOf(err) != wire.CodeInvalidParameter {
+		link.SubscribeOptions{Params: []any{make(chan int)}}); link.CodeOf(err) != wire.CodeInvalidParameter {
 		t.Errorf("error %v", err)
 	}
 }

@@ -2,6 +2,8 @@ package link
 
 import (
 	"bytes"
+	"encoding"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"reflect"
@@ -41,7 +43,7 @@ func encodeRequest(sql string, params []any, namespace kalam.NamespaceID) ([]byt
 	return b.Bytes(), nil
 }
 
-// encodeParams returns parameters as JSON scalars.
+// encodeParams returns parameters as JSON.
 func encodeParams(params []any) ([]json.RawMessage, error) {
 	var cells []json.RawMessage
 	for i, p := range params {
@@ -55,7 +57,7 @@ func encodeParams(params []any) ([]json.RawMessage, error) {
 	return cells, nil
 }
 
-// encodeParam returns a parameter as a JSON scalar, or why it cannot be one.
+// encodeParam returns a parameter as JSON, or why it cannot be sent.
 func encodeParam(p any) (cell json.RawMessage, problem string) {
 	switch v := p.(type) {
 	case nil:
@@ -74,6 +76,13 @@ func encodeParam(p any) (cell json.RawMessage, problem string) {
 		return encodeFloat(float64(v), 32)
 	case time.Time:
 		return strconv.AppendQuote(nil, v.UTC().Format(timeLayout)), ""
+	case []byte:
+		if v == nil {
+			return json.RawMessage("null"), ""
+		}
+		return encodeString(`\x` + hex.EncodeToString(v))
+	case json.Marshaler, encoding.TextMarshaler:
+		return encodeDocument(p)
 	case json.Number:
 		if !json.Valid([]byte(v)) || v == "" || v[0] != '-' && (v[0] < '0' || v[0] > '9') {
 			return nil, "a json.Number that is no number"
@@ -83,7 +92,7 @@ func encodeParam(p any) (cell json.RawMessage, problem string) {
 	return encodeOther(reflect.ValueOf(p))
 }
 
-// encodeOther encodes the types whose underlying type is a scalar.
+// encodeOther encodes the types that are known by their underlying type.
 func encodeOther(v reflect.Value) (json.RawMessage, string) {
 	switch v.Kind() {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -104,8 +113,42 @@ func encodeOther(v reflect.Value) (json.RawMessage, string) {
 			return json.RawMessage("null"), ""
 		}
 		return encodeParam(v.Elem().Interface())
+	case reflect.Slice, reflect.Array:
+		return encodeList(v)
+	case reflect.Map, reflect.Struct:
+		return encodeDocument(v.Interface())
 	}
-	return nil, "a " + v.Type().String() + " cannot be sent (string, integer, float, bool, time.Time or nil)"
+	return nil, "a " + v.Type().String() + " cannot be sent"
+}
+
+// encodeList encodes the elements as parameters are, so that times and bytes mean the same in a list.
+func encodeList(v reflect.Value) (json.RawMessage, string) {
+	if v.Kind() == reflect.Slice && v.IsNil() {
+		return json.RawMessage("null"), ""
+	}
+	list := json.RawMessage("[")
+	for i := range v.Len() {
+		cell, problem := encodeParam(v.Index(i).Interface())
+		if problem != "" {
+			return nil, "element " + strconv.Itoa(i) + ": " + problem
+		}
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, cell...)
+	}
+	return append(list, ']'), ""
+}
+
+// encodeDocument encodes what encoding/json knows how to write.
+func encodeDocument(p any) (json.RawMessage, string) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(p); err != nil {
+		return nil, err.Error()
+	}
+	return bytes.TrimSpace(b.Bytes()), ""
 }
 
 func encodeString(s string) (json.RawMessage, string) {

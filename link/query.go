@@ -10,8 +10,9 @@ import (
 )
 
 // Query runs one or more statements and returns a result for each. Params are
-// bound to $1, $2, ...: string, integer, float, bool, time.Time (sent in UTC) or
-// nil; they need a single statement.
+// bound to $1, $2, ...: string, integer, float, bool, time.Time (sent in UTC), []byte,
+// nil, slices of these, which are lists as in "id = ANY($1)", and maps, structs and what
+// writes itself as JSON or text, for JSON columns; they need a single statement.
 //
 // When a statement fails, the error is KindSQL and the Response, not nil then
 // either, holds the results of the statements before it, which stay committed.

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query/filter"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/read/arrays"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -26,16 +27,21 @@ func (qs *Queries) specOf(ctx context.Context, c *read.Caller, r Request) (*spec
 			return nil, err
 		}
 	}
-	plan, err := c.Query.LiveQuery(ctx, c.Principal.User, text.text, r.Params)
+	edits, params, err := arrays.Expand(text.text, r.Params)
 	if err != nil {
 		return nil, text.edits.Place(err, text.pos)
+	}
+	place := func(err error) error { return text.edits.Place(edits.Place(err, 0), text.pos) }
+	plan, err := c.Query.LiveQuery(ctx, c.Principal.User, edits.Apply(text.text, 0, len(text.text)), params)
+	if err != nil {
+		return nil, place(err)
 	}
 	of, err := c.Resolve(ast.Name{Parts: plan.Table, Pos: plan.Position}, access.Follow)
 	if err == nil && plan.Namespace != "" && plan.Namespace != string(of.Table.ID.Namespace) {
 		err = kalam.Positioned(read.NotReferenced(plan.Namespace, of.Table.ID), plan.Position)
 	}
 	if err != nil {
-		return nil, text.edits.Place(err, text.pos)
+		return nil, place(err)
 	}
 	spec.table, spec.scope, spec.alias, spec.where = of.Table, of.Scope, plan.Alias, plan.Where
 	if of.Table.IsComputed() {

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
+	"github.com/kalamlake/kalam/read/arrays"
 	"github.com/kalamlake/kalam/sqltext"
 	"github.com/kalamlake/kalam/views"
 )
@@ -25,8 +26,9 @@ func (l levels) place(err error) error {
 	return err
 }
 
-// analyse analyses a query with the queries of views in the places of their names, and those of tables as they were. What
-// these read is added to o.
+// analyse analyses a query with the queries of views in the places of their names, those of tables as they were, and the
+// elements of arrays in the places of placeholders. What these read is added to o, whose parameters become those of the
+// text that was analysed.
 func (c *Caller) analyse(ctx context.Context, sql string, o *Options) (*query.Plan, levels, error) {
 	set := c.Settings
 	set.Inner = o.Inner
@@ -34,6 +36,13 @@ func (c *Caller) analyse(ctx context.Context, sql string, o *Options) (*query.Pl
 	edits, err := c.histories(sql, o)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(edits) > 0 {
+		made, sql = append(made, edits), edits.Apply(sql, 0, len(sql))
+	}
+	edits, o.params, err = arrays.Expand(sql, o.params)
+	if err != nil {
+		return nil, nil, made.place(err)
 	}
 	if len(edits) > 0 {
 		made, sql = append(made, edits), edits.Apply(sql, 0, len(sql))

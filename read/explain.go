@@ -21,7 +21,7 @@ func (c *Caller) Explain(ctx context.Context, sql string, params []kalam.Value, 
 		return nil, err
 	}
 	began := time.Now()
-	text, narrowed, err := c.Query.Explain(ctx, p.plan, p.sources, c.args(params), analyze)
+	text, narrowed, err := c.Query.Explain(ctx, p.plan, p.sources, c.args(p.params), analyze)
 	if err != nil {
 		return nil, p.failed(ctx, err)
 	}

@@ -35,7 +35,7 @@ func (c *Caller) open(ctx context.Context, sql string, params []kalam.Value, o O
 	if err != nil {
 		return nil, err
 	}
-	p.rows.rows, err = c.Query.Query(ctx, p.plan, p.sources, c.args(params))
+	p.rows.rows, err = c.Query.Query(ctx, p.plan, p.sources, c.args(p.params))
 	if err != nil {
 		return nil, p.failed(ctx, err)
 	}
@@ -55,6 +55,7 @@ type prepared struct {
 	sources []query.Source
 	rows    *Rows
 	levels  levels
+	params  []kalam.Value // Of the text without arrays.
 }
 
 // prepare analyses a query, resolves and authorises its tables, and takes their views.
@@ -86,7 +87,7 @@ func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared,
 	if rows.owned {
 		rows.point.Seal()
 	}
-	return &prepared{plan: plan, sources: sources, rows: rows, levels: levels}, nil
+	return &prepared{plan: plan, sources: sources, rows: rows, levels: levels, params: o.params}, nil
 }
 
 // allNewest returns an error when a relation is not the newest version of its table any more.

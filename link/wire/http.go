@@ -56,7 +56,7 @@ const (
 	CodeAccountLocked        Code = "ACCOUNT_LOCKED"
 )
 
-// SQLRequest is the body of POST /v1/api/sql. Params are JSON scalars, bound to
+// SQLRequest is the body of POST /v1/api/sql. Params are JSON, bound to
 // $1, $2, ...; NamespaceID is the namespace of unqualified names.
 type SQLRequest struct {
 	SQL         string            `json:"sql"`

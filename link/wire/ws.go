@@ -84,7 +84,7 @@ type ClientFrame struct {
 }
 
 // Subscribe asks for a live query. Without Options there is no initial data;
-// empty Options ask for all rows. Params are JSON scalars for $1..$n, as those of
+// empty Options ask for all rows. Params are JSON for $1..$n, as those of
 // SQLRequest. Events is that of ProtocolOptions for this one subscription; "" is
 // what the connection agreed on.
 type Subscribe struct {
