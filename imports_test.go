@@ -81,8 +81,8 @@ var layers = map[string][]string{
 	"systables": {
 		"", "access", "datatype", "buffer", "catalog", "query", "subscribe", "lake", "lake/layout",
 	},
-	"views": {"", "access", "catalog", "dialect", "dialect/ast", "query", "sqltext"},
-	"asof":  {"", "datatype", "sqltext"},
+	"views":       {"", "access", "catalog", "dialect", "dialect/ast", "query", "sqltext"},
+	"asof":        {"", "datatype", "sqltext"},
 	"read/arrays": {"", "datatype", "sqltext"},
 	"read": {
 		"", "read/arrays", "asof", "views", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "query",
