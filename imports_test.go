@@ -153,10 +153,11 @@ var layers = map[string][]string{
 	"shell/complete": {"", "sqltext", "link", "shell/scan"},
 	"shell/format":   {"", "sqltext", "link", "shell/scan"},
 	"shell/settings": {},
+	"shell/tstypes":  {},
 	"shell/edit":     {"", "link", "shell/complete", "shell/format", "shell/settings"},
 	"shell": {
 		"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "internal/nearest",
-		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings",
+		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings", "shell/tstypes",
 	},
 	"cmd/kalamd": {"", "api", "config", "engine", "link/wire", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/repair",
 		"maintain/verify", "query/worker",

@@ -45,6 +45,7 @@ type Config struct {
 	Command             *string       // Statements, or one backslash command, to run.
 	File                string        // Script to run; "-" is standard input.
 	Subscribe           string        // Live query to show.
+	Types               []string      // Tables whose TypeScript types to write; not nil and empty: all.
 	Count               int           // Changes of Subscribe after which to end; 0 is none.
 	SubscriptionTimeout time.Duration // After which Subscribe ends; 0 is never.
 

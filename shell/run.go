@@ -28,7 +28,7 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 	s.in = in
 	c = s.config
 	interactive := edit.IsTerminal(in)
-	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" {
+	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" && c.Types == nil {
 		return s.prompt(ctx, in)
 	}
 	if interactive && s.auth.IsZero() && c.User != "" || c.SaveCredentials {
@@ -44,6 +44,8 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	switch {
+	case c.Types != nil:
+		return s.types(ctx, c.Types)
 	case c.Command != nil:
 		return s.command(ctx, *c.Command)
 	case c.Subscribe != "":

@@ -51,7 +51,37 @@ func newFlags(run func(shell.Config)) *flags {
 		},
 	}
 	f.define()
+	f.command.AddCommand(f.types(run))
+	f.command.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true}) // --help is enough.
 	return f
+}
+
+// types returns the command that writes types. It has the flags that say which server, and as whom.
+func (f *flags) types(run func(shell.Config)) *cobra.Command {
+	c := &cobra.Command{
+		Use: "types [TABLE...]", Short: "Write the TypeScript types of tables, or of all",
+		Example:               `  kalam types -u alice -n app > src/tables.ts`,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableAutoGenTag:     true,
+		DisableFlagsInUseLine: true,
+		RunE: func(_ *cobra.Command, tables []string) error {
+			if err := f.complete(); err != nil {
+				return err
+			}
+			f.config.Types = append([]string{}, tables...)
+			run(f.config)
+			return nil
+		},
+	}
+	c.Flags().SortFlags = false
+	for _, name := range []string{
+		"url", "host", "port", "user", "password", "token", "apikey", "namespace", "config", "instance", "timeout",
+		"verbose", "help",
+	} {
+		c.Flags().AddFlag(f.command.Flags().Lookup(name))
+	}
+	return c
 }
 
 // define declares the flags.
