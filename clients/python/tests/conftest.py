@@ -56,7 +56,9 @@ class Server:
         self.log.seek(0)
         return self.log.read()
 
-    def stop(self) -> None:
+    def stop(self, kill: bool = False) -> None:
+        if kill:
+            self.process.kill()
         self.process.terminate()
         try:
             self.process.wait(30)

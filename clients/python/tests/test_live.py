@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from conftest import eventually, password
+from conftest import Proxy, Server, eventually, password
 
 import kalam
 
@@ -232,8 +232,10 @@ class Writer:
         self.thread.start()
 
     def _run(self, server, name, r):
-        with server.connect() as db:
+        with server.connect() as db, server.connect("root") as root:
             while not self.stop.is_set():
+                if r.random() < 0.01:
+                    root.query(f"STORAGE FLUSH TABLE {name}")
                 key, n = r.randrange(40), r.randrange(1_000_000)
                 do = r.choice(
                     [
@@ -331,6 +333,32 @@ def test_aio_exact_over_cuts(server, db, table, proxy):
         cuts, waits = asyncio.run(go(writer))
     assert copy.rows == dict(db.query(f"SELECT id, n FROM {name}").tuples)
     assert cuts >= 100 and waits > 0
+
+
+def test_server_that_is_killed(tmp_path):
+    """A live query goes on after kill -9 and another start of the server, and misses nothing."""
+    server = Server(str(tmp_path))
+    proxy = Proxy(server.port)
+    try:
+        with kalam.connect(
+            proxy.url, user="root", password=password("root"), first_wait=0.01, longest_wait=0.05, max_reconnects=None
+        ) as db:
+            db.query("CREATE NAMESPACE app")
+            db.query("CREATE USER TABLE app.t (id BIGINT PRIMARY KEY)")
+            with db.live("SELECT id FROM app.t") as live:
+                for i in range(3):
+                    db.query("INSERT INTO app.t VALUES ($1)", 2 * i)
+                    assert live.get(30).row["id"] == 2 * i
+                    server.stop(kill=True)
+                    server = Server(str(tmp_path))
+                    with server.connect("root") as other:
+                        other.query("INSERT INTO app.t VALUES ($1)", 2 * i + 1)
+                    proxy.target = server.port
+                    event = live.get(30)
+                    assert (event.kind, event.row["id"]) in (("initial", 2 * i + 1), ("insert", 2 * i + 1))
+    finally:
+        proxy.close()
+        server.stop()
 
 
 def test_slow_reader(db, table):
