@@ -317,14 +317,10 @@ type resumeState struct {
 	lagging  bool           // The queue was full: to be resumed when it is empty.
 	rows     bool           // Rows were queued since the beginning or the last reset.
 	initial  bool           // The present id was subscribed with initial data.
-	ready    bool           // All initial data has come.
+	resumes  bool           // The present id was subscribed from a seq.
 	reset    bool           // The next acknowledgement begins anew.
 	last     kalam.Seq      // Everything up to here was queued; 0 when unknown.
 	snapshot kalam.Seq      // Initial data of the present id is up to here; 0 when unknown.
-	// catchUp holds the seqs of a resume that is not complete: rows come by rising
-	// seq but deletions apart from them, so until all have come no single seq
-	// describes what was received. nil otherwise.
-	catchUp map[kalam.Seq]struct{}
 }
 
 // abort cuts the connection.

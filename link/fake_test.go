@@ -34,14 +34,13 @@ type fake struct {
 	password string
 	conns    int // TCP connections ever made.
 
-	noSnapshot  atomic.Bool // Acknowledgements do not name the snapshot.
-	refuseWS    atomic.Int32
-	gzip        atomic.Bool
-	frames      atomic.Int64 // Client frames on all sockets.
-	cutWithin   atomic.Int32 // Each socket is cut after a random number of frames up to this; 0 is never.
-	cuts        atomic.Int32 // Sockets cut for that.
-	deletesLast atomic.Bool  // Deletions of a resume follow the last batch.
-	sockets     liveSockets
+	noSnapshot atomic.Bool // Acknowledgements do not name the snapshot.
+	refuseWS   atomic.Int32
+	gzip       atomic.Bool
+	frames     atomic.Int64 // Client frames on all sockets.
+	cutWithin  atomic.Int32 // Each socket is cut after a random number of frames up to this; 0 is never.
+	cuts       atomic.Int32 // Sockets cut for that.
+	sockets    liveSockets
 }
 
 // newFake starts a server whose users have the password "secret".

@@ -109,14 +109,13 @@ func (t *table) listeners() int {
 
 // fakeSub is one subscription of the fake.
 type fakeSub struct {
-	id     string
-	sock   *fakeSocket
-	size   int           // Of a batch.
-	rows   []wire.Row    // Initial rows still to send.
-	gone   []wire.Row    // Deletions still to send.
-	number int           // Of the next batch.
-	held   []wire.Change // Changes that wait for the last batch.
-	ready  bool
+	id      string
+	sock    *fakeSocket
+	size    int           // Of a batch.
+	initial []version     // Initial rows, and deletions of a resume, still to send.
+	number  int           // Of the next batch.
+	held    []wire.Change // Changes that wait for the last batch.
+	ready   bool
 }
 
 // publish sends a change, or holds it until the initial rows are out.
@@ -158,69 +157,61 @@ func (t *table) subscribe(f *fake, sock *fakeSocket, q wire.Subscribe) {
 		s.ready = true
 		return
 	}
-	s.batch(f)
+	s.batch()
 }
 
-// initial chooses the initial rows and deletions.
+// initial chooses the initial rows and deletions, by rising seq. Like the server, it has no deletion
+// of a key that had no row up to from.
 func (t *table) initial(s *fakeSub, o *wire.SubscribeOptions) {
 	var from kalam.Seq
 	if o.From != nil {
 		from = kalam.Seq(*o.From)
 	}
-	var found []version
+	existed := map[int]bool{}
+	for _, v := range t.log {
+		existed[v.key] = existed[v.key] || v.seq <= from && !v.deleted
+	}
 	for _, v := range t.newest {
-		if v.seq > from {
-			found = append(found, v)
+		if v.seq > from && (!v.deleted || existed[v.key]) {
+			s.initial = append(s.initial, v)
 		}
 	}
-	slices.SortFunc(found, func(a, b version) int { return cmp.Compare(a.seq, b.seq) })
-	for _, v := range found {
-		switch {
-		case !v.deleted:
-			s.rows = append(s.rows, v.row())
-		case from > 0:
-			s.gone = append(s.gone, v.row())
-		}
-	}
-	if o.From == nil && o.LastRows != nil && len(s.rows) > *o.LastRows {
-		s.rows = s.rows[len(s.rows)-*o.LastRows:]
+	slices.SortFunc(s.initial, func(a, b version) int { return cmp.Compare(a.seq, b.seq) })
+	if o.From == nil && o.LastRows != nil && len(s.initial) > *o.LastRows {
+		s.initial = s.initial[len(s.initial)-*o.LastRows:]
 	}
 }
 
-// batch sends the next batch and what follows the last one.
-func (s *fakeSub) batch(f *fake) {
-	n := min(s.size, len(s.rows))
-	b := wire.InitialDataBatch{Type: wire.TypeInitialBatch, SubscriptionID: s.id, Rows: s.rows[:n]}
-	s.rows = s.rows[n:]
-	b.BatchControl = wire.BatchControl{BatchNum: s.number, HasMore: len(s.rows) > 0, Status: wire.BatchLoading}
-	if n > 0 {
-		seq, _ := strconv.ParseUint(strings.Trim(string(b.Rows[n-1][kalam.ColumnSeq]), `"`), 10, 64)
-		id := wire.SeqID(seq)
+// batch sends the next batch, the deletions up to the next row, and what follows the last one.
+func (s *fakeSub) batch() {
+	b := wire.InitialDataBatch{Type: wire.TypeInitialBatch, SubscriptionID: s.id, Rows: []wire.Row{}}
+	b.BatchControl = wire.BatchControl{BatchNum: s.number, Status: wire.BatchLoading}
+	for len(s.initial) > 0 && !s.initial[0].deleted && len(b.Rows) < s.size {
+		id := wire.SeqID(s.initial[0].seq)
 		b.BatchControl.LastSeqID = &id
+		b.Rows = append(b.Rows, s.initial[0].row())
+		s.initial = s.initial[1:]
 	}
+	var gone []version
+	for len(s.initial) > 0 && s.initial[0].deleted {
+		gone = append(gone, s.initial[0])
+		s.initial = s.initial[1:]
+	}
+	b.BatchControl.HasMore = len(s.initial) > 0
 	s.number++
-	if !f.deletesLast.Load() {
-		s.deletions()
-	}
 	s.sock.send(b)
+	for _, v := range gone {
+		s.sock.send(wire.Change{Type: wire.TypeChange, SubscriptionID: s.id,
+			ChangeType: "delete", OldValues: []wire.Row{v.row()}})
+	}
 	if b.BatchControl.HasMore {
 		return
 	}
-	s.deletions()
 	s.ready = true
 	for _, c := range s.held {
 		s.publish(c)
 	}
 	s.held = nil
-}
-
-// deletions sends the deletions of a resume.
-func (s *fakeSub) deletions() {
-	for _, row := range s.gone {
-		s.sock.send(wire.Change{Type: wire.TypeChange, SubscriptionID: s.id,
-			ChangeType: "delete", OldValues: []wire.Row{row}})
-	}
-	s.gone = nil
 }
 
 // liveSockets are the open WebSockets of a fake.
@@ -394,7 +385,7 @@ func (f *fake) serveFrame(ctx context.Context, s *fakeSocket) bool {
 	case wire.TypeNextBatch:
 		f.table.mu.Lock()
 		if sub := s.subs[q.SubscriptionID]; sub != nil {
-			sub.batch(f)
+			sub.batch()
 		}
 		f.table.mu.Unlock()
 	case wire.TypeUnsubscribe:

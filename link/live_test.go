@@ -197,21 +197,20 @@ func TestSubscribeSeveral(t *testing.T) {
 // change, and compares what the events add up to with the table.
 func TestExactAcrossDisconnects(t *testing.T) {
 	for _, c := range []struct {
-		name                    string
-		noSnapshot, deletesLast bool
-		options                 link.SubscribeOptions
+		name       string
+		noSnapshot bool
+		options    link.SubscribeOptions
 	}{
 		{name: "all rows", options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 3}},
-		{name: "deletions last", deletesLast: true, options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 3}},
-		{name: "one batch", deletesLast: true, options: link.SubscribeOptions{LastRows: link.AllRows}},
-		{name: "short queue", deletesLast: true, options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 2,
+		{name: "single rows", options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 1}},
+		{name: "one batch", options: link.SubscribeOptions{LastRows: link.AllRows}},
+		{name: "short queue", options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 2,
 			BufferSize: 3}},
-		{name: "no initial rows", deletesLast: true, options: link.SubscribeOptions{BatchSize: 2}},
+		{name: "no initial rows", options: link.SubscribeOptions{BatchSize: 2}},
 		{name: "snapshot not named", noSnapshot: true, options: link.SubscribeOptions{LastRows: link.AllRows, BatchSize: 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake(t)
-			f.deletesLast.Store(c.deletesLast)
 			f.noSnapshot.Store(c.noSnapshot)
 			client := f.client(link.Options{Auth: link.Password("alice", "secret"), LiveRate: 100000, MaxReconnects: -1})
 			sub := listen(t, client, c.options)
@@ -269,6 +268,34 @@ func cutAndCompare(t *testing.T, f *fake, sub *link.Subscription, cuts int32) {
 		t.Errorf("%d resumes and %d resets after %d cuts", resumed, m.reset, f.cuts.Load())
 	}
 	t.Logf("%d cuts, %d resumes, %d versions", f.cuts.Load(), resumed, len(m.seen))
+}
+
+// TestCutWithinResume cuts a resume off after its first row, and deletes that row before the next one.
+func TestCutWithinResume(t *testing.T) {
+	f := newFake(t)
+	f.table.put(1, 1, false)
+	from := f.table.seq
+	for key := 2; key <= 10; key++ {
+		f.table.put(key, key, false)
+	}
+	client := f.client(link.Options{Auth: link.Password("alice", "secret"), LiveRate: 100000})
+	sub := listen(t, client, link.SubscribeOptions{From: from, BatchSize: 1})
+	m := newMirror(t)
+	m.rows[1] = 1
+	stop := within(t)
+	for cut := false; !maps.Equal(m.rows, f.table.visible()); {
+		select {
+		case ev := <-sub.Events():
+			m.apply(ev)
+			if m.rows[2] == 2 && !cut {
+				f.sockets.dropAll()
+				f.table.put(2, 0, true)
+				cut = true
+			}
+		case <-stop.Done():
+			t.Fatalf("got %v\nwant %v", m.rows, f.table.visible())
+		}
+	}
 }
 
 // TestChurn opens and closes subscriptions from many goroutines while rows change

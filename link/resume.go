@@ -36,12 +36,7 @@ func (s *Subscription) begin() (id subscriptionID, f wire.ClientFrame, ok bool) 
 	}
 	var options *wire.SubscribeOptions
 	options, r.initial = s.wireOptionsLocked()
-	r.acked, r.ready, r.snapshot = false, !r.initial, 0
-	if r.last == 0 {
-		r.catchUp = nil
-	} else if r.catchUp == nil {
-		r.catchUp = map[kalam.Seq]struct{}{}
-	}
+	r.acked, r.resumes, r.snapshot = false, r.last > 0, 0
 	return r.id, wire.ClientFrame{
 		Type:         wire.TypeSubscribe,
 		Subscription: &wire.Subscribe{ID: string(r.id), SQL: s.sql, Params: s.params, Options: options},
@@ -98,61 +93,30 @@ func (s *Subscription) acknowledgedLocked(f *frame) {
 	r.reset, r.rows = false, r.rows && !r.reset
 }
 
-// note takes down the seq of something that was queued.
-func (r *resumeState) note(seq kalam.Seq) {
-	switch {
-	case seq == 0:
-	case r.catchUp == nil:
-		r.last = max(r.last, seq)
-	case r.ready && r.snapshot > 0 && seq > r.snapshot:
-		// Later than the resume's snapshot, so all of that has come.
-		r.catchUp, r.last = nil, max(r.last, seq)
-	default:
-		r.catchUp[seq] = struct{}{}
-	}
-}
+// note takes down the seq of something that was queued. Rows, deletions and changes come by rising
+// seq, those of a resume too, so from the highest one everything else can be asked for.
+func (r *resumeState) note(seq kalam.Seq) { r.last = max(r.last, seq) }
 
-// loaded takes down that the last initial batch has come.
+// loaded takes down that the last initial batch has come. Deletions of a resume may follow it, so
+// only without them everything up to the snapshot has come.
 func (r *resumeState) loaded() {
-	r.ready = true
-	switch {
-	case r.catchUp == nil:
+	if !r.resumes {
 		r.last = max(r.last, r.snapshot)
-	case r.snapshot == 0:
-		// A server that does not name its snapshot sends no deletions for it either.
-		for seq := range r.catchUp {
-			r.last = max(r.last, seq)
-		}
-		r.catchUp = nil
 	}
-}
-
-// seen reports whether seq came before the connection broke.
-func (r *resumeState) seen(seq kalam.Seq) bool {
-	_, ok := r.catchUp[seq]
-	return ok
 }
 
 // batchLocked queues one batch of initial rows.
 func (s *Subscription) batchLocked(f *frame) action {
 	r := &s.received
 	ev := Event{Kind: EventInitial, Last: !f.BatchControl.HasMore, on: r.id}
-	var seqs []kalam.Seq
+	ev.Rows = f.Rows
 	for _, row := range f.Rows {
-		seq := seqOf(row)
-		if r.seen(seq) {
-			continue
-		}
-		ev.Rows = append(ev.Rows, row)
-		ev.Seq = max(ev.Seq, seq)
-		seqs = append(seqs, seq)
+		ev.Seq = max(ev.Seq, seqOf(row))
 	}
 	if len(s.queue)-s.head >= s.options.BufferSize {
 		return s.lagLocked()
 	}
-	for _, seq := range seqs {
-		r.note(seq)
-	}
+	r.note(ev.Seq)
 	if ev.Last {
 		r.loaded()
 	} else {
@@ -192,9 +156,6 @@ func (s *Subscription) changeLocked(f *frame) action {
 			ev.Seq = seqOf(ev.Old)
 		}
 		r := &s.received
-		if r.seen(ev.Seq) {
-			continue
-		}
 		if len(s.queue)-s.head >= s.options.BufferSize {
 			return s.lagLocked()
 		}
@@ -218,7 +179,7 @@ func (s *Subscription) refusedLocked(f *frame) (action, error) {
 	err := &Error{Kind: KindSubscription, Code: f.Code, Message: f.Message}
 	switch {
 	case f.Code == wire.CodeResumeWindowExceeded && r.last > 0:
-		r.last, r.catchUp, r.reset = 0, nil, r.started
+		r.last, r.reset = 0, r.started
 		return actionAgain, nil
 	case f.Code == wire.CodeShuttingDown,
 		f.Code == wire.CodeSubscriptionLimit && r.started && !r.acked: // The lost connection may still count.
