@@ -3,8 +3,9 @@
 //
 // # Basics
 //
-//   - rules.go is the whole of what each role may do: a row for each Intent, a column for each class of tables, and the
-//     Powers over the server. No other code compares roles, or asks of what kind a table is, to allow something.
+//   - rules.go is the whole of what each role may do: a row for each Intent, a column for each class of tables, the
+//     Powers over the server, and which of these it takes to write rows of computed tables. No other code compares
+//     roles, or asks of what kind a table is, to allow something.
 //   - Resolver.Resolve turns a name into a TableAccess: the table and the scope in which the principal's rows lie.
 //   - Rules are the questions that the catalog asks inside its writes.
 //

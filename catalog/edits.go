@@ -12,6 +12,10 @@ import (
 // changed nothing, and may be tried again with what is there now.
 var ErrUsersChanged = errors.New("users were written meanwhile")
 
+// MaxUserEdits is how many users EditUsers takes: other writes of the catalog wait meanwhile. A Backend with small
+// batches takes fewer.
+const MaxUserEdits = 10_000
+
 // UserEdit is what EditUsers does to one user: exactly one of Create, Drop, and Restore with or without
 // Change.
 type UserEdit struct {
@@ -34,6 +38,10 @@ func (c *Catalog) EditUsers(ctx context.Context, by kalam.Principal, state uint6
 	if err := c.rules.ManageUsers(by); err != nil {
 		return 0, err
 	}
+	if most := min(MaxUserEdits, c.store.backend.MaxBatch().Ops); len(edits) > most {
+		return 0, kalam.Errorf(kalam.CodeTooLarge, "%d users are too many to be changed at once: a statement takes up to %d",
+			len(edits), most)
+	}
 	n := 0
 	err := c.write(ctx, func(tx *tx) error {
 		if state != 0 && tx.next.userEdits+1 != state {
@@ -41,6 +49,9 @@ func (c *Catalog) EditUsers(ctx context.Context, by kalam.Principal, state uint6
 				"the users were changed by another statement meanwhile; run it again")
 		}
 		for i := range edits {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			before := len(tx.ops)
 			if err := tx.editUser(c.rules, by, &edits[i]); err != nil {
 				return err
@@ -52,7 +63,7 @@ func (c *Catalog) EditUsers(ctx context.Context, by kalam.Principal, state uint6
 		return nil
 	})
 	if errors.Is(err, buffer.ErrNotSupported) {
-		err = kalam.Wrap(kalam.CodeTooLarge, err, "%d users are too many to be changed at once", len(edits))
+		err = kalam.Wrap(kalam.CodeTooLarge, err, "%d users are too many to be changed at once: they are too large", len(edits))
 	}
 	if err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/kalamlake/kalam"
@@ -86,14 +87,29 @@ func TestEditUsers(t *testing.T) {
 func TestEditTooManyUsers(t *testing.T) {
 	b := &small{Backend: memory.New()}
 	c := open(t, b, catalog.Options{})
-	b.most = 4
 	var edits []catalog.UserEdit
-	for _, id := range []kalam.UserID{"a", "b", "c", "d", "e"} {
+	for i := range catalog.MaxUserEdits + 1 {
+		id := kalam.UserID(fmt.Sprint("u", i))
 		edits = append(edits, catalog.UserEdit{ID: id, Create: &catalog.NewUser{ID: id, Username: "n", Role: kalam.RoleUser}})
 	}
-	_, err := c.EditUsers(t.Context(), system, 0, edits)
-	if kalam.CodeOf(err) != kalam.CodeTooLarge || kalam.MessageOf(err) != "5 users are too many to be changed at once" {
-		t.Errorf("five users at once = %v", err)
+	before := dumpOf(t, c)
+	tooMany := func(n int, why string) {
+		t.Helper()
+		_, err := c.EditUsers(t.Context(), system, 0, edits[:n])
+		want := fmt.Sprintf("%d users are too many to be changed at once: %s", n, why)
+		if kalam.CodeOf(err) != kalam.CodeTooLarge || kalam.MessageOf(err) != want {
+			t.Errorf("%d users at once = %v", n, err)
+		}
+	}
+	tooMany(len(edits), "a statement takes up to 10000")
+	b.most = 4
+	tooMany(5, "they are too large")
+	b.most = 0
+	if diff := same(before, dumpOf(t, c)); diff != "" {
+		t.Errorf("changed %s", diff)
+	}
+	if n, err := c.EditUsers(t.Context(), system, 0, edits[:catalog.MaxUserEdits]); err != nil || n != catalog.MaxUserEdits {
+		t.Errorf("%d users are created: %v", n, err)
 	}
 }
 
