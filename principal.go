@@ -44,9 +44,11 @@ func ParseRole(s string) (Role, error) {
 	return 0, Errorf(CodeInvalidInput, "unknown role '%s' (expected user, service, dba or system)", s)
 }
 
-// Principal is who acts: the effective user and the role in force. It travels
-// as an argument, and every cache of user data is keyed by it.
+// Principal is who acts: the effective user, the role in force, and what the
+// credentials allow less than the role. It travels as an argument, and every
+// cache of user data is keyed by it.
 type Principal struct {
-	User UserID
-	Role Role
+	User        UserID
+	Role        Role
+	Restriction Restriction
 }

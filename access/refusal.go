@@ -25,6 +25,9 @@ func ownsNamespace(p kalam.Principal, ns kalam.NamespaceID) bool {
 
 // refusal words what p may not do.
 func refusal(p kalam.Principal, t *kalam.Table, want Intent) error {
+	if !inScope(p.Restriction, t, want) {
+		return outOfScope(p, want.String()+" table '"+t.ID.String()+"'")
+	}
 	switch want {
 	case Insert, Update, Delete, Truncate:
 		return denied("role %s cannot write table '%s'", p.Role, t.ID)

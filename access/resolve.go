@@ -73,6 +73,9 @@ func (r *Resolver) resolveComputed(p kalam.Principal, id kalam.TableID, want Int
 		}
 		return nil, NotFound(id)
 	}
+	if !inScope(p.Restriction, t, want) {
+		return nil, outOfScope(p, "read table '"+id.String()+"'")
+	}
 	if !r.allows(p, t, want) {
 		return nil, denied("Permission denied: %s is for the roles dba and system", id)
 	}

@@ -106,6 +106,9 @@ const (
 	Inspect     // The build and the state of the server.
 	Unlimited   // To create any number of tables.
 	ExportData  // All rows of one's own.
+	EndOwn      // Queries and live queries of one's own.
+	SeeKeys     // API keys of other users.
+	MintTokens  // For whom one may act for.
 	powers
 )
 
@@ -113,29 +116,33 @@ const (
 var powerRules = [powers]struct {
 	who   cell
 	words string
+	reads bool // It changes nothing, so that read-only credentials have it.
 }{
-	CreateNamespaces: {admins, "create namespaces"},
-	AlterNamespaces:  {admins, "alter namespaces"},
-	DropNamespaces:   {admins, "drop namespaces"},
-	ManageUsers:      {admins, "manage users"},
-	RunMaintenance:   {services, "run storage maintenance"},
-	FlushAll:         {admins, "flush all tables"},
-	CompactAll:       {admins, "compact all tables"},
-	CheckStorages:    {admins, "check storages"},
-	MakeBackups:      {admins, "make backups"},
-	ManageStorages:   {admins, "manage storages"},
-	KillJobs:         {admins, "kill jobs"},
-	ClearCaches:      {admins, "clear caches"},
-	SeeJobs:          {admins, "see jobs"},
-	SeeStorages:      {admins, "see storages"},
-	SeeLive:          {admins, "see live queries of other users"},
-	KillLive:         {admins, "end live queries of other users"},
-	SeeQueries:       {admins, "see queries of other users"},
-	KillQueries:      {admins, "end queries of other users"},
-	SeeFaults:        {admins, "see internal errors"},
-	Inspect:          {admins, "inspect the server"},
-	Unlimited:        {services, "create any number of tables"},
-	ExportData:       {users, "export data"},
+	CreateNamespaces: {admins, "create namespaces", false},
+	AlterNamespaces:  {admins, "alter namespaces", false},
+	DropNamespaces:   {admins, "drop namespaces", false},
+	ManageUsers:      {admins, "manage users", false},
+	RunMaintenance:   {services, "run storage maintenance", false},
+	FlushAll:         {admins, "flush all tables", false},
+	CompactAll:       {admins, "compact all tables", false},
+	CheckStorages:    {admins, "check storages", false},
+	MakeBackups:      {admins, "make backups", false},
+	ManageStorages:   {admins, "manage storages", false},
+	KillJobs:         {admins, "kill jobs", false},
+	ClearCaches:      {admins, "clear caches", false},
+	SeeJobs:          {admins, "see jobs", true},
+	SeeStorages:      {admins, "see storages", true},
+	SeeLive:          {admins, "see live queries of other users", true},
+	KillLive:         {admins, "end live queries of other users", false},
+	SeeQueries:       {admins, "see queries of other users", true},
+	KillQueries:      {admins, "end queries of other users", false},
+	SeeFaults:        {admins, "see internal errors", true},
+	Inspect:          {admins, "inspect the server", true},
+	Unlimited:        {services, "create any number of tables", false},
+	ExportData:       {users, "export data", true},
+	EndOwn:           {users, "end queries", false},
+	SeeKeys:          {admins, "see API keys of other users", true},
+	MintTokens:       {services, "mint tokens", false},
 }
 
 // computedWrite is a statement that writes rows of a table of the namespace system.

@@ -46,6 +46,9 @@ func (r *Resolver) readsAll(p kalam.Principal, v *catalog.View, depth int) bool 
 // MayDropView says whether p may drop or replace a view: dba and system any, others those that they created where they may
 // still create one.
 func (r *Resolver) MayDropView(p kalam.Principal, v *catalog.View) error {
+	if p.Restriction.IsReadOnly() || !p.Restriction.AllowsTable(v.ID) {
+		return outOfScope(p, "drop view '"+v.ID.String()+"'")
+	}
 	if admins.allows(p.Role, false) {
 		return nil
 	}
@@ -59,6 +62,9 @@ func (r *Resolver) MayDropView(p kalam.Principal, v *catalog.View) error {
 func (r *Resolver) MayCreateView(p kalam.Principal, ns kalam.NamespaceID) error {
 	if IsComputed(ns) {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a view in namespace '%s'", ns)
+	}
+	if !createsIn(p.Restriction, ns) {
+		return outOfScope(p, "create views in namespace '"+string(ns)+"'")
 	}
 	if ownsNamespace(p, ns) && users.allows(p.Role, false) {
 		return nil

@@ -24,7 +24,9 @@ type Options struct {
 	Complexity bool
 	// MaxTablesPerUser is how many tables a user of role user may create; 0 is no limit.
 	MaxTablesPerUser int
-	Rules            Rules // Who may create tables and manage users; nil refuses both to everybody.
+	// MaxKeysPerUser is how many API keys a user may have; 0 is no limit.
+	MaxKeysPerUser int
+	Rules          Rules // Who may create tables and manage users; nil refuses both to everybody.
 }
 
 // Catalog is the catalog of one server. It is safe for concurrent use.
@@ -36,6 +38,7 @@ type Catalog struct {
 	guesses    *guesses
 	complexity bool
 	maxTables  int
+	maxKeys    int
 	rules      Rules
 
 	current atomic.Pointer[version]
@@ -45,7 +48,8 @@ type Catalog struct {
 }
 
 // TokensEnded returns a channel that is closed after the next change by which
-// tokens of a user end: a logout, another password or role, a drop.
+// credentials of a user end: a logout, another password or role, a drop, of an
+// API key too.
 func (c *Catalog) TokensEnded() <-chan struct{} { return *c.ended.Load() }
 
 // closeBatch is the number of users that Close writes at once.

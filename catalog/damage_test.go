@@ -48,7 +48,7 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"", "namespace", "table", "dropped", "user", "storage",
-		"secret", "job/active", "job/done"} {
+		"secret", "apikey", "job/active", "job/done"} {
 		if !kinds[kind] {
 			t.Errorf("no record of kind %q was damaged; there are %v", kind, kinds)
 		}
@@ -61,7 +61,7 @@ func damages(raw []byte) map[string][]byte {
 		"empty": {}, "garbage": []byte("garbage"), "head only": raw[:bytes.IndexByte(raw, '\n')],
 		"cut":       raw[:len(raw)-1],
 		"longer":    append(bytes.Clone(raw), ' '),
-		"version 0": bytes.Replace(raw, []byte("kalam 6 "), []byte("kalam 0 "), 1),
+		"version 0": bytes.Replace(raw, []byte("kalam 7 "), []byte("kalam 0 "), 1),
 	}
 	for _, at := range []int{0, 6, 8, 12, len(raw) / 2, len(raw) - 2, len(raw) - 1} {
 		for _, bit := range []byte{0x01, 0x80} {
@@ -193,8 +193,8 @@ func TestFormat(t *testing.T) {
 	c := open(t, b, catalog.Options{})
 	check(t, c.PutSecret(t.Context(), "jwt", catalog.NewSecret("hidden")))
 	key := "secret/jwt"
-	got, want := string(records(t, b)[key]), "kalam 6 49bf59b7\n{\"text\":\"hidden\"}"
-	if got != want || string(sealed(key, "6", `{"text":"hidden"}`)) != want {
+	got, want := string(records(t, b)[key]), "kalam 7 f0841550\n{\"text\":\"hidden\"}"
+	if got != want || string(sealed(key, "7", `{"text":"hidden"}`)) != want {
 		t.Errorf("record %q, want %q", got, want)
 	}
 }
@@ -243,6 +243,14 @@ func TestUnusableRecords(t *testing.T) {
 			`{"id":"x","username":"x","role":"user","auth_type":"odd","storage_mode":"table","token_epoch":1}`},
 		{"user of no storage mode", user,
 			`{"id":"x","username":"x","role":"user","auth_type":"password","storage_mode":"odd","token_epoch":1}`},
+		{"key without hash", "apikey/x", `{"id":"x","name":"x","user":"root","hash":"","created_by":"root",` +
+			`"created_at":"2025-01-01T00:00:00Z"}`},
+		{"key with a short hash", "apikey/x", `{"id":"x","name":"x","user":"root","hash":"00ff","created_by":"root",` +
+			`"created_at":"2025-01-01T00:00:00Z"}`},
+		{"key with a long hash", "apikey/x", `{"id":"x","name":"x","user":"root","hash":"` + strings.Repeat("0", 66) +
+			`","created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
+		{"key of odd scopes", "apikey/x", `{"id":"x","name":"x","user":"root","hash":"` + strings.Repeat("0", 64) +
+			`","scopes":"all","created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
 		{"namespace option of no kind", "namespace/n",
 			`{"id":"n","options":{"a":{"kind":"ODD"}},"created_at":"2025-01-01T00:00:00Z",` +
 				`"updated_at":"2025-01-01T00:00:00Z"}`},

@@ -170,6 +170,18 @@ func TestWritesAreAtomic(t *testing.T) {
 				err := c.RestoreUser(ctx, system, "dropped")
 			return err
 		}},
+		{"CreateKey", func(c *catalog.Catalog, _ *clock) error {
+			_, text, err := c.CreateKey(ctx, system, catalog.NewKey{Name: "fresh", User: "in"})
+			if text.IsEmpty() != (err != nil) {
+				t.Errorf("a text with %v", err)
+			}
+			return err
+		}},
+		{"DropKey", func(c *catalog.Catalog, _ *clock) error {
+			_, err := c.DropKey(ctx, system, c.Keys()[0].ID)
+			return err
+		}},
+		{"RevokeTokens", func(c *catalog.Catalog, _ *clock) error { return c.RevokeTokens(ctx, system, "in") }},
 		{"EndTokens", func(c *catalog.Catalog, _ *clock) error { return c.EndTokens(ctx, "in") }},
 		{"BeginPurge", func(c *catalog.Catalog, clk *clock) error {
 			ok, err := c.BeginPurge(ctx, "dropped", clk.now())

@@ -25,6 +25,7 @@ const (
 	prefixUser      = "user/"
 	prefixStorage   = "storage/"
 	prefixSecret    = "secret/"
+	prefixAPIKey    = "apikey/"
 	prefixActiveJob = "job/active/"
 	prefixDoneJob   = "job/done/"
 )
@@ -33,6 +34,7 @@ func namespaceKey(id kalam.NamespaceID) string { return prefixNamespace + string
 func userKey(id kalam.UserID) string           { return prefixUser + string(id) }
 func storageKey(id kalam.StorageID) string     { return prefixStorage + string(id) }
 func secretKey(name string) string             { return prefixSecret + name }
+func apiKeyKey(id string) string               { return prefixAPIKey + id }
 func activeJobKey(id kalam.JobID) string       { return prefixActiveJob + string(id) }
 func doneJobKey(id kalam.JobID) string         { return prefixDoneJob + string(id) }
 

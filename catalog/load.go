@@ -23,7 +23,7 @@ func (r reader) load(ctx context.Context) (*version, error) {
 	}{
 		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped},
 		{prefixView, v.loadView},
-		{prefixUser, v.loadUserRecord},
+		{prefixUser, v.loadUserRecord}, {prefixAPIKey, v.loadKey},
 		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
 	}
 	for _, l := range loaders {

@@ -37,8 +37,9 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 	}
 	c := &Catalog{
 		store: store{backend: b}, log: o.Logger, now: o.Now, complexity: o.Complexity, maxTables: o.MaxTablesPerUser,
-		rules:  o.Rules,
-		hasher: newHasher(o.BcryptCost, runtime.NumCPU()), guesses: newGuesses(), writer: make(chan struct{}, 1),
+		maxKeys: o.MaxKeysPerUser,
+		rules:   o.Rules,
+		hasher:  newHasher(o.BcryptCost, runtime.NumCPU()), guesses: newGuesses(), writer: make(chan struct{}, 1),
 	}
 	ended := make(chan struct{})
 	c.ended.Store(&ended)
@@ -66,6 +67,9 @@ func (c *Catalog) Close() error {
 		if u := e.load(); u.LastSeen != e.user.LastSeen || u.LastLogin != e.user.LastLogin {
 			seen = append(seen, id)
 		}
+	}
+	if err := c.WriteKeyUses(context.Background()); err != nil {
+		return err
 	}
 	for batch := range slices.Chunk(seen, closeBatch) {
 		err := c.write(context.Background(), func(tx *tx) error {

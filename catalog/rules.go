@@ -16,6 +16,8 @@ type Rules interface {
 	ManageUser(p kalam.Principal, role kalam.Role) error
 	// Grant says whether p may give the role to a user.
 	Grant(p kalam.Principal, role kalam.Role) error
+	// ManageKeys says whether p may make and end credentials of a user of the role.
+	ManageKeys(p kalam.Principal, user kalam.UserID, role kalam.Role) error
 }
 
 // noRules refuse everything.
@@ -30,3 +32,5 @@ func (noRules) IsLimited(kalam.Principal) bool                                { 
 func (noRules) ManageUsers(kalam.Principal) error                             { return refused() }
 func (noRules) ManageUser(kalam.Principal, kalam.Role) error                  { return refused() }
 func (noRules) Grant(kalam.Principal, kalam.Role) error                       { return refused() }
+
+func (noRules) ManageKeys(kalam.Principal, kalam.UserID, kalam.Role) error { return refused() }

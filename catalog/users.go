@@ -312,6 +312,14 @@ func (tx *tx) restoreUser(rules Rules, by kalam.Principal, id kalam.UserID) (u U
 	return u, true, nil
 }
 
+// RevokeTokens ends every token of a user on behalf of by; API keys stay. Errors: CodePermissionDenied, CodeNotFound.
+func (c *Catalog) RevokeTokens(ctx context.Context, by kalam.Principal, id kalam.UserID) error {
+	if err := c.mayManageKeys(c.current.Load(), by, id); err != nil {
+		return err
+	}
+	return c.EndTokens(ctx, id)
+}
+
 // EndTokens ends every token of a user. CodeNotFound when there is none.
 func (c *Catalog) EndTokens(ctx context.Context, id kalam.UserID) error {
 	_, err := c.changeUser(ctx, func(tx *tx) (User, error) {
@@ -352,6 +360,11 @@ func userNotFound(id kalam.UserID) error {
 func (tx *tx) putUser(u User) error {
 	if old, ok := tx.next.users.get(u.ID); ok && old.user.TokenEpoch != u.TokenEpoch {
 		tx.endsTokens = true
+	}
+	if u.IsDeleted() { // Who is restored gets new ones.
+		for _, e := range tx.next.keysOf(u.ID) {
+			tx.dropKey(e)
+		}
 	}
 	tx.next.setUser(u)
 	return tx.put(userKey(u.ID), recordOfUser(&u))

@@ -23,6 +23,7 @@ type version struct {
 	storages   persistentMap[kalam.StorageID, *Storage]
 	secrets    persistentMap[string, Secret]
 	active     persistentMap[kalam.JobID, *kalam.Job]
+	keys       persistentMap[keyDigest, *keyEntry]
 	views      persistentMap[kalam.TableID, *View]
 
 	nextTable kalam.TableNumber

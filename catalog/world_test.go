@@ -168,6 +168,7 @@ type dump struct {
 	Jobs       []kalam.Job
 	Active     int
 	NeedsSetup bool
+	Keys       []catalog.APIKey
 }
 
 var secretNames = []string{"jwt", "other"}
@@ -179,6 +180,7 @@ func dumpOf(t testing.TB, c *catalog.Catalog) dump {
 		Dropped: c.Dropped(),
 		Users:   c.Users(), Storages: c.Storages(), Secrets: map[string]string{},
 		Active: len(c.ActiveJobs()), NeedsSetup: c.NeedsSetup(),
+		Keys: c.Keys(),
 	}
 	for _, table := range d.Tables {
 		d.History[table.ID.String()] = c.SchemaHistory(table.ID)
@@ -210,6 +212,7 @@ func cmpString(a, b string) int {
 func same(a, b dump) string {
 	return cmp.Diff(a, b,
 		cmp.Comparer(func(x, y catalog.Secret) bool { return x.Equal(y) }),
+		cmp.Comparer(func(x, y catalog.APIKey) bool { return fmt.Sprint(x) == fmt.Sprint(y) }),
 		cmp.Comparer(func(x, y kalam.Value) bool { return x == y }))
 }
 
@@ -342,6 +345,17 @@ func richUsers(t testing.TB, c *catalog.Catalog, clk *clock) {
 	_, err := c.Login(ctx, "in", "right one", home)
 	check(t, err)
 	check(t, c.EndTokens(ctx, "in")) // Stores the time of the login, too.
+	for _, n := range []catalog.NewKey{
+		{Name: "forever", User: "in"}, {Name: "é", User: "in", Restriction: "read only, namespace app", Life: time.Hour},
+		{Name: "forever", User: "ann@é", Restriction: "table app.types"},
+	} {
+		_, text, err := c.CreateKey(ctx, system, n)
+		check(t, err)
+		if _, _, ok := c.KeyOf(text.Reveal()); !ok {
+			t.Error("a new key is none")
+		}
+	}
+	check(t, c.WriteKeyUses(ctx))
 	createUser(t, c, catalog.NewUser{ID: "dropped", Role: kalam.RoleDBA})
 	createUser(t, c, catalog.NewUser{ID: "purging"})
 	for _, id := range []kalam.UserID{"dropped", "purging"} {

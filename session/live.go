@@ -16,6 +16,9 @@ import (
 // killLive ends a live query: one's own, or any for admins. Others learn nothing
 // of the live queries of another user, not even whether there is one.
 func (s *Session) killLive(st *ast.KillLive) error {
+	if err := access.Check(s.Principal, access.EndOwn); err != nil {
+		return err
+	}
 	if !access.Has(s.Principal, access.KillLive) && !kalam.IsLiveIDOf(st.ID, s.Principal.User) {
 		return kalam.Errorf(kalam.CodePermissionDenied, "live query '%s' is not one of user '%s'", st.ID,
 			s.Principal.User).At(st.Pos)
@@ -29,6 +32,9 @@ func (s *Session) killLive(st *ast.KillLive) error {
 // killQuery ends a query that is under way: one of the principal's own, or for admins any. One
 // that is not theirs to end is answered for as if there were none.
 func (s *Session) killQuery(st *ast.KillQuery) error {
+	if err := access.Check(s.Principal, access.EndOwn); err != nil {
+		return err
+	}
 	may := func(q activity.Info) bool {
 		return q.User == s.Principal.User || access.Has(s.Principal, access.KillQueries)
 	}
