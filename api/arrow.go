@@ -50,14 +50,16 @@ func (q *call) cut(failure error) error {
 func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 	s := q.server
 	enc, packed := &results.Arrow{}, packingOf(c)
-	ctx, release := withWatch(s.base, c.Context().Conn())
+	ctx, own, release := q.underWay(c)
 	var failure error
 	doc := s.newDocument(func(send func([]byte) bool) error {
 		enc.Send = packed.Pieces(send)
 		if failure = checkArrow(q.request.SQL); failure == nil {
-			failure = q.execute(ctx, enc)
+			failure = q.failed(own, q.execute(ctx, enc))
 		}
 		switch {
+		case own.revoked.Load() && enc.Sent:
+			return results.ErrAborted
 		case failure != nil && enc.Sent:
 			return q.cut(failure)
 		case failure == nil && enc.Sent && !(enc.Send(enc.Rest()) && packed.End(send)):
@@ -75,6 +77,7 @@ func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 		}
 	})
 	more, err := doc.start()
+	own.streaming.Store(more)
 	if *streaming = more; more {
 		packed.mark(c)
 		c.Response().Header.SetContentType(results.MIMEArrow)

@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -119,7 +120,11 @@ func (s *Server) handleLogin(c *fiber.Ctx) error {
 			fail()
 			return s.loginFailed(c, name, err)
 		}
-		return s.sendTokens(c, &u, newFamily())
+		pair, err := s.identity.Begin(&u)
+		if err != nil {
+			return err
+		}
+		return s.sendTokens(c, &u, pair)
 	})
 }
 
@@ -145,21 +150,13 @@ func (s *Server) loginFailed(c *fiber.Ctx, name string, err error) error {
 }
 
 // sendTokens answers with a new pair of tokens, in the body and as cookies.
-func (s *Server) sendTokens(c *fiber.Ctx, u *catalog.User, family string) error {
-	access, err := s.tokens.issue(u, tokenAccess, family)
-	if err != nil {
-		return err
-	}
-	refresh, err := s.tokens.issue(u, tokenRefresh, family)
-	if err != nil {
-		return err
-	}
-	s.setCookie(c, cookieAccess, access.text, access.expires)
-	s.setCookie(c, cookieRefresh, refresh.text, refresh.expires)
+func (s *Server) sendTokens(c *fiber.Ctx, u *catalog.User, p identity.Pair) error {
+	s.setCookie(c, cookieAccess, p.Access.Text, p.Access.Expires)
+	s.setCookie(c, cookieRefresh, p.Refresh.Text, p.Refresh.Expires)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	return c.JSON(wire.LoginResponse{
-		User: wireUser(u), ExpiresAt: access.expires.Format(timeFormat), AccessToken: access.text,
-		RefreshToken: refresh.text, RefreshExpiresAt: refresh.expires.Format(timeFormat),
+		User: wireUser(u), ExpiresAt: p.Access.Expires.Format(timeFormat), AccessToken: p.Access.Text,
+		RefreshToken: p.Refresh.Text, RefreshExpiresAt: p.Refresh.Expires.Format(timeFormat),
 	})
 }
 
@@ -173,8 +170,12 @@ func (s *Server) setCookie(c *fiber.Ctx, name, value string, expires time.Time) 
 
 // wireUser shows a user as the auth endpoints do.
 func wireUser(u *catalog.User) wire.User {
+	var email *string // null when there is none.
+	if u.Email != "" {
+		email = &u.Email
+	}
 	return wire.User{
-		ID: string(u.ID), Role: u.Role.String(), Email: emailOf(u),
+		ID: string(u.ID), Role: u.Role.String(), Email: email,
 		CreatedAt: u.CreatedAt.UTC().Format(timeFormat), UpdatedAt: u.UpdatedAt.UTC().Format(timeFormat),
 	}
 }
@@ -191,28 +192,21 @@ func (s *Server) handleRefresh(c *fiber.Ctx) error {
 				return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Refresh endpoint requires a refresh token")
 			}
 		}
-		if claims, err := s.tokens.verify(text); err == nil && claims.Type != tokenRefresh {
-			fail()
+		u, pair, err := s.identity.Refresh(text)
+		switch {
+		case err == nil:
+			return s.sendTokens(c, &u, pair)
+		case errors.Is(err, identity.ErrReused):
+			s.log.Warn("a refresh token came again after its use; the tokens of its login end",
+				slog.String("user", string(u.ID)))
+			s.endInvalid()
+		}
+		fail()
+		if errors.Is(err, identity.ErrNoRefresh) {
 			return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Refresh endpoint requires a refresh token")
 		}
-		u, claims, err := s.tokens.holder(s.engine.Catalog(), text, tokenRefresh)
-		if err != nil || !s.useRefresh(text, claims) {
-			fail()
-			return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Invalid credentials")
-		}
-		return s.sendTokens(c, &u, claims.Family)
+		return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Invalid credentials")
 	})
-}
-
-// useRefresh takes a valid refresh token for its one use. One that was used before ends
-// all tokens of its login, and the sockets that were opened by them.
-func (s *Server) useRefresh(text string, c *claims) bool {
-	ok, stolen := s.tokens.families.use(text, c.Family, s.now())
-	if stolen {
-		s.log.Warn("a refresh token came again after its use; the tokens of its login end", slog.String("user", c.Subject))
-		s.sockets.closeInvalid(s.stillValid)
-	}
-	return ok
 }
 
 // handleLogout answers POST auth/logout: it ends every token of the user whose
@@ -242,27 +236,26 @@ func (s *Server) handleLogout(c *fiber.Ctx) error {
 // anyHolder returns the user of the first valid token.
 func (s *Server) anyHolder(texts ...string) (catalog.User, bool) {
 	for _, text := range texts {
-		for _, kind := range []string{tokenRefresh, tokenAccess} {
-			if u, _, err := s.tokens.holder(s.engine.Catalog(), text, kind); err == nil {
-				return u, true
-			}
+		if u, ok := s.identity.Holder(text); ok {
+			return u, true
 		}
 	}
 	return catalog.User{}, false
 }
 
-// handleMe answers GET auth/me for a Bearer token or the cookie.
+// handleMe answers GET auth/me for an API key, a Bearer token or the cookie.
 func (s *Server) handleMe(c *fiber.Ctx) error {
-	text, err := bearer(c)
-	if err == nil && text == "" {
-		text = c.Cookies(cookieAccess)
+	l, err := s.credentials(c)
+	if errors.Is(err, errNoToken) {
+		if text := c.Cookies(cookieAccess); text != "" {
+			l, err = s.identity.ByBearer(strings.Clone(text))
+		}
 	}
-	if err == nil && text == "" {
+	if errors.Is(err, errNoToken) {
 		return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Authentication required")
 	}
 	if err == nil {
-		var u catalog.User
-		if u, _, err = s.tokens.holder(s.engine.Catalog(), text, tokenAccess); err == nil {
+		if u, ok := s.identity.User(l); ok {
 			return c.JSON(wire.MeResponse{User: wireUser(&u)})
 		}
 	}

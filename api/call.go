@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/api/results"
 	"github.com/kalamlake/kalam/session"
 )
@@ -19,6 +21,7 @@ type call struct {
 	began     time.Time
 	client    client
 	requestID string
+	login     *identity.Login // Who sent it, and what proves it.
 	caller    kalam.Principal // Who sent it: decides which errors are told in full.
 	principal kalam.Principal // In force.
 	request   session.Request
@@ -65,6 +68,19 @@ func (q *call) execute(ctx context.Context, out session.Results) (err error) {
 		}
 	}()
 	return q.server.exec.Execute(ctx, q.principal, q.request, out)
+}
+
+// failed returns what is told of the end of a request: that its credentials ended, whatever
+// that made of the statement under way.
+func (q *call) failed(r *request, err error) error {
+	var se *session.StatementError
+	if err == nil || !r.revoked.Load() {
+		return err
+	}
+	if errors.As(err, &se) {
+		return &session.StatementError{Statement: se.Statement, Err: errRevoked}
+	}
+	return errRevoked
 }
 
 // fail ends the document with the error of the request.

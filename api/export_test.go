@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/session"
 )
 
@@ -32,7 +33,7 @@ func DecodeRequest(body []byte) (sql string, params []kalam.Value, ns kalam.Name
 
 // Exposed for tests of their own.
 var (
-	TokenSecret = tokenSecret
+	TokenSecret = identity.Secret
 	Outcome     = func(c kalam.Code) (code string, status int, kind string) {
 		o := outcomeOf(c)
 		return string(o.code), o.status, o.kind
@@ -41,3 +42,6 @@ var (
 
 // NumOutcomes is the number of codes that the table of errors has.
 func NumOutcomes() int { return len(outcomes) }
+
+// Identity returns what the server knows credentials by.
+func (s *Server) Identity() *identity.Service { return s.identity }

@@ -66,15 +66,14 @@ func (s *Server) handleExport(c *fiber.Ctx) error {
 
 // openExport finds out who asks for which export, and opens its file.
 func (s *Server) openExport(c *fiber.Ctx) (*download, error) {
-	text, err := bearer(c)
-	if err != nil || text == "" {
-		return nil, errLoggedOut
-	}
-	l, err := s.login(strings.Clone(text), wire.ProtocolOptions{})
+	l, err := s.credentials(c)
 	if err != nil {
 		return nil, errLoggedOut
 	}
 	none := kalam.Errorf(kalam.CodeNotFound, "Export not found")
+	if !access.Has(l.Principal, access.ExportData) { // An export holds more than the scopes of these credentials.
+		return nil, none
+	}
 	name, err := url.PathUnescape(c.Params("user"))
 	if err != nil {
 		return nil, none
@@ -84,7 +83,7 @@ func (s *Server) openExport(c *fiber.Ctx) (*download, error) {
 		return nil, none
 	}
 	rank, there := s.engine.Catalog().RankOf(user)
-	if _, ok := access.ActFor(l.principal, user, rank); !ok || !there {
+	if _, ok := access.ActFor(l.Principal, user, rank); !ok || !there {
 		return nil, none
 	}
 	f, err := s.engine.Exports().Find(c.Context(), user, strings.Clone(c.Params("id")))
@@ -100,7 +99,7 @@ func (s *Server) openExport(c *fiber.Ctx) (*download, error) {
 	}
 	return &download{
 		file: file, name: f.Name, size: f.Bytes, sha256: f.SHA256, end: s.active.end,
-		valid: func() bool { return s.stillValid(l) },
+		valid: func() bool { return s.identity.Valid(l) },
 	}, nil
 }
 

@@ -60,6 +60,8 @@ type setup struct {
 	config func(*config.Config)
 	server func(*api.Server)
 	noRoot bool
+	// around puts something before the engine as what runs statements.
+	around func(api.ExecutorFunc) api.ExecutorFunc
 	drain  func(context.Context) error
 }
 
@@ -98,6 +100,9 @@ func startFor(t testing.TB, s setup) *harness {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.around != nil {
+		h.server.SetExecutor(s.around(h.engine.Execute))
 	}
 	if s.server != nil {
 		s.server(h.server)

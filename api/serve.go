@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/cors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/identity"
 )
 
 // New returns a server over an open engine. The error says which configuration
@@ -33,7 +34,7 @@ func New(o Options) (*Server, error) {
 	if err := checkOrigins(cfg.Server.CORSOrigins); err != nil {
 		return nil, err
 	}
-	secret, err := tokenSecret(cfg)
+	secret, err := identity.Secret(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,10 @@ func New(o Options) (*Server, error) {
 		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now),
 		times: socketTimesOf(cfg.WebSocket),
 	}
-	if s.tokens, err = newTokens(secret, cfg.Auth.JWTIssuer, life, o.Now); err != nil {
+	s.identity, err = identity.New(identity.Options{
+		Catalog: o.Engine.Catalog(), Secret: secret, Issuer: cfg.Auth.JWTIssuer, Life: life, Now: o.Now,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if s.limits, err = newLimits(cfg.RateLimit, o.Now, s.rejected); err != nil {
@@ -69,7 +73,7 @@ func (s *Server) newApp() *fiber.App {
 		app.Use(cors.New(cors.Config{
 			AllowOrigins: strings.Join(origins, ","), MaxAge: 3600,
 			AllowMethods: "GET,POST,OPTIONS",
-			AllowHeaders: "Authorization,Content-Type,Accept,Origin,X-Requested-With,X-Request-ID,X-User-ID",
+			AllowHeaders: "Authorization,Content-Type,Accept,Origin,X-Requested-With,X-Request-ID,X-User-ID,X-API-Key",
 		}))
 	}
 	s.routes(app)
@@ -115,7 +119,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		s.endSockets()
+		s.watchCredentials()
 	}()
 	defer func() { <-watched }() // It ends with the statements, in stop.
 	served := make(chan error, 1)
@@ -137,14 +141,23 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return errors.Join(failure, err, <-served)
 }
 
-// endSockets closes the sockets whose token ends, when it does, until the server
-// stops.
-func (s *Server) endSockets() {
+// keyUses is how often the uses of API keys are made durable.
+const keyUses = time.Minute
+
+// watchCredentials ends what is under way when its credentials end, and stores the
+// uses of API keys, until the server stops.
+func (s *Server) watchCredentials() {
+	uses := time.NewTicker(keyUses)
+	defer uses.Stop()
 	for {
 		ended := s.engine.Catalog().TokensEnded()
-		s.sockets.closeInvalid(s.stillValid)
+		s.endInvalid()
 		select {
 		case <-ended:
+		case <-uses.C:
+			if err := s.engine.Catalog().WriteKeyUses(s.base); err != nil {
+				s.log.Warn("uses of API keys are not stored", slog.Any("error", err))
+			}
 		case <-s.base.Done():
 			return
 		}

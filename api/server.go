@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
 	"github.com/kalamlake/kalam/session"
@@ -59,7 +60,8 @@ type Server struct {
 	drain     func(context.Context) error
 	app       *fiber.App
 	upgrade   fiber.Handler // Makes a socket of a request.
-	tokens    *tokens
+	identity  *identity.Service
+	running   running
 	limits    *limits
 	active    *active
 	sockets   *sockets

@@ -79,6 +79,8 @@ type socket struct {
 	who    atomic.Pointer[login] // nil until authenticated.
 	stop   chan ending           // Holds the first wish to close; later ones change nothing.
 	ending atomic.Bool           // The close frame is being sent.
+	// writing says that a frame is being written, which a client that does not read holds up.
+	writing atomic.Bool
 
 	write sync.Mutex // guards writing to ws, and the order of deliveries and unsubscribes
 	frame []byte     // A frame being put together; guarded by write.
@@ -88,13 +90,6 @@ type socket struct {
 	over map[string]struct{} // Ids of those that the server ended: a next_batch may be under way.
 
 	restarts sync.WaitGroup // Of subscriptions whose table was altered.
-}
-
-// login is who a socket belongs to and how it speaks.
-type login struct {
-	principal kalam.Principal
-	claims    *claims
-	protocol  wire.ProtocolOptions
 }
 
 // subscription is a live query of a socket.
@@ -152,6 +147,24 @@ func (k *socket) end(e ending) {
 	default:
 	}
 }
+
+// revoke closes the socket because its credentials have ended: nothing more is served. A
+// client that does not read is cut off.
+func (k *socket) revoke() {
+	if k.ending.Swap(true) {
+		return
+	}
+	k.cancel(errRevoked)
+	k.outbox.Close() // Its live queries end with it.
+	time.AfterFunc(cutAfter, func() {
+		if k.writing.Load() {
+			reset(k.conn)
+		}
+	})
+}
+
+// cutAfter is how long a frame that was being written has when credentials end.
+const cutAfter = 50 * time.Millisecond
 
 // close sends a close frame. The reader, which sees the client's answer or
 // closeWait pass, then ends the connection.
@@ -228,8 +241,7 @@ func (a *sockets) closeInvalid(valid func(*login) bool) {
 	defer a.mu.Unlock()
 	for k := range a.open {
 		if who := k.who.Load(); who != nil && !valid(who) {
-			k.ending.Store(true)
-			k.end(authEnded)
+			k.revoke()
 		}
 	}
 }

@@ -41,10 +41,11 @@ func (s *Server) handleSQL(c *fiber.Ctx) error {
 // prepare finds out who asks for what.
 func (q *call) prepare(c *fiber.Ctx) (err error) {
 	s := q.server
-	if q.caller, err = s.authenticate(c); err != nil {
+	if q.login, err = s.credentials(c); err != nil {
 		skipBody(c)
 		return err
 	}
+	q.caller = q.login.Principal
 	if !s.limits.query(q.caller.User) {
 		skipBody(c)
 		c.Response().Header.Set(fiber.HeaderRetryAfter, "1")
@@ -100,7 +101,7 @@ func (s *Server) refuseSQL(c *fiber.Ctx, began time.Time, err error) error {
 func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	s := q.server
 	enc, packed := results.NewJSON(s.config.Query.Timing), packingOf(c)
-	ctx, release := withWatch(s.base, c.Context().Conn())
+	ctx, own, release := q.underWay(c)
 	var (
 		failure error
 		body    []byte // Of a document that was not sent in pieces.
@@ -108,8 +109,10 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	)
 	doc := s.newDocument(func(send func([]byte) bool) error {
 		enc.Send = packed.Pieces(send)
-		failure = q.execute(ctx, enc)
+		failure = q.failed(own, q.execute(ctx, enc))
 		switch {
+		case own.revoked.Load() && enc.Sent:
+			return results.ErrAborted
 		case failure == nil:
 			body = enc.Succeed(s.now().Sub(q.began))
 		case errors.Is(failure, results.ErrAborted) || errors.Is(context.Cause(ctx), errGone):
@@ -133,6 +136,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	})
 	more, err := doc.start()
 	*streaming = more
+	own.streaming.Store(more)
 	if more {
 		packed.mark(c)
 		c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)

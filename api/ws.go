@@ -18,7 +18,7 @@ type upgrade struct {
 	conn   *conn
 	client client
 	gzip   bool
-	login  *login // From a Bearer header.
+	login  *login // From the headers.
 }
 
 const localUpgrade = "upgrade"
@@ -38,7 +38,7 @@ func (s *Server) handleWebSocket(c *fiber.Ctx) error {
 	u := &upgrade{client: clientOf(c), gzip: c.Query("compress") != "false" &&
 		c.Query("compression") != wire.CompressionNone}
 	u.conn, _ = c.Context().Conn().(*conn)
-	if c.Get(fiber.HeaderAuthorization) != "" {
+	if hasCredentials(c) {
 		protocol, reason := queryProtocol(c)
 		if reason != "" {
 			return plain(c, fiber.StatusBadRequest, wire.PlainError{Error: "bad_request", Message: reason})
@@ -81,20 +81,21 @@ func queryProtocol(c *fiber.Ctx) (p wire.ProtocolOptions, reason string) {
 	return p, reason
 }
 
-// headerLogin authenticates by the Bearer header of the upgrade.
+// headerLogin authenticates by the headers of the upgrade.
 func (s *Server) headerLogin(c *fiber.Ctx, from client, protocol wire.ProtocolOptions) (*login, error) {
 	if !s.limits.mayAuthenticate(from.addr) {
 		return nil, &requestError{code: wire.CodeRateLimit, status: fiber.StatusTooManyRequests, text: tooManyLogins}
 	}
-	text, err := bearer(c)
-	if err == nil {
-		var who *login
-		if who, err = s.login(text, protocol); err == nil {
-			return who, nil
-		}
+	l, err := s.credentials(c)
+	if err != nil {
+		s.limits.failedAuth(from.addr)
+		return nil, err
 	}
-	s.limits.failedAuth(from.addr)
-	return nil, err
+	as, err := s.actFor(l.Principal, c.Get(headerActingUser))
+	if err != nil {
+		return nil, err
+	}
+	return &login{proof: l, principal: as, protocol: protocol}, nil
 }
 
 // upgrader returns the handler that makes a socket of a connection.

@@ -21,7 +21,10 @@ func (k *socket) writeLoop() {
 	for {
 		select {
 		case <-k.ctx.Done():
-			if !errors.Is(context.Cause(k.ctx), errGone) {
+			switch cause := context.Cause(k.ctx); {
+			case errors.Is(cause, errRevoked):
+				k.close(authEnded)
+			case !errors.Is(cause, errGone):
 				k.close(goingAway) // The server has stopped.
 			}
 			return

@@ -131,12 +131,13 @@ func (k *socket) authenticate(f *wire.ClientFrame) {
 	}
 	s := k.server
 	if who := k.who.Load(); who != nil {
-		newer, err := s.login(f.Token, who.protocol)
-		if err != nil || newer.principal != who.principal {
+		newer, err := s.login(f.Method, f.Token, who.protocol)
+		if err != nil || newer.proof.Principal != who.proof.Principal {
 			s.limits.failedAuth(k.client.addr)
 			k.refuseLogin("Invalid credentials")
 			return
 		}
+		newer.principal = who.principal
 		k.enter(newer)
 		return
 	}
@@ -150,7 +151,7 @@ func (k *socket) authenticate(f *wire.ClientFrame) {
 	}
 	protocol := *f.Protocol
 	protocol.Compression = k.compression(protocol.Compression)
-	who, err := s.login(f.Token, protocol)
+	who, err := s.login(f.Method, f.Token, protocol)
 	if err != nil {
 		s.limits.failedAuth(k.client.addr)
 		k.refuseLogin("Invalid credentials")
@@ -162,7 +163,7 @@ func (k *socket) authenticate(f *wire.ClientFrame) {
 // badProtocol returns what an authenticate message lacks.
 func badProtocol(f *wire.ClientFrame) string {
 	switch {
-	case f.Method != "jwt":
+	case f.Method != methodToken && f.Method != methodKey:
 		return "unknown method"
 	case f.Protocol == nil:
 		return "missing field 'protocol'"

@@ -40,6 +40,8 @@ func (k *socket) writeLocked(kind int, message []byte) {
 	if k.ending.Load() {
 		return
 	}
+	k.writing.Store(true)
+	defer k.writing.Store(false)
 	err := k.ws.SetWriteDeadline(time.Now().Add(frameStall))
 	if err == nil {
 		err = k.ws.WriteMessage(kind, message)

@@ -214,6 +214,9 @@ func (c *Catalog) DropKey(ctx context.Context, by kalam.Principal, id string) (A
 	return dropped, err
 }
 
+// Now returns the time of the catalog's clock.
+func (c *Catalog) Now() time.Time { return c.now() }
+
 // Keys returns the API keys by user and name.
 func (c *Catalog) Keys() []APIKey {
 	v := c.current.Load()

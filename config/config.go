@@ -205,6 +205,7 @@ type AuthConfig struct {
 	BcryptCost       int    `koanf:"bcrypt_cost" doc:"cost of password hashes, 4 to 31"`
 	AllowRemoteSetup bool   `koanf:"allow_remote_setup" doc:"setup from other machines"`
 	CookieSecure     bool   `koanf:"cookie_secure" doc:"mark cookies Secure when the request came over https"`
+	MaxKeysPerUser   int    `koanf:"max_api_keys_per_user" doc:"API keys of one user; 0 is no limit"`
 }
 
 // LimitsConfig is the section [limits].
@@ -274,7 +275,7 @@ func Default() Config {
 		Live:         LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
 		WebSocket: WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10,
 			HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
-		Auth:   AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true},
+		Auth:   AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true, MaxKeysPerUser: 50},
 		Limits: LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20, MaxTablesPerUser: 100},
 		RateLimit: RateLimitConfig{
 			MaxQueriesPerSec: 10000, MaxRequestsPerIP: 20000, MaxConnectionsPerIP: 10000, MaxAuthPerIP: 20, BanSeconds: 300,
@@ -398,6 +399,7 @@ func (c *Config) Validate() error {
 		{c.Limits.MaxResultRows < 0, "limits.max_result_rows", "0 or more"},
 		{c.Limits.MaxRowBytes < 1, "limits.max_row_bytes", "at least 1"},
 		{c.Limits.MaxBodyBytes < 1, "limits.max_body_bytes", "at least 1"},
+		{c.Auth.MaxKeysPerUser < 0, "auth.max_api_keys_per_user", "0 or more"},
 		{c.Limits.MaxTablesPerUser < 0, "limits.max_tables_per_user", "0 or more"},
 		{c.Users.DeletionGraceDays < 0 || c.Users.DeletionGraceDays > 36500, "users.deletion_grace_days", "0 to 36500"},
 		{c.Exports.RetentionHours < 1 || c.Exports.RetentionHours > 8760, "exports.retention_hours", "1 to 8760"},

@@ -52,6 +52,9 @@ func (p *parser) dispatch(
 }
 
 func (p *parser) create() (ast.Statement, error) {
+	if p.accept("CREATE", "API", "KEY") {
+		return p.createAPIKey()
+	}
 	return p.dispatch(p.createTable, p.createNamespace, p.createUser, p.createStorage)
 }
 
@@ -60,6 +63,9 @@ func (p *parser) alter() (ast.Statement, error) {
 }
 
 func (p *parser) drop() (ast.Statement, error) {
+	if p.accept("DROP", "API", "KEY") {
+		return p.dropAPIKey()
+	}
 	return p.dispatch(p.dropTable, p.dropNamespace, p.dropUser, p.dropStorage)
 }
 

@@ -74,7 +74,8 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	}
 	e.catalog, err = catalog.Open(ctx, e.pair.Backend, catalog.Options{
 		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
-		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser, Rules: access.Rules{},
+		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser, MaxKeysPerUser: e.config.Auth.MaxKeysPerUser,
+		Rules: access.Rules{},
 	})
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)

@@ -1,6 +1,10 @@
 package live
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect/ast"
 )
@@ -48,4 +52,19 @@ func OptionsOf(o *ast.SubscribeOptions) *Options {
 		out.From = *o.From
 	}
 	return out
+}
+
+// Invitation returns what a client sends to subscribe as SUBSCRIBE TO says, as JSON. number makes its id unique.
+func Invitation(st *ast.SubscribeTo, number uint64, params []kalam.Value) (string, error) {
+	sub := map[string]any{
+		"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"), number), "sql": st.Query,
+	}
+	if len(params) > 0 {
+		sub["params"] = ParamsJSON(params)
+	}
+	if st.Options != nil {
+		sub["options"] = OptionsOf(st.Options)
+	}
+	b, err := json.Marshal(sub)
+	return string(b), err
 }

@@ -41,6 +41,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.said(s.accounts().Restore(ctx, s.Principal, st))
 	case *ast.DropUser:
 		return s.dropUser(ctx, st)
+	case *ast.CreateAPIKey, *ast.DropAPIKey, *ast.RevokeTokens:
+		return s.credentials(ctx, st)
 	case *ast.FlushTable:
 		return s.flushTable(ctx, st)
 	case *ast.FlushAll:

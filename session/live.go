@@ -1,10 +1,6 @@
 package session
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
-
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/dialect/ast"
@@ -50,20 +46,12 @@ func (s *Session) subscribeTo(st *ast.SubscribeTo) error {
 	if err := s.checkParams(st.Params); err != nil {
 		return err
 	}
-	sub := map[string]any{"id": fmt.Sprintf("sub-%s-%x", strings.ReplaceAll(st.Table.String(), ".", "-"),
-		uint64(s.Store.Clock().Next())), "sql": st.Query}
-	if len(s.params) > 0 {
-		sub["params"] = live.ParamsJSON(s.params)
-	}
-	if st.Options != nil {
-		sub["options"] = live.OptionsOf(st.Options)
-	}
-	b, err := json.Marshal(sub)
+	sub, err := live.Invitation(st, uint64(s.Store.Clock().Next()), s.params)
 	if err != nil {
 		return err
 	}
 	return s.listing(subscribeColumns, [][]kalam.Value{{
-		kalam.Text("active"), kalam.Text(s.server.LiveURL), kalam.JSON(string(b)),
+		kalam.Text("active"), kalam.Text(s.server.LiveURL), kalam.JSON(sub),
 		kalam.Text("WebSocket subscription created. Connect to ws_url to receive updates."),
 	}}, "")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/jobs"
 	"github.com/kalamlake/kalam/session/accounts"
+	"github.com/kalamlake/kalam/session/credentials"
 	"github.com/kalamlake/kalam/session/locations"
 )
 
@@ -54,4 +55,14 @@ func (s *Session) dropUser(ctx context.Context, st *ast.DropUser) error {
 		return err
 	}
 	return s.ordered(text, ids...)
+}
+
+// credentials runs a statement on API keys or tokens.
+func (s *Session) credentials(ctx context.Context, st ast.Statement) error {
+	m := credentials.Manager{Catalog: s.Catalog, Access: s.Access}
+	a, err := m.Run(ctx, s.Principal, s.Namespace, st)
+	if err != nil || a.Columns == nil {
+		return s.said(a.Text, err)
+	}
+	return s.listing(a.Columns, a.Rows, a.Text)
 }

@@ -1,4 +1,4 @@
-package api
+package identity
 
 import (
 	"crypto/rand"
@@ -24,10 +24,10 @@ const (
 	minSecret = 32
 )
 
-// tokenSecret returns the secret that signs tokens: the configured one, or one
+// Secret returns the secret that signs tokens: the configured one, or one
 // that is generated at the first start and kept, for the owner only, in the data
 // directory.
-func tokenSecret(cfg config.Config) ([]byte, error) {
+func Secret(cfg config.Config) ([]byte, error) {
 	if configured := cfg.Auth.JWTSecret; configured != "" {
 		if len(configured) < minSecret && !isLoopbackHost(cfg.Server.Host) {
 			return nil, fmt.Errorf("auth.jwt_secret is %d bytes long: a server that listens on %s needs at least %d, or none to have one generated",
