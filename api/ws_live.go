@@ -98,19 +98,19 @@ func knownEvents(events string) bool {
 
 // liveParams reads the parameters of a subscribe message as those of a request.
 func liveParams(list []json.RawMessage) ([]kalam.Value, error) {
-	if len(list) > maxParams {
-		return nil, kalam.Errorf(kalam.CodeParameterMismatch, "Too many parameters (maximum %d)", maxParams)
-	}
-	var out []kalam.Value
+	text := []byte{'['}
 	for i, raw := range list {
-		d := decoder{b: raw}
-		v, err := d.param(i + 1)
-		if err != nil {
-			return nil, kalam.Errorf(kalam.CodeParameterMismatch, "%s", err.Error())
+		if i > 0 {
+			text = append(text, ',')
 		}
-		out = append(out, v)
+		text = append(text, raw...)
 	}
-	return out, nil
+	d := decoder{b: append(text, ']')}
+	var r sqlRequest
+	if err := d.params(&r); err != nil {
+		return nil, kalam.Errorf(kalam.CodeParameterMismatch, "%s", err.Error())
+	}
+	return r.params, nil
 }
 
 // mayAdd says why a socket cannot have a subscription more.

@@ -185,6 +185,8 @@ func TestLiveParams(t *testing.T) {
 		{where: `bin = $1`, params: `["\\x01"]`},
 		{where: "n IN ($1, $2)", params: `[1, null]`},
 		{where: "n BETWEEN $1 AND $1", params: `[1]`},
+		{where: "n = ANY($1)", params: `[[1, 7]]`},
+		{where: "n IN ($1) AND t <> $2", params: `[[7, 1], "x"]`},
 		{where: "$1 OR n = 1", params: `[false]`},
 		{where: "$1 IS NULL AND n = 1", params: `[null]`},
 		{where: "regexp_matches(t, $1)", params: `["1$"]`},
@@ -194,7 +196,6 @@ func TestLiveParams(t *testing.T) {
 		{where: "n = $1", params: `[]`, refused: wire.CodeInvalidSQL},
 		{where: "n = 1", params: `[1]`, refused: wire.CodeInvalidSQL},
 		{where: "n = $2", params: `[1, 2]`, refused: wire.CodeInvalidSQL},
-		{where: "n = $1", params: `[[1]]`, refused: wire.CodeInvalidSQL},
 		{where: "ts = $1", params: `["no time"]`, refused: wire.CodeSubscriptionFailed},
 	} {
 		t.Run(fmt.Sprintf("%s %s", tt.where, tt.params), func(t *testing.T) {
@@ -223,5 +224,22 @@ func TestLiveParams(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// TestLiveParamThatDoesNotFit compares a column with an array, which only a row shows to be wrong: the subscription
+// ends with words then.
+func TestLiveParamThatDoesNotFit(t *testing.T) {
+	h, alice := live(t, setup{})
+	p := h.enter(alice, "")
+	p.send(`{"type":"subscribe","subscription":{"id":"s","sql":"SELECT id FROM app.notes WHERE n = $1",
+		"params":[[1]],"options":{}}}`)
+	if f := p.read(); f.Type != wire.TypeSubscriptionAck {
+		t.Fatalf("%+v", f)
+	}
+	p.read()
+	h.mustSQL(alice, "INSERT INTO app.notes VALUES (1, 'a', 1)")
+	if f := p.read(); f.Type != wire.TypeError || f.SubscriptionID != "s" || !strings.Contains(f.Message, "cast") {
+		t.Errorf("%+v", f)
 	}
 }
