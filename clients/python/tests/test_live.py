@@ -72,6 +72,13 @@ def test_last_rows_and_options(db, table):
         db.live(f"SELECT id FROM {name} WHERE id = $1", object())
 
 
+def test_arrays(db, table):
+    name = table()
+    with db.live(f"SELECT id FROM {name} WHERE id = ANY($1) AND body <> $2", [2, 4], "x") as live:
+        db.query(f"INSERT INTO {name} SELECT range, 0, 'a' FROM range(6)")
+        assert [live.get(30).row["id"] for _ in range(2)] == [2, 4]
+
+
 def test_types_of_rows(db, table):
     name = table("id BIGINT PRIMARY KEY, d DECIMAL(10,2), ts DATETIME, j JSON, b BYTES")
     with db.live(f"SELECT * FROM {name}") as live:

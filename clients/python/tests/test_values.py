@@ -83,6 +83,27 @@ def test_kinds_of_parameters(db):
         db.query("SELECT $1", dt.time(1, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("way", ["params", "literals"])
+def test_arrays_and_objects(db, table, way):
+    name = table("id BIGINT PRIMARY KEY, j JSON, ts TIMESTAMP")
+    values = [["a", "it's"], [{"a": 1}, [2]], {"x": [1, {"y": None}]}, [], {}, kalam.Json(None), kalam.Json("s")]
+    moments = [dt.datetime(2026, 1, i + 1, tzinfo=UTC) for i in range(len(values))]
+
+    def run(sql, *params):
+        return db.query(sql, *params) if way == "params" else db.batch([(sql, params)])[0]
+
+    for i, value in enumerate(values):
+        run(f"INSERT INTO {name} VALUES ($1, $2, $3)", i, value, moments[i])
+    got = [j for (j,) in db.query(f"SELECT j FROM {name} ORDER BY id").tuples]
+    assert got == [v.value if isinstance(v, kalam.Json) else v for v in values]
+    assert [i for (i,) in run(f"SELECT id FROM {name} WHERE id = ANY($1) ORDER BY id", [1, 3, 99]).tuples] == [1, 3]
+    assert len(run(f"SELECT id FROM {name} WHERE id = ANY($1)", [])) == 0
+    if way == "params":
+        some = run(f"SELECT id FROM {name} WHERE ts = ANY($1) AND id <> ALL($2) ORDER BY id", moments[2:5], [3])
+        assert [i for (i,) in some.tuples] == [2, 4]
+        assert len(run(f"SELECT id FROM {name} WHERE id IN ($1)", (1, 2))) == 2
+
+
 def test_numpy(db):
     got = db.query("SELECT $1::BIGINT, $2::DOUBLE, $3::BOOLEAN", np.int64(2**62), np.float64(0.1), np.bool_(True))
     assert got.tuples == [(2**62, 0.1, True)]

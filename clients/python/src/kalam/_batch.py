@@ -17,7 +17,11 @@ _CHUNK = 1 << 19
 
 
 def text_of(statement: Statement) -> str:
-    """Returns a statement, or a pair of one and its parameters, without parameters."""
+    """Returns a statement, or a pair of one and its parameters, without parameters.
+
+    A list becomes a list of SQL: ``id = ANY($1)`` takes it, but not ``id IN ($1)``, and its strings are texts, also
+    where they meet another type.
+    """
     if isinstance(statement, str):
         sql, params = statement, ()
     else:

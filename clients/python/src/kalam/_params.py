@@ -14,9 +14,10 @@ from .errors import DataError
 
 
 class Json:
-    """A value that is sent as one JSON document, for columns of type JSON.
+    """A value that is sent as the text of a JSON document, for columns of type JSON: a number, a string, None.
 
-    A dict is sent so without being wrapped; a list is not, because it may mean an array of values.
+    A dict is a document without being wrapped. So is a list where it meets JSON; elsewhere it is the list of its
+    elements, as in ``id = ANY($1)``.
     """
 
     __slots__ = ("value",)
@@ -33,6 +34,10 @@ def _document(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as e:
         raise DataError(f"cannot be a JSON document: {e}") from e
+
+
+class _Document(str):
+    """The text of a JSON object, which is put into the JSON of parameters as it is."""
 
 
 def _moment(value: dt.datetime) -> str:
@@ -59,7 +64,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Json):
         return _document(value.value)
     if isinstance(value, dict):
-        return _document(value)
+        return _Document(_document(value))
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     item = getattr(value, "item", None)  # A scalar of numpy.
@@ -89,6 +94,8 @@ def _digits(value: Decimal) -> str:
 
 def _json(value: Any) -> str:
     """The JSON of a plain value."""
+    if isinstance(value, _Document):
+        return _text(value)
     if isinstance(value, bytes):
         return json.dumps("\\x" + value.hex())
     if isinstance(value, Decimal):
@@ -129,6 +136,8 @@ def _literal(value: Any) -> str:
         return text if "e" in text else text + "e0"  # With an exponent it is a DOUBLE.
     if isinstance(value, str):
         return "'" + _text(value).replace("'", "''") + "'"
+    if any(isinstance(v, (_Document, list)) for v in value):
+        return _literal(_json(value))  # A document, since a list of SQL has elements of one type.
     return "[" + ", ".join(_literal(v) for v in value) + "]"
 
 

@@ -148,6 +148,7 @@ class Client:
     ) -> list[Result]:
         """Runs statements in one request: texts, or pairs of text and parameters.
 
+        The parameters are put in as literals; a list as a list of SQL, for ``= ANY($1)``.
         With ``transaction`` it is all or nothing. Otherwise what precedes a failure stays. The error's
         ``statement`` is the number in the batch, from 1.
         """
