@@ -60,6 +60,11 @@ func (q *call) prepare(c *fiber.Ctx) (err error) {
 		skipBody(c)
 		return bad
 	}
+	var known bool
+	if q.objects, known = results.RowsAre(c.Query("rows")); !known {
+		skipBody(c)
+		return badRequest(wire.CodeInvalidInput, "rows must be arrays or objects")
+	}
 	body, err := readBody(c, bodyLimit(s.config))
 	if err != nil {
 		return err
@@ -101,6 +106,7 @@ func (s *Server) refuseSQL(c *fiber.Ctx, began time.Time, err error) error {
 func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	s := q.server
 	enc, packed := results.NewJSON(s.config.Query.Timing), packingOf(c)
+	enc.Objects = q.objects
 	ctx, own, release := q.underWay(c)
 	var (
 		failure error

@@ -59,7 +59,8 @@ func TestEnvelopeGolden(t *testing.T) {
 		{"empty", alice, `{"sql":" ; -- nothing"}`},
 		{"parameters with a batch", alice, `{"sql":"SELECT $1; SELECT 2","params":[1]}`},
 		{"wrong number of parameters", alice, `{"sql":"SELECT $1, $2","params":[1]}`},
-		{"array parameter", alice, `{"sql":"SELECT $1","params":[[1]]}`},
+		{"array parameter", alice, `{"sql":"SELECT id FROM app.everything WHERE id IN ($1)","params":[[1,3,99]]}`},
+		{"array parameter out of range", alice, `{"sql":"SELECT $1","params":[[1e999]]}`},
 		{"no json", alice, `SELECT 1`},
 		{"bad namespace", alice, `{"sql":"SELECT 1","namespace_id":"a.b"}`},
 		{"no token", "", `{"sql":"SELECT 1"}`},
@@ -74,6 +75,31 @@ func TestEnvelopeGolden(t *testing.T) {
 		got = append(got, exchange{tt.name, tt.body, res.status, res.body})
 	}
 	golden(t, "envelope", got)
+}
+
+// TestRowsAsObjects asks for rows as objects of their columns.
+func TestRowsAsObjects(t *testing.T) {
+	h := start(t, setup{})
+	alice := h.user("alice", kalam.RoleUser)
+	h.mustSQL(h.root(), "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, word TEXT)")
+	h.mustSQL(alice, "INSERT INTO app.t VALUES (1, 'a\"b'), (2, NULL)")
+	for _, c := range []struct{ query, sql, want string }{
+		{"?rows=objects", "SELECT id, word FROM app.t ORDER BY id",
+			`"rows":[{"id":"1","word":"a\"b"},{"id":"2","word":null}],"row_count":2`},
+		{"?rows=objects", "SELECT id, word FROM app.t WHERE id = 2", `"rows":[{"id":"2","word":null}]`},
+		{"?rows=objects", "SELECT id, id, 1 AS id_1, id FROM app.t WHERE id = 2 OR false",
+			`"rows":[{"id":"2","id_2":"2","id_1":1,"id_3":"2"}]`},
+		{"?rows=objects", `SELECT 1 AS "a""b"; SELECT 2 AS c`, `"rows":[{"a\"b":1}]`},
+		{"?rows=objects", "SELECT id FROM app.t WHERE id > 9", `"rows":[]`},
+		{"?rows=arrays", "SELECT id, word FROM app.t WHERE id = 2", `"rows":[["2",null]]`},
+		{"?rows=", "SELECT 1, 2", `"rows":[[1,2]]`},
+		{"?rows=maps", "SELECT 1", "rows must be arrays or objects"},
+	} {
+		res := h.do("POST", "/v1/api/sql"+c.query, alice, map[string]string{"sql": c.sql})
+		if !strings.Contains(res.body, c.want) || (res.status == http.StatusOK) != strings.Contains(res.body, `"status":"success"`) {
+			t.Errorf("%s %s: %d %s", c.query, c.sql, res.status, res.body)
+		}
+	}
 }
 
 func TestTimingOff(t *testing.T) {

@@ -43,6 +43,8 @@ type JSON struct {
 	// reports false when nobody wants more. nil keeps the whole document.
 	Send func([]byte) bool
 	Sent bool // A piece was sent.
+	// Objects has every row written as an object of its columns instead of an array; set before the first result.
+	Objects bool
 
 	buf     []byte // Begins with room for the head until a piece was sent.
 	results int    // Written or begun.
@@ -52,6 +54,7 @@ type JSON struct {
 
 	header  session.RowsHeader
 	cells   []datatype.CellWriter
+	lead    [][]byte // Before each cell.
 	columns []arrow.Array
 	rows    int64 // Of the result under way.
 }
@@ -74,7 +77,7 @@ func (e *JSON) Free() {
 	if cap(buf) > keepSize {
 		buf = nil
 	}
-	*e = JSON{buf: buf, cells: e.cells[:0], columns: e.columns[:0]}
+	*e = JSON{buf: buf, cells: e.cells[:0], columns: e.columns[:0], lead: e.lead[:0]}
 	encoders.Put(e)
 }
 
@@ -98,6 +101,7 @@ func (e *JSON) StartRows(h session.RowsHeader) error {
 			e.cells = append(e.cells, datatype.NewCellWriter(f))
 		}
 	}
+	e.lead = leads(e.lead[:0], h.Fields, e.Objects)
 	e.buf = append(e.buf, `{"schema":`...)
 	e.buf = AppendFields(e.buf, h.Fields)
 	e.buf = append(e.buf, `,"rows":[`...)
@@ -111,9 +115,7 @@ func (e *JSON) Batch(b arrow.RecordBatch) error {
 	for i := range int(b.NumRows()) {
 		e.beginRow()
 		for j, col := range e.columns {
-			if j > 0 {
-				e.buf = append(e.buf, ',')
-			}
+			e.buf = append(e.buf, e.lead[j]...)
 			e.buf = e.cells[j].Append(e.buf, col, i)
 		}
 		if err := e.endRow(); err != nil {
@@ -127,9 +129,7 @@ func (e *JSON) Batch(b arrow.RecordBatch) error {
 func (e *JSON) Values(row []kalam.Value) error {
 	e.beginRow()
 	for j, v := range row {
-		if j > 0 {
-			e.buf = append(e.buf, ',')
-		}
+		e.buf = append(e.buf, e.lead[j]...)
 		e.buf = datatype.AppendValue(e.buf, v)
 	}
 	return e.endRow()
@@ -140,12 +140,20 @@ func (e *JSON) beginRow() {
 		e.buf = append(e.buf, ',')
 	}
 	e.rows++
-	e.buf = append(e.buf, '[')
+	e.buf = append(e.buf, "[{"[e.shape()])
 }
 
 func (e *JSON) endRow() error {
-	e.buf = append(e.buf, ']')
+	e.buf = append(e.buf, "]}"[e.shape()])
 	return e.flush()
+}
+
+// shape is 1 of objects, 0 of arrays.
+func (e *JSON) shape() int {
+	if e.Objects {
+		return 1
+	}
+	return 0
 }
 
 // flush sends what has been collected once it is a piece.
