@@ -157,14 +157,15 @@ var layers = map[string][]string{
 	"shell/settings": {},
 	"shell/tstypes":  {},
 	"shell/edit":     {"", "link", "shell/complete", "shell/format", "shell/settings"},
+	"shell/transfer": {"", "sqltext", "link", "link/wire"},
 	"shell": {
 		"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "internal/nearest",
-		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings", "shell/tstypes",
+		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings", "shell/transfer", "shell/tstypes",
 	},
 	"cmd/kalamd": {"", "api", "config", "engine", "link/wire", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/repair",
 		"maintain/verify", "query/worker",
 	},
-	"cmd/kalam":       {"", "shell"},
+	"cmd/kalam":       {"", "shell", "shell/transfer"},
 	"cmd/kalam-bench": {"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "query/worker/querytest"},
 }
 
@@ -221,7 +222,7 @@ var reserved = map[string]string{
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.
 var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "shell/complete", "shell/edit",
-	"shell/format", "jobs",
+	"shell/format", "shell/transfer", "jobs",
 	"subscribe", "catalog", "cmd/kalam"}
 
 // goPackage is what `go list -json` prints of a package.

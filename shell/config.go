@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/shell/format"
 	"github.com/kalamlake/kalam/shell/scan"
 	"github.com/kalamlake/kalam/shell/settings"
+	"github.com/kalamlake/kalam/shell/transfer"
 )
 
 // Exit codes of Run.
@@ -48,6 +49,10 @@ type Config struct {
 	Types               []string      // Tables whose TypeScript types to write; not nil and empty: all.
 	Count               int           // Changes of Subscribe after which to end; 0 is none.
 	SubscriptionTimeout time.Duration // After which Subscribe ends; 0 is never.
+
+	Load     *transfer.LoadOptions // A file to load, nil for none.
+	LoadInto string                // Its table; the namespace of the export of a chat.
+	Dump     *transfer.DumpOptions // Tables to dump, nil for none.
 
 	Format  string        // One of Formats; "" is that of the settings.
 	Color   *bool         // nil: if standard output is a terminal, NO_COLOR is not set and the settings do not forbid it.

@@ -39,6 +39,7 @@ func metaCommands() []metaCommand {
 		{[]string{"e", "edit"}, "[FILE]", "edit the last statement in $EDITOR and run it", (*session).metaEdit},
 		{[]string{"i", "include"}, "FILE", "run a script", (*session).metaInclude},
 		{[]string{"o", "out"}, "[FILE]", "write results to a file, or here again", (*session).metaOutput},
+		{[]string{"copy"}, "TABLE FROM|TO FILE", "load a file into a table, or write one to a file", (*session).metaCopy},
 		{[]string{"!"}, "COMMAND", "run a command of the system", (*session).metaShell},
 		{[]string{"set"}, "[NAME VALUE]", "set a variable for :NAME, or list them", (*session).metaSet},
 		{[]string{"unset"}, "NAME", "forget a variable", (*session).metaUnset},
@@ -76,7 +77,7 @@ func completions() (commands []complete.Command) {
 // completion returns what completes a command: its argument as the help names it.
 func (c *metaCommand) completion() complete.Command {
 	out := complete.Command{Names: c.names}
-	argument := strings.Trim(c.args, "[]")
+	argument, _, _ := strings.Cut(strings.Trim(c.args, "[]"), " FROM|TO")
 	switch {
 	case strings.Contains(argument, "FILE"):
 		out.Argument = complete.File

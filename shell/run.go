@@ -28,6 +28,11 @@ func Run(ctx context.Context, c Config, in io.Reader, out, errOut io.Writer) int
 	s.in = in
 	c = s.config
 	interactive := edit.IsTerminal(in)
+	if c.Load != nil || c.Dump != nil {
+		ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+		defer stop()
+		return s.shown(s.transfer(ctx, edit.NewAsker(ctx, in, errOut)))
+	}
 	if interactive && c.Command == nil && c.File == "" && c.Subscribe == "" && c.Types == nil {
 		return s.prompt(ctx, in)
 	}
@@ -113,6 +118,15 @@ func (s *session) command(ctx context.Context, text string) int {
 		return ExitError
 	}
 	return ExitOK
+}
+
+// shown shows an error and returns the exit code.
+func (s *session) shown(err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	s.fail(err, "")
+	return ExitError
 }
 
 // code is the exit code after err.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -37,7 +38,6 @@ func newFlags(run func(shell.Config)) *flags {
 		Long:          "kalam runs SQL from its command line, a file, a pipe or a prompt.",
 		Args:          cobra.NoArgs,
 		SilenceErrors: true, SilenceUsage: true, DisableAutoGenTag: true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.version {
 				_, err := io.WriteString(cmd.OutOrStdout(), versionText())
@@ -51,7 +51,7 @@ func newFlags(run func(shell.Config)) *flags {
 		},
 	}
 	f.define()
-	f.command.AddCommand(f.types(run))
+	f.command.AddCommand(f.loadCommand(run), f.dumpCommand(run), f.types(run))
 	f.command.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true}) // --help is enough.
 	return f
 }
@@ -66,27 +66,39 @@ func (f *flags) types(run func(shell.Config)) *cobra.Command {
 		DisableAutoGenTag:     true,
 		DisableFlagsInUseLine: true,
 		RunE: func(_ *cobra.Command, tables []string) error {
-			if err := f.complete(); err != nil {
-				return err
-			}
 			f.config.Types = append([]string{}, tables...)
-			run(f.config)
-			return nil
+			return f.start(run)
 		},
-	}
-	c.Flags().SortFlags = false
-	for _, name := range []string{
-		"url", "host", "port", "user", "password", "token", "apikey", "namespace", "config", "instance", "timeout",
-		"verbose", "help",
-	} {
-		c.Flags().AddFlag(f.command.Flags().Lookup(name))
 	}
 	return c
 }
 
 // define declares the flags.
 func (f *flags) define() {
+	f.connection()
 	c, p := &f.config, f.command.Flags()
+	p.SortFlags = false
+	p.StringVarP(&f.sql, "command", "c", "", "run these statements, or one backslash command, and exit")
+	p.StringVarP(&c.File, "file", "f", "", "run this script and exit; - is standard input")
+	p.StringVar(&c.Subscribe, "subscribe", "", "show a live query")
+	p.IntVar(&c.Count, "count", 0, "end a live query after so many changes")
+	p.Float64Var(&f.subscriptionExpiry, "subscription-timeout", 0, "end a live query after so many seconds")
+	p.StringVar(&c.Format, "format", "",
+		"output format: "+strings.Join(shell.Formats(), ", ")+" (default: of the settings, table)")
+	p.BoolVar(&f.json, "json", false, "short for --format json")
+	p.BoolVar(&f.csv, "csv", false, "short for --format csv")
+	p.StringArrayVar(&c.Variables, "set", nil, "name=value for :name in statements; also -v name=value")
+	p.StringArrayVar(&c.Params, "param", nil, "value of $1, the next of $2, ... in -c or --subscribe")
+	p.StringVar(&f.null, "null", "", "how NULL is shown")
+	p.Float64Var(&f.threshold, "loading-threshold-ms", 200, "milliseconds after which it is shown how long a request takes")
+	p.BoolVar(&f.version, "version", false, "show the version")
+	f.command.MarkFlagsMutuallyExclusive("format", "json", "csv")
+	f.command.MarkFlagsMutuallyExclusive("command", "file", "subscribe")
+}
+
+// connection declares the flags that the subcommands have too.
+func (f *flags) connection() {
+	c, p := &f.config, f.command.PersistentFlags()
 	p.SortFlags = false
 	p.StringVar(&c.URL, "url", "", "server URL; http:// or https:// may be left out")
 	p.StringVarP(&c.Host, "host", "h", "", "server URL, or host[:port] (KALAM_HOST, default localhost)")
@@ -99,37 +111,26 @@ func (f *flags) define() {
 	p.StringVar(&c.ConfigFile, "config", "", "settings (default ~/.kalam/config.toml)")
 	p.StringVar(&c.Instance, "instance", "", "name of a server whose tokens are stored (default local)")
 	p.BoolVar(&c.SaveCredentials, "save-credentials", false, "store the tokens of this login, never the password")
-	p.StringVarP(&f.sql, "command", "c", "", "run these statements, or one backslash command, and exit")
-	p.StringVarP(&c.File, "file", "f", "", "run this script and exit; - is standard input")
-	p.StringVar(&c.Subscribe, "subscribe", "", "show a live query")
-	p.IntVar(&c.Count, "count", 0, "end a live query after so many changes")
-	p.Float64Var(&f.subscriptionExpiry, "subscription-timeout", 0, "end a live query after so many seconds")
-	p.StringVar(&c.Format, "format", "",
-		"output format: "+strings.Join(shell.Formats(), ", ")+" (default: of the settings, table)")
-	p.BoolVar(&f.json, "json", false, "short for --format json")
-	p.BoolVar(&f.csv, "csv", false, "short for --format csv")
 	p.StringVar(&f.color, "color", "", "true or false; default: on a terminal, unless NO_COLOR is set")
 	p.BoolVar(&f.noColor, "no-color", false, "short for --color=false")
 	p.Float64Var(&f.timeout, "timeout", 30, "seconds that a request may take; 0 is without end")
-	p.StringArrayVar(&c.Variables, "set", nil, "name=value for :name in statements; also -v name=value")
-	p.StringArrayVar(&c.Params, "param", nil, "value of $1, the next of $2, ... in -c or --subscribe")
-	p.StringVar(&f.null, "null", "", "how NULL is shown")
 	p.BoolVarP(&c.Quiet, "quiet", "q", false, "show results and errors only")
 	p.BoolVar(&c.ReadOnly, "read-only", false, "refuse statements that may write")
-	p.BoolVar(&c.NoSpinner, "no-spinner", false, "do not show how long a request takes")
-	p.Float64Var(&f.threshold, "loading-threshold-ms", 200, "milliseconds after which that is shown")
+	p.BoolVar(&c.NoSpinner, "no-spinner", false, "show no progress")
 	p.BoolVarP(&c.Verbose, "verbose", "v", false, "show error codes")
-	p.BoolVar(&f.version, "version", false, "show the version")
 	p.Bool("help", false, "show this help")
 	p.Lookup("color").NoOptDefVal = "true"
-	f.command.MarkFlagsMutuallyExclusive("format", "json", "csv")
-	f.command.MarkFlagsMutuallyExclusive("color", "no-color")
-	f.command.MarkFlagsMutuallyExclusive("command", "file", "subscribe")
+}
+
+// given reports whether a flag stands on the command line.
+func (f *flags) given(name string) bool {
+	flag := f.command.Flag(name)
+	return flag != nil && flag.Changed
 }
 
 // complete turns the flags that are no plain values into the Config.
 func (f *flags) complete() error {
-	c, given := &f.config, f.command.Flags().Changed
+	c, given := &f.config, f.given
 	if given("command") {
 		c.Command = &f.sql
 	}
@@ -151,6 +152,9 @@ func (f *flags) complete() error {
 		c.Format = "csv"
 	}
 	if f.noColor {
+		if given("color") {
+			return errors.New("only one of --color and --no-color may be given")
+		}
 		f.color = "false"
 	}
 	if f.color != "" {
