@@ -136,7 +136,7 @@ var layers = map[string][]string{
 	"metrics": {
 		"", "buffer", "dialect/ast", "maintain/pair", "query", "systables",
 	},
-	"config": {"", "export", "maintain", "maintain/pair", "maintain/adopt", "maintain/inspect", "storages", "systables"},
+	"config": {"", "export", "lake/layout", "query/memlimit", "maintain", "maintain/pair", "maintain/adopt", "maintain/inspect", "storages", "systables"},
 	"engine": {
 		"config", "metrics", "export", "link/wire",
 		"access", "systables", "read", "live", "live/jobfeed", "session", "session/cache",

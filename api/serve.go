@@ -16,6 +16,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api/identity"
+	"github.com/kalamlake/kalam/config"
 )
 
 // New returns a server over an open engine. The error says which configuration
@@ -57,6 +58,18 @@ func New(o Options) (*Server, error) {
 	s.upgrade = s.upgrader()
 	s.app = s.newApp()
 	return s, nil
+}
+
+// CheckConfig tells of every key whose value New would refuse, as far as that can be known without a server.
+func CheckConfig(cfg config.Config) (list []error) {
+	for _, err := range []error{
+		checkVersion(cfg.Server.APIVersion), checkOrigins(cfg.Server.CORSOrigins), identity.CheckSecret(cfg),
+	} {
+		if err != nil {
+			list = append(list, err)
+		}
+	}
+	return list
 }
 
 // newApp makes the fiber app with its routes.

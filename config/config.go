@@ -8,10 +8,12 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/export"
+	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/maintain"
 	"github.com/kalamlake/kalam/maintain/adopt"
 	"github.com/kalamlake/kalam/maintain/inspect"
 	"github.com/kalamlake/kalam/maintain/pair"
+	"github.com/kalamlake/kalam/query/memlimit"
 	"github.com/kalamlake/kalam/storages"
 )
 
@@ -356,10 +358,11 @@ type rule struct {
 	key, want string
 }
 
-// Validate reports the first value that cannot be used; the message names its
-// key and what is expected.
-func (c *Config) Validate() error {
-	rules := []rule{
+// rules are the checks of the sections that are not of package maintain.
+func (c *Config) rules() []rule {
+	_, memory := memlimit.Parse(c.Query.MemoryLimit)
+	_, strategy := layout.NewStrategies(nil, c.Sharding.DefaultStrategy, 0)
+	return []rule{
 		{c.Server.Port < 0 || c.Server.Port > 65535, "server.port", "0 to 65535"},
 		{c.Server.APIVersion == "", "server.api_version", "a path segment such as v1"},
 		{c.Server.NodeID < 0 || c.Server.NodeID > kalam.MaxWorker, "server.node_id", "0 to 1023"},
@@ -380,6 +383,8 @@ func (c *Config) Validate() error {
 			c.Query.Isolation != IsolationAuto && c.Query.Isolation != IsolationProcess && c.Query.Isolation != IsolationNone,
 			"query.isolation", "auto, process or none",
 		},
+		{c.Query.MemoryLimit != "" && memory != nil, "query.memory_limit", "a size such as 2GB"},
+		{strategy != nil, "sharding.default_strategy", "alphabetic, numeric or hash"},
 		{c.Query.Workers < 0, "query.workers", "0 or more"},
 		{c.Query.Threads < 0, "query.threads", "0 or more"},
 		{c.QueryCache.MaxPlans < 1, "query_cache.max_plans", "at least 1"},
@@ -410,13 +415,17 @@ func (c *Config) Validate() error {
 		{c.Metrics.MaxTables < 0 || c.Metrics.MaxTables > 10000, "metrics.max_tables", "0 to 10000"},
 		{c.Metrics.Listen != "" && !isAddress(c.Metrics.Listen), "metrics.listen", "HOST:PORT"},
 	}
-	for _, r := range rules {
+}
+
+// Problems tells of every value that cannot be used; the messages name its key and what is expected.
+func (c *Config) Problems() (list []error) {
+	for _, r := range c.rules() {
 		if r.bad {
-			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", r.key, r.want)
+			list = append(list, kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", r.key, r.want))
 		}
 	}
 	m := c.Maintain()
-	return m.Validate()
+	return append(list, m.Problems()...)
 }
 
 // isAddress reports whether s is HOST:PORT, as a listener takes it; the host may be missing.

@@ -74,9 +74,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate reports the first value that cannot be used; the message names its key and what
-// is expected.
-func (c *Config) Validate() error {
+// Problems tells of every value that cannot be used; the messages name its key and what is expected.
+func (c *Config) Problems() (list []error) {
 	for _, rule := range []struct {
 		bad       bool
 		key, want string
@@ -95,7 +94,7 @@ func (c *Config) Validate() error {
 		{c.Retention.DefaultDeletedRetentionHours < 0, "retention.default_deleted_retention_hours", "0 or more"},
 	} {
 		if rule.bad {
-			return kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", rule.key, rule.want)
+			list = append(list, kalam.Errorf(kalam.CodeInvalidInput, "configuration key %s: expected %s", rule.key, rule.want))
 		}
 	}
 	for _, s := range []struct{ key, line string }{
@@ -105,8 +104,8 @@ func (c *Config) Validate() error {
 			continue
 		}
 		if _, err := jobs.ParseSchedule(s.line); err != nil {
-			return kalam.Wrap(kalam.CodeInvalidInput, err, "configuration key %s", s.key)
+			list = append(list, kalam.Wrap(kalam.CodeInvalidInput, err, "configuration key %s", s.key))
 		}
 	}
-	return nil
+	return list
 }

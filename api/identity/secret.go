@@ -29,9 +29,8 @@ const (
 // directory.
 func Secret(cfg config.Config) ([]byte, error) {
 	if configured := cfg.Auth.JWTSecret; configured != "" {
-		if len(configured) < minSecret && !isLoopbackHost(cfg.Server.Host) {
-			return nil, fmt.Errorf("auth.jwt_secret is %d bytes long: a server that listens on %s needs at least %d, or none to have one generated",
-				len(configured), cfg.Server.Host, minSecret)
+		if err := CheckSecret(cfg); err != nil {
+			return nil, err
 		}
 		return []byte(configured), nil
 	}
@@ -41,6 +40,15 @@ func Secret(cfg config.Config) ([]byte, error) {
 		return makeSecret(path)
 	}
 	return secret, err
+}
+
+// CheckSecret reports a configured secret that is too short.
+func CheckSecret(cfg config.Config) error {
+	if n := len(cfg.Auth.JWTSecret); n > 0 && n < minSecret && !isLoopbackHost(cfg.Server.Host) {
+		return fmt.Errorf("configuration key auth.jwt_secret: it is %d bytes long: a server that listens on %s needs at least %d, "+
+			"or none to have one generated", n, cfg.Server.Host, minSecret)
+	}
+	return nil
 }
 
 func readSecret(path string) ([]byte, error) {

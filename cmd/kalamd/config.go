@@ -2,12 +2,15 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 
+	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/config"
 )
 
@@ -47,10 +51,18 @@ type Settings struct {
 type layers struct {
 	values *koanf.Koanf
 	origin map[string]string // By key: where its value comes from, for messages.
+	lines  map[string]int    // Of the file, by key.
+	faults []fault           // What is wrong with single keys.
+}
+
+// fault is what is wrong with a key.
+type fault struct {
+	line int // Of the file, 0 for elsewhere.
+	err  error
 }
 
 // load reads the configuration: defaults, file, environment, flags. environ is
-// in the form of os.Environ. The error names the key and where it was set.
+// in the form of os.Environ. The error has a line for every key that is at fault, with where it was set.
 func load(f flags, environ []string) (Settings, error) {
 	env := map[string]string{}
 	for _, e := range environ {
@@ -74,30 +86,49 @@ func load(f flags, environ []string) (Settings, error) {
 	if err := l.loadFlags(f); err != nil {
 		return Settings{}, err
 	}
-	for key, value := range l.values.All() {
-		if err := fields[key].set(value); err != nil {
-			return Settings{}, fmt.Errorf("configuration key %s (%s): %w", key, l.origin[key], err)
+	values := l.values.All()
+	for _, key := range slices.SortedFunc(maps.Keys(values), l.inOrder) {
+		if err := fields[key].set(values[key]); err != nil {
+			l.fault(key, fmt.Errorf("configuration key %s (%s): %w", key, l.origin[key], err))
 		}
 	}
-	if err := s.Config.Validate(); err != nil {
-		return Settings{}, l.located(err)
+	for _, err := range append(s.Config.Problems(), api.CheckConfig(s.Config)...) {
+		l.fault(l.located(err))
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.Config.Log.Level)); err != nil {
-		return Settings{}, l.located(errors.New("configuration key log.level: expected debug, info, warn or error"))
+		l.fault(l.located(errors.New("configuration key log.level: expected debug, info, warn or error")))
 	}
 	s.Changed = changed(&s.Config)
-	return s, nil
+	return s, l.failure()
 }
 
-// located adds to an error about a key where the key was set.
-func (l *layers) located(err error) error {
+// fault notes what is wrong with a key, which may be "".
+func (l *layers) fault(key string, err error) { l.faults = append(l.faults, fault{l.lines[key], err}) }
+
+// failure returns all faults as one error, those of the file in its order.
+func (l *layers) failure() error {
+	slices.SortStableFunc(l.faults, func(a, b fault) int { return cmp.Compare(a.line, b.line) })
+	var list []error
+	for _, f := range l.faults {
+		list = append(list, f.err)
+	}
+	return errors.Join(list...)
+}
+
+// inOrder compares two keys by where they are in the file, those of elsewhere by name.
+func (l *layers) inOrder(a, b string) int {
+	return cmp.Or(cmp.Compare(l.lines[a], l.lines[b]), strings.Compare(a, b))
+}
+
+// located returns the key that an error is about, and the error with where the key was set; "" if that is not known.
+func (l *layers) located(err error) (string, error) {
 	for key, origin := range l.origin {
 		if strings.Contains(err.Error(), "key "+key+":") {
-			return fmt.Errorf("%w (%s)", err, origin)
+			return key, fmt.Errorf("%w (%s)", err, origin)
 		}
 	}
-	return err
+	return "", err
 }
 
 // add puts one layer over the others.
@@ -127,21 +158,21 @@ func (l *layers) loadFile(fields map[string]field, flag, fromEnv string) (path s
 		}
 		return "", fmt.Errorf("read configuration file %s: %w", path, err)
 	}
-	lines, err := keyLines(path)
-	if err != nil {
+	if l.lines, err = keyLines(path); err != nil {
 		return "", fmt.Errorf("read configuration file: %w", err)
 	}
-	values := map[string]any{}
-	for key, value := range k.All() {
-		origin := path
-		if n := lines[key]; n > 0 {
+	values, all := map[string]any{}, k.All()
+	for _, key := range slices.SortedFunc(maps.Keys(all), l.inOrder) {
+		value, origin := all[key], path
+		if n := l.lines[key]; n > 0 {
 			origin = fmt.Sprintf("%s, line %d", path, n)
 		}
 		if empty, ok := value.(map[string]any); ok && len(empty) == 0 && isSection(fields, key) {
 			continue
 		}
 		if _, known := fields[key]; !known {
-			return "", fmt.Errorf("unknown configuration key %s (%s)%s", key, origin, suggestion(fields, key))
+			l.fault(key, fmt.Errorf("unknown configuration key %s (%s)%s", key, origin, suggestion(fields, key)))
+			continue
 		}
 		values[key], l.origin[key] = value, origin
 	}
@@ -193,15 +224,16 @@ func (l *layers) loadEnv(fields map[string]field, env map[string]string) error {
 	for key := range fields {
 		known[envName(key)] = key
 	}
-	for name, value := range env {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		key, ok := known[name]
 		if !ok {
 			if section := envSection(fields, name); section != "" {
-				return fmt.Errorf("unknown configuration key in environment variable %s: section %s has no such key", name, section)
+				l.fault("", fmt.Errorf("unknown configuration key in environment variable %s: section %s has no such key%s",
+					name, section, suggestion(known, name)))
 			}
 			continue
 		}
-		values[key] = text(value)
+		values[key] = text(env[name])
 		l.origin[key] = "environment variable " + name
 	}
 	return l.add(values)

@@ -145,7 +145,7 @@ func changed(c *config.Config) []string {
 
 // suggestion returns " - did you mean ...?" for the key that differs least from
 // an unknown one, if it differs little.
-func suggestion(fields map[string]field, key string) string {
+func suggestion[T any](fields map[string]T, key string) string {
 	best, least := "", 3
 	for known := range fields {
 		if d := distance(key, known, least); d < least || d == least && best != "" && known < best {

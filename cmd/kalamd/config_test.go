@@ -112,6 +112,12 @@ func TestEveryKey(t *testing.T) {
 			value = "2097152"
 		case "storage.credentials_key":
 			value = `"` + strings.Repeat("ab", 32) + `"`
+		case "query.memory_limit":
+			value = `"1GB"`
+		case "sharding.default_strategy":
+			value = `"hash"`
+		case "server.cors_origins":
+			value = `["https://x.example", "https://y.example"]`
 		case "metrics.listen":
 			value = `"127.0.0.1:9464"`
 		case "auth.bcrypt_cost":
@@ -177,6 +183,10 @@ func TestLoadErrors(t *testing.T) {
 			want: []string{"log.level", "debug, info, warn or error", "line 2"}},
 		{name: "address for metrics", file: "[metrics]\nlisten = \"localhost\"\n",
 			want: []string{"metrics.listen", "HOST:PORT", "line 2"}},
+		{name: "size of memory", file: "[query]\nmemory_limit = \"lots\"\n",
+			want: []string{"query.memory_limit", "a size such as 2GB", "line 2"}},
+		{name: "short secret", file: "[auth]\njwt_secret = \"short\"\n[server]\nhost = \"0.0.0.0\"\n",
+			want: []string{"auth.jwt_secret", "at least 32", "line 2"}},
 		{name: "syntax", file: "[server]\nport = \n", want: []string{"config.toml, line 2"}},
 		{name: "twice", file: "[server]\nport = 1\nport = 2\n", want: []string{"config.toml"}},
 		{name: "missing file", flags: flags{config: "nothing.toml"}, want: []string{"nothing.toml"}},

@@ -3,6 +3,8 @@
 //	kalamd serve [--config FILE] [--data DIR] [--listen HOST:PORT]
 //	kalamd verify [--config FILE] [--data DIR]
 //	kalamd repair --adopt [--dry-run] [--without-damaged] [--config FILE] [--data DIR]
+//	kalamd config print [--defaults] [--config FILE]
+//	kalamd config check [--config FILE]
 //	kalamd --version
 //
 // `kalamd repair --adopt` rebuilds a write buffer that is lost from the files in the
