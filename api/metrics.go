@@ -1,13 +1,6 @@
 package api
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"time"
-
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
@@ -34,28 +27,4 @@ func (s *Server) rejected(status int, reason string) {
 	if status == fiber.StatusTooManyRequests || status == fiber.StatusServiceUnavailable {
 		s.engine.Observed().Rejected(status, reason)
 	}
-}
-
-// Times of the listener for metrics.
-const (
-	metricsHeader = 5 * time.Second  // To send a request.
-	metricsWrite  = 30 * time.Second // To take the answer.
-)
-
-// ServeMetrics answers GET /metrics on a listener of its own, to whoever reaches it, until ctx ends. It returns nil
-// then, and the listener is closed.
-func (s *Server) ServeMetrics(ctx context.Context, ln net.Listener) error {
-	mux := http.NewServeMux()
-	mux.Handle("GET "+wire.PathMetrics, s.engine.Metrics().Handler())
-	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: metricsHeader, ReadTimeout: metricsHeader, WriteTimeout: metricsWrite,
-		MaxHeaderBytes: 16 << 10, ErrorLog: nil,
-	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // Serve tells of it.
-	defer stop()
-	err := server.Serve(ln)
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("serve metrics on %s: %w", ln.Addr(), errors.Join(err, server.Close()))
 }

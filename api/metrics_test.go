@@ -228,7 +228,7 @@ func TestMetricsListener(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- h.server.ServeMetrics(ctx, ln) }()
+	go func() { served <- h.engine.Metrics().Serve(ctx, ln) }()
 	ask := func(method, path string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+ln.Addr().String()+path, nil)
 		if err != nil {

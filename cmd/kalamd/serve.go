@@ -91,7 +91,7 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
 		scraped <- nil
 	} else {
 		log.Info("metrics are answered", slog.String("address", scrapes.Addr().String()))
-		go func() { scraped <- server.ServeMetrics(runCtx, scrapes) }()
+		go func() { scraped <- e.Metrics().Serve(runCtx, scrapes) }()
 	}
 	releaseStartPages(log)
 	if _, err := fmt.Fprintf(m.Stdout, "kalamd ready on http://%s\n", ln.Addr()); err != nil {
