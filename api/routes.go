@@ -17,6 +17,7 @@ func (s *Server) routes(app *fiber.App) {
 	v.Post(wire.PathSQL, s.handleSQL)
 	v.Post(wire.PathLogin, s.handleLogin)
 	v.Post(wire.PathRefresh, s.handleRefresh)
+	v.Post(wire.PathToken, s.handleToken)
 	v.Post(wire.PathLogout, s.handleLogout)
 	v.Post(wire.PathSetup, s.handleSetup)
 	v.Get(wire.PathMe, s.handleMe)

@@ -105,7 +105,11 @@ func (v *version) loadKey(key string, raw []byte) error {
 	if err != nil {
 		return unusable(key, err)
 	}
+	if _, twice := v.keyIDs.get(k.ID); twice {
+		return unusable(key, fmt.Errorf("another key has its id"))
+	}
 	v.keys.load(k.digest, &keyEntry{key: k, used: new(atomic.Int64)})
+	v.keyIDs.load(k.ID, k.digest)
 	return nil
 }
 
@@ -198,18 +202,14 @@ func (c *Catalog) mayManageKeys(v *version, by kalam.Principal, user kalam.UserI
 func (c *Catalog) DropKey(ctx context.Context, by kalam.Principal, id string) (APIKey, error) {
 	var dropped APIKey
 	err := c.write(ctx, func(tx *tx) error {
-		for _, e := range tx.next.keys.all() {
-			if e.key.ID != id {
-				continue
-			}
-			if c.mayManageKeys(&tx.next, by, e.key.User) != nil {
-				break
-			}
-			dropped = e.load()
-			tx.dropKey(e)
-			return nil
+		digest, _ := tx.next.keyIDs.get(id)
+		e, ok := tx.next.keys.get(digest)
+		if !ok || c.mayManageKeys(&tx.next, by, e.key.User) != nil {
+			return kalam.Errorf(kalam.CodeNotFound, "API key '%s' not found", id)
 		}
-		return kalam.Errorf(kalam.CodeNotFound, "API key '%s' not found", id)
+		dropped = e.load()
+		tx.dropKey(e)
+		return nil
 	})
 	return dropped, err
 }
@@ -256,6 +256,16 @@ func (c *Catalog) HasKey(k *APIKey, role kalam.Role) bool {
 	return ok && user.user.Role == role
 }
 
+// HasKeyID reports whether a user has a key with an id that has not expired.
+func (c *Catalog) HasKeyID(user kalam.UserID, id string) bool {
+	digest, ok := c.current.Load().keyIDs.get(id)
+	if !ok {
+		return false
+	}
+	e, _, ok := c.keyHeld(digest)
+	return ok && e.key.User == user
+}
+
 func (c *Catalog) keyHeld(digest keyDigest) (*keyEntry, *userEntry, bool) {
 	v := c.current.Load()
 	e, ok := v.keys.get(digest)
@@ -297,12 +307,14 @@ func (c *Catalog) WriteKeyUses(ctx context.Context) error {
 
 func (tx *tx) putKey(e *keyEntry) error {
 	tx.next.keys = tx.next.keys.with(e.key.digest, e)
+	tx.next.keyIDs = tx.next.keyIDs.with(e.key.ID, e.key.digest)
 	return tx.put(apiKeyKey(e.key.ID), recordOfKey(&e.key))
 }
 
 func (tx *tx) dropKey(e *keyEntry) {
 	tx.endsTokens = true
 	tx.next.keys = tx.next.keys.without(e.key.digest)
+	tx.next.keyIDs = tx.next.keyIDs.without(e.key.ID)
 	tx.delete(apiKeyKey(e.key.ID))
 }
 

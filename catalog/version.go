@@ -24,6 +24,7 @@ type version struct {
 	secrets    persistentMap[string, Secret]
 	active     persistentMap[kalam.JobID, *kalam.Job]
 	keys       persistentMap[keyDigest, *keyEntry]
+	keyIDs     persistentMap[string, keyDigest]
 	views      persistentMap[kalam.TableID, *View]
 
 	nextTable kalam.TableNumber

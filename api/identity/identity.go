@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 )
 
@@ -44,6 +43,7 @@ func New(o Options) (*Service, error) {
 type Login struct {
 	Principal kalam.Principal
 	claims    *claims         // Of a token.
+	epoch     uint64          // Of the user's tokens, of a token.
 	key       *catalog.APIKey // Otherwise the key.
 }
 
@@ -54,7 +54,7 @@ func (s *Service) ByBearer(text string) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Login{Principal: kalam.Principal{User: u.ID, Role: u.Role}, claims: c}
+	l := &Login{Principal: kalam.Principal{User: u.ID, Role: u.Role}, claims: c, epoch: u.TokenEpoch}
 	if c.Type == tokenMinted {
 		l.Principal.Role, l.Principal.Restriction = kalam.RoleUser, c.Scopes
 		if !s.mayMint(c) {
@@ -88,14 +88,3 @@ func (s *Service) Valid(l *Login) bool {
 
 // User returns the user of a login, as it is now.
 func (s *Service) User(l *Login) (catalog.User, bool) { return s.catalog.User(l.Principal.User) }
-
-// mayMint reports whether the user who had a token minted may still act for its user.
-func (s *Service) mayMint(c *claims) bool {
-	by, ok := s.catalog.User(kalam.UserID(c.MintedBy))
-	if !ok {
-		return false
-	}
-	rank, there := s.catalog.RankOf(kalam.UserID(c.Subject))
-	_, may := access.ActFor(kalam.Principal{User: by.ID, Role: by.Role}, kalam.UserID(c.Subject), rank)
-	return there && may
-}

@@ -44,9 +44,12 @@ type claims struct {
 	Epoch uint64 `json:"epoch"`
 	// Family names the login that the token descends from.
 	Family string `json:"family,omitempty"`
-	// Scopes and MintedBy are those of a minted token.
+	// Of a minted token: what it allows less than role user, who had it made, and by which
+	// API key or under which token epoch.
 	Scopes   kalam.Restriction `json:"scopes,omitempty"`
 	MintedBy string            `json:"minted_by,omitempty"`
+	ByKey    string            `json:"by_key,omitempty"`
+	ByEpoch  uint64            `json:"by_epoch,omitempty"`
 }
 
 // tokens signs and verifies tokens with HS256 and nothing else. It is safe for

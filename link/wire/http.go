@@ -11,6 +11,7 @@ const (
 	PathSQL           = "/api/sql"
 	PathLogin         = "/api/auth/login"
 	PathRefresh       = "/api/auth/refresh"
+	PathToken         = "/api/auth/token"
 	PathLogout        = "/api/auth/logout"
 	PathSetup         = "/api/auth/setup"
 	PathMe            = "/api/auth/me"
@@ -136,6 +137,28 @@ type LoginResponse struct {
 	AccessToken      string `json:"access_token"`
 	RefreshToken     string `json:"refresh_token"`
 	RefreshExpiresAt string `json:"refresh_expires_at"`
+}
+
+// TokenRequest asks for a token for a user. Without a life it lives for 15 minutes.
+type TokenRequest struct {
+	User      string      `json:"user"`
+	ExpiresIn *int        `json:"expires_in,omitempty"` // Seconds.
+	Scopes    TokenScopes `json:"scopes"`
+}
+
+// TokenScopes narrow what a token may do; tables are "namespace.table".
+type TokenScopes struct {
+	ReadOnly   bool     `json:"read_only,omitempty"`
+	Namespaces []string `json:"namespaces,omitempty"`
+	Tables     []string `json:"tables,omitempty"`
+}
+
+// TokenResponse is the answer to a TokenRequest.
+type TokenResponse struct {
+	User        string `json:"user"`
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresAt   string `json:"expires_at"`
 }
 
 // MeResponse is the answer of GET /v1/api/auth/me.

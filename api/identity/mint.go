@@ -1,0 +1,67 @@
+package identity
+
+import (
+	"time"
+
+	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/catalog"
+)
+
+// How long minted tokens live.
+const (
+	DefaultMintedLife = 15 * time.Minute
+	MaxMintedLife     = time.Hour
+)
+
+// Mint makes an access token for a user on behalf of a login, whose role must be service or above and must be one that
+// may act for the user. Whoever has the token acts as EXECUTE AS USER does, with role user, within the scopes, and makes no
+// other credentials. It ends with its time, with the credentials that it was minted by, and with the user's tokens.
+// Errors: CodePermissionDenied, CodeNotFound for the user, CodeInvalidInput for a life that is none.
+func (s *Service) Mint(by *Login, user kalam.UserID, scopes kalam.Scopes, life time.Duration) (Issued, error) {
+	p := by.Principal
+	if err := access.Check(p, access.MintTokens); err != nil {
+		return Issued{}, err
+	}
+	if life < time.Second || life > MaxMintedLife {
+		return Issued{}, kalam.Errorf(kalam.CodeInvalidInput, "a minted token lives from 1 to %d seconds",
+			MaxMintedLife/time.Second)
+	}
+	rank, there := s.catalog.RankOf(user)
+	if _, ok := access.ActFor(p, user, rank); !ok || !there {
+		return Issued{}, kalam.Errorf(kalam.CodePermissionDenied, "user '%s' with role %s cannot mint tokens for '%s'", p.User,
+			p.Role, user)
+	}
+	u, ok := s.catalog.User(user)
+	if !ok || user == catalog.SystemUser {
+		return Issued{}, kalam.Errorf(kalam.CodeNotFound, "User '%s' not found", user)
+	}
+	scopes.Delegated = true
+	restriction, err := scopes.Restriction()
+	if err != nil {
+		return Issued{}, err
+	}
+	c := claims{Type: tokenMinted, Scopes: restriction, MintedBy: string(p.User)}
+	if by.key != nil {
+		c.ByKey = by.key.ID
+	} else {
+		c.ByEpoch = by.epoch
+	}
+	return s.tokens.sign(&u, life, c)
+}
+
+// mayMint reports whether what a token was minted by is still there, and may still act for its user.
+func (s *Service) mayMint(c *claims) bool {
+	by, ok := s.catalog.User(kalam.UserID(c.MintedBy))
+	switch {
+	case !ok, !c.Scopes.IsDelegated():
+		return false
+	case c.ByKey != "":
+		ok = s.catalog.HasKeyID(by.ID, c.ByKey)
+	default:
+		ok = c.ByEpoch == by.TokenEpoch
+	}
+	rank, there := s.catalog.RankOf(kalam.UserID(c.Subject))
+	_, may := access.ActFor(kalam.Principal{User: by.ID, Role: by.Role}, kalam.UserID(c.Subject), rank)
+	return ok && there && may && access.Has(kalam.Principal{User: by.ID, Role: by.Role}, access.MintTokens)
+}
