@@ -14,5 +14,12 @@ const (
 	ColumnUpdated = "_updated" // TIMESTAMP: time of the last change, derived from _seq; only by name.
 )
 
+// Field ids of the system columns in Parquet files, beside those of the table's columns. They are below the ids that
+// Apache Iceberg reserves, and far above any ColumnID. Files of early versions have none.
+const (
+	FieldIDSeq     ColumnID = 2147483000
+	FieldIDDeleted ColumnID = 2147483001
+)
+
 // DefaultNamespace is the namespace of unqualified names.
 const DefaultNamespace NamespaceID = "default"

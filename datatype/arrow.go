@@ -69,9 +69,10 @@ func HasFloats(t *kalam.Table) bool {
 	return false
 }
 
-// FieldIDs maps the columns of t to the field ids of its files, which survive renames.
+// FieldIDs maps the columns of t, and the system columns, to the field ids of its files, which survive renames.
 func FieldIDs(t *kalam.Table) map[string]int {
-	ids := make(map[string]int, len(t.Columns))
+	ids := make(map[string]int, len(t.Columns)+2)
+	ids[kalam.ColumnSeq], ids[kalam.ColumnDeleted] = int(kalam.FieldIDSeq), int(kalam.FieldIDDeleted)
 	for i := range t.Columns {
 		ids[t.Columns[i].Name] = int(t.Columns[i].ID)
 	}

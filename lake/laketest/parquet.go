@@ -65,6 +65,12 @@ func writeBatch(f *os.File, t *kalam.Table, batch arrow.RecordBatch, rows []kala
 		vals := append([]string{strconv.Itoa(int(t.Columns[i].ID))}, fields[i].Metadata.Values()...)
 		fields[i].Metadata = arrow.NewMetadata(keys, vals)
 	}
+	for i, id := range []kalam.ColumnID{kalam.FieldIDSeq, kalam.FieldIDDeleted} {
+		if !o.NoFieldIDs {
+			fields[len(t.Columns)+i].Metadata = arrow.NewMetadata([]string{"PARQUET:field_id"},
+				[]string{strconv.Itoa(int(id))})
+		}
+	}
 	rowGroup := int64(o.RowGroup)
 	if rowGroup == 0 {
 		rowGroup = 2048

@@ -56,6 +56,8 @@ type columnWriter struct {
 	name string
 	id   kalam.ColumnID // 0: without a field id.
 	how  datatype.ParquetColumn
+	// required says that no value is NULL, so that the file need not tell which are.
+	required bool
 
 	values  []byte // In the encoding PLAIN.
 	bits    int    // Values of a BOOLEAN.
@@ -142,6 +144,9 @@ const signBit = 0x80
 
 // page appends the page: which rows have a value, as runs, then the values.
 func (c *columnWriter) page(buf []byte) []byte {
+	if c.required {
+		return append(buf, c.values...)
+	}
 	start := len(buf)
 	buf = append(buf, 0, 0, 0, 0)
 	for i := 0; i < len(c.present); {

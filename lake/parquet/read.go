@@ -53,10 +53,10 @@ func (f *File) PlanFor(t *kalam.Table) (*Plan, error) {
 			p.columns[i].missing = c.Missing
 		}
 	}
-	if p.seq, err = f.systemColumn(kalam.ColumnSeq, kalam.KindBigInt); err != nil {
+	if p.seq, err = f.systemColumn(kalam.ColumnSeq, kalam.FieldIDSeq, kalam.KindBigInt); err != nil {
 		return nil, err
 	}
-	if p.deleted, err = f.systemColumn(kalam.ColumnDeleted, kalam.KindBoolean); err != nil {
+	if p.deleted, err = f.systemColumn(kalam.ColumnDeleted, kalam.FieldIDDeleted, kalam.KindBoolean); err != nil {
 		return nil, err
 	}
 	f.plan.Store(p)
@@ -74,8 +74,8 @@ func (f *File) plannedColumn(at int, t kalam.DataType) (plannedColumn, error) {
 	return plannedColumn{index: at, cell: cell}, nil
 }
 
-func (f *File) systemColumn(name string, k kalam.Kind) (plannedColumn, error) {
-	at := findColumn(f.meta.Schema, name, -1)
+func (f *File) systemColumn(name string, id kalam.ColumnID, k kalam.Kind) (plannedColumn, error) {
+	at := findColumn(f.meta.Schema, name, int32(id))
 	if at < 0 {
 		return plannedColumn{}, integrity.Corrupt(f.path, "it has no column %s", name)
 	}

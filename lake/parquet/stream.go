@@ -22,6 +22,7 @@ type Stream struct {
 	to       io.Writer
 	compress *zstd.Encoder
 	columns  []kalam.Column
+	ids      bool   // The columns have their field ids, and those that are NOT NULL are required.
 	group    Writer // Of the rows since the last row group.
 	bytes    int    // Of their values, about.
 	offset   int64
@@ -30,10 +31,19 @@ type Stream struct {
 	buf      []byte
 }
 
-// NewStream begins a file of some columns; they have no field ids. The compressor, of NewCompressor,
+// NewStream begins a file of some columns, without field ids. The compressor, of NewCompressor,
 // may be shared.
 func NewStream(to io.Writer, columns []kalam.Column, compress *zstd.Encoder) (*Stream, error) {
-	s := &Stream{to: to, compress: compress, columns: columns}
+	return beginStream(&Stream{to: to, compress: compress, columns: columns})
+}
+
+// NewStreamOfIDs is NewStream of columns whose ids are the field ids; the columns that are NOT NULL
+// are required ones, and no row may have a NULL there.
+func NewStreamOfIDs(to io.Writer, columns []kalam.Column, compress *zstd.Encoder) (*Stream, error) {
+	return beginStream(&Stream{to: to, compress: compress, columns: columns, ids: true})
+}
+
+func beginStream(s *Stream) (*Stream, error) {
 	s.begin()
 	s.buf = append(s.buf, magic...)
 	return s, s.flush()
@@ -43,7 +53,12 @@ func NewStream(to io.Writer, columns []kalam.Column, compress *zstd.Encoder) (*S
 func (s *Stream) begin() {
 	s.group, s.bytes = Writer{}, 0
 	for i := range s.columns {
-		s.group.columns = append(s.group.columns, newColumnWriter(s.columns[i].Name, 0, s.columns[i].Type))
+		c := &s.columns[i]
+		w := newColumnWriter(c.Name, 0, c.Type)
+		if s.ids {
+			w.id, w.required = c.ID, c.NotNull
+		}
+		s.group.columns = append(s.group.columns, w)
 	}
 }
 

@@ -50,8 +50,8 @@ func NewWriter(t *kalam.Table) *Writer {
 		w.columns = append(w.columns, newColumnWriter(c.Name, c.ID, c.Type))
 	}
 	w.columns = append(w.columns,
-		newColumnWriter(kalam.ColumnSeq, 0, kalam.TypeOf(kalam.KindBigInt)),
-		newColumnWriter(kalam.ColumnDeleted, 0, kalam.TypeOf(kalam.KindBoolean)))
+		newColumnWriter(kalam.ColumnSeq, kalam.FieldIDSeq, kalam.TypeOf(kalam.KindBigInt)),
+		newColumnWriter(kalam.ColumnDeleted, kalam.FieldIDDeleted, kalam.TypeOf(kalam.KindBoolean)))
 	return w
 }
 
@@ -172,7 +172,11 @@ func (c *columnWriter) element(t *thriftWriter) {
 	if c.how.Physical == datatype.ParquetFixed {
 		t.i32(2, int32(c.how.Length))
 	}
-	t.i32(3, repetitionOptional)
+	if c.required {
+		t.i32(3, repetitionRequired)
+	} else {
+		t.i32(3, repetitionOptional)
+	}
 	t.text(4, c.name)
 	if converted := convertedOf(c.how); converted != convertedNone {
 		t.i32(6, converted)
