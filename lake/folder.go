@@ -13,7 +13,7 @@ import (
 
 // RemoveFolder deletes what lies directly in the folder of a scope and is not
 // kept: segments, key index files, temporary files and manifest.json, but nothing of
-// another name and nothing in folders below. It is the last step of dropping a
+// another name and nothing in folders below but the catalog of t. It is the last step of dropping a
 // table, after its segments were removed one by one. A table created again under
 // the old name has the same folder: a segment that says that it belongs to
 // another table than t stays, one that is being written stays, and so does one
@@ -34,6 +34,9 @@ func (l *Lake) RemoveFolder(ctx context.Context, storage kalam.StorageID, t *kal
 	var toDelete []string
 	kept := false
 	err = at.Storage.List(ctx, folder, func(e Entry) error {
+		if of, n, ok := layout.CatalogOf(e.Path); ok && of == folder && n == t.Number {
+			toDelete = append(toDelete, e.Path)
+		}
 		if path.Dir(e.Path) != folder {
 			return nil
 		}

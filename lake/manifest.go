@@ -108,13 +108,17 @@ func (l *Lake) ManifestContent(of ScopeManifest) ([]byte, error) {
 	return l.manifestContent(at, folder, of.Table, of.User, of.Manifest)
 }
 
-// RemoveManifest removes the manifest.json of a scope from a storage that has it no more.
+// RemoveManifest removes the manifest.json of a scope, and its catalog, from a storage that has it no more.
 func (l *Lake) RemoveManifest(ctx context.Context, storage kalam.StorageID, t *kalam.Table, user kalam.UserID) error {
 	at, folder, err := l.folder(storage, t, user)
 	if err != nil {
 		return err
 	}
-	return at.Storage.Remove(ctx, path.Join(folder, layout.ManifestName))
+	if err := at.Storage.Remove(ctx, path.Join(folder, layout.ManifestName)); err != nil {
+		return err
+	}
+	_, err = removeCatalogs(ctx, at, layout.CatalogFolder(folder, t.Number), t.Number)
+	return err
 }
 
 // replaceAll replaces objects. The removal of a dropped table empties the folder that a new one of its name has too,

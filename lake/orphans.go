@@ -67,7 +67,7 @@ func (l *Lake) Orphans(ctx context.Context, q OrphanQuery) (list OrphanList, err
 	err = at.Storage.List(ctx, "", func(e Entry) error {
 		kind, owner := layout.Classify(e.Path)
 		switch kind {
-		case layout.OtherFile, layout.ManifestFile:
+		case layout.OtherFile, layout.ManifestFile, layout.CatalogFile:
 			return nil
 		case layout.SegmentFile, layout.KeyIndexFile:
 			if q.Known(owner) {

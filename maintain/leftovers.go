@@ -94,6 +94,11 @@ func (c *cleaner) removeLeftovers(ctx context.Context, t *kalam.Table, scopes []
 		if err != nil {
 			return removed, fmt.Errorf("storage %s: empty the trash: %w", id, err)
 		}
+		purged, err = c.lake.RemoveCatalogs(ctx, id, t.Number) // They tell ranges of keys, and name files that are gone.
+		removed += purged.Files
+		if err != nil {
+			return removed, fmt.Errorf("storage %s: remove the catalogs for other engines: %w", id, err)
+		}
 	}
 	return removed, nil
 }

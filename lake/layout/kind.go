@@ -15,11 +15,12 @@ const (
 	SegmentFile                  // The Parquet file of a segment.
 	KeyIndexFile                 // The key index file of a segment.
 	ManifestFile                 // A manifest.json.
+	CatalogFile                  // Of a table for other engines, see CatalogFolder.
 )
 
-// String returns other, staged, segment, key index or manifest.
+// String returns other, staged, segment, key index, manifest or catalog.
 func (k FileKind) String() string {
-	return [...]string{"other", "staged", "segment", "key index", "manifest"}[k]
+	return [...]string{"other", "staged", "segment", "key index", "manifest", "catalog"}[k]
 }
 
 // Classify says what the file at p is by its name, and the path of the segment
@@ -33,7 +34,7 @@ func Classify(p string) (FileKind, string) {
 			return StagedFile, ""
 		}
 		switch kind, owner := Classify(final); kind {
-		case SegmentFile, KeyIndexFile, ManifestFile:
+		case SegmentFile, KeyIndexFile, ManifestFile, CatalogFile:
 			return StagedFile, owner
 		case StagedFile, OtherFile:
 		}
@@ -47,6 +48,9 @@ func Classify(p string) (FileKind, string) {
 		return KeyIndexFile, SegmentPathOf(p)
 	case base == ManifestName:
 		return ManifestFile, ""
+	}
+	if _, _, ok := CatalogOf(p); ok {
+		return CatalogFile, ""
 	}
 	return OtherFile, ""
 }

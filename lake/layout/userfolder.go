@@ -66,6 +66,9 @@ func (u *UserPlaces) Prefixes() []string {
 // rows, whether or not its table is known, or in the user's own folder, and not in that of a SHARED table.
 func (u *UserPlaces) Has(path string) bool {
 	dir := ""
+	if folder, _, ok := CatalogOf(path); ok {
+		path = folder + "/" // Whoever has the folder has what lies in it.
+	}
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		dir = path[:i]
 	}

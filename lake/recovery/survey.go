@@ -81,7 +81,7 @@ func NewSurvey(ctx context.Context, l *lake.Lake, storage kalam.StorageID) (*Sur
 		kind, owner := layout.Classify(e.Path)
 		place, ok := s.templates.PlaceOf(path.Dir(e.Path))
 		switch {
-		case kind == layout.OtherFile:
+		case kind == layout.OtherFile, kind == layout.CatalogFile:
 		case kind == layout.StagedFile:
 			present[owner] = true
 		case !ok:

@@ -81,9 +81,24 @@ func (v *verifier) strays(ctx context.Context, id kalam.StorageID) error {
 	return at.List(ctx, "", func(e lake.Entry) error {
 		first, _, _ := strings.Cut(e.Path, "/") // Without one it is the whole path: a file at the top.
 		own := first == layout.OwnFolder || first == layout.TrashFolder || first == layout.ProbeFolder || first == backupFolder
-		if kind, _ := layout.Classify(e.Path); kind == layout.OtherFile && !own {
+		if !own && v.isStray(e.Path) {
 			v.found(Finding{Kind: KindStray, Storage: id, Path: e.Path, Text: e.Path + ": it is no file of a lake"})
 		}
 		return ctx.Err()
 	})
+}
+
+// isStray reports whether a path is none that a lake gives, or that of a catalog of a table that there is not.
+func (v *verifier) isStray(path string) bool {
+	switch kind, _ := layout.Classify(path); kind {
+	case layout.OtherFile:
+		return true
+	case layout.CatalogFile:
+		_, n, _ := layout.CatalogOf(path) // It is a catalog's.
+		_, there := v.Catalog.TableByNumber(n)
+		_, dropped := v.Catalog.DroppedTable(n)
+		return !there && !dropped
+	case layout.StagedFile, layout.SegmentFile, layout.KeyIndexFile, layout.ManifestFile:
+	}
+	return false
 }
