@@ -201,7 +201,10 @@ func (c *compaction) prepare(
 		return nil, false, err
 	}
 	if len(c.run) < 2 && c.overwritten+c.forgotten == 0 && !c.work.misplaced(c.table, c.scope.User, c.old) {
-		return nil, false, nil
+		plain, err := c.work.segments.Layouts(c.table).Tells(&c.old[0])
+		if err != nil || plain {
+			return nil, false, err
+		}
 	}
 	if err := c.collect(ctx); err != nil {
 		return nil, false, err

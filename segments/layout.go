@@ -43,6 +43,25 @@ func (l *Layouts) Of(seg *kalam.Segment) (*query.Layout, error) {
 	return l.byVersion[seg.SchemaVersion], nil
 }
 
+// Tells reports whether the file of seg tells by itself, by the ids of its columns, what its rows hold in the columns
+// of the table: it lacks none whose older rows hold a value, and has the types of today.
+func (l *Layouts) Tells(seg *kalam.Segment) (bool, error) {
+	layout, err := l.Of(seg)
+	if err != nil || layout == nil {
+		return err == nil, err
+	}
+	written, _ := l.tables.TableVersion(seg.Table, seg.SchemaVersion) // Of has found it.
+	for i := range l.table.Columns {
+		switch at := layout.Columns[i]; {
+		case at.Index < 0 && !at.Missing.IsNull():
+			return false, nil
+		case at.Index >= 0 && written.Columns[at.Index].Type != l.table.Columns[i].Type:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // layoutOf returns where a file that was written for an older version of t has the
 // columns of datatype.TableSchema(t): files have their own in that order, too.
 func layoutOf(t, written *kalam.Table) *query.Layout {
