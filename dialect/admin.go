@@ -182,7 +182,7 @@ func (p *parser) backup() (ast.Statement, error) {
 	return &ast.BackupDatabase{To: strings.Clone(to), Pos: pos}, err
 }
 
-// storageCommand parses STORAGE FLUSH, COMPACT, VERIFY and CHECK.
+// storageCommand parses STORAGE FLUSH, COMPACT, VERIFY, CHECK and EXPORT.
 func (p *parser) storageCommand() (ast.Statement, error) {
 	switch {
 	case p.accept("STORAGE", "FLUSH", "TABLE"):
@@ -205,6 +205,8 @@ func (p *parser) storageCommand() (ast.Statement, error) {
 		}
 		hours, err := p.retainClause()
 		return &ast.CompactAll{Namespace: ns, Retain: hours}, err
+	case p.accept("STORAGE", "EXPORT", "CATALOG"):
+		return p.exportCatalog()
 	case p.accept("STORAGE", "VERIFY"):
 		return &ast.VerifyStorage{}, nil
 	case p.accept("STORAGE", "CHECK"):
@@ -218,6 +220,35 @@ func (p *parser) storageCommand() (ast.Statement, error) {
 		return nil, p.unexpected("TABLE or ALL")
 	}
 	return nil, p.unknown()
+}
+
+// exportCatalog parses what follows STORAGE EXPORT CATALOG: t [FOR USER 'u'] FORMAT [=] iceberg.
+func (p *parser) exportCatalog() (st *ast.ExportCatalog, err error) {
+	st = &ast.ExportCatalog{}
+	if st.Table, err = p.tableName(); err != nil {
+		return nil, err
+	}
+	if p.accept("FOR") {
+		if err := p.expect("USER"); err != nil {
+			return nil, err
+		}
+		if st.User, st.Pos, err = p.userName(); err != nil {
+			return nil, err
+		}
+	}
+	if !p.accept("FORMAT") {
+		return nil, p.unexpected("FORMAT iceberg")
+	}
+	p.acceptOp("=")
+	pos := p.tok.Pos
+	f, err := p.bare("format")
+	if err != nil {
+		return nil, err
+	}
+	if st.Format = sqltext.Fold(sqltext.Short(f)); st.Format != "iceberg" {
+		return nil, syntaxError(pos, "FORMAT must be iceberg, got '%s'", sqltext.Short(f))
+	}
+	return st, nil
 }
 
 // retainClause parses RETAIN n HOURS, or PURGE DELETED, which is RETAIN 0 HOURS; nil is none.

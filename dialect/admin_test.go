@@ -44,6 +44,10 @@ func TestShowAndDescribe(t *testing.T) {
 		{"EXPORT USER DATA", &ast.ExportData{Format: "parquet"}},
 		{"export user data format csv;", &ast.ExportData{Format: "csv"}},
 		{"EXPORT USER DATA AS FORMAT = 'NDJSON'", &ast.ExportData{Format: "ndjson"}},
+		{"STORAGE EXPORT CATALOG app.t FORMAT iceberg",
+			&ast.ExportCatalog{Table: ast.Name{Parts: []string{"app", "t"}, Pos: 23}, Format: "iceberg"}},
+		{"storage export catalog t for user 'u 1' format = 'ICEBERG';",
+			&ast.ExportCatalog{Table: ast.Name{Parts: []string{"t"}, Pos: 23}, User: "u 1", Format: "iceberg", Pos: 34}},
 		{"SHOW EXPORT", &ast.ShowExport{}}, {"SHOW EXPORTS;", &ast.ShowExport{}},
 	} {
 		c.check(t)
@@ -58,6 +62,12 @@ func TestAdminErrors(t *testing.T) {
 		{"EXPORT USER DATA FORMAT xls", sql, 25, "FORMAT must be parquet, csv or ndjson, got 'xls'"},
 		{"EXPORT USER DATA FORMAT", sql, 24, "Syntax error at end of statement: expected format"},
 		{"EXPORT USER DATA TO 'x'", sql, 18, "Syntax error at or near 'TO': expected end of statement"},
+		{"STORAGE EXPORT t", sql, 1, "Unsupported statement type: STORAGE EXPORT"},
+		{"STORAGE EXPORT CATALOG", sql, 23, "Syntax error at end of statement: expected table name"},
+		{"STORAGE EXPORT CATALOG t", sql, 25, "Syntax error at end of statement: expected FORMAT iceberg"},
+		{"STORAGE EXPORT CATALOG t FORMAT ducklake", sql, 33, "FORMAT must be iceberg, got 'ducklake'"},
+		{"STORAGE EXPORT CATALOG t FOR ann FORMAT iceberg", sql, 30, "Syntax error at or near 'ann': expected USER"},
+		{"STORAGE EXPORT CATALOG t FOR USER 'a/b' FORMAT iceberg", kalam.CodeInvalidInput, 35, "user id \"a/b\" contains the character '/'"},
 		{"SHOW TABLES x", sql, 13, "Syntax error at or near 'x': expected end of statement"},
 		{"SHOW TABLES IN", sql, 15, "Syntax error at end of statement: expected namespace name"},
 		{"SHOW TABLES IN ''", sql, 16, "namespace name '' must be 1 to 64 bytes long"},

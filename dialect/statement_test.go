@@ -182,7 +182,8 @@ func TestVerbs(t *testing.T) {
 		"storage flush all":       "STORAGE FLUSH ALL",
 		"storage compact table t": "STORAGE COMPACT TABLE",
 		"storage compact all":     "STORAGE COMPACT ALL", "kill job x": "KILL JOB",
-		"kill live query x": "KILL LIVE QUERY", "kill query x": "KILL QUERY", "clear cache": "CLEAR CACHE",
+		"storage export catalog t format iceberg": "STORAGE EXPORT CATALOG",
+		"kill live query x":                       "KILL LIVE QUERY", "kill query x": "KILL QUERY", "clear cache": "CLEAR CACHE",
 		"create table t (a int)": "CREATE TABLE",
 		"alter table t drop a":   "ALTER TABLE", "drop table t": "DROP TABLE",
 	} {

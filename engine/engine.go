@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/export"
+	"github.com/kalamlake/kalam/export/iceberg"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/live/jobfeed"
@@ -42,6 +43,7 @@ type Engine struct {
 	hub      *subscribe.Hub
 	maintain *maintain.Maintainer
 	exports  *export.Exporter
+	catalogs *iceberg.Exporter
 	reader   *read.Reader
 	live     *live.Queries
 	feed     *jobfeed.Feed // Of system.jobs.

@@ -13,6 +13,7 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/export"
+	"github.com/kalamlake/kalam/export/iceberg"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/live"
@@ -170,9 +171,15 @@ func (e *Engine) openMaintenance(o Options) (err error) {
 		Submit: func(ctx context.Context, j kalam.Job) (kalam.Job, bool, error) { return e.maintain.Submit(ctx, j) },
 		Logger: e.log, Now: e.now,
 	})
+	e.catalogs = iceberg.New(iceberg.Options{
+		Catalog: e.catalog, Store: e.store, Lake: e.lake, Segments: e.segments, Refs: &e.refs, LakeID: e.pair.Mark().LakeID,
+		Room: e.pair.WatchRoom, Why: pair.NoRoomOr, Now: e.now,
+		Submit: func(ctx context.Context, j kalam.Job) (kalam.Job, bool, error) { return e.maintain.Submit(ctx, j) },
+	})
 	e.maintain, err = maintain.New(maintain.Options{
-		Types: e.exports.JobTypes(), Writers: []kalam.JobKind{export.Kind}, Exports: e.exports.RemoveUser,
-		Config: e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Jobs: e.feed, Lake: e.lake, Store: e.store,
+		Types: append(e.exports.JobTypes(), e.catalogs.JobType()), Writers: []kalam.JobKind{export.Kind, iceberg.Kind},
+		Exports: e.exports.RemoveUser,
+		Config:  e.config.Maintain(), Pair: e.pair, Catalog: e.catalog, Jobs: e.feed, Lake: e.lake, Store: e.store,
 		Segments: e.segments, Refs: &e.refs, Copier: copier, Failing: e.storages.Failing, Forget: e.forgetUser, Logger: e.log,
 		Now: e.now,
 	})
@@ -197,6 +204,7 @@ func (e *Engine) openSessions() (err error) {
 		},
 		Observe:   e.observed.Statement,
 		Exports:   e.exports,
+		Catalogs:  e.catalogs,
 		ExportURL: fmt.Sprintf("http://%s:%d/%s%s", c.Server.Host, c.Server.Port, c.Server.APIVersion, wire.PathExports),
 		LiveURL:   fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
 		Limits: session.Limits{

@@ -63,8 +63,10 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.said(s.locations().Drop(ctx, s.Principal, st))
 	case *ast.CheckStorage:
 		return s.checkStorage(ctx, st)
+	case *ast.ExportCatalog:
+		return s.startedJob(s.exports().StartCatalog(ctx, st))
 	case *ast.ExportData:
-		return s.exportData(ctx, st)
+		return s.startedJob(s.exports().StartData(ctx, st))
 	case *ast.KillJob:
 		return s.killJob(ctx, st)
 	case *ast.KillQuery:

@@ -2,33 +2,30 @@ package session
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/kalamlake/kalam/access"
-	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/export"
+	"github.com/kalamlake/kalam/session/exports"
 	"github.com/kalamlake/kalam/systables"
 )
 
-// exportData starts the export of all that the principal has.
-func (s *Session) exportData(ctx context.Context, st *ast.ExportData) error {
-	if err := access.Check(s.Principal, access.ExportData); err != nil {
-		return err
+// exports returns what carries out statements that export.
+func (s *Session) exports() *exports.Exports {
+	return &exports.Exports{
+		Caller: &s.Caller, Data: s.server.Exports, Catalogs: s.server.Catalogs, URL: s.server.ExportURL,
 	}
-	j, err := s.server.Exports.Start(ctx, s.Principal, export.Format(st.Format))
+}
+
+// startedJob answers a statement that started a job, unless err says that it did not.
+func (s *Session) startedJob(text string, id kalam.JobID, err error) error {
 	if err != nil {
 		return err
 	}
-	return s.ordered(fmt.Sprintf("User data export started. Job ID: %s. Use SHOW EXPORT to check status and get the "+
-		"download link.", j.ID), j.ID)
+	return s.ordered(text, id)
 }
 
-// showExport lists the exports of the principal.
 func (s *Session) showExport(ctx context.Context) error {
-	if err := access.Check(s.Principal, access.ExportData); err != nil {
-		return err
-	}
-	rows, err := s.server.Exports.Rows(ctx, s.Principal.User, s.server.ExportURL)
+	rows, err := s.exports().Show(ctx)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/export"
+	"github.com/kalamlake/kalam/export/iceberg"
 	"github.com/kalamlake/kalam/lake"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
@@ -32,6 +33,7 @@ type Options struct {
 	Nulls       query.NullOrder // Where the executor puts NULLs.
 	Cache       cache.Options
 	Exports     *export.Exporter
+	Catalogs    *iceberg.Exporter
 	ExportURL   string // Before the path that export.DownloadPath returns, for SHOW EXPORT.
 	LiveURL     string // Of the WebSocket endpoint, for the answer to SUBSCRIBE TO.
 	// Observe is told of each statement that has ended: how long it took, with the encoding of its rows, and its error. It

@@ -197,6 +197,14 @@ type BackupDatabase struct {
 // VerifyStorage is STORAGE VERIFY.
 type VerifyStorage struct{}
 
+// ExportCatalog is STORAGE EXPORT CATALOG t [FOR USER 'u'] FORMAT f; User is "" without FOR, Format iceberg.
+type ExportCatalog struct {
+	Table  Name
+	User   kalam.UserID
+	Format string
+	Pos    int // Of the user.
+}
+
 // CompactTable is STORAGE COMPACT TABLE t; Retain, nil without RETAIN, are the hours for
 // which deleted rows are kept. PURGE DELETED is RETAIN 0 HOURS.
 type CompactTable struct {
@@ -308,6 +316,9 @@ func (*VerifyStorage) Verb() string { return "STORAGE VERIFY" }
 
 // Verb returns "BACKUP DATABASE".
 func (*BackupDatabase) Verb() string { return "BACKUP DATABASE" }
+
+// Verb returns "STORAGE EXPORT CATALOG".
+func (*ExportCatalog) Verb() string { return "STORAGE EXPORT CATALOG" }
 
 // Verb returns "STORAGE COMPACT TABLE".
 func (*CompactTable) Verb() string { return "STORAGE COMPACT TABLE" }
