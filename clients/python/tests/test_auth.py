@@ -182,6 +182,20 @@ def test_api_key_is_sent():
     )
 
 
+def test_api_keys(server, root, table):
+    name = table()
+    made = root.query("CREATE API KEY 'of the python tests' FOR USER alice").first()
+    with kalam.connect(server.url, api_key=made["api_key"]) as db, db.live(f"SELECT id FROM {name}") as live:
+        assert db.query("SELECT current_user()").scalar() == "alice" and db.tokens is None
+        db.query(f"INSERT INTO {name} (id) VALUES (1)")
+        assert live.get(30).row["id"] == 1
+        root.query(f"DROP API KEY '{made['key_id']}'")
+        with pytest.raises(kalam.AuthenticationError):
+            db.query("SELECT 1")
+        with pytest.raises(kalam.AuthenticationError):
+            live.get(30)
+
+
 def test_passwords_do_not_show(server):
     with server.connect() as db:
         assert password("alice") not in repr(db._options)
