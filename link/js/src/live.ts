@@ -79,15 +79,10 @@ export class LiveQuery<T> implements AsyncIterableIterator<LiveEvent<T>> {
 	#lagging = false; // The queue was full: to be resumed when it is empty.
 	#rows = false; // Rows were queued since the beginning or the last reset.
 	#initial = false; // The present id was subscribed with initial rows.
-	#loaded = false; // All of these have come.
+	#resuming = false; // The present id was subscribed with a seq to resume from.
 	#reset = false; // The next acknowledgement begins anew.
 	#last: bigint; // Everything up to here was queued; 0 when unknown.
 	#snapshot = 0n; // Initial rows of the present id are up to here; 0 when unknown.
-	/**
-	 * The seqs of a resume that is not complete: rows come by rising seq but deletions apart from them, so until all have come no single
-	 * seq says what was received.
-	 */
-	#catchUp: Set<bigint> | undefined;
 
 	/** @internal */
 	constructor(stream: Stream, text: string, params: string, options: LiveOptions, wrap: Wrap = plain) {
@@ -243,10 +238,9 @@ export class LiveQuery<T> implements AsyncIterableIterator<LiveEvent<T>> {
 		this.#id = `sub-${this.#number}${this.#round > 1 ? `.${this.#round}` : ""}`;
 		const options = this.#wireOptions();
 		this.#initial = options !== undefined && options.last_rows !== 0;
+		this.#resuming = this.#last > 0n;
 		this.#acked = false;
-		this.#loaded = !this.#initial;
 		this.#snapshot = 0n;
-		this.#catchUp = this.#last === 0n ? undefined : this.#catchUp ?? new Set();
 		const head = JSON.stringify({ id: this.#id, sql: this.#text, options }).slice(0, -1);
 		return { id: this.#id, frame: `{"type":"subscribe","subscription":${head},"params":${this.#params}}}` };
 	}
@@ -298,33 +292,6 @@ export class LiveQuery<T> implements AsyncIterableIterator<LiveEvent<T>> {
 		return undefined;
 	}
 
-	/** Takes down the seq of something that was queued. */
-	#note(seq: bigint): void {
-		if (seq === 0n) return;
-		if (this.#catchUp && this.#loaded && this.#snapshot > 0n && seq > this.#snapshot) {
-			this.#catchUp = undefined; // Later than the resume's snapshot, so all of that has come.
-		}
-		if (this.#catchUp) this.#catchUp.add(seq);
-		else this.#last = max(this.#last, seq);
-	}
-
-	/** Takes down that the last initial batch has come. */
-	#allLoaded(): void {
-		this.#loaded = true;
-		if (!this.#catchUp) {
-			this.#last = max(this.#last, this.#snapshot);
-		} else if (this.#snapshot === 0n) {
-			// A server that does not name its snapshot sends no deletions for it either.
-			for (const seq of this.#catchUp) this.#last = max(this.#last, seq);
-			this.#catchUp = undefined;
-		}
-	}
-
-	/** Whether a seq came before the connection broke. */
-	#seen(seq: bigint): boolean {
-		return this.#catchUp?.has(seq) ?? false;
-	}
-
 	#row(raw: RawRow): T {
 		return this.#wrap(raw, this.#decoder!) as T;
 	}
@@ -334,14 +301,13 @@ export class LiveQuery<T> implements AsyncIterableIterator<LiveEvent<T>> {
 		const rows: T[] = [];
 		let seq = 0n;
 		for (const raw of f.rows ?? []) {
-			const own = seqOf(raw);
-			if (this.#seen(own)) continue;
 			rows.push(this.#row(raw));
-			this.#note(own);
-			seq = max(seq, own);
+			seq = max(seq, seqOf(raw));
 		}
 		const last = !f.batch_control?.has_more;
-		if (last) this.#allLoaded();
+		// Rows, and the deletes of a resume behind each batch, come by rising seq: what came last says what is known. Without a resume
+		// nothing follows the last batch, so that all is known up to the snapshot.
+		this.#last = max(this.#last, last && !this.#resuming ? max(seq, this.#snapshot) : seq);
 		this.#rows ||= rows.length > 0;
 		this.#push({ type: "initial", rows, last, seq }, last ? undefined : this.#id);
 		return undefined;
@@ -352,11 +318,10 @@ export class LiveQuery<T> implements AsyncIterableIterator<LiveEvent<T>> {
 		const olds = f.old_values ?? [];
 		for (let i = 0; i < Math.max(news.length, olds.length); i++) {
 			const seq = seqOf(news[i]) || seqOf(olds[i]);
-			if (this.#seen(seq)) continue;
 			if (this.#full) return this.#lag();
 			const event = this.#eventOf(f.change_type, news[i], olds[i], seq);
 			if (!event) continue; // Of a later version.
-			this.#note(seq);
+			this.#last = max(this.#last, seq);
 			this.#rows = true;
 			this.#push(event);
 		}
@@ -387,7 +352,6 @@ export class LiveQuery<T> implements AsyncIterableIterator<LiveEvent<T>> {
 		const err = new SubscriptionError(f.message ?? "the live query was refused", { code: f.code ?? "PROTOCOL" });
 		if (f.code === "RESUME_WINDOW_EXCEEDED" && this.#last > 0n) {
 			this.#last = 0n;
-			this.#catchUp = undefined;
 			this.#reset = this.#started;
 			return "again";
 		}

@@ -105,7 +105,7 @@ function decoderOf(type: DataType, form: TimestampForm): Decoder {
 			return BigInt;
 		case "Float":
 		case "Double":
-			return Number;
+			return (cell: number | string) => Number(cell); // NaN and the infinities are text.
 		case "Timestamp":
 		case "DateTime":
 			return form === "iso" ? isoTime : (micros: number) => new Date(Math.floor(micros / 1000));
@@ -114,9 +114,9 @@ function decoderOf(type: DataType, form: TimestampForm): Decoder {
 		case "Time":
 			return timeOfDay;
 		case "Bytes":
-			return Uint8Array.from;
+			return (bytes: number[]) => Uint8Array.from(bytes);
 		case "Json":
-			return JSON.parse;
+			return (text: string) => JSON.parse(text);
 	}
 	return undefined;
 }
@@ -135,20 +135,27 @@ export class RowDecoder {
 	}
 
 	array(cells: readonly unknown[]): Record<string, unknown> {
-		// fromEntries defines a property, be its name __proto__.
-		return Object.fromEntries(this.columns.map((c, i) => [c.name, decode(cells[i], this.#decoders[i])]));
+		const row: Record<string, unknown> = {};
+		for (let i = 0; i < this.columns.length; i++) set(row, this.columns[i]!.name, decode(cells[i], this.#decoders[i]));
+		return row;
 	}
 
-	object(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
-		return Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, decode(cell, this.#byName.get(name))]));
+	object(raw: Readonly<Record<string, unknown>>): Record<string, unknown> {
+		const row: Record<string, unknown> = {};
+		for (const name of Object.keys(raw)) set(row, name, decode(raw[name], this.#byName.get(name)));
+		return row;
 	}
+}
+
+/** Sets a member, be its name __proto__, which an assignment would take for the prototype. */
+function set(row: Record<string, unknown>, name: string, value: unknown): void {
+	if (name === "__proto__") Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true });
+	else row[name] = value;
 }
 
 function decode(cell: unknown, decoder: Decoder): unknown {
 	if (cell === null || cell === undefined) return null;
-	if (!decoder) return cell;
-	// Uint8Array.from needs its `this`.
-	return decoder === Uint8Array.from ? Uint8Array.from(cell as number[]) : decoder(cell);
+	return decoder ? decoder(cell) : cell;
 }
 
 /** The days and microseconds with which the server means infinity. */

@@ -269,6 +269,35 @@ for (const [name, WebSocket] of [["the runtime's WebSocket", undefined], ["the p
 	});
 }
 
+test("a row that came while the connection was lost, and went while it was lost again, is deleted", async () => {
+	const t = await newTable();
+	await alice.execute(`INSERT INTO ${t} VALUES (1, 1)`);
+	const proxy = new Proxy();
+	const db = connect({ url: await proxy.start(), auth: aliceAuth });
+	const live = db.live<Note>(`SELECT * FROM ${t}`, [], { lastRows: "all" });
+	const replica = new Replica();
+	/** Loses the connection, and lets it come back after the statement. */
+	const away = async (statement: string): Promise<void> => {
+		proxy.freeze();
+		proxy.cut();
+		await alice.execute(statement);
+		proxy.cut();
+		proxy.thaw();
+	};
+	const follow = async (ids: bigint[]): Promise<void> => {
+		while (`${[...replica.rows.keys()].sort()}` !== `${ids}`) replica.apply((await take(live, 1))[0]!);
+	};
+	await follow([1n]);
+	for (let i = 0; i < 5; i++) {
+		await away(`INSERT INTO ${t} VALUES (2, ${i})`);
+		await follow([1n, 2n]);
+		await away(`DELETE FROM ${t} WHERE id = 2`);
+		await follow([1n]);
+	}
+	db.close();
+	proxy.close();
+});
+
 test("a connection that goes silent is noticed and replaced", async () => {
 	const t = await newTable();
 	const proxy = new Proxy();
