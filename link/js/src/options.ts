@@ -15,7 +15,7 @@ export interface Tokens {
  * - `{user, password}` logs in when first needed, refreshes, and logs in again;
  * - `{token}` is an access token, or a function that gets one: it is called again once the token has expired;
  * - `{tokens}` are those of an earlier login, refreshed as long as that is possible: see {@link ClientOptions.onTokens};
- * - `{apiKey}` is sent as X-API-Key, and opens no live queries where a WebSocket carries no headers, as in a browser.
+ * - `{apiKey}` is sent as X-API-Key, and in the first frame of live queries.
  */
 export type Auth =
 	| { user: string; password: string }

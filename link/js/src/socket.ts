@@ -94,12 +94,12 @@ export class Connection {
 	probe(wait: number): void {
 		if (!this.#open) return;
 		// A ping has no answer in this protocol, and a browser shows no pongs. authenticate has one, and may bring a newer token.
-		const token = this.#credentials.current;
-		if (token === undefined) {
+		const frame = authenticate(this.#http, this.#credentials.current);
+		if (frame === undefined) {
 			this.send('{"type":"ping"}');
 			return;
 		}
-		this.#socket.send(authenticate(token));
+		this.#socket.send(frame);
 		this.#dead ??= setTimeout(() => this.abort(new ConnectionError("the server does not answer any more")), wait);
 	}
 
@@ -119,8 +119,9 @@ export class Connection {
 	#listen(): void {
 		const socket = this.#socket;
 		socket.onopen = () => {
-			if (this.token === undefined) this.#begin();
-			else socket.send(authenticate(this.token));
+			const frame = authenticate(this.#http, this.token);
+			if (frame === undefined) this.#begin();
+			else socket.send(frame);
 		};
 		socket.onmessage = (event) => this.#receive(event.data);
 		socket.onclose = ({ code, reason }) => this.#closed(code, reason);
@@ -191,9 +192,12 @@ export class Connection {
 	}
 }
 
-function authenticate(token: string): string {
-	return JSON.stringify({
-		type: "authenticate", method: "jwt", token, protocol: { serialization: "json", compression: "none", events: "exact" },
+/** The frame that says who this is; undefined for nobody. A key goes into it, too: a browser's WebSocket has no headers. */
+function authenticate(http: HTTP, token: string | undefined): string | undefined {
+	const { auth } = http.settings;
+	const who = auth && "apiKey" in auth ? { method: "api_key", token: auth.apiKey } : token && { method: "jwt", token };
+	return who && JSON.stringify({
+		type: "authenticate", ...who, protocol: { serialization: "json", compression: "none", events: "exact" },
 	});
 }
 
@@ -203,10 +207,10 @@ function socketURL(http: HTTP): string {
 
 /** The class of the runtime's sockets. */
 function socketClass(http: HTTP): SocketClass {
-	const { auth, actAs, WebSocket } = http.settings;
-	if (auth && "apiKey" in auth || actAs !== undefined) {
-		throw new UsageError("a WebSocket carries no API key and nobody to act for", {
-			code: "INVALID_OPTION", hint: "open live queries with a token or a password of the user",
+	const { actAs, WebSocket } = http.settings;
+	if (actAs !== undefined) {
+		throw new UsageError("a WebSocket carries nobody to act for", {
+			code: "INVALID_OPTION", hint: "open live queries with a token, a key or a password of the user",
 		});
 	}
 	const found = WebSocket ?? (globalThis as { WebSocket?: SocketClass }).WebSocket;

@@ -106,20 +106,23 @@ test("a token function is asked first, and again once its token has expired", as
 	broken.close();
 });
 
-test("an API key goes into its header, and opens no live query", async () => {
-	let sent: Headers | undefined;
-	const db = connect({
-		auth: { apiKey: "a-key" },
-		fetch: (input, init) => {
-			sent = new Headers(init?.headers);
-			return fetch(input, init);
-		},
-	});
+test("an API key runs statements and live queries, until it is dropped", async () => {
+	const { name, client } = await newUser();
+	const ns = await newNamespace();
+	await root.execute(`CREATE USER TABLE ${ns}.t (id BIGINT PRIMARY KEY)`);
+	const [made] = await root.query(`CREATE API KEY 'of tests' FOR USER ${name}`);
+	const { api_key: key, key_id } = made as { api_key: string; key_id: string };
+	const db = connect({ auth: { apiKey: key }, keepalive: 50 });
+	const live = db.live<{ id: bigint }>(`SELECT * FROM ${ns}.t`);
+	await live.ready;
+	await client.execute(`INSERT INTO ${ns}.t VALUES (1)`);
+	assert.equal((await take(live, 1))[0]!.type, "insert");
+	assert.deepEqual(await db.query(`SELECT id FROM ${ns}.t`), [{ id: 1n }]);
+	await root.execute(`DROP API KEY '${key_id}'`);
+	await assert.rejects(live.next(), AuthenticationError);
 	await assert.rejects(db.query("SELECT 1"), AuthenticationError);
-	assert.equal(sent?.get("X-API-Key"), "a-key");
-	assert.equal(sent?.has("Authorization"), false);
-	await assert.rejects(db.live("SELECT 1").next(), { name: "UsageError", code: "INVALID_OPTION" });
-	db.close();
+	await assert.rejects(connect({ auth: { apiKey: key }, actAs: name }).live("SELECT 1").next(), { name: "UsageError", code: "INVALID_OPTION" });
+	for (const each of [db, client]) each.close();
 });
 
 test("a live query outlives its token", async () => {

@@ -94,6 +94,12 @@ test("a template binds values and never pastes them", async () => {
 	assert.throws(() => sql.list([]), UsageError);
 });
 
+test("arrays are parameters", async () => {
+	const ids = [1n, 2n, 9007199254740993n];
+	assert.deepEqual(await alice.query("SELECT id FROM (SELECT unnest([2, 9007199254740993, 5]) AS id) WHERE id = ANY($1) ORDER BY id", [ids]),
+		[{ id: 2n }, { id: 9007199254740993n }]);
+});
+
 test("execute says what was done, and query gives the rows of the last statement", async () => {
 	const table = `${ns}.notes`;
 	const written = await alice.execute(`INSERT INTO ${table} (id, body) VALUES ($1, $2), ($3, $4)`, [10, "a", 11, "b"]);
