@@ -29,7 +29,7 @@ func (m *measurement) setUp() error {
 	statements := []string{"CREATE NAMESPACE bench", fmt.Sprintf("CREATE USER '%s' WITH PASSWORD '%s' ROLE user",
 		benchUser, benchPassword)}
 	for _, name := range []string{"messages", "bulk", "small", "flushed", "beside", "users",
-		"latest", "grouped", "restart", "scopes"} {
+		"latest", "grouped", "restart", "scopes", "shared_out"} {
 		statements = append(statements, "CREATE USER TABLE bench."+name+benchColumns) // Each step says itself what is buffered and what is flushed.
 	}
 	for _, sql := range statements {

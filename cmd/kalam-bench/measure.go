@@ -20,7 +20,7 @@ func runMeasure(ctx context.Context, args []string) error {
 	flags.BoolVar(&m.quick, "quick", false, "a tenth of the rows: to see that everything runs, not to compare")
 	only := flags.String("only", "",
 		"comma list of single, many, point, events, bulk, cached, isolation, first, results, "+
-			"subscribe, flush, beside, users, flushes, scopes, mixed, restart, crowd, kills, attack, soak (point needs rows of single or many)")
+			"subscribe, flush, beside, users, shares, flushes, scopes, mixed, restart, crowd, kills, attack, soak (point needs rows of single or many)")
 	if err := flags.Parse(args); err != nil || m.server.dir == "" {
 		return errUsage
 	}
@@ -69,6 +69,7 @@ func (m *measurement) run(ctx context.Context) error {
 		{"flush", func() error { return m.measureFlush(ctx) }},
 		{"beside", func() error { return m.measureBeside(ctx) }},
 		{"users", func() error { return m.measureUsers(ctx) }},
+		{"shares", func() error { return m.measureUsersFlush(ctx) }},
 		{"flushes", func() error { return m.measureFlushes(ctx) }},
 		{"scopes", func() error { return m.measureScopes(ctx) }},
 		{"mixed", func() error { return m.measureMixed(ctx) }},

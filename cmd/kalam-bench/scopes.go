@@ -60,6 +60,48 @@ func (m *measurement) measureFlushes(ctx context.Context) error {
 	return nil
 }
 
+// measureUsersFlush flushes 1M rows of 200 users, and looks at the server's private memory meanwhile.
+func (m *measurement) measureUsersFlush(ctx context.Context) error {
+	const users, rowsEach = 200, 1000
+	statements := max(m.scaled(1_000_000)/users/rowsEach, 1)
+	for range statements {
+		if err := m.fillUsers(ctx, "bench.shared_out", users, rowsEach); err != nil {
+			return err
+		}
+	}
+	before, err := m.server.private()
+	if err != nil {
+		return err
+	}
+	during, stop := context.WithCancel(ctx)
+	most := make(chan float64)
+	go func() { most <- m.mostPrivate(during) }()
+	took, err := m.flush(ctx, "bench.shared_out")
+	stop()
+	peak := <-most
+	if err != nil {
+		return err
+	}
+	rows := users * rowsEach * statements
+	rate := float64(rows) / took.Seconds()
+	m.report.line(fmt.Sprintf("flush of %d rows of %d users", rows, users), perSecond(rate), "", 0, ">= 500,000 rows/s",
+		rate >= 500_000)
+	m.report.line("memory of the server meanwhile, at most", fmt.Sprintf("%.0f MB", peak), fmt.Sprintf("%.0f MB", before),
+		peak/before, "<= 128 MB more", peak-before <= 128)
+	return nil
+}
+
+// mostPrivate returns the most private memory of the server in MB until ctx ends.
+func (m *measurement) mostPrivate(ctx context.Context) (most float64) {
+	for ctx.Err() == nil {
+		if mb, err := m.server.private(); err == nil { // It is a measurement: what cannot be read is not counted.
+			most = max(most, mb)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	return most
+}
+
 func flushedBy(flushes int) string { return fmt.Sprintf("bench.flushed_%d", flushes) }
 
 // fillFlushed makes a table of rows that so many flushes wrote, and waits until the
