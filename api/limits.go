@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -45,7 +46,7 @@ const (
 // limits are the limits per address and per user (API-015). A limit of 0 is
 // none. It is safe for concurrent use.
 type limits struct {
-	config   config.RateLimitConfig
+	config   atomic.Pointer[config.RateLimitConfig]
 	now      func() time.Time
 	rejected func(status int, reason string) // Is told of refused connections.
 
@@ -78,7 +79,17 @@ func newLimits(
 	if err != nil {
 		return nil, fmt.Errorf("make rate limits: %w", err)
 	}
-	return &limits{config: cfg, now: now, rejected: rejected, peers: peers, users: users, open: map[netip.Addr]int{}}, nil
+	l := &limits{now: now, rejected: rejected, peers: peers, users: users, open: map[netip.Addr]int{}}
+	l.config.Store(&cfg)
+	return l, nil
+}
+
+// reload puts other limits in force. What was counted so far is forgotten, bans too.
+func (l *limits) reload(cfg config.RateLimitConfig) {
+	if *l.config.Swap(&cfg) != cfg {
+		l.peers.Purge()
+		l.users.Purge()
+	}
 }
 
 // perSecond returns a limiter of n per second, nil when there is no limit.
@@ -95,7 +106,7 @@ func (l *limits) connect(a netip.Addr) (open int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	open = l.open[a]
-	if most := l.config.MaxConnectionsPerIP; most > 0 && open >= most {
+	if most := l.config.Load().MaxConnectionsPerIP; most > 0 && open >= most {
 		return open, false
 	}
 	l.open[a]++
@@ -134,7 +145,7 @@ func (l *limits) refuse(c net.Conn, open int) {
 	l.rejected(fiber.StatusServiceUnavailable, reasonConnections)
 	body, err := json.Marshal(tooManyConnections{
 		Error: "TOO_MANY_CONNECTIONS", Message: "Too many connections from your IP address",
-		Current: open, Max: l.config.MaxConnectionsPerIP,
+		Current: open, Max: l.config.Load().MaxConnectionsPerIP,
 	})
 	if err != nil || c.SetWriteDeadline(time.Now().Add(time.Second)) != nil {
 		return
@@ -148,7 +159,7 @@ func (l *limits) peer(a netip.Addr) *peerLimits {
 	if p, ok := l.peers.Get(a); ok {
 		return p
 	}
-	p := &peerLimits{requests: perSecond(l.config.MaxRequestsPerIP), auth: perSecond(l.config.MaxAuthPerIP)}
+	p := &peerLimits{requests: perSecond(l.config.Load().MaxRequestsPerIP), auth: perSecond(l.config.Load().MaxAuthPerIP)}
 	if old, found, _ := l.peers.PeekOrAdd(a, p); found {
 		return old
 	}
@@ -157,17 +168,17 @@ func (l *limits) peer(a netip.Addr) *peerLimits {
 
 // request takes one request of an address. A zero code lets it pass.
 func (l *limits) request(a netip.Addr) (code string, wait time.Duration) {
-	if l.config.MaxRequestsPerIP <= 0 {
+	if l.config.Load().MaxRequestsPerIP <= 0 {
 		return "", 0
 	}
 	p, now := l.peer(a), l.now()
 	if left := p.ban(now); left > 0 {
 		return codeBanned, left
 	}
-	if p.requests.AllowN(now, 1) {
+	if p.requests == nil || p.requests.AllowN(now, 1) { // nil: from just before a reload.
 		return "", 0
 	}
-	if left := p.violate(now, time.Duration(l.config.BanSeconds)*time.Second); left > 0 {
+	if left := p.violate(now, time.Duration(l.config.Load().BanSeconds)*time.Second); left > 0 {
 		return codeBanned, left
 	}
 	return string(wire.CodeRateLimit), time.Second
@@ -203,12 +214,13 @@ func (p *peerLimits) violate(now time.Time, ban time.Duration) time.Duration {
 
 // query takes one SQL request of a user.
 func (l *limits) query(u kalam.UserID) bool {
-	if l.config.MaxQueriesPerSec <= 0 {
+	most := l.config.Load().MaxQueriesPerSec
+	if most <= 0 {
 		return true
 	}
 	r, ok := l.users.Get(u)
 	if !ok {
-		r = perSecond(l.config.MaxQueriesPerSec)
+		r = perSecond(most)
 		if old, found, _ := l.users.PeekOrAdd(u, r); found {
 			r = old
 		}
@@ -220,17 +232,18 @@ func (l *limits) query(u kalam.UserID) bool {
 // are counted (failedAuth): what the limit is against is guessing, and a client
 // that logs many users in is none that guesses.
 func (l *limits) mayAuthenticate(a netip.Addr) bool {
-	if l.config.MaxAuthPerIP <= 0 {
+	if l.config.Load().MaxAuthPerIP <= 0 {
 		return true
 	}
-	return l.peer(a).auth.TokensAt(l.now()) >= 1
+	auth := l.peer(a).auth
+	return auth == nil || auth.TokensAt(l.now()) >= 1 // nil: from just before a reload.
 }
 
 // failedAuth counts an attempt that failed. Attempts that ran side by side can
 // take more than there was; the address then waits the longer.
 func (l *limits) failedAuth(a netip.Addr) {
-	if l.config.MaxAuthPerIP > 0 {
-		l.peer(a).auth.ReserveN(l.now(), 1)
+	if auth := l.peer(a).auth; auth != nil {
+		auth.ReserveN(l.now(), 1)
 	}
 }
 

@@ -72,6 +72,9 @@ func CheckConfig(cfg config.Config) (list []error) {
 	return list
 }
 
+// Reload puts the rate limits of a configuration in force.
+func (s *Server) Reload(cfg config.Config) { s.limits.reload(cfg.RateLimit) }
+
 // newApp makes the fiber app with its routes.
 func (s *Server) newApp() *fiber.App {
 	app := fiber.New(fiber.Config{

@@ -20,8 +20,8 @@ import (
 // Config is the configuration of a server. The koanf tags are the keys of the
 // configuration file ("server.port") and, in upper case with '_', of the
 // environment (KALAM_SERVER_PORT); the doc tags describe them in
-// system.settings; secret:"true" hides a value there. Default is the one
-// place of defaults.
+// system.settings; secret:"true" hides a value there; reload:"true" says that a
+// running server takes a change. Default is the one place of defaults.
 type Config struct {
 	Server       ServerConfig             `koanf:"server"`
 	Storage      StorageConfig            `koanf:"storage"`
@@ -101,9 +101,9 @@ func (c BufferConfig) Relaxed() bool { return c.Durability == DurabilityRelaxed 
 // QueryConfig is the section [query].
 type QueryConfig struct {
 	Timing         bool `koanf:"timing" doc:"send took_ms and cache_hit"`
-	TimeoutSeconds int  `koanf:"timeout_seconds" doc:"longest run of one statement; 0 is no limit"`
+	TimeoutSeconds int  `koanf:"timeout_seconds" reload:"true" doc:"longest run of one statement; 0 is no limit"`
 	// RequestTimeoutSeconds bounds a transaction too: it never outlives its request.
-	RequestTimeoutSeconds int `koanf:"request_timeout_seconds" doc:"longest run of all statements of one request, whose open transaction is then rolled back; 0 is no limit"`
+	RequestTimeoutSeconds int `koanf:"request_timeout_seconds" reload:"true" doc:"longest run of all statements of one request, whose open transaction is then rolled back; 0 is no limit"`
 
 	DefaultOrder string `koanf:"default_order" doc:"accepted, without effect in this version: order of a SELECT without ORDER BY: none or pk"`
 	MemoryLimit  string `koanf:"memory_limit" doc:"memory that all queries may hold together, for instance 2GB, and half of it one statement, which spills to disk before; empty is chosen from the machine"`
@@ -212,30 +212,30 @@ type AuthConfig struct {
 
 // LimitsConfig is the section [limits].
 type LimitsConfig struct {
-	MaxResultRows    int64 `koanf:"max_result_rows" doc:"rows of one result; 0 is no limit; a cut is marked"`
-	MaxRowBytes      int64 `koanf:"max_row_bytes" doc:"encoded size of one row"`
+	MaxResultRows    int64 `koanf:"max_result_rows" reload:"true" doc:"rows of one result; 0 is no limit; a cut is marked"`
+	MaxRowBytes      int64 `koanf:"max_row_bytes" reload:"true" doc:"encoded size of one row"`
 	MaxBodyBytes     int64 `koanf:"max_body_bytes" doc:"size of a request body"`
 	MaxTablesPerUser int   `koanf:"max_tables_per_user" doc:"tables that a user of role user may create; 0 is no limit"`
 }
 
 // RateLimitConfig is the section [rate_limit]; 0 disables a limit.
 type RateLimitConfig struct {
-	MaxQueriesPerSec    int `koanf:"max_queries_per_sec" doc:"queries of one user per second"`
-	MaxRequestsPerIP    int `koanf:"max_requests_per_ip_per_sec" doc:"requests of one address per second"`
-	MaxConnectionsPerIP int `koanf:"max_connections_per_ip" doc:"open connections of one address"`
-	MaxAuthPerIP        int `koanf:"max_auth_requests_per_ip_per_sec" doc:"login attempts of one address per second"`
-	BanSeconds          int `koanf:"ban_duration_seconds" doc:"ban of an address after 10 violations"`
+	MaxQueriesPerSec    int `koanf:"max_queries_per_sec" reload:"true" doc:"queries of one user per second"`
+	MaxRequestsPerIP    int `koanf:"max_requests_per_ip_per_sec" reload:"true" doc:"requests of one address per second"`
+	MaxConnectionsPerIP int `koanf:"max_connections_per_ip" reload:"true" doc:"open connections of one address"`
+	MaxAuthPerIP        int `koanf:"max_auth_requests_per_ip_per_sec" reload:"true" doc:"login attempts of one address per second"`
+	BanSeconds          int `koanf:"ban_duration_seconds" reload:"true" doc:"ban of an address after 10 violations"`
 }
 
 // LogConfig is the section [log].
 type LogConfig struct {
-	Level       string `koanf:"level" doc:"debug, info, warn or error"`
+	Level       string `koanf:"level" reload:"true" doc:"debug, info, warn or error"`
 	Format      string `koanf:"format" doc:"text or json"`
 	File        string `koanf:"file" doc:"log file; empty is standard error"`
 	MaxFileSize int64  `koanf:"max_file_size" doc:"bytes at which the file is rotated"`
 	MaxAge      int    `koanf:"max_age" doc:"days that rotated files are kept"`
 	MaxFiles    int    `koanf:"max_files" doc:"rotated files kept"`
-	SlowQueryMS int    `koanf:"slow_query_ms" doc:"statements above this are logged as warnings; 0 logs none"`
+	SlowQueryMS int    `koanf:"slow_query_ms" reload:"true" doc:"statements above this are logged as warnings; 0 logs none"`
 }
 
 // MetricsConfig is the section [metrics].

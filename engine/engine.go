@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -31,7 +32,8 @@ import (
 // Engine executes statements over one data directory. It is safe for concurrent
 // use; Open, Run and Close are called once each, in this order.
 type Engine struct {
-	config   config.Config
+	config   config.Config // As opened.
+	inForce  atomic.Pointer[config.Config]
 	log      *slog.Logger
 	pair     *pair.Pair
 	store    *buffer.Store
@@ -149,7 +151,7 @@ func (e *Engine) Live() *live.Queries { return e.live }
 // Exports returns what knows the exports of users' data.
 func (e *Engine) Exports() *export.Exporter { return e.exports }
 
-// Config returns the configuration in force.
+// Config returns the configuration that the engine was opened with.
 func (e *Engine) Config() config.Config { return e.config }
 
 // Counters returns the gauges.

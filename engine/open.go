@@ -42,6 +42,7 @@ func Open(ctx context.Context, cfg config.Config, o Options) (_ *Engine, err err
 	}
 	e := &Engine{config: cfg, log: o.Logger, now: o.Now, started: o.Now(), build: o.Build,
 		observed: metrics.NewObserved()}
+	e.inForce.Store(&e.config)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -157,7 +158,7 @@ func (e *Engine) systemTables(shown *systables.Catalog) *systables.Registry {
 		}}
 	return systables.NewRegistry(shown.Tables(), manifests.Tables(), systables.Information(e.started),
 		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
-		systables.Settings(c.Settings), e.stats.Tables(), systables.Datatypes())
+		systables.Settings(func() []systables.Setting { return e.inForce.Load().Settings() }), e.stats.Tables(), systables.Datatypes())
 }
 
 // openMaintenance makes what maintains the data.
@@ -207,11 +208,7 @@ func (e *Engine) openSessions() (err error) {
 		Catalogs:  e.catalogs,
 		ExportURL: fmt.Sprintf("http://%s:%d/%s%s", c.Server.Host, c.Server.Port, c.Server.APIVersion, wire.PathExports),
 		LiveURL:   fmt.Sprintf("ws://%s:%d/%s/ws", c.Server.Host, c.Server.Port, c.Server.APIVersion),
-		Limits: session.Limits{
-			Statement: c.Query.Timeout(), Request: c.Query.RequestTimeout(),
-			SlowStatement: time.Duration(c.Log.SlowQueryMS) * time.Millisecond,
-			ResultRows:    c.Limits.MaxResultRows, RowBytes: c.Limits.MaxRowBytes,
-		},
+		Limits:    limitsOf(c),
 	})
 	return err
 }

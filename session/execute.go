@@ -39,7 +39,7 @@ func (s *Session) Run(ctx context.Context, r Request, out Results) error {
 func (s *Session) run(ctx context.Context, r Request, out Results) ([]sqltext.Fragment, error) {
 	s.params, s.out, s.requestID = r.Params, out, r.RequestID
 	defer s.endRequest()
-	if t := s.server.Limits.Request; t > 0 {
+	if t := s.server.limits.Load().Request; t > 0 {
 		s.deadline = time.Now().Add(t)
 	}
 	if known := s.kept.Statement(r.SQL); known != nil {
@@ -226,7 +226,7 @@ func endsTransaction(st ast.Statement) bool {
 func (s *Session) note(st ast.Statement, bytes int, err error) {
 	took := s.server.Now().Sub(s.Now)
 	s.server.Observe(st, s.Principal.Role, took, err)
-	if limit := s.server.Limits.SlowStatement; limit > 0 && took >= limit {
+	if limit := s.server.limits.Load().SlowStatement; limit > 0 && took >= limit {
 		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes,
 			"took", took, "request", s.requestID, "application", s.settings.Application)
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/kalamlake/kalam"
@@ -57,6 +58,7 @@ type Server struct {
 	cache  *cache.Cache
 	zones  *settings.Zones
 	gates  gate.Gates
+	limits atomic.Pointer[Limits] // In force.
 }
 
 // New returns a server.
@@ -69,7 +71,12 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make session cache: %w", err)
 	}
-	return &Server{
+	srv := &Server{
 		Options: o, points: points, cache: kept, zones: &settings.Zones{Check: o.Reader.Query.CheckZone},
-	}, nil
+	}
+	srv.Bound(o.Limits)
+	return srv, nil
 }
+
+// Bound puts other limits in force, for the statements that begin from now on.
+func (srv *Server) Bound(l Limits) { srv.limits.Store(&l) }

@@ -22,7 +22,7 @@ func (s *Session) stream(ctx context.Context, res *read.Rows) error {
 	if err := s.startRows(header); err != nil {
 		return err
 	}
-	limit := s.server.Limits.ResultRows
+	limit := s.server.limits.Load().ResultRows
 	var n int64
 	hit := res.CacheHit()
 	trailer := RowsTrailer{CacheHit: &hit}

@@ -34,7 +34,7 @@ func (s *Session) bound(ctx context.Context) (context.Context, context.CancelFun
 // timedOut returns the error of a statement whose context ended, and says which limit
 // it met; err when it met none.
 func (s *Session) timedOut(ctx context.Context, err error) error {
-	limits := &s.server.Limits
+	limits := s.server.limits.Load()
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errStatementTimeout):
 		return kalam.Errorf(kalam.CodeTimeout, "statement ran longer than %s (query.timeout_seconds)", limits.Statement)
@@ -62,7 +62,7 @@ func isCancel(err error) bool {
 
 // limit returns the timeout of a statement, 0 for none, and the cause of its end.
 func (s *Session) limit() (time.Duration, error) {
-	t, own := s.server.Limits.Statement, s.settings.Timeout
+	t, own := s.server.limits.Load().Statement, s.settings.Timeout
 	if own > 0 && (t <= 0 || own < t) {
 		return own, errOwnTimeout
 	}

@@ -73,7 +73,7 @@ func (w *writer) encode(row []kalam.Value) (payload, key []byte, err error) {
 		return nil, nil, err
 	}
 	end := len(w.buf)
-	if limit := w.session.server.Limits.RowBytes; limit > 0 && int64(mid-start) > limit {
+	if limit := w.session.server.limits.Load().RowBytes; limit > 0 && int64(mid-start) > limit {
 		return nil, nil, kalam.Errorf(kalam.CodeTooLarge, "row size %d bytes exceeds limit of %d bytes", mid-start,
 			limit)
 	}

@@ -15,5 +15,5 @@
 // the flags win; docs/reference/configuration.md lists the keys. When the server
 // answers it prints one line on standard output, "kalamd ready on http://HOST:PORT";
 // the log goes to standard error or to log.file. SIGINT and SIGTERM stop it in
-// order with status 0, a second signal ends it at once.
+// order with status 0, a second signal, later than 0.5 s, ends it at once. SIGHUP reads the configuration again.
 package main

@@ -17,6 +17,8 @@ func TestConfigurationIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, changes, _ := strings.Cut(string(raw), "## Changes while the server runs")
+	changes, _, _ = strings.Cut(changes, "\n## ")
 	documented := map[string]bool{}
 	for line := range strings.Lines(string(raw)) {
 		if strings.HasPrefix(line, "| `") && !strings.HasPrefix(line, "| `"+envPrefix) {
@@ -37,6 +39,10 @@ func TestConfigurationIsDocumented(t *testing.T) {
 				value = "`[]`"
 			}
 			key := root.Type().Field(i).Tag.Get("koanf") + "." + f.Tag.Get("koanf")
+			named := strings.Contains(changes, "`"+key+"`") || strings.Contains(changes, "`"+root.Type().Field(i).Tag.Get("koanf")+".*`")
+			if named != (f.Tag.Get("reload") == "true") {
+				t.Errorf("%s: named among the keys that SIGHUP takes over: %v", key, named)
+			}
 			want := fmt.Sprintf("| `%s` | %s | %s |", key, value, f.Tag.Get("doc"))
 			if !documented[want] {
 				t.Errorf("missing line:\n%s", want)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,8 +25,12 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		first := time.Now()
 		cancel()
-		<-signals
+		// A shell and what runs under it both pass on what a key sends: two quick signals are one.
+		for time.Since(first) < oneSignal {
+			<-signals
+		}
 		fmt.Fprintln(os.Stderr, "kalamd: second signal, ending at once")
 		os.Exit(1)
 	}()
@@ -34,6 +39,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// oneSignal is how long after the first signal a second one means nothing.
+const oneSignal = 500 * time.Millisecond
 
 // command returns the command line of kalamd.
 func command() *cobra.Command {
@@ -58,11 +66,14 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			ctx, stop := context.WithCancel(cmd.Context())
+			defer stop()
 			m := &Main{
+				Hangups: hangups(ctx, stop), Load: func() (Settings, error) { return load(f, os.Environ()) },
 				Settings: s, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
 				Build: api.Version{Version: version, Commit: commit, Branch: branch, BuildDate: date},
 			}
-			return m.Run(cmd.Context())
+			return m.Run(ctx)
 		},
 	}
 	serve.Flags().StringVar(&f.config, "config", "",

@@ -135,6 +135,14 @@ func (p *process) stop() {
 // sql runs a statement that has to succeed.
 func (p *process) sql(token, sql string) {
 	p.t.Helper()
+	if status, answer := p.ask(token, sql); status != http.StatusOK {
+		p.t.Fatalf("%s: status %d, %s", sql, status, answer)
+	}
+}
+
+// ask runs a statement and returns the answer.
+func (p *process) ask(token, sql string) (status int, answer string) {
+	p.t.Helper()
 	body, err := json.Marshal(map[string]string{"sql": sql})
 	if err != nil {
 		p.t.Fatal(err)
@@ -150,7 +158,9 @@ func (p *process) sql(token, sql string) {
 		p.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if answer, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		p.t.Fatalf("%s: status %d, %s, %v", sql, resp.StatusCode, answer, err)
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatalf("%s: %v", sql, err)
 	}
+	return resp.StatusCode, string(raw)
 }

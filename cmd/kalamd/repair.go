@@ -47,10 +47,10 @@ buffer, accounts and passwords do not. Nothing is removed from the storage. Run 
 			if !wanted {
 				return mendLake(cmd.Context(), s.Config, mend, cmd.OutOrStdout())
 			}
-			log, closeLog := newLogger(s.Config.Log, cmd.ErrOrStderr())
-			o.Logger = log
+			log := newLogging(s.Config.Log, cmd.ErrOrStderr())
+			o.Logger = log.Logger
 			report, err := adopt.Run(cmd.Context(), s.Config.Adopt(), o)
-			if err = errors.Join(err, closeLog()); err != nil {
+			if err = errors.Join(err, log.close()); err != nil {
 				return err
 			}
 			if _, err := report.WriteTo(cmd.OutOrStdout()); err != nil {

@@ -22,6 +22,9 @@ type Main struct {
 	Build    api.Version
 	Stdout   io.Writer // Gets the ready line, and what to do if nobody can log in yet.
 	Stderr   io.Writer // Gets the log, unless it goes to a file.
+
+	Hangups <-chan struct{}          // Yields a value when the configuration is to be read again; nil is never.
+	Load    func() (Settings, error) // Reads it. Needed with Hangups.
 }
 
 // Run serves until ctx ends and then stops in order: requests are finished, jobs
@@ -46,12 +49,12 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if scrapes != nil {
 		defer func() { _ = scrapes.Close() }() // Who serves it has closed it, unless nobody did.
 	}
-	log, closeLog := newLogger(cfg.Log, m.Stderr)
-	defer func() { err = errors.Join(err, closeLog()) }()
-	m.logStart(log)
+	log := newLogging(cfg.Log, m.Stderr)
+	defer func() { err = errors.Join(err, log.close()) }()
+	m.logStart(log.Logger)
 	until := answerStarting(ln, m.Build.Version, startingAfter)
 	e, err := engine.Open(ctx, cfg, engine.Options{
-		Logger: log, RootPassword: m.Settings.RootPassword, Build: engine.Build(m.Build),
+		Logger: log.Logger, RootPassword: m.Settings.RootPassword, Build: engine.Build(m.Build),
 	})
 	ended := until.end()
 	if err != nil {
@@ -65,17 +68,17 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if ended != nil {
 		return fmt.Errorf("listen: %w", ended)
 	}
-	server, err := api.New(api.Options{Engine: e, Logger: log, Version: m.Build, Drain: e.Shutdown})
+	server, err := api.New(api.Options{Engine: e, Logger: log.Logger, Version: m.Build, Drain: e.Shutdown})
 	if err != nil {
 		return err
 	}
-	m.logOpened(log, e)
+	m.logOpened(log.Logger, e)
 	return m.serve(ctx, log, e, server, ln, scrapes)
 }
 
 // serve runs the engine's background work and the server; the former goes on
 // until the latter has stopped. scrapes is the listener for metrics, nil for none.
-func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
+func (m *Main) serve(ctx context.Context, log *logging, e *engine.Engine,
 	server *api.Server, ln, scrapes net.Listener) error {
 	runCtx, stopRun := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRun()
@@ -86,6 +89,11 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
 		defer stopServe() // A failure of the background work stops the server.
 		ran <- e.Run(runCtx)
 	}()
+	reloaded := make(chan struct{})
+	go func() {
+		defer close(reloaded)
+		m.reloads(runCtx, log, e, server)
+	}()
 	scraped := make(chan error, 1)
 	if scrapes == nil {
 		scraped <- nil
@@ -93,7 +101,7 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
 		log.Info("metrics are answered", slog.String("address", scrapes.Addr().String()))
 		go func() { scraped <- e.Metrics().Serve(runCtx, scrapes) }()
 	}
-	releaseStartPages(log)
+	releaseStartPages(log.Logger)
 	if _, err := fmt.Fprintf(m.Stdout, "kalamd ready on http://%s\n", ln.Addr()); err != nil {
 		log.Warn("ready line not printed", slog.Any("error", err))
 	}
@@ -105,6 +113,7 @@ func (m *Main) serve(ctx context.Context, log *slog.Logger, e *engine.Engine,
 	err := server.Serve(ctx, ln)
 	stopRun()
 	err = errors.Join(err, <-ran, <-scraped)
+	<-reloaded
 	log.Info("kalamd stopped")
 	return err
 }
