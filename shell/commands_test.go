@@ -59,7 +59,10 @@ func TestCommands(t *testing.T) {
 		{"flush", []string{`\flush`}, []string{"STORAGE FLUSH ALL", "?"}, []string{"Storage flush started"},
 			[]string{"FL-1 completed: Flushed app.t\n", "FL-2 failed: no space\n", "ERROR: 1 job failed"}},
 		{"functions", []string{`\df json_g`}, nil, []string{"json_get  json_get_bool"}, nil},
-		{"views", []string{`\dv`}, nil, nil, []string{"no views"}},
+		{"views", []string{`\dv app`}, []string{"SELECT table_schema AS namespace, table_name AS \"view\" FROM information_schema.tables" +
+			" WHERE table_type = 'VIEW' AND table_schema = 'app' ORDER BY 1, 2"}, nil, nil},
+		{"explain", []string{`\explain SELECT 7;`}, []string{"EXPLAIN SELECT 7"}, nil, nil},
+		{"explain nothing", []string{`\explain`}, nil, nil, []string{`ERROR: \explain needs a query`}},
 		{"nearest", []string{`\conect`}, nil, nil, []string{`Unknown command: \conect. Did you mean \connect? Type \help`}},
 		{"config", []string{`\config`}, nil, nil, []string{"User         alice\n", "Credentials  password\n",
 			"Format       table\n"}},
@@ -192,7 +195,7 @@ func TestPages(t *testing.T) {
 	var out, errOut bytes.Buffer
 	shell.Interact(within(t), c, e, nil, 40, &out, &errOut)
 	box := "┌───┐\n│ n │\n├───┤\n│ 1 │\n│ 2 │\n│ 3 │\n│ 4 │\n"
-	want := box + "└───┘\n(5 rows, 4 shown)\nTook: 1.234 ms\n" + box + "│ 5 │\n└───┘\n(5 rows)\nTook: 1.234 ms\n"
+	want := box + "└───┘\n5 rows (4 shown)\nTook: 1.234 ms\n" + box + "│ 5 │\n└───┘\n(5 rows)\nTook: 1.234 ms\n"
 	if got := out.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("got\n%s", got)
 	}

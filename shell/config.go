@@ -63,6 +63,7 @@ type Config struct {
 	Params    []string // Values of $1 to $n in Command or Subscribe.
 	Null      *string  // How NULL is shown; nil is that of the settings for people, nothing for programs.
 	Quiet     bool     // Show results and errors only.
+	NoRC      bool     // Do not run ~/.kalamrc at the prompt.
 	ReadOnly  bool     // Refuse statements that may write.
 
 	NoSpinner        bool          // Do not show how long a request takes.

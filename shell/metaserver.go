@@ -142,7 +142,42 @@ func (s *session) metaFunctions(_ context.Context, args string) error {
 	return s.out.Flush()
 }
 
-func (s *session) metaViews(context.Context, string) error {
-	s.remark(`There are no views in kalam; \dt lists the tables.`)
-	return nil
+// sqlViews asks for views.
+const sqlViews = `SELECT table_schema AS namespace, table_name AS "view" FROM information_schema.tables` +
+	` WHERE table_type = 'VIEW'%s ORDER BY 1, 2`
+
+// metaViews shows the views of a namespace, or without one all.
+func (s *session) metaViews(ctx context.Context, args string) error {
+	where := ""
+	if args != "" {
+		namespace, err := oneName(args)
+		if err != nil {
+			return err
+		}
+		where = " AND table_schema = " + sqltext.QuoteString(namespace)
+	}
+	return s.list(ctx, fmt.Sprintf(sqlViews, where), "")
+}
+
+// metaExplain shows the plan of a query, the last one if none is given.
+func (s *session) metaExplain(ctx context.Context, args string) error {
+	sql := strings.TrimRight(args, "; ")
+	if sql == "" {
+		sql = strings.TrimRight(s.last, "; \n")
+	}
+	if sql == "" {
+		return errors.New(`\explain needs a query: \explain SELECT * FROM ns.t`)
+	}
+	text := "EXPLAIN " + s.interpolate(sql)
+	if err := s.allowed(text); err != nil {
+		return err
+	}
+	return s.list(ctx, text, "")
+}
+
+// sqlSessions asks for the sessions.
+const sqlSessions = "SELECT * FROM system.sessions"
+
+func (s *session) metaSessions(ctx context.Context, _ string) error {
+	return s.list(ctx, sqlSessions, "")
 }

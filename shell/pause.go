@@ -31,3 +31,12 @@ func (s *session) metaContinue(ctx context.Context, _ string) error {
 	}
 	return nil
 }
+
+// metaUnsubscribe ends a paused live query. One that is shown ends with Ctrl+C.
+func (s *session) metaUnsubscribe(context.Context, string) error {
+	if s.paused == nil {
+		return errors.New("no live query is paused; Ctrl+C ends one that is shown")
+	}
+	s.endPaused()
+	return nil
+}

@@ -41,6 +41,9 @@ func (s *session) prompt(ctx context.Context, in io.Reader) int {
 	s.reopen = func() edit.Editor { return s.editor(in, interrupts) }
 	s.line = s.reopen()
 	defer func() { s.line.Close() }()
+	if err := s.startUp(ctx, interrupts); errors.Is(err, errQuit) {
+		return ExitOK
+	}
 	return s.interact(ctx, interrupts)
 }
 

@@ -56,9 +56,13 @@ func (s *session) variable(name scan.Token) (string, bool) {
 	return quote(value), ok
 }
 
+// systemColumns is the name by which \set shows and hides the server's columns.
+const systemColumns = "system_columns"
+
 // metaSet sets a variable, or lists them.
 func (s *session) metaSet(_ context.Context, args string) error {
 	if args == "" {
+		s.remark("%s = %s", systemColumns, sqltext.QuoteString(onOff(s.printer.All)))
 		for _, name := range slices.Sorted(maps.Keys(s.variables)) {
 			s.remark("%s = %s", name, sqltext.QuoteString(s.variables[name]))
 		}
@@ -68,7 +72,17 @@ func (s *session) metaSet(_ context.Context, args string) error {
 	if !isVariableName(name) {
 		return fmt.Errorf("%q is not the name of a variable", name)
 	}
-	s.variables[name] = unquoted(strings.TrimSpace(value))
+	value = unquoted(strings.TrimSpace(value))
+	if name == systemColumns {
+		on, err := switched(s.printer.All, value)
+		if err != nil {
+			return err
+		}
+		s.printer.All = on
+		s.remark("_seq and _deleted in tables: %s.", onOff(on))
+		return nil
+	}
+	s.variables[name] = value
 	return nil
 }
 

@@ -51,7 +51,7 @@ func newFlags(run func(shell.Config)) *flags {
 		},
 	}
 	f.define()
-	f.command.AddCommand(f.loadCommand(run), f.dumpCommand(run), f.types(run))
+	f.command.AddCommand(f.loadCommand(run), f.dumpCommand(run), f.types(run), f.manCommand())
 	f.command.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true}) // --help is enough.
 	return f
 }
@@ -91,6 +91,7 @@ func (f *flags) define() {
 	p.StringArrayVar(&c.Params, "param", nil, "value of $1, the next of $2, ... in -c or --subscribe")
 	p.StringVar(&f.null, "null", "", "how NULL is shown")
 	p.Float64Var(&f.threshold, "loading-threshold-ms", 200, "milliseconds after which it is shown how long a request takes")
+	p.BoolVar(&c.NoRC, "no-rc", false, "do not run ~/.kalamrc at the prompt")
 	p.BoolVar(&f.version, "version", false, "show the version")
 	f.command.MarkFlagsMutuallyExclusive("format", "json", "csv")
 	f.command.MarkFlagsMutuallyExclusive("command", "file", "subscribe")

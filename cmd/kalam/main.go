@@ -34,6 +34,10 @@ func (m *Main) Run(ctx context.Context) int {
 		c.Getenv = m.Getenv
 		code = shell.Run(ctx, c, m.In, m.Out, m.Err)
 	})
+	if err := f.completeValues(); err != nil {
+		fmt.Fprintf(m.Err, "kalam: %v\n", err)
+		return shell.ExitError
+	}
 	f.command.SetArgs(variables(m.Args))
 	f.command.SetOut(m.Out)
 	f.command.SetErr(m.Err)

@@ -129,7 +129,7 @@ func TestPagesIndicatorAndConfirmation(t *testing.T) {
 	x.shows("│ 4 │")
 	x.line(more)
 	x.typed("q" + keyEnter)
-	x.shows("(8 rows, 6 shown)")
+	x.shows("8 rows (6 shown)")
 	x.line(annPrompt)
 	x.typed("SLOW;" + keyEnter)
 	x.line("Running... 0.2 s")

@@ -90,7 +90,7 @@ func (p *Printer) people(r *link.Result) error {
 	}
 	count := rowCount(len(r.Rows()))
 	if shown < len(r.Rows()) {
-		count = fmt.Sprintf("(%d rows, %d shown)", len(r.Rows()), shown)
+		count = fmt.Sprintf("%d rows (%d shown)", len(r.Rows()), shown)
 	}
 	_, err := fmt.Fprintln(p.Out, count)
 	if r.Message() != "" {
