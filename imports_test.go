@@ -154,16 +154,18 @@ var layers = map[string][]string{
 		"", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
 		"dialect/ast", "catalog", "engine", "subscribe", "link/wire",
 	},
-	"shell/scan":     {},
-	"shell/complete": {"", "sqltext", "link", "shell/scan"},
-	"shell/format":   {"", "sqltext", "link", "shell/scan"},
-	"shell/settings": {},
-	"shell/tstypes":  {},
-	"shell/edit":     {"", "link", "shell/complete", "shell/format", "shell/settings"},
-	"shell/transfer": {"", "sqltext", "link", "link/wire"},
+	"shell/scan":      {},
+	"shell/complete":  {"", "sqltext", "link", "shell/scan"},
+	"shell/format":    {"", "sqltext", "link", "shell/scan"},
+	"shell/settings":  {},
+	"shell/tstypes":   {},
+	"shell/edit":      {"", "link", "shell/complete", "shell/format", "shell/settings"},
+	"shell/highlight": {"", "sqltext"},
+	"shell/transfer":  {"", "sqltext", "link", "link/wire"},
 	"shell": {
 		"", "sqltext", "dialect", "dialect/ast", "link", "link/wire", "internal/nearest",
-		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/settings", "shell/transfer", "shell/tstypes",
+		"shell/scan", "shell/complete", "shell/edit", "shell/format", "shell/highlight", "shell/settings", "shell/transfer",
+		"shell/tstypes",
 	},
 	"cmd/kalamd": {"", "api", "config", "engine", "link/wire", "maintain/adopt", "maintain/backup", "maintain/inspect", "maintain/repair",
 		"maintain/verify", "query/worker",
@@ -227,7 +229,7 @@ var reserved = map[string]string{
 
 // withoutArrow must not import Arrow: they are for clients, or hold plain words.
 var withoutArrow = []string{"", "sqltext", "dialect", "link", "link/wire", "shell", "shell/complete", "shell/edit",
-	"shell/format", "shell/transfer", "jobs",
+	"shell/format", "shell/highlight", "shell/transfer", "jobs",
 	"subscribe", "catalog", "cmd/kalam"}
 
 // goPackage is what `go list -json` prints of a package.

@@ -14,6 +14,7 @@ import (
 	"github.com/kalamlake/kalam/shell/complete"
 	"github.com/kalamlake/kalam/shell/edit"
 	"github.com/kalamlake/kalam/shell/format"
+	"github.com/kalamlake/kalam/shell/highlight"
 )
 
 // namesWait is how long the first prompt waits for the names of the server, so that
@@ -70,7 +71,8 @@ func (s *session) editor(in io.Reader, interrupts <-chan struct{}) edit.Editor {
 		Names: s.names.Names, Namespace: s.namespace, Commands: completions(), Pending: pending,
 	}
 	e, err := edit.NewTerminal(in, []io.Writer{s.err, s.output}, edit.Options{
-		History: s.past, Ready: readyPart, Suggest: found.Complete, Interrupts: interrupts, Color: s.printer.Color,
+		History: s.past, Ready: readyPart, Suggest: found.Complete, Highlight: highlighted,
+		Interrupts: interrupts, Color: s.printer.Color,
 	})
 	if err == nil {
 		return e
@@ -79,6 +81,20 @@ func (s *session) editor(in io.Reader, interrupts <-chan struct{}) edit.Editor {
 		s.remark("Warning: no line editing: %v", err)
 	}
 	return edit.NewLines(in, s.err, interrupts)
+}
+
+// colours are how a terminal is told to show each style.
+var colours = [...]string{highlight.Plain: "", highlight.Keyword: "\x1b[1;34m", highlight.String: "\x1b[32m",
+	highlight.Number: "\x1b[36m", highlight.Comment: "\x1b[2m", highlight.Command: "\x1b[1;35m"}
+
+// highlighted is what the line editor shows of a text.
+func highlighted(text string) (styles, marks []string) {
+	t := highlight.Scan(text)
+	styles = make([]string, len(t.Styles))
+	for i, s := range t.Styles {
+		styles[i] = colours[s]
+	}
+	return styles, t.Marks
 }
 
 // promptText is what stands before a statement: who acts, in which namespace, and
@@ -156,7 +172,7 @@ func (s *session) interact(ctx context.Context, interrupts <-chan struct{}) int 
 	for {
 		prompt := s.promptText()
 		if text.Len() > 0 {
-			prompt = edit.Continuation(prompt)
+			prompt = edit.Continuation(prompt, highlight.Scan(text.String()).Open)
 		}
 		l, err := s.line.ReadLine(ctx, prompt)
 		switch {

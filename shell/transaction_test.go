@@ -75,7 +75,7 @@ func TestPromptTellsUserNamespaceAndTransaction(t *testing.T) {
 	e := &typist{lines: []string{"USE chat;", "BEGIN;", "SELECT 1", ";", "ROLLBACK;"}}
 	var out, errOut bytes.Buffer
 	shell.Interact(within(t), base(f), e, nil, 0, &out, &errOut)
-	want := []string{"alice@default kalam> ", "alice@chat kalam> ", "alice@chat kalam*> ", "                -> ",
+	want := []string{"alice@default kalam> ", "alice@chat kalam> ", "alice@chat kalam*> ", "               *-> ",
 		"alice@chat kalam*> ", "alice@chat kalam> "}
 	if d := cmp.Diff(want, e.prompts); d != "" {
 		t.Error(d)

@@ -51,7 +51,6 @@ func newFlags(run func(shell.Config)) *flags {
 		},
 	}
 	f.define()
-	f.command.AddCommand(f.loadCommand(run), f.dumpCommand(run), f.types(run), f.manCommand())
 	f.command.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true}) // --help is enough.
 	return f
 }
@@ -71,6 +70,15 @@ func (f *flags) types(run func(shell.Config)) *cobra.Command {
 		},
 	}
 	return c
+}
+
+// start runs the shell with what the flags say.
+func (f *flags) start(run func(shell.Config)) error {
+	if err := f.complete(); err != nil {
+		return err
+	}
+	run(f.config)
+	return nil
 }
 
 // define declares the flags.

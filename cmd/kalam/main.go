@@ -30,10 +30,12 @@ type Main struct {
 // Run does what the arguments say and returns the exit code.
 func (m *Main) Run(ctx context.Context) int {
 	code := shell.ExitOK
-	f := newFlags(func(c shell.Config) {
+	run := func(c shell.Config) {
 		c.Getenv = m.Getenv
 		code = shell.Run(ctx, c, m.In, m.Out, m.Err)
-	})
+	}
+	f := newFlags(run)
+	f.command.AddCommand(f.loadCommand(run), f.dumpCommand(run), f.types(run), f.manCommand())
 	if err := f.completeValues(); err != nil {
 		fmt.Fprintf(m.Err, "kalam: %v\n", err)
 		return shell.ExitError

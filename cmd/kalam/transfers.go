@@ -58,12 +58,3 @@ a file for each table, and dump.json. kalam load DIRECTORY makes the tables agai
 	c.Flags().StringVar(&o.Format, "format", "", "format of the data: "+strings.Join(transfer.Formats(), ", ")+" (default csv)")
 	return c
 }
-
-// start runs the shell with what the flags say.
-func (f *flags) start(run func(shell.Config)) error {
-	if err := f.complete(); err != nil {
-		return err
-	}
-	run(f.config)
-	return nil
-}

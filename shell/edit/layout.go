@@ -14,6 +14,8 @@ import (
 type view struct {
 	prompt, next string // Before the first line and before the others.
 	text         []rune
+	styles       []string         // For each of text, how a terminal is told to show it; nil for plain.
+	marks        []string         // For each further line, what is open there; nil for nothing.
 	cursor       int              // Index in text.
 	menu         []prompt.Suggest // Below the text.
 	selected     int              // Of the menu, -1 for none.
@@ -33,8 +35,12 @@ type frame struct {
 func layout(v view, columns, rows int) frame {
 	b := &frameBuilder{columns: max(columns, 8)}
 	b.put(v.prompt)
+	lines := 0
 	for i, r := range v.text {
 		s := cellOf(r)
+		if i < len(v.styles) {
+			b.restyle(v.styles[i])
+		}
 		if r != '\n' {
 			b.wrap(s)
 		}
@@ -42,12 +48,15 @@ func layout(v view, columns, rows int) frame {
 			b.mark()
 		}
 		if r == '\n' {
+			b.restyle("")
 			b.newRow()
-			b.put(v.next)
+			b.put(v.nextPrompt(lines))
+			lines++
 			continue
 		}
 		b.put(s)
 	}
+	b.restyle("")
 	if b.col >= b.columns {
 		b.newRow()
 	}
@@ -62,6 +71,14 @@ func layout(v view, columns, rows int) frame {
 		f.rows, f.widths = append(f.rows, line.text), append(f.widths, line.width)
 	}
 	return crop(f, max(rows, 1))
+}
+
+// nextPrompt is what stands before a further line, counted from 0.
+func (v *view) nextPrompt(line int) string {
+	if line < len(v.marks) {
+		return Continuation(v.prompt, v.marks[line])
+	}
+	return v.next
 }
 
 // crop keeps as many rows around the cursor as fit.
@@ -81,7 +98,23 @@ type frameBuilder struct {
 	columns int
 	line    strings.Builder
 	col     int
+	style   string // In which the text is put.
 }
+
+// restyle changes the style of what is put.
+func (b *frameBuilder) restyle(style string) {
+	if style == b.style {
+		return
+	}
+	if b.style != "" {
+		b.line.WriteString(plainStyle)
+	}
+	b.line.WriteString(style)
+	b.style = style
+}
+
+// plainStyle ends a style.
+const plainStyle = "\x1b[0m"
 
 // put appends text, going to a new row where one is full.
 func (b *frameBuilder) put(s string) {
@@ -109,6 +142,10 @@ func (b *frameBuilder) mark() {
 }
 
 func (b *frameBuilder) newRow() {
+	if b.style != "" {
+		b.line.WriteString(plainStyle)
+		defer func() { b.line.WriteString(b.style) }() // It goes on in the next row.
+	}
 	b.rows = append(b.rows, b.line.String())
 	b.widths = append(b.widths, b.col)
 	b.line.Reset()
@@ -116,9 +153,13 @@ func (b *frameBuilder) newRow() {
 }
 
 // Continuation is what stands before the further lines of a statement whose first
-// one has the given prompt.
-func Continuation(first string) string {
-	const arrow = "-> "
+// one has the given prompt. open is what is open there, such as a quote or bracket; a
+// transaction is if nothing else.
+func Continuation(first, open string) string {
+	if open == "" && strings.HasSuffix(first, "*> ") {
+		open = "*"
+	}
+	arrow := open + "-> "
 	return text.Pad("", max(text.StringWidthWithoutEscSequences(first)-len(arrow), 0), ' ') + arrow
 }
 

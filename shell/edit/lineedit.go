@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"unicode/utf8"
 
 	prompt "github.com/c-bata/go-prompt"
 
@@ -24,6 +25,7 @@ type promptEditor struct {
 	past       *History
 	cleared    int // Of past, when edit was given it.
 	interrupts <-chan struct{}
+	highlight  func(text string) (styles, marks []string) // nil while no statement is edited.
 	color      bool
 
 	strokes chan []byte // What was typed.
@@ -40,6 +42,9 @@ type Options struct {
 	Ready func(text string) int
 	// Suggest returns what may stand at a byte of a text. It never waits.
 	Suggest func(text string, cursor int) complete.Suggestions
+	// Highlight returns, for each byte of a text, how a terminal is told to show it, "" for
+	// plain, and for each line end what is open behind it.
+	Highlight func(text string) (styles, marks []string)
 	// Interrupts gives what Ctrl+C and SIGINT mean while no line is edited.
 	Interrupts <-chan struct{}
 	Color      bool
@@ -67,7 +72,7 @@ func NewTerminal(in io.Reader, outs []io.Writer, o Options) (Editor, error) {
 func newPromptEditor(c *console, out prompt.ConsoleWriter, o Options) (*promptEditor, error) {
 	e := &promptEditor{
 		console: c, paint: painter{out: out}, past: o.History, cleared: o.History.cleared,
-		interrupts: o.Interrupts, color: o.Color,
+		interrupts: o.Interrupts, highlight: o.Highlight, color: o.Color,
 		edit:    newEditing(o.History.entries, o.Ready, o.Suggest),
 		strokes: make(chan []byte, 1024), failed: make(chan error, 1), redraw: make(chan os.Signal, 1),
 		closing: make(chan struct{}), ended: make(chan struct{}),
@@ -121,11 +126,12 @@ func (e *promptEditor) ReadLine(ctx context.Context, promptText string) (text st
 
 // Ask returns a line as it is typed. What a paste left over waits.
 func (e *promptEditor) Ask(ctx context.Context, question string) (string, error) {
-	ready, suggest, rest := e.edit.ready, e.edit.suggest, e.edit.rest
+	ready, suggest, rest, highlight := e.edit.ready, e.edit.suggest, e.edit.rest, e.highlight
+	e.highlight = nil
 	e.edit.ready = func(text string) int { return len(text) }
 	e.edit.suggest = func(_ string, at int) complete.Suggestions { return complete.Suggestions{Start: at} }
 	e.edit.rest = ""
-	defer func() { e.edit.ready, e.edit.suggest, e.edit.rest = ready, suggest, rest }()
+	defer func() { e.edit.ready, e.edit.suggest, e.edit.rest, e.highlight = ready, suggest, rest, highlight }()
 	return e.ReadLine(ctx, question)
 }
 
@@ -221,7 +227,7 @@ func (e *promptEditor) finish(promptText string) error {
 func (e *promptEditor) show(promptText string) error {
 	size := e.console.GetWinSize()
 	v := view{
-		prompt: promptText, next: Continuation(promptText), color: e.color,
+		prompt: promptText, next: Continuation(promptText, ""), color: e.color,
 		menu: e.edit.menu.items, selected: e.edit.menu.selected(), menuRows: menuTyping,
 	}
 	if e.edit.menu.tabbed {
@@ -232,7 +238,29 @@ func (e *promptEditor) show(promptText string) error {
 		text, cursor := s.match()
 		v.prompt, v.text, v.cursor = s.prompt(), []rune(text), cursor
 	}
+	if e.highlight != nil {
+		styles, marks := e.highlight(string(v.text))
+		if v.marks = marks; e.edit.search != nil {
+			v.marks = nil // Its prompt is another.
+		}
+		if e.color {
+			v.styles = byRune(v.text, styles)
+		}
+	}
 	return e.paint.draw(layout(v, int(size.Col), int(size.Row)), int(size.Col))
+}
+
+// byRune picks of what is said of each byte of a text what is of each rune's first.
+func byRune(text []rune, ofBytes []string) []string {
+	out := make([]string, 0, len(text))
+	at := 0
+	for _, r := range text {
+		if at < len(ofBytes) {
+			out = append(out, ofBytes[at])
+		}
+		at += utf8.RuneLen(r)
+	}
+	return out
 }
 
 // suspend stops the shell, with the terminal as it was found, until it is
