@@ -49,7 +49,7 @@ func metaCommands() []metaCommand {
 		{[]string{"pset"}, "[OPTION VALUE]", "show or change how results look", (*session).metaPset},
 		{[]string{"format"}, "FORMAT", strings.Join(format.Names(), ", "), (*session).metaFormat},
 		{[]string{"timing"}, "[on|off]", "tell how long each request took, from here", (*session).metaTiming},
-		{[]string{"history", "h"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
+		{[]string{"h", "history"}, "[clear]", "show or forget what was typed", (*session).metaHistory},
 		{[]string{"refresh-tables", "refresh"}, "", "read the names for completion anew", (*session).metaRefresh},
 		{[]string{"show-credentials", "credentials"}, "", "show for which servers tokens are stored",
 			(*session).metaCredentials},
