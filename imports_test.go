@@ -219,6 +219,7 @@ var reserved = map[string]string{
 	"github.com/jedib0t/go-pretty/": "shell",
 	"github.com/robfig/cron/":       "jobs",
 	"github.com/golang-jwt/":        "api",
+	"github.com/MicahParks/":        "api/identity",
 	"github.com/knadh/koanf/":       "cmd/kalamd",
 	"gopkg.in/natefinch/lumberjack": "cmd/kalamd",
 	"github.com/pelletier/go-toml/": "shell/settings",

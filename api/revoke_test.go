@@ -222,13 +222,16 @@ func TestOwnCredentialsEnd(t *testing.T) {
 // BenchmarkAuthenticate measures what credentials add to a request: the same request with and without the look at them
 // cannot be sent, so that what is measured is the look.
 func BenchmarkAuthenticate(b *testing.B) {
-	h := startFor(b, setup{})
+	o := newOIDC(b, "k1")
+	h := external(b, o, nil)
+	others := o.sign("k1", claimsOf(o.url, time.Now()))
 	key := h.createKey(h.root(), "k", "FOR USER root").Text
 	token := h.root()
 	id := h.server.Identity()
 	for name, prove := range map[string]func() error{
 		"token": func() error { _, err := id.ByBearer(token); return err },
 		"key":   func() error { _, err := id.ByKey(key); return err },
+		"oidc":  func() error { _, err := id.ByBearer(others); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

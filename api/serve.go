@@ -45,8 +45,10 @@ func New(o Options) (*Server, error) {
 		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now),
 		times: socketTimesOf(cfg.WebSocket),
 	}
+	s.base, s.cancel = context.WithCancelCause(context.Background())
 	s.identity, err = identity.New(identity.Options{
 		Catalog: o.Engine.Catalog(), Secret: secret, Issuer: cfg.Auth.JWTIssuer, Life: life, Now: o.Now,
+		Auth: cfg.Auth, Logger: o.Logger, Context: s.base,
 	})
 	if err != nil {
 		return nil, err
@@ -54,7 +56,6 @@ func New(o Options) (*Server, error) {
 	if s.limits, err = newLimits(cfg.RateLimit, o.Now, s.rejected); err != nil {
 		return nil, err
 	}
-	s.base, s.cancel = context.WithCancelCause(context.Background())
 	s.upgrade = s.upgrader()
 	s.app = s.newApp()
 	return s, nil

@@ -201,13 +201,20 @@ type WebSocketConfig struct {
 
 // AuthConfig is the section [auth].
 type AuthConfig struct {
-	JWTSecret        string `koanf:"jwt_secret" doc:"secret of access tokens; empty generates one and keeps it in the data directory" secret:"true"`
-	JWTIssuer        string `koanf:"jwt_issuer" doc:"issuer of access tokens"`
-	JWTExpiryHours   int    `koanf:"jwt_expiry_hours" doc:"life of an access token; a refresh token lives 7 times as long"`
-	BcryptCost       int    `koanf:"bcrypt_cost" doc:"cost of password hashes, 4 to 31"`
-	AllowRemoteSetup bool   `koanf:"allow_remote_setup" doc:"setup from other machines"`
-	CookieSecure     bool   `koanf:"cookie_secure" doc:"mark cookies Secure when the request came over https"`
-	MaxKeysPerUser   int    `koanf:"max_api_keys_per_user" doc:"API keys of one user; 0 is no limit"`
+	JWTSecret         string   `koanf:"jwt_secret" doc:"secret of access tokens; empty generates one and keeps it in the data directory" secret:"true"`
+	JWTIssuer         string   `koanf:"jwt_issuer" doc:"issuer of access tokens"`
+	JWTExpiryHours    int      `koanf:"jwt_expiry_hours" doc:"life of an access token; a refresh token lives 7 times as long"`
+	BcryptCost        int      `koanf:"bcrypt_cost" doc:"cost of password hashes, 4 to 31"`
+	AllowRemoteSetup  bool     `koanf:"allow_remote_setup" doc:"setup from other machines"`
+	CookieSecure      bool     `koanf:"cookie_secure" doc:"mark cookies Secure when the request came over https"`
+	TrustedSecrets    []string `koanf:"trusted_secrets" doc:"applications whose HS256 tokens are taken, each as issuer=secret with a secret of at least 32 bytes" secret:"true"`
+	OIDCIssuers       []string `koanf:"oidc_issuers" doc:"OIDC issuers whose tokens are taken: their https URLs, by which their keys are found"`
+	ExternalAudience  string   `koanf:"external_audience" doc:"audience that tokens of other issuers must have"`
+	ExternalUserClaim string   `koanf:"external_user_claim" doc:"claim of such a token that is the user's id"`
+	ExternalRoleClaim string   `koanf:"external_role_claim" doc:"claim of such a token that is the role, which narrows that of the user; empty is none"`
+	ExternalMaxRole   string   `koanf:"external_max_role" doc:"highest role by such a claim: user, service or dba"`
+	ExternalProvision bool     `koanf:"external_provision" doc:"create the user of such a token when it is seen first"`
+	MaxKeysPerUser    int      `koanf:"max_api_keys_per_user" doc:"API keys of one user; 0 is no limit"`
 }
 
 // LimitsConfig is the section [limits].
@@ -277,7 +284,8 @@ func Default() Config {
 		Live:         LiveConfig{SharedTables: SharedDeny, MaxSubscriptionsPerUser: 100, BufferEvents: 1000},
 		WebSocket: WebSocketConfig{AuthTimeoutSecs: 3, ClientTimeoutSecs: 10,
 			HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
-		Auth:   AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true, MaxKeysPerUser: 50},
+		Auth: AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true, MaxKeysPerUser: 50,
+			ExternalUserClaim: "sub", ExternalMaxRole: "user"},
 		Limits: LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20, MaxTablesPerUser: 100},
 		RateLimit: RateLimitConfig{
 			MaxQueriesPerSec: 10000, MaxRequestsPerIP: 20000, MaxConnectionsPerIP: 10000, MaxAuthPerIP: 20, BanSeconds: 300,

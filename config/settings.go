@@ -41,7 +41,7 @@ func (c *Config) Settings() []systables.Setting {
 		for j := range section.NumField() {
 			f := section.Type().Field(j)
 			value := fmt.Sprint(section.Field(j).Interface())
-			if f.Tag.Get("secret") != "" && value != "" {
+			if f.Tag.Get("secret") != "" && !section.Field(j).IsZero() {
 				value = systables.Masked
 			}
 			out = append(out, systables.Setting{

@@ -1,33 +1,22 @@
 package identity
 
 import (
-	"errors"
+	"context"
+	"log/slog"
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 )
-
-// Why credentials are refused. Callers tell both to users in the same words.
-var (
-	ErrExpired = errors.New("the token has expired")
-	ErrInvalid = errors.New("invalid credentials")
-)
-
-// Options are what New needs.
-type Options struct {
-	Catalog *catalog.Catalog
-	Secret  []byte        // That signs tokens, see Secret.
-	Issuer  string        // Of them.
-	Life    time.Duration // Of an access token.
-	Now     func() time.Time
-}
 
 // Service knows who credentials belong to. It is safe for concurrent use.
 type Service struct {
 	catalog *catalog.Catalog
 	now     func() time.Time
 	tokens  *tokens
+	// external is nil when no other issuer is trusted.
+	external *external
 }
 
 // New returns a service over a catalog, which stays the caller's.
@@ -36,20 +25,41 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{catalog: o.Catalog, now: o.Now, tokens: t}, nil
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	e, err := newExternal(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{catalog: o.Catalog, now: o.Now, tokens: t, external: e}, nil
 }
 
-// Login is who authenticated, and what proves it. It is immutable.
-type Login struct {
-	Principal kalam.Principal
-	claims    *claims         // Of a token.
-	epoch     uint64          // Of the user's tokens, of a token.
-	key       *catalog.APIKey // Otherwise the key.
-}
-
-// ByBearer returns who an access token belongs to, and notes that the user was seen. The error is ErrExpired or
+// ByBearer returns who an access token belongs to, of this server or of an issuer that it trusts, and notes that the user was seen. The error is ErrExpired or
 // ErrInvalid.
 func (s *Service) ByBearer(text string) (*Login, error) {
+	if s.external == nil {
+		return s.byToken(text)
+	}
+	if s.external.knows(text) {
+		l, _, err := s.external.login(text)
+		return l, err
+	}
+	l, err := s.byToken(text)
+	if err == nil {
+		return l, nil
+	}
+	if l, known, errExternal := s.external.login(text); known {
+		return l, errExternal
+	}
+	return nil, err
+}
+
+// byToken is ByBearer for a token of this server.
+func (s *Service) byToken(text string) (*Login, error) {
 	u, c, err := s.tokens.holder(s.catalog, text, tokenAccess, tokenMinted)
 	if err != nil {
 		return nil, err
@@ -79,6 +89,9 @@ func (s *Service) Valid(l *Login) bool {
 	if l.key != nil {
 		return s.catalog.HasKey(l.key, l.Principal.Role)
 	}
+	if l.proof != nil {
+		return s.external.valid(l)
+	}
 	if l.claims.expired(s.now()) {
 		return false
 	}
@@ -88,3 +101,19 @@ func (s *Service) Valid(l *Login) bool {
 
 // User returns the user of a login, as it is now.
 func (s *Service) User(l *Login) (catalog.User, bool) { return s.catalog.User(l.Principal.User) }
+
+// mayMint reports whether what a token was minted by is still there, and may still act for its user.
+func (s *Service) mayMint(c *claims) bool {
+	by, ok := s.catalog.User(kalam.UserID(c.MintedBy))
+	switch {
+	case !ok, !c.Scopes.IsDelegated():
+		return false
+	case c.ByKey != "":
+		ok = s.catalog.HasKeyID(by.ID, c.ByKey)
+	default:
+		ok = c.ByEpoch == by.TokenEpoch
+	}
+	rank, there := s.catalog.RankOf(kalam.UserID(c.Subject))
+	_, may := access.ActFor(kalam.Principal{User: by.ID, Role: by.Role}, kalam.UserID(c.Subject), rank)
+	return ok && there && may && access.Has(kalam.Principal{User: by.ID, Role: by.Role}, access.MintTokens)
+}

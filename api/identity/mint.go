@@ -44,24 +44,8 @@ func (s *Service) Mint(by *Login, user kalam.UserID, scopes kalam.Scopes, life t
 	c := claims{Type: tokenMinted, Scopes: restriction, MintedBy: string(p.User)}
 	if by.key != nil {
 		c.ByKey = by.key.ID
-	} else {
+	} else { // Of a token of another issuer, too.
 		c.ByEpoch = by.epoch
 	}
 	return s.tokens.sign(&u, life, c)
-}
-
-// mayMint reports whether what a token was minted by is still there, and may still act for its user.
-func (s *Service) mayMint(c *claims) bool {
-	by, ok := s.catalog.User(kalam.UserID(c.MintedBy))
-	switch {
-	case !ok, !c.Scopes.IsDelegated():
-		return false
-	case c.ByKey != "":
-		ok = s.catalog.HasKeyID(by.ID, c.ByKey)
-	default:
-		ok = c.ByEpoch == by.TokenEpoch
-	}
-	rank, there := s.catalog.RankOf(kalam.UserID(c.Subject))
-	_, may := access.ActFor(kalam.Principal{User: by.ID, Role: by.Role}, kalam.UserID(c.Subject), rank)
-	return ok && there && may && access.Has(kalam.Principal{User: by.ID, Role: by.Role}, access.MintTokens)
 }

@@ -89,11 +89,13 @@ func (f field) setValue(v any) bool {
 	if !ok {
 		return false
 	}
-	texts := make([]string, len(list))
-	for i, x := range list {
-		if texts[i], ok = x.(string); !ok {
+	var texts []string // nil when there are none.
+	for _, x := range list {
+		s, ok := x.(string)
+		if !ok {
 			return false
 		}
+		texts = append(texts, s)
 	}
 	f.value.Set(reflect.ValueOf(texts))
 	return true
