@@ -117,7 +117,7 @@ var layers = map[string][]string{
 		"subscribe", "jobs", "lake", "storages",
 	},
 	"storages":      {"", "internal/syncdir", "catalog", "lake", "lake/file", "lake/layout", "lake/s3"},
-	"segments":      {"", "datatype", "lake", "lake/keyindex", "query"},
+	"segments":      {"", "buffer", "datatype", "lake", "lake/keyindex", "query"},
 	"maintain/pair": {"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout"},
 	"maintain/adopt": {
 		"", "buffer", "buffer/badger", "catalog", "lake", "lake/file", "lake/layout", "lake/recovery",

@@ -197,7 +197,7 @@ func (c *compaction) prepare(
 	if !c.find(views[0].Stored(), ids) {
 		return nil, false, nil
 	}
-	if err := c.choose(ctx); err != nil {
+	if err := c.choose(ctx, views[0]); err != nil {
 		return nil, false, err
 	}
 	if len(c.run) < 2 && c.overwritten+c.forgotten == 0 && !c.work.misplaced(c.table, c.scope.User, c.old) {
@@ -240,12 +240,16 @@ func (c *compaction) find(stored []buffer.SegmentView, ids []kalam.SegmentID) bo
 
 // choose decides which rows are left out: those that a later write in the lake
 // replaced, and tombstones past their retention that shadow nothing. Rows that
-// only the log replaced stay this time, for readers of the files.
-func (c *compaction) choose(ctx context.Context) error {
-	for _, s := range c.run {
+// only the log replaced stay until the flush, for readers of the files.
+func (c *compaction) choose(ctx context.Context, v *buffer.View) error {
+	newest, err := c.work.segments.Newest(ctx, v)
+	if err != nil {
+		return err
+	}
+	for i, s := range c.run {
 		removed := roaring.New()
 		if s.Dead != nil {
-			removed.Or(s.Dead)
+			removed = roaring.AndNot(s.Dead, newest[len(c.earlier)+i])
 		}
 		c.overwritten += int64(removed.GetCardinality())
 		forgotten, err := c.forget(ctx, s)

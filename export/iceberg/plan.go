@@ -1,11 +1,9 @@
 package iceberg
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -65,7 +63,7 @@ func (e *Exporter) plan(ctx context.Context, t *kalam.Table, v *buffer.View) (*p
 		}
 	}
 	stored := v.Stored()
-	living, err := e.replacedByLog(ctx, v, stored)
+	living, err := e.Segments.Newest(ctx, v)
 	if err != nil {
 		return nil, err
 	}
@@ -75,46 +73,6 @@ func (e *Exporter) plan(ctx context.Context, t *kalam.Table, v *buffer.View) (*p
 		}
 	}
 	return p, nil
-}
-
-// replacedByLog returns, by segment, the rows that count as long as one goes by what was flushed, and that versions
-// in the log have replaced. A compaction notes those as dead, too. The newest segment that has a key has its newest
-// version.
-func (e *Exporter) replacedByLog(
-	ctx context.Context, v *buffer.View, stored []buffer.SegmentView,
-) ([]*roaring.Bitmap, error) {
-	living := make([]*roaring.Bitmap, len(stored))
-	var keys [][]byte
-	for version, err := range v.Versions() {
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, version.Key)
-	}
-	slices.SortFunc(keys, bytes.Compare)
-	for i := len(stored) - 1; i >= 0; i-- {
-		living[i] = roaring.New()
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if len(keys) == 0 {
-			continue
-		}
-		rows, err := e.Segments.Find(ctx, stored[i].Segment, keys)
-		if err != nil {
-			return nil, err
-		}
-		var left [][]byte
-		for k, row := range rows {
-			if row < 0 {
-				left = append(left, keys[k])
-			} else {
-				living[i].Add(uint32(row))
-			}
-		}
-		keys = left
-	}
-	return living, nil
 }
 
 func isExportable(c *kalam.Column) bool {
