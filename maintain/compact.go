@@ -88,6 +88,9 @@ func (c *compactions) compactScope(
 			return done, fmt.Errorf("compact segments of table %s: %w", t.ID, err)
 		}
 	}
+	if len(c.obsolete.replacedIn([]kalam.Scope{sc})) > 0 && c.writeManifest(ctx, t, sc) == nil {
+		c.removeObsolete(ctx) // An earlier manifest.json, which could not be replaced, may have named them until now.
+	}
 	c.due.remove(sc)
 	m, err := c.store.ScopeRecord(ctx, sc)
 	done.SegmentsAfter = len(m.Segments)
