@@ -368,6 +368,26 @@ func TestStateIsBound(t *testing.T) {
 	}
 }
 
+// TestLoadFollowsNoLink loads a file of a directory into which somebody else may write, and has
+// put links to a file of the user where a load keeps its own.
+func TestLoadFollowsNoLink(t *testing.T) {
+	s := startServer(t)
+	s.sql("CREATE NAMESPACE app;")
+	precious := written(t, "precious", "precious")
+	path := written(t, "k.csv", numbered(100))
+	for _, kind := range []string{"load.new", "rejects"} {
+		if err := os.Symlink(precious, path+".app.t."+kind); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if said := s.load("load", path, "app.t"); !strings.Contains(said, "1 rejected") {
+		t.Errorf("it says\n%s", said)
+	}
+	if got, err := os.ReadFile(precious); err != nil || string(got) != "precious" {
+		t.Errorf("%v, %q", err, got)
+	}
+}
+
 // TestLoadAtATerminal asks before it loads, and shows how far it is.
 func TestLoadAtATerminal(t *testing.T) {
 	s := startServer(t)

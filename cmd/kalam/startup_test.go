@@ -83,3 +83,16 @@ func TestListsAtThePrompt(t *testing.T) {
 	x.typed("exit" + keyEnter)
 	x.ends()
 }
+
+// TestScriptsAreAligned has cells of right-to-left and wide scripts, and combining marks: the lines
+// of the box are equally wide.
+func TestScriptsAreAligned(t *testing.T) {
+	s := startServer(t)
+	code, out, said := s.kalam(s.url, "--color=false", "-c", "SELECT 'שלום' AS a, 'مرحبا' AS b, E'e\\u0301a\\u0308' AS c, '你好' AS d"+
+		" UNION ALL SELECT 'x', 'y', 'z', 'w' ORDER BY a")
+	want := "┌──────┬───────┬────┬──────┐\n│ a    │ b     │ c  │ d    │\n├──────┼───────┼────┼──────┤\n" +
+		"│ x    │ y     │ z  │ w    │\n│ שלום │ مرحبا │ e\u0301a\u0308 │ 你好 │\n└──────┴───────┴────┴──────┘\n(2 rows)\n"
+	if code != 0 || !strings.HasPrefix(out, want) {
+		t.Errorf("exit %d\n%s%s\nwant\n%s", code, out, said, want)
+	}
+}

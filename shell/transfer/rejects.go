@@ -57,7 +57,7 @@ func (r *rejects) add(list []reject) error {
 	w := csv.NewWriter(&b)
 	if r.file == nil {
 		var err error
-		if r.file, err = os.OpenFile(r.path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600); err != nil {
+		if r.file, err = createOwn(r.path); err != nil {
 			return err
 		}
 		if err := w.Write([]string{"record", "line", "reason", "text"}); err != nil {

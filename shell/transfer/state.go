@@ -134,9 +134,18 @@ func (s *state) remove() error {
 	return os.Remove(s.path)
 }
 
+// createOwn makes a file anew that its owner alone reads. It never writes to where a link
+// points that somebody else may have put there.
+func createOwn(path string) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+}
+
 // writeSynced writes a file that its owner alone reads, to the disk.
 func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := createOwn(path)
 	if err != nil {
 		return err
 	}

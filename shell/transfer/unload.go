@@ -32,7 +32,7 @@ func Unload(ctx context.Context, env Env, o UnloadOptions) (err error) {
 		return err
 	}
 	unfinished := o.File + ".unfinished"
-	f, err := os.OpenFile(unfinished, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := createOwn(unfinished)
 	if err != nil {
 		return err
 	}
