@@ -32,6 +32,8 @@ func timeText(k kalam.Kind, cell, form string, now func() time.Time) (text strin
 		return strconv.FormatInt(t.UnixMilli(), 10), true
 	case "unix-sec":
 		return strconv.FormatInt(t.Unix(), 10), true
+	case "raw":
+		return cell, true
 	case "relative":
 		return relative(now().Sub(t)), true
 	}

@@ -11,7 +11,7 @@ func TestTimeText(t *testing.T) {
 	now := func() time.Time { return time.Date(2026, 1, 2, 3, 9, 5, 0, time.UTC) }
 	const cell = "1767323045123456" // 2026-01-02T03:04:05.123456Z
 	for form, want := range map[string]string{
-		"iso8601-date": "2026-01-02", "iso8601-datetime": "2026-01-02T03:04:05", "rfc3339": "2026-01-02T03:04:05Z",
+		"iso8601-date": "2026-01-02", "raw": "1767323045123456", "iso8601-datetime": "2026-01-02T03:04:05", "rfc3339": "2026-01-02T03:04:05Z",
 		"rfc2822": "Fri, 02 Jan 2026 03:04:05 +0000", "unix-ms": "1767323045123", "unix-sec": "1767323045",
 		"relative": "4m ago", "iso8601": "",
 	} {

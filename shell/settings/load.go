@@ -80,7 +80,7 @@ null = "NULL"                   # how NULL is shown in tables
 
 [ui]
 history_size = 1000
-timestamp_format = "iso8601"    # iso8601, iso8601-date, iso8601-datetime, rfc3339, rfc2822, unix-ms, unix-sec, relative
+timestamp_format = "iso8601"    # iso8601, iso8601-date, iso8601-datetime, rfc3339, rfc2822, unix-ms, unix-sec, relative, raw
 confirm_destructive = false     # ask before DROP and DELETE
 
 [subscription]

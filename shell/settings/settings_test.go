@@ -127,7 +127,7 @@ func TestMistakes(t *testing.T) {
 			`line 2: connection.host: "ftp://x" is not allowed (expected a URL with http:// or https://, or host[:port])`},
 		{"secret", "[connection]\ntoken = 12345", `line 2: connection.token: the value is not allowed (expected text)`},
 		{"time", "[ui]\ntimestamp_format = \"swatch\"", `line 2: ui.timestamp_format: "swatch" is not allowed (expected ` +
-			`iso8601, iso8601-date, iso8601-datetime, rfc3339, rfc2822, unix-ms, unix-sec, relative)`},
+			`iso8601, iso8601-date, iso8601-datetime, rfc3339, rfc2822, unix-ms, unix-sec, relative, raw)`},
 		{"syntax", "[output]\nformat = \n", "line 2: "},
 		{"table", "[output\n", "line 1: "},
 		{"twice", "[ui]\nhistory_size = 1\nhistory_size = 2\n", "line "},

@@ -23,7 +23,7 @@ type batch struct {
 }
 
 // mostBatch bounds the bytes of the values of a batch.
-const mostBatch = 400 << 10
+const mostBatch = 600 << 10
 
 // stateEvery is how often the state is written where rows have keys: what it does not tell
 // yet is sent again, which changes nothing.

@@ -82,7 +82,7 @@ func (o *LoadOptions) Flags(f *flag.FlagSet) {
 	f.StringVar(&o.Kind, "kind", "user", "`kind` of a table that is created: user or shared")
 	f.StringVar(&o.Conflict, "on-conflict", ConflictReject, "what to `do` with rows whose key exists: reject, skip or update")
 	f.IntVar(&o.Sample, "sample", 10000, "`records` by which types are guessed")
-	f.IntVar(&o.BatchRows, "batch-rows", 5000, "most `rows` of a request")
+	f.IntVar(&o.BatchRows, "batch-rows", 10000, "most `rows` of a request")
 	f.IntVar(&o.Parallel, "parallel", min(max(runtime.NumCPU(), 2), 4), "`requests` at a time")
 	f.IntVar(&o.MaxRejects, "max-rejects", 1000, "`records` that may be rejected before the load ends; -1 is without end")
 	f.StringVar(&o.State, "state", "", "`file` by which a load that was ended goes on; default: beside the file")
