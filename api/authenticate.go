@@ -17,7 +17,7 @@ const (
 	// headerActingUser is the user that a request acts for (AUTH-010).
 	headerActingUser = "X-User-Id"
 	// headerAPIKey carries an API key (AUTH-007).
-	headerAPIKey = "X-Api-Key"
+	headerAPIKey = "X-Api-Key" //nolint:gosec // The name of a header.
 )
 
 // Reasons why credentials are refused. Those of tokens look alike to users; the code

@@ -20,10 +20,10 @@ func (s *Service) pair(u *catalog.User, family string) (p Pair, err error) {
 	return p, err
 }
 
-// ErrNoRefresh: the token is valid, but not for a refresh.
+// ErrNoRefresh says that the token is valid, but not for a refresh.
 var ErrNoRefresh = errors.New("no refresh token")
 
-// ErrReused: the refresh token was used before. It was copied, and nobody can tell by whom, so that all tokens of its
+// ErrReused says that the refresh token was used before. It was copied, and nobody can tell by whom, so that all tokens of its
 // login have ended.
 var ErrReused = errors.New("the refresh token was used before")
 

@@ -10,7 +10,7 @@ import (
 	"github.com/kalamlake/kalam/shell/transfer"
 )
 
-// manCommand writes the manual page: kalam man | man -l -
+// manCommand writes the manual page, as in "kalam man | man -l -".
 func (f *flags) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "man [COMMAND]", Short: "Write the manual page of kalam, or of one of its commands",

@@ -56,7 +56,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	e, err := engine.Open(ctx, cfg, engine.Options{
 		Logger: log.Logger, RootPassword: m.Settings.RootPassword, Build: engine.Build(m.Build),
 	})
-	ended := until.end()
+	ended := until.end() //nolint:contextcheck // It ends in order when ctx has ended, too.
 	if err != nil {
 		return errors.Join(err, ended)
 	}
@@ -68,6 +68,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if ended != nil {
 		return fmt.Errorf("listen: %w", ended)
 	}
+	//nolint:contextcheck // A user at first sight is created whole, whoever waits for that.
 	server, err := api.New(api.Options{Engine: e, Logger: log.Logger, Version: m.Build, Drain: e.Shutdown})
 	if err != nil {
 		return err

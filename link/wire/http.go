@@ -11,7 +11,7 @@ const (
 	PathSQL           = "/api/sql"
 	PathLogin         = "/api/auth/login"
 	PathRefresh       = "/api/auth/refresh"
-	PathToken         = "/api/auth/token"
+	PathToken         = "/api/auth/token" //nolint:gosec // A path.
 	PathLogout        = "/api/auth/logout"
 	PathSetup         = "/api/auth/setup"
 	PathMe            = "/api/auth/me"

@@ -275,8 +275,9 @@ func jsonText(v value) []byte {
 		return []byte("null")
 	case number, boolean, nested:
 		return []byte(v.text)
+	default:
+		return jsonString(v.text)
 	}
-	return jsonString(v.text)
 }
 
 // jsonString is a text as JSON.

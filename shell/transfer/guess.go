@@ -74,8 +74,9 @@ func (g *guess) isKey() bool {
 	switch g.kind() {
 	case kalam.KindText, kalam.KindBigInt, kalam.KindUUID:
 		return g.unique != nil && g.values > 0
+	default:
+		return false
 	}
-	return false
 }
 
 // couldBe reports whether a value may be one of the kind.
@@ -87,9 +88,9 @@ func couldBe(k kalam.Kind, v value) bool {
 		return k == kalam.KindBigInt && isInteger(v.text) || k == kalam.KindDouble
 	case nested:
 		return k == kalam.KindJSON
-	case quoted: // The text of JSON; a quoted field of CSV says no more than another.
+	default: // A quoted field of CSV says no more than another.
+		return textCouldBe(k, v.text)
 	}
-	return textCouldBe(k, v.text)
 }
 
 // textCouldBe reports whether a text may be a value of the kind.
@@ -112,8 +113,9 @@ func textCouldBe(k kalam.Kind, s string) bool {
 		return isUUID(s)
 	case kalam.KindJSON:
 		return (s[0] == '{' || s[0] == '[') && json.Valid([]byte(s))
+	default:
+		return false
 	}
-	return false
 }
 
 // isInteger reports whether s is a BIGINT as a program writes it: a postcode such as 01234

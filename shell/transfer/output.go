@@ -119,6 +119,7 @@ func documentCell(k kalam.Kind, text string) []byte {
 		if text != "" && (text[0] == '{' || text[0] == '[') && !strings.ContainsAny(text, "\r\n") {
 			return []byte(text)
 		}
+	default:
 	}
 	return jsonString(text)
 }

@@ -52,6 +52,7 @@ func Read(t testing.TB, metadata string, o Options) (found Table, ok bool) {
 	python := os.Getenv(Python)
 	if python == "" {
 		python = "python3"
+		//nolint:gosec // Who runs the tests names the program.
 		if err := exec.CommandContext(t.Context(), python, "-c", "import pyiceberg, pyarrow").Run(); err != nil {
 			t.Logf("pyiceberg is absent (%s is not set): the table was written, and not read by it", Python)
 			return found, false
@@ -64,6 +65,7 @@ func Read(t testing.TB, metadata string, o Options) (found Table, ok bool) {
 	if o.Properties == nil {
 		properties = []byte("{}")
 	}
+	//nolint:gosec // As above.
 	cmd := exec.CommandContext(t.Context(), python, "-c", script, metadata, o.Filter, string(properties))
 	out, err := cmd.Output()
 	if err != nil {
