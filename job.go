@@ -31,7 +31,8 @@ func (s JobStatus) Done() bool {
 	return false
 }
 
-// ETA returns when the job will have done all of its steps if it goes on as it did, the zero time when that is not known.
+// ETA returns when the job will have done all of its steps if it goes on as it did, the zero time when that is not
+// known.
 func (j *Job) ETA() time.Time {
 	if j.Status != JobRunning || j.Total == 0 || j.Rate <= 0 || j.Done > j.Total {
 		return time.Time{}

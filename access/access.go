@@ -44,7 +44,8 @@ func New(c *catalog.Catalog, o Options) *Resolver {
 
 // allows is the rule for one table.
 func (r *Resolver) allows(p kalam.Principal, t *kalam.Table, want Intent) bool {
-	return inScope(p.Restriction, t, want) && rules[want][classOf(t.Kind, t.Options.Access)].allows(p.Role, owns(p, t, want))
+	return inScope(p.Restriction, t, want) && rules[want][classOf(t.Kind, t.Options.Access)].allows(p.Role,
+		owns(p, t, want))
 }
 
 func sorted(tables []*kalam.Table) []*kalam.Table {

@@ -43,8 +43,8 @@ func (r *Resolver) readsAll(p kalam.Principal, v *catalog.View, depth int) bool 
 	return true
 }
 
-// MayDropView says whether p may drop or replace a view: dba and system any, others those that they created where they may
-// still create one.
+// MayDropView says whether p may drop or replace a view: dba and system any, others those that they created where
+// they may still create one.
 func (r *Resolver) MayDropView(p kalam.Principal, v *catalog.View) error {
 	if p.Restriction.IsReadOnly() || !p.Restriction.AllowsTable(v.ID) {
 		return outOfScope(p, "drop view '"+v.ID.String()+"'")
@@ -58,7 +58,8 @@ func (r *Resolver) MayDropView(p kalam.Principal, v *catalog.View) error {
 	return denied("role %s cannot drop view '%s': only a dba may, or the user who created it", p.Role, v.ID)
 }
 
-// MayCreateView says whether p may create a view in a namespace: as a SHARED table, or in the namespace of the own name.
+// MayCreateView says whether p may create a view in a namespace: as a SHARED table, or in the namespace of the own
+// name.
 func (r *Resolver) MayCreateView(p kalam.Principal, ns kalam.NamespaceID) error {
 	if IsComputed(ns) {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot create a view in namespace '%s'", ns)
@@ -86,6 +87,7 @@ func viewRefusal(v *catalog.View, want Intent) error {
 	case Drop:
 		return kalam.Errorf(kalam.CodeInvalidOperation, "'%s' is a view; use DROP VIEW %s", v.ID, v.ID)
 	default:
-		return kalam.Errorf(kalam.CodeInvalidOperation, "'%s' is a view: %s takes a table", v.ID, strings.ToUpper(want.String()))
+		return kalam.Errorf(kalam.CodeInvalidOperation, "'%s' is a view: %s takes a table", v.ID,
+			strings.ToUpper(want.String()))
 	}
 }

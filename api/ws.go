@@ -119,7 +119,8 @@ func (s *Server) serveSocket(ws *websocket.Conn) {
 	u.conn.hijacked = true
 	k := &socket{
 		server: s, ws: ws, conn: u.conn, id: newID(16), client: u.client, gzip: u.gzip, log: s.log,
-		outbox: s.engine.Live().NewOutbox(), stop: make(chan ending, 1), subs: map[string]*subscription{}, over: map[string]struct{}{},
+		outbox: s.engine.Live().NewOutbox(), stop: make(chan ending, 1),
+		subs: map[string]*subscription{}, over: map[string]struct{}{},
 		rate: perSecond(s.config.WebSocket.MaxMessagesPerSec),
 	}
 	k.ctx, k.cancel = context.WithCancelCause(s.base)

@@ -7,9 +7,9 @@ import (
 	"github.com/kalamlake/kalam/subscribe"
 )
 
-// restart goes on with a subscription whose table was altered: the client gets another acknowledgement, with the columns
-// as they are now, what it missed, and then events as before. Where the query means nothing any more, or its initial
-// rows were not all sent, it ends with SCHEMA_CHANGED.
+// restart goes on with a subscription whose table was altered: the client gets another acknowledgement, with the
+// columns as they are now, what it missed, and then events as before. Where the query means nothing any more, or its
+// initial rows were not all sent, it ends with SCHEMA_CHANGED.
 func (k *socket) restart(s *subscribe.Subscription, cause error) {
 	sub := k.find(s.Spec().Subscription)
 	if sub == nil {

@@ -113,7 +113,8 @@ func (s *scanner) clause(at int) (Clause, error) {
 	c.End = s.tokens[value+1].End
 	next := s.text(value + 2)
 	c.Aliased = strings.HasPrefix(next, `"`) ||
-		value+2 < len(s.tokens) && s.tokens[value+2].Kind == sqltext.Word && (sqltext.IsWord(next, "AS") || !sqltext.IsReserved(next))
+		value+2 < len(s.tokens) && s.tokens[value+2].Kind == sqltext.Word &&
+			(sqltext.IsWord(next, "AS") || !sqltext.IsReserved(next))
 	return c, nil
 }
 
@@ -166,7 +167,8 @@ func (c *Clause) value(params []kalam.Value) (kalam.Value, error) {
 	}
 	n, err := strconv.ParseInt(strings.ReplaceAll(c.Value, "_", ""), 10, 64)
 	if err != nil {
-		return kalam.Value{}, kalam.Errorf(kalam.CodeInvalidSQL, "'%s' is not a whole number", sqltext.Short(c.Value)).At(c.ValuePos)
+		return kalam.Value{}, kalam.Errorf(kalam.CodeInvalidSQL, "'%s' is not a whole number",
+			sqltext.Short(c.Value)).At(c.ValuePos)
 	}
 	return kalam.BigInt(n), nil
 }
@@ -190,6 +192,7 @@ func (c *Clause) Query(t *kalam.Table, relation string, seq kalam.Seq) string {
 	}
 	return fmt.Sprintf("(SELECT %s FROM (SELECT %s, %s AS _is_deleted, row_number() OVER (PARTITION BY %s ORDER BY %s DESC) AS _newest"+
 		" FROM %s WHERE %s <= %d AND %s IS NOT NULL%s) AS _versions WHERE _newest = 1 AND NOT _is_deleted)",
-		strings.Join(columns, ", "), strings.Join(columns, ", "), kalam.ColumnDeleted, strings.Join(key, ", "), kalam.ColumnSeq,
+		strings.Join(columns, ", "), strings.Join(columns, ", "), kalam.ColumnDeleted,
+		strings.Join(key, ", "), kalam.ColumnSeq,
 		relation, kalam.ColumnSeq, uint64(seq), kalam.ColumnDeleted, given)
 }

@@ -2,6 +2,6 @@
 //
 //	t AT (SEQ => n)   t AT (TIMESTAMP => 'when')
 //
-// It knows text only: Find tells what stands where, Clause.Query writes the query that takes its place. What is read of a table
-// then, and whether its history is kept, is the business of package read.
+// It knows text only: Find tells what stands where, Clause.Query writes the query that takes its place. What is read
+// of a table then, and whether its history is kept, is the business of package read.
 package asof

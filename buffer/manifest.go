@@ -14,7 +14,8 @@ type Manifest struct {
 	state *lakeState
 }
 
-// ReadManifest returns the manifest of record of a scope, an empty one if it has none. One that is damaged is CodeCorrupt.
+// ReadManifest returns the manifest of record of a scope, an empty one if it has none. One that is damaged is
+// CodeCorrupt.
 func ReadManifest(ctx context.Context, from Reader, scope kalam.Scope) (*Manifest, error) {
 	l, err := readRecord(ctx, from, scope)
 	return &Manifest{scope, l}, err

@@ -122,8 +122,9 @@ type NewKey struct {
 }
 
 // CreateKey creates a key on behalf of by and returns it with its text, which nobody can learn again. Errors:
-// CodePermissionDenied; CodeNotFound for the user; CodeAlreadyExists for the name; CodeInvalidInput for a malformed name
-// or life; CodeInvalidOperation for the user system, and when the user has as many keys as Options.MaxKeysPerUser.
+// CodePermissionDenied; CodeNotFound for the user; CodeAlreadyExists for the name; CodeInvalidInput for a malformed
+// name or life; CodeInvalidOperation for the user system, and when the user has as many keys as
+// Options.MaxKeysPerUser.
 func (c *Catalog) CreateKey(ctx context.Context, by kalam.Principal, n NewKey) (APIKey, Secret, error) {
 	text := keyMark + rand.Text() + rand.Text()
 	k := APIKey{

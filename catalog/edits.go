@@ -63,7 +63,8 @@ func (c *Catalog) EditUsers(ctx context.Context, by kalam.Principal, state uint6
 		return nil
 	})
 	if errors.Is(err, buffer.ErrNotSupported) {
-		err = kalam.Wrap(kalam.CodeTooLarge, err, "%d users are too many to be changed at once: they are too large", len(edits))
+		err = kalam.Wrap(kalam.CodeTooLarge, err, "%d users are too many to be changed at once: they are too large",
+			len(edits))
 	}
 	if err != nil {
 		return 0, err

@@ -92,13 +92,11 @@ func (c *Catalog) TableVersion(n kalam.TableNumber, version int) (*kalam.Table, 
 	return e.versions[version-1].Table, true
 }
 
-// CreateTable creates a table from spec on behalf of by and returns it with its
-// creator, number, column ids and schema version 1; those and the times of spec are
-// ignored, an empty storage is local, and the folder is that of spec if it is FreeFolder. The right, the namespace and the storage are
-// checked in the same write. Errors: CodePermissionDenied by Options.Rules,
-// CodeResourceExhausted when a by whom they limit has Options.MaxTablesPerUser tables,
-// CodeAlreadyExists, CodeNotFound (namespace, storage), CodeInvalidOperation and
-// CodeInvalidSQL (definition).
+// CreateTable creates a table from spec on behalf of by and returns it with its creator, number, column ids and
+// schema version 1; those and the times of spec are ignored, an empty storage is local, and the folder is that of
+// spec if it is FreeFolder. The right, the namespace and the storage are checked in the same write. Errors:
+// CodePermissionDenied by Options.Rules, CodeResourceExhausted when a by whom they limit has Options.MaxTablesPerUser
+// tables, CodeAlreadyExists, CodeNotFound (namespace, storage), CodeInvalidOperation and CodeInvalidSQL (definition).
 func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kalam.Table) (*kalam.Table, error) {
 	t := cloneTable(&spec)
 	t.Creator = by.User

@@ -141,7 +141,8 @@ func (tx *tx) removeView(id kalam.TableID) {
 
 // readBy is the error of something that a view reads.
 func readBy(what string, id kalam.TableID, by *View) error {
-	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot %s '%s': view %s reads it; DROP VIEW %s first", what, id, by.ID,
+	return kalam.Errorf(kalam.CodeInvalidOperation, "Cannot %s '%s': view %s reads it; DROP VIEW %s first", what, id,
+		by.ID,
 		by.ID)
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/kalamlake/kalam/systables"
 )
 
-// Take takes over the values of next that a running server can change, and returns the keys of those that differed. restart
-// are the other keys whose values differ: they wait for a restart.
+// Take takes over the values of next that a running server can change, and returns the keys of those that differed.
+// restart are the other keys whose values differ: they wait for a restart.
 func (c *Config) Take(next *Config) (taken, restart []string) {
 	own, others := reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem()
 	for i := range own.NumField() {

@@ -6,8 +6,8 @@ import (
 	"github.com/kalamlake/kalam"
 )
 
-// Widenable reports whether every value of type from is one of type to, the same one: a column of the first can become one
-// of the second while its values stay as they are stored.
+// Widenable reports whether every value of type from is one of type to, the same one: a column of the first can
+// become one of the second while its values stay as they are stored.
 func Widenable(from, to kalam.DataType) bool {
 	switch {
 	case from.Kind == kalam.KindFloat:

@@ -36,8 +36,8 @@ type Obstacle struct {
 	Text string // For the operator: it has sizes and what the system said.
 }
 
-// Obstacles tells what is in the way of requests at the moment; none is the usual. A storage beside 'local' that does not
-// answer is none: it concerns its own tables alone, and is in Health.
+// Obstacles tells what is in the way of requests at the moment; none is the usual. A storage beside 'local' that does
+// not answer is none: it concerns its own tables alone, and is in Health.
 func (e *Engine) Obstacles() (list []Obstacle) {
 	if err := e.probe.ask(e.pair.Answers); err != nil {
 		list = append(list, Obstacle{StorageUnreachable, fmt.Sprintf("storage '%s': %v", kalam.LocalStorage, err)})

@@ -7,8 +7,8 @@ import (
 	"github.com/kalamlake/kalam/session"
 )
 
-// Reload puts a configuration in force of which only keys differ that a running server can change, see config.Config.Take.
-// It bounds the statements that begin from now on, and is what system.settings shows.
+// Reload puts a configuration in force of which only keys differ that a running server can change, see
+// config.Config.Take. It bounds the statements that begin from now on, and is what system.settings shows.
 func (e *Engine) Reload(cfg config.Config) {
 	e.sessions.Bound(limitsOf(&cfg))
 	e.inForce.Store(&cfg)

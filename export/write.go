@@ -156,7 +156,8 @@ func (w *work) table(ctx context.Context, t *kalam.Table) (entry tableEntry, err
 			len(t.Columns))
 	}
 	entry = describe(t)
-	entry.File = fmt.Sprintf("%s/%s.%s", url.PathEscape(string(t.ID.Namespace)), url.PathEscape(string(t.ID.Name)), w.format)
+	entry.File = fmt.Sprintf("%s/%s.%s", url.PathEscape(string(t.ID.Namespace)), url.PathEscape(string(t.ID.Name)),
+		w.format)
 	method := zip.Deflate
 	if w.format == Parquet {
 		method = zip.Store // It is compressed.

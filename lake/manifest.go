@@ -196,7 +196,8 @@ func (l *Lake) SyncManifest(ctx context.Context, of ScopeManifest) (bool, error)
 		TableID string `json:"table_id"`
 		Version int64  `json:"version"`
 	}
-	if err := json.Unmarshal(have, &head); err == nil && head.TableID == t.FolderID().String() && head.Version > m.Version {
+	if err := json.Unmarshal(have, &head); err == nil && head.TableID == t.FolderID().String() &&
+		head.Version > m.Version {
 		return false, fmt.Errorf("%s has version %d, the record %d: %w", p, head.Version, m.Version, ErrNewerManifest)
 	}
 	return true, at.Storage.Replace(ctx, p, want)

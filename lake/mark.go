@@ -76,8 +76,8 @@ func ReadMark(ctx context.Context, s Storage) (m Mark, found bool, err error) {
 	return m, true, err
 }
 
-// CheckMarkBytes compares the mark of a storage, byte for byte, with what writing it gives: ReadMark takes what means the
-// same. What differs, or is missing, is CodeCorrupt.
+// CheckMarkBytes compares the mark of a storage, byte for byte, with what writing it gives: ReadMark takes what means
+// the same. What differs, or is missing, is CodeCorrupt.
 func CheckMarkBytes(ctx context.Context, s Storage) (err error) {
 	m, found, err := ReadMark(ctx, s)
 	if err != nil {

@@ -2,9 +2,9 @@
 //
 // # Basics
 //
-// Observed holds what has to be measured when it happens: how long commits, statements and live events take, and what was
-// refused. The parts of the server are given its methods and know nothing of Prometheus. Metrics adds, whenever somebody
-// asks, what the parts count for themselves; system.stats shows the same counters. Handler answers a scrape.
+// Observed holds what has to be measured when it happens: how long commits, statements and live events take, and what
+// was refused. The parts of the server are given its methods and know nothing of Prometheus. Metrics adds, whenever
+// somebody asks, what the parts count for themselves; system.stats shows the same counters. Handler answers a scrape.
 //
 // # Guarantees
 //
@@ -16,7 +16,7 @@
 //
 // # Caveats
 //
-// The sizes of flushed tables come from the manifests of record of all users. They are read beside a scrape and not in it
-// once that takes long, and so seldom that it takes less than a hundredth of the time: on a server of very many users
-// they can be minutes old.
+// The sizes of flushed tables come from the manifests of record of all users. They are read beside a scrape and not
+// in it once that takes long, and so seldom that it takes less than a hundredth of the time: on a server of very many
+// users they can be minutes old.
 package metrics

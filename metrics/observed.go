@@ -15,7 +15,8 @@ import (
 
 var _ buffer.Observer = (*Observed)(nil)
 
-// Observed measures what happens. Its methods are safe for concurrent use, take some tens of nanoseconds and never block.
+// Observed measures what happens. Its methods are safe for concurrent use, take some tens of nanoseconds and never
+// block.
 type Observed struct {
 	commits    prometheus.Histogram
 	syncs      prometheus.Histogram
@@ -97,8 +98,8 @@ func (o *Observed) Statement(st ast.Statement, role kalam.Role, took time.Durati
 	}
 }
 
-// Rejected tells that a request was refused with an HTTP status, 429 or 503, for a reason, which is one of a fixed set of
-// words; it is told in lower case.
+// Rejected tells that a request was refused with an HTTP status, 429 or 503, for a reason, which is one of a fixed
+// set of words; it is told in lower case.
 func (o *Observed) Rejected(status int, reason string) {
 	o.rejected.WithLabelValues(strconv.Itoa(status), strings.ToLower(reason)).Inc()
 }
@@ -122,7 +123,8 @@ const (
 // roles is the number of roles.
 const roles = kalam.RoleSystem + 1
 
-var kindNames = [kinds]string{"select", "insert", "update", "delete", "transaction", "schema", "show", "maintenance", "other"}
+var kindNames = [kinds]string{"select", "insert", "update", "delete", "transaction", "schema", "show", "maintenance",
+	"other"}
 
 // kindOf returns the class of a statement by its verb.
 func kindOf(verb string) kind {

@@ -26,9 +26,9 @@ func (l levels) place(err error) error {
 	return err
 }
 
-// analyse analyses a query with the queries of views in the places of their names, those of tables as they were, and the
-// elements of arrays in the places of placeholders. What these read is added to o, whose parameters become those of the
-// text that was analysed.
+// analyse analyses a query with the queries of views in the places of their names, those of tables as they were, and
+// the elements of arrays in the places of placeholders. What these read is added to o, whose parameters become those
+// of the text that was analysed.
 func (c *Caller) analyse(ctx context.Context, sql string, o *Options) (*query.Plan, levels, error) {
 	set := c.Settings
 	set.Inner = o.Inner

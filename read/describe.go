@@ -58,8 +58,8 @@ func (c *Caller) Describe(
 	return out, nil
 }
 
-// ViewOf analyses and describes the query of a new view: the text with the namespaces of its tables, what it reads, and what
-// it gives. Everything in it is resolved for the caller.
+// ViewOf analyses and describes the query of a new view: the text with the namespaces of its tables, what it reads,
+// and what it gives. Everything in it is resolved for the caller.
 func (c *Caller) ViewOf(ctx context.Context, sql string) (text string, reads []kalam.TableID, out []Field, err error) {
 	set := c.Settings
 	set.Inner = true

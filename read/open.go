@@ -13,8 +13,8 @@ import (
 	"github.com/kalamlake/kalam/query"
 )
 
-// Open analyses sql, resolves and authorises its tables, fixes the read point and starts the query. The caller closes the
-// result.
+// Open analyses sql, resolves and authorises its tables, fixes the read point and starts the query. The caller closes
+// the result.
 func (c *Caller) Open(ctx context.Context, sql string, params []kalam.Value, o Options) (*Rows, error) {
 	ctx, seen := c.Activity.Begin(ctx, c.Principal, c.Namespace, sql)
 	rows, err := c.open(ctx, sql, params, o)

@@ -111,8 +111,8 @@ func (c *Caller) prefetch(ctx context.Context, stored []buffer.SegmentView) {
 	}
 }
 
-// FileOf returns the file of a segment with its living rows, as a version of its table reads it. It stays in place until
-// lent is released.
+// FileOf returns the file of a segment with its living rows, as a version of its table reads it. It stays in place
+// until lent is released.
 func FileOf(
 	ctx context.Context, r *segments.Reader, layouts *segments.Layouts, seg buffer.SegmentView, lent *segments.Files,
 ) (query.File, error) {
@@ -185,7 +185,8 @@ func liveFrom(b buffer.Batch, first, n int) []uint32 {
 	return live
 }
 
-// historySource reads every version of the rows of the caller's scope that is kept. The seq must be one at which all are.
+// historySource reads every version of the rows of the caller's scope that is kept. The seq must be one at which all
+// are.
 func (c *Caller) historySource(ctx context.Context, h *history, rows *Rows) (query.Source, error) {
 	view, err := c.View(ctx, h.table, rows.point)
 	if err != nil {

@@ -2,12 +2,13 @@
 //
 // # Basics
 //
-// Server.Open gives a Session, which lives as long as its connection and has settings, prepared statements (Stmt) and a
-// transaction. Server.Execute is a session for one request: one or more statements, their parameters and a default namespace. Package dialect
-// splits and parses the text; package access says what the principal may do with each table; package read runs what is
-// a SELECT, or is evaluated by one; rows are written through the committer of package buffer. A SELECT of one row by
-// its key, and what is written by key or from literals and parameters, never reach the query engine. What a statement
-// gives goes to Results. Statements that order work on the lake hand it to Maintenance.
+// Server.Open gives a Session, which lives as long as its connection and has settings, prepared statements (Stmt) and
+// a transaction. Server.Execute is a session for one request: one or more statements, their parameters and a default
+// namespace. Package dialect splits and parses the text; package access says what the principal may do with each
+// table; package read runs what is a SELECT, or is evaluated by one; rows are written through the committer of
+// package buffer. A SELECT of one row by its key, and what is written by key or from literals and parameters, never
+// reach the query engine. What a statement gives goes to Results. Statements that order work on the lake hand it to
+// Maintenance.
 //
 // # Guarantees
 //

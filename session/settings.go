@@ -29,7 +29,8 @@ func (s *Session) set(ctx context.Context, st *ast.SetSetting) error {
 			return kalam.Positioned(err, st.ValuePos)
 		}
 	default:
-		return kalam.Positioned(settings.NotAllowed(x.Name, strings.Join(st.Values, ", "), "one value is expected"), st.ValuePos)
+		return kalam.Positioned(settings.NotAllowed(x.Name, strings.Join(st.Values, ", "), "one value is expected"),
+			st.ValuePos)
 	}
 	s.adopt(next)
 	return s.message(0, fmt.Sprintf("Setting '%s' is '%s'", x.Name, x.Show(&s.settings)))

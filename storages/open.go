@@ -43,7 +43,8 @@ func isDirName(name string) bool {
 // guard returns a storage of the catalog, not opened yet.
 func (r *Registry) guard(st catalog.Storage) *guarded {
 	g := &guarded{
-		id: st.ID, log: r.log, pause: r.o.Pause, cacheBytes: cmp.Or(r.o.Config.CacheBytes, s3.DefaultCacheBytes), opening: make(chan struct{}, 1),
+		id: st.ID, log: r.log, pause: r.o.Pause, cacheBytes: cmp.Or(r.o.Config.CacheBytes,
+			s3.DefaultCacheBytes), opening: make(chan struct{}, 1),
 		attach: func(ctx context.Context, s lake.Storage) error { return r.attach(ctx, st.ID, s) },
 		joined: r.setDirs, flights: flights{suspect: r.o.Suspect},
 	}

@@ -29,8 +29,8 @@ func (r *Reader) View(n ast.Name) (*catalog.View, bool) {
 	return r.Access.View(r.Principal, id)
 }
 
-// Edits returns what is to be replaced in a query so that it names no view of refs, nil when it names none. CodeUnsupported for a
-// view where no query in parentheses can stand.
+// Edits returns what is to be replaced in a query so that it names no view of refs, nil when it names none.
+// CodeUnsupported for a view where no query in parentheses can stand.
 func (r *Reader) Edits(sql string, refs []query.TableRef) (sqltext.Edits, error) {
 	var edits sqltext.Edits
 	for _, ref := range refs {

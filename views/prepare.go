@@ -41,7 +41,8 @@ func Qualified(sql string, ns kalam.NamespaceID, refs []query.TableRef) (string,
 			continue
 		}
 		if _, _, ok := around(sql, ref); !ok {
-			return "", nil, kalam.Errorf(kalam.CodeUnsupported, "Table '%s' cannot stand here in a view", id).At(max(ref.Position, 0))
+			return "", nil, kalam.Errorf(kalam.CodeUnsupported, "Table '%s' cannot stand here in a view",
+				id).At(max(ref.Position, 0))
 		}
 		e := sqltext.Edit{Start: ref.Position, End: ref.Position, From: ref.Position,
 			Text: sqltext.QuoteIdent(string(ns)) + "."}
@@ -104,7 +105,10 @@ func words(v *catalog.View) (list []string, star bool) {
 		list = append(list, sqltext.Fold(c.Source))
 	}
 	// FROM t, TABLE t, COLUMNS(...) and NATURAL depend on all columns without a *.
-	star = star || slices.ContainsFunc(list, func(w string) bool { return w == "columns" || w == "natural" || w == "table" }) ||
+	star = star || slices.ContainsFunc(list, func(w string) bool {
+		return w == "columns" || w == "natural" ||
+			w == "table"
+	}) ||
 		!slices.Contains(list, "select")
 	slices.Sort(list)
 	return slices.Compact(list), star

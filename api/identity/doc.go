@@ -2,11 +2,10 @@
 //
 // # Basics
 //
-// ByBearer takes a token: an access token of this server, one that another user had minted, or one of an OIDC issuer or
-// an application that the configuration trusts. ByKey takes an API key.
-// Both give a Login: the principal, and what it was proved by. Valid asks again whether that proof still holds; it costs
-// no more than a look into the catalog, so that callers ask before each thing that they serve. catalog.TokensEnded tells
-// when to ask of what is under way.
+// ByBearer takes a token: an access token of this server, one that another user had minted, or one of an OIDC issuer
+// or an application that the configuration trusts. ByKey takes an API key. Both give a Login: the principal, and what
+// it was proved by. Valid asks again whether that proof still holds; it costs no more than a look into the catalog,
+// so that callers ask before each thing that they serve. catalog.TokensEnded tells when to ask of what is under way.
 //
 // # Guarantees
 //

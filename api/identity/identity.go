@@ -38,8 +38,8 @@ func New(o Options) (*Service, error) {
 	return &Service{catalog: o.Catalog, now: o.Now, tokens: t, external: e}, nil
 }
 
-// ByBearer returns who an access token belongs to, of this server or of an issuer that it trusts, and notes that the user was seen. The error is ErrExpired or
-// ErrInvalid.
+// ByBearer returns who an access token belongs to, of this server or of an issuer that it trusts, and notes that the
+// user was seen. The error is ErrExpired or ErrInvalid.
 func (s *Service) ByBearer(text string) (*Login, error) {
 	if s.external == nil {
 		return s.byToken(text)

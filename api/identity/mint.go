@@ -14,10 +14,10 @@ const (
 	MaxMintedLife     = time.Hour
 )
 
-// Mint makes an access token for a user on behalf of a login, whose role must be service or above and must be one that
-// may act for the user. Whoever has the token acts as EXECUTE AS USER does, with role user, within the scopes, and makes no
-// other credentials. It ends with its time, with the credentials that it was minted by, and with the user's tokens.
-// Errors: CodePermissionDenied, CodeNotFound for the user, CodeInvalidInput for a life that is none.
+// Mint makes an access token for a user on behalf of a login, whose role must be service or above and must be one
+// that may act for the user. Whoever has the token acts as EXECUTE AS USER does, with role user, within the scopes,
+// and makes no other credentials. It ends with its time, with the credentials that it was minted by, and with the
+// user's tokens. Errors: CodePermissionDenied, CodeNotFound for the user, CodeInvalidInput for a life that is none.
 func (s *Service) Mint(by *Login, user kalam.UserID, scopes kalam.Scopes, life time.Duration) (Issued, error) {
 	p := by.Principal
 	if err := access.Check(p, access.MintTokens); err != nil {
@@ -29,7 +29,8 @@ func (s *Service) Mint(by *Login, user kalam.UserID, scopes kalam.Scopes, life t
 	}
 	rank, there := s.catalog.RankOf(user)
 	if _, ok := access.ActFor(p, user, rank); !ok || !there {
-		return Issued{}, kalam.Errorf(kalam.CodePermissionDenied, "user '%s' with role %s cannot mint tokens for '%s'", p.User,
+		return Issued{}, kalam.Errorf(kalam.CodePermissionDenied, "user '%s' with role %s cannot mint tokens for '%s'",
+			p.User,
 			p.Role, user)
 	}
 	u, ok := s.catalog.User(user)

@@ -23,12 +23,12 @@ func (s *Service) pair(u *catalog.User, family string) (p Pair, err error) {
 // ErrNoRefresh says that the token is valid, but not for a refresh.
 var ErrNoRefresh = errors.New("no refresh token")
 
-// ErrReused says that the refresh token was used before. It was copied, and nobody can tell by whom, so that all tokens of its
-// login have ended.
+// ErrReused says that the refresh token was used before. It was copied, and nobody can tell by whom, so that all
+// tokens of its login have ended.
 var ErrReused = errors.New("the refresh token was used before")
 
-// Refresh takes a refresh token for its one use and returns its user and the tokens that follow it. Errors: ErrNoRefresh,
-// ErrReused, after which callers look at all that is under way, ErrExpired and ErrInvalid.
+// Refresh takes a refresh token for its one use and returns its user and the tokens that follow it. Errors:
+// ErrNoRefresh, ErrReused, after which callers look at all that is under way, ErrExpired and ErrInvalid.
 func (s *Service) Refresh(text string) (catalog.User, Pair, error) {
 	if c, err := s.tokens.verify(text); err == nil && c.Type != tokenRefresh {
 		return catalog.User{}, Pair{}, ErrNoRefresh

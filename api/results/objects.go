@@ -13,8 +13,8 @@ func RowsAre(name string) (objects, ok bool) {
 	return name == "objects", name == "objects" || name == "arrays" || name == ""
 }
 
-// leads returns what stands before each cell of a row: a comma, and, of objects, the name. A name that comes again gets a
-// number, as in id, id_1: of two members of one name readers keep one.
+// leads returns what stands before each cell of a row: a comma, and, of objects, the name. A name that comes again
+// gets a number, as in id, id_1: of two members of one name readers keep one.
 func leads(dst [][]byte, fields []read.Field, objects bool) [][]byte {
 	if objects {
 		taken := map[string]bool{}

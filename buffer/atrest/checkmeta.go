@@ -49,7 +49,8 @@ func CheckMeta(ctx context.Context, r buffer.Reader, newest kalam.Seq, damage fu
 	case err != nil:
 		damage(err)
 	case ceiling < newest:
-		damage(kalam.Errorf(kalam.CodeCorrupt, "the clock of the write buffer stands at %d, and a row has seq %d", ceiling, newest))
+		damage(kalam.Errorf(kalam.CodeCorrupt, "the clock of the write buffer stands at %d, and a row has seq %d", ceiling,
+			newest))
 	}
 	return nil
 }

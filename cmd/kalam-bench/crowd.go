@@ -72,7 +72,8 @@ func (c *crowd) enter(ctx context.Context) (err error) {
 		return err
 	}
 	for i := range crowdUsers {
-		if _, err := root.exec(fmt.Sprintf("CREATE USER 'crowd_%d' WITH PASSWORD 'crowd-password' ROLE user", i)); err != nil {
+		if _, err := root.exec(fmt.Sprintf("CREATE USER 'crowd_%d' WITH PASSWORD 'crowd-password' ROLE user",
+			i)); err != nil {
 			return err
 		}
 	}

@@ -53,7 +53,8 @@ func (m *measurement) measureFlushes(ctx context.Context) error {
 		one := times[i][1].at(0.5)
 		for _, n := range counts[1:] {
 			ratio := float64(times[i][n].at(0.5)) / float64(one)
-			m.report.line(fmt.Sprintf("%s of %d rows after %d flushes, against 1", what, rows, n), ms(times[i][n].at(0.5)), ms(one), ratio,
+			m.report.line(fmt.Sprintf("%s of %d rows after %d flushes, against 1", what, rows, n), ms(times[i][n].at(0.5)),
+				ms(one), ratio,
 				"<= 2x", ratio <= 2)
 		}
 	}
@@ -154,7 +155,8 @@ func (m *measurement) measureScopes(ctx context.Context) error {
 		return err
 	}
 	rate := float64(users) / took.Seconds()
-	m.report.line(fmt.Sprintf("flush of %d users with %d rows each", users, rowsEach), fmt.Sprintf("%.0f users/s", rate), "", 0,
+	m.report.line(fmt.Sprintf("flush of %d users with %d rows each", users, rowsEach), fmt.Sprintf("%.0f users/s", rate),
+		"", 0,
 		">= 2,000 users/s", rate >= 2000)
 	flushed, start, err := m.coldMemory()
 	if err != nil {
@@ -166,7 +168,8 @@ func (m *measurement) measureScopes(ctx context.Context) error {
 		mb   float64
 	}{{"with buffered rows", buffered}, {"flushed", flushed}} {
 		bytes := max(state.mb-idle, 0) * (1 << 20) / float64(users)
-		m.report.line("memory of a user nobody asks for, "+state.name, fmt.Sprintf("%.0f bytes", bytes), "", 0, "<= 300 bytes", bytes <= 300)
+		m.report.line("memory of a user nobody asks for, "+state.name, fmt.Sprintf("%.0f bytes", bytes), "", 0,
+			"<= 300 bytes", bytes <= 300)
 	}
 	return nil
 }

@@ -44,7 +44,8 @@ func (m *measurement) subscribeOnce(ctx context.Context) (took time.Duration, er
 		return c, c.(*net.TCPConn).SetNoDelay(false) //nolint:forcetypeassert // The network is tcp.
 	}}
 	//nolint:bodyclose // After a dial that succeeds the connection is ws.
-	ws, _, err := websocket.Dial(ctx, strings.Replace(m.server.url, "http", "ws", 1)+"/v1"+wire.PathWebSocket+"?compress=false",
+	ws, _, err := websocket.Dial(ctx,
+		strings.Replace(m.server.url, "http", "ws", 1)+"/v1"+wire.PathWebSocket+"?compress=false",
 		&websocket.DialOptions{HTTPClient: &http.Client{Transport: dialer}})
 	if err != nil {
 		return 0, err

@@ -40,7 +40,8 @@ func (f *flags) completeValues() error {
 	for _, c := range f.command.Commands() {
 		for flag, values := range map[string][]string{
 			"format": transfer.Formats(), "as": transfer.Chats(), "kind": {"user", "shared"},
-			"on-conflict": {transfer.ConflictReject, transfer.ConflictSkip, transfer.ConflictUpdate}, "uncertain": {"send", "skip"},
+			"on-conflict": {transfer.ConflictReject, transfer.ConflictSkip, transfer.ConflictUpdate},
+			"uncertain":   {"send", "skip"},
 		} {
 			if c.Flags().Lookup(flag) == nil {
 				continue

@@ -55,6 +55,7 @@ a file for each table, and dump.json. kalam load DIRECTORY makes the tables agai
 			return f.start(run)
 		},
 	}
-	c.Flags().StringVar(&o.Format, "format", "", "format of the data: "+strings.Join(transfer.Formats(), ", ")+" (default csv)")
+	c.Flags().StringVar(&o.Format, "format", "",
+		"format of the data: "+strings.Join(transfer.Formats(), ", ")+" (default csv)")
 	return c
 }

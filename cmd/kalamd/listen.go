@@ -31,7 +31,8 @@ func listen(host string, port int) (net.Listener, error) {
 	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	switch {
 	case addressInUse(err):
-		return nil, fmt.Errorf("Port %d is already in use by %s", port, portHolder(port)) //nolint:staticcheck // The text is part of the interface.
+		//nolint:staticcheck // The text is part of the interface.
+		return nil, fmt.Errorf("Port %d is already in use by %s", port, portHolder(port))
 	case err != nil:
 		return nil, fmt.Errorf("listen: %w", err)
 	}

@@ -80,6 +80,7 @@ func command() *cobra.Command {
 		"configuration file (default $KALAM_CONFIG, then ./config.toml if there is one)")
 	serve.Flags().StringVar(&f.data, "data", "", "data directory (storage.data_path)")
 	serve.Flags().StringVar(&f.listen, "listen", "", "address to listen on, HOST:PORT (server.host, server.port)")
-	root.AddCommand(serve, repairCommand(), verifyCommand(), backupCommand(), restoreCommand(), healthCommand(), configCommand())
+	root.AddCommand(serve, repairCommand(), verifyCommand(), backupCommand(), restoreCommand(), healthCommand(),
+		configCommand())
 	return root
 }

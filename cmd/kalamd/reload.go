@@ -11,8 +11,8 @@ import (
 	"github.com/kalamlake/kalam/engine"
 )
 
-// hangups returns a channel that yields a value at each SIGHUP. One that tells that the terminal of the server was closed
-// calls stop instead, unless the signal was ignored before, as by nohup.
+// hangups returns a channel that yields a value at each SIGHUP. One that tells that the terminal of the server was
+// closed calls stop instead, unless the signal was ignored before, as by nohup.
 func hangups(ctx context.Context, stop func()) <-chan struct{} {
 	ignored, terminal := signal.Ignored(syscall.SIGHUP), hasTerminal()
 	signals := make(chan os.Signal, 1)

@@ -63,7 +63,8 @@ func verifyLake(ctx context.Context, cfg config.Config, o verifyOptions, out io.
 		Progress: func(p verify.Progress) {
 			if o.progress != nil && time.Since(said) >= progressPause {
 				said = time.Now()
-				fmt.Fprintf(o.progress, "%d of %d segments, %d bytes, %d problems\n", p.Done, p.Segments, p.Bytes, p.Problems) // A word.
+				fmt.Fprintf(o.progress, "%d of %d segments, %d bytes, %d problems\n", p.Done, p.Segments, p.Bytes,
+					p.Problems) // A word.
 			}
 		},
 	})

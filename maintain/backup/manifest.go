@@ -93,7 +93,8 @@ func decodeManifest(p string, raw []byte) (*Manifest, error) {
 	line, body, _ := bytes.Cut(raw, []byte("\n"))
 	var word, sum string
 	var format int
-	if n, err := fmt.Sscanf(string(line), "%s %d %s", &word, &format, &sum); n != 3 || err != nil || word != header || format < 1 {
+	if n, err := fmt.Sscanf(string(line), "%s %d %s", &word, &format, &sum); n != 3 || err != nil || word != header ||
+		format < 1 {
 		return nil, damaged(p, "it does not begin as the manifest of a backup does")
 	}
 	if format > Format {

@@ -1,5 +1,5 @@
-// Package repair mends what package verify finds wrong with a lake that no server uses, as far as it can be mended without
-// losing anything.
+// Package repair mends what package verify finds wrong with a lake that no server uses, as far as it can be mended
+// without losing anything.
 //
 // # Guarantees
 //

@@ -125,16 +125,17 @@ func (p *repairer) segment(ctx context.Context, f *verify.Finding) {
 	}
 	if f.Kind == verify.KindKeys {
 		keys := layout.KeyIndexPath(seg.Path)
-		p.do(fmt.Sprintf("made %s anew from its Parquet file; what was there is in %s", keys, layout.TrashFolder), func() error {
-			if err := p.trash(ctx, at, keys); err != nil {
-				return err
-			}
-			t, ok := p.Catalog.TableByNumber(seg.Table)
-			if !ok {
-				return kalam.Errorf(kalam.CodeTableNotFound, "its table was dropped")
-			}
-			return p.Lake.Lake.Rebuild(ctx, t, seg)
-		})
+		p.do(fmt.Sprintf("made %s anew from its Parquet file; what was there is in %s", keys, layout.TrashFolder),
+			func() error {
+				if err := p.trash(ctx, at, keys); err != nil {
+					return err
+				}
+				t, ok := p.Catalog.TableByNumber(seg.Table)
+				if !ok {
+					return kalam.Errorf(kalam.CodeTableNotFound, "its table was dropped")
+				}
+				return p.Lake.Lake.Rebuild(ctx, t, seg)
+			})
 		return
 	}
 	if p.o.From == nil {
@@ -144,7 +145,8 @@ func (p *repairer) segment(ctx context.Context, f *verify.Finding) {
 	if err != nil || found == nil {
 		return
 	}
-	p.do(fmt.Sprintf("put %s and its key index file back from the backup %s; what was there is in %s", seg.Path, found.Backup,
+	p.do(fmt.Sprintf("put %s and its key index file back from the backup %s; what was there is in %s", seg.Path,
+		found.Backup,
 		layout.TrashFolder), func() error {
 		return p.putBack(ctx, at, seg, found)
 	})

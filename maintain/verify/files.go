@@ -80,7 +80,8 @@ func (v *verifier) strays(ctx context.Context, id kalam.StorageID) error {
 	}
 	return at.List(ctx, "", func(e lake.Entry) error {
 		first, _, _ := strings.Cut(e.Path, "/") // Without one it is the whole path: a file at the top.
-		own := first == layout.OwnFolder || first == layout.TrashFolder || first == layout.ProbeFolder || first == backupFolder
+		own := first == layout.OwnFolder || first == layout.TrashFolder || first == layout.ProbeFolder ||
+			first == backupFolder
 		if !own && v.isStray(e.Path) {
 			v.found(Finding{Kind: KindStray, Storage: id, Path: e.Path, Text: e.Path + ": it is no file of a lake"})
 		}

@@ -45,7 +45,8 @@ type Finding struct {
 // Segment returns the segment of a finding of KindSegment or KindKeys, nil of others.
 func (f *Finding) Segment() *kalam.Segment { return f.segment }
 
-// Manifest returns what the manifest.json of a finding of KindManifest or KindStale should say, nil when that is not known.
+// Manifest returns what the manifest.json of a finding of KindManifest or KindStale should say, nil when that is not
+// known.
 func (f *Finding) Manifest() *lake.ScopeManifest { return f.manifest }
 
 // Progress says how far a verification is.

@@ -62,7 +62,8 @@ func (v *verifier) checkPurged(ctx context.Context, user kalam.UserID, seq kalam
 			return err
 		}
 		if values > 0 {
-			v.problem(KindUser, "%d deleted values of user '%s', who was removed, are in the files of the write buffer", values, user)
+			v.problem(KindUser, "%d deleted values of user '%s', who was removed, are in the files of the write buffer",
+				values, user)
 		}
 	}
 	for _, id := range v.Lake.Storages() {

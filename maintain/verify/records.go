@@ -138,7 +138,8 @@ func (v *verifier) manifest(ctx context.Context, m *buffer.StoredRecord) error {
 func (v *verifier) unavailable(id kalam.StorageID, err error) {
 	if !v.silent[id] {
 		v.silent[id] = true
-		v.found(Finding{Kind: KindStorage, Storage: id, Text: fmt.Sprintf("storage '%s' could not be looked at: %v", id, err)})
+		v.found(Finding{Kind: KindStorage, Storage: id, Text: fmt.Sprintf("storage '%s' could not be looked at: %v", id,
+			err)})
 	}
 }
 

@@ -156,7 +156,8 @@ func isSerial(w *worker) bool { return w.kind == serial }
 func (p *Pool) release(c *call, reusable bool) {
 	p.mu.Lock()
 	delete(p.busy, c.w)
-	if reusable && !p.closed && (len(p.idle) < p.options.Places || isSerial(c.w) && !slices.ContainsFunc(p.idle, isSerial)) {
+	if reusable && !p.closed && (len(p.idle) < p.options.Places || isSerial(c.w) &&
+		!slices.ContainsFunc(p.idle, isSerial)) {
 		c.w.since = time.Now()
 		p.idle = append(p.idle, c.w)
 		p.settled.Broadcast()

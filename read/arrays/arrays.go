@@ -24,8 +24,8 @@ func IsArray(v kalam.Value) bool {
 	return v.Kind() == kalam.KindJSON && strings.HasPrefix(v.Str(), "[")
 }
 
-// Expand returns a query without array parameters: the edits that write their elements into sql, from its first byte, and
-// the parameters of what comes out. Without array parameters it returns params as they are and no edits. A
+// Expand returns a query without array parameters: the edits that write their elements into sql, from its first byte,
+// and the parameters of what comes out. Without array parameters it returns params as they are and no edits. A
 // placeholder in
 //
 //	x IN $1, x IN ($1), x = ANY ($1), x = SOME ($1)
@@ -74,7 +74,8 @@ func (x *expansion) edits(list []sqltext.Token, sql string) (edits sqltext.Edits
 		if !IsArray(x.given[n-1]) {
 			e.Text = x.placeholder(n)
 		} else if e, err = x.array(list, i, sql, x.given[n-1].Str()); err != nil {
-			return nil, nil, kalam.Errorf(kalam.CodeInvalidParameter, "Parameter $%d invalid: %s", n, kalam.MessageOf(err)).At(t.Pos)
+			return nil, nil, kalam.Errorf(kalam.CodeInvalidParameter, "Parameter $%d invalid: %s", n,
+				kalam.MessageOf(err)).At(t.Pos)
 		}
 		edits = append(edits, e)
 	}

@@ -121,7 +121,8 @@ func (a *Accounts) Drop(
 	}
 	j, err := a.Maintenance.PurgeUser(ctx, st.User)
 	if err != nil {
-		return "", nil, fmt.Errorf("user '%s' was dropped; the removal of its data begins with the next start: %w", st.User, err)
+		return "", nil, fmt.Errorf("user '%s' was dropped; the removal of its data begins with the next start: %w", st.User,
+			err)
 	}
 	return fmt.Sprintf("User '%s' dropped, its data is being removed. Job ID: %s", st.User, j.ID),
 		[]kalam.JobID{j.ID}, nil

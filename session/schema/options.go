@@ -94,7 +94,8 @@ func CheckFlushCron(o *kalam.TableOptions, pos, zonePos int) error {
 // flushed, and returns what the answer says about it, "" when there were none.
 func WithoutFlushOptions(t *kalam.Table) string {
 	o := &t.Options
-	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" && o.FlushCronTZ == "" {
+	if t.Flushable() || !o.FlushManual && o.FlushRows == 0 && o.FlushInterval == 0 && o.FlushCron == "" &&
+		o.FlushCronTZ == "" {
 		return ""
 	}
 	o.FlushManual, o.FlushRows, o.FlushInterval, o.FlushCron, o.FlushCronTZ = false, 0, 0, "", ""

@@ -14,8 +14,8 @@ import (
 	"github.com/kalamlake/kalam/views"
 )
 
-// CreateView runs CREATE VIEW for a caller and returns the answer. The query is analysed, and every table in it resolved,
-// for the caller; nothing of it is run.
+// CreateView runs CREATE VIEW for a caller and returns the answer. The query is analysed, and every table in it
+// resolved, for the caller; nothing of it is run.
 func CreateView(ctx context.Context, c *read.Caller, st *ast.CreateView) (string, error) {
 	id, err := access.TableID(c.Namespace, st.Name)
 	if err == nil {

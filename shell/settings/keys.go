@@ -26,7 +26,8 @@ const (
 
 // TimestampFormats returns the names of the forms in which times can be shown.
 func TimestampFormats() []string {
-	return []string{"iso8601", "iso8601-date", "iso8601-datetime", "rfc3339", "rfc2822", "unix-ms", "unix-sec", "relative", "raw"}
+	return []string{"iso8601", "iso8601-date", "iso8601-datetime", "rfc3339", "rfc2822", "unix-ms", "unix-sec",
+		"relative", "raw"}
 }
 
 // keys returns the keys that have a meaning. Those of [server] and [auth], and format

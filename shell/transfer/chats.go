@@ -180,7 +180,8 @@ func conversationRow(source string, c *conversation) []record {
 func messageRows(_ string, c *conversation) (rows []record) {
 	for i, m := range c.messages {
 		rows = append(rows, record{values: []value{
-			{quoted, m.id}, {quoted, c.id}, optional(m.parent), {number, fmt.Sprint(i + 1)}, optional(m.role), optional(m.author),
+			{quoted, m.id}, {quoted, c.id}, optional(m.parent), {number,
+				fmt.Sprint(i + 1)}, optional(m.role), optional(m.author),
 			{quoted, m.content}, optional(m.model), optional(m.created), {nested, m.meta},
 		}})
 	}

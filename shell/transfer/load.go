@@ -112,7 +112,8 @@ func forget(done []*load) error {
 // run loads one file into one table, which it creates if there is none.
 func (p *plan) run(ctx context.Context, env Env, o *LoadOptions) (*load, error) {
 	l := &load{plan: p, options: o, now: env.Now}
-	l.sender = &sender{client: env.Client, insert: newInsert(p.name, p.columns, p.from, p.keyed, o.Conflict), refuse: l.refuse}
+	l.sender = &sender{client: env.Client, insert: newInsert(p.name, p.columns, p.from, p.keyed, o.Conflict),
+		refuse: l.refuse}
 	if p.create != "" {
 		if _, err := env.Client.Query(ctx, p.create); err != nil {
 			return nil, fmt.Errorf("create table %s: %w", p.name, err)
@@ -125,7 +126,8 @@ func (p *plan) run(ctx context.Context, env Env, o *LoadOptions) (*load, error) 
 	if resumed {
 		env.Say("Going on with a load that was ended: %s rows were loaded.", Count(l.state.Loaded))
 	}
-	l.progress = &progress{bytes: p.source.read.Load, total: p.source.size, begin: l.state.Loaded, start: env.Now(), now: env.Now}
+	l.progress = &progress{bytes: p.source.read.Load, total: p.source.size, begin: l.state.Loaded, start: env.Now(),
+		now: env.Now}
 	l.progress.rows.Store(l.state.Loaded)
 	l.progress.rejected.Store(l.state.Rejected)
 	stop := l.progress.show(env.Screen, env.Width)
@@ -214,7 +216,8 @@ func (l *load) read(ctx context.Context, batches chan<- *batch) error {
 			continue
 		}
 		again := r.number < l.earlier.Sent || within(l.earlier.Flight, r.number)
-		if b != nil && (b.To != r.number || b.again != again || b.bytes > mostBatch || int(b.To-b.From) >= l.options.BatchRows) {
+		if b != nil && (b.To != r.number || b.again != again || b.bytes > mostBatch ||
+			int(b.To-b.From) >= l.options.BatchRows) {
 			if err := flush(); err != nil {
 				return err
 			}

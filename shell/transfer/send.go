@@ -124,7 +124,8 @@ func (s *sender) try(ctx context.Context, st statement, again bool, out *outcome
 	case len(st.records) == 1:
 		var e *link.Error
 		errors.As(err, &e) // isRefusal has seen it.
-		out.rejected = append(out.rejected, s.insert.reject(&st.records[0], strings.TrimPrefix(e.Message, "Statement 1 failed: ")))
+		out.rejected = append(out.rejected, s.insert.reject(&st.records[0],
+			strings.TrimPrefix(e.Message, "Statement 1 failed: ")))
 		return s.refused(out)
 	}
 	at := s.faulty(st, err)

@@ -116,7 +116,8 @@ func escapeGlob(name string) string {
 
 // message is the row of a message. A channel has no two with the same ts.
 func (m *slackMessage) message(channel string, names map[string]string) message {
-	out := message{id: channel + "-" + m.TS, content: m.Text, role: "user", author: names[m.User], created: slackTime(m.TS)}
+	out := message{id: channel + "-" + m.TS, content: m.Text, role: "user", author: names[m.User],
+		created: slackTime(m.TS)}
 	if m.Thread != "" && m.Thread != m.TS {
 		out.parent = channel + "-" + m.Thread
 	}

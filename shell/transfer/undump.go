@@ -66,7 +66,8 @@ func loadDump(ctx context.Context, env Env, o LoadOptions) error {
 	if err != nil {
 		return err
 	}
-	env.Say("A dump of %s: %d tables and %d views of user %s at %s", d.Created, len(d.Tables), len(d.Views), d.User, d.Server)
+	env.Say("A dump of %s: %d tables and %d views of user %s at %s", d.Created, len(d.Tables), len(d.Views), d.User,
+		d.Server)
 	for _, t := range d.Tables {
 		env.Say("  %s.%s: %s rows", t.Namespace, t.Name, Count(t.Rows))
 	}

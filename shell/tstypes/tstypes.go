@@ -32,7 +32,8 @@ func Write(w io.Writer, columns []Column) error {
 	taken := map[string]bool{"SystemColumns": true, "Tables": true}
 	table := ""
 	for i, c := range columns {
-		if name := c.Namespace + "." + c.Table; i == 0 || c.Namespace != columns[i-1].Namespace || c.Table != columns[i-1].Table {
+		if name := c.Namespace + "." + c.Table; i == 0 || c.Namespace != columns[i-1].Namespace ||
+			c.Table != columns[i-1].Table {
 			if i > 0 {
 				b.WriteString("}\n")
 			}
