@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
@@ -96,11 +98,21 @@ func TestClosedTerminal(t *testing.T) {
 	}
 	var log bytes.Buffer
 	cmd.Stderr = &log
+	// Under nohup the tests ignore SIGHUP, and what they start would, too: a signal that is caught here is not ignored
+	// there.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	terminal, err := pty.StartWithAttrs(cmd, nil, &syscall.SysProcAttr{Setsid: true, Setctty: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill() })
+	// A server that does not stop fails the test, and does not hold it up.
+	late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	t.Cleanup(func() {
+		late.Stop()
+		cmd.Process.Kill()
+	})
 	line := make([]byte, 64)
 	if n, err := out.Read(line); err != nil || !strings.HasPrefix(string(line[:n]), "kalamd ready on ") {
 		t.Fatalf("%q, %v", line[:n], err)
