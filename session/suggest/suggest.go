@@ -197,12 +197,16 @@ func wordAt(text string, at int) []string {
 	l := sqltext.NewLexer(text)
 	var before, here string
 	dotted := false
-	for t := l.Next(); t.Kind != sqltext.EOF && t.Kind != sqltext.Invalid && t.Pos <= at; t = l.Next() {
+	t := l.Next()
+	for ; t.Kind != sqltext.EOF && t.Kind != sqltext.Invalid && t.Pos <= at; t = l.Next() {
 		before, here = here, ""
 		if t.Kind == sqltext.Word && !dotted {
 			here = text[t.Pos:t.End]
 		}
 		dotted = sqltext.IsDot(t)
+	}
+	if sqltext.IsDot(t) { // It is a name, as those behind a dot.
+		here = ""
 	}
 	for _, w := range []string{here, before} {
 		if len(w) < leastWord || slices.Contains(keywords, strings.ToUpper(w)) {
