@@ -55,7 +55,7 @@ func TestMetrics(t *testing.T) {
 	}})
 	root, canary := h.root(), h.user("canary-user", kalam.RoleUser)
 	h.mustSQL(root, "CREATE NAMESPACE app; CREATE USER TABLE app.big (id BIGINT PRIMARY KEY, v TEXT); "+
-		"CREATE USER TABLE app.small (id BIGINT PRIMARY KEY); CREATE USER TABLE app.smaller (id BIGINT PRIMARY KEY)")
+		"CREATE USER TABLE app.small (id BIGINT PRIMARY KEY) FLUSH_POLICY 'manual'; CREATE USER TABLE app.smaller (id BIGINT PRIMARY KEY)")
 	h.mustSQL(canary, "INSERT INTO app.big VALUES (1, 'canary-value'), (2, 'canary-value')")
 	h.mustSQL(canary, "INSERT INTO app.small VALUES (1)")
 	h.mustSQL(canary, "SELECT v FROM app.big WHERE id = 1")

@@ -103,7 +103,8 @@ func (k *remoteKeys) discover() (keyfunc.Keyfunc, error) {
 		failEarly := false
 		k.keys, err = keyfunc.NewDefaultOverrideCtx(k.ctx, []string{where}, keyfunc.Override{
 			Client: k.client, HTTPTimeout: fetchTimeout, RefreshInterval: keysLife, NoErrorReturnFirstHTTPReq: &failEarly,
-			RateLimitWaitMax: time.Millisecond, RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownKeys), 1),
+			// It bounds the fetch for an unknown kid, too. Nobody waits for the limit: that is further away than this.
+			RateLimitWaitMax: fetchTimeout, RefreshUnknownKID: rate.NewLimiter(rate.Every(unknownKeys), 1),
 			RefreshErrorHandlerFunc: func(string) func(context.Context, error) { return func(context.Context, error) {} },
 		})
 	}
