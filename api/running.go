@@ -40,10 +40,10 @@ func reset(c net.Conn) {
 		c = k.Conn
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
-		// An error means that it is closed already.
+		// An error means that it is closed already: then there is nothing left to send.
 		_ = tcp.SetLinger(0)
 	}
-	_ = c.Close() // Its reader and its writer notice.
+	_ = c.Close() // It fails only when it is closed already. Its reader and its writer notice.
 }
 
 // running are the requests under way. The zero value is ready; it is safe for concurrent use.

@@ -206,7 +206,7 @@ func newHalting(t *testing.T, to string) *halting {
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // The client is gone.
+			panic(http.ErrAbortHandler) // The client is gone. net/http recovers it: so a handler drops its connection.
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		if !bytes.Contains(body, []byte(`"INSERT INTO`)) && !bytes.Contains(body, []byte("INSERT INTO \\\"app")) {

@@ -70,7 +70,8 @@ func (s *starting) end() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startingEnd)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
-		_ = s.server.Close() // Connections on which nothing came: their clients connect again.
+		// Connections on which nothing came: their clients connect again. An error tells of one that is closed already.
+		_ = s.server.Close()
 	}
 	<-s.done
 	return s.ln.SetDeadline(time.Time{})

@@ -66,22 +66,31 @@ func Load(ctx context.Context, env Env, o LoadOptions) error {
 	return loadPlans(ctx, env, o, []*plan{p})
 }
 
+// consent reports whether what was shown is to be loaded: it is no dry run, and who is asked agrees. It says so if not.
+func (o *LoadOptions) consent(env Env) (bool, error) {
+	if o.DryRun {
+		env.Say("Nothing was loaded: this is a dry run.")
+		return false, nil
+	}
+	if env.Ask == nil || o.Yes {
+		return true, nil
+	}
+	yes, err := env.Ask("Load it?")
+	if err != nil || !yes {
+		env.Say("Nothing was loaded.")
+		return false, err
+	}
+	return true, nil
+}
+
 // loadPlans shows the plans, asks, and does them. It closes their sources.
 func loadPlans(ctx context.Context, env Env, o LoadOptions, plans []*plan) (err error) {
 	for _, p := range plans {
 		defer func() { err = errors.Join(err, p.source.close()) }()
 		p.describe(env.Say)
 	}
-	if o.DryRun {
-		env.Say("Nothing was loaded: this is a dry run.")
-		return nil
-	}
-	if env.Ask != nil && !o.Yes {
-		yes, err := env.Ask("Load it?")
-		if err != nil || !yes {
-			env.Say("Nothing was loaded.")
-			return err
-		}
+	if yes, err := o.consent(env); !yes {
+		return err
 	}
 	var done []*load
 	for _, p := range plans {

@@ -71,16 +71,8 @@ func loadDump(ctx context.Context, env Env, o LoadOptions) error {
 	for _, t := range d.Tables {
 		env.Say("  %s.%s: %s rows", t.Namespace, t.Name, Count(t.Rows))
 	}
-	if o.DryRun {
-		env.Say("Nothing was loaded: this is a dry run.")
-		return nil
-	}
-	if env.Ask != nil && !o.Yes {
-		yes, err := env.Ask("Load it?")
-		if err != nil || !yes {
-			env.Say("Nothing was loaded.")
-			return err
-		}
+	if yes, err := o.consent(env); !yes {
+		return err
 	}
 	for _, ns := range d.Namespaces {
 		_, err := env.Client.Query(ctx, "CREATE NAMESPACE IF NOT EXISTS "+sqltext.QuoteIdent(ns))
