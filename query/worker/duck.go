@@ -1,7 +1,7 @@
 package worker
 
 // #include <stdlib.h>
-// #include "scan.h"
+// #include "execute.h"
 import "C"
 
 import (
@@ -168,6 +168,7 @@ func (st *statement) start(stream bool) (*result, error) {
 	} else if mapping.PendingPrepared(st.p, &pending) == mapping.StateError {
 		return nil, duckerr.Parse(mapping.PendingError(pending))
 	}
+	C.kalam_execute(C.duck(pending.Ptr))
 	r := &result{}
 	if mapping.ExecutePending(pending, &r.res) == mapping.StateError {
 		err := duckerr.Parse(mapping.ResultError(&r.res))

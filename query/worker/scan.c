@@ -76,7 +76,6 @@ extern void duckdb_destroy_arrow_converted_schema(duck *);
 extern bool duckdb_error_data_has_error(duck);
 extern const char *duckdb_error_data_message(duck);
 extern void duckdb_destroy_error_data(duck *);
-extern int duckdb_pending_prepared_streaming(duck, duck *);
 
 // Defined in Go (ids.go, feed.go).
 extern char *kalamNextIDs(uintptr_t ids, int64_t *out, size_t n);
@@ -607,5 +606,3 @@ bool kalam_register(duck conn, kalam_registry *r) {
 	       register_scalar(conn, r, "kalam_ulid", TYPE_VARCHAR, NULL, NULL, 0, NULL, ulid) &&
 	       register_scalar(conn, r, "kalam_json", TYPE_VARCHAR, "JSON", text, 1, NULL, json);
 }
-
-int kalam_stream(duck statement, duck *pending) { return duckdb_pending_prepared_streaming(statement, pending); }

@@ -56,9 +56,6 @@ void kalam_sources_feed(kalam_sources *s, idx_t i, uintptr_t feed);
 bool kalam_sources_dead(kalam_sources *s, idx_t i, idx_t files, uint32_t *dead, uint32_t *dead_end);
 void kalam_sources_release(kalam_sources *s);
 
-// kalam_stream starts a prepared statement whose result is fetched piece by piece.
-int kalam_stream(duck statement, duck *pending);
-
 // The number of chunks and statements' sources that are alive in the process.
 int64_t kalam_live_chunks(void);
 int64_t kalam_live_sources(void);
