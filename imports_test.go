@@ -25,7 +25,7 @@ var layers = map[string][]string{
 	"dialect/ast":         {"", "sqltext"},
 	"dialect":             {"", "sqltext", "dialect/ast", "dialect/spelling"},
 	"link/wire":           {""},
-	"link":                {"", "link/wire"},
+	"link":                {"", "sqltext", "link/wire"},
 	"buffer/rowlog":       {""},
 	"buffer/memtable":     {"", "datatype", "buffer/rowlog"},
 	"buffer/backlog":      {""},

@@ -17,6 +17,17 @@
 // Subscribe opens a live query whose Events channel yields the initial rows and
 // then every change; SubscribeOptions.Params are the values of its $1 to $n.
 //
+// Rows become Go values by their columns' names:
+//
+//	type Note struct {
+//		ID   int64
+//		Body *string // NULL is nil.
+//	}
+//	notes, err := link.Select[Note](ctx, client, "SELECT id, body FROM app.notes WHERE id > $1", int64(10))
+//
+// Collect and Each do it with a Result, ScanRow with the rows of events. NewLiveRows keeps the current result of a live
+// query. Transaction runs statements that take effect together or not at all.
+//
 // # Guarantees
 //
 //   - A Client is safe for concurrent use. HTTP connections are pooled and reused;

@@ -86,6 +86,16 @@ func (p *proxy) pass(from, to net.Conn) {
 	}
 }
 
+// cut breaks every connection there is.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}
+
 func (p *proxy) freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
