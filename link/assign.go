@@ -56,8 +56,8 @@ func scanInto(s scanner, t kalam.DataType, cell json.RawMessage) error {
 	return s.Scan(v)
 }
 
-// DriverValue returns a cell as one of the values of database/sql: Value, with times of day, JSON documents and lists as
-// their text.
+// DriverValue returns a cell as one of the values of database/sql: Value, with times of day, JSON documents and lists
+// as their text.
 func DriverValue(t kalam.DataType, cell json.RawMessage) (any, error) {
 	if isNull(cell) {
 		return nil, nil

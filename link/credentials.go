@@ -136,7 +136,7 @@ func (c *Client) Login(ctx context.Context) error {
 	defer cancel()
 	return c.retry(parent, ctx, "login", func() (bool, error) {
 		_, err := c.credentials.get(ctx)
-		return isUnsent(err), err
+		return Unsent(err), err
 	})
 }
 

@@ -134,8 +134,9 @@ func oneLine(b []byte) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// isUnsent reports whether the request surely did not reach the server.
-func isUnsent(err error) bool {
+// Unsent reports whether a request that failed surely did not reach the server, so that sending it again cannot do
+// anything twice.
+func Unsent(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.unsent
 }

@@ -35,7 +35,7 @@ func (c *Client) Health(ctx context.Context) (*Health, error) {
 	err := c.retry(parent, ctx, "health check", func() (bool, error) {
 		a, err := c.do(ctx, call{method: http.MethodGet, path: wire.PathHealthcheck, login: c.credentials.current.Load()})
 		if err != nil {
-			return isUnsent(err), err
+			return Unsent(err), err
 		}
 		h, err = decodeHealth(a)
 		return false, err

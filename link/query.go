@@ -57,7 +57,7 @@ func (c *core) execute(ctx context.Context, body []byte, repeatable bool) (*Resp
 	err := c.retry(parent, ctx, "query", func() (bool, error) {
 		l, err := c.credentials.get(ctx)
 		if err != nil {
-			return isUnsent(err), err
+			return Unsent(err), err
 		}
 		res, err = c.post(ctx, l, body)
 		if CodeOf(err) == wire.CodeTokenExpired && c.options.Auth.renews() {
@@ -65,7 +65,7 @@ func (c *core) execute(ctx context.Context, body []byte, repeatable bool) (*Resp
 				res, err = c.post(ctx, l, body)
 			}
 		}
-		return isUnsent(err) || repeatable && KindOf(err) == KindConnection, err
+		return Unsent(err) || repeatable && KindOf(err) == KindConnection, err
 	})
 	return res, err
 }

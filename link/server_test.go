@@ -15,13 +15,14 @@ import (
 	diff "github.com/google/go-cmp/cmp"
 
 	"github.com/kalamlake/kalam/internal/eventually"
+	"github.com/kalamlake/kalam/internal/servertest"
 	"github.com/kalamlake/kalam/link"
 )
 
 // TestWithServer runs what is more than frames against a server of this code.
 func TestWithServer(t *testing.T) {
-	url := startServer(t)
-	root := connect(t, url, "root", rootPassword)
+	url := servertest.Start(t)
+	root := connect(t, url, "root", servertest.RootPassword)
 	must(t, root, "CREATE NAMESPACE app")
 	must(t, root, `CREATE USER alice WITH PASSWORD 'a-password-of-tests' ROLE user`)
 	must(t, root, `CREATE USER bob WITH PASSWORD 'a-password-of-tests' ROLE user`)

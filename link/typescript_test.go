@@ -1,8 +1,6 @@
 package link_test
 
 import (
-	"bufio"
-	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,13 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/kalamlake/kalam/internal/servertest"
 )
 
-const (
-	rootPassword = "root-password-of-tests"
-	jwtSecret    = "a-secret-of-tests-that-is-long-enough"
-	oldestNode   = 20
-)
+const oldestNode = 20
 
 // TestTypeScript builds the TypeScript client and runs its tests in node, against a server of this code. It
 // needs node and what `npm ci` in link/js installs. Without them it says so and checks nothing, unless
@@ -42,7 +38,7 @@ func TestTypeScript(t *testing.T) {
 	for _, path := range tests {
 		args = append(args, filepath.Join("build", filepath.Base(path)))
 	}
-	t.Log(inClient(t, startServer(t), node, args...))
+	t.Log(inClient(t, servertest.Start(t), node, args...))
 }
 
 // TestReactPage builds the page of examples/react and runs its tests in Chromium, with the page on one origin and
@@ -63,7 +59,7 @@ func TestReactPage(t *testing.T) {
 	page := httptest.NewServer(http.FileServer(http.Dir("js/examples/react/dist")))
 	defer page.Close()
 	t.Setenv("KALAM_TEST_PAGE", page.URL)
-	url := startServer(t, "KALAM_SERVER_CORS_ORIGINS="+page.URL)
+	url := servertest.Start(t, "KALAM_SERVER_CORS_ORIGINS="+page.URL)
 	t.Log(inClient(t, url, node, "--experimental-websocket", "--test", "--test-reporter=spec", "build/browser/chromium.test.js"))
 }
 
@@ -72,53 +68,12 @@ func inClient(t *testing.T, url, name string, args ...string) string {
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = "js"
 	cmd.Env = append(os.Environ(),
-		"KALAM_TEST_URL="+url, "KALAM_TEST_ROOT_PASSWORD="+rootPassword, "KALAM_TEST_JWT_SECRET="+jwtSecret)
+		"KALAM_TEST_URL="+url, "KALAM_TEST_ROOT_PASSWORD="+servertest.RootPassword, "KALAM_TEST_JWT_SECRET="+servertest.JWTSecret)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 	return string(out)
-}
-
-// startServer builds kalamd and runs it until the test ends, with more environment. It returns its URL.
-func startServer(t *testing.T, environment ...string) string {
-	dir := t.TempDir()
-	program := filepath.Join(dir, "kalamd")
-	build := exec.Command("go", "build", "-tags", "duckdb_arrow", "-buildvcs=false", "-o", program, "../cmd/kalamd")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build kalamd: %v\n%s", err, out)
-	}
-	server := exec.Command(program, "serve", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0")
-	server.Env = append(os.Environ(), "KALAM_ROOT_PASSWORD="+rootPassword, "KALAM_AUTH_JWT_SECRET="+jwtSecret,
-		"KALAM_AUTH_BCRYPT_COST=4", "KALAM_RATE_LIMIT_MAX_AUTH_REQUESTS_PER_IP_PER_SEC=0",
-		"KALAM_RATE_LIMIT_MAX_QUERIES_PER_SEC=0", "KALAM_RATE_LIMIT_MAX_REQUESTS_PER_IP_PER_SEC=0")
-	server.Env = append(server.Env, environment...)
-	var log bytes.Buffer
-	server.Stderr = &log
-	out, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		if err := server.Wait(); err == nil {
-			t.Error("the server had ended before it was killed")
-		}
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	url, ok := strings.CutPrefix(strings.TrimSpace(line), "kalamd ready on ")
-	if err != nil || !ok {
-		t.Fatalf("kalamd does not start: %q, %v", line, err)
-	}
-	return url
 }
 
 // nodeForClient returns the node to test with, or else why there is none.
