@@ -28,7 +28,7 @@ var layers = map[string][]string{
 	"link/wire":            {""},
 	"link":                 {"", "sqltext", "link/wire"},
 	"link/sqldriver":       {"", "sqltext", "link"},
-	"examples/databasesql": {"link/sqldriver"},
+	"examples/databasesql": {"link", "link/sqldriver"},
 	"examples/liverows":    {"link"},
 	"buffer/rowlog":        {""},
 	"buffer/memtable":      {"", "datatype", "buffer/rowlog"},
