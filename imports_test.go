@@ -153,9 +153,10 @@ var layers = map[string][]string{
 		"maintain", "maintain/pair", "maintain/adopt", "maintain/verify",
 	},
 	"api/results":  {"", "datatype", "read", "session", "link/wire"},
+	"api/console":  {},
 	"api/identity": {"", "access", "catalog", "config", "internal/syncdir"},
 	"api": {
-		"", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
+		"", "api/console", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
 		"dialect/ast", "catalog", "engine", "subscribe", "link/wire",
 	},
 	"shell/scan":      {},

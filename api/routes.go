@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
+	"github.com/kalamlake/kalam/api/console"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -32,6 +34,11 @@ func (s *Server) routes(app *fiber.App) {
 	v.Get(wire.PathReady, s.handleReady)
 	if s.config.Metrics.Enabled {
 		app.Get(wire.PathMetrics, s.metricsHandler())
+	}
+	if s.console != nil {
+		page := adaptor.HTTPHandler(s.console)
+		app.Get(console.Path, page)
+		app.Get(console.Path+"/*", page)
 	}
 }
 

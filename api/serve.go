@@ -15,6 +15,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/cors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/console"
 	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/config"
 )
@@ -55,6 +56,11 @@ func New(o Options) (*Server, error) {
 	}
 	if s.limits, err = newLimits(cfg.RateLimit, o.Now, s.rejected); err != nil {
 		return nil, err
+	}
+	if cfg.UI.Enabled {
+		if s.console, err = console.New(cfg.Server.APIVersion); err != nil {
+			return nil, err
+		}
 	}
 	s.upgrade = s.upgrader()
 	s.app = s.newApp()

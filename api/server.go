@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/console"
 	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/config"
 	"github.com/kalamlake/kalam/engine"
@@ -61,6 +62,7 @@ type Server struct {
 	app       *fiber.App
 	upgrade   fiber.Handler // Makes a socket of a request.
 	identity  *identity.Service
+	console   *console.Handler // nil without ui.enabled.
 	running   running
 	limits    *limits
 	active    *active

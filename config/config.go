@@ -44,6 +44,7 @@ type Config struct {
 	RateLimit    RateLimitConfig          `koanf:"rate_limit"`
 	Log          LogConfig                `koanf:"log"`
 	Metrics      MetricsConfig            `koanf:"metrics"`
+	UI           UIConfig                 `koanf:"ui"`
 	Compat       CompatConfig             `koanf:"compat"`
 }
 
@@ -252,6 +253,11 @@ type MetricsConfig struct {
 	MaxTables int    `koanf:"max_tables" doc:"tables with figures of their own in /metrics, the largest first; the others are summed"`
 }
 
+// UIConfig is the section [ui].
+type UIConfig struct {
+	Enabled bool `koanf:"enabled" doc:"answer GET /ui, the console for browsers"`
+}
+
 // CompatConfig is the section [compat].
 type CompatConfig struct {
 	KalamDB bool `koanf:"kalamdb" doc:"behaviours of KalamDB that kalam does not take by default: its live events"`
@@ -292,6 +298,7 @@ func Default() Config {
 		},
 		Log:     LogConfig{Level: "info", Format: "text", MaxFileSize: 100 << 20, MaxAge: 30, MaxFiles: 10, SlowQueryMS: 1000},
 		Metrics: MetricsConfig{Enabled: true, MaxTables: 100},
+		UI:      UIConfig{Enabled: true},
 	}
 }
 

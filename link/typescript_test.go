@@ -63,6 +63,22 @@ func TestReactPage(t *testing.T) {
 	t.Log(inClient(t, url, node, "--experimental-websocket", "--test", "--test-reporter=spec", "build/browser/chromium.test.js"))
 }
 
+// TestConsole tests the console of a server of this code in Chromium, as TestReactPage does the page. With
+// KALAM_SCREENSHOTS, a directory, it leaves pictures there.
+func TestConsole(t *testing.T) {
+	if os.Getenv("KALAM_CHROMIUM") == "" {
+		t.Log("NOT CHECKED: the console in Chromium; scripts/browser does")
+		return
+	}
+	node, problem := nodeForClient()
+	if problem != "" {
+		t.Fatal(problem)
+	}
+	inClient(t, "", "npm", "run", "--silent", "build:test")
+	t.Log(inClient(t, servertest.Start(t), node, "--experimental-websocket", "--test", "--test-reporter=spec",
+		"build/browser/console.test.js"))
+}
+
 // inClient runs a command in link/js, for tests of the server at the URL, and returns what it prints.
 func inClient(t *testing.T, url, name string, args ...string) string {
 	cmd := exec.CommandContext(t.Context(), name, args...)

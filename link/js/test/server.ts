@@ -11,7 +11,7 @@ function needed(name: string): string {
 }
 
 export const url = needed("KALAM_TEST_URL");
-const rootPassword = needed("KALAM_TEST_ROOT_PASSWORD");
+export const rootPassword = needed("KALAM_TEST_ROOT_PASSWORD");
 const secret = needed("KALAM_TEST_JWT_SECRET");
 
 /** A client that repeats quickly. */
