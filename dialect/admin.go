@@ -7,6 +7,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/dialect/tableopts"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -266,10 +267,10 @@ func (p *parser) retainClause() (*int, error) {
 		return nil, p.unexpected("a number of hours after RETAIN")
 	}
 	text := p.text(p.tok)
-	hours, err := strconv.Atoi(plainInteger(text))
-	if err != nil || hours > maxRetentionHour {
+	hours, err := strconv.Atoi(sqltext.WithoutUnderscores(text))
+	if err != nil || hours > tableopts.MaxRetentionHours {
 		return nil, syntaxError(p.tok.Pos, "RETAIN must be between 0 and %d hours, got '%s'",
-			maxRetentionHour, sqltext.Short(text))
+			tableopts.MaxRetentionHours, sqltext.Short(text))
 	}
 	p.advance()
 	if !p.accept("HOURS") && !p.accept("HOUR") {

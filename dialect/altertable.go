@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/dialect/tableopts"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -190,28 +191,28 @@ func (p *parser) alterColumn(st *ast.AlterTable) (err error) {
 
 func (p *parser) setAccess(st *ast.AlterTable) error {
 	st.Op = ast.AlterSetAccess
-	o := options{}
+	o := tableopts.Set{}
 	if err := p.optionValue(&o, "ACCESS_LEVEL", p.tok.Pos, false); err != nil {
 		return err
 	}
-	st.Options, st.Given = o.table, o.given
+	st.Options, st.Given = o.Table, o.Given
 	return nil
 }
 
 func (p *parser) setProperties(st *ast.AlterTable) error {
 	st.Op = ast.AlterSetProperties
-	o := options{}
+	o := tableopts.Set{}
 	pos := p.tok.Pos
 	if err := p.optionList(&o); err != nil {
 		return err
 	}
-	if o.given == 0 {
+	if o.Given == 0 {
 		return syntaxError(pos, "SET TBLPROPERTIES names no option")
 	}
-	if o.given.Has(ast.OptionType) || o.kind != kalam.TableKind(0) {
+	if o.Given.Has(ast.OptionType) || o.Kind != kalam.TableKind(0) {
 		return unsupported(pos, "The type of a table cannot be changed")
 	}
-	st.Options, st.Given, st.CronPos, st.CronTZPos = o.table, o.given, o.cronPos, o.zonePos
+	st.Options, st.Given, st.CronPos, st.CronTZPos = o.Table, o.Given, o.CronPos, o.ZonePos
 	return nil
 }
 

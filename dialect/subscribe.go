@@ -175,24 +175,9 @@ func (p *parser) integer(what string, most int64) (int64, error) {
 	default:
 		return 0, p.unexpected("a number for " + what)
 	}
-	n, err := strconv.ParseInt(plainInteger(text), 10, 64)
+	n, err := strconv.ParseInt(sqltext.WithoutUnderscores(text), 10, 64)
 	if err != nil || n < 0 || n > most {
 		return 0, syntaxError(pos, "%s must be an integer from 0 to %d, got '%s'", what, most, sqltext.Short(text))
 	}
 	return n, nil
-}
-
-// plainInteger returns s without the underscores that may group its digits, or
-// "" if it is longer than any integer.
-func plainInteger(s string) string {
-	if len(s) > 40 {
-		return ""
-	}
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] != '_' {
-			out = append(out, s[i])
-		}
-	}
-	return string(out)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/dialect/tableopts"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -27,7 +28,7 @@ func (p *parser) createTable(kind kalam.TableKind) (ast.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := options{}
+	o := tableopts.Set{}
 	for p.tok.Kind != sqltext.EOF && !p.isPunct(';') && !(fromQuery && p.is("AS")) {
 		if err := p.tableClause(&o); err != nil {
 			return nil, err
@@ -38,19 +39,19 @@ func (p *parser) createTable(kind kalam.TableKind) (ast.Statement, error) {
 			return nil, err
 		}
 	}
-	if o.kind != 0 {
-		if kind != 0 && kind != o.kind {
+	if o.Kind != 0 {
+		if kind != 0 && kind != o.Kind {
 			return nil, syntaxError(st.Name.Pos, "TYPE '%s' does not agree with CREATE %s TABLE",
-				strings.ToUpper(o.kind.String()), strings.ToUpper(kind.String()))
+				strings.ToUpper(o.Kind.String()), strings.ToUpper(kind.String()))
 		}
-		kind = o.kind
+		kind = o.Kind
 	}
-	st.Table.Kind, st.Table.Options, st.Given = kind, o.table, o.given
-	st.CronPos, st.CronTZPos = o.cronPos, o.zonePos
+	st.Table.Kind, st.Table.Options, st.Given = kind, o.Table, o.Given
+	st.CronPos, st.CronTZPos = o.CronPos, o.ZonePos
 	if kind == 0 {
 		return st, nil
 	}
-	if err := checkOptions(&st.Table, o.given); err != nil {
+	if err := checkOptions(&st.Table, o.Given); err != nil {
 		return nil, located(err, st.Name.Pos)
 	}
 	return st, nil
@@ -84,7 +85,7 @@ func (p *parser) newTableName() (ast.Name, error) {
 }
 
 // tableClause consumes WITH (...), USING word or one option.
-func (p *parser) tableClause(o *options) error {
+func (p *parser) tableClause(o *tableopts.Set) error {
 	switch {
 	case p.accept("USING"): // The format word of KalamDB has no effect there either.
 		_, err := p.ident("format")
@@ -100,7 +101,7 @@ func (p *parser) tableClause(o *options) error {
 }
 
 // optionList consumes ( option {, option} ).
-func (p *parser) optionList(o *options) error {
+func (p *parser) optionList(o *tableopts.Set) error {
 	if err := p.expectPunct('('); err != nil {
 		return err
 	}

@@ -145,3 +145,12 @@ func UnquoteIdent(s string) string {
 	}
 	return inner
 }
+
+// WithoutUnderscores returns the text of a number without the underscores that may group its digits, or "" if it is
+// longer than any integer.
+func WithoutUnderscores(s string) string {
+	if len(s) > 40 {
+		return ""
+	}
+	return strings.ReplaceAll(s, "_", "")
+}
