@@ -42,10 +42,12 @@ func New(c *catalog.Catalog, o Options) *Resolver {
 	return r
 }
 
-// allows is the rule for one table.
+// allows is the rule for one table: what rules give, and what was granted beyond that.
 func (r *Resolver) allows(p kalam.Principal, t *kalam.Table, want Intent) bool {
-	return inScope(p.Restriction, t, want) && rules[want][classOf(t.Kind, t.Options.Access)].allows(p.Role,
-		owns(p, t, want))
+	if !inScope(p.Restriction, t, want) {
+		return false
+	}
+	return rules[want][classOf(t.Kind, t.Options.Access)].allows(p.Role, owns(p, t, want)) || r.granted(p, t, want)
 }
 
 func sorted(tables []*kalam.Table) []*kalam.Table {

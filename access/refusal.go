@@ -5,11 +5,11 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 )
 
-// owns reports whether a table is p's own: the right to alter it is that of its creator, and to drop it as well if it
+// owns reports whether a table is p's own: the right to alter it and to share it is that of its creator, and to drop it as well if it
 // is in the namespace of the creator's name.
 func owns(p kalam.Principal, t *kalam.Table, want Intent) bool {
 	switch want {
-	case Alter:
+	case Alter, Share:
 		return t.Creator == p.User
 	case Drop:
 		return t.Creator == p.User && ownsNamespace(p, t.ID.Namespace)
@@ -48,6 +48,9 @@ func refusal(p kalam.Principal, t *kalam.Table, want Intent) error {
 		return denied("role %s cannot drop table '%s':"+
 			" only a dba may, or the user who created it, in the namespace of that user's name",
 			p.Role, t.ID)
+	case Share:
+		return denied("role %s cannot grant or revoke rights on table '%s':"+
+			" only a dba may, or the service that created it", p.Role, t.ID)
 	default:
 		return denied("role %s cannot read table '%s'", p.Role, t.ID)
 	}

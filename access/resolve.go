@@ -82,6 +82,15 @@ func (r *Resolver) resolveComputed(p kalam.Principal, id kalam.TableID, want Int
 	return t, nil
 }
 
+// MayStill is May for a table that p could do this with before. Who may not even know of it any more is told that
+// there is none.
+func (r *Resolver) MayStill(p kalam.Principal, t *kalam.Table, want Intent) error {
+	if !t.IsComputed() && !r.allows(p, t, See) {
+		return NotFound(t.ID)
+	}
+	return r.May(p, t, want)
+}
+
 // May says whether p may do with a table, which p knows of, what it wants. nil means yes; no is an error with
 // CodePermissionDenied, or another one for what no principal may do with such a table.
 func (r *Resolver) May(p kalam.Principal, t *kalam.Table, want Intent) error {

@@ -6,7 +6,7 @@ import "github.com/kalamlake/kalam"
 var intentWords = [intents]string{
 	See: "see", Read: "read", Serve: "read", Follow: "follow", Insert: "insert", Update: "update", Delete: "delete",
 	Truncate: "truncate", WriteAs: "write", Count: "count", Maintain: "maintain", Create: "create", Alter: "alter",
-	Drop: "drop",
+	Drop: "drop", Share: "share",
 }
 
 // Intent is what a principal wants to do with a table.
@@ -28,6 +28,7 @@ const (
 	Create                 // To create one such.
 	Alter                  // To change its definition.
 	Drop                   // To drop it.
+	Share                  // To grant rights on it, and to revoke them.
 	intents
 )
 
@@ -58,6 +59,7 @@ const (
 	admins        // Roles dba and system.
 	svcOwner      // services, and role user in what is their own, see Resolver.owns.
 	dbaOwner      // admins, and role user and above in what is their own.
+	dbaMaker      // admins, and role service in what is its own.
 )
 
 // rules say who may do what with which table.
@@ -77,6 +79,7 @@ var rules = [intents][classes]cell{
 	Create:   {nobody, svcOwner, svcOwner, services, services, services, services, nobody, nobody},
 	Alter:    {nobody, svcOwner, svcOwner, services, services, services, admins, nobody, nobody},
 	Drop:     {nobody, dbaOwner, dbaOwner, dbaOwner, dbaOwner, dbaOwner, dbaOwner, nobody, nobody},
+	Share:    {nobody, nobody, nobody, dbaMaker, dbaMaker, dbaMaker, admins, nobody, nobody},
 }
 
 // Power is what a principal may do with the server, beside its tables.
@@ -109,6 +112,8 @@ const (
 	EndOwn      // Queries and live queries of one's own.
 	SeeKeys     // API keys of other users.
 	MintTokens  // For whom one may act for.
+	// GrantOnNamespaces is to grant rights on all SHARED tables of a namespace, and to revoke them.
+	GrantOnNamespaces
 	powers
 )
 
@@ -143,6 +148,8 @@ var powerRules = [powers]struct {
 	EndOwn:           {users, "end queries", false},
 	SeeKeys:          {admins, "see API keys of other users", true},
 	MintTokens:       {services, "mint tokens", false},
+
+	GrantOnNamespaces: {admins, "grant or revoke rights on namespaces", false},
 }
 
 // computedWrite is a statement that writes rows of a table of the namespace system.
@@ -199,6 +206,8 @@ func (c cell) allows(role kalam.Role, owner bool) bool {
 		return role >= kalam.RoleService || owner && role >= kalam.RoleUser
 	case dbaOwner:
 		return role >= kalam.RoleDBA || owner && role >= kalam.RoleUser
+	case dbaMaker:
+		return role >= kalam.RoleDBA || owner && role >= kalam.RoleService
 	case nobody:
 	}
 	return false

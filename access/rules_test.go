@@ -33,24 +33,27 @@ maintain  --yyy  --yyy  --yyy  --yyy   --yyy      ---yy  -----  -----  -----  --
 // others is the rest for tables that another user created.
 const others = `
 alter     --yyy  --yyy  --yyy  --yyy   --yyy      ---yy  -----  -----  -----  -----
-drop      ---yy  ---yy  ---yy  ---yy   ---yy      ---yy  -----  -----  -----  -----`
+drop      ---yy  ---yy  ---yy  ---yy   ---yy      ---yy  -----  -----  -----  -----
+share     -----  -----  ---yy  ---yy   ---yy      ---yy  -----  -----  -----  -----`
 
 // own is the rest for tables that the principal created, in the namespace of their own name.
 const own = `
 alter     -yyyy  -yyyy  --yyy  --yyy   --yyy      ---yy  -----  -----  -----  -----
-drop      -yyyy  -yyyy  -yyyy  -yyyy   -yyyy      -yyyy  -----  -----  -----  -----`
+drop      -yyyy  -yyyy  -yyyy  -yyyy   -yyyy      -yyyy  -----  -----  -----  -----
+share     -----  -----  --yyy  --yyy   --yyy      ---yy  -----  -----  -----  -----`
 
 // ownElsewhere is the rest for tables that the principal created in another namespace.
 const ownElsewhere = `
 alter     -yyyy  -yyyy  --yyy  --yyy   --yyy      ---yy  -----  -----  -----  -----
-drop      ---yy  ---yy  ---yy  ---yy   ---yy      ---yy  -----  -----  -----  -----`
+drop      ---yy  ---yy  ---yy  ---yy   ---yy      ---yy  -----  -----  -----  -----
+share     -----  -----  --yyy  --yyy   --yyy      ---yy  -----  -----  -----  -----`
 
 // intents are all but Create, which TestCreate is about.
 var intents = map[string]access.Intent{
 	"see": access.See, "read": access.Read, "serve": access.Serve, "follow": access.Follow, "insert": access.Insert,
 	"update": access.Update, "delete": access.Delete, "truncate": access.Truncate, "writeas": access.WriteAs,
 	"count":    access.Count,
-	"maintain": access.Maintain, "alter": access.Alter, "drop": access.Drop,
+	"maintain": access.Maintain, "alter": access.Alter, "drop": access.Drop, "share": access.Share,
 }
 
 // tables are the columns.
@@ -211,6 +214,7 @@ func TestPowers(t *testing.T) {
 		{"see faults", power(access.SeeFaults), "---yy"},
 		{"inspect", power(access.Inspect), "---yy"},
 		{"create any number of tables", power(access.Unlimited), "--yyy"},
+		{"grant on namespaces", power(access.GrantOnNamespaces), "---yy"},
 		{"grant user", grant(kalam.RoleUser), "---yy"},
 		{"grant service", grant(kalam.RoleService), "---yy"},
 		{"grant dba", grant(kalam.RoleDBA), "---yy"},

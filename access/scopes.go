@@ -14,7 +14,7 @@ func inScope(r kalam.Restriction, t *kalam.Table, want Intent) bool {
 	switch {
 	case r == "":
 		return true
-	case r.IsReadOnly() && changes[want]:
+	case r.IsReadOnly() && changes[want], want == Share: // Who has a part of the rights gives none on.
 		return false
 	case t.ID.Namespace == Information, t.IsComputed() && want == Serve:
 		return true
@@ -33,7 +33,7 @@ func leaves(r kalam.Restriction, power Power) bool {
 	case r.IsReadOnly():
 		return powerRules[power].reads
 	}
-	return power != MintTokens && power != ManageUsers
+	return power != MintTokens && power != ManageUsers && power != GrantOnNamespaces
 }
 
 // createsIn reports whether a restriction leaves creating something in a namespace.

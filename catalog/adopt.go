@@ -29,7 +29,7 @@ func (c *Catalog) Adopt(ctx context.Context, tables []AdoptedTable, next kalam.T
 		for i := range tables {
 			t := &tables[i]
 			id := t.Versions[len(t.Versions)-1].ID
-			if _, ok := tx.next.namespaces.get(id.Namespace); !ok {
+			if _, ok := tx.next.namespaces.Get(id.Namespace); !ok {
 				n := Namespace{ID: id.Namespace, CreatedAt: tx.now, UpdatedAt: tx.now}
 				if err := tx.putNamespace(n); err != nil {
 					return err

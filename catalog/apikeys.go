@@ -105,11 +105,11 @@ func (v *version) loadKey(key string, raw []byte) error {
 	if err != nil {
 		return unusable(key, err)
 	}
-	if _, twice := v.keyIDs.get(k.ID); twice {
+	if _, twice := v.keyIDs.Get(k.ID); twice {
 		return unusable(key, fmt.Errorf("another key has its id"))
 	}
-	v.keys.load(k.digest, &keyEntry{key: k, used: new(atomic.Int64)})
-	v.keyIDs.load(k.ID, k.digest)
+	v.keys.Load(k.digest, &keyEntry{key: k, used: new(atomic.Int64)})
+	v.keyIDs.Load(k.ID, k.digest)
 	return nil
 }
 
@@ -203,8 +203,8 @@ func (c *Catalog) mayManageKeys(v *version, by kalam.Principal, user kalam.UserI
 func (c *Catalog) DropKey(ctx context.Context, by kalam.Principal, id string) (APIKey, error) {
 	var dropped APIKey
 	err := c.write(ctx, func(tx *tx) error {
-		digest, _ := tx.next.keyIDs.get(id)
-		e, ok := tx.next.keys.get(digest)
+		digest, _ := tx.next.keyIDs.Get(id)
+		e, ok := tx.next.keys.Get(digest)
 		if !ok || c.mayManageKeys(&tx.next, by, e.key.User) != nil {
 			return kalam.Errorf(kalam.CodeNotFound, "API key '%s' not found", id)
 		}
@@ -221,8 +221,8 @@ func (c *Catalog) Now() time.Time { return c.now() }
 // Keys returns the API keys by user and name.
 func (c *Catalog) Keys() []APIKey {
 	v := c.current.Load()
-	list := make([]APIKey, 0, v.keys.len())
-	for _, e := range v.keys.all() {
+	list := make([]APIKey, 0, v.keys.Len())
+	for _, e := range v.keys.All() {
 		list = append(list, e.load())
 	}
 	slices.SortFunc(list, func(a, b APIKey) int {
@@ -259,7 +259,7 @@ func (c *Catalog) HasKey(k *APIKey, role kalam.Role) bool {
 
 // HasKeyID reports whether a user has a key with an id that has not expired.
 func (c *Catalog) HasKeyID(user kalam.UserID, id string) bool {
-	digest, ok := c.current.Load().keyIDs.get(id)
+	digest, ok := c.current.Load().keyIDs.Get(id)
 	if !ok {
 		return false
 	}
@@ -269,7 +269,7 @@ func (c *Catalog) HasKeyID(user kalam.UserID, id string) bool {
 
 func (c *Catalog) keyHeld(digest keyDigest) (*keyEntry, *userEntry, bool) {
 	v := c.current.Load()
-	e, ok := v.keys.get(digest)
+	e, ok := v.keys.Get(digest)
 	if !ok || e.key.Expired(c.now()) {
 		return nil, nil, false
 	}
@@ -281,7 +281,7 @@ func (c *Catalog) keyHeld(digest keyDigest) (*keyEntry, *userEntry, bool) {
 // of a key at most once a minute.
 func (c *Catalog) WriteKeyUses(ctx context.Context) error {
 	var used []keyDigest
-	for digest, e := range c.current.Load().keys.all() {
+	for digest, e := range c.current.Load().keys.All() {
 		if !e.load().LastUsed.Equal(e.key.LastUsed) {
 			used = append(used, digest)
 		}
@@ -289,7 +289,7 @@ func (c *Catalog) WriteKeyUses(ctx context.Context) error {
 	for batch := range slices.Chunk(used, closeBatch) {
 		err := c.write(ctx, func(tx *tx) error {
 			for _, digest := range batch {
-				e, ok := tx.next.keys.get(digest)
+				e, ok := tx.next.keys.Get(digest)
 				if !ok {
 					continue
 				}
@@ -307,22 +307,22 @@ func (c *Catalog) WriteKeyUses(ctx context.Context) error {
 }
 
 func (tx *tx) putKey(e *keyEntry) error {
-	tx.next.keys = tx.next.keys.with(e.key.digest, e)
-	tx.next.keyIDs = tx.next.keyIDs.with(e.key.ID, e.key.digest)
+	tx.next.keys = tx.next.keys.With(e.key.digest, e)
+	tx.next.keyIDs = tx.next.keyIDs.With(e.key.ID, e.key.digest)
 	return tx.put(apiKeyKey(e.key.ID), recordOfKey(&e.key))
 }
 
 func (tx *tx) dropKey(e *keyEntry) {
 	tx.endsTokens = true
-	tx.next.keys = tx.next.keys.without(e.key.digest)
-	tx.next.keyIDs = tx.next.keyIDs.without(e.key.ID)
+	tx.next.keys = tx.next.keys.Without(e.key.digest)
+	tx.next.keyIDs = tx.next.keyIDs.Without(e.key.ID)
 	tx.delete(apiKeyKey(e.key.ID))
 }
 
 // keysOf returns the keys of a user.
 func (v *version) keysOf(user kalam.UserID) []*keyEntry {
 	var list []*keyEntry
-	for _, e := range v.keys.all() {
+	for _, e := range v.keys.All() {
 		if e.key.User == user {
 			list = append(list, e)
 		}

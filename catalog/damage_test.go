@@ -61,7 +61,7 @@ func damages(raw []byte) map[string][]byte {
 		"empty": {}, "garbage": []byte("garbage"), "head only": raw[:bytes.IndexByte(raw, '\n')],
 		"cut":       raw[:len(raw)-1],
 		"longer":    append(bytes.Clone(raw), ' '),
-		"version 0": bytes.Replace(raw, []byte("kalam 7 "), []byte("kalam 0 "), 1),
+		"version 0": bytes.Replace(raw, []byte("kalam 8 "), []byte("kalam 0 "), 1),
 	}
 	for _, at := range []int{0, 6, 8, 12, len(raw) / 2, len(raw) - 2, len(raw) - 1} {
 		for _, bit := range []byte{0x01, 0x80} {
@@ -193,8 +193,8 @@ func TestFormat(t *testing.T) {
 	c := open(t, b, catalog.Options{})
 	check(t, c.PutSecret(t.Context(), "jwt", catalog.NewSecret("hidden")))
 	key := "secret/jwt"
-	got, want := string(records(t, b)[key]), "kalam 7 f0841550\n{\"text\":\"hidden\"}"
-	if got != want || string(sealed(key, "7", `{"text":"hidden"}`)) != want {
+	got, want := string(records(t, b)[key]), "kalam 8 0a97a2fb\n{\"text\":\"hidden\"}"
+	if got != want || string(sealed(key, "8", `{"text":"hidden"}`)) != want {
 		t.Errorf("record %q, want %q", got, want)
 	}
 }
@@ -251,6 +251,20 @@ func TestUnusableRecords(t *testing.T) {
 			`","created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
 		{"key of odd scopes", "apikey/x", `{"id":"x","name":"x","user":"root","hash":"` + strings.Repeat("0", 64) +
 			`","scopes":"all","created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
+		{"grant on nothing", "grant/table/0000000000000007/user/u", `{"user":"u","privileges":"SELECT","granted_by":"root",` +
+			`"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
+		{"grant to a user and a role", "grant/table/0000000000000007/user/u", `{"table":7,"user":"u","role":"user",` +
+			`"privileges":"SELECT","granted_by":"root",` +
+			`"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
+		{"grant to role system", "grant/namespace/n/role/system", `{"namespace":"n","role":"system",` +
+			`"privileges":"SELECT","granted_by":"root",` +
+			`"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
+		{"grant of odd privileges", "grant/namespace/n/role/user", `{"namespace":"n","role":"user",` +
+			`"privileges":"SELECT, DROP","granted_by":"root",` +
+			`"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
+		{"grant under the key of another", "grant/namespace/m/role/user", `{"namespace":"n","role":"user",` +
+			`"privileges":"SELECT","granted_by":"root",` +
+			`"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
 		{"namespace option of no kind", "namespace/n",
 			`{"id":"n","options":{"a":{"kind":"ODD"}},"created_at":"2025-01-01T00:00:00Z",` +
 				`"updated_at":"2025-01-01T00:00:00Z"}`},

@@ -24,11 +24,11 @@ func (c *Catalog) TableInFolder(ns kalam.NamespaceID, folder kalam.TableName) (*
 
 // movedTo returns the table that has a folder of another name than its own.
 func (v *version) movedTo(ns kalam.NamespaceID, folder kalam.TableName) (*kalam.Table, bool) {
-	e, ok := v.namespaces.get(ns)
+	e, ok := v.namespaces.Get(ns)
 	if !ok || v.moved == 0 {
 		return nil, false
 	}
-	for _, t := range e.tables.all() {
+	for _, t := range e.tables.All() {
 		if t.current.Folder == folder {
 			return t.current, true
 		}

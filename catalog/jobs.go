@@ -14,10 +14,10 @@ import (
 func (c *Catalog) PutJob(ctx context.Context, j kalam.Job) error {
 	return c.write(ctx, func(tx *tx) error {
 		if !j.Status.Done() {
-			tx.next.active = tx.next.active.with(j.ID, &j)
+			tx.next.active = tx.next.active.With(j.ID, &j)
 			return tx.put(activeJobKey(j.ID), j)
 		}
-		tx.next.active = tx.next.active.without(j.ID)
+		tx.next.active = tx.next.active.Without(j.ID)
 		tx.delete(activeJobKey(j.ID))
 		return tx.put(doneJobKey(j.ID), j)
 	})
@@ -26,7 +26,7 @@ func (c *Catalog) PutJob(ctx context.Context, j kalam.Job) error {
 // Job returns the record of a job: an active one from memory, a finished one by
 // one read of the backend.
 func (c *Catalog) Job(ctx context.Context, id kalam.JobID) (kalam.Job, bool, error) {
-	if j, ok := c.current.Load().active.get(id); ok {
+	if j, ok := c.current.Load().active.Get(id); ok {
 		return *j, true, nil
 	}
 	var j kalam.Job
@@ -43,8 +43,8 @@ func (c *Catalog) Job(ctx context.Context, id kalam.JobID) (kalam.Job, bool, err
 // ActiveJobs returns the jobs that are not finished, in no particular order.
 func (c *Catalog) ActiveJobs() []kalam.Job {
 	v := c.current.Load()
-	list := make([]kalam.Job, 0, v.active.len())
-	for _, j := range v.active.all() {
+	list := make([]kalam.Job, 0, v.active.Len())
+	for _, j := range v.active.All() {
 		list = append(list, *j)
 	}
 	return list
@@ -64,7 +64,7 @@ func (c *Catalog) Jobs(ctx context.Context) iter.Seq2[kalam.Job, error] {
 func (c *Catalog) jobs(ctx context.Context, prefix string) iter.Seq2[kalam.Job, error] {
 	return func(yield func(kalam.Job, error) bool) {
 		active := c.current.Load().active
-		for _, j := range active.all() {
+		for _, j := range active.All() {
 			if !yield(*j, nil) {
 				return
 			}
@@ -74,7 +74,7 @@ func (c *Catalog) jobs(ctx context.Context, prefix string) iter.Seq2[kalam.Job, 
 			if err := decodeRecord(key, raw, &j); err != nil {
 				return err
 			}
-			if _, ok := active.get(j.ID); ok {
+			if _, ok := active.Get(j.ID); ok {
 				return nil
 			}
 			if !yield(j, nil) {

@@ -22,6 +22,7 @@ const (
 	prefixTable     = "table/"
 	prefixDropped   = "dropped/"
 	prefixView      = "view/"
+	prefixGrant     = "grant/"
 	prefixUser      = "user/"
 	prefixStorage   = "storage/"
 	prefixSecret    = "secret/"

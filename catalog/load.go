@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog/rights"
 )
 
 // load reads every record but those of finished jobs into a version. Its
 // nextTable is 0 when the keyspace is empty.
 func (r reader) load(ctx context.Context) (*version, error) {
-	v := &version{epoch: 1}
+	v := &version{epoch: 1, rights: new(rights.Set)}
 	var meta metaRecord
 	if err := r.loadOne(ctx, keyMeta, &meta); err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func (r reader) load(ctx context.Context) (*version, error) {
 		load   func(key string, raw []byte) error
 	}{
 		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped},
-		{prefixView, v.loadView},
+		{prefixView, v.loadView}, {prefixGrant, v.loadGrant},
 		{prefixUser, v.loadUserRecord}, {prefixAPIKey, v.loadKey},
 		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
 	}
@@ -31,7 +32,7 @@ func (r reader) load(ctx context.Context) (*version, error) {
 			return nil, fmt.Errorf("read catalog: %w", err)
 		}
 	}
-	if v.nextTable == 0 && v.namespaces.len()+v.numbers.len()+v.users.len() > 0 {
+	if v.nextTable == 0 && v.namespaces.Len()+v.numbers.Len()+v.users.Len() > 0 {
 		return nil, damaged(keyMeta, "it is missing")
 	}
 	return v, nil
@@ -60,7 +61,7 @@ func (v *version) loadNamespace(key string, raw []byte) error {
 	if err != nil {
 		return unusable(key, err)
 	}
-	v.namespaces.load(ns.ID, &namespaceEntry{namespace: ns})
+	v.namespaces.Load(ns.ID, &namespaceEntry{namespace: ns})
 	return nil
 }
 
@@ -70,19 +71,19 @@ func (v *version) loadTable(key string, raw []byte) error {
 		return err
 	}
 	t := e.current
-	ns, ok := v.namespaces.get(t.ID.Namespace)
+	ns, ok := v.namespaces.Get(t.ID.Namespace)
 	if !ok {
 		return unusable(key, fmt.Errorf("its namespace %q does not exist", t.ID.Namespace))
 	}
-	if _, ok := ns.tables.get(t.ID.Name); ok {
+	if _, ok := ns.tables.Get(t.ID.Name); ok {
 		return unusable(key, fmt.Errorf("another table is named %s", t.ID))
 	}
 	if t.Number >= v.nextTable {
 		return unusable(key, fmt.Errorf("its number is not below %d, the next to be given", v.nextTable))
 	}
-	ns.tables.load(t.ID.Name, e) // The entry is not yet shared.
+	ns.tables.Load(t.ID.Name, e) // The entry is not yet shared.
 	v.countMoved(e, 1)
-	v.numbers.load(t.Number, e)
+	v.numbers.Load(t.Number, e)
 	return nil
 }
 
@@ -91,7 +92,7 @@ func (v *version) loadDropped(key string, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	v.dropped.load(e.current.Number, e)
+	v.dropped.Load(e.current.Number, e)
 	return nil
 }
 
@@ -125,7 +126,7 @@ func (v *version) loadStorage(key string, raw []byte) error {
 	if err := decodeRecord(key, raw, &s); err != nil {
 		return err
 	}
-	v.storages.load(s.ID, &s)
+	v.storages.Load(s.ID, &s)
 	return nil
 }
 
@@ -134,7 +135,7 @@ func (v *version) loadSecret(key string, raw []byte) error {
 	if err := decodeRecord(key, raw, &r); err != nil {
 		return err
 	}
-	v.secrets.load(strings.TrimPrefix(key, prefixSecret), NewSecret(r.Text))
+	v.secrets.Load(strings.TrimPrefix(key, prefixSecret), NewSecret(r.Text))
 	return nil
 }
 
@@ -143,6 +144,6 @@ func (v *version) loadJob(key string, raw []byte) error {
 	if err := decodeRecord(key, raw, &j); err != nil {
 		return err
 	}
-	v.active.load(j.ID, &j)
+	v.active.Load(j.ID, &j)
 	return nil
 }

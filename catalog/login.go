@@ -132,7 +132,7 @@ func (c *Catalog) Setup(ctx context.Context, dba NewUser, rootPassword string) (
 	}
 	u.PasswordHash = hash
 	err = c.write(ctx, func(tx *tx) error {
-		root, ok := tx.next.users.get(RootUser)
+		root, ok := tx.next.users.Get(RootUser)
 		if !ok || !root.user.PasswordHash.IsEmpty() {
 			return ErrAlreadyConfigured
 		}

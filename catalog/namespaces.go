@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog/rights"
 )
 
 // OptionUserTables is the option of a namespace by which role user may create USER and
@@ -41,8 +42,8 @@ func IsReservedNamespace(id kalam.NamespaceID) bool { return reservedNamespaces[
 // Namespaces returns every namespace, by name.
 func (c *Catalog) Namespaces() []Namespace {
 	v := c.current.Load()
-	list := make([]Namespace, 0, v.namespaces.len())
-	for _, e := range v.namespaces.all() {
+	list := make([]Namespace, 0, v.namespaces.Len())
+	for _, e := range v.namespaces.All() {
 		list = append(list, e.namespace)
 	}
 	slices.SortFunc(list, func(a, b Namespace) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -51,7 +52,7 @@ func (c *Catalog) Namespaces() []Namespace {
 
 // Namespace returns the namespace named id.
 func (c *Catalog) Namespace(id kalam.NamespaceID) (Namespace, bool) {
-	e, ok := c.current.Load().namespaces.get(id)
+	e, ok := c.current.Load().namespaces.Get(id)
 	if !ok {
 		return Namespace{}, false
 	}
@@ -60,11 +61,11 @@ func (c *Catalog) Namespace(id kalam.NamespaceID) (Namespace, bool) {
 
 // TableCount returns the number of tables in a namespace, 0 when it does not exist.
 func (c *Catalog) TableCount(id kalam.NamespaceID) int {
-	e, ok := c.current.Load().namespaces.get(id)
+	e, ok := c.current.Load().namespaces.Get(id)
 	if !ok {
 		return 0
 	}
-	return e.tables.len()
+	return e.tables.Len()
 }
 
 // CreateNamespace creates a namespace and reports whether it did: with
@@ -73,7 +74,7 @@ func (c *Catalog) TableCount(id kalam.NamespaceID) int {
 func (c *Catalog) CreateNamespace(ctx context.Context, id kalam.NamespaceID, options map[string]kalam.Value,
 	ifNotExists bool) (created bool, err error) {
 	err = c.write(ctx, func(tx *tx) error {
-		if _, ok := tx.next.namespaces.get(id); ok {
+		if _, ok := tx.next.namespaces.Get(id); ok {
 			if ifNotExists {
 				return nil
 			}
@@ -100,7 +101,7 @@ func (c *Catalog) CreateNamespace(ctx context.Context, id kalam.NamespaceID, opt
 // removes its option. CodeNotFound when the namespace does not exist.
 func (c *Catalog) AlterNamespace(ctx context.Context, id kalam.NamespaceID, options map[string]kalam.Value) error {
 	return c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.namespaces.get(id)
+		e, ok := tx.next.namespaces.Get(id)
 		if !ok {
 			return namespaceNotFound(id)
 		}
@@ -121,7 +122,7 @@ func (c *Catalog) AlterNamespace(ctx context.Context, id kalam.NamespaceID, opti
 func (c *Catalog) DropNamespace(ctx context.Context, id kalam.NamespaceID,
 	cascade bool) (dropped []*kalam.Table, err error) {
 	err = c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.namespaces.get(id)
+		e, ok := tx.next.namespaces.Get(id)
 		if !ok {
 			return namespaceNotFound(id)
 		}
@@ -131,9 +132,9 @@ func (c *Catalog) DropNamespace(ctx context.Context, id kalam.NamespaceID,
 		if n := tx.next.viewsIn(id); n > 0 && !cascade {
 			return kalam.Errorf(kalam.CodeInvalidOperation,
 				"Cannot drop namespace '%s': it contains %d view(s) and %d table(s). Use DROP NAMESPACE %s CASCADE", id, n,
-				e.tables.len(), id)
+				e.tables.Len(), id)
 		}
-		if n := e.tables.len(); n > 0 && !cascade {
+		if n := e.tables.Len(); n > 0 && !cascade {
 			return kalam.Errorf(kalam.CodeInvalidOperation,
 				"Cannot drop namespace '%s': it contains %d table(s). Use DROP NAMESPACE %s CASCADE", id, n, id)
 		}
@@ -147,9 +148,9 @@ func (c *Catalog) DropNamespace(ctx context.Context, id kalam.NamespaceID,
 			dropped = append(dropped, t.current)
 		}
 		tx.delete(namespaceKey(id))
-		tx.next.namespaces = tx.next.namespaces.without(id)
+		tx.next.namespaces = tx.next.namespaces.Without(id)
 		tx.next.epoch++
-		return nil
+		return tx.dropRights(rights.Object{Namespace: id})
 	})
 	if err != nil {
 		return nil, err
@@ -171,10 +172,10 @@ func (tx *tx) putNamespace(ns Namespace) error {
 		}
 	}
 	e := &namespaceEntry{namespace: ns}
-	if old, ok := tx.next.namespaces.get(ns.ID); ok {
+	if old, ok := tx.next.namespaces.Get(ns.ID); ok {
 		e.tables = old.tables
 	}
-	tx.next.namespaces = tx.next.namespaces.with(ns.ID, e)
+	tx.next.namespaces = tx.next.namespaces.With(ns.ID, e)
 	return tx.put(namespaceKey(ns.ID), r)
 }
 

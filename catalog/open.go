@@ -63,7 +63,7 @@ func Open(ctx context.Context, b buffer.Backend, o Options) (*Catalog, error) {
 //nolint:contextcheck // A close is waited for.
 func (c *Catalog) Close() error {
 	var seen []kalam.UserID
-	for id, e := range c.current.Load().users.all() {
+	for id, e := range c.current.Load().users.All() {
 		if u := e.load(); u.LastSeen != e.user.LastSeen || u.LastLogin != e.user.LastLogin {
 			seen = append(seen, id)
 		}
@@ -74,7 +74,7 @@ func (c *Catalog) Close() error {
 	for batch := range slices.Chunk(seen, closeBatch) {
 		err := c.write(context.Background(), func(tx *tx) error {
 			for _, id := range batch {
-				e, ok := tx.next.users.get(id)
+				e, ok := tx.next.users.Get(id)
 				if !ok {
 					continue
 				}
@@ -140,7 +140,7 @@ func (c *Catalog) setInitialRootPassword(ctx context.Context, password string) e
 		return err
 	}
 	return c.write(ctx, func(tx *tx) error {
-		root, ok := tx.next.users.get(RootUser)
+		root, ok := tx.next.users.Get(RootUser)
 		if !ok || !root.user.PasswordHash.IsEmpty() {
 			return nil
 		}

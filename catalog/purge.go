@@ -26,7 +26,7 @@ func (c *Catalog) ExpiredUsers(before time.Time) []User {
 func (c *Catalog) BeginPurge(ctx context.Context, id kalam.UserID, before time.Time) (bool, error) {
 	purge := false
 	err := c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.users.get(id)
+		e, ok := tx.next.users.Get(id)
 		if !ok || !e.user.IsDeleted() || !e.user.DeletedAt.Before(before) {
 			return nil
 		}
@@ -45,7 +45,7 @@ func (c *Catalog) BeginPurge(ctx context.Context, id kalam.UserID, before time.T
 // user's rows and files are gone. The id is free afterwards.
 func (c *Catalog) FinishPurge(ctx context.Context, id kalam.UserID) error {
 	return c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.users.get(id)
+		e, ok := tx.next.users.Get(id)
 		if !ok {
 			return nil
 		}
@@ -79,7 +79,7 @@ func (c *Catalog) PurgeUser(ctx context.Context, by kalam.Principal, id kalam.Us
 
 // IsPurging reports whether the purge of a user has begun and is not finished.
 func (c *Catalog) IsPurging(id kalam.UserID) bool {
-	e, ok := c.current.Load().users.get(id)
+	e, ok := c.current.Load().users.Get(id)
 	return ok && !e.user.PurgingAt.IsZero()
 }
 
@@ -92,7 +92,7 @@ func (c *Catalog) PurgingUsers() []User {
 // and its times are all that is left.
 func (c *Catalog) StripUser(ctx context.Context, id kalam.UserID) error {
 	return c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.users.get(id)
+		e, ok := tx.next.users.Get(id)
 		if !ok || e.user.PurgingAt.IsZero() {
 			return kalam.Errorf(kalam.CodeInvalidOperation, "User '%s' is not being purged", id)
 		}

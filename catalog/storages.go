@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/persistent"
 )
 
 // Storages returns every storage: local first, then by name.
 func (c *Catalog) Storages() []Storage {
 	var list []Storage
-	for _, s := range c.current.Load().storages.all() {
+	for _, s := range c.current.Load().storages.All() {
 		list = append(list, *s)
 	}
 	slices.SortFunc(list, func(a, b Storage) int {
@@ -32,7 +33,7 @@ func (c *Catalog) Storages() []Storage {
 
 // Storage returns the storage named id.
 func (c *Catalog) Storage(id kalam.StorageID) (Storage, bool) {
-	s, ok := c.current.Load().storages.get(id)
+	s, ok := c.current.Load().storages.Get(id)
 	if !ok {
 		return Storage{}, false
 	}
@@ -49,7 +50,7 @@ func (c *Catalog) CreateStorage(ctx context.Context, s Storage) error {
 		return kalam.Errorf(kalam.CodeInvalidOperation, "unknown storage type '%s' (expected filesystem or s3)", s.Type)
 	}
 	return c.write(ctx, func(tx *tx) error {
-		if _, ok := tx.next.storages.get(s.ID); ok {
+		if _, ok := tx.next.storages.Get(s.ID); ok {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "Storage '%s' already exists", s.ID)
 		}
 		if s.Name == "" {
@@ -65,7 +66,7 @@ func (c *Catalog) CreateStorage(ctx context.Context, s Storage) error {
 // CodeNotFound when it does not exist.
 func (c *Catalog) AlterStorage(ctx context.Context, s Storage) error {
 	return c.write(ctx, func(tx *tx) error {
-		old, ok := tx.next.storages.get(s.ID)
+		old, ok := tx.next.storages.Get(s.ID)
 		if !ok {
 			return storageNotFound(s.ID)
 		}
@@ -100,7 +101,7 @@ func (e *StorageInUseError) Unwrap() error {
 // CodeNotFound, CodeInvalidOperation, which is a StorageInUseError for what refers to it.
 func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 	return c.write(ctx, func(tx *tx) error {
-		if _, ok := tx.next.storages.get(id); !ok {
+		if _, ok := tx.next.storages.Get(id); !ok {
 			return storageNotFound(id)
 		}
 		if id == kalam.LocalStorage {
@@ -110,7 +111,7 @@ func (c *Catalog) DropStorage(ctx context.Context, id kalam.StorageID) error {
 			return err
 		}
 		tx.delete(storageKey(id))
-		tx.next.storages = tx.next.storages.without(id)
+		tx.next.storages = tx.next.storages.Without(id)
 		return nil
 	})
 }
@@ -132,7 +133,7 @@ func (c *Catalog) StorageOf(t *kalam.Table, user kalam.UserID) kalam.StorageID {
 func (c *Catalog) MoveTable(ctx context.Context, n kalam.TableNumber, id kalam.StorageID) (*kalam.Table, error) {
 	var moved *kalam.Table
 	err := c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.numbers.get(n)
+		e, ok := tx.next.numbers.Get(n)
 		if !ok {
 			return kalam.Errorf(kalam.CodeTableNotFound, "the table was dropped")
 		}
@@ -168,14 +169,14 @@ func storageIsDefault(id kalam.StorageID) error {
 // checkUnused refuses a storage that is referred to, naming up to 10 tables or users.
 func (tx *tx) checkUnused(id kalam.StorageID) error {
 	var tables, users []string
-	for _, d := range []persistentMap[kalam.TableNumber, *tableEntry]{tx.next.numbers, tx.next.dropped} {
-		for _, e := range d.all() {
+	for _, d := range []persistent.Map[kalam.TableNumber, *tableEntry]{tx.next.numbers, tx.next.dropped} {
+		for _, e := range d.All() {
 			if e.current.Options.StorageID == id {
 				tables = append(tables, e.current.ID.String())
 			}
 		}
 	}
-	for uid, e := range tx.next.users.all() {
+	for uid, e := range tx.next.users.All() {
 		if e.user.StorageID == id {
 			users = append(users, string(uid))
 		}
@@ -201,7 +202,7 @@ func inUse(id kalam.StorageID, what string, names []string) error {
 
 // checkStorage refuses a storage that does not exist; "" stands for none.
 func (tx *tx) checkStorage(id kalam.StorageID) error {
-	if _, ok := tx.next.storages.get(id); !ok && id != "" {
+	if _, ok := tx.next.storages.Get(id); !ok && id != "" {
 		return storageNotFound(id)
 	}
 	return nil
@@ -212,7 +213,7 @@ func storageNotFound(id kalam.StorageID) error {
 }
 
 func (tx *tx) putStorage(s Storage) error {
-	tx.next.storages = tx.next.storages.with(s.ID, &s)
+	tx.next.storages = tx.next.storages.With(s.ID, &s)
 	return tx.put(storageKey(s.ID), s)
 }
 
@@ -229,13 +230,13 @@ func (c *Catalog) PutSecret(ctx context.Context, name string, s Secret) error {
 	return c.write(ctx, func(tx *tx) error {
 		if s.IsEmpty() {
 			tx.delete(secretKey(name))
-			tx.next.secrets = tx.next.secrets.without(name)
+			tx.next.secrets = tx.next.secrets.Without(name)
 			return nil
 		}
-		tx.next.secrets = tx.next.secrets.with(name, s)
+		tx.next.secrets = tx.next.secrets.With(name, s)
 		return tx.put(secretKey(name), secretRecord{Text: s.Reveal()})
 	})
 }
 
 // Secret returns the secret stored under a name.
-func (c *Catalog) Secret(name string) (Secret, bool) { return c.current.Load().secrets.get(name) }
+func (c *Catalog) Secret(name string) (Secret, bool) { return c.current.Load().secrets.Get(name) }

@@ -32,13 +32,13 @@ func ReadStored(ctx context.Context, from buffer.Reader) (*Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	for n, e := range v.numbers.all() {
+	for n, e := range v.numbers.All() {
 		out.Tables[n] = e.current
 	}
-	for id, s := range v.storages.all() {
+	for id, s := range v.storages.All() {
 		out.Storages[id] = s
 	}
-	for id, e := range v.users.all() {
+	for id, e := range v.users.All() {
 		if !e.user.PurgingAt.IsZero() {
 			out.Purging[id] = struct{}{}
 		}
@@ -77,7 +77,7 @@ func DropActiveJobs(ctx context.Context, b buffer.Backend, kind kalam.JobKind) e
 		return fmt.Errorf("read jobs: %w", err)
 	}
 	var ops []operation
-	for id, j := range v.active.all() {
+	for id, j := range v.active.All() {
 		if j.Kind == kind {
 			ops = append(ops, operation{key: activeJobKey(id)})
 		}

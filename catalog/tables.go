@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog/rights"
+	"github.com/kalamlake/kalam/internal/persistent"
 )
 
 // initialChanges is SchemaVersion.Changes of the first version.
@@ -30,7 +32,7 @@ func (c *Catalog) Table(id kalam.TableID) (*kalam.Table, bool) {
 
 // TableByNumber returns the current definition of a table that is not dropped.
 func (c *Catalog) TableByNumber(n kalam.TableNumber) (*kalam.Table, bool) {
-	e, ok := c.current.Load().numbers.get(n)
+	e, ok := c.current.Load().numbers.Get(n)
 	if !ok {
 		return nil, false
 	}
@@ -42,12 +44,12 @@ func (c *Catalog) Tables(ns kalam.NamespaceID) []*kalam.Table {
 	v := c.current.Load()
 	var list []*kalam.Table
 	if ns == "" {
-		list = make([]*kalam.Table, 0, v.numbers.len())
-		for _, e := range v.numbers.all() {
+		list = make([]*kalam.Table, 0, v.numbers.Len())
+		for _, e := range v.numbers.All() {
 			list = append(list, e.current)
 		}
-	} else if e, ok := v.namespaces.get(ns); ok {
-		for _, t := range e.tables.all() {
+	} else if e, ok := v.namespaces.Get(ns); ok {
+		for _, t := range e.tables.All() {
 			list = append(list, t.current)
 		}
 	}
@@ -62,9 +64,9 @@ func compareTables(a, b *kalam.Table) int {
 	return strings.Compare(string(a.ID.Name), string(b.ID.Name))
 }
 
-func sortedTables(tables persistentMap[kalam.TableName, *tableEntry]) []*tableEntry {
-	list := make([]*tableEntry, 0, tables.len())
-	for _, e := range tables.all() {
+func sortedTables(tables persistent.Map[kalam.TableName, *tableEntry]) []*tableEntry {
+	list := make([]*tableEntry, 0, tables.Len())
+	for _, e := range tables.All() {
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b *tableEntry) int { return compareTables(a.current, b.current) })
@@ -85,7 +87,7 @@ func (c *Catalog) SchemaHistory(id kalam.TableID) []SchemaVersion {
 
 // TableVersion returns one version of a table that is not dropped.
 func (c *Catalog) TableVersion(n kalam.TableNumber, version int) (*kalam.Table, bool) {
-	e, ok := c.current.Load().numbers.get(n)
+	e, ok := c.current.Load().numbers.Get(n)
 	if !ok || version < 1 || version > len(e.versions) {
 		return nil, false
 	}
@@ -115,10 +117,10 @@ func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kala
 		if err != nil {
 			return err
 		}
-		if _, ok := ns.tables.get(t.ID.Name); ok {
+		if _, ok := ns.tables.Get(t.ID.Name); ok {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", t.ID)
 		}
-		if _, ok := tx.next.views.get(t.ID); ok {
+		if _, ok := tx.next.views.Get(t.ID); ok {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "View %s already exists", t.ID)
 		}
 		if n := tx.next.createdBy(by.User); c.maxTables > 0 && n >= c.maxTables && c.rules.IsLimited(by) {
@@ -148,7 +150,7 @@ func (c *Catalog) CreateTable(ctx context.Context, by kalam.Principal, spec kala
 // namespaceFor returns the namespace in which by is to create t. Whoever may not
 // create it does not learn whether the namespace exists.
 func (tx *tx) namespaceFor(rules Rules, by kalam.Principal, t *kalam.Table) (*namespaceEntry, error) {
-	e, ok := tx.next.namespaces.get(t.ID.Namespace)
+	e, ok := tx.next.namespaces.Get(t.ID.Namespace)
 	ns := Namespace{ID: t.ID.Namespace}
 	if ok {
 		ns = e.namespace
@@ -166,8 +168,8 @@ func (tx *tx) namespaceFor(rules Rules, by kalam.Principal, t *kalam.Table) (*na
 // createdBy counts the tables that a user created. A dropped one counts until its rows
 // and files are gone, so that nobody fills the disk by creating and dropping.
 func (v *version) createdBy(user kalam.UserID) (n int) {
-	for _, list := range []persistentMap[kalam.TableNumber, *tableEntry]{v.numbers, v.dropped} {
-		for _, e := range list.all() {
+	for _, list := range []persistent.Map[kalam.TableNumber, *tableEntry]{v.numbers, v.dropped} {
+		for _, e := range list.All() {
 			if e.current.Creator == user {
 				n++
 			}
@@ -188,7 +190,7 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 		return nil, err
 	}
 	err := c.write(ctx, func(tx *tx) error {
-		e, ok := tx.next.numbers.get(t.Number)
+		e, ok := tx.next.numbers.Get(t.Number)
 		if !ok || e.current.ID.Namespace != t.ID.Namespace {
 			return tableNotFound(t.ID)
 		}
@@ -276,7 +278,7 @@ func (c *Catalog) DropTable(ctx context.Context, id kalam.TableID) (*kalam.Table
 // Dropped returns the dropped tables that are not yet forgotten, by number.
 func (c *Catalog) Dropped() []DroppedTable {
 	var list []DroppedTable
-	for _, e := range c.current.Load().dropped.all() {
+	for _, e := range c.current.Load().dropped.All() {
 		list = append(list, DroppedTable{Table: e.current, DroppedAt: e.droppedAt})
 	}
 	slices.SortFunc(list, func(a, b DroppedTable) int { return int(int64(a.Table.Number) - int64(b.Table.Number)) })
@@ -285,7 +287,7 @@ func (c *Catalog) Dropped() []DroppedTable {
 
 // DroppedTable returns a dropped table that is not yet forgotten.
 func (c *Catalog) DroppedTable(n kalam.TableNumber) (*kalam.Table, bool) {
-	e, ok := c.current.Load().dropped.get(n)
+	e, ok := c.current.Load().dropped.Get(n)
 	if !ok {
 		return nil, false
 	}
@@ -296,9 +298,9 @@ func (c *Catalog) DroppedTable(n kalam.TableNumber) (*kalam.Table, bool) {
 // is no error when there is no such table.
 func (c *Catalog) ForgetDropped(ctx context.Context, n kalam.TableNumber) error {
 	return c.write(ctx, func(tx *tx) error {
-		if _, ok := tx.next.dropped.get(n); ok {
+		if _, ok := tx.next.dropped.Get(n); ok {
 			tx.delete(droppedKey(n))
-			tx.next.dropped = tx.next.dropped.without(n)
+			tx.next.dropped = tx.next.dropped.Without(n)
 		}
 		return nil
 	})
@@ -319,6 +321,9 @@ func (tx *tx) dropTable(e *tableEntry) error {
 	tx.next.removeTable(gone)
 	tx.next.epoch++
 	tx.delete(tableKey(e.current.Number))
+	if err := tx.dropRights(rights.Object{Table: e.current.Number}); err != nil {
+		return err
+	}
 	return tx.put(droppedKey(e.current.Number), recordOfTable(gone))
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog/rights"
 )
 
 // NewUser is what CreateUser makes a user of. Username defaults to the id, Role
@@ -47,7 +48,7 @@ func (c *Catalog) User(id kalam.UserID) (User, bool) {
 
 // AnyUser returns a user, deleted or not.
 func (c *Catalog) AnyUser(id kalam.UserID) (User, bool) {
-	e, ok := c.current.Load().users.get(id)
+	e, ok := c.current.Load().users.Get(id)
 	if !ok {
 		return User{}, false
 	}
@@ -57,8 +58,8 @@ func (c *Catalog) AnyUser(id kalam.UserID) (User, bool) {
 // Users returns every user by id, deleted ones included.
 func (c *Catalog) Users() []User {
 	v := c.current.Load()
-	list := make([]User, 0, v.users.len())
-	for _, e := range v.users.all() {
+	list := make([]User, 0, v.users.Len())
+	for _, e := range v.users.All() {
 		list = append(list, e.load())
 	}
 	slices.SortFunc(list, func(a, b User) int { return strings.Compare(string(a.ID), string(b.ID)) })
@@ -137,7 +138,7 @@ func (n *NewUser) checked(rules Rules, by kalam.Principal) (User, error) {
 
 // createUser checks what depends on other records and stores the user. called is what an error calls it.
 func (tx *tx) createUser(u *User, called string) error {
-	if old, ok := tx.next.users.get(u.ID); ok {
+	if old, ok := tx.next.users.Get(u.ID); ok {
 		if old.user.IsDeleted() {
 			return kalam.Errorf(kalam.CodeAlreadyExists,
 				"%s already exists: it was dropped, and can be restored until its data is removed", called)
@@ -265,7 +266,7 @@ func (c *Catalog) DropUser(ctx context.Context, by kalam.Principal, id kalam.Use
 
 // dropUser returns a user as a dropped one, if by may drop it, and whether it was dropped before.
 func (tx *tx) dropUser(rules Rules, by kalam.Principal, id kalam.UserID) (u User, before bool, err error) {
-	e, ok := tx.next.users.get(id)
+	e, ok := tx.next.users.Get(id)
 	if !ok {
 		return User{}, false, userNotFound(id)
 	}
@@ -280,7 +281,10 @@ func (tx *tx) dropUser(rules Rules, by kalam.Principal, id kalam.UserID) (u User
 		return u, true, nil
 	}
 	u.DeletedAt, u.UpdatedAt, u.TokenEpoch = tx.now, tx.now, tx.epochAbove(u.TokenEpoch)
-	return u, false, nil
+	return u, false, tx.editRights(func(e *rights.Edit) error {
+		e.DropUser(id)
+		return nil
+	})
 }
 
 // RestoreUser takes DropUser back, on behalf of by. A user that is not deleted is
@@ -297,7 +301,7 @@ func (c *Catalog) RestoreUser(ctx context.Context, by kalam.Principal, id kalam.
 
 // restoreUser returns a user as one that is not dropped, if by may restore it, and whether it was dropped.
 func (tx *tx) restoreUser(rules Rules, by kalam.Principal, id kalam.UserID) (u User, before bool, err error) {
-	e, ok := tx.next.users.get(id)
+	e, ok := tx.next.users.Get(id)
 	if !ok || !e.user.PurgingAt.IsZero() {
 		return User{}, false, userNotFound(id)
 	}
@@ -358,7 +362,7 @@ func userNotFound(id kalam.UserID) error {
 
 // putUser adds or replaces a user.
 func (tx *tx) putUser(u User) error {
-	if old, ok := tx.next.users.get(u.ID); ok && old.user.TokenEpoch != u.TokenEpoch {
+	if old, ok := tx.next.users.Get(u.ID); ok && old.user.TokenEpoch != u.TokenEpoch {
 		tx.endsTokens = true
 	}
 	if u.IsDeleted() { // Who is restored gets new ones.
@@ -405,5 +409,5 @@ func (c *Catalog) hashPassword(ctx context.Context, password string) (Secret, er
 
 // loadUser adds a user to a version that is being read.
 func (v *version) loadUser(u User) {
-	v.users.load(u.ID, &userEntry{user: u, times: new(userTimes)})
+	v.users.Load(u.ID, &userEntry{user: u, times: new(userTimes)})
 }

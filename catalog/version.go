@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/catalog/rights"
+	"github.com/kalamlake/kalam/internal/persistent"
 )
 
 // The types of storage.
@@ -16,16 +18,17 @@ const (
 // version is one immutable state of the catalog. A copy of it shares everything
 // until with or without replaces a part.
 type version struct {
-	namespaces persistentMap[kalam.NamespaceID, *namespaceEntry]
-	numbers    persistentMap[kalam.TableNumber, *tableEntry]
-	dropped    persistentMap[kalam.TableNumber, *tableEntry]
-	users      persistentMap[kalam.UserID, *userEntry]
-	storages   persistentMap[kalam.StorageID, *Storage]
-	secrets    persistentMap[string, Secret]
-	active     persistentMap[kalam.JobID, *kalam.Job]
-	keys       persistentMap[keyDigest, *keyEntry]
-	keyIDs     persistentMap[string, keyDigest]
-	views      persistentMap[kalam.TableID, *View]
+	namespaces persistent.Map[kalam.NamespaceID, *namespaceEntry]
+	numbers    persistent.Map[kalam.TableNumber, *tableEntry]
+	dropped    persistent.Map[kalam.TableNumber, *tableEntry]
+	users      persistent.Map[kalam.UserID, *userEntry]
+	storages   persistent.Map[kalam.StorageID, *Storage]
+	secrets    persistent.Map[string, Secret]
+	active     persistent.Map[kalam.JobID, *kalam.Job]
+	keys       persistent.Map[keyDigest, *keyEntry]
+	keyIDs     persistent.Map[string, keyDigest]
+	views      persistent.Map[kalam.TableID, *View]
+	rights     *rights.Set
 
 	nextTable kalam.TableNumber
 	moved     int // Tables with a folder of another name than their own.
@@ -36,7 +39,7 @@ type version struct {
 // namespaceEntry is a namespace with its tables by name.
 type namespaceEntry struct {
 	namespace Namespace
-	tables    persistentMap[kalam.TableName, *tableEntry]
+	tables    persistent.Map[kalam.TableName, *tableEntry]
 }
 
 // tableEntry is a table with its history.
@@ -62,28 +65,28 @@ type userTimes struct {
 
 // table returns the entry of a table by its name.
 func (v *version) table(id kalam.TableID) (*tableEntry, bool) {
-	ns, ok := v.namespaces.get(id.Namespace)
+	ns, ok := v.namespaces.Get(id.Namespace)
 	if !ok {
 		return nil, false
 	}
-	return ns.tables.get(id.Name)
+	return ns.tables.Get(id.Name)
 }
 
 // setTable adds or replaces a table in its namespace, which exists.
 func (v *version) setTable(e *tableEntry) {
 	id := e.current.ID
-	old, _ := v.namespaces.get(id.Namespace)
+	old, _ := v.namespaces.Get(id.Namespace)
 	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables}
-	if was, ok := v.numbers.get(e.current.Number); ok {
+	if was, ok := v.numbers.Get(e.current.Number); ok {
 		v.countMoved(was, -1)
 		if was.current.ID != id {
-			ns.tables = ns.tables.without(was.current.ID.Name)
+			ns.tables = ns.tables.Without(was.current.ID.Name)
 		}
 	}
 	v.countMoved(e, 1)
-	ns.tables = ns.tables.with(id.Name, e)
-	v.namespaces = v.namespaces.with(id.Namespace, ns)
-	v.numbers = v.numbers.with(e.current.Number, e)
+	ns.tables = ns.tables.With(id.Name, e)
+	v.namespaces = v.namespaces.With(id.Namespace, ns)
+	v.numbers = v.numbers.With(e.current.Number, e)
 }
 
 // countMoved counts a table, n times, if its folder has another name than itself.
@@ -96,17 +99,17 @@ func (v *version) countMoved(e *tableEntry, n int) {
 // removeTable removes a table from its namespace and keeps it among the dropped.
 func (v *version) removeTable(e *tableEntry) {
 	id := e.current.ID
-	old, _ := v.namespaces.get(id.Namespace)
-	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables.without(id.Name)}
+	old, _ := v.namespaces.Get(id.Namespace)
+	ns := &namespaceEntry{namespace: old.namespace, tables: old.tables.Without(id.Name)}
 	v.countMoved(e, -1)
-	v.namespaces = v.namespaces.with(id.Namespace, ns)
-	v.numbers = v.numbers.without(e.current.Number)
-	v.dropped = v.dropped.with(e.current.Number, e)
+	v.namespaces = v.namespaces.With(id.Namespace, ns)
+	v.numbers = v.numbers.Without(e.current.Number)
+	v.dropped = v.dropped.With(e.current.Number, e)
 }
 
 // activeUser returns a user that is not deleted.
 func (v *version) activeUser(id kalam.UserID) (*userEntry, bool) {
-	e, ok := v.users.get(id)
+	e, ok := v.users.Get(id)
 	if !ok || e.user.IsDeleted() {
 		return nil, false
 	}
@@ -116,16 +119,16 @@ func (v *version) activeUser(id kalam.UserID) (*userEntry, bool) {
 // setUser adds or replaces a user.
 func (v *version) setUser(u User) {
 	e := &userEntry{user: u, times: new(userTimes)}
-	if old, ok := v.users.get(u.ID); ok {
+	if old, ok := v.users.Get(u.ID); ok {
 		e.times = old.times
 	}
-	v.users = v.users.with(u.ID, e)
+	v.users = v.users.With(u.ID, e)
 	v.userEdits++
 }
 
 // removeUser removes a user, who is purged.
 func (v *version) removeUser(id kalam.UserID) {
-	v.users = v.users.without(id)
+	v.users = v.users.Without(id)
 	v.userEdits++
 }
 

@@ -48,15 +48,15 @@ type viewRecord struct {
 func viewKey(id kalam.TableID) string { return prefixView + id.String() }
 
 // View returns the view named id.
-func (c *Catalog) View(id kalam.TableID) (*View, bool) { return c.current.Load().views.get(id) }
+func (c *Catalog) View(id kalam.TableID) (*View, bool) { return c.current.Load().views.Get(id) }
 
 // HasViews reports whether there is any view.
-func (c *Catalog) HasViews() bool { return c.current.Load().views.len() > 0 }
+func (c *Catalog) HasViews() bool { return c.current.Load().views.Len() > 0 }
 
 // Views returns the views of a namespace, or all for "", by namespace and name.
 func (c *Catalog) Views(ns kalam.NamespaceID) []*View {
 	var list []*View
-	for id, v := range c.current.Load().views.all() {
+	for id, v := range c.current.Load().views.All() {
 		if ns == "" || id.Namespace == ns {
 			list = append(list, v)
 		}
@@ -72,7 +72,7 @@ func (c *Catalog) Views(ns kalam.NamespaceID) []*View {
 func (c *Catalog) PutView(ctx context.Context, spec View, replace bool, may func(old *View) error) error {
 	v := spec
 	return c.write(ctx, func(tx *tx) error {
-		if _, ok := tx.next.namespaces.get(v.ID.Namespace); !ok {
+		if _, ok := tx.next.namespaces.Get(v.ID.Namespace); !ok {
 			return kalam.Errorf(kalam.CodeNotFound,
 				"Namespace '%s' does not exist. Create it first with CREATE NAMESPACE.", v.ID.Namespace)
 		}
@@ -83,7 +83,7 @@ func (c *Catalog) PutView(ctx context.Context, spec View, replace bool, may func
 			return kalam.Errorf(kalam.CodeAlreadyExists, "Table %s already exists", v.ID)
 		}
 		v.CreatedAt, v.UpdatedAt = tx.now, tx.now
-		old, exists := tx.next.views.get(v.ID)
+		old, exists := tx.next.views.Get(v.ID)
 		switch {
 		case exists && !replace:
 			return kalam.Errorf(kalam.CodeAlreadyExists, "View %s already exists", v.ID)
@@ -97,7 +97,7 @@ func (c *Catalog) PutView(ctx context.Context, spec View, replace bool, may func
 			v.CreatedAt, v.Creator = old.CreatedAt, old.Creator
 		}
 		for _, id := range v.Reads { // Somebody may have dropped one meanwhile.
-			_, isView := tx.next.views.get(id)
+			_, isView := tx.next.views.Get(id)
 			if _, isTable := tx.next.table(id); !isTable && !isView && !computedNamespaces[id.Namespace] {
 				return tableNotFound(id)
 			}
@@ -105,7 +105,7 @@ func (c *Catalog) PutView(ctx context.Context, spec View, replace bool, may func
 				return kalam.Errorf(kalam.CodeInvalidOperation, "View %s would read itself", v.ID)
 			}
 		}
-		tx.next.views = tx.next.views.with(v.ID, &v)
+		tx.next.views = tx.next.views.With(v.ID, &v)
 		tx.next.epoch++
 		return tx.put(viewKey(v.ID), recordOfView(&v))
 	})
@@ -118,7 +118,7 @@ var computedNamespaces = map[kalam.NamespaceID]bool{"system": true, "information
 // it, those of may.
 func (c *Catalog) DropView(ctx context.Context, id kalam.TableID, may func(*View) error) error {
 	return c.write(ctx, func(tx *tx) error {
-		v, ok := tx.next.views.get(id)
+		v, ok := tx.next.views.Get(id)
 		if !ok {
 			return tableNotFound(id)
 		}
@@ -134,7 +134,7 @@ func (c *Catalog) DropView(ctx context.Context, id kalam.TableID, may func(*View
 }
 
 func (tx *tx) removeView(id kalam.TableID) {
-	tx.next.views = tx.next.views.without(id)
+	tx.next.views = tx.next.views.Without(id)
 	tx.next.epoch++
 	tx.delete(viewKey(id))
 }
@@ -149,7 +149,7 @@ func readBy(what string, id kalam.TableID, by *View) error {
 // dropNamespaceViews removes the views of a namespace that is dropped. It refuses while a view of another namespace
 // reads something of it.
 func (tx *tx) dropNamespaceViews(ns kalam.NamespaceID) error {
-	for _, v := range tx.next.views.all() {
+	for _, v := range tx.next.views.All() {
 		if v.ID.Namespace == ns {
 			continue
 		}
@@ -160,7 +160,7 @@ func (tx *tx) dropNamespaceViews(ns kalam.NamespaceID) error {
 			}
 		}
 	}
-	for id := range tx.next.views.all() {
+	for id := range tx.next.views.All() {
 		if id.Namespace == ns {
 			tx.removeView(id)
 		}
@@ -170,7 +170,7 @@ func (tx *tx) dropNamespaceViews(ns kalam.NamespaceID) error {
 
 // viewsIn counts the views of a namespace.
 func (v *version) viewsIn(ns kalam.NamespaceID) (n int) {
-	for id := range v.views.all() {
+	for id := range v.views.All() {
 		if id.Namespace == ns {
 			n++
 		}
@@ -180,7 +180,7 @@ func (v *version) viewsIn(ns kalam.NamespaceID) (n int) {
 
 // readersOf returns the views that name a table or view, by name.
 func (v *version) readersOf(id kalam.TableID) (list []*View) {
-	for _, x := range v.views.all() {
+	for _, x := range v.views.All() {
 		if slices.Contains(x.Reads, id) {
 			list = append(list, x)
 		}
@@ -197,7 +197,7 @@ func (v *version) reaches(from, to kalam.TableID, depth int) bool {
 	if from == to || depth > MaxViewDepth {
 		return true
 	}
-	x, ok := v.views.get(from)
+	x, ok := v.views.Get(from)
 	return ok && slices.ContainsFunc(x.Reads, func(id kalam.TableID) bool { return v.reaches(id, to, depth+1) })
 }
 
@@ -251,7 +251,7 @@ func (v *version) checkViews(was, next *kalam.Table) error {
 		if by := v.readersOf(was.ID); len(by) > 0 {
 			return readBy("rename table", was.ID, by[0])
 		}
-		if _, taken := v.views.get(next.ID); taken {
+		if _, taken := v.views.Get(next.ID); taken {
 			return kalam.Errorf(kalam.CodeAlreadyExists, "View %s already exists", next.ID)
 		}
 	}
@@ -282,6 +282,6 @@ func (v *version) loadView(key string, raw []byte) error {
 		ns, table, _ := strings.Cut(name, ".")
 		x.Reads = append(x.Reads, kalam.TableID{Namespace: kalam.NamespaceID(ns), Name: kalam.TableName(table)})
 	}
-	v.views.load(x.ID, x)
+	v.views.Load(x.ID, x)
 	return nil
 }

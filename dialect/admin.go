@@ -92,6 +92,8 @@ func (p *parser) show() (ast.Statement, error) {
 		return &ast.ShowStorages{}, nil
 	case p.accept("SHOW", "EXPORT"), p.accept("SHOW", "EXPORTS"):
 		return &ast.ShowExport{}, nil
+	case p.accept("SHOW", "GRANTS"):
+		return p.showGrants()
 	case p.accept("SHOW", "JOBS"):
 		return &ast.ShowJobs{}, nil
 	case p.accept("SHOW", "CREATE", "TABLE"), p.accept("SHOW", "CREATE", "VIEW"):

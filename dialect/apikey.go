@@ -91,12 +91,9 @@ func (p *parser) dropAPIKey() (ast.Statement, error) {
 	return &ast.DropAPIKey{ID: strings.Clone(id), Pos: pos}, err
 }
 
-// revoke parses REVOKE TOKENS FOR USER u.
-func (p *parser) revoke() (ast.Statement, error) {
-	if !p.accept("REVOKE", "TOKENS") {
-		return nil, p.unknown()
-	}
-	if err := p.expect("FOR", "USER"); err != nil {
+// revokeTokens parses REVOKE TOKENS FOR USER u.
+func (p *parser) revokeTokens() (ast.Statement, error) {
+	if err := p.expect("REVOKE", "TOKENS", "FOR", "USER"); err != nil {
 		return nil, err
 	}
 	user, pos, err := p.userName()

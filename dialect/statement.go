@@ -66,6 +66,8 @@ func (p *parser) statement() (ast.Statement, error) {
 		return p.export()
 	case "KILL":
 		return p.kill()
+	case "GRANT":
+		return p.grant()
 	case "REVOKE":
 		return p.revoke()
 	case "COMMENT":

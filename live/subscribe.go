@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -50,6 +51,9 @@ func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Q
 	point, view, err := c.Pin(ctx, spec.table)
 	if err == nil {
 		err = c.Newest(spec.table) // Who alters it has not ended this one, if it was registered too late for that.
+	}
+	if err == nil { // Nor has who revoked the right to it.
+		err = c.Access.MayStill(c.Principal, spec.table, access.Follow)
 	}
 	if err != nil {
 		if point != nil {

@@ -64,11 +64,12 @@ func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared,
 	if err != nil {
 		return nil, err
 	}
+	rights := c.Catalog.Rights()
 	rels, err := c.relations(plan.Tables(), o)
 	if err != nil {
 		return nil, levels.place(err)
 	}
-	rows := &Rows{relations: rels, cacheHit: plan.CacheHit(), point: o.Point}
+	rows := &Rows{relations: rels, cacheHit: plan.CacheHit(), point: o.Point, caller: c, rights: rights}
 	if rows.point == nil && c.Txn != nil {
 		rows.point = c.Txn.Point
 	}

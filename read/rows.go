@@ -9,7 +9,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/catalog/rights"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
@@ -27,6 +29,8 @@ type Rows struct {
 	relations []*relation
 	files     segments.Files
 	checked   time.Time // When files were last found unchanged.
+	caller    *Caller
+	rights    *rights.Set // By which the caller was found to be allowed to read.
 }
 
 // Schema returns the Arrow schema of the batches.
@@ -60,6 +64,9 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	if err := r.seen.Err(); err != nil {
 		return nil, err
 	}
+	if err := r.allowed(); err != nil {
+		return nil, err
+	}
 	batch, err := r.rows.Next(ctx)
 	now := time.Now()
 	if err == nil && now.Sub(r.checked) < recheckEvery {
@@ -73,6 +80,23 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	}
 	r.checked = now
 	return batch, err
+}
+
+// allowed returns an error when the caller may not read any more, because rights were revoked.
+func (r *Rows) allowed() error {
+	now := r.caller.Catalog.Rights()
+	if now == r.rights {
+		return nil
+	}
+	for _, rel := range r.relations {
+		if rel.table != nil {
+			if err := r.caller.Access.MayStill(r.caller.Principal, rel.table, access.Read); err != nil {
+				return err
+			}
+		}
+	}
+	r.rights = now
+	return nil
 }
 
 // Check returns an error if rows that were handed on are not what was checked. Next does it by itself at the end; it is

@@ -41,7 +41,7 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.said(s.accounts().Restore(ctx, s.Principal, st))
 	case *ast.DropUser:
 		return s.dropUser(ctx, st)
-	case *ast.CreateAPIKey, *ast.DropAPIKey, *ast.RevokeTokens:
+	case *ast.CreateAPIKey, *ast.DropAPIKey, *ast.RevokeTokens, *ast.Grant, *ast.ShowGrants:
 		return s.credentials(ctx, st)
 	case *ast.FlushTable:
 		return s.flushTable(ctx, st)

@@ -118,6 +118,20 @@ func (h *Hub) CloseTable(n kalam.TableNumber, err error) int {
 	return h.endWhere(err, func(s *Subscription) bool { return s.spec.Table.Number == n })
 }
 
+// CloseRefused ends the subscriptions for which refused returns an error, with that error, and returns their number.
+// refused is fast and calls nothing of the Hub.
+func (h *Hub) CloseRefused(refused func(*Spec) error) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.byID {
+		if err := refused(&s.spec); err != nil {
+			h.endLocked(s, err)
+			n++
+		}
+	}
+	return n
+}
+
 // endWhere ends the subscriptions for which f is true.
 func (h *Hub) endWhere(err error, f func(*Subscription) bool) (n int) {
 	h.mu.Lock()

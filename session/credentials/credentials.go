@@ -9,6 +9,7 @@ import (
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/dialect/ast"
+	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
 )
 
@@ -16,6 +17,7 @@ import (
 type Manager struct {
 	Catalog *catalog.Catalog
 	Access  *access.Resolver
+	Live    *subscribe.Hub // Whose live queries end with the rights to them.
 }
 
 // Answer is what a statement gives: rows if it has columns, and a text.
@@ -29,8 +31,8 @@ type Answer struct {
 var created = systables.Columns(`key_id TEXT, name TEXT, user_id TEXT, api_key TEXT, scopes TEXT?
 expires_at TIMESTAMP?`)
 
-// Run carries out st on behalf of p, whose default namespace is ns. It takes CREATE API KEY, DROP API KEY and REVOKE
-// TOKENS; another statement is CodeUnsupported. Errors are those of the catalog, with positions in the statement.
+// Run carries out st on behalf of p, whose default namespace is ns. It takes CREATE API KEY, DROP API KEY, REVOKE
+// TOKENS, GRANT, REVOKE and SHOW GRANTS; another statement is CodeUnsupported. Errors are those of the catalog, with positions in the statement.
 func (m *Manager) Run(
 	ctx context.Context, p kalam.Principal, ns kalam.NamespaceID, st ast.Statement,
 ) (Answer, error) {
@@ -47,6 +49,10 @@ func (m *Manager) Run(
 			return Answer{}, kalam.Positioned(err, st.Pos)
 		}
 		return Answer{Text: fmt.Sprintf("Tokens of user '%s' revoked", st.User)}, nil
+	case *ast.Grant:
+		return m.grant(ctx, p, ns, st)
+	case *ast.ShowGrants:
+		return m.showGrants(p, ns, st)
 	}
 	return Answer{}, kalam.Errorf(kalam.CodeUnsupported, "this statement is not supported by this version")
 }

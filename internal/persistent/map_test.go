@@ -1,4 +1,4 @@
-package catalog
+package persistent
 
 import (
 	"maps"
@@ -7,11 +7,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestPersistentMapModel compares a persistentMap, and older states of it, with maps.
-func TestPersistentMapModel(t *testing.T) {
+// TestMapModel compares a Map, and older states of it, with maps.
+func TestMapModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type state struct {
-			d persistentMap[int, string]
+			d Map[int, string]
 			m map[int]string
 		}
 		states := []state{{m: map[int]string{}}}
@@ -20,62 +20,62 @@ func TestPersistentMapModel(t *testing.T) {
 			next := state{m: maps.Clone(s.m)}
 			k := rapid.IntRange(0, 40).Draw(t, "key")
 			if rapid.Bool().Draw(t, "remove") {
-				next.d = s.d.without(k)
+				next.d = s.d.Without(k)
 				delete(next.m, k)
 			} else {
 				v := rapid.String().Draw(t, "value")
-				next.d = s.d.with(k, v)
+				next.d = s.d.With(k, v)
 				next.m[k] = v
 			}
 			states = append(states, next)
 		}
 		for i, s := range states {
-			if got := maps.Collect(s.d.all()); !maps.Equal(got, s.m) || s.d.len() != len(s.m) {
-				t.Fatalf("state %d: %v (%d entries), want %v", i, got, s.d.len(), s.m)
+			if got := maps.Collect(s.d.All()); !maps.Equal(got, s.m) || s.d.Len() != len(s.m) {
+				t.Fatalf("state %d: %v (%d entries), want %v", i, got, s.d.Len(), s.m)
 			}
 			for k := range 41 {
-				v, ok := s.d.get(k)
+				v, ok := s.d.Get(k)
 				if want, exists := s.m[k]; ok != exists || v != want {
 					t.Fatalf("state %d: get(%d) = %q, %v", i, k, v, ok)
 				}
 			}
-			for range s.d.all() { // Leaving early is fine.
+			for range s.d.All() { // Leaving early is fine.
 				break
 			}
 		}
 	})
 }
 
-func TestPersistentMapLoad(t *testing.T) {
-	var d persistentMap[int, int]
+func TestMapLoad(t *testing.T) {
+	var d Map[int, int]
 	for i := range 1000 {
-		d.load(i%500, i)
+		d.Load(i%500, i)
 	}
 	for i := range 500 {
-		if v, ok := d.get(i); !ok || v != i+500 {
+		if v, ok := d.Get(i); !ok || v != i+500 {
 			t.Fatalf("get(%d) = %d, %v", i, v, ok)
 		}
 	}
-	if d.len() != 500 {
-		t.Errorf("%d entries", d.len())
+	if d.Len() != 500 {
+		t.Errorf("%d entries", d.Len())
 	}
 }
 
-// BenchmarkPersistentMap measures a read and a write with 100,000 entries.
-func BenchmarkPersistentMap(b *testing.B) {
-	var d persistentMap[int, int]
+// BenchmarkMap measures a read and a write with 100,000 entries.
+func BenchmarkMap(b *testing.B) {
+	var d Map[int, int]
 	for i := range 100_000 {
-		d.load(i, i)
+		d.Load(i, i)
 	}
 	b.Run("get", func(b *testing.B) {
 		for b.Loop() {
-			d.get(77)
+			d.Get(77)
 		}
 	})
 	b.Run("with", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			d.with(77, 1)
+			d.With(77, 1)
 		}
 	})
 }

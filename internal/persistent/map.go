@@ -1,28 +1,28 @@
-package catalog
+package persistent
 
 import (
 	"hash/maphash"
 	"iter"
 )
 
-// mapShards is the number of maps a persistentMap is split into. A write copies one of
+// mapShards is the number of maps a Map is split into. A write copies one of
 // them, so that adding a user to 100,000 copies 400 entries.
 const mapShards = 256
 
-// persistentMap is an immutable map: with and without return a new map that shares all
-// but one of its parts with the old one. The zero persistentMap is empty and ready.
-type persistentMap[K comparable, V any] struct {
+// Map is an immutable map: With and Without return a new map that shares all
+// but one of its parts with the old one. The zero Map is empty and ready.
+type Map[K comparable, V any] struct {
 	seed   maphash.Seed
 	shards *[mapShards]map[K]V
 	n      int
 }
 
-func (d persistentMap[K, V]) shard(k K) int {
+func (d Map[K, V]) shard(k K) int {
 	return int(maphash.Comparable(d.seed, k) % mapShards)
 }
 
-// get returns the value of k.
-func (d persistentMap[K, V]) get(k K) (V, bool) {
+// Get returns the value of k.
+func (d Map[K, V]) Get(k K) (V, bool) {
 	if d.shards == nil {
 		var none V
 		return none, false
@@ -31,11 +31,11 @@ func (d persistentMap[K, V]) get(k K) (V, bool) {
 	return v, ok
 }
 
-// len returns the number of entries.
-func (d persistentMap[K, V]) len() int { return d.n }
+// Len returns the number of entries.
+func (d Map[K, V]) Len() int { return d.n }
 
-// all yields the entries in no particular order.
-func (d persistentMap[K, V]) all() iter.Seq2[K, V] {
+// All yields the entries in no particular order.
+func (d Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		if d.shards == nil {
 			return
@@ -50,8 +50,8 @@ func (d persistentMap[K, V]) all() iter.Seq2[K, V] {
 	}
 }
 
-// with returns a map in which k has the value v.
-func (d persistentMap[K, V]) with(k K, v V) persistentMap[K, V] {
+// With returns a map in which k has the value v.
+func (d Map[K, V]) With(k K, v V) Map[K, V] {
 	next, i := d.copyShard(k)
 	if _, ok := next.shards[i][k]; !ok {
 		next.n++
@@ -60,9 +60,9 @@ func (d persistentMap[K, V]) with(k K, v V) persistentMap[K, V] {
 	return next
 }
 
-// without returns a map that lacks k.
-func (d persistentMap[K, V]) without(k K) persistentMap[K, V] {
-	if _, ok := d.get(k); !ok {
+// Without returns a map that lacks k.
+func (d Map[K, V]) Without(k K) Map[K, V] {
+	if _, ok := d.Get(k); !ok {
 		return d
 	}
 	next, i := d.copyShard(k)
@@ -72,8 +72,8 @@ func (d persistentMap[K, V]) without(k K) persistentMap[K, V] {
 }
 
 // copyShard returns a map whose shard of k is its own, and the shard's index.
-func (d persistentMap[K, V]) copyShard(k K) (persistentMap[K, V], int) {
-	next := persistentMap[K, V]{seed: d.seed, shards: new([mapShards]map[K]V), n: d.n}
+func (d Map[K, V]) copyShard(k K) (Map[K, V], int) {
+	next := Map[K, V]{seed: d.seed, shards: new([mapShards]map[K]V), n: d.n}
 	if d.shards == nil {
 		next.seed = maphash.MakeSeed()
 	} else {
@@ -88,8 +88,8 @@ func (d persistentMap[K, V]) copyShard(k K) (persistentMap[K, V], int) {
 	return next, i
 }
 
-// load adds an entry in place. It is for a map that nobody else has seen yet.
-func (d *persistentMap[K, V]) load(k K, v V) {
+// Load adds an entry in place. It is for a map that nobody else has seen yet.
+func (d *Map[K, V]) Load(k K, v V) {
 	if d.shards == nil {
 		d.seed, d.shards = maphash.MakeSeed(), new([mapShards]map[K]V)
 	}
