@@ -78,9 +78,23 @@ func (c *checker) exactPrefix(n tree.Node) {
 		}
 	}
 	f, _ := first.(tree.Node)
-	if operator, _ := f["is_operator"].(bool); operator && !c.generated && len(tree.Elems(f, "children")) == 1 {
+	if !c.generated && isPrefix(f) {
 		f["is_operator"] = false
 	}
+}
+
+// exactOperator keeps the brackets around ~x in (~x) + 1: an operator in front is written
+// without them, and all but the signs bind weaker than what may follow.
+func (c *checker) exactOperator(n tree.Node) {
+	if name := tree.Str(n, "function_name"); !c.generated && isPrefix(n) && name != "-" && name != "+" {
+		n["is_operator"] = false
+	}
+}
+
+// isPrefix tells whether n is an operator in front of its only argument.
+func isPrefix(n tree.Node) bool {
+	operator, _ := n["is_operator"].(bool)
+	return operator && len(tree.Elems(n, "children")) == 1
 }
 
 // exactJoin keeps the brackets of joins. A CROSS JOIN is written as a comma, which

@@ -46,6 +46,7 @@ func (c *checker) rewrite(n tree.Node) {
 			c.mark(n, scopeMark, c.sel)
 		}
 	case "FUNCTION":
+		c.exactOperator(n)
 		if !c.generated && OwnSchema(n) && serverFunctions.has(tree.Str(n, "function_name")) {
 			c.serverFunction(n, strings.ToLower(tree.Str(n, "function_name")), tree.Elems(n, "children"))
 		}
