@@ -2,9 +2,12 @@ package query_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +88,62 @@ func TestCopyFeed(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
+	}
+	if n := e.Stats().Chunks; n != 0 {
+		t.Errorf("%d chunks are alive", n)
+	}
+}
+
+// TestCopyOfAllSizes writes batches that outgrow the pages that they are passed in, beside
+// copies that are cancelled while batches are under way.
+func TestCopyOfAllSizes(t *testing.T) {
+	e := newEngine(t)
+	schema := columnsOf(t, "id BIGINT, body TEXT")
+	sizes := []int{0, 1, 100 << 10, 3 << 20, 1, 5 << 20, 12 << 20, 7, 70 << 10, 1 << 20}
+	spec := query.CopySpec{Path: filepath.Join(e.dir, "sizes.parquet"), Schema: schema}
+	feed := func(rounds int) func(yield func(arrow.RecordBatch, error) bool) {
+		return func(yield func(arrow.RecordBatch, error) bool) {
+			for i := range rounds * len(sizes) {
+				text := strings.Repeat(string(rune('a'+i%26)), sizes[i%len(sizes)])
+				rec := batchesOf(t, schema, [][]kalam.Value{row(big(int64(i)), txt(text))}, 2048)[0].Record
+				if !yield(rec, nil) {
+					return
+				}
+			}
+		}
+	}
+	for i := range 10 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+i)*5*time.Millisecond)
+		spec.Batches = feed(1000)
+		if _, err := e.CopyParquet(ctx, spec); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("cancelled copy: %v, want the deadline", err)
+		}
+		cancel()
+	}
+	spec.Batches = feed(4)
+	if n, err := e.CopyParquet(t.Context(), spec); n != int64(4*len(sizes)) || err != nil {
+		t.Fatalf("%d rows, %v", n, err)
+	}
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	got, err := stock(t, db, `SELECT string_agg(concat(id, ':', length(body), ':', body[1], ':',
+		body = repeat(body[1], length(body)::BIGINT)), ' ' ORDER BY id) FROM '`+spec.Path+`'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for i := range 4 * len(sizes) {
+		first := string(rune('a' + i%26))
+		if sizes[i%len(sizes)] == 0 {
+			first = ""
+		}
+		want = append(want, fmt.Sprintf("%d:%d:%s:true", i, sizes[i%len(sizes)], first))
+	}
+	if got != strings.Join(want, " ") {
+		t.Errorf("got  %s\nwant %s", got, strings.Join(want, " "))
 	}
 	if n := e.Stats().Chunks; n != 0 {
 		t.Errorf("%d chunks are alive", n)

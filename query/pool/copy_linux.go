@@ -2,17 +2,12 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
-	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/duckerr"
-	"github.com/kalamlake/kalam/query/process"
 	"github.com/kalamlake/kalam/query/wire"
 )
 
@@ -107,10 +102,8 @@ func (c *call) copy(spec *query.Copy) (rows int64, err error, broken bool) {
 	if err := c.send(wire.Copy, b.B); err != nil {
 		return 0, c.lost(err), true
 	}
-	f := &feeder{call: c, credits: make(chan struct{}, wire.FeedAhead), done: make(chan struct{})}
-	for range wire.FeedAhead {
-		f.credits <- struct{}{}
-	}
+	f := newFeeder(c)
+	defer f.close()
 	var feeding sync.WaitGroup
 	if spec.Batches != nil {
 		feeding.Go(func() { f.feed(spec) })
@@ -134,9 +127,8 @@ func (c *call) copied(f *feeder) (rows int64, err error, broken bool) { //nolint
 		r := wire.NewReader(frame.Payload)
 		switch frame.Kind {
 		case wire.Fed:
-			select {
-			case f.credits <- struct{}{}:
-			default: // More than it got.
+			if err := f.freed(r); err != nil {
+				return 0, err, true
 			}
 		case wire.Answer:
 			rows = int64(r.Uint())
@@ -145,76 +137,4 @@ func (c *call) copied(f *feeder) (rows int64, err error, broken bool) { //nolint
 			return 0, c.ended(failureOf(frame.Kind, r)), false
 		}
 	}
-}
-
-// feeder sends the batches of a copy.
-type feeder struct {
-	call    *call
-	credits chan struct{} // One for each batch that the worker can take.
-	done    chan struct{} // Closed when the copy has ended.
-	encoder wire.BatchEncoder
-	err     error // Why there are no more batches; to be read after feed.
-}
-
-// feed sends every batch, and how they ended.
-func (f *feeder) feed(spec *query.Copy) {
-	for rec, err := range spec.Batches {
-		if err == nil {
-			err = f.send(spec.Input.Schema.Arrow, rec)
-			rec.Release()
-		}
-		if errors.Is(err, errCopied) {
-			return
-		}
-		if err != nil {
-			f.err = err
-			break
-		}
-	}
-	var b wire.Buffer
-	b.Bool(f.err != nil)
-	if f.err != nil {
-		b.PutError(wire.Outermost(f.err))
-	}
-	// An error shows when the answer is read.
-	_ = f.call.send(wire.FeedEnd, b.B)
-}
-
-// errCopied ends a feed whose copy has ended.
-var errCopied = errors.New("the copy has ended")
-
-// send sends a batch when the worker can take it.
-func (f *feeder) send(s *arrow.Schema, rec arrow.RecordBatch) error {
-	if int(rec.NumCols()) != s.NumFields() {
-		return kalam.Errorf(kalam.CodeInternal, "a batch has %d columns, its source %d", rec.NumCols(), s.NumFields())
-	}
-	for i, col := range rec.Columns() {
-		if !arrow.TypeEqual(col.DataType(), s.Field(i).Type) {
-			return kalam.Errorf(kalam.CodeInternal,
-				"column %s of a batch is %s, of its source %s", s.Field(i).Name, col.DataType(), s.Field(i).Type)
-		}
-	}
-	if n := rec.NumRows(); n > 1 && bytesOf(rec) > process.MaxFrame/4 {
-		for _, part := range []arrow.RecordBatch{rec.NewSlice(0, n/2), rec.NewSlice(n/2, n)} {
-			err := f.send(s, part)
-			part.Release()
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	p, err := f.encoder.Encode(rec)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-f.credits:
-	case <-f.done:
-		return errCopied
-	}
-	if err := f.call.send(wire.Feed, p); err != nil {
-		return errCopied // The answer says why.
-	}
-	return nil
 }

@@ -8,10 +8,14 @@
 // There Map gives the batch back. The memory is free when the last file and the last
 // mapping of it are closed.
 //
+// A Page is memory for one batch after the other, which the reader of each gives back: what
+// a copy reads takes turns in a few of them, instead of new memory for every batch.
+//
 // # Guarantees
 //
 // A file is sealed: nobody who has it can change, shorten or extend it, so that a
-// reader can neither see rows that change nor fault. Values are those of the batch,
+// reader can neither see rows that change nor fault. Of a page the one who made it can, and
+// does so only when the reader has given the batch before back. Values are those of the batch,
 // with their types and metadata.
 //
 // # Caveats

@@ -18,32 +18,16 @@ func EncodeBatch(rec arrow.RecordBatch) ([]byte, error) { return encode(rec.Sche
 
 func encode(s *arrow.Schema, rec arrow.RecordBatch) ([]byte, error) {
 	var b bytes.Buffer
-	err := encodeTo(&b, s, rec)
-	return b.Bytes(), err
-}
-
-func encodeTo(b *bytes.Buffer, s *arrow.Schema, rec arrow.RecordBatch) error {
-	w := ipc.NewWriter(b, ipc.WithSchema(s))
+	w := ipc.NewWriter(&b, ipc.WithSchema(s))
 	if rec != nil {
 		if err := w.Write(rec); err != nil {
-			return fmt.Errorf("encode a batch: %w", err)
+			return nil, fmt.Errorf("encode a batch: %w", err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("encode a schema: %w", err)
+		return nil, fmt.Errorf("encode a schema: %w", err)
 	}
-	return nil
-}
-
-// BatchEncoder is EncodeBatch for many batches, in memory that it uses again. The zero value is ready. It is for one
-// goroutine.
-type BatchEncoder struct{ buf bytes.Buffer }
-
-// Encode returns a batch as an Arrow stream, valid until the next call.
-func (e *BatchEncoder) Encode(rec arrow.RecordBatch) ([]byte, error) {
-	e.buf.Reset()
-	err := encodeTo(&e.buf, rec.Schema(), rec)
-	return e.buf.Bytes(), err
+	return b.Bytes(), nil
 }
 
 // DecodeSchema reads what EncodeSchema wrote.

@@ -11,7 +11,7 @@ const (
 	Load      = 'L' // A batch, in the frame or in its file, for later calls. Not answered.
 	Lend      = 'F' // Open files of the next call's paths, in their order. Not answered.
 	Drop      = 'D' // Ids of batches that no later call names. Not answered.
-	Feed      = 'B' // The next batch of a copy, in the frame or in its file. Not answered.
+	Feed      = 'B' // A place and a size: the next batch of a copy, in the page of the place. A new page comes as file.
 	FeedEnd   = 'Z' // There are no more, or they failed.
 	Cancel    = 'X' // The call is to end.
 	IDs       = 'I' // Answers WantIDs.
@@ -25,7 +25,7 @@ const (
 	End     = 'e' // A Report, and the last piece of the stream. Ends a call.
 	Failure = '!' // An error. Ends a call.
 	WantIDs = 'i' // A number of ids that a statement needs.
-	Fed     = 'b' // A batch of the feed was taken.
+	Fed     = 'b' // A place whose page is free again.
 )
 
 // Translation is what a parser does with a text.
@@ -38,5 +38,5 @@ const (
 	Rewrite                    // Tree to SQL, and that to a tree.
 )
 
-// FeedAhead is how many batches of a feed are under way at a time.
+// FeedAhead is how many batches of a feed are under way at a time, each in the page of its place.
 const FeedAhead = 8

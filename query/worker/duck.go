@@ -168,7 +168,9 @@ func (st *statement) start(stream bool) (*result, error) {
 	} else if mapping.PendingPrepared(st.p, &pending) == mapping.StateError {
 		return nil, duckerr.Parse(mapping.PendingError(pending))
 	}
-	C.kalam_execute(C.duck(pending.Ptr))
+	if !C.kalam_execute(C.duck(pending.Ptr)) {
+		return nil, duckerr.Parse(mapping.PendingError(pending))
+	}
 	r := &result{}
 	if mapping.ExecutePending(pending, &r.res) == mapping.StateError {
 		err := duckerr.Parse(mapping.ResultError(&r.res))

@@ -6,8 +6,8 @@
 // kalam_stream starts a prepared statement whose result is fetched piece by piece.
 int kalam_stream(duck statement, duck *pending);
 
-// kalam_execute computes a started statement until its result can be fetched or it has failed, which
-// duckdb_execute_pending then tells at once.
-void kalam_execute(duck pending);
+// kalam_execute computes a started statement until duckdb_execute_pending gives its result at once.
+// False: it has failed, and duckdb_pending_error says why.
+bool kalam_execute(duck pending);
 
 #endif

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 
@@ -50,7 +49,7 @@ type server struct {
 	call     uint32             // The one that runs.
 	cancel   context.CancelFunc // Of it.
 	canceled uint32             // The last call that the server has canceled.
-	feed     chan fed           // Of the copy that is under way or comes next.
+	intake   *intake            // Of the copy that is under way or comes next.
 
 	// What follows belongs to the goroutine of Serve.
 	ctx     context.Context // Of the call.
@@ -70,12 +69,6 @@ type wantedIDs struct {
 	call uint32
 	ids  []uint64
 	err  error
-}
-
-// fed is a batch of a feed, or how it ended.
-type fed struct {
-	rec arrow.RecordBatch
-	err error // io.EOF after the last batch.
 }
 
 // receive takes what the server sends. It ends the process when the server is gone: a
@@ -98,15 +91,14 @@ func (s *server) receive() {
 			s.ids <- readIDs(f)
 		case wire.Feed, wire.FeedEnd:
 			s.mu.Lock()
-			feed := s.feed
+			in := s.intake
 			s.mu.Unlock()
-			feed <- readFed(f)
+			in.receive(f)
 		default:
 			f.Payload = append([]byte(nil), f.Payload...)
 			s.mu.Lock()
 			if f.Kind == wire.Copy {
-				// The server sends as much as FeedAhead before it waits.
-				s.feed = make(chan fed, wire.FeedAhead+2)
+				s.intake = newIntake(s.conn, f.Call)
 			}
 			s.frames = append(s.frames, f)
 			s.mu.Unlock()
@@ -128,21 +120,6 @@ func readIDs(f process.Frame) wantedIDs {
 	}
 	w.err = r.Err()
 	return w
-}
-
-func readFed(f process.Frame) fed {
-	if f.Kind == wire.FeedEnd {
-		r := wire.NewReader(f.Payload)
-		if r.Bool() {
-			return fed{err: r.Error()}
-		}
-		return fed{err: io.EOF}
-	}
-	l, err := load(f)
-	if err != nil {
-		return fed{err: err}
-	}
-	return fed{rec: l.rec}
 }
 
 // next returns the next frame of a call.

@@ -9,7 +9,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/process"
 	"github.com/kalamlake/kalam/query/wire"
 )
@@ -165,16 +164,17 @@ func (s *server) report(r wire.Report) wire.Report {
 
 // copy writes a file.
 func (s *server) copy(r *wire.Reader) (process.Frame, error) {
+	s.mu.Lock()
+	in := s.intake
+	s.mu.Unlock()
+	defer in.end()
 	spec, isFed, err := r.Copy(&s.schemas)
 	if err != nil {
 		return process.Frame{}, err
 	}
 	var feedErr error
 	if isFed {
-		s.mu.Lock()
-		feed := s.feed
-		s.mu.Unlock()
-		spec.Batches = func(yield func(arrow.RecordBatch, error) bool) { feedErr = s.take(feed, yield) }
+		spec.Batches = func(yield func(arrow.RecordBatch, error) bool) { feedErr = in.take(s.ctx, yield) }
 	}
 	n, err := s.copier.write(s.ctx, spec)
 	if err != nil {
@@ -186,30 +186,4 @@ func (s *server) copy(r *wire.Reader) (process.Frame, error) {
 	var b wire.Buffer
 	b.Uint(uint64(n))
 	return process.Frame{Kind: wire.Answer, Payload: b.B}, nil
-}
-
-// take yields the batches of a feed, and tells the server of each that was taken.
-func (s *server) take(feed chan fed, yield func(arrow.RecordBatch, error) bool) error {
-	for {
-		var f fed
-		select {
-		case f = <-feed:
-		case <-s.ctx.Done():
-			return query.Canceled(s.ctx)
-		}
-		switch {
-		case errors.Is(f.err, io.EOF):
-			return nil
-		case f.err != nil:
-			yield(nil, f.err)
-			return f.err
-		}
-		if err := s.conn.Write(process.Frame{Kind: wire.Fed}); err != nil {
-			f.rec.Release()
-			return err
-		}
-		if !yield(f.rec, nil) {
-			return nil
-		}
-	}
 }
