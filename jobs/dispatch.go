@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/usage"
 )
 
 // sampleInterval is the time between two looks at the memory of running jobs.
@@ -82,9 +83,10 @@ func (r *Runner) dispatch(ctx context.Context) time.Duration {
 		if e.job.Key != "" {
 			r.busyKeys[e.job.Key] = true
 		}
-		r.running[e] = newMeter()
+		m := newMeter()
+		r.running[e] = m
 		// The end of ctx reaches the task through stop, with its own cause.
-		taskCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+		taskCtx, cancel := context.WithCancelCause(usage.With(context.WithoutCancel(ctx), &m.others))
 		e.cancel = cancel
 		if e.cancelled { // While it was between two tries.
 			cancel(ErrCancelled)

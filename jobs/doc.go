@@ -25,6 +25,7 @@
 //
 // A task must end soon after its context does, and must stand being run again
 // from the start. The memory and CPU of a job are measured on the whole process,
-// so they include what else ran meanwhile. The states, the resume rules and when a table is
+// so they include what else ran meanwhile, and on the processes that write its files,
+// see package internal/usage. The states, the resume rules and when a table is
 // flushed are described in docs/architecture/jobs.md.
 package jobs

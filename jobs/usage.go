@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/usage"
 )
 
 // Names of runtime metrics, in bytes.
@@ -15,6 +16,7 @@ const (
 
 // meter measures the process while a job runs. It is guarded by Runner.mu.
 type meter struct {
+	others       usage.Usage // Of the processes that work for the job.
 	samples      [2]metrics.Sample
 	heap, allocs uint64 // At the start.
 	peak         uint64 // Most heap seen above the start.
@@ -41,7 +43,7 @@ func (m *meter) sample() {
 }
 
 // fill adds what was measured to the job: the peak of its tries, the sum of
-// their CPU time. When the heap never rose above its start, because it was
+// their CPU time, each with that of other processes. When the heap never rose above its start, because it was
 // collected meanwhile, the bytes allocated stand for the peak: they bound it.
 func (m *meter) fill(j *kalam.Job) {
 	m.sample()
@@ -49,7 +51,7 @@ func (m *meter) fill(j *kalam.Job) {
 	if _, allocs := m.read(); peak == 0 {
 		peak = allocs - m.allocs
 	}
-	j.MemoryUsed = max(j.MemoryUsed, int64(peak))
+	j.MemoryUsed = max(j.MemoryUsed, int64(peak)+m.others.Memory())
 	// What runs at all takes at least the microsecond that is the unit.
-	j.CPUUsed += max(int64((processCPU()-m.cpu)/time.Microsecond), 1)
+	j.CPUUsed += max(int64((processCPU()-m.cpu+m.others.CPU())/time.Microsecond), 1)
 }

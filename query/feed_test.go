@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/internal/usage"
 	"github.com/kalamlake/kalam/query"
 )
 
@@ -121,8 +122,12 @@ func TestCopyOfAllSizes(t *testing.T) {
 		cancel()
 	}
 	spec.Batches = feed(4)
-	if n, err := e.CopyParquet(t.Context(), spec); n != int64(4*len(sizes)) || err != nil {
+	var used usage.Usage
+	if n, err := e.CopyParquet(usage.With(t.Context(), &used), spec); n != int64(4*len(sizes)) || err != nil {
 		t.Fatalf("%d rows, %v", n, err)
+	}
+	if elsewhere := isolation == "process"; (used.CPU() > 0) != elsewhere || (used.Memory() > 0) != elsewhere {
+		t.Errorf("isolation %s: another process used %v and %d bytes", isolation, used.CPU(), used.Memory())
 	}
 	db, err := sql.Open("duckdb", "")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kalamlake/kalam/internal/usage"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/duckerr"
 	"github.com/kalamlake/kalam/query/wire"
@@ -75,7 +76,11 @@ func (p *Pool) copyBy(ctx context.Context, w *worker, spec *query.Copy) (int64, 
 		case <-closing:
 		}
 	}()
+	before, cpuErr := w.proc.CPU()
 	rows, err, broken := c.copy(spec)
+	if cpuErr == nil {
+		w.tell(ctx, before)
+	}
 	c.stop()
 	c.mu.Lock()
 	c.over = true
@@ -89,6 +94,16 @@ func (p *Pool) copyBy(ctx context.Context, w *worker, spec *query.Copy) (int64, 
 		w = nil
 	}
 	return rows, w, err
+}
+
+// tell adds what the worker has used since its CPU time was before to the usage of ctx. Of a
+// worker that is gone nothing can be told.
+func (w *worker) tell(ctx context.Context, before time.Duration) {
+	if cpu, err := w.proc.CPU(); err == nil {
+		if memory, err := w.proc.Memory(); err == nil {
+			usage.Add(ctx, cpu-before, memory)
+		}
+	}
 }
 
 // copy makes the call. broken says that the worker is of no use afterwards.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -172,6 +174,28 @@ func (p *Process) LimitMemory(n int64) error {
 		limit.Cur = uint64(used + n)
 	}
 	return unix.Prlimit(p.PID(), unix.RLIMIT_AS, &limit, nil)
+}
+
+// ticksPerSecond is the unit of times in /proc, the same on every Linux.
+const ticksPerSecond = 100
+
+// CPU returns the CPU time that the process has used, in steps of 10 ms.
+func (p *Process) CPU() (time.Duration, error) {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID()) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	// The name, in brackets, may hold anything; the fields of user and system time are the 12th and 13th after it.
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, kalam.Errorf(kalam.CodeInternal, "stat of a worker is %q", raw)
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * time.Second / ticksPerSecond, err
 }
 
 // statm returns a field of the process's statm in bytes.

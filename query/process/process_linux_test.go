@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -269,6 +270,24 @@ func TestMemory(t *testing.T) {
 		t.Error("a helper took 1 GiB under a limit of 128 MiB")
 	}
 	<-p.Ended()
+}
+
+// TestCPU has a process compute and reads what that took.
+func TestCPU(t *testing.T) {
+	p := start(t)
+	before, err := p.CPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	for range 8 { // Each fills 64 MiB.
+		call(t, p.Conn(), process.Frame{Kind: 'm', Payload: []byte(strconv.Itoa(64 << 20))})
+	}
+	after, err := p.CPU()
+	most := time.Since(began)*time.Duration(runtime.NumCPU()) + 20*time.Millisecond
+	if err != nil || after <= before || after-before > most {
+		t.Errorf("512 MiB took %v of CPU time in at most %v, %v", after-before, most, err)
+	}
 }
 
 // TestLowerPriority reads the priority of every thread.
