@@ -214,6 +214,7 @@ var testsMay = map[string][]string{
 	"shell":          {"link/wire"},
 	"cmd/kalamd": {
 		"link", "link/wire", "datatype", "buffer/buffertest", "lake/s3/s3test", "query/pool", "internal/eventually",
+		"export/iceberg/icebergtest",
 	},
 	"cmd/kalam-bench": {"datatype", "engine", "buffer/badger", "query", "query/worker"},
 }
