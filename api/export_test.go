@@ -2,7 +2,11 @@ package api
 
 import (
 	"context"
+	"regexp"
+	"strings"
 	"time"
+
+	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api/identity"
@@ -19,6 +23,18 @@ func (f ExecutorFunc) Execute(ctx context.Context, p kalam.Principal, r session.
 
 // SetExecutor replaces the engine as executor. Call it before Serve.
 func (s *Server) SetExecutor(f ExecutorFunc) { s.exec = f }
+
+// Routes returns "METHOD path" of each route but those of HEAD, with {name} for a parameter and {file} for the rest.
+func (s *Server) Routes() (list []string) {
+	for _, r := range s.app.GetRoutes(true) {
+		if r.Method == fiber.MethodHead {
+			continue
+		}
+		path := strings.ReplaceAll(r.Path, "*", "{file}")
+		list = append(list, r.Method+" "+regexp.MustCompile(`:(\w+)`).ReplaceAllString(path, "{$1}"))
+	}
+	return list
+}
 
 // SetSocketTimes replaces the intervals of sockets. Call it before Serve.
 func (s *Server) SetSocketTimes(auth, client, heartbeat time.Duration) {

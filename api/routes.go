@@ -10,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
 	"github.com/kalamlake/kalam/api/console"
+	"github.com/kalamlake/kalam/api/openapi"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -32,6 +33,8 @@ func (s *Server) routes(app *fiber.App) {
 	app.Get(wire.PathHealth, s.handleHealth)
 	app.Get(wire.PathReady, s.handleReady)
 	v.Get(wire.PathReady, s.handleReady)
+	description := openapi.Document(s.config.Server.APIVersion)
+	v.Get(wire.PathOpenAPI, func(c *fiber.Ctx) error { return sendJSON(c, fiber.StatusOK, description) })
 	if s.config.Metrics.Enabled {
 		app.Get(wire.PathMetrics, s.metricsHandler())
 	}

@@ -23,6 +23,7 @@ const (
 	PathHealth        = "/health"
 	PathReady         = "/ready"
 	PathMetrics       = "/metrics"
+	PathOpenAPI       = "/openapi.json"
 )
 
 // Values of Response.Status.
