@@ -80,21 +80,21 @@ func (s *Session) runFragment(ctx context.Context, sql string, fragments []sqlte
 	if known := s.kept.Register(sql, fragments, st); known != nil {
 		return s.runKnown(ctx, known)
 	}
-	return s.guarded(ctx, st, len(f.Text), func(ctx context.Context) error { return s.execute(ctx, st) })
+	return s.guarded(ctx, st, f.Text, func(ctx context.Context) error { return s.execute(ctx, st) })
 }
 
 // runKnown executes the statement of a request that came before.
 func (s *Session) runKnown(ctx context.Context, known *cache.Registration) error {
 	s.known = known
 	defer func() { s.known = nil }()
-	return s.guarded(ctx, known.Statement, len(known.Fragments[0].Text), func(ctx context.Context) error {
+	return s.guarded(ctx, known.Statement, known.Fragments[0].Text, func(ctx context.Context) error {
 		return s.execute(ctx, known.Statement)
 	})
 }
 
 // guarded runs a statement under the statement timeout. In a transaction that has failed only its end is run.
 func (s *Session) guarded(
-	ctx context.Context, st ast.Statement, bytes int, execute func(context.Context) error,
+	ctx context.Context, st ast.Statement, text string, execute func(context.Context) error,
 ) error {
 	if s.txn != nil && s.txn.failed && !endsTransaction(st) {
 		return kalam.Errorf(kalam.CodeInvalidOperation,
@@ -105,7 +105,7 @@ func (s *Session) guarded(
 	defer cancel()
 	defer s.EndStatement()
 	var err error
-	defer func() { s.note(st, bytes, err) }()
+	defer func() { s.note(st, text, err) }()
 	err = ctx.Err() // Statements that are done at once don't look at it.
 	if err == nil {
 		err = s.withNewest(ctx, execute)
@@ -221,14 +221,18 @@ func endsTransaction(st ast.Statement) bool {
 	return false
 }
 
-// note tells the observer of a statement, and logs one that took long, without its text, which holds rows
+// slowText is how many bytes of a slow statement are logged.
+const slowText = 1000
+
+// note tells the observer of a statement, and logs one that took long, without its values, which are rows
 // of the user.
-func (s *Session) note(st ast.Statement, bytes int, err error) {
+func (s *Session) note(st ast.Statement, text string, err error) {
 	took := s.server.Now().Sub(s.Now)
 	s.server.Observe(st, s.Principal.Role, took, err)
 	if limit := s.server.limits.Load().SlowStatement; limit > 0 && took >= limit {
-		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(), "bytes", bytes,
-			"took", took, "request", s.requestID, "application", s.settings.Application)
+		s.server.Logger.Warn("slow statement", "user", string(s.Principal.User), "statement", st.Verb(),
+			"text", sqltext.Shape(text, slowText), "bytes", len(text), "took", took, "request", s.requestID,
+			"application", s.settings.Application)
 	}
 }
 

@@ -49,7 +49,7 @@ func (p *Stmt) Execute(ctx context.Context, args []kalam.Value, out Results) err
 	s := p.session
 	s.out, s.statement = out, 1
 	defer s.endRequest()
-	return s.guarded(ctx, p.st, len(p.text), func(ctx context.Context) error { return p.run(ctx, args) })
+	return s.guarded(ctx, p.st, p.text, func(ctx context.Context) error { return p.run(ctx, args) })
 }
 
 // run executes the statement inside of one of the session.

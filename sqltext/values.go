@@ -28,3 +28,13 @@ func WithoutValues(sql string) string {
 		}
 	}
 }
+
+// Shape returns at most limit bytes of sql without its values, and without what may be a secret in a text that is
+// no statement, for logs.
+func Shape(sql string, limit int) string {
+	text := WithoutValues(Redact(sql))
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "..."
+}

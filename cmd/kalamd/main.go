@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kalamlake/kalam/api"
+	"github.com/kalamlake/kalam/internal/servicenotify"
 	"github.com/kalamlake/kalam/query/worker"
 )
 
@@ -66,11 +67,15 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			manager, err := servicenotify.FromEnvironment(os.Getenv)
+			if err != nil {
+				return err
+			}
 			ctx, stop := context.WithCancel(cmd.Context())
 			defer stop()
 			m := &Main{
 				Hangups: hangups(ctx, stop), Load: func() (Settings, error) { return load(f, os.Environ()) },
-				Settings: s, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
+				Manager: manager, Settings: s, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
 				Build: api.Version{Version: version, Commit: commit, Branch: branch, BuildDate: date},
 			}
 			return m.Run(ctx)

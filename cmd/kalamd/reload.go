@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/internal/servicenotify"
 )
 
 // hangups returns a channel that yields a value at each SIGHUP. One that tells that the terminal of the server was
@@ -54,6 +55,10 @@ func (m *Main) reloads(ctx context.Context, log *logging, e *engine.Engine, serv
 // reload opens the log file anew and puts those keys in force that a running server can change. A configuration with a
 // mistake changes nothing.
 func (m *Main) reload(log *logging, e *engine.Engine, server *api.Server) {
+	if err := m.Manager.Reloading(); err != nil {
+		log.Warn("the service manager was not told", slog.Any("error", err))
+	}
+	defer m.tell(log.Logger, servicenotify.Ready)
 	if err := log.reopen(); err != nil {
 		log.Warn("the log file was not closed", slog.Any("error", err))
 	}

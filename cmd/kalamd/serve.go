@@ -14,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam/api"
 	"github.com/kalamlake/kalam/engine"
+	"github.com/kalamlake/kalam/internal/servicenotify"
 )
 
 // Main is the server process. Run may be called once.
@@ -25,6 +26,8 @@ type Main struct {
 
 	Hangups <-chan struct{}          // Yields a value when the configuration is to be read again; nil is never.
 	Load    func() (Settings, error) // Reads it. Needed with Hangups.
+
+	Manager *servicenotify.Manager // Is told how the server is; nil is none.
 }
 
 // Run serves until ctx ends and then stops in order: requests are finished, jobs
@@ -111,9 +114,19 @@ func (m *Main) serve(ctx context.Context, log *logging, e *engine.Engine,
 			log.Warn("the way to set the server up was not printed", slog.Any("error", err))
 		}
 	}
+	m.tell(log.Logger, servicenotify.Ready)
+	lived := make(chan struct{})
+	go func() {
+		defer close(lived)
+		m.guardLife(ctx, log.Logger, ln.Addr())
+		<-ctx.Done()
+		m.tell(log.Logger, servicenotify.Stopping)
+	}()
 	err := server.Serve(ctx, ln)
 	stopRun()
+	stopServe()
 	err = errors.Join(err, <-ran, <-scraped)
+	<-lived
 	<-reloaded
 	log.Info("kalamd stopped")
 	return err
