@@ -160,9 +160,10 @@ var layers = map[string][]string{
 	"api/results":  {"", "datatype", "read", "session", "link/wire"},
 	"api/console":  {},
 	"api/openapi":  {},
+	"api/profile":  {},
 	"api/identity": {"", "access", "catalog", "config", "internal/syncdir"},
 	"api": {
-		"", "api/console", "api/openapi", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
+		"", "api/console", "api/openapi", "api/profile", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
 		"dialect/ast", "catalog", "engine", "subscribe", "link/wire",
 	},
 	"shell/scan":      {},

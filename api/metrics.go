@@ -4,6 +4,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
+	"github.com/kalamlake/kalam/api/profile"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -16,6 +17,18 @@ func (s *Server) metricsHandler() fiber.Handler {
 		if !(clientOf(c).local && home) && !s.isAdmin(c) {
 			return plain(c, fiber.StatusForbidden, wire.PlainError{Error: "forbidden",
 				Message: "Metrics are for the server's own machine and for admins (metrics.listen)"})
+		}
+		return handle(c)
+	}
+}
+
+// profileHandler answers GET debug/pprof, to admins from this machine.
+func (s *Server) profileHandler() fiber.Handler {
+	handle := adaptor.HTTPHandler(profile.Handler(s.base))
+	return func(c *fiber.Ctx) error {
+		if !clientOf(c).local || !s.isAdmin(c) {
+			return plain(c, fiber.StatusForbidden, wire.PlainError{Error: "forbidden",
+				Message: "Profiles are for admins, from the server's own machine"})
 		}
 		return handle(c)
 	}

@@ -292,7 +292,8 @@ func (g *generator) body(path string) []byte {
 func (g *generator) request(method, path string) (*http.Request, []byte) {
 	g.n++
 	address := strings.NewReplacer("{user}", pick(g, "anna", "root", "%2e%2e", "%00", "x"),
-		"{id}", pick(g, "UE-000000000000", "x", "%2e%2e"), "{file}", pick(g, "", "main.js", "style.css", "icon.svg", "x", "%2e%2e/x")).Replace(path)
+		"{id}", pick(g, "UE-000000000000", "x", "%2e%2e"), "{name}", pick(g, "heap", "goroutine", "none", "profile?seconds=0"),
+		"{file}", pick(g, "", "main.js", "style.css", "icon.svg", "x", "%2e%2e/x")).Replace(path)
 	switch {
 	case path == "/v1/api/sql" && g.IntN(3) == 0:
 		address += pick(g, "?rows=objects", "?rows=arrays", "?rows=x", "?other=1")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kalamlake/kalam/api/console"
 	"github.com/kalamlake/kalam/api/openapi"
+	"github.com/kalamlake/kalam/api/profile"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -38,6 +39,7 @@ func (s *Server) routes(app *fiber.App) {
 	if s.config.Metrics.Enabled {
 		app.Get(wire.PathMetrics, s.metricsHandler())
 	}
+	app.Get(profile.Path+"/:name", s.profileHandler())
 	if s.console != nil {
 		page := adaptor.HTTPHandler(s.console)
 		app.Get(console.Path, page)
