@@ -72,30 +72,37 @@ func (k *uploadKiller) round(job string, n int64, seen bool) bool {
 		k.await("STORAGE FLUSH TABLE app.t")
 	}
 	var hit atomic.Bool
-	var once sync.Once
+	var mu sync.Mutex // guards over, and that nobody is killed once it is set
+	over := false
 	kill := func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) {
 		if seen {
 			pass(discard{http.Header{}}, r)
 		}
-		once.Do(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over && !hit.Load() {
 			if err := p.cmd.Process.Kill(); err != nil {
 				k.t.Error(err)
 			}
 			hit.Store(true)
-		})
+		}
 		s3test.Abort()
 	}
 	fault, _ := s3test.From(n, s3test.Method(), kill)
 	k.front.BreakWith(fault)
-	ended := k.run(job, &hit)
+	k.run(job, &hit)
+	mu.Lock()
+	over = true
+	killed := hit.Load()
+	mu.Unlock()
 	k.front.BreakWith(nil)
-	if !ended {
+	if killed {
 		_ = p.cmd.Wait() // It says "killed".
 		k.killed++
 		p.start()
 	}
 	k.check(fmt.Sprintf("%s, request %d", job, n))
-	return !ended
+	return killed
 }
 
 // discard is where the answer to a request goes whose client is killed.

@@ -8,9 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake/layout"
+)
+
+// A server that is killed while it starts a process holds its lock, shared with that, until the new
+// program runs: some ms, on a busy machine more. For so long Lock tries again.
+const (
+	lockPatience = time.Second
+	lockPause    = 5 * time.Millisecond
 )
 
 // maxHolder bounds what is read of who holds a lock.
@@ -19,7 +27,7 @@ const maxHolder = 4096
 // Lock keeps other processes, and other Storages of this one, from the root until
 // Close. holder is one line that tells them who has it, for instance the directory
 // of the write buffer. The system lets go of the lock when the process ends,
-// however it ends. A root that is locked is CodeInvalidOperation, and the error
+// however it ends, or a moment later. A root that stays locked for a second is CodeInvalidOperation, and the error
 // quotes the holder. A file system without locks is refused too.
 func (s *Storage) Lock(holder string) error {
 	if s.lock != nil {
@@ -30,6 +38,9 @@ func (s *Storage) Lock(holder string) error {
 	}
 	name := filepath.Join(s.dir, filepath.FromSlash(layout.LockPath))
 	l, err := openLock(name)
+	for end := time.Now().Add(lockPatience); errors.Is(err, errLocked) && time.Now().Before(end); l, err = openLock(name) {
+		time.Sleep(lockPause)
+	}
 	if errors.Is(err, errLocked) {
 		return s.inUse(name)
 	}

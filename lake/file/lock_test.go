@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/lake"
@@ -51,6 +52,27 @@ func TestLock(t *testing.T) {
 	}
 	if err := third.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLockWaits locks a root whose lock ends a moment later, as that of a server that was killed.
+func TestLockWaits(t *testing.T) {
+	dir := t.TempDir()
+	first, err := file.New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Lock("pid 7"); err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	time.AfterFunc(50*time.Millisecond, func() { closed <- first.Close() })
+	second, err := file.New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(second.Lock("pid 8"), <-closed, second.Close()); err != nil {
+		t.Error(err)
 	}
 }
 
