@@ -86,6 +86,10 @@ type Error struct {
 	Missing     Missing
 	Name        string
 	Suggestions []string
+
+	// Hides says that there is such a thing, but that who asked may not know of it. It is for the audit log: no text
+	// tells it.
+	Hides bool
 }
 
 // ErrTableChanged is in the error of a statement that was prepared for a version of a table that is not the newest any

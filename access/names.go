@@ -44,6 +44,13 @@ func TableID(ns kalam.NamespaceID, name ast.Name) (kalam.TableID, error) {
 // NotFound is the error of a table that does not exist, or that a principal may not know of.
 func NotFound(id kalam.TableID) *kalam.Error { return notFound(id.String()) }
 
+// hidden is NotFound of a table that there is, but of which the principal may not know: only the audit log is told.
+func hidden(id kalam.TableID) *kalam.Error {
+	e := NotFound(id)
+	e.Hides = true
+	return e
+}
+
 func notFound(name string) *kalam.Error {
 	return kalam.Errorf(kalam.CodeTableNotFound, "relation '%s' does not exist", name).Lacks(kalam.MissingTable, name)
 }

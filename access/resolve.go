@@ -28,8 +28,11 @@ func (r *Resolver) Resolve(
 	if v, isView := r.View(p, id); isView {
 		return TableAccess{}, kalam.Positioned(viewRefusal(v, want), name.Pos)
 	}
-	if !ok || !r.allows(p, t, See) {
+	if !ok {
 		return TableAccess{}, NotFound(id).At(name.Pos)
+	}
+	if !r.allows(p, t, See) {
+		return TableAccess{}, hidden(id).At(name.Pos)
 	}
 	if len(name.Parts) == 3 && !t.HasScopePerUser() {
 		return TableAccess{}, kalam.Errorf(kalam.CodeInvalidOperation,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api/identity"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -50,6 +51,7 @@ func (s *Server) guarded(c *fiber.Ctx, tooMany string, handle func(fail func()) 
 	if !s.limits.mayAuthenticate(peer) {
 		skipBody(c)
 		s.rejected(fiber.StatusTooManyRequests, reasonLogins)
+		s.note(c, nil, audit.Event{Action: audit.ActionLogin, Outcome: kalam.CodeRateLimited.String()})
 		return plain(c, fiber.StatusTooManyRequests, wire.PlainError{Error: "rate_limited", Message: tooMany,
 			RetryAfterSeconds: 1})
 	}
@@ -124,6 +126,7 @@ func (s *Server) handleLogin(c *fiber.Ctx) error {
 		if err != nil {
 			return err
 		}
+		s.note(c, nil, audit.Event{Action: audit.ActionLogin, Outcome: audit.OK, Subject: string(u.ID)})
 		return s.sendTokens(c, &u, pair)
 	})
 }
@@ -131,6 +134,11 @@ func (s *Server) handleLogin(c *fiber.Ctx) error {
 // loginFailed answers a login that did not succeed.
 func (s *Server) loginFailed(c *fiber.Ctx, name string, err error) error {
 	var locked *catalog.LockedError
+	e := audit.Event{Action: audit.ActionLogin, Outcome: audit.OutcomeOf(err), Details: "no such user"}
+	if u, known := s.engine.Catalog().AnyUser(kalam.UserID(name)); known {
+		e.Subject, e.Details = string(u.ID), ""
+	} // Another name is not kept: it may be a password, in the wrong field.
+	s.note(c, nil, e)
 	s.log.Info("login failed", slog.String("user", name),
 		slog.String("address", clientOf(c).addr.String()), slog.Any("reason", err))
 	switch {
@@ -199,6 +207,7 @@ func (s *Server) handleRefresh(c *fiber.Ctx) error {
 		case errors.Is(err, identity.ErrReused):
 			s.log.Warn("a refresh token came again after its use; the tokens of its login end",
 				slog.String("user", string(u.ID)))
+			s.note(c, nil, audit.Event{Action: audit.ActionReuse, Outcome: audit.Denied, Subject: string(u.ID)})
 			s.endInvalid()
 		}
 		fail()
@@ -224,6 +233,9 @@ func (s *Server) handleLogout(c *fiber.Ctx) error {
 	if u, ok := s.anyHolder(c.Cookies(cookieRefresh), c.Cookies(cookieAccess), text); ok {
 		err := s.engine.Catalog().EndTokens(s.base, u.ID)
 		if err != nil && kalam.CodeOf(err) != kalam.CodeNotFound {
+			return err
+		}
+		if err := s.record(c, kalam.Principal{User: u.ID, Role: u.Role}, "", audit.Event{Action: audit.ActionLogout}); err != nil {
 			return err
 		}
 	}
@@ -300,6 +312,9 @@ func (s *Server) handleSetup(c *fiber.Ctx) error {
 			return s.setupFailed(c, err)
 		}
 		s.log.Info("server was set up", slog.String("user", string(u.ID)))
+		if err := s.record(c, kalam.Principal{}, "", audit.Event{Action: audit.ActionSetup, Subject: string(u.ID)}); err != nil {
+			return err
+		}
 		return c.JSON(wire.SetupResponse{User: wireUser(&u), Message: fmt.Sprintf(
 			"Server setup complete. Root password configured and DBA user '%s' created. Please login to continue.", u.ID)})
 	})
@@ -308,6 +323,7 @@ func (s *Server) handleSetup(c *fiber.Ctx) error {
 // setupFailed answers a setup that did not succeed.
 func (s *Server) setupFailed(c *fiber.Ctx, err error) error {
 	status, code := fiber.StatusInternalServerError, "internal_error"
+	s.note(c, nil, audit.Event{Action: audit.ActionSetup, Outcome: audit.OutcomeOf(err)})
 	switch {
 	case errors.Is(err, catalog.ErrAlreadyConfigured):
 		status, code = fiber.StatusConflict, "already_configured"

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/api/identity"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -79,6 +80,7 @@ func (s *Server) credentials(c *fiber.Ctx) (*identity.Login, error) {
 		return nil, errNoToken
 	}
 	if err != nil {
+		s.note(c, nil, audit.Event{Action: audit.ActionAuthenticate, Outcome: audit.Denied, Details: err.Error()})
 		return nil, refused(err)
 	}
 	return l, nil

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/kalamlake/kalam/api/quickack"
 )
 
 // Times of a connection.
@@ -74,7 +76,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			l.limits.refuse(c, open)
 			continue
 		}
-		k := &conn{Conn: c, ack: quickAck(c)}
+		k := &conn{Conn: c, ack: quickack.Of(c)}
 		k.release = func() {
 			l.limits.disconnect(peer)
 			l.mu.Lock()
@@ -109,7 +111,7 @@ func (l *listener) Close() error {
 type conn struct {
 	net.Conn
 	release func() // Called once when the connection is closed.
-	ack     func() // Acknowledges at once, see quickAck.
+	ack     func() // Acknowledges at once, see quickack.Of.
 	// written says that something was sent after the last read: what was read is acknowledged
 	// by it.
 	written atomic.Bool

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -83,7 +84,11 @@ func (s *Server) openExport(c *fiber.Ctx) (*download, error) {
 		return nil, none
 	}
 	rank, there := s.engine.Catalog().RankOf(user)
+	e := audit.Event{Action: audit.ActionDownload, Outcome: audit.OK, Subject: string(user),
+		Target: strings.Clone(c.Params("id"))}
 	if _, ok := access.ActFor(l.Principal, user, rank); !ok || !there {
+		e.Outcome = audit.Denied
+		s.note(c, l, e)
 		return nil, none
 	}
 	f, err := s.engine.Exports().Find(c.Context(), user, strings.Clone(c.Params("id")))
@@ -97,6 +102,7 @@ func (s *Server) openExport(c *fiber.Ctx) (*download, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.note(c, l, e)
 	return &download{
 		file: file, name: f.Name, size: f.Bytes, sha256: f.SHA256, end: s.active.end,
 		valid: func() bool { return s.identity.Valid(l) },

@@ -4,6 +4,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
+	"github.com/kalamlake/kalam/api/hosts"
 	"github.com/kalamlake/kalam/api/profile"
 	"github.com/kalamlake/kalam/link/wire"
 )
@@ -13,7 +14,7 @@ func (s *Server) metricsHandler() fiber.Handler {
 	handle := adaptor.HTTPHandler(s.engine.Metrics().Handler())
 	return func(c *fiber.Ctx) error {
 		// A page that has another name point here (DNS rebinding) comes from this machine, too, but not by its name.
-		home := isHome(string(c.Request().Header.Host()), s.config.Server.Host)
+		home := hosts.IsHome(string(c.Request().Header.Host()), s.config.Server.Host)
 		if !(clientOf(c).local && home) && !s.isAdmin(c) {
 			return plain(c, fiber.StatusForbidden, wire.PlainError{Error: "forbidden",
 				Message: "Metrics are for the server's own machine and for admins (metrics.listen)"})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api/identity"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -28,6 +29,12 @@ func (s *Server) handleToken(c *fiber.Ctx) error {
 			return err
 		}
 		token, err := s.mint(by, &r)
+		e := audit.Event{Action: audit.ActionMint, Outcome: audit.OutcomeOf(err), Subject: r.User}
+		if err != nil {
+			s.note(c, by, e)
+		} else if err := s.record(c, by.Principal, by.Credential(), e); err != nil {
+			return err
+		}
 		s.log.Info("token minted", slog.String("by", string(by.Principal.User)), slog.String("user", r.User),
 			slog.String("address", clientOf(c).addr.String()), slog.Bool("allowed", err == nil))
 		if err != nil {

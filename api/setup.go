@@ -2,13 +2,11 @@ package api
 
 import (
 	"errors"
-	"net"
-	"net/netip"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/kalamlake/kalam/api/hosts"
 )
 
 // What a refused request for the setup is told, after "Setup is allowed".
@@ -29,7 +27,7 @@ func (s *Server) checkSetup(c *fiber.Ctx) error {
 		switch {
 		case !clientOf(c).local:
 			return errSetupElsewhere
-		case !isHome(host, s.config.Server.Host):
+		case !hosts.IsHome(host, s.config.Server.Host):
 			return errSetupHost
 		}
 	}
@@ -40,36 +38,11 @@ func (s *Server) checkSetup(c *fiber.Ctx) error {
 	return nil
 }
 
-// isHome reports whether host, which may have a port, is a loopback address, localhost,
-// or the configured one.
-func isHome(host, configured string) bool {
-	name := hostname(host)
-	if a, err := netip.ParseAddr(name); err == nil && a.Unmap().IsLoopback() {
-		return true
-	}
-	if strings.EqualFold(name, "localhost") {
-		return true
-	}
-	if a, err := netip.ParseAddr(hostname(configured)); err == nil && a.IsUnspecified() {
-		return false // It is no name of this machine.
-	}
-	return name != "" && strings.EqualFold(name, hostname(configured))
-}
-
-// hostname returns host without its port and brackets.
-func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-}
-
 // isOwnOrigin reports whether a page of the origin may call the setup under host: one
 // that came from there, or that server.cors_origins names.
 func (s *Server) isOwnOrigin(origin, host string) bool {
 	if origin != "*" && slices.Contains(s.config.Server.CORSOrigins, origin) {
 		return true
 	}
-	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, host) && u.User == nil
+	return hosts.IsOrigin(origin, host)
 }

@@ -52,7 +52,7 @@ func (q *call) prepare(c *fiber.Ctx) (err error) {
 		return &requestError{code: wire.CodeRateLimit, status: fiber.StatusTooManyRequests,
 			text: "Too many queries per second. Please slow down."}
 	}
-	if q.principal, err = s.actFor(q.caller, c.Get(headerActingUser)); err != nil {
+	if q.principal, err = s.actingFor(c, q.login); err != nil {
 		skipBody(c)
 		return err
 	}
@@ -74,7 +74,8 @@ func (q *call) prepare(c *fiber.Ctx) (err error) {
 		return err
 	}
 	q.request = session.Request{
-		SQL: r.sql, Params: r.params, Namespace: r.namespace, ClientAddr: q.client.addr.String(), RequestID: q.requestID,
+		SQL: r.sql, Params: r.params, Namespace: r.namespace, RequestID: q.requestID,
+		Origin: origin(q.client, q.requestID, q.login),
 	}
 	return nil
 }

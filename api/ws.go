@@ -91,7 +91,7 @@ func (s *Server) headerLogin(c *fiber.Ctx, from client, protocol wire.ProtocolOp
 		s.limits.failedAuth(from.addr)
 		return nil, err
 	}
-	as, err := s.actFor(l.Principal, c.Get(headerActingUser))
+	as, err := s.actingFor(c, l)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/api/results"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/link/wire"
 	"github.com/kalamlake/kalam/live"
 	"github.com/kalamlake/kalam/subscribe"
@@ -45,6 +46,9 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 	defer stop()
 	q, err := k.server.engine.Live().Subscribe(ctx, k.who.Load().principal, request)
 	if err != nil {
+		if audit.IsDenied(err) {
+			k.note(k.who.Load(), audit.Event{Action: "SUBSCRIBE", Outcome: audit.Denied, Details: audit.Text(m.SQL)})
+		}
 		k.sendFailure(m.ID, err)
 		return
 	}

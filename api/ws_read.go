@@ -10,6 +10,7 @@ import (
 
 	"github.com/gofiber/contrib/websocket"
 
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -189,6 +190,7 @@ func badOptions(p *wire.ProtocolOptions) string {
 // enter makes who the owner of the socket and tells the client.
 func (k *socket) enter(who *login) {
 	k.who.Store(who)
+	k.note(who, audit.Event{Action: audit.ActionAuthenticate, Outcome: audit.OK})
 	k.sendJSON(wire.AuthSuccess{
 		Type: wire.TypeAuthSuccess, User: string(who.principal.User),
 		Role: who.principal.Role.String(), Protocol: who.protocol,
@@ -198,6 +200,7 @@ func (k *socket) enter(who *login) {
 
 // refuseLogin tells the client that it may not enter, and closes.
 func (k *socket) refuseLogin(message string) {
+	k.note(k.who.Load(), audit.Event{Action: audit.ActionAuthenticate, Outcome: audit.Denied, Details: message})
 	k.sendJSON(wire.AuthError{Type: wire.TypeAuthError, Message: message})
 	k.end(authFailed)
 }

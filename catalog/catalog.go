@@ -112,7 +112,21 @@ func (c *Catalog) write(ctx context.Context, fn func(*tx) error) error {
 	return nil
 }
 
-func (tx *tx) putMeta() error { return tx.put(keyMeta, metaRecord{NextTable: tx.next.nextTable}) }
+func (tx *tx) putMeta() error {
+	return tx.put(keyMeta, metaRecord{NextTable: tx.next.nextTable, Audit: tx.next.audit})
+}
+
+// SetAudit records the format of the audit log that goes with the catalog: programs that know of none, and would change
+// the catalog without it, refuse the record.
+func (c *Catalog) SetAudit(ctx context.Context, format int) error {
+	return c.write(ctx, func(tx *tx) error {
+		if tx.next.audit >= format {
+			return nil
+		}
+		tx.next.audit = format
+		return tx.putMeta()
+	})
+}
 
 // Guesses returns the failed logins and locks of every name that has any, whether it
 // is a user or not.

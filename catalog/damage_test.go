@@ -61,7 +61,7 @@ func damages(raw []byte) map[string][]byte {
 		"empty": {}, "garbage": []byte("garbage"), "head only": raw[:bytes.IndexByte(raw, '\n')],
 		"cut":       raw[:len(raw)-1],
 		"longer":    append(bytes.Clone(raw), ' '),
-		"version 0": bytes.Replace(raw, []byte("kalam 8 "), []byte("kalam 0 "), 1),
+		"version 0": bytes.Replace(raw, []byte("kalam 9 "), []byte("kalam 0 "), 1),
 	}
 	for _, at := range []int{0, 6, 8, 12, len(raw) / 2, len(raw) - 2, len(raw) - 1} {
 		for _, bit := range []byte{0x01, 0x80} {
@@ -193,8 +193,8 @@ func TestFormat(t *testing.T) {
 	c := open(t, b, catalog.Options{})
 	check(t, c.PutSecret(t.Context(), "jwt", catalog.NewSecret("hidden")))
 	key := "secret/jwt"
-	got, want := string(records(t, b)[key]), "kalam 8 0a97a2fb\n{\"text\":\"hidden\"}"
-	if got != want || string(sealed(key, "8", `{"text":"hidden"}`)) != want {
+	got, want := string(records(t, b)[key]), "kalam 9 b3acee1c\n{\"text\":\"hidden\"}"
+	if got != want || string(sealed(key, "9", `{"text":"hidden"}`)) != want {
 		t.Errorf("record %q, want %q", got, want)
 	}
 }

@@ -17,7 +17,7 @@ func (r reader) load(ctx context.Context) (*version, error) {
 	if err := r.loadOne(ctx, keyMeta, &meta); err != nil {
 		return nil, err
 	}
-	v.nextTable = meta.NextTable
+	v.nextTable, v.audit = meta.NextTable, meta.Audit
 	loaders := []struct {
 		prefix string
 		load   func(key string, raw []byte) error

@@ -12,7 +12,7 @@ import (
 
 // recordVersion is the version of the record formats that this program writes,
 // and the newest it reads. It rises with every change of a record's fields.
-const recordVersion = 8
+const recordVersion = 9
 
 // recordMagic begins every record: "kalam {version} {crc32c}\n{json}".
 const recordMagic = "kalam "

@@ -64,7 +64,8 @@ type operation struct {
 	value []byte
 }
 
-// metaRecord holds the counters that are not part of another record.
+// metaRecord holds what is not part of another record.
 type metaRecord struct {
 	NextTable kalam.TableNumber `json:"next_table"`
+	Audit     int               `json:"audit,omitempty"`
 }

@@ -31,6 +31,7 @@ type version struct {
 	rights     *rights.Set
 
 	nextTable kalam.TableNumber
+	audit     int // Format of the audit log, 0 for none.
 	moved     int // Tables with a folder of another name than their own.
 	epoch     uint64
 	userEdits uint64 // Rises with every write of a user.

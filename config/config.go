@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/lake/layout"
 	"github.com/kalamlake/kalam/maintain"
@@ -40,6 +41,7 @@ type Config struct {
 	Protocol     ProtocolConfig           `koanf:"protocol"`
 	WebSocket    WebSocketConfig          `koanf:"websocket"`
 	Auth         AuthConfig               `koanf:"auth"`
+	Audit        audit.Config             `koanf:"audit"`
 	Limits       LimitsConfig             `koanf:"limits"`
 	RateLimit    RateLimitConfig          `koanf:"rate_limit"`
 	Log          LogConfig                `koanf:"log"`
@@ -292,6 +294,7 @@ func Default() Config {
 			HeartbeatIntervalSecs: 5, MaxMessagesPerSec: 50},
 		Auth: AuthConfig{JWTIssuer: "kalamdb", JWTExpiryHours: 24, BcryptCost: 12, CookieSecure: true, MaxKeysPerUser: 50,
 			ExternalUserClaim: "sub", ExternalMaxRole: "user"},
+		Audit:  audit.DefaultConfig(),
 		Limits: LimitsConfig{MaxRowBytes: 8 << 20, MaxBodyBytes: 10 << 20, MaxTablesPerUser: 100},
 		RateLimit: RateLimitConfig{
 			MaxQueriesPerSec: 10000, MaxRequestsPerIP: 20000, MaxConnectionsPerIP: 10000, MaxAuthPerIP: 20, BanSeconds: 300,
@@ -420,6 +423,8 @@ func (c *Config) rules() []rule {
 		{c.Limits.MaxRowBytes < 1, "limits.max_row_bytes", "at least 1"},
 		{c.Limits.MaxBodyBytes < 1, "limits.max_body_bytes", "at least 1"},
 		{c.Auth.MaxKeysPerUser < 0, "auth.max_api_keys_per_user", "0 or more"},
+		{c.Audit.RetentionDays < 0 || c.Audit.RetentionDays > 36500, "audit.retention_days", "0 to 36500"},
+		{c.Audit.MaxBytes < 1<<20, "audit.max_bytes", "at least 1048576"},
 		{c.Limits.MaxTablesPerUser < 0, "limits.max_tables_per_user", "0 or more"},
 		{c.Users.DeletionGraceDays < 0 || c.Users.DeletionGraceDays > 36500, "users.deletion_grace_days", "0 to 36500"},
 		{c.Exports.RetentionHours < 1 || c.Exports.RetentionHours > 8760, "exports.retention_hours", "1 to 8760"},

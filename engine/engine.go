@@ -7,7 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
@@ -38,6 +41,7 @@ type Engine struct {
 	pair     *pair.Pair
 	store    *buffer.Store
 	catalog  *catalog.Catalog
+	audit    *audit.Log
 	lake     *lake.Lake
 	storages *storages.Registry // Those beside "local".
 	segments *segments.Reader
@@ -88,7 +92,15 @@ type Wrap struct {
 
 // Run runs the background work: jobs, their schedules and what a crash left
 // unfinished. It returns nil when ctx ends.
-func (e *Engine) Run(ctx context.Context) error { return e.maintain.Run(ctx) }
+func (e *Engine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.maintain.Run(ctx) })
+	g.Go(func() error {
+		e.audit.Run(ctx)
+		return nil
+	})
+	return g.Wait()
+}
 
 // Shutdown refuses new jobs, waits for the running ones and, unless flush.on_shutdown is
 // off, flushes every table, see maintain.Maintainer.Shutdown. Run must still be running.
@@ -113,6 +125,9 @@ func (e *Engine) Close() error {
 	if e.catalog != nil {
 		errs = append(errs, e.catalog.Close())
 	}
+	if e.audit != nil {
+		errs = append(errs, e.audit.Close())
+	}
 	if e.store != nil {
 		errs = append(errs, e.store.Close())
 	}
@@ -133,6 +148,9 @@ func (e *Engine) Close() error {
 
 // Catalog returns the catalog, for logins and permissions.
 func (e *Engine) Catalog() *catalog.Catalog { return e.catalog }
+
+// Audit returns the audit log.
+func (e *Engine) Audit() *audit.Log { return e.audit }
 
 // Execute runs the statements of r in order as p and reports each result to out, see session.Server.Execute.
 func (e *Engine) Execute(ctx context.Context, p kalam.Principal, r session.Request, out session.Results) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/config"
@@ -74,13 +75,20 @@ func (e *Engine) openStorage(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	e.catalog, err = catalog.Open(ctx, e.pair.Backend, catalog.Options{
+	e.audit, err = audit.Open(ctx, e.pair.Backend, audit.Options{Config: e.config.Audit, Now: o.Now, Logger: o.Logger})
+	if err != nil {
+		return fmt.Errorf("open audit log: %w", err)
+	}
+	e.catalog, err = catalog.Open(ctx, e.audit.Backend(), catalog.Options{
 		Now: o.Now, Logger: o.Logger, BcryptCost: e.config.Auth.BcryptCost, RootPassword: o.RootPassword,
 		MaxTablesPerUser: e.config.Limits.MaxTablesPerUser, MaxKeysPerUser: e.config.Auth.MaxKeysPerUser,
 		Rules: access.Rules{},
 	})
 	if err != nil {
 		return fmt.Errorf("open catalog: %w", err)
+	}
+	if err := e.catalog.SetAudit(ctx, audit.Format); err != nil {
+		return err
 	}
 	e.lake, err = lake.New(lake.Options{Now: o.Now, DefaultStrategy: e.config.Sharding.DefaultStrategy},
 		lake.Location{ID: kalam.LocalStorage, Storage: e.pair.Storage})
@@ -158,7 +166,8 @@ func (e *Engine) systemTables(shown *systables.Catalog) *systables.Registry {
 		}}
 	return systables.NewRegistry(shown.Tables(), manifests.Tables(), systables.Information(e.started),
 		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
-		systables.Settings(func() []systables.Setting { return e.inForce.Load().Settings() }), e.stats.Tables(), systables.Datatypes())
+		systables.Settings(func() []systables.Setting { return e.inForce.Load().Settings() }), e.stats.Tables(), systables.Datatypes(),
+		systables.Audit(e.audit))
 }
 
 // openMaintenance makes what maintains the data.
@@ -191,6 +200,8 @@ func (e *Engine) openMaintenance(o Options) (err error) {
 func (e *Engine) forgetUser(user kalam.UserID) {
 	e.hub.CloseUser(user, kalam.Errorf(kalam.CodeUnauthenticated, "user was removed"))
 	e.sessions.ForgetUser(user)
+	e.audit.Note(audit.Event{Action: audit.ActionPurge, Outcome: audit.OK, Actor: string(catalog.SystemUser),
+		Subject: string(user)})
 }
 
 // openSessions makes what executes statements.
@@ -204,6 +215,7 @@ func (e *Engine) openSessions() (err error) {
 			TTL: time.Duration(c.SessionCache.TTLSeconds) * time.Second,
 		},
 		Observe:   e.observed.Statement,
+		Audit:     e.audit,
 		Exports:   e.exports,
 		Catalogs:  e.catalogs,
 		ExportURL: fmt.Sprintf("http://%s:%d/%s%s", c.Server.Host, c.Server.Port, c.Server.APIVersion, wire.PathExports),

@@ -1,12 +1,11 @@
 package session
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/buffer"
+	"github.com/kalamlake/kalam/session/gate"
 )
 
 // commitChanges commits mutations, all of them or none. CodeConflict with kalam.ErrTableChanged: one is of a version of
@@ -14,7 +13,7 @@ import (
 func (s *Session) commitChanges(
 	ctx context.Context, muts []buffer.Mutation, counts []buffer.Count,
 ) ([]kalam.Seq, error) {
-	tables := tablesOf(muts)
+	tables := gate.Tables(muts)
 	if len(tables) == 1 { // Nearly always: it costs no more than it must.
 		at := s.server.gates.Of(tables[0].Number)
 		if err := at.Enter(ctx); err != nil {
@@ -64,27 +63,4 @@ func (s *Session) isNewest(t *kalam.Table) error {
 		return kalam.TableChanged(t.ID)
 	}
 	return nil // One that was dropped is Apply's to refuse.
-}
-
-// tablesOf lists the tables of mutations, each version of them once, by number: so commits wait for gates in the same
-// order.
-func tablesOf(muts []buffer.Mutation) []*kalam.Table {
-	out := make([]*kalam.Table, 0, 1)
-	for i := range muts {
-		t := muts[i].Table
-		if i > 0 && muts[i-1].Table == t {
-			continue
-		}
-		known := false
-		for _, o := range out {
-			known = known || o.Number == t.Number && o.SchemaVersion == t.SchemaVersion
-		}
-		if !known {
-			out = append(out, t)
-		}
-	}
-	if len(out) > 1 {
-		slices.SortFunc(out, func(a, b *kalam.Table) int { return cmp.Compare(a.Number, b.Number) })
-	}
-	return out
 }

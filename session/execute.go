@@ -37,7 +37,7 @@ func (s *Session) Run(ctx context.Context, r Request, out Results) error {
 }
 
 func (s *Session) run(ctx context.Context, r Request, out Results) ([]sqltext.Fragment, error) {
-	s.params, s.out, s.requestID = r.Params, out, r.RequestID
+	s.params, s.out, s.requestID, s.trail.Origin = r.Params, out, r.RequestID, r.Origin
 	defer s.endRequest()
 	if t := s.server.limits.Load().Request; t > 0 {
 		s.deadline = time.Now().Add(t)
@@ -104,8 +104,12 @@ func (s *Session) guarded(
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	defer s.EndStatement()
+	ctx, audited := s.trail.Begin(ctx, s.audited(), st, text)
 	var err error
-	defer func() { s.note(st, text, err) }()
+	defer func() {
+		s.trail.End(audited, s.audited(), st, text, err)
+		s.note(st, text, err)
+	}()
 	err = ctx.Err() // Statements that are done at once don't look at it.
 	if err == nil {
 		err = s.withNewest(ctx, execute)

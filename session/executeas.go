@@ -23,6 +23,7 @@ func (s *Session) checkActing(fragments []sqltext.Fragment) error {
 		}
 		if as, ok := st.(*ast.ExecuteAs); ok {
 			if _, err := s.actAs(as); err != nil {
+				s.trail.Refused(s.audited(), as, err)
 				return &StatementError{Statement: i + 1, SQL: f.Text, Err: err}
 			}
 		}
@@ -59,10 +60,16 @@ func (s *Session) executeAs(ctx context.Context, st *ast.ExecuteAs) error {
 	if err := s.mayActWith(inner); err != nil {
 		return err
 	}
+	s.trail.ActsFor(s.audited(), p.User, inner)
 	saved := s.Principal
 	s.Principal = p
 	defer func() { s.Principal = saved }()
-	return located(s.execute(ctx, inner), st.Offset)
+	ctx, audited := s.trail.Begin(ctx, s.audited(), inner, st.Inner)
+	err = s.execute(ctx, inner)
+	if audited != nil { // What else is denied is noted as the EXECUTE AS.
+		audited.End(err)
+	}
+	return located(err, st.Offset)
 }
 
 // mayActWith checks that the principal may run a statement as another user.

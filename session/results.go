@@ -6,17 +6,18 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/read"
 )
 
 // Request is one request of a client: one or more statements with their
 // parameters and default namespace.
 type Request struct {
-	SQL        string
-	Params     []kalam.Value // Of the placeholders $1, $2, ...; BIGINT, DOUBLE, TEXT, BOOLEAN or NULL.
-	Namespace  kalam.NamespaceID
-	ClientAddr string // For the audit log.
-	RequestID  string
+	SQL       string
+	Params    []kalam.Value // Of the placeholders $1, $2, ...; BIGINT, DOUBLE, TEXT, BOOLEAN or NULL.
+	Namespace kalam.NamespaceID
+	Origin    audit.Origin // Who asks, for the audit log.
+	RequestID string
 }
 
 // RowsHeader begins a row result.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/export"
 	"github.com/kalamlake/kalam/export/iceberg"
@@ -40,6 +41,7 @@ type Options struct {
 	// Observe is told of each statement that has ended: how long it took, with the encoding of its rows, and its error. It
 	// is called on the path of every statement, from many goroutines: it is fast, and never blocks.
 	Observe func(st ast.Statement, role kalam.Role, took time.Duration, err error)
+	Audit   *audit.Log
 }
 
 // Limits bound statements; 0 is no limit.

@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/session/cache"
 	"github.com/kalamlake/kalam/session/settings"
+	"github.com/kalamlake/kalam/session/trail"
 )
 
 // Session is what a connection has: its principal, settings, prepared statements and open transaction. It lives in one
@@ -29,6 +30,7 @@ type Session struct {
 	out       Results
 	statement int // 1-based number of the statement under way.
 	requestID string
+	trail     trail.Trail
 	deadline  time.Time           // Of the whole request; zero for none.
 	written   *kalam.Table        // That the statement writes to.
 	with      string              // The WITH list in front of the statement under way, "" for none.
@@ -39,7 +41,7 @@ type Session struct {
 
 // Open begins a session of p with a default namespace, "" for the usual one. The caller closes it.
 func (srv *Server) Open(p kalam.Principal, ns kalam.NamespaceID) *Session {
-	s := &Session{Caller: srv.caller(p, ns), server: srv, kept: srv.cache.Of(p)}
+	s := &Session{Caller: srv.caller(p, ns), server: srv, kept: srv.cache.Of(p), trail: trail.Trail{Log: srv.Audit}}
 	s.initial = settings.Settings{Namespace: s.Namespace, Nulls: srv.Nulls}
 	s.adopt(s.initial)
 	return s
@@ -121,6 +123,11 @@ func (s *Session) done(d Done) error {
 // message reports a statement without rows.
 func (s *Session) message(n int64, text string) error {
 	return s.done(Done{RowCount: n, Message: text, AsUser: s.Principal.User, Statement: s.statement})
+}
+
+// audited is the caller of the statement under way, for the audit log.
+func (s *Session) audited() trail.Caller {
+	return trail.Caller{Principal: s.Principal, Namespace: s.Namespace}
 }
 
 // caller returns who runs statements with a default namespace, "" for the usual one.

@@ -30,3 +30,16 @@ type Login struct {
 	key       *catalog.APIKey // Otherwise the key,
 	proof     *proof          // or what a token of another issuer says.
 }
+
+// Credential names what proves the login, for the audit log: an id, never what is secret of it.
+func (l *Login) Credential() string {
+	switch {
+	case l.key != nil:
+		return "key:" + l.key.ID
+	case l.proof != nil:
+		return "issuer:" + l.proof.issuer
+	case l.claims.Type == tokenMinted:
+		return "minted:" + l.claims.ID
+	}
+	return "token:" + l.claims.ID
+}

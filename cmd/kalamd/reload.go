@@ -70,7 +70,7 @@ func (m *Main) reload(log *logging, e *engine.Engine, server *api.Server) {
 	taken, restart := m.Settings.Config.Take(&next.Config)
 	cfg := m.Settings.Config
 	log.setLevel(cfg.Log.Level)
-	e.Reload(cfg)
+	e.Reload(cfg, taken)
 	server.Reload(cfg)
 	log.Info("configuration read again", slog.Any("changed", taken))
 	if len(restart) > 0 {

@@ -88,7 +88,8 @@ func (p *repairer) repair(ctx context.Context) error {
 			if whole && !p.Pair.Restored() {
 				p.orphan(ctx, f)
 			}
-		case verify.KindRecord, verify.KindLog, verify.KindUser, verify.KindStorage, verify.KindStray:
+		case verify.KindRecord, verify.KindLog, verify.KindUser, verify.KindStorage, verify.KindStray,
+			verify.KindAudit:
 			// Only a backup has what is lost of a record or the log; the others are not this program's to decide.
 		}
 	}

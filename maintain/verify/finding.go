@@ -19,6 +19,7 @@ const (
 	KindManifest Kind = "manifest" // A manifest.json, for outside readers.
 	KindUser     Kind = "user"     // What is left of a user who was removed.
 	KindStorage  Kind = "storage"  // A storage that could not be looked at.
+	KindAudit    Kind = "audit"    // The chain of the audit log.
 
 	KindOrphan Kind = "orphan" // A file of a lake that belongs to nothing.
 	KindStray  Kind = "stray"  // A file that no lake writes.
@@ -68,6 +69,7 @@ type Result struct {
 	Strays   int   `json:"strays"`
 	Stale    int   `json:"stale_manifests"`
 	Purged   int   `json:"purged_users"` // Users that were removed, of whom nothing may be left.
+	Audit    int64 `json:"audit_records"`
 	Problems int   `json:"problems"`
 	// Findings are the first 10,000.
 	Findings []Finding `json:"findings,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/buffer/atrest"
 	"github.com/kalamlake/kalam/catalog"
 	"github.com/kalamlake/kalam/maintain/inspect"
@@ -42,7 +43,7 @@ func CheckOpened(ctx context.Context, l *inspect.Lake, o Options) (Result, error
 
 // Check compares all of a lake with its record: every record of the write buffer and every block of its log; every
 // manifest of record, with its order, delete vectors and owners; every byte of the files that it names; every
-// manifest.json; and what files there are beside them. Nothing is changed. An error means that not all could be
+// manifest.json; the chain of the audit log; and what files there are beside them. Nothing is changed. An error means that not all could be
 // looked at; a storage that does not answer is a finding.
 func Check(ctx context.Context, src Source, o Options) (Result, error) {
 	if o.Problem == nil {
@@ -59,12 +60,18 @@ func Check(ctx context.Context, src Source, o Options) (Result, error) {
 		return v.result, err
 	}
 	v.result.Tables = len(v.stored.Tables)
-	for _, step := range []func(context.Context) error{v.records, v.log, v.segments, v.files, v.purged} {
+	for _, step := range []func(context.Context) error{v.records, v.log, v.audit, v.segments, v.files, v.purged} {
 		if err := step(ctx); err != nil {
 			return v.result, err
 		}
 	}
 	return v.result, nil
+}
+
+// audit follows the chain of the audit log.
+func (v *verifier) audit(ctx context.Context) (err error) {
+	v.result.Audit, err = audit.Verify(ctx, v.Snapshot, v.damage(KindAudit))
+	return err
 }
 
 // log reads all blocks of the row log, and what stands beside it.

@@ -1,0 +1,39 @@
+// Package hosts compares the names that a server is called by, and the origins of pages.
+package hosts
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// IsHome reports whether host, which may have a port, is a loopback address, localhost,
+// or the configured one.
+func IsHome(host, configured string) bool {
+	name := hostname(host)
+	if a, err := netip.ParseAddr(name); err == nil && a.Unmap().IsLoopback() {
+		return true
+	}
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	if a, err := netip.ParseAddr(hostname(configured)); err == nil && a.IsUnspecified() {
+		return false // It is no name of this machine.
+	}
+	return name != "" && strings.EqualFold(name, hostname(configured))
+}
+
+// hostname returns host without its port and brackets.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+}
+
+// IsOrigin reports whether origin is that of a page which came from host, by http or https.
+func IsOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, host) && u.User == nil
+}
