@@ -148,7 +148,7 @@ var layers = map[string][]string{
 		"maintain/pair", "maintain/purge", "maintain/backup", "maintain/verify",
 	},
 	"metrics": {
-		"", "buffer", "dialect/ast", "maintain/pair", "query", "systables",
+		"", "audit", "buffer", "dialect/ast", "maintain/pair", "query", "systables",
 	},
 	"config": {"", "audit", "export", "lake/layout", "query/memlimit", "maintain", "maintain/pair", "maintain/adopt", "maintain/inspect", "storages", "systables"},
 	"engine": {

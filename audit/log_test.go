@@ -397,3 +397,32 @@ func BenchmarkNote(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkCommit is a write of the catalog, without and with a record.
+func BenchmarkCommit(b *testing.B) {
+	for _, audited := range []bool{false, true} {
+		b.Run(fmt.Sprintf("audited=%t", audited), func(b *testing.B) {
+			dir, err := badger.Open(b.TempDir(), badger.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			log, err := audit.Open(b.Context(), dir, audit.Options{})
+			if err := errors.Join(err, dir.CreateKeyspace(b.Context(), "sys_catalog")); err != nil {
+				b.Fatal(err)
+			}
+			ops := []buffer.Op{{Keyspace: "sys_catalog", Key: []byte("table/1"), Value: make([]byte, 1000)}}
+			for b.Loop() {
+				ctx := b.Context()
+				if audited {
+					ctx = log.Begin(audit.Event{Action: "CREATE TABLE", Actor: "root", User: "root", Target: "app.t"}).With(ctx)
+				}
+				if err := log.Backend().Apply(ctx, ops); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := errors.Join(log.Close(), dir.Close()); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

@@ -60,6 +60,7 @@ func Open(ctx context.Context, cfg config.Config, o Options) (_ *Engine, err err
 	}
 	e.metrics, err = metrics.New(metrics.Options{
 		Observed: e.observed, Stats: &e.stats, Records: e.pair.Backend, Disks: e.pair.Disks, BufferLimit: cfg.Buffer.MaxBytes,
+		Audit:    e.audit.Stats,
 		Degraded: func() bool { return len(e.maintain.Degraded()) > 0 }, MaxTables: cfg.Metrics.MaxTables, Logger: o.Logger,
 	})
 	return e, err

@@ -71,6 +71,13 @@ var figures = []figure{
 	{"live_queued_events", "Events that wait for the sockets of their live queries.", gauge, nil,
 		func(s *state) int64 { return s.o.Stats.Hub.Queued() }},
 
+	{"audit_records_total", "Records of the audit log that were written.", counter, nil,
+		func(s *state) int64 { return s.o.Audit().Written }},
+	{"audit_lost_total", "Events that the audit log could not write.", counter, nil,
+		func(s *state) int64 { return s.o.Audit().Lost }},
+	{"audit_bytes", "Bytes of the records of the audit log.", gauge, nil,
+		func(s *state) int64 { return int64(s.o.Audit().Bytes) }},
+
 	{"buffer_rows", "Row versions in the write buffer that are not flushed.", gauge, nil,
 		func(s *state) int64 { return s.buffer.Buffered }},
 	{"buffer_bytes", "Bytes of the keys and values in the write buffer that are not flushed.", gauge, nil,

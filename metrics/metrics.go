@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/maintain/pair"
 	"github.com/kalamlake/kalam/systables"
@@ -21,9 +22,10 @@ type Options struct {
 	Records     buffer.Reader      // The manifests of record.
 	Disks       func() []pair.Disk // What is left of the disks.
 	BufferLimit int64              // buffer.max_bytes.
-	Degraded    func() bool        // Whether something does not work as it should.
-	MaxTables   int                // Tables with figures of their own.
-	Logger      *slog.Logger       // nil discards.
+	Audit       func() audit.Stats
+	Degraded    func() bool  // Whether something does not work as it should.
+	MaxTables   int          // Tables with figures of their own.
+	Logger      *slog.Logger // nil discards.
 }
 
 // maxScrapes is how many scrapes are answered at a time; further ones get 503.
