@@ -1,8 +1,6 @@
 package api
 
 import (
-	"log/slog"
-
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
@@ -29,11 +27,7 @@ func (s *Server) note(c *fiber.Ctx, l *identity.Login, e audit.Event) {
 func (s *Server) record(c *fiber.Ctx, by kalam.Principal, credential string, e audit.Event) error {
 	o := audit.Origin{Actor: by, Credential: credential, Address: clientOf(c).addr.String(), RequestID: requestID(c)}
 	e.Outcome = audit.OK
-	err := s.engine.Audit().Append(s.base, e.From(o, by))
-	if err != nil {
-		s.log.Error("the audit log was not written", slog.String("action", e.Action), slog.Any("error", err))
-	}
-	return err
+	return s.engine.Audit().Append(s.base, e.From(o, by))
 }
 
 // actingFor returns the principal in force of a request, which may name a user to act for.
@@ -54,8 +48,7 @@ func (s *Server) actingFor(c *fiber.Ctx, l *identity.Login) (kalam.Principal, er
 // note notes what a message came to, in the audit log; who is nil when nobody has authenticated.
 func (k *socket) note(who *login, e audit.Event) {
 	if who == nil {
-		k.server.engine.Audit().Note(e.From(origin(k.client, "", nil), kalam.Principal{}))
-		return
+		who = &login{}
 	}
 	k.server.engine.Audit().Note(e.From(origin(k.client, "", who.proof), who.principal))
 }

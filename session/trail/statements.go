@@ -51,10 +51,29 @@ func ofTables(st ast.Statement, ns kalam.NamespaceID) (e audit.Event, ok bool) {
 		e.Target = full(st.Name, ns)
 	case *ast.DropView:
 		e.Target = full(st.Name, ns)
+	case *ast.Grant:
+		return granted(st, ns), true
 	default:
 		return e, false
 	}
 	return e, true
+}
+
+// granted is about GRANT and REVOKE.
+func granted(st *ast.Grant, ns kalam.NamespaceID) (e audit.Event) {
+	e.Target = nameOf(st.Namespace)
+	if st.Namespace == nil {
+		e.Target = full(st.Table, ns)
+	}
+	for i, to := range st.To {
+		if i > 0 {
+			e.Subject += ", "
+		}
+		if e.Subject += string(to.User); to.User == "" {
+			e.Subject += "role " + to.Role.String()
+		}
+	}
+	return e
 }
 
 // ofUsers are the statements on users and what they authenticate by.
