@@ -164,7 +164,7 @@ var layers = map[string][]string{
 	"api/openapi":  {},
 	"api/profile":  {},
 	"api/identity": {"", "access", "catalog", "config", "internal/syncdir"},
-	"api/hosts":    {},
+	"api/hosts":    {""},
 	"api/quickack": {},
 	"api": {
 		"", "api/console", "api/hosts", "api/quickack", "audit", "api/openapi", "api/profile", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api/console"
+	"github.com/kalamlake/kalam/api/hosts"
 	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/config"
 )
@@ -33,7 +32,7 @@ func New(o Options) (*Server, error) {
 	if err := checkVersion(cfg.Server.APIVersion); err != nil {
 		return nil, err
 	}
-	if err := checkOrigins(cfg.Server.CORSOrigins); err != nil {
+	if err := hosts.CheckOrigins(cfg.Server.CORSOrigins); err != nil {
 		return nil, err
 	}
 	secret, err := identity.Secret(cfg)
@@ -70,7 +69,7 @@ func New(o Options) (*Server, error) {
 // CheckConfig tells of every key whose value New would refuse, as far as that can be known without a server.
 func CheckConfig(cfg config.Config) (list []error) {
 	for _, err := range []error{
-		checkVersion(cfg.Server.APIVersion), checkOrigins(cfg.Server.CORSOrigins), identity.CheckSecret(cfg),
+		checkVersion(cfg.Server.APIVersion), hosts.CheckOrigins(cfg.Server.CORSOrigins), identity.CheckSecret(cfg),
 	} {
 		if err != nil {
 			list = append(list, err)
@@ -110,25 +109,6 @@ func checkVersion(v string) error {
 			return kalam.Errorf(kalam.CodeInvalidInput,
 				"configuration key server.api_version: '%s' may only hold letters, digits, '-' and '_'", v)
 		}
-	}
-	return nil
-}
-
-// checkOrigins reports an origin that no browser sends.
-func checkOrigins(origins []string) error {
-	for _, o := range origins {
-		if o == "*" {
-			continue
-		}
-		u, err := url.Parse(o)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" ||
-			strings.Contains(u.Host, "*") {
-			return kalam.Errorf(kalam.CodeInvalidInput,
-				"configuration key server.cors_origins: '%s' is not an origin (expected scheme://host[:port], or *)", o)
-		}
-	}
-	if len(origins) > 1 && slices.Contains(origins, "*") {
-		return kalam.Errorf(kalam.CodeInvalidInput, "configuration key server.cors_origins: '*' stands alone")
 	}
 	return nil
 }
