@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func unquoted(arg string) string {
 }
 
 // psetOptions are what \pset changes.
-var psetOptions = []string{"format", "max_rows", "null", "times"}
+var psetOptions = []string{"bytes", "format", "max_rows", "null", "times"}
 
 // metaPset shows or changes how results are shown.
 func (s *session) metaPset(ctx context.Context, args string) error {
@@ -120,8 +121,8 @@ func (s *session) metaPset(ctx context.Context, args string) error {
 	p := s.printer
 	switch {
 	case name == "":
-		s.remark("format    %s\nnull      %s\nmax_rows  %d\ntimes     %s",
-			p.Format, sqltext.QuoteString(p.Null), p.MaxRows, p.Times)
+		s.remark("format    %s\nnull      %s\nmax_rows  %d\ntimes     %s\nbytes     %s",
+			p.Format, sqltext.QuoteString(p.Null), p.MaxRows, p.Times, cmp.Or(p.Bytes, format.BytesText))
 		return nil
 	case name == "format":
 		return s.metaFormat(ctx, value)
@@ -143,8 +144,12 @@ func (s *session) metaPset(ctx context.Context, args string) error {
 		p.Times = value
 		s.remark("Times are shown as %s.", value)
 		return nil
+	case name == "bytes" && (value == format.BytesText || value == format.BytesHex):
+		p.Bytes = value
+		s.remark("BYTES are shown as %s.", value)
+		return nil
 	}
-	return fmt.Errorf(`\pset takes format, null, max_rows or times with a value (times: %s), not %q`,
+	return fmt.Errorf(`\pset takes format, null, max_rows, bytes (text or hex) or times with a value (times: %s), not %q`,
 		strings.Join(settings.TimestampFormats(), ", "), args)
 }
 

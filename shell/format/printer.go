@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/link"
 	"github.com/kalamlake/kalam/sqltext"
 )
@@ -47,6 +48,7 @@ type Printer struct {
 	Null      string // How NULL is shown to people, and if NullGiven in text for programs.
 	NullGiven bool
 	Times     string           // How times are shown to people; see settings.TimestampFormats.
+	Bytes     string           // How BYTES are shown to people: BytesHex, or as text where they are one.
 	Now       func() time.Time // Of relative times.
 
 	MaxRows int         // Of a page on a terminal; 0 is without pages.
@@ -63,6 +65,9 @@ func (p *Printer) cell(r *link.Result, row, column int) string {
 	s, ok := r.Text(row, column)
 	if !ok {
 		return p.Null
+	}
+	if p.Bytes != BytesHex && r.Columns()[column].Type.Kind == kalam.KindBytes {
+		s = bytesText(s)
 	}
 	if s == p.Null {
 		return "'" + s + "'"
