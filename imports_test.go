@@ -94,12 +94,13 @@ var layers = map[string][]string{
 	"views":       {"", "access", "catalog", "dialect", "dialect/ast", "query", "sqltext"},
 	"asof":        {"", "datatype", "sqltext"},
 	"read/arrays": {"", "datatype", "sqltext"},
-	"read": {
+	"read/policy": {"", "access", "catalog/rights", "datatype", "sqltext", "subscribe"},
+	"read": {"read/policy",
 		"", "read/arrays", "asof", "views", "sqltext", "access", "systables", "datatype", "dialect", "dialect/ast", "buffer", "catalog", "catalog/rights", "query",
 		"query/activity", "segments",
 	},
 	"live/jobfeed": {"", "datatype"},
-	"live": {
+	"live": {"catalog/rights", "read/policy",
 		"", "sqltext", "access", "read", "read/arrays", "systables", "datatype", "dialect", "dialect/ast", "buffer", "query",
 		"query/filter", "subscribe",
 	},
@@ -121,7 +122,7 @@ var layers = map[string][]string{
 	"session/settings":           {"", "sqltext", "internal/nearest", "dialect/ast", "query"},
 	"session/cache":              {"", "sqltext", "dialect", "dialect/ast", "read"},
 	"session/suggest":            {"", "access", "dialect/ast", "internal/nearest", "query/guard", "sqltext"},
-	"session": {
+	"session": {"catalog/rights",
 		"", "audit", "session/trail", "sqltext", "internal/nearest", "access", "views", "live", "read", "systables", "datatype", "dialect",
 		"dialect/ast", "buffer", "catalog", "query", "query/activity",
 		"export", "export/iceberg", "session/exports", "session/counts", "session/accounts", "session/cache", "session/credentials", "session/gate", "session/locations", "session/placeholders", "session/schema", "session/settings", "session/suggest",

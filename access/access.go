@@ -44,10 +44,22 @@ func New(c *catalog.Catalog, o Options) *Resolver {
 
 // allows is the rule for one table: what rules give, and what was granted beyond that.
 func (r *Resolver) allows(p kalam.Principal, t *kalam.Table, want Intent) bool {
-	if !inScope(p.Restriction, t, want) {
+	if !inScope(p.Restriction, t, want) || wholeTable[want] && r.IsRestricted(p, t) {
 		return false
 	}
 	return rules[want][classOf(t.Kind, t.Options.Access)].allows(p.Role, owns(p, t, want)) || r.granted(p, t, want)
+}
+
+// wholeTable are the intents that concern all rows of a table. Whom policies show a part of them may do none.
+var wholeTable = [intents]bool{Count: true, Truncate: true, Maintain: true, Alter: true}
+
+// IsRestricted reports whether policies decide which rows of a table p reaches. They do not for dba and system, nor for
+// the service that created the table: who makes policies is not bound by them, whatever the credentials.
+func (r *Resolver) IsRestricted(p kalam.Principal, t *kalam.Table) bool {
+	if r.catalog == nil || !t.IsShared() || len(r.catalog.Rights().Policies(t.Number)) == 0 {
+		return false
+	}
+	return !rules[Share][classOf(t.Kind, t.Options.Access)].allows(p.Role, owns(p, t, Share))
 }
 
 func sorted(tables []*kalam.Table) []*kalam.Table {

@@ -23,10 +23,13 @@ func ownsNamespace(p kalam.Principal, ns kalam.NamespaceID) bool {
 	return string(p.User) == string(ns) && !catalog.IsReservedNamespace(ns)
 }
 
-// refusal words what p may not do.
-func refusal(p kalam.Principal, t *kalam.Table, want Intent) error {
+// refusal words what p may not do. restricted says that the reason is that policies show p a part of the rows.
+func refusal(p kalam.Principal, t *kalam.Table, want Intent, restricted bool) error {
 	if !inScope(p.Restriction, t, want) {
 		return outOfScope(p, want.String()+" table '"+t.ID.String()+"'")
+	}
+	if restricted {
+		return denied("role %s cannot %s table '%s': it has row policies, which show a part of its rows", p.Role, want, t.ID)
 	}
 	switch want {
 	case Insert, Update, Delete, Truncate:

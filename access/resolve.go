@@ -103,5 +103,5 @@ func (r *Resolver) May(p kalam.Principal, t *kalam.Table, want Intent) error {
 	if r.allows(p, t, want) {
 		return nil
 	}
-	return refusal(p, t, want)
+	return refusal(p, t, want, wholeTable[want] && r.IsRestricted(p, t))
 }

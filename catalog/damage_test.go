@@ -265,6 +265,14 @@ func TestUnusableRecords(t *testing.T) {
 		{"grant under the key of another", "grant/namespace/m/role/user", `{"namespace":"n","role":"user",` +
 			`"privileges":"SELECT","granted_by":"root",` +
 			`"created_at":"2025-01-01T00:00:00Z","updated_at":"2025-01-01T00:00:00Z"}`},
+		{"policy without a condition", "policy/0000000000000007/p", `{"name":"p","table":7,"commands":"SELECT","columns":[],` +
+			`"created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
+		{"policy of an odd command", "policy/0000000000000007/p", `{"name":"p","table":7,"commands":"DROP","using":"a","columns":["a"],` +
+			`"created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
+		{"policy for an odd role", "policy/0000000000000007/p", `{"name":"p","table":7,"commands":"SELECT","roles":["odd"],"using":"a",` +
+			`"columns":["a"],"created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
+		{"policy under the key of another", "policy/0000000000000008/p", `{"name":"p","table":7,"commands":"SELECT","using":"a",` +
+			`"columns":["a"],"created_by":"root","created_at":"2025-01-01T00:00:00Z"}`},
 		{"namespace option of no kind", "namespace/n",
 			`{"id":"n","options":{"a":{"kind":"ODD"}},"created_at":"2025-01-01T00:00:00Z",` +
 				`"updated_at":"2025-01-01T00:00:00Z"}`},

@@ -22,7 +22,6 @@ const (
 	prefixTable     = "table/"
 	prefixDropped   = "dropped/"
 	prefixView      = "view/"
-	prefixGrant     = "grant/"
 	prefixUser      = "user/"
 	prefixStorage   = "storage/"
 	prefixSecret    = "secret/"

@@ -23,7 +23,7 @@ func (r reader) load(ctx context.Context) (*version, error) {
 		load   func(key string, raw []byte) error
 	}{
 		{prefixNamespace, v.loadNamespace}, {prefixTable, v.loadTable}, {prefixDropped, v.loadDropped},
-		{prefixView, v.loadView}, {prefixGrant, v.loadGrant},
+		{prefixView, v.loadView}, {rights.GrantPrefix, v.loadGrant}, {rights.PolicyPrefix, v.loadPolicy},
 		{prefixUser, v.loadUserRecord}, {prefixAPIKey, v.loadKey},
 		{prefixStorage, v.loadStorage}, {prefixSecret, v.loadSecret}, {prefixActiveJob, v.loadJob},
 	}

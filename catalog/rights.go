@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"strings"
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/catalog/rights"
@@ -55,8 +54,8 @@ func (tx *tx) editRights(edit func(*rights.Edit) error) error {
 	}
 	for key, record := range records {
 		if record == nil {
-			tx.delete(prefixGrant + key)
-		} else if err := tx.put(prefixGrant+key, record); err != nil {
+			tx.delete(key)
+		} else if err := tx.put(key, record); err != nil {
 			return err
 		}
 	}
@@ -78,7 +77,18 @@ func (v *version) loadGrant(key string, raw []byte) error {
 	if err := decodeRecord(key, raw, &r); err != nil {
 		return err
 	}
-	if err := v.rights.Load(strings.TrimPrefix(key, prefixGrant), &r); err != nil {
+	if err := v.rights.Load(key, &r); err != nil {
+		return unusable(key, err)
+	}
+	return nil
+}
+
+func (v *version) loadPolicy(key string, raw []byte) error {
+	var r rights.PolicyRecord
+	if err := decodeRecord(key, raw, &r); err != nil {
+		return err
+	}
+	if err := v.rights.LoadPolicy(key, &r); err != nil {
 		return unusable(key, err)
 	}
 	return nil

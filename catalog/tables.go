@@ -203,6 +203,9 @@ func (c *Catalog) AlterTable(ctx context.Context, next kalam.Table, changes stri
 		if err := tx.next.checkViews(e.current, t); err != nil {
 			return err
 		}
+		if err := tx.next.rights.KeepsColumns(e.current, t); err != nil {
+			return err
+		}
 		if err := tx.checkStorage(t.Options.StorageID); err != nil {
 			return err
 		}

@@ -56,6 +56,9 @@ func (p *parser) create() (ast.Statement, error) {
 	if p.accept("CREATE", "API", "KEY") {
 		return p.createAPIKey()
 	}
+	if p.accept("CREATE", "POLICY") {
+		return p.createPolicy()
+	}
 	return p.dispatch(p.createTable, p.createNamespace, p.createUser, p.createStorage)
 }
 
@@ -66,6 +69,9 @@ func (p *parser) alter() (ast.Statement, error) {
 func (p *parser) drop() (ast.Statement, error) {
 	if p.accept("DROP", "API", "KEY") {
 		return p.dropAPIKey()
+	}
+	if p.accept("DROP", "POLICY") {
+		return p.dropPolicy()
 	}
 	return p.dispatch(p.dropTable, p.dropNamespace, p.dropUser, p.dropStorage)
 }
@@ -94,6 +100,8 @@ func (p *parser) show() (ast.Statement, error) {
 		return &ast.ShowExport{}, nil
 	case p.accept("SHOW", "GRANTS"):
 		return p.showGrants()
+	case p.accept("SHOW", "POLICIES"):
+		return p.showPolicies()
 	case p.accept("SHOW", "JOBS"):
 		return &ast.ShowJobs{}, nil
 	case p.accept("SHOW", "CREATE", "TABLE"), p.accept("SHOW", "CREATE", "VIEW"):

@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/read/policy"
 	"github.com/kalamlake/kalam/sqltext"
 )
 
@@ -18,6 +19,7 @@ type evaluator struct {
 	alias     string
 	where     string
 	deleted   bool
+	rule      *policy.Rule // Rows that it does not admit do not match, and the condition is not evaluated on them.
 }
 
 // changesRelation is the name under which a condition reads changed rows.
@@ -25,7 +27,11 @@ const changesRelation = "_changes"
 
 // Key makes no two principals share an evaluation.
 func (v *evaluator) Key() string {
-	return fmt.Sprintf("%q %s %q %q", v.principal.User, v.principal.Role, v.alias, v.where)
+	key := fmt.Sprintf("%q %s %q %q", v.principal.User, v.principal.Role, v.alias, v.where)
+	if v.rule != nil {
+		key += " " + v.rule.SQL
+	}
+	return key
 }
 
 // NamesDeleted reports whether the condition names _deleted.
@@ -57,6 +63,9 @@ func (v *evaluator) match(ctx context.Context, t *kalam.Table, rows []kalam.Row)
 	q := sqltext.QuoteIdent(v.alias)
 	sql := fmt.Sprintf("SELECT %s.%s FROM %s AS %s WHERE (%s)", q, kalam.ColumnSeq, changesRelation, q, v.where)
 	source := &query.Source{Schema: datatype.TableSchema(t), Batches: batches}
+	if v.rule != nil {
+		source.Only = v.rule.SQL
+	}
 	res, err := c.Open(ctx, sql, nil, read.Options{Composed: true,
 		Given: map[string]read.Given{changesRelation: {Source: source}}})
 	if err != nil {

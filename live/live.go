@@ -8,6 +8,7 @@ import (
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/read"
+	"github.com/kalamlake/kalam/read/policy"
 	"github.com/kalamlake/kalam/subscribe"
 )
 
@@ -144,7 +145,8 @@ type spec struct {
 	where     string // "" is all rows.
 	filter    *subscribe.Filter
 	evaluator subscribe.Evaluator
-	feed      Feed // Of a computed table; nil for a stored one.
+	feed      Feed         // Of a computed table; nil for a stored one.
+	rule      *policy.Rule // Which rows of the table are the caller's to see; nil: all.
 	options   *Options
 	exact     bool
 }

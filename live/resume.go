@@ -18,7 +18,11 @@ import (
 // which the client may still have could be forgotten, or are: a compaction may keep them
 // for less time than the table says (case D8). Who has seen nothing of the table, because
 // it is younger, misses nothing.
-func (qs *Queries) checkWindow(now time.Time, t *kalam.Table, from kalam.Seq, view *buffer.View) error {
+func (qs *Queries) checkWindow(now time.Time, spec *spec, view *buffer.View) error {
+	t, from := spec.table, spec.options.From
+	if from > 0 && spec.rule != nil { // A row that policies hide since is not read, so that nobody can tell of it.
+		return kalam.Errorf(kalam.CodeResumeWindow, "resume window exceeded: reload required (the table has row policies)")
+	}
 	retention := time.Duration(t.RetentionHours(qs.Retention)) * time.Hour
 	if t.Expires() { // Whatever a client has of it goes by itself.
 		return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/catalog/rights"
 	"github.com/kalamlake/kalam/dialect"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query/filter"
@@ -56,6 +57,11 @@ func (qs *Queries) specOf(ctx context.Context, c *read.Caller, r Request) (*spec
 	}
 	if spec.columns, err = columnsOf(spec.table, plan.Columns); err != nil {
 		return nil, err
+	}
+	if !spec.table.IsComputed() && spec.feed == nil {
+		if spec.rule, err = c.Rule(ctx, spec.table, rights.Select); err != nil {
+			return nil, err
+		}
 	}
 	return spec, qs.setFilter(ctx, c.Principal, spec, plan)
 }
@@ -109,11 +115,22 @@ func columnsOf(t *kalam.Table, names []string) ([]int, error) {
 	return out, nil
 }
 
+// restricted joins a condition, nil for none, and what policies leave of the table.
+func (spec *spec) restricted(e subscribe.Expr) subscribe.Expr {
+	switch {
+	case spec.rule == nil:
+		return e
+	case e == nil:
+		return spec.rule.Expr
+	}
+	return subscribe.And{Args: []subscribe.Expr{spec.rule.Expr, e}}
+}
+
 // setFilter compiles the condition, or leaves it to DuckDB where only DuckDB
 // knows the answer.
 func (qs *Queries) setFilter(ctx context.Context, p kalam.Principal, spec *spec, plan *filter.Plan) error {
 	if plan.FilterErr == nil {
-		f, err := subscribe.Compile(spec.table, plan.Filter, p.User, p.Role)
+		f, err := subscribe.Compile(spec.table, spec.restricted(plan.Filter), p.User, p.Role)
 		if err == nil {
 			spec.filter = f
 			return nil
@@ -124,7 +141,8 @@ func (qs *Queries) setFilter(ctx context.Context, p kalam.Principal, spec *spec,
 	} else if !errors.Is(plan.FilterErr, subscribe.ErrNotCompilable) {
 		return plan.FilterErr
 	}
-	ev := &evaluator{queries: qs, principal: p, alias: spec.alias, where: spec.where, deleted: plan.NamesDeleted}
+	ev := &evaluator{queries: qs, principal: p, alias: spec.alias, where: spec.where, deleted: plan.NamesDeleted,
+		rule: spec.rule}
 	spec.evaluator = ev
 	// A condition that cannot be evaluated is refused now, not at the first change.
 	_, err := ev.Match(ctx, spec.table, nil)

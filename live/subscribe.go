@@ -7,6 +7,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/catalog/rights"
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/subscribe"
 )
@@ -52,8 +53,8 @@ func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Q
 	if err == nil {
 		err = c.Newest(spec.table) // Who alters it has not ended this one, if it was registered too late for that.
 	}
-	if err == nil { // Nor has who revoked the right to it.
-		err = c.Access.MayStill(c.Principal, spec.table, access.Follow)
+	if err == nil { // Nor has who revoked the right to it, or changed its policies.
+		err = spec.still(ctx, c)
 	}
 	if err != nil {
 		if point != nil {
@@ -67,13 +68,25 @@ func (qs *Queries) subscribe(ctx context.Context, c *read.Caller, r Request) (*Q
 		point.Release()
 		return q, nil
 	}
-	if err := qs.checkWindow(c.Now, spec.table, spec.options.From, view); err != nil {
+	if err := qs.checkWindow(c.Now, spec, view); err != nil {
 		point.Release()
 		q.sub.Close()
 		return nil, err
 	}
 	q.load = &initialLoad{caller: c, point: point, view: view, spec: spec, last: spec.options.From}
 	return q, nil
+}
+
+// still returns an error if the caller may not follow the table any more, or other rows of it.
+func (spec *spec) still(ctx context.Context, c *read.Caller) error {
+	if err := c.Access.MayStill(c.Principal, spec.table, access.Follow); err != nil {
+		return err
+	}
+	now, err := c.Rule(ctx, spec.table, rights.Select)
+	if err == nil && !now.Same(spec.rule) {
+		err = kalam.TableChanged(spec.table.ID)
+	}
+	return err
 }
 
 // register tells the hub of the query. Its events wait until it is activated.
@@ -91,7 +104,7 @@ func (qs *Queries) register(p kalam.Principal, spec *spec, r Request) (*subscrib
 	}
 	return qs.Hub.Register(subscribe.Spec{
 		Table: spec.table, Scope: spec.scope, User: p.User, Role: p.Role, Filter: spec.filter,
-		Evaluator: spec.evaluator, Columns: spec.columns, ExactEvents: r.Exact, QueueLimit: limit, Outbox: r.Outbox,
+		Evaluator: spec.evaluator, Columns: spec.columns, ExactEvents: r.Exact, Guarded: spec.rule != nil, QueueLimit: limit, Outbox: r.Outbox,
 		Connection: r.Connection, Subscription: r.ID, SQL: r.SQL, Options: listed,
 	})
 }

@@ -54,6 +54,9 @@ func (e *Planner) narrowed(plan *Plan, sources []Source, args *Args) *narrowed {
 	schema := e.schemas.get(sources[0].Schema)
 	n.survey = surveyOf(plan.analysed, sources[0], schema, args)
 	n.sources, n.reads = []Source{n.survey.source}, n.survey.reads
+	if sources[0].Only != "" { // Of the rows that the survey counts, some are not there.
+		n.survey.order = nil
+	}
 	if n.survey.order == nil {
 		return n
 	}
@@ -217,7 +220,7 @@ func (r *heldResult) Close() {
 // counted returns the number of rows of the table if that is all that the query asks, and
 // if it is known without reading them.
 func (p *Plan) counted(sources []Source) (rows int64, ok bool) {
-	if p.narrow == nil || p.narrow.count == "" || len(sources) != 1 {
+	if p.narrow == nil || p.narrow.count == "" || len(sources) != 1 || sources[0].Only != "" {
 		return 0, false
 	}
 	for i := range sources[0].Files {

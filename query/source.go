@@ -20,6 +20,10 @@ type Source struct {
 	Schema  *arrow.Schema // Columns in the order of SELECT *. Column names are unique.
 	Files   []File
 	Batches []Batch
+	// Only is a condition in SQL over the columns of Schema, which are not qualified, "" for none: rows of which it is not
+	// true are as if they were not there. Nothing of the query is evaluated on them, so that no error, no function and no
+	// figure of a plan can tell of one. It is trusted text, without placeholders, that fails on no row.
+	Only string
 }
 
 // File is a Parquet file.
@@ -63,7 +67,8 @@ type physicalSource struct {
 	groups []fileGroup
 	scan   bool // The batches are read, if only to give no rows.
 	bound  *bound
-	plain  bool // JSON stays text, as files hold it.
+	plain  bool   // JSON stays text, as files hold it.
+	only   string // See Source.Only.
 }
 
 // bound leaves out the rows of a source whose value of a column lies beyond one, or is
@@ -95,12 +100,15 @@ func (s *physicalSource) key(b *strings.Builder) {
 	if s.bound != nil { // Its column and direction are the query's.
 		b.WriteByte('b')
 	}
+	if s.only != "" {
+		fmt.Fprintf(b, "o%q", s.only)
+	}
 	b.WriteByte(';')
 }
 
 // physicalOf decides how src is read.
 func physicalOf(src *Source, s *Schema) (*physicalSource, error) {
-	out := &physicalSource{schema: s, scan: len(src.Batches) > 0 || len(src.Files) == 0}
+	out := &physicalSource{schema: s, scan: len(src.Batches) > 0 || len(src.Files) == 0, only: src.Only}
 	whole := wholeLayout(s)
 	for i, f := range src.Files {
 		layout := f.Layout
@@ -126,6 +134,29 @@ func physicalOf(src *Source, s *Schema) (*physicalSource, error) {
 // of the others and that of the bound follow; visible tells which columns they give, and by
 // which names.
 func (s *physicalSource) branches(i, param int, visible func(column string) (string, bool)) []string {
+	if s.only == "" {
+		return s.allRows(i, param, visible)
+	}
+	out := s.allRows(i, param, everything)
+	var items []string
+	for _, c := range s.schema.columns {
+		if name, ok := visible(c.name); ok {
+			items = append(items, sqltext.QuoteIdent(c.name)+" AS "+sqltext.QuoteIdent(name))
+		}
+	}
+	for k, b := range out {
+		out[k] = fmt.Sprintf("SELECT * FROM (SELECT %s FROM (%s) AS r WHERE (%s) %s)", strings.Join(items, ", "), b, s.only,
+			barrier)
+	}
+	return out
+}
+
+// barrier ends a SELECT past which DuckDB moves no condition in either direction: no filter is pushed through LIMIT and
+// OFFSET, because it would change which rows they count.
+const barrier = "OFFSET 0"
+
+// allRows is branches without the condition of the source.
+func (s *physicalSource) allRows(i, param int, visible func(column string) (string, bool)) []string {
 	var out []string
 	for n, g := range s.groups {
 		out = append(out, s.fileBranch(&g, i, param+n, visible)+s.boundText(&g, param))

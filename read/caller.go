@@ -11,6 +11,7 @@ import (
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
+	"github.com/kalamlake/kalam/read/policy"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -25,6 +26,8 @@ type Reader struct {
 	Store    *buffer.Store
 	Segments *segments.Reader
 	Refs     *catalog.TableRefs // Of the tables that requests use.
+
+	rules policy.Rules
 }
 
 // Caller is who reads, and what its request holds.

@@ -27,7 +27,7 @@ func (c *Caller) Describe(
 	if err != nil {
 		return out, err
 	}
-	rels, err := c.relations(plan.Tables(), o)
+	rels, err := c.relations(ctx, plan.Tables(), o)
 	if err != nil {
 		return out, levels.place(err)
 	}

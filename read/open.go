@@ -65,7 +65,7 @@ func (c *Caller) prepare(ctx context.Context, sql string, o Options) (*prepared,
 		return nil, err
 	}
 	rights := c.Catalog.Rights()
-	rels, err := c.relations(plan.Tables(), o)
+	rels, err := c.relations(ctx, plan.Tables(), o)
 	if err != nil {
 		return nil, levels.place(err)
 	}
@@ -114,10 +114,13 @@ func (p *prepared) failed(ctx context.Context, err error) error {
 }
 
 // relations resolves the table references of a plan.
-func (c *Caller) relations(refs []query.TableRef, o Options) ([]*relation, error) {
+func (c *Caller) relations(ctx context.Context, refs []query.TableRef, o Options) ([]*relation, error) {
 	rels := make([]*relation, len(refs))
 	for i, ref := range refs {
 		rel, err := c.relation(ref, o)
+		if err == nil {
+			err = c.restrict(ctx, rel)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +161,7 @@ func (c *Caller) relation(ref query.TableRef, o Options) (*relation, error) {
 	if t.IsComputed() {
 		return &relation{ref: ref, computed: c.Computed.Table(t.ID)}, nil
 	}
-	return &relation{ref: ref, table: t, target: target}, c.Hold(t)
+	return &relation{ref: ref, table: t, target: target, deletes: o.Deletes}, c.Hold(t)
 }
 
 // NotReferenced is the error of ns.t.c where t is the table of another namespace.

@@ -11,6 +11,7 @@ type Options struct {
 	Point    *buffer.ReadPoint // Read at this one, which stays the caller's.
 	Serve    bool              // The text is the server's own and says what is shown, see access.Serve.
 	Composed bool              // The text is put together by the server: positions in it mean nothing to the user.
+	Deletes  bool              // The rows of Target are deleted; without it they are changed.
 	Inner    bool              // Another statement takes the rows: * has no system columns.
 
 	params    []kalam.Value      // Of the query.

@@ -9,12 +9,12 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/kalamlake/kalam"
-	"github.com/kalamlake/kalam/access"
 	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/catalog/rights"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/query"
 	"github.com/kalamlake/kalam/query/activity"
+	"github.com/kalamlake/kalam/read/policy"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/systables"
 )
@@ -64,7 +64,7 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	if err := r.seen.Err(); err != nil {
 		return nil, err
 	}
-	if err := r.allowed(); err != nil {
+	if err := r.allowed(ctx); err != nil {
 		return nil, err
 	}
 	batch, err := r.rows.Next(ctx)
@@ -82,15 +82,16 @@ func (r *Rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	return batch, err
 }
 
-// allowed returns an error when the caller may not read any more, because rights were revoked.
-func (r *Rows) allowed() error {
+// allowed returns an error when the caller may not read any more what it reads, because rights or
+// policies were changed.
+func (r *Rows) allowed(ctx context.Context) error {
 	now := r.caller.Catalog.Rights()
 	if now == r.rights {
 		return nil
 	}
 	for _, rel := range r.relations {
 		if rel.table != nil {
-			if err := r.caller.Access.MayStill(r.caller.Principal, rel.table, access.Read); err != nil {
+			if err := r.caller.stillReads(ctx, rel); err != nil {
 				return err
 			}
 		}
@@ -159,7 +160,9 @@ type relation struct {
 	table    *kalam.Table     // Stored; nil for any other.
 	computed *systables.Table // nil for any other.
 	given    Given
-	target   bool     // See Target.
+	target   bool // See Target.
+	deletes  bool // See Options.Deletes.
+	rule     *policy.Rule
 	history  *history // Of table, nil: it is read as it is.
 }
 

@@ -43,6 +43,9 @@ func (c *Caller) source(ctx context.Context, r *relation, rows *Rows) (query.Sou
 		return query.Source{}, err
 	}
 	src, err := c.tableSource(ctx, r.table, view, r.ref.NamesDeleted, &rows.files)
+	if r.rule != nil {
+		src.Only = r.rule.SQL
+	}
 	if own := c.ownWrites(c.Scope(r.table)); own != nil && !r.target {
 		var done func()
 		src.Batches, done = WithoutSeqs(src.Batches, own.Provisional)

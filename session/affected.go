@@ -90,7 +90,7 @@ func (a *affectedRows) each(
 	if err != nil {
 		return err
 	}
-	res, err := s.Open(ctx, sql, params.Values(), read.Options{Composed: true})
+	res, err := s.Open(ctx, sql, params.Values(), read.Options{Composed: true, Deletes: a.set == nil})
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,8 @@ func (s *Session) manage(ctx context.Context, st ast.Statement) error {
 		return s.said(s.accounts().Restore(ctx, s.Principal, st))
 	case *ast.DropUser:
 		return s.dropUser(ctx, st)
-	case *ast.CreateAPIKey, *ast.DropAPIKey, *ast.RevokeTokens, *ast.Grant, *ast.ShowGrants:
+	case *ast.CreateAPIKey, *ast.DropAPIKey, *ast.RevokeTokens, *ast.Grant, *ast.ShowGrants,
+		*ast.CreatePolicy, *ast.DropPolicy, *ast.ShowPolicies:
 		return s.credentials(ctx, st)
 	case *ast.FlushTable:
 		return s.flushTable(ctx, st)

@@ -44,7 +44,7 @@ func (s *Session) update(ctx context.Context, st *ast.Update) error {
 	}
 	return s.retry(ctx, &answer{table: t, verb: "Updated", alias: st.Alias, returning: st.Returning, edits: st.Edits},
 		func() ([]change, error) {
-			if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple {
+			if key, ok := s.keyOf(t, st.KeyEquals); ok && sets.simple && !s.IsRestricted(t) {
 				return s.updateByKey(ctx, t, key, sets)
 			}
 			return s.updateByQuery(ctx, t, sets, &affectedRows{
@@ -74,7 +74,7 @@ func (s *Session) delete(ctx context.Context, st *ast.Delete) error {
 	}
 	return s.retry(ctx, &answer{table: t, verb: "Deleted", alias: st.Alias, returning: st.Returning, edits: st.Edits},
 		func() ([]change, error) {
-			if key, ok := s.keyOf(t, st.KeyEquals); ok {
+			if key, ok := s.keyOf(t, st.KeyEquals); ok && !s.IsRestricted(t) {
 				return s.deleteByKey(ctx, t, key)
 			}
 			return s.deleteByQuery(ctx, t, &affectedRows{alias: st.Alias, from: st.Using,

@@ -73,7 +73,7 @@ func fieldsOf(out []read.Column) []read.Field {
 // every other case is left to the query path and its errors.
 func (s *Session) pointTable(p *dialect.Point) (*kalam.Table, bool) {
 	t, err := s.Table(p.Table, access.Read)
-	if err != nil || t.IsComputed() {
+	if err != nil || t.IsComputed() || s.IsRestricted(t) {
 		return nil, false
 	}
 	return t, true

@@ -42,9 +42,14 @@ func (s *Session) finishDML(ctx context.Context, a *answer, changes []change, se
 	return s.returnRows(ctx, a, changes, seqs, s.stream)
 }
 
-// rehearse evaluates RETURNING before the write, so that a list that fails
-// leaves nothing behind. Only _seq is not known yet.
+// rehearse asks policies about the changes and evaluates RETURNING before the write, so that what
+// fails leaves nothing behind. Only _seq is not known yet.
 func (s *Session) rehearse(ctx context.Context, a *answer, changes []change) error {
+	for i := range changes {
+		if err := s.CheckWrite(ctx, &changes[i].Mutation, len(a.returning) > 0); err != nil {
+			return err
+		}
+	}
 	if len(a.returning) == 0 {
 		return nil
 	}

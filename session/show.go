@@ -121,26 +121,11 @@ func (s *Session) describe(ctx context.Context, st *ast.Describe) error {
 			"SELECT schema_version, changes, schema_json, created_at FROM system.table_schemas"+
 				" WHERE namespace_id = $1 AND table_name = $2"+
 				" ORDER BY schema_version DESC LIMIT $3", systables.Text(t.ID.Namespace), systables.Text(t.ID.Name),
-			kalam.BigInt(historyLimit(st.Limit)))
+			kalam.BigInt(schema.HistoryLimit(st.Limit)))
 	}
 	rows, message := schema.Description(t)
 	return s.listing(schema.DescribeColumns, rows, message)
 }
-
-// historyLimit is the number of versions that DESCRIBE ... HISTORY lists.
-func historyLimit(asked int) int64 {
-	if asked > 0 {
-		return int64(asked)
-	}
-	return 100
-}
-
-var statsColumns = systables.Columns(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT
-flushed_rows BIGINT, total_rows BIGINT
-storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT
-flushed_segments BIGINT
-active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?
-last_flush_trigger TEXT?, next_flush_trigger TEXT?`)
 
 // showStats reports a table from counters, without reading a row. A user sees their
 // own scope, an admin the whole table. When a USER table is flushed next depends on
@@ -153,7 +138,7 @@ func (s *Session) showStats(ctx context.Context, st *ast.ShowStats) error {
 	if err != nil {
 		return err
 	}
-	sum, err := s.tableStats(ctx, t)
+	sum, err := s.tableStats(ctx, t) // Refuses those whom policies restrict.
 	if err != nil {
 		return err
 	}
@@ -177,5 +162,5 @@ func (s *Session) showStats(ctx context.Context, st *ast.ShowStats) error {
 		kalam.BigInt(int64(streams)), kalam.BigInt(sum.BufferedBytes), systables.Timestamp(next.At),
 		systables.TextOrNull(last), systables.TextOrNull(next.Trigger),
 	}
-	return s.listing(statsColumns, [][]kalam.Value{row}, "")
+	return s.listing(schema.StatsColumns, [][]kalam.Value{row}, "")
 }

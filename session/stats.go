@@ -15,7 +15,9 @@ func (s *Session) tableStats(ctx context.Context, t *kalam.Table) (sum buffer.Co
 	if t.Expires() {
 		since = kalam.SeqAt(s.Now.Add(-t.Options.TTL))
 	}
-	if s.Access.May(s.Principal, t, access.Count) != nil {
+	if err := s.Access.May(s.Principal, t, access.Count); s.IsRestricted(t) {
+		return sum, err
+	} else if err != nil {
 		return s.Store.Counts(ctx, t, s.Scope(t), since)
 	}
 	for sc, err := range s.Store.Scopes(ctx, t.Number) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/access"
+	"github.com/kalamlake/kalam/catalog/rights"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
@@ -76,6 +77,9 @@ func (s *Session) upsertOnce(
 		}
 		if !ok {
 			continue
+		}
+		if err := s.CheckReach(ctx, w.table, old.Payload, rights.Update); err != nil {
+			return nil, err
 		}
 		stored, err := datatype.DecodeRow(w.table, old.Payload, nil)
 		if err != nil {

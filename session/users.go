@@ -59,7 +59,7 @@ func (s *Session) dropUser(ctx context.Context, st *ast.DropUser) error {
 
 // credentials runs a statement on API keys, tokens or rights.
 func (s *Session) credentials(ctx context.Context, st ast.Statement) error {
-	m := credentials.Manager{Catalog: s.Catalog, Access: s.Access, Live: s.server.Hub}
+	m := credentials.Manager{Catalog: s.Catalog, Access: s.Access, Live: s.server.Hub, Condition: s.CheckPolicy}
 	a, err := m.Run(ctx, s.Principal, s.Namespace, st)
 	if err != nil || a.Columns == nil {
 		return s.said(a.Text, err)

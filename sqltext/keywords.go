@@ -30,7 +30,7 @@ bigint blob boolean bucket buffer_size bytea bytes cache cascade catalog char cl
 credentials current_role current_timestamp current_user date datetime days decimal deleted_retention_hours description do
 double email excluded execute exists expires export extended filesystem flush flush_cron flush_policy float format from_seq generated grant grants history hours iceberg identified
 identity if int integer internal interval job jobs json jsonb key kill last last_rows level live manual metadata modify
-name namespace namespaces nothing now numeric oauth offset options password path policy precision private privileges public query
+name namespace namespaces nothing now numeric oauth offset options password path policies policy precision private privileges public query
 real region rename restricted retain revoke role rollback rows s3 scopes serial set shard_strategy shared shared_tables_template smallint
 snowflake_id start stats storage storage_id storages stream subscribe tblproperties template text time timestamp tokens
 transaction ttl ttl_seconds type ulid uri use use_user_storage user user_tables_template users uuid uuid_v7 values

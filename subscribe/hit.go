@@ -16,6 +16,17 @@ type hit struct {
 	size             int64
 }
 
+// guard takes the values out that lie outside the filter, which the subscriber is not to see. wasIn says that the row
+// before was in it.
+func (h *hit) guard(wasIn bool) {
+	switch {
+	case !wasIn:
+		h.oldVals, h.oldSeq = nil, 0
+	case h.kind == kalam.ChangeDelete:
+		h.newVals = h.oldVals
+	}
+}
+
 // decoder decodes the rows of one change for any number of matchers: at most
 // once to match and once to keep.
 type decoder struct {

@@ -92,6 +92,7 @@ type matcher struct {
 	filter    *Filter   // nil: all rows, or evaluator decides.
 	evaluator Evaluator // In place of filter.
 	exact     bool
+	guarded   bool            // See Spec.Guarded.
 	deleted   bool            // The condition names _deleted.
 	ctx       context.Context // Of the evaluator; ends with the last subscription.
 	cancel    context.CancelFunc
@@ -282,21 +283,24 @@ type Evaluator interface {
 
 // Spec describes a subscription. What it points to must not be changed.
 type Spec struct {
-	ID           string       // The live id; "" is kalam.LiveID of User, Connection and Subscription.
-	Table        *kalam.Table // By which rows are decoded, also after it was altered.
-	Scope        kalam.Scope  // Of Table.
-	User         kalam.UserID // The subscriber, whose limit counts it.
-	Role         kalam.Role   // As which the subscriber acts.
-	Filter       *Filter      // Of Table; nil with a nil Evaluator: all rows.
-	Evaluator    Evaluator    // In place of Filter.
-	Columns      []int        // What its owner encodes, indexes into Table.Columns; nil is all.
-	ExactEvents  bool         // A row that leaves the filter is a delete, one that enters it an insert.
-	QueueLimit   int          // Events that may wait; 0 is HubOptions.MaxQueue.
-	Outbox       *Outbox      // Where its events go; nil makes one of its own.
-	Connection   string       // Id of the connection, for listings.
-	Subscription string       // Id that the client chose, for listings.
-	SQL          string       // For listings.
-	Options      string       // JSON, for listings.
+	ID          string       // The live id; "" is kalam.LiveID of User, Connection and Subscription.
+	Table       *kalam.Table // By which rows are decoded, also after it was altered.
+	Scope       kalam.Scope  // Of Table.
+	User        kalam.UserID // The subscriber, whose limit counts it.
+	Role        kalam.Role   // As which the subscriber acts.
+	Filter      *Filter      // Of Table; nil with a nil Evaluator: all rows.
+	Evaluator   Evaluator    // In place of Filter.
+	Columns     []int        // What its owner encodes, indexes into Table.Columns; nil is all.
+	ExactEvents bool         // A row that leaves the filter is a delete, one that enters it an insert.
+	// Guarded says that what is not in the filter is not the subscriber's to see: events are exact, a row that leaves the
+	// filter is told of with the values that it had in it, and one that enters comes without those that it had outside.
+	Guarded      bool
+	QueueLimit   int     // Events that may wait; 0 is HubOptions.MaxQueue.
+	Outbox       *Outbox // Where its events go; nil makes one of its own.
+	Connection   string  // Id of the connection, for listings.
+	Subscription string  // Id that the client chose, for listings.
+	SQL          string  // For listings.
+	Options      string  // JSON, for listings.
 }
 
 // check reports what is wrong with a Spec.
@@ -324,7 +328,10 @@ func (s *Spec) check() error {
 // same changes.
 func (s *Spec) matcherKey() string {
 	mode, key := byte('d'), "all"
-	if s.ExactEvents {
+	switch {
+	case s.Guarded:
+		mode = 'g'
+	case s.ExactEvents:
 		mode = 'x'
 	}
 	b := binary.AppendUvarint([]byte{mode}, uint64(s.Table.SchemaVersion))

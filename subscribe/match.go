@@ -63,6 +63,9 @@ func (m *matcher) hit(c *kalam.Change, d *decoder, isNew, isOld bool) (h hit, ok
 		h.oldSeq = oldOf(c).Seq
 		h.size += int64(len(oldOf(c).Payload))
 	}
+	if m.guarded {
+		h.guard(isOld)
+	}
 	return h, true, nil
 }
 

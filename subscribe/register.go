@@ -61,7 +61,7 @@ func (h *Hub) admitLocked(spec *Spec) error {
 func newMatcher(spec *Spec) *matcher {
 	m := &matcher{
 		key: spec.matcherKey(), table: spec.Table, filter: spec.Filter, evaluator: spec.Evaluator,
-		exact:  spec.ExactEvents,
+		exact: spec.ExactEvents || spec.Guarded, guarded: spec.Guarded,
 		groups: map[string]*group{},
 	}
 	switch {

@@ -32,3 +32,22 @@ func GrantRow(v Viewer, g access.Granted) []kalam.Value {
 		by, Timestamp(g.CreatedAt), Timestamp(g.UpdatedAt),
 	}
 }
+
+// PolicyColumns are the columns of system.policies.
+const PolicyColumns = `namespace_id TEXT, table_name TEXT, policy_name TEXT, command TEXT, grantees TEXT, using_expr TEXT?
+check_expr TEXT?, created_by TEXT, created_at TIMESTAMP`
+
+func (c *Catalog) policyRows(_ context.Context, v Viewer) (rows [][]kalam.Value, _ error) {
+	for _, x := range v.Access.AllPolicies(v.Principal) {
+		rows = append(rows, PolicyRow(x))
+	}
+	return rows, nil
+}
+
+// PolicyRow returns a row of system.policies.
+func PolicyRow(x access.PolicyOn) []kalam.Value {
+	return []kalam.Value{
+		Text(x.On.ID.Namespace), Text(x.On.ID.Name), kalam.Text(x.Name), kalam.Text(x.Command()), kalam.Text(x.Whom()),
+		TextOrNull(x.Using), TextOrNull(x.Check), Text(x.By), Timestamp(x.CreatedAt),
+	}
+}

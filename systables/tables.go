@@ -14,6 +14,7 @@ last_seen TIMESTAMP?, created_at TIMESTAMP, updated_at TIMESTAMP, deleted_at TIM
 		{Open(access.System, "api_keys", `key_id TEXT, name TEXT, user_id TEXT, scopes TEXT?, created_by TEXT
 created_at TIMESTAMP, expires_at TIMESTAMP?, expired BOOLEAN, last_used_at TIMESTAMP?`), c.keyRows},
 		{Open(access.System, "grants", GrantColumns), c.grantRows},
+		{Open(access.System, "policies", PolicyColumns), c.policyRows},
 		{Closed("storages", `storage_id TEXT, storage_name TEXT, description TEXT?, storage_type TEXT, uri TEXT
 base_directory TEXT, credentials JSON?, config_json JSON?, shared_tables_template TEXT, user_tables_template TEXT
 created_at TIMESTAMP, updated_at TIMESTAMP`), c.storageRows},

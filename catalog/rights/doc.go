@@ -4,6 +4,7 @@
 // # Basics
 //
 //   - A Grant gives Privileges on an Object, a table or all tables of a namespace, to a Grantee, a user or a role.
+//   - A Policy says which rows of a table a command is for.
 //   - A Set is all of them at one time. It is immutable; Begin returns an Edit that leads to the next.
 //
 // # Guarantees

@@ -116,8 +116,16 @@ type grantKey struct {
 
 func (g *Grant) id() grantKey { return grantKey{g.Object, g.Grantee} }
 
-// key is the rest of the key of the grant's record.
-func (k grantKey) key() string { return k.object.key() + k.grantee.Kind() + "/" + k.grantee.Name() }
+// The prefixes of the keys of records.
+const (
+	GrantPrefix  = "grant/"
+	PolicyPrefix = "policy/"
+)
+
+// key is the key of the grant's record.
+func (k grantKey) key() string {
+	return GrantPrefix + k.object.key() + k.grantee.Kind() + "/" + k.grantee.Name()
+}
 
 // GrantRecord is the stored form of a Grant.
 type GrantRecord struct {

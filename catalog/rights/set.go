@@ -13,7 +13,8 @@ import (
 // Set is everything that is granted at one time. The zero Set is empty, and so is a nil one. It is immutable once it is
 // shared.
 type Set struct {
-	grants map[grantKey]*Grant
+	grants   map[grantKey]*Grant
+	policies map[kalam.TableNumber][]*Policy // By name.
 }
 
 // grantRoles are the roles that grants are made to.
@@ -47,8 +48,7 @@ func (s *Set) Grants() []*Grant {
 	})
 }
 
-// Load adds a stored grant to a Set that is not yet shared. key is the rest of the key of its record, which must be its
-// own.
+// Load adds a stored grant to a Set that is not yet shared. key is that of its record, which must be its own.
 func (s *Set) Load(key string, r *GrantRecord) error {
 	g, err := r.grant()
 	if err != nil {
@@ -75,20 +75,14 @@ type Edit struct {
 // Begin returns an Edit of the set, which stays as it is.
 func (s *Set) Begin(now time.Time) *Edit { return &Edit{now: now, was: s} }
 
-// Changed returns the set that the edit leads to and the records that changed, by the rest of their keys, nil for one
-// that goes. ok is false when nothing changed.
+// Changed returns the set that the edit leads to and the records that changed, by their keys, nil for one that goes. ok is false when nothing changed.
 func (e *Edit) Changed() (next *Set, records map[string]any, ok bool) {
 	return e.next, e.records, e.next != nil
 }
 
 // put stores a grant, or takes it away for nil.
 func (e *Edit) put(k grantKey, g *Grant) {
-	if e.next == nil {
-		e.next, e.records = &Set{grants: map[grantKey]*Grant{}}, map[string]any{}
-		if e.was != nil {
-			maps.Copy(e.next.grants, e.was.grants)
-		}
-	}
+	e.change()
 	if g == nil {
 		delete(e.next.grants, k)
 		e.records[k.key()] = nil
@@ -96,6 +90,19 @@ func (e *Edit) put(k grantKey, g *Grant) {
 	}
 	e.next.grants[k] = g
 	e.records[k.key()] = g.record()
+}
+
+// change makes the next set, once.
+func (e *Edit) change() {
+	if e.next != nil {
+		return
+	}
+	e.next = &Set{grants: map[grantKey]*Grant{}, policies: map[kalam.TableNumber][]*Policy{}}
+	e.records = map[string]any{}
+	if e.was != nil {
+		maps.Copy(e.next.grants, e.was.grants)
+		maps.Copy(e.next.policies, e.was.policies)
+	}
 }
 
 func (e *Edit) current() *Set {
@@ -140,12 +147,21 @@ func (e *Edit) Revoke(o Object, from Grantee, p Privileges) (taken Privileges) {
 	return old.Privileges & p
 }
 
-// DropObject takes away every grant on a table or a namespace that is dropped.
-func (e *Edit) DropObject(o Object) { e.dropWhere(func(k grantKey) bool { return k.object == o }) }
+// DropObject takes away every grant on a table or a namespace that is dropped, and the policies of the table.
+func (e *Edit) DropObject(o Object) {
+	e.dropWhere(func(k grantKey) bool { return k.object == o })
+	if o.Table != 0 {
+		e.dropPolicies(o.Table)
+	}
+}
 
-// DropUser takes away every grant to a user that is dropped.
+// DropUser takes away every grant to a user that is dropped, and the user out of policies.
 func (e *Edit) DropUser(id kalam.UserID) {
-	e.dropWhere(func(k grantKey) bool { return k.grantee.User == id && id != "" })
+	if id == "" {
+		return
+	}
+	e.dropWhere(func(k grantKey) bool { return k.grantee.User == id })
+	e.dropGrantee(id)
 }
 
 func (e *Edit) dropWhere(gone func(grantKey) bool) {

@@ -34,3 +34,34 @@ func (g *Grant) Verb() string {
 
 // Verb returns "SHOW GRANTS".
 func (*ShowGrants) Verb() string { return "SHOW GRANTS" }
+
+// CreatePolicy is CREATE POLICY.
+type CreatePolicy struct {
+	Name    Ident
+	Table   Name
+	Command string    // SELECT, INSERT, UPDATE or DELETE; "": all.
+	To      []Grantee // None: everybody.
+	Using   RawSQL
+	Check   RawSQL
+}
+
+// DropPolicy is DROP POLICY.
+type DropPolicy struct {
+	Name     Ident
+	Table    Name
+	IfExists bool
+}
+
+// ShowPolicies is SHOW POLICIES.
+type ShowPolicies struct {
+	Table *Name // nil: of all tables.
+}
+
+// Verb returns "CREATE POLICY".
+func (*CreatePolicy) Verb() string { return "CREATE POLICY" }
+
+// Verb returns "DROP POLICY".
+func (*DropPolicy) Verb() string { return "DROP POLICY" }
+
+// Verb returns "SHOW POLICIES".
+func (*ShowPolicies) Verb() string { return "SHOW POLICIES" }

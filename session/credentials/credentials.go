@@ -18,6 +18,8 @@ type Manager struct {
 	Catalog *catalog.Catalog
 	Access  *access.Resolver
 	Live    *subscribe.Hub // Whose live queries end with the rights to them.
+	// Condition returns the columns of a table that the condition of a policy names, or why it is none.
+	Condition func(ctx context.Context, t *kalam.Table, text string) ([]string, error)
 }
 
 // Answer is what a statement gives: rows if it has columns, and a text.
@@ -32,7 +34,7 @@ var created = systables.Columns(`key_id TEXT, name TEXT, user_id TEXT, api_key T
 expires_at TIMESTAMP?`)
 
 // Run carries out st on behalf of p, whose default namespace is ns. It takes CREATE API KEY, DROP API KEY, REVOKE
-// TOKENS, GRANT, REVOKE and SHOW GRANTS; another statement is CodeUnsupported. Errors are those of the catalog, with positions in the statement.
+// TOKENS, GRANT, REVOKE, SHOW GRANTS, CREATE POLICY, DROP POLICY and SHOW POLICIES; another statement is CodeUnsupported. Errors are those of the catalog, with positions in the statement.
 func (m *Manager) Run(
 	ctx context.Context, p kalam.Principal, ns kalam.NamespaceID, st ast.Statement,
 ) (Answer, error) {
@@ -53,6 +55,12 @@ func (m *Manager) Run(
 		return m.grant(ctx, p, ns, st)
 	case *ast.ShowGrants:
 		return m.showGrants(p, ns, st)
+	case *ast.CreatePolicy:
+		return m.createPolicy(ctx, p, ns, st)
+	case *ast.DropPolicy:
+		return m.dropPolicy(ctx, p, ns, st)
+	case *ast.ShowPolicies:
+		return m.showPolicies(p, ns, st)
 	}
 	return Answer{}, kalam.Errorf(kalam.CodeUnsupported, "this statement is not supported by this version")
 }

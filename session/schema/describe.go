@@ -38,3 +38,19 @@ func Description(t *kalam.Table) (rows [][]kalam.Value, message string) {
 	return rows, fmt.Sprintf("Schema version: %d\nHistory: SELECT * FROM system.table_schemas"+
 		" WHERE namespace_id = '%s' AND table_name = '%s'", t.SchemaVersion, t.ID.Namespace, t.ID.Name)
 }
+
+// StatsColumns are the columns of SHOW TABLE STATS.
+var StatsColumns = systables.Columns(`namespace TEXT, table_name TEXT, schema_version INT, buffered_rows BIGINT
+flushed_rows BIGINT, total_rows BIGINT
+storage_size BIGINT, last_flush TIMESTAMP?, parquet_files BIGINT, flush_config TEXT, logical_rows BIGINT
+flushed_segments BIGINT
+active_streams BIGINT, memory_bytes BIGINT, next_flush TIMESTAMP?
+last_flush_trigger TEXT?, next_flush_trigger TEXT?`)
+
+// HistoryLimit is the number of versions that DESCRIBE ... HISTORY lists.
+func HistoryLimit(asked int) int64 {
+	if asked > 0 {
+		return int64(asked)
+	}
+	return 100
+}
