@@ -86,6 +86,7 @@ type Error struct {
 	Missing     Missing
 	Name        string
 	Suggestions []string
+	Hint        string // What to do about it, a sentence; "" where Msg says it.
 
 	// Hides says that there is such a thing, but that who asked may not know of it. It is for the audit log: no text
 	// tells it.
@@ -122,9 +123,15 @@ func Wrap(code Code, cause error, format string, args ...any) *Error {
 	return &Error{Code: code, Msg: fmt.Sprintf(format, args...), Err: cause}
 }
 
-// Lacks noteswhich name means nothing, and returns e: whoever knows the names that do can then set Suggestions.
+// Lacks notes which name means nothing, and returns e: whoever knows the names that do can then set Suggestions.
 func (e *Error) Lacks(what Missing, name string) *Error {
 	e.Missing, e.Name = what, name
+	return e
+}
+
+// Advise sets what to do about it, and returns e.
+func (e *Error) Advise(hint string) *Error {
+	e.Hint = hint
 	return e
 }
 

@@ -154,7 +154,7 @@ var layers = map[string][]string{
 	"config": {"", "audit", "export", "lake/layout", "query/memlimit", "maintain", "maintain/pair", "maintain/adopt", "maintain/inspect", "storages", "systables"},
 	"engine": {
 		"audit", "config", "metrics", "export", "export/iceberg", "link/wire",
-		"access", "systables", "read", "live", "live/jobfeed", "session", "session/cache",
+		"access", "systables", "read", "live", "live/jobfeed", "session", "session/cache", "session/suggest",
 		"", "sqltext", "datatype", "dialect", "dialect/ast", "buffer", "buffer/badger", "lake", "lake/file",
 		"catalog", "query", "subscribe",
 		"jobs", "segments", "storages", "query/worker", "query/pool", "query/activity",

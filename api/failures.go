@@ -53,7 +53,7 @@ func (s *Server) sqlError(err error, p kalam.Principal, requestID string) (wire.
 	}
 	var ke *kalam.Error
 	if errors.As(se.Err, &ke) && !o.hidden {
-		e.Position, e.Suggestions = ke.Position, ke.Suggestions
+		e.Position, e.Suggestions, e.Hint = ke.Position, ke.Suggestions, ke.Hint
 	}
 	if access.Has(p, access.SeeFaults) {
 		e.Details = se.SQL

@@ -49,7 +49,7 @@ func (k *socket) subscribe(m *wire.Subscribe) {
 		if audit.IsDenied(err) {
 			k.note(k.who.Load(), audit.Event{Action: "SUBSCRIBE", Outcome: audit.Denied, Details: audit.Text(m.SQL)})
 		}
-		k.sendFailure(m.ID, err)
+		k.refuse(m, err, request.Exact)
 		return
 	}
 	sub := &subscription{id: m.ID, request: request, query: q, rows: newRowEncoder(q)}

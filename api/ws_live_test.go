@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -378,5 +379,46 @@ func TestReconnects(t *testing.T) {
 	eventually.True(t, "all live queries are gone", func() bool { return h.engine.Live().Count() == 0 })
 	if h.connections() != 0 {
 		t.Error("sockets are left")
+	}
+}
+
+// TestLiveQueriesSayWhatToDo mistypes live queries: the error has the place, what was meant and what to do, as over
+// HTTP, and says nothing of tables that its reader must not know of.
+func TestLiveQueriesSayWhatToDo(t *testing.T) {
+	h := start(t, setup{})
+	root := h.root()
+	for _, sql := range []string{
+		"CREATE NAMESPACE app", "CREATE NAMESPACE secret", "CREATE USER TABLE app.notes (id BIGINT PRIMARY KEY, body TEXT)",
+		"CREATE SHARED TABLE secret.plans (id BIGINT PRIMARY KEY) WITH (ACCESS_LEVEL = 'PRIVATE')",
+	} {
+		h.mustSQL(root, sql)
+	}
+	alice := h.user("alice", kalam.RoleUser)
+	p := h.enter(alice, wire.EventsExact)
+	for _, c := range []struct {
+		sql         string
+		position    int
+		suggestions []string
+		hint        string
+	}{
+		{"SELECT * FROM app.nots", 15, []string{"app.notes"}, ""},
+		{"SELECT bdoy FROM app.notes", 8, []string{"body"}, ""},
+		{`SELECT * FROM app.notes WHERE body = "x"`, 38, nil, "double quotes stand around names; a text stands in single quotes: 'text'"},
+		{"SELECT * FROM secret.plan", 15, nil, "you have no namespace secret"},
+		{"SELECT * FROM nosuch.plan", 15, nil, "you have no namespace nosuch"},
+	} {
+		p.subscribe("s", c.sql, nil)
+		f := p.read()
+		if f.Type != wire.TypeError || f.Position != c.position || !slices.Equal(f.Suggestions, c.suggestions) || f.Hint != c.hint {
+			t.Errorf("%s: got %+v", c.sql, f)
+		}
+		// The same over HTTP.
+		var res wire.Response
+		if err := json.Unmarshal([]byte(h.sql(alice, c.sql).body), &res); err != nil {
+			t.Fatal(err)
+		}
+		if e := res.Error; e == nil || e.Position != c.position || !slices.Equal(e.Suggestions, c.suggestions) || e.Hint != c.hint {
+			t.Errorf("%s: over HTTP %+v", c.sql, e)
+		}
 	}
 }

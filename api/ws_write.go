@@ -89,11 +89,25 @@ func (k *socket) sendError(about string, code wire.Code, message string) {
 }
 
 // sendFailure writes the error frame of a failed call.
-func (k *socket) sendFailure(about string, err error) {
-	who := k.who.Load()
-	text := k.server.textOf(err, access.Has(who.principal, access.SeeFaults), k.userAttr())
+func (k *socket) sendFailure(about string, err error) { k.sendJSON(k.failure(about, err)) }
+
+// refuse answers a subscribe message that failed. A client of kalam is told where the fault is and what to do, as over
+// HTTP; one of KalamDB gets the frame that it knows.
+func (k *socket) refuse(m *wire.Subscribe, err error, exact bool) {
+	f := k.failure(m.ID, err)
+	var ke *kalam.Error
+	if exact && errors.As(k.server.engine.Suggest(k.who.Load().principal, err, m.SQL), &ke) &&
+		!outcomeOf(ke.Code).hidden {
+		f.Position, f.Hint, f.Suggestions = ke.Position, ke.Hint, ke.Suggestions
+	}
+	k.sendJSON(f)
+}
+
+// failure returns the error frame of a failed call.
+func (k *socket) failure(about string, err error) wire.ErrorFrame {
+	text := k.server.textOf(err, access.Has(k.who.Load().principal, access.SeeFaults), k.userAttr())
 	code, prefix := frameError(err)
-	k.sendError(about, code, prefix+text)
+	return wire.ErrorFrame{Type: wire.TypeError, SubscriptionID: about, Code: code, Message: prefix + text}
 }
 
 // frameError returns the code of an error frame, and what its message begins with.

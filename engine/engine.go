@@ -27,6 +27,7 @@ import (
 	"github.com/kalamlake/kalam/read"
 	"github.com/kalamlake/kalam/segments"
 	"github.com/kalamlake/kalam/session"
+	"github.com/kalamlake/kalam/session/suggest"
 	"github.com/kalamlake/kalam/storages"
 	"github.com/kalamlake/kalam/subscribe"
 	"github.com/kalamlake/kalam/systables"
@@ -165,6 +166,11 @@ func (e *Engine) Open(p kalam.Principal, ns kalam.NamespaceID) *session.Session 
 
 // Live returns what starts live queries.
 func (e *Engine) Live() *live.Queries { return e.live }
+
+// Suggest returns err, that of a live query with the given text, with what its author may be told to do about it.
+func (e *Engine) Suggest(p kalam.Principal, err error, text string) error {
+	return suggest.Author{Principal: p, Namespace: kalam.DefaultNamespace, Access: e.reader.Access}.To(err, text)
+}
 
 // Exports returns what knows the exports of users' data.
 func (e *Engine) Exports() *export.Exporter { return e.exports }

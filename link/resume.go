@@ -176,7 +176,8 @@ func (s *Subscription) lagLocked() action {
 // refusedLocked takes an error frame.
 func (s *Subscription) refusedLocked(f *frame) (action, error) {
 	r := &s.received
-	err := &Error{Kind: KindSubscription, Code: f.Code, Message: f.Message}
+	err := &Error{Kind: KindSubscription, Code: f.Code, Message: f.Message,
+		Position: f.Position, Hint: f.Hint, Suggestions: f.Suggestions}
 	switch {
 	case f.Code == wire.CodeResumeWindowExceeded && r.last > 0:
 		r.last, r.reset = 0, r.started

@@ -129,6 +129,9 @@ func wording(de *duckerr.Error, q *guard.Query) string {
 		}
 		return de.Kind + " '" + de.Name + "' does not exist"
 	}
+	if strings.HasPrefix(de.Message, "Referenced table ") && de.Name != "" {
+		return "'" + q.RestoreNames(de.Name) + "' is no table or alias of this statement"
+	}
 	msg := q.RestoreNames(duckerr.FirstLine(strings.TrimPrefix(de.Message, guard.OwnMessage)))
 	msg = ownPattern.ReplaceAllString(msg, "the table")
 	return pathPattern.ReplaceAllStringFunc(msg, func(s string) string {

@@ -40,7 +40,14 @@ func Split(text string) ([]Fragment, error) {
 }
 
 func batchError(pos int, text string) error {
-	return kalam.Errorf(kalam.CodeBatchParse, "Failed to parse SQL batch: %s", text).At(pos)
+	e := kalam.Errorf(kalam.CodeBatchParse, "Failed to parse SQL batch: %s", text).At(pos)
+	switch text {
+	case flawString, flawIdentifier:
+		return e.Advise("a quote within a text is written twice: 'it''s'")
+	case flawComment:
+		return e.Advise("a comment ends with */")
+	}
+	return e
 }
 
 // InvalidUTF8 returns the offset of the first byte that is not valid UTF-8, -1

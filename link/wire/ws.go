@@ -193,12 +193,16 @@ type Change struct {
 	OldValues      []Row  `json:"old_values,omitempty"`
 }
 
-// ErrorFrame reports an error of one subscription, or of the connection.
+// ErrorFrame reports an error of one subscription, or of the connection. Position, Hint and Suggestions are those of
+// Error, for the SQL of the subscription.
 type ErrorFrame struct {
-	Type           string `json:"type"`
-	SubscriptionID string `json:"subscription_id"`
-	Code           Code   `json:"code"`
-	Message        string `json:"message"`
+	Type           string   `json:"type"`
+	SubscriptionID string   `json:"subscription_id"`
+	Code           Code     `json:"code"`
+	Message        string   `json:"message"`
+	Position       int      `json:"position,omitempty"`
+	Hint           string   `json:"hint,omitempty"`
+	Suggestions    []string `json:"suggestions,omitempty"`
 }
 
 // ServerFrame is any frame of the server, for clients to decode into; Type says
@@ -219,4 +223,7 @@ type ServerFrame struct {
 	OldValues      []Row           `json:"old_values,omitempty"`
 	ConnectionID   string          `json:"connection_id,omitempty"`
 	SnapshotSeq    string          `json:"snapshot_seq,omitempty"`
+	Position       int             `json:"position,omitempty"`
+	Hint           string          `json:"hint,omitempty"`
+	Suggestions    []string        `json:"suggestions,omitempty"`
 }

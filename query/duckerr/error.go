@@ -38,9 +38,18 @@ func Parse(msg string) *Error {
 		}
 		e.Type, e.Message = kind, text
 	}
+	if _, inner, ok := strings.Cut(e.Message, pendingFailed); ok && strings.HasPrefix(e.Message, unsuccessful) {
+		return Parse(inner) // "Conversion Error: .."
+	}
 	e.findName()
 	return e
 }
+
+// How DuckDB wraps the error of a statement whose execution it was asked to go on with.
+const (
+	unsuccessful  = "Attempting to execute an unsuccessful or closed pending query result"
+	pendingFailed = "Error: "
+)
 
 // unnamed are the messages that name something without a field for it.
 var unnamed = []struct {
@@ -49,6 +58,8 @@ var unnamed = []struct {
 }{
 	{regexp.MustCompile(`^Referenced column "([^"]*)" (?:was )?not found`), ColumnNotFound},
 	{regexp.MustCompile(`^(?:Table|Values list) "[^"]*" does not have a column named "([^"]*)"`), ColumnNotFound},
+	{regexp.MustCompile(`^Cannot extract field '([^']*)' from expression`), ColumnNotFound},
+	{regexp.MustCompile(`^Ambiguous reference to column name "([^"]*)"`), ""},
 	{regexp.MustCompile(`^No function matches the given name and argument types '([^'(]*)\(`), ""},
 	{regexp.MustCompile(`^Referenced table "([^"]*)" not found`), ""},
 	{regexp.MustCompile(`^column "([^"]*)" must appear in the GROUP BY clause`), ""},

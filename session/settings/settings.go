@@ -104,8 +104,8 @@ func Of(id ast.Ident) (Setting, error) {
 
 // Meant asks about the name for which another was probably mistyped.
 func Meant(name string, names []string) string {
-	if found := nearest.Word(name, names); found != "" {
-		return fmt.Sprintf(". Did you mean '%s'?", found)
+	if found := nearest.Words(name, names); len(found) > 0 {
+		return fmt.Sprintf(". Did you mean '%s'?", found[0])
 	}
 	return ""
 }

@@ -21,18 +21,24 @@ type Author struct {
 }
 
 // To returns err, the error of a statement with the given text, with suggestions if it is about a name that means
-// nothing and there are names like it, and with the place of the name. err itself is not changed.
+// nothing and there are names like it, with the place of the name, and with what to do where the message does not say
+// it. err itself is not changed.
 func (a Author) To(err error, text string) error {
 	var e *kalam.Error
-	if !errors.As(err, &e) || len(e.Suggestions) > 0 {
+	if !errors.As(err, &e) {
 		return err
 	}
 	out := *e
-	out.Suggestions = a.like(e, text)
 	if out.Position == 0 {
 		out.Position = placeOf(e, text)
 	}
-	if len(out.Suggestions) == 0 && out.Position == e.Position {
+	if r := hint(&out, text); len(out.Suggestions) == 0 && (r == nil || !r.foreign) {
+		out.Suggestions = a.like(&out, text)
+	}
+	if out.Hint == "" {
+		out.Hint = a.hintOf(&out, text)
+	}
+	if len(out.Suggestions) == len(e.Suggestions) && out.Position == e.Position && out.Hint == e.Hint {
 		return err
 	}
 	return &out
@@ -41,7 +47,7 @@ func (a Author) To(err error, text string) error {
 // placeOf returns the 1-based place of the name that e is about, where it stands first in the text; 0 if it does not.
 func placeOf(e *kalam.Error, text string) (at int) {
 	if e.Missing == kalam.MissingNothing || e.Missing == kalam.MissingWord || e.Name == "" {
-		return 0
+		return place(e, text)
 	}
 	wanted := sqltext.Fold(e.Name[strings.LastIndexByte(e.Name, '.')+1:])
 	named(text, func(n ast.Name, end int) {
@@ -52,11 +58,42 @@ func placeOf(e *kalam.Error, text string) (at int) {
 	return at
 }
 
+// noAlias is in the message about a qualifier that means nothing.
+const noAlias = "is no table or alias"
+
+// place returns the 1-based place of what an error without a name is about, 0 when it is not known.
+func place(e *kalam.Error, text string) int {
+	var wanted string
+	switch {
+	case strings.Contains(e.Msg, noAlias):
+		wanted = strings.ToUpper(e.Name)
+	case strings.HasPrefix(e.Msg, "Parameter mismatch"):
+		wanted = "$"
+	case strings.Contains(e.Msg, "selection list"):
+		wanted = "FROM"
+	default:
+		return 0
+	}
+	l := sqltext.NewLexer(text)
+	for t := l.Next(); t.Kind != sqltext.EOF && t.Kind != sqltext.Invalid; t = l.Next() {
+		if wanted == "$" && t.Kind == sqltext.Param {
+			return t.Pos + 1
+		}
+		if t.Kind == sqltext.Word && sqltext.IsWord(text[t.Pos:t.End], wanted) &&
+			(wanted == "FROM" || sqltext.DotFollows(text, t.End)) {
+			return t.Pos + 1
+		}
+	}
+	return 0
+}
+
 // like returns the names that are like the one that e is about.
 func (a Author) like(e *kalam.Error, text string) []string {
 	switch e.Missing {
 	case kalam.MissingColumn:
-		return nearest.Words(e.Name, a.columns(text))
+		return slices.DeleteFunc(nearest.Words(e.Name, a.columns(text)), func(s string) bool {
+			return strings.EqualFold(s, e.Name) // It does exist, which is what is wrong.
+		})
 	case kalam.MissingTable:
 		return a.tablesLike(e.Name)
 	case kalam.MissingNamespace:
@@ -69,10 +106,24 @@ func (a Author) like(e *kalam.Error, text string) []string {
 		return sentence(e.Name)
 	case kalam.MissingNothing: // A text that the parser does not take may have a word of the grammar mistyped.
 	}
-	if e.Code == kalam.CodeInvalidSQL && e.Position > 0 {
-		return wordAt(text, e.Position-1)
+	if e.Position == 0 || strings.Contains(e.Msg, "Did you mean") {
+		return nil
+	}
+	for _, of := range mistypable {
+		if strings.Contains(e.Msg, of.message) {
+			return wordAt(text, e.Position-1, of.words)
+		}
 	}
 	return nil
+}
+
+// mistypable are the messages, by what is in them, about a word that may be mistyped, and for which.
+var mistypable = []struct {
+	message string
+	words   []string
+}{
+	{"Data type ", typeNames}, {"Unknown table option", keywords}, {"EXPLAIN takes a query", beginnings},
+	{"Unknown setting", clauses}, {"Syntax error", clauses},
 }
 
 // named calls f with every name in a text, as name, name.name and so on, and with the offset of its last part.
@@ -168,15 +219,19 @@ func functions() (out []string) {
 }
 
 // typeNames are the types of columns and their usual other names.
-var typeNames = strings.Fields(`BIGINT BLOB BOOLEAN BYTEA CHAR DATE DATETIME DECIMAL DOUBLE EMBEDDING FLOAT INT INTEGER
-	INTERVAL JSON JSONB NUMERIC REAL SMALLINT TEXT TIME TIMESTAMP TIMESTAMPTZ TINYINT UUID VARCHAR`)
+var typeNames = strings.Fields(`BIGINT BLOB BOOLEAN BYTEA BYTES CHAR DATE DATETIME DECIMAL DOUBLE EMBEDDING FLOAT INT INTEGER
+	INTERVAL JSON JSONB NUMERIC REAL SMALLINT STRING TEXT TIME TIMESTAMP TIMESTAMPTZ TINYINT UUID VARCHAR`)
 
 // sentence corrects the words with which a statement begins.
 func sentence(words string) []string {
 	fields := strings.Fields(words)
 	changed := false
 	for i, w := range fields {
-		if found := nearest.Words(w, keywords); !slices.Contains(keywords, strings.ToUpper(w)) && len(found) > 0 {
+		words := clauses
+		if i == 0 {
+			words = beginnings
+		}
+		if found := nearest.Words(w, words); !slices.Contains(keywords, strings.ToUpper(w)) && len(found) > 0 {
 			fields[i], changed = found[0], true
 		}
 	}
@@ -188,12 +243,23 @@ func sentence(words string) []string {
 
 var keywords = sqltext.Keywords()
 
+// beginnings are the words with which statements begin.
+var beginnings = strings.Fields(`ALTER BACKUP BEGIN COMMIT CREATE DELETE DESCRIBE DROP EXECUTE EXPLAIN EXPORT GRANT INSERT KILL
+	PREPARE RESET RESTORE REVOKE ROLLBACK SELECT SET SHOW STORAGE SUBSCRIBE TRUNCATE UPDATE USE VALUES WITH`)
+
+// clauses are the words within statements that are mistyped for others: all keywords would be near too much.
+var clauses = strings.Fields(`ADD ALL AND ASC BETWEEN CASCADE CASE COLUMN COLUMNS CONFLICT CONSTRAINT CREATE CROSS DEFAULT
+	DELETE DESC DISTINCT DROP ELSE END EXCEPT EXISTS FIRST FLUSH FROM FULL GROUP HAVING ILIKE INNER INSERT INTERSECT INTO
+	JOBS JOIN LAST LEFT LIKE LIMIT NAMESPACE NAMESPACES NOT NULL NULLS OFFSET ORDER OUTER PRIMARY RENAME RETURNING RIGHT
+	SELECT SET SHARED STORAGES STREAM TABLE TABLES THEN TYPE UNION UNIQUE UPDATE USER USERS USING VALUES VIEW VIEWS WHEN
+	WHERE WITH`)
+
 // leastWord is how long a word of the grammar is that can be told from a name.
 const leastWord = 3
 
-// wordAt returns the word of the grammar for which the word at an offset was mistyped, or the one before it: the error
+// wordAt returns the one of some words for which the word at an offset was mistyped, or one beside it: the error
 // stands behind "FRM" in "SELECT a FRM t", where it could be an alias.
-func wordAt(text string, at int) []string {
+func wordAt(text string, at int, words []string) []string {
 	l := sqltext.NewLexer(text)
 	var before, here string
 	dotted := false
@@ -205,14 +271,19 @@ func wordAt(text string, at int) []string {
 		}
 		dotted = sqltext.IsDot(t)
 	}
-	if sqltext.IsDot(t) { // It is a name, as those behind a dot.
+	after := ""
+	switch {
+	case sqltext.IsDot(t): // It is a name, as those behind a dot.
 		here = ""
+	case t.Kind == sqltext.Word && slices.Contains(keywords, strings.ToUpper(here)): // "NOT NUL"
+		after = text[t.Pos:t.End]
 	}
-	for _, w := range []string{here, before} {
-		if len(w) < leastWord || slices.Contains(keywords, strings.ToUpper(w)) {
+	for _, w := range []string{here, before, after} {
+		known := slices.Contains(keywords, strings.ToUpper(w)) || slices.Contains(clauses, strings.ToUpper(w))
+		if len(w) < leastWord || known {
 			continue
 		}
-		if found := nearest.Words(w, keywords); len(found) > 0 {
+		if found := nearest.Words(w, words); len(found) > 0 {
 			return found[:1]
 		}
 	}

@@ -1,6 +1,6 @@
 // SQL over HTTP.
 
-import { AuthenticationError, ConnectionError, SQLError, UsageError, type ErrorInfo } from "./errors.js";
+import { AuthenticationError, ConnectionError, SQLError, UsageError, type ErrorInfo, positionOf } from "./errors.js";
 import { backoff, Credentials, HTTP, pause, plainError, within, type Answer } from "./http.js";
 import { LiveQuery, type LiveOptions } from "./live.js";
 import { settingsOf, type ClientOptions, type Settings } from "./options.js";
@@ -234,10 +234,4 @@ function argumentsOf<O>([statement, second, third]: Arguments<O>): [string, read
  */
 function isReadOnly(text: string): boolean {
 	return /^\s*(select|show|describe|desc|values|from|summarize)\b[^;]*;?\s*$/i.test(text);
-}
-
-/** Turns the server's place, a byte from 1, into a character of the text. */
-function positionOf(text: string, byte: number | undefined): number | undefined {
-	if (!byte) return undefined;
-	return new TextDecoder().decode(new TextEncoder().encode(text).subarray(0, byte - 1)).length + 1;
 }

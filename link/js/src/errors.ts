@@ -90,3 +90,9 @@ export class ProtocolError extends KalamError {
 export class UsageError extends KalamError {
 	protected static override readonly errorName = "UsageError";
 }
+
+/** @internal turns the server's place, a byte from 1, into a character of the text. */
+export function positionOf(text: string, byte: number | undefined): number | undefined {
+	if (!byte) return undefined;
+	return new TextDecoder().decode(new TextEncoder().encode(text).subarray(0, byte - 1)).length + 1;
+}

@@ -1,6 +1,6 @@
 // Live queries: their events, each exactly once, over any number of connections.
 
-import { ConnectionError, KalamError, ProtocolError, SubscriptionError, TimeoutError, UsageError } from "./errors.js";
+import { ConnectionError, KalamError, ProtocolError, SubscriptionError, TimeoutError, UsageError, positionOf } from "./errors.js";
 import type { Action, Stream, Subscribe } from "./stream.js";
 import type { Frame, RawRow } from "./socket.js";
 import { columnsOf, RowDecoder, type Column } from "./values.js";
@@ -349,7 +349,9 @@ export class LiveQuery<T> implements AsyncIterableIterator<LiveEvent<T>> {
 	}
 
 	#refused(f: Frame): Action {
-		const err = new SubscriptionError(f.message ?? "the live query was refused", { code: f.code ?? "PROTOCOL" });
+		const err = new SubscriptionError(f.message ?? "the live query was refused", {
+			code: f.code ?? "PROTOCOL", hint: f.hint, suggestions: f.suggestions, position: positionOf(this.#text, f.position),
+		});
 		if (f.code === "RESUME_WINDOW_EXCEEDED" && this.#last > 0n) {
 			this.#last = 0n;
 			this.#reset = this.#started;

@@ -11,6 +11,10 @@ export interface Frame {
 	subscription_id?: string;
 	message?: string;
 	code?: string;
+	/** Of an error: a byte of the SQL, from 1. */
+	position?: number;
+	hint?: string;
+	suggestions?: string[];
 	schema?: Field[];
 	snapshot_seq?: string;
 	batch_control?: { has_more: boolean; last_seq?: string };

@@ -247,4 +247,10 @@ def _live_error(frame: dict[str, Any]) -> errors.Error:
     code, message = str(frame.get("code", "")), str(frame.get("message", ""))
     if code in ("UNAUTHORIZED", "PERMISSION_DENIED"):
         return errors.PermissionDenied(message, code=code)
-    return errors.LiveError(message, code=code)
+    return errors.LiveError(
+        message,
+        code=code,
+        hint=str(frame.get("hint") or ""),
+        position=int(frame.get("position") or 0),
+        suggestions=[str(s) for s in frame.get("suggestions") or ()],
+    )
