@@ -25,7 +25,7 @@ type call struct {
 	caller    kalam.Principal // Who sent it: decides which errors are told in full.
 	principal kalam.Principal // In force.
 	request   session.Request
-	objects   bool // Rows are written as objects.
+	form      results.Form // Of the document.
 }
 
 // requestID returns the X-Request-ID of a request, "" when there is none that

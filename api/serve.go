@@ -14,8 +14,8 @@ import (
 
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/api/console"
-	"github.com/kalamlake/kalam/api/hosts"
 	"github.com/kalamlake/kalam/api/identity"
+	"github.com/kalamlake/kalam/api/origins"
 	"github.com/kalamlake/kalam/config"
 )
 
@@ -32,7 +32,7 @@ func New(o Options) (*Server, error) {
 	if err := checkVersion(cfg.Server.APIVersion); err != nil {
 		return nil, err
 	}
-	if err := hosts.CheckOrigins(cfg.Server.CORSOrigins); err != nil {
+	if err := origins.List(cfg.Server.CORSOrigins).Check(); err != nil {
 		return nil, err
 	}
 	secret, err := identity.Secret(cfg)
@@ -69,7 +69,7 @@ func New(o Options) (*Server, error) {
 // CheckConfig tells of every key whose value New would refuse, as far as that can be known without a server.
 func CheckConfig(cfg config.Config) (list []error) {
 	for _, err := range []error{
-		checkVersion(cfg.Server.APIVersion), hosts.CheckOrigins(cfg.Server.CORSOrigins), identity.CheckSecret(cfg),
+		checkVersion(cfg.Server.APIVersion), origins.List(cfg.Server.CORSOrigins).Check(), identity.CheckSecret(cfg),
 	} {
 		if err != nil {
 			list = append(list, err)
@@ -91,15 +91,25 @@ func (s *Server) newApp() *fiber.App {
 		CaseSensitive: true,
 	})
 	app.Use(s.enter)
-	if origins := s.config.Server.CORSOrigins; len(origins) > 0 {
+	app.Use(s.checkPreflight)
+	if list := s.config.Server.CORSOrigins; len(list) > 0 {
 		app.Use(cors.New(cors.Config{
-			AllowOrigins: strings.Join(origins, ","), MaxAge: 3600,
+			AllowOrigins: strings.Join(list, ","), MaxAge: 3600,
 			AllowMethods: "GET,POST,OPTIONS",
 			AllowHeaders: "Authorization,Content-Type,Accept,Origin,X-Requested-With,X-Request-ID,X-User-ID,X-API-Key",
 		}))
 	}
 	s.routes(app)
 	return app
+}
+
+// checkPreflight refuses what a browser asks for a page of another origin, in words: the answer without the headers of
+// CORS would be as good for the browser, and no help for who wrote the page.
+func (s *Server) checkPreflight(c *fiber.Ctx) error {
+	if c.Method() != fiber.MethodOptions || s.originAllowed(c) {
+		return c.Next()
+	}
+	return s.refuseOrigin(c)
 }
 
 // checkVersion reports a prefix that is no plain segment of a path.

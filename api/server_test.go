@@ -84,6 +84,13 @@ func TestCORS(t *testing.T) {
 				t.Errorf("allowed %q", got)
 			}
 		}
+		if res := preflight(h, "https://app.example"); res.status != http.StatusForbidden ||
+			!strings.Contains(res.body, "server.cors_origins") {
+			t.Errorf("refused with %d %s", res.status, res.body)
+		}
+		if res := preflight(h, h.url); res.status != http.StatusMethodNotAllowed {
+			t.Errorf("a page of the server: %d %s", res.status, res.body)
+		}
 	})
 	t.Run("configured", func(t *testing.T) {
 		h := start(t, setup{config: func(c *config.Config) {
@@ -94,8 +101,13 @@ func TestCORS(t *testing.T) {
 			res.header.Get("Access-Control-Max-Age") != "3600" {
 			t.Errorf("%d %v", res.status, res.header)
 		}
-		if got := preflight(h, "https://evil.example").header.Get("Access-Control-Allow-Origin"); got != "" {
+		refused := preflight(h, "https://evil.example")
+		if got := refused.header.Get("Access-Control-Allow-Origin"); got != "" {
 			t.Errorf("another origin is allowed as %q", got)
+		}
+		if refused.status != http.StatusForbidden || !strings.Contains(refused.body, "server.cors_origins") ||
+			!strings.Contains(refused.body, "https://evil.example") {
+			t.Errorf("refused with %d %s", refused.status, refused.body)
 		}
 	})
 	t.Run("malformed", func(t *testing.T) {

@@ -60,10 +60,10 @@ func (q *call) prepare(c *fiber.Ctx) (err error) {
 		skipBody(c)
 		return bad
 	}
-	var known bool
-	if q.objects, known = results.RowsAre(c.Query("rows")); !known {
+	var problem string
+	if q.form, problem = results.FormOf(c.Query("rows"), c.Query("times")); problem != "" {
 		skipBody(c)
-		return badRequest(wire.CodeInvalidInput, "rows must be arrays or objects")
+		return badRequest(wire.CodeInvalidInput, "%s", problem)
 	}
 	body, err := readBody(c, bodyLimit(s.config))
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Server) refuseSQL(c *fiber.Ctx, began time.Time, err error) error {
 func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 	s := q.server
 	enc, packed := results.NewJSON(s.config.Query.Timing), packingOf(c)
-	enc.Objects = q.objects
+	enc.Form = q.form
 	ctx, own, release := q.underWay(c)
 	var (
 		failure error

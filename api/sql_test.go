@@ -102,6 +102,48 @@ func TestRowsAsObjects(t *testing.T) {
 	}
 }
 
+// TestTimesAsISO asks for times as texts, of rows that the engine gives and of rows by their key.
+func TestTimesAsISO(t *testing.T) {
+	h := start(t, setup{})
+	alice := h.user("alice", kalam.RoleUser)
+	h.mustSQL(h.root(), `CREATE NAMESPACE app;
+		CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, ts TIMESTAMP, dt DATETIME, d DATE, ti TIME, n INT)`)
+	h.mustSQL(alice, `INSERT INTO app.t VALUES (1, '2026-03-01 01:02:03.000004', '2026-03-01T01:02:03+02:00', '1969-12-31',
+		'12:34:56.5', 7), (2, NULL, NULL, NULL, NULL, NULL)`)
+	const first = `["1","2026-03-01T01:02:03.000004Z","2026-02-28T23:02:03Z","1969-12-31","12:34:56.5",7]`
+	for _, c := range []struct{ query, sql, want string }{
+		{"?times=iso", "SELECT id, ts, dt, d, ti, n FROM app.t WHERE id = 1", `"rows":[` + first + `]`},
+		{"?times=iso", "SELECT id, ts, dt, d, ti, n FROM app.t ORDER BY id",
+			`"rows":[` + first + `,["2",null,null,null,null,null]]`},
+		{"?times=iso&rows=objects", "SELECT d FROM app.t WHERE id = 1", `"rows":[{"d":"1969-12-31"}]`},
+		{"?times=iso", "SELECT 1 AS n; SELECT ts FROM app.t WHERE id = 1; SELECT 5", `"rows":[[5]]`},
+		{"?times=numbers", "SELECT d FROM app.t WHERE id = 1", `"rows":[[-1]]`},
+		{"", "SELECT d FROM app.t WHERE id = 1", `"rows":[[-1]]`},
+		{"?times=local", "SELECT 1", "times must be numbers or iso"},
+	} {
+		res := h.do("POST", "/v1/api/sql"+c.query, alice, map[string]string{"sql": c.sql})
+		if !strings.Contains(res.body, c.want) {
+			t.Errorf("%s %s: %d %s", c.query, c.sql, res.status, res.body)
+		}
+	}
+}
+
+// TestLargeParameters writes a row of more than 1 MiB by parameters, which the text of SQL cannot hold.
+func TestLargeParameters(t *testing.T) {
+	h := start(t, setup{})
+	alice := h.user("alice", kalam.RoleUser)
+	h.mustSQL(h.root(), "CREATE NAMESPACE app; CREATE USER TABLE app.t (id BIGINT PRIMARY KEY, a TEXT, b TEXT, c TEXT, d TEXT)")
+	long := strings.Repeat("x", 500<<10)
+	h.mustSQL(alice, "INSERT INTO app.t VALUES (1, $1, $2, $3, $4)", long, long, long, long)
+	res := h.mustSQL(alice, "SELECT length(a) + length(b) + length(c) + length(d) AS n FROM app.t")
+	if got := string(res.Results[0].Rows[0][0]); got != `"2048000"` {
+		t.Errorf("length %s", got)
+	}
+	if res := h.sql(alice, "SELECT '"+strings.Repeat(long, 3)+"'"); !strings.Contains(res.body, "SQL query too long") {
+		t.Errorf("a long text of SQL: %.200s", res.body)
+	}
+}
+
 func TestTimingOff(t *testing.T) {
 	h := start(t, setup{config: func(c *config.Config) { c.Query.Timing = false }})
 	for _, sql := range []string{"SELECT 1 AS one", "SELEC"} {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
-	"slices"
-	"strings"
 
 	"github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/kalamlake/kalam/api/origins"
 	"github.com/kalamlake/kalam/link/wire"
 )
 
@@ -33,7 +32,7 @@ func (s *Server) handleWebSocket(c *fiber.Ctx) error {
 			Message: "This endpoint speaks WebSocket"})
 	}
 	if !s.originAllowed(c) {
-		return plain(c, fiber.StatusForbidden, wire.PlainError{Error: "forbidden", Message: "Origin not allowed"})
+		return s.refuseOrigin(c)
 	}
 	u := &upgrade{client: clientOf(c), gzip: c.Query("compress") != "false" &&
 		c.Query("compression") != wire.CompressionNone}
@@ -53,18 +52,15 @@ func (s *Server) handleWebSocket(c *fiber.Ctx) error {
 	return s.upgrade(c)
 }
 
-// originAllowed decides which pages may open a socket: those of the configured
-// origins, by default those of the server itself. Programs send no Origin.
+// originAllowed decides which pages may call: those of the configured origins, by default those of the server itself.
 func (s *Server) originAllowed(c *fiber.Ctx) bool {
-	origin := c.Get(fiber.HeaderOrigin)
-	if origin == "" {
-		return true
-	}
-	if origins := s.config.Server.CORSOrigins; len(origins) > 0 {
-		return origins[0] == "*" || slices.Contains(origins, origin)
-	}
-	_, host, _ := strings.Cut(origin, "://")
-	return strings.EqualFold(host, string(c.Request().Host()))
+	return origins.List(s.config.Server.CORSOrigins).Allow(c.Get(fiber.HeaderOrigin), string(c.Request().Host()))
+}
+
+// refuseOrigin answers a page that may not call.
+func (s *Server) refuseOrigin(c *fiber.Ctx) error {
+	return plain(c, fiber.StatusForbidden, wire.PlainError{Error: "forbidden",
+		Message: origins.Refusal(c.Get(fiber.HeaderOrigin))})
 }
 
 // queryProtocol reads the protocol of a socket that the upgrade authenticates: no

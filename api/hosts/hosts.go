@@ -5,10 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
-
-	"github.com/kalamlake/kalam"
 )
 
 // IsHome reports whether host, which may have a port, is a loopback address, localhost,
@@ -39,23 +36,4 @@ func hostname(host string) string {
 func IsOrigin(origin, host string) bool {
 	u, err := url.Parse(origin)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, host) && u.User == nil
-}
-
-// CheckOrigins reports an origin that no browser sends.
-func CheckOrigins(origins []string) error {
-	for _, o := range origins {
-		if o == "*" {
-			continue
-		}
-		u, err := url.Parse(o)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" ||
-			strings.Contains(u.Host, "*") {
-			return kalam.Errorf(kalam.CodeInvalidInput,
-				"configuration key server.cors_origins: '%s' is not an origin (expected scheme://host[:port], or *)", o)
-		}
-	}
-	if len(origins) > 1 && slices.Contains(origins, "*") {
-		return kalam.Errorf(kalam.CodeInvalidInput, "configuration key server.cors_origins: '*' stands alone")
-	}
-	return nil
 }

@@ -43,8 +43,7 @@ type JSON struct {
 	// reports false when nobody wants more. nil keeps the whole document.
 	Send func([]byte) bool
 	Sent bool // A piece was sent.
-	// Objects has every row written as an object of its columns instead of an array; set before the first result.
-	Objects bool
+	Form      // Set before the first result.
 
 	buf     []byte // Begins with room for the head until a piece was sent.
 	results int    // Written or begun.
@@ -54,7 +53,8 @@ type JSON struct {
 
 	header  session.RowsHeader
 	cells   []datatype.CellWriter
-	lead    [][]byte // Before each cell.
+	times   []kalam.Kind // Of each column of times to be written as texts, KindNull for others; empty without ISO.
+	lead    [][]byte     // Before each cell.
 	columns []arrow.Array
 	rows    int64 // Of the result under way.
 }
@@ -77,7 +77,7 @@ func (e *JSON) Free() {
 	if cap(buf) > keepSize {
 		buf = nil
 	}
-	*e = JSON{buf: buf, cells: e.cells[:0], columns: e.columns[:0], lead: e.lead[:0]}
+	*e = JSON{buf: buf, times: e.times[:0], cells: e.cells[:0], columns: e.columns[:0], lead: e.lead[:0]}
 	encoders.Put(e)
 }
 
@@ -101,6 +101,10 @@ func (e *JSON) StartRows(h session.RowsHeader) error {
 			e.cells = append(e.cells, datatype.NewCellWriter(f))
 		}
 	}
+	e.times = e.times[:0]
+	if e.ISO {
+		e.times = temporal(e.times, len(h.Fields), func(i int) kalam.Kind { return h.Fields[i].Type.Kind })
+	}
 	e.lead = leads(e.lead[:0], h.Fields, e.Objects)
 	e.buf = append(e.buf, `{"schema":`...)
 	e.buf = AppendFields(e.buf, h.Fields)
@@ -116,7 +120,9 @@ func (e *JSON) Batch(b arrow.RecordBatch) error {
 		e.beginRow()
 		for j, col := range e.columns {
 			e.buf = append(e.buf, e.lead[j]...)
+			at := len(e.buf)
 			e.buf = e.cells[j].Append(e.buf, col, i)
+			e.timesFrom(at, j)
 		}
 		if err := e.endRow(); err != nil {
 			return err
@@ -130,9 +136,18 @@ func (e *JSON) Values(row []kalam.Value) error {
 	e.beginRow()
 	for j, v := range row {
 		e.buf = append(e.buf, e.lead[j]...)
+		at := len(e.buf)
 		e.buf = datatype.AppendValue(e.buf, v)
+		e.timesFrom(at, j)
 	}
 	return e.endRow()
+}
+
+// timesFrom writes the cell of column j, which begins at an offset, as a text if it is a time and texts were asked for.
+func (e *JSON) timesFrom(at, j int) {
+	if len(e.times) > 0 && e.times[j] != kalam.KindNull {
+		e.buf = isoCell(e.buf, at, e.times[j])
+	}
 }
 
 func (e *JSON) beginRow() {

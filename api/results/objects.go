@@ -7,10 +7,30 @@ import (
 	"github.com/kalamlake/kalam/read"
 )
 
-// RowsAre reads the query parameter "rows": how the rows of a document are written. ok is false when it is neither
-// "arrays", which "" means, too, nor "objects".
-func RowsAre(name string) (objects, ok bool) {
-	return name == "objects", name == "objects" || name == "arrays" || name == ""
+// Form is how the rows and cells of a document are written.
+type Form struct {
+	Objects bool // Every row is an object of its columns instead of an array.
+	ISO     bool // Times are texts of ISO 8601 instead of numbers.
+}
+
+// FormOf reads the query parameters "rows" and "times" of a request; "" are the defaults. problem says which of them
+// has a value that it does not take.
+func FormOf(rows, times string) (f Form, problem string) {
+	switch rows {
+	case "objects":
+		f.Objects = true
+	case "arrays", "":
+	default:
+		return f, "rows must be arrays or objects"
+	}
+	switch times {
+	case "iso":
+		f.ISO = true
+	case "numbers", "":
+	default:
+		return f, "times must be numbers or iso"
+	}
+	return f, ""
 }
 
 // leads returns what stands before each cell of a row: a comma, and, of objects, the name. A name that comes again

@@ -129,7 +129,7 @@ func (a Author) hintOf(e *kalam.Error, text string) string {
 		}
 		return r.hint
 	}
-	if strings.Contains(e.Msg, "already exists") && len(text) > 0 && sqltext.IsWord(text[:min(len(text), len("CREATE"))], "CREATE") {
+	if strings.Contains(e.Msg, "already exists") && creates.MatchString(text) {
 		return "IF NOT EXISTS leaves it as it is"
 	}
 	if e.Missing == kalam.MissingColumn && len(e.Suggestions) == 0 && e.Position > 0 && e.Position <= len(text) &&
@@ -138,6 +138,9 @@ func (a Author) hintOf(e *kalam.Error, text string) string {
 	}
 	return ""
 }
+
+// creates is how a statement begins that may say IF NOT EXISTS.
+var creates = begins(`\s*create\b`)
 
 // compared is what stands before a value.
 var compared = ends(`([=<>(,]|\blike)\s*`)
