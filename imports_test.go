@@ -167,9 +167,10 @@ var layers = map[string][]string{
 	"api/origins":  {""},
 	"api/identity": {"", "access", "catalog", "config", "internal/syncdir"},
 	"api/hosts":    {},
+	"api/activity": {},
 	"api/quickack": {},
 	"api": {
-		"", "api/console", "api/hosts", "api/origins", "api/quickack", "audit", "api/openapi", "api/profile", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
+		"", "api/console", "api/hosts", "api/origins", "api/activity", "api/quickack", "audit", "api/openapi", "api/profile", "api/identity", "api/results", "config", "access", "read", "live", "session", "sqltext", "datatype", "dialect",
 		"dialect/ast", "catalog", "engine", "subscribe", "link/wire",
 	},
 	"shell/scan":      {},

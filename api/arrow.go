@@ -73,7 +73,7 @@ func (q *call) runArrow(c *fiber.Ctx, streaming *bool) error {
 		enc.Release()
 		packed.Free()
 		if *streaming {
-			s.active.end()
+			s.active.End()
 		}
 	})
 	more, err := doc.start()

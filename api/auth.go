@@ -43,10 +43,10 @@ func authFailure(c *fiber.Ctx, status int, code, format string, args ...any) err
 // and not for an address that keeps failing. The handler reports a failed
 // attempt by fail.
 func (s *Server) guarded(c *fiber.Ctx, tooMany string, handle func(fail func()) error) error {
-	if !s.active.begin() {
+	if !s.active.Begin() {
 		return s.refuseStopping(c)
 	}
-	defer s.active.end()
+	defer s.active.End()
 	peer := clientOf(c).addr
 	if !s.limits.mayAuthenticate(peer) {
 		skipBody(c)
@@ -221,10 +221,10 @@ func (s *Server) handleRefresh(c *fiber.Ctx) error {
 // handleLogout answers POST auth/logout: it ends every token of the user whose
 // refresh or access token the request carries, and takes the cookies back.
 func (s *Server) handleLogout(c *fiber.Ctx) error {
-	if !s.active.begin() {
+	if !s.active.Begin() {
 		return s.refuseStopping(c)
 	}
-	defer s.active.end()
+	defer s.active.End()
 	skipBody(c)
 	text, err := bearer(c)
 	if err != nil {

@@ -30,7 +30,7 @@ var errLoggedOut = errors.New("there is no valid token")
 // handleExport answers GET exports/{user}/{id}: the file of an export, to its user and to who may act
 // for the user. To others it is not there.
 func (s *Server) handleExport(c *fiber.Ctx) error {
-	if !s.active.begin() {
+	if !s.active.Begin() {
 		c.Context().SetConnectionClose()
 		s.rejected(fiber.StatusServiceUnavailable, string(wire.CodeShuttingDown))
 		return c.Status(fiber.StatusServiceUnavailable).JSON(wire.ExportError{
@@ -39,7 +39,7 @@ func (s *Server) handleExport(c *fiber.Ctx) error {
 	}
 	body, err := s.openExport(c)
 	if err != nil {
-		s.active.end()
+		s.active.End()
 		switch {
 		case errors.Is(err, errLoggedOut):
 			return authFailure(c, fiber.StatusUnauthorized, "unauthorized", "Authentication required")
@@ -104,7 +104,7 @@ func (s *Server) openExport(c *fiber.Ctx) (*download, error) {
 	}
 	s.note(c, l, e)
 	return &download{
-		file: file, name: f.Name, size: f.Bytes, sha256: f.SHA256, end: s.active.end,
+		file: file, name: f.Name, size: f.Bytes, sha256: f.SHA256, end: s.active.End,
 		valid: func() bool { return s.identity.Valid(l) },
 	}, nil
 }

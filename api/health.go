@@ -19,7 +19,7 @@ func (s *Server) handleHealth(c *fiber.Ctx) error {
 		UptimeSeconds: int64(s.now().Sub(s.engine.Started()).Seconds()),
 	}
 	if s.mayInspect(c) {
-		connections, subscriptions, rate := int64(s.limits.connections()), int64(s.engine.Live().Count()), s.meter.rate()
+		connections, subscriptions, rate := int64(s.limits.connections()), int64(s.engine.Live().Count()), s.rate.PerSecond()
 		h.ActiveConnections, h.ActiveSubscriptions, h.QueriesPerSecond = &connections, &subscriptions, &rate
 		h.BuildDate, h.Build = s.version.BuildDate, s.build()
 		h.Reason, h.Isolation = s.engine.Health().Reason, s.engine.Isolation()
@@ -30,7 +30,7 @@ func (s *Server) handleHealth(c *fiber.Ctx) error {
 // health returns the HTTP status and the word for how the server is.
 func (s *Server) health() (status int, word string) {
 	switch {
-	case s.active.refusing():
+	case s.active.Refusing():
 		return fiber.StatusServiceUnavailable, wire.HealthShuttingDown
 	case s.engine.Health().Degraded:
 		return fiber.StatusOK, wire.HealthDegraded
@@ -72,4 +72,13 @@ func (s *Server) handleClusterHealth(c *fiber.Ctx) error {
 		h.BuildDate, h.NodeID = s.version.BuildDate, s.config.Server.NodeID
 	}
 	return c.Status(status).JSON(h)
+}
+
+// refuseStopping answers a request that came while the server stops.
+func (s *Server) refuseStopping(c *fiber.Ctx) error {
+	s.rejected(fiber.StatusServiceUnavailable, string(wire.CodeShuttingDown))
+	c.Context().SetConnectionClose()
+	return plain(c, fiber.StatusServiceUnavailable, wire.PlainError{
+		Error: string(wire.CodeShuttingDown), Message: "Server is shutting down",
+	})
 }

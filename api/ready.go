@@ -10,7 +10,7 @@ import (
 // learns their codes, this machine and admins what is behind them.
 func (s *Server) handleReady(c *fiber.Ctx) error {
 	r := wire.Ready{Status: wire.StatusReady}
-	if s.active.refusing() {
+	if s.active.Refusing() {
 		r.Reasons = append(r.Reasons, wire.Reason{Code: wire.ReasonShuttingDown})
 	}
 	obstacles := s.engine.Obstacles()

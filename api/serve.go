@@ -13,6 +13,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/cors"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/activity"
 	"github.com/kalamlake/kalam/api/console"
 	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/api/origins"
@@ -42,7 +43,7 @@ func New(o Options) (*Server, error) {
 	life := time.Duration(cfg.Auth.JWTExpiryHours) * time.Hour
 	s := &Server{
 		engine: o.Engine, exec: o.Engine, config: cfg, log: o.Logger, version: o.Version, now: o.Now, drain: o.Drain,
-		active: newActive(), sockets: newSockets(), producers: &producers{}, meter: newMeter(o.Now),
+		active: activity.NewRequests(), sockets: newSockets(), producers: &producers{}, rate: activity.NewRate(o.Now),
 		times: socketTimesOf(cfg.WebSocket),
 	}
 	s.base, s.cancel = context.WithCancelCause(context.Background())
@@ -201,7 +202,7 @@ func (s *Server) stop(ln *listener) error {
 // finish refuses new requests, waits for the running ones and ends the sockets.
 // Requests that outlast the grace are cancelled, then cut off.
 func (s *Server) finish(ln *listener) error {
-	idle := s.active.refuse()
+	idle := s.active.Refuse()
 	s.sockets.closeAll(goingAway)
 	defer s.sockets.wait()
 	stopping := kalam.Errorf(kalam.CodeShuttingDown, "server is shutting down")
@@ -209,7 +210,7 @@ func (s *Server) finish(ln *listener) error {
 	if ends(idle, time.Duration(s.config.Server.ShutdownGrace)*time.Second) {
 		return nil
 	}
-	s.log.Warn("requests were cancelled", slog.Int("requests", s.active.count()))
+	s.log.Warn("requests were cancelled", slog.Int("requests", s.active.Count()))
 	s.cancel(stopping)
 	if ends(idle, cutoff) {
 		return nil
@@ -218,7 +219,7 @@ func (s *Server) finish(ln *listener) error {
 	if ends(idle, cutoff) {
 		return nil
 	}
-	return fmt.Errorf("%d requests do not end", s.active.count())
+	return fmt.Errorf("%d requests do not end", s.active.Count())
 }
 
 // ends waits until c is closed, at most for d.

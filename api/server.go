@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/api/activity"
 	"github.com/kalamlake/kalam/api/console"
 	"github.com/kalamlake/kalam/api/identity"
 	"github.com/kalamlake/kalam/config"
@@ -65,10 +66,10 @@ type Server struct {
 	console   *console.Handler // nil without ui.enabled.
 	running   running
 	limits    *limits
-	active    *active
+	active    *activity.Requests
 	sockets   *sockets
 	producers *producers
-	meter     *meter
+	rate      *activity.Rate
 	times     socketTimes
 	base      context.Context // Of all statements; ended by cancel.
 	cancel    context.CancelCauseFunc

@@ -16,8 +16,8 @@ import (
 // handleSQL answers POST /v1/api/sql.
 func (s *Server) handleSQL(c *fiber.Ctx) error {
 	began := s.now()
-	s.meter.add(began)
-	if !s.active.begin() {
+	s.rate.Add(began)
+	if !s.active.Begin() {
 		c.Context().SetConnectionClose()
 		return s.refuseSQL(c, began, &requestError{code: wire.CodeShuttingDown, status: fiber.StatusServiceUnavailable,
 			text: "Server is shutting down"})
@@ -25,7 +25,7 @@ func (s *Server) handleSQL(c *fiber.Ctx) error {
 	streaming := false
 	defer func() {
 		if !streaming {
-			s.active.end()
+			s.active.End()
 		}
 	}()
 	q := &call{server: s, began: began, client: clientOf(c), requestID: requestID(c)}
@@ -138,7 +138,7 @@ func (q *call) run(c *fiber.Ctx, streaming *bool) error {
 		enc.Free()
 		packed.Free()
 		if *streaming {
-			s.active.end()
+			s.active.End()
 		}
 	})
 	more, err := doc.start()

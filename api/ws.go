@@ -24,7 +24,7 @@ const localUpgrade = "upgrade"
 
 // handleWebSocket answers GET ws.
 func (s *Server) handleWebSocket(c *fiber.Ctx) error {
-	if s.active.refusing() {
+	if s.active.Refusing() {
 		return s.refuseStopping(c)
 	}
 	if !websocket.IsWebSocketUpgrade(c) {
