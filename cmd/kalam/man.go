@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/muesli/mango"
+	mcobra "github.com/muesli/mango-cobra"
+	"github.com/muesli/roff"
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 
 	"github.com/kalamlake/kalam/shell"
 	"github.com/kalamlake/kalam/shell/transfer"
@@ -24,8 +27,13 @@ func (f *flags) manCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			header := &doc.GenManHeader{Section: "1", Source: "kalam " + version, Manual: "kalam"}
-			return doc.GenMan(page, header, cmd.OutOrStdout())
+			manual := mango.NewManPage(1, "", page.Short).WithLongDescription(page.Long)
+			if err := mcobra.AddCommand(manual, page); err != nil {
+				return err
+			}
+			manual.Root.Name = strings.ReplaceAll(page.CommandPath(), " ", "-")
+			_, err = fmt.Fprint(cmd.OutOrStdout(), manual.Build(roff.NewDocument()))
+			return err
 		},
 	}
 }
