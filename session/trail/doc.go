@@ -1,4 +1,4 @@
 // Package trail says which statements are in the audit log, and what the log says of them: those that change the
 // definition of something, users, credentials, storages and rows of computed tables, those that order work or end it,
-// what is done for another user, and whatever was denied.
+// TRUNCATE, what is done for another user, and whatever was denied.
 package trail

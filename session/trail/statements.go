@@ -1,6 +1,8 @@
 package trail
 
 import (
+	"strings"
+
 	"github.com/kalamlake/kalam"
 	"github.com/kalamlake/kalam/audit"
 	"github.com/kalamlake/kalam/dialect/ast"
@@ -45,6 +47,12 @@ func ofTables(st ast.Statement, ns kalam.NamespaceID) (e audit.Event, ok bool) {
 		e.Target = full(st.Name, ns)
 	case *ast.MoveTable:
 		e.Target = full(st.Name, ns)
+	case *ast.Truncate:
+		names := make([]string, len(st.Tables))
+		for i, table := range st.Tables {
+			names[i] = full(table, ns)
+		}
+		e.Target = strings.Join(names, ", ")
 	case *ast.DropTable:
 		e.Target = full(st.Name, ns)
 	case *ast.CreateView:
@@ -53,6 +61,10 @@ func ofTables(st ast.Statement, ns kalam.NamespaceID) (e audit.Event, ok bool) {
 		e.Target = full(st.Name, ns)
 	case *ast.Grant:
 		return granted(st, ns), true
+	case *ast.CreatePolicy:
+		e.Target, e.Subject = full(st.Table, ns), grantees(st.To)
+	case *ast.DropPolicy:
+		e.Target = full(st.Table, ns)
 	default:
 		return e, false
 	}
@@ -65,15 +77,19 @@ func granted(st *ast.Grant, ns kalam.NamespaceID) (e audit.Event) {
 	if st.Namespace == nil {
 		e.Target = full(st.Table, ns)
 	}
-	for i, to := range st.To {
-		if i > 0 {
-			e.Subject += ", "
-		}
-		if e.Subject += string(to.User); to.User == "" {
-			e.Subject += "role " + to.Role.String()
+	e.Subject = grantees(st.To)
+	return e
+}
+
+// grantees names users and roles.
+func grantees(list []ast.Grantee) string {
+	names := make([]string, len(list))
+	for i, to := range list {
+		if names[i] = string(to.User); to.User == "" {
+			names[i] = "role " + to.Role.String()
 		}
 	}
-	return e
+	return strings.Join(names, ", ")
 }
 
 // ofUsers are the statements on users and what they authenticate by.
