@@ -134,7 +134,7 @@ func (l *Log) lastFits(ctx context.Context) (wrong string, err error) {
 	case kalam.CodeOf(err) == kalam.CodeUnsupported:
 		return "", err
 	case err != nil:
-		return err.Error(), nil
+		return err.Error(), nil //nolint:nilerr // It is the damage.
 	case h != l.chain.hash:
 		return fmt.Sprintf("record %d, the last, is another", l.chain.last), nil
 	}

@@ -146,8 +146,8 @@ func testScanNulls(t *testing.T, alice *link.Client) {
 			_, err := link.Collect[note](must(t, alice, "SELECT id, name FROM app.everything WHERE id = 2"))
 			return err
 		},
-		"column nmae has no field": func() error {
-			_, err := link.Collect[note](must(t, alice, "SELECT id, name AS nmae FROM app.everything"))
+		"column label has no field": func() error {
+			_, err := link.Collect[note](must(t, alice, "SELECT id, name AS label FROM app.everything"))
 			return err
 		},
 		"columns id and i_d both go to field ID": func() error {

@@ -47,7 +47,7 @@ func (m *Main) reloads(ctx context.Context, log *logging, e *engine.Engine, serv
 		case <-ctx.Done():
 			return
 		case <-m.Hangups:
-			m.reload(log, e, server)
+			m.reload(log, e, server) //nolint:contextcheck // What has begun is finished, and is in the audit log.
 		}
 	}
 }

@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer db.Close() //nolint:errcheck // Every statement has been answered.
 	for _, statement := range []string{
 		"CREATE NAMESPACE IF NOT EXISTS shop",
 		"CREATE USER TABLE IF NOT EXISTS shop.accounts (name TEXT PRIMARY KEY, amount BIGINT NOT NULL)",
@@ -79,7 +79,7 @@ func show(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer rows.Close() //nolint:errcheck // rows.Err tells.
 	for rows.Next() {
 		var name string
 		var amount int

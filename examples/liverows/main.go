@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer live.Close()
+	defer live.Close() //nolint:errcheck // It only reads.
 	fmt.Println("first:", live.Rows())
 	if _, err := db.Query(ctx, "INSERT INTO live.notes (body) VALUES ($1)", "world"); err != nil {
 		return err

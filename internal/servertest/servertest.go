@@ -21,11 +21,13 @@ func Start(t testing.TB, environment ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "kalamd")
+	//nolint:gosec // It is our own program, in a folder of the test.
 	build := exec.Command("go", "build", "-tags", "duckdb_arrow", "-buildvcs=false", "-o", program,
 		"github.com/kalamlake/kalam/cmd/kalamd")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build kalamd: %v\n%s", err, out)
 	}
+	//nolint:gosec // As above.
 	server := exec.Command(program, "serve", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0")
 	server.Env = append(os.Environ(), "KALAM_ROOT_PASSWORD="+RootPassword, "KALAM_AUTH_JWT_SECRET="+JWTSecret,
 		"KALAM_AUTH_BCRYPT_COST=4", "KALAM_RATE_LIMIT_MAX_AUTH_REQUESTS_PER_IP_PER_SEC=0",

@@ -91,8 +91,9 @@ func (r *rows) ColumnTypeLength(i int) (length int64, ok bool) {
 	switch r.column(i).Type.Kind {
 	case kalam.KindText, kalam.KindJSON, kalam.KindBytes:
 		return math.MaxInt64, true
+	default:
+		return 0, false
 	}
-	return 0, false
 }
 
 // ColumnTypePrecisionScale returns the size of a DECIMAL.
