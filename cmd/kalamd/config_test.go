@@ -106,7 +106,7 @@ func TestEveryKey(t *testing.T) {
 			value = `"debug"`
 		case "flush.schedule", "storage.scrub_schedule":
 			value = `"@hourly"`
-		case "storage.scrub_bytes_per_second", "exports.max_bytes":
+		case "storage.scrub_bytes_per_second", "exports.max_bytes", "audit.max_bytes":
 			value = "1048576"
 		case "storage.cache_bytes":
 			value = "2097152"
