@@ -8,7 +8,11 @@ import (
 // Policies returns the policies of a table that say which rows p reaches by a command; p reaches those that one of
 // them admits, none if there is none. ok is false when all rows are reached: p is not restricted, or the table has no
 // policy for the command.
-func (r *Resolver) Policies(p kalam.Principal, t *kalam.Table, command rights.Privileges) (list []*rights.Policy, ok bool) {
+func (r *Resolver) Policies(
+	p kalam.Principal,
+	t *kalam.Table,
+	command rights.Privileges,
+) (list []*rights.Policy, ok bool) {
 	if !r.IsRestricted(p, t) {
 		return nil, false
 	}

@@ -5,8 +5,8 @@ import (
 	"github.com/kalamlake/kalam/catalog"
 )
 
-// owns reports whether a table is p's own: the right to alter it and to share it is that of its creator, and to drop it as well if it
-// is in the namespace of the creator's name.
+// owns reports whether a table is p's own: the right to alter it and to share it is that of its creator, and to drop
+// it as well if it is in the namespace of the creator's name.
 func owns(p kalam.Principal, t *kalam.Table, want Intent) bool {
 	switch want {
 	case Alter, Share:

@@ -235,7 +235,8 @@ func (s *Server) handleLogout(c *fiber.Ctx) error {
 		if err != nil && kalam.CodeOf(err) != kalam.CodeNotFound {
 			return err
 		}
-		if err := s.record(c, kalam.Principal{User: u.ID, Role: u.Role}, "", audit.Event{Action: audit.ActionLogout}); err != nil {
+		out := audit.Event{Action: audit.ActionLogout}
+		if err := s.record(c, kalam.Principal{User: u.ID, Role: u.Role}, "", out); err != nil {
 			return err
 		}
 	}
@@ -312,7 +313,8 @@ func (s *Server) handleSetup(c *fiber.Ctx) error {
 			return s.setupFailed(c, err)
 		}
 		s.log.Info("server was set up", slog.String("user", string(u.ID)))
-		if err := s.record(c, kalam.Principal{}, "", audit.Event{Action: audit.ActionSetup, Subject: string(u.ID)}); err != nil {
+		done := audit.Event{Action: audit.ActionSetup, Subject: string(u.ID)}
+		if err := s.record(c, kalam.Principal{}, "", done); err != nil {
 			return err
 		}
 		return c.JSON(wire.SetupResponse{User: wireUser(&u), Message: fmt.Sprintf(

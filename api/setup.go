@@ -12,8 +12,10 @@ import (
 // What a refused request for the setup is told, after "Setup is allowed".
 var (
 	errSetupElsewhere = errors.New("on the server's own machine only (auth.allow_remote_setup)")
-	errSetupHost      = errors.New("under the names localhost, 127.0.0.1, [::1] and server.host only (auth.allow_remote_setup)")
-	errSetupOrigin    = errors.New("to pages of this server and of server.cors_origins only")
+	errSetupHost      = errors.New(
+		"under the names localhost, 127.0.0.1, [::1] and server.host only (auth.allow_remote_setup)",
+	)
+	errSetupOrigin = errors.New("to pages of this server and of server.cors_origins only")
 )
 
 // checkSetup refuses a request that may not see or do the setup. It comes from this

@@ -165,10 +165,19 @@ func (e *Engine) systemTables(shown *systables.Catalog) *systables.Registry {
 		JSON: func(t *kalam.Table, sc kalam.Scope, r buffer.ScopeRecord) ([]byte, error) {
 			return e.maintain.Manifest(t, sc, r)
 		}}
-	return systables.NewRegistry(shown.Tables(), manifests.Tables(), systables.Information(e.started),
-		read.Tables(&e.activity, e.now), live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
-		systables.Settings(func() []systables.Setting { return e.inForce.Load().Settings() }), e.stats.Tables(), systables.Datatypes(),
-		systables.Audit(e.audit))
+	return systables.NewRegistry(
+		shown.Tables(),
+		manifests.Tables(),
+		systables.Information(e.started),
+		read.Tables(&e.activity, e.now),
+		live.Tables(e.hub, c.Server.Node, c.Server.NodeID),
+		systables.Settings(
+			func() []systables.Setting { return e.inForce.Load().Settings() },
+		),
+		e.stats.Tables(),
+		systables.Datatypes(),
+		systables.Audit(e.audit),
+	)
 }
 
 // openMaintenance makes what maintains the data.

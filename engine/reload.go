@@ -12,7 +12,8 @@ import (
 )
 
 // Reload puts a configuration in force of which only keys differ that a running server can change, see
-// config.Config.Take; changed names them, for the audit log. It bounds the statements that begin from now on, and is what system.settings shows.
+// config.Config.Take; changed names them, for the audit log. It bounds the statements that begin from now on, and is
+// what system.settings shows.
 func (e *Engine) Reload(cfg config.Config, changed []string) {
 	e.sessions.Bound(limitsOf(&cfg))
 	e.inForce.Store(&cfg)

@@ -18,8 +18,9 @@ type LiveRowsOptions[T any] struct {
 	Compare   func(a, b T) int // The order of the rows; nil is that in which they came.
 }
 
-// LiveRows is the current result of a live query, kept: Rows is what it is now. Across lost connections it stays as it
-// was and is then brought up to date, with no row lost or doubled. It is safe for concurrent use. Its owner calls Close.
+// LiveRows is the current result of a live query, kept: Rows is what it is now. Across lost connections it stays as
+// it was and is then brought up to date, with no row lost or doubled. It is safe for concurrent use. Its owner calls
+// Close.
 type LiveRows[T any] struct {
 	sub     *Subscription
 	compare func(a, b T) int

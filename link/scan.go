@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// Each yields the rows of a result as values of T, with an error for one that does not fit, which ends it. T is a struct,
-// a map[string]any, or, for results of one column, any type that a cell fits.
+// Each yields the rows of a result as values of T, with an error for one that does not fit, which ends it. T is a
+// struct, a map[string]any, or, for results of one column, any type that a cell fits.
 //
-// A column goes to the field whose tag `kalam:"name"`, or else `db:"name"`, names it, or to that of the same name when
-// case and underscores are left out: created_at to CreatedAt. Fields of embedded structs are fields of the struct; a tag
-// "-" leaves a field out. A column without a field is an error, unless its name begins with an underscore as those of
-// the system do; a field without a column stays zero.
+// A column goes to the field whose tag `kalam:"name"`, or else `db:"name"`, names it, or to that of the same name
+// when case and underscores are left out: created_at to CreatedAt. Fields of embedded structs are fields of the
+// struct; a tag "-" leaves a field out. A column without a field is an error, unless its name begins with an
+// underscore as those of the system do; a field without a column stays zero.
 //
 // Cells fit: integers and floats in range, bool, string (any type, as FormatCell writes it), time.Time, time.Duration
-// (TIME), []byte, [16]byte (UUID), any (as Value), json.RawMessage, what reads text (UnmarshalText) or is a Scanner of
-// database/sql, and for JSON and lists what encoding/json fills. DECIMAL fits strings, floats, and types of libraries
-// that read text, such as big.Rat. NULL needs a pointer, a slice, a map, an any or a Scanner.
+// (TIME), []byte, [16]byte (UUID), any (as Value), json.RawMessage, what reads text (UnmarshalText) or is a Scanner
+// of database/sql, and for JSON and lists what encoding/json fills. DECIMAL fits strings, floats, and types of
+// libraries that read text, such as big.Rat. NULL needs a pointer, a slice, a map, an any or a Scanner.
 func Each[T any](r *Result) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		p, err := newPlan(reflect.TypeFor[T](), r.columns)
@@ -111,7 +111,13 @@ func newPlan(t reflect.Type, columns []Column) (*plan, error) {
 		switch key := fmt.Sprint(path); {
 		case path == nil && strings.HasPrefix(c.Name, "_"):
 		case path == nil:
-			return nil, errorf(KindInvalidOption, "column %s has no field in %s: add one, or a tag `kalam:%q`", c.Name, t, c.Name)
+			return nil, errorf(
+				KindInvalidOption,
+				"column %s has no field in %s: add one, or a tag `kalam:%q`",
+				c.Name,
+				t,
+				c.Name,
+			)
 		case taken[key] != "":
 			return nil, errorf(KindInvalidOption, "columns %s and %s both go to field %s of %s", taken[key], c.Name,
 				t.FieldByIndex(path).Name, t)
@@ -128,7 +134,8 @@ func hasFields(t reflect.Type) bool {
 		return false
 	}
 	of := reflect.PointerTo(t)
-	return !of.Implements(reflect.TypeFor[scanner]()) && !of.Implements(reflect.TypeFor[interface{ UnmarshalText([]byte) error }]())
+	return !of.Implements(reflect.TypeFor[scanner]()) &&
+		!of.Implements(reflect.TypeFor[interface{ UnmarshalText([]byte) error }]())
 }
 
 // maxEmbedded is how deep embedded structs are looked at.

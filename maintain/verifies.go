@@ -29,8 +29,8 @@ func (m *Maintainer) Verify(ctx context.Context) (job kalam.Job, existing bool, 
 	return m.runner.Submit(ctx, kalam.Job{Kind: KindVerify, Priority: scrubPriority})
 }
 
-// run verifies the state of one moment, and fails when something is wrong with it. Until its end no file of a segment is
-// removed.
+// run verifies the state of one moment, and fails when something is wrong with it. Until its end no file of a segment
+// is removed.
 func (v *verifies) run(ctx context.Context, h *jobs.Handle) error {
 	release := v.lake.Hold()
 	defer v.obsolete.awaken()

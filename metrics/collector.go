@@ -141,7 +141,12 @@ func newCollector(o Options, lake *lakeSums) *collector {
 	c.info = prometheus.MustNewConstMetric(c.build, gauge, 1, b.Version, b.Commit, runtime.Version())
 	disk := []string{"disk"}
 	c.disks = diskDescs{
-		free: prometheus.NewDesc(name("disk_free_bytes"), "What is free of the disk of the write buffer, and of the storage.", disk, nil),
+		free: prometheus.NewDesc(
+			name("disk_free_bytes"),
+			"What is free of the disk of the write buffer, and of the storage.",
+			disk,
+			nil,
+		),
 		reserve: prometheus.NewDesc(name("disk_reserve_bytes"), "What has to stay free of it for writes to be taken.", disk,
 			nil),
 	}

@@ -24,9 +24,12 @@ func (c *Caller) Explain(ctx context.Context, sql string, params []kalam.Value, 
 	for _, r := range p.rows.relations {
 		if r.rule != nil { // Plans have the sizes and bounds of files, with the rows of others in them.
 			p.rows.Close()
-			return nil, kalam.Errorf(kalam.CodePermissionDenied,
-				"role %s cannot EXPLAIN a query of table '%s': it has row policies, which show a part of its rows", c.Principal.Role,
-				r.table.ID)
+			return nil, kalam.Errorf(
+				kalam.CodePermissionDenied,
+				"role %s cannot EXPLAIN a query of table '%s': it has row policies, which show a part of its rows",
+				c.Principal.Role,
+				r.table.ID,
+			)
 		}
 	}
 	text, narrowed, err := c.Query.Explain(ctx, p.plan, p.sources, c.args(p.params), analyze)

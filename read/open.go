@@ -171,7 +171,12 @@ func NotReferenced(ns string, id kalam.TableID) error {
 }
 
 // OneRow runs a composed query that gives exactly one row, at a read point or, without one, as Open does.
-func (c *Caller) OneRow(ctx context.Context, sql string, params []kalam.Value, p *buffer.ReadPoint) ([]kalam.Value, error) {
+func (c *Caller) OneRow(
+	ctx context.Context,
+	sql string,
+	params []kalam.Value,
+	p *buffer.ReadPoint,
+) ([]kalam.Value, error) {
 	rows, err := c.Open(ctx, sql, params, Options{Composed: true, Point: p})
 	if err != nil {
 		return nil, err

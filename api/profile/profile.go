@@ -37,7 +37,11 @@ func Handler(ctx context.Context) http.Handler {
 		}
 		p := pprof.Lookup(name)
 		if p == nil {
-			http.Error(w, "There is no such profile: heap, allocs, goroutine, block, mutex, threadcreate, profile", http.StatusNotFound)
+			http.Error(
+				w,
+				"There is no such profile: heap, allocs, goroutine, block, mutex, threadcreate, profile",
+				http.StatusNotFound,
+			)
 			return
 		}
 		var out bytes.Buffer

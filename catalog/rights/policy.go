@@ -163,9 +163,15 @@ func (s *Set) KeepsColumns(was, next *kalam.Table) error {
 		for _, name := range p.Columns {
 			i, j := was.ColumnIndex(name), next.ColumnIndex(name)
 			if i < 0 || j < 0 || was.Columns[i].ID != next.Columns[j].ID || was.Columns[i].Type != next.Columns[j].Type {
-				return kalam.Errorf(kalam.CodeInvalidOperation,
+				return kalam.Errorf(
+					kalam.CodeInvalidOperation,
 					"Column '%s' of '%s' cannot be dropped, renamed or given another type: policy %s uses it; DROP POLICY %s ON %s first",
-					name, was.ID, p.Name, p.Name, was.ID)
+					name,
+					was.ID,
+					p.Name,
+					p.Name,
+					was.ID,
+				)
 			}
 		}
 	}
@@ -216,8 +222,8 @@ func (e *Edit) dropPolicies(t kalam.TableNumber) {
 	}
 }
 
-// dropGrantee takes a user that is dropped out of all policies. One that was for nobody else is for nobody then: it must
-// not come to be for everybody.
+// dropGrantee takes a user that is dropped out of all policies. One that was for nobody else is for nobody then: it
+// must not come to be for everybody.
 func (e *Edit) dropGrantee(id kalam.UserID) {
 	for _, p := range e.current().AllPolicies() {
 		to := slices.DeleteFunc(slices.Clone(p.To), func(g Grantee) bool { return g.User == id })

@@ -75,7 +75,8 @@ type Edit struct {
 // Begin returns an Edit of the set, which stays as it is.
 func (s *Set) Begin(now time.Time) *Edit { return &Edit{now: now, was: s} }
 
-// Changed returns the set that the edit leads to and the records that changed, by their keys, nil for one that goes. ok is false when nothing changed.
+// Changed returns the set that the edit leads to and the records that changed, by their keys, nil for one that goes.
+// ok is false when nothing changed.
 func (e *Edit) Changed() (next *Set, records map[string]any, ok bool) {
 	return e.next, e.records, e.next != nil
 }

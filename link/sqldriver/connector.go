@@ -55,9 +55,9 @@ func (Driver) OpenConnector(dsn string) (driver.Connector, error) {
 //
 //	http://alice:secret@localhost:8080?namespace=app&timeout=10s&location=Europe/Berlin
 //
-// or with `token` or `apikey` in place of them. `namespace` is that of names without one, `as` the user for whom to act,
-// `timeout` bounds a statement (0 is link.DefaultTimeout, below 0 none) and `location` is where times come in, UTC by
-// default. Anything else is an error.
+// or with `token` or `apikey` in place of them. `namespace` is that of names without one, `as` the user for whom to
+// act, `timeout` bounds a statement (0 is link.DefaultTimeout, below 0 none) and `location` is where times come in,
+// UTC by default. Anything else is an error.
 func ParseDSN(dsn string) (link.Options, *time.Location, error) {
 	var o link.Options
 	u, err := url.Parse(dsn)

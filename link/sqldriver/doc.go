@@ -21,10 +21,10 @@
 //
 // # Caveats
 //
-// A transaction of kalam lives inside one request. So what Exec is given in a sql.Tx is collected, and Commit sends it
-// as one request: all of it takes effect or nothing. Until then RowsAffected is an error, and Query in a sql.Tx is
+// A transaction of kalam lives inside one request. So what Exec is given in a sql.Tx is collected, and Commit sends
+// it as one request: all of it takes effect or nothing. Until then RowsAffected is an error, and Query in a sql.Tx is
 // refused. Isolation is a snapshot; higher levels, and read-only transactions, are refused.
 //
-// SET and USE end with their request; the namespace stands in the data source name. There is no LastInsertId: RETURNING
-// gives what was inserted. Results are read whole before the first row is scanned.
+// SET and USE end with their request; the namespace stands in the data source name. There is no LastInsertId:
+// RETURNING gives what was inserted. Results are read whole before the first row is scanned.
 package sqldriver

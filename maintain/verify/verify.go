@@ -43,8 +43,8 @@ func CheckOpened(ctx context.Context, l *inspect.Lake, o Options) (Result, error
 
 // Check compares all of a lake with its record: every record of the write buffer and every block of its log; every
 // manifest of record, with its order, delete vectors and owners; every byte of the files that it names; every
-// manifest.json; the chain of the audit log; and what files there are beside them. Nothing is changed. An error means that not all could be
-// looked at; a storage that does not answer is a finding.
+// manifest.json; the chain of the audit log; and what files there are beside them. Nothing is changed. An error means
+// that not all could be looked at; a storage that does not answer is a finding.
 func Check(ctx context.Context, src Source, o Options) (Result, error) {
 	if o.Problem == nil {
 		o.Problem = func(string) {}

@@ -113,7 +113,8 @@ func (w *writer) caseOf(e subscribe.Case) {
 	w.parts(" END)")
 }
 
-// constant writes a literal of the type that the condition had. A string stays one that takes the type of what it meets.
+// constant writes a literal of the type that the condition had. A string stays one that takes the type of what it
+// meets.
 func (w *writer) constant(v kalam.Value) {
 	switch k := v.Kind(); {
 	case v.IsNull():

@@ -34,7 +34,8 @@ var created = systables.Columns(`key_id TEXT, name TEXT, user_id TEXT, api_key T
 expires_at TIMESTAMP?`)
 
 // Run carries out st on behalf of p, whose default namespace is ns. It takes CREATE API KEY, DROP API KEY, REVOKE
-// TOKENS, GRANT, REVOKE, SHOW GRANTS, CREATE POLICY, DROP POLICY and SHOW POLICIES; another statement is CodeUnsupported. Errors are those of the catalog, with positions in the statement.
+// TOKENS, GRANT, REVOKE, SHOW GRANTS, CREATE POLICY, DROP POLICY and SHOW POLICIES; another statement is
+// CodeUnsupported. Errors are those of the catalog, with positions in the statement.
 func (m *Manager) Run(
 	ctx context.Context, p kalam.Principal, ns kalam.NamespaceID, st ast.Statement,
 ) (Answer, error) {

@@ -65,7 +65,10 @@ func answer(st *ast.Grant, name string, changed []string) string {
 	case len(changed) > 0:
 		return fmt.Sprintf("Granted on %s: %s", name, strings.Join(changed, "; "))
 	case st.Revoke:
-		return fmt.Sprintf("Nothing was revoked on %s: it was not granted. What roles may by the access level of a table stays", name)
+		return fmt.Sprintf(
+			"Nothing was revoked on %s: it was not granted. What roles may by the access level of a table stays",
+			name,
+		)
 	}
 	return fmt.Sprintf("Nothing was granted on %s: it was before", name)
 }
