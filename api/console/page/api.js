@@ -12,24 +12,39 @@ let refreshing = null;
 export let user = null;
 let onEnd = () => {};
 /** Sets what is called when the session has ended. */
-export function whenEnded(f) { onEnd = f; }
+export function whenEnded(f) {
+	onEnd = f;
+}
 
 /** An error of the server. */
 export class Failure extends Error {
 	constructor(e, status) {
 		super(e.message ?? `the server answered ${status}`);
-		Object.assign(this, { code: e.code ?? e.error ?? "", status, position: e.position, statement: e.statement_index, hint: e.hint, suggestions: e.suggestions });
+		Object.assign(this, {
+			code: e.code ?? e.error ?? "",
+			status,
+			position: e.position,
+			statement: e.statement_index,
+			hint: e.hint,
+			suggestions: e.suggestions,
+		});
 	}
 }
 
 async function post(path, body) {
 	const answer = await fetch(new URL(path, base), {
-		method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
+		method: "POST",
+		credentials: "same-origin",
+		headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
 		body: JSON.stringify(body ?? {}),
 	});
 	const text = await answer.text();
 	let value = {};
-	try { value = JSON.parse(text); } catch { value = { message: text }; }
+	try {
+		value = JSON.parse(text);
+	} catch {
+		value = { message: text };
+	}
 	if (!answer.ok) throw new Failure(value, answer.status);
 	return value;
 }
@@ -48,12 +63,20 @@ export async function login(name, password) {
 /** Takes the session of the cookie up again, if there is one. */
 export async function resume() {
 	token = "";
-	try { return enter(await post("api/auth/refresh")); } catch { return null; }
+	try {
+		return enter(await post("api/auth/refresh"));
+	} catch {
+		return null;
+	}
 }
 
 /** Ends all sessions of the user: the server knows no smaller logout. */
 export async function logout() {
-	try { await post("api/auth/logout"); } finally { forget(); }
+	try {
+		await post("api/auth/logout");
+	} finally {
+		forget();
+	}
 }
 
 function forget() {
@@ -83,8 +106,15 @@ function renew() {
 
 async function send(sql, options, signal) {
 	return fetch(new URL("api/sql", base), {
-		method: "POST", credentials: "omit", signal, headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-		body: JSON.stringify({ sql, params: options.params ?? null, ...(options.namespace && { namespace_id: options.namespace }) }),
+		method: "POST",
+		credentials: "omit",
+		signal,
+		headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+		body: JSON.stringify({
+			sql,
+			params: options.params ?? null,
+			...(options.namespace && { namespace_id: options.namespace }),
+		}),
 	});
 }
 
@@ -92,7 +122,12 @@ async function send(sql, options, signal) {
 export async function run(sql, options = {}, signal) {
 	let answer = await send(sql, options, signal);
 	if (answer.status === 401) {
-		const code = (await answer.clone().json().catch(() => ({}))).error?.code;
+		const code = (
+			await answer
+				.clone()
+				.json()
+				.catch(() => ({}))
+		).error?.code;
 		if (code === "TOKEN_EXPIRED" || code === "INVALID_CREDENTIALS") {
 			await renew();
 			answer = await send(sql, options, signal);
@@ -100,7 +135,11 @@ export async function run(sql, options = {}, signal) {
 	}
 	const text = await read(answer);
 	let value;
-	try { value = JSON.parse(text); } catch { throw new Failure({ message: "the answer was cut off" }, answer.status); }
+	try {
+		value = JSON.parse(text);
+	} catch {
+		throw new Failure({ message: "the answer was cut off" }, answer.status);
+	}
 	const e = value.error;
 	if (e) {
 		const failure = new Failure(typeof e === "object" ? e : value, answer.status);
@@ -141,19 +180,36 @@ export function subscribe(sql, last, on) {
 	const socket = new WebSocket(url);
 	const tell = (frame) => socket.send(JSON.stringify(frame));
 	let why = "";
-	socket.onopen = () => tell({ type: "authenticate", method: "jwt", token, protocol: { serialization: "json", compression: "none", events: "exact" } });
+	socket.onopen = () =>
+		tell({
+			type: "authenticate",
+			method: "jwt",
+			token,
+			protocol: { serialization: "json", compression: "none", events: "exact" },
+		});
 	socket.onmessage = ({ data }) => {
 		const m = JSON.parse(data);
 		switch (m.type) {
-		case "auth_success": tell({ type: "subscribe", subscription: { id: "console", sql, options: { last_rows: last } } }); break;
-		case "auth_error": why = m.message; break;
-		case "subscription_ack": on.ready(m.schema ?? []); break;
-		case "initial_data_batch":
-			on.rows(m.rows);
-			if (m.batch_control.has_more) tell({ type: "next_batch", subscription_id: "console" });
-			break;
-		case "change": on.change(m.change_type, m.rows ?? [], m.old_values ?? []); break;
-		case "error": why = `${m.code}: ${m.message}`; socket.close(); break;
+			case "auth_success":
+				tell({ type: "subscribe", subscription: { id: "console", sql, options: { last_rows: last } } });
+				break;
+			case "auth_error":
+				why = m.message;
+				break;
+			case "subscription_ack":
+				on.ready(m.schema ?? []);
+				break;
+			case "initial_data_batch":
+				on.rows(m.rows);
+				if (m.batch_control.has_more) tell({ type: "next_batch", subscription_id: "console" });
+				break;
+			case "change":
+				on.change(m.change_type, m.rows ?? [], m.old_values ?? []);
+				break;
+			case "error":
+				why = `${m.code}: ${m.message}`;
+				socket.close();
+				break;
 		}
 	};
 	socket.onclose = (e) => on.end(why || e.reason || (e.wasClean ? "" : "The connection was lost"));

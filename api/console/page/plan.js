@@ -29,9 +29,22 @@ export function parse(lines) {
 
 function box(grid, left, right, top, bottom) {
 	const inside = [];
-	for (let y = top + 1; y < bottom; y++) inside.push(grid[y].slice(left + 1, right).join("").trim());
+	for (let y = top + 1; y < bottom; y++)
+		inside.push(
+			grid[y]
+				.slice(left + 1, right)
+				.join("")
+				.trim(),
+		);
 	const text = inside.filter((line) => line && !/^─+$/.test(line));
-	return { left, top, name: text[0] ?? "", details: text.slice(1), children: [], joins: grid[bottom].slice(left, right).includes("┬") };
+	return {
+		left,
+		top,
+		name: text[0] ?? "",
+		details: text.slice(1),
+		children: [],
+		joins: grid[bottom].slice(left, right).includes("┬"),
+	};
 }
 
 function tree(boxes) {
@@ -41,7 +54,8 @@ function tree(boxes) {
 	rows.forEach((row, i) => {
 		for (const b of i ? row : []) {
 			const above = rows[i - 1].filter((p) => p.left <= b.left);
-			const parent = above.find((p) => p.left === b.left && p.joins) ?? above.filter((p) => p.left < b.left).at(-1);
+			const parent =
+				above.find((p) => p.left === b.left && p.joins) ?? above.filter((p) => p.left < b.left).at(-1);
 			(parent?.children ?? roots).push(b);
 		}
 	});
@@ -50,8 +64,26 @@ function tree(boxes) {
 
 /** Shows the steps as nested lists. */
 export function view(roots) {
-	const item = (step, level) => h("li", { role: "treeitem", "aria-level": level, "aria-expanded": step.children.length ? "true" : undefined },
-		h("div", { class: "step" }, h("strong", {}, step.name), step.details.map((d) => h("div", {}, d))),
-		step.children.length > 0 && h("ul", { role: "group" }, step.children.map((c) => item(c, level + 1))));
-	return h("ul", { class: "plan", role: "tree", "aria-label": "Plan of the query" }, roots.map((r) => item(r, 1)));
+	const item = (step, level) =>
+		h(
+			"li",
+			{ role: "treeitem", "aria-level": level, "aria-expanded": step.children.length ? "true" : undefined },
+			h(
+				"div",
+				{ class: "step" },
+				h("strong", {}, step.name),
+				step.details.map((d) => h("div", {}, d)),
+			),
+			step.children.length > 0 &&
+				h(
+					"ul",
+					{ role: "group" },
+					step.children.map((c) => item(c, level + 1)),
+				),
+		);
+	return h(
+		"ul",
+		{ class: "plan", role: "tree", "aria-label": "Plan of the query" },
+		roots.map((r) => item(r, 1)),
+	);
 }

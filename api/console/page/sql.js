@@ -12,7 +12,10 @@ let draft = "SELECT * FROM information_schema.tables LIMIT 100;";
 let draftOf = "";
 
 /** Puts a text into the editor of the next view. */
-export function write(sql) { draft = sql; draftOf = api.user.id; }
+export function write(sql) {
+	draft = sql;
+	draftOf = api.user.id;
+}
 
 /** Shows it. */
 export function show(main) {
@@ -22,13 +25,24 @@ export function show(main) {
 	const past = h("details", {}, h("summary", {}, "History"));
 	let under = null;
 	const edit = editor({ text: draft, names: () => catalog.names, run: () => run("") });
-	const runIt = h("button", { class: "main", type: "button", onclick: () => run("") }, "Run ", h("kbd", {}, "Ctrl Enter"));
+	const runIt = h(
+		"button",
+		{ class: "main", type: "button", onclick: () => run("") },
+		"Run ",
+		h("kbd", {}, "Ctrl Enter"),
+	);
 	const stop = h("button", { class: "risk", type: "button", disabled: true, onclick: () => under?.abort() }, "Stop");
 	const namespace = h("select", { "aria-label": "Namespace" });
 
 	function spaces() {
-		const kept = namespace.value || "default", all = [...new Set(["default", ...catalog.names.map((t) => t.namespace)])].filter((n) => n !== "information_schema");
-		fill(namespace, all.map((n) => h("option", { value: n, selected: n === kept }, n)));
+		const kept = namespace.value || "default",
+			all = [...new Set(["default", ...catalog.names.map((t) => t.namespace)])].filter(
+				(n) => n !== "information_schema",
+			);
+		fill(
+			namespace,
+			all.map((n) => h("option", { value: n, selected: n === kept }, n)),
+		);
 	}
 	async function run(prefix) {
 		if (under) return;
@@ -40,7 +54,8 @@ export function show(main) {
 		out.setAttribute("aria-busy", "true");
 		fill(out, h("p", { class: "dim" }, "Running…"));
 		const began = performance.now();
-		let failure = null, results = [];
+		let failure = null,
+			results = [];
 		try {
 			({ results } = await api.run(prefix + sql, { namespace: namespace.value }, under.signal));
 		} catch (err) {
@@ -53,7 +68,12 @@ export function show(main) {
 		runIt.disabled = false;
 		out.setAttribute("aria-busy", "false");
 		if (!api.user) return;
-		fill(out, h("p", { class: "dim" }, `${took < 10 ? took.toFixed(1) : Math.round(took)} ms`), results.map((r, i) => resultView(r, i + 1)), failure && alertBox(failure));
+		fill(
+			out,
+			h("p", { class: "dim" }, `${took < 10 ? took.toFixed(1) : Math.round(took)} ms`),
+			results.map((r, i) => resultView(r, i + 1)),
+			failure && alertBox(failure),
+		);
 		if (failure?.position && !prefix) point(edit, sql, from, failure.position);
 		history.add(api.user.id, { sql: prefix + sql, at: Date.now(), took, failed: Boolean(failure) });
 		pastList();
@@ -61,18 +81,69 @@ export function show(main) {
 	}
 	function pastList() {
 		const list = history.list(api.user.id);
-		fill(past, h("summary", {}, `History (${list.length})`), h("p", { class: "dim" }, "Kept in this browser. Statements that may hold a password or key are not."),
-			h("ul", { class: "list" }, list.map((e) => h("li", {}, h("button", { type: "button", onclick: () => edit.set(e.sql) }, h("pre", {}, e.sql.length > 300 ? e.sql.slice(0, 300) + "…" : e.sql),
-				h("small", { class: e.failed ? "bad" : "dim" }, `${ago(e.at * 1000)} · ${e.failed ? "failed" : Math.round(e.took) + " ms"}`))))),
-			list.length > 0 && h("button", { type: "button", onclick: () => { history.clear(api.user.id); pastList(); say("History cleared"); } }, "Clear the history"));
+		fill(
+			past,
+			h("summary", {}, `History (${list.length})`),
+			h("p", { class: "dim" }, "Kept in this browser. Statements that may hold a password or key are not."),
+			h(
+				"ul",
+				{ class: "list" },
+				list.map((e) =>
+					h(
+						"li",
+						{},
+						h(
+							"button",
+							{ type: "button", onclick: () => edit.set(e.sql) },
+							h("pre", {}, e.sql.length > 300 ? e.sql.slice(0, 300) + "…" : e.sql),
+							h(
+								"small",
+								{ class: e.failed ? "bad" : "dim" },
+								`${ago(e.at * 1000)} · ${e.failed ? "failed" : Math.round(e.took) + " ms"}`,
+							),
+						),
+					),
+				),
+			),
+			list.length > 0 &&
+				h(
+					"button",
+					{
+						type: "button",
+						onclick: () => {
+							history.clear(api.user.id);
+							pastList();
+							say("History cleared");
+						},
+					},
+					"Clear the history",
+				),
+		);
 	}
 	spaces();
 	pastList();
-	put(main, h("h2", {}, "SQL"), edit.node, h("div", { class: "bar" }, runIt, h("button", { type: "button", onclick: () => run("EXPLAIN ") }, "Explain"),
-		h("button", { type: "button", onclick: () => run("EXPLAIN ANALYZE ") }, "Explain analyze"), stop, h("label", {}, "Namespace", namespace)), past, out);
+	put(
+		main,
+		h("h2", {}, "SQL"),
+		edit.node,
+		h(
+			"div",
+			{ class: "bar" },
+			runIt,
+			h("button", { type: "button", onclick: () => run("EXPLAIN ") }, "Explain"),
+			h("button", { type: "button", onclick: () => run("EXPLAIN ANALYZE ") }, "Explain analyze"),
+			stop,
+			h("label", {}, "Namespace", namespace),
+		),
+		past,
+		out,
+	);
 	catalog.load().then(spaces, (err) => say(err.message));
 	edit.focus();
-	return () => { draft = edit.all(); under?.abort(); };
+	return () => {
+		draft = edit.all();
+		under?.abort();
+	};
 }
 
 /** Selects where an error is; the position counts bytes from 1. */
