@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -269,14 +269,16 @@ func (s purgeStorage) ReplaceAll(ctx context.Context, objects []lake.Content) er
 func TestPurgeCrashPoints(t *testing.T) {
 	const most = 60 // Copies; of the steps of one kind the first, the second and then each fourth.
 	crashes := t.TempDir()
-	var armed atomic.Bool
+	var mu sync.Mutex // guards what follows: the audit log writes beside the rest
+	armed, hits := false, map[string]int{}
 	var names []string
-	hits := map[string]int{}
 	s := newServer(t, manual)
 	data := s.config.Storage.DataPath
 	s.stop()
 	s.opts.Wrap = purgeHook(func(point string) {
-		if !armed.Load() || len(names) == most {
+		mu.Lock()
+		defer mu.Unlock()
+		if !armed || len(names) == most {
 			return
 		}
 		if hits[point]++; hits[point] > 2 && hits[point]%4 != 0 {
@@ -288,10 +290,15 @@ func TestPurgeCrashPoints(t *testing.T) {
 	}).wrap()
 	s.start()
 	purgeWorld(s)
-	armed.Store(true)
+	arm := func(on bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		armed = on
+	}
+	arm(true)
 	id := s.must(root, "DROP USER alice PURGE").jobs[0]
 	s.await(id)
-	armed.Store(false)
+	arm(false)
 	s.wantPurged("without a crash", id)
 	if len(names) < 12 || hits["before the rewrite"] != 1 || hits["before a removal"] < 4 {
 		t.Fatalf("the points are %v, %v", names, hits)
