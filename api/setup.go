@@ -7,6 +7,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/kalamlake/kalam/api/hosts"
+	"github.com/kalamlake/kalam/api/origins"
 )
 
 // What a refused request for the setup is told, after "Setup is allowed".
@@ -46,5 +47,5 @@ func (s *Server) isOwnOrigin(origin, host string) bool {
 	if origin != "*" && slices.Contains(s.config.Server.CORSOrigins, origin) {
 		return true
 	}
-	return hosts.IsOrigin(origin, host)
+	return origins.IsFrom(origin, host)
 }

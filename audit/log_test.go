@@ -325,6 +325,24 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// TestStop notes something just before a stop: it is written, however Run and the stop meet.
+func TestStop(t *testing.T) {
+	w := newWorld(t, audit.Config{})
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	const rounds = 40
+	for i := range rounds {
+		w.log.Note(audit.Event{Action: "TEST", Outcome: audit.OK, Target: fmt.Sprint(i)})
+		w.log.Run(ctx)
+	}
+	if err := w.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n, lost := len(w.records()), w.log.Stats().Lost; n != rounds || lost != 0 {
+		t.Errorf("%d of %d events were written, %d lost", n, rounds, lost)
+	}
+}
+
 // TestConcurrent writes by every way at once.
 func TestConcurrent(t *testing.T) {
 	w := newWorld(t, audit.DefaultConfig())

@@ -19,7 +19,7 @@ func (l *Log) Run(ctx context.Context) {
 	defer trim.Stop()
 	old := true
 	for {
-		err := l.Settle(ctx, false)
+		err := l.Settle(context.WithoutCancel(ctx), false) // What was noted is not lost because a stop comes just now.
 		if old || l.config.MaxBytes > 0 && l.size.Load() > uint64(l.config.MaxBytes) {
 			err = errors.Join(err, l.Trim(ctx))
 		}

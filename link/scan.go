@@ -145,7 +145,7 @@ const maxEmbedded = 8
 // over those of embedded structs, as in Go.
 func addFields(known map[string][]int, t reflect.Type, path []int) {
 	var embedded []reflect.StructField
-	for f := range fieldsOf(t) {
+	for f := range t.Fields() {
 		tag := tagOf(f)
 		switch {
 		case tag == "-":
@@ -167,16 +167,6 @@ func addFields(known map[string][]int, t reflect.Type, path []int) {
 			continue // A struct that holds itself.
 		}
 		addFields(known, deref(f.Type), append(append([]int{}, path...), f.Index...))
-	}
-}
-
-func fieldsOf(t reflect.Type) iter.Seq[reflect.StructField] {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
-		}
 	}
 }
 

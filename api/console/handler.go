@@ -137,7 +137,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	_, _ = w.Write(body) // The browser has gone.
+	_, _ = w.Write(body) // It fails only when the browser has gone: nobody is left to be told.
 }
 
 // secure sets the headers that hold for every answer.

@@ -1,10 +1,9 @@
-// Package hosts compares the names that a server is called by, and the origins of pages.
+// Package hosts compares the names that a server is called by.
 package hosts
 
 import (
 	"net"
 	"net/netip"
-	"net/url"
 	"strings"
 )
 
@@ -30,10 +29,4 @@ func hostname(host string) string {
 		return name
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-}
-
-// IsOrigin reports whether origin is that of a page which came from host, by http or https.
-func IsOrigin(origin, host string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, host) && u.User == nil
 }

@@ -46,6 +46,12 @@ func (l List) Allow(origin, host string) bool {
 	return strings.EqualFold(at, host)
 }
 
+// IsFrom reports whether origin is that of a page which came from host, by http or https.
+func IsFrom(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, host) && u.User == nil
+}
+
 // longest is the length up to which an origin is repeated.
 const longest = 100
 

@@ -85,5 +85,5 @@ func send(w http.ResponseWriter, name string, body []byte) {
 	h.Set("Content-Disposition", `attachment; filename="`+name+`.pprof"`)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(body) // Whoever asked has gone.
+	_, _ = w.Write(body) // It fails only when whoever asked has gone: nobody is left to be told.
 }

@@ -220,11 +220,11 @@ func newHalting(t *testing.T, to string) *halting {
 		switch {
 		case hit && !h.after:
 			h.halt()
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) // As above.
 		case hit:
 			proxy.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithoutCancel(r.Context())))
 			h.halt()
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) // As above.
 		}
 		proxy.ServeHTTP(w, r)
 	}))

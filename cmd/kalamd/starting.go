@@ -70,8 +70,8 @@ func (s *starting) end() error {
 	ctx, cancel := context.WithTimeout(context.Background(), startingEnd)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
-		// Connections on which nothing came: their clients connect again. An error tells of one that is closed already.
-		_ = s.server.Close()
+		// Connections on which nothing came: their clients connect again.
+		_ = s.server.Close() // It fails only for a connection that is closed already, which is what is wanted.
 	}
 	<-s.done
 	return s.ln.SetDeadline(time.Time{})

@@ -34,11 +34,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestDriver runs everything against one server of this code.
 func TestDriver(t *testing.T) {
 	server := servertest.Start(t)
-	root := open(t, dsn(server, "root", servertest.RootPassword, "namespace=app"))
+	root := open(t, dsn(t, server, "root", servertest.RootPassword, "namespace=app"))
 	exec1(t, root, "CREATE NAMESPACE app")
 	exec1(t, root, "CREATE USER alice WITH PASSWORD 'a-password-of-tests' ROLE user")
 	exec1(t, root, "CREATE USER bob WITH PASSWORD 'a-password-of-tests' ROLE user")
-	alice := open(t, dsn(server, "alice", "a-password-of-tests", "namespace=app"))
+	alice := open(t, dsn(t, server, "alice", "a-password-of-tests", "namespace=app"))
 	for _, test := range []struct {
 		name string
 		run  func(t *testing.T, root, alice *sql.DB)
@@ -56,10 +56,11 @@ func TestDriver(t *testing.T) {
 	t.Run("examples", func(t *testing.T) { testExamples(t, server) })
 }
 
-func dsn(server, user, password, options string) string {
+func dsn(t *testing.T, server, user, password, options string) string {
+	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
-		panic(err) // Of the test itself.
+		t.Fatal(err)
 	}
 	u.User, u.RawQuery = url.UserPassword(user, password), options
 	return u.String()
@@ -437,7 +438,7 @@ func testPool(t *testing.T, root, alice *sql.DB) {
 }
 
 func testTimeZones(t *testing.T, server string, root *sql.DB) {
-	berlin := open(t, dsn(server, "alice", "a-password-of-tests", "namespace=app&location=Europe/Berlin"))
+	berlin := open(t, dsn(t, server, "alice", "a-password-of-tests", "namespace=app&location=Europe/Berlin"))
 	exec1(t, root, "CREATE USER TABLE zoned (id BIGINT PRIMARY KEY, ts TIMESTAMP, day DATE)")
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -465,12 +466,12 @@ func testTimeZones(t *testing.T, server string, root *sql.DB) {
 func testUsers(t *testing.T, server string, root, alice *sql.DB) {
 	exec1(t, root, "CREATE USER TABLE secrets (id BIGINT PRIMARY KEY, body TEXT)")
 	exec1(t, alice, "INSERT INTO secrets VALUES (1, 'of alice')")
-	bob := open(t, dsn(server, "bob", "a-password-of-tests", "namespace=app"))
+	bob := open(t, dsn(t, server, "bob", "a-password-of-tests", "namespace=app"))
 	var n int
 	if err := bob.QueryRowContext(t.Context(), "SELECT count(*) FROM secrets").Scan(&n); err != nil || n != 0 {
 		t.Errorf("%d rows, %v", n, err)
 	}
-	as := open(t, dsn(server, "bob", "a-password-of-tests", "namespace=app&as=alice"))
+	as := open(t, dsn(t, server, "bob", "a-password-of-tests", "namespace=app&as=alice"))
 	if err := as.QueryRowContext(t.Context(), "SELECT count(*) FROM secrets").Scan(&n); err == nil {
 		t.Errorf("bob acts for alice and sees %d rows", n)
 	}
@@ -512,7 +513,7 @@ func TestLostConnection(t *testing.T) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			t.Error(err)
 		}
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) // It drops the connection: net/http recovers it.
 	}))
 	defer server.Close()
 	db := open(t, server.URL+"?apikey=kalam_of_tests")

@@ -74,9 +74,7 @@ func (c *call) read() (process.Frame, error) {
 		if err != nil {
 			return f, err
 		}
-		for _, file := range f.Files {
-			_ = file.Close() // Workers send none.
-		}
+		f.CloseFiles() // Workers send none.
 		if f.Kind != wire.WantIDs {
 			return f, nil
 		}

@@ -39,7 +39,7 @@ func newFeeder(c *call) *feeder {
 func (f *feeder) close() {
 	for _, page := range f.pages {
 		if page != nil {
-			_ = page.Close() // It is memory.
+			_ = page.Close() // It is memory of ours, whole: to unmap and close it cannot fail, and nothing of it is needed.
 		}
 	}
 }
@@ -131,7 +131,7 @@ func (f *feeder) put(place int, rec arrow.RecordBatch) (n int, files []*os.File,
 			return 0, nil, err
 		}
 		if old := f.pages[place]; old != nil {
-			_ = old.Close() // It is memory, which the worker has read.
+			_ = old.Close() // As in close; the worker has read it.
 		}
 		f.pages[place] = page
 		if n, err = page.Put(rec); !errors.Is(err, shm.ErrFull) {

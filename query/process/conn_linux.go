@@ -31,6 +31,13 @@ type Frame struct {
 	Files   []*os.File
 }
 
+// CloseFiles closes the files of a frame that was read and of which nothing is needed any more.
+func (f Frame) CloseFiles() {
+	for _, file := range f.Files {
+		_ = file.Close() // Nothing was written through it.
+	}
+}
+
 // Conn sends and receives frames. One goroutine may read while others write.
 type Conn struct {
 	conn *net.UnixConn
@@ -88,8 +95,8 @@ func (c *Conn) Write(f Frame) error {
 func (c *Conn) Read() (Frame, error) {
 	f, err := c.read()
 	if err != nil {
-		closeFiles(f.Files)
-		closeFiles(c.files)
+		f.CloseFiles()
+		Frame{Files: c.files}.CloseFiles()
 		c.files = nil
 	}
 	return f, err
@@ -124,12 +131,6 @@ func (c *Conn) Own(f Frame) []byte {
 		return f.Payload
 	}
 	return append([]byte(nil), f.Payload...)
-}
-
-func closeFiles(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close() // They were never read from.
-	}
 }
 
 // take returns the next n bytes, valid until the next call of Read.

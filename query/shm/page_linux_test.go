@@ -11,17 +11,24 @@ import (
 	"github.com/kalamlake/kalam/query/shm"
 )
 
-// TestPage puts batches into one page, each when the one before is free.
-func TestPage(t *testing.T) {
-	page, err := shm.NewPage(1 << 20)
+// newPage returns a page and the view of it, as in another process.
+func newPage(t *testing.T, size int) (*shm.Page, *shm.View) {
+	t.Helper()
+	page, err := shm.NewPage(size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer page.Close()
 	view, err := shm.MapPage(page.File())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return page, view
+}
+
+// TestPage puts batches into one page, each when the one before is free.
+func TestPage(t *testing.T) {
+	page, view := newPage(t, 1<<20)
+	defer page.Close()
 	for _, n := range []int{2048, 1, 0, 700} {
 		rec := batch(t, n)
 		size, err := page.Put(rec)
@@ -57,14 +64,7 @@ func TestPage(t *testing.T) {
 
 // TestPageClosed closes a view of which a batch is in use, which stays what it is.
 func TestPageClosed(t *testing.T) {
-	page, err := shm.NewPage(1 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	view, err := shm.MapPage(page.File())
-	if err != nil {
-		t.Fatal(err)
-	}
+	page, view := newPage(t, 1<<20)
 	rec := batch(t, 100)
 	defer rec.Release()
 	size, err := page.Put(rec)
@@ -93,11 +93,9 @@ func TestPageClosed(t *testing.T) {
 
 // TestPageFull puts what does not fit, and reads what was not put.
 func TestPageFull(t *testing.T) {
-	page, err := shm.NewPage(4096)
-	if err != nil {
-		t.Fatal(err)
-	}
+	page, view := newPage(t, 4096)
 	defer page.Close()
+	defer view.Close()
 	large, small := batch(t, 2048), batch(t, 1)
 	defer large.Release()
 	defer small.Release()
@@ -108,11 +106,6 @@ func TestPageFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	view, err := shm.MapPage(page.File())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer view.Close()
 	for _, n := range []int{-1, 0, 10, size - 1, size + 1, 4096, 4097, 1 << 40} {
 		if rec, err := view.Batch(n, func() { t.Error("what is no batch was given back") }); err == nil {
 			t.Errorf("%d of %d bytes are a batch: %v", n, size, rec)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -43,7 +42,7 @@ func newIntake(conn *process.Conn, call uint32) *intake {
 // receive takes a frame of the server.
 func (in *intake) receive(f process.Frame) {
 	if f.Call != in.call { // That copy has ended.
-		closeFiles(f.Files)
+		f.CloseFiles()
 		return
 	}
 	b := in.read(f)
@@ -69,10 +68,10 @@ func (in *intake) read(f process.Frame) fed {
 	}
 	place, n := r.Uint(), r.Uint()
 	if err := r.Err(); err != nil || place >= wire.FeedAhead {
-		closeFiles(f.Files)
+		f.CloseFiles()
 		return fed{err: errors.Join(kalam.Errorf(kalam.CodeInternal, "the server put a batch in place %d", place), err)}
 	}
-	view, err := in.view(place, f.Files)
+	view, err := in.view(place, f)
 	if err != nil {
 		return fed{err: err}
 	}
@@ -80,16 +79,16 @@ func (in *intake) read(f process.Frame) fed {
 	return fed{rec: rec, err: err}
 }
 
-// view returns the page of a place, which the files hold if it is a new one.
-func (in *intake) view(place uint64, files []*os.File) (_ *shm.View, err error) {
-	defer closeFiles(files)
+// view returns the page of a place, which the file of the frame holds if it is a new one.
+func (in *intake) view(place uint64, f process.Frame) (_ *shm.View, err error) {
+	defer f.CloseFiles()
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.over {
 		return nil, fmt.Errorf("the copy has ended")
 	}
-	if len(files) > 0 {
-		v, err := shm.MapPage(files[0])
+	if len(f.Files) > 0 {
+		v, err := shm.MapPage(f.Files[0])
 		if err != nil {
 			return nil, err
 		}
@@ -154,11 +153,5 @@ func (in *intake) take(ctx context.Context, yield func(arrow.RecordBatch, error)
 		case !yield(b.rec, nil):
 			return nil
 		}
-	}
-}
-
-func closeFiles(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close() // They were never read from.
 	}
 }

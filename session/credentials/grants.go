@@ -108,15 +108,20 @@ func (m *Manager) endRefused(on rights.Object) {
 	})
 }
 
+// only returns the table to which a list is confined, nil for a name that is not given.
+func (m *Manager) only(p kalam.Principal, ns kalam.NamespaceID, name *ast.Name) (*kalam.Table, error) {
+	if name == nil {
+		return nil, nil
+	}
+	a, err := m.Access.Resolve(p, ns, *name, access.See)
+	return a.Table, err
+}
+
 // showGrants lists the grants that p may know of, to a user and on a table if the statement names them.
 func (m *Manager) showGrants(p kalam.Principal, ns kalam.NamespaceID, st *ast.ShowGrants) (Answer, error) {
-	var on *kalam.Table
-	if st.Table != nil {
-		a, err := m.Access.Resolve(p, ns, *st.Table, access.See)
-		if err != nil {
-			return Answer{}, err
-		}
-		on = a.Table
+	on, err := m.only(p, ns, st.Table)
+	if err != nil {
+		return Answer{}, err
 	}
 	out := Answer{Columns: systables.Columns(systables.GrantColumns), Rows: [][]kalam.Value{}}
 	for _, g := range m.Access.Grants(p) {

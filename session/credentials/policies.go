@@ -110,13 +110,9 @@ func (m *Manager) endChanged(t *kalam.Table) { m.Live.CloseTable(t.Number, kalam
 
 // showPolicies lists the policies that p may know of.
 func (m *Manager) showPolicies(p kalam.Principal, ns kalam.NamespaceID, st *ast.ShowPolicies) (Answer, error) {
-	var on *kalam.Table
-	if st.Table != nil {
-		a, err := m.Access.Resolve(p, ns, *st.Table, access.See)
-		if err != nil {
-			return Answer{}, err
-		}
-		on = a.Table
+	on, err := m.only(p, ns, st.Table)
+	if err != nil {
+		return Answer{}, err
 	}
 	out := Answer{Columns: systables.Columns(systables.PolicyColumns), Rows: [][]kalam.Value{}}
 	for _, x := range m.Access.AllPolicies(p) {
