@@ -62,38 +62,61 @@ func (c *Caller) stillReads(ctx context.Context, rel *relation) error {
 	return err
 }
 
-// CheckWrite returns an error unless policies let the caller make a change: the row before it must be one that it may
-// read and change, and the row after it one that it may write. read says that the statement shows the row.
-func (c *Caller) CheckWrite(ctx context.Context, m *buffer.Mutation, read bool) error {
-	if !c.IsRestricted(m.Table) {
-		return nil
-	}
-	command := rights.Insert
-	switch m.Kind {
-	case kalam.ChangeUpdate:
-		command = rights.Update
-	case kalam.ChangeDelete:
-		command = rights.Delete
-	case kalam.ChangeInsert:
-	}
-	if command != rights.Insert {
-		if err := c.CheckReach(ctx, m.Table, m.Old.Payload, command); err != nil || command == rights.Delete {
+// CheckWrites returns an error unless policies let the caller make the n changes of a statement, all to one table: the
+// row before each must be one that it may read and change, and the row after it one that it may write. read says that the
+// statement shows rows.
+func (c *Caller) CheckWrites(ctx context.Context, n int, change func(i int) *buffer.Mutation, read bool) error {
+	rules := map[kalam.ChangeKind]writeRules{} // One for all changes of a kind: rules are compiled.
+	for i := range n {
+		m := change(i)
+		t := m.Table
+		if !c.IsRestricted(t) {
+			return nil
+		}
+		r, ok := rules[m.Kind]
+		if !ok {
+			var err error
+			if r, err = c.writeRules(ctx, t, m.Kind, read); err != nil {
+				return err
+			}
+			rules[m.Kind] = r
+		}
+		if m.Kind != kalam.ChangeInsert {
+			if err := Reached(r.before, t, m.Old.Payload); err != nil {
+				return err
+			}
+		}
+		if m.Kind == kalam.ChangeDelete {
+			continue
+		}
+		if err := admit(r.after, t, m.Payload, "new row violates the row policies of table '%s'"); err != nil {
 			return err
 		}
 	}
-	rule, err := c.rules.Written(ctx, c.Query, c.Access, c.Principal, m.Table, command, read || command == rights.Update)
-	if err != nil {
-		return err
-	}
-	return admit(rule, m.Table, m.Payload, "new row violates the row policies of table '%s'")
+	return nil
 }
 
-// CheckReach returns an error unless the caller may read a stored row and reach it by a command.
-func (c *Caller) CheckReach(ctx context.Context, t *kalam.Table, payload []byte, command rights.Privileges) error {
-	rule, err := c.Rule(ctx, t, rights.Select, command)
-	if err != nil {
-		return err
+// writeRules are those of the rows before and after changes of one kind.
+type writeRules struct{ before, after *policy.Rule }
+
+func (c *Caller) writeRules(
+	ctx context.Context, t *kalam.Table, kind kalam.ChangeKind, read bool,
+) (r writeRules, err error) {
+	switch kind {
+	case kalam.ChangeDelete:
+		r.before, err = c.Rule(ctx, t, rights.Select, rights.Delete)
+	case kalam.ChangeUpdate:
+		if r.before, err = c.Rule(ctx, t, rights.Select, rights.Update); err == nil {
+			r.after, err = c.rules.Written(ctx, c.Query, c.Access, c.Principal, t, rights.Update, true)
+		}
+	case kalam.ChangeInsert:
+		r.after, err = c.rules.Written(ctx, c.Query, c.Access, c.Principal, t, rights.Insert, read)
 	}
+	return r, err
+}
+
+// Reached returns an error unless a rule of Rule admits a stored row, which is to be changed.
+func Reached(rule *policy.Rule, t *kalam.Table, payload []byte) error {
 	return admit(rule, t, payload, "the row policies of table '%s' do not let you change the row of this key")
 }
 

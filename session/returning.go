@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kalamlake/kalam"
+	"github.com/kalamlake/kalam/buffer"
 	"github.com/kalamlake/kalam/datatype"
 	"github.com/kalamlake/kalam/dialect/ast"
 	"github.com/kalamlake/kalam/query"
@@ -45,10 +46,9 @@ func (s *Session) finishDML(ctx context.Context, a *answer, changes []change, se
 // rehearse asks policies about the changes and evaluates RETURNING before the write, so that what
 // fails leaves nothing behind. Only _seq is not known yet.
 func (s *Session) rehearse(ctx context.Context, a *answer, changes []change) error {
-	for i := range changes {
-		if err := s.CheckWrite(ctx, &changes[i].Mutation, len(a.returning) > 0); err != nil {
-			return err
-		}
+	at := func(i int) *buffer.Mutation { return &changes[i].Mutation }
+	if err := s.CheckWrites(ctx, len(changes), at, len(a.returning) > 0); err != nil {
+		return err
 	}
 	if len(a.returning) == 0 {
 		return nil

@@ -69,6 +69,10 @@ type conflict struct {
 func (s *Session) upsertOnce(
 	ctx context.Context, w *writer, st *ast.Insert, sets *assignments, inserts []change,
 ) ([]change, error) {
+	reach, err := s.Rule(ctx, w.table, rights.Select, rights.Update)
+	if err != nil {
+		return nil, err
+	}
 	var taken []conflict
 	for i := range inserts {
 		old, ok, err := s.Current(ctx, w.table, inserts[i].Key)
@@ -78,7 +82,7 @@ func (s *Session) upsertOnce(
 		if !ok {
 			continue
 		}
-		if err := s.CheckReach(ctx, w.table, old.Payload, rights.Update); err != nil {
+		if err := read.Reached(reach, w.table, old.Payload); err != nil {
 			return nil, err
 		}
 		stored, err := datatype.DecodeRow(w.table, old.Payload, nil)
@@ -89,7 +93,6 @@ func (s *Session) upsertOnce(
 	}
 	var updated [][]kalam.Value
 	if len(taken) > 0 {
-		var err error
 		if updated, err = s.resolveConflicts(ctx, w, st, sets, taken); err != nil {
 			return nil, err
 		}
