@@ -101,12 +101,13 @@ func short(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// bounded returns the event with its texts cut.
+// bounded returns the event with its texts cut, in memory of their own: events are kept for minutes, and a name may be
+// part of a statement of a megabyte.
 func (e Event) bounded() Event {
 	for _, text := range []*string{
 		&e.Actor, &e.User, &e.Subject, &e.Target, &e.Details, &e.Address, &e.By, &e.Request,
 	} {
-		*text = short(*text)
+		*text = strings.Clone(short(*text))
 	}
 	return e
 }
